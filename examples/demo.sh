@@ -1,0 +1,18 @@
+#!/bin/sh
+# One table, one model, three coordinates: after the same number of steps one descent is still near
+# its start, one is on its way, and one has arrived.
+set -eu
+: "${STEEPEST:=steepest}"
+: "${PYTHON:=python3}"
+steps=200
+
+for coordinates in none standardize orthonormal; do
+    "$STEEPEST" fit sample:diabetes --test-fraction 0.25 --seed 0 --optimizer sgd --lr auto --epochs "$steps" \
+        --precondition "$coordinates" --out "runs/demo-$coordinates" --quiet
+done
+
+echo "The defaults, on the same table: steepest fit sample:diabetes --test-fraction 0.25"
+"$STEEPEST" fit sample:diabetes --test-fraction 0.25 --seed 0 --out runs/demo-default
+
+echo
+"$PYTHON" "$(dirname "$0")/compare_runs.py" runs/demo-none runs/demo-standardize runs/demo-orthonormal runs/demo-default

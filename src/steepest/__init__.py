@@ -1,0 +1,76 @@
+"""Fit models by gradient descent, see every step, and know how far the answer is from the best one.
+
+The public names, imported when they are first used, so that `import steepest` itself costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from steepest.descent.loop import Step, descend
+    from steepest.descent.objective import objective
+    from steepest.descent.stopping import Status
+    from steepest.descent.trace import Trace
+    from steepest.errors import DataError, FitError, RunError, SpecError, SteepestError, SteepestWarning
+    from steepest.fitting import Fit, fit
+    from steepest.problem import synthetic
+    from steepest.store import load
+
+    __version__: str
+
+__all__ = [
+    "DataError",
+    "Fit",
+    "FitError",
+    "RunError",
+    "SpecError",
+    "Status",
+    "SteepestError",
+    "SteepestWarning",
+    "Step",
+    "Trace",
+    "descend",
+    "fit",
+    "load",
+    "objective",
+    "synthetic",
+]
+
+# public name → the module it comes from
+_PUBLIC = {
+    "DataError": "steepest.errors",
+    "Fit": "steepest.fitting",
+    "FitError": "steepest.errors",
+    "RunError": "steepest.errors",
+    "SpecError": "steepest.errors",
+    "Status": "steepest.descent.stopping",
+    "SteepestError": "steepest.errors",
+    "SteepestWarning": "steepest.errors",
+    "Step": "steepest.descent.loop",
+    "Trace": "steepest.descent.trace",
+    "descend": "steepest.descent.loop",
+    "fit": "steepest.fitting",
+    "load": "steepest.store",
+    "objective": "steepest.descent.objective",
+    "synthetic": "steepest.problem.synthetic",  # the module itself
+}
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: object = version("steepest")
+    elif name in _PUBLIC:
+        module = import_module(_PUBLIC[name])
+        value = module if name == "synthetic" else getattr(module, name)
+    else:
+        raise AttributeError(f"module 'steepest' has no attribute '{name}'")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,366 @@
+"""The terminal's way in: `steepest fit DATA --target y` and `steepest predict RUN DATA`.
+
+Options are the settings of a fit, the same words as in `fit()`, with dashes; what is not given is decided where it is
+decided in Python. Results go to stdout; progress, warnings and errors go to stderr.
+
+Exit codes: 0 done · 1 the data or the fit is at fault · 2 the command line is wrong · 3 diverged · 130 interrupted.
+
+Nothing heavy is imported before a command runs, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
+
+from cyclopts import App, CycloptsError, Parameter
+
+from steepest.errors import FitError, RunError, SpecError, SteepestError, SteepestWarning
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from steepest.fitting import Fit
+
+HELP = {
+    "target": "Column to predict; several: a,b or repeated. A sample has one of its own.",
+    "columns": "Columns to predict from; all others by default. A name that holds a comma: repeat the option.",
+    "drop": "Columns to leave out.",
+    "model": "linear (default), poly:DEGREE, logistic, softmax, mlp:64,32 or package.module:factory.",
+    "loss": "mse, l1, huber:D, quantile:Q, logistic or cross_entropy; by default what the target asks for.",
+    "penalty": "l1:A, l2:A or elastic:A,B, in the units of the parameters; intercepts are free.",
+    "optimizer": "auto (default), sgd, momentum:B, nesterov:B, adagrad, rmsprop, adam or adamw.",
+    "lr": "Learning rate, or auto (default), which is safe at any batch size.",
+    "schedule": "constant, inverse, step:N,F, cosine or warmup:N.",
+    "clip": "Longest gradient let through.",
+    "batch_size": "Rows a batch, or full (default).",
+    "shuffle": "rows (default: a fresh permutation each epoch), draws, blocks or none.",
+    "epochs": "Passes over the rows at most.",
+    "max_steps": "Updates at most.",
+    "tol": "Stop when the objective changes by no more than this share of it; 0: when it does not change at all.",
+    "patience": "How many such looks in a row, or epochs without a better validation loss.",
+    "validation": "Share of the training rows held out to stop by.",
+    "init": "Start: zeros (default), numbers 1,2,3, normal or uniform:LO:HI.",
+    "seed": "Of everything random (default 0).",
+    "precondition": "Coordinates of the descent: auto (default), none, standardize or orthonormal.",
+    "intercept": "Whether the model has an intercept (it has by default).",
+    "weights": "Column that holds the weight of each row.",
+    "class_weight": "balanced, or label=weight,…",
+    "missing": "What to do with missing values: error (default), drop (the rows) or mean.",
+    "test_fraction": "Share of the rows held out and scored.",
+    "record": "Most steps that the trace keeps (default 10000).",
+    "dtype": "float64 (default) or float32.",
+    "device": "cpu (default) or cuda.",
+}
+"""One line for each setting of a fit."""
+
+Number = float | Literal["auto"]
+Size = int | Literal["full"]
+Table = Annotated[str, Parameter(help="A path, a pattern, a folder, - for standard input, or sample:NAME.")]
+
+DASH = "(standard input or output)"
+"""Stands for a lone `-` while the command line is read, where it would pass for an option."""
+
+app = App(
+    name="steepest",
+    help="Fit models by gradient descent, see every step, and know how far the answer is from the best one.",
+    help_format="plaintext",
+    help_epilogue="Example: steepest fit sample:diabetes --test-fraction 0.25",
+    version=lambda: __import__("steepest").__version__,
+    result_action="return_value",
+    suppress_keyboard_interrupt=False,
+)
+
+
+def _option(setting: str) -> Parameter:
+    # numbers such as -1,2 begin with a hyphen and are no option
+    return Parameter(help=HELP[setting], negative="", allow_leading_hyphen=setting == "init")
+
+
+@app.command
+def fit(
+    data: Table,
+    /,
+    *,
+    target: Annotated[list[str] | None, _option("target")] = None,
+    columns: Annotated[list[str] | None, _option("columns")] = None,
+    drop: Annotated[list[str] | None, _option("drop")] = None,
+    model: Annotated[str | None, _option("model")] = None,
+    loss: Annotated[str | None, _option("loss")] = None,
+    penalty: Annotated[str | None, _option("penalty")] = None,
+    optimizer: Annotated[str | None, _option("optimizer")] = None,
+    lr: Annotated[Number | None, _option("lr")] = None,
+    schedule: Annotated[str | None, _option("schedule")] = None,
+    clip: Annotated[float | None, _option("clip")] = None,
+    batch_size: Annotated[Size | None, _option("batch_size")] = None,
+    shuffle: Annotated[str | None, _option("shuffle")] = None,
+    epochs: Annotated[int | None, _option("epochs")] = None,
+    max_steps: Annotated[int | None, _option("max_steps")] = None,
+    tol: Annotated[float | None, _option("tol")] = None,
+    patience: Annotated[int | None, _option("patience")] = None,
+    validation: Annotated[float | None, _option("validation")] = None,
+    init: Annotated[str | None, _option("init")] = None,
+    seed: Annotated[int | None, _option("seed")] = None,
+    precondition: Annotated[str | None, _option("precondition")] = None,
+    intercept: Annotated[bool | None, Parameter(help=HELP["intercept"])] = None,
+    weights: Annotated[str | None, _option("weights")] = None,
+    class_weight: Annotated[list[str] | None, _option("class_weight")] = None,
+    missing: Annotated[str | None, _option("missing")] = None,
+    test_fraction: Annotated[float | None, _option("test_fraction")] = None,
+    record: Annotated[int | None, _option("record")] = None,
+    dtype: Annotated[str | None, _option("dtype")] = None,
+    device: Annotated[str | None, _option("device")] = None,
+    out: Annotated[str | None, Parameter(help="Folder to keep the run in, such as runs/first.")] = None,
+    json: Annotated[bool, Parameter(help="Print the result as one JSON object.", negative="")] = False,
+    quiet: Annotated[bool, Parameter(help="No progress and no result; the run is kept by --out.", negative="")] = False,
+) -> int:
+    """Fit a model to a table, and say how far it is from the best possible answer."""
+    given = {name: value for name, value in locals().items() if name in HELP and value is not None}
+    from steepest import fitting, store
+
+    data = _dash(data)
+    settings = _settings(given)
+    if "target" not in settings and data.startswith("sample:"):
+        from steepest.problem.synthetic import sample_target
+
+        settings["target"] = sample_target(data.removeprefix("sample:"))
+    if out is not None:
+        store.check_free(out)
+    with _warnings_as_lines(), _progress(settings, quiet) as progress:
+        done = fitting.fit(data, progress=progress, **settings)
+        done.summary()  # the exact answer is computed here
+    unsaved = None
+    try:
+        if out is not None:
+            store.save(done, out)
+    except RunError as error:  # hours of descent are worth printing even so
+        out, unsaved = None, error
+    _show(done, out, json, quiet)
+    if unsaved is not None:
+        raise unsaved
+    return _code(done)
+
+
+@app.command
+def predict(
+    run: Annotated[str, Parameter(help="The folder of a run, as --out wrote it.")],
+    data: Table,
+    /,
+    *,
+    out: Annotated[str, Parameter(("--out", "-o"), help="File to write: .csv or .parquet; - for standard output.")] = "-",
+    model: Annotated[str | None, Parameter(help="package.module:factory, for a run that was made with one.")] = None,
+) -> int:
+    """Predict each row of a table with a fit that was kept; classes with their probabilities."""
+    out = _dash(out)
+    suffix = Path(out).suffix.lower()
+    if out != "-" and suffix not in (".csv", ".parquet"):
+        raise SpecError(f"--out {out}: the name must end in .csv or .parquet, or be - for standard output.")
+    from steepest import store
+
+    with _warnings_as_lines():
+        fitted = store.load(run, model)
+        if fitted.terms is None and fitted.module is None:
+            raise RunError(f"The run {run!r} was made with a module of yours. Say which: --model package.module:factory.")
+        table = _predictions(fitted, _dash(data))
+    if out == "-":
+        _write_table(table, sys.stdout.buffer, suffix)
+        return 0
+    path = Path(out)
+    whole = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(whole, "wb") as file:
+            _write_table(table, file, suffix)
+        os.replace(whole, path)
+    except OSError as error:
+        whole.unlink(missing_ok=True)
+        raise RunError(f"{out!r} cannot be written: {error.strerror or error}.") from None
+    print(f"{table.num_rows:,} predictions are in {out}", file=sys.stderr)
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code; `arguments` are those of the command line by default."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter is no reason to fail
+    try:
+        code = app([DASH if word == "-" else word for word in arguments], print_error=False, exit_on_error=False)
+        sys.stdout.flush()
+        return code or 0
+    except CycloptsError as error:
+        command = next((f" {word}" for word in arguments if word in ("fit", "predict")), "")
+        return _fail(f"{error}\nSee: steepest{command} --help", 2)
+    except SpecError as error:
+        return _fail(str(error), 2)
+    except SteepestError as error:
+        return _fail(str(error), 1)
+    except BrokenPipeError:  # whoever read the output has gone, as in `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return _fail("interrupted before there was anything to keep", 130)
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
+        return _fail("there is not enough memory for this table and model. Choose fewer --columns, a smaller model, "
+                     "or --record 100", 1)  # fmt: skip
+
+
+def _fail(text: str, code: int) -> int:
+    """Say what is wrong in at most two lines."""
+    first, *rest = [" ".join(line.split()) for line in text.splitlines() if line.strip()] or ["unknown"]
+    print("\n".join([f"error: {first}", *([" ".join(rest)] if rest else [])]), file=sys.stderr)
+    return code
+
+
+# ---- from words to settings ------------------------------------------------------------------------
+
+
+def _dash(word: str) -> str:
+    return "-" if word == DASH else word
+
+
+def _settings(given: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a fit from what was typed."""
+    settings = dict(given)
+    for name in ("target", "columns", "drop"):
+        if name in given:
+            settings[name] = _names(given[name])
+    if "class_weight" in given:
+        settings["class_weight"] = _class_weight(given["class_weight"])
+    if "init" in given:
+        settings["init"] = _numbers(given["init"])
+    return settings
+
+
+def _names(words: list[str]) -> list[str]:
+    """Names of columns: given once, parted by commas (quotes protect one, as in CSV); repeated, each as it is.
+
+    >>> _names(["a,b"]), _names(["a,b", "c"]), _names(['"a,b",c'])
+    (['a', 'b'], ['a,b', 'c'], ['a,b', 'c'])
+    """
+    words = [_dash(word) for word in words]
+    names = next(csv.reader(words, skipinitialspace=True), []) if len(words) == 1 else words
+    return list(dict.fromkeys(name for name in names if name))
+
+
+def _class_weight(words: list[str]) -> str | dict[str, float]:
+    if words == ["balanced"]:
+        return "balanced"
+    factors = {}
+    for word in [part for word in words for part in word.split(",")]:
+        label, equals, factor = word.rpartition("=")
+        try:
+            factors[label] = float(factor)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise SpecError(f"--class-weight {word}: it is written balanced, or label=weight,label=weight.")
+    return factors
+
+
+def _numbers(text: str) -> str | list[float]:
+    """`1,2,3` as numbers; anything else as it is.
+
+    >>> _numbers("-1, 2"), _numbers("zeros")
+    ([-1.0, 2.0], 'zeros')
+    """
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        return text
+
+
+# ---- what is shown and written ---------------------------------------------------------------------
+
+
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    def line(message: Warning | str, category: type, filename: str, lineno: int, file: TextIO | None = None, text: str | None = None) -> None:  # fmt: skip
+        print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", SteepestWarning)
+        warnings.showwarning = line
+        yield
+
+
+@contextmanager
+def _progress(settings: dict[str, Any], quiet: bool) -> Iterator[Any]:
+    if quiet:
+        yield None
+        return
+    from steepest import console
+    from steepest.planning import DEFAULT_STEPS
+
+    epochs, steps = settings.get("epochs"), settings.get("max_steps")
+    if epochs is None and steps is None:
+        epochs = DEFAULT_STEPS["full" if settings.get("batch_size", "full") == "full" else "minibatch"]
+    with console.progress(epochs, steps) as progress:
+        yield progress
+
+
+def _show(done: Fit, folder: str | None, json: bool, quiet: bool) -> None:
+    if json:
+        from steepest.store import to_json
+
+        print(to_json(done.summary()))
+    elif not quiet:
+        from steepest import console
+
+        console.show(done, folder)
+    if folder is not None and json and not quiet:
+        print(f"The run is in {folder}", file=sys.stderr)
+
+
+def _code(done: Fit) -> int:
+    from steepest.descent.stopping import Status
+
+    if done.status is Status.DIVERGED:
+        return _fail(done.message, 3)
+    if done.status is Status.INTERRUPTED:
+        return _fail(done.message, 130)
+    return 0
+
+
+def _predictions(fitted: Fit, data: str) -> pa.Table:
+    """`prediction`, or one for each target; for classes `probability: LABEL` too."""
+    import pyarrow as pa
+
+    from steepest.fitting import probabilities
+
+    found = fitted.decision(data)
+    schema = fitted.schema
+    if schema.classes is not None:
+        shares = probabilities(found)
+        labels = [schema.classes[code] for code in shares.argmax(1)]
+        columns = {f"probability: {label}": shares[:, i] for i, label in enumerate(schema.classes)}
+        return pa.table({"prediction": labels, **columns})
+    if found.ndim == 1:
+        return pa.table({"prediction": found})
+    if found.shape[1] != len(schema.targets):
+        raise FitError(f"The model gives {found.shape[1]} numbers a row and there are {len(schema.targets)} targets.")
+    return pa.table({f"prediction: {name}": found[:, i] for i, name in enumerate(schema.targets)})
+
+
+def _write_table(table: pa.Table, file: Any, suffix: str) -> None:
+    if suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        pq.write_table(table, file)
+    else:
+        from pyarrow import csv as pacsv
+
+        header = io.StringIO()
+        csv.writer(header, lineterminator="\n").writerow(table.column_names)
+        file.write(header.getvalue().encode())
+        pacsv.write_csv(table, file, pacsv.WriteOptions(include_header=False, quoting_style="needed"))

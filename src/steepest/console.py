@@ -1,0 +1,167 @@
+"""What the command shows: the progress of a descent on stderr, its result on stdout."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from steepest.descent.loop import Step
+    from steepest.fitting import Fit
+
+FIRST = 20
+"""Parameters shown of a long list, beside the one that is furthest from its exact value."""
+
+PIPE_WIDTH = 110
+"""Characters a line where stdout is no terminal."""
+
+LABELS = {"r2": "R²", "mae": "MAE", "rmse": "RMSE", "accuracy": "accuracy", "error_rate": "error rate", "auc": "AUC"}
+
+
+# ---- while it runs ---------------------------------------------------------------------------------
+
+
+@contextmanager
+def progress(epochs: int | None, steps: int | None) -> Iterator[Callable[[Step, float], None] | None]:
+    """A line on stderr with loss, epoch and time left, drawn ten times a second; None where stderr is no terminal.
+
+    epochs, steps: where the descent ends at the latest, as far as that is known.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("epoch {task.fields[epoch]:,}"),
+        BarColumn(bar_width=24),
+        TextColumn("loss {task.fields[loss]:.6g}"),
+        TimeRemainingColumn(),
+    )
+    next_look = 0.0
+    with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
+        line = bar.add_task("", total=epochs or steps, epoch=0, loss=float("nan"))
+
+        def show(step: Step, objective: float) -> None:
+            nonlocal next_look
+            now = monotonic()
+            if now < next_look:
+                return
+            next_look = now + 0.1
+            done = step.epoch if epochs else step.t
+            bar.update(line, completed=done, epoch=step.epoch, loss=float(step.loss), refresh=True)
+
+        yield show
+
+
+# ---- when it is done -------------------------------------------------------------------------------
+
+
+def show(fit: Fit, folder: str | None) -> None:
+    """Print a finished fit: parameters, losses, metrics, how it ended, how far from the optimum, and what to know."""
+    console = _console()
+    console.print(_parameters(fit))
+    hidden = len(fit.names) - FIRST
+    if hidden > 1:
+        where = f"{folder}/summary.json" if folder else "--json, or --out FOLDER,"
+        _say(console, f"{hidden:,} more parameters than the first {FIRST}; {where} has them all.\n")
+    console.print(_judgement(fit))
+    for sentence in _sentences(fit):
+        _say(console, sentence)
+    for note in fit.notes:
+        _say(console, f"Note: {note}")
+    if folder:
+        _say(console, f"The run is in {folder}")
+
+
+def _console() -> Console:
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
+
+
+def _say(console: Console, sentence: str) -> None:
+    # a terminal breaks a line between words; a pipe gets it whole
+    console.print(Text(sentence), soft_wrap=not console.is_terminal)
+
+
+def _parameters(fit: Fit) -> Table:
+    """Each parameter in user units beside its exact value; of a long list the first ones and the one furthest off."""
+    exact = None if fit.exact is None or fit.exact.theta is None else fit.exact.theta
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("parameter", overflow="fold")
+    for heading in ("value", "exact", "difference")[: 1 if exact is None else 3]:
+        table.add_column(heading, justify="right", no_wrap=True)
+    shown = list(range(len(fit.names)))
+    if len(shown) > FIRST + 1:
+        size = np.abs(fit.theta if exact is None else fit.theta - exact)
+        furthest = int(np.argmax(size[FIRST:])) + FIRST
+        shown = [*range(FIRST), furthest]
+    for i in shown:
+        cells = [f"{fit.theta[i]:.10g}"]
+        if exact is not None:
+            off = fit.theta[i] - exact[i]
+            cells += [f"{exact[i]:.10g}", f"{off:+.1e}" if off else "0"]
+        table.add_row(Text(fit.names[i]), *cells)
+    return table
+
+
+def _judgement(fit: Fit) -> Table:
+    """Loss and metrics on the training rows, the held-out rows, and at the exact answer."""
+    metrics = fit.metrics
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("")
+    table.add_column(f"train ({fit.rows:,} rows)", justify="right")
+    if fit.test_rows:
+        table.add_column(f"held out ({fit.test_rows:,} rows)", justify="right")
+    table.add_row(f"loss ({fit.loss_function})", *_numbers([fit.loss, fit.test_loss][: 2 if fit.test_rows else 1]))
+    if fit.objective_value != fit.loss:
+        table.add_row("loss + penalty", *_numbers([fit.objective_value]))
+    for name in metrics["train"]:
+        table.add_row(LABELS.get(name, name), *_numbers([part.get(name) for part in metrics.values()]))
+    return table
+
+
+def _numbers(values: list[Any]) -> list[str]:
+    return ["" if value is None else f"{value:.8g}" for value in values]
+
+
+def _sentences(fit: Fit) -> Iterator[str]:
+    message = fit.message
+    yield message[:1].upper() + message[1:]
+    yield distance(fit)
+    took = f"The descent took {_seconds(fit.seconds)} ({_counted(fit)})"
+    if fit.exact is not None and fit.exact.method:
+        took += f", the exact answer {_seconds(fit.exact.seconds)} ({fit.exact.method})"
+    yield took + "."
+    yield f"Optimizer {fit.optimizer}, lr {fit.lr:.4g}, schedule {fit.schedule}, precondition {fit.precondition}."
+
+
+def distance(fit: Fit) -> str:
+    """One line on how far a fit is from the optimum."""
+    if fit.gap is None:
+        note = "" if fit.exact is None else fit.exact.note
+        return f"How far it is from the optimum is not known. {note or 'This model and loss have no exact answer.'}"
+    if fit.gap == 0.0:
+        return f"It is at the optimum: no gap to the exact {fit.scores.exact_objective:.10g}."
+    side = "above" if fit.gap > 0 else "below"
+    return (
+        f"It is {abs(fit.gap):.2g} {side} the exact optimum {fit.scores.exact_objective:.10g} "
+        f"(relative gap {fit.relative_gap:.1e})."
+    )
+
+
+def _counted(fit: Fit) -> str:
+    steps = f"{fit.steps:,} step" + ("" if fit.steps == 1 else "s")
+    return steps if fit.steps == fit.epochs else f"{steps}, {fit.epochs:,} epoch" + ("" if fit.epochs == 1 else "s")
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds * 1e3:.2g} ms" if seconds < 0.1 else f"{seconds:.2f} s"

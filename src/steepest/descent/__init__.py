@@ -1,0 +1,1 @@
+"""How it goes down: objectives, rules, the loop, the trace."""

@@ -1,0 +1,108 @@
+"""The loop. Everything that Steepest fits goes through it.
+
+    for each batch:
+        loss, gradient at θ            objective.value_and_grad
+        show the step                  yield
+        move θ against the gradient    rule.update
+
+It is a generator: whoever wants to record, stop, draw or save looks at the steps as they come. Three ways to use it:
+
+    for step in descend(objective, "sgd", lr=0.1):                            # a full batch, until you break
+    for step in descend(objective, "adam", minibatches(n, 10), lr=0.1):       # minibatches
+    for step in descend(objective(f, theta0), torch.optim.LBFGS, lr=1.0):     # any function, any optimiser
+
+With θ of shape `[runs, p]` and lr of shape `[runs, 1]` the same lines run many descents at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from steepest.descent import rules, schedules
+from steepest.descent.objective import Objective
+from steepest.errors import DataError
+from steepest.problem.batches import Batch, external, full
+
+
+@dataclass(slots=True)
+class Step:
+    """Where the descent stands before update `t`: θ is live and moves on, `copy()` keeps it.
+
+    loss: the batch's mean loss at θ (of all rows in the last step, which has no batch and no update).
+    """
+
+    t: int
+    epoch: int
+    lr: Any
+    theta: Tensor
+    loss: Tensor
+    grad: Tensor
+    batch: Batch | None
+
+    def copy(self) -> Step:
+        """The same step with a θ and gradient of its own."""
+        return Step(self.t, self.epoch, self.lr, self.theta.clone(), self.loss.clone(), self.grad.clone(), self.batch)
+
+
+def descend(
+    objective: Objective,
+    rule: Any = "sgd",
+    batches: Iterable[Any] | None = None,
+    *,
+    lr: Any = 0.1,
+    schedule: Any = None,
+    theta: Tensor | None = None,
+) -> Iterator[Step]:
+    """Descend, one Step an update, and one more at the end that carries θ_N.
+
+    Args:
+        objective: what to minimise.
+        rule: a rule's name, a Rule, or a `torch.optim` class.
+        batches: Batches, or a re-iterable of (x, y); None is the full batch for ever.
+        lr: the learning rate; `[runs, 1]` for many runs.
+        schedule: a name or a callable (step, epoch) → factor on lr.
+        theta: where to start, `[p]` or `[runs, p]`; moved in place. None: the objective's own start.
+
+    >>> from steepest.descent.objective import objective
+    >>> from itertools import islice
+    >>> f = objective(lambda theta: (theta**2).sum(), [1.0])
+    >>> [float(step.loss) for step in islice(descend(f, lr=0.25), 4)]
+    [1.0, 0.25, 0.0625, 0.015625]
+    """
+    rule, schedule = rules.rule(rule, objective), schedules.schedule(schedule)
+    theta = objective.theta if theta is None else theta
+    memory = rule.start(theta)
+    t, rate, batch = -1, lr, None
+
+    def again() -> tuple[Tensor, Tensor]:
+        loss, grad = objective.value_and_grad(theta, batch)
+        return loss + objective.penalty(theta), grad
+
+    for t, batch in enumerate(_dealt(batches)):
+        rate = lr * schedule(t, batch.epoch)
+        loss, grad = objective.value_and_grad(theta, batch)
+        yield Step(t, batch.epoch, rate, theta, loss, grad, batch)
+        rule.update(theta, grad, memory, rate, again)
+
+    loss, grad = objective.value_and_grad(theta, None if objective.rows else batch)
+    yield Step(t + 1, batch.epoch + 1 if batch else 0, rate, theta, loss, grad, None)
+
+
+def _dealt(batches: Iterable[Any] | None) -> Iterable[Batch]:
+    """Batches as they are; anything else that can be iterated gives (x, y), one iteration an epoch."""
+    if batches is None:
+        return full()
+    return map(_batch, batches) if isinstance(batches, Iterator) else external(batches)
+
+
+def _batch(entry: Any) -> Batch:
+    if not isinstance(entry, Batch):
+        raise DataError(
+            f"An iterator gave {type(entry).__name__} in place of a Batch. It would be used up after one epoch: give a "
+            "list of (x, y), a DataLoader, or anything else that can be iterated again."
+        )
+    return entry

@@ -1,0 +1,307 @@
+"""Rules: how θ moves, given a gradient and a learning rate.
+
+A rule is two pure ideas, `start` (its memory) and `update` (θ in place). All are elementwise, so θ may be one vector
+`[p]` or many `[runs, p]`, and the learning rate a number or `[runs, 1]`. From simple to complex:
+
+    sgd       θ −= lr·g
+    momentum  v = βv + g;               θ −= lr·v                    Polyak 1964
+    nesterov  v = βv + g;               θ −= lr·(g + βv)             Sutskever et al. 2013
+    adagrad   s += g²;                  θ −= lr·g/(√s + ε)           Duchi et al. 2011
+    rmsprop   s = αs + (1−α)g²;         θ −= lr·g/(√s + ε)           Hinton 2012
+    adam      v, s with bias corrected; θ −= lr·v̂/(√ŝ + ε)           Kingma and Ba 2015
+    adamw     θ *= 1 − lr·decay, then adam                           Loshchilov and Hutter 2019
+
+each with the conventions of `torch.optim`. `Clipped` scales the gradient before a rule sees it, `TorchRule` lends
+θ to any `torch.optim.Optimizer`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from steepest.errors import SpecError
+from steepest.spec import OPTIMIZERS, call
+
+Again = Callable[[], tuple[Tensor, Tensor]]
+Memory = list[Any]
+Proximal = Callable[[Tensor, Any], None]
+
+
+class Rule(ABC):
+    """`memory = rule.start(theta)`, then `rule.update(theta, grad, memory, lr, again)` at each step.
+
+    `again()` gives the objective (penalty included) and its gradient at θ as it now stands, on the same batch: for
+    rules that look twice.
+    """
+
+    handles_penalty: bool = False
+    """Whether the rule takes care of a penalty's kink itself."""
+
+    @abstractmethod
+    def start(self, theta: Tensor) -> Memory:
+        """The memory before the first step."""
+
+    @abstractmethod
+    def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
+        """Move θ, in place."""
+
+
+@final
+@dataclass(frozen=True)
+class SGD(Rule):
+    """θ −= lr·g."""
+
+    def start(self, theta: Tensor) -> Memory:
+        return []
+
+    def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
+        theta -= lr * grad
+
+
+@final
+@dataclass(frozen=True)
+class Momentum(Rule):
+    """v = βv + g; θ −= lr·v, or with `nesterov` θ −= lr·(g + βv)."""
+
+    beta: float = 0.9
+    nesterov: bool = False
+
+    def start(self, theta: Tensor) -> Memory:
+        return [torch.zeros_like(theta)]
+
+    def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
+        (velocity,) = memory
+        velocity.mul_(self.beta).add_(grad)
+        theta -= lr * (grad + self.beta * velocity if self.nesterov else velocity)
+
+
+@final
+@dataclass(frozen=True)
+class Adagrad(Rule):
+    """s += g²; θ −= lr·g/(√s + ε)."""
+
+    epsilon: float = 1e-10
+
+    def start(self, theta: Tensor) -> Memory:
+        return [torch.zeros_like(theta)]
+
+    def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
+        (squares,) = memory
+        squares.addcmul_(grad, grad)
+        theta -= lr * grad / (squares.sqrt() + self.epsilon)
+
+
+@final
+@dataclass(frozen=True)
+class RMSprop(Rule):
+    """s = αs + (1−α)g²; θ −= lr·g/(√s + ε)."""
+
+    alpha: float = 0.99
+    epsilon: float = 1e-8
+
+    def start(self, theta: Tensor) -> Memory:
+        return [torch.zeros_like(theta)]
+
+    def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
+        (squares,) = memory
+        squares.mul_(self.alpha).addcmul_(grad, grad, value=1 - self.alpha)
+        theta -= lr * grad / (squares.sqrt() + self.epsilon)
+
+
+@final
+@dataclass(frozen=True)
+class Adam(Rule):
+    """Adam; with `decay` AdamW, whose decay is apart from the gradient and so minimises no objective of ours."""
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    decay: float = 0.0
+    epsilon: float = 1e-8
+
+    def start(self, theta: Tensor) -> Memory:
+        return [torch.zeros_like(theta), torch.zeros_like(theta), 0]
+
+    def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
+        memory[2] += 1
+        mean, squares, count = memory
+        mean.lerp_(grad, 1 - self.beta1)
+        squares.mul_(self.beta2).addcmul_(grad, grad, value=1 - self.beta2)
+        root = (squares.sqrt() / sqrt(1 - self.beta2**count)).add_(self.epsilon)
+        if self.decay:
+            theta *= 1 - lr * self.decay
+        theta -= (lr / (1 - self.beta1**count)) * mean / root
+
+
+@final
+@dataclass(frozen=True)
+class Accelerated(Rule):
+    """Nesterov's method for convex functions, its momentum growing as (k − 1)/(k + 2) and dropped when it points uphill.
+
+    With a proximal step it is FISTA (Beck and Teboulle 2009).
+    Sources: Nesterov 1983; O'Donoghue and Candès, Adaptive restart for accelerated gradient schemes (2015).
+    """
+
+    proximal: Proximal | None = None
+
+    @property
+    def handles_penalty(self) -> bool:  # pyrefly: ignore
+        return self.proximal is not None
+
+    def start(self, theta: Tensor) -> Memory:
+        return [theta.clone(), torch.zeros_like(theta[..., :1])]
+
+    def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
+        before, count = memory
+        moved = theta - lr * grad
+        if self.proximal is not None:
+            self.proximal(moved, lr)
+        uphill = ((theta - moved) * (moved - before)).sum(-1, keepdim=True) > 0
+        count.add_(1).masked_fill_(uphill, 1.0)
+        theta.copy_(moved + (count - 1) / (count + 2) * (moved - before))
+        before.copy_(moved)
+
+
+@final
+@dataclass(frozen=True)
+class Clipped(Rule):
+    """A gradient longer than `norm` is scaled down to it, then handed to another rule (Pascanu et al. 2013)."""
+
+    rule: Rule
+    norm: float
+
+    def start(self, theta: Tensor) -> Memory:
+        return self.rule.start(theta)
+
+    def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
+        length = torch.linalg.vector_norm(grad, dim=-1, keepdim=True)
+        self.rule.update(theta, grad * (self.norm / (length + 1e-6)).clamp(max=1.0), memory, lr, again)
+
+
+@final
+@dataclass(frozen=True)
+class WithProximal(Rule):
+    """A rule, then a penalty's proximal step. `gain` is the rule's total step under a steady gradient, in units of lr·g."""
+
+    rule: Rule
+    proximal: Proximal
+    gain: float = 1.0
+    handles_penalty = True
+
+    def start(self, theta: Tensor) -> Memory:
+        return self.rule.start(theta)
+
+    def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
+        self.rule.update(theta, grad, memory, lr, again)
+        self.proximal(theta, self.gain * lr)
+
+
+@final
+@dataclass(frozen=True)
+class WithSubgradient(Rule):
+    """A rule that sees the penalty's kink as a subgradient: for rules that scale each parameter by itself."""
+
+    rule: Rule
+    subgradient: Callable[[Tensor], Tensor]
+    handles_penalty = True
+
+    def start(self, theta: Tensor) -> Memory:
+        return self.rule.start(theta)
+
+    def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
+        def both() -> tuple[Tensor, Tensor]:
+            value, gradient = again()
+            return value, gradient + self.subgradient(theta)
+
+        self.rule.update(theta, grad + self.subgradient(theta), memory, lr, both)
+
+
+@final
+@dataclass(frozen=True)
+class TorchRule(Rule):
+    """Any `torch.optim` class. It is given the parameters as views into θ (`views`), and a closure where it asks for one.
+
+    Only for one θ `[p]` at a time.
+    """
+
+    optimizer: Callable[..., torch.optim.Optimizer]
+    views: Callable[[Tensor], Sequence[Tensor]]
+
+    def start(self, theta: Tensor) -> Memory:
+        if theta.ndim != 1:
+            raise SpecError("A torch.optim class moves one θ at a time; runs of it cannot be batched.")
+        parameters = [torch.nn.Parameter(view) for view in self.views(theta)]
+        return [parameters, self.optimizer(parameters)]
+
+    def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
+        parameters, optimizer = memory
+        for group in optimizer.param_groups:
+            group["lr"] = lr
+
+        def lend(gradient: Tensor) -> None:
+            for parameter, view in zip(parameters, self.views(gradient), strict=True):
+                parameter.grad = view
+
+        def closure() -> Tensor:
+            value, gradient = again()
+            lend(gradient.clone())
+            return value
+
+        lend(grad)
+        with torch.enable_grad():
+            optimizer.step(closure)
+
+
+def _whole(theta: Tensor) -> Sequence[Tensor]:
+    return [theta]
+
+
+def rule(name: Any, objective: Any = None) -> Rule:
+    """The rule that a name such as `momentum:0.9` stands for, made fit for an objective.
+
+    A `torch.optim` class is lent the objective's parameters. Where a penalty has a kink, `sgd` and momentum take a proximal
+    step after each update, and rules that scale each parameter by itself see a subgradient.
+    """
+    found = _named(name, _whole if objective is None else objective.views)
+    if objective is None or not objective.kinked or found.handles_penalty:
+        return found
+    inner = found.rule if isinstance(found, Clipped) else found
+    if objective.proximal is None:
+        return WithSubgradient(found, objective.subgradient)
+    if isinstance(found, Accelerated):
+        return Accelerated(objective.proximal)
+    if isinstance(inner, SGD):
+        return WithProximal(found, objective.proximal)
+    if isinstance(inner, Momentum):
+        return WithProximal(found, objective.proximal, 1.0 / (1.0 - inner.beta))
+    return WithSubgradient(found, objective.subgradient)
+
+
+def _named(name: Any, views: Callable[[Tensor], Sequence[Tensor]]) -> Rule:
+    if isinstance(name, Rule):
+        return name
+    if isinstance(name, type) and issubclass(name, torch.optim.Optimizer):
+        return TorchRule(name, views)
+    if not isinstance(name, str):
+        raise SpecError(f"optimizer={name!r} is no name, torch.optim class or Rule.")
+    kind, numbers = call(name, OPTIMIZERS, "optimizer")
+    if kind == "auto":
+        raise SpecError("optimizer='auto' is chosen by fit(), which knows the problem; name a rule here.")
+    if kind == "adamw":
+        return Adam(*(numbers + (0.9, 0.999, 0.01)[len(numbers) :]))
+    if kind == "nesterov":
+        return Momentum(*(numbers or (0.9,)), nesterov=True)
+    kinds: dict[str, Callable[..., Rule]] = {
+        "sgd": SGD,
+        "momentum": Momentum,
+        "adagrad": Adagrad,
+        "rmsprop": RMSprop,
+        "adam": Adam,
+    }
+    return kinds[kind](*numbers)

@@ -1,0 +1,169 @@
+"""The trace: one row for each step of a descent, as columns.
+
+N updates give N + 1 rows: row t is at θ_t, before update t, and the last row is the end. A long descent is thinned
+evenly: when the room is full every other row goes and from then on every other step is kept. The first row and
+the last stay, and so do the rows of minibatches where the full objective was evaluated; where these alone fill more
+than half of the room, they are thinned in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import nan
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from steepest.descent.loop import Step
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
+
+BUDGET = 256 * 2**20
+"""Bytes that a trace may take in memory; θ of very large models is left out where it would take more."""
+
+LEAST_ROWS = 64
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The columns of all recorded steps, as NumPy arrays with T entries; `theta` is `[T, p]` in user units.
+
+    loss: the batch's mean loss (of all rows in the last row, and with a full batch).
+    objective: the full F(θ), penalty included; NaN where it was not evaluated. test_loss: likewise, on held-out rows.
+    grad_norm: length of the batch's gradient in the coordinates of the descent.
+    """
+
+    names: tuple[str, ...]
+    step: np.ndarray
+    epoch: np.ndarray
+    lr: np.ndarray
+    loss: np.ndarray
+    objective: np.ndarray
+    grad_norm: np.ndarray
+    test_loss: np.ndarray
+    theta: np.ndarray
+
+    COLUMNS = ("step", "epoch", "lr", "loss", "objective", "grad_norm", "test_loss")
+
+    def __len__(self) -> int:
+        return len(self.step)
+
+    def to_arrow(self) -> pyarrow.Table:
+        """An Arrow table: the columns above, then one a parameter, named `theta.NAME`."""
+        import pyarrow
+
+        columns = {name: getattr(self, name) for name in self.COLUMNS}
+        if self.theta.shape[1]:
+            columns |= {f"theta.{name}": self.theta[:, i] for i, name in enumerate(self.names)}
+        return pyarrow.table(columns)
+
+    @classmethod
+    def from_arrow(cls, table: pyarrow.Table) -> Trace:
+        """What `to_arrow` made."""
+        names = tuple(name.removeprefix("theta.") for name in table.column_names if name.startswith("theta."))
+        theta = [table[f"theta.{name}"].to_numpy() for name in names]
+        columns = {name: table[name].to_numpy() for name in cls.COLUMNS}
+        return cls(names=names, theta=np.stack(theta, 1) if theta else np.empty((table.num_rows, 0)), **columns)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """A pandas frame (pandas must be installed)."""
+        return self.to_arrow().to_pandas()
+
+
+class Recorder:
+    """Keeps steps without synchronising: values stay on their device until `trace()` is called."""
+
+    def __init__(self, parameters: int, like: Tensor, rows: int = 10_000):
+        with_theta = BUDGET // (max(parameters, 1) * like.element_size()) >= LEAST_ROWS
+        width = parameters if with_theta else 0
+        self.capacity = int(max(2, min(rows, BUDGET // (max(width, 1) * like.element_size()))))
+        self.stride = self.marked_stride = 1
+        self._marked = 0
+        self._steps: list[tuple[int, int, Any, int | None]] = []
+        self._room(like, min(self.capacity, 256), width)
+
+    def _room(self, like: Tensor, rows: int, width: int) -> None:
+        self._numbers = torch.full((rows, 4), nan, dtype=like.dtype, device=like.device)
+        self._theta = torch.empty((rows, width), dtype=like.dtype, device=like.device)
+
+    def add(self, step: Step, objective: Any = None, test_loss: Any = None, last: bool = False) -> None:
+        """Keep a step, if its turn has come or it carries the full objective; the last one in any case."""
+        mark = None
+        if objective is not None and step.batch is not None and not (step.batch.rows is None and step.batch.data is None):
+            self._marked = mark = self._marked + 1
+        if not (last or self._due(step.t, mark)):
+            return
+        if len(self._steps) == self.capacity:
+            self._thin()
+            if not (last or self._due(step.t, mark)):
+                return
+        row = len(self._steps)
+        if row == self._numbers.shape[0]:
+            self._grow()
+        numbers = self._numbers[row]
+        numbers[0] = step.loss
+        if objective is not None:
+            numbers[1] = objective
+        torch.linalg.vector_norm(step.grad, out=numbers[2])
+        if test_loss is not None:
+            numbers[3] = test_loss
+        if self._theta.shape[1]:
+            self._theta[row] = step.theta
+        self._steps.append((step.t, step.epoch, step.lr, mark))
+
+    def _due(self, t: int, mark: int | None) -> bool:
+        """Whether step t is among those kept; `mark` counts the evaluations of the full objective."""
+        return t % self.stride == 0 or (mark is not None and mark % self.marked_stride == 0)
+
+    def _grow(self) -> None:
+        rows = min(2 * self._numbers.shape[0], self.capacity)
+        numbers, theta = self._numbers, self._theta
+        self._room(theta, rows, theta.shape[1])
+        self._numbers[: len(numbers)] = numbers
+        self._theta[: len(theta)] = theta
+
+    def _thin(self) -> None:
+        """Drop every other row; rows with the full objective go only once they fill more than half of the room."""
+        keep = list(range(len(self._steps)))
+        while len(keep) == self.capacity:
+            self.stride *= 2
+            if 2 * sum(self._steps[i][3] is not None for i in keep) > self.capacity:
+                self.marked_stride *= 2
+            keep = [i for i in keep if self._due(self._steps[i][0], self._steps[i][3])]
+        index = torch.tensor(keep, device=self._numbers.device)
+        numbers, theta = self._numbers[index], self._theta[index]
+        self._numbers.fill_(nan)
+        self._numbers[: len(keep)] = numbers
+        self._theta[: len(keep)] = theta
+        self._steps = [self._steps[i] for i in keep]
+
+    def losses(self, since: int) -> tuple[list[int], np.ndarray]:
+        """Steps and losses of the rows kept from row `since` on (this synchronises)."""
+        return [entry[0] for entry in self._steps[since:]], self._numbers[since : len(self._steps), 0].cpu().numpy()
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def trace(self, names: Sequence[str], to_user: Callable[[np.ndarray], np.ndarray] | None = None) -> Trace:
+        """Everything kept, θ turned into user units."""
+        rows = len(self._steps)
+        numbers = self._numbers[:rows].to("cpu", torch.float64).numpy().copy()
+        theta = self._theta[:rows].to("cpu", torch.float64).numpy().copy()
+        if theta.shape[1] and to_user is not None:
+            theta = to_user(theta)
+        return Trace(
+            names=tuple(names) if theta.shape[1] else (),
+            step=np.array([entry[0] for entry in self._steps], dtype=np.int64),
+            epoch=np.array([entry[1] for entry in self._steps], dtype=np.int64),
+            lr=np.array([float(entry[2]) for entry in self._steps]),
+            loss=numbers[:, 0],
+            objective=numbers[:, 1],
+            grad_norm=numbers[:, 2],
+            test_loss=numbers[:, 3],
+            theta=theta,
+        )

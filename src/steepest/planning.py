@@ -1,0 +1,360 @@
+"""From settings and data to a descent that can begin: every "auto" is decided here, and nowhere else.
+
+| setting            | decided as                                                                           |
+| ------------------ | ------------------------------------------------------------------------------------ |
+| loss auto          | numbers: mse · two classes: logistic · more: cross_entropy                           |
+| optimizer auto     | a number for lr, or minibatches: sgd · the linear family: curvature steps (`descent/auto.py`) · a module: adam |
+| precondition auto  | a number for lr: none · the linear family: orthonormal (standardize under an l1 penalty) · a module: standardize |
+| lr auto            | sgd and momentum on a smooth loss: 1/L, or 1/(2·L_b) for minibatches (`truth/curvature.py`) · else by a short trial |
+| schedule auto      | cosine where lr is auto and the loss has a kink, batches are small or the rule is adaptive · else constant |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from steepest.descent import coordinates as frames
+from steepest.descent import extended, rules
+from steepest.descent.auto import CurvatureSteps
+from steepest.descent.loop import descend
+from steepest.descent.objective import ExtendedObjective, LinearObjective, ModuleObjective, Objective, parameter_names
+from steepest.descent.schedules import Schedule, schedule
+from steepest.errors import DataError, SpecError
+from steepest.problem import batches, losses, models
+from steepest.problem.linear import LinearProblem, Terms
+from steepest.problem.losses import Custom, Loss
+from steepest.problem.tables import Dataset
+from steepest.spec import MODELS, Spec, call, locate
+from steepest.truth import curvature
+
+SMALL_ENOUGH = {"mse": 500_000, "other": 50_000}
+"""Entries of a design up to which predictions, and the gradient of `mse`, are taken in extended precision."""
+
+MOST_CURVATURE = 2_500
+"""Parameters up to which the curvature steps of `optimizer="auto"` solve a linear system at each step."""
+
+TRIAL_STEPS = 200
+TRIAL_RATES = tuple(10.0**k for k in (-3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5))
+DEFAULT_STEPS = {"curvature": 2_000, "full": 1_000, "minibatch": 100}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a descent needs.
+
+    problem and terms: of the linear family; module: of the others. to_user turns c `[T, r]` into θ `[T, p]`.
+    """
+
+    objective: Objective
+    rule: Any
+    lr: float
+    schedule: Schedule
+    batches: Iterable[Any]
+    epochs: int | None
+    names: tuple[str, ...]
+    loss: Loss
+    optimizer: str
+    precondition: str
+    schedule_name: str
+    problem: LinearProblem | None = None
+    terms: Terms | None = None
+    module: nn.Module | None = None
+    to_user: Callable[[np.ndarray], np.ndarray] | None = None
+    full_batch: bool = True
+
+
+def loss_of(spec: Spec, classes: tuple[str, ...] | None) -> Loss:
+    """The loss of a fit, "auto" decided by the model's alias and the target."""
+    name = spec.loss
+    if name == "auto":
+        alias = {"logistic": "logistic", "softmax": "cross_entropy"}.get(str(spec.model))
+        name = alias or ("mse" if classes is None else "logistic" if len(classes) == 2 else "cross_entropy")
+    if isinstance(name, str) and ":" in name and name.partition(":")[0] not in ("huber", "quantile"):
+        name = locate(name)
+    return losses.loss(name)
+
+
+def wants_classes(spec: Spec) -> bool | None:
+    """Whether the target must be classes (True), numbers (False), or whatever it is (None)."""
+    alias = str(spec.model) in ("logistic", "softmax")
+    if spec.loss == "auto":
+        return True if alias else None
+    if isinstance(spec.loss, str) and spec.loss.partition(":")[0] in ("logistic", "cross_entropy"):
+        return True
+    return None if not isinstance(spec.loss, str) else False
+
+
+def linear_problem(spec: Spec, data: Dataset, terms: Terms, loss: Loss) -> LinearProblem:
+    """The linear family's problem on some rows."""
+    design = terms.design(data.x)
+    if not np.isfinite(design).all():
+        column = terms.names[int(np.argwhere(~np.isfinite(design))[0, 1])]
+        raise DataError(f"The term {column!r} overflows: its column is too large for this degree. Rescale the column.")
+    low = extended.rounding_of_design(terms, data.x, design) if design.size <= SMALL_ENOUGH["mse"] else None
+    target, outputs = targets(data, loss)
+    weights = None if data.weights is None else data.weights / data.weights.mean()
+    return LinearProblem(
+        design, target, loss, losses.penalty(spec.penalty), terms.intercept, weights, outputs, low, terms.degree
+    )
+
+
+def extended_pays(problem: LinearProblem) -> bool:
+    """Whether the problem is small enough for extended precision to cost next to nothing."""
+    kind = "mse" if isinstance(problem.loss, losses.MSE) else "other"
+    return problem.design.size * problem.outputs <= SMALL_ENOUGH[kind]
+
+
+def extended_pays(problem: LinearProblem) -> bool:
+    """Whether the problem is small enough for extended precision to cost next to nothing."""
+    kind = "mse" if isinstance(problem.loss, losses.MSE) else "other"
+    return problem.design.size * problem.outputs <= SMALL_ENOUGH[kind]
+
+
+def targets(data: Dataset, loss: Loss) -> tuple[np.ndarray, int]:
+    """The target as the loss wants it, and how many outputs the model needs."""
+    count = len(data.classes) if data.classes is not None else 0
+    if isinstance(loss, losses.CrossEntropy):
+        return data.y.astype(np.int64), count
+    if isinstance(loss, losses.Logistic):
+        if count != 2:
+            raise SpecError(
+                f"loss='logistic' tells two classes apart, and the target has {count}. Use model='softmax' "
+                "(loss='cross_entropy')."
+            )
+        return data.y.astype(np.float64), 1
+    if data.classes is not None and not isinstance(loss, Custom):
+        raise DataError(
+            f"The target {data.targets[0]!r} is classes ({', '.join(data.classes[:3])}, …), and loss {loss} needs numbers. "
+            "Leave --loss out, or use --loss cross_entropy."
+        )
+    several = data.y.ndim == 2
+    if several and not isinstance(loss, (losses.MSE, Custom)):
+        raise SpecError(f"loss {loss} takes one target; several at once are for mse. Fit one target at a time.")
+    return data.y.astype(np.float64), data.y.shape[1] if several else 1
+
+
+def plan(spec: Spec, data: Dataset, given: Iterable[Any] | None = None) -> Plan:
+    """Decide everything. `given`: batches of the user's, in place of ours."""
+    loss = loss_of(spec, data.classes)
+    target, outputs = targets(data, loss)
+    module = models.module(spec.model, data.x.shape[1], outputs, spec.seed)
+    if module is None and not isinstance(loss, Custom):
+        return _plan_linear(spec, data, loss, given)
+    if module is None:
+        module = _linear_module(spec, data, outputs)
+    return _plan_module(spec, data, loss, module, torch.from_numpy(target), outputs, given)
+
+
+def _terms(spec: Spec, data: Dataset) -> Terms:
+    name, numbers = call(spec.model, MODELS, "model")
+    terms = Terms(data.names, int(numbers[0]) if name == "poly" else 1, spec.intercept or data.ones)
+    if len(set(terms.names)) < len(terms.names):
+        double = next(name for name in terms.names if terms.names.count(name) > 1)
+        raise DataError(f"Two parameters would both be called {double!r}. Rename that column, or leave it out with --drop.")
+    return terms
+
+
+def _plan_linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | None) -> Plan:
+    terms = _terms(spec, data)
+    problem = linear_problem(spec, data, terms, loss)
+    labels = data.classes if isinstance(loss, losses.CrossEntropy) else data.targets
+    names = parameter_names(terms.names, problem.outputs, labels or ())
+    start = models.start(spec.init, names, spec.seed)
+    full = spec.batch_size == "full" or spec.batch_size >= data.rows
+    dtype = getattr(torch, spec.dtype)
+
+    def objective(frame: frames.Coordinates | None) -> LinearObjective:
+        return LinearObjective(problem, names, frame, start, dtype, spec.device)
+
+    alone = spec.optimizer == "auto" and spec.lr == "auto" and full and given is None and spec.clip is None
+    if alone and spec.precondition in ("auto", "orthonormal") and problem.parameters <= MOST_CURVATURE:
+        plain = objective(None)
+        exact = extended_pays(problem) and dtype is torch.float64 and spec.device == "cpu"
+        whole = ExtendedObjective(plain) if exact else plain
+        return Plan(
+            objective=whole, rule=CurvatureSteps(whole), lr=1.0, schedule=schedule("constant"), schedule_name="constant",
+            batches=batches.full(spec.epochs or DEFAULT_STEPS["curvature"]), epochs=spec.epochs or DEFAULT_STEPS["curvature"],
+            names=names, loss=loss, optimizer="curvature steps (auto)", precondition="local curvature",
+            problem=problem, terms=terms, to_user=plain.to_user,
+        )  # fmt: skip
+    frame = _frame(spec, problem)
+    chosen = objective(frame)
+    precondition = "none" if frame is None else frame.name
+    rule_name = spec.optimizer
+    if rule_name == "auto":
+        rule_name = rules.Accelerated(chosen.proximal) if alone and loss.bound is not None else "sgd"
+    return _finish(
+        spec, chosen, rule_name, given, full, loss, precondition, kinked=loss.bound is None,
+        problem=problem, terms=terms, names=names, to_user=chosen.to_user,
+    )  # fmt: skip
+
+
+def _frame(spec: Spec, problem: LinearProblem) -> frames.Coordinates | None:
+    name = spec.precondition
+    if name == "auto":
+        name = "none" if spec.lr != "auto" else "standardize" if problem.penalty.l1 else "orthonormal"
+    if name == "orthonormal" and problem.penalty.l1:
+        raise SpecError(
+            "precondition='orthonormal' mixes the columns, so the l1 penalty has no proximal step there. "
+            "Use precondition='standardize'."
+        )
+    if name == "none":
+        return None
+    return frames.standardised(problem) if name == "standardize" else frames.orthonormal(problem)
+
+
+def _finish(
+    spec: Spec,
+    objective: Objective,
+    rule_name: Any,
+    given: Iterable[Any] | None,
+    full: bool,
+    loss: Loss,
+    precondition: str,
+    kinked: bool,
+    problem: LinearProblem | None = None,
+    terms: Terms | None = None,
+    module: nn.Module | None = None,
+    names: tuple[str, ...] = (),
+    to_user: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> Plan:
+    if isinstance(rule_name, str) and ":" in rule_name and not rule_name.split(":")[1][:1].isdigit():
+        rule_name = locate(rule_name)
+    rule = rules.rule(rule_name, objective)
+    if spec.clip is not None:
+        rule = rules.rule(rules.Clipped(rules.rule(rule_name), spec.clip), objective)
+    epochs = spec.epochs
+    if epochs is None and spec.max_steps is None:
+        epochs = DEFAULT_STEPS["full" if full and given is None else "minibatch"]
+    per_epoch = 1 if full else -(-objective.rows // int(spec.batch_size))
+    steps = spec.max_steps if epochs is None else epochs * per_epoch
+    if spec.max_steps is not None:
+        steps = min(steps or spec.max_steps, spec.max_steps)
+
+    inner = rule
+    while isinstance(inner, (rules.Clipped, rules.WithProximal, rules.WithSubgradient)):
+        inner = inner.rule
+    plain = isinstance(inner, (rules.SGD, rules.Momentum, rules.Accelerated))
+    schedule_name = spec.schedule
+    if schedule_name == "auto":
+        wanders = kinked or not full or not plain
+        schedule_name = "cosine" if spec.lr == "auto" and wanders and not isinstance(inner, rules.TorchRule) else "constant"
+    factor = schedule(schedule_name, steps)
+
+    if spec.lr != "auto":
+        lr = float(spec.lr)
+    elif isinstance(inner, rules.TorchRule):
+        lr = float(inner.optimizer([torch.zeros(1, requires_grad=True)]).defaults.get("lr", 1e-3))
+    elif isinstance(objective, LinearObjective) and problem is not None:
+        lr = _bounded_rate(objective, problem, inner, full, spec) if plain and not kinked else _tried_rate(objective, rule, steps)
+    else:
+        lr = 0.01
+    if given is not None:
+        dealt: Iterable[Any] = batches.external(given, epochs)
+    elif full:
+        dealt = batches.full(epochs)
+    else:
+        dealt = batches.minibatches(objective.rows, int(spec.batch_size), spec.shuffle, spec.seed, epochs)
+    if spec.max_steps is not None:
+        dealt = islice(dealt, spec.max_steps)
+    return Plan(
+        objective=objective, rule=rule, lr=lr, schedule=factor, schedule_name=_name(schedule_name), batches=dealt,
+        epochs=epochs, names=names, loss=loss, optimizer=_name(rule_name), precondition=precondition,
+        problem=problem, terms=terms, module=module, to_user=to_user, full_batch=full and given is None,
+    )  # fmt: skip
+
+
+def _name(thing: Any) -> str:
+    if isinstance(thing, rules.Accelerated):
+        return "accelerated (auto)"
+    return thing if isinstance(thing, str) else getattr(thing, "__name__", type(thing).__name__)
+
+
+def in_coordinates(objective: LinearObjective, problem: LinearProblem) -> LinearProblem:
+    """The same problem in the descent's own coordinates, its `l2` penalty left out."""
+    basis = problem.design if objective.coordinates is None else objective.coordinates.basis
+    return replace(problem, design=basis, penalty=losses.Penalty(), low=None)
+
+
+def _bounded_rate(objective: LinearObjective, problem: LinearProblem, rule: Any, full: bool, spec: Spec) -> float:
+    """1/L, or 1/(2·L_b) for minibatches, in the descent's coordinates; momentum takes (1 − β) of it with minibatches."""
+    steepness = curvature.smoothness(in_coordinates(objective, problem), None if full else int(spec.batch_size))
+    if problem.penalty.l2:
+        matrix = np.eye(problem.design.shape[1]) if objective.coordinates is None else objective.coordinates.matrix
+        free = problem.penalised.reshape(problem.outputs, -1)[0]
+        steepness += 2.0 * problem.penalty.l2 * np.linalg.norm(free[:, None] * matrix, 2) ** 2
+    if steepness <= 0.0:
+        return 1.0
+    rate = 1.0 / steepness if full else 0.5 / steepness
+    return rate * (1.0 - rule.beta) if isinstance(rule, rules.Momentum) and not full else rate
+
+
+def _tried_rate(objective: LinearObjective, rule: Any, steps: int | None) -> float:
+    """The best of a few rates, all tried at once for a few steps under a cosine schedule with the full batch."""
+    size = float((objective.target.abs()).to(objective.theta.dtype).mean()) if not objective.loss.classes else 1.0
+    loss, grad = objective.value_and_grad(objective.theta)
+    slope = float(torch.linalg.vector_norm(grad))
+    unit = max(size, float(loss)) / max(slope, 1e-300) if slope > 0 else 1.0
+    inner = rule.rule if isinstance(rule, (rules.WithProximal, rules.WithSubgradient)) else rule
+    if not isinstance(inner, (rules.SGD, rules.Momentum, rules.Accelerated)):
+        unit = max(size, 1e-300)  # adaptive rules move by about lr at each step, whatever the gradient's size
+    rates = unit * torch.tensor(TRIAL_RATES, dtype=objective.theta.dtype, device=objective.theta.device)[:, None]
+    count = min(steps or TRIAL_STEPS, TRIAL_STEPS)
+    theta = objective.theta.repeat(len(TRIAL_RATES), 1)
+    for _ in descend(objective, rule, batches.full(count), lr=rates, schedule=schedule("cosine", count), theta=theta):
+        pass
+    ends = objective.value(theta) + objective.penalty(theta)
+    best = int(torch.where(torch.isfinite(ends), ends, torch.inf).argmin())
+    return float(rates[best, 0])
+
+
+def _linear_module(spec: Spec, data: Dataset, outputs: int) -> nn.Module:
+    """`linear` or `poly:D` under a loss of the user's: the same design in an `nn.Linear`, descended by autograd."""
+    name, _ = call(spec.model, MODELS, "model")
+    if name == "poly":
+        raise SpecError("A loss of your own works with model='linear', mlp and modules; for powers give them as columns.")
+    layer = nn.Linear(data.x.shape[1], outputs, bias=spec.intercept or data.ones, dtype=torch.float64)
+    nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _plan_module(
+    spec: Spec, data: Dataset, loss: Loss, module: nn.Module, target: Tensor, outputs: int, given: Iterable[Any] | None
+) -> Plan:
+    dtype = getattr(torch, spec.dtype)
+    own = isinstance(spec.model, str) and spec.model.startswith("mlp")
+    module = module.to(device=spec.device, dtype=dtype)
+    x = torch.as_tensor(data.x, dtype=dtype, device=spec.device)
+    y = target.to(spec.device) if isinstance(loss, losses.CrossEntropy) else target.to(spec.device, dtype)
+    precondition = spec.precondition
+    if precondition == "auto":
+        precondition = "standardize" if spec.lr == "auto" and x.ndim == 2 else "none"
+    if precondition == "orthonormal":
+        raise SpecError("precondition='orthonormal' is for models linear in θ; for a module use 'standardize' or 'none'.")
+    if precondition == "standardize":
+        numbers = own and not loss.classes and y.ndim == 1
+        module = models.scaled(module, x, y if numbers else None)
+    weights = None
+    if data.weights is not None:
+        weights = torch.as_tensor(data.weights / data.weights.mean(), dtype=dtype, device=spec.device)
+    objective = ModuleObjective(module, loss, x, y, weights, losses.penalty(spec.penalty), spec.seed)
+    objective.names = tuple(name.removeprefix("module.") for name in objective.names)
+    first = models.start(spec.init, objective.names, spec.seed)
+    if first is not None:
+        objective.theta.copy_(torch.as_tensor(first).to(objective.theta))
+    full = spec.batch_size == "full" or spec.batch_size >= data.rows
+    rule_name = spec.optimizer
+    if rule_name == "auto":
+        rule_name = "adam" if spec.lr == "auto" else "sgd"
+    return _finish(
+        spec, objective, rule_name, given, full, loss, precondition, kinked=False, module=module, names=objective.names
+    )

@@ -1,0 +1,1 @@
+"""What is fitted: tables, models, losses, batches."""

@@ -1,0 +1,88 @@
+"""Batches: which rows each step looks at, as a function of (seed, epoch, index) and nothing else.
+
+The random numbers come from a counter-based generator, `numpy.random.Philox(key=[seed, epoch])`, so that any
+epoch can be dealt again without dealing the ones before it.
+
+    rows     a fresh permutation of all rows each epoch, cut into batches (the last may be shorter)
+    draws    independent random rows at every step, as many steps as `rows` would have
+    blocks   contiguous blocks of rows, in random order
+    none     contiguous blocks of rows, in their own order
+
+Any re-iterable of (x, y), a `DataLoader` too, may stand in for them: one iteration is an epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from steepest.errors import DataError, SpecError
+
+
+class Batch(NamedTuple):
+    """One batch: its epoch, its place in the epoch, the rows (None: all of them), or the data themselves."""
+
+    epoch: int
+    index: int
+    rows: Tensor | slice | None = None
+    data: tuple[Tensor, Tensor] | None = None
+    last: bool = True
+    """Whether the epoch ends with this batch (always False for data from outside, whose end is not known)."""
+
+
+def full(epochs: int | None = None) -> Iterator[Batch]:
+    """All rows at every step: an epoch is a step. Without a number of epochs there is no end."""
+    epoch = 0
+    while epochs is None or epoch < epochs:
+        yield Batch(epoch, 0)
+        epoch += 1
+
+
+def minibatches(rows: int, size: int, shuffle: str = "rows", seed: int = 0, epochs: int | None = None) -> Iterator[Batch]:
+    """Batches of `size` rows out of `rows`, dealt as `shuffle` says (see the module's text).
+
+    >>> [batch.rows.tolist() for batch in minibatches(5, 2, "none", epochs=1)]
+    [[0, 1], [2, 3], [4]]
+    """
+    if shuffle not in ("rows", "draws", "blocks", "none"):
+        raise SpecError(f"shuffle={shuffle!r} is not known. Known: rows, draws, blocks, none.")
+    if size < 1 or rows < 1:
+        raise SpecError(f"Batches of {size} rows out of {rows} cannot be dealt; both must be at least 1.")
+    size = min(size, rows)
+    count = -(-rows // size)
+    epoch = 0
+    while epochs is None or epoch < epochs:
+        for index, part in enumerate(_deal(rows, size, count, shuffle, seed, epoch)):
+            yield Batch(epoch, index, part, last=index == count - 1)
+        epoch += 1
+
+
+def _deal(rows: int, size: int, count: int, shuffle: str, seed: int, epoch: int) -> Iterable[Tensor]:
+    random = np.random.Generator(np.random.Philox(key=np.array([seed, epoch], dtype=np.uint64)))
+    if shuffle == "draws":
+        return torch.from_numpy(random.integers(rows, size=(count, size))).unbind()
+    if shuffle == "rows":
+        return torch.from_numpy(random.permutation(rows)).split(size)
+    blocks = torch.arange(rows).split(size)
+    return blocks if shuffle == "none" else [blocks[i] for i in random.permutation(count)]
+
+
+def external(source: Iterable[Any], epochs: int | None = None) -> Iterator[Batch]:
+    """Batches from anything that yields (x, y) and can be iterated once an epoch."""
+    epoch = 0
+    while epochs is None or epoch < epochs:
+        index = -1
+        for index, entry in enumerate(source):
+            if not isinstance(entry, (tuple, list)) or len(entry) != 2:
+                raise DataError(f"Batch {index} of epoch {epoch} is no pair (x, y) but {type(entry).__name__}.")
+            yield Batch(epoch, index, data=(torch.as_tensor(entry[0]), torch.as_tensor(entry[1])), last=False)
+        if index < 0:
+            raise DataError(
+                f"The batches gave nothing in epoch {epoch}. An iterator is used up after one pass: give a list, "
+                "a DataLoader, or anything else that can be iterated again."
+            )
+        epoch += 1

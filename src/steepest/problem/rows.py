@@ -1,0 +1,115 @@
+"""Which rows are fitted, which are held out, and how much each weighs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from steepest.errors import DataError
+from steepest.problem.readers import Origin, check_known, open_table
+from steepest.problem.schema import finite_numbers, is_number, missing_error, not_numbers
+from steepest.problem.wording import counted, option, quoted
+
+
+def weights_of(weights: object, table: pa.Table, origin: Origin) -> np.ndarray | None:
+    """[n] float64, NaN where missing; None where all rows weigh the same."""
+    if weights is None:
+        return None
+    if isinstance(weights, str):
+        check_known(weights, table.column_names, origin)
+        name, column = weights, table[weights]
+    else:
+        name, weight_table = "weights", open_table(weights)[0]
+        if weight_table.num_columns != 1 or weight_table.num_rows != table.num_rows:
+            shape = f"{weight_table.num_rows:,} × {weight_table.num_columns:,}"
+            raise DataError(
+                f"weights are {shape} for {counted(table.num_rows, 'row')}; give one weight for each row"
+            )
+        column = weight_table.column(0)
+    if pa.types.is_boolean(column.type):
+        column = column.cast(pa.uint8())
+    if not is_number(column.type):
+        raise not_numbers(name, column, origin, remedy="Weights are numbers ≥ 0")
+    values = finite_numbers(name, column, origin)
+    if (values < 0).any():
+        index = int(np.argmax(values < 0))
+        raise DataError(
+            f"the weight {values[index]:g} in {origin.row(index)} (column {quoted(name)}) is negative"
+        )
+    if not (values > 0).any():
+        raise DataError(f"all weights (column {quoted(name)}) are zero or missing")
+    return np.array(values)  # writable, as tensors made of it must be
+
+
+def complete_rows(
+    features: pa.Table,
+    targets: pa.Table,
+    weights: np.ndarray | None,
+    weight_name: str,
+    missing: str,
+    origin: Origin,
+) -> np.ndarray:
+    """The rows to keep, [n] bool; raises where a missing value may be neither dropped nor filled."""
+    keep = np.ones(targets.num_rows, bool)
+    for table, filled in ((targets, False), (features, True)):
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            gone = _missing(column)
+            if not gone.any() or (filled and missing == "mean"):
+                continue
+            if missing != "drop":
+                fill = (
+                    f", {remedy_of('mean').removeprefix('Use ')}" if filled else " (a target is never filled)"
+                )
+                raise missing_error(name, gone, origin, remedy=remedy_of("drop") + fill)
+            keep &= ~gone
+    if weights is not None and np.isnan(weights).any():
+        gone = np.isnan(weights)
+        if missing != "drop":
+            raise missing_error(weight_name, gone, origin, remedy=remedy_of("drop"))
+        keep &= ~gone
+    return keep
+
+
+def _missing(column: pa.ChunkedArray) -> np.ndarray:
+    return np.asarray(pc.is_null(column, nan_is_null=True))
+
+
+def remedy_of(policy: str) -> str:
+    """The option that deals with missing values, and what it does: for "drop" or for "mean"."""
+    return f"Use {option('missing', policy)} to " + (
+        "leave such rows out" if policy == "drop" else "fill them with the column's mean"
+    )
+
+
+def split_rows(
+    y: np.ndarray, classes: tuple[str, ...] | None, test_fraction: float, seed: int, notes: list[str]
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Row numbers for training and for the held-out score; every class keeps a row in training."""
+    rows = len(y)
+    everything = np.arange(rows)
+    if test_fraction == 0:
+        return everything, None
+    held_out = int(np.ceil(test_fraction * rows))
+    if held_out >= rows:
+        raise DataError(f"holding out {test_fraction:g} of {counted(rows, 'row')} leaves none to fit on")
+    from sklearn.model_selection import train_test_split
+
+    stratify = None
+    if classes is not None:
+        rarest = int(np.bincount(y, minlength=len(classes)).min())
+        if rarest >= 2 and min(held_out, rows - held_out) >= len(classes):
+            stratify = y
+        else:
+            notes.append(
+                "The split is not stratified: a class has one row only, or there are fewer rows than classes."
+            )
+    train, test = train_test_split(everything, test_size=held_out, random_state=seed, stratify=stratify)
+    if classes is not None:
+        lost = np.isin(y[test], y[train], invert=True)
+        if lost.any():
+            notes.append(
+                f"Moved {counted(int(lost.sum()), 'row')} of rare classes from the held-out rows to training."
+            )
+            train, test = np.concatenate([train, test[lost]]), test[~lost]
+    return train, test if len(test) else None

@@ -1,0 +1,364 @@
+"""A table → named numeric columns, a target, weights, and a split into training and held-out rows.
+
+    source ──read──▶ pyarrow.Table ──Schema──▶ x [n, d] float64, y, weights ──▶ (training rows, held-out rows)
+
+    train, test = prepare("houses.csv", target="price", drop="id", missing="mean", test_fraction=0.25)
+    train, _ = prepare(x, y)
+
+Nothing is dropped, filled or guessed in silence: what was done stands in `Dataset.notes`, what cannot be done
+is an error that prints the option that would help.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from steepest.errors import DataError, SpecError, SteepestWarning
+from steepest.problem.readers import Origin, check_known, open_table, read
+from steepest.problem.rows import complete_rows, remedy_of, split_rows, weights_of
+from steepest.problem.schema import (
+    Column,
+    Schema,
+    column_values,
+    learn,
+    text_of,
+)
+from steepest.problem.targets import class_codes, class_factors, is_classes, target_numbers, target_of
+from steepest.problem.wording import counted, listed, option, quoted
+
+__all__ = ["Column", "Dataset", "Schema", "prepare", "read"]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Rows ready for a fit.
+
+    Attributes:
+        x: [n, d] float64, contiguous; a column of ones is not among them.
+        y: [n] or [n, m] float64; [n] int64 codes into `classes` where the target is classes.
+        names: of x's columns.
+        targets: names of the target columns.
+        classes: labels of the codes: numbers numerically, text alphabetically, False before True.
+        weights: [n] float64, nonnegative; None where all rows weigh the same.
+        schema: how source columns became features.
+        ones: a column of ones was found and taken out: it is the intercept.
+        notes: full sentences on what was dropped, filled and encoded.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    names: tuple[str, ...]
+    targets: tuple[str, ...]
+    classes: tuple[str, ...] | None
+    weights: np.ndarray | None
+    schema: Schema
+    ones: bool
+    notes: tuple[str, ...]
+
+    @property
+    def rows(self) -> int:
+        """n."""
+        return len(self.x)
+
+    def take(self, index: np.ndarray | Sequence[int]) -> Dataset:
+        """The rows with these numbers (from 0), in that order."""
+        weights = None if self.weights is None else self.weights[index]
+        return replace(self, x=np.ascontiguousarray(self.x[index]), y=self.y[index], weights=weights)
+
+
+def prepare(
+    source: object,
+    y: object = None,
+    *,
+    target: str | Sequence[str] | None = None,
+    columns: str | Sequence[str] | None = None,
+    drop: str | Sequence[str] = (),
+    missing: str = "error",
+    weights: object = None,
+    class_weight: str | Mapping | None = None,
+    classify: bool | None = None,
+    test_fraction: float = 0.0,
+    seed: int = 0,
+    intercept: bool = True,
+) -> tuple[Dataset, Dataset | None]:
+    """Turn a table, or arrays x and y, into training rows and held-out rows.
+
+    Args:
+        source: anything `read` takes; with `y`, the features x: [n, d] or [n].
+        y: the target, [n] or [n, m] with m ≥ 2 targets; instead of `target`.
+        target: name of the target column in `source`, or several names.
+        columns: the features wanted; by default every column that is neither target nor weights.
+        drop: columns left out.
+        missing: "error"; "drop" leaves rows with a missing value out; "mean" fills features with the mean (a
+            category with its most frequent level) of the training rows. A target is never filled.
+        weights: name of a column, or [n] numbers ≥ 0.
+        class_weight: "balanced" multiplies the weight of a row of class k by n / (classes · n_k), counted on
+            the training rows; a dict label → factor by that factor. Held-out rows get the same factors.
+        classify: True: the target is classes whatever its type. False: it must be numbers. None: text,
+            booleans and categories are classes, numbers are not.
+        test_fraction: share of rows held out, in [0, 1); stratified for classes.
+        seed: of the split.
+        intercept: the model has one, so that each category leaves its first level out.
+
+    Returns:
+        (training rows, held-out rows or None).
+
+    Raises:
+        DataError: the table is at fault. SpecError: the options contradict each other.
+
+    Example:
+        >>> train, test = prepare({"size": [1.0, 2.0, 3.0], "price": [2.0, 3.0, 5.0]}, target="price")
+        >>> train.names, train.y
+        (('size',), array([2., 3., 5.]))
+    """
+    _check_options(source, y, target, missing, test_fraction)
+    table, origin = open_table(source)
+    if y is not None:
+        target_table = target_of(y)
+        _check_lengths(table, target_table)
+        feature_table = table
+    else:
+        target_names = _target_names(source, target, table, origin)
+        target_table, feature_table = table.select(target_names), table.drop_columns(target_names)
+    targets = tuple(target_table.column_names)
+
+    weight_name = weights if isinstance(weights, str) else None
+    row_weights = weights_of(weights, table, origin)
+    chosen, dropped = _names(columns), _names(drop) or []
+    feature_table = _feature_table(feature_table, table, chosen, dropped, targets, weight_name, origin)
+    notes = [f"Left out: {listed(dropped)}."] if dropped else []
+
+    learned = [
+        learn(name, feature_table[name], origin, chosen=chosen is not None)
+        for name in feature_table.column_names
+    ]
+    with_classes = is_classes(target_table, classify, origin)
+
+    keep = complete_rows(feature_table, target_table, row_weights, weight_name or "weights", missing, origin)
+    if not keep.all():
+        gone = int((~keep).sum())
+        if gone == len(keep):
+            raise DataError(
+                f"no row of {origin.table} is complete: missing values in every row. {remedy_of('mean')}"
+            )
+        notes.append(f"Left out {counted(gone, 'row')} of {len(keep):,} with a missing value.")
+        mask = pa.array(keep)
+        feature_table, target_table = feature_table.filter(mask), target_table.filter(mask)
+        row_weights = None if row_weights is None else row_weights[keep]
+        learned = [_present_levels(column, feature_table) for column in learned]
+
+    classes, values = (
+        class_codes(target_table, origin) if with_classes else (None, target_numbers(target_table, origin))
+    )
+    train_rows, test_rows = split_rows(values, classes, test_fraction, seed, notes)
+
+    ones = _ones(learned, feature_table)
+    learned, positions = [column for at, column in enumerate(learned) if at not in ones], tuple(ones)
+    for at in ones:
+        name = feature_table.column_names[at]
+        notes.append(f"Column {quoted(name)} is 1 in every row: it is the intercept.")
+    if not learned and not ones:
+        raise DataError(f"{origin.table} has no column left to predict {listed(targets)} from")
+    if not origin.named and y is not None and chosen is None and not dropped:
+        learned, feature_table = _numbered(learned, feature_table)
+
+    if missing == "mean":
+        learned = [_with_fill(column, feature_table, train_rows, origin, notes) for column in learned]
+    schema = Schema(tuple(learned), targets, classes, intercept, positions)
+    _note_categories(schema, notes)
+    _check_names(schema, targets)
+    if class_weight is not None:
+        factors = class_factors(class_weight, classes, values[train_rows])
+        row_weights = factors[values] if row_weights is None else row_weights * factors[values]
+
+    whole = Dataset(
+        schema.matrix(feature_table, origin), values, schema.names, targets, classes, row_weights, schema,
+        bool(ones), tuple(notes),
+    )  # fmt: skip
+    train = whole if test_rows is None else whole.take(train_rows)
+    if train.weights is not None and not (train.weights > 0).any():
+        raise DataError("all weights of the training rows are zero")
+    _warn(train, intercept or bool(ones))
+    return train, None if test_rows is None else whole.take(test_rows)
+
+
+# ---- what was asked for --------------------------------------------------------------------------
+
+
+def _check_options(source: object, y: object, target: object, missing: str, test_fraction: float) -> None:
+    if isinstance(y, str):
+        raise SpecError(f"y is the text {quoted(y)}; a column of the table is named by target={quoted(y)}")
+    if y is not None and target is not None:
+        raise SpecError("give y (values) or target (the name of a column), not both")
+    if missing not in ("error", "drop", "mean"):
+        raise SpecError(f"missing is {quoted(missing)}; it is one of 'error', 'drop', 'mean'")
+    if not 0 <= test_fraction < 1:
+        raise SpecError(
+            f"test_fraction is {test_fraction!r}; it is a share of the rows, at least 0 and below 1"
+        )
+
+
+def _names(given: str | Sequence[str] | None) -> list[str] | None:
+    return None if given is None else [given] if isinstance(given, str) else [str(name) for name in given]
+
+
+def _target_names(
+    source: object, target: str | Sequence[str] | None, table: pa.Table, origin: Origin
+) -> list[str]:
+    names = _names(target)
+    if names is None and isinstance(source, str) and source.startswith("sample:"):
+        from steepest.problem.synthetic import sample_target
+
+        names = sample_target(source.removeprefix("sample:"))
+    if not names:
+        raise SpecError(
+            "which column is to be predicted? Name it by --target (in Python: target=...). "
+            f"The columns are {listed(table.column_names)}"
+        )
+    for name in names:
+        check_known(name, table.column_names, origin)
+    if len(set(names)) < len(names):
+        raise SpecError(f"a target is named twice: {listed(names)}")
+    return names
+
+
+def _check_lengths(x: pa.Table, y: pa.Table) -> None:
+    """x and y have the same number of rows; a transposed x is recognised. Nothing is ever broadcast."""
+    if x.num_rows == y.num_rows:
+        return
+    shape = f"{x.num_rows:,} × {x.num_columns:,}"
+    if x.num_columns == y.num_rows:
+        remedy = "give x as rows × columns, here x.T"
+    else:
+        remedy = "they must have the same number of rows"
+    raise DataError(f"x is {shape} and y has {counted(y.num_rows, 'value')}: {remedy}")
+
+
+def _feature_table(
+    features: pa.Table, table: pa.Table, chosen: list[str] | None, dropped: list[str],
+    targets: Sequence[str], weight_name: str | None, origin: Origin,
+) -> pa.Table:  # fmt: skip
+    """The feature columns, in the order of `columns` where given, else of the source."""
+    for name in [*(chosen or []), *dropped]:
+        check_known(name, table.column_names, origin)
+    for name in dropped:
+        if name in targets and name not in features.column_names:
+            raise DataError(f"{quoted(name)} is the target and cannot be dropped too")
+        if chosen is not None and name in chosen:
+            raise DataError(f"{quoted(name)} stands both in columns and in drop; take it out of one of them")
+    for name in chosen or []:
+        if name not in features.column_names:
+            raise DataError(f"{quoted(name)} is the target and cannot be among columns too")
+        if name == weight_name:
+            raise DataError(f"{quoted(name)} is the weights and cannot be among columns too")
+    names = features.column_names if chosen is None else list(dict.fromkeys(chosen))
+    return features.select([name for name in names if name not in dropped and name != weight_name])
+
+
+# ---- missing values ------------------------------------------------------------------------------
+
+
+def _present_levels(column: Column, table: pa.Table) -> Column:
+    """The column without levels that stood in dropped rows only."""
+    if column.kind != "category":
+        return column
+    present = set(text_of(table[column.name]).unique().to_pylist())
+    return replace(column, levels=tuple(level for level in column.levels if level in present))
+
+
+def _with_fill(
+    column: Column, table: pa.Table, train_rows: np.ndarray, origin: Origin, notes: list[str]
+) -> Column:
+    """The column with what stands in for a missing value: the training mean, or the most frequent level."""
+    values = column_values(column, table[column.name], origin)
+    known = values[train_rows]
+    known = known[~np.isnan(known)]
+    if len(known) == 0:
+        raise DataError(
+            f"column {quoted(column.name)} has no value in the training rows, so there is no mean to "
+            "fill it with. "
+            f"Leave it out: {option('drop', column.name)}"
+        )
+    fill = (
+        column.levels[int(np.bincount(known.astype(int)).argmax())]
+        if column.kind == "category"
+        else float(known.mean())
+    )
+    count = int(np.isnan(values).sum())
+    if count:
+        shown = (
+            f"its most frequent level {quoted(fill)}"
+            if isinstance(fill, str)
+            else f"its training mean {fill:.6g}"
+        )
+        notes.append(
+            f"Filled {counted(count, 'missing value')} of column {quoted(column.name)} with {shown}."
+        )
+    return replace(column, fill=fill)
+
+
+# ---- features ------------------------------------------------------------------------------------
+
+
+def _ones(learned: Sequence[Column], table: pa.Table) -> list[int]:
+    """Positions of the numeric columns that are 1 in every row."""
+    return [
+        position
+        for position, column in enumerate(learned)
+        if column.kind == "number" and pc.all(pc.equal(table[column.name], 1), skip_nulls=False).as_py()
+    ]
+
+
+def _numbered(learned: Sequence[Column], table: pa.Table) -> tuple[list[Column], pa.Table]:
+    """An array's columns, once those of ones are out: `x`, or `x1`, `x2`, …"""
+    names = ["x"] if len(learned) == 1 else [f"x{number}" for number in range(1, len(learned) + 1)]
+    kept = table.select([column.name for column in learned]).rename_columns(names)
+    return [replace(column, name=name) for column, name in zip(learned, names, strict=True)], kept
+
+
+def _note_categories(schema: Schema, notes: list[str]) -> None:
+    for column in schema.columns:
+        if column.kind == "category":
+            made = column.features(schema.intercept)
+            baseline = f"; {quoted(column.levels[0])} is the baseline" if schema.intercept else ""
+            notes.append(f"Column {quoted(column.name)} became {counted(len(made), 'indicator')}{baseline}.")
+
+
+def _check_names(schema: Schema, targets: Sequence[str]) -> None:
+    twice = [name for name, times in Counter(schema.names).items() if times > 1]
+    if twice:
+        raise DataError(f"two features would be called {quoted(twice[0])}. Rename one of the columns")
+    if schema.intercept and "intercept" in schema.names:
+        raise DataError("a column is called 'intercept' and is not 1 in every row. Rename it")
+
+
+def _warn(train: Dataset, intercept: bool) -> None:
+    """Say what should be known about the training rows before they are fitted."""
+    found = []
+    if train.classes is not None:
+        counts = np.bincount(train.y, minlength=len(train.classes))
+        rare = [label for label, count in zip(train.classes, counts, strict=True) if count == 1]
+        if rare:
+            found.append(f"the class {quoted(rare[0])} has a single training row")
+    else:
+        columns = train.y.reshape(train.rows, -1)
+        constant = [
+            name for name, column in zip(train.targets, columns.T, strict=True) if np.ptp(column) == 0
+        ]
+        if constant:
+            found.append(f"the target {quoted(constant[0])} has the same value in every training row")
+    parameters = train.x.shape[1] + int(intercept)
+    if train.rows < parameters:
+        found.append(
+            f"{counted(train.rows, 'training row')} cannot settle {counted(parameters, 'parameter')}: "
+            "of all answers the least-norm one is meant"
+        )
+    for text in found:
+        warnings.warn(text, SteepestWarning, stacklevel=3)

@@ -1,0 +1,135 @@
+"""What is to be predicted: numbers [n] or [n, m], or classes as codes [n] with their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from steepest.errors import DataError, SpecError
+from steepest.problem.memory import as_array
+from steepest.problem.readers import Origin, is_text, open_table
+from steepest.problem.schema import check_stray, finite_numbers, is_number, sorted_labels, text_of, unusable
+from steepest.problem.wording import counted, listed, quoted, suggestion
+
+CLASSES = 30  # more classes than this need at least two rows each on average
+
+
+def target_of(y: object) -> pa.Table:
+    """y as a table of targets; a series or dataframe keeps its names, else `y`, or `y1`, `y2`, …
+
+    Raises:
+        DataError: y has the shape [n, 1], which would be broadcast against [n], or more than two dimensions.
+    """
+    if isinstance(y, (Mapping, pa.Array)) or hasattr(y, "iloc") or hasattr(y, "__arrow_c_stream__"):
+        table, origin = open_table(y)
+        return table if origin.named else table.rename_columns(["y"])
+    array = as_array(y)
+    if array.ndim == 2 and array.shape[1] == 1:
+        raise DataError(
+            f"y has the shape {len(array):,} × 1, a table; one target is one-dimensional: give "
+            "y.ravel() or y[:, 0]"
+        )
+    if array.ndim > 2:
+        raise DataError(f"y has {array.ndim} dimensions; give one value in each row, or rows × targets")
+    table, _ = open_table(array)
+    names = ["y"] if array.ndim == 1 else [f"y{number}" for number in range(1, array.shape[1] + 1)]
+    return table.rename_columns(names)
+
+
+def is_classes(targets: pa.Table, classify: bool | None, origin: Origin) -> bool:
+    """Whether the target is classes: as `classify` says, else text, booleans and categories are.
+
+    Raises:
+        DataError: it is empty, neither numbers nor classes, or text where numbers are needed.
+    """
+    for name, column in zip(targets.column_names, targets.columns, strict=True):
+        kind = column.type
+        if pc.all(pc.is_null(column, nan_is_null=True)).as_py():
+            raise DataError(f"the target {quoted(name)} of {origin.table} is empty")
+        labels = is_text(kind) or pa.types.is_dictionary(kind)
+        if not (labels or is_number(kind) or pa.types.is_boolean(kind)):
+            raise unusable(name, column, origin, remedy="A target is numbers or classes")
+        if is_text(kind):
+            check_stray(name, column, origin)
+        if labels and (classify is False or targets.num_columns > 1):
+            first = int(np.argmin(np.asarray(pc.is_null(column, nan_is_null=True))))
+            why = "several targets at once are" if targets.num_columns > 1 else "this loss needs"
+            remedy = "Use --loss logistic or cross_entropy for classes, or another --target"
+            raise DataError(
+                f"the target {quoted(name)} holds text, {quoted(text_of(column)[first])} in "
+                f"{origin.row(first)}, and {why} "
+                f"numbers. {remedy}"
+            )
+    if targets.num_columns > 1:
+        if classify:
+            raise DataError(
+                f"classes are one target, not {targets.num_columns}: {listed(targets.column_names)}"
+            )
+        return False
+    return classify if classify is not None else not is_number(targets.column(0).type)
+
+
+def target_numbers(targets: pa.Table, origin: Origin) -> np.ndarray:
+    """[n] or [n, m] float64."""
+    found = [
+        finite_numbers(name, column.cast(pa.uint8()) if pa.types.is_boolean(column.type) else column, origin)
+        for name, column in zip(targets.column_names, targets.columns, strict=True)
+    ]
+    return np.array(found[0]) if len(found) == 1 else np.column_stack(found)
+
+
+def class_codes(targets: pa.Table, origin: Origin) -> tuple[tuple[str, ...], np.ndarray]:
+    """The sorted labels and each row's place among them, [n] int64."""
+    name, column = targets.column_names[0], targets.column(0)
+    if is_number(column.type):
+        finite_numbers(name, column, origin)
+        numbers, codes = np.unique(column.to_numpy(), return_inverse=True)
+        labels = tuple(
+            str(int(number)) if float(number).is_integer() else repr(float(number)) for number in numbers
+        )
+    elif pa.types.is_boolean(column.type):
+        numbers, codes = np.unique(column.to_numpy(), return_inverse=True)
+        labels = tuple(str(bool(number)) for number in numbers)
+    else:
+        text = text_of(column)
+        labels = sorted_labels(text.unique().to_pylist())
+        codes = pc.index_in(text, value_set=pa.array(labels, pa.large_string())).to_numpy()
+    if len(labels) == 1:
+        raise DataError(
+            f"the target {quoted(name)} has a single class, {quoted(labels[0])}: there is nothing to "
+            "tell apart"
+        )
+    if len(labels) > CLASSES and 2 * len(labels) > len(codes):
+        raise DataError(
+            f"the target {quoted(name)} has {len(labels):,} different values in "
+            f"{counted(len(codes), 'row')}: too many "
+            "to be classes. Use a loss for numbers (--loss mse), or another --target"
+        )
+    return labels, codes.astype(np.int64)
+
+
+def class_factors(class_weight: object, classes: tuple[str, ...] | None, codes: np.ndarray) -> np.ndarray:
+    """The factor of each class, [k]; counts are of the training rows."""
+    if classes is None:
+        raise SpecError("class_weight is for classes, and the target is numbers")
+    if class_weight == "balanced":
+        counts = np.bincount(codes, minlength=len(classes))
+        return len(codes) / (len(classes) * np.maximum(counts, 1))
+    if not isinstance(class_weight, Mapping):
+        raise SpecError(
+            f"class_weight is {quoted(class_weight)}; it is 'balanced' or a weight for each class"
+        )
+    factors = np.ones(len(classes))
+    for label, factor in class_weight.items():
+        if str(label) not in classes:
+            raise SpecError(
+                f"class_weight names the class {quoted(label)}: {suggestion(label, classes)}The classes "
+                f"are {listed(classes)}"
+            )
+        if not (isinstance(factor, (int, float)) and np.isfinite(factor) and factor >= 0):
+            raise SpecError(f"class_weight of {quoted(label)} is {factor!r}; a weight is a number ≥ 0")
+        factors[classes.index(str(label))] = factor
+    return factors

@@ -1,0 +1,61 @@
+"""How names and values from a user's table are written in messages.
+
+A column may be called anything, in any script, with spaces and control characters. A message quotes it so
+that it can be read (``'na\\x07me'``), shortens it, and prints the exact option that would help in both
+spellings: ``--drop id (in Python: drop="id")``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import shlex
+from collections.abc import Iterable, Sequence
+
+SHOWN = 60  # characters of a name or value
+LISTED = 8  # names of a list
+
+
+def quoted(value: object) -> str:
+    """`value` in quotes, control characters escaped, at most 60 characters: ``'price'``."""
+    full = str(value)
+    text = repr(full[: 2 * SHOWN])
+    if len(full) <= 2 * SHOWN and len(text) <= SHOWN:
+        return text
+    return text[: SHOWN - 2] + "…" + text[0]
+
+
+def quoted_path(path: object) -> str:
+    """A path in quotes; of a long one the end, which holds the file's name."""
+    text = repr(str(path))
+    return text if len(text) <= SHOWN else text[0] + "…" + text[2 - SHOWN :]
+
+
+def listed(names: Iterable[object]) -> str:
+    """The names quoted and joined by commas; the ninth and later ones only counted."""
+    names = list(names)
+    text = ", ".join(quoted(name) for name in names[:LISTED])
+    return text if len(names) <= LISTED else f"{text} and {len(names) - LISTED} more"
+
+
+def option(flag: str, value: str) -> str:
+    """An option as typed on the command line and in Python: ``--drop id (in Python: drop="id")``."""
+    value = value if len(value) <= SHOWN else value[: SHOWN - 1] + "…"
+    shell = shlex.quote(value) if value.isprintable() else "$" + repr(value)
+    joint = "=" if value.startswith("-") else " "
+    python = json.dumps(value, ensure_ascii=False)
+    return f"--{flag.replace('_', '-')}{joint}{shell} (in Python: {flag}={python})"
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 row``, ``3 rows``, ``1,000 rows``."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def suggestion(name: object, available: Sequence[object]) -> str:
+    """``did you mean 'price'? `` for a name close to an available one, else the empty string."""
+    spellings = {str(candidate).casefold(): str(candidate) for candidate in available}
+    close = difflib.get_close_matches(str(name).casefold(), list(spellings), n=3, cutoff=0.6)
+    if not close:
+        return ""
+    return "did you mean " + " or ".join(quoted(spellings[key]) for key in close) + "? "

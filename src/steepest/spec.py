@@ -1,0 +1,266 @@
+"""A fit written down: every keyword of `fit()` and every option of the command, in one frozen, validated object.
+
+A setting with a choice is a name, or a name with numbers behind a colon: `poly:2`, `huber:1.35`, `uniform:-14:14`,
+`elastic:0.1,0.5`. `call()` reads that grammar, the tables below say which names there are, and `Spec` checks
+a whole description at once. Whoever builds a fit (Python, the command, the lab) builds a `Spec` first, so that
+they can never disagree; `to_toml()` and `from_toml()` keep it beside the run.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import tomllib
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+
+from steepest.errors import SpecError
+
+# name → (fewest, most) numbers that follow it
+MODELS = {"linear": (0, 0), "poly": (1, 1), "logistic": (0, 0), "softmax": (0, 0), "mlp": (1, 99)}
+LOSSES = {
+    "auto": (0, 0),
+    "mse": (0, 0),
+    "l1": (0, 0),
+    "huber": (0, 1),
+    "quantile": (1, 1),
+    "logistic": (0, 0),
+    "cross_entropy": (0, 0),
+}
+PENALTIES = {"none": (0, 0), "l1": (1, 1), "l2": (1, 1), "elastic": (2, 2)}
+OPTIMIZERS = {
+    "auto": (0, 0),
+    "sgd": (0, 0),
+    "momentum": (0, 1),
+    "nesterov": (0, 1),
+    "adagrad": (0, 0),
+    "rmsprop": (0, 1),
+    "adam": (0, 2),
+    "adamw": (0, 3),
+}
+SCHEDULES = {
+    "auto": (0, 0),
+    "constant": (0, 0),
+    "inverse": (0, 0),
+    "step": (2, 2),
+    "cosine": (0, 0),
+    "warmup": (1, 1),
+}
+INITS = {"zeros": (0, 0), "normal": (0, 1), "uniform": (2, 2)}
+
+
+def call(text: str, table: Mapping[str, tuple[int, int]], what: str) -> tuple[str, tuple[float, ...]]:
+    """Read `name` or `name:number[,number…]` (`:` also separates numbers) and check it against a table of names.
+
+    Returns the name and its numbers. Raises SpecError for an unknown name (with the nearest known one),
+    a wrong count or something that is no number.
+
+    >>> call("huber:1.35", LOSSES, "loss")
+    ('huber', (1.35,))
+    """
+    name, _, rest = text.strip().partition(":")
+    if name not in table:
+        near = difflib.get_close_matches(name, table, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise SpecError(f"{what}={text!r} is not known{hint} Known: {', '.join(table)}.")
+    try:
+        numbers = tuple(float(part) for part in rest.replace(":", ",").split(",")) if rest else ()
+    except ValueError:
+        raise SpecError(f"{what}={text!r}: what follows the colon must be numbers, as in {_shape(name, table)}.") from None
+    if not all(abs(number) < float("inf") for number in numbers):
+        raise SpecError(f"{what}={text!r}: its numbers must be finite.")
+    fewest, most = table[name]
+    if not fewest <= len(numbers) <= most:
+        raise SpecError(f"{what}={text!r} has {len(numbers)} numbers; it is written {_shape(name, table)}.")
+    return name, numbers
+
+
+def _shape(name: str, table: Mapping[str, tuple[int, int]]) -> str:
+    fewest, most = table[name]
+    if most == 0:
+        return name
+    numbers = ",".join("ABCDEF"[: max(fewest, min(most, 3))])
+    return f"{name}:{numbers}"
+
+
+def whole(number: float, least: int, text: str) -> int:
+    """A number that must be whole and at least `least`; SpecError with `text` otherwise."""
+    if number != int(number) or number < least:
+        raise SpecError(f"{text}: {number:g} must be a whole number of at least {least}.")
+    return int(number)
+
+
+class Spec(BaseModel):
+    """All settings of a fit but the data. Frozen; unknown words and impossible values are refused.
+
+    A model, loss, optimizer or schedule may also be an object (an `nn.Module`, a callable, a `torch.optim` class);
+    such a one is written to TOML as `package.module:name` where it can be imported again from there.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    target: str | tuple[str, ...] | None = None
+    columns: tuple[str, ...] | None = None
+    drop: tuple[str, ...] = ()
+    model: Any = "linear"
+    loss: Any = "auto"
+    penalty: str = "none"
+    optimizer: Any = "auto"
+    lr: float | Literal["auto"] = "auto"
+    schedule: Any = "auto"
+    clip: float | None = None
+    batch_size: int | Literal["full"] = "full"
+    shuffle: Literal["rows", "draws", "blocks", "none"] = "rows"
+    epochs: int | None = None
+    max_steps: int | None = None
+    tol: float | None = None
+    patience: int | None = None
+    validation: float | None = None
+    init: Any = "zeros"
+    seed: int = 0
+    precondition: Literal["auto", "none", "standardize", "orthonormal"] = "auto"
+    intercept: bool = True
+    weights: str | None = None
+    class_weight: Literal["balanced"] | dict[str, float] | None = None
+    missing: Literal["error", "drop", "mean"] = "error"
+    test_fraction: float = 0.0
+    record: int = 10_000
+    dtype: Literal["float32", "float64"] = "float64"
+    device: str = "cpu"
+
+    @field_validator("columns", "drop", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("penalty", mode="before")
+    @classmethod
+    def _no_penalty(cls, value: Any) -> Any:
+        return "none" if value is None else value
+
+    @field_validator("target", mode="before")
+    @classmethod
+    def _target(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if isinstance(self.model, str) and not _is_path(self.model):
+            name, numbers = call(self.model, MODELS, "model")
+            if name in ("poly", "mlp"):
+                for number in numbers:
+                    whole(number, 1, f"model={self.model!r}")
+            alias = {"logistic": ("auto", "logistic"), "softmax": ("auto", "cross_entropy")}.get(name)
+            if alias and self.loss not in alias:
+                raise SpecError(
+                    f"model={name!r} is the linear model with loss={alias[1]!r}, but loss={self.loss!r} was given. "
+                    f"Leave one of them out."
+                )
+        if isinstance(self.loss, str):
+            name, numbers = call(self.loss, LOSSES, "loss")
+            if name == "huber" and numbers and numbers[0] <= 0:
+                raise SpecError(f"loss={self.loss!r}: the width of huber must be greater than 0.")
+            if name == "quantile" and not 0 < numbers[0] < 1:
+                raise SpecError(f"loss={self.loss!r}: the quantile must lie between 0 and 1, as in quantile:0.9.")
+        if min(call(self.penalty, PENALTIES, "penalty")[1], default=0.0) < 0:
+            raise SpecError(f"penalty={self.penalty!r}: a penalty's weight must not be negative.")
+        if isinstance(self.optimizer, str) and not _is_path(self.optimizer):
+            call(self.optimizer, OPTIMIZERS, "optimizer")
+        if isinstance(self.schedule, str) and not _is_path(self.schedule):
+            call(self.schedule, SCHEDULES, "schedule")
+        if isinstance(self.init, str):
+            call(self.init, INITS, "init")
+        self._check_numbers()
+        return self
+
+    def _check_numbers(self) -> None:
+        def need(fine: bool, name: str, rule: str) -> None:
+            if not fine:
+                raise SpecError(f"{name}={getattr(self, name)!r}: it must be {rule}.")
+
+        finite = float("inf")
+        need(self.lr == "auto" or 0 < self.lr < finite, "lr", 'a number greater than 0, or "auto"')
+        need(self.clip is None or 0 < self.clip < finite, "clip", "a number greater than 0 (the largest gradient norm)")
+        need(self.batch_size == "full" or self.batch_size >= 1, "batch_size", '"full" or at least 1')
+        for name in ("epochs", "max_steps", "patience"):
+            value = getattr(self, name)
+            need(value is None or value >= 1, name, "a whole number of at least 1")
+        need(self.tol is None or 0 <= self.tol < finite, "tol", "0 (stop only where nothing changes) or greater")
+        need(self.validation is None or 0 < self.validation < 1, "validation", "a fraction between 0 and 1")
+        need(0 <= self.test_fraction < 1, "test_fraction", "a fraction from 0 to just under 1")
+        need(0 <= self.seed < 2**64, "seed", "a whole number from 0 to 2^64 - 1")
+        need(self.record >= 2, "record", "a whole number of at least 2 (the most rows that the trace keeps)")
+
+    @classmethod
+    def read(cls, settings: Mapping[str, Any]) -> Spec:
+        """Check settings, given as a mapping, and say in one SpecError what is wrong with them."""
+        try:
+            return cls(**settings)
+        except ValidationError as error:
+            raise SpecError(_explain(error)) from None
+
+    def to_toml(self) -> str:
+        """The settings that differ from the defaults, as TOML. Raises SpecError for what has no name to be found by."""
+        import tomli_w
+
+        given = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if value != type(self).model_fields[name].default:
+                given[name] = _plain(name, value)
+        return tomli_w.dumps(given)
+
+    @classmethod
+    def from_toml(cls, text: str) -> Spec:
+        """Read what `to_toml` wrote. Raises SpecError for broken TOML and for settings that are not allowed."""
+        try:
+            return cls.read(tomllib.loads(text))
+        except tomllib.TOMLDecodeError as error:
+            raise SpecError(f"This is no TOML: {error}.") from None
+
+
+def locate(path: str) -> Any:
+    """The object that `package.module:name` names. Raises SpecError if there is none."""
+    module, _, name = path.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise SpecError(f"{path!r} cannot be imported: {error}. It is written package.module:name.") from None
+    return found
+
+
+def _is_path(text: str) -> bool:
+    """Whether a setting names something to import (`package.module:factory`) and not one of our own."""
+    head, colon, tail = text.partition(":")
+    return bool(colon) and all(part.isidentifier() for part in head.split(".") + tail.split(".")) and tail != ""
+
+
+def _plain(name: str, value: Any) -> Any:
+    if isinstance(value, (str, int, float, bool)):
+        return value
+    if isinstance(value, dict):
+        return {str(key): _plain(name, entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(name, entry) for entry in value]
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    module, qualified = getattr(value, "__module__", None), getattr(value, "__qualname__", "")
+    if module and qualified and "<" not in qualified and module != "__main__":
+        return f"{module}:{qualified}"
+    raise SpecError(f"{name}={value!r} cannot be written down: give it a name that can be imported, package.module:name.")
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        name = ".".join(str(part) for part in problem["loc"][:1])
+        if problem["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(name, Spec.model_fields, n=1)
+            lines.append(f"{name} is no setting of a fit" + (f"; did you mean {near[0]}?" if near else "."))
+        else:
+            lines.append(f"{name}={problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}.")
+    return "\n".join(dict.fromkeys(lines))

@@ -1,0 +1,458 @@
+"""A run's folder: a fit on disk, and back.
+
+    runs/name/
+      spec.toml            the settings that differ from the defaults
+      summary.json         what `--json` prints
+      fit.json             the rest of the fit, and the digests of the other files
+      weights.safetensors  θ and the exact θ in user units; a module's parameters and buffers
+      trace.parquet        every recorded step
+
+A kill at any moment leaves the old run or the new one. Saving writes a whole folder beside it and then swaps:
+
+    write .name.new  →  rename name to .name.old  →  rename .name.new to name  →  remove .name.old
+
+Each rename is atomic. Killed between the two, there is no `name`, but a whole `.name.old`: that is what `load` then
+reads and what the next `save` puts back first. Other files that stand in the folder (a report, notes) stay there.
+
+Nothing that a stranger's file could run is ever loaded: no pickle, and no code that a spec merely names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, fields, replace
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from steepest.descent.stopping import Status
+from steepest.descent.trace import Trace
+from steepest.errors import FitError, RunError, SpecError, SteepestError
+from steepest.fitting import Ending, Fit, Scores
+from steepest.planning import loss_of, targets
+from steepest.problem import losses, models
+from steepest.problem.linear import Terms
+from steepest.problem.schema import Schema
+from steepest.spec import LOSSES, MODELS, Spec
+from steepest.truth.exact import Exact
+
+FORMAT = 1
+SPEC, SUMMARY, REST, WEIGHTS, TRACE = FILES = (
+    "spec.toml",
+    "summary.json",
+    "fit.json",
+    "weights.safetensors",
+    "trace.parquet",
+)
+PLAIN = (
+    "steps",
+    "epochs",
+    "seconds",
+    "rows",
+    "test_rows",
+    "optimizer",
+    "precondition",
+    "schedule",
+    "lr",
+    "engine",
+    "notes",
+)
+"""Fields of a Fit that are numbers and texts."""
+
+MOST_COLUMNS = 1_000
+"""Parameters up to which the trace on disk has a column for each; more are one column of lists."""
+
+
+# ---- saving ----------------------------------------------------------------------------------------
+
+
+def save(fit: Fit, folder: str | os.PathLike[str]) -> None:
+    """Write a fit into a run's folder; a run that is already there is replaced.
+
+    Settings that have no name to be found by (a lambda, a module) are left out of `spec.toml`, which says so.
+
+    Raises:
+        RunError: the folder holds something else than a run, or cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> from steepest.fitting import fit
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0]).save(f"{place}/line")
+        ...     load(f"{place}/line").params
+        {'intercept': 1.0, 'x': 2.0}
+    """
+    place, new, old = _places(folder)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        _settle(place, new, old)
+        check_free(place)
+        contents = _contents(fit)
+        try:
+            os.mkdir(new)
+            for name, content in contents.items():
+                _write(new / name, content)
+            _flush(new)
+        except OSError:
+            shutil.rmtree(new, ignore_errors=True)
+            raise
+        if place.exists():
+            os.rename(place, old)
+        os.rename(new, place)
+        _flush(place.parent)
+        _settle(place, new, old)
+    except RunError:
+        raise
+    except OSError as error:
+        raise RunError(f"The run cannot be written to {str(place)!r}: {error.strerror or error}.") from None
+
+
+def check_free(folder: str | os.PathLike[str]) -> None:
+    """Raise RunError where `save` would refuse: a file, or a folder that holds something and is no run."""
+    place = Path(folder)
+    if place.is_dir():
+        if (place / REST).is_file() or not any(place.iterdir()):
+            return
+        raise RunError(f"{str(folder)!r} is a folder with other things in it, not a run. Choose another one for the run.")
+    if place.exists() or place.is_symlink():
+        raise RunError(f"{str(folder)!r} is a file. Choose another place for the run's folder.")
+
+
+def _places(folder: str | os.PathLike[str]) -> tuple[Path, Path, Path]:
+    """The run's folder, where a new one is written, and where the old one is put aside."""
+    place = Path(folder).expanduser().resolve()
+    if not place.name:
+        raise RunError(f"{str(folder)!r} cannot be a run's folder. Name a folder of its own.")
+    return place, place.with_name(f".{place.name}.new"), place.with_name(f".{place.name}.old")
+
+
+def _settle(place: Path, new: Path, old: Path) -> None:
+    """Finish what an earlier save began: put the old run back or away, and remove what was half written."""
+    if old.exists():
+        if not place.exists():
+            os.rename(old, place)
+        else:
+            for entry in old.iterdir():
+                if entry.name not in FILES and not (place / entry.name).exists():
+                    os.rename(entry, place / entry.name)
+            shutil.rmtree(old)
+    if new.exists():
+        shutil.rmtree(new)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush(folder: Path) -> None:
+    """Make the names in a folder as lasting as its files."""
+    if os.name == "nt":  # Windows opens no folders
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _contents(fit: Fit) -> dict[str, bytes]:
+    """File name → bytes."""
+    if fit.module is None and "_shape" in fit.__dict__:
+        raise RunError("This fit was loaded without its module. Load it with model=… before it is saved again.")
+    text, nameless = _written(fit.spec)
+    contents = {
+        SPEC: text.encode(),
+        SUMMARY: to_json(fit.summary()).encode(),
+        WEIGHTS: _weights(fit),
+        TRACE: _to_parquet(fit.trace),
+    }
+    scores = {field.name: getattr(fit.scores, field.name) for field in fields(Scores)}
+    judged = fit._judged
+    rest = {
+        "format": FORMAT,
+        "names": fit.names,
+        "schema": fit.schema.to_dict(),
+        "loss_function": str(fit.loss_function),
+        "model": fit.summary()["model"],
+        "nameless": nameless,
+        "terms": None if fit.terms is None else asdict(fit.terms),
+        "module": None if fit.module is None else _shape(fit),
+        "ending": [fit.ending.status.name, fit.ending.detail],
+        "judged": [judged.status.name, judged.detail],
+        "scores": scores | {"exact": None if fit.exact is None else asdict(replace(fit.exact, theta=None))},
+        "plain": {name: getattr(fit, name) for name in PLAIN},
+        "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
+    }
+    return contents | {REST: json.dumps(_as_text(rest), indent=1, allow_nan=False).encode()}
+
+
+def _written(spec: Spec) -> tuple[str, list[str]]:
+    """The spec as TOML, and the settings that have no name to be found by."""
+    kept: dict[str, Any] = {}
+    nameless = []
+    for name, field in Spec.model_fields.items():
+        value = getattr(spec, name)
+        if isinstance(value, Fit):
+            value = value.theta
+        if isinstance(value, np.ndarray | torch.Tensor):
+            value = value.tolist()
+        if value == field.default:
+            continue
+        try:
+            Spec.from_toml(Spec.model_construct(**{name: value}).to_toml())
+        except SpecError:
+            nameless.append(name)
+        else:
+            kept[name] = value
+    said = [f"# {name} was an object of Python without a name to be found by, and is not here.\n" for name in nameless]
+    head = "# The settings of this fit that differ from the defaults.\n"
+    return head + "".join(said) + Spec.model_construct(**kept).to_toml(), nameless
+
+
+def _weights(fit: Fit) -> bytes:
+    from safetensors.torch import save as packed
+
+    tensors = {"theta": torch.tensor(fit.theta)}
+    if fit.exact is not None and fit.exact.theta is not None:
+        tensors["exact_theta"] = torch.tensor(fit.exact.theta)
+    if fit.module is not None:
+        for name, value in fit.module.state_dict().items():
+            # clones: a module's parameters are views into one vector, and tied ones are the same
+            tensors[f"module.{name}"] = value.detach().cpu().clone().contiguous()
+    return packed(tensors)
+
+
+def _shape(fit: Fit) -> dict[str, Any]:
+    """What it takes to build a module again: how many inputs and outputs, and whether it is `Scaled`."""
+    if fit.train is None:  # a loaded fit that is saved again
+        return dict(fit.__dict__["_shape"])
+    outputs = targets(fit.train, fit.loss_function)[1]
+    scaled = isinstance(fit.module, models.Scaled)
+    return {"inputs": fit.train.x.shape[1], "outputs": outputs, "scaled": scaled}
+
+
+def _to_parquet(trace: Trace) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if trace.theta.shape[1] <= MOST_COLUMNS:
+        table = trace.to_arrow()
+    else:
+        table = replace(trace, theta=np.empty((len(trace), 0))).to_arrow()
+        rows = pa.FixedSizeListArray.from_arrays(pa.array(trace.theta.ravel()), trace.theta.shape[1])
+        table = table.append_column("theta", rows)
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    return sink.getvalue().to_pybytes()
+
+
+# ---- loading ---------------------------------------------------------------------------------------
+
+
+def load(folder: str | os.PathLike[str], model: Any = None) -> Fit:
+    """The fit that `save` wrote: parameters, trace, scores, exact answer, status and predictions, but no data.
+
+    Args:
+        folder: the run's.
+        model: the `nn.Module`, or `package.module:factory`, of a fit that was made with one. A model that Steepest
+            can build itself (linear, poly, mlp) needs none. What `spec.toml` names is not imported unless it is
+            said here, since a run may come from a stranger; without it everything works but predicting.
+
+    Raises:
+        RunError: no run is there, a file of it is missing or damaged, or `model` is another one.
+    """
+    place, _, old = _places(folder)
+    if not place.exists() and (old / REST).is_file():
+        place = old  # a save was killed between its two renames
+    if not place.is_dir():
+        raise RunError(f"There is no run at {str(folder)!r}. A fit is saved by --out FOLDER (in Python: fit.save(folder)).")
+    shown = str(folder)
+    rest = _rest(place, shown)
+    contents = {name: _read(place, name, shown, rest["sha256"].get(name)) for name in (SPEC, SUMMARY, WEIGHTS, TRACE)}
+    try:
+        fit = _rebuilt(rest, contents)
+    except (SteepestError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise _damaged(shown, REST, f"{type(error).__name__}: {error}") from None
+    state = fit.__dict__.pop("_state")
+    if rest["module"] is not None:
+        ours = "model" not in rest["nameless"] and fit.spec.model.partition(":")[0] in MODELS
+        named = fit.spec.model if ours and model is None else model
+        fit.module = None if named is None else _module(named, fit.spec, rest["module"], state, shown)
+        fit.__dict__["_shape"] = rest["module"]
+    elif model is not None:
+        raise RunError(f"The run {shown!r} has no module; its model is {fit.spec.model!r}. Load it without model=.")
+    return fit
+
+
+def _rest(place: Path, shown: str) -> dict[str, Any]:
+    content = _read(place, REST, shown, None)
+    try:
+        rest = _from_text(json.loads(content))
+        version = rest["format"]
+        digests = dict(rest["sha256"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise _damaged(shown, REST, "it is not what was written") from None
+    if version != FORMAT:
+        raise RunError(f"The run {shown!r} has format {version}; this version reads {FORMAT}. Use a newer steepest for it.")
+    return rest | {"sha256": digests}
+
+
+def _read(place: Path, name: str, shown: str, digest: str | None) -> bytes:
+    try:
+        content = (place / name).read_bytes()
+    except FileNotFoundError:
+        if name == REST and not any((place / other).exists() for other in FILES):
+            raise RunError(f"{shown!r} is no run: it has no {REST}. A fit is saved by --out FOLDER.") from None
+        raise RunError(f"{name} is missing in the run {shown!r}. Copy the folder whole, or fit again.") from None
+    except OSError as error:
+        raise RunError(f"{name} in the run {shown!r} cannot be read: {error.strerror or error}.") from None
+    if name != REST and hashlib.sha256(content).hexdigest() != digest:
+        raise _damaged(shown, name, "it is not what was written")
+    return content
+
+
+def _damaged(shown: str, name: str, reason: str) -> RunError:
+    return RunError(f"{name} in the run {shown!r} is damaged: {' '.join(reason.split())[:160]}. Copy it anew, or fit again.")
+
+
+def _rebuilt(rest: Mapping[str, Any], contents: Mapping[str, bytes]) -> Fit:
+    from safetensors import SafetensorError
+    from safetensors.torch import load as unpacked
+
+    try:
+        state = unpacked(contents[WEIGHTS])
+    except SafetensorError as error:
+        raise ValueError(str(error)) from None
+    spec = Spec.from_toml(contents[SPEC].decode())
+    schema = Schema.from_dict(rest["schema"])
+    names = tuple(rest["names"])
+    known = {field.name for field in fields(Exact)}
+    scores = dict(rest["scores"])
+    if scores["exact"] is not None:
+        theta = state["exact_theta"].numpy() if "exact_theta" in state else None
+        scores["exact"] = Exact(**{k: v for k, v in scores["exact"].items() if k in known} | {"theta": theta})
+    terms = None
+    if rest["terms"] is not None:
+        terms = Terms(**rest["terms"] | {"columns": tuple(rest["terms"]["columns"])})
+    plain = {name: rest["plain"][name] for name in PLAIN}
+    loss = _loss(spec, schema, rest)
+    # what had no name is at least called what it was
+    stand_ins = {"model": rest["model"], "loss": loss}
+    spec = spec.model_copy(update={name: stand_ins[name] for name in rest["nameless"] if name in stand_ins})
+    fit = Fit(
+        spec=spec,
+        schema=schema,
+        names=names,
+        theta=state["theta"].numpy(),
+        trace=_from_parquet(contents[TRACE], names),
+        ending=_ending(rest["ending"]),
+        loss_function=loss,
+        terms=terms,
+        **plain | {"notes": tuple(plain["notes"])},
+    )
+    # what a fresh fit computes from its data when first asked
+    fit.__dict__["scores"] = Scores(**scores)
+    fit.__dict__["_judged"] = _ending(rest["judged"])
+    fit.__dict__["_state"] = {
+        name.removeprefix("module."): value for name, value in state.items() if name.startswith("module.")
+    }
+    return fit
+
+
+def _ending(pair: list[str]) -> Ending:
+    return Ending(Status[pair[0]], pair[1])
+
+
+def _loss(spec: Spec, schema: Schema, rest: Mapping[str, Any]) -> losses.Loss:
+    """The loss by its name; one of the user's is only a name here, since its code is not in the run."""
+    own = "loss" in rest["nameless"] or (isinstance(spec.loss, str) and spec.loss.partition(":")[0] not in LOSSES)
+    if not own:
+        return loss_of(spec, schema.classes)
+
+    def lost(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        raise FitError(f"The loss {rest['loss_function']} is code of yours, and code is not kept in a run.")
+
+    lost.__name__ = rest["loss_function"]
+    return losses.Custom(lost)
+
+
+def _module(model: Any, spec: Spec, shape: Mapping[str, Any], state: dict[str, Any], shown: str) -> nn.Module:
+    """The module with its saved parameters and buffers."""
+    inner = models.module(model, shape["inputs"], shape["outputs"], spec.seed)
+    prefix = "module." if shape["scaled"] else ""
+    if inner is None:  # `linear` under a loss of the user's
+        inner = nn.Linear(shape["inputs"], shape["outputs"], bias=f"{prefix}bias" in state)
+    inner = inner.to(getattr(torch, spec.dtype))
+    if shape["scaled"]:
+        inner = models.Scaled(inner, *(state[name].clone() for name in ("mean", "scale", "shift", "gain")))
+    try:
+        inner.load_state_dict(state)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split(":", 1)[-1].split())[:160]
+        raise RunError(f"model= is not the module of the run {shown!r}: {reason}") from None
+    return inner.eval()
+
+
+def _from_parquet(content: bytes, names: tuple[str, ...]) -> Trace:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(pa.BufferReader(content))
+    if "theta" not in table.column_names:
+        return replace(Trace.from_arrow(table), names=names)
+    trace = Trace.from_arrow(table.drop_columns("theta"))
+    theta = table["theta"].combine_chunks().flatten().to_numpy().reshape(len(trace), -1)
+    return replace(trace, names=names, theta=theta)
+
+
+# ---- JSON ------------------------------------------------------------------------------------------
+
+
+def to_json(summary: Mapping[str, Any]) -> str:
+    """One JSON object, numbers to the last digit; JSON has no NaN and no infinity, so they are null.
+
+    >>> print(to_json({"loss": float("nan"), "steps": 3}))
+    {
+      "loss": null,
+      "steps": 3
+    }
+    """
+    return json.dumps(_without_nan(summary), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _without_nan(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(entry) for entry in value]
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def _as_text(value: Any) -> Any:
+    """The same with `{"float": "nan"}` for the floats that JSON lacks, so that everything comes back as it was."""
+    if isinstance(value, Mapping):
+        return {str(key): _as_text(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_text(entry) for entry in value]
+    value = value.item() if isinstance(value, np.generic) else value
+    return {"float": str(value)} if isinstance(value, float) and not isfinite(value) else value
+
+
+def _from_text(value: Any) -> Any:
+    if isinstance(value, dict):
+        if list(value) == ["float"]:
+            return float(value["float"])
+        return {key: _from_text(entry) for key, entry in value.items()}
+    return [_from_text(entry) for entry in value] if isinstance(value, list) else value

@@ -1,0 +1,1 @@
+"""How good it is: the exact answer and the curvature."""

@@ -1,0 +1,178 @@
+"""How steep the valley can be: the curvature of the objective, and the learning rates that it allows.
+
+For the linear family the Hessian is AᵀSA/n with S the losses' curvatures, each at most c (mse 2, several
+targets 2/m, huber 1, logistic ¼, softmax ½). So L = c·λ_max(AᵀWA/n) + 2·l2 bounds the curvature
+*everywhere*, whatever θ, and gradient descent never diverges below a rate of 2/L. The Hessian at the start
+would promise too much.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from steepest.problem.linear import LinearProblem
+from steepest.truth import certificate as certify
+
+MOST_DENSE = 500  # parameters up to which eigenvalues are computed from the whole Hessian
+MOST_GRAM = 2000  # columns (or rows) up to which the bound is computed from the whole Gram matrix
+
+
+def bound_per_prediction(problem: LinearProblem) -> float:
+    """c, the largest curvature of the loss in the prediction; inf where the slope jumps or nobody knows."""
+    if problem.loss.bound is None:
+        return float("inf")
+    targets = problem.target.shape[1] if problem.loss.name == "mse" and problem.target.ndim == 2 else 1
+    return problem.loss.bound / targets
+
+
+def smoothness(problem: LinearProblem, batch_size: int | None = None) -> float:
+    """L, a bound on the curvature of the objective at every θ (without the l1 penalty, which has none).
+
+        L   = c·λ_max(AᵀWA/n) + 2·l2
+        L_b = n(b−1)/(b(n−1))·L + (n−b)/(b(n−1))·max_i L_i,    L_i = c·wᵢ·‖aᵢ‖² + 2·l2
+
+    Args:
+        batch_size: b rows drawn without replacement give L_b, the expected smoothness (Gower, Loizou, Qian,
+            Sailanbayev, Shulgin and Richtárik 2019, "SGD: general analysis and improved rates"); None gives
+            L.
+
+    Returns:
+        A curvature in loss per squared unit of θ; inf for losses with a kink (`l1`, `quantile`) and one's
+        own.
+    """
+    bound = bound_per_prediction(problem)
+    if not np.isfinite(bound):
+        return bound
+    ridge = 2.0 * problem.penalty.l2
+    whole = bound * _largest_eigenvalue(_weighted_design(problem)) + ridge
+    n = len(problem.design)
+    b = n if batch_size is None else min(batch_size, n)
+    if b == n:
+        return whole
+    squares = np.einsum("ij,ij->i", problem.design, problem.design)
+    row = bound * float(np.max(squares if problem.weights is None else squares * problem.weights)) + ridge
+    return n * (b - 1) / (b * (n - 1)) * whole + (n - b) / (b * (n - 1)) * row
+
+
+def stable_lr(problem: LinearProblem, batch_size: int | None = None) -> float:
+    """The learning rate that `lr="auto"` takes for sgd: 1/L with the full batch, 1/(2·L_b) with minibatches.
+
+    At 1/L every full step lowers the objective; at 1/(2·L_b) minibatches come down to the noise and stay
+    there. 0.0 where no constant rate is safe (`l1`, `quantile`, a loss of one's own); inf where the
+    objective is flat.
+    """
+    full = batch_size is None or batch_size >= len(problem.design)
+    steepest = smoothness(problem, batch_size) * (1.0 if full else 2.0)
+    return 1.0 / steepest if steepest > 0.0 else float("inf")
+
+
+def largest_lr(problem: LinearProblem) -> float:
+    """2/L: full-batch descent converges for every constant rate below it. For `mse` the bound is sharp."""
+    return 2.0 * stable_lr(problem)
+
+
+def hessian(problem: LinearProblem, theta: np.ndarray) -> np.ndarray:
+    """∇²F(θ) `[k·p, k·p]`, without the l1 penalty.
+
+    Raises:
+        SpecError: the loss has no second derivative (`l1`, `quantile`).
+    """
+    rows = certify.curvature(problem, certify.prediction(problem, np.asarray(theta, dtype=np.float64)))
+    if rows.ndim == 2:
+        rows = rows[:, :, None] * np.eye(problem.outputs)
+    whole = blocks(rows.reshape(len(rows), problem.outputs, -1) / len(rows), problem.design)
+    return whole + np.diag(2.0 * problem.penalty.l2 * problem.penalised)
+
+
+def blocks(rows: np.ndarray, design: np.ndarray) -> np.ndarray:
+    """Σᵢ Sᵢ ⊗ aᵢaᵢᵀ, `[k·p, k·p]`: the Hessian of curvatures S `[n, k, k]` and design rows a `[n, p]`."""
+    outputs, columns = rows.shape[1], design.shape[1]
+    whole = np.zeros((outputs, columns, outputs, columns))
+    for i in range(outputs):
+        for j in range(i + 1):
+            whole[i, :, j, :] = (design * rows[:, i, j, None]).T @ design
+            whole[j, :, i, :] = whole[i, :, j, :]
+    return whole.reshape(outputs * columns, -1)
+
+
+def hessian_product(problem: LinearProblem, theta: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """∇²F(θ)·v `[k·p]`, without forming the Hessian."""
+    rows = certify.curvature(problem, certify.prediction(problem, np.asarray(theta, dtype=np.float64)))
+    return _product(problem, rows, vector)
+
+
+def _product(problem: LinearProblem, rows: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    vector = np.asarray(vector, dtype=np.float64).ravel()
+    moved = problem.design @ vector.reshape(problem.outputs, -1).T
+    bent = np.einsum("nij,nj->ni", rows, moved) if rows.ndim == 3 else rows.reshape(len(rows), -1) * moved
+    plain = (bent.T @ problem.design / len(rows)).ravel()
+    return plain + 2.0 * problem.penalty.l2 * problem.penalised * vector
+
+
+def leading_eigenvalues(
+    problem: LinearProblem, theta: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The largest eigenvalues of the Hessian at θ, falling, and their vectors.
+
+    Args:
+        theta: `[k·p]`, in user units.
+        count: how many, at most k·p.
+
+    Returns:
+        values `[count]` and vectors `[k·p, count]`: exact for up to 500 parameters, by Lanczos beyond.
+
+    Raises:
+        SpecError: the loss has no second derivative (`l1`, `quantile`).
+    """
+    size = problem.parameters
+    count = min(count, size)
+    if size <= MOST_DENSE or count >= size - 1:
+        values, vectors = np.linalg.eigh(hessian(problem, theta))
+    else:
+        from scipy.sparse.linalg import LinearOperator, eigsh
+
+        rows = certify.curvature(problem, certify.prediction(problem, np.asarray(theta, dtype=np.float64)))
+
+        def product(vector: np.ndarray) -> np.ndarray:
+            return _product(problem, rows, vector)
+
+        operator = LinearOperator((size, size), matvec=product, dtype=np.float64)  # pyrefly: ignore
+        # a fixed start, so that the same question has the same answer
+        values, vectors = eigsh(
+            operator, k=count, which="LA", v0=np.random.default_rng(0).standard_normal(size)
+        )
+        order = np.argsort(values)
+        values, vectors = values[order], vectors[:, order]
+    return values[::-1][:count], vectors[:, ::-1][:, :count]
+
+
+def condition_number(problem: LinearProblem, theta: np.ndarray) -> float:
+    """λ_max/λ_min of the Hessian at θ: about how many steps descent needs for each e-fold of the gap.
+
+    inf where the data leave a direction undetermined, and where the eigenvalues lie too far apart to be told
+    from that in float64 (about 1e15).
+    """
+    values = np.linalg.eigvalsh(hessian(problem, theta))
+    floor = len(values) * np.finfo(float).eps * values[-1]
+    return float(values[-1] / values[0]) if values[0] > floor else float("inf")
+
+
+def _weighted_design(problem: LinearProblem) -> np.ndarray:
+    """√(w/n)·A."""
+    n = len(problem.design)
+    if problem.weights is None:
+        return problem.design / np.sqrt(n)
+    return problem.design * np.sqrt(problem.weights / n)[:, None]
+
+
+def _largest_eigenvalue(design: np.ndarray) -> float:
+    """λ_max(XᵀX), from the smaller Gram matrix."""
+    gram_size = min(design.shape)
+    if gram_size <= MOST_GRAM:
+        gram = design.T @ design if design.shape[1] == gram_size else design @ design.T
+        return float(np.linalg.eigvalsh(gram)[-1])
+    from scipy.sparse.linalg import svds
+
+    start = np.random.default_rng(0).standard_normal(gram_size)
+    # Lanczos comes from below: a little more keeps it a bound
+    return float(svds(design, k=1, return_singular_vectors=False, v0=start)[0]) ** 2 * (1.0 + 1e-6)

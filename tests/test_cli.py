@@ -1,0 +1,365 @@
+"""The command fits and predicts as NumPy does, says how it ended by its exit code, and answers `--help` at once."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+import steepest as st
+from nist import NIST
+from steepest import fitting, store
+from steepest.cli import app, main
+from steepest.spec import Spec
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(80, 2)) * [1.0, 100.0] + [0.0, 500.0]
+Y = 3.0 - 2.0 * X[:, 0] + 0.5 * X[:, 1] + RANDOM.normal(size=80)
+LABELS = np.where(X[:, 0] + RANDOM.logistic(size=80) > 0, "yes", "no")
+OLS = np.linalg.lstsq(np.column_stack([np.ones(80), X]), Y, rcond=None)[0]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> str:
+    path = tmp_path / "houses.csv"
+    _write(path, ["age", "area", "price", "sold"], [*zip(*X.T, Y, LABELS, strict=True)])
+    return str(path)
+
+
+def _write(path: Path, header: list[str], rows: list) -> None:
+    path.write_text("\n".join(",".join(str(value) for value in row) for row in [header, *rows]) + "\n")
+
+
+def _run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    code = main(words)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+# ---- fit -------------------------------------------------------------------------------------------
+
+
+def test_fit_prints_the_least_squares_answer(capsys, table):
+    code, out, err = _run(capsys, "fit", table, "--target", "price", "--drop", "sold", "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert list(found["params"]) == ["intercept", "age", "area"]
+    np.testing.assert_allclose(list(found["params"].values()), OLS, rtol=1e-11)
+    np.testing.assert_allclose(list(found["exact_params"].values()), OLS, rtol=1e-11)
+    assert found["rows"] == 80
+    assert found["relative_gap"] < 1e-12
+    assert found["status"].startswith("converged")
+
+
+def test_the_json_object_has_the_promised_keys(capsys, table):
+    _, out, _ = _run(capsys, "fit", table, "--target", "price", "--drop", "sold", "--json", "--test-fraction", "0.25")
+    found = json.loads(out, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    promised = "params loss test_loss metrics exact_loss exact_params gap relative_gap status steps epochs seconds rows"
+    assert set(promised.split()) <= set(found)
+    assert set(found["metrics"]) == {"train", "test"}
+    assert (found["rows"], found["test_rows"]) == (60, 20)
+
+
+def test_nan_is_null(capsys, tmp_path):
+    _write(tmp_path / "a.csv", ["x", "y"], [(i**3, 7) for i in range(5)])
+    code, out, err = _run(capsys, "fit", str(tmp_path / "a.csv"), "--target", "y", "--json")
+    assert code == 0
+    assert json.loads(out)["metrics"]["train"]["r2"] is None  # nothing varies, so there is nothing to explain
+    assert err == "warning: the target 'y' has the same value in every training row\n"
+
+
+def test_the_result_shows_each_parameter_beside_its_exact_value(capsys, table, tmp_path):
+    run = str(tmp_path / "run")
+    words = ["fit", table, "--target", "price", "--drop", "sold", "--test-fraction", "0.25", "--out", run]
+    code, out, err = _run(capsys, *words)
+    assert (code, err) == (0, "")
+    fit = st.load(run)
+    for name, value in fit.params.items():
+        assert f"{name} " in out
+        assert f"{value:.10g}" in out
+    for words in ("train (60 rows)", "held out (20 rows)", "R²", "MAE", "the exact answer", fit.message[1:], "Left out: 'sold'"):
+        assert words in out
+    assert "at the optimum" in out or "above the exact optimum" in out
+    assert out.endswith(f"The run is in {run}\n")
+
+
+def test_a_long_list_is_shortened_and_says_so(capsys, tmp_path):
+    x = RANDOM.normal(size=(200, 60))
+    _write(tmp_path / "wide.csv", [*(f"c{i}" for i in range(60)), "y"], np.column_stack([x, x @ np.arange(60)]).tolist())
+    code, out, _ = _run(capsys, "fit", str(tmp_path / "wide.csv"), "--target", "y", "--lr", "0.01", "--epochs", "3")
+    assert code == 0
+    assert "41 more parameters than the first 20; --json, or --out FOLDER, has them all." in out
+    assert "c18 " in out
+    assert "c30 " not in out
+
+
+def test_a_sample_has_a_target_of_its_own(capsys):
+    code, out, _ = _run(capsys, "fit", "sample:linnerud", "--json")
+    assert code == 0
+    assert [name for name in json.loads(out)["params"] if "intercept" in name] == [
+        "Weight: intercept", "Waist: intercept", "Pulse: intercept",
+    ]  # fmt: skip
+
+
+def test_standard_input_is_a_table(capsys, monkeypatch, table):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(Path(table).read_bytes())))
+    code, out, _ = _run(capsys, "fit", "-", "--target", "price", "--drop", "sold", "--json")
+    assert code == 0
+    np.testing.assert_allclose(list(json.loads(out)["params"].values()), OLS, rtol=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [
+        (["--drop", "sold,age"], ["intercept", "area"]),
+        (["--drop", "sold", "--drop", "age"], ["intercept", "area"]),
+        (["--columns", "area, age"], ["intercept", "area", "age"]),
+        (["--columns", "area", "--no-intercept"], ["area"]),
+    ],
+)
+def test_columns_are_named_by_commas_or_again(capsys, table, words, left):
+    code, out, _ = _run(capsys, "fit", table, "--target", "price", "--json", *words)
+    assert code == 0
+    assert list(json.loads(out)["params"]) == left
+
+
+@pytest.mark.parametrize("words", [["--drop", "b,c", "--drop", "d"], ["--drop", '"b,c",d']])
+def test_a_name_with_a_comma_can_be_said(capsys, tmp_path, words):
+    _write(tmp_path / "a.csv", ["x", '"b,c"', "d", "y"], [(i, i**2, i**3, 2 * i) for i in range(9)])
+    code, out, _ = _run(capsys, "fit", str(tmp_path / "a.csv"), "--target", "y", "--json", *words)
+    assert code == 0
+    assert list(json.loads(out)["params"]) == ["intercept", "x"]
+
+
+def test_every_setting_of_a_fit_is_an_option(monkeypatch, table):
+    fit_options = {name for argument in app["fit"].assemble_argument_collection() for name in argument.names}
+    assert {f"--{name.replace('_', '-')}" for name in Spec.model_fields} <= fit_options
+
+
+def test_options_reach_the_fit_as_they_were_meant(monkeypatch, table):
+    seen = {}
+
+    def remember(data: str, **settings: object) -> None:
+        seen.update(settings)
+        raise st.FitError("that is enough")
+
+    monkeypatch.setattr(fitting, "fit", remember)
+    words = (
+        "--target price --columns age,area --drop sold --model poly:2 --loss huber:2 --penalty l2:1 --optimizer adam "
+        "--lr 0.5 --schedule step:10,0.5 --clip 3 --batch-size 16 --shuffle draws --epochs 4 --max-steps 9 --tol 0 "
+        "--patience 2 --validation 0.1 --init -1,2.5 --seed 7 --precondition standardize --no-intercept --weights w "
+        "--class-weight yes=2,no=0.5 --missing mean --test-fraction 0.2 --record 50 --dtype float32 --device cpu"
+    )
+    assert main(["fit", table, *words.split()]) == 1
+    seen.pop("progress")
+    assert seen == {
+        "target": ["price"], "columns": ["age", "area"], "drop": ["sold"], "model": "poly:2", "loss": "huber:2",
+        "penalty": "l2:1", "optimizer": "adam", "lr": 0.5, "schedule": "step:10,0.5", "clip": 3.0, "batch_size": 16,
+        "shuffle": "draws", "epochs": 4, "max_steps": 9, "tol": 0.0, "patience": 2, "validation": 0.1,
+        "init": [-1.0, 2.5], "seed": 7, "precondition": "standardize", "intercept": False, "weights": "w",
+        "class_weight": {"yes": 2.0, "no": 0.5}, "missing": "mean", "test_fraction": 0.2, "record": 50,
+        "dtype": "float32", "device": "cpu",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["Wampler1", "Wampler2", "Wampler3", "Wampler4", "Wampler5"])
+def test_wampler_through_the_command_has_eight_and_a_half_digits(capsys, tmp_path, name):
+    problem = NIST[name]
+    rows = [(*x, y) for x, y in zip(problem.x, problem.y, strict=True)]
+    _write(tmp_path / "wampler.csv", [*problem.names, "y"], rows)
+    code, out, _ = _run(capsys, "fit", str(tmp_path / "wampler.csv"), "--target", "y", "--model", "poly:5", "--json")
+    assert code == 0
+    theta = np.array(list(json.loads(out)["params"].values()))
+    assert np.all(np.abs(theta - problem.theta) <= 10**-8.5 * np.abs(problem.theta))
+
+
+# ---- predict ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run(capsys, table, tmp_path) -> str:
+    folder = str(tmp_path / "runs" / "line")
+    assert main(["fit", table, "--target", "price", "--drop", "sold", "--out", folder, "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+    return folder
+
+
+NEW = [(1.0, 20.0), (-3.0, 0.0), (0.0, 7.5)]
+EXPECTED = np.column_stack([np.ones(3), NEW]) @ OLS
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_predict_writes_a_row_for_each_row(capsys, tmp_path, run, ending):
+    _write(tmp_path / "new.csv", ["area", "age"], [(area, age) for age, area in NEW])  # found by name
+    target = tmp_path / "made" / f"out.{ending}"
+    code, out, err = _run(capsys, "predict", run, str(tmp_path / "new.csv"), "-o", str(target))
+    assert (code, out, err) == (0, "", f"3 predictions are in {target}\n")
+    if ending == "csv":
+        header, *lines = target.read_text().splitlines()
+        values = [float(line) for line in lines]
+    else:
+        [header] = pq.read_table(target).column_names
+        values = pq.read_table(target)[header].to_pylist()
+    assert header == "prediction"
+    np.testing.assert_allclose(values, EXPECTED, rtol=1e-10)
+    assert [entry.name for entry in target.parent.iterdir()] == [target.name]
+
+
+def test_predict_writes_probabilities_for_classes(capsys, table, tmp_path):
+    folder, target = str(tmp_path / "run"), tmp_path / "out.csv"
+    words = ["fit", table, "--target", "sold", "--columns", "age", "--out", folder, "--quiet"]
+    assert main(words) == 0
+    assert main(["predict", folder, table, "--out", str(target)]) == 0
+    header, *lines = target.read_text().splitlines()
+    assert header == "prediction,probability: no,probability: yes"
+    reference = LogisticRegression(C=np.inf, tol=1e-12, max_iter=10_000).fit(X[:, :1], LABELS)
+    cells = [line.replace('"', "").split(",") for line in lines]
+    assert [row[0] for row in cells] == reference.predict(X[:, :1]).tolist()
+    np.testing.assert_allclose(
+        [[float(value) for value in row[1:]] for row in cells], reference.predict_proba(X[:, :1]), atol=1e-6
+    )
+
+
+def test_predict_names_several_targets(tmp_path, capsysbinary):
+    assert main(["fit", "sample:linnerud", "--out", str(tmp_path / "run"), "--quiet"]) == 0
+    assert main(["predict", str(tmp_path / "run"), "sample:linnerud", "-o", "-"]) == 0
+    header = capsysbinary.readouterr().out.splitlines()[0]
+    assert header == b"prediction: Weight,prediction: Waist,prediction: Pulse"
+
+
+def test_predictions_survive_the_text(tmp_path, capsysbinary, run):
+    rows = pa.table({"age": X[:, 0], "area": X[:, 1]})
+    pq.write_table(rows, tmp_path / "new.parquet")
+    assert main(["predict", run, str(tmp_path / "new.parquet")]) == 0
+    lines = capsysbinary.readouterr().out.decode().splitlines()[1:]
+    assert [float(line) for line in lines] == st.load(run).predict(rows).tolist()
+
+
+# ---- how it ends -----------------------------------------------------------------------------------
+
+
+def test_a_diverged_fit_is_kept_and_ends_with_3(capsys, table, tmp_path):
+    folder = str(tmp_path / "run")
+    words = ["--target", "price", "--columns", "area", "--optimizer", "sgd", "--lr", "1", "--epochs", "100"]
+    code, out, err = _run(capsys, "fit", table, *words, "--json", "--out", folder)
+    assert code == 3
+    assert json.loads(out)["status"].startswith("diverged")
+    assert err.splitlines()[0] == f"The run is in {folder}"
+    assert "error: diverged" in err
+    assert "--lr" in err  # a rate that holds
+    assert st.load(folder).status is st.Status.DIVERGED
+
+
+def test_a_wrong_command_line_ends_with_2(capsys):
+    assert _run(capsys, "fit", "sample:diabetes", "--lr", "fast")[0] == 2
+    assert _run(capsys, "fti")[0] == 2
+    assert _run(capsys, "fit", "sample:diabetes", "--model", "linaer")[0] == 2
+
+
+def test_memory_that_runs_out_is_said(capsys, monkeypatch, table):
+    def hungry(*given: object, **settings: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(fitting, "fit", hungry)
+    code, out, err = _run(capsys, "fit", table, "--target", "price")
+    assert (code, out) == (1, "")
+    assert err.startswith("error: there is not enough memory")
+
+
+def test_an_interruption_before_the_first_step_is_said(capsys, monkeypatch, table):
+    def interrupted(*given: object, **settings: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fitting, "fit", interrupted)
+    code, out, err = _run(capsys, "fit", table, "--target", "price")
+    assert (code, out, err) == (130, "", "error: interrupted before there was anything to keep\n")
+
+
+def test_a_result_is_printed_even_where_it_cannot_be_kept(capsys, monkeypatch, table, tmp_path):
+    def full(fit: st.Fit, folder: str) -> None:
+        raise st.RunError("no space left on device")
+
+    monkeypatch.setattr(store, "save", full)
+    words = ["fit", table, "--target", "price", "--drop", "sold", "--json", "--out", str(tmp_path / "run")]
+    code, out, err = _run(capsys, *words)
+    assert (code, err) == (1, "error: no space left on device\n")
+    np.testing.assert_allclose(list(json.loads(out)["params"].values()), OLS, rtol=1e-11)
+
+
+# ---- as a process ----------------------------------------------------------------------------------
+
+STEEPEST = [sys.executable, "-c", "import sys; from steepest.cli import main; sys.exit(main())"]
+
+
+def test_ctrl_c_keeps_what_was_done_and_ends_with_130(table, tmp_path):
+    folder = tmp_path / "run"
+    words = ["--target", "price", "--drop", "sold", "--optimizer", "sgd", "--lr", "1e-9", "--epochs", "100000000"]
+    began = tmp_path / "began"
+    code = (
+        "import sys, pathlib; from steepest import fitting; from steepest.cli import main; real = fitting.fit\n"
+        "def fit(data, *, progress, **settings):\n"
+        f"    return real(data, progress=lambda step, f: step.t == 50 and pathlib.Path({str(began)!r}).touch(), **settings)\n"
+        "fitting.fit = fit; sys.exit(main())"
+    )
+    arguments = [sys.executable, "-c", code, "fit", table, *words, "--out", str(folder), "--json"]
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not began.exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "error: interrupted" in err
+    assert "Traceback" not in err
+    fit = st.load(folder)
+    assert fit.status is st.Status.INTERRUPTED
+    assert fit.steps >= 50
+    assert json.loads(out)["steps"] == fit.steps
+    assert fit.trace.objective[-1] < fit.trace.objective[0]
+
+
+def test_help_answers_at_once_and_imports_nothing_heavy():
+    heavy = ["torch", "numpy", "scipy", "sklearn", "pandas", "polars", "numba", "pyarrow", "pydantic"]
+    code = (
+        "import sys; from steepest.cli import main; main(['--help'])\n"
+        f"print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)"
+    )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.stderr == "[]\n"
+    assert "fit" in done.stdout
+    assert "predict" in done.stdout
+    # processor time, since other tests run at the same time; alone it is the time on the clock
+    assert after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime < 0.3
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([*STEEPEST, "fit", "--help"], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", ["fit", "predict"])
+def test_each_command_explains_its_options(capsys, command):
+    code, out, _ = _run(capsys, command, "--help")
+    assert code == 0
+    assert "DATA" in out
+    assert "--out" in out
+
+
+def test_the_version_is_printed(capsys):
+    assert _run(capsys, "--version") == (0, f"{st.__version__}\n", "")

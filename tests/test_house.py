@@ -1,0 +1,169 @@
+"""The house keeps its order: imports point only upwards, nothing heavy comes with the front door."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import steepest
+
+SOURCE = Path(steepest.__file__).parent
+
+# The floors from top to bottom: a module imports from its own floor or from those before it.
+FLOORS = [
+    "errors",
+    "spec",
+    "problem",
+    "descent",
+    "truth",
+    "fitting",
+    "store",
+    "views",
+    "eject",
+    "estimators",
+    "console",
+    "cli",
+    "lab",
+]
+# A Fit's methods open these doors downwards, inside the method only.
+DOORS = {"fitting": {"store", "views", "eject"}}
+
+MODULES = {
+    ".".join(path.relative_to(SOURCE).with_suffix("").parts): path
+    for path in sorted(SOURCE.rglob("*.py"))
+    if path != SOURCE / "__init__.py"
+}
+PUBLIC = {
+    "DataError",
+    "Fit",
+    "FitError",
+    "RunError",
+    "SpecError",
+    "Status",
+    "SteepestError",
+    "SteepestWarning",
+    "Step",
+    "Trace",
+    "descend",
+    "fit",
+    "load",
+    "objective",
+    "synthetic",
+}
+HEAVY = ["torch", "scipy", "sklearn", "pandas", "numba", "pyarrow"]
+
+
+def _package(module: str) -> list[str]:
+    """The folder of a module, as the parts of its dotted name below `steepest`."""
+    return module.split(".")[:-1]
+
+
+def _named(node: ast.stmt, module: str) -> Iterator[str]:
+    """The dotted names, below `steepest`, that an import statement of a module asks for."""
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom):
+        base = node.module or ""
+        if node.level:
+            package = ["steepest", *_package(module)]
+            base = ".".join([*package[: len(package) - node.level + 1], *([base] if base else [])])
+        names = [f"{base}.{alias.name}" for alias in node.names]
+    else:
+        names = []
+    for name in names:
+        if name.split(".")[0] == "steepest":
+            yield name.removeprefix("steepest").removeprefix(".")
+
+
+def _imports(module: str, path: Path) -> Iterator[tuple[str, int, bool]]:
+    """Every import of our own modules: (dotted name, line, whether it runs when the module is imported)."""
+
+    def walk(node: ast.AST, at_import: bool) -> Iterator[tuple[str, int, bool]]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import | ast.ImportFrom):
+                for name in _named(child, module):
+                    yield name, child.lineno, at_import
+            elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                yield from walk(child, False)
+            elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+                for part in child.body:
+                    yield from walk(ast.Module([part], []), False)
+                for part in child.orelse:
+                    yield from walk(ast.Module([part], []), at_import)
+            else:
+                yield from walk(child, at_import)
+
+    yield from walk(ast.parse(path.read_text(encoding="utf-8")), True)
+
+
+def test_every_module_lives_on_a_floor():
+    assert {name.split(".")[0] for name in MODULES} <= set(FLOORS)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_only_upwards(module):
+    floor = module.split(".")[0]
+    for name, line, at_import in _imports(module, MODULES[module]):
+        target = name.split(".")[0]
+        place = f"{MODULES[module]}:{line}"
+        # A name of the front door itself (`from steepest import fit`) would hide where it comes from.
+        assert target in FLOORS, f"{place} imports steepest.{name}, which is no floor of the house"
+        if not at_import and target in DOORS.get(floor, set()):
+            continue
+        assert FLOORS.index(target) <= FLOORS.index(floor), f"{place} imports steepest.{name} from below"
+
+
+def test_no_module_waits_for_itself():
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for module, path in MODULES.items():
+        for name, _, at_import in _imports(module, path):
+            # `steepest.problem.losses.mse` names a thing in the module `problem.losses`
+            target = name if name in MODULES else name.rpartition(".")[0]
+            if at_import and target in MODULES:
+                sorter.add(module, target)
+    sorter.prepare()
+
+
+def test_the_front_door_opens_rooms_only_when_asked():
+    door = SOURCE / "__init__.py"
+    assert [name for name, _, at_import in _imports("", door) if at_import] == []
+
+
+def test_import_steepest_brings_nothing_heavy():
+    code = f"import sys, steepest; print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_exported_names():
+    assert set(steepest.__all__) == PUBLIC
+    assert len(steepest.__all__) == len(PUBLIC)
+    assert set(dir(steepest)) == PUBLIC | {"__version__"}
+
+
+def test_the_names_shown_to_type_checkers_are_the_exported_ones():
+    shown = {name.rpartition(".")[2] for name, _, _ in _imports("", SOURCE / "__init__.py")}
+    assert shown == PUBLIC
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_every_exported_name_is_there_and_documented(name):
+    value = getattr(steepest, name)
+    assert value.__doc__
+
+
+def test_the_version_is_written_once():
+    project = Path(__file__).parents[1] / "pyproject.toml"
+    assert steepest.__version__ == tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"]
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'gradient_ascent'"):
+        _ = steepest.gradient_ascent
