@@ -1,8 +1,9 @@
-"""Correct digits on NIST's certified regressions: the defaults of Steepest beside numpy.linalg.lstsq on raw powers.
+"""Correct digits on NIST's certified regressions: our defaults beside numpy.linalg.lstsq on raw powers.
 
     python benchmarks/nist.py
 
-A coefficient's correct digits are -log10 of its relative error, at most 15; a row shows the worst coefficient.
+A coefficient's correct digits are -log10 of its relative error, at most 15; a row shows
+the worst coefficient.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from nist import NIST, Certified
-
 from steepest.cli import main as steepest
+
+from nist import NIST, Certified
 
 
 def digits(theta: np.ndarray, certified: np.ndarray) -> float:
@@ -59,7 +60,9 @@ def main() -> None:
         for name, problem in NIST.items():
             theta, seconds = by_descent(problem, folder)
             ours, theirs = digits(theta, problem.theta), digits(by_lstsq(problem), problem.theta)
-            print(f"{name:<12}{len(problem.terms):>6}{len(problem.y):>6}{ours:>10.1f}{theirs:>8.1f}{seconds:>9.3f}")
+            print(
+                f"{name:<12}{len(problem.terms):>6}{len(problem.y):>6}{ours:>10.1f}{theirs:>8.1f}{seconds:>9.3f}"
+            )
 
 
 if __name__ == "__main__":

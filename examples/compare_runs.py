@@ -1,6 +1,6 @@
 """Compare runs that `steepest fit … --out FOLDER` kept: how many steps, and how far from the optimum.
 
-    python examples/compare_runs.py runs/demo-none runs/demo-standardize
+python examples/compare_runs.py runs/demo-none runs/demo-standardize
 """
 
 from __future__ import annotations
@@ -11,12 +11,18 @@ import numpy as np
 
 import steepest as st
 
-
 LOOKS = (0, 1, 5, 20, 50, 100, 200)
+
+EXPLANATION = """
+The same rule, and the largest safe rate in each; only the shape of the bowl differs. In the units of the
+table one direction is far steeper than the others, and a rate that it can bear is too small for them.
+Standardised columns are better, but still correlated; in an orthonormal basis all directions are alike.
+The gap judges the descent, the held-out loss judges the model.
+"""
 
 
 def left(fit: st.Fit, step: int) -> str:
-    """The share of the optimum's loss that is left above it before update `step`; nothing once the descent is over."""
+    """How far the loss is above the optimum before update `step`, as a share of it."""
     best = fit.exact.loss
     row = np.flatnonzero(fit.trace.step == step)
     if not row.size:
@@ -28,17 +34,16 @@ def left(fit: st.Fit, step: int) -> str:
 def main(folders: list[str]) -> None:
     fits = [st.load(folder) for folder in folders]
     print("How far above the optimum, as a share of it, at which step:")
-    print(f"{'coordinates':<17}" + "".join(f"{step:>9}" for step in LOOKS) + f"{'ends at':>9}{'held-out loss':>15}")
+    print(
+        f"{'coordinates':<17}"
+        + "".join(f"{step:>9}" for step in LOOKS)
+        + f"{'ends at':>9}{'held-out loss':>15}"
+    )
     for fit in fits:
         path = "".join(f"{left(fit, step):>9}" for step in LOOKS)
         print(f"{fit.precondition:<17}{path}{fit.steps:>9,}{fit.test_loss:>15.2f}")
-    print(
-        "\nThe same rule, the safe learning rate of each coordinates: only the shape of the bowl differs. In the units\n"
-        "of the table one direction is far steeper than another, and a rate that the steep one can bear is too small\n"
-        "for the rest. Standardised columns are better, but still correlated; in an orthonormal basis all directions\n"
-        "are alike. The held-out loss judges the model, not the descent."
-    )
-    print("\nThe runs: " + " ".join(folders))
+    print(EXPLANATION)
+    print("The runs: " + " ".join(folders))
 
 
 if __name__ == "__main__":

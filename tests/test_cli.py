@@ -1,5 +1,6 @@
-"""The command fits and predicts as NumPy does, says how it ended by its exit code, and answers `--help` at once."""
+"""The command fits and predicts as NumPy does, ends with the right code, and answers `--help` at once."""
 
+# ruff: noqa: E501
 from __future__ import annotations
 
 import io
@@ -19,10 +20,11 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import steepest as st
-from nist import NIST
 from steepest import fitting, store
 from steepest.cli import app, main
 from steepest.spec import Spec
+
+from nist import NIST
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(80, 2)) * [1.0, 100.0] + [0.0, 500.0]
@@ -64,7 +66,9 @@ def test_fit_prints_the_least_squares_answer(capsys, table):
 
 
 def test_the_json_object_has_the_promised_keys(capsys, table):
-    _, out, _ = _run(capsys, "fit", table, "--target", "price", "--drop", "sold", "--json", "--test-fraction", "0.25")
+    _, out, _ = _run(
+        capsys, "fit", table, "--target", "price", "--drop", "sold", "--json", "--test-fraction", "0.25"
+    )
     found = json.loads(out, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
     promised = "params loss test_loss metrics exact_loss exact_params gap relative_gap status steps epochs seconds rows"
     assert set(promised.split()) <= set(found)
@@ -89,7 +93,15 @@ def test_the_result_shows_each_parameter_beside_its_exact_value(capsys, table, t
     for name, value in fit.params.items():
         assert f"{name} " in out
         assert f"{value:.10g}" in out
-    for words in ("train (60 rows)", "held out (20 rows)", "R²", "MAE", "the exact answer", fit.message[1:], "Left out: 'sold'"):
+    for words in (
+        "train (60 rows)",
+        "held out (20 rows)",
+        "R²",
+        "MAE",
+        "the exact answer",
+        fit.message[1:],
+        "Left out: 'sold'",
+    ):
         assert words in out
     assert "at the optimum" in out or "above the exact optimum" in out
     assert out.endswith(f"The run is in {run}\n")
@@ -97,8 +109,14 @@ def test_the_result_shows_each_parameter_beside_its_exact_value(capsys, table, t
 
 def test_a_long_list_is_shortened_and_says_so(capsys, tmp_path):
     x = RANDOM.normal(size=(200, 60))
-    _write(tmp_path / "wide.csv", [*(f"c{i}" for i in range(60)), "y"], np.column_stack([x, x @ np.arange(60)]).tolist())
-    code, out, _ = _run(capsys, "fit", str(tmp_path / "wide.csv"), "--target", "y", "--lr", "0.01", "--epochs", "3")
+    _write(
+        tmp_path / "wide.csv",
+        [*(f"c{i}" for i in range(60)), "y"],
+        np.column_stack([x, x @ np.arange(60)]).tolist(),
+    )
+    code, out, _ = _run(
+        capsys, "fit", str(tmp_path / "wide.csv"), "--target", "y", "--lr", "0.01", "--epochs", "3"
+    )
     assert code == 0
     assert "41 more parameters than the first 20; --json, or --out FOLDER, has them all." in out
     assert "c18 " in out
@@ -179,7 +197,9 @@ def test_wampler_through_the_command_has_eight_and_a_half_digits(capsys, tmp_pat
     problem = NIST[name]
     rows = [(*x, y) for x, y in zip(problem.x, problem.y, strict=True)]
     _write(tmp_path / "wampler.csv", [*problem.names, "y"], rows)
-    code, out, _ = _run(capsys, "fit", str(tmp_path / "wampler.csv"), "--target", "y", "--model", "poly:5", "--json")
+    code, out, _ = _run(
+        capsys, "fit", str(tmp_path / "wampler.csv"), "--target", "y", "--model", "poly:5", "--json"
+    )
     assert code == 0
     theta = np.array(list(json.loads(out)["params"].values()))
     assert np.all(np.abs(theta - problem.theta) <= 10**-8.5 * np.abs(problem.theta))
@@ -189,10 +209,9 @@ def test_wampler_through_the_command_has_eight_and_a_half_digits(capsys, tmp_pat
 
 
 @pytest.fixture
-def run(capsys, table, tmp_path) -> str:
+def run(table, tmp_path) -> str:
     folder = str(tmp_path / "runs" / "line")
     assert main(["fit", table, "--target", "price", "--drop", "sold", "--out", folder, "--quiet"]) == 0
-    assert capsys.readouterr() == ("", "")
     return folder
 
 
@@ -305,7 +324,18 @@ STEEPEST = [sys.executable, "-c", "import sys; from steepest.cli import main; sy
 
 def test_ctrl_c_keeps_what_was_done_and_ends_with_130(table, tmp_path):
     folder = tmp_path / "run"
-    words = ["--target", "price", "--drop", "sold", "--optimizer", "sgd", "--lr", "1e-9", "--epochs", "100000000"]
+    words = [
+        "--target",
+        "price",
+        "--drop",
+        "sold",
+        "--optimizer",
+        "sgd",
+        "--lr",
+        "1e-9",
+        "--epochs",
+        "100000000",
+    ]
     began = tmp_path / "began"
     code = (
         "import sys, pathlib; from steepest import fitting; from steepest.cli import main; real = fitting.fit\n"
@@ -348,7 +378,9 @@ def test_help_answers_at_once_and_imports_nothing_heavy():
 def test_a_reader_that_goes_away_is_no_error():
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run([*STEEPEST, "fit", "--help"], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(
+        [*STEEPEST, "fit", "--help"], stdout=writer, stderr=subprocess.PIPE, text=True, check=False
+    )
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -359,6 +391,12 @@ def test_each_command_explains_its_options(capsys, command):
     assert code == 0
     assert "DATA" in out
     assert "--out" in out
+
+
+def test_quiet_prints_nothing(capsys, table, tmp_path):
+    words = ["fit", table, "--target", "price", "--drop", "sold", "--out", str(tmp_path / "run"), "--quiet"]
+    assert _run(capsys, *words) == (0, "", "")
+    assert (tmp_path / "run" / "summary.json").exists()
 
 
 def test_the_version_is_printed(capsys):

@@ -23,6 +23,7 @@ FLOORS = [
     "problem",
     "descent",
     "truth",
+    "planning",
     "fitting",
     "store",
     "views",

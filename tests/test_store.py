@@ -87,7 +87,12 @@ def test_everything_comes_back_to_the_last_bit(name, tmp_path):
 
 def _assert_same(fit: st.Fit, back: st.Fit, rows: object) -> None:
     np.testing.assert_equal(back.summary(), fit.summary())  # NaN equals NaN here
-    assert (back.names, back.schema, back.message, back.status) == (fit.names, fit.schema, fit.message, fit.status)
+    assert (back.names, back.schema, back.message, back.status) == (
+        fit.names,
+        fit.schema,
+        fit.message,
+        fit.status,
+    )
     assert type(back.loss_function) is type(fit.loss_function)
     np.testing.assert_array_equal(back.theta, fit.theta)
     for column in (*st.Trace.COLUMNS, "theta"):
@@ -153,7 +158,9 @@ def test_a_factory_named_in_a_run_is_imported_only_when_it_is_said(tmp_path, mon
     del sys.modules["mine_of_test_store"]
     assert st.load(tmp_path / "run").theta.tolist() == fit.theta.tolist()
     assert "mine_of_test_store" not in sys.modules
-    np.testing.assert_array_equal(st.load(tmp_path / "run", model="mine_of_test_store:net").predict(X), fit.predict(X))
+    np.testing.assert_array_equal(
+        st.load(tmp_path / "run", model="mine_of_test_store:net").predict(X), fit.predict(X)
+    )
 
 
 @pytest.mark.parametrize("loss", [squared, lambda prediction, target: (prediction - target) ** 2])
@@ -214,7 +221,9 @@ def without_waiting(monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # files are left open, as by a kill
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # files are left open, as by a kill
 def test_a_kill_at_any_line_leaves_the_old_run_or_the_new_one(tmp_path, two_fits, without_waiting):
     old, new = two_fits
     run = tmp_path / "run"

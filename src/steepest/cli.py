@@ -1,9 +1,9 @@
 """The terminal's way in: `steepest fit DATA --target y` and `steepest predict RUN DATA`.
 
-Options are the settings of a fit, the same words as in `fit()`, with dashes; what is not given is decided where it is
-decided in Python. Results go to stdout; progress, warnings and errors go to stderr.
+Options are the settings of a fit, the same words as in `fit()`, with dashes; `Spec` alone has their defaults.
+Results go to stdout; progress, warnings and errors go to stderr.
 
-Exit codes: 0 done · 1 the data or the fit is at fault · 2 the command line is wrong · 3 diverged · 130 interrupted.
+Exit codes: 0 done · 1 the data or the fit is at fault · 2 the command line is · 3 diverged · 130 interrupted.
 
 Nothing heavy is imported before a command runs, so that `--help` answers at once.
 """
@@ -14,15 +14,13 @@ import csv
 import io
 import os
 import sys
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
-from steepest.errors import FitError, RunError, SpecError, SteepestError, SteepestWarning
+from steepest.errors import FitError, RunError, SpecError, SteepestError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
 
 HELP = {
     "target": "Column to predict; several: a,b or repeated. A sample has one of its own.",
-    "columns": "Columns to predict from; all others by default. A name that holds a comma: repeat the option.",
+    "columns": "Columns to predict from; all others by default. For a name with a comma, repeat the option.",
     "drop": "Columns to leave out.",
     "model": "linear (default), poly:DEGREE, logistic, softmax, mlp:64,32 or package.module:factory.",
     "loss": "mse, l1, huber:D, quantile:Q, logistic or cross_entropy; by default what the target asks for.",
@@ -44,7 +42,7 @@ HELP = {
     "shuffle": "rows (default: a fresh permutation each epoch), draws, blocks or none.",
     "epochs": "Passes over the rows at most.",
     "max_steps": "Updates at most.",
-    "tol": "Stop when the objective changes by no more than this share of it; 0: when it does not change at all.",
+    "tol": "Stop when the objective changes by no more than this share of it; 0: by nothing at all.",
     "patience": "How many such looks in a row, or epochs without a better validation loss.",
     "validation": "Share of the training rows held out to stop by.",
     "init": "Start: zeros (default), numbers 1,2,3, normal or uniform:LO:HI.",
@@ -119,11 +117,13 @@ def fit(
     device: Annotated[str | None, _option("device")] = None,
     out: Annotated[str | None, Parameter(help="Folder to keep the run in, such as runs/first.")] = None,
     json: Annotated[bool, Parameter(help="Print the result as one JSON object.", negative="")] = False,
-    quiet: Annotated[bool, Parameter(help="No progress and no result; the run is kept by --out.", negative="")] = False,
+    quiet: Annotated[
+        bool, Parameter(help="No progress and no result; the run is kept by --out.", negative="")
+    ] = False,
 ) -> int:
     """Fit a model to a table, and say how far it is from the best possible answer."""
     given = {name: value for name, value in locals().items() if name in HELP and value is not None}
-    from steepest import fitting, store
+    from steepest import console, fitting, store
 
     data = _dash(data)
     settings = _settings(given)
@@ -133,7 +133,7 @@ def fit(
         settings["target"] = sample_target(data.removeprefix("sample:"))
     if out is not None:
         store.check_free(out)
-    with _warnings_as_lines(), _progress(settings, quiet) as progress:
+    with console.warnings_as_lines(), console.progress(_limits(settings), quiet) as progress:
         done = fitting.fit(data, progress=progress, **settings)
         done.summary()  # the exact answer is computed here
     unsaved = None
@@ -154,8 +154,12 @@ def predict(
     data: Table,
     /,
     *,
-    out: Annotated[str, Parameter(("--out", "-o"), help="File to write: .csv or .parquet; - for standard output.")] = "-",
-    model: Annotated[str | None, Parameter(help="package.module:factory, for a run that was made with one.")] = None,
+    out: Annotated[
+        str, Parameter(("--out", "-o"), help="File to write: .csv or .parquet; - for standard output.")
+    ] = "-",
+    model: Annotated[
+        str | None, Parameter(help="package.module:factory, for a run that was made with one.")
+    ] = None,
 ) -> int:
     """Predict each row of a table with a fit that was kept; classes with their probabilities."""
     out = _dash(out)
@@ -163,11 +167,14 @@ def predict(
     if out != "-" and suffix not in (".csv", ".parquet"):
         raise SpecError(f"--out {out}: the name must end in .csv or .parquet, or be - for standard output.")
     from steepest import store
+    from steepest.console import warnings_as_lines
 
-    with _warnings_as_lines():
+    with warnings_as_lines():
         fitted = store.load(run, model)
         if fitted.terms is None and fitted.module is None:
-            raise RunError(f"The run {run!r} was made with a module of yours. Say which: --model package.module:factory.")
+            raise RunError(
+                f"The run {run!r} was made with a module of yours. Say which: --model package.module:factory."
+            )
         table = _predictions(fitted, _dash(data))
     if out == "-":
         _write_table(table, sys.stdout.buffer, suffix)
@@ -191,9 +198,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter is no reason to fail
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # a terminal that lacks a letter is no reason to fail
     try:
-        code = app([DASH if word == "-" else word for word in arguments], print_error=False, exit_on_error=False)
+        code = app(
+            [DASH if word == "-" else word for word in arguments], print_error=False, exit_on_error=False
+        )
         sys.stdout.flush()
         return code or 0
     except CycloptsError as error:
@@ -203,7 +214,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), 2)
     except SteepestError as error:
         return _fail(str(error), 1)
-    except BrokenPipeError:  # whoever read the output has gone, as in `| head`
+    except (BrokenPipeError, SystemExit):  # whoever read the output has gone, as in `| head`; rich exits then
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
@@ -211,8 +222,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "memory" not in str(error):
             raise
-        return _fail("there is not enough memory for this table and model. Choose fewer --columns, a smaller model, "
-                     "or --record 100", 1)  # fmt: skip
+        remedy = "Choose fewer --columns, a smaller model, or --record 100"
+        return _fail(f"there is not enough memory for this table and model. {remedy}", 1)
 
 
 def _fail(text: str, code: int) -> int:
@@ -243,7 +254,7 @@ def _settings(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _names(words: list[str]) -> list[str]:
-    """Names of columns: given once, parted by commas (quotes protect one, as in CSV); repeated, each as it is.
+    """Names of columns: given once, parted by commas (quotes protect one, as in CSV); repeated, as they are.
 
     >>> _names(["a,b"]), _names(["a,b", "c"]), _names(['"a,b",c'])
     (['a', 'b'], ['a,b', 'c'], ['a,b', 'c'])
@@ -257,7 +268,7 @@ def _class_weight(words: list[str]) -> str | dict[str, float]:
     if words == ["balanced"]:
         return "balanced"
     factors = {}
-    for word in [part for word in words for part in word.split(",")]:
+    for word in ",".join(words).split(","):
         label, equals, factor = word.rpartition("=")
         try:
             factors[label] = float(factor)
@@ -283,30 +294,14 @@ def _numbers(text: str) -> str | list[float]:
 # ---- what is shown and written ---------------------------------------------------------------------
 
 
-@contextmanager
-def _warnings_as_lines() -> Iterator[None]:
-    def line(message: Warning | str, category: type, filename: str, lineno: int, file: TextIO | None = None, text: str | None = None) -> None:  # fmt: skip
-        print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", SteepestWarning)
-        warnings.showwarning = line
-        yield
-
-
-@contextmanager
-def _progress(settings: dict[str, Any], quiet: bool) -> Iterator[Any]:
-    if quiet:
-        yield None
-        return
-    from steepest import console
+def _limits(settings: dict[str, Any]) -> tuple[int | None, int | None]:
+    """Epochs and steps at which the descent ends at the latest."""
     from steepest.planning import DEFAULT_STEPS
 
     epochs, steps = settings.get("epochs"), settings.get("max_steps")
     if epochs is None and steps is None:
         epochs = DEFAULT_STEPS["full" if settings.get("batch_size", "full") == "full" else "minibatch"]
-    with console.progress(epochs, steps) as progress:
-        yield progress
+    return epochs, steps
 
 
 def _show(done: Fit, folder: str | None, json: bool, quiet: bool) -> None:
@@ -348,7 +343,9 @@ def _predictions(fitted: Fit, data: str) -> pa.Table:
     if found.ndim == 1:
         return pa.table({"prediction": found})
     if found.shape[1] != len(schema.targets):
-        raise FitError(f"The model gives {found.shape[1]} numbers a row and there are {len(schema.targets)} targets.")
+        raise FitError(
+            f"The model gives {found.shape[1]} numbers a row and there are {len(schema.targets)} targets."
+        )
     return pa.table({f"prediction: {name}": found[:, i] for i, name in enumerate(schema.targets)})
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from steepest.errors import SteepestWarning
 
 if TYPE_CHECKING:
     from steepest.descent.loop import Step
@@ -24,19 +27,29 @@ FIRST = 20
 PIPE_WIDTH = 110
 """Characters a line where stdout is no terminal."""
 
-LABELS = {"r2": "R²", "mae": "MAE", "rmse": "RMSE", "accuracy": "accuracy", "error_rate": "error rate", "auc": "AUC"}
+LABELS = {
+    "r2": "R²",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "accuracy": "accuracy",
+    "error_rate": "error rate",
+    "auc": "AUC",
+}
 
 
 # ---- while it runs ---------------------------------------------------------------------------------
 
 
 @contextmanager
-def progress(epochs: int | None, steps: int | None) -> Iterator[Callable[[Step, float], None] | None]:
-    """A line on stderr with loss, epoch and time left, drawn ten times a second; None where stderr is no terminal.
+def progress(
+    limits: tuple[int | None, int | None], quiet: bool = False
+) -> Iterator[Callable[[Step, float], None] | None]:
+    """A line on stderr with loss, epoch and time left, ten times a second; None where stderr is no terminal.
 
-    epochs, steps: where the descent ends at the latest, as far as that is known.
+    limits: epochs and steps at which the descent ends at the latest, as far as they are known.
     """
-    if not sys.stderr.isatty():
+    epochs, steps = limits
+    if quiet or not sys.stderr.isatty():
         yield None
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -63,11 +76,31 @@ def progress(epochs: int | None, steps: int | None) -> Iterator[Callable[[Step, 
         yield show
 
 
+@contextmanager
+def warnings_as_lines() -> Iterator[None]:
+    """Warnings as plain `warning:` lines on stderr, without the line of code that they come from."""
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", SteepestWarning)
+        warnings.showwarning = show
+        yield
+
+
 # ---- when it is done -------------------------------------------------------------------------------
 
 
 def show(fit: Fit, folder: str | None) -> None:
-    """Print a finished fit: parameters, losses, metrics, how it ended, how far from the optimum, and what to know."""
+    """Print a finished fit: parameters, losses, metrics, how it ended, how far from the optimum."""
     console = _console()
     console.print(_parameters(fit))
     hidden = len(fit.names) - FIRST
@@ -93,7 +126,7 @@ def _say(console: Console, sentence: str) -> None:
 
 
 def _parameters(fit: Fit) -> Table:
-    """Each parameter in user units beside its exact value; of a long list the first ones and the one furthest off."""
+    """Parameters in user units beside their exact values; of a long list the first and the furthest off."""
     exact = None if fit.exact is None or fit.exact.theta is None else fit.exact.theta
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("parameter", overflow="fold")
@@ -121,7 +154,9 @@ def _judgement(fit: Fit) -> Table:
     table.add_column(f"train ({fit.rows:,} rows)", justify="right")
     if fit.test_rows:
         table.add_column(f"held out ({fit.test_rows:,} rows)", justify="right")
-    table.add_row(f"loss ({fit.loss_function})", *_numbers([fit.loss, fit.test_loss][: 2 if fit.test_rows else 1]))
+    table.add_row(
+        f"loss ({fit.loss_function})", *_numbers([fit.loss, fit.test_loss][: 2 if fit.test_rows else 1])
+    )
     if fit.objective_value != fit.loss:
         table.add_row("loss + penalty", *_numbers([fit.objective_value]))
     for name in metrics["train"]:
@@ -141,14 +176,15 @@ def _sentences(fit: Fit) -> Iterator[str]:
     if fit.exact is not None and fit.exact.method:
         took += f", the exact answer {_seconds(fit.exact.seconds)} ({fit.exact.method})"
     yield took + "."
-    yield f"Optimizer {fit.optimizer}, lr {fit.lr:.4g}, schedule {fit.schedule}, precondition {fit.precondition}."
+    made = f"Optimizer {fit.optimizer}, lr {fit.lr:.4g}, schedule {fit.schedule}"
+    yield f"{made}, precondition {fit.precondition}."
 
 
 def distance(fit: Fit) -> str:
     """One line on how far a fit is from the optimum."""
     if fit.gap is None:
-        note = "" if fit.exact is None else fit.exact.note
-        return f"How far it is from the optimum is not known. {note or 'This model and loss have no exact answer.'}"
+        reason = fit.exact_note or "This model and loss have no exact answer."
+        return f"How far it is from the optimum is not known. {reason}"
     if fit.gap == 0.0:
         return f"It is at the optimum: no gap to the exact {fit.scores.exact_objective:.10g}."
     side = "above" if fit.gap > 0 else "below"
@@ -160,7 +196,11 @@ def distance(fit: Fit) -> str:
 
 def _counted(fit: Fit) -> str:
     steps = f"{fit.steps:,} step" + ("" if fit.steps == 1 else "s")
-    return steps if fit.steps == fit.epochs else f"{steps}, {fit.epochs:,} epoch" + ("" if fit.epochs == 1 else "s")
+    return (
+        steps
+        if fit.steps == fit.epochs
+        else f"{steps}, {fit.epochs:,} epoch" + ("" if fit.epochs == 1 else "s")
+    )
 
 
 def _seconds(seconds: float) -> str:

@@ -141,8 +141,15 @@ class Fit:
 
     @property
     def exact(self) -> Exact | None:
-        """The best possible answer (`theta`, `loss`, `objective`, `method`, `certificate`); None where there is none."""
-        return self.scores.exact
+        """The best possible answer (`theta`, `loss`, `objective`, `method`, `certificate`); None where none is known."""
+        found = self.scores.exact
+        return None if found is None or (found.theta is None and not found.separable) else found
+
+    @property
+    def exact_note(self) -> str:
+        """What should be known about the exact answer, or why there is none; "" if nothing."""
+        found = self.scores.exact
+        return "A module has no exact answer: its loss is not convex in θ." if found is None else found.note
 
     @property
     def gap(self) -> float | None:
@@ -268,7 +275,7 @@ class Fit:
             "exact_method": None if exact is None else exact.method,
             "exact_certificate": None if exact is None else exact.certificate,
             "exact_seconds": None if exact is None else exact.seconds,
-            "exact_note": "" if exact is None else exact.note,
+            "exact_note": self.exact_note,
             "model": str(self.spec.model) if isinstance(self.spec.model, str) else type(self.spec.model).__name__,
             "loss_function": str(self.loss_function),
             "optimizer": self.optimizer,
@@ -391,7 +398,7 @@ def _data(spec: Spec, x: Any, y: Any, weights: Any) -> tuple[Dataset, Dataset | 
         parts = prepare(numbers, y, **options)
         train, test = (None if p is None else replace(p, x=images[p.x[:, 0].astype(int)].astype(np.float64)) for p in parts)
     else:
-        if y is None and spec.target is None:
+        if y is None and spec.target is None and not (isinstance(x, str) and x.startswith("sample:")):
             raise SpecError("Which column is to be predicted? Name it: --target NAME (in Python: target='NAME').")
         train, test = prepare(
             x,
@@ -642,12 +649,9 @@ def _scores(fit: Fit) -> Scores:
         objective = _objective_at(problem, fit.theta)
         if exact.theta is not None:
             best = _objective_at(problem, exact.theta)
-        elif np.isfinite(exact.loss):
-            best = exact.loss
-        free = replace(problem, penalty=losses.Penalty())
-        loss = _objective_at(free, fit.theta)
-        if exact.theta is None and not np.isfinite(exact.loss):
-            exact = None if not exact.note else exact
+        elif np.isfinite(exact.objective):
+            best = exact.objective
+        loss = _objective_at(replace(problem, penalty=losses.Penalty()), fit.theta)
     else:
         loss = objective = float(fit.trace.loss[-1])
         if fit.trace.objective[-1] == fit.trace.objective[-1]:
@@ -702,36 +706,40 @@ def _metrics(fit: Fit, rows: Dataset) -> dict[str, float]:
 
 def _judge(fit: Fit) -> Ending:
     """Whether a descent that stopped has also arrived."""
-    ending, gap, exact = fit.ending, fit.relative_gap, fit.exact
-    if ending.status in (Status.DIVERGED, Status.INTERRUPTED):
-        return ending
+    status, gap, exact = fit.ending.status, fit.relative_gap, fit.exact
+    if status in (Status.DIVERGED, Status.INTERRUPTED):
+        return fit.ending
     if exact is not None and exact.separable:
         return Ending(Status.SEPARABLE)
     if gap is None:
-        if ending.status is Status.STALLED and fit.module is not None:
-            return Ending(Status.TOLERANCE, "The loss no longer changes at all; a module has no exact answer to compare with.")
-        return ending
-    closed = CLOSED_KINKED if fit.loss_function.bound is None else CLOSED
-    if fit.spec.optimizer == "adamw":
-        return Ending(ending.status, "AdamW's decay minimises no objective; the gap is to the objective without it.")
-    if abs(gap) <= closed:
+        if status is Status.STALLED:
+            return Ending(Status.TOLERANCE, "It no longer changes at all; whether that is the optimum nobody can say: " + fit.exact_note)
+        return Ending(status, " ".join(part for part in (fit.ending.detail, fit.exact_note) if part))
+    if fit.optimizer.startswith("adamw"):
+        return Ending(status, "AdamW's decay minimises no objective; the gap is to the objective without it.")
+    if abs(gap) <= (CLOSED_KINKED if fit.loss_function.bound is None else CLOSED):
         return Ending(Status.CONVERGED, f"The relative gap is {max(gap, 0.0):.1e}.")
-    if ending.status is Status.CONVERGED:
-        return Ending(Status.STALLED, f"A relative gap of {gap:.1e} is left.")
-    if ending.status is Status.STALLED:
+    if status in (Status.CONVERGED, Status.STALLED):
         return Ending(Status.STALLED, _left_over(fit))
-    return Ending(ending.status, " ".join(part for part in (ending.detail, f"The relative gap is {gap:.1e}.") if part))
+    remedy = {
+        Status.EPOCHS: "Give more epochs (--epochs) or another learning rate (--lr).",
+        Status.STEPS: "Give more steps (--max-steps) or another learning rate (--lr).",
+        Status.TOLERANCE: "Stopped is not arrived: lower --tol to go on.",
+    }.get(status, "")
+    left = f"The optimum is not reached: the relative gap is {gap:.1e}."
+    return Ending(status, " ".join(part for part in (fit.ending.detail, left, remedy) if part))
 
 
 def _left_over(fit: Fit) -> str:
-    """Which coefficient is furthest from its exact value."""
+    """Which coefficient is furthest from its exact value, in units of its own size."""
     gap = f"The relative gap is {fit.relative_gap:.1e}"
     if fit.exact is None or fit.exact.theta is None:
         return gap + "."
     off = np.abs(fit.theta - fit.exact.theta)
-    worst = int(np.argmax(off))
-    seen = f"{fit.spec.dtype} sees no further change; " if fit.spec.dtype == "float32" else ""
-    return f"{gap}: {seen}{off[worst]:.1g} left in {fit.names[worst]!r}."
+    worst = int(np.argmax(off / np.maximum(np.abs(fit.exact.theta), np.finfo(float).tiny)))
+    if fit.spec.dtype == "float32":
+        return f"{gap}: float32 sees no further change; {off[worst]:.1g} left in {fit.names[worst]!r}; float64 would go on."
+    return f"{gap}: {off[worst]:.1g} left in {fit.names[worst]!r}."
 
 
 def warn(text: str) -> None:

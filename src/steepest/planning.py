@@ -3,7 +3,7 @@
 | setting            | decided as                                                                           |
 | ------------------ | ------------------------------------------------------------------------------------ |
 | loss auto          | numbers: mse · two classes: logistic · more: cross_entropy                           |
-| optimizer auto     | a number for lr, or minibatches: sgd · the linear family: curvature steps (`descent/auto.py`) · a module: adam |
+| optimizer auto     | a number for lr, or minibatches: sgd · the linear family: curvature steps (`descent/auto.py`), with a loss of your own L-BFGS · a module: adam |
 | precondition auto  | a number for lr: none · the linear family: orthonormal (standardize under an l1 penalty) · a module: standardize |
 | lr auto            | sgd and momentum on a smooth loss: 1/L, or 1/(2·L_b) for minibatches (`truth/curvature.py`) · else by a short trial |
 | schedule auto      | cosine where lr is auto and the loss has a kink, batches are small or the rule is adaptive · else constant |
@@ -134,6 +134,8 @@ def targets(data: Dataset, loss: Loss) -> tuple[np.ndarray, int]:
             f"The target {data.targets[0]!r} is classes ({', '.join(data.classes[:3])}, …), and loss {loss} needs numbers. "
             "Leave --loss out, or use --loss cross_entropy."
         )
+    if data.classes is not None and isinstance(loss, Custom):
+        return data.y.astype(np.int64), count
     several = data.y.ndim == 2
     if several and not isinstance(loss, (losses.MSE, Custom)):
         raise SpecError(f"loss {loss} takes one target; several at once are for mse. Fit one target at a time.")
@@ -145,10 +147,8 @@ def plan(spec: Spec, data: Dataset, given: Iterable[Any] | None = None) -> Plan:
     loss = loss_of(spec, data.classes)
     target, outputs = targets(data, loss)
     module = models.module(spec.model, data.x.shape[1], outputs, spec.seed)
-    if module is None and not isinstance(loss, Custom):
-        return _plan_linear(spec, data, loss, given)
     if module is None:
-        module = _linear_module(spec, data, outputs)
+        return _plan_linear(spec, data, loss, given)
     return _plan_module(spec, data, loss, module, torch.from_numpy(target), outputs, given)
 
 
@@ -174,7 +174,8 @@ def _plan_linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | N
         return LinearObjective(problem, names, frame, start, dtype, spec.device)
 
     alone = spec.optimizer == "auto" and spec.lr == "auto" and full and given is None and spec.clip is None
-    if alone and spec.precondition in ("auto", "orthonormal") and problem.parameters <= MOST_CURVATURE:
+    ours = not isinstance(loss, Custom)
+    if alone and ours and spec.precondition in ("auto", "orthonormal") and problem.parameters <= MOST_CURVATURE:
         plain = objective(None)
         exact = extended_pays(problem) and dtype is torch.float64 and spec.device == "cpu"
         whole = ExtendedObjective(plain) if exact else plain
@@ -189,11 +190,20 @@ def _plan_linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | N
     precondition = "none" if frame is None else frame.name
     rule_name = spec.optimizer
     if rule_name == "auto":
-        rule_name = rules.Accelerated(chosen.proximal) if alone and loss.bound is not None else "sgd"
+        rule_name = "sgd"
+        if alone and loss.bound is not None:
+            rule_name = rules.Accelerated(chosen.proximal)
+        elif alone and not ours:
+            rule_name = rules.TorchRule(quasi_newton, chosen.views)
     return _finish(
         spec, chosen, rule_name, given, full, loss, precondition, kinked=loss.bound is None,
         problem=problem, terms=terms, names=names, to_user=chosen.to_user,
     )  # fmt: skip
+
+
+def quasi_newton(parameters: Any) -> torch.optim.Optimizer:
+    """L-BFGS with a line search, one iteration a step: what `auto` takes for a loss that it knows nothing about."""
+    return torch.optim.LBFGS(parameters, max_iter=1, line_search_fn="strong_wolfe")
 
 
 def _frame(spec: Spec, problem: LinearProblem) -> frames.Coordinates | None:
@@ -274,6 +284,8 @@ def _finish(
 def _name(thing: Any) -> str:
     if isinstance(thing, rules.Accelerated):
         return "accelerated (auto)"
+    if isinstance(thing, rules.TorchRule):
+        return "L-BFGS (auto)"
     return thing if isinstance(thing, str) else getattr(thing, "__name__", type(thing).__name__)
 
 
@@ -313,18 +325,6 @@ def _tried_rate(objective: LinearObjective, rule: Any, steps: int | None) -> flo
     ends = objective.value(theta) + objective.penalty(theta)
     best = int(torch.where(torch.isfinite(ends), ends, torch.inf).argmin())
     return float(rates[best, 0])
-
-
-def _linear_module(spec: Spec, data: Dataset, outputs: int) -> nn.Module:
-    """`linear` or `poly:D` under a loss of the user's: the same design in an `nn.Linear`, descended by autograd."""
-    name, _ = call(spec.model, MODELS, "model")
-    if name == "poly":
-        raise SpecError("A loss of your own works with model='linear', mlp and modules; for powers give them as columns.")
-    layer = nn.Linear(data.x.shape[1], outputs, bias=spec.intercept or data.ones, dtype=torch.float64)
-    nn.init.zeros_(layer.weight)
-    if layer.bias is not None:
-        nn.init.zeros_(layer.bias)
-    return layer
 
 
 def _plan_module(

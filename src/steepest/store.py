@@ -11,8 +11,8 @@ A kill at any moment leaves the old run or the new one. Saving writes a whole fo
 
     write .name.new  →  rename name to .name.old  →  rename .name.new to name  →  remove .name.old
 
-Each rename is atomic. Killed between the two, there is no `name`, but a whole `.name.old`: that is what `load` then
-reads and what the next `save` puts back first. Other files that stand in the folder (a report, notes) stay there.
+Each rename is atomic. Killed between the two, there is no `name`, but a whole `.name.old`: that is what
+`load` then reads and what the next `save` puts back first. Other files in the folder (a report, notes) stay.
 
 Nothing that a stranger's file could run is ever loaded: no pickle, and no code that a spec merely names.
 """
@@ -121,7 +121,9 @@ def check_free(folder: str | os.PathLike[str]) -> None:
     if place.is_dir():
         if (place / REST).is_file() or not any(place.iterdir()):
             return
-        raise RunError(f"{str(folder)!r} is a folder with other things in it, not a run. Choose another one for the run.")
+        raise RunError(
+            f"{str(folder)!r} is a folder with other things in it, not a run. Choose another one for the run."
+        )
     if place.exists() or place.is_symlink():
         raise RunError(f"{str(folder)!r} is a file. Choose another place for the run's folder.")
 
@@ -169,7 +171,9 @@ def _flush(folder: Path) -> None:
 def _contents(fit: Fit) -> dict[str, bytes]:
     """File name → bytes."""
     if fit.module is None and "_shape" in fit.__dict__:
-        raise RunError("This fit was loaded without its module. Load it with model=… before it is saved again.")
+        raise RunError(
+            "This fit was loaded without its module. Load it with model=… before it is saved again."
+        )
     text, nameless = _written(fit.spec)
     contents = {
         SPEC: text.encode(),
@@ -178,7 +182,7 @@ def _contents(fit: Fit) -> dict[str, bytes]:
         TRACE: _to_parquet(fit.trace),
     }
     scores = {field.name: getattr(fit.scores, field.name) for field in fields(Scores)}
-    judged = fit._judged
+    exact, judged = fit.scores.exact, fit._judged
     rest = {
         "format": FORMAT,
         "names": fit.names,
@@ -190,7 +194,7 @@ def _contents(fit: Fit) -> dict[str, bytes]:
         "module": None if fit.module is None else _shape(fit),
         "ending": [fit.ending.status.name, fit.ending.detail],
         "judged": [judged.status.name, judged.detail],
-        "scores": scores | {"exact": None if fit.exact is None else asdict(replace(fit.exact, theta=None))},
+        "scores": scores | {"exact": None if exact is None else asdict(replace(exact, theta=None))},
         "plain": {name: getattr(fit, name) for name in PLAIN},
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
     }
@@ -215,7 +219,10 @@ def _written(spec: Spec) -> tuple[str, list[str]]:
             nameless.append(name)
         else:
             kept[name] = value
-    said = [f"# {name} was an object of Python without a name to be found by, and is not here.\n" for name in nameless]
+    said = [
+        f"# {name} was an object of Python without a name to be found by, and is not here.\n"
+        for name in nameless
+    ]
     head = "# The settings of this fit that differ from the defaults.\n"
     return head + "".join(said) + Spec.model_construct(**kept).to_toml(), nameless
 
@@ -261,13 +268,13 @@ def _to_parquet(trace: Trace) -> bytes:
 
 
 def load(folder: str | os.PathLike[str], model: Any = None) -> Fit:
-    """The fit that `save` wrote: parameters, trace, scores, exact answer, status and predictions, but no data.
+    """The fit that `save` wrote: parameters, trace, scores, exact answer, status, predictions; but no data.
 
     Args:
         folder: the run's.
-        model: the `nn.Module`, or `package.module:factory`, of a fit that was made with one. A model that Steepest
-            can build itself (linear, poly, mlp) needs none. What `spec.toml` names is not imported unless it is
-            said here, since a run may come from a stranger; without it everything works but predicting.
+        model: the `nn.Module`, or `package.module:factory`, of a fit that was made with one; linear, poly
+            and mlp need none. What `spec.toml` names is not imported unless it is said here, since a run may
+            come from a stranger; without it everything works but predicting.
 
     Raises:
         RunError: no run is there, a file of it is missing or damaged, or `model` is another one.
@@ -276,10 +283,15 @@ def load(folder: str | os.PathLike[str], model: Any = None) -> Fit:
     if not place.exists() and (old / REST).is_file():
         place = old  # a save was killed between its two renames
     if not place.is_dir():
-        raise RunError(f"There is no run at {str(folder)!r}. A fit is saved by --out FOLDER (in Python: fit.save(folder)).")
+        raise RunError(
+            f"There is no run at {str(folder)!r}. "
+            "A fit is saved by --out FOLDER (in Python: fit.save(folder))."
+        )
     shown = str(folder)
     rest = _rest(place, shown)
-    contents = {name: _read(place, name, shown, rest["sha256"].get(name)) for name in (SPEC, SUMMARY, WEIGHTS, TRACE)}
+    contents = {
+        name: _read(place, name, shown, rest["sha256"].get(name)) for name in (SPEC, SUMMARY, WEIGHTS, TRACE)
+    }
     try:
         fit = _rebuilt(rest, contents)
     except (SteepestError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -291,7 +303,9 @@ def load(folder: str | os.PathLike[str], model: Any = None) -> Fit:
         fit.module = None if named is None else _module(named, fit.spec, rest["module"], state, shown)
         fit.__dict__["_shape"] = rest["module"]
     elif model is not None:
-        raise RunError(f"The run {shown!r} has no module; its model is {fit.spec.model!r}. Load it without model=.")
+        raise RunError(
+            f"The run {shown!r} has no module; its model is {fit.spec.model!r}. Load it without model=."
+        )
     return fit
 
 
@@ -304,7 +318,9 @@ def _rest(place: Path, shown: str) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, RecursionError):
         raise _damaged(shown, REST, "it is not what was written") from None
     if version != FORMAT:
-        raise RunError(f"The run {shown!r} has format {version}; this version reads {FORMAT}. Use a newer steepest for it.")
+        raise RunError(
+            f"The run {shown!r} has format {version}; this version reads {FORMAT}. Use a newer steepest."
+        )
     return rest | {"sha256": digests}
 
 
@@ -313,8 +329,12 @@ def _read(place: Path, name: str, shown: str, digest: str | None) -> bytes:
         content = (place / name).read_bytes()
     except FileNotFoundError:
         if name == REST and not any((place / other).exists() for other in FILES):
-            raise RunError(f"{shown!r} is no run: it has no {REST}. A fit is saved by --out FOLDER.") from None
-        raise RunError(f"{name} is missing in the run {shown!r}. Copy the folder whole, or fit again.") from None
+            raise RunError(
+                f"{shown!r} is no run: it has no {REST}. A fit is saved by --out FOLDER."
+            ) from None
+        raise RunError(
+            f"{name} is missing in the run {shown!r}. Copy the folder whole, or fit again."
+        ) from None
     except OSError as error:
         raise RunError(f"{name} in the run {shown!r} cannot be read: {error.strerror or error}.") from None
     if name != REST and hashlib.sha256(content).hexdigest() != digest:
@@ -323,7 +343,8 @@ def _read(place: Path, name: str, shown: str, digest: str | None) -> bytes:
 
 
 def _damaged(shown: str, name: str, reason: str) -> RunError:
-    return RunError(f"{name} in the run {shown!r} is damaged: {' '.join(reason.split())[:160]}. Copy it anew, or fit again.")
+    reason = " ".join(reason.split())[:160]
+    return RunError(f"{name} in the run {shown!r} is damaged: {reason}. Copy it anew, or fit again.")
 
 
 def _rebuilt(rest: Mapping[str, Any], contents: Mapping[str, bytes]) -> Fit:
@@ -376,7 +397,9 @@ def _ending(pair: list[str]) -> Ending:
 
 def _loss(spec: Spec, schema: Schema, rest: Mapping[str, Any]) -> losses.Loss:
     """The loss by its name; one of the user's is only a name here, since its code is not in the run."""
-    own = "loss" in rest["nameless"] or (isinstance(spec.loss, str) and spec.loss.partition(":")[0] not in LOSSES)
+    own = "loss" in rest["nameless"] or (
+        isinstance(spec.loss, str) and spec.loss.partition(":")[0] not in LOSSES
+    )
     if not own:
         return loss_of(spec, schema.classes)
 
@@ -441,7 +464,7 @@ def _without_nan(value: Any) -> Any:
 
 
 def _as_text(value: Any) -> Any:
-    """The same with `{"float": "nan"}` for the floats that JSON lacks, so that everything comes back as it was."""
+    """The same with `{"float": "nan"}` for the floats that JSON lacks, so that all comes back as it was."""
     if isinstance(value, Mapping):
         return {str(key): _as_text(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):

@@ -63,7 +63,9 @@ def _written_out(problem: LinearProblem, name: str, theta: Tensor, rows: object 
     return (each if problem.weights is None else each * torch.from_numpy(problem.weights)[rows]).mean()
 
 
-def _user_units(problem: LinearProblem, frame: Callable | None, start: np.ndarray) -> Callable[[Tensor], Tensor]:
+def _user_units(
+    problem: LinearProblem, frame: Callable | None, start: np.ndarray
+) -> Callable[[Tensor], Tensor]:
     """θ = start + M·c for each output, by autograd-able tensors."""
     if frame is None:
         return lambda c: c
@@ -89,7 +91,9 @@ def test_value_gradient_and_penalty_of_the_linear_family_are_autograds(name, pen
 
         c = torch.from_numpy(random.normal(size=ours.theta.shape)).requires_grad_()
         theta = to_theta(c)
-        np.testing.assert_allclose(ours.to_user(c.detach().numpy()), theta.detach().numpy(), rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(
+            ours.to_user(c.detach().numpy()), theta.detach().numpy(), rtol=1e-12, atol=1e-12
+        )
         kink = amounts.l1 * (mask * theta).abs().sum()
         smooth = amounts.l2 * (mask * theta**2).sum()
         for part, batch in [(slice(None), None), (slice(None), Batch(0, 0)), (rows, Batch(0, 1, rows))]:
@@ -100,7 +104,11 @@ def test_value_gradient_and_penalty_of_the_linear_family_are_autograds(name, pen
             torch.testing.assert_close(grad, expected, rtol=1e-10, atol=1e-11)
         torch.testing.assert_close(ours.value(c.detach()), _written_out(problem, name, theta).detach())
         assert float(ours.penalty(c.detach())) == pytest.approx((kink + smooth).item(), rel=1e-12)
-        (pull,) = torch.autograd.grad(kink, c, allow_unused=True, materialize_grads=True) if amounts.l1 else (0 * c,)
+        (pull,) = (
+            torch.autograd.grad(kink, c, allow_unused=True, materialize_grads=True)
+            if amounts.l1
+            else (0 * c,)
+        )
         torch.testing.assert_close(ours.subgradient(c.detach()), pull.detach(), rtol=1e-12, atol=1e-12)
 
 
@@ -243,7 +251,12 @@ def test_tied_parameters_are_counted_once():
 def test_frozen_parameters_stay_out():
     module, (x, y) = _mlp(), _rows()
     module[0].requires_grad_(False)
-    assert ModuleObjective(module, loss("mse"), x, y).names == ("2.weight[0,0]", "2.weight[0,1]", "2.weight[0,2]", "2.bias")
+    assert ModuleObjective(module, loss("mse"), x, y).names == (
+        "2.weight[0,0]",
+        "2.weight[0,1]",
+        "2.weight[0,2]",
+        "2.bias",
+    )
     module.requires_grad_(False)
     with pytest.raises(SpecError, match="no parameter that requires a gradient"):
         ModuleObjective(module, loss("mse"), x, y)
@@ -252,7 +265,9 @@ def test_frozen_parameters_stay_out():
 def test_parameters_of_several_kinds_are_refused():
     module = _mlp()
     module[0].float()
-    with pytest.raises(SpecError, match=r"several kinds \(torch.float32 on cpu, torch.float64 on cpu\).*module.double\(\)"):
+    with pytest.raises(
+        SpecError, match=r"several kinds \(torch.float32 on cpu, torch.float64 on cpu\).*module.double\(\)"
+    ):
         ModuleObjective(module, loss("mse"))
 
 
@@ -338,7 +353,12 @@ def test_the_callers_random_numbers_are_left_alone():
     ("outputs", "target", "name", "words"),
     [
         (1, (ROWS, 1, 1), "mse", r"predictions of shape \[24, 1\] for targets of shape \[24, 1, 1\]"),
-        (2, (ROWS,), "mse", r"predictions of shape \[24, 2\] for targets of shape \[24\]; loss mse needs \[24\]"),
+        (
+            2,
+            (ROWS,),
+            "mse",
+            r"predictions of shape \[24, 2\] for targets of shape \[24\]; loss mse needs \[24\]",
+        ),
         (3, (ROWS, 2), "mse", r"needs \[24, 2\]. Mend the model's last layer or the target's shape"),
         (1, (ROWS - 1,), "l1", r"predictions of shape \[24\] for targets of shape \[23\]"),
         (3, (ROWS, 1), "cross_entropy", r"needs \[24, classes\] for targets \[24\]"),
@@ -356,7 +376,9 @@ def test_a_last_axis_of_one_is_dropped_and_no_more():
     layer = nn.Linear(2, 1).double()
     for target, prediction in [(y, layer(x)[:, 0]), (y[:, None], layer(x))]:
         expected = functional.mse_loss(prediction, target).item()
-        assert ModuleObjective(layer, loss("mse"), x, target).value(layer_vector(layer)).item() == pytest.approx(expected)
+        assert ModuleObjective(layer, loss("mse"), x, target).value(
+            layer_vector(layer)
+        ).item() == pytest.approx(expected)
 
 
 def layer_vector(layer: nn.Module) -> Tensor:
@@ -393,7 +415,9 @@ def test_rosenbrocks_gradient_is_the_formula():
     ours = objective(_rosenbrock, [a, b])
     value, grad = ours.value_and_grad(ours.theta)
     assert value.item() == pytest.approx(24.2, rel=1e-15)
-    assert grad.tolist() == pytest.approx([-400 * a * (b - a * a) - 2 * (1 - a), 200 * (b - a * a)], rel=1e-14)
+    assert grad.tolist() == pytest.approx(
+        [-400 * a * (b - a * a) - 2 * (1 - a), 200 * (b - a * a)], rel=1e-14
+    )
     assert ours.theta.dtype == torch.float64
     assert ours.names == ("theta0", "theta1")
     assert ours.value(ours.theta).item() == value.item()
@@ -435,7 +459,10 @@ def test_a_function_keeps_the_shape_and_precision_of_its_start():
         (("mlp:3", "mse", [1.0], [1.0]), "give linear, poly:D, an nn.Module or a function of θ"),
         (("linear", "logistic", [1.0, 2.0], [1, 2]), "logistic needs targets 0 and 1"),
         (("linear", "cross_entropy", [1.0, 2.0], [0.5, 1.0]), "needs class codes 0, 1, 2"),
-        ((nn.Linear(1, 1), "logistic", torch.ones(2, 1), torch.tensor([-1, 1])), "logistic needs targets 0 and 1"),
+        (
+            (nn.Linear(1, 1), "logistic", torch.ones(2, 1), torch.tensor([-1, 1])),
+            "logistic needs targets 0 and 1",
+        ),
         ((_rosenbrock,), r"objective\(function, theta0\)"),
     ],
 )

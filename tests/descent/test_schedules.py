@@ -31,7 +31,10 @@ def _torch_rates(make) -> list[float]:
     ("name", "make"),
     [
         ("constant", lambda optimizer: torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)),
-        ("inverse", lambda optimizer: torch.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 1 / (epoch + 1))),
+        (
+            "inverse",
+            lambda optimizer: torch.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 1 / (epoch + 1)),
+        ),
         ("step:7,0.5", lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, 7, 0.5)),
         ("step:1,0.9", lambda optimizer: torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.9)),
         ("cosine", lambda optimizer: torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)),

@@ -29,7 +29,12 @@ def test_a_tolerance_is_a_relative_change():
 
 def test_a_tolerance_of_zero_waits_until_nothing_changes_at_all():
     stopper = Stopper(tol=0.0)
-    assert _looks(stopper, 1.0, 0.5, 0.5 * (1 - 2**-53), 0.5 * (1 - 2**-53)) == [None, None, None, Status.TOLERANCE]
+    assert _looks(stopper, 1.0, 0.5, 0.5 * (1 - 2**-53), 0.5 * (1 - 2**-53)) == [
+        None,
+        None,
+        None,
+        Status.TOLERANCE,
+    ]
 
 
 def test_without_a_tolerance_nothing_stops():

@@ -93,7 +93,9 @@ def test_any_re_iterable_of_pairs_is_one_iteration_an_epoch():
 
 def test_a_data_loader_is_batches():
     x, y = torch.arange(10.0)[:, None], torch.arange(10.0)
-    loader = DataLoader(TensorDataset(x, y), batch_size=4, shuffle=True, generator=torch.Generator().manual_seed(0))
+    loader = DataLoader(
+        TensorDataset(x, y), batch_size=4, shuffle=True, generator=torch.Generator().manual_seed(0)
+    )
     dealt = list(external(loader, epochs=2))
     assert [len(batch.data[0]) for batch in dealt] == [4, 4, 2] * 2
     for epoch in (0, 1):
@@ -104,7 +106,9 @@ def test_a_data_loader_is_batches():
 
 def test_an_iterator_that_is_used_up_is_an_error():
     pairs = iter([(torch.zeros(1), torch.zeros(1))])
-    with pytest.raises(DataError, match="gave nothing in epoch 1. An iterator is used up after one pass: give a list"):
+    with pytest.raises(
+        DataError, match="gave nothing in epoch 1. An iterator is used up after one pass: give a list"
+    ):
         list(external(pairs, epochs=2))
 
 

@@ -20,7 +20,8 @@ def test_terms_are_those_of_polynomial_features(columns, degree, intercept):
     terms = Terms(names, degree, intercept)
     theirs = PolynomialFeatures(degree, include_bias=intercept).fit(x)
     expected = [
-        "intercept" if name == "1" else name.replace(" ", "*") for name in theirs.get_feature_names_out(list(names))
+        "intercept" if name == "1" else name.replace(" ", "*")
+        for name in theirs.get_feature_names_out(list(names))
     ]
     assert list(terms.names) == expected
     np.testing.assert_allclose(terms.design(x), theirs.transform(x), rtol=1e-14)

@@ -192,7 +192,7 @@ class TestPenalised:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             other = Lasso(alpha=0.0005, tol=1e-12, max_iter=20_000).fit(mine.design[:, 1:], y)
-        assert exact.loss <= objective(mine, np.array([other.intercept_, *other.coef_[:]])) + 1e-12
+        assert exact.objective <= objective(mine, np.array([other.intercept_, *other.coef_[:]])) + 1e-12
         assert exact.certificate < 1e-9
 
     @pytest.mark.parametrize("loss_name", ["huber:0.7", "logistic"])
@@ -205,8 +205,8 @@ class TestPenalised:
         exact = solve(mine)
         assert exact.certificate < 1e-13
         split = _by_scipy(mine)
-        assert exact.loss <= split + 1e-12
-        assert exact.loss == pytest.approx(split, rel=1e-5)
+        assert exact.objective <= split + 1e-12
+        assert exact.objective == pytest.approx(split, rel=1e-5)
 
     def test_logistic_against_scikit_learn(self):
         x, y, _ = classes(2)
@@ -227,7 +227,7 @@ class TestPenalised:
         random = np.random.default_rng(0)
         for size in (1e-6, 1e-3, 1.0):
             for _ in range(20):
-                assert objective(mine, exact.theta + size * random.standard_normal(12)) >= exact.loss - 1e-15
+                assert objective(mine, exact.theta + size * random.standard_normal(12)) >= exact.objective - 1e-15
 
 
 def _by_scipy(mine):
@@ -254,7 +254,7 @@ class TestProgramme:
         other = QuantileRegressor(quantile=level, alpha=0.0).fit(x, y, sample_weight=weights)
         mine = problem(x, y, f"quantile:{level}", weights=weights)
         exact = solve(mine)
-        assert exact.loss == pytest.approx(
+        assert exact.objective == pytest.approx(
             objective(mine, np.array([other.intercept_, *other.coef_])), rel=1e-8
         )
         assert exact.certificate < 1e-13
@@ -275,7 +275,7 @@ class TestProgramme:
         other = QuantileRegressor(quantile=level, alpha=0.05 / factor).fit(x, y)
         mine = problem(x, y, loss_name, "l1:0.05")
         exact = solve(mine)
-        assert exact.loss == pytest.approx(
+        assert exact.objective == pytest.approx(
             objective(mine, np.array([other.intercept_, *other.coef_])), rel=1e-8
         )
         assert exact.certificate < 1e-13
@@ -305,8 +305,8 @@ class TestSmooth:
         start = np.zeros(mine.parameters)
         scale = np.array([1.0, *x.std(0)])
         found = minimize(lambda c: objective(mine, c / scale), start, method="BFGS", options={"gtol": 1e-9})
-        assert exact.loss <= found.fun + 1e-14
-        assert exact.loss == pytest.approx(found.fun, rel=1e-8)
+        assert exact.objective <= found.fun + 1e-14
+        assert exact.objective == pytest.approx(found.fun, rel=1e-8)
         assert exact.certificate < 1e-15
 
     def test_huber_against_least_squares_of_scipy(self):

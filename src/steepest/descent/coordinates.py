@@ -75,19 +75,12 @@ def orthonormal(problem: LinearProblem) -> Coordinates:
         stack = np.vstack([stack, (np.sqrt(2.0 * problem.penalty.l2 / bound) * free[:, None] * matrix)[:, first:]])
     if stack.shape[0] > 2 * stack.shape[1]:
         stack = np.linalg.qr(stack, mode="r")
-    whitening = _whitening(stack, max(rows, basis.shape[1]) * np.finfo(float).eps)
-    whitening = whitening @ _whitening(stack @ whitening, 0.0)  # once more, for what nearly equal columns cost the first
-    turn = np.zeros((basis.shape[1], first + whitening.shape[1]))
-    turn[:first, :first] = 1.0
-    turn[first:, first:] = whitening
-    return Coordinates(basis @ turn, matrix @ turn, "orthonormal")
-
-
-def _whitening(stack: np.ndarray, cutoff: float) -> np.ndarray:
-    """T with (stack·T)ᵀ(stack·T) = I, without directions whose singular value is below `cutoff` of the largest."""
     _, sizes, right = np.linalg.svd(stack, full_matrices=False)
-    kept = sizes > cutoff * sizes.max(initial=0.0)
-    return right[kept].T / sizes[kept]
+    least = max(rows, basis.shape[1]) * np.finfo(float).eps * max(sizes, default=0.0)
+    turn = np.zeros((basis.shape[1], first + int((sizes > least).sum())))
+    turn[:first, :first] = 1.0
+    turn[first:, first:] = right[sizes > least].T / sizes[sizes > least]
+    return Coordinates(basis @ turn, matrix @ turn, "orthonormal")
 
 
 def start_in(coordinates: Coordinates, theta: np.ndarray) -> np.ndarray:

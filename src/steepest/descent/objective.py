@@ -331,10 +331,6 @@ class ModuleObjective(Objective):
     def _reduce(self, prediction: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:
         prediction = matched(prediction, target, self.loss)
         each = self.loss.rows(prediction, target)
-        if each.ndim == 0:
-            if weights is not None:
-                raise SpecError(f"loss {self.loss} returns one number for all rows, so weights cannot act on it.")
-            return each
         return (each if weights is None else each * weights).mean()
 
     def _check_views(self) -> None:

@@ -18,11 +18,11 @@ class Status(Enum):
     """How a descent ended. `str(status)` is its name and its sentence."""
 
     CONVERGED = "The descent arrived: the gap to the optimum is closed."
-    STALLED = "Nothing changes any more at this precision, but the optimum is not reached; float64 would go on."
-    TOLERANCE = "Stopped because the objective changed by less than tol; that is not yet the optimum. Lower tol to go on."
+    STALLED = "Nothing changes any more at this precision, but the optimum is not reached."
+    TOLERANCE = "Stopped because the objective changed by no more than tol."
     PATIENCE = "Stopped because the validation loss no longer improved."
-    EPOCHS = "All epochs asked for are done, and the optimum is not reached. Give more epochs or a better learning rate."
-    STEPS = "All steps asked for are done, and the optimum is not reached. Raise max_steps."
+    EPOCHS = "All epochs asked for are done."
+    STEPS = "All steps asked for are done."
     DIVERGED = "The descent diverged: the loss grew out of bounds. Lower the learning rate."
     INTERRUPTED = "Interrupted; everything up to here is kept."
     SEPARABLE = (

@@ -68,7 +68,9 @@ class Trace:
         names = tuple(name.removeprefix("theta.") for name in table.column_names if name.startswith("theta."))
         theta = [table[f"theta.{name}"].to_numpy() for name in names]
         columns = {name: table[name].to_numpy() for name in cls.COLUMNS}
-        return cls(names=names, theta=np.stack(theta, 1) if theta else np.empty((table.num_rows, 0)), **columns)
+        return cls(
+            names=names, theta=np.stack(theta, 1) if theta else np.empty((table.num_rows, 0)), **columns
+        )
 
     def to_pandas(self) -> pandas.DataFrame:
         """A pandas frame (pandas must be installed)."""
@@ -94,7 +96,11 @@ class Recorder:
     def add(self, step: Step, objective: Any = None, test_loss: Any = None, last: bool = False) -> None:
         """Keep a step, if its turn has come or it carries the full objective; the last one in any case."""
         mark = None
-        if objective is not None and step.batch is not None and not (step.batch.rows is None and step.batch.data is None):
+        if (
+            objective is not None
+            and step.batch is not None
+            and not (step.batch.rows is None and step.batch.data is None)
+        ):
             self._marked = mark = self._marked + 1
         if not (last or self._due(step.t, mark)):
             return
@@ -144,7 +150,9 @@ class Recorder:
 
     def losses(self, since: int) -> tuple[list[int], np.ndarray]:
         """Steps and losses of the rows kept from row `since` on (this synchronises)."""
-        return [entry[0] for entry in self._steps[since:]], self._numbers[since : len(self._steps), 0].cpu().numpy()
+        return [entry[0] for entry in self._steps[since:]], self._numbers[
+            since : len(self._steps), 0
+        ].cpu().numpy()
 
     def __len__(self) -> int:
         return len(self._steps)

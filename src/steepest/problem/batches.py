@@ -42,7 +42,9 @@ def full(epochs: int | None = None) -> Iterator[Batch]:
         epoch += 1
 
 
-def minibatches(rows: int, size: int, shuffle: str = "rows", seed: int = 0, epochs: int | None = None) -> Iterator[Batch]:
+def minibatches(
+    rows: int, size: int, shuffle: str = "rows", seed: int = 0, epochs: int | None = None
+) -> Iterator[Batch]:
     """Batches of `size` rows out of `rows`, dealt as `shuffle` says (see the module's text).
 
     >>> [batch.rows.tolist() for batch in minibatches(5, 2, "none", epochs=1)]
@@ -78,7 +80,9 @@ def external(source: Iterable[Any], epochs: int | None = None) -> Iterator[Batch
         index = -1
         for index, entry in enumerate(source):
             if not isinstance(entry, (tuple, list)) or len(entry) != 2:
-                raise DataError(f"Batch {index} of epoch {epoch} is no pair (x, y) but {type(entry).__name__}.")
+                raise DataError(
+                    f"Batch {index} of epoch {epoch} is no pair (x, y) but {type(entry).__name__}."
+                )
             yield Batch(epoch, index, data=(torch.as_tensor(entry[0]), torch.as_tensor(entry[1])), last=False)
         if index < 0:
             raise DataError(

@@ -199,13 +199,13 @@ class Custom(Loss):
         return getattr(self.function, "__name__", type(self.function).__name__)
 
     def rows(self, prediction: Tensor, target: Tensor) -> Tensor:
-        return self.function(prediction, target)
+        value = self.function(prediction, target)
+        return value.expand(target.shape[0]) if value.ndim == 0 else value
 
     def slope(self, prediction: Tensor, target: Tensor) -> Tensor:
         with torch.enable_grad():
             free = prediction.detach().requires_grad_()
-            value = self.rows(free, target)
-            return torch.autograd.grad(value.sum() if value.ndim else value * target.shape[0], free)[0]
+            return torch.autograd.grad(self.rows(free, target).sum(), free)[0]
 
 
 def loss(name: Any) -> Loss:
@@ -224,7 +224,7 @@ def loss(name: Any) -> Loss:
         "cross_entropy": CrossEntropy,
     }
     if kind not in kinds:
-        raise SpecError(f'loss={name!r} depends on the target: name one of {", ".join(kinds)}.')
+        raise SpecError(f"loss={name!r} depends on the target: name one of {', '.join(kinds)}.")
     return kinds[kind](*numbers)
 
 

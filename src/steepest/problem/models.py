@@ -95,7 +95,7 @@ def start(init: Any, names: tuple[str, ...], seed: int) -> np.ndarray | None:
         kind, numbers = call(init, INITS, "init")
         if kind == "zeros":
             return None
-        random = np.random.default_rng(seed)
+        random = np.random.default_rng([seed, 2])  # not the stream that synthetic data of the same seed come from
         if kind == "normal":
             return random.normal(0.0, *(numbers or (1.0,)), size=count)
         low, high = numbers

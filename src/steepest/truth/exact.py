@@ -21,6 +21,7 @@ import numpy as np
 from steepest.errors import DataError
 from steepest.problem.linear import LinearProblem
 from steepest.problem.losses import L1, MSE, CrossEntropy, Huber, Logistic, Penalty, Quantile
+from steepest.truth import certificate as certify
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Exact:
     note: a full sentence where something should be known about the answer, else empty.
     seconds: what it took.
     separable: whether the classes are separable or quasi-separable, so that the loss has no minimum.
+    objective: F*, the loss with penalty.
     """
 
     theta: np.ndarray | None
@@ -46,6 +48,7 @@ class Exact:
     note: str = ""
     seconds: float = 0.0
     separable: bool = False
+    objective: float = float("nan")
 
 
 Solver = Callable[[LinearProblem], Exact]
@@ -128,7 +131,10 @@ def solve(problem: LinearProblem) -> Exact:
         return Exact(None, float("nan"), "", float("nan"), solver.format(loss=problem.loss))
     started = perf_counter()
     found = solver(problem)
-    return replace(found, seconds=perf_counter() - started)
+    best, loss = found.loss, found.loss
+    if problem.penalty and found.theta is not None:
+        loss = certify.mean_loss(problem, certify.prediction(problem, found.theta))
+    return replace(found, loss=loss, objective=best, seconds=perf_counter() - started)
 
 
 def formula_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:

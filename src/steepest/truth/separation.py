@@ -19,6 +19,7 @@ from steepest.problem.linear import LinearProblem
 from steepest.truth.newton import MOST_DENSE, Smooth, answer, minimise, smooth
 
 MOST_COMPARISONS = 2_000_000  # entries of the linear programme beyond which it is left out
+WELL_ROUNDED = 1e-7  # smallest over largest eigenvalue from which a minimum needs no further proof
 REMEDY = '--penalty l2:0.001 (in Python: penalty="l2:0.001") gives them one.'
 
 Found = tuple[np.ndarray | None, float, str, float, str, bool]
@@ -70,7 +71,7 @@ def _is_minimum(objective: Smooth, z: np.ndarray, reach: float) -> bool:
     if objective.size > MOST_DENSE:
         return True
     values = np.linalg.eigvalsh(objective.hessian(objective.prediction(z)))
-    return bool(values[0] > 1e-12 * values[-1])
+    return bool(values[0] > WELL_ROUNDED * values[-1])
 
 
 def _decided(objective: Smooth) -> np.ndarray:
@@ -97,20 +98,21 @@ def _decided(objective: Smooth) -> np.ndarray:
         entries = np.concatenate([rows, -rows], axis=1).ravel()
         columns = np.concatenate([own, other], axis=1).ravel()
         margins = csr_array((entries, columns, np.arange(count + 1) * 2 * rank), shape=(count, size))
-    bound = 1e6
-    found = linprog(
-        np.concatenate([np.zeros(size), -np.ones(count)]),
-        A_ub=hstack([-margins, identity(count)]).tocsc(),
-        b_ub=np.zeros(count),
-        bounds=[(-bound, bound)] * size + [(0.0, 1.0)] * count,
-        method="highs",
-        options={"primal_feasibility_tolerance": 1e-9},
-    )
     decided = np.zeros(compared.shape, bool)
-    if found.x is not None:
-        won = margins @ found.x[:size]
-        if won.min() > -1e-6:
-            decided[compared] = won > 1e-4
+    for bound in (1e6, 1e5, 1e4, 1e3):  # wide bounds show the smallest margins, and can be too much for the solver
+        found = linprog(
+            np.concatenate([np.zeros(size), -np.ones(count)]),
+            A_ub=hstack([-margins, identity(count)]).tocsc(),
+            b_ub=np.zeros(count),
+            bounds=[(-bound, bound)] * size + [(0.0, 1.0)] * count,
+            method="highs",
+            options={"primal_feasibility_tolerance": 1e-9},
+        )
+        if found.x is not None:
+            won = margins @ found.x[:size]
+            if won.min() > -1e-6:
+                decided[compared] = won > 1e-4
+                break
     return decided
 
 
