@@ -5,7 +5,8 @@ BIN := .venv/bin
 # The stamp says that .venv holds what pyproject.toml and constraints.txt ask for.
 STAMP := .venv/.installed
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-PYTEST := $(BIN)/python -m pytest
+# One thread a process: two test processes with two threads each only wait for one another.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 PYTEST_OPTIONS ?=
 
 .DEFAULT_GOAL := help

@@ -2,8 +2,8 @@
 
     python benchmarks/loop.py
 
-Both keep the loss and the parameters of every step. They take turns, so that whatever else the machine does falls
-on both; the ratio is the median over the turns. Goal: at most 1.3.
+Both keep the loss and the parameters of every step. They take turns, so that whatever else the machine does
+falls on both; the ratio is the median over the turns. Goal: at most 1.3.
 """
 
 from __future__ import annotations

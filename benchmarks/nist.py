@@ -60,9 +60,7 @@ def main() -> None:
         for name, problem in NIST.items():
             theta, seconds = by_descent(problem, folder)
             ours, theirs = digits(theta, problem.theta), digits(by_lstsq(problem), problem.theta)
-            print(
-                f"{name:<12}{len(problem.terms):>6}{len(problem.y):>6}{ours:>10.1f}{theirs:>8.1f}{seconds:>9.3f}"
-            )
+            print(f"{name:<12}{len(problem.terms):>6}{len(problem.y):>6}{ours:>10.1f}{theirs:>8.1f}{seconds:>9.3f}")
 
 
 if __name__ == "__main__":

@@ -34,11 +34,7 @@ def left(fit: st.Fit, step: int) -> str:
 def main(folders: list[str]) -> None:
     fits = [st.load(folder) for folder in folders]
     print("How far above the optimum, as a share of it, at which step:")
-    print(
-        f"{'coordinates':<17}"
-        + "".join(f"{step:>9}" for step in LOOKS)
-        + f"{'ends at':>9}{'held-out loss':>15}"
-    )
+    print(f"{'coordinates':<17}" + "".join(f"{step:>9}" for step in LOOKS) + f"{'ends at':>9}{'held-out loss':>15}")
     for fit in fits:
         path = "".join(f"{left(fit, step):>9}" for step in LOOKS)
         print(f"{fit.precondition:<17}{path}{fit.steps:>9,}{fit.test_loss:>15.2f}")

@@ -5,6 +5,11 @@ PyTorch's default dtype is left alone on purpose: float64 must come from Steepes
 
 from __future__ import annotations
 
+import os
+
+# Several test processes with several threads each only wait for one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 from hypothesis import settings
 

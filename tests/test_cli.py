@@ -66,9 +66,7 @@ def test_fit_prints_the_least_squares_answer(capsys, table):
 
 
 def test_the_json_object_has_the_promised_keys(capsys, table):
-    _, out, _ = _run(
-        capsys, "fit", table, "--target", "price", "--drop", "sold", "--json", "--test-fraction", "0.25"
-    )
+    _, out, _ = _run(capsys, "fit", table, "--target", "price", "--drop", "sold", "--json", "--test-fraction", "0.25")
     found = json.loads(out, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
     promised = "params loss test_loss metrics exact_loss exact_params gap relative_gap status steps epochs seconds rows"
     assert set(promised.split()) <= set(found)
@@ -114,9 +112,7 @@ def test_a_long_list_is_shortened_and_says_so(capsys, tmp_path):
         [*(f"c{i}" for i in range(60)), "y"],
         np.column_stack([x, x @ np.arange(60)]).tolist(),
     )
-    code, out, _ = _run(
-        capsys, "fit", str(tmp_path / "wide.csv"), "--target", "y", "--lr", "0.01", "--epochs", "3"
-    )
+    code, out, _ = _run(capsys, "fit", str(tmp_path / "wide.csv"), "--target", "y", "--lr", "0.01", "--epochs", "3")
     assert code == 0
     assert "41 more parameters than the first 20; --json, or --out FOLDER, has them all." in out
     assert "c18 " in out
@@ -197,9 +193,7 @@ def test_wampler_through_the_command_has_eight_and_a_half_digits(capsys, tmp_pat
     problem = NIST[name]
     rows = [(*x, y) for x, y in zip(problem.x, problem.y, strict=True)]
     _write(tmp_path / "wampler.csv", [*problem.names, "y"], rows)
-    code, out, _ = _run(
-        capsys, "fit", str(tmp_path / "wampler.csv"), "--target", "y", "--model", "poly:5", "--json"
-    )
+    code, out, _ = _run(capsys, "fit", str(tmp_path / "wampler.csv"), "--target", "y", "--model", "poly:5", "--json")
     assert code == 0
     theta = np.array(list(json.loads(out)["params"].values()))
     assert np.all(np.abs(theta - problem.theta) <= 10**-8.5 * np.abs(problem.theta))
@@ -378,9 +372,7 @@ def test_help_answers_at_once_and_imports_nothing_heavy():
 def test_a_reader_that_goes_away_is_no_error():
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run(
-        [*STEEPEST, "fit", "--help"], stdout=writer, stderr=subprocess.PIPE, text=True, check=False
-    )
+    done = subprocess.run([*STEEPEST, "fit", "--help"], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -141,5 +141,5 @@ def test_a_bad_setting_is_named_with_what_is_allowed(settings, words):
 def test_broken_toml_is_said_to_be_so():
     with pytest.raises(SpecError, match="This is no TOML: Invalid value"):
         Spec.from_toml("lr = ")
-    with pytest.raises(SpecError, match="lr=-1.0: it must be a number greater than 0"):
+    with pytest.raises(SpecError, match=r"lr=-1\.0: it must be a number greater than 0"):
         Spec.from_toml("lr = -1.0")

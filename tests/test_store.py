@@ -158,9 +158,7 @@ def test_a_factory_named_in_a_run_is_imported_only_when_it_is_said(tmp_path, mon
     del sys.modules["mine_of_test_store"]
     assert st.load(tmp_path / "run").theta.tolist() == fit.theta.tolist()
     assert "mine_of_test_store" not in sys.modules
-    np.testing.assert_array_equal(
-        st.load(tmp_path / "run", model="mine_of_test_store:net").predict(X), fit.predict(X)
-    )
+    np.testing.assert_array_equal(st.load(tmp_path / "run", model="mine_of_test_store:net").predict(X), fit.predict(X))
 
 
 @pytest.mark.parametrize("loss", [squared, lambda prediction, target: (prediction - target) ** 2])
@@ -221,9 +219,7 @@ def without_waiting(monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
-@pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning"
-)  # files are left open, as by a kill
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # files are left open, as by a kill
 def test_a_kill_at_any_line_leaves_the_old_run_or_the_new_one(tmp_path, two_fits, without_waiting):
     old, new = two_fits
     run = tmp_path / "run"

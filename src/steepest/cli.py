@@ -117,9 +117,7 @@ def fit(
     device: Annotated[str | None, _option("device")] = None,
     out: Annotated[str | None, Parameter(help="Folder to keep the run in, such as runs/first.")] = None,
     json: Annotated[bool, Parameter(help="Print the result as one JSON object.", negative="")] = False,
-    quiet: Annotated[
-        bool, Parameter(help="No progress and no result; the run is kept by --out.", negative="")
-    ] = False,
+    quiet: Annotated[bool, Parameter(help="No progress and no result; the run is kept by --out.", negative="")] = False,
 ) -> int:
     """Fit a model to a table, and say how far it is from the best possible answer."""
     given = {name: value for name, value in locals().items() if name in HELP and value is not None}
@@ -157,9 +155,7 @@ def predict(
     out: Annotated[
         str, Parameter(("--out", "-o"), help="File to write: .csv or .parquet; - for standard output.")
     ] = "-",
-    model: Annotated[
-        str | None, Parameter(help="package.module:factory, for a run that was made with one.")
-    ] = None,
+    model: Annotated[str | None, Parameter(help="package.module:factory, for a run that was made with one.")] = None,
 ) -> int:
     """Predict each row of a table with a fit that was kept; classes with their probabilities."""
     out = _dash(out)
@@ -198,13 +194,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(
-                errors="backslashreplace"
-            )  # a terminal that lacks a letter is no reason to fail
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter is no reason to fail
     try:
-        code = app(
-            [DASH if word == "-" else word for word in arguments], print_error=False, exit_on_error=False
-        )
+        code = app([DASH if word == "-" else word for word in arguments], print_error=False, exit_on_error=False)
         sys.stdout.flush()
         return code or 0
     except CycloptsError as error:
@@ -343,9 +335,7 @@ def _predictions(fitted: Fit, data: str) -> pa.Table:
     if found.ndim == 1:
         return pa.table({"prediction": found})
     if found.shape[1] != len(schema.targets):
-        raise FitError(
-            f"The model gives {found.shape[1]} numbers a row and there are {len(schema.targets)} targets."
-        )
+        raise FitError(f"The model gives {found.shape[1]} numbers a row and there are {len(schema.targets)} targets.")
     return pa.table({f"prediction: {name}": found[:, i] for i, name in enumerate(schema.targets)})
 
 

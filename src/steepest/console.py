@@ -154,9 +154,7 @@ def _judgement(fit: Fit) -> Table:
     table.add_column(f"train ({fit.rows:,} rows)", justify="right")
     if fit.test_rows:
         table.add_column(f"held out ({fit.test_rows:,} rows)", justify="right")
-    table.add_row(
-        f"loss ({fit.loss_function})", *_numbers([fit.loss, fit.test_loss][: 2 if fit.test_rows else 1])
-    )
+    table.add_row(f"loss ({fit.loss_function})", *_numbers([fit.loss, fit.test_loss][: 2 if fit.test_rows else 1]))
     if fit.objective_value != fit.loss:
         table.add_row("loss + penalty", *_numbers([fit.objective_value]))
     for name in metrics["train"]:
@@ -183,8 +181,8 @@ def _sentences(fit: Fit) -> Iterator[str]:
 def distance(fit: Fit) -> str:
     """One line on how far a fit is from the optimum."""
     if fit.gap is None:
-        reason = fit.exact_note or "This model and loss have no exact answer."
-        return f"How far it is from the optimum is not known. {reason}"
+        reason = "" if fit.exact_note in fit.message else f" {fit.exact_note}"
+        return f"How far it is from the optimum is not known.{reason}"
     if fit.gap == 0.0:
         return f"It is at the optimum: no gap to the exact {fit.scores.exact_objective:.10g}."
     side = "above" if fit.gap > 0 else "below"
@@ -196,11 +194,7 @@ def distance(fit: Fit) -> str:
 
 def _counted(fit: Fit) -> str:
     steps = f"{fit.steps:,} step" + ("" if fit.steps == 1 else "s")
-    return (
-        steps
-        if fit.steps == fit.epochs
-        else f"{steps}, {fit.epochs:,} epoch" + ("" if fit.epochs == 1 else "s")
-    )
+    return steps if fit.steps == fit.epochs else f"{steps}, {fit.epochs:,} epoch" + ("" if fit.epochs == 1 else "s")
 
 
 def _seconds(seconds: float) -> str:

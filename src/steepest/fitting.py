@@ -22,11 +22,12 @@ import torch
 from torch import Tensor, nn
 
 from steepest.descent.loop import Step, descend
-from steepest.descent.objective import ExtendedObjective, LinearObjective, ModuleObjective, matched
+from steepest.descent.objective import ExtendedObjective, LinearObjective, ModuleObjective, evaluating, matched
+from steepest.descent.rules import SGD, Momentum
 from steepest.descent.stopping import Status, Stopper, interruptible
 from steepest.descent.trace import Recorder, Trace
 from steepest.errors import DataError, FitError, SpecError, SteepestWarning
-from steepest.planning import Plan, extended_pays, linear_problem, loss_of, plan, targets, wants_classes
+from steepest.planning import Plan, extended_pays, innermost, linear_problem, plan, steady_rate, targets, wants_classes
 from steepest.problem import losses
 from steepest.problem.linear import LinearProblem, Terms
 from steepest.problem.schema import Schema
@@ -208,7 +209,9 @@ class Fit:
         """What the model itself gives: predictions, or log-odds `[n]` or `[n, k]` for classes."""
         values = self.theta if theta is None else np.asarray(theta, dtype=np.float64).ravel()
         if values.size != len(self.names):
-            raise SpecError(f"theta= has {values.size} numbers; the fit has {len(self.names)}: {', '.join(self.names[:8])}.")
+            raise SpecError(
+                f"theta= has {values.size} numbers; the fit has {len(self.names)}: {', '.join(self.names[:8])}."
+            )
         if getattr(x, "ndim", 0) > 2:
             return self._predict_columns(np.asarray(x), values)
         return self._predict_columns(self.schema.encode(x), values)
@@ -229,9 +232,13 @@ class Fit:
         """
         values = np.asarray(theta, dtype=np.float64).ravel()
         if values.size != len(self.names):
-            raise SpecError(f"theta has {values.size} numbers; the fit has {len(self.names)}: {', '.join(self.names[:8])}.")
+            raise SpecError(
+                f"theta has {values.size} numbers; the fit has {len(self.names)}: {', '.join(self.names[:8])}."
+            )
         if self.train is None:
-            raise FitError("A loaded fit has its parameters but not its data, so it has no objective. Fit again to have one.")
+            raise FitError(
+                "A loaded fit has its parameters but not its data, so it has no objective. Fit again to have one."
+            )
         if self.problem is not None:
             whole: Any = LinearObjective(self.problem, self.names)
         else:
@@ -396,7 +403,9 @@ def _data(spec: Spec, x: Any, y: Any, weights: Any) -> tuple[Dataset, Dataset | 
         images = x.detach().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
         numbers = np.arange(len(images), dtype=np.float64) + 0.5
         parts = prepare(numbers, y, **options)
-        train, test = (None if p is None else replace(p, x=images[p.x[:, 0].astype(int)].astype(np.float64)) for p in parts)
+        train, test = (
+            None if p is None else replace(p, x=images[p.x[:, 0].astype(int)].astype(np.float64)) for p in parts
+        )
     else:
         if y is None and spec.target is None and not (isinstance(x, str) and x.startswith("sample:")):
             raise SpecError("Which column is to be predicted? Name it: --target NAME (in Python: target='NAME').")
@@ -455,7 +464,8 @@ def run(
         precondition=made.precondition,
         schedule=made.schedule_name,
         lr=made.lr,
-        notes=tuple(notes) + (() if train is whole else (f"{whole.rows - train.rows:,} rows were held out to stop by.",)),
+        notes=tuple(notes)
+        + (() if train is whole else (f"{whole.rows - train.rows:,} rows were held out to stop by.",)),
         terms=made.terms,
         module=made.module,
         train=train,
@@ -483,12 +493,11 @@ class _Watcher:
         self.recorder = Recorder(len(made.objective.theta), made.objective.theta, spec.record)
         # without a tolerance of the user's, only a full batch that no longer changes at all ends a descent early
         idle = made.full_batch and spec.tol is None and not hasattr(made.rule, "arrived")
-        self.stopper = Stopper(0.0 if idle else spec.tol, 5 if idle else spec.patience)
+        scale = None if made.problem is None else _scale(made.problem)
+        self.stopper = Stopper(0.0 if idle else spec.tol, 5 if idle else spec.patience, scale)
         self.test = None if test is None else _scorer(spec, made, test)
         self.validation = None if validation is None else _scorer(spec, made, validation)
         self.steps = self.epochs = 0
-        self.diverged_at: int | None = None
-        self.largest = 0.0
         looks = made.epochs or spec.max_steps or TEST_LOOKS
         self.every = max(1, looks // TEST_LOOKS)
 
@@ -551,6 +560,13 @@ class _Watcher:
         return None if found is None else Ending(found)
 
 
+def _scale(problem: LinearProblem) -> float | None:
+    """The mean loss of predicting nothing: what a loss is large or small against."""
+    plain = LinearObjective(problem)
+    scale = float(plain.value(plain.theta))
+    return scale if np.isfinite(scale) else None
+
+
 def _scorer(spec: Spec, made: Plan, rows: Dataset) -> Callable[[Tensor], Tensor]:
     """The mean loss on other rows, as a function of θ in the coordinates of the descent."""
     like = made.objective.theta
@@ -567,13 +583,12 @@ def _scorer(spec: Spec, made: Plan, rows: Dataset) -> Callable[[Tensor], Tensor]
     y = y if y.dtype == torch.int64 else y.to(like.dtype)
     module = made.module
 
+    weights = None if rows.weights is None else torch.as_tensor(rows.weights / rows.weights.mean()).to(like)
+
     def score(theta: Tensor) -> Tensor:
-        training = module.training
-        module.eval()
-        with torch.no_grad():
-            value = made.loss.rows(matched(module(x), y, made.loss), y).mean()
-        module.train(training)
-        return value
+        with evaluating(module), torch.no_grad():
+            each = made.loss.rows(matched(module(x), y, made.loss), y)
+        return (each if weights is None else each * weights).mean()
 
     return score
 
@@ -593,27 +608,35 @@ def _last_finite(trace: Trace, theta: np.ndarray) -> np.ndarray:
 def _why_diverged(spec: Spec, made: Plan, watcher: _Watcher, detail: str) -> str:
     """When it began, what is at fault, and a rate that would hold."""
     trace = watcher.recorder.trace(made.names)
-    loss = trace.loss
-    bad = ~np.isfinite(loss) | (loss > 10 * np.nanmax(np.abs(loss[:1])))
+    bad = ~np.isfinite(trace.loss) | (trace.loss > 10 * max(trace.objective[0], trace.loss[0]))
     began = int(trace.step[np.argmax(bad)]) if bad.any() else int(trace.step[-1])
     words = [f"The loss began to grow at step {began}."]
-    if made.problem is not None and isinstance(made.objective, LinearObjective):
-        from steepest.planning import in_coordinates
-        from steepest.truth import curvature
-
-        own = in_coordinates(made.objective, made.problem)
-        size = None if made.full_batch else int(spec.batch_size)
-        safe = curvature.stable_lr(own, size)
-        squares = (own.design**2).mean(0)
+    safe = _rate_that_holds(spec, made, trace)
+    if safe > 0.0:
+        words.append(f"A rate that holds: --lr {safe:.2g} (in Python: lr={safe:.2g}).")
+    if made.problem is not None and made.precondition == "none":
+        squares = (made.problem.design**2).mean(0)
         worst = int(np.argmax(squares))
-        if np.isfinite(safe) and safe > 0:
-            words.append(f"A rate that holds: --lr {safe:.2g} (in Python: lr={safe:.2g}).")
-        if made.precondition == "none" and squares[worst] > 10 * np.median(squares):
+        if squares[worst] > 10 * np.median(squares):
             name = made.terms.names[worst] if made.terms is not None else str(worst)
             words.append(f"The column {name!r} has by far the largest values; --precondition standardize mends that.")
-    else:
-        words.append(f"Try --lr {made.lr / 10:.2g} (in Python: lr={made.lr / 10:.2g}).")
     return " ".join(words + ([detail] if detail else []))
+
+
+def _rate_that_holds(spec: Spec, made: Plan, trace: Trace) -> float:
+    """Where the curvature is known the rate of lr="auto"; else one at which the first step would at most win all of F."""
+    if not trace.theta.shape[1]:
+        return made.lr / 100.0
+    start = torch.as_tensor(trace.theta[0]).to(made.objective.theta)
+    inner = innermost(made.rule)
+    size = None if made.full_batch else int(spec.batch_size)
+    if made.problem is not None and isinstance(inner, (SGD, Momentum)):
+        safe = steady_rate(made.objective, made.problem, start, size)
+        return 0.9 * safe * (1.0 - inner.beta if isinstance(inner, Momentum) else 1.0)
+    made.objective.theta.copy_(start)
+    gradient = made.objective.value_and_grad(made.objective.theta)[1]
+    length = float(gradient.square().sum() if isinstance(inner, (SGD, Momentum)) else gradient.abs().sum())
+    return min(float(trace.objective[0]) / length, made.lr / 100.0) if length > 0.0 else made.lr / 100.0
 
 
 def _module_output(module: nn.Module, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
@@ -713,7 +736,10 @@ def _judge(fit: Fit) -> Ending:
         return Ending(Status.SEPARABLE)
     if gap is None:
         if status is Status.STALLED:
-            return Ending(Status.TOLERANCE, "It no longer changes at all; whether that is the optimum nobody can say: " + fit.exact_note)
+            return Ending(
+                Status.TOLERANCE,
+                "It no longer changes at all; whether that is the optimum nobody can say: " + fit.exact_note,
+            )
         return Ending(status, " ".join(part for part in (fit.ending.detail, fit.exact_note) if part))
     if fit.optimizer.startswith("adamw"):
         return Ending(status, "AdamW's decay minimises no objective; the gap is to the objective without it.")

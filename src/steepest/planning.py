@@ -5,7 +5,7 @@
 | loss auto          | numbers: mse · two classes: logistic · more: cross_entropy                           |
 | optimizer auto     | a number for lr, or minibatches: sgd · the linear family: curvature steps (`descent/auto.py`), with a loss of your own L-BFGS · a module: adam |
 | precondition auto  | a number for lr: none · the linear family: orthonormal (standardize under an l1 penalty) · a module: standardize |
-| lr auto            | sgd and momentum on a smooth loss: 1/L, or 1/(2·L_b) for minibatches (`truth/curvature.py`) · else by a short trial |
+| lr auto            | sgd and momentum on a smooth loss: 1/L, or 1/(2·L_b) for minibatches (`truth/curvature.py`) · else by a short trial, with a kink at F(start)/G² at most |
 | schedule auto      | cosine where lr is auto and the loss has a kink, batches are small or the rule is adaptive · else constant |
 """
 
@@ -24,7 +24,13 @@ from steepest.descent import coordinates as frames
 from steepest.descent import extended, rules
 from steepest.descent.auto import CurvatureSteps
 from steepest.descent.loop import descend
-from steepest.descent.objective import ExtendedObjective, LinearObjective, ModuleObjective, Objective, parameter_names
+from steepest.descent.objective import (
+    ExtendedObjective,
+    LinearObjective,
+    ModuleObjective,
+    Objective,
+    parameter_names,
+)
 from steepest.descent.schedules import Schedule, schedule
 from steepest.errors import DataError, SpecError
 from steepest.problem import batches, losses, models
@@ -41,7 +47,7 @@ MOST_CURVATURE = 2_500
 """Parameters up to which the curvature steps of `optimizer="auto"` solve a linear system at each step."""
 
 TRIAL_STEPS = 200
-TRIAL_RATES = tuple(10.0**k for k in (-3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5))
+TRIAL_RATES = tuple(10.0**k for k in (-3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0))
 DEFAULT_STEPS = {"curvature": 2_000, "full": 1_000, "minibatch": 100}
 
 
@@ -101,14 +107,16 @@ def linear_problem(spec: Spec, data: Dataset, terms: Terms, loss: Loss) -> Linea
     target, outputs = targets(data, loss)
     weights = None if data.weights is None else data.weights / data.weights.mean()
     return LinearProblem(
-        design, target, loss, losses.penalty(spec.penalty), terms.intercept, weights, outputs, low, terms.degree
+        design,
+        target,
+        loss,
+        losses.penalty(spec.penalty),
+        terms.intercept,
+        weights,
+        outputs,
+        low,
+        terms.degree,
     )
-
-
-def extended_pays(problem: LinearProblem) -> bool:
-    """Whether the problem is small enough for extended precision to cost next to nothing."""
-    kind = "mse" if isinstance(problem.loss, losses.MSE) else "other"
-    return problem.design.size * problem.outputs <= SMALL_ENOUGH[kind]
 
 
 def extended_pays(problem: LinearProblem) -> bool:
@@ -157,7 +165,9 @@ def _terms(spec: Spec, data: Dataset) -> Terms:
     terms = Terms(data.names, int(numbers[0]) if name == "poly" else 1, spec.intercept or data.ones)
     if len(set(terms.names)) < len(terms.names):
         double = next(name for name in terms.names if terms.names.count(name) > 1)
-        raise DataError(f"Two parameters would both be called {double!r}. Rename that column, or leave it out with --drop.")
+        raise DataError(
+            f"Two parameters would both be called {double!r}. Rename that column, or leave it out with --drop."
+        )
     return terms
 
 
@@ -248,14 +258,14 @@ def _finish(
     if spec.max_steps is not None:
         steps = min(steps or spec.max_steps, spec.max_steps)
 
-    inner = rule
-    while isinstance(inner, (rules.Clipped, rules.WithProximal, rules.WithSubgradient)):
-        inner = inner.rule
+    inner = innermost(rule)
     plain = isinstance(inner, (rules.SGD, rules.Momentum, rules.Accelerated))
     schedule_name = spec.schedule
     if schedule_name == "auto":
         wanders = kinked or not full or not plain
-        schedule_name = "cosine" if spec.lr == "auto" and wanders and not isinstance(inner, rules.TorchRule) else "constant"
+        schedule_name = (
+            "cosine" if spec.lr == "auto" and wanders and not isinstance(inner, rules.TorchRule) else "constant"
+        )
     factor = schedule(schedule_name, steps)
 
     if spec.lr != "auto":
@@ -263,7 +273,13 @@ def _finish(
     elif isinstance(inner, rules.TorchRule):
         lr = float(inner.optimizer([torch.zeros(1, requires_grad=True)]).defaults.get("lr", 1e-3))
     elif isinstance(objective, LinearObjective) and problem is not None:
-        lr = _bounded_rate(objective, problem, inner, full, spec) if plain and not kinked else _tried_rate(objective, rule, steps)
+        size = None if full else int(spec.batch_size)
+        lr = steady_rate(objective, problem, objective.theta, size) if plain else _size_of_target(objective)
+        if isinstance(inner, rules.Momentum) and (kinked or not full):
+            lr *= 1.0 - inner.beta  # what it moves in the end is 1/(1 − β) times as far
+        if kinked or not plain:
+            tried = batches.full() if full else batches.minibatches(objective.rows, size, spec.shuffle, spec.seed)
+            lr = _tried_rate(objective, rule, lr, tried, min(steps or TRIAL_STEPS, TRIAL_STEPS))
     else:
         lr = 0.01
     if given is not None:
@@ -281,6 +297,13 @@ def _finish(
     )  # fmt: skip
 
 
+def innermost(rule: Any) -> Any:
+    """The rule without what is wrapped around it."""
+    while isinstance(rule, (rules.Clipped, rules.WithProximal, rules.WithSubgradient)):
+        rule = rule.rule
+    return rule
+
+
 def _name(thing: Any) -> str:
     if isinstance(thing, rules.Accelerated):
         return "accelerated (auto)"
@@ -295,32 +318,62 @@ def in_coordinates(objective: LinearObjective, problem: LinearProblem) -> Linear
     return replace(problem, design=basis, penalty=losses.Penalty(), low=None)
 
 
-def _bounded_rate(objective: LinearObjective, problem: LinearProblem, rule: Any, full: bool, spec: Spec) -> float:
-    """1/L, or 1/(2·L_b) for minibatches, in the descent's coordinates; momentum takes (1 − β) of it with minibatches."""
-    steepness = curvature.smoothness(in_coordinates(objective, problem), None if full else int(spec.batch_size))
-    if problem.penalty.l2:
-        matrix = np.eye(problem.design.shape[1]) if objective.coordinates is None else objective.coordinates.matrix
-        free = problem.penalised.reshape(problem.outputs, -1)[0]
-        steepness += 2.0 * problem.penalty.l2 * np.linalg.norm(free[:, None] * matrix, 2) ** 2
-    if steepness <= 0.0:
-        return 1.0
-    rate = 1.0 / steepness if full else 0.5 / steepness
-    return rate * (1.0 - rule.beta) if isinstance(rule, rules.Momentum) and not full else rate
+def steady_rate(
+    objective: LinearObjective, problem: LinearProblem, theta: Tensor, batch_size: int | None = None
+) -> float:
+    """A rate at which sgd holds at every θ, in the descent's coordinates: 1/L, or 1/(2·L_b) for minibatches.
+
+    With a kink it is F(θ)/G², the longest subgradient step that makes sense at θ (Polyak's, with F* = 0):
+
+        G² = n(b−1)/(b(n−1))·s²·λ_max(AᵀWA/n) + (n−b)/(b(n−1))·mean_i (s·wᵢ·‖aᵢ‖)²
+
+    bounds the mean square of the gradient of b rows everywhere, s being the steepest slope of a row's loss. On average
+    a descent at this rate comes nearer to the optimum as long as its gap is more than half of F(θ).
+    """
+    own = in_coordinates(objective, problem)
+    n = len(own.design)
+    b = n if batch_size is None else min(batch_size, n)
+    if problem.loss.bound is not None:
+        steepness = curvature.smoothness(own, b) * (1.0 if b == n else 2.0)
+    else:
+        steepness = curvature.smoothness(replace(own, loss=losses.Huber(1.0)))  # λ_max: the bound of this loss is 1
+        if b < n:
+            sizes = np.linalg.norm(own.design, axis=1) * (1.0 if own.weights is None else own.weights)
+            steepness = n * (b - 1) / (b * (n - 1)) * steepness + (n - b) / (b * (n - 1)) * float(np.mean(sizes**2))
+        value = float(objective.value(theta) + objective.penalty(theta))
+        steepness *= _steepest_slope(objective, theta) ** 2 / max(value, np.finfo(float).tiny)
+    steepness += _ridge(objective, problem) * (1.0 if b == n else 2.0)
+    return 1.0 / steepness if steepness > 0.0 else 1.0
 
 
-def _tried_rate(objective: LinearObjective, rule: Any, steps: int | None) -> float:
-    """The best of a few rates, all tried at once for a few steps under a cosine schedule with the full batch."""
-    size = float((objective.target.abs()).to(objective.theta.dtype).mean()) if not objective.loss.classes else 1.0
-    loss, grad = objective.value_and_grad(objective.theta)
-    slope = float(torch.linalg.vector_norm(grad))
-    unit = max(size, float(loss)) / max(slope, 1e-300) if slope > 0 else 1.0
-    inner = rule.rule if isinstance(rule, (rules.WithProximal, rules.WithSubgradient)) else rule
-    if not isinstance(inner, (rules.SGD, rules.Momentum, rules.Accelerated)):
-        unit = max(size, 1e-300)  # adaptive rules move by about lr at each step, whatever the gradient's size
+def _steepest_slope(objective: LinearObjective, theta: Tensor) -> float:
+    """How steep the loss of a row is at most; for a loss of the user's own, how steep it is at θ."""
+    if isinstance(objective.loss, losses.Quantile):
+        return max(objective.loss.level, 1.0 - objective.loss.level)
+    slopes = objective.loss.slope(objective.predict(theta), objective.target)
+    return float(torch.linalg.vector_norm(slopes.reshape(len(slopes), -1), dim=1).max())
+
+
+def _ridge(objective: LinearObjective, problem: LinearProblem) -> float:
+    """The largest curvature of the `l2` penalty in the descent's coordinates."""
+    if not problem.penalty.l2:
+        return 0.0
+    matrix = np.eye(problem.design.shape[1]) if objective.coordinates is None else objective.coordinates.matrix
+    free = problem.penalised.reshape(problem.outputs, -1)[0]
+    return 2.0 * problem.penalty.l2 * float(np.linalg.norm(free[:, None] * matrix, 2)) ** 2
+
+
+def _size_of_target(objective: LinearObjective) -> float:
+    """About how far an adaptive rule has to go in coordinates of size 1: it moves by lr at each step, whatever the gradient."""
+    return 1.0 if objective.loss.classes else max(float(objective.target.abs().mean()), 1e-300)
+
+
+def _tried_rate(objective: LinearObjective, rule: Any, unit: float, dealt: Iterable[Any], steps: int) -> float:
+    """The best of a few rates up to `unit`, all tried at once for a few steps under a cosine schedule."""
     rates = unit * torch.tensor(TRIAL_RATES, dtype=objective.theta.dtype, device=objective.theta.device)[:, None]
-    count = min(steps or TRIAL_STEPS, TRIAL_STEPS)
     theta = objective.theta.repeat(len(TRIAL_RATES), 1)
-    for _ in descend(objective, rule, batches.full(count), lr=rates, schedule=schedule("cosine", count), theta=theta):
+    trial = islice(dealt, steps)
+    for _ in descend(objective, rule, trial, lr=rates, schedule=schedule("cosine", steps), theta=theta):
         pass
     ends = objective.value(theta) + objective.penalty(theta)
     best = int(torch.where(torch.isfinite(ends), ends, torch.inf).argmin())
@@ -328,7 +381,13 @@ def _tried_rate(objective: LinearObjective, rule: Any, steps: int | None) -> flo
 
 
 def _plan_module(
-    spec: Spec, data: Dataset, loss: Loss, module: nn.Module, target: Tensor, outputs: int, given: Iterable[Any] | None
+    spec: Spec,
+    data: Dataset,
+    loss: Loss,
+    module: nn.Module,
+    target: Tensor,
+    outputs: int,
+    given: Iterable[Any] | None,
 ) -> Plan:
     dtype = getattr(torch, spec.dtype)
     own = isinstance(spec.model, str) and spec.model.startswith("mlp")
@@ -339,7 +398,9 @@ def _plan_module(
     if precondition == "auto":
         precondition = "standardize" if spec.lr == "auto" and x.ndim == 2 else "none"
     if precondition == "orthonormal":
-        raise SpecError("precondition='orthonormal' is for models linear in θ; for a module use 'standardize' or 'none'.")
+        raise SpecError(
+            "precondition='orthonormal' is for models linear in θ; for a module use 'standardize' or 'none'."
+        )
     if precondition == "standardize":
         numbers = own and not loss.classes and y.ndim == 1
         module = models.scaled(module, x, y if numbers else None)
@@ -356,5 +417,14 @@ def _plan_module(
     if rule_name == "auto":
         rule_name = "adam" if spec.lr == "auto" else "sgd"
     return _finish(
-        spec, objective, rule_name, given, full, loss, precondition, kinked=False, module=module, names=objective.names
+        spec,
+        objective,
+        rule_name,
+        given,
+        full,
+        loss,
+        precondition,
+        kinked=False,
+        module=module,
+        names=objective.names,
     )

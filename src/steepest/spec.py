@@ -63,12 +63,14 @@ def call(text: str, table: Mapping[str, tuple[int, int]], what: str) -> tuple[st
     name, _, rest = text.strip().partition(":")
     if name not in table:
         near = difflib.get_close_matches(name, table, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = f"; did you mean {near[0]!r}?" if near else "."
         raise SpecError(f"{what}={text!r} is not known{hint} Known: {', '.join(table)}.")
     try:
         numbers = tuple(float(part) for part in rest.replace(":", ",").split(",")) if rest else ()
     except ValueError:
-        raise SpecError(f"{what}={text!r}: what follows the colon must be numbers, as in {_shape(name, table)}.") from None
+        raise SpecError(
+            f"{what}={text!r}: what follows the colon must be numbers, as in {_shape(name, table)}."
+        ) from None
     if not all(abs(number) < float("inf") for number in numbers):
         raise SpecError(f"{what}={text!r}: its numbers must be finite.")
     fewest, most = table[name]
@@ -147,7 +149,7 @@ class Spec(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if isinstance(self.model, str) and not _is_path(self.model):
+        if isinstance(self.model, str) and not _is_path(self.model, MODELS):
             name, numbers = call(self.model, MODELS, "model")
             if name in ("poly", "mlp"):
                 for number in numbers:
@@ -158,7 +160,7 @@ class Spec(BaseModel):
                     f"model={name!r} is the linear model with loss={alias[1]!r}, but loss={self.loss!r} was given. "
                     f"Leave one of them out."
                 )
-        if isinstance(self.loss, str):
+        if isinstance(self.loss, str) and not _is_path(self.loss, LOSSES):
             name, numbers = call(self.loss, LOSSES, "loss")
             if name == "huber" and numbers and numbers[0] <= 0:
                 raise SpecError(f"loss={self.loss!r}: the width of huber must be greater than 0.")
@@ -166,12 +168,20 @@ class Spec(BaseModel):
                 raise SpecError(f"loss={self.loss!r}: the quantile must lie between 0 and 1, as in quantile:0.9.")
         if min(call(self.penalty, PENALTIES, "penalty")[1], default=0.0) < 0:
             raise SpecError(f"penalty={self.penalty!r}: a penalty's weight must not be negative.")
-        if isinstance(self.optimizer, str) and not _is_path(self.optimizer):
-            call(self.optimizer, OPTIMIZERS, "optimizer")
-        if isinstance(self.schedule, str) and not _is_path(self.schedule):
-            call(self.schedule, SCHEDULES, "schedule")
+        if isinstance(self.optimizer, str) and not _is_path(self.optimizer, OPTIMIZERS):
+            name, numbers = call(self.optimizer, OPTIMIZERS, "optimizer")
+            if not all(0 <= number < 1 for number in numbers):
+                raise SpecError(f"optimizer={self.optimizer!r}: its numbers must be at least 0 and less than 1.")
+        if isinstance(self.schedule, str) and not _is_path(self.schedule, SCHEDULES):
+            name, numbers = call(self.schedule, SCHEDULES, "schedule")
+            if numbers:
+                whole(numbers[0], 1, f"schedule={self.schedule!r}")
+            if name == "step" and numbers[1] <= 0:
+                raise SpecError(f"schedule={self.schedule!r}: the factor must be greater than 0, as in step:10,0.5.")
         if isinstance(self.init, str):
-            call(self.init, INITS, "init")
+            name, numbers = call(self.init, INITS, "init")
+            if name == "uniform" and numbers[0] >= numbers[1]:
+                raise SpecError(f"init={self.init!r}: the first number must be the smaller one, as in uniform:-1:1.")
         self._check_numbers()
         return self
 
@@ -233,10 +243,15 @@ def locate(path: str) -> Any:
     return found
 
 
-def _is_path(text: str) -> bool:
+def _is_path(text: str, table: Mapping[str, tuple[int, int]]) -> bool:
     """Whether a setting names something to import (`package.module:factory`) and not one of our own."""
     head, colon, tail = text.partition(":")
-    return bool(colon) and all(part.isidentifier() for part in head.split(".") + tail.split(".")) and tail != ""
+    return (
+        bool(colon)
+        and head not in table
+        and all(part.isidentifier() for part in head.split(".") + tail.split("."))
+        and tail != ""
+    )
 
 
 def _plain(name: str, value: Any) -> Any:
@@ -251,14 +266,18 @@ def _plain(name: str, value: Any) -> Any:
     module, qualified = getattr(value, "__module__", None), getattr(value, "__qualname__", "")
     if module and qualified and "<" not in qualified and module != "__main__":
         return f"{module}:{qualified}"
-    raise SpecError(f"{name}={value!r} cannot be written down: give it a name that can be imported, package.module:name.")
+    raise SpecError(
+        f"{name}={value!r} cannot be written down: give it a name that can be imported, package.module:name."
+    )
 
 
 def _explain(error: ValidationError) -> str:
     lines = []
     for problem in error.errors():
         name = ".".join(str(part) for part in problem["loc"][:1])
-        if problem["type"] == "extra_forbidden":
+        if problem["type"] == "value_error":  # an error of our own
+            lines.append(str(problem["ctx"]["error"]))
+        elif problem["type"] == "extra_forbidden":
             near = difflib.get_close_matches(name, Spec.model_fields, n=1)
             lines.append(f"{name} is no setting of a fit" + (f"; did you mean {near[0]}?" if near else "."))
         else:

@@ -171,9 +171,7 @@ def _flush(folder: Path) -> None:
 def _contents(fit: Fit) -> dict[str, bytes]:
     """File name → bytes."""
     if fit.module is None and "_shape" in fit.__dict__:
-        raise RunError(
-            "This fit was loaded without its module. Load it with model=… before it is saved again."
-        )
+        raise RunError("This fit was loaded without its module. Load it with model=… before it is saved again.")
     text, nameless = _written(fit.spec)
     contents = {
         SPEC: text.encode(),
@@ -219,10 +217,7 @@ def _written(spec: Spec) -> tuple[str, list[str]]:
             nameless.append(name)
         else:
             kept[name] = value
-    said = [
-        f"# {name} was an object of Python without a name to be found by, and is not here.\n"
-        for name in nameless
-    ]
+    said = [f"# {name} was an object of Python without a name to be found by, and is not here.\n" for name in nameless]
     head = "# The settings of this fit that differ from the defaults.\n"
     return head + "".join(said) + Spec.model_construct(**kept).to_toml(), nameless
 
@@ -284,14 +279,11 @@ def load(folder: str | os.PathLike[str], model: Any = None) -> Fit:
         place = old  # a save was killed between its two renames
     if not place.is_dir():
         raise RunError(
-            f"There is no run at {str(folder)!r}. "
-            "A fit is saved by --out FOLDER (in Python: fit.save(folder))."
+            f"There is no run at {str(folder)!r}. A fit is saved by --out FOLDER (in Python: fit.save(folder))."
         )
     shown = str(folder)
     rest = _rest(place, shown)
-    contents = {
-        name: _read(place, name, shown, rest["sha256"].get(name)) for name in (SPEC, SUMMARY, WEIGHTS, TRACE)
-    }
+    contents = {name: _read(place, name, shown, rest["sha256"].get(name)) for name in (SPEC, SUMMARY, WEIGHTS, TRACE)}
     try:
         fit = _rebuilt(rest, contents)
     except (SteepestError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -303,9 +295,7 @@ def load(folder: str | os.PathLike[str], model: Any = None) -> Fit:
         fit.module = None if named is None else _module(named, fit.spec, rest["module"], state, shown)
         fit.__dict__["_shape"] = rest["module"]
     elif model is not None:
-        raise RunError(
-            f"The run {shown!r} has no module; its model is {fit.spec.model!r}. Load it without model=."
-        )
+        raise RunError(f"The run {shown!r} has no module; its model is {fit.spec.model!r}. Load it without model=.")
     return fit
 
 
@@ -318,9 +308,7 @@ def _rest(place: Path, shown: str) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, RecursionError):
         raise _damaged(shown, REST, "it is not what was written") from None
     if version != FORMAT:
-        raise RunError(
-            f"The run {shown!r} has format {version}; this version reads {FORMAT}. Use a newer steepest."
-        )
+        raise RunError(f"The run {shown!r} has format {version}; this version reads {FORMAT}. Use a newer steepest.")
     return rest | {"sha256": digests}
 
 
@@ -329,12 +317,8 @@ def _read(place: Path, name: str, shown: str, digest: str | None) -> bytes:
         content = (place / name).read_bytes()
     except FileNotFoundError:
         if name == REST and not any((place / other).exists() for other in FILES):
-            raise RunError(
-                f"{shown!r} is no run: it has no {REST}. A fit is saved by --out FOLDER."
-            ) from None
-        raise RunError(
-            f"{name} is missing in the run {shown!r}. Copy the folder whole, or fit again."
-        ) from None
+            raise RunError(f"{shown!r} is no run: it has no {REST}. A fit is saved by --out FOLDER.") from None
+        raise RunError(f"{name} is missing in the run {shown!r}. Copy the folder whole, or fit again.") from None
     except OSError as error:
         raise RunError(f"{name} in the run {shown!r} cannot be read: {error.strerror or error}.") from None
     if name != REST and hashlib.sha256(content).hexdigest() != digest:
@@ -397,9 +381,7 @@ def _ending(pair: list[str]) -> Ending:
 
 def _loss(spec: Spec, schema: Schema, rest: Mapping[str, Any]) -> losses.Loss:
     """The loss by its name; one of the user's is only a name here, since its code is not in the run."""
-    own = "loss" in rest["nameless"] or (
-        isinstance(spec.loss, str) and spec.loss.partition(":")[0] not in LOSSES
-    )
+    own = "loss" in rest["nameless"] or (isinstance(spec.loss, str) and spec.loss.partition(":")[0] not in LOSSES)
     if not own:
         return loss_of(spec, schema.classes)
 

@@ -7,7 +7,7 @@ import pytest
 import scipy.linalg
 from sklearn.preprocessing import StandardScaler
 
-from steepest.descent.coordinates import Coordinates, identity, orthonormal, standardised, start_in
+from steepest.descent.coordinates import Coordinates, identity, orthonormal, standardised
 from steepest.problem.linear import LinearProblem, Terms
 from steepest.problem.losses import loss, penalty
 
@@ -68,9 +68,7 @@ def _gram(problem: LinearProblem, found: Coordinates) -> np.ndarray:
 def _agrees(problem: LinearProblem, found: Coordinates) -> None:
     """basis = design·matrix, to the rounding of the largest sum in each column."""
     size = (np.abs(problem.design) @ np.abs(found.matrix)).max(axis=0)
-    assert (
-        np.abs(problem.design @ found.matrix - found.basis) <= 1e-14 * len(found.matrix) * size + 1e-300
-    ).all()
+    assert (np.abs(problem.design @ found.matrix - found.basis) <= 1e-14 * len(found.matrix) * size + 1e-300).all()
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -80,9 +78,7 @@ def test_the_basis_is_orthonormal_and_of_the_right_rank(name, weighted):
     found = orthonormal(problem)
     assert found.rank == RANKS[name]
     # columns that agree in nine digits leave seven for what is between them
-    np.testing.assert_allclose(
-        _gram(problem, found), np.eye(found.rank), atol=1e-6 if "nearly" in name else 1e-12
-    )
+    np.testing.assert_allclose(_gram(problem, found), np.eye(found.rank), atol=1e-6 if "nearly" in name else 1e-12)
     _agrees(problem, found)
 
 
@@ -113,9 +109,7 @@ def test_without_an_intercept_columns_keep_their_mean():
     problem = _problem(X["wild scales"], intercept=False)
     found = standardised(problem)
     np.testing.assert_allclose((found.basis**2).mean(axis=0), 1.0, rtol=1e-14)
-    np.testing.assert_allclose(
-        found.basis * np.sqrt((problem.design**2).mean(axis=0)), problem.design, rtol=1e-14
-    )
+    np.testing.assert_allclose(found.basis * np.sqrt((problem.design**2).mean(axis=0)), problem.design, rtol=1e-14)
     whole = orthonormal(problem)
     assert whole.rank == 5
     np.testing.assert_allclose(_gram(problem, whole), np.eye(5), atol=1e-12)
@@ -136,7 +130,7 @@ def test_powers_up_to_12_become_orthonormal(low, high, weighted, intercept):
 
 
 def _agrees_in_exact_arithmetic(x: np.ndarray, found: Coordinates, first: int) -> None:
-    """The matrix holds the coefficients of the basis in powers of x: each function, computed from it exactly."""
+    """The matrix holds the coefficients of the basis in powers of x: each function computed exactly."""
     import mpmath
 
     with mpmath.workdps(60):
@@ -163,9 +157,7 @@ def test_a_ridge_is_in_the_basis(name, weighted):
     problem = _problem(X[name], weighted=weighted, penalised="l2:0.3")
     found = orthonormal(problem)
     assert found.rank == problem.design.shape[1]  # the penalty determines every direction
-    hessian = 2.0 * _gram(problem, found) + 2.0 * 0.3 * found.matrix.T @ (
-        problem.penalised[:, None] * found.matrix
-    )
+    hessian = 2.0 * _gram(problem, found) + 2.0 * 0.3 * found.matrix.T @ (problem.penalised[:, None] * found.matrix)
     np.testing.assert_allclose(hessian, 2.0 * np.eye(found.rank), atol=1e-8)
     _agrees(problem, found)
 
@@ -181,13 +173,9 @@ def test_undetermined_directions_get_the_least_norm_answer_in_standardised_colum
     np.testing.assert_allclose(theta[1:] * scaler.scale_, standard, atol=1e-10)
 
 
-def test_theta_goes_there_and_back():
+def test_many_points_of_a_path_go_to_user_units_at_once():
     for make in (identity, standardised, orthonormal):
-        problem = _problem(X["far from zero"] - 1e6)
-        found = make(problem)
-        theta = np.array([3.0, -2.0, 0.5, 1.0, 5.0, 1.0, 2.0, -1.0])  # two outputs
-        c = start_in(found, theta)
-        assert c.shape == (8,)
-        np.testing.assert_allclose(found.to_user(c), theta, rtol=1e-12)
-        paths = np.stack([c, 2 * c])
-        np.testing.assert_allclose(found.to_user(paths), np.stack([found.to_user(c), 2 * found.to_user(c)]))
+        found = make(_problem(X["far from zero"] - 1e6))
+        c = np.random.default_rng(9).normal(size=(5, 2 * found.rank))  # two outputs
+        one_by_one = [np.concatenate([found.matrix @ half for half in point.reshape(2, -1)]) for point in c]
+        np.testing.assert_allclose(found.to_user(c), one_by_one, rtol=1e-12)

@@ -9,15 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nist import NIST
 from steepest.descent import extended
 from steepest.problem.linear import LinearProblem, Terms
 from steepest.problem.losses import loss, penalty
 
+from nist import NIST
+
 # within this range no sum, product or rounding error of one leaves float64
-numbers = st.floats(min_value=1e-100, max_value=1e100).flatmap(
-    lambda size: st.sampled_from([size, -size])
-) | st.just(0.0)
+numbers = st.floats(min_value=1e-100, max_value=1e100).flatmap(lambda size: st.sampled_from([size, -size])) | st.just(
+    0.0
+)
 
 
 @given(numbers, numbers)
@@ -46,8 +47,7 @@ def _exact(problem: LinearProblem, theta: np.ndarray, design: list[list[Fraction
     value, gradient = Fraction(0), []
     for k, block in enumerate(blocks):
         residuals = [
-            Fraction(float(targets[i, k])) - sum(a * c for a, c in zip(rows[i], block, strict=True))
-            for i in range(n)
+            Fraction(float(targets[i, k])) - sum(a * c for a, c in zip(rows[i], block, strict=True)) for i in range(n)
         ]
         value += sum(w * r * r for w, r in zip(weights, residuals, strict=True)) / (n * outputs)
         for j, c in enumerate(block):
@@ -69,9 +69,7 @@ def _polynomial(name: str) -> LinearProblem:
 def _powers(name: str) -> list[list[Fraction]]:
     """Exact powers of x as float64 holds it."""
     problem = NIST[name]
-    return [
-        [Fraction(float(x)) ** power for power in range(problem.degree + 1)] for x in problem.columns[:, 0]
-    ]
+    return [[Fraction(float(x)) ** power for power in range(problem.degree + 1)] for x in problem.columns[:, 0]]
 
 
 @pytest.mark.parametrize("name", ["Wampler5", "Filip", "Wampler2", "Pontius"])
@@ -118,9 +116,7 @@ def test_weights_penalties_and_several_targets(outputs, weighted, penalised):
     theta = random.normal(size=4 * outputs)
     value, gradient = _exact(problem, theta)
     assert extended.value(problem, theta) == pytest.approx(float(value), rel=2e-15)
-    np.testing.assert_allclose(
-        extended.gradient(problem, theta), [float(entry) for entry in gradient], rtol=2e-15
-    )
+    np.testing.assert_allclose(extended.gradient(problem, theta), [float(entry) for entry in gradient], rtol=2e-15)
     high, low = extended.residuals(problem, theta)
     assert high.shape == low.shape == (outputs, 15)
     assert (np.abs(low) <= np.spacing(np.abs(high))).all()

@@ -89,9 +89,7 @@ def test_l1_at_zero_has_the_published_loss_and_gradient():
     assert grad.tolist() == pytest.approx([-0.1400, -0.4201], abs=5e-5)
 
 
-@pytest.mark.parametrize(
-    ("model", "powers", "lr", "steps"), [("linear", 2, 6.0, 50), ("poly:2", 3, 10.0, 500)]
-)
+@pytest.mark.parametrize(("model", "powers", "lr", "steps"), [("linear", 2, 6.0, 50), ("poly:2", 3, 10.0, 500)])
 def test_l1_with_an_inverse_rate_is_a_plain_loops_path(model, powers, lr, steps):
     x, y = _quadratic_with_outlier()
     path, losses = _path(descend(objective(model, "l1", x, y), "sgd", full(steps), lr=lr, schedule="inverse"))
@@ -126,9 +124,7 @@ def test_minibatches_are_epochs_and_walk_a_plain_loops_path():
     theta = torch.zeros(3, dtype=torch.float64, requires_grad=True)
     t = 0
     for epoch in range(20):
-        order = np.random.Generator(np.random.Philox(key=np.array([3, epoch], dtype=np.uint64))).permutation(
-            100
-        )
+        order = np.random.Generator(np.random.Philox(key=np.array([3, epoch], dtype=np.uint64))).permutation(100)
         for rows in np.split(order, 10):
             loss = (design[rows] @ theta - target[rows]).abs().mean()
             torch.testing.assert_close(steps[t].theta, theta.detach(), rtol=1e-12, atol=1e-12)
@@ -140,9 +136,7 @@ def test_minibatches_are_epochs_and_walk_a_plain_loops_path():
     last = steps[-1]
     torch.testing.assert_close(last.theta, theta.detach(), rtol=1e-12, atol=1e-12)
     # the last step has no batch: its loss is that of all rows
-    torch.testing.assert_close(
-        last.loss, (design @ theta - target).abs().mean().detach(), rtol=1e-12, atol=1e-12
-    )
+    torch.testing.assert_close(last.loss, (design @ theta - target).abs().mean().detach(), rtol=1e-12, atol=1e-12)
     assert last.batch is None
 
 
@@ -154,9 +148,7 @@ def _mlp() -> nn.Sequential:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_data_loader_trains_a_module(dtype):
     x, y = _quadratic_with_outlier()
-    data = TensorDataset(
-        torch.tensor(x)[:, None], torch.tensor(y)
-    )  # float64, whatever the module's precision is
+    data = TensorDataset(torch.tensor(x)[:, None], torch.tensor(y))  # float64, whatever the module's precision is
 
     def loader() -> DataLoader:
         return DataLoader(data, batch_size=25, shuffle=True, generator=torch.Generator().manual_seed(2))
@@ -222,9 +214,7 @@ def test_many_runs_have_their_own_rates():
     x, y = _line_with_noise()
     ours = objective("linear", "mse", x, y)
     rates = torch.tensor([[0.01], [0.1], [0.3]], dtype=torch.float64)
-    together, losses = _path(
-        descend(ours, "sgd", full(50), lr=rates, theta=torch.zeros(3, 2, dtype=torch.float64))
-    )
+    together, losses = _path(descend(ours, "sgd", full(50), lr=rates, theta=torch.zeros(3, 2, dtype=torch.float64)))
     assert together.shape == (51, 3, 2)
     assert losses.shape == (51, 3)
     for run, rate in enumerate(rates[:, 0].tolist()):
@@ -235,10 +225,7 @@ def test_many_runs_have_their_own_rates():
 def test_a_schedule_may_be_any_function_of_step_and_epoch():
     ours = objective("linear", "mse", *_line_with_noise())
     for schedule in (step_decay(2, 0.5), lambda step, epoch: 0.5 ** (epoch // 2), "step:2,0.5"):
-        rates = [
-            step.lr
-            for step in descend(ours, "sgd", minibatches(100, 50, epochs=4), lr=0.1, schedule=schedule)
-        ]
+        rates = [step.lr for step in descend(ours, "sgd", minibatches(100, 50, epochs=4), lr=0.1, schedule=schedule)]
         assert rates == [0.1] * 4 + [0.05] * 5  # the last step repeats the rate that led to it
 
 

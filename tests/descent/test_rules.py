@@ -42,7 +42,7 @@ class Namesake:
     clip: float | None = None
 
 
-# Rates too small to arrive: at the minimum g/√s is rounding divided by rounding, and no two codes agree on it.
+# Rates too small to arrive: at the minimum g/√s is rounding over rounding, where no two codes agree.
 RULES = {
     "sgd": Namesake("sgd", torch.optim.SGD, 0.05),
     "momentum:0.9": Namesake("momentum:0.9", partial(torch.optim.SGD, momentum=0.9), 0.02),
@@ -76,9 +76,7 @@ def _path(
     problem: LinearObjective, rule: object, lr: object, steps: int = STEPS, theta: Tensor | None = None
 ) -> Tensor:
     """θ_0 … θ_N, `[N + 1, ..., p]`."""
-    return torch.stack(
-        [step.theta.clone() for step in islice(descend(problem, rule, lr=lr, theta=theta), steps + 1)]
-    )
+    return torch.stack([step.theta.clone() for step in islice(descend(problem, rule, lr=lr, theta=theta), steps + 1)])
 
 
 def _torch_path(problem: LinearObjective, namesake: Namesake) -> Tensor:
@@ -107,9 +105,7 @@ def test_every_step_is_that_of_torch_optim(name, kind):
     namesake = RULES[name]
     expected = _torch_path(_problem(kind), namesake)
     assert (expected[-1] - expected[0]).abs().max() > 0.1  # it does go somewhere
-    torch.testing.assert_close(
-        _path(_problem(kind), namesake.ours, namesake.lr), expected, rtol=1e-12, atol=1e-12
-    )
+    torch.testing.assert_close(_path(_problem(kind), namesake.ours, namesake.lr), expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", [*RULES, "accelerated"])
@@ -167,9 +163,7 @@ def test_proximal_steps_end_where_sklearn_does(name, lr, penalty):
     x, y = _sparse_problem()
     # scikit-learn minimises ½·mean r² + alpha·(ratio·Σ|θ| + ½(1 − ratio)·Σθ²): half of ours
     l1, l2 = (0.3, 0.0) if penalty == "l1:0.3" else (0.3, 0.2)
-    theirs = (
-        Lasso(alpha=l1 / 2) if not l2 else ElasticNet(alpha=l1 / 2 + l2, l1_ratio=(l1 / 2) / (l1 / 2 + l2))
-    )
+    theirs = Lasso(alpha=l1 / 2) if not l2 else ElasticNet(alpha=l1 / 2 + l2, l1_ratio=(l1 / 2) / (l1 / 2 + l2))
     theirs.set_params(tol=1e-14, max_iter=100_000).fit(x, y)
     end = _path(objective("linear", "mse", x, y, penalty=penalty), name, lr, steps=2000)[-1].numpy()
     np.testing.assert_allclose(end, [theirs.intercept_, *theirs.coef_], rtol=0, atol=1e-9)
@@ -199,9 +193,7 @@ def test_rules_that_scale_each_parameter_see_a_subgradient():
     for step in range(STEPS):
         torch.testing.assert_close(path[step], theta.detach(), rtol=1e-12, atol=1e-12)
         optimizer.zero_grad()
-        loss = (
-            torch.nn.functional.mse_loss(problem.basis @ theta, problem.target) + 0.3 * theta[1:].abs().sum()
-        )
+        loss = torch.nn.functional.mse_loss(problem.basis @ theta, problem.target) + 0.3 * theta[1:].abs().sum()
         loss.backward()
         optimizer.step()
 
@@ -244,9 +236,7 @@ def test_any_torch_optimizer_moves_a_module_as_it_does_alone(optimizer, lr, step
         theirs.zero_grad()
         loss = torch.nn.functional.mse_loss(module(inputs)[:, 0], targets)
         if penalty:
-            loss = loss + 0.05 * sum(
-                (p**2).sum() for name, p in module.named_parameters() if "weight" in name
-            )
+            loss = loss + 0.05 * sum((p**2).sum() for name, p in module.named_parameters() if "weight" in name)
         loss.backward()
         return loss
 

@@ -1,4 +1,4 @@
-"""The trace holds N + 1 rows of N updates, thins them evenly within its room, and comes back from Arrow as it was."""
+"""The trace holds N + 1 rows of N updates, thins them evenly within its room, and goes to Arrow and back."""
 
 from __future__ import annotations
 
@@ -38,9 +38,7 @@ def test_n_updates_give_n_plus_one_rows_of_the_numbers_seen():
     for row, step in enumerate(descend(ours, "sgd", full(30), lr=0.1, schedule="inverse")):
         assert trace.theta[row].tolist() == step.theta.tolist()
         assert trace.loss[row] == step.loss.item()
-        assert trace.objective[row] == pytest.approx(
-            step.loss.item() + 0.1 * step.theta[1].item() ** 2, rel=1e-14
-        )
+        assert trace.objective[row] == pytest.approx(step.loss.item() + 0.1 * step.theta[1].item() ** 2, rel=1e-14)
         assert trace.grad_norm[row] == pytest.approx(float(np.linalg.norm(step.grad.numpy())), rel=1e-14)
     assert np.isnan(trace.test_loss).all()
 
@@ -60,9 +58,7 @@ def test_thinning_is_even_within_the_room_and_keeps_both_ends(rows, updates):
     assert len(set(gaps[:-1].tolist())) <= 1  # the last row is there out of turn
     assert (gaps[-1:] <= gaps[:-1].max(initial=updates)).all()
     # each row still holds its own numbers
-    assert (
-        trace.loss.tolist() == trace.theta[:, 0].tolist() == trace.theta[:, 1].tolist() == trace.step.tolist()
-    )
+    assert trace.loss.tolist() == trace.theta[:, 0].tolist() == trace.theta[:, 1].tolist() == trace.step.tolist()
 
 
 def test_rows_with_the_full_objective_stay_while_there_is_room():
@@ -140,9 +136,7 @@ def test_memory_stays_within_the_budget(monkeypatch):
     monkeypatch.setattr(module, "BUDGET", 64 * 1024)
     wide = Recorder(100, torch.zeros(100, dtype=torch.float64))  # 800 bytes a row
     assert wide.capacity == 64 * 1024 // 800
-    large = Recorder(
-        1000, torch.zeros(1000, dtype=torch.float64)
-    )  # fewer than 64 rows would fit: no θ at all
+    large = Recorder(1000, torch.zeros(1000, dtype=torch.float64))  # fewer than 64 rows would fit: no θ at all
     assert large.capacity > 1000
     theta = torch.ones(1000, dtype=torch.float64)
     for t in range(200):

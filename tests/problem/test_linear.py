@@ -20,8 +20,7 @@ def test_terms_are_those_of_polynomial_features(columns, degree, intercept):
     terms = Terms(names, degree, intercept)
     theirs = PolynomialFeatures(degree, include_bias=intercept).fit(x)
     expected = [
-        "intercept" if name == "1" else name.replace(" ", "*")
-        for name in theirs.get_feature_names_out(list(names))
+        "intercept" if name == "1" else name.replace(" ", "*") for name in theirs.get_feature_names_out(list(names))
     ]
     assert list(terms.names) == expected
     np.testing.assert_allclose(terms.design(x), theirs.transform(x), rtol=1e-14)
@@ -36,7 +35,7 @@ def test_names_of_a_total_degree():
 
 
 def test_too_many_terms_are_refused_with_the_remedy():
-    with pytest.raises(SpecError, match="poly:3.* over 100 columns has more than 20,000 terms.*--columns"):
+    with pytest.raises(SpecError, match=r"poly:3.* over 100 columns has more than 20,000 terms.*--columns"):
         Terms(tuple(f"x{i}" for i in range(100)), 3)
 
 

@@ -76,9 +76,7 @@ def test_several_targets_are_averaged():
     mean = loss("mse").rows(prediction, target).mean()
     assert mean.item() == pytest.approx(sklearn.metrics.mean_squared_error(y, f), rel=1e-14)
     (slope,) = torch.autograd.grad(mean, prediction)
-    torch.testing.assert_close(
-        loss("mse").slope(prediction.detach(), target) / ROWS, slope, rtol=1e-14, atol=0
-    )
+    torch.testing.assert_close(loss("mse").slope(prediction.detach(), target) / ROWS, slope, rtol=1e-14, atol=0)
 
 
 def test_values_are_those_of_scipy_and_sklearn():
@@ -136,9 +134,7 @@ def test_slopes_keep_their_digits_where_the_classes_are_certain():
     assert loss("logistic").slope(sure, one).item() == pytest.approx(-tail, rel=1e-14)
     assert loss("logistic").rows(sure, one).item() == pytest.approx(tail, rel=1e-14)
     two = torch.tensor([[0.0, 40.0]], dtype=torch.float64)
-    assert loss("cross_entropy").slope(two, torch.tensor([1]))[0].tolist() == pytest.approx(
-        [tail, -tail], rel=1e-14
-    )
+    assert loss("cross_entropy").slope(two, torch.tensor([1]))[0].tolist() == pytest.approx([tail, -tail], rel=1e-14)
 
 
 def test_a_callable_is_a_loss_whose_slope_is_autograds():

@@ -44,9 +44,7 @@ def _write(frame: pd.DataFrame, path: Path) -> None:
         frame.to_csv(path, index=False, sep="\t" if ".tsv" in path.name else ",")
 
 
-@pytest.mark.parametrize(
-    "kind", ["csv", "tsv", "txt", "csv.gz", "tsv.gz", "parquet", "arrow", "ipc", "feather"]
-)
+@pytest.mark.parametrize("kind", ["csv", "tsv", "txt", "csv.gz", "tsv.gz", "parquet", "arrow", "ipc", "feather"])
 def test_a_file_of_any_kind_gives_the_frame_that_was_written(tmp_path, kind):
     path = tmp_path / f"table.{kind}"
     _write(FRAME, path)
@@ -105,9 +103,7 @@ def test_a_comma_that_may_part_thousands_is_left_as_text():
     assert read({"a": ["1,234", "5,678"]}).to_pydict() == {"a": ["1,234", "5,678"]}
 
 
-@pytest.mark.parametrize(
-    "mark", ["", "NA", "N/A", "NaN", "nan", "null", "None", "?", "-", ".", "#N/A", " NA "]
-)
+@pytest.mark.parametrize("mark", ["", "NA", "N/A", "NaN", "nan", "null", "None", "?", "-", ".", "#N/A", " NA "])
 def test_the_usual_marks_of_a_missing_value(tmp_path, mark):
     path = tmp_path / "table.csv"
     path.write_text(f"a,b\n1,x\n{mark},{mark}\n3,z\n")
@@ -126,9 +122,7 @@ def test_a_type_that_changes_late_in_a_long_file(tmp_path):
 
 def test_five_thousand_columns_with_long_names(tmp_path):
     values = np.random.default_rng(0).normal(size=(20, 5_000))
-    frame = pd.DataFrame(
-        values, columns=[f"a column with quite a long name and number {i}" for i in range(5_000)]
-    )
+    frame = pd.DataFrame(values, columns=[f"a column with quite a long name and number {i}" for i in range(5_000)])
     path = tmp_path / "wide.csv"
     frame.to_csv(path, index=False)
     table = read(path)
@@ -312,9 +306,7 @@ def test_places_without_tables_are_explained(tmp_path):
 def test_files_that_differ_in_their_columns_are_explained(tmp_path):
     (tmp_path / "1.csv").write_text("a,b\n1,2\n")
     (tmp_path / "2.csv").write_text("a,c\n1,2\n")
-    with pytest.raises(
-        DataError, match=r"differ in their columns: .*2.csv' lacks 'b' and has 'c', unlike .*1.csv'"
-    ):
+    with pytest.raises(DataError, match=r"differ in their columns: .*2.csv' lacks 'b' and has 'c', unlike .*1.csv'"):
         read(tmp_path)
 
 

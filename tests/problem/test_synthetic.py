@@ -109,7 +109,7 @@ def test_every_sample_has_its_rows_columns_and_classes(name):
     for column in table.column_names:
         assert table[column].null_count == 0
         text = column in targets and classes is not None
-        assert pa.types.is_string(table[column].type) == text
+        assert pa.types.is_dictionary(table[column].type) == text
     if classes is not None:
         assert len(table[targets[0]].unique()) == classes
 

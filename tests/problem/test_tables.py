@@ -105,9 +105,7 @@ def test_booleans_are_numbers_when_asked():
     assert train.classes is None
 
 
-@pytest.mark.parametrize(
-    "make", [np.asarray, torch.tensor, lambda x: torch.tensor(x, requires_grad=True), list]
-)
+@pytest.mark.parametrize("make", [np.asarray, torch.tensor, lambda x: torch.tensor(x, requires_grad=True), list])
 def test_arrays_name_their_columns_once_the_ones_are_out(make):
     x = np.array([[0.5, 1.0], [0.25, 1.0], [3.0, 1.0]])
     y = np.array([1.0, 2.0, 4.0])
@@ -201,9 +199,7 @@ def test_weights_come_from_a_column_that_is_then_no_feature():
 def test_class_weights_are_those_of_scikit_learn():
     labels, weights = np.array(["a", "a", "a", "b", "b", "c", "c", "c"]), np.arange(1.0, 9.0)
     balanced, _ = prepare(np.arange(8.0), labels, class_weight="balanced", weights=weights)
-    np.testing.assert_allclose(
-        balanced.weights, weights * compute_sample_weight("balanced", labels), rtol=1e-15
-    )
+    np.testing.assert_allclose(balanced.weights, weights * compute_sample_weight("balanced", labels), rtol=1e-15)
     given, _ = prepare(np.arange(8.0), labels, class_weight={"b": 3.0})
     np.testing.assert_array_equal(given.weights, compute_sample_weight({"a": 1, "b": 3.0, "c": 1}, labels))
     numbers, _ = prepare(np.arange(4.0), [0, 1, 0, 1], classify=True, class_weight={1: 2.0})
@@ -307,9 +303,7 @@ def test_an_array_of_another_width_is_explained():
     with pytest.raises(DataError, match=r"For a single row give x as \[\[...\]\]"):
         train.schema.encode(np.zeros(3))
     ones, _ = prepare(np.column_stack([np.arange(4.0), np.ones(4)]), np.arange(4.0) ** 2)
-    with pytest.raises(
-        DataError, match=r"column 2 of x was 1 in every row when the fit was made and is not here"
-    ):
+    with pytest.raises(DataError, match=r"column 2 of x was 1 in every row when the fit was made and is not here"):
         ones.schema.encode(np.zeros((3, 2)))
 
 

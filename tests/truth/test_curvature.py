@@ -52,9 +52,7 @@ def by_torch(problem):
     return objective
 
 
-@pytest.mark.parametrize(
-    ("loss_name", "outputs"), [("mse", 1), ("mse", 2), ("logistic", 1), ("cross_entropy", 3)]
-)
+@pytest.mark.parametrize(("loss_name", "outputs"), [("mse", 1), ("mse", 2), ("logistic", 1), ("cross_entropy", 3)])
 @pytest.mark.parametrize("penalty_name", ["none", "l2:0.3"])
 def test_the_hessian_is_that_of_autograd(loss_name, outputs, penalty_name):
     problem = make(loss_name, penalty_name, outputs=outputs)

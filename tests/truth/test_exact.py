@@ -199,9 +199,7 @@ class TestPenalised:
     @pytest.mark.parametrize("penalty_name", ["l1:0.02", "elastic:0.02,0.01"])
     def test_smooth_losses_against_scipy(self, loss_name, penalty_name):
         x, y, weights = regression()
-        mine = problem(
-            x, (y > 2) * 1.0 if loss_name == "logistic" else y, loss_name, penalty_name, weights=weights
-        )
+        mine = problem(x, (y > 2) * 1.0 if loss_name == "logistic" else y, loss_name, penalty_name, weights=weights)
         exact = solve(mine)
         assert exact.certificate < 1e-13
         split = _by_scipy(mine)
@@ -210,13 +208,11 @@ class TestPenalised:
 
     def test_logistic_against_scikit_learn(self):
         x, y, _ = classes(2)
-        other = LogisticRegression(
-            C=1 / (0.02 * len(y)), l1_ratio=1.0, solver="saga", tol=1e-10, max_iter=100_000
-        ).fit(x, y)
-        exact = solve(problem(x, y.astype(float), "logistic", "l1:0.02"))
-        np.testing.assert_allclose(
-            exact.theta, [*other.intercept_, *other.coef_.ravel()], rtol=1e-4, atol=1e-5
+        other = LogisticRegression(C=1 / (0.02 * len(y)), l1_ratio=1.0, solver="saga", tol=1e-10, max_iter=100_000).fit(
+            x, y
         )
+        exact = solve(problem(x, y.astype(float), "logistic", "l1:0.02"))
+        np.testing.assert_allclose(exact.theta, [*other.intercept_, *other.coef_.ravel()], rtol=1e-4, atol=1e-5)
 
     @pytest.mark.parametrize("penalty_name", ["l1:0.01", "elastic:0.01,0.02"])
     def test_softmax_obeys_the_conditions_of_an_optimum(self, penalty_name):
@@ -239,9 +235,7 @@ def _by_scipy(mine):
         return objective(mine, (parts[:size] - parts[size:]) / scale)
 
     bounds = [(0.0, None)] * (2 * size)
-    found = minimize(
-        value, np.full(2 * size, 0.1), method="L-BFGS-B", bounds=bounds, options={"maxfun": 100_000}
-    )
+    found = minimize(value, np.full(2 * size, 0.1), method="L-BFGS-B", bounds=bounds, options={"maxfun": 100_000})
     return found.fun
 
 
@@ -254,9 +248,7 @@ class TestProgramme:
         other = QuantileRegressor(quantile=level, alpha=0.0).fit(x, y, sample_weight=weights)
         mine = problem(x, y, f"quantile:{level}", weights=weights)
         exact = solve(mine)
-        assert exact.objective == pytest.approx(
-            objective(mine, np.array([other.intercept_, *other.coef_])), rel=1e-8
-        )
+        assert exact.objective == pytest.approx(objective(mine, np.array([other.intercept_, *other.coef_])), rel=1e-8)
         assert exact.certificate < 1e-13
 
     def test_median_regression_against_statsmodels(self):
@@ -275,9 +267,7 @@ class TestProgramme:
         other = QuantileRegressor(quantile=level, alpha=0.05 / factor).fit(x, y)
         mine = problem(x, y, loss_name, "l1:0.05")
         exact = solve(mine)
-        assert exact.objective == pytest.approx(
-            objective(mine, np.array([other.intercept_, *other.coef_])), rel=1e-8
-        )
+        assert exact.objective == pytest.approx(objective(mine, np.array([other.intercept_, *other.coef_])), rel=1e-8)
         assert exact.certificate < 1e-13
 
     def test_many_rows_take_seconds(self):
@@ -398,9 +388,7 @@ class TestSeparable:
         x, y = datasets.load_iris(return_X_y=True)
         exact = solve(problem(x, y, "cross_entropy", outputs=3))
         # setosa is told apart for ever better; what stays is the two others by themselves
-        two = sm.Logit(y[50:] == 2, sm.add_constant(x[50:])).fit(
-            disp=0, tol=1e-14, maxiter=60, warn_convergence=False
-        )
+        two = sm.Logit(y[50:] == 2, sm.add_constant(x[50:])).fit(disp=0, tol=1e-14, maxiter=60, warn_convergence=False)
         assert exact.separable
         assert exact.theta is None
         assert exact.loss == pytest.approx(-two.llf / 150, rel=1e-12)

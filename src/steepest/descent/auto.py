@@ -83,7 +83,9 @@ class CurvatureSteps(Rule):
         value = self._value(theta, delta)
         floor = max(abs(value), 1e-12 * first) * torch.finfo(theta.dtype).eps
 
-        flat = torch.full_like(g, float(curvature.abs().mean()))  # what each direction's curvature is without the data's shape
+        flat = torch.full_like(
+            g, float(curvature.abs().mean())
+        )  # what each direction's curvature is without the data's shape
         unit = torch.maximum(flat, hessian.diagonal())
         root = None if self.thresholds is None else self._root(hessian, curvature)
         d, zeros = self._direction(theta, g, hessian, root)
@@ -105,7 +107,7 @@ class CurvatureSteps(Rule):
         length = float(torch.linalg.vector_norm(d))
         memory[2:4] = length, (0.0 if damping < 1e-8 else damping / (10 if attempt == 0 else 2))
         if self.rounding is not None and delta > self.rounding.least:
-            self._round_less(theta, memory, 0.0 if negligible else promised)
+            self._round_less(theta, memory, self.rounding.least, 0.0 if negligible else promised)
         elif self.problem.loss.classes and value <= SEPARATED * first:
             self.arrived = True
         elif negligible:
@@ -115,7 +117,7 @@ class CurvatureSteps(Rule):
         self, theta: Tensor, g: Tensor, hessian: Tensor, root: Tensor | None, damping: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """The minimum of the local model, and with an `l1` penalty where it lies at exactly 0."""
-        if root is None:
+        if root is None or self.thresholds is None:
             return -_solve(hessian if damping is None else hessian + torch.diag(damping), g), None
         if damping is not None:
             root = torch.linalg.qr(torch.vstack([root, torch.diag(damping.sqrt())]), mode="r").R
@@ -130,9 +132,9 @@ class CurvatureSteps(Rule):
         c = self._coordinates(theta)
         return float(g @ d + (self.thresholds * ((c + d).abs() - c.abs())).sum())
 
-    def _round_less(self, theta: Tensor, memory: Memory, fall: float) -> None:
+    def _round_less(self, theta: Tensor, memory: Memory, least: float, fall: float) -> None:
         """Shrink δ once the rounded objective is as good as minimised."""
-        delta, first, least = memory[0], memory[1], self.rounding.least
+        delta, first = memory[:2]
         spread = float((self.objective.target - self.objective.predict(theta)).abs().mean())
         value = self._value(theta, least)
         bias = abs(self._value(theta, delta) - value)

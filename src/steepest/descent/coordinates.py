@@ -83,12 +83,6 @@ def orthonormal(problem: LinearProblem) -> Coordinates:
     return Coordinates(basis @ turn, matrix @ turn, "orthonormal")
 
 
-def start_in(coordinates: Coordinates, theta: np.ndarray) -> np.ndarray:
-    """The c with matrix·c = θ (in the least-squares sense where θ is out of its reach)."""
-    blocks = theta.reshape(-1, coordinates.matrix.shape[0])
-    return np.linalg.lstsq(coordinates.matrix, blocks.T, rcond=None)[0].T.ravel()
-
-
 def _well_scaled(problem: LinearProblem) -> tuple[np.ndarray, np.ndarray]:
     """A basis that is neither badly scaled nor made of raw powers, and its matrix."""
     if problem.degree > 1 and problem.design.shape[1] == problem.degree + problem.intercept:

@@ -12,6 +12,7 @@ D. E. Knuth, The Art of Computer Programming, vol. 2 (two-sum).
 from __future__ import annotations
 
 from math import fsum
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ def two_sum(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return total, (a - (total - part)) + (b - part)
 
 
-def two_product(a: np.ndarray | float, b: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
+def two_product(a: Any, b: Any) -> tuple[Any, Any]:
     """a · b as a rounded product and its exact rounding error."""
     product = a * b
     a_high, b_high = _high(a), _high(b)
@@ -35,7 +36,7 @@ def two_product(a: np.ndarray | float, b: np.ndarray | float) -> tuple[np.ndarra
     return product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
 
 
-def _high(a: np.ndarray | float) -> np.ndarray | float:
+def _high(a: Any) -> Any:
     scaled = _SPLIT * a
     return scaled - (scaled - a)
 

@@ -45,9 +45,7 @@ class Step:
 
     def copy(self) -> Step:
         """The same step with a θ and gradient of its own."""
-        return Step(
-            self.t, self.epoch, self.lr, self.theta.clone(), self.loss.clone(), self.grad.clone(), self.batch
-        )
+        return Step(self.t, self.epoch, self.lr, self.theta.clone(), self.loss.clone(), self.grad.clone(), self.batch)
 
 
 def descend(

@@ -73,8 +73,12 @@ class _PenaltyTerm:
     def __init__(self, penalty: Penalty, mask: Tensor, matrix: Tensor | None = None, offset: Tensor | None = None):
         self.l1, self.l2, self.mask, self.matrix, self.offset = penalty.l1, penalty.l2, mask, matrix, offset
         self.thresholds, self.shift = self.l1 * mask, offset
-        if matrix is not None:  # diagonal but for the intercept's row, or there is no proximal step
-            scales = mask * matrix.diagonal().repeat(mask.numel() // matrix.shape[0])
+        if matrix is not None and self.l1:  # diagonal but for the intercept's row, or there is no proximal step
+            scales = (
+                mask * matrix.diagonal().repeat(mask.numel() // matrix.shape[0])
+                if matrix.shape[0] == matrix.shape[1]
+                else 0 * mask
+            )
             self.thresholds = self.l1 * scales
             if offset is not None:
                 self.shift = torch.where(scales > 0, offset / torch.where(scales > 0, scales, 1.0), 0.0)
@@ -94,7 +98,9 @@ class _PenaltyTerm:
         return self._pulled_back(self.l1 * self._free(c).sign())
 
     def _pulled_back(self, pull: Tensor) -> Tensor:
-        return pull if self.matrix is None else (pull.unflatten(-1, (-1, self.matrix.shape[0])) @ self.matrix).flatten(-2)
+        return (
+            pull if self.matrix is None else (pull.unflatten(-1, (-1, self.matrix.shape[0])) @ self.matrix).flatten(-2)
+        )
 
     def proximal(self, c: Tensor, lr: Any) -> None:
         """Soft threshold: θ moves towards 0 by lr·thresholds, and stops there."""
@@ -164,7 +170,9 @@ class LinearObjective(Objective):
 
     def value_and_grad(self, theta: Tensor, batch: Batch | None = None) -> tuple[Tensor, Tensor]:
         if batch is not None and batch.data is not None:
-            raise FitError("This objective holds its rows; batches for it are numbers of rows, as minibatches() gives them.")
+            raise FitError(
+                "This objective holds its rows; batches for it are numbers of rows, as minibatches() gives them."
+            )
         rows = None if batch is None else batch.rows
         basis, target = (self.basis, self.target) if rows is None else (self.basis[rows], self.target[rows])
         prediction = self.predict(theta, rows)
@@ -249,7 +257,9 @@ class ModuleObjective(Objective):
         kinds = {(p.dtype, p.device) for _, p in named}
         if len(kinds) > 1:
             kinds_text = ", ".join(sorted(f"{dtype} on {device}" for dtype, device in kinds))
-            raise SpecError(f"The module's parameters are of several kinds ({kinds_text}). Bring them to one: module.double().")
+            raise SpecError(
+                f"The module's parameters are of several kinds ({kinds_text}). Bring them to one: module.double()."
+            )
         self.module, self.loss, self.x, self.y, self.weights = module, loss, x, y, weights
         self.rows = 0 if x is None else x.shape[0]
         self.seed = seed
@@ -287,7 +297,7 @@ class ModuleObjective(Objective):
             self._check_views()
         self.gradient.zero_()
         if batch is None:
-            with _evaluating(self.module):
+            with evaluating(self.module):
                 value = self._mean(None)
         else:
             state = self._random.get_state()
@@ -304,8 +314,10 @@ class ModuleObjective(Objective):
         if self.x is None or self.y is None:
             raise FitError("This objective holds no rows of its own: its data come with the batches.")
         names = [name for name, _ in self._parameters]
-        with _evaluating(self.module), torch.no_grad():
-            prediction = torch.func.functional_call(self.module, dict(zip(names, self.views(theta), strict=True)), self.x)
+        with evaluating(self.module), torch.no_grad():
+            prediction = torch.func.functional_call(
+                self.module, dict(zip(names, self.views(theta), strict=True)), self.x
+            )
             return self._reduce(prediction, self.y, self.weights)
 
     def penalty(self, theta: Tensor) -> Tensor | float:
@@ -370,7 +382,7 @@ class FunctionObjective(Objective):
 
 
 @contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
+def evaluating(module: nn.Module) -> Iterator[None]:
     """Every part of a module in eval mode, and back in its own mode afterwards."""
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
@@ -459,7 +471,7 @@ def objective(
         raise SpecError(f"objective({model!r}): give linear, poly:D, an nn.Module or a function of θ.")
     kind = losses.loss(loss or {"logistic": "logistic", "softmax": "cross_entropy"}.get(name, "mse"))
     names = ("x",) if columns.shape[1] == 1 else tuple(f"x{i + 1}" for i in range(columns.shape[1]))
-    terms = Terms(names, whole(*numbers, 1, f"model={model!r}") if numbers else 1, intercept)
+    terms = Terms(names, whole(numbers[0], 1, f"model={model!r}") if numbers else 1, intercept)
     _check_classes(kind, target)
     classes = isinstance(kind, losses.CrossEntropy)
     outputs = int(target.max()) + 1 if classes else (target.shape[1] if target.ndim == 2 else 1)
@@ -478,9 +490,13 @@ def objective(
 
 def _check_classes(loss: Loss, target: Any) -> None:
     if isinstance(loss, losses.Logistic) and not ((target == 0) | (target == 1)).all():
-        raise SpecError("loss logistic needs targets 0 and 1; for other classes number them, as np.unique(y, return_inverse=True).")
+        raise SpecError(
+            "loss logistic needs targets 0 and 1; for other classes number them, as np.unique(y, return_inverse=True)."
+        )
     if isinstance(loss, losses.CrossEntropy) and ((target < 0) | (target != target.round())).any():
-        raise SpecError("loss cross_entropy needs class codes 0, 1, 2, …; np.unique(y, return_inverse=True) gives them.")
+        raise SpecError(
+            "loss cross_entropy needs class codes 0, 1, 2, …; np.unique(y, return_inverse=True) gives them."
+        )
 
 
 def parameter_names(terms: Sequence[str], outputs: int, labels: Sequence[str] = ()) -> tuple[str, ...]:

@@ -59,9 +59,7 @@ def schedule(name: Any, steps: int | None = None) -> Schedule:
     kind, numbers = call(name, SCHEDULES, "schedule")
     if kind == "cosine":
         if steps is None:
-            raise SpecError(
-                "schedule='cosine' needs to know how many steps there will be: give epochs or max_steps."
-            )
+            raise SpecError("schedule='cosine' needs to know how many steps there will be: give epochs or max_steps.")
         return cosine(steps)
     if kind == "step":
         return step_decay(whole(numbers[0], 1, f"schedule={name!r}"), numbers[1])

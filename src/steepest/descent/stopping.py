@@ -39,22 +39,25 @@ class Stopper:
 
     tol: the relative change of F at or below which to stop (0: no change at all); None never stops so.
     patience: how many such looks in a row; with a validation loss, how many epochs without improvement.
+    scale: the loss of predicting nothing, where that is known.
     """
 
     GROWTH = 1e6
     FIRST = 3
-    """A loss GROWTH times the largest of the first ones counts as divergence: the start alone may be nearly perfect."""
+    """A loss GROWTH times the larger of the start's and `scale` counts as divergence (the start may be nearly perfect);
+    without a scale, GROWTH times the largest of the first ones."""
 
-    def __init__(self, tol: float | None = None, patience: int | None = None):
+    def __init__(self, tol: float | None = None, patience: int | None = None, scale: float | None = None):
         self.tol, self.patience = tol, patience
+        self.first = self.FIRST if scale is None else 1
         self.before: float | None = None
-        self.largest, self.looks = 0.0, 0
+        self.largest, self.looks = scale or 0.0, 0
         self.still = 0
         self.best, self.since_best, self.best_epoch = inf, 0, 0
 
     def look(self, value: float) -> Status | None:
         """One value of the full objective, in order."""
-        if self.looks < self.FIRST and isfinite(value):
+        if self.looks < self.first and isfinite(value):
             self.largest = max(self.largest, abs(value))
         self.looks += 1
         if self.out_of_bounds(value):

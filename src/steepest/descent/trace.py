@@ -68,9 +68,7 @@ class Trace:
         names = tuple(name.removeprefix("theta.") for name in table.column_names if name.startswith("theta."))
         theta = [table[f"theta.{name}"].to_numpy() for name in names]
         columns = {name: table[name].to_numpy() for name in cls.COLUMNS}
-        return cls(
-            names=names, theta=np.stack(theta, 1) if theta else np.empty((table.num_rows, 0)), **columns
-        )
+        return cls(names=names, theta=np.stack(theta, 1) if theta else np.empty((table.num_rows, 0)), **columns)
 
     def to_pandas(self) -> pandas.DataFrame:
         """A pandas frame (pandas must be installed)."""
@@ -150,9 +148,7 @@ class Recorder:
 
     def losses(self, since: int) -> tuple[list[int], np.ndarray]:
         """Steps and losses of the rows kept from row `since` on (this synchronises)."""
-        return [entry[0] for entry in self._steps[since:]], self._numbers[
-            since : len(self._steps), 0
-        ].cpu().numpy()
+        return [entry[0] for entry in self._steps[since:]], self._numbers[since : len(self._steps), 0].cpu().numpy()
 
     def __len__(self) -> int:
         return len(self._steps)

@@ -80,9 +80,7 @@ def external(source: Iterable[Any], epochs: int | None = None) -> Iterator[Batch
         index = -1
         for index, entry in enumerate(source):
             if not isinstance(entry, (tuple, list)) or len(entry) != 2:
-                raise DataError(
-                    f"Batch {index} of epoch {epoch} is no pair (x, y) but {type(entry).__name__}."
-                )
+                raise DataError(f"Batch {index} of epoch {epoch} is no pair (x, y) but {type(entry).__name__}.")
             yield Batch(epoch, index, data=(torch.as_tensor(entry[0]), torch.as_tensor(entry[1])), last=False)
         if index < 0:
             raise DataError(

@@ -113,9 +113,7 @@ def _text(head: bytes, complete: bool, opener: Opener, label: str) -> str:
     """The head as text, cut after its last whole line; bytes that are no UTF-8 are an error."""
     zero = head.find(0)
     if zero >= 0:
-        raise DataError(
-            f"{label} is not a text table: byte {zero + 1:,} is zero. Save it as UTF-8 text or as Parquet"
-        )
+        raise DataError(f"{label} is not a text table: byte {zero + 1:,} is zero. Save it as UTF-8 text or as Parquet")
     if not complete:
         end = max(head.rfind(b"\n"), head.rfind(b"\r"))
         head = head[: end + 1] if end >= 0 else head
@@ -265,9 +263,7 @@ def _check_last_quote(opener: Opener, label: str, name: str) -> None:
     with opener() as stream:
         raw = stream.read()
     if raw.count(b'"') % 2:
-        raise DataError(
-            f"{label}: a quotation mark opened in column {quoted(name)} is never closed, and swallows rows"
-        )
+        raise DataError(f"{label}: a quotation mark opened in column {quoted(name)} is never closed, and swallows rows")
 
 
 def _unreadable(

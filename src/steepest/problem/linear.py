@@ -50,9 +50,7 @@ class LinearProblem:
                 f"{list(need)}. Only mse takes several targets, and one target is y[:, 0], not [n, 1]."
             )
         if self.weights is not None and self.weights.shape != (rows,):
-            raise SpecError(
-                f"The weights have the shape {list(self.weights.shape)}; {rows} rows need {[rows]}."
-            )
+            raise SpecError(f"The weights have the shape {list(self.weights.shape)}; {rows} rows need {[rows]}.")
 
     @property
     def parameters(self) -> int:
@@ -118,9 +116,7 @@ class Terms:
             if len(term) < 2:
                 design[:, column] = x[:, term[0]] if term else 1.0
             else:
-                with np.errstate(
-                    over="ignore", invalid="ignore"
-                ):  # whoever asked looks for what is not finite
+                with np.errstate(over="ignore", invalid="ignore"):  # whoever asked looks for what is not finite
                     design[:, column] = design[:, place[term[:-1]]] * x[:, term[-1]]
         return design
 
@@ -129,6 +125,5 @@ def _term_name(term: Sequence[int], columns: Sequence[str]) -> str:
     if not term:
         return "intercept"
     return "*".join(
-        columns[column] + (f"^{term.count(column)}" if term.count(column) > 1 else "")
-        for column in dict.fromkeys(term)
+        columns[column] + (f"^{term.count(column)}" if term.count(column) > 1 else "") for column in dict.fromkeys(term)
     )

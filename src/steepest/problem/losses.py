@@ -202,6 +202,13 @@ class Custom(Loss):
         value = self.function(prediction, target)
         return value.expand(target.shape[0]) if value.ndim == 0 else value
 
+    def check_weights(self, prediction: Tensor, target: Tensor) -> None:
+        """Raise SpecError if rows are weighted but the function hides them in one mean."""
+        if self.function(prediction, target).ndim == 0:
+            raise SpecError(
+                f"loss {self} returns one number for all rows, so weights cannot act on it. Return one a row."
+            )
+
     def slope(self, prediction: Tensor, target: Tensor) -> Tensor:
         with torch.enable_grad():
             free = prediction.detach().requires_grad_()

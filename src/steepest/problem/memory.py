@@ -96,9 +96,7 @@ def _arrow_column(name: str, column: Any) -> pa.Array | pa.ChunkedArray:
     if hasattr(column, "detach") or isinstance(column, np.ndarray):
         column = as_array(column)
         if column.ndim != 1:
-            raise DataError(
-                f"column {quoted(name)} has the shape {_shape(column)}; a column has one value in each row"
-            )
+            raise DataError(f"column {quoted(name)} has the shape {_shape(column)}; a column has one value in each row")
         column = column.tolist() if column.dtype.kind in "OUS" else np.ascontiguousarray(column)
     try:
         if hasattr(column, "to_arrow"):
@@ -115,9 +113,7 @@ def _arrow_column(name: str, column: Any) -> pa.Array | pa.ChunkedArray:
             f"column {quoted(name)} holds complex numbers ({values[0]}); give real and imaginary parts apart"
         )
     missing = [value is None or value != value for value in values]
-    return pa.array(
-        [None if gone else str(value) for value, gone in zip(values, missing, strict=True)], pa.string()
-    )
+    return pa.array([None if gone else str(value) for value, gone in zip(values, missing, strict=True)], pa.string())
 
 
 def _shape(array: np.ndarray) -> str:

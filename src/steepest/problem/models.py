@@ -25,6 +25,11 @@ class Scaled(nn.Module):
     The four are buffers, not parameters: they belong to the model and are saved with it.
     """
 
+    mean: Tensor
+    scale: Tensor
+    shift: Tensor
+    gain: Tensor
+
     def __init__(self, module: nn.Module, mean: Tensor, scale: Tensor, shift: Tensor, gain: Tensor):
         super().__init__()
         self.module = module

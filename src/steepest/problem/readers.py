@@ -51,13 +51,7 @@ class Origin:
     @property
     def table(self) -> str:
         """``'a.csv'``, ``the 3 files``, or ``the table``."""
-        return (
-            self.files[0]
-            if len(self.files) == 1
-            else f"the {len(self.files)} files"
-            if self.files
-            else "the table"
-        )
+        return self.files[0] if len(self.files) == 1 else f"the {len(self.files)} files" if self.files else "the table"
 
 
 def read(source: object, *, columns: Sequence[str] | None = None) -> pa.Table:
@@ -138,9 +132,7 @@ def _from_paths(pattern: str, columns: Sequence[str] | None) -> tuple[pa.Table, 
 def _paths(pattern: str) -> list[Path]:
     path = Path(pattern).expanduser()
     if path.is_dir():
-        inside = sorted(
-            entry for entry in path.iterdir() if entry.is_file() and not entry.name.startswith((".", "_"))
-        )
+        inside = sorted(entry for entry in path.iterdir() if entry.is_file() and not entry.name.startswith((".", "_")))
         tables = [entry for entry in inside if entry.name.lower().endswith(ENDINGS)]
         tables = [entry for entry in tables if ".txt" not in entry.name.lower()] or tables
         if not tables:
@@ -160,9 +152,7 @@ def _paths(pattern: str) -> list[Path]:
         return found
     near = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
     raise DataError(
-        f"there is no file {quoted_path(pattern)}{': ' if near else ''}{suggestion(path.name, near)}".rstrip(
-            ": "
-        )
+        f"there is no file {quoted_path(pattern)}{': ' if near else ''}{suggestion(path.name, near)}".rstrip(": ")
     )
 
 
@@ -185,9 +175,7 @@ def _from_bytes(
         return _from_bytes(functools.partial(_unzipped, opener), label, name.removesuffix(".gz"), columns)
     for start, kind in NOT_TABLES.items():
         if magic.startswith(start):
-            raise DataError(
-                f"{label} is {kind}, not a table this reads. Save the sheet or table as CSV or Parquet"
-            )
+            raise DataError(f"{label} is {kind}, not a table this reads. Save the sheet or table as CSV or Parquet")
     try:
         if magic.startswith(b"PAR1"):
             return _from_parquet(opener, columns), False

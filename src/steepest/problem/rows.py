@@ -23,9 +23,7 @@ def weights_of(weights: object, table: pa.Table, origin: Origin) -> np.ndarray |
         name, weight_table = "weights", open_table(weights)[0]
         if weight_table.num_columns != 1 or weight_table.num_rows != table.num_rows:
             shape = f"{weight_table.num_rows:,} × {weight_table.num_columns:,}"
-            raise DataError(
-                f"weights are {shape} for {counted(table.num_rows, 'row')}; give one weight for each row"
-            )
+            raise DataError(f"weights are {shape} for {counted(table.num_rows, 'row')}; give one weight for each row")
         column = weight_table.column(0)
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.uint8())
@@ -34,9 +32,7 @@ def weights_of(weights: object, table: pa.Table, origin: Origin) -> np.ndarray |
     values = finite_numbers(name, column, origin)
     if (values < 0).any():
         index = int(np.argmax(values < 0))
-        raise DataError(
-            f"the weight {values[index]:g} in {origin.row(index)} (column {quoted(name)}) is negative"
-        )
+        raise DataError(f"the weight {values[index]:g} in {origin.row(index)} (column {quoted(name)}) is negative")
     if not (values > 0).any():
         raise DataError(f"all weights (column {quoted(name)}) are zero or missing")
     return np.array(values)  # writable, as tensors made of it must be
@@ -58,9 +54,7 @@ def complete_rows(
             if not gone.any() or (filled and missing == "mean"):
                 continue
             if missing != "drop":
-                fill = (
-                    f", {remedy_of('mean').removeprefix('Use ')}" if filled else " (a target is never filled)"
-                )
+                fill = f", {remedy_of('mean').removeprefix('Use ')}" if filled else " (a target is never filled)"
                 raise missing_error(name, gone, origin, remedy=remedy_of("drop") + fill)
             keep &= ~gone
     if weights is not None and np.isnan(weights).any():
@@ -101,15 +95,11 @@ def split_rows(
         if rarest >= 2 and min(held_out, rows - held_out) >= len(classes):
             stratify = y
         else:
-            notes.append(
-                "The split is not stratified: a class has one row only, or there are fewer rows than classes."
-            )
+            notes.append("The split is not stratified: a class has one row only, or there are fewer rows than classes.")
     train, test = train_test_split(everything, test_size=held_out, random_state=seed, stratify=stratify)
     if classes is not None:
         lost = np.isin(y[test], y[train], invert=True)
         if lost.any():
-            notes.append(
-                f"Moved {counted(int(lost.sum()), 'row')} of rare classes from the held-out rows to training."
-            )
+            notes.append(f"Moved {counted(int(lost.sum()), 'row')} of rare classes from the held-out rows to training.")
             train, test = np.concatenate([train, test[lost]]), test[~lost]
     return train, test if len(test) else None

@@ -103,9 +103,7 @@ class Schema:
             missing = np.isnan(values)
             if missing.any():
                 if column.fill is None:
-                    raise missing_error(
-                        column.name, missing, origin, remedy="Fill the value, or leave the row out"
-                    )
+                    raise missing_error(column.name, missing, origin, remedy="Fill the value, or leave the row out")
                 fill = column.levels.index(column.fill) if isinstance(column.fill, str) else column.fill
                 values = np.where(missing, fill, values)
             if column.kind == "category":
@@ -166,11 +164,7 @@ class Schema:
             raise DataError(
                 f"x has {counted(len(columns), 'column')} and the fit was made with {len(names)} "
                 f"({listed(names)}). "
-                + (
-                    "For a single row give x as [[...]]"
-                    if one_row
-                    else "Give them in that order, or as a named table"
-                )
+                + ("For a single row give x as [[...]]" if one_row else "Give them in that order, or as a named table")
             )
         return pa.table(columns, names=names)
 
@@ -188,19 +182,12 @@ def learn(name: str, column: pa.ChunkedArray, origin: Origin, *, chosen: bool) -
         DataError: empty, neither number nor category, an identifier, free text, an infinite value.
     """
     if pc.all(pc.is_null(column, nan_is_null=True)).as_py():
-        raise DataError(
-            f"column {quoted(name)} of {origin.table} is empty. Leave it out: {option('drop', name)}"
-        )
+        raise DataError(f"column {quoted(name)} of {origin.table} is empty. Leave it out: {option('drop', name)}")
     if pa.types.is_boolean(column.type):
         return Column(name, "boolean")
     if is_number(column.type):
         finite_numbers(name, column, origin)
-        if (
-            not chosen
-            and pa.types.is_integer(column.type)
-            and IDENTIFIER.fullmatch(name)
-            and _counts_rows(column)
-        ):
+        if not chosen and pa.types.is_integer(column.type) and IDENTIFIER.fullmatch(name) and _counts_rows(column):
             raise DataError(
                 f"column {quoted(name)} of {origin.table} looks like an identifier: a different number "
                 "in every row, "
@@ -372,7 +359,5 @@ def missing_error(name: str, missing: np.ndarray, origin: Origin, *, remedy: str
     """The error for missing values, with their number and the first row; `missing` is a mask [n]."""
     count = int(missing.sum())
     first = origin.row(int(np.argmax(missing)))
-    where = (
-        f"a missing value, in {first}" if count == 1 else f"{count:,} missing values, the first in {first}"
-    )
+    where = f"a missing value, in {first}" if count == 1 else f"{count:,} missing values, the first in {first}"
     return DataError(f"column {quoted(name)} has {where}. {remedy}")

@@ -212,5 +212,7 @@ def _bundled(name: str) -> pa.Table:
     if name not in _NUMERIC:
         target = np.asarray(bunch.target_names)[target].astype(str)
     columns = {str(column): bunch.data[:, index] for index, column in enumerate(bunch.feature_names)}
-    targets = {column: target[:, index].tolist() for index, column in enumerate(_TARGETS[name])}
+    targets = {column: pa.array(target[:, index].tolist()) for index, column in enumerate(_TARGETS[name])}
+    if name not in _NUMERIC:  # categories, so that digits are labels too
+        targets = {column: labels.dictionary_encode() for column, labels in targets.items()}
     return pa.table({**columns, **targets})

@@ -136,8 +136,7 @@ def prepare(
     notes = [f"Left out: {listed(dropped)}."] if dropped else []
 
     learned = [
-        learn(name, feature_table[name], origin, chosen=chosen is not None)
-        for name in feature_table.column_names
+        learn(name, feature_table[name], origin, chosen=chosen is not None) for name in feature_table.column_names
     ]
     with_classes = is_classes(target_table, classify, origin)
 
@@ -145,9 +144,7 @@ def prepare(
     if not keep.all():
         gone = int((~keep).sum())
         if gone == len(keep):
-            raise DataError(
-                f"no row of {origin.table} is complete: missing values in every row. {remedy_of('mean')}"
-            )
+            raise DataError(f"no row of {origin.table} is complete: missing values in every row. {remedy_of('mean')}")
         notes.append(f"Left out {counted(gone, 'row')} of {len(keep):,} with a missing value.")
         mask = pa.array(keep)
         feature_table, target_table = feature_table.filter(mask), target_table.filter(mask)
@@ -200,18 +197,14 @@ def _check_options(source: object, y: object, target: object, missing: str, test
     if missing not in ("error", "drop", "mean"):
         raise SpecError(f"missing is {quoted(missing)}; it is one of 'error', 'drop', 'mean'")
     if not 0 <= test_fraction < 1:
-        raise SpecError(
-            f"test_fraction is {test_fraction!r}; it is a share of the rows, at least 0 and below 1"
-        )
+        raise SpecError(f"test_fraction is {test_fraction!r}; it is a share of the rows, at least 0 and below 1")
 
 
 def _names(given: str | Sequence[str] | None) -> list[str] | None:
     return None if given is None else [given] if isinstance(given, str) else [str(name) for name in given]
 
 
-def _target_names(
-    source: object, target: str | Sequence[str] | None, table: pa.Table, origin: Origin
-) -> list[str]:
+def _target_names(source: object, target: str | Sequence[str] | None, table: pa.Table, origin: Origin) -> list[str]:
     names = _names(target)
     if names is None and isinstance(source, str) and source.startswith("sample:"):
         from steepest.problem.synthetic import sample_target
@@ -273,9 +266,7 @@ def _present_levels(column: Column, table: pa.Table) -> Column:
     return replace(column, levels=tuple(level for level in column.levels if level in present))
 
 
-def _with_fill(
-    column: Column, table: pa.Table, train_rows: np.ndarray, origin: Origin, notes: list[str]
-) -> Column:
+def _with_fill(column: Column, table: pa.Table, train_rows: np.ndarray, origin: Origin, notes: list[str]) -> Column:
     """The column with what stands in for a missing value: the training mean, or the most frequent level."""
     values = column_values(column, table[column.name], origin)
     known = values[train_rows]
@@ -293,14 +284,8 @@ def _with_fill(
     )
     count = int(np.isnan(values).sum())
     if count:
-        shown = (
-            f"its most frequent level {quoted(fill)}"
-            if isinstance(fill, str)
-            else f"its training mean {fill:.6g}"
-        )
-        notes.append(
-            f"Filled {counted(count, 'missing value')} of column {quoted(column.name)} with {shown}."
-        )
+        shown = f"its most frequent level {quoted(fill)}" if isinstance(fill, str) else f"its training mean {fill:.6g}"
+        notes.append(f"Filled {counted(count, 'missing value')} of column {quoted(column.name)} with {shown}.")
     return replace(column, fill=fill)
 
 
@@ -349,9 +334,7 @@ def _warn(train: Dataset, intercept: bool) -> None:
             found.append(f"the class {quoted(rare[0])} has a single training row")
     else:
         columns = train.y.reshape(train.rows, -1)
-        constant = [
-            name for name, column in zip(train.targets, columns.T, strict=True) if np.ptp(column) == 0
-        ]
+        constant = [name for name, column in zip(train.targets, columns.T, strict=True) if np.ptp(column) == 0]
         if constant:
             found.append(f"the target {quoted(constant[0])} has the same value in every training row")
     parameters = train.x.shape[1] + int(intercept)

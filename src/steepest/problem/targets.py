@@ -29,11 +29,12 @@ def target_of(y: object) -> pa.Table:
     array = as_array(y)
     if array.ndim == 2 and array.shape[1] == 1:
         raise DataError(
-            f"y has the shape {len(array):,} × 1, a table; one target is one-dimensional: give "
-            "y.ravel() or y[:, 0]"
+            f"y has the shape {len(array):,} × 1, a table; one target is one-dimensional: give y.ravel() or y[:, 0]"
         )
     if array.ndim > 2:
         raise DataError(f"y has {array.ndim} dimensions; give one value in each row, or rows × targets")
+    if array.ndim == 1 and (array.dtype.kind in "US" or all(isinstance(value, str) for value in array)):
+        return pa.table({"y": pa.array(array.astype(str)).dictionary_encode()})  # labels, also where they are digits
     table, _ = open_table(array)
     names = ["y"] if array.ndim == 1 else [f"y{number}" for number in range(1, array.shape[1] + 1)]
     return table.rename_columns(names)
@@ -65,9 +66,7 @@ def is_classes(targets: pa.Table, classify: bool | None, origin: Origin) -> bool
             )
     if targets.num_columns > 1:
         if classify:
-            raise DataError(
-                f"classes are one target, not {targets.num_columns}: {listed(targets.column_names)}"
-            )
+            raise DataError(f"classes are one target, not {targets.num_columns}: {listed(targets.column_names)}")
         return False
     return classify if classify is not None else not is_number(targets.column(0).type)
 
@@ -87,9 +86,7 @@ def class_codes(targets: pa.Table, origin: Origin) -> tuple[tuple[str, ...], np.
     if is_number(column.type):
         finite_numbers(name, column, origin)
         numbers, codes = np.unique(column.to_numpy(), return_inverse=True)
-        labels = tuple(
-            str(int(number)) if float(number).is_integer() else repr(float(number)) for number in numbers
-        )
+        labels = tuple(str(int(number)) if float(number).is_integer() else repr(float(number)) for number in numbers)
     elif pa.types.is_boolean(column.type):
         numbers, codes = np.unique(column.to_numpy(), return_inverse=True)
         labels = tuple(str(bool(number)) for number in numbers)
@@ -99,8 +96,7 @@ def class_codes(targets: pa.Table, origin: Origin) -> tuple[tuple[str, ...], np.
         codes = pc.index_in(text, value_set=pa.array(labels, pa.large_string())).to_numpy()
     if len(labels) == 1:
         raise DataError(
-            f"the target {quoted(name)} has a single class, {quoted(labels[0])}: there is nothing to "
-            "tell apart"
+            f"the target {quoted(name)} has a single class, {quoted(labels[0])}: there is nothing to tell apart"
         )
     if len(labels) > CLASSES and 2 * len(labels) > len(codes):
         raise DataError(
@@ -119,9 +115,7 @@ def class_factors(class_weight: object, classes: tuple[str, ...] | None, codes: 
         counts = np.bincount(codes, minlength=len(classes))
         return len(codes) / (len(classes) * np.maximum(counts, 1))
     if not isinstance(class_weight, Mapping):
-        raise SpecError(
-            f"class_weight is {quoted(class_weight)}; it is 'balanced' or a weight for each class"
-        )
+        raise SpecError(f"class_weight is {quoted(class_weight)}; it is 'balanced' or a weight for each class")
     factors = np.ones(len(classes))
     for label, factor in class_weight.items():
         if str(label) not in classes:

@@ -109,9 +109,7 @@ def _product(problem: LinearProblem, rows: np.ndarray, vector: np.ndarray) -> np
     return plain + 2.0 * problem.penalty.l2 * problem.penalised * vector
 
 
-def leading_eigenvalues(
-    problem: LinearProblem, theta: np.ndarray, count: int
-) -> tuple[np.ndarray, np.ndarray]:
+def leading_eigenvalues(problem: LinearProblem, theta: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """The largest eigenvalues of the Hessian at θ, falling, and their vectors.
 
     Args:
@@ -138,9 +136,7 @@ def leading_eigenvalues(
 
         operator = LinearOperator((size, size), matvec=product, dtype=np.float64)  # pyrefly: ignore
         # a fixed start, so that the same question has the same answer
-        values, vectors = eigsh(
-            operator, k=count, which="LA", v0=np.random.default_rng(0).standard_normal(size)
-        )
+        values, vectors = eigsh(operator, k=count, which="LA", v0=np.random.default_rng(0).standard_normal(size))
         order = np.argsort(values)
         values, vectors = values[order], vectors[:, order]
     return values[::-1][:count], vectors[:, ::-1][:, :count]

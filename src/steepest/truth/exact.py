@@ -158,9 +158,7 @@ def formula_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     from_mean_x, from_mean_y = x - x.mean(), y - y.mean()
     sd_x, sd_y = np.sqrt(np.mean(from_mean_x**2)), np.sqrt(np.mean(from_mean_y**2))
     if not sd_x > 0.0:
-        raise DataError(
-            "x takes one value only, so no line is better than another: give x at least two values."
-        )
+        raise DataError("x takes one value only, so no line is better than another: give x at least two values.")
     correlation = np.mean(from_mean_x * from_mean_y) / (sd_x * sd_y) if sd_y > 0.0 else 0.0
     line_slope = correlation * sd_y / sd_x
     return float(y.mean() - line_slope * x.mean()), float(line_slope)

@@ -76,18 +76,13 @@ def solve_squares(problem: LinearProblem) -> Answer:
     targets = problem.target.reshape(n, -1) * root[:, None]
     weights = 0.5 * problem.penalty.l1 * outputs * free
     orthogonal, triangle = np.linalg.qr(design)
-    found = [
-        feature_sign(triangle, orthogonal[:n].T @ target, weights, np.zeros(len(free)))
-        for target in targets.T
-    ]
+    found = [feature_sign(triangle, orthogonal[:n].T @ target, weights, np.zeros(len(free))) for target in targets.T]
     c = np.array(found)
     residual = standard.design @ c.T - problem.target.reshape(n, -1)
     return _answer(problem, standard, c, _squares_slope(problem, standard, residual, c), "active set")
 
 
-def _squares_slope(
-    problem: LinearProblem, standard: Standard, residual: np.ndarray, c: np.ndarray
-) -> np.ndarray:
+def _squares_slope(problem: LinearProblem, standard: Standard, residual: np.ndarray, c: np.ndarray) -> np.ndarray:
     """The slope of `mse` plus l2 in c, `[m, p]`, of residuals `[n, m]`."""
     weighted = residual if problem.weights is None else residual * problem.weights[:, None]
     slopes = 2.0 / problem.outputs * (weighted.T @ standard.design) / len(residual)
@@ -99,9 +94,7 @@ def _ridge_slope(problem: LinearProblem, standard: Standard, c: np.ndarray) -> n
     return 2.0 * problem.penalty.l2 * free * c
 
 
-def _answer(
-    problem: LinearProblem, standard: Standard, c: np.ndarray, slopes: np.ndarray, method: str
-) -> Answer:
+def _answer(problem: LinearProblem, standard: Standard, c: np.ndarray, slopes: np.ndarray, method: str) -> Answer:
     """θ, F* and the certificate: the optimality conditions at c, against the slopes at 0."""
     weights = problem.penalty.l1 * problem.penalised.reshape(c.shape) / standard.scale
     predicted = _prediction(problem, standard, c)
