@@ -39,8 +39,8 @@ bench: $(STAMP) ## Measure the speed beside hand-written loops
 lessons: $(STAMP) ## Run every lesson from its first line to its last
 	@for lesson in $(sort $(wildcard lessons/*.py)); do echo "$$lesson"; $(BIN)/python "$$lesson" || exit 1; done
 
-soak: $(STAMP) ## The property tests with far more examples
-	$(PYTEST) -n 2 --hypothesis-profile=soak $(PYTEST_OPTIONS)
+soak: $(STAMP) ## All tests, the long ones too, and the property tests with far more examples
+	$(PYTEST) -n 2 -m "soak or not soak" --hypothesis-profile=soak $(PYTEST_OPTIONS)
 
 clean: ## Remove what was built or measured; .venv stays
 	rm -rf build dist runs .benchmarks .hypothesis .pytest_cache .ruff_cache

@@ -1,6 +1,6 @@
 """Draw the README's picture: one table, three coordinates, and the gap to the exact answer at every step.
 
-    python examples/readme_picture.py docs/descent.png
+python examples/readme_picture.py docs/descent.png
 """
 
 from __future__ import annotations

@@ -334,7 +334,7 @@ def test_ctrl_c_keeps_what_was_done_and_ends_with_130(table, tmp_path):
     code = (
         "import sys, pathlib; from steepest import fitting; from steepest.cli import main; real = fitting.fit\n"
         "def fit(data, *, progress, **settings):\n"
-        f"    return real(data, progress=lambda step, f: step.t == 50 and pathlib.Path({str(began)!r}).touch(), **settings)\n"
+        f"    return real(data, progress=lambda step, f: step.t >= 50 and pathlib.Path({str(began)!r}).touch(), **settings)\n"
         "fitting.fit = fit; sys.exit(main())"
     )
     arguments = [sys.executable, "-c", code, "fit", table, *words, "--out", str(folder), "--json"]

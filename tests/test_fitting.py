@@ -19,14 +19,6 @@ import steepest as st
 from steepest import DataError, FitError, SpecError, Status
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def data():
     random = np.random.default_rng(1)
@@ -160,6 +152,8 @@ def test_limits_are_told_apart(data):
     steps = st.fit(*data, lr=0.01, max_steps=5)
     assert (steps.status, steps.steps, len(steps.trace)) == (Status.STEPS, 5, 6)
     assert "Give more steps" in steps.message
+    assert st.fit(*data, loss="l1", max_steps=3).steps == 3
+    assert st.fit(*data, loss="l1", epochs=4).status is Status.EPOCHS
 
 
 def test_long_descents_are_thinned_and_keep_their_ends(data):
@@ -375,7 +369,7 @@ def test_same_seed_same_numbers_and_each_epoch_sees_each_row_once(data):
     st.fit(*data, **settings, progress=lambda step, known: seen.append(step.batch))
     rows = [batch.rows.tolist() for batch in seen if batch is not None]
     assert [len(part) for part in rows] == [16, 16, 16, 12] * 2
-    assert sorted(sum(rows[:4], [])) == list(range(60))
+    assert sorted(row for part in rows[:4] for row in part) == list(range(60))
     assert rows[:4] != rows[4:]
 
 

@@ -24,6 +24,8 @@ FLOORS = [
     "descent",
     "truth",
     "planning",
+    "watching",
+    "result",
     "fitting",
     "store",
     "views",
@@ -34,7 +36,7 @@ FLOORS = [
     "lab",
 ]
 # A Fit's methods open these doors downwards, inside the method only.
-DOORS = {"fitting": {"store", "views", "eject"}}
+DOORS = {"result": {"store", "views", "eject"}}
 
 MODULES = {
     ".".join(path.relative_to(SOURCE).with_suffix("").parts): path

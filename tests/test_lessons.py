@@ -14,15 +14,6 @@ from steepest.problem import synthetic
 from steepest.truth.exact import formula_line
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Small tensors gain nothing from several threads, and lose much where the machine is busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def plain_loop(x, y, powers, loss, lr, steps):
     """What a learner writes by hand: every θ from zeros on, `[steps + 1, powers]`."""
     design = torch.stack([torch.as_tensor(x[:, 0]) ** power for power in powers], 1)
@@ -212,7 +203,7 @@ def test_c_the_outlier_hardly_pulls_the_l1_line(lecture):
 
 
 def test_c_how_near_each_descent_comes(lecture):
-    """Plain descent 0.717, exact 0.716; over seeds SGD 0.729 ± 0.002 and Adam 0.726 ± 0.008: one run decides nothing."""
+    """Plain descent 0.717, exact 0.716; over seeds SGD 0.729 ± 0.002, Adam 0.726 ± 0.008: one run decides nothing."""
     common = {"model": "poly:2", "loss": "l1"}
     plain = st.fit(*lecture, **common, lr=10, schedule="inverse", epochs=500)
     assert plain.loss == pytest.approx(0.717, abs=5e-4)
@@ -226,7 +217,7 @@ def test_c_how_near_each_descent_comes(lecture):
 
 
 def test_c_degree_12_descends_further_and_predicts_worse(lecture):
-    """Adam's 0.54 is not amazing: the optimum is 15 % lower, and worse on new rows. The gap and the held-out score part ways."""
+    """Adam's 0.54 is not amazing: the optimum is 15 % lower, and worse on new rows."""
     common = {"model": "poly:12", "loss": "l1"}
     adam = st.fit(*lecture, **common, optimizer="adam", lr=0.01, batch_size=10, epochs=500)
     best = st.fit(*lecture, **common)

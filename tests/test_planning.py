@@ -14,14 +14,6 @@ import zoo
 from steepest import SpecError, Status, SteepestWarning
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def fitted(x, y, **settings):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SteepestWarning)

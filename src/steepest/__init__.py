@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from steepest.descent.stopping import Status
     from steepest.descent.trace import Trace
     from steepest.errors import DataError, FitError, RunError, SpecError, SteepestError, SteepestWarning
-    from steepest.fitting import Fit, fit
+    from steepest.fitting import fit
     from steepest.problem import synthetic
+    from steepest.result import Fit
     from steepest.store import load
 
     __version__: str
@@ -41,7 +42,7 @@ __all__ = [
 # public name → the module it comes from
 _PUBLIC = {
     "DataError": "steepest.errors",
-    "Fit": "steepest.fitting",
+    "Fit": "steepest.result",
     "FitError": "steepest.errors",
     "RunError": "steepest.errors",
     "SpecError": "steepest.errors",

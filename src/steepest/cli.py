@@ -25,7 +25,7 @@ from steepest.errors import FitError, RunError, SpecError, SteepestError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from steepest.fitting import Fit
+    from steepest.result import Fit
 
 HELP = {
     "target": "Column to predict; several: a,b or repeated. A sample has one of its own.",
@@ -323,7 +323,7 @@ def _predictions(fitted: Fit, data: str) -> pa.Table:
     """`prediction`, or one for each target; for classes `probability: LABEL` too."""
     import pyarrow as pa
 
-    from steepest.fitting import probabilities
+    from steepest.result import probabilities
 
     found = fitted.decision(data)
     schema = fitted.schema

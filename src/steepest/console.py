@@ -19,7 +19,7 @@ from steepest.errors import SteepestWarning
 
 if TYPE_CHECKING:
     from steepest.descent.loop import Step
-    from steepest.fitting import Fit
+    from steepest.result import Fit
 
 FIRST = 20
 """Parameters shown of a long list, beside the one that is furthest from its exact value."""

@@ -1,12 +1,13 @@
 """From settings and data to a descent that can begin: every "auto" is decided here, and nowhere else.
 
-| setting            | decided as                                                                           |
-| ------------------ | ------------------------------------------------------------------------------------ |
-| loss auto          | numbers: mse · two classes: logistic · more: cross_entropy                           |
-| optimizer auto     | a number for lr, or minibatches: sgd · the linear family: curvature steps (`descent/auto.py`), with a loss of your own L-BFGS · a module: adam |
-| precondition auto  | a number for lr: none · the linear family: orthonormal (standardize under an l1 penalty) · a module: standardize |
-| lr auto            | sgd and momentum on a smooth loss: 1/L, or 1/(2·L_b) for minibatches (`truth/curvature.py`) · else by a short trial, with a kink at F(start)/G² at most |
-| schedule auto      | cosine where lr is auto and the loss has a kink, batches are small or the rule is adaptive · else constant |
+- loss: numbers take mse, two classes logistic, more cross_entropy.
+- optimizer: with a number for lr, or with minibatches, sgd. On the linear family curvature steps (`descent/auto.py`),
+  with a loss of the user's own L-BFGS. A module takes adam.
+- precondition: with a number for lr none. The linear family takes orthonormal (standardize under an l1 penalty), a
+  module standardize.
+- lr: sgd and momentum on a smooth loss take 1/L, or 1/(2·L_b) with minibatches (`truth/curvature.py`); anything else the
+  best of a short trial, which with a kink gives at most F(start)/G².
+- schedule: cosine where lr is auto and the loss has a kink, batches are small or the rule is adaptive; else constant.
 """
 
 from __future__ import annotations
@@ -39,9 +40,6 @@ from steepest.problem.losses import Custom, Loss
 from steepest.problem.tables import Dataset
 from steepest.spec import MODELS, Spec, call, locate
 from steepest.truth import curvature
-
-SMALL_ENOUGH = {"mse": 500_000, "other": 50_000}
-"""Entries of a design up to which predictions, and the gradient of `mse`, are taken in extended precision."""
 
 MOST_CURVATURE = 2_500
 """Parameters up to which the curvature steps of `optimizer="auto"` solve a linear system at each step."""
@@ -103,7 +101,7 @@ def linear_problem(spec: Spec, data: Dataset, terms: Terms, loss: Loss) -> Linea
     if not np.isfinite(design).all():
         column = terms.names[int(np.argwhere(~np.isfinite(design))[0, 1])]
         raise DataError(f"The term {column!r} overflows: its column is too large for this degree. Rescale the column.")
-    low = extended.rounding_of_design(terms, data.x, design) if design.size <= SMALL_ENOUGH["mse"] else None
+    low = extended.rounding_of_design(terms, data.x, design) if design.size <= extended.SMALL_ENOUGH["mse"] else None
     target, outputs = targets(data, loss)
     weights = None if data.weights is None else data.weights / data.weights.mean()
     return LinearProblem(
@@ -117,12 +115,6 @@ def linear_problem(spec: Spec, data: Dataset, terms: Terms, loss: Loss) -> Linea
         low,
         terms.degree,
     )
-
-
-def extended_pays(problem: LinearProblem) -> bool:
-    """Whether the problem is small enough for extended precision to cost next to nothing."""
-    kind = "mse" if isinstance(problem.loss, losses.MSE) else "other"
-    return problem.design.size * problem.outputs <= SMALL_ENOUGH[kind]
 
 
 def targets(data: Dataset, loss: Loss) -> tuple[np.ndarray, int]:
@@ -187,11 +179,12 @@ def _plan_linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | N
     ours = not isinstance(loss, Custom)
     if alone and ours and spec.precondition in ("auto", "orthonormal") and problem.parameters <= MOST_CURVATURE:
         plain = objective(None)
-        exact = extended_pays(problem) and dtype is torch.float64 and spec.device == "cpu"
+        exact = extended.pays(problem) and dtype is torch.float64 and spec.device == "cpu"
         whole = ExtendedObjective(plain) if exact else plain
+        epochs = spec.epochs or DEFAULT_STEPS["curvature"]
         return Plan(
             objective=whole, rule=CurvatureSteps(whole), lr=1.0, schedule=schedule("constant"), schedule_name="constant",
-            batches=batches.full(spec.epochs or DEFAULT_STEPS["curvature"]), epochs=spec.epochs or DEFAULT_STEPS["curvature"],
+            batches=islice(batches.full(epochs), spec.max_steps), epochs=epochs,
             names=names, loss=loss, optimizer="curvature steps (auto)", precondition="local curvature",
             problem=problem, terms=terms, to_user=plain.to_user,
         )  # fmt: skip
@@ -274,12 +267,13 @@ def _finish(
         lr = float(inner.optimizer([torch.zeros(1, requires_grad=True)]).defaults.get("lr", 1e-3))
     elif isinstance(objective, LinearObjective) and problem is not None:
         size = None if full else int(spec.batch_size)
-        lr = steady_rate(objective, problem, objective.theta, size) if plain else _size_of_target(objective)
+        lr = steady_rate(objective, problem, objective.theta, size) if plain else 0.0
         if isinstance(inner, rules.Momentum) and (kinked or not full):
             lr *= 1.0 - inner.beta  # what it moves in the end is 1/(1 − β) times as far
         if kinked or not plain:
+            units = (lr,) if plain else _adaptive_rates(objective, problem)
             tried = batches.full() if full else batches.minibatches(objective.rows, size, spec.shuffle, spec.seed)
-            lr = _tried_rate(objective, rule, lr, tried, min(steps or TRIAL_STEPS, TRIAL_STEPS))
+            lr = _tried_rate(objective, rule, units, tried, min(steps or TRIAL_STEPS, TRIAL_STEPS))
     else:
         lr = 0.01
     if given is not None:
@@ -333,6 +327,8 @@ def steady_rate(
     own = in_coordinates(objective, problem)
     n = len(own.design)
     b = n if batch_size is None else min(batch_size, n)
+    ridge = _ridge(objective, problem) * (1.0 if b == n else 2.0)
+    value = 1.0
     if problem.loss.bound is not None:
         steepness = curvature.smoothness(own, b) * (1.0 if b == n else 2.0)
     else:
@@ -340,10 +336,12 @@ def steady_rate(
         if b < n:
             sizes = np.linalg.norm(own.design, axis=1) * (1.0 if own.weights is None else own.weights)
             steepness = n * (b - 1) / (b * (n - 1)) * steepness + (n - b) / (b * (n - 1)) * float(np.mean(sizes**2))
-        value = float(objective.value(theta) + objective.penalty(theta))
-        steepness *= _steepest_slope(objective, theta) ** 2 / max(value, np.finfo(float).tiny)
-    steepness += _ridge(objective, problem) * (1.0 if b == n else 2.0)
-    return 1.0 / steepness if steepness > 0.0 else 1.0
+        value = abs(float(objective.value(theta) + objective.penalty(theta)))
+        if value == 0.0 and isinstance(problem.loss, Custom):
+            value = 1.0  # only of our own losses is it known that 0 is the least
+        steepness *= _steepest_slope(objective, theta) ** 2
+    steepness += ridge * value
+    return value / steepness if steepness > 0.0 else 1.0
 
 
 def _steepest_slope(objective: LinearObjective, theta: Tensor) -> float:
@@ -363,21 +361,33 @@ def _ridge(objective: LinearObjective, problem: LinearProblem) -> float:
     return 2.0 * problem.penalty.l2 * float(np.linalg.norm(free[:, None] * matrix, 2)) ** 2
 
 
-def _size_of_target(objective: LinearObjective) -> float:
-    """About how far an adaptive rule has to go in coordinates of size 1: it moves by lr at each step, whatever the gradient."""
-    return 1.0 if objective.loss.classes else max(float(objective.target.abs().mean()), 1e-300)
+def _adaptive_rates(objective: LinearObjective, problem: LinearProblem) -> tuple[float, float]:
+    """For rules that move each coordinate by about lr: the way to go where coordinates are of size 1, and the longest
+    way by which neither the slopes nor a penalty's curvature can raise F by more than F(start)."""
+    size = 1.0 if objective.loss.classes else max(float(objective.target.abs().mean()), 1e-300)
+    loss, grad = objective.value_and_grad(objective.theta)
+    # the penalty's kink lies at the start, where it shows no slope: it is taken beside it
+    slope = float(grad.abs().sum() + objective.subgradient(torch.ones_like(objective.theta)).abs().sum())
+    value = float(loss + objective.penalty(objective.theta))
+    if not (value > 0.0 and slope > 0.0):
+        return size, size
+    bend = len(objective.theta) * _ridge(objective, problem)
+    return size, min(size, value / slope, (value / bend) ** 0.5 if bend > 0.0 else size)
 
 
-def _tried_rate(objective: LinearObjective, rule: Any, unit: float, dealt: Iterable[Any], steps: int) -> float:
-    """The best of a few rates up to `unit`, all tried at once for a few steps under a cosine schedule."""
-    rates = unit * torch.tensor(TRIAL_RATES, dtype=objective.theta.dtype, device=objective.theta.device)[:, None]
-    theta = objective.theta.repeat(len(TRIAL_RATES), 1)
+def _tried_rate(
+    objective: LinearObjective, rule: Any, units: Iterable[float], dealt: Iterable[Any], steps: int
+) -> float:
+    """The best of a few rates up to `units`, all tried at once for a few steps under a cosine schedule."""
+    like = objective.theta
+    each = sorted({unit * rate for unit in units for rate in TRIAL_RATES})
+    rates = torch.tensor(each, dtype=like.dtype, device=like.device)[:, None]
+    theta = like.repeat(len(each), 1)
     trial = islice(dealt, steps)
     for _ in descend(objective, rule, trial, lr=rates, schedule=schedule("cosine", steps), theta=theta):
         pass
     ends = objective.value(theta) + objective.penalty(theta)
-    best = int(torch.where(torch.isfinite(ends), ends, torch.inf).argmin())
-    return float(rates[best, 0])
+    return each[int(torch.where(torch.isfinite(ends), ends, torch.inf).argmin())]
 
 
 def _plan_module(

@@ -36,13 +36,14 @@ from torch import nn
 from steepest.descent.stopping import Status
 from steepest.descent.trace import Trace
 from steepest.errors import FitError, RunError, SpecError, SteepestError
-from steepest.fitting import Ending, Fit, Scores
 from steepest.planning import loss_of, targets
 from steepest.problem import losses, models
 from steepest.problem.linear import Terms
 from steepest.problem.schema import Schema
+from steepest.result import Fit, Scores
 from steepest.spec import LOSSES, MODELS, Spec
 from steepest.truth.exact import Exact
+from steepest.watching import Ending
 
 FORMAT = 1
 SPEC, SUMMARY, REST, WEIGHTS, TRACE = FILES = (

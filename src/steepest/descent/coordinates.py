@@ -23,6 +23,9 @@ import numpy as np
 
 from steepest.problem.linear import LinearProblem
 
+WELL_CONDITIONED = 1e-6
+"""Smallest over largest pivot from which QR alone decides that all columns are independent."""
+
 
 @dataclass(frozen=True)
 class Coordinates:
@@ -73,14 +76,26 @@ def orthonormal(problem: LinearProblem) -> Coordinates:
         free = problem.penalised.reshape(problem.outputs, -1)[0]
         bound = problem.loss.bound or 1.0
         stack = np.vstack([stack, (np.sqrt(2.0 * problem.penalty.l2 / bound) * free[:, None] * matrix)[:, first:]])
-    if stack.shape[0] > 2 * stack.shape[1]:
-        stack = np.linalg.qr(stack, mode="r")
-    _, sizes, right = np.linalg.svd(stack, full_matrices=False)
-    least = max(rows, basis.shape[1]) * np.finfo(float).eps * max(sizes, default=0.0)
-    turn = np.zeros((basis.shape[1], first + int((sizes > least).sum())))
+    inner = _whitening(stack)
+    turn = np.zeros((basis.shape[1], first + inner.shape[1]))
     turn[:first, :first] = 1.0
-    turn[first:, first:] = right[sizes > least].T / sizes[sizes > least]
+    turn[first:, first:] = inner
     return Coordinates(basis @ turn, matrix @ turn, "orthonormal")
+
+
+def _whitening(stack: np.ndarray) -> np.ndarray:
+    """T `[p, r]` with (stack·T)ᵀ(stack·T) = I: by QR, or by SVD where columns depend on one another (r < p)."""
+    if not stack.size:
+        return np.zeros((stack.shape[1], 0))
+    tallest = max(stack.shape)
+    if stack.shape[0] >= stack.shape[1] > 0:
+        stack = np.linalg.qr(stack, mode="r")
+        pivots = np.abs(np.diag(stack))
+        if pivots.min() > WELL_CONDITIONED * pivots.max():
+            return np.linalg.inv(stack)
+    _, sizes, right = np.linalg.svd(stack, full_matrices=False)
+    kept = sizes > tallest * np.finfo(float).eps * max(sizes, default=0.0)
+    return right[kept].T / sizes[kept]
 
 
 def _well_scaled(problem: LinearProblem) -> tuple[np.ndarray, np.ndarray]:
@@ -96,6 +111,8 @@ def _well_scaled(problem: LinearProblem) -> tuple[np.ndarray, np.ndarray]:
 def _standardise(problem: LinearProblem) -> tuple[np.ndarray, np.ndarray]:
     design, weights = problem.design, problem.weights
     first = int(problem.intercept)
+    if design.shape[1] == first:
+        return design.copy(), np.eye(first)
     columns = design[:, first:]
     mean = np.average(columns, axis=0, weights=weights) if problem.intercept else np.zeros(columns.shape[1])
     constant = columns.min(axis=0) == columns.max(axis=0) if problem.intercept else ~columns.any(axis=0)

@@ -17,8 +17,18 @@ from typing import Any
 import numpy as np
 
 from steepest.problem.linear import LinearProblem, Terms
+from steepest.problem.losses import MSE
 
 _SPLIT = 134217729.0  # 2^27 + 1
+
+SMALL_ENOUGH = {"mse": 500_000, "other": 50_000}
+"""Entries of a design (times outputs) up to which this arithmetic costs next to nothing."""
+
+
+def pays(problem: LinearProblem) -> bool:
+    """Whether a problem is small enough to be treated here: `mse` needs few steps, other losses many."""
+    kind = "mse" if isinstance(problem.loss, MSE) else "other"
+    return problem.design.size * problem.outputs <= SMALL_ENOUGH[kind]
 
 
 def two_sum(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

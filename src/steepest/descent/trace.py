@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow
 
+    from steepest.descent.fused import Block
+
 BUDGET = 256 * 2**20
 """Bytes that a trace may take in memory; θ of very large models is left out where it would take more."""
 
@@ -119,6 +121,37 @@ class Recorder:
         if self._theta.shape[1]:
             self._theta[row] = step.theta
         self._steps.append((step.t, step.epoch, step.lr, mark))
+
+    def add_block(
+        self, block: Block, objective: np.ndarray, test_loss: np.ndarray, count: int, last: bool = False
+    ) -> None:
+        """The first `count` steps of a block, as `add` keeps them; objective and test_loss `[T]` are NaN if unknown."""
+        marks: list[int | None] = [None] * count
+        if not block.whole:
+            for i in sorted({0, count - 1}):
+                if (i == 0 and block.batch.index == 0) or (last and i == count - 1):
+                    self._marked = marks[i] = self._marked + 1
+        start = 0
+        while True:
+            due = [i for i in range(start, count) if self._due(block.t + i, marks[i]) or (last and i == count - 1)]
+            if not due:
+                return
+            if len(self._steps) == self.capacity:
+                self._thin()
+                start = due[0]
+                continue
+            due = due[: self.capacity - len(self._steps)]
+            row, end = len(self._steps), len(self._steps) + len(due)
+            while end > self._numbers.shape[0]:
+                self._grow()
+            columns = (block.loss, objective, block.grad_norm, test_loss)
+            self._numbers[row:end] = torch.from_numpy(np.stack([column[due] for column in columns], 1)).to(
+                self._numbers
+            )
+            if self._theta.shape[1]:
+                self._theta[row:end] = torch.from_numpy(block.theta[due])
+            self._steps += [(block.t + i, block.epoch(i), block.lr[i], marks[i]) for i in due]
+            start = due[-1] + 1
 
     def _due(self, t: int, mark: int | None) -> bool:
         """Whether step t is among those kept; `mark` counts the evaluations of the full objective."""

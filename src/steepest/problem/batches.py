@@ -58,19 +58,30 @@ def minibatches(
     count = -(-rows // size)
     epoch = 0
     while epochs is None or epoch < epochs:
-        for index, part in enumerate(_deal(rows, size, count, shuffle, seed, epoch)):
+        for index, part in enumerate(_deal(rows, size, shuffle, seed, epoch)):
             yield Batch(epoch, index, part, last=index == count - 1)
         epoch += 1
 
 
-def _deal(rows: int, size: int, count: int, shuffle: str, seed: int, epoch: int) -> Iterable[Tensor]:
-    random = np.random.Generator(np.random.Philox(key=np.array([seed, epoch], dtype=np.uint64)))
-    if shuffle == "draws":
-        return torch.from_numpy(random.integers(rows, size=(count, size))).unbind()
-    if shuffle == "rows":
-        return torch.from_numpy(random.permutation(rows)).split(size)
+def _deal(rows: int, size: int, shuffle: str, seed: int, epoch: int) -> Iterable[Tensor]:
+    order = torch.from_numpy(dealt(rows, size, shuffle, seed, epoch))
+    if shuffle in ("rows", "draws"):
+        return order.split(size)
     blocks = torch.arange(rows).split(size)
-    return blocks if shuffle == "none" else [blocks[i] for i in random.permutation(count)]
+    return [blocks[i] for i in order.tolist()]
+
+
+def dealt(rows: int, size: int, shuffle: str, seed: int, epoch: int) -> np.ndarray:
+    """What an epoch looks at, in order: rows, batch after batch (`rows`, `draws`), or blocks of `size` rows."""
+    random = np.random.Generator(np.random.Philox(key=np.array([seed, epoch], dtype=np.uint64)))
+    count = -(-rows // size)
+    if shuffle == "draws":
+        return random.integers(rows, size=count * size)
+    if shuffle == "rows":
+        order = np.arange(rows, dtype=np.int32 if rows < 2**31 else np.int64)  # half the memory to jump about in
+        random.shuffle(order)
+        return order.astype(np.int64)
+    return np.arange(count) if shuffle == "none" else random.permutation(count)
 
 
 def external(source: Iterable[Any], epochs: int | None = None) -> Iterator[Batch]:

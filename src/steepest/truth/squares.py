@@ -1,9 +1,9 @@
 """Least squares and ridge: solved once in an orthonormal basis, then corrected by exact residuals.
 
 In the basis Q = A·M (QR or SVD of the equilibrated design, penalty rows stacked below) the problem is as well
-conditioned as can be. What is left of rounding is removed by iterative refinement: the gradient is
-accumulated in double-double, so each correction θ ← θ − M·(MᵀHM)⁻¹·Mᵀ∇F fixes the digits that the one before
-it lost.
+conditioned as can be. What is left of rounding is removed by iterative refinement: where the problem is small
+enough the gradient is accumulated in double-double, so each correction θ ← θ − M·(MᵀHM)⁻¹·Mᵀ∇F fixes the digits that
+the one before it lost.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from __future__ import annotations
 import numpy as np
 
 from steepest.problem.linear import LinearProblem
+from steepest.truth import certificate as certify
 from steepest.truth.certificate import relative
 
 MOST_CORRECTIONS = 10
-LARGE = 1_000_000  # numbers in the design beyond which two corrections must do
 
 
 def solve(problem: LinearProblem) -> tuple[np.ndarray, float, str, float, str]:
@@ -26,19 +26,20 @@ def solve(problem: LinearProblem) -> tuple[np.ndarray, float, str, float, str]:
     matrix, outputs = coordinates.matrix, problem.outputs
     inner = _inner_hessian(problem, coordinates.basis, matrix)
     size = _size(problem)
-    corrections = MOST_CORRECTIONS if problem.design.size * outputs <= LARGE else 2
+    gradient = extended.gradient if extended.pays(problem) else certify.gradient
+    value = extended.value if extended.pays(problem) else certify.objective
 
     theta = np.zeros(problem.parameters)
-    slopes = extended.gradient(problem, theta).reshape(outputs, -1) @ matrix
+    slopes = gradient(problem, theta).reshape(outputs, -1) @ matrix
     at_start, last = float(np.linalg.norm(slopes)), np.inf
     certificate = relative(at_start, at_start)
-    for count in range(corrections):
+    for count in range(MOST_CORRECTIONS):
         correction = -(np.linalg.solve(inner, slopes.T).T @ matrix.T).ravel()
         length = float(np.linalg.norm(correction * size))
         if not 0.0 < length < last:
             break
         corrected, last = theta + correction, length
-        slopes = extended.gradient(problem, corrected).reshape(outputs, -1) @ matrix
+        slopes = gradient(problem, corrected).reshape(outputs, -1) @ matrix
         left = relative(float(np.linalg.norm(slopes)), at_start)
         if count > 0 and left >= certificate:
             break
@@ -50,7 +51,7 @@ def solve(problem: LinearProblem) -> tuple[np.ndarray, float, str, float, str]:
             f"The {columns} columns have rank {coordinates.rank}, so many answers are equally good: "
             "this one has the smallest norm in standardised columns."
         )
-    return theta, float(extended.value(problem, theta)), "QR", certificate, note
+    return theta, float(value(problem, theta)), "QR", certificate, note
 
 
 def _inner_hessian(problem: LinearProblem, basis: np.ndarray, matrix: np.ndarray) -> np.ndarray:

@@ -1,0 +1,436 @@
+"""`Fit`: a finished descent, scored on its data and judged by its gap to the best possible answer.
+
+The scores and the exact answer are found when they are first asked for, after the descent has ended.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from steepest.descent import extended
+from steepest.descent.objective import ExtendedObjective, LinearObjective, ModuleObjective
+from steepest.descent.stopping import Status
+from steepest.descent.trace import Trace
+from steepest.errors import FitError, SpecError
+from steepest.planning import linear_problem, targets
+from steepest.problem import losses
+from steepest.problem.linear import LinearProblem, Terms
+from steepest.problem.schema import Schema
+from steepest.problem.tables import Dataset
+from steepest.spec import Spec
+from steepest.watching import Ending
+
+if TYPE_CHECKING:
+    from steepest.truth.exact import Exact
+
+
+CLOSED = 1e-9
+"""Relative gap at or below which a descent has arrived (smooth losses)."""
+
+
+CLOSED_KINKED = 1e-5
+"""The same for losses with a kink."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What is known about a fit from its data. exact is None where no exact answer exists for its model and loss.
+
+    rounding: how much F* changes where the exact coefficients are rounded to float64.
+    """
+
+    loss: float
+    objective: float
+    test_loss: float | None
+    metrics: dict[str, dict[str, float]]
+    exact: Exact | None
+    exact_objective: float | None
+    rounding: float = 0.0
+
+
+@dataclass
+class Fit:
+    """A finished descent: parameters in user units, every recorded step, and how far it is from the best possible.
+
+    theta: `[p]` float64, named by `names`. loss and test_loss: mean loss without penalty on the training and
+    held-out rows. objective_value: with penalty. gap: F(θ) − F*. relative_gap: gap / max(F*, 1e-12·F(start)).
+    """
+
+    spec: Spec
+    schema: Schema
+    names: tuple[str, ...]
+    theta: np.ndarray
+    trace: Trace
+    ending: Ending
+    steps: int
+    epochs: int
+    seconds: float
+    rows: int
+    test_rows: int
+    loss_function: losses.Loss
+    optimizer: str
+    precondition: str
+    schedule: str
+    lr: float
+    engine: str = "loop"
+    notes: tuple[str, ...] = ()
+    terms: Terms | None = None
+    module: nn.Module | None = None
+    train: Dataset | None = field(default=None, repr=False)
+    test: Dataset | None = field(default=None, repr=False)
+
+    @property
+    def params(self) -> dict[str, float]:
+        """Name → value."""
+        return dict(zip(self.names, self.theta.tolist(), strict=True))
+
+    @cached_property
+    def problem(self) -> LinearProblem | None:
+        """The training problem of the linear family; None for modules, and where the data are gone (a loaded fit)."""
+        if self.terms is None or self.train is None:
+            return None
+        return linear_problem(self.spec, self.train, self.terms, self.loss_function)
+
+    @cached_property
+    def scores(self) -> Scores:
+        """Losses, metrics and the exact answer, computed when first asked for."""
+        with np.errstate(over="ignore", invalid="ignore"):  # where a descent ended far out
+            return _scores(self)
+
+    @property
+    def loss(self) -> float:
+        """Mean loss on the training rows, without penalty."""
+        return self.scores.loss
+
+    @property
+    def test_loss(self) -> float | None:
+        """Mean loss on the held-out rows; None without any."""
+        return self.scores.test_loss
+
+    @property
+    def objective_value(self) -> float:
+        """F(θ): the training loss with penalty."""
+        return self.scores.objective
+
+    @property
+    def metrics(self) -> dict[str, dict[str, float]]:
+        """`train` and, with held-out rows, `test`: r2, mae, rmse, or accuracy, error_rate, auc."""
+        return self.scores.metrics
+
+    @property
+    def exact(self) -> Exact | None:
+        """The best possible answer (`theta`, `loss`, `objective`, `method`, `certificate`), or None."""
+        found = self.scores.exact
+        return None if found is None or (found.theta is None and not found.separable) else found
+
+    @property
+    def exact_note(self) -> str:
+        """What should be known about the exact answer, or why there is none; "" if nothing."""
+        found = self.scores.exact
+        return "A module has no exact answer: its loss is not convex in θ." if found is None else found.note
+
+    @property
+    def gap(self) -> float | None:
+        """F(θ) − F*; None where no exact answer exists. A difference within rounding is 0."""
+        best = self.scores.exact_objective
+        if best is None:
+            return None
+        gap = self.objective_value - best
+        return 0.0 if abs(gap) <= 4 * np.finfo(float).eps * abs(best) + self.scores.rounding else gap
+
+    @property
+    def relative_gap(self) -> float | None:
+        """gap / max(F*, 1e-12·F(start))."""
+        if self.gap is None or self.scores.exact_objective is None:
+            return None
+        start = float(self.trace.objective[0])
+        return self.gap / max(self.scores.exact_objective, 1e-12 * start, float(np.finfo(float).tiny))
+
+    @property
+    def status(self) -> Status:
+        """How the descent ended, judged by the gap: stopped is not arrived."""
+        return self._judged.status
+
+    @property
+    def message(self) -> str:
+        """The status as a sentence, with its numbers."""
+        return f"{self._judged.status}" + (f" {self._judged.detail}" if self._judged.detail else "")
+
+    @cached_property
+    def _judged(self) -> Ending:
+        return _judge(self)
+
+    def predict(self, x: Any, theta: Any = None) -> np.ndarray:
+        """Predictions for new rows: numbers, or class labels.
+
+        Args:
+            x: anything that `fit` takes as a table, or an array `[n, d]` (`[n]` for one column).
+            theta: other parameters in the place of the fit's own, in the order of `names`.
+
+        Returns:
+            `[n]`, or `[n, m]` for several targets.
+        """
+        prediction = self.decision(x, theta)
+        if self.schema.classes is None:
+            return prediction
+        codes = prediction.argmax(-1) if prediction.ndim == 2 else (prediction > 0).astype(int)
+        return np.array(self.schema.classes, dtype=object)[codes]
+
+    def predict_proba(self, x: Any, theta: Any = None) -> np.ndarray:
+        """Class probabilities `[n, k]`, in the order of `schema.classes`. SpecError if the target is no classes."""
+        if self.schema.classes is None:
+            raise SpecError("predict_proba() is for classes; this fit predicts numbers, with predict().")
+        return probabilities(self.decision(x, theta))
+
+    def decision(self, x: Any, theta: Any = None) -> np.ndarray:
+        """What the model itself gives: predictions, or log-odds `[n]` or `[n, k]` for classes."""
+        values = self.theta if theta is None else np.asarray(theta, dtype=np.float64).ravel()
+        if values.size != len(self.names):
+            raise SpecError(
+                f"theta= has {values.size} numbers; the fit has {len(self.names)}: {', '.join(self.names[:8])}."
+            )
+        if getattr(x, "ndim", 0) > 2:
+            return self._predict_columns(np.asarray(x), values)
+        return self._predict_columns(self.schema.encode(x), values)
+
+    def _predict_columns(self, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
+        if self.terms is not None:
+            design = self.terms.design(x)
+            blocks = theta.reshape(-1, design.shape[1])
+            return design @ blocks[0] if len(blocks) == 1 else design @ blocks.T
+        if self.module is None:
+            raise FitError("This fit has lost its model; load it with its module.")
+        return _module_output(self.module, x, theta)
+
+    def objective(self, theta: Any) -> tuple[float, np.ndarray]:
+        """Loss (without penalty) and gradient of the objective `[p]`, over the training rows, at any θ in user units.
+
+        The gradient holds the smooth part of the penalty.
+        """
+        values = np.asarray(theta, dtype=np.float64).ravel()
+        if values.size != len(self.names):
+            raise SpecError(
+                f"theta has {values.size} numbers; the fit has {len(self.names)}: {', '.join(self.names[:8])}."
+            )
+        if self.train is None:
+            raise FitError(
+                "A loaded fit has its parameters but not its data, so it has no objective. Fit again to have one."
+            )
+        if self.problem is not None:
+            whole: Any = LinearObjective(self.problem, self.names)
+        else:
+            target, _ = targets(self.train, self.loss_function)
+            module = copy.deepcopy(self.module).double()
+            weights = None if self.train.weights is None else self.train.weights / self.train.weights.mean()
+            whole = ModuleObjective(
+                module,
+                self.loss_function,
+                torch.as_tensor(self.train.x, dtype=torch.float64),
+                torch.as_tensor(target),
+                None if weights is None else torch.as_tensor(weights),
+                losses.penalty(self.spec.penalty),
+            )
+        loss, grad = whole.value_and_grad(torch.as_tensor(values))
+        return float(loss), grad.numpy().copy()
+
+    def summary(self) -> dict[str, Any]:
+        """Everything worth knowing as one plain object: what `--json` prints and `summary.json` holds."""
+        exact = self.exact
+        theta = None if exact is None or exact.theta is None else exact.theta.tolist()
+        return {
+            "params": self.params,
+            "loss": self.loss,
+            "test_loss": self.test_loss,
+            "metrics": self.metrics,
+            "exact_loss": None if exact is None else exact.loss,
+            "exact_params": None if theta is None else dict(zip(self.names, theta, strict=True)),
+            "gap": self.gap,
+            "relative_gap": self.relative_gap,
+            "status": self.message,
+            "steps": self.steps,
+            "epochs": self.epochs,
+            "seconds": self.seconds,
+            "rows": self.rows,
+            "test_rows": self.test_rows,
+            "objective": self.objective_value,
+            "exact_objective": self.scores.exact_objective,
+            "exact_method": None if exact is None else exact.method,
+            "exact_certificate": None if exact is None else exact.certificate,
+            "exact_seconds": None if exact is None else exact.seconds,
+            "exact_note": self.exact_note,
+            "model": str(self.spec.model) if isinstance(self.spec.model, str) else type(self.spec.model).__name__,
+            "loss_function": str(self.loss_function),
+            "optimizer": self.optimizer,
+            "lr": self.lr,
+            "schedule": self.schedule,
+            "precondition": self.precondition,
+            "engine": self.engine,
+            "notes": list(self.notes),
+        }
+
+    def save(self, folder: Any) -> None:
+        """Write the fit into a run's folder; see `steepest.store`."""
+        from steepest import store
+
+        store.save(self, folder)
+
+
+def _module_output(module: nn.Module, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
+    module = copy.deepcopy(module).eval()
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    with torch.no_grad():
+        like = parameters[0]
+        torch.nn.utils.vector_to_parameters(torch.as_tensor(theta).to(like), parameters)
+        output = module(torch.as_tensor(x).to(like)).cpu().double().numpy()
+    return output[:, 0] if output.ndim == 2 and output.shape[1] == 1 else output
+
+
+def probabilities(decision: np.ndarray) -> np.ndarray:
+    """`[n, k]` from log-odds `[n]` (of the second of two classes) or `[n, k]`."""
+    scores = torch.as_tensor(decision)
+    if scores.ndim == 1:
+        second = torch.sigmoid(scores)
+        return torch.stack([torch.sigmoid(-scores), second], -1).numpy()
+    return torch.softmax(scores, -1).numpy()
+
+
+def _scores(fit: Fit) -> Scores:
+    if fit.train is None:
+        raise FitError("This fit has no data to be scored on.")
+    problem = fit.problem
+    exact, best, rounding = None, None, 0.0
+    if problem is not None:
+        from steepest.truth import exact as truth
+
+        try:
+            exact = truth.solve(problem)
+        except FitError as error:
+            nothing = float("nan")
+            exact = truth.Exact(None, nothing, "", nothing, f"There is no exact answer: {error}")
+        objective = _objective_at(problem, fit.theta)
+        if exact.theta is not None:
+            best, rounding = _objective_at(problem, exact.theta), _rounding(problem, exact.theta)
+        elif np.isfinite(exact.objective):
+            best = exact.objective
+        loss = _objective_at(replace(problem, penalty=losses.Penalty()), fit.theta)
+    else:
+        loss = objective = float(fit.trace.loss[-1])
+        if fit.trace.objective[-1] == fit.trace.objective[-1]:
+            objective = float(fit.trace.objective[-1])
+    metrics = {"train": _metrics(fit, fit.train)}
+    test_loss = None
+    if fit.test is not None:
+        metrics["test"] = _metrics(fit, fit.test)
+        test_loss = _mean_loss(fit, fit.test)
+    return Scores(loss, objective, test_loss, metrics, exact, best, rounding)
+
+
+def _rounding(problem: LinearProblem, theta: np.ndarray) -> float:
+    """How much F changes at most where the coefficients of its minimum are rounded to float64, as they must be.
+
+    Predictions are off by up to 2·eps·|A|·|θ|. That is nothing to first order at a smooth minimum, but all at a kink.
+    """
+    size = np.abs(problem.design) @ np.abs(theta.reshape(problem.outputs, -1)).T
+    off = 2 * np.finfo(float).eps * size
+    bound = problem.loss.bound
+    return float(off.mean() if bound is None else 0.5 * bound * (off**2).sum(1).mean())
+
+
+def _objective_at(problem: LinearProblem, theta: np.ndarray) -> float:
+    plain = LinearObjective(problem, start=theta)
+    whole = ExtendedObjective(plain) if extended.pays(problem) else plain
+    try:
+        return float(whole.value(plain.theta) + whole.penalty(plain.theta))
+    except OverflowError:  # where a descent ended far out; plain float64 says inf
+        return float(plain.value(plain.theta) + plain.penalty(plain.theta))
+
+
+def _mean_loss(fit: Fit, rows: Dataset) -> float:
+    target, _ = targets(rows, fit.loss_function)
+    prediction = torch.as_tensor(fit._predict_columns(rows.x, fit.theta))
+    each = fit.loss_function.rows(prediction, torch.as_tensor(target))
+    weights = 1.0 if rows.weights is None else torch.as_tensor(rows.weights / rows.weights.mean())
+    return float((each * weights).mean())
+
+
+def _metrics(fit: Fit, rows: Dataset) -> dict[str, float]:
+    """R², MAE and RMSE (averaged over targets), or accuracy, error rate and AUC (one class against the rest)."""
+    prediction = fit._predict_columns(rows.x, fit.theta)
+    if rows.classes is None:
+        residual = rows.y - prediction
+        spread = ((rows.y - rows.y.mean(0)) ** 2).sum(0)
+        share = (residual**2).sum(0) / np.where(spread > 0, spread, np.nan)
+        return {
+            "r2": float(np.mean(1.0 - share)),
+            "mae": float(np.abs(residual).mean()),
+            "rmse": float(np.sqrt((residual**2).mean())),
+        }
+    codes = prediction.argmax(-1) if prediction.ndim == 2 else (prediction > 0).astype(int)
+    accuracy = float((codes == rows.y).mean())
+    found = {"accuracy": accuracy, "error_rate": 1.0 - accuracy}
+    present = np.unique(rows.y)
+    if len(present) == len(rows.classes):
+        from sklearn.metrics import roc_auc_score
+
+        shares = probabilities(prediction)
+        score = shares[:, 1] if len(rows.classes) == 2 else shares
+        if np.isfinite(score).all():
+            found["auc"] = float(roc_auc_score(rows.y, score, multi_class="ovr"))
+    return found
+
+
+def _judge(fit: Fit) -> Ending:
+    """Whether a descent that stopped has also arrived."""
+    status, gap, exact = fit.ending.status, fit.relative_gap, fit.exact
+    if status in (Status.DIVERGED, Status.INTERRUPTED):
+        return fit.ending
+    if exact is not None and exact.separable:
+        return Ending(Status.SEPARABLE)
+    if gap is None:
+        if status is Status.STALLED:
+            return Ending(
+                Status.TOLERANCE,
+                "It no longer changes at all; whether that is the optimum nobody can say: " + fit.exact_note,
+            )
+        return Ending(status, " ".join(part for part in (fit.ending.detail, fit.exact_note) if part))
+    if fit.optimizer.startswith("adamw"):
+        return Ending(status, "AdamW's decay minimises no objective; the gap is to the objective without it.")
+    closed = CLOSED_KINKED if fit.loss_function.bound is None else CLOSED
+    stopped = Status.STALLED if status is Status.CONVERGED else status
+    if fit.scores.rounding > max(closed * fit.scores.exact_objective, 1e-12 * float(fit.trace.objective[0])):
+        return Ending(
+            stopped, "Columns are collinear within rounding: float64 coefficients cannot say where the optimum is."
+        )
+    if gap < -closed:
+        return Ending(stopped, f"It lies below the exact answer, which is off by {-gap:.1e} of its own value.")
+    if gap <= closed:
+        return Ending(Status.CONVERGED, f"The relative gap is {max(gap, 0.0):.1e}.")
+    if status in (Status.CONVERGED, Status.STALLED):
+        return Ending(Status.STALLED, _left_over(fit))
+    remedy = {
+        Status.EPOCHS: "Give more epochs (--epochs) or another learning rate (--lr).",
+        Status.STEPS: "Give more steps (--max-steps) or another learning rate (--lr).",
+        Status.TOLERANCE: "Stopped is not arrived: lower --tol to go on.",
+    }.get(status, "")
+    left = f"The optimum is not reached: the relative gap is {gap:.1e}."
+    return Ending(status, " ".join(part for part in (fit.ending.detail, left, remedy) if part))
+
+
+def _left_over(fit: Fit) -> str:
+    """Which coefficient is furthest from its exact value, in units of its own size."""
+    gap = f"The relative gap is {fit.relative_gap:.1e}"
+    if fit.exact is None or fit.exact.theta is None:
+        return gap + "."
+    off = np.abs(fit.theta - fit.exact.theta)
+    worst = int(np.argmax(off / (np.abs(fit.exact.theta) + 1e-6 * np.abs(fit.exact.theta).max() + 1e-300)))
+    if fit.spec.dtype == "float32":
+        left = f"{off[worst]:.1g} left in {fit.names[worst]!r}"
+        return f"{gap}: float32 sees no further change; {left}; float64 would go on."
+    return f"{gap}: {off[worst]:.1g} left in {fit.names[worst]!r}."

@@ -1,0 +1,268 @@
+"""A descent watched: every step recorded, the full objective known where it is due, and a reason found to end.
+
+The steps come from the loop, or in blocks from the compiled engine; what is seen of them is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from steepest.descent.fused import Block, Fused, can_run, pays
+from steepest.descent.loop import Step, descend
+from steepest.descent.objective import LinearObjective, evaluating, matched
+from steepest.descent.rules import SGD, Momentum
+from steepest.descent.stopping import Status, Stopper, interruptible
+from steepest.descent.trace import Recorder, Trace
+from steepest.errors import DataError
+from steepest.planning import Plan, innermost, linear_problem, steady_rate, targets
+from steepest.problem.linear import LinearProblem
+from steepest.problem.tables import Dataset
+from steepest.spec import Spec
+
+GLANCE = 16
+"""Steps between two looks at the recorded losses for signs of divergence."""
+
+
+TEST_LOOKS = 200
+"""How often at most the held-out loss is taken in one descent (where epochs are steps)."""
+
+
+Progress = Callable[[Step, float], None]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a descent ended: the status, and what is to be said beyond its sentence."""
+
+    status: Status
+    detail: str = ""
+
+
+def steps_of(spec: Spec, made: Plan, own_batches: bool) -> tuple[str, Iterator[Step | Block]]:
+    """The name of the engine that pays, and its steps: the loop's, or the compiled one's, the same in blocks."""
+    if own_batches and can_run(made.objective, made.rule):
+        size = None if made.full_batch else int(spec.batch_size)
+        if pays(made.objective, size, made.epochs, spec.max_steps):
+            dealt = (size, spec.shuffle, spec.seed, made.epochs, spec.max_steps)
+            return "fused", Fused(made.objective, made.rule).descend(*dealt, lr=made.lr, schedule=made.schedule)
+    return "loop", descend(made.objective, made.rule, iter(made.batches), lr=made.lr, schedule=made.schedule)
+
+
+def held_out(data: Dataset, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
+    """The rows to fit, and a share of them held out to stop by; each in its own order."""
+    order = np.random.default_rng([seed, 1]).permutation(data.rows)
+    count = max(1, round(fraction * data.rows))
+    if count >= data.rows:
+        raise DataError(f"validation={fraction} leaves no row of {data.rows} to fit.")
+    return data.take(np.sort(order[count:])), data.take(np.sort(order[:count]))
+
+
+class Watcher:
+    """Consumes the steps: records them, and says when to stop and why."""
+
+    def __init__(self, spec: Spec, made: Plan, test: Dataset | None, validation: Dataset | None):
+        self.spec, self.plan = spec, made
+        self.recorder = Recorder(len(made.objective.theta), made.objective.theta, spec.record)
+        # without a tolerance of the user's, only a full batch that no longer changes at all ends a descent early
+        idle = made.full_batch and spec.tol is None and not hasattr(made.rule, "arrived")
+        scale = None if made.problem is None else _scale(made.problem)
+        self.stopper = Stopper(0.0 if idle else spec.tol, 5 if idle else spec.patience, scale)
+        self.test = None if test is None else _scorer(spec, made, test)
+        self.validation = None if validation is None else _scorer(spec, made, validation)
+        self.steps = self.epochs = self.seen = 0
+        looks = made.epochs or spec.max_steps or TEST_LOOKS
+        self.every = max(1, looks // TEST_LOOKS)
+
+    def drain(self, steps: Iterator[Step | Block], progress: Progress | None) -> tuple[Ending, np.ndarray]:
+        """Look at every step until one is the last; the ending and the last θ (in the descent's coordinates)."""
+        ending = None
+        known = float("nan")
+        with interruptible() as interrupted:
+            for step in steps:
+                if isinstance(step, Block):
+                    step, known, ending = self._through(step, known, interrupted)
+                    if progress is not None:
+                        progress(step, known)
+                    if ending is not None:
+                        break
+                    continue
+                at_end = step.batch is None
+                value = self._objective(step)
+                test_loss = None
+                if self.test is not None and value is not None and (at_end or step.epoch % self.every == 0):
+                    test_loss = self.test(step.theta)
+                if value is not None:
+                    known = float(value)
+                    ending = self._look(step, known)
+                elif step.t - self.seen >= GLANCE:
+                    self.seen = step.t
+                    if self.stopper.out_of_bounds(float(step.loss)):
+                        ending = Ending(Status.DIVERGED)
+                if ending is None and interrupted():
+                    ending = Ending(Status.INTERRUPTED, f"{step.t:,} steps are done.")
+                stop = ending is not None or at_end
+                if stop and value is None:
+                    value = self._full(step.theta)
+                if stop and self.test is not None and test_loss is None:
+                    test_loss = self.test(step.theta)
+                self.recorder.add(step, value, test_loss, last=stop)
+                if progress is not None:
+                    progress(step, known)
+                if stop:
+                    break
+        self.steps, self.epochs = step.t, step.epoch
+        if ending is None:
+            limit = self.plan.epochs is not None and step.epoch >= self.plan.epochs
+            ending = Ending(Status.EPOCHS if limit else Status.STEPS)
+        return ending, step.theta.detach().to("cpu", torch.float64).numpy().copy()
+
+    def _through(
+        self, block: Block, known: float, interrupted: Callable[[], bool]
+    ) -> tuple[Step, float, Ending | None]:
+        """A block's steps, looked at as single ones are: where to end or the last, F as known, the ending."""
+        objective, test_loss = np.full((2, len(block)), np.nan)
+        first = not block.whole and block.batch.index == 0
+        if block.whole:
+            objective[:] = block.loss + block.penalty
+        elif first:
+            objective[0] = self._full(block.step(0).theta)
+        ending, i = None, 0
+        for i in range(len(block)) if block.whole else self._glances(block):
+            if block.whole or (first and i == 0):
+                step, known = block.step(i), float(objective[i])
+                if self.test is not None and step.epoch % self.every == 0:
+                    test_loss[i] = self.test(step.theta)
+                ending = self._look(step, known)
+            elif self.stopper.out_of_bounds(float(block.loss[i])):
+                ending = Ending(Status.DIVERGED)
+            if ending is not None:
+                break
+        else:
+            i = len(block) - 1
+            if interrupted():
+                ending = Ending(Status.INTERRUPTED, f"{block.t + i:,} steps are done.")
+        step = block.step(i)
+        if ending is not None:
+            objective[i] = self._full(step.theta) if np.isnan(objective[i]) else objective[i]
+            if self.test is not None and np.isnan(test_loss[i]):
+                test_loss[i] = self.test(step.theta)
+        self.recorder.add_block(block, objective, test_loss, i + 1, last=ending is not None)
+        return step, known, ending
+
+    def _glances(self, block: Block) -> Iterator[int]:
+        """Which steps of a block of minibatches are looked at: the first of an epoch, and one in `GLANCE`."""
+        first = block.batch.index == 0
+        if first:
+            yield 0
+        i = max(self.seen + GLANCE - block.t, int(first))
+        while i < len(block):
+            self.seen = block.t + i
+            yield i
+            i += GLANCE
+
+    def _objective(self, step: Step) -> Tensor | float | None:
+        """F(θ) where it is due: for free with a full batch, else at the start of each epoch and at the end."""
+        if step.batch is None or (step.batch.rows is None and step.batch.data is None):
+            return step.loss + self.plan.objective.penalty(step.theta)
+        return self._full(step.theta) if step.batch.index == 0 else None
+
+    def _full(self, theta: Tensor) -> Tensor | float:
+        return self.plan.objective.value(theta) + self.plan.objective.penalty(theta)
+
+    def _look(self, step: Step, value: float) -> Ending | None:
+        found = self.stopper.look(value)
+        if found is Status.DIVERGED:
+            return Ending(found)
+        if getattr(self.plan.rule, "arrived", False):
+            return Ending(Status.CONVERGED)
+        if self.validation is not None and step.t > 0:
+            found = self.stopper.validate(float(self.validation(step.theta)), step.epoch)
+            return None if found is None else Ending(found, f"It was best after epoch {self.stopper.best_epoch}.")
+        if found is Status.TOLERANCE and self.stopper.tol == 0.0:
+            return Ending(Status.STALLED)
+        return None if found is None else Ending(found)
+
+
+def _scale(problem: LinearProblem) -> float | None:
+    """The mean loss of predicting nothing: what a loss is large or small against."""
+    plain = LinearObjective(problem)
+    scale = float(plain.value(plain.theta))
+    return scale if 0.0 < scale < np.inf else None
+
+
+def _scorer(spec: Spec, made: Plan, rows: Dataset) -> Callable[[Tensor], Tensor]:
+    """The mean loss on other rows, as a function of θ in the coordinates of the descent."""
+    like = made.objective.theta
+    if made.terms is not None:
+        problem = linear_problem(replace_penalty(spec), rows, made.terms, made.loss)
+        frame, origin = getattr(made.objective, "coordinates", None), None
+        if frame is not None:
+            frame = replace(frame, basis=problem.design @ frame.matrix)
+            origin = made.objective.origin
+        objective = LinearObjective(problem, made.names, frame, origin, like.dtype, str(like.device))
+        return objective.value
+    target, _ = targets(rows, made.loss)
+    x, y = torch.as_tensor(rows.x).to(like), torch.as_tensor(target).to(like.device)
+    y = y if y.dtype == torch.int64 else y.to(like.dtype)
+    module = made.module
+
+    weights = None if rows.weights is None else torch.as_tensor(rows.weights / rows.weights.mean()).to(like)
+
+    def score(theta: Tensor) -> Tensor:
+        with evaluating(module), torch.no_grad():
+            each = made.loss.rows(matched(module(x), y, made.loss), y)
+        return (each if weights is None else each * weights).mean()
+
+    return score
+
+
+def replace_penalty(spec: Spec) -> Spec:
+    """The same description without a penalty: what scores held-out rows."""
+    return spec.model_copy(update={"penalty": "none"})
+
+
+def last_finite(trace: Trace, theta: np.ndarray) -> np.ndarray:
+    """θ, or if it is not finite the last recorded one that is."""
+    if np.isfinite(theta).all() or not trace.theta.shape[1]:
+        return theta
+    fine = np.isfinite(trace.theta).all(1)
+    return trace.theta[fine][-1] if fine.any() else trace.theta[0]
+
+
+def why_diverged(spec: Spec, made: Plan, watcher: Watcher, detail: str) -> str:
+    """When it began, what is at fault, and a rate that would hold."""
+    trace = watcher.recorder.trace(made.names)
+    bad = ~np.isfinite(trace.loss) | (trace.loss > 10 * max(trace.objective[0], trace.loss[0]))
+    began = int(trace.step[np.argmax(bad)]) if bad.any() else int(trace.step[-1])
+    words = [f"The loss began to grow at step {began}."]
+    safe = _rate_that_holds(spec, made, trace)
+    if safe > 0.0:
+        words.append(f"A rate that holds: --lr {safe:.2g} (in Python: lr={safe:.2g}).")
+    if made.problem is not None and made.precondition == "none":
+        squares = (made.problem.design**2).mean(0)
+        worst = int(np.argmax(squares))
+        if squares[worst] > 10 * np.median(squares):
+            name = made.terms.names[worst] if made.terms is not None else str(worst)
+            words.append(f"The column {name!r} has by far the largest values; --precondition standardize mends that.")
+    return " ".join(words + ([detail] if detail else []))
+
+
+def _rate_that_holds(spec: Spec, made: Plan, trace: Trace) -> float:
+    """Where the curvature is known the rate of lr="auto"; else one whose first step would at most win all of F."""
+    if not trace.theta.shape[1]:
+        return made.lr / 100.0
+    start = torch.as_tensor(trace.theta[0]).to(made.objective.theta)
+    inner = innermost(made.rule)
+    size = None if made.full_batch else int(spec.batch_size)
+    if made.problem is not None and isinstance(inner, (SGD, Momentum)):
+        safe = steady_rate(made.objective, made.problem, start, size)
+        return 0.9 * safe * (1.0 - inner.beta if isinstance(inner, Momentum) else 1.0)
+    made.objective.theta.copy_(start)
+    gradient = made.objective.value_and_grad(made.objective.theta)[1]
+    length = float(gradient.square().sum() if isinstance(inner, (SGD, Momentum)) else gradient.abs().sum())
+    return min(float(trace.objective[0]) / length, made.lr / 100.0) if length > 0.0 else made.lr / 100.0
