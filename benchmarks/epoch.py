@@ -2,8 +2,8 @@
 
     python benchmarks/epoch.py [ROWS] [COLUMNS] [BATCH]
 
-Everything takes turns, so that whatever else the machine does falls on all; the figures are medians over the turns. Ours
-record every step (loss, gradient's length, θ). The yardstick is one pass over the same memory by a single thread.
+Everything takes turns, so that whatever else the machine does falls on all; the figures are medians over the turns.
+Ours record every step (loss, gradient's length, θ). The yardstick is one pass over the same memory by a single thread.
 JAX takes part where it can be imported.
 """
 
@@ -110,6 +110,7 @@ def main(rows: int = 1_000_000, columns: int = 20, batch: int = 256) -> None:
     y = x.sum(1) + random.standard_normal(rows)
     objective = LinearObjective(LinearProblem(x, y, losses.MSE(), intercept=False), dtype=torch.float32)
     basis, target = objective.basis, objective.target
+    arrays = basis.numpy(), target.numpy()
     ones = torch.ones(columns)
     peers: dict[str, Callable[[], float]] = {
         "one pass, one thread (torch.mv)": lambda: one_thread(lambda: torch.mv(basis, ones)),
@@ -117,12 +118,10 @@ def main(rows: int = 1_000_000, columns: int = 20, batch: int = 256) -> None:
         "fused, rows": lambda: statistics.median(ours(objective, batch, "rows")),
         "fused, blocks, with F each epoch": lambda: statistics.median(ours(objective, batch, "blocks", True)),
         "fused, rows, with F each epoch": lambda: statistics.median(ours(objective, batch, "rows", True)),
-        "scikit-learn SGDRegressor (rows one by one)": lambda: seconds(
-            lambda: scikit_learn(basis.numpy(), target.numpy())
-        ),
+        "scikit-learn SGDRegressor (rows one by one)": lambda: seconds(lambda: scikit_learn(*arrays)),
         "PyTorch index loop": lambda: seconds(lambda: index_loop(basis, target, batch)),
     }
-    scan = jax_scan(basis.numpy(), target.numpy(), batch)
+    scan = jax_scan(*arrays, batch)
     if scan is not None:
         scan()
         peers["JAX jit scan"] = lambda: seconds(scan)

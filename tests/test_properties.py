@@ -109,8 +109,7 @@ def fitted(x, y, **options):
         assert np.array_equal(fit.trace.theta[-1], fit.theta)
         assert fit.status is not Status.DIVERGED
         assert str(fit.status) in fit.message
-        if fit.schema.columns:  # else see test_an_intercept_alone_predicts
-            assert len(fit.predict(x)) == len(x)
+        assert len(fit.predict(x)) == len(x)
         if fit.schema.classes is None:
             assert np.isfinite(fit.predict(x)).all()
         else:
@@ -168,7 +167,7 @@ def test_converged_squares_are_the_least(table):
         return
     # a share within float64's rounding may be taken for a direction or for none: the truth lies between
     lowest, highest = least_squares(x, y, 1e-18), least_squares(x, y, 1e-12)
-    floor = 1e-24 * np.mean(y**2)  # what float64 leaves of a perfect fit
+    floor = 2e-21 * np.mean(y**2)  # a perfect fit: the relative gap is to 1e-12·F(start) at least
     assert fit.loss >= lowest * (1 - 1e-9) - floor
     if fit.status is Status.CONVERGED:
         assert fit.loss <= highest * (1 + 1e-8) + floor
@@ -251,7 +250,6 @@ def test_an_intercept_alone_is_a_model(options):
     assert fit.params == {"intercept": pytest.approx(2.0)}
 
 
-@pytest.mark.xfail(reason="a table without columns forgets how many rows it has", raises=AssertionError)
 def test_an_intercept_alone_predicts():
     fit = st.fit(np.ones((5, 1)), [0.0, 1.0, 2.0, 3.0, 4.0])
     assert fit.predict(np.ones((3, 1))) == pytest.approx([2.0, 2.0, 2.0])

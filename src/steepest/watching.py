@@ -83,14 +83,15 @@ class Watcher:
         ending = None
         known = float("nan")
         with interruptible() as interrupted:
-            for step in steps:
-                if isinstance(step, Block):
-                    step, known, ending = self._through(step, known, interrupted)
+            for shown in steps:
+                if isinstance(shown, Block):
+                    step, known, ending = self._through(shown, known, interrupted)
                     if progress is not None:
                         progress(step, known)
                     if ending is not None:
                         break
                     continue
+                step = shown
                 at_end = step.batch is None
                 value = self._objective(step)
                 test_loss = None
@@ -258,7 +259,7 @@ def _rate_that_holds(spec: Spec, made: Plan, trace: Trace) -> float:
         return made.lr / 100.0
     start = torch.as_tensor(trace.theta[0]).to(made.objective.theta)
     inner = innermost(made.rule)
-    size = None if made.full_batch else int(spec.batch_size)
+    size = None if made.full_batch or isinstance(spec.batch_size, str) else spec.batch_size
     if made.problem is not None and isinstance(inner, (SGD, Momentum)):
         safe = steady_rate(made.objective, made.problem, start, size)
         return 0.9 * safe * (1.0 - inner.beta if isinstance(inner, Momentum) else 1.0)

@@ -41,28 +41,22 @@ FACTORS = {
 def _pairwise() -> list[dict]:
     """Cases in which every value of every factor meets every value of every other one at least once."""
     names = list(FACTORS)
-    open_pairs = {
-        (a, i, b, j)
+    missing = {
+        frozenset([(a, i), (b, j)])
         for a, b in combinations(names, 2)
         for i, j in product(range(len(FACTORS[a])), range(len(FACTORS[b])))
     }
     cases = []
-    while open_pairs:
-        a, i, b, j = min(open_pairs)
-        case = {a: i, b: j}
+    while missing:
+        case = dict(min(missing, key=sorted))
         for name in names:
-            if name in case:
-                continue
-
-            def won(value: int, name: str = name, case: dict = case) -> int:
-                pairs = (
-                    (name, value, other, at) if names.index(name) < names.index(other) else (other, at, name, value)
-                    for other, at in case.items()
-                )
-                return sum(pair in open_pairs for pair in pairs)
-
-            case[name] = max(range(len(FACTORS[name])), key=won)
-        open_pairs -= {(a, case[a], b, case[b]) for a, b in combinations(names, 2)}
+            if name not in case:
+                wins = [
+                    sum(frozenset([(name, value), pair]) in missing for pair in case.items())
+                    for value in range(len(FACTORS[name]))
+                ]
+                case[name] = wins.index(max(wins))
+        missing -= {frozenset(pair) for pair in combinations(case.items(), 2)}
         cases.append({name: FACTORS[name][case[name]] for name in names})
     return cases
 
@@ -188,12 +182,11 @@ def test_fused_engine_walks_the_same_path(case):
 def test_fused_engine_walks_the_same_path_in_every_case(problem, rule):
     """The product of model and loss, rule, schedule, batch size, weights and penalty; the other settings take turns."""
     main = ("schedule", "batch", "weights", "penalty")
-    others = list(product(*(FACTORS[name] for name in ("shuffle", "frame", "clip", "start", "dtype"))))
+    minor = ("shuffle", "frame", "clip", "start", "dtype")
+    others = list(product(*(FACTORS[name] for name in minor)))
     turn = FACTORS["problem"].index(problem) * 7 + FACTORS["rule"].index(rule)
     for number, values in enumerate(product(*(FACTORS[name] for name in main))):
-        rest = dict(
-            zip(("shuffle", "frame", "clip", "start", "dtype"), others[(5 * number + turn) % len(others)], strict=True)
-        )
+        rest = dict(zip(minor, others[(5 * number + turn) % len(others)], strict=True))
         case = {"problem": problem, "rule": rule, **dict(zip(main, values, strict=True)), **rest}
         check_updates(case)
         check_path(case, 12)

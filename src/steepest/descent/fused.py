@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 import numpy as np
 import torch
@@ -87,7 +87,7 @@ class Block(NamedTuple):
         return Step(self.t + i, batch.epoch, float(self.lr[i]), theta, loss, torch.empty(0), batch)
 
 
-def can_run(objective: Any, rule: Any) -> bool:
+def can_run(objective: Any, rule: Any) -> TypeGuard[LinearObjective]:
     """Whether there is compiled code for this objective and rule: the linear family, losses and rules of our own."""
     return (
         isinstance(objective, LinearObjective)

@@ -126,32 +126,37 @@ class Recorder:
         self, block: Block, objective: np.ndarray, test_loss: np.ndarray, count: int, last: bool = False
     ) -> None:
         """The first `count` steps of a block, as `add` keeps them; objective and test_loss `[T]` are NaN if unknown."""
-        marks: list[int | None] = [None] * count
+        marks: dict[int, int] = {}
         if not block.whole:
-            for i in sorted({0, count - 1}):
-                if (i == 0 and block.batch.index == 0) or (last and i == count - 1):
-                    self._marked = marks[i] = self._marked + 1
+            ends = ([0] if block.batch.index == 0 else []) + ([count - 1] if last else [])
+            for i in dict.fromkeys(ends):
+                self._marked = marks[i] = self._marked + 1
+        steps = np.arange(block.t, block.t + count)
         start = 0
-        while True:
-            due = [i for i in range(start, count) if self._due(block.t + i, marks[i]) or (last and i == count - 1)]
-            if not due:
+        while start < count:
+            kept = steps % self.stride == 0
+            for i, mark in marks.items():
+                kept[i] |= self._due(block.t + i, mark)
+            kept[-1] |= last
+            due = start + np.flatnonzero(kept[start:])
+            if not due.size:
                 return
             if len(self._steps) == self.capacity:
                 self._thin()
-                start = due[0]
+                start = int(due[0])
                 continue
             due = due[: self.capacity - len(self._steps)]
             row, end = len(self._steps), len(self._steps) + len(due)
             while end > self._numbers.shape[0]:
                 self._grow()
-            columns = (block.loss, objective, block.grad_norm, test_loss)
-            self._numbers[row:end] = torch.from_numpy(np.stack([column[due] for column in columns], 1)).to(
-                self._numbers
-            )
+            for place, column in enumerate((block.loss, objective, block.grad_norm, test_loss)):
+                self._numbers[row:end, place] = torch.from_numpy(column[due])
             if self._theta.shape[1]:
                 self._theta[row:end] = torch.from_numpy(block.theta[due])
-            self._steps += [(block.t + i, block.epoch(i), block.lr[i], marks[i]) for i in due]
-            start = due[-1] + 1
+            epochs = [block.epoch(i) for i in due.tolist()]
+            numbers = map(marks.get, due.tolist())
+            self._steps += zip(steps[due].tolist(), epochs, block.lr[due].tolist(), numbers, strict=True)
+            start = int(due[-1]) + 1
 
     def _due(self, t: int, mark: int | None) -> bool:
         """Whether step t is among those kept; `mark` counts the evaluations of the full objective."""

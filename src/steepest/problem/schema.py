@@ -83,9 +83,11 @@ class Schema:
             array([[1.]])
         """
         source, origin = open_table(table)
+        rows = source.num_rows
         if not origin.named:
             source = self._by_position(source)
-        return self.matrix(source, origin)
+        # an Arrow table that has no columns left no longer knows its rows
+        return self.matrix(source, origin) if self.columns else np.empty((rows, 0))
 
     def matrix(self, table: pa.Table, origin: Origin) -> np.ndarray:
         """`encode` for a table that `open_table` returned: x [n, d] float64."""
