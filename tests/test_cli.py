@@ -1,6 +1,5 @@
 """The command fits and predicts as NumPy does, ends with the right code, and answers `--help` at once."""
 
-# ruff: noqa: E501
 from __future__ import annotations
 
 import io

@@ -272,7 +272,9 @@ def _finish(
             lr *= 1.0 - inner.beta  # what it moves in the end is 1/(1 − β) times as far
         if kinked or not plain:
             units = (lr,) if plain else _adaptive_rates(objective, problem)
-            tried = batches.full() if full else batches.minibatches(objective.rows, size, spec.shuffle, spec.seed)
+            tried = (
+                batches.full() if size is None else batches.minibatches(objective.rows, size, spec.shuffle, spec.seed)
+            )
             lr = _tried_rate(objective, rule, units, tried, min(steps or TRIAL_STEPS, TRIAL_STEPS))
     else:
         lr = 0.01

@@ -227,6 +227,8 @@ class Fit:
             whole: Any = LinearObjective(self.problem, self.names)
         else:
             target, _ = targets(self.train, self.loss_function)
+            if self.module is None:
+                raise FitError("This fit has lost its model; load it with its module.")
             module = copy.deepcopy(self.module).double()
             weights = None if self.train.weights is None else self.train.weights / self.train.weights.mean()
             whole = ModuleObjective(
@@ -404,7 +406,8 @@ def _judge(fit: Fit) -> Ending:
         return Ending(status, "AdamW's decay minimises no objective; the gap is to the objective without it.")
     closed = CLOSED_KINKED if fit.loss_function.bound is None else CLOSED
     stopped = Status.STALLED if status is Status.CONVERGED else status
-    if fit.scores.rounding > max(closed * fit.scores.exact_objective, 1e-12 * float(fit.trace.objective[0])):
+    best = fit.scores.exact_objective or 0.0
+    if fit.scores.rounding > max(closed * best, 1e-12 * float(fit.trace.objective[0])):
         return Ending(
             stopped, "Columns are collinear within rounding: float64 coefficients cannot say where the optimum is."
         )

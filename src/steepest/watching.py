@@ -18,7 +18,7 @@ from steepest.descent.objective import LinearObjective, evaluating, matched
 from steepest.descent.rules import SGD, Momentum
 from steepest.descent.stopping import Status, Stopper, interruptible
 from steepest.descent.trace import Recorder, Trace
-from steepest.errors import DataError
+from steepest.errors import DataError, FitError
 from steepest.planning import Plan, innermost, linear_problem, steady_rate, targets
 from steepest.problem.linear import LinearProblem
 from steepest.problem.tables import Dataset
@@ -116,7 +116,7 @@ class Watcher:
                     progress(step, known)
                 if stop:
                     break
-        self.steps, self.epochs = step.t, step.epoch
+        self.steps, self.epochs = step.t, step.epoch  # pyrefly: ignore[unbound-name] (the last Step always comes)
         if ending is None:
             limit = self.plan.epochs is not None and step.epoch >= self.plan.epochs
             ending = Ending(Status.EPOCHS if limit else Status.STEPS)
@@ -201,18 +201,20 @@ def _scorer(spec: Spec, made: Plan, rows: Dataset) -> Callable[[Tensor], Tensor]
     like = made.objective.theta
     if made.terms is not None:
         problem = linear_problem(replace_penalty(spec), rows, made.terms, made.loss)
-        frame, origin = getattr(made.objective, "coordinates", None), None
-        if frame is not None:
-            frame = replace(frame, basis=problem.design @ frame.matrix)
+        frame = origin = None
+        if isinstance(made.objective, LinearObjective) and made.objective.coordinates is not None:
+            frame = replace(made.objective.coordinates, basis=problem.design @ made.objective.coordinates.matrix)
             origin = made.objective.origin
         objective = LinearObjective(problem, made.names, frame, origin, like.dtype, str(like.device))
         return objective.value
     target, _ = targets(rows, made.loss)
     x, y = torch.as_tensor(rows.x).to(like), torch.as_tensor(target).to(like.device)
     y = y if y.dtype == torch.int64 else y.to(like.dtype)
-    module = made.module
-
     weights = None if rows.weights is None else torch.as_tensor(rows.weights / rows.weights.mean()).to(like)
+
+    module = made.module
+    if module is None:
+        raise FitError("There is no model to score.")
 
     def score(theta: Tensor) -> Tensor:
         with evaluating(module), torch.no_grad():
@@ -260,8 +262,9 @@ def _rate_that_holds(spec: Spec, made: Plan, trace: Trace) -> float:
     start = torch.as_tensor(trace.theta[0]).to(made.objective.theta)
     inner = innermost(made.rule)
     size = None if made.full_batch or isinstance(spec.batch_size, str) else spec.batch_size
-    if made.problem is not None and isinstance(inner, (SGD, Momentum)):
-        safe = steady_rate(made.objective, made.problem, start, size)
+    linear = made.objective
+    if isinstance(linear, LinearObjective) and made.problem is not None and isinstance(inner, (SGD, Momentum)):
+        safe = steady_rate(linear, made.problem, start, size)
         return 0.9 * safe * (1.0 - inner.beta if isinstance(inner, Momentum) else 1.0)
     made.objective.theta.copy_(start)
     gradient = made.objective.value_and_grad(made.objective.theta)[1]

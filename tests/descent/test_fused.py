@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 from itertools import combinations, product
 
@@ -301,6 +303,12 @@ def test_a_small_job_does_not_wait_for_compiled_code():
     assert not fused.pays(objective, None, 1000, None)
     assert not fused.pays(objective, None, 10**9, 50)
     assert fused.pays(objective, 7, 10_000, None)
+
+
+def test_a_small_fit_does_not_import_numba():
+    code = "import sys, steepest as st; st.fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.5], lr=0.1); print('numba' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_a_block_shows_its_steps():

@@ -89,7 +89,7 @@ def _whitening(stack: np.ndarray) -> np.ndarray:
         return np.zeros((stack.shape[1], 0))
     tallest = max(stack.shape)
     if stack.shape[0] >= stack.shape[1] > 0:
-        stack = np.linalg.qr(stack, mode="r")
+        stack = np.asarray(np.linalg.qr(stack, mode="r"))
         pivots = np.abs(np.diag(stack))
         if pivots.min() > WELL_CONDITIONED * pivots.max():
             return np.linalg.inv(stack)

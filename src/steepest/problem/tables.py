@@ -227,10 +227,8 @@ def _check_lengths(x: pa.Table, y: pa.Table) -> None:
     if x.num_rows == y.num_rows:
         return
     shape = f"{x.num_rows:,} × {x.num_columns:,}"
-    if x.num_columns == y.num_rows:
-        remedy = "give x as rows × columns, here x.T"
-    else:
-        remedy = "they must have the same number of rows"
+    turned = x.num_columns == y.num_rows
+    remedy = "give x as rows × columns, here x.T" if turned else "they must have the same number of rows"
     raise DataError(f"x is {shape} and y has {counted(y.num_rows, 'value')}: {remedy}")
 
 
