@@ -39,6 +39,9 @@ SEPARATED = 1e-12
 LONGEST_STAGE = 60
 """Steps after which δ shrinks in any case: where the data's own rounding hides what is left to gain."""
 
+IDLE_STEPS = 8
+"""Steps without a gain beyond rounding after which a smooth loss is done."""
+
 
 @final
 class CurvatureSteps(Rule):
@@ -66,26 +69,26 @@ class CurvatureSteps(Rule):
         self.arrived = False
 
     def start(self, theta: Tensor) -> Memory:
-        """Memory: the rounding δ, F at the start, the last step's length, the damping, and the steps at this δ."""
+        """Memory: the rounding δ, F at the start, the last step's length, the damping,
+        the steps at this δ or without a gain, and the lowest F."""
         first = float(self.objective.value(theta)) + float(self.objective.penalty(theta))
         delta = 0.0
         if self.rounding is not None:
             spread = float((self.objective.target - self.objective.predict(theta)).abs().mean())
             delta = max(spread, self.rounding.least)
             self.arrived = delta == 0.0
-        return [delta, first, float("inf"), 0.0, 0]
+        return [delta, first, float("inf"), 0.0, 0, float("inf")]
 
     def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
-        delta, first, before, damping, _ = memory
+        delta, first, before, damping = memory[:4]
         slope, curvature = self._model(self.objective.predict(theta), delta)
         g = self._to_basis(grad) if self.exact_gradient else self._gradient(theta, slope)
         hessian = self._hessian(curvature)
         value = self._value(theta, delta)
         floor = max(abs(value), 1e-12 * first) * torch.finfo(theta.dtype).eps
 
-        flat = torch.full_like(
-            g, float(curvature.abs().mean())
-        )  # what each direction's curvature is without the data's shape
+        # what each direction's curvature is without the data's shape
+        flat = torch.full_like(g, float(curvature.abs().mean()))
         unit = torch.maximum(flat, hessian.diagonal())
         root = None if self.thresholds is None else self._root(hessian, curvature)
         d, zeros = self._direction(theta, g, hessian, root)
@@ -112,6 +115,11 @@ class CurvatureSteps(Rule):
             self.arrived = True
         elif negligible:
             self.arrived = not self.exact_gradient or length == 0.0 or length > 0.25 * before
+        elif value < memory[5] * (1 - 1e-9):
+            memory[4:6] = 0, value
+        else:  # nothing but rounding is left to gain
+            memory[4] += 1
+            self.arrived = memory[4] >= IDLE_STEPS
 
     def _direction(
         self, theta: Tensor, g: Tensor, hessian: Tensor, root: Tensor | None, damping: Tensor | None = None
@@ -143,7 +151,7 @@ class CurvatureSteps(Rule):
             return
         if least == 0.0 and (bias <= ROUNDING * max(value, 1e-14 * first) or delta <= 1e-16 * first):
             self.arrived = True
-        memory[0], memory[3:] = max(min(delta * SHRINK, spread), least), [0.0, 0]
+        memory[0], memory[3:5] = max(min(delta * SHRINK, spread), least), [0.0, 0]
 
     def _model(self, prediction: Tensor, delta: float) -> tuple[Tensor, Tensor]:
         """Slope `[n]` (or `[n, k]`) and curvature `[n]` (or `[n, k, k]`) of each row's loss, weighted."""
