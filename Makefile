@@ -37,6 +37,7 @@ bench: $(STAMP) ## Measure: correct digits, time a step, time an epoch
 	@for script in $(sort $(wildcard benchmarks/*.py)); do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
 
 lessons: $(STAMP) ## Run every lesson from its first line to its last
+	@$(if $(wildcard lessons/*.py),,echo "There are no lessons yet.")
 	@for lesson in $(sort $(wildcard lessons/*.py)); do echo "$$lesson"; $(BIN)/python "$$lesson" || exit 1; done
 
 soak: $(STAMP) ## All tests, the long ones too, and the property tests with far more examples

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from scipy.optimize import minimize
+from scipy.optimize import approx_fprime, minimize
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -200,7 +200,7 @@ def test_weights_by_the_name_of_a_column(data):
     times = np.random.default_rng(0).integers(1, 4, size=60)
     table = pa.table({"a": x[:, 0], "w": times, "y": y})
     named, given = st.fit(table, target="y", weights="w"), st.fit(x[:, 0], y, weights=times)
-    assert named.names == ("intercept", "a")
+    assert named.names == ["intercept", "a"]
     assert named.theta == pytest.approx(given.theta, rel=1e-14)
 
 
@@ -248,7 +248,7 @@ def test_the_module_given_stays_as_it_was(data):
     assert module.weight.dtype == torch.float32
     theta = np.linalg.lstsq(with_ones(x), y, rcond=None)[0]
     assert fit.theta == pytest.approx(np.append(theta[1:], theta[0]), rel=1e-6)  # F no longer changes there
-    assert fit.names == ("weight[0,0]", "weight[0,1]", "weight[0,2]", "bias")
+    assert fit.names == ["weight[0,0]", "weight[0,1]", "weight[0,2]", "bias"]
 
 
 def test_a_module_by_the_name_of_its_factory(data, monkeypatch):
@@ -405,7 +405,7 @@ def test_new_tables_are_read_like_the_old_one(data):
     city = np.array(["Oslo", "Bergen", "Oslo", "Rome"] * 15)
     table = pa.table({"city": city, "a": x[:, 0], "y": y})
     fit = st.fit(table, target="y")
-    assert fit.names == ("intercept", "city=Oslo", "city=Rome", "a")
+    assert fit.names == ["intercept", "city=Oslo", "city=Rome", "a"]
     fresh = pa.table({"a": [1.0, 2.0], "city": ["Rome", "Bergen"]})
     theta = fit.theta
     assert fit.predict(fresh) == pytest.approx([theta[0] + theta[2] + theta[3], theta[0] + 2 * theta[3]])
@@ -473,3 +473,61 @@ def test_gap_and_metrics_are_what_their_names_say(data):
     assert fit.metrics["train"]["mae"] == pytest.approx(mean_absolute_error(fit.train.y, fit.predict(fit.train.x)))
     assert fit.trace.test_loss[-1] == pytest.approx(fit.test_loss, rel=1e-12)
     assert fit.test_loss == pytest.approx(np.mean((fit.test.y - fit.predict(fit.test.x)) ** 2), rel=1e-12)
+
+
+@pytest.mark.parametrize("make", [lambda y: y, lambda y: y.astype(bool), lambda y: y + 0.5, lambda y: y.astype(str)])
+def test_classes_are_predicted_as_they_were_given(make, tmp_path):
+    random = np.random.default_rng(0)
+    x = random.normal(size=(60, 2))
+    y = make((x[:, 0] + random.logistic(size=60) > 0).astype(int))
+    fit = st.fit(x, y, model="logistic")
+    assert (fit.predict(x) == y).mean() == fit.metrics["train"]["accuracy"] > 0.5
+    fit.save(tmp_path / "run")
+    assert (st.load(tmp_path / "run").predict(x) == fit.predict(x)).all()
+
+
+def test_the_objective_anywhere_has_the_penalty_in_value_and_gradient():
+    random = np.random.default_rng(1)
+    x, y = random.normal(size=(50, 3)), random.normal(size=50)
+    fit = st.fit(x, y, penalty="elastic:0.1,0.5")
+    theta = np.array([0.3, -0.2, 0.5, 1.0])
+    value, gradient = fit.objective(theta)
+    residual = y - theta[0] - x @ theta[1:]
+    assert value == pytest.approx((residual**2).mean() + 0.1 * 1.7 + 0.5 * (0.04 + 0.25 + 1.0), rel=1e-12)
+    numeric = approx_fprime(theta, lambda t: fit.objective(t)[0], 1e-7)
+    np.testing.assert_allclose(gradient, numeric, atol=1e-5)
+
+
+def test_chosen_parameters_are_recorded():
+    random = np.random.default_rng(2)
+    x = random.normal(size=(40, 3))
+    whole = st.fit(x, x[:, 0], optimizer="sgd", epochs=20)
+    some = st.fit(x, x[:, 0], optimizer="sgd", epochs=20, record=["x2", "intercept"])
+    assert some.trace.names == ("x2", "intercept")
+    np.testing.assert_array_equal(some.trace.theta, whole.trace.theta[:, [2, 0]])
+    network = st.fit(x, x[:, 0], model="mlp:4", epochs=5, record=["0.bias[1]"])
+    assert network.trace.theta.shape == (6, 1)
+    assert network.trace.theta[-1, 0] == network.params["0.bias[1]"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"device": "nowhere"}, "cpu, cuda or cuda:N"),
+        ({"device": "cuda:99"}, "--device cpu"),
+        ({"lr": "fast"}, 'a number greater than 0, or "auto"'),
+        ({"record": ["nobody"]}, "no parameter here"),
+    ],
+)
+def test_impossible_settings_are_explained(settings, words):
+    with pytest.raises(st.SpecError, match=re.escape(words)):
+        st.fit([0.0, 1.0, 2.0], [1.0, 2.0, 4.0], **settings)
+
+
+def test_without_an_exact_answer_no_gap_is_called_closed():
+    random = np.random.default_rng(3)
+    x, y = random.normal(size=(40, 2)), random.normal(size=40)
+    fit = st.fit(x, y, loss="l1", penalty="l2:0.1")
+    assert fit.gap is None
+    assert fit.status is not st.Status.CONVERGED
+    assert "no exact answer" in fit.message

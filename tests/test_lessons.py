@@ -43,7 +43,7 @@ def squared(prediction, target):
 def test_a_column_of_ones_is_the_intercept():
     data = synthetic.line(seed=3)
     fit = st.fit(data.with_ones, data.y)
-    assert fit.names == ("intercept", "x")
+    assert fit.names == ["intercept", "x"]
     slope, intercept = np.linalg.lstsq(data.with_ones, data.y, rcond=None)[0]
     assert fit.theta == pytest.approx([intercept, slope], rel=1e-12)
     assert any("it is the intercept" in note for note in fit.notes)

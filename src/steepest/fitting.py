@@ -58,7 +58,7 @@ def fit(
     class_weight: Any = None,
     missing: str = "error",
     test_fraction: float = 0.0,
-    record: int = 10_000,
+    record: int | Iterable[str] = 10_000,
     dtype: str = "float64",
     device: str = "cpu",
     batches: Iterable[Any] | None = None,
@@ -89,7 +89,9 @@ def fit(
         precondition: `none`, `standardize`, `orthonormal`: the coordinates of the descent. θ is always in user units.
         weights: a column's name or `[n]` numbers. class_weight: "balanced" or a dict label → factor.
         missing: "error", "drop" (rows) or "mean". test_fraction: share of rows held out and scored.
-        record: most rows that the trace keeps. dtype: float64 or float32. device: `cpu` or `cuda`.
+        record: most rows that the trace keeps, or names of the parameters to keep in it: θ of a module too large for
+            the trace's memory (256 MiB) is left out whole unless some are chosen so.
+        dtype: float64 or float32. device: `cpu`, `cuda` or `cuda:N`.
         batches: a re-iterable of (x, y), one iteration an epoch, in the place of ours (for modules).
         progress: called with every step and the objective last known.
 
@@ -114,7 +116,7 @@ def fit(
 
 
 def _is_names(name: str, value: Any) -> bool:
-    return name in ("target", "columns", "drop") and value is not None and not isinstance(value, str)
+    return name in ("target", "columns", "drop", "record") and value is not None and not isinstance(value, (str, int))
 
 
 def _data(spec: Spec, x: Any, y: Any, weights: Any) -> tuple[Dataset, Dataset | None, tuple[str, ...]]:
@@ -172,7 +174,7 @@ def run(
     engine, steps = steps_of(spec, made, batches is None)
     ending, last = watcher.drain(steps, progress)
     seconds = time.perf_counter() - began
-    trace = watcher.recorder.trace(made.names, made.to_user)
+    trace = watcher.trace()
     theta = last if made.to_user is None else made.to_user(last)
     if ending.status is Status.DIVERGED:
         theta = last_finite(trace, theta)
@@ -180,7 +182,7 @@ def run(
     return Fit(
         spec=spec,
         schema=train.schema,
-        names=made.names,
+        names=list(made.names),
         theta=theta,
         trace=trace,
         ending=ending,

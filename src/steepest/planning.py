@@ -144,12 +144,21 @@ def targets(data: Dataset, loss: Loss) -> tuple[np.ndarray, int]:
 
 def plan(spec: Spec, data: Dataset, given: Iterable[Any] | None = None) -> Plan:
     """Decide everything. `given`: batches of the user's, in place of ours."""
+    _check_device(spec.device)
     loss = loss_of(spec, data.classes)
     target, outputs = targets(data, loss)
     module = models.module(spec.model, data.x.shape[1], outputs, spec.seed)
     if module is None:
         return _plan_linear(spec, data, loss, given)
     return _plan_module(spec, data, loss, module, torch.from_numpy(target), outputs, given)
+
+
+def _check_device(name: str) -> None:
+    index = int(name.partition(":")[2] or 0)
+    if name != "cpu" and not (torch.cuda.is_available() and index < torch.cuda.device_count()):
+        raise SpecError(
+            f"device={name!r}: PyTorch sees no such CUDA device here. Use --device cpu (in Python: device='cpu')."
+        )
 
 
 def _terms(spec: Spec, data: Dataset) -> Terms:

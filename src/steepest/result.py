@@ -55,7 +55,7 @@ class Scores:
     rounding: float = 0.0
 
 
-@dataclass
+@dataclass(repr=False)
 class Fit:
     """A finished descent: parameters in user units, every recorded step, and how far it is from the best possible.
 
@@ -65,7 +65,7 @@ class Fit:
 
     spec: Spec
     schema: Schema
-    names: tuple[str, ...]
+    names: list[str]
     theta: np.ndarray
     trace: Trace
     ending: Ending
@@ -85,6 +85,11 @@ class Fit:
     module: nn.Module | None = None
     train: Dataset | None = field(default=None, repr=False)
     test: Dataset | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value:.6g}" for name, value in list(self.params.items())[:6])
+        more = f", … {len(self.names) - 6} more" if len(self.names) > 6 else ""
+        return f"Fit({shown}{more}; {self.steps:,} steps, {self.ending.status.name.lower()})"
 
     @property
     def params(self) -> dict[str, float]:
@@ -134,7 +139,7 @@ class Fit:
     def exact_note(self) -> str:
         """What should be known about the exact answer, or why there is none; "" if nothing."""
         found = self.scores.exact
-        return "A module has no exact answer: its loss is not convex in θ." if found is None else found.note
+        return "A module has no exact answer to compare with." if found is None else found.note
 
     @property
     def gap(self) -> float | None:
@@ -168,7 +173,7 @@ class Fit:
         return _judge(self)
 
     def predict(self, x: Any, theta: Any = None) -> np.ndarray:
-        """Predictions for new rows: numbers, or class labels.
+        """Predictions for new rows: numbers, or class labels as they were in the table (text, integers, booleans).
 
         Args:
             x: anything that `fit` takes as a table, or an array `[n, d]` (`[n]` for one column).
@@ -181,7 +186,7 @@ class Fit:
         if self.schema.classes is None:
             return prediction
         codes = prediction.argmax(-1) if prediction.ndim == 2 else (prediction > 0).astype(int)
-        return np.array(self.schema.classes, dtype=object)[codes]
+        return self.schema.labels[codes]
 
     def predict_proba(self, x: Any, theta: Any = None) -> np.ndarray:
         """Class probabilities `[n, k]`, in the order of `schema.classes`. SpecError if the target is no classes."""
@@ -210,9 +215,10 @@ class Fit:
         return _module_output(self.module, x, theta)
 
     def objective(self, theta: Any) -> tuple[float, np.ndarray]:
-        """Loss (without penalty) and gradient of the objective `[p]`, over the training rows, at any θ in user units.
+        """F(θ) and its gradient `[p]`, penalty included, over the training rows, at any θ in user units.
 
-        The gradient holds the smooth part of the penalty.
+        Where F has a kink the gradient is the subgradient with 0 for it. Raises SpecError for a wrong number of
+        parameters, and FitError for a loaded fit, which has no data.
         """
         values = np.asarray(theta, dtype=np.float64).ravel()
         if values.size != len(self.names):
@@ -224,7 +230,7 @@ class Fit:
                 "A loaded fit has its parameters but not its data, so it has no objective. Fit again to have one."
             )
         if self.problem is not None:
-            whole: Any = LinearObjective(self.problem, self.names)
+            whole: Any = LinearObjective(self.problem, tuple(self.names))
         else:
             target, _ = targets(self.train, self.loss_function)
             if self.module is None:
@@ -239,8 +245,9 @@ class Fit:
                 None if weights is None else torch.as_tensor(weights),
                 losses.penalty(self.spec.penalty),
             )
-        loss, grad = whole.value_and_grad(torch.as_tensor(values))
-        return float(loss), grad.numpy().copy()
+        theta = torch.as_tensor(values)
+        loss, grad = whole.value_and_grad(theta)
+        return float(loss + whole.penalty(theta)), (grad + whole.subgradient(theta)).numpy()
 
     def summary(self) -> dict[str, Any]:
         """Everything worth knowing as one plain object: what `--json` prints and `summary.json` holds."""
@@ -396,11 +403,8 @@ def _judge(fit: Fit) -> Ending:
     if exact is not None and exact.separable:
         return Ending(Status.SEPARABLE)
     if gap is None:
-        if status is Status.STALLED:
-            return Ending(
-                Status.TOLERANCE,
-                "It no longer changes at all; whether that is the optimum nobody can say: " + fit.exact_note,
-            )
+        if status in (Status.STALLED, Status.CONVERGED):
+            return Ending(Status.TOLERANCE, f"As far as the descent can see nothing is left to gain. {fit.exact_note}")
         return Ending(status, " ".join(part for part in (fit.ending.detail, fit.exact_note) if part))
     if fit.optimizer.startswith("adamw"):
         return Ending(status, "AdamW's decay minimises no objective; the gap is to the objective without it.")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import re
 import tomllib
 from collections.abc import Mapping
 from typing import Any, Literal, Self
@@ -128,9 +129,16 @@ class Spec(BaseModel):
     class_weight: Literal["balanced"] | dict[str, float] | None = None
     missing: Literal["error", "drop", "mean"] = "error"
     test_fraction: float = 0.0
-    record: int = 10_000
+    record: int | tuple[str, ...] = 10_000
     dtype: Literal["float32", "float64"] = "float64"
     device: str = "cpu"
+
+    @field_validator("lr", mode="before")
+    @classmethod
+    def _rate(cls, value: Any) -> Any:
+        if isinstance(value, str) and value != "auto":
+            raise SpecError(f'lr={value!r}: it must be a number greater than 0, or "auto".')
+        return value
 
     @field_validator("columns", "drop", mode="before")
     @classmethod
@@ -201,7 +209,12 @@ class Spec(BaseModel):
         need(self.validation is None or 0 < self.validation < 1, "validation", "a fraction between 0 and 1")
         need(0 <= self.test_fraction < 1, "test_fraction", "a fraction from 0 to just under 1")
         need(0 <= self.seed < 2**64, "seed", "a whole number from 0 to 2^64 - 1")
-        need(self.record >= 2, "record", "a whole number of at least 2 (the most rows that the trace keeps)")
+        need(
+            isinstance(self.record, tuple) or self.record >= 2,
+            "record",
+            "a whole number of at least 2 (the most rows that the trace keeps), or names of parameters",
+        )
+        need(re.fullmatch(r"cpu|cuda(:\d+)?", self.device) is not None, "device", "cpu, cuda or cuda:N")
 
     @classmethod
     def read(cls, settings: Mapping[str, Any]) -> Spec:

@@ -342,7 +342,7 @@ def _rebuilt(rest: Mapping[str, Any], contents: Mapping[str, bytes]) -> Fit:
         raise ValueError(str(error)) from None
     spec = Spec.from_toml(contents[SPEC].decode())
     schema = Schema.from_dict(rest["schema"])
-    names = tuple(rest["names"])
+    names = list(rest["names"])
     known = {field.name for field in fields(Exact)}
     scores = dict(rest["scores"])
     if scores["exact"] is not None:
@@ -361,7 +361,7 @@ def _rebuilt(rest: Mapping[str, Any], contents: Mapping[str, bytes]) -> Fit:
         schema=schema,
         names=names,
         theta=state["theta"].numpy(),
-        trace=_from_parquet(contents[TRACE], names),
+        trace=_from_parquet(contents[TRACE], tuple(names)),
         ending=_ending(rest["ending"]),
         loss_function=loss,
         terms=terms,

@@ -18,11 +18,14 @@ from steepest.descent.objective import LinearObjective, evaluating, matched
 from steepest.descent.rules import SGD, Momentum
 from steepest.descent.stopping import Status, Stopper, interruptible
 from steepest.descent.trace import Recorder, Trace
-from steepest.errors import DataError, FitError
+from steepest.errors import DataError, FitError, SpecError
 from steepest.planning import Plan, innermost, linear_problem, steady_rate, targets
 from steepest.problem.linear import LinearProblem
 from steepest.problem.tables import Dataset
 from steepest.spec import Spec
+
+RECORD = 10_000
+"""Rows that a trace keeps where `record` names parameters instead."""
 
 GLANCE = 16
 """Steps between two looks at the recorded losses for signs of divergence."""
@@ -67,7 +70,14 @@ class Watcher:
 
     def __init__(self, spec: Spec, made: Plan, test: Dataset | None, validation: Dataset | None):
         self.spec, self.plan = spec, made
-        self.recorder = Recorder(len(made.objective.theta), made.objective.theta, spec.record)
+        chosen = spec.record if isinstance(spec.record, tuple) else ()
+        if unknown := [name for name in chosen if name not in made.names]:
+            raise SpecError(f"record= names {unknown[0]!r}, which is no parameter here: {', '.join(made.names[:8])}.")
+        self.chosen = [made.names.index(name) for name in chosen]
+        rows = spec.record if isinstance(spec.record, int) else RECORD
+        # in other coordinates every entry of c is in every parameter, so that they are chosen afterwards
+        keep = self.chosen if made.to_user is None else []
+        self.recorder = Recorder(len(made.objective.theta), made.objective.theta, rows, keep)
         # without a tolerance of the user's, only a full batch that no longer changes at all ends a descent early
         idle = made.full_batch and spec.tol is None and not hasattr(made.rule, "arrived")
         scale = None if made.problem is None else _scale(made.problem)
@@ -77,6 +87,14 @@ class Watcher:
         self.steps = self.epochs = self.seen = 0
         looks = made.epochs or spec.max_steps or TEST_LOOKS
         self.every = max(1, looks // TEST_LOOKS)
+
+    def trace(self) -> Trace:
+        """What was recorded, θ in user units; of the parameters only those chosen, if any were."""
+        names = [self.plan.names[i] for i in self.chosen] if self.chosen else self.plan.names
+        if self.plan.to_user is None or not self.chosen:
+            return self.recorder.trace(names, self.plan.to_user)
+        whole = self.recorder.trace(self.plan.names, self.plan.to_user)
+        return replace(whole, names=tuple(names), theta=whole.theta[:, self.chosen])
 
     def drain(self, steps: Iterator[Step | Block], progress: Progress | None) -> tuple[Ending, np.ndarray]:
         """Look at every step until one is the last; the ending and the last θ (in the descent's coordinates)."""

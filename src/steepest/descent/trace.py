@@ -80,9 +80,12 @@ class Trace:
 class Recorder:
     """Keeps steps without synchronising: values stay on their device until `trace()` is called."""
 
-    def __init__(self, parameters: int, like: Tensor, rows: int = 10_000):
+    def __init__(self, parameters: int, like: Tensor, rows: int = 10_000, keep: Sequence[int] = ()):
         with_theta = BUDGET // (max(parameters, 1) * like.element_size()) >= LEAST_ROWS
         width = parameters if with_theta else 0
+        self._keep = torch.tensor(keep, device=like.device) if len(keep) else None
+        if self._keep is not None:
+            width = len(keep)
         self.capacity = int(max(2, min(rows, BUDGET // (max(width, 1) * like.element_size()))))
         self.stride = self.marked_stride = 1
         self._marked = 0
@@ -119,7 +122,7 @@ class Recorder:
         if test_loss is not None:
             numbers[3] = test_loss
         if self._theta.shape[1]:
-            self._theta[row] = step.theta
+            self._theta[row] = step.theta if self._keep is None else step.theta[self._keep]
         self._steps.append((step.t, step.epoch, step.lr, mark))
 
     def add_block(
@@ -152,7 +155,8 @@ class Recorder:
             for place, column in enumerate((block.loss, objective, block.grad_norm, test_loss)):
                 self._numbers[row:end, place] = torch.from_numpy(column[due])
             if self._theta.shape[1]:
-                self._theta[row:end] = torch.from_numpy(block.theta[due])
+                theta = torch.from_numpy(block.theta[due])
+                self._theta[row:end] = theta if self._keep is None else theta[:, self._keep]
             epochs = [block.epoch(i) for i in due.tolist()]
             numbers = map(marks.get, due.tolist())
             self._steps += zip(steps[due].tolist(), epochs, block.lr[due].tolist(), numbers, strict=True)

@@ -52,7 +52,8 @@ class Schema:
     """The columns of a fit in order, and how each becomes one or several features.
 
     `ones` are the positions (from 0, among all feature columns) of columns of ones that were taken out: an
-    array given for prediction may hold them still. `intercept`: each category leaves its first level out.
+    array given for prediction may hold them still. `label_kind`: what the classes were in the table, "text",
+    "boolean", "integer" or "number"; `labels` gives them back as that. `intercept`: each category leaves its first level out.
     """
 
     columns: tuple[Column, ...]
@@ -60,11 +61,23 @@ class Schema:
     classes: tuple[str, ...] | None = None
     intercept: bool = True
     ones: tuple[int, ...] = ()
+    label_kind: str = "text"
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the features, in the order of the columns of `encode`."""
         return tuple(feature for column in self.columns for feature in column.features(self.intercept))
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The classes `[k]` as they were in the table: text (dtype object), bool, int64 or float64."""
+        names = self.classes or ()
+        if self.label_kind == "boolean":
+            return np.array([name == "True" for name in names])
+        if self.label_kind in ("integer", "number"):
+            numbers = np.array([float(name) for name in names])
+            return numbers.astype(np.int64) if self.label_kind == "integer" else numbers
+        return np.array(names, dtype=object)
 
     def encode(self, table: object) -> np.ndarray:
         """The features of new rows.
@@ -130,7 +143,7 @@ class Schema:
             columns.append(entry)
         plain: dict = {"targets": list(self.targets), "intercept": self.intercept, "ones": list(self.ones)}
         if self.classes is not None:
-            plain["classes"] = list(self.classes)
+            plain |= {"classes": list(self.classes), "label_kind": self.label_kind}
         return plain | {"columns": columns}
 
     @classmethod
@@ -147,6 +160,7 @@ class Schema:
             classes,
             plain.get("intercept", True),
             tuple(plain.get("ones", ())),
+            plain.get("label_kind", "text"),
         )
 
     def _by_position(self, table: pa.Table) -> pa.Table:

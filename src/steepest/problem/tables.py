@@ -30,7 +30,7 @@ from steepest.problem.schema import (
     learn,
     text_of,
 )
-from steepest.problem.targets import class_codes, class_factors, is_classes, target_numbers, target_of
+from steepest.problem.targets import class_codes, class_factors, is_classes, label_kind, target_numbers, target_of
 from steepest.problem.wording import counted, listed, option, quoted
 
 __all__ = ["Column", "Dataset", "Schema", "prepare", "read"]
@@ -168,7 +168,8 @@ def prepare(
 
     if missing == "mean":
         learned = [_with_fill(column, feature_table, train_rows, origin, notes) for column in learned]
-    schema = Schema(tuple(learned), targets, classes, intercept, positions)
+    kind = label_kind(target_table.column(0).type) if classes is not None else "text"
+    schema = Schema(tuple(learned), targets, classes, intercept, positions, kind)
     _note_categories(schema, notes)
     _check_names(schema, targets)
     if class_weight is not None:
@@ -342,4 +343,4 @@ def _warn(train: Dataset, intercept: bool) -> None:
             "of all answers the least-norm one is meant"
         )
     for text in found:
-        warnings.warn(text, SteepestWarning, stacklevel=3)
+        warnings.warn(text, SteepestWarning, stacklevel=6)

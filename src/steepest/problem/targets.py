@@ -107,6 +107,15 @@ def class_codes(targets: pa.Table, origin: Origin) -> tuple[tuple[str, ...], np.
     return labels, codes.astype(np.int64)
 
 
+def label_kind(kind: pa.DataType) -> str:
+    """What the labels of a column are: "boolean", "integer", "number" or "text"."""
+    if pa.types.is_boolean(kind):
+        return "boolean"
+    if pa.types.is_integer(kind):
+        return "integer"
+    return "number" if is_number(kind) else "text"
+
+
 def class_factors(class_weight: object, classes: tuple[str, ...] | None, codes: np.ndarray) -> np.ndarray:
     """The factor of each class, [k]; counts are of the training rows."""
     if classes is None:
