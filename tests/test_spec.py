@@ -122,7 +122,7 @@ BAD = [
     ({"seed": -1}, "seed=-1: it must be a whole number from 0 to 2^64 - 1."),
     (
         {"record": 1},
-        "record=1: it must be a whole number of at least 2 (the most rows that the trace keeps).",
+        "record=1: it must be a whole number of at least 2 (the most rows that the trace keeps), or names of parameters.",
     ),
     ({"shuffle": "maybe"}, "shuffle='maybe': input should be 'rows', 'draws', 'blocks' or 'none'."),
     ({"dtype": "float16"}, "dtype='float16': input should be 'float32' or 'float64'."),

@@ -76,7 +76,8 @@ def fit(
         penalty: `l1:A`, `l2:A`, `elastic:A,B`, in user units; intercepts are free.
         optimizer: `auto`, `sgd`, `momentum:0.9`, `nesterov:0.9`, `adagrad`, `rmsprop`, `adam`, `adamw`, a `torch.optim`
             class or a Rule.
-        lr: learning rate; "auto" is safe at any batch size. A number is a rate in user units.
+        lr: learning rate; "auto" is safe at any batch size on the linear family, and 0.01 for a module.
+            A number is a rate in user units.
         schedule: `constant`, `inverse`, `step:N,F`, `cosine`, `warmup:N`, or a callable (step, epoch) → factor.
         clip: longest gradient let through.
         batch_size, shuffle: "full" or rows a batch; `rows`, `draws`, `blocks`, `none` (see `problem/batches.py`).

@@ -30,6 +30,7 @@ from steepest.descent.objective import (
     LinearObjective,
     ModuleObjective,
     Objective,
+    evaluating,
     parameter_names,
 )
 from steepest.descent.schedules import Schedule, schedule
@@ -178,6 +179,8 @@ def _plan_linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | N
     labels = data.classes if isinstance(loss, losses.CrossEntropy) else data.targets
     names = parameter_names(terms.names, problem.outputs, labels or ())
     start = models.start(spec.init, names, spec.seed)
+    if given is not None:
+        raise SpecError("batches= is for modules, which take their data from it; the linear family holds its rows.")
     full = spec.batch_size == "full" or spec.batch_size >= data.rows
     dtype = getattr(torch, spec.dtype)
 
@@ -215,7 +218,9 @@ def _plan_linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | N
 
 def quasi_newton(parameters: Any) -> torch.optim.Optimizer:
     """L-BFGS with a line search, one iteration a step: what `auto` takes for a loss that it knows nothing about."""
-    return torch.optim.LBFGS(parameters, max_iter=1, line_search_fn="strong_wolfe")
+    return torch.optim.LBFGS(
+        parameters, max_iter=1, max_eval=25, tolerance_grad=0.0, tolerance_change=0.0, line_search_fn="strong_wolfe"
+    )
 
 
 def _frame(spec: Spec, problem: LinearProblem) -> frames.Coordinates | None:
@@ -401,6 +406,20 @@ def _tried_rate(
     return each[int(torch.where(torch.isfinite(ends), ends, torch.inf).argmin())]
 
 
+def _try_once(module: nn.Module, x: Tensor, loss: Loss, outputs: int) -> None:
+    """SpecError if the module does not take the table's columns, or tells fewer classes apart than there are."""
+    try:
+        with evaluating(module), torch.no_grad():
+            found = module(x[:2])
+    except (RuntimeError, ValueError, TypeError) as error:
+        why = str(error).splitlines()[0]
+        raise SpecError(f"The model does not take x of shape {list(x.shape)}: {why}.") from None
+    if isinstance(loss, losses.CrossEntropy) and isinstance(found, Tensor) and found.shape[-1] < outputs:
+        raise SpecError(
+            f"The model gives {found.shape[-1]} outputs for {outputs} classes; its last layer needs {outputs}."
+        )
+
+
 def _plan_module(
     spec: Spec,
     data: Dataset,
@@ -415,6 +434,7 @@ def _plan_module(
     module = module.to(device=spec.device, dtype=dtype)
     x = torch.as_tensor(data.x, dtype=dtype, device=spec.device)
     y = target.to(spec.device) if isinstance(loss, losses.CrossEntropy) else target.to(spec.device, dtype)
+    _try_once(module, x, loss, outputs)
     precondition = spec.precondition
     if precondition == "auto":
         precondition = "standardize" if spec.lr == "auto" and x.ndim == 2 else "none"

@@ -39,6 +39,12 @@ CLOSED_KINKED = 1e-5
 """The same for losses with a kink."""
 
 
+NO_COEFFICIENTS = (
+    "There is no exact answer to compare with: the columns are so nearly collinear that rounding its coefficients to "
+    "float64 already moves the loss by more than the loss itself. Use a lower degree or fewer columns."
+)
+
+
 @dataclass(frozen=True)
 class Scores:
     """What is known about a fit from its data. exact is None where no exact answer exists for its model and loss.
@@ -326,6 +332,10 @@ def _scores(fit: Fit) -> Scores:
         objective = _objective_at(problem, fit.theta)
         if exact.theta is not None:
             best, rounding = _objective_at(problem, exact.theta), _rounding(problem, exact.theta)
+            start = float(fit.trace.objective[0])
+            if rounding > max(best, objective, 1e-9 * start) or best > start * (1 + 1e-6):
+                exact = replace(exact, theta=None, loss=float("nan"), note=NO_COEFFICIENTS)
+                best, rounding = None, 0.0
         elif np.isfinite(exact.objective):
             best = exact.objective
         loss = _objective_at(replace(problem, penalty=losses.Penalty()), fit.theta)
@@ -370,19 +380,23 @@ def _mean_loss(fit: Fit, rows: Dataset) -> float:
 
 
 def _metrics(fit: Fit, rows: Dataset) -> dict[str, float]:
-    """R², MAE and RMSE (averaged over targets), or accuracy, error rate and AUC (one class against the rest)."""
-    prediction = fit._predict_columns(rows.x, fit.theta)
+    """R², MAE and RMSE (averaged over targets), or accuracy, error rate and AUC (one class against the rest).
+
+    Rows count by their weights, as in the loss.
+    """
+    prediction, weights = fit._predict_columns(rows.x, fit.theta), rows.weights
     if rows.classes is None:
         residual = rows.y - prediction
-        spread = ((rows.y - rows.y.mean(0)) ** 2).sum(0)
-        share = (residual**2).sum(0) / np.where(spread > 0, spread, np.nan)
+        centre = np.average(rows.y, axis=0, weights=weights)
+        spread = np.average((rows.y - centre) ** 2, axis=0, weights=weights)
+        square = np.average(residual**2, axis=0, weights=weights)
         return {
-            "r2": float(np.mean(1.0 - share)),
-            "mae": float(np.abs(residual).mean()),
-            "rmse": float(np.sqrt((residual**2).mean())),
+            "r2": float(np.mean(1.0 - square / np.where(spread > 0, spread, np.nan))),
+            "mae": float(np.mean(np.average(np.abs(residual), axis=0, weights=weights))),
+            "rmse": float(np.sqrt(np.mean(square))),
         }
     codes = prediction.argmax(-1) if prediction.ndim == 2 else (prediction > 0).astype(int)
-    accuracy = float((codes == rows.y).mean())
+    accuracy = float(np.average(codes == rows.y, weights=weights))
     found = {"accuracy": accuracy, "error_rate": 1.0 - accuracy}
     present = np.unique(rows.y)
     if len(present) == len(rows.classes):
@@ -391,7 +405,7 @@ def _metrics(fit: Fit, rows: Dataset) -> dict[str, float]:
         shares = probabilities(prediction)
         score = shares[:, 1] if len(rows.classes) == 2 else shares
         if np.isfinite(score).all():
-            found["auc"] = float(roc_auc_score(rows.y, score, multi_class="ovr"))
+            found["auc"] = float(roc_auc_score(rows.y, score, multi_class="ovr", sample_weight=weights))
     return found
 
 

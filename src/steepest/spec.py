@@ -176,6 +176,8 @@ class Spec(BaseModel):
                 raise SpecError(f"loss={self.loss!r}: the quantile must lie between 0 and 1, as in quantile:0.9.")
         if min(call(self.penalty, PENALTIES, "penalty")[1], default=0.0) < 0:
             raise SpecError(f"penalty={self.penalty!r}: a penalty's weight must not be negative.")
+        if max(call(self.penalty, PENALTIES, "penalty")[1], default=0.0) > 1e100:
+            raise SpecError(f"penalty={self.penalty!r}: a penalty's weight must be at most 1e100.")
         if isinstance(self.optimizer, str) and not _is_path(self.optimizer, OPTIMIZERS):
             name, numbers = call(self.optimizer, OPTIMIZERS, "optimizer")
             if not all(0 <= number < 1 for number in numbers):

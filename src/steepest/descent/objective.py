@@ -371,6 +371,10 @@ class FunctionObjective(Objective):
         with torch.enable_grad():
             free = theta.detach().view(self.shape).requires_grad_()
             value = self.function(free)
+            if not isinstance(value, Tensor):
+                raise SpecError(
+                    f"The function of θ returns a {type(value).__name__}; autograd needs a tensor made from θ."
+                )
             if value.numel() != 1:
                 raise SpecError(f"The function of θ returns {tuple(value.shape)} values; a descent needs one number.")
             grad = torch.autograd.grad(value.reshape(()), free)[0]

@@ -61,6 +61,8 @@ def as_array(source: object) -> np.ndarray:
         DataError: rows of different lengths, or something that holds no rows at all.
     """
     if hasattr(source, "detach") and hasattr(source, "cpu"):
+        if str(getattr(source, "layout", "torch.strided")) != "torch.strided":
+            raise DataError("a sparse tensor is no table here: give it as x.to_dense()")
         tensor = source.detach().cpu()
         return (tensor.double() if tensor.is_floating_point() else tensor).numpy()
     if isinstance(source, (str, bytes)) or not (hasattr(source, "__array__") or isinstance(source, Sequence)):

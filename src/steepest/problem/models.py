@@ -72,7 +72,10 @@ def module(model: Any, inputs: int, outputs: int, seed: int) -> nn.Module | None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         takes = [p for p in inspect.signature(factory).parameters.values() if p.default is p.empty]
-        made = factory(inputs, outputs) if len(takes) == 2 else factory()
+        try:
+            made = factory(inputs, outputs) if len(takes) == 2 else factory()
+        except Exception as error:  # it is the user's own code: whatever it raises is told, not thrown
+            raise SpecError(f"model={model!r} failed: {type(error).__name__}: {error}.") from error
     if not isinstance(made, nn.Module):
         raise SpecError(f"model={model!r} made a {type(made).__name__}, not an nn.Module.")
     return made
@@ -121,7 +124,9 @@ def start(init: Any, names: tuple[str, ...], seed: int) -> np.ndarray | None:
         given = np.asarray(init, dtype=np.float64).ravel()
     except (TypeError, ValueError):
         raise SpecError(f"init={init!r} is neither numbers, a name (zeros, normal, uniform:LO:HI) nor a Fit.") from None
-    if given.size != count or not np.isfinite(given).all():
+    if not np.isfinite(given).all():
+        raise SpecError(f"init= holds {given[~np.isfinite(given)][0]}; a start must be finite numbers.")
+    if given.size != count:
         raise SpecError(f"init= has {given.size} numbers, and there are {count} parameters: {', '.join(names[:12])}.")
     return given
 
