@@ -343,4 +343,4 @@ def _warn(train: Dataset, intercept: bool) -> None:
             "of all answers the least-norm one is meant"
         )
     for text in found:
-        warnings.warn(text, SteepestWarning, stacklevel=6)
+        warnings.warn(text, SteepestWarning, stacklevel=5)  # the line that called fit()
