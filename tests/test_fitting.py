@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from scipy.optimize import approx_fprime, minimize
+from scipy.optimize import approx_fprime, minimize, minimize_scalar
+from scipy.special import huber
 from sklearn import metrics
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -579,3 +580,13 @@ def _fails() -> torch.nn.Module:
 def test_what_cannot_work_is_explained_before_the_descent(settings, words):
     with pytest.raises(st.SpecError, match=re.escape(words)):
         st.fit([0.0, 1.0, 2.0], [1.0, 2.0, 4.0], **settings)
+
+
+def test_huber_arrives_where_every_residual_lies_far_outside_its_width():
+    y = np.array(
+        [-132104.9, 640422.7, 104900.1, -535669.4, 361595.1, 1304000.0, 947081.0, -703735.2, -1265421.5, -623274.5]
+    )
+    fit = st.fit(np.zeros((10, 1)), y, loss="huber:1")
+    best = minimize_scalar(lambda c: huber(1.0, y - c).mean(), bounds=(y.min(), y.max()), method="bounded")
+    assert fit.loss <= best.fun * (1 + 1e-12)
+    assert fit.relative_gap <= 1e-10

@@ -79,7 +79,7 @@ class Watcher:
         keep = self.chosen if made.to_user is None else []
         self.recorder = Recorder(len(made.objective.theta), made.objective.theta, rows, keep)
         # without a tolerance of the user's, only a full batch that no longer changes at all ends a descent early
-        idle = made.full_batch and spec.tol is None and not hasattr(made.rule, "arrived")
+        idle = made.full_batch and spec.tol is None and made.rule.arrived is None
         scale = None if made.problem is None else _scale(made.problem)
         self.stopper = Stopper(0.0 if idle else spec.tol, 5 if idle else spec.patience, scale)
         self.test = None if test is None else _scorer(spec, made, test)
@@ -197,7 +197,7 @@ class Watcher:
         found = self.stopper.look(value)
         if found is Status.DIVERGED:
             return Ending(found)
-        if getattr(self.plan.rule, "arrived", False):
+        if self.plan.rule.arrived:
             return Ending(Status.CONVERGED)
         if self.validation is not None and step.t > 0:
             found = self.stopper.validate(float(self.validation(step.theta)), step.epoch)

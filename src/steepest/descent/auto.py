@@ -87,8 +87,8 @@ class CurvatureSteps(Rule):
         value = self._value(theta, delta)
         floor = max(abs(value), 1e-12 * first) * torch.finfo(theta.dtype).eps
 
-        # what each direction's curvature is without the data's shape
-        flat = torch.full_like(g, float(curvature.abs().mean()))
+        # what each direction's curvature is without the data's shape; huber has none where all residuals lie outside
+        flat = torch.full_like(g, float(curvature.abs().mean()) or self.problem.loss.bound or 1.0)
         unit = torch.maximum(flat, hessian.diagonal())
         root = None if self.thresholds is None else self._root(hessian, curvature)
         d, zeros = self._direction(theta, g, hessian, root)
@@ -261,7 +261,7 @@ def _rounding(loss: Any) -> _RoundedKink | _WiderHuber | None:
 def _solve(hessian: Tensor, right: Tensor) -> Tensor:
     """H⁻¹·right by Cholesky, with as little added to the diagonal as it takes."""
     size = hessian.diagonal()
-    size = torch.where(size > 0, size, size.max().clamp(min=1e-300))
+    size = torch.where(size > 0, size, size.max() if bool((size > 0).any()) else torch.ones_like(size))
     ridge = 0.0
     for _ in range(40):
         factor, failed = torch.linalg.cholesky_ex(hessian + torch.diag(ridge * size))

@@ -73,12 +73,9 @@ class _PenaltyTerm:
     def __init__(self, penalty: Penalty, mask: Tensor, matrix: Tensor | None = None, offset: Tensor | None = None):
         self.l1, self.l2, self.mask, self.matrix, self.offset = penalty.l1, penalty.l2, mask, matrix, offset
         self.thresholds, self.shift = self.l1 * mask, offset
-        if matrix is not None and self.l1:  # diagonal but for the intercept's row, or there is no proximal step
-            scales = (
-                mask * matrix.diagonal().repeat(mask.numel() // matrix.shape[0])
-                if matrix.shape[0] == matrix.shape[1]
-                else 0 * mask
-            )
+        if self.l1 and matrix is not None and matrix.shape[0] == matrix.shape[1]:
+            # diagonal but for the intercept's row: no other coordinates have a proximal step
+            scales = mask * matrix.diagonal().repeat(mask.numel() // matrix.shape[0])
             self.thresholds = self.l1 * scales
             if offset is not None:
                 self.shift = torch.where(scales > 0, offset / torch.where(scales > 0, scales, 1.0), 0.0)

@@ -44,6 +44,9 @@ class Rule(ABC):
     handles_penalty: bool = False
     """Whether the rule takes care of a penalty's kink itself."""
 
+    arrived: bool | None = None
+    """Whether the descent is at its end, for a rule that can tell; None for the others."""
+
     @abstractmethod
     def start(self, theta: Tensor) -> Memory:
         """The memory before the first step."""

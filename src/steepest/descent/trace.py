@@ -78,14 +78,15 @@ class Trace:
 
 
 class Recorder:
-    """Keeps steps without synchronising: values stay on their device until `trace()` is called."""
+    """Keeps steps without synchronising: values stay on their device until `trace()` is called.
+
+    keep: which entries of θ to record; none named means all of them, if they fit into the budget.
+    """
 
     def __init__(self, parameters: int, like: Tensor, rows: int = 10_000, keep: Sequence[int] = ()):
         with_theta = BUDGET // (max(parameters, 1) * like.element_size()) >= LEAST_ROWS
-        width = parameters if with_theta else 0
-        self._keep = torch.tensor(keep, device=like.device) if len(keep) else None
-        if self._keep is not None:
-            width = len(keep)
+        width = len(keep) or (parameters if with_theta else 0)
+        self._keep = torch.tensor(keep, device=like.device) if keep else None
         self.capacity = int(max(2, min(rows, BUDGET // (max(width, 1) * like.element_size()))))
         self.stride = self.marked_stride = 1
         self._marked = 0
