@@ -119,9 +119,12 @@ class LinearObjective(Objective):
         dtype: torch.dtype = torch.float64,
         device: str = "cpu",
     ):
+        numbers = torch.empty(0, dtype=dtype).numpy().dtype
+
         def tensor(array: np.ndarray) -> Tensor:
-            kind = None if array.dtype == np.int64 else dtype
-            return torch.as_tensor(np.require(array, requirements="W"), dtype=kind, device=device)
+            # converted by NumPy, which asks for large pages of memory: rows in random order are read far sooner there
+            kind = array.dtype if array.dtype == np.int64 else numbers
+            return torch.as_tensor(np.require(array, kind, "W"), device=device)
 
         basis = problem.design if coordinates is None else coordinates.basis
         first = np.zeros(problem.parameters) if start is None else np.asarray(start, dtype=np.float64)

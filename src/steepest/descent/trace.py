@@ -89,17 +89,18 @@ class Recorder:
         self._keep = torch.tensor(keep, device=like.device) if keep else None
         self.capacity = int(max(2, min(rows, BUDGET // (max(width, 1) * like.element_size()))))
         self.stride = self.marked_stride = 1
-        self._marked = 0
-        self._steps: list[tuple[int, int, Any, int | None]] = []
+        self._marked = self._rows = 0
         self._room(like, min(self.capacity, 256), width)
 
     def _room(self, like: Tensor, rows: int, width: int) -> None:
+        self._steps = np.zeros((rows, 3), dtype=np.int64)  # step, epoch, number of the full objective (0: without)
+        self._rates = np.zeros(rows)
         self._numbers = torch.full((rows, 4), nan, dtype=like.dtype, device=like.device)
         self._theta = torch.empty((rows, width), dtype=like.dtype, device=like.device)
 
     def add(self, step: Step, objective: Any = None, test_loss: Any = None, last: bool = False) -> None:
         """Keep a step, if its turn has come or it carries the full objective; the last one in any case."""
-        mark = None
+        mark = 0
         if (
             objective is not None
             and step.batch is not None
@@ -108,13 +109,12 @@ class Recorder:
             self._marked = mark = self._marked + 1
         if not (last or self._due(step.t, mark)):
             return
-        if len(self._steps) == self.capacity:
+        if self._rows == self.capacity:
             self._thin()
             if not (last or self._due(step.t, mark)):
                 return
-        row = len(self._steps)
-        if row == self._numbers.shape[0]:
-            self._grow()
+        self._grow(self._rows + 1)
+        row = self._rows
         numbers = self._numbers[row]
         numbers[0] = step.loss
         if objective is not None:
@@ -124,93 +124,95 @@ class Recorder:
             numbers[3] = test_loss
         if self._theta.shape[1]:
             self._theta[row] = step.theta if self._keep is None else step.theta[self._keep]
-        self._steps.append((step.t, step.epoch, step.lr, mark))
+        self._steps[row] = step.t, step.epoch, mark
+        self._rates[row] = step.lr
+        self._rows += 1
 
     def add_block(
         self, block: Block, objective: np.ndarray, test_loss: np.ndarray, count: int, last: bool = False
     ) -> None:
         """The first `count` steps of a block, as `add` keeps them; objective and test_loss `[T]` are NaN if unknown."""
-        marks: dict[int, int] = {}
+        marks = np.zeros(count, dtype=np.int64)
         if not block.whole:
-            ends = ([0] if block.batch.index == 0 else []) + ([count - 1] if last else [])
-            for i in dict.fromkeys(ends):
+            for i in dict.fromkeys(([0] if block.batch.index == 0 else []) + ([count - 1] if last else [])):
                 self._marked = marks[i] = self._marked + 1
-        steps = np.arange(block.t, block.t + count)
+        steps, epochs = np.arange(block.t, block.t + count), block.epochs
         start = 0
         while start < count:
-            kept = steps % self.stride == 0
-            for i, mark in marks.items():
-                kept[i] |= self._due(block.t + i, mark)
+            kept = self._due(steps, marks)
             kept[-1] |= last
             due = start + np.flatnonzero(kept[start:])
             if not due.size:
                 return
-            if len(self._steps) == self.capacity:
+            if self._rows == self.capacity:
                 self._thin()
                 start = int(due[0])
                 continue
-            due = due[: self.capacity - len(self._steps)]
-            row, end = len(self._steps), len(self._steps) + len(due)
-            while end > self._numbers.shape[0]:
-                self._grow()
+            due = due[: self.capacity - self._rows]
+            row, end = self._rows, self._rows + len(due)
+            self._grow(end)
             for place, column in enumerate((block.loss, objective, block.grad_norm, test_loss)):
-                self._numbers[row:end, place] = torch.from_numpy(column[due])
+                self._numbers.numpy()[row:end, place] = column[due]
             if self._theta.shape[1]:
-                theta = torch.from_numpy(block.theta[due])
-                self._theta[row:end] = theta if self._keep is None else theta[:, self._keep]
-            epochs = [block.epoch(i) for i in due.tolist()]
-            numbers = map(marks.get, due.tolist())
-            self._steps += zip(steps[due].tolist(), epochs, block.lr[due].tolist(), numbers, strict=True)
-            start = int(due[-1]) + 1
+                theta = block.theta[due]
+                self._theta.numpy()[row:end] = theta if self._keep is None else theta[:, self._keep.numpy()]
+            self._steps[row:end] = np.stack([steps[due], epochs[due], marks[due]], 1)
+            self._rates[row:end] = block.lr[due]
+            self._rows, start = end, int(due[-1]) + 1
 
-    def _due(self, t: int, mark: int | None) -> bool:
-        """Whether step t is among those kept; `mark` counts the evaluations of the full objective."""
-        return t % self.stride == 0 or (mark is not None and mark % self.marked_stride == 0)
+    def _due(self, t: Any, mark: Any) -> Any:
+        """Whether step t is among those kept, elementwise; `mark` counts the evaluations of the full objective."""
+        return (t % self.stride == 0) | ((mark > 0) & (mark % self.marked_stride == 0))
 
-    def _grow(self) -> None:
-        rows = min(2 * self._numbers.shape[0], self.capacity)
-        numbers, theta = self._numbers, self._theta
-        self._room(theta, rows, theta.shape[1])
-        self._numbers[: len(numbers)] = numbers
-        self._theta[: len(theta)] = theta
+    def _grow(self, rows: int) -> None:
+        """Room for `rows` rows."""
+        if rows <= len(self._rates):
+            return
+        steps, rates, numbers, theta = self._steps, self._rates, self._numbers, self._theta
+        self._room(theta, min(max(rows, 2 * len(rates)), self.capacity), theta.shape[1])
+        known = len(rates)
+        self._steps[:known], self._rates[:known] = steps, rates
+        self._numbers[:known], self._theta[:known] = numbers, theta
 
     def _thin(self) -> None:
         """Drop every other row; rows with the full objective go only once they fill more than half of the room."""
-        keep = list(range(len(self._steps)))
+        keep = np.arange(self._rows)
         while len(keep) == self.capacity:
             self.stride *= 2
-            if 2 * sum(self._steps[i][3] is not None for i in keep) > self.capacity:
+            if 2 * np.count_nonzero(self._steps[keep, 2]) > self.capacity:
                 self.marked_stride *= 2
-            keep = [i for i in keep if self._due(self._steps[i][0], self._steps[i][3])]
-        index = torch.tensor(keep, device=self._numbers.device)
-        numbers, theta = self._numbers[index], self._theta[index]
+            keep = keep[self._due(self._steps[keep, 0], self._steps[keep, 2])]
+        numbers, theta = _chosen(self._numbers, keep), _chosen(self._theta, keep)
         self._numbers.fill_(nan)
-        self._numbers[: len(keep)] = numbers
-        self._theta[: len(keep)] = theta
-        self._steps = [self._steps[i] for i in keep]
-
-    def losses(self, since: int) -> tuple[list[int], np.ndarray]:
-        """Steps and losses of the rows kept from row `since` on (this synchronises)."""
-        return [entry[0] for entry in self._steps[since:]], self._numbers[since : len(self._steps), 0].cpu().numpy()
+        self._rows = len(keep)
+        self._numbers[: self._rows], self._theta[: self._rows] = numbers, theta
+        self._steps[: self._rows], self._rates[: self._rows] = self._steps[keep], self._rates[keep]
 
     def __len__(self) -> int:
-        return len(self._steps)
+        return self._rows
 
     def trace(self, names: Sequence[str], to_user: Callable[[np.ndarray], np.ndarray] | None = None) -> Trace:
         """Everything kept, θ turned into user units."""
-        rows = len(self._steps)
+        rows = self._rows
         numbers = self._numbers[:rows].to("cpu", torch.float64).numpy().copy()
         theta = self._theta[:rows].to("cpu", torch.float64).numpy().copy()
         if theta.shape[1] and to_user is not None:
             theta = to_user(theta)
         return Trace(
             names=tuple(names) if theta.shape[1] else (),
-            step=np.array([entry[0] for entry in self._steps], dtype=np.int64),
-            epoch=np.array([entry[1] for entry in self._steps], dtype=np.int64),
-            lr=np.array([float(entry[2]) for entry in self._steps]),
+            step=self._steps[:rows, 0].copy(),
+            epoch=self._steps[:rows, 1].copy(),
+            lr=self._rates[:rows].copy(),
             loss=numbers[:, 0],
             objective=numbers[:, 1],
             grad_norm=numbers[:, 2],
             test_loss=numbers[:, 3],
             theta=theta,
         )
+
+
+def _chosen(tensor: Tensor, rows: np.ndarray) -> Tensor:
+    """Some rows of a tensor; by NumPy where it can be, since PyTorch would wake all its threads for them."""
+    if tensor.device.type == "cpu":
+        return torch.from_numpy(tensor.numpy()[rows])
+    return tensor[torch.from_numpy(rows).to(tensor.device)]
