@@ -25,6 +25,7 @@ FLOORS = [
     "truth",
     "planning",
     "watching",
+    "watching_blocks",
     "result",
     "fitting",
     "store",

@@ -12,21 +12,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
+from steepest.descent import fused
+from steepest.descent.loop import descend
 from steepest.descent.stopping import Status
+from steepest.descent.sweep import Blocks
+from steepest.descent.trace import Recorder
 from steepest.errors import DataError, SpecError
-from steepest.planning import plan, wants_classes
+from steepest.planning import Plan, plan, wants_classes
 from steepest.problem.tables import Dataset, prepare
 from steepest.result import Fit
 from steepest.spec import Spec
-from steepest.watching import Progress, Watcher, held_out, last_finite, steps_of, why_diverged
+from steepest.watching import Ending, Progress, Watcher, held_out, last_finite, trace_of, why_diverged
+from steepest.watching_blocks import BlockWatcher, Ended, Limits, by_run
 
 __all__ = ["Fit", "fit", "run"]
+
+NO_BOUND = 2**62
+"""Bytes that a single trace may take beside its own `BUDGET`: no further limit."""
 
 
 def fit(
@@ -170,16 +178,90 @@ def run(
     if spec.validation is not None:
         train, validation = held_out(train, spec.validation, spec.seed)
     made = plan(spec, train, batches)
-    watcher = Watcher(spec, made, test, validation)
+    if len(train.x) < len(whole.x):
+        notes = (*notes, held_out_note(whole.rows - train.rows))
     began = time.perf_counter()
-    engine, steps = steps_of(spec, made, batches is None)
-    ending, last = watcher.drain(steps, progress)
-    seconds = time.perf_counter() - began
-    trace = watcher.trace()
-    theta = last if made.to_user is None else made.to_user(last)
+    if batches is None and fused.can_run(made.objective, made.rule) and _pays(spec, made):
+        engine, done = "fused", _compiled(spec, made, test, validation, progress)
+    else:
+        engine, done = "loop", _looped(spec, made, test, validation, progress)
+    return finished(spec, made, done, engine, time.perf_counter() - began, train, test, notes)
+
+
+def held_out_note(rows: int) -> str:
+    """What is to be said about rows held out to stop by."""
+    return f"{rows:,} rows were held out to stop by."
+
+
+def _pays(spec: Spec, made: Plan) -> bool:
+    return fused.pays(made.objective, _size(spec, made), made.epochs, spec.max_steps)
+
+
+def _size(spec: Spec, made: Plan) -> int | None:
+    return None if made.full_batch else int(spec.batch_size)
+
+
+def _looped(
+    spec: Spec, made: Plan, test: Dataset | None, validation: Dataset | None, progress: Progress | None
+) -> Done:
+    watcher = Watcher(spec, made, test, validation)
+    steps = descend(made.objective, made.rule, iter(made.batches), lr=made.lr, schedule=made.schedule)
+    ending, theta = watcher.drain(steps, progress)
+    return Done(ending, theta, watcher.steps, watcher.epochs, watcher.recorder)
+
+
+def _compiled(
+    spec: Spec, made: Plan, test: Dataset | None, validation: Dataset | None, progress: Progress | None
+) -> Done:
+    size = _size(spec, made)
+    per_epoch = 1 if size is None else -(-made.objective.rows // size)
+    each = [(spec.tol, spec.patience, made.epochs, spec.max_steps)]
+    limits = Limits.of(each, per_epoch, made.full_batch)
+    watcher = BlockWatcher(spec, made, limits, made.objective, test, validation, NO_BOUND)
+    blocks = fused.Fused(made.objective, made.rule).descend(
+        size, spec.shuffle, spec.seed, made.epochs, spec.max_steps, lr=made.lr, schedule=made.schedule
+    )
+
+    def after(block: Blocks) -> None:
+        if progress is not None:
+            progress(block.step(0, block.steps - 1), float(watcher.known[0]))
+
+    ended = watcher.drain((Blocks.one(b) if isinstance(b, fused.Block) else b for b in blocks), after)
+    return Done.of(*by_run(ended, 1)[0])
+
+
+@dataclass(frozen=True)
+class Done:
+    """The end of one descent: θ `[p]` in its own coordinates, and what was recorded on the way."""
+
+    ending: Ending
+    theta: np.ndarray
+    steps: int
+    epochs: int
+    recorder: Recorder
+
+    @classmethod
+    def of(cls, group: Ended, place: int) -> Done:
+        """One of the runs that ended together."""
+        return cls(group.endings[place], group.theta[place], group.steps, group.epochs, group.recorder.only(place))
+
+
+def finished(
+    spec: Spec,
+    made: Plan,
+    done: Done,
+    engine: str,
+    seconds: float,
+    train: Dataset,
+    test: Dataset | None,
+    notes: tuple[str, ...],
+) -> Fit:
+    """A descent that has ended, in user units."""
+    trace = trace_of(spec, made, done.recorder)
+    theta, ending = done.theta if made.to_user is None else made.to_user(done.theta), done.ending
     if ending.status is Status.DIVERGED:
         theta = last_finite(trace, theta)
-        ending = replace(ending, detail=why_diverged(spec, made, watcher, ending.detail))
+        ending = replace(ending, detail=why_diverged(spec, made, done.recorder, ending.detail))
     return Fit(
         spec=spec,
         schema=train.schema,
@@ -187,8 +269,8 @@ def run(
         theta=theta,
         trace=trace,
         ending=ending,
-        steps=watcher.steps,
-        epochs=watcher.epochs,
+        steps=done.steps,
+        epochs=done.epochs,
         seconds=seconds,
         rows=train.rows,
         test_rows=0 if test is None else test.rows,
@@ -198,8 +280,7 @@ def run(
         schedule=made.schedule_name,
         lr=made.lr,
         engine=engine,
-        notes=tuple(notes)
-        + (() if train is whole else (f"{whole.rows - train.rows:,} rows were held out to stop by.",)),
+        notes=tuple(notes),
         terms=made.terms,
         module=made.module,
         train=train,

@@ -13,6 +13,7 @@ smooth part of the penalty). A penalty's kink is left to the rule: `proximal(the
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -284,6 +285,11 @@ class ModuleObjective(Objective):
             if penalty.l1:
                 self.kinked, self.proximal = True, self._penalty.proximal
 
+    @property
+    def parameter_names(self) -> list[str]:
+        """The module's own names of its parameters, one for each of `views`."""
+        return [name for name, _ in self._parameters]
+
     def views(self, flat: Tensor) -> Sequence[Tensor]:
         return [part.view(shape) for part, shape in zip(flat.split(self._sizes), self._shapes, strict=True)]
 
@@ -310,12 +316,16 @@ class ModuleObjective(Objective):
     def value(self, theta: Tensor) -> Tensor:
         if self.x is None or self.y is None:
             raise FitError("This objective holds no rows of its own: its data come with the batches.")
-        names = [name for name, _ in self._parameters]
         with evaluating(self.module), torch.no_grad():
-            prediction = torch.func.functional_call(
-                self.module, dict(zip(names, self.views(theta), strict=True)), self.x
-            )
+            parameters = dict(zip(self.parameter_names, self.views(theta), strict=True))
+            prediction = torch.func.functional_call(self.module, parameters, self.x)
             return self._reduce(prediction, self.y, self.weights)
+
+    def on(self, x: Tensor, y: Tensor, weights: Tensor | None = None) -> ModuleObjective:
+        """The same module and memory on other rows, to be valued there."""
+        other = copy.copy(self)
+        other.x, other.y, other.weights = x, y, weights
+        return other
 
     def penalty(self, theta: Tensor) -> Tensor | float:
         return 0.0 if self._penalty is None else self._penalty.value(theta)
