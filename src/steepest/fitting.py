@@ -20,6 +20,7 @@ from torch import Tensor
 
 from steepest.descent import fused
 from steepest.descent.loop import descend
+from steepest.descent.objective import LinearObjective
 from steepest.descent.stopping import Status
 from steepest.descent.sweep import Blocks
 from steepest.descent.trace import Recorder
@@ -32,9 +33,6 @@ from steepest.watching import Ending, Progress, Watcher, held_out, last_finite, 
 from steepest.watching_blocks import BlockWatcher, Ended, Limits, by_run
 
 __all__ = ["Fit", "fit", "run"]
-
-NO_BOUND = 2**62
-"""Bytes that a single trace may take beside its own `BUDGET`: no further limit."""
 
 
 def fit(
@@ -119,16 +117,18 @@ def fit(
     row_weights = weights if not isinstance(weights, str) else None
     if row_weights is not None:
         settings["weights"] = None
-    spec = Spec.read({name: tuple(value) if _is_names(name, value) else value for name, value in settings.items()})
-    train, test, notes = _data(spec, x, y, weights)
+    spec = Spec.read({name: tuple(value) if is_names(name, value) else value for name, value in settings.items()})
+    train, test, notes = data_of(spec, x, y, weights)
     return run(spec, train, test, notes, batches, progress)
 
 
-def _is_names(name: str, value: Any) -> bool:
+def is_names(name: str, value: Any) -> bool:
+    """Whether a setting is given as several names, or could be."""
     return name in ("target", "columns", "drop", "record") and value is not None and not isinstance(value, (str, int))
 
 
-def _data(spec: Spec, x: Any, y: Any, weights: Any) -> tuple[Dataset, Dataset | None, tuple[str, ...]]:
+def data_of(spec: Spec, x: Any, y: Any, weights: Any) -> tuple[Dataset, Dataset | None, tuple[str, ...]]:
+    """The rows to fit, those held out, and what is to be said about them."""
     if x is None:
         raise SpecError("fit() needs data: fit(x, y), or fit(table, target='column').")
     options = {
@@ -171,8 +171,9 @@ def run(
     notes: tuple[str, ...] = (),
     batches: Iterable[Any] | None = None,
     progress: Progress | None = None,
+    budget: int | None = None,
 ) -> Fit:
-    """Descend as `spec` says, on rows that are ready."""
+    """Descend as `spec` says, on rows that are ready. budget: bytes for the trace, where that is less than usual."""
     whole = train
     validation = None
     if spec.validation is not None:
@@ -181,11 +182,18 @@ def run(
     if len(train.x) < len(whole.x):
         notes = (*notes, held_out_note(whole.rows - train.rows))
     began = time.perf_counter()
-    if batches is None and fused.can_run(made.objective, made.rule) and _pays(spec, made):
-        engine, done = "fused", _compiled(spec, made, test, validation, progress)
+    objective, size = made.objective, batch_size(spec, made)
+    compiled = batches is None and fused.can_run(objective, made.rule)
+    if compiled and fused.pays(objective, size, made.epochs, spec.max_steps):
+        engine, done = "fused", _compiled(spec, made, objective, size, test, validation, progress, budget)
     else:
-        engine, done = "loop", _looped(spec, made, test, validation, progress)
+        engine, done = "loop", _looped(spec, made, test, validation, progress, budget)
     return finished(spec, made, done, engine, time.perf_counter() - began, train, test, notes)
+
+
+def batch_size(spec: Spec, made: Plan) -> int | None:
+    """Rows a batch; None where every step sees all rows."""
+    return None if made.full_batch or isinstance(spec.batch_size, str) else spec.batch_size
 
 
 def held_out_note(rows: int) -> str:
@@ -193,32 +201,33 @@ def held_out_note(rows: int) -> str:
     return f"{rows:,} rows were held out to stop by."
 
 
-def _pays(spec: Spec, made: Plan) -> bool:
-    return fused.pays(made.objective, _size(spec, made), made.epochs, spec.max_steps)
-
-
-def _size(spec: Spec, made: Plan) -> int | None:
-    return None if made.full_batch else int(spec.batch_size)
-
-
 def _looped(
-    spec: Spec, made: Plan, test: Dataset | None, validation: Dataset | None, progress: Progress | None
+    spec: Spec,
+    made: Plan,
+    test: Dataset | None,
+    validation: Dataset | None,
+    progress: Progress | None,
+    budget: int | None,
 ) -> Done:
-    watcher = Watcher(spec, made, test, validation)
+    watcher = Watcher(spec, made, test, validation, budget)
     steps = descend(made.objective, made.rule, iter(made.batches), lr=made.lr, schedule=made.schedule)
     ending, theta = watcher.drain(steps, progress)
     return Done(ending, theta, watcher.steps, watcher.epochs, watcher.recorder)
 
 
 def _compiled(
-    spec: Spec, made: Plan, test: Dataset | None, validation: Dataset | None, progress: Progress | None
+    spec: Spec,
+    made: Plan,
+    objective: LinearObjective,
+    size: int | None,
+    test: Dataset | None,
+    validation: Dataset | None,
+    progress: Progress | None,
+    budget: int | None,
 ) -> Done:
-    size = _size(spec, made)
-    per_epoch = 1 if size is None else -(-made.objective.rows // size)
-    each = [(spec.tol, spec.patience, made.epochs, spec.max_steps)]
-    limits = Limits.of(each, per_epoch, made.full_batch)
-    watcher = BlockWatcher(spec, made, limits, made.objective, test, validation, NO_BOUND)
-    blocks = fused.Fused(made.objective, made.rule).descend(
+    limits = Limits.of([(spec.tol, spec.patience, made.epochs, spec.max_steps)], made.objective.rows, size)
+    watcher = BlockWatcher(spec, made, limits, objective, test, validation, budget)
+    blocks = fused.Fused(objective, made.rule).descend(
         size, spec.shuffle, spec.seed, made.epochs, spec.max_steps, lr=made.lr, schedule=made.schedule
     )
 

@@ -17,7 +17,7 @@ from steepest.descent.objective import LinearObjective, ModuleObjective, Objecti
 from steepest.descent.rules import SGD, Momentum
 from steepest.descent.stopping import Status, Stopper, interruptible
 from steepest.descent.sweep import Together
-from steepest.descent.trace import BUDGET, Recorder, Trace
+from steepest.descent.trace import Recorder, Trace
 from steepest.errors import DataError, FitError, SpecError
 from steepest.planning import Plan, innermost, linear_problem, steady_rate, targets
 from steepest.problem.tables import Dataset
@@ -60,9 +60,16 @@ def held_out(data: Dataset, fraction: float, seed: int) -> tuple[Dataset, Datase
 class Watcher:
     """Consumes the steps: records them, and says when to stop and why."""
 
-    def __init__(self, spec: Spec, made: Plan, test: Dataset | None, validation: Dataset | None):
+    def __init__(
+        self,
+        spec: Spec,
+        made: Plan,
+        test: Dataset | None,
+        validation: Dataset | None,
+        budget: int | None = None,
+    ):
         self.plan = made
-        self.recorder = recorder_of(spec, made)
+        self.recorder = recorder_of(spec, made, budget=budget)
         # without a tolerance of the user's, only a full batch that no longer changes at all ends a descent early
         idle = made.full_batch and spec.tol is None and made.rule.arrived is None
         tol, looks = (0.0, IDLE_LOOKS) if idle else (spec.tol, spec.patience)
@@ -132,7 +139,7 @@ class Watcher:
         return None
 
 
-def recorder_of(spec: Spec, made: Plan, runs: int | None = None, budget: int = BUDGET) -> Recorder:
+def recorder_of(spec: Spec, made: Plan, runs: int | None = None, budget: int | None = None) -> Recorder:
     """A recorder of what `record` asks for. SpecError if it names parameters that there are none of."""
     chosen = _chosen(spec, made)
     rows = spec.record if isinstance(spec.record, int) else RECORD

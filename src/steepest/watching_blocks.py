@@ -7,7 +7,7 @@ at in their order. A run that ends in the middle of a block takes its own rows a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -42,16 +42,18 @@ class Limits:
     every: np.ndarray
 
     @classmethod
-    def of(cls, each: Iterable[tuple[Any, Any, Any, Any]], per_epoch: int, idle: bool) -> Limits:
+    def of(cls, each: Iterable[tuple[Any, Any, Any, Any]], rows: int, size: int | None) -> Limits:
         """From (tol, patience, epochs, max_steps) of each run, None where there is none.
 
-        idle: whether a run without a tol ends where nothing changes at all.
+        rows and size: of the data and a batch; None is the full batch, with which a run that has no tol ends where
+        nothing changes at all.
         """
-        rows = []
+        per_epoch = 1 if size is None else -(-rows // size)
+        lines = []
         for tol, patience, epochs, most in each:
-            rest = idle and tol is None
+            rest = size is None and tol is None
             last = min(np.inf if epochs is None else epochs * per_epoch, np.inf if most is None else most)
-            rows.append((
+            lines.append((
                 0.0 if rest else np.nan if tol is None else tol,
                 IDLE_LOOKS if rest else patience or 0,
                 patience or 0,
@@ -59,11 +61,15 @@ class Limits:
                 last,
                 every_so_often(epochs, most),
             ))  # fmt: skip
-        columns = np.array(rows, dtype=np.float64).T
+        columns = np.array(lines, dtype=np.float64).T
         return cls(*columns)
 
     def __len__(self) -> int:
         return len(self.tol)
+
+    def take(self, which: np.ndarray) -> Limits:
+        """The same for other runs, by their places here."""
+        return Limits(*(getattr(self, entry.name)[which] for entry in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ class BlockWatcher:
         objective: Objective,
         test: Dataset | None,
         validation: Dataset | None,
-        budget: int,
+        budget: int | None,
     ):
         self.limits, self.objective = limits, objective
         self.alive = np.ones(len(limits), dtype=bool)
@@ -150,7 +156,7 @@ class BlockWatcher:
         """Which steps may tell something: a look that finds something, a run's last step, held-out rows to be scored."""
         first = block.steps if self.validation is not None else min(self.stopper.untold, block.steps)
         yield from range(first)
-        found = (self.stopper.eventful(objective) & self.alive[:, None]).any(0)
+        found: np.ndarray = np.any(self.stopper.eventful(objective) & self.alive[:, None], axis=0)
         found[left[self.alive & (left < block.steps)].astype(int)] = True
         if self.test is not None:
             epochs = block.batch.epoch + np.arange(block.steps)

@@ -276,6 +276,7 @@ class ModuleObjective(Objective):
             parameter.grad = grad
         self._pointers = [(p.data_ptr(), p.grad.data_ptr()) for _, p in named if p.grad is not None]
         self._owners = [module.get_submodule(name.rpartition(".")[0])._parameters for name, _ in named]
+        self._places = _places(module, [p for _, p in named])
         index = self.theta.device.index
         self._random = torch.default_generator if index is None else torch.cuda.default_generators[index]
         self._penalty = None
@@ -284,11 +285,6 @@ class ModuleObjective(Objective):
             self._penalty = _PenaltyTerm(penalty, mask.to(self.theta))
             if penalty.l1:
                 self.kinked, self.proximal = True, self._penalty.proximal
-
-    @property
-    def parameter_names(self) -> list[str]:
-        """The module's own names of its parameters, one for each of `views`."""
-        return [name for name, _ in self._parameters]
 
     def views(self, flat: Tensor) -> Sequence[Tensor]:
         return [part.view(shape) for part, shape in zip(flat.split(self._sizes), self._shapes, strict=True)]
@@ -317,9 +313,14 @@ class ModuleObjective(Objective):
         if self.x is None or self.y is None:
             raise FitError("This objective holds no rows of its own: its data come with the batches.")
         with evaluating(self.module), torch.no_grad():
-            parameters = dict(zip(self.parameter_names, self.views(theta), strict=True))
-            prediction = torch.func.functional_call(self.module, parameters, self.x)
+            prediction = self.predict(theta, self.x)
             return self._reduce(prediction, self.y, self.weights)
+
+    def predict(self, theta: Tensor, x: Tensor) -> Tensor:
+        """What the module gives at θ `[p]`, its own parameters left as they are."""
+        views = self.views(theta)
+        parameters = {name: views[place] for name, place in self._places.items()}
+        return torch.func.functional_call(self.module, parameters, (x,), tie_weights=False)
 
     def on(self, x: Tensor, y: Tensor, weights: Tensor | None = None) -> ModuleObjective:
         """The same module and memory on other rows, to be valued there."""
@@ -360,6 +361,22 @@ class ModuleObjective(Objective):
                     f"The parameter {name!r} is no longer a view into the descent's vector: something replaced its memory "
                     "or its gradient (.double(), load_state_dict(assign=True), zero_grad()). Do that before the fit."
                 )
+
+
+def _places(module: nn.Module, parameters: Sequence[nn.Parameter]) -> dict[str, int]:
+    """Every name under which a module keeps its parameters → which of them it is.
+
+    A parameter that two parts share has two names; a part that stands in two places is named once, since
+    `functional_call` would put back the wrong thing the second time.
+    """
+    number, seen, found = {id(p): place for place, p in enumerate(parameters)}, set(), {}
+    for name, parameter in module.named_parameters(remove_duplicate=False):
+        owner, _, own = name.rpartition(".")
+        slot = (id(module.get_submodule(owner)), own)
+        if id(parameter) in number and slot not in seen:
+            seen.add(slot)
+            found[name] = number[id(parameter)]
+    return found
 
 
 @final

@@ -138,9 +138,8 @@ class Together(Objective):
         return (each if weights is None else each * weights).mean()
 
     def _mean_of_module(self, theta: Tensor, x: Tensor, y: Tensor, weights: Tensor | None) -> Tensor:
-        parameters = dict(zip(self.one.parameter_names, self.one.views(theta), strict=True))  # pyrefly: ignore
-        prediction = torch.func.functional_call(self.one.module, parameters, (x,))  # pyrefly: ignore
-        each = self.loss.rows(matched(prediction, y, self.loss), y)
+        prediction = matched(self.one.predict(theta, x), y, self.loss)  # pyrefly: ignore
+        each = self.loss.rows(prediction, y)
         return (each if weights is None else each * weights).mean()
 
     def _evaluating(self) -> Any:

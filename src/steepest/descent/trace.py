@@ -88,7 +88,8 @@ class Recorder:
     kept depends on the step's number alone.
 
     keep: which entries of θ to record; none named means all of them, if they fit into the budget.
-    runs: how many runs there are; None is one, without an axis for it. budget: bytes for all of these together.
+    runs: how many runs there are; None is one, without an axis for it. budget: bytes for all of these
+    together, where that is less than each might take alone.
     """
 
     def __init__(
@@ -98,15 +99,15 @@ class Recorder:
         rows: int = 10_000,
         keep: Sequence[int] = (),
         runs: int | None = None,
-        budget: int = BUDGET,
+        budget: int | None = None,
     ):
         size = like.element_size()
         with_theta = BUDGET // (max(parameters, 1) * size) >= LEAST_ROWS
         width = len(keep) or (parameters if with_theta else 0)
         self._keep = torch.tensor(keep, device=like.device) if keep else None
         self.capacity = int(max(2, min(rows, BUDGET // (max(width, 1) * size))))
-        if runs is not None:
-            self.capacity = int(max(2, min(self.capacity, budget // runs // (width * size + OTHERS))))
+        if budget is not None:
+            self.capacity = int(max(2, min(self.capacity, budget // (runs or 1) // (width * size + OTHERS))))
         self.stride = self.marked_stride = 1
         self._marked = 0
         self._steps: list[tuple[int, int, int | None]] = []
@@ -237,9 +238,9 @@ class Recorder:
         self._lr[..., : len(keep)] = self._lr[..., keep]
         self._steps = [self._steps[i] for i in keep]
 
-    def last(self) -> np.ndarray:
-        """Loss, objective, length of the gradient and held-out loss in the last row: `[..., 4]`."""
-        return self._numbers[..., len(self._steps) - 1, :].to("cpu", torch.float64).numpy()
+    def row(self, place: int) -> np.ndarray:
+        """Loss, objective, length of the gradient and held-out loss in one row: `[..., 4]`."""
+        return self._numbers[..., range(len(self._steps))[place], :].to("cpu", torch.float64).numpy()
 
     def __len__(self) -> int:
         return len(self._steps)
