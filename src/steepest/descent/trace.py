@@ -8,6 +8,7 @@ than half of the room, they are thinned in the same way.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import nan
@@ -23,12 +24,15 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow
 
-    from steepest.descent.fused import Block
+    from steepest.descent.sweep import Blocks
 
 BUDGET = 256 * 2**20
 """Bytes that a trace may take in memory; θ of very large models is left out where it would take more."""
 
 LEAST_ROWS = 64
+
+OTHERS = 48
+"""Bytes of a row beside θ."""
 
 
 @dataclass(frozen=True)
@@ -80,26 +84,41 @@ class Trace:
 class Recorder:
     """Keeps steps without synchronising: values stay on their device until `trace()` is called.
 
+    One run is recorded step by step (`add`), many in blocks (`add_block`); these all keep the same steps, since what is
+    kept depends on the step's number alone.
+
     keep: which entries of θ to record; none named means all of them, if they fit into the budget.
+    runs: how many runs there are; None is one, without an axis for it. budget: bytes for all of these
+    together, where that is less than each might take alone.
     """
 
-    def __init__(self, parameters: int, like: Tensor, rows: int = 10_000, keep: Sequence[int] = ()):
-        with_theta = BUDGET // (max(parameters, 1) * like.element_size()) >= LEAST_ROWS
+    def __init__(
+        self,
+        parameters: int,
+        like: Tensor,
+        rows: int = 10_000,
+        keep: Sequence[int] = (),
+        runs: int | None = None,
+        budget: int | None = None,
+    ):
+        size = like.element_size()
+        with_theta = BUDGET // (max(parameters, 1) * size) >= LEAST_ROWS
         width = len(keep) or (parameters if with_theta else 0)
         self._keep = torch.tensor(keep, device=like.device) if keep else None
-        self.capacity = int(max(2, min(rows, BUDGET // (max(width, 1) * like.element_size()))))
+        self.capacity = int(max(2, min(rows, BUDGET // (max(width, 1) * size))))
+        if budget is not None:
+            self.capacity = int(max(2, min(self.capacity, budget // (runs or 1) // (width * size + OTHERS))))
         self.stride = self.marked_stride = 1
         self._marked = self._rows = 0
-        self._room(like, min(self.capacity, 256), width)
-
-    def _room(self, like: Tensor, rows: int, width: int) -> None:
+        lead = () if runs is None else (runs,)
+        rows = min(self.capacity, 256)
         self._steps = np.zeros((rows, 3), dtype=np.int64)  # step, epoch, number of the full objective (0: without)
-        self._rates = np.zeros(rows)
-        self._numbers = torch.full((rows, 4), nan, dtype=like.dtype, device=like.device)
-        self._theta = torch.empty((rows, width), dtype=like.dtype, device=like.device)
+        self._numbers = torch.full((*lead, rows, 4), nan, dtype=like.dtype, device=like.device)
+        self._theta = torch.empty((*lead, rows, width), dtype=like.dtype, device=like.device)
+        self._lr = np.empty((*lead, rows))
 
     def add(self, step: Step, objective: Any = None, test_loss: Any = None, last: bool = False) -> None:
-        """Keep a step, if its turn has come or it carries the full objective; the last one in any case."""
+        """Keep a step of one run, if its turn has come or it carries the full objective; the last one in any case."""
         mark = 0
         if (
             objective is not None
@@ -113,8 +132,8 @@ class Recorder:
             self._thin()
             if not (last or self._due(step.t, mark)):
                 return
-        self._grow(self._rows + 1)
         row = self._rows
+        self._grow(row + 1)
         numbers = self._numbers[row]
         numbers[0] = step.loss
         if objective is not None:
@@ -124,24 +143,19 @@ class Recorder:
             numbers[3] = test_loss
         if self._theta.shape[1]:
             self._theta[row] = step.theta if self._keep is None else step.theta[self._keep]
+        self._lr[row] = step.lr
         self._steps[row] = step.t, step.epoch, mark
-        self._rates[row] = step.lr
         self._rows += 1
 
-    def add_block(
-        self, block: Block, objective: np.ndarray, test_loss: np.ndarray, count: int, last: bool = False
-    ) -> None:
-        """The first `count` steps of a block, as `add` keeps them; objective and test_loss `[T]` are NaN if unknown."""
-        marks = np.zeros(count, dtype=np.int64)
-        if not block.whole:
-            for i in dict.fromkeys(([0] if block.batch.index == 0 else []) + ([count - 1] if last else [])):
-                self._marked = marks[i] = self._marked + 1
-        steps, epochs = np.arange(block.t, block.t + count), block.epochs
+    def add_block(self, block: Blocks, objective: np.ndarray, test_loss: np.ndarray, count: int) -> None:
+        """The first `count` steps of many runs, as `add` keeps them; objective and test_loss `[runs, T]` are NaN if unknown."""
+        steps = np.zeros((count, 3), dtype=np.int64)
+        steps[:, 0], steps[:, 1] = np.arange(block.t, block.t + count), block.epochs[:count]
+        if not block.whole and block.batch.index == 0 and count:
+            self._marked = steps[0, 2] = self._marked + 1
         start = 0
         while start < count:
-            kept = self._due(steps, marks)
-            kept[-1] |= last
-            due = start + np.flatnonzero(kept[start:])
+            due = start + np.flatnonzero(self._due(steps[start:, 0], steps[start:, 2]))
             if not due.size:
                 return
             if self._rows == self.capacity:
@@ -149,30 +163,57 @@ class Recorder:
                 start = int(due[0])
                 continue
             due = due[: self.capacity - self._rows]
-            row, end = self._rows, self._rows + len(due)
-            self._grow(end)
-            for place, column in enumerate((block.loss, objective, block.grad_norm, test_loss)):
-                self._numbers.numpy()[row:end, place] = column[due]
-            if self._theta.shape[1]:
-                theta = block.theta[due]
-                self._theta.numpy()[row:end] = theta if self._keep is None else theta[:, self._keep.numpy()]
-            self._steps[row:end] = np.stack([steps[due], epochs[due], marks[due]], 1)
-            self._rates[row:end] = block.lr[due]
-            self._rows, start = end, int(due[-1]) + 1
+            every = _evenly(due)
+            columns = (block.loss, objective, block.grad_norm, test_loss)
+            self._put(steps[due], block.lr[:, every], [column[:, every] for column in columns], block.theta[:, every])
+            start = int(due[-1]) + 1
+
+    def end(self, t: int, epoch: int, lr: np.ndarray, numbers: Sequence[np.ndarray], theta: np.ndarray) -> None:
+        """The last row of many runs: loss, objective, length of the gradient and held-out loss, each `[runs]`."""
+        if self._rows == self.capacity:
+            self._thin()
+        steps = np.array([[t, epoch, 0]])
+        self._put(steps, lr[:, None], [column[:, None] for column in numbers], theta[:, None])
+
+    def _put(self, steps: np.ndarray, lr: np.ndarray, numbers: Sequence[np.ndarray], theta: np.ndarray) -> None:
+        row, end = self._rows, self._rows + len(steps)
+        self._grow(end)
+        for place, column in enumerate(numbers):
+            _assign(self._numbers[..., row:end, place], column)
+        if self._theta.shape[-1]:
+            _assign(self._theta[..., row:end, :], theta if self._keep is None else theta[..., self._keep.cpu().numpy()])
+        self._lr[..., row:end] = lr
+        self._steps[row:end] = steps
+        self._rows = end
+
+    def only(self, runs: Any) -> Recorder:
+        """The same for some of many runs, with rows of its own; for a number the one run alone."""
+        chosen, used = copy.copy(self), self._rows
+        chosen._steps = self._steps[:used].copy()
+        chosen._lr = self._lr[:, :used][runs].copy()
+        index = runs if isinstance(runs, int) else torch.as_tensor(runs, device=self._numbers.device)
+        chosen._numbers, chosen._theta = self._numbers[:, :used][index].clone(), self._theta[:, :used][index].clone()
+        return chosen
 
     def _due(self, t: Any, mark: Any) -> Any:
         """Whether step t is among those kept, elementwise; `mark` counts the evaluations of the full objective."""
         return (t % self.stride == 0) | ((mark > 0) & (mark % self.marked_stride == 0))
 
-    def _grow(self, rows: int) -> None:
-        """Room for `rows` rows."""
-        if rows <= len(self._rates):
+    def _grow(self, least: int) -> None:
+        """Room for `least` rows: twice as many as before, or more."""
+        before = self._numbers.shape[-2]
+        if least <= before:
             return
-        steps, rates, numbers, theta = self._steps, self._rates, self._numbers, self._theta
-        self._room(theta, min(max(rows, 2 * len(rates)), self.capacity), theta.shape[1])
-        known = len(rates)
-        self._steps[:known], self._rates[:known] = steps, rates
-        self._numbers[:known], self._theta[:known] = numbers, theta
+        used, rows = self._rows, min(max(2 * before, least), self.capacity)
+        steps, numbers, theta, lr = self._steps, self._numbers, self._theta, self._lr
+        self._steps = np.zeros((rows, 3), dtype=np.int64)
+        self._numbers = numbers.new_full((*numbers.shape[:-2], rows, 4), nan)
+        self._theta = theta.new_empty((*theta.shape[:-2], rows, theta.shape[-1]))
+        self._lr = np.empty((*lr.shape[:-1], rows))
+        self._steps[:used] = steps[:used]
+        self._numbers[..., :used, :] = numbers[..., :used, :]
+        self._theta[..., :used, :] = theta[..., :used, :]
+        self._lr[..., :used] = lr[..., :used]
 
     def _thin(self) -> None:
         """Drop every other row; rows with the full objective go only once they fill more than half of the room."""
@@ -185,14 +226,19 @@ class Recorder:
         numbers, theta = _chosen(self._numbers, keep), _chosen(self._theta, keep)
         self._numbers.fill_(nan)
         self._rows = len(keep)
-        self._numbers[: self._rows], self._theta[: self._rows] = numbers, theta
-        self._steps[: self._rows], self._rates[: self._rows] = self._steps[keep], self._rates[keep]
+        self._numbers[..., : self._rows, :], self._theta[..., : self._rows, :] = numbers, theta
+        self._lr[..., : self._rows] = self._lr[..., keep]
+        self._steps[: self._rows] = self._steps[keep]
+
+    def row(self, place: int) -> np.ndarray:
+        """Loss, objective, length of the gradient and held-out loss in one row: `[..., 4]`."""
+        return self._numbers[..., range(self._rows)[place], :].to("cpu", torch.float64).numpy()
 
     def __len__(self) -> int:
         return self._rows
 
     def trace(self, names: Sequence[str], to_user: Callable[[np.ndarray], np.ndarray] | None = None) -> Trace:
-        """Everything kept, θ turned into user units."""
+        """Everything kept of one run, θ turned into user units."""
         rows = self._rows
         numbers = self._numbers[:rows].to("cpu", torch.float64).numpy().copy()
         theta = self._theta[:rows].to("cpu", torch.float64).numpy().copy()
@@ -202,7 +248,7 @@ class Recorder:
             names=tuple(names) if theta.shape[1] else (),
             step=self._steps[:rows, 0].copy(),
             epoch=self._steps[:rows, 1].copy(),
-            lr=self._rates[:rows].copy(),
+            lr=self._lr[:rows].copy(),
             loss=numbers[:, 0],
             objective=numbers[:, 1],
             grad_norm=numbers[:, 2],
@@ -211,8 +257,23 @@ class Recorder:
         )
 
 
+def _evenly(due: np.ndarray) -> Any:
+    """Step numbers as a slice where they lie evenly, which NumPy copies faster."""
+    stride = int(due[1] - due[0]) if len(due) > 1 else 1
+    even = int(due[-1]) == int(due[0]) + stride * (len(due) - 1) and (np.diff(due) == stride).all()
+    return slice(int(due[0]), int(due[-1]) + 1, stride) if even else due
+
+
+def _assign(part: Tensor, values: np.ndarray) -> None:
+    """part[:] = values; by NumPy where it can be, since PyTorch would wake all its threads for it."""
+    if part.device.type == "cpu":
+        part.numpy()[...] = values
+    else:
+        part.copy_(torch.from_numpy(np.ascontiguousarray(values)))
+
+
 def _chosen(tensor: Tensor, rows: np.ndarray) -> Tensor:
-    """Some rows of a tensor; by NumPy where it can be, since PyTorch would wake all its threads for them."""
+    """Some rows of a tensor, likewise."""
     if tensor.device.type == "cpu":
-        return torch.from_numpy(tensor.numpy()[rows])
-    return tensor[torch.from_numpy(rows).to(tensor.device)]
+        return torch.from_numpy(tensor.numpy()[..., rows, :])
+    return tensor[..., torch.from_numpy(rows).to(tensor.device), :]
