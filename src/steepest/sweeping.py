@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from steepest.descent import codes, fused_runs
 from steepest.descent import sweep as many
 from steepest.descent.objective import LinearObjective, ModuleObjective, Objective
 from steepest.descent.stopping import Status
@@ -361,9 +362,7 @@ class _Work:
 
         lot = pack.descend(runs, self.budget * len(runs) // self.runs.count, after)
         self._keep(runs, lot)
-        self.interrupted = any(
-            ending.status is Status.INTERRUPTED for group, _ in lot.ended for ending in group.endings
-        )
+        self.interrupted = any(group.endings[place].status is Status.INTERRUPTED for group, place in lot.ended)
 
     def _alone(self, one: int) -> None:
         try:
@@ -498,7 +497,7 @@ class _Pack:
         watcher = BlockWatcher(self.spec, self.made, limits, self.objective, self.problem.test, self.validation, budget)
         ways, lr = [self.ways[place] for place in places.tolist()], self.lr[places]
         began = time.perf_counter()
-        blocks = self._blocks(runs, places, ways, lr, limits)
+        engine, blocks = self._blocks(runs, places, ways, lr, limits, watcher.alive)
         ended = watcher.drain(blocks, lambda block: after(block, watcher.alive))
         seconds = time.perf_counter() - began
         numbers = runs.tolist()
@@ -508,20 +507,35 @@ class _Pack:
             ways,
             lr,
             by_run(ended, len(runs)),
-            "batched",
+            engine,
             seconds,
         )
 
     def _blocks(
-        self, runs: np.ndarray, places: np.ndarray, ways: Sequence[Way], lr: np.ndarray, limits: Limits
-    ) -> Iterator[Any]:
+        self,
+        runs: np.ndarray,
+        places: np.ndarray,
+        ways: Sequence[Way],
+        lr: np.ndarray,
+        limits: Limits,
+        alive: np.ndarray,
+    ) -> tuple[str, Iterator[Any]]:
+        """The name of the engine that pays, and its blocks: compiled, or the loop's with a leading axis."""
         made, like = self.made, self.made.objective.theta
-        if made.to_user is not None and made.objective.coordinates is not None:  # pyrefly: ignore
+        linear = made.objective
+        if isinstance(linear, LinearObjective) and linear.coordinates is not None:
             theta = like.repeat(len(runs), 1)
         else:
             theta = torch.as_tensor(self.starts[self.which_start[places]]).to(like).contiguous()
         seeds = [self.runs.of("seed", one) for one in runs.tolist()]
-        dealt = many.deal(made.objective.rows, self.size, self.spec.shuffle, seeds, None, str(like.device))
-        rule = many.stacked([way.rule for way in ways], like)
-        schedules = [way.schedule for way in ways]
-        return many.walk(self.together, rule, theta, islice(dealt, int(limits.steps.max())), lr, schedules)
+        schedules, rules = [way.schedule for way in ways], [way.rule for way in ways]
+        last = int(limits.steps.max())
+        compiled = all(codes.can_run(linear, rule) for rule in dict.fromkeys(rules))
+        if compiled and fused_runs.pays(linear, self.size, float(limits.steps.sum())):
+            engine = fused_runs.FusedRuns(linear, rules, theta)
+            engine.alive = alive
+            dealt = self.size, self.spec.shuffle, seeds, None, last
+            return "fused", engine.descend(*dealt, lr=lr, schedules=schedules)
+        dealt = many.deal(linear.rows, self.size, self.spec.shuffle, seeds, None, str(like.device))
+        rule = many.stacked(rules, like)
+        return "batched", many.walk(self.together, rule, theta, islice(dealt, last), lr, schedules)

@@ -53,11 +53,11 @@ AHEAD = 2
 WIDE = 2**20
 """Entries of a batch from which it is cut among threads."""
 
-LOOP_STEP, LOOP_ENTRY = 60e-6, 1e-9
+LOOP_STEP, LOOP_ENTRY = 80e-6, 1e-9
 """Seconds that the loop needs more for a step, and for an entry of a batch."""
 
-WORTH = 2.0
-"""Seconds to be saved from which compiled code pays: it takes half a second to load, and several to compile once."""
+WORTH = 1.0
+"""Seconds to be saved from which compiled code pays: it takes half a second to load, and some ten to compile once."""
 
 
 class Block(NamedTuple):
