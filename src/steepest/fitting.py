@@ -18,9 +18,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from steepest.descent import fused
+from steepest.descent import fused, graphed
 from steepest.descent.loop import descend
-from steepest.descent.objective import LinearObjective
 from steepest.descent.stopping import Status
 from steepest.descent.sweep import Blocks
 from steepest.descent.trace import Recorder
@@ -183,9 +182,14 @@ def run(
         notes = (*notes, held_out_note(whole.rows - train.rows))
     began = time.perf_counter()
     objective, size = made.objective, batch_size(spec, made)
-    compiled = batches is None and fused.can_run(objective, made.rule)
-    if compiled and fused.pays(objective, size, made.epochs, spec.max_steps):
-        engine, done = "fused", _compiled(spec, made, objective, size, test, validation, progress, budget)
+    engine: Any = None
+    if batches is None and fused.can_run(objective, made.rule):
+        engine = fused.Fused if fused.pays(objective, size, made.epochs, spec.max_steps) else None
+    elif batches is None and graphed.can_run(objective, made.rule):
+        engine = graphed.Graphed
+    if engine is not None:
+        done = _in_blocks(engine, spec, made, size, test, validation, progress, budget)
+        engine = engine.__name__.lower()
     else:
         engine, done = "loop", _looped(spec, made, test, validation, progress, budget)
     return finished(spec, made, done, engine, time.perf_counter() - began, train, test, notes)
@@ -215,19 +219,20 @@ def _looped(
     return Done(ending, theta, watcher.steps, watcher.epochs, watcher.recorder)
 
 
-def _compiled(
+def _in_blocks(
+    engine: type[fused.Fused] | type[graphed.Graphed],
     spec: Spec,
     made: Plan,
-    objective: LinearObjective,
     size: int | None,
     test: Dataset | None,
     validation: Dataset | None,
     progress: Progress | None,
     budget: int | None,
 ) -> Done:
-    limits = Limits.of([(spec.tol, spec.patience, made.epochs, spec.max_steps)], made.objective.rows, size)
+    objective: Any = made.objective
+    limits = Limits.of([(spec.tol, spec.patience, made.epochs, spec.max_steps)], objective.rows, size)
     watcher = BlockWatcher(spec, made, limits, objective, test, validation, budget)
-    blocks = fused.Fused(objective, made.rule).descend(
+    blocks = engine(objective, made.rule).descend(
         size, spec.shuffle, spec.seed, made.epochs, spec.max_steps, lr=made.lr, schedule=made.schedule
     )
 

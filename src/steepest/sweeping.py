@@ -530,7 +530,7 @@ class _Pack:
         seeds = [self.runs.of("seed", one) for one in runs.tolist()]
         schedules, rules = [way.schedule for way in ways], [way.rule for way in ways]
         last = int(limits.steps.max())
-        compiled = all(codes.can_run(linear, rule) for rule in dict.fromkeys(rules))
+        compiled = isinstance(linear, LinearObjective) and all(codes.can_run(linear, rule) for rule in set(rules))
         if compiled and fused_runs.pays(linear, self.size, float(limits.steps.sum())):
             engine = fused_runs.FusedRuns(linear, rules, theta)
             engine.alive = alive

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -13,6 +12,8 @@ from torch import nn
 import steepest as st
 from steepest.descent import fused_runs
 from steepest.errors import SteepestWarning
+
+import cases
 
 ROWS = 46
 
@@ -63,29 +64,6 @@ FACTORS = {
     "dtype": ("float64", "float64", "float32"),
 }
 """46 rows leave a shorter last batch of 4 (of 7) and of 14 (of 16)."""
-
-
-def _pairwise() -> list[dict]:
-    """Cases in which every value of every factor meets every value of every other one at least once."""
-    names = list(FACTORS)
-    missing = {
-        frozenset([(a, i), (b, j)])
-        for a, b in combinations(names, 2)
-        for i, j in product(range(len(FACTORS[a])), range(len(FACTORS[b])))
-    }
-    cases = []
-    while missing:
-        case = dict(min(missing, key=sorted))
-        for name in names:
-            if name not in case:
-                wins = [
-                    sum(frozenset([(name, value), pair]) in missing for pair in case.items())
-                    for value in range(len(FACTORS[name]))
-                ]
-                case[name] = wins.index(max(wins))
-        missing -= {frozenset(pair) for pair in combinations(case.items(), 2)}
-        cases.append({name: FACTORS[name][case[name]] for name in names})
-    return cases
 
 
 def fourth(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -181,7 +159,7 @@ def check(x, y, engine: str | None = "batched", close: float = 1e-10, **settings
 COMPILED = [model for model in MODELS if model not in ("own loss", "mlp", "module")]
 
 
-@pytest.mark.parametrize("case", _pairwise(), ids=lambda case: "-".join(map(str, case.values())))
+@pytest.mark.parametrize("case", cases.pairwise(FACTORS), ids=lambda case: "-".join(map(str, case.values())))
 @pytest.mark.parametrize("engine", ["batched", "fused"])
 def test_every_run_is_the_fit_alone(case, engine, monkeypatch):
     if engine == "fused":

@@ -112,7 +112,9 @@ class FusedRuns:
         """For one block after another: its first batch, the rows to gather `[seeds, …]` (none: they lie in the room
         already), the room, and where each batch begins and how long it is, `[seeds, T]`."""
         n, runs = self.objective.rows, len(self.theta)
-        a_block = max(1, min(ROOM // (runs * self.shape[0] * self.shape[1]), steps_a_block(self.shape, size or n, runs)))
+        a_block = max(
+            1, min(ROOM // (runs * self.shape[0] * self.shape[1]), steps_a_block(self.shape, size or n, runs))
+        )
         nothing = np.zeros((len(seeds), 0), dtype=np.int64)
         epoch = 0
         if size is None:
@@ -195,9 +197,7 @@ class FusedRuns:
             grad = grad + penalty.gradient(self.theta)
         return torch.from_numpy(losses) / n, grad
 
-    def _share(
-        self, pool: ThreadPoolExecutor, job: Callable[[np.ndarray], None], turns: np.ndarray, work: int
-    ) -> None:
+    def _share(self, pool: ThreadPoolExecutor, job: Callable[[np.ndarray], None], turns: np.ndarray, work: int) -> None:
         """Do a job for all of `turns`, shared among the threads where there is enough to do."""
         if work <= SMALL or self.threads == 1:
             job(turns)

@@ -46,9 +46,9 @@ def full(epochs: int | None = None) -> Iterator[Batch]:
 
 
 def minibatches(
-    rows: int, size: int, shuffle: str = "rows", seed: int = 0, epochs: int | None = None
+    rows: int, size: int, shuffle: str = "rows", seed: int = 0, epochs: int | None = None, first: int = 0
 ) -> Iterator[Batch]:
-    """Batches of `size` rows out of `rows`, dealt as `shuffle` says (see the module's text).
+    """Batches of `size` rows out of `rows`, dealt as `shuffle` says (see the module's text), from epoch `first` on.
 
     >>> [batch.rows.tolist() for batch in minibatches(5, 2, "none", epochs=1)]
     [[0, 1], [2, 3], [4]]
@@ -59,8 +59,8 @@ def minibatches(
         raise SpecError(f"Batches of {size} rows out of {rows} cannot be dealt; both must be at least 1.")
     size = min(size, rows)
     count = -(-rows // size)
-    epoch = 0
-    while epochs is None or epoch < epochs:
+    epoch = first
+    while epochs is None or epoch < first + epochs:
         for index, part in enumerate(_deal(rows, size, shuffle, seed, epoch)):
             yield Batch(epoch, index, part, last=index == count - 1)
         epoch += 1
