@@ -76,7 +76,8 @@ def fit(
     Args:
         x, y: `[n, d]` or `[n]`, and `[n]` (or `[n, m]` targets); or x any table, and `target` a column of it.
         target, columns, drop: names of columns: what to predict, what to use (default: all others), what to leave out.
-        model: `linear`, `poly:DEGREE`, `logistic`, `softmax`, `mlp:64,32`, an `nn.Module`, or `package.module:factory`.
+        model: `linear`, `poly:DEGREE`, `logistic`, `softmax`, `mlp:64,32`, an `nn.Module` (compiled by `torch.compile`, too),
+            or `package.module:factory`.
         loss: `mse`, `l1`, `huber:D`, `quantile:Q`, `logistic`, `cross_entropy`, a callable on (prediction, target).
         penalty: `l1:A`, `l2:A`, `elastic:A,B`, in user units; intercepts are free.
         optimizer: `auto`, `sgd`, `momentum:0.9`, `nesterov:0.9`, `adagrad`, `rmsprop`, `adam`, `adamw`, a `torch.optim`

@@ -487,7 +487,7 @@ def _plan_module(
     if data.weights is not None:
         weights = torch.as_tensor(data.weights / data.weights.mean(), dtype=dtype, device=spec.device)
     objective = ModuleObjective(module, loss, x, y, weights, losses.penalty(spec.penalty), spec.seed)
-    objective.names = tuple(name.removeprefix("module.") for name in objective.names)
+    objective.names = tuple(name.removeprefix("module.").removeprefix("_orig_mod.") for name in objective.names)
     first = models.start(spec.init, objective.names, spec.seed)
     if first is not None:
         objective.theta.copy_(torch.as_tensor(first).to(objective.theta))
