@@ -34,6 +34,7 @@ FLOORS = [
     "views",
     "eject",
     "estimators",
+    "ranges",
     "console",
     "cli",
     "lab",

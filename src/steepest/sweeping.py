@@ -59,8 +59,8 @@ PREPARED_BY = (
 )
 """Settings that decide which rows there are; with rows held out the seed does too."""
 
-ENTRIES = 2**19
-"""Numbers of one layer that a slice computes at a time: they should stay in the cache."""
+ENTRIES = 2**22
+"""Numbers of one layer that a slice computes at a time."""
 
 GENEROUS = 8 * BUDGET
 """Bytes for all traces of a sweep where `record` was given."""
@@ -361,9 +361,8 @@ class _Work:
 
         lot = pack.descend(runs, self.budget * len(runs) // self.runs.count, after)
         self._keep(runs, lot)
-        self.interrupted = any(
-            ending.status is Status.INTERRUPTED for group, _ in lot.ended for ending in group.endings
-        )
+        ends = {id(group): group for group, _ in lot.ended}.values()
+        self.interrupted = any(end.status is Status.INTERRUPTED for group in ends for end in group.endings)
 
     def _alone(self, one: int) -> None:
         try:
@@ -475,8 +474,7 @@ class _Pack:
     def _most(self) -> int:
         """How many runs go side by side: as many as compute ENTRIES numbers of a layer at a time."""
         rows = self.size or self.made.objective.rows
-        width = 1 if self.made.module is None else max(p.shape[0] for p in self.made.module.parameters() if p.ndim)
-        return max(1, ENTRIES // (rows * max(width, 1)))
+        return max(1, ENTRIES // (rows * self.together.width))
 
     def steps(self, runs: np.ndarray) -> float:
         """The most updates that any of some runs may take."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -323,12 +323,17 @@ class Sweep:
         fitted (model, penalty, columns, …) the least held-out loss is, if there is one, else the least objective.
         FitError if no run ended well, or if they minimise different losses, whose numbers cannot be compared.
         """
-        if len({str(name) for name in self.settings.get("loss", [])}) > 1:
+        if not self.comparable:
             raise FitError("The runs have different losses, whose numbers cannot be compared. Take one: sweep.fit(i).")
         ranked = self.ranked()
         if not ranked:
             raise FitError("No run ended well: all of them failed, diverged or were interrupted. See sweep.table().")
         return self.fit(ranked[0])
+
+    @property
+    def comparable(self) -> bool:
+        """Whether all runs have the same loss, so that one may be called better than another."""
+        return len({shown(loss) for loss in self.settings.get("loss", [])}) <= 1
 
     @property
     def judged_by(self) -> str:
@@ -434,6 +439,20 @@ class Sweep:
             return None
         limit = largest_rate(fit.spec, fit.problem)
         return limit if np.isfinite(limit) else None
+
+    def summary(self) -> dict[str, Any]:
+        """Everything worth knowing as one plain object: what `--json` prints."""
+        try:
+            rates = asdict(self.working_lr())
+        except SpecError:
+            rates = None
+        ranked = self.ranked() if self.comparable else []
+        return {
+            "runs": self.table().to_pylist(),
+            "best": ranked[0] if ranked else None,
+            "judged_by": self.judged_by,
+            "working_lr": rates,
+        }
 
     def save(self, folder: Any) -> None:
         """Write the sweep into a folder, whole or not at all; `st.load(folder)` reads it. See `steepest.store`."""

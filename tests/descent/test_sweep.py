@@ -11,15 +11,23 @@ import torch
 from torch import nn
 
 import steepest as st
-from steepest.descent import rules, sweep
-from steepest.descent.objective import objective
-from steepest.descent.sweep import Together, deal, stacked, walk
 from steepest.errors import SteepestWarning
-from steepest.problem.batches import Batch, minibatches
 
 ROWS = 46
 
-MODELS = ("linear", "poly:3", "several", "l1", "huber:1", "quantile:0.3", "logistic", "softmax", "own loss", "mlp", "module")
+MODELS = (
+    "linear",
+    "poly:3",
+    "several",
+    "l1",
+    "huber:1",
+    "quantile:0.3",
+    "logistic",
+    "softmax",
+    "own loss",
+    "mlp",
+    "module",
+)
 SWEPT = {
     "lr": {"lr": [0.02, 0.05]},
     "numbers of the rule": {"lr": 0.03},
@@ -28,7 +36,7 @@ SWEPT = {
     "ends": {"lr": 0.05, "max_steps": [None, 5, 9], "epochs": [2, 4]},
     "clip": {"lr": 0.05, "clip": [0.2, 1.0]},
     "stopping": {"lr": [0.01, 0.06], "tol": [None, 1e-2, 0.2], "patience": [None, 2]},
-    "divergence": {"lr": [1e-3, 1e3], "epochs": 30},
+    "divergence": {"lr": [1e-3, 1e3], "epochs": 12},
     "auto": {"lr": "auto", "seed": [0, 1], "epochs": 4},
 }
 RULES = {

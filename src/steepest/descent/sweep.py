@@ -17,7 +17,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
+from functools import partial
+from itertools import pairwise
+from threading import Barrier
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -30,6 +34,7 @@ from steepest.descent.loop import Step, descend
 from steepest.descent.objective import LinearObjective, ModuleObjective, Objective, evaluating, matched
 from steepest.descent.rules import Rule
 from steepest.descent.schedules import Schedule, constant
+from steepest.descent.tape import Tape, write
 from steepest.problem import batches
 from steepest.problem.batches import Batch
 
@@ -38,6 +43,12 @@ ROOM = 2**21
 
 MOST_STEPS = 256
 """Steps of a block at most, so that whoever looks at them can stop a descent soon."""
+
+OFTEN = 20_000
+"""Runs times calls from which it pays to write an objective's operations down."""
+
+CACHED = 2**17
+"""Numbers of a layer that are computed at a time: they should stay in the cache of a core."""
 
 TOGETHER = (rules.SGD, rules.Momentum, rules.Adagrad, rules.RMSprop, rules.Adam, rules.Accelerated)
 """Rules that are elementwise, and so serve many runs at once."""
@@ -87,7 +98,9 @@ class Blocks(NamedTuple):
 class Together(Objective):
     """An objective of many runs at once: `value_and_grad(theta [runs, p], batch)` → `[runs]`, `[runs, p]`.
 
-    A batch's rows are the same for all runs, or `[runs, b]`. The gradient is autograd's, of the sum over the runs.
+    A batch's rows are the same for all runs, or `[runs, b]`. The gradient is autograd's, of the sum over the runs. Called
+    often, its operations are written down once (`tape.py`) and from then on done without autograd, for as many runs at a
+    time as stay in the cache, on all threads.
     """
 
     def __init__(self, one: LinearObjective | ModuleObjective):
@@ -97,20 +110,22 @@ class Together(Objective):
         if isinstance(one, ModuleObjective):
             self._mean: Callable[..., Tensor] = self._mean_of_module
             self._data = (one.x, one.y, one.weights)
+            self.width = max((p.shape[0] for p in one.module.parameters() if p.ndim), default=1)
         else:
             self._mean = self._mean_of_line
             self._data = (one.basis, one.target, one.weights, one.offset)
-        self._traced: dict[Any, Callable[..., tuple[Tensor, Tensor]]] = {}
+            self.width = one.outputs
+        self._calls = 0
+        self._written: dict[Any, Tape | None] = {}
 
     def value_and_grad(self, theta: Tensor, batch: Batch | None = None) -> tuple[Tensor, Tensor]:
         data, lead = self._at(batch)
-        with self._evaluating(), torch.enable_grad():
-            free = theta.detach().requires_grad_()
-            values = torch.func.vmap(self._mean, in_dims=(0, *lead))(free, *data)
-            grad = torch.autograd.grad(values.sum(), free)[0]
+        self._calls += 1
+        found = self._written_down(theta, data, lead) if self._calls * len(theta) > OFTEN else None
+        values, grad = self._by_autograd(theta, data, lead) if found is None else found
         if self.one._penalty is not None and self.one._penalty.l2:
             grad = grad + self.one._penalty.gradient(theta)
-        return values.detach(), grad
+        return values, grad
 
     def value(self, theta: Tensor) -> Tensor:
         with self._evaluating(), torch.no_grad():
@@ -129,6 +144,53 @@ class Together(Objective):
         own = isinstance(rows, Tensor) and rows.ndim == 2
         return data, [0 if own and part is not None else None for part in data]
 
+    def _by_autograd(
+        self, theta: Tensor, data: Sequence[Tensor | None], lead: Sequence[int | None]
+    ) -> tuple[Tensor, Tensor]:
+        with self._evaluating(), torch.enable_grad():
+            free = theta.detach().requires_grad_()
+            values = torch.func.vmap(self._mean, in_dims=(0, *lead))(free, *data)
+            return values.detach(), torch.autograd.grad(values.sum(), free)[0]
+
+    def _written_down(
+        self, theta: Tensor, data: Sequence[Tensor | None], lead: Sequence[int | None]
+    ) -> tuple[Tensor, Tensor] | None:
+        """The same by operations that were written down; None where that cannot be done."""
+        rows = next(
+            part.shape[0 if axis is None else 1] for part, axis in zip(data, lead, strict=True) if part is not None
+        )
+        most = len(theta) if theta.is_cuda else max(1, CACHED // (rows * self.width))
+        pieces = -(-len(theta) // most)
+        bounds = [len(theta) * i // pieces for i in range(pieces + 1)]
+        jobs = []
+        for start, end in pairwise(bounds):
+            part = [p if axis is None or p is None else p[start:end] for p, axis in zip(data, lead, strict=True)]
+            key = (end - start, tuple(lead), *(None if p is None else p.shape for p in part))
+            if key not in self._written:
+                self._written[key] = self._write_down(theta[start:end], part, lead)
+            tape = self._written[key]
+            if tape is None:
+                return None
+            jobs.append(partial(tape, theta[start:end], *(p for p in part if p is not None)))
+        done = [job() for job in jobs] if len(jobs) == 1 else list(in_threads(jobs))
+        values, grads = zip(*done, strict=True)
+        return torch.cat(values), torch.cat(grads)
+
+    def _write_down(self, theta: Tensor, data: Sequence[Tensor | None], lead: Sequence[int | None]) -> Tape | None:
+        there = [part is not None for part in data]
+
+        def both(theta: Tensor, *given: Tensor) -> tuple[Tensor, Tensor]:
+            left = iter(given)
+            return self._by_autograd(theta, [next(left) if here else None for here in there], lead)
+
+        given = [part for part in data if part is not None]
+        tape = write(both, theta, *given)
+        # a function that is not plain would show it on other numbers
+        other = 1.01 * theta + 1e-3
+        close = 1e3 * torch.finfo(theta.dtype).eps
+        pairs = zip(tape(other, *given), both(other, *given), strict=True)
+        return tape if all(torch.allclose(a, b, close, close, equal_nan=True) for a, b in pairs) else None
+
     def _mean_of_line(
         self, theta: Tensor, basis: Tensor, target: Tensor, weights: Tensor | None, offset: Tensor | None
     ) -> Tensor:
@@ -144,6 +206,33 @@ class Together(Objective):
 
     def _evaluating(self) -> Any:
         return evaluating(self.one.module) if isinstance(self.one, ModuleObjective) else torch.no_grad()
+
+
+def in_threads(jobs: Sequence[Callable[[], Any]]) -> Iterator[Any]:
+    """The results of jobs that PyTorch works in, on as many threads as it has; each job is kept to one."""
+    threads = torch.get_num_threads()
+    if threads == 1:
+        return (job() for job in jobs)
+    if threads not in _pools:
+        ready = Barrier(threads + 1)
+
+        def start() -> None:
+            torch.set_num_threads(1)
+            ready.wait()
+
+        _pools[threads] = ThreadPoolExecutor(threads, initializer=start)
+        for _ in range(threads):
+            _pools[threads].submit(int)
+        ready.wait()
+        torch.set_num_threads(threads)  # that of this thread, and of those still to come
+    return _pools[threads].map(_call, jobs)
+
+
+def _call(job: Callable[[], Any]) -> Any:
+    return job()
+
+
+_pools: dict[int, ThreadPoolExecutor] = {}
 
 
 def can_run(objective: Any, rule: Any) -> bool:
