@@ -207,7 +207,7 @@ class _Runs:
         single = {name: value for name, value in given.items() if name not in swept}
         self.raw = {name: [value] for name, value in single.items()} | swept
         self.base = Spec.read({name: _read(name, value) for name, value in single.items()})
-        self.values = {name: [_validated(name, value) for value in values] for name, values in swept.items()}
+        self.values = {name: _validated(name, values) for name, values in swept.items()}
         self.shape = tuple(len(values) for values in self.values.values())
         self.count = prod(self.shape)
         grid = np.unravel_index(np.arange(self.count), self.shape) if self.shape else ()
@@ -269,8 +269,20 @@ def _read(name: str, value: Any) -> Any:
     return tuple(value) if is_names(name, value) else value
 
 
-def _validated(name: str, value: Any) -> Any:
-    return getattr(Spec.read({name: _read(name, value)}), name)
+def _validated(name: str, values: list[Any]) -> list[Any]:
+    """Values as `Spec` has them. Of numbers the least and the largest are looked at: what is allowed lies between two."""
+
+    def one(value: Any) -> Any:
+        return getattr(Spec.read({name: _read(name, value)}), name)
+
+    kinds = {type(value) for value in values}
+    if len(values) > 2 and kinds in ({int}, {float}) and not any(value != value for value in values):
+        found = {type(one(value)) for value in (min(values), max(values))}
+        if found == {float}:
+            return [float(value) for value in values]
+        if found == kinds:
+            return values
+    return [one(value) for value in values]
 
 
 # ---- how they are worked ---------------------------------------------------------------------------
@@ -497,7 +509,8 @@ class _Pack:
         ways, lr = [self.ways[place] for place in places.tolist()], self.lr[places]
         began = time.perf_counter()
         blocks = self._blocks(runs, places, ways, lr, limits)
-        ended = watcher.drain(blocks, lambda block: after(block, watcher.alive))
+        with many.in_one_thread():
+            ended = watcher.drain(blocks, lambda block: after(block, watcher.alive))
         seconds = time.perf_counter() - began
         numbers = runs.tolist()
         return Cohort(

@@ -188,7 +188,8 @@ class Cohort:
 
     def _rows(self, row: int) -> np.ndarray:
         """The numbers of each run's first or last row, `[runs, 4]`."""
-        known = {id(group): group.recorder.row(row) for group, _ in self.ended}
+        groups = {id(group): group for group, _ in self.ended}
+        known = {key: group.recorder.row(row) for key, group in groups.items()}
         return np.stack([known[id(group)][place] for group, place in self.ended])
 
     def _valued(self, theta: np.ndarray, last: np.ndarray) -> tuple[list[float], list[float]]:
@@ -250,7 +251,7 @@ class WorkingLr:
         spread = ""
         if self.seeds > 1:
             low, high = (f"{a:.3g} to {b:.3g}" for a, b in (self.low_spread, self.high_spread))
-            spread = f" (over {self.seeds} seeds it begins at {low} and ends at {high})"
+            spread = f" (over {self.seeds} seeds the first is from {low}, the last from {high})"
         limit = "" if self.stable_limit is None else f" The curvature allows rates below {self.stable_limit:.3g}."
         return f"Rates from {self.low:.3g} to {self.high:.3g} work{spread}; the best is {self.best:.3g}.{limit}"
 

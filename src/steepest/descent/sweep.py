@@ -18,6 +18,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from functools import partial
 from itertools import pairwise
@@ -44,10 +45,10 @@ ROOM = 2**21
 MOST_STEPS = 256
 """Steps of a block at most, so that whoever looks at them can stop a descent soon."""
 
-OFTEN = 20_000
+OFTEN = 4_000
 """Runs times calls from which it pays to write an objective's operations down."""
 
-CACHED = 2**17
+CACHED = 2**18
 """Numbers of a layer that are computed at a time: they should stay in the cache of a core."""
 
 TOGETHER = (rules.SGD, rules.Momentum, rules.Adagrad, rules.RMSprop, rules.Adam, rules.Accelerated)
@@ -115,6 +116,7 @@ class Together(Objective):
             self._mean = self._mean_of_line
             self._data = (one.basis, one.target, one.weights, one.offset)
             self.width = one.outputs
+        self.threads = torch.get_num_threads()
         self._calls = 0
         self._written: dict[Any, Tape | None] = {}
 
@@ -172,8 +174,7 @@ class Together(Objective):
             if tape is None:
                 return None
             jobs.append(partial(tape, theta[start:end], *(p for p in part if p is not None)))
-        done = [job() for job in jobs] if len(jobs) == 1 else list(in_threads(jobs))
-        values, grads = zip(*done, strict=True)
+        values, grads = zip(*in_threads(jobs, self.threads), strict=True)
         return torch.cat(values), torch.cat(grads)
 
     def _write_down(self, theta: Tensor, data: Sequence[Tensor | None], lead: Sequence[int | None]) -> Tape | None:
@@ -208,13 +209,23 @@ class Together(Objective):
         return evaluating(self.one.module) if isinstance(self.one, ModuleObjective) else torch.no_grad()
 
 
-def in_threads(jobs: Sequence[Callable[[], Any]]) -> Iterator[Any]:
-    """The results of jobs that PyTorch works in, on as many threads as it has; each job is kept to one."""
-    threads = torch.get_num_threads()
-    if threads == 1:
-        return (job() for job in jobs)
+@contextmanager
+def in_one_thread() -> Iterator[None]:
+    """Within it PyTorch cuts no operation among threads: small ones only wait for one another, and `in_threads` does it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def in_threads(jobs: Sequence[Callable[[], Any]], threads: int) -> Iterable[Any]:
+    """The results of jobs that PyTorch works in, each in one thread."""
+    if threads == 1 or len(jobs) == 1:
+        return [job() for job in jobs]
     if threads not in _pools:
-        ready = Barrier(threads + 1)
+        before, ready = torch.get_num_threads(), Barrier(threads + 1)
 
         def start() -> None:
             torch.set_num_threads(1)
@@ -224,7 +235,7 @@ def in_threads(jobs: Sequence[Callable[[], Any]]) -> Iterator[Any]:
         for _ in range(threads):
             _pools[threads].submit(int)
         ready.wait()
-        torch.set_num_threads(threads)  # that of this thread, and of those still to come
+        torch.set_num_threads(before)  # what the others have set holds for threads that are still to come
     return _pools[threads].map(_call, jobs)
 
 

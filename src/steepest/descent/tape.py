@@ -94,8 +94,12 @@ def write(function: Callable[..., tuple[Tensor, ...]], *tensors: Tensor) -> Tape
         return [placed(part) for part in arg] if isinstance(arg, (list, tuple)) else arg
 
     lines = []
+    changing = any(operation._schema.is_mutable for operation, *_ in pen.lines)
     for operation, args, kwargs, found in pen.lines:
         takes = tuple(placed(arg) for arg in args)
+        if not changing and _is_nothing(operation, args, found):
+            slots[id(found)] = takes[0].slot
+            continue
         if isinstance(found, Tensor):
             gives: Any = slots.setdefault(id(found), len(slots))
         else:
@@ -103,6 +107,17 @@ def write(function: Callable[..., tuple[Tensor, ...]], *tensors: Tensor) -> Tape
         lines.append((operation, takes, kwargs, gives))
     wanted = tuple(placed(result).slot for result in results)
     return Tape(_needed(lines, wanted, len(tensors), constants), constants, wanted, len(slots))
+
+
+def _is_nothing(operation: Any, args: tuple[Any, ...], found: Any) -> bool:
+    """Whether an operation gives back what it was given."""
+    aten = torch.ops.aten
+    if operation in (aten.detach.default, aten.alias.default):
+        return True
+    if operation in (aten.mul.Scalar, aten.div.Scalar, aten.pow.Tensor_Scalar):
+        return args[1] == 1 and found.dtype == args[0].dtype
+    shapes = (aten.view.default, aten.expand.default, aten._unsafe_view.default, aten.reshape.default)
+    return operation in shapes and found.shape == args[0].shape and found.stride() == args[0].stride()
 
 
 def _needed(lines: list[Any], wanted: tuple[int, ...], given: int, constants: dict[int, Tensor]) -> list[Any]:

@@ -112,7 +112,7 @@ class Recorder:
         self._marked = 0
         self._steps: list[tuple[int, int, int | None]] = []
         lead = () if runs is None else (runs,)
-        rows = min(self.capacity, 256)
+        rows = min(self.capacity, 256 if runs is None else max(8, 2**20 // runs))
         self._numbers = torch.full((*lead, rows, 4), nan, dtype=like.dtype, device=like.device)
         self._theta = torch.empty((*lead, rows, width), dtype=like.dtype, device=like.device)
         self._lr = np.empty((*lead, rows))
