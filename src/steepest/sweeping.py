@@ -59,8 +59,8 @@ PREPARED_BY = (
 )
 """Settings that decide which rows there are; with rows held out the seed does too."""
 
-ENTRIES = 2**22
-"""Numbers of one layer that a slice computes at a time."""
+ENTRIES = 2**24
+"""Rows of a batch, of all runs together, that a slice has at most."""
 
 GENEROUS = 8 * BUDGET
 """Bytes for all traces of a sweep where `record` was given."""
@@ -412,6 +412,7 @@ class _Pack:
         self.together = many.Together(self.made.objective)  # pyrefly: ignore (can_run has looked)
         if isinstance(self.objective, ModuleObjective):
             self.objective = self.together
+        self.fits = self._alike_but_for_the_start()
         self.ways, self.lr = self._ways()
         self.starts = self._starts()
 
@@ -456,11 +457,33 @@ class _Pack:
             return np.zeros(len(self.made.names))
         if seed == self.spec.seed and self.spec.init == "zeros":
             return objective.theta.double().cpu().numpy().copy()
+        return (
+            torch.cat([p.detach().reshape(-1) for p in self._fresh(seed).parameters() if p.requires_grad])
+            .double()
+            .numpy()
+        )
+
+    def _fresh(self, seed: int) -> torch.nn.Module:
+        """The module as a run of that seed gets it."""
         outputs = targets(self.problem.train, self.made.loss)[1]
         fresh = models.module(self.spec.model, self.problem.train.x.shape[1], outputs, seed)
         if fresh is None:
             raise FitError("There is no module to start.")
-        return torch.cat([p.detach().reshape(-1) for p in fresh.parameters() if p.requires_grad]).double().numpy()
+        return fresh
+
+    def _alike_but_for_the_start(self) -> bool:
+        """Whether modules made for different seeds differ in nothing but their trainable parameters."""
+        module = self.made.module
+        inner = module.module if isinstance(module, models.Scaled) else module
+        if inner is None or "seed" not in self.runs.values:
+            return True
+        trained = {name for name, p in inner.named_parameters(remove_duplicate=False) if p.requires_grad}
+        fixed = {name: value for name, value in inner.state_dict().items() if name not in trained}
+        for seed in self.runs.values["seed"] if fixed else ():
+            other = self._fresh(seed).state_dict()
+            if not all(torch.equal(value, other[name].to(value)) for name, value in fixed.items()):
+                return False
+        return True
 
     def apart(self) -> list[np.ndarray]:
         """The group in parts that cannot go side by side after all; none if it can stay together.
@@ -484,9 +507,8 @@ class _Pack:
             yield self.group[begin : begin + most]
 
     def _most(self) -> int:
-        """How many runs go side by side: as many as compute ENTRIES numbers of a layer at a time."""
-        rows = self.size or self.made.objective.rows
-        return max(1, ENTRIES // (rows * self.together.width))
+        """How many runs go side by side."""
+        return max(1, ENTRIES // (self.size or self.made.objective.rows))
 
     def steps(self, runs: np.ndarray) -> float:
         """The most updates that any of some runs may take."""

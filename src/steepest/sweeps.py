@@ -23,6 +23,7 @@ from steepest.problem.linear import LinearProblem
 from steepest.problem.tables import Dataset
 from steepest.result import Answer, Fit, answer, verdict
 from steepest.spec import Spec
+from steepest.watching import last_finite, trace_of
 from steepest.watching_blocks import Ended
 
 if TYPE_CHECKING:
@@ -156,7 +157,9 @@ class Cohort:
         theta = np.stack([group.theta[place] for group, place in self.ended])
         theta = theta if made.to_user is None else made.to_user(theta)
         for place in np.flatnonzero(~np.isfinite(theta).all(1)).tolist():
-            theta[place] = self.fit(place).theta  # the last that was finite
+            group, row = self.ended[place]
+            trace = trace_of(self.specs(place), made, group.recorder.only(row))
+            theta[place] = last_finite(trace, theta[place]) if trace.theta.shape[1] == theta.shape[1] else np.nan
         loss, objective = self._valued(theta, last)
         found = [
             self.problem.answer.beside(value, start)

@@ -357,6 +357,35 @@ def test_modules_with_chance_or_memory_go_alone(module):
     check(x, y, "loop", model=module, loss="mse", optimizer="sgd", lr=[0.01, 0.02], epochs=2, batch_size=16)
 
 
+class Features(nn.Module):
+    """Random features that belong to the model and are not fitted: another model for each seed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("directions", torch.randn(3, 4))
+        self.last = nn.Linear(4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(torch.tanh(x @ self.directions))
+
+
+def test_modules_that_differ_in_more_than_their_start_go_alone():
+    settings = {"loss": "mse", "optimizer": "sgd", "lr": 0.02, "seed": [0, 1], "epochs": 3}
+    check(*_table(40), "loop", model=lambda: Features(), **settings)
+    check(*_table(40), "batched", model=lambda: nn.Linear(3, 1), **settings)
+
+
+@pytest.mark.parametrize("held", [1, 100])
+def test_few_runs_are_valued_at_a_time(held, monkeypatch):
+    from steepest import watching_blocks
+
+    for module in (sweep, watching_blocks):
+        monkeypatch.setattr(module, "HELD", held)
+    for model in ("linear", "mlp:3"):
+        settings = {"loss": "mse", "optimizer": "sgd", "lr": [0.01, 0.02, 0.03], "batch_size": 16, "epochs": 3}
+        check(*_table(40), model=model, max_steps=[2, 5, 9], test_fraction=0.3, **settings)
+
+
 def test_what_cannot_go_together_goes_alone():
     x, y = _table(40)
     check(x, y, "loop", optimizer=[torch.optim.Adagrad, torch.optim.NAdam], lr=[0.1, 0.2], epochs=5)

@@ -51,6 +51,9 @@ OFTEN = 4_000
 CACHED = 2**18
 """Numbers of a layer that are computed at a time: they should stay in the cache of a core."""
 
+HELD = 2**22
+"""Numbers of a layer that are held at a time where nothing is written down."""
+
 TOGETHER = (rules.SGD, rules.Momentum, rules.Adagrad, rules.RMSprop, rules.Adam, rules.Accelerated)
 """Rules that are elementwise, and so serve many runs at once."""
 
@@ -130,8 +133,14 @@ class Together(Objective):
         return values, grad
 
     def value(self, theta: Tensor) -> Tensor:
+        most = self.at_a_time(theta, self.rows)
+        many = torch.func.vmap(self._mean, in_dims=(0, *(None for _ in self._data)))
         with self._evaluating(), torch.no_grad():
-            return torch.func.vmap(self._mean, in_dims=(0, *(None for _ in self._data)))(theta, *self._data)
+            return torch.cat([many(part, *self._data) for part in theta.split(most)])
+
+    def at_a_time(self, theta: Tensor, rows: int, numbers: int | None = None) -> int:
+        """How many runs may look at so many rows at once, to hold no more than `numbers` (HELD) of a layer; at least 1."""
+        return max(1, min(len(theta), (numbers or HELD) // (max(rows, 1) * self.width)))
 
     def on(self, x: Tensor, y: Tensor, weights: Tensor | None = None) -> Together:
         """The same module on other rows."""
@@ -149,24 +158,25 @@ class Together(Objective):
     def _by_autograd(
         self, theta: Tensor, data: Sequence[Tensor | None], lead: Sequence[int | None]
     ) -> tuple[Tensor, Tensor]:
-        with self._evaluating(), torch.enable_grad():
-            free = theta.detach().requires_grad_()
-            values = torch.func.vmap(self._mean, in_dims=(0, *lead))(free, *data)
-            return values.detach(), torch.autograd.grad(values.sum(), free)[0]
+        done, most = [], self.at_a_time(theta, _rows(data, lead))
+        for start in range(0, len(theta), most):
+            with self._evaluating(), torch.enable_grad():
+                free = theta[start : start + most].detach().requires_grad_()
+                values = torch.func.vmap(self._mean, in_dims=(0, *lead))(free, *_part(data, lead, start, start + most))
+                done.append((values.detach(), torch.autograd.grad(values.sum(), free)[0]))
+        values, grads = zip(*done, strict=True)
+        return torch.cat(values), torch.cat(grads)
 
     def _written_down(
         self, theta: Tensor, data: Sequence[Tensor | None], lead: Sequence[int | None]
     ) -> tuple[Tensor, Tensor] | None:
         """The same by operations that were written down; None where that cannot be done."""
-        rows = next(
-            part.shape[0 if axis is None else 1] for part, axis in zip(data, lead, strict=True) if part is not None
-        )
-        most = len(theta) if theta.is_cuda else max(1, CACHED // (rows * self.width))
+        most = len(theta) if theta.is_cuda else self.at_a_time(theta, _rows(data, lead), CACHED)
         pieces = -(-len(theta) // most)
         bounds = [len(theta) * i // pieces for i in range(pieces + 1)]
         jobs = []
         for start, end in pairwise(bounds):
-            part = [p if axis is None or p is None else p[start:end] for p, axis in zip(data, lead, strict=True)]
+            part = _part(data, lead, start, end)
             key = (end - start, tuple(lead), *(None if p is None else p.shape for p in part))
             if key not in self._written:
                 self._written[key] = self._write_down(theta[start:end], part, lead)
@@ -207,6 +217,16 @@ class Together(Objective):
 
     def _evaluating(self) -> Any:
         return evaluating(self.one.module) if isinstance(self.one, ModuleObjective) else torch.no_grad()
+
+
+def _part(data: Sequence[Tensor | None], lead: Sequence[int | None], start: int, end: int) -> list[Tensor | None]:
+    """The data of some of the runs."""
+    return [p if axis is None or p is None else p[start:end] for p, axis in zip(data, lead, strict=True)]
+
+
+def _rows(data: Sequence[Tensor | None], lead: Sequence[int | None]) -> int:
+    """How many rows a run looks at."""
+    return next(p.shape[0 if axis is None else 1] for p, axis in zip(data, lead, strict=True) if p is not None)
 
 
 @contextmanager
