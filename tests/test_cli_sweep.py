@@ -118,7 +118,7 @@ def test_ctrl_c_keeps_what_is_done_and_ends_with_130(table, tmp_path):
     words = ["sweep", table, "--target", "price", "--optimizer", "sgd", "--lr", "1e-9,2e-9", "--max-steps", "100000000"]
     began = tmp_path / "began"
     code = (
-        "import sys, pathlib; from steepest import sweeping; from steepest.cli import main; real = sweeping.sweep\n"
+        "import sys, pathlib; from steepest.many import sweeping; from steepest.cli import main; real = sweeping.sweep\n"
         "def sweep(data, *, progress, **settings):\n"
         f"    return real(data, progress=lambda done, runs: pathlib.Path({str(began)!r}).touch(), **settings)\n"
         "sweeping.sweep = sweep; sys.exit(main())"

@@ -26,8 +26,8 @@ from steepest.errors import FitError, RunError, SpecError, SteepestError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from steepest.many.result import Sweep
     from steepest.result import Fit
-    from steepest.sweeps import Sweep
 
 HELP = {
     "target": "Column to predict; several: a,b or repeated. A sample has one of its own.",
@@ -181,7 +181,8 @@ def sweep(
     """Fit with every combination of several settings: lists sgd,adam and ranges 1e-4:1:log:50 (or :lin:), seeds 0:9."""
     if table is not None:
         _check_table_name("--table", table)
-    from steepest import console, ranges, store, sweeping
+    from steepest import console, ranges, store
+    from steepest.many import sweeping
 
     data = _dash(data)
     given = {name: ranges.values(name, words, _one) for name, words in settings.items() if words is not None}

@@ -20,8 +20,8 @@ from steepest.errors import SpecError, SteepestWarning
 
 if TYPE_CHECKING:
     from steepest.descent.loop import Step
+    from steepest.many.result import Sweep
     from steepest.result import Fit
-    from steepest.sweeps import Sweep
 
 BEST = 10
 """Runs of a sweep that are shown."""
@@ -151,7 +151,7 @@ def show(fit: Fit, folder: str | None) -> None:
 
 def show_sweep(sweep: Sweep, folder: str | None) -> None:
     """Print the best runs of a sweep, how many ended how, and the rates that work."""
-    from steepest.sweeps import FAILED
+    from steepest.many.lots import FAILED
 
     console = _console()
     ranked = sweep.ranked()
@@ -174,7 +174,7 @@ def show_sweep(sweep: Sweep, folder: str | None) -> None:
 
 def _best_runs(sweep: Sweep, runs: list[int]) -> Table:
     """Number, settings, losses, gap, steps and status of some runs."""
-    from steepest.sweeps import shown
+    from steepest.many.result import shown
 
     known = sweep.columns
     numbers = [name for name in ("objective", "test_loss", "relative_gap") if known[name] != [None] * len(sweep)]

@@ -398,7 +398,7 @@ def test_an_accelerated_rule_of_the_users_goes_together():
 
 
 def test_memory_is_shared_among_runs(monkeypatch):
-    from steepest import sweeping
+    from steepest.many import sweeping
 
     monkeypatch.setattr(sweeping, "BUDGET", 4 * 50 * (4 * 8 + 48))
     x, y = _table(40)
@@ -410,9 +410,9 @@ def test_memory_is_shared_among_runs(monkeypatch):
 
 
 def test_many_runs_are_cut_into_slices(monkeypatch):
-    from steepest import sweeping
+    from steepest.many import packs
 
-    monkeypatch.setattr(sweeping, "ENTRIES", 40 * 3)  # three at a time
+    monkeypatch.setattr(packs, "ENTRIES", 40 * 3)  # three at a time
     check(*_table(40), optimizer="sgd", lr=[0.01, 0.02, 0.03, 0.04, 0.05], seed=[0, 1], batch_size=16, epochs=3)
 
 

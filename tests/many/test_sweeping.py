@@ -14,8 +14,8 @@ import torch
 import steepest as st
 from steepest import store
 from steepest.errors import DataError, FitError, RunError, SpecError
+from steepest.many.axes import axis
 from steepest.planning import largest_rate
-from steepest.sweeping import axis
 
 RANDOM = np.random.default_rng(4)
 X = RANDOM.normal(size=(60, 2)) * [1.0, 2.0]
@@ -288,9 +288,9 @@ def test_working_rates_need_rates():
 
 
 def test_ctrl_c_keeps_what_is_done(monkeypatch):
-    from steepest import sweeping
+    from steepest.many import packs
 
-    monkeypatch.setattr(sweeping, "ENTRIES", 60 * 2)  # two runs at a time
+    monkeypatch.setattr(packs, "ENTRIES", 60 * 2)  # two runs at a time
     pressed = []
 
     def press(done: float, runs: int) -> None:
@@ -382,7 +382,7 @@ def test_the_first_example_agrees_with_the_published_figures():
     import importlib.util
     from pathlib import Path
 
-    path = Path(__file__).parents[1] / "examples" / "sgd_or_adam.py"
+    path = Path(__file__).parents[2] / "examples" / "sgd_or_adam.py"
     source = importlib.util.spec_from_file_location("sgd_or_adam", path)
     example = importlib.util.module_from_spec(source)
     source.loader.exec_module(example)
