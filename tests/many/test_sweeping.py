@@ -87,6 +87,10 @@ def test_names_starts_and_weights_are_swept_as_lists_of_values():
     assert [len(runs.fit(i).names) for i in range(4)] == [2, 3, 4, 6]
     runs = st.sweep(X, Y, init=[[0, 0, 0], [1, 2, 3]], **QUICK, lr=0.01)
     assert [runs.fit(i).trace.theta[0].tolist() for i in range(2)] == [[0.0, 0.0, 0.0], [1.0, 2.0, 3.0]]
+    for model in ("linear", "mlp:1"):
+        given = np.arange(10.0).reshape(2, 5)[:, : 3 if model == "linear" else 5] / 10
+        runs = st.sweep(X, Y, model=model, loss="mse", init=given, **QUICK, lr=0.01)
+        np.testing.assert_allclose([runs.fit(i).trace.theta[0] for i in range(2)], given)
     runs = st.sweep(TABLE, target="y", weights=["w", None], drop=["z"], **QUICK, lr=0.01)
     for run, weights in enumerate(("w", None)):
         alone = st.fit(TABLE, target="y", weights=weights, drop=["z"], **QUICK, lr=0.01)

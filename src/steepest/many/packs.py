@@ -40,10 +40,9 @@ class Pack:
         self.made = plan(self.spec, train)
         self.problem = Problem(self.spec, train, test, tuple(notes), self.made)
         self.size = batch_size(self.spec, self.made)
-        self.fits = self.made.optimizer in (self.spec.optimizer, "sgd", "adam") or not isinstance(
-            self.spec.optimizer, str
-        )
-        self.fits = self.fits and together.can_run(self.made.objective, self.made.rule)
+        # what "auto" chose is made anew for each run, which takes a name
+        named = self.spec.optimizer != "auto" or self.made.optimizer in ("sgd", "adam")
+        self.fits = named and together.can_run(self.made.objective, self.made.rule)
         if not self.fits:
             return
         self.objective: Objective = self.made.objective
@@ -57,9 +56,8 @@ class Pack:
     def _ways(self) -> tuple[list[Way], np.ndarray]:
         """For each run how it goes down, and at which rate."""
         automatic = self.spec.lr == "auto"
-        names = (
-            [*FREE] if automatic else [name for name in FREE if name not in ("lr", "seed", "init", "tol", "patience")]
-        )
+        # a rate of "auto" may come of a trial, which depends on everything
+        names = FREE if automatic else ("optimizer", "clip", "schedule", "epochs", "max_steps")
         first, which = self.runs.distinct(names, self.group)
         found, rates = [], []
         for one in first.tolist():
@@ -93,13 +91,8 @@ class Pack:
         objective = self.made.objective
         if isinstance(objective, LinearObjective):
             return np.zeros(len(self.made.names))
-        if seed == self.spec.seed and self.spec.init == "zeros":
-            return objective.theta.double().cpu().numpy().copy()
-        return (
-            torch.cat([p.detach().reshape(-1) for p in self._fresh(seed).parameters() if p.requires_grad])
-            .double()
-            .numpy()
-        )
+        trained = [p.detach().reshape(-1) for p in self._fresh(seed).parameters() if p.requires_grad]
+        return torch.cat(trained).double().numpy()
 
     def _fresh(self, seed: int) -> torch.nn.Module:
         """The module as a run of that seed gets it."""
