@@ -376,7 +376,7 @@ def test_a_reader_that_goes_away_is_no_error():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("command", ["fit", "predict"])
+@pytest.mark.parametrize("command", ["fit", "sweep", "predict"])
 def test_each_command_explains_its_options(capsys, command):
     code, out, _ = _run(capsys, command, "--help")
     assert code == 0

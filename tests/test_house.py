@@ -29,17 +29,17 @@ FLOORS = [
     "result",
     "fitting",
     "store",
-    "sweeps",
-    "sweeping",
+    "many",
     "views",
     "eject",
     "estimators",
+    "ranges",
     "console",
     "cli",
     "lab",
 ]
 # A Fit's methods open these doors downwards, inside the method only; so does load(), for a sweep's folder.
-DOORS = {"result": {"store", "views", "eject"}, "store": {"sweeps"}}
+DOORS = {"result": {"store", "views", "eject"}, "store": {"many"}}
 
 MODULES = {
     ".".join(path.relative_to(SOURCE).with_suffix("").parts): path

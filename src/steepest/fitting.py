@@ -272,8 +272,8 @@ def finished(
     notes: tuple[str, ...],
 ) -> Fit:
     """A descent that has ended, in user units."""
-    trace = trace_of(spec, made, done.recorder)
-    theta, ending = done.theta if made.to_user is None else made.to_user(done.theta), done.ending
+    trace, ending = trace_of(spec, made, done.recorder), done.ending
+    theta = done.theta if made.to_user is None else made.to_user(done.theta)
     if ending.status is Status.DIVERGED:
         theta = last_finite(trace, theta)
         ending = replace(ending, detail=why_diverged(spec, made, done.recorder, ending.detail))
