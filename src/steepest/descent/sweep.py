@@ -377,13 +377,13 @@ def walk(
     runs, width = theta.shape
     rates = _rates(lr, schedules, theta)
     room = max(1, min(MOST_STEPS, ROOM // (runs * width)))
-    numbers = torch.zeros((3, room, runs), dtype=theta.dtype)
-    path, paces = torch.empty((room, runs, width), dtype=theta.dtype), np.empty((room, runs))
+    numbers = theta.new_zeros((3, room, runs))
+    path, paces = theta.new_empty((room, runs, width)), np.empty((room, runs))
     count, first = 0, Batch(0, 0)
 
     def block(t: int) -> Blocks:
-        loss, grad_norm, penalty = numbers[:, :count].transpose(1, 2).numpy()
-        lr, theta = paces[:count].T, path[:count].transpose(0, 1).numpy()
+        loss, grad_norm, penalty = numbers[:, :count].transpose(1, 2).cpu().numpy()
+        lr, theta = paces[:count].T, path[:count].transpose(0, 1).cpu().numpy()
         return Blocks(t - count, first, first.rows is None, lr, theta, loss, grad_norm, penalty)
 
     for step in descend(objective, rule, iter(dealt), lr=1.0, schedule=rates, theta=theta):

@@ -275,5 +275,5 @@ def _assign(part: Tensor, values: np.ndarray) -> None:
 def _chosen(tensor: Tensor, rows: np.ndarray) -> Tensor:
     """Some rows of a tensor, likewise."""
     if tensor.device.type == "cpu":
-        return torch.from_numpy(tensor.numpy()[..., rows, :])
+        return torch.from_numpy(tensor.numpy()[..., _evenly(rows), :].copy())
     return tensor[..., torch.from_numpy(rows).to(tensor.device), :]
