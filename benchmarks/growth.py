@@ -24,6 +24,8 @@ ROWS = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 COLUMNS = (2, 6, 20, 60, 200, 600, 2_000)
 AT_COLUMNS, AT_ROWS = 20, 10_000
 TURNS = 3
+ONCE = 50_000_000
+"""Entries of x from which a point has one turn only: it takes long, and what else the machine does matters less."""
 
 WAYS = {
     "fit(x, y)": {},
@@ -69,9 +71,11 @@ def _memory(name: str) -> int:
 def measured(sizes: list[tuple[int, int]], turns: int) -> dict[str, list[dict]]:
     """For each way its points in the order of `sizes`, each the median of its turns; the points take turns."""
     runs: dict[tuple[str, int], list[dict]] = {}
-    for _ in range(turns):
+    for turn in range(turns):
         for way in WAYS:
             for i, (rows, columns) in enumerate(sizes):
+                if turn and rows * columns >= ONCE:
+                    continue
                 printed = python(__file__, "--point", str(rows), str(columns), way)[1]
                 runs.setdefault((way, i), []).append(json.loads(printed))
         print(".", end="", file=sys.stderr, flush=True)
@@ -96,6 +100,21 @@ def floor(sizes: list[int], values: list[float], power: float) -> float:
     return float(sizes[-1] * (values[0] / values[-1]) ** (1 / power))
 
 
+def bends(way: str, axis: list[int], seconds: list[float], power: float, engines: list[str]) -> list[str]:
+    """Where the line is not straight, and why."""
+    low = floor(axis, seconds, power)
+    found = [f"{way}: the line of time is straight down to {axis[0]:,}."]
+    if low > axis[0]:
+        found = [
+            f"{way}: towards {low:,.0f} the line of time bends into a floor of {1e3 * seconds[0]:.0f} ms, what a fit costs "
+            "whatever its size (the table read, the plan, the trace)."
+        ]
+    for before, size, engine in zip(engines, axis[1:], engines[1:], strict=False):
+        if engine != before:
+            found.append(f"{way}: from {size:,} on the engine is `{engine}`, not `{before}`: the line steps there.")
+    return found
+
+
 def described(title: str, axis: list[int], found: dict[str, list[dict]]) -> tuple[Table, list[Goal]]:
     upper = len(axis) // 2
     lines, goals, notes = [], [], []
@@ -109,10 +128,7 @@ def described(title: str, axis: list[int], found: dict[str, list[dict]]) -> tupl
             Goal(f"{title}, {way}: time grows with the power", power, unit=""),
             Goal(f"{title}, {way}: memory grows with the power", slope(axis[upper:], bytes_[upper:]), unit=""),
         ]
-        notes.append(
-            f"{way}: towards {floor(axis, seconds, power):,.0f} the line bends into a floor of {1e3 * seconds[0]:.0f} ms, "
-            "what a fit costs whatever its size (the table read, the plan, the trace)."
-        )
+        notes += bends(way, axis, seconds, power, [at["engine"] for at in points])
     small = max(
         (n for n, at in zip(axis, found["fit(x, y)"], strict=True) if at["entries"] <= SMALL_ENOUGH["mse"]), default=0
     )

@@ -2,7 +2,8 @@
 
     python benchmarks/results.py [--quick]
 
-It reads `.benchmarks/PART.json`, as `side_by_side.save` left them, and measures nothing itself.
+It reads `.benchmarks/PART.json`, as `side_by_side.save` left them, and measures nothing itself. What no figure can say
+(why a goal was missed, what was tried) is written by hand in `remarks.md` and stands between the goals and the tables.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def read(where: Path) -> dict[str, dict[str, Any]]:
     return {part: json.loads(file.read_text(encoding="utf-8")) for part, file in found.items() if file.exists()}
 
 
-def page(measured: dict[str, dict[str, Any]], digits: str | None = None) -> str:
+def page(measured: dict[str, dict[str, Any]], remarks: str, digits: str | None = None) -> str:
     """The whole of RESULTS.md: the machine, every goal, every table; `digits` is what `nist.py` printed."""
     text = [HEAD, *_machines(measured), "## Goals\n"]
     for part, title in PARTS.items():
@@ -45,7 +46,7 @@ def page(measured: dict[str, dict[str, Any]], digits: str | None = None) -> str:
             continue
         goals = [Goal(**goal) for goal in measured[part]["goals"]]
         text.append(f"### {title}\n\n{markdown(goal_table(goals))}\n")
-    text.append("## Tables\n")
+    text += [remarks, "## Tables\n"]
     for kept in measured.values():
         for table in (Table(**table) for table in kept["tables"]):
             text.append(f"### {table.title}\n\n{markdown(table)}\n")
@@ -79,7 +80,8 @@ def main() -> None:
     nist = MEASURED / "nist.txt"
     digits = nist.read_text(encoding="utf-8") if nist.exists() else None
     target = where / "RESULTS.md" if quick else ROOT / "benchmarks" / "RESULTS.md"
-    target.write_text(page(measured, digits), encoding="utf-8")
+    remarks = (ROOT / "benchmarks" / "remarks.md").read_text(encoding="utf-8")
+    target.write_text(page(measured, remarks, digits), encoding="utf-8")
     drawn = where / "benchmarks.png" if quick else ROOT / "docs" / "benchmarks.png"
     picture.draw(measured, drawn)
     print(f"{target.relative_to(ROOT)} and {drawn.relative_to(ROOT)} are written.")

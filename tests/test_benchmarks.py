@@ -12,6 +12,7 @@ import answer
 import growth
 import results
 import side_by_side
+import solvers
 from side_by_side import Goal, Peer, Table
 
 
@@ -31,7 +32,7 @@ def test_the_least_loss_is_scipys(logistic):
 
 def test_the_gap_is_relative_to_the_least_loss():
     x, y = np.array([[0.0], [1.0], [2.0], [3.0]]), np.array([0.0, 2.0, 1.0, 3.0])
-    problem = answer.Problem("four points", x, y, False, answer.exact(x, y, False))
+    problem = solvers.Problem("four points", x, y, False, answer.exact(x, y, False))
     assert problem.best == pytest.approx(0.45)  # intercept 0.3, slope 0.8
     assert problem.gap(np.array([0.3, 0.8])) == pytest.approx(0.0, abs=1e-14)
     assert problem.gap(np.array([0.3 + 0.3, 0.8])) == pytest.approx(0.09 / 0.45)  # the mean of (r + 0.3)² − r²
@@ -40,7 +41,7 @@ def test_the_gap_is_relative_to_the_least_loss():
 def test_theta_of_standardised_columns_predicts_the_same_in_user_units():
     x = np.random.default_rng(0).standard_normal((20, 2)) * [3.0, 0.1] + [7.0, -2.0]
     mean, scale, theta = x.mean(0), x.std(0), np.array([1.0, 2.0, -3.0])
-    found = answer.in_user_units(theta, mean, scale)
+    found = solvers.in_user_units(theta, mean, scale)
     assert found[0] + x @ found[1:] == pytest.approx(theta[0] + (x - mean) / scale @ theta[1:], rel=1e-13)
 
 
@@ -93,11 +94,12 @@ def test_the_page_has_every_goal_and_table_and_names_the_part_that_is_missing(tm
     table = Table("A step", ("", "µs"), [("ours", "62"), ("by hand", "71")], ("JAX cannot be imported: no module.",))
     side_by_side.save("step", False, [table], [Goal("a step over the bare one", 1.3, "≤", 1.2)])
     measured = results.read(tmp_path)
-    page = results.page(measured, "Filip 14.8")
+    page = results.page(measured, "The goal was set elsewhere.", "Filip 14.8")
     assert list(measured) == ["step"]
     assert "| a step over the bare one | 1.3 ×    | ≤ 1.2 × | missed by a factor of 1.08 |" in page
     assert "| ours    | 62  |\n| by hand | 71  |" in page
     assert "JAX cannot be imported: no module." in page
     assert "Not measured: `python benchmarks/epoch.py`" in page
+    assert "The goal was set elsewhere." in page
     assert "Filip 14.8" in page
     assert f"torch {__import__('torch').__version__}" in page
