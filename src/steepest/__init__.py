@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from steepest.problem import synthetic
     from steepest.result import Fit
     from steepest.store import load
+    from steepest.sweeping import compare, sweep
+    from steepest.sweeps import Sweep
 
     __version__: str
 
@@ -31,11 +33,14 @@ __all__ = [
     "SteepestError",
     "SteepestWarning",
     "Step",
+    "Sweep",
     "Trace",
+    "compare",
     "descend",
     "fit",
     "load",
     "objective",
+    "sweep",
     "synthetic",
 ]
 
@@ -50,11 +55,14 @@ _PUBLIC = {
     "SteepestError": "steepest.errors",
     "SteepestWarning": "steepest.errors",
     "Step": "steepest.descent.loop",
+    "Sweep": "steepest.sweeps",
     "Trace": "steepest.descent.trace",
+    "compare": "steepest.sweeping",
     "descend": "steepest.descent.loop",
     "fit": "steepest.fitting",
     "load": "steepest.store",
     "objective": "steepest.descent.objective",
+    "sweep": "steepest.sweeping",
     "synthetic": "steepest.problem.synthetic",  # the module itself
 }
 

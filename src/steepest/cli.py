@@ -166,7 +166,7 @@ def predict(
     from steepest.console import warnings_as_lines
 
     with warnings_as_lines():
-        fitted = store.load(run, model)
+        fitted = store.load_fit(run, model)
         if fitted.terms is None and fitted.module is None:
             raise RunError(
                 f"The run {run!r} was made with a module of yours. Say which: --model package.module:factory."
