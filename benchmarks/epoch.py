@@ -302,7 +302,9 @@ def main() -> None:
             timed = take_turns(found, turns)
             tables.append(table(columns, batch, rows, found, timed, notes))
             promised += goals(columns, batch, timed, rows * columns * BYTES_A_ROW)
-            figures[f"{columns} × {batch}"] = {name: timing.seconds for name, timing in timed.items()}
+            figures[f"{rows:,} × {columns}, batches of {batch}"] = {
+                name: timing.seconds for name, timing in timed.items()
+            }
     save("epoch", quick, tables, promised, epochs=figures)
 
 

@@ -13,6 +13,8 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from side_by_side import short
+
 # Okabe and Ito's colours, which colour-blind readers tell apart; each peer has a mark of its own too
 OURS, OTHERS = "#0072B2", "#B0B0B0"
 MARKS = {
@@ -22,7 +24,6 @@ MARKS = {
     "scikit-learn SGD": ("D", "#CC79A7"),
     "PyTorch": ("v", "#000000"),
 }
-CASE = "20 × 256"
 EPOCH = {
     "Steepest, blocks": "Steepest, blocks",
     "Steepest, rows": "Steepest, rows",
@@ -44,7 +45,7 @@ def draw(measured: dict[str, dict[str, Any]], path: Path) -> None:
     plt.rcParams.update({"font.size": 12, "axes.spines.top": False, "axes.spines.right": False})
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5), layout="constrained")
     if "epoch" in measured:
-        _epoch(left, measured["epoch"]["figures"]["epochs"][CASE])
+        _epoch(left, *next(iter(measured["epoch"]["figures"]["epochs"].items())))
     if "answer" in measured:
         _answers(right, measured["answer"]["figures"]["answers"])
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +53,7 @@ def draw(measured: dict[str, dict[str, Any]], path: Path) -> None:
     plt.close(figure)
 
 
-def _epoch(axes: Axes, seconds: dict[str, list[float]]) -> None:
+def _epoch(axes: Axes, case: str, seconds: dict[str, list[float]]) -> None:
     medians = {name: 1e3 * statistics.median(times) for name, times in seconds.items()}
     fastest = {
         label: min(taken)
@@ -62,14 +63,14 @@ def _epoch(axes: Axes, seconds: dict[str, list[float]]) -> None:
     labels = sorted(fastest, key=fastest.__getitem__, reverse=True)
     colours = [OURS if label.startswith("Steepest") else OTHERS for label in labels]
     bars = axes.barh(labels, [fastest[label] for label in labels], color=colours)
-    axes.bar_label(bars, [f"{fastest[label]:,.0f} ms" for label in labels], padding=4)
+    axes.bar_label(bars, [f"{short(fastest[label])} ms" for label in labels], padding=4)
     one_pass = next(ms for name, ms in medians.items() if name.startswith("one pass"))
     axes.axvline(one_pass, color="black", ls="--", lw=1.2)
     axes.text(
-        one_pass * 1.05, len(labels) - 0.4, f"one pass over the memory: {one_pass:.0f} ms", va="bottom", fontsize=11
+        one_pass * 1.05, len(labels) - 0.4, f"one pass over the memory: {short(one_pass)} ms", va="bottom", fontsize=11
     )
     axes.set(xscale="log", xlabel="milliseconds", xlim=(one_pass / 2, 8 * max(fastest.values())))
-    axes.set_title("one epoch of SGD, 1,000,000 × 20, batches of 256", pad=20)
+    axes.set_title(f"one epoch of SGD, {case}", pad=20)
     axes.tick_params(axis="y", length=0)
 
 
