@@ -392,3 +392,8 @@ def test_quiet_prints_nothing(capsys, table, tmp_path):
 
 def test_the_version_is_printed(capsys):
     assert _run(capsys, "--version") == (0, f"{st.__version__}\n", "")
+
+
+def test_the_package_runs_as_a_module():
+    done = subprocess.run([sys.executable, "-m", "steepest", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == st.__version__

@@ -36,6 +36,7 @@ FLOORS = [
     "ranges",
     "console",
     "cli",
+    "__main__",
     "lab",
 ]
 # A Fit's methods open these doors downwards, inside the method only; so does load(), for a sweep's folder.
