@@ -42,7 +42,7 @@ BYTES_A_ROW = 4
 def ours(objective: LinearObjective, batch: int, shuffle: str, full: bool = False) -> float:
     """Seconds of the median epoch, recorded; with `full` also the full objective at its start, as `fit()` has it."""
     objective.theta.zero_()
-    recorder = Recorder(len(objective.theta), objective.theta, 100_000, runs=1)
+    recorder = Recorder(len(objective.theta), objective.theta, runs=1)
     engine = Fused(objective, rules.SGD())
     times = [time.perf_counter()]
     for block in engine.descend(batch, shuffle, 0, EPOCHS, lr=LR):
@@ -211,7 +211,7 @@ def peers(columns: int, batch: int, rows: int, folder: str) -> tuple[list[Peer],
             Peer(
                 f"{OURS}, {shuffle}{also}",
                 lambda s=shuffle, f=full: ours(objective, batch, s, f),
-                "every step recorded",
+                "recorded as fit() does",
             )
             for shuffle in ("rows", "blocks")
             for also, full in (("", False), (", F at each epoch", True))

@@ -6,6 +6,7 @@ The scores and the exact answer are found when they are first asked for, after t
 from __future__ import annotations
 
 import copy
+import sys
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -85,14 +86,14 @@ class Answer:
         if self.objective is None:
             return None
         gap = objective - self.objective
-        return 0.0 if abs(gap) <= 4 * np.finfo(float).eps * abs(self.objective) + self.rounding else gap
+        return 0.0 if abs(gap) <= 4 * sys.float_info.epsilon * abs(self.objective) + self.rounding else gap
 
     def relative_gap(self, objective: float, start: float) -> float | None:
         """gap / max(F*, 1e-12·F(start))."""
         gap = self.gap(objective)
         if gap is None or self.objective is None:
             return None
-        return gap / max(self.objective, 1e-12 * start, float(np.finfo(float).tiny))
+        return gap / max(self.objective, 1e-12 * start, sys.float_info.min)
 
 
 def answer(problem: LinearProblem | None) -> Answer:

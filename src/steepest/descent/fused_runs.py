@@ -11,7 +11,7 @@ to the last bit but for the order in which very large batches are summed. Runs w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -45,15 +45,19 @@ def pays(objective: LinearObjective, size: int | None, updates: float) -> bool:
 
 
 class FusedRuns:
-    """Many descents from θ `[runs, k·r]` (moved in place), each by a rule of its own. `alive` `[runs]` says which go on."""
+    """Many descents from θ `[runs, k·r]` (moved in place), each by a rule of its own.
+
+    `alive` `[runs]` says which go on; a run that has ended may be moved for one block more, unseen.
+    """
 
     def __init__(self, objective: LinearObjective, rules: Sequence[Any], theta: Tensor):
         self.objective, self.theta, runs = objective, theta, len(theta)
         self.loss, self.penalty = codes.loss_code(objective.loss), codes.penalty_code(objective)
         self.rows = codes.rows_as_they_lie(objective)
         self.shape = objective.outputs, objective.basis.shape[1]
-        distinct = {id(rule): codes.rule_code(objective, rule) for rule in rules}
-        coded = np.array([distinct[id(rule)] for rule in rules], dtype=np.float64)
+        distinct = {id(rule): rule for rule in rules}
+        known = {key: codes.rule_code(objective, rule) for key, rule in distinct.items()}
+        coded = np.array([known[id(rule)] for rule in rules], dtype=np.float64)
         self.kinds, self.numbers = coded[:, :2].astype(np.int64), np.ascontiguousarray(coded[:, 2:])
         free = np.zeros((objective.outputs, self.penalty.mask.shape[1]), self.rows.panels.dtype)
         memory = [torch.zeros_like(theta), torch.zeros_like(theta)]
@@ -86,9 +90,10 @@ class FusedRuns:
         each = list(dict.fromkeys(schedules))
         own = np.array([each.index(schedule) for schedule in schedules])
         lr = np.asarray(lr, dtype=np.float64)
-        t = epoch = 0
+        n, t, epoch = self.objective.rows, 0, 0
         rates = lr[:, None]
         with ThreadPoolExecutor(self.threads) as pool:
+            done, shown = [], None
             for batch, orders, room, starts, lengths in self._dealt(pool, size, shuffle, distinct, epochs):
                 if steps is not None:
                     starts, lengths = starts[:, : steps - t], lengths[:, : steps - t]
@@ -98,11 +103,16 @@ class FusedRuns:
                 paces = np.stack([factors(schedule, t, batch.epoch, many, whole) for schedule in each])
                 rates = lr[:, None] * paces[own]
                 record = record_of((len(lr), many), self.shape, self.rows.panels.dtype)
-                self._walk(pool, orders, room, size or self.objective.rows, starts, lengths, rates, t, which, record)
+                wait(done)
+                done = self._walk(pool, orders, room, size or n, starts, lengths, rates, t, which, record)
+                if shown is not None:  # while it is looked at, the next one is walked already
+                    yield shown
                 theta = record.theta.reshape(len(lr), many, -1)
-                block = Blocks(t, batch, whole, rates, theta, record.loss, record.grad_norm, record.penalty)
-                yield block
-                t, epoch = t + many, block.epoch(many - 1) + 1
+                shown = Blocks(t, batch, whole, rates, theta, record.loss, record.grad_norm, record.penalty)
+                t, epoch = t + many, shown.epoch(many - 1) + 1
+            wait(done)
+            if shown is not None:
+                yield shown
             loss, grad = self._at_the_end(pool)
         yield Step(t, epoch, rates[:, -1:], self.theta, loss, grad, None)
 
@@ -155,8 +165,8 @@ class FusedRuns:
         t: int,
         which: np.ndarray,
         record: Any,
-    ) -> None:
-        """One block of all runs that are alive, those with the same rows after one another."""
+    ) -> list[Future[None]]:
+        """One block of all runs that are alive, those with the same rows after one another: begun, or done already."""
         from steepest.descent import kernels
 
         size = min(size, self.objective.rows)
@@ -174,7 +184,7 @@ class FusedRuns:
             )  # fmt: skip
 
         work = len(turns) * int(lengths.max(0).sum()) * self.shape[0] * self.shape[1]
-        self._share(pool, job, turns, work)
+        return self._share(pool, job, turns, work)
 
     def _at_the_end(self, pool: ThreadPoolExecutor) -> tuple[Tensor, Tensor]:
         """The loss `[runs]` and gradient `[runs, k·r]` over all rows, of the runs that are alive; NaN for the others."""
@@ -190,17 +200,24 @@ class FusedRuns:
             def job(part: np.ndarray) -> None:
                 kernels.gradient_runs(thetas, rows, n, self.loss, part, losses, grads)
 
-            self._share(pool, job, turns, work)
+            wait(self._share(pool, job, turns, work))
         grad = torch.from_numpy(grads.reshape(len(grads), -1)) / n
         penalty = self.objective._penalty
         if penalty is not None and penalty.l2:
             grad = grad + penalty.gradient(self.theta)
         return torch.from_numpy(losses) / n, grad
 
-    def _share(self, pool: ThreadPoolExecutor, job: Callable[[np.ndarray], None], turns: np.ndarray, work: int) -> None:
-        """Do a job for all of `turns`, shared among the threads where there is enough to do."""
-        if work <= SMALL or self.threads == 1:
+    def _share(
+        self, pool: ThreadPoolExecutor, job: Callable[[np.ndarray], None], turns: np.ndarray, work: int
+    ) -> list[Future[None]]:
+        """Begin a job for all of `turns`, shared among the threads; where there is little to do, do it here."""
+        if work <= SMALL:
             job(turns)
-            return
-        for _ in pool.map(job, np.array_split(turns, self.threads)):
-            pass
+            return []
+        return [pool.submit(job, part) for part in np.array_split(turns, self.threads)]
+
+
+def wait(jobs: Sequence[Future[None]]) -> None:
+    """Until all are done; what went wrong in one is raised here."""
+    for job in jobs:
+        job.result()

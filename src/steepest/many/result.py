@@ -71,7 +71,7 @@ class Sweep:
         self,
         settings: Mapping[str, Sequence[Any]],
         lots: Sequence[Lot],
-        places: Sequence[tuple[int, int]],
+        places: Sequence[Sequence[int]],
         columns: Mapping[str, Sequence[Any]] | None = None,
     ):
         self.settings = {name: list(values) for name, values in settings.items()}

@@ -166,7 +166,7 @@ class _Work:
         self.runs, self.x, self.y, self.batches = runs, x, y, batches
         self.budget, self.progress = budget, progress
         self.lots: list[Lot] = []
-        self.places: list[Any] = [None] * runs.count
+        self.places = np.full((runs.count, 2), -1)  # of each run its lot, and its place there
         self.finished = 0
         self.prepared: dict[Any, Any] = {}
         self.interrupted = False
@@ -183,14 +183,13 @@ class _Work:
             pass
         if self.first_error is not None and all(isinstance(lot, Unfit) for lot in self.lots) and not self.interrupted:
             raise self.first_error
-        left = np.array([run for run, place in enumerate(self.places) if place is None], dtype=np.intp)
+        left = np.flatnonzero(self.places[:, 0] < 0)
         if left.size:
             self._keep(left, Unfit(Status.INTERRUPTED.name.lower(), BEFORE_IT_BEGAN, len(left)))
-        return Sweep(self.runs.settings(), self.lots, self.places)
+        return Sweep(self.runs.settings(), self.lots, self.places.tolist())
 
     def _keep(self, runs: np.ndarray, lot: Lot) -> None:
-        for place, one in enumerate(runs.tolist()):
-            self.places[one] = (len(self.lots), place)
+        self.places[runs] = np.column_stack([np.full(len(runs), len(self.lots)), np.arange(len(runs))])
         self.lots.append(lot)
         self.finished += len(runs)
         if self.progress is not None:
