@@ -48,8 +48,9 @@ MOST_STEPS = 256
 OFTEN = 4_000
 """Runs times calls from which it pays to write an objective's operations down."""
 
-CACHED = 2**18
-"""Numbers of a layer that are computed at a time: they should stay in the cache of a core."""
+CACHED = 2**19
+"""Numbers of a layer that are computed at a time: few enough to stay in a shared cache, and so many that an operation takes
+longer than to ask for it."""
 
 HELD = 2**22
 """Numbers of a layer that are held at a time where nothing is written down."""
