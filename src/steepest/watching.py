@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from math import inf
 
 import numpy as np
 import torch
@@ -139,13 +140,15 @@ class Watcher:
         return None
 
 
-def recorder_of(spec: Spec, made: Plan, runs: int | None = None, budget: int | None = None) -> Recorder:
-    """A recorder of what `record` asks for. SpecError if it names parameters that there are none of."""
+def recorder_of(
+    spec: Spec, made: Plan, runs: int | None = None, budget: int | None = None, steps: float = inf
+) -> Recorder:
+    """A recorder of what `record` asks for, of so many updates. SpecError if it names parameters that there are none of."""
     chosen = _chosen(spec, made)
     rows = spec.record if isinstance(spec.record, int) else RECORD
     # in other coordinates every entry of c is in every parameter, so that they are chosen afterwards
     keep = chosen if made.to_user is None else []
-    return Recorder(len(made.objective.theta), made.objective.theta, rows, keep, runs, budget)
+    return Recorder(len(made.objective.theta), made.objective.theta, rows, keep, runs, budget, steps)
 
 
 def trace_of(spec: Spec, made: Plan, recorder: Recorder) -> Trace:

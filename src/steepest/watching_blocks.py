@@ -99,7 +99,7 @@ class BlockWatcher:
     ):
         self.limits, self.objective = limits, objective
         self.alive = np.ones(len(limits), dtype=bool)
-        self.recorder = recorder_of(spec, made, len(limits), budget)
+        self.recorder = recorder_of(spec, made, len(limits), budget, float(limits.steps.max()))
         self.stopper = Stopper(limits.tol, limits.looks, limits.patience, scale_of(made))
         self.test = None if test is None else self._numbers(scorer(spec, made, test, objective))
         self.validation = None if validation is None else self._numbers(scorer(spec, made, validation, objective))

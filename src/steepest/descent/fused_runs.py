@@ -56,8 +56,9 @@ class FusedRuns:
         self.rows = codes.rows_as_they_lie(objective)
         self.shape = objective.outputs, objective.basis.shape[1]
         distinct = {id(rule): rule for rule in rules}
-        known = {key: codes.rule_code(objective, rule) for key, rule in distinct.items()}
-        coded = np.array([known[id(rule)] for rule in rules], dtype=np.float64)
+        place = {key: number for number, key in enumerate(distinct)}
+        each = np.array([codes.rule_code(objective, rule) for rule in distinct.values()], dtype=np.float64)
+        coded = each[[place[id(rule)] for rule in rules]]
         self.kinds, self.numbers = coded[:, :2].astype(np.int64), np.ascontiguousarray(coded[:, 2:])
         free = np.zeros((objective.outputs, self.penalty.mask.shape[1]), self.rows.panels.dtype)
         memory = [torch.zeros_like(theta), torch.zeros_like(theta)]
@@ -82,7 +83,8 @@ class FusedRuns:
             size: rows a batch; None is the full batch. seeds: one a run, of its batches.
             lr: `[runs]`. schedules: one a run.
 
-        As in the loop a last Step carries θ_N `[runs, k·r]`, with the loss and gradient of all rows.
+        As in the loop a last Step carries θ_N `[runs, k·r]`, with the loss and gradient of all rows. A block's arrays are
+        written again by the one after the next.
         """
         distinct, which = np.unique(np.array(seeds, dtype=np.uint64), return_inverse=True)
         if size is None or shuffle == "none":
@@ -94,7 +96,9 @@ class FusedRuns:
         rates = lr[:, None]
         with ThreadPoolExecutor(self.threads) as pool:
             done, shown = [], None
-            for batch, orders, room, starts, lengths in self._dealt(pool, size, shuffle, distinct, epochs):
+            records: dict[tuple[int, int], Any] = {}  # two of a kind: one to be looked at, one to be written
+            for turn, dealt in enumerate(self._dealt(pool, size, shuffle, distinct, epochs)):
+                batch, orders, room, starts, lengths = dealt
                 if steps is not None:
                     starts, lengths = starts[:, : steps - t], lengths[:, : steps - t]
                 many, whole = starts.shape[1], size is None
@@ -102,7 +106,10 @@ class FusedRuns:
                     break
                 paces = np.stack([factors(schedule, t, batch.epoch, many, whole) for schedule in each])
                 rates = lr[:, None] * paces[own]
-                record = record_of((len(lr), many), self.shape, self.rows.panels.dtype)
+                key = many, turn % 2
+                if key not in records:
+                    records[key] = record_of((len(lr), many), self.shape, self.rows.panels.dtype)
+                record = records[key]
                 wait(done)
                 done = self._walk(pool, orders, room, size or n, starts, lengths, rates, t, which, record)
                 if shown is not None:  # while it is looked at, the next one is walked already

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import nan
+from math import inf, isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,7 +89,8 @@ class Recorder:
 
     keep: which entries of θ to record; none named means all of them, if they fit into the budget.
     runs: how many runs there are; None is one, without an axis for it. budget: bytes for all of these
-    together, where that is less than each might take alone.
+    together, where that is less than each might take alone; they are then thinned from the start as `steps` updates
+    will need it in the end.
     """
 
     def __init__(
@@ -100,18 +101,22 @@ class Recorder:
         keep: Sequence[int] = (),
         runs: int | None = None,
         budget: int | None = None,
+        steps: float = inf,
     ):
         size = like.element_size()
         with_theta = BUDGET // (max(parameters, 1) * size) >= LEAST_ROWS
         width = len(keep) or (parameters if with_theta else 0)
         self._keep = torch.tensor(keep, device=like.device) if keep else None
         self.capacity = int(max(2, min(rows, BUDGET // (max(width, 1) * size))))
-        if budget is not None:
-            self.capacity = int(max(2, min(self.capacity, budget // (runs or 1) // (width * size + OTHERS))))
         self.stride = self.marked_stride = 1
+        share = self.capacity if budget is None else budget // (runs or 1) // (width * size + OTHERS)
+        if share < self.capacity:
+            self.capacity = int(max(2, share))
+            while isfinite(steps) and steps // self.stride + 2 > self.capacity and self.stride < steps:
+                self.stride *= 2
         self._marked = self._rows = 0
         lead = () if runs is None else (runs,)
-        rows = min(self.capacity, 256 if runs is None else max(8, 2**20 // runs))
+        rows = int(min(self.capacity, steps // self.stride + 2, 256 if runs is None else max(512, 2**20 // runs)))
         self._steps = np.zeros((rows, 3), dtype=np.int64)  # step, epoch, number of the full objective (0: without)
         self._numbers = torch.full((*lead, rows, 4), nan, dtype=like.dtype, device=like.device)
         self._theta = torch.empty((*lead, rows, width), dtype=like.dtype, device=like.device)
