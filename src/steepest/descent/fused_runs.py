@@ -27,7 +27,7 @@ from steepest.descent.sweep import Blocks
 from steepest.problem import batches
 from steepest.problem.batches import Batch
 
-ROOM = 2**22
+ROOM = 2**21
 """Entries of θ that a block holds at most, of all runs and steps together."""
 
 SMALL = 2**16
