@@ -290,6 +290,18 @@ class Fit:
             "notes": list(self.notes),
         }
 
+    def surface(self, **settings: Any) -> Any:
+        """The loss over a plane of θ with the path on it, as a figure; see `steepest.views.reliefs.surface`."""
+        from steepest.views import reliefs
+
+        return reliefs.surface(self, **settings)
+
+    def path3d(self, **settings: Any) -> Any:
+        """The path of three parameters, coloured by time; see `steepest.views.reliefs.path3d`."""
+        from steepest.views import reliefs
+
+        return reliefs.path3d(self, **settings)
+
     def save(self, folder: Any) -> None:
         """Write the fit into a run's folder; see `steepest.store`."""
         from steepest import store

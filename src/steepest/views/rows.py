@@ -1,0 +1,144 @@
+"""What is drawn of a fit: not more points than can be seen, and always said how many of how many.
+
+A million dots are one grey stain and a slow page. Rows are left out evenly, never at random, so that the same fit
+gives the same picture; of a path more points are kept where it moves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from steepest.errors import FitError
+
+if TYPE_CHECKING:
+    from steepest.problem.tables import Dataset
+    from steepest.result import Fit
+
+MOST_POINTS = 4_000
+"""Rows drawn at most."""
+
+MOST_STEPS = 600
+"""Steps of a path or curve drawn at most."""
+
+
+def evenly(count: int, most: int) -> np.ndarray:
+    """At most `most` of the numbers 0 … count − 1, evenly spread, with the first and the last.
+
+    >>> evenly(10, 4)
+    array([0, 3, 6, 9])
+    """
+    return np.arange(count) if count <= most else np.unique(np.linspace(0, count - 1, most).round().astype(int))
+
+
+def along(path: np.ndarray, step: np.ndarray, most: int) -> np.ndarray:
+    """At most `most` rows of a path, evenly in the way gone and in the steps taken, half of each.
+
+    A descent moves far in its first steps and then hardly at all: evenly in steps alone the fast moves would be
+    lost, evenly in distance alone the slow end. Each parameter counts by the range it crosses.
+
+    Args:
+        path: `[T, p]`. step: `[T]`, rising.
+
+    Returns:
+        Rising row numbers, the first and the last among them.
+
+    >>> along(np.array([[0.0], [8.0], [12.0], [14.0], [15.0], [15.0]]), np.arange(6), 4)
+    array([0, 1, 2, 5])
+    """
+    count = len(step)
+    if count <= most:
+        return np.arange(count)
+    span = np.ptp(path, axis=0) if path.shape[1] else np.zeros(0)
+    moved = np.diff(path[:, span > 0], axis=0) / span[span > 0]
+    gone = np.concatenate([[0.0], np.cumsum(np.linalg.norm(moved, axis=1))])
+    taken = (step - step[0]) / max(step[-1] - step[0], 1)
+    clock = taken if not gone[-1] > 0 else 0.5 * gone / gone[-1] + 0.5 * taken
+    wanted = np.linspace(0.0, clock[-1], most)
+    after = np.searchsorted(clock, wanted).clip(1, count - 1)
+    nearer = wanted - clock[after - 1] < clock[after] - wanted
+    return np.unique(np.concatenate([[0], after - nearer, [count - 1]]))
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Rows to draw: `x` `[n, …]`, `y`, and their numbers among all `total` rows."""
+
+    x: np.ndarray
+    y: np.ndarray
+    index: np.ndarray
+    total: int
+
+    @property
+    def note(self) -> str:
+        """What was left out; "" if nothing."""
+        return "" if len(self.x) == self.total else f"{len(self.x):,} of {self.total:,} rows are drawn."
+
+
+def drawn(data: Dataset, most: int = MOST_POINTS) -> Drawn:
+    """At most `most` rows of a dataset, evenly spread."""
+    index = evenly(data.rows, most)
+    return Drawn(data.x[index], data.y[index], index, data.rows)
+
+
+def training(fit: Fit) -> Dataset:
+    """The training rows of a fit. Raises FitError for a loaded fit, which has none."""
+    if fit.train is None:
+        raise FitError(
+            "This fit was loaded from a run and has no rows to draw; what it recorded is shown by loss_curve(), "
+            "parameters() and path3d(). Fit again to see the data."
+        )
+    return fit.train
+
+
+def recorded(fit: Fit) -> np.ndarray:
+    """The path `[T, p]` of a fit. Raises FitError where the trace does not hold all of θ."""
+    if fit.trace.theta.shape[1] != len(fit.names):
+        raise FitError(
+            f"The trace of this fit does not hold all its {len(fit.names):,} parameters (record=, or a model too large "
+            "for it), so it has no path to draw."
+        )
+    return fit.trace.theta
+
+
+def at_step(fit: Fit, step: int | None) -> tuple[int | None, np.ndarray]:
+    """(step, θ) before an update, or the nearest that was recorded; None is the end, which is fit.theta."""
+    if step is None:
+        return None, fit.theta
+    path = recorded(fit)
+    row = int(np.argmin(np.abs(fit.trace.step - step)))
+    return int(fit.trace.step[row]), path[row]
+
+
+def labels(fits: list[Fit]) -> list[str]:
+    """What tells fits apart, in words: `momentum:0.9, lr 0.1`; numbers where nothing does."""
+    if len(fits) == 1:
+        return ["fit"]
+    told = [
+        {
+            "model": model_of(each),
+            "loss": str(each.loss_function),
+            "penalty": each.spec.penalty or "no penalty",
+            "optimizer": each.optimizer,
+            "lr": f"lr {each.lr:.3g}",
+            "schedule": each.schedule,
+            "batch": f"batch {each.spec.batch_size}",
+            "precondition": f"precondition {each.precondition}",
+            "steps": f"{each.steps:,} steps",
+            "seed": f"seed {each.spec.seed}",
+            "dtype": each.spec.dtype,
+        }
+        for each in fits
+    ]
+    differ = [key for key in told[0] if len({words[key] for words in told}) > 1]
+    found = [", ".join(words[key] for key in differ[:3]) for words in told]
+    return [
+        word if word and found.count(word) == 1 else f"{word} (fit {i + 1})".strip() for i, word in enumerate(found)
+    ]
+
+
+def model_of(fit: Fit) -> str:
+    """The model in a word."""
+    return fit.spec.model if isinstance(fit.spec.model, str) else type(fit.spec.model).__name__
