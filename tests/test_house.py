@@ -58,9 +58,10 @@ PUBLIC = {
     "fit",
     "load",
     "objective",
+    "plot",
     "synthetic",
 }
-HEAVY = ["torch", "scipy", "sklearn", "pandas", "numba", "pyarrow"]
+HEAVY = ["torch", "scipy", "sklearn", "pandas", "numba", "pyarrow", "plotly", "matplotlib", "networkx"]
 
 
 def _package(module: str) -> list[str]:

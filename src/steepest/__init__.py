@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from steepest.problem import synthetic
     from steepest.result import Fit
     from steepest.store import load
+    from steepest.views.tables import plot
 
     __version__: str
 
@@ -36,6 +37,7 @@ __all__ = [
     "fit",
     "load",
     "objective",
+    "plot",
     "synthetic",
 ]
 
@@ -55,6 +57,7 @@ _PUBLIC = {
     "fit": "steepest.fitting",
     "load": "steepest.store",
     "objective": "steepest.descent.objective",
+    "plot": "steepest.views.tables",
     "synthetic": "steepest.problem.synthetic",  # the module itself
 }
 

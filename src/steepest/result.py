@@ -290,6 +290,30 @@ class Fit:
             "notes": list(self.notes),
         }
 
+    def plot(self, **settings: Any) -> Any:
+        """The rows and what the fit makes of them, as a figure; see `steepest.views.predictions.plot`."""
+        from steepest.views import predictions
+
+        return predictions.plot(self, **settings)
+
+    def residuals(self, **settings: Any) -> Any:
+        """What the fit leaves over, and its quantiles; see `steepest.views.residuals.residuals`."""
+        from steepest.views import residuals
+
+        return residuals.residuals(self, **settings)
+
+    def loss_curve(self, **settings: Any) -> Any:
+        """Loss, gap and learning rate over the steps; see `steepest.views.curves.loss_curve`."""
+        from steepest.views import curves
+
+        return curves.loss_curve(self, **settings)
+
+    def parameters(self, **settings: Any) -> Any:
+        """Each parameter over the steps beside its exact value; see `steepest.views.curves.parameters`."""
+        from steepest.views import curves
+
+        return curves.parameters(self, **settings)
+
     def surface(self, **settings: Any) -> Any:
         """The loss over a plane of θ with the path on it, as a figure; see `steepest.views.reliefs.surface`."""
         from steepest.views import reliefs

@@ -97,15 +97,15 @@ def figure(title: str, notes: Iterable[str] = (), theme: str = "light", height: 
     return titled(Figure(layout={"template": template(theme), "height": height, **layout}), title, notes)
 
 
-def titled(shown: Figure, title: str, notes: Iterable[str] = ()) -> Figure:
-    """The figure under a title, with notes; room is made for them."""
+def titled(shown: Figure, title: str, notes: Iterable[str] = (), room: int = 0) -> Figure:
+    """The figure under a title, with notes; room is made for them, and `room` more for titles of panels."""
     notes = [note for note in notes if note]
     lines = [line for note in notes for line in textwrap.wrap(note, 112)]
     heading: dict[str, Any] = {"text": text(title, 110)}
     if lines:
         heading["subtitle"] = {"text": "<br>".join(text(line, 200) for line in lines)}
     shown.update_layout(
-        title=heading, margin_t=64 + 17 * len(lines), meta={"title": title, "notes": notes}, overwrite=False
+        title=heading, margin_t=64 + 17 * len(lines) + room, meta={"title": title, "notes": notes}, overwrite=False
     )
     return shown
 
@@ -204,10 +204,10 @@ def shades(theme: str) -> list[list[Any]]:
 
 
 def log_axis(values: Any) -> dict[str, Any]:
-    """An axis on which each tenfold is as long as the next; where there is less than two of them, 1, 2 and 5 are named."""
+    """An axis on which each tenfold is as long as the next; where there are few of them, 1, 2 and 5 are named."""
     fine = np.asarray(values, dtype=float)
     fine = fine[np.isfinite(fine) & (fine > 0)]
-    short = fine.size > 0 and fine.max() < 100 * fine.min()
+    short = fine.size > 0 and fine.max() < 40 * fine.min()
     return {"type": "log", "dtick": "D2" if short else None, "nticks": 8, "exponentformat": "power"}
 
 
