@@ -326,6 +326,12 @@ class Fit:
 
         return reliefs.path3d(self, **settings)
 
+    def animate(self, path: Any = None, **settings: Any) -> Any:
+        """A film of the descent, from its trace; see `steepest.views.movies.animate`."""
+        from steepest.views import movies
+
+        return movies.animate(self, path, **settings)
+
     def save(self, folder: Any) -> None:
         """Write the fit into a run's folder; see `steepest.store`."""
         from steepest import store

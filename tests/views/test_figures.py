@@ -242,11 +242,11 @@ def test_a_million_rows_are_thinned_and_said_to_be():
     x = random.normal(size=1_000_000)
     fit = st.fit(x, 2 * x + random.normal(size=1_000_000), epochs=5)
     fit.summary()
-    began = time.perf_counter()
+    began = time.process_time()
     for picture in (*PICTURES, "residuals", "surface"):
         shown = getattr(fit, picture)()
         shown.to_json()
-    assert time.perf_counter() - began < 5 * 2
+    assert time.process_time() - began < 5 * 2
     assert "4,000 of 1,000,000 rows are drawn." in notes_of(fit.residuals())
     assert any("of 1,000,000 rows" in note for note in notes_of(fit.surface()))
 

@@ -99,9 +99,9 @@ def test_a_grid_of_2500_points_takes_under_20_milliseconds(line):
     land = landscape(line)
     theta = np.random.default_rng(0).normal(size=(2_500, 2))
     land.values(theta)
-    began = time.perf_counter()
+    began = time.process_time()
     land.values(theta)
-    assert time.perf_counter() - began < 0.02
+    assert time.process_time() - began < 0.02
 
 
 def test_a_network_is_run_for_all_points_at_once(network):

@@ -56,10 +56,20 @@ def along(path: np.ndarray, step: np.ndarray, most: int) -> np.ndarray:
     gone = np.concatenate([[0.0], np.cumsum(np.linalg.norm(moved, axis=1))])
     taken = (step - step[0]) / max(step[-1] - step[0], 1)
     clock = taken if not gone[-1] > 0 else 0.5 * gone / gone[-1] + 0.5 * taken
-    wanted = np.linspace(0.0, clock[-1], most)
-    after = np.searchsorted(clock, wanted).clip(1, count - 1)
+    # several wanted places may fall onto one row: ask for as many as give `most` different ones
+    low, high = most, 16 * most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if len(_nearest(clock, middle)) <= most else (low, middle)
+    return _nearest(clock, low)
+
+
+def _nearest(clock: np.ndarray, places: int) -> np.ndarray:
+    """The rows nearest to evenly spaced places on a rising clock."""
+    wanted = np.linspace(0.0, clock[-1], places)
+    after = np.searchsorted(clock, wanted).clip(1, len(clock) - 1)
     nearer = wanted - clock[after - 1] < clock[after] - wanted
-    return np.unique(np.concatenate([[0], after - nearer, [count - 1]]))
+    return np.unique(np.concatenate([[0], after - nearer, [len(clock) - 1]]))
 
 
 @dataclass(frozen=True)
