@@ -56,6 +56,7 @@ PUBLIC = {
     "Trace",
     "descend",
     "fit",
+    "graph",
     "load",
     "objective",
     "plot",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from steepest.problem import synthetic
     from steepest.result import Fit
     from steepest.store import load
+    from steepest.views.graphs import graph
     from steepest.views.tables import plot
 
     __version__: str
@@ -35,6 +36,7 @@ __all__ = [
     "Trace",
     "descend",
     "fit",
+    "graph",
     "load",
     "objective",
     "plot",
@@ -55,6 +57,7 @@ _PUBLIC = {
     "Trace": "steepest.descent.trace",
     "descend": "steepest.descent.loop",
     "fit": "steepest.fitting",
+    "graph": "steepest.views.graphs",
     "load": "steepest.store",
     "objective": "steepest.descent.objective",
     "plot": "steepest.views.tables",
