@@ -6,6 +6,7 @@
       fit.json             the rest of the fit, and the digests of the other files
       weights.safetensors  θ and the exact θ in user units; a module's parameters and buffers
       trace.parquet        every recorded step
+      rows.parquet         rows to draw: all of a small table, evenly spread ones of a large one
 
 A kill at any moment leaves the old run or the new one. Saving writes a whole folder beside it and then swaps:
 
@@ -40,18 +41,20 @@ from steepest.planning import loss_of, targets
 from steepest.problem import losses, models
 from steepest.problem.linear import Terms
 from steepest.problem.schema import Schema
+from steepest.problem.tables import Dataset
 from steepest.result import Fit, Scores
 from steepest.spec import LOSSES, MODELS, Spec
 from steepest.truth.exact import Exact
 from steepest.watching import Ending
 
 FORMAT = 1
-SPEC, SUMMARY, REST, WEIGHTS, TRACE = FILES = (
+SPEC, SUMMARY, REST, WEIGHTS, TRACE, ROWS = FILES = (
     "spec.toml",
     "summary.json",
     "fit.json",
     "weights.safetensors",
     "trace.parquet",
+    "rows.parquet",
 )
 PLAIN = (
     "steps",
@@ -67,6 +70,9 @@ PLAIN = (
     "notes",
 )
 """Fields of a Fit that are numbers and texts."""
+
+MOST_ROWS = 2_000
+"""Rows that a run keeps to be drawn, of those fitted and of those held out."""
 
 MOST_COLUMNS = 1_000
 """Parameters up to which the trace on disk has a column for each; more are one column of lists."""
@@ -179,6 +185,7 @@ def _contents(fit: Fit) -> dict[str, bytes]:
         SUMMARY: to_json(fit.summary()).encode(),
         WEIGHTS: _weights(fit),
         TRACE: _to_parquet(fit.trace),
+        ROWS: _rows(fit),
     }
     scores = {field.name: getattr(fit.scores, field.name) for field in fields(Scores)}
     exact, judged = fit.scores.exact, fit._judged
@@ -236,6 +243,51 @@ def _weights(fit: Fit) -> bytes:
     return packed(tensors)
 
 
+def _rows(fit: Fit) -> bytes:
+    """Encoded rows (x, y, weight, whether held out) as Parquet; none where x is no table (images)."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    train, test = fit.__dict__.get("_rows", (fit.train, fit.test))
+    tables = []
+    for data, held_out in ((train, False), (test, True)):
+        if data is None or data.x.ndim > 2:
+            continue
+        data = data.take(np.unique(np.linspace(0, data.rows - 1, min(data.rows, MOST_ROWS)).round().astype(int)))
+        y = data.y.reshape(data.rows, -1).astype(np.float64)
+        columns = {f"x{i}": data.x[:, i] for i in range(data.x.shape[1])} | {
+            f"y{i}": y[:, i] for i in range(y.shape[1])
+        }
+        weight = np.ones(data.rows) if data.weights is None else data.weights
+        tables.append(pa.table(columns | {"weight": weight, "held_out": np.full(data.rows, held_out)}))
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.concat_tables(tables) if tables else pa.table({}), sink, compression="zstd")
+    return sink.getvalue().to_pybytes()
+
+
+def _from_rows(content: bytes, schema: Schema) -> tuple[Dataset | None, Dataset | None]:
+    """The rows that `_rows` wrote: of those fitted, and of those held out."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(pa.BufferReader(content))
+    if not table.num_rows:
+        return None, None
+    names = table.column_names
+    x = np.column_stack([table[name].to_numpy() for name in names if name[0] == "x"] or [np.empty((table.num_rows, 0))])
+    y = np.column_stack([table[name].to_numpy() for name in names if name[0] == "y"])
+    y = y[:, 0] if y.shape[1] == 1 else y
+    weights, held_out = table["weight"].to_numpy(), table["held_out"].to_numpy(zero_copy_only=False)
+    parts: list[Dataset | None] = []
+    for mine in (~held_out, held_out):
+        data = Dataset(
+            np.ascontiguousarray(x[mine]), y[mine] if schema.classes is None else y[mine].astype(np.int64), schema.names,
+            schema.targets, schema.classes, None if (weights == 1.0).all() else weights[mine], schema, False, (),
+        )  # fmt: skip
+        parts.append(data if data.rows else None)
+    return parts[0], parts[1]
+
+
 def _shape(fit: Fit) -> dict[str, Any]:
     """What it takes to build a module again: how many inputs and outputs, and whether it is `Scaled`."""
     if fit.train is None:  # a loaded fit that is saved again
@@ -284,7 +336,7 @@ def load(folder: str | os.PathLike[str], model: Any = None) -> Fit:
         )
     shown = str(folder)
     rest = _rest(place, shown)
-    contents = {name: _read(place, name, shown, rest["sha256"].get(name)) for name in (SPEC, SUMMARY, WEIGHTS, TRACE)}
+    contents = {name: _read(place, name, shown, rest["sha256"].get(name)) for name in FILES if name != REST}
     try:
         fit = _rebuilt(rest, contents)
     except (SteepestError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -370,6 +422,8 @@ def _rebuilt(rest: Mapping[str, Any], contents: Mapping[str, bytes]) -> Fit:
     # what a fresh fit computes from its data when first asked
     fit.__dict__["scores"] = Scores(**scores)
     fit.__dict__["_judged"] = _ending(rest["judged"])
+    # what pictures are drawn from; not fit.train, of which they may be a part only
+    fit.__dict__["_rows"] = _from_rows(contents[ROWS], schema)
     fit.__dict__["_state"] = {
         name.removeprefix("module."): value for name, value in state.items() if name.startswith("module.")
     }

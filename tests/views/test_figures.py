@@ -290,10 +290,41 @@ def test_every_picture_is_drawn_of_odd_fits(odd, name):
         fit.surface(grid=8)
 
 
-def test_a_loaded_fit_says_what_it_can_show(tmp_path, minibatch):
+# ---- from a run ----------------------------------------------------------------------------------
+
+
+def test_a_run_draws_what_the_fit_drew(tmp_path, minibatch):
     minibatch.save(tmp_path / "run")
     loaded = st.load(tmp_path / "run")
-    loaded.loss_curve(), loaded.parameters(), loaded.path3d()
-    for picture in ("plot", "residuals", "surface"):
-        with pytest.raises(FitError, match="loaded"):
-            getattr(loaded, picture)()
+    for picture in (*PICTURES, "residuals", "surface", "path3d"):
+        assert getattr(loaded, picture)().to_json() == getattr(minibatch, picture)().to_json()
+    loaded.save(tmp_path / "again")
+    assert st.load(tmp_path / "again").plot().to_json() == minibatch.plot().to_json()
+    assert len(loaded.animate(frames=3)) == 3
+
+
+def test_a_run_keeps_a_part_of_many_rows(tmp_path):
+    x = np.random.default_rng(0).normal(size=(9_000, 2))
+    fit = st.fit(x, x[:, 0], optimizer="sgd", precondition="standardize", epochs=2, test_fraction=0.5)
+    fit.save(tmp_path / "run")
+    loaded = st.load(tmp_path / "run")
+    assert notes_of(loaded.residuals()) == ["2,000 of 4,500 rows are drawn."]
+    assert "The loss is computed from 2,000 of 4,500 rows." in notes_of(loaded.surface(grid=5))
+    with pytest.raises(SpecError, match="a part of its rows"):
+        loaded.surface(coordinates="descent")
+    assert (tmp_path / "run" / "rows.parquet").stat().st_size < 150_000
+
+
+def test_images_are_not_kept_in_a_run(tmp_path):
+    from torch import nn
+
+    images = np.random.default_rng(0).normal(size=(30, 1, 4, 4))
+    module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 2))
+    fit = st.fit(images, np.arange(30) % 2 == 0, model=module, loss="cross_entropy", epochs=2)
+    for picture in (*PICTURES, "surface"):
+        getattr(fit, picture)(**({"grid": 5} if picture == "surface" else {}))
+    fit.save(tmp_path / "run")
+    loaded = st.load(tmp_path / "run")
+    loaded.loss_curve(), loaded.parameters()
+    with pytest.raises(FitError, match="kept no rows"):
+        loaded.plot()

@@ -36,7 +36,14 @@ def test_each_edge_of_the_lesson_s_formula_has_its_factor():
     assert names["θ"].slope == pytest.approx(0.45802528803261, rel=1e-13)
     values = {name: node.number for name, node in names.items()}
     assert values == pytest.approx(
-        {"θ": 1, "exp": e, "add": 1 + e, "log": math.log(1 + e), "rsub": 1 - math.log(1 + e), "pow 2": (1 - math.log(1 + e)) ** 2},
+        {
+            "θ": 1,
+            "exp": e,
+            "add": 1 + e,
+            "log": math.log(1 + e),
+            "rsub": 1 - math.log(1 + e),
+            "pow 2": (1 - math.log(1 + e)) ** 2,
+        },
         rel=1e-13,
     )
     assert theta.grad is None  # looking leaves nothing behind

@@ -18,7 +18,7 @@ from plotly.subplots import make_subplots
 
 from steepest.result import probabilities
 from steepest.views import theme as looks
-from steepest.views.rows import Drawn, at_step, drawn, labels, training
+from steepest.views.rows import Drawn, at_step, drawn, held_out, labels, training
 
 if TYPE_CHECKING:
     from steepest.problem.tables import Dataset
@@ -47,7 +47,7 @@ def probability_data(fit: Fit, also: Sequence[Fit] = (), step: int | None = None
     x = np.linspace(data.x.min(), data.x.max(), FINE)
     shares = [_shares(each, x[:, None], theta if each is fit else each.theta) for each in (fit, *also)]
     best = None if fit.exact is None else fit.exact.theta
-    return Probabilities(x, shares, None if best is None else _shares(fit, x[:, None], best), drawn(data), shown_step)
+    return Probabilities(x, shares, None if best is None else _shares(fit, x[:, None], best), drawn(fit), shown_step)
 
 
 def _shares(fit: Fit, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
@@ -78,7 +78,7 @@ def region_data(fit: Fit, step: int | None = None) -> Regions:
     shares = _shares(fit, grid, theta)
     shape = (SIDE, SIDE)
     return Regions(
-        axes[0], axes[1], shares.argmax(1).reshape(shape), shares.max(1).reshape(shape), drawn(data), shown_step
+        axes[0], axes[1], shares.argmax(1).reshape(shape), shares.max(1).reshape(shape), drawn(fit), shown_step
     )
 
 
@@ -204,7 +204,9 @@ def _regions(fit: Fit, step: int | None, theme: str) -> looks.Figure:
 
 def _confusion(fit: Fit, step: int | None, theme: str) -> looks.Figure:
     shown_step, theta = at_step(fit, step)
-    parts = [("training rows", training(fit))] + ([] if fit.test is None else [("held-out rows", fit.test)])
+    parts = [("training rows", training(fit))]
+    test = held_out(fit)
+    parts += [] if test is None else [("held-out rows", test)]
     names = _names(fit)
     few = len(names) <= 12
     shown = looks.Figure(

@@ -21,7 +21,7 @@ from steepest.problem.batches import Batch, dealt
 from steepest.spec import OPTIMIZERS, call
 from steepest.views.landscape import module_objective
 from steepest.views.planes import frame
-from steepest.views.rows import along, recorded, training
+from steepest.views.rows import all_rows, along, linear, recorded, training
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -65,7 +65,7 @@ def batch_rows(fit: Fit, step: int) -> np.ndarray | None:
     Batches are a function of (seed, epoch, index): they are dealt again.
     """
     size = fit.spec.batch_size
-    if isinstance(size, str) or size >= fit.rows or fit.train is None or step >= fit.steps:
+    if isinstance(size, str) or size >= fit.rows or not all_rows(fit) or step >= fit.steps:
         return None
     epoch, index = divmod(int(step), -(-fit.rows // size))
     order = dealt(fit.rows, size, fit.spec.shuffle, fit.spec.seed, epoch)
@@ -78,8 +78,9 @@ def batch_rows(fit: Fit, step: int) -> np.ndarray | None:
 def gradients(fit: Fit, row: np.ndarray) -> np.ndarray:
     """`[R, p]`: the gradient of the batch at hand at rows of the trace, penalty included, in user units."""
     path = torch.as_tensor(recorded(fit)[row])
-    if fit.problem is not None:
-        objective = LinearObjective(fit.problem, tuple(fit.names))
+    problem = linear(fit)
+    if problem is not None:
+        objective = LinearObjective(problem, tuple(fit.names))
     else:
         objective = module_objective(fit, training(fit), fit.loss_function)
     found = []

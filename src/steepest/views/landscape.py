@@ -67,7 +67,7 @@ def landscape(fit: Fit, loss: Any = None, points: int = 2_500) -> Landscape:
     index = evenly(data.rows, max(budget, 50))
     rows = data if len(index) == data.rows else data.take(index)
     values = _linear(fit, rows, kind) if fit.terms is not None else _module(fit, rows, kind)
-    return Landscape(values, rows.rows, data.rows, str(kind))
+    return Landscape(values, rows.rows, fit.rows, str(kind))
 
 
 def _linear(fit: Fit, rows: Dataset, loss: losses.Loss) -> Callable[[np.ndarray], np.ndarray]:

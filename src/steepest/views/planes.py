@@ -26,7 +26,7 @@ from steepest.errors import SpecError
 from steepest.planning import targets
 from steepest.truth import curvature
 from steepest.views.landscape import module_objective
-from steepest.views.rows import along, recorded, training
+from steepest.views.rows import all_rows, along, linear, recorded, training
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -65,14 +65,17 @@ def frame(fit: Fit, coordinates: str = "user") -> Frame:
     if coordinates not in COORDINATES:
         raise SpecError(f"coordinates={coordinates!r} is not known. Known: {', '.join(COORDINATES)}.")
     same = Frame(np.eye(0), tuple(fit.names), True)
-    if coordinates == "user" or fit.problem is None or fit.precondition not in ("standardize", "orthonormal"):
+    if coordinates == "user" or fit.terms is None or fit.precondition not in ("standardize", "orthonormal"):
         return same
+    problem = linear(fit)
+    if problem is None or not all_rows(fit):
+        raise SpecError("The run of this fit kept a part of its rows only; its own coordinates need all. Fit again.")
     if fit.precondition == "standardize":
-        matrix, names = frames.standardised(fit.problem).matrix, tuple(f"{name} (standardised)" for name in fit.names)
+        matrix, names = frames.standardised(problem).matrix, tuple(f"{name} (standardised)" for name in fit.names)
     else:
-        matrix = frames.orthonormal(fit.problem).matrix
-        names = tuple(f"direction {i + 1}" for i in range(matrix.shape[1] * fit.problem.outputs))
-    return Frame(np.kron(np.eye(fit.problem.outputs), matrix), names, False)
+        matrix = frames.orthonormal(problem).matrix
+        names = tuple(f"direction {i + 1}" for i in range(matrix.shape[1] * problem.outputs))
+    return Frame(np.kron(np.eye(problem.outputs), matrix), names, False)
 
 
 @dataclass(frozen=True)
@@ -205,8 +208,9 @@ def _random(fit: Fit, seen: Frame, seed: int) -> Plane:
 
 def _hessian(fit: Fit, seen: Frame) -> Plane:
     centre = fit.theta if fit.exact is None or fit.exact.theta is None else fit.exact.theta
-    if fit.problem is not None:
-        values, vectors = curvature.leading_eigenvalues(fit.problem, centre, 2)
+    problem = linear(fit)
+    if problem is not None:
+        values, vectors = curvature.leading_eigenvalues(problem, centre, 2)
     else:
         values, vectors = _module_curvature(fit, centre)
     u, v = seen.from_user(vectors.T)

@@ -19,7 +19,7 @@ from plotly.subplots import make_subplots
 from steepest.errors import SpecError
 from steepest.views import classes
 from steepest.views import theme as looks
-from steepest.views.rows import Drawn, at_step, drawn, evenly, labels, model_of, training
+from steepest.views.rows import Drawn, at_step, drawn, drawn_held_out, evenly, held_out, labels, model_of, training
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -89,8 +89,8 @@ class CurveOnData:
 def curve_data(fit: Fit, also: Sequence[Fit] = (), step: int | None = None) -> CurveOnData:
     """The rows of one feature, and the curve of each fit on a fine grid."""
     data = training(fit)
-    held_out = None if fit.test is None else drawn(fit.test)
-    everything = data.x[:, 0] if fit.test is None else np.concatenate([data.x[:, 0], fit.test.x[:, 0]])
+    test = held_out(fit)
+    everything = data.x[:, 0] if test is None else np.concatenate([data.x[:, 0], test.x[:, 0]])
     x = np.linspace(everything.min(), everything.max(), FINE)
     shown_step, theta = at_step(fit, step)
     fits = [fit, *also]
@@ -98,10 +98,9 @@ def curve_data(fit: Fit, also: Sequence[Fit] = (), step: int | None = None) -> C
         curves = [predicted(each, x[:, None], theta if each is fit else None) for each in fits]
         best = None if fit.exact is None else fit.exact.theta
         exact = None if best is None else predicted(fit, x[:, None], best)
-    y = data.y if fit.test is None else np.concatenate([data.y, fit.test.y])
+    y = data.y if test is None else np.concatenate([data.y, test.y])
     low, high = view(y, curves)
-    rows = drawn(data)
-    return CurveOnData(rows, held_out, x, curves, labels(fits), exact, low, high, shown_step)
+    return CurveOnData(drawn(fit), drawn_held_out(fit), x, curves, labels(fits), exact, low, high, shown_step)
 
 
 def predicted(fit: Fit, x: np.ndarray, theta: np.ndarray | None = None) -> np.ndarray:
@@ -158,11 +157,11 @@ def _one_feature(fit: Fit, also: Sequence[Fit], step: int | None, theme: str) ->
     return shown
 
 
-def add_rows(shown: looks.Figure, rows: Drawn, held_out: Drawn | None, **place: Any) -> None:
+def add_rows(shown: looks.Figure, rows: Drawn, apart: Drawn | None, **place: Any) -> None:
     """The rows of one feature as points, held-out ones apart."""
     for part, name, colour, symbol in (
         (rows, "data", looks.DATA, "circle"),
-        (held_out, "held out", looks.TEST, "diamond"),
+        (apart, "held out", looks.TEST, "diamond"),
     ):
         if part is None:
             continue
@@ -232,13 +231,12 @@ class Actual:
 def actual_data(fit: Fit, step: int | None = None) -> list[Actual]:
     """Predicted against actual values, one entry a target."""
     _, theta = at_step(fit, step)
-    rows = drawn(training(fit))
-    held_out = None if fit.test is None else drawn(fit.test)
+    rows, apart = drawn(fit), drawn_held_out(fit)
     found = []
     with np.errstate(over="ignore", invalid="ignore"):
         guess = _columns(predicted(fit, rows.x, theta))
-        other = np.zeros((0, guess.shape[1])) if held_out is None else _columns(predicted(fit, held_out.x, theta))
-    actual, other_actual = _columns(rows.y), other if held_out is None else _columns(held_out.y)
+        other = np.zeros((0, guess.shape[1])) if apart is None else _columns(predicted(fit, apart.x, theta))
+    actual, other_actual = _columns(rows.y), other if apart is None else _columns(apart.y)
     for i, target in enumerate(fit.schema.targets):
         found.append(Actual(target, actual[:, i], guess[:, i], other_actual[:, i], other[:, i], rows.note))
     return found
@@ -268,7 +266,7 @@ def dependence_data(fit: Fit, features: Sequence[str] | None = None, step: int |
     if data.x.ndim != 2:
         return []
     _, theta = at_step(fit, step)
-    rows = drawn(data)
+    rows = drawn(fit)
     sample = data.x[evenly(data.rows, AVERAGED)]
     names = list(fit.schema.names)
     if unknown := [name for name in features or () if name not in names]:

@@ -54,7 +54,7 @@ def residual_data(fit: Fit, label: str = "fit") -> Residuals:
         raise SpecError(
             f"residuals() is for one target, and this fit has {data.y.shape[1]}. fit.plot() shows them all."
         )
-    rows = drawn(data)
+    rows = drawn(fit)
     with np.errstate(over="ignore", invalid="ignore"):
         fitted = predictions.predicted(fit, rows.x)
         everything = data.y - predictions.predicted(fit, data.x)

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steepest.errors import FitError
+from steepest.planning import linear_problem
 
 if TYPE_CHECKING:
+    from steepest.problem.linear import LinearProblem
     from steepest.problem.tables import Dataset
     from steepest.result import Fit
 
@@ -74,7 +76,7 @@ def _nearest(clock: np.ndarray, places: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Drawn:
-    """Rows to draw: `x` `[n, …]`, `y`, and their numbers among all `total` rows."""
+    """Rows to draw: `x` `[n, …]`, `y`, and their numbers among those that the fit has; `total` is how many there are."""
 
     x: np.ndarray
     y: np.ndarray
@@ -87,20 +89,48 @@ class Drawn:
         return "" if len(self.x) == self.total else f"{len(self.x):,} of {self.total:,} rows are drawn."
 
 
-def drawn(data: Dataset, most: int = MOST_POINTS) -> Drawn:
-    """At most `most` rows of a dataset, evenly spread."""
+def drawn(fit: Fit, most: int = MOST_POINTS) -> Drawn:
+    """At most `most` of the training rows, evenly spread."""
+    return _drawn(training(fit), fit.rows, most)
+
+
+def drawn_held_out(fit: Fit) -> Drawn | None:
+    """The same of the held-out rows; None without any."""
+    data = held_out(fit)
+    return None if data is None else _drawn(data, fit.test_rows, MOST_POINTS)
+
+
+def _drawn(data: Dataset, total: int, most: int) -> Drawn:
     index = evenly(data.rows, most)
-    return Drawn(data.x[index], data.y[index], index, data.rows)
+    return Drawn(data.x[index], data.y[index], index, total)
 
 
 def training(fit: Fit) -> Dataset:
-    """The training rows of a fit. Raises FitError for a loaded fit, which has none."""
-    if fit.train is None:
+    """The training rows of a fit; of a loaded one those that its run has kept. Raises FitError where it kept none."""
+    data = fit.train if fit.train is not None else fit.__dict__.get("_rows", (None, None))[0]
+    if data is None:
         raise FitError(
-            "This fit was loaded from a run and has no rows to draw; what it recorded is shown by loss_curve(), "
-            "parameters() and path3d(). Fit again to see the data."
+            "This fit was loaded from a run that kept no rows (images are not kept), so there is nothing to draw them "
+            "from; loss_curve(), parameters() and path3d() need none. Fit again to see the data."
         )
-    return fit.train
+    return data
+
+
+def held_out(fit: Fit) -> Dataset | None:
+    """The held-out rows, likewise; None without any."""
+    return fit.test if fit.train is not None else fit.__dict__.get("_rows", (None, None))[1]
+
+
+def all_rows(fit: Fit) -> bool:
+    """Whether all training rows are at hand: a run keeps only some of a large table."""
+    return training(fit).rows == fit.rows
+
+
+def linear(fit: Fit) -> LinearProblem | None:
+    """The problem of the linear family on the training rows at hand; None for a module."""
+    if fit.problem is not None or fit.terms is None:
+        return fit.problem
+    return linear_problem(fit.spec, training(fit), fit.terms, fit.loss_function)
 
 
 def recorded(fit: Fit) -> np.ndarray:

@@ -73,7 +73,7 @@ def on_data(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> Panel
 def _line(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> Panel:
     """The line settling into the points; the rows of the batch stand out."""
     data = training(fit)
-    rows = drawn(data, MOST_POINTS)
+    rows = drawn(fit, MOST_POINTS)
     dress(axes, tone, fit.schema.names[0], fit.schema.targets[0])
     axes.scatter(rows.x[:, 0], rows.y, s=18, color=looks.DATA, alpha=0.75 if len(rows.x) < 400 else 0.3, linewidths=0)
     x = np.linspace(data.x.min(), data.x.max(), 200)
@@ -103,8 +103,7 @@ def _cut(curve: np.ndarray, low: float, high: float) -> np.ndarray:
 
 def _actual(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> Panel:
     """Predicted against actual values, which settle on the diagonal as far as they can."""
-    data = training(fit)
-    rows = drawn(data, MOST_POINTS)
+    rows = drawn(fit, MOST_POINTS)
     target = rows.y if rows.y.ndim == 1 else rows.y[:, 0]
     dress(axes, tone, f"actual {fit.schema.targets[0]}", "predicted")
     with np.errstate(over="ignore", invalid="ignore"):
@@ -132,7 +131,7 @@ def _actual(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> Panel
 def _probability(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> Panel:
     """The probability of each class along the one column."""
     data = training(fit)
-    rows = drawn(data, MOST_POINTS)
+    rows = drawn(fit, MOST_POINTS)
     names = fit.schema.classes or ()
     dress(axes, tone, fit.schema.names[0], "probability")
     axes.set_ylim(-0.12, 1.12)
@@ -162,7 +161,7 @@ def _probability(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> 
 def _regions(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> Panel:
     """The regions of the plane that go to each class."""
     data = training(fit)
-    rows = drawn(data, MOST_POINTS)
+    rows = drawn(fit, MOST_POINTS)
     names = fit.schema.classes or ()
     dress(axes, tone, fit.schema.names[0], fit.schema.names[1])
     axes.grid(False)
@@ -197,8 +196,7 @@ def _regions(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> Pane
 
 def _true_class(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> Panel:
     """How much probability the rows of each class give to their own class: all bars grow towards 1."""
-    data = training(fit)
-    rows = drawn(data, MOST_POINTS)
+    rows = drawn(fit, MOST_POINTS)
     names = fit.schema.classes or ()
     codes = rows.y.astype(int)
     dress(axes, tone, "class", "probability of the true class")
