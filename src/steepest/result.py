@@ -332,6 +332,17 @@ class Fit:
 
         return movies.animate(self, path, **settings)
 
+    def report(self, path: Any, **settings: Any) -> Any:
+        """One page with everything, that works from disk; see `steepest.views.report.report`."""
+        from steepest.views import report
+
+        return report.report(self, path, **settings)
+
+    def _repr_html_(self) -> str:
+        from steepest.views import summaries
+
+        return summaries.fit_html(self)
+
     def save(self, folder: Any) -> None:
         """Write the fit into a run's folder; see `steepest.store`."""
         from steepest import store

@@ -118,7 +118,8 @@ class Movie:
     def _changed(self, image: np.ndarray, other: np.ndarray) -> Image.Image:
         """A picture in which everything that is as in another one is clear."""
         picture = Image.fromarray(np.where(image == other, CLEAR, image).astype(np.uint8))
-        picture.putpalette(self.background.getpalette() or [])
+        own = (self.background.getpalette() or [])[: 3 * CLEAR]
+        picture.putpalette(own + [0] * (3 * 256 - len(own)))
         return picture
 
     def _gif(self, path: Path) -> None:

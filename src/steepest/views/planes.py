@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 PLANES = ("path", "hessian", "random")
 COORDINATES = ("user", "descent")
+STRAIGHT = 1e-6
+"""Second over first singular value of a path, below which it is a straight line."""
 EQUAL_STEPS = 500
 """Steps of each path that decide on their common plane, so that a long descent does not outweigh a short one."""
 
@@ -166,25 +168,37 @@ def _principal(fits: Sequence[Fit], seen: Frame) -> Plane:
     # scaled, so that the squares of a path that went far out are numbers too
     scale = max(np.abs(points - centre).max(), 1e-300)
     _, sizes, directions = np.linalg.svd((points - centre) / scale, full_matrices=False)
-    if len(directions) < 2:  # a single point, or a straight line in one parameter
-        directions = np.concatenate([directions, np.eye(points.shape[1])])[:2]
-    directions = _independent(directions[:2])
+    if len(sizes) < 2 or sizes[1] <= STRAIGHT * sizes[0]:
+        return _along_a_line(fits[0], seen, points, directions[0])
+    directions = directions[:2]
     # a direction has no sign of its own: the path runs from left to right and from bottom to top
     way = np.sign((points[-1] - points[0]) @ directions.T)
     directions = directions * np.where(way == 0, 1.0, way)[:, None]
-    shares = (sizes**2 / max((sizes**2).sum(), 1e-300))[:2] if sizes.size else np.zeros(2)
-    labels = [f"component {i + 1} ({100 * share:.3g}%)" for i, share in enumerate(np.resize(shares, 2))]
+    labels = [f"component {i + 1} ({100 * share:.3g}%)" for i, share in enumerate(sizes[:2] ** 2 / (sizes**2).sum())]
     return Plane(seen, centre, directions[0], directions[1], (labels[0], labels[1]), "path")
 
 
-def _independent(directions: np.ndarray) -> np.ndarray:
-    """Two orthonormal directions: as given, or with the second replaced where it is lost in the first."""
-    first = directions[0] / max(float(np.linalg.norm(directions[0])), 1e-300)
-    for second in (directions[1], *np.eye(len(first))):
-        rest = second - first * (first @ second)
-        if np.linalg.norm(rest) > 1e-6:
-            return np.stack([first, rest / np.linalg.norm(rest)])
-    return directions
+def _along_a_line(fit: Fit, seen: Frame, points: np.ndarray, along_it: np.ndarray) -> Plane:
+    """A path straight to its end fills no plane: one direction is its own, the other one across the valley.
+
+    That is taken at right angles in an orthonormal basis of the design, where the valley of the linear family is round:
+    at right angles in user units it may be a thousand times steeper than the path.
+    """
+    moved = points[-1] - points[0]
+    length = float(np.linalg.norm(moved))
+    u = moved / length if length > 0 else along_it
+    problem = linear(fit) if seen.user else None
+    matrix = np.eye(len(u))
+    if problem is not None:
+        matrix = np.kron(np.eye(problem.outputs), frames.orthonormal(problem).matrix)
+    own = np.linalg.lstsq(matrix, u, rcond=None)[0]
+    size = float(np.linalg.norm(own))
+    if len(own) < 2 or not size > 0:
+        matrix, own, size = np.eye(len(u)), u, 1.0
+    across = np.eye(len(own))[int(np.argmin(np.abs(own)))]
+    across = across - own * (own @ across) / size**2
+    v = matrix @ across * (size / np.linalg.norm(across))
+    return Plane(seen, points.mean(0), u, v, ("along the path", "across the path"), "path")
 
 
 def _random(fit: Fit, seen: Frame, seed: int) -> Plane:

@@ -114,7 +114,7 @@ def on_map(shown: looks.Figure, data: Surface, bar: dict[str, Any] | None = None
     shown.add_contour(
         x=data.x,
         y=data.y,
-        z=data.values,
+        z=data.values.astype(np.float32),
         zmin=low,
         zmax=data.ceiling,
         contours={"coloring": "heatmap", "start": low, "end": data.ceiling, "size": (data.ceiling - low) / 20 or 1.0},
@@ -133,8 +133,7 @@ def on_map(shown: looks.Figure, data: Surface, bar: dict[str, Any] | None = None
             mode="lines" if many else "lines+markers",
             line={"color": looks.SERIES[i % len(looks.SERIES)], "width": 2, "dash": looks.DASHES[i % 4]},
             marker={"size": 5},
-            text=_hover(path, data.names),
-            hovertemplate="%{text}<extra></extra>",
+            **_hovered(path, data.names),
             name=_path_name(path, data),
             legendgroup=f"path{i}",
             **place,
@@ -163,15 +162,16 @@ def on_map(shown: looks.Figure, data: Surface, bar: dict[str, Any] | None = None
 
 def on_bowl(shown: looks.Figure, data: Surface, **place: Any) -> None:
     """The bowl: the same in three dimensions, the path on it."""
-    a, b = (looks.text(label) for label in data.plane.labels)
+    # in three dimensions there is less room for words
+    a, b = (looks.text(label.split(" (")[0], 24) for label in data.plane.labels)
     shown.add_surface(
         x=data.x,
         y=data.y,
-        z=data.cut,
+        z=data.cut.astype(np.float32),
         showscale=False,
         lighting={"ambient": 0.75, "diffuse": 0.5, "specular": 0.06, "roughness": 0.9},
         contours={"z": {"show": True, "usecolormap": False, "color": "rgba(128,140,155,0.5)", "width": 1}},
-        customdata=data.values,
+        customdata=data.values.astype(np.float32),
         hovertemplate=f"{a} %{{x:.5g}}<br>{b} %{{y:.5g}}<br>loss %{{customdata:.6g}}<extra></extra>",
         showlegend=False,
         **place,
@@ -188,8 +188,7 @@ def on_bowl(shown: looks.Figure, data: Surface, **place: Any) -> None:
             mode="lines" if len(path.step) > 60 else "lines+markers",
             line={"color": colour, "width": 5},
             marker={"size": 2.5, "color": colour},
-            text=_hover(path, data.names),
-            hovertemplate="%{text}<extra></extra>",
+            **_hovered(path, data.names),
             name=_path_name(path, data),
             legendgroup=f"path{i}",
             showlegend="col" not in place,
@@ -259,7 +258,7 @@ def path3d(
         f"The path of {', '.join(looks.plain(name) for name in names)}",
         [f"{len(fit.names):,} parameters in all."] if len(fit.names) > 3 else [],
         theme,
-        560,
+        500,
     )
     for i, (path, label) in enumerate(zip(paths, labels([fit, *also]), strict=True)):
         lone = not also
@@ -296,7 +295,7 @@ def path3d(
             name="exact",
         )
     axes = {f"{axis}axis_title_text": looks.text(name) for name, axis in zip(names, "xyz", strict=True)}
-    shown.update_layout(scene_aspectmode="cube", scene_camera_eye={"x": 1.2, "y": -1.25, "z": 0.9})
+    shown.update_layout(scene_aspectmode="cube", scene_camera_eye={"x": 1.4, "y": -1.5, "z": 1.05})
     shown.update_scenes(**axes)
     return shown
 
@@ -356,11 +355,14 @@ def _path_name(path: Path, data: Surface) -> str:
     return "descent" if len(data.paths) == 1 else looks.text(path.label, 60)
 
 
-def _hover(path: Path, names: Sequence[str]) -> list[str]:
-    return [
-        f"step {step:,}<br>{_values(theta, names)}<br>loss {loss:.6g}"
-        for step, theta, loss in zip(path.step.tolist(), path.theta, path.true.tolist(), strict=True)
-    ]
+def _hovered(path: Path, names: Sequence[str]) -> dict[str, Any]:
+    """Step, the first parameters and the loss of each point, as numbers and what words to put them in."""
+    count = min(len(names), HOVERED)
+    words = [f"{looks.text(name)} %{{customdata[{i + 1}]:.5g}}" for i, name in enumerate(names[:count])]
+    words += [f"… {len(names) - count:,} more"] if len(names) > count else []
+    rows = np.column_stack([path.step, path.theta[:, :count], path.true]).astype(np.float32)
+    template = "step %{customdata[0]:,d}<br>" + "<br>".join(words) + f"<br>loss %{{customdata[{count + 1}]:.6g}}"
+    return {"customdata": rows, "hovertemplate": template + "<extra></extra>"}
 
 
 def _marked(mark: Mark, names: Sequence[str]) -> str:

@@ -120,7 +120,6 @@ def residuals(fit: Fit, also: Sequence[Fit] = (), theme: str = "light") -> looks
     shown.update_xaxes(title_text=name, row=low, col=1)
     shown.update_yaxes(title_text="residual", row=low, col=1)
     shown.update_xaxes(title_text="normal quantile", row=1, col=2)
-    shown.update_yaxes(title_text="residual", row=1, col=2)
     if one:
         shown.update_xaxes(matches="x3", showticklabels=False, row=1, col=1)
     looks.titled(shown, f"Residuals of {predictions.scores_title(fit, None)}" if not also else "Residuals", notes)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MOST_POINTS = 4_000
 """Rows drawn at most."""
 
-MOST_STEPS = 600
+MOST_STEPS = 400
 """Steps of a path or curve drawn at most."""
 
 

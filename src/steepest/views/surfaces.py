@@ -37,6 +37,9 @@ MARGIN = 0.18
 FAR = 1e100
 """Parameters beyond it are left out of a path."""
 
+STILL = 1e-6
+"""An axis whose numbers differ by less than this share of them shows no movement."""
+
 HIGHEST = 1.3
 """The surface is cut at this many times the height of whatever must be seen on it."""
 
@@ -117,7 +120,7 @@ def surface_data(
     named = labels(fits)
     paths = [_path(each, label, flat, on_plane) for each, label in zip(fits, named, strict=True)]
     marks = _marks(fits, named, flat, on_plane)
-    x, y = _window(window, paths, marks, grid)
+    x, y = _window(window, paths, marks, grid, flat.kind)
     places = np.stack(np.meshgrid(x, y), -1)
     with np.errstate(over="ignore", invalid="ignore"):
         values = on_plane(places.reshape(-1, 2)).reshape(grid, grid)
@@ -187,7 +190,9 @@ def _marks(fits: Sequence[Fit], named: Sequence[str], flat: Plane, on_plane: _Sh
     return [Mark(*mark, place[i], float(true[i]), float(shown[i])) for i, mark in enumerate(usable)]
 
 
-def _window(window: Any, paths: Sequence[Path], marks: Sequence[Mark], grid: int) -> tuple[np.ndarray, np.ndarray]:
+def _window(
+    window: Any, paths: Sequence[Path], marks: Sequence[Mark], grid: int, kind: str
+) -> tuple[np.ndarray, np.ndarray]:
     """The grid's places on both axes."""
     if window is not None and not isinstance(window, (int, float)):
         try:
@@ -211,8 +216,9 @@ def _window(window: Any, paths: Sequence[Path], marks: Sequence[Mark], grid: int
     low, high = wanted.min(0), wanted.max(0)
     span = high - low
     size = np.maximum(np.abs(wanted).max(0), 1e-12)
-    # an axis along which nothing moved is as wide as the numbers on it are large
-    span = np.where(span > 1e-6 * size, span, np.where(size > 1e-9, size, 1.0))
+    # an axis along which nothing moved is as wide as the other, or as the numbers on it are large
+    other = span[::-1] if kind != "named" else np.where(size > 1e-9, size, 1.0)
+    span = np.where(span > STILL * np.maximum(size, other * (kind != "named")), span, np.where(other > 0, other, 1.0))
     middle, reach = (low + high) / 2, span * (0.5 + MARGIN)
     return tuple(np.linspace(middle[i] - reach[i], middle[i] + reach[i], grid) for i in (0, 1))  # type: ignore[return-value]
 

@@ -208,7 +208,8 @@ def log_axis(values: Any) -> dict[str, Any]:
     fine = np.asarray(values, dtype=float)
     fine = fine[np.isfinite(fine) & (fine > 0)]
     short = fine.size > 0 and fine.max() < 40 * fine.min()
-    return {"type": "log", "dtick": "D2" if short else None, "nticks": 8, "exponentformat": "power"}
+    decades = np.log10(fine.max() / fine.min()) if fine.size else 1.0
+    return {"type": "log", "dtick": "D2" if short else max(1, round(decades / 6)), "exponentformat": "power"}
 
 
 def text(name: object, most: int = SHOWN) -> str:
