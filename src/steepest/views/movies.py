@@ -40,6 +40,9 @@ PAUSE = 1_500
 CLEAR = 255
 """The palette's entry for what did not change, in the frames of the player."""
 
+ALIKE = 10
+"""Two shades of a palette that differ by no more than this in any of red, green and blue (0 … 255) are one."""
+
 PLAYER = Path(__file__).with_name("player.html")
 
 
@@ -284,7 +287,7 @@ def _palette(pictures: Sequence[Image.Image], tone: dict[str, str]) -> Image.Ima
     others = np.array(found[: 3 * (CLEAR - len(own))]).reshape(-1, 3)
     off = np.abs(others[:, None] - fixed).max(-1)
     # a shade that is hardly another than the theme's is the theme's
-    others = np.where(off.min(1, keepdims=True) <= 4, fixed[off.argmin(1)], others)
+    others = np.where(off.min(1, keepdims=True) <= ALIKE, fixed[off.argmin(1)], others)
     palette = Image.new("P", (1, 1))
     palette.putpalette(np.concatenate([fixed, others]).ravel().tolist())
     return palette
