@@ -154,9 +154,10 @@ def test_a_gif_shows_each_frame_as_it_was_drawn(movie, tmp_path):
         assert gif.info["loop"] == 0
 
 
-def test_paper_and_roles_keep_their_colours(movie):
-    pixels = np.asarray(movie.images[-1].convert("RGB"))
-    paper = tuple(int(theme.PAPER["dark"]["paper"][i : i + 2], 16) for i in (1, 3, 5))
+@pytest.mark.parametrize("tone", ["light", "dark"])
+def test_paper_and_roles_keep_their_colours(line, tone):
+    pixels = np.asarray(line.animate(frames=3, theme=tone).images[-1].convert("RGB"))
+    paper = tuple(int(theme.PAPER[tone]["paper"][i : i + 2], 16) for i in (1, 3, 5))
     assert tuple(pixels[0, 0]) == paper
     descent_colour = [int(theme.DESCENT[i : i + 2], 16) for i in (1, 3, 5)]
     assert (pixels == descent_colour).all(-1).sum() > 200
