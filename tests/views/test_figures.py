@@ -15,7 +15,7 @@ from sklearn.metrics import confusion_matrix
 import steepest as st
 from steepest.errors import DataError, FitError, SpecError
 from steepest.problem import synthetic
-from steepest.views import classes, curves, predictions, residuals, tables
+from steepest.views import classes, curves, features, parameters, predictions, residuals, tables
 from steepest.views.theme import notes_of, title_of
 
 DATA = synthetic.quadratic_with_outlier()
@@ -79,13 +79,13 @@ def test_each_parameter_has_its_path_and_its_exact_value(minibatch):
 def test_of_two_hundred_parameters_those_that_moved_most():
     x = np.random.default_rng(0).normal(size=(300, 200))
     fit = st.fit(x, x[:, 7] - x[:, 150], optimizer="sgd", lr=0.01, epochs=5)
-    data = curves.parameter_data(fit)
+    data = parameters.parameter_data(fit)
     assert len(data.names) == 12
     assert data.total == 201
     assert "12 of 201 parameters: those that moved most." in notes_of(fit.parameters())
-    assert curves.parameter_data(fit, ["x8"]).names == ["x8"]
+    assert parameters.parameter_data(fit, ["x8"]).names == ["x8"]
     with pytest.raises(SpecError, match="'x999' is no parameter"):
-        curves.parameter_data(fit, ["x999"])
+        parameters.parameter_data(fit, ["x999"])
 
 
 # ---- predictions ---------------------------------------------------------------------------------
@@ -121,7 +121,7 @@ def test_train_and_held_out_loss_stand_in_the_title(diabetes):
 
 
 def test_predicted_against_actual(diabetes):
-    (data,) = predictions.actual_data(diabetes)
+    (data,) = features.actual_data(diabetes)
     model = LinearRegression().fit(diabetes.train.x, diabetes.train.y)
     assert data.predicted == pytest.approx(model.predict(diabetes.train.x), rel=1e-9)
     assert data.held_out_predicted == pytest.approx(model.predict(diabetes.test.x), rel=1e-9)
@@ -139,7 +139,7 @@ def test_partial_dependence_is_scikit_learn_s(diabetes):
             return few.predict(x)
 
     model = Model().fit(rows, few.train.y)
-    for one in predictions.dependence_data(few, ["x3", "x9"]):
+    for one in features.dependence_data(few, ["x3", "x9"]):
         column = int(one.feature[1:]) - 1
         found = partial_dependence(
             model, rows, [column], method="brute", kind="average", custom_values={column: one.place}
@@ -148,7 +148,7 @@ def test_partial_dependence_is_scikit_learn_s(diabetes):
 
 
 def test_the_features_that_matter_most_come_first(diabetes):
-    data = predictions.dependence_data(diabetes)
+    data = features.dependence_data(diabetes)
     swings = [np.ptp(one.mean) for one in data]
     assert swings == sorted(swings, reverse=True)
     slopes = dict(zip(diabetes.names[1:], diabetes.theta[1:], strict=True))

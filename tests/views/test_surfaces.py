@@ -13,7 +13,7 @@ from sklearn.decomposition import PCA
 import steepest as st
 from steepest.errors import SpecError
 from steepest.problem import synthetic
-from steepest.views import reliefs
+from steepest.views import paths, reliefs
 from steepest.views.landscape import landscape
 from steepest.views.rows import along, evenly
 from steepest.views.surfaces import surface_data
@@ -277,11 +277,11 @@ def test_one_parameter_has_no_surface():
 
 
 def test_path3d_carries_the_trace(quartic):
-    names, (path,) = reliefs.path3d_data(quartic, ["x", "x^2", "x^3"])
+    names, (path,) = paths.path3d_data(quartic, ["x", "x^2", "x^3"])
     assert names == ["x", "x^2", "x^3"]
     rows = np.searchsorted(quartic.trace.step, path[:, 0])
     assert np.array_equal(path[:, 1:], quartic.trace.theta[rows][:, 1:4])
-    shown = reliefs.path3d(quartic)
+    shown = paths.path3d(quartic)
     assert shown.data[0].marker.color[-1] == quartic.steps
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from itertools import combinations
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 
 from steepest.errors import SpecError
-from steepest.views import theme
+from steepest.result import Fit
+from steepest.views import curves, movies, parameters, paths, predictions, reliefs, report, residuals, theme
 
 
 def luminance(colour: str) -> float:
@@ -65,6 +67,25 @@ def test_title_and_notes_come_back_as_they_were_given():
     assert theme.title_of(shown) == "<b>"
     assert theme.notes_of(shown) == ["a & b", "x" * 200]
     assert shown.layout.title.text == "&lt;b&gt;"
+
+
+DOORS = {
+    "plot": predictions.plot,
+    "residuals": residuals.residuals,
+    "loss_curve": curves.loss_curve,
+    "parameters": parameters.parameters,
+    "surface": reliefs.surface,
+    "path3d": paths.path3d,
+    "animate": movies.animate,
+    "report": report.report,
+}
+
+
+@pytest.mark.parametrize("name", DOORS)
+def test_a_fit_s_door_takes_what_the_function_behind_it_takes(name):
+    (_, *door) = inspect.signature(getattr(Fit, name)).parameters.values()
+    (_, *behind) = inspect.signature(DOORS[name]).parameters.values()
+    assert [(p.name, p.default, p.kind) for p in door] == [(p.name, p.default, p.kind) for p in behind]
 
 
 def test_an_unknown_theme_is_named():

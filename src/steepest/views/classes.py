@@ -214,7 +214,7 @@ def _confusion(fit: Fit, step: int | None, theme: str) -> looks.Figure:
     )
     shown.update_layout(template=looks.template(theme), height=480)
     looks.titled(
-        shown, _title(fit, shown_step), ["Shades are shares of each class; counts are written where they fit."]
+        shown, _title(fit, shown_step), ["Shades are shares of each class; counts are written where they fit."], 32
     )
     for column, (_, rows) in enumerate(parts, 1):
         counts = confusion_data(fit, rows, theta)

@@ -20,13 +20,11 @@ from steepest.errors import SpecError
 from steepest.problem.batches import Batch, dealt
 from steepest.spec import OPTIMIZERS, call
 from steepest.views.landscape import module_objective
-from steepest.views.planes import frame
+from steepest.views.planes import FAR, frame
 from steepest.views.rows import all_rows, along, linear, recorded, training
 
 if TYPE_CHECKING:
     from steepest.result import Fit
-
-FAR = 1e100
 
 MOST_GRADIENTS = 5_000
 """Recorded steps up to which Adam's velocity is summed up again."""

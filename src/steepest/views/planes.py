@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 PLANES = ("path", "hessian", "random")
 COORDINATES = ("user", "descent")
+FAR = 1e100
+"""Parameters beyond it are left out of a path."""
 STRAIGHT = 1e-6
 """Second over first singular value of a path, below which it is a straight line."""
 EQUAL_STEPS = 500
@@ -165,9 +167,7 @@ def _principal(fits: Sequence[Fit], seen: Frame) -> Plane:
         paths.append(path[along(path, np.arange(len(path)), EQUAL_STEPS)])
     points = np.concatenate(paths)
     centre = points.mean(0)
-    # scaled, so that the squares of a path that went far out are numbers too
-    scale = max(np.abs(points - centre).max(), 1e-300)
-    _, sizes, directions = np.linalg.svd((points - centre) / scale, full_matrices=False)
+    _, sizes, directions = np.linalg.svd(points - centre, full_matrices=False)
     if len(sizes) < 2 or sizes[1] <= STRAIGHT * sizes[0]:
         return _along_a_line(fits[0], seen, points, directions[0])
     directions = directions[:2]
@@ -264,6 +264,6 @@ def _module_curvature(fit: Fit, theta: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def finite(path: np.ndarray) -> np.ndarray:
-    """The rows of a path that are finite numbers; one row of zeros if none is."""
-    fine = path[np.isfinite(path).all(1)]
+    """The rows of a path whose numbers are finite, and so are their squares; one row of zeros if there is none."""
+    fine = path[np.isfinite(path).all(1) & (np.abs(path) < FAR).all(1)]
     return fine if len(fine) else np.zeros((1, path.shape[1]))

@@ -12,15 +12,15 @@ import shlex
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import steepest
 from steepest.errors import FitError, RunError, SpecError
 from steepest.store import _written
-from steepest.views import curves, graphs, predictions, reliefs, residuals
+from steepest.views import curves, graphs, parameters, paths, predictions, reliefs, residuals
 from steepest.views import theme as looks
 from steepest.views.page import Page, escaped
 from steepest.views.rows import model_of
@@ -93,7 +93,7 @@ def page(fit: Fit, film: bool = True) -> Page:
     command = command_of(fit)
     if command:
         made.add(f"<pre>{escaped(command)}</pre>")
-    made.sentence(f"Made with steepest {steepest.__version__}. DATA, table, x and y stand for your data.", "faint")
+    made.sentence(f"Made with steepest {version('steepest')}. DATA, table, x and y stand for your data.", "faint")
     return made
 
 
@@ -130,11 +130,11 @@ def _pictures(fit: Fit, film: bool) -> Iterator[tuple[str, Callable[[Page], None
     if fit.schema.classes is None and len(fit.schema.targets) == 1:
         yield "Residuals", lambda made: made.figure(residuals.residuals(fit))
     yield "The descent", lambda made: made.figure(curves.loss_curve(fit))
-    yield "The parameters on the way", lambda made: made.figure(curves.parameters(fit))
+    yield "The parameters on the way", lambda made: made.figure(parameters.parameters(fit))
     if len(fit.names) > 1:
         yield "The surface of the loss", lambda made: _surface(made, fit)
     if len(fit.names) > 2 and len(fit.names) <= 500:
-        yield "The path", lambda made: made.figure(reliefs.path3d(fit))
+        yield "The path", lambda made: made.figure(paths.path3d(fit))
     if film:
         yield "The film", lambda made: made.add(_film(fit))
     yield "The graph of the gradient", lambda made: made.figure(graphs.graph(fit))

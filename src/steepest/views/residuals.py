@@ -17,9 +17,9 @@ import numpy as np
 from plotly.subplots import make_subplots
 
 from steepest.errors import SpecError
-from steepest.views import predictions
+from steepest.views import features, predictions
 from steepest.views import theme as looks
-from steepest.views.rows import Drawn, drawn, evenly, labels, training
+from steepest.views.rows import Drawn, drawn, evenly, labels, predicted, training
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -56,8 +56,8 @@ def residual_data(fit: Fit, label: str = "fit") -> Residuals:
         )
     rows = drawn(fit)
     with np.errstate(over="ignore", invalid="ignore"):
-        fitted = predictions.predicted(fit, rows.x)
-        everything = data.y - predictions.predicted(fit, data.x)
+        fitted = predicted(fit, rows.x)
+        everything = data.y - predicted(fit, data.x)
     ordered = np.sort(everything[np.isfinite(everything)])
     kept = evenly(len(ordered), 1_000) if len(ordered) else np.arange(0)
     quantiles = normal_quantiles(len(ordered))
@@ -122,7 +122,7 @@ def residuals(fit: Fit, also: Sequence[Fit] = (), theme: str = "light") -> looks
     shown.update_xaxes(title_text="normal quantile", row=1, col=2)
     if one:
         shown.update_xaxes(matches="x3", showticklabels=False, row=1, col=1)
-    looks.titled(shown, f"Residuals of {predictions.scores_title(fit, None)}" if not also else "Residuals", notes)
+    looks.titled(shown, f"Residuals of {features.scores_title(fit, None)}" if not also else "Residuals", notes)
     return shown
 
 

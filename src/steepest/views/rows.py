@@ -182,3 +182,8 @@ def labels(fits: list[Fit]) -> list[str]:
 def model_of(fit: Fit) -> str:
     """The model in a word."""
     return fit.spec.model if isinstance(fit.spec.model, str) else type(fit.spec.model).__name__
+
+
+def predicted(fit: Fit, x: np.ndarray, theta: np.ndarray | None = None) -> np.ndarray:
+    """What the model gives for encoded columns x `[n, d]`."""
+    return fit._predict_columns(x, fit.theta if theta is None else theta)

@@ -18,8 +18,8 @@ from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from steepest.result import probabilities
 from steepest.views import theme as looks
 from steepest.views.frames import Frames, arrows, batch_rows
-from steepest.views.predictions import predicted, view
-from steepest.views.rows import drawn, evenly, training
+from steepest.views.predictions import view
+from steepest.views.rows import drawn, evenly, predicted, training
 from steepest.views.surfaces import Surface
 
 if TYPE_CHECKING:

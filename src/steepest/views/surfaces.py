@@ -24,7 +24,7 @@ from steepest.problem import losses
 from steepest.views import planes
 from steepest.views import theme as looks
 from steepest.views.landscape import Landscape, landscape
-from steepest.views.planes import Plane
+from steepest.views.planes import FAR, Plane
 from steepest.views.profile import minimised
 from steepest.views.rows import MOST_STEPS, along, labels, training
 
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 
 MARGIN = 0.18
 """Of the window's width, on each side of what it must show."""
-
-FAR = 1e100
-"""Parameters beyond it are left out of a path."""
 
 STILL = 1e-6
 """An axis whose numbers differ by less than this share of them shows no movement."""
