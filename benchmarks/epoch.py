@@ -23,6 +23,7 @@ from torch import Tensor
 from steepest.descent import rules
 from steepest.descent.fused import Block, Fused
 from steepest.descent.objective import LinearObjective
+from steepest.descent.sweep import Blocks
 from steepest.descent.trace import Recorder
 from steepest.problem import losses
 from steepest.problem.linear import LinearProblem
@@ -35,7 +36,7 @@ LR = 0.01
 def ours(objective: LinearObjective, batch: int, shuffle: str, full: bool = False) -> list[float]:
     """Seconds of each epoch, recorded; with `full` also the full objective at its start, as `fit()` has it."""
     objective.theta.zero_()
-    recorder = Recorder(len(objective.theta), objective.theta, 100_000)
+    recorder = Recorder(len(objective.theta), objective.theta, 100_000, runs=1)
     engine = Fused(objective, rules.SGD())
     times = [time.perf_counter()]
     for block in engine.descend(batch, shuffle, 0, EPOCHS, lr=LR):
@@ -45,7 +46,7 @@ def ours(objective: LinearObjective, batch: int, shuffle: str, full: bool = Fals
             values = np.full(len(block), np.nan)
             if full and block.batch.index == 0:
                 values[0] = objective.value(torch.from_numpy(block.theta[0]))
-            recorder.add_block(block, values, np.full(len(block), np.nan), len(block))
+            recorder.add_block(Blocks.one(block), values[None], np.full((1, len(block)), np.nan), len(block))
         else:
             times.append(time.perf_counter())
     return [after - before for before, after in pairwise(times)][:-1]  # the last holds the gradient over all rows

@@ -25,9 +25,12 @@ FLOORS = [
     "truth",
     "planning",
     "watching",
+    "watching_blocks",
     "result",
     "fitting",
     "store",
+    "sweeps",
+    "sweeping",
     "views",
     "eject",
     "estimators",
@@ -35,8 +38,8 @@ FLOORS = [
     "cli",
     "lab",
 ]
-# A Fit's methods open these doors downwards, inside the method only.
-DOORS = {"result": {"store", "views", "eject"}}
+# A Fit's methods open these doors downwards, inside the method only; so does load(), for a sweep's folder.
+DOORS = {"result": {"store", "views", "eject"}, "store": {"sweeps"}}
 
 MODULES = {
     ".".join(path.relative_to(SOURCE).with_suffix("").parts): path
@@ -53,13 +56,16 @@ PUBLIC = {
     "SteepestError",
     "SteepestWarning",
     "Step",
+    "Sweep",
     "Trace",
+    "compare",
     "descend",
     "fit",
     "graph",
     "load",
     "objective",
     "plot",
+    "sweep",
     "synthetic",
 }
 HEAVY = ["torch", "scipy", "sklearn", "pandas", "numba", "pyarrow", "plotly", "matplotlib", "networkx"]

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from steepest.problem import synthetic
     from steepest.result import Fit
     from steepest.store import load
+    from steepest.sweeping import compare, sweep
+    from steepest.sweeps import Sweep
     from steepest.views.graphs import graph
     from steepest.views.tables import plot
 
@@ -33,13 +35,16 @@ __all__ = [
     "SteepestError",
     "SteepestWarning",
     "Step",
+    "Sweep",
     "Trace",
+    "compare",
     "descend",
     "fit",
     "graph",
     "load",
     "objective",
     "plot",
+    "sweep",
     "synthetic",
 ]
 
@@ -54,13 +59,16 @@ _PUBLIC = {
     "SteepestError": "steepest.errors",
     "SteepestWarning": "steepest.errors",
     "Step": "steepest.descent.loop",
+    "Sweep": "steepest.sweeps",
     "Trace": "steepest.descent.trace",
+    "compare": "steepest.sweeping",
     "descend": "steepest.descent.loop",
     "fit": "steepest.fitting",
     "graph": "steepest.views.graphs",
     "load": "steepest.store",
     "objective": "steepest.descent.objective",
     "plot": "steepest.views.tables",
+    "sweep": "steepest.sweeping",
     "synthetic": "steepest.problem.synthetic",  # the module itself
 }
 

@@ -163,7 +163,7 @@ def report(
     """Write one page with the pictures of a run and the film of its descent; it works from disk and can be mailed."""
     from steepest import store
 
-    fitted = store.load(run, model)
+    fitted = store.load_fit(run, model)
     print(fitted.report(Path(run) / REPORT if out is None else out))
     return 0
 
@@ -184,7 +184,7 @@ def animate(
     """Film the descent of a run, from its trace."""
     from steepest import store
 
-    fitted = store.load(run, model)
+    fitted = store.load_fit(run, model)
     fitted.animate(out, frames=frames, arrows=arrows, theme=theme)
     print(out)
     return 0
@@ -210,7 +210,7 @@ def predict(
     from steepest.console import warnings_as_lines
 
     with warnings_as_lines():
-        fitted = store.load(run, model)
+        fitted = store.load_fit(run, model)
         if fitted.terms is None and fitted.module is None:
             raise RunError(
                 f"The run {run!r} was made with a module of yours. Say which: --model package.module:factory."

@@ -12,19 +12,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
+from steepest.descent import fused, graphed
+from steepest.descent.loop import descend
 from steepest.descent.stopping import Status
+from steepest.descent.sweep import Blocks
+from steepest.descent.trace import Recorder
 from steepest.errors import DataError, SpecError
-from steepest.planning import plan, wants_classes
+from steepest.planning import Plan, plan, wants_classes
 from steepest.problem.tables import Dataset, prepare
 from steepest.result import Fit
 from steepest.spec import Spec
-from steepest.watching import Progress, Watcher, held_out, last_finite, steps_of, why_diverged
+from steepest.watching import Ending, Progress, Watcher, held_out, last_finite, trace_of, why_diverged
+from steepest.watching_blocks import BlockWatcher, Ended, Limits, by_run
 
 __all__ = ["Fit", "fit", "run"]
 
@@ -111,16 +116,18 @@ def fit(
     row_weights = weights if not isinstance(weights, str) else None
     if row_weights is not None:
         settings["weights"] = None
-    spec = Spec.read({name: tuple(value) if _is_names(name, value) else value for name, value in settings.items()})
-    train, test, notes = _data(spec, x, y, weights)
+    spec = Spec.read({name: tuple(value) if is_names(name, value) else value for name, value in settings.items()})
+    train, test, notes = data_of(spec, x, y, weights)
     return run(spec, train, test, notes, batches, progress)
 
 
-def _is_names(name: str, value: Any) -> bool:
+def is_names(name: str, value: Any) -> bool:
+    """Whether a setting is given as several names, or could be."""
     return name in ("target", "columns", "drop", "record") and value is not None and not isinstance(value, (str, int))
 
 
-def _data(spec: Spec, x: Any, y: Any, weights: Any) -> tuple[Dataset, Dataset | None, tuple[str, ...]]:
+def data_of(spec: Spec, x: Any, y: Any, weights: Any) -> tuple[Dataset, Dataset | None, tuple[str, ...]]:
+    """The rows to fit, those held out, and what is to be said about them."""
     if x is None:
         raise SpecError("fit() needs data: fit(x, y), or fit(table, target='column').")
     options = {
@@ -163,23 +170,112 @@ def run(
     notes: tuple[str, ...] = (),
     batches: Iterable[Any] | None = None,
     progress: Progress | None = None,
+    budget: int | None = None,
 ) -> Fit:
-    """Descend as `spec` says, on rows that are ready."""
+    """Descend as `spec` says, on rows that are ready. budget: bytes for the trace, where that is less than usual."""
     whole = train
     validation = None
     if spec.validation is not None:
         train, validation = held_out(train, spec.validation, spec.seed)
     made = plan(spec, train, batches)
-    watcher = Watcher(spec, made, test, validation)
+    if len(train.x) < len(whole.x):
+        notes = (*notes, held_out_note(whole.rows - train.rows))
     began = time.perf_counter()
-    engine, steps = steps_of(spec, made, batches is None)
-    ending, last = watcher.drain(steps, progress)
-    seconds = time.perf_counter() - began
-    trace = watcher.trace()
-    theta = last if made.to_user is None else made.to_user(last)
+    objective, size = made.objective, batch_size(spec, made)
+    engine: Any = None
+    if batches is None and fused.can_run(objective, made.rule):
+        engine = fused.Fused if fused.pays(objective, size, made.epochs, spec.max_steps) else None
+    elif batches is None and graphed.can_run(objective, made.rule):
+        engine = graphed.Graphed
+    if engine is not None:
+        done = _in_blocks(engine, spec, made, size, test, validation, progress, budget)
+        engine = engine.__name__.lower()
+    else:
+        engine, done = "loop", _looped(spec, made, test, validation, progress, budget)
+    return finished(spec, made, done, engine, time.perf_counter() - began, train, test, notes)
+
+
+def batch_size(spec: Spec, made: Plan) -> int | None:
+    """Rows a batch; None where every step sees all rows."""
+    return None if made.full_batch or isinstance(spec.batch_size, str) else spec.batch_size
+
+
+def held_out_note(rows: int) -> str:
+    """What is to be said about rows held out to stop by."""
+    return f"{rows:,} rows were held out to stop by."
+
+
+def _looped(
+    spec: Spec,
+    made: Plan,
+    test: Dataset | None,
+    validation: Dataset | None,
+    progress: Progress | None,
+    budget: int | None,
+) -> Done:
+    watcher = Watcher(spec, made, test, validation, budget)
+    steps = descend(made.objective, made.rule, iter(made.batches), lr=made.lr, schedule=made.schedule)
+    ending, theta = watcher.drain(steps, progress)
+    return Done(ending, theta, watcher.steps, watcher.epochs, watcher.recorder)
+
+
+def _in_blocks(
+    engine: type[fused.Fused] | type[graphed.Graphed],
+    spec: Spec,
+    made: Plan,
+    size: int | None,
+    test: Dataset | None,
+    validation: Dataset | None,
+    progress: Progress | None,
+    budget: int | None,
+) -> Done:
+    objective: Any = made.objective
+    limits = Limits.of([(spec.tol, spec.patience, made.epochs, spec.max_steps)], objective.rows, size)
+    watcher = BlockWatcher(spec, made, limits, objective, test, validation, budget)
+    blocks = engine(objective, made.rule).descend(
+        size, spec.shuffle, spec.seed, made.epochs, spec.max_steps, lr=made.lr, schedule=made.schedule
+    )
+
+    def after(block: Blocks) -> None:
+        if progress is not None:
+            progress(block.step(0, block.steps - 1), float(watcher.known[0]))
+
+    ended = watcher.drain((Blocks.one(b) if isinstance(b, fused.Block) else b for b in blocks), after)
+    return Done.of(*by_run(ended, 1)[0])
+
+
+@dataclass(frozen=True)
+class Done:
+    """The end of one descent: θ `[p]` in its own coordinates, and what was recorded on the way."""
+
+    ending: Ending
+    theta: np.ndarray
+    steps: int
+    epochs: int
+    recorder: Recorder
+
+    @classmethod
+    def of(cls, group: Ended, place: int) -> Done:
+        """One of the runs that ended together."""
+        return cls(group.endings[place], group.theta[place], group.steps, group.epochs, group.recorder.only(place))
+
+
+def finished(
+    spec: Spec,
+    made: Plan,
+    done: Done,
+    engine: str,
+    seconds: float,
+    train: Dataset,
+    test: Dataset | None,
+    notes: tuple[str, ...],
+) -> Fit:
+    """A descent that has ended, in user units."""
+    trace = trace_of(spec, made, done.recorder)
+    theta, ending = done.theta if made.to_user is None else made.to_user(done.theta), done.ending
     if ending.status is Status.DIVERGED:
         theta = last_finite(trace, theta)
-        ending = replace(ending, detail=why_diverged(spec, made, watcher, ending.detail))
+        ending = replace(ending, detail=why_diverged(spec, made, done.recorder, ending.detail))
     return Fit(
         spec=spec,
         schema=train.schema,
@@ -187,8 +283,8 @@ def run(
         theta=theta,
         trace=trace,
         ending=ending,
-        steps=watcher.steps,
-        epochs=watcher.epochs,
+        steps=done.steps,
+        epochs=done.epochs,
         seconds=seconds,
         rows=train.rows,
         test_rows=0 if test is None else test.rows,
@@ -198,8 +294,7 @@ def run(
         schedule=made.schedule_name,
         lr=made.lr,
         engine=engine,
-        notes=tuple(notes)
-        + (() if train is whole else (f"{whole.rows - train.rows:,} rows were held out to stop by.",)),
+        notes=tuple(notes),
         terms=made.terms,
         module=made.module,
         train=train,

@@ -33,6 +33,7 @@ from steepest.descent.objective import (
     evaluating,
     parameter_names,
 )
+from steepest.descent.rules import Rule
 from steepest.descent.schedules import Schedule, schedule
 from steepest.errors import DataError, SpecError
 from steepest.problem import batches, losses, models
@@ -252,29 +253,9 @@ def _finish(
     names: tuple[str, ...] = (),
     to_user: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Plan:
-    if isinstance(rule_name, str) and ":" in rule_name and not rule_name.split(":")[1][:1].isdigit():
-        rule_name = locate(rule_name)
-    rule = rules.rule(rule_name, objective)
-    if spec.clip is not None:
-        rule = rules.rule(rules.Clipped(rules.rule(rule_name), spec.clip), objective)
-    epochs = spec.epochs
-    if epochs is None and spec.max_steps is None:
-        epochs = DEFAULT_STEPS["full" if full and given is None else "minibatch"]
-    per_epoch = 1 if full else -(-objective.rows // int(spec.batch_size))
-    steps = spec.max_steps if epochs is None else epochs * per_epoch
-    if spec.max_steps is not None:
-        steps = min(steps or spec.max_steps, spec.max_steps)
-
-    inner = innermost(rule)
-    plain = isinstance(inner, (rules.SGD, rules.Momentum, rules.Accelerated))
-    schedule_name = spec.schedule
-    if schedule_name == "auto":
-        wanders = kinked or not full or not plain
-        schedule_name = (
-            "cosine" if spec.lr == "auto" and wanders and not isinstance(inner, rules.TorchRule) else "constant"
-        )
-    factor = schedule(schedule_name, steps)
-
+    found = way(spec, objective, rule_name, full, given is None)
+    rule, epochs, steps, inner = found.rule, found.epochs, found.steps, innermost(found.rule)
+    plain = _is_plain(inner)
     if spec.lr != "auto":
         lr = float(spec.lr)
     elif isinstance(inner, rules.TorchRule):
@@ -301,10 +282,51 @@ def _finish(
     if spec.max_steps is not None:
         dealt = islice(dealt, spec.max_steps)
     return Plan(
-        objective=objective, rule=rule, lr=lr, schedule=factor, schedule_name=_name(schedule_name), batches=dealt,
-        epochs=epochs, names=names, loss=loss, optimizer=_name(rule_name), precondition=precondition,
+        objective=objective, rule=rule, lr=lr, schedule=found.schedule, schedule_name=found.schedule_name, batches=dealt,
+        epochs=epochs, names=names, loss=loss, optimizer=found.optimizer, precondition=precondition,
         problem=problem, terms=terms, module=module, to_user=to_user, full_batch=full and given is None,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Way:
+    """How to go down, where that does not depend on the learning rate. steps: as many as are planned, where known."""
+
+    rule: Rule
+    optimizer: str
+    schedule: Schedule
+    schedule_name: str
+    epochs: int | None
+    steps: int | None
+
+
+def way(spec: Spec, objective: Objective, rule_name: Any, full: bool, own_batches: bool = True) -> Way:
+    """The rule, the schedule and the number of steps. `rule_name`: the optimizer, "auto" decided."""
+    if isinstance(rule_name, str) and ":" in rule_name and not rule_name.split(":")[1][:1].isdigit():
+        rule_name = locate(rule_name)
+    rule = rules.rule(rule_name, objective)
+    if spec.clip is not None:
+        rule = rules.rule(rules.Clipped(rules.rule(rule_name), spec.clip), objective)
+    epochs = spec.epochs
+    if epochs is None and spec.max_steps is None:
+        epochs = DEFAULT_STEPS["full" if full and own_batches else "minibatch"]
+    per_epoch = 1 if full else -(-objective.rows // int(spec.batch_size))
+    steps = spec.max_steps if epochs is None else epochs * per_epoch
+    if spec.max_steps is not None:
+        steps = min(steps or spec.max_steps, spec.max_steps)
+    schedule_name = spec.schedule
+    if schedule_name == "auto":
+        inner = innermost(rule)
+        kinked = isinstance(objective, LinearObjective) and objective.loss.bound is None
+        wanders = kinked or not full or not _is_plain(inner)
+        schedule_name = (
+            "cosine" if spec.lr == "auto" and wanders and not isinstance(inner, rules.TorchRule) else "constant"
+        )
+    return Way(rule, _name(rule_name), schedule(schedule_name, steps), _name(schedule_name), epochs, steps)
+
+
+def _is_plain(rule: Any) -> bool:
+    return isinstance(rule, (rules.SGD, rules.Momentum, rules.Accelerated))
 
 
 def innermost(rule: Any) -> Any:
@@ -366,6 +388,22 @@ def _steepest_slope(objective: LinearObjective, theta: Tensor) -> float:
         return max(objective.loss.level, 1.0 - objective.loss.level)
     slopes = objective.loss.slope(objective.predict(theta), objective.target)
     return float(torch.linalg.vector_norm(slopes.reshape(len(slopes), -1), dim=1).max())
+
+
+def largest_rate(spec: Spec, problem: LinearProblem) -> float:
+    """The rate below which a full-batch descent at a constant rate holds, in the coordinates that `spec` asks for.
+
+    sgd 2/L, momentum 2(1 + β)/L (Polyak 1964), nesterov 2(1 + β)/(L(1 + 2β)), by the eigenvalues of one step on a
+    parabola of curvature L; nan for other rules and where no L holds everywhere (`l1`, `quantile`, a loss of the user's).
+    """
+    objective = LinearObjective(problem, coordinates=_frame(spec, problem))
+    rule = innermost(way(spec, objective, "sgd" if spec.optimizer == "auto" else spec.optimizer, True).rule)
+    if problem.loss.bound is None or not isinstance(rule, (rules.SGD, rules.Momentum)):
+        return float("nan")
+    steepness = curvature.smoothness(in_coordinates(objective, problem)) + _ridge(objective, problem)
+    beta = rule.beta if isinstance(rule, rules.Momentum) else 0.0
+    bent = 1.0 + 2.0 * beta if isinstance(rule, rules.Momentum) and rule.nesterov else 1.0
+    return 2.0 * (1.0 + beta) / (bent * steepness) if steepness > 0.0 else float("inf")
 
 
 def _ridge(objective: LinearObjective, problem: LinearProblem) -> float:

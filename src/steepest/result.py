@@ -9,7 +9,7 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -67,6 +67,56 @@ class Scores:
     rounding: float = 0.0
 
 
+@dataclass(frozen=True)
+class Answer:
+    """The exact answer of a problem, F* at it (None if there is no number to compare with), and how much rounding moves F*.
+
+    It belongs to the problem and not to a descent: fits of the same problem share it.
+    """
+
+    exact: Exact | None
+    objective: float | None
+    rounding: float
+
+    def beside(self, objective: float, start: float) -> Answer:
+        """What is left of it beside a descent from F = start to objective: nothing where rounding is larger than those."""
+        if self.exact is None or self.exact.theta is None or self.objective is None:
+            return self
+        if self.rounding > max(self.objective, objective, 1e-9 * start) or self.objective > start * (1 + 1e-6):
+            return Answer(replace(self.exact, theta=None, loss=float("nan"), note=NO_COEFFICIENTS), None, 0.0)
+        return self
+
+    def gap(self, objective: float) -> float | None:
+        """F − F*; a difference within rounding is 0."""
+        if self.objective is None:
+            return None
+        gap = objective - self.objective
+        return 0.0 if abs(gap) <= 4 * np.finfo(float).eps * abs(self.objective) + self.rounding else gap
+
+    def relative_gap(self, objective: float, start: float) -> float | None:
+        """gap / max(F*, 1e-12·F(start))."""
+        gap = self.gap(objective)
+        if gap is None or self.objective is None:
+            return None
+        return gap / max(self.objective, 1e-12 * start, float(np.finfo(float).tiny))
+
+
+def answer(problem: LinearProblem | None) -> Answer:
+    """The best possible answer of a problem; of None, a module's, none."""
+    if problem is None:
+        return Answer(None, None, 0.0)
+    from steepest.truth import exact as truth
+
+    try:
+        exact = truth.solve(problem)
+    except FitError as error:
+        nothing = float("nan")
+        return Answer(truth.Exact(None, nothing, "", nothing, f"There is no exact answer: {error}"), None, 0.0)
+    if exact.theta is not None:
+        return Answer(exact, _objective_at(problem, exact.theta), _rounding(problem, exact.theta))
+    return Answer(exact, exact.objective if np.isfinite(exact.objective) else None, 0.0)
+
+
 @dataclass(repr=False)
 class Fit:
     """A finished descent: parameters in user units, every recorded step, and how far it is from the best possible.
@@ -116,6 +166,11 @@ class Fit:
         return linear_problem(self.spec, self.train, self.terms, self.loss_function)
 
     @cached_property
+    def answer(self) -> Answer:
+        """The exact answer of the fit's problem, as `exact` without regard to where the descent went."""
+        return answer(self.problem)
+
+    @cached_property
     def scores(self) -> Scores:
         """Losses, metrics and the exact answer, computed when first asked for."""
         with np.errstate(over="ignore", invalid="ignore"):  # where a descent ended far out
@@ -156,19 +211,16 @@ class Fit:
     @property
     def gap(self) -> float | None:
         """F(θ) − F*; None where no exact answer exists. A difference within rounding is 0."""
-        best = self.scores.exact_objective
-        if best is None:
-            return None
-        gap = self.objective_value - best
-        return 0.0 if abs(gap) <= 4 * np.finfo(float).eps * abs(best) + self.scores.rounding else gap
+        return self._answered.gap(self.objective_value)
 
     @property
     def relative_gap(self) -> float | None:
         """gap / max(F*, 1e-12·F(start))."""
-        if self.gap is None or self.scores.exact_objective is None:
-            return None
-        start = float(self.trace.objective[0])
-        return self.gap / max(self.scores.exact_objective, 1e-12 * start, float(np.finfo(float).tiny))
+        return self._answered.relative_gap(self.objective_value, float(self.trace.objective[0]))
+
+    @property
+    def _answered(self) -> Answer:
+        return Answer(self.scores.exact, self.scores.exact_objective, self.scores.rounding)
 
     @property
     def status(self) -> Status:
@@ -405,36 +457,20 @@ def probabilities(decision: np.ndarray) -> np.ndarray:
 def _scores(fit: Fit) -> Scores:
     if fit.train is None:
         raise FitError("This fit has no data to be scored on.")
-    problem = fit.problem
-    exact, best, rounding = None, None, 0.0
-    if problem is not None:
-        from steepest.truth import exact as truth
-
-        try:
-            exact = truth.solve(problem)
-        except FitError as error:
-            nothing = float("nan")
-            exact = truth.Exact(None, nothing, "", nothing, f"There is no exact answer: {error}")
-        objective = _objective_at(problem, fit.theta)
-        if exact.theta is not None:
-            best, rounding = _objective_at(problem, exact.theta), _rounding(problem, exact.theta)
-            start = float(fit.trace.objective[0])
-            if rounding > max(best, objective, 1e-9 * start) or best > start * (1 + 1e-6):
-                exact = replace(exact, theta=None, loss=float("nan"), note=NO_COEFFICIENTS)
-                best, rounding = None, 0.0
-        elif np.isfinite(exact.objective):
-            best = exact.objective
-        loss = _objective_at(replace(problem, penalty=losses.Penalty()), fit.theta)
+    if fit.problem is not None:
+        objective = _objective_at(fit.problem, fit.theta)
+        loss = _objective_at(replace(fit.problem, penalty=losses.Penalty()), fit.theta)
     else:
         loss = objective = float(fit.trace.loss[-1])
         if fit.trace.objective[-1] == fit.trace.objective[-1]:
             objective = float(fit.trace.objective[-1])
+    found = fit.answer.beside(objective, float(fit.trace.objective[0]))
     metrics = {"train": _metrics(fit, fit.train)}
     test_loss = None
     if fit.test is not None:
         metrics["test"] = _metrics(fit, fit.test)
         test_loss = _mean_loss(fit, fit.test)
-    return Scores(loss, objective, test_loss, metrics, exact, best, rounding)
+    return Scores(loss, objective, test_loss, metrics, found.exact, found.objective, found.rounding)
 
 
 def _rounding(problem: LinearProblem, theta: np.ndarray) -> float:
@@ -495,39 +531,58 @@ def _metrics(fit: Fit, rows: Dataset) -> dict[str, float]:
     return found
 
 
-def _judge(fit: Fit) -> Ending:
-    """Whether a descent that stopped has also arrived."""
-    status, gap, exact = fit.ending.status, fit.relative_gap, fit.exact
+Case = Literal["as it is", "separable", "unknown", "adamw", "collinear", "below", "arrived", "left"]
+
+
+def verdict(
+    status: Status, found: Answer, objective: float, start: float, loss: losses.Loss, optimizer: str
+) -> tuple[Status, Case]:
+    """Whether a descent that stopped has also arrived: its status beside the exact answer, and which case it is."""
     if status in (Status.DIVERGED, Status.INTERRUPTED):
-        return fit.ending
-    if exact is not None and exact.separable:
-        return Ending(Status.SEPARABLE)
-    if gap is None:
-        if status in (Status.STALLED, Status.CONVERGED):
-            return Ending(Status.TOLERANCE, f"As far as the descent can see nothing is left to gain. {fit.exact_note}")
-        return Ending(status, " ".join(part for part in (fit.ending.detail, fit.exact_note) if part))
-    if fit.optimizer.startswith("adamw"):
-        return Ending(status, "AdamW's decay minimises no objective; the gap is to the objective without it.")
-    closed = CLOSED_KINKED if fit.loss_function.bound is None else CLOSED
+        return status, "as it is"
+    if found.exact is not None and found.exact.separable:
+        return Status.SEPARABLE, "separable"
+    gap = found.relative_gap(objective, start)
+    if gap is None or found.objective is None:
+        return Status.TOLERANCE if status in (Status.STALLED, Status.CONVERGED) else status, "unknown"
+    if optimizer.startswith("adamw"):
+        return status, "adamw"
+    closed = CLOSED_KINKED if loss.bound is None else CLOSED
     stopped = Status.STALLED if status is Status.CONVERGED else status
-    best = fit.scores.exact_objective or 0.0
-    if fit.scores.rounding > max(closed * best, 1e-12 * float(fit.trace.objective[0])):
-        return Ending(
-            stopped, "Columns are collinear within rounding: float64 coefficients cannot say where the optimum is."
-        )
+    if found.rounding > max(closed * found.objective, 1e-12 * start):
+        return stopped, "collinear"
     if gap < -closed:
-        return Ending(stopped, f"It lies below the exact answer, which is off by {-gap:.1e} of its own value.")
-    if gap <= closed:
-        return Ending(Status.CONVERGED, f"The relative gap is {max(gap, 0.0):.1e}.")
-    if status in (Status.CONVERGED, Status.STALLED):
-        return Ending(Status.STALLED, _left_over(fit))
-    remedy = {
-        Status.EPOCHS: "Give more epochs (--epochs) or another learning rate (--lr).",
-        Status.STEPS: "Give more steps (--max-steps) or another learning rate (--lr).",
-        Status.TOLERANCE: "Stopped is not arrived: lower --tol to go on.",
-    }.get(status, "")
-    left = f"The optimum is not reached: the relative gap is {gap:.1e}."
-    return Ending(status, " ".join(part for part in (fit.ending.detail, left, remedy) if part))
+        return stopped, "below"
+    return (Status.CONVERGED, "arrived") if gap <= closed else (stopped, "left")
+
+
+def _judge(fit: Fit) -> Ending:
+    """The verdict in words."""
+    ended, start = fit.ending, float(fit.trace.objective[0])
+    status, case = verdict(ended.status, fit._answered, fit.objective_value, start, fit.loss_function, fit.optimizer)
+    gap = fit.relative_gap or 0.0
+    if case == "as it is":
+        return ended
+    if case == "unknown" and ended.status in (Status.STALLED, Status.CONVERGED):
+        return Ending(status, f"As far as the descent can see nothing is left to gain. {fit.exact_note}")
+    if case == "unknown":
+        return Ending(status, " ".join(part for part in (ended.detail, fit.exact_note) if part))
+    if case == "left" and status is not Status.STALLED:
+        remedy = {
+            Status.EPOCHS: "Give more epochs (--epochs) or another learning rate (--lr).",
+            Status.STEPS: "Give more steps (--max-steps) or another learning rate (--lr).",
+            Status.TOLERANCE: "Stopped is not arrived: lower --tol to go on.",
+        }.get(status, "")
+        left = f"The optimum is not reached: the relative gap is {gap:.1e}."
+        return Ending(status, " ".join(part for part in (ended.detail, left, remedy) if part))
+    words = {
+        "separable": "",
+        "adamw": "AdamW's decay minimises no objective; the gap is to the objective without it.",
+        "collinear": "Columns are collinear within rounding: float64 coefficients cannot say where the optimum is.",
+        "below": f"It lies below the exact answer, which is off by {-gap:.1e} of its own value.",
+        "arrived": f"The relative gap is {max(gap, 0.0):.1e}.",
+    }
+    return Ending(status, words[case] if case in words else _left_over(fit))
 
 
 def _left_over(fit: Fit) -> str:

@@ -8,6 +8,13 @@
       trace.parquet        every recorded step
       rows.parquet         rows to draw: all of a small table, evenly spread ones of a large one
 
+or a sweep's:
+
+    runs/name/
+      sweep.json           the settings of each run that differ, and the digests of the other files
+      table.parquet        what is known of each run
+      fits.parquet         a row a run, a column a file of a run's folder
+
 A kill at any moment leaves the old run or the new one. Saving writes a whole folder beside it and then swaps:
 
     write .name.new  →  rename name to .name.old  →  rename .name.new to name  →  remove .name.old
@@ -24,11 +31,11 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -46,6 +53,9 @@ from steepest.result import Fit, Scores
 from steepest.spec import LOSSES, MODELS, Spec
 from steepest.truth.exact import Exact
 from steepest.watching import Ending
+
+if TYPE_CHECKING:
+    from steepest.sweeps import Sweep
 
 FORMAT = 1
 SPEC, SUMMARY, REST, WEIGHTS, TRACE, ROWS = FILES = (
@@ -71,6 +81,8 @@ PLAIN = (
 )
 """Fields of a Fit that are numbers and texts."""
 
+SWEEP, TABLE, FITS = SWEEP_FILES = ("sweep.json", "table.parquet", "fits.parquet")
+
 MOST_ROWS = 2_000
 """Rows that a run keeps to be drawn, of those fitted and of those held out."""
 
@@ -94,18 +106,34 @@ def save(fit: Fit, folder: str | os.PathLike[str]) -> None:
         >>> from steepest.fitting import fit
         >>> with tempfile.TemporaryDirectory() as place:
         ...     fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0]).save(f"{place}/line")
-        ...     load(f"{place}/line").params
+        ...     load_fit(f"{place}/line").params
         {'intercept': 1.0, 'x': 2.0}
     """
+    _replace(folder, lambda: _contents(fit, _rows(fit)))
+
+
+def save_sweep(sweep: Sweep, folder: str | os.PathLike[str]) -> None:
+    """Write a sweep into a folder, every run with all that `save` keeps of it but rows to draw.
+
+    Settings without a name become texts.
+
+    Raises:
+        RunError: the folder holds something else than a run or a sweep, or cannot be written.
+    """
+    _replace(folder, lambda: _sweep_contents(sweep))
+
+
+def _replace(folder: str | os.PathLike[str], contents: Callable[[], dict[str, bytes]]) -> None:
+    """Write files into a folder in the place of those that are there."""
     place, new, old = _places(folder)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         _settle(place, new, old)
         check_free(place)
-        contents = _contents(fit)
+        written = contents()
         try:
             os.mkdir(new)
-            for name, content in contents.items():
+            for name, content in written.items():
                 _write(new / name, content)
             _flush(new)
         except OSError:
@@ -126,7 +154,7 @@ def check_free(folder: str | os.PathLike[str]) -> None:
     """Raise RunError where `save` would refuse: a file, or a folder that holds something and is no run."""
     place = Path(folder)
     if place.is_dir():
-        if (place / REST).is_file() or not any(place.iterdir()):
+        if (place / REST).is_file() or (place / SWEEP).is_file() or not any(place.iterdir()):
             return
         raise RunError(
             f"{str(folder)!r} is a folder with other things in it, not a run. Choose another one for the run."
@@ -150,7 +178,7 @@ def _settle(place: Path, new: Path, old: Path) -> None:
             os.rename(old, place)
         else:
             for entry in old.iterdir():
-                if entry.name not in FILES and not (place / entry.name).exists():
+                if entry.name not in (*FILES, *SWEEP_FILES) and not (place / entry.name).exists():
                     os.rename(entry, place / entry.name)
             shutil.rmtree(old)
     if new.exists():
@@ -175,8 +203,8 @@ def _flush(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _contents(fit: Fit) -> dict[str, bytes]:
-    """File name → bytes."""
+def _contents(fit: Fit, rows: bytes) -> dict[str, bytes]:
+    """File name → bytes; `rows` are those to draw."""
     if fit.module is None and "_shape" in fit.__dict__:
         raise RunError("This fit was loaded without its module. Load it with model=… before it is saved again.")
     text, nameless = _written(fit.spec)
@@ -185,7 +213,7 @@ def _contents(fit: Fit) -> dict[str, bytes]:
         SUMMARY: to_json(fit.summary()).encode(),
         WEIGHTS: _weights(fit),
         TRACE: _to_parquet(fit.trace),
-        ROWS: _rows(fit),
+        ROWS: rows,
     }
     scores = {field.name: getattr(fit.scores, field.name) for field in fields(Scores)}
     exact, judged = fit.scores.exact, fit._judged
@@ -205,6 +233,33 @@ def _contents(fit: Fit) -> dict[str, bytes]:
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
     }
     return contents | {REST: json.dumps(_as_text(rest), indent=1, allow_nan=False).encode()}
+
+
+def _sweep_contents(sweep: Sweep) -> dict[str, bytes]:
+    """File name → bytes."""
+    import pyarrow as pa
+
+    columns = sweep.columns
+    kept = [None if status is None else _contents(sweep.fit(run), b"") for run, status in enumerate(columns["engine"])]
+    fits = {name: pa.array([None if one is None else one[name] for one in kept], pa.large_binary()) for name in FILES}
+    contents = {TABLE: _packed(pa.table(columns)), FITS: _packed(pa.table(fits))}
+    rest = {
+        "format": FORMAT,
+        "settings": {name: [_plain(value) for value in values] for name, values in sweep.settings.items()},
+        "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
+    }
+    return contents | {SWEEP: json.dumps(_as_text(rest), indent=1, allow_nan=False).encode()}
+
+
+def _plain(value: Any) -> Any:
+    """A setting as JSON has it: what is neither number nor text nor a list of them by its name."""
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    from steepest.sweeps import shown
+
+    return shown(value)
 
 
 def _written(spec: Spec) -> tuple[str, list[str]]:
@@ -270,6 +325,8 @@ def _from_rows(content: bytes, schema: Schema) -> tuple[Dataset | None, Dataset 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if not content:  # a run of a sweep
+        return None, None
     table = pq.read_table(pa.BufferReader(content))
     if not table.num_rows:
         return None, None
@@ -299,7 +356,6 @@ def _shape(fit: Fit) -> dict[str, Any]:
 
 def _to_parquet(trace: Trace) -> bytes:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     if trace.theta.shape[1] <= MOST_COLUMNS:
         table = trace.to_arrow()
@@ -307,6 +363,14 @@ def _to_parquet(trace: Trace) -> bytes:
         table = replace(trace, theta=np.empty((len(trace), 0))).to_arrow()
         rows = pa.FixedSizeListArray.from_arrays(pa.array(trace.theta.ravel()), trace.theta.shape[1])
         table = table.append_column("theta", rows)
+    return _packed(table)
+
+
+def _packed(table: Any) -> bytes:
+    """A table as the bytes of a Parquet file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     return sink.getvalue().to_pybytes()
@@ -315,11 +379,11 @@ def _to_parquet(trace: Trace) -> bytes:
 # ---- loading ---------------------------------------------------------------------------------------
 
 
-def load(folder: str | os.PathLike[str], model: Any = None) -> Fit:
-    """The fit that `save` wrote: parameters, trace, scores, exact answer, status, predictions; but no data.
+def load(folder: str | os.PathLike[str], model: Any = None) -> Fit | Sweep:
+    """The `Fit` or the `Sweep` that was saved: parameters, trace, scores, exact answer, status, predictions; but no data.
 
     Args:
-        folder: the run's.
+        folder: the run's, or the sweep's.
         model: the `nn.Module`, or `package.module:factory`, of a fit that was made with one; linear, poly
             and mlp need none. What `spec.toml` names is not imported unless it is said here, since a run may
             come from a stranger; without it everything works but predicting.
@@ -327,16 +391,42 @@ def load(folder: str | os.PathLike[str], model: Any = None) -> Fit:
     Raises:
         RunError: no run is there, a file of it is missing or damaged, or `model` is another one.
     """
+    place, shown = _found(folder), str(folder)
+    if (place / SWEEP).is_file():
+        if model is not None:
+            raise RunError(f"{shown!r} is a sweep; a model can be given for one run only. Load it without model=.")
+        return _load_sweep(place, shown)
+    return _load_fit(place, shown, model)
+
+
+def load_fit(folder: str | os.PathLike[str], model: Any = None) -> Fit:
+    """A fit as `load` gives it; RunError for a sweep's folder."""
+    place = _found(folder)
+    if (place / SWEEP).is_file():
+        raise RunError(f"{str(folder)!r} is a sweep, not one run. In Python: st.load(folder).best.save(another).")
+    return _load_fit(place, str(folder), model)
+
+
+def _found(folder: str | os.PathLike[str]) -> Path:
+    """Where the run is now."""
     place, _, old = _places(folder)
-    if not place.exists() and (old / REST).is_file():
+    if not place.exists() and ((old / REST).is_file() or (old / SWEEP).is_file()):
         place = old  # a save was killed between its two renames
     if not place.is_dir():
         raise RunError(
             f"There is no run at {str(folder)!r}. A fit is saved by --out FOLDER (in Python: fit.save(folder))."
         )
-    shown = str(folder)
-    rest = _rest(place, shown)
+    return place
+
+
+def _load_fit(place: Path, shown: str, model: Any) -> Fit:
+    rest = _rest(_read(place, REST, shown, None), REST, shown)
     contents = {name: _read(place, name, shown, rest["sha256"].get(name)) for name in FILES if name != REST}
+    return _whole(rest, contents, shown, model)
+
+
+def _whole(rest: dict[str, Any], contents: Mapping[str, bytes], shown: str, model: Any) -> Fit:
+    """A fit from its files, with its module."""
     try:
         fit = _rebuilt(rest, contents)
     except (SteepestError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -352,14 +442,47 @@ def load(folder: str | os.PathLike[str], model: Any = None) -> Fit:
     return fit
 
 
-def _rest(place: Path, shown: str) -> dict[str, Any]:
-    content = _read(place, REST, shown, None)
+def _load_sweep(place: Path, shown: str) -> Sweep:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from steepest.sweeps import Sweep
+
+    rest = _rest(_read(place, SWEEP, shown, None), SWEEP, shown)
+    table, fits = (
+        pq.read_table(pa.BufferReader(_read(place, name, shown, rest["sha256"].get(name)))) for name in (TABLE, FITS)
+    )
+    columns = table.to_pydict()
+    runs = [(0, run) for run in range(len(table))]
+    return Sweep(rest["settings"], [StoredRuns(fits, columns, shown)], runs, columns)
+
+
+@dataclass(frozen=True)
+class StoredRuns:
+    """The runs of a sweep that was loaded."""
+
+    fits: Any
+    known: dict[str, list[Any]]
+    shown: str
+
+    def columns(self) -> dict[str, list[Any]]:
+        return self.known
+
+    def fit(self, place: int) -> Fit:
+        contents = {name: self.fits[name][place].as_py() for name in FILES}
+        if contents[REST] is None:
+            raise FitError(f"This run has no fit: {self.known['message'][place]}")
+        return _whole(_rest(contents[REST], REST, self.shown), contents, self.shown, None)
+
+
+def _rest(content: bytes, name: str, shown: str) -> dict[str, Any]:
+    """What the file that describes the others says."""
     try:
         rest = _from_text(json.loads(content))
         version = rest["format"]
         digests = dict(rest["sha256"])
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise _damaged(shown, REST, "it is not what was written") from None
+        raise _damaged(shown, name, "it is not what was written") from None
     if version != FORMAT:
         raise RunError(f"The run {shown!r} has format {version}; this version reads {FORMAT}. Use a newer steepest.")
     return rest | {"sha256": digests}
@@ -374,7 +497,7 @@ def _read(place: Path, name: str, shown: str, digest: str | None) -> bytes:
         raise RunError(f"{name} is missing in the run {shown!r}. Copy the folder whole, or fit again.") from None
     except OSError as error:
         raise RunError(f"{name} in the run {shown!r} cannot be read: {error.strerror or error}.") from None
-    if name != REST and hashlib.sha256(content).hexdigest() != digest:
+    if name not in (REST, SWEEP) and hashlib.sha256(content).hexdigest() != digest:
         raise _damaged(shown, name, "it is not what was written")
     return content
 

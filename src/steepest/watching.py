@@ -1,6 +1,6 @@
 """A descent watched: every step recorded, the full objective known where it is due, and a reason found to end.
 
-The steps come from the loop, or in blocks from the compiled engine; what is seen of them is the same.
+Here the steps come one by one from the loop; `watching_blocks.py` sees the same in blocks, of one run or many.
 """
 
 from __future__ import annotations
@@ -12,15 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from steepest.descent.fused import Block, Fused, can_run, pays
-from steepest.descent.loop import Step, descend
-from steepest.descent.objective import LinearObjective, evaluating, matched
+from steepest.descent.loop import Step
+from steepest.descent.objective import LinearObjective, ModuleObjective, Objective
 from steepest.descent.rules import SGD, Momentum
 from steepest.descent.stopping import Status, Stopper, interruptible
+from steepest.descent.sweep import Together
 from steepest.descent.trace import Recorder, Trace
 from steepest.errors import DataError, FitError, SpecError
 from steepest.planning import Plan, innermost, linear_problem, steady_rate, targets
-from steepest.problem.linear import LinearProblem
 from steepest.problem.tables import Dataset
 from steepest.spec import Spec
 
@@ -29,6 +28,9 @@ RECORD = 10_000
 
 GLANCE = 16
 """Steps between two looks at the recorded losses for signs of divergence."""
+
+IDLE_LOOKS = 5
+"""Looks in a row without any change at which a full-batch descent without a tolerance ends."""
 
 
 TEST_LOOKS = 200
@@ -46,16 +48,6 @@ class Ending:
     detail: str = ""
 
 
-def steps_of(spec: Spec, made: Plan, own_batches: bool) -> tuple[str, Iterator[Step | Block]]:
-    """The name of the engine that pays, and its steps: the loop's, or the compiled one's, the same in blocks."""
-    if own_batches and can_run(made.objective, made.rule):
-        size = None if made.full_batch else int(spec.batch_size)
-        if pays(made.objective, size, made.epochs, spec.max_steps):
-            dealt = (size, spec.shuffle, spec.seed, made.epochs, spec.max_steps)
-            return "fused", Fused(made.objective, made.rule).descend(*dealt, lr=made.lr, schedule=made.schedule)
-    return "loop", descend(made.objective, made.rule, iter(made.batches), lr=made.lr, schedule=made.schedule)
-
-
 def held_out(data: Dataset, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
     """The rows to fit, and a share of them held out to stop by; each in its own order."""
     order = np.random.default_rng([seed, 1]).permutation(data.rows)
@@ -68,48 +60,31 @@ def held_out(data: Dataset, fraction: float, seed: int) -> tuple[Dataset, Datase
 class Watcher:
     """Consumes the steps: records them, and says when to stop and why."""
 
-    def __init__(self, spec: Spec, made: Plan, test: Dataset | None, validation: Dataset | None):
-        self.spec, self.plan = spec, made
-        chosen = spec.record if isinstance(spec.record, tuple) else ()
-        if unknown := [name for name in chosen if name not in made.names]:
-            raise SpecError(f"record= names {unknown[0]!r}, which is no parameter here: {', '.join(made.names[:8])}.")
-        self.chosen = [made.names.index(name) for name in chosen]
-        rows = spec.record if isinstance(spec.record, int) else RECORD
-        # in other coordinates every entry of c is in every parameter, so that they are chosen afterwards
-        keep = self.chosen if made.to_user is None else []
-        self.recorder = Recorder(len(made.objective.theta), made.objective.theta, rows, keep)
+    def __init__(
+        self,
+        spec: Spec,
+        made: Plan,
+        test: Dataset | None,
+        validation: Dataset | None,
+        budget: int | None = None,
+    ):
+        self.plan = made
+        self.recorder = recorder_of(spec, made, budget=budget)
         # without a tolerance of the user's, only a full batch that no longer changes at all ends a descent early
         idle = made.full_batch and spec.tol is None and made.rule.arrived is None
-        scale = None if made.problem is None else _scale(made.problem)
-        self.stopper = Stopper(0.0 if idle else spec.tol, 5 if idle else spec.patience, scale)
-        self.test = None if test is None else _scorer(spec, made, test)
-        self.validation = None if validation is None else _scorer(spec, made, validation)
+        tol, looks = (0.0, IDLE_LOOKS) if idle else (spec.tol, spec.patience)
+        self.stopper = Stopper(tol, looks, spec.patience, scale_of(made))
+        self.test = None if test is None else scorer(spec, made, test, made.objective)
+        self.validation = None if validation is None else scorer(spec, made, validation, made.objective)
         self.steps = self.epochs = self.seen = 0
-        looks = made.epochs or spec.max_steps or TEST_LOOKS
-        self.every = max(1, looks // TEST_LOOKS)
+        self.every = every_so_often(made.epochs, spec.max_steps)
 
-    def trace(self) -> Trace:
-        """What was recorded, θ in user units; of the parameters only those chosen, if any were."""
-        names = [self.plan.names[i] for i in self.chosen] if self.chosen else self.plan.names
-        if self.plan.to_user is None or not self.chosen:
-            return self.recorder.trace(names, self.plan.to_user)
-        whole = self.recorder.trace(self.plan.names, self.plan.to_user)
-        return replace(whole, names=tuple(names), theta=whole.theta[:, self.chosen])
-
-    def drain(self, steps: Iterator[Step | Block], progress: Progress | None) -> tuple[Ending, np.ndarray]:
+    def drain(self, steps: Iterator[Step], progress: Progress | None) -> tuple[Ending, np.ndarray]:
         """Look at every step until one is the last; the ending and the last θ (in the descent's coordinates)."""
         ending = None
         known = float("nan")
         with interruptible() as interrupted:
-            for shown in steps:
-                if isinstance(shown, Block):
-                    step, known, ending = self._through(shown, known, interrupted)
-                    if progress is not None:
-                        progress(step, known)
-                    if ending is not None:
-                        break
-                    continue
-                step = shown
+            for step in steps:
                 at_end = step.batch is None
                 value = self._objective(step)
                 test_loss = None
@@ -120,7 +95,7 @@ class Watcher:
                     ending = self._look(step, known)
                 elif step.t - self.seen >= GLANCE:
                     self.seen = step.t
-                    if self.stopper.out_of_bounds(float(step.loss)):
+                    if not self.stopper.within(float(step.loss)):
                         ending = Ending(Status.DIVERGED)
                 if ending is None and interrupted():
                     ending = Ending(Status.INTERRUPTED, f"{step.t:,} steps are done.")
@@ -140,50 +115,6 @@ class Watcher:
             ending = Ending(Status.EPOCHS if limit else Status.STEPS)
         return ending, step.theta.detach().to("cpu", torch.float64).numpy().copy()
 
-    def _through(
-        self, block: Block, known: float, interrupted: Callable[[], bool]
-    ) -> tuple[Step, float, Ending | None]:
-        """A block's steps, looked at as single ones are: where to end or the last, F as known, the ending."""
-        objective, test_loss = np.full((2, len(block)), np.nan)
-        first = not block.whole and block.batch.index == 0
-        if block.whole:
-            objective[:] = block.loss + block.penalty
-        elif first:
-            objective[0] = self._full(block.step(0).theta)
-        ending, i = None, 0
-        for i in range(len(block)) if block.whole else self._glances(block):
-            if block.whole or (first and i == 0):
-                step, known = block.step(i), float(objective[i])
-                if self.test is not None and step.epoch % self.every == 0:
-                    test_loss[i] = self.test(step.theta)
-                ending = self._look(step, known)
-            elif self.stopper.out_of_bounds(float(block.loss[i])):
-                ending = Ending(Status.DIVERGED)
-            if ending is not None:
-                break
-        else:
-            i = len(block) - 1
-            if interrupted():
-                ending = Ending(Status.INTERRUPTED, f"{block.t + i:,} steps are done.")
-        step = block.step(i)
-        if ending is not None:
-            objective[i] = self._full(step.theta) if np.isnan(objective[i]) else objective[i]
-            if self.test is not None and np.isnan(test_loss[i]):
-                test_loss[i] = self.test(step.theta)
-        self.recorder.add_block(block, objective, test_loss, i + 1, last=ending is not None)
-        return step, known, ending
-
-    def _glances(self, block: Block) -> Iterator[int]:
-        """Which steps of a block of minibatches are looked at: the first of an epoch, and one in `GLANCE`."""
-        first = block.batch.index == 0
-        if first:
-            yield 0
-        i = max(self.seen + GLANCE - block.t, int(first))
-        while i < len(block):
-            self.seen = block.t + i
-            yield i
-            i += GLANCE
-
     def _objective(self, step: Step) -> Tensor | float | None:
         """F(θ) where it is due: for free with a full batch, else at the start of each epoch and at the end."""
         if step.batch is None or (step.batch.rows is None and step.batch.data is None):
@@ -194,28 +125,65 @@ class Watcher:
         return self.plan.objective.value(theta) + self.plan.objective.penalty(theta)
 
     def _look(self, step: Step, value: float) -> Ending | None:
-        found = self.stopper.look(value)
-        if found is Status.DIVERGED:
-            return Ending(found)
+        diverged, settled = self.stopper.look(value)
+        if diverged:
+            return Ending(Status.DIVERGED)
         if self.plan.rule.arrived:
             return Ending(Status.CONVERGED)
         if self.validation is not None and step.t > 0:
-            found = self.stopper.validate(float(self.validation(step.theta)), step.epoch)
-            return None if found is None else Ending(found, f"It was best after epoch {self.stopper.best_epoch}.")
-        if found is Status.TOLERANCE and self.stopper.tol == 0.0:
-            return Ending(Status.STALLED)
-        return None if found is None else Ending(found)
+            if self.stopper.validate(float(self.validation(step.theta)), step.epoch):
+                return Ending(Status.PATIENCE, f"It was best after epoch {self.stopper.best_epoch}.")
+            return None
+        if settled:
+            return Ending(Status.STALLED if self.stopper.tol == 0.0 else Status.TOLERANCE)
+        return None
 
 
-def _scale(problem: LinearProblem) -> float | None:
-    """The mean loss of predicting nothing: what a loss is large or small against."""
-    plain = LinearObjective(problem)
+def recorder_of(spec: Spec, made: Plan, runs: int | None = None, budget: int | None = None) -> Recorder:
+    """A recorder of what `record` asks for. SpecError if it names parameters that there are none of."""
+    chosen = _chosen(spec, made)
+    rows = spec.record if isinstance(spec.record, int) else RECORD
+    # in other coordinates every entry of c is in every parameter, so that they are chosen afterwards
+    keep = chosen if made.to_user is None else []
+    return Recorder(len(made.objective.theta), made.objective.theta, rows, keep, runs, budget)
+
+
+def trace_of(spec: Spec, made: Plan, recorder: Recorder) -> Trace:
+    """What was recorded, θ in user units; of the parameters only those chosen, if any were."""
+    chosen = _chosen(spec, made)
+    names = [made.names[i] for i in chosen] if chosen else made.names
+    if made.to_user is None or not chosen:
+        return recorder.trace(names, made.to_user)
+    whole = recorder.trace(made.names, made.to_user)
+    return replace(whole, names=tuple(names), theta=whole.theta[:, chosen])
+
+
+def _chosen(spec: Spec, made: Plan) -> list[int]:
+    names = spec.record if isinstance(spec.record, tuple) else ()
+    if unknown := [name for name in names if name not in made.names]:
+        raise SpecError(f"record= names {unknown[0]!r}, which is no parameter here: {', '.join(made.names[:8])}.")
+    return [made.names.index(name) for name in names]
+
+
+def every_so_often(epochs: int | None, steps: int | None) -> int:
+    """Epochs from one look at the held-out loss to the next."""
+    return max(1, (epochs or steps or TEST_LOOKS) // TEST_LOOKS)
+
+
+def scale_of(made: Plan) -> float | None:
+    """The mean loss of predicting nothing: what a loss is large or small against. None for a module."""
+    if made.problem is None:
+        return None
+    plain = LinearObjective(made.problem)
     scale = float(plain.value(plain.theta))
     return scale if 0.0 < scale < np.inf else None
 
 
-def _scorer(spec: Spec, made: Plan, rows: Dataset) -> Callable[[Tensor], Tensor]:
-    """The mean loss on other rows, as a function of θ in the coordinates of the descent."""
+def scorer(spec: Spec, made: Plan, rows: Dataset, objective: Objective) -> Callable[[Tensor], Tensor]:
+    """The mean loss on other rows, as a function of θ in the coordinates of the descent.
+
+    objective: the plan's, or for many runs of a module the one of all of them.
+    """
     like = made.objective.theta
     if made.terms is not None:
         problem = linear_problem(replace_penalty(spec), rows, made.terms, made.loss)
@@ -223,23 +191,14 @@ def _scorer(spec: Spec, made: Plan, rows: Dataset) -> Callable[[Tensor], Tensor]
         if isinstance(made.objective, LinearObjective) and made.objective.coordinates is not None:
             frame = replace(made.objective.coordinates, basis=problem.design @ made.objective.coordinates.matrix)
             origin = made.objective.origin
-        objective = LinearObjective(problem, made.names, frame, origin, like.dtype, str(like.device))
-        return objective.value
+        return LinearObjective(problem, made.names, frame, origin, like.dtype, str(like.device)).value
+    if not isinstance(objective, (ModuleObjective, Together)):
+        raise FitError("There is no model to score.")
     target, _ = targets(rows, made.loss)
     x, y = torch.as_tensor(rows.x).to(like), torch.as_tensor(target).to(like.device)
     y = y if y.dtype == torch.int64 else y.to(like.dtype)
     weights = None if rows.weights is None else torch.as_tensor(rows.weights / rows.weights.mean()).to(like)
-
-    module = made.module
-    if module is None:
-        raise FitError("There is no model to score.")
-
-    def score(theta: Tensor) -> Tensor:
-        with evaluating(module), torch.no_grad():
-            each = made.loss.rows(matched(module(x), y, made.loss), y)
-        return (each if weights is None else each * weights).mean()
-
-    return score
+    return objective.on(x, y, weights).value
 
 
 def replace_penalty(spec: Spec) -> Spec:
@@ -255,9 +214,9 @@ def last_finite(trace: Trace, theta: np.ndarray) -> np.ndarray:
     return trace.theta[fine][-1] if fine.any() else trace.theta[0]
 
 
-def why_diverged(spec: Spec, made: Plan, watcher: Watcher, detail: str) -> str:
+def why_diverged(spec: Spec, made: Plan, recorder: Recorder, detail: str) -> str:
     """When it began, what is at fault, and a rate that would hold."""
-    trace = watcher.recorder.trace(made.names)
+    trace = recorder.trace(made.names)
     bad = ~np.isfinite(trace.loss) | (trace.loss > 10 * max(trace.objective[0], trace.loss[0]))
     began = int(trace.step[np.argmax(bad)]) if bad.any() else int(trace.step[-1])
     words = [f"The loss began to grow at step {began}."]

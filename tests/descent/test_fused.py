@@ -5,130 +5,41 @@ from __future__ import annotations
 import subprocess
 import sys
 import warnings
-from itertools import combinations, product
+from itertools import product
 
 import numpy as np
 import pytest
 import torch
 
 import steepest as st
-from steepest.descent import coordinates, fused, rules, schedules
+from steepest.descent import fused, rules
 from steepest.descent.fused import Block, Fused
 from steepest.descent.loop import descend
 from steepest.descent.objective import LinearObjective
 from steepest.descent.stopping import Status
 from steepest.errors import SteepestWarning
 from steepest.problem import batches, losses
-from steepest.problem.linear import LinearProblem, Terms
+from steepest.problem.linear import LinearProblem
 
-ROWS = 75
-STEPS = 14
-
-FACTORS = {
-    "problem": ("mse", "poly", "several", "l1", "huber:1", "quantile:0.3", "logistic", "softmax"),
-    "rule": ("sgd", "momentum:0.8", "nesterov:0.9", "adagrad", "rmsprop", "adam", "adamw"),
-    "schedule": ("constant", "inverse", "step:2,0.5", "cosine", "warmup:5", "callable"),
-    "batch": (None, 1, 7, 32),
-    "weights": (False, True),
-    "penalty": ("none", "l2:0.1", "l1:0.05", "elastic:0.02,0.1"),
-    "shuffle": ("rows", "draws", "blocks", "none"),
-    "frame": ("none", "standardize", "orthonormal"),
-    "clip": (None, 0.5),
-    "start": (False, True),
-    "dtype": ("float64", "float32"),
-}
-"""75 rows leave a shorter last batch of 5 (of 7) and of 11 (of 32)."""
-
-
-def _pairwise() -> list[dict]:
-    """Cases in which every value of every factor meets every value of every other one at least once."""
-    names = list(FACTORS)
-    missing = {
-        frozenset([(a, i), (b, j)])
-        for a, b in combinations(names, 2)
-        for i, j in product(range(len(FACTORS[a])), range(len(FACTORS[b])))
-    }
-    cases = []
-    while missing:
-        case = dict(min(missing, key=sorted))
-        for name in names:
-            if name not in case:
-                wins = [
-                    sum(frozenset([(name, value), pair]) in missing for pair in case.items())
-                    for value in range(len(FACTORS[name]))
-                ]
-                case[name] = wins.index(max(wins))
-        missing -= {frozenset(pair) for pair in combinations(case.items(), 2)}
-        cases.append({name: FACTORS[name][case[name]] for name in names})
-    return cases
-
-
-def _objective(case: dict) -> LinearObjective:
-    random = np.random.default_rng(7)
-    x = random.normal(size=(ROWS, 1 if case["problem"] == "poly" else 5)) * 1.3 + 0.4
-    degree = 3 if case["problem"] == "poly" else 1
-    design = Terms(tuple("abcde"[: x.shape[1]]), degree).design(x)
-    design /= np.abs(design).max(0)
-    signal = 3.0 * design @ random.normal(size=(design.shape[1], 3)) + random.normal(size=(ROWS, 3))
-    signal = (signal - signal.mean(0)) / signal.std(0) + [
-        0.3,
-        0.2,
-        0.1,
-    ]  # both signs and all classes, or gradients would vanish exactly
-    name, outputs, target = case["problem"], 1, signal[:, 0]
-    if name == "several":
-        outputs, target = 3, signal
-    elif name == "logistic":
-        target = (target > 0).astype(float)
-    elif name == "softmax":
-        outputs, target = 3, signal.argmax(1)
-    kind = {"poly": "mse", "several": "mse", "softmax": "cross_entropy"}.get(name, name)
-    weights = random.uniform(0.2, 3.0, ROWS)
-    problem = LinearProblem(
-        design,
-        target,
-        losses.loss(kind),
-        losses.penalty(case["penalty"]),
-        weights=weights / weights.mean() if case["weights"] else None,
-        outputs=outputs,
-    )
-    make = {"none": lambda _: None, "standardize": coordinates.standardised, "orthonormal": coordinates.orthonormal}
-    start = random.normal(size=problem.parameters) if case["start"] else None
-    return LinearObjective(problem, (), make[case["frame"]](problem), start, getattr(torch, case["dtype"]))
-
-
-def _rule(case: dict, objective: LinearObjective) -> rules.Rule:
-    if case["clip"] is None:
-        return rules.rule(case["rule"], objective)
-    return rules.rule(rules.Clipped(rules.rule(case["rule"]), case["clip"]), objective)
-
-
-def _schedule(case: dict):
-    if case["schedule"] == "callable":
-        return lambda step, epoch: 0.9**step / (1 + 0.1 * epoch)
-    return schedules.schedule(case["schedule"], STEPS)
+import cases
 
 
 def _memory(memory: list) -> list:
     return [part.clone() if isinstance(part, torch.Tensor) else part for part in memory]
 
 
-def _lr(case: dict) -> float:
-    return 0.01 if case["problem"] == "poly" and case["frame"] == "none" else 0.05
-
-
 def check_updates(case: dict) -> None:
     """From the loop's own θ and memory each single update is the same; every one on the first batch of another seed."""
-    objective, compiled = _objective(case), _objective(case)
-    rule = _rule(case, objective)
-    engine = Fused(compiled, _rule(case, compiled))
-    theta, memory, lr = objective.theta, rule.start(objective.theta), _lr(case)
+    objective, compiled = cases.objective(case), cases.objective(case)
+    rule = cases.rule(case, objective)
+    engine = Fused(compiled, cases.rule(case, compiled))
+    theta, memory, lr = objective.theta, rule.start(objective.theta), cases.lr(case)
     close = 1e-12 if case["dtype"] == "float64" else 2e-4
     for seed in range(5):
         compiled.theta.copy_(theta)
         engine.memory = _memory(memory)
         size = case["batch"]
-        dealt = batches.full() if size is None else batches.minibatches(ROWS, size, case["shuffle"], seed)
+        dealt = batches.full() if size is None else batches.minibatches(cases.ROWS, size, case["shuffle"], seed)
         batch = next(iter(dealt))
         block = next(engine.descend(size, case["shuffle"], seed, steps=1, lr=lr))
         loss, grad = objective.value_and_grad(theta, batch)
@@ -142,22 +53,22 @@ def check_updates(case: dict) -> None:
             np.testing.assert_allclose(ours, theirs, rtol=1e3 * close, atol=close * scale)
 
 
-def check_path(case: dict, steps: int = STEPS) -> None:
+def check_path(case: dict, steps: int = cases.STEPS) -> None:
     """A whole path, with everything that is shown on the way."""
-    objective, compiled = _objective(case), _objective(case)
-    size, lr, schedule = case["batch"], _lr(case), _schedule(case)
-    dealt = batches.full() if size is None else batches.minibatches(ROWS, size, case["shuffle"], 3)
+    objective, compiled = cases.objective(case), cases.objective(case)
+    size, lr, schedule = case["batch"], cases.lr(case), cases.schedule(case)
+    dealt = batches.full() if size is None else batches.minibatches(cases.ROWS, size, case["shuffle"], 3)
     shown = [
         step.copy()
         for step in descend(
             objective,
-            _rule(case, objective),
+            cases.rule(case, objective),
             (batch for batch, _ in zip(dealt, range(steps), strict=False)),
             lr=lr,
             schedule=schedule,
         )
     ]
-    engine = Fused(compiled, _rule(case, compiled))
+    engine = Fused(compiled, cases.rule(case, compiled))
     *blocks, last = engine.descend(size, case["shuffle"], 3, None, steps, lr=lr, schedule=schedule)
     close = 1e-10 if case["dtype"] == "float64" else 1e-2
     at = [(block, i) for block in blocks for i in range(len(block))]
@@ -172,22 +83,22 @@ def check_path(case: dict, steps: int = STEPS) -> None:
     np.testing.assert_allclose(last.theta, end.theta, rtol=close, atol=close)
 
 
-@pytest.mark.parametrize("case", _pairwise(), ids=lambda case: "-".join(map(str, case.values())))
+@pytest.mark.parametrize("case", cases.pairwise(cases.FACTORS), ids=lambda case: "-".join(map(str, case.values())))
 def test_fused_engine_walks_the_same_path(case):
     check_updates(case)
     check_path(case)
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("problem", FACTORS["problem"])
-@pytest.mark.parametrize("rule", FACTORS["rule"])
+@pytest.mark.parametrize("problem", cases.FACTORS["problem"])
+@pytest.mark.parametrize("rule", cases.FACTORS["rule"])
 def test_fused_engine_walks_the_same_path_in_every_case(problem, rule):
     """The product of model and loss, rule, schedule, batch size, weights and penalty; the other settings take turns."""
     main = ("schedule", "batch", "weights", "penalty")
     minor = ("shuffle", "frame", "clip", "start", "dtype")
-    others = list(product(*(FACTORS[name] for name in minor)))
-    turn = FACTORS["problem"].index(problem) * 7 + FACTORS["rule"].index(rule)
-    for number, values in enumerate(product(*(FACTORS[name] for name in main))):
+    others = list(product(*(cases.FACTORS[name] for name in minor)))
+    turn = cases.FACTORS["problem"].index(problem) * 7 + cases.FACTORS["rule"].index(rule)
+    for number, values in enumerate(product(*(cases.FACTORS[name] for name in main))):
         rest = dict(zip(minor, others[(5 * number + turn) % len(others)], strict=True))
         case = {"problem": problem, "rule": rule, **dict(zip(main, values, strict=True)), **rest}
         check_updates(case)
@@ -199,7 +110,7 @@ def test_large_batches_are_cut_among_threads(monkeypatch):
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        for case in _pairwise()[:12]:
+        for case in cases.pairwise(cases.FACTORS)[:12]:
             check_updates(case)
             check_path(case)
     finally:
@@ -209,7 +120,7 @@ def test_large_batches_are_cut_among_threads(monkeypatch):
 def test_blocks_may_end_anywhere(monkeypatch):
     monkeypatch.setattr(fused, "GATHERED", 5 * 7 * 2)
     monkeypatch.setattr(fused, "ROOM", 20)
-    for case in _pairwise()[:12]:
+    for case in cases.pairwise(cases.FACTORS)[:12]:
         check_path(case)
 
 
@@ -286,8 +197,8 @@ def test_an_interrupted_descent_keeps_what_is_done(monkeypatch):
 
 
 def test_what_has_no_compiled_code_keeps_the_loop():
-    case = {name: values[0] for name, values in FACTORS.items()}
-    objective = _objective(case)
+    case = {name: values[0] for name, values in cases.FACTORS.items()}
+    objective = cases.objective(case)
     assert fused.can_run(objective, rules.SGD())
     assert not fused.can_run(objective, rules.Accelerated())
     assert not fused.can_run(objective, rules.rule(torch.optim.SGD, objective))
@@ -298,8 +209,8 @@ def test_what_has_no_compiled_code_keeps_the_loop():
 
 
 def test_a_small_job_does_not_wait_for_compiled_code():
-    case = {name: values[0] for name, values in FACTORS.items()}
-    objective = _objective(case)
+    case = {name: values[0] for name, values in cases.FACTORS.items()}
+    objective = cases.objective(case)
     assert not fused.pays(objective, None, 1000, None)
     assert not fused.pays(objective, None, 10**9, 50)
     assert fused.pays(objective, 7, 10_000, None)
@@ -312,8 +223,8 @@ def test_a_small_fit_does_not_import_numba():
 
 
 def test_a_block_shows_its_steps():
-    case = {**{name: values[0] for name, values in FACTORS.items()}, "batch": 32}
-    block = next(Fused(_objective(case), rules.SGD()).descend(32, lr=0.5))
+    case = {**{name: values[0] for name, values in cases.FACTORS.items()}, "batch": 32}
+    block = next(Fused(cases.objective(case), rules.SGD()).descend(32, lr=0.5))
     assert isinstance(block, Block)
     step = block.step(2)
     assert (step.t, step.epoch, step.lr, step.batch.index) == (2, 0, 0.5, 2)

@@ -6,6 +6,7 @@ import signal
 import threading
 from math import inf, nan
 
+import numpy as np
 import pytest
 
 from steepest.descent.stopping import Status, Stopper, interruptible
@@ -18,50 +19,47 @@ def test_every_status_is_a_sentence():
         assert str(status) == f"{status.name.lower()}: {status.value}"
 
 
-def _looks(stopper: Stopper, *values: float) -> list[Status | None]:
-    return [stopper.look(value) for value in values]
+def _looks(stopper: Stopper, *values: float) -> list[str | None]:
+    found = [stopper.look(value) for value in values]
+    return ["diverged" if diverged else "settled" if settled else None for diverged, settled in found]
 
 
 def test_a_tolerance_is_a_relative_change():
-    assert _looks(Stopper(tol=0.01), 100.0, 90.0, 89.2, 88.2) == [None, None, Status.TOLERANCE, None]
-    assert _looks(Stopper(tol=0.01), 1e-9, 0.5e-9, 0.499e-9) == [None, None, Status.TOLERANCE]
+    assert _looks(Stopper(tol=0.01), 100.0, 90.0, 89.2, 88.2) == [None, None, "settled", None]
+    assert _looks(Stopper(tol=0.01), 1e-9, 0.5e-9, 0.499e-9) == [None, None, "settled"]
 
 
 def test_a_tolerance_of_zero_waits_until_nothing_changes_at_all():
     stopper = Stopper(tol=0.0)
-    assert _looks(stopper, 1.0, 0.5, 0.5 * (1 - 2**-53), 0.5 * (1 - 2**-53)) == [
-        None,
-        None,
-        None,
-        Status.TOLERANCE,
-    ]
+    found = _looks(stopper, 1.0, 0.5, 0.5 * (1 - 2**-53), 0.5 * (1 - 2**-53))
+    assert found == [None, None, None, "settled"]
 
 
 def test_without_a_tolerance_nothing_stops():
     assert _looks(Stopper(), 1.0, 1.0, 1.0) == [None, None, None]
 
 
-def test_patience_counts_looks_in_a_row():
-    stopper = Stopper(tol=0.01, patience=3)
+def test_looks_are_counted_in_a_row():
+    stopper = Stopper(tol=0.01, looks=3)
     found = _looks(stopper, 1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5)
-    assert found == [None] * 6 + [Status.TOLERANCE]
+    assert found == [None] * 6 + ["settled"]
 
 
 @pytest.mark.parametrize("value", [nan, inf, -inf, 1.1e6])
 def test_a_loss_out_of_bounds_is_divergence(value):
     stopper = Stopper(tol=0.0)
-    assert not stopper.out_of_bounds(5.0)  # nothing is known yet
-    assert stopper.look(1.0) is None
-    assert stopper.out_of_bounds(value)
-    assert Stopper().look(nan) is Status.DIVERGED
+    assert stopper.within(5.0)  # nothing is known yet
+    assert _looks(stopper, 1.0) == [None]
+    assert not stopper.within(value)
+    assert _looks(Stopper(), nan) == ["diverged"]
     if abs(value) < inf:
-        assert _looks(stopper, 0.5, 0.4, value) == [None, None, Status.DIVERGED]
+        assert _looks(stopper, 0.5, 0.4, value) == [None, None, "diverged"]
     else:
-        assert stopper.look(value) is Status.DIVERGED
+        assert _looks(stopper, value) == ["diverged"]
 
 
 def test_growth_is_seen_although_it_began_at_once():
-    assert Status.DIVERGED in _looks(Stopper(), *[10.0**power for power in range(0, 100, 7)])
+    assert "diverged" in _looks(Stopper(), *[10.0**power for power in range(0, 100, 7)])
 
 
 def test_a_start_that_is_nearly_perfect_is_no_measure_of_divergence():
@@ -72,10 +70,53 @@ def test_a_start_that_is_nearly_perfect_is_no_measure_of_divergence():
 
 def test_a_validation_loss_that_no_longer_improves():
     stopper = Stopper(patience=2)
-    found = [stopper.validate(value, epoch) for epoch, value in enumerate([3.0, 2.0, 2.5, 1.0, 1.0, 1.5])]
-    assert found == [None, None, None, None, None, Status.PATIENCE]
+    found = [bool(stopper.validate(value, epoch)) for epoch, value in enumerate([3.0, 2.0, 2.5, 1.0, 1.0, 1.5])]
+    assert found == [False] * 5 + [True]
     assert stopper.best == 1.0
     assert stopper.best_epoch == 3
+
+
+RUNS = {
+    "settles": [9.0, 3.0, 2.0, 2.0, 2.0, 2.0],
+    "falls": [9.0, 5.0, 3.0, 2.0, 1.5, 1.2],
+    "grows": [1.0, 1e2, 1e4, 1e8, 1e12, 1e16],
+    "breaks": [1.0, 2.0, nan, nan, nan, nan],
+}
+
+
+@pytest.mark.parametrize("scale", [None, 4.0])
+def test_many_runs_are_watched_as_each_would_be_alone(scale):
+    tol, looks = [0.0, 0.01, nan, 0.0], [2, 1, 1, 3]
+    values = np.array(list(RUNS.values()))
+    alone = [
+        _looks(Stopper(None if np.isnan(t) else t, n, scale=scale), *row)
+        for t, n, row in zip(tol, looks, values.tolist(), strict=True)
+    ]
+    assert [row.count(None) for row in alone] == [4, 6, 4 if scale is None else 3, 2]  # 1e6 · 1e4, or 1e6 · 4
+    many = Stopper(np.array(tol), np.array(looks), scale=scale)
+    with np.errstate(invalid="ignore"):
+        found = [many.look(column) for column in values.T]
+    for run, row in enumerate(alone):
+        seen = ["diverged" if bad[run] else "settled" if still[run] else None for bad, still in found]
+        end = next((i for i, word in enumerate(row) if word is not None), len(row) - 1)
+        assert seen[: end + 1] == row[: end + 1]
+
+
+def test_looks_without_an_event_may_be_skipped():
+    values = np.array([RUNS["settles"], RUNS["falls"], RUNS["grows"]])
+    looking, skipping = (Stopper(np.array([0.0, 0.0, nan])) for _ in range(2))
+    for column in values[:, :3].T:
+        looking.look(column)
+        skipping.look(column)
+    assert looking.untold == 0
+    eventful = skipping.eventful(values[:, 3:])
+    assert eventful.tolist() == [[True] * 3, [False] * 3, [False, True, True]]
+    looking, skipping = looking.only(np.array([1])), skipping.only(np.array([1]))
+    for value in RUNS["falls"][3:]:
+        looking.look(np.array([value]))
+    skipping.skip(np.array([RUNS["falls"][-1]]), 3)
+    for name in ("looks", "before", "still", "limit"):
+        assert getattr(looking, name) == getattr(skipping, name)
 
 
 def test_the_first_ctrl_c_only_sets_a_mark_and_the_second_interrupts():

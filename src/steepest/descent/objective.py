@@ -13,6 +13,7 @@ smooth part of the penalty). A penalty's kink is left to the rule: `proximal(the
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -119,9 +120,12 @@ class LinearObjective(Objective):
         dtype: torch.dtype = torch.float64,
         device: str = "cpu",
     ):
+        numbers = torch.empty(0, dtype=dtype).numpy().dtype
+
         def tensor(array: np.ndarray) -> Tensor:
-            kind = None if array.dtype == np.int64 else dtype
-            return torch.as_tensor(np.require(array, requirements="W"), dtype=kind, device=device)
+            # converted by NumPy, which asks for large pages of memory: rows in random order are read far sooner there
+            kind = array.dtype if array.dtype == np.int64 else numbers
+            return torch.as_tensor(np.require(array, kind, "W"), device=device)
 
         basis = problem.design if coordinates is None else coordinates.basis
         first = np.zeros(problem.parameters) if start is None else np.asarray(start, dtype=np.float64)
@@ -275,6 +279,7 @@ class ModuleObjective(Objective):
             parameter.grad = grad
         self._pointers = [(p.data_ptr(), p.grad.data_ptr()) for _, p in named if p.grad is not None]
         self._owners = [module.get_submodule(name.rpartition(".")[0])._parameters for name, _ in named]
+        self._places = _places(module, [p for _, p in named])
         index = self.theta.device.index
         self._random = torch.default_generator if index is None else torch.cuda.default_generators[index]
         self._penalty = None
@@ -310,12 +315,21 @@ class ModuleObjective(Objective):
     def value(self, theta: Tensor) -> Tensor:
         if self.x is None or self.y is None:
             raise FitError("This objective holds no rows of its own: its data come with the batches.")
-        names = [name for name, _ in self._parameters]
         with evaluating(self.module), torch.no_grad():
-            prediction = torch.func.functional_call(
-                self.module, dict(zip(names, self.views(theta), strict=True)), self.x
-            )
+            prediction = self.predict(theta, self.x)
             return self._reduce(prediction, self.y, self.weights)
+
+    def predict(self, theta: Tensor, x: Tensor) -> Tensor:
+        """What the module gives at θ `[p]`, its own parameters left as they are."""
+        views = self.views(theta)
+        parameters = {name: views[place] for name, place in self._places.items()}
+        return torch.func.functional_call(self.module, parameters, (x,), tie_weights=False)
+
+    def on(self, x: Tensor, y: Tensor, weights: Tensor | None = None) -> ModuleObjective:
+        """The same module and memory on other rows, to be valued there."""
+        other = copy.copy(self)
+        other.x, other.y, other.weights = x, y, weights
+        return other
 
     def penalty(self, theta: Tensor) -> Tensor | float:
         return 0.0 if self._penalty is None else self._penalty.value(theta)
@@ -350,6 +364,22 @@ class ModuleObjective(Objective):
                     f"The parameter {name!r} is no longer a view into the descent's vector: something replaced its memory "
                     "or its gradient (.double(), load_state_dict(assign=True), zero_grad()). Do that before the fit."
                 )
+
+
+def _places(module: nn.Module, parameters: Sequence[nn.Parameter]) -> dict[str, int]:
+    """Every name under which a module keeps its parameters → which of them it is.
+
+    A parameter that two parts share has two names; a part that stands in two places is named once, since
+    `functional_call` would put back the wrong thing the second time.
+    """
+    number, seen, found = {id(p): place for place, p in enumerate(parameters)}, set(), {}
+    for name, parameter in module.named_parameters(remove_duplicate=False):
+        owner, _, own = name.rpartition(".")
+        slot = (id(module.get_submodule(owner)), own)
+        if id(parameter) in number and slot not in seen:
+            seen.add(slot)
+            found[name] = number[id(parameter)]
+    return found
 
 
 @final

@@ -1,7 +1,7 @@
 """Rules: how θ moves, given a gradient and a learning rate.
 
 A rule is two pure ideas, `start` (its memory) and `update` (θ in place). All are elementwise, so θ may be one vector
-`[p]` or many `[runs, p]`, and the learning rate a number or `[runs, 1]`. From simple to complex:
+`[p]` or many `[runs, p]`, and the learning rate and a rule's own numbers may be `[runs, 1]`. From simple to complex:
 
     sgd       θ −= lr·g
     momentum  v = βv + g;               θ −= lr·v                    Polyak 1964
@@ -20,7 +20,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import sqrt
 from typing import Any, final
 
 import torch
@@ -114,7 +113,7 @@ class RMSprop(Rule):
 
     def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
         (squares,) = memory
-        squares.mul_(self.alpha).addcmul_(grad, grad, value=1 - self.alpha)
+        squares.mul_(self.alpha).addcmul_(grad, (1 - self.alpha) * grad)
         theta -= lr * grad / (squares.sqrt() + self.epsilon)
 
 
@@ -135,9 +134,9 @@ class Adam(Rule):
         memory[2] += 1
         mean, squares, count = memory
         mean.lerp_(grad, 1 - self.beta1)
-        squares.mul_(self.beta2).addcmul_(grad, grad, value=1 - self.beta2)
-        root = (squares.sqrt() / sqrt(1 - self.beta2**count)).add_(self.epsilon)
-        if self.decay:
+        squares.mul_(self.beta2).addcmul_(grad, (1 - self.beta2) * grad)
+        root = (squares.sqrt() / (1 - self.beta2**count) ** 0.5).add_(self.epsilon)
+        if isinstance(self.decay, Tensor) or self.decay:
             theta *= 1 - lr * self.decay
         theta -= (lr / (1 - self.beta1**count)) * mean / root
 

@@ -6,14 +6,16 @@
     cosine     ½(1 + cos(π·step / steps))             Loshchilov and Hutter 2017
     warmup:N   min(1, (step + 1) / N)                 Goyal et al. 2017
 
-Any callable of (step, epoch) that returns such a factor will do as well.
+Any callable of (step, epoch) that returns such a factor will do as well. Ours also take arrays of both: `factors` asks
+for those of many steps at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import cos, pi
 from typing import Any
+
+import numpy as np
 
 from steepest.errors import SpecError
 from steepest.spec import SCHEDULES, call, whole
@@ -21,11 +23,18 @@ from steepest.spec import SCHEDULES, call, whole
 Schedule = Callable[[int, int], float]
 
 
+def _elementwise(schedule: Schedule) -> Schedule:
+    schedule.elementwise = True  # pyrefly: ignore[missing-attribute]
+    return schedule
+
+
+@_elementwise
 def constant(step: int, epoch: int) -> float:
     """Always 1."""
     return 1.0
 
 
+@_elementwise
 def inverse(step: int, epoch: int) -> float:
     """1/(epoch + 1)."""
     return 1.0 / (epoch + 1)
@@ -33,17 +42,27 @@ def inverse(step: int, epoch: int) -> float:
 
 def step_decay(every: int, factor: float) -> Schedule:
     """F to the power of the whole number of `every` epochs that have passed."""
-    return lambda step, epoch: factor ** (epoch // every)
+    return _elementwise(lambda step, epoch: factor ** (epoch // every))
 
 
 def cosine(steps: int) -> Schedule:
     """From 1 down to 0 along half a cosine over `steps` steps."""
-    return lambda step, epoch: 0.5 * (1.0 + cos(pi * min(step, steps) / steps))
+    return _elementwise(lambda step, epoch: 0.5 * (1.0 + np.cos(np.pi * np.minimum(step, steps) / steps)))
 
 
 def warmup(steps: int) -> Schedule:
     """Up to 1 in a straight line over the first `steps` steps."""
-    return lambda step, epoch: min(1.0, (step + 1) / steps)
+    return _elementwise(lambda step, epoch: np.minimum(1.0, (step + 1) / steps))
+
+
+def factors(schedule: Schedule, step: int, epoch: int, count: int, whole: bool) -> np.ndarray:
+    """The factors `[count]` of the steps `step`, `step` + 1, …, all in one epoch, or with `whole` in one each."""
+    steps = step + np.arange(count)
+    epochs = epoch + np.arange(count) if whole else np.full(count, epoch)
+    if getattr(schedule, "elementwise", False):
+        return np.broadcast_to(np.asarray(schedule(steps, epochs), dtype=np.float64), count)  # pyrefly: ignore
+    pairs = zip(steps.tolist(), epochs.tolist(), strict=True)
+    return np.array([schedule(*pair) for pair in pairs], dtype=np.float64)
 
 
 def schedule(name: Any, steps: int | None = None) -> Schedule:

@@ -1,17 +1,24 @@
 """When to stop, and how to say why.
 
 A descent that stopped has not always arrived. Every way it can end is a `Status`, a full sentence: what
-happened and what to try. `Stopper` watches the steps and names the first reason to end.
+happened and what to try. `Stopper` watches the steps and sees when there is a reason to end; it is elementwise, like the
+rules, and serves one run and many.
 """
 
 from __future__ import annotations
 
+import copy
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
-from math import inf, isfinite
+from math import inf, nan
+from typing import Any
+
+import numpy as np
+
+LARGEST = float(np.finfo(np.float64).max)
 
 
 class Status(Enum):
@@ -35,10 +42,13 @@ class Status(Enum):
 
 
 class Stopper:
-    """Watches a descent: `look(t, objective)` where F is known, `glance(losses)` every few steps in between.
+    """Watches one descent, or many at once: every value is a number, or an array with one entry a run.
 
-    tol: the relative change of F at or below which to stop (0: no change at all); None never stops so.
-    patience: how many such looks in a row; with a validation loss, how many epochs without improvement.
+    `look(F)` where F is known, in order; `within(loss)` every few steps in between.
+
+    tol: the relative change of F at or below which to stop (0: no change at all); None, or NaN for a run, never stops so.
+    looks: how many such looks in a row (None or 0: one).
+    patience: with a validation loss, how many epochs without improvement (None or 0: ten).
     scale: the loss of predicting nothing, where that is known.
     """
 
@@ -47,38 +57,78 @@ class Stopper:
     """A loss GROWTH times the larger of the start's and `scale` counts as divergence (the start may be nearly perfect);
     without a scale, GROWTH times the largest of the first ones."""
 
-    def __init__(self, tol: float | None = None, patience: int | None = None, scale: float | None = None):
-        self.tol, self.patience = tol, patience
+    def __init__(self, tol: Any = None, looks: Any = None, patience: Any = None, scale: float | None = None):
+        self.tol: Any = nan if tol is None else tol
+        self.enough_looks: Any = _or_else(looks, 1)
+        self.enough_epochs: Any = _or_else(patience, 10)
         self.first = self.FIRST if scale is None else 1
-        self.before: float | None = None
-        self.largest, self.looks = scale or 0.0, 0
-        self.still = 0
-        self.best, self.since_best, self.best_epoch = inf, 0, 0
+        self.largest: Any = scale or 0.0
+        self.limit: Any = LARGEST
+        self.looks = 0
+        self.before: Any = nan
+        self.still: Any = 0
+        self.best: Any = inf
+        self.since_best: Any = 0
+        self.best_epoch: Any = 0
 
-    def look(self, value: float) -> Status | None:
-        """One value of the full objective, in order."""
-        if self.looks < self.first and isfinite(value):
-            self.largest = max(self.largest, abs(value))
+    def look(self, value: Any) -> tuple[Any, Any]:
+        """One value of the full objective: whether it is out of bounds, and whether it has changed too little for long."""
+        if self.looks < self.first:
+            size = np.abs(value)
+            self.largest = np.where(np.isfinite(size), np.maximum(self.largest, size), self.largest)[()]
+            self.limit = np.minimum(self.GROWTH * (self.largest + 1e-300), LARGEST)
         self.looks += 1
-        if self.out_of_bounds(value):
-            return Status.DIVERGED
         before, self.before = self.before, value
-        if self.tol is None or before is None:
-            return None
-        self.still = self.still + 1 if abs(before - value) <= self.tol * abs(before) else 0
-        return Status.TOLERANCE if self.still >= (self.patience or 1) else None
+        self.still = (self.still + 1) * self._unchanged(before, value)
+        return self.within(value) ^ True, self.still >= self.enough_looks
 
-    def out_of_bounds(self, value: float) -> bool:
-        """Whether a loss is not finite, or far above where the descent began."""
-        return not isfinite(value) or (self.looks > 0 and abs(value) > self.GROWTH * (self.largest + 1e-300))
+    def within(self, value: Any) -> Any:
+        """Whether a loss is finite, and not far above where the descent began; losses may be `[T, runs]` too."""
+        return abs(value) <= self.limit
 
-    def validate(self, value: float, epoch: int) -> Status | None:
-        """One value of the validation loss an epoch."""
-        if value < self.best:
-            self.best, self.since_best, self.best_epoch = value, 0, epoch
-            return None
-        self.since_best += 1
-        return Status.PATIENCE if self.since_best >= (self.patience or 10) else None
+    def _unchanged(self, before: Any, value: Any) -> Any:
+        return abs(before - value) <= self.tol * abs(before)
+
+    @property
+    def untold(self) -> int:
+        """How many looks it still takes until it is known what is out of bounds."""
+        return max(0, self.first - self.looks)
+
+    def eventful(self, values: np.ndarray) -> np.ndarray:
+        """For values `[runs, T]` still to be looked at: `[runs, T]`, which looks may find something.
+
+        It may be asked once nothing is `untold`; the others may be passed over by `skip`.
+        """
+        tol = np.broadcast_to(self.tol, len(values))[:, None]
+        first = np.broadcast_to(self.before, len(values))[:, None]
+        before = np.concatenate([first, values[:, :-1]], axis=1)
+        return ~self.within(values.T).T | (np.abs(before - values) <= tol * np.abs(before))
+
+    def skip(self, value: Any, looks: int) -> None:
+        """As if `look` had seen that many values, none of them eventful and this the last."""
+        self.looks, self.before, self.still = self.looks + looks, value, 0 * self.still
+
+    def validate(self, value: Any, epoch: int) -> Any:
+        """One value of the validation loss an epoch: whether it has not improved for long."""
+        better = value < self.best
+        self.best = np.where(better, value, self.best)[()]
+        self.since_best = np.where(better, 0, np.add(self.since_best, 1))[()]
+        self.best_epoch = np.where(better, epoch, self.best_epoch)[()]
+        return self.since_best >= self.enough_epochs
+
+    def only(self, runs: Any) -> Stopper:
+        """The same for some of its runs."""
+        chosen = copy.copy(self)
+        for name in ("tol", "enough_looks", "enough_epochs", "largest", "limit", "before", "still", "best", "since_best",
+                     "best_epoch"):  # fmt: skip
+            value = getattr(self, name)
+            setattr(chosen, name, value[runs] if np.ndim(value) else value)
+        return chosen
+
+
+def _or_else(given: Any, default: int) -> Any:
+    wanted = np.asarray(0 if given is None else given)
+    return np.where(wanted > 0, wanted, default)[()]
 
 
 @contextmanager

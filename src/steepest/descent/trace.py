@@ -8,6 +8,7 @@ than half of the room, they are thinned in the same way.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import nan
@@ -23,12 +24,15 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow
 
-    from steepest.descent.fused import Block
+    from steepest.descent.sweep import Blocks
 
 BUDGET = 256 * 2**20
 """Bytes that a trace may take in memory; θ of very large models is left out where it would take more."""
 
 LEAST_ROWS = 64
+
+OTHERS = 48
+"""Bytes of a row beside θ."""
 
 
 @dataclass(frozen=True)
@@ -80,26 +84,42 @@ class Trace:
 class Recorder:
     """Keeps steps without synchronising: values stay on their device until `trace()` is called.
 
+    One run is recorded step by step (`add`), many in blocks (`add_block`); these all keep the same steps, since what is
+    kept depends on the step's number alone.
+
     keep: which entries of θ to record; none named means all of them, if they fit into the budget.
+    runs: how many runs there are; None is one, without an axis for it. budget: bytes for all of these
+    together, where that is less than each might take alone.
     """
 
-    def __init__(self, parameters: int, like: Tensor, rows: int = 10_000, keep: Sequence[int] = ()):
-        with_theta = BUDGET // (max(parameters, 1) * like.element_size()) >= LEAST_ROWS
+    def __init__(
+        self,
+        parameters: int,
+        like: Tensor,
+        rows: int = 10_000,
+        keep: Sequence[int] = (),
+        runs: int | None = None,
+        budget: int | None = None,
+    ):
+        size = like.element_size()
+        with_theta = BUDGET // (max(parameters, 1) * size) >= LEAST_ROWS
         width = len(keep) or (parameters if with_theta else 0)
         self._keep = torch.tensor(keep, device=like.device) if keep else None
-        self.capacity = int(max(2, min(rows, BUDGET // (max(width, 1) * like.element_size()))))
+        self.capacity = int(max(2, min(rows, BUDGET // (max(width, 1) * size))))
+        if budget is not None:
+            self.capacity = int(max(2, min(self.capacity, budget // (runs or 1) // (width * size + OTHERS))))
         self.stride = self.marked_stride = 1
-        self._marked = 0
-        self._steps: list[tuple[int, int, Any, int | None]] = []
-        self._room(like, min(self.capacity, 256), width)
-
-    def _room(self, like: Tensor, rows: int, width: int) -> None:
-        self._numbers = torch.full((rows, 4), nan, dtype=like.dtype, device=like.device)
-        self._theta = torch.empty((rows, width), dtype=like.dtype, device=like.device)
+        self._marked = self._rows = 0
+        lead = () if runs is None else (runs,)
+        rows = min(self.capacity, 256)
+        self._steps = np.zeros((rows, 3), dtype=np.int64)  # step, epoch, number of the full objective (0: without)
+        self._numbers = torch.full((*lead, rows, 4), nan, dtype=like.dtype, device=like.device)
+        self._theta = torch.empty((*lead, rows, width), dtype=like.dtype, device=like.device)
+        self._lr = np.empty((*lead, rows))
 
     def add(self, step: Step, objective: Any = None, test_loss: Any = None, last: bool = False) -> None:
-        """Keep a step, if its turn has come or it carries the full objective; the last one in any case."""
-        mark = None
+        """Keep a step of one run, if its turn has come or it carries the full objective; the last one in any case."""
+        mark = 0
         if (
             objective is not None
             and step.batch is not None
@@ -108,13 +128,12 @@ class Recorder:
             self._marked = mark = self._marked + 1
         if not (last or self._due(step.t, mark)):
             return
-        if len(self._steps) == self.capacity:
+        if self._rows == self.capacity:
             self._thin()
             if not (last or self._due(step.t, mark)):
                 return
-        row = len(self._steps)
-        if row == self._numbers.shape[0]:
-            self._grow()
+        row = self._rows
+        self._grow(row + 1)
         numbers = self._numbers[row]
         numbers[0] = step.loss
         if objective is not None:
@@ -124,93 +143,137 @@ class Recorder:
             numbers[3] = test_loss
         if self._theta.shape[1]:
             self._theta[row] = step.theta if self._keep is None else step.theta[self._keep]
-        self._steps.append((step.t, step.epoch, step.lr, mark))
+        self._lr[row] = step.lr
+        self._steps[row] = step.t, step.epoch, mark
+        self._rows += 1
 
-    def add_block(
-        self, block: Block, objective: np.ndarray, test_loss: np.ndarray, count: int, last: bool = False
-    ) -> None:
-        """The first `count` steps of a block, as `add` keeps them; objective and test_loss `[T]` are NaN if unknown."""
-        marks: dict[int, int] = {}
-        if not block.whole:
-            ends = ([0] if block.batch.index == 0 else []) + ([count - 1] if last else [])
-            for i in dict.fromkeys(ends):
-                self._marked = marks[i] = self._marked + 1
-        steps = np.arange(block.t, block.t + count)
+    def add_block(self, block: Blocks, objective: np.ndarray, test_loss: np.ndarray, count: int) -> None:
+        """The first `count` steps of many runs, as `add` keeps them; objective and test_loss `[runs, T]` are NaN if unknown."""
+        steps = np.zeros((count, 3), dtype=np.int64)
+        steps[:, 0], steps[:, 1] = np.arange(block.t, block.t + count), block.epochs[:count]
+        if not block.whole and block.batch.index == 0 and count:
+            self._marked = steps[0, 2] = self._marked + 1
         start = 0
         while start < count:
-            kept = steps % self.stride == 0
-            for i, mark in marks.items():
-                kept[i] |= self._due(block.t + i, mark)
-            kept[-1] |= last
-            due = start + np.flatnonzero(kept[start:])
+            due = start + np.flatnonzero(self._due(steps[start:, 0], steps[start:, 2]))
             if not due.size:
                 return
-            if len(self._steps) == self.capacity:
+            if self._rows == self.capacity:
                 self._thin()
                 start = int(due[0])
                 continue
-            due = due[: self.capacity - len(self._steps)]
-            row, end = len(self._steps), len(self._steps) + len(due)
-            while end > self._numbers.shape[0]:
-                self._grow()
-            for place, column in enumerate((block.loss, objective, block.grad_norm, test_loss)):
-                self._numbers[row:end, place] = torch.from_numpy(column[due])
-            if self._theta.shape[1]:
-                theta = torch.from_numpy(block.theta[due])
-                self._theta[row:end] = theta if self._keep is None else theta[:, self._keep]
-            epochs = [block.epoch(i) for i in due.tolist()]
-            numbers = map(marks.get, due.tolist())
-            self._steps += zip(steps[due].tolist(), epochs, block.lr[due].tolist(), numbers, strict=True)
+            due = due[: self.capacity - self._rows]
+            every = _evenly(due)
+            columns = (block.loss, objective, block.grad_norm, test_loss)
+            self._put(steps[due], block.lr[:, every], [column[:, every] for column in columns], block.theta[:, every])
             start = int(due[-1]) + 1
 
-    def _due(self, t: int, mark: int | None) -> bool:
-        """Whether step t is among those kept; `mark` counts the evaluations of the full objective."""
-        return t % self.stride == 0 or (mark is not None and mark % self.marked_stride == 0)
+    def end(self, t: int, epoch: int, lr: np.ndarray, numbers: Sequence[np.ndarray], theta: np.ndarray) -> None:
+        """The last row of many runs: loss, objective, length of the gradient and held-out loss, each `[runs]`."""
+        if self._rows == self.capacity:
+            self._thin()
+        steps = np.array([[t, epoch, 0]])
+        self._put(steps, lr[:, None], [column[:, None] for column in numbers], theta[:, None])
 
-    def _grow(self) -> None:
-        rows = min(2 * self._numbers.shape[0], self.capacity)
-        numbers, theta = self._numbers, self._theta
-        self._room(theta, rows, theta.shape[1])
-        self._numbers[: len(numbers)] = numbers
-        self._theta[: len(theta)] = theta
+    def _put(self, steps: np.ndarray, lr: np.ndarray, numbers: Sequence[np.ndarray], theta: np.ndarray) -> None:
+        row, end = self._rows, self._rows + len(steps)
+        self._grow(end)
+        for place, column in enumerate(numbers):
+            _assign(self._numbers[..., row:end, place], column)
+        if self._theta.shape[-1]:
+            _assign(self._theta[..., row:end, :], theta if self._keep is None else theta[..., self._keep.cpu().numpy()])
+        self._lr[..., row:end] = lr
+        self._steps[row:end] = steps
+        self._rows = end
+
+    def only(self, runs: Any) -> Recorder:
+        """The same for some of many runs, with rows of its own; for a number the one run alone."""
+        chosen, used = copy.copy(self), self._rows
+        chosen._steps = self._steps[:used].copy()
+        chosen._lr = self._lr[:, :used][runs].copy()
+        index = runs if isinstance(runs, int) else torch.as_tensor(runs, device=self._numbers.device)
+        chosen._numbers, chosen._theta = self._numbers[:, :used][index].clone(), self._theta[:, :used][index].clone()
+        return chosen
+
+    def _due(self, t: Any, mark: Any) -> Any:
+        """Whether step t is among those kept, elementwise; `mark` counts the evaluations of the full objective."""
+        return (t % self.stride == 0) | ((mark > 0) & (mark % self.marked_stride == 0))
+
+    def _grow(self, least: int) -> None:
+        """Room for `least` rows: twice as many as before, or more."""
+        before = self._numbers.shape[-2]
+        if least <= before:
+            return
+        used, rows = self._rows, min(max(2 * before, least), self.capacity)
+        steps, numbers, theta, lr = self._steps, self._numbers, self._theta, self._lr
+        self._steps = np.zeros((rows, 3), dtype=np.int64)
+        self._numbers = numbers.new_full((*numbers.shape[:-2], rows, 4), nan)
+        self._theta = theta.new_empty((*theta.shape[:-2], rows, theta.shape[-1]))
+        self._lr = np.empty((*lr.shape[:-1], rows))
+        self._steps[:used] = steps[:used]
+        self._numbers[..., :used, :] = numbers[..., :used, :]
+        self._theta[..., :used, :] = theta[..., :used, :]
+        self._lr[..., :used] = lr[..., :used]
 
     def _thin(self) -> None:
         """Drop every other row; rows with the full objective go only once they fill more than half of the room."""
-        keep = list(range(len(self._steps)))
+        keep = np.arange(self._rows)
         while len(keep) == self.capacity:
             self.stride *= 2
-            if 2 * sum(self._steps[i][3] is not None for i in keep) > self.capacity:
+            if 2 * np.count_nonzero(self._steps[keep, 2]) > self.capacity:
                 self.marked_stride *= 2
-            keep = [i for i in keep if self._due(self._steps[i][0], self._steps[i][3])]
-        index = torch.tensor(keep, device=self._numbers.device)
-        numbers, theta = self._numbers[index], self._theta[index]
+            keep = keep[self._due(self._steps[keep, 0], self._steps[keep, 2])]
+        numbers, theta = _chosen(self._numbers, keep), _chosen(self._theta, keep)
         self._numbers.fill_(nan)
-        self._numbers[: len(keep)] = numbers
-        self._theta[: len(keep)] = theta
-        self._steps = [self._steps[i] for i in keep]
+        self._rows = len(keep)
+        self._numbers[..., : self._rows, :], self._theta[..., : self._rows, :] = numbers, theta
+        self._lr[..., : self._rows] = self._lr[..., keep]
+        self._steps[: self._rows] = self._steps[keep]
 
-    def losses(self, since: int) -> tuple[list[int], np.ndarray]:
-        """Steps and losses of the rows kept from row `since` on (this synchronises)."""
-        return [entry[0] for entry in self._steps[since:]], self._numbers[since : len(self._steps), 0].cpu().numpy()
+    def row(self, place: int) -> np.ndarray:
+        """Loss, objective, length of the gradient and held-out loss in one row: `[..., 4]`."""
+        return self._numbers[..., range(self._rows)[place], :].to("cpu", torch.float64).numpy()
 
     def __len__(self) -> int:
-        return len(self._steps)
+        return self._rows
 
     def trace(self, names: Sequence[str], to_user: Callable[[np.ndarray], np.ndarray] | None = None) -> Trace:
-        """Everything kept, θ turned into user units."""
-        rows = len(self._steps)
+        """Everything kept of one run, θ turned into user units."""
+        rows = self._rows
         numbers = self._numbers[:rows].to("cpu", torch.float64).numpy().copy()
         theta = self._theta[:rows].to("cpu", torch.float64).numpy().copy()
         if theta.shape[1] and to_user is not None:
             theta = to_user(theta)
         return Trace(
             names=tuple(names) if theta.shape[1] else (),
-            step=np.array([entry[0] for entry in self._steps], dtype=np.int64),
-            epoch=np.array([entry[1] for entry in self._steps], dtype=np.int64),
-            lr=np.array([float(entry[2]) for entry in self._steps]),
+            step=self._steps[:rows, 0].copy(),
+            epoch=self._steps[:rows, 1].copy(),
+            lr=self._lr[:rows].copy(),
             loss=numbers[:, 0],
             objective=numbers[:, 1],
             grad_norm=numbers[:, 2],
             test_loss=numbers[:, 3],
             theta=theta,
         )
+
+
+def _evenly(due: np.ndarray) -> Any:
+    """Step numbers as a slice where they lie evenly, which NumPy copies faster."""
+    stride = int(due[1] - due[0]) if len(due) > 1 else 1
+    even = int(due[-1]) == int(due[0]) + stride * (len(due) - 1) and (np.diff(due) == stride).all()
+    return slice(int(due[0]), int(due[-1]) + 1, stride) if even else due
+
+
+def _assign(part: Tensor, values: np.ndarray) -> None:
+    """part[:] = values; by NumPy where it can be, since PyTorch would wake all its threads for it."""
+    if part.device.type == "cpu":
+        part.numpy()[...] = values
+    else:
+        part.copy_(torch.from_numpy(np.ascontiguousarray(values)))
+
+
+def _chosen(tensor: Tensor, rows: np.ndarray) -> Tensor:
+    """Some rows of a tensor, likewise."""
+    if tensor.device.type == "cpu":
+        return torch.from_numpy(tensor.numpy()[..., rows, :])
+    return tensor[..., torch.from_numpy(rows).to(tensor.device), :]

@@ -22,6 +22,9 @@ from torch import Tensor
 
 from steepest.errors import DataError, SpecError
 
+MANY = 2**16
+"""Rows from which they are shuffled by compiled code, which takes a third of NumPy's time and half a second to load."""
+
 
 class Batch(NamedTuple):
     """One batch: its epoch, its place in the epoch, the rows (None: all of them), or the data themselves."""
@@ -43,9 +46,9 @@ def full(epochs: int | None = None) -> Iterator[Batch]:
 
 
 def minibatches(
-    rows: int, size: int, shuffle: str = "rows", seed: int = 0, epochs: int | None = None
+    rows: int, size: int, shuffle: str = "rows", seed: int = 0, epochs: int | None = None, first: int = 0
 ) -> Iterator[Batch]:
-    """Batches of `size` rows out of `rows`, dealt as `shuffle` says (see the module's text).
+    """Batches of `size` rows out of `rows`, dealt as `shuffle` says (see the module's text), from epoch `first` on.
 
     >>> [batch.rows.tolist() for batch in minibatches(5, 2, "none", epochs=1)]
     [[0, 1], [2, 3], [4]]
@@ -56,8 +59,8 @@ def minibatches(
         raise SpecError(f"Batches of {size} rows out of {rows} cannot be dealt; both must be at least 1.")
     size = min(size, rows)
     count = -(-rows // size)
-    epoch = 0
-    while epochs is None or epoch < epochs:
+    epoch = first
+    while epochs is None or epoch < first + epochs:
         for index, part in enumerate(_deal(rows, size, shuffle, seed, epoch)):
             yield Batch(epoch, index, part, last=index == count - 1)
         epoch += 1
@@ -73,14 +76,19 @@ def _deal(rows: int, size: int, shuffle: str, seed: int, epoch: int) -> Iterable
 
 def dealt(rows: int, size: int, shuffle: str, seed: int, epoch: int) -> np.ndarray:
     """What an epoch looks at, in order: rows, batch after batch (`rows`, `draws`), or blocks of `size` rows."""
-    random = np.random.Generator(np.random.Philox(key=np.array([seed, epoch], dtype=np.uint64)))
+    numbers = np.random.Philox(key=np.array([seed, epoch], dtype=np.uint64))
+    random = np.random.Generator(numbers)
     count = -(-rows // size)
     if shuffle == "draws":
         return random.integers(rows, size=count * size)
     if shuffle == "rows":
-        order = np.arange(rows, dtype=np.int32 if rows < 2**31 else np.int64)  # half the memory to jump about in
-        random.shuffle(order)
-        return order.astype(np.int64)
+        if rows < MANY:
+            return random.permutation(rows)
+        from steepest.problem.shuffling import shuffle
+
+        order = np.arange(rows)
+        shuffle(order, numbers.random_raw(rows))
+        return order
     return np.arange(count) if shuffle == "none" else random.permutation(count)
 
 

@@ -110,8 +110,8 @@ def training(fit: Fit) -> Dataset:
     data = fit.train if fit.train is not None else fit.__dict__.get("_rows", (None, None))[0]
     if data is None:
         raise FitError(
-            "This fit was loaded from a run that kept no rows (images are not kept), so there is nothing to draw them "
-            "from; loss_curve(), parameters() and path3d() need none. Fit again to see the data."
+            "This fit was loaded from a run that kept no rows (images are not kept, nor are those of a saved sweep). "
+            "loss_curve(), parameters() and path3d() need none; fit again to see the data."
         )
     return data
 

@@ -1,0 +1,206 @@
+"""Many descents of one linear objective, compiled: what `sweep.walk` shows, run after run instead of side by side.
+
+    for block in FusedRuns(objective, rules, theta).descend(10, "rows", seeds, lr=rates, schedules=each):
+        …                      Blocks: columns [runs, T]; at the end one Step, as the loop's
+
+A small step of a single run takes less time than handing its numbers to PyTorch would, so each run goes through a block
+by itself (`kernels.walk_runs`), a share of the runs on each thread. What it does is what `fused.Fused` does for it alone,
+to the last bit but for the order in which very large batches are summed. Runs with the same seed share their rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from steepest.descent import codes
+from steepest.descent.fused import LOOP_ENTRY, WORTH, contiguous, laid, record_of, steps_a_block
+from steepest.descent.loop import Step
+from steepest.descent.objective import LinearObjective
+from steepest.descent.schedules import Schedule, factors
+from steepest.descent.sweep import Blocks
+from steepest.problem import batches
+from steepest.problem.batches import Batch
+
+ROOM = 2**22
+"""Entries of θ that a block holds at most, of all runs and steps together."""
+
+SMALL = 2**16
+"""Entries of the design that a block's steps read up to which they are not worth handing to other threads."""
+
+
+SIDE_BY_SIDE = 1e-6
+"""Seconds that a run's step takes more side by side in PyTorch, beside those for its entries."""
+
+
+def pays(objective: LinearObjective, size: int | None, updates: float) -> bool:
+    """Whether so many updates of all runs together win back the time to load compiled code."""
+    batch = min(size or objective.rows, objective.rows)
+    return updates * (SIDE_BY_SIDE + LOOP_ENTRY * batch * len(objective.theta)) >= WORTH
+
+
+class FusedRuns:
+    """Many descents from θ `[runs, k·r]` (moved in place), each by a rule of its own. `alive` `[runs]` says which go on."""
+
+    def __init__(self, objective: LinearObjective, rules: Sequence[Any], theta: Tensor):
+        self.objective, self.theta, runs = objective, theta, len(theta)
+        self.loss, self.penalty = codes.loss_code(objective.loss), codes.penalty_code(objective)
+        self.rows = codes.rows_as_they_lie(objective)
+        self.shape = objective.outputs, objective.basis.shape[1]
+        distinct = {id(rule): codes.rule_code(objective, rule) for rule in rules}
+        coded = np.array([distinct[id(rule)] for rule in rules], dtype=np.float64)
+        self.kinds, self.numbers = coded[:, :2].astype(np.int64), np.ascontiguousarray(coded[:, 2:])
+        free = np.zeros((objective.outputs, self.penalty.mask.shape[1]), self.rows.panels.dtype)
+        memory = [torch.zeros_like(theta), torch.zeros_like(theta)]
+        self.state = codes.state_of(theta.numpy(), memory, (runs, *self.shape), free)
+        self.alive = np.ones(runs, dtype=bool)
+        self.threads = max(1, torch.get_num_threads())
+
+    def descend(
+        self,
+        size: int | None,
+        shuffle: str,
+        seeds: Sequence[int],
+        epochs: int | None = None,
+        steps: int | None = None,
+        *,
+        lr: np.ndarray,
+        schedules: Sequence[Schedule],
+    ) -> Iterator[Blocks | Step]:
+        """The steps of every run, in blocks that end with an epoch at the latest (unless an epoch is a step).
+
+        Args:
+            size: rows a batch; None is the full batch. seeds: one a run, of its batches.
+            lr: `[runs]`. schedules: one a run.
+
+        As in the loop a last Step carries θ_N `[runs, k·r]`, with the loss and gradient of all rows.
+        """
+        distinct, which = np.unique(np.array(seeds, dtype=np.uint64), return_inverse=True)
+        if size is None or shuffle == "none":
+            distinct, which = distinct[:1], np.zeros_like(which)
+        each = list(dict.fromkeys(schedules))
+        own = np.array([each.index(schedule) for schedule in schedules])
+        lr = np.asarray(lr, dtype=np.float64)
+        t = epoch = 0
+        rates = lr[:, None]
+        with ThreadPoolExecutor(self.threads) as pool:
+            for batch, orders, room, starts, lengths in self._dealt(pool, size, shuffle, distinct, epochs):
+                if steps is not None:
+                    starts, lengths = starts[:, : steps - t], lengths[:, : steps - t]
+                many, whole = starts.shape[1], size is None
+                if not many or not self.alive.any():
+                    break
+                paces = np.stack([factors(schedule, t, batch.epoch, many, whole) for schedule in each])
+                rates = lr[:, None] * paces[own]
+                record = record_of((len(lr), many), self.shape, self.rows.panels.dtype)
+                self._walk(pool, orders, room, size or self.objective.rows, starts, lengths, rates, t, which, record)
+                theta = record.theta.reshape(len(lr), many, -1)
+                block = Blocks(t, batch, whole, rates, theta, record.loss, record.grad_norm, record.penalty)
+                yield block
+                t, epoch = t + many, block.epoch(many - 1) + 1
+            loss, grad = self._at_the_end(pool)
+        yield Step(t, epoch, rates[:, -1:], self.theta, loss, grad, None)
+
+    def _dealt(
+        self, pool: ThreadPoolExecutor, size: int | None, shuffle: str, seeds: np.ndarray, epochs: int | None
+    ) -> Iterator[tuple[Batch, np.ndarray, Any, np.ndarray, np.ndarray]]:
+        """For one block after another: its first batch, the rows to gather `[seeds, …]` (none: they lie in the room
+        already), the room, and where each batch begins and how long it is, `[seeds, T]`."""
+        n, runs = self.objective.rows, len(self.theta)
+        a_block = max(
+            1, min(ROOM // (runs * self.shape[0] * self.shape[1]), steps_a_block(self.shape, size or n, runs))
+        )
+        nothing = np.zeros((len(seeds), 0), dtype=np.int64)
+        epoch = 0
+        if size is None:
+            room = laid(pool, self.threads, self.rows, self.shape[1], n)
+            while epochs is None or epoch < epochs:
+                many = a_block if epochs is None else min(a_block, epochs - epoch)
+                yield Batch(epoch, 0), nothing, room, np.zeros((1, many), np.int64), np.full((1, many), n)
+                epoch += many
+            return
+        size = min(size, n)
+        gathered = shuffle in ("rows", "draws")
+        room = None if gathered else laid(pool, self.threads, self.rows, self.shape[1], size)
+        while epochs is None or epoch < epochs:
+            if gathered:
+                orders = np.stack([batches.dealt(n, size, shuffle, int(seed), epoch) for seed in seeds])
+                starts = np.arange(0, orders.shape[1], size)[None].repeat(len(seeds), 0)
+                lengths = np.minimum(size, orders.shape[1] - starts)
+            else:
+                orders = nothing
+                pairs = [contiguous(n, size, shuffle, int(seed), epoch) for seed in seeds]
+                starts, lengths = (np.stack(column) for column in zip(*pairs, strict=True))
+            for first in range(0, starts.shape[1], a_block):
+                part = slice(first, first + a_block)
+                begins = starts[:, part] - (first * size if gathered else 0)
+                rows = orders[:, first * size : (first + a_block) * size]
+                yield Batch(epoch, first), np.ascontiguousarray(rows), room, begins.copy(), lengths[:, part].copy()
+            epoch += 1
+
+    def _walk(
+        self,
+        pool: ThreadPoolExecutor,
+        orders: np.ndarray,
+        room: Any,
+        size: int,
+        starts: np.ndarray,
+        lengths: np.ndarray,
+        rates: np.ndarray,
+        t: int,
+        which: np.ndarray,
+        record: Any,
+    ) -> None:
+        """One block of all runs that are alive, those with the same rows after one another."""
+        from steepest.descent import kernels
+
+        size = min(size, self.objective.rows)
+        turns = np.flatnonzero(self.alive)
+        turns = turns[np.argsort(which[turns], kind="stable")]
+        counts = np.full(len(which), t)
+
+        def job(part: np.ndarray) -> None:
+            place = room
+            if place is None:
+                place = codes.room_for(self.rows, self.shape[1], orders.shape[1], size)
+            kernels.walk_runs(
+                self.state, self.rows, orders, size, place, starts, lengths, rates, counts, self.loss, self.penalty,
+                self.kinds, self.numbers, which, part, record,
+            )  # fmt: skip
+
+        work = len(turns) * int(lengths.max(0).sum()) * self.shape[0] * self.shape[1]
+        self._share(pool, job, turns, work)
+
+    def _at_the_end(self, pool: ThreadPoolExecutor) -> tuple[Tensor, Tensor]:
+        """The loss `[runs]` and gradient `[runs, k·r]` over all rows, of the runs that are alive; NaN for the others."""
+        n, thetas = self.objective.rows, self.state.theta
+        losses, grads = np.full(len(thetas), np.nan, thetas.dtype), np.full_like(thetas, np.nan)
+        turns = np.flatnonzero(self.alive)
+        if turns.size:
+            from steepest.descent import kernels
+
+            rows = laid(pool, self.threads, self.rows, self.shape[1], n)
+            work = len(turns) * n * self.shape[0] * self.shape[1]
+
+            def job(part: np.ndarray) -> None:
+                kernels.gradient_runs(thetas, rows, n, self.loss, part, losses, grads)
+
+            self._share(pool, job, turns, work)
+        grad = torch.from_numpy(grads.reshape(len(grads), -1)) / n
+        penalty = self.objective._penalty
+        if penalty is not None and penalty.l2:
+            grad = grad + penalty.gradient(self.theta)
+        return torch.from_numpy(losses) / n, grad
+
+    def _share(self, pool: ThreadPoolExecutor, job: Callable[[np.ndarray], None], turns: np.ndarray, work: int) -> None:
+        """Do a job for all of `turns`, shared among the threads where there is enough to do."""
+        if work <= SMALL or self.threads == 1:
+            job(turns)
+            return
+        for _ in pool.map(job, np.array_split(turns, self.threads)):
+            pass

@@ -1,0 +1,306 @@
+"""Many descents at once: the loop with a leading axis.
+
+    θ [runs, p] · lr [runs, 1] · the same rules, their numbers [runs, 1] where runs differ
+
+`Together` is the objective of all runs: each run's own rows where the runs are dealt other batches, one call of autograd
+for all of them. `walk()` is `descend()` on it, its steps collected in `Blocks`. What each run does is what it does alone:
+nothing here lets one run see another.
+
+    together = Together(objective)
+    for block in walk(together, stacked(rules, like), theta, deal(…), lr, schedules):
+        …                      Blocks: columns [runs, T]; at the end one Step, as the loop's
+
+A run that diverges or is done goes on being moved, unseen: whoever looks at the blocks knows where each one ends.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import fields, replace
+from typing import Any, NamedTuple, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from steepest.descent import rules
+from steepest.descent.fused import Block
+from steepest.descent.loop import Step, descend
+from steepest.descent.objective import LinearObjective, ModuleObjective, Objective, evaluating, matched
+from steepest.descent.rules import Rule
+from steepest.descent.schedules import Schedule, constant
+from steepest.problem import batches
+from steepest.problem.batches import Batch
+
+ROOM = 2**21
+"""Entries of θ that a block holds at most, of all runs and steps together."""
+
+MOST_STEPS = 256
+"""Steps of a block at most, so that whoever looks at them can stop a descent soon."""
+
+TOGETHER = (rules.SGD, rules.Momentum, rules.Adagrad, rules.RMSprop, rules.Adam, rules.Accelerated)
+"""Rules that are elementwise, and so serve many runs at once."""
+
+
+class Blocks(NamedTuple):
+    """T steps in a row of many runs; columns `[runs, T]`, θ `[runs, T, k·r]` before each update.
+
+    batch: the first step's. whole: whether each step saw all rows (then an epoch is a step). penalty: of θ.
+    """
+
+    t: int
+    batch: Batch
+    whole: bool
+    lr: np.ndarray
+    theta: np.ndarray
+    loss: np.ndarray
+    grad_norm: np.ndarray
+    penalty: np.ndarray
+
+    @property
+    def steps(self) -> int:
+        """T."""
+        return self.loss.shape[1]
+
+    def epoch(self, i: int) -> int:
+        """The epoch of the i-th step."""
+        return self.batch.epoch + i if self.whole else self.batch.epoch
+
+    @property
+    def epochs(self) -> np.ndarray:
+        """The epoch of each step."""
+        return self.batch.epoch + (np.arange(self.steps) if self.whole else np.zeros(self.steps, dtype=np.int64))
+
+    def only(self, runs: np.ndarray, steps: int) -> Blocks:
+        """The first steps of some of the runs."""
+        return self._replace(**{name: getattr(self, name)[runs, :steps] for name in self._fields[3:]})
+
+    def step(self, run: int, i: int) -> Step:
+        """The i-th step of a run as the loop would show it, but without its gradient."""
+        batch = Batch(self.epoch(i), 0 if self.whole else self.batch.index + i)
+        theta, loss = torch.from_numpy(self.theta[run, i]), torch.tensor(self.loss[run, i])
+        return Step(self.t + i, batch.epoch, float(self.lr[run, i]), theta, loss, torch.empty(0), batch)
+
+    @classmethod
+    def one(cls, block: Block) -> Blocks:
+        """The steps of a single run."""
+        return cls(*block[:3], *(column[None] for column in block[3:]))
+
+
+@final
+class Together(Objective):
+    """An objective of many runs at once: `value_and_grad(theta [runs, p], batch)` → `[runs]`, `[runs, p]`.
+
+    A batch's rows are the same for all runs, or `[runs, b]`. The gradient is autograd's, of the sum over the runs.
+    """
+
+    def __init__(self, one: LinearObjective | ModuleObjective):
+        self.one, self.names, self.rows, self.kinked, self.proximal = one, one.names, one.rows, one.kinked, one.proximal
+        self.theta, self.loss = one.theta, one.loss
+        self.penalty, self.subgradient = one.penalty, one.subgradient  # pyrefly: ignore (they take [runs, p] already)
+        if isinstance(one, ModuleObjective):
+            self._mean: Callable[..., Tensor] = self._mean_of_module
+            self._data = (one.x, one.y, one.weights)
+        else:
+            self._mean = self._mean_of_line
+            self._data = (one.basis, one.target, one.weights, one.offset)
+        self._traced: dict[Any, Callable[..., tuple[Tensor, Tensor]]] = {}
+
+    def value_and_grad(self, theta: Tensor, batch: Batch | None = None) -> tuple[Tensor, Tensor]:
+        data, lead = self._at(batch)
+        with self._evaluating(), torch.enable_grad():
+            free = theta.detach().requires_grad_()
+            values = torch.func.vmap(self._mean, in_dims=(0, *lead))(free, *data)
+            grad = torch.autograd.grad(values.sum(), free)[0]
+        if self.one._penalty is not None and self.one._penalty.l2:
+            grad = grad + self.one._penalty.gradient(theta)
+        return values.detach(), grad
+
+    def value(self, theta: Tensor) -> Tensor:
+        with self._evaluating(), torch.no_grad():
+            return torch.func.vmap(self._mean, in_dims=(0, *(None for _ in self._data)))(theta, *self._data)
+
+    def on(self, x: Tensor, y: Tensor, weights: Tensor | None = None) -> Together:
+        """The same module on other rows."""
+        other = copy.copy(self)
+        other._data = (x, y, weights)
+        return other
+
+    def _at(self, batch: Batch | None) -> tuple[list[Tensor | None], list[int | None]]:
+        """The data of a batch, and which of their axes is the runs'."""
+        rows = None if batch is None else batch.rows
+        data = [part if rows is None or part is None else part[rows] for part in self._data]
+        own = isinstance(rows, Tensor) and rows.ndim == 2
+        return data, [0 if own and part is not None else None for part in data]
+
+    def _mean_of_line(
+        self, theta: Tensor, basis: Tensor, target: Tensor, weights: Tensor | None, offset: Tensor | None
+    ) -> Tensor:
+        outputs = self.one.outputs  # pyrefly: ignore
+        prediction = basis @ theta if outputs == 1 else basis @ theta.unflatten(-1, (outputs, -1)).T
+        each = self.loss.rows(prediction if offset is None else prediction + offset, target)
+        return (each if weights is None else each * weights).mean()
+
+    def _mean_of_module(self, theta: Tensor, x: Tensor, y: Tensor, weights: Tensor | None) -> Tensor:
+        prediction = matched(self.one.predict(theta, x), y, self.loss)  # pyrefly: ignore
+        each = self.loss.rows(prediction, y)
+        return (each if weights is None else each * weights).mean()
+
+    def _evaluating(self) -> Any:
+        return evaluating(self.one.module) if isinstance(self.one, ModuleObjective) else torch.no_grad()
+
+
+def can_run(objective: Any, rule: Any) -> bool:
+    """Whether many descents of this kind can be run at once, each as it would be alone."""
+    inner = rule
+    while isinstance(inner, (rules.Clipped, rules.WithProximal, rules.WithSubgradient)):
+        inner = inner.rule
+    if not isinstance(inner, TOGETHER):
+        return False
+    if isinstance(objective, LinearObjective):
+        return True
+    return isinstance(objective, ModuleObjective) and _is_function(objective)
+
+
+def _is_function(objective: ModuleObjective) -> bool:
+    """Whether a module is a plain function of its parameters and a row: no chance, no memory, the same in training as in
+    evaluation, and nothing that `vmap` refuses."""
+    module, x = copy.deepcopy(objective.module), objective.x
+    if x is None:
+        return False
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        trained = module.train()(x[: max(2, min(len(x), 8))])
+        same = all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+        if not same or not torch.equal(trained, module.eval()(x[: len(trained)])):
+            return False
+    theta = objective.theta.repeat(2, 1)
+    few = Batch(0, 0, torch.arange(min(len(x), 8), device=theta.device).repeat(2, 1))
+    try:
+        together = Together(objective)
+        found = together.value_and_grad(theta, few)[0]
+        together.value(theta)
+    except (RuntimeError, ValueError, TypeError):  # whatever it does, vmap cannot do it for many
+        return False
+    return bool(torch.isfinite(found).all())
+
+
+def stacked(each: Sequence[Rule], like: Tensor) -> Rule:
+    """One rule for many runs: of the same kind, its numbers `[runs, 1]` where they differ.
+
+    >>> stacked([rules.Momentum(0.5), rules.Momentum(0.9)], torch.zeros(1)).beta.tolist()
+    [[0.5], [0.8999999761581421]]
+    """
+    first = each[0]
+    if any(type(rule) is not type(first) for rule in each):
+        raise ValueError("Rules of several kinds cannot be one.")
+    if all(rule is first for rule in each):
+        return first
+    changes: dict[str, Any] = {}
+    for entry in fields(first):  # pyrefly: ignore (all of ours are dataclasses)
+        values = [getattr(rule, entry.name) for rule in each]
+        if isinstance(values[0], Rule):
+            changes[entry.name] = stacked(values, like)
+        elif any(value != values[0] for value in values):
+            changes[entry.name] = torch.tensor(values, dtype=like.dtype, device=like.device)[:, None]
+    return replace(first, **changes)  # pyrefly: ignore
+
+
+def deal(
+    rows: int, size: int | None, shuffle: str, seeds: Sequence[int], epochs: int | None, device: str = "cpu"
+) -> Iterator[Batch]:
+    """The batches of many runs, each dealt by its own seed: rows `[runs, b]`, or one list for all where they are alike."""
+    if size is None:
+        return batches.full(epochs)
+    distinct, which = np.unique(np.array(seeds, dtype=np.uint64), return_inverse=True)
+    if len(distinct) == 1 or shuffle == "none":
+        return batches.minibatches(rows, size, shuffle, int(distinct[0]), epochs)
+    return _each_its_own(rows, min(size, rows), shuffle, distinct, torch.as_tensor(which, device=device), epochs)
+
+
+def _each_its_own(
+    rows: int, size: int, shuffle: str, seeds: np.ndarray, which: Tensor, epochs: int | None
+) -> Iterator[Batch]:
+    epoch = 0
+    while epochs is None or epoch < epochs:
+        orders = np.stack([batches.dealt(rows, size, shuffle, int(seed), epoch) for seed in seeds])
+        if shuffle == "blocks":  # all of the same length; `alike` keeps others apart
+            orders = (orders[:, :, None] * size + np.arange(size)).reshape(len(seeds), -1)
+        parts = torch.from_numpy(orders).to(which.device).split(size, 1)
+        for index, part in enumerate(parts):
+            yield Batch(epoch, index, part[which], last=index == len(parts) - 1)
+        epoch += 1
+
+
+def alike(rows: int, size: int | None, shuffle: str) -> bool:
+    """Whether runs of different seeds have batches of the same lengths at each step."""
+    return size is None or shuffle != "blocks" or rows % min(size, rows) == 0
+
+
+def walk(
+    objective: Objective,
+    rule: Rule,
+    theta: Tensor,
+    dealt: Iterable[Batch],
+    lr: np.ndarray,
+    schedules: Sequence[Schedule],
+) -> Iterator[Blocks | Step]:
+    """The steps of `descend()` for many runs, in blocks that end with an epoch at the latest (unless an epoch is a step).
+
+    Args:
+        theta: where each run starts, `[runs, p]`; moved in place.
+        lr: `[runs]`. schedules: one a run.
+
+    As in the loop a last Step carries θ_N. A block's arrays are written again by the next one.
+    """
+    runs, width = theta.shape
+    rates = _rates(lr, schedules, theta)
+    room = max(1, min(MOST_STEPS, ROOM // (runs * width)))
+    numbers = torch.zeros((3, room, runs), dtype=theta.dtype)
+    path, paces = torch.empty((room, runs, width), dtype=theta.dtype), np.empty((room, runs))
+    count, first = 0, Batch(0, 0)
+
+    def block(t: int) -> Blocks:
+        loss, grad_norm, penalty = numbers[:, :count].transpose(1, 2).numpy()
+        lr, theta = paces[:count].T, path[:count].transpose(0, 1).numpy()
+        return Blocks(t - count, first, first.rows is None, lr, theta, loss, grad_norm, penalty)
+
+    for step in descend(objective, rule, iter(dealt), lr=1.0, schedule=rates, theta=theta):
+        batch = step.batch
+        if count and (batch is None or count == room or (batch.index == 0 and batch.rows is not None)):
+            yield block(step.t)
+            count = 0
+        if batch is None:
+            yield step
+            return
+        if not count:
+            first = batch
+        path[count] = step.theta
+        numbers[0, count] = step.loss
+        numbers[1, count] = torch.linalg.vector_norm(step.grad, dim=-1)
+        numbers[2, count] = objective.penalty(step.theta)
+        paces[count] = rates.latest
+        count += 1
+
+
+class _rates:
+    """The learning rates of many runs as a schedule: `[runs, 1]`, each factor asked for once a step.
+
+    latest: the last ones, in double precision.
+    """
+
+    def __init__(self, lr: np.ndarray, schedules: Sequence[Schedule], like: Tensor):
+        self.lr, self.like = np.asarray(lr, dtype=np.float64), like
+        self.distinct = list(dict.fromkeys(schedules))
+        self.which = np.array([self.distinct.index(schedule) for schedule in schedules])
+        self.latest, self.tensor = self.lr, self._tensor(self.lr)
+
+    def __call__(self, step: int, epoch: int) -> Tensor:
+        if self.distinct != [constant]:
+            self.latest = self.lr * np.array([schedule(step, epoch) for schedule in self.distinct])[self.which]
+            self.tensor = self._tensor(self.latest)
+        return self.tensor
+
+    def _tensor(self, rates: np.ndarray) -> Tensor:
+        return torch.from_numpy(rates).to(self.like)[:, None]

@@ -1,0 +1,469 @@
+"""`Sweep`: many finished descents, one row of a table for each, any of them as a full `Fit` when it is asked for.
+
+Runs come in lots: some that were worked together (`Cohort`), one that ran alone (`Alone`), one of which there is only
+something to be said (`Unfit`). A lot knows the numbers of all its runs at once, and makes a `Fit` of one.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import torch
+
+from steepest.descent.objective import LinearObjective
+from steepest.errors import FitError, SpecError
+from steepest.fitting import Done, finished
+from steepest.planning import Plan, Way, largest_rate, linear_problem
+from steepest.problem.linear import LinearProblem
+from steepest.problem.tables import Dataset
+from steepest.result import Answer, Fit, answer, verdict
+from steepest.spec import Spec
+from steepest.watching_blocks import Ended
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+NUMBERS = ("loss", "objective", "start", "gap", "relative_gap", "test_loss")
+COUNTS = ("steps", "epochs")
+WORDS = ("status", "engine", "message")
+COLUMNS = (*NUMBERS, *COUNTS, *WORDS)
+"""What is known of each run beside its settings. start: F at the start. message: why a run has no fit."""
+
+FAILED = "failed"
+"""The status of a run that could not begin; all others are names of a `Status`, in small letters."""
+
+ENTRIES = 2**22
+"""Predictions that are held at a time where many runs are scored."""
+
+WHAT_IS_FITTED = frozenset(
+    (
+        "target",
+        "columns",
+        "drop",
+        "model",
+        "penalty",
+        "intercept",
+        "weights",
+        "class_weight",
+        "missing",
+        "test_fraction",
+    )
+)
+"""Settings that change F itself: where they differ, the held-out loss judges and not the objective."""
+
+
+class Lot(Protocol):
+    """Some of a sweep's runs, by their places in it."""
+
+    def columns(self) -> dict[str, list[Any]]:
+        """`COLUMNS`, one entry a run; None where there is nothing to say."""
+        ...
+
+    def fit(self, place: int) -> Fit:
+        """One of the runs."""
+        ...
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A run that has a `Fit` already."""
+
+    done: Fit
+
+    def columns(self) -> dict[str, list[Any]]:
+        fit = self.done
+        known = {
+            "loss": fit.loss,
+            "objective": fit.objective_value,
+            "start": float(fit.trace.objective[0]),
+            "gap": fit.gap,
+            "relative_gap": fit.relative_gap,
+            "test_loss": fit.test_loss,
+            "steps": fit.steps,
+            "epochs": fit.epochs,
+            "status": fit.status.name.lower(),
+            "engine": fit.engine,
+            "message": None,
+        }
+        return {name: [known[name]] for name in COLUMNS}
+
+    def fit(self, place: int) -> Fit:
+        return self.done
+
+
+@dataclass(frozen=True)
+class Unfit:
+    """Runs that did not begin, and why."""
+
+    status: str
+    message: str
+    runs: int = 1
+
+    def columns(self) -> dict[str, list[Any]]:
+        return {name: [getattr(self, name, None)] * self.runs for name in COLUMNS}
+
+    def fit(self, place: int) -> Fit:
+        raise FitError(f"This run has no fit: {self.message}")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What runs of the same data, model, loss and penalty share: the rows, and the exact answer once it is asked for."""
+
+    spec: Spec
+    train: Dataset
+    test: Dataset | None
+    notes: tuple[str, ...]
+    made: Plan
+
+    @cached_property
+    def linear(self) -> LinearProblem | None:
+        """The linear family's problem."""
+        if self.made.terms is None:
+            return None
+        return linear_problem(self.spec, self.train, self.made.terms, self.made.loss)
+
+    @cached_property
+    def answer(self) -> Answer:
+        """The exact answer."""
+        return answer(self.linear)
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Runs that were worked together. Each has a spec, a way down, a rate, and its place among those it ended with.
+
+    seconds: of all together; each run is given its share.
+    """
+
+    problem: Problem
+    specs: Callable[[int], Spec]
+    ways: Sequence[Way]
+    lr: np.ndarray
+    ended: Sequence[tuple[Ended, int]]
+    engine: str
+    seconds: float
+
+    def columns(self) -> dict[str, list[Any]]:
+        made = self.problem.made
+        ends = [(group, group.endings[place]) for group, place in self.ended]
+        first, last = self._rows(0), self._rows(-1)
+        theta = np.stack([group.theta[place] for group, place in self.ended])
+        theta = theta if made.to_user is None else made.to_user(theta)
+        for place in np.flatnonzero(~np.isfinite(theta).all(1)).tolist():
+            theta[place] = self.fit(place).theta  # the last that was finite
+        loss, objective = self._valued(theta, last)
+        found = [
+            self.problem.answer.beside(value, start)
+            for value, start in zip(objective, first[:, 1].tolist(), strict=True)
+        ]
+        judged = [
+            verdict(ending.status, exact, value, start, made.loss, way.optimizer)[0].name.lower()
+            for (_, ending), exact, value, start, way in zip(
+                ends, found, objective, first[:, 1].tolist(), self.ways, strict=True
+            )
+        ]
+        tested = last[:, 3].tolist() if self.problem.test is not None else [None] * len(ends)
+        return {
+            "loss": loss,
+            "objective": objective,
+            "start": first[:, 1].tolist(),
+            "gap": [exact.gap(value) for exact, value in zip(found, objective, strict=True)],
+            "relative_gap": [
+                exact.relative_gap(value, start)
+                for exact, value, start in zip(found, objective, first[:, 1].tolist(), strict=True)
+            ],
+            "test_loss": tested,
+            "steps": [group.steps for group, _ in ends],
+            "epochs": [group.epochs for group, _ in ends],
+            "status": judged,
+            "engine": [self.engine] * len(ends),
+            "message": [None] * len(ends),
+        }
+
+    def _rows(self, row: int) -> np.ndarray:
+        """The numbers of each run's first or last row, `[runs, 4]`."""
+        known = {id(group): group.recorder.row(row) for group, _ in self.ended}
+        return np.stack([known[id(group)][place] for group, place in self.ended])
+
+    def _valued(self, theta: np.ndarray, last: np.ndarray) -> tuple[list[float], list[float]]:
+        """Loss and objective at the end: of the linear family in float64 and user units, of a module as recorded."""
+        problem = self.problem.linear
+        if problem is None:
+            return last[:, 0].tolist(), np.where(np.isnan(last[:, 1]), last[:, 0], last[:, 1]).tolist()
+        whole = LinearObjective(problem)
+        each = max(1, ENTRIES // (len(problem.design) * problem.outputs))
+        parts = torch.from_numpy(theta).split(each)
+        loss = torch.cat([whole.value(part) for part in parts])
+        penalty = torch.cat([loss.new_zeros(len(part)) + whole.penalty(part) for part in parts])
+        return loss.tolist(), (loss + penalty).tolist()
+
+    def fit(self, place: int) -> Fit:
+        group, row = self.ended[place]
+        way, shared = self.ways[place], self.problem
+        made = replace(
+            shared.made,
+            rule=way.rule,
+            lr=float(self.lr[place]),
+            schedule=way.schedule,
+            schedule_name=way.schedule_name,
+            optimizer=way.optimizer,
+            epochs=way.epochs,
+        )
+        seconds = self.seconds / len(self.ended)
+        fit = finished(
+            self.specs(place), made, Done.of(group, row), self.engine, seconds, shared.train, shared.test, shared.notes
+        )
+        if fit.module is not None:
+            fit.module = copy.deepcopy(fit.module)
+            own = [p for p in fit.module.parameters() if p.requires_grad]
+            torch.nn.utils.vector_to_parameters(torch.as_tensor(fit.theta).to(own[0]), own)
+        fit.__dict__["problem"] = shared.linear
+        if shared.linear is not None:
+            fit.__dict__["answer"] = shared.answer
+        return fit
+
+
+@dataclass(frozen=True)
+class WorkingLr:
+    """The learning rates that work, over several seeds.
+
+    low, high: the ends of the interval around the best rate, medians over the seeds; low_spread and high_spread: their
+    least and largest. best: the rate with the least median objective. stable_limit: where a constant rate stops holding
+    with a full batch, 2/λ (with momentum 2(1 + β)/λ); None where the curvature is not known. seeds: how many.
+    """
+
+    low: float
+    high: float
+    low_spread: tuple[float, float]
+    high_spread: tuple[float, float]
+    best: float
+    stable_limit: float | None
+    seeds: int
+
+    def __str__(self) -> str:
+        spread = ""
+        if self.seeds > 1:
+            low, high = (f"{a:.3g} to {b:.3g}" for a, b in (self.low_spread, self.high_spread))
+            spread = f" (over {self.seeds} seeds it begins at {low} and ends at {high})"
+        limit = "" if self.stable_limit is None else f" The curvature allows rates below {self.stable_limit:.3g}."
+        return f"Rates from {self.low:.3g} to {self.high:.3g} work{spread}; the best is {self.best:.3g}.{limit}"
+
+
+class Sweep:
+    """Many descents: `len(sweep)`, `sweep.table()`, `sweep.best`, `sweep.fit(i)`, in the order of `itertools.product`.
+
+    settings: name → the value of each run, of the settings that differ. Made by `st.sweep`, `st.compare` and `st.load`.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, Sequence[Any]],
+        lots: Sequence[Lot],
+        places: Sequence[tuple[int, int]],
+        columns: Mapping[str, Sequence[Any]] | None = None,
+    ):
+        self.settings = {name: list(values) for name, values in settings.items()}
+        self._lots, self._places = lots, places
+        if columns is not None:
+            self.__dict__["columns"] = dict(columns)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __repr__(self) -> str:
+        counts = dict.fromkeys(self.columns["status"], 0)
+        for status in self.columns["status"]:
+            counts[status] += 1
+        ends = ", ".join(f"{count:,} {status}" for status, count in counts.items())
+        swept = ", ".join(self.settings) or "nothing"
+        return f"Sweep({len(self):,} runs over {swept}: {ends})"
+
+    @cached_property
+    def columns(self) -> dict[str, list[Any]]:
+        """What is known of each run beside its settings: the columns of `table()` as lists."""
+        known = [lot.columns() for lot in self._lots]
+        return {name: [known[lot][name][place] for lot, place in self._places] for name in COLUMNS}
+
+    def table(self) -> pa.Table:
+        """One row a run, an Arrow table; `.to_pandas()` makes it a pandas frame.
+
+        The settings that differ, then loss and objective (with penalty) at the end, `start` (F at the start), gap and
+        relative_gap to the exact answer, test_loss if rows were held out, steps, epochs, status (as in `Fit.status`, or
+        `failed`), engine, and where a run has no fit the message why.
+        """
+        import pyarrow as pa
+
+        columns = {name: _column(values) for name, values in self.settings.items()}
+        for name in COLUMNS:
+            values, kind = self.columns[name], pa.float64() if name in NUMBERS else None
+            if name in ("test_loss", "message") and all(value is None for value in values):
+                continue
+            if name in COUNTS:
+                kind = pa.int64()
+            # a setting may have the name of a number, as `loss` has
+            columns[name if name not in columns else f"final_{name}"] = pa.array(values, kind or pa.string())
+        return pa.table(columns)
+
+    def fit(self, run: int) -> Fit:
+        """A run as a full `Fit`, by its number (the row of the table). FitError if it could not begin."""
+        lot, place = self._places[range(len(self))[run]]
+        return self._lots[lot].fit(place)
+
+    @cached_property
+    def best(self) -> Fit:
+        """The best of the runs that ended well: neither failed nor diverged nor interrupted, with finite numbers.
+
+        Runs that differ in how they go down have the same F: the least objective is best. Where they differ in what is
+        fitted (model, penalty, columns, …) the least held-out loss is, if there is one, else the least objective.
+        FitError if no run ended well, or if they minimise different losses, whose numbers cannot be compared.
+        """
+        if len({str(name) for name in self.settings.get("loss", [])}) > 1:
+            raise FitError("The runs have different losses, whose numbers cannot be compared. Take one: sweep.fit(i).")
+        ranked = self.ranked()
+        if not ranked:
+            raise FitError("No run ended well: all of them failed, diverged or were interrupted. See sweep.table().")
+        return self.fit(ranked[0])
+
+    @property
+    def judged_by(self) -> str:
+        """The column that says which run is best: `objective` or `test_loss` (see `best`)."""
+        tested = [value for value, fine in zip(self.columns["test_loss"], self._ended_well(), strict=True) if fine]
+        held_out = bool(tested) and all(value is not None for value in tested)
+        return "test_loss" if held_out and WHAT_IS_FITTED & set(self.settings) else "objective"
+
+    def ranked(self) -> list[int]:
+        """The numbers of the runs that ended well, the best first."""
+        values = self.columns[self.judged_by]
+        return sorted(np.flatnonzero(self._ended_well()).tolist(), key=values.__getitem__)
+
+    def _ended_well(self) -> np.ndarray:
+        bad = {FAILED, "diverged", "interrupted"}
+        fine = [status not in bad for status in self.columns["status"]]
+        finite = np.isfinite(np.array(self.columns["objective"], dtype=np.float64))
+        return np.array(fine, dtype=bool) & finite
+
+    def working_lr(self, within: float = 0.01, where: Mapping[str, Any] | None = None) -> WorkingLr:
+        """The interval of learning rates that work, with its spread over seeds.
+
+        A rate works if its run ends well and wins all but a share `within` of what the best rate of the same seed wins:
+        F(end) ≤ F(best) + within·(F(start) − F(best)). The interval of a seed reaches from its best rate as far as each
+        rate in between works too; so it is as fine as the rates that were swept.
+
+        Args:
+            within: that share, more than 0 and less than 1.
+            where: which runs to look at, where more is swept than lr and seed: `{"optimizer": "adam"}`.
+
+        Raises:
+            SpecError: lr was not swept over numbers, something else was as well, or nothing works.
+        """
+        if not 0 < within < 1:
+            raise SpecError(f"within={within!r}: it must be more than 0 and less than 1.")
+        chosen = self._where(where or {})
+        rates = self.settings.get("lr", [])
+        if not chosen or len({rates[run] for run in chosen if rates and rates[run] != "auto"}) < 2:
+            raise SpecError("working_lr() needs runs of several rates: sweep(…, lr=[…]).")
+        chosen = [run for run in chosen if rates[run] != "auto"]
+        for name, values in self.settings.items():
+            if name not in ("lr", "seed") and len({shown(values[run]) for run in chosen}) > 1:
+                raise SpecError(
+                    f"{name} was swept as well, and each has rates of its own. Choose one: where={{{name!r}: …}}."
+                )
+        seeds: dict[Any, list[int]] = {}
+        for run in sorted(chosen, key=lambda run: rates[run]):
+            seeds.setdefault(self.settings["seed"][run] if "seed" in self.settings else None, []).append(run)
+        ends = [self._interval(runs, within) for runs in seeds.values()]
+        fine = [end for end in ends if end is not None]
+        if not fine:
+            raise SpecError("No rate works: every run diverged or failed. Sweep over smaller ones.")
+        lows, highs = np.array(fine).T
+        by_rate: dict[float, list[float]] = {}
+        well, objective = self._ended_well(), self.columns["objective"]
+        for run in chosen:
+            by_rate.setdefault(rates[run], []).append(objective[run] if well[run] else np.inf)
+        best = min(by_rate, key=lambda rate: float(np.median(by_rate[rate])))
+        return WorkingLr(
+            low=float(np.median(lows)),
+            high=float(np.median(highs)),
+            low_spread=(float(lows.min()), float(lows.max())),
+            high_spread=(float(highs.min()), float(highs.max())),
+            best=float(best),
+            stable_limit=self._stable_limit(chosen[0]),
+            seeds=len(seeds),
+        )
+
+    def _where(self, where: Mapping[str, Any]) -> list[int]:
+        for name, value in where.items():
+            if name not in self.settings:
+                raise SpecError(
+                    f"where={{{name!r}: …}}: it does not differ between runs. Swept: {list(self.settings)}."
+                )
+            if shown(value) not in {shown(entry) for entry in self.settings[name]}:
+                raise SpecError(f"where={{{name!r}: {value!r}}}: no run has it.")
+        return [
+            run
+            for run in range(len(self))
+            if all(shown(self.settings[name][run]) == shown(value) for name, value in where.items())
+        ]
+
+    def _interval(self, runs: list[int], within: float) -> tuple[float, float] | None:
+        """The least and the largest rate of those around the best one that work; runs of one seed, their rates rising."""
+        well = self._ended_well()[runs]
+        if not well.any():
+            return None
+        ends = np.array([self.columns["objective"][run] for run in runs], dtype=np.float64)
+        starts = np.array([self.columns["start"][run] for run in runs], dtype=np.float64)
+        ends = np.where(well, ends, np.inf)
+        low = high = int(ends.argmin())
+        works = well & (ends <= ends[low] + within * np.maximum(starts - ends[low], 0.0))
+        while low > 0 and works[low - 1]:
+            low -= 1
+        while high < len(runs) - 1 and works[high + 1]:
+            high += 1
+        rates = self.settings["lr"]
+        return float(rates[runs[low]]), float(rates[runs[high]])
+
+    def _stable_limit(self, run: int) -> float | None:
+        fit = self.fit(run)
+        if fit.problem is None:
+            return None
+        limit = largest_rate(fit.spec, fit.problem)
+        return limit if np.isfinite(limit) else None
+
+    def save(self, folder: Any) -> None:
+        """Write the sweep into a folder, whole or not at all; `st.load(folder)` reads it. See `steepest.store`."""
+        from steepest import store
+
+        store.save_sweep(self, folder)
+
+
+def _column(values: Sequence[Any]) -> Any:
+    """A column of settings: numbers, truth values or texts as they are, anything else as text."""
+    import pyarrow as pa
+
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {int, float} or kinds <= {str} or kinds <= {bool}:
+        return pa.array(values, pa.float64() if kinds == {int, float} else None)
+    return pa.array([None if value is None else shown(value) for value in values])
+
+
+def shown(value: Any) -> str:
+    """A setting as a short text."""
+    if isinstance(value, Fit):
+        return repr(value)
+    if isinstance(value, torch.nn.Module):
+        return type(value).__name__
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(shown, value))
+    if isinstance(value, dict):
+        return ",".join(f"{key}={shown(entry)}" for key, entry in value.items())
+    if hasattr(value, "tolist"):
+        return shown(value.tolist())
+    if callable(value):
+        return getattr(value, "__name__", type(value).__name__)
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
