@@ -91,6 +91,20 @@ PICTURES: dict[str, Callable[[], object]] = {
     "probability": lambda: st.fit("sample:breast_cancer", columns="mean radius", penalty="l2:1e-4").plot(),
     "regions": lambda: st.fit("sample:iris", columns=PETALS, penalty="l2:1e-3").plot(theme="dark"),
     "confusion": lambda: st.fit("sample:digits", penalty="l2:.01", test_fraction=0.3, epochs=40).plot(),
+    "sweep": lambda: st.sweep(
+        C.x,
+        C.y,
+        model="poly:2",
+        loss="l1",
+        batch_size=10,
+        epochs=20,
+        seed=range(8),
+        optimizer=["sgd", "adam"],
+        lr=[float(f"{10 ** (k / 5 - 3):.3g}") for k in range(18)],
+    ).plot(),
+    "fan": lambda: st.sweep(
+        C.x, C.y, model="poly:2", loss="l1", batch_size=10, epochs=20, seed=range(20), optimizer=["sgd", "adam"], lr=0.1
+    ).loss_curve(theme="dark"),
     "graph": lambda: st.graph(*z()),
     "graph-of-a-network": lambda: st.graph(lesson_c(model="mlp:4", epochs=3), theme="dark"),
 }

@@ -38,8 +38,8 @@ FLOORS = [
     "cli",
     "lab",
 ]
-# A Fit's methods open these doors downwards, inside the method only; so does load(), for a sweep's folder.
-DOORS = {"result": {"store", "views", "eject"}, "store": {"sweeps"}}
+# Methods of a Fit and of a Sweep open these doors downwards, inside the method only; so does load(), for a sweep's folder.
+DOORS = {"result": {"store", "views", "eject"}, "store": {"sweeps"}, "sweeps": {"views"}}
 
 MODULES = {
     ".".join(path.relative_to(SOURCE).with_suffix("").parts): path

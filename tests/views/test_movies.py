@@ -204,6 +204,9 @@ ODD = {
     "one parameter": lambda: descent(intercept=False, optimizer="sgd", lr=0.2, epochs=3),
     "network": lambda: descent(model="mlp:4", epochs=4),
     "diverged": lambda: descent(optimizer="sgd", lr=1e3, epochs=500),
+    "names in any script": lambda: st.fit(
+        {"価格 $x^": DATA.x[:, 0], "السعر": DATA.x[:, 0] ** 2, "y$_{": DATA.y}, target="y$_{", optimizer="sgd", epochs=3
+    ),
     "two targets": lambda: st.fit(DESIGN[:, 1:], DESIGN[:, 1:] * 2, optimizer="sgd", lr=0.1, epochs=3),
 }
 

@@ -14,15 +14,19 @@ import html
 import io
 import json
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
 from PIL import Image
 
 from steepest.errors import RunError, SpecError
@@ -42,6 +46,12 @@ CLEAR = 255
 
 ALIKE = 10
 """Two shades of a palette that differ by no more than this in any of red, green and blue (0 … 255) are one."""
+
+SCRIPTS = (
+    "Noto Sans", "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari",
+    "Noto Sans Thai", "Arial Unicode MS", "Hiragino Sans", "PingFang SC", "Microsoft YaHei", "Yu Gothic", "WenQuanYi Zen Hei",
+)  # fmt: skip
+"""Fonts for names in scripts that DejaVu Sans lacks."""
 
 PLAYER = Path(__file__).with_name("player.html")
 
@@ -210,10 +220,21 @@ def animate(
     """
     looks.template(theme)
     shown = frames_data(fit, frames)
-    movie = _filmed(fit, shown, milliseconds, loss, plane, window, arrows, theme)
+    with rc_context({"text.parse_math": False, "font.family": _fonts()}), warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "Glyph .* missing"
+        )  # no font here has the script: a box stands for the letter
+        movie = _filmed(fit, shown, milliseconds, loss, plane, window, arrows, theme)
     if path is not None:
         movie.save(path)
     return movie
+
+
+@cache
+def _fonts() -> list[str]:
+    """Matplotlib's own font, and behind it those found here that have other scripts."""
+    known = {font.name for font in fontManager.ttflist}
+    return ["DejaVu Sans", *(name for name in SCRIPTS if name in known)]
 
 
 def _filmed(

@@ -290,8 +290,7 @@ def on_loss(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> Panel
         axes.set_yscale("log")
         axes.tick_params(which="minor", length=0, labelsize=7, colors=tone["faint"])
         axes.yaxis.set_major_formatter("{x:.3g}")
-        if values.max() < 30 * values.min():
-            axes.yaxis.set_minor_formatter("{x:.2g}")
+        axes.yaxis.set_minor_formatter("{x:.2g}" if values.max() < 30 * values.min() else "")
     whole = known[fine]
     if not whole.all():
         axes.plot(step, values, ".", ms=2.5, color=tone["axis"], alpha=0.5)
