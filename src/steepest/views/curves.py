@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from plotly.subplots import make_subplots
 
+from steepest.problem.wording import counted
 from steepest.views import theme as looks
 from steepest.views.rows import MOST_STEPS, along, evenly, labels
 
@@ -95,8 +96,9 @@ def loss_curve(fit: Fit, also: Sequence[Fit] = (), theme: str = "light") -> look
         if with_gap:
             _line(shown, curve, curve.gap, i, "gap to the exact answer", row=2, lone=not also)
         _line(shown, curve, curve.lr, i, "learning rate", row=len(heights), lone=not also)
-    if curves[0].exact is not None and curves[0].exact > 0:
-        shown.add_hline(y=curves[0].exact, line={"color": looks.EXACT, "dash": "dash", "width": 1.5}, row=1, col=1)
+    best, start = curves[0].exact, float(np.nanmax(np.abs(curves[0].loss), initial=0.0))
+    if best is not None and best > 1e-14 * start:  # below that it is rounding
+        shown.add_hline(y=best, line={"color": looks.EXACT, "dash": "dash", "width": 1.5}, row=1, col=1)
         shown.add_scatter(
             x=[None], y=[None], mode="lines", line={"color": looks.EXACT, "dash": "dash"}, name="exact", row=1, col=1
         )
@@ -120,9 +122,9 @@ def loss_curve(fit: Fit, also: Sequence[Fit] = (), theme: str = "light") -> look
 def _title(fit: Fit, also: Sequence[Fit]) -> str:
     if also:
         return f"{len(also) + 1} descents"
-    gap = "" if fit.gap is None else f", gap {fit.gap:.2g}"
+    gap = "" if fit.gap is None or not np.isfinite(fit.gap) else f", gap {fit.gap:.2g}"
     held = "" if fit.test_loss is None else f", held out {looks.number(fit.test_loss)}"
-    return f"{fit.loss_function} {looks.number(fit.loss)} after {fit.steps:,} steps{held}{gap}"
+    return f"{fit.loss_function} {looks.number(fit.loss)} after {counted(fit.steps, 'step')}{held}{gap}"
 
 
 def _notes(fits: Sequence[Fit], curves: Sequence[Curve]) -> list[str]:
@@ -135,7 +137,7 @@ def _notes(fits: Sequence[Fit], curves: Sequence[Curve]) -> list[str]:
         )
     broken = int((~np.isfinite(fits[0].trace.loss)).sum())
     if broken:
-        notes.append(f"{broken:,} steps have a loss that is no number.")
+        notes.append(f"{counted(broken, 'step')} with a loss that is no number.")
     return notes
 
 

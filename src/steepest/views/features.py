@@ -117,13 +117,14 @@ def plot(fit: Fit, also: Sequence[Fit], step: int | None, theme: str) -> looks.F
     fits = [fit, *also]
     parts = dependence_data(fit, step=step)
     others = [dependence_data(each, [part.feature for part in parts]) for each in also]
-    tall = -(-len(parts) // 3) if parts else 0
+    wide = min(3, max(len(parts), 1))
+    tall = -(-len(parts) // wide)
     shown = looks.Figure(
         make_subplots(
             rows=1 + tall,
-            cols=3,
+            cols=wide,
             row_heights=[0.5] + [0.5 / tall] * tall if tall else [1.0],
-            specs=[[{"colspan": 3}, None, None]] + [[{}] * 3] * tall,
+            specs=[[{"colspan": wide}, *[None] * (wide - 1)]] + [[{}] * wide] * tall,
             vertical_spacing=0.11,
             horizontal_spacing=0.07,
         )
@@ -155,7 +156,7 @@ def plot(fit: Fit, also: Sequence[Fit], step: int | None, theme: str) -> looks.F
     shown.update_xaxes(title_text=f"actual {target}", row=1, col=1)
     shown.update_yaxes(title_text="predicted", row=1, col=1)
     for i, part in enumerate(parts):
-        place = {"row": 2 + i // 3, "col": 1 + i % 3}
+        place = {"row": 2 + i // wide, "col": 1 + i % wide}
         shown.add_scatter(
             x=part.rows_x[evenly(len(part.rows_x), 600)],
             y=part.rows_y[evenly(len(part.rows_x), 600)],
@@ -175,7 +176,7 @@ def plot(fit: Fit, also: Sequence[Fit], step: int | None, theme: str) -> looks.F
                 showlegend=False,
                 **place,
             )
-        shown.update_xaxes(title_text=looks.text(part.feature, 30), nticks=4, **place)
+        shown.update_xaxes(title_text=looks.text(part.feature, 22), nticks=4, **place)
         shown.update_yaxes(nticks=4, **place)
     return shown
 

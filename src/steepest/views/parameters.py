@@ -10,6 +10,7 @@ import numpy as np
 from plotly.subplots import make_subplots
 
 from steepest.errors import SpecError
+from steepest.problem.wording import counted
 from steepest.views import theme as looks
 from steepest.views.rows import MOST_STEPS, along, recorded
 
@@ -81,7 +82,7 @@ def parameters(fit: Fit, names: Sequence[str] | None = None, theme: str = "light
             shared_xaxes=True,
             vertical_spacing=min(0.2, 0.42 / tall),
             horizontal_spacing=0.09,
-            subplot_titles=[looks.text(name, 90 // wide) for name in data.names],
+            subplot_titles=[looks.text(name, 66 // wide) for name in data.names],
         )
     )
     shown.update_layout(template=looks.template(theme), height=150 + 170 * tall)
@@ -93,8 +94,8 @@ def parameters(fit: Fit, names: Sequence[str] | None = None, theme: str = "light
         )
     left = len(fit.trace) - len(fit.trace.step[np.isfinite(fit.trace.theta).all(1)])
     if left:
-        notes.append(f"{left:,} steps are left out: θ is no number there.")
-    looks.titled(shown, f"Parameters over {fit.steps:,} steps", notes, 24)
+        notes.append(f"{counted(left, 'step')} left out: θ is no number there.")
+    looks.titled(shown, f"Parameters over {counted(fit.steps, 'step')}", notes, 24)
     for i, name in enumerate(data.names):
         place: dict[str, Any] = {"row": i // wide + 1, "col": i % wide + 1}
         shown.add_scatter(

@@ -63,6 +63,9 @@ SHADES = {
 }
 """Of a surface, from its lowest loss to its highest: the heights fade into the paper."""
 
+MOST_DECADES = 24
+"""Tenfolds of a log axis at most."""
+
 SHOWN = 42
 """Characters of a name in a picture."""
 
@@ -204,12 +207,25 @@ def shades(theme: str) -> list[list[Any]]:
 
 
 def log_axis(values: Any) -> dict[str, Any]:
-    """An axis on which each tenfold is as long as the next; where there are few of them, 1, 2 and 5 are named."""
+    """An axis on which each tenfold is as long as the next.
+
+    Where there are few of them, 1, 2 and 5 are named; where there are very many (a perfect fit, whose loss is rounding)
+    it ends below the highest `MOST_DECADES`.
+    """
     fine = np.asarray(values, dtype=float)
     fine = fine[np.isfinite(fine) & (fine > 0)]
-    short = fine.size > 0 and fine.max() < 40 * fine.min()
-    decades = np.log10(fine.max() / fine.min()) if fine.size else 1.0
-    return {"type": "log", "dtick": "D2" if short else max(1, round(decades / 6)), "exponentformat": "power"}
+    if not fine.size:
+        return {"type": "log"}
+    top = float(np.log10(fine.max()))
+    decades = top - float(np.log10(fine.min()))
+    axis: dict[str, Any] = {
+        "type": "log",
+        "exponentformat": "power",
+        "dtick": "D2" if decades < 1.6 else max(1, round(decades / 6)),
+    }
+    if decades > MOST_DECADES:
+        axis |= {"range": [top - MOST_DECADES, top + 1], "dtick": MOST_DECADES // 6}
+    return axis
 
 
 def text(name: object, most: int = SHOWN) -> str:
