@@ -206,7 +206,7 @@ def _window(
         reach = float(window)
         if not 0 < reach < np.inf:
             raise SpecError(f"window={window!r} must be above 0.")
-        return tuple(np.linspace(c - reach, c + reach, grid) for c in centre)  # type: ignore[return-value]
+        return _axes(centre - reach, centre + reach, grid)
     wanted = np.concatenate(
         [path.place[_near(path)] for path in paths] + [[m.place] for m in marks if _worth(m, paths)]
     )
@@ -217,7 +217,11 @@ def _window(
     other = span[::-1] if kind != "named" else np.where(size > 1e-9, size, 1.0)
     span = np.where(span > STILL * np.maximum(size, other * (kind != "named")), span, np.where(other > 0, other, 1.0))
     middle, reach = (low + high) / 2, span * (0.5 + MARGIN)
-    return tuple(np.linspace(middle[i] - reach[i], middle[i] + reach[i], grid) for i in (0, 1))  # type: ignore[return-value]
+    return _axes(middle - reach, middle + reach, grid)
+
+
+def _axes(low: np.ndarray, high: np.ndarray, grid: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.linspace(low[0], high[0], grid), np.linspace(low[1], high[1], grid)
 
 
 def _near(path: Path) -> np.ndarray:
