@@ -9,6 +9,12 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 PYTEST_OPTIONS ?=
 
+# The peers of the benchmarks live in an environment of their own, so that the tests' stays as it is.
+BENCH := .venv-bench/bin/python
+BENCH_STAMP := .venv-bench/.installed
+BENCH_PARTS := epoch answer growth sweep step startup
+BENCH_OPTIONS ?=
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench lessons soak clean
 
@@ -33,8 +39,21 @@ check: $(STAMP) ## Format, lint and types
 	$(BIN)/ruff format --check
 	$(BIN)/pyrefly check
 
-bench: $(STAMP) ## Measure: correct digits, time a step, time an epoch
-	@for script in $(sort $(wildcard benchmarks/*.py)); do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
+$(BENCH_STAMP): pyproject.toml constraints.txt benchmarks/constraints.txt
+	@echo "Setting up .venv-bench (the first time takes a few minutes)"
+	@$(PYTHON) -m venv .venv-bench
+	@$(BENCH) -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	@$(BENCH) benchmarks/install.py
+	@touch $(BENCH_STAMP)
+
+bench: $(BENCH_STAMP) ## Measure beside every peer, and write benchmarks/RESULTS.md (BENCH_OPTIONS=--quick: a trial)
+	@mkdir -p .benchmarks
+	@failed=; for part in $(BENCH_PARTS); do \
+		echo "== $$part"; $(BENCH) benchmarks/$$part.py $(BENCH_OPTIONS) || failed="$$failed $$part"; \
+	done; \
+	echo "== nist"; $(BENCH) benchmarks/nist.py > .benchmarks/nist.txt || failed="$$failed nist"; cat .benchmarks/nist.txt; \
+	$(BENCH) benchmarks/results.py $(BENCH_OPTIONS) || failed="$$failed results"; \
+	test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 
 lessons: $(STAMP) ## Run every lesson from its first line to its last
 	@$(if $(wildcard lessons/*.py),,echo "There are no lessons yet.")

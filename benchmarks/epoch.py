@@ -1,25 +1,26 @@
-"""One epoch of minibatch SGD over 1,000,000 rows of 20 float32 columns, beside what else there is.
+"""One epoch of minibatch SGD over 1,000,000 rows of 20 (and of 8) float32 columns, in batches of 256 and of 32.
 
-    python benchmarks/epoch.py [ROWS] [COLUMNS] [BATCH]
+    python benchmarks/epoch.py [--quick]
 
-Everything takes turns, so that whatever else the machine does falls on all; the figures are medians over the turns.
-Ours record every step (loss, gradient's length, θ). The yardstick is one pass over the same memory by a single thread.
-JAX takes part where it can be imported.
+Ours record every step (loss, gradient's length, θ). `rows` is a fresh permutation of the rows, part of the epoch;
+`blocks` are contiguous blocks in random order. The yardstick is one pass over the same memory by a single thread.
 """
 
 from __future__ import annotations
 
 import statistics
-import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.linear_model import SGDRegressor
-from torch import Tensor
+from torch import nn
 
+import trainers
+from side_by_side import Goal, Peer, Table, Timing, absent, missing, options, save, short, take_turns
 from steepest.descent import rules
 from steepest.descent.fused import Block, Fused
 from steepest.descent.objective import LinearObjective
@@ -28,13 +29,18 @@ from steepest.descent.trace import Recorder
 from steepest.problem import losses
 from steepest.problem.linear import LinearProblem
 
-EPOCHS = 6
-TURNS = 7
+ROWS = 1_000_000
+CASES = ((20, 256), (20, 32), (8, 256), (8, 32))
+EPOCHS, TURNS = 6, 7
 LR = 0.01
 
+ONE_PASS = "one pass by one thread (torch.mv)"
+OURS = "Steepest"
+BYTES_A_ROW = 4
 
-def ours(objective: LinearObjective, batch: int, shuffle: str, full: bool = False) -> list[float]:
-    """Seconds of each epoch, recorded; with `full` also the full objective at its start, as `fit()` has it."""
+
+def ours(objective: LinearObjective, batch: int, shuffle: str, full: bool = False) -> float:
+    """Seconds of the median epoch, recorded; with `full` also the full objective at its start, as `fit()` has it."""
     objective.theta.zero_()
     recorder = Recorder(len(objective.theta), objective.theta, 100_000, runs=1)
     engine = Fused(objective, rules.SGD())
@@ -47,13 +53,21 @@ def ours(objective: LinearObjective, batch: int, shuffle: str, full: bool = Fals
             if full and block.batch.index == 0:
                 values[0] = objective.value(torch.from_numpy(block.theta[0]))
             recorder.add_block(Blocks.one(block), values[None], np.full((1, len(block)), np.nan), len(block))
-        else:
-            times.append(time.perf_counter())
-    return [after - before for before, after in pairwise(times)][:-1]  # the last holds the gradient over all rows
+    return statistics.median(after - before for before, after in pairwise(times))
 
 
-def index_loop(x: Tensor, y: Tensor, batch: int) -> None:
-    """What one writes by hand in PyTorch: a permutation, rows by index, autograd."""
+def one_pass(x: torch.Tensor) -> float:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    began = time.perf_counter()
+    torch.mv(x, torch.ones(x.shape[1]))
+    seconds = time.perf_counter() - began
+    torch.set_num_threads(threads)
+    return seconds
+
+
+def index_loop(x: torch.Tensor, y: torch.Tensor, batch: int) -> None:
+    """What one writes by hand in PyTorch: a permutation, rows by index, autograd, the update written out."""
     w = torch.zeros(x.shape[1], requires_grad=True)
     for rows in torch.randperm(len(x)).split(batch):
         loss = ((x[rows] @ w - y[rows]) ** 2).mean()
@@ -64,82 +78,234 @@ def index_loop(x: Tensor, y: Tensor, batch: int) -> None:
 
 
 def scikit_learn(x: np.ndarray, y: np.ndarray) -> None:
-    """Its batches are single rows."""
-    SGDRegressor(max_iter=1, tol=None, penalty=None, learning_rate="constant", eta0=1e-4).fit(x, y)
+    from sklearn.linear_model import SGDRegressor
+
+    model = SGDRegressor(
+        max_iter=1, tol=None, penalty=None, learning_rate="constant", eta0=1e-4, fit_intercept=False, random_state=0
+    )
+    model.fit(x, y)
 
 
-def jax_scan(x: np.ndarray, y: np.ndarray, batch: int) -> Callable[[], None] | None:
-    """A compiled scan over a fresh permutation; None without JAX."""
-    try:
-        import jax
-        import jax.numpy as jnp
-    except ImportError:
-        return None
-    rows, target = jnp.asarray(x), jnp.asarray(y)
-    count = len(y) // batch
+def jax_peers(x: np.ndarray, y: np.ndarray, batch: int) -> Iterator[Peer]:
+    """A compiled scan over the rows in NumPy's order, or over blocks; the gradient by autodiff and by hand."""
+    import jax
+    import jax.numpy as jnp
+
+    data = jnp.asarray(x), jnp.asarray(y)
+    start = jnp.zeros(x.shape[1])
+    rows, count = len(y), len(y) // batch
+
+    def by_hand(w, a, t):
+        return w - LR * 2.0 / batch * ((a @ w - t) @ a)
+
+    def autodiff(w, a, t):
+        return w - LR * jax.grad(lambda w: ((a @ w - t) ** 2).mean())(w)
+
+    def scan(step: Callable, w, parts):
+        return jax.lax.scan(lambda w, part: (step(w, part), None), w, parts)[0]
+
+    def compiled(gradient: Callable) -> tuple[Callable, Callable, Callable]:
+        def in_step(w, x, y, order):
+            return scan(lambda w, part: gradient(w, x[part], y[part]), w, order)
+
+        def before(w, x, y, order):
+            return scan(lambda w, pair: gradient(w, *pair), w, (x[order], y[order]))
+
+        def blocks(w, x, y, order):
+            def step(w, i):
+                a = jax.lax.dynamic_slice(x, (i * batch, 0), (batch, x.shape[1]))
+                return gradient(w, a, jax.lax.dynamic_slice(y, (i * batch,), (batch,)))
+
+            return scan(step, w, order)
+
+        return jax.jit(in_step), jax.jit(before), jax.jit(blocks)
+
+    def permuted() -> np.ndarray:
+        return np.random.default_rng(0).permutation(rows)[: count * batch].astype(np.int32).reshape(count, batch)
+
+    def peer(name: str, epoch: Callable, deal: Callable[[], object], setting: str) -> Peer:
+        return Peer(f"JAX scan, {name}", lambda: epoch(start, *data, deal()).block_until_ready(), setting)
+
+    for name, gradient in (("by hand", by_hand), ("autodiff", autodiff)):
+        in_step, before, blocks = compiled(gradient)
+        order = "the permutation by NumPy; not unrolled: 4 and 8 steps were no faster"
+        yield peer(f"rows gathered in the step, {name}", in_step, permuted, order)
+        yield peer(f"rows gathered before the scan, {name}", before, permuted, order)
+        yield peer(f"blocks, {name}", blocks, lambda: np.random.permutation(count), "dynamic_slice")
 
     @jax.jit
-    def epoch(w: object, key: object) -> object:
-        def step(w, part):
-            a = rows[part]
-            return w - LR * 2.0 / batch * (a @ w - target[part]) @ a, None
+    def own(w, x, y, key):
+        order = jax.random.permutation(key, rows)[: count * batch].reshape(count, batch)
+        return scan(lambda w, part: by_hand(w, x[part], y[part]), w, order)
 
-        order = jax.random.permutation(key, len(y))[: count * batch].reshape(count, batch)
-        return jax.lax.scan(step, w, order)[0]
-
-    return lambda: epoch(jnp.zeros(x.shape[1]), jax.random.key(0)).block_until_ready()
+    yield peer("rows by jax.random.permutation", own, lambda: jax.random.key(0), "the whole epoch in one compiled call")
 
 
-def seconds(run: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    run()
-    return time.perf_counter() - began
+def river_peer(x: np.ndarray, y: np.ndarray, batch: int, share: float) -> Peer:
+    """Batches as dataframes, in their own order: it learns from streams and shuffles nothing."""
+    import pandas as pd
+    from river import linear_model, optim
+
+    count = int(len(x) * share)
+    names = [f"x{i}" for i in range(x.shape[1])]
+    batches = [
+        (pd.DataFrame(x[i : i + batch], columns=names), pd.Series(y[i : i + batch])) for i in range(0, count, batch)
+    ]
+
+    def run() -> None:
+        model = linear_model.LinearRegression(optimizer=optim.SGD(LR), intercept_lr=0.0)
+        for frame, target in batches:
+            model.learn_many(frame, target)
+
+    return Peer("river, learn_many", run, "dataframes made beforehand, no shuffling", share)
 
 
-def one_thread(run: Callable[[], object]) -> float:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        return seconds(run)
-    finally:
-        torch.set_num_threads(threads)
+def vowpal_peer(x: np.ndarray, y: np.ndarray, share: float, folder: str) -> Peer:
+    """One pass over its own cache file, written beforehand; plain SGD, a row a step."""
+    import vowpalwabbit
+
+    count = int(len(x) * share)
+    text, cache = Path(folder, f"{x.shape[1]}.txt"), Path(folder, f"{x.shape[1]}.cache")
+    line = "{:g} |" + "".join(f" {i}:{{:g}}" for i in range(x.shape[1])) + "\n"
+    with open(text, "w", encoding="ascii") as file:
+        file.writelines(line.format(a, *row) for a, row in zip(y[:count].tolist(), x[:count].tolist(), strict=True))
+    words = [
+        "-d",
+        str(text),
+        "--cache_file",
+        str(cache),
+        "--sgd",
+        "-l",
+        "1e-4",
+        "--power_t",
+        "0",
+        "--noconstant",
+        "--quiet",
+    ]
+
+    def run() -> None:
+        vowpalwabbit.Workspace(arg_list=words).finish()
+
+    run()  # writes the cache
+    return Peer("Vowpal Wabbit, --sgd", run, "from its cache file, in the file's order, rows one by one", share)
 
 
-def main(rows: int = 1_000_000, columns: int = 20, batch: int = 256) -> None:
+def peers(columns: int, batch: int, rows: int, folder: str) -> tuple[list[Peer], tuple[str, ...]]:
+    """All who take part, and a sentence on each who cannot."""
     random = np.random.default_rng(0)
     x = random.standard_normal((rows, columns))
     y = x.sum(1) + random.standard_normal(rows)
     objective = LinearObjective(LinearProblem(x, y, losses.MSE(), intercept=False), dtype=torch.float32)
     basis, target = objective.basis, objective.target
     arrays = basis.numpy(), target.numpy()
-    ones = torch.ones(columns)
-    peers: dict[str, Callable[[], float]] = {
-        "one pass, one thread (torch.mv)": lambda: one_thread(lambda: torch.mv(basis, ones)),
-        "fused, blocks": lambda: statistics.median(ours(objective, batch, "blocks")),
-        "fused, rows": lambda: statistics.median(ours(objective, batch, "rows")),
-        "fused, blocks, with F each epoch": lambda: statistics.median(ours(objective, batch, "blocks", True)),
-        "fused, rows, with F each epoch": lambda: statistics.median(ours(objective, batch, "rows", True)),
-        "scikit-learn SGDRegressor (rows one by one)": lambda: seconds(lambda: scikit_learn(*arrays)),
-        "PyTorch index loop": lambda: seconds(lambda: index_loop(basis, target, batch)),
+    few = 0.1 if batch > 100 else 0.025
+    part = int(few * rows)
+
+    def train(trainer: Callable[..., float], count: int) -> float:
+        torch.manual_seed(0)
+        return trainer(nn.Linear(columns, 1, bias=False), basis[:count], target[:count], batch, 1, LR)
+
+    found = [
+        Peer(ONE_PASS, lambda: one_pass(basis)),
+        *(
+            Peer(
+                f"{OURS}, {shuffle}{also}",
+                lambda s=shuffle, f=full: ours(objective, batch, s, f),
+                "every step recorded",
+            )
+            for shuffle in ("rows", "blocks")
+            for also, full in (("", False), (", F at each epoch", True))
+        ),
+        Peer("PyTorch, index loop", lambda: index_loop(basis, target, batch), "autograd, the update written out"),
+        Peer("PyTorch, DataLoader", lambda: train(trainers.plain_loader, part), "as in the tutorials", few),
+    ]
+    if absent("sklearn") is None:
+        found.append(Peer("scikit-learn SGDRegressor", lambda: scikit_learn(*arrays), "constant rate, rows one by one"))
+    for module, name in (("skorch", "skorch"), ("lightning", "Lightning")):
+        if absent(module) is None:
+            trainer = getattr(trainers, module)
+            found.append(Peer(name, lambda t=trainer: train(t, part), "whole batches by one index", few))
+    if absent("river") is None:
+        found.append(river_peer(*arrays, batch, few))
+    if absent("vowpalwabbit") is None:
+        found.append(vowpal_peer(*arrays, 0.1, folder))
+    if absent("jax") is None:
+        found += jax_peers(*arrays, batch)
+    return found, missing("sklearn", "skorch", "lightning", "river", "vowpalwabbit", "jax")
+
+
+def table(
+    columns: int, batch: int, rows: int, found: list[Peer], timed: dict[str, Timing], notes: tuple[str, ...]
+) -> Table:
+    pass_, ours_ = timed[ONE_PASS].median, timed[f"{OURS}, rows"].median
+    lines = [
+        (
+            peer.name,
+            short(timed[peer.name].median * 1e3),
+            short(timed[peer.name].median / pass_),
+            short(timed[peer.name].median / ours_),
+            f"{timed[peer.name].busy:.1f}",
+            peer.setting + (f"; {peer.share:.1%} of the rows, scaled" if peer.share < 1 else ""),
+        )
+        for peer in sorted(found, key=lambda peer: timed[peer.name].median)
+    ]
+    return Table(
+        f"One epoch of {rows:,} × {columns} float32 in batches of {batch}",
+        ("", "median ms", "× one pass", "× ours, rows", "cores busy", "setting"),
+        lines,
+        notes,
+    )
+
+
+def goals(columns: int, batch: int, timed: dict[str, Timing], bytes_: int) -> list[Goal]:
+    """The promises on this case."""
+    case = f"{columns} columns, batches of {batch}"
+    rows, blocks = (timed[f"{OURS}, {shuffle}"].median for shuffle in ("rows", "blocks"))
+    best = {
+        kind: min((t.median for name, t in timed.items() if name.startswith(f"JAX scan, {kind}")), default=None)
+        for kind in ("rows", "blocks")
     }
-    scan = jax_scan(*arrays, batch)
-    if scan is not None:
-        scan()
-        peers["JAX jit scan"] = lambda: seconds(scan)
-    peers["fused, rows"]()  # compiled, or loaded
-    figures: dict[str, list[float]] = {name: [] for name in peers}
-    for _ in range(TURNS):
-        for name, run in peers.items():
-            figures[name].append(run())
-    first = next(iter(peers))
-    fused_rows = statistics.median(figures["fused, rows"])
-    print(f"One epoch of {rows:,} × {columns} float32 in batches of {batch}; {torch.get_num_threads()} threads")
-    print(f"{'':46} {'median ms':>10} {'least ms':>9} {'× one pass':>11} {'× fused rows':>13}")
-    for name, times in figures.items():
-        middle = statistics.median(times)
-        ratio = middle / statistics.median(figures[first])
-        print(f"{name:46} {middle * 1e3:10.1f} {min(times) * 1e3:9.1f} {ratio:11.1f} {middle / fused_rows:13.2f}")
+    learn = timed.get("scikit-learn SGDRegressor")
+    why = "the peer is not installed"
+
+    def times(theirs: float | None, mine: float) -> float | None:
+        return None if theirs is None else theirs / mine
+
+    return [
+        Goal(
+            f"{case}: rows, faster than JAX's best scan over permuted rows", times(best["rows"], rows), "≥", 2, why=why
+        ),
+        Goal(f"{case}: rows, faster than scikit-learn's SGD", times(learn and learn.median, rows), "≥", 8, why=why),
+        Goal(
+            f"{case}: blocks, faster than JAX's best scan over permuted rows",
+            times(best["rows"], blocks),
+            "≥",
+            4,
+            why=why,
+        ),
+        Goal(
+            f"{case}: blocks, faster than JAX's best scan over blocks", times(best["blocks"], blocks), "≥", 4, why=why
+        ),
+        Goal(f"{case}: blocks, in passes over the memory by one thread", blocks / timed[ONE_PASS].median, "≤", 1.6),
+        Goal(f"{case}: blocks, bytes of x read a second", bytes_ / blocks / 1e9, unit=" GB/s"),
+    ]
+
+
+def main() -> None:
+    quick = options(__doc__).quick
+    rows, turns = (20_000, 1) if quick else (ROWS, TURNS)
+    tables, promised, figures = [], [], {}
+    with tempfile.TemporaryDirectory() as folder:
+        for columns, batch in CASES:
+            found, notes = peers(columns, batch, rows, folder)
+            timed = take_turns(found, turns)
+            tables.append(table(columns, batch, rows, found, timed, notes))
+            promised += goals(columns, batch, timed, rows * columns * BYTES_A_ROW)
+            figures[f"{rows:,} × {columns}, batches of {batch}"] = {
+                name: timing.seconds for name, timing in timed.items()
+            }
+    save("epoch", quick, tables, promised, epochs=figures)
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main()

@@ -376,7 +376,7 @@ def test_a_reader_that_goes_away_is_no_error():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("command", ["fit", "predict"])
+@pytest.mark.parametrize("command", ["fit", "sweep", "predict"])
 def test_each_command_explains_its_options(capsys, command):
     code, out, _ = _run(capsys, command, "--help")
     assert code == 0
@@ -392,3 +392,8 @@ def test_quiet_prints_nothing(capsys, table, tmp_path):
 
 def test_the_version_is_printed(capsys):
     assert _run(capsys, "--version") == (0, f"{st.__version__}\n", "")
+
+
+def test_the_package_runs_as_a_module():
+    done = subprocess.run([sys.executable, "-m", "steepest", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == st.__version__

@@ -590,3 +590,13 @@ def test_huber_arrives_where_every_residual_lies_far_outside_its_width():
     best = minimize_scalar(lambda c: huber(1.0, y - c).mean(), bounds=(y.min(), y.max()), method="bounded")
     assert fit.loss <= best.fun * (1 + 1e-12)
     assert fit.relative_gap <= 1e-10
+
+
+@pytest.mark.parametrize("patience", [2, 7, None])
+def test_patience_counts_epochs_without_a_better_validation_loss(patience):
+    random = np.random.default_rng(3)
+    x, y = random.normal(size=(24, 15)), random.normal(size=24)  # nothing to learn: the validation loss soon rises
+    fit = st.fit(x, y, optimizer="sgd", lr=0.02, validation=0.3, patience=patience, epochs=2000)
+    assert fit.ending.status is st.Status.PATIENCE
+    best = int(fit.ending.detail.split()[-1].rstrip("."))
+    assert fit.epochs == best + (patience or 10)

@@ -29,17 +29,18 @@ FLOORS = [
     "result",
     "fitting",
     "store",
-    "sweeps",
-    "sweeping",
+    "many",
     "views",
     "eject",
     "estimators",
+    "ranges",
     "console",
     "cli",
+    "__main__",
     "lab",
 ]
 # Methods of a Fit and of a Sweep open these doors downwards, inside the method only; so does load(), for a sweep's folder.
-DOORS = {"result": {"store", "views", "eject"}, "store": {"sweeps"}, "sweeps": {"views"}}
+DOORS = {"result": {"store", "views", "eject"}, "store": {"many"}, "many": {"views"}}
 
 MODULES = {
     ".".join(path.relative_to(SOURCE).with_suffix("").parts): path

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from steepest.descent.trace import Trace
     from steepest.errors import DataError, FitError, RunError, SpecError, SteepestError, SteepestWarning
     from steepest.fitting import fit
+    from steepest.many.result import Sweep
+    from steepest.many.sweeping import compare, sweep
     from steepest.problem import synthetic
     from steepest.result import Fit
     from steepest.store import load
-    from steepest.sweeping import compare, sweep
-    from steepest.sweeps import Sweep
     from steepest.views.graphs import graph
     from steepest.views.tables import plot
 
@@ -59,16 +59,16 @@ _PUBLIC = {
     "SteepestError": "steepest.errors",
     "SteepestWarning": "steepest.errors",
     "Step": "steepest.descent.loop",
-    "Sweep": "steepest.sweeps",
+    "Sweep": "steepest.many.result",
     "Trace": "steepest.descent.trace",
-    "compare": "steepest.sweeping",
+    "compare": "steepest.many.sweeping",
     "descend": "steepest.descent.loop",
     "fit": "steepest.fitting",
     "graph": "steepest.views.graphs",
     "load": "steepest.store",
     "objective": "steepest.descent.objective",
     "plot": "steepest.views.tables",
-    "sweep": "steepest.sweeping",
+    "sweep": "steepest.many.sweeping",
     "synthetic": "steepest.problem.synthetic",  # the module itself
 }
 

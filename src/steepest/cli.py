@@ -1,4 +1,4 @@
-"""The terminal's way in: `steepest fit DATA --target y` and `steepest predict RUN DATA`.
+"""The terminal's way in: `steepest fit DATA --target y`, `steepest sweep DATA --lr …` and `steepest predict RUN DATA`.
 
 Options are the settings of a fit, the same words as in `fit()`, with dashes; `Spec` alone has their defaults.
 Results go to stdout; progress, warnings and errors go to stderr.
@@ -11,10 +11,11 @@ Nothing heavy is imported before a command runs, so that `--help` answers at onc
 from __future__ import annotations
 
 import csv
+import inspect
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -25,6 +26,7 @@ from steepest.errors import FitError, RunError, SpecError, SteepestError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from steepest.many.result import Sweep
     from steepest.result import Fit
 
 HELP = {
@@ -152,6 +154,83 @@ def fit(
     return _code(done)
 
 
+def _swept(command: Callable[..., int]) -> Callable[..., int]:
+    """A command whose `settings` are all options of `fit`, each with any number of values."""
+    own = inspect.signature(command)
+    data, *others = (p for p in own.parameters.values() if p.kind is not p.VAR_KEYWORD)
+    options = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[list[str] | None, _option(name)],
+        )
+        for name in HELP
+    ]
+    # cyclopts reads a command's options from its signature
+    command.__signature__ = own.replace(parameters=[data, *options, *others])  # pyrefly: ignore
+    return command
+
+
+@app.command
+@_swept
+def sweep(
+    data: Table,
+    /,
+    *,
+    table: Annotated[str | None, Parameter(help="File for the table of all runs: .csv or .parquet.")] = None,
+    out: Annotated[str | None, Parameter(help="Folder to keep the whole sweep in, such as runs/rates.")] = None,
+    json: Annotated[bool, Parameter(help="Print all runs as one JSON object.", negative="")] = False,
+    quiet: Annotated[bool, Parameter(help="No progress and no result.", negative="")] = False,
+    **settings: list[str] | None,
+) -> int:
+    """Fit with every combination of several settings: lists sgd,adam and ranges 1e-4:1:log:50 (or :lin:), seeds 0:9."""
+    if table is not None:
+        _check_table_name("--table", table)
+    from steepest import console, ranges, store
+    from steepest.many import sweeping
+
+    data = _dash(data)
+    given = {name: ranges.values(name, words, _one) for name, words in settings.items() if words is not None}
+    if "target" not in given and data.startswith("sample:"):
+        from steepest.problem.synthetic import sample_target
+
+        given["target"] = sample_target(data.removeprefix("sample:"))
+    if out is not None:
+        store.check_free(out)
+    with console.warnings_as_lines(), console.sweep_progress(quiet) as progress:
+        done = sweeping.sweep(data, progress=progress, **given)
+    unsaved = None
+    try:
+        if out is not None:
+            store.save_sweep(done, out)
+        if table is not None:
+            _to_file(done.table(), table)
+    except RunError as error:  # what is done is worth printing even so
+        unsaved = error
+    if json:
+        print(store.to_json(done.summary()))
+    elif not quiet:
+        console.show_sweep(done, None if unsaved else out)
+    if unsaved is not None:
+        raise unsaved
+    return _sweep_code(done)
+
+
+def _sweep_code(done: Sweep) -> int:
+    if "interrupted" in done.columns["status"]:
+        finished = sum(status != "interrupted" for status in done.columns["status"])
+        return _fail(f"interrupted: {finished:,} of {len(done):,} runs are done, and kept with all others.", 130)
+    if not done.ranked():
+        return _fail("no run ended well: each of them diverged or failed. Try smaller rates: --lr 1e-6:1e-2:log:20.", 3)
+    return 0
+
+
+def _one(setting: str, word: str) -> Any:
+    """A word as one value of a setting whose single value may be a list."""
+    return _settings({setting: [word] if setting != "weights" else word})[setting]
+
+
 @app.command
 def report(
     run: Annotated[str, Parameter(help="The folder of a run, as --out wrote it.")],
@@ -203,9 +282,8 @@ def predict(
 ) -> int:
     """Predict each row of a table with a fit that was kept; classes with their probabilities."""
     out = _dash(out)
-    suffix = Path(out).suffix.lower()
-    if out != "-" and suffix not in (".csv", ".parquet"):
-        raise SpecError(f"--out {out}: the name must end in .csv or .parquet, or be - for standard output.")
+    if out != "-":
+        _check_table_name("--out", out, ", or be - for standard output")
     from steepest import store
     from steepest.console import warnings_as_lines
 
@@ -217,18 +295,9 @@ def predict(
             )
         table = _predictions(fitted, _dash(data))
     if out == "-":
-        _write_table(table, sys.stdout.buffer, suffix)
+        _write_table(table, sys.stdout.buffer, "")
         return 0
-    path = Path(out)
-    whole = path.with_name(f".{path.name}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(whole, "wb") as file:
-            _write_table(table, file, suffix)
-        os.replace(whole, path)
-    except OSError as error:
-        whole.unlink(missing_ok=True)
-        raise RunError(f"{out!r} cannot be written: {error.strerror or error}.") from None
+    _to_file(table, out)
     print(f"{table.num_rows:,} predictions are in {out}", file=sys.stderr)
     return 0
 
@@ -244,7 +313,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code or 0
     except CycloptsError as error:
-        command = next((f" {word}" for word in arguments if word in ("fit", "predict", "report", "animate")), "")
+        known = ("fit", "sweep", "predict", "report", "animate")
+        command = next((f" {word}" for word in arguments if word in known), "")
         return _fail(f"{error}\nSee: steepest{command} --help", 2)
     except SpecError as error:
         return _fail(str(error), 2)
@@ -381,6 +451,25 @@ def _predictions(fitted: Fit, data: str) -> pa.Table:
     if found.shape[1] != len(schema.targets):
         raise FitError(f"The model gives {found.shape[1]} numbers a row and there are {len(schema.targets)} targets.")
     return pa.table({f"prediction: {name}": found[:, i] for i, name in enumerate(schema.targets)})
+
+
+def _check_table_name(option: str, out: str, more: str = "") -> None:
+    if Path(out).suffix.lower() not in (".csv", ".parquet"):
+        raise SpecError(f"{option} {out}: the name must end in .csv or .parquet{more}.")
+
+
+def _to_file(table: pa.Table, out: str) -> None:
+    """Write a table, whole or not at all."""
+    path = Path(out)
+    whole = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(whole, "wb") as file:
+            _write_table(table, file, path.suffix.lower())
+        os.replace(whole, path)
+    except OSError as error:
+        whole.unlink(missing_ok=True)
+        raise RunError(f"{out!r} cannot be written: {error.strerror or error}.") from None
 
 
 def _write_table(table: pa.Table, file: Any, suffix: str) -> None:

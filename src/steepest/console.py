@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -15,11 +16,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from steepest.errors import SteepestWarning
+from steepest.errors import SpecError, SteepestWarning
 
 if TYPE_CHECKING:
     from steepest.descent.loop import Step
+    from steepest.many.result import Sweep
     from steepest.result import Fit
+
+BEST = 10
+"""Runs of a sweep that are shown."""
 
 FIRST = 20
 """Parameters shown of a long list, beside the one that is furthest from its exact value."""
@@ -77,6 +82,34 @@ def progress(
 
 
 @contextmanager
+def sweep_progress(quiet: bool = False) -> Iterator[Callable[[float, int], None] | None]:
+    """A line on stderr with the runs done and the time left; None where stderr is no terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.fields[done]:,} of {task.total:,} runs"),
+        BarColumn(bar_width=24),
+        TimeRemainingColumn(),
+    )
+    next_look = 0.0
+    with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
+        line = bar.add_task("", total=1, done=0)
+
+        def show(done: float, runs: int) -> None:
+            nonlocal next_look
+            now = monotonic()
+            if now < next_look:
+                return
+            next_look = now + 0.1
+            bar.update(line, completed=done, total=runs, done=int(done), refresh=True)
+
+        yield show
+
+
+@contextmanager
 def warnings_as_lines() -> Iterator[None]:
     """Warnings as plain `warning:` lines on stderr, without the line of code that they come from."""
 
@@ -114,6 +147,54 @@ def show(fit: Fit, folder: str | None) -> None:
         _say(console, f"Note: {note}")
     if folder:
         _say(console, f"The run is in {folder}")
+
+
+def show_sweep(sweep: Sweep, folder: str | None) -> None:
+    """Print the best runs of a sweep, how many ended how, and the rates that work."""
+    from steepest.many.lots import FAILED
+
+    console = _console()
+    ranked = sweep.ranked()
+    if not sweep.comparable:
+        ranked = sorted(ranked)
+    console.print(_best_runs(sweep, ranked[:BEST]))
+    counts = Counter(sweep.columns["status"])
+    ends = ", ".join(f"{count:,} {status}" for status, count in counts.items())
+    order = {"objective": "the least objective", "test_loss": "the least held-out loss"}[sweep.judged_by]
+    first = f"the best by {order} first" if sweep.comparable else "in their own order, since losses of different kinds"
+    _say(console, f"{len(sweep):,} runs ({ends}); {first}{'' if sweep.comparable else ' cannot be compared'}.")
+    with suppress(SpecError):  # there may be no single interval to name
+        _say(console, str(sweep.working_lr()))
+    if counts[FAILED]:
+        why = next(m for m, s in zip(sweep.columns["message"], sweep.columns["status"], strict=True) if s == FAILED)
+        _say(console, f"A run failed: {why}")
+    if folder:
+        _say(console, f"The sweep is in {folder}")
+
+
+def _best_runs(sweep: Sweep, runs: list[int]) -> Table:
+    """Number, settings, losses, gap, steps and status of some runs."""
+    from steepest.many.result import shown
+
+    known = sweep.columns
+    numbers = [name for name in ("objective", "test_loss", "relative_gap") if known[name] != [None] * len(sweep)]
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("run", justify="right")
+    for name in sweep.settings:
+        table.add_column(name, overflow="fold")
+    for name in numbers:
+        table.add_column(name.replace("_", " ").replace("test loss", "held out"), justify="right", no_wrap=True)
+    table.add_column("steps", justify="right")
+    table.add_column("status")
+    for run in runs:
+        settings = [values[run] for values in sweep.settings.values()]
+        cells = [f"{value:.6g}" if isinstance(value, float) else shown(value) for value in settings]
+        shapes = [
+            "" if (v := known[name][run]) is None else f"{v:.8g}" if "gap" not in name else f"{v:.1e}"
+            for name in numbers
+        ]
+        table.add_row(str(run), *map(Text, cells), *shapes, f"{known['steps'][run]:,}", known["status"][run])
+    return table
 
 
 def _console() -> Console:

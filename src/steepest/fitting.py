@@ -76,7 +76,8 @@ def fit(
     Args:
         x, y: `[n, d]` or `[n]`, and `[n]` (or `[n, m]` targets); or x any table, and `target` a column of it.
         target, columns, drop: names of columns: what to predict, what to use (default: all others), what to leave out.
-        model: `linear`, `poly:DEGREE`, `logistic`, `softmax`, `mlp:64,32`, an `nn.Module`, or `package.module:factory`.
+        model: `linear`, `poly:DEGREE`, `logistic`, `softmax`, `mlp:64,32`, an `nn.Module` (compiled by `torch.compile`, too),
+            or `package.module:factory`.
         loss: `mse`, `l1`, `huber:D`, `quantile:Q`, `logistic`, `cross_entropy`, a callable on (prediction, target).
         penalty: `l1:A`, `l2:A`, `elastic:A,B`, in user units; intercepts are free.
         optimizer: `auto`, `sgd`, `momentum:0.9`, `nesterov:0.9`, `adagrad`, `rmsprop`, `adam`, `adamw`, a `torch.optim`
@@ -271,8 +272,8 @@ def finished(
     notes: tuple[str, ...],
 ) -> Fit:
     """A descent that has ended, in user units."""
-    trace = trace_of(spec, made, done.recorder)
-    theta, ending = done.theta if made.to_user is None else made.to_user(done.theta), done.ending
+    trace, ending = trace_of(spec, made, done.recorder), done.ending
+    theta = done.theta if made.to_user is None else made.to_user(done.theta)
     if ending.status is Status.DIVERGED:
         theta = last_finite(trace, theta)
         ending = replace(ending, detail=why_diverged(spec, made, done.recorder, ending.detail))

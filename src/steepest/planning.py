@@ -394,7 +394,8 @@ def largest_rate(spec: Spec, problem: LinearProblem) -> float:
     """The rate below which a full-batch descent at a constant rate holds, in the coordinates that `spec` asks for.
 
     sgd 2/L, momentum 2(1 + β)/L (Polyak 1964), nesterov 2(1 + β)/(L(1 + 2β)), by the eigenvalues of one step on a
-    parabola of curvature L; nan for other rules and where no L holds everywhere (`l1`, `quantile`, a loss of the user's).
+    parabola of curvature L. L is a bound, sharp for `mse` without a penalty. nan for other rules, and where no L holds
+    everywhere (`l1`, `quantile`, a loss of the user's).
     """
     objective = LinearObjective(problem, coordinates=_frame(spec, problem))
     rule = innermost(way(spec, objective, "sgd" if spec.optimizer == "auto" else spec.optimizer, True).rule)
@@ -487,7 +488,7 @@ def _plan_module(
     if data.weights is not None:
         weights = torch.as_tensor(data.weights / data.weights.mean(), dtype=dtype, device=spec.device)
     objective = ModuleObjective(module, loss, x, y, weights, losses.penalty(spec.penalty), spec.seed)
-    objective.names = tuple(name.removeprefix("module.") for name in objective.names)
+    objective.names = tuple(name.removeprefix("module.").removeprefix("_orig_mod.") for name in objective.names)
     first = models.start(spec.init, objective.names, spec.seed)
     if first is not None:
         objective.theta.copy_(torch.as_tensor(first).to(objective.theta))

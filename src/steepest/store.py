@@ -55,7 +55,7 @@ from steepest.truth.exact import Exact
 from steepest.watching import Ending
 
 if TYPE_CHECKING:
-    from steepest.sweeps import Sweep
+    from steepest.many.result import Sweep
 
 FORMAT = 1
 SPEC, SUMMARY, REST, WEIGHTS, TRACE, ROWS = FILES = (
@@ -257,7 +257,7 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, list | tuple):
         return [_plain(entry) for entry in value]
-    from steepest.sweeps import shown
+    from steepest.many.result import shown
 
     return shown(value)
 
@@ -446,7 +446,7 @@ def _load_sweep(place: Path, shown: str) -> Sweep:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from steepest.sweeps import Sweep
+    from steepest.many.result import Sweep
 
     rest = _rest(_read(place, SWEEP, shown, None), SWEEP, shown)
     table, fits = (

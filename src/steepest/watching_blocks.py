@@ -17,7 +17,7 @@ from torch import Tensor
 from steepest.descent.loop import Step
 from steepest.descent.objective import Objective
 from steepest.descent.stopping import Status, Stopper, interruptible
-from steepest.descent.sweep import Blocks
+from steepest.descent.sweep import HELD, Blocks
 from steepest.descent.trace import Recorder
 from steepest.planning import Plan
 from steepest.problem.tables import Dataset
@@ -234,10 +234,8 @@ class BlockWatcher:
         if block.whole:
             loss, grad_norm, value = block.loss[runs, i], block.grad_norm[runs, i], objective[runs, i]
         else:
-            at = torch.from_numpy(theta).to(self.objective.theta)
-            found, grad = self.objective.value_and_grad(at)
-            loss, grad_norm = _array(found), _array(torch.linalg.vector_norm(grad, dim=-1))
-            value = loss + _array(self.objective.penalty(at))
+            loss, grad_norm, penalty = self._in_pieces(theta, self._at_all_rows)
+            value = loss + penalty
         lr = block.lr[runs, i - 1] if i else self.lr[runs]
         epoch = (block.epoch(i - 1) if i else self.epoch) + 1
         recorder = self._recorded(block, objective, test_loss, runs, i)
@@ -307,11 +305,20 @@ class BlockWatcher:
         self.ended.append(Ended(runs, endings, np.array(theta, dtype=np.float64), steps, epochs, recorder))
 
     def _whole_objective(self, theta: np.ndarray) -> np.ndarray:
-        at = torch.from_numpy(np.ascontiguousarray(theta)).to(self.objective.theta)
-        return _array(self.objective.value(at) + self.objective.penalty(at))
+        return self._in_pieces(theta, lambda at: (self.objective.value(at) + self.objective.penalty(at),))[0]
+
+    def _at_all_rows(self, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        loss, grad = self.objective.value_and_grad(theta)
+        return loss, torch.linalg.vector_norm(grad, dim=-1), loss.new_zeros(len(loss)) + self.objective.penalty(theta)
 
     def _numbers(self, score: Callable[[Tensor], Tensor]) -> Callable[[np.ndarray], np.ndarray]:
-        return lambda theta: _array(score(torch.from_numpy(np.ascontiguousarray(theta)).to(self.objective.theta)))
+        return lambda theta: self._in_pieces(theta, lambda at: (score(at),))[0]
+
+    def _in_pieces(self, theta: np.ndarray, function: Callable[[Tensor], tuple[Tensor, ...]]) -> list[np.ndarray]:
+        """A function of some runs' θ, for as many of them at a time as memory allows: their predictions are held."""
+        at = torch.from_numpy(np.ascontiguousarray(theta)).to(self.objective.theta)
+        parts = [function(part) for part in at.split(max(1, HELD // max(1, self.objective.rows)))]
+        return [_array(torch.cat(column)) for column in zip(*parts, strict=True)]
 
 
 def _array(value: Tensor | float) -> np.ndarray:

@@ -6,10 +6,12 @@ import subprocess
 import sys
 import warnings
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from numba.core.caching import FunctionCache
 
 import steepest as st
 from steepest.descent import fused, rules
@@ -229,3 +231,16 @@ def test_a_block_shows_its_steps():
     step = block.step(2)
     assert (step.t, step.epoch, step.lr, step.batch.index) == (2, 0, 0.5, 2)
     assert step.theta.tolist() == block.theta[2].tolist()
+
+
+def test_compiled_code_is_thrown_away_when_any_of_its_sources_changes():
+    from steepest.descent import kernel_steps, kernels, machine
+
+    x = np.arange(6.0)
+    list(Fused(st.objective("linear", "mse", x, 2 * x), rules.SGD()).descend(2, epochs=1))
+    files = [Path(module.__file__).stat() for module in (machine, kernel_steps, kernels)]
+    stamp = tuple((file.st_mtime, file.st_size) for file in files)
+    kept = FunctionCache(kernels.walk.py_func)  # what another process would open
+    for changed, found in ((stamp, True), ((*stamp[:2], (0.0, 0)), False), (((0.0, 0), *stamp[1:]), False)):
+        kept._cache_file._source_stamp = changed
+        assert (kept.load_overload(kernels.walk.signatures[0], kernels.walk.targetctx) is not None) == found

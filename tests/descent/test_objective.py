@@ -462,3 +462,17 @@ def test_names_of_the_linear_family():
         "y1: x1", "y1: x2", "y2: x1", "y2: x2",
     )  # fmt: skip
     assert parameter_names(("a", "b"), 2, ("cat", "dog")) == ("cat: a", "cat: b", "dog: a", "dog: b")
+
+
+def test_a_part_that_stands_in_two_places_keeps_its_parameters():
+    part = nn.Linear(2, 2)
+    module = nn.Sequential(part, nn.Tanh(), part, nn.Linear(2, 1)).double()
+    x, y = torch.randn(9, 2, dtype=torch.float64), torch.randn(9, dtype=torch.float64)
+    ours = objective(module, "mse", x, y)
+    assert len(ours.theta) == 9
+    value = ours.value(2.0 * ours.theta)
+    assert module[0].weight is module[2].weight is part.weight
+    ours.value_and_grad(ours.theta)
+    with torch.no_grad():
+        torch.nn.utils.vector_to_parameters(2.0 * ours.theta, module.parameters())
+        assert float(value) == pytest.approx(float(((module(x)[:, 0] - y) ** 2).mean()), rel=1e-14)

@@ -279,13 +279,13 @@ def gradient_runs(thetas, rows, count, loss, turns, losses, grads):
 
 @within
 def _sum(theta, rows, start, length, loss, grad, scores, outputs, width, coming, coming_length):
-    """What `gradient` does, panel by panel; meanwhile the rows from `coming` on are asked for, in two parts.
+    """What `gradient` does, panel by panel; meanwhile the rows from `coming` on are asked for, little by little.
 
     (All at once they would fill the queue to the memory, and this panel would have to wait.)
     """
     zero = as_entry(theta, 0)
-    half = (2 * coming + coming_length) * width // 2
-    fetch(rows.panels, coming * width, half)
+    # asked for while the first output of the first panel is predicted, and while its gradient is summed
+    ask, half, end = coming * width, (2 * coming + coming_length) * width // 2, (coming + coming_length) * width
     for e in range(outputs * width):
         grad[e] = zero
     total = 0.0
@@ -301,18 +301,19 @@ def _sum(theta, rows, start, length, loss, grad, scores, outputs, width, coming,
                 for i in range(many):
                     scores[f + i] = zero
             if rows.across:
-                _combine(rows.panels, panel, width, many, theta, o * width, scores, f)
+                _combine(rows.panels, panel, width, many, theta, o * width, scores, f, ask, half)
             else:
-                _products(rows.panels, panel, many, width, theta, o * width, scores, f)
+                _products(rows.panels, panel, many, width, theta, o * width, scores, f, ask, half)
+            ask = half
         total += _slopes(loss, rows, first, many, scores, outputs)
-        if first == start:
-            fetch(rows.panels, half, (coming + coming_length) * width)
-            _fetch_targets(rows, coming, coming + coming_length)
         for o in range(outputs):
             if rows.across:
-                _products(rows.panels, panel, width, many, scores, o * rows.tile, grad, o * width)
+                _products(rows.panels, panel, width, many, scores, o * rows.tile, grad, o * width, half, end)
             else:
-                _combine(rows.panels, panel, many, width, scores, o * rows.tile, grad, o * width)
+                _combine(rows.panels, panel, many, width, scores, o * rows.tile, grad, o * width, half, end)
+            half = end
+        ask = end
+    _fetch_targets(rows, coming, coming + coming_length)
     return total
 
 
@@ -330,10 +331,13 @@ def _fetch_targets(rows, start, stop):
 
 
 @within
-def _combine(matrix, m, many, long, factors, v, out, to):
-    """out[to + c] += Σ_a factors[v + a]·matrix[a, c], the matrix `[many, long]` from m on."""
+def _combine(matrix, m, many, long, factors, v, out, to, ask, ask_end):
+    """out[to + c] += Σ_a factors[v + a]·matrix[a, c], the matrix `[many, long]` from m on; ask … ask_end are fetched."""
     fours = many // 4 * 4
+    share = 4 * (ask_end - ask) // max(fours, 4)
     for a in range(0, fours, 4):
+        fetch(matrix, ask, ask + share)
+        ask += share
         f0, f1, f2, f3 = factors[v + a], factors[v + a + 1], factors[v + a + 2], factors[v + a + 3]
         at = m + a * long
         for c in range(long):
@@ -351,11 +355,14 @@ def _combine(matrix, m, many, long, factors, v, out, to):
 
 
 @within
-def _products(matrix, m, many, long, vector, v, out, to):
-    """out[to + a] += Σ_c matrix[a, c]·vector[v + c], the matrix `[many, long]` from m on."""
+def _products(matrix, m, many, long, vector, v, out, to, ask, ask_end):
+    """out[to + a] += Σ_c matrix[a, c]·vector[v + c], the matrix `[many, long]` from m on; ask … ask_end are fetched."""
     zero = as_entry(out, 0)
     fours = many // 4 * 4
+    share = 4 * (ask_end - ask) // max(fours, 4)
     for a in range(0, fours, 4):
+        fetch(matrix, ask, ask + share)
+        ask += share
         s0, s1, s2, s3 = zero, zero, zero, zero
         at = m + a * long
         for c in range(long):

@@ -12,6 +12,8 @@ functions that Python calls take arrays, and hand pointers on to their parts; th
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from llvmlite import ir
@@ -23,8 +25,20 @@ from numba.extending import intrinsic
 # infinities and NaN keep their meaning.
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz"}}
 
-compiled: Any = njit(cache=True, **_OPTIONS)
 within: Any = njit(forceinline=True, **_OPTIONS)
+
+SOURCES = ("machine.py", "kernel_steps.py", "kernels.py")
+"""Files whose parts are put into one another's compiled functions."""
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """A function to be compiled when it is first called, and loaded from disk from then on."""
+    made = njit(cache=True, **_OPTIONS)(function)
+    # Numba takes what it finds on disk for current if the function's own file is; ours hold parts of several
+    files = [Path(__file__).with_name(name).stat() for name in SOURCES]
+    made._cache._cache_file._source_stamp = tuple((file.st_mtime, file.st_size) for file in files)
+    return made
+
 
 LINE = 64
 """Bytes that come from memory together."""

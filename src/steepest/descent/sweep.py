@@ -17,7 +17,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import fields, replace
+from functools import partial
+from itertools import pairwise
+from threading import Barrier
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -30,6 +35,7 @@ from steepest.descent.loop import Step, descend
 from steepest.descent.objective import LinearObjective, ModuleObjective, Objective, evaluating, matched
 from steepest.descent.rules import Rule
 from steepest.descent.schedules import Schedule, constant
+from steepest.descent.tape import Tape, write
 from steepest.problem import batches
 from steepest.problem.batches import Batch
 
@@ -38,6 +44,15 @@ ROOM = 2**21
 
 MOST_STEPS = 256
 """Steps of a block at most, so that whoever looks at them can stop a descent soon."""
+
+OFTEN = 4_000
+"""Runs times calls from which it pays to write an objective's operations down."""
+
+CACHED = 2**18
+"""Numbers of a layer that are computed at a time: they should stay in the cache of a core."""
+
+HELD = 2**22
+"""Numbers of a layer that are held at a time where nothing is written down."""
 
 TOGETHER = (rules.SGD, rules.Momentum, rules.Adagrad, rules.RMSprop, rules.Adam, rules.Accelerated)
 """Rules that are elementwise, and so serve many runs at once."""
@@ -92,7 +107,9 @@ class Blocks(NamedTuple):
 class Together(Objective):
     """An objective of many runs at once: `value_and_grad(theta [runs, p], batch)` → `[runs]`, `[runs, p]`.
 
-    A batch's rows are the same for all runs, or `[runs, b]`. The gradient is autograd's, of the sum over the runs.
+    A batch's rows are the same for all runs, or `[runs, b]`. The gradient is autograd's, of the sum over the runs. Called
+    often, its operations are written down once (`tape.py`) and from then on done without autograd, for as many runs at a
+    time as stay in the cache, on all threads.
     """
 
     def __init__(self, one: LinearObjective | ModuleObjective):
@@ -102,24 +119,33 @@ class Together(Objective):
         if isinstance(one, ModuleObjective):
             self._mean: Callable[..., Tensor] = self._mean_of_module
             self._data = (one.x, one.y, one.weights)
+            self.width = max((p.shape[0] for p in one.module.parameters() if p.ndim), default=1)
         else:
             self._mean = self._mean_of_line
             self._data = (one.basis, one.target, one.weights, one.offset)
-        self._traced: dict[Any, Callable[..., tuple[Tensor, Tensor]]] = {}
+            self.width = one.outputs
+        self.threads = torch.get_num_threads()
+        self._calls = 0
+        self._written: dict[Any, Tape | None] = {}
 
     def value_and_grad(self, theta: Tensor, batch: Batch | None = None) -> tuple[Tensor, Tensor]:
         data, lead = self._at(batch)
-        with self._evaluating(), torch.enable_grad():
-            free = theta.detach().requires_grad_()
-            values = torch.func.vmap(self._mean, in_dims=(0, *lead))(free, *data)
-            grad = torch.autograd.grad(values.sum(), free)[0]
+        self._calls += 1
+        found = self._written_down(theta, data, lead) if self._calls * len(theta) > OFTEN else None
+        values, grad = self._by_autograd(theta, data, lead) if found is None else found
         if self.one._penalty is not None and self.one._penalty.l2:
             grad = grad + self.one._penalty.gradient(theta)
-        return values.detach(), grad
+        return values, grad
 
     def value(self, theta: Tensor) -> Tensor:
+        most = self.at_a_time(theta, self.rows)
+        many = torch.func.vmap(self._mean, in_dims=(0, *(None for _ in self._data)))
         with self._evaluating(), torch.no_grad():
-            return torch.func.vmap(self._mean, in_dims=(0, *(None for _ in self._data)))(theta, *self._data)
+            return torch.cat([many(part, *self._data) for part in theta.split(most)])
+
+    def at_a_time(self, theta: Tensor, rows: int, numbers: int | None = None) -> int:
+        """How many runs may look at so many rows at once, to hold no more than `numbers` (HELD) of a layer; at least 1."""
+        return max(1, min(len(theta), (numbers or HELD) // (max(rows, 1) * self.width)))
 
     def on(self, x: Tensor, y: Tensor, weights: Tensor | None = None) -> Together:
         """The same module on other rows."""
@@ -133,6 +159,53 @@ class Together(Objective):
         data = [part if rows is None or part is None else part[rows] for part in self._data]
         own = isinstance(rows, Tensor) and rows.ndim == 2
         return data, [0 if own and part is not None else None for part in data]
+
+    def _by_autograd(
+        self, theta: Tensor, data: Sequence[Tensor | None], lead: Sequence[int | None]
+    ) -> tuple[Tensor, Tensor]:
+        done, most = [], self.at_a_time(theta, _rows(data, lead))
+        for start in range(0, len(theta), most):
+            with self._evaluating(), torch.enable_grad():
+                free = theta[start : start + most].detach().requires_grad_()
+                values = torch.func.vmap(self._mean, in_dims=(0, *lead))(free, *_part(data, lead, start, start + most))
+                done.append((values.detach(), torch.autograd.grad(values.sum(), free)[0]))
+        values, grads = zip(*done, strict=True)
+        return torch.cat(values), torch.cat(grads)
+
+    def _written_down(
+        self, theta: Tensor, data: Sequence[Tensor | None], lead: Sequence[int | None]
+    ) -> tuple[Tensor, Tensor] | None:
+        """The same by operations that were written down; None where that cannot be done."""
+        most = len(theta) if theta.is_cuda else self.at_a_time(theta, _rows(data, lead), CACHED)
+        pieces = -(-len(theta) // most)
+        bounds = [len(theta) * i // pieces for i in range(pieces + 1)]
+        jobs = []
+        for start, end in pairwise(bounds):
+            part = _part(data, lead, start, end)
+            key = (end - start, tuple(lead), *(None if p is None else p.shape for p in part))
+            if key not in self._written:
+                self._written[key] = self._write_down(theta[start:end], part, lead)
+            tape = self._written[key]
+            if tape is None:
+                return None
+            jobs.append(partial(tape, theta[start:end], *(p for p in part if p is not None)))
+        values, grads = zip(*in_threads(jobs, self.threads), strict=True)
+        return torch.cat(values), torch.cat(grads)
+
+    def _write_down(self, theta: Tensor, data: Sequence[Tensor | None], lead: Sequence[int | None]) -> Tape | None:
+        there = [part is not None for part in data]
+
+        def both(theta: Tensor, *given: Tensor) -> tuple[Tensor, Tensor]:
+            left = iter(given)
+            return self._by_autograd(theta, [next(left) if here else None for here in there], lead)
+
+        given = [part for part in data if part is not None]
+        tape = write(both, theta, *given)
+        # a function that is not plain would show it on other numbers
+        other = 1.01 * theta + 1e-3
+        close = 1e3 * torch.finfo(theta.dtype).eps
+        pairs = zip(tape(other, *given), both(other, *given), strict=True)
+        return tape if all(torch.allclose(a, b, close, close, equal_nan=True) for a, b in pairs) else None
 
     def _mean_of_line(
         self, theta: Tensor, basis: Tensor, target: Tensor, weights: Tensor | None, offset: Tensor | None
@@ -149,6 +222,53 @@ class Together(Objective):
 
     def _evaluating(self) -> Any:
         return evaluating(self.one.module) if isinstance(self.one, ModuleObjective) else torch.no_grad()
+
+
+def _part(data: Sequence[Tensor | None], lead: Sequence[int | None], start: int, end: int) -> list[Tensor | None]:
+    """The data of some of the runs."""
+    return [p if axis is None or p is None else p[start:end] for p, axis in zip(data, lead, strict=True)]
+
+
+def _rows(data: Sequence[Tensor | None], lead: Sequence[int | None]) -> int:
+    """How many rows a run looks at."""
+    return next(p.shape[0 if axis is None else 1] for p, axis in zip(data, lead, strict=True) if p is not None)
+
+
+@contextmanager
+def in_one_thread() -> Iterator[None]:
+    """Within it PyTorch cuts no operation among threads: small ones only wait for one another, and `in_threads` does it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def in_threads(jobs: Sequence[Callable[[], Any]], threads: int) -> Iterable[Any]:
+    """The results of jobs that PyTorch works in, each in one thread."""
+    if threads == 1 or len(jobs) == 1:
+        return [job() for job in jobs]
+    if threads not in _pools:
+        before, ready = torch.get_num_threads(), Barrier(threads + 1)
+
+        def start() -> None:
+            torch.set_num_threads(1)
+            ready.wait()
+
+        _pools[threads] = ThreadPoolExecutor(threads, initializer=start)
+        for _ in range(threads):
+            _pools[threads].submit(int)
+        ready.wait()
+        torch.set_num_threads(before)  # what the others have set holds for threads that are still to come
+    return _pools[threads].map(_call, jobs)
+
+
+def _call(job: Callable[[], Any]) -> Any:
+    return job()
+
+
+_pools: dict[int, ThreadPoolExecutor] = {}
 
 
 def can_run(objective: Any, rule: Any) -> bool:
@@ -257,13 +377,13 @@ def walk(
     runs, width = theta.shape
     rates = _rates(lr, schedules, theta)
     room = max(1, min(MOST_STEPS, ROOM // (runs * width)))
-    numbers = torch.zeros((3, room, runs), dtype=theta.dtype)
-    path, paces = torch.empty((room, runs, width), dtype=theta.dtype), np.empty((room, runs))
+    numbers = theta.new_zeros((3, room, runs))
+    path, paces = theta.new_empty((room, runs, width)), np.empty((room, runs))
     count, first = 0, Batch(0, 0)
 
     def block(t: int) -> Blocks:
-        loss, grad_norm, penalty = numbers[:, :count].transpose(1, 2).numpy()
-        lr, theta = paces[:count].T, path[:count].transpose(0, 1).numpy()
+        loss, grad_norm, penalty = numbers[:, :count].transpose(1, 2).cpu().numpy()
+        lr, theta = paces[:count].T, path[:count].transpose(0, 1).cpu().numpy()
         return Blocks(t - count, first, first.rows is None, lr, theta, loss, grad_norm, penalty)
 
     for step in descend(objective, rule, iter(dealt), lr=1.0, schedule=rates, theta=theta):

@@ -111,7 +111,7 @@ class Recorder:
         self.stride = self.marked_stride = 1
         self._marked = self._rows = 0
         lead = () if runs is None else (runs,)
-        rows = min(self.capacity, 256)
+        rows = min(self.capacity, 256 if runs is None else max(8, 2**20 // runs))
         self._steps = np.zeros((rows, 3), dtype=np.int64)  # step, epoch, number of the full objective (0: without)
         self._numbers = torch.full((*lead, rows, 4), nan, dtype=like.dtype, device=like.device)
         self._theta = torch.empty((*lead, rows, width), dtype=like.dtype, device=like.device)
@@ -275,5 +275,5 @@ def _assign(part: Tensor, values: np.ndarray) -> None:
 def _chosen(tensor: Tensor, rows: np.ndarray) -> Tensor:
     """Some rows of a tensor, likewise."""
     if tensor.device.type == "cpu":
-        return torch.from_numpy(tensor.numpy()[..., rows, :])
+        return torch.from_numpy(tensor.numpy()[..., _evenly(rows), :].copy())
     return tensor[..., torch.from_numpy(rows).to(tensor.device), :]

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steepest.errors import FitError, SpecError
-from steepest.sweeps import FAILED, NUMBERS, Sweep, shown
+from steepest.many.lots import FAILED, NUMBERS
+from steepest.many.result import Sweep, shown
 from steepest.views import curves, predictions, reliefs, residuals
 from steepest.views import theme as looks
 from steepest.views.page import table

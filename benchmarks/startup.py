@@ -1,0 +1,103 @@
+"""What it costs to begin: the command on 100 rows beside `import torch`, and the first compiled fit of a new process.
+
+    python benchmarks/startup.py [--quick]
+
+Every turn is a process of its own, so that nothing is warm but the disk's cache and Python's own `.pyc` files. "Cold"
+is a process whose Numba finds an empty cache and compiles; "warm" is the next one, which loads what that one left.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import tempfile
+from pathlib import Path
+
+from side_by_side import Goal, Peer, Table, options, python, save, short, take_turns
+
+TURNS = 7
+COLD_TURNS = 2
+HEAVY = ("sklearn", "numba", "scipy", "pandas")
+"""What a small fit has no need of."""
+
+TORCH = "python -c 'import torch'"
+COMMAND = "steepest fit, 100 rows"
+
+RUN = "import sys; from steepest.cli import main; code = main(sys.argv[1:])"
+IMPORTED = f"{RUN}; print([name for name in {HEAVY!r} if name in sys.modules])"
+
+FIRST = """
+import json, time
+began = time.perf_counter()
+import numpy as np, steepest as st
+random = np.random.default_rng(0)
+x = random.standard_normal((100_000, 20))
+y = x.sum(1) + random.standard_normal(len(x))
+seconds, engine = [], ""
+for _ in range(2):
+    start = time.perf_counter()
+    fit = st.fit(x, y, optimizer="sgd", batch_size=32, epochs=12, precondition="none", lr=0.01)
+    seconds.append(time.perf_counter() - start)
+print(json.dumps([fit.engine, *seconds]))
+"""
+
+
+def first_fit(cache: str) -> tuple[float, str, float, float]:
+    """Seconds of the whole process, the engine, and the seconds of its first and its second fit."""
+    whole, printed = python("-c", FIRST, NUMBA_CACHE_DIR=cache)
+    return (whole, *json.loads(printed))
+
+
+def main() -> None:
+    quick = options(__doc__).quick
+    with tempfile.TemporaryDirectory() as folder:
+        table = Path(folder, "hundred.csv")
+        draw = random.Random(0)
+        table.write_text("x,y\n" + "".join(f"{draw.random()},{draw.random()}\n" for _ in range(100)), encoding="utf-8")
+        words = ("fit", str(table), "--target", "y", "--quiet")
+        processes = [
+            Peer(TORCH, lambda: python("-c", "import torch")),
+            Peer(COMMAND, lambda: python("-c", RUN, *words)),
+            Peer("steepest --help", lambda: python("-c", RUN, "--help")),
+            Peer("python -c 'import steepest'", lambda: python("-c", "import steepest")),
+        ]
+        timed = take_turns(processes, 1 if quick else TURNS)
+        imported = python("-c", IMPORTED, *words)[1]
+        cold, warm = [], []
+        for turn in range(1 if quick else COLD_TURNS):
+            cache = str(Path(folder, f"cache{turn}"))
+            cold.append(first_fit(cache))
+            warm.append(first_fit(cache))
+    over = timed[COMMAND].median - timed[TORCH].median
+    processes_table = Table(
+        "A process from start to end",
+        ("", "seconds", "beyond import torch"),
+        [(n, short(t.median), f"{t.median - timed[TORCH].median:+.2f}") for n, t in timed.items()],
+        (f"Of {', '.join(HEAVY)} the command on 100 rows imported: {imported}.",),
+    )
+    lines = [
+        (name, run[1], short(run[2]), short(run[3]), short(run[0]))
+        for name, runs in (("cold: Numba compiles", cold), ("warm: Numba loads", warm))
+        for run in (sorted(runs)[len(runs) // 2],)
+    ]
+    fits_table = Table(
+        "The first compiled fit of a process (100,000 × 20, batches of 32, 12 epochs)",
+        ("", "engine", "s, first fit", "s, second fit", "s, process"),
+        lines,
+    )
+    promised = [
+        Goal("a fit of 100 rows from the command line, beyond import torch", over, "≤", 1.0, " s"),
+        Goal(
+            "scikit-learn and numba imported for it",
+            sum(name in imported for name in ("sklearn", "numba")), "≤", 0, "",
+        ),
+        *(
+            Goal(f"first compiled fit of a process beyond the second, {name}", runs[0][2] - runs[0][3], unit=" s")
+            for name, runs in (("cold cache", cold), ("warm cache", warm))
+        ),
+    ]  # fmt: skip
+    save("startup", quick, [processes_table, fits_table], promised, processes={n: t.seconds for n, t in timed.items()})
+
+
+if __name__ == "__main__":
+    main()
