@@ -16,3 +16,6 @@ echo "The defaults, on the same table: steepest fit sample:diabetes --test-fract
 
 echo
 "$PYTHON" "$(dirname "$0")/compare_runs.py" runs/demo-none runs/demo-standardize runs/demo-orthonormal runs/demo-default
+
+echo
+echo "Every picture of the last run, and how to do it again, on one page: runs/demo-default/report.html"

@@ -39,8 +39,8 @@ FLOORS = [
     "__main__",
     "lab",
 ]
-# A Fit's methods open these doors downwards, inside the method only; so does load(), for a sweep's folder.
-DOORS = {"result": {"store", "views", "eject"}, "store": {"many"}}
+# Methods of a Fit and of a Sweep open these doors downwards, inside the method only; so does load(), for a sweep's folder.
+DOORS = {"result": {"store", "views", "eject"}, "store": {"many"}, "many": {"views"}}
 
 MODULES = {
     ".".join(path.relative_to(SOURCE).with_suffix("").parts): path
@@ -62,12 +62,14 @@ PUBLIC = {
     "compare",
     "descend",
     "fit",
+    "graph",
     "load",
     "objective",
+    "plot",
     "sweep",
     "synthetic",
 }
-HEAVY = ["torch", "scipy", "sklearn", "pandas", "numba", "pyarrow"]
+HEAVY = ["torch", "scipy", "sklearn", "pandas", "numba", "pyarrow", "plotly", "matplotlib", "networkx"]
 
 
 def _package(module: str) -> list[str]:

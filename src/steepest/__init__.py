@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from steepest.problem import synthetic
     from steepest.result import Fit
     from steepest.store import load
+    from steepest.views.graphs import graph
+    from steepest.views.tables import plot
 
     __version__: str
 
@@ -38,8 +40,10 @@ __all__ = [
     "compare",
     "descend",
     "fit",
+    "graph",
     "load",
     "objective",
+    "plot",
     "sweep",
     "synthetic",
 ]
@@ -60,8 +64,10 @@ _PUBLIC = {
     "compare": "steepest.many.sweeping",
     "descend": "steepest.descent.loop",
     "fit": "steepest.fitting",
+    "graph": "steepest.views.graphs",
     "load": "steepest.store",
     "objective": "steepest.descent.objective",
+    "plot": "steepest.views.tables",
     "sweep": "steepest.many.sweeping",
     "synthetic": "steepest.problem.synthetic",  # the module itself
 }

@@ -65,6 +65,9 @@ Number = float | Literal["auto"]
 Size = int | Literal["full"]
 Table = Annotated[str, Parameter(help="A path, a pattern, a folder, - for standard input, or sample:NAME.")]
 
+REPORT = "report.html"
+"""The page in a run's folder."""
+
 DASH = "(standard input or output)"
 """Stands for a lone `-` while the command line is read, where it would pass for an option."""
 
@@ -120,6 +123,7 @@ def fit(
     out: Annotated[str | None, Parameter(help="Folder to keep the run in, such as runs/first.")] = None,
     json: Annotated[bool, Parameter(help="Print the result as one JSON object.", negative="")] = False,
     quiet: Annotated[bool, Parameter(help="No progress and no result; the run is kept by --out.", negative="")] = False,
+    report: Annotated[bool, Parameter(help="Put report.html into the run's folder (done by default).")] = True,
 ) -> int:
     """Fit a model to a table, and say how far it is from the best possible answer."""
     given = {name: value for name, value in locals().items() if name in HELP and value is not None}
@@ -140,6 +144,8 @@ def fit(
     try:
         if out is not None:
             store.save(done, out)
+            if report:
+                done.report(Path(out) / REPORT, film=False)
     except RunError as error:  # hours of descent are worth printing even so
         out, unsaved = None, error
     _show(done, out, json, quiet)
@@ -226,6 +232,44 @@ def _one(setting: str, word: str) -> Any:
 
 
 @app.command
+def report(
+    run: Annotated[str, Parameter(help="The folder of a run, as --out wrote it.")],
+    /,
+    *,
+    out: Annotated[str | None, Parameter(("--out", "-o"), help="File to write; RUN/report.html by default.")] = None,
+    model: Annotated[str | None, Parameter(help="package.module:factory, for a run that was made with one.")] = None,
+) -> int:
+    """Write one page with the pictures of a run and the film of its descent; it works from disk and can be mailed."""
+    from steepest import store
+
+    fitted = store.load_fit(run, model)
+    print(fitted.report(Path(run) / REPORT if out is None else out))
+    return 0
+
+
+@app.command
+def animate(
+    run: Annotated[str, Parameter(help="The folder of a run, as --out wrote it.")],
+    /,
+    *,
+    out: Annotated[
+        str, Parameter(("--out", "-o"), help="File to write: .gif, .html or .mp4; without an ending a folder of PNG.")
+    ] = "fit.gif",
+    frames: Annotated[int, Parameter(help="Frames at most.")] = 100,
+    arrows: Annotated[bool, Parameter(help="Show gradient, velocity and step.", negative="")] = False,
+    theme: Annotated[Literal["light", "dark"], Parameter(help="light (default) or dark.")] = "light",
+    model: Annotated[str | None, Parameter(help="package.module:factory, for a run that was made with one.")] = None,
+) -> int:
+    """Film the descent of a run, from its trace."""
+    from steepest import store
+
+    fitted = store.load_fit(run, model)
+    fitted.animate(out, frames=frames, arrows=arrows, theme=theme)
+    print(out)
+    return 0
+
+
+@app.command
 def predict(
     run: Annotated[str, Parameter(help="The folder of a run, as --out wrote it.")],
     data: Table,
@@ -269,7 +313,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code or 0
     except CycloptsError as error:
-        command = next((f" {word}" for word in arguments if word in ("fit", "sweep", "predict")), "")
+        known = ("fit", "sweep", "predict", "report", "animate")
+        command = next((f" {word}" for word in arguments if word in known), "")
         return _fail(f"{error}\nSee: steepest{command} --help", 2)
     except SpecError as error:
         return _fail(str(error), 2)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -29,7 +30,12 @@ from steepest.spec import Spec
 from steepest.watching import Ending
 
 if TYPE_CHECKING:
+    from os import PathLike
+    from pathlib import Path
+
     from steepest.truth.exact import Exact
+    from steepest.views.movies import Movie
+    from steepest.views.theme import Figure
 
 
 CLOSED = 1e-9
@@ -342,6 +348,86 @@ class Fit:
             "engine": self.engine,
             "notes": list(self.notes),
         }
+
+    # ---- doors to the views: what each takes and draws stands at the function behind it ------------
+
+    def plot(self, also: Sequence[Fit] = (), step: int | None = None, theme: str = "light") -> Figure:
+        """The rows and what the fit makes of them; see `steepest.views.predictions.plot`."""
+        from steepest.views import predictions
+
+        return predictions.plot(self, also, step, theme)
+
+    def residuals(self, also: Sequence[Fit] = (), theme: str = "light") -> Figure:
+        """What the fit leaves over, and its quantiles; see `steepest.views.residuals.residuals`."""
+        from steepest.views import residuals
+
+        return residuals.residuals(self, also, theme)
+
+    def loss_curve(self, also: Sequence[Fit] = (), theme: str = "light") -> Figure:
+        """Loss, gap and learning rate over the steps; see `steepest.views.curves.loss_curve`."""
+        from steepest.views import curves
+
+        return curves.loss_curve(self, also, theme)
+
+    def parameters(self, names: Sequence[str] | None = None, theme: str = "light") -> Figure:
+        """Each parameter over the steps beside its exact value; see `steepest.views.parameters.parameters`."""
+        from steepest.views import parameters
+
+        return parameters.parameters(self, names, theme)
+
+    def surface(
+        self,
+        loss: Any = None,
+        also: Sequence[Fit] = (),
+        plane: Any = None,
+        window: Any = None,
+        grid: int = 50,
+        coordinates: str = "user",
+        others: str = "held",
+        seed: int = 0,
+        theme: str = "light",
+    ) -> Figure:
+        """The loss over a plane of θ as a map and a bowl, the path on both; see `steepest.views.reliefs.surface`."""
+        from steepest.views import reliefs
+
+        return reliefs.surface(self, loss, also, plane, window, grid, coordinates, others, seed, theme)
+
+    def path3d(self, parameters: Sequence[str] | None = None, also: Sequence[Fit] = (), theme: str = "light") -> Figure:
+        """The path of three parameters, coloured by time; see `steepest.views.paths.path3d`."""
+        from steepest.views import paths
+
+        return paths.path3d(self, parameters, also, theme)
+
+    def animate(
+        self,
+        path: str | PathLike[str] | None = None,
+        *,
+        frames: int = 100,
+        milliseconds: int = 40,
+        loss: Any = None,
+        plane: Any = None,
+        window: Any = None,
+        arrows: bool = False,
+        theme: str = "light",
+    ) -> Movie:
+        """A film of the descent, from its trace; see `steepest.views.movies.animate`."""
+        from steepest.views import movies
+
+        surface = {"loss": loss, "plane": plane, "window": window}
+        return movies.animate(
+            self, path, frames=frames, milliseconds=milliseconds, arrows=arrows, theme=theme, **surface
+        )
+
+    def report(self, path: str | PathLike[str], *, film: bool = True) -> Path:
+        """One page with everything, that works from disk; see `steepest.views.report.report`."""
+        from steepest.views import report
+
+        return report.report(self, path, film=film)
+
+    def _repr_html_(self) -> str:
+        from steepest.views import summaries
+
+        return summaries.fit_html(self)
 
     def save(self, folder: Any) -> None:
         """Write the fit into a run's folder; see `steepest.store`."""

@@ -6,6 +6,7 @@
       fit.json             the rest of the fit, and the digests of the other files
       weights.safetensors  θ and the exact θ in user units; a module's parameters and buffers
       trace.parquet        every recorded step
+      rows.parquet         rows to draw: all of a small table, evenly spread ones of a large one
 
 or a sweep's:
 
@@ -47,6 +48,7 @@ from steepest.planning import loss_of, targets
 from steepest.problem import losses, models
 from steepest.problem.linear import Terms
 from steepest.problem.schema import Schema
+from steepest.problem.tables import Dataset
 from steepest.result import Fit, Scores
 from steepest.spec import LOSSES, MODELS, Spec
 from steepest.truth.exact import Exact
@@ -56,12 +58,13 @@ if TYPE_CHECKING:
     from steepest.many.result import Sweep
 
 FORMAT = 1
-SPEC, SUMMARY, REST, WEIGHTS, TRACE = FILES = (
+SPEC, SUMMARY, REST, WEIGHTS, TRACE, ROWS = FILES = (
     "spec.toml",
     "summary.json",
     "fit.json",
     "weights.safetensors",
     "trace.parquet",
+    "rows.parquet",
 )
 PLAIN = (
     "steps",
@@ -79,6 +82,9 @@ PLAIN = (
 """Fields of a Fit that are numbers and texts."""
 
 SWEEP, TABLE, FITS = SWEEP_FILES = ("sweep.json", "table.parquet", "fits.parquet")
+
+MOST_ROWS = 2_000
+"""Rows that a run keeps to be drawn, of those fitted and of those held out."""
 
 MOST_COLUMNS = 1_000
 """Parameters up to which the trace on disk has a column for each; more are one column of lists."""
@@ -103,11 +109,13 @@ def save(fit: Fit, folder: str | os.PathLike[str]) -> None:
         ...     load_fit(f"{place}/line").params
         {'intercept': 1.0, 'x': 2.0}
     """
-    _replace(folder, lambda: _contents(fit))
+    _replace(folder, lambda: _contents(fit, _rows(fit)))
 
 
 def save_sweep(sweep: Sweep, folder: str | os.PathLike[str]) -> None:
-    """Write a sweep into a folder, every run with all that `save` keeps of it. Settings without a name become texts.
+    """Write a sweep into a folder, every run with all that `save` keeps of it but rows to draw.
+
+    Settings without a name become texts.
 
     Raises:
         RunError: the folder holds something else than a run or a sweep, or cannot be written.
@@ -195,8 +203,8 @@ def _flush(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _contents(fit: Fit) -> dict[str, bytes]:
-    """File name → bytes."""
+def _contents(fit: Fit, rows: bytes) -> dict[str, bytes]:
+    """File name → bytes; `rows` are those to draw."""
     if fit.module is None and "_shape" in fit.__dict__:
         raise RunError("This fit was loaded without its module. Load it with model=… before it is saved again.")
     text, nameless = _written(fit.spec)
@@ -205,6 +213,7 @@ def _contents(fit: Fit) -> dict[str, bytes]:
         SUMMARY: to_json(fit.summary()).encode(),
         WEIGHTS: _weights(fit),
         TRACE: _to_parquet(fit.trace),
+        ROWS: rows,
     }
     scores = {field.name: getattr(fit.scores, field.name) for field in fields(Scores)}
     exact, judged = fit.scores.exact, fit._judged
@@ -231,7 +240,7 @@ def _sweep_contents(sweep: Sweep) -> dict[str, bytes]:
     import pyarrow as pa
 
     columns = sweep.columns
-    kept = [None if status is None else _contents(sweep.fit(run)) for run, status in enumerate(columns["engine"])]
+    kept = [None if status is None else _contents(sweep.fit(run), b"") for run, status in enumerate(columns["engine"])]
     fits = {name: pa.array([None if one is None else one[name] for one in kept], pa.large_binary()) for name in FILES}
     contents = {TABLE: _packed(pa.table(columns)), FITS: _packed(pa.table(fits))}
     rest = {
@@ -287,6 +296,53 @@ def _weights(fit: Fit) -> bytes:
             # clones: a module's parameters are views into one vector, and tied ones are the same
             tensors[f"module.{name}"] = value.detach().cpu().clone().contiguous()
     return packed(tensors)
+
+
+def _rows(fit: Fit) -> bytes:
+    """Encoded rows (x, y, weight, whether held out) as Parquet; none where x is no table (images)."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    train, test = fit.__dict__.get("_rows", (fit.train, fit.test))
+    tables = []
+    for data, held_out in ((train, False), (test, True)):
+        if data is None or data.x.ndim > 2:
+            continue
+        data = data.take(np.unique(np.linspace(0, data.rows - 1, min(data.rows, MOST_ROWS)).round().astype(int)))
+        y = data.y.reshape(data.rows, -1).astype(np.float64)
+        columns = {f"x{i}": data.x[:, i] for i in range(data.x.shape[1])} | {
+            f"y{i}": y[:, i] for i in range(y.shape[1])
+        }
+        weight = np.ones(data.rows) if data.weights is None else data.weights
+        tables.append(pa.table(columns | {"weight": weight, "held_out": np.full(data.rows, held_out)}))
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.concat_tables(tables) if tables else pa.table({}), sink, compression="zstd")
+    return sink.getvalue().to_pybytes()
+
+
+def _from_rows(content: bytes, schema: Schema) -> tuple[Dataset | None, Dataset | None]:
+    """The rows that `_rows` wrote: of those fitted, and of those held out."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not content:  # a run of a sweep
+        return None, None
+    table = pq.read_table(pa.BufferReader(content))
+    if not table.num_rows:
+        return None, None
+    names = table.column_names
+    x = np.column_stack([table[name].to_numpy() for name in names if name[0] == "x"] or [np.empty((table.num_rows, 0))])
+    y = np.column_stack([table[name].to_numpy() for name in names if name[0] == "y"])
+    y = y[:, 0] if y.shape[1] == 1 else y
+    weights, held_out = table["weight"].to_numpy(), table["held_out"].to_numpy(zero_copy_only=False)
+    parts: list[Dataset | None] = []
+    for mine in (~held_out, held_out):
+        data = Dataset(
+            np.ascontiguousarray(x[mine]), y[mine] if schema.classes is None else y[mine].astype(np.int64), schema.names,
+            schema.targets, schema.classes, None if (weights == 1.0).all() else weights[mine], schema, False, (),
+        )  # fmt: skip
+        parts.append(data if data.rows else None)
+    return parts[0], parts[1]
 
 
 def _shape(fit: Fit) -> dict[str, Any]:
@@ -365,7 +421,7 @@ def _found(folder: str | os.PathLike[str]) -> Path:
 
 def _load_fit(place: Path, shown: str, model: Any) -> Fit:
     rest = _rest(_read(place, REST, shown, None), REST, shown)
-    contents = {name: _read(place, name, shown, rest["sha256"].get(name)) for name in (SPEC, SUMMARY, WEIGHTS, TRACE)}
+    contents = {name: _read(place, name, shown, rest["sha256"].get(name)) for name in FILES if name != REST}
     return _whole(rest, contents, shown, model)
 
 
@@ -489,6 +545,8 @@ def _rebuilt(rest: Mapping[str, Any], contents: Mapping[str, bytes]) -> Fit:
     # what a fresh fit computes from its data when first asked
     fit.__dict__["scores"] = Scores(**scores)
     fit.__dict__["_judged"] = _ending(rest["judged"])
+    # what pictures are drawn from; not fit.train, of which they may be a part only
+    fit.__dict__["_rows"] = _from_rows(contents[ROWS], schema)
     fit.__dict__["_state"] = {
         name.removeprefix("module."): value for name, value in state.items() if name.startswith("module.")
     }

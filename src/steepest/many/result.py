@@ -18,6 +18,8 @@ from steepest.result import Fit
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from steepest.views.theme import Figure
+
 WHAT_IS_FITTED = frozenset(
     (
         "target",
@@ -245,6 +247,37 @@ class Sweep:
             return None
         limit = largest_rate(fit.spec, fit.problem)
         return limit if np.isfinite(limit) else None
+
+    def plot(
+        self, across: str | None = None, by: str | None = None, measure: str | None = None, theme: str = "light"
+    ) -> Figure:
+        """Where the descents end, over the learning rate or another number; see `steepest.views.runs.plot`."""
+        from steepest.views import runs
+
+        return runs.plot(self, across, by, measure, theme)
+
+    def loss_curve(self, by: str | None = None, theme: str = "light") -> Figure:
+        """The loss curves as a fan; see `steepest.views.runs.loss_curve`."""
+        from steepest.views import runs
+
+        return runs.loss_curve(self, by, theme)
+
+    def surface(self, theme: str = "light", **settings: Any) -> Figure:
+        """Paths of several runs on one surface; `settings` as in `fit.surface`."""
+        from steepest.views import runs
+
+        return runs.surface(self, theme, **settings)
+
+    def residuals(self, theme: str = "light") -> Figure:
+        """Residuals of several fits in one picture; see `steepest.views.residuals`."""
+        from steepest.views import runs
+
+        return runs.compare_residuals(self, theme)
+
+    def _repr_html_(self) -> str:
+        from steepest.views import runs
+
+        return runs.sweep_html(self)
 
     def summary(self) -> dict[str, Any]:
         """Everything worth knowing as one plain object: what `--json` prints."""

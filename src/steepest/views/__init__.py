@@ -1,0 +1,1 @@
+"""SEEING it: figures, surfaces, movies, graphs, and one page for all of them."""

@@ -1,0 +1,80 @@
+"""A fit and a trace in a few lines of HTML: what a notebook shows of them, and how a report begins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from steepest.descent.stopping import Status
+from steepest.views import theme as looks
+from steepest.views.page import escaped, table
+from steepest.views.rows import evenly, model_of
+
+if TYPE_CHECKING:
+    from steepest.descent.trace import Trace
+    from steepest.result import Fit
+
+MOST_COEFFICIENTS = 500
+IN_A_NOTEBOOK = 20
+
+GOOD, WRONG = (Status.CONVERGED,), (Status.DIVERGED, Status.SEPARABLE)
+
+
+def ending_colour(fit: Fit) -> str:
+    """Green where the descent arrived, red where it went wrong, orange between."""
+    return looks.EXACT if fit.status in GOOD else looks.DESCENT if fit.status in WRONG else looks.RESIDUAL
+
+
+def figures_of(fit: Fit) -> list[tuple[str, str]]:
+    """What a fit comes to, as (label, number)."""
+    tiles = [(f"{fit.loss_function}, {fit.rows:,} rows", looks.number(fit.loss))]
+    if fit.test_loss is not None:
+        tiles.append((f"held out, {fit.test_rows:,} rows", looks.number(fit.test_loss)))
+    if fit.gap is not None:
+        tiles.append(("exact optimum", looks.number(fit.scores.exact_objective)))
+        tiles.append(("gap to it", f"{fit.gap:.2g}"))
+        tiles.append(("relative gap", f"{fit.relative_gap:.1e}"))
+    tiles.append(("steps", f"{fit.steps:,}"))
+    tiles.append(("seconds", looks.number(fit.seconds)))
+    return tiles
+
+
+def coefficients(fit: Fit, most: int = MOST_COEFFICIENTS) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows of the table of parameters: value, exact value, difference."""
+    best = None if fit.exact is None else fit.exact.theta
+    heads = ["parameter", "value"] + ([] if best is None else ["exact", "difference"])
+    rows = []
+    for i, name in enumerate(fit.names[:most]):
+        row = [looks.plain(name, 80), f"{fit.theta[i]:.10g}"]
+        if best is not None:
+            off = fit.theta[i] - best[i]
+            row += [f"{best[i]:.10g}", f"{off:+.1e}" if off else "0"]
+        rows.append(row)
+    if len(fit.names) > most:
+        rows.append([f"… {len(fit.names) - most:,} more"] + [""] * (len(heads) - 1))
+    return heads, rows
+
+
+def fit_html(fit: Fit) -> str:
+    """A fit as a notebook shows it."""
+    numbers = " · ".join(f"{escaped(label)} <b>{escaped(value)}</b>" for label, value in figures_of(fit))
+    title = f"{looks.plain(model_of(fit))}, {fit.optimizer}"
+    return (
+        f'<div style="font-variant-numeric:tabular-nums"><b>{escaped(title)}</b><br>{numbers}<br>'
+        f'<span style="border-left:4px solid {ending_colour(fit)};padding-left:6px">{escaped(fit.message)}</span>'
+        f"{table(*coefficients(fit, IN_A_NOTEBOOK))}</div>"
+    )
+
+
+def trace_html(trace: Trace) -> str:
+    """A trace as a notebook shows it: a few rows from its first to its last step."""
+    names = list(trace.COLUMNS) + [looks.plain(name) for name in trace.names[:8]]
+    rows = []
+    for i in evenly(len(trace), 12).tolist():
+        cells = [f"{getattr(trace, name)[i]:,}" if name in ("step", "epoch") else "" for name in trace.COLUMNS]
+        for k, name in enumerate(trace.COLUMNS):
+            if not cells[k]:
+                cells[k] = looks.number(float(getattr(trace, name)[i]))
+        rows.append(cells + [looks.number(float(value)) for value in np.atleast_1d(trace.theta[i])[:8]])
+    return f"<div>{len(trace):,} recorded steps{table(names, rows)}</div>"

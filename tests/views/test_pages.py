@@ -1,0 +1,101 @@
+"""Pages in a real browser, the network off: everything draws, plays and can be stepped through, and nothing is asked for."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import steepest as st
+from steepest.problem import synthetic
+
+from browser import chromium, opened
+
+DATA = synthetic.quadratic_with_outlier()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def fit():
+    return st.fit(DATA.x, DATA.y, model="poly:2", loss="l1", optimizer="sgd", lr=10, schedule="inverse", epochs=60)
+
+
+def colours(place):
+    """How many different colours a part of the page shows."""
+    return len(np.unique(np.asarray(Image.open(io.BytesIO(place.screenshot())).convert("RGB")).reshape(-1, 3), axis=0))
+
+
+def test_a_report_opens_draws_and_plays(browser, fit, tmp_path):
+    place = fit.report(tmp_path / "fit <b>&.html")
+    with opened(browser, place) as shown:
+        page = shown.page
+        page.wait_for_selector("html[data-ready]")
+        figures = page.locator(".plot")
+        for i in range(figures.count()):
+            figures.nth(i).scroll_into_view_if_needed()
+            page.wait_for_selector(f'.plot[data-figure="{i}"] .main-svg')
+        bowl = page.locator(".plot:has(.gl-container canvas)").first
+        bowl.scroll_into_view_if_needed()
+        page.wait_for_function("document.querySelectorAll('.gl-container canvas').length >= 2")
+        page.wait_for_timeout(300)
+        assert colours(bowl) > 500
+
+        caption, frame = page.locator(".steepest-player .caption"), page.locator(".steepest-player img.frame")
+        assert caption.inner_text().startswith("step 0 of 60")
+        first = frame.get_attribute("src")
+        page.click(".steepest-player .next")
+        assert "frame 2 of" in caption.inner_text()
+        page.locator(".steepest-player .scrub").fill("39")
+        assert caption.inner_text().startswith("step 60 of 60")
+        assert frame.get_attribute("src") != first
+        page.click(".steepest-player .back")
+        assert "frame 39 of 40" in caption.inner_text()
+        page.click(".steepest-player .play")
+        page.wait_for_function("document.querySelector('.steepest-player .caption').textContent.includes('frame 4 of')")
+
+        paper = "getComputedStyle(document.body).backgroundColor"
+        assert page.evaluate(paper) == "rgb(255, 255, 255)"
+        page.click("button.tone")
+        assert page.evaluate(paper) == "rgb(18, 23, 30)"
+        svg = "document.querySelector('.plot .main-svg').style.background"
+        page.wait_for_function(f"{svg}.includes('18, 23, 30')")
+        assert shown.errors == []
+        assert shown.requests == []
+
+
+def test_a_phone_in_the_dark_needs_no_sideways_scrolling(browser, fit, tmp_path):
+    with opened(browser, fit.report(tmp_path / "fit.html", film=False), width=390, scheme="dark") as shown:
+        shown.page.wait_for_selector(".plot .main-svg")
+        assert shown.page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert shown.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 23, 30)"
+        assert shown.errors == []
+
+
+def test_a_figure_on_its_own_asks_nobody_for_anything(browser, fit, tmp_path):
+    fit.surface(grid=20).write_html(tmp_path / "surface.html")
+    with opened(browser, tmp_path / "surface.html") as shown:
+        shown.page.wait_for_selector(".gl-container canvas")
+        buttons = shown.page.locator(".modebar-btn").evaluate_all("them => them.map(one => one.dataset.title)")
+        assert buttons
+        assert not [words for words in buttons if "Chart Studio" in words or "cloud" in words.lower()]
+        assert shown.errors == []
+        assert shown.requests == []
+
+
+def test_a_film_on_its_own_plays(browser, fit, tmp_path):
+    fit.animate(tmp_path / "fit.html", frames=8, theme="dark")
+    with opened(browser, tmp_path / "fit.html", height=560) as shown:
+        film = shown.page.locator(".steepest-player")
+        assert colours(film) > 100
+        shown.page.keyboard.press("Tab")
+        shown.page.locator(".steepest-player").press("ArrowRight")
+        assert "frame 2 of 8" in shown.page.locator(".caption").inner_text()
+        assert shown.errors == []
+        assert shown.requests == []

@@ -1,0 +1,157 @@
+"""The report: everything in one file, every name escaped, the way to do it again."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+import steepest as st
+from steepest.cli import main
+from steepest.errors import RunError
+from steepest.problem import synthetic
+from steepest.views import summaries
+from steepest.views.report import command_of, page, python_of
+
+DATA = synthetic.quadratic_with_outlier()
+SECTIONS = [
+    "Parameters", "The rows and the fit", "Residuals", "The descent", "The parameters on the way",
+    "The surface of the loss", "The path", "The film", "The graph of the gradient", "Settings, and how to do it again",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def fit():
+    return st.fit(
+        DATA.x,
+        DATA.y,
+        model="poly:2",
+        loss="l1",
+        optimizer="sgd",
+        lr=10,
+        schedule="inverse",
+        epochs=60,
+        test_fraction=0.2,
+    )
+
+
+def headings(text):
+    return re.findall("<h2>(.*?)</h2>", text)
+
+
+def test_a_report_is_one_small_file_that_loads_nothing(fit, tmp_path):
+    place = fit.report(tmp_path / "deep" / "fit.html")
+    text = place.read_text(encoding="utf-8")
+    assert place.stat().st_size < 3_000_000
+    assert headings(text) == SECTIONS
+    assert not re.search(r"""(src|href)\s*=\s*["']?(https?:)?//""", text)
+    assert "default-src 'none'" in text
+    assert '"showSendToCloud": false' in text
+    assert [entry.name for entry in place.parent.iterdir()] == ["fit.html"]
+
+
+def test_a_report_has_the_numbers(fit):
+    text = page(fit, film=False).html()
+    for name, value, best in zip(fit.names, fit.theta, fit.exact.theta, strict=True):
+        assert f"<td>{name}</td><td>{value:.10g}</td><td>{best:.10g}</td>" in text
+    assert fit.message[1:] in text
+    assert f"<b>{fit.test_loss:.5g}</b>" in text
+
+
+def test_a_report_says_how_to_do_it_again(fit, tmp_path, capsys):
+    scope = {"x": DATA.x, "y": DATA.y}
+    exec(python_of(fit), scope)
+    assert np.array_equal(scope["fit"].theta, fit.theta)
+    table = tmp_path / "c.csv"
+    table.write_text(
+        "x,y\n" + "\n".join(f"{a!r},{b!r}" for a, b in zip(DATA.x[:, 0].tolist(), DATA.y.tolist(), strict=True))
+    )
+    words = command_of(fit).replace("DATA", str(table)).split()
+    assert words[:2] == ["steepest", "fit"]
+    assert main([*words[1:], "--json"]) == 0
+    assert list(json.loads(capsys.readouterr().out)["params"].values()) == pytest.approx(fit.theta.tolist(), rel=1e-12)
+
+
+EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
+
+
+def test_every_name_is_escaped():
+    names = [EVIL, 'a"onclick="alert(3)', "%BODY%%PLOTLY%"]
+    table = {name: np.random.default_rng(i).normal(size=30) for i, name in enumerate(names)}
+    table["<b>target</b>"] = table[EVIL] * 2 + 1
+    evil = st.fit(table, target="<b>target</b>", epochs=3)
+    text = page(evil, film=True).html()
+    assert "<script>alert" not in text
+    assert "<img src=x" not in text
+    assert "<b>target" not in text
+    assert text.count("<script") == 5  # two of the film, three of the page
+    assert "%BODY%%PLOTLY%" in text
+    assert "<img src=x" not in evil._repr_html_()
+
+
+def test_what_does_not_apply_is_left_out():
+    iris = st.fit("sample:iris", penalty="l2:.01", optimizer="adam", epochs=3)
+    assert headings(page(iris, film=False).html()) == [h for h in SECTIONS if h not in ("Residuals", "The film")]
+    one = st.fit(DATA.x, DATA.y, intercept=False, epochs=3)
+    assert "The surface of the loss" not in headings(page(one, film=False).html())
+
+
+def test_a_diverged_fit_has_a_report():
+    fit = st.fit(DATA.x, DATA.y, optimizer="sgd", lr=1e3, epochs=500)
+    text = page(fit).html()
+    assert "Diverged: The descent diverged" in text
+    assert headings(text) == [h for h in SECTIONS if h != "The path"]
+
+
+def test_a_place_that_cannot_be_written_is_named(fit, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot be written"):
+        fit.report(tmp_path / "file" / "fit.html", film=False)
+
+
+def test_a_notebook_shows_a_fit_and_a_trace(fit):
+    assert "<td>x^2</td>" in fit._repr_html_()
+    shown = summaries.trace_html(fit.trace)
+    assert shown.startswith("<div>61 recorded steps")
+    assert f"<td>{fit.trace.theta[-1, 2]:.5g}</td>" in shown
+
+
+# ---- commands ------------------------------------------------------------------------------------
+
+
+def test_the_commands_draw_a_run(tmp_path, capsys):
+    run = tmp_path / "run"
+    asked = [
+        "fit",
+        "sample:lesson_c",
+        "--loss",
+        "l1",
+        "--optimizer",
+        "sgd",
+        "--lr",
+        "6",
+        "--epochs",
+        "20",
+        "--out",
+        str(run),
+    ]
+    assert main(asked) == 0
+    capsys.readouterr()
+    first = (run / "report.html").read_text(encoding="utf-8")
+    assert headings(first) == [h for h in SECTIONS if h not in ("The path", "The film")]
+    assert main(["report", str(run)]) == 0
+    assert capsys.readouterr().out == f"{run / 'report.html'}\n"
+    assert "The film" in headings((run / "report.html").read_text(encoding="utf-8"))
+    assert main(["report", str(run), "-o", str(tmp_path / "other.html")]) == 0
+    assert main(["animate", str(run), "-o", str(tmp_path / "fit.gif"), "--frames", "5"]) == 0
+    assert (tmp_path / "fit.gif").read_bytes()[:6] == b"GIF89a"
+    assert main(["animate", str(run), "-o", "fit.avi"]) == 2
+    assert main(["report", str(tmp_path / "none")]) == 1
+
+
+def test_a_run_without_a_report(tmp_path):
+    run = tmp_path / "run"
+    assert main(["fit", "sample:lesson_a", "--epochs", "2", "--out", str(run), "--quiet", "--no-report"]) == 0
+    assert not (run / "report.html").exists()
