@@ -108,6 +108,23 @@ def test_standardised_columns_are_scikit_learns(name, weighted):
     assert (found.matrix[1:, 1:] == np.diag(np.diag(found.matrix[1:, 1:]))).all()
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_tall_designs_are_standardised_and_whitened_in_blocks(weighted):
+    x = np.random.default_rng(8).standard_normal((60_000, 10)) * np.logspace(-2, 4, 10) + 7.0
+    x[:, 3] = 0.1
+    problem = _problem(x, weighted=weighted)
+    expected = StandardScaler().fit_transform(np.delete(x, 3, axis=1), sample_weight=problem.weights)
+    found = standardised(problem)
+    np.testing.assert_allclose(np.delete(found.basis, [0, 4], axis=1), expected, atol=1e-9)
+    assert not found.basis[:, 4].any()
+    full = _problem(
+        np.delete(x, 3, axis=1)[:, [0, 1, 2, 3, 4, 5, 6, 7, 8, 0]] + x[:, [9]] * np.eye(10)[9], weighted=weighted
+    )
+    for each in (problem, full):
+        whole = orthonormal(each)
+        np.testing.assert_allclose(_gram(each, whole), np.eye(whole.rank), atol=1e-11)
+
+
 def test_without_an_intercept_columns_keep_their_mean():
     problem = _problem(X["wild scales"], intercept=False)
     found = standardised(problem)

@@ -508,3 +508,48 @@ def test_whole_numbers_beyond_two_to_the_53_are_rounded_like_numpy_does():
     big = np.array([2**60 + 1, -(2**61) - 3, 5])
     train, _ = prepare({"b": big, "y": [1.0, 2.0, 4.0]}, target="y")
     np.testing.assert_array_equal(train.x[:, 0], big.astype(np.float64))
+
+
+WHOLE = np.random.default_rng(11).normal(size=(40, 3)).round(3)
+WITH_ONES = np.column_stack([WHOLE, np.ones(40)])[:, [0, 3, 1, 2]]
+
+
+@pytest.mark.parametrize(
+    "array",
+    [WHOLE, WHOLE.T.copy().T, WHOLE[::-1], WITH_ONES, WHOLE[:, :1], (100 * WHOLE).astype(int), torch.tensor(WHOLE)],
+    ids=["plain", "fortran", "reversed", "ones", "one column", "integers", "tensor"],
+)
+@pytest.mark.parametrize("options", [{}, {"missing": "drop", "weights": np.arange(40.0)}, {"test_fraction": 0.3}])
+def test_an_array_gives_what_its_rows_as_lists_give(array, options):
+    y = np.linspace(0.0, 1.0, 40)
+    y[7] = np.nan if "missing" in options else 0.5
+    for quick, slow in zip(prepare(array, y, **options), prepare(array.tolist(), y, **options), strict=True):
+        if quick is None or slow is None:
+            assert quick is slow
+            continue
+        np.testing.assert_array_equal(quick.x, slow.x)
+        np.testing.assert_array_equal(quick.y, slow.y)
+        np.testing.assert_array_equal(quick.weights, slow.weights)
+        assert (quick.names, quick.notes, quick.ones, quick.schema) == (slow.names, slow.notes, slow.ones, slow.schema)
+        assert quick.x.flags.c_contiguous
+        assert quick.x.dtype == np.float64
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e151])
+def test_an_array_with_a_bad_value_is_refused_as_its_rows_as_lists_are(value):
+    array = WHOLE.copy()
+    array[4, 1] = value
+    with pytest.raises(DataError) as quick:
+        prepare(array, np.arange(40.0))
+    with pytest.raises(DataError) as slow:
+        prepare(array.tolist(), np.arange(40.0))
+    assert str(quick.value) == str(slow.value)
+    assert "'x2'" in str(quick.value)
+    assert "row 5" in str(quick.value)
+
+
+def test_the_rows_of_a_fit_are_a_copy():
+    array = WHOLE.copy()
+    train, _ = prepare(array, np.arange(40.0))
+    array[:] = 0.0
+    np.testing.assert_array_equal(train.x, WHOLE)

@@ -196,3 +196,16 @@ def test_the_condition_number():
 def test_a_loss_with_a_kink_has_no_hessian(loss_name):
     with pytest.raises(SpecError, match="has no second derivative"):
         hessian(make(loss_name), np.zeros(5))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_tall_design_in_blocks_has_the_bound_of_its_largest_singular_value(weighted):
+    random = np.random.default_rng(3)
+    design = random.standard_normal((60_000, 10)) + 0.5
+    weights = random.uniform(0.1, 2.0, 60_000) if weighted else np.ones(60_000)
+    weights /= weights.mean()
+    found = curvature.smoothness(
+        LinearProblem(design, design[:, 0], loss("mse"), intercept=False, weights=weights if weighted else None)
+    )
+    largest = np.linalg.norm(design * np.sqrt(weights)[:, None], 2) ** 2
+    np.testing.assert_allclose(found, 2.0 * largest / 60_000, rtol=1e-12)

@@ -18,6 +18,7 @@ differs:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -27,6 +28,7 @@ from torch import Tensor
 from steepest.descent import coordinates
 from steepest.descent.objective import ExtendedObjective, LinearObjective
 from steepest.descent.rules import Again, Memory, Rule
+from steepest.problem.linear import row_blocks
 from steepest.problem.losses import L1, MSE, CrossEntropy, Huber, Quantile
 
 SHRINK = 0.2
@@ -54,34 +56,44 @@ class CurvatureSteps(Rule):
 
     def __init__(self, objective: LinearObjective | ExtendedObjective):
         problem = objective.problem
-        chosen = coordinates.standardised(problem) if problem.penalty.l1 else coordinates.orthonormal(problem)
         like = objective.theta
         self.objective, self.problem = objective, problem
-        self.basis = torch.as_tensor(chosen.basis).to(like)
-        self.matrix = torch.as_tensor(chosen.matrix).to(like)
+        squares = coordinates.by_squares(problem) if isinstance(objective, LinearObjective) else None
+        self.tall = squares is not None
+        if squares is None or not isinstance(objective, LinearObjective):
+            chosen = coordinates.standardised(problem) if problem.penalty.l1 else coordinates.orthonormal(problem)
+            self.basis, matrix = torch.as_tensor(chosen.basis).to(like), chosen.matrix
+        else:
+            self.basis, matrix = objective.basis, squares[0]
+        self.matrix = torch.as_tensor(matrix).to(like)
         self.mask = torch.as_tensor(problem.penalised).to(like)
-        self.k, self.rank = problem.outputs, chosen.rank
+        self.k, self.rank = problem.outputs, matrix.shape[1]
         self.thresholds = None
         if problem.penalty.l1:
             self.thresholds = problem.penalty.l1 * self.mask * self.matrix.diagonal().repeat(self.k)
         self.exact_gradient = isinstance(objective, ExtendedObjective) and isinstance(problem.loss, MSE)
         self.rounding = _rounding(problem.loss)
+        self.steady = None  # the Hessian, once it is known to be the same at every θ
+        if squares is not None and isinstance(problem.loss, MSE):
+            block = torch.as_tensor(squares[1]).to(like) * (2.0 / self.k) + self._own_curvature()
+            self.steady = torch.kron(torch.eye(self.k).to(like), block)
+        self.seen: tuple[Tensor, Tensor] | None = None
         self.arrived = False
 
     def start(self, theta: Tensor) -> Memory:
         """Memory: the rounding δ, F at the start, the last step's length, the damping,
         the steps at this δ or without a gain, and the lowest F."""
-        first = float(self.objective.value(theta)) + float(self.objective.penalty(theta))
+        first = self._value(theta, 0.0)
         delta = 0.0
         if self.rounding is not None:
-            spread = float((self.objective.target - self.objective.predict(theta)).abs().mean())
+            spread = float((self.objective.target - self._predict(theta)).abs().mean())
             delta = max(spread, self.rounding.least)
             self.arrived = delta == 0.0
         return [delta, first, float("inf"), 0.0, 0, float("inf")]
 
     def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
         delta, first, before, damping = memory[:4]
-        slope, curvature = self._model(self.objective.predict(theta), delta)
+        slope, curvature = self._model(self._predict(theta), delta)
         g = self._to_basis(grad) if self.exact_gradient else self._gradient(theta, slope)
         hessian = self._hessian(curvature)
         value = self._value(theta, delta)
@@ -143,7 +155,7 @@ class CurvatureSteps(Rule):
     def _round_less(self, theta: Tensor, memory: Memory, least: float, fall: float) -> None:
         """Shrink δ once the rounded objective is as good as minimised."""
         delta, first = memory[:2]
-        spread = float((self.objective.target - self.objective.predict(theta)).abs().mean())
+        spread = float((self.objective.target - self._predict(theta)).abs().mean())
         value = self._value(theta, least)
         bias = abs(self._value(theta, delta) - value)
         memory[4] += 1
@@ -168,44 +180,83 @@ class CurvatureSteps(Rule):
     def _value(self, theta: Tensor, delta: float) -> float:
         """F(θ), of the rounded loss where δ > 0."""
         penalty = float(self.objective.penalty(theta))
-        if self.rounding is None or delta == 0.0:
+        if self.exact_gradient:
             return float(self.objective.value(theta)) + penalty
-        each = self.rounding.rows(self.objective.target - self.objective.predict(theta), delta)
+        prediction, target = self._predict(theta), self.objective.target
+        if self.rounding is None or delta == 0.0:
+            each = self.problem.loss.rows(prediction, target)
+        else:
+            each = self.rounding.rows(target - prediction, delta)
         return float((each if self.objective.weights is None else each * self.objective.weights).mean()) + penalty
+
+    def _predict(self, theta: Tensor) -> Tensor:
+        """The predictions at θ, kept until another θ is asked for: where a step ends the next one begins."""
+        if self.seen is None or not torch.equal(self.seen[0], theta):
+            self.seen = theta.clone(), self.objective.predict(theta)
+        return self.seen[1]
 
     def _to_basis(self, grad: Tensor) -> Tensor:
         return (grad.view(self.k, -1) @ self.matrix).reshape(-1)
 
     def _gradient(self, theta: Tensor, slope: Tensor) -> Tensor:
-        g = (slope.view(slope.shape[0], -1).T @ self.basis / slope.shape[0]).reshape(-1)
+        slope = slope.view(slope.shape[0], -1)
+        g = torch.zeros(self.k, self.rank, dtype=self.basis.dtype, device=self.basis.device)
+        for rows, basis in self._blocks():
+            g += slope[rows].T @ basis
+        g = (g / slope.shape[0]).reshape(-1)
         if self.problem.penalty.l2:
             g = g + self._to_basis(2.0 * self.problem.penalty.l2 * self.mask * theta)
         return g
 
+    def _blocks(self) -> Iterator[tuple[slice, Tensor]]:
+        """B, some rows at a time: of a tall design they are standardised here, in the cache."""
+        if not self.tall:
+            yield slice(None), self.basis
+            return
+        scale = self.matrix.diagonal()
+        shift = -self.matrix[0] / scale
+        shift[0] = 0.0
+        for rows in row_blocks((self.basis.shape[0], self.rank)):
+            yield rows, (self.basis[rows] - shift).mul_(scale)
+
+    def _own_curvature(self) -> Tensor:
+        """2·l2·MᵀDM, `[r, r]`."""
+        return self.matrix.T * self.mask.view(self.k, -1)[0] @ self.matrix * (2.0 * self.problem.penalty.l2)
+
     def _hessian(self, curvature: Tensor) -> Tensor:
         """Σ Bᵀ·curvature·B/n + 2·l2·MᵀDM, `[k·r, k·r]`."""
+        if self.steady is not None:
+            return self.steady
         n, k, r = self.basis.shape[0], self.k, self.rank
         hessian = torch.zeros(k, r, k, r, dtype=self.basis.dtype, device=self.basis.device)
-        own = self.matrix.T * self.mask.view(k, -1)[0] @ self.matrix * (2.0 * self.problem.penalty.l2)
-        for a in range(k):
-            for b in range(a + 1) if curvature.ndim == 3 else (a,):
+        pairs = [(a, b) for a in range(k) for b in (range(a + 1) if curvature.ndim == 3 else (a,))]
+        for rows, basis in self._blocks():
+            for a, b in pairs:
                 h = curvature[:, a, b] if curvature.ndim == 3 else curvature[:, a] if curvature.ndim == 2 else curvature
-                block = (self.basis.T * h) @ self.basis / n + (own if a == b else 0.0)
-                hessian[a, :, b], hessian[b, :, a] = block, block.T
+                hessian[a, :, b] += (basis.T * h[rows]) @ basis
+        own = self._own_curvature()
+        for a, b in pairs:
+            hessian[a, :, b] = hessian[a, :, b] / n + (own if a == b else 0.0)
+            hessian[b, :, a] = hessian[a, :, b].T.clone()
         if isinstance(self.problem.loss, CrossEntropy):
             # adding one vector to all classes changes no probability: curvature there fixes it at no cost elsewhere
             same = torch.eye(r, dtype=hessian.dtype, device=hessian.device) / k**2
             hessian += same[None, :, None, :] * (1.0 if self.thresholds is None else 1e-9)
-        return hessian.reshape(k * r, k * r)
+        hessian = hessian.reshape(k * r, k * r)
+        if isinstance(self.problem.loss, MSE):
+            self.steady = hessian
+        return hessian
 
     def _root(self, hessian: Tensor, curvature: Tensor) -> Tensor:
         """R with RᵀR = H: from the rows themselves for one output, since squares lose half of the digits."""
-        if self.k > 1:
+        if self.k > 1 or (self.tall and self.steady is not None):
             size = hessian.diagonal().clamp(min=torch.finfo(hessian.dtype).tiny)
             return torch.linalg.cholesky_ex(hessian + torch.diag(1e-14 * size)).L.T
-        rows = self.basis * (curvature / self.basis.shape[0]).sqrt()[:, None]
-        own = torch.diag((2.0 * self.problem.penalty.l2 * self.mask).sqrt() * self.matrix.diagonal())
-        return torch.linalg.qr(torch.vstack([rows, own]), mode="r").R
+        root = torch.diag((2.0 * self.problem.penalty.l2 * self.mask).sqrt() * self.matrix.diagonal())
+        share = (curvature / self.basis.shape[0]).sqrt()[:, None]
+        for rows, basis in self._blocks():
+            root = torch.linalg.qr(torch.vstack([basis * share[rows], root]), mode="r").R
+        return root
 
     def _coordinates(self, theta: Tensor) -> Tensor:
         """c of θ in standardised columns, where the matrix is diagonal but for the intercept's row."""

@@ -21,10 +21,13 @@ from fractions import Fraction
 
 import numpy as np
 
-from steepest.problem.linear import LinearProblem
+from steepest.problem.linear import TALL, LinearProblem, gram, row_blocks
 
 WELL_CONDITIONED = 1e-6
 """Smallest over largest pivot from which QR alone decides that all columns are independent."""
+
+SAFE_SQUARES = 0.03
+"""Smallest over largest pivot from which the Gram matrix does instead: of 16 digits its squares lose three."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,44 @@ def standardised(problem: LinearProblem) -> Coordinates:
     return Coordinates(basis, matrix, "standardize")
 
 
+def by_squares(problem: LinearProblem) -> tuple[np.ndarray, np.ndarray] | None:
+    """The matrix of standardised columns B = A·M and their Gram matrix BᵀWB/n, `[p, p]` both, without a copy of A.
+
+    For tall designs whose columns are far from depending on one another, so that squares keep enough digits; None
+    for all others.
+    """
+    design, first = problem.design, int(problem.intercept)
+    n, p = design.shape
+    if design.size <= TALL or n < p:
+        return None
+    weights = problem.weights
+    mean = np.zeros(p)
+    with np.errstate(all="ignore"):  # columns near the ends of float64 are told by their pivots
+        if problem.intercept:
+            mean[1:] = ((np.ones(n) if weights is None else weights) @ design)[1:] / n
+        squares = gram(design, weights, mean) / n
+        scale = np.sqrt(np.diag(squares))
+        scale[:first] = 1.0
+        squares /= np.outer(scale, scale)
+    if _root(squares) is None:
+        return None
+    matrix = np.diag(1.0 / scale)
+    matrix[0, first:] -= first * mean[first:] / scale[first:]
+    return matrix, squares
+
+
+def _root(squares: np.ndarray) -> np.ndarray | None:
+    """R with RᵀR = a Gram matrix, or None where its pivots lie too far apart to trust its digits."""
+    if not np.isfinite(squares).all():
+        return None
+    try:
+        root = np.linalg.cholesky(squares).T
+    except np.linalg.LinAlgError:
+        return None
+    pivots = np.diag(root)
+    return root if pivots.min() > SAFE_SQUARES * pivots.max() else None
+
+
 def orthonormal(problem: LinearProblem) -> Coordinates:
     """An orthonormal basis of the (weighted, penalised) design; see the module's text."""
     basis, matrix = _well_scaled(problem)
@@ -84,10 +125,17 @@ def orthonormal(problem: LinearProblem) -> Coordinates:
 
 
 def _whitening(stack: np.ndarray) -> np.ndarray:
-    """T `[p, r]` with (stack·T)ᵀ(stack·T) = I: by QR, or by SVD where columns depend on one another (r < p)."""
+    """T `[p, r]` with (stack·T)ᵀ(stack·T) = I: by QR, or by SVD where columns depend on one another (r < p).
+
+    Tall stacks far from that need no more than their Gram matrix.
+    """
     if not stack.size:
         return np.zeros((stack.shape[1], 0))
     tallest = max(stack.shape)
+    if stack.size > TALL and stack.shape[0] >= stack.shape[1]:
+        root = _root(gram(stack))
+        if root is not None:
+            return np.linalg.inv(root)
     if stack.shape[0] >= stack.shape[1] > 0:
         stack = np.asarray(np.linalg.qr(stack, mode="r"))
         pivots = np.abs(np.diag(stack))
@@ -114,12 +162,18 @@ def _standardise(problem: LinearProblem) -> tuple[np.ndarray, np.ndarray]:
     if design.shape[1] == first:
         return design.copy(), np.eye(first)
     columns = design[:, first:]
-    mean = np.average(columns, axis=0, weights=weights) if problem.intercept else np.zeros(columns.shape[1])
-    constant = columns.min(axis=0) == columns.max(axis=0) if problem.intercept else ~columns.any(axis=0)
+    mean = np.zeros(columns.shape[1])
+    if problem.intercept and weights is not None and design.size > TALL:
+        mean = weights @ columns / weights.sum()
+    elif problem.intercept:
+        mean = np.average(columns, axis=0, weights=weights)
+    constant = _constant(columns)
+    if not problem.intercept:
+        constant &= columns[0] == 0.0
     basis = np.empty_like(design)
-    basis[:, first:] = columns - mean
+    np.subtract(columns, mean, out=basis[:, first:])
     basis[:, first:][:, constant] = 0.0
-    scale = np.sqrt(np.average(basis[:, first:] ** 2, axis=0, weights=weights))
+    scale = np.sqrt(_mean_squares(basis[:, first:], weights))
     scale[scale == 0] = 1.0
     basis[:, first:] /= scale
     matrix = np.zeros((design.shape[1], design.shape[1]))
@@ -129,6 +183,25 @@ def _standardise(problem: LinearProblem) -> tuple[np.ndarray, np.ndarray]:
         matrix[0, 0] = 1.0
         matrix[0, 1:] = np.where(constant, 0.0, -mean / scale)
     return basis, matrix
+
+
+def _constant(columns: np.ndarray) -> np.ndarray:
+    """Which columns `[n, d]` take one value only, `[d]`: most show in their ends that they do not."""
+    constant = columns[0] == columns[-1]
+    constant[constant] = [bool((column == column[0]).all()) for column in columns.T[constant]]
+    return constant
+
+
+def _mean_squares(columns: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    """The weighted mean square of each column, a block of rows at a time."""
+    parts = row_blocks(columns.shape)
+    if len(parts) == 1:
+        return np.average(columns**2, axis=0, weights=weights)
+    total = np.zeros(columns.shape[1])
+    for rows in parts:
+        squares = columns[rows] ** 2
+        total += squares.sum(axis=0) if weights is None else weights[rows] @ squares
+    return total / (len(columns) if weights is None else weights.sum())
 
 
 def _legendre(x: np.ndarray, degree: int, intercept: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -15,6 +15,9 @@ from steepest.errors import DataError
 from steepest.problem.delimited import check_names
 from steepest.problem.wording import counted, quoted
 
+LARGEST = 1e150
+"""The square of a value must be a finite float64."""
+
 
 def from_memory(source: Any) -> tuple[pa.Table, bool]:
     """The table in an object, and whether its columns have names of their own."""
@@ -44,8 +47,12 @@ def from_memory(source: Any) -> tuple[pa.Table, bool]:
         return _from_columns(["x"], [array]), False
     if array.ndim != 2:
         raise DataError(f"x has {array.ndim} dimensions, {_shape(array)}; give it as rows × columns")
-    names = ["x"] if array.shape[1] == 1 else [f"x{number}" for number in range(1, array.shape[1] + 1)]
-    return _from_columns(names, [array[:, position] for position in range(array.shape[1])]), False
+    return _from_columns(array_names(array.shape[1]), [array[:, position] for position in range(array.shape[1])]), False
+
+
+def array_names(columns: int) -> list[str]:
+    """What the columns of an array are called: `x`, or `x1`, `x2`, …"""
+    return ["x"] if columns == 1 else [f"x{number}" for number in range(1, columns + 1)]
 
 
 def _is_a(library: str, kind: str, source: object) -> bool:
@@ -76,6 +83,22 @@ def as_array(source: object) -> np.ndarray:
     if array.ndim == 0:
         raise DataError(f"{quoted(array)} is a single value, not a column of them")
     return array
+
+
+def whole_numbers(source: object) -> np.ndarray | None:
+    """A copy `[n, d]`, float64, of an array or tensor of numbers none of which is missing or larger than `LARGEST`.
+
+    None for anything else: its columns must be looked at one by one.
+    """
+    if not (type(source) is np.ndarray or _is_a("torch", "Tensor", source)) or getattr(source, "ndim", 0) != 2:
+        return None
+    array = as_array(source)
+    if array.dtype.kind not in "fiu" or array.dtype.itemsize > 8 or not array.size:
+        return None
+    numbers = np.array(array, dtype=np.float64, order="C")
+    flat = numbers.ravel()
+    with np.errstate(over="ignore", invalid="ignore"):
+        return numbers if flat @ flat <= LARGEST**2 else None
 
 
 def _from_columns(names: list[str], columns: list[object]) -> pa.Table:

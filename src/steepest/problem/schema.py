@@ -20,11 +20,11 @@ import pyarrow.compute as pc
 
 from steepest.errors import DataError
 from steepest.problem.delimited import COMMA_NUMBER, NUMBER
+from steepest.problem.memory import LARGEST
 from steepest.problem.readers import Origin, is_text, open_table
 from steepest.problem.wording import counted, listed, option, quoted, suggestion
 
 LEVELS = 30  # a text column with more is free text
-LARGEST = 1e150  # the square of a value must be a finite float64
 IDENTIFIER = re.compile(
     r"(?i:id|idx|index|row|row_?(id|no|num|number|index)|uuid|guid|unnamed: 0|.*[_ .-]id)|.*[a-z]I[dD]"
 )

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from steepest.errors import DataError, SpecError, SteepestWarning
+from steepest.problem.memory import array_names, whole_numbers
 from steepest.problem.readers import Origin, check_known, open_table, read
 from steepest.problem.rows import complete_rows, remedy_of, split_rows, weights_of
 from steepest.problem.schema import (
@@ -119,19 +120,21 @@ def prepare(
         (('size',), array([2., 3., 5.]))
     """
     _check_options(source, y, target, missing, test_fraction)
-    table, origin = open_table(source)
+    chosen, dropped = _names(columns), _names(drop) or []
+    weight_name = weights if isinstance(weights, str) else None
+    # an array of numbers with nothing to find, name or fill in it goes past Arrow
+    plain = y is not None and chosen is None and not dropped and weight_name is None and missing != "mean"
+    numbers = whole_numbers(source) if plain else None
+    table, origin = open_table(source) if numbers is None else (pa.table({}), Origin(named=False))
     if y is not None:
-        target_table = target_of(y)
-        _check_lengths(table, target_table)
-        feature_table = table
+        target_table, feature_table = target_of(y), table
+        _check_lengths(table.shape if numbers is None else numbers.shape, target_table.num_rows)
     else:
         target_names = _target_names(source, target, table, origin)
         target_table, feature_table = table.select(target_names), table.drop_columns(target_names)
     targets = tuple(target_table.column_names)
 
-    weight_name = weights if isinstance(weights, str) else None
-    row_weights = weights_of(weights, table, origin)
-    chosen, dropped = _names(columns), _names(drop) or []
+    row_weights = weights_of(weights, table if numbers is None else target_table, origin)
     feature_table = _feature_table(feature_table, table, chosen, dropped, targets, weight_name, origin)
     notes = [f"Left out: {listed(dropped)}."] if dropped else []
 
@@ -147,7 +150,11 @@ def prepare(
             raise DataError(f"no row of {origin.table} is complete: missing values in every row. {remedy_of('mean')}")
         notes.append(f"Left out {counted(gone, 'row')} of {len(keep):,} with a missing value.")
         mask = pa.array(keep)
-        feature_table, target_table = feature_table.filter(mask), target_table.filter(mask)
+        target_table = target_table.filter(mask)
+        if numbers is None:
+            feature_table = feature_table.filter(mask)
+        else:
+            numbers = numbers[keep]
         row_weights = None if row_weights is None else row_weights[keep]
         learned = [_present_levels(column, feature_table) for column in learned]
 
@@ -156,15 +163,21 @@ def prepare(
     )
     train_rows, test_rows = split_rows(values, classes, test_fraction, seed, notes)
 
-    ones = _ones(learned, feature_table)
+    if numbers is not None:
+        learned = [Column(name, "number") for name in array_names(numbers.shape[1])]
+        ones = [at for at, column in enumerate(numbers.T) if column[0] == 1 and (column == 1).all()]
+        numbers = np.delete(numbers, ones, axis=1) if ones else numbers
+    else:
+        ones = _ones(learned, feature_table)
+    notes += [f"Column {quoted(learned[at].name)} is 1 in every row: it is the intercept." for at in ones]
     learned, positions = [column for at, column in enumerate(learned) if at not in ones], tuple(ones)
-    for at in ones:
-        name = feature_table.column_names[at]
-        notes.append(f"Column {quoted(name)} is 1 in every row: it is the intercept.")
     if not learned and not ones:
         raise DataError(f"{origin.table} has no column left to predict {listed(targets)} from")
     if not origin.named and y is not None and chosen is None and not dropped:
-        learned, feature_table = _numbered(learned, feature_table)
+        names = array_names(len(learned))
+        if numbers is None:
+            feature_table = feature_table.select([column.name for column in learned]).rename_columns(names)
+        learned = [replace(column, name=name) for column, name in zip(learned, names, strict=True)]
 
     if missing == "mean":
         learned = [_with_fill(column, feature_table, train_rows, origin, notes) for column in learned]
@@ -176,8 +189,9 @@ def prepare(
         factors = class_factors(class_weight, classes, values[train_rows])
         row_weights = factors[values] if row_weights is None else row_weights * factors[values]
 
+    x = schema.matrix(feature_table, origin) if numbers is None else numbers
     whole = Dataset(
-        schema.matrix(feature_table, origin), values, schema.names, targets, classes, row_weights, schema,
+        x, values, schema.names, targets, classes, row_weights, schema,
         bool(ones), tuple(notes),
     )  # fmt: skip
     train = whole if test_rows is None else whole.take(train_rows)
@@ -223,14 +237,12 @@ def _target_names(source: object, target: str | Sequence[str] | None, table: pa.
     return names
 
 
-def _check_lengths(x: pa.Table, y: pa.Table) -> None:
-    """x and y have the same number of rows; a transposed x is recognised. Nothing is ever broadcast."""
-    if x.num_rows == y.num_rows:
+def _check_lengths(x: tuple[int, int], rows: int) -> None:
+    """x `[n, d]` and y have the same number of rows; a transposed x is recognised. Nothing is ever broadcast."""
+    if x[0] == rows:
         return
-    shape = f"{x.num_rows:,} × {x.num_columns:,}"
-    turned = x.num_columns == y.num_rows
-    remedy = "give x as rows × columns, here x.T" if turned else "they must have the same number of rows"
-    raise DataError(f"x is {shape} and y has {counted(y.num_rows, 'value')}: {remedy}")
+    remedy = "give x as rows × columns, here x.T" if x[1] == rows else "they must have the same number of rows"
+    raise DataError(f"x is {x[0]:,} × {x[1]:,} and y has {counted(rows, 'value')}: {remedy}")
 
 
 def _feature_table(
@@ -298,13 +310,6 @@ def _ones(learned: Sequence[Column], table: pa.Table) -> list[int]:
         for position, column in enumerate(learned)
         if column.kind == "number" and pc.all(pc.equal(table[column.name], 1), skip_nulls=False).as_py()
     ]
-
-
-def _numbered(learned: Sequence[Column], table: pa.Table) -> tuple[list[Column], pa.Table]:
-    """An array's columns, once those of ones are out: `x`, or `x1`, `x2`, …"""
-    names = ["x"] if len(learned) == 1 else [f"x{number}" for number in range(1, len(learned) + 1)]
-    kept = table.select([column.name for column in learned]).rename_columns(names)
-    return [replace(column, name=name) for column, name in zip(learned, names, strict=True)], kept
 
 
 def _note_categories(schema: Schema, notes: list[str]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from steepest.problem.linear import LinearProblem
+from steepest.problem.linear import TALL, LinearProblem, gram
 from steepest.truth import certificate as certify
 
 MOST_DENSE = 500  # parameters up to which eigenvalues are computed from the whole Hessian
@@ -44,7 +44,7 @@ def smoothness(problem: LinearProblem, batch_size: int | None = None) -> float:
     if not np.isfinite(bound):
         return bound
     ridge = 2.0 * problem.penalty.l2
-    whole = bound * _largest_eigenvalue(_weighted_design(problem)) + ridge
+    whole = bound * _largest_eigenvalue(problem) + ridge
     n = len(problem.design)
     b = n if batch_size is None else min(batch_size, n)
     if b == n:
@@ -161,12 +161,16 @@ def _weighted_design(problem: LinearProblem) -> np.ndarray:
     return problem.design * np.sqrt(problem.weights / n)[:, None]
 
 
-def _largest_eigenvalue(design: np.ndarray) -> float:
-    """λ_max(XᵀX), from the smaller Gram matrix."""
-    gram_size = min(design.shape)
+def _largest_eigenvalue(problem: LinearProblem) -> float:
+    """λ_max(AᵀWA/n), from the smaller Gram matrix."""
+    rows, columns = problem.design.shape
+    gram_size = min(rows, columns)
+    if problem.design.size > TALL and columns == gram_size <= MOST_GRAM:
+        return float(np.linalg.eigvalsh(gram(problem.design, problem.weights) / rows)[-1])
+    design = _weighted_design(problem)
     if gram_size <= MOST_GRAM:
-        gram = design.T @ design if design.shape[1] == gram_size else design @ design.T
-        return float(np.linalg.eigvalsh(gram)[-1])
+        whole = design.T @ design if columns == gram_size else design @ design.T
+        return float(np.linalg.eigvalsh(whole)[-1])
     from scipy.sparse.linalg import svds
 
     start = np.random.default_rng(0).standard_normal(gram_size)
