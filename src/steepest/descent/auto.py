@@ -216,7 +216,7 @@ class CurvatureSteps(Rule):
         scale = self.matrix.diagonal()
         shift = -self.matrix[0] / scale
         shift[0] = 0.0
-        for rows in row_blocks(tuple(self.basis.shape)):
+        for rows in row_blocks((self.basis.shape[0], self.rank)):
             yield rows, (self.basis[rows] - shift).mul_(scale)
 
     def _own_curvature(self) -> Tensor:
