@@ -77,7 +77,7 @@ def _epoch(axes: Axes, case: str, seconds: dict[str, list[float]]) -> None:
 def _answers(axes: Axes, problems: dict[str, dict[str, list[float | None]]]) -> None:
     names = list(problems)
     reached = [times[-1] for ways in problems.values() for times in ways.values() if times[-1]]
-    never = 3 * max(reached)
+    never, missed = 3 * max(reached), False
     for row, name in enumerate(reversed(names)):
         axes.axhline(row, color="#E0E0E0", lw=1, zorder=0)
         for shift, (peer, (mark, colour)) in enumerate(MARKS.items()):
@@ -85,6 +85,7 @@ def _answers(axes: Axes, problems: dict[str, dict[str, list[float | None]]]) -> 
             if not ways:
                 continue
             least = min((taken for taken in ways if taken), default=None)
+            missed |= least is None
             y = row + 0.26 - 0.13 * shift
             fill = colour if least else "white"
             axes.plot(least or never, y, mark, ms=9, mec=colour, mfc=fill)
@@ -93,7 +94,7 @@ def _answers(axes: Axes, problems: dict[str, dict[str, list[float | None]]]) -> 
     axes.set_title("time to a relative gap of 1e-6", pad=20)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", alpha=0.25)
-    if any(times[-1] is None for ways in problems.values() for times in ways.values()):
+    if missed:
         axes.text(never, len(names) - 0.55, "not\nreached", ha="center", va="bottom", fontsize=11)
     handles = [
         Line2D([], [], ls="", marker=mark, color=colour, ms=9, label=peer) for peer, (mark, colour) in MARKS.items()

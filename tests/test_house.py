@@ -40,7 +40,12 @@ FLOORS = [
     "lab",
 ]
 # Methods of a Fit and of a Sweep open these doors downwards, inside the method only; so does load(), for a sweep's folder.
-DOORS = {"result": {"store", "views", "eject"}, "store": {"many"}, "many": {"views"}}
+DOORS = {
+    "result": {"store", "views", "eject"},
+    "store": {"many"},
+    "many": {"views"},
+    "descent": {"views"},
+}
 
 MODULES = {
     ".".join(path.relative_to(SOURCE).with_suffix("").parts): path

@@ -238,7 +238,8 @@ def test_any_number_for_lr_ends_in_numbers(table, lr, batch_size, loss):
         assert np.isfinite(fit.theta).all()
         if fit.status is Status.DIVERGED:
             assert "--lr" in fit.message
-            assert fit.trace.loss[-1] > fit.trace.objective[0] or not np.isfinite(fit.trace.loss[-1])
+            # of all rows: the last batch alone may lie well
+            assert fit.trace.objective[-1] > fit.trace.objective[0] or not np.isfinite(fit.trace.objective[-1])
         else:
             assert np.isfinite(fit.trace.loss).all()
             assert np.array_equal(fit.trace.theta[-1], fit.theta)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from itertools import chain, islice
+from collections import Counter
+from itertools import chain, islice, permutations
 
 import numpy as np
 import pytest
 import torch
+from scipy.stats import chisquare
 from torch.utils.data import DataLoader, TensorDataset
 
 from steepest.errors import DataError, SpecError
+from steepest.problem import batches
 from steepest.problem.batches import Batch, external, full, minibatches
 
 SHUFFLES = ["rows", "draws", "blocks", "none"]
 
 
-def _rows(batches) -> list[list[int]]:
-    return [batch.rows.tolist() for batch in batches]
+def _rows(dealt) -> list[list[int]]:
+    return [batch.rows.tolist() for batch in dealt]
 
 
 @pytest.mark.parametrize("shuffle", ["rows", "blocks", "none"])
@@ -120,3 +123,23 @@ def test_impossible_batches_are_refused():
         next(minibatches(5, 2, "random"))
     with pytest.raises(SpecError, match="Batches of 0 rows out of 5"):
         next(minibatches(5, 0))
+
+
+def test_very_many_rows_are_shuffled_as_fisher_and_yates_do(monkeypatch):
+    monkeypatch.setattr(batches, "MANY", 2)
+    for seed, rows in ((0, 2), (5, 7), (9, 1000)):
+        draws = np.random.Generator(np.random.Philox(key=[seed, 3])).random(rows)
+        order = list(range(rows))
+        for i in range(rows - 1, 0, -1):
+            place = int(draws[i] * (i + 1))
+            order[i], order[place] = order[place], order[i]
+        assert batches.dealt(rows, 1, "rows", seed, 3).tolist() == order
+    found = Counter(tuple(batches.dealt(4, 1, "rows", seed, 0).tolist()) for seed in range(24_000))
+    assert chisquare([found[order] for order in permutations(range(4))]).pvalue > 0.001
+
+
+def test_the_largest_draw_stays_below_the_number_of_rows():
+    most = np.nextafter(1.0, 0.0)
+    assert all(
+        int(most * (i + 1)) == i for i in [*range(100_000), *(2**k + j for k in range(20, 40) for j in (-1, 0, 1))]
+    )

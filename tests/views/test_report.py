@@ -12,7 +12,6 @@ import steepest as st
 from steepest.cli import main
 from steepest.errors import RunError
 from steepest.problem import synthetic
-from steepest.views import summaries
 from steepest.views.report import command_of, page, python_of
 
 DATA = synthetic.quadratic_with_outlier()
@@ -113,7 +112,7 @@ def test_a_place_that_cannot_be_written_is_named(fit, tmp_path):
 
 def test_a_notebook_shows_a_fit_and_a_trace(fit):
     assert "<td>x^2</td>" in fit._repr_html_()
-    shown = summaries.trace_html(fit.trace)
+    shown = fit.trace._repr_html_()
     assert shown.startswith("<div>61 recorded steps")
     assert f"<td>{fit.trace.theta[-1, 2]:.5g}</td>" in shown
 

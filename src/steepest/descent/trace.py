@@ -80,6 +80,11 @@ class Trace:
         """A pandas frame (pandas must be installed)."""
         return self.to_arrow().to_pandas()
 
+    def _repr_html_(self) -> str:
+        from steepest.views import summaries
+
+        return summaries.trace_html(self)
+
 
 class Recorder:
     """Keeps steps without synchronising: values stay on their device until `trace()` is called.

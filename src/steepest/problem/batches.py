@@ -76,8 +76,7 @@ def _deal(rows: int, size: int, shuffle: str, seed: int, epoch: int) -> Iterable
 
 def dealt(rows: int, size: int, shuffle: str, seed: int, epoch: int) -> np.ndarray:
     """What an epoch looks at, in order: rows, batch after batch (`rows`, `draws`), or blocks of `size` rows."""
-    numbers = np.random.Philox(key=np.array([seed, epoch], dtype=np.uint64))
-    random = np.random.Generator(numbers)
+    random = np.random.Generator(np.random.Philox(key=np.array([seed, epoch], dtype=np.uint64)))
     count = -(-rows // size)
     if shuffle == "draws":
         return random.integers(rows, size=count * size)
@@ -87,7 +86,7 @@ def dealt(rows: int, size: int, shuffle: str, seed: int, epoch: int) -> np.ndarr
         from steepest.problem.shuffling import shuffle
 
         order = np.arange(rows)
-        shuffle(order, numbers.random_raw(rows))
+        shuffle(order, random.random(rows))
         return order
     return np.arange(count) if shuffle == "none" else random.permutation(count)
 
