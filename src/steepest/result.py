@@ -429,6 +429,11 @@ class Fit:
 
         return summaries.fit_html(self)
 
+    def __str__(self) -> str:
+        from steepest.views import summaries
+
+        return summaries.fit_text(self)
+
     def save(self, folder: Any) -> None:
         """Write the fit into a run's folder; see `steepest.store`."""
         from steepest import store

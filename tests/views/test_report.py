@@ -117,6 +117,18 @@ def test_a_notebook_shows_a_fit_and_a_trace(fit):
     assert f"<td>{fit.trace.theta[-1, 2]:.5g}</td>" in shown
 
 
+def test_a_terminal_shows_tables(fit):
+    lines = str(fit).splitlines()
+    (row,) = [line.split() for line in lines if line.split()[:1] == ["x^2"]]
+    exact = fit.exact.theta[2]
+    assert row == ["x^2", f"{fit.theta[2]:.10g}", f"{exact:.10g}", f"{fit.theta[2] - exact:+.1e}"]
+    assert str(fit.trace).splitlines()[-1].split()[0] == "60"
+    runs = st.sweep(DATA.x, DATA.y, optimizer="sgd", lr=[0.01, 0.1], epochs=5)
+    shown = str(runs).splitlines()
+    assert shown[0] == "2 descents"
+    assert [line.split()[:2] for line in shown[-2:]] == [["1", "0.1"], ["0", "0.01"]]
+
+
 # ---- commands ------------------------------------------------------------------------------------
 
 

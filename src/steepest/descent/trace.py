@@ -85,6 +85,11 @@ class Trace:
 
         return summaries.trace_html(self)
 
+    def __str__(self) -> str:
+        from steepest.views import summaries
+
+        return summaries.trace_text(self)
+
 
 class Recorder:
     """Keeps steps without synchronising: values stay on their device until `trace()` is called.

@@ -279,6 +279,11 @@ class Sweep:
 
         return runs.sweep_html(self)
 
+    def __str__(self) -> str:
+        from steepest.views import runs
+
+        return runs.sweep_text(self)
+
     def summary(self) -> dict[str, Any]:
         """Everything worth knowing as one plain object: what `--json` prints."""
         try:

@@ -26,6 +26,7 @@ from steepest.views import curves, predictions, reliefs, residuals
 from steepest.views import theme as looks
 from steepest.views.page import table
 from steepest.views.rows import evenly
+from steepest.views.summaries import text_table
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -400,8 +401,20 @@ def _said(figure: looks.Figure, sweep: Sweep, most: int) -> looks.Figure:
     return looks.titled(figure, looks.title_of(figure), [note, *looks.notes_of(figure)])
 
 
-def sweep_html(sweep: Sweep, most: int = 30) -> str:
+def sweep_html(sweep: Sweep) -> str:
     """A sweep as a notebook shows it: its best runs first."""
+    title, heads, rows = _best_first(sweep, 30)
+    return f"<div><b>{title[0]}</b>{title[1]}{table(heads, rows)}</div>"
+
+
+def sweep_text(sweep: Sweep) -> str:
+    """A sweep as a terminal shows it."""
+    title, heads, rows = _best_first(sweep, 10)
+    return "".join(title) + "\n" + text_table(heads, rows)
+
+
+def _best_first(sweep: Sweep, most: int) -> tuple[tuple[str, str], list[str], list[list[str]]]:
+    """A title, and heads and rows of the best runs."""
     ranked = sweep.ranked()
     runs = (ranked + [run for run in range(len(sweep)) if run not in set(ranked)])[:most]
     measures = [name for name in ("objective", "gap", "test_loss") if any(v is not None for v in sweep.columns[name])]
@@ -413,4 +426,4 @@ def sweep_html(sweep: Sweep, most: int = 30) -> str:
         for run in runs
     ]
     more = "" if len(runs) == len(sweep) else f", the best {len(runs)}"
-    return f"<div><b>{len(sweep):,} descents</b>{more}{table(heads, rows)}</div>"
+    return (f"{len(sweep):,} descents", more), heads, rows

@@ -1,7 +1,9 @@
-"""A fit and a trace in a few lines of HTML: what a notebook shows of them, and how a report begins."""
+"""A fit and a trace in a few lines: what a notebook and a terminal show of them, and how a report begins."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from io import StringIO
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 MOST_COEFFICIENTS = 500
 IN_A_NOTEBOOK = 20
+WIDE = 160
 
 GOOD, WRONG = (Status.CONVERGED,), (Status.DIVERGED, Status.SEPARABLE)
 
@@ -67,8 +70,42 @@ def fit_html(fit: Fit) -> str:
     )
 
 
+def fit_text(fit: Fit) -> str:
+    """A fit as a terminal shows it."""
+    numbers = " · ".join(f"{label} {value}" for label, value in figures_of(fit))
+    title = f"{looks.plain(model_of(fit))}, {fit.optimizer}"
+    return "\n".join([title, numbers, fit.message, text_table(*coefficients(fit, IN_A_NOTEBOOK))])
+
+
+def text_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table as text: the first column to the left, numbers to the right."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for place, head in enumerate(heads):
+        drawn.add_column(Text(head), justify="right" if place else "left")
+    for row in rows:
+        drawn.add_row(*map(Text, row))  # as Text, so that brackets in a name are no markup
+    console = Console(file=StringIO(), width=WIDE)
+    console.print(drawn)
+    return "\n".join(line.rstrip() for line in console.file.getvalue().strip("\n").splitlines())  # pyrefly: ignore
+
+
 def trace_html(trace: Trace) -> str:
     """A trace as a notebook shows it: a few rows from its first to its last step."""
+    return f"<div>{len(trace):,} recorded steps{table(*_steps(trace))}</div>"
+
+
+def trace_text(trace: Trace) -> str:
+    """A trace as a terminal shows it."""
+    return f"{len(trace):,} recorded steps\n{text_table(*_steps(trace))}"
+
+
+def _steps(trace: Trace) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows of a few steps, from the first to the last."""
     names = list(trace.COLUMNS) + [looks.plain(name) for name in trace.names[:8]]
     rows = []
     for i in evenly(len(trace), 12).tolist():
@@ -77,4 +114,4 @@ def trace_html(trace: Trace) -> str:
             if not cells[k]:
                 cells[k] = looks.number(float(getattr(trace, name)[i]))
         rows.append(cells + [looks.number(float(value)) for value in np.atleast_1d(trace.theta[i])[:8]])
-    return f"<div>{len(trace):,} recorded steps{table(names, rows)}</div>"
+    return names, rows
