@@ -86,7 +86,7 @@ def test_divergence_names_the_column_and_a_rate_that_holds(data, settings):
     assert np.isfinite(fit.theta).all()
     assert "Lower the learning rate" in fit.message
     if "model" not in settings:
-        assert "The column 'x2' has by far the largest values; --precondition standardize mends that" in fit.message
+        assert "The column 'x2' has by far the largest values; --precondition standardize evens that out" in fit.message
     lr = float(re.search(r"--lr (\S+) \(in Python: lr=\1\)", fit.message)[1])
     again = st.fit(x, y, **settings | {"lr": lr})
     assert again.status is not Status.DIVERGED

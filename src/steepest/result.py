@@ -152,7 +152,9 @@ class Fit:
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value:.6g}" for name, value in list(self.params.items())[:6])
         more = f", … {len(self.names) - 6} more" if len(self.names) > 6 else ""
-        return f"Fit({shown}{more}; {self.steps:,} steps, {self.ending.status.name.lower()})"
+        # whether it arrived takes the exact answer, which is not computed just to be shown
+        wrong = self.ending.status in (Status.DIVERGED, Status.INTERRUPTED)
+        return f"Fit({shown}{more}; {self.steps:,} steps{f', {self.ending.status.name.lower()}' if wrong else ''})"
 
     @property
     def params(self) -> dict[str, float]:

@@ -15,7 +15,7 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
 
 from steepest.errors import SpecError
 
@@ -138,6 +138,15 @@ class Spec(BaseModel):
     def _rate(cls, value: Any) -> Any:
         if isinstance(value, str) and value != "auto":
             raise SpecError(f'lr={value!r}: it must be a number greater than 0, or "auto".')
+        if isinstance(value, (list, tuple)):
+            raise SpecError(f"lr={value!r}: a fit has one rate; several at once are for st.sweep().")
+        return value
+
+    @field_validator("loss", "schedule", mode="before")
+    @classmethod
+    def _named(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, (int, float, list, tuple)):
+            raise SpecError(f"{info.field_name}={value!r} is neither a name nor a function.")
         return value
 
     @field_validator("columns", "drop", mode="before")
@@ -207,6 +216,7 @@ class Spec(BaseModel):
         for name in ("epochs", "max_steps", "patience"):
             value = getattr(self, name)
             need(value is None or value >= 1, name, "a whole number of at least 1")
+            need(value is None or value < 2**63, name, "less than 2^63")
         need(self.tol is None or 0 <= self.tol < finite, "tol", "0 (stop only where nothing changes) or greater")
         need(self.validation is None or 0 < self.validation < 1, "validation", "a fraction between 0 and 1")
         need(0 <= self.test_fraction < 1, "test_fraction", "a fraction from 0 to just under 1")

@@ -231,7 +231,10 @@ def why_diverged(spec: Spec, made: Plan, recorder: Recorder, detail: str) -> str
         worst = int(np.argmax(squares))
         if squares[worst] > 10 * np.median(squares):
             name = made.terms.names[worst] if made.terms is not None else str(worst)
-            words.append(f"The column {name!r} has by far the largest values; --precondition standardize mends that.")
+            words.append(
+                f"The column {name!r} has by far the largest values; --precondition standardize evens that out "
+                "(with --lr auto, or a rate of its own)."
+            )
     return " ".join(words + ([detail] if detail else []))
 
 

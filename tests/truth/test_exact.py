@@ -482,3 +482,28 @@ class TestFormula:
     def test_lengths_must_agree(self):
         with pytest.raises(DataError, match="x has 3 values and y has 2"):
             formula_line(np.arange(3.0), np.arange(2.0))
+
+
+def test_least_squares_far_from_zero_is_that_of_centred_columns():
+    random = np.random.default_rng(0)
+    near = random.normal(size=(1000, 3))
+    y = near.sum(1) + 1e8 + random.normal(size=1000)
+    far = near + np.array([1e8, 0.0, 0.0])
+    found = solve(LinearProblem(Terms(("a", "b", "c")).design(far), y, loss("mse")))
+    centred, target = far - far.mean(0), y - y.mean()
+    best = np.linalg.lstsq(centred, target, rcond=None)[0]
+    assert found.objective == pytest.approx(np.mean((target - centred @ best) ** 2), rel=1e-8)
+    np.testing.assert_allclose(found.theta[1:], best, rtol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [1000, 10_000, 260_000])
+def test_a_penalty_on_a_column_in_tiny_units_leaves_the_others_alone(rows):
+    random = np.random.default_rng(0)
+    z = random.normal(size=(rows, 2))
+    x, y = z * [1e3, 1e-12], 3e3 * z[:, 0] + random.normal(size=rows)
+    found = solve(LinearProblem(Terms(("a", "b")).design(x), y, loss("mse"), penalty("l2:1")))
+    # whatever the tiny column has costs its square, which is nothing beside what it could win: ridge on the other alone
+    column, target = x[:, 0] - x[:, 0].mean(), y - y.mean()
+    alone = column @ target / (column @ column + rows)
+    assert found.theta[1] == pytest.approx(alone, rel=1e-9)
+    assert found.objective == pytest.approx(np.mean((target - alone * column) ** 2) + alone**2, rel=1e-9)

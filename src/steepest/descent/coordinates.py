@@ -131,6 +131,13 @@ def _whitening(stack: np.ndarray) -> np.ndarray:
     """
     if not stack.size:
         return np.zeros((stack.shape[1], 0))
+    # columns of one size, or a penalty's on a column in tiny units would pass for all there is
+    sizes = np.sqrt(np.einsum("ij,ij->j", stack, stack))
+    sizes = np.where(sizes > 0, sizes, 1.0)
+    return _whitened(stack / sizes) / sizes[:, None]
+
+
+def _whitened(stack: np.ndarray) -> np.ndarray:
     tallest = max(stack.shape)
     if stack.size > TALL and stack.shape[0] >= stack.shape[1]:
         root = _root(gram(stack))

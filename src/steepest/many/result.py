@@ -60,7 +60,10 @@ class WorkingLr:
             low, high = (f"{a:.3g} to {b:.3g}" for a, b in (self.low_spread, self.high_spread))
             spread = f" (over {self.seeds} seeds the first is from {low}, the last from {high})"
         limit = "" if self.stable_limit is None else f" The curvature allows rates below {self.stable_limit:.3g}."
-        return f"Rates from {self.low:.3g} to {self.high:.3g} work{spread}; the best is {self.best:.3g}.{limit}"
+        return (
+            f"Rates from {self.low:.3g} to {self.high:.3g} work{spread}: they end with nearly all that the best, "
+            f"{self.best:.3g}, wins from the start.{limit}"
+        )
 
 
 class Sweep:

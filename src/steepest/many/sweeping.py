@@ -138,7 +138,7 @@ def compare(fits: Iterable[Fit]) -> Sweep:
         >>> compare([fit(x, y, lr=0.1), fit(x, y, lr=0.2)]).settings
         {'lr': [0.1, 0.2]}
     """
-    fits = list(fits)
+    fits = [] if isinstance(fits, Fit) else list(fits)
     if not fits or not all(isinstance(fit, Fit) for fit in fits):
         raise SpecError("compare() takes a list of fits, as st.fit() and st.load() give them.")
     settings = {}

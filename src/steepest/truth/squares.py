@@ -25,7 +25,6 @@ def solve(problem: LinearProblem) -> tuple[np.ndarray, float, str, float, str]:
     coordinates = orthonormal(problem)
     matrix, outputs = coordinates.matrix, problem.outputs
     inner = _inner_hessian(problem, coordinates.basis, matrix)
-    size = _size(problem)
     gradient = extended.gradient if extended.pays(problem) else certify.gradient
     value = extended.value if extended.pays(problem) else certify.objective
 
@@ -34,11 +33,12 @@ def solve(problem: LinearProblem) -> tuple[np.ndarray, float, str, float, str]:
     at_start, last = float(np.linalg.norm(slopes)), np.inf
     certificate = relative(at_start, at_start)
     for count in range(MOST_CORRECTIONS):
-        correction = -(np.linalg.solve(inner, slopes.T).T @ matrix.T).ravel()
-        length = float(np.linalg.norm(correction * size))
+        move = -np.linalg.solve(inner, slopes.T).T
+        # in the basis: of θ itself large parts may cancel, as where a column lies far from zero
+        length = float(np.linalg.norm(move))
         if not 0.0 < length < last:
             break
-        corrected, last = theta + correction, length
+        corrected, last = theta + (move @ matrix.T).ravel(), length
         slopes = gradient(problem, corrected).reshape(outputs, -1) @ matrix
         left = relative(float(np.linalg.norm(slopes)), at_start)
         if count > 0 and left >= certificate:
@@ -60,8 +60,3 @@ def _inner_hessian(problem: LinearProblem, basis: np.ndarray, matrix: np.ndarray
     weighted = basis if problem.weights is None else basis * problem.weights[:, None]
     free = matrix * problem.penalised[: len(matrix), None]
     return 2.0 / outputs * (weighted.T @ basis) / rows + 2.0 * problem.penalty.l2 * (free.T @ free)
-
-
-def _size(problem: LinearProblem) -> np.ndarray:
-    """What one unit of each parameter moves the predictions by: the rms of its column, `[k·p]`."""
-    return np.tile(np.sqrt(np.mean(problem.design**2, axis=0)), problem.outputs)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isclose
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -97,7 +98,8 @@ def loss_curve(fit: Fit, also: Sequence[Fit] = (), theme: str = "light") -> look
             _line(shown, curve, curve.gap, i, "gap to the exact answer", row=2, lone=not also)
         _line(shown, curve, curve.lr, i, "learning rate", row=len(heights), lone=not also)
     best, start = curves[0].exact, float(np.nanmax(np.abs(curves[0].loss), initial=0.0))
-    if best is not None and best > 1e-14 * start:  # below that it is rounding
+    shared = best is not None and all(c.exact is not None and isclose(c.exact, best, rel_tol=1e-9) for c in curves)
+    if best is not None and shared and best > 1e-14 * start:  # below that it is rounding
         shown.add_hline(y=best, line={"color": looks.EXACT, "dash": "dash", "width": 1.5}, row=1, col=1)
         shown.add_scatter(
             x=[None], y=[None], mode="lines", line={"color": looks.EXACT, "dash": "dash"}, name="exact", row=1, col=1

@@ -7,6 +7,7 @@ the figure is the same graph as text for Graphviz.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import networkx as nx
@@ -16,7 +17,7 @@ from torch import Tensor
 from steepest.errors import SpecError
 from steepest.result import Fit
 from steepest.views import theme as looks
-from steepest.views.backward import Graph, named, of_fit, walked, words_of
+from steepest.views.backward import ROWS, Graph, named, of_fit, walked, words_of
 from steepest.views.folding import MOST_BOXES, folded
 
 
@@ -31,14 +32,18 @@ class Drawing(looks.Figure):
 
 def graph_data(z: Any, names: Any = None, most: int = MOST_BOXES) -> Graph:
     """The graph behind a tensor or a fit, folded to about `most` nodes; see `graph`."""
+    notes = []
     if isinstance(z, Fit):
+        if z.rows > ROWS:
+            notes.append(f"Of {ROWS} of the {z.rows:,} rows.")
         z, names = of_fit(z)
     if not isinstance(z, Tensor) or z.grad_fn is None:
         raise SpecError(
             f"graph() needs a tensor made from one that requires a gradient, or a Fit; this is "
             f"{'a tensor without a history' if isinstance(z, Tensor) else 'a ' + type(z).__name__}."
         )
-    return folded(walked(z, named(names)), most)
+    graph = folded(walked(z, named(names)), most)
+    return replace(graph, notes=[*notes, *graph.notes])
 
 
 def layout(graph: Graph) -> dict[int, tuple[float, float]]:

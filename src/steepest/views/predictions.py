@@ -173,7 +173,7 @@ def add_curves(shown: looks.Figure, data: CurveOnData, **place: Any) -> None:
             y=_nearby(data.exact, data),
             mode="lines",
             line={"color": looks.EXACT, "width": 2, "dash": "dash"},
-            name="exact",
+            name="exact" if len(data.labels) == 1 else looks.text(f"exact, {data.labels[0]}", 60),
             hovertemplate="%{x:.6g}, %{y:.6g}<extra></extra>",
             **place,
         )

@@ -46,9 +46,11 @@ def report(fit: Fit, path: str | os.PathLike[str], *, film: bool = True) -> Path
         The file.
 
     Raises:
-        RunError: it cannot be written.
+        RunError: it cannot be written. SpecError: its name is no page's.
     """
     place = Path(path)
+    if place.suffix.lower() not in (".html", ".htm"):
+        raise SpecError(f"{str(path)!r}: a report is a page; name it .html.")
     content = page(fit, film).html()
     whole = place.with_name(f".{place.name}.new")
     try:

@@ -104,8 +104,8 @@ def surface_data(
     for each in also:
         if each.names != fit.names:
             raise SpecError(
-                f"also= holds a fit with other parameters ({', '.join(each.names[:4])}) than this one "
-                f"({', '.join(fit.names[:4])}). They have no surface in common."
+                f"A fit with the parameters {', '.join(each.names[:4])} has no surface in common with one with "
+                f"{', '.join(fit.names[:4])}. Draw fits of one model together."
             )
     if others not in ("held", "minimised"):
         raise SpecError(f"others={others!r} is not known. Known: held, minimised.")
