@@ -70,7 +70,7 @@ def path3d(
             name="exact",
         )
     axes = {f"{axis}axis_title_text": looks.text(name) for name, axis in zip(names, "xyz", strict=True)}
-    shown.update_layout(scene_aspectmode="cube", scene_camera_eye={"x": 1.4, "y": -1.5, "z": 1.05})
+    shown.update_layout(scene_aspectmode="cube", scene_camera_eye={"x": 1.6, "y": -1.7, "z": 1.2})
     shown.update_scenes(**axes)
     return shown
 

@@ -247,7 +247,7 @@ def _eye(data: Surface) -> dict[str, float]:
         for back in (0, 1)
     }
     x, y = min(corners, key=lambda corner: corners[corner])
-    return {"x": 0.95 * x, "y": 1.45 * y, "z": 1.35}
+    return {"x": 1.07 * x, "y": 1.63 * y, "z": 1.52}
 
 
 def _within(place: np.ndarray, data: Surface) -> np.ndarray:
