@@ -1,4 +1,4 @@
-"""The README's picture, from measured figures: one epoch beside every peer, and the time to an answer."""
+"""The pictures, from measured figures: one epoch beside every peer and the time to an answer; and growth on log axes."""
 
 from __future__ import annotations
 
@@ -50,6 +50,27 @@ def draw(measured: dict[str, dict[str, Any]], path: Path) -> None:
         _answers(right, measured["answer"]["figures"]["answers"])
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=130, facecolor="white")
+    plt.close(figure)
+
+
+def draw_growth(growth: dict[str, Any], path: Path) -> None:
+    """Time above and memory below, over rows and over columns; dotted: a slope of one through the last point."""
+    figure, axes = plt.subplots(2, len(growth), figsize=(12, 7), layout="constrained", sharex="col", squeeze=False)
+    for column, (what, sizes_and_points) in enumerate(growth.items()):
+        sizes = sizes_and_points["sizes"]
+        for (mark, colour), (way, points) in zip(MARKS.values(), sizes_and_points["points"].items(), strict=False):
+            for row, (entry, scale) in enumerate((("seconds", 1.0), ("bytes", 2.0**-20))):
+                values = [point[entry] * scale for point in points]
+                line = [values[-1] * size / sizes[-1] for size in sizes]
+                axes[row, column].plot(sizes, values, marker=mark, color=colour, label=way)
+                axes[row, column].plot(sizes, line, ls=":", color=colour, lw=1)
+        axes[0, column].set(title=f"growth with the {what}", ylabel="seconds")
+        axes[1, column].set(xlabel=what.split(" at ")[0], ylabel="MiB beyond x and y")
+    for panel in axes.flat:
+        panel.set(xscale="log", yscale="log")
+        panel.grid(alpha=0.25)
+    axes[0, 0].legend(frameon=False)
+    figure.savefig(path, dpi=110, facecolor="white")
     plt.close(figure)
 
 

@@ -84,6 +84,8 @@ def main() -> None:
     target.write_text(page(measured, remarks, digits), encoding="utf-8")
     drawn = where / "benchmarks.png" if quick else ROOT / "docs" / "benchmarks.png"
     picture.draw(measured, drawn)
+    if "growth" in measured:
+        picture.draw_growth(measured["growth"]["figures"]["growth"], drawn.with_name("growth.png"))
     print(f"{target.relative_to(ROOT)} and {drawn.relative_to(ROOT)} are written.")
 
 
