@@ -26,6 +26,9 @@ MOST_NOISE = 3_000
 SMOOTHED_OVER = 12
 """The running mean looks at one in so many of the recorded steps, at least 3."""
 
+FEW = 12
+"""Points up to which each is marked on its line."""
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -211,7 +214,8 @@ def _line(
     shown.add_scatter(
         x=curve.step[kept],
         y=values[kept],
-        mode="lines" if len(kept) > 1 else "markers",
+        # few points are shown as such, since a line would claim to know what lies between
+        mode="lines" if len(kept) > FEW else "lines+markers" if len(kept) > 1 else "markers",
         line={
             "color": colour or looks.SERIES[i % len(looks.SERIES)],
             "width": 2,
