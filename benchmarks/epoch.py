@@ -22,9 +22,9 @@ from torch import nn
 import trainers
 from side_by_side import Goal, Peer, Table, Timing, absent, missing, options, save, short, take_turns
 from steepest.descent import rules
-from steepest.descent.fused import Block, Fused
+from steepest.descent.blocks import Block, Blocks
+from steepest.descent.fused import Fused
 from steepest.descent.objective import LinearObjective
-from steepest.descent.sweep import Blocks
 from steepest.descent.trace import Recorder
 from steepest.problem import losses
 from steepest.problem.linear import LinearProblem

@@ -19,9 +19,9 @@ import numpy as np
 from torch import Tensor
 
 from steepest.descent import fused, graphed
+from steepest.descent.blocks import Block, Blocks
 from steepest.descent.loop import descend
 from steepest.descent.stopping import Status
-from steepest.descent.sweep import Blocks
 from steepest.descent.trace import Recorder
 from steepest.errors import DataError, SpecError
 from steepest.planning import Plan, plan, wants_classes
@@ -241,7 +241,7 @@ def _in_blocks(
         if progress is not None:
             progress(block.step(0, block.steps - 1), float(watcher.known[0]))
 
-    ended = watcher.drain((Blocks.one(b) if isinstance(b, fused.Block) else b for b in blocks), after)
+    ended = watcher.drain((Blocks.one(b) if isinstance(b, Block) else b for b in blocks), after)
     return Done.of(*by_run(ended, 1)[0])
 
 

@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from steepest.descent.blocks import Blocks
 from steepest.descent.loop import Step
 from steepest.descent.objective import Objective
 from steepest.descent.stopping import Status, Stopper, interruptible
-from steepest.descent.sweep import HELD, Blocks
+from steepest.descent.sweep import HELD
 from steepest.descent.trace import Recorder
 from steepest.planning import Plan
 from steepest.problem.tables import Dataset

@@ -15,7 +15,8 @@ from numba.core.caching import FunctionCache
 
 import steepest as st
 from steepest.descent import fused, rules
-from steepest.descent.fused import Block, Fused
+from steepest.descent.blocks import Block
+from steepest.descent.fused import Fused
 from steepest.descent.loop import descend
 from steepest.descent.objective import LinearObjective
 from steepest.descent.stopping import Status

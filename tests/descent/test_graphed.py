@@ -7,7 +7,7 @@ import pytest
 
 import steepest as st
 from steepest.descent import graphed, rules
-from steepest.descent.fused import Block
+from steepest.descent.blocks import Block
 from steepest.descent.graphed import Graphed
 from steepest.descent.loop import descend
 from steepest.descent.objective import LinearObjective

@@ -20,12 +20,13 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count, pairwise
 from math import inf
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from steepest.descent import codes
+from steepest.descent.blocks import Block
 from steepest.descent.codes import can_run
 from steepest.descent.loop import Step
 from steepest.descent.objective import LinearObjective
@@ -36,7 +37,7 @@ from steepest.problem.batches import Batch
 if TYPE_CHECKING:
     from steepest.descent import kernel_steps, kernels
 
-__all__ = ["Block", "Fused", "can_run", "pays"]
+__all__ = ["Fused", "can_run", "pays"]
 
 ROOM = 2**18
 """Entries of θ that a block holds at most, one θ a step."""
@@ -58,40 +59,6 @@ LOOP_STEP, LOOP_ENTRY = 80e-6, 1e-9
 
 WORTH = 1.0
 """Seconds to be saved from which compiled code pays: it takes half a second to load, and some ten to compile once."""
-
-
-class Block(NamedTuple):
-    """T steps in a row; columns `[T]`, θ `[T, k·r]` before each update.
-
-    batch: the first step's. whole: whether each step saw all rows (then an epoch is a step). penalty: of θ.
-    """
-
-    t: int
-    batch: Batch
-    whole: bool
-    lr: np.ndarray
-    theta: np.ndarray
-    loss: np.ndarray
-    grad_norm: np.ndarray
-    penalty: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.loss)
-
-    def epoch(self, i: int) -> int:
-        """The epoch of the i-th step."""
-        return self.batch.epoch + i if self.whole else self.batch.epoch
-
-    @property
-    def epochs(self) -> np.ndarray:
-        """The epoch of each step."""
-        return self.batch.epoch + (np.arange(len(self)) if self.whole else np.zeros(len(self), dtype=np.int64))
-
-    def step(self, i: int) -> Step:
-        """The i-th step as the loop would show it, but without its gradient."""
-        batch = Batch(self.epoch(i), 0 if self.whole else self.batch.index + i)
-        theta, loss = torch.from_numpy(self.theta[i]), torch.tensor(self.loss[i])
-        return Step(self.t + i, batch.epoch, float(self.lr[i]), theta, loss, torch.empty(0), batch)
 
 
 def pays(objective: LinearObjective, size: int | None, epochs: int | None, steps: int | None) -> bool:

@@ -19,11 +19,11 @@ import torch
 from torch import Tensor
 
 from steepest.descent import codes
+from steepest.descent.blocks import Blocks
 from steepest.descent.fused import LOOP_ENTRY, WORTH, contiguous, laid, record_of, steps_a_block
 from steepest.descent.loop import Step
 from steepest.descent.objective import LinearObjective
 from steepest.descent.schedules import Schedule, factors
-from steepest.descent.sweep import Blocks
 from steepest.problem import batches
 from steepest.problem.batches import Batch
 

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from steepest.descent import sweep
+from steepest.descent.blocks import Block
 from steepest.descent.codes import LOSSES
-from steepest.descent.fused import Block
 from steepest.descent.loop import Step
 from steepest.descent.objective import LinearObjective
 from steepest.descent.schedules import Schedule, constant, factors

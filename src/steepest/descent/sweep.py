@@ -23,14 +23,14 @@ from dataclasses import fields, replace
 from functools import partial
 from itertools import pairwise
 from threading import Barrier
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from steepest.descent import rules
-from steepest.descent.fused import Block
+from steepest.descent.blocks import Blocks
 from steepest.descent.loop import Step, descend
 from steepest.descent.objective import LinearObjective, ModuleObjective, Objective, evaluating, matched
 from steepest.descent.rules import Rule
@@ -57,51 +57,6 @@ HELD = 2**22
 
 TOGETHER = (rules.SGD, rules.Momentum, rules.Adagrad, rules.RMSprop, rules.Adam, rules.Accelerated)
 """Rules that are elementwise, and so serve many runs at once."""
-
-
-class Blocks(NamedTuple):
-    """T steps in a row of many runs; columns `[runs, T]`, θ `[runs, T, k·r]` before each update.
-
-    batch: the first step's. whole: whether each step saw all rows (then an epoch is a step). penalty: of θ.
-    """
-
-    t: int
-    batch: Batch
-    whole: bool
-    lr: np.ndarray
-    theta: np.ndarray
-    loss: np.ndarray
-    grad_norm: np.ndarray
-    penalty: np.ndarray
-
-    @property
-    def steps(self) -> int:
-        """T."""
-        return self.loss.shape[1]
-
-    def epoch(self, i: int) -> int:
-        """The epoch of the i-th step."""
-        return self.batch.epoch + i if self.whole else self.batch.epoch
-
-    @property
-    def epochs(self) -> np.ndarray:
-        """The epoch of each step."""
-        return self.batch.epoch + (np.arange(self.steps) if self.whole else np.zeros(self.steps, dtype=np.int64))
-
-    def only(self, runs: np.ndarray, steps: int) -> Blocks:
-        """The first steps of some of the runs."""
-        return self._replace(**{name: getattr(self, name)[runs, :steps] for name in self._fields[3:]})
-
-    def step(self, run: int, i: int) -> Step:
-        """The i-th step of a run as the loop would show it, but without its gradient."""
-        batch = Batch(self.epoch(i), 0 if self.whole else self.batch.index + i)
-        theta, loss = torch.from_numpy(self.theta[run, i]), torch.tensor(self.loss[run, i])
-        return Step(self.t + i, batch.epoch, float(self.lr[run, i]), theta, loss, torch.empty(0), batch)
-
-    @classmethod
-    def one(cls, block: Block) -> Blocks:
-        """The steps of a single run."""
-        return cls(*block[:3], *(column[None] for column in block[3:]))
 
 
 @final

@@ -12,6 +12,7 @@ import torch
 
 from steepest.descent import codes, fused_runs
 from steepest.descent import sweep as together
+from steepest.descent.blocks import Blocks
 from steepest.descent.objective import LinearObjective, ModuleObjective, Objective
 from steepest.errors import FitError
 from steepest.fitting import batch_size, held_out_note
@@ -155,7 +156,7 @@ class Pack:
             each.append((spec.tol, spec.patience, self.ways[place].epochs, spec.max_steps))
         return Limits.of(each, self.made.objective.rows, self.size).take(which[places])
 
-    def descend(self, runs: np.ndarray, budget: int, after: Callable[[together.Blocks, np.ndarray], None]) -> Cohort:
+    def descend(self, runs: np.ndarray, budget: int, after: Callable[[Blocks, np.ndarray], None]) -> Cohort:
         """Some of the runs, side by side, from their starts to their ends."""
         places = np.searchsorted(self.group, runs)
         limits = self._limits(places)

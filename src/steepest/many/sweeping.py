@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from steepest.descent.blocks import Blocks
 from steepest.descent.stopping import Status
-from steepest.descent.sweep import Blocks
 from steepest.descent.trace import BUDGET
 from steepest.errors import SpecError, SteepestError
 from steepest.fitting import data_of, run
