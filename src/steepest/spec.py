@@ -256,6 +256,28 @@ class Spec(BaseModel):
             raise SpecError(f"This is no TOML: {error}.") from None
 
 
+def options(settings: Mapping[str, Any]) -> list[str]:
+    """Settings as the words of a command line.
+
+    >>> options({"lr": 0.1, "intercept": False, "drop": ("a", "b")})
+    ['--lr', '0.1', '--no-intercept', '--drop', 'a,b']
+    """
+    words: list[str] = []
+    for name, value in settings.items():
+        option = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{'' if value else 'no-'}{option}")
+            continue
+        if isinstance(value, Mapping):
+            value = ",".join(f"{label}={factor}" for label, factor in value.items())
+        if hasattr(value, "tolist"):
+            value = value.tolist()
+        if isinstance(value, list | tuple):
+            value = ",".join(map(str, value))
+        words += [f"--{option}", str(value)]
+    return words
+
+
 def locate(path: str) -> Any:
     """The object that `package.module:name` names. Raises SpecError if there is none."""
     module, _, name = path.partition(":")

@@ -16,9 +16,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from steepest.errors import FitError, RunError, SpecError
+from steepest.spec import options
 from steepest.store import _written
 from steepest.views import curves, graphs, parameters, paths, predictions, reliefs, residuals
 from steepest.views import theme as looks
@@ -200,13 +199,4 @@ def command_of(fit: Fit) -> str:
     words = ["steepest", "fit", "DATA"]
     if "target" not in given:
         words += ["--target", ",".join(fit.schema.targets)]
-    for name, value in given.items():
-        if isinstance(value, bool):
-            words.append(f"--{'' if value else 'no-'}{name.replace('_', '-')}")
-            continue
-        if isinstance(value, dict):
-            value = ",".join(f"{label}={factor}" for label, factor in value.items())
-        if isinstance(value, (list, tuple, np.ndarray)):
-            value = ",".join(map(str, value))
-        words += [f"--{name.replace('_', '-')}", str(value)]
-    return shlex.join(words)
+    return shlex.join([*words, *options(given)])
