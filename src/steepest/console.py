@@ -161,8 +161,9 @@ def show_sweep(sweep: Sweep, folder: str | None) -> None:
     counts = Counter(sweep.columns["status"])
     ends = ", ".join(f"{count:,} {status}" for status, count in counts.items())
     order = {"objective": "the least objective", "test_loss": "the least held-out loss"}[sweep.judged_by]
-    first = f"the best by {order} first" if sweep.comparable else "in their own order, since losses of different kinds"
-    _say(console, f"{len(sweep):,} runs ({ends}); {first}{'' if sweep.comparable else ' cannot be compared'}.")
+    apart = "in their own order, since different losses or targets cannot be compared"
+    first = f"the best by {order} first" if sweep.comparable else apart
+    _say(console, f"{len(sweep):,} runs ({ends}); {first}.")
     with suppress(SpecError):  # there may be no single interval to name
         _say(console, str(sweep.working_lr()))
     if counts[FAILED]:

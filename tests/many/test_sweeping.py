@@ -206,6 +206,14 @@ def test_without_a_run_that_ended_well_there_is_no_best():
         _ = st.sweep(X, Y, optimizer="sgd", epochs=50, lr=[1e5, 1e6]).best
 
 
+def test_fits_of_different_targets_are_not_compared():
+    runs = st.compare([st.fit(TABLE, target="y"), st.fit(TABLE, target="z")])
+    assert not runs.comparable
+    assert runs.summary()["best"] is None
+    with pytest.raises(FitError, match="targets"):
+        _ = runs.best
+
+
 def test_compare_shows_what_differs():
     fits = [
         st.fit(X, Y, lr=0.1, **QUICK),

@@ -132,10 +132,12 @@ class Sweep:
 
         Runs that differ in how they go down have the same F: the least objective is best. Where they differ in what is
         fitted (model, penalty, columns, …) the least held-out loss is, if there is one, else the least objective.
-        FitError if no run ended well, or if they minimise different losses, whose numbers cannot be compared.
+        FitError if no run ended well, or if they have different losses or targets, whose numbers cannot be compared.
         """
         if not self.comparable:
-            raise FitError("The runs have different losses, whose numbers cannot be compared. Take one: sweep.fit(i).")
+            raise FitError(
+                "The runs have different losses or targets, whose numbers cannot be compared. Take one: sweep.fit(i)."
+            )
         ranked = self.ranked()
         if not ranked:
             raise FitError("No run ended well: all of them failed, diverged or were interrupted. See sweep.table().")
@@ -143,8 +145,8 @@ class Sweep:
 
     @property
     def comparable(self) -> bool:
-        """Whether all runs have the same loss, so that one may be called better than another."""
-        return len({shown(loss) for loss in self.settings.get("loss", [])}) <= 1
+        """Whether all runs have the same loss and target, so that one may be called better than another."""
+        return all(len({shown(value) for value in self.settings.get(name, [])}) <= 1 for name in ("loss", "target"))
 
     @property
     def judged_by(self) -> str:
