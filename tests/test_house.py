@@ -28,6 +28,7 @@ FLOORS = [
     "watching_blocks",
     "result",
     "fitting",
+    "outlook",
     "store",
     "many",
     "views",
@@ -45,6 +46,8 @@ DOORS = {
     "store": {"many"},
     "many": {"views"},
     "descent": {"views"},
+    "outlook": {"views"},
+    "truth": {"views"},
 }
 
 MODULES = {
@@ -56,6 +59,7 @@ PUBLIC = {
     "DataError",
     "Fit",
     "FitError",
+    "Outlook",
     "RunError",
     "SpecError",
     "Status",
@@ -66,6 +70,7 @@ PUBLIC = {
     "Trace",
     "compare",
     "descend",
+    "diagnose",
     "fit",
     "graph",
     "load",

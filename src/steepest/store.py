@@ -3,7 +3,7 @@
     runs/name/
       spec.toml            the settings that differ from the defaults
       summary.json         what `--json` prints
-      fit.json             the rest of the fit, and the digests of the other files
+      fit.json             the rest of the fit, what was found about it, and the digests of the other files
       weights.safetensors  θ and the exact θ in user units; a module's parameters and buffers
       trace.parquet        every recorded step
       rows.parquet         rows to draw: all of a small table, evenly spread ones of a large one
@@ -49,9 +49,10 @@ from steepest.problem import losses, models
 from steepest.problem.linear import Terms
 from steepest.problem.schema import Schema
 from steepest.problem.tables import Dataset
-from steepest.result import Fit, Scores
+from steepest.result import Fit, Scores, looked_at
 from steepest.spec import LOSSES, MODELS, Spec
 from steepest.truth.exact import Exact
+from steepest.truth.finding import Finding, Findings
 from steepest.watching import Ending
 
 if TYPE_CHECKING:
@@ -109,11 +110,11 @@ def save(fit: Fit, folder: str | os.PathLike[str]) -> None:
         ...     load_fit(f"{place}/line").params
         {'intercept': 1.0, 'x': 2.0}
     """
-    _replace(folder, lambda: _contents(fit, _rows(fit)))
+    _replace(folder, lambda: _contents(fit, _rows(fit), fit.summary()))
 
 
 def save_sweep(sweep: Sweep, folder: str | os.PathLike[str]) -> None:
-    """Write a sweep into a folder, every run with all that `save` keeps of it but rows to draw.
+    """Write a sweep into a folder, every run with all that `save` keeps of it but rows to draw and findings.
 
     Settings without a name become texts.
 
@@ -203,14 +204,14 @@ def _flush(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _contents(fit: Fit, rows: bytes) -> dict[str, bytes]:
-    """File name → bytes; `rows` are those to draw."""
+def _contents(fit: Fit, rows: bytes, summary: Mapping[str, Any]) -> dict[str, bytes]:
+    """File name → bytes; `rows` are those to draw, and `summary` has the findings if there is time to look for them."""
     if fit.module is None and "_shape" in fit.__dict__:
         raise RunError("This fit was loaded without its module. Load it with model=… before it is saved again.")
     text, nameless = _written(fit.spec)
     contents = {
         SPEC: text.encode(),
-        SUMMARY: to_json(fit.summary()).encode(),
+        SUMMARY: to_json(summary).encode(),
         WEIGHTS: _weights(fit),
         TRACE: _to_parquet(fit.trace),
         ROWS: rows,
@@ -222,12 +223,13 @@ def _contents(fit: Fit, rows: bytes) -> dict[str, bytes]:
         "names": fit.names,
         "schema": fit.schema.to_dict(),
         "loss_function": str(fit.loss_function),
-        "model": fit.summary()["model"],
+        "model": summary["model"],
         "nameless": nameless,
         "terms": None if fit.terms is None else asdict(fit.terms),
         "module": None if fit.module is None else _shape(fit),
-        "ending": [fit.ending.status.name, fit.ending.detail],
-        "judged": [judged.status.name, judged.detail],
+        "ending": _pair(fit.ending),
+        "judged": _pair(judged),
+        "findings": summary.get("findings"),
         "scores": scores | {"exact": None if exact is None else asdict(replace(exact, theta=None))},
         "plain": {name: getattr(fit, name) for name in PLAIN},
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
@@ -235,12 +237,17 @@ def _contents(fit: Fit, rows: bytes) -> dict[str, bytes]:
     return contents | {REST: json.dumps(_as_text(rest), indent=1, allow_nan=False).encode()}
 
 
+def _swept(fit: Fit) -> dict[str, bytes]:
+    """A run of a sweep, of which there may be thousands: no rows, and nobody looks for what is wrong with each."""
+    return _contents(fit, b"", fit._figures())
+
+
 def _sweep_contents(sweep: Sweep) -> dict[str, bytes]:
     """File name → bytes."""
     import pyarrow as pa
 
     columns = sweep.columns
-    kept = [None if status is None else _contents(sweep.fit(run), b"") for run, status in enumerate(columns["engine"])]
+    kept = [None if engine is None else _swept(sweep.fit(run)) for run, engine in enumerate(columns["engine"])]
     fits = {name: pa.array([None if one is None else one[name] for one in kept], pa.large_binary()) for name in FILES}
     contents = {TABLE: _packed(pa.table(columns)), FITS: _packed(pa.table(fits))}
     rest = {
@@ -407,6 +414,12 @@ def load_fit(folder: str | os.PathLike[str], model: Any = None) -> Fit:
     return _load_fit(place, str(folder), model)
 
 
+def is_kept(folder: str | os.PathLike[str]) -> bool:
+    """Whether a run or a sweep is there, as opposed to a table or a folder of tables."""
+    place, _, old = _places(folder)
+    return any((where / name).is_file() for where in (place, old) for name in (REST, SWEEP))
+
+
 def _found(folder: str | os.PathLike[str]) -> Path:
     """Where the run is now."""
     place, _, old = _places(folder)
@@ -545,6 +558,9 @@ def _rebuilt(rest: Mapping[str, Any], contents: Mapping[str, bytes]) -> Fit:
     # what a fresh fit computes from its data when first asked
     fit.__dict__["scores"] = Scores(**scores)
     fit.__dict__["_judged"] = _ending(rest["judged"])
+    if rest.get("findings") is not None:
+        found = tuple(map(Finding.from_dict, rest["findings"]))
+        fit.__dict__["_found"] = Findings(found, looked_at(fit))
     # what pictures are drawn from; not fit.train, of which they may be a part only
     fit.__dict__["_rows"] = _from_rows(contents[ROWS], schema)
     fit.__dict__["_state"] = {
@@ -553,8 +569,12 @@ def _rebuilt(rest: Mapping[str, Any], contents: Mapping[str, bytes]) -> Fit:
     return fit
 
 
+def _pair(ending: Ending) -> list[str]:
+    return [ending.status.name, ending.detail, ending.advice]
+
+
 def _ending(pair: list[str]) -> Ending:
-    return Ending(Status[pair[0]], pair[1])
+    return Ending(Status[pair[0]], *pair[1:])
 
 
 def _loss(spec: Spec, schema: Schema, rest: Mapping[str, Any]) -> losses.Loss:

@@ -31,7 +31,7 @@ class Status(Enum):
     EPOCHS = "All epochs asked for are done."
     STEPS = "All steps asked for are done."
     DIVERGED = "The descent diverged: the loss grew out of bounds. Lower the learning rate."
-    INTERRUPTED = "Interrupted; everything up to here is kept."
+    INTERRUPTED = "Stopped by Ctrl-C; everything up to here is kept."
     SEPARABLE = (
         "The classes can be separated, so the loss has no finite minimum and the coefficients would grow for ever. "
         "Add a penalty: --penalty l2:0.001 (in Python: penalty='l2:0.001')."
