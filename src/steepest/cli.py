@@ -222,7 +222,9 @@ def _asked(command: Callable[..., int]) -> Callable[..., int]:
 @app.command
 @_asked
 def diagnose(
-    data: Annotated[str, Parameter(name="RUN|DATA", help="The folder of a run, as --out wrote it; or data as fit takes them.")],
+    data: Annotated[
+        str, Parameter(name="RUN|DATA", help="The folder of a run, as --out wrote it; or data as fit takes them.")
+    ],
     /,
     *,
     json: Annotated[bool, Parameter(help="Print what is found as JSON.", negative="")] = False,
@@ -235,7 +237,9 @@ def diagnose(
     data = _dash(data)
     if store.is_kept(data):
         if others := [name for name in given if name != "model"]:
-            raise SpecError(f"{data!r} is a run, which has its settings already. Leave out --{others[0].replace('_', '-')}.")
+            raise SpecError(
+                f"{data!r} is a run, which has its settings already. Leave out --{others[0].replace('_', '-')}."
+            )
         found = store.load_fit(data, given.get("model")).diagnose()
         if json:
             print(store.to_json({"findings": found.to_dicts()}))

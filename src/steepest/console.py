@@ -163,7 +163,11 @@ def _show_under(console: Console, below: findings.Under, folder: str | None) -> 
         if change:
             _say(console, f"   {change}")
     if below.more:
-        kept = f"steepest diagnose {shlex.quote(folder)}" if folder else "--json, or --out FOLDER and steepest diagnose FOLDER"
+        kept = (
+            f"steepest diagnose {shlex.quote(folder)}"
+            if folder
+            else "--json, or --out FOLDER and steepest diagnose FOLDER"
+        )
         _say(console, f"{below.more:,} more: {kept}")
 
 

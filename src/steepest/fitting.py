@@ -117,9 +117,7 @@ def fit(
     return run(*described(x, y, settings), batches, progress)
 
 
-def described(
-    x: Any, y: Any, settings: Mapping[str, Any]
-) -> tuple[Spec, Dataset, Dataset | None, tuple[str, ...]]:
+def described(x: Any, y: Any, settings: Mapping[str, Any]) -> tuple[Spec, Dataset, Dataset | None, tuple[str, ...]]:
     """A fit's description, the rows to fit, those held out, and what is to be said about them."""
     weights = settings.get("weights")
     given = {name: tuple(value) if is_names(name, value) else value for name, value in settings.items()}

@@ -102,7 +102,8 @@ class Outlook:
     """What is known before any fit.
 
     findings: what will be hard about the data. prospects: the table, a line for each coordinates and rule; empty where no
-    valley is known. sentences: what the defaults do, what the settings given will do, and what there is no number for.
+    valley is known. sentences: where no rate will do, where the settings given lead, and what there is no number for.
+    defaults: what the defaults do.
     data: how the data are written in Python, and source, on the command line ("" where they are no path).
     settings: those given that say what is fitted.
     """
@@ -110,6 +111,7 @@ class Outlook:
     findings: Findings
     prospects: tuple[Prospect, ...]
     sentences: tuple[str, ...]
+    defaults: str
     settings: Mapping[str, Any]
     data: str
     source: str
@@ -118,7 +120,10 @@ class Outlook:
     def recommended(self) -> list[Prospect]:
         """The rule with the fewest steps in each coordinates where some number of steps will do, the fewest first."""
         fine = sorted((one for one in self.prospects if one.steps <= MOST_STEPS), key=lambda one: one.steps)
-        return list({one.precondition: one for one in reversed(fine)}.values())[::-1]
+        first: dict[str, Prospect] = {}
+        for one in fine:
+            first.setdefault(one.precondition, one)
+        return list(first.values())
 
     def python(self, one: Prospect | None = None) -> str:
         """The call of `st.fit` for a line of the table, or with the defaults."""
@@ -145,7 +150,7 @@ class Outlook:
                 for one in self.recommended
             ],
             "sentences": list(self.sentences),
-            "defaults": {"python": self.python(), "command": self.command()},
+            "defaults": {"what": self.defaults, "python": self.python(), "command": self.command()},
         }
 
     def _repr_html_(self) -> str:
@@ -205,11 +210,14 @@ def diagnose(x: Any = None, y: Any = None, **settings: Any) -> Outlook:
     problem = usual.problem
     best = answer(problem) if problem is not None else Answer(None, None, 0.0)
     ahead = Ahead(plain, train.schema, usual.names, train, problem, usual.terms, usual.loss)
-    prospects, sentences = (), [_usual(usual)]
+    prospects: tuple[Prospect, ...] = ()
+    sentences: list[str] = []
     if problem is not None and best.exact is not None and best.exact.theta is not None and _is_smooth(problem):
         start = models.start(spec.init, usual.names, spec.seed)
         first = np.zeros(problem.parameters) if start is None else start
-        valleys = {name: theory.valley(problem, make(problem), first, best.exact.theta) for name, make in FRAMES.items()}
+        valleys = {
+            name: theory.valley(problem, make(problem), first, best.exact.theta) for name, make in FRAMES.items()
+        }
         gap = _gap(problem, first, best)
         prospects = tuple(_prospects(plain, problem, valleys, gap))
         sentences += _hopeless(prospects)
@@ -221,7 +229,7 @@ def diagnose(x: Any = None, y: Any = None, **settings: Any) -> Outlook:
     source = os.fspath(x) if isinstance(x, str | os.PathLike) else ""
     data = repr(source) if source else "x, y" if y is not None else "table"
     found = replace(diagnosis.foresee(ahead), looked_at=LOOKED_AT)
-    return Outlook(found, prospects, tuple(filter(None, sentences)), kept, data, source)
+    return Outlook(found, prospects, tuple(sentences), _usual(usual), kept, data, source)
 
 
 def _is_given(name: str, value: Any) -> bool:
@@ -256,9 +264,7 @@ def _gap(problem: LinearProblem, start: np.ndarray, best: Answer) -> float:
 # ---- the table -------------------------------------------------------------------------------------
 
 
-def _prospects(
-    spec: Spec, problem: LinearProblem, valleys: Mapping[str, Valley], gap: float
-) -> Iterator[Prospect]:
+def _prospects(spec: Spec, problem: LinearProblem, valleys: Mapping[str, Valley], gap: float) -> Iterator[Prospect]:
     for (frame, valley), name in product(valleys.items(), RULES):
         rule = rules.rule(name)
         largest = theory.largest_rate(valley.values, rule)
@@ -332,7 +338,8 @@ def _hopeless(prospects: Sequence[Prospect]) -> Iterator[str]:
         if fewest is not None and fewest.steps > MOST_STEPS:
             yield (
                 f"With precondition={frame!r} no rate of these rules will do: the fewest steps to a relative gap of "
-                f"{SHOWN_AIM} are {number(fewest.steps)} ({fewest.optimizer}), since the condition number is {fewest.condition:.2g}."
+                f"{SHOWN_AIM} are {number(fewest.steps)} ({fewest.optimizer}): the condition number is "
+                f"{fewest.condition:.2g}."
             )
 
 
@@ -340,8 +347,14 @@ def _asked(made: Plan, valleys: Mapping[str, Valley], gap: float, spec: Spec) ->
     """Where the settings given lead."""
     rule = innermost(made.rule)
     valley = valleys.get(made.precondition)
-    named = f"The settings given ({made.optimizer}, lr {made.lr:.4g}, schedule {made.schedule_name}, coordinates {made.precondition})"
-    if valley is None or made.rule is not rule or not made.full_batch or not isinstance(rule, rules.SGD | rules.Momentum):
+    how = f"{made.optimizer}, lr {made.lr:.4g}, schedule {made.schedule_name}, coordinates {made.precondition}"
+    named = f"The settings given ({how})"
+    if (
+        valley is None
+        or made.rule is not rule
+        or not made.full_batch
+        or not isinstance(rule, rules.SGD | rules.Momentum)
+    ):
         return f"{named}: where they lead cannot be told before the fit."
     largest = theory.largest_rate(valley.values, rule)
     steps = min(value for value in (made.epochs, spec.max_steps, PLANNED) if value is not None)
@@ -370,7 +383,7 @@ def _unknown(problem: LinearProblem | None, best: Answer) -> list[str]:
     if problem.penalty.l1:
         return ["An l1 penalty has a kink at 0, where there is no curvature: its steps are not predicted."]
     if best.exact is None or best.exact.theta is None:
-        return [f"Steps are not predicted: {best.exact.note}" if best.exact is not None else ""]
+        return [] if best.exact is None else [f"Steps are not predicted: {best.exact.note}"]
     return [
         "adam, adagrad and rmsprop have no largest rate: with lr='auto' the best of a short trial is taken, and a cosine "
         "schedule lets it settle."

@@ -616,7 +616,9 @@ def _with_rows(fit: Fit) -> Fit:
             "Fit again to have them."
         )
     if fit.terms is None and fit.module is None:
-        raise FitError("To diagnose this run its module is needed: load it with model=… (--model package.module:factory).")
+        raise FitError(
+            "To diagnose this run its module is needed: load it with model=… (--model package.module:factory)."
+        )
     whole = replace(fit, train=train, test=test)
     whole.__dict__["scores"], whole.__dict__["_judged"] = fit.scores, fit._judged
     return whole

@@ -223,7 +223,7 @@ def why_diverged(spec: Spec, made: Plan, recorder: Recorder) -> tuple[str, str]:
     trace = recorder.trace(made.names)
     bad = ~np.isfinite(trace.loss) | (trace.loss > 10 * max(trace.objective[0], trace.loss[0]))
     began = int(trace.step[np.argmax(bad)]) if bad.any() else int(trace.step[-1])
-    words = []
+    words = ["Lower the learning rate."]
     safe = _rate_that_holds(spec, made, trace)
     if safe > 0.0:
         words.append(f"A rate that holds: --lr {safe:.2g} (in Python: lr={safe:.2g}).")

@@ -30,7 +30,7 @@ class Status(Enum):
     PATIENCE = "Stopped because the validation loss no longer improved."
     EPOCHS = "All epochs asked for are done."
     STEPS = "All steps asked for are done."
-    DIVERGED = "The descent diverged: the loss grew out of bounds. Lower the learning rate."
+    DIVERGED = "The descent diverged: the loss grew out of bounds."
     INTERRUPTED = "Stopped by Ctrl-C; everything up to here is kept."
     SEPARABLE = (
         "The classes can be separated, so the loss has no finite minimum and the coefficients would grow for ever. "

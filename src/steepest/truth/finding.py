@@ -114,7 +114,12 @@ class Finding:
         read: dict[str, Any] = dict(given)
         # JSON has lists where a setting has tuples
         remedy = {name: tuple(v) if isinstance(v, list) else v for name, v in read["remedy"].items()}
-        read |= {"kind": Kind(read["kind"]), "remedy": remedy, "columns": tuple(read["columns"]), "rows": tuple(read["rows"])}
+        read |= {
+            "kind": Kind(read["kind"]),
+            "remedy": remedy,
+            "columns": tuple(read["columns"]),
+            "rows": tuple(read["rows"]),
+        }
         return cls(**read)
 
 

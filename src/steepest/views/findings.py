@@ -16,7 +16,6 @@ from __future__ import annotations
 import html
 import shutil
 import textwrap
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,9 +39,14 @@ def text_of(found: Findings, width: int | None = None) -> str:
     for place, finding in enumerate(found, 1):
         indent = " " * (len(str(place)) + 2)
         lines = [folded(_heading(finding), room, f"{place}. ", indent), folded(finding.what, room, indent, indent)]
-        lines += [
-            folded(words, room, f"{indent}{label:11}", indent + " " * 11) for label, words in _parts(finding) if words
-        ]
+        beside, under = f"{indent}{{:11}}", indent + " " * 11
+        if finding.evidence:
+            lines.append(folded(finding.evidence, room, beside.format("Evidence:"), under))
+        remedy = [words for words in (finding.python, finding.command) if words]
+        # settings are never broken, so that they can be copied
+        lines += [f"{under if line else beside.format('Remedy:')}{printable(words)}" for line, words in enumerate(remedy)]
+        if finding.predicted:
+            lines.append(folded(finding.predicted, room, beside.format("Predicted:"), under))
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
 
@@ -56,21 +60,20 @@ def html_of(found: Findings) -> str:
     """Findings as a notebook shows them, and a page in its own dress: a block each."""
     if not found:
         return f"<p>{escaped(nothing(found))}</p>"
-    return "".join(f'<section class="finding" style="margin:1em 0">{_block(*one)}</section>' for one in enumerate(found, 1))
+    return "".join(
+        f'<section class="finding" style="margin:1em 0">{_block(*one)}</section>' for one in enumerate(found, 1)
+    )
 
 
 def _block(place: int, finding: Finding) -> str:
-    remedy = "".join(
-        f'<code style="white-space:pre-wrap;overflow-wrap:anywhere">{escaped(words)}</code><br>'
-        for words in (finding.python, finding.command)
-        if words
-    )
+    code = '<code style="white-space:pre-wrap;overflow-wrap:anywhere">'
+    remedy = "<br>".join(f"{code}{escaped(words)}</code>" for words in (finding.python, finding.command) if words)
     parts = [
         f"<small>{place}. {escaped(_heading(finding))}</small>",
         f"<b>{escaped(finding.what)}</b>",
         escaped(finding.evidence),
-        remedy.removesuffix("<br>"),
-        escaped(finding.predicted),
+        remedy,
+        finding.predicted and f"<small>Predicted:</small> {escaped(finding.predicted)}",
     ]
     return "".join(f'<div style="margin:.25em 0;overflow-wrap:anywhere">{part}</div>' for part in parts if part)
 
@@ -81,27 +84,18 @@ def _heading(finding: Finding) -> str:
     return kind[:1].upper() + kind[1:] + (f": explains {share}" if share else "")
 
 
-def _parts(finding: Finding) -> Iterator[tuple[str, str]]:
-    yield "Evidence:", finding.evidence
-    yield "Remedy:", finding.python
-    yield "", finding.command
-    yield "Predicted:", finding.predicted
-
-
 def explained(finding: Finding) -> str:
     """Its share in words: `97 % of the gap`; "" for next to nothing."""
     of = "loss" if finding.of_model else "gap"
     percent = 100.0 * finding.share
     if percent < 0.5:
         return ""
-    return f"nearly all of the {of}" if 99.5 <= percent else f"{percent:.0f} % of the {of}"
+    return f"nearly all of the {of}" if percent >= 99.5 else f"{percent:.0f} % of the {of}"
 
 
 def folded(words: str, room: int, first: str = "", rest: str = "") -> str:
     """Words in lines of at most `room` characters; options are not broken at their hyphens."""
-    return textwrap.fill(
-        printable(words), room, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False
-    )
+    return textwrap.fill(printable(words), room, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
 
 
 def printable(words: str) -> str:
@@ -156,6 +150,6 @@ def known(fit: Fit) -> tuple[Finding, ...]:
 def brief(finding: Finding, remedy: str) -> tuple[str, str]:
     """A finding in two lines: what, and the remedy (in Python or as options) with what it is predicted to give."""
     share = explained(finding)
-    what = finding.what + (f" ({share[:1].upper()}{share[1:]}.)" if share else "")
+    what = finding.what + (f" ({share})" if share else "")
     change = f"Try {remedy}. {finding.predicted}" if remedy else finding.predicted
     return printable(what), printable(change.strip())

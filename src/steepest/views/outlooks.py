@@ -19,17 +19,15 @@ HEADS = ("coordinates", "rule", "condition number", "largest lr", "best lr", f"s
 
 def text_of(ahead: Outlook, width: int | None = None) -> str:
     """An outlook as Python prints it."""
-    return _text(ahead, ahead.python, ahead.sentences, width)
+    return _text(ahead, ahead.python, str, width)
 
 
 def command_text(ahead: Outlook, width: int | None = None) -> str:
     """An outlook as the command prints it."""
-    return _text(ahead, ahead.command, list(map(in_options, ahead.sentences)), width)
+    return _text(ahead, ahead.command, in_options, width)
 
 
-def _text(
-    ahead: Outlook, call: Callable[[Prospect | None], str], sentences: Sequence[str], width: int | None
-) -> str:
+def _text(ahead: Outlook, call: Callable[[Prospect | None], str], said: Callable[[str], str], width: int | None) -> str:
     room = min(width or shutil.get_terminal_size().columns, findings.WIDEST)
     blocks = [findings.text_of(ahead.findings, room)]
     if ahead.prospects:
@@ -38,8 +36,8 @@ def _text(
         # a call is never broken, so that it can be copied
         calls = "\n".join(f"  {printable(call(one))}  # {steps_of(one)}" for one in ahead.recommended)
         blocks.append(f"These arrive:\n{calls}")
-    blocks += [folded(sentence, room) for sentence in sentences]
-    blocks.append(f"  {printable(call(None))}")
+    blocks += [folded(said(sentence), room) for sentence in ahead.sentences]
+    blocks.append(f"{folded(said(ahead.defaults), room)}\n  {printable(call(None))}")
     return "\n\n".join(blocks)
 
 
@@ -51,7 +49,14 @@ def steps_of(one: Prospect) -> str:
 def rows_of(ahead: Outlook) -> list[list[str]]:
     """The rows of the table, as they are shown."""
     return [
-        [one.precondition, one.optimizer, f"{one.condition:.3g}", f"{one.largest:.4g}", f"{one.lr:.4g}", number(one.steps)]
+        [
+            one.precondition,
+            one.optimizer,
+            f"{one.condition:.3g}",
+            f"{one.largest:.4g}",
+            f"{one.lr:.4g}",
+            number(one.steps),
+        ]
         for one in ahead.prospects
     ]
 
@@ -82,5 +87,5 @@ def html_of(ahead: Outlook) -> str:
         calls = "\n".join(escaped(f"{ahead.python(one)}  # {steps_of(one)}") for one in ahead.recommended)
         parts.append(f"<p>These arrive:</p><pre>{calls}</pre>")
     parts += [f"<p>{escaped(sentence)}</p>" for sentence in ahead.sentences]
-    parts.append(f"<pre>{escaped(ahead.python())}</pre>")
+    parts.append(f"<p>{escaped(ahead.defaults)}</p><pre>{escaped(ahead.python())}</pre>")
     return f'<div style="font-variant-numeric:tabular-nums">{"".join(parts)}</div>'
