@@ -235,17 +235,26 @@ def diagnose(
 
     given = {name: value for name, value in settings.items() if value is not None}
     data = _dash(data)
-    if store.is_kept(data):
+    kept = store.kept_at(data)
+    if kept == "sweep":
+        raise RunError(
+            f"{data!r} is a sweep, whose runs are kept without their rows. Fit the run you mean by itself, with --out FOLDER, "
+            "and diagnose that."
+        )
+    if kept == "run":
         if others := [name for name in given if name != "model"]:
-            raise SpecError(
-                f"{data!r} is a run, which has its settings already. Leave out --{others[0].replace('_', '-')}."
-            )
+            option = others[0].replace("_", "-")
+            raise SpecError(f"{data!r} is a run, which has its settings already. Leave out --{option}.")
         found = store.load_fit(data, given.get("model")).diagnose()
         if json:
             print(store.to_json({"findings": found.to_dicts()}))
         else:
             console.show_findings(found)
         return 0
+    if Path(data).is_dir() and "target" not in given:
+        raise SpecError(
+            f"{data!r} holds no run: it has no fit.json. If it holds tables, name the column to predict: --target NAME."
+        )
     with console.warnings_as_lines():
         ahead = outlook.diagnose(data, **_with_target(data, _settings(given)))
     if json:

@@ -35,7 +35,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -329,12 +329,9 @@ def _rows(fit: Fit) -> bytes:
 
 def _from_rows(content: bytes, schema: Schema) -> tuple[Dataset | None, Dataset | None]:
     """The rows that `_rows` wrote: of those fitted, and of those held out."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     if not content:  # a run of a sweep
         return None, None
-    table = pq.read_table(pa.BufferReader(content))
+    table = _unpacked(content)
     if not table.num_rows:
         return None, None
     names = table.column_names
@@ -383,6 +380,15 @@ def _packed(table: Any) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
+def _unpacked(content: bytes) -> Any:
+    """The table in a Parquet file's bytes, read without the threads of `read_table`: a process that ends right after those
+    were started, with PyTorch loaded, aborts."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
+
+
 # ---- loading ---------------------------------------------------------------------------------------
 
 
@@ -414,10 +420,13 @@ def load_fit(folder: str | os.PathLike[str], model: Any = None) -> Fit:
     return _load_fit(place, str(folder), model)
 
 
-def is_kept(folder: str | os.PathLike[str]) -> bool:
-    """Whether a run or a sweep is there, as opposed to a table or a folder of tables."""
+def kept_at(folder: str | os.PathLike[str]) -> Literal["run", "sweep"] | None:
+    """What is kept in a folder; None for one of tables, for a file, and for nothing."""
+    if not Path(folder).expanduser().resolve().name:
+        return None
     place, _, old = _places(folder)
-    return any((where / name).is_file() for where in (place, old) for name in (REST, SWEEP))
+    where = place if place.exists() else old
+    return "run" if (where / REST).is_file() else "sweep" if (where / SWEEP).is_file() else None
 
 
 def _found(folder: str | os.PathLike[str]) -> Path:
@@ -456,15 +465,10 @@ def _whole(rest: dict[str, Any], contents: Mapping[str, bytes], shown: str, mode
 
 
 def _load_sweep(place: Path, shown: str) -> Sweep:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     from steepest.many.result import Sweep
 
     rest = _rest(_read(place, SWEEP, shown, None), SWEEP, shown)
-    table, fits = (
-        pq.read_table(pa.BufferReader(_read(place, name, shown, rest["sha256"].get(name)))) for name in (TABLE, FITS)
-    )
+    table, fits = (_unpacked(_read(place, name, shown, rest["sha256"].get(name))) for name in (TABLE, FITS))
     columns = table.to_pydict()
     runs = [(0, run) for run in range(len(table))]
     return Sweep(rest["settings"], [StoredRuns(fits, columns, shown)], runs, columns)
@@ -608,10 +612,7 @@ def _module(model: Any, spec: Spec, shape: Mapping[str, Any], state: dict[str, A
 
 
 def _from_parquet(content: bytes, names: tuple[str, ...]) -> Trace:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(pa.BufferReader(content))
+    table = _unpacked(content)
     if "theta" not in table.column_names:
         return replace(Trace.from_arrow(table), names=names)
     trace = Trace.from_arrow(table.drop_columns("theta"))

@@ -44,7 +44,9 @@ def text_of(found: Findings, width: int | None = None) -> str:
             lines.append(folded(finding.evidence, room, beside.format("Evidence:"), under))
         remedy = [words for words in (finding.python, finding.command) if words]
         # settings are never broken, so that they can be copied
-        lines += [f"{under if line else beside.format('Remedy:')}{printable(words)}" for line, words in enumerate(remedy)]
+        lines += [
+            f"{under if line else beside.format('Remedy:')}{printable(words)}" for line, words in enumerate(remedy)
+        ]
         if finding.predicted:
             lines.append(folded(finding.predicted, room, beside.format("Predicted:"), under))
         blocks.append("\n".join(lines))

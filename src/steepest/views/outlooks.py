@@ -14,7 +14,7 @@ from steepest.views.findings import escaped, folded, printable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-HEADS = ("coordinates", "rule", "condition number", "largest lr", "best lr", f"steps to {SHOWN_AIM}")
+HEADS = ("coordinates", "rule", "condition", "largest lr", "best lr", f"steps to {SHOWN_AIM}")
 
 
 def text_of(ahead: Outlook, width: int | None = None) -> str:
