@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from steepest.truth.exact import Exact
+    from steepest.truth.pace import Curvature
     from steepest.views.movies import Movie
     from steepest.views.theme import Figure
 
@@ -350,6 +351,12 @@ class Fit:
             "engine": self.engine,
             "notes": list(self.notes),
         }
+
+    def curvature(self, theta: Any = None) -> Curvature:
+        """Curvature, largest and best rates and predicted steps; see `steepest.truth.pace.curvature`."""
+        from steepest.truth import pace
+
+        return pace.curvature(self, theta)
 
     # ---- doors to the views: what each takes and draws stands at the function behind it ------------
 
