@@ -63,7 +63,7 @@ def second_moment(fit: Fitted, problem: LinearProblem, frame: Coordinates | None
         found = gradient(fit.theta) ** 2
     else:
         last = max(0, len(steps) - 1 - MOST_GRADIENTS)
-        ages = steps[-1] - steps[last:]  # a gradient of step t has been halved (T − 1 − t) times by β₂
+        ages = steps[-1] - steps[last:]  # step t has been multiplied by β₂ T − 1 − t times
         weights = rule.beta2 ** ages[1:] - rule.beta2 ** ages[:-1]
         squares = [gradient(np.asarray(theta)) ** 2 for theta in fit.trace.theta[last:-1]]
         found = weights @ np.array(squares) / (1.0 - rule.beta2 ** ages[0])
