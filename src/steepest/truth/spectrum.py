@@ -15,6 +15,7 @@ import numpy as np
 from steepest.descent.coordinates import Coordinates
 from steepest.errors import SpecError
 from steepest.problem.linear import LinearProblem, row_blocks
+from steepest.problem.losses import CrossEntropy
 from steepest.truth import certificate as certify
 
 MOST_EXACT = 1_000
@@ -90,11 +91,11 @@ def _stacks(
 ) -> Iterator[Iterator[np.ndarray]]:
     """The stacks [R | R(c₀ − c*)] of all blocks of the Hessian: one for each target, one for all classes together."""
     basis = problem.design if frame is None else frame.basis
-    rows = certify.curvature(problem, certify.prediction(problem, theta)) / len(basis)
     moved = problem.design @ (start - theta).reshape(problem.outputs, -1).T
-    if rows.ndim == 3:
-        yield _coupled(problem, frame, rows, basis, moved, start - theta)
+    if isinstance(problem.loss, CrossEntropy):
+        yield _coupled(problem, frame, _roots(problem, theta), basis, moved, start - theta)
         return
+    rows = certify.curvature(problem, certify.prediction(problem, theta)) / len(basis)
     for output, roots in enumerate(np.sqrt(rows).reshape(len(basis), -1).T):
         yield _alone(problem, frame, roots[:, None], basis, moved[:, [output]], output, start - theta)
 
@@ -117,16 +118,14 @@ def _ridge(problem: LinearProblem, frame: Coordinates | None, step: np.ndarray) 
 
 
 def _coupled(
-    problem: LinearProblem, frame: Coordinates | None, rows: np.ndarray, basis: np.ndarray, moved: np.ndarray,
+    problem: LinearProblem, frame: Coordinates | None, roots: np.ndarray, basis: np.ndarray, moved: np.ndarray,
     step: np.ndarray,
 ) -> Iterator[np.ndarray]:  # fmt: skip
     """Classes share the curvature diag(p) − ppᵀ of a row, whose root has k rows of its own."""
     outputs, columns = problem.outputs, basis.shape[1]
     for part in row_blocks((len(basis), columns * outputs**2)):
-        sizes, vectors = np.linalg.eigh(rows[part])
-        roots = np.sqrt(np.maximum(sizes, 0.0))[:, :, None] * vectors.transpose(0, 2, 1)  # [n, k, k], rootᵀ·root = S
-        stack = np.einsum("nab,nj->nabj", roots, basis[part]).reshape(-1, outputs * columns)
-        yield np.hstack([stack, np.einsum("nab,nb->na", roots, moved[part]).reshape(-1, 1)])
+        stack = np.einsum("nab,nj->nabj", roots[part], basis[part]).reshape(-1, outputs * columns)
+        yield np.hstack([stack, np.einsum("nab,nb->na", roots[part], moved[part]).reshape(-1, 1)])
     if problem.penalty.l2:
         for output in range(outputs):
             block = _ridge(problem, frame, step.reshape(outputs, -1)[output])
@@ -136,15 +135,28 @@ def _coupled(
             yield whole
 
 
+def _roots(problem: LinearProblem, theta: np.ndarray) -> np.ndarray:
+    """Rᵢ with RᵢᵀRᵢ = Sᵢ/n, the curvature of a row in its predictions, `[n, k, k]`.
+
+    For classes √p·(I − 1pᵀ), whose square is diag(p) − ppᵀ: what no difference between classes sees is 0 in it to the last
+    digit, and not only to the root of that.
+    """
+    predicted, n, k = certify.prediction(problem, theta), len(problem.design), problem.outputs
+    if not isinstance(problem.loss, CrossEntropy):
+        return np.sqrt(certify.curvature(problem, predicted) / n).reshape(n, k)[:, :, None] * np.eye(k)
+    odds = np.exp(predicted - predicted.max(1, keepdims=True))
+    shares = odds / odds.sum(1, keepdims=True)
+    weights = np.ones(n) if problem.weights is None else problem.weights
+    return np.sqrt(shares * weights[:, None] / n)[:, :, None] * (np.eye(k) - shares[:, None, :])
+
+
 def _quadrature(
     problem: LinearProblem, frame: Coordinates | None, theta: np.ndarray, start: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lanczos on RRᵀ from R(c₀ − c*), every vector kept orthogonal to all before it."""
     basis = problem.design if frame is None else frame.basis
     n, k = len(basis), problem.outputs
-    bent = certify.curvature(problem, certify.prediction(problem, theta)) / n
-    sizes, vectors = np.linalg.eigh(bent if bent.ndim == 3 else bent.reshape(n, k)[:, :, None] * np.eye(k))
-    roots = np.sqrt(np.maximum(sizes, 0.0))[:, :, None] * vectors.transpose(0, 2, 1)
+    roots = _roots(problem, theta)
     ridge = _ridge(problem, frame, np.zeros(problem.design.shape[1]))[:, :-1]
 
     def stacked(by_row: np.ndarray, by_column: np.ndarray) -> np.ndarray:
