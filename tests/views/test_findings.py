@@ -172,6 +172,20 @@ def test_a_diagnosis_is_made_once(monkeypatch):
     assert len(asked) == 1
 
 
+def test_a_sign_that_fails_costs_only_its_own_finding(monkeypatch):
+    def broken(fit):
+        yield SCALES
+        raise ZeroDivisionError("by nothing")
+
+    monkeypatch.setattr(diagnosis, "FIT_SIGNS", (broken, lambda fit: iter([OUTLIERS])))
+    fit = left_open()
+    with pytest.warns(
+        st.SteepestWarning, match=r"A part of the diagnosis \(broken\) failed: ZeroDivisionError: by nothing"
+    ):
+        assert fit.diagnose().found == (OUTLIERS,)
+    assert OUTLIERS.what.split(",")[0] in str(fit)
+
+
 # ---- on the page -----------------------------------------------------------------------------------
 
 

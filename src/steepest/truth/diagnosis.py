@@ -10,8 +10,11 @@ are on different scales), the cause stays and its consequence goes.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
+from steepest.errors import SteepestWarning
 from steepest.truth.finding import Finding, Findings, Fitted, Kind, Prepared
 from steepest.truth.signs import tables
 from steepest.truth.signs.classes import imbalanced, separable, separable_fit
@@ -52,12 +55,24 @@ CONSEQUENCES: Mapping[Kind, frozenset[Kind]] = {
 
 def diagnose(fit: Fitted) -> Findings:
     """What is wrong with a finished fit, the most important first; nothing where it is healthy."""
-    return ranked([finding for sign in FIT_SIGNS for finding in sign(fit)])
+    return ranked([finding for sign in FIT_SIGNS for finding in _said(sign, fit)])
 
 
 def foresee(given: Prepared) -> Findings:
     """What will be hard about a table, before any fit."""
-    return ranked([finding for sign in DATA_SIGNS for finding in sign(given)])
+    return ranked([finding for sign in DATA_SIGNS for finding in _said(sign, given)])
+
+
+def _said(sign: Callable[[Any], Iterator[Finding]], given: Any) -> list[Finding]:
+    """What a sign says. One that fails costs its own finding only: hours of descent may wait to be shown."""
+    try:
+        return list(sign(given))
+    except Exception as error:
+        name = getattr(sign, "__name__", "?")
+        warnings.warn(
+            f"A part of the diagnosis ({name}) failed: {type(error).__name__}: {error}", SteepestWarning, stacklevel=3
+        )
+        return []
 
 
 def ranked(found: list[Finding]) -> Findings:
