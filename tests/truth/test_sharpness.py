@@ -192,6 +192,12 @@ def test_what_cannot_be_measured_says_why(tmp_path):
         named.sharpness(along=True)
 
 
+def test_a_rate_far_too_low_is_drawn_on_a_log_axis():
+    shown = st.fit(X, Y, optimizer="sgd", lr=1e-4, epochs=5).sharpness(along=True).plot()
+    assert shown.layout.yaxis.type == "log"
+    assert shown.layout.yaxis.range[1] > np.log10(2e4)
+
+
 def test_it_is_shown_and_written_down():
     found = st.fit(X, Y, model="mlp:4", optimizer="sgd", lr=0.05, epochs=30).sharpness(along=True)
     shown = found.plot(theme="dark")
