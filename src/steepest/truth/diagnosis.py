@@ -37,20 +37,18 @@ FIT_SIGNS: tuple[Callable[[Fitted], Iterator[Finding]], ...] = (
 )
 
 CONSEQUENCES: Mapping[Kind, frozenset[Kind]] = {
-    Kind.RATE_TOO_HIGH: frozenset({Kind.NOISE, Kind.KINK, Kind.DECAY, Kind.CLIPPED, Kind.PATIENCE}),
-    Kind.RATE_TOO_LOW: frozenset({Kind.TOLERANCE, Kind.PATIENCE}),
-    Kind.SCALES: frozenset(
-        {Kind.RATE_TOO_HIGH, Kind.RATE_TOO_LOW, Kind.DECAY, Kind.TOLERANCE, Kind.NOISE, Kind.KINK, Kind.CLIPPED}
-    ),
-    Kind.COLLINEAR: frozenset({Kind.RATE_TOO_HIGH, Kind.RATE_TOO_LOW, Kind.SCALES, Kind.DECAY, Kind.TOLERANCE}),
-    Kind.DECAY: frozenset({Kind.RATE_TOO_LOW}),
+    Kind.SEPARABLE: frozenset({Kind.TOO_FEW_STEPS, Kind.RATE_TOO_LOW, Kind.DECAY, Kind.SCALES, Kind.COLLINEAR}),
+    Kind.FLOAT32: frozenset({Kind.RATE_TOO_LOW, Kind.SCALES, Kind.COLLINEAR, Kind.DECAY}),
     Kind.CLIPPED: frozenset({Kind.RATE_TOO_LOW, Kind.SCALES, Kind.COLLINEAR, Kind.KINK, Kind.NOISE}),
     Kind.SORTED: frozenset({Kind.NOISE, Kind.RATE_TOO_HIGH}),
-    Kind.TOLERANCE: frozenset({Kind.SCALES, Kind.COLLINEAR}),
-    Kind.FLOAT32: frozenset({Kind.RATE_TOO_LOW, Kind.SCALES, Kind.COLLINEAR, Kind.DECAY}),
-    Kind.SEPARABLE: frozenset({Kind.TOO_FEW_STEPS, Kind.RATE_TOO_LOW, Kind.DECAY, Kind.SCALES, Kind.COLLINEAR}),
+    Kind.TOLERANCE: frozenset({Kind.SCALES, Kind.COLLINEAR, Kind.RATE_TOO_LOW}),
+    Kind.COLLINEAR: frozenset({Kind.RATE_TOO_HIGH, Kind.RATE_TOO_LOW, Kind.SCALES, Kind.DECAY}),
+    Kind.SCALES: frozenset({Kind.RATE_TOO_HIGH, Kind.RATE_TOO_LOW, Kind.DECAY, Kind.NOISE, Kind.KINK}),
+    Kind.DECAY: frozenset({Kind.RATE_TOO_LOW}),
+    Kind.RATE_TOO_HIGH: frozenset({Kind.NOISE, Kind.KINK}),
 }
-"""Cause → what it brings with it, so that it is not said as well. Findings of the model are nobody's consequence."""
+"""Cause → what it brings with it, so that it is not said as well; first those that are nobody's consequence. Findings of
+the model are neither."""
 
 
 def diagnose(fit: Fitted) -> Findings:
@@ -77,14 +75,10 @@ def _said(sign: Callable[[Any], Iterator[Finding]], given: Any) -> list[Finding]
 
 def ranked(found: list[Finding]) -> Findings:
     """Findings in order: the descent's before the model's, each by its share, ties as in `Kind`; without consequences."""
-    of_descent = [finding for finding in found if not finding.of_model]
-    order = list(Kind)
-    present = {finding.kind for finding in of_descent} | {f.kind for f in found if f.kind is Kind.SEPARABLE}
-    # a cause that is itself a consequence takes nothing away
-    explained = {kind for cause in present for kind in CONSEQUENCES.get(cause, ())}
-    roots = {kind for kind in present if kind not in explained} or present
-    gone = {kind for cause in roots for kind in CONSEQUENCES.get(cause, ())}
-    kept = [finding for finding in found if finding.of_model or finding.kind not in gone]
+    order, kept = list(Kind), list(found)
+    for cause, gone in CONSEQUENCES.items():  # one that is gone already takes nothing away
+        if any(finding.kind is cause and (not finding.of_model or cause is Kind.SEPARABLE) for finding in kept):
+            kept = [finding for finding in kept if finding.of_model or finding.kind not in gone]
     return Findings(
         tuple(sorted(kept, key=lambda finding: (finding.of_model, -round(finding.share, 2), order.index(finding.kind))))
     )
