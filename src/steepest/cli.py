@@ -402,7 +402,7 @@ def _numbers(text: str) -> str | list[float]:
 
 def _limits(settings: dict[str, Any]) -> tuple[int | None, int | None]:
     """Epochs and steps at which the descent ends at the latest."""
-    from steepest.planning import DEFAULT_STEPS
+    from steepest.spec import DEFAULT_STEPS
 
     epochs, steps = settings.get("epochs"), settings.get("max_steps")
     if epochs is None and steps is None:

@@ -18,7 +18,7 @@ from torch import nn
 
 from steepest.descent import extended
 from steepest.descent.objective import ExtendedObjective, LinearObjective, ModuleObjective
-from steepest.descent.stopping import Status
+from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Status
 from steepest.descent.trace import Trace
 from steepest.errors import FitError, SpecError
 from steepest.planning import linear_problem, targets
@@ -36,14 +36,6 @@ if TYPE_CHECKING:
     from steepest.truth.exact import Exact
     from steepest.views.movies import Movie
     from steepest.views.theme import Figure
-
-
-CLOSED = 1e-9
-"""Relative gap at or below which a descent has arrived (smooth losses)."""
-
-
-CLOSED_KINKED = 1e-5
-"""The same for losses with a kink."""
 
 
 NO_COEFFICIENTS = (

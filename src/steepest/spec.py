@@ -51,6 +51,9 @@ SCHEDULES = {
 }
 INITS = {"zeros": (0, 0), "normal": (0, 1), "uniform": (2, 2)}
 
+DEFAULT_STEPS = {"curvature": 2_000, "full": 1_000, "minibatch": 100}
+"""Epochs where neither epochs nor max_steps is given: of curvature steps, of full batches, of minibatches."""
+
 
 def call(text: str, table: Mapping[str, tuple[int, int]], what: str) -> tuple[str, tuple[float, ...]]:
     """Read `name` or `name:number[,number…]` (`:` also separates numbers) and check it against a table of names.

@@ -20,6 +20,12 @@ import numpy as np
 
 LARGEST = float(np.finfo(np.float64).max)
 
+CLOSED = 1e-9
+"""Relative gap at or below which a descent has arrived (smooth losses)."""
+
+CLOSED_KINKED = 1e-5
+"""The same for losses with a kink."""
+
 
 class Status(Enum):
     """How a descent ended. `str(status)` is its name and its sentence."""
