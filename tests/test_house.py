@@ -28,6 +28,8 @@ FLOORS = [
     "watching_blocks",
     "result",
     "fitting",
+    "prospects",
+    "outlook",
     "store",
     "many",
     "views",
@@ -45,6 +47,8 @@ DOORS = {
     "store": {"many"},
     "many": {"views"},
     "descent": {"views"},
+    "outlook": {"views"},
+    "truth": {"views"},
 }
 
 MODULES = {
@@ -56,6 +60,7 @@ PUBLIC = {
     "DataError",
     "Fit",
     "FitError",
+    "Outlook",
     "RunError",
     "SpecError",
     "Status",
@@ -66,6 +71,7 @@ PUBLIC = {
     "Trace",
     "compare",
     "descend",
+    "diagnose",
     "fit",
     "graph",
     "load",

@@ -11,7 +11,7 @@ The exact answer is never looked at before the descent has ended.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -76,6 +76,7 @@ def fit(
     Args:
         x, y: `[n, d]` or `[n]`, and `[n]` (or `[n, m]` targets); or x any table, and `target` a column of it.
         target, columns, drop: names of columns: what to predict, what to use (default: all others), what to leave out.
+            `log(price)` predicts the natural logarithm of the column `price`; beside x and y it is `log(y)`.
         model: `linear`, `poly:DEGREE`, `logistic`, `softmax`, `mlp:64,32`, an `nn.Module` (compiled by `torch.compile`, too),
             or `package.module:factory`.
         loss: `mse`, `l1`, `huber:D`, `quantile:Q`, `logistic`, `cross_entropy`, a callable on (prediction, target).
@@ -114,12 +115,17 @@ def fit(
         {'intercept': 1.0, 'x': 2.0}
     """
     settings = {name: value for name, value in locals().items() if name in Spec.model_fields}
-    row_weights = weights if not isinstance(weights, str) else None
-    if row_weights is not None:
-        settings["weights"] = None
-    spec = Spec.read({name: tuple(value) if is_names(name, value) else value for name, value in settings.items()})
-    train, test, notes = data_of(spec, x, y, weights)
-    return run(spec, train, test, notes, batches, progress)
+    return run(*described(x, y, settings), batches, progress)
+
+
+def described(x: Any, y: Any, settings: Mapping[str, Any]) -> tuple[Spec, Dataset, Dataset | None, tuple[str, ...]]:
+    """A fit's description, the rows to fit, those held out, and what is to be said about them."""
+    weights = settings.get("weights")
+    given = {name: tuple(value) if is_names(name, value) else value for name, value in settings.items()}
+    if weights is not None and not isinstance(weights, str):
+        given["weights"] = None
+    spec = Spec.read(given)
+    return spec, *data_of(spec, x, y, weights)
 
 
 def is_names(name: str, value: Any) -> bool:
@@ -132,6 +138,7 @@ def data_of(spec: Spec, x: Any, y: Any, weights: Any) -> tuple[Dataset, Dataset 
     if x is None:
         raise SpecError("fit() needs data: fit(x, y), or fit(table, target='column').")
     options = {
+        "target": list(spec.target) if isinstance(spec.target, tuple) else spec.target,
         "weights": weights,
         "class_weight": spec.class_weight,
         "classify": wants_classes(spec),
@@ -152,7 +159,6 @@ def data_of(spec: Spec, x: Any, y: Any, weights: Any) -> tuple[Dataset, Dataset 
         train, test = prepare(
             x,
             y,
-            target=list(spec.target) if isinstance(spec.target, tuple) else spec.target,
             columns=None if spec.columns is None else list(spec.columns),
             drop=list(spec.drop),
             missing=spec.missing,
@@ -276,7 +282,7 @@ def finished(
     theta = done.theta if made.to_user is None else made.to_user(done.theta)
     if ending.status is Status.DIVERGED:
         theta = last_finite(trace, theta)
-        ending = replace(ending, detail=why_diverged(spec, made, done.recorder, ending.detail))
+        ending = Ending(ending.status, *why_diverged(spec, made, done.recorder))
     return Fit(
         spec=spec,
         schema=train.schema,
