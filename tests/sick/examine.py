@@ -39,6 +39,7 @@ from steepest.result import CLOSED, CLOSED_KINKED
 from steepest.truth.diagnosis import diagnose
 from steepest.truth.finding import Finding, Findings, Kind
 
+COLUMNS = {Kind.CONSTANT, Kind.COLLINEAR}
 AWAY = {Kind.OUTLIERS, Kind.HEAVY_ROWS}
 DOWN = {Kind.CURVATURE, Kind.INTERCEPT}
 
@@ -135,7 +136,7 @@ def judged(kind: Kind, sick: Any, again: Any, twin: Any) -> tuple[bool, str]:
 def _judge_model(kind: Kind, sick: Any, again: Any, twin: Any) -> tuple[bool, str] | None:
     """None where the descent is what is to be judged."""
     dropped = set(again.spec.drop) - set(sick.spec.drop)
-    if dropped:
+    if dropped and kind in COLUMNS:
         grown = again.objective_value / sick.objective_value - 1
         return grown <= 1e-9, f"without {', '.join(sorted(dropped))} the objective grew by {grown:.1e}"
     if kind in AWAY:
