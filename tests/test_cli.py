@@ -397,3 +397,14 @@ def test_the_version_is_printed(capsys):
 def test_the_package_runs_as_a_module():
     done = subprocess.run([sys.executable, "-m", "steepest", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == st.__version__
+
+
+def test_the_target_may_be_a_logarithm(capsys, tmp_path):
+    _write(tmp_path / "prices.csv", ["area", "price"], [(float(a), float(np.exp(a / 7))) for a in range(1, 6)])
+    code, out, err = _run(capsys, "fit", str(tmp_path / "prices.csv"), "--target", "log(price)", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["params"] == pytest.approx({"intercept": 0.0, "area": 1 / 7}, abs=1e-12)
+    _write(tmp_path / "sold.csv", ["area", "price"], [(1.0, 2.0), (2.0, -3.0), (4.0, 4.0)])
+    code, _, err = _run(capsys, "fit", str(tmp_path / "sold.csv"), "--target", "log(price)")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "the target 'price' is -3 in row 2 of " in err

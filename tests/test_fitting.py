@@ -600,3 +600,35 @@ def test_patience_counts_epochs_without_a_better_validation_loss(patience):
     assert fit.ending.status is st.Status.PATIENCE
     best = int(fit.ending.detail.split()[-1].rstrip("."))
     assert fit.epochs == best + (patience or 10)
+
+
+# ---- a target on a log scale ---------------------------------------------------------------------
+
+
+def test_a_target_on_a_log_scale_is_fitted_scored_saved_and_predicted_so(data, tmp_path):
+    x, noisy = data
+    table = pa.table({"a": x[:, 0], "price": np.exp(noisy), "b": x[:, 1]})
+    fit = st.fit(table, target="log(price)", test_fraction=0.25)
+    assert (fit.schema.targets, fit.names) == (("log(price)",), ["intercept", "a", "b"])
+    expected = np.linalg.lstsq(with_ones(fit.train.x), fit.train.y, rcond=None)[0]
+    np.testing.assert_allclose(fit.theta, expected, rtol=1e-9)
+    guess = with_ones(fit.test.x) @ expected
+    assert fit.metrics["test"]["r2"] == pytest.approx(metrics.r2_score(fit.test.y, guess), rel=1e-9)
+    np.testing.assert_allclose(np.sort(np.concatenate([fit.train.y, fit.test.y])), np.sort(noisy), atol=1e-12)
+    fit.save(tmp_path / "run")
+    loaded = st.load(tmp_path / "run")
+    assert (loaded.spec.target, loaded.schema.targets) == ("log(price)", ("log(price)",))
+    new = {"b": [0.5, 1.0], "a": [2.0, -1.0]}  # neither needs nor takes the price
+    np.testing.assert_allclose(loaded.predict(new), with_ones(np.array([[2.0, 0.5], [-1.0, 1.0]])) @ expected)
+    np.testing.assert_array_equal(loaded.predict(table), fit.predict(table))
+
+
+def test_of_arrays_it_is_the_logarithm_of_y(data):
+    x, noisy = data
+    fit = st.fit(x, np.exp(noisy), target="log(y)")
+    np.testing.assert_allclose(fit.theta, np.linalg.lstsq(with_ones(x), noisy, rcond=None)[0], rtol=1e-9)
+    runs = st.sweep(x, np.exp(noisy), target="log(y)", lr=[0.1, 0.2])
+    np.testing.assert_allclose(runs.fit(0).train.y, noisy, atol=1e-12)
+    images = x.reshape(60, 1, 3)
+    made = st.fit(images, np.exp(noisy), target="log(y)", model=nn.Sequential(nn.Flatten(), nn.Linear(3, 1)), epochs=1)
+    np.testing.assert_allclose(made.train.y, noisy, atol=1e-12)

@@ -45,6 +45,7 @@ DOORS = {
     "store": {"many"},
     "many": {"views"},
     "descent": {"views"},
+    "truth": {"views"},
 }
 
 MODULES = {

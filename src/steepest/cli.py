@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from steepest.result import Fit
 
 HELP = {
-    "target": "Column to predict; several: a,b or repeated. A sample has one of its own.",
+    "target": "Column to predict, or log(COLUMN); several: a,b or repeated. A sample has one of its own.",
     "columns": "Columns to predict from; all others by default. For a name with a comma, repeat the option.",
     "drop": "Columns to leave out.",
     "model": "linear (default), poly:DEGREE, logistic, softmax, mlp:64,32 or package.module:factory.",

@@ -76,6 +76,7 @@ def fit(
     Args:
         x, y: `[n, d]` or `[n]`, and `[n]` (or `[n, m]` targets); or x any table, and `target` a column of it.
         target, columns, drop: names of columns: what to predict, what to use (default: all others), what to leave out.
+            `log(price)` predicts the natural logarithm of the column `price`; beside x and y it is `log(y)`.
         model: `linear`, `poly:DEGREE`, `logistic`, `softmax`, `mlp:64,32`, an `nn.Module` (compiled by `torch.compile`, too),
             or `package.module:factory`.
         loss: `mse`, `l1`, `huber:D`, `quantile:Q`, `logistic`, `cross_entropy`, a callable on (prediction, target).
@@ -132,6 +133,7 @@ def data_of(spec: Spec, x: Any, y: Any, weights: Any) -> tuple[Dataset, Dataset 
     if x is None:
         raise SpecError("fit() needs data: fit(x, y), or fit(table, target='column').")
     options = {
+        "target": list(spec.target) if isinstance(spec.target, tuple) else spec.target,
         "weights": weights,
         "class_weight": spec.class_weight,
         "classify": wants_classes(spec),
@@ -152,7 +154,6 @@ def data_of(spec: Spec, x: Any, y: Any, weights: Any) -> tuple[Dataset, Dataset 
         train, test = prepare(
             x,
             y,
-            target=list(spec.target) if isinstance(spec.target, tuple) else spec.target,
             columns=None if spec.columns is None else list(spec.columns),
             drop=list(spec.drop),
             missing=spec.missing,

@@ -41,7 +41,7 @@ from steepest.problem.linear import LinearProblem, Terms
 from steepest.problem.losses import Custom, Loss
 from steepest.problem.tables import Dataset
 from steepest.spec import MODELS, Spec, call, locate
-from steepest.truth import curvature
+from steepest.truth import curvature, theory
 
 MOST_CURVATURE = 2_500
 """Parameters up to which the curvature steps of `optimizer="auto"` solve a linear system at each step."""
@@ -393,18 +393,15 @@ def _steepest_slope(objective: LinearObjective, theta: Tensor) -> float:
 def largest_rate(spec: Spec, problem: LinearProblem) -> float:
     """The rate below which a full-batch descent at a constant rate holds, in the coordinates that `spec` asks for.
 
-    sgd 2/L, momentum 2(1 + β)/L (Polyak 1964), nesterov 2(1 + β)/(L(1 + 2β)), by the eigenvalues of one step on a
-    parabola of curvature L. L is a bound, sharp for `mse` without a penalty. nan for other rules, and where no L holds
-    everywhere (`l1`, `quantile`, a loss of the user's).
+    That of `theory.largest_rate` for a curvature L, which is a bound, sharp for `mse` without a penalty. nan for rules
+    other than sgd, momentum and nesterov, and where no L holds everywhere (`l1`, `quantile`, a loss of the user's).
     """
     objective = LinearObjective(problem, coordinates=_frame(spec, problem))
     rule = innermost(way(spec, objective, "sgd" if spec.optimizer == "auto" else spec.optimizer, True).rule)
-    if problem.loss.bound is None or not isinstance(rule, (rules.SGD, rules.Momentum)):
+    if problem.loss.bound is None:
         return float("nan")
     steepness = curvature.smoothness(in_coordinates(objective, problem)) + _ridge(objective, problem)
-    beta = rule.beta if isinstance(rule, rules.Momentum) else 0.0
-    bent = 1.0 + 2.0 * beta if isinstance(rule, rules.Momentum) and rule.nesterov else 1.0
-    return 2.0 * (1.0 + beta) / (bent * steepness) if steepness > 0.0 else float("inf")
+    return theory.largest_rate(np.array([steepness]), rule)
 
 
 def _ridge(objective: LinearObjective, problem: LinearProblem) -> float:

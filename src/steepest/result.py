@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from steepest.truth.exact import Exact
+    from steepest.truth.pace import Curvature
+    from steepest.truth.sharpness import Sharpness
     from steepest.views.movies import Movie
     from steepest.views.theme import Figure
 
@@ -350,6 +352,18 @@ class Fit:
             "engine": self.engine,
             "notes": list(self.notes),
         }
+
+    def curvature(self, theta: Any = None) -> Curvature:
+        """Curvature, largest and best rates and predicted steps; see `steepest.truth.pace.curvature`."""
+        from steepest.truth import pace
+
+        return pace.curvature(self, theta)
+
+    def sharpness(self, count: int = 3, rows: int | None = 1_000, along: bool | int = False) -> Sharpness:
+        """The largest and smallest eigenvalues of the Hessian, of any model; see `steepest.truth.sharpness.sharpness`."""
+        from steepest.truth import sharpness
+
+        return sharpness.sharpness(self, count, rows, along)
 
     # ---- doors to the views: what each takes and draws stands at the function behind it ------------
 

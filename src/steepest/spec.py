@@ -257,14 +257,16 @@ class Spec(BaseModel):
 
 
 def options(settings: Mapping[str, Any]) -> list[str]:
-    """Settings as the words of a command line.
+    """Settings as the words of a command line; None is a setting left out.
 
-    >>> options({"lr": 0.1, "intercept": False, "drop": ("a", "b")})
+    >>> options({"lr": 0.1, "intercept": False, "drop": ("a", "b"), "weights": None})
     ['--lr', '0.1', '--no-intercept', '--drop', 'a,b']
     """
     words: list[str] = []
     for name, value in settings.items():
         option = name.replace("_", "-")
+        if value is None:
+            continue
         if isinstance(value, bool):
             words.append(f"--{'' if value else 'no-'}{option}")
             continue

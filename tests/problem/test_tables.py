@@ -553,3 +553,72 @@ def test_the_rows_of_a_fit_are_a_copy():
     train, _ = prepare(array, np.arange(40.0))
     array[:] = 0.0
     np.testing.assert_array_equal(train.x, WHOLE)
+
+
+# ---- a target on a log scale ---------------------------------------------------------------------
+
+
+def test_a_target_may_be_the_logarithm_of_a_column():
+    train, _ = prepare(HOUSES, target="log(price)")
+    assert (train.targets, train.names) == (("log(price)",), ("size", "city=Oslo", "city=Rome", "new"))
+    np.testing.assert_array_equal(train.y, np.log(HOUSES["price"]))
+
+
+def test_a_column_that_is_really_called_so_is_itself():
+    table = {"size": [1.0, 2.0, 4.0], "price": [-1.0, 0.0, 5.0], "log(price)": [7.0, 8.0, 9.0]}
+    train, _ = prepare(table, target="log(price)")
+    assert (train.targets, train.names) == (("log(price)",), ("size", "price"))
+    np.testing.assert_array_equal(train.y, [7.0, 8.0, 9.0])
+
+
+def test_several_targets_each_on_its_own_scale():
+    train, test = prepare(HOUSES, target=["log(price)", "size"], columns=["new"], test_fraction=0.5)
+    assert train.targets == ("log(price)", "size")
+    everything = np.vstack([train.y, test.y])
+    expected = np.column_stack([np.log(HOUSES["price"]), HOUSES["size"]])
+    np.testing.assert_array_equal(everything[everything[:, 1].argsort()], expected[expected[:, 1].argsort()])
+
+
+def test_of_arrays_the_target_is_called_y():
+    x, y = np.arange(6.0).reshape(3, 2), np.array([1.0, 10.0, 100.0])
+    train, _ = prepare(x, y, target="log(y)")
+    assert (train.targets, train.names) == (("log(y)",), ("x1", "x2"))
+    np.testing.assert_array_equal(train.y, np.log(y))
+    named, _ = prepare(x, pd.Series(y, name="price"), target="log(price)")
+    np.testing.assert_array_equal(named.y, np.log(y))
+    both, _ = prepare(x, np.column_stack([y, -y]), target=["log(y1)", "y2"])
+    np.testing.assert_array_equal(both.y, np.column_stack([np.log(y), -y]))
+
+
+def test_a_missing_value_has_no_logarithm_and_is_dropped_as_ever():
+    train, _ = prepare({"size": [1.0, 2.0, 3.0], "price": [1.0, None, 3]}, target="log(price)", missing="drop")
+    np.testing.assert_array_equal(train.y, np.log([1.0, 3.0]))
+
+
+@pytest.mark.parametrize(
+    ("price", "message"),
+    [
+        (
+            [2.0, 1.0, 0.0, -1.0],
+            r"^the target 'price' is 0 in row 3 \(counted from 1\), which has no logarithm\. Correct the value, leave the "
+            r"row out, or predict the column itself: --target price \(in Python: target=\"price\"\)$",
+        ),
+        (
+            ["a", "b", "a", "b"],
+            "column 'price' must hold numbers and row 1 .* has 'a'. Predict the column itself: --target",
+        ),
+        ([True, False, True, True], "column 'price' holds values of type bool"),
+    ],
+)
+def test_what_has_no_logarithm_is_named(price, message):
+    with pytest.raises(DataError, match=message):
+        prepare({"size": [1.0, 2.0, 3.0, 5.0], "price": price}, target="log(price)")
+
+
+def test_the_column_under_the_logarithm_cannot_be_a_feature():
+    with pytest.raises(DataError, match="'price' is the target and cannot be among columns too"):
+        prepare(HOUSES, target="log(price)", columns=["size", "price"])
+    with pytest.raises(DataError, match="'price' is the target and cannot be dropped too"):
+        prepare(HOUSES, target="log(price)", drop="price")
+    with pytest.raises(DataError, match=r"there is no column 'log\(prize\)' in the table"):
+        prepare(HOUSES, target="log(prize)")

@@ -31,7 +31,16 @@ from steepest.problem.schema import (
     learn,
     text_of,
 )
-from steepest.problem.targets import class_codes, class_factors, is_classes, label_kind, target_numbers, target_of
+from steepest.problem.targets import (
+    class_codes,
+    class_factors,
+    is_classes,
+    label_kind,
+    picked,
+    source_of,
+    target_numbers,
+    target_of,
+)
 from steepest.problem.wording import counted, listed, option, quoted
 
 __all__ = ["Column", "Dataset", "Schema", "prepare", "read"]
@@ -94,7 +103,8 @@ def prepare(
     Args:
         source: anything `read` takes; with `y`, the features x: [n, d] or [n].
         y: the target, [n] or [n, m] with m ≥ 2 targets; instead of `target`.
-        target: name of the target column in `source`, or several names.
+        target: name of the target column in `source`, or several names; `log(price)` is the natural logarithm of the
+            column `price`, and beside y `log(y)` that of y.
         columns: the features wanted; by default every column that is neither target nor weights.
         drop: columns left out.
         missing: "error"; "drop" leaves rows with a missing value out; "mean" fills features with the mean (a
@@ -119,7 +129,7 @@ def prepare(
         >>> train.names, train.y
         (('size',), array([2., 3., 5.]))
     """
-    _check_options(source, y, target, missing, test_fraction)
+    _check_options(source, y, missing, test_fraction)
     chosen, dropped = _names(columns), _names(drop) or []
     weight_name = weights if isinstance(weights, str) else None
     # an array of numbers with nothing to find, name or fill in it goes past Arrow
@@ -127,15 +137,17 @@ def prepare(
     numbers = whole_numbers(source) if plain else None
     table, origin = open_table(source) if numbers is None else (pa.table({}), Origin(named=False))
     if y is not None:
-        target_table, feature_table = target_of(y), table
-        _check_lengths(table.shape if numbers is None else numbers.shape, target_table.num_rows)
+        holding, feature_table = target_of(y), table
+        _check_lengths(table.shape if numbers is None else numbers.shape, holding.num_rows)
+        targets, sources = _targets_beside(holding, target), []
     else:
-        target_names = _target_names(source, target, table, origin)
-        target_table, feature_table = table.select(target_names), table.drop_columns(target_names)
-    targets = tuple(target_table.column_names)
+        targets = tuple(_target_names(source, target, table, origin))
+        sources = [source_of(name, table.column_names) for name in targets]
+        holding, feature_table = table, table.drop_columns(list(dict.fromkeys(sources)))
+    target_table = picked(holding, targets, origin)
 
     row_weights = weights_of(weights, table if numbers is None else target_table, origin)
-    feature_table = _feature_table(feature_table, table, chosen, dropped, targets, weight_name, origin)
+    feature_table = _feature_table(feature_table, table, chosen, dropped, sources, weight_name, origin)
     notes = [f"Left out: {listed(dropped)}."] if dropped else []
 
     learned = [
@@ -204,11 +216,9 @@ def prepare(
 # ---- what was asked for --------------------------------------------------------------------------
 
 
-def _check_options(source: object, y: object, target: object, missing: str, test_fraction: float) -> None:
+def _check_options(source: object, y: object, missing: str, test_fraction: float) -> None:
     if isinstance(y, str):
         raise SpecError(f"y is the text {quoted(y)}; a column of the table is named by target={quoted(y)}")
-    if y is not None and target is not None:
-        raise SpecError("give y (values) or target (the name of a column), not both")
     if missing not in ("error", "drop", "mean"):
         raise SpecError(f"missing is {quoted(missing)}; it is one of 'error', 'drop', 'mean'")
     if not 0 <= test_fraction < 1:
@@ -231,10 +241,22 @@ def _target_names(source: object, target: str | Sequence[str] | None, table: pa.
             f"The columns are {listed(table.column_names)}"
         )
     for name in names:
-        check_known(name, table.column_names, origin)
+        check_known(source_of(name, table.column_names), table.column_names, origin)
     if len(set(names)) < len(names):
         raise SpecError(f"a target is named twice: {listed(names)}")
     return names
+
+
+def _targets_beside(y: pa.Table, target: str | Sequence[str] | None) -> tuple[str, ...]:
+    """The targets where y is given: its columns, or their logarithms."""
+    names = _names(target) or y.column_names
+    for name in names:
+        if source_of(name, y.column_names) not in y.column_names:
+            raise SpecError(
+                f"give y (values) or target (the name of a column), not both: of y itself target takes no more than the "
+                f"logarithm, as in target={quoted(f'log({y.column_names[0]})')}"
+            )
+    return tuple(names)
 
 
 def _check_lengths(x: tuple[int, int], rows: int) -> None:

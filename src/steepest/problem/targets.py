@@ -1,8 +1,11 @@
-"""What is to be predicted: numbers [n] or [n, m], or classes as codes [n] with their labels."""
+"""What is to be predicted: numbers [n] or [n, m], or classes as codes [n] with their labels.
+
+A target may be the natural logarithm of a column: `log(price)`, where no column is itself called so.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -11,8 +14,16 @@ import pyarrow.compute as pc
 from steepest.errors import DataError, SpecError
 from steepest.problem.memory import as_array
 from steepest.problem.readers import Origin, is_text, open_table
-from steepest.problem.schema import check_stray, finite_numbers, is_number, sorted_labels, text_of, unusable
-from steepest.problem.wording import counted, listed, quoted, suggestion
+from steepest.problem.schema import (
+    check_stray,
+    finite_numbers,
+    is_number,
+    not_numbers,
+    sorted_labels,
+    text_of,
+    unusable,
+)
+from steepest.problem.wording import counted, listed, option, quoted, suggestion
 
 CLASSES = 30  # more classes than this need at least two rows each on average
 
@@ -38,6 +49,44 @@ def target_of(y: object) -> pa.Table:
     table, _ = open_table(array)
     names = ["y"] if array.ndim == 1 else [f"y{number}" for number in range(1, array.shape[1] + 1)]
     return table.rename_columns(names)
+
+
+def source_of(name: str, available: Sequence[str]) -> str:
+    """The column that a target is made from: the one called so, or `price` for `log(price)`.
+
+    >>> source_of("log(price)", ["size", "price"]), source_of("log(price)", ["price", "log(price)"])
+    ('price', 'log(price)')
+    """
+    inner = name[4:-1].strip() if name.startswith("log(") and name.endswith(")") else name
+    return inner if name not in available and inner in available else name
+
+
+def picked(table: pa.Table, names: Sequence[str], origin: Origin) -> pa.Table:
+    """The targets with these names: columns of the table, or logarithms of them.
+
+    Raises:
+        DataError: a logarithm is asked for of text, of 0 or of a negative number.
+    """
+    columns = []
+    for name in names:
+        source = source_of(name, table.column_names)
+        columns.append(table[source] if source == name else _logarithm(source, table[source], origin))
+    return pa.table(columns, names=list(names))
+
+
+def _logarithm(name: str, column: pa.ChunkedArray, origin: Origin) -> pa.Array:
+    """The natural logarithm of a column; missing values stay missing."""
+    remedy = f"Predict the column itself: {option('target', name)}"
+    if pa.types.is_boolean(column.type) or not is_number(column.type):
+        raise not_numbers(name, column, origin, remedy=remedy)
+    values = finite_numbers(name, column, origin)
+    if (values <= 0).any():
+        index = int(np.argmax(values <= 0))
+        raise DataError(
+            f"the target {quoted(name)} is {values[index]:g} in {origin.row(index)}, which has no logarithm. Correct the "
+            f"value, leave the row out, or predict the column itself: {option('target', name)}"
+        )
+    return pa.array(np.log(values))
 
 
 def is_classes(targets: pa.Table, classify: bool | None, origin: Origin) -> bool:

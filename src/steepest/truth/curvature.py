@@ -8,12 +8,15 @@ would promise too much.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from steepest.problem.linear import TALL, LinearProblem, gram
 from steepest.truth import certificate as certify
 
 MOST_DENSE = 500  # parameters up to which eigenvalues are computed from the whole Hessian
+MOST_TRIED = 50  # parameters up to which an operator is tried on every axis
 MOST_GRAM = 2000  # columns (or rows) up to which the bound is computed from the whole Gram matrix
 
 
@@ -98,10 +101,11 @@ def blocks(rows: np.ndarray, design: np.ndarray) -> np.ndarray:
 def hessian_product(problem: LinearProblem, theta: np.ndarray, vector: np.ndarray) -> np.ndarray:
     """∇²F(θ)·v `[k·p]`, without forming the Hessian."""
     rows = certify.curvature(problem, certify.prediction(problem, np.asarray(theta, dtype=np.float64)))
-    return _product(problem, rows, vector)
+    return product(problem, rows, vector)
 
 
-def _product(problem: LinearProblem, rows: np.ndarray, vector: np.ndarray) -> np.ndarray:
+def product(problem: LinearProblem, rows: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """The same for curvatures of the rows that are known already (`certificate.curvature`)."""
     vector = np.asarray(vector, dtype=np.float64).ravel()
     moved = problem.design @ vector.reshape(problem.outputs, -1).T
     bent = np.einsum("nij,nj->ni", rows, moved) if rows.ndim == 3 else rows.reshape(len(rows), -1) * moved
@@ -127,19 +131,29 @@ def leading_eigenvalues(problem: LinearProblem, theta: np.ndarray, count: int) -
     if size <= MOST_DENSE or count >= size - 1:
         values, vectors = np.linalg.eigh(hessian(problem, theta))
     else:
-        from scipy.sparse.linalg import LinearOperator, eigsh
-
         rows = certify.curvature(problem, certify.prediction(problem, np.asarray(theta, dtype=np.float64)))
-
-        def product(vector: np.ndarray) -> np.ndarray:
-            return _product(problem, rows, vector)
-
-        operator = LinearOperator((size, size), matvec=product, dtype=np.float64)  # pyrefly: ignore
-        # a fixed start, so that the same question has the same answer
-        values, vectors = eigsh(operator, k=count, which="LA", v0=np.random.default_rng(0).standard_normal(size))
+        values, vectors = leading_of(lambda vector: product(problem, rows, vector), size, count)
         order = np.argsort(values)
         values, vectors = values[order], vectors[:, order]
     return values[::-1][:count], vectors[:, ::-1][:, :count]
+
+
+def leading_of(
+    product: Callable[[np.ndarray], np.ndarray], size: int, count: int, which: str = "LA"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues and vectors of a symmetric operator by Lanczos: the largest (`LA`), or the smallest (`SA`)."""
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
+    operator = LinearOperator((size, size), matvec=product, dtype=np.float64)  # pyrefly: ignore
+    # a fixed start, so that the same question has the same answer
+    return eigsh(operator, k=count, which=which, v0=np.random.default_rng(0).standard_normal(size))
+
+
+def largest_of(product: Callable[[np.ndarray], np.ndarray], size: int) -> float:
+    """The largest eigenvalue of a symmetric operator."""
+    if size <= MOST_TRIED:
+        return float(np.linalg.eigvalsh(np.column_stack([product(unit) for unit in np.eye(size)]))[-1])
+    return float(leading_of(product, size, 1)[0][-1])
 
 
 def condition_number(problem: LinearProblem, theta: np.ndarray) -> float:

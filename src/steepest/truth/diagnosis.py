@@ -13,9 +13,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from steepest.truth.finding import Finding, Findings, Fitted, Prepared
+from steepest.truth.signs.classes import imbalanced, separable, separable_fit
+from steepest.truth.signs.few_rows import few_rows, heavy_rows
+from steepest.truth.signs.held_out import overfitting
+from steepest.truth.signs.residuals import residuals
+from steepest.truth.signs.units import dead_units
+from steepest.truth.signs.vanishing import vanishing
 
-DATA_SIGNS: tuple[Callable[[Prepared], Iterator[Finding]], ...] = ()
-FIT_SIGNS: tuple[Callable[[Fitted], Iterator[Finding]], ...] = ()
+DATA_SIGNS: tuple[Callable[[Prepared], Iterator[Finding]], ...] = (*(separable, residuals, few_rows, heavy_rows),)
+FIT_SIGNS: tuple[Callable[[Fitted], Iterator[Finding]], ...] = (
+    *(separable_fit, dead_units, vanishing),
+    *(residuals, overfitting, few_rows, heavy_rows, imbalanced),
+)
 
 
 def diagnose(fit: Fitted) -> Findings:

@@ -1,6 +1,7 @@
 """How a descent went, step by step: loss and gap on log axes, training and held-out rows, the learning rate beneath.
 
-It is drawn from the trace alone. Minibatch losses are noisy: the noise stays, faint, with a running mean.
+It is drawn from the trace. Minibatch losses are noisy: the noise stays, faint, with a running mean. Where theory knows the
+whole curve beforehand (`truth/prediction.py`), a thin dashed line says so.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from plotly.subplots import make_subplots
 
 from steepest.problem.wording import counted
+from steepest.truth.prediction import predicted_curve
 from steepest.views import theme as looks
 from steepest.views.rows import MOST_STEPS, along, evenly, labels
 
@@ -35,7 +37,7 @@ class Curve:
     """A descent's columns over its recorded steps `[T]`; NaN where a value was not taken.
 
     loss: of the batch at hand. smoothed: its running mean. objective: F. gap: F − F*, nan where it is not above 0.
-    exact: F*, or None. per_epoch: steps an epoch.
+    exact: F*, or None. predicted: the gap that theory predicts, down to the rounding of F. per_epoch: steps an epoch.
     """
 
     label: str
@@ -47,6 +49,7 @@ class Curve:
     objective: np.ndarray
     gap: np.ndarray
     test_loss: np.ndarray
+    predicted: np.ndarray
     exact: float | None
     per_epoch: float
     noisy: bool
@@ -59,9 +62,20 @@ def curve_data(fit: Fit, label: str = "fit") -> Curve:
     gap = np.full(len(trace), np.nan) if best is None else trace.objective - best
     return Curve(
         label, trace.step, trace.epoch, trace.lr, trace.loss, running_mean(trace.loss), trace.objective,
-        np.where(gap > 0, gap, np.nan), trace.test_loss, best,
+        np.where(gap > 0, gap, np.nan), trace.test_loss, _predicted(fit, gap), best,
         fit.steps / fit.epochs if fit.epochs else 1.0, bool(np.isnan(trace.objective).any()), fit.message,
     )  # fmt: skip
+
+
+def _predicted(fit: Fit, gap: np.ndarray) -> np.ndarray:
+    found = predicted_curve(fit)
+    if found is None:
+        return np.full(len(gap), np.nan)
+    least = np.min(gap[gap > 0], initial=np.inf)
+    seen = np.isfinite(found) & (
+        found > max(0.5 * least, 4 * np.finfo(float).eps * abs(fit.scores.exact_objective or 0.0))
+    )
+    return np.where(seen, found, np.nan)
 
 
 def running_mean(values: np.ndarray) -> np.ndarray:
@@ -99,6 +113,8 @@ def loss_curve(fit: Fit, also: Sequence[Fit] = (), theme: str = "light") -> look
         _draw_losses(shown, curve, i, alone=not also)
         if with_gap:
             _line(shown, curve, curve.gap, i, "gap to the exact answer", row=2, lone=not also)
+        if not also and curve.exact is not None and np.isfinite(curve.predicted).any():
+            _draw_predicted(shown, curve, with_gap)
         _line(shown, curve, curve.lr, i, "learning rate", row=len(heights), lone=not also)
     best, start = curves[0].exact, float(np.nanmax(np.abs(curves[0].loss), initial=0.0))
     shared = best is not None and all(c.exact is not None and isclose(c.exact, best, rel_tol=1e-9) for c in curves)
@@ -199,6 +215,23 @@ def _draw_losses(shown: looks.Figure, curve: Curve, i: int, alone: bool) -> None
             name="stopped",
             showlegend=alone,
             row=1,
+            col=1,
+        )
+
+
+def _draw_predicted(shown: looks.Figure, curve: Curve, with_gap: bool) -> None:
+    for row, values in [(1, curve.predicted + (curve.exact or 0.0)), *([(2, curve.predicted)] if with_gap else [])]:
+        fine = np.flatnonzero(np.isfinite(values))
+        kept = fine[along(_logged(values[fine]), curve.step[fine], MOST_STEPS)]
+        shown.add_scatter(
+            x=curve.step[kept],
+            y=values[kept],
+            mode="lines",
+            line={"color": looks.PREDICTED, "width": 1.8, "dash": "7px,7px"},
+            hovertemplate="step %{x:,}<br>predicted %{y:.6g}<extra></extra>",
+            name="predicted",
+            showlegend=row == 1,
+            row=row,
             col=1,
         )
 

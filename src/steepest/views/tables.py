@@ -20,7 +20,7 @@ from plotly.subplots import make_subplots
 from steepest.errors import DataError
 from steepest.problem.readers import check_known, open_table
 from steepest.problem.schema import is_number
-from steepest.problem.targets import target_of
+from steepest.problem.targets import picked, source_of, target_of
 from steepest.problem.wording import counted
 from steepest.views import theme as looks
 from steepest.views.rows import MOST_POINTS, evenly
@@ -55,13 +55,16 @@ def table_data(source: Any, y: Any = None, target: str | None = None) -> Columns
             raise DataError(f"x has {table.num_rows:,} rows and y has {other.num_rows:,}; they must be as many.")
         for name in other.column_names:
             table = table.append_column(name, other[name])
-        target = other.column_names[0]
+        target = target or other.column_names[0]
     elif target is None and isinstance(source, str) and source.startswith("sample:"):
         from steepest.problem.synthetic import sample_target
 
         target = sample_target(source.removeprefix("sample:"))[0]
     if target is not None:
-        check_known(target, table.column_names, origin)
+        source = source_of(target, table.column_names)
+        check_known(source, table.column_names, origin)
+        if source != target:  # its logarithm
+            table = table.drop_columns(source).append_column(target, picked(table, [target], origin)[target])
     kept = evenly(table.num_rows, MOST_POINTS)
     drawn = table if len(kept) == table.num_rows else table.take(pa.array(kept))
     values, left_out, missing = {}, [], 0
@@ -95,7 +98,7 @@ def plot(source: Any, y: Any = None, *, target: str | None = None, theme: str = 
 
     Args:
         source: anything that `fit` takes: a path, a dataframe, arrays, `sample:NAME`. y: the target, beside arrays.
-        target: a column of the table.
+        target: a column of the table, or its logarithm, `log(price)`.
         theme: `light` or `dark`.
 
     Raises:

@@ -33,6 +33,8 @@ DESCENT = "#D55E00"
 EXACT = "#009E73"
 RESIDUAL = "#E69F00"
 TEST = "#B4609C"
+PREDICTED = "#8A7BEA"
+"""What theory says beforehand, thin and dashed upon what was measured."""
 ROLES = {"data": DATA, "descent": DESCENT, "exact": EXACT, "residual": RESIDUAL, "test": TEST}
 
 SERIES = (DESCENT, "#D6409F", "#C99700", "#7A68D8", "#00A3A3", "#8C6239", "#7F8A96", "#3F8FCB")
