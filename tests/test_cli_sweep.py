@@ -90,8 +90,8 @@ def test_failed_runs_are_told_and_the_others_shown(capsys, table):
     ("words", "code", "message"),
     [
         (["--lr", "1:2"], 2, "--lr 1:2: a range is written FIRST:LAST:log:COUNT"),
-        (["--lr", "0.1,-1"], 2, "lr=-1.0: it must be a number greater than 0"),
-        (["--optimizer", "sgd,amad"], 2, "optimizer='amad' is not known"),
+        (["--lr", "0.1,-1"], 2, "--lr -1.0: it must be a number greater than 0"),
+        (["--optimizer", "sgd,amad"], 2, "--optimizer amad is not known"),
         (["--rate", "1"], 2, "Unknown option: --rate"),
         (["--table", "runs.txt"], 2, "--table runs.txt: the name must end in .csv or .parquet."),
         (["--drop", "weight", "--lr", "0.1,0.2"], 1, "'weight'"),

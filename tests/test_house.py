@@ -28,6 +28,7 @@ FLOORS = [
     "watching_blocks",
     "result",
     "fitting",
+    "outlook",
     "store",
     "many",
     "views",
@@ -45,6 +46,7 @@ DOORS = {
     "store": {"many"},
     "many": {"views"},
     "descent": {"views"},
+    "outlook": {"views"},
     "truth": {"views"},
 }
 
@@ -57,6 +59,7 @@ PUBLIC = {
     "DataError",
     "Fit",
     "FitError",
+    "Outlook",
     "RunError",
     "SpecError",
     "Status",
@@ -67,6 +70,7 @@ PUBLIC = {
     "Trace",
     "compare",
     "descend",
+    "diagnose",
     "fit",
     "graph",
     "load",

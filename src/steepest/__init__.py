@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from steepest.fitting import fit
     from steepest.many.result import Sweep
     from steepest.many.sweeping import compare, sweep
+    from steepest.outlook import Outlook, diagnose
     from steepest.problem import synthetic
     from steepest.result import Fit
     from steepest.store import load
@@ -29,6 +30,7 @@ __all__ = [
     "DataError",
     "Fit",
     "FitError",
+    "Outlook",
     "RunError",
     "SpecError",
     "Status",
@@ -39,6 +41,7 @@ __all__ = [
     "Trace",
     "compare",
     "descend",
+    "diagnose",
     "fit",
     "graph",
     "load",
@@ -53,6 +56,7 @@ _PUBLIC = {
     "DataError": "steepest.errors",
     "Fit": "steepest.result",
     "FitError": "steepest.errors",
+    "Outlook": "steepest.outlook",
     "RunError": "steepest.errors",
     "SpecError": "steepest.errors",
     "Status": "steepest.descent.stopping",
@@ -63,6 +67,7 @@ _PUBLIC = {
     "Trace": "steepest.descent.trace",
     "compare": "steepest.many.sweeping",
     "descend": "steepest.descent.loop",
+    "diagnose": "steepest.outlook",
     "fit": "steepest.fitting",
     "graph": "steepest.views.graphs",
     "load": "steepest.store",

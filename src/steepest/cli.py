@@ -130,11 +130,7 @@ def fit(
     from steepest import console, fitting, store
 
     data = _dash(data)
-    settings = _settings(given)
-    if "target" not in settings and data.startswith("sample:"):
-        from steepest.problem.synthetic import sample_target
-
-        settings["target"] = sample_target(data.removeprefix("sample:"))
+    settings = _with_target(data, _settings(given))
     if out is not None:
         store.check_free(out)
     with console.warnings_as_lines(), console.progress(_limits(settings), quiet) as progress:
@@ -151,7 +147,7 @@ def fit(
     _show(done, out, json, quiet)
     if unsaved is not None:
         raise unsaved
-    return _code(done)
+    return _code(done, done.message if json or quiet else "")
 
 
 def _swept(command: Callable[..., int]) -> Callable[..., int]:
@@ -192,10 +188,7 @@ def sweep(
 
     data = _dash(data)
     given = {name: ranges.values(name, words, _one) for name, words in settings.items() if words is not None}
-    if "target" not in given and data.startswith("sample:"):
-        from steepest.problem.synthetic import sample_target
-
-        given["target"] = sample_target(data.removeprefix("sample:"))
+    given = _with_target(data, given)
     if out is not None:
         store.check_free(out)
     with console.warnings_as_lines(), console.sweep_progress(quiet) as progress:
@@ -215,6 +208,69 @@ def sweep(
     if unsaved is not None:
         raise unsaved
     return _sweep_code(done)
+
+
+def _asked(command: Callable[..., int]) -> Callable[..., int]:
+    """A command whose `settings` are all options of `fit`, as they are there."""
+    own = inspect.signature(command)
+    data, *others = (p for p in own.parameters.values() if p.kind is not p.VAR_KEYWORD)
+    options = [p for name, p in inspect.signature(fit, eval_str=True).parameters.items() if name in HELP]
+    command.__signature__ = own.replace(parameters=[data, *options, *others])  # pyrefly: ignore
+    return command
+
+
+@app.command
+@_asked
+def diagnose(
+    data: Annotated[
+        str, Parameter(name="RUN|DATA", help="The folder of a run, as --out wrote it; or data as fit takes them.")
+    ],
+    /,
+    *,
+    json: Annotated[bool, Parameter(help="Print what is found as JSON.", negative="")] = False,
+    **settings: Any,
+) -> int:
+    """Say what is wrong with a fit and what mends it; or before any fit, what will be hard and which settings will work."""
+    from steepest import console, outlook, store
+
+    given = {name: value for name, value in settings.items() if value is not None}
+    data = _dash(data)
+    kept = store.kept_at(data)
+    if kept == "sweep":
+        raise RunError(
+            f"{data!r} is a sweep, whose runs are kept without their rows. Fit the run you mean by itself, with --out FOLDER, "
+            "and diagnose that."
+        )
+    if kept == "run":
+        if others := [name for name in given if name != "model"]:
+            option = others[0].replace("_", "-")
+            raise SpecError(f"{data!r} is a run, which has its settings already. Leave out --{option}.")
+        found = store.load_fit(data, given.get("model")).diagnose()
+        if json:
+            print(store.to_json({"findings": found.to_dicts()}))
+        else:
+            console.show_findings(found)
+        return 0
+    if Path(data).is_dir() and "target" not in given:
+        raise SpecError(
+            f"{data!r} holds no run: it has no fit.json. If it holds tables, name the column to predict: --target NAME."
+        )
+    with console.warnings_as_lines():
+        ahead = outlook.diagnose(data, **_with_target(data, _settings(given)))
+    if json:
+        print(store.to_json(ahead.to_dict()))
+    else:
+        console.show_outlook(ahead)
+    return 0
+
+
+def _with_target(data: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings, with a sample's own target where none is named."""
+    if "target" in settings or not data.startswith("sample:"):
+        return settings
+    from steepest.problem.synthetic import sample_target
+
+    return settings | {"target": sample_target(data.removeprefix("sample:"))}
 
 
 def _sweep_code(done: Sweep) -> int:
@@ -313,11 +369,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code or 0
     except CycloptsError as error:
-        known = ("fit", "sweep", "predict", "report", "animate")
+        known = ("fit", "sweep", "diagnose", "predict", "report", "animate")
         command = next((f" {word}" for word in arguments if word in known), "")
         return _fail(f"{error}\nSee: steepest{command} --help", 2)
     except SpecError as error:
-        return _fail(str(error), 2)
+        from steepest.spec import in_options
+
+        return _fail(in_options(str(error)), 2)
     except SteepestError as error:
         return _fail(str(error), 1)
     except (BrokenPipeError, SystemExit):  # whoever read the output has gone, as in `| head`; rich exits then
@@ -402,7 +460,7 @@ def _numbers(text: str) -> str | list[float]:
 
 def _limits(settings: dict[str, Any]) -> tuple[int | None, int | None]:
     """Epochs and steps at which the descent ends at the latest."""
-    from steepest.planning import DEFAULT_STEPS
+    from steepest.spec import DEFAULT_STEPS
 
     epochs, steps = settings.get("epochs"), settings.get("max_steps")
     if epochs is None and steps is None:
@@ -423,13 +481,14 @@ def _show(done: Fit, folder: str | None, json: bool, quiet: bool) -> None:
         print(f"The run is in {folder}", file=sys.stderr)
 
 
-def _code(done: Fit) -> int:
+def _code(done: Fit, message: str) -> int:
+    """How the command ends; `message` is what stdout does not say."""
     from steepest.descent.stopping import Status
 
     if done.status is Status.DIVERGED:
-        return _fail(done.message, 3)
+        return _fail(message or "the descent diverged", 3)
     if done.status is Status.INTERRUPTED:
-        return _fail(done.message, 130)
+        return _fail(message or "interrupted", 130)
     return 0
 
 

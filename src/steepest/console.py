@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import warnings
 from collections import Counter
@@ -17,11 +18,14 @@ from rich.table import Table
 from rich.text import Text
 
 from steepest.errors import SpecError, SteepestWarning
+from steepest.views import findings
 
 if TYPE_CHECKING:
     from steepest.descent.loop import Step
     from steepest.many.result import Sweep
+    from steepest.outlook import Outlook
     from steepest.result import Fit
+    from steepest.truth.finding import Findings
 
 BEST = 10
 """Runs of a sweep that are shown."""
@@ -141,12 +145,44 @@ def show(fit: Fit, folder: str | None) -> None:
         where = f"{folder}/summary.json" if folder else "--json, or --out FOLDER,"
         _say(console, f"{hidden:,} more parameters than the first {FIRST}; {where} has them all.\n")
     console.print(_judgement(fit))
-    for sentence in _sentences(fit):
+    below = findings.under(fit)
+    for sentence in _sentences(fit, below.message):
         _say(console, sentence)
+    _show_under(console, below, folder)
     for note in fit.notes:
         _say(console, f"Note: {note}")
     if folder:
         _say(console, f"The run is in {folder}")
+
+
+def _show_under(console: Console, below: findings.Under, folder: str | None) -> None:
+    """The findings that stand under a fit, each in a line or two, and where the others are."""
+    for place, finding in enumerate(below.shown, 1):
+        what, change = findings.brief(finding, finding.command)
+        console.print(Text(f"{place}. {what}", style="bold"), soft_wrap=not console.is_terminal)
+        if change:
+            _say(console, f"   {change}")
+    if below.more:
+        kept = (
+            f"steepest diagnose {shlex.quote(folder)}"
+            if folder
+            else "--json, or --out FOLDER and steepest diagnose FOLDER"
+        )
+        _say(console, f"{below.more:,} more: {kept}")
+
+
+def show_findings(found: Findings) -> None:
+    """Print findings whole."""
+    console = _console()
+    console.print(Text(findings.text_of(found, console.width)), soft_wrap=True)
+
+
+def show_outlook(ahead: Outlook) -> None:
+    """Print what is known before a fit."""
+    from steepest.views import outlooks
+
+    console = _console()
+    console.print(Text(outlooks.command_text(ahead, console.width)), soft_wrap=True)
 
 
 def show_sweep(sweep: Sweep, folder: str | None) -> None:
@@ -247,8 +283,7 @@ def _numbers(values: list[Any]) -> list[str]:
     return ["" if value is None else f"{value:.8g}" for value in values]
 
 
-def _sentences(fit: Fit) -> Iterator[str]:
-    message = fit.message
+def _sentences(fit: Fit, message: str) -> Iterator[str]:
     yield message[:1].upper() + message[1:]
     yield distance(fit)
     took = f"The descent took {_seconds(fit.seconds)} ({_counted(fit)})"

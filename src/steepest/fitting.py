@@ -11,7 +11,7 @@ The exact answer is never looked at before the descent has ended.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -115,12 +115,17 @@ def fit(
         {'intercept': 1.0, 'x': 2.0}
     """
     settings = {name: value for name, value in locals().items() if name in Spec.model_fields}
-    row_weights = weights if not isinstance(weights, str) else None
-    if row_weights is not None:
-        settings["weights"] = None
-    spec = Spec.read({name: tuple(value) if is_names(name, value) else value for name, value in settings.items()})
-    train, test, notes = data_of(spec, x, y, weights)
-    return run(spec, train, test, notes, batches, progress)
+    return run(*described(x, y, settings), batches, progress)
+
+
+def described(x: Any, y: Any, settings: Mapping[str, Any]) -> tuple[Spec, Dataset, Dataset | None, tuple[str, ...]]:
+    """A fit's description, the rows to fit, those held out, and what is to be said about them."""
+    weights = settings.get("weights")
+    given = {name: tuple(value) if is_names(name, value) else value for name, value in settings.items()}
+    if weights is not None and not isinstance(weights, str):
+        given["weights"] = None
+    spec = Spec.read(given)
+    return spec, *data_of(spec, x, y, weights)
 
 
 def is_names(name: str, value: Any) -> bool:
@@ -277,7 +282,7 @@ def finished(
     theta = done.theta if made.to_user is None else made.to_user(done.theta)
     if ending.status is Status.DIVERGED:
         theta = last_finite(trace, theta)
-        ending = replace(ending, detail=why_diverged(spec, made, done.recorder, ending.detail))
+        ending = Ending(ending.status, *why_diverged(spec, made, done.recorder))
     return Fit(
         spec=spec,
         schema=train.schema,

@@ -40,7 +40,7 @@ from steepest.problem import batches, losses, models
 from steepest.problem.linear import LinearProblem, Terms
 from steepest.problem.losses import Custom, Loss
 from steepest.problem.tables import Dataset
-from steepest.spec import MODELS, Spec, call, locate
+from steepest.spec import DEFAULT_STEPS, MODELS, Spec, call, locate
 from steepest.truth import curvature, theory
 
 MOST_CURVATURE = 2_500
@@ -48,7 +48,6 @@ MOST_CURVATURE = 2_500
 
 TRIAL_STEPS = 200
 TRIAL_RATES = tuple(10.0**k for k in (-3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0))
-DEFAULT_STEPS = {"curvature": 2_000, "full": 1_000, "minibatch": 100}
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from torch import nn
 
 from steepest.descent import extended
 from steepest.descent.objective import ExtendedObjective, LinearObjective, ModuleObjective
-from steepest.descent.stopping import Status
+from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Status
 from steepest.descent.trace import Trace
 from steepest.errors import FitError, SpecError
 from steepest.planning import linear_problem, targets
@@ -34,19 +34,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from steepest.truth.exact import Exact
+    from steepest.truth.finding import Findings
     from steepest.truth.pace import Curvature
     from steepest.truth.sharpness import Sharpness
     from steepest.views.movies import Movie
     from steepest.views.theme import Figure
 
 
-CLOSED = 1e-9
-"""Relative gap at or below which a descent has arrived (smooth losses)."""
-
-
-CLOSED_KINKED = 1e-5
-"""The same for losses with a kink."""
-
+LOOKED_AT = (
+    "Looked at: the rate and its schedule, the steps and what ended them, the scales and the dependence of the columns, "
+    "and whether the model suits the rows."
+)
 
 NO_COEFFICIENTS = (
     "There is no exact answer to compare with: the columns are so nearly collinear that rounding its coefficients to "
@@ -234,12 +232,40 @@ class Fit:
 
     @property
     def message(self) -> str:
-        """The status as a sentence, with its numbers."""
-        return f"{self._judged.status}" + (f" {self._judged.detail}" if self._judged.detail else "")
+        """The status as a sentence, with its numbers and what would help."""
+        return f"{self.outcome} {self._judged.advice}".strip()
+
+    @property
+    def outcome(self) -> str:
+        """The same without what would help, for where the findings say that better."""
+        return f"{self._judged.status} {self._judged.detail}".strip()
 
     @cached_property
     def _judged(self) -> Ending:
         return _judge(self)
+
+    def diagnose(self) -> Findings:
+        """What keeps the descent from its optimum and what is wrong with the model, the most important first.
+
+        Each finding has the numbers that show it, settings that mend it, and what those are predicted to give; see
+        `steepest.truth.finding`. A healthy fit has none. They are found when first asked for, and kept in a run's folder.
+
+        Raises:
+            FitError: a loaded fit whose run has neither findings nor all the rows.
+
+        Example:
+            >>> from steepest.fitting import fit
+            >>> print(fit([0.0, 1.0, 2.0, 3.0], [1.0, 3.1, 4.9, 7.0]).diagnose().found)
+            ()
+        """
+        return self._found
+
+    @cached_property
+    def _found(self) -> Findings:
+        from steepest.truth.diagnosis import diagnose
+
+        with np.errstate(over="ignore", invalid="ignore"):  # where a descent ended far out
+            return replace(diagnose(_with_rows(self)), looked_at=looked_at(self))
 
     def predict(self, x: Any, theta: Any = None) -> np.ndarray:
         """Predictions for new rows: numbers, or class labels as they were in the table (text, integers, booleans).
@@ -320,6 +346,13 @@ class Fit:
 
     def summary(self) -> dict[str, Any]:
         """Everything worth knowing as one plain object: what `--json` prints and `summary.json` holds."""
+        try:
+            findings = self.diagnose().to_dicts()
+        except FitError:  # a run that has neither findings nor all its rows
+            findings = None
+        return self._figures() | {"findings": findings}
+
+    def _figures(self) -> dict[str, Any]:
         exact = self.exact
         theta = None if exact is None or exact.theta is None else exact.theta.tolist()
         return {
@@ -578,6 +611,30 @@ def verdict(
     return (Status.CONVERGED, "arrived") if gap <= closed else (stopped, "left")
 
 
+def _with_rows(fit: Fit) -> Fit:
+    """A fit with the rows that it was fitted to: a loaded one is given those that its run has kept, if these are all."""
+    if fit.train is not None:
+        return fit
+    train, test = fit.__dict__.get("_rows", (None, None))
+    if train is None or train.rows < fit.rows:
+        raise FitError(
+            "This run was kept without its findings, and not with all of its rows, from which they could be found now. "
+            "Fit again to have them."
+        )
+    if fit.terms is None and fit.module is None:
+        raise FitError(
+            "To diagnose this run its module is needed: load it with model=… (--model package.module:factory)."
+        )
+    whole = replace(fit, train=train, test=test)
+    whole.__dict__["scores"], whole.__dict__["_judged"] = fit.scores, fit._judged
+    return whole
+
+
+def looked_at(fit: Fit) -> str:
+    """What a diagnosis looks at, and how the fit ended: what there is to say where nothing was found."""
+    return f"{LOOKED_AT} {fit.outcome[:1].upper()}{fit.outcome[1:]}"
+
+
 def _judge(fit: Fit) -> Ending:
     """The verdict in words."""
     ended, start = fit.ending, float(fit.trace.objective[0])
@@ -588,15 +645,15 @@ def _judge(fit: Fit) -> Ending:
     if case == "unknown" and ended.status in (Status.STALLED, Status.CONVERGED):
         return Ending(status, f"As far as the descent can see nothing is left to gain. {fit.exact_note}")
     if case == "unknown":
-        return Ending(status, " ".join(part for part in (ended.detail, fit.exact_note) if part))
+        return Ending(status, f"{ended.detail} {fit.exact_note}".strip())
     if case == "left" and status is not Status.STALLED:
-        remedy = {
+        advice = {
             Status.EPOCHS: "Give more epochs (--epochs) or another learning rate (--lr).",
             Status.STEPS: "Give more steps (--max-steps) or another learning rate (--lr).",
             Status.TOLERANCE: "Stopped is not arrived: lower --tol to go on.",
         }.get(status, "")
         left = f"The optimum is not reached: the relative gap is {gap:.1e}."
-        return Ending(status, " ".join(part for part in (ended.detail, left, remedy) if part))
+        return Ending(status, f"{ended.detail} {left}".strip(), advice)
     words = {
         "separable": "",
         "adamw": "AdamW's decay minimises no objective; the gap is to the objective without it.",

@@ -51,6 +51,9 @@ SCHEDULES = {
 }
 INITS = {"zeros": (0, 0), "normal": (0, 1), "uniform": (2, 2)}
 
+DEFAULT_STEPS = {"curvature": 2_000, "full": 1_000, "minibatch": 100}
+"""Epochs where neither epochs nor max_steps is given: of curvature steps, of full batches, of minibatches."""
+
 
 def call(text: str, table: Mapping[str, tuple[int, int]], what: str) -> tuple[str, tuple[float, ...]]:
     """Read `name` or `name:number[,number…]` (`:` also separates numbers) and check it against a table of names.
@@ -259,8 +262,10 @@ class Spec(BaseModel):
 def options(settings: Mapping[str, Any]) -> list[str]:
     """Settings as the words of a command line; None is a setting left out.
 
-    >>> options({"lr": 0.1, "intercept": False, "drop": ("a", "b"), "weights": None})
-    ['--lr', '0.1', '--no-intercept', '--drop', 'a,b']
+    Names are parted by commas; one with a comma in it is quoted, as in CSV.
+
+    >>> options({"lr": 0.1, "intercept": False, "drop": ("a", "b, c"), "weights": None})
+    ['--lr', '0.1', '--no-intercept', '--drop', 'a,"b, c"']
     """
     words: list[str] = []
     for name, value in settings.items():
@@ -275,9 +280,33 @@ def options(settings: Mapping[str, Any]) -> list[str]:
         if hasattr(value, "tolist"):
             value = value.tolist()
         if isinstance(value, list | tuple):
-            value = ",".join(map(str, value))
-        words += [f"--{option}", str(value)]
+            value = ",".join(map(_cell, value))
+        # what begins with a hyphen would pass for an option of its own
+        words += [f"--{option}={value}"] if str(value).startswith("-") else [f"--{option}", str(value)]
     return words
+
+
+def in_options(sentence: str) -> str:
+    """A sentence that names settings as in Python, for somebody at the command line; what stands in brackets stays.
+
+    >>> in_options("Use precondition='standardize', or no intercept (in Python: intercept=False).")
+    'Use --precondition standardize, or no intercept (in Python: intercept=False).'
+    """
+    names = "|".join(Spec.model_fields)
+    setting = rf"\(in Python: [^)]*\)|\b({names})=(?:'([^'\s]+)'|\"([^\"\s]+)\"|(-?[\d.]+(?:e-?\d+)?\b))"
+
+    def option(found: re.Match[str]) -> str:
+        name, *values = found.groups()
+        return f"--{name.replace('_', '-')} {next(filter(None, values))}" if name else found.group()
+
+    return re.sub(setting, option, sentence)
+
+
+def _cell(entry: Any) -> str:
+    """An entry of a list in a row of CSV."""
+    text = str(entry)
+    doubled = text.replace('"', '""')
+    return f'"{doubled}"' if "," in text or '"' in text else text
 
 
 def locate(path: str) -> Any:

@@ -3,7 +3,7 @@
     runs/name/
       spec.toml            the settings that differ from the defaults
       summary.json         what `--json` prints
-      fit.json             the rest of the fit, and the digests of the other files
+      fit.json             the rest of the fit, what was found about it, and the digests of the other files
       weights.safetensors  θ and the exact θ in user units; a module's parameters and buffers
       trace.parquet        every recorded step
       rows.parquet         rows to draw: all of a small table, evenly spread ones of a large one
@@ -35,7 +35,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -49,9 +49,10 @@ from steepest.problem import losses, models
 from steepest.problem.linear import Terms
 from steepest.problem.schema import Schema
 from steepest.problem.tables import Dataset
-from steepest.result import Fit, Scores
+from steepest.result import Fit, Scores, looked_at
 from steepest.spec import LOSSES, MODELS, Spec
 from steepest.truth.exact import Exact
+from steepest.truth.finding import Finding, Findings
 from steepest.watching import Ending
 
 if TYPE_CHECKING:
@@ -109,11 +110,11 @@ def save(fit: Fit, folder: str | os.PathLike[str]) -> None:
         ...     load_fit(f"{place}/line").params
         {'intercept': 1.0, 'x': 2.0}
     """
-    _replace(folder, lambda: _contents(fit, _rows(fit)))
+    _replace(folder, lambda: _contents(fit, _rows(fit), fit.summary()))
 
 
 def save_sweep(sweep: Sweep, folder: str | os.PathLike[str]) -> None:
-    """Write a sweep into a folder, every run with all that `save` keeps of it but rows to draw.
+    """Write a sweep into a folder, every run with all that `save` keeps of it but rows to draw and findings.
 
     Settings without a name become texts.
 
@@ -203,14 +204,14 @@ def _flush(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _contents(fit: Fit, rows: bytes) -> dict[str, bytes]:
-    """File name → bytes; `rows` are those to draw."""
+def _contents(fit: Fit, rows: bytes, summary: Mapping[str, Any]) -> dict[str, bytes]:
+    """File name → bytes; `rows` are those to draw, and `summary` has the findings if there is time to look for them."""
     if fit.module is None and "_shape" in fit.__dict__:
         raise RunError("This fit was loaded without its module. Load it with model=… before it is saved again.")
     text, nameless = _written(fit.spec)
     contents = {
         SPEC: text.encode(),
-        SUMMARY: to_json(fit.summary()).encode(),
+        SUMMARY: to_json(summary).encode(),
         WEIGHTS: _weights(fit),
         TRACE: _to_parquet(fit.trace),
         ROWS: rows,
@@ -222,12 +223,13 @@ def _contents(fit: Fit, rows: bytes) -> dict[str, bytes]:
         "names": fit.names,
         "schema": fit.schema.to_dict(),
         "loss_function": str(fit.loss_function),
-        "model": fit.summary()["model"],
+        "model": summary["model"],
         "nameless": nameless,
         "terms": None if fit.terms is None else asdict(fit.terms),
         "module": None if fit.module is None else _shape(fit),
-        "ending": [fit.ending.status.name, fit.ending.detail],
-        "judged": [judged.status.name, judged.detail],
+        "ending": _pair(fit.ending),
+        "judged": _pair(judged),
+        "findings": summary.get("findings"),
         "scores": scores | {"exact": None if exact is None else asdict(replace(exact, theta=None))},
         "plain": {name: getattr(fit, name) for name in PLAIN},
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
@@ -235,12 +237,17 @@ def _contents(fit: Fit, rows: bytes) -> dict[str, bytes]:
     return contents | {REST: json.dumps(_as_text(rest), indent=1, allow_nan=False).encode()}
 
 
+def _swept(fit: Fit) -> dict[str, bytes]:
+    """A run of a sweep, of which there may be thousands: no rows, and nobody looks for what is wrong with each."""
+    return _contents(fit, b"", fit._figures())
+
+
 def _sweep_contents(sweep: Sweep) -> dict[str, bytes]:
     """File name → bytes."""
     import pyarrow as pa
 
     columns = sweep.columns
-    kept = [None if status is None else _contents(sweep.fit(run), b"") for run, status in enumerate(columns["engine"])]
+    kept = [None if engine is None else _swept(sweep.fit(run)) for run, engine in enumerate(columns["engine"])]
     fits = {name: pa.array([None if one is None else one[name] for one in kept], pa.large_binary()) for name in FILES}
     contents = {TABLE: _packed(pa.table(columns)), FITS: _packed(pa.table(fits))}
     rest = {
@@ -322,12 +329,9 @@ def _rows(fit: Fit) -> bytes:
 
 def _from_rows(content: bytes, schema: Schema) -> tuple[Dataset | None, Dataset | None]:
     """The rows that `_rows` wrote: of those fitted, and of those held out."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     if not content:  # a run of a sweep
         return None, None
-    table = pq.read_table(pa.BufferReader(content))
+    table = _unpacked(content)
     if not table.num_rows:
         return None, None
     names = table.column_names
@@ -376,6 +380,15 @@ def _packed(table: Any) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
+def _unpacked(content: bytes) -> Any:
+    """The table in a Parquet file's bytes, read without the threads of `read_table`: a process that ends right after those
+    were started, with PyTorch loaded, aborts."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
+
+
 # ---- loading ---------------------------------------------------------------------------------------
 
 
@@ -405,6 +418,15 @@ def load_fit(folder: str | os.PathLike[str], model: Any = None) -> Fit:
     if (place / SWEEP).is_file():
         raise RunError(f"{str(folder)!r} is a sweep, not one run. In Python: st.load(folder).best.save(another).")
     return _load_fit(place, str(folder), model)
+
+
+def kept_at(folder: str | os.PathLike[str]) -> Literal["run", "sweep"] | None:
+    """What is kept in a folder; None for one of tables, for a file, and for nothing."""
+    if not Path(folder).expanduser().resolve().name:
+        return None
+    place, _, old = _places(folder)
+    where = place if place.exists() else old
+    return "run" if (where / REST).is_file() else "sweep" if (where / SWEEP).is_file() else None
 
 
 def _found(folder: str | os.PathLike[str]) -> Path:
@@ -443,15 +465,10 @@ def _whole(rest: dict[str, Any], contents: Mapping[str, bytes], shown: str, mode
 
 
 def _load_sweep(place: Path, shown: str) -> Sweep:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     from steepest.many.result import Sweep
 
     rest = _rest(_read(place, SWEEP, shown, None), SWEEP, shown)
-    table, fits = (
-        pq.read_table(pa.BufferReader(_read(place, name, shown, rest["sha256"].get(name)))) for name in (TABLE, FITS)
-    )
+    table, fits = (_unpacked(_read(place, name, shown, rest["sha256"].get(name))) for name in (TABLE, FITS))
     columns = table.to_pydict()
     runs = [(0, run) for run in range(len(table))]
     return Sweep(rest["settings"], [StoredRuns(fits, columns, shown)], runs, columns)
@@ -545,6 +562,9 @@ def _rebuilt(rest: Mapping[str, Any], contents: Mapping[str, bytes]) -> Fit:
     # what a fresh fit computes from its data when first asked
     fit.__dict__["scores"] = Scores(**scores)
     fit.__dict__["_judged"] = _ending(rest["judged"])
+    if rest.get("findings") is not None:
+        found = tuple(map(Finding.from_dict, rest["findings"]))
+        fit.__dict__["_found"] = Findings(found, looked_at(fit))
     # what pictures are drawn from; not fit.train, of which they may be a part only
     fit.__dict__["_rows"] = _from_rows(contents[ROWS], schema)
     fit.__dict__["_state"] = {
@@ -553,8 +573,12 @@ def _rebuilt(rest: Mapping[str, Any], contents: Mapping[str, bytes]) -> Fit:
     return fit
 
 
+def _pair(ending: Ending) -> list[str]:
+    return [ending.status.name, ending.detail, ending.advice]
+
+
 def _ending(pair: list[str]) -> Ending:
-    return Ending(Status[pair[0]], pair[1])
+    return Ending(Status[pair[0]], *pair[1:])
 
 
 def _loss(spec: Spec, schema: Schema, rest: Mapping[str, Any]) -> losses.Loss:
@@ -588,10 +612,7 @@ def _module(model: Any, spec: Spec, shape: Mapping[str, Any], state: dict[str, A
 
 
 def _from_parquet(content: bytes, names: tuple[str, ...]) -> Trace:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(pa.BufferReader(content))
+    table = _unpacked(content)
     if "theta" not in table.column_names:
         return replace(Trace.from_arrow(table), names=names)
     trace = Trace.from_arrow(table.drop_columns("theta"))

@@ -43,10 +43,11 @@ Progress = Callable[[Step, float], None]
 
 @dataclass(frozen=True)
 class Ending:
-    """How a descent ended: the status, and what is to be said beyond its sentence."""
+    """How a descent ended: the status, what is to be said beyond its sentence, and what would help."""
 
     status: Status
     detail: str = ""
+    advice: str = ""
 
 
 def held_out(data: Dataset, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
@@ -217,12 +218,12 @@ def last_finite(trace: Trace, theta: np.ndarray) -> np.ndarray:
     return trace.theta[fine][-1] if fine.any() else trace.theta[0]
 
 
-def why_diverged(spec: Spec, made: Plan, recorder: Recorder, detail: str) -> str:
-    """When it began, what is at fault, and a rate that would hold."""
+def why_diverged(spec: Spec, made: Plan, recorder: Recorder) -> tuple[str, str]:
+    """When it began; and what is at fault, with a rate that would hold."""
     trace = recorder.trace(made.names)
     bad = ~np.isfinite(trace.loss) | (trace.loss > 10 * max(trace.objective[0], trace.loss[0]))
     began = int(trace.step[np.argmax(bad)]) if bad.any() else int(trace.step[-1])
-    words = [f"The loss began to grow at step {began}."]
+    words = ["Lower the learning rate."]
     safe = _rate_that_holds(spec, made, trace)
     if safe > 0.0:
         words.append(f"A rate that holds: --lr {safe:.2g} (in Python: lr={safe:.2g}).")
@@ -235,7 +236,7 @@ def why_diverged(spec: Spec, made: Plan, recorder: Recorder, detail: str) -> str
                 f"The column {name!r} has by far the largest values; --precondition standardize evens that out "
                 "(with --lr auto, or a rate of its own)."
             )
-    return " ".join(words + ([detail] if detail else []))
+    return f"The loss began to grow at step {began}.", " ".join(words)
 
 
 def _rate_that_holds(spec: Spec, made: Plan, trace: Trace) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 
 import numpy as np
@@ -10,6 +11,8 @@ from PIL import Image
 
 import steepest as st
 from steepest.problem import synthetic
+from steepest.truth import diagnosis
+from steepest.truth.finding import Finding, Kind
 
 from browser import chromium, opened
 
@@ -99,3 +102,30 @@ def test_a_film_on_its_own_plays(browser, fit, tmp_path):
         assert "frame 2 of 8" in shown.page.locator(".caption").inner_text()
         assert shown.errors == []
         assert shown.requests == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1200, "light"), (420, "dark")])
+def test_a_diagnosis_can_be_read_on_any_page(browser, fit, tmp_path, monkeypatch, width, scheme):
+    name = "<b>long</b>" * 40
+    found = Finding(
+        Kind.SCALES, f"The column {name} is large.", "By 1e6.", {"drop": (name,)}, "Then all is well.", 0.97, rows=(1,)
+    )
+    monkeypatch.setattr(diagnosis, "FIT_SIGNS", (lambda given: iter([found]),))
+    fresh = dataclasses.replace(fit)
+    with opened(browser, fresh.report(tmp_path / "fit.html", film=False), width=width, scheme=scheme) as shown:
+        block = shown.page.locator(".finding")
+        block.scroll_into_view_if_needed()
+        text = block.inner_text()
+        assert text.startswith("1. Columns on different scales: explains 97 % of the gap")
+        assert found.what in text
+        assert found.python in text
+        box = block.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+        inner = block.evaluate("one => one.scrollWidth - one.clientWidth")
+        assert inner <= 0
+        colour = "one => getComputedStyle(one).backgroundColor"
+        code = block.locator("code").first.evaluate(colour)
+        assert code == {"light": "rgb(228, 233, 239)", "dark": "rgb(40, 49, 60)"}[scheme]
+        assert shown.page.evaluate("document.documentElement.scrollWidth") <= width
+        assert shown.errors == []

@@ -17,7 +17,8 @@ from steepest.views.report import command_of, page, python_of
 DATA = synthetic.quadratic_with_outlier()
 SECTIONS = [
     "Parameters", "The rows and the fit", "Residuals", "The descent", "The parameters on the way",
-    "The surface of the loss", "The path", "The film", "The graph of the gradient", "Settings, and how to do it again",
+    "The surface of the loss", "The path", "The film", "The graph of the gradient", "Diagnosis",
+    "Settings, and how to do it again",
 ]  # fmt: skip
 
 
@@ -55,7 +56,7 @@ def test_a_report_has_the_numbers(fit):
     text = page(fit, film=False).html()
     for name, value, best in zip(fit.names, fit.theta, fit.exact.theta, strict=True):
         assert f"<td>{name}</td><td>{value:.10g}</td><td>{best:.10g}</td>" in text
-    assert fit.message[1:] in text
+    assert fit.outcome[1:] in text
     assert f"<b>{fit.test_loss:.5g}</b>" in text
 
 

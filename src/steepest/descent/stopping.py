@@ -20,6 +20,12 @@ import numpy as np
 
 LARGEST = float(np.finfo(np.float64).max)
 
+CLOSED = 1e-9
+"""Relative gap at or below which a descent has arrived (smooth losses)."""
+
+CLOSED_KINKED = 1e-5
+"""The same for losses with a kink."""
+
 
 class Status(Enum):
     """How a descent ended. `str(status)` is its name and its sentence."""
@@ -30,8 +36,8 @@ class Status(Enum):
     PATIENCE = "Stopped because the validation loss no longer improved."
     EPOCHS = "All epochs asked for are done."
     STEPS = "All steps asked for are done."
-    DIVERGED = "The descent diverged: the loss grew out of bounds. Lower the learning rate."
-    INTERRUPTED = "Interrupted; everything up to here is kept."
+    DIVERGED = "The descent diverged: the loss grew out of bounds."
+    INTERRUPTED = "Stopped by Ctrl-C; everything up to here is kept."
     SEPARABLE = (
         "The classes can be separated, so the loss has no finite minimum and the coefficients would grow for ever. "
         "Add a penalty: --penalty l2:0.001 (in Python: penalty='l2:0.001')."

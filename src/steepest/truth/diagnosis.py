@@ -10,21 +10,44 @@ are on different scales), the cause stays and its consequence goes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from steepest.truth.finding import Finding, Findings, Fitted, Prepared
+from steepest.truth.finding import Finding, Findings, Fitted, Kind, Prepared
+from steepest.truth.signs import tables
 from steepest.truth.signs.classes import imbalanced, separable, separable_fit
+from steepest.truth.signs.descent import descent
 from steepest.truth.signs.few_rows import few_rows, heavy_rows
 from steepest.truth.signs.held_out import overfitting
+from steepest.truth.signs.modules import module
 from steepest.truth.signs.residuals import residuals
 from steepest.truth.signs.units import dead_units
 from steepest.truth.signs.vanishing import vanishing
 
-DATA_SIGNS: tuple[Callable[[Prepared], Iterator[Finding]], ...] = (*(separable, residuals, few_rows, heavy_rows),)
+DATA_SIGNS: tuple[Callable[[Prepared], Iterator[Finding]], ...] = (
+    *(tables.hard_scales, tables.hard_collinear, tables.dependent, tables.constant),
+    *(separable, residuals, few_rows, heavy_rows),
+)
 FIT_SIGNS: tuple[Callable[[Fitted], Iterator[Finding]], ...] = (
+    *(descent, module, tables.dependent, tables.constant),
     *(separable_fit, dead_units, vanishing),
     *(residuals, overfitting, few_rows, heavy_rows, imbalanced),
 )
+
+CONSEQUENCES: Mapping[Kind, frozenset[Kind]] = {
+    Kind.RATE_TOO_HIGH: frozenset({Kind.NOISE, Kind.KINK, Kind.DECAY, Kind.CLIPPED, Kind.PATIENCE}),
+    Kind.RATE_TOO_LOW: frozenset({Kind.TOLERANCE, Kind.PATIENCE}),
+    Kind.SCALES: frozenset(
+        {Kind.RATE_TOO_HIGH, Kind.RATE_TOO_LOW, Kind.DECAY, Kind.TOLERANCE, Kind.NOISE, Kind.KINK, Kind.CLIPPED}
+    ),
+    Kind.COLLINEAR: frozenset({Kind.RATE_TOO_HIGH, Kind.RATE_TOO_LOW, Kind.SCALES, Kind.DECAY, Kind.TOLERANCE}),
+    Kind.DECAY: frozenset({Kind.RATE_TOO_LOW}),
+    Kind.CLIPPED: frozenset({Kind.RATE_TOO_LOW, Kind.SCALES, Kind.COLLINEAR, Kind.KINK, Kind.NOISE}),
+    Kind.SORTED: frozenset({Kind.NOISE, Kind.RATE_TOO_HIGH}),
+    Kind.TOLERANCE: frozenset({Kind.SCALES, Kind.COLLINEAR}),
+    Kind.FLOAT32: frozenset({Kind.RATE_TOO_LOW, Kind.SCALES, Kind.COLLINEAR, Kind.DECAY}),
+    Kind.SEPARABLE: frozenset({Kind.TOO_FEW_STEPS, Kind.RATE_TOO_LOW, Kind.DECAY, Kind.SCALES, Kind.COLLINEAR}),
+}
+"""Cause → what it brings with it, so that it is not said as well. Findings of the model are nobody's consequence."""
 
 
 def diagnose(fit: Fitted) -> Findings:
@@ -38,5 +61,15 @@ def foresee(given: Prepared) -> Findings:
 
 
 def ranked(found: list[Finding]) -> Findings:
-    """Findings in order: the descent's before the model's, each by its share."""
-    return Findings(tuple(sorted(found, key=lambda finding: (finding.of_model, -finding.share))))
+    """Findings in order: the descent's before the model's, each by its share, ties as in `Kind`; without consequences."""
+    of_descent = [finding for finding in found if not finding.of_model]
+    order = list(Kind)
+    present = {finding.kind for finding in of_descent} | {f.kind for f in found if f.kind is Kind.SEPARABLE}
+    # a cause that is itself a consequence takes nothing away
+    explained = {kind for cause in present for kind in CONSEQUENCES.get(cause, ())}
+    roots = {kind for kind in present if kind not in explained} or present
+    gone = {kind for cause in roots for kind in CONSEQUENCES.get(cause, ())}
+    kept = [finding for finding in found if finding.of_model or finding.kind not in gone]
+    return Findings(
+        tuple(sorted(kept, key=lambda finding: (finding.of_model, -round(finding.share, 2), order.index(finding.kind))))
+    )

@@ -11,6 +11,7 @@ before any fit. `diagnosis.py` asks them all and ranks what they say.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -91,7 +92,7 @@ class Finding:
     @property
     def command(self) -> str:
         """The remedy as options: `--lr 0.168`."""
-        return " ".join(options(self.remedy))
+        return shlex.join(options(self.remedy))
 
     def to_dict(self) -> dict[str, Any]:
         """As a plain object: what `--json` prints and a run keeps."""
@@ -111,15 +112,26 @@ class Finding:
     def from_dict(cls, given: Mapping[str, Any]) -> Finding:
         """What `to_dict` wrote."""
         read: dict[str, Any] = dict(given)
-        read |= {"kind": Kind(read["kind"]), "columns": tuple(read["columns"]), "rows": tuple(read["rows"])}
+        # JSON has lists where a setting has tuples
+        remedy = {name: tuple(v) if isinstance(v, list) else v for name, v in read["remedy"].items()}
+        read |= {
+            "kind": Kind(read["kind"]),
+            "remedy": remedy,
+            "columns": tuple(read["columns"]),
+            "rows": tuple(read["rows"]),
+        }
         return cls(**read)
 
 
 @dataclass(frozen=True)
 class Findings(Sequence[Finding]):
-    """Findings, the most important first."""
+    """Findings, the most important first; `print()` shows them whole.
+
+    looked_at: where there are none, a sentence on what was looked at.
+    """
 
     found: tuple[Finding, ...] = field(default=())
+    looked_at: str = ""
 
     def __len__(self) -> int:
         return len(self.found)
@@ -129,6 +141,20 @@ class Findings(Sequence[Finding]):
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self.found)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Each as a plain object."""
+        return [finding.to_dict() for finding in self.found]
+
+    def _repr_html_(self) -> str:
+        from steepest.views import findings
+
+        return findings.html_of(self)
+
+    def __str__(self) -> str:
+        from steepest.views import findings
+
+        return findings.text_of(self)
 
 
 class Prepared(Protocol):

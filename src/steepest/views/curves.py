@@ -63,7 +63,7 @@ def curve_data(fit: Fit, label: str = "fit") -> Curve:
     return Curve(
         label, trace.step, trace.epoch, trace.lr, trace.loss, running_mean(trace.loss), trace.objective,
         np.where(gap > 0, gap, np.nan), trace.test_loss, _predicted(fit, gap), best,
-        fit.steps / fit.epochs if fit.epochs else 1.0, bool(np.isnan(trace.objective).any()), fit.message,
+        fit.steps / fit.epochs if fit.epochs else 1.0, bool(np.isnan(trace.objective).any()), fit.outcome,
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from steepest.errors import FitError, RunError, SpecError
 from steepest.spec import options
 from steepest.store import _written
-from steepest.views import curves, graphs, parameters, paths, predictions, reliefs, residuals
+from steepest.views import curves, findings, graphs, parameters, paths, predictions, reliefs, residuals
 from steepest.views import theme as looks
 from steepest.views.page import Page, escaped
 from steepest.views.rows import model_of
@@ -69,7 +69,9 @@ def page(fit: Fit, film: bool = True) -> Page:
     made = Page(f"{looks.plain(model_of(fit))} fit of {targets}")
     made.add(f'<header><h1>{escaped(made.title)}</h1><button class="tone" type="button">light / dark</button></header>')
     made.sentence(_what(fit), "faint")
-    made.add(f'<div class="ending" style="--ending:{ending_colour(fit)}">{escaped(_begun(fit.message))}</div>')
+    made.add(
+        f'<div class="ending" style="--ending:{ending_colour(fit)}">{escaped(_begun(findings.under(fit).message))}</div>'
+    )
     made.add('<div class="tiles">' + "".join(_tile(*pair) for pair in figures_of(fit)) + "</div>")
     if fit.gap is None:
         made.sentence(fit.exact_note, "faint")
@@ -86,6 +88,8 @@ def page(fit: Fit, film: bool = True) -> Page:
         except (FitError, SpecError) as error:
             del made.pieces[before:]
             left_out.append(f"{heading}: {error}")
+    made.heading("Diagnosis")
+    _diagnosis(made, fit)
     made.heading("Settings, and how to do it again")
     made.table(("setting", "value"), _settings(fit))
     for note in (*fit.notes, *left_out):
@@ -123,6 +127,14 @@ def _metrics(made: Page, fit: Fit) -> None:
         for name in fit.metrics["train"]
     ]
     made.table(["", *(parts[part] for part in fit.metrics)], rows)
+
+
+def _diagnosis(made: Page, fit: Fit) -> None:
+    """What was found, or why nothing is said about it."""
+    try:
+        made.add(findings.html_of(fit.diagnose()))
+    except FitError as error:
+        made.sentence(str(error))
 
 
 def _pictures(fit: Fit, film: bool) -> Iterator[tuple[str, Callable[[Page], None]]]:

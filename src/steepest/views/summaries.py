@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steepest.descent.stopping import Status
+from steepest.views import findings
 from steepest.views import theme as looks
 from steepest.views.page import escaped, table
 from steepest.views.rows import evenly, model_of
@@ -63,10 +64,12 @@ def fit_html(fit: Fit) -> str:
     """A fit as a notebook shows it."""
     numbers = " · ".join(f"{escaped(label)} <b>{escaped(value)}</b>" for label, value in figures_of(fit))
     title = f"{looks.plain(model_of(fit))}, {fit.optimizer}"
+    below = findings.under(fit)
+    found = "".join(f"<div>{'<br>'.join(map(escaped, lines))}</div>" for lines in _found(below))
     return (
         f'<div style="font-variant-numeric:tabular-nums"><b>{escaped(title)}</b><br>{numbers}<br>'
-        f'<span style="border-left:4px solid {ending_colour(fit)};padding-left:6px">{escaped(fit.message)}</span>'
-        f"{table(*coefficients(fit, IN_A_NOTEBOOK))}</div>"
+        f'<span style="border-left:4px solid {ending_colour(fit)};padding-left:6px">{escaped(below.message)}</span>'
+        f"{found}{table(*coefficients(fit, IN_A_NOTEBOOK))}</div>"
     )
 
 
@@ -74,7 +77,18 @@ def fit_text(fit: Fit) -> str:
     """A fit as a terminal shows it."""
     numbers = " · ".join(f"{label} {value}" for label, value in figures_of(fit))
     title = f"{looks.plain(model_of(fit))}, {fit.optimizer}"
-    return "\n".join([title, numbers, fit.message, text_table(*coefficients(fit, IN_A_NOTEBOOK))])
+    below = findings.under(fit)
+    found = [f"{lines[0]}\n{''.join(f'   {line}' for line in lines[1:])}".rstrip() for lines in _found(below)]
+    return "\n".join([title, numbers, below.message, *found, text_table(*coefficients(fit, IN_A_NOTEBOOK))])
+
+
+def _found(below: findings.Under) -> list[tuple[str, ...]]:
+    """What stands under a fit about its findings, each in a line or two, and where the others are."""
+    lines: list[tuple[str, ...]] = []
+    for place, finding in enumerate(below.shown, 1):
+        what, change = findings.brief(finding, finding.python)
+        lines.append((f"{place}. {what}", change))
+    return [*lines, (f"{below.more:,} more: fit.diagnose()",)] if below.more else lines
 
 
 def text_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,0 +1,401 @@
+"""A descent that is over, told so that it can be walked again in another way: the counterfactual.
+
+    course = course_of(fit)                              None where there is nothing to be said
+    course.again([0.1, 0.01])                            the gaps after as many steps at other rates
+    course.again([0.1], "cosine")                        … under another schedule
+    replace(course, coordinates="standardize").again(…)  … in other coordinates
+
+Where F is a quadratic (`mse` and full batches under sgd or momentum) the gaps are those of the theory. All others are found
+by walking: the same rule on the same batches, all ways side by side, as long as that takes about a second. Descents
+too long for it are foretold by the valley at the optimum where the loss has one, and else are not foretold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from steepest.descent import coordinates as frames
+from steepest.descent import rules, schedules
+from steepest.descent.objective import LinearObjective
+from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Status
+from steepest.errors import SpecError
+from steepest.problem import models
+from steepest.problem.linear import LinearProblem
+from steepest.problem.losses import MSE, Penalty
+from steepest.spec import DEFAULT_STEPS, Spec
+from steepest.truth import curvature, theory
+from steepest.truth.finding import Fitted
+from steepest.truth.signs import walking
+from steepest.truth.signs.wording import rounded_down
+
+MOST_PARAMETERS = 2_000
+"""Parameters up to which a descent is walked again, or foretold."""
+
+SECONDS = 0.8
+"""What walking again may take at a time."""
+
+SAMPLED = 2_000_000
+"""Entries of a design from which its valley is that of some of its rows."""
+
+NEAR_FALLING, NEAR_NOISY, NEAR_KINK, NEAR_SCALED = 1e-3, 1e-4, 1e-5, 1e-6
+"""Relative gaps at or below which nothing is said of a descent that cannot close it: with minibatches or a kink under a rate
+that falls, with minibatches under any other, with full batches on a kink, and under a rule that scales each parameter."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a descent of the linear family went.
+
+    steps: updates asked for. best: F*. began: F at the start; ended: at the end, inf where it diverged.
+    enough: the gap at or below which it has arrived.
+    """
+
+    spec: Spec
+    problem: LinearProblem
+    terms: tuple[str, ...]
+    rule: Any
+    coordinates: str
+    start: np.ndarray
+    optimum: np.ndarray | None
+    lr: float
+    schedule: Any
+    steps: int
+    size: int | None
+    clip: float | None
+    best: float
+    began: float
+    ended: float
+
+    @property
+    def gap(self) -> float:
+        """F − F* at the end; inf where it diverged."""
+        return self.ended - self.best
+
+    @property
+    def first(self) -> float:
+        """F − F* at the start."""
+        return self.began - self.best
+
+    @property
+    def lost(self) -> float:
+        """The gap that remedies are measured by: the present one, or the first one if it diverged."""
+        return self.gap if np.isfinite(self.gap) else self.first
+
+    @property
+    def enough(self) -> float:
+        """The gap at or below which the descent counts as arrived."""
+        closed = CLOSED if self.problem.loss.bound is not None else CLOSED_KINKED
+        return closed * max(self.best, 1e-12 * self.began)
+
+    @property
+    def worth_saying(self) -> float:
+        """The gap from which something is said; above `enough` for descents that only come near their optimum."""
+        if self.settles:
+            return self.enough
+        if self.size is None and self.problem.loss.bound is not None:
+            near = NEAR_SCALED
+        else:
+            near = NEAR_FALLING if self.falls else NEAR_KINK if self.size is None else NEAR_NOISY
+        return near * max(self.best, 1e-12 * self.began)
+
+    @property
+    def plain(self) -> bool:
+        """Whether steps are in proportion to the gradient."""
+        return isinstance(self.rule, rules.SGD | rules.Momentum | rules.Accelerated)
+
+    @property
+    def settles(self) -> bool:
+        """Whether the descent comes to rest at a constant rate: a smooth loss, full batches, a plain rule."""
+        return self.plain and self.problem.loss.bound is not None and self.size is None
+
+    @property
+    def per_epoch(self) -> int:
+        """Steps an epoch."""
+        return 1 if self.size is None else -(-len(self.problem.design) // self.size)
+
+    @cached_property
+    def factors(self) -> np.ndarray:
+        """The schedule's factor of each step, `[T]`."""
+        return self._factors(self.schedule, self.steps)
+
+    @property
+    def falls(self) -> bool:
+        """Whether the rate ends far below where it was."""
+        return bool(self.factors[-1] <= 0.2 * self.factors.max())
+
+    def _factors(self, schedule: Any, steps: int) -> np.ndarray:
+        pace = schedules.schedule(schedule, steps)
+        t = np.arange(steps)
+        epochs = t // self.per_epoch
+        if getattr(pace, "elementwise", False):
+            return np.broadcast_to(np.asarray(pace(t, epochs), dtype=np.float64), steps)  # pyrefly: ignore
+        return np.array([pace(int(a), int(b)) for a, b in zip(t, epochs, strict=True)], dtype=np.float64)
+
+    @cached_property
+    def frame(self) -> frames.Coordinates | None:
+        """The coordinates of the descent, of all rows."""
+        return frame_of(self.coordinates, self.problem)
+
+    @cached_property
+    def objective(self) -> LinearObjective:
+        """F in those coordinates."""
+        return LinearObjective(self.problem, (), self.frame, self.start)
+
+    @cached_property
+    def few(self) -> LinearProblem:
+        """The problem, or some of its rows where it is large: what valleys are made of."""
+        return sampled(self.problem)
+
+    @cached_property
+    def valley(self) -> theory.Valley | None:
+        """The valley at the optimum; None where there is none (a kink, or no optimum known)."""
+        return self.valley_from(self.start)
+
+    def valley_from(self, start: np.ndarray) -> theory.Valley | None:
+        """The valley at the optimum, as a descent from `start` sees it."""
+        if self.optimum is None or self.problem.penalty.l1 or self.problem.loss.bound is None:
+            return None
+        found = theory.valley(self.few, frame_of(self.coordinates, self.few), start, self.optimum)
+        return found if np.isfinite(found.values).all() and np.isfinite(found.gaps).all() else None
+
+    @cached_property
+    def condition(self) -> float:
+        """The valley's condition number; nan without a valley."""
+        return float("nan") if self.valley is None else self.valley.condition
+
+    @cached_property
+    def steepest(self) -> float:
+        """L: a curvature that holds everywhere, in these coordinates; inf for a loss with a kink."""
+        if self.problem.loss.bound is None:
+            return float("inf")
+        own = replace(self.problem, design=self.objective.basis.numpy(), penalty=Penalty(), low=None)
+        ridge = 0.0
+        if self.problem.penalty.l2:
+            matrix = np.eye(self.problem.design.shape[1]) if self.frame is None else self.frame.matrix
+            free = self.problem.penalised.reshape(self.problem.outputs, -1)[0]
+            ridge = 2.0 * self.problem.penalty.l2 * float(np.linalg.norm(free[:, None] * matrix, 2)) ** 2
+        return curvature.smoothness(own, self.size) + ridge
+
+    @cached_property
+    def limit(self) -> float:
+        """The rate that holds at the optimum for full batches; nan for rules and losses that have none."""
+        if self.valley is None or self.clip is not None:
+            return float("nan")
+        return theory.largest_rate(self.valley.values, self.rule)
+
+    @cached_property
+    def best_rate(self) -> float:
+        """The rate with the fastest contraction at the optimum; nan where there is none."""
+        return float("nan") if self.valley is None else theory.best_rate(self.valley.values, self.rule)
+
+    @property
+    def auto_rate(self) -> float:
+        """The rate of lr="auto" for plain rules on smooth losses: 1/L, half of it for minibatches."""
+        momentum = self.rule.beta if isinstance(self.rule, rules.Momentum) and self.size is not None else 0.0
+        steep = self.steepest * (1.0 if self.size is None else 2.0)
+        return (1.0 - momentum) / steep if 0.0 < steep < np.inf else 1.0
+
+    @cached_property
+    def anchors(self) -> np.ndarray:
+        """Rates that make sense here, whatever the descent's own was.
+
+        1/L and nearly 2/L and the best one where there are such; for rules that scale each parameter what takes θ as far as
+        the optimum lies in these steps; with a kink ‖c₀ − c*‖/(G·√T), which is best against the worst case (Shor 1964).
+        """
+        start, steps = self.objective, max(self.factors.sum(), 1.0)
+        found = [0.5 * self.auto_rate, self.auto_rate, 1.8 * self.auto_rate] if self.settles else []
+        if self.settles and np.isfinite(self.best_rate):
+            found.append(self.best_rate)
+        elif self.plain and np.isfinite(self.steepest):
+            found += [0.1 * self.auto_rate, self.auto_rate]
+        away = self.away
+        if not self.plain and away is not None:
+            found += [away * factor / steps for factor in (3.0, 10.0, 30.0)] + [0.1 * away, 0.01 * away]
+        if self.plain and self.problem.loss.bound is None and away is not None:
+            slope = float(start.value_and_grad(start.theta)[1].norm())
+            found += [factor * away / (slope * steps**0.5) for factor in (1.0, 10.0)] if slope > 0.0 else []
+        return np.array([rate for rate in found if 0.0 < rate < np.inf])
+
+    @cached_property
+    def away(self) -> float | None:
+        """The longest way that a coordinate has to go, or with a plain rule the way in all; None if that is not known."""
+        if self.optimum is None:
+            return None
+        moved = (self.optimum - self.start).reshape(self.problem.outputs, -1)
+        if self.frame is not None:
+            moved = np.linalg.lstsq(self.frame.matrix, moved.T, rcond=None)[0].T
+        return float(np.linalg.norm(moved) if self.plain else np.abs(moved).max())
+
+    @cached_property
+    def ladder(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rates `[k]`, rising, and the gaps `[k]` they would have led to under the same schedule."""
+        if isinstance(self.rule, rules.Accelerated):
+            return np.zeros(0), np.zeros(0)
+        steps = 10.0 ** np.arange(-3.0, 3.1, 0.5)
+        rates = np.unique(np.concatenate([self.lr * steps[steps != 1.0], self.anchors]))
+        return rates, self.again(rates)
+
+    @cached_property
+    def best_of_ladder(self) -> float:
+        """The least gap that any rate would have led to, the descent's own included."""
+        known = self.ladder[1][~np.isnan(self.ladder[1])]
+        return float(min([*known.tolist(), self.gap]))
+
+    def does(self, gap: float) -> bool:
+        """Whether so small a gap would be as good as none."""
+        return gap <= max(self.worth_saying, 1e-6 * self.first)
+
+    def elsewhere(self, name: str) -> tuple[dict[str, Any], float]:
+        """The settings that go over to other coordinates, `standardize` or `orthonormal`, and the gap; nan if nobody can tell.
+
+        The rate is lr="auto", or a number where that would be tried under another schedule than it then runs under.
+        """
+        remedy: dict[str, Any] = {"precondition": name, "lr": "auto"}
+        if name == "orthonormal" and self.problem.penalty.l1:
+            return remedy, float("nan")
+        there, rule = replace(self, coordinates=name), self.rule
+        if (
+            self.spec.optimizer == "auto"
+            and self.size is None
+            and self.clip is None
+            and self.problem.loss.bound is not None
+        ):
+            if name == "orthonormal":
+                return remedy, 0.0  # curvature steps
+            rule = rules.Accelerated()
+        there = replace(there, rule=rule)
+        schedule = self.schedule
+        if self.spec.schedule == "auto":
+            schedule = "constant" if there.settles else "cosine"
+        smooth = there.plain and self.problem.loss.bound is not None
+        rates = np.array([there.auto_rate]) if smooth else there.anchors
+        gaps = there.again(rates, schedule)
+        if not gaps.size or np.isnan(gaps).all():
+            return remedy, float("nan")
+        place = int(np.nanargmin(gaps))
+        if not smooth and self.spec.schedule != "auto":
+            remedy["lr"] = rounded_down(rates[place])
+        if not there.settles and self.spec.schedule not in ("auto", "cosine") and not self.does(gaps[place]):
+            falling = there.again(rates, "cosine")
+            if falling.size and np.nanmin(falling) <= 0.3 * gaps[place]:
+                return {**remedy, "lr": "auto", "schedule": "cosine"}, float(np.nanmin(falling))
+        return remedy, float(gaps[place])
+
+    def share(self, gap: float) -> float:
+        """How much of the gap would be gone."""
+        if not np.isfinite(gap) or not self.lost > 0.0:
+            return 0.0
+        return float(np.clip(1.0 - max(gap, 0.0) / self.lost, 0.0, 1.0))
+
+    # ---- walked again ------------------------------------------------------------------------------
+
+    def again(self, given: Sequence[float] | np.ndarray, schedule: Any = None, steps: int | None = None) -> np.ndarray:
+        """The gap at the end `[k]`, had the rate been each of those given `[k]`; nan where nobody can tell.
+
+        schedule: another one than the descent's. steps: another number of updates.
+        """
+        rates = np.asarray(given, dtype=np.float64)
+        schedule = self.schedule if schedule is None else schedule
+        steps = self.steps if steps is None else steps
+        quadratic = isinstance(self.problem.loss, MSE) and self.foretold
+        constant = schedule == "constant"
+        if quadratic and (constant or steps * len(rates) <= 20_000):
+            return self._by_theory(rates, schedule, steps)
+        rule = self._wrapped
+        if walking.seconds(self.objective, rule, self.size, len(rates), steps) <= SECONDS:
+            pace, spec = schedules.schedule(schedule, steps), self.spec
+            walked = walking.ends(self.objective, rule, rates, pace, steps, self.size, spec.shuffle, spec.seed)
+            return walked - self.best
+        if self.foretold and (constant or steps * len(rates) <= 200_000):
+            return self._by_theory(rates, schedule, steps)
+        return np.full(len(rates), np.nan)
+
+    @property
+    def foretold(self) -> bool:
+        """Whether the theory knows this rule and loss."""
+        plain = isinstance(self.rule, rules.SGD | rules.Momentum)
+        return plain and self.size is None and self.clip is None and self.valley is not None
+
+    def _by_theory(self, rates: np.ndarray, schedule: Any, steps: int) -> np.ndarray:
+        assert self.valley is not None
+        if schedule == "constant":
+            return np.array([float(theory.gaps_after(self.valley, self.rule, rate, steps)) for rate in rates])
+        pace = self._factors(schedule, steps)
+        return np.array([theory.predicted_gaps(self.valley, self.rule, rate * pace)[-1] for rate in rates])
+
+    @property
+    def _wrapped(self) -> Any:
+        if self.clip is None:
+            return rules.rule(self.rule, self.objective)
+        return rules.rule(rules.Clipped(self.rule, self.clip), self.objective)
+
+
+def frame_of(name: str, problem: LinearProblem) -> frames.Coordinates | None:
+    """The coordinates of that name; None for user units."""
+    if name == "none":
+        return None
+    return frames.standardised(problem) if name == "standardize" else frames.orthonormal(problem)
+
+
+def sampled(problem: LinearProblem) -> LinearProblem:
+    """The problem on some of its rows where it is large, always the same ones; else as it is."""
+    n, p = problem.design.shape
+    most = max(SAMPLED // p, 4 * p)
+    if n <= most:
+        return problem
+    rows = np.sort(np.random.default_rng(0).choice(n, most, replace=False))
+    weights = None if problem.weights is None else problem.weights[rows] / problem.weights[rows].mean()
+    low = None if problem.low is None else problem.low[rows]
+    return replace(problem, design=problem.design[rows], target=problem.target[rows], weights=weights, low=low)
+
+
+def course_of(fit: Fitted) -> Course | None:
+    """What a fit's descent was; None for a module, a rule that is not ours, and where no optimum is known."""
+    problem, exact = fit.problem, fit.exact
+    if problem is None or problem.parameters > MOST_PARAMETERS or exact is None or exact.separable:
+        return None
+    rule = rule_of(fit, problem)
+    if rule is None or fit.gap is None or fit.status is Status.INTERRUPTED:
+        return None
+    spec, rows = fit.spec, len(problem.design)
+    size = None if spec.batch_size == "full" or spec.batch_size >= rows else int(spec.batch_size)
+    start = models.start(spec.init, tuple(fit.names), spec.seed)
+    ended = fit.objective_value
+    diverged = fit.status is Status.DIVERGED or not np.isfinite(ended)
+    return Course(
+        spec=spec, problem=problem, terms=() if fit.terms is None else fit.terms.names, rule=rule, coordinates=fit.precondition,
+        start=np.zeros(problem.parameters) if start is None else start, optimum=exact.theta,
+        lr=fit.lr, schedule=fit.spec.schedule if callable(fit.spec.schedule) else fit.schedule,
+        steps=asked(spec, rows, size), size=size, clip=spec.clip,
+        best=exact.objective, began=float(fit.trace.objective[0]),
+        ended=float("inf") if diverged else exact.objective + fit.gap,
+    )  # fmt: skip
+
+
+def asked(spec: Spec, rows: int, size: int | None) -> int:
+    """How many updates were asked for."""
+    epochs = spec.epochs
+    if epochs is None and spec.max_steps is None:
+        epochs = DEFAULT_STEPS["full" if size is None else "minibatch"]
+    steps = np.inf if epochs is None else epochs * (1 if size is None else -(-rows // size))
+    return int(min(steps, spec.max_steps or np.inf))
+
+
+def rule_of(fit: Fitted, problem: LinearProblem) -> Any:
+    """The rule as it was, without what is wrapped around it; None where it has no rate or is not ours."""
+    if fit.optimizer.startswith("accelerated"):
+        return rules.Accelerated()
+    if isinstance(fit.spec.optimizer, rules.Rule):
+        return fit.spec.optimizer
+    if fit.optimizer.startswith("adamw") or fit.precondition not in ("none", "standardize", "orthonormal"):
+        return None
+    try:
+        found = rules.rule(fit.optimizer)
+    except SpecError:
+        return None
+    return None if isinstance(found, rules.TorchRule) else found

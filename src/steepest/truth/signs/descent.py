@@ -1,0 +1,82 @@
+"""Why a descent of the linear family did not arrive: its course is told once, and every sign of it is asked.
+
+A descent that arrived, or came as near as such a descent can, has nothing to say for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from steepest.descent.stopping import Status
+from steepest.truth.finding import Finding, Fitted, Kind
+from steepest.truth.signs import columns, pace, rates, stopping
+from steepest.truth.signs.course import Course, course_of
+
+SIGNS: tuple[Callable[[Course, Fitted, float], Iterator[Finding]], ...] = (
+    rates.too_high,
+    rates.too_low,
+    columns.scales,
+    columns.collinear,
+    pace.decay,
+    pace.bouncing,
+    stopping.tolerance,
+    stopping.clipped,
+    stopping.in_order,
+    stopping.single,
+)
+
+
+CLEAR, LIKELY = 0.9, 0.5
+"""Share of the gap that a remedy must win; and where none does, neither more steps."""
+
+
+def descent(fit: Fitted) -> Iterator[Finding]:
+    """Everything that kept a descent from its optimum; more steps only where nothing else is to blame."""
+    if fit.status is Status.CONVERGED:
+        return
+    course = course_of(fit)
+    if course is None:
+        yield from without_a_rate(fit)
+        return
+    if course.gap <= course.worth_saying:
+        return
+    also: dict[str, Any] = {}
+    if fit.status is Status.PATIENCE:
+        impatient = list(stopping.patience(course, fit))
+        if impatient or course.settles:  # early stopping leaves a gap on purpose, unless noise ended it
+            yield from impatient
+            return
+        also = {"patience": stopping.longer_patience(course)}
+    elif fit.status is Status.TOLERANCE:
+        also = {"tol": 0.0}
+    found = asked(course, fit, CLEAR) or list(rates.too_few(course, fit)) or asked(course, fit, LIKELY)
+    for finding in found:  # what ended the descent would end the mended one as well
+        yield replace(finding, remedy={**finding.remedy, **also})
+
+
+def asked(course: Course, fit: Fitted, need: float) -> list[Finding]:
+    """What all signs say, whose remedies win at least that share of the gap."""
+    return [finding for sign in SIGNS for finding in sign(course, fit, need)]
+
+
+def without_a_rate(fit: Fitted) -> Iterator[Finding]:
+    """Curvature steps, which need no rate, did not arrive: single precision, or too few of them."""
+    relative = fit.relative_gap
+    if not fit.optimizer.startswith("curvature") or relative is None or not np.isfinite(relative):
+        return
+    bound = 1e-9 if fit.loss_function.bound is not None else 1e-5
+    if relative <= bound or fit.exact is None or fit.exact.separable:
+        return
+    if fit.spec.dtype == "float32":
+        yield stopping.single_precision(fit, "The gap is closed.", 1.0)
+    elif fit.status in (Status.EPOCHS, Status.STEPS):
+        setting = "max_steps" if fit.status is Status.STEPS else "epochs"
+        yield Finding(
+            Kind.TOO_FEW_STEPS, f"{fit.steps:,} steps are too few.",
+            f"The relative gap is {relative:.1e}, and each step still makes it smaller.",
+            {setting: max(100, 10 * fit.steps)}, "The gap is closed.", 1.0,
+        )  # fmt: skip

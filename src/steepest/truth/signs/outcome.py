@@ -1,0 +1,40 @@
+"""What a remedy is predicted to give, and along which column the valley is steepest: sentences that several signs say."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from steepest.truth import theory
+from steepest.truth.signs.course import Course, frame_of
+from steepest.truth.signs.wording import count, number
+
+
+def outcome(course: Course, gap: float, rate: float | None = None) -> str:
+    """What is left after the remedy, in words."""
+    if gap <= course.enough:
+        if rate is not None and course.foretold and course.valley is not None and course.schedule == "constant":
+            steps = theory.steps_to(course.valley, course.rule, rate, course.enough)
+            if np.isfinite(steps):
+                return f"The gap is closed after about {count(steps)} steps."
+        return "The gap is closed."
+    relative = gap / max(course.best, 1e-12 * course.began)
+    now = (
+        "it diverged"
+        if np.isinf(course.gap)
+        else f"it is {number(course.gap / max(course.best, 1e-12 * course.began))}"
+    )
+    return f"The relative gap is about {number(relative)} after the same number of steps; {now} now."
+
+
+def steepest_column(course: Course) -> str:
+    """` along 'income'`: the column in which the direction of the largest curvature mostly lies; empty if in none."""
+    names = course.terms
+    if course.coordinates == "orthonormal" or len(names) != course.few.design.shape[1]:
+        return ""
+    frame = frame_of(course.coordinates, course.few)
+    basis = course.few.design if frame is None else frame.basis
+    weights = course.few.weights
+    rows = basis if weights is None else basis * np.sqrt(weights)[:, None]
+    vector = np.linalg.eigh(rows.T @ rows)[1][:, -1]
+    place = int(np.argmax(np.abs(vector)))
+    return f" along {names[place]!r}" if vector[place] ** 2 >= 0.5 else ""
