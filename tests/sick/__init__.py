@@ -5,6 +5,8 @@
     descents.py   causes that keep a descent from its optimum
     models.py     causes in the model and in the data
     examine.py    each fitted, diagnosed, treated as printed, and judged
+    promises.py   the numbers that findings predict, held against the treated fit
+    command.py    a remedy given to the real command
 
 `CASES` holds them all. `python benchmarks/sick_fits.py` prints what became of each.
 """

@@ -18,6 +18,8 @@ Cured, by what there is to go by (*before* is the smaller of the gaps at the sic
     separable classes                  the optimum is finite, and the gap closed
     imbalanced classes                 at least half of the rarest class is recognised
 
+and every number that the finding predicts must be kept (see promises.py).
+
 The text is `Finding.python`, read keyword by keyword by `ast.literal_eval`.
 """
 
@@ -33,6 +35,7 @@ import numpy as np
 
 import steepest as st
 from sick.case import Case, Given
+from sick.promises import broken
 from steepest.descent.stopping import Status
 from steepest.errors import SteepestError, SteepestWarning
 from steepest.result import CLOSED, CLOSED_KINKED
@@ -113,7 +116,7 @@ def examined(case: Case, variant: int) -> Outcome:
         except SteepestError as error:
             why = f"the remedy is refused: {error}"
         else:
-            cured, why = judged(case.kind, sick, again, twin)
+            cured, why = judged(planted, sick, again, twin)
     gaps = (sick.relative_gap, twin.relative_gap)
     return Outcome(case, variant, found, planted, cured, why, diagnose(twin), gaps)
 
@@ -125,12 +128,19 @@ def examination(cases: Iterable[Case], most: int | None = None) -> Iterator[Outc
             yield examined(case, variant)
 
 
-def judged(kind: Kind, sick: Any, again: Any, twin: Any) -> tuple[bool, str]:
+def judged(finding: Finding, sick: Any, again: Any, twin: Any) -> tuple[bool, str]:
     """Whether a treated fit is cured, and what it is like. See the module's text."""
-    left = [finding for finding in diagnose(again) if finding.kind is kind]
+    left = [other for other in diagnose(again) if other.kind is finding.kind]
     if left:
         return False, f"found again: {left[0].what}"
-    return _judge_model(kind, sick, again, twin) or _judge_descent(sick, again, twin)
+    cured, why = _judge_model(finding.kind, sick, again, twin) or _judge_descent(sick, again, twin)
+    missed = broken(finding, sick, again, closed(again)) if cured else ""
+    return cured and not missed, missed or why
+
+
+def closed(fit: Any) -> float:
+    """The relative gap at or below which a fit has arrived."""
+    return CLOSED_KINKED if fit.loss_function.bound is None else CLOSED
 
 
 def _judge_model(kind: Kind, sick: Any, again: Any, twin: Any) -> tuple[bool, str] | None:
@@ -173,8 +183,7 @@ def _judge_descent(sick: Any, again: Any, twin: Any) -> tuple[bool, str]:
     start = float(sick.trace.objective[0])
     if again.relative_gap is None:
         return _come_down(min(start, sick.objective_value), again.objective_value, twin.objective_value, "objective")
-    closed = CLOSED_KINKED if again.loss_function.bound is None else CLOSED
-    if again.relative_gap <= closed:
+    if again.relative_gap <= closed(again):
         return True, f"closed: the relative gap is {again.relative_gap:.1e}"
     if sick.gap is None:
         return False, f"the relative gap is {again.relative_gap:.1e}"
