@@ -28,6 +28,7 @@ FLOORS = [
     "watching_blocks",
     "result",
     "fitting",
+    "prospects",
     "outlook",
     "store",
     "many",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import steepest as st
-from steepest import outlook
+from steepest import prospects
 from steepest.truth import diagnosis
 from steepest.truth.finding import Finding, Kind
 
@@ -213,7 +213,7 @@ def test_nothing_found_is_said():
 
 def test_a_rate_is_rounded_down():
     for rate in (0.123456, 9.9999999, 1e-300, 3.14159e200, 0.5):
-        found = outlook._rounded(rate)
+        found = prospects._rounded(rate)
         assert found <= rate
         assert found == pytest.approx(rate, rel=1.1e-3)
 

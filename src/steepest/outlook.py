@@ -3,60 +3,40 @@
     ahead = st.diagnose(x, y)            or  st.diagnose("houses.csv", target="price", model="poly:2")
     print(ahead)                         what ails the columns; a table of settings; calls to copy
 
-The table goes over the coordinates of the descent and its rule. In each coordinates the valley of the objective is taken
-at its optimum (`truth/theory.py`): its condition number, the largest rate that holds, the rate that takes the fewest steps
-to a relative gap of 1e-6, and how many those are follow from its eigenvalues. For `mse` (also with `l2`) these numbers are
-exact. Other smooth losses curve less at the optimum than elsewhere: their rates are held to what holds everywhere, and
-their steps are an estimate. A loss with a kink has no valley, and a module no known optimum: there it is only said what
-the defaults do.
+The table (`prospects.py`) goes over the coordinates of the descent and its rule. A loss with a kink has no valley, and a
+module no known optimum: there it is only said what the defaults do.
 """
 
 from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
-from math import ceil, floor, isfinite, log10
 from typing import Any
 
 import numpy as np
 
-from steepest.descent import coordinates as frames
 from steepest.descent import rules
-from steepest.descent.coordinates import Coordinates
 from steepest.descent.schedules import factors
 from steepest.fitting import described
-from steepest.planning import Plan, innermost, largest_rate, plan
+from steepest.planning import Plan, innermost, plan
 from steepest.problem import models
 from steepest.problem.linear import LinearProblem, Terms
-from steepest.problem.losses import MSE, CrossEntropy, Loss
+from steepest.problem.losses import Loss
 from steepest.problem.schema import Schema
 from steepest.problem.tables import Dataset
+from steepest.prospects import Prospect, number, prospects_of
 from steepest.result import Answer, answer
 from steepest.spec import Spec, options
 from steepest.truth import diagnosis, theory
 from steepest.truth.finding import Findings
+from steepest.truth.pace import CLOSE, FRAMES
 from steepest.truth.theory import Valley
 from steepest.watching import held_out
 
-AIM = 1e-6
-"""The relative gap to which steps are counted."""
-
 SHOWN_AIM = "1e-6"
-
-RULES = ("sgd", "momentum:0.9", "nesterov:0.9")
-FRAMES: dict[str, Callable[[LinearProblem], Coordinates]] = {
-    "none": frames.identity,
-    "standardize": frames.standardised,
-    "orthonormal": frames.orthonormal,
-}
-SHARES = (1.0, 0.99, 0.97, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.35, 0.25)
-"""Rates that are tried, as shares of the one with the fastest contraction: steps are few in number, not for ever."""
-
-SWINGS = 600
-"""Steps in which the swings of momentum 0.9 die away: a gap falls at least as 0.9 to the power of the steps."""
+"""The relative gap to which steps are counted, in words."""
 
 MOST_STEPS = 100_000
 """Steps from which on a setting is not recommended."""
@@ -71,30 +51,6 @@ OF_THE_DESCENT = frozenset((
 """Settings that say how it goes down, not what is fitted."""
 
 LOOKED_AT = "Looked at: the columns (their scales, how they depend on one another, whether they vary) and the rows."
-
-
-@dataclass(frozen=True)
-class Prospect:
-    """One line of the table: coordinates and rule, and what is predicted there.
-
-    condition: λ_max/λ_min of the Hessian at the optimum. largest: the rate from which on it diverges. lr: the rate to take.
-    steps: after which the relative gap stays below 1e-6; inf if never. exact: whether that is no estimate.
-    """
-
-    precondition: str
-    optimizer: str
-    condition: float
-    largest: float
-    lr: float
-    steps: float
-    exact: bool
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Settings of `fit()` that do it, with some steps more than predicted."""
-        room = 1.1 if self.exact else 2.0
-        most = {} if not isfinite(self.steps) else {"epochs": ceil(room * self.steps) + (5 if self.exact else 50)}
-        return {"optimizer": self.optimizer, "lr": self.lr, "precondition": self.precondition, **most}
 
 
 @dataclass(frozen=True)
@@ -219,7 +175,7 @@ def diagnose(x: Any = None, y: Any = None, **settings: Any) -> Outlook:
             name: theory.valley(problem, make(problem), first, best.exact.theta) for name, make in FRAMES.items()
         }
         gap = _gap(problem, first, best)
-        prospects = tuple(_prospects(plain, problem, valleys, gap))
+        prospects = tuple(prospects_of(plain, problem, valleys, gap))
         sentences += _hopeless(prospects)
         if own is not usual:
             sentences.append(_asked(own, valleys, gap, spec))
@@ -228,8 +184,9 @@ def diagnose(x: Any = None, y: Any = None, **settings: Any) -> Outlook:
     sentences += _unknown(problem, best)
     source = os.fspath(x) if isinstance(x, str | os.PathLike) else ""
     data = repr(source) if source else "x, y" if y is not None else "table"
-    found = replace(diagnosis.foresee(ahead), looked_at=LOOKED_AT)
-    return Outlook(found, prospects, tuple(sentences), _usual(usual), kept, data, source)
+    # there is no gap yet of which they could explain a share
+    hard = [one if one.of_model else replace(one, share=0.0) for one in diagnosis.foresee(ahead)]
+    return Outlook(Findings(tuple(hard), LOOKED_AT), prospects, tuple(sentences), _usual(usual), kept, data, source)
 
 
 def _is_given(name: str, value: Any) -> bool:
@@ -249,68 +206,12 @@ def _is_smooth(problem: LinearProblem) -> bool:
     return problem.loss.bound is not None and not problem.penalty.l1
 
 
-def _is_quadratic(problem: LinearProblem) -> bool:
-    return isinstance(problem.loss, MSE)
-
-
 def _gap(problem: LinearProblem, start: np.ndarray, best: Answer) -> float:
     """The gap that a relative gap of 1e-6 stands for."""
     from steepest.result import _objective_at
 
     lowest = best.objective or 0.0
-    return AIM * max(lowest, 1e-12 * _objective_at(problem, start))
-
-
-# ---- the table -------------------------------------------------------------------------------------
-
-
-def _prospects(spec: Spec, problem: LinearProblem, valleys: Mapping[str, Valley], gap: float) -> Iterator[Prospect]:
-    for (frame, valley), name in product(valleys.items(), RULES):
-        rule = rules.rule(name)
-        largest = theory.largest_rate(valley.values, rule)
-        fastest = theory.best_rate(valley.values, rule)
-        if not isfinite(fastest):  # nothing is curved: there is nothing to fit
-            continue
-        if not _is_quadratic(problem):
-            largest = largest_rate(spec.model_copy(update={"optimizer": name, "precondition": frame}), problem)
-            # beyond the optimum it may be as steep as the bound, where only half of the limit is safe for momentum
-            fastest = min(fastest, largest * (0.95 if name == "sgd" else 0.5))
-        rates = [_rounded(share * fastest) for share in SHARES]
-        steps = [_settled(valley, rule, rate, gap) for rate in rates]
-        place = int(np.argmin(steps))
-        exact = _is_quadratic(problem)
-        yield Prospect(frame, name, _condition(problem, valley), largest, rates[place], steps[place], exact)
-
-
-def _settled(valley: Valley, rule: Any, rate: float, gap: float) -> float:
-    """Steps after which the gap stays below `gap`: momentum swings through the optimum, and back."""
-    first = theory.steps_to(valley, rule, rate, gap)
-    if isinstance(rule, rules.SGD) or not isfinite(first):
-        return first
-    above = np.flatnonzero(theory.gaps_after(valley, rule, rate, first + np.arange(SWINGS)) > gap)
-    return first if not above.size else float("inf") if above[-1] == SWINGS - 1 else first + float(above[-1]) + 1.0
-
-
-def _condition(problem: LinearProblem, valley: Valley) -> float:
-    """λ_max/λ_min over the directions that are curved."""
-    if not isinstance(problem.loss, CrossEntropy):
-        return valley.condition
-    # what is added to all classes alike changes nothing: those directions have rounding for a curvature
-    curved = valley.values[valley.values > len(valley.values) * np.finfo(float).eps * valley.values[0]]
-    return float(curved[0] / curved[-1])
-
-
-def _rounded(rate: float) -> float:
-    """A rate to four digits, downwards.
-
-    >>> _rounded(0.123456), _rounded(0.5)
-    (0.1234, 0.5)
-    """
-    if rate == 0.0:
-        return rate
-    digits = 3 - floor(log10(rate))
-    down = float(f"{floor(rate * 10.0**digits * (1 + 1e-12))}e{-digits}")
-    return down if down > 0.0 else rate
+    return CLOSE * max(lowest, 1e-12 * _objective_at(problem, start))
 
 
 # ---- in words --------------------------------------------------------------------------------------
@@ -362,7 +263,7 @@ def _asked(made: Plan, valleys: Mapping[str, Valley], gap: float, spec: Spec) ->
     gaps = theory.predicted_gaps(valley, rule, rates)
     if not gaps[-1] <= gaps[0]:
         return f"{named} will diverge: the largest rate that holds there is {largest:.4g}."
-    words = f"{named} come to a relative gap of about {AIM * gaps[-1] / gap:.1e} in {steps:,} steps"
+    words = f"{named} come to a relative gap of about {CLOSE * gaps[-1] / gap:.1e} in {steps:,} steps"
     if gaps[-1] <= gap or made.schedule_name != "constant":
         return f"{words}."
     needed = theory.steps_to(valley, rule, made.lr, gap)
@@ -388,14 +289,3 @@ def _unknown(problem: LinearProblem | None, best: Answer) -> list[str]:
         "adam, adagrad and rmsprop have no largest rate: with lr='auto' the best of a short trial is taken, and a cosine "
         "schedule lets it settle."
     ]
-
-
-def number(steps: float) -> str:
-    """A number of steps: `1,234`, `4.2e+12`, `never`.
-
-    >>> number(1234.0), number(4.2e12), number(float("inf"))
-    ('1,234', '4.2e+12', 'never')
-    """
-    if not isfinite(steps):
-        return "never"
-    return f"{steps:,.0f}" if steps < 1e7 else f"{steps:.2g}"

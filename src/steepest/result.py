@@ -654,8 +654,9 @@ def _judge(fit: Fit) -> Ending:
         }.get(status, "")
         left = f"The optimum is not reached: the relative gap is {gap:.1e}."
         return Ending(status, f"{ended.detail} {left}".strip(), advice)
+    if case == "separable":
+        return Ending(status, "", "Add a penalty: --penalty l2:0.001 (in Python: penalty='l2:0.001').")
     words = {
-        "separable": "",
         "adamw": "AdamW's decay minimises no objective; the gap is to the objective without it.",
         "collinear": "Columns are collinear within rounding: float64 coefficients cannot say where the optimum is.",
         "below": f"It lies below the exact answer, which is off by {-gap:.1e} of its own value.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -172,6 +173,20 @@ def test_a_diagnosis_is_made_once(monkeypatch):
     assert len(asked) == 1
 
 
+def test_a_sign_that_fails_costs_only_its_own_finding(monkeypatch):
+    def broken(fit):
+        yield SCALES
+        raise ZeroDivisionError("by nothing")
+
+    monkeypatch.setattr(diagnosis, "FIT_SIGNS", (broken, lambda fit: iter([OUTLIERS])))
+    fit = left_open()
+    with pytest.warns(
+        st.SteepestWarning, match=r"A part of the diagnosis \(broken\) failed: ZeroDivisionError: by nothing"
+    ):
+        assert fit.diagnose().found == (OUTLIERS,)
+    assert OUTLIERS.what.split(",")[0] in str(fit)
+
+
 # ---- on the page -----------------------------------------------------------------------------------
 
 
@@ -198,3 +213,18 @@ def test_rich_prints_findings_without_taking_brackets_for_markup(capsys, monkeyp
     monkeypatch.setattr(console, "_console", lambda: Console(width=100, force_terminal=False))
     console.show_findings(BOTH)
     assert "[bold]" in capsys.readouterr().out
+
+
+def test_what_the_readme_shows_is_true():
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    settings = {"target": "alcohol", "optimizer": "sgd", "lr": 1e-6, "epochs": 1000}
+    fit = st.fit("sample:wine", **settings)
+    what, change = shown.brief(fit.diagnose()[0], fit.diagnose()[0].command)
+    assert f"1. {what}\n   {change}\n" in readme
+    better = st.fit("sample:wine", **(settings | fit.diagnose()[0].remedy))
+    assert f"ends at a relative gap of {better.relative_gap:.1e}" in readme
+    table = readme.partition("$ steepest diagnose sample:wine")[2].partition("```")[0]
+    lines = str(st.diagnose("sample:wine", target="alcohol")).splitlines()
+    shown_lines = [line for line in table.splitlines() if line.startswith(("none", "standardize", "orthonormal"))]
+    assert len(shown_lines) == 3
+    assert set(shown_lines) <= set(lines)

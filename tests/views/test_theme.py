@@ -13,6 +13,7 @@ import pytest
 
 from steepest.errors import SpecError
 from steepest.result import Fit
+from steepest.truth import pace, sharpness
 from steepest.views import curves, movies, parameters, paths, predictions, reliefs, report, residuals, theme
 
 
@@ -78,6 +79,8 @@ DOORS = {
     "path3d": paths.path3d,
     "animate": movies.animate,
     "report": report.report,
+    "curvature": pace.curvature,
+    "sharpness": sharpness.sharpness,
 }
 
 

@@ -39,8 +39,7 @@ class Status(Enum):
     DIVERGED = "The descent diverged: the loss grew out of bounds."
     INTERRUPTED = "Stopped by Ctrl-C; everything up to here is kept."
     SEPARABLE = (
-        "The classes can be separated, so the loss has no finite minimum and the coefficients would grow for ever. "
-        "Add a penalty: --penalty l2:0.001 (in Python: penalty='l2:0.001')."
+        "The classes can be separated, so the loss has no finite minimum and the coefficients would grow for ever."
     )
 
     def __str__(self) -> str:

@@ -34,8 +34,8 @@ def full_batch(fit: Fitted) -> bool:
 def adam_limit(fit: Fitted, problem: LinearProblem, frame: Coordinates | None, rule: Adam) -> float:
     """2(1 + β₁)/((1 − β₁)·λ_max(P^−½HP^−½)) where the descent ended, with P = √v̂ + ε from the recorded steps.
 
-    v̂ is the mean of the squared gradients at the last recorded steps, weighed as Adam weighs them (a step that was not
-    recorded counts as the one before it); minibatches add the variance of their gradients.
+    v̂ is the mean of the squared gradients at the last recorded steps, weighed as Adam weighs them (steps that were
+    not recorded lie on a line between those that were); minibatches add the variance of their gradients.
     """
     root = second_moment(fit, problem, frame, rule) ** 0.5 + rule.epsilon
     stretched = 1.0 / np.sqrt(root)
@@ -65,8 +65,10 @@ def second_moment(fit: Fitted, problem: LinearProblem, frame: Coordinates | None
         last = max(0, len(steps) - 1 - MOST_GRADIENTS)
         ages = steps[-1] - steps[last:]  # step t has been multiplied by β₂ T − 1 − t times
         weights = rule.beta2 ** ages[1:] - rule.beta2 ** ages[:-1]
-        squares = [gradient(np.asarray(theta)) ** 2 for theta in fit.trace.theta[last:-1]]
-        found = weights @ np.array(squares) / (1.0 - rule.beta2 ** ages[0])
+        squares = np.array([gradient(np.asarray(theta)) ** 2 for theta in fit.trace.theta[last:]])
+        between = 0.5 * (1.0 + 1.0 / np.diff(ages))[:, None]  # the mean over the steps from one recorded to the next
+        squares = (1.0 - between) * squares[:-1] + between * squares[1:]
+        found = weights @ squares / (1.0 - rule.beta2 ** ages[0])
     if not full_batch(fit):
         basis = problem.design if frame is None else frame.basis
         slope = certify.slope(problem, certify.prediction(problem, fit.theta)).reshape(len(basis), -1)

@@ -10,8 +10,11 @@ are on different scales), the cause stays and its consequence goes.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
+from steepest.errors import SteepestWarning
 from steepest.truth.finding import Finding, Findings, Fitted, Kind, Prepared
 from steepest.truth.signs import tables
 from steepest.truth.signs.classes import imbalanced, separable, separable_fit
@@ -34,42 +37,48 @@ FIT_SIGNS: tuple[Callable[[Fitted], Iterator[Finding]], ...] = (
 )
 
 CONSEQUENCES: Mapping[Kind, frozenset[Kind]] = {
-    Kind.RATE_TOO_HIGH: frozenset({Kind.NOISE, Kind.KINK, Kind.DECAY, Kind.CLIPPED, Kind.PATIENCE}),
-    Kind.RATE_TOO_LOW: frozenset({Kind.TOLERANCE, Kind.PATIENCE}),
-    Kind.SCALES: frozenset(
-        {Kind.RATE_TOO_HIGH, Kind.RATE_TOO_LOW, Kind.DECAY, Kind.TOLERANCE, Kind.NOISE, Kind.KINK, Kind.CLIPPED}
-    ),
-    Kind.COLLINEAR: frozenset({Kind.RATE_TOO_HIGH, Kind.RATE_TOO_LOW, Kind.SCALES, Kind.DECAY, Kind.TOLERANCE}),
-    Kind.DECAY: frozenset({Kind.RATE_TOO_LOW}),
+    Kind.SEPARABLE: frozenset({Kind.TOO_FEW_STEPS, Kind.RATE_TOO_LOW, Kind.DECAY, Kind.SCALES, Kind.COLLINEAR}),
+    Kind.FLOAT32: frozenset({Kind.RATE_TOO_LOW, Kind.SCALES, Kind.COLLINEAR, Kind.DECAY}),
     Kind.CLIPPED: frozenset({Kind.RATE_TOO_LOW, Kind.SCALES, Kind.COLLINEAR, Kind.KINK, Kind.NOISE}),
     Kind.SORTED: frozenset({Kind.NOISE, Kind.RATE_TOO_HIGH}),
-    Kind.TOLERANCE: frozenset({Kind.SCALES, Kind.COLLINEAR}),
-    Kind.FLOAT32: frozenset({Kind.RATE_TOO_LOW, Kind.SCALES, Kind.COLLINEAR, Kind.DECAY}),
-    Kind.SEPARABLE: frozenset({Kind.TOO_FEW_STEPS, Kind.RATE_TOO_LOW, Kind.DECAY, Kind.SCALES, Kind.COLLINEAR}),
+    Kind.TOLERANCE: frozenset({Kind.SCALES, Kind.COLLINEAR, Kind.RATE_TOO_LOW}),
+    Kind.COLLINEAR: frozenset({Kind.RATE_TOO_HIGH, Kind.RATE_TOO_LOW, Kind.SCALES, Kind.DECAY}),
+    Kind.SCALES: frozenset({Kind.RATE_TOO_HIGH, Kind.RATE_TOO_LOW, Kind.DECAY, Kind.NOISE, Kind.KINK}),
+    Kind.DECAY: frozenset({Kind.RATE_TOO_LOW}),
+    Kind.RATE_TOO_HIGH: frozenset({Kind.NOISE, Kind.KINK}),
 }
-"""Cause → what it brings with it, so that it is not said as well. Findings of the model are nobody's consequence."""
+"""Cause → what it brings with it, so that it is not said as well; first those that are nobody's consequence. Findings of
+the model are neither."""
 
 
 def diagnose(fit: Fitted) -> Findings:
     """What is wrong with a finished fit, the most important first; nothing where it is healthy."""
-    return ranked([finding for sign in FIT_SIGNS for finding in sign(fit)])
+    return ranked([finding for sign in FIT_SIGNS for finding in _said(sign, fit)])
 
 
 def foresee(given: Prepared) -> Findings:
     """What will be hard about a table, before any fit."""
-    return ranked([finding for sign in DATA_SIGNS for finding in sign(given)])
+    return ranked([finding for sign in DATA_SIGNS for finding in _said(sign, given)])
+
+
+def _said(sign: Callable[[Any], Iterator[Finding]], given: Any) -> list[Finding]:
+    """What a sign says. One that fails costs its own finding only: hours of descent may wait to be shown."""
+    try:
+        return list(sign(given))
+    except Exception as error:
+        name = getattr(sign, "__name__", "?")
+        warnings.warn(
+            f"A part of the diagnosis ({name}) failed: {type(error).__name__}: {error}", SteepestWarning, stacklevel=3
+        )
+        return []
 
 
 def ranked(found: list[Finding]) -> Findings:
     """Findings in order: the descent's before the model's, each by its share, ties as in `Kind`; without consequences."""
-    of_descent = [finding for finding in found if not finding.of_model]
-    order = list(Kind)
-    present = {finding.kind for finding in of_descent} | {f.kind for f in found if f.kind is Kind.SEPARABLE}
-    # a cause that is itself a consequence takes nothing away
-    explained = {kind for cause in present for kind in CONSEQUENCES.get(cause, ())}
-    roots = {kind for kind in present if kind not in explained} or present
-    gone = {kind for cause in roots for kind in CONSEQUENCES.get(cause, ())}
-    kept = [finding for finding in found if finding.of_model or finding.kind not in gone]
+    order, kept = list(Kind), list(found)
+    for cause, gone in CONSEQUENCES.items():  # one that is gone already takes nothing away
+        if any(finding.kind is cause and (not finding.of_model or cause is Kind.SEPARABLE) for finding in kept):
+            kept = [finding for finding in kept if finding.of_model or finding.kind not in gone]
     return Findings(
         tuple(sorted(kept, key=lambda finding: (finding.of_model, -round(finding.share, 2), order.index(finding.kind))))
     )

@@ -83,20 +83,7 @@ def noise_floor(
     >>> round(noise_floor(problem, None, np.zeros(1), SGD(), 0.1, 1, "draws"), 12)
     0.111111111111
     """
-    if problem.penalty.l1:
-        raise SpecError("An l1 penalty has a kink at 0; no noise floor is known for it.")
-    rows = _Rows(problem, frame, np.asarray(theta_star, dtype=np.float64).ravel())
-    n, b = len(problem.design), min(batch_size, len(problem.design))
-    if not isinstance(rule, SGD | Momentum) or shuffle not in ("rows", "draws"):
-        return float("nan")
-    if b == n and shuffle == "rows":
-        return 0.0
-    factor = 1.0 / b if shuffle == "draws" else (n - b) / (b * (n - 1))
-    moves = _Moves(rows.values, rule, lr)
-    if not moves.holds:
-        return float("inf")
-    batches = None if shuffle == "draws" else -(-n // b)
-    return _at_rest(rows, moves, factor, batches)
+    return _Rows(problem, frame, theta_star).floor(rule, lr, batch_size, shuffle)
 
 
 def batch_size_for(
@@ -104,10 +91,10 @@ def batch_size_for(
     shuffle: str = "rows",
 ) -> int:  # fmt: skip
     """The smallest batch, of a power of two or all rows, whose noise floor at this rate is at most `gap`."""
-    n, size = len(problem.design), 1
-    while size < n and not noise_floor(problem, frame, theta_star, rule, lr, size, shuffle) <= gap:
+    rows, size = _Rows(problem, frame, theta_star), 1
+    while size < rows.count and not rows.floor(rule, lr, size, shuffle) <= gap:
         size *= 2
-    return min(size, n)
+    return min(size, rows.count)
 
 
 def rate_for(
@@ -117,10 +104,10 @@ def rate_for(
     """The largest rate up to `lr`, to one part in a hundred, whose noise floor is at most `gap`.
 
     0 where none down to a billionth of `lr` is."""
-    low, high = 1e-9 * lr, lr
+    rows, low, high = _Rows(problem, frame, theta_star), 1e-9 * lr, lr
 
     def fine(rate: float) -> bool:
-        return noise_floor(problem, frame, theta_star, rule, rate, batch_size, shuffle) <= gap
+        return rows.floor(rule, rate, batch_size, shuffle) <= gap
 
     if fine(high):
         return high
@@ -140,6 +127,10 @@ class _Rows:
     """
 
     def __init__(self, problem: LinearProblem, frame: Coordinates | None, theta: np.ndarray):
+        if problem.penalty.l1:
+            raise SpecError("An l1 penalty has a kink at 0; no noise floor is known for it.")
+        theta = np.asarray(theta, dtype=np.float64).ravel()
+        self.count = len(problem.design)
         basis = problem.design if frame is None else frame.basis
         matrix = np.eye(basis.shape[1]) if frame is None else frame.matrix
         n, k = len(basis), problem.outputs
@@ -165,6 +156,20 @@ class _Rows:
             roots = np.sqrt(np.maximum(sizes, 0.0))[:, :, None] * own_vectors.transpose(0, 2, 1)
             turned = np.einsum("np,kpr->nkr", basis[some], turn.reshape(k, -1, turn.shape[1]), optimize=True)
             self.roots = np.einsum("nak,nkr->nar", roots, turned, optimize=True)
+
+    def floor(self, rule: Any, lr: float, batch_size: int, shuffle: str) -> float:
+        """The expected gap at rest; see `noise_floor`."""
+        n, b = self.count, min(batch_size, self.count)
+        if not isinstance(rule, SGD | Momentum) or shuffle not in ("rows", "draws"):
+            return float("nan")
+        if b == n and shuffle == "rows":
+            return 0.0
+        moves = _Moves(self.values, rule, lr)
+        if not moves.holds:
+            return float("inf")
+        if shuffle == "draws":
+            return _at_rest(self, moves, 1.0 / b, None)
+        return _at_rest(self, moves, (n - b) / (b * (n - 1)), -(-n // b))
 
     def covariance(self) -> np.ndarray:
         """Of the rows' gradients at θ*, `[r, r]`."""

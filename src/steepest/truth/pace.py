@@ -129,7 +129,7 @@ def curvature(fit: Fitted, theta: Any = None) -> Curvature:
     >>> from steepest.fitting import fit
     >>> found = curvature(fit([0.0, 1.0, 2.0, 3.0], [1.0, 3.1, 4.9, 7.0]))
     >>> round(found.condition, 2), [round(value, 6) for value in found.conditions.values()][1:]
-    (14.87, [1.0, 1.0])
+    (14.13, [1.0, 1.0])
     """
     problem = _problem(fit)
     best = None if fit.exact is None else fit.exact.theta
@@ -230,8 +230,8 @@ def _notes(problem: LinearProblem, flat: int, arrives: bool, user: Valley) -> li
         )
     elif flat:
         notes.append(
-            f"{flat} of {problem.parameters} directions are flat: the data leave them undetermined. "
-            "Condition numbers leave them out."
+            f"{flat} of {problem.parameters} directions are flat beside the steepest: the data leave them undetermined, or "
+            "the columns' scales lie too far apart for float64. Condition numbers leave them out."
         )
     if problem.penalty.l1:
         notes.append(

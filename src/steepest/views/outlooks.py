@@ -6,7 +6,8 @@ import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from steepest.outlook import SHOWN_AIM, Outlook, Prospect, number
+from steepest.outlook import SHOWN_AIM, Outlook
+from steepest.prospects import Prospect, number
 from steepest.spec import in_options
 from steepest.views import findings
 from steepest.views.findings import escaped, folded, printable
@@ -43,7 +44,7 @@ def _text(ahead: Outlook, call: Callable[[Prospect | None], str], said: Callable
 
 def steps_of(one: Prospect) -> str:
     """How many steps a line of the table takes."""
-    return f"{number(one.steps)} step{'' if one.steps == 1 else 's'}"
+    return f"{'' if one.exact else 'about '}{number(one.steps)} step{'' if one.steps == 1 else 's'}"
 
 
 def rows_of(ahead: Outlook) -> list[list[str]]:

@@ -58,7 +58,8 @@ def plot(found: Sharpness, theme: str = "light") -> looks.Figure:
     values = np.append(along.sharpness, np.min(limit[np.isfinite(limit)], initial=np.inf))
     values = values[np.isfinite(values)]
     if values.min(initial=np.inf) > 0 and values.max() > 20 * values.min():
-        shown.update_yaxes(**looks.log_axis(values), range=np.log10([values.min() / 1.5, values.max() * 2]).tolist())
+        ends = [float(np.log10(values.min())) - 0.2, float(np.log10(values.max())) + 0.3]
+        shown.update_yaxes(**(looks.log_axis(values) | {"range": ends}))
     elif values.size:
         shown.update_yaxes(range=[min(0.0, 1.1 * float(values.min())), 1.25 * float(values.max())])
     return shown

@@ -127,8 +127,10 @@ def better(smaller: Regression, larger: Regression) -> Larger | None:
     before, after = small.least_squares(), large.least_squares()
     rows, added = len(large.y), after.rank - before.rank
     free = rows - after.rank
+    if added < 1 or free < 1:
+        return None
     spread = _spread(large.y, large.weights)
-    if added < 1 or free < 1 or before.rss <= 1e-20 * spread * rows:
+    if before.rss <= 1e-20 * spread * rows:
         return None
     noise = max(after.rss / free, 1e-30 * spread)
     f = max(before.rss - after.rss, 0.0) / added / noise

@@ -22,7 +22,7 @@ import numpy as np
 from steepest.descent import coordinates as frames
 from steepest.descent import rules, schedules
 from steepest.descent.objective import LinearObjective
-from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Status
+from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Status, Stopper
 from steepest.errors import SpecError
 from steepest.problem import models
 from steepest.problem.linear import LinearProblem
@@ -39,7 +39,7 @@ MOST_PARAMETERS = 2_000
 SECONDS = 0.8
 """What walking again may take at a time."""
 
-SAMPLED = 2_000_000
+SAMPLED = 400_000
 """Entries of a design from which its valley is that of some of its rows."""
 
 NEAR_FALLING, NEAR_NOISY, NEAR_KINK, NEAR_SCALED = 1e-3, 1e-4, 1e-5, 1e-6
@@ -173,10 +173,11 @@ class Course:
         """L: a curvature that holds everywhere, in these coordinates; inf for a loss with a kink."""
         if self.problem.loss.bound is None:
             return float("inf")
-        own = replace(self.problem, design=self.objective.basis.numpy(), penalty=Penalty(), low=None)
+        frame = frame_of(self.coordinates, self.few)
+        own = replace(self.few, design=self.few.design if frame is None else frame.basis, penalty=Penalty(), low=None)
         ridge = 0.0
         if self.problem.penalty.l2:
-            matrix = np.eye(self.problem.design.shape[1]) if self.frame is None else self.frame.matrix
+            matrix = np.eye(self.problem.design.shape[1]) if frame is None else frame.matrix
             free = self.problem.penalised.reshape(self.problem.outputs, -1)[0]
             ridge = 2.0 * self.problem.penalty.l2 * float(np.linalg.norm(free[:, None] * matrix, 2)) ** 2
         return curvature.smoothness(own, self.size) + ridge
@@ -326,7 +327,9 @@ class Course:
         if schedule == "constant":
             return np.array([float(theory.gaps_after(self.valley, self.rule, rate, steps)) for rate in rates])
         pace = self._factors(schedule, steps)
-        return np.array([theory.predicted_gaps(self.valley, self.rule, rate * pace)[-1] for rate in rates])
+        courses = [theory.predicted_gaps(self.valley, self.rule, rate * pace) for rate in rates]
+        # what grew out of bounds was ended there, whatever would have come of it
+        return np.array([gaps[-1] if gaps.max() <= Stopper.GROWTH * self.first else np.inf for gaps in courses])
 
     @property
     def _wrapped(self) -> Any:

@@ -48,7 +48,7 @@ def descent(fit: Fitted) -> Iterator[Finding]:
     if fit.status is Status.PATIENCE:
         impatient = list(stopping.patience(course, fit))
         if impatient or course.settles:  # early stopping leaves a gap on purpose, unless noise ended it
-            yield from impatient
+            yield from impatient or rates.too_high(course, fit, CLEAR)
             return
         also = {"patience": stopping.longer_patience(course)}
     elif fit.status is Status.TOLERANCE:

@@ -21,7 +21,7 @@ from steepest.truth.signs.outcome import outcome
 from steepest.truth.signs.rates import chosen
 from steepest.truth.signs.wording import number, rounded_down
 
-MUCH = 0.2
+MUCH = 0.5
 """Mean of a schedule's factors up to which it counts as falling fast."""
 
 
@@ -56,7 +56,7 @@ def decay(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
         )
     yield Finding(
         Kind.DECAY, f"schedule={str(course.schedule)!r} takes the rate away before the descent has arrived.", evidence,
-        remedy, outcome(replace(course, schedule=other), gap, course.lr), course.share(gap),
+        remedy, outcome(replace(course, schedule=other), gap, remedy.get("lr", course.lr)), course.share(gap),
     )  # fmt: skip
 
 

@@ -145,13 +145,17 @@ def steps_needed(course: Course, fit: Fitted) -> tuple[float, float]:
             needed *= 1.15
         if needed < 1e12:
             return needed, 0.0
+    found: list[tuple[float, float]] = []
     for times in MANY:
         gap = float(course.again([course.lr], steps=times * course.steps)[0])
         if np.isnan(gap):
             break
+        found.append((gap, float(times * course.steps)))
         if gap <= max(course.worth_saying, 0.1 * course.gap):
-            return float(times * course.steps), gap
-    return float("inf"), float("nan")
+            break
+    least = min(found, default=(float("nan"), 0.0))[0]
+    near = [(steps, gap) for gap, steps in found if gap <= 1.5 * least]
+    return near[0] if near else (float("inf"), float("nan"))
 
 
 def more_steps(course: Course, needed: float) -> dict[str, int]:

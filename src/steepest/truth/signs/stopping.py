@@ -14,8 +14,8 @@ from steepest.descent.stopping import Status
 from steepest.truth.finding import Finding, Fitted, Kind
 from steepest.truth.signs.course import Course
 from steepest.truth.signs.outcome import outcome
-from steepest.truth.signs.rates import more_steps, steps_needed
-from steepest.truth.signs.wording import number, rounded_up
+from steepest.truth.signs.rates import chosen, more_steps, steps_needed
+from steepest.truth.signs.wording import number, rounded_down, rounded_up
 
 IN_ORDER = 0.3
 """Correlation of a row's target with that of the row a batch later, from which rows count as in order."""
@@ -78,19 +78,26 @@ def clipped(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
     if share < 0.5:
         return
     largest = float(sizes.max())
+    remedy: dict[str, float] = {}
     for times in (2.0, 20.0, 200.0):
-        wide = rounded_up(times * largest)
-        gap = float(replace(course, clip=wide).again([course.lr])[0])
-        if course.share(gap) >= 0.9:
+        free = replace(course, clip=rounded_up(times * largest))
+        gap = float(free.again([course.lr])[0])
+        if course.share(gap) >= need:
             break
     else:
-        return
+        rates, gaps = free.ladder
+        if not rates.size or np.isnan(gaps).any():
+            return
+        rate, gap = chosen(rates, gaps, free)
+        remedy = {"lr": rounded_down(rate)}
+        if not course.share(gap) >= need or course.share(course.best_of_ladder) >= need:
+            return
     yield Finding(
         Kind.CLIPPED,
         f"clip={clip:g} cuts {share:.0%} of the steps: their gradients are up to {number(largest)} long.",
         f"Cut steps of lr={course.lr:g} go no further than {number(course.lr * clip)} each, "
         f"{number(course.lr * clip * float(course.factors.sum()))} together.",
-        {"clip": wide}, outcome(course, gap), course.share(gap),
+        {"clip": rounded_up(free.clip or 0.0), **remedy}, outcome(course, gap), course.share(gap),
     )  # fmt: skip
 
 

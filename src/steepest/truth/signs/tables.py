@@ -12,6 +12,7 @@ import numpy as np
 
 from steepest.truth.finding import Finding, Kind, Prepared
 from steepest.truth.signs.columns import FALLS, shape_of, together
+from steepest.truth.signs.course import SAMPLED
 from steepest.truth.signs.wording import count, listed, number
 
 HARD = 1e4
@@ -75,35 +76,40 @@ def combinations(x: np.ndarray, names: tuple[str, ...], intercept: bool) -> list
     >>> combinations(np.column_stack([a, b, a + b]), ("a", "b", "c"), True)
     [('c', ('a', 'b'))]
     """
-    rows = (
-        x
-        if len(x) * x.shape[1] <= 2_000_000
-        else x[np.random.default_rng(0).permutation(len(x))[: 2_000_000 // x.shape[1]]]
-    )
-    centre = rows.mean(0) if intercept else np.zeros(rows.shape[1])
-    centred = rows - centre
+    some = np.random.default_rng(0).permutation(len(x))[: max(SAMPLED // x.shape[1], 4 * x.shape[1])]
+    found = []
+    for j, others in _combined(x[some], intercept):
+        rest, column = x[:, others], x[:, j]
+        shift = rest.mean(0), column.mean()
+        if not intercept:
+            shift = 0.0 * shift[0], 0.0
+        sizes = np.sqrt(((rest[some] - shift[0]) ** 2).mean(0))
+        made_of = np.linalg.lstsq((rest[some] - shift[0]) / sizes, column[some] - shift[1], rcond=None)[0] / sizes
+        left = np.abs(column - shift[1] - (rest - shift[0]) @ made_of)  # of all rows, not of some only
+        if left.max() <= 1e-8 * np.abs(column - shift[1]).max() + 1e-13 * np.abs(column).max():
+            parts = np.abs(made_of * sizes) > 1e-6 * np.abs(column - shift[1]).max()
+            found.append((names[j], tuple(names[k] for k, part in zip(others, parts, strict=True) if part)))
+    return [(name, parts) for name, parts in found if parts]
+
+
+def _combined(rows: np.ndarray, intercept: bool) -> Iterator[tuple[int, list[int]]]:
+    """Columns of these rows with nothing of their own beside those kept before them, each with all of those."""
+    centred = rows - (rows.mean(0) if intercept else 0.0)
     sizes = np.sqrt((centred**2).mean(0))
-    size_of_numbers = np.abs(rows).max(0, initial=0.0)
-    told = sizes > 1e-13 * size_of_numbers
-    # digits that a column loses by lying far from zero are not there to tell it from others
-    rounding = np.finfo(float).eps * size_of_numbers / np.where(told, sizes, 1.0)
+    largest = np.abs(rows).max(0, initial=0.0)
     kept: list[int] = []
     basis = np.zeros((len(rows), 0))
-    found = []
-    for j in np.flatnonzero(told):
+    for j in np.flatnonzero(sizes > 1e-13 * largest).tolist():
         column = centred[:, j] / (sizes[j] * np.sqrt(len(rows)))
         left = column - basis @ (basis.T @ column)
         left -= basis @ (basis.T @ left)
         length = float(np.linalg.norm(left))
-        if length > max(EXACT, 100.0 * rounding[j]):
+        # digits that a column loses by lying far from zero are not there to tell it from others
+        if length > max(EXACT, 100.0 * np.finfo(float).eps * largest[j] / sizes[j]):
             basis = np.column_stack([basis, left / length])
-            kept.append(int(j))
-            continue
-        made_of = np.linalg.lstsq(centred[:, kept] / sizes[kept], centred[:, j] / sizes[j], rcond=None)[0]
-        parts = tuple(names[k] for k, share in zip(kept, made_of, strict=True) if abs(share) > 1e-6)
-        if parts:
-            found.append((names[j], parts))
-    return found
+            kept.append(j)
+        elif kept:
+            yield j, list(kept)
 
 
 def dropped(given: Prepared, names: list[str]) -> tuple[str, ...]:

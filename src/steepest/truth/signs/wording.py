@@ -55,7 +55,7 @@ def count(value: float) -> str:
     >>> count(1234.5), count(12.0)
     ('1,230', '12')
     """
-    return number(float(round(value)))
+    return number(float(round(value))) if np.isfinite(value) else "endlessly many"
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:

@@ -1,0 +1,114 @@
+"""Which rates will work: for each coordinates and rule a rate, and how many steps it takes.
+
+The eigenvalues of the valley at the optimum say it (`truth/theory.py`). For `mse` (also with `l2`) they are the same
+everywhere and all of it is exact. Other smooth losses curve less at the optimum than elsewhere: their rates are held to
+what holds everywhere, and their steps are an estimate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from math import ceil, floor, isfinite, log10
+from typing import Any
+
+import numpy as np
+
+from steepest.descent import rules
+from steepest.planning import largest_rate
+from steepest.problem.linear import LinearProblem
+from steepest.problem.losses import MSE
+from steepest.spec import Spec
+from steepest.truth import theory
+from steepest.truth.pace import RULES
+from steepest.truth.theory import Valley
+
+SHARES = (1.0, 0.99, 0.97, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.35, 0.25)
+"""Rates that are tried, as shares of the one with the fastest contraction: steps are few in number, not for ever."""
+
+FEW = 200
+"""Directions up to which all of them are tried: each takes a tenth of a second where there are 600."""
+
+SWINGS = 600
+"""Steps in which the swings of momentum 0.9 die away: a gap falls at least as 0.9 to the power of the steps."""
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """One line of the table: coordinates and rule, and what is predicted there.
+
+    condition: λ_max/λ_min of the Hessian at the optimum. largest: the rate from which on it diverges. lr: the rate to take.
+    steps: after which the relative gap stays below 1e-6; inf if never. exact: whether that is no estimate.
+    """
+
+    precondition: str
+    optimizer: str
+    condition: float
+    largest: float
+    lr: float
+    steps: float
+    exact: bool
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Settings of `fit()` that do it, with some steps more than predicted."""
+        room = 1.1 if self.exact else 2.0
+        most = {} if not isfinite(self.steps) else {"epochs": ceil(room * self.steps) + (5 if self.exact else 50)}
+        return {"optimizer": self.optimizer, "lr": self.lr, "precondition": self.precondition, **most}
+
+
+def prospects_of(spec: Spec, problem: LinearProblem, valleys: Mapping[str, Valley], gap: float) -> Iterator[Prospect]:
+    """The table of a smooth problem without an `l1` penalty, a line for each coordinates and rule.
+
+    Args:
+        spec: what is fitted. valleys: coordinates → the valley from the start to the optimum. gap: to which steps count.
+    """
+    for (frame, valley), (name, rule) in product(valleys.items(), RULES.items()):
+        largest = theory.largest_rate(valley.values, rule)
+        fastest = theory.best_rate(valley.values, rule)
+        if not isfinite(fastest):  # nothing is curved: there is nothing to fit
+            continue
+        if not isinstance(problem.loss, MSE):
+            largest = largest_rate(spec.model_copy(update={"optimizer": name, "precondition": frame}), problem)
+            # beyond the optimum it may be as steep as the bound, where only half of the limit is safe for momentum
+            fastest = min(fastest, largest * (0.95 if name == "sgd" else 0.5))
+        shares = SHARES if len(valley.values) <= FEW else SHARES[::3]
+        rates = [_rounded(share * fastest) for share in shares]
+        steps = [_settled(valley, rule, rate, gap) for rate in rates]
+        place = int(np.argmin(steps))
+        exact = isinstance(problem.loss, MSE)
+        yield Prospect(frame, name, valley.condition, largest, rates[place], steps[place], exact)
+
+
+def _settled(valley: Valley, rule: Any, rate: float, gap: float) -> float:
+    """Steps after which the gap stays below `gap`: momentum swings through the optimum, and back."""
+    first = theory.steps_to(valley, rule, rate, gap)
+    if isinstance(rule, rules.SGD) or not isfinite(first):
+        return first
+    above = np.flatnonzero(theory.gaps_after(valley, rule, rate, first + np.arange(SWINGS)) > gap)
+    return first if not above.size else float("inf") if above[-1] == SWINGS - 1 else first + float(above[-1]) + 1.0
+
+
+def _rounded(rate: float) -> float:
+    """A rate to four digits, downwards.
+
+    >>> _rounded(0.123456), _rounded(0.5)
+    (0.1234, 0.5)
+    """
+    if rate == 0.0:
+        return rate
+    digits = 3 - floor(log10(rate))
+    down = float(f"{floor(rate * 10.0**digits * (1 + 1e-12))}e{-digits}")
+    return down if down > 0.0 else rate
+
+
+def number(steps: float) -> str:
+    """A number of steps: `1,234`, `4.2e+12`, `never`.
+
+    >>> number(1234.0), number(4.2e12), number(float("inf"))
+    ('1,234', '4.2e+12', 'never')
+    """
+    if not isfinite(steps):
+        return "never"
+    return f"{steps:,.0f}" if steps < 1e7 else f"{steps:.2g}"
