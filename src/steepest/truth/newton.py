@@ -141,7 +141,7 @@ class Smooth:
 def majoriser(problem: LinearProblem, predicted: np.ndarray) -> np.ndarray:
     """The curvature of the parabola that touches Huber's loss from above: w·min(1, D/|r|)."""
     width = problem.loss.width if isinstance(problem.loss, Huber) else np.inf
-    bound = np.minimum(1.0, width / np.maximum(np.abs(predicted - problem.target), np.finfo(float).tiny))
+    bound = 1.0 / np.maximum(np.abs(predicted - problem.target) / width, 1.0)
     return bound if problem.weights is None else bound * problem.weights
 
 

@@ -2,11 +2,12 @@
 
 Two ways to see it, both on the held-out rows (`test_fraction`):
 
-- the held-out loss had a minimum on the way and rose from there by at least 10% and 2 standard errors of the rows'
-  differences (or by half of it and 1 standard error: where few rows are held out, one of them may do most of it);
+- the held-out loss had a minimum on the way and rose from there by at least 10% and 3 standard errors of the rows'
+  differences (or by half of it and 1½ standard errors, 1 for a model with more parameters than rows: where few rows are
+  held out, one of them may do most of it);
 - it is at least half as large again as the training loss, for a model of the linear family with more than one parameter
-  for every five rows and no penalty, and each training row predicted from the others says so too: a penalty takes at
-  least a fifth of that error away.
+  for every five rows and no penalty, and a penalty takes at least a fifth of the error of each training row predicted from
+  the others away.
 
 What helps is tried: the end at the best epoch (where no schedule depends on the number of epochs), and for a model of the
 linear family a penalty chosen without the held-out rows (`penalties.py`), its exact answer scored on them. The better of
@@ -70,7 +71,9 @@ def turn(fit: Fitted) -> Turn | None:
     if len(difference) < 3 or not np.isfinite(difference).all():
         return None
     error = difference.std(ddof=1) / np.sqrt(len(difference))
-    return found if difference.mean() > (1.0 if found.rise >= 0.5 else 2.0) * error else None
+    many = fit.train is not None and len(fit.theta) > fit.train.rows
+    needed = 3.0 if found.rise < 0.5 else 1.0 if many else 1.5
+    return found if difference.mean() > needed * error else None
 
 
 def overfitting(fit: Fitted) -> Iterator[Finding]:
@@ -82,7 +85,7 @@ def overfitting(fit: Fitted) -> Iterator[Finding]:
     turned = turn(fit)
     if turned is None and not _far_above(fit):
         return
-    tried = _penalised(fit, 0.0 if turned is not None else LEAST_SHARE)
+    tried = _penalised(fit, LEAST_RISE if turned is not None else LEAST_SHARE)
     at_best = turned is not None and turned.epoch >= 1 and not fit.schedule.startswith(ENDS_SHAPE_THEM)
     early = turned.least if turned is not None else np.inf
     if tried is not None and (tried[1] <= early or not at_best):

@@ -3,8 +3,9 @@
 The rows are judged by Huber's fit, whose scale they do not move (`Robust.beyond` says how far is far). They are found
 only where they pull: the mean square of the *other* rows is at least 5% of the whole loss below it, or their part in the
 coefficients exceeds Cook's distance of 1 (Cook 1977, of all of them together). Tails that are heavy everywhere are no
-outliers: of samples of Student's t with 3 degrees of freedom (n from 8 to 1,000) about 3 in 100 are taken for such, of
-normal, uniform, Laplace and exponential ones fewer than 1 in 100.
+outliers. Taken for such were, over 300 seeds for each of 12 × 1, 40 × 3 and 150 × 2 tables: 0 of 900 with normal, uniform or
+Laplace noise or a standard deviation that triples over a column, 2 of 900 with exponential noise, and 26 of 900 with
+Student's t of 3 degrees of freedom.
 """
 
 from __future__ import annotations

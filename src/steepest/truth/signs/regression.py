@@ -5,7 +5,7 @@
                                                                                the rows that lie far beyond it
 
 Whatever happened to a descent, these numbers are the same: the model's troubles are about the model. Tables of more than
-20,000 rows are judged by an even sample of them.
+10,000 rows are judged by an even sample of them.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from steepest.problem.losses import Custom, Huber
 from steepest.truth.exact import solve
 from steepest.truth.finding import Prepared
 
-MOST_ROWS = 20_000
-MOST_ENTRIES = 2_000_000
+MOST_ROWS = 10_000
+MOST_ENTRIES = 1_000_000
 """Entries of a design beyond which fewer rows are looked at."""
 
 EFFICIENCY = 0.37
@@ -140,7 +140,7 @@ class Sampled:
         theta, residual = fit.theta, fit.residual
         least = 1e-6 * float(np.std(self.y)) or 1e-300
         scale = 0.0
-        for _ in range(4):
+        for _ in range(30):
             last, scale = scale, max(_scale(residual, free), least)
             if abs(scale - last) <= 1e-3 * scale:
                 break
