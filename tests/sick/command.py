@@ -16,6 +16,23 @@ from sick.case import Given
 from steepest.cli import main
 from steepest.problem.memory import array_names
 from steepest.spec import options
+from steepest.truth.finding import Finding
+
+SAMPLE = (
+    "rate far under the best",
+    "raw diabetes table",
+    "a total beside its parts",
+    "a loose tolerance",
+    "float32 with a target in the millions",
+    "a few rows far away",
+    "a parabola fitted by a line",
+    "no intercept",
+    "a target that grows by factors",
+    "a class that is never predicted",
+    "bundled classes without a penalty",
+    "a column of weights with a slip",
+)
+"""Cases whose first variant is also treated by the command."""
 
 
 def as_table(given: Given) -> tuple[pa.Table, dict[str, Any]]:
@@ -34,10 +51,10 @@ def by_shell(command: str) -> list[str]:
     return shell.stdout.split("\0")[:-1]
 
 
-def commanded(given: Given, command: str, folder: Path) -> dict[str, Any]:
-    """What `steepest fit FILE OPTIONS COMMAND --json` prints. A case of a bundled table needs no file.
+def commanded(given: Given, finding: Finding, folder: Path) -> dict[str, Any]:
+    """What `steepest fit FILE OPTIONS REMEDY --json` prints; options that the remedy changes or leaves out are not repeated.
 
-    Raises RuntimeError if the command fails.
+    A case of a bundled table needs no file. Raises RuntimeError if the command fails.
     """
     source = given.data["x"]
     settings = dict(given.settings)
@@ -45,11 +62,10 @@ def commanded(given: Given, command: str, folder: Path) -> dict[str, Any]:
         table, settings = as_table(given)
         source = str(folder / "rows.csv")
         pyarrow.csv.write_csv(table, source)
-    remedy = by_shell(command)
-    kept = {name: value for name, value in settings.items() if f"--{name.replace('_', '-')}" not in remedy}
+    kept = {name: value for name, value in settings.items() if name not in finding.remedy}
     printed, said = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(said):
-        code = main(["fit", source, *options(kept), *remedy, "--json"])
+        code = main(["fit", source, *options(kept), *by_shell(finding.command), "--json"])
     if code:
         raise RuntimeError(f"the command ended with {code}: {said.getvalue().strip()}")
     return json.loads(printed.getvalue())

@@ -6,14 +6,12 @@ import numpy as np
 import pytest
 
 from sick import CASES
-from sick.command import commanded
+from sick.command import SAMPLE, commanded
 from sick.examine import examination, fitted, printed, treated
 from steepest.truth.finding import Kind
 
 IN_EVERY_RUN = 2
 """Variants of each case that are examined in every run of the tests; the others by `make sick` and `make soak`."""
-
-AS_COMMANDS = ("rate far under the best", "raw diabetes table", "a few rows far away", "a target that grows by factors")
 
 
 @pytest.fixture(scope="module")
@@ -75,12 +73,12 @@ def test_the_other_variants_too():
     assert all(outcome.quiet for outcome in others)
 
 
-@pytest.mark.parametrize("name", AS_COMMANDS)
+@pytest.mark.parametrize("name", SAMPLE)
 def test_the_remedy_on_the_command_line_is_the_one_in_python(name, outcomes, tmp_path):
     outcome = next(outcome for outcome in outcomes if outcome.case.name == name)
     given, finding = outcome.case.pair(0).sick, outcome.planted
     assert finding is not None
-    theirs = commanded(given, finding.command, tmp_path)["params"]
+    theirs = commanded(given, finding, tmp_path)["params"]
     ours = fitted(treated(given, finding)).params
     assert theirs.keys() == ours.keys()
     np.testing.assert_allclose(list(theirs.values()), list(ours.values()), rtol=1e-9)
