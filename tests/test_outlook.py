@@ -107,6 +107,13 @@ def test_only_what_can_work_is_recommended_the_fewest_steps_first():
     assert sentence.startswith("With precondition='none' no rate of these rules will do: the fewest steps")
 
 
+def test_what_float64_cannot_see_is_not_recommended():
+    ahead = st.diagnose(NEARLY[:, :3] * 1e-150, GROWTH)
+    assert {one.steps for one in ahead.prospects if one.precondition == "none"} == {float("inf")}
+    assert [one.precondition for one in ahead.recommended] == ["orthonormal", "standardize"]
+    assert any("too flat for float64" in words for words in ahead.sentences)
+
+
 # ---- where the settings given lead -----------------------------------------------------------------
 
 

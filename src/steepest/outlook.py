@@ -27,7 +27,7 @@ from steepest.problem.losses import Loss
 from steepest.problem.schema import Schema
 from steepest.problem.tables import Dataset
 from steepest.prospects import Prospect, number, prospects_of
-from steepest.result import Answer, answer
+from steepest.result import Answer, _objective_at, answer
 from steepest.spec import Spec, options
 from steepest.truth import diagnosis, theory
 from steepest.truth.finding import Findings
@@ -174,8 +174,9 @@ def diagnose(x: Any = None, y: Any = None, **settings: Any) -> Outlook:
         valleys = {
             name: theory.valley(problem, make(problem), first, best.exact.theta) for name, make in FRAMES.items()
         }
-        gap = _gap(problem, first, best)
-        prospects = tuple(prospects_of(plain, problem, valleys, gap))
+        highest, lowest = _objective_at(problem, first), best.objective or 0.0
+        gap = CLOSE * max(lowest, 1e-12 * highest)
+        prospects = tuple(prospects_of(plain, problem, valleys, highest - lowest, gap))
         sentences += _hopeless(prospects)
         if own is not usual:
             sentences.append(_asked(own, valleys, gap, spec))
@@ -206,14 +207,6 @@ def _is_smooth(problem: LinearProblem) -> bool:
     return problem.loss.bound is not None and not problem.penalty.l1
 
 
-def _gap(problem: LinearProblem, start: np.ndarray, best: Answer) -> float:
-    """The gap that a relative gap of 1e-6 stands for."""
-    from steepest.result import _objective_at
-
-    lowest = best.objective or 0.0
-    return CLOSE * max(lowest, 1e-12 * _objective_at(problem, start))
-
-
 # ---- in words --------------------------------------------------------------------------------------
 
 
@@ -236,12 +229,16 @@ def _hopeless(prospects: Sequence[Prospect]) -> Iterator[str]:
     """In which coordinates no rate will do."""
     for frame in FRAMES:
         fewest = min((one for one in prospects if one.precondition == frame), key=lambda one: one.steps, default=None)
-        if fewest is not None and fewest.steps > MOST_STEPS:
+        if fewest is None or fewest.steps <= MOST_STEPS:
+            continue
+        words = f"With precondition={frame!r} no rate of these rules will do:"
+        if np.isfinite(fewest.steps):
             yield (
-                f"With precondition={frame!r} no rate of these rules will do: the fewest steps to a relative gap of "
-                f"{SHOWN_AIM} are {number(fewest.steps)} ({fewest.optimizer}): the condition number is "
-                f"{fewest.condition:.2g}."
+                f"{words} the fewest steps to a relative gap of {SHOWN_AIM} are {number(fewest.steps)} "
+                f"({fewest.optimizer}); the condition number is {fewest.condition:.2g}."
             )
+        else:
+            yield f"{words} along some directions the objective is too flat for float64."
 
 
 def _asked(made: Plan, valleys: Mapping[str, Valley], gap: float, spec: Spec) -> str:

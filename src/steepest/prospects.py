@@ -58,11 +58,14 @@ class Prospect:
         return {"optimizer": self.optimizer, "lr": self.lr, "precondition": self.precondition, **most}
 
 
-def prospects_of(spec: Spec, problem: LinearProblem, valleys: Mapping[str, Valley], gap: float) -> Iterator[Prospect]:
+def prospects_of(
+    spec: Spec, problem: LinearProblem, valleys: Mapping[str, Valley], whole: float, gap: float
+) -> Iterator[Prospect]:
     """The table of a smooth problem without an `l1` penalty, a line for each coordinates and rule.
 
     Args:
-        spec: what is fitted. valleys: coordinates → the valley from the start to the optimum. gap: to which steps count.
+        spec: what is fitted. valleys: coordinates → the valley from the start to the optimum.
+        whole, gap: F − F* at the start, and the gap to which steps are counted.
     """
     for (frame, valley), (name, rule) in product(valleys.items(), RULES.items()):
         largest = theory.largest_rate(valley.values, rule)
@@ -77,8 +80,10 @@ def prospects_of(spec: Spec, problem: LinearProblem, valleys: Mapping[str, Valle
         rates = [_rounded(share * fastest) for share in shares]
         steps = [_settled(valley, rule, rate, gap) for rate in rates]
         place = int(np.argmin(steps))
-        exact = isinstance(problem.loss, MSE)
-        yield Prospect(frame, name, valley.condition, largest, rates[place], steps[place], exact)
+        exact, condition = isinstance(problem.loss, MSE), valley.condition
+        if exact and whole - valley.gaps.sum() > max(gap, 1e-9 * whole):
+            steps[place] = condition = float("inf")  # the rest lies along directions too flat for float64
+        yield Prospect(frame, name, condition, largest, rates[place], steps[place], exact)
 
 
 def _settled(valley: Valley, rule: Any, rate: float, gap: float) -> float:

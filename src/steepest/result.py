@@ -264,8 +264,7 @@ class Fit:
     def _found(self) -> Findings:
         from steepest.truth.diagnosis import diagnose
 
-        with np.errstate(over="ignore", invalid="ignore"):  # where a descent ended far out
-            return replace(diagnose(_with_rows(self)), looked_at=looked_at(self))
+        return replace(diagnose(_with_rows(self)), looked_at=looked_at(self))
 
     def predict(self, x: Any, theta: Any = None) -> np.ndarray:
         """Predictions for new rows: numbers, or class labels as they were in the table (text, integers, booleans).

@@ -14,6 +14,8 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from steepest.errors import SteepestWarning
 from steepest.truth.finding import Finding, Findings, Fitted, Kind, Prepared
 from steepest.truth.signs import tables
@@ -64,7 +66,8 @@ def foresee(given: Prepared) -> Findings:
 def _said(sign: Callable[[Any], Iterator[Finding]], given: Any) -> list[Finding]:
     """What a sign says. One that fails costs its own finding only: hours of descent may wait to be shown."""
     try:
-        return list(sign(given))
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # where a descent ended far out
+            return list(sign(given))
     except Exception as error:
         name = getattr(sign, "__name__", "?")
         warnings.warn(
