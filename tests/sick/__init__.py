@@ -14,6 +14,6 @@
 from __future__ import annotations
 
 from sick import descents, models  # noqa: F401 (each plants its cases)
-from sick.case import CASES, Case, Given, Pair
+from sick.case import CASES, Case, Given, Pair, variants
 
-__all__ = ["CASES", "Case", "Given", "Pair"]
+__all__ = ["CASES", "Case", "Given", "Pair", "variants"]

@@ -52,6 +52,12 @@ class Case:
         """Whether the cause keeps the descent from its optimum, and is not in the model."""
         return list(Kind).index(self.kind) < list(Kind).index(Kind.SEPARABLE)
 
+    @property
+    def of_module(self) -> bool:
+        """Whether a module is fitted, which takes far longer than the linear family."""
+        model = self.pair(0).sick.settings.get("model", "linear")
+        return not isinstance(model, str) or model.startswith("mlp")
+
     def pair(self, variant: int) -> Pair:
         """The sick fit and the twin of one variant."""
         return self.make(**self.variants[variant])
@@ -59,6 +65,11 @@ class Case:
 
 CASES: list[Case] = []
 """Every case, in the order of the files that plant them."""
+
+
+def variants(cases: Sequence[Case]) -> list[tuple[Case, int]]:
+    """Every variant of each case, in order."""
+    return [(case, variant) for case in cases for variant in range(len(case.variants))]
 
 
 def case(name: str, kind: Kind, variants: Sequence[Mapping[str, Any]]) -> Callable[[Callable[..., Pair]], Case]:

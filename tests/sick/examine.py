@@ -121,11 +121,9 @@ def examined(case: Case, variant: int) -> Outcome:
     return Outcome(case, variant, found, planted, cured, why, diagnose(twin), gaps)
 
 
-def examination(cases: Iterable[Case], most: int | None = None) -> Iterator[Outcome]:
-    """The outcomes of the first `most` variants of each case (None: all of them)."""
-    for case in cases:
-        for variant in range(len(case.variants[:most])):
-            yield examined(case, variant)
+def examination(chosen: Iterable[tuple[Case, int]]) -> Iterator[Outcome]:
+    """The outcomes of chosen variants of cases."""
+    return (examined(case, variant) for case, variant in chosen)
 
 
 def judged(finding: Finding, sick: Any, again: Any, twin: Any) -> tuple[bool, str]:
