@@ -29,11 +29,17 @@ from steepest.truth.signs.units import dead_units
 from steepest.truth.signs.vanishing import vanishing
 
 DATA_SIGNS: tuple[Callable[[Prepared], Iterator[Finding]], ...] = (
-    *(tables.hard_scales, tables.hard_collinear, tables.dependent, tables.constant),
+    tables.hard_scales,
+    tables.hard_collinear,
+    tables.dependent,
+    tables.constant,
     *(separable, residuals, few_rows, heavy_rows),
 )
 FIT_SIGNS: tuple[Callable[[Fitted], Iterator[Finding]], ...] = (
-    *(descent, module, tables.dependent, tables.constant),
+    descent,
+    module,
+    tables.dependent,
+    tables.constant,
     *(separable_fit, dead_units, vanishing),
     *(residuals, overfitting, few_rows, heavy_rows, imbalanced),
 )
