@@ -16,7 +16,7 @@ BENCH_PARTS := epoch answer growth sweep step startup
 BENCH_OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lessons soak clean
+.PHONY: help demo test check bench sick lessons soak clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +54,9 @@ bench: $(BENCH_STAMP) ## Measure beside every peer, and write benchmarks/RESULTS
 	echo "== nist"; $(BENCH) benchmarks/nist.py > .benchmarks/nist.txt || failed="$$failed nist"; cat .benchmarks/nist.txt; \
 	$(BENCH) benchmarks/results.py $(BENCH_OPTIONS) || failed="$$failed results"; \
 	test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
+
+sick: $(STAMP) ## Diagnose every sick fit, treat it as printed, and write docs/sick_fits.md
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/sick_fits.py
 
 lessons: $(STAMP) ## Run every lesson from its first line to its last
 	@$(if $(wildcard lessons/*.py),,echo "There are no lessons yet.")

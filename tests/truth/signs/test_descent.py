@@ -66,16 +66,19 @@ def test_the_share_is_what_the_remedy_really_wins(entry):
     assert finding.share == pytest.approx(1.0 - mended.gap / fit.gap, abs=1e-6)
 
 
-def test_patience_of_one_epoch_under_noise():
-    x, y = rows(5, 250, noise=2.0)
+@pytest.mark.parametrize(("seed", "rate"), [(5, 0.02), (6, 0.1), (7, 0.1)])
+def test_patience_of_one_epoch_under_noise(seed, rate):
+    x, y = rows(seed, 250, noise=2.0)
     settings = {
-        "optimizer": "sgd", "batch_size": 10, "lr": 0.02, "epochs": 80, "schedule": "cosine", "validation": 0.2, "patience": 1,
+        "optimizer": "sgd", "batch_size": 10, "lr": rate, "epochs": 80, "schedule": "cosine", "validation": 0.2, "patience": 1,
     }  # fmt: skip
     fit = st.fit(x, y, **settings)
     assert fit.status is st.Status.PATIENCE
     (finding,) = diagnose(fit)
     assert finding.kind is Kind.PATIENCE
-    assert st.fit(x, y, **(settings | finding.remedy)).epochs > 2 * fit.epochs
+    mended = st.fit(x, y, **(settings | finding.remedy))
+    assert mended.epochs == 80
+    assert finding.share == pytest.approx(1.0 - mended.gap / fit.gap, abs=1e-6)
 
 
 def test_early_stopping_with_full_batches_is_no_fault():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import steepest as st
-from steepest.truth.signs.course import course_of
+from steepest.truth.signs.course import course_of, pinned
 
 CASES = [
     {"optimizer": "sgd", "lr": 0.01},
@@ -64,3 +64,13 @@ def test_what_is_too_long_to_walk_is_not_foretold():
     x, y = random.normal(size=(400, 3)), random.normal(size=400)
     course = course_of(st.fit(x, y, loss="l1", optimizer="sgd", lr=0.1, epochs=3))
     assert np.isnan(course.again([0.1], steps=10_000_000)).all()
+
+
+def test_a_rate_in_place_of_auto_leaves_the_rest_as_it_was():
+    random = np.random.default_rng(9)
+    x = random.normal(size=(60, 2))
+    fit = st.fit(x, x @ [1.0, 2.0] + random.normal(size=60), optimizer="sgd", batch_size=10, epochs=2)
+    settings = {"optimizer": "sgd", "batch_size": 10, "epochs": 2} | pinned({"lr": 0.01}, fit)
+    again = st.fit(x, x @ [1.0, 2.0], **settings)
+    assert (again.precondition, again.schedule, again.lr) == (fit.precondition, fit.schedule, 0.01)
+    assert pinned({"epochs": 9}, fit) == {"epochs": 9}

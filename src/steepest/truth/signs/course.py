@@ -12,7 +12,7 @@ too long for it are foretold by the valley at the optimum where the loss has one
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -281,10 +281,11 @@ class Course:
         place = int(np.nanargmin(gaps))
         if not smooth and self.spec.schedule != "auto":
             remedy["lr"] = rounded_down(rates[place])
-        if not there.settles and self.spec.schedule not in ("auto", "cosine") and not self.does(gaps[place]):
-            falling = there.again(rates, "cosine")
-            if falling.size and np.nanmin(falling) <= 0.3 * gaps[place]:
-                return {**remedy, "lr": "auto", "schedule": "cosine"}, float(np.nanmin(falling))
+        other = "constant" if there.settles else "cosine"
+        if schedule not in (other, "cosine") and not self.does(gaps[place]):
+            others = there.again(rates, other)
+            if np.nanmin(others) <= 0.3 * gaps[place]:
+                return {**remedy, "lr": "auto", "schedule": other}, float(np.nanmin(others))
         return remedy, float(gaps[place])
 
     def share(self, gap: float) -> float:
@@ -402,3 +403,15 @@ def rule_of(fit: Fitted, problem: LinearProblem) -> Any:
     except SpecError:
         return None
     return None if isinstance(found, rules.TorchRule) else found
+
+
+def pinned(remedy: Mapping[str, Any], fit: Fitted) -> dict[str, Any]:
+    """A remedy that leaves alone what it does not name: a number for lr would also decide what was "auto" beside it."""
+    spec, found = fit.spec, dict(remedy)
+    if spec.lr == "auto" and found.get("lr", "auto") != "auto":
+        now = {"optimizer": fit.optimizer, "precondition": fit.precondition, "schedule": fit.schedule}
+        usual = {"optimizer": "sgd", "precondition": "none", "schedule": "constant"}
+        for name, value in now.items():
+            if getattr(spec, name) == "auto" and name not in found and value != usual[name]:
+                found[name] = value
+    return found

@@ -14,7 +14,7 @@ import numpy as np
 from steepest.descent.stopping import Status
 from steepest.truth.finding import Finding, Fitted, Kind
 from steepest.truth.signs import columns, pace, rates, stopping
-from steepest.truth.signs.course import Course, course_of
+from steepest.truth.signs.course import Course, course_of, pinned
 
 SIGNS: tuple[Callable[[Course, Fitted, float], Iterator[Finding]], ...] = (
     rates.too_high,
@@ -55,7 +55,7 @@ def descent(fit: Fitted) -> Iterator[Finding]:
         also = {"tol": 0.0}
     found = asked(course, fit, CLEAR) or list(rates.too_few(course, fit)) or asked(course, fit, LIKELY)
     for finding in found:  # what ended the descent would end the mended one as well
-        yield replace(finding, remedy={**finding.remedy, **also})
+        yield replace(finding, remedy=pinned({**finding.remedy, **also}, fit))
 
 
 def asked(course: Course, fit: Fitted, need: float) -> list[Finding]:

@@ -30,7 +30,7 @@ from steepest.errors import SteepestError
 from steepest.problem import batches, losses, models
 from steepest.spec import Spec
 from steepest.truth.finding import Finding, Fitted, Kind
-from steepest.truth.signs.course import asked
+from steepest.truth.signs.course import asked, pinned
 from steepest.truth.signs.wording import number, rounded_down
 
 SECONDS = 0.2
@@ -153,7 +153,7 @@ def module(fit: Fitted) -> Iterator[Finding]:
     for sign in (off_rate, unscaled, restless, unfinished):
         found = sign(fit, walks, first, now)
         if found is not None:
-            yield found
+            yield replace(found, remedy=pinned(found.remedy, fit))
             return
 
 
