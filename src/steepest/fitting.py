@@ -10,9 +10,11 @@ The exact answer is never looked at before the descent has ended.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -119,7 +121,25 @@ def fit(
         settings["weights"] = None
     spec = Spec.read({name: tuple(value) if is_names(name, value) else value for name, value in settings.items()})
     train, test, notes = data_of(spec, x, y, weights)
-    return run(spec, train, test, notes, batches, progress)
+    done = run(spec, train, test, notes, batches, progress)
+    done.source = source_of(x)
+    return done
+
+
+def source_of(x: Any) -> str | None:
+    """The path or `sample:NAME` that rows came from, if they can be read from there again."""
+    return str(x) if isinstance(x, str | PathLike) and str(x) != "-" else None
+
+
+def digest(train: Dataset, test: Dataset | None) -> str:
+    """What tells these rows from all others: SHA-256 of their numbers."""
+    found = hashlib.sha256()
+    for part in (train, test):
+        for array in () if part is None else (part.x, part.y, part.weights):
+            if array is not None:
+                found.update(repr((array.shape, array.dtype.str)).encode())
+                found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()
 
 
 def is_names(name: str, value: Any) -> bool:
