@@ -1,7 +1,9 @@
-"""Scripts run where `steepest` cannot be imported, many in one process, and what they print."""
+"""Scripts run where `steepest` cannot be imported, all in one process, and what they print."""
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import math
 import subprocess
@@ -25,40 +27,54 @@ except ModuleNotFoundError:
 else:
     raise SystemExit("steepest can be imported here")
 warnings.simplefilter("error")
-import torch
-torch.set_num_threads(1)
-found = []
-for path in json.load(sys.stdin):
-    said = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(said):
-            if path.endswith(".ipynb"):
-                os.chdir(os.path.dirname(path))
-                names = {}
-                for cell in json.load(open(path))["cells"]:
-                    if cell["cell_type"] == "code":
-                        exec(compile("".join(cell["source"]), path, "exec"), names)
-            else:
-                runpy.run_path(path, run_name="__main__")
-        found.append(said.getvalue())
-    except BaseException:
-        found.append("error " + traceback.format_exc())
-json.dump(found, sys.stdout)
+
+def run(path):
+    os.chdir(os.path.dirname(path))
+    if not path.endswith(".ipynb"):
+        return runpy.run_path(path, run_name="__main__")
+    names = {}
+    with open(path, encoding="utf-8") as file:
+        cells = json.load(file)["cells"]
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), path, "exec"), names)
+
+for line in sys.stdin:
+    found = []
+    for path in json.loads(line):
+        said = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(said):
+                run(path)
+            found.append(said.getvalue())
+        except BaseException:
+            found.append("error " + traceback.format_exc())
+    print(json.dumps(found), flush=True)
 """
 
 
-def ran(paths: Sequence[Path]) -> list[str]:
-    """What each script prints."""
-    done = subprocess.run(
+@functools.cache
+def _runner() -> subprocess.Popen:
+    """A Python of its own, which ignores PYTHONPATH and has no `steepest`; importing torch takes it a while, once."""
+    started = subprocess.Popen(
         [sys.executable, "-I", "-c", RUNNER],
-        input=json.dumps([str(path) for path in paths]),
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
-        check=False,
         env={"OMP_NUM_THREADS": "1", "PATH": ""},
     )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    atexit.register(started.communicate)
+    return started
+
+
+def ran(paths: Sequence[Path]) -> list[str]:
+    """What each script or notebook prints, run in its folder; of one that fails, "error" and its traceback."""
+    runner = _runner()
+    assert runner.stdin is not None
+    assert runner.stdout is not None
+    runner.stdin.write(json.dumps([str(path) for path in paths]) + "\n")
+    runner.stdin.flush()
+    return json.loads(runner.stdout.readline())
 
 
 def printed(text: str) -> dict[str, float]:

@@ -8,6 +8,7 @@ Read `writing.py` first: it has the parts in their order. `text.py` holds what k
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from steepest.eject import writing
@@ -51,7 +52,7 @@ def to_python(
     file = None if path is None else Path(path)
     as_cells = notebook if notebook is not None else file is not None and file.suffix == ".ipynb"
     parts, files = writing.parts_of(fit, style, file, as_cells)
-    text = (as_notebook if as_cells else script)(writing.title(fit), parts)
+    text = (as_notebook if as_cells else script)(writing.title(fit, style), parts)
     if file is not None:
         if files:
             _write(file.with_suffix(".npz"), saved(files))
@@ -67,5 +68,6 @@ def _write(path: Path, content: bytes) -> None:
         whole.write_bytes(content)
         os.replace(whole, path)
     except OSError as error:
-        whole.unlink(missing_ok=True)
+        with suppress(OSError):
+            whole.unlink()
         raise RunError(f"{str(path)!r} cannot be written: {error.strerror or error}.") from None

@@ -14,8 +14,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from steepest.eject import linear, terms
-from steepest.eject.case import Case
+from steepest.eject.case import WELL_CONDITIONED, Case
 from steepest.eject.curvature import frame
 from steepest.eject.rows import Rows
 from steepest.eject.text import Part, called, number
@@ -33,7 +35,7 @@ def parts(case: Case, found: Rows, style: str) -> list[Part]:
     answer = _closed(case, y) if style == "closed" else _sklearn(case, y)
     begun = linear.tensors(case, y, ["A"], made)
     begun = Part(begun.title, "", [*begun.code, "theta = torch.tensor(theta)"], begun.imports)
-    ready = [frame(case)] if style == "closed" or _powers(case) else []
+    ready = [frame(case)] if _powers(case) or (style == "closed" and not _plain(case)) else []
     return [found.part, *made.parts, *ready, answer, begun, terms.loss(case)]
 
 
@@ -41,6 +43,12 @@ def _powers(case: Case) -> bool:
     """Whether the columns are powers so high that scikit-learn would lose their digits; a penalty takes them as they are."""
     assert case.fit.terms is not None
     return case.fit.terms.degree > 2 and not case.penalty
+
+
+def _plain(case: Case) -> bool:
+    """Whether the columns as they are give ten digits and more."""
+    assert case.fit.terms is not None
+    return bool(np.linalg.cond(case.fit.terms.design(case.train.x)) < WELL_CONDITIONED)
 
 
 def beside(case: Case) -> Part:
@@ -59,28 +67,34 @@ def _closed(case: Case, y: str) -> Part:
         raise SpecError(
             f"style='closed' is for mse, alone or with an l2 penalty; this fit has {what}. Use 'scikit-learn'."
         )
-    code, stack, right = [], "B", y
+    plain = _plain(case)
+    matrix = "A" if plain else "B"
+    code, stack, right = [], matrix, y
     share = "np.sqrt(weights / weights.sum())"
     if case.weighted:
         more = "[:, None]" if case.outputs > 1 else ""
         code = [f"root = {share}  # rows count by their weights"]
-        stack, right = "root[:, None] * B", f"root{more} * {y}"
+        stack, right = f"root[:, None] * {matrix}", f"root{more} * {y}"
     if case.penalty.l2:
         # F = mean of squares + λΣθ²: rows √(λ·m)·D·M below the others, each of which counts 1/n
         pull = f"np.sqrt({number(case.penalty.l2 * case.outputs)})"
         if not case.weighted:
-            stack, right = "B / np.sqrt(len(B))", f"{y} / np.sqrt(len(B))"
+            stack, right = f"{matrix} / np.sqrt(len(A))", f"{y} / np.sqrt(len(A))"
         assert case.fit.terms is not None
-        free = "M[1:]" if case.fit.terms.intercept else "M"
-        zeros = f"np.zeros((len({free}), {case.outputs}))" if case.outputs > 1 else f"np.zeros(len({free}))"
+        free = "np.eye(A.shape[1])" if plain else "M"
+        free += "[1:]" if case.fit.terms.intercept else ""
+        zeros = f"np.zeros((len(pull), {case.outputs}))" if case.outputs > 1 else "np.zeros(len(pull))"
         joined = "np.vstack" if case.outputs > 1 else "np.concatenate"
         code += [f"pull = {pull} * {free}  # the penalty as further rows"]
         code += [f"stack = np.vstack([{stack}, pull])", f"right = {joined}([{right}, {zeros}])"]
         stack, right = "stack", "right"
-    code += [f"c = np.linalg.lstsq({stack}, {right}, rcond=None)[0]", "theta = M @ c"]
-    if case.outputs > 1:
-        code[-1] = "theta = (M @ c).T"
-    said = "No descent is needed: the least squares have one formula (here by a singular value decomposition)."
+    answer = f"np.linalg.lstsq({stack}, {right}, rcond=None)[0]"
+    turned = ".T" if case.outputs > 1 else ""
+    if plain:
+        code.append(f"theta = {answer}{turned}")
+    else:
+        code += [f"c = {answer}", f"theta = (M @ c){turned}" if turned else "theta = M @ c"]
+    said = "Least squares need no descent: an orthogonal factorisation of the design solves them."
     return Part("The answer", said, code, NUMPY)
 
 

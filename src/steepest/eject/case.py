@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ DEFAULTS = {
     "adamw": (0.9, 0.999, 0.01),
 }
 """The numbers of the rules that have some."""
+
+WELL_CONDITIONED = 1e3
+"""Condition number of a design up to which its own columns do for a least squares answer of ten digits and more."""
 
 CHOSEN = {"curvature steps (auto)": "curvature", "accelerated (auto)": "accelerated", "L-BFGS (auto)": "lbfgs"}
 
@@ -104,10 +108,15 @@ class Case:
         """Whether rows have weights."""
         return self.train.weights is not None
 
-    @property
+    @cached_property
     def frame(self) -> str:
-        """The coordinates of the descent."""
-        return self.fit.precondition
+        """The coordinates of the descent. Curvature steps can do with any in which the columns are far from collinear."""
+        if self.rule != "curvature":
+            return self.fit.precondition
+        assert self.fit.terms is not None
+        design = self.fit.terms.design(self.train.x)
+        plain = not self.penalty.l1 and np.linalg.cond(design) < WELL_CONDITIONED
+        return "none" if plain else "standardize"
 
     @property
     def soft(self) -> bool:

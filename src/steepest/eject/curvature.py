@@ -32,11 +32,13 @@ def parts(case: Case, found: Rows) -> list[Part]:
         begun = linear.tensors(case, y, ["A"], made)
         begun = Part(begun.title, begun.prose, [*begun.code, "theta = torch.tensor(theta)"], begun.imports)
         return [found.part, *made.parts, _programme(case, y), begun, terms.loss(case)]
-    begun = linear.tensors(case, y, ["A", "B", "M"], made)
+    frames = [frame(case)] if case.frame != "none" else []
+    begun = linear.tensors(case, y, ["A", "B", "M"] if frames else ["A"], made)
     newton = _proximal_newton(case) if case.penalty.l1 else _newton(case)
-    newton = Part(newton.title, newton.prose, [*newton.code, f"theta = {linear.moved(case, '')}"], newton.imports)
+    if frames:
+        newton = Part(newton.title, newton.prose, [*newton.code, f"theta = {linear.moved(case, '')}"], newton.imports)
     soft = [terms.SOFT] if case.penalty.l1 else []
-    return [found.part, *made.parts, frame(case), begun, terms.loss(case), *soft, _objective(case, y), newton]
+    return [found.part, *made.parts, *frames, begun, terms.loss(case), *soft, _objective(case, y), newton]
 
 
 def check(case: Case) -> None:
@@ -65,19 +67,20 @@ def frame(case: Case) -> Part:
 
 
 def _objective(case: Case, y: str) -> Part:
-    """The smooth part of what is minimised, as a function of c."""
-    prediction, weights = linear.product(case, "B", "c"), ", weights" if case.weighted else ""
-    code, value, imports = ["def objective(c):"], f"loss({prediction}, {y}{weights})", TORCH
-    said = "What is minimised, as a function of c."
+    """The smooth part of what is minimised, as a function of the moving parameters."""
+    v, m = linear.variables(case)
+    prediction, weights = linear.product(case, m, v), ", weights" if case.weighted else ""
+    code, value, imports = [f"def objective({v}):"], f"loss({prediction}, {y}{weights})", TORCH
+    said = f"What is minimised, as a function of {v}."
     if isinstance(case.loss, losses.Huber):
         apart = terms.APART if case.weighted else ""
-        code = ["def objective(c):", f"    wide = F.huber_loss({prediction}, {y}, delta=width{apart})"]
+        code = [f"def objective({v}):", f"    wide = F.huber_loss({prediction}, {y}, delta=width{apart})"]
         value = "(weights * wide).mean()" if case.weighted else "wide"
         value, imports = f"{number(case.loss.width)} / width * {value}", TORCH | FUNCTIONAL
-        said = "What is minimised, as a function of c; it is easier at first with a greater width."
+        said = f"What is minimised, as a function of {v}; it is easier at first with a greater width."
     if case.penalty.l2:
         free = terms.slopes(case, "theta")
-        code.append(f"    theta = {linear.moved(case, '')}")
+        code += [f"    theta = {linear.moved(case, '')}"] if v == "c" else []
         value += f" + {number(case.penalty.l2)} * ({free} ** 2).sum()"
         value = value if "[" in free else value.replace(" ** 2", "**2")
     return Part("The objective", said, [*code, f"    return {value}"], imports)
@@ -91,16 +94,17 @@ SAID = (
 
 def _stepped(case: Case, step: list[str], total: str) -> list[str]:
     """The loop of steps: gradient, curvature, `step`, and how much of it lowers `total`."""
-    calculus = "torch.autograd.functional"
+    calculus, (v, _) = "torch.autograd.functional", linear.variables(case)
     body = [
-        f"gradient = {calculus}.jacobian(objective, c).flatten()",
-        f"curvature = {calculus}.hessian(objective, c).reshape(c.numel(), c.numel())",
+        f"gradient = {calculus}.jacobian(objective, {v})" + (".flatten()" if case.outputs > 1 else ""),
+        f"curvature = {calculus}.hessian(objective, {v})",
+        *(["curvature = curvature.reshape(len(gradient), -1)"] if case.outputs > 1 else []),
         *step,
-        "if step.abs().max() <= 1e-14 * c.abs().max():",
+        f"if step.abs().max() <= 1e-14 * {v}.abs().max():",
         "    break",
-        f"while {total}(c + step) > {total}(c) and step.abs().max() > 1e-15:",
+        f"while {total}({v} + step) > {total}({v}) and step.abs().max() > 1e-15:",
         "    step /= 2",
-        "c += step",
+        f"{v} += step",
     ]
     looped = ["for _ in range(50):", *(f"    {line}" for line in body)]
     if not isinstance(case.loss, losses.Huber):
@@ -112,11 +116,12 @@ def _stepped(case: Case, step: list[str], total: str) -> list[str]:
 
 
 def _zeros(case: Case) -> str:
-    return f"c = torch.zeros({linear.columns(case)}, dtype=torch.float64)"
+    return f"{linear.variables(case)[0]} = torch.zeros({linear.width(case)}, dtype=torch.float64)"
 
 
 def _newton(case: Case) -> Part:
-    step = ["step = -(torch.linalg.pinv(curvature, hermitian=True) @ gradient).view_as(c)"]
+    inverse = "torch.linalg.pinv(curvature, hermitian=True) @ gradient"
+    step = [f"step = -({inverse}).view_as({linear.variables(case)[0]})" if case.outputs > 1 else f"step = -{inverse}"]
     code = [_zeros(case), *_stepped(case, step, "objective")]
     return Part("The descent", SAID, code, TORCH)
 
@@ -129,17 +134,19 @@ def _proximal_newton(case: Case) -> Part:
         threshold.append(
             "threshold[0] = 0.0  # the intercept is free" if case.outputs == 1 else "threshold[:, 0] = 0.0"
         )
+    one = case.outputs == 1
+    flat, t = ("c", "threshold") if one else ("flat", "t")
     step = [
-        "z, flat, t = c.flatten().clone(), c.flatten(), threshold.flatten()",
+        "z = c.clone()" if one else "z, flat, t = c.flatten().clone(), c.flatten(), threshold.flatten()",
         "for _ in range(10_000):",
         "    before = z.clone()",
         "    for j in range(len(z)):",
         "        if curvature[j, j] > 0:",
-        "            pull = z[j] - (gradient[j] + curvature[j] @ (z - flat)) / curvature[j, j]",
-        "            z[j] = soft(pull, t[j] / curvature[j, j])",
+        f"            pull = z[j] - (gradient[j] + curvature[j] @ (z - {flat})) / curvature[j, j]",
+        f"            z[j] = soft(pull, {t}[j] / curvature[j, j])",
         "    if (z - before).abs().max() <= 1e-15 * z.abs().max():",
         "        break",
-        "step = (z - flat).view_as(c)",
+        "step = z - c" if one else "step = (z - flat).view_as(c)",
     ]
     code = [_zeros(case), *threshold]
     code += ["", "", "def total(c):", "    return objective(c) + (threshold * c.abs()).sum()", "", ""]
@@ -166,7 +173,7 @@ def _programme(case: Case, y: str) -> Part:
         assert case.fit.terms is not None
         free = f"np.full(p, {number(case.penalty.l1)})"
         if case.fit.terms.intercept:
-            before, free = [f"price = {free}", "price[0] = 0.0  # the intercept is free"], "price"
+            before, free = [f"penalty = {free}", "penalty[0] = 0.0  # the intercept is free"], "penalty"
     code = [
         "n, p = A.shape",
         f"share = {share}",

@@ -49,8 +49,11 @@ def dealing(case: Case, target: str) -> list[Part]:
     if shuffle == "none":
         said = f"Batches of {size} rows, in the table's own order."
         return [Part("Batches", said, [f"batches = torch.arange({n}).split({size})"], TORCH)]
-    key = f"[{seed}, epoch]" if seed < 2**63 else f"np.array([{seed}, epoch], dtype=np.uint64)"
-    code = ["def batches(epoch):", f"    random = np.random.Generator(np.random.Philox(key={key}))"]
+    key = f"[{seed}, epoch]"
+    code = ["def batches(epoch):"]
+    if seed >= 2**63:
+        code, key = [*code, f"    key = np.array({key}, dtype=np.uint64)"], "key"
+    code.append(f"    random = np.random.Generator(np.random.Philox(key={key}))")
     count = case.per_epoch
     if shuffle == "draws":
         said = f"Batches of {size} rows, each drawn independently."
@@ -134,7 +137,10 @@ def _by_hand(case: Case, p: str, g: str, lr: str) -> ByHand:
     zeros, numbers = f"torch.zeros_like({p})", tuple(map(number, case.numbers))
     step = "step"
     if case.rule == "sgd":
-        return ByHand("Step against the gradient.", [], [f"{p} -= {lr} * {g}"])
+        said = "Gradient descent: a step against the gradient."
+        if case.batch is not None:
+            said = "Stochastic gradient descent: a step against the gradient of a few rows."
+        return ByHand(said, [], [f"{p} -= {lr} * {g}"])
     if case.rule in ("momentum", "nesterov"):
         (beta,) = numbers
         move = "velocity" if case.rule == "momentum" else f"({g} + {beta} * velocity)"
@@ -214,7 +220,11 @@ def by_hand(case: Case, moving: Moving) -> Part:
             lines += [moving.clear]
         lines += [f"value = {moving.value(index)}", "value.backward()"]
         if moving.untracked:
-            return [*lines, "with torch.no_grad():  # the update is no part of the function", *_in([*update, zero])]
+            return [
+                *lines,
+                "with torch.no_grad():  # the update itself is not to be differentiated",
+                *_in([*update, zero]),
+            ]
         return [*lines, *update]
 
     code = [f"lr = {number(case.fit.lr)}", *rule.memory, *_looped(case, body, [])]
@@ -349,7 +359,7 @@ def by_optimizer(case: Case, moving: Moving) -> Part:
     if case.rule == "curvature":
         inner = ["optimizer.zero_grad()", f"value = {moving.value('')}", "value.backward()", "return value"]
         code += ["", "", "def closure():", *_in(inner), "", "", "optimizer.step(closure)"]
-        code += ["# so near the end the loss no longer tells steps apart, but the gradient still does"]
+        code += ["# near the end the loss no longer tells one step from another, but the gradient does"]
         code += ['optimizer.param_groups[0]["line_search_fn"] = None', "optimizer.step(closure)"]
         return Part("The descent", _took(case), code, TORCH)
     code += [*make, *_looped(case, body, ["scheduler.step()"] if when == "epoch" else [])]

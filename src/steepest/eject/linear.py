@@ -220,18 +220,9 @@ def _problem(case: Case):
 # ---- tensors, model, the end -----------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Names:
-    """What things are called in the script: the moving parameters, the design they multiply, the target."""
-
-    variable: str
-    matrix: str
-    target: str
-
-
-def names(case: Case, rows: Rows) -> Names:
-    """`theta` and `A` in user units, `c` and `B` in other coordinates."""
-    return Names("theta", "A", rows.target) if case.frame == "none" else Names("c", "B", rows.target)
+def variables(case: Case) -> tuple[str, str]:
+    """What moves and the matrix it multiplies: `theta` and `A` in user units, `c` and `B` in other coordinates."""
+    return ("theta", "A") if case.frame == "none" else ("c", "B")
 
 
 def tensors(case: Case, target: str, matrices: Sequence[str], made: Design) -> Part:

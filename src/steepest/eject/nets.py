@@ -13,7 +13,7 @@ from torch import nn
 from steepest.eject.case import Case
 from steepest.eject.descents import Moving
 from steepest.eject.linear import TORCH, _converted, target_kind
-from steepest.eject.rows import Rows
+from steepest.eject.rows import Rows, loading
 from steepest.eject.sources import layers, source
 from steepest.eject.terms import SOFT
 from steepest.eject.text import Part, array, called, number
@@ -34,6 +34,8 @@ class Net:
             raise FitError("This fit has lost its module. Say which it was: model=… (--model package.module:factory).")
         self.scaled = isinstance(module, models.Scaled)
         self.inner: nn.Module = module.module if isinstance(module, models.Scaled) else module
+        if any(not parameter.requires_grad for parameter in self.inner.parameters()):
+            raise FitError("Some parameters of this module stay as they are, and a script would move them too.")
         self.ours = isinstance(case.fit.spec.model, str) and case.fit.spec.model.partition(":")[0] in MODELS
         self.random = any(isinstance(part, nn.modules.dropout._DropoutNd | nn.RReLU) for part in module.modules())
         self.modes = self.random or any(isinstance(p, nn.modules.batchnorm._BatchNorm) for p in module.modules())
@@ -84,14 +86,16 @@ class Net:
             said = "Layers with ReLU between them, started as PyTorch starts them, then in double precision."
             said = said if cast else "Layers with ReLU between them, started as PyTorch starts them."
             return Part("The net", said, [*code, *self._start(file, notebook, False)], TORCH | NN)
-        if isinstance(given, str):
+        if isinstance(given, str) and ":" in given:
             factory = locate(given)
             if not isinstance(factory, nn.Module):
                 return self._factory(factory, cast, file, notebook)
         text = layers(self.inner)
         if text is not None:
             code = [*_made(text, cast), *self._start(file, notebook, True)]
-            return Part("The net", "The net, and where the fit started it.", code, TORCH | NN)
+            return Part(
+                "The net", "The net, and where the fit started it.", code, TORCH | NN | self._loads(file, notebook)
+            )
         kind = type(self.inner)
         takes = [p for p in inspect.signature(kind).parameters.values() if p.default is p.empty]
         if takes:
@@ -101,7 +105,12 @@ class Net:
             )
         name, lines, imports = source(kind, "model")
         code = [*lines, *(["", ""] if lines else []), f"net = {name}(){cast}", *self._start(file, notebook, True)]
-        return Part("The net", "" if lines else f"{name} is imported from a file of yours.", code, TORCH | imports)
+        return Part(
+            "The net",
+            "" if lines else f"{name} is imported from a file of yours.",
+            code,
+            TORCH | imports | self._loads(file, notebook),
+        )
 
     def _layers(self) -> list[str]:
         inputs, outputs = self.case.train.x.shape[1], self.case.outputs
@@ -147,7 +156,12 @@ class Net:
         if len(values) <= 60 or file is None:
             return [*array("start", values), fill]
         self.files["start"] = values
-        return ['start = data["start"]', fill]
+        return [loading(file, notebook)[0], '    start = data["start"]', fill]
+
+    def _loads(self, file: Path | None, notebook: bool) -> frozenset[str]:
+        """What it takes to read the start, where that stands in the file beside the script."""
+        needed = NN | frozenset({"import numpy as np"})
+        return needed | loading(file, notebook)[1] if file is not None and "start" in self.files else needed
 
     def _model(self) -> list[Part]:
         output = "net(x)"

@@ -98,24 +98,29 @@ def written(fit: Fit, train: Dataset, test: Dataset | None, file: Path | None, n
 # ---- as they are -----------------------------------------------------------------------------------
 
 
-def _names(train: Dataset) -> tuple[list[str], str, str]:
-    """Variables of the columns, of the target, and what is said of them."""
+def _names(train: Dataset) -> tuple[list[str], str]:
+    """Variables of the columns and of the target."""
     columns: list[str] = []
     if len(train.names) <= 4:
         for name in train.names:
-            columns.append(identifier(name, columns))
-    target = identifier(train.targets[0], columns) if len(train.targets) == 1 else "y"
-    return columns, target, _said(train, columns)
+            columns.append(identifier(name, [*columns, *(f"{other}_test" for other in columns)]))
+    used = [*columns, *(f"{other}_test" for other in columns)]
+    target = identifier(train.targets[0], used) if len(train.targets) == 1 else "y"
+    return columns, target
 
 
-def _said(train: Dataset, columns: list[str]) -> str:
-    if not columns:
-        return f"{train.rows:,} rows of {len(train.names)} columns."
-    return f"{train.rows:,} rows."
+def _said(train: Dataset) -> str:
+    """What the rows are, and what for."""
+    columns = [shown(name) for name in train.names]
+    listed = " and ".join([", ".join(columns[:-1]), columns[-1]] if len(columns) > 1 else columns)
+    if len(columns) > 6 or not columns:
+        listed = f"{len(columns)} columns"
+    goal = " and ".join(map(shown, train.targets)) if len(train.targets) < 4 else f"{len(train.targets)} targets"
+    return _classes(f"{train.rows:,} rows, to predict {goal} from {listed}.", train)
 
 
 def _literal(train: Dataset, test: Dataset | None) -> Rows:
-    columns, target, said = _names(train)
+    columns, target = _names(train)
     code: list[str] = []
     for part, suffix in ((train, ""), (test, "_test")):
         if part is None:
@@ -129,7 +134,7 @@ def _literal(train: Dataset, test: Dataset | None) -> Rows:
         if part.weights is not None:
             code += array("weights" + suffix, part.weights)
     names = tuple(columns or ["x"])
-    return Rows(Part("The data", _classes(said, train), code, NUMPY), names, target, not columns)
+    return Rows(Part("The data", _said(train), code, NUMPY), names, target, not columns)
 
 
 NUMPY = frozenset({"import numpy as np"})
@@ -153,18 +158,19 @@ def _beside(train: Dataset, test: Dataset | None, file: Path, notebook: bool) ->
         files |= {"x_test": test.x, "y_test": test.y}
         if test.weights is not None:
             files["weights_test"] = test.weights
+    opening, imports = loading(file, notebook)
+    column = "[:, 0]" if len(train.names) == 1 and train.x.ndim == 2 else ""
+    code = [opening, *(f'    {key} = data["{key}"]{column if key[0] == "x" else ""}' for key in files)]
+    said = f"{_said(train)} They are in the file beside this one."
+    return Rows(Part("The data", said, code, imports), ("x",), "y", not column, files)
+
+
+def loading(file: Path, notebook: bool) -> tuple[str, frozenset[str]]:
+    """The line that opens the file beside the script, as `data`, and what it imports."""
     name = literal(file.with_suffix(".npz").name)
-    where, imports = (name, NUMPY)
-    if not notebook:
-        where, imports = f"Path(__file__).with_name({name})", NUMPY | {"from pathlib import Path"}
-    code = [f"data = np.load({where})"]
-    code += [f'{key} = data["{key}"]' for key in files]
-    x = "x"
-    if len(train.names) == 1 and train.x.ndim == 2:
-        code[1] = 'x = data["x"][:, 0]'
-        code = [line.replace('x_test = data["x_test"]', 'x_test = data["x_test"][:, 0]') for line in code]
-    said = _classes(f"{train.rows:,} rows of {len(train.names)} columns, from the file beside this one.", train)
-    return Rows(Part("The data", said, code, imports), (x,), "y", len(train.names) != 1, files)
+    if notebook:  # which runs in its own folder
+        return f"with np.load({name}) as data:", NUMPY
+    return f"with np.load(Path(__file__).with_name({name})) as data:", NUMPY | {"from pathlib import Path"}
 
 
 # ---- by a recipe -----------------------------------------------------------------------------------
@@ -273,7 +279,7 @@ def _bundled(name: str, train: Dataset) -> Iterator[Recipe]:
                 return
             y, target = 1 - y, "1 - table.target"
     code = [f"table = load_{name}({scaled})", f"x = table.data{chosen}", f"y = {target}"]
-    said = _classes(f"One of scikit-learn's tables, {len(x):,} rows.", train)
+    said = f"One of scikit-learn's tables. {_said(train)}"
     yield Recipe(code, np.asarray(x), np.asarray(y), said, frozenset({f"from sklearn.datasets import load_{name}"}))
 
 
@@ -303,8 +309,7 @@ def _read(source: str, train: Dataset) -> Iterator[Recipe]:
     if train.classes is not None:
         code.append(f"{target} = np.unique({target}, return_inverse=True)[1]  # codes of the classes")
         y = np.unique(y, return_inverse=True)[1]
-    said = f"Column {used[0]} (from 0)" if len(used) == 1 else f"Columns {_one(used)} (from 0)"
-    said = _classes(f"{said} of the table are used, to predict column {_one(goal)}.", train)
+    said = f"A table of numbers: {_said(train)}"
     yield Recipe(code, x, y, said, NUMPY, names[0], target)
 
 

@@ -20,13 +20,13 @@ WIDTH = 100
 """Characters of a line at most."""
 
 OWN = (
-    "A B F M T axis batches before beta1 beta2 blocks c centre codes column columns costs counts curvature data "
-    "degree design draws each ends entry epoch factors feature flat found free gain gradient i intercept j k kept "
-    "loss lr math mean model move moved n name names net nn now np objective offset optimizer order other p "
-    "parameter parameters parts penalty place polynomial power prediction price pull random rate residual right "
-    "root row rows rows_test scale scheduler scipy share shift size sizes slope soft squares stack start step t "
-    "table target term test theta threshold torch total train uphill value values velocity weights weights_test "
-    "wide width x x_test y y_test z "
+    "A A_test B F M T array axis batches before beta1 beta2 blocks c centre closure codes column columns costs "
+    "counts curvature data degree design draws each ends entry epoch factors feature flat found free gain "
+    "gradient i intercept j k kept key loss lr math mean model move moved n name names net nn now np objective "
+    "offset optimizer order other p parameter parameters parts penalty place polynomial power prediction pull "
+    "random rate residual right root row rows rows_test scale scheduler scipy share shift sizes slope soft "
+    "squares stack start step t table target term test theta threshold torch total train uphill value values "
+    "velocity weights weights_test wide width x x_test y y_test z "
 )
 TAKEN = frozenset(OWN.split())
 """Names that a script may use itself."""
@@ -73,7 +73,7 @@ def identifier(name: str, used: Iterable[str] = ()) -> str:
     """A name for a variable, made of a column's: ASCII, lower case, no word of Python's or of the script's.
 
     >>> identifier("Total floor area (m²)"), identifier("2nd"), identifier("class"), identifier("λ")
-    ('total_floor_area_m', 'column_2nd', 'class_', 'column')
+    ('total_floor_area_m', 'column_2nd', 'class_', 'column_')
     """
     word = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:30].rstrip("_")
     if not word or not word[0].isalpha():

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from steepest.eject import answers, curvature, descents, linear, nets, rows, terms
-from steepest.eject.case import Case
+from steepest.eject.case import CHOSEN, Case
 from steepest.eject.descents import Moving
-from steepest.eject.text import Part, literal, number, shown
+from steepest.eject.text import Part, number, shown
 from steepest.errors import SpecError
+from steepest.problem import losses
 from steepest.result import Fit
 
 STYLES = {
@@ -44,15 +45,17 @@ def parts_of(fit: Fit, style: str, file: Path | None, notebook: bool) -> Written
 
 
 def _linear(case: Case, found: rows.Rows, style: str) -> list[Part]:
-    made, called = linear.design(case, found), linear.names(case, found)
+    made, y = linear.design(case, found), found.target
     if case.rule == "curvature":
         curvature.check(case)
         if case.loss.bound is None or case.penalty.l1:
             raise SpecError(
                 f"torch.optim has no class for the curvature steps of this fit. Use style 'loop', not {style!r}."
             )
-    frames = [curvature.frame(case)] if case.rule == "curvature" else linear.coordinates(case)
-    v, m, y = called.variable, called.matrix, called.target
+    frames = linear.coordinates(case)
+    if case.rule == "curvature" and frames:
+        frames = [curvature.frame(case)]
+    v, m = linear.variables(case)
     drawn, start = linear.start(case)
     offset = bool(start) and bool(frames)
     matrices = ["A", *(["B", "M"] if frames else [])]
@@ -206,18 +209,28 @@ def result(case: Case, y: str, code: list[str], penalised: bool) -> Part:
     return Part("The result", "", code)
 
 
-def title(fit: Fit) -> str:
-    """The script's first line."""
-    spec = fit.spec
+MODELS = {"linear": "A linear model", "logistic": "A linear model", "softmax": "A linear model", "mlp": "A perceptron"}
+RULES = {"curvature": "Newton's method", "accelerated": "Nesterov's method", "lbfgs": "L-BFGS"}
+
+
+def title(fit: Fit, style: str) -> str:
+    """The script's first line: model, loss and rule, in words of ours alone."""
+    kind = fit.spec.model.partition(":")[0] if isinstance(fit.spec.model, str) else ""
     model = (
-        spec.model if isinstance(spec.model, str) and spec.model.isidentifier() else str(spec.model).partition(":")[0]
+        f"A polynomial of degree {fit.terms.degree}"
+        if fit.terms and fit.terms.degree > 1
+        else MODELS.get(kind, "A module")
     )
-    model = model if isinstance(spec.model, str) and model.isidentifier() else "A module"
-    return f"{model[0].upper()}{model[1:]} fit by {_plain(fit.optimizer)}, in NumPy and PyTorch alone."
+    loss = "a loss of your own" if isinstance(fit.loss_function, losses.Custom) else str(fit.loss_function)
+    if style in ("closed", "scikit-learn"):
+        return f"{model}: the best possible one under {loss}, {'by a formula' if style == 'closed' else 'by scikit-learn'}."
+    rule = RULES.get(CHOSEN.get(fit.optimizer, ""), fit.optimizer)
+    if fit.optimizer.startswith("curvature") and style != "loop":
+        rule = "L-BFGS"
+    if fit.optimizer.startswith("curvature") and fit.loss_function.bound is None:
+        rule = "linear programming"
+    return f"{model} under {loss}, fitted by {_plain(rule)}."
 
 
 def _plain(name: str) -> str:
-    return "".join(letter for letter in name if letter.isalnum() or letter in " :.,()-")
-
-
-__all__ = ["STYLES", "literal", "parts_of", "result", "title"]
+    return "".join(letter for letter in name if letter.isascii() and (letter.isalnum() or letter in " :.,()-'"))
