@@ -21,7 +21,7 @@ import ejecting_models
 import steepest as st
 from ejecting import close, printed, ran
 from steepest.eject import STYLES, text
-from steepest.errors import FitError, SpecError
+from steepest.errors import FitError, RunError, SpecError
 
 from cases import pairwise
 
@@ -194,6 +194,14 @@ def test_what_auto_decides_is_written_out(tmp_path):
         ),
         "L-BFGS": st.fit(X, Y, optimizer=torch.optim.LBFGS, epochs=20),
         "L-BFGS, batches": st.fit(X, Y, optimizer=torch.optim.LBFGS, epochs=5, batch_size=20, lr=0.1),
+        "one of a sweep": st.sweep(X, Y, lr=[0.1, 0.2], optimizer="sgd", epochs=9).fit(1),
+        "from a fit": st.fit(X, Y, lr=0.1, epochs=5, init=st.fit(X, Y, lr=0.1, epochs=5)),
+        "from names": st.fit(X, Y, lr=0.1, epochs=5, init={"x2": 3.0}),
+        "many columns": st.fit(RANDOM.normal(size=(60, 30)), RANDOM.normal(size=60), lr=0.01, epochs=5),
+        "true or false": st.fit({"a": X[:, 0] > 0, "y": X[:, 1] > X[:, 0]}, target="y", lr=0.1, epochs=5),
+        "ridge of powers": st.fit(
+            X[:, 0], Y, model="poly:4", optimizer="adam", penalty="l2:0.1", precondition="orthonormal", epochs=50
+        ),
         "large seed": st.fit(X, Y, lr=0.1, batch_size=20, epochs=3, seed=2**63 + 5),
     }
     checked(tmp_path, {name: (fit, "loop") for name, fit in fits.items()})
@@ -218,6 +226,10 @@ def test_nets_and_code_of_the_users_are_written_out(tmp_path):
         "wide": st.fit(X, Y, model=nn.Sequential(nn.Linear(3, 20), nn.Tanh(), nn.Linear(20, 1)), lr=0.05, epochs=9),
         "recipe": st.fit("sample:line", model=nn.Sequential(nn.Linear(1, 30), nn.Tanh(), nn.Linear(30, 1)), lr=0.05, epochs=9),
         "class": st.fit(X, Y, model=ejecting_models.Net(), lr=0.05, epochs=9, batch_size=16),
+        "images": st.fit(
+            X.reshape(25, 1, 2, 3), CODES[:25], model=ejecting_models.Images(), loss="cross_entropy", lr=0.05, batch_size=7,
+            epochs=3, test_fraction=0.2,
+        ),
         "dropout": st.fit(X, Y, model="ejecting_models:tanh_net", lr=0.05, epochs=9, batch_size=16),
         "loss": st.fit(X, Y, loss=ejecting_models.cauchy, lr=0.05, epochs=9, schedule=ejecting_models.slower),
         "loss, auto": st.fit(X, Y, loss=ejecting_models.cauchy),
@@ -381,6 +393,16 @@ def test_without_a_file_many_numbers_stand_in_the_script_and_very_many_are_refus
 # ---- what cannot be written --------------------------------------------------------------------------
 
 
+def test_a_file_of_the_users_is_not_overwritten(tmp_path):
+    np.savez(tmp_path / "mine.npz", measured=X)
+    fit = st.fit(X, Y, lr=0.1, epochs=3)
+    with pytest.raises(RunError, match="is there already and holds something else"):
+        fit.to_python(tmp_path / "mine.py")
+    assert not (tmp_path / "mine.py").exists()
+    fit.to_python(tmp_path / "ours.py")
+    fit.to_python(tmp_path / "ours.py")
+
+
 def test_an_unknown_style_is_one_line_with_the_choices():
     with pytest.raises(
         SpecError, match=r"style='jax' is not known\. Known: loop, torch\.optim, module, closed, scikit-learn\.$"
@@ -401,6 +423,7 @@ def test_an_unknown_style_is_one_line_with_the_choices():
         ({"precondition": "none"}, "torch.optim", r"no class for the rule accelerated \(auto\)"),
         ({"model": "mlp:4", "epochs": 3}, "closed", "linear in their parameters"),
         ({"loss": lambda p, t: (p - t) ** 2, "lr": 0.1, "epochs": 3}, "loop", "loss=<lambda> cannot be written out"),
+        ({"optimizer": torch.optim.Adam, "clip": 0.1, "epochs": 3}, "torch.optim", "clip does not reach it"),
         ({"model": ejecting_models.Wide(4), "lr": 0.1, "epochs": 3}, "loop", r"model=Wide\(…\) cannot be written out"),
     ],
 )

@@ -122,12 +122,13 @@ def fit(
     spec = Spec.read({name: tuple(value) if is_names(name, value) else value for name, value in settings.items()})
     train, test, notes = data_of(spec, x, y, weights)
     done = run(spec, train, test, notes, batches, progress)
-    done.source = source_of(x)
+    if y is None and row_weights is None and batches is None:
+        done.source = source_of(x)
     return done
 
 
 def source_of(x: Any) -> str | None:
-    """The path or `sample:NAME` that rows came from, if they can be read from there again."""
+    """The path or `sample:NAME` that rows come from, if they can be read from there again."""
     return str(x) if isinstance(x, str | PathLike) and str(x) != "-" else None
 
 

@@ -11,6 +11,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
+
 from steepest.eject import writing
 from steepest.eject.notebook import notebook as as_notebook
 from steepest.eject.rows import saved
@@ -55,9 +57,23 @@ def to_python(
     text = (as_notebook if as_cells else script)(writing.title(fit, style), parts)
     if file is not None:
         if files:
+            _check_ours(file.with_suffix(".npz"))
             _write(file.with_suffix(".npz"), saved(files))
         _write(file, text.encode())
     return text
+
+
+def _check_ours(path: Path) -> None:
+    """Raise RunError where a file of that name holds something else than rows of a script."""
+    if not path.exists():
+        return
+    try:
+        with np.load(path) as data:
+            ours = set(data.files) <= {"x", "y", "weights", "x_test", "y_test", "weights_test", "start"}
+    except (OSError, ValueError):
+        ours = False
+    if not ours:
+        raise RunError(f"{str(path)!r} is there already and holds something else. Choose another name for the script.")
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -333,9 +333,10 @@ def by_optimizer(case: Case, moving: Moving) -> Part:
     make, when, imports = _scheduler(case, found)
     closure = case.rule in ("lbfgs", "curvature") or (case.rule == "torch" and case.own_rule.__name__ == "LBFGS")
     code = _optimizer(case, moving.parameters)
-    if closure and case.fit.spec.clip is not None:
+    if case.rule in ("torch", "lbfgs") and case.fit.spec.clip is not None:
         raise FitError(
-            "torch.optim.LBFGS looks at several gradients a step, and none of them is clipped. Leave clip out."
+            "A class of torch.optim asks for its gradient itself, and clip does not reach it. Leave clip out, or name the "
+            "rule, as in optimizer='adam'."
         )
 
     def body(index: str) -> list[str]:

@@ -175,8 +175,6 @@ def _orthonormal(case: Case) -> Part:
     if case.penalty.l2:
         pull = f"np.sqrt({number(2 * case.penalty.l2 / (case.loss.bound or 1.0))})"
         free = "M[1:, 1:]" if first else "M"
-        if terms.degree > 1 and first:
-            free = "np.vstack([0 * M[:1, 1:], M[1:, 1:]])"
         code = [f"stack = np.vstack([{stack}, {pull} * {free}])"]
         stack = "stack"
     if _deficient(case):
