@@ -113,6 +113,8 @@ class Case:
         """The coordinates of the descent. Curvature steps can do with any in which the columns are far from collinear."""
         if self.rule != "curvature":
             return self.fit.precondition
+        if self.loss.bound is None:
+            return "orthonormal"
         assert self.fit.terms is not None
         design = self.fit.terms.design(self.train.x)
         plain = not self.penalty.l1 and np.linalg.cond(design) < WELL_CONDITIONED

@@ -2,25 +2,25 @@
 
     smooth loss             damped Newton in standardised columns (huber's: its width shrinks to the one asked for)
     an l1 penalty           the same, its quadratic model minimised coordinate by coordinate
-    l1 and quantile losses  a linear programme: the descent's own way, rounding the kink off less and less, is long
+    l1 and quantile losses  the kink rounded off, less and less, by the fit's own steps
 
-All of them end at the one optimum, and so at the numbers of the fit, though not by its steps.
+Where the loss is smooth there is one optimum, and the script ends at the numbers of the fit though not by its steps.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from steepest.descent.auto import LONGEST_STAGE, SHRINK
 from steepest.eject import linear, terms
 from steepest.eject.case import Case
 from steepest.eject.rows import Rows
 from steepest.eject.text import Part, number
 from steepest.errors import FitError
 from steepest.problem import losses
-from steepest.result import CLOSED, CLOSED_KINKED
+from steepest.result import CLOSED
 
 TORCH = frozenset({"import torch"})
-NUMPY = frozenset({"import numpy as np"})
 FUNCTIONAL = frozenset({"import torch.nn.functional as F"})
 
 
@@ -29,9 +29,15 @@ def parts(case: Case, found: Rows) -> list[Part]:
     check(case)
     made, y = linear.design(case, found), found.target
     if case.loss.bound is None:
-        begun = linear.tensors(case, y, ["A"], made)
-        begun = Part(begun.title, begun.prose, [*begun.code, "theta = torch.tensor(theta)"], begun.imports)
-        return [found.part, *made.parts, _programme(case, y), begun, terms.loss(case)]
+        if case.start is not None and case.start.any():
+            raise FitError("This default fit did not begin at 0, and its script would be long. Fit with init='zeros'.")
+        if case.penalty.l1:
+            raise FitError(
+                f"With the loss {case.loss} and an l1 penalty the default descent is too long to be written out. "
+                "Use style 'scikit-learn', or fit with optimizer='sgd' (or another rule)."
+            )
+        begun, frames = linear.tensors(case, y, ["A", "B", "M"], made), linear.coordinates(case)
+        return [found.part, *made.parts, *frames, begun, terms.loss(case), *_rounded(case, y)]
     frames = [frame(case)] if case.frame != "none" else []
     begun = linear.tensors(case, y, ["A", "B", "M"] if frames else ["A"], made)
     newton = _proximal_newton(case) if case.penalty.l1 else _newton(case)
@@ -49,8 +55,7 @@ def check(case: Case) -> None:
             "The classes can be separated, so the coefficients of this fit have no end to arrive at. "
             "Fit with a penalty: --penalty l2:0.001 (in Python: penalty='l2:0.001')."
         )
-    closed = CLOSED_KINKED if case.loss.bound is None else CLOSED
-    if fit.relative_gap is not None and fit.relative_gap > closed:
+    if case.loss.bound is not None and fit.relative_gap is not None and fit.relative_gap > CLOSED:
         raise FitError(
             "This fit ended before its curvature steps arrived, and the script would go on to the optimum. "
             "Fit with more epochs and without tol, or with optimizer='sgd'."
@@ -136,18 +141,10 @@ def _proximal_newton(case: Case) -> Part:
         )
     one = case.outputs == 1
     flat, t = ("c", "threshold") if one else ("flat", "t")
-    step = [
-        "z = c.clone()" if one else "z, flat, t = c.flatten().clone(), c.flatten(), threshold.flatten()",
-        "for _ in range(10_000):",
-        "    before = z.clone()",
-        "    for j in range(len(z)):",
-        "        if curvature[j, j] > 0:",
-        f"            pull = z[j] - (gradient[j] + curvature[j] @ (z - {flat})) / curvature[j, j]",
-        f"            z[j] = soft(pull, {t}[j] / curvature[j, j])",
-        "    if (z - before).abs().max() <= 1e-15 * z.abs().max():",
-        "        break",
-        "step = z - c" if one else "step = (z - flat).view_as(c)",
-    ]
+    step = _coordinate_by_coordinate("curvature", flat, t)
+    if not one:
+        step[0] = "z, flat, t = c.flatten().clone(), c.flatten(), threshold.flatten()"
+        step[-1] = "step = (z - flat).view_as(c)"
     code = [_zeros(case), *threshold]
     code += ["", "", "def total(c):", "    return objective(c) + (threshold * c.abs()).sum()", "", ""]
     gauge = []
@@ -157,37 +154,75 @@ def _proximal_newton(case: Case) -> Part:
     return Part("The descent", said, [*code, *_stepped(case, step, "total"), *gauge], TORCH)
 
 
-def _programme(case: Case, y: str) -> Part:
-    """l1 and quantile as a linear programme, penalty l1 included."""
-    if case.penalty.l2 or not isinstance(case.loss, losses.L1 | losses.Quantile):
-        raise FitError(
-            f"With the loss {case.loss} and an l2 penalty the default descent is too long to be written out. "
-            "Fit with optimizer='sgd' (or another rule)."
-        )
+def _coordinate_by_coordinate(curvature: str, c: str = "c", threshold: str = "threshold") -> list[str]:
+    """The step to the minimum of the local quadratic with an l1 penalty."""
+    return [
+        "z = c.clone()",
+        "for _ in range(10_000):",
+        "    before = z.clone()",
+        "    for j in range(len(z)):",
+        f"        if {curvature}[j, j] > 0:",
+        f"            pull = z[j] - (gradient[j] + {curvature}[j] @ (z - {c})) / {curvature}[j, j]",
+        f"            z[j] = soft(pull, {threshold}[j] / {curvature}[j, j])",
+        "    if (z - before).abs().max() <= 1e-15 * z.abs().max():",
+        "        break",
+        "step = z - c",
+    ]
+
+
+def _rounded(case: Case, y: str) -> list[Part]:
+    """l1 and quantile: the kink rounded off, less and less. Here the script walks the fit's own steps."""
+    assert case.fit.terms is not None
     level = case.loss.level if isinstance(case.loss, losses.Quantile) else None
-    up, down = ("1.0", "1.0") if level is None else (number(level), number(1.0 - level))
-    share = "weights / weights.sum()" if case.weighted else "np.full(n, 1 / n)"
-    free = "np.zeros(p)"
-    before = []
-    if case.penalty.l1:
-        assert case.fit.terms is not None
-        free = f"np.full(p, {number(case.penalty.l1)})"
-        if case.fit.terms.intercept:
-            before, free = [f"penalty = {free}", "penalty[0] = 0.0  # the intercept is free"], "penalty"
+    each = "rounded" if level is None else f"(0.5 * rounded + {number(level - 0.5)} * residual)"
+    value = f"(weights * {each}).mean()" if case.weighted else f"{each}.mean()"
+    theta = [f"    theta = {linear.moved(case, '')}"] if case.penalty.l2 else []
+    if case.penalty.l2:
+        free = terms.slopes(case, "theta")
+        power = f"({free} ** 2)" if "[" in free else f"({free}**2)"
+        value += f" + {number(case.penalty.l2)} * {power}.sum()"
+    smooth = [
+        "def smooth(c, delta):",
+        f"    residual = {y} - B @ c",
+        "    rounded = (residual**2 + delta**2).sqrt()",
+        *theta,
+        f"    return {value}",
+    ]
+    flat = "curvature[0, 0]"
+    bent = []
+    if not case.fit.terms.intercept:
+        row = "delta**2 / ((" + y + " - B @ c) ** 2 + delta**2) ** 1.5"
+        row = f"(weights * {row}).mean()" if case.weighted else f"({row}).mean()"
+        flat, bent = "flat", [f"flat = {row}" if level is None else f"flat = 0.5 * {row}"]
+    calculus, smoothed = "torch.autograd.functional", "lambda c: smooth(c, delta)"
     code = [
-        "n, p = A.shape",
-        f"share = {share}",
-        *before,
-        f"costs = np.concatenate([{free}, {free}, {up} * share, {down} * share])".replace("1.0 * share", "share"),
-        "parts = scipy.sparse.hstack([A, -A, scipy.sparse.eye_array(n), -scipy.sparse.eye_array(n)])",
-        f'found = scipy.optimize.linprog(costs, A_eq=parts, b_eq={y}, method="highs")',
-        "theta = found.x[:p] - found.x[p : 2 * p]",
+        f"c = torch.zeros({linear.width(case)}, dtype=torch.float64)",
+        f"delta, damping, rounds, first = {y}.abs().mean().item(), 0.0, 0, smooth(c, 0.0)",
+        f"for _ in range({case.fit.steps}):",
+        f"    gradient = {calculus}.jacobian({smoothed}, c)",
+        f"    curvature = {calculus}.hessian({smoothed}, c)",
+        *(f"    {line}" for line in bent),
+        f"    unit = curvature.diagonal().clamp(min={flat}.item())",
+        "    value, tries = smooth(c, delta), 0",
+        "    promised = -gradient @ torch.linalg.solve(curvature, gradient)",
+        "    noise = max(value, 1e-12 * first) * torch.finfo(torch.float64).eps",
+        "    while True:  # a damped step is shorter, and nearer to the gradient's direction",
+        "        step = -torch.linalg.solve(curvature + damping * torch.diag(unit), gradient)",
+        "        fall, tries = gradient @ step, tries + 1",
+        "        if smooth(c + step, delta) <= value + 1e-4 * fall + noise or tries == 60:",
+        "            break",
+        "        damping = max(10 * damping, 1e-9)",
+        "    c += step",
+        "    damping, rounds = 0.0 if damping < 1e-8 else damping / (10 if tries == 1 else 2), rounds + 1",
+        "    bias = (smooth(c, delta) - smooth(c, 0.0)).abs()",
+        f"    if -promised <= max(0.1 * bias, 4 * noise) or rounds == {LONGEST_STAGE}:",
+        f"        delta = min({SHRINK} * delta, ({y} - B @ c).abs().mean().item())",
+        "        damping, rounds = 0.0, 0",
+        f"theta = {linear.moved(case, '')}",
     ]
     said = (
-        "This loss has a kink, and its optimum lies at a corner: theta and the residuals, each as a difference of two "
-        "numbers that are not negative, are what a linear programme looks for."
+        "Newton's method on the rounded loss. Whenever that is as good as minimised, the rounding delta shrinks. "
+        f"The fit took {case.fit.steps} such steps."
     )
-    if case.fit.exact is not None and case.fit.exact.theta is not None:
-        off = float(np.abs(case.fit.theta - case.fit.exact.theta).max())
-        said += f" The fit itself descended, and its coefficients are off from the corner by {off:.0e} at most."
-    return Part("The answer", said, code, NUMPY | {"import scipy"})
+    kink = "This loss has a kink at a residual of 0: its absolute value is rounded off to sqrt(residual**2 + delta**2)."
+    return [Part("The rounded loss", kink, smooth, TORCH), Part("The descent", said, code, TORCH)]
