@@ -223,7 +223,7 @@ def title(fit: Fit, style: str) -> str:
     )
     loss = "a loss of your own" if isinstance(fit.loss_function, losses.Custom) else str(fit.loss_function)
     if style in ("closed", "scikit-learn"):
-        return f"{model}: the best possible one for the loss {loss}, {'by a formula' if style == 'closed' else 'by scikit-learn'}."
+        return f"{model}: the best possible for the loss {loss}, {'by a formula' if style == 'closed' else 'by scikit-learn'}."
     rule = RULES.get(CHOSEN.get(fit.optimizer, ""), fit.optimizer)
     if fit.optimizer.startswith("curvature") and style != "loop":
         rule = "L-BFGS"
