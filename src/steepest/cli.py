@@ -326,6 +326,27 @@ def animate(
 
 
 @app.command
+def eject(
+    run: Annotated[str, Parameter(help="The folder of a run, as --out wrote it.")],
+    /,
+    *,
+    out: Annotated[str | None, Parameter(("--out", "-o"), help="File to write; standard output by default.")] = None,
+    style: Annotated[str, Parameter(help="loop (default), torch.optim, module, closed or scikit-learn.")] = "loop",
+    notebook: Annotated[bool, Parameter(help="A Jupyter notebook in the script's place.", negative="")] = False,
+    model: Annotated[str | None, Parameter(help="package.module:factory, for a run that was made with one.")] = None,
+) -> int:
+    """Write a run as a short script of plain PyTorch that prints the same numbers, without steepest."""
+    from steepest import store
+    from steepest.console import warnings_as_lines
+
+    out = None if out is None or _dash(out) == "-" else out
+    with warnings_as_lines():
+        text = store.load_fit(run, model).to_python(out, style=style, notebook=notebook or None)
+    print(text if out is None else out, end="" if out is None else "\n")
+    return 0
+
+
+@app.command
 def predict(
     run: Annotated[str, Parameter(help="The folder of a run, as --out wrote it.")],
     data: Table,
@@ -369,7 +390,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code or 0
     except CycloptsError as error:
-        known = ("fit", "sweep", "diagnose", "predict", "report", "animate")
+        known = ("fit", "sweep", "diagnose", "predict", "report", "animate", "eject")
         command = next((f" {word}" for word in arguments if word in known), "")
         return _fail(f"{error}\nSee: steepest{command} --help", 2)
     except SpecError as error:

@@ -148,6 +148,8 @@ class Fit:
     module: nn.Module | None = None
     train: Dataset | None = field(default=None, repr=False)
     test: Dataset | None = field(default=None, repr=False)
+    source: str | None = None
+    """The path or `sample:NAME` that the rows came from; None for rows from memory."""
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value:.6g}" for name, value in list(self.params.items())[:6])
@@ -481,6 +483,14 @@ class Fit:
         from steepest.views import summaries
 
         return summaries.fit_text(self)
+
+    def to_python(
+        self, path: str | PathLike[str] | None = None, *, style: str = "loop", notebook: bool | None = None
+    ) -> str:
+        """The fit as a short script of plain PyTorch that prints the same numbers; see `steepest.eject.to_python`."""
+        from steepest import eject
+
+        return eject.to_python(self, path, style=style, notebook=notebook)
 
     def save(self, folder: Any) -> None:
         """Write the fit into a run's folder; see `steepest.store`."""

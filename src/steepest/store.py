@@ -44,6 +44,7 @@ from torch import nn
 from steepest.descent.stopping import Status
 from steepest.descent.trace import Trace
 from steepest.errors import FitError, RunError, SpecError, SteepestError
+from steepest.fitting import digest
 from steepest.planning import loss_of, targets
 from steepest.problem import losses, models
 from steepest.problem.linear import Terms
@@ -232,6 +233,8 @@ def _contents(fit: Fit, rows: bytes, summary: Mapping[str, Any]) -> dict[str, by
         "findings": summary.get("findings"),
         "scores": scores | {"exact": None if exact is None else asdict(replace(exact, theta=None))},
         "plain": {name: getattr(fit, name) for name in PLAIN},
+        "source": fit.source,
+        "rows_sha256": fit.__dict__.get("_digest") if fit.train is None else digest(fit.train, fit.test),
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
     }
     return contents | {REST: json.dumps(_as_text(rest), indent=1, allow_nan=False).encode()}
@@ -557,8 +560,10 @@ def _rebuilt(rest: Mapping[str, Any], contents: Mapping[str, bytes]) -> Fit:
         ending=_ending(rest["ending"]),
         loss_function=loss,
         terms=terms,
+        source=rest.get("source"),
         **plain | {"notes": tuple(plain["notes"])},
     )
+    fit.__dict__["_digest"] = rest.get("rows_sha256")
     # what a fresh fit computes from its data when first asked
     fit.__dict__["scores"] = Scores(**scores)
     fit.__dict__["_judged"] = _ending(rest["judged"])

@@ -1,0 +1,89 @@
+"""Eject: a fit as a short script of plain PyTorch and NumPy that prints the same numbers, without an import of steepest.
+
+    fit ──rows──▶ data by a recipe, a file or as they are ──case──▶ model, loss, batches, descent ──▶ script or notebook
+
+Read `writing.py` first: it has the parts in their order. `text.py` holds what keeps a user's words from becoming code.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from steepest.eject import writing
+from steepest.eject.notebook import notebook as as_notebook
+from steepest.eject.rows import saved
+from steepest.eject.text import script
+from steepest.eject.writing import STYLES
+from steepest.errors import RunError
+from steepest.result import Fit
+
+__all__ = ["STYLES", "to_python"]
+
+
+def to_python(
+    fit: Fit, path: str | os.PathLike[str] | None = None, *, style: str = "loop", notebook: bool | None = None
+) -> str:
+    """A fit as a script that does the same steps on the same batches and prints the loss and the parameters.
+
+    It prints `loss 0.0819…`, with a penalty `objective …`, with held-out rows `held-out loss …`, then a line for each
+    parameter: its name, a space, its value to the last digit.
+
+    Args:
+        path: where to write it, whole or not at all; rows that are too many for the script are put into an .npz file
+            of the same name beside it. None: nothing is written, and such rows stand in the script.
+        style: `loop` (the rule by hand), `torch.optim`, `module` (an nn.Module), `closed` (a formula for mse) or
+            `scikit-learn`; the last two give the best possible answer and say how far the fit is from it.
+        notebook: a Jupyter notebook in the script's place; by default where path ends in .ipynb.
+
+    Returns:
+        The text.
+
+    Raises:
+        SpecError: an unknown style, or one that this fit has no words in.
+        FitError: the fit cannot be written out: it diverged, its rows are gone, or it needs code that has no source.
+
+    Example:
+        >>> from steepest.fitting import fit
+        >>> print(to_python(fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0], lr=0.1, epochs=200)).splitlines()[-1])
+            print(name, value)
+    """
+    file = None if path is None else Path(path)
+    as_cells = notebook if notebook is not None else file is not None and file.suffix == ".ipynb"
+    parts, files = writing.parts_of(fit, style, file, as_cells)
+    text = (as_notebook if as_cells else script)(writing.title(fit, style), parts)
+    if file is not None:
+        if files:
+            _check_ours(file.with_suffix(".npz"))
+            _write(file.with_suffix(".npz"), saved(files))
+        _write(file, text.encode())
+    return text
+
+
+def _check_ours(path: Path) -> None:
+    """Raise RunError where a file of that name holds something else than rows of a script."""
+    if not path.exists():
+        return
+    try:
+        with np.load(path) as data:
+            ours = set(data.files) <= {"x", "y", "weights", "x_test", "y_test", "weights_test", "start"}
+    except (OSError, ValueError):
+        ours = False
+    if not ours:
+        raise RunError(f"{str(path)!r} is there already and holds something else. Choose another name for the script.")
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all."""
+    whole = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        whole.write_bytes(content)
+        os.replace(whole, path)
+    except OSError as error:
+        with suppress(OSError):
+            whole.unlink()
+        raise RunError(f"{str(path)!r} cannot be written: {error.strerror or error}.") from None

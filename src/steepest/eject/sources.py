@@ -1,0 +1,100 @@
+"""Code of the user's: its source where it needs nothing but PyTorch and NumPy, else the import that brings it."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import inspect
+import textwrap
+from typing import Any
+
+import torch
+from torch import nn
+
+from steepest.errors import FitError
+
+KNOWN = {
+    "torch": "import torch",
+    "np": "import numpy as np",
+    "numpy": "import numpy",
+    "math": "import math",
+    "nn": "from torch import nn",
+    "F": "import torch.nn.functional as F",
+    "Tensor": "from torch import Tensor",
+}
+"""Names that a source may use, and the import that brings each."""
+
+
+def source(thing: Any, what: str) -> tuple[str, list[str], frozenset[str]]:
+    """A function or class of the user's: its name, the lines that define it, and what it imports.
+
+    A function of PyTorch's needs no lines. FitError for what has no source and cannot be imported.
+    """
+    name = getattr(thing, "__name__", "")
+    module = getattr(thing, "__module__", "") or ""
+    if module.partition(".")[0] == "torch" and getattr(torch.nn.functional, name, None) is thing:
+        return f"F.{name}", [], frozenset({KNOWN["F"]})
+    if module.partition(".")[0] == "torch" and getattr(torch, name, None) is thing:
+        return f"torch.{name}", [], frozenset({"import torch"})
+    if not name.isidentifier():
+        raise _nameless(thing, what)
+    try:
+        text = textwrap.dedent(inspect.getsource(thing))
+        tree = ast.parse(text)
+    except (OSError, TypeError, SyntaxError, IndentationError):
+        text, tree = "", ast.Module([], [])
+    defined = tree.body and isinstance(tree.body[0], ast.FunctionDef | ast.ClassDef) and tree.body[0].name == name
+    if defined:
+        needed = _free(tree)
+        if needed <= KNOWN.keys():
+            return name, text.rstrip().splitlines(), frozenset(KNOWN[word] for word in needed)
+    if module in ("", "__main__") or "<locals>" in getattr(thing, "__qualname__", "<locals>"):
+        raise _nameless(thing, what)
+    return name, [], frozenset({f"from {module} import {name}"})
+
+
+def _nameless(thing: Any, what: str) -> FitError:
+    called = getattr(thing, "__name__", type(thing).__name__)
+    return FitError(
+        f"{what}={called} cannot be written out: it has no source of its own, or needs more than torch. "
+        f"Put it into a file as a function by itself, and give that one."
+    )
+
+
+def _free(tree: ast.Module) -> set[str]:
+    """Names that code uses and does not define, Python's own left out."""
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    made = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            made.add(node.name)
+        if isinstance(node, ast.arg):
+            made.add(node.arg)
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            made |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+    return used - made - set(dir(builtins))
+
+
+def layers(module: nn.Module) -> list[str] | None:
+    """PyTorch's own layers in a row, as the call that makes them: what opens it, and its arguments. None for others.
+
+    >>> layers(nn.Sequential(nn.Linear(2, 3), nn.Tanh()))
+    ['nn.Sequential(', 'nn.Linear(in_features=2, out_features=3, bias=True)', 'nn.Tanh()']
+    """
+    if type(module) is nn.Sequential and all(name.isdigit() for name, _ in module.named_children()):
+        inner = [layers(part) for part in module]
+        parts = [f"{part[0]}{', '.join(part[1:])})" for part in inner if part is not None]
+        return ["nn.Sequential(", *parts] if len(parts) == len(inner) else None
+    kind = type(module)
+    if not kind.__module__.startswith("torch.nn.modules") or getattr(nn, kind.__name__, None) is not kind:
+        return None
+    try:
+        call: Any = ast.parse(f"f({module.extra_repr()})", mode="eval").body
+        positional = [ast.literal_eval(value) for value in call.args]
+        named = {word.arg: ast.literal_eval(word.value) for word in call.keywords}
+        made = kind(*positional, **named)
+    except (SyntaxError, ValueError, TypeError):
+        return None
+    same = [tuple(p.shape) for p in made.parameters()] == [tuple(p.shape) for p in module.parameters()]
+    arguments = [*map(repr, positional), *(f"{name}={value!r}" for name, value in named.items())]
+    return [f"nn.{kind.__name__}(", *arguments] if same and repr(made) == repr(module) else None
