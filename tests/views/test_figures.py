@@ -58,7 +58,7 @@ def test_the_running_mean_is_a_convolution_and_keeps_the_ends():
 
 def test_a_loss_curve_says_where_it_stopped_and_why(minibatch):
     shown = minibatch.loss_curve()
-    assert minibatch.message in notes_of(shown)
+    assert minibatch.outcome in notes_of(shown)
     stopped = next(trace for trace in shown.data if trace.name == "stopped")
     assert stopped.x[0] == minibatch.steps
     assert stopped.y[0] == pytest.approx(minibatch.objective_value)

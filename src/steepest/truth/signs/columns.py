@@ -121,9 +121,13 @@ def collinear(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
     if not gap <= max((1.0 - need) * float(np.nanmin(beside)), course.enough) or not course.share(gap) >= 0.5:
         return
     names, evidence = together(course.problem, course.terms)
+    what = f"{listed(names)} are nearly a linear combination of one another"
+    evidence += f" The condition number of the standardised columns is {number(shape.standardised)}"
+    if course.coordinates == "none" and shape.raw > FALLS * shape.standardised:
+        what += f", and the columns are on different scales, above all {shape.names[shape.worst]!r}"
+        evidence += f", in their own units {number(shape.raw)}"
     yield Finding(
-        Kind.COLLINEAR, f"{listed(names)} are nearly a linear combination of one another.",
-        f"{evidence} The condition number of the standardised columns is {number(shape.standardised)}.",
+        Kind.COLLINEAR, f"{what}.", f"{evidence}.",
         remedy, outcome(replace(course, coordinates="orthonormal"), gap),
         course.share(gap), columns=names,
     )  # fmt: skip
