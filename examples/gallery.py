@@ -58,6 +58,11 @@ def sgd():
     return lesson_c(model="poly:4", optimizer="sgd", lr=0.3, epochs=300)
 
 
+def edge():
+    """A network by plain descent, at a rate that its curvature grows into."""
+    return lesson_c(model="mlp:32,32", optimizer="sgd", lr=0.02, epochs=2_000)
+
+
 def l1():
     """Lesson C's line by absolute error."""
     return lesson_c(loss="l1", optimizer="sgd", lr=6, schedule="inverse", epochs=50)
@@ -79,6 +84,8 @@ PICTURES: dict[str, Callable[[], object]] = {
     "degree-12": lambda: lesson_c(model="poly:12", optimizer="adam", lr=0.01, batch_size=10, epochs=500).plot(),
     "residuals": lambda: l1().residuals(also=[lesson_c(model="poly:2")]),
     "loss-curve": lambda: noisy(optimizer="sgd", lr=1, schedule="inverse").loss_curve(),
+    "predicted": lambda: lesson_c(model="poly:3", optimizer="momentum:0.9", lr=0.1, epochs=200).loss_curve(),
+    "sharpness": lambda: edge().sharpness(along=True).plot(theme="dark"),
     "parameters": lambda: noisy(optimizer="adam", lr=0.1).parameters(),
     "surface": lambda: l1().surface(also=[lesson_c()]),
     "optimisers": lambda: adam().surface(also=[sgd()], theme="dark"),
