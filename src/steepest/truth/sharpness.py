@@ -36,8 +36,11 @@ ROWS = 1_000
 STEPS = 40
 """Steps looked at where `along=True`."""
 
-FLAT = 1e-6
-"""Share of the largest curvature below which one counts as none."""
+FLAT = 1e-10
+"""Share of the largest curvature below which one upwards counts as none."""
+
+DOWN = 1e-6
+"""Share of the largest curvature below which one downwards does: on the way to a minimum there are small ones."""
 
 AT_REST = 1e-6
 """Share of F that a step along the steepest direction could still gain at a point that counts as at rest."""
@@ -79,7 +82,7 @@ class Sharpness:
     def verdict(self) -> str:
         """`minimum` (curved upwards in every direction), `saddle` (downwards in one), or `flat` (not curved in one)."""
         least, size = float(self.smallest[0]), float(max(abs(self.largest[0]), abs(self.smallest[0])))
-        if least < -FLAT * size:
+        if least < -DOWN * size:
             return "saddle"
         return "minimum" if least > FLAT * size else "flat"
 
