@@ -67,7 +67,8 @@ def test_one_parameter_worked_by_hand():
     inner = 4 / 3 * (powers**2).sum() - powers.sum() ** 2 / 3
     assert floor(SGD(), 0.1, 1, "rows") == pytest.approx(0.1**2 * 4 * inner / (1 - a**8))
     assert floor(SGD(), 0.1, 4, "rows") == 0.0
-    assert floor(SGD(), 0.1, 3, "rows") > 0.0
+    # three rows, then the one that is left: ξ₂ = −3ξ₁ with Var ξ₁ = C/9, and the place at the end is lr·(a·ξ₁ + ξ₂)
+    assert floor(SGD(), 0.1, 3, "rows") == pytest.approx(0.1**2 * 4 / 9 * (a - 3) ** 2 / (1 - a**4))
     assert floor(SGD(), 1.01, 1) == np.inf
     assert np.isnan(floor(Adam(), 0.1, 1))
     assert np.isnan(floor(SGD(), 0.1, 1, "blocks"))
@@ -146,17 +147,24 @@ def test_several_targets_add_up():
     assert noise_floor(both, None, best, SGD(), 0.02, 5, "draws") == pytest.approx(sum(floors), rel=1e-5)
 
 
+def test_a_short_last_batch_is_measured():
+    problem = make()
+    highest, best = limit(problem, SGD())
+    for size in (11, 12):  # 60 = 5·11 + 5 = 5·12
+        expected = noise_floor(problem, None, best, SGD(), 0.1 * highest, size)
+        mean, error = mean_gap(problem, "none", "sgd", 0.1 * highest, size, "rows", 100)
+        assert abs(mean - expected) <= 4 * error + 0.1 * expected
+
+
 def test_what_halves_the_floor():
     problem = make()
     highest, best = limit(problem, SGD())
     lr = 0.1 * highest
     floor = noise_floor(problem, None, best, SGD(), lr, 4)
     size = batch_size_for(problem, None, best, SGD(), lr, floor / 2)
-    assert (
-        noise_floor(problem, None, best, SGD(), lr, size)
-        <= floor / 2
-        < noise_floor(problem, None, best, SGD(), lr, size // 2)
-    )
+    even = [other for other in range(1, size) if ROWS % other == 0]
+    assert noise_floor(problem, None, best, SGD(), lr, size) <= floor / 2
+    assert all(noise_floor(problem, None, best, SGD(), lr, other) > floor / 2 for other in even)
     rate = rate_for(problem, None, best, SGD(), lr, 4, floor / 2)
     assert noise_floor(problem, None, best, SGD(), rate, 4) <= floor / 2
     assert noise_floor(problem, None, best, SGD(), 1.02 * rate, 4) > floor / 2

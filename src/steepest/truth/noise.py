@@ -10,7 +10,8 @@ through a vector q. At rest the covariance P no longer changes, P = MPMᵀ + qq�
 
 The batches of one shuffled epoch (`shuffle="rows"`) sum to the full gradient, so that most of the noise has gone at the
 epoch's end; that is where the objective is recorded, and where this floor is meant. There P = MᵐPMᵐᵀ + C·V with
-V = m/(m−1)·Σₖ MᵏqqᵀMᵏᵀ − (Σₖ Mᵏq)(Σₖ Mᵏq)ᵀ/(m−1) over the m batches of an epoch.
+V = m/(m−1)·Σₖ MᵏqqᵀMᵏᵀ − (Σₖ Mᵏq)(Σₖ Mᵏq)ᵀ/(m−1) over the m batches of an epoch. A last batch that is shorter than the
+others is noisier, and nothing comes after it: batches that do not divide the rows can have a far higher floor.
 
 Rows also differ in their curvature, so that noise grows away from the optimum: E[(Sᵢxᵢxᵢᵀ − H)Σ(Sᵢxᵢxᵢᵀ − H)] is added to C
 with the covariance Σ that it leads to.
@@ -22,6 +23,7 @@ and Ueda, Strength of minibatch noise in SGD (2022); Mishchenko, Khaled and Rich
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -61,8 +63,9 @@ def noise_floor(
     """The expected gap F − F* at which minibatch descent at a constant rate stays, at the end of an epoch.
 
     For `mse` and up to 30 parameters it is exact with `draws` at any rate, and with `rows` where lr·λ·(batches in an epoch)
-    is small or large against 1, a tenth too low between. For more parameters the noise of the curvature is left out, and
-    for other smooth losses F is taken for its quadratic at θ*: both hold where lr is small against the largest rate.
+    is small or large against 1, a tenth too low between (momentum with a few batches in an epoch: up to half). For more
+    parameters the noise of the curvature is left out, and for other smooth losses F is taken for its quadratic at θ*: both
+    hold where lr is small against the largest rate.
 
     Args:
         frame: the descent's coordinates; None is user units.
@@ -90,11 +93,8 @@ def batch_size_for(
     problem: LinearProblem, frame: Coordinates | None, theta_star: np.ndarray, rule: Any, lr: float, gap: float,
     shuffle: str = "rows",
 ) -> int:  # fmt: skip
-    """The smallest batch, of a power of two or all rows, whose noise floor at this rate is at most `gap`."""
-    rows, size = _Rows(problem, frame, theta_star), 1
-    while size < rows.count and not rows.floor(rule, lr, size, shuffle) <= gap:
-        size *= 2
-    return min(size, rows.count)
+    """A batch size whose noise floor at this rate is at most `gap`: of those that leave no short last batch the smallest."""
+    return _Rows(problem, frame, theta_star).batch_size_for(rule, lr, gap, shuffle)
 
 
 def rate_for(
@@ -104,19 +104,33 @@ def rate_for(
     """The largest rate up to `lr`, to one part in a hundred, whose noise floor is at most `gap`.
 
     0 where none down to a billionth of `lr` is."""
-    rows, low, high = _Rows(problem, frame, theta_star), 1e-9 * lr, lr
+    return _Rows(problem, frame, theta_star).rate_for(rule, lr, batch_size, gap, shuffle)
 
-    def fine(rate: float) -> bool:
-        return rows.floor(rule, rate, batch_size, shuffle) <= gap
 
-    if fine(high):
-        return high
-    if not fine(low):
-        return 0.0
-    while high > 1.01 * low:
-        middle = float(np.sqrt(low * high))
-        low, high = (middle, high) if fine(middle) else (low, middle)
-    return low
+@dataclass(frozen=True)
+class Floor:
+    """The noise floor of a descent, and what halves it: another rate, or another batch size (each by itself)."""
+
+    gap: float
+    half_lr: float
+    half_batch_size: int
+
+
+def floor_and_halves(
+    problem: LinearProblem, frame: Coordinates | None, theta_star: np.ndarray, rule: Any, lr: float, batch_size: int,
+    shuffle: str = "rows",
+) -> Floor | None:  # fmt: skip
+    """The noise floor with the rate and the batch size that halve it; None where `noise_floor` knows none."""
+    rows = _Rows(problem, frame, theta_star)
+    gap = rows.floor(rule, lr, batch_size, shuffle)
+    if not 0.0 < gap < np.inf:
+        return None
+    half = 0.5 * gap
+    return Floor(
+        gap,
+        rows.rate_for(rule, lr, batch_size, half, shuffle),
+        rows.batch_size_for(rule, lr, half, shuffle, batch_size),
+    )
 
 
 class _Rows:
@@ -169,7 +183,39 @@ class _Rows:
             return float("inf")
         if shuffle == "draws":
             return _at_rest(self, moves, 1.0 / b, None)
-        return _at_rest(self, moves, (n - b) / (b * (n - 1)), -(-n // b))
+        return _at_rest(self, moves, (n - b) / (b * (n - 1)), b)
+
+    def batch_size_for(self, rule: Any, lr: float, gap: float, shuffle: str, known: int = 0) -> int:
+        """See the function of that name. known: a batch size that is too small."""
+
+        sizes = [size for size in range(max(known, 0) + 1, self.count + 1) if shuffle == "draws" or self.even(size)]
+        low, high = -1, len(sizes) - 1
+        while high - low > 1:
+            middle = (low + high) // 2
+            fine = self.floor(rule, lr, sizes[middle], shuffle) <= gap
+            low, high = (low, middle) if fine else (middle, high)
+        return sizes[high]
+
+    def even(self, size: int) -> bool:
+        """Whether the last of shuffled batches is at least nine tenths as large as the others."""
+        last = self.count % size
+        return last == 0 or last >= 0.9 * size
+
+    def rate_for(self, rule: Any, lr: float, batch_size: int, gap: float, shuffle: str) -> float:
+        """See the function of that name."""
+
+        def fine(rate: float) -> bool:
+            return self.floor(rule, rate, batch_size, shuffle) <= gap
+
+        low, high = 1e-9 * lr, lr
+        if fine(high):
+            return high
+        if not fine(low):
+            return 0.0
+        while high > 1.01 * low:
+            middle = float(np.sqrt(low * high))
+            low, high = (middle, high) if fine(middle) else (low, middle)
+        return low
 
     def covariance(self) -> np.ndarray:
         """Of the rows' gradients at θ*, `[r, r]`."""
@@ -221,14 +267,18 @@ class _Moves:
             power = power @ power
         return found[:steps]
 
-    def shuffled(self, batches: int) -> tuple[np.ndarray, np.ndarray]:
-        """Var of the place `[r, r]` for noise of variance 1: at the end of an epoch, and on average within it."""
+    def shuffled(self, rows: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """Var of the place `[r, r]` for batches of noise of variance 1: at the end of an epoch, and on average within it."""
+        batches = -(-rows // size)
         trail = self.trail(batches)
-        end = _lyapunov(self.after(batches), batches / (batches - 1) * _products(trail - trail.mean(0)))
+        sizes = np.full((batches, 1, 1), float(size))
+        sizes[0] = rows - size * (batches - 1)  # the trail begins with the last batch, which may be shorter
+        ends = (trail - sizes * trail.sum(0) / rows) * np.sqrt(size / sizes)
+        end = _lyapunov(self.after(batches), rows / (rows - size) * _products(ends))
         spreads = []
         for steps in np.unique(np.linspace(0, batches - 1, min(batches, PLACES)).round().astype(int)):
             power, some = self.after(int(steps)), trail[:steps]
-            added = (batches * _products(some) - _products(some.sum(0, keepdims=True))) / (batches - 1)
+            added = (rows * _products(some) - size * _products(some.sum(0, keepdims=True))) / (rows - size)
             spreads.append((np.einsum("iab,ijbc,jdc->ijad", power, end, power) + added)[..., 0, 0])
         return end[..., 0, 0], np.mean(spreads, axis=0)
 
@@ -248,29 +298,30 @@ def _lyapunov(step: np.ndarray, added: np.ndarray) -> np.ndarray:
     return np.linalg.solve(np.eye(4) - both, right).reshape(r, r, 2, 2)
 
 
-def _at_rest(rows: _Rows, moves: _Moves, factor: float, batches: int | None) -> float:
+def _at_rest(rows: _Rows, moves: _Moves, factor: float, size: int | None) -> float:
+    """The expected gap at rest; size: rows of a shuffled batch, None where each is drawn by itself."""
     noise = factor * rows.covariance()
-    if not rows.pairs or (batches or 0) * len(rows.values) > MOST_STEPS:  # one direction at a time
+    if not rows.pairs or (size and rows.count / size * len(rows.values) > MOST_STEPS):  # one direction at a time
         spread = 0.0
         for i in range(len(rows.values)):
             one = _one(moves, i)
-            each = one.independent()[..., 0, 0] if batches is None else one.shuffled(batches)[0]
+            each = one.independent()[..., 0, 0] if size is None else one.shuffled(rows.count, size)[0]
             spread += 0.5 * rows.values[i] * noise[i, i] * float(each[0, 0])
         return spread
     fresh = moves.independent()[..., 0, 0]
-    end, average = (fresh, fresh) if batches is None else moves.shuffled(batches)
+    end, average = (fresh, fresh) if size is None else moves.shuffled(rows.count, size)
     extra, before = np.zeros_like(noise), 0.0
     for _ in range(ROUNDS):
         spread = average * noise + fresh * extra
         extra = factor * rows.of_curvature(spread)
-        size = float(np.trace(spread))
-        if not abs(size - before) > 1e-7 * size:
+        whole = float(np.trace(spread))
+        if not abs(whole - before) > 1e-7 * whole:
             break
-        before = size
+        before = whole
     else:
         return float("inf")
     found = 0.5 * float(rows.values @ np.diag(end * noise + fresh * extra))
-    if batches is not None:
+    if size is not None:
         beta = float(moves.step[0, 1, 1])
         offset = 0.5 * moves.lr / (1.0 - beta) * factor * rows.drift() / rows.values
         found += 0.5 * float(rows.values @ offset**2)

@@ -9,7 +9,7 @@ For rules that scale each coordinate by itself there is no such theory, but for 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from steepest.truth import adaptive, spectrum, theory
 from steepest.truth import curvature as curved
 from steepest.truth.adaptive import full_batch
 from steepest.truth.finding import Fitted
+from steepest.truth.noise import Floor, floor_and_halves
 from steepest.truth.theory import Valley, valley
 
 CLOSE = 1e-6
@@ -59,7 +60,10 @@ class Pace:
 
 @dataclass(frozen=True)
 class OwnPace:
-    """A fit's own rule and rate. largest: nan where none is known. ratio: lr/largest. steps: as in `Pace`, at lr."""
+    """A fit's own rule and rate. largest: nan where none is known. ratio: lr/largest. steps: as in `Pace`, at lr.
+
+    floor: the gap at which its minibatches come to rest at that rate, and what halves it; None where it is not known.
+    """
 
     coordinates: str
     rule: str
@@ -68,6 +72,7 @@ class OwnPace:
     ratio: float
     contraction: float
     steps: float
+    floor: Floor | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,7 @@ class Curvature:
 
     def to_dict(self) -> dict[str, Any]:
         """As a plain object."""
-        own = None if self.own is None else vars(self.own)
+        own = None if self.own is None else asdict(self.own)
         found = {**vars(self), "theta": self.theta.tolist(), "own": own, "notes": list(self.notes)}
         return found | {"conditions": dict(self.conditions), "paces": [vars(pace) for pace in self.paces]}
 
@@ -271,5 +276,16 @@ def _own(
     if not full_batch(fit):
         notes.append("The largest rates are those of the full batch; minibatches need smaller ones.")
     return OwnPace(
-        name, label, lr, largest, lr / largest, theory.contraction(here[name].values, rule, lr), steps
-    ), notes
+        name, label, lr, largest, lr / largest, theory.contraction(here[name].values, rule, lr), steps,
+        _floor(fit, problem, frames[name], rule),
+    ), notes  # fmt: skip
+
+
+def _floor(fit: Fitted, problem: LinearProblem, frame: Coordinates | None, rule: Any) -> Floor | None:
+    """Where minibatches rest at a constant rate; of a falling one nothing stays."""
+    best = None if fit.exact is None else fit.exact.theta
+    constant = str(fit.schedule) == "constant" and fit.spec.clip is None
+    size = fit.spec.batch_size
+    if best is None or not constant or isinstance(size, str) or fit.problem is None or fit.problem.penalty.l1:
+        return None
+    return floor_and_halves(problem, frame, best, rule, float(fit.lr), size, fit.spec.shuffle)

@@ -64,6 +64,11 @@ def _ending(found: Curvature) -> list[str]:
         if not isnan(own.steps):
             parts.append("never arrives" if not isfinite(own.steps) else f"{_steps(own.steps)} steps to 1e-6")
         lines.append("; ".join(parts) + ".")
+        if own.floor is not None:
+            lines.append(
+                f"Its batches come to rest at an expected gap of {_number(own.floor.gap)}; at lr "
+                f"{_number(own.floor.half_lr)}, or with batches of {own.floor.half_batch_size:,} rows, at half of it."
+            )
     if found.local:
         lines.append(f"The curvature of {found.loss} changes with θ: all of this holds near there.")
     return lines + list(found.notes)
