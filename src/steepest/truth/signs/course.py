@@ -334,9 +334,7 @@ class Course:
 
     @property
     def _wrapped(self) -> Any:
-        if self.clip is None:
-            return rules.rule(self.rule, self.objective)
-        return rules.rule(rules.Clipped(self.rule, self.clip), self.objective)
+        return rules.rule(self.rule, self.objective, self.clip)
 
 
 def frame_of(name: str, problem: LinearProblem) -> frames.Coordinates | None:

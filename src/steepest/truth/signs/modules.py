@@ -86,9 +86,7 @@ class Walks:
 
     def _walk(self, lr: float, schedule: Any, times: int) -> float:
         objective = self._objective()
-        rule = rules.rule(self.rule, objective)
-        if self.spec.clip is not None:
-            rule = rules.rule(rules.Clipped(rules.rule(self.rule), self.spec.clip), objective)
+        rule = rules.rule(self.rule, objective, self.spec.clip)
         dealt = (
             batches.full()
             if self.size is None
