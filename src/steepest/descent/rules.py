@@ -274,8 +274,10 @@ def _whole(theta: Tensor) -> Sequence[Tensor]:
 def rule(name: Any, objective: Any = None, clip: float | None = None) -> Rule:
     """The rule that a name such as `momentum:0.9` stands for, made fit for an objective.
 
-    clip: the longest gradient it is given. A `torch.optim` class is lent the objective's parameters. Where a penalty has a kink, `sgd` and momentum take a proximal
+    A `torch.optim` class is lent the objective's parameters. Where a penalty has a kink, `sgd` and momentum take a proximal
     step after each update, and rules that scale each parameter by itself see a subgradient.
+
+    clip: the norm of the longest gradient that it is given; None: any.
     """
     found = _named(name, _whole if objective is None else objective.views)
     found = found if clip is None else Clipped(found, clip)
