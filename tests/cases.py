@@ -92,9 +92,7 @@ def objective(case: dict) -> LinearObjective:
 
 
 def rule(case: dict, whole: LinearObjective) -> rules.Rule:
-    if case["clip"] is None:
-        return rules.rule(case["rule"], whole)
-    return rules.rule(rules.Clipped(rules.rule(case["rule"]), case["clip"]), whole)
+    return rules.rule(case["rule"], whole, case["clip"])
 
 
 def schedule(case: dict):

@@ -77,8 +77,7 @@ def fitted(case: dict) -> st.Fit:
         "shuffle": case["shuffle"],
         "weights": weights,
         "class_weight": "balanced" if case["weights"] == "classes" and classes else None,
-        # a class of torch.optim asks for a gradient of its own, which is not clipped
-        "clip": None if isinstance(case["rule"], type) else case["clip"],
+        "clip": case["clip"],
         "test_fraction": 0.25 if case["held"] == "test" else 0.0,
         "validation": 0.2 if case["held"] == "validation" else None,
         "intercept": case["intercept"],
@@ -419,7 +418,6 @@ def test_an_unknown_style_is_one_line_with_the_choices():
         ({"precondition": "none"}, "torch.optim", r"no class for the rule accelerated \(auto\)"),
         ({"model": "mlp:4", "epochs": 3}, "closed", "linear in their parameters"),
         ({"loss": lambda p, t: (p - t) ** 2, "lr": 0.1, "epochs": 3}, "loop", "loss=<lambda> cannot be written out"),
-        ({"optimizer": torch.optim.Adam, "clip": 0.1, "epochs": 3}, "torch.optim", "clip does not reach it"),
         ({"model": ejecting_models.Wide(4), "lr": 0.1, "epochs": 3}, "loop", r"model=Wide\(…\) cannot be written out"),
     ],
 )

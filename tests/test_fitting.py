@@ -632,3 +632,28 @@ def test_of_arrays_it_is_the_logarithm_of_y(data):
     images = x.reshape(60, 1, 3)
     made = st.fit(images, np.exp(noisy), target="log(y)", model=nn.Sequential(nn.Flatten(), nn.Linear(3, 1)), epochs=1)
     np.testing.assert_allclose(made.train.y, noisy, atol=1e-12)
+
+
+@pytest.mark.parametrize("held", [{}, {"test_fraction": 0.2}, {"record": 40}])
+def test_a_tolerance_of_zero_is_not_fooled_by_a_swing_that_repeats_a_value(held):
+    """In orthonormal coordinates the Hessian of mse is 2·1, so that lr·λ = 1 + β, where every second F is the one before."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(200, 3))
+    y = x @ [1.0, 2.0, 3.0] + random.normal(size=200)
+    settings = {"precondition": "orthonormal", "optimizer": "momentum:0.9", "tol": 0, "epochs": 2000, **held}
+    fit = st.fit(x, y, lr=0.95, **settings)
+    assert fit.status is st.Status.CONVERGED
+    assert 250 < fit.steps < 1000  # √0.9 a step: 1e-16 of the gap after about 2·16/lg(1/0.9)/2 = 350
+    sweep = st.sweep(x, y, **settings | {"optimizer": ["momentum:0.9", "sgd"], "lr": [0.95, 0.1]})
+    swept = {(one.optimizer, one.lr): one for one in (sweep.fit(run) for run in range(len(sweep)))}
+    assert [one.status for one in swept.values()] == [st.Status.CONVERGED] * 4
+    assert 250 < swept["momentum:0.9", 0.95].steps < 1000
+
+
+def test_plain_steps_on_all_rows_end_with_the_first_value_that_repeats():
+    random = np.random.default_rng(0)
+    x = random.normal(size=(200, 3))
+    fit = st.fit(x, x.sum(1), optimizer="sgd", lr=0.1, tol=0, epochs=5000, dtype="float32")
+    objective = fit.trace.objective
+    assert objective[-1] == objective[-2]
+    assert (np.diff(objective[:-1]) != 0).all()

@@ -258,7 +258,7 @@ def _in_blocks(
     budget: int | None,
 ) -> Done:
     objective: Any = made.objective
-    limits = Limits.of([(spec.tol, spec.patience, made.epochs, spec.max_steps)], objective.rows, size)
+    limits = Limits.of([(spec.tol, spec.patience, made.epochs, spec.max_steps, made.rule)], objective.rows, size)
     watcher = BlockWatcher(spec, made, limits, objective, test, validation, budget)
     blocks = engine(objective, made.rule).descend(
         size, spec.shuffle, spec.seed, made.epochs, spec.max_steps, lr=made.lr, schedule=made.schedule

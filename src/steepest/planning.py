@@ -303,9 +303,7 @@ def way(spec: Spec, objective: Objective, rule_name: Any, full: bool, own_batche
     """The rule, the schedule and the number of steps. `rule_name`: the optimizer, "auto" decided."""
     if isinstance(rule_name, str) and ":" in rule_name and not rule_name.split(":")[1][:1].isdigit():
         rule_name = locate(rule_name)
-    rule = rules.rule(rule_name, objective)
-    if spec.clip is not None:
-        rule = rules.rule(rules.Clipped(rules.rule(rule_name), spec.clip), objective)
+    rule = rules.rule(rule_name, objective, spec.clip)
     epochs = spec.epochs
     if epochs is None and spec.max_steps is None:
         epochs = DEFAULT_STEPS["full" if full and own_batches else "minibatch"]

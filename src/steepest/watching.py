@@ -15,7 +15,7 @@ from torch import Tensor
 
 from steepest.descent.loop import Step
 from steepest.descent.objective import LinearObjective, ModuleObjective, Objective
-from steepest.descent.rules import SGD, Momentum
+from steepest.descent.rules import SGD, Momentum, Rule
 from steepest.descent.stopping import Status, Stopper, interruptible
 from steepest.descent.sweep import Together
 from steepest.descent.trace import Recorder, Trace
@@ -31,8 +31,7 @@ GLANCE = 16
 """Steps between two looks at the recorded losses for signs of divergence."""
 
 IDLE_LOOKS = 5
-"""Looks in a row without any change at which a full-batch descent without a tolerance ends."""
-
+"""Looks in a row without any change at which nothing is taken to change any more (`enough_looks`)."""
 
 TEST_LOOKS = 200
 """How often at most the held-out loss is taken in one descent (where epochs are steps)."""
@@ -72,9 +71,8 @@ class Watcher:
     ):
         self.plan = made
         self.recorder = recorder_of(spec, made, budget=budget)
-        # without a tolerance of the user's, only a full batch that no longer changes at all ends a descent early
-        idle = made.full_batch and spec.tol is None and made.rule.arrived is None
-        tol, looks = (0.0, IDLE_LOOKS) if idle else (spec.tol, spec.patience)
+        tol = 0.0 if made.full_batch and spec.tol is None and made.rule.arrived is None else spec.tol
+        looks = enough_looks(spec.tol, spec.patience, made.rule, made.full_batch)
         self.stopper = Stopper(tol, looks, spec.patience, scale_of(made))
         self.test = None if test is None else scorer(spec, made, test, made.objective)
         self.validation = None if validation is None else scorer(spec, made, validation, made.objective)
@@ -139,6 +137,22 @@ class Watcher:
         if settled:
             return Ending(Status.STALLED if self.stopper.tol == 0.0 else Status.TOLERANCE)
         return None
+
+
+def enough_looks(tol: float | None, patience: int | None, rule: Rule, full_batch: bool) -> int:
+    """How many looks in a row without a change end a descent.
+
+    Without a tolerance of the user's only a full batch that changes no longer at all ends early. Where F must not change
+    at all, plain steps on all rows that leave it as it is will do so again. Others may pass two values that are the same
+    on their way: momentum at lr·λ = 1 + β walks θ, −βθ, −βθ, β²θ, β²θ, …
+
+    >>> [enough_looks(0.0, None, rule, True) for rule in (SGD(), Momentum())]
+    [1, 5]
+    """
+    if tol is None:
+        return IDLE_LOOKS
+    at_once = tol > 0.0 or (full_batch and isinstance(innermost(rule), SGD))
+    return patience or (1 if at_once else IDLE_LOOKS)
 
 
 def recorder_of(

@@ -17,13 +17,14 @@ from torch import Tensor
 from steepest.descent.blocks import Blocks
 from steepest.descent.loop import Step
 from steepest.descent.objective import Objective
+from steepest.descent.rules import Rule
 from steepest.descent.stopping import Status, Stopper, interruptible
 from steepest.descent.sweep import HELD
 from steepest.descent.trace import Recorder
 from steepest.planning import Plan
 from steepest.problem.tables import Dataset
 from steepest.spec import Spec
-from steepest.watching import GLANCE, IDLE_LOOKS, Ending, every_so_often, recorder_of, scale_of, scorer
+from steepest.watching import GLANCE, Ending, enough_looks, every_so_often, recorder_of, scale_of, scorer
 
 GOES_ON, DIVERGED, SETTLED, PATIENCE, INTERRUPTED, LIMIT = range(6)
 
@@ -43,20 +44,20 @@ class Limits:
     every: np.ndarray
 
     @classmethod
-    def of(cls, each: Iterable[tuple[Any, Any, Any, Any]], rows: int, size: int | None) -> Limits:
-        """From (tol, patience, epochs, max_steps) of each run, None where there is none.
+    def of(cls, each: Iterable[tuple[Any, Any, Any, Any, Rule]], rows: int, size: int | None) -> Limits:
+        """From (tol, patience, epochs, max_steps, rule) of each run, None where there is none.
 
         rows and size: of the data and a batch; None is the full batch, with which a run that has no tol ends where
         nothing changes at all.
         """
         per_epoch = 1 if size is None else -(-rows // size)
         lines = []
-        for tol, patience, epochs, most in each:
+        for tol, patience, epochs, most, rule in each:
             rest = size is None and tol is None
             last = min(np.inf if epochs is None else epochs * per_epoch, np.inf if most is None else most)
             lines.append((
                 0.0 if rest else np.nan if tol is None else tol,
-                IDLE_LOOKS if rest else patience or 0,
+                enough_looks(tol, patience, rule, size is None),
                 patience or 0,
                 np.inf if epochs is None else epochs,
                 last,

@@ -108,6 +108,37 @@ def test_every_step_is_that_of_torch_optim(name, kind):
     torch.testing.assert_close(_path(_problem(kind), namesake.ours, namesake.lr), expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("theirs", "lr"), [(torch.optim.SGD, 0.3), (torch.optim.Adam, 0.05), (torch.optim.Rprop, 0.01)]
+)
+def test_a_torch_optim_class_is_given_the_clipped_gradient(theirs, lr):
+    problem = _problem("logistic")
+    expected = _torch_path(problem, Namesake(None, theirs, lr, clip=0.02))
+    whole = _torch_path(problem, Namesake(None, theirs, lr))
+    assert theirs is torch.optim.Rprop or (expected - whole).abs().max() > 1e-3  # Rprop looks at signs only
+    found = _path(_problem("logistic"), rule(theirs, _problem("logistic"), clip=0.02), lr)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_a_closure_that_is_asked_many_times_clips_each_time():
+    theta = torch.tensor([4.0, -3.0], dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([theta], lr=0.3, max_iter=5)
+
+    def closure():
+        optimizer.zero_grad()
+        value = (theta**4).sum()
+        value.backward()
+        torch.nn.utils.clip_grad_norm_([theta], 0.5)
+        return value
+
+    for _ in range(3):
+        optimizer.step(closure)
+    mine = objective(lambda t: (t**4).sum(), [4.0, -3.0])
+    ours = rule(TorchRule(partial(torch.optim.LBFGS, max_iter=5), mine.views), mine, clip=0.5)
+    found = _path(mine, ours, 0.3, 3)[-1]
+    torch.testing.assert_close(found, theta.detach(), rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("name", [*RULES, "accelerated"])
 def test_many_runs_at_once_are_the_runs_alone(name):
     ours, lr = (Accelerated(), 0.05) if name == "accelerated" else (RULES[name].ours, RULES[name].lr)

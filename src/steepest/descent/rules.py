@@ -37,7 +37,7 @@ class Rule(ABC):
     """`memory = rule.start(theta)`, then `rule.update(theta, grad, memory, lr, again)` at each step.
 
     `again()` gives the objective (penalty included) and its gradient at θ as it now stands, on the same batch: for
-    rules that look twice.
+    rules that look twice. A rule that changes the gradient for another one changes what `again` gives in the same way.
     """
 
     handles_penalty: bool = False
@@ -182,8 +182,15 @@ class Clipped(Rule):
         return self.rule.start(theta)
 
     def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
-        length = torch.linalg.vector_norm(grad, dim=-1, keepdim=True)
-        self.rule.update(theta, grad * (self.norm / (length + 1e-6)).clamp(max=1.0), memory, lr, again)
+        def both() -> tuple[Tensor, Tensor]:
+            value, gradient = again()
+            return value, self._clipped(gradient)
+
+        self.rule.update(theta, self._clipped(grad), memory, lr, both)
+
+    def _clipped(self, gradient: Tensor) -> Tensor:
+        length = torch.linalg.vector_norm(gradient, dim=-1, keepdim=True)
+        return gradient * (self.norm / (length + 1e-6)).clamp(max=1.0)
 
 
 @final
@@ -264,13 +271,16 @@ def _whole(theta: Tensor) -> Sequence[Tensor]:
     return [theta]
 
 
-def rule(name: Any, objective: Any = None) -> Rule:
+def rule(name: Any, objective: Any = None, clip: float | None = None) -> Rule:
     """The rule that a name such as `momentum:0.9` stands for, made fit for an objective.
 
     A `torch.optim` class is lent the objective's parameters. Where a penalty has a kink, `sgd` and momentum take a proximal
     step after each update, and rules that scale each parameter by itself see a subgradient.
+
+    clip: the norm of the longest gradient that it is given; None: any.
     """
     found = _named(name, _whole if objective is None else objective.views)
+    found = found if clip is None else Clipped(found, clip)
     if objective is None or not objective.kinked or found.handles_penalty:
         return found
     inner = found.rule if isinstance(found, Clipped) else found

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from steepest.eject.case import Case
 from steepest.eject.sources import source
 from steepest.eject.text import Part, called, number
-from steepest.errors import FitError, SpecError
+from steepest.errors import SpecError
 from steepest.problem import batches
 
 TORCH = frozenset({"import torch"})
@@ -333,24 +333,19 @@ def by_optimizer(case: Case, moving: Moving) -> Part:
     make, when, imports = _scheduler(case, found)
     closure = case.rule in ("lbfgs", "curvature") or (case.rule == "torch" and case.own_rule.__name__ == "LBFGS")
     code = _optimizer(case, moving.parameters)
-    if case.rule in ("torch", "lbfgs") and case.fit.spec.clip is not None:
-        raise FitError(
-            "A class of torch.optim asks for its gradient itself, and clip does not reach it. Leave clip out, or name the "
-            "rule, as in optimizer='adam'."
-        )
+    clip = case.fit.spec.clip
 
     def body(index: str) -> list[str]:
         zero = "optimizer.zero_grad()  # gradients add up until they are zeroed"
         measure = [f"value = {moving.value(index)}", "value.backward()"]
+        if clip is not None:
+            measure.append(f"torch.nn.utils.clip_grad_norm_({moving.parameters}, {number(clip)})")
         lines = list(moving.before(index))
         if closure:
             inner = ["optimizer.zero_grad()", *measure, "return value"]
             lines += ["", "def closure():", *_in(inner), "", "optimizer.step(closure)"]
         else:
-            lines += [zero, *measure]
-            if case.fit.spec.clip is not None:
-                lines.append(f"torch.nn.utils.clip_grad_norm_({moving.parameters}, {number(case.fit.spec.clip)})")
-            lines.append("optimizer.step()")
+            lines += [zero, *measure, "optimizer.step()"]
         if case.soft:
             now = ['rate = optimizer.param_groups[0]["lr"]'] if make else []
             proximal = moving.proximal("rate" if make else number(case.fit.lr))

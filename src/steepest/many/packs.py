@@ -148,12 +148,12 @@ class Pack:
         return float(self._limits(np.searchsorted(self.group, runs)).steps.max())
 
     def _limits(self, places: np.ndarray) -> Limits:
-        first, which = self.runs.distinct(("tol", "patience", "epochs", "max_steps"), self.group)
+        first, which = self.runs.distinct(("tol", "patience", "epochs", "max_steps", "optimizer"), self.group)
         each = []
         for one in first.tolist():
             spec = self.runs.spec(one)
-            place = int(np.searchsorted(self.group, one))
-            each.append((spec.tol, spec.patience, self.ways[place].epochs, spec.max_steps))
+            way = self.ways[int(np.searchsorted(self.group, one))]
+            each.append((spec.tol, spec.patience, way.epochs, spec.max_steps, way.rule))
         return Limits.of(each, self.made.objective.rows, self.size).take(which[places])
 
     def descend(self, runs: np.ndarray, budget: int, after: Callable[[Blocks, np.ndarray], None]) -> Cohort:

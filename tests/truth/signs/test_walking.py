@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import steepest as st
-from steepest.truth.signs.course import course_of, pinned
+from steepest.truth.signs.reading import course_of, pinned
 
 CASES = [
     {"optimizer": "sgd", "lr": 0.01},

@@ -1,6 +1,6 @@
 """A descent that is over, told so that it can be walked again in another way: the counterfactual.
 
-    course = course_of(fit)                              None where there is nothing to be said
+    course = course_of(fit)                              reading.py makes it from the fit
     course.again([0.1, 0.01])                            the gaps after as many steps at other rates
     course.again([0.1], "cosine")                        … under another schedule
     replace(course, coordinates="standardize").again(…)  … in other coordinates
@@ -12,7 +12,7 @@ too long for it are foretold by the valley at the optimum where the loss has one
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -22,19 +22,13 @@ import numpy as np
 from steepest.descent import coordinates as frames
 from steepest.descent import rules, schedules
 from steepest.descent.objective import LinearObjective
-from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Status, Stopper
-from steepest.errors import SpecError
-from steepest.problem import models
+from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Stopper
 from steepest.problem.linear import LinearProblem
 from steepest.problem.losses import MSE, Penalty
-from steepest.spec import DEFAULT_STEPS, Spec
+from steepest.spec import Spec
 from steepest.truth import curvature, theory
-from steepest.truth.finding import Fitted
 from steepest.truth.signs import walking
 from steepest.truth.signs.wording import rounded_down
-
-MOST_PARAMETERS = 2_000
-"""Parameters up to which a descent is walked again, or foretold."""
 
 SECONDS = 0.8
 """What walking again may take at a time."""
@@ -334,9 +328,7 @@ class Course:
 
     @property
     def _wrapped(self) -> Any:
-        if self.clip is None:
-            return rules.rule(self.rule, self.objective)
-        return rules.rule(rules.Clipped(self.rule, self.clip), self.objective)
+        return rules.rule(self.rule, self.objective, self.clip)
 
 
 def frame_of(name: str, problem: LinearProblem) -> frames.Coordinates | None:
@@ -356,62 +348,3 @@ def sampled(problem: LinearProblem) -> LinearProblem:
     weights = None if problem.weights is None else problem.weights[rows] / problem.weights[rows].mean()
     low = None if problem.low is None else problem.low[rows]
     return replace(problem, design=problem.design[rows], target=problem.target[rows], weights=weights, low=low)
-
-
-def course_of(fit: Fitted) -> Course | None:
-    """What a fit's descent was; None for a module, a rule that is not ours, and where no optimum is known."""
-    problem, exact = fit.problem, fit.exact
-    if problem is None or problem.parameters > MOST_PARAMETERS or exact is None or exact.separable:
-        return None
-    rule = rule_of(fit, problem)
-    if rule is None or fit.gap is None or fit.status is Status.INTERRUPTED:
-        return None
-    spec, rows = fit.spec, len(problem.design)
-    size = None if spec.batch_size == "full" or spec.batch_size >= rows else int(spec.batch_size)
-    start = models.start(spec.init, tuple(fit.names), spec.seed)
-    ended = fit.objective_value
-    diverged = fit.status is Status.DIVERGED or not np.isfinite(ended)
-    return Course(
-        spec=spec, problem=problem, terms=() if fit.terms is None else fit.terms.names, rule=rule, coordinates=fit.precondition,
-        start=np.zeros(problem.parameters) if start is None else start, optimum=exact.theta,
-        lr=fit.lr, schedule=fit.spec.schedule if callable(fit.spec.schedule) else fit.schedule,
-        steps=asked(spec, rows, size), size=size, clip=spec.clip,
-        best=exact.objective, began=float(fit.trace.objective[0]),
-        ended=float("inf") if diverged else exact.objective + fit.gap,
-    )  # fmt: skip
-
-
-def asked(spec: Spec, rows: int, size: int | None) -> int:
-    """How many updates were asked for."""
-    epochs = spec.epochs
-    if epochs is None and spec.max_steps is None:
-        epochs = DEFAULT_STEPS["full" if size is None else "minibatch"]
-    steps = np.inf if epochs is None else epochs * (1 if size is None else -(-rows // size))
-    return int(min(steps, spec.max_steps or np.inf))
-
-
-def rule_of(fit: Fitted, problem: LinearProblem) -> Any:
-    """The rule as it was, without what is wrapped around it; None where it has no rate or is not ours."""
-    if fit.optimizer.startswith("accelerated"):
-        return rules.Accelerated()
-    if isinstance(fit.spec.optimizer, rules.Rule):
-        return fit.spec.optimizer
-    if fit.optimizer.startswith("adamw") or fit.precondition not in ("none", "standardize", "orthonormal"):
-        return None
-    try:
-        found = rules.rule(fit.optimizer)
-    except SpecError:
-        return None
-    return None if isinstance(found, rules.TorchRule) else found
-
-
-def pinned(remedy: Mapping[str, Any], fit: Fitted) -> dict[str, Any]:
-    """A remedy that leaves alone what it does not name: a number for lr would also decide what was "auto" beside it."""
-    spec, found = fit.spec, dict(remedy)
-    if spec.lr == "auto" and found.get("lr", "auto") != "auto":
-        now = {"optimizer": fit.optimizer, "precondition": fit.precondition, "schedule": fit.schedule}
-        usual = {"optimizer": "sgd", "precondition": "none", "schedule": "constant"}
-        for name, value in now.items():
-            if getattr(spec, name) == "auto" and name not in found and value != usual[name]:
-                found[name] = value
-    return found

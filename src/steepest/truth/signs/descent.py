@@ -13,20 +13,22 @@ import numpy as np
 
 from steepest.descent.stopping import Status
 from steepest.truth.finding import Finding, Fitted, Kind
-from steepest.truth.signs import columns, pace, rates, stopping
-from steepest.truth.signs.course import Course, course_of, pinned
+from steepest.truth.signs import columns, cut_short, rates, schedule
+from steepest.truth.signs.course import Course
+from steepest.truth.signs.reading import course_of, pinned
+from steepest.truth.signs.without_theory import without_theory
 
 SIGNS: tuple[Callable[[Course, Fitted, float], Iterator[Finding]], ...] = (
     rates.too_high,
     rates.too_low,
     columns.scales,
     columns.collinear,
-    pace.decay,
-    pace.bouncing,
-    stopping.tolerance,
-    stopping.clipped,
-    stopping.in_order,
-    stopping.single,
+    schedule.decay,
+    schedule.bouncing,
+    cut_short.tolerance,
+    cut_short.clipped,
+    cut_short.in_order,
+    cut_short.single,
 )
 
 
@@ -40,17 +42,17 @@ def descent(fit: Fitted) -> Iterator[Finding]:
         return
     course = course_of(fit)
     if course is None:
-        yield from without_a_rate(fit)
+        yield from without_a_rate(fit) if fit.optimizer.startswith("curvature") else without_theory(fit)
         return
     if course.gap <= course.worth_saying:
         return
     also: dict[str, Any] = {}
     if fit.status is Status.PATIENCE:
-        impatient = list(stopping.patience(course, fit))
+        impatient = list(cut_short.patience(course, fit))
         if impatient or course.settles:  # early stopping leaves a gap on purpose, unless noise ended it
             yield from impatient or rates.too_high(course, fit, CLEAR)
             return
-        also = {"patience": stopping.longer_patience(course)}
+        also = {"patience": cut_short.longer_patience(course)}
     elif fit.status is Status.TOLERANCE:
         also = {"tol": 0.0}
     found = asked(course, fit, CLEAR) or list(rates.too_few(course, fit)) or asked(course, fit, LIKELY)
@@ -66,13 +68,13 @@ def asked(course: Course, fit: Fitted, need: float) -> list[Finding]:
 def without_a_rate(fit: Fitted) -> Iterator[Finding]:
     """Curvature steps, which need no rate, did not arrive: single precision, or too few of them."""
     relative = fit.relative_gap
-    if not fit.optimizer.startswith("curvature") or relative is None or not np.isfinite(relative):
+    if relative is None or not np.isfinite(relative):
         return
     bound = 1e-9 if fit.loss_function.bound is not None else 1e-5
     if relative <= bound or fit.exact is None or fit.exact.separable:
         return
     if fit.spec.dtype == "float32":
-        yield stopping.single_precision(fit, "The gap is closed.", 1.0)
+        yield cut_short.single_precision(fit, "The gap is closed.", 1.0)
     elif fit.status in (Status.EPOCHS, Status.STEPS):
         setting = "max_steps" if fit.status is Status.STEPS else "epochs"
         yield Finding(
