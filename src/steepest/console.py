@@ -158,7 +158,7 @@ def show(fit: Fit, folder: str | None) -> None:
 def _show_under(console: Console, below: findings.Under, folder: str | None) -> None:
     """The findings that stand under a fit, each in a line or two, and where the others are."""
     for place, finding in enumerate(below.shown, 1):
-        what, change = findings.brief(finding, finding.command)
+        what, change = findings.brief(finding, ", ".join(filter(None, (finding.command, finding.left_out))))
         console.print(Text(f"{place}. {what}", style="bold"), soft_wrap=not console.is_terminal)
         if change:
             _say(console, f"   {change}")

@@ -91,8 +91,14 @@ class Finding:
 
     @property
     def command(self) -> str:
-        """The remedy as options: `--lr 0.168`."""
+        """The remedy as options, to be copied: `--lr 0.168`."""
         return shlex.join(options(self.remedy))
+
+    @property
+    def left_out(self) -> str:
+        """What the remedy does without, in words, as a command line has no word for None: `leaving out --weights`."""
+        names = [f"--{name.replace('_', '-')}" for name, value in self.remedy.items() if value is None]
+        return f"leaving out {' and '.join(names)}" if names else ""
 
     def to_dict(self) -> dict[str, Any]:
         """As a plain object: what `--json` prints and a run keeps."""

@@ -4,7 +4,7 @@
        The column 'area' …                        what, a sentence
        Evidence:  …                               the numbers that show it
        Remedy:    precondition='standardize'      in Python, and
-                  --precondition standardize      as options of the command
+                  --precondition standardize      as options of the command (and which to leave out, if any)
        Predicted: …
 
 Under a fit stand the two most important ones in two lines each (`under`); `Findings` whole are `text_of` and `html_of`.
@@ -42,7 +42,7 @@ def text_of(found: Findings, width: int | None = None) -> str:
         beside, under = f"{indent}{{:11}}", indent + " " * 11
         if finding.evidence:
             lines.append(folded(finding.evidence, room, beside.format("Evidence:"), under))
-        remedy = [words for words in (finding.python, finding.command) if words]
+        remedy = [words for words in (finding.python, finding.command, finding.left_out) if words]
         # settings are never broken, so that they can be copied
         lines += [
             f"{under if line else beside.format('Remedy:')}{printable(words)}" for line, words in enumerate(remedy)
@@ -69,7 +69,8 @@ def html_of(found: Findings) -> str:
 
 def _block(place: int, finding: Finding) -> str:
     code = '<code style="white-space:pre-wrap;overflow-wrap:anywhere">'
-    remedy = "<br>".join(f"{code}{escaped(words)}</code>" for words in (finding.python, finding.command) if words)
+    copied = [f"{code}{escaped(words)}</code>" for words in (finding.python, finding.command) if words]
+    remedy = "<br>".join([*copied, *filter(None, [escaped(finding.left_out)])])
     parts = [
         f"<small>{place}. {escaped(_heading(finding))}</small>",
         f"<b>{escaped(finding.what)}</b>",

@@ -35,6 +35,19 @@ def test_a_gradual_descent_ends_at_its_best_epoch():
     assert [*overfitting(mended)] == []
 
 
+def test_a_rise_by_half_counts_where_a_large_model_is_far_better_in_training():
+    x, y = rows(17, 80, 3, noise=2.0)
+    settings = {"model": "mlp:100", "optimizer": "adam", "lr": 0.01, "test_fraction": 0.3}
+    fit = st.fit(x, y, epochs=300, **settings)
+    held = fit.trace.test_loss
+    assert 1.2 < held[-1] / np.nanmin(held) < 1.5
+    (finding,) = overfitting(fit)
+    mended = st.fit(x, y, **settings, **finding.remedy)
+    fresh, truth = rows(1017, 3000, 3, noise=2.0)
+    before, after = (np.mean((truth - one.predict(fresh)) ** 2) for one in (fit, mended))
+    assert after < 0.9 * before
+
+
 def test_a_schedule_made_for_all_epochs_is_not_cut_short():
     x, y = rows(2, 80, 3, noise=2.0)
     settings = {"model": "mlp:100", "optimizer": "adam", "lr": 0.01, "epochs": 500, "test_fraction": 0.3}

