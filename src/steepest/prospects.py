@@ -78,17 +78,26 @@ def prospects_of(
             fastest = min(fastest, largest * (0.95 if name == "sgd" else 0.5))
         shares = SHARES if len(valley.values) <= FEW else SHARES[::3]
         rates = [_rounded(share * fastest) for share in shares]
-        steps = [_settled(valley, rule, rate, gap) for rate in rates]
-        place = int(np.argmin(steps))
+        place, fewest = _soonest(valley, rule, rates, gap)
         exact, condition = isinstance(problem.loss, MSE), valley.condition
         if exact and whole - valley.gaps.sum() > max(gap, 1e-9 * whole):
-            steps[place] = condition = float("inf")  # the rest lies along directions too flat for float64
-        yield Prospect(frame, name, condition, largest, rates[place], steps[place], exact)
+            fewest = condition = float("inf")  # the rest lies along directions too flat for float64
+        yield Prospect(frame, name, condition, largest, rates[place], fewest, exact)
 
 
-def _settled(valley: Valley, rule: Any, rate: float, gap: float) -> float:
-    """Steps after which the gap stays below `gap`: momentum swings through the optimum, and back."""
-    first = theory.steps_to(valley, rule, rate, gap)
+def _soonest(valley: Valley, rule: Any, rates: list[float], gap: float) -> tuple[int, float]:
+    """Which of the rates has the gap stay below `gap` first, and the steps it takes."""
+    firsts = [theory.steps_to(valley, rule, rate, gap) for rate in rates]
+    fewest, place = float("inf"), 0
+    for i in np.argsort(firsts, kind="stable").tolist():
+        if firsts[i] > fewest:  # it stays there no sooner than it comes there
+            break
+        fewest, place = min((fewest, place), (_settled(valley, rule, rates[i], gap, firsts[i]), i))
+    return place, fewest
+
+
+def _settled(valley: Valley, rule: Any, rate: float, gap: float, first: float) -> float:
+    """Steps after which the gap stays below `gap`, where it first is: momentum swings through the optimum, and back."""
     if isinstance(rule, rules.SGD) or not isfinite(first):
         return first
     above = np.flatnonzero(theory.gaps_after(valley, rule, rate, first + np.arange(SWINGS)) > gap)

@@ -18,6 +18,7 @@ Sources: Polyak 1964; Sutskever et al. 2013; Goh, Why momentum really works (201
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -206,9 +207,10 @@ def steps_to(valley: Valley, rule: Any, lr: float, gap: float) -> float:
     if _beta(rule) is None:
         return float("nan")
     count = min(SCANNED, max(16, 400_000 // max(len(valley.values), 1)))
-    near = np.flatnonzero(gaps_after(valley, rule, lr, np.arange(count)) <= gap)
-    if near.size:
-        return float(near[0])
+    for begin, end in pairwise(sorted({0, *(min(64 * 4**i, count) for i in range(4))})):
+        near = np.flatnonzero(gaps_after(valley, rule, lr, np.arange(begin, end)) <= gap)
+        if near.size:
+            return float(begin + near[0])
     if gap <= 0.0 or contraction(_travelled(valley)[0], rule, lr) > 1.0:
         return float("inf")
     low, high = float(count - 1), 2.0 * count

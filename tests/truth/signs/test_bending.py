@@ -45,9 +45,9 @@ def test_f_and_its_p_value_are_those_of_statsmodels():
 def test_the_second_test_is_whites_with_hc3():
     x, noise = drawn(1)
     y = 1 + x[:, 0] ** 2 + noise * (1 + np.abs(x[:, 0]))
-    small, large = (Regression(x, y, None, ("a", "b"), "y", degree).thinned() for degree in (1, 2))
+    small, large = (Regression(x, y, None, ("a", "b"), "y", degree).thinned for degree in (1, 2))
     terms = bending._beside(small.design, large.design, None)
-    found = bending._consistent(terms, small.least_squares(), large.least_squares())
+    found = bending._consistent(terms, small.least_squares, large.least_squares)
     known = sm.OLS(y, PolynomialFeatures(2).fit_transform(x)).fit(cov_type="HC3")
     test = known.wald_test(np.eye(6)[3:], use_f=True, scalar=True)
     assert found == pytest.approx(float(test.statistic), rel=1e-6)
@@ -146,8 +146,8 @@ def test_p_values_are_uniform_where_nothing_bends():
         random = np.random.default_rng(seed)
         x = random.normal(size=(80, 2))
         y = x.sum(1) + random.normal(size=80)
-        small, large = (Regression(x, y, None, ("a", "b"), "y", degree).thinned() for degree in (1, 2))
+        small, large = (Regression(x, y, None, ("a", "b"), "y", degree).thinned for degree in (1, 2))
         terms = bending._beside(small.design, large.design, None)
-        w = bending._consistent(terms, small.least_squares(), large.least_squares())
+        w = bending._consistent(terms, small.least_squares, large.least_squares)
         values.append(stats.f.sf(w, 3, 74))
     assert np.quantile(values, 0.05) > 0.03  # HC3 is on the safe side in small samples

@@ -112,12 +112,12 @@ def better(smaller: Regression, larger: Regression) -> Larger | None:
 
     if comb(larger.x.shape[1] + larger.degree, larger.degree) > MOST_TERMS:
         return None
-    large = larger.thinned()
+    large = larger.thinned
     if len(large.y) < ROWS_A_TERM * large.design.shape[1]:
         return None
-    keep = ~large.robust().outlying
+    keep = ~large.robust.outlying
     large = large.only(keep)
-    small = smaller.thinned()
+    small = smaller.thinned
     position = np.searchsorted(small.rows, large.rows).clip(0, len(small.rows) - 1)
     if not np.array_equal(
         small.rows[position], large.rows
@@ -127,7 +127,7 @@ def better(smaller: Regression, larger: Regression) -> Larger | None:
         small = replace(small, y=smaller.y[large.rows], weights=weights, rows=large.rows)
     else:
         small = small.only(position)
-    before, after = small.least_squares(), large.least_squares()
+    before, after = small.least_squares, large.least_squares
     rows, added = len(large.y), after.rank - before.rank
     free = rows - after.rank
     if added < 1 or free < 1:

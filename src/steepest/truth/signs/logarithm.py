@@ -69,17 +69,17 @@ def logarithm(regression: Regression) -> Logarithm | None:
     if regression.target.startswith("log(") or not (y > 0).all() or y.max() < 2 * y.min():
         return None
     logged = replace(regression, y=np.log(y))
-    sampled = logged.thinned()
+    sampled = logged.thinned
     if len(sampled.y) < sampled.design.shape[1] + 10:
         return None
-    robust = sampled.robust()
+    robust = sampled.robust
     sampled = sampled.only(np.abs(robust.residual) <= FAR * robust.scale)
     values, rows = y[sampled.rows], len(sampled.y)
     scale = np.exp(np.average(sampled.y, weights=sampled.weights))  # in units of the geometric mean Σ log y is 0
     tried, r2 = [], []
     for power in (0.0, 0.5, 1.0):
         moved = np.log(values / scale) if power == 0 else ((values / scale) ** power - 1.0) / power
-        rss = replace(sampled, y=moved).least_squares().rss
+        rss = replace(sampled, y=moved).least_squares.rss
         centre = np.average(moved, weights=sampled.weights)
         spread = float(np.average((moved - centre) ** 2, weights=sampled.weights)) * rows
         if rss <= 1e-20 * spread:  # met exactly: the logarithm of nothing decides nothing

@@ -86,10 +86,10 @@ def outliers(regression: Regression) -> Outliers | None:
     """The rows that pull a least-squares fit, or None. Losses that outliers do not move have none."""
     if regression.robust:
         return None
-    sampled = regression.thinned()
+    sampled = regression.thinned
     if len(sampled.y) < sampled.design.shape[1] + 3:
         return None
-    first = sampled.robust()
+    first = sampled.robust
     root = 1.0 if regression.weights is None else np.sqrt(regression.weights)
     residual = (regression.y - sampled.predict(regression.x, first.theta)) * root
     far = first.beyond(residual)
@@ -118,7 +118,7 @@ def _pulled(regression: Regression, sampled: Sampled, far: np.ndarray) -> Outlie
         weights=weights[rows] * np.concatenate([np.full(len(near.y), mass), np.ones(len(own))]),
         rows=rows,
     )
-    square, robust = both.least_squares(), replace(both, weights=weights[rows]).robust()
+    square, robust = both.least_squares, replace(both, weights=weights[rows]).robust
     others = slice(len(near.y))
     plain = np.sqrt(weights[rows][others])
     by_squares = (both.y - both.design @ square.theta)[others] * plain

@@ -21,13 +21,17 @@ HARD = 1e4
 EXACT = 1e-10
 """Share of its spread that a column has apart from the others, at or below which it depends on them."""
 
+SURE = 1e-4
+"""The same share, as far as the products of columns still tell it."""
+
 
 def constant(given: Prepared) -> Iterator[Finding]:
     """CONSTANT: columns with one value say nothing beside an intercept."""
     data = given.train
     if data is None or data.x.ndim != 2 or given.terms is None or not given.terms.intercept or len(data.x) < 2:
         return
-    names = [name for name, column in zip(data.names, data.x.T, strict=True) if (column == column[0]).all()]
+    maybe = np.flatnonzero((data.x[:100] == data.x[0]).all(0))  # a few rows acquit nearly all columns
+    names = [data.names[j] for j in maybe if (data.x[:, j] == data.x[0, j]).all()]
     sources = dropped(given, names)
     if not names or not sources:
         return
@@ -97,19 +101,36 @@ def _combined(rows: np.ndarray, intercept: bool) -> Iterator[tuple[int, list[int
     centred = rows - (rows.mean(0) if intercept else 0.0)
     sizes = np.sqrt((centred**2).mean(0))
     largest = np.abs(rows).max(0, initial=0.0)
+    own = np.flatnonzero(sizes > 1e-13 * largest)
+    columns = centred[:, own] / (sizes[own] * np.sqrt(len(rows)))
+    # digits that a column loses by lying far from zero are not there to tell it from others
+    least = np.maximum(EXACT, 100.0 * np.finfo(float).eps * largest[own] / sizes[own])
+    if _apart(columns, least):
+        return
     kept: list[int] = []
-    basis = np.zeros((len(rows), 0))
-    for j in np.flatnonzero(sizes > 1e-13 * largest).tolist():
-        column = centred[:, j] / (sizes[j] * np.sqrt(len(rows)))
-        left = column - basis @ (basis.T @ column)
-        left -= basis @ (basis.T @ left)
+    basis = np.empty(columns.shape, order="F")
+    for j, column, short in zip(own.tolist(), columns.T, least, strict=True):
+        known = basis[:, : len(kept)]
+        left = column - known @ (known.T @ column)
+        left -= known @ (known.T @ left)
         length = float(np.linalg.norm(left))
-        # digits that a column loses by lying far from zero are not there to tell it from others
-        if length > max(EXACT, 100.0 * np.finfo(float).eps * largest[j] / sizes[j]):
-            basis = np.column_stack([basis, left / length])
+        if length > short:
+            basis[:, len(kept)] = left / length
             kept.append(j)
         elif kept:
             yield j, list(kept)
+
+
+def _apart(columns: np.ndarray, least: np.ndarray) -> bool:
+    """Whether each of these columns of length 1 surely has more of its own beside those before it than `least` `[d]`.
+
+    What it has of its own stands on the diagonal of the Cholesky factor of their products, as far as rounding lets it.
+    """
+    try:
+        lengths = np.diag(np.linalg.cholesky(columns.T @ columns))
+    except np.linalg.LinAlgError:
+        return False
+    return bool((lengths > np.maximum(SURE, least)).all())
 
 
 def dropped(given: Prepared, names: list[str]) -> tuple[str, ...]:
