@@ -75,6 +75,17 @@ class Outcome:
         return bool(self.found) and self.found[0].kind is self.case.kind
 
     @property
+    def as_claimed(self) -> bool:
+        """Whether the sick descent is open and its twin closed, by the exact answers alone; True where there are none."""
+        sick, twin = self.gaps
+        if not self.case.of_descent or sick is None or twin is None:
+            return True
+        closed = 1e-5 if self.case.kind is Kind.KINK else 1e-9
+        if "batch_size" in self.case.pair(self.variant).sick.settings:
+            closed = min(1e-3, 0.1 * sick)  # noise is left, far below what the rows can tell
+        return twin <= closed and (sick > closed or self.case.kind in (Kind.CONSTANT, Kind.COLLINEAR))
+
+    @property
     def quiet(self) -> bool:
         """Whether the healthy twin has no finding."""
         return not self.twin

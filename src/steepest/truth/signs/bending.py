@@ -108,7 +108,7 @@ def curvature(regression: Regression) -> Larger | None:
 
 def better(smaller: Regression, larger: Regression) -> Larger | None:
     """The larger regression beside the smaller one, or None where it is no better, or takes too many terms to tell."""
-    from scipy import stats
+    from scipy import special
 
     if comb(larger.x.shape[1] + larger.degree, larger.degree) > MOST_TERMS:
         return None
@@ -137,12 +137,12 @@ def better(smaller: Regression, larger: Regression) -> Larger | None:
         return None
     noise = max(after.rss / free, 1e-30 * spread)
     f = max(before.rss - after.rss, 0.0) / added / noise
-    p = float(stats.f.sf(f, added, free))
+    p = float(special.fdtrc(added, free, f))
     share = 1.0 - after.press / before.press
     if not (p < CHANCE and share >= LEAST_SHARE):
         return None
     terms = _beside(small.design, large.design, large.weights)
-    if not stats.f.sf(_consistent(terms, before, after), added, free) < CHANCE:
+    if not special.fdtrc(added, free, _consistent(terms, before, after)) < CHANCE:
         return None
     r2 = 1.0 - before.rss / (spread * rows), 1.0 - after.rss / (spread * rows)
     deviation = (before.rss / (rows - before.rank)) ** 0.5, (after.rss / free) ** 0.5

@@ -223,13 +223,13 @@ class Robust:
         between 3.5 scales and that limit, as far as there are more than is normal, show such tails. Unless the rows beyond
         are three times as many, only those are outliers that a tail like 1/r³ shows once in a hundred samples.
         """
-        from scipy import stats
+        from scipy import special
 
         size = np.abs(residual) / self.scale
         n = len(size)
         sure = max(EFFICIENCY * (n - self.rank), 0.5)
-        limit = max(LEAST_FAR, float(stats.t.isf(LEVEL / (2 * n), sure)))
-        normal = 2 * stats.norm.sf(RAMP) * n
+        limit = max(LEAST_FAR, -float(special.stdtrit(sure, LEVEL / (2 * n))))
+        normal = 2 * special.ndtr(-RAMP) * n
         heavy = max(0.0, np.count_nonzero((size > RAMP) & (size <= limit)) - normal - 2 * np.sqrt(normal))
         far = size > limit
         if np.count_nonzero(far) <= 3 * heavy:
