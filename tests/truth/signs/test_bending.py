@@ -151,3 +151,8 @@ def test_p_values_are_uniform_where_nothing_bends():
         w = bending._consistent(terms, small.least_squares, large.least_squares)
         values.append(stats.f.sf(w, 3, 74))
     assert np.quantile(values, 0.05) > 0.03  # HC3 is on the safe side in small samples
+
+
+def test_terms_that_are_all_rounding_explain_nothing():
+    small = Regression(*drawn(9), None, ("a", "b"), "y").thinned.least_squares
+    assert bending._consistent(np.zeros((150, 2)), small, small) == 0.0

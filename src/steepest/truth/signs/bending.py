@@ -169,6 +169,8 @@ def _consistent(terms: np.ndarray, before: LeastSquares, after: LeastSquares) ->
     """W, whose rows may differ in variance."""
     left, values, _ = np.linalg.svd(terms, full_matrices=False)
     basis = left[:, values > 1e-7 * values[0]]
+    if not basis.size:  # all that was added is rounding
+        return 0.0
     b = basis.T @ before.residual
     rows = after.residual / (1.0 - after.leverage)
     spread = basis * rows[:, None]

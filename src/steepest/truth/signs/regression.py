@@ -36,6 +36,9 @@ ENOUGH, MOST_TURNS = 1e-3, 60
 PLAIN = 1e3
 """Condition number up to which AᵀA is taken in place of A: it loses no more than 10 of 16 digits."""
 
+STRONG = 0.99
+"""A leverage of which 1 − leverage is still told from AᵀA."""
+
 RAMP, LEAST_FAR = 3.5, 10.0
 LEVEL = 1e-3
 
@@ -136,23 +139,17 @@ class Sampled:
         return np.ones(len(self.y)) if self.weights is None else np.sqrt(self.weights)
 
     @cached_property
-    def matrix(self) -> np.ndarray:
-        """M `[p, rank]`, with which the columns of √w·design·M are orthonormal."""
-        return _orthonormalising(self.design * self.root[:, None])
-
-    @cached_property
-    def basis(self) -> np.ndarray:
-        """√w·design·M `[m, rank]`."""
-        return (self.design * self.root[:, None]) @ self.matrix
+    def orthonormal(self) -> tuple[np.ndarray, np.ndarray]:
+        """M `[p, rank]` and √w·design·M `[m, rank]`, whose columns are orthonormal."""
+        return _orthonormal(self.design * self.root[:, None])
 
     @cached_property
     def least_squares(self) -> LeastSquares:
         """Weighted least squares on the rows."""
-        target = self.y * self.root
-        along = self.basis.T @ target
-        residual = target - self.basis @ along
-        leverage = np.minimum(np.einsum("ij,ij->i", self.basis, self.basis), 1.0 - 1e-9)
-        return LeastSquares(self.matrix @ along, residual, leverage, self.matrix.shape[1])
+        (matrix, basis), target = self.orthonormal, self.y * self.root
+        along = basis.T @ target
+        leverage = np.minimum(np.einsum("ij,ij->i", basis, basis), 1.0 - 1e-9)
+        return LeastSquares(matrix @ along, target - basis @ along, leverage, matrix.shape[1])
 
     @cached_property
     def robust(self) -> Robust:
@@ -161,7 +158,7 @@ class Sampled:
         By weighted least squares, again and again (Holland and Welsch 1977): a row counts 1 up to the width and width/|r|
         beyond it. Few rows are beyond, and in an orthonormal basis Q only those have to be counted anew: QᵀWQ = I − Qᵀ(I − W)Q.
         """
-        basis, root = self.basis, self.root
+        (matrix, basis), root = self.orthonormal, self.root
         free = max(len(self.y) - basis.shape[1], 1)
         least = 1e-6 * float(np.std(self.y)) or 1e-300
         moved, residual = np.zeros(basis.shape[1]), self.least_squares.residual
@@ -179,7 +176,7 @@ class Sampled:
             far = float(np.linalg.norm(step)) / np.sqrt(len(residual))
             if max(abs(scale - last), far) <= ENOUGH * scale:
                 break
-        return Robust(self.least_squares.theta + self.matrix @ moved, residual, scale, scale == least, len(moved))
+        return Robust(self.least_squares.theta + matrix @ moved, residual, scale, scale == least, len(moved))
 
 
 @dataclass(frozen=True)
@@ -242,8 +239,11 @@ class Robust:
         return self.beyond(self.residual)
 
 
-def _orthonormalising(matrix: np.ndarray) -> np.ndarray:
-    """M `[p, rank]`, with which the columns of matrix·M are orthonormal: from AᵀA, or where that is not sure from A."""
+def _orthonormal(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """M `[p, rank]` and matrix·M, whose columns are orthonormal: from AᵀA, or where that is not sure from A.
+
+    It is not where a row's leverage is close to 1: then 1 − leverage is left with too few digits.
+    """
     rows, columns = matrix.shape
     size = np.sqrt(np.einsum("ij,ij->j", matrix, matrix))
     if rows >= columns and (size > 0).all() and np.isfinite(size).all():
@@ -253,10 +253,13 @@ def _orthonormalising(matrix: np.ndarray) -> np.ndarray:
         except np.linalg.LinAlgError:
             inverse = np.full((1, 1), np.inf)
         if np.linalg.norm(inverse) * np.sqrt(columns) <= PLAIN:
-            return inverse.T / size[:, None]
+            basis = scaled @ inverse.T
+            if np.einsum("ij,ij->i", basis, basis).max() < STRONG:
+                return inverse.T / size[:, None], basis
     _, values, right = np.linalg.svd(np.linalg.qr(matrix, mode="r") if rows > columns else matrix, full_matrices=False)
     kept = values > 1e-10 * values.max(initial=0.0)
-    return right[kept].T / values[kept]
+    turn = right[kept].T / values[kept]
+    return turn, matrix @ turn
 
 
 def _scale(residual: np.ndarray, free: int) -> float:
