@@ -156,3 +156,11 @@ def test_p_values_are_uniform_where_nothing_bends():
 def test_terms_that_are_all_rounding_explain_nothing():
     small = Regression(*drawn(9), None, ("a", "b"), "y").thinned.least_squares
     assert bending._consistent(np.zeros((150, 2)), small, small) == 0.0
+
+
+def test_one_row_far_out_makes_no_bend():
+    x = np.linspace(-1.0, 1.0, 60)
+    x[7] = 1e4
+    y = 3.0 * x + 1.0
+    y[7] += 5.0
+    assert bending.curvature(Regression(x[:, None], y, None, ("x",), "y")) is None

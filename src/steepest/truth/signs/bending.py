@@ -28,6 +28,8 @@ CHANCE = 1e-4
 LEAST_SHARE = 0.1
 ROWS_A_TERM = 4
 MOST_TERMS = 300
+ALONE = 1.0 - 1e-6
+"""Leverage from which a row is met whatever its target is."""
 MOST_DEGREE = 6
 
 
@@ -115,7 +117,8 @@ def better(smaller: Regression, larger: Regression) -> Larger | None:
     large = larger.thinned
     if len(large.y) < ROWS_A_TERM * large.design.shape[1]:
         return None
-    keep = ~large.robust.outlying
+    # a row that the larger one meets whatever its target is says nothing of the others
+    keep = ~large.robust.outlying & (large.least_squares.leverage <= ALONE)
     large = large.only(keep)
     small = smaller.thinned
     position = np.searchsorted(small.rows, large.rows).clip(0, len(small.rows) - 1)
@@ -138,6 +141,8 @@ def better(smaller: Regression, larger: Regression) -> Larger | None:
     noise = max(after.rss / free, 1e-30 * spread)
     f = max(before.rss - after.rss, 0.0) / added / noise
     p = float(special.fdtrc(added, free, f))
+    if ((after.leverage > ALONE) & (before.leverage <= ALONE)).any():
+        return None  # a row that the larger one meets whatever its target is makes the bend alone
     share = 1.0 - after.press / before.press
     if not (p < CHANCE and share >= LEAST_SHARE):
         return None
