@@ -158,7 +158,7 @@ def test_terms_that_are_all_rounding_explain_nothing():
     assert bending._consistent(np.zeros((150, 2)), small, small) == 0.0
 
 
-def test_one_row_far_out_makes_no_bend():
+def test_a_row_that_any_curve_meets_makes_no_bend():
     x = np.linspace(-1.0, 1.0, 60)
     x[7] = 1e4
     y = 3.0 * x + 1.0
