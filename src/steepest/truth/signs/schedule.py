@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from steepest.errors import SpecError
-from steepest.truth import theory
 from steepest.truth.finding import Finding, Fitted, Kind
+from steepest.truth.noise import Floor, floor_and_halves
 from steepest.truth.signs.course import Course
 from steepest.truth.signs.outcome import outcome
 from steepest.truth.signs.rates import chosen
@@ -89,8 +89,11 @@ def bouncing(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
         yield Finding(Kind.KINK, what, evidence, remedy, outcome(course, gap), course.share(gap))
         return
     floor = floor_of(course)
-    if np.isfinite(floor):
-        evidence += f" At this rate a gap of {number(floor)} is expected to stay; it is {number(course.gap)}."
+    if floor is not None:
+        evidence += (
+            f" At this rate a gap of {number(floor.gap)} is expected to stay; it is {number(course.gap)}. "
+            f"lr={number(floor.half_lr)} or batches of {floor.half_batch_size:,} rows would halve it."
+        )
     what = f"At a constant rate batches of {course.size:,} rows keep the descent above the optimum."
     yield Finding(Kind.NOISE, what, evidence, remedy, outcome(course, gap), course.share(gap))
 
@@ -102,13 +105,13 @@ def swing(fit: Fitted) -> tuple[float, float]:
     return float(late.min()), float(late.max())
 
 
-def floor_of(course: Course) -> float:
-    """The gap at which minibatches are expected to rest; nan where nobody can tell."""
+def floor_of(course: Course) -> Floor | None:
+    """The gap at which minibatches are expected to rest, and what halves it; None where nobody can tell."""
     if course.valley is None or course.optimum is None or course.few is not course.problem or course.size is None:
-        return float("nan")
+        return None
     try:
-        return theory.noise_floor(
+        return floor_and_halves(
             course.problem, course.frame, course.optimum, course.rule, course.lr, course.size, course.spec.shuffle
         )
     except SpecError:
-        return float("nan")
+        return None
