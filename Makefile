@@ -1,10 +1,13 @@
 # Bare `make` lists what there is: every target with a `##` behind it.
 
-PYTHON ?= python3
+# The first Python of this machine that is new enough and has venv.
+NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c "$(NEW_ENOUGH)" 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
 # The stamp says that .venv holds what pyproject.toml and constraints.txt ask for.
 STAMP := .venv/.installed
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip install --disable-pip-version-check
 # One thread a process: two test processes with two threads each only wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 PYTEST_OPTIONS ?=
@@ -16,23 +19,29 @@ BENCH_PARTS := epoch answer growth sweep step startup
 BENCH_OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench sick lessons soak clean
+.PHONY: help demo test browser check bench sick lessons soak clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 $(STAMP): pyproject.toml constraints.txt
-	@echo "Setting up .venv (the first time takes a few minutes)"
+	@echo "Setting up .venv: about a hundred packages, PyTorch the largest; once, in a minute or a few"
+	@test -n "$(PYTHON)" || { echo "No Python of 3.11 or newer with venv was found. Name one: make PYTHON=/path/to/python"; exit 1; }
 	@$(PYTHON) -m venv .venv
-	@$(PIP) --upgrade "pip>=25.1"
+	@$(PIP) --quiet --upgrade "pip>=25.1"
 	@$(PIP) -c constraints.txt -e . --group dev
 	@touch $(STAMP)
 
-demo: $(STAMP) ## Fit one real table in three coordinates and compare the paths
+demo: ## Fit one real table in three coordinates and compare the paths
+	@echo "Demo: one real table is fitted in three coordinates of the descent, and the paths are compared."
+	@$(MAKE) --no-print-directory $(STAMP)
 	@STEEPEST=$(BIN)/steepest PYTHON=$(BIN)/python sh examples/demo.sh
 
-test: check ## Format, lint, types and all tests
+test: check browser ## Format, lint, types and all tests; sets up everything they need
 	$(PYTEST) -n 2 $(PYTEST_OPTIONS)
+
+browser: $(STAMP) ## Find a browser for the tests of pages, or install Chromium where that needs no password
+	@$(BIN)/python tests/views/browser.py
 
 check: $(STAMP) ## Format, lint and types
 	$(BIN)/ruff check
@@ -62,7 +71,7 @@ lessons: $(STAMP) ## Run every lesson from its first line to its last
 	@$(if $(wildcard lessons/*.py),,echo "There are no lessons yet.")
 	@for lesson in $(sort $(wildcard lessons/*.py)); do echo "$$lesson"; $(BIN)/python "$$lesson" || exit 1; done
 
-soak: $(STAMP) ## All tests, the long ones too, and the property tests with far more examples
+soak: $(STAMP) browser ## All tests, the long ones too, and the property tests with far more examples
 	$(PYTEST) -n 2 -m "soak or not soak" --hypothesis-profile=soak $(PYTEST_OPTIONS)
 
 clean: ## Remove what was built or measured; .venv stays

@@ -7,10 +7,12 @@ set -eu
 steps=200
 
 for coordinates in none standardize orthonormal; do
+    echo "$steps steps of steepest descent on sample:diabetes with --precondition $coordinates"
     "$STEEPEST" fit sample:diabetes --test-fraction 0.25 --seed 0 --optimizer sgd --lr auto --epochs "$steps" \
         --precondition "$coordinates" --out "runs/demo-$coordinates" --quiet
 done
 
+echo
 echo "The defaults, on the same table: steepest fit sample:diabetes --test-fraction 0.25"
 "$STEEPEST" fit sample:diabetes --test-fraction 0.25 --seed 0 --out runs/demo-default
 

@@ -1,4 +1,4 @@
-"""What all tests share: the gpu marker and the profiles of the property tests.
+"""What all tests share: the gpu marker, the profiles of the property tests, and a last line where pages were not opened.
 
 PyTorch's default dtype is left alone on purpose: float64 must come from Steepest itself.
 """
@@ -13,10 +13,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 from hypothesis import settings
 
-# `--hypothesis-profile=ci` repeats the same examples on every run; `soak` looks much longer for a bad one.
-settings.register_profile("default", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True)
-settings.register_profile("soak", deadline=None, max_examples=2_000)
+# The same examples on every run, so that what is red comes back; `soak` looks at others each time, and at far more.
+settings.register_profile("default", deadline=None, derandomize=True)
+settings.register_profile("soak", deadline=None, max_examples=2_000, print_blob=True)
 settings.load_profile("default")
 
 
@@ -30,3 +29,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if not torch.cuda.is_available():
         for item in marked:
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device, and PyTorch sees none"))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Say in the very last line how many tests of pages were skipped for want of a browser, and how to get one."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:  # a worker of xdist
+        return
+    from browser import MISSING, REMEDY
+
+    skipped = sum(MISSING in str(report.longrepr) for report in reporter.stats.get("skipped", []))
+    if skipped:
+        reporter.write_line(
+            f"{skipped} tests of pages were skipped: there is no Chrome, Chromium or Edge that opens a page. "
+            f"To run them: {REMEDY}, then `make test` again."
+        )
