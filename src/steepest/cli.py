@@ -53,13 +53,29 @@ HELP = {
     "intercept": "Whether the model has an intercept (it has by default).",
     "weights": "Column that holds the weight of each row.",
     "class_weight": "balanced, or label=weight,…",
-    "missing": "What to do with missing values: error (default), drop (the rows) or mean.",
+    "missing": "What to do with missing values: error (default), drop (the rows), mean or level; or COLUMN=level,…",
+    "missing_values": "Words that mean missing, beside the usual ones: unknown,-999. not:none takes a usual one back.",
+    "categories": "Columns whose values are levels, whatever they look like.",
+    "date": "Columns of dates: COLUMN=days (a number of days) or COLUMN=parts (year, month, weekday, hour).",
+    "labels": "casefold: levels that differ in case and surrounding blanks only are one.",
+    "decimal": "The decimal mark of numbers: . or , (by default what the file shows).",
+    "thousands": "The mark between thousands, such as . or , or ' '.",
+    "encoding": "Of a text file, such as latin-1 or cp1252; UTF-8 by default.",
+    "skip_rows": "Lines above the header of a text file that are not read.",
+    "comment": "The sign that comment lines of a text file begin with, such as #.",
+    "header": "Whether the first line of a text file holds names (by default what its lines show).",
     "test_fraction": "Share of the rows held out and scored.",
     "record": "Most steps that the trace keeps (default 10000).",
     "dtype": "float64 (default) or float32.",
     "device": "cpu (default) or cuda.",
 }
 """One line for each setting of a fit."""
+
+NAMES = ("target", "columns", "drop", "categories", "missing_values")
+SEVERAL = (*NAMES, "class_weight", "missing", "date")
+"""Settings that may hold several words, parted by commas or given by repeating the option."""
+
+SWITCHES = ("intercept", "header")
 
 Number = float | Literal["auto"]
 Size = int | Literal["full"]
@@ -84,7 +100,12 @@ app = App(
 
 def _option(setting: str) -> Parameter:
     # numbers such as -1,2 begin with a hyphen and are no option
-    return Parameter(help=HELP[setting], negative="", allow_leading_hyphen=setting == "init")
+    return Parameter(help=HELP[setting], negative="", allow_leading_hyphen=setting in ("init", "missing_values"))
+
+
+def _switch(setting: str) -> Parameter:
+    """For a sweep: `--header true,false`, or `--no-header`, which comes as an empty list."""
+    return Parameter(help=HELP[setting], negative=f"--no-{setting}")
 
 
 @app.command
@@ -115,7 +136,17 @@ def fit(
     intercept: Annotated[bool | None, Parameter(help=HELP["intercept"])] = None,
     weights: Annotated[str | None, _option("weights")] = None,
     class_weight: Annotated[list[str] | None, _option("class_weight")] = None,
-    missing: Annotated[str | None, _option("missing")] = None,
+    missing: Annotated[list[str] | None, _option("missing")] = None,
+    missing_values: Annotated[list[str] | None, _option("missing_values")] = None,
+    categories: Annotated[list[str] | None, _option("categories")] = None,
+    date: Annotated[list[str] | None, _option("date")] = None,
+    labels: Annotated[str | None, _option("labels")] = None,
+    decimal: Annotated[str | None, _option("decimal")] = None,
+    thousands: Annotated[str | None, _option("thousands")] = None,
+    encoding: Annotated[str | None, _option("encoding")] = None,
+    skip_rows: Annotated[int | None, _option("skip_rows")] = None,
+    comment: Annotated[str | None, _option("comment")] = None,
+    header: Annotated[bool | None, Parameter(help=HELP["header"])] = None,
     test_fraction: Annotated[float | None, _option("test_fraction")] = None,
     record: Annotated[int | None, _option("record")] = None,
     dtype: Annotated[str | None, _option("dtype")] = None,
@@ -159,7 +190,7 @@ def _swept(command: Callable[..., int]) -> Callable[..., int]:
             name,
             inspect.Parameter.KEYWORD_ONLY,
             default=None,
-            annotation=Annotated[list[str] | None, _option(name)],
+            annotation=Annotated[list[str] | None, _option(name) if name not in SWITCHES else _switch(name)],
         )
         for name in HELP
     ]
@@ -284,7 +315,7 @@ def _sweep_code(done: Sweep) -> int:
 
 def _one(setting: str, word: str) -> Any:
     """A word as one value of a setting whose single value may be a list."""
-    return _settings({setting: [word] if setting != "weights" else word})[setting]
+    return _settings({setting: [word] if setting in SEVERAL else word})[setting]
 
 
 @app.command
@@ -428,11 +459,15 @@ def _dash(word: str) -> str:
 def _settings(given: dict[str, Any]) -> dict[str, Any]:
     """The settings of a fit from what was typed."""
     settings = dict(given)
-    for name in ("target", "columns", "drop"):
+    for name in NAMES:
         if name in given:
             settings[name] = _names(given[name])
     if "class_weight" in given:
         settings["class_weight"] = _class_weight(given["class_weight"])
+    if "missing" in given:
+        settings["missing"] = _missing(given["missing"])
+    if "date" in given:
+        settings["date"] = _pairs("date", given["date"], "COLUMN=days or COLUMN=parts")
     if "init" in given:
         settings["init"] = _numbers(given["init"])
     return settings
@@ -452,16 +487,41 @@ def _names(words: list[str]) -> list[str]:
 def _class_weight(words: list[str]) -> str | dict[str, float]:
     if words == ["balanced"]:
         return "balanced"
+    shape = "balanced, or label=weight,label=weight"
     factors = {}
-    for word in ",".join(words).split(","):
-        label, equals, factor = word.rpartition("=")
+    for label, factor in _pairs("class_weight", words, shape).items():
         try:
             factors[label] = float(factor)
         except ValueError:
-            equals = ""
-        if not equals:
-            raise SpecError(f"--class-weight {word}: it is written balanced, or label=weight,label=weight.")
+            raise SpecError(f"--class-weight {label}={factor}: it is written {shape}.") from None
     return factors
+
+
+def _missing(words: list[str]) -> str | dict[str, str]:
+    """One word for all columns, or one for each; a word without a column is for all others.
+
+    >>> _missing(["drop"]), _missing(["mean,Alley=level"])
+    ('drop', {'*': 'mean', 'Alley': 'level'})
+    """
+    words = _names(words)
+    if len(words) == 1 and "=" not in words[0]:
+        return words[0]
+    return _pairs("missing", [word if "=" in word else f"*={word}" for word in words], "a word, or COLUMN=word,…")
+
+
+def _pairs(setting: str, words: list[str], shape: str) -> dict[str, str]:
+    """Words `name=value` as a dict.
+
+    >>> _pairs("date", ["when=days,until=parts"], "COLUMN=days")
+    {'when': 'days', 'until': 'parts'}
+    """
+    found = {}
+    for word in _names(words):
+        name, equals, value = word.rpartition("=")
+        if not equals or not name:
+            raise SpecError(f"--{setting.replace('_', '-')} {word}: it is written {shape}.")
+        found[name] = value
+    return found
 
 
 def _numbers(text: str) -> str | list[float]:

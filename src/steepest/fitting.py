@@ -27,6 +27,7 @@ from steepest.descent.stopping import Status
 from steepest.descent.trace import Recorder
 from steepest.errors import DataError, SpecError
 from steepest.planning import Plan, plan, wants_classes
+from steepest.problem.reading import Reading
 from steepest.problem.tables import Dataset, prepare
 from steepest.result import Fit
 from steepest.spec import Spec
@@ -63,7 +64,17 @@ def fit(
     intercept: bool = True,
     weights: Any = None,
     class_weight: Any = None,
-    missing: str = "error",
+    missing: str | Mapping[str, str] = "error",
+    missing_values: Iterable[str] = (),
+    categories: str | Iterable[str] = (),
+    date: Mapping[str, str] | None = None,
+    labels: str | None = None,
+    decimal: str | None = None,
+    thousands: str | None = None,
+    encoding: str | None = None,
+    skip_rows: int = 0,
+    comment: str | None = None,
+    header: bool | None = None,
     test_fraction: float = 0.0,
     record: int | Iterable[str] = 10_000,
     dtype: str = "float64",
@@ -98,7 +109,17 @@ def fit(
         seed: of everything random; the same seed gives the same numbers.
         precondition: `none`, `standardize`, `orthonormal`: the coordinates of the descent. θ is always in user units.
         weights: a column's name or `[n]` numbers. class_weight: "balanced" or a dict label → factor.
-        missing: "error", "drop" (rows) or "mean". test_fraction: share of rows held out and scored.
+        missing: "error", "drop" (rows), "mean", or "level" (a level of its own); or one of them for each column,
+            `{"Alley": "level", "*": "mean"}`, where `*` are all others ("error" by default).
+        missing_values: words (or numbers) that mean missing beside the usual ones; `not:none` takes a usual one back.
+        categories: columns whose values are levels, whatever they look like.
+        date: `{"when": "days"}` (a number of days) or `{"when": "parts"}` (year, month, weekday, hour) for columns of dates.
+        labels: "casefold" makes one level of those that differ in case and surrounding blanks only.
+        decimal, thousands: the marks in numbers, such as `","` and `"."`; by default what the file shows.
+        encoding, skip_rows, comment: of a text file: `latin-1`, lines above its header, the sign that comment lines begin
+            with.
+        header: whether a text file's first line holds names; by default what its lines show.
+        test_fraction: share of rows held out and scored.
         record: most rows that the trace keeps, or names of the parameters to keep in it: θ of a module too large for
             the trace's memory (256 MiB) is left out whole unless some are chosen so.
         dtype: float64 or float32. device: `cpu`, `cuda` or `cuda:N`.
@@ -151,7 +172,8 @@ def digest(train: Dataset, test: Dataset | None) -> str:
 
 def is_names(name: str, value: Any) -> bool:
     """Whether a setting is given as several names, or could be."""
-    return name in ("target", "columns", "drop", "record") and value is not None and not isinstance(value, (str, int))
+    names = ("target", "columns", "drop", "record", "missing_values", "categories")
+    return name in names and value is not None and not isinstance(value, (str, int))
 
 
 def data_of(spec: Spec, x: Any, y: Any, weights: Any) -> tuple[Dataset, Dataset | None, tuple[str, ...]]:
@@ -183,6 +205,7 @@ def data_of(spec: Spec, x: Any, y: Any, weights: Any) -> tuple[Dataset, Dataset 
             columns=None if spec.columns is None else list(spec.columns),
             drop=list(spec.drop),
             missing=spec.missing,
+            reading=Reading.of(spec),
             intercept=spec.intercept,
             **options,
         )

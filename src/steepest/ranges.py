@@ -21,9 +21,10 @@ import numpy as np
 from steepest.errors import SpecError
 
 REAL = ("lr", "clip", "tol", "validation", "test_fraction")
-WHOLE = ("batch_size", "epochs", "max_steps", "patience", "seed", "record")
+WHOLE = ("batch_size", "epochs", "max_steps", "patience", "seed", "record", "skip_rows")
 NAMED = ("model", "loss", "penalty", "optimizer", "schedule", "init")
-WORDS = ("shuffle", "precondition", "missing", "dtype", "device")
+WORDS = ("shuffle", "precondition", "missing", "labels", "dtype", "device")
+SWITCHES = ("intercept", "header")
 
 MOST = 1_000_000
 """Values that a range may have."""
@@ -39,6 +40,8 @@ def values(setting: str, words: list[str], one: Callable[[str, str], Any]) -> An
     >>> values("penalty", ["elastic:0.1,0.2,l2:1"], str), values("optimizer", ["momentum:0.5:0.9:lin:2"], str)
     (['elastic:0.1,0.2', 'l2:1'], ['momentum:0.5', 'momentum:0.9'])
     """
+    if setting in SWITCHES and not words:  # --no-intercept
+        return False
     found: list[Any] = []
     for word in words:
         if setting in REAL or setting in WHOLE:
@@ -49,9 +52,9 @@ def values(setting: str, words: list[str], one: Callable[[str, str], Any]) -> An
         elif setting in NAMED:
             for piece in _joined(_pieces(word)):
                 found += _with_range(setting, piece)
-        elif setting == "intercept":
-            found += [_truth(piece) for piece in _pieces(word)]
-        elif setting in WORDS:
+        elif setting in SWITCHES:
+            found += [_truth(setting, piece) for piece in _pieces(word)]
+        elif setting in WORDS and "=" not in word:
             found += _pieces(word)
         else:
             found.append(one(setting, word))
@@ -133,10 +136,10 @@ def _range(setting: str, piece: str, parts: list[str]) -> list[float]:
     return space(first, last, int(count)).tolist()
 
 
-def _truth(piece: str) -> bool:
+def _truth(setting: str, piece: str) -> bool:
     known = {"true": True, "yes": True, "false": False, "no": False}
     if piece.lower() not in known:
-        raise SpecError(f"--intercept {piece}: it must be true or false, or both: true,false.")
+        raise SpecError(f"--{setting} {piece}: it must be true or false, or both: true,false.")
     return known[piece.lower()]
 
 

@@ -24,6 +24,7 @@ from steepest.errors import FitError, SpecError
 from steepest.planning import linear_problem, targets
 from steepest.problem import losses
 from steepest.problem.linear import LinearProblem, Terms
+from steepest.problem.reading import Reading
 from steepest.problem.schema import Schema
 from steepest.problem.tables import Dataset
 from steepest.spec import Spec
@@ -299,7 +300,7 @@ class Fit:
             )
         if getattr(x, "ndim", 0) > 2:
             return self._predict_columns(np.asarray(x), values)
-        return self._predict_columns(self.schema.encode(x), values)
+        return self._predict_columns(self.schema.encode(x, Reading.of(self.spec)), values)
 
     def _predict_columns(self, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
         if self.terms is not None:

@@ -8,6 +8,7 @@ they can never disagree; `to_toml()` and `from_toml()` keep it beside the run.
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import importlib
 import re
@@ -50,6 +51,24 @@ SCHEDULES = {
     "warmup": (1, 1),
 }
 INITS = {"zeros": (0, 0), "normal": (0, 1), "uniform": (2, 2)}
+
+READING = (
+    "decimal",
+    "thousands",
+    "encoding",
+    "skip_rows",
+    "comment",
+    "header",
+    "missing_values",
+    "categories",
+    "date",
+    "labels",
+)
+"""Settings that say how the columns of a table are read."""
+
+MISSING = ("error", "drop", "mean", "level")
+DATES = ("days", "parts")
+THOUSANDS = (".", ",", " ", "'", "_", "\u2019", "\u00a0", "\u202f", "\u2009")
 
 DEFAULT_STEPS = {"curvature": 2_000, "full": 1_000, "minibatch": 100}
 """Epochs where neither epochs nor max_steps is given: of curvature steps, of full batches, of minibatches."""
@@ -130,7 +149,17 @@ class Spec(BaseModel):
     intercept: bool = True
     weights: str | None = None
     class_weight: Literal["balanced"] | dict[str, float] | None = None
-    missing: Literal["error", "drop", "mean"] = "error"
+    missing: str | dict[str, str] = "error"
+    missing_values: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    date: dict[str, str] | None = None
+    labels: Literal["casefold"] | None = None
+    decimal: Literal[".", ","] | None = None
+    thousands: str | None = None
+    encoding: str | None = None
+    skip_rows: int = 0
+    comment: str | None = None
+    header: bool | None = None
     test_fraction: float = 0.0
     record: int | tuple[str, ...] = 10_000
     dtype: Literal["float32", "float64"] = "float64"
@@ -152,10 +181,34 @@ class Spec(BaseModel):
             raise SpecError(f"{info.field_name}={value!r} is neither a name nor a function.")
         return value
 
-    @field_validator("columns", "drop", mode="before")
+    @field_validator("columns", "drop", "categories", mode="before")
     @classmethod
     def _names(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
+
+    @field_validator("missing_values", mode="before")
+    @classmethod
+    def _words(cls, value: Any) -> Any:
+        words = (value,) if isinstance(value, str | int | float) else value
+        return tuple(map(str, words)) if isinstance(words, list | tuple) else words
+
+    @field_validator("missing", mode="before")
+    @classmethod
+    def _policies(cls, value: Any) -> Any:
+        for name, policy in value.items() if isinstance(value, Mapping) else [("", value)]:
+            if policy not in MISSING:
+                of = f" of the column {name!r}" if name else ""
+                raise SpecError(f"missing={policy!r}{of}: it must be one of {', '.join(MISSING)}.")
+        return value
+
+    @field_validator("date", mode="before")
+    @classmethod
+    def _dates(cls, value: Any) -> Any:
+        if value is None or (isinstance(value, Mapping) and all(way in DATES for way in value.values())):
+            return value
+        raise SpecError(
+            f'date={value!r}: it must name "days" or "parts" for each column, as in date={{"when": "days"}}.'
+        )
 
     @field_validator("penalty", mode="before")
     @classmethod
@@ -204,8 +257,32 @@ class Spec(BaseModel):
             name, numbers = call(self.init, INITS, "init")
             if name == "uniform" and numbers[0] >= numbers[1]:
                 raise SpecError(f"init={self.init!r}: the first number must be the smaller one, as in uniform:-1:1.")
+        self._check_reading()
         self._check_numbers()
         return self
+
+    def _check_reading(self) -> None:
+        if self.thousands is not None and self.thousands not in THOUSANDS:
+            raise SpecError(f"thousands={self.thousands!r}: it must be a point, a comma, a space, an apostrophe or _.")
+        if self.thousands is not None and self.thousands == self.decimal:
+            raise SpecError(f"decimal={self.decimal!r} and thousands={self.thousands!r}: they must differ.")
+        if self.encoding is not None:
+            try:
+                known = codecs.lookup(self.encoding)._is_text_encoding
+            except (LookupError, ValueError):
+                known = False
+            if not known:
+                raise SpecError(
+                    f"encoding={self.encoding!r} is not known. It is a name such as utf-8, latin-1 or cp1252."
+                )
+        if self.comment is not None and (
+            not self.comment.strip() or not self.comment.isprintable() or '"' in self.comment
+        ):
+            raise SpecError(
+                f"comment={self.comment!r}: it must be the sign that comment lines begin with, such as '#'."
+            )
+        if not 0 <= self.skip_rows < 2**31:
+            raise SpecError(f"skip_rows={self.skip_rows!r}: it must be a whole number of at least 0.")
 
     def _check_numbers(self) -> None:
         def need(fine: bool, name: str, rule: str) -> None:
@@ -276,7 +353,7 @@ def options(settings: Mapping[str, Any]) -> list[str]:
             words.append(f"--{'' if value else 'no-'}{option}")
             continue
         if isinstance(value, Mapping):
-            value = ",".join(f"{label}={factor}" for label, factor in value.items())
+            value = [f"{label}={factor}" for label, factor in value.items()]
         if hasattr(value, "tolist"):
             value = value.tolist()
         if isinstance(value, list | tuple):

@@ -33,11 +33,13 @@ def axis(name: str, value: Any) -> list[Any] | None:
     if not isinstance(value, (list, range)) and not (isinstance(value, tuple) and not is_names(name, ())):
         return None
     values = [entry.item() if isinstance(entry, np.generic) else entry for entry in value]
-    if name in ("target", "columns", "drop", "record") and values and all(isinstance(v, str) for v in values):
+    if is_names(name, value) and values and all(isinstance(v, str) for v in values):
+        return None
+    if name == "missing_values" and values and not any(isinstance(v, list | tuple) for v in values):
         return None
     if name in ("init", "weights") and values and all(isinstance(v, Real) for v in values):
         return None
-    if not values and name == "drop":
+    if not values and name in ("drop", "categories", "missing_values"):
         return None
     if not values:
         raise SpecError(f"{name}={value!r} sweeps over nothing; give at least one value.")

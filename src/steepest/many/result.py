@@ -14,6 +14,7 @@ from steepest.errors import FitError, SpecError
 from steepest.many.lots import COLUMNS, COUNTS, FAILED, NUMBERS, Lot
 from steepest.planning import largest_rate
 from steepest.result import Fit
+from steepest.spec import READING
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,6 +32,7 @@ WHAT_IS_FITTED = frozenset(
         "weights",
         "class_weight",
         "missing",
+        *READING,
         "test_fraction",
     )
 )

@@ -28,7 +28,7 @@ from steepest.many.packs import Pack
 from steepest.many.result import Sweep
 from steepest.problem.tables import Dataset
 from steepest.result import Fit
-from steepest.spec import Spec
+from steepest.spec import READING, Spec
 
 __all__ = ["Sweep", "compare", "sweep"]
 
@@ -45,6 +45,7 @@ PREPARED_BY = (
     "weights",
     "class_weight",
     "missing",
+    *READING,
     "test_fraction",
 )
 """Settings that decide which rows there are; with rows held out the seed does too."""
@@ -83,6 +84,16 @@ def sweep(
     weights: Any = None,
     class_weight: Any = None,
     missing: Any = "error",
+    missing_values: Any = (),
+    categories: Any = (),
+    date: Any = None,
+    labels: Any = None,
+    decimal: Any = None,
+    thousands: Any = None,
+    encoding: Any = None,
+    skip_rows: Any = 0,
+    comment: Any = None,
+    header: Any = None,
     test_fraction: Any = 0.0,
     record: Any = None,
     dtype: Any = "float64",
@@ -96,9 +107,10 @@ def sweep(
     values; the runs are their product, in the order of `itertools.product` over the settings as they stand above. Each
     run is what `fit()` makes of its settings alone. Where a single value is a list itself, several are a list of such:
 
-    - `target`, `columns`, `drop`, names for `record`: a list of texts is one value, `[["a"], ["a", "b"]]` two.
+    - `target`, `columns`, `drop`, `categories`, `missing_values`, names for `record`: a list of texts is one value,
+      `[["a"], ["a", "b"]]` two.
     - `init`, `weights`: a list of numbers is one value, `[[0, 0], [1, 1]]` or `["zeros", "normal"]` two.
-    - `class_weight`: a dict is one value, a list of them several.
+    - `class_weight`, `missing`, `date`: a dict is one value, a list of them several.
 
     Runs share the memory for traces (256 MiB; 2 GiB if `record` is given), so that many runs have fewer rows each. A run
     whose settings do not go together, or do not fit the data, is a row with the status `failed`; Ctrl-C keeps what is done.

@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import glob
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 from steepest.errors import DataError
 from steepest.problem.delimited import COMMA_NUMBER, MISSING, check_names, read_delimited
 from steepest.problem.memory import from_memory
+from steepest.problem.reading import AS_IT_IS, Reading
 from steepest.problem.wording import listed, quoted, quoted_path, suggestion
 
 ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".parquet", ".arrow", ".feather", ".ipc")
@@ -76,8 +77,16 @@ def read(source: object, *, columns: Sequence[str] | None = None) -> pa.Table:
     return open_table(source, columns)[0]
 
 
-def open_table(source: object, columns: Sequence[str] | None = None) -> tuple[pa.Table, Origin]:
-    """`read`, together with where its rows came from."""
+def open_table(
+    source: object,
+    columns: Sequence[str] | None = None,
+    reading: Reading = AS_IT_IS,
+    text_columns: Collection[str] = (),
+) -> tuple[pa.Table, Origin]:
+    """`read`, together with where its rows came from.
+
+    reading: how text is read. text_columns: those of a text file that are read as text, whatever they look like.
+    """
     if isinstance(source, Path):
         table, origin, decimal_comma = _from_paths(str(source), columns)
     elif isinstance(source, str) and source.startswith("sample:"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -43,7 +45,7 @@ def complete_rows(
     targets: pa.Table,
     weights: np.ndarray | None,
     weight_name: str,
-    missing: str,
+    missing: str | Mapping[str, str],
     origin: Origin,
 ) -> np.ndarray:
     """The rows to keep, [n] bool; raises where a missing value may be neither dropped nor filled."""

@@ -22,6 +22,7 @@ from steepest.errors import DataError
 from steepest.problem.delimited import COMMA_NUMBER, NUMBER
 from steepest.problem.memory import LARGEST
 from steepest.problem.readers import Origin, is_text, open_table
+from steepest.problem.reading import AS_IT_IS, Reading
 from steepest.problem.wording import counted, listed, option, quoted, suggestion
 
 LEVELS = 30  # a text column with more is free text
@@ -79,11 +80,12 @@ class Schema:
             return numbers.astype(np.int64) if self.label_kind == "integer" else numbers
         return np.array(names, dtype=object)
 
-    def encode(self, table: object) -> np.ndarray:
+    def encode(self, table: object, reading: Reading = AS_IT_IS) -> np.ndarray:
         """The features of new rows.
 
         Args:
             table: anything `read` takes; columns are found by name, those of an array by position.
+            reading: how its columns are read: as those of the fit were.
 
         Returns:
             x: [n, d] float64.
@@ -95,7 +97,7 @@ class Schema:
             >>> Schema((Column("city", "category", ("Oslo", "Rome")),), ("price",)).encode({"city": ["Rome"]})
             array([[1.]])
         """
-        source, origin = open_table(table)
+        source, origin = open_table(table, reading=reading)
         rows = source.num_rows
         if not origin.named:
             source = self._by_position(source)

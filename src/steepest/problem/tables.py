@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 from steepest.errors import DataError, SpecError, SteepestWarning
 from steepest.problem.memory import array_names, whole_numbers
 from steepest.problem.readers import Origin, check_known, open_table, read
+from steepest.problem.reading import AS_IT_IS, Reading
 from steepest.problem.rows import complete_rows, remedy_of, split_rows, weights_of
 from steepest.problem.schema import (
     Column,
@@ -90,7 +91,8 @@ def prepare(
     target: str | Sequence[str] | None = None,
     columns: str | Sequence[str] | None = None,
     drop: str | Sequence[str] = (),
-    missing: str = "error",
+    missing: str | Mapping[str, str] = "error",
+    reading: Reading = AS_IT_IS,
     weights: object = None,
     class_weight: str | Mapping | None = None,
     classify: bool | None = None,
@@ -109,6 +111,7 @@ def prepare(
         drop: columns left out.
         missing: "error"; "drop" leaves rows with a missing value out; "mean" fills features with the mean (a
             category with its most frequent level) of the training rows. A target is never filled.
+        reading: how the columns of the source are read.
         weights: name of a column, or [n] numbers ≥ 0.
         class_weight: "balanced" multiplies the weight of a row of class k by n / (classes · n_k), counted on
             the training rows; a dict label → factor by that factor. Held-out rows get the same factors.
@@ -135,9 +138,9 @@ def prepare(
     # an array of numbers with nothing to find, name or fill in it goes past Arrow
     plain = y is not None and chosen is None and not dropped and weight_name is None and missing != "mean"
     numbers = whole_numbers(source) if plain else None
-    table, origin = open_table(source) if numbers is None else (pa.table({}), Origin(named=False))
+    table, origin = open_table(source, reading=reading) if numbers is None else (pa.table({}), Origin(named=False))
     if y is not None:
-        holding, feature_table = target_of(y), table
+        holding, feature_table = target_of(y, reading), table
         _check_lengths(table.shape if numbers is None else numbers.shape, holding.num_rows)
         targets, sources = _targets_beside(holding, target), []
     else:
@@ -216,7 +219,7 @@ def prepare(
 # ---- what was asked for --------------------------------------------------------------------------
 
 
-def _check_options(source: object, y: object, missing: str, test_fraction: float) -> None:
+def _check_options(source: object, y: object, missing: str | Mapping[str, str], test_fraction: float) -> None:
     if isinstance(y, str):
         raise SpecError(f"y is the text {quoted(y)}; a column of the table is named by target={quoted(y)}")
     if missing not in ("error", "drop", "mean"):

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from steepest.errors import DataError, SpecError
 from steepest.problem.memory import as_array
 from steepest.problem.readers import Origin, is_text, open_table
+from steepest.problem.reading import AS_IT_IS, Reading
 from steepest.problem.schema import (
     check_stray,
     finite_numbers,
@@ -28,14 +29,14 @@ from steepest.problem.wording import counted, listed, option, quoted, suggestion
 CLASSES = 30  # more classes than this need at least two rows each on average
 
 
-def target_of(y: object) -> pa.Table:
+def target_of(y: object, reading: Reading = AS_IT_IS) -> pa.Table:
     """y as a table of targets; a series or dataframe keeps its names, else `y`, or `y1`, `y2`, …
 
     Raises:
         DataError: y has the shape [n, 1], which would be broadcast against [n], or more than two dimensions.
     """
     if isinstance(y, (Mapping, pa.Array)) or hasattr(y, "iloc") or hasattr(y, "__arrow_c_stream__"):
-        table, origin = open_table(y)
+        table, origin = open_table(y, reading=reading)
         return table if origin.named else table.rename_columns(["y"])
     array = as_array(y)
     if array.ndim == 2 and array.shape[1] == 1:
@@ -46,7 +47,7 @@ def target_of(y: object) -> pa.Table:
         raise DataError(f"y has {array.ndim} dimensions; give one value in each row, or rows × targets")
     if array.ndim == 1 and (array.dtype.kind in "US" or all(isinstance(value, str) for value in array)):
         return pa.table({"y": pa.array(array.astype(str)).dictionary_encode()})  # labels, also where they are digits
-    table, _ = open_table(array)
+    table, _ = open_table(array, reading=reading)
     names = ["y"] if array.ndim == 1 else [f"y{number}" for number in range(1, array.shape[1] + 1)]
     return table.rename_columns(names)
 
