@@ -65,10 +65,9 @@ def test_the_steps_of_squares_are_exactly_those_that_a_descent_takes(name):
 @pytest.mark.parametrize("name", OTHERS)
 def test_what_is_recommended_for_other_losses_arrives(name):
     ahead = st.diagnose(**OTHERS[name])
-    assert ahead.recommended
-    for one in ahead.recommended:
-        if one.steps > 5_000:
-            continue
+    tried = [one for one in ahead.recommended if one.steps <= 5_000]
+    assert tried
+    for one in tried:
         fit = st.fit(**(OTHERS[name] | one.settings))
         assert fit.relative_gap <= 1e-6
         assert 0.2 * one.steps <= steps_to_stay(fit) <= 1.6 * one.steps + 5  # an estimate
