@@ -345,7 +345,7 @@ def finished(
         schedule=made.schedule_name,
         lr=made.lr,
         engine=engine,
-        notes=tuple(notes),
+        notes=(*notes, *made.notes),
         terms=made.terms,
         module=made.module,
         train=train,

@@ -30,6 +30,7 @@ from steepest.descent.objective import (
     LinearObjective,
     ModuleObjective,
     Objective,
+    check_loss,
     evaluating,
     parameter_names,
 )
@@ -54,7 +55,8 @@ TRIAL_RATES = tuple(10.0**k for k in (-3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0))
 class Plan:
     """Everything that a descent needs.
 
-    problem and terms: of the linear family; module: of the others. to_user turns c `[T, r]` into θ `[T, p]`.
+    problem and terms: of the linear family; module: of the others. to_user turns c `[T, r]` into θ `[T, p]`. notes: what
+    should be said of the fit.
     """
 
     objective: Objective
@@ -73,6 +75,7 @@ class Plan:
     module: nn.Module | None = None
     to_user: Callable[[np.ndarray], np.ndarray] | None = None
     full_batch: bool = True
+    notes: tuple[str, ...] = ()
 
 
 def loss_of(spec: Spec, classes: tuple[str, ...] | None) -> Loss:
@@ -150,8 +153,20 @@ def plan(spec: Spec, data: Dataset, given: Iterable[Any] | None = None) -> Plan:
     target, outputs = targets(data, loss)
     module = models.module(spec.model, data.x.shape[1], outputs, spec.seed)
     if module is None:
-        return _plan_linear(spec, data, loss, given)
-    return _plan_module(spec, data, loss, module, torch.from_numpy(target), outputs, given)
+        made = _plan_linear(spec, data, loss, given)
+    else:
+        made = _plan_module(spec, data, loss, module, torch.from_numpy(target), outputs, given)
+    return replace(made, notes=notes_on(loss, target))
+
+
+def notes_on(loss: Loss, target: np.ndarray) -> tuple[str, ...]:
+    """What should be said of the scores under a loss of the user's own."""
+    if not isinstance(loss, Custom) or target.dtype.kind != "f" or loss.least_at(torch.from_numpy(target)) is not False:
+        return ()
+    return (
+        f"R², MAE and RMSE compare the prediction itself with the target; loss {loss} is not least where the two are "
+        "equal, so judge this fit by its loss.",
+    )
 
 
 def _check_device(name: str) -> None:
@@ -202,6 +217,7 @@ def _plan_linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | N
         )  # fmt: skip
     frame = _frame(spec, problem)
     chosen = objective(frame)
+    check_loss(chosen, start=True)
     precondition = "none" if frame is None else frame.name
     rule_name = spec.optimizer
     if rule_name == "auto":
@@ -466,7 +482,7 @@ def _plan_module(
     own = isinstance(spec.model, str) and spec.model.startswith("mlp")
     module = module.to(device=spec.device, dtype=dtype)
     x = torch.as_tensor(data.x, dtype=dtype, device=spec.device)
-    y = target.to(spec.device) if isinstance(loss, losses.CrossEntropy) else target.to(spec.device, dtype)
+    y = target.to(spec.device, dtype) if target.is_floating_point() else target.to(spec.device)
     _try_once(module, x, loss, outputs)
     precondition = spec.precondition
     if precondition == "auto":
@@ -486,6 +502,7 @@ def _plan_module(
     first = models.start(spec.init, objective.names, spec.seed)
     if first is not None:
         objective.theta.copy_(torch.as_tensor(first).to(objective.theta))
+    check_loss(objective, start=True)
     full = spec.batch_size == "full" or spec.batch_size >= data.rows
     rule_name = spec.optimizer
     if rule_name == "auto":

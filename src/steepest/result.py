@@ -561,9 +561,8 @@ def _objective_at(problem: LinearProblem, theta: np.ndarray) -> float:
 def _mean_loss(fit: Fit, rows: Dataset) -> float:
     target, _ = targets(rows, fit.loss_function)
     prediction = torch.as_tensor(fit._predict_columns(rows.x, fit.theta))
-    each = fit.loss_function.rows(prediction, torch.as_tensor(target))
-    weights = 1.0 if rows.weights is None else torch.as_tensor(rows.weights / rows.weights.mean())
-    return float((each * weights).mean())
+    weights = None if rows.weights is None else torch.as_tensor(rows.weights / rows.weights.mean())
+    return float(fit.loss_function.mean(prediction, torch.as_tensor(target), weights))
 
 
 def _metrics(fit: Fit, rows: Dataset) -> dict[str, float]:

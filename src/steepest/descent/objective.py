@@ -33,6 +33,9 @@ from steepest.problem.linear import LinearProblem, Terms
 from steepest.problem.losses import Loss, Penalty
 from steepest.spec import MODELS, call, whole
 
+CHECKED = 1_000
+"""Rows of a module's on which a loss of the user's is tried before the descent."""
+
 
 class Objective(ABC):
     """F(θ) = mean loss + penalty. `theta` is where a descent starts; `names` are its entries'.
@@ -177,21 +180,20 @@ class LinearObjective(Objective):
         rows = None if batch is None else batch.rows
         basis, target = (self.basis, self.target) if rows is None else (self.basis[rows], self.target[rows])
         prediction = self.predict(theta, rows)
-        each, slope = self.loss.rows(prediction, target), self.loss.slope(prediction, target)
-        if self.weights is not None:
-            weights = self.weights if rows is None else self.weights[rows]
-            each, slope = each * weights, slope * (weights if self.outputs == 1 else weights[:, None])
+        weights = self.weights if rows is None or self.weights is None else self.weights[rows]
+        value, slope = self.loss.mean(prediction, target, weights), self.loss.slope(prediction, target)
+        if weights is not None:
+            slope = slope * (weights if self.outputs == 1 else weights[:, None])
         if self.outputs == 1:
             grad = slope @ basis / basis.shape[0]
         else:
             grad = (slope.transpose(-1, -2) @ basis).flatten(-2) / basis.shape[0]
         if self._penalty is not None and self._penalty.l2:
             grad = grad + self._penalty.gradient(theta)
-        return each.mean(-1), grad
+        return value, grad
 
     def value(self, theta: Tensor) -> Tensor:
-        each = self.loss.rows(self.predict(theta), self.target)
-        return (each if self.weights is None else each * self.weights).mean(-1)
+        return self.loss.mean(self.predict(theta), self.target, self.weights)
 
     def penalty(self, theta: Tensor) -> Tensor | float:
         return 0.0 if self._penalty is None else self._penalty.value(theta)
@@ -211,8 +213,9 @@ class ExtendedObjective(Objective):
         problem = inner.problem
         self.inner, self.problem, self.loss, self.weights = inner, problem, inner.loss, inner.weights
         self.theta, self.names, self.rows = inner.theta, inner.names, inner.rows
-        self.target = inner.target if problem.loss.classes else torch.zeros_like(inner.target)
-        self._centre = replace(problem, target=np.zeros(len(problem.design))) if problem.loss.classes else problem
+        of_residual = problem.loss.of_residual
+        self.target = torch.zeros_like(inner.target) if of_residual else inner.target
+        self._centre = problem if of_residual else replace(problem, target=np.zeros(len(problem.design)))
 
     def predict(self, theta: Tensor) -> Tensor:
         """f, or −r, as the target is: `[n]`, or `[n, k]` for k outputs."""
@@ -228,8 +231,7 @@ class ExtendedObjective(Objective):
     def value(self, theta: Tensor) -> Tensor:
         if isinstance(self.loss, losses.MSE):
             return torch.tensor(extended.mean_loss(self.problem, theta.numpy()), dtype=theta.dtype)
-        each = self.loss.rows(self.predict(theta), self.target)
-        return (each if self.weights is None else each * self.weights).mean()
+        return self.loss.mean(self.predict(theta), self.target, self.weights)
 
     def penalty(self, theta: Tensor) -> Tensor | float:
         return self.inner.penalty(theta)
@@ -306,6 +308,8 @@ class ModuleObjective(Objective):
             self._random.manual_seed(hash((self.seed, batch.epoch, batch.index)))
             value = self._mean(batch)
             self._random.set_state(state)
+        if not value.requires_grad:
+            raise SpecError("The loss has no gradient: it, or the model's output, is detached from the parameters.")
         value.backward()
         grad = self.gradient
         if self._penalty is not None and self._penalty.l2:
@@ -353,8 +357,7 @@ class ModuleObjective(Objective):
 
     def _reduce(self, prediction: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:
         prediction = matched(prediction, target, self.loss)
-        each = self.loss.rows(prediction, target)
-        return (each if weights is None else each * weights).mean()
+        return self.loss.mean(prediction, target, weights)
 
     def _check_views(self) -> None:
         for (name, known), owner, (data, grad) in zip(self._parameters, self._owners, self._pointers, strict=True):
@@ -404,6 +407,8 @@ class FunctionObjective(Objective):
                 )
             if value.numel() != 1:
                 raise SpecError(f"The function of θ returns {tuple(value.shape)} values; a descent needs one number.")
+            if not value.requires_grad:
+                raise SpecError("The function of θ returns a constant: autograd sees no dependence on θ.")
             grad = torch.autograd.grad(value.reshape(()), free)[0]
         return value.detach().reshape(()), grad.reshape(-1)
 
@@ -431,7 +436,8 @@ def matched(prediction: Tensor, target: Tensor, loss: Loss) -> Tensor:
     """
     rows = target.shape[0]
     codes = isinstance(loss, losses.CrossEntropy)
-    if codes or (isinstance(loss, losses.Custom) and not target.is_floating_point() and prediction.ndim == 2):
+    scores = prediction.ndim == 2 and prediction.shape[-1] > 1
+    if codes or (isinstance(loss, losses.Custom) and not target.is_floating_point() and scores):
         fine = prediction.ndim == 2 and target.ndim == 1 and prediction.shape[0] == rows
     else:
         if prediction.ndim == target.ndim + 1 and prediction.shape[-1] == 1:
@@ -485,7 +491,9 @@ def objective(
             targets = targets.to(sample.device if codes else sample)
             _check_classes(kind, targets)
         scale = None if share is None else torch.from_numpy(share).to(sample)
-        return ModuleObjective(model, kind, inputs, targets, scale, losses.penalty(penalty))
+        made = ModuleObjective(model, kind, inputs, targets, scale, losses.penalty(penalty))
+        check_loss(made)
+        return made
     if not isinstance(model, str):
         if loss is None:
             raise SpecError("A function of θ needs a start: objective(function, theta0).")
@@ -516,7 +524,25 @@ def objective(
         outputs=outputs,
         degree=terms.degree,
     )
-    return LinearObjective(problem, parameter_names(terms.names, outputs))
+    found = LinearObjective(problem, parameter_names(terms.names, outputs))
+    check_loss(found)
+    return found
+
+
+def check_loss(objective: LinearObjective | ModuleObjective, start: bool = False) -> None:
+    """SpecError unless a loss of the user's can be fitted; with `start`, it must be finite at θ₀ too."""
+    loss = objective.loss
+    if not isinstance(loss, losses.Custom):
+        return
+    if isinstance(objective, LinearObjective):
+        prediction, target, weights = objective.predict(objective.theta), objective.target, objective.weights
+    elif objective.x is None or objective.y is None:
+        return
+    else:
+        target, weights = objective.y[:CHECKED], None if objective.weights is None else objective.weights[:CHECKED]
+        with evaluating(objective.module), torch.no_grad():
+            prediction = matched(objective.predict(objective.theta, objective.x[:CHECKED]), target, loss)
+    (loss.check_start if start else loss.check)(prediction, target, weights)
 
 
 def _check_classes(loss: Loss, target: Any) -> None:

@@ -38,6 +38,7 @@ from steepest.descent.schedules import Schedule, constant
 from steepest.descent.tape import Tape, write
 from steepest.problem import batches
 from steepest.problem.batches import Batch
+from steepest.problem.losses import Custom
 
 ROOM = 2**21
 """Entries of θ that a block holds at most, of all runs and steps together."""
@@ -168,13 +169,11 @@ class Together(Objective):
     ) -> Tensor:
         outputs = self.one.outputs  # pyrefly: ignore
         prediction = basis @ theta if outputs == 1 else basis @ theta.unflatten(-1, (outputs, -1)).T
-        each = self.loss.rows(prediction if offset is None else prediction + offset, target)
-        return (each if weights is None else each * weights).mean()
+        return self.loss.mean(prediction if offset is None else prediction + offset, target, weights)
 
     def _mean_of_module(self, theta: Tensor, x: Tensor, y: Tensor, weights: Tensor | None) -> Tensor:
         prediction = matched(self.one.predict(theta, x), y, self.loss)  # pyrefly: ignore
-        each = self.loss.rows(prediction, y)
-        return (each if weights is None else each * weights).mean()
+        return self.loss.mean(prediction, y, weights)
 
     def _evaluating(self) -> Any:
         return evaluating(self.one.module) if isinstance(self.one, ModuleObjective) else torch.no_grad()
@@ -235,7 +234,7 @@ def can_run(objective: Any, rule: Any) -> bool:
     if not isinstance(inner, TOGETHER):
         return False
     if isinstance(objective, LinearObjective):
-        return True
+        return not isinstance(objective.loss, Custom) or _is_for_many(objective)
     return isinstance(objective, ModuleObjective) and _is_function(objective)
 
 
@@ -251,8 +250,13 @@ def _is_function(objective: ModuleObjective) -> bool:
         same = all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
         if not same or not torch.equal(trained, module.eval()(x[: len(trained)])):
             return False
+    return _is_for_many(objective)
+
+
+def _is_for_many(objective: LinearObjective | ModuleObjective) -> bool:
+    """Whether `vmap` takes an objective to many runs."""
     theta = objective.theta.repeat(2, 1)
-    few = Batch(0, 0, torch.arange(min(len(x), 8), device=theta.device).repeat(2, 1))
+    few = Batch(0, 0, torch.arange(min(objective.rows, 8), device=theta.device).repeat(2, 1))
     try:
         together = Together(objective)
         found = together.value_and_grad(theta, few)[0]

@@ -18,6 +18,7 @@ Several targets (`mse` only: f and y `[n, m]`) are averaged as well as the rows.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ class Loss(ABC):
     name: str
     bound: float | None
     classes: bool = False
+    of_residual: bool = False
+    """Whether ℓ(f, y) = ℓ(f − y, 0)."""
 
     @abstractmethod
     def rows(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -51,6 +54,11 @@ class Loss(ABC):
         """∂²ℓ/∂prediction² of each row, `[..., n]` (for several outputs see the class)."""
         raise SpecError(f"{self.name} has no second derivative.")
 
+    def mean(self, prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
+        """(1/n) Σ wᵢ·ℓᵢ: `[...]`, of weights `[n]` whose mean is 1."""
+        each = self.rows(prediction, target)
+        return (each if weights is None else each * weights).mean(-1)
+
     def __str__(self) -> str:
         return self.name
 
@@ -62,6 +70,7 @@ class MSE(Loss):
 
     name: str = "mse"
     bound: float | None = 2.0
+    of_residual: bool = True
 
     def rows(self, prediction: Tensor, target: Tensor) -> Tensor:
         squares = (prediction - target) ** 2
@@ -81,6 +90,7 @@ class L1(Loss):
 
     name: str = "l1"
     bound: float | None = None
+    of_residual: bool = True
 
     def rows(self, prediction: Tensor, target: Tensor) -> Tensor:
         return (prediction - target).abs()
@@ -96,6 +106,7 @@ class Huber(Loss):
 
     width: float = 1.0
     bound: float | None = 1.0
+    of_residual: bool = True
 
     @property
     def name(self) -> str:  # pyrefly: ignore
@@ -120,6 +131,7 @@ class Quantile(Loss):
 
     level: float = 0.5
     bound: float | None = None
+    of_residual: bool = True
 
     @property
     def name(self) -> str:  # pyrefly: ignore
@@ -189,7 +201,10 @@ class CrossEntropy(Loss):
 @final
 @dataclass(frozen=True)
 class Custom(Loss):
-    """Any function of (prediction, target) that gives one value per row, or their mean; its slope is autograd's."""
+    """Any function of (prediction, target) that gives one value per row, or their mean; its slope is autograd's.
+
+    It sees one fit's predictions at a time, `[n]`, or `[n, m]` for several targets or class codes.
+    """
 
     function: Callable[[Tensor, Tensor], Tensor]
     bound: float | None = None
@@ -199,20 +214,110 @@ class Custom(Loss):
         return getattr(self.function, "__name__", type(self.function).__name__)
 
     def rows(self, prediction: Tensor, target: Tensor) -> Tensor:
-        value = self.function(prediction, target)
-        return value.expand(target.shape[0]) if value.ndim == 0 else value
+        value = self._values(prediction, target)
+        lead = prediction.shape[: prediction.ndim - _axes(prediction, target)]
+        return value.unsqueeze(-1).expand(*lead, target.shape[0]) if value.ndim == len(lead) else value
 
-    def check_weights(self, prediction: Tensor, target: Tensor) -> None:
-        """Raise SpecError if rows are weighted but the function hides them in one mean."""
-        if self.function(prediction, target).ndim == 0:
+    def mean(self, prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
+        value = self._values(prediction, target)
+        hidden = value.ndim == prediction.ndim - _axes(prediction, target)
+        if weights is None:
+            return value if hidden else value.mean(-1)
+        if hidden:
             raise SpecError(
-                f"loss {self} returns one number for all rows, so weights cannot act on it. Return one a row."
+                f"loss {self} returns one number for all rows, so weights cannot act on it. Return one value per row "
+                '(the losses of torch.nn do with reduction="none"), or leave the weights (also class weights) out.'
             )
+        return (value * weights).mean(-1)
+
+    def check(self, prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> None:
+        """Raise SpecError unless autograd can follow the function, and weights can act on it."""
+        free = prediction.detach().requires_grad_()
+        try:
+            with torch.enable_grad():
+                value = self.mean(free, target, weights)
+        except SpecError:
+            raise
+        except Exception as error:  # the user's own code: whatever it raises is told, not thrown
+            why = (str(error).splitlines() or [""])[0]
+            given = f"prediction {_kind(prediction)} and target {_kind(target)}"
+            raise SpecError(f"loss {self} failed on {given}: {type(error).__name__}: {why}") from error
+        if not value.requires_grad:
+            raise SpecError(
+                f"loss {self} has no gradient: autograd sees no dependence on the prediction. Compute it by torch from the "
+                "prediction, without .item(), .detach(), .numpy() or a comparison."
+            )
+
+    def check_start(self, prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> None:
+        """The same, and that it is finite there: SpecError names the first row where it is not."""
+        self.check(prediction, target, weights)
+        with torch.no_grad():
+            value, each = self.mean(prediction, target, weights), self.rows(prediction, target)
+        if torch.isfinite(value):
+            return
+        row = int((~torch.isfinite(each)).int().argmax())
+        raise SpecError(
+            f"loss {self} is {float(value):g} at the start (row {row + 1}: prediction {_shown(prediction[row])}, target "
+            f"{_shown(target[row])}). Write it so that it is finite there, or start elsewhere with init."
+        )
+
+    def least_at(self, target: Tensor) -> bool | None:
+        """Whether the mean loss is least where the predictions are the targets; None where the function fails there.
+
+        It is not where the function has a link of its own: exp(f) − y·f is least at f = log y.
+        """
+        step = 1e-3 * (target.abs().mean() + target.std(correction=0))
+        try:
+            with torch.no_grad():
+                here, below, above = (float(self.mean(target + shift, target)) for shift in (0.0, -step, step))
+        except Exception:  # the user's own code, which need not hold outside a descent
+            return None
+        if not all(map(math.isfinite, (here, below, above))):
+            return None
+        return here <= min(below, above) + 1e-12 * abs(here)
+
+    def _values(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """The function's values `[..., n]`, or `[...]` where it returns a mean: one call for each leading index."""
+        lead = prediction.shape[: prediction.ndim - _axes(prediction, target)]
+        if not lead:
+            return self._of_one(prediction, target)
+        each = [self._of_one(one, target) for one in prediction.flatten(0, len(lead) - 1)]
+        return torch.stack(each).unflatten(0, lead)
+
+    def _of_one(self, prediction: Tensor, target: Tensor) -> Tensor:
+        value = self.function(prediction, target)
+        if not isinstance(value, torch.Tensor):
+            raise SpecError(
+                f"loss {self} returns a {type(value).__name__}, which autograd cannot follow. Return a tensor computed by "
+                "torch from the prediction: one value per row, or their mean."
+            )
+        if value.ndim == 2 and value.shape[0] == target.shape[0] and (value.shape[1] == 1 or target.ndim == 2):
+            value = value.mean(-1)
+        if value.ndim and value.shape != target.shape[:1]:
+            raise SpecError(
+                f"loss {self} returns values of shape {list(value.shape)} for predictions of shape "
+                f"{list(prediction.shape)} and targets of shape {list(target.shape)}. Return one value per row, "
+                f"{list(target.shape[:1])}, or their mean."
+            )
+        return value
 
     def slope(self, prediction: Tensor, target: Tensor) -> Tensor:
         with torch.enable_grad():
             free = prediction.detach().requires_grad_()
             return torch.autograd.grad(self.rows(free, target).sum(), free)[0]
+
+
+def _axes(prediction: Tensor, target: Tensor) -> int:
+    """How many axes of a prediction are its own: 2 for several targets, and for class codes where there are scores."""
+    return 2 if prediction.ndim > 1 and not target.is_floating_point() else target.ndim
+
+
+def _kind(value: Tensor) -> str:
+    return f"{list(value.shape)} ({str(value.dtype).removeprefix('torch.')})"
+
+
+def _shown(value: Tensor) -> str:
+    return ", ".join(f"{number:g}" for number in value.detach().reshape(-1)[:4].tolist())
 
 
 def loss(name: Any) -> Loss:

@@ -235,8 +235,7 @@ def _of_module(fit: Fitted, chosen: np.ndarray) -> _Surface:
     objective = ModuleObjective(module, loss, x, y, weights, losses.penalty(fit.spec.penalty))
 
     def function(theta: Tensor) -> Tensor:
-        each = loss.rows(matched(objective.predict(theta, x), y, loss), y)
-        return (each if weights is None else each * weights).mean() + objective.penalty(theta)
+        return loss.mean(matched(objective.predict(theta, x), y, loss), y, weights) + objective.penalty(theta)
 
     return _Surface(function, objective.theta.numel(), len(chosen))
 

@@ -282,10 +282,10 @@ def of_fit(fit: Fit) -> tuple[Tensor, dict[str, Tensor]]:
         objective.theta.copy_(torch.as_tensor(fit.theta))
         module = objective.module.eval()
         prediction = matched(module(torch.as_tensor(rows.x)), target, fit.loss_function)
-        loss = fit.loss_function.rows(prediction, target).mean()
+        loss = fit.loss_function.mean(prediction, target)
         return loss, dict(module.named_parameters())
     theta = torch.tensor(fit.theta, requires_grad=True)
     design = torch.as_tensor(fit.terms.design(rows.x))
     blocks = theta.reshape(-1, design.shape[1])
     prediction = design @ theta if len(blocks) == 1 else design @ blocks.T
-    return fit.loss_function.rows(prediction, target).mean(), {"θ": theta, "design": design, "target": target}
+    return fit.loss_function.mean(prediction, target), {"θ": theta, "design": design, "target": target}

@@ -243,13 +243,13 @@ def _module_curvature(fit: Fit, theta: np.ndarray) -> tuple[np.ndarray, np.ndarr
         torch.as_tensor(rows.x),
         torch.as_tensor(targets(rows, fit.loss_function)[0]),
     )
-    weights = 1.0 if rows.weights is None else torch.as_tensor(rows.weights / rows.weights.mean())
+    weights = None if rows.weights is None else torch.as_tensor(rows.weights / rows.weights.mean())
     names = [name for name, parameter in module.named_parameters() if parameter.requires_grad]
 
     def value(vector: torch.Tensor) -> torch.Tensor:
         prediction = torch.func.functional_call(module, dict(zip(names, objective.views(vector), strict=True)), x)
-        each = fit.loss_function.rows(matched(prediction, y, fit.loss_function), y)
-        return (each * weights).mean() + objective.penalty(vector)
+        prediction = matched(prediction, y, fit.loss_function)
+        return fit.loss_function.mean(prediction, y, weights) + objective.penalty(vector)
 
     point = torch.as_tensor(theta)
 

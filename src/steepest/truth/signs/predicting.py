@@ -7,7 +7,7 @@ import copy
 import numpy as np
 import torch
 
-from steepest.problem.losses import CrossEntropy
+from steepest.problem.losses import Logistic
 from steepest.problem.tables import Dataset
 from steepest.truth.finding import Fitted
 
@@ -29,7 +29,8 @@ def predictions(fit: Fitted, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
 
 def losses(fit: Fitted, rows: Dataset, theta: np.ndarray) -> np.ndarray:
     """The loss of each row `[n]`, times its weight."""
-    kind = torch.int64 if isinstance(fit.loss_function, CrossEntropy) else torch.float64
+    codes = rows.classes is not None and not isinstance(fit.loss_function, Logistic)
+    kind = torch.int64 if codes else torch.float64
     target = torch.as_tensor(rows.y).to(kind)
     each = fit.loss_function.rows(torch.as_tensor(predictions(fit, rows.x, theta)), target).numpy()
     return each if rows.weights is None else each * rows.weights / rows.weights.mean()
