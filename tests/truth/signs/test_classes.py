@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import recall_score
 from torch import nn
@@ -80,6 +81,7 @@ def test_balanced_weights_recognise_the_rare_class(seed, model):
 
 def test_a_module_is_judged_as_well():
     x, y = rare(4)
+    torch.manual_seed(0)
     fit = st.fit(x, y, model=nn.Linear(2, 1), loss="logistic", epochs=200)
     assert [finding.kind for finding in imbalanced(fit)] == [Kind.IMBALANCED]
 

@@ -10,7 +10,8 @@ from statsmodels.stats.outliers_influence import variance_inflation_factor
 import steepest as st
 from steepest.truth.diagnosis import diagnose, foresee
 from steepest.truth.finding import Kind
-from steepest.truth.signs.columns import shape_of, together
+from steepest.truth.signs.columns import together
+from steepest.truth.signs.shape import shape_of
 from steepest.truth.signs.tables import combinations
 
 

@@ -7,15 +7,16 @@ columns take away is a matter of scales; what stays is a matter of columns that 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from steepest.descent import coordinates as frames
 from steepest.problem.linear import LinearProblem
 from steepest.truth.finding import Finding, Fitted, Kind
-from steepest.truth.signs.course import Course, sampled
+from steepest.truth.signs.course import Course
 from steepest.truth.signs.outcome import outcome
+from steepest.truth.signs.shape import sampled
 from steepest.truth.signs.wording import listed, number
 
 FALLS = 30.0
@@ -25,68 +26,11 @@ LONG = 100.0
 """Condition number of standardised columns from which they count as collinear."""
 
 
-@dataclass(frozen=True)
-class Shape:
-    """The valley's shape by columns alone: eigenvalues of AᵀWA/n, raw and standardised. names: of the columns."""
-
-    names: tuple[str, ...]
-    raw: float
-    standardised: float
-    sizes: np.ndarray
-    means: np.ndarray
-    spreads: np.ndarray
-
-    @property
-    def worst(self) -> int:
-        """The column furthest from the others in size, or from zero in its own spread."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            apart = np.abs(np.log(self.sizes / np.median(self.sizes)))
-            offset = np.log(np.abs(self.means) / self.spreads)
-        hard = np.maximum(np.nan_to_num(apart, posinf=0.0), np.nan_to_num(offset, posinf=0.0, neginf=0.0))
-        hard[[name == "intercept" for name in self.names]] = -1.0
-        return int(np.argmax(hard))
-
-    def told(self) -> str:
-        """The worst column, with its mean and spread beside the others'."""
-        j = self.worst
-        others = [i for i in range(len(self.names)) if i != j and self.names[i] != "intercept"]
-        words = f"{self.names[j]!r} has the mean {number(self.means[j])} and the standard deviation {number(self.spreads[j])}"
-        if not others:
-            return words
-        low, high = min(self.spreads[i] for i in others), max(self.spreads[i] for i in others)
-        span = number(low) if np.isclose(low, high, rtol=0.1) else f"{number(low)} to {number(high)}"
-        return f"{words}; those of the others' deviate by {span}"
-
-
-def shape_of(problem: LinearProblem, names: tuple[str, ...]) -> Shape:
-    """The shape of a problem's valley by its columns, on some rows where there are many."""
-    few = sampled(problem)
-    weights = np.ones(len(few.design)) if few.weights is None else few.weights
-    means = weights @ few.design / weights.sum()
-    spreads = np.sqrt(weights @ (few.design - means) ** 2 / weights.sum())
-    standard = frames.standardised(few).basis
-    sizes = np.sqrt(weights @ few.design**2 / weights.sum())
-    return Shape(names, _condition(few.design, weights), _condition(standard, weights), sizes, means, spreads)
-
-
-def _condition(basis: np.ndarray, weights: np.ndarray) -> float:
-    """λ_max/λ_min over the directions that the columns determine."""
-    rows = basis * np.sqrt(weights / weights.sum())[:, None]
-    if len(rows) > 4 * rows.shape[1]:
-        rows = np.asarray(np.linalg.qr(rows, mode="r"))
-    sizes = np.linalg.svd(rows, compute_uv=False)
-    sizes = sizes[sizes > max(basis.shape) * np.finfo(float).eps * sizes[0]]
-    return float((sizes[0] / sizes[-1]) ** 2) if sizes.size else 1.0
-
-
-# ---- of a descent ----------------------------------------------------------------------------------
-
-
 def scales(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
     """SCALES: no rate would have done it in these steps, and in standardised columns the same steps would."""
     if course.coordinates != "none" or course.does(course.best_of_ladder):
         return
-    shape = shape_of(course.problem, course.terms)
+    shape = course.shape
     if shape.raw < FALLS * shape.standardised:
         return
     remedy, gap = course.elsewhere("standardize")
@@ -108,7 +52,7 @@ def collinear(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
     """COLLINEAR: even in standardised columns no rate would have done it, and in an orthonormal basis these steps would."""
     if course.coordinates == "orthonormal" or course.does(course.best_of_ladder):
         return
-    shape = shape_of(course.problem, course.terms)
+    shape = course.shape
     if shape.standardised < LONG:
         return
     beside = [course.best_of_ladder]

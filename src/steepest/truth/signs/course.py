@@ -28,13 +28,11 @@ from steepest.problem.losses import MSE, Penalty
 from steepest.spec import Spec
 from steepest.truth import curvature, theory
 from steepest.truth.signs import walking
+from steepest.truth.signs.shape import Shape, sampled, shape_of
 from steepest.truth.signs.wording import rounded_down
 
 SECONDS = 0.8
 """What walking again may take at a time."""
-
-SAMPLED = 400_000
-"""Entries of a design from which its valley is that of some of its rows."""
 
 NEAR_FALLING, NEAR_NOISY, NEAR_KINK, NEAR_SCALED = 1e-3, 1e-4, 1e-5, 1e-6
 """Relative gaps at or below which nothing is said of a descent that cannot close it: with minibatches or a kink under a rate
@@ -156,6 +154,11 @@ class Course:
             return None
         found = theory.valley(self.few, frame_of(self.coordinates, self.few), start, self.optimum)
         return found if np.isfinite(found.values).all() and np.isfinite(found.gaps).all() else None
+
+    @cached_property
+    def shape(self) -> Shape:
+        """The valley's shape by its columns."""
+        return shape_of(self.problem, self.terms)
 
     @cached_property
     def condition(self) -> float:
@@ -336,15 +339,3 @@ def frame_of(name: str, problem: LinearProblem) -> frames.Coordinates | None:
     if name == "none":
         return None
     return frames.standardised(problem) if name == "standardize" else frames.orthonormal(problem)
-
-
-def sampled(problem: LinearProblem) -> LinearProblem:
-    """The problem on some of its rows where it is large, always the same ones; else as it is."""
-    n, p = problem.design.shape
-    most = max(SAMPLED // p, 4 * p)
-    if n <= most:
-        return problem
-    rows = np.sort(np.random.default_rng(0).choice(n, most, replace=False))
-    weights = None if problem.weights is None else problem.weights[rows] / problem.weights[rows].mean()
-    low = None if problem.low is None else problem.low[rows]
-    return replace(problem, design=problem.design[rows], target=problem.target[rows], weights=weights, low=low)

@@ -8,6 +8,9 @@ from steepest.truth import theory
 from steepest.truth.signs.course import Course, frame_of
 from steepest.truth.signs.wording import count, number
 
+FEW = 100
+"""Columns up to which all eigenvectors are computed where one is wanted."""
+
 
 def outcome(course: Course, gap: float, rate: float | None = None) -> str:
     """What is left after the remedy, in words."""
@@ -35,6 +38,16 @@ def steepest_column(course: Course) -> str:
     basis = course.few.design if frame is None else frame.basis
     weights = course.few.weights
     rows = basis if weights is None else basis * np.sqrt(weights)[:, None]
-    vector = np.linalg.eigh(rows.T @ rows)[1][:, -1]
+    vector = _leading(rows.T @ rows)
     place = int(np.argmax(np.abs(vector)))
     return f" along {names[place]!r}" if vector[place] ** 2 >= 0.5 else ""
+
+
+def _leading(squares: np.ndarray) -> np.ndarray:
+    """The eigenvector of the largest eigenvalue."""
+    if len(squares) <= FEW:
+        return np.linalg.eigh(squares)[1][:, -1]
+    from scipy.linalg import eigh
+
+    last = len(squares) - 1
+    return np.asarray(eigh(squares, subset_by_index=[last, last])[1])[:, 0]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from steepest.problem.linear import LinearProblem
+from steepest.problem.linear import LinearProblem, gram
 from steepest.problem.losses import L1 as Absolute
 from steepest.problem.losses import MSE, Huber, Penalty, Quantile
 from steepest.truth import certificate as certify
@@ -22,6 +22,15 @@ from steepest.truth.signs.ridge import path_of
 
 MOST_ROWS = 1_000
 MOST_PARAMETERS = 300
+MOST_TRIED, MOST_SOLVED = 100_000, 10_000
+"""Entries of a design up to which amounts are tried: each takes five Newton's methods, or five linear programmes."""
+
+SURE_PIVOT = 1e-5
+"""Smallest of Cholesky's pivots of a matrix of correlations from which its columns are independent beyond doubt."""
+
+MOST_RANKED = 500
+"""Columns up to which the rank is told from singular values where pivots do not tell it."""
+
 AMOUNTS = 9
 FOLDS = 5
 
@@ -65,7 +74,7 @@ class Choice:
 
 def chosen(problem: LinearProblem) -> Choice:
     """A penalty for a problem that has none."""
-    unique = np.linalg.matrix_rank(problem.design) == problem.design.shape[1]
+    unique = _independent(problem)
     if isinstance(problem.loss, MSE | Huber):
         path = path_of(problem)
         place = path.least
@@ -77,7 +86,8 @@ def chosen(problem: LinearProblem) -> Choice:
     kind = "l1" if isinstance(problem.loss, Absolute | Quantile) else "l2"
     unit = size if kind == "l1" else size**2 * (problem.loss.bound or 1.0)
     amounts = np.geomspace(1e-4, 1.0, AMOUNTS) * (unit or 1.0)
-    if problem.parameters > MOST_PARAMETERS:
+    tries = MOST_SOLVED if isinstance(problem.loss, Absolute | Quantile) else MOST_TRIED
+    if problem.parameters > MOST_PARAMETERS or min(len(problem.design), MOST_ROWS) * problem.parameters > tries:
         return Choice(f"{kind}:{float(f'{amounts[AMOUNTS // 2]:.1g}'):g}", np.nan, np.nan, "", unique)
     before, *tried = (_folded(problem, Penalty(**{kind: float(amount)})) for amount in (0.0, *amounts))
     best = tried[int(np.argmin([each.mean() for each in tried]))]
@@ -85,6 +95,32 @@ def chosen(problem: LinearProblem) -> Choice:
     measure = "The loss on fifths of the rows that are not fitted"
     penalty = f"{kind}:{float(f'{amounts[place]:.2g}'):g}"
     return Choice(penalty, float(before.mean()), float(tried[place].mean()), measure, unique)
+
+
+def _independent(problem: LinearProblem) -> bool:
+    """Whether no column is a combination of others, so that one answer is best: by Cholesky's pivots where these tell.
+
+    >>> from steepest.problem.losses import MSE
+    >>> a = np.column_stack([np.ones(4), [1e6, 2e6, 4e6, 5e6], [2.0, 4.0, 8.0, 10.0]])
+    >>> [_independent(LinearProblem(a[:, :columns], np.zeros(4), MSE())) for columns in (2, 3)]
+    [True, False]
+    """
+    design, first = problem.design, int(problem.intercept)
+    rows, columns = design.shape
+    if rows < columns:
+        return False
+    centre = design[:, first:].mean(0) if first else 0.0
+    squares = gram(design[:, first:], None, centre)
+    size = np.sqrt(np.diag(squares))
+    if not size.all():
+        return False
+    try:
+        pivots = np.diag(np.linalg.cholesky(squares / np.outer(size, size)))
+    except np.linalg.LinAlgError:
+        pivots = np.zeros(1)
+    if pivots.min(initial=1.0) > SURE_PIVOT or columns > MOST_RANKED:
+        return bool(pivots.min(initial=1.0) > 0.0)
+    return bool(np.linalg.matrix_rank((design[:, first:] - centre) / size) == columns - first)
 
 
 def _as_good(each: np.ndarray, best: np.ndarray) -> bool:

@@ -12,7 +12,6 @@ many of their first steps as take a fifth of a second each.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -27,11 +26,12 @@ from steepest.descent.stopping import Status, Stopper
 from steepest.problem import batches
 from steepest.spec import Spec
 from steepest.truth.finding import Finding, Fitted, Kind
+from steepest.truth.signs.cost import seconds_a_step
 from steepest.truth.signs.reading import pinned
 from steepest.truth.signs.wording import number, rounded_down
 
-SECONDS = 0.2
-"""What a walk may take."""
+SECONDS, LEAST_STEPS = 0.2, 10
+"""What a walk may take, by what its steps cost; and how many are walked all the same."""
 
 OTHERS = (1e-3, 1e-2, 1e-1, 1e1, 1e2, 1e3)
 """Other rates that are walked, in units of the descent's own."""
@@ -92,15 +92,8 @@ class Walks:
         return value if np.isfinite(value) else float("inf")
 
     def measure(self) -> None:
-        """Find out how many steps can be walked in the time."""
-        self.steps = min(20, self.asked)
-        self.end()
-        began = time.perf_counter()
-        self.known.clear()
-        self.end()
-        each = (time.perf_counter() - began) / self.steps
-        self.steps = int(min(self.asked, max(SECONDS / each, 10)))
-        self.known.clear()
+        """Settle how many steps are walked: by what a step costs, so that the same fit is always judged alike."""
+        self.steps = int(min(self.asked, max(SECONDS / seconds_a_step(self.make(), self.size), LEAST_STEPS)))
 
 
 Sign = Callable[[Fitted, Walks, float, float], Finding | None]

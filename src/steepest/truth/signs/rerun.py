@@ -1,7 +1,7 @@
 """A short descent of a module as it would have been: another rate, another start, other coordinates.
 
 What a remedy of a module gives has no formula, so it is tried: the same loss, batches, schedule and number of steps (at
-most 500), on an even sample of at most 1,000 rows.
+most 500, and fewer where a step is dear), on an even sample of at most 1,000 rows.
 """
 
 from __future__ import annotations
@@ -23,18 +23,22 @@ from steepest.problem import batches, models
 from steepest.problem.losses import CrossEntropy, penalty
 from steepest.spec import MODELS, call
 from steepest.truth.finding import Fitted
+from steepest.truth.signs.cost import seconds_a_step
 from steepest.truth.signs.predicting import sampled
 
 MOST_ROWS = 1_000
 MOST_STEPS = 500
+SECONDS, LEAST_STEPS = 1.5, 20
+"""What a rerun may take, by what its steps cost; and how many are made all the same."""
 
 
 @dataclass(frozen=True)
 class Rerun:
-    """value: F at the end; objective: the module's, its θ at the end."""
+    """value: F at the end; objective: the module's, its θ at the end; steps: how many were made."""
 
     value: float
     objective: ModuleObjective
+    steps: int
 
 
 def bare(module: nn.Module) -> nn.Module:
@@ -78,10 +82,11 @@ def wrapped(fit: Fitted, inner: nn.Module, theta: np.ndarray | None, standardize
 def rerun(fit: Fitted, objective: ModuleObjective, *, lr: float | None = None, rule: Any = None) -> Rerun | None:
     """A descent of the objective, by the fit's own rule and rate where none is given; None where it fails."""
     spec = fit.spec
-    steps = max(1, min(fit.steps, MOST_STEPS))
     own = spec.optimizer if spec.optimizer != "auto" else fit.optimizer
     name = spec.schedule if spec.schedule != "auto" else fit.schedule
     size = objective.rows if spec.batch_size == "full" else int(spec.batch_size)
+    affordable = max(SECONDS / seconds_a_step(objective, size), LEAST_STEPS)
+    steps = max(1, int(min(fit.steps, MOST_STEPS, affordable)))
     dealt = batches.full()
     if size < objective.rows:
         dealt = batches.minibatches(objective.rows, size, spec.shuffle, spec.seed)
@@ -98,7 +103,7 @@ def rerun(fit: Fitted, objective: ModuleObjective, *, lr: float | None = None, r
     except SteepestError:
         return None
     value = float(objective.value(objective.theta) + objective.penalty(objective.theta))
-    return Rerun(value, objective) if np.isfinite(value) else None
+    return Rerun(value, objective, steps) if np.isfinite(value) else None
 
 
 def pinned(fit: Fitted, **changed: Any) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from steepest.truth.finding import Finding, Kind, Prepared
-from steepest.truth.signs.columns import FALLS, shape_of, together
-from steepest.truth.signs.course import SAMPLED
+from steepest.truth.signs.columns import FALLS, together
+from steepest.truth.signs.shape import SAMPLED, shape_of
 from steepest.truth.signs.wording import count, listed, number
 
 HARD = 1e4

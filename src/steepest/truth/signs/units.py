@@ -97,7 +97,7 @@ def dead_units(fit: Fitted) -> Iterator[Finding]:
         evidence=f"Of {total} ReLU units {_count(start)} were dead at the start and {now} are at the end "
         f"({ended.rows:,} rows looked at); in layer {worst!r} {when}.",
         remedy=tried.remedy,
-        predicted=f"After {min(fit.steps, 500):,} steps {then} of {total} units are dead, and the objective is "
+        predicted=f"After {tried.run.steps:,} steps {then} of {total} units are dead, and the objective is "
         f"{tried.run.value:.3g} instead of {value:.3g}.",
         share=float(np.clip(1.0 - tried.run.value / value, 0.0, 1.0)) if np.isfinite(value) and value > 0 else 1.0,
     )

@@ -69,7 +69,7 @@ def vanishing(fit: Fitted) -> Iterator[Finding]:
             evidence=f"At the {when} it is {first:.1e} at {names[0]!r} and {last:.1e} at {names[-1]!r} (root mean square of "
             f"an entry), through {len(names)} layers.",
             remedy=remedy,
-            predicted=f"After {min(fit.steps, 500):,} steps the objective is {run.value:.3g}; it is {value:.3g} now.",
+            predicted=f"After {run.steps:,} steps the objective is {run.value:.3g}; it is {value:.3g} now.",
             share=float(np.clip(1.0 - run.value / value, 0.0, 1.0)) if value > 0 else 0.0,
         )
         return

@@ -17,9 +17,10 @@ from steepest.descent.stopping import Status
 from steepest.problem import models
 from steepest.problem.linear import LinearProblem
 from steepest.truth.finding import Finding, Fitted
-from steepest.truth.signs.course import NEAR_NOISY, NEAR_SCALED, frame_of, sampled
+from steepest.truth.signs.course import NEAR_NOISY, NEAR_SCALED, frame_of
 from steepest.truth.signs.progress import Walks, likeliest, off_rate, restless, unfinished
 from steepest.truth.signs.reading import asked, rule_of
+from steepest.truth.signs.shape import sampled
 
 
 @dataclass(frozen=True)
