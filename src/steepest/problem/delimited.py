@@ -16,29 +16,9 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from steepest.errors import DataError
+from steepest.problem.reading import MISSING
 from steepest.problem.wording import counted, listed, quoted
 
-MISSING = (
-    *(
-        "",
-        "NA",
-        "N/A",
-        "n/a",
-        "na",
-        "#N/A",
-        "#N/A N/A",
-        "#NA",
-        "N.A.",
-        "<NA>",
-        "NaN",
-        "nan",
-        "NAN",
-        "-NaN",
-        "-nan",
-    ),
-    *("null", "NULL", "Null", "None", "none", "NONE", "?", "-", "--", ".", "missing", "-1.#IND", "-1.#QNAN"),
-    *("1.#IND", "1.#QNAN"),
-)
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity|nan)", re.IGNORECASE)
 COMMA_NUMBER = re.compile(r"[+-]?(\d+,\d*|,\d+)([eE][+-]?\d+)?")
 DELIMITERS = (",", ";", "\t", "|")
@@ -225,7 +205,7 @@ def _parse(
 ) -> pa.Table:
     """Let pyarrow infer types from the first block; where a later value contradicts them, all is text."""
     inferred = pacsv.ConvertOptions(
-        null_values=list(MISSING), strings_can_be_null=True, decimal_point="," if decimal_comma else "."
+        null_values=list(MISSING), strings_can_be_null=False, decimal_point="," if decimal_comma else "."
     )
     # A block holds the header and, of wide tables too, enough rows for types to be told from them.
     read = pacsv.ReadOptions(block_size=max(1 << 22, 128 * header_bytes))

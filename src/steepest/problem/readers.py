@@ -15,21 +15,20 @@ from __future__ import annotations
 import functools
 import glob
 import sys
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from steepest.errors import DataError
-from steepest.problem.delimited import COMMA_NUMBER, MISSING, check_names, read_delimited
+from steepest.problem.columns import Found, tidied
+from steepest.problem.delimited import check_names, read_delimited
 from steepest.problem.memory import from_memory
 from steepest.problem.reading import AS_IT_IS, Reading
 from steepest.problem.wording import listed, quoted, quoted_path, suggestion
 
 ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".parquet", ".arrow", ".feather", ".ipc")
-MARKERS = pa.array(MISSING, pa.large_string())
 NOT_TABLES = {b"PK\x03\x04": "an Excel or zip file", b"SQLite": "an SQLite file", b"%PDF": "a PDF file"}
 
 
@@ -40,6 +39,7 @@ class Origin:
     files: tuple[str, ...] = ()
     rows: tuple[int, ...] = ()
     named: bool = True  # False for an array, whose column names were made up here
+    found: Mapping[str, Found] = field(default_factory=dict)  # how each column was read
 
     def row(self, index: int) -> str:
         """``row 57 of 'a.csv'`` for the row with this index, counted from 1 within its file."""
@@ -88,17 +88,17 @@ def open_table(
     reading: how text is read. text_columns: those of a text file that are read as text, whatever they look like.
     """
     if isinstance(source, Path):
-        table, origin, decimal_comma = _from_paths(str(source), columns)
+        table, origin, decimal = _from_paths(str(source), columns)
     elif isinstance(source, str) and source.startswith("sample:"):
         from steepest.problem.synthetic import sample
 
         name = source.removeprefix("sample:")
-        table, origin, decimal_comma = sample(name), Origin(), False
+        table, origin, decimal = sample(name), Origin(), None
     elif isinstance(source, str):
-        table, origin, decimal_comma = _from_paths(source, columns)
+        table, origin, decimal = _from_paths(source, columns)
     else:
         table, named = from_memory(source)
-        origin, decimal_comma = Origin(named=named), False
+        origin, decimal = Origin(named=named), None
     check_names(table.column_names, origin.table)
     if columns is not None:
         for name in columns:
@@ -108,8 +108,13 @@ def open_table(
         raise DataError(f"{origin.table} has no columns")
     if table.num_rows == 0:
         raise DataError(f"{origin.table} has a header ({listed(table.column_names)}) but no rows")
-    tidied = [_tidied(column, decimal_comma) for column in table.columns]
-    return pa.table(tidied, names=table.column_names), origin
+    as_text = {*text_columns, *reading.categories}
+    read_as = [
+        tidied(column, reading, decimal, text=name in as_text)
+        for name, column in zip(table.column_names, table.columns, strict=True)
+    ]
+    origin = replace(origin, found={name: found for name, (_, found) in zip(table.column_names, read_as, strict=True)})
+    return pa.table([column for column, _ in read_as], names=table.column_names), origin
 
 
 def check_known(name: object, available: Sequence[str], origin: Origin) -> None:
@@ -124,18 +129,19 @@ def check_known(name: object, available: Sequence[str], origin: Origin) -> None:
 # ---- files ---------------------------------------------------------------------------------------
 
 
-def _from_paths(pattern: str, columns: Sequence[str] | None) -> tuple[pa.Table, Origin, bool]:
-    """Read one file or all files of a glob or folder, one below the other."""
+def _from_paths(pattern: str, columns: Sequence[str] | None) -> tuple[pa.Table, Origin, str | None]:
+    """Read one file or all files of a glob or folder, one below the other; and their decimal mark, as `tidied` takes it."""
     if pattern == "-":
         data = sys.stdin.buffer.read()
-        table, decimal_comma = _from_bytes(lambda: pa.BufferReader(data), "standard input", "", columns)
-        return table, Origin(("standard input",), (table.num_rows,)), decimal_comma
+        table, decimal = _from_bytes(lambda: pa.BufferReader(data), "standard input", "", columns)
+        return table, Origin(("standard input",), (table.num_rows,)), decimal
     paths = _paths(pattern)
     labels = tuple(quoted_path(path) for path in paths)
     parts = [_from_file(path, label, columns) for path, label in zip(paths, labels, strict=True)]
     tables = [table for table, _ in parts]
     origin = Origin(labels, tuple(table.num_rows for table in tables))
-    return _stacked(tables, labels), origin, any(comma for _, comma in parts)
+    marks = {decimal for _, decimal in parts}
+    return _stacked(tables, labels), origin, marks.pop() if len(marks) == 1 else max(filter(None, marks), default="")
 
 
 def _paths(pattern: str) -> list[Path]:
@@ -165,7 +171,7 @@ def _paths(pattern: str) -> list[Path]:
     )
 
 
-def _from_file(path: Path, label: str, columns: Sequence[str] | None) -> tuple[pa.Table, bool]:
+def _from_file(path: Path, label: str, columns: Sequence[str] | None) -> tuple[pa.Table, str | None]:
     try:
         return _from_bytes(lambda: pa.OSFile(str(path)), label, path.name.lower(), columns)
     except (OSError, EOFError) as error:
@@ -176,7 +182,7 @@ def _from_file(path: Path, label: str, columns: Sequence[str] | None) -> tuple[p
 
 def _from_bytes(
     opener: Callable[[], pa.NativeFile], label: str, name: str, columns: Sequence[str] | None
-) -> tuple[pa.Table, bool]:
+) -> tuple[pa.Table, str | None]:
     """Read what the first bytes say it is: Parquet, Arrow, gzip of either, else delimited text."""
     with opener() as stream:
         magic = stream.read(8)
@@ -187,20 +193,21 @@ def _from_bytes(
             raise DataError(f"{label} is {kind}, not a table this reads. Save the sheet or table as CSV or Parquet")
     try:
         if magic.startswith(b"PAR1"):
-            return _from_parquet(opener, columns), False
+            return _from_parquet(opener, columns), None
         if magic.startswith(b"ARROW1"):
             with opener() as stream:
-                return pa.ipc.open_file(stream.read_buffer()).read_all(), False
+                return pa.ipc.open_file(stream.read_buffer()).read_all(), None
         if magic.startswith(b"\xff\xff\xff\xff"):
             with opener() as stream:
-                return pa.ipc.open_stream(stream.read_buffer()).read_all(), False
+                return pa.ipc.open_stream(stream.read_buffer()).read_all(), None
     except (pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())[:160]
         raise DataError(f"{label} is damaged or cut short and cannot be read: {reason}") from None
     if name.endswith((".parquet", ".arrow", ".feather", ".ipc")):
         kind = "Parquet" if name.endswith(".parquet") else "Arrow"
         raise DataError(f"{label} is not a {kind} file: it starts with {quoted(magic)}. Was it copied whole?")
-    return read_delimited(opener, label)
+    table, decimal_comma = read_delimited(opener, label)
+    return table, "," if decimal_comma else ""
 
 
 def _unzipped(opener: Callable[[], pa.NativeFile]) -> pa.NativeFile:
@@ -244,61 +251,3 @@ def _joined(parts: list[pa.ChunkedArray]) -> pa.ChunkedArray:
     if len({part.type for part in parts}) > 1:
         parts = [part.cast(pa.large_string()) for part in parts]
     return pa.chunked_array([chunk for part in parts for chunk in part.chunks], parts[0].type)
-
-
-# ---- the same few types, whatever the source -----------------------------------------------------
-
-
-def _tidied(column: pa.ChunkedArray, decimal_comma: bool) -> pa.ChunkedArray:
-    """A column in the state that the module's docstring promises."""
-    kind = column.type
-    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return column.cast(pa.float64(), safe=False)
-    if pa.types.is_dictionary(kind):
-        levels = kind.value_type
-        text = _clean(column.cast(levels).cast(pa.large_string()))
-        return text.dictionary_encode()
-    if is_text(kind):
-        text = _clean(column.cast(pa.large_string()))
-        numbers = _numbers_in_text(text, decimal_comma)
-        return text if numbers is None else numbers
-    return column
-
-
-def is_text(kind: pa.DataType) -> bool:
-    """Text of any of Arrow's layouts."""
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-
-
-def _clean(text: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Text trimmed, with nulls for the marks of a missing value."""
-    text = pc.utf8_trim_whitespace(text)
-    return pc.if_else(pc.is_in(text, value_set=MARKERS), pa.scalar(None, pa.large_string()), text)
-
-
-def _numbers_in_text(text: pa.ChunkedArray, decimal_comma: bool) -> pa.ChunkedArray | None:
-    """The numbers that a column of text holds; null-typed where it is empty, None where it holds other text.
-
-    A comma is decimal where the file says so or where it cannot part thousands (``1,5``); ``1,234`` alone
-    could be either and stays text.
-    """
-    present = text.drop_null()
-    if len(present) == 0:
-        return pa.chunked_array([pa.nulls(len(text))])
-    first = present[0].as_py()
-    if not any(character.isdigit() for character in first) and first.lower().lstrip("+-") not in (
-        "inf",
-        "infinity",
-    ):
-        return None
-    if COMMA_NUMBER.fullmatch(first) or pc.any(pc.match_substring(present.slice(0, 1000), ",")).as_py():
-        certain = decimal_comma or pc.any(pc.match_substring_regex(present, r",(\d{0,2}|\d{4,})$")).as_py()
-        if not certain or pc.any(pc.match_substring_regex(present, r",.*,|,.*\.|\..*,")).as_py():
-            return None
-        text = pc.replace_substring(text, ",", ".")
-    for kind in (pa.int64(), pa.float64()):
-        try:
-            return text.cast(kind)
-        except pa.ArrowInvalid:
-            continue
-    return None

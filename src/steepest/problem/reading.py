@@ -10,6 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
+MISSING = frozenset(
+    {
+        *("", "NA", "N/A", "n/a", "na", "#N/A", "#N/A N/A", "#NA", "N.A.", "<NA>", "NaN", "nan", "NAN", "-NaN", "-nan"),
+        *("null", "NULL", "Null", "None", "none", "NONE", "?", "-", "--", ".", "missing"),
+        *("-1.#IND", "-1.#QNAN", "1.#IND", "1.#QNAN"),
+    }
+)
+"""The usual words that mean a missing value."""
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -37,6 +46,12 @@ class Reading:
     categories: tuple[str, ...] = ()
     date: Mapping[str, str] | None = None
     labels: str | None = None
+
+    @property
+    def words(self) -> frozenset[str]:
+        """Every word that means a missing value: the usual ones less those taken back (`not:none`), and those given."""
+        back = {word.removeprefix("not:") for word in self.missing_values if word.startswith("not:")}
+        return (MISSING - back) | {word for word in self.missing_values if not word.startswith("not:")}
 
     @classmethod
     def of(cls, spec: Any) -> Self:

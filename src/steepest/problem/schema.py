@@ -19,9 +19,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from steepest.errors import DataError
+from steepest.problem.columns import is_text, text_of
 from steepest.problem.delimited import COMMA_NUMBER, NUMBER
 from steepest.problem.memory import LARGEST
-from steepest.problem.readers import Origin, is_text, open_table
+from steepest.problem.readers import Origin, open_table
 from steepest.problem.reading import AS_IT_IS, Reading
 from steepest.problem.wording import counted, listed, option, quoted, suggestion
 
@@ -356,13 +357,6 @@ def _codes(spec: Column, column: pa.ChunkedArray, origin: Origin) -> np.ndarray:
             f"the fit was made. Its levels are {listed(spec.levels)}; correct the row or leave it out"
         )
     return codes.cast(pa.float64()).to_numpy().astype(np.float64, copy=False)
-
-
-def text_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Text, dictionary or number as large_string."""
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    return column.cast(pa.large_string())
 
 
 def sorted_labels(labels: Iterable[str]) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from steepest.errors import DataError, SpecError, SteepestWarning
+from steepest.problem.columns import text_of
 from steepest.problem.memory import array_names, whole_numbers
 from steepest.problem.readers import Origin, check_known, open_table, read
 from steepest.problem.reading import AS_IT_IS, Reading
@@ -30,7 +31,6 @@ from steepest.problem.schema import (
     Schema,
     column_values,
     learn,
-    text_of,
 )
 from steepest.problem.targets import (
     class_codes,

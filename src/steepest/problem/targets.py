@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from steepest.errors import DataError, SpecError
+from steepest.problem.columns import is_text, text_of
 from steepest.problem.memory import as_array
-from steepest.problem.readers import Origin, is_text, open_table
+from steepest.problem.readers import Origin, open_table
 from steepest.problem.reading import AS_IT_IS, Reading
 from steepest.problem.schema import (
     check_stray,
@@ -21,7 +22,6 @@ from steepest.problem.schema import (
     is_number,
     not_numbers,
     sorted_labels,
-    text_of,
     unusable,
 )
 from steepest.problem.wording import counted, listed, option, quoted, suggestion

@@ -1,0 +1,162 @@
+"""A column of any source → one of a few types, with a record of how its values were read.
+
+    numbers              int64 and its kin, or float64; a number that means missing (`missing_values=["-999"]`) is null
+    booleans             as they are
+    text                 trimmed, the words that mean missing are nulls; numbers where it is unmistakable (see numerals.py)
+    categories           a dictionary of text, in its own order where it has one (`pd.cut`)
+    dates, lists, …      as they are
+
+**Text that says it is text stays text.** In a source with types of its own (a dataframe, a dict of columns, Parquet,
+Arrow) somebody chose text for `101` and `205`, since any reader would have made numbers of them: they are labels. What
+no reader makes numbers of (`$1,234`, `12%`, `?` between numbers) is read there as it is in a CSV file, where everything
+is text and `101` is a number. `categories=` makes labels of numbers, `astype(float)` makes numbers of labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from steepest.problem.numerals import AS_PYTHON, PLAIN, Notation, Numerals, numerals
+from steepest.problem.reading import Reading
+
+
+@dataclass(frozen=True)
+class Found:
+    """How the values of a column were read.
+
+    Attributes:
+        notation: of its numbers. example: a text that was read as a number, and that number.
+        words: each word that was read as missing, and in how many rows.
+        numerals: what its text would be as numbers, where it is not numbers without a doubt; None for words.
+        digits: it is text that holds plain numbers only, and stays text since its source says so.
+    """
+
+    notation: Notation = AS_PYTHON
+    example: tuple[str, float] | None = None
+    words: Mapping[str, int] = field(default_factory=dict)
+    numerals: Numerals | None = None
+    digits: bool = False
+
+
+def tidied(
+    column: pa.ChunkedArray, reading: Reading, file_decimal: str | None, *, text: bool = False
+) -> tuple[pa.ChunkedArray, Found]:
+    """A column in the state that the module's docstring promises, and how it was read.
+
+    Args:
+        file_decimal: the decimal mark that a text file shows in other columns, "" where it shows none, None where the
+            source has types of its own.
+        text: stays text, whatever it looks like.
+    """
+    kind = column.type
+    if isinstance(kind, pa.BaseExtensionType):
+        column = pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type)
+        kind = column.type
+    if pa.types.is_run_end_encoded(kind):
+        column = pa.chunked_array([pc.run_end_decode(chunk) for chunk in column.chunks], kind.value_type)
+        kind = column.type
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return _without(column.cast(pa.float64(), safe=False), reading)
+    if pa.types.is_integer(kind):
+        return _without(column, reading)
+    if pa.types.is_dictionary(kind):
+        return _category(column, reading)
+    if is_text(kind):
+        cleaned, words = _clean(column.cast(pa.large_string()), reading)
+        if text:
+            return cleaned, Found(words=words)
+        return _numbers(cleaned, words, reading, file_decimal)
+    return column, Found()
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Text of any of Arrow's layouts."""
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def text_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Any column of single values as large_string; a whole number without a point, `True` and `False` so written."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_boolean(column.type):
+        return pc.if_else(column, pa.scalar("True", pa.large_string()), pa.scalar("False", pa.large_string()))
+    if pa.types.is_floating(column.type):
+        values = column.to_numpy()
+        if np.all((values == np.floor(values)) & (np.abs(values) < 2**53) | np.isnan(values)):
+            whole = pa.array(np.where(np.isnan(values), 0, values).astype(np.int64), mask=np.isnan(values))
+            return pa.chunked_array([whole.cast(pa.large_string())])
+    return column.cast(pa.large_string())
+
+
+def _clean(text: pa.ChunkedArray, reading: Reading) -> tuple[pa.ChunkedArray, dict[str, int]]:
+    """Text trimmed, with nulls for the words that mean missing; and how many rows had each of them."""
+    text = pc.utf8_trim_whitespace(text)
+    gone = pc.is_in(text, value_set=pa.array(sorted(reading.words), pa.large_string()))
+    counts = text.filter(gone).value_counts()
+    words = {item["values"]: item["counts"] for item in counts.to_pylist() if item["values"]}
+    return pc.if_else(gone, pa.scalar(None, pa.large_string()), text), words
+
+
+def _without(column: pa.ChunkedArray, reading: Reading) -> tuple[pa.ChunkedArray, Found]:
+    """Numbers, with nulls for those that were said to mean missing."""
+    words = {}
+    for word in reading.missing_values:
+        try:
+            number = float(word)
+        except ValueError:
+            continue
+        gone = pc.equal(column, pa.scalar(number, pa.float64())).fill_null(False)
+        count = pc.sum(gone).as_py() or 0
+        if count:
+            column, words[word] = pc.if_else(gone, pa.scalar(None, column.type), column), count
+    return column, Found(words=words)
+
+
+def _category(column: pa.ChunkedArray, reading: Reading) -> tuple[pa.ChunkedArray, Found]:
+    """A dictionary of text, cleaned; of an ordered one the order of the levels is kept."""
+    column = column.unify_dictionaries()
+    kind = column.type
+    levels = column.chunk(0).dictionary if column.num_chunks else pa.array([], kind.value_type)
+    names, _ = _clean(text_of(pa.chunked_array([levels])), reading)
+    order = list(dict.fromkeys(name for name in names.to_pylist() if name is not None))
+    text, words = _clean(text_of(column), reading)
+    codes = pc.index_in(text, value_set=pa.array(order, pa.large_string())).combine_chunks()
+    codes = codes.combine_chunks() if isinstance(codes, pa.ChunkedArray) else codes
+    made = pa.DictionaryArray.from_arrays(codes, pa.array(order, pa.large_string()), ordered=kind.ordered)
+    return pa.chunked_array([made]), Found(words=words)
+
+
+def _numbers(
+    text: pa.ChunkedArray, words: dict[str, int], reading: Reading, file_decimal: str | None
+) -> tuple[pa.ChunkedArray, Found]:
+    """Text as numbers where it is unmistakable, else as it is."""
+    present = text.drop_null()
+    if len(present) == 0:
+        return pa.chunked_array([pa.nulls(len(text))]), Found(words=words)
+    first = present[0].as_py()
+    plain = bool(pc.all(pc.match_substring_regex(present, PLAIN)).as_py())
+    if plain and file_decimal is None and not words:
+        return text, Found(words=words, digits=True)
+    if first.lower().lstrip("+-") in ("inf", "infinity"):
+        try:
+            return text.cast(pa.float64()), Found(words=words)
+        except pa.ArrowInvalid:
+            return text, Found(words=words)
+    if plain and reading.decimal is None and reading.thousands is None:
+        return _cast(text), Found(words=words)
+    found = numerals(text, decimal=reading.decimal, thousands=reading.thousands, file_decimal=file_decimal or None)
+    if found is None or found.numbers is None:
+        return text, Found(words=words, numerals=found)
+    return found.numbers, Found(found.notation, found.example, words)
+
+
+def _cast(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    try:
+        return text.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return text.cast(pa.float64())

@@ -1,0 +1,364 @@
+"""Numbers as people write them: `1,234.5`, `1.234,5 €`, `(12.5)`, `10-`, `−10`, `12%`, `3 km`.
+
+    text ──one regular expression──▶ sign, unit, digits and marks ──one notation for the column──▶ float64
+
+A column is read where it is unmistakable: every present value fits one notation (a decimal mark, a mark between
+groups of digits, one unit), and no other notation that fits gives other numbers. So `1,5` has a decimal comma and
+`1,234,567` and `1,234.5` group by commas, whatever stands elsewhere; `1,234` could be either, and is decided by
+
+1. the setting, `decimal=` or `thousands=`;
+2. the column: where `1,000` stands beside `850`, and no whole number of four digits is written without the comma,
+   the comma groups (nobody writes 1.000 with three decimals and 850 with none);
+3. the file: the decimal mark of its other columns, and in a file delimited by commas the point.
+
+Where none of them decides, the column is in doubt and the caller asks. A unit is kept: `12%` is 12, in `%`. A zero
+needs none. A word between numbers, a second unit or a second notation leaves the column in doubt too.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+SPACES = " \u00a0\u2007\u2008\u2009\u202f"
+MINUS = "\\-\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d"
+APOSTROPHES = "'\u2019\u02bc"
+CODES = (
+    "USD EUR GBP JPY CHF CAD AUD NZD CNY RMB INR SEK NOK DKK PLN CZK HUF RUB TRY BRL MXN ZAR KRW SGD HKD THB IDR MYR "
+    "PHP ILS AED SAR NGN KES EGP ARS CLP COP PEN UAH RON BGN ISK BTC ETH"
+)
+WORDS_OF_MONEY = "Rs kr Kr KR zł Fr SFr Fr"
+"""What stands before a number as the unit of money, besides the signs of currency themselves."""
+
+MEASURES = (
+    "mm cm dm m km in ft yd mi inch inches mile miles feet foot metre metres meter meters nm µm μm um "
+    "mg g kg t lb lbs oz µg μg ug ton tons tonne tonnes st ms s sec secs min mins h hr hrs hour hours day days d wk wks "
+    "week weeks mo month months yr yrs year years ml mL cl dl l L litre litres liter liters gal m² m2 km² km2 ft² ft2 "
+    "m³ m3 cm³ cm3 ha ac acre acres km/h kmh kph mph m/s kn knots °C °F °c °f ° kB KB MB GB TB kb Mb Gb kW MW W hp HP "
+    "kWh MWh kcal cal kJ MJ Hz kHz MHz GHz % ‰ pct percent ppm ppb bar mbar hPa kPa Pa psi V mV mA k K M m bn B mn mio Mio "
+    "tsd mrd Mrd thousand million billion c ct cents cent dollar dollars euro euros pound pounds"
+)
+_CODES, _MEASURES = set(CODES.split()) | set(WORDS_OF_MONEY.split()), set(MEASURES.split())
+POINT_MONEY = "$ US$ A$ C$ CA$ AU$ NZ$ HK$ S$ £ ¥ ₹ Rs ₱ ฿ ₩ ₪ ₦ USD GBP JPY CNY INR CAD AUD NZD HKD SGD THB PHP ILS"
+"""Money whose amounts are written with a decimal point."""
+
+NO_UNIT = {"st", "nd", "rd", "th", "am", "pm", "e", "E", "or", "and", "to", "of"}
+
+_s, _sign = f"[{SPACES}]*", f"[+{MINUS}]"
+_money = "|".join(sorted(_CODES, key=len, reverse=True))
+NUMERAL = (
+    rf"^{_s}(?P<open>\()?{_s}(?P<sign>{_sign})?{_s}(?P<before>[A-Za-z]{{0,3}}\p{{Sc}}|(?:{_money})\.?)?{_s}(?P<open2>\()?"
+    rf"(?P<sign2>{_sign})?{_s}(?P<body>[.,]?\d(?:[\d.,_{APOSTROPHES}{SPACES}]*[\d.,])?)(?P<power>[eE]{_sign}?\d+)?"
+    rf"{_s}(?P<after>[\p{{L}}\p{{Sc}}%‰°µ][\p{{L}}\p{{Sc}}%°²³µ/.23]*)?{_s}(?P<sign3>[{MINUS}])?{_s}(?P<close>\))?{_s}$"
+)
+UNIT = re.compile(r"(?:%|‰|°|[^\W\d_]|[$£€¥₹₽₩₪₫₱฿₴₦₿¢])(?:[^\W\d_]|[%°²³µ/.$£€¥₹]|(?<=[mt])[23](?![23]))*")
+PLAIN = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
+"""A number as Python writes it; a regular expression of Arrow's."""
+
+_GROUPED = {
+    "": r"\d+",
+    ",": r"\d+|[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d?(?:,\d{2})+,\d{3}",
+    ".": r"\d+|[1-9]\d{0,2}(?:\.\d{3})+",
+    " ": rf"\d+|[1-9]\d{{0,2}}(?:[{SPACES}]\d{{3}})+",
+    "'": rf"\d+|[1-9]\d{{0,2}}(?:[{APOSTROPHES}]\d{{3}})+",
+    "_": r"\d+|[1-9]\d{0,2}(?:_\d{3})+",
+}
+"""Whole numbers by the mark between their groups: of thousands, and after an Indian fashion 1,00,000."""
+
+
+@dataclass(frozen=True)
+class Notation:
+    """How the numbers of a column are written: decimal mark, mark between groups of digits, unit."""
+
+    decimal: str = "."
+    thousands: str = ""
+    unit: str = ""
+
+    @property
+    def plain(self) -> bool:
+        """As Python writes them."""
+        return self == AS_PYTHON
+
+
+AS_PYTHON = Notation()
+
+
+@dataclass(frozen=True)
+class Numerals:
+    """What the texts of a column are as numbers.
+
+    Attributes:
+        numbers: [n] int64 or float64, null where missing; None where the column is in doubt.
+        notation: of the column; where it is in doubt, of most of its values.
+        doubt: "" (read), "mark" (a mark that may part decimals or thousands), "units" (two of them) or "strays".
+        pair: in doubt of units, two texts that show it; of a mark, one text.
+        strays: the texts that are no such numbers.
+        rows, different: how many rows hold such numbers, and how many different ones.
+        whole: none of them has decimals. padded: one has a leading zero (`02134`), as codes have.
+        example: the first text that Python would not read, and its number.
+    """
+
+    numbers: pa.ChunkedArray | None
+    notation: Notation = AS_PYTHON
+    doubt: str = ""
+    pair: tuple[str, ...] = ()
+    strays: tuple[str, ...] = ()
+    rows: int = 0
+    different: int = 0
+    whole: bool = False
+    padded: bool = False
+    example: tuple[str, float] | None = None
+
+
+@dataclass
+class _Parts:
+    """The different texts of a column, taken apart: arrays over them, and how many rows have each."""
+
+    texts: pa.Array
+    rows: np.ndarray
+    matched: np.ndarray
+    body: np.ndarray
+    power: np.ndarray
+    negative: np.ndarray
+    unit: np.ndarray
+    value_is_zero: np.ndarray = field(default_factory=lambda: np.empty(0, bool))
+
+
+def numerals(
+    text: pa.ChunkedArray, *, decimal: str | None = None, thousands: str | None = None, file_decimal: str | None = None,
+    known: Notation | None = None,
+) -> Numerals | None:  # fmt: skip
+    """Read a column of trimmed text as numbers.
+
+    Args:
+        text: [n] large_string; null where missing.
+        decimal, thousands: the settings, where given.
+        file_decimal: the decimal mark that the rest of the file shows.
+        known: the notation of the fit that these rows are new to; only a text that it cannot be is read by another.
+
+    Returns:
+        Numerals, in doubt or not; None where the column holds words.
+
+    Example:
+        >>> found = numerals(pa.chunked_array([["(1,234.5)", "850"]], pa.large_string()))
+        >>> found.numbers.to_pylist(), found.notation
+        ([-1234.5, 850.0], Notation(decimal='.', thousands=',', unit=''))
+    """
+    encoded = text.combine_chunks().dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks() if encoded.num_chunks != 1 else encoded.chunk(0)
+    texts = encoded.dictionary
+    if len(texts) == 0 or not _may_be_numbers(texts):
+        return None
+    counted = np.bincount(encoded.indices.drop_null().to_numpy(), minlength=len(texts))
+    parts = _taken_apart(texts, counted)
+    if not parts.matched.any():
+        return None
+    unit, mixed = _one_unit(parts, known.unit if known else None)
+    if mixed:
+        return Numerals(None, Notation(unit=unit), "units", mixed, rows=int(counted[parts.matched].sum()))
+    reading = _one_notation(parts, decimal, thousands, file_decimal, known)
+    if reading is None:
+        return None
+    mark, separator, fits, sure = reading
+    notation = Notation(mark, separator, unit)
+    values, whole = _values(parts, fits, mark, separator)
+    found = {
+        "notation": notation,
+        "rows": int(counted[fits].sum()),
+        "different": len(np.unique(values[fits])),
+        "whole": whole,
+        "padded": bool(pc.any(pc.match_substring_regex(texts.filter(pa.array(fits)), r"^0\d+$")).as_py()),
+    }
+    if not fits.all():
+        return Numerals(None, doubt="strays", strays=tuple(texts.filter(pa.array(~fits)).to_pylist()), **found)
+    if not sure:
+        shown = next(i for i, body in enumerate(parts.body) if "," in body or "." in body)
+        return Numerals(None, doubt="mark", pair=(texts[shown].as_py(),), **found)
+    odd = np.flatnonzero(~np.asarray(pc.match_substring_regex(texts, PLAIN)))
+    example = (texts[int(odd[0])].as_py(), float(values[odd[0]])) if len(odd) else None
+    column = pa.array(values).take(encoded.indices)
+    if whole and np.abs(values).max() < 2**53:
+        column = column.cast(pa.int64())
+    return Numerals(pa.chunked_array([column]), example=example, **found)
+
+
+def _may_be_numbers(texts: pa.Array) -> bool:
+    """A quick no for words: of the first different texts hardly any matches."""
+    some = texts.slice(0, 2_000)
+    share = pc.mean(pc.match_substring_regex(some, NUMERAL).cast(pa.float64())).as_py()
+    return share >= 0.02
+
+
+def _taken_apart(texts: pa.Array, rows: np.ndarray) -> _Parts:
+    fields = pc.extract_regex(texts, NUMERAL)
+    part = {name: np.asarray(fields.field(name).fill_null("").to_pylist(), object) for name in _names(fields)}
+    matched = np.asarray(fields.is_valid()).copy()
+    opened, closed = (part["open"] != "") | (part["open2"] != ""), part["close"] != ""
+    matched &= (opened == closed) & ((part["open"] == "") | (part["open2"] == ""))
+    signs = np.array([a + b + c for a, b, c in zip(part["sign"], part["sign2"], part["sign3"], strict=True)], object)
+    matched &= np.array([len(sign) <= 1 for sign in signs], bool) & ~((signs != "") & opened)
+    unit = np.array([_unit(a, b) for a, b in zip(part["before"], part["after"], strict=True)], object)
+    matched &= np.array([name is not None for name in unit], bool)
+    negative = opened | np.array([sign not in ("", "+") for sign in signs], bool)
+    parts = _Parts(texts, rows, matched, part["body"], part["power"], negative, unit)
+    if any(sign == "+" and " " in body.strip() for sign, body in zip(signs, parts.body, strict=True)):
+        parts.matched &= np.array([not set(body) & set(SPACES) for body in parts.body], bool)  # telephone numbers
+    return parts
+
+
+def _names(fields: pa.Array) -> list[str]:
+    return [fields.type.field(i).name for i in range(fields.type.num_fields)]
+
+
+def _unit(before: str, after: str) -> str | None:
+    """The unit, `$`, `km`, `$/kg`; None for letters that are none."""
+    after = after.rstrip(".")
+    if after and (after.lower() in NO_UNIT or not UNIT.fullmatch(after) or len(after) > 20):
+        return None
+    if len(after) == 1 and after.isalpha() and after not in _MEASURES and after not in "CFBAVNJx":
+        return None
+    return before.rstrip(".") + after
+
+
+def measure(unit: str) -> bool:
+    """Whether a unit is one that everybody knows, so that two of them in a column are a mistake and no labels."""
+    bare = unit.lstrip("$£€¥₹₽₩₪₫₱฿₴₦₿¢")
+    return bare in _MEASURES or bare in _CODES or (bare == "" and unit != "") or "/" in bare
+
+
+def _one_unit(parts: _Parts, known: str | None) -> tuple[str, tuple[str, ...]]:
+    """The unit of the column, and two texts where it has two; other texts stop counting as numbers."""
+    zero = np.array([not body.strip("0.,") for body in parts.body], bool) & (parts.unit == "")
+    names: dict[str, int] = {}
+    for name, rows in zip(parts.unit[parts.matched & ~zero], parts.rows[parts.matched & ~zero], strict=True):
+        names[name] = names.get(name, 0) + int(rows)
+    if not names:
+        return "", ()
+    singular = {name: name[:-1] if name.endswith("s") and name[:-1] in names else name for name in names}
+    kinds: dict[str, int] = {}
+    for name, rows in names.items():
+        kinds[singular[name]] = kinds.get(singular[name], 0) + rows
+    unit = max(kinds, key=lambda name: (kinds[name], name == known))
+    mine = np.array(
+        [is_zero or singular.get(name, name) == unit for name, is_zero in zip(parts.unit, zero, strict=True)], bool
+    )
+    others = parts.matched & ~mine
+    if others.any():
+        real = [name for name in kinds if name]
+        heavy = 2 * sum(kinds[name] for name in real) >= sum(kinds.values())
+        if all(measure(name) for name in real) or (len(real) == 1 and heavy):
+            first, second = int(np.argmax(parts.matched & mine & ~zero)), int(np.argmax(others))
+            return unit, (parts.texts[first].as_py(), parts.texts[second].as_py())
+        parts.matched &= mine
+    shown = max((name for name in names if singular[name] == unit), key=lambda name: names[name])
+    return shown, ()
+
+
+# ---- one notation for the column -----------------------------------------------------------------
+
+
+def _one_notation(
+    parts: _Parts, decimal: str | None, thousands: str | None, file_decimal: str | None, known: Notation | None
+) -> tuple[str, str, np.ndarray, bool] | None:
+    """Decimal mark, mark between groups, which texts fit them, and whether nothing else could be meant."""
+    bodies = pa.array(list(parts.body), pa.large_string())
+    allowed = [
+        (mark, separator)
+        for mark in ".,"
+        for separator in ("", ",", ".", " ", "'", "_")
+        if separator != mark and _agrees(mark, separator, decimal, thousands)
+    ]
+    fitting = {pair: parts.matched & np.asarray(_fits(bodies, *pair)) for pair in allowed}
+    covered = {pair: int(parts.rows[fits].sum()) for pair, fits in fitting.items()}
+    most = max(covered.values(), default=0)
+    if most == 0:
+        return None
+    best = [pair for pair in allowed if covered[pair] == most]  # the fewest marks first
+    if known is not None and decimal is None and (kept := (known.decimal, known.thousands)) in best:
+        return *kept, fitting[kept], True
+    mark, separator = best[0]
+    fits = fitting[mark, separator]
+    marks = {pair[0] for pair in best}
+    if separator == "." and _addresses(parts.body[fits]):
+        return None
+    other = next((pair for pair in best if pair[0] != mark), None)
+    if len(marks) == 1 or not any("," in body or "." in body for body in parts.body[fits]):
+        return mark, separator, fits, True
+    # 1,234 or 1.234: both marks fit, with other numbers
+    comma, point = (any(sign in body for body in parts.body[fits]) for sign in ",.")
+    if comma and point:
+        chosen = file_decimal
+    elif comma:
+        grouped = _grouped_beside_plain(parts.body[fits], ",") or _point_money(parts.unit[fits])
+        chosen = "." if grouped else file_decimal
+    else:
+        chosen = file_decimal or (None if _money_or_grouped(parts, fits) else ".")
+    if chosen is None:
+        return mark, separator, fits, False
+    mark, separator = (mark, separator) if chosen == mark or other is None else other
+    return mark, separator, fitting[mark, separator], True
+
+
+def _agrees(mark: str, separator: str, decimal: str | None, thousands: str | None) -> bool:
+    if decimal is not None and mark != decimal:
+        return False
+    if thousands is None:
+        return True
+    thousands = (
+        " " if thousands and thousands in SPACES else "'" if thousands and thousands in APOSTROPHES else thousands
+    )
+    return mark != thousands and separator in ("", thousands)
+
+
+def _fits(bodies: pa.Array, mark: str, separator: str) -> pa.Array:
+    decimals = re.escape(mark)
+    return pc.match_substring_regex(bodies, rf"^(?:(?:{_GROUPED[separator]})(?:{decimals}\d*)?|{decimals}\d+)$")
+
+
+def _grouped_beside_plain(bodies: np.ndarray, mark: str) -> bool:
+    """Whether `1,000` stands beside `850`, and no whole number above 999 is written without the mark."""
+    plain = [body for body in bodies if body.isdigit()]
+    ends_in_zero = any(mark in body and body.endswith("0") for body in bodies)
+    return (
+        bool(plain) and ends_in_zero and all(len(body) <= 3 for body in plain) and any(len(body) > 1 for body in plain)
+    )
+
+
+def _point_money(units: np.ndarray) -> bool:
+    """Whether the unit is money of a country that writes its decimals with a point, two of them: `$90,000`."""
+    return bool({str(unit) for unit in units} & set(POINT_MONEY.split()))
+
+
+def _money_or_grouped(parts: _Parts, fits: np.ndarray) -> bool:
+    """`12.500 €` and `1.000` beside `900`: a point that may part thousands, though most points are decimal."""
+    bodies, units = parts.body[fits], parts.unit[fits]
+    three = all(re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", body) for body in bodies if "." in body)
+    money = any(name and (name[0] in "$£€¥₹" or name in _CODES or name[-1] in "$£€¥₹") for name in units)
+    return three and (money or _grouped_beside_plain(bodies, "."))
+
+
+def _addresses(bodies: np.ndarray) -> bool:
+    """192.168.100.200 and its like: four groups throughout, none above 255."""
+    groups = [body.split(".") for body in bodies]
+    return all(len(parts) == 4 and all(int(part) <= 255 for part in parts) for parts in groups)
+
+
+def _values(parts: _Parts, fits: np.ndarray, mark: str, separator: str) -> tuple[np.ndarray, bool]:
+    """The numbers of the texts, 0 where they are none, and whether all are whole."""
+    digits = pa.array(list(parts.body), pa.large_string())
+    if separator:
+        marks = {" ": SPACES, "'": APOSTROPHES}.get(separator, separator)
+        digits = pc.replace_substring_regex(digits, rf"[{marks}]", "")
+    if mark == ",":
+        digits = pc.replace_substring(digits, ",", ".")
+    power = pa.array([re.sub(f"[{MINUS}]", "-", power) for power in parts.power], pa.large_string())
+    written = pc.binary_join_element_wise(digits, power, pa.scalar("", pa.large_string()))
+    written = pc.if_else(pa.array(fits), written, pa.scalar("0", pa.large_string()))
+    values = written.cast(pa.float64()).to_numpy()
+    whole = not bool(pc.any(pc.match_substring_regex(written, r"[.eE]")).as_py())
+    return np.where(parts.negative & (values != 0), -values, values), whole
