@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
-from steepest.errors import FitError, RunError, SpecError, SteepestError
+from steepest.errors import DataError, FitError, RunError, SpecError, SteepestError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -428,6 +428,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from steepest.spec import in_options
 
         return _fail(in_options(str(error)), 2)
+    except DataError as error:  # a line for each fault of the table
+        return _fail(str(error), 1, whole=True)
     except SteepestError as error:
         return _fail(str(error), 1)
     except (BrokenPipeError, SystemExit):  # whoever read the output has gone, as in `| head`; rich exits then
@@ -442,10 +444,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"there is not enough memory for this table and model. {remedy}", 1)
 
 
-def _fail(text: str, code: int) -> int:
-    """Say what is wrong in at most two lines."""
+def _fail(text: str, code: int, whole: bool = False) -> int:
+    """Say what is wrong in at most two lines, or line for line."""
     first, *rest = [" ".join(line.split()) for line in text.splitlines() if line.strip()] or ["unknown"]
-    print("\n".join([f"error: {first}", *([" ".join(rest)] if rest else [])]), file=sys.stderr)
+    rest = rest if whole or not rest else [" ".join(rest)]
+    print("\n".join([f"error: {first}", *rest]), file=sys.stderr)
     return code
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 
 class SteepestError(Exception):
-    """Any error of this package; its text is one or two lines fit to be shown as they are."""
+    """Any error of this package; its text is one or two lines fit to be shown as they are, or a line for each fault."""
 
 
 class DataError(SteepestError, ValueError):

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from steepest.errors import DataError
+from steepest.problem.faults import Faults
 from steepest.problem.readers import Origin, check_known, open_table
 from steepest.problem.schema import finite_numbers, is_number, missing_error, not_numbers
 from steepest.problem.wording import counted, option, quoted
@@ -47,9 +48,10 @@ def complete_rows(
     weight_name: str,
     missing: str | Mapping[str, str],
     origin: Origin,
+    faults: Faults,
 ) -> np.ndarray:
-    """The rows to keep, [n] bool; raises where a missing value may be neither dropped nor filled."""
-    keep = np.ones(targets.num_rows, bool)
+    """The rows to keep, [n] bool; a missing value that may be neither dropped nor filled is a fault."""
+    keep = np.ones(max(features.num_rows, targets.num_rows), bool)
     for table, filled in ((targets, False), (features, True)):
         for name, column in zip(table.column_names, table.columns, strict=True):
             gone = _missing(column)
@@ -57,12 +59,12 @@ def complete_rows(
                 continue
             if missing != "drop":
                 fill = f", {remedy_of('mean').removeprefix('Use ')}" if filled else " (a target is never filled)"
-                raise missing_error(name, gone, origin, remedy=remedy_of("drop") + fill)
+                faults.add(missing_error(name, gone, origin, remedy=remedy_of("drop") + fill))
             keep &= ~gone
     if weights is not None and np.isnan(weights).any():
         gone = np.isnan(weights)
         if missing != "drop":
-            raise missing_error(weight_name, gone, origin, remedy=remedy_of("drop"))
+            faults.add(missing_error(weight_name, gone, origin, remedy=remedy_of("drop")))
         keep &= ~gone
     return keep
 

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 
 from steepest.errors import DataError, SpecError, SteepestWarning
 from steepest.problem.columns import text_of
+from steepest.problem.faults import Faults
 from steepest.problem.memory import array_names, whole_numbers
 from steepest.problem.readers import Origin, check_known, open_table, read
 from steepest.problem.reading import AS_IT_IS, Reading
@@ -153,12 +154,16 @@ def prepare(
     feature_table = _feature_table(feature_table, table, chosen, dropped, sources, weight_name, origin)
     notes = [f"Left out: {listed(dropped)}."] if dropped else []
 
-    learned = [
-        learn(name, feature_table[name], origin, chosen=chosen is not None) for name in feature_table.column_names
-    ]
-    with_classes = is_classes(target_table, classify, origin)
-
-    keep = complete_rows(feature_table, target_table, row_weights, weight_name or "weights", missing, origin)
+    faults, named = Faults(), chosen is not None
+    found = {
+        name: faults.of(learn, name, feature_table[name], origin, chosen=named) for name in feature_table.column_names
+    }
+    learned = [column for column in found.values() if column is not None]
+    with_classes = faults.of(is_classes, target_table, classify, origin)
+    sound = feature_table.select([column.name for column in learned])
+    goal = target_table if with_classes is not None else target_table.slice(0, 0).select([])
+    keep = complete_rows(sound, goal, row_weights, weight_name or "weights", missing, origin, faults)
+    faults.tell()
     if not keep.all():
         gone = int((~keep).sum())
         if gone == len(keep):
