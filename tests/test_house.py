@@ -71,6 +71,7 @@ PUBLIC = {
     "Trace",
     "compare",
     "descend",
+    "describe",
     "diagnose",
     "fit",
     "graph",

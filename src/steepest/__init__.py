@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from steepest.problem import synthetic
     from steepest.result import Fit
     from steepest.store import load
+    from steepest.views.description import describe
     from steepest.views.graphs import graph
     from steepest.views.tables import plot
 
@@ -41,6 +42,7 @@ __all__ = [
     "Trace",
     "compare",
     "descend",
+    "describe",
     "diagnose",
     "fit",
     "graph",
@@ -67,6 +69,7 @@ _PUBLIC = {
     "Trace": "steepest.descent.trace",
     "compare": "steepest.many.sweeping",
     "descend": "steepest.descent.loop",
+    "describe": "steepest.views.description",
     "diagnose": "steepest.outlook",
     "fit": "steepest.fitting",
     "graph": "steepest.views.graphs",

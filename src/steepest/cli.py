@@ -15,7 +15,7 @@ import inspect
 import io
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -76,6 +76,12 @@ SEVERAL = (*NAMES, "class_weight", "missing", "date")
 """Settings that may hold several words, parted by commas or given by repeating the option."""
 
 SWITCHES = ("intercept", "header")
+
+READING = (
+    *("missing_values", "categories", "date", "labels", "decimal", "thousands", "encoding", "skip_rows"),
+    *("comment", "header"),
+)
+"""Settings that say how a table is read."""
 
 Number = float | Literal["auto"]
 Size = int | Literal["full"]
@@ -241,17 +247,47 @@ def sweep(
     return _sweep_code(done)
 
 
-def _asked(command: Callable[..., int]) -> Callable[..., int]:
-    """A command whose `settings` are all options of `fit`, as they are there."""
-    own = inspect.signature(command)
-    data, *others = (p for p in own.parameters.values() if p.kind is not p.VAR_KEYWORD)
-    options = [p for name, p in inspect.signature(fit, eval_str=True).parameters.items() if name in HELP]
-    command.__signature__ = own.replace(parameters=[data, *options, *others])  # pyrefly: ignore
-    return command
+def _asked(settings: Iterable[str] = HELP) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """A command whose `settings` are options of `fit`, as they are there: all of them, or those named."""
+
+    def command_of(command: Callable[..., int]) -> Callable[..., int]:
+        own = inspect.signature(command)
+        data, *others = (p for p in own.parameters.values() if p.kind is not p.VAR_KEYWORD)
+        options = [p for name, p in inspect.signature(fit, eval_str=True).parameters.items() if name in settings]
+        command.__signature__ = own.replace(parameters=[data, *options, *others])  # pyrefly: ignore
+        return command
+
+    return command_of
 
 
 @app.command
-@_asked
+@_asked(READING)
+def describe(
+    data: Table,
+    /,
+    *,
+    out: Annotated[str | None, Parameter(("--out", "-o"), help="Page to write, named .html.")] = None,
+    json: Annotated[bool, Parameter(help="Print it as JSON.", negative="")] = False,
+    **settings: Any,
+) -> int:
+    """Say what a table holds and how it is read: columns, types, units, levels, missing values, and what a fit would refuse."""
+    from steepest import console, spec, store
+    from steepest.views import description
+
+    given = _settings({name: value for name, value in settings.items() if value is not None})
+    with console.warnings_as_lines():
+        found = description.describe(_dash(data), **given)
+    if json:
+        print(store.to_json(found.to_dict()))
+    elif out is None:
+        print(spec.in_options(str(found)))
+    else:
+        print(found.page(out))
+    return 0
+
+
+@app.command
+@_asked()
 def diagnose(
     data: Annotated[
         str, Parameter(name="RUN|DATA", help="The folder of a run, as --out wrote it; or data as fit takes them.")
@@ -421,7 +457,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code or 0
     except CycloptsError as error:
-        known = ("fit", "sweep", "diagnose", "predict", "report", "animate", "eject")
+        known = ("fit", "sweep", "describe", "diagnose", "predict", "report", "animate", "eject")
         command = next((f" {word}" for word in arguments if word in known), "")
         return _fail(f"{error}\nSee: steepest{command} --help", 2)
     except SpecError as error:

@@ -11,11 +11,14 @@ import base64
 import gzip
 import html
 import json
+import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from steepest.errors import RunError, SpecError
 from steepest.views import theme as looks
 
 SHELL = Path(__file__).with_name("page.html")
@@ -74,11 +77,32 @@ class Page:
             "DARK": _variables("dark"),
             "BODY": "\n".join(self.pieces),
             "FIGURES": known.replace("<", "\\u003c"),
-            "PLOTLY": plotly_packed(),
+            "PLOTLY": plotly_packed() if self.figures else "",
         }
         return "".join(
             filled.get(part, part) if i % 2 else part for i, part in enumerate(_parts(SHELL.read_text("utf-8"), filled))
         )
+
+    def write(self, path: str | os.PathLike[str]) -> Path:
+        """Write the file; one that is there is replaced.
+
+        Raises:
+            RunError: it cannot be written. SpecError: its name is no page's.
+        """
+        place = Path(path)
+        if place.suffix.lower() not in (".html", ".htm"):
+            raise SpecError(f"{str(path)!r} is to be a page; name it .html.")
+        content = self.html()
+        whole = place.with_name(f".{place.name}.new")
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            whole.write_text(content, encoding="utf-8")
+            os.replace(whole, place)
+        except OSError as error:
+            with suppress(OSError):
+                whole.unlink(missing_ok=True)
+            raise RunError(f"{str(path)!r} cannot be written: {error.strerror or error}.") from None
+        return place
 
 
 def _parts(shell: str, names: dict[str, str]) -> list[str]:

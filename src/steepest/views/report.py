@@ -11,12 +11,11 @@ import os
 import shlex
 import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steepest.errors import FitError, RunError, SpecError
+from steepest.errors import FitError, SpecError
 from steepest.spec import options
 from steepest.store import _written
 from steepest.views import curves, findings, graphs, parameters, paths, predictions, reliefs, residuals
@@ -47,20 +46,7 @@ def report(fit: Fit, path: str | os.PathLike[str], *, film: bool = True) -> Path
     Raises:
         RunError: it cannot be written. SpecError: its name is no page's.
     """
-    place = Path(path)
-    if place.suffix.lower() not in (".html", ".htm"):
-        raise SpecError(f"{str(path)!r}: a report is a page; name it .html.")
-    content = page(fit, film).html()
-    whole = place.with_name(f".{place.name}.new")
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        whole.write_text(content, encoding="utf-8")
-        os.replace(whole, place)
-    except OSError as error:
-        with suppress(OSError):
-            whole.unlink(missing_ok=True)
-        raise RunError(f"{str(path)!r} cannot be written: {error.strerror or error}.") from None
-    return place
+    return page(fit, film).write(path)
 
 
 def page(fit: Fit, film: bool = True) -> Page:
