@@ -17,9 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from steepest.errors import DataError
-from steepest.problem.readers import Origin, is_text, open_table
+from steepest.problem.columns import is_text, text_of
+from steepest.problem.readers import Origin, open_table
 from steepest.problem.reading import AS_IT_IS, Reading
-from steepest.problem.schema import is_number, learn, text_of
+from steepest.problem.schema import is_number, learn
 from steepest.spec import Spec
 from steepest.views import description_text
 
