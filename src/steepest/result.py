@@ -576,6 +576,8 @@ def _metrics(fit: Fit, rows: Dataset) -> dict[str, float]:
         centre = np.average(rows.y, axis=0, weights=weights)
         spread = np.average((rows.y - centre) ** 2, axis=0, weights=weights)
         square = np.average(residual**2, axis=0, weights=weights)
+        # a target that varies by rounding only has nothing to explain
+        spread = np.where(spread > (4.0 * np.finfo(float).eps * np.abs(rows.y).max(0)) ** 2, spread, 0.0)
         return {
             "r2": float(np.mean(1.0 - square / np.where(spread > 0, spread, np.nan))),
             "mae": float(np.mean(np.average(np.abs(residual), axis=0, weights=weights))),

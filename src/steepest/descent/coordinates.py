@@ -21,7 +21,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from steepest.problem.linear import TALL, LinearProblem, gram, row_blocks
+from steepest.problem.linear import TALL, LinearProblem, gram, is_constant, row_blocks
 
 WELL_CONDITIONED = 1e-6
 """Smallest over largest pivot from which QR alone decides that all columns are independent."""
@@ -193,9 +193,9 @@ def _standardise(problem: LinearProblem) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _constant(columns: np.ndarray) -> np.ndarray:
-    """Which columns `[n, d]` take one value only, `[d]`: most show in their ends that they do not."""
-    constant = columns[0] == columns[-1]
-    constant[constant] = [bool((column == column[0]).all()) for column in columns.T[constant]]
+    """Which columns `[n, d]` take one value only, up to rounding, `[d]`: most show in their ends that they do not."""
+    constant = np.isclose(columns[0], columns[-1], rtol=1e-14, atol=0.0)
+    constant[constant] = [is_constant(column) for column in columns.T[constant]]
     return constant
 
 

@@ -24,6 +24,9 @@ MOST_TERMS = 20_000
 TALL = 500_000
 """Entries of a design from which it is gone through in blocks of rows, and never copied whole without need."""
 
+ULPS = 4.0
+"""Units in the last place within which values are the same."""
+
 BLOCK = 2**18
 """Entries of such a block: 2 MB, which stay in the cache while they are worked on."""
 
@@ -48,6 +51,16 @@ def gram(design: np.ndarray, weights: np.ndarray | None = None, shift: np.ndarra
         part = torch.from_numpy(block)
         total.addmm_(part.T, part)
     return total.numpy()
+
+
+def is_constant(column: np.ndarray) -> bool:
+    """Whether a column takes one value only, up to the rounding of float64.
+
+    >>> is_constant(np.array([0.3, 0.1 + 0.2, 0.3])), is_constant(np.array([0.3, 0.300001]))
+    (True, False)
+    """
+    low, high = column.min(), column.max()
+    return bool(high - low <= ULPS * np.finfo(np.float64).eps * max(abs(low), abs(high)))
 
 
 @dataclass(frozen=True)

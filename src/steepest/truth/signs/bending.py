@@ -136,7 +136,8 @@ def better(smaller: Regression, larger: Regression) -> Larger | None:
     if added < 1 or free < 1:
         return None
     spread = _spread(large.y, large.weights)
-    if before.rss <= 1e-20 * spread * rows:
+    level = small.rounding(smaller.x[large.rows], large.y, before.theta) * small.root
+    if before.rss <= max(1e-20 * spread * rows, float(level @ level)):
         return None
     noise = max(after.rss / free, 1e-30 * spread)
     f = max(before.rss - after.rss, 0.0) / added / noise

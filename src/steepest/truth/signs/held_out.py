@@ -28,6 +28,7 @@ from steepest.truth.exact import solve
 from steepest.truth.finding import Finding, Fitted, Kind
 from steepest.truth.signs.penalties import chosen
 from steepest.truth.signs.predicting import losses
+from steepest.truth.signs.rounding import loss_level
 
 LEAST_RISE = 0.1
 SOME_RISE = 0.2
@@ -87,6 +88,8 @@ def overfitting(fit: Fitted) -> Iterator[Finding]:
     if fit.test is None or fit.test_loss is None or isinstance(fit.loss_function, Custom):
         return
     if not np.isfinite(fit.theta).all() or not np.isfinite(fit.test_loss):
+        return
+    if fit.test_loss <= loss_level(fit.loss_function, fit.test.y):
         return
     turned = turn(fit)
     if turned is None and not _far_above(fit):

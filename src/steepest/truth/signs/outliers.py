@@ -91,8 +91,9 @@ def outliers(regression: Regression) -> Outliers | None:
         return None
     first = sampled.robust
     root = 1.0 if regression.weights is None else np.sqrt(regression.weights)
-    residual = (regression.y - sampled.predict(regression.x, first.theta)) * root
-    far = first.beyond(residual)
+    left = regression.y - sampled.predict(regression.x, first.theta)
+    residual = left * root
+    far = first.beyond(residual) & (np.abs(left) > sampled.rounding(regression.x, regression.y, first.theta))
     count = int(np.count_nonzero(far))
     most_common = np.unique(sampled.y, return_counts=True)[1].max() / len(sampled.y)
     if not 0 < count <= max(1, FEW * regression.rows) or (first.exact and most_common > 0.5):

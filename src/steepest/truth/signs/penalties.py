@@ -19,6 +19,7 @@ from steepest.truth import certificate as certify
 from steepest.truth.exact import solve
 from steepest.truth.signs.regression import evenly
 from steepest.truth.signs.ridge import path_of
+from steepest.truth.signs.rounding import loss_level
 
 MOST_ROWS = 1_000
 MOST_PARAMETERS = 300
@@ -79,7 +80,8 @@ def chosen(problem: LinearProblem) -> Choice:
         path = path_of(problem)
         place = path.least
         measure = "The squared error on a row left out"
-        return Choice(path.penalty(place), path.errors[0], path.errors[place], measure, unique)
+        before, after = np.maximum(path.errors[[0, place]], loss_level(MSE(), problem.target))
+        return Choice(path.penalty(place), float(before), float(after), measure, unique)
     first = int(problem.intercept)
     columns = problem.design[:, first:]
     size = float(np.mean(columns.std(0))) if columns.size else 1.0

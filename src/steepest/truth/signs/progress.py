@@ -28,6 +28,7 @@ from steepest.spec import Spec
 from steepest.truth.finding import Finding, Fitted, Kind
 from steepest.truth.signs.cost import seconds_a_step
 from steepest.truth.signs.reading import pinned
+from steepest.truth.signs.rounding import loss_level
 from steepest.truth.signs.wording import number, rounded_down
 
 SECONDS, LEAST_STEPS = 0.2, 10
@@ -104,6 +105,8 @@ def likeliest(fit: Fitted, walks: Walks, signs: Sequence[Sign]) -> Iterator[Find
     first = walks.first()
     now = ended(fit) if walks.whole or fit.status is Status.DIVERGED else walks.end()
     if np.isinf(now) and fit.status is not Status.DIVERGED:
+        return
+    if fit.train is not None and now <= loss_level(fit.loss_function, fit.train.y):
         return
     for sign in signs:
         found = sign(fit, walks, first, now)
@@ -191,7 +194,7 @@ def unfinished(fit: Fitted, walks: Walks, first: float, now: float) -> Finding |
     if not walks.whole or fit.status not in (Status.EPOCHS, Status.STEPS):
         return None
     end = walks.end(times=3)
-    if not 0.0 < first - now <= 0.7 * (first - end):
+    if not 0.0 < first - now <= 0.7 * (first - end) or number(now) == number(end):
         return None
     many = 10 * walks.asked
     setting, value = "epochs", many // walks.per_epoch

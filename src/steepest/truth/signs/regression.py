@@ -19,6 +19,7 @@ import numpy as np
 from steepest.problem.linear import Terms
 from steepest.problem.losses import Custom
 from steepest.truth.finding import Prepared
+from steepest.truth.signs import rounding
 
 MOST_ROWS = 10_000
 MOST_ENTRIES = 1_000_000
@@ -132,6 +133,11 @@ class Sampled:
         step = max(1, MOST_ENTRIES // len(theta))
         parts = [self.terms.design((x[i : i + step] - self.shift) / self.scale) @ theta for i in range(0, len(x), step)]
         return np.concatenate(parts) if parts else np.empty(0)
+
+    def rounding(self, x: np.ndarray, y: np.ndarray, theta: np.ndarray) -> np.ndarray:
+        """The size `[n]` up to which residuals of rows x `[n, d]`, y `[n]` are rounding."""
+        sizes = replace(self, shift=-np.abs(self.shift), scale=self.scale)
+        return rounding.level(y, sizes.predict(np.abs(x), np.abs(theta)), rounding.precision(y, x))
 
     @cached_property
     def root(self) -> np.ndarray:

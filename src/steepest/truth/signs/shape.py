@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from steepest.descent import coordinates as frames
-from steepest.problem.linear import LinearProblem, gram
+from steepest.problem.linear import LinearProblem, gram, is_constant
 from steepest.truth.signs.wording import number
 
 SAMPLED = 400_000
@@ -53,6 +53,11 @@ class Shape:
 def shape_of(problem: LinearProblem, names: tuple[str, ...]) -> Shape:
     """The shape of a problem's valley by its columns, on some rows where there are many."""
     few = sampled(problem)
+    first = int(problem.intercept)
+    varied = np.array([True] * first + [not is_constant(column) for column in few.design.T[first:]])
+    if not varied.all():  # what varies by rounding only has no scale
+        few = replace(few, design=few.design[:, varied], low=None)
+        names = tuple(name for name, kept in zip(names, varied, strict=True) if kept)
     weights = np.ones(len(few.design)) if few.weights is None else few.weights
     means = weights @ few.design / weights.sum()
     spreads = np.sqrt(weights @ (few.design - means) ** 2 / weights.sum())

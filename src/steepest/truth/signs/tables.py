@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from steepest.problem.linear import is_constant
 from steepest.truth.finding import Finding, Kind, Prepared
 from steepest.truth.signs.columns import FALLS, together
 from steepest.truth.signs.shape import SAMPLED, shape_of
@@ -30,16 +31,17 @@ def constant(given: Prepared) -> Iterator[Finding]:
     data = given.train
     if data is None or data.x.ndim != 2 or given.terms is None or not given.terms.intercept or len(data.x) < 2:
         return
-    maybe = np.flatnonzero((data.x[:100] == data.x[0]).all(0))  # a few rows acquit nearly all columns
-    names = [data.names[j] for j in maybe if (data.x[:, j] == data.x[0, j]).all()]
+    maybe = np.flatnonzero(np.isclose(data.x[:100], data.x[0], rtol=1e-12, atol=0.0).all(0))  # acquits nearly all
+    names = [data.names[j] for j in maybe if is_constant(data.x[:, j])]
     sources = dropped(given, names)
     if not names or not sources:
         return
-    value = data.x[0, data.names.index(names[0])]
+    column = data.x[:, data.names.index(names[0])]
+    rounded = "" if (column == column[0]).all() else ", up to rounding"
     are = "is the same in every row" if len(names) == 1 else "have one value each in every row"
     yield Finding(
         Kind.CONSTANT, f"{listed(names)} {are}: beside the intercept that says nothing.",
-        f"{names[0]!r} is {number(float(value))} in all {len(data.x):,} rows.",
+        f"{names[0]!r} is {number(float(column[0]))} in all {len(data.x):,} rows{rounded}.",
         {"drop": sources}, "The same predictions with fewer coefficients.", of_model=True, columns=tuple(names),
     )  # fmt: skip
 

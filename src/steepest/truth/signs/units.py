@@ -23,6 +23,7 @@ from steepest.descent.objective import ModuleObjective, evaluating
 from steepest.problem import models
 from steepest.truth.finding import Finding, Fitted, Kind
 from steepest.truth.signs.rerun import Rerun, mlp, pinned, placed, rerun, widths_of, wrapped
+from steepest.truth.signs.rounding import loss_level
 
 AT_START = 0.75
 ON_THE_WAY = 1.0 / 3.0
@@ -81,6 +82,8 @@ def dead_units(fit: Fitted) -> Iterator[Finding]:
     if end[worst].mean() < (ON_THE_WAY if on_the_way else AT_START):
         return
     value = float(ended.value(ended.theta) + ended.penalty(ended.theta))
+    if value <= loss_level(fit.loss_function, fit.train.y):
+        return
     limit = BETTER * value if np.isfinite(value) else np.inf
     tried = (_slower(fit) if on_the_way else None) or _other_starts(fit, limit)
     if tried is None or tried.run.value > limit:

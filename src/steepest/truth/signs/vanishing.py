@@ -21,6 +21,7 @@ from steepest.descent.objective import ModuleObjective
 from steepest.problem import models
 from steepest.truth.finding import Finding, Fitted, Kind
 from steepest.truth.signs.rerun import Rerun, mlp, pinned, placed, rerun, widths_of, wrapped
+from steepest.truth.signs.rounding import loss_level
 
 SMALL = 1e-3
 BETTER = 0.9
@@ -59,6 +60,8 @@ def vanishing(fit: Fitted) -> Iterator[Finding]:
         return
     norms, when = (start, "start") if _vanishes(start) else (end, "end")
     value = float(ended.value(ended.theta) + ended.penalty(ended.theta))
+    if value <= loss_level(fit.loss_function, fit.train.y):
+        return
     for remedy, run, cause in _tried(fit, value):
         if run is None or not run.value <= BETTER * value:
             continue
