@@ -13,7 +13,7 @@ or a sweep's:
     runs/name/
       sweep.json           the settings of each run that differ, and the digests of the other files
       table.parquet        what is known of each run
-      fits.parquet         a row a run, a column a file of a run's folder
+      fits.parquet         a row a run: the files of a run's folder, or what differs from another run (many/stored.py)
 
 A kill at any moment leaves the old run or the new one. Saving writes a whole folder beside it and then swaps:
 
@@ -32,7 +32,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -115,7 +115,7 @@ def save(fit: Fit, folder: str | os.PathLike[str]) -> None:
 
 
 def save_sweep(sweep: Sweep, folder: str | os.PathLike[str]) -> None:
-    """Write a sweep into a folder, every run with all that `save` keeps of it but rows to draw and findings.
+    """Write a sweep into a folder, every run with all that `save` keeps of it but findings.
 
     Settings without a name become texts.
 
@@ -240,19 +240,13 @@ def _contents(fit: Fit, rows: bytes, summary: Mapping[str, Any]) -> dict[str, by
     return contents | {REST: json.dumps(_as_text(rest), indent=1, allow_nan=False).encode()}
 
 
-def _swept(fit: Fit) -> dict[str, bytes]:
-    """A run of a sweep, of which there may be thousands: no rows, and nobody looks for what is wrong with each."""
-    return _contents(fit, b"", fit._figures())
-
-
 def _sweep_contents(sweep: Sweep) -> dict[str, bytes]:
     """File name → bytes."""
     import pyarrow as pa
 
-    columns = sweep.columns
-    kept = [None if engine is None else _swept(sweep.fit(run)) for run, engine in enumerate(columns["engine"])]
-    fits = {name: pa.array([None if one is None else one[name] for one in kept], pa.large_binary()) for name in FILES}
-    contents = {TABLE: _packed(pa.table(columns)), FITS: _packed(pa.table(fits))}
+    from steepest.many.stored import fits_of
+
+    contents = {TABLE: _packed(pa.table(sweep.columns)), FITS: _packed(fits_of(sweep))}
     rest = {
         "format": FORMAT,
         "settings": {name: [_plain(value) for value in values] for name, values in sweep.settings.items()},
@@ -469,30 +463,13 @@ def _whole(rest: dict[str, Any], contents: Mapping[str, bytes], shown: str, mode
 
 def _load_sweep(place: Path, shown: str) -> Sweep:
     from steepest.many.result import Sweep
+    from steepest.many.stored import StoredRuns
 
     rest = _rest(_read(place, SWEEP, shown, None), SWEEP, shown)
     table, fits = (_unpacked(_read(place, name, shown, rest["sha256"].get(name))) for name in (TABLE, FITS))
     columns = table.to_pydict()
     runs = [(0, run) for run in range(len(table))]
     return Sweep(rest["settings"], [StoredRuns(fits, columns, shown)], runs, columns)
-
-
-@dataclass(frozen=True)
-class StoredRuns:
-    """The runs of a sweep that was loaded."""
-
-    fits: Any
-    known: dict[str, list[Any]]
-    shown: str
-
-    def columns(self) -> dict[str, list[Any]]:
-        return self.known
-
-    def fit(self, place: int) -> Fit:
-        contents = {name: self.fits[name][place].as_py() for name in FILES}
-        if contents[REST] is None:
-            raise FitError(f"This run has no fit: {self.known['message'][place]}")
-        return _whole(_rest(contents[REST], REST, self.shown), contents, self.shown, None)
 
 
 def _rest(content: bytes, name: str, shown: str) -> dict[str, Any]:

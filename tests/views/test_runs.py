@@ -103,6 +103,29 @@ def test_a_notebook_shows_the_best_first(sweep):
     assert "<b>24 descents</b>" in text
 
 
+def test_thousands_of_runs_are_told_as_a_few_are():
+    random = np.random.default_rng(1)
+    x = random.normal(size=20)
+    rates, seeds = np.geomspace(1e-3, 10, 10), range(2_000)
+    found = st.sweep(
+        x, 2 * x + 1 + random.normal(size=20), optimizer="sgd", lr=rates, seed=seeds, batch_size=5, epochs=2
+    )
+    table = found.table().to_pandas()
+    fine = table[(table.status != "diverged") & np.isfinite(table.objective)]
+    assert str(found).split("─\n")[1].split()[0] == str(fine.objective.idxmin())
+    data = runs.end_data(found)
+    expected = fine.groupby("lr").gap.agg(["median", "min", "max"]).reindex(rates)
+    np.testing.assert_allclose(np.stack([data.median[0], data.low[0], data.high[0]], 1), expected, rtol=1e-12)
+    np.testing.assert_allclose(data.diverged[0], 1 - fine.groupby("lr").size().reindex(rates, fill_value=0) / 2_000)
+    ends = np.where(table.index.isin(fine.index), table.objective, np.inf).reshape(10, 2_000)
+    works = ends <= ends.min(0) + 0.01 * (table.start.to_numpy().reshape(10, -1) - ends.min(0))
+    lows = [
+        next(k for k in range(best, -1, -1) if k == 0 or not works[k - 1, i]) for i, best in enumerate(ends.argmin(0))
+    ]
+    assert found.working_lr().low == pytest.approx(np.median(rates[lows]))
+    assert found.working_lr().seeds == 2_000
+
+
 def test_what_was_not_swept_is_named(sweep):
     with pytest.raises(SpecError, match="across='penalty' is no number that was swept"):
         sweep.plot(across="penalty")

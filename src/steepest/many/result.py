@@ -197,15 +197,20 @@ class Sweep:
         seeds: dict[Any, list[int]] = {}
         for run in sorted(chosen, key=lambda run: rates[run]):
             seeds.setdefault(self.settings["seed"][run] if "seed" in self.settings else None, []).append(run)
-        ends = [self._interval(runs, within) for runs in seeds.values()]
-        fine = [end for end in ends if end is not None]
+        ends = np.where(self._ended_well(), np.array(self.columns["objective"], dtype=np.float64), np.inf)
+        starts = np.array(self.columns["start"], dtype=np.float64)
+        found = [_interval(ends[runs], starts[runs], within) for runs in seeds.values()]
+        fine = [
+            (rates[runs[low]], rates[runs[high]])
+            for runs, (low, high) in zip(seeds.values(), found, strict=True)
+            if np.isfinite(ends[runs[low]])
+        ]
         if not fine:
             raise SpecError("No rate works: every run diverged or failed. Sweep over smaller ones.")
-        lows, highs = np.array(fine).T
+        lows, highs = np.array(fine, dtype=np.float64).T
         by_rate: dict[float, list[float]] = {}
-        well, objective = self._ended_well(), self.columns["objective"]
         for run in chosen:
-            by_rate.setdefault(rates[run], []).append(objective[run] if well[run] else np.inf)
+            by_rate.setdefault(rates[run], []).append(ends[run])
         best = min(by_rate, key=lambda rate: float(np.median(by_rate[rate])))
         return WorkingLr(
             low=float(np.median(lows)),
@@ -225,28 +230,8 @@ class Sweep:
                 )
             if shown(value) not in {shown(entry) for entry in self.settings[name]}:
                 raise SpecError(f"where={{{name!r}: {value!r}}}: no run has it.")
-        return [
-            run
-            for run in range(len(self))
-            if all(shown(self.settings[name][run]) == shown(value) for name, value in where.items())
-        ]
-
-    def _interval(self, runs: list[int], within: float) -> tuple[float, float] | None:
-        """The least and the largest rate of those around the best one that work; runs of one seed, their rates rising."""
-        well = self._ended_well()[runs]
-        if not well.any():
-            return None
-        ends = np.array([self.columns["objective"][run] for run in runs], dtype=np.float64)
-        starts = np.array([self.columns["start"][run] for run in runs], dtype=np.float64)
-        ends = np.where(well, ends, np.inf)
-        low = high = int(ends.argmin())
-        works = well & (ends <= ends[low] + within * np.maximum(starts - ends[low], 0.0))
-        while low > 0 and works[low - 1]:
-            low -= 1
-        while high < len(runs) - 1 and works[high + 1]:
-            high += 1
-        rates = self.settings["lr"]
-        return float(rates[runs[low]]), float(rates[runs[high]])
+        wanted = [(self.settings[name], shown(value)) for name, value in where.items()]
+        return [run for run in range(len(self)) if all(shown(values[run]) == word for values, word in wanted)]
 
     def _stable_limit(self, run: int) -> float | None:
         fit = self.fit(run)
@@ -310,6 +295,18 @@ class Sweep:
         from steepest import store
 
         store.save_sweep(self, folder)
+
+
+def _interval(ends: np.ndarray, starts: np.ndarray, within: float) -> tuple[int, int]:
+    """The first and the last of the rates around the best one that work; F at the ends and starts of runs of one seed,
+    their rates rising. A run that did not end well ends at infinity."""
+    low = high = int(ends.argmin())
+    works = np.isfinite(ends) & (ends <= ends[low] + within * np.maximum(starts - ends[low], 0.0))
+    while low > 0 and works[low - 1]:
+        low -= 1
+    while high < len(ends) - 1 and works[high + 1]:
+        high += 1
+    return low, high
 
 
 def _column(values: Sequence[Any]) -> Any:

@@ -110,7 +110,7 @@ def training(fit: Fit) -> Dataset:
     data = fit.train if fit.train is not None else fit.__dict__.get("_rows", (None, None))[0]
     if data is None:
         raise FitError(
-            "This fit was loaded from a run that kept no rows (images are not kept, nor are those of a saved sweep). "
+            "This fit was loaded from a run that kept no rows (images are not kept). "
             "loss_curve(), parameters() and path3d() need none; fit again to see the data."
         )
     return data

@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -95,23 +95,18 @@ def end_data(sweep: Sweep, across: str | None = None, by: str | None = None, mea
     measure = measure or ("gap" if any(value is not None for value in sweep.columns["gap"]) else sweep.judged_by)
     if measure not in (*NUMBERS, "steps", "epochs"):
         raise SpecError(f"measure={measure!r} is not known. Known: {', '.join(NUMBERS)}, steps, epochs.")
-    places = np.unique(np.array(sweep.settings[across], dtype=float))
-    groups: list[Any] = [""] if not by else _distinct(sweep.settings[by])
-    words = [""] * len(sweep) if not by else [shown(value) for value in sweep.settings[by]]
+    places, column = np.unique(np.array(sweep.settings[across], dtype=float), return_inverse=True)
+    groups, row = ([""], np.zeros(len(sweep), dtype=int)) if not by else _distinct(sweep.settings[by])
     values = np.array([np.nan if value is None else value for value in sweep.columns[measure]], dtype=float)
     status = np.array(sweep.columns["status"])
-    bad = np.isin(status, ["diverged"]) | ~np.isfinite(values)
-    shape = (len(groups), len(places))
-    median, low, high, diverged = np.full((4, *shape), np.nan)
-    for i, group in enumerate(groups):
-        for j, place in enumerate(places):
-            mine = np.array([word == shown(group) for word in words]) if by else np.ones(len(sweep), bool)
-            mine &= (np.array(sweep.settings[across], dtype=float) == place) & (status != FAILED)
-            if mine.any():
-                diverged[i, j] = bad[mine].mean()
-            fine = values[mine & ~bad]
-            if fine.size:
-                median[i, j], low[i, j], high[i, j] = np.median(fine), fine.min(), fine.max()
+    bad = (status == "diverged") | ~np.isfinite(values)
+    shape, cell, known = (len(groups), len(places)), row * len(places) + column, status != FAILED
+    median, low, high, diverged = np.full((4, shape[0] * shape[1]), np.nan)
+    for each, found in _by_cell(cell[known & ~bad], values[known & ~bad]):
+        median[each], low[each], high[each] = np.median(found), found.min(), found.max()
+    for each, found in _by_cell(cell[known], bad[known]):
+        diverged[each] = found.mean()
+    median, low, high, diverged = (flat.reshape(shape) for flat in (median, low, high, diverged))
     others = [name for name in sweep.settings if name not in (across, by)]
     return Ends((across, places), (by, groups), median, low, high, diverged, measure, others)
 
@@ -120,12 +115,23 @@ def _word(value: Any) -> str:
     return looks.number(float(value)) if isinstance(value, float) else shown(value)
 
 
-def _distinct(values: Sequence[Any]) -> list[Any]:
+def _by_cell(cell: np.ndarray, values: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """The values of each cell that has any."""
+    order = np.argsort(cell, kind="stable")
+    found, first = np.unique(cell[order], return_index=True)
+    return zip(found.tolist(), np.split(values[order], first[1:]), strict=False)
+
+
+def _distinct(values: Sequence[Any]) -> tuple[list[Any], np.ndarray]:
+    """The different values of a setting, numbers rising, and which of them each run has."""
     known: dict[str, Any] = {}
-    for value in values:
-        known.setdefault(shown(value), value)
+    words = [shown(value) for value in values]
+    for word, value in zip(words, values, strict=True):
+        known.setdefault(word, value)
     numbers = all(isinstance(value, Real) for value in known.values())
-    return sorted(known.values()) if numbers else list(known.values())
+    order = sorted(known, key=known.__getitem__) if numbers else list(known)
+    place = {word: i for i, word in enumerate(order)}
+    return [known[word] for word in order], np.array([place[word] for word in words])
 
 
 def plot(
@@ -416,7 +422,7 @@ def sweep_text(sweep: Sweep) -> str:
 def _best_first(sweep: Sweep, most: int) -> tuple[tuple[str, str], list[str], list[list[str]]]:
     """A title, and heads and rows of the best runs."""
     ranked = sweep.ranked()
-    runs = (ranked + [run for run in range(len(sweep)) if run not in set(ranked)])[:most]
+    runs = [*ranked, *np.setdiff1d(np.arange(len(sweep)), ranked).tolist()][:most]
     measures = [name for name in ("objective", "gap", "test_loss") if any(v is not None for v in sweep.columns[name])]
     heads = ["run", *sweep.settings, *measures, "steps", "status"]
     rows = [
