@@ -24,7 +24,7 @@ from steepest.descent import fused, graphed
 from steepest.descent.blocks import Block, Blocks
 from steepest.descent.loop import descend
 from steepest.descent.stopping import Status
-from steepest.descent.trace import Recorder
+from steepest.descent.trace import Recorder, Trace
 from steepest.errors import DataError, SpecError
 from steepest.planning import Plan, plan, wants_classes
 from steepest.problem.reading import Reading
@@ -311,6 +311,16 @@ class Done:
         return cls(group.endings[place], group.theta[place], group.steps, group.epochs, group.recorder.only(place))
 
 
+def end_of(spec: Spec, made: Plan, done: Done) -> tuple[np.ndarray, Trace, Ending]:
+    """θ and the trace in user units, and how it ended: of one that diverged the last θ that is finite, and why."""
+    trace, ending = trace_of(spec, made, done.recorder), done.ending
+    theta = done.theta if made.to_user is None else made.to_user(done.theta)
+    if ending.status is Status.DIVERGED:
+        theta = last_finite(trace, theta)
+        ending = Ending(ending.status, *why_diverged(spec, made, done.recorder))
+    return theta, trace, ending
+
+
 def finished(
     spec: Spec,
     made: Plan,
@@ -322,11 +332,7 @@ def finished(
     notes: tuple[str, ...],
 ) -> Fit:
     """A descent that has ended, in user units."""
-    trace, ending = trace_of(spec, made, done.recorder), done.ending
-    theta = done.theta if made.to_user is None else made.to_user(done.theta)
-    if ending.status is Status.DIVERGED:
-        theta = last_finite(trace, theta)
-        ending = Ending(ending.status, *why_diverged(spec, made, done.recorder))
+    theta, trace, ending = end_of(spec, made, done)
     return Fit(
         spec=spec,
         schema=train.schema,

@@ -26,7 +26,7 @@ SWEPT = {
         "epochs": 40,
     },
     "starts and seeds": {"lr": [0.01, 1e5], "init": [[0, 0, 0], [1, 2, 3]], "seed": [1, 2], "batch_size": 7, "epochs": 4},
-    "coordinates": {"lr": [0.1, 0.2, 0.5], "precondition": "standardize", "epochs": 20, "test_fraction": 0.25},
+    "coordinates": {"lr": [0.1, 0.2, 0.5], "precondition": ["standardize", "orthonormal"], "epochs": 20, "test_fraction": 0.25},
     "penalties and models": {"penalty": ["none", "l2:0.1"], "model": ["linear", "poly:2"], "lr": [1e-3, 2e-3], "epochs": 9},
     "one by one": {"optimizer": ["auto", "sgd"], "lr": "auto", "epochs": 5},
     "networks": {"model": "mlp:3", "lr": [0.01, 0.02], "seed": [4, 5], "epochs": 6, "batch_size": 10},

@@ -252,6 +252,17 @@ class Recorder:
     def __len__(self) -> int:
         return self._rows
 
+    def columns(self, runs: Sequence[int]) -> dict[str, np.ndarray]:
+        """The columns of some of many runs `[m, T]`, and θ as it was recorded `[m, T, p]`."""
+        used, index = self._rows, torch.as_tensor(runs, device=self._numbers.device)
+        numbers = self._numbers[:, :used][index].to("cpu", torch.float64).numpy()
+        found = {
+            name: np.broadcast_to(self._steps[:used, i], (len(runs), used)) for i, name in enumerate(("step", "epoch"))
+        }
+        found |= {name: numbers[..., i] for i, name in enumerate(("loss", "objective", "grad_norm", "test_loss"))}
+        theta = self._theta[:, :used][index].to("cpu", torch.float64).numpy()
+        return found | {"lr": self._lr[runs, :used], "theta": theta}
+
     def trace(self, names: Sequence[str], to_user: Callable[[np.ndarray], np.ndarray] | None = None) -> Trace:
         """Everything kept of one run, θ turned into user units."""
         rows = self._rows

@@ -16,14 +16,16 @@ import numpy as np
 import torch
 
 from steepest.descent.objective import LinearObjective
+from steepest.descent.stopping import Status
+from steepest.descent.trace import Trace
 from steepest.errors import FitError
-from steepest.fitting import Done, finished
+from steepest.fitting import Done, end_of, finished
 from steepest.planning import Plan, Way, linear_problem
 from steepest.problem.linear import LinearProblem
 from steepest.problem.tables import Dataset
 from steepest.result import Answer, Fit, answer, verdict
 from steepest.spec import Spec
-from steepest.watching import last_finite, trace_of
+from steepest.watching import Ending, last_finite, trace_of
 from steepest.watching_blocks import Ended
 
 NUMBERS = ("loss", "objective", "start", "gap", "relative_gap", "test_loss")
@@ -188,11 +190,28 @@ class Cohort:
         penalty = torch.cat([loss.new_zeros(len(part)) + whole.penalty(part) for part in parts])
         return loss.tolist(), (loss + penalty).tolist()
 
-    def fit(self, place: int) -> Fit:
-        group, row = self.ended[place]
-        way, shared = self.ways[place], self.problem
-        made = replace(
-            shared.made,
+    def ends(self, places: Sequence[int]) -> tuple[np.ndarray, list[Ending], dict[str, np.ndarray]]:
+        """θ `[m, p]`, endings and the columns of the trace `[m, …]` of runs that ended together, each as its `Fit` has it."""
+        spec, made, group = self.problem.spec, self.problem.made, self.ended[places[0]][0]
+        rows = [self.ended[place][1] for place in places]
+        theta, endings = list(group.theta[rows]), [group.endings[row] for row in rows]
+        as_it_is = not isinstance(spec.record, tuple) and made.precondition == "none"
+        trace: dict[str, Any] = (
+            group.recorder.columns(rows) if as_it_is else {name: [] for name in (*Trace.COLUMNS, "theta")}
+        )
+        for i, (place, row) in enumerate(zip(places, rows, strict=True)):
+            if as_it_is and endings[i].status is not Status.DIVERGED:
+                continue
+            theta[i], path, endings[i] = end_of(spec, self._made(place), Done.of(group, row))
+            for name, columns in trace.items() if not as_it_is else ():
+                columns.append(getattr(path, name))
+        return np.stack(theta), endings, {name: np.asarray(columns) for name, columns in trace.items()}
+
+    def _made(self, place: int) -> Plan:
+        """The plan of one run."""
+        way = self.ways[place]
+        return replace(
+            self.problem.made,
             rule=way.rule,
             lr=float(self.lr[place]),
             schedule=way.schedule,
@@ -200,6 +219,10 @@ class Cohort:
             optimizer=way.optimizer,
             epochs=way.epochs,
         )
+
+    def fit(self, place: int) -> Fit:
+        group, row = self.ended[place]
+        made, shared = self._made(place), self.problem
         seconds = self.seconds / len(self.ended)
         fit = finished(
             self.specs(place), made, Done.of(group, row), self.engine, seconds, shared.train, shared.test, shared.notes

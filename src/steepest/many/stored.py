@@ -1,7 +1,8 @@
 """A sweep's runs on disk: runs that went side by side share all but a few numbers, and only these are kept of each.
 
-    a row a run of `fits.parquet`:
+    a row a run of `fits.parquet`, in any order:
 
+    run           its number
     like          the run whose files hold what this one shares with others; itself, or null where the files are its own
     FILES         the files of a run's folder, of the runs that others are like and of those that went alone
     settings      the swept settings of the run, as JSON
@@ -15,8 +16,9 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +29,7 @@ from steepest.descent.stopping import Status
 from steepest.descent.trace import Trace
 from steepest.errors import FitError, SteepestError
 from steepest.many.axes import FREE
-from steepest.many.lots import Cohort
+from steepest.many.lots import Cohort, Unfit
 from steepest.many.result import Sweep
 from steepest.result import Answer, Fit, Scores, _scores
 from steepest.spec import Spec
@@ -36,12 +38,16 @@ from steepest.watching import Ending
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from steepest.problem.tables import Dataset
+
 OWN = ("seconds", "lr", "optimizer", "schedule")
 """Numbers and words in which runs that went side by side differ, beside steps, epochs, θ, trace, ending and settings."""
 
 ENDING = ("ended", "detail", "advice")
 
-COLUMNS = (*Trace.COLUMNS, "theta")
+WORDS = ("settings", "scores", *ENDING, *OWN)
+
+LISTS = ("theta", *(f"trace.{name}" for name in (*Trace.COLUMNS, "theta")))
 
 NOTHING = np.empty(0)
 
@@ -51,23 +57,47 @@ NOTHING = np.empty(0)
 
 def fits_of(sweep: Sweep) -> pa.Table:
     """All runs of a sweep as a table."""
-    import pyarrow as pa
 
     if isinstance(sweep._lots[0], StoredRuns):  # a loaded sweep that is saved again
         return sweep._lots[0].fits
-    rows = _Rows([name for name in sweep.settings if name in FREE])
-    first: dict[int, int] = {}
-    for run, engine in enumerate(sweep.columns["engine"]):
-        lot = sweep._places[run][0]
-        if engine is None:
-            rows.add(None, None, {})
-        elif isinstance(sweep._lots[lot], Cohort):
-            fit = sweep.fit(run)
-            like = first.setdefault(lot, run)
-            rows.add(like, fit, _files(_shared(fit)) if like == run else {})
+    rows = _Rows()
+    of_lot: dict[int, list[tuple[int, int]]] = {}
+    for run, (lot, place) in enumerate(sweep._places):
+        of_lot.setdefault(lot, []).append((run, place))
+    for lot, runs in of_lot.items():
+        held = sweep._lots[lot]
+        if isinstance(held, Cohort):
+            _side_by_side(rows, sweep, held, runs)
         else:
-            rows.add(None, None, _files(sweep.fit(run)))
-    return pa.table(rows.columns())
+            for run, place in runs:
+                rows.add([run], {} if isinstance(held, Unfit) else _files(held.fit(place)))
+    return rows.table()
+
+
+def _side_by_side(rows: _Rows, sweep: Sweep, lot: Cohort, runs: Sequence[tuple[int, int]]) -> None:
+    """The runs of a cohort: the first whole, of all of them what is their own, those together that ended together."""
+    like, first = runs[0]
+    rows.add([], _files(_shared(lot.fit(first))), like)
+    again = lot.problem.linear is not None and _keeps_all(lot.problem.train, lot.problem.test)
+    swept = [name for name in sweep.settings if name in FREE]
+    together: dict[int, list[tuple[int, int]]] = {}
+    for run, place in runs:
+        together.setdefault(id(lot.ended[place][0]), []).append((run, place))
+    for members in together.values():
+        numbers, places = [run for run, _ in members], [place for _, place in members]
+        theta, endings, trace = lot.ends(places)
+        lists = {"theta": theta} | {f"trace.{name}": column for name, column in trace.items()}
+        rows.add(numbers, {}, like, lists, {
+            "settings": [_settings({name: sweep.settings[name][run] for name in swept}) for run in numbers],
+            "scores": [None if again else _kept(lot.fit(place).scores) for place in places],
+            "ended": [ending.status.name for ending in endings],
+            "detail": [ending.detail for ending in endings],
+            "advice": [ending.advice for ending in endings],
+            "seconds": [lot.seconds / len(lot.ended)] * len(places),
+            "lr": lot.lr[places].tolist(),
+            "optimizer": [lot.ways[place].optimizer for place in places],
+            "schedule": [lot.ways[place].schedule_name for place in places],
+        })  # fmt: skip
 
 
 def _files(fit: Fit) -> dict[str, bytes]:
@@ -78,86 +108,80 @@ def _files(fit: Fit) -> dict[str, bytes]:
 def _shared(fit: Fit) -> Fit:
     """The fit with the exact answer of its problem, whatever is left of it beside its own descent."""
     known = fit.answer
-    shared = copy.copy(fit)
-    shared.__dict__["scores"] = replace(
+    fit.__dict__["scores"] = replace(
         fit.scores, exact=known.exact, exact_objective=known.objective, rounding=known.rounding
     )
-    return shared
+    return fit
+
+
+def _kept(scores: Scores) -> str:
+    return json.dumps(store._as_text(asdict(replace(scores, exact=None))))
 
 
 class _Rows:
-    """The columns of the table, filled run by run."""
+    """The table, filled with some runs at a time."""
 
-    def __init__(self, swept: list[str]):
-        self.swept = swept
+    def __init__(self) -> None:
+        self.runs: list[int] = []
         self.like: list[int | None] = []
-        self.files: dict[str, list[bytes | None]] = {name: [] for name in store.FILES}
-        self.words: dict[str, list[Any]] = {name: [] for name in ("settings", "scores", *ENDING, *OWN)}
-        self.lists: dict[str, list[np.ndarray]] = {name: [] for name in ("theta", *map(_traced, COLUMNS))}
-        self.again: dict[int | None, bool] = {}
+        self.files: dict[int, dict[str, bytes]] = {}
+        self.words: dict[str, list[Any]] = {name: [] for name in WORDS}
+        self.lists: dict[str, list[np.ndarray]] = {name: [] for name in LISTS}
+        self.sizes: dict[str, list[np.ndarray]] = {name: [] for name in LISTS}
 
-    def add(self, like: int | None, fit: Fit | None, files: Mapping[str, bytes]) -> None:
-        """A run, with what is its own where it is like another."""
-        if fit is not None and like not in self.again:
-            self.again[like] = fit.module is None and _keeps_all(fit)
-        self.like.append(like)
-        for name, kept in self.files.items():
-            kept.append(files.get(name))
-        for name, values in self.words.items():
-            values.append(None if fit is None else self._word(name, fit, self.again[like]))
-        self.lists["theta"].append(NOTHING if fit is None else fit.theta)
-        for name in COLUMNS:
-            self.lists[_traced(name)].append(NOTHING if fit is None else getattr(fit.trace, name).ravel())
+    def add(
+        self,
+        runs: list[int],
+        files: dict[str, bytes],
+        like: int | None = None,
+        lists: Mapping[str, np.ndarray] | None = None,
+        words: Mapping[str, list[Any]] | None = None,
+    ) -> None:
+        """Runs with what is their own, if that is all, and the files of one: of `like`, or of the only one.
 
-    def _word(self, name: str, fit: Fit, again: bool) -> Any:
-        if name == "settings":
-            return json.dumps(_settings(fit.spec, self.swept))
-        if name == "scores":
-            return None if again else json.dumps(store._as_text(asdict(replace(fit.scores, exact=None))))
-        if name in ENDING:
-            return store._pair(fit.ending)[ENDING.index(name)]
-        return getattr(fit, name)
+        lists: `[runs, …]`; each run's part is flattened. words: one a run.
+        """
+        if files:
+            self.files[runs[0] if like is None else like] = files
+        self.runs += runs
+        self.like += [like] * len(runs)
+        for name, column in self.words.items():
+            column += [None] * len(runs) if words is None else words[name]
+        for name in self.lists:
+            values = np.empty((len(runs), 0)) if lists is None else np.asarray(lists[name], dtype=np.float64)
+            self.lists[name].append(values.ravel())
+            self.sizes[name].append(np.full(len(runs), values.size // max(len(runs), 1)))
 
-    def columns(self) -> dict[str, Any]:
-        """Name → Arrow array."""
+    def table(self) -> pa.Table:
+        """As Arrow has it; the rows are not in the order of the runs."""
         import pyarrow as pa
 
-        files = {name: pa.array(kept, pa.large_binary()) for name, kept in self.files.items()}
-        numbers = {"seconds": pa.float64(), "lr": pa.float64()}
-        words = {name: pa.array(values, numbers.get(name, pa.string())) for name, values in self.words.items()}
-        return {"like": pa.array(self.like, pa.int64())} | files | words | dict(map(_listed, self.lists.items()))
+        columns = {"run": pa.array(self.runs, pa.int64()), "like": pa.array(self.like, pa.int64())}
+        for name in store.FILES:
+            columns[name] = pa.array([self.files.get(run, {}).get(name) for run in self.runs], pa.large_binary())
+        for name, values in self.words.items():
+            columns[name] = pa.array(values, pa.float64() if name in ("seconds", "lr") else pa.string())
+        for name, parts in self.lists.items():
+            offsets = np.concatenate([[0], np.cumsum(np.concatenate([*self.sizes[name], NOTHING]))]).astype(np.int64)
+            values = pa.array(np.concatenate([*parts, NOTHING]))
+            columns[name] = pa.LargeListArray.from_arrays(pa.array(offsets), values)
+        return pa.table(columns)
 
 
-def _traced(column: str) -> str:
-    return f"trace.{column}"
-
-
-def _listed(column: tuple[str, list[np.ndarray]]) -> tuple[str, Any]:
-    """A column of lists, from one array a run."""
-    import pyarrow as pa
-
-    name, arrays = column
-    offsets = np.concatenate([[0], np.cumsum([array.size for array in arrays])])
-    values = np.concatenate(arrays).astype(np.float64)
-    return name, pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), pa.array(values))
-
-
-def _settings(spec: Spec, names: Iterable[str]) -> dict[str, Any]:
-    """Settings as JSON holds them, without those that have no name to be found by."""
+def _settings(given: Mapping[str, Any]) -> str:
+    """Settings as JSON, without those that have no name to be found by."""
     kept = {}
-    for name in names:
-        value = getattr(spec, name)
+    for name, value in given.items():
         value = value.theta if isinstance(value, Fit) else value
-        value = value.tolist() if isinstance(value, (np.ndarray, torch.Tensor)) else value
+        value = value.tolist() if isinstance(value, (np.ndarray, np.generic, torch.Tensor)) else value
         if value is None or isinstance(value, (str, int, float, list, tuple)):
             kept[name] = value
-    return kept
+    return json.dumps(kept)
 
 
-def _keeps_all(fit: Fit) -> bool:
-    """Whether a run's folder holds all rows of a fit, so that its scores can be computed again."""
-    parts = [data for data in (fit.train, fit.test) if data is not None]
-    return all(data.x.ndim == 2 and data.rows <= store.MOST_ROWS for data in parts)
+def _keeps_all(*parts: Dataset | None) -> bool:
+    """Whether a run's folder holds all these rows, so that scores can be computed again."""
+    return all(data is None or (data.x.ndim == 2 and data.rows <= store.MOST_ROWS) for data in parts)
 
 
 # ---- loading ---------------------------------------------------------------------------------------
@@ -172,11 +196,17 @@ class StoredRuns:
     shown: str
     shared: dict[int, Fit] = field(default_factory=dict)
 
+    @cached_property
+    def row(self) -> np.ndarray:
+        """The row of each run."""
+        own = "run" in self.fits.column_names
+        return np.argsort(self.fits["run"].to_numpy()) if own else np.arange(self.fits.num_rows)
+
     def columns(self) -> dict[str, list[Any]]:
         return self.known
 
     def fit(self, place: int) -> Fit:
-        like = self.fits["like"][place].as_py() if "like" in self.fits.column_names else None
+        like = self._cell("like", place) if "like" in self.fits.column_names else None
         if like is None:
             return self._whole(place)
         if like not in self.shared:
@@ -188,7 +218,7 @@ class StoredRuns:
 
     def _whole(self, place: int) -> Fit:
         """A run that has files of its own."""
-        contents = {name: self.fits[name][place].as_py() for name in store.FILES}
+        contents = {name: self._cell(name, place) for name in store.FILES}
         if contents[store.REST] is None:
             raise FitError(f"This run has no fit: {self.known['message'][place]}")
         rest = store._rest(contents[store.REST], store.REST, self.shown)
@@ -196,7 +226,7 @@ class StoredRuns:
 
     def _differing(self, place: int, shared: Fit) -> Fit:
         """A run that is like another one but for its own numbers."""
-        own = {name: self.fits[name][place].as_py() for name in ("settings", "scores", *ENDING, *OWN)}
+        own = {name: self._cell(name, place) for name in WORDS}
         status, *words = (own[name] for name in ENDING)
         settings = {
             name: getattr(Spec.read({name: value}), name) for name, value in json.loads(own["settings"]).items()
@@ -222,13 +252,16 @@ class StoredRuns:
         return fit
 
     def _trace(self, place: int, shared: Trace) -> Trace:
-        columns = {name: self._list(_traced(name), place) for name in COLUMNS}
+        columns = {name: self._list(f"trace.{name}", place) for name in (*Trace.COLUMNS, "theta")}
         columns |= {name: columns[name].astype(np.int64) for name in ("step", "epoch")}
         columns["theta"] = columns["theta"].reshape(len(columns["step"]), shared.theta.shape[1])
         return Trace(names=shared.names, **columns)
 
     def _list(self, name: str, place: int) -> np.ndarray:
-        return np.array(self.fits[name][place].values.to_numpy())
+        return np.array(self.fits[name][int(self.row[place])].values.to_numpy())
+
+    def _cell(self, name: str, place: int) -> Any:
+        return self.fits[name][int(self.row[place])].as_py()
 
 
 def _scored(fit: Fit, shared: Fit, kept: str | None) -> Scores:
