@@ -89,7 +89,7 @@ def test_the_result_shows_each_parameter_beside_its_exact_value(capsys, table, t
     fit = st.load(run)
     for name, value in fit.params.items():
         assert f"{name} " in out
-        assert f"{value:.10g}" in out
+        assert f"{value:,.10g}" in out
     for words in (
         "train (60 rows)",
         "held out (20 rows)",
@@ -111,11 +111,18 @@ def test_a_long_list_is_shortened_and_says_so(capsys, tmp_path):
         [*(f"c{i}" for i in range(60)), "y"],
         np.column_stack([x, x @ np.arange(60)]).tolist(),
     )
-    code, out, _ = _run(capsys, "fit", str(tmp_path / "wide.csv"), "--target", "y", "--lr", "0.01", "--epochs", "3")
+    run = str(tmp_path / "run")
+    words = ["--target", "y", "--lr", "0.01", "--epochs", "3", "--out", run, "--no-report"]
+    code, out, _ = _run(capsys, "fit", str(tmp_path / "wide.csv"), *words)
     assert code == 0
-    assert "41 more parameters than the first 20; --json, or --out FOLDER, has them all." in out
-    assert "c18 " in out
-    assert "c30 " not in out
+    theta = st.load(run).theta  # least squares are 0, 1, 2, …
+    furthest = max(range(19, 60), key=lambda i: abs(theta[i + 1] - i))
+    assert (
+        f"Of 61 parameters the first 20 are shown and 'c{furthest}', furthest from its exact value; "
+        f"{run}/summary.json has them all."
+    ) in out
+    rows = [line.split()[0] for line in out.split("parameter")[1].splitlines() if line.strip()]
+    assert rows[2:24] == ["intercept", *(f"c{i}" for i in range(19)), "…", f"c{furthest}"]
 
 
 def test_a_sample_has_a_target_of_its_own(capsys):

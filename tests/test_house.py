@@ -26,6 +26,7 @@ FLOORS = [
     "planning",
     "watching",
     "watching_blocks",
+    "metrics",
     "result",
     "fitting",
     "prospects",

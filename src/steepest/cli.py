@@ -616,7 +616,7 @@ def _predictions(fitted: Fit, data: str) -> pa.Table:
     """`prediction`, or one for each target; for classes `probability: LABEL` too."""
     import pyarrow as pa
 
-    from steepest.result import probabilities
+    from steepest.metrics import probabilities
 
     found = fitted.decision(data)
     schema = fitted.schema

@@ -9,16 +9,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
-import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from steepest.errors import SpecError, SteepestWarning
+from steepest.problem.wording import number
 from steepest.views import findings
+from steepest.views.scores import about_classes, coefficients, confusion, not_shown, rich_table, scores
 
 if TYPE_CHECKING:
     from steepest.descent.loop import Step
@@ -31,19 +32,10 @@ BEST = 10
 """Runs of a sweep that are shown."""
 
 FIRST = 20
-"""Parameters shown of a long list, beside the one that is furthest from its exact value."""
+"""Parameters shown of a long list."""
 
 PIPE_WIDTH = 110
 """Characters a line where stdout is no terminal."""
-
-LABELS = {
-    "r2": "R²",
-    "mae": "MAE",
-    "rmse": "RMSE",
-    "accuracy": "accuracy",
-    "error_rate": "error rate",
-    "auc": "AUC",
-}
 
 
 # ---- while it runs ---------------------------------------------------------------------------------
@@ -139,12 +131,14 @@ def warnings_as_lines() -> Iterator[None]:
 def show(fit: Fit, folder: str | None) -> None:
     """Print a finished fit: parameters, losses, metrics, how it ended, how far from the optimum."""
     console = _console()
-    console.print(_parameters(fit))
-    hidden = len(fit.names) - FIRST
-    if hidden > 1:
-        where = f"{folder}/summary.json" if folder else "--json, or --out FOLDER,"
-        _say(console, f"{hidden:,} more parameters than the first {FIRST}; {where} has them all.\n")
-    console.print(_judgement(fit))
+    console.print(rich_table(*coefficients(fit, FIRST)))
+    where = f"{folder}/summary.json" if folder else "--json, or --out FOLDER,"
+    for sentence in [*about_classes(fit), *not_shown(fit, FIRST, where)]:
+        _say(console, sentence)
+    console.print(rich_table(*scores(fit)))
+    if counts := confusion(fit):
+        _say(console, counts[0] + ":")
+        console.print(rich_table(*counts[1:]))
     below = findings.under(fit)
     for sentence in _sentences(fit, below.message):
         _say(console, sentence)
@@ -243,47 +237,6 @@ def _say(console: Console, sentence: str) -> None:
     console.print(Text(sentence), soft_wrap=not console.is_terminal)
 
 
-def _parameters(fit: Fit) -> Table:
-    """Parameters in user units beside their exact values; of a long list the first and the furthest off."""
-    exact = None if fit.exact is None or fit.exact.theta is None else fit.exact.theta
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("parameter", overflow="fold")
-    for heading in ("value", "exact", "difference")[: 1 if exact is None else 3]:
-        table.add_column(heading, justify="right", no_wrap=True)
-    shown = list(range(len(fit.names)))
-    if len(shown) > FIRST + 1:
-        size = np.abs(fit.theta if exact is None else fit.theta - exact)
-        furthest = int(np.argmax(size[FIRST:])) + FIRST
-        shown = [*range(FIRST), furthest]
-    for i in shown:
-        cells = [f"{fit.theta[i]:.10g}"]
-        if exact is not None:
-            off = fit.theta[i] - exact[i]
-            cells += [f"{exact[i]:.10g}", f"{off:+.1e}" if off else "0"]
-        table.add_row(Text(fit.names[i]), *cells)
-    return table
-
-
-def _judgement(fit: Fit) -> Table:
-    """Loss and metrics on the training rows, the held-out rows, and at the exact answer."""
-    metrics = fit.metrics
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("")
-    table.add_column(f"train ({fit.rows:,} rows)", justify="right")
-    if fit.test_rows:
-        table.add_column(f"held out ({fit.test_rows:,} rows)", justify="right")
-    table.add_row(f"loss ({fit.loss_function})", *_numbers([fit.loss, fit.test_loss][: 2 if fit.test_rows else 1]))
-    if fit.objective_value != fit.loss:
-        table.add_row("loss + penalty", *_numbers([fit.objective_value]))
-    for name in metrics["train"]:
-        table.add_row(LABELS.get(name, name), *_numbers([part.get(name) for part in metrics.values()]))
-    return table
-
-
-def _numbers(values: list[Any]) -> list[str]:
-    return ["" if value is None else f"{value:.8g}" for value in values]
-
-
 def _sentences(fit: Fit, message: str) -> Iterator[str]:
     yield message[:1].upper() + message[1:]
     yield distance(fit)
@@ -300,13 +253,11 @@ def distance(fit: Fit) -> str:
     if fit.gap is None:
         reason = "" if fit.exact_note in fit.message else f" {fit.exact_note}"
         return f"How far it is from the optimum is not known.{reason}"
+    optimum = number(fit.scores.exact_objective, 10)
     if fit.gap == 0.0:
-        return f"It is at the optimum: no gap to the exact {fit.scores.exact_objective:.10g}."
+        return f"It is at the optimum: no gap to the exact {optimum}."
     side = "above" if fit.gap > 0 else "below"
-    return (
-        f"It is {abs(fit.gap):.2g} {side} the exact optimum {fit.scores.exact_objective:.10g} "
-        f"(relative gap {fit.relative_gap:.1e})."
-    )
+    return f"It is {number(abs(fit.gap), 2)} {side} the exact optimum {optimum} (relative gap {fit.relative_gap:.1e})."
 
 
 def _counted(fit: Fit) -> str:

@@ -26,7 +26,7 @@ from steepest.problem.linear import LinearProblem, Terms
 from steepest.problem.losses import Loss
 from steepest.problem.schema import Schema
 from steepest.problem.tables import Dataset
-from steepest.prospects import Prospect, number, prospects_of
+from steepest.prospects import Prospect, prospects_of, step_count
 from steepest.result import Answer, _objective_at, answer
 from steepest.spec import Spec, options
 from steepest.truth import diagnosis, theory
@@ -234,7 +234,7 @@ def _hopeless(prospects: Sequence[Prospect]) -> Iterator[str]:
         words = f"With precondition={frame!r} no rate of these rules will do:"
         if np.isfinite(fewest.steps):
             yield (
-                f"{words} the fewest steps to a relative gap of {SHOWN_AIM} are {number(fewest.steps)} "
+                f"{words} the fewest steps to a relative gap of {SHOWN_AIM} are {step_count(fewest.steps)} "
                 f"({fewest.optimizer}); the condition number is {fewest.condition:.2g}."
             )
         else:
@@ -264,7 +264,7 @@ def _asked(made: Plan, valleys: Mapping[str, Valley], gap: float, spec: Spec) ->
     if gaps[-1] <= gap or made.schedule_name != "constant":
         return f"{words}."
     needed = theory.steps_to(valley, rule, made.lr, gap)
-    return f"{words}; to {SHOWN_AIM} it takes {number(needed)}."
+    return f"{words}; to {SHOWN_AIM} it takes {step_count(needed)}."
 
 
 def _unknown(problem: LinearProblem | None, best: Answer) -> list[str]:

@@ -19,6 +19,7 @@ from steepest.descent import rules
 from steepest.planning import largest_rate
 from steepest.problem.linear import LinearProblem
 from steepest.problem.losses import MSE
+from steepest.problem.wording import number
 from steepest.spec import Spec
 from steepest.truth import theory
 from steepest.truth.pace import RULES
@@ -117,12 +118,10 @@ def _rounded(rate: float) -> float:
     return down if down > 0.0 else rate
 
 
-def number(steps: float) -> str:
+def step_count(steps: float) -> str:
     """A number of steps: `1,234`, `4.2e+12`, `never`.
 
-    >>> number(1234.0), number(4.2e12), number(float("inf"))
+    >>> step_count(1234.0), step_count(4.2e12), step_count(float("inf"))
     ('1,234', '4.2e+12', 'never')
     """
-    if not isfinite(steps):
-        return "never"
-    return f"{steps:,.0f}" if steps < 1e7 else f"{steps:.2g}"
+    return "never" if not isfinite(steps) else number(round(steps), 7 if steps < 1e7 else 2, 1e7)

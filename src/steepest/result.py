@@ -21,6 +21,7 @@ from steepest.descent.objective import ExtendedObjective, LinearObjective, Modul
 from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Status
 from steepest.descent.trace import Trace
 from steepest.errors import FitError, SpecError
+from steepest.metrics import metrics, probabilities
 from steepest.planning import linear_problem, targets
 from steepest.problem import losses
 from steepest.problem.linear import LinearProblem, Terms
@@ -63,7 +64,7 @@ class Scores:
     loss: float
     objective: float
     test_loss: float | None
-    metrics: dict[str, dict[str, float]]
+    metrics: dict[str, dict[str, Any]]
     exact: Exact | None
     exact_objective: float | None
     rounding: float = 0.0
@@ -198,8 +199,12 @@ class Fit:
         return self.scores.objective
 
     @property
-    def metrics(self) -> dict[str, dict[str, float]]:
-        """`train` and, with held-out rows, `test`: r2, mae, rmse, or accuracy, error_rate, auc."""
+    def metrics(self) -> dict[str, dict[str, Any]]:
+        """`train` and, with held-out rows, `test`; see `steepest.metrics`.
+
+        Of numbers r2, mae, rmse; of classes accuracy, error_rate, balanced_accuracy, base_rate, precision, recall, auc
+        and the counts `confusion` (row: the true class, column: the predicted one, in the order of `schema.classes`).
+        """
         return self.scores.metrics
 
     @property
@@ -510,15 +515,6 @@ def _module_output(module: nn.Module, x: np.ndarray, theta: np.ndarray) -> np.nd
     return output[:, 0] if output.ndim == 2 and output.shape[1] == 1 else output
 
 
-def probabilities(decision: np.ndarray) -> np.ndarray:
-    """`[n, k]` from log-odds `[n]` (of the second of two classes) or `[n, k]`."""
-    scores = torch.as_tensor(decision)
-    if scores.ndim == 1:
-        second = torch.sigmoid(scores)
-        return torch.stack([torch.sigmoid(-scores), second], -1).numpy()
-    return torch.softmax(scores, -1).numpy()
-
-
 def _scores(fit: Fit) -> Scores:
     if fit.train is None:
         raise FitError("This fit has no data to be scored on.")
@@ -530,12 +526,12 @@ def _scores(fit: Fit) -> Scores:
         if fit.trace.objective[-1] == fit.trace.objective[-1]:
             objective = float(fit.trace.objective[-1])
     found = fit.answer.beside(objective, float(fit.trace.objective[0]))
-    metrics = {"train": _metrics(fit, fit.train)}
+    scored = {"train": metrics(fit._predict_columns(fit.train.x, fit.theta), fit.train)}
     test_loss = None
     if fit.test is not None:
-        metrics["test"] = _metrics(fit, fit.test)
+        scored["test"] = metrics(fit._predict_columns(fit.test.x, fit.theta), fit.test)
         test_loss = _mean_loss(fit, fit.test)
-    return Scores(loss, objective, test_loss, metrics, found.exact, found.objective, found.rounding)
+    return Scores(loss, objective, test_loss, scored, found.exact, found.objective, found.rounding)
 
 
 def _rounding(problem: LinearProblem, theta: np.ndarray) -> float:
@@ -563,38 +559,6 @@ def _mean_loss(fit: Fit, rows: Dataset) -> float:
     prediction = torch.as_tensor(fit._predict_columns(rows.x, fit.theta))
     weights = None if rows.weights is None else torch.as_tensor(rows.weights / rows.weights.mean())
     return float(fit.loss_function.mean(prediction, torch.as_tensor(target), weights))
-
-
-def _metrics(fit: Fit, rows: Dataset) -> dict[str, float]:
-    """R², MAE and RMSE (averaged over targets), or accuracy, error rate and AUC (one class against the rest).
-
-    Rows count by their weights, as in the loss.
-    """
-    prediction, weights = fit._predict_columns(rows.x, fit.theta), rows.weights
-    if rows.classes is None:
-        residual = rows.y - prediction
-        centre = np.average(rows.y, axis=0, weights=weights)
-        spread = np.average((rows.y - centre) ** 2, axis=0, weights=weights)
-        square = np.average(residual**2, axis=0, weights=weights)
-        # a target that varies by rounding only has nothing to explain
-        spread = np.where(spread > (4.0 * np.finfo(float).eps * np.abs(rows.y).max(0)) ** 2, spread, 0.0)
-        return {
-            "r2": float(np.mean(1.0 - square / np.where(spread > 0, spread, np.nan))),
-            "mae": float(np.mean(np.average(np.abs(residual), axis=0, weights=weights))),
-            "rmse": float(np.sqrt(np.mean(square))),
-        }
-    codes = prediction.argmax(-1) if prediction.ndim == 2 else (prediction > 0).astype(int)
-    accuracy = float(np.average(codes == rows.y, weights=weights))
-    found = {"accuracy": accuracy, "error_rate": 1.0 - accuracy}
-    present = np.unique(rows.y)
-    if len(present) == len(rows.classes):
-        from sklearn.metrics import roc_auc_score
-
-        shares = probabilities(prediction)
-        score = shares[:, 1] if len(rows.classes) == 2 else shares
-        if np.isfinite(score).all():
-            found["auc"] = float(roc_auc_score(rows.y, score, multi_class="ovr", sample_weight=weights))
-    return found
 
 
 Case = Literal["as it is", "separable", "unknown", "adamw", "collinear", "below", "arrived", "left"]

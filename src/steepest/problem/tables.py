@@ -62,6 +62,7 @@ class Dataset:
         schema: how source columns became features.
         ones: a column of ones was found and taken out: it is the intercept.
         notes: full sentences on what was dropped, filled and encoded.
+        row_weights: [n], the weights without the factors of `class_weight`; None where all rows weigh the same.
     """
 
     x: np.ndarray
@@ -73,6 +74,7 @@ class Dataset:
     schema: Schema
     ones: bool
     notes: tuple[str, ...]
+    row_weights: np.ndarray | None = None
 
     @property
     def rows(self) -> int:
@@ -81,8 +83,8 @@ class Dataset:
 
     def take(self, index: np.ndarray | Sequence[int]) -> Dataset:
         """The rows with these numbers (from 0), in that order."""
-        weights = None if self.weights is None else self.weights[index]
-        return replace(self, x=np.ascontiguousarray(self.x[index]), y=self.y[index], weights=weights)
+        weights, given = (None if part is None else part[index] for part in (self.weights, self.row_weights))
+        return replace(self, x=np.ascontiguousarray(self.x[index]), y=self.y[index], weights=weights, row_weights=given)
 
 
 def prepare(
@@ -205,20 +207,23 @@ def prepare(
     schema = Schema(tuple(learned), targets, classes, intercept, positions, kind)
     _note_categories(schema, notes)
     _check_names(schema, targets)
+    factored = row_weights
     if class_weight is not None:
         factors = class_factors(class_weight, classes, values[train_rows])
-        row_weights = factors[values] if row_weights is None else row_weights * factors[values]
+        factored = factors[values] if row_weights is None else row_weights * factors[values]
 
     x = schema.matrix(feature_table, origin) if numbers is None else numbers
     whole = Dataset(
-        x, values, schema.names, targets, classes, row_weights, schema,
-        bool(ones), tuple(notes),
+        x, values, schema.names, targets, classes, factored, schema,
+        bool(ones), tuple(notes), row_weights,
     )  # fmt: skip
     train = whole if test_rows is None else whole.take(train_rows)
-    if train.weights is not None and not (train.weights > 0).any():
-        raise DataError("all weights of the training rows are zero")
+    test = None if test_rows is None else whole.take(test_rows)
+    for part, what in ((train, "training"), (test, "held-out")):
+        if part is not None and part.weights is not None and not (part.weights > 0).any():
+            raise DataError(f"all weights of the {what} rows are zero")
     _warn(train, intercept or bool(ones))
-    return train, None if test_rows is None else whole.take(test_rows)
+    return train, test
 
 
 # ---- what was asked for --------------------------------------------------------------------------

@@ -59,3 +59,26 @@ def suggestion(name: object, available: Sequence[object]) -> str:
     if not close:
         return ""
     return "did you mean " + " or ".join(quoted(spellings[key]) for key in close) + "? "
+
+
+def plain(name: object, most: int = 42) -> str:
+    """A name from the user's data without quotes, control characters and what is too long.
+
+    >>> plain("price\\n"), plain("a" * 60, 10)
+    ('price ', 'aaaaaaaaa…')
+    """
+    shown = "".join(letter if letter.isprintable() else " " for letter in str(name)[: 4 * most])
+    return shown if len(shown) <= most else shown[: most - 1] + "…"
+
+
+def number(value: float | None, digits: int = 5, most: float = 1e12) -> str:
+    """A number as a person reads it: rounded to so many digits, written out below `most`, thousands apart.
+
+    >>> number(1025859812.3, 8), number(0.0123456789), number(2.0), number(1e-7), number(None)
+    ('1,025,859,800', '0.012346', '2', '1e-07', '–')
+    """
+    if value is None or value != value:
+        return "–"
+    if abs(value) >= most:
+        return f"{value:.{digits}g}"
+    return f"{float(f'{value:.{digits}g}') + 0.0:,.15g}"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from plotly.subplots import make_subplots
 
-from steepest.result import probabilities
+from steepest.metrics import probabilities
 from steepest.views import theme as looks
 from steepest.views.rows import Drawn, at_step, drawn, held_out, labels, training
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from steepest.outlook import SHOWN_AIM, Outlook
-from steepest.prospects import Prospect, number
+from steepest.prospects import Prospect, step_count
 from steepest.spec import in_options
 from steepest.views import findings
 from steepest.views.findings import escaped, folded, printable
@@ -44,7 +44,7 @@ def _text(ahead: Outlook, call: Callable[[Prospect | None], str], said: Callable
 
 def steps_of(one: Prospect) -> str:
     """How many steps a line of the table takes."""
-    return f"{'' if one.exact else 'about '}{number(one.steps)} step{'' if one.steps == 1 else 's'}"
+    return f"{'' if one.exact else 'about '}{step_count(one.steps)} step{'' if one.steps == 1 else 's'}"
 
 
 def rows_of(ahead: Outlook) -> list[list[str]]:
@@ -56,7 +56,7 @@ def rows_of(ahead: Outlook) -> list[list[str]]:
             f"{one.condition:.3g}",
             f"{one.largest:.4g}",
             f"{one.lr:.4g}",
-            number(one.steps),
+            step_count(one.steps),
         ]
         for one in ahead.prospects
     ]

@@ -22,7 +22,8 @@ from steepest.views import curves, findings, graphs, parameters, paths, predicti
 from steepest.views import theme as looks
 from steepest.views.page import Page, escaped
 from steepest.views.rows import model_of
-from steepest.views.summaries import coefficients, ending_colour, figures_of
+from steepest.views.scores import about_classes, coefficients, confusion, not_shown, scores
+from steepest.views.summaries import ending_colour, figures_of
 from steepest.views.surfaces import surface_data
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 FILM = 40
 """Frames of the film in a report."""
 
-METRICS = {"r2": "R²", "mae": "MAE", "rmse": "RMSE", "accuracy": "accuracy", "error_rate": "error rate", "auc": "AUC"}
+MOST_COEFFICIENTS = 500
 
 
 def report(fit: Fit, path: str | os.PathLike[str], *, film: bool = True) -> Path:
@@ -63,8 +64,11 @@ def page(fit: Fit, film: bool = True) -> Page:
         made.sentence(fit.exact_note, "faint")
     _metrics(made, fit)
     made.heading("Parameters")
-    made.sentence("In the units of the table.", "faint")
-    made.table(*coefficients(fit))
+    for sentence in ("In the units of the table.", *about_classes(fit)):
+        made.sentence(sentence, "faint")
+    made.table(*coefficients(fit, MOST_COEFFICIENTS))
+    for sentence in not_shown(fit, MOST_COEFFICIENTS, "fit.params"):
+        made.sentence(sentence, "faint")
     left_out = []
     for heading, draw in _pictures(fit, film):
         before = len(made.pieces)
@@ -107,12 +111,10 @@ def _tile(label: str, value: str) -> str:
 
 
 def _metrics(made: Page, fit: Fit) -> None:
-    parts = {"train": "training rows", "test": "held-out rows"}
-    rows = [
-        [METRICS.get(name, name), *(looks.number(fit.metrics[part].get(name)) for part in fit.metrics)]
-        for name in fit.metrics["train"]
-    ]
-    made.table(["", *(parts[part] for part in fit.metrics)], rows)
+    made.table(*scores(fit))
+    if counts := confusion(fit):
+        made.sentence(counts[0] + ":", "faint")
+        made.table(*counts[1:])
 
 
 def _diagnosis(made: Page, fit: Fit) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
-from steepest.result import probabilities
+from steepest.metrics import probabilities
 from steepest.views import theme as looks
 from steepest.views.frames import Frames, arrows, batch_rows
 from steepest.views.predictions import view

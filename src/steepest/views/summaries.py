@@ -13,12 +13,12 @@ from steepest.views import findings
 from steepest.views import theme as looks
 from steepest.views.page import escaped, table
 from steepest.views.rows import evenly, model_of
+from steepest.views.scores import about_classes, coefficients, confusion, not_shown, rich_table, scores
 
 if TYPE_CHECKING:
     from steepest.descent.trace import Trace
     from steepest.result import Fit
 
-MOST_COEFFICIENTS = 500
 IN_A_NOTEBOOK = 20
 WIDE = 160
 
@@ -44,32 +44,20 @@ def figures_of(fit: Fit) -> list[tuple[str, str]]:
     return tiles
 
 
-def coefficients(fit: Fit, most: int = MOST_COEFFICIENTS) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows of the table of parameters: value, exact value, difference."""
-    best = None if fit.exact is None else fit.exact.theta
-    heads = ["parameter", "value"] + ([] if best is None else ["exact", "difference"])
-    rows = []
-    for i, name in enumerate(fit.names[:most]):
-        row = [looks.plain(name, 80), f"{fit.theta[i]:.10g}"]
-        if best is not None:
-            off = fit.theta[i] - best[i]
-            row += [f"{best[i]:.10g}", f"{off:+.1e}" if off else "0"]
-        rows.append(row)
-    if len(fit.names) > most:
-        rows.append([f"… {len(fit.names) - most:,} more"] + [""] * (len(heads) - 1))
-    return heads, rows
-
-
 def fit_html(fit: Fit) -> str:
     """A fit as a notebook shows it."""
     numbers = " · ".join(f"{escaped(label)} <b>{escaped(value)}</b>" for label, value in figures_of(fit))
     title = f"{looks.plain(model_of(fit))}, {fit.optimizer}"
     below = findings.under(fit)
     found = "".join(f"<div>{'<br>'.join(map(escaped, lines))}</div>" for lines in _found(below))
+    counts = confusion(fit)
+    said = [*about_classes(fit), *not_shown(fit, IN_A_NOTEBOOK, "fit.params"), *map(_note, fit.notes)]
     return (
         f'<div style="font-variant-numeric:tabular-nums"><b>{escaped(title)}</b><br>{numbers}<br>'
         f'<span style="border-left:4px solid {ending_colour(fit)};padding-left:6px">{escaped(below.message)}</span>'
-        f"{found}{table(*coefficients(fit, IN_A_NOTEBOOK))}</div>"
+        f"{found}{table(*coefficients(fit, IN_A_NOTEBOOK))}{table(*scores(fit))}"
+        + (f"<div>{escaped(counts[0])}</div>{table(*counts[1:])}" if counts else "")
+        + f"{''.join(f'<div>{escaped(sentence)}</div>' for sentence in said)}</div>"
     )
 
 
@@ -79,7 +67,15 @@ def fit_text(fit: Fit) -> str:
     title = f"{looks.plain(model_of(fit))}, {fit.optimizer}"
     below = findings.under(fit)
     found = [f"{lines[0]}\n{''.join(f'   {line}' for line in lines[1:])}".rstrip() for lines in _found(below)]
-    return "\n".join([title, numbers, below.message, *found, text_table(*coefficients(fit, IN_A_NOTEBOOK))])
+    counts = confusion(fit)
+    blocks = [text_table(*coefficients(fit, IN_A_NOTEBOOK)), text_table(*scores(fit))]
+    blocks += [f"{counts[0]}:\n{text_table(*counts[1:])}"] if counts else []
+    said = [*about_classes(fit), *not_shown(fit, IN_A_NOTEBOOK, "fit.params"), *map(_note, fit.notes)]
+    return "\n".join([title, numbers, below.message, *found, *blocks, *said])
+
+
+def _note(note: str) -> str:
+    return f"Note: {looks.plain(note, 1_000)}"
 
 
 def _found(below: findings.Under) -> list[tuple[str, ...]]:
@@ -91,20 +87,12 @@ def _found(below: findings.Under) -> list[tuple[str, ...]]:
     return [*lines, (f"{below.more:,} more: fit.diagnose()",)] if below.more else lines
 
 
-def text_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def text_table(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int = WIDE) -> str:
     """A table as text: the first column to the left, numbers to the right."""
-    from rich.box import SIMPLE_HEAD
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
-    drawn = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for place, head in enumerate(heads):
-        drawn.add_column(Text(head), justify="right" if place else "left")
-    for row in rows:
-        drawn.add_row(*map(Text, row))  # as Text, so that brackets in a name are no markup
-    console = Console(file=StringIO(), width=WIDE)
-    console.print(drawn)
+    console = Console(file=StringIO(), width=width)
+    console.print(rich_table(heads, rows))
     return "\n".join(line.rstrip() for line in console.file.getvalue().strip("\n").splitlines())  # pyrefly: ignore
 
 

@@ -27,6 +27,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from steepest.errors import SpecError
+from steepest.problem.wording import number as number
+from steepest.problem.wording import plain as plain
 
 DATA = "#3F8FCB"
 DESCENT = "#D55E00"
@@ -239,16 +241,6 @@ def text(name: object, most: int = SHOWN) -> str:
     return html.escape(plain(name, most), quote=False)
 
 
-def plain(name: object, most: int = SHOWN) -> str:
-    """The same for pictures without markup (Matplotlib), and pages that escape by themselves.
-
-    >>> plain("price\\n")
-    'price '
-    """
-    shown = "".join(letter if letter.isprintable() else " " for letter in str(name)[: 4 * most])
-    return shown if len(shown) <= most else shown[: most - 1] + "…"
-
-
 def faded(colour: str, share: float) -> str:
     """A colour with an opacity.
 
@@ -257,15 +249,6 @@ def faded(colour: str, share: float) -> str:
     """
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{share:g})"
-
-
-def number(value: float | None) -> str:
-    """A number as pictures and pages write it.
-
-    >>> number(1234567.0), number(0.25), number(None)
-    ('1.2346e+06', '0.25', '–')
-    """
-    return "–" if value is None or value != value else f"{value:.5g}"
 
 
 def colours(count: int) -> Sequence[str]:

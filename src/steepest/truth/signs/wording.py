@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from steepest.problem import wording
+
 
 def rounded_down(value: float, digits: int = 3) -> float:
     """The nearest number of so many digits that is not larger: a rate below its limit stays below it.
@@ -41,12 +43,7 @@ def number(value: float) -> str:
     >>> number(0.0123456), number(123456.0), number(3e9)
     ('0.0123', '123,000', '3e+09')
     """
-    if not np.isfinite(value):
-        return "without bound" if value > 0 else str(value)
-    size = abs(value)
-    if size and (size >= 1e7 or size < 1e-4):
-        return f"{value:.3g}"
-    return f"{float(f'{value:.3g}'):,.10g}"
+    return "without bound" if value == np.inf else wording.number(value, 3, 1e7)
 
 
 def count(value: float) -> str:
