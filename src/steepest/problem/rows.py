@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from steepest.errors import DataError
-from steepest.problem.faults import Faults
+from steepest.problem.features import finite_numbers, is_number, not_numbers
 from steepest.problem.readers import Origin, check_known, open_table
-from steepest.problem.schema import finite_numbers, is_number, missing_error, not_numbers
-from steepest.problem.wording import counted, option, quoted
+from steepest.problem.wording import counted, quoted
 
 
 def weights_of(weights: object, table: pa.Table, origin: Origin) -> np.ndarray | None:
@@ -39,45 +35,6 @@ def weights_of(weights: object, table: pa.Table, origin: Origin) -> np.ndarray |
     if not (values > 0).any():
         raise DataError(f"all weights (column {quoted(name)}) are zero or missing")
     return np.array(values)  # writable, as tensors made of it must be
-
-
-def complete_rows(
-    features: pa.Table,
-    targets: pa.Table,
-    weights: np.ndarray | None,
-    weight_name: str,
-    missing: str | Mapping[str, str],
-    origin: Origin,
-    faults: Faults,
-) -> np.ndarray:
-    """The rows to keep, [n] bool; a missing value that may be neither dropped nor filled is a fault."""
-    keep = np.ones(max(features.num_rows, targets.num_rows), bool)
-    for table, filled in ((targets, False), (features, True)):
-        for name, column in zip(table.column_names, table.columns, strict=True):
-            gone = _missing(column)
-            if not gone.any() or (filled and missing == "mean"):
-                continue
-            if missing != "drop":
-                fill = f", {remedy_of('mean').removeprefix('Use ')}" if filled else " (a target is never filled)"
-                faults.add(missing_error(name, gone, origin, remedy=remedy_of("drop") + fill))
-            keep &= ~gone
-    if weights is not None and np.isnan(weights).any():
-        gone = np.isnan(weights)
-        if missing != "drop":
-            faults.add(missing_error(weight_name, gone, origin, remedy=remedy_of("drop")))
-        keep &= ~gone
-    return keep
-
-
-def _missing(column: pa.ChunkedArray) -> np.ndarray:
-    return np.asarray(pc.is_null(column, nan_is_null=True))
-
-
-def remedy_of(policy: str) -> str:
-    """The option that deals with missing values, and what it does: for "drop" or for "mean"."""
-    return f"Use {option('missing', policy)} to " + (
-        "leave such rows out" if policy == "drop" else "fill them with the column's mean"
-    )
 
 
 def split_rows(

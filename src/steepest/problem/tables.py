@@ -11,6 +11,7 @@ is an error that prints the option that would help.
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,18 +22,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from steepest.errors import DataError, SpecError, SteepestWarning
-from steepest.problem.columns import text_of
 from steepest.problem.faults import Faults
+from steepest.problem.features import Column
+from steepest.problem.learning import learn
 from steepest.problem.memory import array_names, whole_numbers
+from steepest.problem.missing import (
+    check_named,
+    check_policies,
+    complete_rows,
+    policy_of,
+    present_levels,
+    remedy_of,
+    settled,
+)
 from steepest.problem.readers import Origin, check_known, open_table, read
 from steepest.problem.reading import AS_IT_IS, Reading
-from steepest.problem.rows import complete_rows, remedy_of, split_rows, weights_of
-from steepest.problem.schema import (
-    Column,
-    Schema,
-    column_values,
-    learn,
-)
+from steepest.problem.records import ColumnRecord, notes_of, record_of, target_record
+from steepest.problem.rows import split_rows, weights_of
+from steepest.problem.schema import Schema
 from steepest.problem.targets import (
     class_codes,
     class_factors,
@@ -63,6 +70,7 @@ class Dataset:
         ones: a column of ones was found and taken out: it is the intercept.
         notes: full sentences on what was dropped, filled and encoded.
         row_weights: [n], the weights without the factors of `class_weight`; None where all rows weigh the same.
+        records: how each column was read, those of the targets last; none of an array of numbers.
     """
 
     x: np.ndarray
@@ -75,6 +83,7 @@ class Dataset:
     ones: bool
     notes: tuple[str, ...]
     row_weights: np.ndarray | None = None
+    records: tuple[ColumnRecord, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -112,8 +121,7 @@ def prepare(
             column `price`, and beside y `log(y)` that of y.
         columns: the features wanted; by default every column that is neither target nor weights.
         drop: columns left out.
-        missing: "error"; "drop" leaves rows with a missing value out; "mean" fills features with the mean (a
-            category with its most frequent level) of the training rows. A target is never filled.
+        missing: "error", "drop", "mean" or "level", or one of them for each column (see missing.py).
         reading: how the columns of the source are read.
         weights: name of a column, or [n] numbers ≥ 0.
         class_weight: "balanced" multiplies the weight of a row of class k by n / (classes · n_k), counted on
@@ -139,18 +147,21 @@ def prepare(
     chosen, dropped = _names(columns), _names(drop) or []
     weight_name = weights if isinstance(weights, str) else None
     # an array of numbers with nothing to find, name or fill in it goes past Arrow
-    plain = y is not None and chosen is None and not dropped and weight_name is None and missing != "mean"
+    plain = y is not None and chosen is None and not dropped and weight_name is None and missing in ("error", "drop")
+    plain = plain and not (reading.missing_values or reading.categories or reading.date)
     numbers = whole_numbers(source) if plain else None
     table, origin = open_table(source, reading=reading) if numbers is None else (pa.table({}), Origin(named=False))
     if y is not None:
-        holding, feature_table = target_of(y, reading), table
+        (holding, target_origin), feature_table = target_of(y, reading), table
         _check_lengths(table.shape if numbers is None else numbers.shape, holding.num_rows)
         targets, sources = _targets_beside(holding, target), []
     else:
         targets = tuple(_target_names(source, target, table, origin))
         sources = [source_of(name, table.column_names) for name in targets]
-        holding, feature_table = table, table.drop_columns(list(dict.fromkeys(sources)))
-    target_table = picked(holding, targets, origin)
+        holding, target_origin = table, origin
+        feature_table = table.drop_columns(list(dict.fromkeys(sources)))
+    check_named(missing, [*table.column_names, *holding.column_names], origin)
+    target_table = picked(holding, targets, target_origin, reading)
 
     row_weights = weights_of(weights, table if numbers is None else target_table, origin)
     feature_table = _feature_table(feature_table, table, chosen, dropped, sources, weight_name, origin)
@@ -158,13 +169,14 @@ def prepare(
 
     faults, named = Faults(), chosen is not None
     found = {
-        name: faults.of(learn, name, feature_table[name], origin, chosen=named) for name in feature_table.column_names
+        name: faults.of(learn, name, feature_table[name], origin, reading, chosen=named)
+        for name in feature_table.column_names
     }
     learned = [column for column in found.values() if column is not None]
-    with_classes = faults.of(is_classes, target_table, classify, origin)
+    with_classes = faults.of(is_classes, target_table, classify, target_origin, reading)
     sound = feature_table.select([column.name for column in learned])
     goal = target_table if with_classes is not None else target_table.slice(0, 0).select([])
-    keep = complete_rows(sound, goal, row_weights, weight_name or "weights", missing, origin, faults)
+    keep = complete_rows(sound, goal, row_weights, weight_name or "weights", missing, origin, target_origin, faults)
     faults.tell()
     if not keep.all():
         gone = int((~keep).sum())
@@ -178,10 +190,12 @@ def prepare(
         else:
             numbers = numbers[keep]
         row_weights = None if row_weights is None else row_weights[keep]
-        learned = [_present_levels(column, feature_table) for column in learned]
+        learned = [present_levels(column, feature_table, origin) for column in learned]
 
     classes, values = (
-        class_codes(target_table, origin) if with_classes else (None, target_numbers(target_table, origin))
+        class_codes(target_table, target_origin)
+        if with_classes
+        else (None, target_numbers(target_table, target_origin))
     )
     train_rows, test_rows = split_rows(values, classes, test_fraction, seed, notes)
 
@@ -199,15 +213,26 @@ def prepare(
         names = array_names(len(learned))
         if numbers is None:
             feature_table = feature_table.select([column.name for column in learned]).rename_columns(names)
+            found = {name: origin.found[column.name] for column, name in zip(learned, names, strict=True)}
+            origin = replace(origin, found=found)
         learned = [replace(column, name=name) for column, name in zip(learned, names, strict=True)]
 
-    if missing == "mean":
-        learned = [_with_fill(column, feature_table, train_rows, origin, notes) for column in learned]
+    if numbers is None:
+        learned = [
+            settled(column, feature_table, train_rows, policy_of(missing, column.name), origin, notes)
+            for column in learned
+        ]
     kind = label_kind(target_table.column(0).type) if classes is not None else "text"
     schema = Schema(tuple(learned), targets, classes, intercept, positions, kind)
-    _note_categories(schema, notes)
+    records = [
+        record_of(column, feature_table[column.name], origin, reading, intercept=intercept)
+        for column in (learned if numbers is None else ())
+    ]
+    goals = [target_record(name, target_table[name], target_origin, classes) for name in targets]
+    notes += notes_of([*records, *goals], learned if numbers is None else (), intercept)
     _check_names(schema, targets)
     factored = row_weights
+    _check_size(schema, len(values))
     if class_weight is not None:
         factors = class_factors(class_weight, classes, values[train_rows])
         factored = factors[values] if row_weights is None else row_weights * factors[values]
@@ -215,7 +240,7 @@ def prepare(
     x = schema.matrix(feature_table, origin) if numbers is None else numbers
     whole = Dataset(
         x, values, schema.names, targets, classes, factored, schema,
-        bool(ones), tuple(notes), row_weights,
+        bool(ones), tuple(notes), row_weights, (*records, *goals),
     )  # fmt: skip
     train = whole if test_rows is None else whole.take(train_rows)
     test = None if test_rows is None else whole.take(test_rows)
@@ -232,8 +257,7 @@ def prepare(
 def _check_options(source: object, y: object, missing: str | Mapping[str, str], test_fraction: float) -> None:
     if isinstance(y, str):
         raise SpecError(f"y is the text {quoted(y)}; a column of the table is named by target={quoted(y)}")
-    if missing not in ("error", "drop", "mean"):
-        raise SpecError(f"missing is {quoted(missing)}; it is one of 'error', 'drop', 'mean'")
+    check_policies(missing)
     if not 0 <= test_fraction < 1:
         raise SpecError(f"test_fraction is {test_fraction!r}; it is a share of the rows, at least 0 and below 1")
 
@@ -301,40 +325,6 @@ def _feature_table(
     return features.select([name for name in names if name not in dropped and name != weight_name])
 
 
-# ---- missing values ------------------------------------------------------------------------------
-
-
-def _present_levels(column: Column, table: pa.Table) -> Column:
-    """The column without levels that stood in dropped rows only."""
-    if column.kind != "category":
-        return column
-    present = set(text_of(table[column.name]).unique().to_pylist())
-    return replace(column, levels=tuple(level for level in column.levels if level in present))
-
-
-def _with_fill(column: Column, table: pa.Table, train_rows: np.ndarray, origin: Origin, notes: list[str]) -> Column:
-    """The column with what stands in for a missing value: the training mean, or the most frequent level."""
-    values = column_values(column, table[column.name], origin)
-    known = values[train_rows]
-    known = known[~np.isnan(known)]
-    if len(known) == 0:
-        raise DataError(
-            f"column {quoted(column.name)} has no value in the training rows, so there is no mean to "
-            "fill it with. "
-            f"Leave it out: {option('drop', column.name)}"
-        )
-    fill = (
-        column.levels[int(np.bincount(known.astype(int)).argmax())]
-        if column.kind == "category"
-        else float(known.mean())
-    )
-    count = int(np.isnan(values).sum())
-    if count:
-        shown = f"its most frequent level {quoted(fill)}" if isinstance(fill, str) else f"its training mean {fill:.6g}"
-        notes.append(f"Filled {counted(count, 'missing value')} of column {quoted(column.name)} with {shown}.")
-    return replace(column, fill=fill)
-
-
 # ---- features ------------------------------------------------------------------------------------
 
 
@@ -347,12 +337,24 @@ def _ones(learned: Sequence[Column], table: pa.Table) -> list[int]:
     ]
 
 
-def _note_categories(schema: Schema, notes: list[str]) -> None:
-    for column in schema.columns:
-        if column.kind == "category":
-            made = column.features(schema.intercept)
-            baseline = f"; {quoted(column.levels[0])} is the baseline" if schema.intercept else ""
-            notes.append(f"Column {quoted(column.name)} became {counted(len(made), 'indicator')}{baseline}.")
+def _check_size(schema: Schema, rows: int) -> None:
+    """Raise DataError where the features would take more than half of the machine's memory."""
+    size = 8 * rows * len(schema.names)
+    if size > _memory() / 2:
+        widest = max(schema.columns, key=lambda column: len(column.levels))
+        raise DataError(
+            f"the {len(schema.names):,} features of {counted(rows, 'row')} take {size / 1e9:,.1f} GB, more than half of "
+            f"the memory here. Column {quoted(widest.name)} has {counted(len(widest.levels), 'level')}; leave it out: "
+            f"{option('drop', widest.name)}"
+        )
+
+
+def _memory() -> float:
+    """Bytes of memory of this machine; infinite where it does not say."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, OSError, ValueError):
+        return float("inf")
 
 
 def _check_names(schema: Schema, targets: Sequence[str]) -> None:

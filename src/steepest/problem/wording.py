@@ -38,12 +38,28 @@ def listed(names: Iterable[object]) -> str:
     return text if len(names) <= LISTED else f"{text} and {len(names) - LISTED} more"
 
 
-def option(flag: str, value: str) -> str:
-    """An option as typed on the command line and in Python: ``--drop id (in Python: drop="id")``."""
+LISTS = ("missing_values", "categories")
+"""Settings that are a list in Python; those of `NAMES` take one name, or several parted by commas on the command line."""
+
+NAMES = ("drop", "columns", "target", *LISTS)
+
+
+def option(flag: str, value: str, column: str | None = None) -> str:
+    """An option as typed on the command line and in Python: ``--drop id (in Python: drop="id")``.
+
+    column: the one that the value is for: ``--date when=days (in Python: date={"when": "days"})``.
+    """
     value = value if len(value) <= SHOWN else value[: SHOWN - 1] + "…"
-    shell = shlex.quote(value) if value.isprintable() else "$" + repr(value)
-    joint = "=" if value.startswith("-") else " "
+    word = value if column is None else f"{column}={value}"
+    if (flag in NAMES or column is not None) and ("," in word or '"' in word):
+        word = '"' + word.replace('"', '""') + '"'  # a cell of a row of CSV
+    shell = shlex.quote(word) if word.isprintable() else "$" + repr(word)
+    joint = "=" if word.startswith("-") else " "
     python = json.dumps(value, ensure_ascii=False)
+    if column is not None:
+        python = f"{{{json.dumps(column, ensure_ascii=False)}: {python}}}"
+    elif flag in LISTS:
+        python = f"[{python}]"
     return f"--{flag.replace('_', '-')}{joint}{shell} (in Python: {flag}={python})"
 
 

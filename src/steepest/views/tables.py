@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 from plotly.subplots import make_subplots
 
 from steepest.errors import DataError
+from steepest.problem.features import is_number
 from steepest.problem.readers import check_known, open_table
-from steepest.problem.schema import is_number
 from steepest.problem.targets import picked, source_of, target_of
 from steepest.problem.wording import counted
 from steepest.views import theme as looks
@@ -50,7 +50,7 @@ def table_data(source: Any, y: Any = None, target: str | None = None) -> Columns
     """The columns of anything that `fit` takes as a table, rows thinned evenly; the target is the last."""
     table, origin = open_table(source)
     if y is not None:
-        other = target_of(y)
+        other, _ = target_of(y)
         if other.num_rows != table.num_rows:
             raise DataError(f"x has {table.num_rows:,} rows and y has {other.num_rows:,}; they must be as many.")
         for name in other.column_names:
