@@ -152,7 +152,7 @@ class Schema:
             )
         return pa.table(columns, names=names), kept
 
-    def _one_row(self, table: object) -> object:
+    def _one_row(self, table: Any) -> Any:
         """A row of a pandas frame, `frame.iloc[0]`, as a table of one row; anything else as it is."""
         labels = getattr(table, "index", None)
         if labels is None or not hasattr(table, "iloc") or getattr(table, "ndim", 0) != 1 or not self.columns:

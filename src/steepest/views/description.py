@@ -18,9 +18,11 @@ import pyarrow.compute as pc
 
 from steepest.errors import DataError
 from steepest.problem.columns import is_text, text_of
+from steepest.problem.features import Column, is_number
+from steepest.problem.learning import learn
 from steepest.problem.readers import Origin, open_table
 from steepest.problem.reading import AS_IT_IS, Reading
-from steepest.problem.schema import is_number, learn
+from steepest.problem.records import notes_of, record_of
 from steepest.spec import Spec
 from steepest.views import description_text
 
@@ -141,17 +143,19 @@ def describe(
 def description(source: object, reading: Reading = AS_IT_IS) -> Description:
     """`describe` with the settings in one object."""
     table, origin = open_table(source, reading=reading)
-    columns = tuple(_column(name, table[name], origin) for name in table.column_names)
+    columns = tuple(_column(name, table[name], origin, reading) for name in table.column_names)
     return Description(origin.table, table.num_rows, (), columns)
 
 
-def _column(name: str, column: pa.ChunkedArray, origin: Origin) -> ColumnDescription:
-    fault = None
-    kind = "unusable"
+def _column(name: str, column: pa.ChunkedArray, origin: Origin, reading: Reading) -> ColumnDescription:
+    fault, learned = None, None
     try:
-        kind = learn(name, column, origin, chosen=True).kind
+        learned = learn(name, column, origin, reading, chosen=True)
     except DataError as error:
         fault = str(error)
+    kind = "unusable" if learned is None else learned.kind
+    record = record_of(learned or Column(name, ""), column, origin, reading)
+    read = tuple(notes_of([record], [] if learned is None else [learned], True))
     missing = int(pc.sum(pc.is_null(column, nan_is_null=True)).as_py())
     try:
         distinct = int(pc.count_distinct(column).as_py())
@@ -166,7 +170,7 @@ def _column(name: str, column: pa.ChunkedArray, origin: Origin) -> ColumnDescrip
     elif is_text(column.type) or pa.types.is_dictionary(column.type) or pa.types.is_boolean(column.type):
         levels = frequent(column)
         counts = tuple(rows for _, rows in levels)
-    return ColumnDescription(name, kind, None, missing, distinct, quantiles, levels, counts, (), fault)
+    return ColumnDescription(name, kind, record.unit or None, missing, distinct, quantiles, levels, counts, read, fault)
 
 
 def quantiles_of(values: np.ndarray) -> Quantiles:
