@@ -19,7 +19,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import steepest as st
-from steepest import fitting, store
+from steepest import fitting, run_folder
 from steepest.cli import app, main
 from steepest.spec import Spec
 
@@ -307,10 +307,10 @@ def test_an_interruption_before_the_first_step_is_said(capsys, monkeypatch, tabl
 
 
 def test_a_result_is_printed_even_where_it_cannot_be_kept(capsys, monkeypatch, table, tmp_path):
-    def full(fit: st.Fit, folder: str) -> None:
+    def full(fit: st.Fit, folder: str, overwrite: bool) -> None:
         raise st.RunError("no space left on device")
 
-    monkeypatch.setattr(store, "save", full)
+    monkeypatch.setattr(run_folder, "save", full)
     words = ["fit", table, "--target", "price", "--drop", "sold", "--json", "--out", str(tmp_path / "run")]
     code, out, err = _run(capsys, *words)
     assert (code, err) == (1, "error: no space left on device\n")

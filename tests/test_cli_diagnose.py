@@ -137,10 +137,10 @@ def test_an_older_run_is_diagnosed_from_its_rows(capsys, run, monkeypatch):
 
 
 def test_an_older_run_without_all_its_rows_says_so(capsys, run, monkeypatch):
-    from steepest import store
+    from steepest import run_files
 
-    monkeypatch.setattr(store, "MOST_ROWS", 10)
-    assert main(["fit", "sample:diabetes", *SHORT[2:], "--out", run, "--quiet"]) == 0
+    monkeypatch.setattr(run_files, "MOST_ROWS", 10)
+    assert main(["fit", "sample:diabetes", *SHORT[2:], "--out", run, "--overwrite", "--quiet"]) == 0
     without_findings(run)
     code, out, err = _run(capsys, "diagnose", run)
     assert (code, out) == (1, "")

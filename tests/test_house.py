@@ -19,6 +19,8 @@ SOURCE = Path(steepest.__file__).parent
 # The floors from top to bottom: a module imports from its own floor or from those before it.
 FLOORS = [
     "errors",
+    "atomic_file",
+    "atomic_folder",
     "spec",
     "problem",
     "descent",
@@ -31,8 +33,12 @@ FLOORS = [
     "fitting",
     "prospects",
     "outlook",
-    "store",
+    "run_files",
+    "run_record",
+    "run_module",
+    "run_folder",
     "many",
+    "sweep_folder",
     "views",
     "eject",
     "estimators",
@@ -44,9 +50,9 @@ FLOORS = [
 ]
 # Methods of a Fit and of a Sweep open these doors downwards, inside the method only; so does load(), for a sweep's folder.
 DOORS = {
-    "result": {"store", "views", "eject"},
-    "store": {"many"},
-    "many": {"views"},
+    "result": {"run_folder", "views", "eject"},
+    "run_folder": {"many", "sweep_folder"},
+    "many": {"sweep_folder", "views"},
     "descent": {"views"},
     "outlook": {"views"},
     "truth": {"views"},

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from steepest.outlook import Outlook, diagnose
     from steepest.problem import synthetic
     from steepest.result import Fit
-    from steepest.store import load
+    from steepest.run_folder import load
     from steepest.views.description import describe
     from steepest.views.graphs import graph
     from steepest.views.tables import plot
@@ -73,7 +73,7 @@ _PUBLIC = {
     "diagnose": "steepest.outlook",
     "fit": "steepest.fitting",
     "graph": "steepest.views.graphs",
-    "load": "steepest.store",
+    "load": "steepest.run_folder",
     "objective": "steepest.descent.objective",
     "plot": "steepest.views.tables",
     "sweep": "steepest.many.sweeping",

@@ -87,9 +87,6 @@ Number = float | Literal["auto"]
 Size = int | Literal["full"]
 Table = Annotated[str, Parameter(help="A path, a pattern, a folder, - for standard input, or sample:NAME.")]
 
-REPORT = "report.html"
-"""The page in a run's folder."""
-
 DASH = "(standard input or output)"
 """Stands for a lone `-` while the command line is read, where it would pass for an option."""
 
@@ -158,29 +155,33 @@ def fit(
     dtype: Annotated[str | None, _option("dtype")] = None,
     device: Annotated[str | None, _option("device")] = None,
     out: Annotated[str | None, Parameter(help="Folder to keep the run in, such as runs/first.")] = None,
+    overwrite: Annotated[bool, Parameter(help="Replace the run that is in that folder.", negative="")] = False,
     json: Annotated[bool, Parameter(help="Print the result as one JSON object.", negative="")] = False,
     quiet: Annotated[bool, Parameter(help="No progress and no result; the run is kept by --out.", negative="")] = False,
     report: Annotated[bool, Parameter(help="Put report.html into the run's folder (done by default).")] = True,
 ) -> int:
     """Fit a model to a table, and say how far it is from the best possible answer."""
     given = {name: value for name, value in locals().items() if name in HELP and value is not None}
-    from steepest import console, fitting, store
+    from steepest import console, fitting, run_folder
 
     data = _dash(data)
     settings = _with_target(data, _settings(given))
     if out is not None:
-        store.check_free(out)
+        run_folder.check_free(out, overwrite, (*run_folder.FILES, *([run_folder.PAGE] if report else [])))
     with console.warnings_as_lines(), console.progress(_limits(settings), quiet) as progress:
         done = fitting.fit(data, progress=progress, **settings)
         done.summary()  # the exact answer is computed here
     unsaved = None
     try:
         if out is not None:
-            store.save(done, out)
-            if report:
-                done.report(Path(out) / REPORT, film=False)
+            run_folder.save(done, out, overwrite)
     except RunError as error:  # hours of descent are worth printing even so
         out, unsaved = None, error
+    try:
+        if out is not None and report:
+            done.report(run_folder.place_of(out) / run_folder.PAGE, film=False)
+    except RunError as error:
+        unsaved = error
     _show(done, out, json, quiet)
     if unsaved is not None:
         raise unsaved
@@ -213,6 +214,7 @@ def sweep(
     *,
     table: Annotated[str | None, Parameter(help="File for the table of all runs: .csv or .parquet.")] = None,
     out: Annotated[str | None, Parameter(help="Folder to keep the whole sweep in, such as runs/rates.")] = None,
+    overwrite: Annotated[bool, Parameter(help="Replace the run or sweep that is in that folder.", negative="")] = False,
     json: Annotated[bool, Parameter(help="Print all runs as one JSON object.", negative="")] = False,
     quiet: Annotated[bool, Parameter(help="No progress and no result.", negative="")] = False,
     **settings: list[str] | None,
@@ -220,26 +222,27 @@ def sweep(
     """Fit with every combination of several settings: lists sgd,adam and ranges 1e-4:1:log:50 (or :lin:), seeds 0:9."""
     if table is not None:
         _check_table_name("--table", table)
-    from steepest import console, ranges, store
+    from steepest import console, ranges, run_folder, sweep_folder
     from steepest.many import sweeping
+    from steepest.run_record import to_json
 
     data = _dash(data)
     given = {name: ranges.values(name, words, _one) for name, words in settings.items() if words is not None}
     given = _with_target(data, given)
     if out is not None:
-        store.check_free(out)
+        run_folder.check_free(out, overwrite, run_folder.SWEEP_FILES)
     with console.warnings_as_lines(), console.sweep_progress(quiet) as progress:
         done = sweeping.sweep(data, progress=progress, **given)
     unsaved = None
     try:
         if out is not None:
-            store.save_sweep(done, out)
+            sweep_folder.save_sweep(done, out, overwrite)
         if table is not None:
             _to_file(done.table(), table)
     except RunError as error:  # what is done is worth printing even so
         unsaved = error
     if json:
-        print(store.to_json(done.summary()))
+        print(to_json(done.summary()))
     elif not quiet:
         console.show_sweep(done, None if unsaved else out)
     if unsaved is not None:
@@ -271,14 +274,15 @@ def describe(
     **settings: Any,
 ) -> int:
     """Say what a table holds and how it is read: columns, types, units, levels, missing values, and what a fit would refuse."""
-    from steepest import console, spec, store
+    from steepest import console, spec
+    from steepest.run_record import to_json
     from steepest.views import description
 
     given = _settings({name: value for name, value in settings.items() if value is not None})
     with console.warnings_as_lines():
         found = description.describe(_dash(data), **given)
     if json:
-        print(store.to_json(found.to_dict()))
+        print(to_json(found.to_dict()))
     elif out is None:
         print(spec.in_options(str(found)))
     else:
@@ -298,11 +302,12 @@ def diagnose(
     **settings: Any,
 ) -> int:
     """Say what is wrong with a fit and what mends it; or before any fit, what will be hard and which settings will work."""
-    from steepest import console, outlook, store
+    from steepest import console, outlook, run_folder
+    from steepest.run_record import to_json
 
     given = {name: value for name, value in settings.items() if value is not None}
     data = _dash(data)
-    kept = store.kept_at(data)
+    kept = run_folder.kept_at(data)
     if kept == "sweep":
         raise RunError(
             f"{data!r} is a sweep, whose runs are kept without their rows. Fit the run you mean by itself, with --out FOLDER, "
@@ -312,9 +317,9 @@ def diagnose(
         if others := [name for name in given if name != "model"]:
             option = others[0].replace("_", "-")
             raise SpecError(f"{data!r} is a run, which has its settings already. Leave out --{option}.")
-        found = store.load_fit(data, given.get("model")).diagnose()
+        found = run_folder.load_fit(data, given.get("model")).diagnose()
         if json:
-            print(store.to_json({"findings": found.to_dicts()}))
+            print(to_json({"findings": found.to_dicts()}))
         else:
             console.show_findings(found)
         return 0
@@ -325,7 +330,7 @@ def diagnose(
     with console.warnings_as_lines():
         ahead = outlook.diagnose(data, **_with_target(data, _settings(given)))
     if json:
-        print(store.to_json(ahead.to_dict()))
+        print(to_json(ahead.to_dict()))
     else:
         console.show_outlook(ahead)
     return 0
@@ -363,10 +368,10 @@ def report(
     model: Annotated[str | None, Parameter(help="package.module:factory, for a run that was made with one.")] = None,
 ) -> int:
     """Write one page with the pictures of a run and the film of its descent; it works from disk and can be mailed."""
-    from steepest import store
+    from steepest import run_folder
 
-    fitted = store.load_fit(run, model)
-    print(fitted.report(Path(run) / REPORT if out is None else out))
+    fitted = run_folder.load_fit(run, model)
+    print(fitted.report(Path(run).expanduser() / run_folder.PAGE if out is None else out))
     return 0
 
 
@@ -384,9 +389,9 @@ def animate(
     model: Annotated[str | None, Parameter(help="package.module:factory, for a run that was made with one.")] = None,
 ) -> int:
     """Film the descent of a run, from its trace."""
-    from steepest import store
+    from steepest import run_folder
 
-    fitted = store.load_fit(run, model)
+    fitted = run_folder.load_fit(run, model)
     fitted.animate(out, frames=frames, arrows=arrows, theme=theme)
     print(out)
     return 0
@@ -403,12 +408,12 @@ def eject(
     model: Annotated[str | None, Parameter(help="package.module:factory, for a run that was made with one.")] = None,
 ) -> int:
     """Write a run as a short script of plain PyTorch that prints the same numbers, without steepest."""
-    from steepest import store
+    from steepest import run_folder
     from steepest.console import warnings_as_lines
 
     out = None if out is None or _dash(out) == "-" else out
     with warnings_as_lines():
-        text = store.load_fit(run, model).to_python(out, style=style, notebook=notebook or None)
+        text = run_folder.load_fit(run, model).to_python(out, style=style, notebook=notebook or None)
     print(text if out is None else out, end="" if out is None else "\n")
     return 0
 
@@ -428,11 +433,11 @@ def predict(
     out = _dash(out)
     if out != "-":
         _check_table_name("--out", out, ", or be - for standard output")
-    from steepest import store
+    from steepest import run_folder
     from steepest.console import warnings_as_lines
 
     with warnings_as_lines():
-        fitted = store.load_fit(run, model)
+        fitted = run_folder.load_fit(run, model)
         if fitted.terms is None and fitted.module is None:
             raise RunError(
                 f"The run {run!r} was made with a module of yours. Say which: --model package.module:factory."
@@ -590,7 +595,7 @@ def _limits(settings: dict[str, Any]) -> tuple[int | None, int | None]:
 
 def _show(done: Fit, folder: str | None, json: bool, quiet: bool) -> None:
     if json:
-        from steepest.store import to_json
+        from steepest.run_record import to_json
 
         print(to_json(done.summary()))
     elif not quiet:
@@ -639,16 +644,10 @@ def _check_table_name(option: str, out: str, more: str = "") -> None:
 
 def _to_file(table: pa.Table, out: str) -> None:
     """Write a table, whole or not at all."""
-    path = Path(out)
-    whole = path.with_name(f".{path.name}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(whole, "wb") as file:
-            _write_table(table, file, path.suffix.lower())
-        os.replace(whole, path)
-    except OSError as error:
-        whole.unlink(missing_ok=True)
-        raise RunError(f"{out!r} cannot be written: {error.strerror or error}.") from None
+    from steepest.atomic_file import whole_file
+
+    with whole_file(out) as place, open(place, "wb") as file:
+        _write_table(table, file, Path(out).suffix.lower())
 
 
 def _write_table(table: pa.Table, file: Any, suffix: str) -> None:

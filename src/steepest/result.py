@@ -29,13 +29,13 @@ from steepest.problem.reading import Reading
 from steepest.problem.schema import Schema
 from steepest.problem.tables import Dataset
 from steepest.spec import Spec
+from steepest.truth.exact import Exact
 from steepest.watching import Ending
 
 if TYPE_CHECKING:
     from os import PathLike
     from pathlib import Path
 
-    from steepest.truth.exact import Exact
     from steepest.truth.finding import Findings
     from steepest.truth.pace import Curvature
     from steepest.truth.sharpness import Sharpness
@@ -498,11 +498,11 @@ class Fit:
 
         return eject.to_python(self, path, style=style, notebook=notebook)
 
-    def save(self, folder: Any) -> None:
-        """Write the fit into a run's folder; see `steepest.store`."""
-        from steepest import store
+    def save(self, folder: str | PathLike[str], overwrite: bool = False) -> None:
+        """Write the fit into a run's folder; see `steepest.run_folder.save`."""
+        from steepest import run_folder
 
-        store.save(self, folder)
+        run_folder.save(self, folder, overwrite)
 
 
 def _module_output(module: nn.Module, x: np.ndarray, theta: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 import steepest as st
-from steepest import store
+from steepest import run_files, run_folder
 from steepest.errors import RunError
 
 random = np.random.default_rng(3)
@@ -47,7 +47,7 @@ def same(ours: st.Fit, theirs: st.Fit) -> None:
 @pytest.mark.parametrize("name", SWEPT)
 def test_every_run_is_the_fit_that_it_was(tmp_path, monkeypatch, name, kept):
     if kept == "some rows":
-        monkeypatch.setattr(store, "MOST_ROWS", 10)
+        monkeypatch.setattr(run_files, "MOST_ROWS", 10)
     runs = st.sweep(X, Y, **SWEPT[name])
     runs.save(tmp_path / "sweep")
     back = st.load(tmp_path / "sweep")
@@ -71,8 +71,8 @@ def test_classes_come_back_with_their_scores(tmp_path):
 
 def test_what_runs_share_is_written_once(tmp_path, monkeypatch):
     written = []
-    whole = store._contents
-    monkeypatch.setattr(store, "_contents", lambda *given: written.append(1) or whole(*given))
+    whole = run_folder.contents_of
+    monkeypatch.setattr(run_folder, "contents_of", lambda *given: written.append(1) or whole(*given))
     runs = st.sweep(X, Y, lr=np.geomspace(1e-3, 1e-1, 50), optimizer="sgd", epochs=3, seed=range(4))
     runs.save(tmp_path / "sweep")
     assert (len(runs), len(written)) == (200, 1)

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import steepest as st
-from steepest import store
+from steepest import run_folder
 from steepest.errors import DataError, FitError, RunError, SpecError
 from steepest.many.axes import axis
 from steepest.planning import largest_rate
@@ -355,9 +355,9 @@ def test_a_sweep_comes_back_to_the_last_bit(tmp_path, settings):
         np.testing.assert_allclose(ours.predict(X), alone.predict(X), rtol=1e-9)
     back.save(tmp_path / "again")
     assert st.load(tmp_path / "again").table().equals(runs.table())
-    runs.best.save(tmp_path / "sweep")  # a run in its place
+    runs.best.save(tmp_path / "sweep", overwrite=True)  # a run in its place
     assert isinstance(st.load(tmp_path / "sweep"), st.Fit)
-    assert {path.name for path in (tmp_path / "sweep").iterdir()} == set(store.FILES)
+    assert {path.name for path in (tmp_path / "sweep").iterdir()} == set(run_folder.FILES)
 
 
 def test_failed_runs_and_objects_are_saved_by_their_words(tmp_path):
@@ -374,8 +374,8 @@ def test_failed_runs_and_objects_are_saved_by_their_words(tmp_path):
 
 def test_a_damaged_sweep_is_told(tmp_path):
     st.sweep(X, Y, **QUICK, lr=[0.1, 0.2]).save(tmp_path / "sweep")
-    with pytest.raises(RunError, match="is a sweep"):
-        st.load(tmp_path / "sweep", model="some:thing")
+    with pytest.raises(RunError, match="has no module"):
+        st.load(tmp_path / "sweep", model="some:thing").fit(0)
     fits = tmp_path / "sweep" / "fits.parquet"
     fits.write_bytes(fits.read_bytes()[:-1] + b"x")
     with pytest.raises(RunError, match=r"fits\.parquet"):

@@ -8,11 +8,11 @@ Read `writing.py` first: it has the parts in their order. `text.py` holds what k
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
+from steepest.atomic_file import write_file
 from steepest.eject import writing
 from steepest.eject.notebook import notebook as as_notebook
 from steepest.eject.rows import saved
@@ -58,8 +58,8 @@ def to_python(
     if file is not None:
         if files:
             _check_ours(file.with_suffix(".npz"))
-            _write(file.with_suffix(".npz"), saved(files))
-        _write(file, text.encode())
+            write_file(file.with_suffix(".npz"), saved(files))
+        write_file(file, text.encode())
     return text
 
 
@@ -74,16 +74,3 @@ def _check_ours(path: Path) -> None:
         ours = False
     if not ours:
         raise RunError(f"{str(path)!r} is there already and holds something else. Choose another name for the script.")
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all."""
-    whole = path.with_name(f".{path.name}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        whole.write_bytes(content)
-        os.replace(whole, path)
-    except OSError as error:
-        with suppress(OSError):
-            whole.unlink()
-        raise RunError(f"{str(path)!r} cannot be written: {error.strerror or error}.") from None

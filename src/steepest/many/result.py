@@ -17,6 +17,8 @@ from steepest.result import Fit
 from steepest.spec import READING
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     import pyarrow as pa
 
     from steepest.views.theme import Figure
@@ -290,11 +292,11 @@ class Sweep:
             "working_lr": rates,
         }
 
-    def save(self, folder: Any) -> None:
-        """Write the sweep into a folder, whole or not at all; `st.load(folder)` reads it. See `steepest.store`."""
-        from steepest import store
+    def save(self, folder: str | PathLike[str], overwrite: bool = False) -> None:
+        """Write the sweep into a folder, whole or not at all; `st.load(folder)` reads it. See `steepest.sweep_folder`."""
+        from steepest import sweep_folder
 
-        store.save_sweep(self, folder)
+        sweep_folder.save_sweep(self, folder, overwrite)
 
 
 def _interval(ends: np.ndarray, starts: np.ndarray, within: float) -> tuple[int, int]:

@@ -24,14 +24,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from steepest import store
+from steepest import run_files, run_folder, run_record
+from steepest.atomic_folder import digest_of
 from steepest.descent.stopping import Status
 from steepest.descent.trace import Trace
-from steepest.errors import FitError, SteepestError
+from steepest.errors import FitError
 from steepest.many.axes import FREE
 from steepest.many.lots import Cohort, Unfit
 from steepest.many.result import Sweep
 from steepest.result import Answer, Fit, Scores, _scores
+from steepest.run_files import pack_rows
+from steepest.run_folder import FILES, FITS, REST
+from steepest.run_record import KeptScores
 from steepest.spec import Spec
 from steepest.watching import Ending
 
@@ -48,6 +52,8 @@ ENDING = ("ended", "detail", "advice")
 WORDS = ("settings", "scores", *ENDING, *OWN)
 
 LISTS = ("theta", *(f"trace.{name}" for name in (*Trace.COLUMNS, "theta")))
+
+COLUMNS = ("run", "like", *FILES, *WORDS, *LISTS)
 
 NOTHING = np.empty(0)
 
@@ -102,7 +108,7 @@ def _side_by_side(rows: _Rows, sweep: Sweep, lot: Cohort, runs: Sequence[tuple[i
 
 def _files(fit: Fit) -> dict[str, bytes]:
     """The files of a run's folder; nobody looks for what is wrong with each of thousands."""
-    return store._contents(fit, store._rows(fit), fit._figures())
+    return run_folder.contents_of(fit, pack_rows(fit), fit._figures())
 
 
 def _shared(fit: Fit) -> Fit:
@@ -115,7 +121,7 @@ def _shared(fit: Fit) -> Fit:
 
 
 def _kept(scores: Scores) -> str:
-    return json.dumps(store._as_text(asdict(replace(scores, exact=None))))
+    return json.dumps(run_record.as_json(asdict(replace(scores, exact=None))))
 
 
 class _Rows:
@@ -157,7 +163,7 @@ class _Rows:
         import pyarrow as pa
 
         columns = {"run": pa.array(self.runs, pa.int64()), "like": pa.array(self.like, pa.int64())}
-        for name in store.FILES:
+        for name in FILES:
             columns[name] = pa.array([self.files.get(run, {}).get(name) for run in self.runs], pa.large_binary())
         for name, values in self.words.items():
             columns[name] = pa.array(values, pa.float64() if name in ("seconds", "lr") else pa.string())
@@ -181,19 +187,52 @@ def _settings(given: Mapping[str, Any]) -> str:
 
 def _keeps_all(*parts: Dataset | None) -> bool:
     """Whether a run's folder holds all these rows, so that scores can be computed again."""
-    return all(data is None or (data.x.ndim == 2 and data.rows <= store.MOST_ROWS) for data in parts)
+    return all(data is None or (data.x.ndim == 2 and data.rows <= run_files.MOST_ROWS) for data in parts)
 
 
 # ---- loading ---------------------------------------------------------------------------------------
 
 
+def check_fits(fits: pa.Table, count: int) -> None:
+    """Raise ValueError unless a table can be the runs of a sweep: a row a run, and each like one that has files."""
+    names = set(fits.column_names)
+    whole = names == set(FILES)  # of format 1: every run has files of its own
+    if fits.num_rows != count or len(names) < fits.num_columns or not (whole or names == set(COLUMNS)):
+        raise ValueError(f"it does not hold {count:,} runs")
+    for name in names:
+        if not _right_type(name, fits.schema.field(name).type):
+            raise ValueError(f"its column {name!r} is {fits.schema.field(name).type}")
+    if whole:
+        return
+    runs, like = fits["run"].to_numpy(), fits["like"].to_pylist()
+    if fits["run"].null_count or not np.array_equal(np.sort(runs), np.arange(count)):
+        raise ValueError("it does not number the runs from 0")
+    with_files = {runs[row] for row, content in enumerate(fits[REST].is_valid().to_pylist()) if content}
+    if not {run for run in like if run is not None} <= with_files:
+        raise ValueError("a run is like one that has no files")
+
+
+def _right_type(name: str, kind: Any) -> bool:
+    import pyarrow as pa
+
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if name in FILES:
+        return pa.types.is_large_binary(kind) or pa.types.is_binary(kind)
+    if name in ("run", "like"):
+        return pa.types.is_int64(kind)
+    if name in LISTS:
+        return pa.types.is_large_list(kind) and pa.types.is_float64(kind.value_type)
+    return pa.types.is_float64(kind) if name in ("seconds", "lr") else pa.types.is_string(kind)
+
+
 @dataclass(frozen=True)
 class StoredRuns:
-    """The runs of a sweep that was loaded. known: the columns of its table."""
+    """The runs of a sweep that was loaded. known: the columns of its table. model: the module of its runs, if that was given."""
 
     fits: pa.Table
     known: dict[str, list[Any]]
     shown: str
+    model: Any = None
     shared: dict[int, Fit] = field(default_factory=dict)
 
     @cached_property
@@ -213,16 +252,22 @@ class StoredRuns:
             self.shared[like] = self._whole(like)
         try:
             return self._differing(place, self.shared[like])
-        except (SteepestError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-            raise store._damaged(self.shown, store.FITS, f"{type(error).__name__}: {error}") from None
+        except run_folder.BROKEN as error:
+            raise run_folder.damaged(self.shown, FITS, str(error)) from None
 
     def _whole(self, place: int) -> Fit:
         """A run that has files of its own."""
-        contents = {name: self._cell(name, place) for name in store.FILES}
-        if contents[store.REST] is None:
+        contents = {name: self._cell(name, place) for name in FILES}
+        if contents[REST] is None:
             raise FitError(f"This run has no fit: {self.known['message'][place]}")
-        rest = store._rest(contents[store.REST], store.REST, self.shown)
-        return store._whole(rest, contents, self.shown, None)
+        named = f"{self.shown}, run {place}"
+        try:
+            record = json.loads(contents[REST])
+            if any(digest_of(contents[name]) != record["sha256"][name] for name in FILES if name != REST):
+                raise ValueError("the digest of a file is another one")
+        except run_folder.BROKEN as error:
+            raise run_folder.damaged(named, REST, str(error)) from None
+        return run_folder.fit_of(record, contents, named, self.model)
 
     def _differing(self, place: int, shared: Fit) -> Fit:
         """A run that is like another one but for its own numbers."""
@@ -254,10 +299,15 @@ class StoredRuns:
     def _trace(self, place: int, shared: Trace) -> Trace:
         columns = {name: self._list(f"trace.{name}", place) for name in (*Trace.COLUMNS, "theta")}
         columns |= {name: columns[name].astype(np.int64) for name in ("step", "epoch")}
-        columns["theta"] = columns["theta"].reshape(len(columns["step"]), shared.theta.shape[1])
+        rows = len(columns["step"])
+        columns["theta"] = columns["theta"].reshape(rows, shared.theta.shape[1])
+        if not rows or any(len(column) != rows for column in columns.values()):
+            raise ValueError("the columns of its trace are not as long as one another")
         return Trace(names=shared.names, **columns)
 
     def _list(self, name: str, place: int) -> np.ndarray:
+        if self.fits[name][int(self.row[place])].values.null_count:
+            raise ValueError(f"{name} lacks a number")
         return np.array(self.fits[name][int(self.row[place])].values.to_numpy())
 
     def _cell(self, name: str, place: int) -> Any:
@@ -273,6 +323,6 @@ def _scored(fit: Fit, shared: Fit, kept: str | None) -> Scores:
         whole.__dict__["answer"] = known
         with np.errstate(over="ignore", invalid="ignore"):
             return _scores(whole)
-    scores = Scores(**store._from_text(json.loads(kept)))
+    scores = run_record.read(KeptScores, {"scores": json.loads(kept)}).scores
     left = known.beside(scores.objective, float(fit.trace.objective[0]))
     return replace(scores, exact=left.exact, exact_objective=left.objective, rounding=left.rounding)

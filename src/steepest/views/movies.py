@@ -29,6 +29,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from PIL import Image
 
+from steepest.atomic_file import whole_file
 from steepest.errors import RunError, SpecError
 from steepest.views import stills
 from steepest.views import theme as looks
@@ -83,8 +84,11 @@ class Movie:
         write = writers.get(place.suffix.lower())
         if write is None:
             raise SpecError(f"{str(path)!r}: the name must end in .gif, .html or .mp4, or have no ending (PNG frames).")
+        if place.suffix:
+            with whole_file(place) as new:
+                write(new)
+            return
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
             write(place)
         except OSError as error:
             raise RunError(f"{str(path)!r} cannot be written: {error.strerror or error}.") from None
@@ -181,7 +185,7 @@ class Movie:
         writer.close()
 
     def _folder(self, path: Path) -> None:
-        path.mkdir(exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True)
         digits = len(str(len(self.images)))
         for i, image in enumerate(self.images, 1):
             image.save(path / f"frame-{i:0{digits}}.png")

@@ -14,11 +14,11 @@ import json
 import os
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from steepest.errors import RunError, SpecError
+from steepest.atomic_file import write_file
+from steepest.errors import SpecError
 from steepest.views import theme as looks
 
 SHELL = Path(__file__).with_name("page.html")
@@ -92,16 +92,7 @@ class Page:
         place = Path(path)
         if place.suffix.lower() not in (".html", ".htm"):
             raise SpecError(f"{str(path)!r} is to be a page; name it .html.")
-        content = self.html()
-        whole = place.with_name(f".{place.name}.new")
-        try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            whole.write_text(content, encoding="utf-8")
-            os.replace(whole, place)
-        except OSError as error:
-            with suppress(OSError):
-                whole.unlink(missing_ok=True)
-            raise RunError(f"{str(path)!r} cannot be written: {error.strerror or error}.") from None
+        write_file(place, self.html().encode())
         return place
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steepest.errors import FitError, SpecError
+from steepest.run_folder import PAGE, check_page, kept_at, settings_text, write_page
 from steepest.spec import options
-from steepest.store import _written
 from steepest.views import curves, findings, graphs, parameters, paths, predictions, reliefs, residuals
 from steepest.views import theme as looks
 from steepest.views.page import Page, escaped
@@ -36,7 +36,7 @@ MOST_COEFFICIENTS = 500
 
 
 def report(fit: Fit, path: str | os.PathLike[str], *, film: bool = True) -> Path:
-    """Write the page of a fit; a file that is there is replaced.
+    """Write the page of a fit; a file that is there is replaced. `report.html` in a run's folder belongs to the run.
 
     Args:
         film: put the film of the descent in it, too (it takes a second).
@@ -47,7 +47,12 @@ def report(fit: Fit, path: str | os.PathLike[str], *, film: bool = True) -> Path
     Raises:
         RunError: it cannot be written. SpecError: its name is no page's.
     """
-    return page(fit, film).write(path)
+    place = Path(path)
+    if place.name != PAGE or kept_at(place.parent) is None:
+        return page(fit, film).write(path)
+    check_page(place.parent)
+    write_page(place.parent, page(fit, film).html().encode())
+    return place
 
 
 def page(fit: Fit, film: bool = True) -> Page:
@@ -167,7 +172,7 @@ def _surface(made: Page, fit: Fit) -> None:
 
 def _given(fit: Fit) -> dict[str, Any]:
     """The settings that differ from the defaults and can be written down."""
-    return tomllib.loads(_written(fit.spec)[0])
+    return tomllib.loads(settings_text(fit.spec)[0])
 
 
 def _settings(fit: Fit) -> list[list[str]]:
@@ -193,7 +198,7 @@ def python_of(fit: Fit) -> str:
 
 def command_of(fit: Fit) -> str:
     """The command that makes this fit; "" where a setting can only be given in Python."""
-    given, nameless = _given(fit), _written(fit.spec)[1]
+    given, nameless = _given(fit), settings_text(fit.spec)[1]
     if nameless:
         return ""
     words = ["steepest", "fit", "DATA"]

@@ -1,15 +1,10 @@
-"""A run comes back as it was, to the last bit, and a kill at any moment leaves the old one or the new one."""
+"""A run comes back as it was, to the last bit; what is damaged or in the way is said in a line."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from types import FrameType
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -19,7 +14,7 @@ import torch
 from torch import nn
 
 import steepest as st
-from steepest import store
+from steepest import run_files, run_folder
 from steepest.errors import FitError, RunError, SteepestWarning
 
 X = np.random.default_rng(0).normal(size=(60, 3)) * [1.0, 1e-6, 1e6]
@@ -110,7 +105,7 @@ def _assert_same(fit: st.Fit, back: st.Fit, rows: object) -> None:
 def test_the_files_are_what_other_tools_read(tmp_path, line):
     line.save(tmp_path / "run")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["run"]
-    assert sorted(entry.name for entry in (tmp_path / "run").iterdir()) == sorted(store.FILES)
+    assert sorted(entry.name for entry in (tmp_path / "run").iterdir()) == sorted(run_folder.FILES)
     weights = safetensors.numpy.load_file(tmp_path / "run" / "weights.safetensors")
     np.testing.assert_array_equal(weights["theta"], line.theta)
     np.testing.assert_array_equal(weights["exact_theta"], line.exact.theta)
@@ -122,7 +117,7 @@ def test_the_files_are_what_other_tools_read(tmp_path, line):
 
 
 def test_a_wide_trace_is_one_column_of_lists(tmp_path, monkeypatch, line):
-    monkeypatch.setattr(store, "MOST_COLUMNS", 2)
+    monkeypatch.setattr(run_files, "MOST_COLUMNS", 2)
     line.save(tmp_path / "run")
     assert pq.read_schema(tmp_path / "run" / "trace.parquet").names[-1] == "theta"
     np.testing.assert_array_equal(st.load(tmp_path / "run").trace.theta, line.trace.theta)
@@ -177,134 +172,6 @@ def test_a_model_that_a_run_has_no_use_for_is_refused(tmp_path, line):
         st.load(tmp_path / "run", model=Small())
 
 
-# ---- a kill at any moment --------------------------------------------------------------------------
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: no handler for errors may see it."""
-
-
-@contextmanager
-def _killed_at_line(number: int) -> Iterator[list[int]]:
-    """Raise Killed before the line of store.py that is executed as the `number`-th; yields how many were."""
-    count = [0]
-
-    def trace(frame: FrameType, event: str, argument: object) -> object:
-        if frame.f_code.co_filename != store.__file__:
-            return None
-        if event == "line":
-            count[0] += 1
-            if count[0] == number:
-                raise Killed
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        yield count
-    except Killed:
-        pass
-    finally:
-        sys.settrace(before)
-
-
-@pytest.fixture(scope="module")
-def two_fits() -> tuple[st.Fit, st.Fit]:
-    return st.fit(X[:, 0], Y), st.fit(X[:, 0], -Y)
-
-
-@pytest.fixture
-def without_waiting(monkeypatch):
-    # whether bytes have reached the disk cannot be seen here, and waiting for them takes most of the time
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # files are left open, as by a kill
-def test_a_kill_at_any_line_leaves_the_old_run_or_the_new_one(tmp_path, two_fits, without_waiting):
-    old, new = two_fits
-    run = tmp_path / "run"
-    old.save(run)
-    (run / "notes.txt").write_text("mine")
-    with _killed_at_line(-1) as count:
-        new.save(run)
-    lines = count[0]
-    # most lines only compute; the files begin to change once the contents are ready, in the last third
-    seen = set()
-    for number in range(1, lines + 2):
-        if number < lines - 150 and number % 10:
-            continue
-        old.save(run)
-        with _killed_at_line(number):
-            new.save(run)
-        theta = st.load(run).theta.tolist()
-        assert theta in (old.theta.tolist(), new.theta.tolist())
-        seen.add(theta == new.theta.tolist())
-        new.save(run)  # after any kill the next save works, and tidies up
-        assert sorted(entry.name for entry in tmp_path.iterdir()) == ["run"]
-        assert st.load(run).theta.tolist() == new.theta.tolist()
-        assert (run / "notes.txt").read_text() == "mine"
-    assert seen == {False, True}
-
-
-@pytest.mark.parametrize("operation", ["mkdir", "rename", "rmtree"])
-@pytest.mark.parametrize("after", [False, True])
-def test_a_kill_around_an_operation_leaves_one_of_them(tmp_path, two_fits, monkeypatch, operation, after):
-    old, new = two_fits
-    module = shutil if operation == "rmtree" else os
-    real = getattr(module, operation)
-    for count in range(1, 4):
-        run = tmp_path / f"run{count}"
-        old.save(run)
-        calls = 0
-
-        def dies(*given, count=count):
-            nonlocal calls
-            calls += 1
-            if calls == count and operation == "rmtree":
-                next(iter(sorted(Path(given[0]).iterdir()))).unlink()  # half done
-            if calls == count and not after:
-                raise Killed
-            real(*given)
-            if calls == count:
-                raise Killed
-
-        monkeypatch.setattr(module, operation, dies)
-        try:
-            new.save(run)
-        except Killed:
-            pass
-        finally:
-            monkeypatch.setattr(module, operation, real)
-        assert st.load(run).theta.tolist() in (old.theta.tolist(), new.theta.tolist())
-        old.save(run)
-        assert [entry.name for entry in tmp_path.iterdir() if entry.name.startswith(".")] == []
-
-
-def test_a_first_save_that_is_killed_leaves_no_run(tmp_path, line, monkeypatch):
-    def dies(*given: object) -> None:
-        raise Killed
-
-    monkeypatch.setattr(os, "rename", dies)
-    with pytest.raises(Killed):
-        line.save(tmp_path / "run")
-    with pytest.raises(RunError, match="There is no run"):
-        st.load(tmp_path / "run")
-
-
-def test_a_full_disk_keeps_the_old_run_and_leaves_nothing_behind(tmp_path, two_fits, monkeypatch):
-    old, new = two_fits
-    old.save(tmp_path / "run")
-
-    def full(path: Path, content: bytes) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(store, "_write", full)
-    with pytest.raises(RunError, match=r"cannot be written to .*No space left on device"):
-        new.save(tmp_path / "run")
-    assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
-    assert st.load(tmp_path / "run").theta.tolist() == old.theta.tolist()
-
-
 # ---- what is in the way or damaged -----------------------------------------------------------------
 
 
@@ -321,7 +188,7 @@ def test_a_folder_that_is_no_run_is_left_alone(tmp_path, line):
     assert st.load(tmp_path / "empty").params == line.params
 
 
-@pytest.mark.parametrize("name", store.FILES)
+@pytest.mark.parametrize("name", run_folder.FILES)
 @pytest.mark.parametrize("how", ["missing", "empty", "cut", "flipped", "text"])
 def test_a_damaged_file_is_named_with_the_remedy(tmp_path, line, name, how):
     line.save(tmp_path / "run")
@@ -351,7 +218,7 @@ def test_a_run_of_a_later_format_is_said(tmp_path, line):
     line.save(tmp_path / "run")
     path = tmp_path / "run" / "fit.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 99}))
-    with pytest.raises(RunError, match=r"has format 99; this version reads 1"):
+    with pytest.raises(RunError, match=r"has format 99; this version reads 2. Use a newer steepest"):
         st.load(tmp_path / "run")
 
 
