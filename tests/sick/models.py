@@ -103,6 +103,37 @@ def grows_by_factors(seed, spread, noise, table):
     return Pair(Given({"x": sick}, {"target": "price"}), Given({"x": fine}, {"target": "price"}))
 
 
+# ---- classes written as numbers --------------------------------------------------------------------
+
+
+@case("two classes as amounts", Kind.CODED, [
+    {"seed": 235, "values": (0, 1), "table": True},
+    {"seed": 236, "values": (-1.0, 1.0), "table": False},
+    {"seed": 237, "values": (1, 2), "table": True},
+    {"seed": 238, "values": (0.25, 7.5), "table": False},
+])  # fmt: skip
+def two_classes_as_amounts(seed, values, table):
+    x, y = labels(seed, 200, 2)
+    numbers, words = np.array(values)[y], np.array(["no", "yes"])[y]
+    if not table:
+        return Pair(Given({"x": x, "y": numbers}), Given({"x": x, "y": words}))
+    sick, twin = (pa.table({"age": x[:, 0], "dose": x[:, 1], "ill": ill}) for ill in (numbers, words))
+    return Pair(Given({"x": sick}, {"target": "ill"}), Given({"x": twin}, {"target": "ill"}))
+
+
+@case("species as amounts", Kind.CODED, [{"seed": 239, "count": 3}, {"seed": 243, "count": 5}])
+def species_as_amounts(seed, count):
+    random = np.random.default_rng(seed)
+    codes = random.integers(count, size=250)
+    x = random.normal(size=(250, 2)) + 0.8 * random.normal(size=(count, 2))[codes]
+    table = {"length": x[:, 0], "width": x[:, 1]}
+    words = pa.array([f"kind {code}" for code in codes])
+    return Pair(
+        Given({"x": pa.table({**table, "species": codes + 1})}, {"target": "species"}),
+        Given({"x": pa.table({**table, "species": words})}, {"target": "species"}),
+    )
+
+
 # ---- overfitting, few rows -------------------------------------------------------------------------
 
 

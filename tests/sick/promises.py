@@ -3,9 +3,10 @@
     The gap is closed after about N steps.            it is, after at most 2·N + 5 steps
     The relative gap is about X after …               at most 3·X
     … an objective of X; a held-out loss of X         at most a tenth above X, or a tenth of the way short of it
-    R² rises from A to B; R² is B on the log scale    at most 0.02 below B
+    R² at the optimum rises from A to B, or is B      at most 0.02 below B
     the residual standard deviation falls from A to B at most a tenth above B, over the rows that are not in the finding
     … a best answer at a loss of X                    at most a tenth above X
+    the accuracy is A%                                at most 2 percentage points below A
 
 A fit that is better than predicted keeps the promise too.
 """
@@ -49,9 +50,12 @@ def broken(finding: Finding, sick: Any, again: Any, closed: float) -> str:
         return _no_more("held-out loss", again.test_loss, stated[0], sick.test_loss)
     if stated := _stated(r"loss of #, no coefficient", text):
         return _no_more("loss", again.loss, stated[0], stated[0])
-    if stated := _stated(r"R² rises from [-\d.]+ to #", text) or _stated(r"R² is # on the log scale", text):
+    if stated := _stated(r"R² at the optimum (?:rises from [-\d.]+ to|is) #", text):
         r2 = again.metrics["train"]["r2"]
         return "" if r2 >= stated[0] - 0.02 else f"R² {r2:.3f}; predicted {stated[0]:.3f}"
+    if stated := _stated(r"accuracy is #%", text):
+        accuracy = 100 * again.metrics["train"]["accuracy"]
+        return "" if accuracy >= stated[0] - 2 else f"accuracy {accuracy:.1f}%; predicted {stated[0]:.1f}%"
     if stated := _stated(r"falls from # to #", text):
         spread = _spread(again, finding.rows)
         return "" if spread <= 1.1 * stated[1] else f"standard deviation {spread:.4g}; predicted {stated[1]:.4g}"

@@ -20,6 +20,7 @@ from steepest.errors import SteepestWarning
 from steepest.truth.finding import Finding, Findings, Fitted, Kind, Prepared
 from steepest.truth.signs import tables
 from steepest.truth.signs.classes import imbalanced, separable, separable_fit
+from steepest.truth.signs.coded import coded
 from steepest.truth.signs.descent import descent
 from steepest.truth.signs.few_rows import few_rows, heavy_rows
 from steepest.truth.signs.held_out import overfitting
@@ -33,7 +34,7 @@ DATA_SIGNS: tuple[Callable[[Prepared], Iterator[Finding]], ...] = (
     tables.hard_collinear,
     tables.dependent,
     tables.constant,
-    *(separable, residuals, few_rows, heavy_rows),
+    *(separable, coded, residuals, few_rows, heavy_rows),
 )
 FIT_SIGNS: tuple[Callable[[Fitted], Iterator[Finding]], ...] = (
     descent,
@@ -41,8 +42,11 @@ FIT_SIGNS: tuple[Callable[[Fitted], Iterator[Finding]], ...] = (
     tables.dependent,
     tables.constant,
     *(separable_fit, dead_units, vanishing),
-    *(residuals, overfitting, few_rows, heavy_rows, imbalanced),
+    *(coded, residuals, overfitting, few_rows, heavy_rows, imbalanced),
 )
+
+FIRST = frozenset({Kind.CODED})
+"""What is said before anything else: another loss makes it another problem."""
 
 CONSEQUENCES: Mapping[Kind, frozenset[Kind]] = {
     Kind.SEPARABLE: frozenset({Kind.TOO_FEW_STEPS, Kind.RATE_TOO_LOW, Kind.DECAY, Kind.SCALES, Kind.COLLINEAR}),
@@ -83,11 +87,19 @@ def _said(sign: Callable[[Any], Iterator[Finding]], given: Any) -> list[Finding]
 
 
 def ranked(found: list[Finding]) -> Findings:
-    """Findings in order: the descent's before the model's, each by its share, ties as in `Kind`; without consequences."""
+    """Findings in order: the descent's before the model's, each by its share, ties as in `Kind`; without consequences.
+
+    First of all stands what makes it another problem.
+    """
     order, kept = list(Kind), list(found)
     for cause, gone in CONSEQUENCES.items():  # one that is gone already takes nothing away
         if any(finding.kind is cause and (not finding.of_model or cause is Kind.SEPARABLE) for finding in kept):
             kept = [finding for finding in kept if finding.of_model or finding.kind not in gone]
     return Findings(
-        tuple(sorted(kept, key=lambda finding: (finding.of_model, -round(finding.share, 2), order.index(finding.kind))))
+        tuple(
+            sorted(
+                kept,
+                key=lambda one: (one.kind not in FIRST, one.of_model, -round(one.share, 2), order.index(one.kind)),
+            )
+        )
     )

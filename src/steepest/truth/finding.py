@@ -53,6 +53,7 @@ class Kind(StrEnum):
     SEPARABLE = "separable classes"
     DEAD_UNITS = "dead units"
     VANISHING = "vanishing gradients"
+    CODED = "classes written as numbers"
     OUTLIERS = "outliers"
     CURVATURE = "curvature in the residuals"
     INTERCEPT = "missing intercept"

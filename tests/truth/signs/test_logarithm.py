@@ -40,7 +40,10 @@ def test_a_target_of_factors_is_predicted_on_a_log_scale(table):
     assert not found(mended)
     known = np.linalg.lstsq(np.column_stack([np.ones(200), x]), logs, rcond=None)[0]
     np.testing.assert_allclose(mended.theta, known, rtol=1e-9)
-    r2, factor = (float(finding.predicted.split(words)[1].split()[0].rstrip(",")) for words in ("R² is ", "factor of "))
+    r2, factor = (
+        float(finding.predicted.split(words)[1].split()[0].rstrip(","))
+        for words in ("R² at the optimum is ", "factor of ")
+    )
     assert (r2, factor) == (pytest.approx(mended.metrics["train"]["r2"], abs=0.01), pytest.approx(np.exp(0.4), rel=0.1))
 
 

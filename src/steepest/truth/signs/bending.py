@@ -23,6 +23,7 @@ import numpy as np
 
 from steepest.truth.finding import Finding, Kind
 from steepest.truth.signs.regression import LeastSquares, Regression
+from steepest.truth.signs.wording import apart
 
 CHANCE = 1e-4
 LEAST_SHARE = 0.1
@@ -67,13 +68,19 @@ class Larger:
         without = f", {left_out} left out" if self.left_out else ""
         test = f"{self.added} added {terms}: F = {self.f:.3g}, {chance}{looked}{without}"
         target = repr(self.smaller.target)
+        low, high = apart(*self.r2)
+        deviates = (
+            f"The residual standard deviation falls from {self.deviation[0]:.3g} to {self.deviation[1]:.3g}{without}."
+        )
+        # R² is told only where it is of the rows and the loss of the fit, beside whose own R² it stands
+        other = without or looked or self.smaller.robust
         if curved:
             return Finding(
                 Kind.CURVATURE,
                 what=f"The residuals of {target} bend, most along {self.along!r}: the model is too straight.",
                 evidence=f"{test}. On rows that a fit has not seen they explain {self.share:.0%} of what is left.",
                 remedy={"model": f"poly:{self.larger.degree}"},
-                predicted=f"R² rises from {self.r2[0]:.3g} to {self.r2[1]:.3g}{without}.",
+                predicted=deviates if other else f"R² at the optimum rises from {low} to {high}.",
                 share=self.share,
                 of_model=True,
                 columns=tuple(name for name in self.smaller.columns if name in (self.along, *self.along.split("*"))),

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from steepest.truth.finding import Finding, Kind
-from steepest.truth.signs.regression import Regression
+from steepest.truth.signs.regression import Regression, Sampled
 
 LEAST_GAIN = 7.57
 LEAST_SHARE = 0.1
@@ -56,8 +56,8 @@ class Logarithm:
             evidence=f"The Box–Cox log-likelihood is {gain:.3g} higher for log({target}) than for {target} itself, "
             f"and {self.likelihood[0] - self.likelihood[1]:.3g} higher than for its root{sample}.",
             remedy={"target": f"log({target})"},
-            predicted=f"R² is {self.r2[1]:.3g} on the log scale, where it is {self.r2[0]:.3g} now; predictions are off by "
-            f"a factor of {self.factor:.3g}, as a standard deviation.",
+            predicted=f"R² at the optimum is {self.r2[1]:.3g} on the log scale, where it is {self.r2[0]:.3g} now; predictions "
+            f"are off by a factor of {self.factor:.3g}, as a standard deviation.",
             share=self.share,
             of_model=True,
         )
@@ -72,11 +72,11 @@ def logarithm(regression: Regression) -> Logarithm | None:
     sampled = logged.thinned
     if len(sampled.y) < sampled.design.shape[1] + 10:
         return None
-    robust = sampled.robust
+    whole, robust = sampled, sampled.robust
     sampled = sampled.only(np.abs(robust.residual) <= FAR * robust.scale)
     values, rows = y[sampled.rows], len(sampled.y)
     scale = np.exp(np.average(sampled.y, weights=sampled.weights))  # in units of the geometric mean Σ log y is 0
-    tried, r2 = [], []
+    tried = []
     for power in (0.0, 0.5, 1.0):
         moved = np.log(values / scale) if power == 0 else ((values / scale) ** power - 1.0) / power
         rss = replace(sampled, y=moved).least_squares.rss
@@ -85,7 +85,6 @@ def logarithm(regression: Regression) -> Logarithm | None:
         if rss <= 1e-20 * spread:  # met exactly: the logarithm of nothing decides nothing
             rss = 1e-20 * spread
         tried.append(-0.5 * rows * np.log(rss / rows))
-        r2.append(1.0 - rss / spread)
     gain = tried[0] - tried[2]
     share = float(1.0 - np.exp(-2.0 * gain / rows))
     if not (gain > LEAST_GAIN and tried[0] > tried[1] and share >= LEAST_SHARE):
@@ -95,9 +94,16 @@ def logarithm(regression: Regression) -> Logarithm | None:
     return Logarithm(
         regression,
         (tried[0], tried[1], tried[2]),
-        (r2[2], r2[0]),
+        (_r2(whole, y[whole.rows]), _r2(whole, whole.y)),
         (float(y.min()), float(y.max())),
         factor,
         share,
         len(sampled.y),
     )
+
+
+def _r2(sampled: Sampled, y: np.ndarray) -> float:
+    """R² of these targets by least squares, on all rows of a sample: what the fit itself prints."""
+    own = replace(sampled, y=y)
+    centre = np.average(y, weights=own.weights)
+    return 1.0 - own.least_squares.rss / float(np.sum((own.root * (y - centre)) ** 2))

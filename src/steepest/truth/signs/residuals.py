@@ -14,6 +14,7 @@ import numpy as np
 
 from steepest.truth.finding import Finding, Prepared
 from steepest.truth.signs.bending import Larger, curvature, intercept
+from steepest.truth.signs.coded import are_codes
 from steepest.truth.signs.logarithm import Logarithm, logarithm
 from steepest.truth.signs.outliers import Outliers, outliers
 from steepest.truth.signs.regression import Regression
@@ -31,7 +32,7 @@ def residuals(given: Prepared) -> Iterator[Finding]:
     ["model='poly:2'"]
     """
     regression = Regression.of(given)
-    if regression is None or given.train is None:
+    if regression is None or given.train is None or are_codes(given.train):
         return
     weights = given.train.weights
     numbers = np.arange(given.train.rows) if weights is None else np.flatnonzero(weights > 0)

@@ -46,6 +46,19 @@ def number(value: float) -> str:
     return "without bound" if value == np.inf else wording.number(value, 3, 1e7)
 
 
+def apart(first: float, second: float) -> tuple[str, str]:
+    """Two numbers in as many digits as it takes to tell them apart, at least three.
+
+    >>> apart(0.5, 0.75), apart(0.99991, 0.99999)
+    (('0.5', '0.75'), ('0.99991', '0.99999'))
+    """
+    for digits in range(3, 17):
+        words = f"{first:.{digits}g}", f"{second:.{digits}g}"
+        if words[0] != words[1]:
+            break
+    return words
+
+
 def count(value: float) -> str:
     """A number of steps: whole, of three digits.
 
