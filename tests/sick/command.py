@@ -14,7 +14,7 @@ import pyarrow.csv
 
 from sick.case import Given
 from steepest.cli import main
-from steepest.problem.memory import array_names
+from steepest.problem.names import array_names
 from steepest.spec import options
 from steepest.truth.finding import Finding
 

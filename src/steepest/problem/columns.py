@@ -49,8 +49,8 @@ def tidied(
     """A column in the state that the module's docstring promises, and how it was read.
 
     Args:
-        file_decimal: the decimal mark that a text file shows in other columns, "" where it shows none, None where the
-            source has types of its own.
+        file_decimal: the decimal mark that a text file shows in other columns, "" where it shows none, "?" where it may
+            have either, None where the source has types of its own.
         text: stays text, whatever it looks like.
     """
     kind = column.type
@@ -147,7 +147,8 @@ def _numbers(
             return text.cast(pa.float64()), Found(words=words)
         except pa.ArrowInvalid:
             return text, Found(words=words)
-    if plain and reading.decimal is None and reading.thousands is None:
+    certain = file_decimal == "." or not pc.any(pc.match_substring(present, ".")).as_py()
+    if plain and certain and reading.decimal is None and reading.thousands is None:
         return _cast(text), Found(words=words)
     found = numerals(text, decimal=reading.decimal, thousands=reading.thousands, file_decimal=file_decimal or None)
     if found is None or found.numbers is None:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from steepest.errors import DataError
-from steepest.problem.delimited import check_names
+from steepest.problem.names import array_names, check_names
 from steepest.problem.wording import counted, quoted
 
 LARGEST = 1e150
@@ -48,11 +48,6 @@ def from_memory(source: Any) -> tuple[pa.Table, bool]:
     if array.ndim != 2:
         raise DataError(f"x has {array.ndim} dimensions, {_shape(array)}; give it as rows × columns")
     return _from_columns(array_names(array.shape[1]), [array[:, position] for position in range(array.shape[1])]), False
-
-
-def array_names(columns: int) -> list[str]:
-    """What the columns of an array are called: `x`, or `x1`, `x2`, …"""
-    return ["x"] if columns == 1 else [f"x{number}" for number in range(1, columns + 1)]
 
 
 def _is_a(library: str, kind: str, source: object) -> bool:

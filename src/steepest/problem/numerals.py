@@ -137,7 +137,7 @@ def numerals(
     Args:
         text: [n] large_string; null where missing.
         decimal, thousands: the settings, where given.
-        file_decimal: the decimal mark that the rest of the file shows.
+        file_decimal: the decimal mark that the rest of the file shows; "?" where a file that may have either shows none.
         known: the notation of the fit that these rows are new to; only a text that it cannot be is read by another.
 
     Returns:
@@ -298,7 +298,7 @@ def _one_notation(
         chosen = "." if grouped else file_decimal
     else:
         chosen = file_decimal or (None if _money_or_grouped(parts, fits) else ".")
-    if chosen is None:
+    if chosen not in (".", ","):
         return mark, separator, fits, False
     mark, separator = (mark, separator) if chosen == mark or other is None else other
     return mark, separator, fitting[mark, separator], True

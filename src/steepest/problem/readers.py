@@ -1,6 +1,7 @@
 """Any source of rows → a pyarrow.Table whose columns are numbers, booleans, text or categories.
 
-    a path, a glob, a folder, "-", "sample:NAME"   CSV and its kin, Parquet, Arrow; known by their first bytes
+    a path, a glob, a folder, "-", "sample:NAME"   any file that formats.py knows by its first bytes
+    an address such as https://…                   the same, where fsspec can open it
     pandas, polars, pyarrow, a dict of columns     names kept, the index ignored
     a NumPy array or a torch tensor [n, d]         columns x1 … xd (a single one: x)
 
@@ -12,24 +13,32 @@ messages.
 
 from __future__ import annotations
 
-import functools
 import glob
+import lzma
+import re
+import stat
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+import zipfile
+import zlib
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from steepest.errors import DataError
 from steepest.problem.columns import Found, tidied
-from steepest.problem.delimited import check_names, read_delimited
+from steepest.problem.formats import UNPACKED_ENDINGS, File, Wanted, read_file
 from steepest.problem.memory import from_memory
+from steepest.problem.names import check_names, named
 from steepest.problem.reading import AS_IT_IS, Reading
 from steepest.problem.wording import listed, quoted, quoted_path, suggestion
 
-ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".parquet", ".arrow", ".feather", ".ipc")
-NOT_TABLES = {b"PK\x03\x04": "an Excel or zip file", b"SQLite": "an SQLite file", b"%PDF": "a PDF file"}
+PLAIN_ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson")
+PACKED_ENDINGS = tuple(plain + packed for packed in UNPACKED_ENDINGS for plain in PLAIN_ENDINGS)
+ENDINGS = (*PLAIN_ENDINGS, *PACKED_ENDINGS, ".parquet", ".arrow", ".feather", ".ipc")
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,13 @@ class Origin:
     rows: tuple[int, ...] = ()
     named: bool = True  # False for an array, whose column names were made up here
     found: Mapping[str, Found] = field(default_factory=dict)  # how each column was read
+    details: tuple[File, ...] = ()  # how each file was read
+    notes: tuple[str, ...] = ()  # what was decided about a table in memory
+
+    @property
+    def said(self) -> list[str]:
+        """Full sentences on what was decided while the source was read, each once."""
+        return list(dict.fromkeys([*self.notes, *(note for file in self.details for note in file.notes)]))
 
     def row(self, index: int) -> str:
         """``row 57 of 'a.csv'`` for the row with this index, counted from 1 within its file."""
@@ -82,24 +98,25 @@ def open_table(
     columns: Sequence[str] | None = None,
     reading: Reading = AS_IT_IS,
     text_columns: Collection[str] = (),
+    mentioned: Collection[str] = (),
 ) -> tuple[pa.Table, Origin]:
     """`read`, together with where its rows came from.
 
     reading: how text is read. text_columns: those of a text file that are read as text, whatever they look like.
+    mentioned: columns that are not left out although they only number the rows.
     """
-    if isinstance(source, Path):
-        table, origin, decimal = _from_paths(str(source), columns)
-    elif isinstance(source, str) and source.startswith("sample:"):
+    wanted = Wanted(reading, columns, {*text_columns, *reading.categories}, {*(columns or ()), *mentioned})
+    if isinstance(source, str) and source.startswith("sample:"):
         from steepest.problem.synthetic import sample
 
-        name = source.removeprefix("sample:")
-        table, origin, decimal = sample(name), Origin(), None
-    elif isinstance(source, str):
-        table, origin, decimal = _from_paths(source, columns)
+        table, origin = sample(source.removeprefix("sample:")), Origin()
+    elif isinstance(source, str | Path):
+        table, origin = _from_paths(str(source), wanted)
     else:
-        table, named = from_memory(source)
-        origin, decimal = Origin(named=named), None
-    check_names(table.column_names, origin.table)
+        table, has_names = from_memory(source)
+        check_names(table.column_names, "the table")
+        table, _, notes = named(table, wanted.mentioned)
+        origin = Origin(named=has_names, notes=tuple(notes))
     if columns is not None:
         for name in columns:
             check_known(name, table.column_names, origin)
@@ -108,9 +125,9 @@ def open_table(
         raise DataError(f"{origin.table} has no columns")
     if table.num_rows == 0:
         raise DataError(f"{origin.table} has a header ({listed(table.column_names)}) but no rows")
-    as_text = {*text_columns, *reading.categories}
+    decimal = _decimal(origin.details)
     read_as = [
-        tidied(column, reading, decimal, text=name in as_text)
+        tidied(column, reading, decimal, text=name in wanted.text_columns)
         for name, column in zip(table.column_names, table.columns, strict=True)
     ]
     origin = replace(origin, found={name: found for name, (_, found) in zip(table.column_names, read_as, strict=True)})
@@ -129,23 +146,40 @@ def check_known(name: object, available: Sequence[str], origin: Origin) -> None:
 # ---- files ---------------------------------------------------------------------------------------
 
 
-def _from_paths(pattern: str, columns: Sequence[str] | None) -> tuple[pa.Table, Origin, str | None]:
-    """Read one file or all files of a glob or folder, one below the other; and their decimal mark, as `tidied` takes it."""
+def _from_paths(pattern: str, wanted: Wanted) -> tuple[pa.Table, Origin]:
+    """Read one file or all files of a glob or folder, one below the other."""
     if pattern == "-":
-        data = sys.stdin.buffer.read()
-        table, decimal = _from_bytes(lambda: pa.BufferReader(data), "standard input", "", columns)
-        return table, Origin(("standard input",), (table.num_rows,)), decimal
-    paths = _paths(pattern)
-    labels = tuple(quoted_path(path) for path in paths)
-    parts = [_from_file(path, label, columns) for path, label in zip(paths, labels, strict=True)]
+        parts = [_from_stream(sys.stdin.buffer.read(), "standard input", "", wanted)]
+    elif ADDRESS.match(pattern):
+        parts = [_from_address(pattern, wanted)]
+    else:
+        parts = [_from_file(path, quoted_path(path), wanted) for path in _paths(pattern)]
+    labels = tuple(file.label for _, file in parts)
     tables = [table for table, _ in parts]
-    origin = Origin(labels, tuple(table.num_rows for table in tables))
-    marks = {decimal for _, decimal in parts}
-    return _stacked(tables, labels), origin, marks.pop() if len(marks) == 1 else max(filter(None, marks), default="")
+    origin = Origin(labels, tuple(table.num_rows for table in tables), details=tuple(file for _, file in parts))
+    return _stacked(tables, labels), origin
+
+
+def _decimal(files: Sequence[File]) -> str | None:
+    """The decimal mark of several files, as `tidied` takes it."""
+    marks = {file.decimal for file in files}
+    if None in marks or not marks:
+        return None if len(marks) < 2 else ""
+    known = marks & {".", ","}
+    return known.pop() if len(known) == 1 else "" if known else max(map(str, marks))
 
 
 def _paths(pattern: str) -> list[Path]:
-    path = Path(pattern).expanduser()
+    """The files that a path, a folder or a pattern names; whatever is wrong with its name is a DataError."""
+    try:
+        return _existing(pattern, Path(pattern).expanduser())
+    except DataError:
+        raise
+    except (OSError, ValueError, RuntimeError, RecursionError) as error:
+        raise DataError(f"{quoted_path(pattern)} cannot be read: {_reason(error)}") from None
+
+
+def _existing(pattern: str, path: Path) -> list[Path]:
     if path.is_dir():
         inside = sorted(entry for entry in path.iterdir() if entry.is_file() and not entry.name.startswith((".", "_")))
         tables = [entry for entry in inside if entry.name.lower().endswith(ENDINGS)]
@@ -171,58 +205,43 @@ def _paths(pattern: str) -> list[Path]:
     )
 
 
-def _from_file(path: Path, label: str, columns: Sequence[str] | None) -> tuple[pa.Table, str | None]:
+def _from_file(path: Path, label: str, wanted: Wanted) -> tuple[pa.Table, File]:
     try:
-        return _from_bytes(lambda: pa.OSFile(str(path)), label, path.name.lower(), columns)
-    except (OSError, EOFError) as error:
+        mode = path.stat().st_mode
+        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+            raise DataError(f"{label} is a device, not a file. Give - to read from standard input")
+        if not stat.S_ISREG(mode):  # a pipe gives its bytes once
+            return _from_stream(path.read_bytes(), label, path.name.lower(), wanted)
+        return read_file(lambda: pa.OSFile(str(path)), label, path.name.lower(), wanted)
+    except (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"{label} cannot be read: {' '.join(str(error).split())[:200]}") from None
+        raise DataError(f"{label} cannot be read: {_reason(error)}") from None
 
 
-def _from_bytes(
-    opener: Callable[[], pa.NativeFile], label: str, name: str, columns: Sequence[str] | None
-) -> tuple[pa.Table, str | None]:
-    """Read what the first bytes say it is: Parquet, Arrow, gzip of either, else delimited text."""
-    with opener() as stream:
-        magic = stream.read(8)
-    if magic.startswith(b"\x1f\x8b"):
-        return _from_bytes(functools.partial(_unzipped, opener), label, name.removesuffix(".gz"), columns)
-    for start, kind in NOT_TABLES.items():
-        if magic.startswith(start):
-            raise DataError(f"{label} is {kind}, not a table this reads. Save the sheet or table as CSV or Parquet")
+def _from_stream(data: bytes, label: str, name: str, wanted: Wanted) -> tuple[pa.Table, File]:
+    return read_file(lambda: pa.BufferReader(data), label, name, wanted)
+
+
+def _from_address(address: str, wanted: Wanted) -> tuple[pa.Table, File]:
+    """What stands at `https://…` or `s3://…`, where fsspec can open it."""
+    label = quoted_path(address)
     try:
-        if magic.startswith(b"PAR1"):
-            return _from_parquet(opener, columns), None
-        if magic.startswith(b"ARROW1"):
-            with opener() as stream:
-                return pa.ipc.open_file(stream.read_buffer()).read_all(), None
-        if magic.startswith(b"\xff\xff\xff\xff"):
-            with opener() as stream:
-                return pa.ipc.open_stream(stream.read_buffer()).read_all(), None
-    except (pa.ArrowException, OSError) as error:
-        reason = " ".join(str(error).split())[:160]
-        raise DataError(f"{label} is damaged or cut short and cannot be read: {reason}") from None
-    if name.endswith((".parquet", ".arrow", ".feather", ".ipc")):
-        kind = "Parquet" if name.endswith(".parquet") else "Arrow"
-        raise DataError(f"{label} is not a {kind} file: it starts with {quoted(magic)}. Was it copied whole?")
-    table, decimal_comma = read_delimited(opener, label)
-    return table, "," if decimal_comma else ""
+        import fsspec
+
+        file: Any = fsspec.open(address, "rb")
+        with file as stream:
+            data = stream.read()
+    except Exception as error:  # each protocol has a package and errors of its own
+        raise DataError(
+            f"{label} cannot be opened from here ({_reason(error)}). Download the file and give its path"
+        ) from None
+    return _from_stream(data, label, address.split("?")[0].rsplit("/", 1)[-1].lower(), wanted)
 
 
-def _unzipped(opener: Callable[[], pa.NativeFile]) -> pa.NativeFile:
-    return pa.CompressedInputStream(opener(), "gzip")
-
-
-def _from_parquet(opener: Callable[[], pa.NativeFile], columns: Sequence[str] | None) -> pa.Table:
-    import pyarrow.parquet as pq
-
-    with opener() as stream:
-        file = pq.ParquetFile(stream if stream.seekable() else pa.BufferReader(stream.read()))
-        available = file.schema_arrow.names
-        # Where a name is unknown the caller must see all names to say which are close.
-        known = columns is not None and set(columns) <= set(available)
-        return file.read(columns=list(columns) if columns is not None and known else None)
+def _reason(error: BaseException) -> str:
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    return " ".join(text.split())[:160]
 
 
 def _stacked(tables: list[pa.Table], labels: Sequence[str]) -> pa.Table:

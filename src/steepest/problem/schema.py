@@ -78,8 +78,11 @@ class Schema:
             >>> Schema((Column("city", "category", ("Oslo", "Rome")),), ("price",)).encode({"city": ["Rome"]})
             array([[1.]])
         """
-        text = [column.name for column in self.columns if column.as_text]
-        source, origin = open_table(self._one_row(table), reading=reading, text_columns=text)
+        text, names = (
+            [column.name for column in self.columns if column.as_text],
+            [column.name for column in self.columns],
+        )
+        source, origin = open_table(self._one_row(table), reading=reading, text_columns=text, mentioned=names)
         rows = source.num_rows
         if not origin.named:
             found = list(origin.found.values())

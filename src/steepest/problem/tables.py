@@ -25,7 +25,7 @@ from steepest.errors import DataError, SpecError, SteepestWarning
 from steepest.problem.faults import Faults
 from steepest.problem.features import Column
 from steepest.problem.learning import learn
-from steepest.problem.memory import array_names, whole_numbers
+from steepest.problem.memory import whole_numbers
 from steepest.problem.missing import (
     check_named,
     check_policies,
@@ -35,6 +35,7 @@ from steepest.problem.missing import (
     remedy_of,
     settled,
 )
+from steepest.problem.names import array_names
 from steepest.problem.readers import Origin, check_known, open_table, read
 from steepest.problem.reading import AS_IT_IS, Reading
 from steepest.problem.records import ColumnRecord, notes_of, record_of, target_record
@@ -150,7 +151,10 @@ def prepare(
     plain = y is not None and chosen is None and not dropped and weight_name is None and missing in ("error", "drop")
     plain = plain and not (reading.missing_values or reading.categories or reading.date)
     numbers = whole_numbers(source) if plain else None
-    table, origin = open_table(source, reading=reading) if numbers is None else (pa.table({}), Origin(named=False))
+    asked_for = [*(chosen or []), *dropped, *map(_bare, _names(target) or []), *([weight_name] if weight_name else [])]
+    table, origin = pa.table({}), Origin(named=False)
+    if numbers is None:
+        table, origin = open_table(source, reading=reading, mentioned=asked_for)
     if y is not None:
         (holding, target_origin), feature_table = target_of(y, reading), table
         _check_lengths(table.shape if numbers is None else numbers.shape, holding.num_rows)
@@ -165,7 +169,7 @@ def prepare(
 
     row_weights = weights_of(weights, table if numbers is None else target_table, origin)
     feature_table = _feature_table(feature_table, table, chosen, dropped, sources, weight_name, origin)
-    notes = [f"Left out: {listed(dropped)}."] if dropped else []
+    notes = [*origin.said, *([f"Left out: {listed(dropped)}."] if dropped else [])]
 
     faults, named = Faults(), chosen is not None
     found = {
@@ -264,6 +268,11 @@ def _check_options(source: object, y: object, missing: str | Mapping[str, str], 
 
 def _names(given: str | Sequence[str] | None) -> list[str] | None:
     return None if given is None else [given] if isinstance(given, str) else [str(name) for name in given]
+
+
+def _bare(target: str) -> str:
+    """The name inside of `log(…)`."""
+    return source_of(target, [target.removeprefix("log(").removesuffix(")").strip()])
 
 
 def _target_names(source: object, target: str | Sequence[str] | None, table: pa.Table, origin: Origin) -> list[str]:

@@ -1,0 +1,235 @@
+"""What a text file shows of its layout is read as a person reads it, and said; what it does not show is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from steepest.errors import DataError
+from steepest.fitting import fit
+from steepest.problem.headers import First, first_line
+from steepest.problem.readers import open_table
+from steepest.problem.reading import Reading
+
+X = [0.0, 1.0, 4.0, 9.0, 16.0, 25.0]
+Y = [1.0, 5.5, 14.0, 29.5, 52.0, 80.5]
+LINES = "".join(f"{x:g},{y:g}\n" for x, y in zip(X, Y, strict=True))
+
+
+def _least_squares(x, y):
+    return np.linalg.lstsq(np.column_stack([np.ones(len(x)), x]), y, rcond=None)[0]
+
+
+LINE = _least_squares(X, Y)
+
+READ = {  # the file, what is said of it
+    "comments above": ("# made in May\n# device A7, room 3\nx,y\n" + LINES, "2 comment lines above the table"),
+    "a comment between": ("x,y\n0,1\n# a new batch\n" + LINES[4:], "1 comment line between the rows"),
+    "comments as wide as rows": ("# a, b\nx,y\n0,1\n# a new batch, checked\n" + LINES[4:], "1 comment line between"),
+    "a title": ("Readings of May\n\nx,y\n" + LINES, "2 lines above the header, beginning with 'Readings of May'"),
+    "names in a comment": ("# x,y\n" + LINES, "stand in a comment line"),
+    "units": ("x,y\n(s),(m)\n" + LINES, "line of units below the header, '(s)', '(m)'"),
+    "sep=": ("sep=;\nx;y\n" + LINES.replace(",", ";"), ""),
+    "bare carriage returns": (("x,y\n" + LINES).replace("\n", "\r"), ""),
+    "doubled line ends": (("x,y\n" + LINES).replace("\n", "\r\r\n"), ""),
+    "a byte order mark": ("\ufeffx,y\n" + LINES, ""),
+    "blank lines": ("\n\nx,y\n\n" + LINES.replace("\n", "\n   \n") + "\n", ""),
+    "a delimiter at each end": (("x,y\n" + LINES).replace("\n", ",\n"), "Column 3 has neither a name nor a value"),
+    "a delimiter at the rows' ends": ("x,y\n" + LINES.replace("\n", ",\n"), "Column 3 has neither a name nor a value"),
+    "a delimiter at the header's end": ("x,y,\n" + LINES, ""),
+    "empty rows below": ("x,y\n" + LINES + ",\n,\n", "2 rows without any value at the end were left out"),
+    "blanks": ("  x     y\n" + LINES.replace(",", "    "), ""),
+    "blanks and quotes": ('"x" "y"\n' + LINES.replace(",", " "), ""),
+    "R's write.table": (
+        '"x" "y"\n' + "".join(f'"{i}" {x:g} {y:g}\n' for i, (x, y) in enumerate(zip(X, Y, strict=True), 1)),
+        "holds the numbers or names of the rows: it was left out",
+    ),
+    "R's write.csv": (
+        '"","x","y"\n' + "".join(f'"car {i}",{x:g},{y:g}\n' for i, (x, y) in enumerate(zip(X, Y, strict=True))),
+        "holds the numbers or names of the rows: it was left out",
+    ),
+    "pandas' to_csv": (
+        ",x,y\n" + "".join(f"{i},{x:g},{y:g}\n" for i, (x, y) in enumerate(zip(X, Y, strict=True))),
+        "holds the numbers or names of the rows: it was left out",
+    ),
+    "pandas' to_csv, twice": (
+        "Unnamed: 0,x,y\n" + "".join(f"{i},{x:g},{y:g}\n" for i, (x, y) in enumerate(zip(X, Y, strict=True))),
+        "'Unnamed: 0' is the index of a pandas table",
+    ),
+    "decimal commas": ("x;y\n" + LINES.replace(",", ";").replace(".", ","), ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", READ)
+def test_the_line_through_what_a_person_reads(tmp_path, case):
+    content, said = READ[case]
+    path = tmp_path / "table.csv"
+    path.write_bytes(content.encode())
+    done = fit(path, target="y")
+    assert list(done.params) == ["intercept", "x"]
+    np.testing.assert_allclose(done.theta, LINE, rtol=1e-12)
+    assert said in " ".join(done.notes)
+    np.testing.assert_allclose(done.predict(path), LINE[0] + LINE[1] * np.array(X), rtol=1e-12)
+
+
+SAID = {  # the file, the settings that it takes
+    "lines above": ("Device: A7, room 3\nMay, 2024\nx,y\n" + LINES, {"skip_rows": 2}),
+    "a sign of its own": ("! made in May\nx,y\n0,1\n! 2,3\n" + LINES[4:], {"comment": "!"}),
+    "latin-1": ("x,y,Größe\n" + LINES.replace("\n", ",ü\n"), {"encoding": "latin-1", "drop": "Größe"}),
+    "no header": (LINES, {"header": False, "target": "x2"}),
+    "names that are numbers": ("1,2\n" + LINES, {"header": True, "target": "2"}),
+    "points between thousands": (
+        "x;y\n" + "".join(f"{1000 + x:,.0f};{y:g}\n".replace(",", ".") for x, y in zip(X, np.round(Y), strict=True)),
+        {"thousands": "."},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SAID)
+def test_a_setting_says_what_the_file_does_not(tmp_path, case):
+    content, settings = SAID[case]
+    path = tmp_path / "table.csv"
+    path.write_bytes(content.encode(settings.get("encoding", "utf-8")))
+    with pytest.raises(DataError) as caught:
+        fit(path, **({"target": "y"} | {k: v for k, v in settings.items() if k in ("target", "drop")}))
+    option = next(name for name in settings if name not in ("target", "drop"))
+    named = f"--{'no-' if settings[option] is False else ''}{option.replace('_', '-')}"
+    if option != "comment":
+        assert named in str(caught.value)
+    done = fit(path, **({"target": "y"} | settings))
+    x, y = (1000 + np.array(X), np.round(Y)) if "thousands" in settings else (X, Y)
+    np.testing.assert_allclose(done.theta, _least_squares(x, y), rtol=1e-9)
+
+
+ASKED = {
+    "numbers only": (LINES, r"first line holds numbers only \('0', '1'\).*--no-header.*--header"),
+    "words that may be names": ("Oslo,5,6\nRome,6,8\nBern,7,8\n", r"may hold names or values.*--header.*--no-header"),
+    "a title of as many fields": ("A7, room 3\nx,y\n" + LINES, r"If the names are in the second.*--skip-rows 1"),
+    "a block of such lines": ("A;1\nB;May\nx;y\n" + LINES.replace(",", ";"), r"line 3, 'x', 'y'.*--skip-rows 2"),
+    "a title above no header": ("Readings\n" + LINES, r"begins with 'Readings'.*--skip-rows 1 --no-header"),
+    "bytes of Windows": ("x,€\n".encode("cp1252") + LINES.encode(), r"not UTF-8.*--encoding cp1252"),
+    "UTF-16 without its mark": (("x,y\n" + LINES).encode("utf-16-le"), r"--encoding utf-16-le"),
+    "a comment that may be a row": ("x,y\n#1,3\n#2,4\n#3,4,5\n", r"row 3 of .* has 3 fields where the header has 2"),
+    "a late field without a name": ("x,y\n" + "0,1,\n" * 3000 + "1,2,3\n", r"row 3,001 of .* has 3 fields where"),
+    "a line too long for names": ("x" * 40_000_000, r"its first line.*has more than 16 MB"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ASKED)
+def test_what_cannot_be_told_is_asked_for(tmp_path, case):
+    content, message = ASKED[case]
+    path = tmp_path / "table.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DataError, match=message) as caught:
+        open_table(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_first_row_of_values_is_no_header(tmp_path):
+    path = tmp_path / "flowers.csv"
+    path.write_text("5.1,3.5,setosa\n4.9,3.0,setosa\n7.0,3.2,versicolor\n6.4,3.1,versicolor\n")
+    table, origin = open_table(path)
+    assert table.to_pydict() == {
+        "x1": [5.1, 4.9, 7.0, 6.4], "x2": [3.5, 3.0, 3.2, 3.1], "x3": ["setosa", "setosa", "versicolor", "versicolor"],
+    }  # fmt: skip
+    assert origin.said == [
+        "The first line holds values, as the rows below it do, and no names (--no-header): the columns are called x1 to x3."
+    ]
+    assert origin.details[0].to_dict()["header"] is False
+
+
+FIRST = {
+    ("x,y", "1,2;3,4"): First.NAMES,
+    ("name,city", "Bo,Oslo;Al,Rome"): First.LIKELY,
+    ("1.5,a", "2.5,b;3.5,a"): First.VALUES,
+    ("2016-01-02,3", "2016-01-03,4;2016-01-04,4"): First.VALUES,
+    ("1,a", "2,a;3,b"): First.VALUES,
+    ("1,2", "3,4;5,6"): First.NUMBERS,
+    ("1.5,-2", "3,4;5,6"): First.VALUES,
+    ("400.5,401,401.5", "3,4,5;5,6,5"): First.NUMBERS,
+    ("town,5,6", "Rome,7,8;Bern,8,9"): First.OPEN,
+    ("town,2019,2020", "Rome,7,8;Bern,8,9"): First.NAMES,
+    ("town,2019,2020", "Rome,2017,2018;Bern,2018,2019"): First.OPEN,
+    ("1.5,x", "2.5,3;3.5,4"): First.OPEN,
+    (",0,1", "0,5,6;1,7,8"): First.NAMES,
+    ("a,a", "b,c;d,e"): First.VALUES,
+}
+
+
+@pytest.mark.parametrize("case", FIRST)
+def test_the_first_line_is_compared_with_the_rows_below(case):
+    first, rows = case
+    assert first_line(first.split(","), [row.split(",") for row in rows.split(";")]) is FIRST[case]
+
+
+def test_columns_without_a_name_get_one_that_drop_takes(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text(
+        ",x,,y\n" + "".join(f"{7 * i % 5},{x:g},{i},{y:g}\n" for i, (x, y) in enumerate(zip(X, Y, strict=True)))
+    )
+    table, origin = open_table(path)
+    assert table.column_names == ["column 1", "x", "column 3", "y"]
+    assert "Column 1 has no name and is called 'column 1'. To leave it out: --drop 'column 1'" in origin.said[0]
+    done = fit(path, target="y", drop=["column 1", "column 3"])
+    np.testing.assert_allclose(done.theta, LINE, rtol=1e-12)
+
+
+def test_a_column_that_is_asked_for_is_kept_although_it_numbers_the_rows(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text(",y\n" + "".join(f"{i},{2 * i + 1}\n" for i in range(6)))
+    done = fit(path, target="y", columns="column 1")
+    assert done.params == pytest.approx({"intercept": 1.0, "column 1": 2.0})
+    np.testing.assert_allclose(done.predict(path), [1, 3, 5, 7, 9, 11])
+
+
+def test_what_was_decided_can_be_had_as_plain_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = Path("table.csv")
+    path.write_text("# a note\nTitle\na;b;\n1,5;2;\n2,5;3;\n")
+    _, origin = open_table(path)
+    assert origin.details[0].to_dict() == {
+        "file": "table.csv",
+        "format": "delimited text", "rows": 2, "delimiter": ";", "encoding": "utf-8", "decimal": ",", "header": True,
+        "skipped_lines": 2, "comment_lines": 1, "left_out": ["column 3"], "notes": origin.said,
+    }  # fmt: skip
+    assert len(origin.said) == 3
+
+
+MARKS = {  # the file: the first column as a person reads it, None where it is asked for
+    "a;y\n800;8,5\n1.000;10,5\n": [800.0, 1000.0],
+    "a;y\n1.234,5;8\n2.000;9\n": [1234.5, 2000.0],
+    "a;y\n1.234;8.5\n2.000;9\n": [1.234, 2.0],
+    "a;y\n0.234;8\n2.000;9\n": [0.234, 2.0],
+    "a;y\n1.234;8\n2.000;9\n": None,
+    "a;y\n1,234;8\n2,000;9\n": None,
+    "a\ty\n1,234\t8\n2,000\t9\n": None,
+    "a\ty\n1,234\t8.25\n2,000\t9.5\n": [1234.0, 2000.0],
+    'a,y\n"1.000,5",2\n"2.000",3\n': [1000.5, 2000.0],
+    'a,y\n"1,234",2\n"2,000",3\n': [1234.0, 2000.0],
+    "a,y\n1.234,2\n2.000,3\n": [1.234, 2.0],
+    "a;b;c\n1.234;1,5;2.25\n2.000;2,5;3.5\n": None,
+}
+
+
+@pytest.mark.parametrize("content", MARKS)
+def test_the_whole_file_says_which_mark_is_decimal(tmp_path, content):
+    path = tmp_path / "table.csv"
+    path.write_text(content)
+    table, origin = open_table(path)
+    column = table["a"].to_pylist()
+    if MARKS[content] is None:
+        assert origin.found["a"].numerals.doubt == "mark"
+        assert all(isinstance(value, str) for value in column)
+        assert open_table(path, reading=Reading(decimal="."))[0]["a"].to_pylist()[1] in (2.0, 2000.0)
+    else:
+        assert column == MARKS[content]
+
+
+def test_a_decimal_comma_far_down_counts_from_the_first_row(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("a;y\n" + "".join(f"1.{i:03d};{i}\n" for i in range(999)) + "1.999;0,5\n")
+    table, origin = open_table(path)
+    assert table["a"].to_pylist() == [*range(1000, 1999), 1999]
+    assert origin.details[0].decimal == ","
