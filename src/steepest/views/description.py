@@ -55,7 +55,8 @@ class ColumnDescription:
         quantiles: of numbers.
         levels: (level, rows), most frequent first, of categories and booleans; at most six.
         counts: heights of the column's picture: a histogram of numbers, or the rows of each of `levels`.
-        read: sentences that say what was decided.
+        decided: how its type was decided. otherwise: the setting that has it read otherwise.
+        read: sentences that say what was decided beyond the type.
         fault: why a fit refuses the column as it is, with the option that answers.
     """
 
@@ -67,6 +68,8 @@ class ColumnDescription:
     quantiles: Quantiles | None
     levels: tuple[tuple[str, int], ...]
     counts: tuple[int, ...]
+    decided: str
+    otherwise: str
     read: tuple[str, ...]
     fault: str | None
 
@@ -150,13 +153,12 @@ def description(source: object, reading: Reading = AS_IT_IS) -> Description:
 def _column(name: str, column: pa.ChunkedArray, origin: Origin, reading: Reading) -> ColumnDescription:
     fault, learned = None, None
     try:
-        learned = learn(name, column, origin, reading, chosen=True)
+        learned = learn(name, column, origin, reading, chosen=False)
     except DataError as error:
         fault = str(error)
     kind = "unusable" if learned is None else learned.kind
     record = record_of(learned or Column(name, ""), column, origin, reading)
     read = tuple(notes_of([record], [] if learned is None else [learned], True))
-    missing = int(pc.sum(pc.is_null(column, nan_is_null=True)).as_py())
     try:
         distinct = int(pc.count_distinct(column).as_py())
     except pa.ArrowException:  # lists and records cannot be compared
@@ -170,7 +172,10 @@ def _column(name: str, column: pa.ChunkedArray, origin: Origin, reading: Reading
     elif is_text(column.type) or pa.types.is_dictionary(column.type) or pa.types.is_boolean(column.type):
         levels = frequent(column)
         counts = tuple(rows for _, rows in levels)
-    return ColumnDescription(name, kind, record.unit or None, missing, distinct, quantiles, levels, counts, read, fault)
+    return ColumnDescription(
+        name, kind, record.unit or None, record.missing, distinct, quantiles, levels, counts,
+        record.decided, record.otherwise, read, fault,
+    )  # fmt: skip
 
 
 def quantiles_of(values: np.ndarray) -> Quantiles:

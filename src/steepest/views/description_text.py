@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 HEADS = ("column", "type", "missing", "values", "")
 BARS = "▁▂▃▄▅▆▇█"
+PLAIN = ("numbers", "true and false")
+"""Decisions that nobody needs to be told in a terminal."""
 WIDEST_NAME, WIDEST_VALUES = 24, 52
 
 
@@ -38,6 +40,12 @@ def text_of(described: Description, width: int | None = None) -> str:
     prose = min(room, findings.WIDEST)
     if said := sentences(described):
         blocks.append("\n".join(folded(sentence, prose, "- ", "  ") for sentence in said))
+    if decisions := [
+        decision(column) for column in described.columns if not column.fault and column.decided not in PLAIN
+    ]:
+        blocks.append(
+            "\n".join(["To read a column otherwise:", *(folded(one, prose, "- ", "  ") for one in decisions)])
+        )
     if described.faults:
         faults = "\n".join(folded(fault, prose, "- ", "  ") for fault in described.faults)
         blocks.append(f"{_refused(described)}\n{faults}")
@@ -54,6 +62,12 @@ def heading(described: Description) -> str:
 def sentences(described: Description) -> list[str]:
     """What was decided while the table was read: of the whole table first, then of each column."""
     return list(dict.fromkeys([*described.notes, *(said for column in described.columns for said in column.read)]))
+
+
+def decision(column: ColumnDescription) -> str:
+    """How the type of a column was decided, and how to have it read otherwise."""
+    otherwise = f". Otherwise: {column.otherwise}" if column.otherwise else ""
+    return f"{printable(column.name)}: {column.decided or column.kind}{otherwise}"
 
 
 def _refused(described: Description) -> str:
@@ -110,11 +124,13 @@ def html_of(described: Description) -> str:
 def _table(described: Description) -> str:
     """The columns as HTML; the picture stands beside the name, so that a narrow screen shows both."""
     left = ' style="text-align:left"'
-    heads = "".join(f"<th{left}>{head}</th>" for head in ("column", "distribution", "type", "missing", "values"))
+    names = ("column", "distribution", "type", "missing", "values", "decided by", "otherwise")
+    heads = "".join(f"<th{left}>{head}</th>" for head in names)
     rows = []
     for column in described.columns:
         name, kind, missing, values, _ = _cells(column)
-        cells = "".join(f"<td{left}>{escaped(cell)}</td>" for cell in (kind, missing, values))
+        how = ("refused", "") if column.fault else (column.decided, column.otherwise)
+        cells = "".join(f"<td{left}>{escaped(cell)}</td>" for cell in (kind, missing, values, *how))
         rows.append(f"<tr><td{left}>{escaped(name)}</td><td{left}>{bars(column)}</td>{cells}</tr>")
     body = f"<thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody>"
     return f'<div style="overflow-x:auto"><table>{body}</table></div>'
