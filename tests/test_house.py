@@ -21,6 +21,7 @@ FLOORS = [
     "errors",
     "atomic_file",
     "atomic_folder",
+    "criteria",
     "spec",
     "problem",
     "descent",

@@ -152,7 +152,7 @@ def test_a_script_prints_the_same_loss(tmp_path):
 WEIGHTED = {
     "weights": lambda model: st.fit(X, COUNTS, model=model(1), loss=poisson_mean, weights=WEIGHTS),
     "class_weight": lambda model: st.fit(
-        X, LABELS, model=model(2), loss=torch.nn.functional.cross_entropy, class_weight="balanced"
+        X, LABELS, model=model(2), loss=lambda p, y: torch.nn.functional.cross_entropy(p, y), class_weight="balanced"
     ),
     "objective": lambda model: st.objective(model(1), poisson_mean, X, COUNTS, weights=WEIGHTS),
     "sweep": lambda model: st.sweep(X, COUNTS, model=model(1), loss=poisson_mean, weights=WEIGHTS, lr=[0.1, 0.2]),

@@ -56,7 +56,9 @@ def test_what_can_be_imported_is_written_by_its_name():
     spec = Spec(optimizer=torch.optim.SGD, loss=torch.nn.functional.mse_loss)
     assert 'optimizer = "torch.optim.sgd:SGD"' in spec.to_toml()
     assert locate("torch.optim.sgd:SGD") is torch.optim.SGD
-    assert Spec.from_toml(spec.to_toml()).loss == "torch.nn.functional:mse_loss"
+    assert Spec.from_toml(spec.to_toml()).loss == "mse"
+    other = Spec(loss=torch.nn.functional.cosine_embedding_loss)
+    assert Spec.from_toml(other.to_toml()).loss == "torch.nn.functional:cosine_embedding_loss"
     with pytest.raises(
         SpecError, match=r"loss=<function .*cannot be written down: give it a name that can be imported"
     ):

@@ -438,7 +438,7 @@ def predict(
 
     with warnings_as_lines():
         fitted = run_folder.load_fit(run, model)
-        if fitted.terms is None and fitted.module is None:
+        if fitted.terms is None and fitted.network is None:
             raise RunError(
                 f"The run {run!r} was made with a module of yours. Say which: --model package.module:factory."
             )

@@ -27,6 +27,7 @@ from steepest.descent.stopping import Status
 from steepest.descent.trace import Recorder, Trace
 from steepest.errors import DataError, SpecError
 from steepest.planning import Plan, plan, wants_classes
+from steepest.problem.labels import numbered, shaped
 from steepest.problem.reading import Reading
 from steepest.problem.tables import Dataset, prepare
 from steepest.result import Fit
@@ -180,11 +181,12 @@ def data_of(spec: Spec, x: Any, y: Any, weights: Any) -> tuple[Dataset, Dataset 
     """The rows to fit, those held out, and what is to be said about them."""
     if x is None:
         raise SpecError("fit() needs data: fit(x, y), or fit(table, target='column').")
+    y, classify, said = shaped(y, spec, wants_classes(spec))
     options = {
         "target": list(spec.target) if isinstance(spec.target, tuple) else spec.target,
         "weights": weights,
         "class_weight": spec.class_weight,
-        "classify": wants_classes(spec),
+        "classify": classify,
         "test_fraction": spec.test_fraction,
         "seed": spec.seed,
     }
@@ -211,7 +213,8 @@ def data_of(spec: Spec, x: Any, y: Any, weights: Any) -> tuple[Dataset, Dataset 
         )
     if train is None:
         raise DataError("There are no rows to fit.")
-    return train, test, train.notes
+    train, test = numbered(spec, train, test)
+    return train, test, (*train.notes, *said)
 
 
 def run(
@@ -353,7 +356,8 @@ def finished(
         engine=engine,
         notes=(*notes, *made.notes),
         terms=made.terms,
-        module=made.module,
+        network=made.module,
+        kind=made.kind,
         train=train,
         test=test,
     )

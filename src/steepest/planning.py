@@ -21,8 +21,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from steepest import criteria
 from steepest.descent import coordinates as frames
-from steepest.descent import extended, rules
+from steepest.descent import extended, rules, torch_optim
 from steepest.descent.auto import CurvatureSteps
 from steepest.descent.loop import descend
 from steepest.descent.objective import (
@@ -31,11 +32,11 @@ from steepest.descent.objective import (
     ModuleObjective,
     Objective,
     check_loss,
-    evaluating,
     parameter_names,
 )
 from steepest.descent.rules import Rule
-from steepest.descent.schedules import Schedule, schedule
+from steepest.descent.schedules import Schedule, at_rate, schedule
+from steepest.descent.trial import tried
 from steepest.errors import DataError, SpecError
 from steepest.problem import batches, losses, models
 from steepest.problem.linear import LinearProblem, Terms
@@ -76,11 +77,18 @@ class Plan:
     to_user: Callable[[np.ndarray], np.ndarray] | None = None
     full_batch: bool = True
     notes: tuple[str, ...] = ()
+    kind: tuple[torch.dtype, torch.device] | None = None
 
 
-def loss_of(spec: Spec, classes: tuple[str, ...] | None) -> Loss:
-    """The loss of a fit, "auto" decided by the model's alias and the target."""
+def loss_of(spec: Spec, classes: tuple[str, ...] | None, several: bool = False) -> Loss:
+    """The loss of a fit, "auto" decided by the model's alias and the target. several: there is more than one target."""
     name = spec.loss
+    if criteria.is_criterion(name) and (
+        (several and criteria.name_of(name) != "mse")
+        or (criteria.has(name, criteria.BINARY) and classes is None)
+        or (criteria.has(name, criteria.CODES) and classes is None)
+    ):
+        return losses.custom(name)  # of several targets, of shares between 0 and 1: no loss of ours does that
     if name == "auto":
         alias = {"logistic": "logistic", "softmax": "cross_entropy"}.get(str(spec.model))
         name = alias or ("mse" if classes is None else "logistic" if len(classes) == 2 else "cross_entropy")
@@ -96,7 +104,9 @@ def wants_classes(spec: Spec) -> bool | None:
         return True if alias else None
     if isinstance(spec.loss, str) and spec.loss.partition(":")[0] in ("logistic", "cross_entropy"):
         return True
-    return None if not isinstance(spec.loss, str) else False
+    if not isinstance(spec.loss, str):
+        return True if criteria.has(spec.loss, criteria.CODES | criteria.BINARY) else None
+    return False
 
 
 def linear_problem(spec: Spec, data: Dataset, terms: Terms, loss: Loss) -> LinearProblem:
@@ -138,6 +148,12 @@ def targets(data: Dataset, loss: Loss) -> tuple[np.ndarray, int]:
             f"The target {data.targets[0]!r} is classes ({', '.join(data.classes[:3])}, …), and loss {loss} needs numbers. "
             "Leave --loss out, or use --loss cross_entropy."
         )
+    if isinstance(loss, Custom) and loss.takes == "binary" and data.classes is not None:
+        if count != 2:
+            raise SpecError(
+                f"loss {loss} tells two classes apart, and the target has {count}. For more use loss='cross_entropy'."
+            )
+        return data.y.astype(np.float64), 1
     if data.classes is not None and isinstance(loss, Custom):
         return data.y.astype(np.int64), count
     several = data.y.ndim == 2
@@ -146,22 +162,24 @@ def targets(data: Dataset, loss: Loss) -> tuple[np.ndarray, int]:
     return data.y.astype(np.float64), data.y.shape[1] if several else 1
 
 
-def plan(spec: Spec, data: Dataset, given: Iterable[Any] | None = None) -> Plan:
-    """Decide everything. `given`: batches of the user's, in place of ours."""
+def plan(spec: Spec, data: Dataset, given: Iterable[Any] | None = None, drop_last: bool = False) -> Plan:
+    """Decide everything. given: batches of the user's, in place of ours. drop_last: leave out an epoch's last, shorter one."""
     _check_device(spec.device)
-    loss = loss_of(spec, data.classes)
+    loss = loss_of(spec, data.classes, data.y.ndim > 1)
     target, outputs = targets(data, loss)
     module = models.module(spec.model, data.x.shape[1], outputs, spec.seed)
     if module is None:
         made = _plan_linear(spec, data, loss, given)
     else:
-        made = _plan_module(spec, data, loss, module, torch.from_numpy(target), outputs, given)
-    return replace(made, notes=notes_on(loss, target))
+        made = _plan_module(spec, data, loss, module, torch.from_numpy(target), outputs, given, drop_last)
+    return replace(made, notes=(*made.notes, *notes_on(made.loss, target)))
 
 
 def notes_on(loss: Loss, target: np.ndarray) -> tuple[str, ...]:
     """What should be said of the scores under a loss of the user's own."""
-    if not isinstance(loss, Custom) or target.dtype.kind != "f" or loss.least_at(torch.from_numpy(target)) is not False:
+    if not isinstance(loss, Custom) or not loss.units or target.dtype.kind != "f":
+        return ()
+    if loss.least_at(torch.from_numpy(target)) is not False:
         return ()
     return (
         f"R², MAE and RMSE compare the prediction itself with the target; loss {loss} is not least where the two are "
@@ -239,10 +257,15 @@ def quasi_newton(parameters: Any) -> torch.optim.Optimizer:
     )
 
 
+def _in_user_units(spec: Spec) -> bool:
+    """Whether a learning rate was given, which is one in user units: by itself, or with an optimiser of PyTorch's."""
+    return spec.lr != "auto" or torch_optim.brings_rate(spec.optimizer)
+
+
 def _frame(spec: Spec, problem: LinearProblem) -> frames.Coordinates | None:
     name = spec.precondition
     if name == "auto":
-        name = "none" if spec.lr != "auto" else "standardize" if problem.penalty.l1 else "orthonormal"
+        name = "none" if _in_user_units(spec) else "standardize" if problem.penalty.l1 else "orthonormal"
     if name == "orthonormal" and problem.penalty.l1:
         raise SpecError(
             "precondition='orthonormal' mixes the columns, so the l1 penalty has no proximal step there. "
@@ -267,14 +290,19 @@ def _finish(
     module: nn.Module | None = None,
     names: tuple[str, ...] = (),
     to_user: Callable[[np.ndarray], np.ndarray] | None = None,
+    drop_last: bool = False,
+    notes: tuple[str, ...] = (),
+    kind: tuple[torch.dtype, torch.device] | None = None,
 ) -> Plan:
-    found = way(spec, objective, rule_name, full, given is None)
+    found = way(spec, objective, rule_name, full, given is None, drop_last)
     rule, epochs, steps, inner = found.rule, found.epochs, found.steps, innermost(found.rule)
     plain = _is_plain(inner)
+    if isinstance(inner, rules.TorchRule):
+        notes = (*notes, *_checked(spec, inner, objective))
     if spec.lr != "auto":
         lr = float(spec.lr)
     elif isinstance(inner, rules.TorchRule):
-        lr = float(inner.optimizer([torch.zeros(1, requires_grad=True)]).defaults.get("lr", 1e-3))
+        lr = inner.own_rate(objective.theta)
     elif isinstance(objective, LinearObjective) and problem is not None:
         size = None if full else int(spec.batch_size)
         lr = steady_rate(objective, problem, objective.theta, size) if plain else 0.0
@@ -293,14 +321,38 @@ def _finish(
     elif full:
         dealt = batches.full(epochs)
     else:
-        dealt = batches.minibatches(objective.rows, int(spec.batch_size), spec.shuffle, spec.seed, epochs)
+        dealt = batches.minibatches(
+            objective.rows, int(spec.batch_size), spec.shuffle, spec.seed, epochs, drop_last=drop_last
+        )
     if spec.max_steps is not None:
         dealt = islice(dealt, spec.max_steps)
     return Plan(
-        objective=objective, rule=rule, lr=lr, schedule=found.schedule, schedule_name=found.schedule_name, batches=dealt,
+        objective=objective, rule=rule, lr=lr, schedule=at_rate(found.schedule, lr), schedule_name=found.schedule_name,
+        batches=dealt,
         epochs=epochs, names=names, loss=loss, optimizer=found.optimizer, precondition=precondition,
         problem=problem, terms=terms, module=module, to_user=to_user, full_batch=full and given is None,
+        notes=notes, kind=kind,
     )  # fmt: skip
+
+
+def _checked(spec: Spec, rule: rules.TorchRule, objective: Objective) -> tuple[str, ...]:
+    """What is to be said about a class of `torch.optim`. SpecError where it cannot do what the settings ask."""
+    optimizer, name = rule.start(objective.theta)[1], torch_optim.shown(rule.optimizer)
+    own = torch_optim.given_rate(rule.optimizer)
+    if spec.lr != "auto" and own is not None and own != spec.lr:
+        raise SpecError(
+            f"The learning rate is given twice: lr={spec.lr:g}, and {own:g} in optimizer={name}. Leave one out."
+        )
+    if (spec.lr != "auto" or spec.schedule not in ("auto", "constant")) and None in torch_optim.ratios(optimizer):
+        raise SpecError(
+            f"optimizer={name} keeps no 'lr' in its param_groups, so that lr= and schedule= would change nothing. Leave them out."
+        )
+    if spec.lr == "auto" and torch_optim.asks_for_rate(rule.optimizer):
+        raise SpecError(f"optimizer={name} has no learning rate of its own: give one, lr=0.01 say.")
+    decay = torch_optim.decay(optimizer)
+    if not decay:
+        return ()
+    return (f"The weight decay {decay:g} of {name} is no part of the objective that is shown; that of penalty= is.",)
 
 
 @dataclass(frozen=True)
@@ -315,15 +367,19 @@ class Way:
     steps: int | None
 
 
-def way(spec: Spec, objective: Objective, rule_name: Any, full: bool, own_batches: bool = True) -> Way:
+def way(
+    spec: Spec, objective: Objective, rule_name: Any, full: bool, own_batches: bool = True, drop_last: bool = False
+) -> Way:
     """The rule, the schedule and the number of steps. `rule_name`: the optimizer, "auto" decided."""
     if isinstance(rule_name, str) and ":" in rule_name and not rule_name.split(":")[1][:1].isdigit():
         rule_name = locate(rule_name)
+    if isinstance(rule_name, torch.optim.Optimizer):
+        rule_name = torch_optim.rebuilt(rule_name, spec.model)
     rule = rules.rule(rule_name, objective, spec.clip)
     epochs = spec.epochs
     if epochs is None and spec.max_steps is None:
         epochs = DEFAULT_STEPS["full" if full and own_batches else "minibatch"]
-    per_epoch = 1 if full else -(-objective.rows // int(spec.batch_size))
+    per_epoch = 1 if full else batches.per_epoch(objective.rows, int(spec.batch_size), drop_last)
     steps = spec.max_steps if epochs is None else epochs * per_epoch
     if spec.max_steps is not None:
         steps = min(steps or spec.max_steps, spec.max_steps)
@@ -335,7 +391,10 @@ def way(spec: Spec, objective: Objective, rule_name: Any, full: bool, own_batche
         schedule_name = (
             "cosine" if spec.lr == "auto" and wanders and not isinstance(inner, rules.TorchRule) else "constant"
         )
-    return Way(rule, _name(rule_name), schedule(schedule_name, steps), _name(schedule_name), epochs, steps)
+    name = _name(rule_name)
+    if name == "<lambda>" and isinstance(inner := innermost(rule), rules.TorchRule):
+        name = type(inner.start(objective.theta)[1]).__name__
+    return Way(rule, name, schedule(schedule_name, steps), _name(schedule_name), epochs, steps)
 
 
 def _is_plain(rule: Any) -> bool:
@@ -354,7 +413,7 @@ def _name(thing: Any) -> str:
         return "accelerated (auto)"
     if isinstance(thing, rules.TorchRule):
         return "L-BFGS (auto)"
-    return thing if isinstance(thing, str) else getattr(thing, "__name__", type(thing).__name__)
+    return thing if isinstance(thing, str) else torch_optim.shown(thing)
 
 
 def in_coordinates(objective: LinearObjective, problem: LinearProblem) -> LinearProblem:
@@ -455,20 +514,6 @@ def _tried_rate(
     return each[int(torch.where(torch.isfinite(ends), ends, torch.inf).argmin())]
 
 
-def _try_once(module: nn.Module, x: Tensor, loss: Loss, outputs: int) -> None:
-    """SpecError if the module does not take the table's columns, or tells fewer classes apart than there are."""
-    try:
-        with evaluating(module), torch.no_grad():
-            found = module(x[:2])
-    except (RuntimeError, ValueError, TypeError) as error:
-        why = str(error).splitlines()[0]
-        raise SpecError(f"The model does not take x of shape {list(x.shape)}: {why}.") from None
-    if isinstance(loss, losses.CrossEntropy) and isinstance(found, Tensor) and found.shape[-1] < outputs:
-        raise SpecError(
-            f"The model gives {found.shape[-1]} outputs for {outputs} classes; its last layer needs {outputs}."
-        )
-
-
 def _plan_module(
     spec: Spec,
     data: Dataset,
@@ -477,21 +522,30 @@ def _plan_module(
     target: Tensor,
     outputs: int,
     given: Iterable[Any] | None,
+    drop_last: bool,
 ) -> Plan:
     dtype = getattr(torch, spec.dtype)
     own = isinstance(spec.model, str) and spec.model.startswith("mlp")
-    module = module.to(device=spec.device, dtype=dtype)
     x = torch.as_tensor(data.x, dtype=dtype, device=spec.device)
-    y = target.to(spec.device, dtype) if target.is_floating_point() else target.to(spec.device)
-    _try_once(module, x, loss, outputs)
+    kind = None if own else models.kind_of(module)
+    module = models.filled(module, x[:2].to(*models.kind_of(module)[::-1]), spec.seed).to(
+        device=spec.device, dtype=dtype
+    )
+    y = target.to(spec.device, torch.int64 if target.dtype == torch.int64 else dtype)
+    module = models.taking(module, x)
+    trial = tried(module, x, y, loss, outputs)
+    loss = trial.loss
     precondition = spec.precondition
     if precondition == "auto":
-        precondition = "standardize" if spec.lr == "auto" and x.ndim == 2 else "none"
+        columns = x.ndim == 2 and not models.embeds(module)
+        precondition = "none" if _in_user_units(spec) or not columns else "standardize"
     if precondition == "orthonormal":
         raise SpecError(
             "precondition='orthonormal' is for models linear in θ; for a module use 'standardize' or 'none'."
         )
     if precondition == "standardize":
+        if isinstance(module, models.WholeNumbers):
+            raise SpecError("precondition='standardize' is for quantities; this model takes whole numbers. Use 'none'.")
         numbers = own and not loss.classes and y.ndim == 1
         module = models.scaled(module, x, y if numbers else None)
     weights = None
@@ -499,6 +553,7 @@ def _plan_module(
         weights = torch.as_tensor(data.weights / data.weights.mean(), dtype=dtype, device=spec.device)
     objective = ModuleObjective(module, loss, x, y, weights, losses.penalty(spec.penalty), spec.seed)
     objective.names = tuple(name.removeprefix("module.").removeprefix("_orig_mod.") for name in objective.names)
+    objective.random = trial.random
     first = models.start(spec.init, objective.names, spec.seed)
     if first is not None:
         objective.theta.copy_(torch.as_tensor(first).to(objective.theta))
@@ -507,6 +562,10 @@ def _plan_module(
     rule_name = spec.optimizer
     if rule_name == "auto":
         rule_name = "adam" if spec.lr == "auto" else "sgd"
+    notes: tuple[str, ...] = ()
+    if trial.two and not full and given is None and _leaves_one(int(spec.batch_size), data.rows) and not drop_last:
+        drop_last = True
+        notes = ("The last batch of an epoch has one row, of which BatchNorm has no variance: it is left out.",)
     return _finish(
         spec,
         objective,
@@ -518,4 +577,16 @@ def _plan_module(
         kinked=False,
         module=module,
         names=objective.names,
+        drop_last=drop_last and not full,
+        notes=notes,
+        kind=kind,
     )
+
+
+def _leaves_one(size: int, rows: int) -> bool:
+    """Whether the last batch of an epoch has a single row. SpecError where every batch has."""
+    if size == 1:
+        raise SpecError(
+            "The model's BatchNorm needs at least 2 rows in a batch, to have a variance: use a batch_size larger than 1."
+        )
+    return rows % size == 1

@@ -147,7 +147,10 @@ class Fit:
     engine: str = "loop"
     notes: tuple[str, ...] = ()
     terms: Terms | None = None
-    module: nn.Module | None = None
+    network: nn.Module | None = None
+    """The module as it was fitted, in the precision of the fit; None for the linear family."""
+    kind: tuple[torch.dtype, torch.device] | None = None
+    """Precision and device of the module as the user gave it; None where that is as the fit's."""
     train: Dataset | None = field(default=None, repr=False)
     test: Dataset | None = field(default=None, repr=False)
     source: str | None = None
@@ -164,6 +167,23 @@ class Fit:
     def params(self) -> dict[str, float]:
         """Name → value."""
         return dict(zip(self.names, self.theta.tolist(), strict=True))
+
+    @cached_property
+    def module(self) -> nn.Module | None:
+        """The fitted module, a copy in evaluation mode, in the precision and on the device of the one given.
+
+        It takes x in the units of the table: `fit.module(x)` is what `predict(x)` is made of. The module given to `fit()`
+        stays as it was. None for the linear family, and for a run loaded without its module.
+        """
+        if self.network is None:
+            return None
+        module = copy.deepcopy(self.network).eval()
+        parameters = [p for p in module.parameters() if p.requires_grad]
+        values = torch.as_tensor(self.theta).to(parameters[0])
+        with torch.no_grad():
+            for parameter, part in zip(parameters, values.split([p.numel() for p in parameters]), strict=True):
+                parameter.data, parameter.grad = part.view(parameter.shape).clone(), None
+        return module if self.kind is None else module.to(dtype=self.kind[0], device=self.kind[1])
 
     @cached_property
     def problem(self) -> LinearProblem | None:
@@ -303,18 +323,28 @@ class Fit:
             raise SpecError(
                 f"theta= has {values.size} numbers; the fit has {len(self.names)}: {', '.join(self.names[:8])}."
             )
-        if getattr(x, "ndim", 0) > 2:
-            return self._predict_columns(np.asarray(x), values)
-        return self._predict_columns(self.schema.encode(x, Reading.of(self.spec)), values)
+        return self._log_odds(self._columns(x), values)
+
+    def _columns(self, x: Any) -> np.ndarray:
+        """New rows as the model takes them."""
+        return np.asarray(x) if getattr(x, "ndim", 0) > 2 else self.schema.encode(x, Reading.of(self.spec))
+
+    def _log_odds(self, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
+        """Predictions, or log-odds also where the model gives the probabilities of classes."""
+        prediction = self._predict_columns(x, theta)
+        if not getattr(self.loss_function, "probabilities", False) or self.schema.classes is None:
+            return prediction
+        with np.errstate(divide="ignore"):
+            return np.log(prediction) - np.log1p(-prediction)
 
     def _predict_columns(self, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
         if self.terms is not None:
             design = self.terms.design(x)
             blocks = theta.reshape(-1, design.shape[1])
             return design @ blocks[0] if len(blocks) == 1 else design @ blocks.T
-        if self.module is None:
+        if self.network is None:
             raise FitError("This fit has lost its model; load it with its module.")
-        return _module_output(self.module, x, theta)
+        return _module_output(self.network, x, theta)
 
     def objective(self, theta: Any) -> tuple[float, np.ndarray]:
         """F(θ) and its gradient `[p]`, penalty included, over the training rows, at any θ in user units.
@@ -335,9 +365,9 @@ class Fit:
             whole: Any = LinearObjective(self.problem, tuple(self.names))
         else:
             target, _ = targets(self.train, self.loss_function)
-            if self.module is None:
+            if self.network is None:
                 raise FitError("This fit has lost its model; load it with its module.")
-            module = copy.deepcopy(self.module).double()
+            module = copy.deepcopy(self.network).double()
             weights = None if self.train.weights is None else self.train.weights / self.train.weights.mean()
             whole = ModuleObjective(
                 module,
@@ -526,10 +556,10 @@ def _scores(fit: Fit) -> Scores:
         if fit.trace.objective[-1] == fit.trace.objective[-1]:
             objective = float(fit.trace.objective[-1])
     found = fit.answer.beside(objective, float(fit.trace.objective[0]))
-    scored = {"train": metrics(fit._predict_columns(fit.train.x, fit.theta), fit.train)}
+    scored = {"train": _metrics(fit, fit.train)}
     test_loss = None
     if fit.test is not None:
-        scored["test"] = metrics(fit._predict_columns(fit.test.x, fit.theta), fit.test)
+        scored["test"] = _metrics(fit, fit.test)
         test_loss = _mean_loss(fit, fit.test)
     return Scores(loss, objective, test_loss, scored, found.exact, found.objective, found.rounding)
 
@@ -552,6 +582,16 @@ def _objective_at(problem: LinearProblem, theta: np.ndarray) -> float:
         return float(whole.value(plain.theta) + whole.penalty(plain.theta))
     except OverflowError:  # where a descent ended far out; plain float64 says inf
         return float(plain.value(plain.theta) + plain.penalty(plain.theta))
+
+
+def _metrics(fit: Fit, rows: Dataset) -> dict[str, Any]:
+    """The metrics of some rows; none where predictions of numbers are not in the units of the target.
+
+    Of a mean and a variance for one target, or of a logarithm, only the loss knows how far off they are.
+    """
+    decision = fit._log_odds(rows.x, fit.theta)
+    units = decision.shape == rows.y.shape and getattr(fit.loss_function, "units", True)
+    return metrics(decision, rows) if units or rows.classes is not None else {}
 
 
 def _mean_loss(fit: Fit, rows: Dataset) -> float:
@@ -596,7 +636,7 @@ def _with_rows(fit: Fit) -> Fit:
             "This run was kept without its findings, and not with all of its rows, from which they could be found now. "
             "Fit again to have them."
         )
-    if fit.terms is None and fit.module is None:
+    if fit.terms is None and fit.network is None:
         raise FitError(
             "To diagnose this run its module is needed: load it with model=… (--model package.module:factory)."
         )

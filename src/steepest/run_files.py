@@ -44,8 +44,8 @@ def pack_weights(fit: Fit) -> bytes:
     tensors = {"theta": torch.tensor(fit.theta)}
     if fit.exact is not None and fit.exact.theta is not None:
         tensors["exact_theta"] = torch.tensor(fit.exact.theta)
-    if fit.module is not None:
-        for name, value in fit.module.state_dict().items():
+    if fit.network is not None:
+        for name, value in fit.network.state_dict().items():
             # clones: a module's parameters are views into one vector, and tied ones are the same
             tensors[f"module.{name}"] = value.detach().cpu().clone().contiguous()
     return packed(tensors)

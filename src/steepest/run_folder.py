@@ -31,6 +31,7 @@ import torch
 
 from steepest import atomic_folder, run_module, run_record
 from steepest.atomic_folder import Damaged, digest_of
+from steepest.criteria import is_criterion
 from steepest.errors import FitError, RunError, SpecError, SteepestError
 from steepest.fitting import digest
 from steepest.planning import loss_of, targets
@@ -185,7 +186,7 @@ def place_of(folder: str | os.PathLike[str]) -> Path:
 
 def contents_of(fit: Fit, rows: bytes, summary: Mapping[str, Any]) -> dict[str, bytes]:
     """File name → bytes; `rows` are those to draw, and `summary` has the findings if there is time to look for them."""
-    if fit.module is None and "_shape" in fit.__dict__:
+    if fit.network is None and "_shape" in fit.__dict__:
         raise RunError("This fit was loaded without its module. Load it with model=… before it is saved again.")
     text, nameless = settings_text(fit.spec)
     files = {
@@ -196,7 +197,7 @@ def contents_of(fit: Fit, rows: bytes, summary: Mapping[str, Any]) -> dict[str, 
         ROWS: rows,
     }
     of_rows = fit.__dict__.get("_digest") if fit.train is None else digest(fit.train, fit.test)
-    record = run_record.record_of(fit, summary, nameless, None if fit.module is None else _shape(fit), of_rows)
+    record = run_record.record_of(fit, summary, nameless, None if fit.network is None else _shape(fit), of_rows)
     record = replace(record, sha256={name: digest_of(content) for name, content in files.items()})
     return files | {REST: run_record.written(record)}
 
@@ -228,7 +229,12 @@ def _shape(fit: Fit) -> Shape:
     if fit.train is None:  # a loaded fit that is saved again
         return fit.__dict__["_shape"]
     outputs = targets(fit.train, fit.loss_function)[1]
-    return Shape(fit.train.x.shape[1], outputs, isinstance(fit.module, models.Scaled))
+    return Shape(
+        fit.train.x.shape[1],
+        outputs,
+        isinstance(fit.network, models.Scaled),
+        isinstance(fit.network, models.WholeNumbers),
+    )
 
 
 # ---- loading ---------------------------------------------------------------------------------------
@@ -356,7 +362,8 @@ def fit_of(content: Mapping[str, Any], files: Mapping[str, bytes], shown: str, m
 def _settings(content: bytes) -> Spec:
     spec = Spec.from_toml(content.decode())
     for name in ("model", "loss", "optimizer", "schedule"):
-        if not isinstance(getattr(spec, name), str):
+        value = getattr(spec, name)
+        if not (isinstance(value, str) or (name == "loss" and is_criterion(value))):
             raise ValueError(f"{name} must be a text")
     return spec
 
@@ -453,7 +460,8 @@ def _with_module(fit: Fit, record: Record, model: Any, shown: str) -> Fit:
         model = fit.spec.model
     if model is not None:
         try:
-            fit.module = run_module.rebuilt(model, fit, shape, state)
+            fit.network, kind = run_module.rebuilt(model, fit, shape, state)
+            fit.kind = None if ours else kind
         except SpecError:
             raise
         except ValueError as error:

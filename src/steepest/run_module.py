@@ -40,16 +40,24 @@ def check_own(model: str, shape: Shape, state: Mapping[str, torch.Tensor]) -> No
             raise ValueError(f"{name} is {tuple(state[name].shape)} of {state[name].dtype}")
 
 
-def rebuilt(model: Any, fit: Fit, shape: Shape, state: dict[str, torch.Tensor]) -> nn.Module:
-    """The module with its saved parameters and buffers. ValueError if `model` is another one."""
+def rebuilt(
+    model: Any, fit: Fit, shape: Shape, state: dict[str, torch.Tensor]
+) -> tuple[nn.Module, tuple[torch.dtype, torch.device]]:
+    """The module with its saved parameters and buffers, and the precision and device that it was given in.
+
+    ValueError if `model` is another one.
+    """
     known = (size for value in state.values() for size in value.shape)
     if shape.inputs > max(MOST_INPUTS, *known, 0):
         raise ValueError(f"none of its tensors has {shape.inputs:,} inputs.")
     inner = models.module(model, shape.inputs, shape.outputs, fit.spec.seed)
     if inner is None:
         raise ValueError(f"{model!r} needs none.")
+    kind = models.kind_of(inner)
     inner = inner.to(getattr(torch, fit.spec.dtype))
     try:
+        if shape.whole:
+            inner = models.WholeNumbers(inner)
         if shape.scaled:
             inner = models.Scaled(inner, *(state[name].clone() for name in ("mean", "scale", "shift", "gain")))
         inner.load_state_dict(state)
@@ -58,4 +66,4 @@ def rebuilt(model: Any, fit: Fit, shape: Shape, state: dict[str, torch.Tensor]) 
     count = sum(p.numel() for p in inner.parameters() if p.requires_grad)
     if count != len(fit.names):
         raise ValueError(f"it has {count:,} parameters, and the run {len(fit.names):,}.")
-    return inner.eval()
+    return inner.eval(), kind

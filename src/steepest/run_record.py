@@ -41,11 +41,12 @@ Ended = Annotated[tuple[str, ...], Field(min_length=2, max_length=3)]
 
 @dataclass(frozen=True)
 class Shape:
-    """What it takes to build a module again: how many inputs and outputs, and whether it is `Scaled`."""
+    """What it takes to build a module again: how many inputs and outputs, and whether it is `Scaled` or takes `WholeNumbers`."""
 
     inputs: Annotated[int, Field(ge=0, lt=2**31)]
     outputs: Annotated[int, Field(ge=1, lt=2**31)]
     scaled: bool
+    whole: bool = False
 
 
 @dataclass(frozen=True)

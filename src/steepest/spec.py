@@ -18,6 +18,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
 
+from steepest import criteria
 from steepest.errors import SpecError
 
 # name → (fewest, most) numbers that follow it
@@ -179,6 +180,8 @@ class Spec(BaseModel):
     def _named(cls, value: Any, info: ValidationInfo) -> Any:
         if isinstance(value, (int, float, list, tuple)):
             raise SpecError(f"{info.field_name}={value!r} is neither a name nor a function.")
+        if info.field_name == "loss":
+            return criteria.known(criteria.located(value) if isinstance(value, str) else value)
         return value
 
     @field_validator("columns", "drop", "categories", mode="before")
@@ -228,7 +231,7 @@ class Spec(BaseModel):
                 for number in numbers:
                     whole(number, 1, f"model={self.model!r}")
             alias = {"logistic": ("auto", "logistic"), "softmax": ("auto", "cross_entropy")}.get(name)
-            if alias and self.loss not in alias:
+            if alias and self.loss not in alias and criteria.name_of(self.loss) not in alias:
                 raise SpecError(
                     f"model={name!r} is the linear model with loss={alias[1]!r}, but loss={self.loss!r} was given. "
                     f"Leave one of them out."
@@ -418,6 +421,8 @@ def _plain(name: str, value: Any) -> Any:
         return [_plain(name, entry) for entry in value]
     if hasattr(value, "tolist"):
         return value.tolist()
+    if name == "loss" and criteria.written(value):
+        return criteria.written(value)
     module, qualified = getattr(value, "__module__", None), getattr(value, "__qualname__", "")
     if module and qualified and "<" not in qualified and module != "__main__":
         return f"{module}:{qualified}"

@@ -349,7 +349,7 @@ def test_the_callers_random_numbers_are_left_alone():
             "mse",
             r"predictions of shape \[24, 2\] for targets of shape \[24\]; loss mse needs \[24\]",
         ),
-        (3, (ROWS, 2), "mse", r"needs \[24, 2\]. Mend the model's last layer or the target's shape"),
+        (3, (ROWS, 2), "mse", r"needs \[24, 2\]. Fix the model's last layer or the target's shape"),
         (1, (ROWS - 1,), "l1", r"predictions of shape \[24\] for targets of shape \[23\]"),
         (3, (ROWS, 1), "cross_entropy", r"needs \[24, classes\] for targets \[24\]"),
     ],

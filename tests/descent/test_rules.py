@@ -287,7 +287,7 @@ def test_names_that_are_no_rule():
         rule("adan")
     with pytest.raises(SpecError, match="chosen by fit\\(\\)"):
         rule("auto")
-    with pytest.raises(SpecError, match="optimizer=3 is no name"):
+    with pytest.raises(SpecError, match="optimizer=3 is no name of a rule"):
         rule(3)
     assert rule("nesterov:0.8") == Momentum(0.8, nesterov=True)
     assert rule("adamw") == Adam(0.9, 0.999, 0.01)

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, final
 
@@ -29,12 +29,18 @@ from steepest.descent.coordinates import Coordinates
 from steepest.errors import FitError, SpecError
 from steepest.problem import losses
 from steepest.problem.batches import Batch
+from steepest.problem.calling import evaluating, output
 from steepest.problem.linear import LinearProblem, Terms
 from steepest.problem.losses import Loss, Penalty
+from steepest.problem.randomness import seeded
 from steepest.spec import MODELS, call, whole
 
 CHECKED = 1_000
 """Rows of a module's on which a loss of the user's is tried before the descent."""
+NO_GRADIENT = (
+    "The loss has no gradient: it does not come from the model's parameters by operations that autograd knows. Look for "
+    "detach(), .data, no_grad(), item(), numpy(), round or argmax in the model's forward and in the loss."
+)
 
 
 class Objective(ABC):
@@ -242,6 +248,8 @@ class ModuleObjective(Objective):
     """Any `nn.Module`: its trainable parameters become views into one vector, tied ones once.
 
     Penalties hold for all parameters but biases. Raises SpecError for modules without parameters or with mixed dtypes.
+
+    random: whether the module may draw random numbers in training, which then depend on (seed, epoch, index) alone.
     """
 
     def __init__(
@@ -282,8 +290,7 @@ class ModuleObjective(Objective):
         self._pointers = [(p.data_ptr(), p.grad.data_ptr()) for _, p in named if p.grad is not None]
         self._owners = [module.get_submodule(name.rpartition(".")[0])._parameters for name, _ in named]
         self._places = _places(module, [p for _, p in named])
-        index = self.theta.device.index
-        self._random = torch.default_generator if index is None else torch.cuda.default_generators[index]
+        self.random = True
         self._penalty = None
         if penalty:
             mask = torch.cat([torch.full((p.numel(),), float(not name.endswith("bias"))) for name, p in named])
@@ -304,12 +311,11 @@ class ModuleObjective(Objective):
             with evaluating(self.module):
                 value = self._mean(None)
         else:
-            state = self._random.get_state()
-            self._random.manual_seed(hash((self.seed, batch.epoch, batch.index)))
-            value = self._mean(batch)
-            self._random.set_state(state)
+            drawn = seeded(hash((self.seed, batch.epoch, batch.index)), self.theta.device)
+            with drawn if self.random else nullcontext():
+                value = self._mean(batch)
         if not value.requires_grad:
-            raise SpecError("The loss has no gradient: it, or the model's output, is detached from the parameters.")
+            raise SpecError(NO_GRADIENT)
         value.backward()
         grad = self.gradient
         if self._penalty is not None and self._penalty.l2:
@@ -327,7 +333,11 @@ class ModuleObjective(Objective):
         """What the module gives at θ `[p]`, its own parameters left as they are."""
         views = self.views(theta)
         parameters = {name: views[place] for name, place in self._places.items()}
-        return torch.func.functional_call(self.module, parameters, (x,), tie_weights=False)
+
+        def call(rows: Tensor) -> Any:
+            return torch.func.functional_call(self.module, parameters, (rows,), tie_weights=False)
+
+        return output(self.module, x, call)
 
     def on(self, x: Tensor, y: Tensor, weights: Tensor | None = None) -> ModuleObjective:
         """The same module and memory on other rows, to be valued there."""
@@ -353,7 +363,7 @@ class ModuleObjective(Objective):
             if batch is not None and batch.rows is not None:
                 x, y = x[batch.rows], y[batch.rows]
                 weights = None if weights is None else weights[batch.rows]
-        return self._reduce(self.module(x), y, weights)
+        return self._reduce(output(self.module, x), y, weights)
 
     def _reduce(self, prediction: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:
         prediction = matched(prediction, target, self.loss)
@@ -417,24 +427,14 @@ class FunctionObjective(Objective):
             return self.function(theta.view(self.shape)).reshape(())
 
 
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Every part of a module in eval mode, and back in its own mode afterwards."""
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, training in modes:
-            part.training = training
-
-
 def matched(prediction: Tensor, target: Tensor, loss: Loss) -> Tensor:
     """The prediction in the shape that the loss needs beside the target; a last axis of one is dropped, no more.
 
     Raises SpecError instead of ever broadcasting one against the other.
     """
     rows = target.shape[0]
+    if isinstance(loss, losses.Custom) and loss.free and prediction.shape[:1] == target.shape[:1]:
+        return prediction
     codes = isinstance(loss, losses.CrossEntropy)
     scores = prediction.ndim == 2 and prediction.shape[-1] > 1
     if codes or (isinstance(loss, losses.Custom) and not target.is_floating_point() and scores):
@@ -447,7 +447,7 @@ def matched(prediction: Tensor, target: Tensor, loss: Loss) -> Tensor:
         need = f"[{rows}, classes] for targets [{rows}]" if codes else str(list(target.shape))
         raise SpecError(
             f"The model gives predictions of shape {list(prediction.shape)} for targets of shape {list(target.shape)}; "
-            f"loss {loss} needs {need}. Mend the model's last layer or the target's shape."
+            f"loss {loss} needs {need}. Fix the model's last layer or the target's shape."
         )
     return prediction
 

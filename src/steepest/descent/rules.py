@@ -25,6 +25,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
+from steepest.descent import torch_optim
 from steepest.errors import SpecError
 from steepest.spec import OPTIMIZERS, call
 
@@ -234,9 +235,10 @@ class WithSubgradient(Rule):
 @final
 @dataclass(frozen=True)
 class TorchRule(Rule):
-    """Any `torch.optim` class. It is given the parameters as views into θ (`views`), and a closure where it asks for one.
+    """Any `torch.optim` class, or a function of the parameters that makes an optimiser. Its parameters are views into θ.
 
-    Only for one θ `[p]` at a time.
+    The model is looked at once a step. Only an optimiser whose `step` asks for a closure, as LBFGS, looks again, as often as it
+    likes. Groups of parameters with rates of their own keep their ratio to lr. Only for one θ `[p]` at a time.
     """
 
     optimizer: Callable[..., torch.optim.Optimizer]
@@ -246,12 +248,18 @@ class TorchRule(Rule):
         if theta.ndim != 1:
             raise SpecError("A torch.optim class moves one θ at a time; runs of it cannot be batched.")
         parameters = [torch.nn.Parameter(view) for view in self.views(theta)]
-        return [parameters, self.optimizer(parameters)]
+        optimizer = torch_optim.made(self.optimizer, parameters)
+        return [parameters, optimizer, torch_optim.needs_closure(optimizer), torch_optim.ratios(optimizer)]
+
+    def own_rate(self, theta: Tensor) -> float:
+        """The learning rate that the optimiser has by itself."""
+        return float(self.start(theta.clone())[1].defaults.get("lr", torch_optim.FIRST_RATE))
 
     def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
-        parameters, optimizer = memory
-        for group in optimizer.param_groups:
-            group["lr"] = lr
+        parameters, optimizer, again_asked, ratios = memory
+        for group, ratio in zip(optimizer.param_groups, ratios, strict=True):
+            if ratio is not None:
+                group["lr"] = lr * ratio
 
         def lend(gradient: Tensor) -> None:
             for parameter, view in zip(parameters, self.views(gradient), strict=True):
@@ -263,8 +271,7 @@ class TorchRule(Rule):
             return value
 
         lend(grad)
-        with torch.enable_grad():
-            optimizer.step(closure)
+        torch_optim.stepped(optimizer, closure if again_asked else None)
 
 
 def _whole(theta: Tensor) -> Sequence[Tensor]:
@@ -298,10 +305,20 @@ def rule(name: Any, objective: Any = None, clip: float | None = None) -> Rule:
 def _named(name: Any, views: Callable[[Tensor], Sequence[Tensor]]) -> Rule:
     if isinstance(name, Rule):
         return name
-    if isinstance(name, type) and issubclass(name, torch.optim.Optimizer):
+    if isinstance(name, torch.optim.Optimizer):
+        raise SpecError(
+            f"optimizer={type(name).__name__}(…) is an object made for other parameters. Give its class, or functools.partial of "
+            "it."
+        )
+    if isinstance(name, type) and issubclass(name, Rule):
+        try:
+            return name()
+        except TypeError as error:
+            raise SpecError(f"optimizer={name.__name__} is a class; give an object of it ({error}).") from None
+    if torch_optim.is_factory(name):
         return TorchRule(name, views)
     if not isinstance(name, str):
-        raise SpecError(f"optimizer={name!r} is no name, torch.optim class or Rule.")
+        raise SpecError(f"optimizer={name!r} is no name of a rule, torch.optim class or Rule.")
     kind, numbers = call(name, OPTIMIZERS, "optimizer")
     if kind == "auto":
         raise SpecError("optimizer='auto' is chosen by fit(), which knows the problem; name a rule here.")

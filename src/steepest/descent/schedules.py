@@ -6,7 +6,10 @@
     cosine     ½(1 + cos(π·step / steps))             Loshchilov and Hutter 2017
     warmup:N   min(1, (step + 1) / N)                 Goyal et al. 2017
 
-Any callable of (step, epoch) that returns such a factor will do as well. Ours also take arrays of both: `factors` asks
+Any callable of (step, epoch) that returns such a factor will do as well, one of `step` or of `epoch` alone, and the
+schedulers of PyTorch (`torch_schedules.py`): `partial(StepLR, step_size=10)`, or a function of the optimiser.
+
+Ours also take arrays of both: `factors` asks
 for those of many steps at once.
 """
 
@@ -17,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from steepest.descent.torch_schedules import TorchSchedule, check_object, of_callable
 from steepest.errors import SpecError
 from steepest.spec import SCHEDULES, call, whole
 
@@ -65,14 +69,26 @@ def factors(schedule: Schedule, step: int, epoch: int, count: int, whole: bool) 
     return np.array([schedule(*pair) for pair in pairs], dtype=np.float64)
 
 
+def at_rate(found: Schedule, lr: Any) -> Schedule:
+    """A schedule for a fit at this rate, which those of PyTorch must know."""
+    return found.based_on(float(lr)) if isinstance(found, TorchSchedule) and np.ndim(lr) == 0 else found
+
+
+def of_fit(fit: Any) -> Any:
+    """The schedule of a fit, to be gone through again: a function where it was given as one, else its name."""
+    given = fit.spec.schedule
+    return at_rate(schedule(given), fit.lr) if callable(given) else fit.schedule
+
+
 def schedule(name: Any, steps: int | None = None) -> Schedule:
     """The schedule that a name stands for; `steps`, the number planned in all, is needed by `cosine`.
 
     >>> schedule("step:10,0.5")(0, 25)
     0.25
     """
+    check_object(name)
     if callable(name):
-        return name
+        return name if getattr(name, "elementwise", False) or isinstance(name, TorchSchedule) else of_callable(name)
     if name is None:
         return constant
     kind, numbers = call(name, SCHEDULES, "schedule")

@@ -370,6 +370,8 @@ class _rates:
     latest: the last ones, in double precision.
     """
 
+    elementwise = True
+
     def __init__(self, lr: np.ndarray, schedules: Sequence[Schedule], like: Tensor):
         self.lr, self.like = np.asarray(lr, dtype=np.float64), like
         self.distinct = list(dict.fromkeys(schedules))

@@ -29,7 +29,7 @@ class Net:
 
     def __init__(self, case: Case, rows: Rows):
         self.case, self.rows, self.files = case, rows, dict[str, np.ndarray]()
-        module = case.fit.module
+        module = case.fit.network
         if module is None:
             raise FitError("This fit has lost its module. Say which it was: model=… (--model package.module:factory).")
         self.scaled = isinstance(module, models.Scaled)

@@ -227,9 +227,9 @@ class Cohort:
         fit = finished(
             self.specs(place), made, Done.of(group, row), self.engine, seconds, shared.train, shared.test, shared.notes
         )
-        if fit.module is not None:
-            fit.module = copy.deepcopy(fit.module)
-            own = [p for p in fit.module.parameters() if p.requires_grad]
+        if fit.network is not None:
+            fit.network = copy.deepcopy(fit.network)
+            own = [p for p in fit.network.parameters() if p.requires_grad]
             torch.nn.utils.vector_to_parameters(torch.as_tensor(fit.theta).to(own[0]), own)
         fit.__dict__["problem"] = shared.linear
         if shared.linear is not None:

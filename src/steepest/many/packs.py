@@ -14,6 +14,7 @@ from steepest.descent import codes, fused_runs
 from steepest.descent import sweep as together
 from steepest.descent.blocks import Blocks
 from steepest.descent.objective import LinearObjective, ModuleObjective, Objective
+from steepest.descent.schedules import at_rate
 from steepest.errors import FitError
 from steepest.fitting import batch_size, held_out_note
 from steepest.many.axes import FREE, Runs
@@ -107,7 +108,7 @@ class Pack:
     def _alike_but_for_the_start(self) -> bool:
         """Whether modules made for different seeds differ in nothing but their trainable parameters."""
         module = self.made.module
-        inner = module.module if isinstance(module, models.Scaled) else module
+        inner = module.module if isinstance(module, (models.Scaled, models.WholeNumbers)) else module
         if inner is None or "seed" not in self.runs.values:
             return True
         trained = {name for name, p in inner.named_parameters(remove_duplicate=False) if p.requires_grad}
@@ -194,7 +195,8 @@ class Pack:
         else:
             theta = torch.as_tensor(self.starts[self.which_start[places]]).to(like).contiguous()
         seeds = [self.runs.of("seed", one) for one in runs.tolist()]
-        schedules, rules = [way.schedule for way in ways], [way.rule for way in ways]
+        schedules = [at_rate(way.schedule, rate) for way, rate in zip(ways, lr, strict=True)]
+        rules = [way.rule for way in ways]
         last = int(limits.steps.max())
         compiled = isinstance(objective, LinearObjective) and all(
             codes.can_run(objective, rule) for rule in {id(rule): rule for rule in rules}.values()

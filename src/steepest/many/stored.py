@@ -289,9 +289,9 @@ class StoredRuns:
         for name in ("_digest", "_rows", "_shape"):
             if name in shared.__dict__:
                 fit.__dict__[name] = shared.__dict__[name]
-        if shared.module is not None:
-            fit.module = copy.deepcopy(shared.module)
-            trained = [p for p in fit.module.parameters() if p.requires_grad]
+        if shared.network is not None:
+            fit.network = copy.deepcopy(shared.network)
+            trained = [p for p in fit.network.parameters() if p.requires_grad]
             torch.nn.utils.vector_to_parameters(torch.as_tensor(fit.theta).to(trained[0]), trained)
         fit.__dict__["scores"] = _scored(fit, shared, own["scores"])
         return fit

@@ -46,9 +46,17 @@ def full(epochs: int | None = None) -> Iterator[Batch]:
 
 
 def minibatches(
-    rows: int, size: int, shuffle: str = "rows", seed: int = 0, epochs: int | None = None, first: int = 0
+    rows: int,
+    size: int,
+    shuffle: str = "rows",
+    seed: int = 0,
+    epochs: int | None = None,
+    first: int = 0,
+    drop_last: bool = False,
 ) -> Iterator[Batch]:
     """Batches of `size` rows out of `rows`, dealt as `shuffle` says (see the module's text), from epoch `first` on.
+
+    drop_last: leave out those that are shorter.
 
     >>> [batch.rows.tolist() for batch in minibatches(5, 2, "none", epochs=1)]
     [[0, 1], [2, 3], [4]]
@@ -58,12 +66,18 @@ def minibatches(
     if size < 1 or rows < 1:
         raise SpecError(f"Batches of {size} rows out of {rows} cannot be dealt; both must be at least 1.")
     size = min(size, rows)
-    count = -(-rows // size)
+    count = per_epoch(rows, size, drop_last)
     epoch = first
     while epochs is None or epoch < first + epochs:
-        for index, part in enumerate(_deal(rows, size, shuffle, seed, epoch)):
+        dealt = _deal(rows, size, shuffle, seed, epoch)
+        for index, part in enumerate([part for part in dealt if len(part) == size] if drop_last else dealt):
             yield Batch(epoch, index, part, last=index == count - 1)
         epoch += 1
+
+
+def per_epoch(rows: int, size: int, drop_last: bool = False) -> int:
+    """Steps an epoch."""
+    return max(1, rows // size if drop_last else -(-rows // size))
 
 
 def _deal(rows: int, size: int, shuffle: str, seed: int, epoch: int) -> Iterable[Tensor]:

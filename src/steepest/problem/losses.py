@@ -18,15 +18,17 @@ Several targets (`mse` only: f and y `[n, m]`) are averaged as well as the rows.
 
 from __future__ import annotations
 
+import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Literal, final
 
 import torch
 
-from steepest.errors import SpecError
+from steepest import criteria
+from steepest.errors import SpecError, SteepestError
 from steepest.spec import LOSSES, PENALTIES, call
 
 if TYPE_CHECKING:
@@ -58,6 +60,10 @@ class Loss(ABC):
         """(1/n) Σ wᵢ·ℓᵢ: `[...]`, of weights `[n]` whose mean is 1."""
         each = self.rows(prediction, target)
         return (each if weights is None else each * weights).mean(-1)
+
+    def takes_codes(self, classes: Any) -> bool:
+        """Whether a target of these classes (None: of numbers) reaches it as whole numbers, the places of the classes."""
+        return False
 
     def __str__(self) -> str:
         return self.name
@@ -191,6 +197,9 @@ class CrossEntropy(Loss):
         share = torch.softmax(prediction, -1)
         return torch.diag_embed(share) - share.unsqueeze(-1) * share.unsqueeze(-2)
 
+    def takes_codes(self, classes: Any) -> bool:
+        return True
+
     def _index(self, prediction: Tensor, target: Tensor) -> Tensor:
         return target.expand(prediction.shape[:-1]).unsqueeze(-1)
 
@@ -208,6 +217,14 @@ class Custom(Loss):
 
     function: Callable[[Tensor, Tensor], Tensor]
     bound: float | None = None
+    takes: Literal["codes", "binary", "numbers", ""] = ""
+    """The target that it is known to take: class codes, 0 or 1, other numbers; "" where nobody knows."""
+    probabilities: bool = False
+    """Whether predictions for classes are probabilities and not log-odds."""
+    units: bool = True
+    """Whether predictions of numbers are in the units of the target, and no logarithms or log-odds of them."""
+    free: bool = False
+    """Whether predictions may be of another shape than the target, as for a mean and a variance of one target."""
 
     @property
     def name(self) -> str:  # pyrefly: ignore
@@ -215,12 +232,27 @@ class Custom(Loss):
 
     def rows(self, prediction: Tensor, target: Tensor) -> Tensor:
         value = self._values(prediction, target)
-        lead = prediction.shape[: prediction.ndim - _axes(prediction, target)]
+        lead = prediction.shape[: prediction.ndim - self._axes(prediction, target)]
         return value.unsqueeze(-1).expand(*lead, target.shape[0]) if value.ndim == len(lead) else value
+
+    def takes_codes(self, classes: Any) -> bool:
+        return classes is not None and self.takes != "binary"
+
+    def _way_out(self, prediction: Tensor, target: Tensor) -> str:
+        """What helps where a loss of classes was given numbers."""
+        if prediction.ndim == target.ndim + 1 and target.is_floating_point() and bool((target == target.round()).all()):
+            return " Where the target is classes, use loss='cross_entropy', or give them as whole numbers."
+        return ""
+
+    def _axes(self, prediction: Tensor, target: Tensor) -> int:
+        """How many axes of a prediction are its own: 2 for several targets, and for class codes where there are scores."""
+        if self.free:
+            return prediction.ndim
+        return 2 if prediction.ndim > 1 and not target.is_floating_point() else target.ndim
 
     def mean(self, prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
         value = self._values(prediction, target)
-        hidden = value.ndim == prediction.ndim - _axes(prediction, target)
+        hidden = value.ndim == prediction.ndim - self._axes(prediction, target)
         if weights is None:
             return value if hidden else value.mean(-1)
         if hidden:
@@ -236,12 +268,13 @@ class Custom(Loss):
         try:
             with torch.enable_grad():
                 value = self.mean(free, target, weights)
-        except SpecError:
+        except (SteepestError, MemoryError):
             raise
         except Exception as error:  # the user's own code: whatever it raises is told, not thrown
             why = (str(error).splitlines() or [""])[0]
             given = f"prediction {_kind(prediction)} and target {_kind(target)}"
-            raise SpecError(f"loss {self} failed on {given}: {type(error).__name__}: {why}") from error
+            way_out = self._way_out(prediction, target)
+            raise SpecError(f"loss {self} failed on {given}: {type(error).__name__}: {why}{way_out}") from error
         if not value.requires_grad:
             raise SpecError(
                 f"loss {self} has no gradient: autograd sees no dependence on the prediction. Compute it by torch from the "
@@ -278,7 +311,7 @@ class Custom(Loss):
 
     def _values(self, prediction: Tensor, target: Tensor) -> Tensor:
         """The function's values `[..., n]`, or `[...]` where it returns a mean: one call for each leading index."""
-        lead = prediction.shape[: prediction.ndim - _axes(prediction, target)]
+        lead = prediction.shape[: prediction.ndim - self._axes(prediction, target)]
         if not lead:
             return self._of_one(prediction, target)
         each = [self._of_one(one, target) for one in prediction.flatten(0, len(lead) - 1)]
@@ -307,13 +340,31 @@ class Custom(Loss):
             return torch.autograd.grad(self.rows(free, target).sum(), free)[0]
 
 
-def _axes(prediction: Tensor, target: Tensor) -> int:
-    """How many axes of a prediction are its own: 2 for several targets, and for class codes where there are scores."""
-    return 2 if prediction.ndim > 1 and not target.is_floating_point() else target.ndim
+def _kind(tensor: Tensor) -> str:
+    return f"{list(tensor.shape)} ({str(tensor.dtype).removeprefix('torch.')})"
 
 
-def _kind(value: Tensor) -> str:
-    return f"{list(value.shape)} ({str(value.dtype).removeprefix('torch.')})"
+class _OfModule:
+    """A criterion, or another module that gives a loss, in the precision of the predictions."""
+
+    def __init__(self, module: torch.nn.Module):
+        if any(parameter.requires_grad for parameter in module.parameters()):
+            raise SpecError(
+                f"loss={type(module).__name__} has parameters of its own, which a fit does not move. Make them part of the "
+                "model, or freeze them by requires_grad_(False)."
+            )
+        self.module = copy.deepcopy(module)
+        self.__name__ = type(module).__name__
+        # class weights are shared among all rows of a batch, so that its mean is no mean of rows
+        rowwise = criteria.is_criterion(module) and getattr(module, "weight", None) is None
+        if rowwise and self.module.reduction == "mean" and not hasattr(module, "log_target"):
+            self.module.reduction = "none"
+
+    def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
+        buffer = next(self.module.buffers(), None)
+        if buffer is not None and (buffer.dtype, buffer.device) != (prediction.dtype, prediction.device):
+            self.module.to(prediction.device, prediction.dtype)
+        return self.module(prediction, target)
 
 
 def _shown(value: Tensor) -> str:
@@ -321,11 +372,17 @@ def _shown(value: Tensor) -> str:
 
 
 def loss(name: Any) -> Loss:
-    """The loss that a name such as `huber:1.35` stands for; a callable on (prediction, target) becomes a `Custom`."""
+    """The loss that a name such as `huber:1.35` stands for.
+
+    PyTorch's criteria are known by `criteria.py`. Any other callable on (prediction, target) becomes a `Custom`.
+    """
     if isinstance(name, Loss):
         return name
     if callable(name):
-        return Custom(name)
+        name = criteria.known(name)
+        if not criteria.name_of(name):
+            return custom(name)
+        name = criteria.name_of(name)
     kind, numbers = call(name, LOSSES, "loss")
     kinds: dict[str, Callable[..., Loss]] = {
         "mse": MSE,
@@ -338,6 +395,17 @@ def loss(name: Any) -> Loss:
     if kind not in kinds:
         raise SpecError(f"loss={name!r} depends on the target: name one of {', '.join(kinds)}.")
     return kinds[kind](*numbers)
+
+
+def custom(function: Any) -> Custom:
+    """A function, criterion or module as it is, with what is known of its target."""
+    kinds = {"codes": criteria.CODES, "binary": criteria.BINARY}
+    takes: Any = next((kind for kind, names in kinds.items() if criteria.has(function, names)), "")
+    if not takes and criteria.is_criterion(function):
+        takes = "numbers"
+    made = _OfModule(function) if isinstance(function, torch.nn.Module) else function
+    units = not criteria.is_criterion(function) or criteria.has(function, criteria.IN_UNITS)
+    return Custom(made, takes=takes, probabilities=criteria.has(function, criteria.PROBABILITIES), units=units)
 
 
 @dataclass(frozen=True)

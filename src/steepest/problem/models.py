@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from steepest.errors import SpecError
+from steepest.problem.calling import evaluating, output
+from steepest.problem.randomness import seeded
 from steepest.spec import INITS, MODELS, call, locate
 
 
@@ -40,18 +43,37 @@ class Scaled(nn.Module):
         return self.module((x - self.mean) / self.scale) * self.gain + self.shift
 
 
+class WholeNumbers(nn.Module):
+    """A module that takes whole numbers, as an Embedding does, given them as floats."""
+
+    def __init__(self, module: nn.Module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.module(x.long())
+
+
 def mlp(inputs: int, widths: tuple[int, ...], outputs: int, seed: int = 0) -> nn.Module:
     """Linear layers with ReLU between them, started as PyTorch starts them, from a seed.
 
     >>> sum(p.numel() for p in mlp(3, (8,), 1).parameters())
     41
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        layers: list[nn.Module] = []
-        for before, after in pairwise((inputs, *widths)):
-            layers += [nn.Linear(before, after), nn.ReLU()]
-        return nn.Sequential(*layers, nn.Linear((inputs, *widths)[-1], outputs))
+    random = torch.Generator().manual_seed(seed)
+    layers: list[nn.Module] = []
+    for before, after in pairwise((inputs, *widths)):
+        layers += [_linear(before, after, random), nn.ReLU()]
+    return nn.Sequential(*layers, _linear((inputs, *widths)[-1], outputs, random))
+
+
+def _linear(inputs: int, outputs: int, random: torch.Generator) -> nn.Linear:
+    """`nn.Linear` as its `reset_parameters` starts it, the numbers drawn from a generator of ours."""
+    layer: Any = nn.utils.skip_init(nn.Linear, inputs, outputs)
+    nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=random)
+    bound = 1 / math.sqrt(inputs)
+    nn.init.uniform_(layer.bias, -bound, bound, generator=random)
+    return layer
 
 
 def module(model: Any, inputs: int, outputs: int, seed: int) -> nn.Module | None:
@@ -60,17 +82,16 @@ def module(model: Any, inputs: int, outputs: int, seed: int) -> nn.Module | None
     A name `package.module:factory` is imported and called, with (inputs, outputs) if it takes two arguments.
     """
     if isinstance(model, nn.Module):
-        return copy.deepcopy(model)
+        return copied(model)
     if isinstance(model, str) and model.partition(":")[0] in MODELS:
         name, numbers = call(model, MODELS, "model")
         return mlp(inputs, tuple(int(width) for width in numbers), outputs, seed) if name == "mlp" else None
     factory = locate(model) if isinstance(model, str) else model
     if isinstance(factory, nn.Module):
-        return copy.deepcopy(factory)
+        return copied(factory)
     if not callable(factory):
         raise SpecError(f"model={model!r} is no model's name, nn.Module or function that makes one.")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         takes = [p for p in inspect.signature(factory).parameters.values() if p.default is p.empty]
         try:
             made = factory(inputs, outputs) if len(takes) == 2 else factory()
@@ -79,6 +100,61 @@ def module(model: Any, inputs: int, outputs: int, seed: int) -> nn.Module | None
     if not isinstance(made, nn.Module):
         raise SpecError(f"model={model!r} made a {type(made).__name__}, not an nn.Module.")
     return made
+
+
+def copied(module: nn.Module) -> nn.Module:
+    """A module of its own, in training mode; parts that a module in training mode has in evaluation stay there.
+
+    Raises SpecError for a module that PyTorch cannot copy, or that has no numbers in it.
+    """
+    for name, parameter in module.named_parameters():
+        if parameter.is_meta:
+            raise SpecError(
+                f"The model's parameter {name!r} is on the device 'meta', which holds no numbers. Make the model on the cpu."
+            )
+        if parameter.is_complex():
+            raise SpecError(f"The model's parameter {name!r} is complex; a descent here moves real numbers.")
+    try:
+        own = copy.deepcopy(module)
+    except Exception as error:  # it may be the user's own code
+        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SpecError(
+            f"The model cannot be copied ({why}), and a fit moves a copy. Give a function that makes it: "
+            "model='package.module:factory'."
+        ) from error
+    return own if own.training else own.train()
+
+
+def kind_of(module: nn.Module) -> tuple[torch.dtype, torch.device]:
+    """Precision and device of a module."""
+    like = next(module.parameters(), torch.empty(0))
+    return like.dtype, like.device
+
+
+def filled(module: nn.Module, x: Tensor, seed: int) -> nn.Module:
+    """A module whose lazy layers know their sizes and are started, by one look at some rows."""
+    if not any(isinstance(p, nn.UninitializedParameter) for p in module.parameters()):
+        return module
+    with seeded(seed), evaluating(module), torch.no_grad():
+        output(module, x)
+    return module
+
+
+def embeds(module: nn.Module) -> bool:
+    """Whether a part of the module looks numbers up in a table, so that its columns are no quantities."""
+    return any(isinstance(part, (WholeNumbers, nn.Embedding, nn.EmbeddingBag)) for part in module.modules())
+
+
+def taking(module: nn.Module, x: Tensor) -> nn.Module:
+    """The module, made to take floats where it refuses them and takes the same rows as whole numbers."""
+    if not embeds(module) or not bool((x == x.round()).all()):
+        return module
+    with evaluating(module), torch.no_grad():
+        try:
+            output(module, x[:2])
+        except SpecError:
+            return WholeNumbers(module)
+    return module
 
 
 def scaled(inner: nn.Module, x: Tensor, y: Tensor | None) -> Scaled:

@@ -54,7 +54,7 @@ def _rates(fit: Fitted) -> np.ndarray | None:
     if len(trace) == fit.steps + 1:
         return trace.lr[:-1]
     planned = min((count for count in (fit.spec.max_steps, fit.spec.epochs) if count is not None), default=None)
-    chosen = fit.spec.schedule if callable(fit.spec.schedule) else fit.schedule
+    chosen = schedules.of_fit(fit)
     if chosen == "cosine" and planned is None:
         return None
     rates = fit.lr * schedules.factors(schedules.schedule(chosen, planned), 0, 0, fit.steps, whole=True)

@@ -224,14 +224,14 @@ def _of_linear(fit: Fitted, problem: LinearProblem, chosen: np.ndarray) -> _Surf
 
 
 def _of_module(fit: Fitted, chosen: np.ndarray) -> _Surface:
-    if fit.module is None or fit.train is None:
+    if fit.network is None or fit.train is None:
         raise FitError("This fit has lost its model; load it with its module.")
     train, loss = fit.train, fit.loss_function
-    codes = train.classes is not None and not isinstance(loss, losses.Logistic)
+    codes = loss.takes_codes(train.classes)
     weights = None if train.weights is None else torch.as_tensor(train.weights / train.weights.mean())[chosen]
     x = torch.as_tensor(np.asarray(train.x, dtype=np.float64)[chosen])
     y = torch.as_tensor(train.y.astype(np.int64 if codes else np.float64)[chosen])
-    module = copy.deepcopy(fit.module).cpu().double().eval()
+    module = copy.deepcopy(fit.network).cpu().double().eval()
     objective = ModuleObjective(module, loss, x, y, weights, losses.penalty(fit.spec.penalty))
 
     def function(theta: Tensor) -> Tensor:

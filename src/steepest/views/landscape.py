@@ -100,10 +100,10 @@ def _module(fit: Fit, rows: Dataset, loss: losses.Loss) -> Callable[[np.ndarray]
 
 def module_objective(fit: Fit, rows: Dataset, loss: losses.Loss) -> ModuleObjective:
     """A module's objective on some rows, in float64, on a copy of the module."""
-    if fit.module is None:
+    if fit.network is None:
         raise FitError("This fit has lost its model; load it with its module.")
     target, _ = targets(rows, loss)
     weights = None if rows.weights is None else torch.as_tensor(rows.weights / rows.weights.mean())
     x = torch.as_tensor(rows.x, dtype=torch.float64)
-    module = copy.deepcopy(fit.module).cpu().double()
+    module = copy.deepcopy(fit.network).cpu().double()
     return ModuleObjective(module, loss, x, torch.as_tensor(target), weights, losses.penalty(fit.spec.penalty))

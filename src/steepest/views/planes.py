@@ -205,11 +205,11 @@ def _random(fit: Fit, seen: Frame, seed: int) -> Plane:
     """Random directions, each row of a weight matrix (each filter) scaled to the length of the fit's; biases stay."""
     generator = np.random.default_rng(seed)
     directions = generator.standard_normal((2, len(fit.theta)))
-    if fit.module is None:
+    if fit.network is None:
         directions *= np.abs(fit.theta)
     else:
         start = 0
-        for parameter in (p for p in fit.module.parameters() if p.requires_grad):
+        for parameter in (p for p in fit.network.parameters() if p.requires_grad):
             part = slice(start, start := start + parameter.numel())
             rows = parameter.shape[0] if parameter.ndim > 1 else 1
             own = np.linalg.norm(fit.theta[part].reshape(rows, -1), axis=1)

@@ -186,4 +186,4 @@ def model_of(fit: Fit) -> str:
 
 def predicted(fit: Fit, x: np.ndarray, theta: np.ndarray | None = None) -> np.ndarray:
     """What the model gives for encoded columns x `[n, d]`."""
-    return fit._predict_columns(x, fit.theta if theta is None else theta)
+    return fit._log_odds(x, fit.theta if theta is None else theta)

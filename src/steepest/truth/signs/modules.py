@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from steepest.descent import rules
+from steepest.descent import rules, schedules
 from steepest.descent.objective import ModuleObjective
 from steepest.descent.stopping import Status
 from steepest.errors import SteepestError
@@ -48,7 +48,7 @@ class Start:
 def walks_of(fit: Fitted) -> Walks | None:
     """A module's descent, ready to be walked again; None for other fits, and where start, rule or rows are not known."""
     spec, data = fit.spec, fit.train
-    if fit.module is None or data is None or fit.terms is not None or fit.trace.theta.shape[1] != len(fit.theta):
+    if fit.network is None or data is None or fit.terms is not None or fit.trace.theta.shape[1] != len(fit.theta):
         return None
     optimizer = spec.optimizer if isinstance(spec.optimizer, rules.Rule) else fit.optimizer
     try:
@@ -61,12 +61,12 @@ def walks_of(fit: Fitted) -> Walks | None:
     if spec.device != "cpu" or abs(fit.steps - fit.epochs * per_epoch) > per_epoch:  # batches of the user's own
         return None
     dtype = getattr(torch, spec.dtype)
-    codes = data.classes is not None and not isinstance(fit.loss_function, losses.Logistic)
+    codes = fit.loss_function.takes_codes(data.classes)
     target = torch.as_tensor(data.y.astype(np.int64)) if codes else torch.as_tensor(data.y).to(dtype)
     weights = None if data.weights is None else torch.as_tensor(data.weights / data.weights.mean()).to(dtype)
-    schedule = spec.schedule if callable(spec.schedule) else fit.schedule
+    schedule = schedules.of_fit(fit)
     x = torch.as_tensor(data.x).to(dtype)
-    start = Start(spec, fit.module.to(dtype), fit.loss_function, x, target, weights, fit.trace.theta[0])
+    start = Start(spec, fit.network.to(dtype), fit.loss_function, x, target, weights, fit.trace.theta[0])
     walks = Walks(spec, start, rule, fit.lr, schedule, size, data.rows, steps)
     walks.measure()
     return walks

@@ -7,7 +7,6 @@ import copy
 import numpy as np
 import torch
 
-from steepest.problem.losses import Logistic
 from steepest.problem.tables import Dataset
 from steepest.truth.finding import Fitted
 
@@ -18,8 +17,8 @@ def predictions(fit: Fitted, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
         design = fit.terms.design(x)
         blocks = theta.reshape(-1, design.shape[1])
         return design @ blocks[0] if len(blocks) == 1 else design @ blocks.T
-    assert fit.module is not None
-    module = copy.deepcopy(fit.module).eval()
+    assert fit.network is not None
+    module = copy.deepcopy(fit.network).eval()
     own = [parameter for parameter in module.parameters() if parameter.requires_grad]
     with torch.no_grad():
         torch.nn.utils.vector_to_parameters(torch.as_tensor(theta).to(own[0]), own)
@@ -29,8 +28,7 @@ def predictions(fit: Fitted, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
 
 def losses(fit: Fitted, rows: Dataset, theta: np.ndarray) -> np.ndarray:
     """The loss of each row `[n]`, times its weight."""
-    codes = rows.classes is not None and not isinstance(fit.loss_function, Logistic)
-    kind = torch.int64 if codes else torch.float64
+    kind = torch.int64 if fit.loss_function.takes_codes(rows.classes) else torch.float64
     target = torch.as_tensor(rows.y).to(kind)
     each = fit.loss_function.rows(torch.as_tensor(predictions(fit, rows.x, theta)), target).numpy()
     return each if rows.weights is None else each * rows.weights / rows.weights.mean()

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from steepest.descent import rules
+from steepest.descent import rules, schedules
 from steepest.descent.stopping import Status
 from steepest.errors import SpecError
 from steepest.problem import models
@@ -42,7 +42,7 @@ def course_of(fit: Fitted) -> Course | None:
     return Course(
         spec=spec, problem=problem, terms=() if fit.terms is None else fit.terms.names, rule=rule, coordinates=fit.precondition,
         start=np.zeros(problem.parameters) if start is None else start, optimum=exact.theta,
-        lr=fit.lr, schedule=fit.spec.schedule if callable(fit.spec.schedule) else fit.schedule,
+        lr=fit.lr, schedule=schedules.of_fit(fit),
         steps=asked(spec, rows, size), size=size, clip=spec.clip,
         best=exact.objective, began=float(fit.trace.objective[0]),
         ended=float("inf") if diverged else exact.objective + fit.gap,

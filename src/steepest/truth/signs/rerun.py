@@ -20,7 +20,7 @@ from steepest.descent.objective import ModuleObjective
 from steepest.descent.schedules import schedule
 from steepest.errors import SteepestError
 from steepest.problem import batches, models
-from steepest.problem.losses import CrossEntropy, penalty
+from steepest.problem.losses import penalty
 from steepest.spec import MODELS, call
 from steepest.truth.finding import Fitted
 from steepest.truth.signs.cost import seconds_a_step
@@ -70,7 +70,7 @@ def wrapped(fit: Fitted, inner: nn.Module, theta: np.ndarray | None, standardize
     loss = fit.loss_function
     x = torch.as_tensor(rows.x).to(like)
     y = torch.as_tensor(rows.y)
-    y = y.to(like.device, torch.int64) if isinstance(loss, CrossEntropy) else y.to(like)
+    y = y.to(like.device, torch.int64) if loss.takes_codes(rows.classes) else y.to(like)
     module: nn.Module = inner
     if standardize:
         numbers = isinstance(fit.spec.model, str) and fit.spec.model.startswith("mlp") and not loss.classes
@@ -134,5 +134,5 @@ def mlp(fit: Fitted, widths: tuple[int, ...], seed: int) -> nn.Module:
 
 
 def _module(fit: Fitted) -> nn.Module:
-    assert fit.module is not None
-    return fit.module
+    assert fit.network is not None
+    return fit.network

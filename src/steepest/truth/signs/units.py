@@ -66,7 +66,7 @@ def silent(module: nn.Module, x: Tensor) -> dict[str, np.ndarray]:
 
 def dead_units(fit: Fitted) -> Iterator[Finding]:
     """Layers of which many units are dead, why, and what keeps them alive."""
-    if fit.module is None or fit.train is None or fit.trace.theta.shape[1] != len(fit.theta):
+    if fit.network is None or fit.train is None or fit.trace.theta.shape[1] != len(fit.theta):
         return
     if not np.isfinite(fit.theta).all():
         return

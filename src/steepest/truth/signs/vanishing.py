@@ -46,7 +46,7 @@ def layer_gradients(objective: ModuleObjective) -> dict[str, float]:
 
 def vanishing(fit: Fitted) -> Iterator[Finding]:
     """A first layer whose gradient is many orders below the last one's, and what moves it."""
-    if fit.module is None or fit.train is None or fit.trace.theta.shape[1] != len(fit.theta):
+    if fit.network is None or fit.train is None or fit.trace.theta.shape[1] != len(fit.theta):
         return
     if fit.optimizer.startswith(ADAPTIVE) or not np.isfinite(fit.theta).all():
         return
@@ -129,6 +129,6 @@ def _arriving(fit: Fitted) -> tuple[dict[str, Any], np.ndarray | None]:
 
 def _inputs(fit: Fitted) -> float:
     """How many inputs a unit of the hidden layers has, as a median."""
-    assert fit.module is not None
-    weights = [p for p in fit.module.parameters() if p.requires_grad and p.ndim > 1][1:]
+    assert fit.network is not None
+    weights = [p for p in fit.network.parameters() if p.requires_grad and p.ndim > 1][1:]
     return float(np.median([p[0].numel() for p in weights]))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from steepest.descent import schedules
 from steepest.descent.objective import LinearObjective
 from steepest.descent.stopping import Status
 from steepest.problem import models
@@ -51,7 +52,7 @@ def walks_of(fit: Fitted) -> Walks | None:
     start = models.start(spec.init, tuple(fit.names), spec.seed)
     theta = np.zeros(problem.parameters) if start is None else start
     make = Start(problem if size else sampled(problem), fit.precondition, theta, getattr(torch, spec.dtype))
-    schedule = spec.schedule if callable(spec.schedule) else fit.schedule
+    schedule = schedules.of_fit(fit)
     walks = Walks(spec, make, rule, fit.lr, schedule, size, rows, asked(spec, rows, size))
     walks.measure()
     return walks

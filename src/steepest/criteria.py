@@ -1,0 +1,158 @@
+"""PyTorch's criteria as losses: `nn.MSELoss()`, `nn.CrossEntropyLoss`, `F.huber_loss`, `partial(F.cross_entropy, …)`.
+
+One that equals a loss of ours is known by that name, so that exact answers, gaps and scripts come with it. Any other is
+a function of (prediction, target) of which is known what targets it takes. PyTorch is not imported here: whoever
+gives a criterion has done so.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import Any
+
+from steepest.errors import SpecError
+
+FUNCTIONS = {
+    "mse_loss": "MSELoss",
+    "l1_loss": "L1Loss",
+    "smooth_l1_loss": "SmoothL1Loss",
+    "huber_loss": "HuberLoss",
+    "cross_entropy": "CrossEntropyLoss",
+    "nll_loss": "NLLLoss",
+    "binary_cross_entropy": "BCELoss",
+    "binary_cross_entropy_with_logits": "BCEWithLogitsLoss",
+    "poisson_nll_loss": "PoissonNLLLoss",
+    "gaussian_nll_loss": "GaussianNLLLoss",
+    "kl_div": "KLDivLoss",
+    "soft_margin_loss": "SoftMarginLoss",
+    "multi_margin_loss": "MultiMarginLoss",
+    "hinge_embedding_loss": "HingeEmbeddingLoss",
+    "multilabel_soft_margin_loss": "MultiLabelSoftMarginLoss",
+}
+"""Functions of `torch.nn.functional` → the class of `torch.nn` that does the same."""
+
+CODES = frozenset({"CrossEntropyLoss", "NLLLoss", "MultiMarginLoss"})
+"""Criteria whose target is the number of a class."""
+
+BINARY = frozenset({"BCELoss", "BCEWithLogitsLoss"})
+"""Criteria whose target is 0 or 1 as a number, one for each output."""
+
+PROBABILITIES = frozenset({"BCELoss"})
+"""Criteria whose prediction is a probability and no log-odds."""
+
+IN_UNITS = frozenset({"MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss"})
+"""Criteria whose prediction is in the units of the target."""
+
+WAYS_OUT = {
+    "GaussianNLLLoss": "give a function that parts the outputs: loss=lambda p, y: "
+    "F.gaussian_nll_loss(p[:, 0], y, p[:, 1].exp())",
+    "CTCLoss": "it needs the lengths of its sequences, which a fit does not know",
+}
+
+
+def known(given: Any) -> Any:
+    """A criterion's object for its class, its function or a partial of either; anything else as it is.
+
+    Raises SpecError for a class that cannot be made without arguments, and for what takes no (prediction, target).
+    """
+    found = given
+    keywords: dict[str, Any] = {}
+    if isinstance(found, functools.partial) and not found.args:
+        keywords, found = dict(found.keywords), found.func
+    own = getattr(found, "__module__", "") == "torch.nn.functional" and FUNCTIONS.get(getattr(found, "__name__", ""))
+    if own:
+        from torch import nn
+
+        found = getattr(nn, own)
+    if isinstance(found, type) and _is_module(found):
+        found = _made(found, keywords)
+    elif found is not given:
+        return given
+    if is_criterion(found):
+        _check(found)
+    return found
+
+
+def _made(kind: type, keywords: dict[str, Any]) -> Any:
+    try:
+        return kind(**keywords)
+    except TypeError as error:
+        raise SpecError(
+            f"loss={kind.__name__} is a class that cannot be made without arguments ({error}). Give an object of it: "
+            f"loss={kind.__name__}(…)."
+        ) from None
+
+
+def _is_module(kind: type) -> bool:
+    return any(base.__module__ == "torch.nn.modules.module" and base.__name__ == "Module" for base in kind.__mro__)
+
+
+def is_criterion(given: Any) -> bool:
+    """Whether it is an object of one of PyTorch's own classes of losses."""
+    return type(given).__module__ == "torch.nn.modules.loss"
+
+
+def _check(criterion: Any) -> None:
+    kind = type(criterion).__name__
+    if getattr(criterion, "reduction", "mean") == "sum":
+        raise SpecError(
+            f"loss={kind}(reduction='sum') adds up the rows, and a loss here is their mean: leave reduction='sum' out. The "
+            "same steps then take lr times the number of rows in a batch."
+        )
+    takes = [p for p in inspect.signature(criterion.forward).parameters.values() if p.default is p.empty]
+    if len(takes) != 2:
+        names = ", ".join(p.name for p in takes)
+        raise SpecError(
+            f"loss={kind} takes ({names}), and a loss here is a function of (prediction, target): "
+            f"{WAYS_OUT.get(kind, 'give a function of these two that calls it')}."
+        )
+
+
+def name_of(given: Any) -> str:
+    """The loss of ours that a criterion equals on one target: `mse`, `huber:1.5`, …; "" if none.
+
+    >>> name_of(print)
+    ''
+    """
+    if not is_criterion(given):
+        return ""
+    kind = type(given).__name__
+    if kind in ("MSELoss", "L1Loss"):
+        return {"MSELoss": "mse", "L1Loss": "l1"}[kind]
+    if kind == "HuberLoss":
+        return f"huber:{float(given.delta)!r}"
+    if kind == "SmoothL1Loss" and given.beta in (0, 1):
+        return "huber:1.0" if given.beta else "l1"
+    if kind == "CrossEntropyLoss" and given.weight is None and not given.label_smoothing:
+        return "cross_entropy"
+    if kind == "BCEWithLogitsLoss" and given.weight is None and given.pos_weight is None:
+        return "logistic"
+    return ""
+
+
+def written(given: Any) -> str:
+    """A criterion as a setting that can be read again: `mse`, or `torch.nn:BCELoss` with its defaults; "" if it has none."""
+    if not is_criterion(given) or name_of(given):
+        return name_of(given)
+    kind = type(given)
+    try:
+        plain = kind()
+    except TypeError:
+        return ""
+    return f"torch.nn:{kind.__name__}" if repr(vars(plain)) == repr(vars(given)) else ""
+
+
+def located(name: str) -> Any:
+    """The class that `torch.nn:BCELoss` names, if it is a criterion; any other text as it is."""
+    module, _, kind = name.partition(":")
+    if module != "torch.nn" or not kind.endswith("Loss"):
+        return name
+    from torch.nn.modules import loss
+
+    return getattr(loss, kind, name)
+
+
+def has(given: Any, kinds: frozenset[str]) -> bool:
+    """Whether it is a criterion of one of these classes."""
+    return is_criterion(given) and type(given).__name__ in kinds

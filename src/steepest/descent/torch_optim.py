@@ -1,0 +1,166 @@
+"""Optimisers of `torch.optim`, however they are given: a class, a partial of it, a function of the parameters, an object.
+
+Each is made here, on parameters that are views into θ, and looked at before the first step: that it moves these
+parameters and downhill. What PyTorch says of settings that it refuses is told in a line.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from steepest.errors import SpecError, SteepestError
+
+Factory = Callable[..., torch.optim.Optimizer]
+
+FIRST_RATE = 1e-3
+"""The rate that a class is made with where it asks for one; each step sets its own."""
+
+
+def is_factory(given: Any) -> bool:
+    """Whether it makes optimisers: a class of `torch.optim`, a partial, or a function of the parameters."""
+    return callable(given) and not isinstance(given, torch.optim.Optimizer)
+
+
+def shown(given: Any) -> str:
+    """`SGD`, `SGD(momentum=0.9)`: what a class, a partial or a function is called."""
+    if isinstance(given, functools.partial):
+        settings = ", ".join(f"{name}={value!r}" for name, value in given.keywords.items())
+        return f"{shown(given.func)}({settings})" if settings else shown(given.func)
+    return getattr(given, "__name__", type(given).__name__)
+
+
+def given_rate(factory: Any) -> float | None:
+    """The learning rate that a partial or a rebuilt object brings along; None where that cannot be told."""
+    if isinstance(factory, functools.partial) and "lr" in factory.keywords:
+        return float(factory.keywords["lr"])
+    return getattr(factory, "given_rate", None)
+
+
+def brings_rate(given: Any) -> bool:
+    """Whether a learning rate was chosen with the optimiser, as in partial(SGD, lr=0.1): it is one in user units."""
+    if isinstance(given, (str, type)) or not (callable(given) or isinstance(given, torch.optim.Optimizer)):
+        return False
+    return not isinstance(given, functools.partial) or "lr" in given.keywords
+
+
+def made(factory: Factory, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
+    """The optimiser on these parameters. Raises SpecError for one that cannot be made, or that does not descend by them."""
+    name = shown(factory)
+    try:
+        asks = asks_for_rate(factory)
+        found: Any = factory(parameters, lr=FIRST_RATE) if asks else factory(parameters)
+    except SteepestError:
+        raise
+    except Exception as error:  # it may be the user's own code
+        raise SpecError(_refused(factory, name, error)) from error
+    if not isinstance(found, torch.optim.Optimizer):
+        raise SpecError(
+            f"optimizer={name} gives a {type(found).__name__}. It must be a torch.optim class, or a function of the parameters "
+            "that makes one: lambda parameters: torch.optim.SGD(parameters, momentum=0.9)."
+        )
+    if isinstance(found, torch.optim.SparseAdam):
+        raise SpecError(
+            "SparseAdam moves by sparse gradients only, and those of a fit are one dense vector. Use optimizer='adam'."
+        )
+    ours = {id(parameter) for parameter in parameters}
+    if any(id(p) not in ours for group in found.param_groups for p in group["params"]):
+        raise SpecError(
+            f"optimizer={name} moves other parameters than it is given, and a fit moves a copy of the model. Make it of its "
+            "argument: lambda parameters: torch.optim.SGD(parameters)."
+        )
+    if any(group.get("maximize") for group in found.param_groups):
+        raise SpecError(f"optimizer={name}: maximize=True climbs, and a fit descends. Leave it out.")
+    return found
+
+
+def asks_for_rate(factory: Factory) -> bool:
+    """Whether it cannot be made without a learning rate."""
+    try:
+        rate = inspect.signature(factory).parameters.get("lr")
+    except (TypeError, ValueError):
+        return False
+    return rate is not None and rate.default is inspect.Parameter.empty
+
+
+def _refused(factory: Factory, name: str, error: Exception) -> str:
+    why = (str(error).splitlines() or [""])[0].rstrip(".") or type(error).__name__
+    kind = factory.func if isinstance(factory, functools.partial) else factory
+    muon = getattr(torch.optim, "Muon", None)
+    if muon is not None and (kind is muon or "only supports 2D" in why):
+        return (
+            f"Muon moves matrices only, and this model has other parameters too ({why}). Use another optimizer, as 'adam', or "
+            "layers without bias."
+        )
+    return f"optimizer={name} cannot be made: {type(error).__name__}: {why}."
+
+
+def needs_closure(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether a step cannot do without a function that looks at the model again, as that of LBFGS."""
+    takes = inspect.signature(optimizer.step).parameters.values()
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return any(p.default is p.empty and p.kind in kinds for p in takes)
+
+
+def ratios(optimizer: torch.optim.Optimizer) -> list[float | None]:
+    """The rate of each group of parameters, as a multiple of the optimiser's own; None for a group without one."""
+    own = float(optimizer.defaults.get("lr", 0.0) or 0.0)
+    rates = [group.get("lr") for group in optimizer.param_groups]
+    return [None if rate is None else float(rate) / own if own > 0.0 else 1.0 for rate in rates]
+
+
+def stepped(optimizer: torch.optim.Optimizer, closure: Callable[[], Tensor] | None) -> None:
+    """One step. Raises SpecError for what it refuses only now."""
+    try:
+        with torch.enable_grad():
+            if closure is None:
+                optimizer.step()
+            else:
+                optimizer.step(closure)  # pyrefly: ignore[no-matching-overload] (it may return a tensor)
+    except (SteepestError, MemoryError):
+        raise
+    except Exception as error:  # it may be the user's own code
+        why = (str(error).splitlines() or [""])[0].rstrip(".")
+        raise SpecError(
+            f"optimizer={type(optimizer).__name__} fails in its step: {type(error).__name__}: {why}."
+        ) from error
+
+
+def decay(optimizer: torch.optim.Optimizer) -> float:
+    """The largest weight decay of its groups."""
+    return max((float(group.get("weight_decay") or 0.0) for group in optimizer.param_groups), default=0.0)
+
+
+def rebuilt(optimizer: torch.optim.Optimizer, model: Any) -> Factory:
+    """What makes the same optimiser anew, on the parameters that a fit moves in the place of the model's own.
+
+    Raises SpecError for one that is of other parameters, or has already stepped.
+    """
+    name = type(optimizer).__name__
+    give = f"Give its class: optimizer=functools.partial(torch.optim.{name}, …)."
+    if not isinstance(model, nn.Module):
+        raise SpecError(f"optimizer={name}(…) is an object made for other parameters than those of this fit. {give}")
+    if optimizer.state:
+        raise SpecError(f"optimizer={name}(…) has already stepped, and a fit begins anew. {give}")
+    place = {id(p): i for i, p in enumerate(p for p in model.parameters() if p.requires_grad)}
+    groups = []
+    for group in optimizer.param_groups:
+        trained = [p for p in group["params"] if p.requires_grad]
+        if any(id(p) not in place for p in trained):
+            raise SpecError(f"optimizer={name}(…) is of other parameters than those of the model. {give}")
+        groups.append(([place[id(p)] for p in trained], {k: v for k, v in group.items() if k != "params"}))
+    takes = inspect.signature(type(optimizer)).parameters
+    settings = {key: value for key, value in optimizer.defaults.items() if key in takes}
+
+    def make(parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
+        own = [{"params": [parameters[i] for i in places]} | dict(more) for places, more in groups]
+        return type(optimizer)(own, **settings)
+
+    make.__name__ = name
+    make.given_rate = float(optimizer.defaults["lr"]) if "lr" in optimizer.defaults else None  # pyrefly: ignore
+    return make

@@ -1,0 +1,146 @@
+"""Schedulers of `torch.optim.lr_scheduler` as schedules: the rate that PyTorch would set, over the rate of the fit.
+
+A class, a partial of it or a function of the optimiser that makes one is asked step by step on an optimiser of its own,
+which moves nothing. Most change the rate once an epoch; `OneCycleLR` and `CyclicLR` once a step.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.optim import lr_scheduler
+
+from steepest.errors import SpecError, SteepestError
+
+EACH_STEP = (lr_scheduler.OneCycleLR, lr_scheduler.CyclicLR)
+STEPS = frozenset({"step", "steps", "t", "iteration", "iter", "batch"})
+EPOCHS = frozenset({"epoch", "epochs", "e"})
+TWO = "A schedule is a function of (step, epoch) that returns the factor on lr"
+
+
+class TorchSchedule:
+    """A schedule (step, epoch) → factor by a scheduler of PyTorch's, at a rate of lr."""
+
+    def __init__(self, make: Callable[[torch.optim.Optimizer], Any], lr: float = 1.0):
+        self.make, self.lr = make, float(lr)
+        self.optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=self.lr)
+        self.name = _shown(make)
+        try:
+            self.scheduler = make(self.optimizer)
+        except Exception as error:  # it may be the user's own code
+            raise SpecError(f"schedule={self.name} cannot be made: {type(error).__name__}: {error}.") from error
+        _check(self.scheduler, self.name)
+        self.each_step = isinstance(self.scheduler, EACH_STEP)
+        self.rates = [float(self.optimizer.param_groups[0]["lr"])]
+
+    def based_on(self, lr: float) -> TorchSchedule:
+        """The same at another rate: some schedulers set rates of their own, whatever lr is."""
+        return self if lr == self.lr else TorchSchedule(self.make, lr)
+
+    def __call__(self, step: int, epoch: int) -> float:
+        place = int(step if self.each_step else epoch)
+        while len(self.rates) <= place:
+            try:
+                self.optimizer.step()
+                self.scheduler.step()
+            except Exception as error:  # as OneCycleLR does after the last of its steps
+                raise SpecError(f"schedule={self.name} ends before the fit: {error}.") from error
+            self.rates.append(float(self.optimizer.param_groups[0]["lr"]))
+        return self.rates[place] / self.lr
+
+
+def _shown(make: Any) -> str:
+    if isinstance(make, functools.partial):
+        return f"{_shown(make.func)}({', '.join(f'{k}={v!r}' for k, v in make.keywords.items())})"
+    return getattr(make, "__name__", type(make).__name__)
+
+
+def _check(scheduler: Any, name: str) -> None:
+    if isinstance(scheduler, lr_scheduler.ReduceLROnPlateau):
+        raise SpecError(
+            "ReduceLROnPlateau waits for a loss, and a schedule here is known beforehand, as 'cosine' or 'step:10,0.5'. To stop "
+            "where nothing improves give validation= and patience=."
+        )
+    if not isinstance(scheduler, lr_scheduler.LRScheduler):
+        raise SpecError(f"schedule={name} makes a {type(scheduler).__name__}, no scheduler of PyTorch. {TWO}.")
+    if getattr(scheduler, "cycle_momentum", False):
+        raise SpecError(
+            f"schedule={name} changes the momentum too, and a schedule here is a factor on lr: add cycle_momentum=False."
+        )
+
+
+def of_callable(given: Callable[..., Any]) -> Callable[[int, int], float]:
+    """The schedule (step, epoch) → factor that a callable stands for. Raises SpecError where that is not clear."""
+    kind = given.func if isinstance(given, functools.partial) else given
+    if isinstance(kind, type) and issubclass(kind, lr_scheduler.LRScheduler):
+        if issubclass(kind, lr_scheduler.ReduceLROnPlateau):
+            _check(kind(torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])), kind.__name__)
+        return TorchSchedule(given)
+    takes = _takes(given)
+    if takes is None or len(takes) == 2:
+        return _checked(given, given)
+    if len(takes) != 1:
+        raise SpecError(f"schedule={_shown(given)} takes {len(takes)} arguments. {TWO}.")
+    name = takes[0].lstrip("_").lower()
+    if name in STEPS:
+        return _checked(lambda step, epoch: given(step), given)
+    if name in EPOCHS:
+        return _checked(lambda step, epoch: given(epoch), given)
+    try:
+        found = given(torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0))
+    except Exception:  # it takes no optimiser
+        found = None
+    if isinstance(found, lr_scheduler.LRScheduler):
+        return TorchSchedule(given)
+    raise SpecError(
+        f"schedule={_shown(given)} takes one argument, {takes[0]!r}, which may be the step or the epoch. {TWO}: "
+        "lambda step, epoch: …; or call the argument `step` or `epoch`."
+    )
+
+
+def _checked(schedule: Callable[[int, int], Any], given: Any) -> Callable[[int, int], float]:
+    """The same function, that says so in a line where it gives no number."""
+
+    def factor(step: int, epoch: int) -> float:
+        try:
+            found = schedule(step, epoch)
+            if isinstance(found, str):
+                raise TypeError(f"it returned {found!r}")
+            return float(found)
+        except SteepestError:
+            raise
+        except Exception as error:  # it is the user's own code
+            at = f"at step {step} (epoch {epoch})"
+            raise SpecError(
+                f"schedule={_shown(given)} gives no number {at}: {type(error).__name__}: {error}. {TWO}."
+            ) from error
+
+    return factor
+
+
+def check_object(given: Any) -> None:
+    """SpecError for a scheduler that is already bound to an optimiser."""
+    if isinstance(given, lr_scheduler.LRScheduler):
+        name = type(given).__name__
+        if isinstance(given, lr_scheduler.ReduceLROnPlateau):
+            _check(given, name)
+        raise SpecError(
+            f"schedule={name}(…) belongs to an optimizer of its own. Give what makes it: functools.partial({name}, …), or "
+            f"lambda optimizer: {name}(optimizer, …)."
+        )
+
+
+def _takes(given: Callable[..., Any]) -> list[str] | None:
+    """The positional arguments without a default; None where that cannot be told."""
+    try:
+        parameters = list(inspect.signature(given).parameters.values())
+    except (TypeError, ValueError):
+        return None
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return None
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [p.name for p in parameters if p.default is p.empty and p.kind in kinds]
