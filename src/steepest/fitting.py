@@ -31,7 +31,7 @@ from steepest.problem.labels import numbered, shaped
 from steepest.problem.reading import Reading
 from steepest.problem.tables import Dataset, prepare
 from steepest.result import Fit
-from steepest.spec import Spec
+from steepest.spec import Spec, is_label
 from steepest.watching import Ending, Progress, Watcher, held_out, last_finite, trace_of, why_diverged
 from steepest.watching_blocks import BlockWatcher, Ended, Limits, by_run
 
@@ -148,9 +148,9 @@ def fit(
 def described(x: Any, y: Any, settings: Mapping[str, Any]) -> tuple[Spec, Dataset, Dataset | None, tuple[str, ...]]:
     """A fit's description, the rows to fit, those held out, and what is to be said about them."""
     weights = settings.get("weights")
+    weights = str(weights) if is_label(weights) else weights
     given = {name: tuple(value) if is_names(name, value) else value for name, value in settings.items()}
-    if weights is not None and not isinstance(weights, str):
-        given["weights"] = None
+    given["weights"] = weights if isinstance(weights, str) else None
     spec = Spec.read(given)
     return spec, *data_of(spec, x, y, weights)
 
@@ -174,7 +174,7 @@ def digest(train: Dataset, test: Dataset | None) -> str:
 def is_names(name: str, value: Any) -> bool:
     """Whether a setting is given as several names, or could be."""
     names = ("target", "columns", "drop", "record", "missing_values", "categories")
-    return name in names and value is not None and not isinstance(value, (str, int))
+    return name in names and value is not None and not (isinstance(value, str | int) or is_label(value))
 
 
 def data_of(spec: Spec, x: Any, y: Any, weights: Any) -> tuple[Dataset, Dataset | None, tuple[str, ...]]:

@@ -14,6 +14,7 @@ import importlib
 import re
 import tomllib
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
@@ -68,7 +69,7 @@ READING = (
 """Settings that say how the columns of a table are read."""
 
 MISSING = ("error", "drop", "mean", "level")
-DATES = ("days", "parts")
+DATES = tuple(way + order for way in ("days", "parts") for order in ("", ":dayfirst", ":monthfirst"))
 THOUSANDS = (".", ",", " ", "'", "_", "\u2019", "\u00a0", "\u202f", "\u2009")
 
 DEFAULT_STEPS = {"curvature": 2_000, "full": 1_000, "minibatch": 100}
@@ -187,7 +188,12 @@ class Spec(BaseModel):
     @field_validator("columns", "drop", "categories", mode="before")
     @classmethod
     def _names(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
+        return _labels((value,) if isinstance(value, str) or is_label(value) else value)
+
+    @field_validator("class_weight", mode="before")
+    @classmethod
+    def _class_names(cls, value: Any) -> Any:
+        return {str(label): weight for label, weight in value.items()} if isinstance(value, Mapping) else value
 
     @field_validator("missing_values", mode="before")
     @classmethod
@@ -198,6 +204,7 @@ class Spec(BaseModel):
     @field_validator("missing", mode="before")
     @classmethod
     def _policies(cls, value: Any) -> Any:
+        value = _labels(value)
         for name, policy in value.items() if isinstance(value, Mapping) else [("", value)]:
             if policy not in MISSING:
                 of = f" of the column {name!r}" if name else ""
@@ -207,10 +214,12 @@ class Spec(BaseModel):
     @field_validator("date", mode="before")
     @classmethod
     def _dates(cls, value: Any) -> Any:
+        value = _labels(value)
         if value is None or (isinstance(value, Mapping) and all(way in DATES for way in value.values())):
             return value
         raise SpecError(
-            f'date={value!r}: it must name "days" or "parts" for each column, as in date={{"when": "days"}}.'
+            f'date={value!r}: it must name "days" or "parts" for each column, as in date={{"when": "days"}}; where the day '
+            'or the month may stand first, "days:dayfirst" or "days:monthfirst".'
         )
 
     @field_validator("penalty", mode="before")
@@ -221,7 +230,12 @@ class Spec(BaseModel):
     @field_validator("target", mode="before")
     @classmethod
     def _target(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
+        return _labels(tuple(value) if isinstance(value, list) else value)
+
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _weights(cls, value: Any) -> Any:
+        return _labels(value)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -337,6 +351,24 @@ class Spec(BaseModel):
             return cls.read(tomllib.loads(text))
         except tomllib.TOMLDecodeError as error:
             raise SpecError(f"This is no TOML: {error}.") from None
+
+
+def is_label(value: Any) -> bool:
+    """Whether a column is named by a whole number, as columns of a frame may be."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _labels(value: Any) -> Any:
+    """Names of columns as text: one, several, or the keys of a mapping.
+
+    >>> _labels(2), _labels((0, "a")), _labels({0: "days"})
+    ('2', ('0', 'a'), {'0': 'days'})
+    """
+    if is_label(value):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return tuple(str(name) if is_label(name) else name for name in value)
+    return {str(name): entry for name, entry in value.items()} if isinstance(value, Mapping) else value
 
 
 def options(settings: Mapping[str, Any]) -> list[str]:
