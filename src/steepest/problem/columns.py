@@ -54,7 +54,11 @@ def tidied(
         text: stays text, whatever it looks like.
     """
     kind = column.type
-    if isinstance(kind, pa.BaseExtensionType):
+    if isinstance(kind, pa.BaseExtensionType) and kind.extension_name.startswith("pandas."):  # periods, intervals
+        words = [None if value is None or str(value) in ("NaT", "nan") else str(value) for value in column.to_pandas()]
+        column = pa.chunked_array([pa.array(words, pa.large_string())])
+        kind = column.type
+    elif isinstance(kind, pa.BaseExtensionType):
         column = pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type)
         kind = column.type
     if pa.types.is_run_end_encoded(kind):

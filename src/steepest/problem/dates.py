@@ -234,6 +234,12 @@ def _offset(zone: str) -> float:
 # ---- the numbers they become ---------------------------------------------------------------------
 
 
+def first_day(found: Dates) -> float:
+    """Days from 1970-01-01 UTC to the midnight before the earliest date, on the clock that the dates were told by."""
+    first = int(np.nanargmin(found.instant))
+    return float(found.instant[first] - found.wall[first] % DAY) / DAY
+
+
 def parts_of(found: Dates) -> dict[str, np.ndarray]:
     """Every part of the dates: `year`, `month.sin`, …, each [n] float64 with NaN where missing."""
     wall, missing = np.where(np.isnan(found.wall), 0.0, found.wall), np.isnan(found.wall)

@@ -282,10 +282,12 @@ def not_numbers(name: str, column: pa.ChunkedArray, origin: Origin, *, remedy: s
     return unusable(name, column, origin, remedy=remedy)
 
 
-def unusable(name: str, column: pa.ChunkedArray, origin: Origin, *, remedy: str) -> DataError:
-    """The error for a column of dates, lists, bytes and the like."""
+def unusable(name: str, column: pa.ChunkedArray, origin: Origin, *, remedy: str, what: str = "") -> DataError:
+    """The error for a column of dates, lists, bytes and the like; what: it holds, where its type does not say."""
     kind = column.type
-    if pa.types.is_temporal(kind):
+    if what:
+        pass
+    elif pa.types.is_temporal(kind):
         what = "durations" if pa.types.is_duration(kind) else "times" if pa.types.is_time(kind) else "dates"
     elif pa.types.is_nested(kind):
         what = "lists or records"

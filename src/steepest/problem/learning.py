@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from steepest.errors import DataError
 from steepest.problem.columns import Found, is_text, text_of
-from steepest.problem.dates import DAY, Dates, dates, parts_of, varying
+from steepest.problem.dates import Dates, dates, first_day, parts_of, varying
 from steepest.problem.delimited import NUMBER
 from steepest.problem.features import Column, finite_numbers, folded, is_number, not_dates, unusable
 from steepest.problem.numerals import Numerals
@@ -135,7 +135,8 @@ def labels_of(numerals: Numerals, column: pa.ChunkedArray) -> bool:
         return repeated and (share <= 0.9 or all(RANGE.fullmatch(word) for word in words))
     if share >= 0.9:
         return False
-    return numerals.different < 3 or not (share >= 0.5 or numerals.different > len(words))
+    few = numerals.different < 3 and numerals.whole
+    return few or not (share >= 0.5 or numerals.different > len(words))
 
 
 def _counts(column: pa.ChunkedArray) -> dict[str, int]:
@@ -166,7 +167,7 @@ def learn_date(name: str, column: pa.ChunkedArray, origin: Origin, way: str) -> 
         found = dates(text, day_first={"dayfirst": True, "monthfirst": False}.get(order), digits=True)
     if found is None or found.strays or found.ambiguous:
         raise not_dates(name, column, found, origin)
-    start = float(np.floor(np.nanmin(found.instant) / DAY)) if found.layout != "time" else 0.0
+    start = first_day(found) if found.layout != "time" else 0.0
     made = Column(name, "date", way=way, start=start, day_first=found.day_first)
     if way == "days":
         return made

@@ -6,6 +6,8 @@ Names are kept as text; an index is ignored; a tensor may lie on any device and 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from steepest.errors import DataError
 from steepest.problem.names import array_names, check_names
 from steepest.problem.wording import counted, quoted
 
+COMPLEX = "x holds complex numbers such as {}; give real and imaginary parts as columns of their own"
 LARGEST = 1e150
 """The square of a value must be a finite float64."""
 
@@ -31,7 +34,9 @@ def from_memory(source: Any) -> tuple[pa.Table, bool]:
         named = source.name is not None
         return _from_columns([str(source.name) if named else "x"], [source]), named
     if isinstance(source, Mapping):
-        return _from_columns([str(name) for name in source], list(source.values())), True
+        return _from_columns([str(name) for name in source], _rows(source)), True
+    if isinstance(source, np.ndarray) and source.dtype.names:  # a structured array: a field is a column
+        return _from_columns(list(source.dtype.names), [source[name] for name in source.dtype.names]), True
     if _is_a("polars", "LazyFrame", source):
         source = source.collect()
     if _is_a("polars", "DataFrame", source):
@@ -50,6 +55,27 @@ def from_memory(source: Any) -> tuple[pa.Table, bool]:
     return _from_columns(array_names(array.shape[1]), [array[:, position] for position in range(array.shape[1])]), False
 
 
+def _rows(source: Mapping) -> list[Any]:
+    """The columns of a dict; one of single values is one row."""
+    single = {name: _is_single(value) for name, value in source.items()}
+    if all(single.values()):
+        return [[value.item() if hasattr(value, "item") else value] for value in source.values()]
+    alone = next((name for name, is_single in single.items() if is_single), None)
+    if alone is not None:
+        raise DataError(
+            f"column {quoted(alone)} is a single value, {quoted(source[alone])}, and others have a value in each row: "
+            "give it one for each row too"
+        )
+    return list(source.values())
+
+
+def _is_single(value: Any) -> bool:
+    """Whether this is one value and no column of them."""
+    if isinstance(value, str | bytes) or getattr(value, "ndim", None) == 0:
+        return True
+    return not (hasattr(value, "__len__") or hasattr(value, "__iter__") or hasattr(value, "__arrow_c_stream__"))
+
+
 def _is_a(library: str, kind: str, source: object) -> bool:
     """Whether the object is of a library's class, or of one derived from it; the library is not imported."""
     bases = type(source).__mro__
@@ -63,21 +89,44 @@ def as_array(source: object) -> np.ndarray:
         DataError: rows of different lengths, or something that holds no rows at all.
     """
     if hasattr(source, "detach") and hasattr(source, "cpu"):
-        if str(getattr(source, "layout", "torch.strided")) != "torch.strided":
-            raise DataError("a sparse tensor is no table here: give it as x.to_dense()")
-        tensor = source.detach().cpu()
-        return (tensor.double() if tensor.is_floating_point() else tensor).numpy()
+        return _of_tensor(source)
     if isinstance(source, (str, bytes)) or not (hasattr(source, "__array__") or isinstance(source, Sequence)):
         raise DataError(
             f"a {type(source).__name__} is no table: give a path, a dataframe, a dict of columns or an array"
         )
     try:
-        array = np.ma.filled(source, np.nan) if isinstance(source, np.ma.MaskedArray) else np.asarray(source)
+        array = _filled(source) if isinstance(source, np.ma.MaskedArray) else np.asarray(source)
     except (ValueError, TypeError) as error:
         raise DataError(f"the rows given are not all of the same length: {error}") from None
     if array.ndim == 0:
         raise DataError(f"{quoted(array)} is a single value, not a column of them")
+    if array.dtype.kind == "c":
+        raise DataError(COMPLEX.format(quoted(array.flat[0]) if array.size else "complex"))
     return array
+
+
+def _of_tensor(tensor: Any) -> np.ndarray:
+    """A tensor on any device, in any layout of its memory; what holds no numbers is a DataError."""
+    if str(getattr(tensor, "layout", "torch.strided")) != "torch.strided" or getattr(tensor, "is_nested", False):
+        raise DataError("a sparse or nested tensor is no table here: give it as x.to_dense()")
+    if tensor.is_meta:
+        raise DataError("the tensor is on the meta device and holds no numbers: give one that does")
+    tensor = tensor.detach()
+    if tensor.is_quantized:
+        tensor = tensor.dequantize()
+    if tensor.is_complex():
+        raise DataError(COMPLEX.format(quoted(tensor.flatten()[0].item()) if tensor.numel() else "complex"))
+    tensor = tensor.cpu().resolve_neg()
+    return (tensor.double() if tensor.is_floating_point() else tensor).numpy()
+
+
+def _filled(array: np.ma.MaskedArray) -> np.ndarray:
+    """A masked array with NaN, or None among text, where it is masked."""
+    if array.dtype.kind in "biuf":
+        return np.ma.filled(array.astype(np.float64), np.nan)
+    if array.dtype.kind in "OUS":
+        return np.ma.filled(array.astype(object), None)
+    return np.asarray(np.ma.getdata(array))
 
 
 def whole_numbers(source: object) -> np.ndarray | None:
@@ -113,6 +162,10 @@ def _arrow_column(name: str, column: Any) -> pa.Array | pa.ChunkedArray:
     """One column as Arrow; values of mixed kinds become text, so that the one at fault can be named later."""
     if isinstance(column, (pa.Array, pa.ChunkedArray)):
         return column
+    if isinstance(column, set | frozenset):
+        raise DataError(f"column {quoted(name)} is a set, which has no order: give a list")
+    if _is_a("pandas", "Series", column) or _is_a("pandas", "Index", column):
+        column = _pandas_column(column)
     if hasattr(column, "detach") or isinstance(column, np.ndarray):
         column = as_array(column)
         if column.ndim != 1:
@@ -128,12 +181,35 @@ def _arrow_column(name: str, column: Any) -> pa.Array | pa.ChunkedArray:
         if "polars" not in type(error).__module__:
             raise
     values = list(column)
-    if any(isinstance(value, complex) for value in values):
+    if any(isinstance(value, complex | np.complexfloating) for value in values):
         raise DataError(
             f"column {quoted(name)} holds complex numbers ({values[0]}); give real and imaginary parts apart"
         )
-    missing = [value is None or value != value for value in values]
-    return pa.array([None if gone else str(value) for value, gone in zip(values, missing, strict=True)], pa.string())
+    values = [None if _is_missing(value) else value for value in values]
+    if any(isinstance(value, Number) for value in values):
+        with suppress(TypeError, ValueError, OverflowError):  # numbers, some of them as text
+            return pa.array([None if value is None else float(value) for value in values], pa.float64())
+    return pa.array([None if value is None else str(value) for value in values], pa.string())
+
+
+def _is_missing(value: Any) -> bool:
+    """None, NaN, NaT and pandas.NA."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, float | np.floating) and bool(np.isnan(value))
+
+
+def _pandas_column(column: Any) -> Any:
+    """Intervals, periods and the like as text, categories of them as categories in their order."""
+    kind = column.dtype
+    name = type(kind).__name__
+    if name == "CategoricalDtype" and type(kind.categories.dtype).__name__ in ("IntervalDtype", "PeriodDtype"):
+        codes = np.asarray(column.cat.codes if hasattr(column, "cat") else column.codes)
+        levels = pa.array([str(level) for level in kind.categories], pa.large_string())
+        return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), levels, ordered=bool(kind.ordered))
+    if name in ("IntervalDtype", "PeriodDtype"):
+        return [None if _is_missing(value) else str(value) for value in column]
+    return np.asarray(column) if name == "SparseDtype" else column
 
 
 def _shape(array: np.ndarray) -> str:

@@ -181,7 +181,7 @@ def _column_notes(column: Column, record: ColumnRecord, intercept: bool) -> list
     name = quoted(column.name)
     if column.kind == "date":
         if column.way == "days":
-            start = np.datetime64(int(column.start), "D")
+            start = np.datetime64(round(column.start), "D")
             since = "midnight, as a fraction" if column.start == 0 and record.decided == "time" else str(start)
             return [f"Column {name} became the days since {since}."]
         return [f"Column {name} became {listed(column.features(True))}."]

@@ -340,10 +340,12 @@ def _feature_table(
 def _ones(learned: Sequence[Column], table: pa.Table) -> list[int]:
     """Positions of the numeric columns that are 1 in every row."""
     return [
-        position
-        for position, column in enumerate(learned)
-        if column.kind == "number" and pc.all(pc.equal(table[column.name], 1), skip_nulls=False).as_py()
+        position for position, column in enumerate(learned) if column.kind == "number" and _all_one(table[column.name])
     ]
+
+
+def _all_one(column: pa.ChunkedArray) -> bool:
+    return bool(pc.all(pc.equal(column, pa.scalar(1, column.type)), skip_nulls=False).as_py())
 
 
 def _check_size(schema: Schema, rows: int) -> None:

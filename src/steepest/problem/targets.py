@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from steepest.errors import DataError, SpecError
 from steepest.problem.columns import Found, is_text, text_of
+from steepest.problem.dates import dates
 from steepest.problem.features import column_values, finite_numbers, is_number, not_numbers, unusable
 from steepest.problem.learning import check_doubt, learn_date, levels_of, one_spelling
 from steepest.problem.memory import as_array
@@ -22,6 +23,7 @@ from steepest.problem.readers import Origin, open_table
 from steepest.problem.reading import AS_IT_IS, Reading
 from steepest.problem.wording import counted, listed, option, quoted, suggestion
 
+DAYS = "A target is numbers or classes; as a number of days: {}"
 CLASSES = 30  # more classes than this need at least two rows each on average
 
 
@@ -116,6 +118,9 @@ def _check_target(name: str, column: pa.ChunkedArray, origin: Origin) -> None:
     found = origin.found.get(name, Found())
     if is_text(column.type):
         check_doubt(name, column, found.numerals, origin, leave="or name another --target (in Python: target=...)")
+        when = dates(column)
+        if when is not None and not when.strays:
+            raise unusable(name, column, origin, remedy=DAYS.format(option("date", "days", name)), what="dates")
 
 
 def is_classes(targets: pa.Table, classify: bool | None, origin: Origin, reading: Reading = AS_IT_IS) -> bool:
@@ -130,8 +135,12 @@ def is_classes(targets: pa.Table, classify: bool | None, origin: Origin, reading
             raise DataError(f"the target {quoted(name)} of {origin.table} is empty")
         labels = is_text(kind) or pa.types.is_dictionary(kind)
         if not (labels or is_number(kind) or pa.types.is_boolean(kind)):
-            days = f"; as a number of days: {option('date', 'days', name)}" if pa.types.is_temporal(kind) else ""
-            raise unusable(name, column, origin, remedy=f"A target is numbers or classes{days}")
+            remedy = (
+                DAYS.format(option("date", "days", name))
+                if pa.types.is_temporal(kind)
+                else "A target is numbers or classes"
+            )
+            raise unusable(name, column, origin, remedy=remedy)
         if name not in reading.categories:
             _check_target(name, column, origin)
         if labels and (classify is False or targets.num_columns > 1):
