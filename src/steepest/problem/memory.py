@@ -17,7 +17,7 @@ from steepest.errors import DataError
 from steepest.problem.names import array_names, check_names
 from steepest.problem.wording import counted, quoted
 
-COMPLEX = "x holds complex numbers such as {}; give real and imaginary parts as columns of their own"
+COMPLEX = "{} holds complex numbers ({}); give real and imaginary parts apart"
 LARGEST = 1e150
 """The square of a value must be a finite float64."""
 
@@ -101,7 +101,7 @@ def as_array(source: object) -> np.ndarray:
     if array.ndim == 0:
         raise DataError(f"{quoted(array)} is a single value, not a column of them")
     if array.dtype.kind == "c":
-        raise DataError(COMPLEX.format(quoted(array.flat[0]) if array.size else "complex"))
+        raise DataError(COMPLEX.format("x", array.flat[0] if array.size else "complex"))
     return array
 
 
@@ -115,7 +115,7 @@ def _of_tensor(tensor: Any) -> np.ndarray:
     if tensor.is_quantized:
         tensor = tensor.dequantize()
     if tensor.is_complex():
-        raise DataError(COMPLEX.format(quoted(tensor.flatten()[0].item()) if tensor.numel() else "complex"))
+        raise DataError(COMPLEX.format("x", tensor.flatten()[0].item() if tensor.numel() else "complex"))
     tensor = tensor.cpu().resolve_neg()
     return (tensor.double() if tensor.is_floating_point() else tensor).numpy()
 
@@ -167,6 +167,8 @@ def _arrow_column(name: str, column: Any) -> pa.Array | pa.ChunkedArray:
     if _is_a("pandas", "Series", column) or _is_a("pandas", "Index", column):
         column = _pandas_column(column)
     if hasattr(column, "detach") or isinstance(column, np.ndarray):
+        if getattr(column.dtype, "kind", "") == "c" or str(column.dtype).startswith("torch.complex"):
+            raise DataError(COMPLEX.format(f"column {quoted(name)}", column[0]))
         column = as_array(column)
         if column.ndim != 1:
             raise DataError(f"column {quoted(name)} has the shape {_shape(column)}; a column has one value in each row")
@@ -182,9 +184,7 @@ def _arrow_column(name: str, column: Any) -> pa.Array | pa.ChunkedArray:
             raise
     values = list(column)
     if any(isinstance(value, complex | np.complexfloating) for value in values):
-        raise DataError(
-            f"column {quoted(name)} holds complex numbers ({values[0]}); give real and imaginary parts apart"
-        )
+        raise DataError(COMPLEX.format(f"column {quoted(name)}", values[0]))
     values = [None if _is_missing(value) else value for value in values]
     if any(isinstance(value, Number) for value in values):
         with suppress(TypeError, ValueError, OverflowError):  # numbers, some of them as text
