@@ -44,6 +44,7 @@ FLOORS = [
     "eject",
     "estimators",
     "ranges",
+    "prediction_table",
     "console",
     "cli",
     "__main__",

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import csv
 import inspect
-import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
-from steepest.errors import DataError, FitError, RunError, SpecError, SteepestError
+from steepest.errors import DataError, RunError, SpecError, SteepestError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -427,13 +426,16 @@ def predict(
     out: Annotated[
         str, Parameter(("--out", "-o"), help="File to write: .csv or .parquet; - for standard output.")
     ] = "-",
+    keep: Annotated[
+        list[str] | None, Parameter(help="Columns of the table to write beside the predictions: id,name.", negative="")
+    ] = None,
     model: Annotated[str | None, Parameter(help="package.module:factory, for a run that was made with one.")] = None,
 ) -> int:
-    """Predict each row of a table with a fit that was kept; classes with their probabilities."""
+    """Predict each row of a table with a fit that was kept; classes with their probabilities, log(price) with price."""
     out = _dash(out)
     if out != "-":
         _check_table_name("--out", out, ", or be - for standard output")
-    from steepest import run_folder
+    from steepest import prediction_table, run_folder
     from steepest.console import warnings_as_lines
 
     with warnings_as_lines():
@@ -442,9 +444,12 @@ def predict(
             raise RunError(
                 f"The run {run!r} was made with a module of yours. Say which: --model package.module:factory."
             )
-        table = _predictions(fitted, _dash(data))
+        table, notes = prediction_table.prediction_table(fitted, _dash(data), _names(keep or []))
+    for note in notes:
+        print(note, file=sys.stderr)
     if out == "-":
-        _write_table(table, sys.stdout.buffer, "")
+        shown = prediction_table.for_a_terminal(table) if sys.stdout.isatty() else table
+        prediction_table.write(shown, sys.stdout.buffer, "")
         return 0
     _to_file(table, out)
     print(f"{table.num_rows:,} predictions are in {out}", file=sys.stderr)
@@ -617,26 +622,6 @@ def _code(done: Fit, message: str) -> int:
     return 0
 
 
-def _predictions(fitted: Fit, data: str) -> pa.Table:
-    """`prediction`, or one for each target; for classes `probability: LABEL` too."""
-    import pyarrow as pa
-
-    from steepest.metrics import probabilities
-
-    found = fitted.decision(data)
-    schema = fitted.schema
-    if schema.classes is not None:
-        shares = probabilities(found)
-        labels = [schema.classes[code] for code in shares.argmax(1)]
-        columns = {f"probability: {label}": shares[:, i] for i, label in enumerate(schema.classes)}
-        return pa.table({"prediction": labels, **columns})
-    if found.ndim == 1:
-        return pa.table({"prediction": found})
-    if found.shape[1] != len(schema.targets):
-        raise FitError(f"The model gives {found.shape[1]} numbers a row and there are {len(schema.targets)} targets.")
-    return pa.table({f"prediction: {name}": found[:, i] for i, name in enumerate(schema.targets)})
-
-
 def _check_table_name(option: str, out: str, more: str = "") -> None:
     if Path(out).suffix.lower() not in (".csv", ".parquet"):
         raise SpecError(f"{option} {out}: the name must end in .csv or .parquet{more}.")
@@ -645,20 +630,7 @@ def _check_table_name(option: str, out: str, more: str = "") -> None:
 def _to_file(table: pa.Table, out: str) -> None:
     """Write a table, whole or not at all."""
     from steepest.atomic_file import whole_file
+    from steepest.prediction_table import write
 
     with whole_file(out) as place, open(place, "wb") as file:
-        _write_table(table, file, Path(out).suffix.lower())
-
-
-def _write_table(table: pa.Table, file: Any, suffix: str) -> None:
-    if suffix == ".parquet":
-        import pyarrow.parquet as pq
-
-        pq.write_table(table, file)
-    else:
-        from pyarrow import csv as pacsv
-
-        header = io.StringIO()
-        csv.writer(header, lineterminator="\n").writerow(table.column_names)
-        file.write(header.getvalue().encode())
-        pacsv.write_csv(table, file, pacsv.WriteOptions(include_header=False, quoting_style="needed"))
+        write(table, file, Path(out).suffix.lower())

@@ -1,9 +1,9 @@
 """The table that `steepest predict` writes: chosen columns of the input, and a prediction for each of its rows.
 
-    keep …  prediction                                     numbers
-    keep …  prediction  probability: LABEL …               classes
-    keep …  prediction: TARGET …                           several targets
-    keep …  prediction: log(price)  prediction: price      a logarithm, and the column that it was taken of
+keep …  prediction                                     numbers
+keep …  prediction  probability: LABEL …               classes
+keep …  prediction: TARGET …                           several targets
+keep …  prediction: log(price)  prediction: price      a logarithm, and the column that it was taken of
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def prediction_table(fit: Fit, data: str, keep: Sequence[str] = ()) -> tuple[pa.
         kept = _kept(data, keep, reading) if keep else {}
     made = _predictions(fit, fit._predict_columns(x, fit.theta))
     for name in kept.keys() & made.keys():
-        raise DataError(f"the column {quoted(name)} cannot be kept: the predictions are called so. Rename it in the table")
+        raise DataError(
+            f"the column {quoted(name)} cannot be kept: the predictions are called so. Rename it in the table"
+        )
     return pa.table(kept | made), notes
 
 
@@ -92,26 +94,20 @@ def _predictions(fit: Fit, found: np.ndarray) -> dict[str, Any]:
     if schema.classes is not None:
         shares = probabilities(found)
         labels = [schema.classes[code] for code in shares.argmax(1)]
-        return {"prediction": labels} | {f"probability: {label}": shares[:, i] for i, label in enumerate(schema.classes)}
+        return {"prediction": labels} | {
+            f"probability: {label}": shares[:, i] for i, label in enumerate(schema.classes)
+        }
     columns = found.reshape(len(found), -1)
     if columns.shape[1] != len(schema.targets):
         raise FitError(f"The model gives {columns.shape[1]} numbers a row and there are {len(schema.targets)} targets.")
     made = {}
     for name, column in zip(schema.targets, columns.T, strict=True):
-        inner = logarithm_of(fit, name)
+        inner = name[4:-1].strip() if name in schema.logarithms else None  # log(price)
         made["prediction" if len(schema.targets) == 1 and inner is None else f"prediction: {name}"] = column
         if inner is not None:
             with np.errstate(over="ignore"):
                 made[f"prediction: {inner}"] = np.exp(column)
     return made
-
-
-def logarithm_of(fit: Fit, target: str) -> str | None:
-    """The column that a target `log(price)` is the logarithm of; None for any other target.
-
-    A column of the table that is itself called so is told apart by the fit, whose target it then is as it stands.
-    """
-    return target[4:-1].strip() if target.startswith("log(") and target.endswith(")") else None
 
 
 def write(table: pa.Table, file: IO[bytes], suffix: str) -> None:

@@ -71,8 +71,11 @@ class Column:
         return self.kind in ("category", "date") or not self.notation.plain
 
 
-def encode(spec: Column, column: pa.ChunkedArray, found: Found, origin: Origin, x: np.ndarray, intercept: bool) -> None:
+def encode(spec: Column, column: pa.ChunkedArray, found: Found, origin: Origin, x: np.ndarray, intercept: bool) -> int:
     """Write the features of a column into x: [n, k], k of them, in their order.
+
+    Returns:
+        In how many rows the value is missing.
 
     Raises:
         DataError: a value that the fit's column cannot have, or a missing one where nothing stands in for it.
@@ -88,12 +91,13 @@ def encode(spec: Column, column: pa.ChunkedArray, found: Found, origin: Origin, 
         codes = np.where(missing, code, values[:, 0])
         for position in range(x.shape[1]):
             x[:, position] = codes == position + (1 if intercept else 0)
-        return
+        return int(missing.sum())
     if missing.any():
         values = np.where(missing[:, None], np.asarray(spec.fill, float), values)
     x[:, : values.shape[1]] = values
     if spec.own_missing:
         x[:, -1] = missing
+    return int(missing.sum())
 
 
 def column_values(spec: Column, column: pa.ChunkedArray, found: Found, origin: Origin) -> np.ndarray:

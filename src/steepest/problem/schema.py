@@ -26,7 +26,7 @@ from steepest.problem.features import Column, encode
 from steepest.problem.numerals import Notation
 from steepest.problem.readers import Origin, open_table
 from steepest.problem.reading import AS_IT_IS, Reading
-from steepest.problem.wording import counted, listed, quoted, suggestion
+from steepest.problem.wording import counted, listed, number, quoted, suggestion
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Schema:
     `ones` are the positions (from 0, among all feature columns) of columns of ones that were taken out: an
     array given for prediction may hold them still. `label_kind`: what the classes were in the table, "text",
     "boolean", "integer" or "number"; `labels` gives them back as that. `intercept`: each category leaves its first level out.
+    `logarithms`: those of the targets that are logarithms taken of columns.
     """
 
     columns: tuple[Column, ...]
@@ -44,6 +45,7 @@ class Schema:
     intercept: bool = True
     ones: tuple[int, ...] = ()
     label_kind: str = "text"
+    logarithms: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -61,12 +63,13 @@ class Schema:
             return numbers.astype(np.int64) if self.label_kind == "integer" else numbers
         return np.array(names, dtype=object)
 
-    def encode(self, table: object, reading: Reading = AS_IT_IS) -> np.ndarray:
+    def encode(self, table: object, reading: Reading = AS_IT_IS, notes: list[str] | None = None) -> np.ndarray:
         """The features of new rows.
 
         Args:
             table: anything `read` takes; columns are found by name, those of an array by position.
             reading: how its columns are read: as those of the fit were.
+            notes: where given, sentences are added on what was filled in for missing values.
 
         Returns:
             x: [n, d] float64.
@@ -91,9 +94,9 @@ class Schema:
                 origin, found=dict(zip(source.column_names, (found[position] for position in kept), strict=True))
             )
         # an Arrow table that has no columns left no longer knows its rows
-        return self.matrix(source, origin) if self.columns else np.empty((rows, 0))
+        return self.matrix(source, origin, notes) if self.columns else np.empty((rows, 0))
 
-    def matrix(self, table: pa.Table, origin: Origin) -> np.ndarray:
+    def matrix(self, table: pa.Table, origin: Origin, notes: list[str] | None = None) -> np.ndarray:
         """`encode` for a table that `open_table` returned: x [n, d] float64."""
         x = np.empty((table.num_rows, len(self.names)))
         sources = dict(zip(table.column_names, table.columns, strict=True))
@@ -107,7 +110,10 @@ class Schema:
                 )
             wide = len(column.features(self.intercept))
             found = origin.found.get(column.name, Found())
-            encode(column, sources[column.name], found, origin, x[:, position : position + wide], self.intercept)
+            part = x[:, position : position + wide]
+            missing = encode(column, sources[column.name], found, origin, part, self.intercept)
+            if missing and column.fill is not None and notes is not None:
+                notes.append(_filled(column, missing))
             position += wide
         return x
 
@@ -117,6 +123,8 @@ class Schema:
         plain: dict = {"targets": list(self.targets), "intercept": self.intercept, "ones": list(self.ones)}
         if self.classes is not None:
             plain |= {"classes": list(self.classes), "label_kind": self.label_kind}
+        if self.logarithms:
+            plain["logarithms"] = list(self.logarithms)
         return plain | {"columns": columns}
 
     @classmethod
@@ -131,6 +139,7 @@ class Schema:
             plain.get("intercept", True),
             tuple(plain.get("ones", ())),
             plain.get("label_kind", "text"),
+            tuple(plain.get("logarithms", ())),
         )
 
     def _by_position(self, table: pa.Table) -> tuple[pa.Table, list[int]]:
@@ -164,6 +173,18 @@ class Schema:
         if not {column.name for column in self.columns} <= set(names):
             return table
         return dict(zip(names, ([value] for value in table.tolist()), strict=True))
+
+
+def _filled(column: Column, missing: int) -> str:
+    """What stood in for missing values of new rows."""
+    values = f"Filled {counted(missing, 'missing value')} of column {quoted(column.name)} with"
+    if column.kind == "category":
+        return f"{values} {quoted(column.fill)}, the most frequent level of the training rows."
+    return (
+        values
+        + (f" {number(column.fill)}," if isinstance(column.fill, float) else "")
+        + " the mean of the training rows."
+    )
 
 
 def _plain(column: Column) -> dict:

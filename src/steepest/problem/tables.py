@@ -227,7 +227,8 @@ def prepare(
             for column in learned
         ]
     kind = label_kind(target_table.column(0).type) if classes is not None else "text"
-    schema = Schema(tuple(learned), targets, classes, intercept, positions, kind)
+    logs = tuple(name for name in targets if source_of(name, holding.column_names) != name)
+    schema = Schema(tuple(learned), targets, classes, intercept, positions, kind, logs)
     records = [
         record_of(column, feature_table[column.name], origin, reading, intercept=intercept)
         for column in (learned if numbers is None else ())
