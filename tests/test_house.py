@@ -44,6 +44,7 @@ FLOORS = [
     "eject",
     "estimators",
     "ranges",
+    "options",
     "prediction_table",
     "console",
     "cli",

@@ -10,7 +10,6 @@ Nothing heavy is imported before a command runs, so that `--help` answers at onc
 
 from __future__ import annotations
 
-import csv
 import inspect
 import os
 import sys
@@ -21,6 +20,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from steepest.errors import DataError, RunError, SpecError, SteepestError
+from steepest.options import (
+    DASH,
+    HELP,
+    OUTPUT,
+    READING,
+    SEVERAL,
+    SWITCHES,
+    dash,
+    names,
+    option,
+    output,
+    settings_of,
+    switch,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,143 +41,95 @@ if TYPE_CHECKING:
     from steepest.many.result import Sweep
     from steepest.result import Fit
 
-HELP = {
-    "target": "Column to predict, or log(COLUMN); several: a,b or repeated. A sample has one of its own.",
-    "columns": "Columns to predict from; all others by default. For a name with a comma, repeat the option.",
-    "drop": "Columns to leave out.",
-    "model": "linear (default), poly:DEGREE, logistic, softmax, mlp:64,32 or package.module:factory.",
-    "loss": "mse, l1, huber:D, quantile:Q, logistic or cross_entropy; by default what the target asks for.",
-    "penalty": "l1:A, l2:A or elastic:A,B, in the units of the parameters; intercepts are free.",
-    "optimizer": "auto (default), sgd, momentum:B, nesterov:B, adagrad, rmsprop, adam or adamw.",
-    "lr": "Learning rate, or auto (default), which is safe at any batch size.",
-    "schedule": "constant, inverse, step:N,F, cosine or warmup:N.",
-    "clip": "Longest gradient let through.",
-    "batch_size": "Rows a batch, or full (default).",
-    "shuffle": "rows (default: a fresh permutation each epoch), draws, blocks or none.",
-    "epochs": "Passes over the rows at most.",
-    "max_steps": "Updates at most.",
-    "tol": "Stop when the objective changes by no more than this share of it; 0: by nothing at all.",
-    "patience": "How many such looks in a row, or epochs without a better validation loss.",
-    "validation": "Share of the training rows held out to stop by.",
-    "init": "Start: zeros (default), numbers 1,2,3, normal or uniform:LO:HI.",
-    "seed": "Of everything random (default 0).",
-    "precondition": "Coordinates of the descent: auto (default), none, standardize or orthonormal.",
-    "intercept": "Whether the model has an intercept (it has by default).",
-    "weights": "Column that holds the weight of each row.",
-    "class_weight": "balanced, or label=weight,…",
-    "missing": "What to do with missing values: error (default), drop (the rows), mean or level; or COLUMN=level,…",
-    "missing_values": "Words that mean missing, beside the usual ones: unknown,-999. not:none takes a usual one back.",
-    "categories": "Columns whose values are levels, whatever they look like.",
-    "date": "Columns of dates: COLUMN=days (a number of days) or COLUMN=parts (year, month, weekday, hour).",
-    "labels": "casefold: levels that differ in case and surrounding blanks only are one.",
-    "decimal": "The decimal mark of numbers: . or , (by default what the file shows).",
-    "thousands": "The mark between thousands, such as . or , or ' '.",
-    "encoding": "Of a text file, such as latin-1 or cp1252; UTF-8 by default.",
-    "skip_rows": "Lines above the header of a text file that are not read.",
-    "comment": "The sign that comment lines of a text file begin with, such as #.",
-    "header": "Whether the first line of a text file holds names (by default what its lines show).",
-    "test_fraction": "Share of the rows held out and scored.",
-    "record": "Most steps that the trace keeps (default 10000).",
-    "dtype": "float64 (default) or float32.",
-    "device": "cpu (default) or cuda.",
-}
-"""One line for each setting of a fit."""
-
-NAMES = ("target", "columns", "drop", "categories", "missing_values")
-SEVERAL = (*NAMES, "class_weight", "missing", "date")
-"""Settings that may hold several words, parted by commas or given by repeating the option."""
-
-SWITCHES = ("intercept", "header")
-
-READING = (
-    *("missing_values", "categories", "date", "labels", "decimal", "thousands", "encoding", "skip_rows"),
-    *("comment", "header"),
-)
-"""Settings that say how a table is read."""
-
 Number = float | Literal["auto"]
 Size = int | Literal["full"]
+Run = Annotated[str, Parameter(help="The folder of a run, as --out wrote it.")]
+Model = Annotated[str | None, Parameter(help="package.module:factory, for a run that was made with one.")]
 Table = Annotated[str, Parameter(help="A path, a pattern, a folder, - for standard input, or sample:NAME.")]
 
-DASH = "(standard input or output)"
-"""Stands for a lone `-` while the command line is read, where it would pass for an option."""
+FILM = "fit.gif"
+"""The film in a run's folder."""
+
+
+def _version() -> str:
+    """Our version, and those that decide the last digits."""
+    from importlib.metadata import version
+    from platform import python_version
+
+    parts = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy"))
+    return f"steepest {version('steepest')} (Python {python_version()}, {parts})"
+
 
 app = App(
     name="steepest",
     help="Fit models by gradient descent, see every step, and know how far the answer is from the best one.",
     help_format="plaintext",
     help_epilogue="Example: steepest fit sample:diabetes --test-fraction 0.25",
-    version=lambda: __import__("steepest").__version__,
+    version=_version,
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
+app.register_install_completion_command(help="Let the shell complete commands and options (bash, zsh, fish).")
 
 
-def _option(setting: str) -> Parameter:
-    # numbers such as -1,2 begin with a hyphen and are no option
-    return Parameter(help=HELP[setting], negative="", allow_leading_hyphen=setting in ("init", "missing_values"))
-
-
-def _switch(setting: str) -> Parameter:
-    """For a sweep: `--header true,false`, or `--no-header`, which comes as an empty list."""
-    return Parameter(help=HELP[setting], negative=f"--no-{setting}")
-
-
-@app.command
+@app.command(help_epilogue="Example: steepest fit houses.csv --target price --test-fraction 0.25 --out runs/houses")
 def fit(
     data: Table,
     /,
     *,
-    target: Annotated[list[str] | None, _option("target")] = None,
-    columns: Annotated[list[str] | None, _option("columns")] = None,
-    drop: Annotated[list[str] | None, _option("drop")] = None,
-    model: Annotated[str | None, _option("model")] = None,
-    loss: Annotated[str | None, _option("loss")] = None,
-    penalty: Annotated[str | None, _option("penalty")] = None,
-    optimizer: Annotated[str | None, _option("optimizer")] = None,
-    lr: Annotated[Number | None, _option("lr")] = None,
-    schedule: Annotated[str | None, _option("schedule")] = None,
-    clip: Annotated[float | None, _option("clip")] = None,
-    batch_size: Annotated[Size | None, _option("batch_size")] = None,
-    shuffle: Annotated[str | None, _option("shuffle")] = None,
-    epochs: Annotated[int | None, _option("epochs")] = None,
-    max_steps: Annotated[int | None, _option("max_steps")] = None,
-    tol: Annotated[float | None, _option("tol")] = None,
-    patience: Annotated[int | None, _option("patience")] = None,
-    validation: Annotated[float | None, _option("validation")] = None,
-    init: Annotated[str | None, _option("init")] = None,
-    seed: Annotated[int | None, _option("seed")] = None,
-    precondition: Annotated[str | None, _option("precondition")] = None,
-    intercept: Annotated[bool | None, Parameter(help=HELP["intercept"])] = None,
-    weights: Annotated[str | None, _option("weights")] = None,
-    class_weight: Annotated[list[str] | None, _option("class_weight")] = None,
-    missing: Annotated[list[str] | None, _option("missing")] = None,
-    missing_values: Annotated[list[str] | None, _option("missing_values")] = None,
-    categories: Annotated[list[str] | None, _option("categories")] = None,
-    date: Annotated[list[str] | None, _option("date")] = None,
-    labels: Annotated[str | None, _option("labels")] = None,
-    decimal: Annotated[str | None, _option("decimal")] = None,
-    thousands: Annotated[str | None, _option("thousands")] = None,
-    encoding: Annotated[str | None, _option("encoding")] = None,
-    skip_rows: Annotated[int | None, _option("skip_rows")] = None,
-    comment: Annotated[str | None, _option("comment")] = None,
-    header: Annotated[bool | None, Parameter(help=HELP["header"])] = None,
-    test_fraction: Annotated[float | None, _option("test_fraction")] = None,
-    record: Annotated[int | None, _option("record")] = None,
-    dtype: Annotated[str | None, _option("dtype")] = None,
-    device: Annotated[str | None, _option("device")] = None,
-    out: Annotated[str | None, Parameter(help="Folder to keep the run in, such as runs/first.")] = None,
-    overwrite: Annotated[bool, Parameter(help="Replace the run that is in that folder.", negative="")] = False,
-    json: Annotated[bool, Parameter(help="Print the result as one JSON object.", negative="")] = False,
-    quiet: Annotated[bool, Parameter(help="No progress and no result; the run is kept by --out.", negative="")] = False,
-    report: Annotated[bool, Parameter(help="Put report.html into the run's folder (done by default).")] = True,
+    target: Annotated[list[str] | None, option("target")] = None,
+    columns: Annotated[list[str] | None, option("columns")] = None,
+    drop: Annotated[list[str] | None, option("drop")] = None,
+    model: Annotated[str | None, option("model")] = None,
+    loss: Annotated[str | None, option("loss")] = None,
+    penalty: Annotated[str | None, option("penalty")] = None,
+    optimizer: Annotated[str | None, option("optimizer")] = None,
+    lr: Annotated[Number | None, option("lr")] = None,
+    schedule: Annotated[str | None, option("schedule")] = None,
+    clip: Annotated[float | None, option("clip")] = None,
+    batch_size: Annotated[Size | None, option("batch_size")] = None,
+    shuffle: Annotated[str | None, option("shuffle")] = None,
+    epochs: Annotated[int | None, option("epochs")] = None,
+    max_steps: Annotated[int | None, option("max_steps")] = None,
+    tol: Annotated[float | None, option("tol")] = None,
+    patience: Annotated[int | None, option("patience")] = None,
+    validation: Annotated[float | None, option("validation")] = None,
+    init: Annotated[str | None, option("init")] = None,
+    seed: Annotated[int | None, option("seed")] = None,
+    precondition: Annotated[str | None, option("precondition")] = None,
+    intercept: Annotated[bool | None, switch("intercept")] = None,
+    weights: Annotated[str | None, option("weights")] = None,
+    class_weight: Annotated[list[str] | None, option("class_weight")] = None,
+    missing: Annotated[list[str] | None, option("missing")] = None,
+    missing_values: Annotated[list[str] | None, option("missing_values")] = None,
+    categories: Annotated[list[str] | None, option("categories")] = None,
+    date: Annotated[list[str] | None, option("date")] = None,
+    labels: Annotated[str | None, option("labels")] = None,
+    decimal: Annotated[str | None, option("decimal")] = None,
+    thousands: Annotated[str | None, option("thousands")] = None,
+    encoding: Annotated[str | None, option("encoding")] = None,
+    skip_rows: Annotated[int | None, option("skip_rows")] = None,
+    comment: Annotated[str | None, option("comment")] = None,
+    header: Annotated[bool | None, switch("header")] = None,
+    test_fraction: Annotated[float | None, option("test_fraction")] = None,
+    record: Annotated[int | None, option("record")] = None,
+    dtype: Annotated[str | None, option("dtype")] = None,
+    device: Annotated[str | None, option("device")] = None,
+    out: Annotated[str | None, output("Folder to keep the run in, such as runs/first.")] = None,
+    overwrite: Annotated[bool, output("Replace the run that is in that folder.")] = False,
+    json: Annotated[bool, output("Print the result as one JSON object.")] = False,
+    quiet: Annotated[bool, output("No progress and no result; the run is kept by --out.")] = False,
+    report: Annotated[
+        bool,
+        Parameter(help="Put report.html into the run's folder (done by default).", group=OUTPUT, show_default=False),
+    ] = True,
 ) -> int:
     """Fit a model to a table, and say how far it is from the best possible answer."""
     given = {name: value for name, value in locals().items() if name in HELP and value is not None}
     from steepest import console, fitting, run_folder
 
-    data = _dash(data)
-    settings = _with_target(data, _settings(given))
+    data = dash(data)
+    settings = _with_target(data, settings_of(given))
     if out is not None:
         run_folder.check_free(out, overwrite, (*run_folder.FILES, *([run_folder.PAGE] if report else [])))
     with console.warnings_as_lines(), console.progress(_limits(settings), quiet) as progress:
@@ -196,7 +161,7 @@ def _swept(command: Callable[..., int]) -> Callable[..., int]:
             name,
             inspect.Parameter.KEYWORD_ONLY,
             default=None,
-            annotation=Annotated[list[str] | None, _option(name) if name not in SWITCHES else _switch(name)],
+            annotation=Annotated[list[str] | None, option(name) if name not in SWITCHES else switch(name)],
         )
         for name in HELP
     ]
@@ -205,17 +170,17 @@ def _swept(command: Callable[..., int]) -> Callable[..., int]:
     return command
 
 
-@app.command
+@app.command(help_epilogue="Example: steepest sweep sample:diabetes --lr 1e-4:1:log:30 --optimizer sgd,adam --seed 0:4")
 @_swept
 def sweep(
     data: Table,
     /,
     *,
-    table: Annotated[str | None, Parameter(help="File for the table of all runs: .csv or .parquet.")] = None,
-    out: Annotated[str | None, Parameter(help="Folder to keep the whole sweep in, such as runs/rates.")] = None,
-    overwrite: Annotated[bool, Parameter(help="Replace the run or sweep that is in that folder.", negative="")] = False,
-    json: Annotated[bool, Parameter(help="Print all runs as one JSON object.", negative="")] = False,
-    quiet: Annotated[bool, Parameter(help="No progress and no result.", negative="")] = False,
+    table: Annotated[str | None, output("File for the table of all runs: .csv or .parquet.")] = None,
+    out: Annotated[str | None, output("Folder to keep the whole sweep in, such as runs/rates.")] = None,
+    overwrite: Annotated[bool, output("Replace the run or sweep that is in that folder.")] = False,
+    json: Annotated[bool, output("Print all runs as one JSON object.")] = False,
+    quiet: Annotated[bool, output("No progress and no result.")] = False,
     **settings: list[str] | None,
 ) -> int:
     """Fit with every combination of several settings: lists sgd,adam and ranges 1e-4:1:log:50 (or :lin:), seeds 0:9."""
@@ -225,7 +190,7 @@ def sweep(
     from steepest.many import sweeping
     from steepest.run_record import to_json
 
-    data = _dash(data)
+    data = dash(data)
     given = {name: ranges.values(name, words, _one) for name, words in settings.items() if words is not None}
     given = _with_target(data, given)
     if out is not None:
@@ -262,14 +227,14 @@ def _asked(settings: Iterable[str] = HELP) -> Callable[[Callable[..., int]], Cal
     return command_of
 
 
-@app.command
+@app.command(help_epilogue="Example: steepest describe houses.csv")
 @_asked(READING)
 def describe(
     data: Table,
     /,
     *,
-    out: Annotated[str | None, Parameter(("--out", "-o"), help="Page to write, named .html.")] = None,
-    json: Annotated[bool, Parameter(help="Print it as JSON.", negative="")] = False,
+    out: Annotated[str | None, output("Page to write, named .html.", "-o")] = None,
+    json: Annotated[bool, output("Print it as JSON.")] = False,
     **settings: Any,
 ) -> int:
     """Say what a table holds and how it is read: columns, types, units, levels, missing values, and what a fit would refuse."""
@@ -277,9 +242,9 @@ def describe(
     from steepest.run_record import to_json
     from steepest.views import description
 
-    given = _settings({name: value for name, value in settings.items() if value is not None})
+    given = settings_of({name: value for name, value in settings.items() if value is not None})
     with console.warnings_as_lines():
-        found = description.describe(_dash(data), **given)
+        found = description.describe(dash(data), **given)
     if json:
         print(to_json(found.to_dict()))
     elif out is None:
@@ -289,7 +254,9 @@ def describe(
     return 0
 
 
-@app.command
+@app.command(
+    help_epilogue="Examples: steepest diagnose runs/houses, or before any fit: steepest diagnose houses.csv --target price"
+)
 @_asked()
 def diagnose(
     data: Annotated[
@@ -297,7 +264,7 @@ def diagnose(
     ],
     /,
     *,
-    json: Annotated[bool, Parameter(help="Print what is found as JSON.", negative="")] = False,
+    json: Annotated[bool, output("Print what is found as JSON.")] = False,
     **settings: Any,
 ) -> int:
     """Say what is wrong with a fit and what mends it; or before any fit, what will be hard and which settings will work."""
@@ -305,7 +272,7 @@ def diagnose(
     from steepest.run_record import to_json
 
     given = {name: value for name, value in settings.items() if value is not None}
-    data = _dash(data)
+    data = dash(data)
     kept = run_folder.kept_at(data)
     if kept == "sweep":
         raise RunError(
@@ -327,7 +294,7 @@ def diagnose(
             f"{data!r} holds no run: it has no fit.json. If it holds tables, name the column to predict: --target NAME."
         )
     with console.warnings_as_lines():
-        ahead = outlook.diagnose(data, **_with_target(data, _settings(given)))
+        ahead = outlook.diagnose(data, **_with_target(data, settings_of(given)))
     if json:
         print(to_json(ahead.to_dict()))
     else:
@@ -355,16 +322,16 @@ def _sweep_code(done: Sweep) -> int:
 
 def _one(setting: str, word: str) -> Any:
     """A word as one value of a setting whose single value may be a list."""
-    return _settings({setting: [word] if setting in SEVERAL else word})[setting]
+    return settings_of({setting: [word] if setting in SEVERAL else word})[setting]
 
 
-@app.command
+@app.command(help_epilogue="Example: steepest report runs/houses")
 def report(
-    run: Annotated[str, Parameter(help="The folder of a run, as --out wrote it.")],
+    run: Run,
     /,
     *,
-    out: Annotated[str | None, Parameter(("--out", "-o"), help="File to write; RUN/report.html by default.")] = None,
-    model: Annotated[str | None, Parameter(help="package.module:factory, for a run that was made with one.")] = None,
+    out: Annotated[str | None, output("File to write; RUN/report.html by default.", "-o")] = None,
+    model: Model = None,
 ) -> int:
     """Write one page with the pictures of a run and the film of its descent; it works from disk and can be mailed."""
     from steepest import run_folder
@@ -374,65 +341,74 @@ def report(
     return 0
 
 
-@app.command
+@app.command(help_epilogue="Example: steepest animate runs/houses -o houses.mp4")
 def animate(
-    run: Annotated[str, Parameter(help="The folder of a run, as --out wrote it.")],
+    run: Run,
     /,
     *,
     out: Annotated[
-        str, Parameter(("--out", "-o"), help="File to write: .gif, .html or .mp4; without an ending a folder of PNG.")
-    ] = "fit.gif",
-    frames: Annotated[int, Parameter(help="Frames at most.")] = 100,
-    arrows: Annotated[bool, Parameter(help="Show gradient, velocity and step.", negative="")] = False,
-    theme: Annotated[Literal["light", "dark"], Parameter(help="light (default) or dark.")] = "light",
-    model: Annotated[str | None, Parameter(help="package.module:factory, for a run that was made with one.")] = None,
+        str | None,
+        output("File to write: .gif, .html or .mp4; without an ending a folder of PNG; RUN/fit.gif by default.", "-o"),
+    ] = None,
+    frames: Annotated[int, output("Frames at most (default 100).")] = 100,
+    arrows: Annotated[bool, output("Show gradient, velocity and step.")] = False,
+    theme: Annotated[Literal["light", "dark"], output("light (default) or dark.")] = "light",
+    model: Model = None,
 ) -> int:
     """Film the descent of a run, from its trace."""
+    from tempfile import TemporaryDirectory
+
     from steepest import run_folder
 
     fitted = run_folder.load_fit(run, model)
+    if out is None:
+        with TemporaryDirectory() as folder:
+            film = Path(folder) / FILM
+            fitted.animate(film, frames=frames, arrows=arrows, theme=theme)
+            run_folder.write_page(run, film.read_bytes(), FILM)
+        print(Path(run).expanduser() / FILM)
+        return 0
     fitted.animate(out, frames=frames, arrows=arrows, theme=theme)
     print(out)
     return 0
 
 
-@app.command
+@app.command(help_epilogue="Example: steepest eject runs/houses -o houses.py --style module")
 def eject(
-    run: Annotated[str, Parameter(help="The folder of a run, as --out wrote it.")],
+    run: Run,
     /,
     *,
-    out: Annotated[str | None, Parameter(("--out", "-o"), help="File to write; standard output by default.")] = None,
-    style: Annotated[str, Parameter(help="loop (default), torch.optim, module, closed or scikit-learn.")] = "loop",
-    notebook: Annotated[bool, Parameter(help="A Jupyter notebook in the script's place.", negative="")] = False,
-    model: Annotated[str | None, Parameter(help="package.module:factory, for a run that was made with one.")] = None,
+    out: Annotated[str | None, output("File to write; standard output by default.", "-o")] = None,
+    style: Annotated[str, output("loop (default), torch.optim, module, closed or scikit-learn.")] = "loop",
+    notebook: Annotated[bool, output("A Jupyter notebook in the script's place.")] = False,
+    model: Model = None,
 ) -> int:
     """Write a run as a short script of plain PyTorch that prints the same numbers, without steepest."""
     from steepest import run_folder
     from steepest.console import warnings_as_lines
 
-    out = None if out is None or _dash(out) == "-" else out
+    out = None if out is None or dash(out) == "-" else out
     with warnings_as_lines():
         text = run_folder.load_fit(run, model).to_python(out, style=style, notebook=notebook or None)
     print(text if out is None else out, end="" if out is None else "\n")
     return 0
 
 
-@app.command
+@app.command(help_epilogue="Example: steepest predict runs/houses new.csv --keep id -o predicted.csv")
 def predict(
-    run: Annotated[str, Parameter(help="The folder of a run, as --out wrote it.")],
+    run: Run,
     data: Table,
     /,
     *,
-    out: Annotated[
-        str, Parameter(("--out", "-o"), help="File to write: .csv or .parquet; - for standard output.")
-    ] = "-",
+    out: Annotated[str, output("File to write: .csv or .parquet; - for standard output.", "-o")] = "-",
     keep: Annotated[
-        list[str] | None, Parameter(help="Columns of the table to write beside the predictions: id,name.", negative="")
+        list[str] | None,
+        output("Columns of the table to write beside the predictions: id,name."),
     ] = None,
-    model: Annotated[str | None, Parameter(help="package.module:factory, for a run that was made with one.")] = None,
+    model: Model = None,
 ) -> int:
     """Predict each row of a table with a fit that was kept; classes with their probabilities, log(price) with price."""
-    out = _dash(out)
+    out = dash(out)
     if out != "-":
         _check_table_name("--out", out, ", or be - for standard output")
     from steepest import prediction_table, run_folder
@@ -444,7 +420,7 @@ def predict(
             raise RunError(
                 f"The run {run!r} was made with a module of yours. Say which: --model package.module:factory."
             )
-        table, notes = prediction_table.prediction_table(fitted, _dash(data), _names(keep or []))
+        table, notes = prediction_table.prediction_table(fitted, dash(data), names(keep or []))
     for note in notes:
         print(note, file=sys.stderr)
     if out == "-":
@@ -467,8 +443,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code or 0
     except CycloptsError as error:
-        known = ("fit", "sweep", "describe", "diagnose", "predict", "report", "animate", "eject")
-        command = next((f" {word}" for word in arguments if word in known), "")
+        command = next((f" {word}" for word in arguments if word in app), "")
         return _fail(f"{error}\nSee: steepest{command} --help", 2)
     except SpecError as error:
         from steepest.spec import in_options
@@ -496,93 +471,6 @@ def _fail(text: str, code: int, whole: bool = False) -> int:
     rest = rest if whole or not rest else [" ".join(rest)]
     print("\n".join([f"error: {first}", *rest]), file=sys.stderr)
     return code
-
-
-# ---- from words to settings ------------------------------------------------------------------------
-
-
-def _dash(word: str) -> str:
-    return "-" if word == DASH else word
-
-
-def _settings(given: dict[str, Any]) -> dict[str, Any]:
-    """The settings of a fit from what was typed."""
-    settings = dict(given)
-    for name in NAMES:
-        if name in given:
-            settings[name] = _names(given[name])
-    if "class_weight" in given:
-        settings["class_weight"] = _class_weight(given["class_weight"])
-    if "missing" in given:
-        settings["missing"] = _missing(given["missing"])
-    if "date" in given:
-        settings["date"] = _pairs("date", given["date"], "COLUMN=days or COLUMN=parts")
-    if "init" in given:
-        settings["init"] = _numbers(given["init"])
-    return settings
-
-
-def _names(words: list[str]) -> list[str]:
-    """Names of columns: given once, parted by commas (quotes protect one, as in CSV); repeated, as they are.
-
-    >>> _names(["a,b"]), _names(["a,b", "c"]), _names(['"a,b",c'])
-    (['a', 'b'], ['a,b', 'c'], ['a,b', 'c'])
-    """
-    words = [_dash(word) for word in words]
-    names = next(csv.reader(words, skipinitialspace=True), []) if len(words) == 1 else words
-    return list(dict.fromkeys(name for name in names if name))
-
-
-def _class_weight(words: list[str]) -> str | dict[str, float]:
-    if words == ["balanced"]:
-        return "balanced"
-    shape = "balanced, or label=weight,label=weight"
-    factors = {}
-    for label, factor in _pairs("class_weight", words, shape).items():
-        try:
-            factors[label] = float(factor)
-        except ValueError:
-            raise SpecError(f"--class-weight {label}={factor}: it is written {shape}.") from None
-    return factors
-
-
-def _missing(words: list[str]) -> str | dict[str, str]:
-    """One word for all columns, or one for each; a word without a column is for all others.
-
-    >>> _missing(["drop"]), _missing(["mean,Alley=level"])
-    ('drop', {'*': 'mean', 'Alley': 'level'})
-    """
-    words = _names(words)
-    if len(words) == 1 and "=" not in words[0]:
-        return words[0]
-    return _pairs("missing", [word if "=" in word else f"*={word}" for word in words], "a word, or COLUMN=word,…")
-
-
-def _pairs(setting: str, words: list[str], shape: str) -> dict[str, str]:
-    """Words `name=value` as a dict.
-
-    >>> _pairs("date", ["when=days,until=parts"], "COLUMN=days")
-    {'when': 'days', 'until': 'parts'}
-    """
-    found = {}
-    for word in _names(words):
-        name, equals, value = word.rpartition("=")
-        if not equals or not name:
-            raise SpecError(f"--{setting.replace('_', '-')} {word}: it is written {shape}.")
-        found[name] = value
-    return found
-
-
-def _numbers(text: str) -> str | list[float]:
-    """`1,2,3` as numbers; anything else as it is.
-
-    >>> _numbers("-1, 2"), _numbers("zeros")
-    ([-1.0, 2.0], 'zeros')
-    """
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        return text
 
 
 # ---- what is shown and written ---------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 import steepest as st
-from steepest.cli import _names
+from steepest.options import names as _names
 from steepest.truth import diagnosis
 from steepest.truth.finding import Finding, Findings, Kind
 from steepest.views import findings as shown
