@@ -452,3 +452,14 @@ def test_the_target_may_be_a_logarithm(capsys, tmp_path):
     code, _, err = _run(capsys, "fit", str(tmp_path / "sold.csv"), "--target", "log(price)")
     assert (code, err.count("\n")) == (1, 1)
     assert "the target 'price' is -3 in row 2 of " in err
+
+
+def test_the_film_stands_in_the_folder_of_its_run(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    st.fit(X, Y, optimizer="sgd", lr=1e-6, epochs=3).save("run")
+    assert _run(capsys, "animate", "run", "--frames", "2") == (0, "run/fit.gif\n", "")
+    assert (tmp_path / "run" / "fit.gif").read_bytes().startswith(b"GIF8")
+    assert not (tmp_path / "fit.gif").exists()
+    # another run in its place has not this film
+    st.fit(X, Y).save("run", overwrite=True)
+    assert not (tmp_path / "run" / "fit.gif").exists()
