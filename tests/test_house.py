@@ -31,6 +31,7 @@ FLOORS = [
     "watching_blocks",
     "metrics",
     "result",
+    "user_units",
     "fitting",
     "prospects",
     "outlook",

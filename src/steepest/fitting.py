@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from steepest import user_units
 from steepest.descent import fused, graphed
 from steepest.descent.blocks import Block, Blocks
 from steepest.descent.loop import descend
@@ -336,7 +337,7 @@ def finished(
 ) -> Fit:
     """A descent that has ended, in user units."""
     theta, trace, ending = end_of(spec, made, done)
-    return Fit(
+    done_fit = Fit(
         spec=spec,
         schema=train.schema,
         names=list(made.names),
@@ -361,3 +362,8 @@ def finished(
         train=train,
         test=test,
     )
+    if made.terms is None or not made.terms.centre:
+        return done_fit
+    names = list(made.user_names)
+    done_fit.notes = (*done_fit.notes, user_units.note(done_fit, names))
+    return user_units.in_user_units(done_fit, names, spec)

@@ -21,7 +21,6 @@ from steepest.descent import rules
 from steepest.descent.schedules import factors
 from steepest.fitting import described
 from steepest.planning import Plan, innermost, plan
-from steepest.problem import models
 from steepest.problem.linear import LinearProblem, Terms
 from steepest.problem.losses import Loss
 from steepest.problem.schema import Schema
@@ -169,15 +168,22 @@ def diagnose(x: Any = None, y: Any = None, **settings: Any) -> Outlook:
     prospects: tuple[Prospect, ...] = ()
     sentences: list[str] = []
     if problem is not None and best.exact is not None and best.exact.theta is not None and _is_smooth(problem):
-        start = models.start(spec.init, usual.names, spec.seed)
+        start = usual.start(spec.init, spec.seed)
         first = np.zeros(problem.parameters) if start is None else start
         valleys = {
-            name: theory.valley(problem, make(problem), first, best.exact.theta) for name, make in FRAMES.items()
+            name: theory.valley(problem, make(problem), first, best.exact.theta)
+            for name, make in FRAMES.items()
+            if not _centred(usual) or name == "orthonormal"
         }
         highest, lowest = _objective_at(problem, first), best.objective or 0.0
         gap = CLOSE * max(lowest, 1e-12 * highest)
         prospects = tuple(prospects_of(plain, problem, valleys, highest - lowest, gap))
         sentences += _hopeless(prospects)
+        if _centred(usual):
+            sentences.append(
+                "Columns are far from zero beside their spread: their powers are taken of centred columns, and in other "
+                "coordinates than orthonormal float64 leaves too few digits to descend in."
+            )
         if own is not usual:
             sentences.append(_asked(own, valleys, gap, spec))
     elif own is not usual:
@@ -188,6 +194,10 @@ def diagnose(x: Any = None, y: Any = None, **settings: Any) -> Outlook:
     # there is no gap yet of which they could explain a share
     hard = [one if one.of_model else replace(one, share=0.0) for one in diagnosis.foresee(ahead)]
     return Outlook(Findings(tuple(hard), LOOKED_AT), prospects, tuple(sentences), _usual(usual), kept, data, source)
+
+
+def _centred(made: Plan) -> bool:
+    return made.terms is not None and bool(made.terms.centre)
 
 
 def _is_given(name: str, value: Any) -> bool:

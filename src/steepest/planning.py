@@ -38,7 +38,7 @@ from steepest.descent.rules import Rule
 from steepest.descent.schedules import Schedule, at_rate, schedule
 from steepest.descent.trial import tried
 from steepest.errors import DataError, SpecError
-from steepest.problem import batches, losses, models
+from steepest.problem import batches, centring, losses, models
 from steepest.problem.linear import LinearProblem, Terms
 from steepest.problem.losses import Custom, Loss
 from steepest.problem.tables import Dataset
@@ -47,6 +47,10 @@ from steepest.truth import curvature, theory
 
 MOST_CURVATURE = 2_500
 """Parameters up to which the curvature steps of `optimizer="auto"` solve a linear system at each step."""
+
+MOST_LOST = 10.0
+"""Error of a prediction, beside the spread of the predictions, up to which coefficients in user units still do: steps are
+taken in 32 digits, and what is lost is less than this bound."""
 
 TRIAL_STEPS = 200
 TRIAL_RATES = tuple(10.0**k for k in (-3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0))
@@ -57,7 +61,7 @@ class Plan:
     """Everything that a descent needs.
 
     problem and terms: of the linear family; module: of the others. to_user turns c `[T, r]` into θ `[T, p]`. notes: what
-    should be said of the fit.
+    should be said of the fit. user_names: of θ, where it is computed with powers of centred columns.
     """
 
     objective: Objective
@@ -78,6 +82,22 @@ class Plan:
     full_batch: bool = True
     notes: tuple[str, ...] = ()
     kind: tuple[torch.dtype, torch.device] | None = None
+    user_names: tuple[str, ...] = ()
+
+    def start(self, init: Any, seed: int) -> np.ndarray | None:
+        """θ₀ as `models.start` has it, in the plan's own coefficients."""
+        return start_of(init, seed, self.terms, self.user_names or self.names)
+
+
+def start_of(init: Any, seed: int, terms: Terms | None, names: tuple[str, ...]) -> np.ndarray | None:
+    """Where a descent starts, with powers of centred columns where `terms` has them; None for zeros. names: of θ."""
+    if terms is None or not terms.centre:
+        return models.start(init, names, seed)
+    inner = getattr(init, "centred", None)
+    if inner is not None and inner.terms == terms and tuple(init.names) == names:
+        return np.array(inner.theta)
+    given = models.start(init, names, seed)
+    return None if given is None else centring.from_user(terms, given)
 
 
 def loss_of(spec: Spec, classes: tuple[str, ...] | None, several: bool = False) -> Loss:
@@ -115,7 +135,8 @@ def linear_problem(spec: Spec, data: Dataset, terms: Terms, loss: Loss) -> Linea
     if terms.degree > 1 and not np.isfinite(design).all():
         column = terms.names[int(np.argwhere(~np.isfinite(design))[0, 1])]
         raise DataError(f"The term {column!r} overflows: its column is too large for this degree. Rescale the column.")
-    low = extended.rounding_of_design(terms, data.x, design) if design.size <= extended.SMALL_ENOUGH["mse"] else None
+    small = design.size <= extended.SMALL_ENOUGH["mse"]
+    low = extended.rounding_of_design(terms, terms.placed(data.x), design) if small else None
     target, outputs = targets(data, loss)
     weights = None if data.weights is None else data.weights / data.weights.mean()
     return LinearProblem(
@@ -207,11 +228,15 @@ def _terms(spec: Spec, data: Dataset) -> Terms:
 
 
 def _plan_linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | None) -> Plan:
-    terms = _terms(spec, data)
+    plain_terms = _terms(spec, data)
+    terms = centring.centred(plain_terms, data.x) if _may_centre(spec) else plain_terms
+    if plain_terms.degree > 1 and (losses.penalty(spec.penalty) or not plain_terms.intercept):
+        _check_digits(plain_terms, data.x)
     problem = linear_problem(spec, data, terms, loss)
-    labels = data.classes if isinstance(loss, losses.CrossEntropy) else data.targets
-    names = parameter_names(terms.names, problem.outputs, labels or ())
-    start = models.start(spec.init, names, spec.seed)
+    labels = (data.classes if isinstance(loss, losses.CrossEntropy) else data.targets) or ()
+    names = parameter_names(terms.names, problem.outputs, labels)
+    user_names = parameter_names(plain_terms.names, problem.outputs, labels)
+    start = start_of(spec.init, spec.seed, terms, user_names)
     if given is not None:
         raise SpecError("batches= is for modules, which take their data from it; the linear family holds its rows.")
     full = spec.batch_size == "full" or spec.batch_size >= data.rows
@@ -231,7 +256,7 @@ def _plan_linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | N
             objective=whole, rule=CurvatureSteps(whole), lr=1.0, schedule=schedule("constant"), schedule_name="constant",
             batches=islice(batches.full(epochs), spec.max_steps), epochs=epochs,
             names=names, loss=loss, optimizer="curvature steps (auto)", precondition="local curvature",
-            problem=problem, terms=terms, to_user=plain.to_user,
+            problem=problem, terms=terms, to_user=plain.to_user, user_names=user_names,
         )  # fmt: skip
     frame = _frame(spec, problem)
     chosen = objective(frame)
@@ -244,10 +269,30 @@ def _plan_linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | N
             rule_name = rules.Accelerated(chosen.proximal)
         elif alone and not ours:
             rule_name = rules.TorchRule(quasi_newton, chosen.views)
-    return _finish(
+    made = _finish(
         spec, chosen, rule_name, given, full, loss, precondition, kinked=loss.bound is None,
         problem=problem, terms=terms, names=names, to_user=chosen.to_user,
     )  # fmt: skip
+    return replace(made, user_names=user_names)
+
+
+def _check_digits(terms: Terms, x: np.ndarray) -> None:
+    """DataError where coefficients must be in user units, and float64 has too few digits for them."""
+    if centring.lost(terms, x) <= MOST_LOST:
+        return
+    far = centring.centred(replace(terms, intercept=True), x)
+    named = [(name, new) for name, new in zip(far.columns, far.names[1:], strict=False) if name != new]
+    raise DataError(
+        f"Of degree {terms.degree} the powers of {', '.join(repr(name) for name, _ in named)}, far from zero beside their "
+        "spread, need more digits than float64 has. Without a penalty and with an intercept they are centred by themselves; "
+        f"here put {', '.join(new for _, new in named)} into the table instead, or take a lower degree."
+    )
+
+
+def _may_centre(spec: Spec) -> bool:
+    """Whether powers may be taken of centred columns: the path is the same, and no penalty looks at the coefficients."""
+    own = spec.precondition == "orthonormal" or (spec.precondition == "auto" and spec.lr == "auto")
+    return own and not losses.penalty(spec.penalty)
 
 
 def quasi_newton(parameters: Any) -> torch.optim.Optimizer:

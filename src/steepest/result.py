@@ -23,7 +23,7 @@ from steepest.descent.trace import Trace
 from steepest.errors import FitError, SpecError
 from steepest.metrics import metrics, probabilities
 from steepest.planning import linear_problem, targets
-from steepest.problem import losses
+from steepest.problem import centring, losses
 from steepest.problem.linear import LinearProblem, Terms
 from steepest.problem.reading import Reading
 from steepest.problem.schema import Schema
@@ -120,6 +120,15 @@ def answer(problem: LinearProblem | None) -> Answer:
     return Answer(exact, exact.objective if np.isfinite(exact.objective) else None, 0.0)
 
 
+def answer_in(spec: Spec, data: Dataset, terms: Terms, loss: losses.Loss, problem: LinearProblem | None) -> Answer:
+    """The best possible answer of a problem in user units, found with powers of centred columns where these are needed."""
+    own = terms if losses.penalty(spec.penalty) else centring.centred(terms, data.x)
+    if own == terms:
+        return answer(problem)
+    found = answer(linear_problem(spec, data, own, loss))
+    return replace(found, exact=_exact_to_user(found.exact, own))
+
+
 @dataclass(repr=False)
 class Fit:
     """A finished descent: parameters in user units, every recorded step, and how far it is from the best possible.
@@ -153,6 +162,8 @@ class Fit:
     """Precision and device of the module as the user gave it; None where that is as the fit's."""
     train: Dataset | None = field(default=None, repr=False)
     test: Dataset | None = field(default=None, repr=False)
+    centred: Fit | None = field(default=None, repr=False)
+    """The same fit with powers of centred columns, which it was computed with; None where it was in user units."""
     source: str | None = None
     """The path or `sample:NAME` that the rows came from; None for rows from memory."""
 
@@ -167,6 +178,11 @@ class Fit:
     def params(self) -> dict[str, float]:
         """Name → value."""
         return dict(zip(self.names, self.theta.tolist(), strict=True))
+
+    @property
+    def inner(self) -> Fit:
+        """The fit in the coefficients that it was computed with: what is scored and drawn."""
+        return self.centred or self
 
     @cached_property
     def module(self) -> nn.Module | None:
@@ -195,11 +211,18 @@ class Fit:
     @cached_property
     def answer(self) -> Answer:
         """The exact answer of the fit's problem, as `exact` without regard to where the descent went."""
-        return answer(self.problem)
+        if self.centred is not None:
+            return self.centred.answer
+        if self.terms is None or self.train is None:
+            return answer(self.problem)
+        return answer_in(self.spec, self.train, self.terms, self.loss_function, self.problem)
 
     @cached_property
     def scores(self) -> Scores:
         """Losses, metrics and the exact answer, computed when first asked for."""
+        if self.centred is not None:
+            found = self.centred.scores
+            return replace(found, exact=_exact_to_user(found.exact, self.centred.terms))
         with np.errstate(over="ignore", invalid="ignore"):  # where a descent ended far out
             return _scores(self)
 
@@ -270,7 +293,7 @@ class Fit:
 
     @cached_property
     def _judged(self) -> Ending:
-        return _judge(self)
+        return _judge(self) if self.centred is None else self.centred._judged
 
     def diagnose(self) -> Findings:
         """What keeps the descent from its optimum and what is wrong with the model, the most important first.
@@ -290,6 +313,8 @@ class Fit:
 
     @cached_property
     def _found(self) -> Findings:
+        if self.centred is not None:
+            return self.centred._found
         from steepest.truth.diagnosis import diagnose
 
         return replace(diagnose(_with_rows(self)), looked_at=looked_at(self))
@@ -323,6 +348,8 @@ class Fit:
             raise SpecError(
                 f"theta= has {values.size} numbers; the fit has {len(self.names)}: {', '.join(self.names[:8])}."
             )
+        if self.centred is not None:
+            return self.centred.decision(x, self.centred.theta if theta is None else self._inner_theta(values))
         return self._log_odds(self._columns(x), values)
 
     def _columns(self, x: Any) -> np.ndarray:
@@ -357,6 +384,9 @@ class Fit:
             raise SpecError(
                 f"theta has {values.size} numbers; the fit has {len(self.names)}: {', '.join(self.names[:8])}."
             )
+        if self.centred is not None:
+            value, grad = self.centred.objective(self._inner_theta(values))
+            return value, grad if self.centred.terms is None else centring.gradient_to_user(self.centred.terms, grad)
         if self.train is None:
             raise FitError(
                 "A loaded fit has its parameters but not its data, so it has no objective. Fit again to have one."
@@ -427,13 +457,24 @@ class Fit:
         """Curvature, largest and best rates and predicted steps; see `steepest.truth.pace.curvature`."""
         from steepest.truth import pace
 
-        return pace.curvature(self, theta)
+        return pace.curvature(self.inner, self._inner_theta(theta))
 
     def sharpness(self, count: int = 3, rows: int | None = 1_000, along: bool | int = False) -> Sharpness:
         """The largest and smallest eigenvalues of the Hessian, of any model; see `steepest.truth.sharpness.sharpness`."""
         from steepest.truth import sharpness
 
-        return sharpness.sharpness(self, count, rows, along)
+        return sharpness.sharpness(self.inner, count, rows, along)
+
+    def _inner_names(self, names: Any) -> Any:
+        """Names of parameters as the inner fit has them; whatever else is given stays as it is."""
+        if self.centred is None or names is None or isinstance(names, str):
+            return names
+        return [dict(zip(self.names, self.centred.names, strict=True)).get(name, name) for name in names]
+
+    def _inner_theta(self, theta: Any) -> Any:
+        if self.centred is None or self.centred.terms is None or theta is None:
+            return theta
+        return centring.from_user(self.centred.terms, np.asarray(theta, dtype=np.float64).ravel())
 
     # ---- doors to the views: what each takes and draws stands at the function behind it ------------
 
@@ -441,25 +482,25 @@ class Fit:
         """The rows and what the fit makes of them; see `steepest.views.predictions.plot`."""
         from steepest.views import predictions
 
-        return predictions.plot(self, also, step, theme)
+        return predictions.plot(self.inner, _inner(also), step, theme)
 
     def residuals(self, also: Sequence[Fit] = (), theme: str = "light") -> Figure:
         """What the fit leaves over, and its quantiles; see `steepest.views.residuals.residuals`."""
         from steepest.views import residuals
 
-        return residuals.residuals(self, also, theme)
+        return residuals.residuals(self.inner, _inner(also), theme)
 
     def loss_curve(self, also: Sequence[Fit] = (), theme: str = "light") -> Figure:
         """Loss, gap and learning rate over the steps; see `steepest.views.curves.loss_curve`."""
         from steepest.views import curves
 
-        return curves.loss_curve(self, also, theme)
+        return curves.loss_curve(self.inner, _inner(also), theme)
 
     def parameters(self, names: Sequence[str] | None = None, theme: str = "light") -> Figure:
         """Each parameter over the steps beside its exact value; see `steepest.views.parameters.parameters`."""
         from steepest.views import parameters
 
-        return parameters.parameters(self, names, theme)
+        return parameters.parameters(self.inner, self._inner_names(names), theme)
 
     def surface(
         self,
@@ -476,13 +517,15 @@ class Fit:
         """The loss over a plane of θ as a map and a bowl, the path on both; see `steepest.views.reliefs.surface`."""
         from steepest.views import reliefs
 
-        return reliefs.surface(self, loss, also, plane, window, grid, coordinates, others, seed, theme)
+        return reliefs.surface(
+            self.inner, loss, _inner(also), self._inner_names(plane), window, grid, coordinates, others, seed, theme
+        )
 
     def path3d(self, parameters: Sequence[str] | None = None, also: Sequence[Fit] = (), theme: str = "light") -> Figure:
         """The path of three parameters, coloured by time; see `steepest.views.paths.path3d`."""
         from steepest.views import paths
 
-        return paths.path3d(self, parameters, also, theme)
+        return paths.path3d(self.inner, self._inner_names(parameters), _inner(also), theme)
 
     def animate(
         self,
@@ -499,9 +542,9 @@ class Fit:
         """A film of the descent, from its trace; see `steepest.views.movies.animate`."""
         from steepest.views import movies
 
-        surface = {"loss": loss, "plane": plane, "window": window}
+        surface = {"loss": loss, "plane": self._inner_names(plane), "window": window}
         return movies.animate(
-            self, path, frames=frames, milliseconds=milliseconds, arrows=arrows, theme=theme, **surface
+            self.inner, path, frames=frames, milliseconds=milliseconds, arrows=arrows, theme=theme, **surface
         )
 
     def report(self, path: str | PathLike[str], *, film: bool = True) -> Path:
@@ -526,13 +569,23 @@ class Fit:
         """The fit as a short script of plain PyTorch that prints the same numbers; see `steepest.eject.to_python`."""
         from steepest import eject
 
-        return eject.to_python(self, path, style=style, notebook=notebook)
+        return eject.to_python(self.inner, path, style=style, notebook=notebook)
 
     def save(self, folder: str | PathLike[str], overwrite: bool = False) -> None:
         """Write the fit into a run's folder; see `steepest.run_folder.save`."""
         from steepest import run_folder
 
         run_folder.save(self, folder, overwrite)
+
+
+def _inner(fits: Sequence[Fit]) -> list[Fit]:
+    return [fit.inner for fit in fits]
+
+
+def _exact_to_user(exact: Exact | None, terms: Terms | None) -> Exact | None:
+    if exact is None or exact.theta is None or terms is None:
+        return exact
+    return replace(exact, theta=centring.to_user(terms, exact.theta))
 
 
 def _module_output(module: nn.Module, x: np.ndarray, theta: np.ndarray) -> np.ndarray:

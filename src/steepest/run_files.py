@@ -127,7 +127,7 @@ def pack_rows(fit: Fit) -> bytes:
     """Encoded rows (x, y, weight, whether held out) as Parquet; none where x is no table (images)."""
     import pyarrow as pa
 
-    train, test = fit.__dict__.get("_rows", (fit.train, fit.test))
+    train, test = fit.inner.__dict__.get("_rows", (fit.train, fit.test))
     tables = []
     for data, held_out in ((train, False), (test, True)):
         if data is None or data.x.ndim > 2:

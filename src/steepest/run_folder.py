@@ -42,6 +42,7 @@ from steepest.run_files import pack_rows, pack_trace, pack_weights, unpack_rows,
 from steepest.run_record import Record, Shape
 from steepest.spec import LOSSES, MODELS, Spec
 from steepest.truth.finding import Findings
+from steepest.user_units import in_user_units
 
 if TYPE_CHECKING:
     from steepest.many.result import Sweep
@@ -192,11 +193,11 @@ def contents_of(fit: Fit, rows: bytes, summary: Mapping[str, Any]) -> dict[str, 
     files = {
         SPEC: text.encode(),
         SUMMARY: run_record.to_json(summary).encode(),
-        WEIGHTS: pack_weights(fit),
-        TRACE: pack_trace(fit.trace),
+        WEIGHTS: pack_weights(fit.inner),
+        TRACE: pack_trace(fit.inner.trace),
         ROWS: rows,
     }
-    of_rows = fit.__dict__.get("_digest") if fit.train is None else digest(fit.train, fit.test)
+    of_rows = fit.inner.__dict__.get("_digest") if fit.train is None else digest(fit.train, fit.test)
     record = run_record.record_of(fit, summary, nameless, None if fit.network is None else _shape(fit), of_rows)
     record = replace(record, sha256={name: digest_of(content) for name, content in files.items()})
     return files | {REST: run_record.written(record)}
@@ -449,7 +450,7 @@ def _with_module(fit: Fit, record: Record, model: Any, shown: str) -> Fit:
     if shape is None:
         if model is not None:
             raise RunError(f"The run {shown!r} has no module; its model is {fit.spec.model!r}. Load it without model=.")
-        return fit
+        return fit if record.user_names is None else in_user_units(fit, list(record.user_names), fit.spec)
     fit.__dict__["_shape"] = shape
     ours = "model" not in record.nameless and fit.spec.model.partition(":")[0] in MODELS
     if ours and model is None:

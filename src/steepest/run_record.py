@@ -74,6 +74,7 @@ class Record:
     """`fit.json`: all of a fit but its settings and its numbers, and the digests of the other files.
 
     recorded: names of the parameters in the trace; None in runs of format 1, where they were all.
+    user_names: of the parameters in user units, where the run holds those of centred powers.
     """
 
     __pydantic_config__ = ConfigDict(arbitrary_types_allowed=True)
@@ -93,6 +94,7 @@ class Record:
     source: str | None = None
     rows_sha256: str | None = None
     recorded: tuple[str, ...] | None = None
+    user_names: tuple[str, ...] | None = None
     sha256: dict[str, str] = field(default_factory=dict)
     pages: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
@@ -113,6 +115,13 @@ class Record:
             yield size * self.terms.degree > MOST_FACTORS, "terms: their degree is too high"
             right = {size * outputs for outputs in outputs_of(self.schema)}
             yield len(self.names) not in right, "names: they are not as many as the terms"
+            centre = self.terms.centre
+            yield len(centre) not in (0, len(self.terms.columns)), "terms: they have not a centre for each column"
+            yield not all(map(isfinite, centre)), "terms: a centre is not finite"
+            yield bool(centre) and not self.terms.intercept, "terms: without an intercept there is no centre"
+            yield bool(centre) != (self.user_names is not None), "user_names: they belong to centred terms"
+        if self.user_names is not None:
+            yield len(set(self.user_names)) != len(self.names), "user_names: they are not as many as the names"
         if self.module is not None:
             of_columns = self.model.startswith("mlp")
             yield of_columns and self.module.inputs != len(self.schema.names), "module: it has not an input a column"
@@ -180,23 +189,25 @@ def record_of(
     fit: Fit, summary: Mapping[str, Any], nameless: list[str], shape: Shape | None, rows: str | None
 ) -> Record:
     """The record of a fit, without digests; `rows` is the digest of the data."""
-    exact = fit.scores.exact
+    inner = fit.inner
+    exact = inner.scores.exact
     return Record(
-        names=tuple(fit.names),
+        names=tuple(inner.names),
         schema=fit.schema,
         loss_function=str(fit.loss_function),
         model=summary["model"],
         ending=_ended(fit.ending),
         judged=_ended(fit._judged),
-        scores=replace(fit.scores, exact=None if exact is None else replace(exact, theta=None)),
+        scores=replace(inner.scores, exact=None if exact is None else replace(exact, theta=None)),
         plain=Plain(**{name: getattr(fit, name) for name in PLAIN}),
         nameless=tuple(nameless),
-        terms=fit.terms,
+        terms=inner.terms,
         module=shape,
         findings=summary.get("findings"),
         source=fit.source,
         rows_sha256=rows,
-        recorded=fit.trace.names,
+        recorded=inner.trace.names,
+        user_names=None if fit.centred is None else tuple(fit.names),
     )
 
 

@@ -178,8 +178,11 @@ def trace_of(spec: Spec, made: Plan, recorder: Recorder) -> Trace:
 
 def _chosen(spec: Spec, made: Plan) -> list[int]:
     names = spec.record if isinstance(spec.record, tuple) else ()
-    if unknown := [name for name in names if name not in made.names]:
-        raise SpecError(f"record= names {unknown[0]!r}, which is no parameter here: {', '.join(made.names[:8])}.")
+    known = made.user_names or made.names
+    if unknown := [name for name in names if name not in known]:
+        raise SpecError(f"record= names {unknown[0]!r}, which is no parameter here: {', '.join(known[:8])}.")
+    if known != made.names:
+        return []  # each of them is made of all that are recorded
     return [made.names.index(name) for name in names]
 
 

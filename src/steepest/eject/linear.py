@@ -40,11 +40,12 @@ def design(case: Case, rows: Rows) -> Design:
         parts.append(_products(terms.degree, len(terms.columns), terms.intercept))
 
         def expression(suffix: str) -> str:
-            return f"design({_matrix(rows, suffix)})"
+            return f"design({_matrix(rows, suffix, terms.centre)})"
     elif terms.degree > 1:
 
         def expression(suffix: str) -> str:
-            power = f"np.vander({_vector(rows, suffix)}, {terms.degree + 1}, increasing=True)"
+            column = _vector(rows, suffix) + _less(terms.centre[0] if terms.centre else 0.0)
+            power = f"np.vander({column}, {terms.degree + 1}, increasing=True)"
             return power if terms.intercept else f"{power}[:, 1:]"
 
         said = "One row of A holds the powers of one x."
@@ -63,6 +64,10 @@ def design(case: Case, rows: Rows) -> Design:
             return _matrix(rows, suffix)
 
         said = "The columns beside one another; the model has no intercept."
+    if terms.centre:
+        said += (
+            " Columns far from zero are centred first: powers of them as they are need more digits than float64 has."
+        )
     parts.append(Part("The design", said, [f"A = {expression('')}"], NUMPY))
     return Design(parts, [f"A_test = {expression('_test')}"] if case.test is not None else [])
 
@@ -71,11 +76,19 @@ def _vector(rows: Rows, suffix: str) -> str:
     return rows.columns[0] + suffix + ("[:, 0]" if rows.matrix else "")
 
 
-def _matrix(rows: Rows, suffix: str) -> str:
+def _less(centre: float) -> str:
+    """What takes a column's centre from it."""
+    return f" {'-' if centre > 0 else '+'} {number(abs(centre))}" if centre else ""
+
+
+def _matrix(rows: Rows, suffix: str, centre: tuple[float, ...] = ()) -> str:
     names = [name + suffix for name in rows.columns]
     if len(names) > 1:
-        return f"np.column_stack([{', '.join(names)}])"
-    return names[0] if rows.matrix else f"{names[0]}[:, None]"
+        shifted = [name + _less(c) for name, c in zip(names, centre, strict=True)] if centre else names
+        return f"np.column_stack([{', '.join(shifted)}])"
+    return (names[0] if rows.matrix else f"{names[0]}[:, None]") + (
+        f" - np.array([{', '.join(map(number, centre))}])" if centre else ""
+    )
 
 
 def _products(degree: int, columns: int, intercept: bool) -> Part:

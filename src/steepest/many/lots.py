@@ -23,7 +23,7 @@ from steepest.fitting import Done, end_of, finished
 from steepest.planning import Plan, Way, linear_problem
 from steepest.problem.linear import LinearProblem
 from steepest.problem.tables import Dataset
-from steepest.result import Answer, Fit, answer, verdict
+from steepest.result import Answer, Fit, answer, answer_in, verdict
 from steepest.spec import Spec
 from steepest.watching import Ending, last_finite, trace_of
 from steepest.watching_blocks import Ended
@@ -115,7 +115,9 @@ class Problem:
     @cached_property
     def answer(self) -> Answer:
         """The exact answer."""
-        return answer(self.linear)
+        if self.made.terms is None:
+            return answer(None)
+        return answer_in(self.spec, self.train, self.made.terms, self.made.loss, self.linear)
 
 
 @dataclass(frozen=True)
@@ -231,7 +233,7 @@ class Cohort:
             fit.network = copy.deepcopy(fit.network)
             own = [p for p in fit.network.parameters() if p.requires_grad]
             torch.nn.utils.vector_to_parameters(torch.as_tensor(fit.theta).to(own[0]), own)
-        fit.__dict__["problem"] = shared.linear
+        fit.inner.__dict__["problem"] = shared.linear
         if shared.linear is not None:
-            fit.__dict__["answer"] = shared.answer
+            fit.inner.__dict__["answer"] = shared.answer
         return fit

@@ -84,7 +84,7 @@ class Pack:
         found = []
         for one in first.tolist():
             init, seed = self.runs.of("init", one), self.runs.of("seed", one)
-            given = models.start(init, self.made.names, seed)
+            given = self.made.start(init, seed)
             if given is None:
                 given = self._default_start(seed)
             found.append(given)

@@ -236,7 +236,7 @@ class Sweep:
         return [run for run in range(len(self)) if all(shown(values[run]) == word for values, word in wanted)]
 
     def _stable_limit(self, run: int) -> float | None:
-        fit = self.fit(run)
+        fit = self.fit(run).inner
         if fit.problem is None:
             return None
         limit = largest_rate(fit.spec, fit.problem)

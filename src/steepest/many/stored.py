@@ -37,6 +37,7 @@ from steepest.run_files import pack_rows
 from steepest.run_folder import FILES, FITS, REST
 from steepest.run_record import KeptScores
 from steepest.spec import Spec
+from steepest.user_units import in_user_units
 from steepest.watching import Ending
 
 if TYPE_CHECKING:
@@ -114,8 +115,9 @@ def _files(fit: Fit) -> dict[str, bytes]:
 def _shared(fit: Fit) -> Fit:
     """The fit with the exact answer of its problem, whatever is left of it beside its own descent."""
     known = fit.answer
-    fit.__dict__["scores"] = replace(
-        fit.scores, exact=known.exact, exact_objective=known.objective, rounding=known.rounding
+    inner = fit.inner
+    inner.__dict__["scores"] = replace(
+        inner.scores, exact=known.exact, exact_objective=known.objective, rounding=known.rounding
     )
     return fit
 
@@ -276,9 +278,10 @@ class StoredRuns:
         settings = {
             name: getattr(Spec.read({name: value}), name) for name, value in json.loads(own["settings"]).items()
         }
+        names, centred, spec, shared = shared.names, shared.centred, shared.spec, shared.inner
         fit = replace(
             shared,
-            spec=shared.spec.model_copy(update=settings),
+            spec=spec.model_copy(update=settings),
             theta=self._list("theta", place).reshape(shared.theta.shape),
             trace=self._trace(place, shared.trace),
             ending=Ending(Status[status], *words),
@@ -294,7 +297,7 @@ class StoredRuns:
             trained = [p for p in fit.network.parameters() if p.requires_grad]
             torch.nn.utils.vector_to_parameters(torch.as_tensor(fit.theta).to(trained[0]), trained)
         fit.__dict__["scores"] = _scored(fit, shared, own["scores"])
-        return fit
+        return fit if centred is None else in_user_units(fit, names, fit.spec)
 
     def _trace(self, place: int, shared: Trace) -> Trace:
         columns = {name: self._list(f"trace.{name}", place) for name in (*Trace.COLUMNS, "theta")}

@@ -112,6 +112,8 @@ class LinearProblem:
 class Terms:
     """How columns become a design: all products of the columns up to a total degree, with or without intercept.
 
+    centre: `[d]` to be taken from the columns first, or () for the columns as they are (see `centring.py`).
+
     >>> Terms(("a", "b"), degree=2).names
     ('intercept', 'a', 'b', 'a^2', 'a*b', 'b^2')
     """
@@ -119,6 +121,7 @@ class Terms:
     columns: tuple[str, ...]
     degree: int = 1
     intercept: bool = True
+    centre: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         from math import comb
@@ -142,10 +145,18 @@ class Terms:
     @property
     def names(self) -> tuple[str, ...]:
         """`intercept`, then the terms: `x`, `x^2`, `x*z`."""
-        return tuple(_term_name(term, self.columns) for term in self.powers)
+        columns = self.columns
+        if self.centre:
+            columns = tuple(_less(name, centre) for name, centre in zip(columns, self.centre, strict=True))
+        return tuple(_term_name(term, columns) for term in self.powers)
+
+    def placed(self, x: np.ndarray) -> np.ndarray:
+        """The columns x `[n, d]` whose products are taken."""
+        return x - np.array(self.centre) if self.centre else x
 
     def design(self, x: np.ndarray) -> np.ndarray:
         """The design `[n, p]` (float64, contiguous) of x `[n, d]`."""
+        x = self.placed(x)
         if self.degree == 1 and not self.intercept:
             return np.ascontiguousarray(x, dtype=np.float64)
         design = np.empty((x.shape[0], len(self.powers)))
@@ -161,6 +172,11 @@ class Terms:
                 with np.errstate(over="ignore", invalid="ignore"):  # whoever asked looks for what is not finite
                     design[:, column] = design[:, place[term[:-1]]] * x[:, term[-1]]
         return design
+
+
+def _less(name: str, centre: float) -> str:
+    """The name of a column minus its centre."""
+    return f"({name} {'-' if centre > 0 else '+'} {abs(centre):.15g})" if centre else name
 
 
 def _term_name(term: Sequence[int], columns: Sequence[str]) -> str:

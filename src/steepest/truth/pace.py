@@ -156,8 +156,11 @@ def curvature(fit: Fitted, theta: Any = None) -> Curvature:
     hills = here
     if best is not None and arrives and not np.array_equal(place, best):
         hills = {name: valley(smooth, frame, start, best) for name, frame in frames.items()}
+    centred = fit.terms is not None and bool(fit.terms.centre)
     paces = []
     for name, hill in here.items():
+        if centred and name != "orthonormal":
+            continue  # a rate would be taken in user units
         for label, rule in RULES.items():
             rate = theory.best_rate(hill.values, rule)
             paces.append(
@@ -171,6 +174,11 @@ def curvature(fit: Fitted, theta: Any = None) -> Curvature:
     steep = user.values[user.values > 0.0]
     _, vectors = curved.leading_eigenvalues(smooth, place, 1)
     notes = _notes(problem, len(user.values) - len(steep), arrives, user)
+    if centred:
+        notes.append(
+            "Eigenvalues are those in the powers of centred columns. In other coordinates than orthonormal a descent moves "
+            "in user units, where float64 leaves the curvature of these powers no digits: no rate is known there."
+        )
     own, more = _own(fit, smooth, frames, here, hills, target if arrives else None)
     return Curvature(
         str(problem.loss), place, where, local, float(steep.max(initial=0.0)), float(steep[-1]) if steep.size else 0.0,

@@ -392,11 +392,11 @@ def compare_residuals(sweep: Sweep, theme: str = "light") -> looks.Figure:
 def _fits(sweep: Sweep, most: int) -> list[Fit]:
     """At most `most` runs that have a fit: all, or evenly spread ones of those that ended well, the best first."""
     if len(sweep) <= most:
-        return [sweep.fit(run) for run, status in enumerate(sweep.columns["status"]) if status != FAILED]
+        return [sweep.fit(run).inner for run, status in enumerate(sweep.columns["status"]) if status != FAILED]
     ranked = sweep.ranked()
     if not ranked:
         raise FitError("No run ended well: all of them failed, diverged or were interrupted. See sweep.table().")
-    return [sweep.fit(ranked[i]) for i in evenly(len(ranked), most)]
+    return [sweep.fit(ranked[i]).inner for i in evenly(len(ranked), most)]
 
 
 def _said(figure: looks.Figure, sweep: Sweep, most: int) -> looks.Figure:
