@@ -81,6 +81,23 @@ def test_a_phone_in_the_dark_needs_no_sideways_scrolling(browser, fit, tmp_path)
         assert shown.errors == []
 
 
+def test_the_wheel_over_a_surface_moves_the_page(browser, fit, tmp_path):
+    fit.surface(grid=12).write_html(tmp_path / "surface.html")
+    text = (tmp_path / "surface.html").read_text(encoding="utf-8")
+    (tmp_path / "surface.html").write_text(text.replace("</body>", '<div style="height:3000px"></div></body>'), "utf-8")
+    with opened(browser, tmp_path / "surface.html") as shown:
+        page = shown.page
+        page.wait_for_selector(".gl-container canvas")
+        page.wait_for_timeout(300)
+        eye = "JSON.stringify(document.querySelector('.js-plotly-plot')._fullLayout.scene._scene.getCamera().eye)"
+        before = page.evaluate(eye)
+        box = page.locator(".gl-container canvas").first.bounding_box()
+        page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + box["height"] / 2)
+        page.mouse.wheel(0, 400)
+        page.wait_for_function("scrollY > 0")
+        assert page.evaluate(eye) == before
+
+
 def test_a_figure_on_its_own_asks_nobody_for_anything(browser, fit, tmp_path):
     fit.surface(grid=20).write_html(tmp_path / "surface.html")
     with opened(browser, tmp_path / "surface.html") as shown:

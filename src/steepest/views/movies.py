@@ -16,7 +16,7 @@ import json
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -59,7 +59,10 @@ PLAYER = Path(__file__).with_name("player.html")
 
 @dataclass(frozen=True)
 class Movie:
-    """The frames of a film: images with one palette, a caption for each, and what they show (`frames`)."""
+    """The frames of a film: images with one palette, a caption for each, and what they show (`frames`).
+
+    place: the file that was asked for, if one was.
+    """
 
     frames: Frames
     images: list[Image.Image]
@@ -69,6 +72,7 @@ class Movie:
     notes: list[str]
     milliseconds: int
     theme: str
+    place: str = ""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -115,6 +119,7 @@ class Movie:
             "ACCENT": looks.DESCENT,
         }.items():
             page = page.replace(f"%{name}%", value)
+        page = page.replace("%STILL%", _data_url(self._last()))
         return page.replace("%NOTES%", html.escape(" ".join(self.notes))).replace("%DATA%", words)
 
     def to_video(self) -> str:
@@ -131,6 +136,17 @@ class Movie:
 
     def _repr_html_(self) -> str:
         return self.to_html()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """What a notebook keeps of it: a player, with its last frame where no script may run; of one in a file the place."""
+        if self.place:
+            return {"text/plain": f"A film of {len(self):,} frames in {self.place!r}"}
+        still = base64.b64encode(self._last()).decode()
+        return {"text/html": self.to_html(), "image/png": still, "text/plain": f"A film of {len(self):,} frames"}
+
+    def _last(self) -> bytes:
+        """The last frame as PNG."""
+        return _png(self.images[-1])
 
     def _changed(self, image: np.ndarray, other: np.ndarray) -> Image.Image:
         """A picture in which everything that is as in another one is clear."""
@@ -229,9 +245,10 @@ def animate(
             "ignore", "Glyph .* missing"
         )  # no font here has the script: a box stands for the letter
         movie = _filmed(fit, shown, milliseconds, loss, plane, window, arrows, theme)
-    if path is not None:
-        movie.save(path)
-    return movie
+    if path is None:
+        return movie
+    movie.save(path)
+    return replace(movie, place=str(path))
 
 
 @cache

@@ -51,9 +51,13 @@ CONFIG: dict[str, Any] = {
     "plotlyServerURL": "",
     "displaylogo": False,
     "responsive": True,
+    "scrollZoom": False,
     "toImageButtonOptions": {"format": "png", "scale": 2, "filename": "steepest"},
 }
-"""Of every figure, whoever shows it: nothing is sent anywhere."""
+"""Of every figure, whoever shows it: nothing is sent anywhere, and the wheel moves the page, not the view of a surface."""
+
+NOTEBOOKS = ("", None, "plotly_mimetype", "jupyterlab", "nteract", "vscode")
+"""Plotly's renderers that leave the drawing to the notebook."""
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
 
@@ -78,22 +82,54 @@ class Figure(go.Figure):
     """A Plotly figure that is shown and written without any network: plotly.js is inside, no service is offered."""
 
     def show(self, *args: Any, config: dict[str, Any] | None = None, **options: Any) -> Any:
-        """Show it with Plotly's renderer."""
+        """Show it with Plotly's renderer, and in a notebook so that pages made of it have the picture, too."""
+        if self._is_for_a_notebook() and not (args or config or options):
+            return self._ipython_display_()
         return super().show(*args, config=CONFIG | (config or {}), **options)
 
-    def to_html(self, *args: Any, config: dict[str, Any] | None = None, **options: Any) -> str:
+    def to_html(self, *args: Any, config: dict[str, Any] | None = None, post_script: Any = None, **options: Any) -> str:
         """HTML that holds all it needs."""
-        return super().to_html(*args, config=CONFIG | (config or {}), **options)
+        return super().to_html(*args, config=CONFIG | (config or {}), post_script=_after(post_script), **options)
 
-    def write_html(self, *args: Any, config: dict[str, Any] | None = None, **options: Any) -> Any:
+    def write_html(
+        self, *args: Any, config: dict[str, Any] | None = None, post_script: Any = None, **options: Any
+    ) -> Any:
         """A file that works from disk."""
-        return super().write_html(*args, config=CONFIG | (config or {}), **options)
+        return super().write_html(*args, config=CONFIG | (config or {}), post_script=_after(post_script), **options)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, validate: bool = True, **options: Any) -> Any:
-        return super()._repr_mimebundle_(include, exclude, validate, config=CONFIG, **options)
+        from steepest.views import notebook
+
+        theirs = super()._repr_mimebundle_(include, exclude, validate, config=CONFIG, **options)
+        # somebody who has chosen a renderer gets what it makes
+        return theirs if set(theirs) - {notebook.MIME} else notebook.bundle(self)
+
+    def _ipython_display_(self) -> None:
+        if not self._is_for_a_notebook():
+            return super()._ipython_display_()
+        from steepest.views import notebook
+
+        return notebook.publish(self)
+
+    def _is_for_a_notebook(self) -> bool:
+        import plotly.io
+
+        from steepest.views import notebook
+
+        chosen = plotly.io.renderers
+        return notebook.kernel() is not None and chosen.render_on_display and chosen.default in NOTEBOOKS
 
     def _repr_html_(self) -> str:
         return self.to_html(full_html=False)
+
+
+WHEEL = """document.getElementById("{plot_id}").addEventListener("wheel", turned => turned.stopPropagation(), {capture: true});"""
+"""plotly.js would keep the wheel over a surface to itself."""
+
+
+def _after(scripts: Any) -> list[str]:
+    """What runs once the figure is drawn."""
+    return [WHEEL, *([scripts] if isinstance(scripts, str) else scripts or [])]
 
 
 def figure(title: str, notes: Iterable[str] = (), theme: str = "light", height: int = 460, **layout: Any) -> Figure:
