@@ -416,6 +416,8 @@ def _counts(record: Record) -> tuple[int, int]:
 
 def _loss(spec: Spec, record: Record) -> losses.Loss:
     """The loss by its name; one of the user's is only a name here, since its code is not in the run."""
+    if is_criterion(spec.loss):
+        return losses.custom(spec.loss)
     if "loss" not in record.nameless and spec.loss.partition(":")[0] in LOSSES:
         loss = loss_of(spec, record.schema.classes)
         _check_loss(loss, record)
