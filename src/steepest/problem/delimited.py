@@ -21,7 +21,7 @@ import pyarrow.csv as pacsv
 
 from steepest.errors import DataError
 from steepest.problem.layout import BLANKS, Layout, fields_of, layout_of
-from steepest.problem.marks import UNDECIDED, decimal_for_certain, shows
+from steepest.problem.marks import UNDECIDED, decimal_for_certain, shown_by
 from steepest.problem.names import is_empty
 from steepest.problem.reading import Reading
 from steepest.problem.wording import counted, quoted
@@ -41,6 +41,14 @@ BOMS = {
 }
 
 Opener = Callable[[], pa.NativeFile]
+
+
+def whole(opener: Opener) -> bytes:
+    """All bytes of a file; of one that is unpacked while it is read, too."""
+    with opener() as stream:
+        if isinstance(stream, pa.OSFile | pa.BufferReader):
+            return stream.read()
+        return b"".join(iter(lambda: stream.read(1 << 22), b""))
 
 
 @dataclass(frozen=True)
@@ -107,16 +115,14 @@ def _as_utf8(opener: Opener, label: str, given: str | None) -> tuple[Opener, str
     elif marked == "utf-8-sig":
         opener, head = _from(opener, 3), head[3:]
     if re.search(rb"\r(?!\n|\Z)", head) is not None:
-        with opener() as stream:
-            raw = stream.read()
+        raw = whole(opener)
         lines = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         opener = lambda: pa.BufferReader(lines)  # noqa: E731
     return opener, encoding
 
 
 def _decoded(opener: Opener, label: str, encoding: str, given: str | None) -> str:
-    with opener() as stream:
-        raw = stream.read()
+    raw = whole(opener)
     try:
         return raw.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
@@ -178,8 +184,7 @@ def _text(head: bytes, complete: bool, opener: Opener, label: str) -> str:
 
 def _not_utf8(opener: Opener, label: str) -> DataError:
     """The error for bytes that are no UTF-8, with the place of the first one."""
-    with opener() as stream:
-        raw = stream.read()
+    raw = whole(opener)
     try:
         raw.decode()
     except UnicodeDecodeError as error:
@@ -240,8 +245,7 @@ class _Rows:
 
     def _rewritten(self, below: Opener, sign: str | None) -> bytes:
         """The rows without comment lines; where blanks align the columns, with tabs between them."""
-        with below() as stream:
-            raw = stream.read()
+        raw = whole(below)
         try:
             lines = raw.decode().split("\n")
         except UnicodeDecodeError:
@@ -293,16 +297,20 @@ class _Rows:
         said = self.reading.decimal or {".": ",", ",": "."}.get(self.reading.thousands or "")
         if said:
             return self._parsed(said, as_text), said
-        table = self._parsed(".", as_text)
-        seen = shows(table)
+        table = self._parsed("," if self.layout.comma else ".", as_text)
+        seen = shown_by(table)
         numbers = [at for at, column in enumerate(table.columns) if pa.types.is_floating(column.type)]
-        if any(decimal_for_certain(table.column(at)) for at in numbers):
+        if self.layout.comma:
+            if "." not in seen:
+                return table, ","
+        elif any(decimal_for_certain(table.column(at)) for at in numbers):
             seen.add(".")
-        if "," not in seen and (self.delimiter != ";" or "." in seen or not (numbers or seen)):
+        plain = not self.layout.comma and "," not in seen
+        if plain and (self.delimiter != ";" or "." in seen or not (numbers or seen)):
             return table, "." if numbers or "." in seen or self.delimiter == "," else ""
-        if numbers:  # their points may part thousands
+        if numbers:  # their mark may be the other one
             table = self._parsed(".", [*as_text, *numbers])
-            seen = shows(table)
+            seen = shown_by(table)
         if "," in seen and "." in seen:
             return table, UNDECIDED  # each column by itself
         if "," in seen or "." in seen:
@@ -356,8 +364,7 @@ class _Rows:
 
     def _check_last_quote(self, name: str) -> None:
         """A quote that never closes swallows the rest of the file without a word from the parser."""
-        with self.opener() as stream:
-            raw = stream.read()
+        raw = whole(self.opener)
         if raw.count(b'"') % 2:
             raise DataError(
                 f"{self.label}: a quotation mark opened in column {quoted(name)} is never closed, and swallows rows"

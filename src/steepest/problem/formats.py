@@ -22,7 +22,7 @@ from typing import Any
 import pyarrow as pa
 
 from steepest.errors import DataError
-from steepest.problem.delimited import Opener, Text, read_delimited
+from steepest.problem.delimited import Opener, Text, read_delimited, whole
 from steepest.problem.names import check_names, named
 from steepest.problem.reading import Reading
 from steepest.problem.wording import counted, listed, quoted
@@ -48,7 +48,7 @@ PACKED = {
 UNPACKED_ENDINGS = (".gz", ".bz2", ".zst", ".zstd", ".lz4", ".xz")
 JSON_ENDINGS = (".json", ".jsonl", ".ndjson")
 
-FREELY, RATIO = 1 << 28, 200
+FREELY, RATIO = 1 << 27, 200
 """Bytes that may be unpacked whatever they came from; beyond them no more than this many times the packed ones."""
 DEPTH = 3
 """How often something packed may hold something packed."""
@@ -154,7 +154,7 @@ def _read(opener: Opener, label: str, name: str, wanted: Wanted, depth: int) -> 
     with opener() as stream:
         magic = stream.read(8)
     packed = next((way for start, way in PACKED.items() if magic.startswith(start)), None)
-    if packed or magic.startswith(b"PK\x03\x04"):
+    if packed or magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         if depth == DEPTH:
             raise DataError(f"{label} is packed more than {DEPTH} times. Unpack it first")
         if packed is None:
@@ -216,8 +216,7 @@ def _unpacked(opener: Opener, way: str, label: str) -> pa.NativeFile:
 
 def _from_zip(opener: Opener, label: str, wanted: Wanted, depth: int) -> Read:
     """The one table in a zip archive, or the first sheet of a spreadsheet, which is such an archive."""
-    with opener() as stream:
-        held = stream.read()
+    held = whole(opener)
     try:
         archive = zipfile.ZipFile(io.BytesIO(held))
     except (zipfile.BadZipFile, ValueError, OSError):
@@ -274,7 +273,9 @@ def _from_parquet(opener: Opener, columns: Sequence[str] | None) -> pa.Table:
     import pyarrow.parquet as pq
 
     with opener() as stream:
-        file = pq.ParquetFile(stream if stream.seekable() else pa.BufferReader(stream.read()))
+        # what is unpacked cannot be read from its end
+        seekable = isinstance(stream, pa.OSFile | pa.BufferReader)
+        file = pq.ParquetFile(stream if seekable else pa.BufferReader(whole(opener)))
         available = file.schema_arrow.names
         # Where a name is unknown the caller must see all names to say which are close.
         known = columns is not None and set(columns) <= set(available)
@@ -283,8 +284,7 @@ def _from_parquet(opener: Opener, columns: Sequence[str] | None) -> pa.Table:
 
 def _from_arrow(opener: Opener, magic: bytes) -> pa.Table:
     """An Arrow or Feather file; offsets and lengths that point out of its buffers would end the process."""
-    with opener() as stream:
-        buffer = stream.read_buffer()
+    buffer = pa.py_buffer(whole(opener))
     if magic.startswith(b"FEA1"):
         import pyarrow.feather
 
@@ -332,8 +332,7 @@ def _from_excel(archive: zipfile.ZipFile, held: bytes, label: str) -> tuple[pa.T
 
 def _from_json(opener: Opener, label: str) -> pa.Table:
     """Objects, one a row (a list of them, or one a line), or one object with a list for each column."""
-    with opener() as stream:
-        raw = stream.read()
+    raw = whole(opener)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -342,8 +341,8 @@ def _from_json(opener: Opener, label: str) -> pa.Table:
         held = json.loads(text)
     except RecursionError:
         raise DataError(f"{label} is JSON of too many levels to be a table") from None
-    except ValueError as whole:
-        held = _lines(text, label, whole)
+    except ValueError as error:
+        held = _lines(text, label, error)
     if isinstance(held, Mapping):
         if held and all(isinstance(value, list) for value in held.values()):
             lengths = {len(value) for value in held.values()}
@@ -361,7 +360,7 @@ def _from_json(opener: Opener, label: str) -> pa.Table:
     return pa.table({name: _column([row.get(name) for row in held]) for name in names})
 
 
-def _lines(text: str, label: str, whole: ValueError) -> list[Any]:
+def _lines(text: str, label: str, first: ValueError) -> list[Any]:
     """JSON lines: an object in each."""
     rows = []
     for number, line in enumerate(text.split("\n"), start=1):
@@ -369,7 +368,7 @@ def _lines(text: str, label: str, whole: ValueError) -> list[Any]:
             try:
                 rows.append(json.loads(line))
             except (ValueError, RecursionError) as error:
-                reason = whole if number == 1 else error
+                reason = first if number == 1 else error
                 raise DataError(f"{label} is no JSON: line {number:,} cannot be read ({reason})") from None
     return rows
 

@@ -17,8 +17,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+import pyarrow as pa
+
 from steepest.errors import DataError
 from steepest.problem.headers import First, first_line, is_number, is_second_header, names_above
+from steepest.problem.marks import shows
 from steepest.problem.names import array_names
 from steepest.problem.numerals import measure
 from steepest.problem.reading import Reading
@@ -29,6 +32,8 @@ BLANKS = " "
 """Stands for columns aligned by any number of blanks."""
 SAMPLE = 2_000
 """Records that are looked at."""
+SHOWING = 100
+"""Rows that are looked at for their decimal mark first."""
 FARTHEST = 50
 """Records above a header that are looked at."""
 SIGNS = ("#", "%", "//")
@@ -53,6 +58,7 @@ class Layout:
         trailing: rows end in a delimiter, the header does not.
         skipped: lines above the header that are no comments.
         comments: comment lines above the first row.
+        comma: the first rows show a decimal comma and no decimal point.
         padded: columns in which a number with leading zeros was seen.
         notes: full sentences on what was decided.
     """
@@ -67,6 +73,7 @@ class Layout:
     trailing: bool = False
     skipped: int = 0
     comments: int = 0
+    comma: bool = False
     padded: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -123,6 +130,9 @@ def layout_of(text: str, reading: Reading, label: str) -> Layout:
         at for at in range(len(made.names))
         if any(at < len(row) and re.fullmatch(r"\s*0\d+\s*", row[at]) for row in rows)
     )  # fmt: skip
+    sample = [[row[at] if at < len(row) else "" for row in rows[:SHOWING]] for at in range(len(made.names))]
+    marks = {mark for column in sample for mark in shows(pa.chunked_array([column], pa.string()))}
+    made = replace(made, comma="," in marks and "." not in marks)
     made = replace(made, padded=padded, comment=reading.comment or (sign if comments else None))
     if made.comment:
         signed = sum(row[0].strip().startswith(made.comment) for row in rows)

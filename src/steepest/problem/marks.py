@@ -32,24 +32,25 @@ SEVERAL = {
 """Two groups or more of thousands: their mark is not the decimal one."""
 
 
-def shows(table: pa.Table) -> set[str]:
-    """The decimal marks that columns of text show for certain; "?" where a mark was seen that may be either."""
-    seen: set[str] = set()
-    for column in table.columns:
-        if not pa.types.is_string(column.type):
-            continue
-        text = pc.utf8_trim_whitespace(column.drop_null())
-        text = text.filter(pc.not_equal(text, ""))
-        some = text.slice(0, 1_000)
-        if not len(text) or pc.sum(pc.match_substring_regex(some, _NUMBER)).as_py() * 2 < len(some):
-            continue
-        marked = text.filter(pc.match_substring_regex(text, "[.,]"))
-        found = {
-            mark for mark in ",."
-            if pc.any(pc.or_(*(pc.match_substring_regex(marked, pattern[mark]) for pattern in (CERTAIN, SEVERAL)))).as_py()
-        }  # fmt: skip
-        seen |= found or ({UNDECIDED} if len(marked) else set())
-    return seen
+def shows(text: pa.ChunkedArray) -> set[str]:
+    """The decimal marks that text shows for certain; `UNDECIDED` where a mark was seen that may be either."""
+    text = pc.utf8_trim_whitespace(text.drop_null())
+    text = text.filter(pc.not_equal(text, ""))
+    some = text.slice(0, 1_000)
+    if not len(text) or pc.sum(pc.match_substring_regex(some, _NUMBER)).as_py() * 2 < len(some):
+        return set()
+    marked = text.filter(pc.match_substring_regex(text, "[.,]"))
+    found: set[str] = {
+        mark for mark in ",."
+        if pc.any(pc.or_(*(pc.match_substring_regex(marked, pattern[mark]) for pattern in (CERTAIN, SEVERAL)))).as_py()
+    }  # fmt: skip
+    return found or ({UNDECIDED} if len(marked) else set())
+
+
+def shown_by(table: pa.Table) -> set[str]:
+    """The same of all columns of text."""
+    texts = [column for column in table.columns if pa.types.is_string(column.type)]
+    return set[str]().union(*map(shows, texts))
 
 
 def decimal_for_certain(column: pa.ChunkedArray) -> bool:
