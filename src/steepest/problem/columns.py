@@ -7,9 +7,10 @@
     dates, lists, …      as they are
 
 **Text that says it is text stays text.** In a source with types of its own (a dataframe, a dict of columns, Parquet,
-Arrow) somebody chose text for `101` and `205`, since any reader would have made numbers of them: they are labels. What
-no reader makes numbers of (`$1,234`, `12%`, `?` between numbers) is read there as it is in a CSV file, where everything
-is text and `101` is a number. `categories=` makes labels of numbers, `astype(float)` makes numbers of labels.
+Arrow, y) somebody chose text for `101` and `205`, since any reader would have made numbers of them: they are labels. What
+no label looks like (`1.5`) and what no reader makes numbers of (`$1,234`, `12%`, `?` between numbers) is read there as it
+is in a CSV file, where everything is text and `101` is a number. `categories=` makes labels of numbers, and
+`astype(float)` numbers of labels.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ import pyarrow.compute as pc
 from steepest.problem.numerals import AS_PYTHON, PLAIN, Notation, Numerals, numerals
 from steepest.problem.reading import Reading
 
+WHOLE = r"^[+-]?\d+$"
+
 
 @dataclass(frozen=True)
 class Found:
@@ -33,7 +36,7 @@ class Found:
         notation: of its numbers. example: a text that was read as a number, and that number.
         words: each word that was read as missing, and in how many rows.
         numerals: what its text would be as numbers, where it is not numbers without a doubt; None for words.
-        digits: it is text that holds plain numbers only, and stays text since its source says so.
+        digits: it is text that holds whole numbers only, and stays text since its source says so.
     """
 
     notation: Notation = AS_PYTHON
@@ -144,8 +147,8 @@ def _numbers(
         return pa.chunked_array([pa.nulls(len(text))]), Found(words=words)
     first = present[0].as_py()
     plain = bool(pc.all(pc.match_substring_regex(present, PLAIN)).as_py())
-    if plain and file_decimal is None and not words:
-        return text, Found(words=words, digits=True)
+    if file_decimal is None and not words and pc.all(pc.match_substring_regex(present, WHOLE)).as_py():
+        return text, Found(digits=True)
     if first.lower().lstrip("+-") in ("inf", "infinity"):
         try:
             return text.cast(pa.float64()), Found(words=words)
@@ -157,7 +160,8 @@ def _numbers(
     found = numerals(text, decimal=reading.decimal, thousands=reading.thousands, file_decimal=file_decimal or None)
     if found is None or found.numbers is None:
         return text, Found(words=words, numerals=found)
-    return found.numbers, Found(found.notation, found.example, words)
+    example = found.example or ((first, float(first)) if file_decimal is None else None)
+    return found.numbers, Found(found.notation, example, words)
 
 
 def _cast(text: pa.ChunkedArray) -> pa.ChunkedArray:

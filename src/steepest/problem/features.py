@@ -143,6 +143,11 @@ def _numbers(spec: Column, column: pa.ChunkedArray, found: Found, origin: Origin
     if is_text(column.type) or pa.types.is_dictionary(column.type):
         text = text_of(column)
         read = numerals(text, known=spec.notation)
+        if read is not None and read.doubt == "mark":
+            raise DataError(
+                f"column {quoted(spec.name)} has {quoted(read.pair[0])} in {origin.table}, whose mark may be that of decimals or "
+                "of thousands. Write it without the mark, or as the rows of the fit were"
+            )
         if read is None or read.numbers is None:
             raise not_numbers(spec.name, column, origin, remedy=remedy)
         column, unit = read.numbers, read.notation.unit
@@ -195,6 +200,8 @@ def _codes(spec: Column, column: pa.ChunkedArray, origin: Origin) -> np.ndarray:
     if spec.casefold or pa.types.is_boolean(column.type):
         levels, asked = tuple(level.casefold() for level in levels), folded(text)
     codes = pc.index_in(asked, value_set=pa.array(levels, pa.large_string()), skip_nulls=True)
+    if is_number(column.type):
+        codes = pc.coalesce(codes, _equal_levels(column, spec.levels))
     unseen = np.asarray(pc.and_(codes.is_null(), text.is_valid()))
     if unseen.any() and pa.types.is_temporal(column.type):
         raise unusable(spec.name, column, origin, remedy=WAS_CATEGORY)
@@ -206,6 +213,16 @@ def _codes(spec: Column, column: pa.ChunkedArray, origin: Origin) -> np.ndarray:
             f"Its levels are {listed(spec.levels)}; correct the row or leave it out"
         )
     return codes.cast(pa.float64()).to_numpy().astype(np.float64, copy=False)
+
+
+def _equal_levels(column: pa.ChunkedArray, levels: tuple[str, ...]) -> pa.Array:
+    """The place of the one level that is the number of each row: 7 is `007`, which a column of numbers cannot hold."""
+    places: dict[float, list[int]] = {}
+    for place, level in enumerate(levels):
+        if NUMBER.fullmatch(level):
+            places.setdefault(float(level), []).append(place)
+    numbers = column.cast(pa.float64(), safe=False).to_pylist()
+    return pa.array([found[0] if len(found := places.get(number, ())) == 1 else None for number in numbers], pa.int32())
 
 
 def folded(text: pa.ChunkedArray) -> pa.ChunkedArray:

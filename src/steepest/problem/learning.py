@@ -191,7 +191,8 @@ def _date_error(name: str, column: pa.ChunkedArray, found: Dates, origin: Origin
         rows = sum(_counts(column)[stray] for stray in found.strays)
         return DataError(
             f"column {quoted(name)} holds {what} but for {counted(rows, 'row')}: {_place(column, text, origin)}. Correct it; "
-            f"if it means missing: {option('missing_values', text)}; or leave the column out: {option('drop', name)}"
+            f"if it means missing: {option('missing_values', text)}; if the values are labels: {option('categories', name)}; or "
+            f"leave the column out: {option('drop', name)}"
         )
     index = int(np.argmax(np.asarray(column.is_valid())))
     holds = (

@@ -179,7 +179,7 @@ def numerals(
     if not sure:
         shown = next(i for i, body in enumerate(parts.body) if "," in body or "." in body)
         return Numerals(None, doubt="mark", pair=(texts[shown].as_py(),), **found)
-    odd = np.flatnonzero(~np.asarray(pc.match_substring_regex(texts, PLAIN)))
+    odd = np.flatnonzero(~np.asarray(pc.match_substring_regex(texts, PLAIN if separator != "." else r"^[+-]?\d+$")))
     example = (texts[int(odd[0])].as_py(), float(values[odd[0]])) if len(odd) else None
     column = pa.array(values).take(encoded.indices)
     if whole and np.abs(values).max() < 2**53:
@@ -279,6 +279,8 @@ def _one_notation(
     if most == 0:
         return None
     best = [pair for pair in allowed if covered[pair] == most]  # the fewest marks first
+    if known is not None and (known.thousands or known.decimal == ","):
+        file_decimal = known.decimal
     if known is not None and decimal is None and (kept := (known.decimal, known.thousands)) in best:
         return *kept, fitting[kept], True
     mark, separator = best[0]

@@ -22,6 +22,7 @@ from steepest.problem.readers import Origin, open_table
 from steepest.problem.reading import AS_IT_IS, Reading
 from steepest.problem.wording import counted, listed, option, quoted
 
+STAYS = "text that holds whole numbers stays text, as its source says"
 HANDFUL = 5
 """A level of fewer rows than this is rare."""
 
@@ -106,7 +107,7 @@ def target_record(name: str, values: pa.ChunkedArray, origin: Origin, classes: t
     found = origin.found.get(name, Found())
     kind = "number" if classes is None else "classes"
     levels = () if classes is None else _levels(values, False)
-    decided = "" if found.example is None else _read_as(found.example)
+    decided = STAYS if found.digits else "" if found.example is None else _read_as(found.example)
     return ColumnRecord(
         name, kind, found.notation.unit, found.example, levels, words=tuple(found.words.items()), decided=decided,
         otherwise=option("categories", name) if classes is None else "",
@@ -128,7 +129,7 @@ def _why(column: Column, found: Found, reading: Reading) -> tuple[str, str]:
         if name in reading.categories:
             return "categories names it", "leave it out of categories"
         if found.digits:
-            return "text that holds numbers stays text, as its source says", f"table[{name!r}].astype(float)"
+            return STAYS, f"table[{name!r}].astype(float)"
         return "text whose levels are repeated", option("drop", name)
     if column.kind == "number":
         return _read_as(found.example) if found.example else "numbers", option("categories", name)
@@ -159,11 +160,11 @@ def notes_of(records: Sequence[ColumnRecord], columns: Sequence[Column], interce
         back = next((word for record in worded for word, _ in record.words if word.casefold() == "none"), None)
         kept = f" To keep {quoted(back)} as a level: {option('missing_values', f'not:{back}')}." if back else ""
         notes.append(f"Read as missing: {shown}.{kept}")
-    digits = [record for record in records if "stays text" in record.decided]
+    digits = [record for record in records if record.decided == STAYS]
     if digits:
         names = [record.name for record in digits]
         notes.append(
-            f"{'Column' if len(names) == 1 else 'Columns'} {listed(names)}: text that holds numbers stays text, as the "
+            f"{'Column' if len(names) == 1 else 'Columns'} {listed(names)}: text that holds whole numbers stays text, as the "
             f"source says; for numbers give numbers, as in table[{names[0]!r}].astype(float)."
         )
     by_name = {record.name: record for record in records}
