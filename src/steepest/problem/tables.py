@@ -164,7 +164,7 @@ def prepare(
         sources = [source_of(name, table.column_names) for name in targets]
         holding, target_origin = table, origin
         feature_table = table.drop_columns(list(dict.fromkeys(sources)))
-    check_named(missing, [*table.column_names, *holding.column_names], origin)
+    check_named(missing, list(dict.fromkeys([*table.column_names, *holding.column_names])), origin)
     target_table = picked(holding, targets, target_origin, reading)
 
     row_weights = weights_of(weights, table if numbers is None else target_table, origin)
