@@ -22,6 +22,8 @@ Cured, by what there is to go by (*before* is the smaller of the gaps at the sic
 
 and every number that the finding predicts must be kept (see promises.py).
 
+Where no setting mends a module, the twin stands for the module as the finding's advice has it.
+
 The text is `Finding.python`, read keyword by keyword by `ast.literal_eval`.
 """
 
@@ -125,7 +127,8 @@ def examined(case: Case, variant: int) -> Outcome:
     cured, why = False, "the planted cause was not found"
     if planted is not None:
         try:
-            again = fitted(treated(pair.sick, planted))
+            # what no setting does, a module built as the words say, is the twin
+            again = fitted(treated(pair.sick, planted)) if planted.remedy else twin
         except SteepestError as error:
             why = f"the remedy is refused: {error}"
         else:

@@ -274,6 +274,21 @@ def slipped_weight(seed):
     )
 
 
+@case("classes that no line tells apart", Kind.CURVATURE, [
+    {"seed": 285, "kind": "exclusive or"},
+    {"seed": 286, "kind": "ring"},
+    {"seed": 287, "kind": "three rings"},
+])  # fmt: skip
+def bent_classes(seed, kind):
+    random = np.random.default_rng(seed)
+    x = random.standard_normal((300, 2))
+    far = np.hypot(*x.T) + 0.3 * random.standard_normal(300)
+    values = x[:, 0] * x[:, 1] + 0.3 * random.standard_normal(300) if kind == "exclusive or" else far
+    codes = np.digitize(values, {"exclusive or": [0.0], "ring": [1.2], "three rings": [0.8, 1.6]}[kind])
+    bent = Given({"x": x, "y": np.array(["low", "middle", "high"])[codes]})
+    return Pair(bent, bent.but(model="poly:2"))
+
+
 # ---- modules ---------------------------------------------------------------------------------------
 
 
@@ -331,3 +346,36 @@ def drowned(seed, scale):
     settings = {"model": layers(seed, nn.Tanh, 2, 10, 10, 1), "optimizer": "sgd", "lr": 0.05, "epochs": 400}
     sick = Given({"x": scale * x, "y": y}, {**settings, "precondition": "none"})
     return Pair(sick, sick.but(precondition="standardize"))
+
+
+ENDS = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU, "tanh": nn.Tanh, "softmax": lambda: nn.Softmax(dim=1)}
+
+
+@case("an output that the loss does not expect", Kind.OUTPUT, [
+    {"seed": 300, "end": "sigmoid", "loss": "logistic"},
+    {"seed": 301, "end": "softmax", "loss": "cross_entropy"},
+    {"seed": 302, "end": "relu", "loss": "mse"},
+    {"seed": 303, "end": "tanh", "loss": "mse"},
+    {"seed": 304, "end": "sigmoid", "loss": "mse"},
+])  # fmt: skip
+def unexpected_output(seed, end, loss):
+    x, y = rows(seed, 200, 2)
+    if loss != "mse":
+        x, y = labels(seed, 300, 2)
+    fine = layers(seed, nn.Tanh, 2, 8, 2 if loss == "cross_entropy" else 1)
+    settings = {"loss": loss, "optimizer": "adam", "lr": 0.03, "epochs": 400, "penalty": "l2:0.0001"}
+    sick = nn.Sequential(*layers(seed, nn.Tanh, 2, 8, 2 if loss == "cross_entropy" else 1), ENDS[end]())
+    return Pair(
+        Given({"x": x, "y": y}, {**settings, "model": sick}), Given({"x": x, "y": y}, {**settings, "model": fine})
+    )
+
+
+@case("linear layers upon one another", Kind.UNACTIVATED, [{"seed": 305, "depth": 1}, {"seed": 306, "depth": 2}])
+def upon_one_another(seed, depth):
+    x, y = rows(seed, 200, 2, noise=0.1)
+    bent = y + 2.0 * x[:, 0] ** 2
+    settings = {"optimizer": "adam", "lr": 0.03, "epochs": 400}
+    sick, fine = (layers(seed, between, 2, *[16] * depth, 1) for between in (nn.Identity, nn.ReLU))
+    return Pair(
+        Given({"x": x, "y": bent}, {**settings, "model": sick}), Given({"x": x, "y": bent}, {**settings, "model": fine})
+    )

@@ -53,7 +53,7 @@ def broken(finding: Finding, sick: Any, again: Any, closed: float) -> str:
     if stated := _stated(r"R² at the optimum (?:rises from [-\d.]+ to|is) #", text):
         r2 = again.metrics["train"]["r2"]
         return "" if r2 >= stated[0] - 0.02 else f"R² {r2:.3f}; predicted {stated[0]:.3f}"
-    if stated := _stated(r"accuracy is #%", text):
+    if stated := _stated(r"accuracy (?:is|rises from [\d.]+% to) #%", text):
         accuracy = 100 * again.metrics["train"]["accuracy"]
         return "" if accuracy >= stated[0] - 2 else f"accuracy {accuracy:.1f}%; predicted {stated[0]:.1f}%"
     if stated := _stated(r"falls from # to #", text):

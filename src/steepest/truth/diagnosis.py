@@ -19,11 +19,13 @@ import numpy as np
 from steepest.errors import SteepestWarning
 from steepest.truth.finding import Finding, Findings, Fitted, Kind, Prepared
 from steepest.truth.signs import tables
+from steepest.truth.signs.boundary import boundary
 from steepest.truth.signs.classes import imbalanced, separable, separable_fit
 from steepest.truth.signs.coded import coded
 from steepest.truth.signs.descent import descent
 from steepest.truth.signs.few_rows import few_rows, heavy_rows
 from steepest.truth.signs.held_out import overfitting
+from steepest.truth.signs.layers import output_layer, unactivated
 from steepest.truth.signs.modules import module
 from steepest.truth.signs.residuals import residuals
 from steepest.truth.signs.units import dead_units
@@ -34,21 +36,25 @@ DATA_SIGNS: tuple[Callable[[Prepared], Iterator[Finding]], ...] = (
     tables.hard_collinear,
     tables.dependent,
     tables.constant,
-    *(separable, coded, residuals, few_rows, heavy_rows),
+    *(separable, coded, residuals, boundary, few_rows, heavy_rows),
 )
 FIT_SIGNS: tuple[Callable[[Fitted], Iterator[Finding]], ...] = (
     descent,
     module,
     tables.dependent,
     tables.constant,
-    *(separable_fit, dead_units, vanishing),
-    *(coded, residuals, overfitting, few_rows, heavy_rows, imbalanced),
+    *(separable_fit, dead_units, vanishing, output_layer, unactivated),
+    *(coded, residuals, boundary, overfitting, few_rows, heavy_rows, imbalanced),
 )
 
-FIRST = frozenset({Kind.CODED})
-"""What is said before anything else: another loss makes it another problem."""
+FIRST = frozenset({Kind.CODED, Kind.OUTPUT})
+"""What is said before anything else: another loss or output makes it another problem."""
+
+ALONE = frozenset({Kind.SEPARABLE, Kind.OUTPUT})
+"""Findings of the model that have consequences for the descent."""
 
 CONSEQUENCES: Mapping[Kind, frozenset[Kind]] = {
+    Kind.OUTPUT: frozenset({Kind.TOO_FEW_STEPS, Kind.RATE_TOO_LOW, Kind.RATE_TOO_HIGH, Kind.NOISE, Kind.VANISHING}),
     Kind.SEPARABLE: frozenset({Kind.TOO_FEW_STEPS, Kind.RATE_TOO_LOW, Kind.DECAY, Kind.SCALES, Kind.COLLINEAR}),
     Kind.FLOAT32: frozenset({Kind.RATE_TOO_LOW, Kind.SCALES, Kind.COLLINEAR, Kind.DECAY}),
     Kind.CLIPPED: frozenset({Kind.RATE_TOO_LOW, Kind.SCALES, Kind.COLLINEAR, Kind.KINK, Kind.NOISE}),
@@ -93,7 +99,7 @@ def ranked(found: list[Finding]) -> Findings:
     """
     order, kept = list(Kind), list(found)
     for cause, gone in CONSEQUENCES.items():  # one that is gone already takes nothing away
-        if any(finding.kind is cause and (not finding.of_model or cause is Kind.SEPARABLE) for finding in kept):
+        if any(finding.kind is cause and (not finding.of_model or cause in ALONE) for finding in kept):
             kept = [finding for finding in kept if finding.of_model or finding.kind not in gone]
     return Findings(
         tuple(

@@ -54,6 +54,8 @@ class Kind(StrEnum):
     DEAD_UNITS = "dead units"
     VANISHING = "vanishing gradients"
     CODED = "classes written as numbers"
+    OUTPUT = "unsuitable output layer"
+    UNACTIVATED = "layers without an activation"
     OUTLIERS = "outliers"
     CURVATURE = "curvature in the residuals"
     INTERCEPT = "missing intercept"
@@ -72,7 +74,7 @@ class Finding:
     remedy: settings of `fit()` to change, with their values. predicted: what they are predicted to give, a sentence.
     share: how much of the gap (of a model's finding: of the loss) it explains, 0 to 1. of_model: the descent is not
     at fault, so that it is found where the gap is closed, too. columns, rows: which are concerned (rows from 0, in the
-    training rows).
+    training rows). advice: what to change where no setting does it, a sentence.
     """
 
     kind: Kind
@@ -84,6 +86,7 @@ class Finding:
     of_model: bool = False
     columns: tuple[str, ...] = ()
     rows: tuple[int, ...] = ()
+    advice: str = ""
 
     @property
     def python(self) -> str:
@@ -113,6 +116,7 @@ class Finding:
             "of_model": self.of_model,
             "columns": list(self.columns),
             "rows": list(self.rows),
+            "advice": self.advice,
         }
 
     @classmethod

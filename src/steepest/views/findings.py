@@ -43,6 +43,8 @@ def text_of(found: Findings, width: int | None = None) -> str:
         if finding.evidence:
             lines.append(folded(finding.evidence, room, beside.format("Evidence:"), under))
         remedy = [words for words in (finding.python, finding.command, finding.left_out) if words]
+        if finding.advice:
+            lines.append(folded(finding.advice, room, beside.format("Remedy:"), under))
         # settings are never broken, so that they can be copied
         lines += [
             f"{under if line else beside.format('Remedy:')}{printable(words)}" for line, words in enumerate(remedy)
@@ -70,7 +72,7 @@ def html_of(found: Findings) -> str:
 def _block(place: int, finding: Finding) -> str:
     code = '<code style="white-space:pre-wrap;overflow-wrap:anywhere">'
     copied = [f"{code}{escaped(words)}</code>" for words in (finding.python, finding.command) if words]
-    remedy = "<br>".join([*copied, *filter(None, [escaped(finding.left_out)])])
+    remedy = "<br>".join([*copied, *filter(None, [escaped(finding.left_out), escaped(finding.advice)])])
     parts = [
         f"<small>{place}. {escaped(_heading(finding))}</small>",
         f"<b>{escaped(finding.what)}</b>",
@@ -136,7 +138,7 @@ def under(fit: Fit) -> Under:
     found = known(fit)
     arrived = fit.status is Status.CONVERGED
     shown = found[: 1 if arrived else MOST_UNDER_A_FIT]
-    advised = any(finding.remedy and not finding.of_model for finding in shown)
+    advised = any((finding.remedy or finding.advice) and not finding.of_model for finding in shown)
     return Under(fit.outcome if advised else fit.message, tuple(shown), len(found) - len(shown))
 
 
@@ -154,5 +156,5 @@ def brief(finding: Finding, remedy: str) -> tuple[str, str]:
     """A finding in two lines: what, and the remedy (in Python or as options) with what it is predicted to give."""
     share = explained(finding)
     what = finding.what + (f" ({share})" if share else "")
-    change = f"Try {remedy}. {finding.predicted}" if remedy else finding.predicted
+    change = f"Try {remedy}. {finding.predicted}" if remedy else f"{finding.advice} {finding.predicted}"
     return printable(what), printable(change.strip())

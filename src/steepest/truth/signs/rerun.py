@@ -1,7 +1,7 @@
 """A short descent of a module as it would have been: another rate, another start, other coordinates.
 
 What a remedy of a module gives has no formula, so it is tried: the same loss, batches, schedule and number of steps (at
-most 500, and fewer where a step is dear), on an even sample of at most 1,000 rows.
+most 3,000, and fewer where a step is dear), on an even sample of at most 1,000 rows.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from steepest.truth.signs.cost import seconds_a_step
 from steepest.truth.signs.predicting import sampled
 
 MOST_ROWS = 1_000
-MOST_STEPS = 500
+MOST_STEPS = 3_000
 SECONDS, LEAST_STEPS = 1.5, 20
 """What a rerun may take, by what its steps cost; and how many are made all the same."""
 

@@ -1,9 +1,10 @@
 """DEAD_UNITS: ReLU units that give 0 for every training row, so that no gradient reaches their weights any more.
 
-The outputs of every `nn.ReLU` are looked at (an even sample of at most 1,000 rows) at the start and at the end. Some dead
-units are normal, above all where there are few inputs; a layer is sick where three quarters of its units were dead at the
-start, or a third died on the way. What is to blame is tried (`rerun.py`), and only what helps is found, the objective at
-least a tenth lower with fewer units dead:
+The outputs of every ReLU, layer or function, are looked at (an even sample of at most 1,000 rows) at the start and at the end.
+Some dead units are normal, above all where there are few inputs; a layer is sick where three quarters of its units were dead at
+the start, or a third died on the way. What is to blame is tried (`rerun.py`), and only what helps is found, the objective at
+least a tenth lower with fewer units dead; but a layer of which no unit is left, so that the prediction no longer depends on
+the rows, is told in any case:
 
     died on the way     a smaller rate
     dead at the start   standardised columns, where they were not; another seed of an mlp; another start (init) of any module
@@ -16,12 +17,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
-from steepest.descent.objective import ModuleObjective, evaluating
+from steepest.descent.objective import ModuleObjective
 from steepest.problem import models
 from steepest.truth.finding import Finding, Fitted, Kind
+from steepest.truth.signs.network import functional_relus, graph_of
 from steepest.truth.signs.rerun import Rerun, mlp, pinned, placed, rerun, widths_of, wrapped
 from steepest.truth.signs.rounding import loss_level
 
@@ -56,12 +57,11 @@ def silent(module: nn.Module, x: Tensor) -> dict[str, np.ndarray]:
     layers = [(name, layer) for name, layer in module.named_modules() if isinstance(layer, nn.ReLU | nn.ReLU6)]
     hooks = [layer.register_forward_hook(look(name.removeprefix("module."))) for name, layer in layers]
     try:
-        with evaluating(module), torch.no_grad():
-            module(x)
+        graph = graph_of(module, x)
     finally:
         for hook in hooks:
             hook.remove()
-    return found
+    return found | functional_relus(graph)
 
 
 def dead_units(fit: Fitted) -> Iterator[Finding]:
@@ -85,24 +85,30 @@ def dead_units(fit: Fitted) -> Iterator[Finding]:
     if value <= loss_level(fit.loss_function, fit.train.y):
         return
     limit = BETTER * value if np.isfinite(value) else np.inf
-    tried = (_slower(fit) if on_the_way else None) or _other_starts(fit, limit)
-    if tried is None or tried.run.value > limit:
-        return
-    now, then = _count(end), _count(tried.left)
-    if then >= now:
+    slower = _slower(fit) if on_the_way else None
+    tried = slower if slower is not None and slower.run.value <= limit else _other_starts(fit, limit)
+    now = _count(end)
+    if tried is not None and _count(tried.left) >= now:
+        tried = None
+    if tried is None and not end[worst].all():
         return
     layer = f"{int(end[worst].sum())} of the {len(end[worst])} units of layer {worst!r}"
     when = f"{int(died[worst].sum())} of them died during the descent" if on_the_way else "they were dead at the start"
     total = sum(len(units) for units in end.values())
     yield Finding(
         Kind.DEAD_UNITS,
-        what=f"{layer} give 0 for every row, so that no gradient reaches them: {tried.cause}.",
+        what=f"{layer} give 0 for every row, so that no gradient reaches them{'' if tried is None else f': {tried.cause}'}.",
         evidence=f"Of {total} ReLU units {_count(start)} were dead at the start and {now} are at the end "
         f"({ended.rows:,} rows looked at); in layer {worst!r} {when}.",
-        remedy=tried.remedy,
-        predicted=f"After {tried.run.steps:,} steps {then} of {total} units are dead, and the objective is "
+        remedy={} if tried is None else tried.remedy,
+        predicted=""
+        if tried is None
+        else f"After {tried.run.steps:,} steps {_count(tried.left)} of {total} units are dead, and the objective is "
         f"{tried.run.value:.3g} instead of {value:.3g}.",
-        share=float(np.clip(1.0 - tried.run.value / value, 0.0, 1.0)) if np.isfinite(value) and value > 0 else 1.0,
+        share=_gone(tried, value),
+        advice=""
+        if tried is not None
+        else "Start again with another seed, or with nn.LeakyReLU, whose units do not die.",
     )
 
 
@@ -169,6 +175,13 @@ def _silent(objective: ModuleObjective) -> dict[str, np.ndarray] | None:
     assert objective.x is not None
     found = silent(objective.module, objective.x)
     return found or None
+
+
+def _gone(tried: Tried | None, value: float) -> float:
+    """Which share of the objective the remedy takes away."""
+    if tried is None:
+        return 0.0
+    return float(np.clip(1.0 - tried.run.value / value, 0.0, 1.0)) if np.isfinite(value) and value > 0 else 1.0
 
 
 def _count(layers: Mapping[str, np.ndarray]) -> int:
