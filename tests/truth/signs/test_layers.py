@@ -50,7 +50,7 @@ def sequential(end, outputs=1):
 
 def found(make, y, **settings):
     torch.manual_seed(0)
-    fit = st.fit(X, y, model=make(), **({"epochs": 150, "lr": 0.03, "optimizer": "adam"} | settings))
+    fit = st.fit(X, y, model=make(), **({"epochs": 80, "lr": 0.05, "optimizer": "adam"} | settings))
     return fit, {finding.kind: finding for finding in fit.diagnose()}
 
 
@@ -83,6 +83,21 @@ def test_what_the_module_would_reach_without_its_last_layer_is_tried():
     promised = float(re.search(r"objective is ([\d.]+) instead", kinds[Kind.OUTPUT].predicted)[1])
     fit, kinds = found(lambda: Nested(nn.Identity(), 3), THREE, loss="cross_entropy")
     assert fit.loss == pytest.approx(promised, rel=0.01)
+    assert Kind.OUTPUT not in kinds
+
+
+@pytest.mark.parametrize(
+    ("loss", "end", "outputs", "y"),
+    [(nn.CrossEntropyLoss(), nn.Softmax(dim=1), 3, THREE), (F.cross_entropy, nn.Softmax(dim=1), 3, THREE),
+     (nn.BCEWithLogitsLoss(), nn.Sigmoid(), 1, CLASSES)],
+)  # fmt: skip
+def test_the_losses_of_pytorch_are_known_too(loss, end, outputs, y):
+    _, kinds = found(lambda: Nested(end, outputs), y, loss=loss)
+    assert Kind.OUTPUT in kinds
+
+
+def test_a_sigmoid_before_a_loss_of_probabilities_is_right():
+    _, kinds = found(lambda: sequential(nn.Sigmoid()), CLASSES, loss=nn.BCELoss())
     assert Kind.OUTPUT not in kinds
 
 

@@ -60,7 +60,7 @@ def boundary(given: Prepared) -> Iterator[Finding]:
 
 def _is_linear(given: Prepared) -> bool:
     """Whether a module is one linear layer, by its parameters: a row of weights for each output, and a bias."""
-    module = getattr(given, "module", None)
+    module = getattr(given, "network", None)
     if module is None or given.train is None:
         return False
     shapes = [tuple(p.shape) for p in module.parameters() if p.requires_grad]

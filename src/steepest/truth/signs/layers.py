@@ -68,9 +68,9 @@ def unactivated(fit: Fitted) -> Iterator[Finding]:
 
 
 def _graph(fit: Fitted) -> Graph | None:
-    if fit.module is None or fit.train is None or fit.terms is not None:
+    if fit.network is None or fit.train is None or fit.terms is not None:
         return None
-    return of_objective(wrapped(fit, copy.deepcopy(bare(fit.module)), _theta(fit), fit.precondition == "standardize"))
+    return of_objective(wrapped(fit, copy.deepcopy(bare(fit.network)), _theta(fit), fit.precondition == "standardize"))
 
 
 def _theta(fit: Fitted) -> np.ndarray | None:
@@ -78,14 +78,14 @@ def _theta(fit: Fitted) -> np.ndarray | None:
 
 
 def _module(fit: Fitted) -> nn.Module:
-    assert fit.module is not None
-    return fit.module
+    assert fit.network is not None
+    return fit.network
 
 
 def _of_classes(fit: Fitted, graph: Graph, last: Last) -> tuple[str, str] | None:
     """What is wrong with the output for a loss of classes, and the numbers that show it."""
     loss = fit.loss_function
-    name = getattr(loss.function, "__name__", type(loss.function).__name__).lower() if isinstance(loss, Custom) else ""
+    name = loss.name.lower() if isinstance(loss, Custom) else ""
     odds = isinstance(loss, Logistic) or name in OF_ODDS
     if not (odds or isinstance(loss, CrossEntropy) or name in OF_SCORES):
         return None
