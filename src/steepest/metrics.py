@@ -15,25 +15,30 @@ from steepest.problem.tables import Dataset
 
 
 def metrics(decision: np.ndarray, rows: Dataset) -> dict[str, Any]:
-    """What `Fit.metrics` holds of some rows.
+    """What `Fit.metrics` holds of some rows; of several targets also the R² of each, as `r2 NAME`.
 
     decision: predictions `[n]` or `[n, m]`; of classes log-odds `[n]` (of the second of two) or scores `[n, k]`.
     """
     if rows.classes is None:
-        return of_numbers(rows.y, decision, rows.row_weights)
+        found = of_numbers(rows.y, decision, rows.row_weights)
+        if rows.y.ndim == 2:
+            for i, name in enumerate(rows.targets):
+                found[f"r2 {name}"] = of_numbers(rows.y[:, i], decision[:, i], rows.row_weights)["r2"]
+        return found
     return of_classes(rows.y, decision, len(rows.classes), rows.row_weights)
 
 
 def of_numbers(y: np.ndarray, prediction: np.ndarray, weights: np.ndarray | None) -> dict[str, float]:
-    """R², MAE and RMSE, averaged over targets."""
+    """R², MAE and RMSE, averaged over targets; R² over those that vary, nan where none does."""
     residual = y - prediction
     centre = np.average(y, axis=0, weights=weights)
     spread = np.average((y - centre) ** 2, axis=0, weights=weights)
     square = np.average(residual**2, axis=0, weights=weights)
     # a target that varies by rounding only has nothing to explain
-    spread = np.where(spread > (4.0 * np.finfo(float).eps * np.abs(y).max(0)) ** 2, spread, 0.0)
+    varies = np.atleast_1d(np.ptp(y, axis=0) > 4.0 * np.finfo(float).eps * np.abs(y).max(0))
+    square, spread = np.atleast_1d(square, spread)
     return {
-        "r2": float(np.mean(1.0 - square / np.where(spread > 0, spread, np.nan))),
+        "r2": float(np.mean((1.0 - square / np.where(varies, spread, 1.0))[varies])) if varies.any() else float("nan"),
         "mae": float(np.mean(np.average(np.abs(residual), axis=0, weights=weights))),
         "rmse": float(np.sqrt(np.mean(square))),
     }

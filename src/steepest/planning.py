@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -51,6 +51,9 @@ MOST_CURVATURE = 2_500
 MOST_LOST = 10.0
 """Error of a prediction, beside the spread of the predictions, up to which coefficients in user units still do: steps are
 taken in 32 digits, and what is lost is less than this bound."""
+
+UNLIKE = 30.0
+"""How many times the spread of another a target's may be before its squares leave the other one out."""
 
 TRIAL_STEPS = 200
 TRIAL_RATES = tuple(10.0**k for k in (-3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0))
@@ -591,7 +594,7 @@ def _plan_module(
     if precondition == "standardize":
         if isinstance(module, models.WholeNumbers):
             raise SpecError("precondition='standardize' is for quantities; this model takes whole numbers. Use 'none'.")
-        numbers = own and not loss.classes and y.ndim == 1
+        numbers = own and y.is_floating_point() and not loss.classes
         module = models.scaled(module, x, y if numbers else None)
     weights = None
     if data.weights is not None:
@@ -607,10 +610,10 @@ def _plan_module(
     rule_name = spec.optimizer
     if rule_name == "auto":
         rule_name = "adam" if spec.lr == "auto" else "sgd"
-    notes: tuple[str, ...] = ()
+    notes = _unlike(y, data.targets) if not loss.classes and models.balance_of(module) is None else ()
     if trial.two and not full and given is None and _leaves_one(int(spec.batch_size), data.rows) and not drop_last:
         drop_last = True
-        notes = ("The last batch of an epoch has one row, of which BatchNorm has no variance: it is left out.",)
+        notes += ("The last batch of an epoch has one row, of which BatchNorm has no variance: it is left out.",)
     return _finish(
         spec,
         objective,
@@ -625,6 +628,20 @@ def _plan_module(
         drop_last=drop_last and not full,
         notes=notes,
         kind=kind,
+    )
+
+
+def _unlike(y: Tensor, targets: Sequence[str]) -> tuple[str, ...]:
+    """What is said where one target's squares leave nothing of another's in the loss."""
+    if y.ndim != 2 or not y.is_floating_point():
+        return ()
+    spread = y.double().std(0, correction=0)
+    small, large = int(spread.argmin()), int(spread.argmax())
+    if not 0.0 < float(spread[small]) < float(spread[large]) / UNLIKE:
+        return ()
+    return (
+        f"The loss is nearly that of {targets[large]!r} alone, which varies by {float(spread[large]):.2g} where "
+        f"{targets[small]!r} does by {float(spread[small]):.2g}. Bring the targets to one size, or fit each alone.",
     )
 
 

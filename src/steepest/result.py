@@ -407,6 +407,7 @@ class Fit:
                 None if weights is None else torch.as_tensor(weights),
                 losses.penalty(self.spec.penalty),
             )
+            whole.balance = None  # the gradient of F itself, and not what a descent takes for it
         theta = torch.as_tensor(values)
         loss, grad = whole.value_and_grad(theta)
         return float(loss + whole.penalty(theta)), (grad + whole.subgradient(theta)).numpy()

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from steepest.descent import extended
 from steepest.descent.coordinates import Coordinates
 from steepest.errors import FitError, SpecError
-from steepest.problem import losses
+from steepest.problem import losses, models
 from steepest.problem.batches import Batch
 from steepest.problem.calling import evaluating, output
 from steepest.problem.linear import LinearProblem, Terms
@@ -272,6 +272,7 @@ class ModuleObjective(Objective):
                 f"The module's parameters are of several kinds ({kinds_text}). Bring them to one: module.double()."
             )
         self.module, self.loss, self.x, self.y, self.weights = module, loss, x, y, weights
+        self.balance = models.balance_of(module)
         self.rows = 0 if x is None else x.shape[0]
         self.seed = seed
         self.names = tuple(
@@ -363,7 +364,14 @@ class ModuleObjective(Objective):
             if batch is not None and batch.rows is not None:
                 x, y = x[batch.rows], y[batch.rows]
                 weights = None if weights is None else weights[batch.rows]
-        return self._reduce(output(self.module, x), y, weights)
+        return self._reduce(self.balanced(output(self.module, x)), y, weights)
+
+    def balanced(self, prediction: Tensor) -> Tensor:
+        """The same predictions, the slopes of each target's times its `balance`."""
+        if self.balance is None:
+            return prediction
+        fixed = prediction.detach()
+        return fixed + self.balance * (prediction - fixed)
 
     def _reduce(self, prediction: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:
         prediction = matched(prediction, target, self.loss)

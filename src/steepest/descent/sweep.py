@@ -172,7 +172,7 @@ class Together(Objective):
         return self.loss.mean(prediction if offset is None else prediction + offset, target, weights)
 
     def _mean_of_module(self, theta: Tensor, x: Tensor, y: Tensor, weights: Tensor | None) -> Tensor:
-        prediction = matched(self.one.predict(theta, x), y, self.loss)  # pyrefly: ignore
+        prediction = matched(self.one.balanced(self.one.predict(theta, x)), y, self.loss)  # pyrefly: ignore
         return self.loss.mean(prediction, y, weights)
 
     def _evaluating(self) -> Any:

@@ -168,8 +168,25 @@ class Net:
         code: list[str] = []
         if self.scaled and self._gains():
             target = self.rows.target
-            code += [f"centre, gain = {target}.mean(), {target}.std(correction=0)", "", ""]
+            several = self.case.train.y.ndim == 2
+            axis = "0" if several else ""
+            spread = f"{target}.std(0, correction=0)" if several else f"{target}.std(correction=0)"
+            code += [f"centre, gain = {target}.mean({axis}), {spread}"]
             output = "net(x) * gain + centre"
+            if several:
+                code += [
+                    f"gain[gain <= 1e-12 * {target}.abs().amax(0)] = 1.0",
+                    "balance = (gain**2).mean() / gain**2",
+                    "",
+                    "",
+                ]
+                body = [
+                    f"    out = {output}",
+                    "    fixed = out.detach()  # slopes as in standardised targets, or only the largest would be fitted",
+                    "    return fixed + balance * (out - fixed)",
+                ]
+                return [Part("The model", "", [*code, "def model(x):", *body], TORCH)]
+            code += ["", ""]
         if not isinstance(self.case.loss, losses.CrossEntropy) and self._drops_axis():
             output = f"({output})[:, 0]" if " " in output else f"{output}[:, 0]"
         if output == "net(x)":
@@ -178,7 +195,7 @@ class Net:
 
     def _gains(self) -> bool:
         own = isinstance(self.case.fit.spec.model, str) and self.case.fit.spec.model.startswith("mlp")
-        return own and not self.case.loss.classes and self.case.train.y.ndim == 1
+        return own and not self.case.loss.classes and self.case.train.y.dtype.kind == "f"
 
     def _drops_axis(self) -> bool:
         """Whether the net gives `[n, 1]` for a target `[n]`."""

@@ -25,7 +25,8 @@ from steepest.spec import INITS, MODELS, call, locate
 class Scaled(nn.Module):
     """A module between two changes of units: it sees (x − mean)/scale and its outputs are taken times `gain` plus `shift`.
 
-    The four are buffers, not parameters: they belong to the model and are saved with it.
+    The four are buffers, not parameters: they belong to the model and are saved with it. shift and gain: numbers, or `[m]`
+    for several targets.
     """
 
     mean: Tensor
@@ -41,6 +42,18 @@ class Scaled(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.module((x - self.mean) / self.scale) * self.gain + self.shift
+
+
+def balance_of(module: nn.Module) -> Tensor | None:
+    """mean(gain²)/gain² `[m]` of outputs in several units, by which a descent takes their slopes; None for all others.
+
+    With it the steps are those in standardised targets. By the slopes of F itself, where one target is 10,000 times as
+    large as another, all but 1e-8 of every step is for the large one, and the other is never fitted.
+    """
+    if not isinstance(module, Scaled) or module.gain.ndim == 0:
+        return None
+    squares = module.gain**2
+    return squares.mean() / squares
 
 
 class WholeNumbers(nn.Module):
@@ -159,14 +172,17 @@ def taking(module: nn.Module, x: Tensor) -> nn.Module:
 
 def scaled(inner: nn.Module, x: Tensor, y: Tensor | None) -> Scaled:
     """A module that sees standardised columns of x `[n, d]`, and whose outputs are in the units of y (None: as they are)."""
-    spread = x.std(0, correction=0)
-    size = x.abs().amax(0)
-    scale = torch.where(spread > 1e-12 * size, spread, torch.ones_like(spread))
+    scale = _spread(x)
     one = torch.ones((), dtype=x.dtype, device=x.device)
     if y is None:
         return Scaled(inner, x.mean(0), scale, 0 * one, one)
-    spread_y = y.std(0, correction=0)
-    return Scaled(inner, x.mean(0), scale, y.mean(0), torch.where(spread_y > 0, spread_y, torch.ones_like(spread_y)))
+    return Scaled(inner, x.mean(0), scale, y.mean(0), _spread(y))
+
+
+def _spread(columns: Tensor) -> Tensor:
+    """Standard deviations; 1 for a column that varies by rounding only."""
+    spread = columns.std(0, correction=0)
+    return torch.where(spread > 1e-12 * columns.abs().amax(0), spread, torch.ones_like(spread))
 
 
 def start(init: Any, names: tuple[str, ...], seed: int) -> np.ndarray | None:

@@ -85,7 +85,7 @@ def scores(fit: Fit) -> Rows:
     for name in parts[0]:
         if name != "confusion":
             values = [number(part.get(name), DIGITS) for part in parts]
-            rows.append([LABELS.get(name, name) + _of_what(fit, name), *values])
+            rows.append([LABELS.get(name, name.replace("r2 ", "R² of ", 1)) + _of_what(fit, name), *values])
     return heads, rows
 
 

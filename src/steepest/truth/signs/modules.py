@@ -91,7 +91,7 @@ def unscaled(fit: Fitted, walks: Walks, first: float, now: float) -> Finding | N
     start = walks.make
     assert isinstance(start, Start)
     own = isinstance(walks.spec.model, str) and walks.spec.model.startswith("mlp")
-    numbers = own and not start.loss.classes and start.y.ndim == 1
+    numbers = own and not start.loss.classes and start.y.is_floating_point()
     scaled = models.scaled(copy.deepcopy(start.module), start.x, start.y if numbers else None)
     rule = rules.rule("adam") if walks.spec.optimizer == "auto" else walks.rule
     there = replace(walks, make=replace(start, module=scaled), rule=rule, lr=0.01, known={})

@@ -74,7 +74,7 @@ def wrapped(fit: Fitted, inner: nn.Module, theta: np.ndarray | None, standardize
     module: nn.Module = inner
     if standardize:
         numbers = isinstance(fit.spec.model, str) and fit.spec.model.startswith("mlp") and not loss.classes
-        module = models.scaled(inner, x, y if numbers and y.ndim == 1 else None)
+        module = models.scaled(inner, x, y if numbers and y.is_floating_point() else None)
     weights = None if rows.weights is None else torch.as_tensor(rows.weights / rows.weights.mean()).to(like)
     return ModuleObjective(module, loss, x, y, weights, penalty(fit.spec.penalty), fit.spec.seed)
 
