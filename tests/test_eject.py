@@ -429,7 +429,7 @@ def test_what_cannot_be_written_says_what_to_do(settings, style, message):
 
 def test_separable_classes_have_no_optimum_to_arrive_at():
     fit = st.fit(X, (X[:, 0] > 0).astype(str))
-    with pytest.raises(FitError, match=r"--penalty l2:0\.001"):
+    with pytest.raises(FitError, match=r"penalty='l2:0\.001'"):
         fit.to_python()
 
 

@@ -86,8 +86,8 @@ def test_divergence_names_the_column_and_a_rate_that_holds(data, settings):
     assert np.isfinite(fit.theta).all()
     assert "Lower the learning rate" in fit.message
     if "model" not in settings:
-        assert "The column 'x2' has by far the largest values; --precondition standardize evens that out" in fit.message
-    lr = float(re.search(r"--lr (\S+) \(in Python: lr=\1\)", fit.message)[1])
+        assert "The column 'x2' has by far the largest values; precondition='standardize' evens that out" in fit.message
+    lr = float(re.search(r"A rate that holds: lr=(\S+)\.( |$)", fit.message)[1])
     again = st.fit(x, y, **settings | {"lr": lr})
     assert again.status is not Status.DIVERGED
     assert again.trace.objective[-1] < again.trace.objective[0]
@@ -362,7 +362,7 @@ def test_batches_from_a_data_loader(data):
 def test_divergence_on_batches_of_ones_own_is_told(data):
     fit = st.fit(*data, batches=[data], model=nn.Linear(3, 1), lr=100.0, epochs=100)
     assert fit.status is Status.DIVERGED
-    assert "A rate that holds: --lr" in fit.message
+    assert "A rate that holds: lr=" in fit.message
 
 
 def test_batches_of_ones_own_for_the_linear_family_are_explained(data):
@@ -516,7 +516,7 @@ def test_chosen_parameters_are_recorded():
     ("settings", "words"),
     [
         ({"device": "nowhere"}, "cpu, cuda or cuda:N"),
-        ({"device": "cuda:99"}, "--device cpu"),
+        ({"device": "cuda:99"}, "device='cpu'"),
         ({"lr": "fast"}, 'a number greater than 0, or "auto"'),
         ({"record": ["nobody"]}, "no parameter here"),
     ],

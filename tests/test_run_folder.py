@@ -208,7 +208,7 @@ def test_a_damaged_file_is_named_with_the_remedy(tmp_path, line, name, how):
 
 
 def test_what_is_no_run_is_said(tmp_path):
-    with pytest.raises(RunError, match=r"There is no run at .*nowhere'.*--out FOLDER"):
+    with pytest.raises(RunError, match=r"There is no run at .*nowhere'.*fit\.save\(folder\)"):
         st.load(tmp_path / "nowhere")
     with pytest.raises(RunError, match=r"is no run: it has no fit.json"):
         st.load(tmp_path)

@@ -445,14 +445,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CycloptsError as error:
         command = next((f" {word}" for word in arguments if word in app), "")
         return _fail(f"{error}\nSee: steepest{command} --help", 2)
-    except SpecError as error:
+    except SteepestError as error:
         from steepest.spec import in_options
 
-        return _fail(in_options(str(error)), 2)
-    except DataError as error:  # a line for each fault of the table
-        return _fail(str(error), 1, whole=True)
-    except SteepestError as error:
-        return _fail(str(error), 1)
+        # a table's faults have a line each
+        return _fail(in_options(str(error)), 2 if isinstance(error, SpecError) else 1, isinstance(error, DataError))
     except (BrokenPipeError, SystemExit):  # whoever read the output has gone, as in `| head`; rich exits then
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -502,7 +499,9 @@ def _show(done: Fit, folder: str | None, json: bool, quiet: bool) -> None:
 def _code(done: Fit, message: str) -> int:
     """How the command ends; `message` is what stdout does not say."""
     from steepest.descent.stopping import Status
+    from steepest.spec import in_options
 
+    message = in_options(message)
     if done.status is Status.DIVERGED:
         return _fail(message or "the descent diverged", 3)
     if done.status is Status.INTERRUPTED:

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from steepest.errors import SpecError, SteepestWarning
 from steepest.problem.wording import number
+from steepest.spec import in_options
 from steepest.views import findings
 from steepest.views.scores import about_classes, coefficients, confusion, not_shown, rich_table, scores
 
@@ -117,7 +118,7 @@ def warnings_as_lines() -> Iterator[None]:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
+        print(f"warning: {' '.join(in_options(str(message)).split())}", file=sys.stderr)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", SteepestWarning)
@@ -141,10 +142,10 @@ def show(fit: Fit, folder: str | None) -> None:
         console.print(rich_table(*counts[1:]))
     below = findings.under(fit)
     for sentence in _sentences(fit, below.message):
-        _say(console, sentence)
+        _say(console, in_options(sentence))
     _show_under(console, below, folder)
     for note in fit.notes:
-        _say(console, f"Note: {note}")
+        _say(console, f"Note: {in_options(note)}")
     if folder:
         _say(console, f"The run is in {folder}")
 
@@ -153,6 +154,7 @@ def _show_under(console: Console, below: findings.Under, folder: str | None) -> 
     """The findings that stand under a fit, each in a line or two, and where the others are."""
     for place, finding in enumerate(below.shown, 1):
         what, change = findings.brief(finding, ", ".join(filter(None, (finding.command, finding.left_out))))
+        what = in_options(what)
         console.print(Text(f"{place}. {what}", style="bold"), soft_wrap=not console.is_terminal)
         if change:
             _say(console, f"   {change}")

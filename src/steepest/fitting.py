@@ -201,7 +201,7 @@ def data_of(spec: Spec, x: Any, y: Any, weights: Any) -> tuple[Dataset, Dataset 
         )
     else:
         if y is None and spec.target is None and not (isinstance(x, str) and x.startswith("sample:")):
-            raise SpecError("Which column is to be predicted? Name it: --target NAME (in Python: target='NAME').")
+            raise SpecError("Which column is to be predicted? Name it: target='NAME'.")
         train, test = prepare(
             x,
             y,

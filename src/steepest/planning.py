@@ -170,7 +170,7 @@ def targets(data: Dataset, loss: Loss) -> tuple[np.ndarray, int]:
     if data.classes is not None and not isinstance(loss, Custom):
         raise DataError(
             f"The target {data.targets[0]!r} is classes ({', '.join(data.classes[:3])}, …), and loss {loss} needs numbers. "
-            "Leave --loss out, or use --loss cross_entropy."
+            "Leave loss= out, or use loss='cross_entropy'."
         )
     if isinstance(loss, Custom) and loss.takes == "binary" and data.classes is not None:
         if count != 2:
@@ -214,9 +214,7 @@ def notes_on(loss: Loss, target: np.ndarray) -> tuple[str, ...]:
 def _check_device(name: str) -> None:
     index = int(name.partition(":")[2] or 0)
     if name != "cpu" and not (torch.cuda.is_available() and index < torch.cuda.device_count()):
-        raise SpecError(
-            f"device={name!r}: PyTorch sees no such CUDA device here. Use --device cpu (in Python: device='cpu')."
-        )
+        raise SpecError(f"device={name!r}: PyTorch sees no such CUDA device here. Use device='cpu'.")
 
 
 def _terms(spec: Spec, data: Dataset) -> Terms:
@@ -225,7 +223,7 @@ def _terms(spec: Spec, data: Dataset) -> Terms:
     if len(set(terms.names)) < len(terms.names):
         double = next(name for name in terms.names if terms.names.count(name) > 1)
         raise DataError(
-            f"Two parameters would both be called {double!r}. Rename that column, or leave it out with --drop."
+            f"Two parameters would both be called {double!r}. Rename that column, or leave it out with drop=."
         )
     return terms
 

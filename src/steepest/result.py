@@ -691,9 +691,7 @@ def _with_rows(fit: Fit) -> Fit:
             "Fit again to have them."
         )
     if fit.terms is None and fit.network is None:
-        raise FitError(
-            "To diagnose this run its module is needed: load it with model=… (--model package.module:factory)."
-        )
+        raise FitError("To diagnose this run its module is needed: load it with model=….")
     whole = replace(fit, train=train, test=test)
     whole.__dict__["scores"], whole.__dict__["_judged"] = fit.scores, fit._judged
     return whole
@@ -717,14 +715,14 @@ def _judge(fit: Fit) -> Ending:
         return Ending(status, f"{ended.detail} {fit.exact_note}".strip())
     if case == "left" and status is not Status.STALLED:
         advice = {
-            Status.EPOCHS: "Give more epochs (--epochs) or another learning rate (--lr).",
-            Status.STEPS: "Give more steps (--max-steps) or another learning rate (--lr).",
-            Status.TOLERANCE: "Stopped is not arrived: lower --tol to go on.",
+            Status.EPOCHS: "Give more epochs (epochs=) or another learning rate (lr=).",
+            Status.STEPS: "Give more steps (max_steps=) or another learning rate (lr=).",
+            Status.TOLERANCE: "Stopped is not arrived: lower tol= to go on.",
         }.get(status, "")
         left = f"The optimum is not reached: the relative gap is {gap:.1e}."
         return Ending(status, f"{ended.detail} {left}".strip(), advice)
     if case == "separable":
-        return Ending(status, "", "Add a penalty: --penalty l2:0.001 (in Python: penalty='l2:0.001').")
+        return Ending(status, "", "Add a penalty: penalty='l2:0.001'.")
     words = {
         "adamw": "AdamW's decay minimises no objective; the gap is to the objective without it.",
         "collinear": "Columns are collinear within rounding: float64 coefficients cannot say where the optimum is.",

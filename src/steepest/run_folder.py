@@ -140,10 +140,7 @@ def _check_folder(place: Path, shown: str, overwrite: bool, names: Iterable[str]
         raise RunError(f"{shown!r} is a folder with other things in it, not a run. Choose another one for the run.")
     if not overwrite:
         kind = "sweep" if old.name == SWEEP else "run"
-        raise RunError(
-            f"{shown!r} holds a {kind} already. Choose another folder, or replace it: --overwrite "
-            "(in Python: overwrite=True)."
-        )
+        raise RunError(f"{shown!r} holds a {kind} already. Choose another folder, or replace it: overwrite=True.")
     atomic_folder.check_unchanged(place, names)
 
 
@@ -286,9 +283,7 @@ def _files(folder: str | os.PathLike[str]) -> tuple[str, Mapping[str, Any], dict
     place, shown = place_of(folder), str(folder)
     try:
         if not place.is_dir():
-            raise RunError(
-                f"There is no run at {shown!r}. A fit is saved by --out FOLDER (in Python: fit.save(folder))."
-            )
+            raise RunError(f"There is no run at {shown!r}. A fit is saved by fit.save(folder).")
         found = atomic_folder.read_folder(place)
     except Damaged as error:
         if error.missing:
@@ -322,7 +317,7 @@ def _no_run(place: Path, shown: str) -> RunError:
             return damaged(shown, name, "it is not what was written")
     if any((place / other).exists() for other in FILES):
         return RunError(f"{REST} is missing in the run {shown!r}. Copy the folder whole, or fit again.")
-    return RunError(f"{shown!r} is no run: it has no {REST}. A fit is saved by --out FOLDER.")
+    return RunError(f"{shown!r} is no run: it has no {REST}. A fit is saved by fit.save(folder).")
 
 
 def damaged(shown: str, name: str, reason: str) -> RunError:

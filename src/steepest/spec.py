@@ -8,10 +8,12 @@ they can never disagree; `to_toml()` and `from_toml()` keep it beside the run.
 
 from __future__ import annotations
 
+import ast
 import codecs
 import difflib
 import importlib
 import re
+import shlex
 import tomllib
 from collections.abc import Mapping
 from numbers import Integral
@@ -53,6 +55,9 @@ SCHEDULES = {
     "warmup": (1, 1),
 }
 INITS = {"zeros": (0, 0), "normal": (0, 1), "uniform": (2, 2)}
+
+NAMES = ("target", "columns", "drop", "categories", "missing_values")
+"""Settings that are names, one or several; on the command line parted by commas."""
 
 READING = (
     "decimal",
@@ -399,19 +404,50 @@ def options(settings: Mapping[str, Any]) -> list[str]:
 
 
 def in_options(sentence: str) -> str:
-    """A sentence that names settings as in Python, for somebody at the command line; what stands in brackets stays.
+    """A sentence that names settings as in Python, for somebody at the command line; names in quotes stay as they are.
 
-    >>> in_options("Use precondition='standardize', or no intercept (in Python: intercept=False).")
-    'Use --precondition standardize, or no intercept (in Python: intercept=False).'
+    >>> in_options("Use precondition='standardize', intercept=False or another lr=.")
+    'Use --precondition standardize --no-intercept or another --lr.'
+    >>> print(in_options('Leave it out: drop="my id", as "lr=3" is.'))
+    Leave it out: --drop 'my id', as "lr=3" is.
     """
-    names = "|".join(Spec.model_fields)
-    setting = rf"\(in Python: [^)]*\)|\b({names})=(?:'([^'\s]+)'|\"([^\"\s]+)\"|(-?[\d.]+(?:e-?\d+)?\b))"
+    # options that follow one another have no comma between them
+    return _SETTING.sub(_option, sentence).replace("\0, \0", " ").replace("\0", "")
 
-    def option(found: re.Match[str]) -> str:
-        name, *values = found.groups()
-        return f"--{name.replace('_', '-')} {next(filter(None, values))}" if name else found.group()
 
-    return re.sub(setting, option, sentence)
+_STRING = r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
+_LITERAL = (
+    rf"{_STRING}|\[(?:{_STRING}|[^\]\"'])*\]|\{{(?:{_STRING}|[^}}\"'])*\}}|\((?:{_STRING}|[^)\"'])*\)"
+    r"|True\b|False\b|None\b|-?[\d.]+(?:e[-+]?\d+)?\b|…|\.\.\."
+)
+_SETTING = re.compile(
+    rf"(?<![\w=]){_STRING}|fit\.save\(folder\)"
+    rf"|(?<![\w./-])(?P<name>{'|'.join(sorted((*Spec.model_fields, 'overwrite'), key=len, reverse=True))})"
+    rf"=(?!=)(?P<value>{_LITERAL})?"
+)
+
+
+def _option(found: re.Match[str]) -> str:
+    """What `in_options` puts in the place of one setting, a zero on both sides of it."""
+    if found["name"] is None:  # a name in quotes, which stays
+        return "--out FOLDER" if found.group() == "fit.save(folder)" else found.group()
+    return f"\0{_as_option(found['name'], found['value'])}\0"
+
+
+def _as_option(name: str, value: str | None) -> str:
+    option = f"--{name.replace('_', '-')}"
+    if value in (None, "...", "…"):
+        return option if name != "model" else f"{option} package.module:factory"
+    try:
+        given = ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return f"{option} {value}"
+    if given is None:
+        return f"no {option}"
+    if isinstance(given, (int, float)) and not isinstance(given, bool):
+        return f"{option} {value}"
+    words = options({name: [given] if isinstance(given, str) and name in NAMES else given})
+    return " ".join(shlex.quote(word) if word.isprintable() else f"${word!r}" for word in words)
 
 
 def _cell(entry: Any) -> str:

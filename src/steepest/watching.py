@@ -243,15 +243,15 @@ def why_diverged(spec: Spec, made: Plan, recorder: Recorder) -> tuple[str, str]:
     words = ["Lower the learning rate."]
     safe = _rate_that_holds(spec, made, trace)
     if safe > 0.0:
-        words.append(f"A rate that holds: --lr {safe:.2g} (in Python: lr={safe:.2g}).")
+        words.append(f"A rate that holds: lr={safe:.2g}.")
     if made.problem is not None and made.precondition == "none":
         squares = (made.problem.design**2).mean(0)
         worst = int(np.argmax(squares))
         if squares[worst] > 10 * np.median(squares):
             name = made.terms.names[worst] if made.terms is not None else str(worst)
             words.append(
-                f"The column {name!r} has by far the largest values; --precondition standardize evens that out "
-                "(with --lr auto, or a rate of its own)."
+                f"The column {name!r} has by far the largest values; precondition='standardize' evens that out "
+                "(with lr='auto', or a rate of its own)."
             )
     return f"The loss began to grow at step {began}.", " ".join(words)
 

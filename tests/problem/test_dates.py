@@ -129,7 +129,9 @@ def _sources(tmp_path, name: str, values) -> list[object]:
 def test_days_count_from_the_earliest_date(tmp_path, values):
     expected = (pd.to_datetime(ISO) - pd.Timestamp("2016-01-15")).days
     for source in _sources(tmp_path, "when", values):
-        with pytest.raises(DataError, match=r"'when' holds dates.*--date when=days.*--date when=parts.*--drop when"):
+        with pytest.raises(
+            DataError, match=r"'when' holds dates.*date={\"when\": \"days\"}.*date={\"when\": \"parts\"}.*drop=\"when\""
+        ):
             prepare(source, target="y")
         train, _ = prepare(source, target="y", reading=Reading(date={"when": "days"}))
         assert train.names == ("when",)
@@ -151,9 +153,9 @@ def test_parts_that_do_not_change_are_left_out_and_new_rows_have_the_same(tmp_pa
 
 def test_a_day_or_month_that_may_stand_first_is_asked_for():
     table = {"when": ["03/04/2016", "05/06/2016"] * 20, "y": Y}
-    with pytest.raises(DataError, match=r"day or the month may stand first.*--date when=days:dayfirst"):
+    with pytest.raises(DataError, match=r"day or the month may stand first.*date={\"when\": \"days:dayfirst\"}"):
         prepare(table, target="y")
-    with pytest.raises(DataError, match=r"'03/04/2016' in row 1 .*--date when=days:dayfirst"):
+    with pytest.raises(DataError, match=r"'03/04/2016' in row 1 .*date={\"when\": \"days:dayfirst\"}"):
         prepare(table, target="y", reading=Reading(date={"when": "days"}))
     first, second = datetime.date(2016, 4, 3), datetime.date(2016, 6, 5)
     third, fourth = datetime.date(2016, 3, 4), datetime.date(2016, 5, 6)
@@ -168,7 +170,7 @@ def test_a_day_or_month_that_may_stand_first_is_asked_for():
 def test_a_target_of_dates_is_a_number_of_days():
     table = {"x": Y, "when": ISO}
     for values in (ISO, pd.to_datetime(ISO)):
-        with pytest.raises(DataError, match=r"'when' holds dates.*--date when=days"):
+        with pytest.raises(DataError, match=r"'when' holds dates.*date={\"when\": \"days\"}"):
             prepare({"x": Y, "when": values}, target="when")
     train, _ = prepare(table, target="when", reading=Reading(date={"when": "days"}))
     np.testing.assert_array_equal(train.y, (pd.to_datetime(ISO) - pd.Timestamp("2016-01-15")).days)
@@ -187,7 +189,9 @@ def test_missing_dates_are_filled_or_a_feature_of_their_own():
 
 def test_a_value_that_is_no_date_is_named():
     table = {"when": [*ISO[:39], "soon"], "y": Y}
-    with pytest.raises(DataError, match=r"'when' holds dates but for 1 row: row 40 .*'soon'.*--missing-values soon"):
+    with pytest.raises(
+        DataError, match=r"'when' holds dates but for 1 row: row 40 .*'soon'.*missing_values=\[\"soon\""
+    ):
         prepare(table, target="y")
     with pytest.raises(DataError, match=r"'when' is to hold dates, and row 40 .*'soon'"):
         prepare(table, target="y", reading=Reading(date={"when": "days"}))

@@ -95,7 +95,7 @@ def test_a_setting_says_what_the_file_does_not(tmp_path, case):
     with pytest.raises(DataError) as caught:
         fit(path, **({"target": "y"} | {k: v for k, v in settings.items() if k in ("target", "drop")}))
     option = next(name for name in settings if name not in ("target", "drop"))
-    named = f"--{'no-' if settings[option] is False else ''}{option.replace('_', '-')}"
+    named = f"{option}=" if settings[option] is not False else f"{option}=False"
     if option != "comment":
         assert named in str(caught.value)
     done = fit(path, **({"target": "y"} | settings))
@@ -104,13 +104,13 @@ def test_a_setting_says_what_the_file_does_not(tmp_path, case):
 
 
 ASKED = {
-    "numbers only": (LINES, r"first line holds numbers only \('0', '1'\).*--no-header.*--header"),
-    "words that may be names": ("Oslo,5,6\nRome,6,8\nBern,7,8\n", r"may hold names or values.*--header.*--no-header"),
-    "a title of as many fields": ("A7, room 3\nx,y\n" + LINES, r"If the names are in the second.*--skip-rows 1"),
-    "a block of such lines": ("A;1\nB;May\nx;y\n" + LINES.replace(",", ";"), r"line 3, 'x', 'y'.*--skip-rows 2"),
-    "a title above no header": ("Readings\n" + LINES, r"begins with 'Readings'.*--skip-rows 1 --no-header"),
-    "bytes of Windows": ("x,€\n".encode("cp1252") + LINES.encode(), r"not UTF-8.*--encoding cp1252"),
-    "UTF-16 without its mark": (("x,y\n" + LINES).encode("utf-16-le"), r"--encoding utf-16-le"),
+    "numbers only": (LINES, r"first line holds numbers only \('0', '1'\).*header=False.*header=True"),
+    "words that may be names": ("Oslo,5,6\nRome,6,8\nBern,7,8\n", r"may hold names or values.*header=True.*header=False"),
+    "a title of as many fields": ("A7, room 3\nx,y\n" + LINES, r"If the names are in the second.*skip_rows=1"),
+    "a block of such lines": ("A;1\nB;May\nx;y\n" + LINES.replace(",", ";"), r"line 3, 'x', 'y'.*skip_rows=2"),
+    "a title above no header": ("Readings\n" + LINES, r"begins with 'Readings'.*skip_rows=1, header=False"),
+    "bytes of Windows": ("x,€\n".encode("cp1252") + LINES.encode(), r"not UTF-8.*encoding=\"cp1252\""),
+    "UTF-16 without its mark": (("x,y\n" + LINES).encode("utf-16-le"), r"encoding=\"utf-16-le\""),
     "a comment that may be a row": ("x,y\n#1,3\n#2,4\n#3,4,5\n", r"row 3 of .* has 3 fields where the header has 2"),
     "a late field without a name": ("x,y\n" + "0,1,\n" * 3000 + "1,2,3\n", r"row 3,001 of .* has 3 fields where"),
     "a line too long for names": ("x" * 40_000_000, r"its first line.*has more than 16 MB"),
@@ -135,7 +135,7 @@ def test_a_first_row_of_values_is_no_header(tmp_path):
         "x1": [5.1, 4.9, 7.0, 6.4], "x2": [3.5, 3.0, 3.2, 3.1], "x3": ["setosa", "setosa", "versicolor", "versicolor"],
     }  # fmt: skip
     assert origin.said == [
-        "The first line holds values, as the rows below it do, and no names (--no-header): the columns are called x1 to x3."
+        "The first line holds values, as the rows below it do, and no names (header=False): the columns are called x1 to x3."
     ]
     assert origin.details[0].to_dict()["header"] is False
 
@@ -171,7 +171,7 @@ def test_columns_without_a_name_get_one_that_drop_takes(tmp_path):
     )
     table, origin = open_table(path)
     assert table.column_names == ["column 1", "x", "column 3", "y"]
-    assert "Column 1 has no name and is called 'column 1'. To leave it out: --drop 'column 1'" in origin.said[0]
+    assert "Column 1 has no name and is called 'column 1'. To leave it out: drop=\"column 1\"" in origin.said[0]
     done = fit(path, target="y", drop=["column 1", "column 3"])
     np.testing.assert_allclose(done.theta, LINE, rtol=1e-12)
 

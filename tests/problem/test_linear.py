@@ -35,7 +35,7 @@ def test_names_of_a_total_degree():
 
 
 def test_too_many_terms_are_refused_with_the_remedy():
-    with pytest.raises(SpecError, match=r"poly:3.* over 100 columns has more than 20,000 terms.*--columns"):
+    with pytest.raises(SpecError, match=r"poly:3.* over 100 columns has more than 20,000 terms.*columns="):
         Terms(tuple(f"x{i}" for i in range(100)), 3)
 
 

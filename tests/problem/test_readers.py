@@ -265,7 +265,7 @@ MALFORMED = {  # file name, bytes, message
     "late ragged row": ("a.csv", b"a,b\n" + b"1,2\n" * 2_000_000 + b"1\n", r"row 2,000,001 of .*a.csv' "
                                                                            r"has 1 field"),
     "open quote": ("a.csv", b'a,b\n1,"2\n3,4\n', r"quotation mark opened in column 'b' is never closed"),
-    "latin-1 value": ("a.csv", b"a,b\n1,x\n2,caf\xe9\n", r"not UTF-8: byte 14, in line 3, is 0xe9.*--encoding latin-1"),
+    "latin-1 value": ("a.csv", b"a,b\n1,x\n2,caf\xe9\n", r"not UTF-8: byte 14, in line 3, is 0xe9.*encoding=\"latin-1\""),
     "latin-1 header": ("a.csv", b"caf\xe9,b\n1,x\n", r"not UTF-8: byte 4, in line 1"),
     "latin-1 late": ("a.csv", b"a,b\n" + b"1,x\n" * 200_000 + b"1,\xe9\n", r"not UTF-8: byte 800,007, "
                                                                            r"in line 200,002"),

@@ -379,7 +379,7 @@ class TestSeparable:
         assert exact.theta is None
         assert exact.loss == 0.0
         assert exact.separable
-        assert '--penalty l2:0.001 (in Python: penalty="l2:0.001")' in exact.note
+        assert "penalty='l2:0.001'" in exact.note
         assert _margin_by_scipy(x, y) > 0
 
     def test_iris_is_quasi_separable(self):

@@ -60,7 +60,7 @@ class Case:
         """FitError for what cannot be written out."""
         spec = fit.spec
         if fit.ending.status.name == "DIVERGED":
-            raise FitError("This fit diverged, so there is nothing to hand out. Fit with a lower rate (--lr) first.")
+            raise FitError("This fit diverged, so there is nothing to hand out. Fit with a lower rate (lr=) first.")
         rule, numbers, own_rule = _rule(fit)
         full = spec.batch_size == "full" or spec.batch_size >= train.rows
         if full and fit.steps != fit.epochs:

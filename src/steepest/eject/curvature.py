@@ -53,7 +53,7 @@ def check(case: Case) -> None:
     if fit.exact is not None and fit.exact.separable:
         raise FitError(
             "The classes can be separated, so the coefficients of this fit have no end to arrive at. "
-            "Fit with a penalty: --penalty l2:0.001 (in Python: penalty='l2:0.001')."
+            "Fit with a penalty: penalty='l2:0.001'."
         )
     if case.loss.bound is not None and fit.relative_gap is not None and fit.relative_gap > CLOSED:
         raise FitError(

@@ -31,7 +31,7 @@ class Net:
         self.case, self.rows, self.files = case, rows, dict[str, np.ndarray]()
         module = case.fit.network
         if module is None:
-            raise FitError("This fit has lost its module. Say which it was: model=… (--model package.module:factory).")
+            raise FitError("This fit has lost its module. Say which it was: model=….")
         self.scaled = isinstance(module, models.Scaled)
         self.inner: nn.Module = module.module if isinstance(module, models.Scaled) else module
         if any(not parameter.requires_grad for parameter in self.inner.parameters()):

@@ -172,7 +172,7 @@ def _text(head: bytes, complete: bool, opener: Opener, label: str) -> str:
         name = "utf-16-le" if halves[0] >= halves[1] else "utf-16-be"
         way = "Save it as UTF-8 text or as Parquet"
         if wide:
-            way = f'If it is UTF-16, use --encoding {name} (in Python: encoding="{name}")'
+            way = f'If it is UTF-16, use encoding="{name}"'
         raise DataError(f"{label} is not a text table: byte {zero + 1:,} is zero. {way}")
     if not complete:
         head = head[: head.rfind(b"\n") + 1] or head
@@ -192,7 +192,7 @@ def _not_utf8(opener: Opener, label: str) -> DataError:
         name = "cp1252" if re.search(rb"[\x80-\x9f]", raw) else "latin-1"
         return DataError(
             f"{label} is not UTF-8: byte {error.start + 1:,}, in line {line:,}, is 0x{raw[error.start]:02x}. Say its encoding, "
-            f'most likely --encoding {name} (in Python: encoding="{name}")'
+            f'most likely encoding="{name}"'
         )
     return DataError(f"{label} holds bytes that cannot be read as text")
 

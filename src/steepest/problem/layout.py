@@ -6,7 +6,7 @@
     time;temperature           the header, where there is one
     12:00;20,5                 the first row
 
-What is not plain is asked for by a DataError that names the option: --skip-rows, --no-header, --comment.
+What is not plain is asked for by a DataError that names the setting: skip_rows=, header=, comment=.
 """
 
 from __future__ import annotations
@@ -298,8 +298,8 @@ def _headed(
         line = cut.records[below].line
         raise DataError(
             f"{label} does not begin with its header: line {line + 1:,}, {listed(map(str.strip, cut.records[below].fields))}, "
-            f"is the first above numbers only. If the names stand there, use --skip-rows {line} (in Python: skip_rows={line}); "
-            "if they stand in the first line, --header (in Python: header=True)"
+            f"is the first above numbers only. If the names stand there, use skip_rows={line}; "
+            "if they stand in the first line, header=True"
         )
     rows = [record.fields for record in cut.records[at + 1 :]]
     first = cut.records[at].fields
@@ -316,7 +316,7 @@ def _headed(
     if at:
         above, words = record.line, lines[cut.records[0].line].strip()
         left = f"{counted(above, 'line')} above the header, beginning with {quoted(words)},"
-        note = f"{left} {'was' if above == 1 else 'were'} left out (--skip-rows {above})."
+        note = f"{left} {'was' if above == 1 else 'were'} left out (skip_rows={above})."
         made = replace(made, skipped=above, notes=(note,))
     if reading.header is not None:
         return made if reading.header else _headerless(made, record.line, ())
@@ -334,17 +334,16 @@ def _headed(
             if len(names) > 1
             else f"the column is called {names[0]}"
         )
-        note = f"The first line holds values, as the rows below it do, and no names (--no-header): {called}."
+        note = f"The first line holds values, as the rows below it do, and no names (header=False): {called}."
         return _headerless(made, record.line, (note,))
     shown = listed(cell.strip() for cell in first)
     if kind is First.NUMBERS:
         raise DataError(
-            f"{label} has no header: its first line holds numbers only ({shown}). Use --no-header (in Python: header=False) "
-            "to read it as the first row, or --header (in Python: header=True) where these are names"
+            f"{label} has no header: its first line holds numbers only ({shown}). Use header=False "
+            "to read it as the first row, or header=True where these are names"
         )
     raise DataError(
-        f"the first line of {label} may hold names or values: {shown}. Say which: --header (in Python: header=True) or "
-        "--no-header (in Python: header=False)"
+        f"the first line of {label} may hold names or values: {shown}. Say which: header=True or header=False"
     )
 
 
@@ -373,14 +372,13 @@ def _check_above(cut: _Cut, at: int, kind: First, label: str) -> None:
         return  # a header that is too short or too long: the parser names the row
     if len(above.fields) == cut.width:
         return
-    skip = f"--skip-rows {record.line}"
-    python = f"skip_rows={record.line}"
+    skip = f"skip_rows={record.line}"
     if kind in (First.VALUES, First.NUMBERS):
-        skip, python = f"{skip} --no-header", f"{python}, header=False"
+        skip += ", header=False"
     raise DataError(
         f"{label} begins with {quoted(' '.join(above.fields).strip())}, which is no line of its table: the first with "
         f"{counted(cut.width, 'field')} is line {record.line + 1:,}, {listed(cell.strip() for cell in record.fields)}. "
-        f"If the table begins there, use {skip} (in Python: {python})"
+        f"If the table begins there, use {skip}"
     )
 
 
@@ -397,7 +395,7 @@ def _second_line(made: Layout, cut: _Cut, at: int, label: str) -> Layout:
         return replace(made, start=second.after, notes=(*made.notes, note))
     raise DataError(
         f"two lines of text stand above the numbers of {label}. If the names are in the second, "
-        f"{listed(cells)}, use --skip-rows {second.line} (in Python: skip_rows={second.line}); if not, delete that line"
+        f"{listed(cells)}, use skip_rows={second.line}; if not, delete that line"
     )
 
 

@@ -129,7 +129,7 @@ class Terms:
         if comb(len(self.columns) + self.degree, self.degree) > MOST_TERMS:
             raise SpecError(
                 f"model='poly:{self.degree}' over {len(self.columns)} columns has more than {MOST_TERMS:,} terms. "
-                "Choose fewer with --columns (in Python: columns=[…]) or a lower degree."
+                "Choose fewer with columns= or a lower degree."
             )
 
     @property

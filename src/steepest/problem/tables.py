@@ -284,8 +284,7 @@ def _target_names(source: object, target: str | Sequence[str] | None, table: pa.
         names = sample_target(source.removeprefix("sample:"))
     if not names:
         raise SpecError(
-            "which column is to be predicted? Name it by --target (in Python: target=...). "
-            f"The columns are {listed(table.column_names)}"
+            f"which column is to be predicted? Name it by target=. The columns are {listed(table.column_names)}"
         )
     for name in names:
         check_known(source_of(name, table.column_names), table.column_names, origin)

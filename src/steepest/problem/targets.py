@@ -117,7 +117,7 @@ def _check_target(name: str, column: pa.ChunkedArray, origin: Origin) -> None:
     """Raise DataError where a target of text may be numbers."""
     found = origin.found.get(name, Found())
     if is_text(column.type):
-        check_doubt(name, column, found.numerals, origin, leave="or name another --target (in Python: target=...)")
+        check_doubt(name, column, found.numerals, origin, leave="or name another target=")
         when = dates(column)
         if when is not None and not when.strays:
             raise unusable(name, column, origin, remedy=DAYS.format(option("date", "days", name)), what="dates")
@@ -146,7 +146,7 @@ def is_classes(targets: pa.Table, classify: bool | None, origin: Origin, reading
         if labels and (classify is False or targets.num_columns > 1):
             first = int(np.argmin(np.asarray(pc.is_null(column, nan_is_null=True))))
             why = "several targets at once are" if targets.num_columns > 1 else "this loss needs"
-            remedy = "Use --loss logistic or cross_entropy for classes, or another --target"
+            remedy = "Use loss='logistic' or loss='cross_entropy' for classes, or another target="
             raise DataError(
                 f"the target {quoted(name)} holds text, {quoted(text_of(column)[first])} in "
                 f"{origin.row(first)}, and {why} "
@@ -197,7 +197,7 @@ def class_codes(targets: pa.Table, origin: Origin) -> tuple[tuple[str, ...], np.
         raise DataError(
             f"the target {quoted(name)} has {len(labels):,} different values in "
             f"{counted(len(codes), 'row')}: too many "
-            "to be classes. Use a loss for numbers (--loss mse), or another --target"
+            "to be classes. Use a loss for numbers (loss='mse'), or another target="
         )
     return labels, codes.astype(np.int64)
 

@@ -1,15 +1,14 @@
 """How names and values from a user's table are written in messages.
 
 A column may be called anything, in any script, with spaces and control characters. A message quotes it so
-that it can be read (``'na\\x07me'``), shortens it, and prints the exact option that would help in both
-spellings: ``--drop id (in Python: drop="id")``.
+that it can be read (``'na\\x07me'``), shortens it, and prints the exact setting that would help as in Python,
+``drop="id"``; the command makes its option of that, ``--drop id`` (`spec.in_options`).
 """
 
 from __future__ import annotations
 
 import difflib
 import json
-import shlex
 from collections.abc import Iterable, Sequence
 
 SHOWN = 60  # characters of a name or value
@@ -39,28 +38,21 @@ def listed(names: Iterable[object]) -> str:
 
 
 LISTS = ("missing_values", "categories")
-"""Settings that are a list in Python; those of `NAMES` take one name, or several parted by commas on the command line."""
-
-NAMES = ("drop", "columns", "target", *LISTS)
+"""Settings that are a list."""
 
 
 def option(flag: str, value: str, column: str | None = None) -> str:
-    """An option as typed on the command line and in Python: ``--drop id (in Python: drop="id")``.
+    """A setting as typed in Python: ``drop="id"``; `spec.in_options` makes the command's option of it.
 
-    column: the one that the value is for: ``--date when=days (in Python: date={"when": "days"})``.
+    column: the one that the value is for: ``date={"when": "days"}``.
     """
     value = value if len(value) <= SHOWN else value[: SHOWN - 1] + "…"
-    word = value if column is None else f"{column}={value}"
-    if (flag in NAMES or column is not None) and ("," in word or '"' in word):
-        word = '"' + word.replace('"', '""') + '"'  # a cell of a row of CSV
-    shell = shlex.quote(word) if word.isprintable() else "$" + repr(word)
-    joint = "=" if word.startswith("-") else " "
     python = json.dumps(value, ensure_ascii=False)
     if column is not None:
         python = f"{{{json.dumps(column, ensure_ascii=False)}: {python}}}"
     elif flag in LISTS:
         python = f"[{python}]"
-    return f"--{flag.replace('_', '-')}{joint}{shell} (in Python: {flag}={python})"
+    return f"{flag}={python}"
 
 
 def counted(number: int, noun: str) -> str:

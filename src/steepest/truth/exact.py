@@ -93,8 +93,7 @@ def _proximal_newton(problem: LinearProblem) -> Exact:
 
 _NO_PROGRAMME = (
     "There is no exact answer for the {loss} loss with an l2 penalty: that is a quadratic programme, "
-    "which scipy does not solve. --loss huber:D has one, and so has --penalty l1:A "
-    '(in Python: loss="huber:D", penalty="l1:A").'
+    "which scipy does not solve. loss='huber:D' has one, and so has penalty='l1:A'."
 )
 _OWN_LOSS = "There is no exact answer for a loss of your own: no solver knows it."
 

@@ -20,7 +20,7 @@ from steepest.truth.newton import MOST_DENSE, Smooth, answer, minimise, smooth
 
 MOST_COMPARISONS = 2_000_000  # entries of the linear programme beyond which it is left out
 WELL_ROUNDED = 1e-7  # smallest over largest eigenvalue from which a minimum needs no further proof
-REMEDY = '--penalty l2:0.001 (in Python: penalty="l2:0.001") gives them one.'
+REMEDY = "penalty='l2:0.001' gives them one."
 
 Found = tuple[np.ndarray | None, float, str, float, str, bool]
 
