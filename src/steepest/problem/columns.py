@@ -16,7 +16,7 @@ is in a CSV file, where everything is text and `101` is a number. `categories=` 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -77,7 +77,12 @@ def tidied(
         cleaned, words = _clean(column.cast(pa.large_string()), reading)
         if text:
             return cleaned, Found(words=words)
-        return _numbers(cleaned, words, reading, file_decimal)
+        column, found = _numbers(cleaned, words, reading, file_decimal)
+        if is_text(column.type):
+            return column, found
+        # what means missing may be written in more ways than one: -999, -999.0, -999,00
+        column, more = _without(column, reading)
+        return column, replace(found, words={**found.words, **more.words})
     return column, Found()
 
 
@@ -111,7 +116,9 @@ def _clean(text: pa.ChunkedArray, reading: Reading) -> tuple[pa.ChunkedArray, di
 
 def _without(column: pa.ChunkedArray, reading: Reading) -> tuple[pa.ChunkedArray, Found]:
     """Numbers, with nulls for those that were said to mean missing."""
-    words = {}
+    words: dict[str, int] = {}
+    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+        return column, Found()
     for word in reading.missing_values:
         try:
             number = float(word)

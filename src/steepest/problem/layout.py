@@ -40,7 +40,7 @@ SIGNS = ("#", "%", "//")
 """What comment lines above a header begin with."""
 DIRECTIVE = re.compile(r'"?sep=(\\t|[^"])"?[,;\t]*', re.IGNORECASE)
 TOKEN = re.compile(r'"(?:[^"\\]|\\.|"")*"|\S+')
-COMMA_DECIMAL = re.compile(r"\s*[-+]?\d*,\d+\s*")
+COMMA_DECIMAL = re.compile(r"[^\d,]*(?:\d{1,3}(?:[.'’\s]\d{3})+|\d*),\d+[^\d,]*")
 
 
 @dataclass(frozen=True)
@@ -99,10 +99,10 @@ class _Cut:
     shape: str = ""  # "rows end in a delimiter", "header ends in a delimiter" or "row names"
 
     @property
-    def rank(self) -> tuple[bool, bool, float, int, int]:
+    def rank(self) -> tuple[bool, bool, float, bool, int, int]:
         """The higher, the better it fits."""
         first = self.at - bool(self.shape)
-        return self.width > 1, first == 0, self.agreeing, -first, self.width
+        return self.width > 1, first == 0, self.agreeing, not self.shape, -first, self.width
 
 
 def layout_of(text: str, reading: Reading, label: str) -> Layout:
@@ -293,7 +293,8 @@ def _headed(
 ) -> Layout:
     """The names, where the rows begin, and what was decided on the way."""
     at = cut.at - bool(cut.shape)
-    below = names_above([record.fields for record in cut.records], cut.width) if reading.header is None else None
+    said = reading.header is not None or reading.skip_rows > 0
+    below = None if said else names_above([record.fields for record in cut.records], cut.width)
     if below is not None and at + 1 < below <= FARTHEST:
         line = cut.records[below].line
         raise DataError(
@@ -319,23 +320,24 @@ def _headed(
         note = f"{left} {'was' if above == 1 else 'were'} left out (skip_rows={above})."
         made = replace(made, skipped=above, notes=(note,))
     if reading.header is not None:
-        return made if reading.header else _headerless(made, record.line, ())
+        return made if reading.header else _headerless(made, cut, record.line, ())
     if kind is First.NAMES:
-        return _second_line(made, cut, at, label)
+        return _second_line(made, cut, at, label, said)
     if comments and (named := _named_in_comment(lines[comments[-1]], sign or "", cut, kind)):
         note = f"The names of the columns stand in a comment line, {quoted(lines[comments[-1]].strip())}."
         return replace(made, names=named, start=record.line, comments=len(comments) - 1, notes=(note,))
     if kind is First.LIKELY:
         return made
     if kind is First.VALUES:
-        names = array_names(len(made.names))
+        made = _headerless(made, cut, record.line, ())
+        names = made.names
         called = (
             f"the columns are called {names[0]} to {names[-1]}"
             if len(names) > 1
             else f"the column is called {names[0]}"
         )
         note = f"The first line holds values, as the rows below it do, and no names (header=False): {called}."
-        return _headerless(made, record.line, (note,))
+        return replace(made, notes=(*made.notes, note))
     shown = listed(cell.strip() for cell in first)
     if kind is First.NUMBERS:
         raise DataError(
@@ -360,9 +362,15 @@ def _stripped(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name.strip() for name in names)
 
 
-def _headerless(made: Layout, line: int, notes: tuple[str, ...]) -> Layout:
-    names = tuple(array_names(len(made.names)))
-    return replace(made, names=names, header=False, start=line, row_names=False, notes=(*made.notes, *notes))
+def _headerless(made: Layout, cut: _Cut, line: int, notes: tuple[str, ...]) -> Layout:
+    """The layout of a table without a header; a delimiter behind every row begins no column."""
+    width = len(made.names)
+    ends = [record.fields[-1].strip() for record in cut.records if record.line >= line and len(record.fields) == width]
+    trailing = made.trailing or (width > 1 and cut.delimiter != BLANKS and not any(ends))
+    names = tuple(array_names(width - (trailing and not made.trailing)))
+    return replace(
+        made, names=names, header=False, start=line, row_names=False, trailing=trailing, notes=(*made.notes, *notes)
+    )
 
 
 def _check_above(cut: _Cut, at: int, kind: First, label: str) -> None:
@@ -382,8 +390,11 @@ def _check_above(cut: _Cut, at: int, kind: First, label: str) -> None:
     )
 
 
-def _second_line(made: Layout, cut: _Cut, at: int, label: str) -> Layout:
-    """The layout, where the first line below the header is no second header; units there are left out."""
+def _second_line(made: Layout, cut: _Cut, at: int, label: str, said: bool) -> Layout:
+    """The layout, where the first line below the header is no second header; units there are left out.
+
+    said: the place of the header was, so that a second line of text is a row.
+    """
     if len(cut.records) < at + 4 or cut.shape:
         return made
     second = cut.records[at + 1]
@@ -393,6 +404,8 @@ def _second_line(made: Layout, cut: _Cut, at: int, label: str) -> Layout:
     if all(re.fullmatch(r"[\[(].*[\])]", cell) or measure(cell) for cell in cells):
         note = f"The line of units below the header, {listed(cells)}, was left out."
         return replace(made, start=second.after, notes=(*made.notes, note))
+    if said:
+        return made
     raise DataError(
         f"two lines of text stand above the numbers of {label}. If the names are in the second, "
         f"{listed(cells)}, use skip_rows={second.line}; if not, delete that line"
