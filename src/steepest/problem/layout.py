@@ -330,7 +330,7 @@ def _headed(
         return made
     if kind is First.VALUES:
         made = _headerless(made, cut, record.line, ())
-        names = made.names
+        names = [name for name in made.names if name]
         called = (
             f"the columns are called {names[0]} to {names[-1]}"
             if len(names) > 1
@@ -367,7 +367,7 @@ def _headerless(made: Layout, cut: _Cut, line: int, notes: tuple[str, ...]) -> L
     width = len(made.names)
     ends = [record.fields[-1].strip() for record in cut.records if record.line >= line and len(record.fields) == width]
     trailing = made.trailing or (width > 1 and cut.delimiter != BLANKS and not any(ends))
-    names = tuple(array_names(width - (trailing and not made.trailing)))
+    names = (*array_names(width - trailing), *([""] if trailing else []))
     return replace(
         made, names=names, header=False, start=line, row_names=False, trailing=trailing, notes=(*made.notes, *notes)
     )

@@ -147,7 +147,7 @@ def description(source: object, reading: Reading = AS_IT_IS) -> Description:
     """`describe` with the settings in one object."""
     table, origin = open_table(source, reading=reading)
     columns = tuple(_column(name, table[name], origin, reading) for name in table.column_names)
-    return Description(origin.table, table.num_rows, (), columns)
+    return Description(origin.table, table.num_rows, tuple(origin.said), columns)
 
 
 def _column(name: str, column: pa.ChunkedArray, origin: Origin, reading: Reading) -> ColumnDescription:
