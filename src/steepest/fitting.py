@@ -29,6 +29,8 @@ from steepest.descent.trace import Recorder, Trace
 from steepest.errors import DataError, SpecError
 from steepest.planning import Plan, plan, wants_classes
 from steepest.problem.labels import numbered, shaped
+from steepest.problem.loaders import is_source, read, unpacked
+from steepest.problem.memory import as_array
 from steepest.problem.reading import Reading
 from steepest.problem.tables import Dataset, prepare
 from steepest.result import Fit
@@ -59,7 +61,7 @@ def fit(
     max_steps: int | None = None,
     tol: float | None = None,
     patience: int | None = None,
-    validation: float | None = None,
+    validation: Any = None,
     init: Any = "zeros",
     seed: int = 0,
     precondition: str = "auto",
@@ -89,7 +91,8 @@ def fit(
     With nothing but the data it is right to the last digits, whatever the units of the columns.
 
     Args:
-        x, y: `[n, d]` or `[n]`, and `[n]` (or `[n, m]` targets); or x any table, and `target` a column of it.
+        x, y: `[n, d]` or `[n]`, and `[n]` (or `[n, m]` targets); or x any table, and `target` a column of it; or x a
+            `DataLoader` or dataset of pairs (x, y), read once: a loader's batches, shuffling and `drop_last` are the fit's.
         target, columns, drop: names of columns: what to predict, what to use (default: all others), what to leave out.
             `log(price)` predicts the natural logarithm of the column `price`; beside x and y it is `log(y)`.
         model: `linear`, `poly:DEGREE`, `logistic`, `softmax`, `mlp:64,32`, an `nn.Module` (compiled by `torch.compile`, too),
@@ -106,7 +109,7 @@ def fit(
         epochs, max_steps: when to end at the latest.
         tol: end when the objective changes by no more than this share of it; 0: when it does not change at all.
         patience: how many such looks in a row (default 1), or epochs without a better validation loss (default 10).
-        validation: share of the training rows held out to stop by.
+        validation: share of the training rows held out to stop by; or rows of their own, as a loader, a dataset or (x, y).
         init: `zeros`, numbers in the order of `names`, `normal`, `uniform:LO:HI`, or a Fit.
         seed: of everything random; the same seed gives the same numbers.
         precondition: `none`, `standardize`, `orthonormal`: the coordinates of the descent. θ is always in user units.
@@ -140,10 +143,51 @@ def fit(
         {'intercept': 1.0, 'x': 2.0}
     """
     settings = {name: value for name, value in locals().items() if name in Spec.model_fields}
-    done = run(*described(x, y, settings), batches, progress)
+    validating, settings = _rows_apart(settings)
+    rows, goals, settings, batches, said = unpacked(x, y, settings, batches)
+    spec, train, test, notes = described(rows, goals, settings)
+    apart = None if validating is None else beside(spec, train, validating)
+    done = run(spec, train, test, (*notes, *said), batches, progress, validation=apart)
     if y is None and batches is None and (weights is None or isinstance(weights, str)):
         done.source = source_of(x)
     return done
+
+
+def _rows_apart(settings: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The rows given as `validation`, None where it is a share or nothing, and the settings without them."""
+    given = settings["validation"]
+    if given is None or isinstance(given, (int, float, str)):
+        return None, settings
+    return given, settings | {"validation": None}
+
+
+def beside(spec: Spec, train: Dataset, given: Any) -> Dataset:
+    """Other rows for the model of `train`, read as its columns were: of a loader, a dataset, or a pair (x, y)."""
+    pair = isinstance(given, (tuple, list)) and len(given) == 2
+    if not (pair or is_source(given)):
+        raise SpecError(
+            f"validation is a {type(given).__name__}; it is a share of the rows, a loader or dataset of PyTorch's, or (x, y)."
+        )
+    if pair:
+        x, y = given
+    else:
+        loaded = read(given)
+        x, y = loaded.x, loaded.y
+    if y is None:
+        raise DataError("The rows for validation are x alone, and a fit needs (x, y).")
+    goals = as_array(shaped(y, spec, wants_classes(spec))[0])
+    columns = as_array(x).astype(np.float64) if getattr(x, "ndim", 0) > 2 else train.schema.encode(x, Reading.of(spec))
+    if len(columns) != len(goals):
+        raise DataError(f"The rows for validation are {len(columns):,}, and their targets {len(goals):,}.")
+    if train.classes is not None:
+        known = {str(label): code for code, label in enumerate(train.schema.labels.tolist())}
+        unknown = next((label for label in goals.tolist() if str(label) not in known), None)
+        if unknown is not None:
+            raise DataError(f"The rows for validation have the class {unknown!r}, which no row to fit has.")
+        goals = np.array([known[str(label)] for label in goals.tolist()])
+    else:
+        goals = goals.astype(np.float64)
+    return replace(train, x=columns, y=goals, weights=None, row_weights=None)
 
 
 def described(x: Any, y: Any, settings: Mapping[str, Any]) -> tuple[Spec, Dataset, Dataset | None, tuple[str, ...]]:
@@ -226,10 +270,13 @@ def run(
     batches: Iterable[Any] | None = None,
     progress: Progress | None = None,
     budget: int | None = None,
+    validation: Dataset | None = None,
 ) -> Fit:
-    """Descend as `spec` says, on rows that are ready. budget: bytes for the trace, where that is less than usual."""
+    """Descend as `spec` says, on rows that are ready.
+
+    budget: bytes for the trace, where that is less than usual. validation: rows to stop by, if no share of `train`.
+    """
     whole = train
-    validation = None
     if spec.validation is not None:
         train, validation = held_out(train, spec.validation, spec.seed)
     made = plan(spec, train, batches)

@@ -40,6 +40,7 @@ from steepest.descent.trial import tried
 from steepest.errors import DataError, SpecError
 from steepest.problem import batches, centring, losses, models
 from steepest.problem.linear import LinearProblem, Terms
+from steepest.problem.loaders import DropLast, Sampled
 from steepest.problem.losses import Custom, Loss
 from steepest.problem.tables import Dataset
 from steepest.spec import DEFAULT_STEPS, MODELS, Spec, call, locate
@@ -186,8 +187,8 @@ def targets(data: Dataset, loss: Loss) -> tuple[np.ndarray, int]:
     return data.y.astype(np.float64), data.y.shape[1] if several else 1
 
 
-def plan(spec: Spec, data: Dataset, given: Iterable[Any] | None = None, drop_last: bool = False) -> Plan:
-    """Decide everything. given: batches of the user's, in place of ours. drop_last: leave out an epoch's last, shorter one."""
+def plan(spec: Spec, data: Dataset, given: Any = None) -> Plan:
+    """Decide everything. given: batches of the user's, in place of ours."""
     _check_device(spec.device)
     loss = loss_of(spec, data.classes, data.y.ndim > 1)
     target, outputs = targets(data, loss)
@@ -195,7 +196,7 @@ def plan(spec: Spec, data: Dataset, given: Iterable[Any] | None = None, drop_las
     if module is None:
         made = _plan_linear(spec, data, loss, given)
     else:
-        made = _plan_module(spec, data, loss, module, torch.from_numpy(target), outputs, given, drop_last)
+        made = _plan_module(spec, data, loss, module, torch.from_numpy(target), outputs, given)
     return replace(made, notes=(*made.notes, *notes_on(made.loss, target)))
 
 
@@ -239,7 +240,10 @@ def _plan_linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | N
     user_names = parameter_names(plain_terms.names, problem.outputs, labels)
     start = start_of(spec.init, spec.seed, terms, user_names)
     if given is not None:
-        raise SpecError("batches= is for modules, which take their data from it; the linear family holds its rows.")
+        raise SpecError(
+            "batches= is for modules, which take their data from it; the linear family holds its rows. A loader for it has no "
+            "sampler of its own, and no drop_last."
+        )
     full = spec.batch_size == "full" or spec.batch_size >= data.rows
     dtype = getattr(torch, spec.dtype)
 
@@ -363,7 +367,8 @@ def _finish(
     else:
         lr = 0.01
     if given is not None:
-        dealt: Iterable[Any] = batches.external(given, epochs)
+        sampled = isinstance(given, Sampled)
+        dealt: Iterable[Any] = given.epochs(epochs, spec.seed) if sampled else batches.external(given, epochs)
     elif full:
         dealt = batches.full(epochs)
     else:
@@ -567,9 +572,9 @@ def _plan_module(
     module: nn.Module,
     target: Tensor,
     outputs: int,
-    given: Iterable[Any] | None,
-    drop_last: bool,
+    given: Any,
 ) -> Plan:
+    given, drop_last = (None, True) if isinstance(given, DropLast) else (given, False)
     dtype = getattr(torch, spec.dtype)
     own = isinstance(spec.model, str) and spec.model.startswith("mlp")
     x = torch.as_tensor(data.x, dtype=dtype, device=spec.device)

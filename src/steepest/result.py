@@ -25,6 +25,7 @@ from steepest.metrics import metrics, probabilities
 from steepest.planning import linear_problem, targets
 from steepest.problem import centring, losses
 from steepest.problem.linear import LinearProblem, Terms
+from steepest.problem.loaders import is_source, read
 from steepest.problem.reading import Reading
 from steepest.problem.schema import Schema
 from steepest.problem.tables import Dataset
@@ -323,7 +324,8 @@ class Fit:
         """Predictions for new rows: numbers, or class labels as they were in the table (text, integers, booleans).
 
         Args:
-            x: anything that `fit` takes as a table, or an array `[n, d]` (`[n]` for one column).
+            x: anything that `fit` takes as a table, or an array `[n, d]` (`[n]` for one column); of a `DataLoader` or dataset
+                the rows in the dataset's order, however the loader shuffles them.
             theta: other parameters in the place of the fit's own, in the order of `names`.
 
         Returns:
@@ -354,6 +356,7 @@ class Fit:
 
     def _columns(self, x: Any) -> np.ndarray:
         """New rows as the model takes them."""
+        x = read(x).x if is_source(x) else x
         return np.asarray(x) if getattr(x, "ndim", 0) > 2 else self.schema.encode(x, Reading.of(self.spec))
 
     def _log_odds(self, x: np.ndarray, theta: np.ndarray) -> np.ndarray:

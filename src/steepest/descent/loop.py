@@ -9,6 +9,7 @@ It is a generator: whoever wants to record, stop, draw or save looks at the step
 
     for step in descend(objective, "sgd", lr=0.1):                            # a full batch, until you break
     for step in descend(objective, "adam", minibatches(n, 10), lr=0.1):       # minibatches
+    for step in descend(objective, "adam", loader, lr=0.1, epochs=10):        # a DataLoader, ten times
     for step in descend(objective(f, theta0), torch.optim.LBFGS, lr=1.0):     # any function, any optimiser
 
 With θ of shape `[runs, p]` and lr of shape `[runs, 1]` the same lines run many descents at once.
@@ -18,13 +19,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from steepest.descent import rules, schedules
 from steepest.descent.objective import Objective
-from steepest.errors import DataError
+from steepest.errors import DataError, SpecError
 from steepest.problem.batches import Batch, external, full
 
 
@@ -56,16 +59,20 @@ def descend(
     lr: Any = 0.1,
     schedule: Any = None,
     theta: Tensor | None = None,
+    epochs: int | None = None,
+    max_steps: int | None = None,
 ) -> Iterator[Step]:
     """Descend, one Step an update, and one more at the end that carries θ_N.
 
     Args:
         objective: what to minimise.
         rule: a rule's name, a Rule, or a `torch.optim` class.
-        batches: Batches, or a re-iterable of (x, y); None is the full batch for ever.
+        batches: Batches, or a re-iterable of (x, y) as a DataLoader is, gone through again and again, once an epoch; None is the
+            full batch, an epoch each step. Without `epochs` or `max_steps` neither ends: it goes on until you break.
         lr: the learning rate; `[runs, 1]` for many runs.
         schedule: a name or a callable (step, epoch) → factor on lr.
         theta: where to start, `[p]` or `[runs, p]`; moved in place. None: the objective's own start.
+        epochs, max_steps: passes over the batches, and updates, after which it ends.
 
     >>> from steepest.descent.objective import objective
     >>> from itertools import islice
@@ -73,7 +80,8 @@ def descend(
     >>> [float(step.loss) for step in islice(descend(f, lr=0.25), 4)]
     [1.0, 0.25, 0.0625, 0.015625]
     """
-    rule, schedule = rules.rule(rule, objective), schedules.schedule(schedule)
+    _check(lr, epochs, max_steps)
+    rule, schedule = rules.rule(rule, objective), schedules.at_rate(schedules.schedule(schedule), lr)
     theta = objective.theta if theta is None else theta
     memory = rule.start(theta)
     t, rate, batch = -1, lr, None
@@ -82,7 +90,7 @@ def descend(
         loss, grad = objective.value_and_grad(theta, batch)
         return loss + objective.penalty(theta), grad
 
-    for t, batch in enumerate(_dealt(batches)):
+    for t, batch in enumerate(islice(_dealt(batches, epochs), max_steps)):
         rate = lr * schedule(t, batch.epoch)
         loss, grad = objective.value_and_grad(theta, batch)
         yield Step(t, batch.epoch, rate, theta, loss, grad, batch)
@@ -92,11 +100,34 @@ def descend(
     yield Step(t + 1, batch.epoch + 1 if batch else 0, rate, theta, loss, grad, None)
 
 
-def _dealt(batches: Iterable[Any] | None) -> Iterable[Batch]:
+def _dealt(batches: Iterable[Any] | None, epochs: int | None) -> Iterable[Batch]:
     """Batches as they are; anything else that can be iterated gives (x, y), one iteration an epoch."""
     if batches is None:
-        return full()
-    return map(_batch, batches) if isinstance(batches, Iterator) else external(batches)
+        return full(epochs)
+    if not isinstance(batches, Iterator):
+        return external(batches, epochs)
+    given = map(_batch, batches)
+    return given if epochs is None else _of_epochs(given, epochs)
+
+
+def _of_epochs(batches: Iterator[Batch], epochs: int) -> Iterator[Batch]:
+    """The batches of so many epochs, from the first one's on."""
+    first = None
+    for batch in batches:
+        first = batch.epoch if first is None else first
+        if batch.epoch >= first + epochs:
+            return
+        yield batch
+
+
+def _check(lr: Any, epochs: Any, max_steps: Any) -> None:
+    """SpecError for a rate or a limit that no descent can have."""
+    rates = np.asarray(lr.detach().cpu() if isinstance(lr, Tensor) else lr)
+    if rates.dtype.kind not in "fiu" or not (np.isfinite(rates) & (rates > 0)).all():
+        raise SpecError(f"lr={lr!r}: it must be a number greater than 0.")
+    for name, value in (("epochs", epochs), ("max_steps", max_steps)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+            raise SpecError(f"{name}={value!r}: it must be a whole number.")
 
 
 def _batch(entry: Any) -> Batch:

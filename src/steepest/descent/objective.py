@@ -475,6 +475,9 @@ def objective(
     `objective("poly:2", "l1", x, y)`, `objective(module, "mse", x, y)`, `objective(module, "mse")` (the data then come
     with the batches), or `objective(f, theta0)` for any function f of θ.
 
+    A descent moves a copy of the module, `objective.module`; the one given stays as it was, until
+    `module.load_state_dict(objective.module.state_dict())`.
+
     Args:
         model: `linear`, `poly:D`, an `nn.Module`, or a function of θ.
         loss: a loss's name or a callable on (prediction, target); for a function of θ the start θ₀.
@@ -490,6 +493,7 @@ def objective(
     if share is not None:
         share = share / share.mean()
     if isinstance(model, nn.Module):
+        model = models.copied(model)
         kind = losses.loss(loss if loss is not None else "mse")
         sample = next(model.parameters(), torch.empty(0))
         inputs = None if x is None else torch.as_tensor(x).to(sample)

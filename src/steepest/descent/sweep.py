@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import fields, replace
 from functools import partial
 from itertools import pairwise
-from threading import Barrier
+from threading import Barrier, Lock
 from typing import Any, final
 
 import numpy as np
@@ -39,6 +39,7 @@ from steepest.descent.tape import Tape, write
 from steepest.problem import batches
 from steepest.problem.batches import Batch
 from steepest.problem.losses import Custom
+from steepest.problem.randomness import seeded
 
 ROOM = 2**21
 """Entries of θ that a block holds at most, of all runs and steps together."""
@@ -192,12 +193,20 @@ def _rows(data: Sequence[Tensor | None], lead: Sequence[int | None]) -> int:
 @contextmanager
 def in_one_thread() -> Iterator[None]:
     """Within it PyTorch cuts no operation among threads: small ones only wait for one another, and `in_threads` does it."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    with _one_thread:
+        if not _asked:
+            _asked.append(torch.get_num_threads())
+        _asked.append(1)
+        before = _asked[0]
+        torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        with _one_thread:
+            _asked.pop()
+            if len(_asked) == 1:
+                _asked.clear()
+            torch.set_num_threads(before)
 
 
 def in_threads(jobs: Sequence[Callable[[], Any]], threads: int) -> Iterable[Any]:
@@ -225,6 +234,10 @@ def _call(job: Callable[[], Any]) -> Any:
 
 _pools: dict[int, ThreadPoolExecutor] = {}
 
+_one_thread = Lock()
+_asked: list[int] = []
+"""How many threads PyTorch had before the first that is now in one thread, and an entry for each that is."""
+
 
 def can_run(objective: Any, rule: Any) -> bool:
     """Whether many descents of this kind can be run at once, each as it would be alone."""
@@ -245,7 +258,7 @@ def _is_function(objective: ModuleObjective) -> bool:
     if x is None:
         return False
     before = {name: value.clone() for name, value in module.state_dict().items()}
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+    with torch.no_grad(), seeded(0, x.device):
         trained = module.train()(x[: max(2, min(len(x), 8))])
         same = all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
         if not same or not torch.equal(trained, module.eval()(x[: len(trained)])):

@@ -26,6 +26,7 @@ from steepest.many.axes import Runs
 from steepest.many.lots import FAILED, Alone, Lot, Unfit
 from steepest.many.packs import Pack
 from steepest.many.result import Sweep
+from steepest.problem.loaders import unpacked
 from steepest.problem.tables import Dataset
 from steepest.result import Fit
 from steepest.spec import READING, Spec
@@ -136,6 +137,7 @@ def sweep(
     given = {name: value for name, value in locals().items() if name in Spec.model_fields}
     if record is None:
         del given["record"]
+    x, y, given, batches, _ = unpacked(x, y, given, batches)
     runs = Runs(given)
     work = _Work(runs, x, y, batches, GENEROUS if record is not None else BUDGET, progress)
     return work.done()
