@@ -28,7 +28,7 @@ from steepest.descent.stopping import Status
 from steepest.descent.trace import Recorder, Trace
 from steepest.errors import DataError, SpecError
 from steepest.planning import Plan, plan, wants_classes
-from steepest.problem.labels import numbered, shaped
+from steepest.problem.labels import is_own, numbered, shaped
 from steepest.problem.loaders import is_source, read, unpacked
 from steepest.problem.memory import as_array
 from steepest.problem.reading import Reading
@@ -254,6 +254,7 @@ def data_of(spec: Spec, x: Any, y: Any, weights: Any) -> tuple[Dataset, Dataset 
             missing=spec.missing,
             reading=Reading.of(spec),
             intercept=spec.intercept,
+            keep_ones=is_own(spec),
             **options,
         )
     if train is None:

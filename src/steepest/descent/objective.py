@@ -37,6 +37,8 @@ from steepest.spec import MODELS, call, whole
 
 CHECKED = 1_000
 """Rows of a module's on which a loss of the user's is tried before the descent."""
+NOTHING_TO_FIT = "The module has no parameter that requires a gradient: there is nothing to fit."
+
 NO_GRADIENT = (
     "The loss has no gradient: it does not come from the model's parameters by operations that autograd knows. Look for "
     "detach(), .data, no_grad(), item(), numpy(), round or argmax in the model's forward and in the loss."
@@ -264,7 +266,7 @@ class ModuleObjective(Objective):
     ):
         named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
         if not named:
-            raise SpecError("The module has no parameter that requires a gradient: there is nothing to fit.")
+            raise SpecError(NOTHING_TO_FIT)
         kinds = {(p.dtype, p.device) for _, p in named}
         if len(kinds) > 1:
             kinds_text = ", ".join(sorted(f"{dtype} on {device}" for dtype, device in kinds))

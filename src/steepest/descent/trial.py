@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from steepest.descent.objective import NO_GRADIENT, matched
+from steepest.descent.objective import NO_GRADIENT, NOTHING_TO_FIT, matched
 from steepest.errors import SpecError, SteepestError
 from steepest.problem import losses
 from steepest.problem.calling import output
@@ -63,6 +63,8 @@ def tried(module: nn.Module, x: Tensor, y: Tensor, loss: Loss, outputs: int) -> 
 
 
 def _check_parameters(module: nn.Module) -> None:
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        raise SpecError(NOTHING_TO_FIT)
     for name, parameter in module.named_parameters():
         if parameter.is_floating_point() and not torch.isfinite(parameter).all():
             value = parameter.detach()[~torch.isfinite(parameter.detach())][0]
@@ -77,7 +79,7 @@ def _fails_on_one(module: nn.Module, row: Tensor) -> bool:
         try:
             output(copy.deepcopy(module), row)
         except SteepestError as error:
-            return "more than 1 value per channel" in str(error)
+            return "has no variance of one row" in str(error)
     return False
 
 

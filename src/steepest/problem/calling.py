@@ -87,10 +87,14 @@ def _explained(module: nn.Module, x: Tensor, error: Exception) -> str:
     name = next((name for name, part in module.named_modules() if part is layer), "")
     shown = f"layer {name!r}, {_shown(layer)}" if name else _shown(layer)
     shape = list(given.shape) if given is not None else None
-    begin = f"The model does not take x of shape {list(x.shape)}: its {shown}, "
+    begin = f"The model does not take x of shape {list(x.shape)}: its {shown} "
     need = _need(layer, given)
     if need is not None:
         return f"{begin}{need}"
+    if "more than 1 value per channel" in why:
+        return (
+            f"{begin}has no variance of one row. Deal batches of at least 2 rows, and drop a last one that is shorter."
+        )
     return f"{begin}was given {shape if shape is not None else 'this'} and raised {what}."
 
 

@@ -23,7 +23,12 @@ ONE_HOT = "The one-hot rows of y are read as the numbers of their classes, y.arg
 
 def is_module(spec: Spec) -> bool:
     """Whether the model is a module, and not of the linear family."""
-    return not isinstance(spec.model, str) or spec.model.partition(":")[0] not in MODELS or spec.model.startswith("mlp")
+    return is_own(spec) or spec.model.startswith("mlp")
+
+
+def is_own(spec: Spec) -> bool:
+    """Whether the model is a module of the user's, which counts on every column that it is given."""
+    return not isinstance(spec.model, str) or spec.model.partition(":")[0] not in MODELS
 
 
 def shaped(y: Any, spec: Spec, classify: bool | None) -> tuple[Any, bool | None, tuple[str, ...]]:

@@ -112,6 +112,7 @@ def prepare(
     test_fraction: float = 0.0,
     seed: int = 0,
     intercept: bool = True,
+    keep_ones: bool = False,
 ) -> tuple[Dataset, Dataset | None]:
     """Turn a table, or arrays x and y, into training rows and held-out rows.
 
@@ -132,6 +133,7 @@ def prepare(
         test_fraction: share of rows held out, in [0, 1); stratified for classes.
         seed: of the split.
         intercept: the model has one, so that each category leaves its first level out.
+        keep_ones: a column of ones stays a column, as for a module that counts on it.
 
     Returns:
         (training rows, held-out rows or None).
@@ -205,10 +207,11 @@ def prepare(
 
     if numbers is not None:
         learned = [Column(name, "number") for name in array_names(numbers.shape[1])]
-        ones = [at for at, column in enumerate(numbers.T) if column[0] == 1 and (column == 1).all()]
+        alike = [at for at, column in enumerate(numbers.T) if column[0] == 1 and (column == 1).all()]
+        ones = [] if keep_ones else alike
         numbers = np.delete(numbers, ones, axis=1) if ones else numbers
     else:
-        ones = _ones(learned, feature_table)
+        ones = [] if keep_ones else _ones(learned, feature_table)
     notes += [f"Column {quoted(learned[at].name)} is 1 in every row: it is the intercept." for at in ones]
     learned, positions = [column for at, column in enumerate(learned) if at not in ones], tuple(ones)
     if not learned and not ones:
