@@ -18,7 +18,7 @@ needs none. A word between numbers, a second unit or a second notation leaves th
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -121,11 +121,11 @@ class _Parts:
     texts: pa.Array
     rows: np.ndarray
     matched: np.ndarray
-    body: np.ndarray
-    power: np.ndarray
+    body: pa.Array
+    power: pa.Array
     negative: np.ndarray
-    unit: np.ndarray
-    value_is_zero: np.ndarray = field(default_factory=lambda: np.empty(0, bool))
+    units: list[str | None]
+    unit: np.ndarray  # of each text, a place in `units`
 
 
 def numerals(
@@ -177,9 +177,9 @@ def numerals(
     if not fits.all():
         return Numerals(None, doubt="strays", strays=tuple(texts.filter(pa.array(~fits)).to_pylist()), **found)
     if not sure:
-        shown = next(i for i, body in enumerate(parts.body) if "," in body or "." in body)
-        return Numerals(None, doubt="mark", pair=(texts[shown].as_py(),), **found)
-    odd = np.flatnonzero(~np.asarray(pc.match_substring_regex(texts, PLAIN if separator != "." else r"^[+-]?\d+$")))
+        shown = texts[int(np.argmax(_like(parts.body, "[.,]")))].as_py()
+        return Numerals(None, doubt="mark", pair=(shown,), **found)
+    odd = np.flatnonzero(~_like(texts, PLAIN if separator != "." else r"^[+-]?\d+$"))
     example = (texts[int(odd[0])].as_py(), float(values[odd[0]])) if len(odd) else None
     column = pa.array(values).take(encoded.indices)
     if whole and np.abs(values).max() < 2**53:
@@ -194,25 +194,31 @@ def _may_be_numbers(texts: pa.Array) -> bool:
     return share >= 0.02
 
 
+def _like(texts: pa.Array, pattern: str) -> np.ndarray:
+    """Which texts match a regular expression somewhere, [n] bool."""
+    return np.asarray(pc.match_substring_regex(texts, pattern))
+
+
 def _taken_apart(texts: pa.Array, rows: np.ndarray) -> _Parts:
     fields = pc.extract_regex(texts, NUMERAL)
-    part = {name: np.asarray(fields.field(name).fill_null("").to_pylist(), object) for name in _names(fields)}
-    matched = np.asarray(fields.is_valid()).copy()
-    opened, closed = (part["open"] != "") | (part["open2"] != ""), part["close"] != ""
-    matched &= (opened == closed) & ((part["open"] == "") | (part["open2"] == ""))
-    signs = np.array([a + b + c for a, b, c in zip(part["sign"], part["sign2"], part["sign3"], strict=True)], object)
-    matched &= np.array([len(sign) <= 1 for sign in signs], bool) & ~((signs != "") & opened)
-    unit = np.array([_unit(a, b) for a, b in zip(part["before"], part["after"], strict=True)], object)
-    matched &= np.array([name is not None for name in unit], bool)
-    negative = opened | np.array([sign not in ("", "+") for sign in signs], bool)
-    parts = _Parts(texts, rows, matched, part["body"], part["power"], negative, unit)
-    if any(sign == "+" and " " in body.strip() for sign, body in zip(signs, parts.body, strict=True)):
-        parts.matched &= np.array([not set(body) & set(SPACES) for body in parts.body], bool)  # telephone numbers
-    return parts
-
-
-def _names(fields: pa.Array) -> list[str]:
-    return [fields.type.field(i).name for i in range(fields.type.num_fields)]
+    names = [fields.type.field(i).name for i in range(fields.type.num_fields)]
+    part = {name: fields.field(name).fill_null("") for name in names}
+    has = {name: np.asarray(pc.not_equal(part[name], "")) for name in names}
+    matched = (
+        np.asarray(fields.is_valid()) & ((has["open"] | has["open2"]) == has["close"]) & ~(has["open"] & has["open2"])
+    )
+    signs = has["sign"].astype(int) + has["sign2"] + has["sign3"]
+    matched &= signs + has["close"] <= 1
+    plus = np.asarray(pc.equal(part["sign"], "+")) | np.asarray(pc.equal(part["sign2"], "+"))
+    if (plus & _like(part["body"], rf"\d[{SPACES}]+\d")).any():  # telephone numbers
+        matched &= ~_like(part["body"], rf"[{SPACES}]")
+    pairs = pc.binary_join_element_wise(
+        part["before"], part["after"], pa.scalar("\0", pa.large_string())
+    ).dictionary_encode()
+    units = [_unit(*pair.split("\0")) for pair in pairs.dictionary.to_pylist()]
+    unit = pairs.indices.to_numpy()
+    matched &= np.array([name is not None for name in units], bool)[unit]
+    return _Parts(texts, rows, matched, part["body"], part["power"], has["close"] | ((signs > 0) & ~plus), units, unit)
 
 
 def _unit(before: str, after: str) -> str | None:
@@ -233,10 +239,13 @@ def measure(unit: str) -> bool:
 
 def _one_unit(parts: _Parts, known: str | None) -> tuple[str, tuple[str, ...]]:
     """The unit of the column, and two texts where it has two; other texts stop counting as numbers."""
-    zero = np.array([not body.strip("0.,") for body in parts.body], bool) & (parts.unit == "")
+    bare = np.array([name == "" for name in parts.units], bool)[parts.unit]
+    zero = bare & ~_like(parts.body, "[1-9]")
+    counts = np.bincount(parts.unit, parts.rows * (parts.matched & ~zero), minlength=len(parts.units))
     names: dict[str, int] = {}
-    for name, rows in zip(parts.unit[parts.matched & ~zero], parts.rows[parts.matched & ~zero], strict=True):
-        names[name] = names.get(name, 0) + int(rows)
+    for name, rows in zip(parts.units, counts, strict=True):
+        if name is not None and rows:
+            names[name] = names.get(name, 0) + int(rows)
     if not names:
         return "", ()
     singular = {name: name[:-1] if name.endswith("s") and name[:-1] in names else name for name in names}
@@ -244,8 +253,9 @@ def _one_unit(parts: _Parts, known: str | None) -> tuple[str, tuple[str, ...]]:
     for name, rows in names.items():
         kinds[singular[name]] = kinds.get(singular[name], 0) + rows
     unit = max(kinds, key=lambda name: (kinds[name], name == known))
-    mine = np.array(
-        [is_zero or singular.get(name, name) == unit for name, is_zero in zip(parts.unit, zero, strict=True)], bool
+    mine = (
+        zero
+        | np.array([name is not None and singular.get(name, name) == unit for name in parts.units], bool)[parts.unit]
     )
     others = parts.matched & ~mine
     if others.any():
@@ -266,14 +276,13 @@ def _one_notation(
     parts: _Parts, decimal: str | None, thousands: str | None, file_decimal: str | None, known: Notation | None
 ) -> tuple[str, str, np.ndarray, bool] | None:
     """Decimal mark, mark between groups, which texts fit them, and whether nothing else could be meant."""
-    bodies = pa.array(list(parts.body), pa.large_string())
     allowed = [
         (mark, separator)
         for mark in ".,"
         for separator in ("", ",", ".", " ", "'", "_")
         if separator != mark and _agrees(mark, separator, decimal, thousands)
     ]
-    fitting = {pair: parts.matched & np.asarray(_fits(bodies, *pair)) for pair in allowed}
+    fitting = {pair: parts.matched & _fits(parts.body, *pair) for pair in allowed}
     covered = {pair: int(parts.rows[fits].sum()) for pair, fits in fitting.items()}
     most = max(covered.values(), default=0)
     if most == 0:
@@ -286,20 +295,22 @@ def _one_notation(
     mark, separator = best[0]
     fits = fitting[mark, separator]
     marks = {pair[0] for pair in best}
-    if separator == "." and _addresses(parts.body[fits]):
+    bodies = parts.body.filter(pa.array(fits))
+    if separator == "." and _addresses(bodies):
         return None
     other = next((pair for pair in best if pair[0] != mark), None)
-    if len(marks) == 1 or not any("," in body or "." in body for body in parts.body[fits]):
+    comma, point = (bool(_like(bodies, sign).any()) for sign in (",", r"\."))
+    if len(marks) == 1 or not (comma or point):
         return mark, separator, fits, True
     # 1,234 or 1.234: both marks fit, with other numbers
-    comma, point = (any(sign in body for body in parts.body[fits]) for sign in ",.")
+    units = {parts.units[place] or "" for place in np.unique(parts.unit[fits])}
     if comma and point:
         chosen = file_decimal
     elif comma:
-        grouped = _grouped_beside_plain(parts.body[fits], ",") or _point_money(parts.unit[fits])
+        grouped = _grouped_beside_plain(bodies, ",") or units & set(POINT_MONEY.split())
         chosen = "." if grouped else file_decimal
     else:
-        chosen = file_decimal or (None if _money_or_grouped(parts, fits) else ".")
+        chosen = file_decimal or (None if _money_or_grouped(bodies, units) else ".")
     if chosen not in (".", ","):
         return mark, separator, fits, False
     mark, separator = (mark, separator) if chosen == mark or other is None else other
@@ -317,50 +328,41 @@ def _agrees(mark: str, separator: str, decimal: str | None, thousands: str | Non
     return mark != thousands and separator in ("", thousands)
 
 
-def _fits(bodies: pa.Array, mark: str, separator: str) -> pa.Array:
+def _fits(bodies: pa.Array, mark: str, separator: str) -> np.ndarray:
     decimals = re.escape(mark)
-    return pc.match_substring_regex(bodies, rf"^(?:(?:{_GROUPED[separator]})(?:{decimals}\d*)?|{decimals}\d+)$")
+    return _like(bodies, rf"^(?:(?:{_GROUPED[separator]})(?:{decimals}\d*)?|{decimals}\d+)$")
 
 
-def _grouped_beside_plain(bodies: np.ndarray, mark: str) -> bool:
+def _grouped_beside_plain(bodies: pa.Array, mark: str) -> bool:
     """Whether `1,000` stands beside `850`, and no whole number above 999 is written without the mark."""
-    plain = [body for body in bodies if body.isdigit()]
-    ends_in_zero = any(mark in body and body.endswith("0") for body in bodies)
-    return (
-        bool(plain) and ends_in_zero and all(len(body) <= 3 for body in plain) and any(len(body) > 1 for body in plain)
-    )
+    plain = _like(bodies, r"^\d+$")
+    longest = pc.max(pc.utf8_length(bodies.filter(pa.array(plain)))).as_py() or 0
+    return 2 <= longest <= 3 and bool(_like(bodies, re.escape(mark) + r"\d\d0$").any())
 
 
-def _point_money(units: np.ndarray) -> bool:
-    """Whether the unit is money of a country that writes its decimals with a point, two of them: `$90,000`."""
-    return bool({str(unit) for unit in units} & set(POINT_MONEY.split()))
-
-
-def _money_or_grouped(parts: _Parts, fits: np.ndarray) -> bool:
+def _money_or_grouped(bodies: pa.Array, units: set[str]) -> bool:
     """`12.500 €` and `1.000` beside `900`: a point that may part thousands, though most points are decimal."""
-    bodies, units = parts.body[fits], parts.unit[fits]
-    three = all(re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", body) for body in bodies if "." in body)
+    three = bool((_like(bodies, r"^[1-9]\d{0,2}\.\d{3}$") | _like(bodies, r"^\d+$")).all())
     money = any(name and (name[0] in "$£€¥₹" or name in _CODES or name[-1] in "$£€¥₹") for name in units)
     return three and (money or _grouped_beside_plain(bodies, "."))
 
 
-def _addresses(bodies: np.ndarray) -> bool:
+def _addresses(bodies: pa.Array) -> bool:
     """192.168.100.200 and its like: four groups throughout, none above 255."""
-    groups = [body.split(".") for body in bodies]
-    return all(len(parts) == 4 and all(int(part) <= 255 for part in parts) for parts in groups)
+    return bool(_like(bodies, r"^(?:1\d\d|2[0-4]\d|25[0-5])(?:\.(?:1\d\d|2[0-4]\d|25[0-5]|0\d\d)){3}$").all())
 
 
 def _values(parts: _Parts, fits: np.ndarray, mark: str, separator: str) -> tuple[np.ndarray, bool]:
     """The numbers of the texts, 0 where they are none, and whether all are whole."""
-    digits = pa.array(list(parts.body), pa.large_string())
+    digits = parts.body
     if separator:
         marks = {" ": SPACES, "'": APOSTROPHES}.get(separator, separator)
         digits = pc.replace_substring_regex(digits, rf"[{marks}]", "")
     if mark == ",":
         digits = pc.replace_substring(digits, ",", ".")
-    power = pa.array([re.sub(f"[{MINUS}]", "-", power) for power in parts.power], pa.large_string())
+    power = pc.replace_substring_regex(parts.power, f"[{MINUS}]", "-")
     written = pc.binary_join_element_wise(digits, power, pa.scalar("", pa.large_string()))
     written = pc.if_else(pa.array(fits), written, pa.scalar("0", pa.large_string()))
     values = written.cast(pa.float64()).to_numpy()
-    whole = not bool(pc.any(pc.match_substring_regex(written, r"[.eE]")).as_py())
+    whole = not _like(written, "[.eE]").any()
     return np.where(parts.negative & (values != 0), -values, values), whole
