@@ -37,7 +37,7 @@ WORDS_OF_MONEY = "Rs kr Kr KR zł Fr SFr Fr"
 MEASURES = (
     "mm cm dm m km in ft yd mi inch inches mile miles feet foot metre metres meter meters nm µm μm um "
     "mg g kg t lb lbs oz µg μg ug ton tons tonne tonnes st ms s sec secs min mins h hr hrs hour hours day days d wk wks "
-    "week weeks mo month months yr yrs year years ml mL cl dl l L litre litres liter liters gal m² m2 km² km2 ft² ft2 "
+    "week weeks mo month months y yr yrs year years ml mL cl dl l L litre litres liter liters gal m² m2 km² km2 ft² ft2 "
     "m³ m3 cm³ cm3 ha ac acre acres km/h kmh kph mph m/s kn knots °C °F °c °f ° kB KB MB GB TB kb Mb Gb kW MW W hp HP "
     "kWh MWh kcal cal kJ MJ Hz kHz MHz GHz % ‰ pct percent ppm ppb bar mbar hPa kPa Pa psi V mV mA k K M m bn B mn mio Mio "
     "tsd mrd Mrd thousand million billion c ct cents cent dollar dollars euro euros pound pounds"
