@@ -12,7 +12,8 @@ Cured, by what there is to go by (*before* is the smaller of the gaps at the sic
     a column to drop                   the objective is no larger
     outliers, heavy rows               its predictions are at most half as far from the twin's
     a bend, a missing intercept        its loss comes nine tenths of the way down to the twin's
-    classes written as numbers         its log-odds are those of a fit to classes written as text
+    classes written as numbers, codes for missing values, levels in two spellings
+                                       its predictions are the twin's, whose table is written well
     a target that wants a log          its parameters are those of a fit to the log of the target
     overfitting                        its held-out loss is at least a tenth smaller
     too few rows                       its loss on the twin's rows, none of which it has seen, is smaller; at most a
@@ -45,7 +46,9 @@ from steepest.errors import SteepestError, SteepestWarning
 from steepest.result import CLOSED, CLOSED_KINKED
 from steepest.truth.diagnosis import diagnose
 from steepest.truth.finding import Finding, Findings, Kind
+from steepest.truth.signs.predicting import predictions
 
+SAME = {Kind.CODED, Kind.MISSING_CODE, Kind.SPELLINGS}
 COLUMNS = {Kind.CONSTANT, Kind.COLLINEAR}
 AWAY = {Kind.OUTLIERS, Kind.HEAVY_ROWS}
 DOWN = {Kind.CURVATURE, Kind.INTERCEPT}
@@ -169,9 +172,10 @@ def _judge_model(finding: Finding, sick: Any, again: Any, twin: Any) -> tuple[bo
         return after <= before / 2, f"its predictions are {after:.3g} from the twin's, before {before:.3g}"
     if kind in DOWN:
         return _come_down(sick.loss, again.loss, twin.loss, "loss")
-    if kind is Kind.CODED:
-        off = float(np.abs(again.decision(twin.train.x) - twin.decision(twin.train.x)).max())
-        return off <= 1e-6, f"its log-odds are {off:.1e} from those of a fit to classes"
+    if kind in SAME:
+        ours, theirs = (predictions(fit, fit.train.x, fit.theta) for fit in (again, twin))
+        off = float(np.abs(ours - theirs).max()) if ours.shape == theirs.shape else np.inf
+        return off <= 1e-6, f"its predictions are {off:.1e} from those of its twin"
     if kind is Kind.LOG_TARGET:
         off = float(np.abs(again.theta - twin.theta).max()) if len(again.theta) == len(twin.theta) else np.inf
         return off <= 1e-6, f"its parameters are {off:.1e} from those of a fit to the log"

@@ -103,6 +103,39 @@ def grows_by_factors(seed, spread, noise, table):
     return Pair(Given({"x": sick}, {"target": "price"}), Given({"x": fine}, {"target": "price"}))
 
 
+# ---- values written otherwise ----------------------------------------------------------------------
+
+
+@case("a number that stands for nothing", Kind.MISSING_CODE, [
+    {"seed": 310, "code": -999.0, "column": "age"},
+    {"seed": 311, "code": 9999.0, "column": "age"},
+    {"seed": 312, "code": -99.0, "column": "y"},
+    {"seed": 313, "code": -1e6, "column": "age"},
+])  # fmt: skip
+def stands_for_nothing(seed, code, column):
+    x, y = rows(seed, 150, 2)
+    table = {"age": 40.0 + 8.0 * x[:, 0], "dose": x[:, 1], "y": y}
+    gone = np.random.default_rng(seed).random(150) < 0.06
+    sick = pa.table({**table, column: np.where(gone, code, table[column])})
+    return Pair(
+        Given({"x": sick}, {"target": "y"}), Given({"x": pa.table(table).filter(pa.array(~gone))}, {"target": "y"})
+    )
+
+
+@case("answers in several spellings", Kind.SPELLINGS, [{"seed": 314, "target": False}, {"seed": 315, "target": True}])
+def several_spellings(seed, target):
+    x, y = labels(seed, 200, 2)
+    random = np.random.default_rng([seed, 1])
+    answers = np.array(["no", "yes"])[y]
+    loud = np.where(random.random(200) < 0.2, np.char.capitalize(answers), answers)
+    table = {"a": x[:, 0], "b": x[:, 1]} if target else {"a": x[:, 0], "y": x[:, 1] + y + random.standard_normal(200)}
+    settings = {"target": "said" if target else "y"}
+    return Pair(
+        Given({"x": pa.table({**table, "said": loud})}, settings),
+        Given({"x": pa.table({**table, "said": answers})}, settings),
+    )
+
+
 # ---- classes written as numbers --------------------------------------------------------------------
 
 

@@ -26,6 +26,7 @@ from steepest.truth.signs.descent import descent
 from steepest.truth.signs.few_rows import few_rows, heavy_rows
 from steepest.truth.signs.held_out import overfitting
 from steepest.truth.signs.layers import output_layer, unactivated
+from steepest.truth.signs.misread import missing_code, spellings
 from steepest.truth.signs.modules import module
 from steepest.truth.signs.residuals import residuals
 from steepest.truth.signs.units import dead_units
@@ -36,7 +37,7 @@ DATA_SIGNS: tuple[Callable[[Prepared], Iterator[Finding]], ...] = (
     tables.hard_collinear,
     tables.dependent,
     tables.constant,
-    *(separable, coded, residuals, boundary, few_rows, heavy_rows),
+    *(missing_code, spellings, separable, coded, residuals, boundary, few_rows, heavy_rows),
 )
 FIT_SIGNS: tuple[Callable[[Fitted], Iterator[Finding]], ...] = (
     descent,
@@ -44,16 +45,17 @@ FIT_SIGNS: tuple[Callable[[Fitted], Iterator[Finding]], ...] = (
     tables.dependent,
     tables.constant,
     *(separable_fit, dead_units, vanishing, output_layer, unactivated),
-    *(coded, residuals, boundary, overfitting, few_rows, heavy_rows, imbalanced),
+    *(missing_code, spellings, coded, residuals, boundary, overfitting, few_rows, heavy_rows, imbalanced),
 )
 
-FIRST = frozenset({Kind.CODED, Kind.OUTPUT})
-"""What is said before anything else: another loss or output makes it another problem."""
+FIRST = frozenset({Kind.MISSING_CODE, Kind.SPELLINGS, Kind.CODED, Kind.OUTPUT})
+"""What is said before anything else: other values, another loss or another output make it another problem."""
 
-ALONE = frozenset({Kind.SEPARABLE, Kind.OUTPUT})
+ALONE = frozenset({Kind.MISSING_CODE, Kind.SEPARABLE, Kind.OUTPUT})
 """Findings of the model that have consequences for the descent."""
 
 CONSEQUENCES: Mapping[Kind, frozenset[Kind]] = {
+    Kind.MISSING_CODE: frozenset({Kind.SCALES, Kind.COLLINEAR}),
     Kind.OUTPUT: frozenset({Kind.TOO_FEW_STEPS, Kind.RATE_TOO_LOW, Kind.RATE_TOO_HIGH, Kind.NOISE, Kind.VANISHING}),
     Kind.SEPARABLE: frozenset({Kind.TOO_FEW_STEPS, Kind.RATE_TOO_LOW, Kind.DECAY, Kind.SCALES, Kind.COLLINEAR}),
     Kind.FLOAT32: frozenset({Kind.RATE_TOO_LOW, Kind.SCALES, Kind.COLLINEAR, Kind.DECAY}),

@@ -53,6 +53,8 @@ class Kind(StrEnum):
     SEPARABLE = "separable classes"
     DEAD_UNITS = "dead units"
     VANISHING = "vanishing gradients"
+    MISSING_CODE = "a code for missing values"
+    SPELLINGS = "one level in two spellings"
     CODED = "classes written as numbers"
     OUTPUT = "unsuitable output layer"
     UNACTIVATED = "layers without an activation"

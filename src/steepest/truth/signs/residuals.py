@@ -16,6 +16,7 @@ from steepest.truth.finding import Finding, Prepared
 from steepest.truth.signs.bending import Larger, curvature, intercept
 from steepest.truth.signs.coded import are_codes
 from steepest.truth.signs.logarithm import Logarithm, logarithm
+from steepest.truth.signs.misread import codes_of
 from steepest.truth.signs.outliers import Outliers, outliers
 from steepest.truth.signs.regression import Regression
 
@@ -32,7 +33,7 @@ def residuals(given: Prepared) -> Iterator[Finding]:
     ["model='poly:2'"]
     """
     regression = Regression.of(given)
-    if regression is None or given.train is None or are_codes(given.train):
+    if regression is None or given.train is None or are_codes(given.train) or codes_of(given, given.train):
         return
     weights = given.train.weights
     numbers = np.arange(given.train.rows) if weights is None else np.flatnonzero(weights > 0)

@@ -37,6 +37,7 @@ SEEDS = 5
 def silent(module: nn.Module, x: Tensor) -> dict[str, np.ndarray]:
     """For every ReLU layer of a module which units `[units]` give 0 for all rows x (of a convolution: channels).
 
+    >>> import torch
     >>> layer = nn.Sequential(nn.Linear(1, 2), nn.ReLU()).double()
     >>> _ = layer[0].weight.data.copy_(torch.tensor([[1.0], [1.0]])), layer[0].bias.data.copy_(torch.tensor([0.0, -9.0]))
     >>> silent(layer, torch.tensor([[1.0], [2.0]], dtype=torch.float64))

@@ -49,8 +49,8 @@ def number(value: float) -> str:
 def apart(first: float, second: float) -> tuple[str, str]:
     """Two numbers in as many digits as it takes to tell them apart, at least three.
 
-    >>> apart(0.5, 0.75), apart(0.99991, 0.99999)
-    (('0.5', '0.75'), ('0.9999', '1'))
+    >>> apart(0.5, 0.75), apart(0.99812, 0.99841)
+    (('0.5', '0.75'), ('0.9981', '0.9984'))
     """
     for digits in range(3, 17):
         words = f"{first:.{digits}g}", f"{second:.{digits}g}"
