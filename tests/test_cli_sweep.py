@@ -66,14 +66,14 @@ def test_the_best_runs_are_printed_and_all_are_kept(capsys, table, tmp_path):
     assert f"{runs.best.objective_value:.8g}" in out
     assert str(runs.working_lr()).split(";")[0] in out
     assert out.endswith(f"The sweep is in {folder}\n")
-    assert pq.read_table(parquet).equals(runs.table())
+    assert runs.table().equals(pq.read_table(parquet))
     assert len(runs) == 15
 
 
 def test_a_sample_has_a_target_of_its_own(capsys):
     code, out, _ = _run(capsys, "sample:diabetes", *QUICK, "--lr", "0.01,0.1")
     assert code == 0
-    assert "2 runs (2 epochs); the best by the least objective first." in out
+    assert "2 runs (all stopped at the epoch limit); sorted by objective, lowest first." in out
     assert "Rates from" in out
 
 
@@ -81,7 +81,7 @@ def test_failed_runs_are_told_and_the_others_shown(capsys, table):
     words = [table, "--target", "price", *QUICK, "--lr", "0.01", "--loss", "auto,mse", "--model", "linear,logistic"]
     code, out, _ = _run(capsys, *words)
     assert code == 0
-    assert "2 epochs, 2 failed" in out
+    assert "2 stopped at the epoch limit, 2 failed" in out
     assert "A run failed: " in out
     assert "cannot be compared" in out  # auto and mse have two names
 

@@ -202,7 +202,7 @@ def sweep(
         if out is not None:
             sweep_folder.save_sweep(done, out, overwrite)
         if table is not None:
-            _to_file(done.table(), table)
+            _to_file(done.table().to_arrow(), table)
     except RunError as error:  # what is done is worth printing even so
         unsaved = error
     if json:

@@ -8,18 +8,18 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from math import isnan, nan
 from time import monotonic
 from typing import TYPE_CHECKING, TextIO
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from steepest.errors import SpecError, SteepestWarning
 from steepest.problem.wording import number
 from steepest.spec import in_options
 from steepest.views import findings
+from steepest.views.run_tables import best_runs
 from steepest.views.scores import about_classes, coefficients, confusion, not_shown, rich_table, scores
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ BEST = 10
 
 FIRST = 20
 """Parameters shown of a long list."""
+
+KNOWN_AFTER = 3.0
+"""Seconds from which on the time left is shown."""
 
 PIPE_WIDTH = 110
 """Characters a line where stdout is no terminal."""
@@ -54,26 +57,27 @@ def progress(
     if quiet or not sys.stderr.isatty():
         yield None
         return
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn
 
     columns = (
         TextColumn("epoch {task.fields[epoch]:,}"),
         BarColumn(bar_width=24),
         TextColumn("loss {task.fields[loss]:.6g}"),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[left]}"),
     )
-    next_look = 0.0
+    next_look, began = 0.0, nan
     with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
-        line = bar.add_task("", total=epochs or steps, epoch=0, loss=float("nan"))
+        line = bar.add_task("", total=epochs or steps, epoch=0, loss=nan, left="")
 
         def show(step: Step, objective: float) -> None:
-            nonlocal next_look
+            nonlocal next_look, began
             now = monotonic()
             if now < next_look:
                 return
-            next_look = now + 0.1
+            next_look, began = now + 0.1, now if isnan(began) else began
             done = step.epoch if epochs else step.t
-            bar.update(line, completed=done, epoch=step.epoch, loss=float(step.loss), refresh=True)
+            left = time_left(now - began, done, epochs or steps)
+            bar.update(line, completed=done, epoch=step.epoch, loss=float(step.loss), left=left, refresh=True)
 
         yield show
 
@@ -84,26 +88,43 @@ def sweep_progress(quiet: bool = False) -> Iterator[Callable[[float, int], None]
     if quiet or not sys.stderr.isatty():
         yield None
         return
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn
 
     columns = (
         TextColumn("{task.fields[done]:,} of {task.total:,} runs"),
         BarColumn(bar_width=24),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[left]}"),
     )
-    next_look = 0.0
+    next_look, began = 0.0, nan
     with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
-        line = bar.add_task("", total=1, done=0)
+        line = bar.add_task("", total=1, done=0, left="")
 
         def show(done: float, runs: int) -> None:
-            nonlocal next_look
+            nonlocal next_look, began
             now = monotonic()
             if now < next_look:
                 return
-            next_look = now + 0.1
-            bar.update(line, completed=done, total=runs, done=int(done), refresh=True)
+            next_look, began = now + 0.1, now if isnan(began) else began
+            bar.update(
+                line, completed=done, total=runs, done=int(done), left=time_left(now - began, done, runs), refresh=True
+            )
 
         yield show
+
+
+def time_left(elapsed: float, done: float, most: float | None) -> str:
+    """How long it takes at most, from how long it took so far; "" in the first seconds, which say little.
+
+    It is an upper limit, since a descent may stop before its last epoch.
+
+    >>> time_left(0.5, 10, 1000), time_left(10.0, 100, 1000), time_left(10.0, 100, None)
+    ('', 'at most 1:30 left', '')
+    """
+    if most is None or elapsed < KNOWN_AFTER or done <= 0:
+        return ""
+    minutes, seconds = divmod(round(elapsed * (most - done) / done), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"at most {f'{hours}:{minutes:02}' if hours else minutes}:{seconds:02} left"
 
 
 @contextmanager
@@ -189,45 +210,32 @@ def show_sweep(sweep: Sweep, folder: str | None) -> None:
     ranked = sweep.ranked()
     if not sweep.comparable:
         ranked = sorted(ranked)
-    console.print(_best_runs(sweep, ranked[:BEST]))
+    best = best_runs(sweep, ranked[:BEST], console.width)
+    console.print(rich_table(best.heads, best.rows))
+    if best.left_out:
+        _say(console, f"Not shown for want of room: {', '.join(best.left_out)}; --table FILE writes every column.")
     counts = Counter(sweep.columns["status"])
-    ends = ", ".join(f"{count:,} {status}" for status, count in counts.items())
-    order = {"objective": "the least objective", "test_loss": "the least held-out loss"}[sweep.judged_by]
-    apart = "in their own order, since different losses or targets cannot be compared"
-    first = f"the best by {order} first" if sweep.comparable else apart
+    ends = ", ".join(_ends(status, count, len(sweep)) for status, count in counts.items())
+    order = {"objective": "objective", "test_loss": "held-out loss"}[sweep.judged_by]
+    apart = "in the order of their settings, since different losses or targets cannot be compared"
+    first = f"sorted by {order}, lowest first" if sweep.comparable else apart
     _say(console, f"{len(sweep):,} runs ({ends}); {first}.")
     with suppress(SpecError):  # there may be no single interval to name
         _say(console, str(sweep.working_lr()))
     if counts[FAILED]:
         why = next(m for m, s in zip(sweep.columns["message"], sweep.columns["status"], strict=True) if s == FAILED)
-        _say(console, f"A run failed: {why}")
+        _say(console, f"A run failed: {in_options(why)}")
     if folder:
         _say(console, f"The sweep is in {folder}")
 
 
-def _best_runs(sweep: Sweep, runs: list[int]) -> Table:
-    """Number, settings, losses, gap, steps and status of some runs."""
-    from steepest.many.result import shown
+ENDS = {"epochs": "stopped at the epoch limit", "steps": "stopped at the step limit", "tolerance": "stopped by tol"}
+"""How runs ended, where the name of the status is no verb."""
 
-    known = sweep.columns
-    numbers = [name for name in ("objective", "test_loss", "relative_gap") if known[name] != [None] * len(sweep)]
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("run", justify="right")
-    for name in sweep.settings:
-        table.add_column(name, overflow="fold")
-    for name in numbers:
-        table.add_column(name.replace("_", " ").replace("test loss", "held out"), justify="right", no_wrap=True)
-    table.add_column("steps", justify="right")
-    table.add_column("status")
-    for run in runs:
-        settings = [values[run] for values in sweep.settings.values()]
-        cells = [f"{value:.6g}" if isinstance(value, float) else shown(value) for value in settings]
-        shapes = [
-            "" if (v := known[name][run]) is None else f"{v:.8g}" if "gap" not in name else f"{v:.1e}"
-            for name in numbers
-        ]
-        table.add_row(str(run), *map(Text, cells), *shapes, f"{known['steps'][run]:,}", known["status"][run])
-    return table
+
+def _ends(status: str, count: int, runs: int) -> str:
+    """`12 diverged`, `all converged`."""
+    return f"{'all' if count == runs else f'{count:,}'} {ENDS.get(status, status)}"
 
 
 def _console() -> Console:

@@ -127,7 +127,7 @@ def test_the_table_has_a_row_a_run():
         X, Y, **QUICK, lr=[0.1, "auto"], test_fraction=0.25, clip=[None, 1.0], schedule=[lambda t, e: 1.0, "inverse"]
     )
     table = runs.table()
-    assert isinstance(table, pa.Table)
+    assert isinstance(table.to_arrow(), pa.Table)
     assert table.column_names == [
         *("lr", "schedule", "clip"),
         *("loss", "objective", "start", "gap", "relative_gap", "test_loss", "steps", "epochs", "status", "engine"),

@@ -12,14 +12,13 @@ import torch
 
 from steepest.errors import FitError, SpecError
 from steepest.many.lots import COLUMNS, COUNTS, FAILED, NUMBERS, Lot
+from steepest.many.run_table import RunTable
 from steepest.planning import largest_rate
 from steepest.result import Fit
 from steepest.spec import READING
 
 if TYPE_CHECKING:
     from os import PathLike
-
-    import pyarrow as pa
 
     from steepest.views.theme import Figure
 
@@ -41,7 +40,7 @@ WHAT_IS_FITTED = frozenset(
 """Settings that change F itself: where they differ, the held-out loss judges and not the objective."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class WorkingLr:
     """The learning rates that work, over several seeds.
 
@@ -58,7 +57,7 @@ class WorkingLr:
     stable_limit: float | None
     seeds: int
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         spread = ""
         if self.seeds > 1:
             low, high = (f"{a:.3g} to {b:.3g}" for a, b in (self.low_spread, self.high_spread))
@@ -105,8 +104,8 @@ class Sweep:
         known = [lot.columns() for lot in self._lots]
         return {name: [known[lot][name][place] for lot, place in self._places] for name in COLUMNS}
 
-    def table(self) -> pa.Table:
-        """One row a run, an Arrow table; `.to_pandas()` makes it a pandas frame.
+    def table(self) -> RunTable:
+        """One row a run, as a table that prints itself; `.to_pandas()` makes it a pandas frame, `.to_arrow()` Arrow's.
 
         The settings that differ, then loss and objective (with penalty) at the end, `start` (F at the start), gap and
         relative_gap to the exact answer, test_loss if rows were held out, steps, epochs, status (as in `Fit.status`, or
@@ -123,7 +122,7 @@ class Sweep:
                 kind = pa.int64()
             # a setting may have the name of a number, as `loss` has
             columns[name if name not in columns else f"final_{name}"] = pa.array(values, kind or pa.string())
-        return pa.table(columns)
+        return RunTable(pa.table(columns))
 
     def fit(self, run: int) -> Fit:
         """A run as a full `Fit`, by its number (the row of the table). FitError if it could not begin."""

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -26,6 +27,7 @@ from steepest.views import curves, predictions, reliefs, residuals
 from steepest.views import theme as looks
 from steepest.views.page import table
 from steepest.views.rows import evenly
+from steepest.views.run_tables import best_runs
 from steepest.views.summaries import text_table
 
 if TYPE_CHECKING:
@@ -409,27 +411,23 @@ def _said(figure: looks.Figure, sweep: Sweep, most: int) -> looks.Figure:
 
 def sweep_html(sweep: Sweep) -> str:
     """A sweep as a notebook shows it: its best runs first."""
-    title, heads, rows = _best_first(sweep, 30)
-    return f"<div><b>{title[0]}</b>{title[1]}{table(heads, rows)}</div>"
+    title, runs = _best_first(sweep, 30)
+    best = best_runs(sweep, runs)
+    return f"<div><b>{title}</b>{table(best.heads, best.rows)}</div>"
 
 
 def sweep_text(sweep: Sweep) -> str:
     """A sweep as a terminal shows it."""
-    title, heads, rows = _best_first(sweep, 10)
-    return "".join(title) + "\n" + text_table(heads, rows)
+    room = shutil.get_terminal_size().columns
+    title, runs = _best_first(sweep, 10)
+    best = best_runs(sweep, runs, room)
+    more = [f"Not shown for want of room: {', '.join(best.left_out)}; see .table()."] if best.left_out else []
+    return "\n".join([title, text_table(best.heads, best.rows, room), *more])
 
 
-def _best_first(sweep: Sweep, most: int) -> tuple[tuple[str, str], list[str], list[list[str]]]:
-    """A title, and heads and rows of the best runs."""
+def _best_first(sweep: Sweep, most: int) -> tuple[str, list[int]]:
+    """A title, and the numbers of the best runs, those that did not end well behind them."""
     ranked = sweep.ranked()
     runs = [*ranked, *np.setdiff1d(np.arange(len(sweep)), ranked).tolist()][:most]
-    measures = [name for name in ("objective", "gap", "test_loss") if any(v is not None for v in sweep.columns[name])]
-    heads = ["run", *sweep.settings, *measures, "steps", "status"]
-    rows = [
-        [str(run), *(looks.plain(_word(values[run])) for values in sweep.settings.values())]
-        + [looks.number(sweep.columns[name][run]) for name in measures]
-        + [looks.number(sweep.columns["steps"][run]), str(sweep.columns["status"][run])]
-        for run in runs
-    ]
     more = "" if len(runs) == len(sweep) else f", the best {len(runs)}"
-    return (f"{len(sweep):,} descents", more), heads, rows
+    return f"{len(sweep):,} descents{more}", runs

@@ -93,7 +93,8 @@ def text_table(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int =
 
     console = Console(file=StringIO(), width=width)
     console.print(rich_table(heads, rows))
-    return "\n".join(line.rstrip() for line in console.file.getvalue().strip("\n").splitlines())  # pyrefly: ignore
+    lines = console.file.getvalue().splitlines()  # pyrefly: ignore
+    return "\n".join(line.rstrip() for line in lines if line.strip())
 
 
 def trace_html(trace: Trace) -> str:
