@@ -512,7 +512,7 @@ class Fit:
         also: Sequence[Fit] = (),
         plane: Any = None,
         window: Any = None,
-        grid: int = 50,
+        grid: int | None = None,
         coordinates: str = "user",
         others: str = "held",
         seed: int = 0,

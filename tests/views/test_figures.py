@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 
 import numpy as np
@@ -241,12 +240,9 @@ def test_a_million_rows_are_thinned_and_said_to_be():
     random = np.random.default_rng(0)
     x = random.normal(size=1_000_000)
     fit = st.fit(x, 2 * x + random.normal(size=1_000_000), epochs=5)
-    fit.summary()
-    began = time.process_time()
     for picture in (*PICTURES, "residuals", "surface"):
-        shown = getattr(fit, picture)()
-        shown.to_json()
-    assert time.process_time() - began < 5 * 2
+        for trace in getattr(fit, picture)().data:
+            assert trace.x is None or len(trace.x) <= 4_000
     assert "4,000 of 1,000,000 rows are drawn." in notes_of(fit.residuals())
     assert any("of 1,000,000 rows" in note for note in notes_of(fit.surface()))
 

@@ -167,3 +167,29 @@ def test_a_run_without_a_report(tmp_path):
     run = tmp_path / "run"
     assert main(["fit", "sample:lesson_a", "--epochs", "2", "--out", str(run), "--quiet", "--no-report"]) == 0
     assert not (run / "report.html").exists()
+
+
+def test_the_surface_and_the_film_of_a_report_are_of_one_surface(monkeypatch):
+    from steepest.views import movies, report, surfaces
+
+    computed, whole = [], surfaces.surface_data
+    for module in (report, movies):
+        monkeypatch.setattr(module, "surface_data", lambda *given, **more: computed.append(1) or whole(*given, **more))
+    made = page(st.fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.5], optimizer="sgd", lr=0.1, epochs=4))
+    assert {"The surface of the loss", "The film"} <= set(headings(made.html()))
+    assert len(computed) == 1
+
+
+def test_of_many_features_those_that_matter_are_looked_at_closely(monkeypatch):
+    from steepest.views import features
+
+    random = np.random.default_rng(0)
+    x, slopes = random.normal(size=(400, 300)), np.zeros(300)
+    slopes[[7, 90, 150, 211, 260, 299]] = [9, 8, 7, 6, 5, 4]
+    fit = st.fit(x, x @ slopes + 0.1 * random.normal(size=400))
+    asked, whole = [], features.predicted
+    monkeypatch.setattr(features, "predicted", lambda fit, x, theta=None: asked.append(len(x)) or whole(fit, x, theta))
+    found = features.dependence_data(fit)
+    swing = np.abs(fit.theta[1:]) * np.ptp(x, axis=0)
+    assert [part.feature for part in found] == [fit.names[1 + i] for i in np.argsort(-swing)[:6]]
+    assert sum(asked) < 300 * 30 * 200 / 8

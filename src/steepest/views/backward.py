@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from steepest.descent.objective import matched
 from steepest.planning import targets
 from steepest.views import theme as looks
-from steepest.views.landscape import module_objective
+from steepest.views.module_values import module_objective
 from steepest.views.rows import evenly, training
 
 if TYPE_CHECKING:

@@ -28,6 +28,9 @@ AVERAGED = 200
 LEVELS = 30
 """Places of a feature at which it is taken."""
 
+MANY, FEW_LEVELS, FEW_AVERAGED = 24, 6, 20
+"""Of more features than this so many are looked at closely: those that matter most at fewer places, over fewer rows."""
+
 
 def scores_title(fit: Fit, step: int | None) -> str:
     """What is drawn, with the losses of the end."""
@@ -97,19 +100,34 @@ def dependence_data(fit: Fit, features: Sequence[str] | None = None, step: int |
     names = list(fit.schema.names)
     if unknown := [name for name in features or () if name not in names]:
         raise SpecError(f"{unknown[0]!r} is no feature here: {', '.join(names[:8])}.")
+    chosen = range(len(names)) if features is None else [names.index(name) for name in features]
+    if len(chosen) > MANY and features is None:
+        few = sample[evenly(len(sample), FEW_AVERAGED)]
+        swings = [np.ptp(_means(fit, few, i, _places(data.x[:, i], FEW_LEVELS), theta)) for i in chosen]
+        chosen = np.argsort(-np.nan_to_num(swings), kind="stable")[:MANY].tolist()
     found = []
-    for i in range(len(names)) if features is None else [names.index(name) for name in features]:
-        values = np.unique(data.x[:, i])
-        place = values if len(values) <= LEVELS else np.linspace(values[0], values[-1], LEVELS)
-        many = np.repeat(sample[None], len(place), axis=0)
-        many[:, :, i] = place[:, None]
-        with np.errstate(over="ignore", invalid="ignore"):
-            guess = _columns(predicted(fit, many.reshape(-1, len(names)), theta))[:, 0]
-        mean = guess.reshape(len(place), -1).mean(1)
+    for i in chosen:
+        place = _places(data.x[:, i], LEVELS)
+        mean = _means(fit, sample, i, place, theta)
         found.append(Dependence(names[i], place, mean, rows.x[:, i], _columns(rows.y)[:, 0]))
     if features is None:
         found.sort(key=lambda each: -np.nan_to_num(np.ptp(each.mean)))
     return found[: MOST_FEATURES if features is None else None]
+
+
+def _places(column: np.ndarray, most: int) -> np.ndarray:
+    """Where a feature is taken: at each of its values, or evenly between the least and the largest."""
+    values = np.unique(column)
+    return values if len(values) <= most else np.linspace(values[0], values[-1], most)
+
+
+def _means(fit: Fit, sample: np.ndarray, i: int, place: np.ndarray, theta: np.ndarray) -> np.ndarray:
+    """The mean prediction of the first target over the rows of a sample `[n, d]`, its column i set to each place."""
+    many = np.repeat(sample[None], len(place), axis=0)
+    many[:, :, i] = place[:, None]
+    with np.errstate(over="ignore", invalid="ignore"):
+        guess = _columns(predicted(fit, many.reshape(-1, sample.shape[1]), theta))[:, 0]
+    return guess.reshape(len(place), -1).mean(1)
 
 
 def plot(fit: Fit, also: Sequence[Fit], step: int | None, theme: str) -> looks.Figure:

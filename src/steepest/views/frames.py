@@ -19,7 +19,7 @@ from steepest.descent.objective import LinearObjective
 from steepest.errors import SpecError
 from steepest.problem.batches import Batch, dealt
 from steepest.spec import OPTIMIZERS, call
-from steepest.views.landscape import module_objective
+from steepest.views.module_values import module_objective
 from steepest.views.planes import FAR, frame
 from steepest.views.rows import all_rows, along, linear, recorded, training
 

@@ -2,13 +2,12 @@
 
     F(θ) for θ [m, p]   →   [m]
 
-The linear family is one matrix product for all points; a module is run once for all of them (`torch.func.vmap`). Where
-there are too many rows for that, evenly spread ones stand for all, and `Landscape.note` says so.
+The linear family is one matrix product for all points; a module is run for each (`module_values.py`). Where there are too
+many rows for that, evenly spread ones stand for all, and `Landscape.note` says so.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from steepest.descent.objective import LinearObjective, ModuleObjective
+from steepest.descent.objective import LinearObjective
 from steepest.errors import FitError
-from steepest.planning import linear_problem, targets
+from steepest.planning import linear_problem
 from steepest.problem import losses
+from steepest.views.module_values import MOST_WORK, values_of, work_of
 from steepest.views.rows import evenly, training
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 MOST_VALUES = 40_000_000
 """Points times rows for which the linear family is evaluated."""
 
-MOST_PRODUCTS = 10_000_000_000
-"""Points times rows times parameters for a module."""
+LEAST_ROWS = 50
+"""Rows from which F is computed at least."""
 
 AT_ONCE = 2_000_000
 """Points times rows in memory at a time."""
@@ -63,10 +63,11 @@ def landscape(fit: Fit, loss: Any = None, points: int = 2_500) -> Landscape:
     """
     kind = fit.loss_function if loss is None else losses.loss(loss)
     data = training(fit)
-    budget = MOST_VALUES // points if fit.terms is not None else MOST_PRODUCTS // (points * len(fit.names))
-    index = evenly(data.rows, max(budget, 50))
+    work = 0.0 if fit.terms is not None else work_of(fit)
+    budget = MOST_VALUES // points if fit.terms is not None else int(MOST_WORK / (points * work))
+    index = evenly(data.rows, max(budget, LEAST_ROWS))
     rows = data if len(index) == data.rows else data.take(index)
-    values = _linear(fit, rows, kind) if fit.terms is not None else _module(fit, rows, kind)
+    values = _linear(fit, rows, kind) if fit.terms is not None else values_of(fit, rows, kind, work)
     return Landscape(values, rows.rows, fit.rows, str(kind))
 
 
@@ -80,30 +81,3 @@ def _linear(fit: Fit, rows: Dataset, loss: losses.Loss) -> Callable[[np.ndarray]
         return torch.cat([objective.value(part) + objective.penalty(part) for part in parts]).numpy()
 
     return values
-
-
-def _module(fit: Fit, rows: Dataset, loss: losses.Loss) -> Callable[[np.ndarray], np.ndarray]:
-    objective = module_objective(fit, rows, loss)
-    size = max(1, AT_ONCE // (rows.rows * max(1, round(len(fit.names) ** 0.5))))
-    together = torch.func.vmap(objective.value, chunk_size=size)
-
-    def values(theta: np.ndarray) -> np.ndarray:
-        points = torch.as_tensor(theta)
-        try:
-            value = together(points)
-        except (RuntimeError, ValueError):  # a module that cannot be run for many θ at once
-            value = torch.stack([objective.value(point) for point in points])
-        return (value + objective.penalty(points)).numpy()
-
-    return values
-
-
-def module_objective(fit: Fit, rows: Dataset, loss: losses.Loss) -> ModuleObjective:
-    """A module's objective on some rows, in float64, on a copy of the module."""
-    if fit.network is None:
-        raise FitError("This fit has lost its model; load it with its module.")
-    target, _ = targets(rows, loss)
-    weights = None if rows.weights is None else torch.as_tensor(rows.weights / rows.weights.mean())
-    x = torch.as_tensor(rows.x, dtype=torch.float64)
-    module = copy.deepcopy(fit.network).cpu().double()
-    return ModuleObjective(module, loss, x, torch.as_tensor(target), weights, losses.penalty(fit.spec.penalty))

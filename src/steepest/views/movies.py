@@ -34,7 +34,7 @@ from steepest.errors import RunError, SpecError
 from steepest.views import stills
 from steepest.views import theme as looks
 from steepest.views.frames import Frames, frames_data
-from steepest.views.surfaces import surface_data
+from steepest.views.surfaces import Surface, surface_data
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -240,15 +240,23 @@ def animate(
     """
     looks.template(theme)
     shown = frames_data(fit, frames)
-    with rc_context({"text.parse_math": False, "font.family": _fonts()}), warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "Glyph .* missing"
-        )  # no font here has the script: a box stands for the letter
-        movie = _filmed(fit, shown, milliseconds, loss, plane, window, arrows, theme)
+    surface = surface_data(fit, loss, plane=plane, window=window) if len(fit.names) > 1 else None
+    movie = film(fit, shown, surface, milliseconds, arrows, theme)
     if path is None:
         return movie
     movie.save(path)
     return replace(movie, place=str(path))
+
+
+def film(
+    fit: Fit, shown: Frames, surface: Surface | None, milliseconds: int = 40, arrows: bool = False, theme: str = "light"
+) -> Movie:
+    """The film of some frames, on a surface that is there already; None for a fit of one parameter."""
+    with rc_context({"text.parse_math": False, "font.family": _fonts()}), warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "Glyph .* missing"
+        )  # no font here has the script: a box stands for the letter
+        return _filmed(fit, shown, surface, milliseconds, arrows, theme)
 
 
 @cache
@@ -258,17 +266,14 @@ def _fonts() -> list[str]:
     return ["DejaVu Sans", *(name for name in SCRIPTS if name in known)]
 
 
-def _filmed(
-    fit: Fit, shown: Frames, milliseconds: int, loss: Any, plane: Any, window: Any, arrows: bool, theme: str
-) -> Movie:
+def _filmed(fit: Fit, shown: Frames, surface: Surface | None, milliseconds: int, arrows: bool, theme: str) -> Movie:
     tone = looks.PAPER[theme]
-    on_plane = len(fit.names) > 1
+    on_plane = surface is not None
     canvas = FigureCanvasAgg(Figure(figsize=(10.8 if on_plane else 7.4, 3.9), dpi=100, facecolor=tone["paper"]))
     axes = canvas.figure.subplots(1, 3 if on_plane else 2, width_ratios=[1.15, 1.15, 0.85] if on_plane else [1.2, 0.8])
     panels = [stills.on_data(axes[0], fit, shown, tone)]
     notes = [] if len(shown) == shown.total else [f"{len(shown):,} of {shown.total:,} steps are shown."]
-    if on_plane:
-        surface = surface_data(fit, loss, plane=plane, window=window)
+    if surface is not None:
         notes += surface.notes
         panels.append(stills.on_surface(axes[1], fit, shown, tone, surface, theme, arrows))
     if arrows and on_plane:

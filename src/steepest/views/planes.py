@@ -25,7 +25,7 @@ from steepest.descent.objective import matched
 from steepest.errors import SpecError
 from steepest.planning import targets
 from steepest.truth import curvature
-from steepest.views.landscape import module_objective
+from steepest.views.module_values import module_objective
 from steepest.views.rows import all_rows, along, linear, recorded, training
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ def surface(
     also: Sequence[Fit] = (),
     plane: Any = None,
     window: Any = None,
-    grid: int = 50,
+    grid: int | None = None,
     coordinates: str = "user",
     others: str = "held",
     seed: int = 0,
@@ -50,7 +50,7 @@ def surface(
         plane: two names of parameters, `path` (principal components of the paths), `hessian` (the steepest directions
             about the optimum) or `random`; by default the two parameters, or `path` where there are more.
         window: what to show: ((left, right), (low, high)), or a number: that far around the exact answer.
-        grid: points a side.
+        grid: points a side; None is 50, and fewer (25 at least) where a network takes long for each.
         coordinates: `user` units, or those of the `descent`: the valley after preconditioning.
         others: of two named parameters: the other ones `held` at the end, or `minimised` over (linear family).
         seed: of random directions.

@@ -11,6 +11,7 @@ import os
 import shlex
 import tomllib
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,11 +21,12 @@ from steepest.run_folder import PAGE, check_page, kept_at, settings_text, write_
 from steepest.spec import options
 from steepest.views import curves, findings, graphs, parameters, paths, predictions, reliefs, residuals
 from steepest.views import theme as looks
+from steepest.views.frames import frames_data
 from steepest.views.page import Page, escaped
 from steepest.views.rows import model_of
 from steepest.views.scores import about_classes, coefficients, confusion, not_shown, scores
 from steepest.views.summaries import ending_colour, figures_of
-from steepest.views.surfaces import surface_data
+from steepest.views.surfaces import Surface, surface_data
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -137,23 +139,23 @@ def _pictures(fit: Fit, film: bool) -> Iterator[tuple[str, Callable[[Page], None
         yield "Residuals", lambda made: made.figure(residuals.residuals(fit))
     yield "The descent", lambda made: made.figure(curves.loss_curve(fit))
     yield "The parameters on the way", lambda made: made.figure(parameters.parameters(fit))
+    surface = cache(lambda: surface_data(fit))
     if len(fit.names) > 1:
-        yield "The surface of the loss", lambda made: _surface(made, fit)
+        yield "The surface of the loss", lambda made: _surface(made, surface())
     if len(fit.names) > 2 and len(fit.names) <= 500:
         yield "The path", lambda made: made.figure(paths.path3d(fit))
     if film:
-        yield "The film", lambda made: made.add(_film(fit))
+        yield "The film", lambda made: made.add(_film(fit, surface() if len(fit.names) > 1 else None))
     yield "The graph of the gradient", lambda made: made.figure(graphs.graph(fit))
 
 
-def _film(fit: Fit) -> str:
+def _film(fit: Fit, surface: Surface | None) -> str:
     from steepest.views import movies  # Matplotlib takes a third of a second to come
 
-    return movies.animate(fit, frames=FILM).to_html()
+    return movies.film(fit, frames_data(fit, FILM), surface).to_html()
 
 
-def _surface(made: Page, fit: Fit) -> None:
-    data = surface_data(fit)
+def _surface(made: Page, data: Surface) -> None:
     flat, bowl = (looks.figure(reliefs.title(data), data.notes) for _ in range(2))
     reliefs.on_map(flat, data)
     reliefs.on_bowl(bowl, data)

@@ -24,12 +24,19 @@ from steepest.problem import losses
 from steepest.views import planes
 from steepest.views import theme as looks
 from steepest.views.landscape import Landscape, landscape
+from steepest.views.module_values import MOST_WORK, work_of
 from steepest.views.planes import FAR, Plane
 from steepest.views.profile import minimised
 from steepest.views.rows import MOST_STEPS, along, labels, training
 
 if TYPE_CHECKING:
     from steepest.result import Fit
+
+GRID, LEAST_GRID = 50, 25
+"""Points a side, and what they are at least where each takes long."""
+
+LEAST_STEPS = 80
+"""Steps of a path that are drawn where each takes long."""
 
 MARGIN = 0.18
 """Of the window's width, on each side of what it must show."""
@@ -94,7 +101,7 @@ def surface_data(
     also: Sequence[Fit] = (),
     plane: Any = None,
     window: Any = None,
-    grid: int = 50,
+    grid: int | None = None,
     coordinates: str = "user",
     others: str = "held",
     seed: int = 0,
@@ -109,13 +116,14 @@ def surface_data(
             )
     if others not in ("held", "minimised"):
         raise SpecError(f"others={others!r} is not known. Known: held, minimised.")
-    if not 2 <= grid <= 1_000:
+    if grid is not None and not 2 <= grid <= 1_000:
         raise SpecError(f"grid={grid} must be from 2 to 1000 points a side.")
     flat = planes.plane(fit, plane, also, coordinates, seed)
-    land = landscape(fit, loss, points=grid * grid)
+    grid, steps = _fine(fit, grid)
+    land = landscape(fit, loss, points=grid * grid + 2 * steps * len(fits))
     on_plane = _Shown(flat, land, fit if others == "minimised" else None, loss)
     named = labels(fits)
-    paths = [_path(each, label, flat, on_plane) for each, label in zip(fits, named, strict=True)]
+    paths = [_path(each, label, flat, on_plane, steps) for each, label in zip(fits, named, strict=True)]
     marks = _marks(fits, named, flat, on_plane)
     x, y = _window(window, paths, marks, grid, flat.kind)
     places = np.stack(np.meshgrid(x, y), -1)
@@ -124,6 +132,15 @@ def surface_data(
     ceiling = _ceiling(values, [*(path.shown[_inside(path.place, x, y)] for path in paths), [m.shown for m in marks]])
     notes = _notes(flat, paths, land, values, ceiling, on_plane.fit is not None, fit, x, y)
     return Surface(flat, x, y, values, ceiling, land.loss, paths, marks, tuple(fit.names), notes)
+
+
+def _fine(fit: Fit, grid: int | None) -> tuple[int, int]:
+    """Points a side, and steps of a path: as many as look smooth, fewer where a network takes long for each."""
+    if fit.terms is not None:
+        return grid or GRID, MOST_STEPS
+    affordable = MOST_WORK / (work_of(fit) * training(fit).rows)
+    side = int(np.clip(affordable**0.5, LEAST_GRID, GRID)) if grid is None else grid
+    return side, MOST_STEPS if affordable > side**2 + 2 * MOST_STEPS else LEAST_STEPS
 
 
 class _Shown:
@@ -145,7 +162,7 @@ class _Shown:
         return self.land.values(theta if self.problem is None else minimised(self.problem, theta, self.held))
 
 
-def _path(fit: Fit, label: str, flat: Plane, on_plane: _Shown) -> Path:
+def _path(fit: Fit, label: str, flat: Plane, on_plane: _Shown, most: int) -> Path:
     theta, step = fit.trace.theta, fit.trace.step
     if theta.shape[1] != len(fit.names):
         theta, step = fit.theta[None], np.array([fit.steps])
@@ -154,7 +171,7 @@ def _path(fit: Fit, label: str, flat: Plane, on_plane: _Shown) -> Path:
     if not len(step):
         theta, step = np.zeros((1, len(fit.names))), np.zeros(1, dtype=int)
     explained = flat.explained(theta)
-    chosen = along(theta, step, MOST_STEPS)
+    chosen = along(theta, step, most)
     theta, step = theta[chosen], step[chosen]
     place = flat.project(theta)
     with np.errstate(over="ignore", invalid="ignore"):
