@@ -43,7 +43,7 @@ from steepest.problem.linear import LinearProblem, Terms
 from steepest.problem.loaders import DropLast, Sampled
 from steepest.problem.losses import Custom, Loss
 from steepest.problem.tables import Dataset
-from steepest.spec import DEFAULT_STEPS, MODELS, Spec, call, locate
+from steepest.spec import DEFAULT_STEPS, LOSSES, MODELS, Spec, call, locate
 from steepest.truth import curvature, theory
 
 MOST_CURVATURE = 2_500
@@ -116,7 +116,7 @@ def loss_of(spec: Spec, classes: tuple[str, ...] | None, several: bool = False) 
     if name == "auto":
         alias = {"logistic": "logistic", "softmax": "cross_entropy"}.get(str(spec.model))
         name = alias or ("mse" if classes is None else "logistic" if len(classes) == 2 else "cross_entropy")
-    if isinstance(name, str) and ":" in name and name.partition(":")[0] not in ("huber", "quantile"):
+    if isinstance(name, str) and ":" in name and name.partition(":")[0] not in LOSSES:
         name = locate(name)
     return losses.loss(name)
 
@@ -220,7 +220,7 @@ def _check_device(name: str) -> None:
 
 def _terms(spec: Spec, data: Dataset) -> Terms:
     name, numbers = call(spec.model, MODELS, "model")
-    terms = Terms(data.names, int(numbers[0]) if name == "poly" else 1, spec.intercept or data.ones)
+    terms = Terms(data.names, models.LINEAR[name](*numbers), spec.intercept or data.ones)
     if len(set(terms.names)) < len(terms.names):
         double = next(name for name in terms.names if terms.names.count(name) > 1)
         raise DataError(
@@ -446,6 +446,13 @@ def way(
     if name == "<lambda>" and isinstance(inner := innermost(rule), rules.TorchRule):
         name = type(inner.start(objective.theta)[1]).__name__
     return Way(rule, name, schedule(schedule_name, steps), _name(schedule_name), epochs, steps)
+
+
+def comes_of_a_trial(made: Plan) -> bool:
+    """Whether a rate of "auto" was found by trying, or at the start: for a kink, and for rules that are not plain."""
+    if made.problem is None:
+        return False
+    return made.loss.bound is None or not _is_plain(innermost(made.rule))
 
 
 def _is_plain(rule: Any) -> bool:

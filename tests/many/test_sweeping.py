@@ -407,3 +407,31 @@ def test_the_first_example_agrees_with_the_published_figures():
     assert runs["SGD"].fit(0).exact.loss == pytest.approx(0.716, abs=5e-4)
     assert min(losses["SGD"].min(), losses["Adam"].min()) > runs["SGD"].fit(0).exact.loss
     assert (losses["Adam"] < losses["SGD"]).mean() > 0.5
+
+
+@pytest.mark.parametrize(
+    ("settings", "most"),
+    [
+        ({"optimizer": "sgd", "seed": range(40)}, 1),
+        ({"optimizer": "sgd", "seed": range(12), "batch_size": 4}, 1),
+        ({"optimizer": "sgd", "loss": "l1", "seed": range(12)}, 1),
+        ({"optimizer": "adam", "seed": range(5), "init": "zeros"}, 1),
+        ({"optimizer": ["sgd", "adam"], "seed": range(5), "tol": [1e-3, 1e-6]}, 2),
+        ({"optimizer": "sgd", "loss": "l1", "seed": range(3), "batch_size": 4}, 3),
+    ],
+)
+def test_a_rate_of_auto_is_planned_once_for_what_it_depends_on(settings, most, monkeypatch):
+    from steepest.many import packs
+
+    calls = []
+    plan = packs.plan
+    monkeypatch.setattr(packs, "plan", lambda *given: calls.append(given) or plan(*given))
+    random = np.random.default_rng(2)
+    x = random.normal(size=(20, 2))
+    y = x @ [1.0, -2.0] + random.normal(size=20)
+    runs = st.sweep(x, y, epochs=5, **settings)
+    assert len(calls) <= most
+    rates = [runs.fit(i).lr for i in range(len(runs))]
+    fits = [{name: values[i] for name, values in runs.settings.items()} for i in range(len(runs))]
+    alone = [st.fit(x, y, epochs=5, **(settings | own)).lr for own in fits]
+    assert rates == pytest.approx(alone, rel=1e-12)

@@ -322,13 +322,11 @@ def _named(name: Any, views: Callable[[Tensor], Sequence[Tensor]]) -> Rule:
     kind, numbers = call(name, OPTIMIZERS, "optimizer")
     if kind == "auto":
         raise SpecError("optimizer='auto' is chosen by fit(), which knows the problem; name a rule here.")
-    if kind == "adamw":
-        return Adam(*(numbers + (0.9, 0.999, 0.01)[len(numbers) :]))
-    if kind == "nesterov":
-        return Momentum(*(numbers or (0.9,)), nesterov=True)
     kinds: dict[str, Callable[..., Rule]] = {
         "sgd": SGD,
         "momentum": Momentum,
+        "nesterov": lambda beta=0.9: Momentum(beta, nesterov=True),
+        "adamw": lambda beta1=0.9, beta2=0.999, decay=0.01: Adam(beta1, beta2, decay),
         "adagrad": Adagrad,
         "rmsprop": RMSprop,
         "adam": Adam,

@@ -92,12 +92,15 @@ def schedule(name: Any, steps: int | None = None) -> Schedule:
     if name is None:
         return constant
     kind, numbers = call(name, SCHEDULES, "schedule")
-    if kind == "cosine":
-        if steps is None:
-            raise SpecError("schedule='cosine' needs to know how many steps there will be: give epochs or max_steps.")
-        return cosine(steps)
-    if kind == "step":
-        return step_decay(whole(numbers[0], 1, f"schedule={name!r}"), numbers[1])
-    if kind == "warmup":
-        return warmup(whole(numbers[0], 1, f"schedule={name!r}"))
-    return inverse if kind == "inverse" else constant
+    if kind == "cosine" and steps is None:
+        raise SpecError("schedule='cosine' needs to know how many steps there will be: give epochs or max_steps.")
+    count = whole(numbers[0], 1, f"schedule={name!r}") if kind in ("step", "warmup") else 0
+    kinds: dict[str, Callable[[], Schedule]] = {
+        "auto": lambda: constant,
+        "constant": lambda: constant,
+        "inverse": lambda: inverse,
+        "step": lambda: step_decay(count, numbers[1]),
+        "cosine": lambda: cosine(steps or 1),
+        "warmup": lambda: warmup(count),
+    }
+    return kinds[kind]()

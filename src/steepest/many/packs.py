@@ -17,14 +17,17 @@ from steepest.descent.objective import LinearObjective, ModuleObjective, Objecti
 from steepest.descent.schedules import at_rate
 from steepest.errors import FitError
 from steepest.fitting import batch_size, held_out_note
-from steepest.many.axes import FREE, Runs
+from steepest.many.axes import Runs
 from steepest.many.lots import Cohort, Problem
-from steepest.planning import Way, plan, targets, way
+from steepest.planning import Way, comes_of_a_trial, plan, targets, way
 from steepest.problem import models
 from steepest.problem.tables import Dataset
 from steepest.spec import Spec
 from steepest.watching import held_out
 from steepest.watching_blocks import BlockWatcher, Limits, by_run
+
+OF_A_WAY = ("optimizer", "clip", "schedule", "epochs", "max_steps")
+"""Settings that a rule, its schedule and the number of steps come of."""
 
 ENTRIES = 2**24
 """Rows of a batch, of all runs together, that a slice has at most."""
@@ -53,30 +56,40 @@ class Pack:
         if isinstance(self.objective, ModuleObjective):
             self.objective = self.all
         self.fits = self._alike_but_for_the_start()
-        self.ways, self.lr = self._ways()
+        self.ways, self.lr = self._ways(), self._rates()
         self.starts = self._starts()
 
-    def _ways(self) -> tuple[list[Way], np.ndarray]:
-        """For each run how it goes down, and at which rate."""
-        automatic = self.spec.lr == "auto"
-        # a rate of "auto" may come of a trial, which depends on everything
-        names = FREE if automatic else ("optimizer", "clip", "schedule", "epochs", "max_steps")
-        first, which = self.runs.distinct(names, self.group)
-        found, rates = [], []
+    def _ways(self) -> list[Way]:
+        """For each run how it goes down."""
+        first, which = self.runs.distinct(OF_A_WAY, self.group)
+        found = []
         for one in first.tolist():
             spec = self.runs.spec(one)
             name = self.made.optimizer if spec.optimizer == "auto" else spec.optimizer
             found.append(way(spec, self.made.objective, name, self.made.full_batch))
-            rates.append(plan(spec, self.problem.train).lr if automatic else np.nan)
-        each = which.tolist()
-        if automatic:
-            return [found[i] for i in each], np.array(rates)[which]
+        return [found[i] for i in which.tolist()]
+
+    def _rates(self) -> np.ndarray:
+        """For each run its rate; "auto" is planned once for all that it depends on."""
+        if self.spec.lr == "auto":
+            first, which = self.runs.distinct(self._of_a_rate(), self.group)
+            known = [
+                self.made.lr if one == self.group[0] else plan(self.runs.spec(one), self.problem.train).lr
+                for one in first.tolist()
+            ]
+            return np.array(known)[which]
         if "lr" in self.runs.values:
             values = [np.nan if value == "auto" else value for value in self.runs.values["lr"]]
-            lr = np.array(values, dtype=np.float64)[self.runs.places["lr"][self.group]]
-        else:
-            lr = np.full(len(self.group), float(self.spec.lr))
-        return [found[i] for i in each], lr
+            return np.array(values, dtype=np.float64)[self.runs.places["lr"][self.group]]
+        return np.full(len(self.group), float(self.spec.lr))
+
+    def _of_a_rate(self) -> tuple[str, ...]:
+        """The settings that a rate of "auto" depends on."""
+        if not comes_of_a_trial(self.made):
+            return ("optimizer", "clip")
+        inits = self.runs.values.get("init", [self.spec.init])
+        drawn = any(isinstance(init, str) and init != "zeros" for init in inits)
+        return (*OF_A_WAY, "init", *(("seed",) if drawn or self.size is not None else ()))
 
     def _starts(self) -> np.ndarray:
         """Where each run starts, in user units: `[distinct, p]`; `which_start` says which is a run's own."""

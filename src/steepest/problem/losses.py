@@ -422,6 +422,10 @@ class Penalty:
 def penalty(name: str | None) -> Penalty:
     """The penalty that `none`, `l1:A`, `l2:A` or `elastic:A,B` stands for."""
     kind, numbers = call(name or "none", PENALTIES, "penalty")
-    if kind == "elastic":
-        return Penalty(*numbers)
-    return Penalty(**{kind: numbers[0]}) if numbers else Penalty()
+    kinds: dict[str, Callable[..., Penalty]] = {
+        "none": Penalty,
+        "l1": lambda weight: Penalty(l1=weight),
+        "l2": lambda weight: Penalty(l2=weight),
+        "elastic": Penalty,
+    }
+    return kinds[kind](*numbers)

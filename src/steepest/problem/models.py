@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import inspect
 import math
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -20,6 +21,14 @@ from steepest.errors import SpecError
 from steepest.problem.calling import evaluating, output
 from steepest.problem.randomness import seeded
 from steepest.spec import INITS, MODELS, call, locate
+
+LINEAR: dict[str, Callable[..., int]] = {
+    "linear": lambda: 1,
+    "poly": int,
+    "logistic": lambda: 1,
+    "softmax": lambda: 1,
+}
+"""The models that are linear in θ: the degree of their terms, from the numbers behind the name."""
 
 
 class Scaled(nn.Module):
@@ -98,7 +107,9 @@ def module(model: Any, inputs: int, outputs: int, seed: int) -> nn.Module | None
         return copied(model)
     if isinstance(model, str) and model.partition(":")[0] in MODELS:
         name, numbers = call(model, MODELS, "model")
-        return mlp(inputs, tuple(int(width) for width in numbers), outputs, seed) if name == "mlp" else None
+        kinds: dict[str, Callable[..., nn.Module | None]] = dict.fromkeys(LINEAR, lambda *numbers: None)
+        kinds["mlp"] = lambda *widths: mlp(inputs, tuple(map(int, widths)), outputs, seed)
+        return kinds[name](*numbers)
     factory = locate(model) if isinstance(model, str) else model
     if isinstance(factory, nn.Module):
         return copied(factory)
@@ -196,12 +207,13 @@ def start(init: Any, names: tuple[str, ...], seed: int) -> np.ndarray | None:
         if kind == "zeros":
             return None
         random = np.random.default_rng([seed, 2])  # not the stream that synthetic data of the same seed come from
-        if kind == "normal":
-            return random.normal(0.0, *(numbers or (1.0,)), size=count)
-        low, high = numbers
-        if not low < high:
+        if kind == "uniform" and not numbers[0] < numbers[1]:
             raise SpecError(f"init={init!r}: the first number must be below the second.")
-        return random.uniform(low, high, size=count)
+        kinds: dict[str, Callable[..., np.ndarray]] = {
+            "normal": lambda width=1.0: random.normal(0.0, width, size=count),
+            "uniform": lambda low, high: random.uniform(low, high, size=count),
+        }
+        return kinds[kind](*numbers)
     if hasattr(init, "theta") and hasattr(init, "names"):
         if tuple(init.names) != tuple(names):
             raise SpecError("init= is a fit with other parameters than this one: " + _differ(init.names, names))

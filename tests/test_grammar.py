@@ -1,0 +1,70 @@
+"""Every name of the grammar means something, and a name that means nothing is no silent default."""
+
+import numpy as np
+import pytest
+import torch
+
+from steepest import planning, spec
+from steepest.descent import rules, schedules
+from steepest.errors import SteepestError
+from steepest.problem import losses, models
+from steepest.problem.tables import prepare
+
+NUMBERS = {"huber": "1.5", "quantile": "0.3", "l1": "0.1", "l2": "0.1", "elastic": "0.1,0.2", "step": "10,0.5"}
+NUMBERS |= {"warmup": "5", "uniform": "-1,1", "poly": "2", "mlp": "4"}
+DATA, _ = prepare(np.arange(6.0)[:, None], np.arange(6.0))
+
+
+def degree(name):
+    made = models.module(name, 1, 1, 0)
+    return made if made is not None else planning._terms(spec.Spec(model=name), DATA).degree
+
+
+WAYS = {
+    "LOSSES": losses.loss,
+    "PENALTIES": losses.penalty,
+    "SCHEDULES": lambda name: schedules.schedule(name, 100),
+    "OPTIMIZERS": rules.rule,
+    "INITS": lambda name: models.start(name, ("a", "b"), 0),
+    "MODELS": degree,
+}
+DECIDED_ELSEWHERE = {("LOSSES", "auto"), ("OPTIMIZERS", "auto")}
+
+
+def written(table, name):
+    optional = table in ("LOSSES", "PENALTIES", "SCHEDULES", "INITS", "MODELS") and name in NUMBERS
+    takes = getattr(spec, table)[name][1] > 0
+    return f"{name}:{NUMBERS[name]}" if optional and takes else name
+
+
+@pytest.mark.parametrize("table", WAYS)
+def test_every_name_has_a_definition_of_its_own(table):
+    found = {}
+    for name in getattr(spec, table):
+        if (table, name) in DECIDED_ELSEWHERE:
+            with pytest.raises(SteepestError):
+                WAYS[table](name)
+            continue
+        found[name] = WAYS[table](written(table, name))
+    if table == "SCHEDULES":  # two are the same only where they say so
+        values = {name: tuple(float(one(t, t)) for t in (0, 3, 40)) for name, one in found.items() if name != "auto"}
+        assert len(set(values.values())) == len(values)
+    if table in ("LOSSES", "OPTIMIZERS"):
+        assert len({repr(one) for one in found.values()}) == len(found)
+    if table == "MODELS":
+        assert isinstance(found.pop("mlp"), torch.nn.Module)
+        assert found == {"linear": 1, "poly": 2, "logistic": 1, "softmax": 1}
+
+
+@pytest.mark.parametrize("table", WAYS)
+def test_a_name_without_a_definition_is_an_error(table, monkeypatch):
+    monkeypatch.setitem(getattr(spec, table), "unheard_of", (0, 2))
+    for text in ("unheard_of", "unheard_of:1,2"):
+        with pytest.raises((KeyError, TypeError, SteepestError)):
+            WAYS[table](text)
+
+
+def test_a_loss_of_the_grammar_is_never_imported(monkeypatch):
+    monkeypatch.setitem(spec.LOSSES, "unheard_of", (0, 1))
+    with pytest.raises(SteepestError, match="depends on the target"):
+        planning.loss_of(spec.Spec(loss="unheard_of:1"), None)
