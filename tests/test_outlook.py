@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 import steepest as st
-from steepest import prospects
-from steepest.truth import diagnosis
+from steepest.truth import arrival, diagnosis
 from steepest.truth.finding import Finding, Kind
 
 RANDOM = np.random.default_rng(0)
@@ -219,7 +218,7 @@ def test_nothing_found_is_said():
 
 def test_a_rate_is_rounded_down():
     for rate in (0.123456, 9.9999999, 1e-300, 3.14159e200, 0.5):
-        found = prospects._rounded(rate)
+        found = arrival._rounded(rate)
         assert found <= rate
         assert found == pytest.approx(rate, rel=1.1e-3)
 

@@ -177,7 +177,7 @@ def diagnose(x: Any = None, y: Any = None, **settings: Any) -> Outlook:
         }
         highest, lowest = _objective_at(problem, first), best.objective or 0.0
         gap = CLOSE * max(lowest, 1e-12 * highest)
-        prospects = tuple(prospects_of(plain, problem, valleys, highest - lowest, gap))
+        prospects = tuple(prospects_of(problem, valleys, highest - lowest, gap))
         sentences += _hopeless(prospects)
         if _centred(usual):
             sentences.append(

@@ -44,7 +44,7 @@ from steepest.problem.loaders import DropLast, Sampled
 from steepest.problem.losses import Custom, Loss
 from steepest.problem.tables import Dataset
 from steepest.spec import DEFAULT_STEPS, LOSSES, MODELS, Spec, call, locate
-from steepest.truth import curvature, theory
+from steepest.truth import arrival, curvature, theory
 
 MOST_CURVATURE = 2_500
 """Parameters up to which the curvature steps of `optimizer="auto"` solve a linear system at each step."""
@@ -495,7 +495,7 @@ def steady_rate(
     own = in_coordinates(objective, problem)
     n = len(own.design)
     b = n if batch_size is None else min(batch_size, n)
-    ridge = _ridge(objective, problem) * (1.0 if b == n else 2.0)
+    ridge = arrival.ridge(problem, objective.coordinates) * (1.0 if b == n else 2.0)
     value = 1.0
     if problem.loss.bound is not None:
         steepness = curvature.smoothness(own, b) * (1.0 if b == n else 2.0)
@@ -530,17 +530,7 @@ def largest_rate(spec: Spec, problem: LinearProblem) -> float:
     rule = innermost(way(spec, objective, "sgd" if spec.optimizer == "auto" else spec.optimizer, True).rule)
     if problem.loss.bound is None:
         return float("nan")
-    steepness = curvature.smoothness(in_coordinates(objective, problem)) + _ridge(objective, problem)
-    return theory.largest_rate(np.array([steepness]), rule)
-
-
-def _ridge(objective: LinearObjective, problem: LinearProblem) -> float:
-    """The largest curvature of the `l2` penalty in the descent's coordinates."""
-    if not problem.penalty.l2:
-        return 0.0
-    matrix = np.eye(problem.design.shape[1]) if objective.coordinates is None else objective.coordinates.matrix
-    free = problem.penalised.reshape(problem.outputs, -1)[0]
-    return 2.0 * problem.penalty.l2 * float(np.linalg.norm(free[:, None] * matrix, 2)) ** 2
+    return theory.largest_rate(np.array([arrival.steepness(problem, objective.coordinates)]), rule)
 
 
 def _adaptive_rates(objective: LinearObjective, problem: LinearProblem) -> tuple[float, float]:
@@ -553,7 +543,7 @@ def _adaptive_rates(objective: LinearObjective, problem: LinearProblem) -> tuple
     value = float(loss + objective.penalty(objective.theta))
     if not (value > 0.0 and slope > 0.0):
         return size, size
-    bend = len(objective.theta) * _ridge(objective, problem)
+    bend = len(objective.theta) * arrival.ridge(problem, objective.coordinates)
     return size, min(size, value / slope, (value / bend) ** 0.5 if bend > 0.0 else size)
 
 

@@ -25,6 +25,7 @@ from steepest.spec import locate
 from steepest.truth import adaptive, spectrum, theory
 from steepest.truth import curvature as curved
 from steepest.truth.adaptive import full_batch
+from steepest.truth.arrival import arrival
 from steepest.truth.finding import Fitted
 from steepest.truth.noise import Floor, floor_and_halves
 from steepest.truth.theory import Valley, valley
@@ -44,17 +45,19 @@ RULES = {"sgd": SGD(), "momentum:0.9": Momentum(0.9), "nesterov:0.9": Momentum(0
 class Pace:
     """How fast a rule goes in some coordinates.
 
-    largest: the rate at which it stops to hold. best: the one that contracts fastest. contraction: how much of the
-    distance a step leaves at the best rate. steps: to a relative gap of 1e-6 from the fit's start at that rate; nan where
-    it is not known, inf where it never gets there.
+    largest: the rate at which it stops to hold. fastest: the one that contracts fastest in the end. contraction: how much of
+    the distance a step leaves at that rate. best: the rate at which the relative gap is below 1e-6 soonest from the fit's
+    start. steps: after which it stays there, as `st.diagnose` has them (`arrival.py`); nan where they are not known, inf
+    where it never gets there.
     """
 
     coordinates: str
     condition: float
     rule: str
     largest: float
-    best: float
+    fastest: float
     contraction: float
+    best: float
     steps: float
 
 
@@ -152,6 +155,7 @@ def curvature(fit: Fitted, theta: Any = None) -> Curvature:
     local = not isinstance(problem.loss, MSE)
     arrives = best is not None and not problem.penalty.l1
     target = _close_gap(fit)
+    whole = float("nan") if fit.exact is None else float(fit.trace.objective[0]) - fit.exact.objective
     here = {name: valley(smooth, frame, start, place) for name, frame in frames.items()}
     hills = here
     if best is not None and arrives and not np.array_equal(place, best):
@@ -162,12 +166,15 @@ def curvature(fit: Fitted, theta: Any = None) -> Curvature:
         if centred and name != "orthonormal":
             continue  # a rate would be taken in user units
         for label, rule in RULES.items():
-            rate = theory.best_rate(hill.values, rule)
+            fastest = theory.best_rate(hill.values, rule)
+            soonest = None
+            if arrives and problem.loss.bound is not None:
+                soonest = arrival(smooth, frames[name], hills[name], rule, whole, target)
+            best, steps = (fastest, float("nan")) if soonest is None else (soonest.lr, soonest.steps)
             paces.append(
                 Pace(
-                    name, hill.condition, label, theory.largest_rate(hill.values, rule), rate,
-                    theory.contraction(hill.values, rule, rate),
-                    theory.steps_to(hills[name], rule, rate, target) if arrives else float("nan"),
+                    name, hill.condition, label, theory.largest_rate(hill.values, rule), fastest,
+                    theory.contraction(hill.values, rule, fastest), best, steps,
                 )
             )  # fmt: skip
     user = here["none"]

@@ -6,6 +6,7 @@ from math import isfinite, isnan
 from typing import TYPE_CHECKING
 
 from steepest.problem.wording import counted
+from steepest.prospects import step_count
 from steepest.views import theme as looks
 from steepest.views.page import escaped, table
 from steepest.views.summaries import text_table
@@ -13,7 +14,7 @@ from steepest.views.summaries import text_table
 if TYPE_CHECKING:
     from steepest.truth.pace import Curvature
 
-HEADS = ["coordinates", "condition", "rule", "largest rate", "best rate", "left by a step", "steps to 1e-6"]
+HEADS = ["coordinates", "condition", "rule", "largest lr", "fastest lr", "left by a step", "best lr", "steps to 1e-6"]
 
 
 def text_of(found: Curvature) -> str:
@@ -45,14 +46,18 @@ def _rows(found: Curvature) -> list[list[str]]:
     rows, before = [], ""
     for pace in found.paces:
         head = [pace.coordinates, _number(pace.condition)] if pace.coordinates != before else ["", ""]
-        numbers = [_number(pace.largest), _number(pace.best), _left(pace.contraction), _steps(pace.steps)]
+        numbers = [_number(pace.largest), _number(pace.fastest), _left(pace.contraction)]
+        numbers += [_number(pace.best), _steps(pace.steps)]
         rows.append([*head, pace.rule, *numbers])
         before = pace.coordinates
     return rows
 
 
 def _ending(found: Curvature) -> list[str]:
-    lines = ["Steps are counted at the best rate, from this fit's start to a relative gap of 1e-6."]
+    lines = [
+        "The fastest lr leaves least of the distance in the end; at the best lr the relative gap is below 1e-6 soonest, "
+        "counted from this fit's start."
+    ]
     if found.own is not None:
         own = found.own
         parts = [f"This fit: {looks.plain(own.rule)} at lr {_number(own.lr)}, coordinates {own.coordinates}"]
@@ -96,4 +101,4 @@ def _left(value: float) -> str:
 
 
 def _steps(value: float) -> str:
-    return "–" if isnan(value) else "∞" if not isfinite(value) else f"{value:,.0f}" if value < 1e12 else f"{value:.1e}"
+    return "–" if isnan(value) else step_count(value)
