@@ -27,7 +27,7 @@ def test_a_missing_level_is_an_indicator_and_its_mean_is_that_of_its_rows():
     np.testing.assert_allclose(
         fit.predict({"Alley": ["Grvl", "Pave", None]}), groups[["Grvl", "Pave", "missing"]], atol=1e-9
     )
-    assert any("missing values (48) are a level of their own" in note for note in fit.notes)
+    assert any("The 48 missing values of column 'Alley' are a level of their own" in note for note in fit.notes)
 
 
 def test_a_missing_number_has_a_feature_beside_the_mean():
@@ -77,7 +77,7 @@ def test_a_word_that_was_read_as_missing_is_named_with_the_way_back(tmp_path, wo
     frame = pd.DataFrame({"internet": [word if i % 3 else ["DSL", "Fiber"][i % 2] for i in range(N)], "y": Y})
     frame.to_csv(tmp_path / "t.csv", index=False)
     for source in (frame, tmp_path / "t.csv", frame.to_dict("list")):
-        with pytest.raises(DataError, match=rf"40 missing values.*'{word}' is read so.*--missing-values not:{word}"):
+        with pytest.raises(DataError, match=rf"40 missing values.*'{word}' is read so.*missing_values=..not:{word}"):
             prepare(source, target="y")
         dropped, _ = prepare(source, target="y", missing="drop")
         assert any(f"'{word}' in 40 rows of column 'internet'" in note for note in dropped.notes)

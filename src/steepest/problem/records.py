@@ -192,9 +192,8 @@ def _column_notes(column: Column, record: ColumnRecord, intercept: bool) -> list
     baseline = f"; {quoted(column.levels[0])} is the baseline" if intercept else ""
     notes = [f"Column {name} became {counted(len(made), 'indicator')}{baseline}."]
     if column.own_missing:
-        notes.append(
-            f"Its missing values ({record.missing:,}) are a level of their own, {quoted(f'{column.name}=missing')}."
-        )
+        level = quoted(f"{column.name}=missing")
+        notes.append(f"The {record.missing:,} missing values of column {name} are a level of their own, {level}.")
     rows = sum(count for _, count in record.levels)
     rare = [level for level, count in record.levels if count < HANDFUL]
     if rare and (len(record.levels) > FEW_LEVELS or rows >= MANY_ROWS):
