@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 import torch
 
+import steepest as st
 from steepest.errors import DataError
 from steepest.problem.tables import prepare
 
@@ -126,3 +127,13 @@ def test_what_is_no_column_of_numbers_or_levels_is_refused_in_a_line(x, message)
 def test_an_imaginary_part_of_the_target_is_not_dropped():
     with pytest.raises(DataError, match="complex numbers"):
         prepare(V, Y + 1j)
+
+
+def test_whole_numbers_that_float64_cannot_tell_apart_are_refused() -> None:
+    close = np.array([2**63 + i for i in range(N)], dtype=np.uint64)
+    assert len(set(close.astype(np.float64))) < N
+    with pytest.raises(DataError, match="float64 can tell only 1 apart"):
+        st.fit(pd.DataFrame({"x": close, "y": np.arange(N, dtype=float)}), target="y")
+    seconds = 1_600_000_000 * 10**9 + np.arange(N) * 10**9  # nanoseconds: far apart beside their rounding
+    fit = st.fit(pd.DataFrame({"x": seconds, "y": 2.0 * np.arange(N)}), target="y")
+    assert fit.params["x"] == pytest.approx(2e-9, rel=1e-9)

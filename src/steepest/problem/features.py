@@ -121,9 +121,25 @@ def is_number(kind: pa.DataType) -> bool:
     return pa.types.is_integer(kind) or pa.types.is_floating(kind)
 
 
+EXACT = 2.0**53
+"""Up to here every whole number is a float64."""
+
+
+def _check_distinct(name: str, column: pa.ChunkedArray, values: np.ndarray) -> None:
+    """Raise DataError where different whole numbers are the same float64."""
+    before, after = pc.count_distinct(column).as_py(), len(np.unique(values[~np.isnan(values)]))
+    if after < before:
+        raise DataError(
+            f"column {quoted(name)} has {before:,} different whole numbers, such as {column.drop_null()[0]}, of which float64 "
+            f"can tell only {after:,} apart. Subtract their least first, or leave the column out: {option('drop', name)}"
+        )
+
+
 def finite_numbers(name: str, column: pa.ChunkedArray, origin: Origin) -> np.ndarray:
     """The numbers of a column, [n] float64 with NaN where missing; infinite and huge ones are a DataError."""
     values = column.cast(pa.float64(), safe=False).to_numpy().astype(np.float64, copy=False)
+    if pa.types.is_integer(column.type) and np.nanmax(np.abs(values), initial=0.0) > EXACT:
+        _check_distinct(name, column, values)
     beyond = np.abs(values) > LARGEST
     if beyond.any():
         index = int(np.argmax(beyond))
