@@ -142,6 +142,8 @@ def test_an_older_run_without_all_its_rows_says_so(capsys, run, monkeypatch):
     monkeypatch.setattr(run_files, "MOST_ROWS", 10)
     assert main(["fit", "sample:diabetes", *SHORT[2:], "--out", run, "--overwrite", "--quiet"]) == 0
     without_findings(run)
+    path = Path(run) / "fit.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"source": None}))  # its rows came from memory
     code, out, err = _run(capsys, "diagnose", run)
     assert (code, out) == (1, "")
     assert "kept without its findings" in err
@@ -215,7 +217,7 @@ def test_every_setting_of_a_fit_is_an_option():
         (["RUN", "--lr", "3"], 2, "is a run, which has its settings already. Leave out --lr."),
         (["empty"], 2, "holds no run: it has no fit.json. If it holds tables, name the column to predict: --target"),
         (["empty", "--target", "y"], 1, "holds no tables"),
-        (["sweep"], 1, "is a sweep, whose runs are kept without their rows."),
+        (["sweep", "--run", "2"], 2, "the runs of 'sweep' are numbered from 0 to 1"),
         (["nowhere", "--target", "y"], 1, "there is no file 'nowhere'"),
         (["junk.parquet", "--target", "y"], 1, "is not a Parquet file"),
         (["/", "--target", "y"], 1, "holds no tables"),

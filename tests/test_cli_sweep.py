@@ -107,10 +107,63 @@ def test_what_is_wrong_is_said_in_a_line(capsys, table, words, code, message):
     assert "Traceback" not in out + err
 
 
-def test_a_sweep_cannot_predict(capsys, table, tmp_path):
-    assert _run(capsys, table, "--target", "price", *QUICK, "--lr", "0.1,0.2", "--out", str(tmp_path / "s"))[0] == 0
-    assert main(["predict", str(tmp_path / "s"), table]) == 1
-    assert "is a sweep, not one run" in capsys.readouterr().err
+@pytest.fixture
+def sweep(table, tmp_path) -> str:
+    folder = str(tmp_path / "s")
+    assert main(["sweep", table, "--target", "price", *QUICK, "--lr", "1e-3,0.1", "--out", folder, "--quiet"]) == 0
+    return folder
+
+
+def test_a_sweep_predicts_by_its_best_run_or_by_the_one_that_is_named(capsys, table, sweep):
+    rows = np.loadtxt(table, delimiter=",", skiprows=1)
+    for words, run in (([], 1), (["--run", "0"], 0), (["--run", "1"], 1)):
+        assert main(["predict", sweep, table, *words]) == 0
+        out, err = capsys.readouterr()
+        theta = st.load(sweep).fit(run).theta
+        np.testing.assert_allclose([float(line) for line in out.split()[1:]], theta[0] + rows[:, :2] @ theta[1:])
+        said = "Run 1 is taken, which has the lowest objective of 2; --run N takes another.\n"
+        assert err == ("" if words else said)
+
+
+def test_a_run_of_a_sweep_is_diagnosed_reported_filmed_and_ejected(capsys, sweep, tmp_path):
+    assert main(["diagnose", sweep, "--run", "0", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["findings"]
+    assert found == json.loads(json.dumps(st.load(sweep).fit(0).diagnose().to_dicts()))
+    assert found
+    assert main(["eject", sweep, "--run", "0"]) == 0
+    assert "lr = 0.001" in capsys.readouterr().out
+    assert main(["report", sweep, "--run", "0"]) == 0
+    assert capsys.readouterr().out == f"{sweep}/report-0.html\n"
+    assert main(["animate", sweep, "--run", "0", "-o", str(tmp_path / "a.gif"), "--frames", "2"]) == 0
+    assert (tmp_path / "a.gif").read_bytes().startswith(b"GIF")
+    st.load(sweep).save(sweep, overwrite=True)
+    assert sorted(path.name for path in Path(sweep).iterdir()) == ["fits.parquet", "sweep.json", "table.parquet"]
+
+
+def test_a_run_of_a_large_table_is_diagnosed_from_the_file_that_it_came_from(capsys, tmp_path):
+    x = np.random.default_rng(1).normal(size=2_500)
+    lines = [f"{a},{2 * a + 1}" for a in x.tolist()]
+    (tmp_path / "large.csv").write_text("\n".join(["x,y", *lines]) + "\n")
+    words = ["--target", "y", "--optimizer", "sgd", "--lr", "1e-5,1e-3", "--epochs", "3", "--quiet"]
+    folder = str(tmp_path / "s")
+    assert main(["sweep", str(tmp_path / "large.csv"), *words, "--out", folder]) == 0
+    assert main(["diagnose", folder, "--run", "1"]) == 0
+    assert "lr" in capsys.readouterr().out
+    (tmp_path / "large.csv").write_text("\n".join(["x,y", *lines[:-1]]) + "\n")
+    assert main(["diagnose", folder, "--run", "1"]) == 1
+    assert "no longer holds the rows of this fit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("words", "message"), [(["--run", "2"], "from 0 to 1"), (["--run", "-1"], "from 0 to 1")])
+def test_a_run_that_there_is_none_of_is_told(capsys, table, sweep, words, message):
+    assert main(["predict", sweep, table, *words]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_single_run_has_no_number(capsys, table, tmp_path):
+    assert main(["fit", table, "--target", "price", "--out", str(tmp_path / "r"), "--quiet", "--no-report"]) == 0
+    assert main(["predict", str(tmp_path / "r"), table, "--run", "0"]) == 2
+    assert "is for a sweep" in capsys.readouterr().err
 
 
 def test_ctrl_c_keeps_what_is_done_and_ends_with_130(table, tmp_path):

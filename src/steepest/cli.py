@@ -3,7 +3,7 @@
 Options are the settings of a fit, the same words as in `fit()`, with dashes; `Spec` alone has their defaults.
 Results go to stdout; progress, warnings and errors go to stderr.
 
-Exit codes: 0 done · 1 the data or the fit is at fault · 2 the command line is · 3 diverged · 130 interrupted.
+Exit codes: 0 done · 1 the data or the fit is at fault · 2 the command line is · 3 diverged · 130 interrupted (143 by SIGTERM).
 
 Nothing heavy is imported before a command runs, so that `--help` answers at once.
 """
@@ -11,15 +11,16 @@ Nothing heavy is imported before a command runs, so that `--help` answers at onc
 from __future__ import annotations
 
 import inspect
-import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
-from steepest.errors import DataError, RunError, SpecError, SteepestError
+from steepest import terminal
+from steepest.errors import DataError, FitError, RunError, SpecError, SteepestError
 from steepest.options import (
     DASH,
     HELP,
@@ -40,10 +41,14 @@ if TYPE_CHECKING:
 
     from steepest.many.result import Sweep
     from steepest.result import Fit
+    from steepest.truth.finding import Findings
 
 Number = float | Literal["auto"]
 Size = int | Literal["full"]
-Run = Annotated[str, Parameter(help="The folder of a run, as --out wrote it.")]
+Run = Annotated[str, Parameter(help="The folder of a run or a sweep, as --out wrote it.")]
+Which = Annotated[
+    int | None, Parameter("--run", help="Which run of a sweep, as its table numbers them; the best by default.")
+]
 Model = Annotated[str | None, Parameter(help="package.module:factory, for a run that was made with one.")]
 Table = Annotated[str, Parameter(help="A path, a pattern, a folder, - for standard input, or sample:NAME.")]
 
@@ -127,6 +132,7 @@ def fit(
     """Fit a model to a table, and say how far it is from the best possible answer."""
     given = {name: value for name, value in locals().items() if name in HELP and value is not None}
     from steepest import console, fitting, run_folder
+    from steepest.descent.stopping import interruptible
 
     data = dash(data)
     settings = _with_target(data, settings_of(given))
@@ -134,22 +140,26 @@ def fit(
         run_folder.check_free(out, overwrite, (*run_folder.FILES, *([run_folder.PAGE] if report else [])))
     with console.warnings_as_lines(), console.progress(_limits(settings), quiet) as progress:
         done = fitting.fit(data, progress=progress, **settings)
-        done.summary()  # the exact answer is computed here
     unsaved = None
+    with interruptible() as interrupted:  # what was done is kept, even if Ctrl-C comes now
+        done.summary()  # the exact answer is computed here
+        try:
+            if out is not None:
+                run_folder.save(done, out, overwrite)
+        except RunError as error:  # hours of descent are worth printing even so
+            out, unsaved = None, error
     try:
-        if out is not None:
-            run_folder.save(done, out, overwrite)
-    except RunError as error:  # hours of descent are worth printing even so
-        out, unsaved = None, error
-    try:
-        if out is not None and report:
+        if out is not None and report and not interrupted():
             done.report(run_folder.place_of(out) / run_folder.PAGE, film=False)
     except RunError as error:
         unsaved = error
-    _show(done, out, json, quiet)
+    except KeyboardInterrupt:
+        return _fail(f"interrupted. The run is in {out}, without its page.", 130)
+    with _kept_in(out):
+        _show(done, out, json, quiet)
     if unsaved is not None:
         raise unsaved
-    return _code(done, done.message if json or quiet else "")
+    return _fail("interrupted", 130) if interrupted() else _code(done, done.message if json or quiet else "")
 
 
 def _swept(command: Callable[..., int]) -> Callable[..., int]:
@@ -186,7 +196,9 @@ def sweep(
     """Fit with every combination of several settings: lists sgd,adam and ranges 1e-4:1:log:50 (or :lin:), seeds 0:9."""
     if table is not None:
         _check_table_name("--table", table)
+        _check_out(table, dash(data))
     from steepest import console, ranges, run_folder, sweep_folder
+    from steepest.descent.stopping import interruptible
     from steepest.many import sweeping
     from steepest.run_record import to_json
 
@@ -198,17 +210,22 @@ def sweep(
     with console.warnings_as_lines(), console.sweep_progress(quiet) as progress:
         done = sweeping.sweep(data, progress=progress, **given)
     unsaved = None
-    try:
-        if out is not None:
-            sweep_folder.save_sweep(done, out, overwrite)
-        if table is not None:
-            _to_file(done.table().to_arrow(), table)
-    except RunError as error:  # what is done is worth printing even so
-        unsaved = error
-    if json:
-        print(to_json(done.summary()))
-    elif not quiet:
-        console.show_sweep(done, None if unsaved else out)
+    with interruptible():  # what was done is kept, even if Ctrl-C comes now
+        try:
+            if out is not None:
+                sweep_folder.save_sweep(done, out, overwrite)
+        except RunError as error:  # what is done is worth printing even so
+            out, unsaved = None, error
+        try:
+            if table is not None:
+                _to_file(done.table().to_arrow(), table)
+        except RunError as error:
+            unsaved = unsaved or error
+    with _kept_in(out):
+        if json:
+            print(to_json(done.summary()))
+        elif not quiet:
+            console.show_sweep(done, out)
     if unsaved is not None:
         raise unsaved
     return _sweep_code(done)
@@ -242,6 +259,8 @@ def describe(
     from steepest.run_record import to_json
     from steepest.views import description
 
+    if out is not None:
+        _check_out(out, dash(data))
     given = settings_of({name: value for name, value in settings.items() if value is not None})
     with console.warnings_as_lines():
         found = description.describe(dash(data), **given)
@@ -264,6 +283,7 @@ def diagnose(
     ],
     /,
     *,
+    number: Which = None,
     json: Annotated[bool, output("Print what is found as JSON.")] = False,
     **settings: Any,
 ) -> int:
@@ -274,16 +294,11 @@ def diagnose(
     given = {name: value for name, value in settings.items() if value is not None}
     data = dash(data)
     kept = run_folder.kept_at(data)
-    if kept == "sweep":
-        raise RunError(
-            f"{data!r} is a sweep, whose runs are kept without their rows. Fit the run you mean by itself, with --out FOLDER, "
-            "and diagnose that."
-        )
-    if kept == "run":
+    if kept is not None:
         if others := [name for name in given if name != "model"]:
             option = others[0].replace("_", "-")
-            raise SpecError(f"{data!r} is a run, which has its settings already. Leave out --{option}.")
-        found = run_folder.load_fit(data, given.get("model")).diagnose()
+            raise SpecError(f"{data!r} is a {kept}, which has its settings already. Leave out --{option}.")
+        found = _diagnosed(_loaded(data, number, given.get("model")))
         if json:
             print(to_json({"findings": found.to_dicts()}))
         else:
@@ -300,6 +315,59 @@ def diagnose(
     else:
         console.show_outlook(ahead)
     return 0
+
+
+def _loaded(run: str, number: int | None, model: str | None) -> Fit:
+    """A run, or one of a sweep's: the best where none is named, and that is said."""
+    from steepest import run_folder
+
+    if run_folder.kept_at(run) != "sweep":
+        if number is not None:
+            raise SpecError(f"--run {number} is for a sweep, and {run!r} is one run. Leave it out.")
+        return run_folder.load_fit(run, model)
+    runs: Any = run_folder.load(run, model)
+    if number is None:
+        ranked = runs.ranked() if runs.comparable else []
+        if not ranked:
+            raise FitError(f"The sweep {run!r} has no run that is known to be the best. Name one: --run N.")
+        number = ranked[0]
+        measure = {"objective": "objective", "test_loss": "held-out loss"}[runs.judged_by]
+        print(
+            f"Run {number} is taken, which has the lowest {measure} of {len(runs):,}; --run N takes another.",
+            file=sys.stderr,
+        )
+    if not 0 <= number < len(runs):
+        raise SpecError(f"--run {number}: the runs of {run!r} are numbered from 0 to {len(runs) - 1:,}.")
+    return runs.fit(number)
+
+
+def _diagnosed(fitted: Fit) -> Findings:
+    """What was found about a run, or is found now from its rows, which are read again where the run keeps a part of them."""
+    from steepest import run_loading
+
+    try:
+        return fitted.diagnose()
+    except FitError:
+        if fitted.source is None:
+            raise
+        fitted.inner.__dict__["_rows"] = run_loading.rows_of(fitted)
+        return fitted.diagnose()
+
+
+def _check_out(out: str, data: str | None = None) -> None:
+    """Raise RunError where a file of output would take the place of the table that is read, of a run's file, or of a folder."""
+    from steepest import run_folder
+    from steepest.atomic_file import check_file_name
+
+    check_file_name(out)
+    if run_folder.is_of_run(out):
+        raise RunError(f"{out!r} is a file of a run, which would be lost. Choose another file.")
+    if data is None or data == "-" or data.startswith("sample:") or not Path(out).exists():
+        return
+    from steepest.problem.readers import paths_of
+
+    if any(path.samefile(out) for path in paths_of(data)):
+        raise RunError(f"{out!r} is the table itself, which would be lost. Choose another file.")
 
 
 def _with_target(data: str, settings: dict[str, Any]) -> dict[str, Any]:
@@ -331,13 +399,17 @@ def report(
     /,
     *,
     out: Annotated[str | None, output("File to write; RUN/report.html by default.", "-o")] = None,
+    number: Which = None,
     model: Model = None,
 ) -> int:
     """Write one page with the pictures of a run and the film of its descent; it works from disk and can be mailed."""
     from steepest import run_folder
 
-    fitted = run_folder.load_fit(run, model)
-    print(fitted.report(Path(run).expanduser() / run_folder.PAGE if out is None else out))
+    if out is not None:
+        _check_out(out)
+    fitted = _loaded(run, number, model)
+    name = run_folder.PAGE if number is None else f"report-{number}.html"
+    print(fitted.report(Path(run).expanduser() / name if out is None else out))
     return 0
 
 
@@ -353,6 +425,7 @@ def animate(
     frames: Annotated[int, output("Frames at most (default 100).")] = 100,
     arrows: Annotated[bool, output("Show gradient, velocity and step.")] = False,
     theme: Annotated[Literal["light", "dark"], output("light (default) or dark.")] = "light",
+    number: Which = None,
     model: Model = None,
 ) -> int:
     """Film the descent of a run, from its trace."""
@@ -360,13 +433,17 @@ def animate(
 
     from steepest import run_folder
 
-    fitted = run_folder.load_fit(run, model)
+    if out is not None and Path(out).suffix:
+        _check_out(out)
+    fitted = _loaded(run, number, model)
     if out is None:
+        name = FILM if number is None else f"fit-{number}.gif"
+        run_folder.check_page(run, name)
         with TemporaryDirectory() as folder:
             film = Path(folder) / FILM
             fitted.animate(film, frames=frames, arrows=arrows, theme=theme)
-            run_folder.write_page(run, film.read_bytes(), FILM)
-        print(Path(run).expanduser() / FILM)
+            run_folder.write_page(run, film.read_bytes(), name)
+        print(Path(run).expanduser() / name)
         return 0
     fitted.animate(out, frames=frames, arrows=arrows, theme=theme)
     print(out)
@@ -381,15 +458,17 @@ def eject(
     out: Annotated[str | None, output("File to write; standard output by default.", "-o")] = None,
     style: Annotated[str, output("loop (default), torch.optim, module, closed or scikit-learn.")] = "loop",
     notebook: Annotated[bool, output("A Jupyter notebook in the script's place.")] = False,
+    number: Which = None,
     model: Model = None,
 ) -> int:
     """Write a run as a short script of plain PyTorch that prints the same numbers, without steepest."""
-    from steepest import run_folder
     from steepest.console import warnings_as_lines
 
     out = None if out is None or dash(out) == "-" else out
+    if out is not None:
+        _check_out(out)
     with warnings_as_lines():
-        text = run_folder.load_fit(run, model).to_python(out, style=style, notebook=notebook or None)
+        text = _loaded(run, number, model).to_python(out, style=style, notebook=notebook or None)
     print(text if out is None else out, end="" if out is None else "\n")
     return 0
 
@@ -405,17 +484,19 @@ def predict(
         list[str] | None,
         output("Columns of the table to write beside the predictions: id,name."),
     ] = None,
+    number: Which = None,
     model: Model = None,
 ) -> int:
     """Predict each row of a table with a fit that was kept; classes with their probabilities, log(price) with price."""
     out = dash(out)
     if out != "-":
         _check_table_name("--out", out, ", or be - for standard output")
-    from steepest import prediction_table, run_folder
+        _check_out(out, dash(data))
+    from steepest import prediction_table
     from steepest.console import warnings_as_lines
 
     with warnings_as_lines():
-        fitted = run_folder.load_fit(run, model)
+        fitted = _loaded(run, number, model)
         if fitted.terms is None and fitted.network is None:
             raise RunError(
                 f"The run {run!r} was made with a module of yours. Say which: --model package.module:factory."
@@ -435,9 +516,22 @@ def predict(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; `arguments` are those of the command line by default."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter is no reason to fail
+    with terminal.streams(), terminal.stopped_by_signals() as signals:
+        try:
+            code = _run(arguments)
+        except Exception:
+            if not signals:
+                raise
+            code = _fail(
+                terminal.INTERRUPTED, 130
+            )  # a signal came while something was imported, which took it for its own
+        except KeyboardInterrupt:
+            code = _fail(terminal.INTERRUPTED, 130)
+        return 128 + signals[-1] if code == 130 and signals else code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """Run the command; errors that a user can mend are said in a line."""
     try:
         code = app([DASH if word == "-" else word for word in arguments], print_error=False, exit_on_error=False)
         sys.stdout.flush()
@@ -451,10 +545,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # a table's faults have a line each
         return _fail(in_options(str(error)), 2 if isinstance(error, SpecError) else 1, isinstance(error, DataError))
     except (BrokenPipeError, SystemExit):  # whoever read the output has gone, as in `| head`; rich exits then
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt:
-        return _fail("interrupted before there was anything to keep", 130)
+    except OSError as error:
+        return _fail(terminal.why_unwritten(error), 1)
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "memory" not in str(error):
             raise
@@ -471,6 +564,19 @@ def _fail(text: str, code: int, whole: bool = False) -> int:
 
 
 # ---- what is shown and written ---------------------------------------------------------------------
+
+
+@contextmanager
+def _kept_in(folder: str | None) -> Iterator[None]:
+    """Where the result cannot be printed, say that it is kept."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        kept = "" if folder is None else f" What was done is kept in {folder}."
+        raise RunError(f"{terminal.why_unwritten(error)}{kept}") from None
 
 
 def _limits(settings: dict[str, Any]) -> tuple[int | None, int | None]:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -29,38 +30,22 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
-from steepest import atomic_folder, run_module, run_record
+from steepest import atomic_folder, fitting, run_record
 from steepest.atomic_folder import Damaged, digest_of
-from steepest.criteria import is_criterion
-from steepest.errors import FitError, RunError, SpecError, SteepestError
-from steepest.fitting import digest
-from steepest.planning import loss_of, targets
-from steepest.problem import losses, models
-from steepest.problem.schema import Schema
-from steepest.result import Fit, looked_at
-from steepest.run_files import pack_rows, pack_trace, pack_weights, unpack_rows, unpack_trace, unpack_weights
-from steepest.run_record import Record, Shape
-from steepest.spec import LOSSES, MODELS, Spec
-from steepest.truth.finding import Findings
-from steepest.user_units import in_user_units
+from steepest.errors import RunError, SpecError
+from steepest.planning import targets
+from steepest.problem import models
+from steepest.result import Fit
+from steepest.run_files import pack_rows, pack_trace, pack_weights
+from steepest.run_loading import FILES, REST, ROWS, SPEC, SUMMARY, TRACE, WEIGHTS, damaged, fit_of
+from steepest.run_record import Shape
+from steepest.spec import Spec
 
 if TYPE_CHECKING:
     from steepest.many.result import Sweep
 
-SPEC, SUMMARY, REST, WEIGHTS, TRACE, ROWS = FILES = (
-    "spec.toml",
-    "summary.json",
-    "fit.json",
-    "weights.safetensors",
-    "trace.parquet",
-    "rows.parquet",
-)
 SWEEP, TABLE, FITS = SWEEP_FILES = ("sweep.json", "table.parquet", "fits.parquet")
 PAGE = atomic_folder.PAGE
-
-BROKEN = (SteepestError, KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
-"""What may come of files that hold something else than what was written."""
-
 
 # ---- saving ----------------------------------------------------------------------------------------
 
@@ -166,6 +151,11 @@ def write_page(folder: str | os.PathLike[str], content: bytes, name: str = PAGE)
         raise RunError(f"{name} cannot be written to the run {str(place)!r}: {error.strerror or error}.") from None
 
 
+def is_page(name: str) -> bool:
+    """Whether a file of that name in a run's folder is its page, or that of a run of a sweep: `report-25.html`."""
+    return re.fullmatch(r"report(-\d+)?\.html", name) is not None
+
+
 def check_page(folder: str | os.PathLike[str], name: str = PAGE) -> None:
     """Raise RunError where `write_page` would refuse: the page was changed, or is not the run's."""
     atomic_folder.check_unchanged(place_of(folder), [name])
@@ -194,7 +184,7 @@ def contents_of(fit: Fit, rows: bytes, summary: Mapping[str, Any]) -> dict[str, 
         TRACE: pack_trace(fit.inner.trace),
         ROWS: rows,
     }
-    of_rows = fit.inner.__dict__.get("_digest") if fit.train is None else digest(fit.train, fit.test)
+    of_rows = fit.inner.__dict__.get("_digest") if fit.train is None else fitting.digest(fit.train, fit.test)
     record = run_record.record_of(fit, summary, nameless, None if fit.network is None else _shape(fit), of_rows)
     record = replace(record, sha256={name: digest_of(content) for name, content in files.items()})
     return files | {REST: run_record.written(record)}
@@ -266,16 +256,38 @@ def load_fit(folder: str | os.PathLike[str], model: Any = None) -> Fit:
     return fit_of(content, files, str(folder), model)
 
 
+def is_of_run(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is a file without which a run is damaged."""
+    try:
+        place = Path(path).resolve()
+        record = atomic_folder.record_of(place.parent)
+    except (OSError, RuntimeError, ValueError):
+        return False
+    return record is not None and (place.name == record.name or place.name in record.files)
+
+
 def kept_at(folder: str | os.PathLike[str]) -> Literal["run", "sweep"] | None:
-    """What is kept in a folder; None for one of tables, for a file, and for nothing."""
+    """What is kept in a folder; None for one of tables, for a file, and for nothing. RunError if it cannot be read."""
     try:
         place = place_of(folder)
-        record = atomic_folder.record_of(place)
-        if record is not None:
-            return "sweep" if record.name == SWEEP else "run"
-        return "run" if (place / REST).is_file() and (place / SPEC).is_file() else None
-    except OSError:
+        if not place.is_dir():
+            return None
+    except OSError:  # no folder can be called so
         return None
+    try:
+        record = atomic_folder.record_of(place)
+    except OSError as error:
+        raise _unread(folder, error) from None
+    if record is not None:
+        return "sweep" if record.name == SWEEP else "run"
+    return "run" if (place / REST).is_file() and (place / SPEC).is_file() else None
+
+
+def _unread(folder: str | os.PathLike[str], error: OSError) -> RunError:
+    if isinstance(error, RunError):
+        return error
+    name = os.path.basename(error.filename) if error.filename else "A file"
+    return RunError(f"{name} in the run {str(folder)!r} cannot be read: {error.strerror or error}.")
 
 
 def _files(folder: str | os.PathLike[str]) -> tuple[str, Mapping[str, Any], dict[str, bytes]]:
@@ -292,10 +304,7 @@ def _files(folder: str | os.PathLike[str]) -> tuple[str, Mapping[str, Any], dict
             ) from None
         raise damaged(shown, error.name, "it is not what was written") from None
     except OSError as error:
-        if isinstance(error, RunError):
-            raise
-        name = os.path.basename(error.filename) if error.filename else "A file"
-        raise RunError(f"{name} in the run {shown!r} cannot be read: {error.strerror or error}.") from None
+        raise _unread(shown, error) from None
     if found is None:
         raise _no_run(place, shown)
     record, files = found
@@ -318,150 +327,3 @@ def _no_run(place: Path, shown: str) -> RunError:
     if any((place / other).exists() for other in FILES):
         return RunError(f"{REST} is missing in the run {shown!r}. Copy the folder whole, or fit again.")
     return RunError(f"{shown!r} is no run: it has no {REST}. A fit is saved by fit.save(folder).")
-
-
-def damaged(shown: str, name: str, reason: str) -> RunError:
-    """The error for a file that holds something else than what was written."""
-    reason = " ".join(reason.split())[:160]
-    return RunError(f"{name} in the run {shown!r} is damaged: {reason}. Copy it anew, or fit again.")
-
-
-def fit_of(content: Mapping[str, Any], files: Mapping[str, bytes], shown: str, model: Any) -> Fit:
-    """A fit from its record and its files, with its module.
-
-    Raises:
-        RunError: they are not what was written, or `model` is not the module that they were written of.
-    """
-    try:
-        record = run_record.read(Record, content)
-    except BROKEN as error:
-        raise damaged(shown, REST, str(error)) from None
-    unpacked: dict[str, Any] = {}
-    readers: dict[str, Callable[[bytes], Any]] = {
-        SPEC: _settings,
-        WEIGHTS: lambda content: unpack_weights(content, len(record.names)),
-        TRACE: lambda content: unpack_trace(content, record.names, record.recorded),
-        ROWS: lambda content: unpack_rows(content, record.schema),
-    }
-    for name, reader in readers.items():
-        try:
-            unpacked[name] = reader(files[name])
-        except BROKEN as error:
-            raise damaged(shown, name, str(error)) from None
-    try:
-        fit = _rebuilt(record, *unpacked.values())
-    except BROKEN as error:
-        raise damaged(shown, REST, str(error)) from None
-    return _with_module(fit, record, model, shown)
-
-
-def _settings(content: bytes) -> Spec:
-    spec = Spec.from_toml(content.decode())
-    for name in ("model", "loss", "optimizer", "schedule"):
-        value = getattr(spec, name)
-        if not (isinstance(value, str) or (name == "loss" and is_criterion(value))):
-            raise ValueError(f"{name} must be a text")
-    return spec
-
-
-def _rebuilt(record: Record, spec: Spec, tensors: dict[str, torch.Tensor], trace: Any, rows: Any) -> Fit:
-    scores = record.scores
-    if scores.exact is not None:
-        theta = tensors["exact_theta"].numpy() if "exact_theta" in tensors else None
-        scores = replace(scores, exact=replace(scores.exact, theta=theta))
-    if "train" in scores.metrics and record.plain.test_rows and "test" not in scores.metrics:
-        raise ValueError("scores: the metrics of the held-out rows are missing")
-    if any(part is not None and part.rows > most for part, most in zip(rows, _counts(record), strict=True)):
-        raise ValueError("plain: there are more rows than it says")
-    loss = _loss(spec, record)
-    # what had no name is at least called what it was
-    stand_ins = {"model": record.model, "loss": loss}
-    spec = spec.model_copy(update={name: stand_ins[name] for name in record.nameless if name in stand_ins})
-    plain = {name: getattr(record.plain, name) for name in run_record.PLAIN}
-    fit = Fit(
-        spec=spec,
-        schema=record.schema,
-        names=list(record.names),
-        theta=tensors["theta"].numpy(),
-        trace=trace,
-        ending=run_record.ending_of(record.ending),
-        loss_function=loss,
-        terms=record.terms,
-        source=record.source,
-        **plain,
-    )
-    fit.__dict__["_digest"] = record.rows_sha256
-    # what a fresh fit computes from its data when first asked
-    fit.__dict__["scores"] = scores
-    fit.__dict__["_judged"] = run_record.ending_of(record.judged)
-    found = run_record.findings_of(record)
-    if found is not None:
-        fit.__dict__["_found"] = Findings(found, looked_at(fit))
-    # what pictures are drawn from; not fit.train, of which they may be a part only
-    fit.__dict__["_rows"] = rows
-    fit.__dict__["_state"] = {
-        name.removeprefix("module."): value for name, value in tensors.items() if name.startswith("module.")
-    }
-    return fit
-
-
-def _counts(record: Record) -> tuple[int, int]:
-    return record.plain.rows, record.plain.test_rows
-
-
-def _loss(spec: Spec, record: Record) -> losses.Loss:
-    """The loss by its name; one of the user's is only a name here, since its code is not in the run."""
-    if is_criterion(spec.loss):
-        return losses.custom(spec.loss)
-    if "loss" not in record.nameless and spec.loss.partition(":")[0] in LOSSES:
-        loss = loss_of(spec, record.schema.classes)
-        _check_loss(loss, record)
-        return loss
-
-    def lost(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        raise FitError(f"The loss {record.loss_function} is code of yours, and code is not kept in a run.")
-
-    lost.__name__ = record.loss_function
-    return losses.Custom(lost)
-
-
-def _check_loss(loss: losses.Loss, record: Record) -> None:
-    """Raise ValueError unless the loss suits the target and the number of the model's outputs."""
-    schema: Schema = record.schema
-    of_classes = isinstance(loss, losses.Logistic | losses.CrossEntropy)
-    if of_classes != (schema.classes is not None):
-        raise ValueError(f"loss {loss} does not suit the target")
-    outputs = len(schema.targets)
-    if schema.classes is not None:
-        outputs = 1 if isinstance(loss, losses.Logistic) else len(schema.classes)
-    if record.module is not None:
-        found = record.module.outputs
-    else:
-        found = len(record.names) / max(run_record.terms_of(record.terms), 1) if record.terms is not None else 0
-    if found != outputs:
-        raise ValueError(f"loss {loss} takes {outputs} outputs, and the model has {found:g}")
-
-
-def _with_module(fit: Fit, record: Record, model: Any, shown: str) -> Fit:
-    state, shape = fit.__dict__.pop("_state"), record.module
-    if shape is None:
-        if model is not None:
-            raise RunError(f"The run {shown!r} has no module; its model is {fit.spec.model!r}. Load it without model=.")
-        return fit if record.user_names is None else in_user_units(fit, list(record.user_names), fit.spec)
-    fit.__dict__["_shape"] = shape
-    ours = "model" not in record.nameless and fit.spec.model.partition(":")[0] in MODELS
-    if ours and model is None:
-        try:
-            run_module.check_own(fit.spec.model, shape, state)
-        except BROKEN as error:
-            raise damaged(shown, WEIGHTS, str(error)) from None
-        model = fit.spec.model
-    if model is not None:
-        try:
-            fit.network, kind = run_module.rebuilt(model, fit, shape, state)
-            fit.kind = None if ours else kind
-        except SpecError:
-            raise
-        except ValueError as error:
-            raise RunError(f"model= is not the module of the run {shown!r}: {error}") from None
-    return fit

@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from steepest import run_folder, run_record
+from steepest import run_folder, run_loading, run_record
 from steepest.atomic_folder import digest_of
 from steepest.many.lots import COLUMNS, COUNTS, NUMBERS, WORDS
 from steepest.many.result import Sweep, shown
@@ -62,20 +62,20 @@ def load_sweep(content: Mapping[str, Any], files: Mapping[str, bytes], place: st
     """A sweep from its record and its files; `model` is the module of its runs, as for `load`."""
     try:
         record = run_record.read(SweepRecord, content)
-    except run_folder.BROKEN as error:
-        raise run_folder.damaged(place, SWEEP, str(error)) from None
+    except run_loading.BROKEN as error:
+        raise run_loading.damaged(place, SWEEP, str(error)) from None
     try:
         columns = _columns(unpack_table(files[TABLE], WORDS))
-    except run_folder.BROKEN as error:
-        raise run_folder.damaged(place, TABLE, str(error)) from None
+    except run_loading.BROKEN as error:
+        raise run_loading.damaged(place, TABLE, str(error)) from None
     count = len(columns["status"])
     if any(len(values) != count for values in record.settings.values()):
-        raise run_folder.damaged(place, SWEEP, f"it has other settings than those of {count:,} runs")
+        raise run_loading.damaged(place, SWEEP, f"it has other settings than those of {count:,} runs")
     try:
         fits = unpack_table(files[FITS], (*FILES, *WORDS_OF_A_RUN))
         check_fits(fits, count)
-    except run_folder.BROKEN as error:
-        raise run_folder.damaged(place, FITS, str(error)) from None
+    except run_loading.BROKEN as error:
+        raise run_loading.damaged(place, FITS, str(error)) from None
     runs = [(0, run) for run in range(count)]
     return Sweep(record.settings, [StoredRuns(fits, columns, place, model)], runs, columns)
 

@@ -19,13 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from steepest import fitting
 from steepest.eject.text import Part, array, called, identifier, literal, number, shown
-from steepest.errors import FitError, SteepestError
+from steepest.errors import FitError
 from steepest.problem import synthetic
 from steepest.problem.tables import Dataset
 from steepest.result import Fit
-from steepest.watching import held_out
 
 FEW = 60
 """Numbers up to which the rows stand in the script."""
@@ -49,30 +47,6 @@ class Rows:
     target: str
     matrix: bool
     files: dict[str, np.ndarray] = field(default_factory=dict)
-
-
-def rows_of(fit: Fit) -> tuple[Dataset, Dataset | None]:
-    """The rows fitted and those held out. FitError where they are gone, or are others now."""
-    if fit.train is not None:
-        return fit.train, fit.test
-    train, test = fit.__dict__.get("_rows", (None, None))
-    kept = sum(part.rows for part in (train, test) if part is not None)
-    if train is not None and kept == fit.rows + fit.test_rows:
-        return train, test
-    if fit.source is None:
-        raise FitError(
-            f"The run keeps {kept:,} of its {fit.rows + fit.test_rows:,} rows, and the others came from memory. "
-            "Write the script where they are: fit.to_python(path)."
-        )
-    try:
-        train, test, _ = fitting.data_of(fit.spec, fit.source, None, fit.spec.weights)
-        if fit.spec.validation is not None:
-            train, _ = held_out(train, fit.spec.validation, fit.spec.seed)
-    except SteepestError as error:
-        raise FitError(f"The rows of this fit came from {fit.source!r}, and cannot be read again: {error}") from None
-    if fitting.digest(train, test) != fit.__dict__.get("_digest"):
-        raise FitError(f"{fit.source!r} no longer holds the rows of this fit. Fit again, or put the old file back.")
-    return train, test
 
 
 def written(fit: Fit, train: Dataset, test: Dataset | None, file: Path | None, notebook: bool) -> Rows:

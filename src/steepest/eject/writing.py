@@ -13,6 +13,7 @@ from steepest.eject.text import Part, number, shown
 from steepest.errors import SpecError
 from steepest.problem import losses
 from steepest.result import Fit
+from steepest.run_loading import rows_of
 
 STYLES = {
     "loop": "the rule written out by hand, the gradient by autograd",
@@ -30,7 +31,7 @@ def parts_of(fit: Fit, style: str, file: Path | None, notebook: bool) -> Written
     """The parts, and the arrays that are to stand beside them."""
     if style not in STYLES:
         raise SpecError(f"style={style!r} is not known. Known: {', '.join(STYLES)}.")
-    train, test = rows.rows_of(fit)
+    train, test = rows_of(fit)
     case = Case.of(fit, train, test)
     found = rows.written(fit, train, test, file, notebook)
     if style in ("closed", "scikit-learn"):

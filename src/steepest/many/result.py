@@ -84,6 +84,8 @@ class Sweep:
     ):
         self.settings = {name: list(values) for name, values in settings.items()}
         self._lots, self._places = lots, places
+        self.source: str | None = None
+        """The path or `sample:NAME` that the rows of all runs came from; None for rows from memory."""
         if columns is not None:
             self.__dict__["columns"] = dict(columns)
 
@@ -127,7 +129,9 @@ class Sweep:
     def fit(self, run: int) -> Fit:
         """A run as a full `Fit`, by its number (the row of the table). FitError if it could not begin."""
         lot, place = self._places[range(len(self))[run]]
-        return self._lots[lot].fit(place)
+        fit = self._lots[lot].fit(place)
+        fit.source = fit.source or self.source
+        return fit
 
     @cached_property
     def best(self) -> Fit:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from steepest import run_files, run_folder, run_record
+from steepest import run_files, run_folder, run_loading, run_record
 from steepest.atomic_folder import digest_of
 from steepest.descent.stopping import Status
 from steepest.descent.trace import Trace
@@ -77,14 +77,14 @@ def fits_of(sweep: Sweep) -> pa.Table:
             _side_by_side(rows, sweep, held, runs)
         else:
             for run, place in runs:
-                rows.add([run], {} if isinstance(held, Unfit) else _files(held.fit(place)))
+                rows.add([run], {} if isinstance(held, Unfit) else _files(held.fit(place), sweep.source))
     return rows.table()
 
 
 def _side_by_side(rows: _Rows, sweep: Sweep, lot: Cohort, runs: Sequence[tuple[int, int]]) -> None:
     """The runs of a cohort: the first whole, of all of them what is their own, those together that ended together."""
     like, first = runs[0]
-    rows.add([], _files(_shared(lot.fit(first))), like)
+    rows.add([], _files(_shared(lot.fit(first)), sweep.source), like)
     again = lot.problem.linear is not None and _keeps_all(lot.problem.train, lot.problem.test)
     swept = [name for name in sweep.settings if name in FREE]
     together: dict[int, list[tuple[int, int]]] = {}
@@ -107,8 +107,9 @@ def _side_by_side(rows: _Rows, sweep: Sweep, lot: Cohort, runs: Sequence[tuple[i
         })  # fmt: skip
 
 
-def _files(fit: Fit) -> dict[str, bytes]:
+def _files(fit: Fit, source: str | None) -> dict[str, bytes]:
     """The files of a run's folder; nobody looks for what is wrong with each of thousands."""
+    fit.source = fit.source or source
     return run_folder.contents_of(fit, pack_rows(fit), fit._figures())
 
 
@@ -254,8 +255,8 @@ class StoredRuns:
             self.shared[like] = self._whole(like)
         try:
             return self._differing(place, self.shared[like])
-        except run_folder.BROKEN as error:
-            raise run_folder.damaged(self.shown, FITS, str(error)) from None
+        except run_loading.BROKEN as error:
+            raise run_loading.damaged(self.shown, FITS, str(error)) from None
 
     def _whole(self, place: int) -> Fit:
         """A run that has files of its own."""
@@ -267,9 +268,9 @@ class StoredRuns:
             record = json.loads(contents[REST])
             if any(digest_of(contents[name]) != record["sha256"][name] for name in FILES if name != REST):
                 raise ValueError("the digest of a file is another one")
-        except run_folder.BROKEN as error:
-            raise run_folder.damaged(named, REST, str(error)) from None
-        return run_folder.fit_of(record, contents, named, self.model)
+        except run_loading.BROKEN as error:
+            raise run_loading.damaged(named, REST, str(error)) from None
+        return run_loading.fit_of(record, contents, named, self.model)
 
     def _differing(self, place: int, shared: Fit) -> Fit:
         """A run that is like another one but for its own numbers."""

@@ -21,7 +21,7 @@ from steepest.descent.blocks import Blocks
 from steepest.descent.stopping import Status
 from steepest.descent.trace import BUDGET
 from steepest.errors import SpecError, SteepestError
-from steepest.fitting import data_of, run
+from steepest.fitting import data_of, run, source_of
 from steepest.many.axes import Runs
 from steepest.many.lots import FAILED, Alone, Lot, Unfit
 from steepest.many.packs import Pack
@@ -140,7 +140,10 @@ def sweep(
     x, y, given, batches, _ = unpacked(x, y, given, batches)
     runs = Runs(given)
     work = _Work(runs, x, y, batches, GENEROUS if record is not None else BUDGET, progress)
-    return work.done()
+    done = work.done()
+    if y is None and batches is None and all(one is None or isinstance(one, str) for one in runs.raw["weights"]):
+        done.source = source_of(x)
+    return done
 
 
 def compare(fits: Iterable[Fit]) -> Sweep:

@@ -153,7 +153,7 @@ def _from_paths(pattern: str, wanted: Wanted) -> tuple[pa.Table, Origin]:
     elif ADDRESS.match(pattern):
         parts = [_from_address(pattern, wanted)]
     else:
-        parts = [_from_file(path, quoted_path(path), wanted) for path in _paths(pattern)]
+        parts = [_from_file(path, quoted_path(path), wanted) for path in paths_of(pattern)]
     labels = tuple(file.label for _, file in parts)
     tables = [table for table, _ in parts]
     origin = Origin(labels, tuple(table.num_rows for table in tables), details=tuple(file for _, file in parts))
@@ -169,7 +169,7 @@ def _decimal(files: Sequence[File]) -> str | None:
     return known.pop() if len(known) == 1 else "" if known else max(map(str, marks))
 
 
-def _paths(pattern: str) -> list[Path]:
+def paths_of(pattern: str) -> list[Path]:
     """The files that a path, a folder or a pattern names; whatever is wrong with its name is a DataError."""
     try:
         return _existing(pattern, Path(pattern).expanduser())

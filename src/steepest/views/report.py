@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steepest.errors import FitError, SpecError
-from steepest.run_folder import PAGE, check_page, kept_at, settings_text, write_page
+from steepest.run_folder import check_page, is_page, kept_at, settings_text, write_page
 from steepest.spec import options
 from steepest.views import curves, findings, graphs, parameters, paths, predictions, reliefs, residuals
 from steepest.views import theme as looks
@@ -38,7 +38,9 @@ MOST_COEFFICIENTS = 500
 
 
 def report(fit: Fit, path: str | os.PathLike[str], *, film: bool = True) -> Path:
-    """Write the page of a fit; a file that is there is replaced. `report.html` in a run's folder belongs to the run.
+    """Write the page of a fit; a file that is there is replaced.
+
+    `report.html` in a run's folder, and `report-25.html` in a sweep's, belong to the run and are replaced and removed with it.
 
     Args:
         film: put the film of the descent in it, too (it takes a second).
@@ -50,10 +52,10 @@ def report(fit: Fit, path: str | os.PathLike[str], *, film: bool = True) -> Path
         RunError: it cannot be written. SpecError: its name is no page's.
     """
     place = Path(path)
-    if place.name != PAGE or kept_at(place.parent) is None:
+    if not is_page(place.name) or kept_at(place.parent) is None:
         return page(fit, film).write(path)
-    check_page(place.parent)
-    write_page(place.parent, page(fit, film).html().encode())
+    check_page(place.parent, place.name)
+    write_page(place.parent, page(fit, film).html().encode(), place.name)
     return place
 
 
