@@ -6,6 +6,7 @@ where steepest is used from Python: the signal handlers of a program are its own
 
 from __future__ import annotations
 
+import atexit
 import errno
 import io
 import os
@@ -15,7 +16,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 INTERRUPTED = "interrupted before there was anything to keep"
 
@@ -30,6 +31,12 @@ def leave_at_once() -> None:
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, leave)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process without the destructors of native libraries: threads of theirs that are still starting abort it then."""
+    atexit._run_exitfuncs()
+    os._exit(code)
 
 
 @contextmanager
