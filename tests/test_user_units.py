@@ -229,3 +229,12 @@ def test_before_a_fit_the_settings_that_work_are_told():
     best = ahead.recommended[0]
     fit = st.fit(YEARS, Y, model="poly:6", **best.settings)
     assert fit.relative_gap < 1e-6
+
+
+def test_powers_that_float64_cannot_hold_are_refused():
+    small = st.fit(1e-20 * U, Y, model="poly:6")
+    assert small.loss == pytest.approx(np.mean((legendre(U, Y, 6)(U) - Y) ** 2), rel=1e-9)
+    with pytest.raises(st.DataError, match=r"'x\^8' underflows.*Rescale"):
+        st.fit(1e-20 * U, Y, model="poly:8")
+    with pytest.raises(st.DataError, match=r"'x\^8' overflows.*Rescale"):
+        st.fit(1e40 * U, Y, model="poly:8")

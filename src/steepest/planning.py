@@ -53,6 +53,9 @@ MOST_LOST = 10.0
 """Error of a prediction, beside the spread of the predictions, up to which coefficients in user units still do: steps are
 taken in 32 digits, and what is lost is less than this bound."""
 
+SMALLEST_POWER = -150.0
+"""Decimal logarithm of a term's size from which on float64 holds its squares."""
+
 UNLIKE = 30.0
 """How many times the spread of another a target's may be before its squares leave the other one out."""
 
@@ -139,6 +142,10 @@ def linear_problem(spec: Spec, data: Dataset, terms: Terms, loss: Loss) -> Linea
     if terms.degree > 1 and not np.isfinite(design).all():
         column = terms.names[int(np.argwhere(~np.isfinite(design))[0, 1])]
         raise DataError(f"The term {column!r} overflows: its column is too large for this degree. Rescale the column.")
+    if terms.degree > 1 and (small_term := _underflowing(terms, data.x)):
+        raise DataError(
+            f"The term {small_term!r} underflows: its column is too small for this degree. Rescale the column."
+        )
     small = design.size <= extended.SMALL_ENOUGH["mse"]
     low = extended.rounding_of_design(terms, terms.placed(data.x), design) if small else None
     target, outputs = targets(data, loss)
@@ -154,6 +161,17 @@ def linear_problem(spec: Spec, data: Dataset, terms: Terms, loss: Loss) -> Linea
         low,
         terms.degree,
     )
+
+
+def _underflowing(terms: Terms, x: np.ndarray) -> str:
+    """The first product of columns whose squares float64 cannot hold; "" if there is none."""
+    sizes = np.abs(terms.placed(x)).max(0, initial=0.0)
+    with np.errstate(divide="ignore"):
+        powers = np.where(sizes > 0.0, np.log10(sizes), 0.0)
+    for name, term in zip(terms.names, terms.powers, strict=True):
+        if len(term) > 1 and powers[list(term)].sum() < SMALLEST_POWER:
+            return name
+    return ""
 
 
 def targets(data: Dataset, loss: Loss) -> tuple[np.ndarray, int]:
