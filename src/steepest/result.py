@@ -24,7 +24,7 @@ from steepest.errors import FitError, SpecError
 from steepest.metrics import metrics, probabilities
 from steepest.planning import linear_problem, targets
 from steepest.problem import centring, losses
-from steepest.problem.linear import LinearProblem, Terms
+from steepest.problem.linear import LinearProblem, Terms, row_blocks
 from steepest.problem.loaders import is_source, read
 from steepest.problem.reading import Reading
 from steepest.problem.schema import Schema
@@ -369,9 +369,11 @@ class Fit:
 
     def _predict_columns(self, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
         if self.terms is not None:
-            design = self.terms.design(x)
-            blocks = theta.reshape(-1, design.shape[1])
-            return design @ blocks[0] if len(blocks) == 1 else design @ blocks.T
+            blocks = theta.reshape(-1, len(self.terms.powers)).T
+            coefficients = blocks[:, 0] if blocks.shape[1] == 1 else blocks
+            # a block of rows at a time: a design of all would be a second copy of a tall table
+            parts = [self.terms.design(x[rows]) @ coefficients for rows in row_blocks((len(x), len(blocks)))]
+            return np.concatenate(parts) if parts else np.empty((0, *coefficients.shape[1:]))
         if self.network is None:
             raise FitError("This fit has lost its model; load it with its module.")
         return _module_output(self.network, x, theta)
@@ -626,7 +628,8 @@ def _rounding(problem: LinearProblem, theta: np.ndarray) -> float:
 
     Predictions are off by up to 2·eps·|A|·|θ|. That is nothing to first order at a smooth minimum, but all at a kink.
     """
-    size = np.abs(problem.design) @ np.abs(theta.reshape(problem.outputs, -1)).T
+    theta = np.abs(theta.reshape(problem.outputs, -1)).T
+    size = np.concatenate([np.abs(problem.design[rows]) @ theta for rows in row_blocks(problem.design.shape)])
     off = 2 * np.finfo(float).eps * size
     bound = problem.loss.bound
     return float(off.mean() if bound is None else 0.5 * bound * (off**2).sum(1).mean())

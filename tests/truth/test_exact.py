@@ -507,3 +507,43 @@ def test_a_penalty_on_a_column_in_tiny_units_leaves_the_others_alone(rows):
     alone = column @ target / (column @ column + rows)
     assert found.theta[1] == pytest.approx(alone, rel=1e-9)
     assert found.objective == pytest.approx(np.mean((target - alone * column) ** 2) + alone**2, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"penalty": "l2:0.3"}, {"weights": True}, {"intercept": False}, {"targets": 2}]
+)
+def test_a_tall_table_is_solved_without_a_copy_of_its_rows(settings):
+    import tracemalloc
+
+    import steepest as st
+
+    random = np.random.default_rng(5)
+    x = random.normal(size=(60_000, 20)) * np.geomspace(1e-3, 1e3, 20) + 5 * settings.get("intercept", True)
+    settings = dict(settings)
+    y = x @ random.normal(size=(20, settings.pop("targets", 1))) + random.normal(size=(60_000, 1))
+    y = y[:, 0] if y.shape[1] == 1 else y
+    weights = random.uniform(0.5, 2, 60_000) if settings.pop("weights", False) else None
+    fit = st.fit(x, y, weights=weights, **settings)
+    assert fit.problem is not None
+    tracemalloc.start()
+    exact = solve(fit.problem)
+    _ = fit.loss
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.7 * x.nbytes
+    # the normal equations in columns of one size, corrected in long double
+    scale = np.concatenate([np.ones(exact.theta.size // len(np.atleast_2d(y.T)) - 20), x.std(0)])
+    design = (np.column_stack([np.ones((60_000, len(scale) - 20)), x]) / scale).astype(np.longdouble)
+    share = np.ones(60_000) if weights is None else weights / weights.mean()
+    ridge = float(settings.get("penalty", "l2:0").removeprefix("l2:")) * len(np.atleast_2d(y.T)) * 60_000
+    pull = ridge * np.where(np.arange(len(scale)) < len(scale) - 20, 0.0, scale**-2.0)
+    squares = (design.T @ (design * share[:, None]) + np.diag(pull)).astype(float)
+    best = np.zeros((len(scale), *y.shape[1:]), dtype=np.longdouble)
+    for _ in range(4):
+        slopes = design.T @ ((y - design @ best).T * share).T - (pull * best.T).T
+        best += np.linalg.solve(squares, slopes.astype(float))
+    np.testing.assert_allclose(exact.theta, (best.T / scale).ravel().astype(float), rtol=1e-9)
+    predicted = (design @ best).astype(float)
+    want = np.average(((y - predicted) ** 2).reshape(60_000, -1).mean(1), weights=weights)
+    assert fit.loss == pytest.approx(want, rel=1e-11)
+    np.testing.assert_allclose(fit.predict(x), predicted, rtol=1e-7, atol=1e-7)

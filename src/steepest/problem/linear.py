@@ -34,7 +34,7 @@ BLOCK = 2**18
 def row_blocks(shape: tuple[int, int]) -> list[slice]:
     """The rows of a design `[n, p]` in blocks; one block where it is small."""
     n, p = shape
-    step = n if n * p <= TALL else max(1, BLOCK // p)
+    step = max(1, n if n * p <= TALL else BLOCK // p)
     return [slice(start, start + step) for start in range(0, n, step)]
 
 

@@ -3,7 +3,8 @@
 In the basis Q = A·M (QR or SVD of the equilibrated design, penalty rows stacked below) the problem is as well
 conditioned as can be. What is left of rounding is removed by iterative refinement: where the problem is small
 enough the gradient is accumulated in double-double, so each correction θ ← θ − M·(MᵀHM)⁻¹·Mᵀ∇F fixes the digits that
-the one before it lost.
+the one before it lost. A tall design far from collinear takes standardised columns and their Gram matrix instead, which
+need no second copy of the rows; the corrections are the same.
 """
 
 from __future__ import annotations
@@ -20,11 +21,17 @@ MOST_CORRECTIONS = 10
 def solve(problem: LinearProblem) -> tuple[np.ndarray, float, str, float, str]:
     """θ, F*, method, certificate and note of `mse` without penalty or with l2."""
     from steepest.descent import extended
-    from steepest.descent.coordinates import orthonormal
+    from steepest.descent.coordinates import by_squares, orthonormal
 
-    coordinates = orthonormal(problem)
-    matrix, outputs = coordinates.matrix, problem.outputs
-    inner = _inner_hessian(problem, coordinates.basis, matrix)
+    outputs, tall = problem.outputs, by_squares(problem)
+    if tall is not None:  # far from collinear: no copy of the rows is needed
+        matrix, squares = tall
+    else:
+        coordinates = orthonormal(problem)
+        matrix, squares = coordinates.matrix, _squares(problem, coordinates.basis)
+    free = matrix * problem.penalised[: len(matrix), None]
+    # MᵀHM, where H is the Hessian for one target: near a multiple of the identity
+    inner = 2.0 / outputs * squares + 2.0 * problem.penalty.l2 * (free.T @ free)
     gradient = extended.gradient if extended.pays(problem) else certify.gradient
     value = extended.value if extended.pays(problem) else certify.objective
 
@@ -46,17 +53,16 @@ def solve(problem: LinearProblem) -> tuple[np.ndarray, float, str, float, str]:
         theta, certificate = corrected, left
     note = ""
     columns = problem.design.shape[1]
-    if coordinates.rank < columns and not problem.penalty.l2:
+    rank = matrix.shape[1]
+    if rank < columns and not problem.penalty.l2:
         note = (
-            f"The {columns} columns have rank {coordinates.rank}, so many answers are equally good: "
+            f"The {columns} columns have rank {rank}, so many answers are equally good: "
             "this one has the smallest norm in standardised columns."
         )
-    return theta, float(value(problem, theta)), "QR", certificate, note
+    return theta, float(value(problem, theta)), "QR" if tall is None else "Cholesky, refined", certificate, note
 
 
-def _inner_hessian(problem: LinearProblem, basis: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """MᵀHM, `[r, r]`, where H is the Hessian for one target; it is near a multiple of the identity."""
-    rows, outputs = len(basis), problem.outputs
+def _squares(problem: LinearProblem, basis: np.ndarray) -> np.ndarray:
+    """BᵀWB/n, `[r, r]`."""
     weighted = basis if problem.weights is None else basis * problem.weights[:, None]
-    free = matrix * problem.penalised[: len(matrix), None]
-    return 2.0 / outputs * (weighted.T @ basis) / rows + 2.0 * problem.penalty.l2 * (free.T @ free)
+    return weighted.T @ basis / len(basis)
