@@ -233,6 +233,14 @@ def test_a_table_before_any_fit():
     assert tables.table_data(DATA.x, DATA.y).target == "y"
 
 
+@pytest.mark.parametrize("numbers", [
+    np.array([2**53 + 1, 2**60, 5]), np.array([2**64 - 1, 3, 4], dtype=np.uint64), np.array([-(2**63), 0, 9]),
+])  # fmt: skip
+def test_integers_that_no_float_holds_are_drawn_to_the_nearest(numbers):
+    (panel,) = st.plot({"a": numbers, "b": [1.0, 2.0, 3.0]}, target="b").data
+    assert panel.x.tolist() == [float(int(one)) for one in numbers]
+
+
 # ---- long and odd --------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import re
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import steepest as st
 from steepest.problem import synthetic
 from steepest.truth import diagnosis
 from steepest.truth.finding import Finding, Kind
+from steepest.views import theme
 
 from browser import chromium, opened
 
@@ -79,6 +81,23 @@ def test_a_phone_in_the_dark_needs_no_sideways_scrolling(browser, fit, tmp_path)
         assert shown.page.evaluate("document.documentElement.scrollWidth") <= 390
         assert shown.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 23, 30)"
         assert shown.errors == []
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.02, 0.9), (0.4, 0.9), (1e-9, 0.9), (2.0, 90.0), (3000.0, 40_000.0)])
+def test_every_number_on_a_log_axis_is_the_value_there(browser, tmp_path, low, high):
+    shown = theme.figure("loss", height=300)
+    shown.add_scatter(x=[0, 1], y=[low, high])
+    shown.update_yaxes(**theme.log_axis([low, high]))
+    shown.write_html(tmp_path / "log.html")
+    with opened(browser, tmp_path / "log.html", height=400) as seen:
+        seen.page.wait_for_selector(".ytick text")
+        axis = "document.querySelector('.js-plotly-plot')._fullLayout.yaxis"
+        ticks = seen.page.evaluate(f"{axis}._vals.map(one => [one.text, 10 ** one.x])")
+    labels = [(words.replace("\u2212", "-"), value) for words, value in ticks if words.strip()]
+    assert len(labels) >= 2
+    for words, value in labels:
+        power = re.fullmatch(r"10<sup>(-?\d+)</sup>", words)
+        assert (10.0 ** int(power[1]) if power else float(words)) == pytest.approx(value)
 
 
 def test_the_wheel_over_a_surface_moves_the_page(browser, fit, tmp_path):

@@ -75,7 +75,7 @@ def draw(data: Surface, theme: str = "light") -> looks.Figure:
         make_subplots(
             rows=1 if exact else 2,
             cols=2,
-            column_widths=[0.47, 0.53],
+            column_widths=[0.46, 0.54],
             row_heights=[1.0] if exact else [0.74, 0.26],
             vertical_spacing=0.16,
             horizontal_spacing=0.08,
@@ -210,7 +210,7 @@ def on_bowl(shown: looks.Figure, data: Surface, **place: Any) -> None:
         yaxis={"title": {"text": b}, "range": [data.y[0], data.y[-1]]},
         zaxis={"title": {"text": looks.text(data.loss)}, "range": [low, high + 3 * lift]},
         aspectratio={"x": 1, "y": 1, "z": 0.75},
-        camera={"eye": _eye(data), "center": {"x": 0, "y": 0, "z": -0.12}},
+        camera={"eye": _eye(data), "center": {"x": 0, "y": 0, "z": -0.19}},
         **place,
     )
 
@@ -247,7 +247,7 @@ def _eye(data: Surface) -> dict[str, float]:
         for back in (0, 1)
     }
     x, y = min(corners, key=lambda corner: corners[corner])
-    return {"x": 1.07 * x, "y": 1.63 * y, "z": 1.52}
+    return {"x": 0.84 * x, "y": 1.28 * y, "z": 1.19}
 
 
 def _within(place: np.ndarray, data: Surface) -> np.ndarray:

@@ -289,8 +289,8 @@ def on_loss(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> Panel
     if len(values) and values.min() > 0 and values.max() > 3 * values.min():
         axes.set_yscale("log")
         axes.tick_params(which="minor", length=0, labelsize=7, colors=tone["faint"])
-        axes.yaxis.set_major_formatter("{x:.3g}")
-        axes.yaxis.set_minor_formatter("{x:.2g}" if values.max() < 30 * values.min() else "")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("{x:g}" if values.max() < 30 * values.min() else "")
     whole = known[fine]
     if not whole.all():
         axes.plot(step, values, ".", ms=2.5, color=tone["axis"], alpha=0.5)

@@ -83,7 +83,7 @@ def table_data(source: Any, y: Any = None, target: str | None = None) -> Columns
 def _values(column: pa.ChunkedArray) -> np.ndarray | None:
     """Numbers, or words where there are few different ones; None for anything else."""
     if is_number(column.type) or pa.types.is_boolean(column.type):
-        return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+        return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
     try:
         words = column.cast(pa.string())
     except pa.ArrowException:

@@ -71,6 +71,9 @@ SHADES = {
 }
 """Of a surface, from its lowest loss to its highest: the heights fade into the paper."""
 
+FEW_DECADES = 2.2
+"""Tenfolds of a log axis up to which numbers between the powers are named."""
+
 MOST_DECADES = 24
 """Tenfolds of a log axis at most."""
 
@@ -249,20 +252,19 @@ def shades(theme: str) -> list[list[Any]]:
 def log_axis(values: Any) -> dict[str, Any]:
     """An axis on which each tenfold is as long as the next.
 
-    Where there are few of them, 1, 2 and 5 are named; where there are very many (a perfect fit, whose loss is rounding)
-    it ends below the highest `MOST_DECADES`.
+    Where there are few of them, numbers between the powers are written out in full (0.5, 0.02), else powers alone are named;
+    where there are very many (a perfect fit, whose loss is rounding) it ends below the highest `MOST_DECADES`.
     """
     fine = np.asarray(values, dtype=float)
     fine = fine[np.isfinite(fine) & (fine > 0)]
     if not fine.size:
-        return {"type": "log"}
+        return {"type": "log", "tickformat": ".6~g"}
     top = float(np.log10(fine.max()))
     decades = top - float(np.log10(fine.min()))
-    axis: dict[str, Any] = {
-        "type": "log",
-        "exponentformat": "power",
-        "dtick": "D2" if decades < 1.6 else max(1, round(decades / 6)),
-    }
+    if decades < FEW_DECADES:
+        # 1, 2 and 5; where there are hardly so many, evenly spaced numbers
+        return {"type": "log", "tickformat": ".6~g"} | ({"dtick": "D2"} if decades > 0.6 else {})
+    axis: dict[str, Any] = {"type": "log", "exponentformat": "power", "dtick": max(1, round(decades / 6))}
     if decades > MOST_DECADES:
         axis |= {"range": [top - MOST_DECADES, top + 1], "dtick": MOST_DECADES // 6}
     return axis
