@@ -18,6 +18,7 @@ SOURCE = Path(steepest.__file__).parent
 
 # The floors from top to bottom: a module imports from its own floor or from those before it.
 FLOORS = [
+    "unnoticed",
     "errors",
     "atomic_file",
     "atomic_folder",

@@ -87,7 +87,8 @@ def __getattr__(name: str) -> object:
 
         value: object = version("steepest")
     elif name in _PUBLIC:
-        module = import_module(_PUBLIC[name])
+        with import_module("steepest.unnoticed").unnoticed():
+            module = import_module(_PUBLIC[name])
         value = module if name == "synthetic" else getattr(module, name)
     else:
         raise AttributeError(f"module 'steepest' has no attribute '{name}'")

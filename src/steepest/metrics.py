@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from steepest.problem.tables import Dataset
+from steepest.unnoticed import unnoticed
 
 
 def metrics(decision: np.ndarray, rows: Dataset) -> dict[str, Any]:
@@ -68,7 +69,8 @@ def of_classes(y: np.ndarray, decision: np.ndarray, count: int, weights: np.ndar
         "recall": float(recall[1] if count == 2 else recall[seen].mean()),
     }
     if (actual > 0).all():
-        from sklearn.metrics import roc_auc_score
+        with unnoticed():
+            from sklearn.metrics import roc_auc_score
 
         shares = probabilities(decision)
         score = shares[:, 1] if count == 2 else shares

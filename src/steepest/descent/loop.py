@@ -29,6 +29,7 @@ from steepest.descent import rules, schedules
 from steepest.descent.objective import Objective
 from steepest.errors import DataError, SpecError
 from steepest.problem.batches import Batch, external, full
+from steepest.problem.given import start_of
 
 
 @dataclass(slots=True)
@@ -80,9 +81,15 @@ def descend(
     >>> [float(step.loss) for step in islice(descend(f, lr=0.25), 4)]
     [1.0, 0.25, 0.0625, 0.015625]
     """
+    if not isinstance(objective, Objective):
+        kind = type(objective).__name__
+        raise SpecError(
+            f"descend() takes an objective, and this is a {kind}: descend(st.objective(model, loss, x, y), …)."
+        )
     _check(lr, epochs, max_steps)
-    rule, schedule = rules.rule(rule, objective), schedules.at_rate(schedules.schedule(schedule), lr)
-    theta = objective.theta if theta is None else theta
+    pace = schedules.schedule(schedule, _planned(batches, epochs, max_steps))
+    rule, schedule = rules.rule(rule, objective), schedules.at_rate(pace, lr)
+    theta = objective.theta if theta is None else _start(theta, objective.theta)
     memory = rule.start(theta)
     t, rate, batch = -1, lr, None
 
@@ -100,10 +107,30 @@ def descend(
     yield Step(t + 1, batch.epoch + 1 if batch else 0, rate, theta, loss, grad, None)
 
 
+def _start(theta: Any, like: Tensor) -> Tensor:
+    """θ₀ as the objective's own; a tensor is moved in place. SpecError for another number of entries."""
+    start = theta if isinstance(theta, Tensor) else start_of(theta).to(like)
+    if start.ndim == 0 or start.shape[-1] != like.shape[-1]:
+        raise SpecError(f"theta has the shape {list(start.shape)}; the objective has {like.shape[-1]} parameters.")
+    return start
+
+
+def _planned(batches: Any, epochs: int | None, max_steps: int | None) -> int | None:
+    """How many updates there will be, where that is known beforehand."""
+    count = None
+    if epochs is not None and (batches is None or hasattr(batches, "__len__")):
+        count = epochs * (1 if batches is None else len(batches))
+    return min((number for number in (count, max_steps) if number), default=None)
+
+
 def _dealt(batches: Iterable[Any] | None, epochs: int | None) -> Iterable[Batch]:
     """Batches as they are; anything else that can be iterated gives (x, y), one iteration an epoch."""
     if batches is None:
         return full(epochs)
+    if not isinstance(batches, Iterable) and not hasattr(batches, "__getitem__"):
+        raise SpecError(
+            f"batches={batches!r}: it must be Batches, or anything that gives (x, y) again and again, as a DataLoader."
+        )
     if not isinstance(batches, Iterator):
         return external(batches, epochs)
     given = map(_batch, batches)
@@ -122,6 +149,8 @@ def _of_epochs(batches: Iterator[Batch], epochs: int) -> Iterator[Batch]:
 
 def _check(lr: Any, epochs: Any, max_steps: Any) -> None:
     """SpecError for a rate or a limit that no descent can have."""
+    if isinstance(lr, (list, tuple)):
+        raise SpecError(f"lr={lr!r}: a descent has one rate; several at once are for st.sweep().")
     rates = np.asarray(lr.detach().cpu() if isinstance(lr, Tensor) else lr)
     if rates.dtype.kind not in "fiu" or not (np.isfinite(rates) & (rates > 0)).all():
         raise SpecError(f"lr={lr!r}: it must be a number greater than 0.")

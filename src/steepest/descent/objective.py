@@ -26,10 +26,11 @@ from torch import Tensor, nn
 
 from steepest.descent import extended
 from steepest.descent.coordinates import Coordinates
-from steepest.errors import FitError, SpecError
+from steepest.errors import FitError, SpecError, SteepestError
 from steepest.problem import losses, models
 from steepest.problem.batches import Batch
-from steepest.problem.calling import evaluating, output
+from steepest.problem.calling import evaluating, output, place
+from steepest.problem.given import array_of, start_of
 from steepest.problem.linear import LinearProblem, Terms
 from steepest.problem.losses import Loss, Penalty
 from steepest.problem.randomness import seeded
@@ -410,8 +411,7 @@ class FunctionObjective(Objective):
     """A function of θ alone; its gradient is autograd's. θ may have any shape and reaches the function in it."""
 
     def __init__(self, function: Callable[[Tensor], Tensor], theta: Any, names: tuple[str, ...] = ()):
-        start = torch.as_tensor(theta, dtype=None if hasattr(theta, "dtype") else torch.float64).detach()
-        start = start if start.is_floating_point() else start.to(torch.float64)
+        start = start_of(theta)
         self.function, self.shape = function, start.shape
         self.theta = start.reshape(-1).clone()
         self.names = names or tuple(f"theta{i}" for i in range(self.theta.numel()))
@@ -420,21 +420,36 @@ class FunctionObjective(Objective):
     def value_and_grad(self, theta: Tensor, batch: Batch | None = None) -> tuple[Tensor, Tensor]:
         with torch.enable_grad():
             free = theta.detach().view(self.shape).requires_grad_()
-            value = self.function(free)
-            if not isinstance(value, Tensor):
-                raise SpecError(
-                    f"The function of θ returns a {type(value).__name__}; autograd needs a tensor made from θ."
-                )
-            if value.numel() != 1:
-                raise SpecError(f"The function of θ returns {tuple(value.shape)} values; a descent needs one number.")
+            value = self._value(free)
             if not value.requires_grad:
                 raise SpecError("The function of θ returns a constant: autograd sees no dependence on θ.")
-            grad = torch.autograd.grad(value.reshape(()), free)[0]
-        return value.detach().reshape(()), grad.reshape(-1)
+            grad = torch.autograd.grad(value, free, allow_unused=True)[0]
+            if grad is None:
+                raise SpecError(
+                    "The function of θ returns a value that is not made from θ: autograd sees no dependence on it."
+                )
+        return value.detach(), grad.reshape(-1)
 
     def value(self, theta: Tensor) -> Tensor:
         with torch.no_grad():
-            return self.function(theta.view(self.shape)).reshape(())
+            return self._value(theta.view(self.shape))
+
+    def _value(self, theta: Tensor) -> Tensor:
+        """The function's one real number; SpecError for whatever else it does."""
+        try:
+            value = self.function(theta)
+        except (SteepestError, MemoryError):
+            raise
+        except Exception as error:  # it is the user's own code: whatever it raises is told, not thrown
+            why = (str(error).splitlines() or [""])[0]
+            raise SpecError(f"The function of θ raised {type(error).__name__}: {why} ({place(error)}).") from error
+        if not isinstance(value, Tensor):
+            raise SpecError(f"The function of θ returns a {type(value).__name__}; autograd needs a tensor made from θ.")
+        if value.numel() != 1:
+            raise SpecError(f"The function of θ returns {tuple(value.shape)} values; a descent needs one number.")
+        if value.is_complex():
+            raise SpecError("The function of θ returns a complex number; a descent needs a real one, as its abs().")
+        return value.reshape(())
 
 
 def matched(prediction: Tensor, target: Tensor, loss: Loss) -> Tensor:
@@ -491,15 +506,15 @@ def objective(
     >>> f.value_and_grad(f.theta)
     (tensor(25., dtype=torch.float64), tensor([6., 8.], dtype=torch.float64))
     """
-    share = None if weights is None else np.asarray(weights, dtype=np.float64)
-    if share is not None:
-        share = share / share.mean()
+    share = None if weights is None else _share(weights)
     if isinstance(model, nn.Module):
         model = models.copied(model)
         kind = losses.loss(loss if loss is not None else "mse")
         sample = next(model.parameters(), torch.empty(0))
-        inputs = None if x is None else torch.as_tensor(x).to(sample)
-        targets = None if y is None else torch.as_tensor(y)
+        inputs = None if x is None else torch.as_tensor(array_of(x, "x"))
+        if inputs is not None and (inputs.is_floating_point() or not models.embeds(model)):
+            inputs = inputs.to(sample)
+        targets = None if y is None else torch.as_tensor(array_of(y, "y"))
         if targets is not None:
             codes = isinstance(kind, (losses.CrossEntropy, losses.Custom)) and not targets.is_floating_point()
             targets = targets.to(sample.device if codes else sample)
@@ -514,9 +529,11 @@ def objective(
         return FunctionObjective(model, loss)
     if x is None or y is None:
         raise SpecError(f"objective({model!r}) needs x and y; only a module can take its data from the batches.")
-    columns = np.asarray(x, dtype=np.float64)
+    columns = array_of(x, "x").astype(np.float64)
     columns = columns[:, None] if columns.ndim == 1 else columns
-    target = np.asarray(y)
+    if columns.ndim != 2:
+        raise SpecError(f"x has the shape {list(columns.shape)}; model {model!r} needs rows × columns.")
+    target = array_of(y, "y")
     if columns.shape[0] != target.shape[0]:
         raise SpecError(f"x has {columns.shape[0]} rows and y has {target.shape[0]}; they must be as many.")
     name, numbers = call(model, MODELS, "model")
@@ -541,6 +558,14 @@ def objective(
     found = LinearObjective(problem, parameter_names(terms.names, outputs))
     check_loss(found)
     return found
+
+
+def _share(weights: Any) -> np.ndarray:
+    """Weights `[n]`, scaled to mean 1."""
+    share = array_of(weights, "weights").astype(np.float64)
+    if (share < 0).any() or not share.any():
+        raise SpecError("weights must be numbers of at least 0, and not all 0.")
+    return share / share.mean()
 
 
 def check_loss(objective: LinearObjective | ModuleObjective, start: bool = False) -> None:

@@ -91,6 +91,8 @@ def schedule(name: Any, steps: int | None = None) -> Schedule:
         return name if getattr(name, "elementwise", False) or isinstance(name, TorchSchedule) else of_callable(name)
     if name is None:
         return constant
+    if not isinstance(name, str):
+        raise SpecError(f"schedule={name!r} is neither a name nor a function of (step, epoch).")
     kind, numbers = call(name, SCHEDULES, "schedule")
     if kind == "cosine" and steps is None:
         raise SpecError("schedule='cosine' needs to know how many steps there will be: give epochs or max_steps.")

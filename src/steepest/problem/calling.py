@@ -83,7 +83,7 @@ def _explained(module: nn.Module, x: Tensor, error: Exception) -> str:
     why = (str(error).strip().splitlines() or [""])[0].rstrip(".")
     what = f"{type(error).__name__}: {why}" if why else type(error).__name__
     if layer is None or not type(layer).__module__.startswith("torch.nn"):
-        return f"The model's forward raised {what} ({_place(error.__traceback__)})."
+        return f"The model's forward raised {what} ({place(error)})."
     name = next((name for name, part in module.named_modules() if part is layer), "")
     shown = f"layer {name!r}, {_shown(layer)}" if name else _shown(layer)
     shape = list(given.shape) if given is not None else None
@@ -157,8 +157,9 @@ def _innermost(module: nn.Module, trace: TracebackType | None) -> tuple[nn.Modul
     return layer, given
 
 
-def _place(trace: TracebackType | None) -> str:
-    """File and line of the deepest frame that belongs neither to PyTorch nor to us."""
+def place(error: Exception) -> str:
+    """File and line where an error came from: the deepest frame that belongs neither to PyTorch nor to us."""
+    trace = error.__traceback__
     found = "in code without a file"
     ours, theirs = str(Path(__file__).parent.parent), os.path.dirname(torch.__file__)
     while trace is not None:

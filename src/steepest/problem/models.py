@@ -91,7 +91,8 @@ def mlp(inputs: int, widths: tuple[int, ...], outputs: int, seed: int = 0) -> nn
 
 def _linear(inputs: int, outputs: int, random: torch.Generator) -> nn.Linear:
     """`nn.Linear` as its `reset_parameters` starts it, the numbers drawn from a generator of ours."""
-    layer: Any = nn.utils.skip_init(nn.Linear, inputs, outputs)
+    layer = nn.Linear(inputs, outputs, device="meta")  # which draws nothing
+    layer.weight, layer.bias = nn.Parameter(torch.empty(outputs, inputs)), nn.Parameter(torch.empty(outputs))
     nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=random)
     bound = 1 / math.sqrt(inputs)
     nn.init.uniform_(layer.bias, -bound, bound, generator=random)

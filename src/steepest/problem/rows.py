@@ -9,6 +9,7 @@ from steepest.errors import DataError
 from steepest.problem.features import finite_numbers, is_number, not_numbers
 from steepest.problem.readers import Origin, check_known, open_table
 from steepest.problem.wording import counted, quoted
+from steepest.unnoticed import unnoticed
 
 
 def weights_of(weights: object, table: pa.Table, origin: Origin) -> np.ndarray | None:
@@ -48,7 +49,8 @@ def split_rows(
     held_out = int(np.ceil(test_fraction * rows))
     if held_out >= rows:
         raise DataError(f"holding out {test_fraction:g} of {counted(rows, 'row')} leaves none to fit on")
-    from sklearn.model_selection import train_test_split
+    with unnoticed():
+        from sklearn.model_selection import train_test_split
 
     stratify = None
     if classes is not None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steepest.errors import SpecError
+from steepest.unnoticed import unnoticed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -203,7 +204,9 @@ def _known(name: str) -> str:
 def _bundled(name: str) -> pa.Table:
     """One of scikit-learn's own tables: its columns, then its targets, classes as text."""
     import pyarrow as pa
-    from sklearn import datasets
+
+    with unnoticed():
+        from sklearn import datasets
 
     # scikit-learn scales diabetes unless told not to
     load = getattr(datasets, f"load_{name}")

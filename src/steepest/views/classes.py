@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from plotly.subplots import make_subplots
 
 from steepest.metrics import probabilities
 from steepest.views import theme as looks
+from steepest.views.plotting import make_subplots
 from steepest.views.rows import Drawn, at_step, drawn, held_out, labels, training
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from math import isclose
 from typing import TYPE_CHECKING
 
 import numpy as np
-from plotly.subplots import make_subplots
 
 from steepest.problem.wording import counted
 from steepest.truth.prediction import predicted_curve
 from steepest.views import theme as looks
+from steepest.views.plotting import make_subplots
 from steepest.views.rows import MOST_STEPS, along, evenly, labels
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from plotly.subplots import make_subplots
 
 from steepest.errors import SpecError
 from steepest.views import theme as looks
+from steepest.views.plotting import make_subplots
 from steepest.views.rows import at_step, drawn, drawn_held_out, evenly, labels, model_of, predicted, training
 
 if TYPE_CHECKING:

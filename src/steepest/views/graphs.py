@@ -37,6 +37,8 @@ def graph_data(z: Any, names: Any = None, most: int = MOST_BOXES) -> Graph:
         if z.rows > ROWS:
             notes.append(f"Of {ROWS} of the {z.rows:,} rows.")
         z, names = of_fit(z)
+    if isinstance(z, Tensor) and z.is_meta:
+        raise SpecError("graph() shows numbers, and this tensor is on the device 'meta', which holds none.")
     if not isinstance(z, Tensor) or z.grad_fn is None:
         raise SpecError(
             f"graph() needs a tensor made from one that requires a gradient, or a Fit; this is "

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from plotly.subplots import make_subplots
 
 from steepest.errors import SpecError
 from steepest.problem.wording import counted
 from steepest.views import theme as looks
+from steepest.views.plotting import make_subplots
 from steepest.views.rows import MOST_STEPS, along, recorded
 
 if TYPE_CHECKING:

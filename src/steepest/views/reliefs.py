@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from plotly.subplots import make_subplots
 
 from steepest.views import theme as looks
+from steepest.views.plotting import make_subplots
 from steepest.views.surfaces import Mark, Path, Surface, surface_data
 
 if TYPE_CHECKING:

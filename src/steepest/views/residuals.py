@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from plotly.subplots import make_subplots
 
 from steepest.errors import SpecError
 from steepest.views import features, predictions
 from steepest.views import theme as looks
+from steepest.views.plotting import make_subplots
 from steepest.views.rows import Drawn, drawn, evenly, labels, predicted, training
 
 if TYPE_CHECKING:

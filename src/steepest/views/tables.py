@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from plotly.subplots import make_subplots
 
 from steepest.errors import DataError
 from steepest.problem.features import is_number
@@ -23,6 +22,7 @@ from steepest.problem.readers import check_known, open_table
 from steepest.problem.targets import picked, source_of, target_of
 from steepest.problem.wording import counted
 from steepest.views import theme as looks
+from steepest.views.plotting import make_subplots
 from steepest.views.rows import MOST_POINTS, evenly
 
 MOST_PANELS = 9

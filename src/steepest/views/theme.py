@@ -24,11 +24,11 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
 from steepest.errors import SpecError
 from steepest.problem.wording import number as number
 from steepest.problem.wording import plain as plain
+from steepest.views.plotting import go
 
 DATA = "#3F8FCB"
 DESCENT = "#D55E00"

@@ -22,6 +22,7 @@ from steepest.truth.exact import Exact, solve
 from steepest.truth.finding import Finding, Fitted, Kind, Prepared
 from steepest.truth.signs.predicting import losses, predictions, sampled
 from steepest.truth.signs.regression import evenly
+from steepest.unnoticed import unnoticed
 
 MOST_ROWS = 20_000
 MOST_ENTRIES = 1_000_000
@@ -123,7 +124,8 @@ def imbalanced(fit: Fitted) -> Iterator[Finding]:
     scores = predictions(fit, train.x, theta)
     odds = np.column_stack([np.zeros(train.rows), scores]) if scores.ndim == 1 else scores
     recall = _recall(odds, mine, rare, weights)
-    from sklearn.metrics import roc_auc_score
+    with unnoticed():
+        from sklearn.metrics import roc_auc_score
 
     lead = odds[:, rare] - _others(odds, rare)
     ranked = float(roc_auc_score(mine, lead, sample_weight=weights))
