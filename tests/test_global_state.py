@@ -72,7 +72,7 @@ class Made(nn.Module):
 def states(tmp_path_factory):
     """Each state before and after everything."""
     folder = tmp_path_factory.mktemp("runs")
-    str(torch.tensor(1.0))
+    str(torch.tensor(1.0)), pio.renderers.default, sorted(pio.templates)
     matplotlib.rcParams.copy()
     before = {name: state() for name, state in STATES.items()}
     fit = st.fit(X, Y, test_fraction=0.25)

@@ -31,6 +31,7 @@ from steepest.problem.schema import Schema
 from steepest.problem.tables import Dataset
 from steepest.spec import Spec
 from steepest.truth.exact import Exact
+from steepest.unnoticed import imported
 from steepest.watching import Ending
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ def answer(problem: LinearProblem | None) -> Answer:
     """The best possible answer of a problem; of None, a module's, none."""
     if problem is None:
         return Answer(None, None, 0.0)
+    imported("steepest.truth.exact")  # and SciPy's solvers with it
     from steepest.truth import exact as truth
 
     try:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 
 @contextmanager
@@ -27,3 +29,10 @@ def unnoticed() -> Iterator[None]:
             warnings._filters_mutated()  # pyrefly: ignore[missing-attribute] (as warnings.catch_warnings does it)
         for name in os.environ.keys() - environment.keys():
             del os.environ[name]
+
+
+def imported(name: str) -> None:
+    """Import a library's module, which a call to come would import, so that it goes unnoticed."""
+    if name not in sys.modules:
+        with unnoticed():
+            import_module(name)

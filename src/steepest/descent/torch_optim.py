@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from steepest.errors import SpecError, SteepestError
+from steepest.unnoticed import imported
 
 Factory = Callable[..., torch.optim.Optimizer]
 
@@ -52,6 +53,7 @@ def brings_rate(given: Any) -> bool:
 def made(factory: Factory, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
     """The optimiser on these parameters. Raises SpecError for one that cannot be made, or that does not descend by them."""
     name = shown(factory)
+    imported("torch._dynamo")
     try:
         asks = asks_for_rate(factory)
         found: Any = factory(parameters, lr=FIRST_RATE) if asks else factory(parameters)

@@ -15,6 +15,7 @@ import torch
 from torch.optim import lr_scheduler
 
 from steepest.errors import SpecError, SteepestError
+from steepest.unnoticed import imported
 
 EACH_STEP = (lr_scheduler.OneCycleLR, lr_scheduler.CyclicLR)
 STEPS = frozenset({"step", "steps", "t", "iteration", "iter", "batch"})
@@ -27,7 +28,7 @@ class TorchSchedule:
 
     def __init__(self, make: Callable[[torch.optim.Optimizer], Any], lr: float = 1.0):
         self.make, self.lr = make, float(lr)
-        self.optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=self.lr)
+        self.optimizer = _still(self.lr)
         self.name = _shown(make)
         try:
             self.scheduler = make(self.optimizer)
@@ -51,6 +52,12 @@ class TorchSchedule:
                 raise SpecError(f"schedule={self.name} ends before the fit: {error}.") from error
             self.rates.append(float(self.optimizer.param_groups[0]["lr"]))
         return self.rates[place] / self.lr
+
+
+def _still(lr: float = 1.0) -> torch.optim.Optimizer:
+    """An optimiser that moves nothing."""
+    imported("torch._dynamo")
+    return torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=lr)
 
 
 def _shown(make: Any) -> str:
@@ -78,7 +85,7 @@ def of_callable(given: Callable[..., Any]) -> Callable[[int, int], float]:
     kind = given.func if isinstance(given, functools.partial) else given
     if isinstance(kind, type) and issubclass(kind, lr_scheduler.LRScheduler):
         if issubclass(kind, lr_scheduler.ReduceLROnPlateau):
-            _check(kind(torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])), kind.__name__)
+            _check(kind(_still()), kind.__name__)
         return TorchSchedule(given)
     takes = _takes(given)
     if takes is None or len(takes) == 2:
@@ -91,7 +98,7 @@ def of_callable(given: Callable[..., Any]) -> Callable[[int, int], float]:
     if name in EPOCHS:
         return _checked(lambda step, epoch: given(epoch), given)
     try:
-        found = given(torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0))
+        found = given(_still())
     except Exception:  # it takes no optimiser
         found = None
     if isinstance(found, lr_scheduler.LRScheduler):

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from steepest.descent.objective import matched
 from steepest.planning import targets
+from steepest.unnoticed import imported
 from steepest.views import theme as looks
 from steepest.views.module_values import module_objective
 from steepest.views.rows import evenly, training
@@ -194,6 +195,7 @@ def _gradients(
     z: Tensor, order: list[Any], number: Mapping[Any, int]
 ) -> tuple[dict[int, Tensor], dict[tuple[int, int], float], bool]:
     """∂z/∂node by id, the chain rule's factors by (node, place of its input), and whether the graph was freed."""
+    imported("torch.fx.experimental.symbolic_shapes")
     slopes: dict[int, Tensor] = {}
     factors: dict[tuple[int, int], float] = {}
     handles = []

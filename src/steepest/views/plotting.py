@@ -6,6 +6,7 @@ from steepest.unnoticed import unnoticed
 
 with unnoticed():
     import plotly.graph_objects as go
+    import plotly.tools  # noqa: F401 (it comes with some figures, and brings a filter)
     from plotly.subplots import make_subplots
 
     make_subplots(1, 1).add_trace(go.Scatter())  # what it imports later is imported now
