@@ -18,6 +18,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import steepest as st
+from sick.examine import printed
 from steepest import DataError, SpecError, Status
 
 
@@ -84,13 +85,20 @@ def test_divergence_names_the_column_and_a_rate_that_holds(data, settings):
     fit = st.fit(x, y, **settings)
     assert fit.status is Status.DIVERGED
     assert np.isfinite(fit.theta).all()
-    assert "Lower the learning rate" in fit.message
+    # one remedy, the first finding's; without findings one rate or one setting
+    remedy = fit.message.rpartition("Try ")[2].rstrip(".")
+    assert remedy == next(finding.python for finding in fit.diagnose() if not finding.of_model)
+    assert fit.message.count("lr=") <= 1
+    advice = fit.ending.advice
     if "model" not in settings:
-        assert "The column 'x2' has by far the largest values; precondition='standardize' evens that out" in fit.message
-    lr = float(re.search(r"A rate that holds: lr=(\S+)\.( |$)", fit.message)[1])
-    again = st.fit(x, y, **settings | {"lr": lr})
-    assert again.status is not Status.DIVERGED
-    assert again.trace.objective[-1] < again.trace.objective[0]
+        assert advice == "Try precondition='standardize', lr='auto': the column 'x2' has by far the largest values."
+        tries = [remedy, advice.removeprefix("Try ").partition(":")[0]]
+    else:
+        tries = [remedy, re.search(r"Lower the learning rate: (lr=\S+) is stable\.$", advice)[1]]
+    for words in tries:
+        again = st.fit(x, y, **settings | printed(words))
+        assert again.status is not Status.DIVERGED
+        assert again.trace.objective[-1] < again.trace.objective[0]
 
 
 def test_divergence_is_dated(data):
@@ -144,7 +152,7 @@ def test_tolerance_and_patience_are_counted_in_steps(data):
     change = np.abs(np.diff(fit.trace.objective)) / fit.trace.objective[:-1]
     assert fit.ending.status is Status.TOLERANCE
     assert fit.steps == np.argmax(change <= 1e-3) + 1
-    assert "Stopped is not arrived" in fit.message
+    assert "Lower tol= to continue." in fit.message
     patient = st.fit(*data, lr=0.05, tol=1e-3, patience=4, epochs=1000)
     assert patient.steps == fit.steps + 3
 
@@ -362,7 +370,8 @@ def test_batches_from_a_data_loader(data):
 def test_divergence_on_batches_of_ones_own_is_told(data):
     fit = st.fit(*data, batches=[data], model=nn.Linear(3, 1), lr=100.0, epochs=100)
     assert fit.status is Status.DIVERGED
-    assert "A rate that holds: lr=" in fit.message
+    assert fit.message.count("lr=") == 1
+    assert re.search(r"Lower the learning rate: lr=\S+ is stable\.$", fit.ending.advice)
 
 
 def test_batches_of_ones_own_for_the_linear_family_are_explained(data):
@@ -657,3 +666,26 @@ def test_plain_steps_on_all_rows_end_with_the_first_value_that_repeats():
     objective = fit.trace.objective
     assert objective[-1] == objective[-2]
     assert (np.diff(objective[:-1]) != 0).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, "converged: the loss equals the exact optimum."),
+        (
+            {"optimizer": "sgd", "lr": 0.001, "epochs": 20},
+            "epochs: stopped after the requested 20 epochs. The optimum is not",
+        ),
+        (
+            {"optimizer": "sgd", "lr": 1e-6},
+            "epochs: stopped after the default 1,000 epochs. The optimum is not reached:",
+        ),
+        (
+            {"optimizer": "sgd", "lr": 0.001, "max_steps": 1},
+            "steps: stopped after the requested 1 step. The optimum is not",
+        ),
+    ],
+)
+def test_how_a_fit_ended_is_said_in_a_sentence(data, settings, words):
+    x, y = data
+    assert st.fit(x, y, **settings).message.startswith(words)

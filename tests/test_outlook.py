@@ -150,7 +150,7 @@ def test_settings_that_say_what_is_fitted_are_no_settings_of_the_descent():
         ({"x": "sample:diabetes", "loss": "l1"}, "The loss l1 has a kink: no constant rate arrives"),
         ({"x": "sample:diabetes", "loss": "quantile:0.9"}, "has a kink: no constant rate arrives"),
         ({"x": "sample:diabetes", "penalty": "l1:0.1"}, "An l1 penalty has a kink at 0"),
-        ({"x": "sample:iris"}, "The classes can be separated"),
+        ({"x": "sample:iris"}, "The classes are linearly separable"),
         ({"x": "sample:diabetes", "model": "mlp:4"}, "A module has no known optimum"),
     ],
 )

@@ -287,7 +287,7 @@ def diagnose(
     json: Annotated[bool, output("Print what is found as JSON.")] = False,
     **settings: Any,
 ) -> int:
-    """Say what is wrong with a fit and what mends it; or before any fit, what will be hard and which settings will work."""
+    """Say what is wrong with a fit and what fixes it; or before any fit, what will be hard and which settings will work."""
     from steepest import console, outlook, run_folder
     from steepest.run_record import to_json
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import sys
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from math import isnan, nan
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 from rich.console import Console
 from rich.text import Text
 
+from steepest.descent.stopping import counted
 from steepest.errors import SpecError, SteepestWarning
 from steepest.problem.wording import number
 from steepest.spec import in_options
@@ -214,28 +214,18 @@ def show_sweep(sweep: Sweep, folder: str | None) -> None:
     console.print(rich_table(best.heads, best.rows))
     if best.left_out:
         _say(console, f"Not shown for want of room: {', '.join(best.left_out)}; --table FILE writes every column.")
-    counts = Counter(sweep.columns["status"])
-    ends = ", ".join(_ends(status, count, len(sweep)) for status, count in counts.items())
+    ends = counted(sweep.columns["status"])
     order = {"objective": "objective", "test_loss": "held-out loss"}[sweep.judged_by]
     apart = "in the order of their settings, since different losses or targets cannot be compared"
     first = f"sorted by {order}, lowest first" if sweep.comparable else apart
     _say(console, f"{len(sweep):,} runs ({ends}); {first}.")
     with suppress(SpecError):  # there may be no single interval to name
         _say(console, str(sweep.working_lr()))
-    if counts[FAILED]:
+    if FAILED in sweep.columns["status"]:
         why = next(m for m, s in zip(sweep.columns["message"], sweep.columns["status"], strict=True) if s == FAILED)
         _say(console, f"A run failed: {in_options(why)}")
     if folder:
         _say(console, f"The sweep is in {folder}")
-
-
-ENDS = {"epochs": "stopped at the epoch limit", "steps": "stopped at the step limit", "tolerance": "stopped by tol"}
-"""How runs ended, where the name of the status is no verb."""
-
-
-def _ends(status: str, count: int, runs: int) -> str:
-    """`12 diverged`, `all converged`."""
-    return f"{'all' if count == runs else f'{count:,}'} {ENDS.get(status, status)}"
 
 
 def _console() -> Console:
@@ -265,7 +255,7 @@ def distance(fit: Fit) -> str:
         return f"How far it is from the optimum is not known.{reason}"
     optimum = number(fit.scores.exact_objective, 10)
     if fit.gap == 0.0:
-        return f"It is at the optimum: no gap to the exact {optimum}."
+        return f"The exact optimum is {optimum}."
     side = "above" if fit.gap > 0 else "below"
     return f"It is {number(abs(fit.gap), 2)} {side} the exact optimum {optimum} (relative gap {fit.relative_gap:.1e})."
 

@@ -282,7 +282,7 @@ def _unknown(problem: LinearProblem | None, best: Answer) -> list[str]:
     if problem is None:
         return []
     if best.exact is not None and best.exact.separable:
-        return ["The classes can be separated: without a penalty there is no optimum to count steps to."]
+        return ["The classes are linearly separable: without a penalty there is no optimum to count steps to."]
     if problem.loss.bound is None:
         return [
             f"The loss {problem.loss} has a kink: no constant rate arrives, it bounces. A rate that falls to 0 does, "

@@ -286,13 +286,34 @@ class Fit:
 
     @property
     def message(self) -> str:
-        """The status as a sentence, with its numbers and what would help."""
-        return f"{self.outcome} {self._judged.advice}".strip()
+        """The status as a sentence, with its numbers and what would help: of a descent that diverged, what the findings say."""
+        advice = self._judged.advice
+        if self.status is Status.DIVERGED and (found := self._cure()):
+            advice = found
+        return f"{self.outcome} {advice}".strip()
+
+    def _cure(self) -> str:
+        """The remedy of the first finding about the descent, in words; "" where there is none, or no rows to find it in."""
+        try:
+            found = next((one for one in self.diagnose() if one.remedy and not one.of_model), None)
+        except FitError:
+            return ""
+        return "" if found is None else f"Try {found.python}."
 
     @property
     def outcome(self) -> str:
         """The same without what would help, for where the findings say that better."""
-        return f"{self._judged.status} {self._judged.detail}".strip()
+        return f"{self._judged.status.told(self._ended())} {self._judged.detail}".strip()
+
+    def _ended(self) -> str:
+        """The sentence of the status, with the number of epochs or steps that there were."""
+        status, spec = self._judged.status, self.spec
+        if status is Status.EPOCHS:
+            named = "requested" if spec.epochs is not None else "default"
+            return f"Stopped after the {named} {self.epochs:,} epoch{'' if self.epochs == 1 else 's'}."
+        if status is Status.STEPS:
+            return f"Stopped after the requested {self.steps:,} step{'' if self.steps == 1 else 's'}."
+        return status.value
 
     @cached_property
     def _judged(self) -> Ending:
@@ -301,7 +322,7 @@ class Fit:
     def diagnose(self) -> Findings:
         """What keeps the descent from its optimum and what is wrong with the model, the most important first.
 
-        Each finding has the numbers that show it, settings that mend it, and what those are predicted to give; see
+        Each finding has the numbers that show it, settings that fix it, and what those are predicted to give; see
         `steepest.truth.finding`. A healthy fit has none. They are found when first asked for, and kept in a run's folder.
 
         Raises:
@@ -377,7 +398,7 @@ class Fit:
             parts = [self.terms.design(x[rows]) @ coefficients for rows in row_blocks((len(x), len(blocks)))]
             return np.concatenate(parts) if parts else np.empty((0, *coefficients.shape[1:]))
         if self.network is None:
-            raise FitError("This fit has lost its model; load it with its module.")
+            raise FitError("Pass the model: st.load(folder, model=MyNet).")
         return _module_output(self.network, x, theta)
 
     def objective(self, theta: Any) -> tuple[float, np.ndarray]:
@@ -403,7 +424,7 @@ class Fit:
         else:
             target, _ = targets(self.train, self.loss_function)
             if self.network is None:
-                raise FitError("This fit has lost its model; load it with its module.")
+                raise FitError("Pass the model: st.load(folder, model=MyNet).")
             module = copy.deepcopy(self.network).double()
             weights = None if self.train.weights is None else self.train.weights / self.train.weights.mean()
             whole = ModuleObjective(
@@ -699,7 +720,7 @@ def _with_rows(fit: Fit) -> Fit:
             "Fit again to have them."
         )
     if fit.terms is None and fit.network is None:
-        raise FitError("To diagnose this run its module is needed: load it with model=….")
+        raise FitError("Pass the model to diagnose this run: st.load(folder, model=MyNet).")
     whole = replace(fit, train=train, test=test)
     whole.__dict__["scores"], whole.__dict__["_judged"] = fit.scores, fit._judged
     return whole
@@ -718,14 +739,14 @@ def _judge(fit: Fit) -> Ending:
     if case == "as it is":
         return ended
     if case == "unknown" and ended.status in (Status.STALLED, Status.CONVERGED):
-        return Ending(status, f"As far as the descent can see nothing is left to gain. {fit.exact_note}")
+        return Ending(status, fit.exact_note)
     if case == "unknown":
         return Ending(status, f"{ended.detail} {fit.exact_note}".strip())
     if case == "left" and status is not Status.STALLED:
         advice = {
             Status.EPOCHS: "Give more epochs (epochs=) or another learning rate (lr=).",
             Status.STEPS: "Give more steps (max_steps=) or another learning rate (lr=).",
-            Status.TOLERANCE: "Stopped is not arrived: lower tol= to go on.",
+            Status.TOLERANCE: "Lower tol= to continue.",
         }.get(status, "")
         left = f"The optimum is not reached: the relative gap is {gap:.1e}."
         return Ending(status, f"{ended.detail} {left}".strip(), advice)
@@ -735,7 +756,7 @@ def _judge(fit: Fit) -> Ending:
         "adamw": "AdamW's decay minimises no objective; the gap is to the objective without it.",
         "collinear": "Columns are collinear within rounding: float64 coefficients cannot say where the optimum is.",
         "below": f"It lies below the exact answer, which is off by {-gap:.1e} of its own value.",
-        "arrived": f"The relative gap is {max(gap, 0.0):.1e}.",
+        "arrived": f"The relative gap is {gap:.1e}." if gap > 0.0 else "",
     }
     return Ending(status, words[case] if case in words else _left_over(fit))
 

@@ -240,20 +240,15 @@ def why_diverged(spec: Spec, made: Plan, recorder: Recorder) -> tuple[str, str]:
     trace = recorder.trace(made.names)
     bad = ~np.isfinite(trace.loss) | (trace.loss > 10 * max(trace.objective[0], trace.loss[0]))
     began = int(trace.step[np.argmax(bad)]) if bad.any() else int(trace.step[-1])
-    words = ["Lower the learning rate."]
     safe = _rate_that_holds(spec, made, trace)
-    if safe > 0.0:
-        words.append(f"A rate that holds: lr={safe:.2g}.")
+    advice = f"Lower the learning rate: lr={safe:.2g} is stable." if safe > 0.0 else "Lower the learning rate."
     if made.problem is not None and made.precondition == "none":
         squares = (made.problem.design**2).mean(0)
         worst = int(np.argmax(squares))
         if squares[worst] > 10 * np.median(squares):
             name = made.terms.names[worst] if made.terms is not None else str(worst)
-            words.append(
-                f"The column {name!r} has by far the largest values; precondition='standardize' evens that out "
-                "(with lr='auto', or a rate of its own)."
-            )
-    return f"The loss began to grow at step {began}.", " ".join(words)
+            advice = f"Try precondition='standardize', lr='auto': the column {name!r} has by far the largest values."
+    return f"It began to grow at step {began}.", advice
 
 
 def _rate_that_holds(spec: Spec, made: Plan, trace: Trace) -> float:

@@ -16,7 +16,7 @@ def test_every_status_is_a_sentence():
     for status in Status:
         assert status.value[0].isupper()
         assert status.value.rstrip("'()").endswith((".", "0.001"))
-        assert str(status) == f"{status.name.lower()}: {status.value}"
+        assert str(status) == f"{status.name.lower()}: {status.value[0].lower()}{status.value[1:]}"
 
 
 def _looks(stopper: Stopper, *values: float) -> list[str | None]:

@@ -5,7 +5,7 @@
     … an objective of X; a held-out loss of X         at most a tenth above X, or a tenth of the way short of it
     R² at the optimum rises from A to B, or is B      at most 0.02 below B
     the residual standard deviation falls from A to B at most a tenth above B, over the rows that are not in the finding
-    … a best answer at a loss of X                    at most a tenth above X
+    … a finite minimum with a loss of X               at most a tenth above X
     the accuracy is A%                                at most 2 percentage points below A
 
 A fit that is better than predicted keeps the promise too.

@@ -85,7 +85,7 @@ def test_nothing_found_is_a_sentence(monkeypatch):
     found = st.fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.5]).diagnose()
     assert len(found) == 0
     assert str(found).startswith("Nothing was found. Looked at: the rate and its schedule")
-    assert "the gap to the optimum is closed" in " ".join(str(found).split())
+    assert "the loss equals the exact optimum" in " ".join(str(found).split())
     assert found._repr_html_().startswith("<p>Nothing was found.")
 
 

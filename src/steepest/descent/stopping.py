@@ -10,7 +10,8 @@ from __future__ import annotations
 import copy
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from math import inf, nan
@@ -30,20 +31,44 @@ CLOSED_KINKED = 1e-5
 class Status(Enum):
     """How a descent ended. `str(status)` is its name and its sentence."""
 
-    CONVERGED = "The descent arrived: the gap to the optimum is closed."
-    STALLED = "Nothing changes any more at this precision, but the optimum is not reached."
+    CONVERGED = "The loss equals the exact optimum."
+    STALLED = "The loss no longer changes at this precision, but the optimum is not reached."
     TOLERANCE = "Stopped because the objective changed by no more than tol."
     PATIENCE = "Stopped because the validation loss no longer improved."
-    EPOCHS = "All epochs asked for are done."
-    STEPS = "All steps asked for are done."
-    DIVERGED = "The descent diverged: the loss grew out of bounds."
+    EPOCHS = "Stopped after the requested epochs."
+    STEPS = "Stopped after the requested steps."
+    DIVERGED = "The loss grew without bound."
     INTERRUPTED = "Stopped by Ctrl-C; everything up to here is kept."
     SEPARABLE = (
-        "The classes can be separated, so the loss has no finite minimum and the coefficients would grow for ever."
+        "The classes are linearly separable, so the loss has no finite minimum and the coefficients grow without bound."
     )
 
     def __str__(self) -> str:
-        return f"{self.name.lower()}: {self.value}"
+        return self.told(self.value)
+
+    def told(self, sentence: str) -> str:
+        """Its name and a sentence: `epochs: stopped after the requested 20 epochs.`"""
+        return f"{self.name.lower()}: {sentence[:1].lower()}{sentence[1:]}"
+
+
+IN_SHORT = {
+    "tolerance": "stopped by tol", "patience": "stopped by patience", "epochs": "stopped at the epoch limit",
+    "steps": "stopped at the step limit", "separable": "with separable classes",
+}  # fmt: skip
+"""How runs ended, where they are counted; other statuses are said by their names."""
+
+
+def counted(statuses: Sequence[str]) -> str:
+    """How many runs ended how.
+
+    >>> counted(["epochs", "epochs"]), counted(["converged", "diverged", "converged"])
+    ('all stopped at the epoch limit', '2 converged, 1 diverged')
+    """
+    counts = Counter(statuses)
+    words = {status: IN_SHORT.get(status, status) for status in counts}
+    if len(counts) == 1 and len(statuses) > 1:
+        return f"all {words[statuses[0]]}"
+    return ", ".join(f"{count:,} {words[status]}" for status, count in counts.items())
 
 
 class Stopper:

@@ -52,7 +52,7 @@ def check(case: Case) -> None:
     fit = case.fit
     if fit.exact is not None and fit.exact.separable:
         raise FitError(
-            "The classes can be separated, so the coefficients of this fit have no end to arrive at. "
+            "The classes are linearly separable, so the coefficients of this fit have no finite optimum. "
             "Fit with a penalty: penalty='l2:0.001'."
         )
     if case.loss.bound is not None and fit.relative_gap is not None and fit.relative_gap > CLOSED:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from steepest.descent.stopping import counted
 from steepest.errors import FitError, SpecError
 from steepest.many.lots import COLUMNS, COUNTS, FAILED, NUMBERS, Lot
 from steepest.many.run_table import RunTable
@@ -93,10 +94,7 @@ class Sweep:
         return len(self._places)
 
     def __repr__(self) -> str:
-        counts = dict.fromkeys(self.columns["status"], 0)
-        for status in self.columns["status"]:
-            counts[status] += 1
-        ends = ", ".join(f"{count:,} {status}" for status, count in counts.items())
+        ends = counted(self.columns["status"])
         swept = ", ".join(self.settings) or "nothing"
         return f"Sweep({len(self):,} runs over {swept}: {ends})"
 

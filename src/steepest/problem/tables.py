@@ -396,7 +396,7 @@ def _warn(train: Dataset, intercept: bool) -> None:
     if train.rows < parameters:
         found.append(
             f"{counted(train.rows, 'training row')} cannot settle {counted(parameters, 'parameter')}: "
-            "of all answers the least-norm one is meant"
+            "the minimum-norm solution is used"
         )
     for text in found:
         warnings.warn(text, SteepestWarning, stacklevel=5)  # the line that called fit()

@@ -225,7 +225,7 @@ def _of_linear(fit: Fitted, problem: LinearProblem, chosen: np.ndarray) -> _Surf
 
 def _of_module(fit: Fitted, chosen: np.ndarray) -> _Surface:
     if fit.network is None or fit.train is None:
-        raise FitError("This fit has lost its model; load it with its module.")
+        raise FitError("Pass the model: st.load(folder, model=MyNet).")
     train, loss = fit.train, fit.loss_function
     codes = loss.takes_codes(train.classes)
     weights = None if train.weights is None else torch.as_tensor(train.weights / train.weights.mean())[chosen]

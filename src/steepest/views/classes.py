@@ -105,7 +105,7 @@ def _title(fit: Fit, step: int | None) -> str:
         return f"Before update {step:,}"
     accuracy = {part: values["accuracy"] for part, values in fit.metrics.items()}
     held = f", {accuracy['test']:.1%} of held-out rows" if "test" in accuracy else ""
-    return f"{accuracy['train']:.1%} of the rows are classed rightly{held}"
+    return f"{accuracy['train']:.1%} of the rows are classified correctly{held}"
 
 
 def _names(fit: Fit) -> list[str]:

@@ -1,6 +1,6 @@
 """Classes that no parameters are best for, and classes that are never predicted.
 
-SEPARABLE    a plane parts the classes, so that the likelihood has no maximum and the coefficients grow without end
+SEPARABLE    the classes are linearly separable, so that the likelihood has no maximum and the coefficients grow without end
              (Albert and Anderson 1984; `truth/separation.py` proves it). Before a fit a sample of the rows is looked at
              first: rows that overlap settle it.
 IMBALANCED   a class with less than a fifth of its even share (1/k) is predicted for fewer than a quarter of its rows,
@@ -35,7 +35,7 @@ LEAST_ROWS = 5
 
 
 def separable(given: Prepared) -> Iterator[Finding]:
-    """Whether a plane parts the classes, before a fit."""
+    """Whether the classes are linearly separable, before a fit."""
     problem = given.problem
     if problem is None or not isinstance(problem.loss, Logistic | CrossEntropy) or problem.penalty:
         return
@@ -63,18 +63,20 @@ def _rows(problem: LinearProblem, rows: np.ndarray) -> LinearProblem:
 
 
 def _without_best(given: Prepared, problem: LinearProblem, exact: Exact) -> Finding:
-    infimum = "falls to 0 for ever" if exact.loss == 0.0 else f"falls towards {exact.loss:.4g} for ever"
+    infimum = (
+        "approaches 0 without reaching it" if exact.loss == 0.0 else f"approaches {exact.loss:.4g} without reaching it"
+    )
     name, words = _parting(given, problem)
-    predicted = "There is a best answer then, and a descent can arrive at it."
+    predicted = "The loss then has a finite minimum."
     if problem.design.size <= MOST_ENTRIES:
         best = solve(replace(problem, penalty=Penalty(l2=0.001)))
         if best.theta is not None:
             size = np.max(np.abs(best.theta * problem.penalised))
-            predicted = f"A best answer at a loss of {best.loss:.3g}, no coefficient larger than {size:.3g}."
+            predicted = f"A finite minimum with a loss of {best.loss:.3g}, no coefficient larger than {size:.3g}."
     return Finding(
         Kind.SEPARABLE,
-        what=f"A plane parts the classes of {given.schema.targets[0]!r}{'' if exact.loss == 0.0 else ' in part'}, so no "
-        "coefficients are best: the longer the descent, the larger they grow.",
+        what=f"{'The' if exact.loss == 0.0 else 'Some'} classes of {given.schema.targets[0]!r} are linearly separable, so no "
+        "finite coefficients minimise the loss: they grow with every step.",
         evidence=f"The loss {infimum} ({exact.method}).{words}",
         remedy={"penalty": REMEDY},
         predicted=predicted,

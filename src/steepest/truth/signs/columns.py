@@ -39,7 +39,7 @@ def scales(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
     name = shape.names[shape.worst]
     evidence = (
         f"{shape.told()}. The condition number is {number(shape.raw)}, and {number(shape.standardised)} "
-        "once columns are standardised: about so many steps make the gap e² times smaller, whatever the rate."
+        "once columns are standardised: about so many steps make the gap 7.4 times smaller, whatever the rate."
     )
     what = f"The columns are on different scales, above all {name!r}: no one rate suits them all."
     yield Finding(

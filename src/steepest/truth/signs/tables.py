@@ -158,7 +158,7 @@ def hard_scales(given: Prepared) -> Iterator[Finding]:
         f"{shape.told()}. The condition number is {number(shape.raw)}, and {number(shape.standardised)} once columns are "
         "standardised.",
         {"precondition": "standardize", "lr": "auto"},
-        f"About {count(shape.standardised)} steps in place of {count(shape.raw)} make the gap e² times smaller.",
+        f"About {count(shape.standardised)} steps in place of {count(shape.raw)} make the gap 7.4 times smaller.",
         1.0 - shape.standardised / shape.raw, columns=(name,),
     )  # fmt: skip
 
@@ -183,6 +183,6 @@ def hard_collinear(given: Prepared) -> Iterator[Finding]:
         Kind.COLLINEAR, f"{listed(names)} are nearly a linear combination of one another.",
         f"{evidence} The condition number of the standardised columns is {number(shape.standardised)}.",
         {"precondition": "orthonormal", "lr": "auto"},
-        f"A few steps in place of about {count(shape.standardised)} make the gap e² times smaller.",
+        f"A few steps in place of about {count(shape.standardised)} make the gap 7.4 times smaller.",
         1.0 - 1.0 / shape.standardised, columns=names,
     )  # fmt: skip
