@@ -97,7 +97,7 @@ def _shown(parts: list[torch.Tensor], work: float) -> Iterable[torch.Tensor] | I
 def module_objective(fit: Fit, rows: Dataset, loss: losses.Loss) -> ModuleObjective:
     """A module's objective on some rows, in float64, on a copy of the module."""
     if fit.network is None:
-        raise FitError("This fit has lost its model; load it with its module.")
+        raise FitError("Pass the model: st.load(folder, model=MyNet).")
     target, _ = targets(rows, loss)
     weights = None if rows.weights is None else torch.as_tensor(rows.weights / rows.weights.mean())
     x = torch.as_tensor(rows.x, dtype=torch.float64)
