@@ -102,7 +102,7 @@ def test_the_result_shows_each_parameter_beside_its_exact_value(capsys, table, t
         "Left out: 'sold'",
     ):
         assert words in out
-    assert "at the optimum" in out or "above the exact optimum" in out
+    assert "The exact optimum is" in out or "above the exact optimum" in out
     assert out.endswith(f"The run is in {run}\n")
 
 
