@@ -401,7 +401,7 @@ def units_below_the_header() -> Case:
         y,
         target="Ts",
         settings={"skip_rows": 1, "missing_values": ["m/s", "C", "Smp"], "missing": "drop"},
-        asks=("skip", "1"),
+        asks=("skip_rows=1", "Ux"),
     )
 
 

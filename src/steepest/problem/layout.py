@@ -296,12 +296,7 @@ def _headed(
     said = reading.header is not None or reading.skip_rows > 0
     below = None if said else names_above([record.fields for record in cut.records], cut.width)
     if below is not None and at + 1 < below <= FARTHEST:
-        line = cut.records[below].line
-        raise DataError(
-            f"{label} does not begin with its header: line {line + 1:,}, {listed(map(str.strip, cut.records[below].fields))}, "
-            f"is the first above numbers only. If the names stand there, use skip_rows={line}; "
-            "if they stand in the first line, header=True"
-        )
+        raise DataError(_not_first(cut, below, label))
     rows = [record.fields for record in cut.records[at + 1 :]]
     first = cut.records[at].fields
     names = _as_wide(first, cut)
@@ -347,6 +342,26 @@ def _headed(
     raise DataError(
         f"the first line of {label} may hold names or values: {shown}. Say which: header=True or header=False"
     )
+
+
+def _not_first(cut: _Cut, below: int, label: str) -> str:
+    """The message for a header that stands further down: in the last line of words above the numbers, or in the first."""
+    last, words = cut.records[below], below
+    while (
+        words > 1
+        and len(cut.records[words - 1].fields) == cut.width
+        and not any(map(is_number, cut.records[words - 1].fields))
+    ):
+        words -= 1
+    first = cut.records[words]
+    shown = listed(map(str.strip, last.fields))
+    text = (
+        f"{label} does not begin with its header: line {last.line + 1:,}, {shown}, is the first above numbers only. "
+        f"If the names stand there, use skip_rows={last.line}; "
+    )
+    if words < below:
+        text += f"if in line {first.line + 1:,}, {listed(map(str.strip, first.fields))}, skip_rows={first.line}; "
+    return text + "if they stand in the first line, header=True"
 
 
 def _as_wide(first: list[str], cut: _Cut) -> list[str]:
