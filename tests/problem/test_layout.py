@@ -93,7 +93,7 @@ def test_a_setting_says_what_the_file_does_not(tmp_path, case):
     path = tmp_path / "table.csv"
     path.write_bytes(content.encode(settings.get("encoding", "utf-8")))
     with pytest.raises(DataError) as caught:
-        fit(path, **({"target": "y"} | {k: v for k, v in settings.items() if k in ("target", "drop")}))
+        fit(path, target="y", **{name: settings[name] for name in ("drop",) if name in settings})
     option = next(name for name in settings if name not in ("target", "drop"))
     named = f"{option}=" if settings[option] is not False else f"{option}=False"
     if option != "comment":
@@ -162,6 +162,20 @@ FIRST = {
 def test_the_first_line_is_compared_with_the_rows_below(case):
     first, rows = case
     assert first_line(first.split(","), [row.split(",") for row in rows.split(";")]) is FIRST[case]
+
+
+def test_the_names_that_are_asked_for_say_whether_there_is_a_header(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text(LINES)
+    done = fit(path, target="x2")
+    np.testing.assert_allclose(done.theta, LINE, rtol=1e-12)
+    path.write_text("".join(f"{x:g},0\n" for x in X))
+    np.testing.assert_allclose(done.predict(path), LINE[0] + LINE[1] * np.array(X), rtol=1e-12)
+    path.write_text("5,6,7\n" + "".join(f"{x:g},{3 * x:g},{y:g}\n" for x, y in zip(X, Y, strict=True)))
+    np.testing.assert_allclose(fit(path, target="7", columns="5").theta, LINE, rtol=1e-12)
+    path.write_text("1.5,2,a\n2.5,3,b\n3.5,4,a\n")
+    with pytest.raises(DataError, match=r"no column 'y'.*the first line was read as values.*--header"):
+        fit(path, target="y")
 
 
 def test_columns_without_a_name_get_one_that_drop_takes(tmp_path):

@@ -44,11 +44,17 @@ Opener = Callable[[], pa.NativeFile]
 
 
 def whole(opener: Opener) -> bytes:
-    """All bytes of a file; of one that is unpacked while it is read, too."""
+    """All bytes of a file."""
     with opener() as stream:
-        if isinstance(stream, pa.OSFile | pa.BufferReader):
-            return stream.read()
-        return b"".join(iter(lambda: stream.read(1 << 22), b""))
+        return stream.read()
+
+
+def held(data: bytes) -> Opener:
+    """Bytes as a file. They are Arrow's own: a thread of Arrow that let go of Python's at exit would end the process."""
+    sink = pa.BufferOutputStream()
+    sink.write(data)
+    buffer = sink.getvalue()
+    return lambda: pa.BufferReader(buffer)
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ class Text:
 
 
 def read_delimited(
-    opener: Opener, label: str, reading: Reading, text_columns: Collection[str] = ()
+    opener: Opener, label: str, reading: Reading, text_columns: Collection[str] = (), mentioned: Collection[str] = ()
 ) -> tuple[pa.Table, Text]:
     """Read delimited text.
 
@@ -80,6 +86,7 @@ def read_delimited(
         label: the file's name as messages show it, already quoted.
         reading: what was said about how it is read.
         text_columns: columns that stay text, whatever they look like.
+        mentioned: names that somebody asks for.
 
     Returns:
         The table, its types inferred, with names as they are in the file ("" where a column has none); and how it was
@@ -93,7 +100,7 @@ def read_delimited(
     text = _text(head, complete, opener, label).replace("\r\n", "\n")
     if not text.strip():
         raise DataError(f"{label} is empty: a table starts with a line of column names")
-    layout = layout_of(text, reading, label)
+    layout = layout_of(text, reading, label, mentioned)
     rows = _Rows(opener, label, layout, reading, text)
     return rows.table(encoding, text_columns)
 
@@ -111,13 +118,13 @@ def _as_utf8(opener: Opener, label: str, given: str | None) -> tuple[Opener, str
         encoding = marked
     if codecs.lookup(encoding).name not in ("utf-8", "utf-8-sig", "ascii"):
         data = _decoded(opener, label, encoding, given).encode()
-        opener, head = (lambda: pa.BufferReader(data)), data[:HEAD]
+        opener, head = held(data), data[:HEAD]
     elif marked == "utf-8-sig":
         opener, head = _from(opener, 3), head[3:]
     if re.search(rb"\r(?!\n|\Z)", head) is not None:
         raw = whole(opener)
         lines = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        opener = lambda: pa.BufferReader(lines)  # noqa: E731
+        opener = held(lines)
     return opener, encoding
 
 
@@ -208,7 +215,10 @@ class _Rows:
         self.width, self.delimiter = len(layout.names), layout.delimiter
         self.quotes = '"' in head
         self.comments = 0  # lines left out before pyarrow reads the rest
-        self.skipped, self.lenient = 0, True  # and by it
+        self.skipped, self.lenient = (
+            0,
+            True,
+        )  # those left out since it could not read them, and whether that may be tried
         lines = head.split("\n")
         longest = max(map(len, lines), default=0)
         # a block holds, of wide tables too, enough rows for types to be told from them
@@ -218,12 +228,11 @@ class _Rows:
         sign = layout.comment if layout.inside else None
         if layout.delimiter == BLANKS or sign:
             data = self._rewritten(below, sign)
-            self.opener, self.delimiter = (
-                (lambda: pa.BufferReader(data)),
-                "\t" if layout.delimiter == BLANKS else self.delimiter,
-            )
+            self.opener = held(data)
+            self.delimiter = "\t" if layout.delimiter == BLANKS else self.delimiter
         else:
             self.opener = below
+        self.below = self.opener
 
     @staticmethod
     def _offset(opener: Opener, lines: int) -> int:
@@ -280,7 +289,7 @@ class _Rows:
         first, last = table.column(0), table.column(self.width - 1)
         sign = self.layout.comment or "#"
         if self.skipped and pa.types.is_string(first.type) and pc.any(pc.starts_with(first, sign)).as_py():
-            self.lenient = False
+            self.opener = self.below
             raise self._unreadable(pa.ArrowInvalid(""))
         if self.layout.trailing and not is_empty(last):
             present = pc.is_valid(last)
@@ -321,22 +330,21 @@ class _Rows:
         """The table with names 0, 1, 2, …"""
         names = [str(at) for at in range(self.width)]
         read = pacsv.ReadOptions(block_size=self.block, column_names=names)
-        parse = pacsv.ParseOptions(
-            delimiter=self.delimiter, newlines_in_values=self.quotes, invalid_row_handler=self._invalid
-        )
+        parse = pacsv.ParseOptions(delimiter=self.delimiter, newlines_in_values=self.quotes)
         text = {names[at]: pa.string() for at in as_text}
         inferred = pacsv.ConvertOptions(
             null_values=sorted(self.reading.words), decimal_point=decimal, column_types=text
         )  # fmt: skip
-        self.skipped = 0
         try:
             table = self._read(read, parse, inferred)
         except pa.ArrowInvalid as error:
             if "Empty CSV" in str(error):
                 return pa.table({name: pa.nulls(0) for name in names})
+            if "Expected" in str(error) and self.lenient and self._without_odd_lines():
+                self.lenient = False
+                return self._parsed(decimal, as_text)
             if "conversion error" not in str(error):
                 raise self._unreadable(error) from None
-            self.skipped = 0
             try:  # a later value contradicts the first ones: all is text
                 table = self._read(read, parse, pacsv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())))
             except pa.ArrowInvalid as second:
@@ -354,13 +362,30 @@ class _Rows:
         with self.opener() as stream:
             return pacsv.read_csv(stream, read_options=read, parse_options=parse, convert_options=convert)
 
-    def _invalid(self, row: pacsv.InvalidRow) -> str:
-        """A row of another width is left out where it is blank or a comment line."""
-        text = row.text.strip()
-        if self.lenient and text.startswith(self.layout.comment or "#"):
-            self.skipped += 1
-            return "skip"
-        return "error" if text else "skip"
+    def _without_odd_lines(self) -> bool:
+        """Leave out blank lines, and comment lines of another width than the rows; False where there are none."""
+        try:
+            lines = whole(self.opener).decode().split("\n")
+        except UnicodeDecodeError:
+            raise _not_utf8(self.whole, self.label) from None
+        sign, kept, inside = self.layout.comment or "#", [], False
+        for line in lines:
+            text = line.strip()
+            if (
+                not inside
+                and text.startswith(sign)
+                and len(next(csv.reader([line], delimiter=self.delimiter))) != self.width
+            ):
+                self.skipped += 1
+                continue
+            inside ^= line.count('"') % 2 == 1
+            if text or inside:
+                kept.append(line)
+        if len(kept) == len(lines):
+            return False
+        data = "\n".join(kept).encode()
+        self.opener = held(data)
+        return True
 
     def _check_last_quote(self, name: str) -> None:
         """A quote that never closes swallows the rest of the file without a word from the parser."""
@@ -375,7 +400,7 @@ class _Rows:
         bad: list[pacsv.InvalidRow] = []
 
         def remember(row: pacsv.InvalidRow) -> str:
-            if self._invalid(row) == "skip":
+            if not row.text.strip():
                 return "skip"
             bad.append(row)
             return "error"

@@ -9,7 +9,6 @@ anything else                       delimited text
 
 from __future__ import annotations
 
-import functools
 import io
 import json
 import lzma
@@ -160,7 +159,10 @@ def _read(opener: Opener, label: str, name: str, wanted: Wanted, depth: int) -> 
         if packed is None:
             return _from_zip(opener, label, wanted, depth)
         inner = next((name.removesuffix(end) for end in UNPACKED_ENDINGS if name.endswith(end)), name)
-        return _read(functools.partial(_unpacked, opener, packed, label), label, inner, wanted, depth + 1)
+        with opener() as source:
+            stream: Any = lzma.LZMAFile(source) if packed == "xz" else pa.CompressedInputStream(source, packed)  # noqa: SIM115
+            unpacked = _unpacked(stream, source.tell, label)
+        return _read(unpacked, label, inner, wanted, depth + 1)
     for start, kind in NOT_TABLES.items():
         if magic.startswith(start):
             raise DataError(f"{label} is {kind}, not a table this reads. Save the table as CSV or Parquet")
@@ -174,44 +176,28 @@ def _read(opener: Opener, label: str, name: str, wanted: Wanted, depth: int) -> 
     start = magic.removeprefix(b"\xef\xbb\xbf").lstrip()
     if name.endswith(JSON_ENDINGS) or start.startswith((b'{"', b"{\n", b"[{", b"[\n")):
         return _from_json(opener, label), "JSON", None, ()
-    table, text = read_delimited(opener, label, wanted.reading, wanted.text_columns)
+    table, text = read_delimited(opener, label, wanted.reading, wanted.text_columns, wanted.mentioned)
     return table, "delimited text", text, ()
 
 
 # ---- packed --------------------------------------------------------------------------------------
 
 
-class _Counted(io.RawIOBase):
-    """Unpacked bytes, of which there may not be absurdly many: what unpacks to terabytes is refused, not read."""
+def _unpacked(stream: Any, packed: Callable[[], int], label: str) -> Opener:
+    """All that a stream unpacks to, held in memory; what would be terabytes is refused, not read.
 
-    def __init__(self, source: Any, packed: Callable[[], int], label: str) -> None:
-        self.source, self.packed, self.label = source, packed, label
-        self.given = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        block = self.source.read(len(buffer))
-        self.given += len(block)
-        if self.given > FREELY and self.given > RATIO * max(self.packed(), 1):
+    packed: bytes read so far of what is packed.
+    """
+    sink, given = pa.BufferOutputStream(), 0
+    while block := stream.read(1 << 22):
+        given += sink.write(block)
+        if given > FREELY and given > RATIO * max(packed(), 1):
             raise DataError(
-                f"{self.label} unpacks to more than {RATIO} times its own size, {self.given >> 20:,} MB so far. "
+                f"{label} unpacks to more than {RATIO} times its own size, {given >> 20:,} MB so far. "
                 "If that is right, unpack it first"
             )
-        buffer[: len(block)] = block
-        return len(block)
-
-    def close(self) -> None:
-        if not self.closed:
-            self.source.close()
-        super().close()
-
-
-def _unpacked(opener: Opener, way: str, label: str) -> pa.NativeFile:
-    source = opener()
-    stream: Any = lzma.LZMAFile(source) if way == "xz" else pa.CompressedInputStream(source, way)  # noqa: SIM115
-    return pa.PythonFile(_Counted(stream, source.tell, label), mode="r")
+    buffer = sink.getvalue()
+    return lambda: pa.BufferReader(buffer)
 
 
 def _from_zip(opener: Opener, label: str, wanted: Wanted, depth: int) -> Read:
@@ -238,11 +224,9 @@ def _from_zip(opener: Opener, label: str, wanted: Wanted, depth: int) -> Read:
     entry = archive.getinfo(tables[0])
     if entry.flag_bits & 1:
         raise DataError(f"{label} is a zip archive with a password. Unpack it first")
-
-    def inside() -> pa.NativeFile:
-        return pa.PythonFile(_Counted(archive.open(entry), lambda: entry.compress_size, label), mode="r")
-
-    table, kind, text, notes = _read(inside, label, entry.filename.lower(), wanted, depth + 1)
+    with archive.open(entry) as stream:
+        unpacked = _unpacked(stream, lambda: entry.compress_size, label)
+    table, kind, text, notes = _read(unpacked, label, entry.filename.lower(), wanted, depth + 1)
     return table, kind, text, (f"{quoted(entry.filename)} was read from the archive.", *notes)
 
 
@@ -273,9 +257,7 @@ def _from_parquet(opener: Opener, columns: Sequence[str] | None) -> pa.Table:
     import pyarrow.parquet as pq
 
     with opener() as stream:
-        # what is unpacked cannot be read from its end
-        seekable = isinstance(stream, pa.OSFile | pa.BufferReader)
-        file = pq.ParquetFile(stream if seekable else pa.BufferReader(whole(opener)))
+        file = pq.ParquetFile(stream)
         available = file.schema_arrow.names
         # Where a name is unknown the caller must see all names to say which are close.
         known = columns is not None and set(columns) <= set(available)
@@ -284,7 +266,8 @@ def _from_parquet(opener: Opener, columns: Sequence[str] | None) -> pa.Table:
 
 def _from_arrow(opener: Opener, magic: bytes) -> pa.Table:
     """An Arrow or Feather file; offsets and lengths that point out of its buffers would end the process."""
-    buffer = pa.py_buffer(whole(opener))
+    with opener() as stream:
+        buffer = stream.read_buffer()
     if magic.startswith(b"FEA1"):
         import pyarrow.feather
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -105,13 +105,14 @@ class _Cut:
         return self.width > 1, first == 0, self.agreeing, not self.shape, -first, self.width
 
 
-def layout_of(text: str, reading: Reading, label: str) -> Layout:
+def layout_of(text: str, reading: Reading, label: str, mentioned: Collection[str] = ()) -> Layout:
     """Tell the layout from the beginning of a file.
 
     Args:
         text: whole lines, ended by "\\n".
         reading: what was said; it is obeyed.
         label: the file's name as messages show it, already quoted.
+        mentioned: names that somebody asks for: they stand in the first line, or are those of a table without a header.
 
     Raises:
         DataError: what cannot be told, with the option that says it.
@@ -124,7 +125,7 @@ def layout_of(text: str, reading: Reading, label: str) -> Layout:
     cut = _best(lines, begin, sign, reading.comment is not None, forced)
     if cut is None:
         raise DataError(f"{label} holds nothing but comment lines, which begin with {quoted(sign or '#')}")
-    made = _headed(cut, lines, comments, sign, reading, label)
+    made = _headed(cut, lines, comments, sign, reading, label, mentioned)
     rows = [record.fields for record in cut.records if record.line >= made.start]
     padded = tuple(
         at for at in range(len(made.names))
@@ -289,8 +290,9 @@ def _shape(cut: _Cut) -> str:
 
 
 def _headed(
-    cut: _Cut, lines: Sequence[str], comments: Sequence[int], sign: str | None, reading: Reading, label: str
-) -> Layout:
+    cut: _Cut, lines: Sequence[str], comments: Sequence[int], sign: str | None, reading: Reading, label: str,
+    mentioned: Collection[str],
+) -> Layout:  # fmt: skip
     """The names, where the rows begin, and what was decided on the way."""
     at = cut.at - bool(cut.shape)
     said = reading.header is not None or reading.skip_rows > 0
@@ -321,6 +323,9 @@ def _headed(
     if comments and (named := _named_in_comment(lines[comments[-1]], sign or "", cut, kind)):
         note = f"The names of the columns stand in a comment line, {quoted(lines[comments[-1]].strip())}."
         return replace(made, names=named, start=record.line, comments=len(comments) - 1, notes=(note,))
+    if kind in (First.OPEN, First.NUMBERS) and mentioned:
+        asked, made_up = set(mentioned), set(array_names(len(made.names)))
+        kind = First.LIKELY if asked & set(made.names) else First.VALUES if asked <= made_up else kind
     if kind is First.LIKELY:
         return made
     if kind is First.VALUES:

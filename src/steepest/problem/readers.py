@@ -29,6 +29,7 @@ import pyarrow as pa
 
 from steepest.errors import DataError
 from steepest.problem.columns import Found, tidied
+from steepest.problem.delimited import held
 from steepest.problem.formats import UNPACKED_ENDINGS, File, Wanted, read_file
 from steepest.problem.memory import from_memory
 from steepest.problem.names import check_names, named
@@ -64,6 +65,17 @@ class Origin:
                 return f"row {index + 1:,} of {file}"
             index -= rows
         return f"row {index + 1:,} (counted from 1)"
+
+    @property
+    def nameless(self) -> str:
+        """How to say that a first line holds names, where it was read as values."""
+        texts = [file.text for file in self.details if file.text is not None]
+        made_up = any(not text.layout.header for text in texts)
+        return (
+            "; the first line was read as values (if it holds names: --header, in Python header=True)"
+            if made_up
+            else ""
+        )
 
     @property
     def table(self) -> str:
@@ -139,7 +151,7 @@ def check_known(name: object, available: Sequence[str], origin: Origin) -> None:
     if name not in available:
         raise DataError(
             f"there is no column {quoted(name)} in {origin.table}: {suggestion(name, available)}"
-            f"The columns are {listed(available)}"
+            f"The columns are {listed(available)}{origin.nameless}"
         )
 
 
@@ -220,7 +232,7 @@ def _from_file(path: Path, label: str, wanted: Wanted) -> tuple[pa.Table, File]:
 
 
 def _from_stream(data: bytes, label: str, name: str, wanted: Wanted) -> tuple[pa.Table, File]:
-    return read_file(lambda: pa.BufferReader(data), label, name, wanted)
+    return read_file(held(data), label, name, wanted)
 
 
 def _from_address(address: str, wanted: Wanted) -> tuple[pa.Table, File]:
