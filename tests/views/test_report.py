@@ -193,3 +193,19 @@ def test_of_many_features_those_that_matter_are_looked_at_closely(monkeypatch):
     swing = np.abs(fit.theta[1:]) * np.ptp(x, axis=0)
     assert [part.feature for part in found] == [fit.names[1 + i] for i in np.argsort(-swing)[:6]]
     assert sum(asked) < 300 * 30 * 200 / 8
+
+
+def test_a_long_table_of_parameters_that_all_arrived_ends_with_the_twentieth():
+    random = np.random.default_rng(1)
+    x = random.normal(size=(80, 31))
+    fit = st.fit(x, x @ np.ones(31) + random.normal(size=80))
+    fit.theta = fit.exact.theta.copy()
+    lines = str(fit).splitlines()
+    shown = [line.split()[0] for line in lines if line.split() and line.split()[0] in fit.names]
+    assert shown == fit.names[:20]
+    assert "Of 32 parameters the first 20 are shown; fit.params has them all." in lines
+    fit.theta = fit.theta + np.eye(32)[25]
+    lines = str(fit).splitlines()
+    assert [line.split()[0] for line in lines if line.split() and line.split()[0] in (*fit.names, "…")] == [
+        *fit.names[:20], "…", fit.names[25],
+    ]  # fmt: skip

@@ -35,7 +35,7 @@ Rows = tuple[list[str], list[list[str]]]
 def coefficients(fit: Fit, most: int) -> Rows:
     """Heads and rows of the table of parameters: value, exact value, difference.
 
-    Of a long list the first `most` and, below a line of dots, the one that is furthest from its exact value.
+    Of a long list the first `most` and, below a line of dots, the one of the others that is furthest from its exact value.
     """
     best = None if fit.exact is None else fit.exact.theta
     heads = ["parameter", "value"] + ([] if best is None else ["exact", "difference"])
@@ -58,7 +58,8 @@ def shown_parameters(fit: Fit, most: int) -> list[int]:
         return list(range(count))
     best = None if fit.exact is None else fit.exact.theta
     size = np.abs(fit.theta if best is None else fit.theta - best)
-    return [*range(most), most + int(np.argmax(size[most:]))]
+    furthest = most + int(np.argmax(size[most:]))
+    return [*range(most), *([furthest] if size[furthest] > 0 else [])]
 
 
 def not_shown(fit: Fit, most: int, where: str) -> list[str]:
@@ -68,10 +69,8 @@ def not_shown(fit: Fit, most: int, where: str) -> list[str]:
         return []
     exact = fit.exact is not None and fit.exact.theta is not None
     furthest = "furthest from its exact value" if exact else "the largest of the others"
-    last = plain(fit.names[shown[-1]])
-    return [
-        f"Of {len(fit.names):,} parameters the first {most} are shown and {last!r}, {furthest}; {where} has them all."
-    ]
+    last = f" and {plain(fit.names[shown[-1]])!r}, {furthest}" if len(shown) > most else ""
+    return [f"Of {len(fit.names):,} parameters the first {most} are shown{last}; {where} has them all."]
 
 
 def scores(fit: Fit) -> Rows:
