@@ -380,3 +380,15 @@ def test_the_schema_of_an_older_run_is_still_read():
         "columns": [{"name": "a", "kind": "number"}, {"name": "c", "kind": "category", "levels": ["u", "v"]}],
     }
     np.testing.assert_array_equal(Schema.from_dict(plain).encode({"a": [1.5], "c": ["v"]}), [[1.5, 1.0]])
+
+
+def test_a_setting_for_a_column_that_is_not_there_is_refused():
+    table = {"store": STORES, "y": Y}
+    for said in (Reading(categories=("stor",)), Reading(date={"stor": "days"})):
+        with pytest.raises(DataError, match=r"no column 'stor' .*did you mean 'store'"):
+            prepare(table, target="y", reading=said)
+
+
+def test_an_accounting_dash_beside_sums_of_money_is_asked_about():
+    with pytest.raises(DataError, match=r"'a' holds numbers but for 10 rows: row 1 .*'\$ -', not a number"):
+        prepare({"a": ["$ -", "$5", "($3)", "$5"] * 10, "y": Y}, target="y")

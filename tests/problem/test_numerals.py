@@ -54,6 +54,8 @@ READ = {
     ("5 m2", "6 m2"): [5, 6],
     ("80 km/h", "100 km/h"): [80, 100],
     ("90k", "12.5k"): [90.0, 12.5],
+    ("5 sq ft", "7 sq. ft."): [5, 7],
+    ("5 per cent", "7 per cent"): [5, 7],
     ("1.125 kg", "2.250 kg"): [1.125, 2.25],
     ("5.", ".5"): [5.0, 0.5],
 }
@@ -113,7 +115,7 @@ def test_a_mark_that_may_be_either_needs_a_word(texts, settings, expected):
 
 @pytest.mark.parametrize(
     "texts",
-    [("3 km", "5 mi"), ("5k", "3M"), ("5k", "900"), ("12%", "0.5"), ("$5", "€5"), ("3 kg", "500 g"), ("7 km", "7")],
+    [("3 km", "5 mi"), ("5k", "3M"), ("5k", "900"), ("12%", "0.5"), ("$5", "€5"), ("3 kg", "500 g"), ("1 kg", "2 Kg"), ("7 km", "7")],
 )
 def test_two_units_are_shown(texts):
     found = _read(*texts)

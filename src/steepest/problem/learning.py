@@ -135,7 +135,7 @@ def labels_of(numerals: Numerals, column: pa.ChunkedArray) -> bool:
         return repeated and (share <= 0.9 or all(RANGE.fullmatch(word) for word in words))
     if share >= 0.9:
         return False
-    few = numerals.different < 3 and numerals.whole
+    few = numerals.different < 3 and numerals.whole and not numerals.notation.unit
     return few or not (share >= 0.5 or numerals.different > len(words))
 
 

@@ -53,7 +53,8 @@ _money = "|".join(sorted(_CODES, key=len, reverse=True))
 NUMERAL = (
     rf"^{_s}(?P<open>\()?{_s}(?P<sign>{_sign})?{_s}(?P<before>[A-Za-z]{{0,3}}\p{{Sc}}|(?:{_money})\.?)?{_s}(?P<open2>\()?"
     rf"(?P<sign2>{_sign})?{_s}(?P<body>[.,]?\d(?:[\d.,_{APOSTROPHES}{SPACES}]*[\d.,])?)(?P<power>[eE]{_sign}?\d+)?"
-    rf"{_s}(?P<after>[\p{{L}}\p{{Sc}}%‰°µ][\p{{L}}\p{{Sc}}%°²³µ/.23]*)?{_s}(?P<sign3>[{MINUS}])?{_s}(?P<close>\))?{_s}$"
+    rf"{_s}(?P<after>(?:sq|square|cu|cubic|fl|per)\.? \p{{L}}+\.?|"
+    rf"[\p{{L}}\p{{Sc}}%‰°µ][\p{{L}}\p{{Sc}}%°²³µ/.23]*)?{_s}(?P<sign3>[{MINUS}])?{_s}(?P<close>\))?{_s}$"
 )
 UNIT = re.compile(r"(?:%|‰|°|[^\W\d_]|[$£€¥₹₽₩₪₫₱฿₴₦₿¢])(?:[^\W\d_]|[%°²³µ/.$£€¥₹]|(?<=[mt])[23](?![23]))*")
 PLAIN = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
@@ -224,6 +225,8 @@ def _taken_apart(texts: pa.Array, rows: np.ndarray) -> _Parts:
 def _unit(before: str, after: str) -> str | None:
     """The unit, `$`, `km`, `$/kg`; None for letters that are none."""
     after = after.rstrip(".")
+    if " " in after:
+        return before + after.replace(".", "")
     if after and (after.lower() in NO_UNIT or not UNIT.fullmatch(after) or len(after) > 20):
         return None
     if len(after) == 1 and after.isalpha() and after not in _MEASURES and after not in "CFBAVNJx":
@@ -261,7 +264,8 @@ def _one_unit(parts: _Parts, known: str | None) -> tuple[str, tuple[str, ...]]:
     if others.any():
         real = [name for name in kinds if name]
         heavy = 2 * sum(kinds[name] for name in real) >= sum(kinds.values())
-        if all(measure(name) for name in real) or (len(real) == 1 and heavy):
+        same = len({name.casefold() for name in real}) == 1 < len(real)  # km and Km
+        if all(measure(name) for name in real) or same or (len(real) == 1 and heavy):
             first, second = int(np.argmax(parts.matched & mine & ~zero)), int(np.argmax(others))
             return unit, (parts.texts[first].as_py(), parts.texts[second].as_py())
         parts.matched &= mine

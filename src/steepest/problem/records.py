@@ -102,9 +102,11 @@ def record_of(
     )
 
 
-def target_record(name: str, values: pa.ChunkedArray, origin: Origin, classes: tuple[str, ...] | None) -> ColumnRecord:
-    """The record of a target."""
-    found = origin.found.get(name, Found())
+def target_record(
+    name: str, values: pa.ChunkedArray, origin: Origin, classes: tuple[str, ...] | None, source: str
+) -> ColumnRecord:
+    """The record of a target; source: the column that it was made from."""
+    found = origin.found.get(source, Found())
     kind = "number" if classes is None else "classes"
     levels = () if classes is None else _levels(values, False)
     decided = STAYS if found.digits else "" if found.example is None else _read_as(found.example)
@@ -183,8 +185,8 @@ def _column_notes(column: Column, record: ColumnRecord, intercept: bool) -> list
     if column.kind == "date":
         if column.way == "days":
             start = np.datetime64(round(column.start), "D")
-            since = "midnight, as a fraction" if column.start == 0 and record.decided == "time" else str(start)
-            return [f"Column {name} became the days since {since}."]
+            alone = "; a time alone is a fraction of a day" if column.start == 0 else ""
+            return [f"Column {name} became the days since {start}{alone}."]
         return [f"Column {name} became {listed(column.features(True))}."]
     if column.kind != "category":
         return []

@@ -8,11 +8,12 @@ import pyarrow as pa
 from steepest.errors import DataError
 from steepest.problem.features import finite_numbers, is_number, not_numbers
 from steepest.problem.readers import Origin, check_known, open_table
+from steepest.problem.reading import AS_IT_IS, Reading
 from steepest.problem.wording import counted, quoted
 from steepest.unnoticed import unnoticed
 
 
-def weights_of(weights: object, table: pa.Table, origin: Origin) -> np.ndarray | None:
+def weights_of(weights: object, table: pa.Table, origin: Origin, reading: Reading = AS_IT_IS) -> np.ndarray | None:
     """[n] float64, NaN where missing; None where all rows weigh the same."""
     if weights is None:
         return None
@@ -20,7 +21,7 @@ def weights_of(weights: object, table: pa.Table, origin: Origin) -> np.ndarray |
         check_known(weights, table.column_names, origin)
         name, column = weights, table[weights]
     else:
-        name, weight_table = "weights", open_table(weights)[0]
+        name, weight_table = "weights", open_table(weights, reading=reading)[0]
         if weight_table.num_columns != 1 or weight_table.num_rows != table.num_rows:
             shape = f"{weight_table.num_rows:,} × {weight_table.num_columns:,}"
             raise DataError(f"weights are {shape} for {counted(table.num_rows, 'row')}; give one weight for each row")

@@ -166,10 +166,12 @@ def prepare(
         sources = [source_of(name, table.column_names) for name in targets]
         holding, target_origin = table, origin
         feature_table = table.drop_columns(list(dict.fromkeys(sources)))
+    for name in (*reading.categories, *(reading.date or {})):
+        check_known(name, list(dict.fromkeys([*table.column_names, *holding.column_names])), origin)
     check_named(missing, list(dict.fromkeys([*table.column_names, *holding.column_names])), origin)
     target_table = picked(holding, targets, target_origin, reading)
 
-    row_weights = weights_of(weights, table if numbers is None else target_table, origin)
+    row_weights = weights_of(weights, table if numbers is None else target_table, origin, reading)
     feature_table = _feature_table(feature_table, table, chosen, dropped, sources, weight_name, origin)
     notes = [*origin.said, *([f"Left out: {listed(dropped)}."] if dropped else [])]
 
@@ -236,7 +238,10 @@ def prepare(
         record_of(column, feature_table[column.name], origin, reading, intercept=intercept)
         for column in (learned if numbers is None else ())
     ]
-    goals = [target_record(name, target_table[name], target_origin, classes) for name in targets]
+    goals = [
+        target_record(name, target_table[name], target_origin, classes, source_of(name, holding.column_names))
+        for name in targets
+    ]
     notes += notes_of([*records, *goals], learned if numbers is None else (), intercept)
     _check_names(schema, targets)
     factored = row_weights
