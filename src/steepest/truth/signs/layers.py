@@ -18,7 +18,7 @@ from torch import nn
 
 from steepest.problem.losses import CrossEntropy, Custom, Logistic
 from steepest.truth.finding import Finding, Fitted, Kind
-from steepest.truth.signs.network import Graph, Last, Stacked, last_of, of_objective, replaced, stacked, without
+from steepest.truth.signs.network import Graph, Last, Stacked, last_of, of_objective, stacked, without
 from steepest.truth.signs.predicting import sampled
 from steepest.truth.signs.rerun import MOST_ROWS, bare, rerun, wrapped
 from steepest.truth.signs.wording import number
@@ -157,5 +157,7 @@ def _activated(fit: Fitted, pairs: list[Stacked]) -> str:
         name = pair.first
         if not name:
             return ""
-        module = replaced(module, name, nn.Sequential(module.get_submodule(name), nn.ReLU()))
+        where, _, last = name.rpartition(".")
+        # in its place, and not in a copy's: weights that are shared stay so
+        setattr(module.get_submodule(where), last, nn.Sequential(module.get_submodule(name), nn.ReLU()))
     return _tried(fit, module)
