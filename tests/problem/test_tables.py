@@ -623,3 +623,29 @@ def test_the_column_under_the_logarithm_cannot_be_a_feature():
         prepare(HOUSES, target="log(price)", drop="price")
     with pytest.raises(DataError, match=r"there is no column 'log\(prize\)' in the table"):
         prepare(HOUSES, target="log(prize)")
+
+
+def test_numbers_whose_squares_are_0_are_refused():
+    x = np.arange(1.0, 13.0)
+    with pytest.raises(DataError, match=r"column 'x' holds no number larger than 1.2e-199, whose squares are 0"):
+        prepare(x * 1e-200, x)
+    with pytest.raises(DataError, match=r"the target 'y' holds no number larger than 1.2e-199"):
+        prepare(x, x * 1e-200)
+    train, _ = prepare(x * 1e-140, x)
+    assert train.x.max() == 1.2e-139
+
+
+def test_a_target_of_records_keeps_their_names():
+    y = np.array([(1.0, 2), (2.0, 4), (5.0, 1)], dtype=[("price", float), ("rooms", int)])
+    train, _ = prepare(np.arange(3.0), y)
+    assert train.targets == ("price", "rooms")
+    np.testing.assert_array_equal(train.y, [[1.0, 2.0], [2.0, 4.0], [5.0, 1.0]])
+
+
+def test_a_seed_of_64_bits_splits_too():
+    x = np.arange(40.0)
+    splits = [
+        prepare(x, x, test_fraction=0.25, seed=seed)[1].x.ravel().tolist() for seed in (2**64 - 1, 2**64 - 1, 2**33)
+    ]
+    assert len(splits[0]) == 10
+    assert splits[0] == splits[1] != splits[2]

@@ -60,7 +60,9 @@ def split_rows(
             stratify = y
         else:
             notes.append("The split is not stratified: a class has one row only, or there are fewer rows than classes.")
-    train, test = train_test_split(everything, test_size=held_out, random_state=seed, stratify=stratify)
+    # scikit-learn takes no whole number of more than 32 bits
+    state = seed if seed < 2**32 else np.random.RandomState(np.random.MT19937(seed))
+    train, test = train_test_split(everything, test_size=held_out, random_state=state, stratify=stratify)
     if classes is not None:
         lost = np.isin(y[test], y[train], invert=True)
         if lost.any():

@@ -25,7 +25,7 @@ from steepest.errors import DataError, SpecError, SteepestWarning
 from steepest.problem.faults import Faults
 from steepest.problem.features import Column
 from steepest.problem.learning import learn
-from steepest.problem.memory import whole_numbers
+from steepest.problem.memory import LARGEST, whole_numbers
 from steepest.problem.missing import (
     check_named,
     check_policies,
@@ -251,6 +251,9 @@ def prepare(
         factored = factors[values] if row_weights is None else row_weights * factors[values]
 
     x = schema.matrix(feature_table, origin) if numbers is None else numbers
+    _check_small(x, schema.names, "column")
+    if classes is None:
+        _check_small(values, targets, "the target")
     whole = Dataset(
         x, values, schema.names, targets, classes, factored, schema,
         bool(ones), tuple(notes), row_weights, (*records, *goals),
@@ -374,6 +377,20 @@ def _memory() -> float:
         return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     except (AttributeError, OSError, ValueError):
         return float("inf")
+
+
+def _check_small(x: np.ndarray, names: Sequence[str], what: str) -> None:
+    """Raise DataError for a column of numbers whose squares float64 cannot tell from 0: no fit of it is right."""
+    if not x.size:
+        return
+    size = np.maximum(x.max(0), -x.min(0)).reshape(-1)  # no copy of all of x, as its absolute values would be
+    small = (size > 0) & (size < 1 / LARGEST)
+    if small.any():
+        at = int(np.argmax(small))
+        raise DataError(
+            f"{what} {quoted(names[at])} holds no number larger than {size[at]:.3g}, whose squares are 0 in float64. "
+            "Give it in a smaller unit, such as 1e-200 of this one"
+        )
 
 
 def _check_names(schema: Schema, targets: Sequence[str]) -> None:

@@ -46,6 +46,8 @@ def target_of(y: object, reading: Reading = AS_IT_IS) -> tuple[pa.Table, Origin]
     if array.ndim > 2:
         raise DataError(f"y has {array.ndim} dimensions; give one value in each row, or rows × targets")
     table, origin = open_table(array, reading=reading)
+    if origin.named:  # an array of records
+        return table, origin
     return _named(
         table, origin, ["y"] if array.ndim == 1 else [f"y{number}" for number in range(1, array.shape[1] + 1)]
     )
