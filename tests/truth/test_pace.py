@@ -48,8 +48,16 @@ def test_the_predicted_steps_are_the_steps_it_takes(row):
     pace = st.fit(TABLE, target="y").curvature().paces[row]
     steps = int(pace.steps)
     if steps > 20_000:
-        # what it comes to is tested where it can be walked
-        assert pace.coordinates == "none"
+        # too many to walk: along the i-th eigenvector each step of sgd leaves 1 − lr·λᵢ of the error
+        assert (pace.coordinates, pace.rule) == ("none", "sgd")
+        theta, rss = np.linalg.lstsq(DESIGN, Y, rcond=None)[:2]
+        values, vectors = np.linalg.eigh(2 * DESIGN.T @ DESIGN / 150)
+        first = values * (vectors.T @ theta) ** 2 / 2
+        left = [
+            np.sum(first * (1 - pace.best * values) ** (2 * count)) / (rss[0] / 150) for count in (steps - 1, steps)
+        ]
+        assert left[1] <= 1e-6 * (1 + 1e-6)
+        assert left[0] > 1e-6 * (1 - 1e-3)
         return
     fit = st.fit(TABLE, target="y")
     objective = LinearObjective(fit.problem, coordinates=FRAMES[pace.coordinates](fit.problem))

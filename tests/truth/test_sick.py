@@ -51,6 +51,17 @@ def test_remedies_cure_as_printed(outcomes):
     assert len(ill) <= 0.10 * len(outcomes), _listed(ill, lambda outcome: outcome.why)
 
 
+def test_no_kind_loses_half_of_its_cases(outcomes):
+    """A share of all cases would hide a sign that no longer says anything."""
+    for kind in Kind:
+        mine = [outcome for outcome in outcomes if outcome.case.kind is kind]
+        lost = [outcome for outcome in mine if not (outcome.first and outcome.cured)]
+        assert mine, kind
+        assert len(lost) < 0.5 * len(mine), _listed(
+            lost, lambda outcome: f"found {_kinds(outcome.found)}; {outcome.why}"
+        )
+
+
 def test_healthy_twins_have_no_finding(outcomes):
     loud = [outcome for outcome in outcomes if not outcome.quiet]
     assert not loud, _listed(loud, lambda outcome: f"found {_kinds(outcome.twin)}")

@@ -132,7 +132,11 @@ def test_a_tangle_without_names_is_drawn_in_dots():
     for _ in range(400):
         i, j = random.integers(len(made), size=2)
         made.append(torch.tanh(made[i]) * made[j])
-    st.graph(sum(made))
+    z = sum(made)
+    dots = [trace for trace in st.graph(z).data if trace.mode != "lines"]
+    # a product and a tanh at each turn, the leaves that any of them took, and the sums
+    assert sum(len(trace.x) for trace in dots) == len(graph_data(z).nodes) > 1_000
+    assert all(trace.mode == "markers" and trace.text is None for trace in dots)
 
 
 def test_a_freed_graph_still_shows_its_shape():
