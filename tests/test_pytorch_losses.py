@@ -191,7 +191,7 @@ def test_losses_of_numbers_that_have_no_name_here():
     np.testing.assert_allclose(st.fit(X, both, model=net(2), loss=nn.L1Loss(), **PLAIN).theta, theta)
 
 
-def test_a_mean_and_a_variance_for_one_target():
+def test_a_mean_and_a_variance_for_one_target(tmp_path):
     def loss(p, y):
         return F.gaussian_nll_loss(p[:, 0], y, p[:, 1].exp())
 
@@ -201,6 +201,9 @@ def test_a_mean_and_a_variance_for_one_target():
     assert fit.loss == pytest.approx(value)
     assert fit.predict(X).shape == (40, 2)
     str(fit)
+    with pytest.raises(st.SpecError, match="in the units of the target"):
+        fit.residuals()
+    assert fit.report(tmp_path / "fit.html", film=False).exists()
 
 
 class Focal(nn.Module):

@@ -263,3 +263,11 @@ def test_a_descent_of_batches_ends_after_its_epochs():
     ):  # fmt: skip
         with pytest.raises(st.SpecError, match=next(iter(wrong))):
             next(st.descend(st.objective("linear", "mse", X, Y), **wrong))
+
+
+def test_a_script_is_refused_where_it_would_take_other_batches_or_numbers():
+    left_out = st.fit(X, Y, model=net(nn.BatchNorm1d(4), nn.ReLU()), batch_size=10, **SETTINGS)
+    with pytest.raises(st.FitError, match="left out the last, shorter batch"):
+        left_out.to_python()
+    with pytest.raises(st.FitError, match="whole numbers"):
+        st.fit(np.arange(12)[:, None], np.arange(12.0), model=Bag(), **SETTINGS).to_python()

@@ -66,6 +66,11 @@ class Case:
         if full and fit.steps != fit.epochs:
             raise FitError("This fit took its rows from batches= of yours, which a script cannot make again.")
         per_epoch = 1 if full else -(-train.rows // int(spec.batch_size))
+        if not full and not (fit.trace.epoch[:-1] == fit.trace.step[:-1] // per_epoch).all():
+            raise FitError(
+                "This fit left out the last, shorter batch of each epoch, or took its batches from a sampler, and a script does "
+                "not. Fit again with a batch_size that divides the number of rows."
+            )
         epochs = spec.epochs
         if epochs is None and spec.max_steps is None:
             kind = "curvature" if rule == "curvature" else "full" if full else "minibatch"

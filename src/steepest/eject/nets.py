@@ -32,6 +32,8 @@ class Net:
         module = case.fit.network
         if module is None:
             raise FitError("This fit has lost its module. Say which it was: model=….")
+        if isinstance(module, models.WholeNumbers):
+            raise FitError("This module takes whole numbers, and a script has its columns as floats.")
         self.scaled = isinstance(module, models.Scaled)
         self.inner: nn.Module = module.module if isinstance(module, models.Scaled) else module
         if any(not parameter.requires_grad for parameter in self.inner.parameters()):

@@ -137,7 +137,7 @@ def _diagnosis(made: Page, fit: Fit) -> None:
 def _pictures(fit: Fit, film: bool) -> Iterator[tuple[str, Callable[[Page], None]]]:
     """Every picture that applies: a heading, and what adds it to a page."""
     yield "The rows and the fit", lambda made: made.figure(predictions.plot(fit))
-    if fit.schema.classes is None and len(fit.schema.targets) == 1:
+    if fit.schema.classes is None and len(fit.schema.targets) == 1 and fit.metrics["train"]:
         yield "Residuals", lambda made: made.figure(residuals.residuals(fit))
     yield "The descent", lambda made: made.figure(curves.loss_curve(fit))
     yield "The parameters on the way", lambda made: made.figure(parameters.parameters(fit))

@@ -54,6 +54,10 @@ def residual_data(fit: Fit, label: str = "fit") -> Residuals:
         raise SpecError(
             f"residuals() is for one target, and this fit has {data.y.shape[1]}. fit.plot() shows them all."
         )
+    if not fit.metrics["train"]:
+        raise SpecError(
+            "residuals() is for predictions in the units of the target, and only the loss knows how these are meant."
+        )
     rows = drawn(fit)
     with np.errstate(over="ignore", invalid="ignore"):
         fitted = predicted(fit, rows.x)
