@@ -12,7 +12,9 @@ functions that Python calls take arrays, and hand pointers on to their parts; th
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from steepest.errors import SteepestWarning
 
 # Sums may be taken in any order (reassoc, contract), which is what lets them use the whole width of the machine;
 # infinities and NaN keep their meaning.
@@ -32,12 +36,50 @@ SOURCES = ("machine.py", "kernel_steps.py", "kernels.py")
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """A function to be compiled when it is first called, and loaded from disk from then on."""
-    made = njit(cache=True, **_OPTIONS)(function)
+    """A function to be compiled when it is first called, and loaded from disk from then on, where there is a place for it."""
+    made = njit(**_OPTIONS)(function)
+    try:
+        made.enable_caching()
+    except (RuntimeError, OSError):  # neither beside this file nor in a home folder can anything be written
+        _say_without_cache()
+        return made
     # Numba takes what it finds on disk for current if the function's own file is; ours hold parts of several
     files = [Path(__file__).with_name(name).stat() for name in SOURCES]
     made._cache._cache_file._source_stamp = tuple((file.st_mtime, file.st_size) for file in files)
+    made._cache = _Lenient(made._cache)
     return made
+
+
+@cache
+def _say_without_cache() -> None:
+    warnings.warn(
+        "There is no place to keep compiled code in, so each process compiles it anew, which takes some seconds. "
+        "The environment variable NUMBA_CACHE_DIR names one.",
+        SteepestWarning,
+        stacklevel=2,
+    )
+
+
+class _Lenient:
+    """Numba's cache; one that is damaged, or full, or gone since, is none."""
+
+    def __init__(self, kept: Any):
+        self._kept = kept
+
+    def load_overload(self, *given: Any) -> Any:
+        try:
+            return self._kept.load_overload(*given)
+        except Exception:  # it reads what it wrote, whatever became of it
+            return None
+
+    def save_overload(self, *given: Any) -> None:
+        try:
+            self._kept.save_overload(*given)
+        except Exception:  # it reads its list of files before it writes
+            _say_without_cache()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._kept, name)
 
 
 LINE = 64
