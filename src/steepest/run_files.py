@@ -208,7 +208,7 @@ def unpack_table(content: bytes, texts: tuple[str, ...] = ()) -> Any:
         file = pq.ParquetFile(pa.BufferReader(content))
         there = [name for name in texts if name in file.schema_arrow.names]
         file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=there)
-        size = _size_in_memory(file.metadata)
+        size = _size_in_memory(file)
         if size > max(ROOMY, RATIO * len(content)):
             raise ValueError(f"it would take {size / 2**30:,.1f} GiB of memory")
         # without the threads of `read_table`: a process that ends right after those were started, with PyTorch loaded, aborts
@@ -234,12 +234,16 @@ def written_out(column: Any) -> Any:
     return column.cast(column.type.value_type)
 
 
-def _size_in_memory(metadata: Any) -> int:
-    """Bytes that the columns of a Parquet file take at least: eight a number, and what is said of longer ones."""
+def _size_in_memory(file: Any) -> int:
+    """Bytes that the columns of a Parquet file take at least: eight a number, what is said of texts, the length of lists."""
+    import pyarrow as pa
+
+    metadata, schema = file.metadata, file.schema_arrow
     size = 8 * metadata.num_rows * metadata.num_columns
+    lists = [place for place, column in enumerate(schema) if pa.types.is_nested(column.type)]
     for group in range(metadata.num_row_groups):
         chunks = metadata.row_group(group)
-        for place in range(chunks.num_columns):
-            chunk = chunks.column(place)
-            size += max(0, chunk.total_uncompressed_size) + 8 * max(0, chunk.num_values - chunks.num_rows)
+        size += max(0, chunks.total_byte_size)
+        # only where it must be: Arrow ends the process where what a chunk says of itself is damaged
+        size += sum(8 * max(0, chunks.column(place).num_values) for place in lists)
     return size

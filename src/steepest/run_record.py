@@ -126,6 +126,8 @@ class Record:
             of_columns = self.model.startswith("mlp")
             yield of_columns and self.module.inputs != len(self.schema.names), "module: it has not an input a column"
             yield self.module.outputs not in outputs_of(self.schema), "module: its outputs are not those of the target"
+        for part in self.scores.metrics.values():
+            yield from _of_metrics(part, self.schema)
         for ended in (self.ending, self.judged):
             yield ended[0] not in Status.__members__, f"{ended[0]!r} is no status"
         yield from _of_schema(self.schema)
@@ -145,6 +147,17 @@ def _of_schema(schema: Schema) -> Any:
             yield column.fill is not None and column.fill not in column.levels, "schema: fill must be a level"
         else:
             yield isinstance(column.fill, str), "schema: fill must be a number"
+
+
+def _of_metrics(metrics: Mapping[str, Any], schema: Schema) -> Any:
+    """What is wrong with the metrics of some rows."""
+    needed = {"r2", "mae", "rmse"} if schema.classes is None else {"accuracy", "error_rate"}
+    yield not needed <= set(metrics), "scores: a metric is missing"
+    numbers = [value for name, value in metrics.items() if name != "confusion"]
+    if schema.classes is not None and "confusion" in metrics:
+        table = np.array(metrics["confusion"], dtype=np.float64)  # ValueError or TypeError where it is none
+        yield table.shape != (len(schema.classes),) * 2, "scores: the confusion is not that of the classes"
+    yield not all(isinstance(value, float | int) for value in numbers), "scores: a metric is no number"
 
 
 def terms_of(terms: Terms) -> int:

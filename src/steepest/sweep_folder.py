@@ -21,9 +21,25 @@ from steepest.many.stored import StoredRuns, check_fits, fits_of
 from steepest.run_files import pack_table, unpack_table, written_out
 from steepest.run_folder import FILES, FITS, SWEEP, SWEEP_FILES, TABLE
 from steepest.run_record import SweepRecord
+from steepest.spec import Spec
 
 if TYPE_CHECKING:
     pass
+
+
+AS_THEY_ARE = (
+    "lr",
+    "seed",
+    "clip",
+    "batch_size",
+    "epochs",
+    "max_steps",
+    "tol",
+    "patience",
+    "validation",
+    "test_fraction",
+)
+"""Settings of which there is never a text in their place, as there is of objects of Python."""
 
 
 def save_sweep(sweep: Sweep, folder: str | os.PathLike[str], overwrite: bool = False) -> None:
@@ -69,8 +85,11 @@ def load_sweep(content: Mapping[str, Any], files: Mapping[str, bytes], place: st
     except run_loading.BROKEN as error:
         raise run_loading.damaged(place, TABLE, str(error)) from None
     count = len(columns["status"])
-    if any(len(values) != count for values in record.settings.values()):
-        raise run_loading.damaged(place, SWEEP, f"it has other settings than those of {count:,} runs")
+    try:
+        for name, values in record.settings.items():
+            _check_settings(name, values, count)
+    except run_loading.BROKEN as error:
+        raise run_loading.damaged(place, SWEEP, str(error)) from None
     try:
         fits = unpack_table(files[FITS], (*FILES, *WORDS_OF_A_RUN))
         check_fits(fits, count)
@@ -78,6 +97,21 @@ def load_sweep(content: Mapping[str, Any], files: Mapping[str, bytes], place: st
         raise run_loading.damaged(place, FITS, str(error)) from None
     runs = [(0, run) for run in range(count)]
     return Sweep(record.settings, [StoredRuns(fits, columns, place, model)], runs, columns)
+
+
+def _check_settings(name: str, values: list[Any], count: int) -> None:
+    """Raise ValueError unless these can be the values of a setting in each of so many runs."""
+    if len(values) != count:
+        raise ValueError(f"{name} has not a value for each of {count:,} runs")
+    if any(isinstance(value, int) and not -(2**63) <= value < 2**63 for value in values):
+        raise ValueError(f"{name} has a value that is too large")
+    if name not in AS_THEY_ARE:
+        return
+    for value in {repr(value): value for value in values}.values():
+        if name != "lr" or not isinstance(value, float):
+            Spec.read({name: value})
+        elif not 0 < value < float("inf"):
+            raise ValueError(f"lr is {value}")
 
 
 def _columns(table: Any) -> dict[str, list[Any]]:
