@@ -247,3 +247,14 @@ def test_a_decimal_comma_far_down_counts_from_the_first_row(tmp_path):
     table, origin = open_table(path)
     assert table["a"].to_pylist() == [*range(1000, 1999), 1999]
     assert origin.details[0].decimal == ","
+
+
+def test_the_words_read_as_missing_among_numbers_are_counted(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("x,y\n" + LINES + "unknown,3\nNA,4\nNA,5\n-999,5\n")
+    table, origin = open_table(path, reading=Reading(missing_values=("unknown", "-999")))
+    assert table["x"].to_pylist() == [*map(int, X), None, None, None, None]
+    assert origin.found["x"].words == {"unknown": 1, "NA": 2, "-999": 1}
+    done = fit(path, target="y", missing="drop", missing_values=["unknown", -999])
+    np.testing.assert_allclose(done.theta, LINE, rtol=1e-12)
+    assert any("'unknown' in 1 row" in note for note in done.notes)

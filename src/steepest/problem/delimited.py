@@ -275,7 +275,8 @@ class _Rows:
     def table(self, encoding: str, text_columns: Collection[str]) -> tuple[pa.Table, Text]:
         """The table under the names of the file, and how it was read."""
         as_text = [at for at, name in enumerate(self.layout.names) if name in text_columns]
-        as_text += [at for at in self.layout.padded if at not in as_text]
+        # padded numbers keep their zeros, and words that mean missing can be counted, as long as they are text
+        as_text += [at for at in {*self.layout.padded, *self.layout.worded} if at not in as_text]
         table, decimal = self._with_decimals(as_text)
         self._check(table)
         empty = _empty_rows(table)

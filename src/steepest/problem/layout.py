@@ -40,6 +40,7 @@ SIGNS = ("#", "%", "//")
 """What comment lines above a header begin with."""
 DIRECTIVE = re.compile(r'"?sep=(\\t|[^"])"?[,;\t]*', re.IGNORECASE)
 TOKEN = re.compile(r'"(?:[^"\\]|\\.|"")*"|\S+')
+PLAIN_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 COMMA_DECIMAL = re.compile(r"[^\d,]*(?:\d{1,3}(?:[.'’\s]\d{3})+|\d*),\d+[^\d,]*")
 
 
@@ -59,6 +60,7 @@ class Layout:
         skipped: lines above the header that are no comments.
         comments: comment lines above the first row.
         comma: the first rows show a decimal comma and no decimal point.
+        worded: columns of numbers in which a word that means missing was seen.
         padded: columns in which a number with leading zeros was seen.
         notes: full sentences on what was decided.
     """
@@ -74,6 +76,7 @@ class Layout:
     skipped: int = 0
     comments: int = 0
     comma: bool = False
+    worded: tuple[int, ...] = ()
     padded: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -134,6 +137,9 @@ def layout_of(text: str, reading: Reading, label: str, mentioned: Collection[str
     sample = [[row[at] if at < len(row) else "" for row in rows[:SHOWING]] for at in range(len(made.names))]
     marks = {mark for column in sample for mark in shows(pa.chunked_array([column], pa.string()))}
     made = replace(made, comma="," in marks and "." not in marks)
+    columns = [{row[at].strip() for row in rows if at < len(row)} for at in range(len(made.names))]
+    if not made.comma:
+        made = replace(made, worded=tuple(at for at, cells in enumerate(columns) if _worded(cells, reading)))
     made = replace(made, padded=padded, comment=reading.comment or (sign if comments else None))
     if made.comment:
         signed = sum(row[0].strip().startswith(made.comment) for row in rows)
@@ -143,6 +149,12 @@ def layout_of(text: str, reading: Reading, label: str, mentioned: Collection[str
         said = f"{counted(made.comments, 'comment line')} above the table, beginning with {quoted(sign)},"
         made = replace(made, notes=(f"{said} {'was' if made.comments == 1 else 'were'} left out.", *made.notes))
     return made
+
+
+def _worded(cells: set[str], reading: Reading) -> bool:
+    """Whether the different cells of a column are plain numbers and words that mean missing."""
+    words = {cell for cell in cells if cell in reading.words}
+    return bool(words - {""}) and words != cells and all(map(PLAIN_NUMBER.fullmatch, cells - words))
 
 
 def fields_of(line: str) -> list[str]:
