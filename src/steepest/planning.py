@@ -4,7 +4,8 @@
 - optimizer: with a number for lr, or with minibatches, sgd. On the linear family curvature steps (`descent/auto.py`),
   with a loss of the user's own L-BFGS. A module takes adam.
 - precondition: with a number for lr none. The linear family takes orthonormal (standardize under an l1 penalty), a
-  module standardize.
+  module standardize: its columns, and of an mlp each target. Powers of columns far from zero are taken of centred ones
+  (`problem/centring.py`).
 - lr: sgd and momentum on a smooth loss take 1/L, or 1/(2·L_b) with minibatches (`truth/curvature.py`); anything else the
   best of a short trial, which with a kink gives at most F(start)/G².
 - schedule: cosine where lr is auto and the loss has a kink, batches are small or the rule is adaptive; else constant.
