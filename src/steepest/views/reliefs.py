@@ -247,7 +247,7 @@ def _eye(data: Surface) -> dict[str, float]:
         for back in (0, 1)
     }
     x, y = min(corners, key=lambda corner: corners[corner])
-    return {"x": 0.84 * x, "y": 1.28 * y, "z": 1.19}
+    return {"x": 0.9 * x, "y": 1.37 * y, "z": 1.28}
 
 
 def _within(place: np.ndarray, data: Surface) -> np.ndarray:
