@@ -231,7 +231,7 @@ def test_diverging_runs_leave_the_others_alone():
     ols = np.linalg.lstsq(np.column_stack([np.ones(len(x)), x]), y, rcond=None)[0]
     for run in (0, 2, 4):
         np.testing.assert_allclose(runs.fit(run).theta, ols, rtol=1e-9)
-    assert "is stable." in runs.fit(1).message
+    assert "is stable." in runs.fit(1).ending.advice
     assert np.isfinite(runs.fit(3).theta).all()
 
 
