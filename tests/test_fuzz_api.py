@@ -272,6 +272,30 @@ def test_odd_inputs_end_in_an_answer_or_a_few_lines(part):
     assert 0.2 < ends["refused"] / ends.total() < 0.8
 
 
+@pytest.mark.parametrize("number", range(0, 60, 4))
+def test_what_else_takes_a_table_holds_too(number):
+    fit = st.fit({"a": np.arange(12.0), "y": np.arange(12.0) % 5}, target="y")
+    calls: list[Callable[[Any], Any]] = [fit.predict, lambda x: str(st.describe(x)), st.plot]
+    for place in range(number, number + 4):
+        for call in calls:
+            (label, given, _), said = case(place), "fine"
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    assert call(given[0]) is not None, label
+            except st.SteepestError as error:
+                said = str(error)
+            except Exception as error:
+                raise AssertionError(f"{label}\n{type(error).__name__}: {error}") from error
+            assert 0 < len(said) < 2_000, label
+
+
+def test_a_linear_fit_takes_no_images():
+    fit = st.fit(np.arange(24.0).reshape(12, 2) ** 1.5, np.arange(12.0))
+    with pytest.raises(st.DataError, match="dimensions"):
+        fit.predict(np.zeros((3, 2, 2)))
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("part", range(20))
 def test_many_more_of_them(part):

@@ -380,7 +380,8 @@ class Fit:
     def _columns(self, x: Any) -> np.ndarray:
         """New rows as the model takes them."""
         x = read(x).x if is_source(x) else x
-        return np.asarray(x) if getattr(x, "ndim", 0) > 2 else self.schema.encode(x, Reading.of(self.spec))
+        images = getattr(x, "ndim", 0) > 2 and self.terms is None
+        return np.asarray(x) if images else self.schema.encode(x, Reading.of(self.spec))
 
     def _log_odds(self, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
         """Predictions, or log-odds also where the model gives the probabilities of classes."""
