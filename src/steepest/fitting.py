@@ -97,13 +97,16 @@ def fit(
             `log(price)` predicts the natural logarithm of the column `price`; beside x and y it is `log(y)`.
         model: `linear`, `poly:DEGREE`, `logistic`, `softmax`, `mlp:64,32`, an `nn.Module` (compiled by `torch.compile`, too),
             or `package.module:factory`.
-        loss: `mse`, `l1`, `huber:D`, `quantile:Q`, `logistic`, `cross_entropy`, a callable on (prediction, target).
+        loss: `mse`, `l1`, `huber:D`, `quantile:Q`, `logistic`, `cross_entropy`, a criterion of PyTorch's (as an object, class
+            or function), any callable on (prediction, target).
         penalty: `l1:A`, `l2:A`, `elastic:A,B`, in user units; intercepts are free.
         optimizer: `auto`, `sgd`, `momentum:0.9`, `nesterov:0.9`, `adagrad`, `rmsprop`, `adam`, `adamw`, a `torch.optim`
-            class or a Rule.
+            class, a partial of it, a function of the parameters that makes one, or a Rule. The model is run once a step;
+            only an optimiser whose step asks for a closure, as `LBFGS`, runs it again. Its own rate is in user units.
         lr: learning rate; "auto" is safe at any batch size on the linear family, and 0.01 for a module.
             A number is a rate in user units.
-        schedule: `constant`, `inverse`, `step:N,F`, `cosine`, `warmup:N`, or a callable (step, epoch) → factor.
+        schedule: `constant`, `inverse`, `step:N,F`, `cosine`, `warmup:N`, a callable (step, epoch) → factor, or what makes a
+            scheduler of PyTorch's: `partial(StepLR, step_size=10)`; once an epoch, `OneCycleLR` and `CyclicLR` once a step.
         clip: longest gradient let through.
         batch_size, shuffle: "full" or rows a batch; `rows`, `draws`, `blocks`, `none` (see `problem/batches.py`).
         epochs, max_steps: when to end at the latest.
@@ -132,7 +135,7 @@ def fit(
         progress: called with every step and the objective last known.
 
     Returns:
-        A `Fit`.
+        A `Fit`. A module given stays as it was; `fit.module` is the fitted one, in its own precision and in evaluation mode.
 
     Raises:
         DataError: the data are at fault. SpecError: the settings are.
