@@ -169,6 +169,8 @@ class Fit:
     """The same fit with powers of centred columns, which it was computed with; None where it was in user units."""
     source: str | None = None
     """The path or `sample:NAME` that the rows came from; None for rows from memory."""
+    swept: bool = False
+    """A run of a sweep, of thousands of which nobody asks for findings: its message says what its own numbers tell."""
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value:.6g}" for name, value in list(self.params.items())[:6])
@@ -288,7 +290,7 @@ class Fit:
     def message(self) -> str:
         """The status as a sentence, with its numbers and what would help: of a descent that diverged, what the findings say."""
         advice = self._judged.advice
-        if self.status is Status.DIVERGED and (found := self._cure()):
+        if self.status is Status.DIVERGED and not self.swept and (found := self._cure()):
             advice = found
         return f"{self.outcome} {advice}".strip()
 

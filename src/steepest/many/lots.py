@@ -236,4 +236,5 @@ class Cohort:
         fit.inner.__dict__["problem"] = shared.linear
         if shared.linear is not None:
             fit.inner.__dict__["answer"] = shared.answer
+        fit.swept = True
         return fit

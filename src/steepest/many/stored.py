@@ -248,6 +248,11 @@ class StoredRuns:
         return self.known
 
     def fit(self, place: int) -> Fit:
+        fit = self._fit(place)
+        fit.swept = True
+        return fit
+
+    def _fit(self, place: int) -> Fit:
         like = self._cell("like", place) if "like" in self.fits.column_names else None
         if like is None:
             return self._whole(place)

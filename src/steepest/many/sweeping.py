@@ -266,6 +266,7 @@ class _Work:
             # what was checked value by value must go together too
             spec = Spec.read(dict(self.runs.spec(one)))
             done = run(spec, *self._data(one), self.batches, budget=self.budget // self.runs.count)
+            done.swept = True
         except SteepestError as error:
             self.first_error = self.first_error or error
             self._keep(np.array([one]), Unfit(FAILED, " ".join(str(error).split())))
