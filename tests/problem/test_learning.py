@@ -10,7 +10,6 @@ import pytest
 import steepest as st
 from steepest.errors import DataError
 from steepest.problem.reading import Reading
-from steepest.problem.records import records_of
 from steepest.problem.tables import Schema, prepare
 
 N = 40
@@ -357,7 +356,8 @@ def test_a_record_says_how_each_column_was_read():
         "kind": ["a", "none", "b", "a"] * 10,
         "word": [f"free text {i}" for i in range(N)],
     }
-    rate, kind, word = records_of(table)
+    train, _ = prepare(table | {"y": Y}, target="y", drop="word", missing="level")
+    rate, kind, target = train.records
     assert (rate.kind, rate.unit, rate.example) == ("number", "%", (f"{TENTHS[0]}%", TENTHS[0]))
     assert (kind.kind, kind.levels, kind.missing, kind.words) == (
         "category",
@@ -365,11 +365,11 @@ def test_a_record_says_how_each_column_was_read():
         10,
         (("none", 10),),
     )
-    assert kind.features == ("kind=b",)
-    assert word.kind == ""
-    assert "free text" in word.problem
-    train, _ = prepare(table | {"y": Y}, target="y", drop="word", missing="level")
-    assert [record.name for record in train.records] == ["rate", "kind", "y"]
+    assert kind.features == ("kind=b", "kind=missing")
+    assert target.name == "y"
+    described = st.describe(table)
+    assert [column.kind for column in described.columns] == ["number", "category", "unusable"]
+    assert "free text" in described.faults[0]
     assert "Read as missing: 'none' in 10 rows of column 'kind'." in " ".join(train.notes)
     assert 'missing_values=["not:none"]' in " ".join(train.notes)
 

@@ -1,25 +1,24 @@
 """How every column was read, as data, and as the notes of a fit.
 
-A `ColumnRecord` says what a column is, how that was decided and how to have it read otherwise; `records_of` gives one for
-each column of a table, also of columns that a fit would refuse. The notes say in a sentence whatever was decided beyond
-the types of the source: numbers that were read from text, words that mean missing, levels, dates.
+A `ColumnRecord` says what a column is, how that was decided and how to have it read otherwise. The notes say in a sentence
+whatever was decided beyond the types of the source: numbers that were read from text, words that mean missing, levels,
+dates.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from steepest.errors import DataError
 from steepest.problem.columns import Found, text_of
 from steepest.problem.features import Column
-from steepest.problem.learning import FEW_LEVELS, learn, one_spelling
-from steepest.problem.readers import Origin, open_table
-from steepest.problem.reading import AS_IT_IS, Reading
+from steepest.problem.learning import FEW_LEVELS, one_spelling
+from steepest.problem.readers import Origin
+from steepest.problem.reading import Reading
 from steepest.problem.wording import counted, listed, option, quoted
 
 STAYS = "text that holds whole numbers stays text, as its source says"
@@ -35,7 +34,7 @@ class ColumnRecord:
     """How a column of a table was read.
 
     Attributes:
-        name, kind: "number", "boolean", "category", "date" or "classes"; "" for one that a fit refuses, and why in `problem`.
+        name, kind: "number", "boolean", "category", "date" or "classes"; "" for one that a fit refuses.
         unit: of its numbers, as written. example: a text of it, and the number that it was read as.
         levels: each level or class, and its rows; the most frequent first.
         missing: rows without a value. words: those that were read as missing, and in how many rows.
@@ -53,33 +52,6 @@ class ColumnRecord:
     features: tuple[str, ...] = ()
     decided: str = ""
     otherwise: str = ""
-    problem: str = ""
-
-
-def records_of(source: object, reading: Reading = AS_IT_IS) -> tuple[ColumnRecord, ...]:
-    """A record of each column of a table, as a fit would read it.
-
-    Args:
-        source: anything that `fit` takes as a table. reading: what was said of its columns.
-
-    Raises:
-        DataError: it is no table.
-
-    Example:
-        >>> [(record.kind, record.unit) for record in records_of({"size": [1, 2], "rate": ["2%", "4.5%"]})]
-        [('number', ''), ('number', '%')]
-    """
-    table, origin = open_table(source, reading=reading)
-    found = []
-    for name in table.column_names:
-        try:
-            column = learn(name, table[name], origin, reading, chosen=False)
-        except DataError as error:
-            empty = record_of(Column(name, ""), table[name], origin, reading)
-            found.append(replace(empty, problem=str(error)))
-        else:
-            found.append(record_of(column, table[name], origin, reading))
-    return tuple(found)
 
 
 def record_of(
