@@ -208,7 +208,7 @@ def test_what_was_decided_can_be_had_as_plain_data(tmp_path, monkeypatch):
         "format": "delimited text", "rows": 2, "delimiter": ";", "encoding": "utf-8", "decimal": ",", "header": True,
         "skipped_lines": 2, "comment_lines": 1, "left_out": ["column 3"], "notes": origin.said,
     }  # fmt: skip
-    assert len(origin.said) == 3
+    assert len(origin.said) == 4
 
 
 MARKS = {  # the file: the first column as a person reads it, None where it is asked for

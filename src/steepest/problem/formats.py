@@ -136,6 +136,8 @@ def _notes(text: Text | None) -> list[str]:
         )
     if text.empty:
         notes.append(f"{counted(text.empty, 'row')} without any value at the end {_were(text.empty)} left out.")
+    if text.decimal == ",":
+        notes.append("Numbers are read with a decimal comma.")
     if text.encoding in ("utf-16", "utf-32"):
         notes.append(f"The file is read as {text.encoding.upper()}.")
     return notes
