@@ -562,3 +562,12 @@ def test_what_is_not_in_use_is_not_there():
     said = st.fit("sample:line", optimizer="sgd", lr=0.1, epochs=100).to_python()
     for word in ("penalty", "weights", "batches", "epoch", "step", "rate", "clip", "held", "momentum", "float32"):
         assert word not in said.split("# Gradient descent")[0] + said.split("theta = ")[1]
+
+
+@pytest.mark.parametrize("name", ["table.csv", "notes.txt", "script"])
+def test_a_script_takes_the_place_of_no_other_file(tmp_path, name):
+    path = tmp_path / name
+    path.write_text("mine")
+    with pytest.raises(SpecError, match=r"name it \.py or \.ipynb"):
+        st.fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0]).to_python(path)
+    assert path.read_text() == "mine"

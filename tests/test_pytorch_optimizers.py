@@ -223,3 +223,27 @@ def test_what_cannot_be_done_is_one_line(settings, words):
     with pytest.raises(st.SpecError, match=words) as caught:
         st.fit(X, Y, **settings)
     assert "\n" not in str(caught.value)
+
+
+def test_descend_takes_the_rate_that_an_optimiser_brings() -> None:
+    x = torch.tensor([[1.0], [2.0], [4.0]], dtype=torch.float64)
+    y = torch.tensor([1.0, 3.0, 2.0], dtype=torch.float64)
+    net = nn.Linear(1, 1, dtype=torch.float64)
+    theirs = copy.deepcopy(net)
+    optimizer = torch.optim.SGD(theirs.parameters(), lr=0.03)
+    for _ in range(5):
+        optimizer.zero_grad()
+        ((theirs(x)[:, 0] - y) ** 2).mean().backward()
+        optimizer.step()
+    made = partial(torch.optim.SGD, lr=0.03)
+    *_, last = st.descend(st.objective(net, "mse", x, y), made, epochs=5)
+    expected = torch.nn.utils.parameters_to_vector(theirs.parameters())
+    torch.testing.assert_close(last.theta, expected.detach(), rtol=1e-12, atol=1e-12)
+
+
+def test_a_partial_is_diagnosed_as_its_class_is() -> None:
+    x, y = np.linspace(0.0, 1.0, 30), np.linspace(0.0, 1.0, 30) ** 2
+    given = {"epochs": 5, "lr": 0.001}
+    ours = st.fit(x, y, optimizer=partial(torch.optim.SGD), **given).diagnose()
+    theirs = st.fit(x, y, optimizer=torch.optim.SGD, **given).diagnose()
+    assert [finding.kind for finding in ours] == [finding.kind for finding in theirs] != []

@@ -502,6 +502,8 @@ def predict(
                 f"The run {run!r} was made with a module of yours. Say which: --model package.module:factory."
             )
         table, notes = prediction_table.prediction_table(fitted, dash(data), names(keep or []))
+        if fitted.ending.status.name == "DIVERGED":
+            notes = [*notes, f"warning: the fit in {run} diverged: its predictions mean nothing."]
     for note in notes:
         print(note, file=sys.stderr)
     if out == "-":

@@ -22,7 +22,7 @@ from steepest.descent.schedules import factors
 from steepest.fitting import described
 from steepest.planning import Plan, innermost, plan
 from steepest.problem.linear import LinearProblem, Terms
-from steepest.problem.losses import Loss
+from steepest.problem.losses import Custom, Loss
 from steepest.problem.schema import Schema
 from steepest.problem.tables import Dataset
 from steepest.prospects import Prospect, prospects_of, step_count
@@ -283,6 +283,8 @@ def _unknown(problem: LinearProblem | None, best: Answer) -> list[str]:
         return []
     if best.exact is not None and best.exact.separable:
         return ["The classes are linearly separable: without a penalty there is no optimum to count steps to."]
+    if isinstance(problem.loss, Custom):
+        return ["The curvature of this loss is not known beforehand: no rates and steps are predicted."]
     if problem.loss.bound is None:
         return [
             f"The loss {problem.loss} has a kink: no constant rate arrives, it bounces. A rate that falls to 0 does, "

@@ -418,7 +418,7 @@ def in_options(sentence: str) -> str:
 _STRING = r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
 _LITERAL = (
     rf"{_STRING}|\[(?:{_STRING}|[^\]\"'])*\]|\{{(?:{_STRING}|[^}}\"'])*\}}|\((?:{_STRING}|[^)\"'])*\)"
-    r"|True\b|False\b|None\b|-?[\d.]+(?:e[-+]?\d+)?\b|…|\.\.\."
+    r"|True\b|False\b|None\b|nan\b|-?inf\b|-?[\d.]+(?:e[-+]?\d+)?\b|…|\.\.\."
 )
 _SETTING = re.compile(
     rf"(?<![\w=]){_STRING}|fit\.save\(folder\)"

@@ -31,6 +31,9 @@ from steepest.errors import DataError, SpecError
 from steepest.problem.batches import Batch, external, full
 from steepest.problem.given import start_of
 
+OWN: Any = object()
+"""The learning rate that an optimiser of PyTorch's has itself; 0.1 for our rules."""
+
 
 @dataclass(slots=True)
 class Step:
@@ -57,7 +60,7 @@ def descend(
     rule: Any = "sgd",
     batches: Iterable[Any] | None = None,
     *,
-    lr: Any = 0.1,
+    lr: Any = OWN,
     schedule: Any = None,
     theta: Tensor | None = None,
     epochs: int | None = None,
@@ -70,7 +73,7 @@ def descend(
         rule: a rule's name, a Rule, or a `torch.optim` class.
         batches: Batches, or a re-iterable of (x, y) as a DataLoader is, gone through again and again, once an epoch; None is the
             full batch, an epoch each step. Without `epochs` or `max_steps` neither ends: it goes on until you break.
-        lr: the learning rate; `[runs, 1]` for many runs.
+        lr: the learning rate; `[runs, 1]` for many runs. By default that of an optimiser which brings one, else 0.1.
         schedule: a name or a callable (step, epoch) → factor on lr.
         theta: where to start, `[p]` or `[runs, p]`; moved in place. None: the objective's own start.
         epochs, max_steps: passes over the batches, and updates, after which it ends.
@@ -86,9 +89,11 @@ def descend(
         raise SpecError(
             f"descend() takes an objective, and this is a {kind}: descend(st.objective(model, loss, x, y), …)."
         )
+    rule = rules.rule(rule, objective)
+    lr = _rate(rule, objective) if lr is OWN else lr
     _check(lr, epochs, max_steps)
     pace = schedules.schedule(schedule, _planned(batches, epochs, max_steps))
-    rule, schedule = rules.rule(rule, objective), schedules.at_rate(pace, lr)
+    schedule = schedules.at_rate(pace, lr)
     theta = objective.theta if theta is None else _start(theta, objective.theta)
     memory = rule.start(theta)
     t, rate, batch = -1, lr, None
@@ -105,6 +110,10 @@ def descend(
 
     loss, grad = objective.value_and_grad(theta, None if objective.rows else batch)
     yield Step(t + 1, batch.epoch + 1 if batch else 0, rate, theta, loss, grad, None)
+
+
+def _rate(rule: rules.Rule, objective: Objective) -> float:
+    return rule.own_rate(objective.theta) if isinstance(rule, rules.TorchRule) else 0.1
 
 
 def _start(theta: Any, like: Tensor) -> Tensor:

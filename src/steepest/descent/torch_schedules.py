@@ -38,6 +38,9 @@ class TorchSchedule:
         self.each_step = isinstance(self.scheduler, EACH_STEP)
         self.rates = [float(self.optimizer.param_groups[0]["lr"])]
 
+    def __repr__(self) -> str:
+        return self.name
+
     def based_on(self, lr: float) -> TorchSchedule:
         """The same at another rate: some schedulers set rates of their own, whatever lr is."""
         return self if lr == self.lr else TorchSchedule(self.make, lr)

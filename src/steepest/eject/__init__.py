@@ -18,7 +18,7 @@ from steepest.eject.notebook import notebook as as_notebook
 from steepest.eject.rows import saved
 from steepest.eject.text import script
 from steepest.eject.writing import STYLES
-from steepest.errors import RunError
+from steepest.errors import RunError, SpecError
 from steepest.result import Fit
 
 __all__ = ["STYLES", "to_python"]
@@ -52,6 +52,8 @@ def to_python(
             print(name, value)
     """
     file = None if path is None else Path(path)
+    if file is not None and file.suffix.lower() not in (".py", ".ipynb"):
+        raise SpecError(f"{str(path)!r} is to be a script; name it .py or .ipynb.")
     as_cells = notebook if notebook is not None else file is not None and file.suffix == ".ipynb"
     parts, files = writing.parts_of(fit, style, file, as_cells)
     text = (as_notebook if as_cells else script)(writing.title(fit, style), parts)

@@ -337,7 +337,13 @@ class Custom(Loss):
     def slope(self, prediction: Tensor, target: Tensor) -> Tensor:
         with torch.enable_grad():
             free = prediction.detach().requires_grad_()
-            return torch.autograd.grad(self.rows(free, target).sum(), free)[0]
+            found = torch.autograd.grad(self.rows(free, target).sum(), free, allow_unused=True)[0]
+        if found is None:
+            raise SpecError(
+                f"loss {self} does not depend on the prediction by operations that autograd knows: look for detach(), "
+                "numpy(), item() or a new tensor in it."
+            )
+        return found
 
 
 def _kind(tensor: Tensor) -> str:

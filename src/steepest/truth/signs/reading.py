@@ -66,6 +66,8 @@ def rule_of(fit: Fitted) -> Any:
     if isinstance(given, rules.Rule | type):
         return given
     try:
+        if not isinstance(given, str):  # a partial of a class of torch.optim, a function of the parameters
+            return rules.rule(given)
         return rules.rule(locate(given) if ":" in given and not given.split(":")[1][:1].isdigit() else fit.optimizer)
     except SpecError:
         return None
