@@ -258,3 +258,111 @@ def test_the_words_read_as_missing_among_numbers_are_counted(tmp_path):
     done = fit(path, target="y", missing="drop", missing_values=["unknown", -999])
     np.testing.assert_allclose(done.theta, LINE, rtol=1e-12)
     assert any("'unknown' in 1 row" in note for note in done.notes)
+
+
+ONE_COLUMN = {  # a new file: its first column as a person reads it
+    "x\n1,5\n2,5\n": [1.5, 2.5],
+    "x\n7,25\n-3,5\n2\n": [7.25, -3.5, 2.0],
+    "x\n1 234\n2 345\n": [1234, 2345],
+    "x\n1 234 567\n89 012\n": [1234567, 89012],
+    "x\n10 km\n12 km\n": [10, 12],
+    "x\nNew York\nNew York\n": ["New York", "New York"],
+    "x\nA, B\nC, D\n": ["A, B", "C, D"],
+    "x\nA, B; C|D\tE\nC, D; C|D\tE\n": ["A, B; C|D\tE", "C, D; C|D\tE"],
+    '"x"\n"11" 5\n"12" 7\n': [5, 7],
+}
+
+
+@pytest.mark.parametrize("content", ONE_COLUMN)
+def test_the_values_of_a_single_column_are_not_cut(tmp_path, content):
+    path = tmp_path / "new.txt"
+    path.write_text(content)
+    assert open_table(path, mentioned=["x"])[0].to_pydict() == {"x": ONE_COLUMN[content]}
+    if not isinstance(ONE_COLUMN[content][0], str) and "km" not in content:
+        assert open_table(path)[0].to_pydict() == {"x": ONE_COLUMN[content]}
+
+
+def test_new_rows_of_one_column_with_decimal_commas_are_predicted_whole(tmp_path):
+    path, new = tmp_path / "train.csv", tmp_path / "new.csv"
+    path.write_text("x;y\n1,5;1\n2,5;2\n3,5;3\n")
+    new.write_text("x\n1,5\n2,5\n")
+    np.testing.assert_allclose(fit(path, target="y").predict(new), [1, 2], rtol=1e-12)
+
+
+CUT = {
+    "decimals without quotes": "t,y\n1,25,3\n2,25,4\n3,25,5\n",
+    "decimals in the last column": "y,t\n1,-1,25\n2,3,5\n3,3,75\n",
+    "a word before decimals": "city,t\nOslo,1,25\nRome,2,25\n",
+    "words without quotes": "city,y\nOslo, NO,5\nRome, IT,6\n",
+    "words parted by blanks": "city x y\nNew York 1 2\nOld Town 2 4\n",
+    "the same words": "city x y\nNew York 1 2\nNew York 2 4\n",
+    "a date and a time": "time x y\n2016-01-01 12:00 1 2\n2016-01-01 13:00 2 4\n",
+    "different dates": "time x y\n2016-01-01 12:00 1 2\n2016-01-02 12:00 2 4\n",
+    "thousands": "x y\n1 234 5\n2 345 6\n",
+    "units": "x y\n1 km 5\n2 km 6\n",
+}
+
+
+@pytest.mark.parametrize("case", CUT)
+def test_what_may_be_half_a_value_is_not_left_out_as_the_name_of_a_row(tmp_path, case):
+    path = tmp_path / "table.txt"
+    path.write_text(CUT[case])
+    with pytest.raises(
+        DataError, match=r"may be names of the rows.*may stand within values.*Quote such values"
+    ) as caught:
+        open_table(path)
+    assert "skip_rows=1, header=False" in str(caught.value)
+    width = len(CUT[case].split("\n")[1].replace(",", " ").split())
+    assert open_table(path, reading=Reading(skip_rows=1, header=False))[0].num_columns == width
+
+
+ROW_NAMES = {
+    "a subset of R's rows": '"x" "y"\n"11" 1 2\n"12" 2 3\n"15" 3 5\n',
+    "of R's rows, with commas": '"x","y"\n"11",1,2\n"2",2,3\n"15",3,5\n',
+    "names of rows": '"x" "y"\n"Mazda RX4" 1 2\n"Datsun 710" 2 3\n"Fiat 128" 3 5\n',
+}
+
+
+@pytest.mark.parametrize("case", ROW_NAMES)
+def test_quoted_names_of_rows_are_left_out(tmp_path, case):
+    path = tmp_path / "table.txt"
+    path.write_text(ROW_NAMES[case])
+    table, origin = open_table(path)
+    assert table.to_pydict() == {"x": [1, 2, 3], "y": [2, 3, 5]}
+    assert "holds the numbers or names of the rows: it was left out" in origin.said[0]
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_row_numbers_that_run_on_from_file_to_file_are_left_out_of_all(tmp_path, name, turned):
+    rows = list(zip(X, Y, strict=True))
+    for at in range(2):
+        lines = "".join(f"{i},{x:g},{y:g}\n" for i, (x, y) in list(enumerate(rows))[3 * at : 3 * at + 3])
+        (tmp_path / f"p{1 - at if turned else at}.csv").write_text(f"{name},x,y\n{lines}")
+    table, origin = open_table(tmp_path)
+    assert table.column_names == ["x", "y"]
+    assert sorted(table["x"].to_pylist()) == X
+    assert len(origin.said) == 1
+    np.testing.assert_allclose(fit(tmp_path, target="y").theta, LINE, rtol=1e-12)
+
+
+def test_an_unnamed_column_of_values_is_no_row_number_of_another_file(tmp_path):
+    (tmp_path / "p0.csv").write_text(",x,y\n0,1,2\n1,2,3\n")
+    (tmp_path / "p1.csv").write_text(",x,y\n0.5,1,2\n0.5,2,3\n")
+    with pytest.raises(DataError, match="differ in their columns"):
+        open_table(tmp_path)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_numbers_of_one_file_and_text_of_another_are_read_by_one_decimal_mark(tmp_path, turned):
+    parts = ["Betrag;y\n12,50;1\n-7,25;2\n900,00;3\n", "Betrag;y\n1.250;4\n99;5\n3.100;6\n"]
+    for at, content in enumerate(parts):
+        (tmp_path / f"p{1 - at if turned else at}.csv").write_text(content)
+    values = [12.5, -7.25, 900.0], [1250.0, 99.0, 3100.0]
+    assert open_table(tmp_path)[0]["Betrag"].to_pylist() == (values[1] + values[0] if turned else values[0] + values[1])
+
+
+def test_a_title_that_is_the_name_of_a_column_is_no_header(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("y\nx,y\n" + LINES)
+    np.testing.assert_allclose(fit(path, target="y").theta, LINE, rtol=1e-12)

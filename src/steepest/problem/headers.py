@@ -31,6 +31,9 @@ DATE = re.compile(
     re.IGNORECASE,
 )
 WHOLE = re.compile(r"\d+")
+COMMA_CUT = re.compile(r"[^\d,]*(?:\d{1,3}(?:[.'’\s]\d{3})+|\d*),\d+[^\d,]*")
+BLANKS_CUT = re.compile(r"[^\d\s]*\d{1,3}(?: \d{3})+(?:[.,]\d+)?[^\d\s]*")
+"""A number with a decimal comma; one with blanks between its thousands."""
 YEARS = range(1800, 2201)
 
 
@@ -92,6 +95,51 @@ def is_word(cell: str | None) -> bool:
     """Whether a cell is neither missing nor a number nor a date."""
     text = (cell or "").strip()
     return text not in MISSING and not NUMBER.fullmatch(text) and not DATE.fullmatch(text)
+
+
+def one_number_each(rows: Sequence[Sequence[str]], delimiter: str) -> bool:
+    """Whether each row is a single number that the delimiter cut: at its decimal comma, or between its thousands.
+
+    >>> one_number_each([["1", "5"], ["2", "25"], ["NA"]], ",")
+    True
+    >>> one_number_each([["1", "500"], ["1", "250", "000"]], " "), one_number_each([["1", "50"]], " ")
+    (True, False)
+    """
+    pattern = {",": COMMA_CUT, " ": BLANKS_CUT}.get(delimiter)
+    cells = [delimiter.join(row).strip() for row in rows]
+    cut = [cell for row, cell in zip(rows, cells, strict=True) if len(row) > 1]
+    if pattern is None or not cut:
+        return False
+    single = [cell for row, cell in zip(rows, cells, strict=True) if len(row) < 2]
+    return all(map(pattern.fullmatch, cut)) and all(cell in MISSING or is_number(cell) for cell in single)
+
+
+def cut_in_two(rows: Sequence[Sequence[str]], delimiter: str) -> bool:
+    """Whether rows of a field more than the header may hold a value that the delimiter cut, and no names of rows.
+
+    >>> cut_in_two([["1", "25", "3"], ["2", "25", "4"]], ","), cut_in_two([["1", "2.5", "3"], ["2", "2.5", "4"]], ",")
+    (True, False)
+    """
+    columns = [[cell.strip() for cell in column] for column in zip(*rows, strict=True)]
+    if delimiter == " ":
+        units = {*columns[1]}
+        unit = len(units) == 1 and not any(map(is_number, units))
+        return unit or not any(map(is_number, columns[0])) or _pairs(columns, r"[-+]?\d{1,3}", r"\d{3}(?:[.,]\d+)?")
+    if delimiter == ",":
+        points = any(re.search(r"\d\.\d|\d\.$|^[-+]?\.\d", cell) for column in columns for cell in column)
+        words = not any(is_number(cell) or cell in MISSING for column in columns[:2] for cell in column)
+        return (
+            words or _pairs(columns, r"[-+]?\d{1,3}", r"\d{3}") or (not points and _pairs(columns, r"[-+]?\d*", r"\d+"))
+        )
+    return False
+
+
+def _pairs(columns: Sequence[Sequence[str]], before: str, after: str) -> bool:
+    """Whether two columns beside each other hold nothing but the two parts of numbers."""
+    return any(
+        all(re.fullmatch(before, cell) for cell in left) and all(re.fullmatch(after, cell) for cell in right)
+        for left, right in pairwise(columns)
+    )
 
 
 def is_second_header(first: Sequence[str], second: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:

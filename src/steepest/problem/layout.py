@@ -20,7 +20,16 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 
 from steepest.errors import DataError
-from steepest.problem.headers import First, first_line, is_number, is_second_header, names_above
+from steepest.problem.headers import (
+    COMMA_CUT,
+    First,
+    cut_in_two,
+    first_line,
+    is_number,
+    is_second_header,
+    names_above,
+    one_number_each,
+)
 from steepest.problem.marks import shows
 from steepest.problem.names import array_names
 from steepest.problem.numerals import measure
@@ -30,6 +39,8 @@ from steepest.problem.wording import counted, listed, quoted
 DELIMITERS = (",", ";", "\t", "|")
 BLANKS = " "
 """Stands for columns aligned by any number of blanks."""
+NONE = "\x1f"
+"""Stands for a single column in whose values every delimiter stands."""
 SAMPLE = 2_000
 """Records that are looked at."""
 SHOWING = 100
@@ -41,7 +52,6 @@ SIGNS = ("#", "%", "//")
 DIRECTIVE = re.compile(r'"?sep=(\\t|[^"])"?[,;\t]*', re.IGNORECASE)
 TOKEN = re.compile(r'"(?:[^"\\]|\\.|"")*"|\S+')
 PLAIN_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
-COMMA_DECIMAL = re.compile(r"[^\d,]*(?:\d{1,3}(?:[.'’\s]\d{3})+|\d*),\d+[^\d,]*")
 
 
 @dataclass(frozen=True)
@@ -83,11 +93,12 @@ class Layout:
 
 @dataclass(frozen=True)
 class _Record:
-    """The fields of a row, the line it begins in and the one after it, counted from 0."""
+    """The fields of a row, the line it begins in and the one after it, counted from 0; whether it begins with a quote."""
 
     line: int
     after: int
     fields: list[str]
+    quoted: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,6 +118,11 @@ class _Cut:
         first = self.at - bool(self.shape)
         return self.width > 1, first == 0, self.agreeing, not self.shape, -first, self.width
 
+    @property
+    def quoted(self) -> bool:
+        """Whether every line begins with a quotation mark, as R writes names of columns and of rows."""
+        return all(record.quoted for record in self.records)
+
 
 def layout_of(text: str, reading: Reading, label: str, mentioned: Collection[str] = ()) -> Layout:
     """Tell the layout from the beginning of a file.
@@ -125,7 +141,8 @@ def layout_of(text: str, reading: Reading, label: str, mentioned: Collection[str
         raise DataError(f"{label} has no rows below the {counted(reading.skip_rows, 'line')} that skip_rows leaves out")
     forced, begin = _directive(lines, reading.skip_rows)
     sign, comments, begin = _comments(lines, begin, reading.comment)
-    cut = _best(lines, begin, sign, reading.comment is not None, forced)
+    single = reading.header is not False and begin < len(lines) and lines[begin].strip().strip('"') in mentioned
+    cut = _best(lines, begin, sign, reading.comment is not None, forced, single)
     if cut is None:
         raise DataError(f"{label} holds nothing but comment lines, which begin with {quoted(sign or '#')}")
     made = _headed(cut, lines, comments, sign, reading, label, mentioned)
@@ -194,12 +211,20 @@ def _comments(lines: Sequence[str], begin: int, given: str | None) -> tuple[str 
 # ---- the delimiter -------------------------------------------------------------------------------
 
 
-def _best(lines: Sequence[str], begin: int, sign: str | None, said: bool, forced: str | None) -> _Cut | None:
-    """The delimiter under which most records are as wide as the header; of equals, that of most columns."""
+def _best(
+    lines: Sequence[str], begin: int, sign: str | None, said: bool, forced: str | None, single: bool
+) -> _Cut | None:
+    """The delimiter under which most records are as wide as the header; of equals, that of most columns.
+
+    single: the first line is the name of one column.
+    """
     cuts = [_cut(lines, begin, delimiter, sign, said) for delimiter in ((forced,) if forced else DELIMITERS)]
     cuts = [cut for cut in cuts if cut is not None]
     if not cuts:
         return None
+    if not forced:
+        whole = [cut for cut in cuts if not _of_one_column(cut, single)]
+        cuts = whole or [one for one in [_cut(lines, begin, NONE, sign, said)] if one is not None]
     best = max(cuts, key=lambda cut: cut.rank)
     if best.delimiter == "," and not forced:
         # in `1,5;2,5` the comma is a decimal mark
@@ -207,15 +232,24 @@ def _best(lines: Sequence[str], begin: int, sign: str | None, said: bool, forced
         best = max([best, *marks], key=lambda cut: (cut is not best, cut.rank)) if marks else best
     if best.width == 1 and not forced:
         blanks = _cut(lines, begin, BLANKS, sign, said)
-        if blanks is not None and _aligned(blanks):
+        if blanks is not None and _aligned(blanks) and not _of_one_column(blanks, single):
             return blanks
     return best
+
+
+def _of_one_column(cut: _Cut, single: bool) -> bool:
+    """Whether the delimiter stands within the values of a single column."""
+    if cut.width < 2 or cut.quoted or cut.shape == "rows end in a delimiter":
+        return False
+    rows = [record.fields for record in cut.records[1:]]
+    titled = any(cut.records[0].fields[0].strip() in map(str.strip, row) for row in rows[:FARTHEST])  # a title above
+    return (single and not titled) or (len(cut.records[0].fields) == 1 and one_number_each(rows, cut.delimiter))
 
 
 def _decimals(cut: _Cut) -> bool:
     """Whether every comma stands in a number, as its decimal mark."""
     commas = [cell for record in cut.records[cut.at :] for cell in record.fields if "," in cell]
-    return bool(commas) and all(COMMA_DECIMAL.fullmatch(cell) for cell in commas)
+    return bool(commas) and all(COMMA_CUT.fullmatch(cell) for cell in commas)
 
 
 def _aligned(cut: _Cut) -> bool:
@@ -262,7 +296,7 @@ def _records(lines: Sequence[str], begin: int, delimiter: str, sign: str | None)
         for line in fed():
             fields = fields_of(line)
             if fields:
-                yield _Record(places[-1], places[-1] + 1, fields)
+                yield _Record(places[-1], places[-1] + 1, fields, lines[places[-1]].lstrip().startswith('"'))
             if len(places) > SAMPLE:
                 return
         return
@@ -271,7 +305,8 @@ def _records(lines: Sequence[str], begin: int, delimiter: str, sign: str | None)
     try:
         for fields in reader:
             if any(cell.strip() for cell in fields):
-                yield _Record(places[before], places[reader.line_num - 1] + 1, fields)
+                begins = lines[places[before]].lstrip().startswith('"')
+                yield _Record(places[before], places[reader.line_num - 1] + 1, fields, begins)
                 count += 1
             before = reader.line_num
             if count > SAMPLE:
@@ -292,10 +327,14 @@ def _shape(cut: _Cut) -> str:
     if not any(row[-1].strip() for row in rows):
         return "rows end in a delimiter"
     named = [row[0].strip() for row in rows]
-    if len(rows) < 2 or len(set(named)) < len(named) or any(map(is_number, header)):
+    written = all(record.quoted for record in cut.records[cut.at - 1 :])  # as R writes them
+    words = not any(map(is_number, named))
+    if len(rows) < 2 or any(map(is_number, header)):
         return ""
+    if len(set(named)) < len(named):  # parts of dates or words that blanks cut
+        return "row names" if cut.delimiter == BLANKS and words and not written else ""
     in_order = named == [str(number) for number in range(1, len(named) + 1)]
-    return "row names" if in_order or not any(map(is_number, named)) else ""
+    return "row names" if in_order or written or words else ""
 
 
 # ---- the header ----------------------------------------------------------------------------------
@@ -313,6 +352,8 @@ def _headed(
         raise DataError(_not_first(cut, below, label))
     rows = [record.fields for record in cut.records[at + 1 :]]
     first = cut.records[at].fields
+    if cut.shape == "row names":
+        _check_row_names(cut, at, label)
     names = _as_wide(first, cut)
     kind = First.NAMES if reading.header else first_line(names, rows)
     if at and (kind is not First.NAMES or cut.agreeing < 1 or reading.header is False):
@@ -419,6 +460,22 @@ def _check_above(cut: _Cut, at: int, kind: First, label: str) -> None:
         f"{label} begins with {quoted(' '.join(above.fields).strip())}, which is no line of its table: the first with "
         f"{counted(cut.width, 'field')} is line {record.line + 1:,}, {listed(cell.strip() for cell in record.fields)}. "
         f"If the table begins there, use {skip}"
+    )
+
+
+def _check_row_names(cut: _Cut, at: int, label: str) -> None:
+    """Raise DataError where what would be the names of rows may be the beginning of a value that the delimiter cut."""
+    below = cut.records[at + 1 :]
+    rows = [record.fields for record in below if len(record.fields) == cut.width]
+    if all(record.quoted for record in cut.records[at:]) or not cut_in_two(rows, cut.delimiter):
+        return
+    mark = "blanks" if cut.delimiter == BLANKS else quoted(cut.delimiter)
+    what = "dates, words or thousands" if cut.delimiter == BLANKS else "decimals or words"
+    raise DataError(
+        f"the rows of {label} have {counted(cut.width, 'field')}, {listed(map(str.strip, rows[0]))}, where the header has "
+        f"{cut.width - 1:,}: the first may be names of the rows, or {mark} may stand within values ({what}). Quote such values "
+        f"or part the columns by another delimiter; if each field is a column, name the first one too, or use "
+        f"skip_rows={cut.records[at].after}, header=False"
     )
 
 

@@ -18,6 +18,7 @@ from steepest.errors import DataError
 from steepest.problem.headers import is_word
 from steepest.problem.wording import option, quoted
 
+NUMBERING = "The first column has no name and holds the numbers or names of the rows: it was left out."
 INDEX = re.compile(r"Unnamed: 0(\.\d+)?|__index_level_\d+__")
 """What pandas calls the numbers of rows that have no name."""
 
@@ -63,7 +64,7 @@ def named(
         names[at] = name
         out = name not in mentioned
         if out and bare and at == 0 and (row_names or numbers_rows(column)):
-            notes.append("The first column has no name and holds the numbers or names of the rows: it was left out.")
+            notes.append(NUMBERING)
         elif out and bare and is_empty(column):
             bare_and_empty.append(str(at + 1))
         elif out and INDEX.fullmatch(name) and (name.startswith("__") or numbers_rows(column)):

@@ -26,13 +26,14 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from steepest.errors import DataError
 from steepest.problem.columns import Found, tidied
 from steepest.problem.delimited import held
 from steepest.problem.formats import UNPACKED_ENDINGS, File, Wanted, read_file
 from steepest.problem.memory import from_memory
-from steepest.problem.names import check_names, named
+from steepest.problem.names import INDEX, NUMBERING, check_names, named
 from steepest.problem.reading import AS_IT_IS, Reading
 from steepest.problem.wording import listed, quoted, quoted_path, suggestion
 
@@ -166,10 +167,36 @@ def _from_paths(pattern: str, wanted: Wanted) -> tuple[pa.Table, Origin]:
         parts = [_from_address(pattern, wanted)]
     else:
         parts = [_from_file(path, quoted_path(path), wanted) for path in paths_of(pattern)]
+    parts = _without_row_numbers(parts)
     labels = tuple(file.label for _, file in parts)
     tables = [table for table, _ in parts]
     origin = Origin(labels, tuple(table.num_rows for table in tables), details=tuple(file for _, file in parts))
-    return _stacked(tables, labels), origin
+    return _stacked(tables, labels, [file.decimal == "," for file in origin.details]), origin
+
+
+def _without_row_numbers(parts: list[tuple[pa.Table, File]]) -> list[tuple[pa.Table, File]]:
+    """The tables of several files; the numbers of rows that one leaves out, the others leave out too: parts of a table."""
+    out = {
+        name
+        for _, file in parts
+        for name in file.left_out
+        if INDEX.fullmatch(name) or (name == "column 1" and NUMBERING in file.notes)
+    }
+    made = []
+    for table, file in parts:
+        first = table.column_names[0] if table.num_columns else ""
+        bare = file.text is not None and file.text.layout.names[:1] == ("",)
+        if first in out and (bare or first != "column 1") and _all_different(table.column(0)):
+            notes = tuple(note for note in file.notes if not note.startswith("Column 1 has no name"))
+            table, file = table.drop_columns([first]), replace(file, left_out=(first, *file.left_out), notes=notes)
+        made.append((table, file))
+    return made
+
+
+def _all_different(column: pa.ChunkedArray) -> bool:
+    """Whether a column holds whole numbers or text, another in each row."""
+    whole = pa.types.is_integer(column.type) or pa.types.is_string(column.type)
+    return whole and not column.null_count and pc.count_distinct(column).as_py() == len(column)
 
 
 def _decimal(files: Sequence[File]) -> str | None:
@@ -256,8 +283,11 @@ def _reason(error: BaseException) -> str:
     return " ".join(text.split())[:160]
 
 
-def _stacked(tables: list[pa.Table], labels: Sequence[str]) -> pa.Table:
-    """The tables one below the other, columns matched by name; of two types the wider."""
+def _stacked(tables: list[pa.Table], labels: Sequence[str], commas: Sequence[bool]) -> pa.Table:
+    """The tables one below the other, columns matched by name; of two types the wider.
+
+    commas: whether a file writes its numbers with a decimal comma.
+    """
     first = tables[0]
     if len(tables) == 1:
         return first
@@ -274,11 +304,16 @@ def _stacked(tables: list[pa.Table], labels: Sequence[str]) -> pa.Table:
     try:
         return pa.concat_tables(tables, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError):  # text in one file, numbers in another
-        columns = [_joined([table[name] for table in tables]) for name in first.column_names]
+        columns = [_joined([table[name] for table in tables], commas) for name in first.column_names]
         return pa.table(columns, names=first.column_names)
 
 
-def _joined(parts: list[pa.ChunkedArray]) -> pa.ChunkedArray:
+def _joined(parts: list[pa.ChunkedArray], commas: Sequence[bool]) -> pa.ChunkedArray:
     if len({part.type for part in parts}) > 1:
-        parts = [part.cast(pa.large_string()) for part in parts]
+        parts = [
+            pc.replace_substring(part.cast(pa.large_string()), ".", ",")
+            if comma and pa.types.is_floating(part.type)
+            else part.cast(pa.large_string())
+            for part, comma in zip(parts, commas, strict=True)
+        ]
     return pa.chunked_array([chunk for part in parts for chunk in part.chunks], parts[0].type)
