@@ -195,3 +195,30 @@ def test_a_value_that_is_no_date_is_named():
         prepare(table, target="y")
     with pytest.raises(DataError, match=r"'when' is to hold dates, and row 40 .*'soon'"):
         prepare(table, target="y", reading=Reading(date={"when": "days"}))
+
+
+def test_a_time_alone_is_no_date_of_new_rows_and_the_reverse():
+    said = Reading(date={"when": "days"})
+    days, times = ["2020-01-01", "2020-01-03", "2020-01-04"], ["06:00", "12:00", "18:00"]
+    for fitted, other, was in ((days, times, "dates"), (times, days, "times of the day")):
+        train, _ = prepare({"when": fitted, "y": [1.0, 2, 4]}, target="y", reading=said)
+        schema = Schema.from_dict(train.schema.to_dict())
+        np.testing.assert_array_equal(schema.encode({"when": fitted}), train.x)
+        typed = [datetime.time(6)] if other is times else [datetime.date(2020, 1, 1)]
+        for new in (other, typed):
+            with pytest.raises(DataError, match=rf"'when' holds .* in row 1 .*, and held {was} when the fit was made"):
+                schema.encode({"when": new})
+
+
+@pytest.mark.parametrize("way", ["days", "parts"])
+def test_an_order_that_was_said_or_learned_is_not_overruled_by_the_column(way):
+    table = {"when": ["01/02/2016", "25/03/2016", "03/04/2017"], "y": [1.0, 2, 4]}
+    for texts in (table["when"], ["25/03/2016", "26/03/2016", "27/03/2017"]):
+        with pytest.raises(DataError, match=r"the month before the day, and row \d .* has '25/03/2016'"):
+            prepare(table | {"when": texts}, target="y", reading=Reading(date={"when": f"{way}:monthfirst"}))
+    train, _ = prepare(
+        {name: 4 * values for name, values in table.items()}, target="y", reading=Reading(date={"when": way})
+    )
+    assert train.schema.columns[0].day_first is True
+    with pytest.raises(DataError, match=r"the day before the month, and row 2 .* has '01/25/2016'"):
+        train.schema.encode({"when": ["01/02/2016", "01/25/2016"]})

@@ -392,3 +392,75 @@ def test_a_setting_for_a_column_that_is_not_there_is_refused():
 def test_an_accounting_dash_beside_sums_of_money_is_asked_about():
     with pytest.raises(DataError, match=r"'a' holds numbers but for 10 rows: row 1 .*'\$ -', not a number"):
         prepare({"a": ["$ -", "$5", "($3)", "$5"] * 10, "y": Y}, target="y")
+
+
+def _file(place, text):
+    place.write_text(text)
+    return place
+
+
+def test_new_rows_have_the_decimal_comma_of_the_file_of_the_fit(tmp_path):
+    train, _ = prepare(_file(tmp_path / "a.csv", "x;z;y\n1,5;1;1\n2,5;2;2\n3,25;3;3\n"), target="y")
+    schema = Schema.from_dict(train.schema.to_dict())
+    new = _file(tmp_path / "b.csv", "x;z\n1.250;1\n2.000;2\n")
+    np.testing.assert_array_equal(schema.encode(new), [[1250, 1], [2000, 2]])
+    new = _file(tmp_path / "c.csv", "x;z\n1,234;1,125\n2,345;2,250\n")
+    np.testing.assert_array_equal(schema.encode(new), [[1.234, 1.125], [2.345, 2.25]])
+    np.testing.assert_array_equal(schema.encode({"x": [1.5], "z": [2]}), [[1.5, 2]])
+
+
+@pytest.mark.parametrize(
+    ("texts", "said", "shown"),
+    [
+        (["1.5", "2.25", "3.5", "4.75"], {"decimal": ","}, 'decimal=","'),
+        (["1.5", "2.25", "3.5", "4.75"], {"thousands": "."}, 'thousands="."'),
+        (["1.5", "2", "1.5", "2"], {"decimal": ","}, 'decimal=","'),
+        (["1,5", "2,25", "3,5", "4,75"], {"decimal": "."}, 'decimal="."'),
+        (["1.5 km", "2.25 km", "3.5 km", "1.5 km"], {"decimal": ","}, 'decimal=","'),
+    ],
+)
+def test_numbers_that_do_not_fit_the_marks_that_were_given_are_in_doubt(tmp_path, texts, said, shown):
+    table = {"x": texts, "y": ["1", "2", "3", "5"]}
+    rows = "\n".join(f"{x};{y}" for x, y in zip(*table.values(), strict=True))
+    for source in (table | {"y": [1, 2, 3, 5]}, _file(tmp_path / "a.csv", f"x;y\n{rows}\n")):
+        with pytest.raises(DataError, match=rf"'x'.* has '{texts[0]}'.*{shown}.*as given"):
+            prepare(source, target="y", reading=Reading(**said))
+        train, _ = prepare(source, target="y", reading=Reading(**said, categories=("x",)))
+        assert train.schema.columns[0].levels == tuple(sorted(set(texts)))
+
+
+@pytest.mark.parametrize("gone", [None, "NA", "?", "", "-999"])
+def test_text_of_whole_numbers_stays_text_beside_a_word_that_means_missing(gone):
+    said = Reading(missing_values=("-999",))
+    table = {"s": ["101", "205", "101", gone], "y": [1, 2, 3, 4]}
+    train, _ = prepare(table, target="y", missing="drop", reading=said)
+    assert train.names == ("s=205",)
+    np.testing.assert_array_equal(train.x[:, 0], [0, 1, 0])
+
+
+def test_levels_that_are_equal_numbers_are_the_same_from_text(tmp_path):
+    frame = pd.DataFrame({"s": [1, 2, 1, 2], "y": [1.0, 2, 3, 5]})
+    train, _ = prepare(frame, target="y", reading=Reading(categories=("s",)))
+    for new in ({"s": [1.0, 2.0]}, {"s": ["1.0", "2.0"]}, _file(tmp_path / "n.csv", "s\n1.0\n2.0\n")):
+        np.testing.assert_array_equal(train.schema.encode(new), [[0], [1]])
+    with pytest.raises(DataError, match=r"the level '1\.5'"):
+        train.schema.encode(_file(tmp_path / "m.csv", "s\n1.5\n2.0\n"))
+
+
+def test_fractions_for_a_column_in_per_cent_are_refused(tmp_path):
+    for unit, many in (("%", 100), ("‰", 1000)):
+        table = {"x": [f"12{unit}", f"15{unit}", f"20{unit}"], "y": [1.0, 2, 4]}
+        train, _ = prepare(table, target="y")
+        for new in ({"x": [0.12, 0]}, {"x": ["0.12"]}, _file(tmp_path / "n.csv", "x\n0.12\n0.15\n")):
+            with pytest.raises(DataError, match=rf"'x' was in '{unit}'.*0\.12.*'{0.12 * many:g}{unit}'"):
+                train.schema.encode(new)
+        np.testing.assert_array_equal(train.schema.encode({"x": [12, 0.5]}), [[12], [0.5]])
+        np.testing.assert_array_equal(train.schema.encode({"x": [f"0.12{unit}"]}), [[0.12]])
+        np.testing.assert_array_equal(train.schema.encode({"x": [0]}), [[0]])
+        assert train.schema.encode(table).tolist() == [[12], [15], [20]]
+
+
+def test_a_description_names_a_column_that_is_not_there():
+    for said in ({"categories": ["q"]}, {"date": {"q": "days"}}):
+        with pytest.raises(DataError, match="no column 'q'"):
+            st.describe({"x": [1, 2], "y": [1, 2]}, **said)

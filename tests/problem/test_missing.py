@@ -102,3 +102,48 @@ def test_a_number_may_mean_missing(tmp_path, kind):
         np.testing.assert_allclose(array.x[0, 0], ages[ages != -999].mean())
         goal, _ = prepare(np.arange(N), ages.astype(kind), missing="drop", reading=said)
         np.testing.assert_array_equal(goal.y, ages[ages != -999])
+
+
+def test_a_number_that_means_missing_does_so_in_new_rows_in_the_notation_of_the_fit(tmp_path):
+    (tmp_path / "a.csv").write_text("x;y\n1.234,5;2\n-999,00;3\n2.100,5;4\n3,5;5\n")
+    (tmp_path / "b.csv").write_text("x;q\n-999,00;1\n2.000,5;1\n")
+    said = Reading(missing_values=("-999",))
+    train, _ = prepare(tmp_path / "a.csv", target="y", missing="mean", reading=said)
+    mean = (1234.5 + 2100.5 + 3.5) / 3
+    for new in (tmp_path / "b.csv", {"x": ["-999,00", "2.000,5"]}, {"x": [-999, 2000.5]}):
+        np.testing.assert_allclose(train.schema.encode(new, said), [[mean], [2000.5]])
+
+
+def test_a_number_that_means_missing_is_no_level_of_new_rows(tmp_path):
+    said = Reading(missing_values=("-999",), categories=("s",))
+    table = {"s": [1, 2, -999, 2], "y": [1.0, 2, 3, 4]}
+    train, _ = prepare(table, target="y", missing="level", reading=said)
+    (tmp_path / "b.csv").write_text("s\n-999.0\n2\n")
+    for new in (tmp_path / "b.csv", {"s": ["-999.0", "2"]}, {"s": [-999.0, 2.0]}):
+        np.testing.assert_array_equal(train.schema.encode(new, said), [[0, 1], [1, 0]])
+
+
+@pytest.mark.parametrize("kind", ["typed", "date", "text", "csv"])
+def test_a_date_may_mean_missing(tmp_path, kind):
+    days = pd.to_datetime(["1900-01-01", "2020-01-01", "2020-01-03", "1900-01-01", "2020-01-04"])
+    values = {"date": days.date, "text": days.strftime("%Y-%m-%d %H:%M")}.get(kind, days)
+    source: object = pd.DataFrame({"when": values, "y": [1.0, 2, 3, 4, 5]})
+    if kind == "csv":
+        pd.DataFrame({"when": days.strftime("%Y-%m-%dT%H:%M:%S"), "y": [1.0, 2, 3, 4, 5]}).to_csv(
+            tmp_path / "a.csv", index=False
+        )
+        source = tmp_path / "a.csv"
+    said = Reading(missing_values=("1900-01-01",), date={"when": "days"})
+    train, _ = prepare(source, target="y", missing="drop", reading=said)
+    np.testing.assert_array_equal(train.x[:, 0], [0, 2, 3])
+    assert any("'1900-01-01' in 2 rows of column 'when'" in note for note in train.notes)
+    filled, _ = prepare(source, target="y", missing="mean", reading=said)
+    np.testing.assert_allclose(
+        filled.schema.encode({"when": ["1900-01-01 00:00", "2020-01-04 00:00"]}, said), [[5 / 3], [3]]
+    )
+
+
+def test_a_number_that_means_missing_is_counted_however_it_is_written():
+    table = {"x": ["0", "0.0", "1.5", "2.5", "4.5"], "y": [1.0, 2, 3, 5, 7]}
+    train, _ = prepare(table, target="y", missing="drop", reading=Reading(missing_values=("0",)))
+    assert any("'0' in 2 rows of column 'x'" in note for note in train.notes)

@@ -4,17 +4,20 @@
     booleans             as they are
     text                 trimmed, the words that mean missing are nulls; numbers where it is unmistakable (see numerals.py)
     categories           a dictionary of text, in its own order where it has one (`pd.cut`)
-    dates, lists, …      as they are
+    dates, times         as they are; those that mean missing are nulls
+    lists, …             as they are
 
 **Text that says it is text stays text.** In a source with types of its own (a dataframe, a dict of columns, Parquet,
 Arrow, y) somebody chose text for `101` and `205`, since any reader would have made numbers of them: they are labels. What
-no label looks like (`1.5`) and what no reader makes numbers of (`$1,234`, `12%`, `?` between numbers) is read there as it
+no label looks like (`1.5`) and what no reader makes numbers of (`$1,234`, `12%`) is read there as it
 is in a CSV file, where everything is text and `101` is a number. `categories=` makes labels of numbers, and
 `astype(float)` numbers of labels.
 """
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -22,9 +25,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from steepest.problem.dates import dates
 from steepest.problem.numerals import AS_PYTHON, PLAIN, Notation, Numerals, numerals
-from steepest.problem.reading import Reading
+from steepest.problem.reading import MISSING, Reading
 
+COMMA = Notation(",")
 WHOLE = r"^[+-]?\d+$"
 
 
@@ -37,6 +42,7 @@ class Found:
         words: each word that was read as missing, and in how many rows.
         numerals: what its text would be as numbers, where it is not numbers without a doubt; None for words.
         digits: it is text that holds whole numbers only, and stays text since its source says so.
+        missing_values: of text, what was said to mean missing: a number among it may be written in more ways than one.
     """
 
     notation: Notation = AS_PYTHON
@@ -44,6 +50,7 @@ class Found:
     words: Mapping[str, int] = field(default_factory=dict)
     numerals: Numerals | None = None
     digits: bool = False
+    missing_values: tuple[str, ...] = ()
 
 
 def tidied(
@@ -68,22 +75,33 @@ def tidied(
         column = pa.chunked_array([pc.run_end_decode(chunk) for chunk in column.chunks], kind.value_type)
         kind = column.type
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return _without(column.cast(pa.float64(), safe=False), reading)
-    if pa.types.is_integer(kind):
-        return _without(column, reading)
+        column = column.cast(pa.float64(), safe=False)
+    if is_number(column.type):
+        column, words = without(column, reading.missing_values)
+        return column, Found(COMMA if file_decimal == "," else AS_PYTHON, words=words)
+    if pa.types.is_temporal(kind) and not pa.types.is_duration(kind):
+        column, words = _without_dates(column, reading.missing_values)
+        return column, Found(words=words)
     if pa.types.is_dictionary(kind):
         return _category(column, reading)
     if is_text(kind):
         cleaned, words = _clean(column.cast(pa.large_string()), reading)
+        cleaned, more = _without_dates(cleaned, reading.missing_values)
+        words = _added(words, more)
         if text:
-            return cleaned, Found(words=words)
+            return cleaned, Found(words=words, missing_values=reading.missing_values)
         column, found = _numbers(cleaned, words, reading, file_decimal)
         if is_text(column.type):
-            return column, found
+            return column, replace(found, missing_values=reading.missing_values)
         # what means missing may be written in more ways than one: -999, -999.0, -999,00
-        column, more = _without(column, reading)
-        return column, replace(found, words={**found.words, **more.words})
+        column, more = without(column, reading.missing_values)
+        return column, replace(found, words=_added(found.words, more))
     return column, Found()
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Integers and floats; `open_table` has made floats of decimals."""
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind)
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -114,12 +132,16 @@ def _clean(text: pa.ChunkedArray, reading: Reading) -> tuple[pa.ChunkedArray, di
     return pc.if_else(gone, pa.scalar(None, pa.large_string()), text), words
 
 
-def _without(column: pa.ChunkedArray, reading: Reading) -> tuple[pa.ChunkedArray, Found]:
-    """Numbers, with nulls for those that were said to mean missing."""
+def _added(some: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
+    return dict(Counter(some) + Counter(more))
+
+
+def without(column: pa.ChunkedArray, missing_values: tuple[str, ...]) -> tuple[pa.ChunkedArray, dict[str, int]]:
+    """Numbers, with nulls for those that were said to mean missing, and in how many rows each of these was."""
     words: dict[str, int] = {}
-    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
-        return column, Found()
-    for word in reading.missing_values:
+    if not is_number(column.type):
+        return column, words
+    for word in missing_values:
         try:
             number = float(word)
         except ValueError:
@@ -128,7 +150,23 @@ def _without(column: pa.ChunkedArray, reading: Reading) -> tuple[pa.ChunkedArray
         count = pc.sum(gone).as_py() or 0
         if count:
             column, words[word] = pc.if_else(gone, pa.scalar(None, column.type), column), count
-    return column, Found(words=words)
+    return column, words
+
+
+def _without_dates(column: pa.ChunkedArray, missing_values: tuple[str, ...]) -> tuple[pa.ChunkedArray, dict[str, int]]:
+    """Dates or text, with nulls for the dates that were said to mean missing, however they are written: `1900-01-01 00:00`."""
+    words: dict[str, int] = {}
+    said = {word: dates(pa.chunked_array([[word]], pa.large_string())) for word in missing_values}
+    known = {word: date for word, date in said.items() if date and not (date.strays or date.ambiguous)}
+    found = dates(column) if known else None
+    if found is None:
+        return column, words
+    for word, date in known.items():
+        gone = (found.wall == date.wall[0]) & ((found.layout == "time") == (date.layout == "time"))
+        if gone.any():
+            words[word] = int(gone.sum())
+            column = pc.if_else(pa.array(gone), pa.scalar(None, column.type), column)
+    return column, words
 
 
 def _category(column: pa.ChunkedArray, reading: Reading) -> tuple[pa.ChunkedArray, Found]:
@@ -154,8 +192,10 @@ def _numbers(
         return pa.chunked_array([pa.nulls(len(text))]), Found(words=words)
     first = present[0].as_py()
     plain = bool(pc.all(pc.match_substring_regex(present, PLAIN)).as_py())
-    if file_decimal is None and not words and pc.all(pc.match_substring_regex(present, WHOLE)).as_py():
-        return text, Found(digits=True)
+    # a word such as `unknown` left it in doubt between numbers and labels, and calling it missing says numbers
+    answered = any(word not in MISSING and not re.match(WHOLE, word) for word in words)
+    if file_decimal is None and not answered and pc.all(pc.match_substring_regex(present, WHOLE)).as_py():
+        return text, Found(words=words, digits=True)
     if first.lower().lstrip("+-") in ("inf", "infinity"):
         try:
             return text.cast(pa.float64()), Found(words=words)
@@ -163,7 +203,7 @@ def _numbers(
             return text, Found(words=words)
     certain = file_decimal == "." or not pc.any(pc.match_substring(present, ".")).as_py()
     if plain and certain and reading.decimal is None and reading.thousands is None:
-        return _cast(text), Found(words=words)
+        return _cast(text), Found(COMMA if file_decimal == "," else AS_PYTHON, words=words)
     found = numerals(text, decimal=reading.decimal, thousands=reading.thousands, file_decimal=file_decimal or None)
     if found is None or found.numbers is None:
         return text, Found(words=words, numerals=found)

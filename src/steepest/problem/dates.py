@@ -107,7 +107,7 @@ def dates(column: pa.ChunkedArray, *, day_first: bool | None = None, digits: boo
     if layout == "slashes":
         chosen, ambiguous = _order(fields, fits, day_first, texts)
     seconds, offset, fits = _seconds(fields, fits, True if chosen is None else chosen)
-    if not fits.any():
+    if not fits.any() and not (layout == "slashes" and day_first is not None):
         return None
     strays = tuple(texts.filter(pa.array(~fits)).to_pylist())
     share = float(rows[fits].sum() / rows.sum())
@@ -168,12 +168,14 @@ def _best_layout(
 def _order(
     fields: dict[str, np.ndarray], fits: np.ndarray, day_first: bool | None, texts: pa.Array
 ) -> tuple[bool | None, str]:
-    """Whether the first number is the day: as the column shows, else as was said; else None and a text that may be both."""
+    """Whether the first number is the day: as was said, else as the column shows; else None and a text that may be both."""
+    if day_first is not None:
+        return day_first, ""
     first, other = (_whole(fields[name])[fits] for name in ("first", "other"))
     if (first > 12).any() != (other > 12).any():
         return bool((first > 12).any()), ""
-    if (first > 12).any() or day_first is not None or (first == other).all():
-        return day_first, ""
+    if (first > 12).any() or (first == other).all():
+        return None, ""
     return None, texts[int(np.flatnonzero(fits)[0])].as_py()
 
 

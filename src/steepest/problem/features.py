@@ -18,11 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from steepest.errors import DataError
-from steepest.problem.columns import Found, is_text, text_of
+from steepest.problem.columns import Found, is_number, is_text, text_of, without
 from steepest.problem.dates import DAY, Dates, dates, parts_of
 from steepest.problem.delimited import NUMBER
 from steepest.problem.memory import LARGEST
-from steepest.problem.numerals import AS_PYTHON, Notation, numerals
+from steepest.problem.numerals import AS_PYTHON, PLAIN, Notation, numerals
 from steepest.problem.readers import Origin
 from steepest.problem.wording import listed, option, quoted
 
@@ -40,7 +40,7 @@ class Column:
         fill: what stands in for a missing value: a number, a level, or of the parts of a date one number each.
         notation: how its numbers are written in text, and their unit.
         way: of a date, "days" or "parts". parts: those that it has. start: days from 1970-01-01 to its day 0.
-        day_first: of a date in slashes, whether the day stands first.
+        day_first: of a date in slashes, whether the day stands first. clock: of a date, whether it is a time alone.
         own_missing: a missing value is a level, or a feature, of its own.
         casefold: levels are told apart without regard to case.
     """
@@ -56,6 +56,7 @@ class Column:
     day_first: bool | None = None
     own_missing: bool = False
     casefold: bool = False
+    clock: bool | None = None
 
     def features(self, intercept: bool) -> list[str]:
         """Names of the features it becomes; the first level is the baseline where there is an intercept."""
@@ -105,7 +106,7 @@ def column_values(spec: Column, column: pa.ChunkedArray, found: Found, origin: O
     if pa.types.is_null(column.type):
         return np.full((len(column), len(spec.parts) if spec.way == "parts" else 1), np.nan)
     if spec.kind == "category":
-        return _codes(spec, column, origin)[:, None]
+        return _codes(spec, column, found, origin)[:, None]
     if spec.kind == "date":
         return _date_values(spec, column, origin)
     if spec.kind == "boolean":
@@ -114,11 +115,6 @@ def column_values(spec: Column, column: pa.ChunkedArray, found: Found, origin: O
 
 
 # ---- numbers -------------------------------------------------------------------------------------
-
-
-def is_number(kind: pa.DataType) -> bool:
-    """Integers and floats; `open_table` has made floats of decimals."""
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind)
 
 
 EXACT = 2.0**53
@@ -166,7 +162,7 @@ def _numbers(spec: Column, column: pa.ChunkedArray, found: Found, origin: Origin
             )
         if read is None or read.numbers is None:
             raise not_numbers(spec.name, column, origin, remedy=remedy)
-        column, unit = read.numbers, read.notation.unit
+        column, unit = without(read.numbers, found.missing_values)[0], read.notation.unit
     if unit and unit != spec.notation.unit:
         was = f"in {quoted(spec.notation.unit)}" if spec.notation.unit else "without a unit"
         raise DataError(
@@ -175,7 +171,23 @@ def _numbers(spec: Column, column: pa.ChunkedArray, found: Found, origin: Origin
         )
     if not is_number(column.type):
         raise not_numbers(spec.name, column, origin, remedy=remedy)
-    return finite_numbers(spec.name, column, origin)
+    values = finite_numbers(spec.name, column, origin)
+    if not unit and spec.notation.unit in ("%", "‰"):
+        _check_not_fractions(spec, values, origin)
+    return values
+
+
+def _check_not_fractions(spec: Column, values: np.ndarray, origin: Origin) -> None:
+    """Raise DataError where numbers without a unit, for a column in per cent, may be fractions: 0.12 for 12%."""
+    if np.nanmax(np.abs(values), initial=0.0) > 1 or not np.nansum(np.abs(values)) > 0:
+        return
+    index, unit = int(np.argmax(np.abs(np.nan_to_num(values)) > 0)), spec.notation.unit
+    many = 100 if unit == "%" else 1000
+    raise DataError(
+        f"column {quoted(spec.name)} was in {quoted(unit)} when the fit was made, and {origin.row(index)} has "
+        f"{values[index]:g}, which may be {values[index]:g}{unit} or the fraction of {values[index] * many:g}{unit}. Write it "
+        f"with its unit, {quoted(f'{values[index] * many:g}{unit}')} for the fraction"
+    )
 
 
 def _booleans(spec: Column, column: pa.ChunkedArray, origin: Origin) -> np.ndarray:
@@ -207,7 +219,7 @@ def _booleans(spec: Column, column: pa.ChunkedArray, origin: Origin) -> np.ndarr
 # ---- categories ----------------------------------------------------------------------------------
 
 
-def _codes(spec: Column, column: pa.ChunkedArray, origin: Origin) -> np.ndarray:
+def _codes(spec: Column, column: pa.ChunkedArray, found: Found, origin: Origin) -> np.ndarray:
     """The place of each value among the levels; one that is none of them is a DataError."""
     if pa.types.is_nested(column.type):
         raise unusable(spec.name, column, origin, remedy=WAS_CATEGORY)
@@ -219,6 +231,12 @@ def _codes(spec: Column, column: pa.ChunkedArray, origin: Origin) -> np.ndarray:
     if is_number(column.type):
         codes = pc.coalesce(codes, _equal_levels(column, spec.levels))
     unseen = np.asarray(pc.and_(codes.is_null(), text.is_valid()))
+    if unseen.any() and is_text(column.type):  # 1.0 for the level 1, or -999.0 where -999 means missing
+        numbers = _plain_numbers(text, unseen)
+        present, _ = without(numbers, found.missing_values)
+        codes = pc.coalesce(codes, _equal_levels(present, spec.levels))
+        gone = np.asarray(numbers.is_valid()) & np.asarray(present.is_null())
+        unseen &= np.asarray(codes.is_null()) & ~gone
     if unseen.any() and pa.types.is_temporal(column.type):
         raise unusable(spec.name, column, origin, remedy=WAS_CATEGORY)
     if unseen.any():
@@ -229,6 +247,12 @@ def _codes(spec: Column, column: pa.ChunkedArray, origin: Origin) -> np.ndarray:
             f"Its levels are {listed(spec.levels)}; correct the row or leave it out"
         )
     return codes.cast(pa.float64()).to_numpy().astype(np.float64, copy=False)
+
+
+def _plain_numbers(text: pa.ChunkedArray, rows: np.ndarray) -> pa.ChunkedArray:
+    """The numbers in these rows of text, as Python writes them; null elsewhere."""
+    plain = pc.and_(pa.array(rows), pc.match_substring_regex(text, PLAIN))
+    return pc.if_else(plain, text, pa.scalar(None, text.type)).cast(pa.float64())
 
 
 def _equal_levels(column: pa.ChunkedArray, levels: tuple[str, ...]) -> pa.Array:
@@ -267,6 +291,13 @@ def _date_values(spec: Column, column: pa.ChunkedArray, origin: Origin) -> np.nd
     if found is None or found.strays or found.ambiguous:
         raise not_dates(spec.name, column, found, origin)
     if spec.way == "days":
+        if spec.clock is not None and spec.clock != (found.layout == "time"):
+            is_, was = ("dates", "times of the day") if spec.clock else ("times of the day", "dates")
+            index = int(np.argmax(np.asarray(column.is_valid())))
+            raise DataError(
+                f"column {quoted(spec.name)} holds {is_}, such as {quoted(text_of(column)[index].as_py())} in "
+                f"{origin.row(index)}, and held {was} when the fit was made. Give it as it was then"
+            )
         return (found.instant / DAY - spec.start)[:, None]
     every = parts_of(found)
     if not set(spec.parts) <= set(every):
@@ -296,9 +327,11 @@ def not_dates(name: str, column: pa.ChunkedArray, found: Dates | None, origin: O
     stray = None if found is None else found.strays[0]
     present = np.asarray(text.is_valid() if stray is None else pc.equal(text, stray).fill_null(False))
     index = int(np.argmax(present))
+    order = {True: ", the day before the month", False: ", the month before the day", None: ""}
+    first = order[None if found is None else found.day_first]
     return DataError(
-        f"column {quoted(name)} is to hold dates, and {origin.row(index)} has {quoted(text[index].as_py())}. Correct it, or "
-        f"leave the column out: {option('drop', name)}"
+        f"column {quoted(name)} is to hold dates{first}, and {origin.row(index)} has {quoted(text[index].as_py())}. Correct it, "
+        f"or leave the column out: {option('drop', name)}"
     )
 
 

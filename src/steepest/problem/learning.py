@@ -110,6 +110,13 @@ def check_doubt(name: str, column: pa.ChunkedArray, numerals: Numerals | None, o
             f"{_place(column, second, origin)}. Give it in one unit; if the values are labels: {option('categories', name)}; "
             f"{leave}"
         )
+    if numerals.doubt == "given":
+        text, setting, sign = numerals.pair
+        raise DataError(
+            f"column {quoted(name)}: {_place(column, text, origin)}, which is no number with {option(setting, sign)} as given. "
+            f"Leave that setting out, or write the number with its marks; if the values are labels: "
+            f"{option('categories', name)}; {leave}"
+        )
     if labels_of(numerals, column):
         return
     counts = _counts(column)
@@ -168,7 +175,7 @@ def learn_date(name: str, column: pa.ChunkedArray, origin: Origin, way: str) -> 
     if found is None or found.strays or found.ambiguous:
         raise not_dates(name, column, found, origin)
     start = first_day(found) if found.layout != "time" else 0.0
-    made = Column(name, "date", way=way, start=start, day_first=found.day_first)
+    made = Column(name, "date", way=way, start=start, day_first=found.day_first, clock=found.layout == "time")
     if way == "days":
         return made
     parts = varying(parts_of(found))

@@ -95,8 +95,9 @@ class Numerals:
     Attributes:
         numbers: [n] int64 or float64, null where missing; None where the column is in doubt.
         notation: of the column; where it is in doubt, of most of its values.
-        doubt: "" (read), "mark" (a mark that may part decimals or thousands), "units" (two of them) or "strays".
-        pair: in doubt of units, two texts that show it; of a mark, one text.
+        doubt: "" (read), "mark" (a mark that may part decimals or thousands), "units" (two of them), "given" (numbers that do
+            not fit the marks that were given) or "strays".
+        pair: in doubt of units, two texts that show it; of a mark, one text; of those given, a text, a setting and its mark.
         strays: the texts that are no such numbers.
         rows, different: how many rows hold such numbers, and how many different ones.
         whole: none of them has decimals. padded: one has a leading zero (`02134`), as codes have.
@@ -163,6 +164,11 @@ def numerals(
     if mixed:
         return Numerals(None, Notation(unit=unit), "units", mixed, rows=int(counted[parts.matched].sum()))
     reading = _one_notation(parts, decimal, thousands, file_decimal, known)
+    if decimal is not None or thousands is not None:
+        text = _unfitting(parts, None if reading is None else reading[2])
+        if text is not None:
+            setting, sign = ("decimal", decimal) if decimal is not None else ("thousands", thousands)
+            return Numerals(None, Notation(unit=unit), "given", (text, setting, str(sign)))
     if reading is None:
         return None
     mark, separator, fits, sure = reading
@@ -186,6 +192,15 @@ def numerals(
     if whole and np.abs(values).max() < 2**53:
         column = column.cast(pa.int64())
     return Numerals(pa.chunked_array([column]), example=example, **found)
+
+
+def _unfitting(parts: _Parts, fits: np.ndarray | None) -> str | None:
+    """A text that is a number in the notation of most rows, and none with the marks that were given."""
+    free = _one_notation(parts, None, None, None, None)
+    if free is None or 2 * int(parts.rows[free[2]].sum()) < int(parts.rows.sum()):
+        return None
+    beside = free[2] if fits is None else free[2] & ~fits
+    return parts.texts[int(np.argmax(beside))].as_py() if beside.any() else None
 
 
 def _may_be_numbers(texts: pa.Array) -> bool:

@@ -20,7 +20,7 @@ from steepest.errors import DataError
 from steepest.problem.columns import is_text, text_of
 from steepest.problem.features import Column, is_number
 from steepest.problem.learning import learn
-from steepest.problem.readers import Origin, open_table
+from steepest.problem.readers import Origin, check_known, open_table
 from steepest.problem.reading import AS_IT_IS, Reading
 from steepest.problem.records import notes_of, record_of
 from steepest.spec import Spec
@@ -146,6 +146,8 @@ def describe(
 def description(source: object, reading: Reading = AS_IT_IS) -> Description:
     """`describe` with the settings in one object."""
     table, origin = open_table(source, reading=reading)
+    for name in (*reading.categories, *(reading.date or {})):
+        check_known(name, table.column_names, origin)
     columns = tuple(_column(name, table[name], origin, reading) for name in table.column_names)
     return Description(origin.table, table.num_rows, tuple(origin.said), columns)
 
