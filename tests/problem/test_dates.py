@@ -222,3 +222,13 @@ def test_an_order_that_was_said_or_learned_is_not_overruled_by_the_column(way):
     assert train.schema.columns[0].day_first is True
     with pytest.raises(DataError, match=r"the day before the month, and row 2 .* has '01/25/2016'"):
         train.schema.encode({"when": ["01/02/2016", "01/25/2016"]})
+
+
+def test_points_have_the_month_first_only_where_that_was_said():
+    said = Reading(date={"when": "days:monthfirst"})
+    table = {"when": ["01.02.2016", "03.15.2016", "04.03.2016"], "y": [1.0, 2, 4]}
+    train, _ = prepare(table, target="y", reading=said)
+    np.testing.assert_array_equal(train.x[:, 0], [0, 73, 92])
+    np.testing.assert_array_equal(train.schema.encode({"when": ["01.03.2016"]}), [[1]])
+    with pytest.raises(DataError, match=r"the month before the day, and row 1 .* has '15\.01\.2016'"):
+        prepare(table | {"when": ["15.01.2016", "16.01.2016", "17.01.2016"]}, target="y", reading=said)

@@ -441,7 +441,12 @@ def test_text_of_whole_numbers_stays_text_beside_a_word_that_means_missing(gone)
 def test_levels_that_are_equal_numbers_are_the_same_from_text(tmp_path):
     frame = pd.DataFrame({"s": [1, 2, 1, 2], "y": [1.0, 2, 3, 5]})
     train, _ = prepare(frame, target="y", reading=Reading(categories=("s",)))
-    for new in ({"s": [1.0, 2.0]}, {"s": ["1.0", "2.0"]}, _file(tmp_path / "n.csv", "s\n1.0\n2.0\n")):
+    for new in (
+        {"s": [1.0, 2.0]},
+        {"s": ["1.0", "2.0"]},
+        {"s": pd.Categorical(["1.0", "2.0"])},
+        _file(tmp_path / "n.csv", "s\n1.0\n2.0\n"),
+    ):
         np.testing.assert_array_equal(train.schema.encode(new), [[0], [1]])
     with pytest.raises(DataError, match=r"the level '1\.5'"):
         train.schema.encode(_file(tmp_path / "m.csv", "s\n1.5\n2.0\n"))

@@ -180,7 +180,7 @@ def _category(column: pa.ChunkedArray, reading: Reading) -> tuple[pa.ChunkedArra
     codes = pc.index_in(text, value_set=pa.array(order, pa.large_string())).combine_chunks()
     codes = codes.combine_chunks() if isinstance(codes, pa.ChunkedArray) else codes
     made = pa.DictionaryArray.from_arrays(codes, pa.array(order, pa.large_string()), ordered=kind.ordered)
-    return pa.chunked_array([made]), Found(words=words)
+    return pa.chunked_array([made]), Found(words=words, missing_values=reading.missing_values)
 
 
 def _numbers(

@@ -60,7 +60,8 @@ class Dates:
         instant: [n] float64, seconds since 1970-01-01 UTC (of a time alone, since midnight), NaN where missing.
         wall: [n] the same as the clock on the wall showed it.
         layout: a name in `LAYOUTS`, or "date", "timestamp", "time" of a column that was typed so.
-        day_first: of a layout of slashes, which number is the day; None where it does not say, and `pair` shows a text.
+        day_first: of a layout of slashes, which number is the day, False of points where it was said; None where it does not say,
+            and `ambiguous` shows a text.
         strays: texts that are no such date.
     """
 
@@ -106,8 +107,12 @@ def dates(column: pa.ChunkedArray, *, day_first: bool | None = None, digits: boo
     chosen, ambiguous = day_first, ""
     if layout == "slashes":
         chosen, ambiguous = _order(fields, fits, day_first, texts)
+    if layout == "day.month.year" and day_first is False:
+        fields["day"], fields["month"] = fields["month"], fields["day"]
     seconds, offset, fits = _seconds(fields, fits, True if chosen is None else chosen)
-    if not fits.any() and not (layout == "slashes" and day_first is not None):
+    if layout != "slashes" and not (layout == "day.month.year" and day_first is False):
+        chosen = None
+    if not fits.any() and (day_first is None or chosen is None):
         return None
     strays = tuple(texts.filter(pa.array(~fits)).to_pylist())
     share = float(rows[fits].sum() / rows.sum())
@@ -116,7 +121,7 @@ def dates(column: pa.ChunkedArray, *, day_first: bool | None = None, digits: boo
     where = np.where(missing, 0, where).astype(np.int64)
     seconds = np.where(fits, seconds, np.nan)
     wall, instant = (np.where(missing, np.nan, part[where]) for part in (seconds, seconds - offset))
-    return Dates(instant, wall, layout, chosen if layout == "slashes" else None, ambiguous, strays, share)
+    return Dates(instant, wall, layout, chosen, ambiguous, strays, share)
 
 
 def _typed(column: pa.ChunkedArray) -> Dates:

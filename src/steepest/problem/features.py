@@ -231,7 +231,9 @@ def _codes(spec: Column, column: pa.ChunkedArray, found: Found, origin: Origin) 
     if is_number(column.type):
         codes = pc.coalesce(codes, _equal_levels(column, spec.levels))
     unseen = np.asarray(pc.and_(codes.is_null(), text.is_valid()))
-    if unseen.any() and is_text(column.type):  # 1.0 for the level 1, or -999.0 where -999 means missing
+    if unseen.any() and (
+        is_text(column.type) or pa.types.is_dictionary(column.type)
+    ):  # 1.0 for the level 1, or -999.0 where -999 means missing
         numbers = _plain_numbers(text, unseen)
         present, _ = without(numbers, found.missing_values)
         codes = pc.coalesce(codes, _equal_levels(present, spec.levels))
