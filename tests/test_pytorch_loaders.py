@@ -13,6 +13,7 @@ from torch.utils.data import (
     Dataset,
     IterableDataset,
     Subset,
+    SubsetRandomSampler,
     TensorDataset,
     WeightedRandomSampler,
     random_split,
@@ -290,3 +291,66 @@ def test_what_a_loader_says_already_is_not_said_again():
         st.fit(loader, model=net(), batch_size=8)
     with pytest.raises(st.SpecError, match="y="):
         st.fit(loader, Y, model=net())
+
+
+def test_a_subset_random_sampler_is_its_own_rows():
+    dataset = TensorDataset(X, Y)
+    fitted = DataLoader(dataset, 7, sampler=SubsetRandomSampler(range(30)))
+    apart = DataLoader(dataset, 7, sampler=SubsetRandomSampler(torch.arange(49, 29, -1)))
+    settings = SETTINGS | {"seed": 3, "epochs": 100, "lr": 0.1, "patience": 2}
+    fit = st.fit(fitted, model=net(), validation=apart, **settings)
+    plain = st.fit(X[:30], Y[:30], model=net(), batch_size=7, validation=(X[30:], Y[30:]), **settings)
+    assert (fit.rows, fit.epochs, fit.steps) == (30, plain.epochs, 5 * plain.epochs)
+    np.testing.assert_allclose(fit.theta, plain.theta, rtol=1e-6)
+    np.testing.assert_array_equal(fit.predict(apart), fit.predict(X[range(49, 29, -1)]))
+    changed = X.clone()
+    changed[30:] = 1e6  # rows that the sampler leaves out
+    leaking = DataLoader(TensorDataset(changed, Y), 7, sampler=SubsetRandomSampler(range(30)))
+    again = st.fit(leaking, model=net(), validation=apart, **settings)
+    np.testing.assert_array_equal(again.theta, fit.theta)
+
+
+HOLED = X.clone()
+HOLED[3, 1] = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("rows", "settings"),
+    [(X, {"validation": 0.2}), (X, {"test_fraction": 0.2}), (HOLED, {"missing": "drop"})],
+)
+@pytest.mark.parametrize("kind", ["sampler", "batch_sampler"])
+def test_a_sampler_is_refused_where_its_numbers_are_of_other_rows(rows, settings, kind):
+    dataset = TensorDataset(rows, Y)
+    loader = {
+        "sampler": DataLoader(dataset, 10, sampler=range(10, 50)),
+        "batch_sampler": DataLoader(dataset, batch_sampler=[[0, 1, 2], [3, 49]]),
+    }[kind]
+    with pytest.raises(st.SpecError, match=r"names rows of the whole dataset \(50\).*validation="):
+        st.fit(loader, model=net(), **settings, **SETTINGS)
+
+
+def test_a_sampler_for_validation_would_be_scored_on_other_rows_and_is_refused():
+    apart = DataLoader(TensorDataset(X, Y), 10, sampler=range(40, 50))
+    with pytest.raises(st.SpecError, match=r"Subset\(dataset, rows\)"):
+        st.fit(TensorDataset(X[:40], Y[:40]), model=net(), validation=apart, **SETTINGS)
+
+
+def test_a_loader_without_a_batch_size_deals_rows_one_by_one():
+    fit = st.fit(DataLoader(TensorDataset(X, Y), batch_size=None), model=net(), **SETTINGS)
+    theta, steps = by_hand(DataLoader(TensorDataset(X, Y), batch_size=1), nn.functional.mse_loss)
+    assert fit.steps == steps
+    np.testing.assert_allclose(fit.theta, theta, rtol=2e-5, atol=1e-7)
+
+
+def test_a_loader_that_drops_every_batch_is_refused():
+    with pytest.raises(st.SpecError, match="batches of 64 with drop_last=True leave no batch of the 50 rows"):
+        st.fit(DataLoader(TensorDataset(X, Y), 64, drop_last=True), model=net(), **SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [({"drop_last": True}, "The loader has drop_last=True"), ({"sampler": range(40)}, "has a sampler")],
+)
+def test_the_linear_family_says_what_of_a_loader_it_does_not_take(more, words):
+    with pytest.raises(st.SpecError, match=words):
+        st.fit(DataLoader(TensorDataset(X, Y), 7, **more))

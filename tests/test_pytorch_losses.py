@@ -279,3 +279,74 @@ def test_what_is_no_loss_here_is_one_line(loss, y, outputs, words):
         with pytest.raises(st.SpecError, match=words) as caught:
             st.fit(X, y, model=model, loss=loss, **PLAIN)
         assert "\n" not in str(caught.value)
+
+
+WEIGHTED = {
+    "class weights": nn.CrossEntropyLoss(weight=torch.tensor([1.0, 4.0, 2.0]).double()),
+    "partial": partial(F.cross_entropy, weight=torch.tensor([1.0, 4.0, 2.0]).double()),
+    "label smoothing": nn.CrossEntropyLoss(label_smoothing=0.2),
+    "multi margin": nn.MultiMarginLoss(margin=0.5),
+}
+
+
+@pytest.mark.parametrize("model", ["linear", "softmax"])
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_a_linear_model_of_classes_takes_a_criterion_with_settings(name, model, tmp_path):
+    text = np.array(["a", "b", "c"])[THREE]
+    fit = st.fit(X, text, model=model, loss=WEIGHTED[name], **PLAIN)
+    module = nn.Linear(3, 3).double()
+    for parameter in module.parameters():
+        nn.init.zeros_(parameter)
+    theta, _ = by_hand(module, WEIGHTED[name], THREE)
+    np.testing.assert_allclose(fit.theta.reshape(3, 4)[:, 1:].ravel(), theta[:9], rtol=1e-8)
+    np.testing.assert_allclose(fit.theta.reshape(3, 4)[:, 0], theta[9:], rtol=1e-8)
+    assert list(fit.params)[::4] == ["a: intercept", "b: intercept", "c: intercept"]
+    assert "Fit" in repr(fit)
+    scores = X @ theta[:9].reshape(3, 3).T + theta[9:]
+    np.testing.assert_array_equal(fit.predict(X), np.array(["a", "b", "c"])[scores.argmax(1)])
+    runs = st.sweep(X, text, model=model, loss=WEIGHTED[name], **(PLAIN | {"lr": [0.05, 0.1]}))
+    np.testing.assert_allclose(runs.fit(1).theta, fit.theta, rtol=1e-8)
+    assert runs.fit(1).names == fit.names
+
+
+def test_the_logistic_model_takes_its_criterion_with_a_weight_of_the_positive_class():
+    fit = st.fit(X, TWO, model="logistic", loss=nn.BCEWithLogitsLoss(pos_weight=torch.tensor(3.0)))
+    solved = LogisticRegression(C=np.inf, class_weight={0: 1, 1: 3}, tol=1e-10, max_iter=1000).fit(X, TWO)
+    np.testing.assert_allclose(fit.theta, [*solved.intercept_, *solved.coef_[0]], rtol=1e-4)
+
+
+@pytest.mark.parametrize("model", ["linear", net(3), net(4)])
+@pytest.mark.parametrize("loss", [nn.CrossEntropyLoss(), F.cross_entropy, nn.NLLLoss()])
+def test_targets_that_the_criterion_ignores_are_refused(model, loss):
+    target = THREE.copy()
+    target[:10] = -100
+    with pytest.raises(st.DataError, match=r"10 rows have the target -100.*ignore_index=-100"):
+        st.fit(X, torch.as_tensor(target), model=model, loss=loss, epochs=2)
+
+
+def test_a_class_that_is_ignored_is_no_plain_cross_entropy():
+    for loss in (nn.CrossEntropyLoss(ignore_index=0), partial(F.cross_entropy, ignore_index=0)):
+        with pytest.raises(st.DataError, match=r"the target 0.*ignore_index=0"):
+            st.fit(X, THREE, model=net(3), loss=loss, epochs=2)
+        with pytest.raises(st.DataError, match=r"the class 'a', output 0"):
+            st.fit(X, np.array(["a", "b", "c"])[THREE], loss=loss, epochs=2)
+    unused = nn.CrossEntropyLoss(ignore_index=3)
+    theta, _ = by_hand(net(3), unused, THREE)
+    np.testing.assert_allclose(st.fit(X, THREE, model=net(3), loss=unused, **PLAIN).theta, theta, rtol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        nn.CrossEntropyLoss(),
+        nn.CrossEntropyLoss(label_smoothing=0.1),
+        "cross_entropy",
+        lambda p, y: F.cross_entropy(p, y),
+    ],
+)
+def test_more_outputs_than_classes_are_refused_unless_the_labels_number_them(loss):
+    with pytest.raises(st.SpecError, match=r"gives 4 outputs for 3 classes \('a', 'b', 'c'\).*needs 3"):
+        st.fit(X, np.array(["a", "b", "c"])[THREE], model=net(4), loss=loss, epochs=2)
+    theta, _ = by_hand(net(4), F.cross_entropy if isinstance(loss, str) else loss, THREE + 1)
+    fit = st.fit(X, THREE + 1, model=net(4), loss=loss, **PLAIN)
+    np.testing.assert_allclose(fit.theta, theta, rtol=1e-8)

@@ -38,6 +38,9 @@ CODES = frozenset({"CrossEntropyLoss", "NLLLoss", "MultiMarginLoss"})
 BINARY = frozenset({"BCELoss", "BCEWithLogitsLoss"})
 """Criteria whose target is 0 or 1 as a number, one for each output."""
 
+LOGISTIC, SOFTMAX = frozenset({"BCEWithLogitsLoss"}), frozenset({"CrossEntropyLoss", "MultiMarginLoss"})
+"""Criteria that the linear models of these names take."""
+
 PROBABILITIES = frozenset({"BCELoss"})
 """Criteria whose prediction is a probability and no log-odds."""
 
@@ -124,7 +127,7 @@ def name_of(given: Any) -> str:
         return f"huber:{float(given.delta)!r}"
     if kind == "SmoothL1Loss" and given.beta in (0, 1):
         return "huber:1.0" if given.beta else "l1"
-    if kind == "CrossEntropyLoss" and given.weight is None and not given.label_smoothing:
+    if kind == "CrossEntropyLoss" and given.weight is None and not given.label_smoothing and given.ignore_index == -100:
         return "cross_entropy"
     if kind == "BCEWithLogitsLoss" and given.weight is None and given.pos_weight is None:
         return "logistic"

@@ -28,8 +28,8 @@ from steepest.descent.stopping import Status
 from steepest.descent.trace import Recorder, Trace
 from steepest.errors import DataError, SpecError
 from steepest.planning import Plan, plan, wants_classes
-from steepest.problem.labels import is_own, numbered, shaped
-from steepest.problem.loaders import is_source, read, unpacked
+from steepest.problem.labels import check_ignored, is_own, numbered, shaped
+from steepest.problem.loaders import Sampled, is_source, read, unpacked
 from steepest.problem.memory import as_array
 from steepest.problem.reading import Reading
 from steepest.problem.tables import Dataset, prepare
@@ -175,6 +175,11 @@ def beside(spec: Spec, train: Dataset, given: Any) -> Dataset:
         x, y = given
     else:
         loaded = read(given)
+        if isinstance(loaded.batches, Sampled):
+            raise SpecError(
+                "The sampler of the loader for validation names rows of a whole dataset. Give the rows to validate by: "
+                "validation=DataLoader(Subset(dataset, rows), …)."
+            )
         x, y = loaded.x, loaded.y
     if y is None:
         raise DataError("The rows for validation are x alone, and a fit needs (x, y).")
@@ -263,6 +268,7 @@ def data_of(spec: Spec, x: Any, y: Any, weights: Any) -> tuple[Dataset, Dataset 
     if train is None:
         raise DataError("There are no rows to fit.")
     train, test = numbered(spec, train, test)
+    check_ignored(spec, train, test)
     return train, test, (*train.notes, *said)
 
 

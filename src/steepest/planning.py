@@ -254,15 +254,18 @@ def _plan_linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | N
     if plain_terms.degree > 1 and (losses.penalty(spec.penalty) or not plain_terms.intercept):
         _check_digits(plain_terms, data.x)
     problem = linear_problem(spec, data, terms, loss)
-    labels = (data.classes if isinstance(loss, losses.CrossEntropy) else data.targets) or ()
+    labels = data.targets if data.classes is None or problem.outputs != len(data.classes) else data.classes
     names = parameter_names(terms.names, problem.outputs, labels)
     user_names = parameter_names(plain_terms.names, problem.outputs, labels)
     start = start_of(spec.init, spec.seed, terms, user_names)
-    if given is not None:
+    if isinstance(given, (DropLast, Sampled)):
+        what = "drop_last=True" if isinstance(given, DropLast) else "a sampler of its own"
         raise SpecError(
-            "batches= is for modules, which take their data from it; the linear family holds its rows. A loader for it has no "
-            "sampler of its own, and no drop_last."
+            f"The loader has {what}, which is for modules; the linear family holds its rows. Give a loader without it, the "
+            "dataset, or a module as model=."
         )
+    if given is not None:
+        raise SpecError("batches= is for modules, which take their data from it; the linear family holds its rows.")
     full = spec.batch_size == "full" or spec.batch_size >= data.rows
     dtype = getattr(torch, spec.dtype)
 
@@ -591,6 +594,16 @@ def _plan_module(
     given: Any,
 ) -> Plan:
     given, drop_last = (None, True) if isinstance(given, DropLast) else (given, False)
+    if drop_last and spec.batch_size != "full" and int(spec.batch_size) > data.rows:
+        raise SpecError(
+            f"The loader's batches of {spec.batch_size} with drop_last=True leave no batch of the {data.rows:,} rows to fit. "
+            "Give a smaller batch_size, or drop_last=False."
+        )
+    if isinstance(given, Sampled) and given.rows != data.rows:
+        raise SpecError(
+            f"The loader's sampler names rows of the whole dataset ({given.rows:,}), and {data.rows:,} of them are left to "
+            "fit. Split the dataset by random_split or Subset, and give validation= a loader of the other rows."
+        )
     dtype = getattr(torch, spec.dtype)
     own = isinstance(spec.model, str) and spec.model.startswith("mlp")
     x = torch.as_tensor(data.x, dtype=dtype, device=spec.device)
@@ -600,7 +613,7 @@ def _plan_module(
     )
     y = target.to(spec.device, torch.int64 if target.dtype == torch.int64 else dtype)
     module = models.taking(module, x)
-    trial = tried(module, x, y, loss, outputs)
+    trial = tried(module, x, y, loss, outputs, data.classes or ())
     loss = trial.loss
     precondition = spec.precondition
     if precondition == "auto":

@@ -350,7 +350,7 @@ class Fit:
 
         Args:
             x: anything that `fit` takes as a table, or an array `[n, d]` (`[n]` for one column); of a `DataLoader` or dataset
-                the rows in the dataset's order, however the loader shuffles them.
+                the rows in the dataset's order, however the loader shuffles them (of a `SubsetRandomSampler` its own).
             theta: other parameters in the place of the fit's own, in the order of `names`.
 
         Returns:

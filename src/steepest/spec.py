@@ -250,7 +250,8 @@ class Spec(BaseModel):
                 for number in numbers:
                     whole(number, 1, f"model={self.model!r}")
             alias = {"logistic": ("auto", "logistic"), "softmax": ("auto", "cross_entropy")}.get(name)
-            if alias and self.loss not in alias and criteria.name_of(self.loss) not in alias:
+            kinds = {"logistic": criteria.LOGISTIC, "softmax": criteria.SOFTMAX}.get(name, frozenset())
+            if alias and self.loss not in alias and not criteria.has(self.loss, kinds):
                 raise SpecError(
                     f"model={name!r} is the linear model with loss={alias[1]!r}, but loss={self.loss!r} was given. "
                     f"Leave one of them out."

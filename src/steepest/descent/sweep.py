@@ -16,6 +16,7 @@ A run that diverges or is done goes on being moved, unseen: whoever looks at the
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -267,14 +268,16 @@ def _is_function(objective: ModuleObjective) -> bool:
 
 
 def _is_for_many(objective: LinearObjective | ModuleObjective) -> bool:
-    """Whether `vmap` takes an objective to many runs."""
+    """Whether `vmap` takes an objective to many runs, and does not only repeat an operation for each, as it warns then."""
     theta = objective.theta.repeat(2, 1)
     few = Batch(0, 0, torch.arange(min(objective.rows, 8), device=theta.device).repeat(2, 1))
     try:
-        together = Together(objective)
-        found = together.value_and_grad(theta, few)[0]
-        together.value(theta)
-    except (RuntimeError, ValueError, TypeError):  # whatever it does, vmap cannot do it for many
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", "There is a performance drop", UserWarning)
+            together = Together(objective)
+            found = together.value_and_grad(theta, few)[0]
+            together.value(theta)
+    except (RuntimeError, ValueError, TypeError, UserWarning):  # whatever it does, vmap cannot do it for many
         return False
     return bool(torch.isfinite(found).all())
 

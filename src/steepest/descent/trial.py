@@ -38,17 +38,17 @@ class Trial:
     two: bool
 
 
-def tried(module: nn.Module, x: Tensor, y: Tensor, loss: Loss, outputs: int) -> Trial:
+def tried(module: nn.Module, x: Tensor, y: Tensor, loss: Loss, outputs: int, classes: tuple[str, ...] = ()) -> Trial:
     """Look at a copy of the module on a few rows. Raises SpecError for whatever keeps it from being fitted.
 
-    outputs: how many classes there are, or targets.
+    outputs: how many classes there are, or targets. classes: their labels.
     """
     _check_parameters(module)
     own, rows, target = copy.deepcopy(module), x[:ROWS], y[:ROWS]
     with seeded(0, x.device):
         with torch.no_grad():
             prediction = output(own.eval(), rows)
-        _check_outputs(prediction, target, loss, outputs)
+        _check_outputs(prediction, target, loss, outputs, classes)
         loss = _suited(loss, prediction, target)
         matched(prediction, target, loss)
         own.train(module.training)
@@ -83,11 +83,18 @@ def _fails_on_one(module: nn.Module, row: Tensor) -> bool:
     return False
 
 
-def _check_outputs(prediction: Tensor, target: Tensor, loss: Loss, outputs: int) -> None:
+def _check_outputs(prediction: Tensor, target: Tensor, loss: Loss, outputs: int, classes: tuple[str, ...]) -> None:
     codes = isinstance(loss, losses.CrossEntropy) or (isinstance(loss, losses.Custom) and loss.takes == "codes")
     if codes and not target.is_floating_point() and prediction.ndim == 2 and prediction.shape[-1] < outputs:
         raise SpecError(
             f"The model gives {prediction.shape[-1]} outputs for {outputs} classes; its last layer needs {outputs}."
+        )
+    numbers = isinstance(loss, losses.CrossEntropy | losses.Custom) and not target.is_floating_point()
+    if numbers and classes and prediction.ndim == 2 and prediction.shape[-1] > outputs:
+        named = ", ".join(map(repr, classes[:6])) + (", …" if len(classes) > 6 else "")
+        raise SpecError(
+            f"The model gives {prediction.shape[-1]} outputs for {outputs} classes ({named}); its last layer needs {outputs}, "
+            "or give y as numbers of outputs."
         )
     if isinstance(loss, losses.Logistic) and prediction.ndim == 2 and prediction.shape[-1] == 2:
         raise SpecError(

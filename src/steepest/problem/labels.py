@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from steepest import criteria
-from steepest.errors import SteepestError
+from steepest.errors import DataError, SteepestError
 from steepest.problem import models
 from steepest.problem.calling import evaluating, output
 from steepest.problem.memory import as_array
@@ -88,6 +88,26 @@ def numbered(spec: Spec, train: Dataset, test: Dataset | None) -> tuple[Dataset,
         if value is not None
     ]
     return found[0], found[1] if len(found) > 1 else None
+
+
+def check_ignored(spec: Spec, train: Dataset, test: Dataset | None) -> None:
+    """DataError where rows have the target that a criterion's `ignore_index` leaves out.
+
+    The criterion looks at the numbers of outputs: these count as well as the labels.
+    """
+    ignored = getattr(spec.loss, "ignore_index", None)
+    if not criteria.is_criterion(spec.loss) or ignored is None or train.classes is None or train.y.ndim != 1:
+        return
+    labels = np.array(train.classes)
+    number = train.schema.label_kind != "text"
+    y = np.concatenate([part.y for part in (train, test) if part is not None]).astype(np.int64)
+    rows = int(((y == ignored) | ((labels[y] == str(ignored)) & number)).sum())
+    if rows:
+        own = str(ignored) in train.classes and number
+        what = f"the target {ignored}" if own else f"the class {train.classes[ignored]!r}, output {ignored}"
+        raise DataError(
+            f"{rows:,} rows have {what}, which the loss leaves out (ignore_index={ignored}). Leave these rows out of the data."
+        )
 
 
 def _numbers(part: Dataset) -> np.ndarray | None:

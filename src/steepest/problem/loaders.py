@@ -1,8 +1,8 @@
 """Rows from PyTorch's datasets and loaders: read once, in the dataset's own order, into arrays.
 
 A loader's batches are dealt anew from these rows: its size of a batch, its shuffling and `drop_last` are settings of the
-fit, and any other sampler is asked for the numbers of its rows. So a fit depends on its seed alone, and the loader and
-PyTorch's generator are left as they were.
+fit, and any other sampler is asked for the numbers of its rows. Of a `SubsetRandomSampler` only its rows are read. So a
+fit depends on its seed alone, and the loader and PyTorch's generator are left as they were.
 """
 
 from __future__ import annotations
@@ -57,9 +57,13 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Sampled:
-    """The batches of a sampler, by the numbers of their rows: a function of (seed, epoch) where the sampler is one."""
+    """The batches of a sampler, by the numbers of their rows: a function of (seed, epoch) where the sampler is one.
+
+    rows: how many the dataset has.
+    """
 
     sampler: Any
+    rows: int
 
     def epochs(self, epochs: int | None, seed: int) -> Iterator[Batch]:
         """One pass over the sampler an epoch."""
@@ -125,8 +129,12 @@ def read(given: Any) -> Loaded:
     if _is_stream(given.dataset):
         x, y, notes = _of_stream(given)
         return Loaded(x, y, given.batch_size, "none", DropLast() if given.drop_last else None, notes)
-    own = None if given.collate_fn is data.default_collate else given.collate_fn
-    x, y, notes = _of_dataset(given.dataset, own)
+    usual = data.default_convert if given.batch_size is None and given.batch_sampler is None else data.default_collate
+    own = None if given.collate_fn is usual else given.collate_fn
+    sampler: Any = given.sampler
+    part = type(sampler) is data.SubsetRandomSampler
+    rows = data.Subset(given.dataset, [int(i) for i in sampler.indices]) if part else given.dataset
+    x, y, notes = _of_dataset(rows, own)
     return Loaded(x, y, *_dealing(given), notes)
 
 
@@ -137,15 +145,20 @@ def _is_stream(given: Any) -> bool:
 def _dealing(loader: Any) -> tuple[int | None, str | None, Sampled | DropLast | None]:
     """Size of a batch and shuffling of a loader, and what else there is to its batches."""
     sampler, size = loader.sampler, loader.batch_size
-    if size is None:
-        return (1, "none", None) if loader.batch_sampler is None else (None, None, Sampled(loader.batch_sampler))
+    count = len(loader.dataset)
+    if size is None and loader.batch_sampler is not None:
+        return None, None, Sampled(loader.batch_sampler, count)
     last = DropLast() if loader.drop_last else None
     if type(sampler) is data.SequentialSampler:
-        return size, "none", last
-    whole = getattr(sampler, "num_samples", 0) == len(loader.dataset)
-    if type(sampler) is data.RandomSampler and whole and not sampler.replacement:
-        return size, "rows", last
-    return size, None, Sampled(loader.batch_sampler)
+        return size or 1, "none", last
+    whole = type(sampler) is data.RandomSampler and sampler.num_samples == count and not sampler.replacement
+    if whole or type(sampler) is data.SubsetRandomSampler:
+        return size or 1, "rows", last
+    if size is None:
+        raise SpecError(
+            "The loader has a sampler and batch_size=None; give the sampler as batch_sampler=, or a batch_size."
+        )
+    return size, None, Sampled(loader.batch_sampler, count)
 
 
 def _of_dataset(dataset: Any, collate: Callable[[list[Any]], Any] | None) -> tuple[np.ndarray, Any, tuple[str, ...]]:
