@@ -469,3 +469,12 @@ def test_a_description_names_a_column_that_is_not_there():
     for said in ({"categories": ["q"]}, {"date": {"q": "days"}}):
         with pytest.raises(DataError, match="no column 'q'"):
             st.describe({"x": [1, 2], "y": [1, 2]}, **said)
+
+
+def test_codes_with_leading_zeros_that_are_read_as_numbers_are_said(tmp_path):
+    path = tmp_path / "zip.csv"
+    path.write_text("zip,y\n" + "".join(f"{code},{at}\n" for at, code in enumerate(["02134", "10001", "01730"] * 5)))
+    fit = st.fit(path, target="y")
+    assert fit.names == ["intercept", "zip"]
+    assert any("'02134' is read as 2134" in note and 'categories=["zip"]' in note for note in fit.notes)
+    assert st.fit(path, target="y", categories=["zip"]).names == ["intercept", "zip=02134", "zip=10001"]

@@ -33,6 +33,10 @@ COMMA = Notation(",")
 WHOLE = r"^[+-]?\d+$"
 
 
+PADDED = r"^0\d+$"
+"""A whole number with a leading zero, as codes have."""
+
+
 @dataclass(frozen=True)
 class Found:
     """How the values of a column were read.
@@ -203,7 +207,9 @@ def _numbers(
             return text, Found(words=words)
     certain = file_decimal == "." or not pc.any(pc.match_substring(present, ".")).as_py()
     if plain and certain and reading.decimal is None and reading.thousands is None:
-        return _cast(text), Found(COMMA if file_decimal == "," else AS_PYTHON, words=words)
+        codes = present.filter(pc.match_substring_regex(present, PADDED))
+        example = (codes[0].as_py(), float(codes[0].as_py())) if len(codes) else None
+        return _cast(text), Found(COMMA if file_decimal == "," else AS_PYTHON, example, words)
     found = numerals(text, decimal=reading.decimal, thousands=reading.thousands, file_decimal=file_decimal or None)
     if found is None or found.numbers is None:
         return text, Found(words=words, numerals=found)

@@ -7,6 +7,7 @@ dates.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from steepest.problem.columns import Found, text_of
+from steepest.problem.columns import PADDED, Found, text_of
 from steepest.problem.features import Column
 from steepest.problem.learning import FEW_LEVELS, one_spelling
 from steepest.problem.readers import Origin
@@ -127,7 +128,9 @@ def notes_of(records: Sequence[ColumnRecord], columns: Sequence[Column], interce
             f"{_read_as(record.example)} in column {quoted(record.name)}" for record in read[:8] if record.example
         )
         more = f"; and so on in {counted(len(read) - 8, 'more column')}" if len(read) > 8 else ""
-        notes.append(f"Numbers in text: {shown}{more}.")
+        codes = [record.name for record in read if record.example and re.match(PADDED, record.example[0])]
+        kept = f" To keep the codes with leading zeros as labels: {option('categories', codes[0])}." if codes else ""
+        notes.append(f"Numbers in text: {shown}{more}.{kept}")
     worded = [record for record in records if record.words]
     if worded:
         shown = "; ".join(f"{_words(record)} of column {quoted(record.name)}" for record in worded[:8])
