@@ -232,3 +232,10 @@ def test_points_have_the_month_first_only_where_that_was_said():
     np.testing.assert_array_equal(train.schema.encode({"when": ["01.03.2016"]}), [[1]])
     with pytest.raises(DataError, match=r"the month before the day, and row 1 .* has '15\.01\.2016'"):
         prepare(table | {"when": ["15.01.2016", "16.01.2016", "17.01.2016"]}, target="y", reading=said)
+
+
+def test_quarters_may_come_before_their_year():
+    quarters = pd.period_range("2010Q3", periods=9, freq="Q")
+    found = dates(_text([f"Q{one.quarter} {one.year}" for one in quarters]))
+    expected = quarters.to_timestamp().to_numpy().astype("datetime64[s]").astype(float)
+    np.testing.assert_array_equal(found.instant, expected)

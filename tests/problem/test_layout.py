@@ -366,3 +366,10 @@ def test_a_title_that_is_the_name_of_a_column_is_no_header(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("y\nx,y\n" + LINES)
     np.testing.assert_allclose(fit(path, target="y").theta, LINE, rtol=1e-12)
+
+
+def test_a_mark_of_utf_8_wins_over_the_encoding_that_was_said(tmp_path):
+    old, new = tmp_path / "old.csv", tmp_path / "new.csv"
+    old.write_bytes(("stadt,y\n" + "München,1\nKöln,2\n" * 3).encode("latin-1"))
+    new.write_bytes("stadt\nMünchen\nKöln\n".encode("utf-8-sig"))
+    assert fit(old, target="y", encoding="latin-1").predict(new).tolist() == pytest.approx([1.0, 2.0])

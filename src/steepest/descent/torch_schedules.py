@@ -33,7 +33,12 @@ class TorchSchedule:
         try:
             self.scheduler = make(self.optimizer)
         except Exception as error:  # it may be the user's own code
-            raise SpecError(f"schedule={self.name} cannot be made: {type(error).__name__}: {error}.") from error
+            advice = (
+                ""
+                if isinstance(make, functools.partial)
+                else f" Give its arguments: functools.partial({self.name}, …)."
+            )
+            raise SpecError(f"schedule={self.name} cannot be made: {type(error).__name__}: {error}.{advice}") from error
         _check(self.scheduler, self.name)
         self.each_step = isinstance(self.scheduler, EACH_STEP)
         self.rates = [float(self.optimizer.param_groups[0]["lr"])]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from steepest.descent import torch_optim
 from steepest.descent.stopping import counted
 from steepest.errors import FitError, SpecError
 from steepest.many.lots import COLUMNS, COUNTS, FAILED, NUMBERS, Lot
@@ -335,5 +336,5 @@ def shown(value: Any) -> str:
     if hasattr(value, "tolist"):
         return shown(value.tolist())
     if callable(value):
-        return getattr(value, "__name__", type(value).__name__)
+        return torch_optim.shown(value)
     return f"{value:.15g}" if isinstance(value, float) else str(value)

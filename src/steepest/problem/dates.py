@@ -45,6 +45,7 @@ LAYOUTS = {
     "month year": rf"^{_MONTH}[-\s/]\s*(?P<year>\d{{4}})$",
     "year month": rf"^(?P<year>\d{{4}})[-\s]{_MONTH}$",
     "quarters": r"^(?P<year>\d{4})[-\s]?[Qq](?P<quarter>[1-4])$",
+    "quarter year": r"^[Qq](?P<quarter>[1-4])[-\s/]?(?P<year>\d{4})$",
     "yearmonthday": r"^(?P<year>(?:1[6-9]|2[0-4])\d{2})(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01])" + _AFTER,
     "time": rf"^{_TIME}$",
 }  # fmt: skip
@@ -259,7 +260,7 @@ def parts_of(found: Dates) -> dict[str, np.ndarray]:
         numbers |= {f"{name}.sin": np.sin(angle), f"{name}.cos": np.cos(angle)}
     if found.layout == "time":
         numbers = {name: values for name, values in numbers.items() if name.startswith("hour")}
-    elif found.layout in ("year-month", "month/year", "month year", "year month", "quarters"):
+    elif found.layout in ("year-month", "month/year", "month year", "year month", "quarters", "quarter year"):
         numbers = {name: values for name, values in numbers.items() if name.startswith(("year", "month"))}
     return {name: np.where(missing, np.nan, values) for name, values in numbers.items()}
 

@@ -113,9 +113,7 @@ def _as_utf8(opener: Opener, label: str, given: str | None) -> tuple[Opener, str
     with opener() as stream:
         head = stream.read(HEAD)
     marked = next((name for mark, name in BOMS.items() if head.startswith(mark)), None)
-    encoding = given or marked or "utf-8"
-    if marked == "utf-8-sig" and codecs.lookup(encoding).name == "utf-8":
-        encoding = marked
+    encoding = marked or given or "utf-8"  # a mark of UTF is no text in any other encoding
     if codecs.lookup(encoding).name not in ("utf-8", "utf-8-sig", "ascii"):
         data = _decoded(opener, label, encoding, given).encode()
         opener, head = held(data), data[:HEAD]
