@@ -564,7 +564,7 @@ def test_what_is_not_in_use_is_not_there():
         assert word not in said.split("# Gradient descent")[0] + said.split("theta = ")[1]
 
 
-@pytest.mark.parametrize("name", ["table.csv", "notes.txt", "script"])
+@pytest.mark.parametrize("name", ["table.csv", "notes.txt"])
 def test_a_script_takes_the_place_of_no_other_file(tmp_path, name):
     path = tmp_path / name
     path.write_text("mine")

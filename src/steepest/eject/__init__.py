@@ -52,7 +52,7 @@ def to_python(
             print(name, value)
     """
     file = None if path is None else Path(path)
-    if file is not None and file.suffix.lower() not in (".py", ".ipynb"):
+    if file is not None and file.suffix.lower() not in ("", ".py", ".ipynb"):
         raise SpecError(f"{str(path)!r} is to be a script; name it .py or .ipynb.")
     as_cells = notebook if notebook is not None else file is not None and file.suffix == ".ipynb"
     parts, files = writing.parts_of(fit, style, file, as_cells)

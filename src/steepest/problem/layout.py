@@ -141,7 +141,8 @@ def layout_of(text: str, reading: Reading, label: str, mentioned: Collection[str
         raise DataError(f"{label} has no rows below the {counted(reading.skip_rows, 'line')} that skip_rows leaves out")
     forced, begin = _directive(lines, reading.skip_rows)
     sign, comments, begin = _comments(lines, begin, reading.comment)
-    single = reading.header is not False and begin < len(lines) and lines[begin].strip().strip('"') in mentioned
+    named = reading.header is not False and begin < len(lines) and lines[begin].strip().strip('"') in mentioned
+    single = named if mentioned else None
     cut = _best(lines, begin, sign, reading.comment is not None, forced, single)
     if cut is None:
         raise DataError(f"{label} holds nothing but comment lines, which begin with {quoted(sign or '#')}")
@@ -212,11 +213,11 @@ def _comments(lines: Sequence[str], begin: int, given: str | None) -> tuple[str 
 
 
 def _best(
-    lines: Sequence[str], begin: int, sign: str | None, said: bool, forced: str | None, single: bool
+    lines: Sequence[str], begin: int, sign: str | None, said: bool, forced: str | None, single: bool | None
 ) -> _Cut | None:
     """The delimiter under which most records are as wide as the header; of equals, that of most columns.
 
-    single: the first line is the name of one column.
+    single: the first line is the name of one column that somebody asks for; None where nobody asks for one.
     """
     cuts = [_cut(lines, begin, delimiter, sign, said) for delimiter in ((forced,) if forced else DELIMITERS)]
     cuts = [cut for cut in cuts if cut is not None]
@@ -237,13 +238,15 @@ def _best(
     return best
 
 
-def _of_one_column(cut: _Cut, single: bool) -> bool:
+def _of_one_column(cut: _Cut, single: bool | None) -> bool:
     """Whether the delimiter stands within the values of a single column."""
     if cut.width < 2 or cut.quoted or cut.shape == "rows end in a delimiter":
         return False
     rows = [record.fields for record in cut.records[1:]]
     titled = any(cut.records[0].fields[0].strip() in map(str.strip, row) for row in rows[:FARTHEST])  # a title above
-    return (single and not titled) or (len(cut.records[0].fields) == 1 and one_number_each(rows, cut.delimiter))
+    if single:
+        return not titled
+    return single is None and len(cut.records[0].fields) == 1 and one_number_each(rows, cut.delimiter)
 
 
 def _decimals(cut: _Cut) -> bool:
