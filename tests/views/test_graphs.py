@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import time
 
 import numpy as np
 import pytest
@@ -112,9 +111,7 @@ def test_three_thousand_operations_can_be_read():
     w, h = torch.randn(3, requires_grad=True), torch.zeros(3)
     for _ in range(1_500):
         h = torch.tanh(h + w)
-    began = time.process_time()
     shown = st.graph(h.sum(), {"w": w})
-    assert time.process_time() - began < 5
     assert notes_of(shown)[0] == "3,001 operations, folded into 3 nodes."
 
 
