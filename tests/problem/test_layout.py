@@ -373,3 +373,19 @@ def test_a_mark_of_utf_8_wins_over_the_encoding_that_was_said(tmp_path):
     old.write_bytes(("stadt,y\n" + "München,1\nKöln,2\n" * 3).encode("latin-1"))
     new.write_bytes("stadt\nMünchen\nKöln\n".encode("utf-8-sig"))
     assert fit(old, target="y", encoding="latin-1").predict(new).tolist() == pytest.approx([1.0, 2.0])
+
+
+@pytest.mark.parametrize("delimiter", ["|", "\t", ";"])
+def test_a_point_beside_numbers_below_a_thousand_is_asked_about(tmp_path, delimiter):
+    path = tmp_path / "t.txt"
+    path.write_text(
+        "\n".join(f"{x}{delimiter}{y}" for x, y in [("x", "y"), (1, "1.303"), (2, "180"), (3, "-1.263"), (4, "206")])
+    )
+    with pytest.raises(DataError, match=r"'1\.303', a point that may mark decimals or thousands"):
+        fit(path, target="y")
+    ours = fit(path, target="y", thousands=".")
+    assert ours.theta == pytest.approx(np.polyfit([1, 2, 3, 4], [1303, 180, -1263, 206], 1)[::-1])
+    path.write_text(path.read_text().replace("180", "180.25"))
+    assert fit(path, target="y").predict({"x": [1.0]})[0] == pytest.approx(
+        np.polyval(np.polyfit([1, 2, 3, 4], [1.303, 180.25, -1.263, 206], 1), 1.0)
+    )

@@ -314,7 +314,7 @@ class _Rows:
         elif any(decimal_for_certain(table.column(at)) for at in numbers):
             seen.add(".")
         plain = not self.layout.comma and "," not in seen
-        if plain and (self.delimiter != ";" or "." in seen or not (numbers or seen)):
+        if plain and (self.delimiter == "," or "." in seen or not (numbers or seen)):
             return table, "." if numbers or "." in seen or self.delimiter == "," else ""
         if numbers:  # their mark may be the other one
             table = self._parsed(".", [*as_text, *numbers])
