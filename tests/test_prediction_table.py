@@ -120,3 +120,27 @@ def test_a_terminal_gets_fewer_digits(run, new, capsysbinary, monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert main(["predict", run, new]) == 0
     assert capsysbinary.readouterr().out.decode().split()[1:] == [f"{value:.6g}" for value in whole]
+
+
+def test_predictions_of_a_run_that_diverged_are_warned_of(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("s.csv").write_text("x,y\n" + "".join(f"{at},{at * 2}\n" for at in range(9)))
+    words = [
+        "fit",
+        "s.csv",
+        "--target",
+        "y",
+        "--optimizer",
+        "sgd",
+        "--lr",
+        "1e9",
+        "--epochs",
+        "50",
+        "--out",
+        "run",
+        "--quiet",
+    ]
+    assert main(words) == 3
+    capsys.readouterr()
+    assert main(["predict", "run", "s.csv"]) == 0
+    assert "warning: the fit in run diverged" in capsys.readouterr().err

@@ -247,3 +247,17 @@ def test_a_partial_is_diagnosed_as_its_class_is() -> None:
     ours = st.fit(x, y, optimizer=partial(torch.optim.SGD), **given).diagnose()
     theirs = st.fit(x, y, optimizer=torch.optim.SGD, **given).diagnose()
     assert [finding.kind for finding in ours] == [finding.kind for finding in theirs] != []
+
+
+def test_swept_partials_can_be_told_apart() -> None:
+    x = np.linspace(0.0, 1.0, 20)
+    runs = st.sweep(x, 2 * x, optimizer=[partial(SGD, lr=0.01), partial(SGD, lr=0.1)], epochs=3)
+    assert set(runs.table().to_pandas()["optimizer"]) == {"SGD(lr=0.01)", "SGD(lr=0.1)"}
+
+
+def test_no_kink_is_said_of_a_smooth_criterion() -> None:
+    x = np.linspace(-1.0, 1.0, 30)
+    loss = nn.BCEWithLogitsLoss(pos_weight=torch.tensor([3.0]))
+    ahead = str(st.diagnose(x, (np.sin(9 * x) > 0).astype(int), loss=loss))
+    assert "kink" not in ahead
+    assert "not known beforehand" in ahead
