@@ -41,7 +41,7 @@ test: check browser ## Format, lint, types and all tests; sets up everything the
 	$(PYTEST) -n 2 $(PYTEST_OPTIONS)
 
 browser: $(STAMP) ## Find a browser for the tests of pages, or install Chromium where that needs no password
-	@$(BIN)/python tests/views/browser.py
+	@$(BIN)/python tests/plots/browser.py
 
 check: $(STAMP) ## Format, lint and types
 	$(BIN)/ruff check

@@ -22,12 +22,12 @@ from torch import nn
 import trainers
 from side_by_side import Goal, Peer, Table, Timing, absent, missing, options, save, short, take_turns
 from steepest.descent import rules
-from steepest.descent.blocks import Block, Blocks
-from steepest.descent.fused import Fused
-from steepest.descent.objective import LinearObjective
+from steepest.descent.chunk import Block, Blocks
 from steepest.descent.trace import Recorder
-from steepest.problem import losses
-from steepest.problem.linear import LinearProblem
+from steepest.engines.compiled import Fused
+from steepest.model import losses
+from steepest.model.linear import LinearProblem
+from steepest.model.objective import LinearObjective
 
 ROWS = 1_000_000
 CASES = ((20, 256), (20, 32), (8, 256), (8, 32))

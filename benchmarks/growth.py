@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from side_by_side import Goal, Table, load_kernels, options, python, save, short
-from steepest.descent.extended import SMALL_ENOUGH
+from steepest.model.double_double import SMALL_ENOUGH
 
 ROWS = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 COLUMNS = (2, 6, 20, 60, 200, 600, 2_000)

@@ -132,11 +132,11 @@ def load_kernels(dtype: str = "float64") -> None:
     import numpy as np
     import torch
 
-    from steepest.descent.fused import Fused
-    from steepest.descent.objective import LinearObjective
     from steepest.descent.rules import SGD
-    from steepest.problem import losses
-    from steepest.problem.linear import LinearProblem
+    from steepest.engines.compiled import Fused
+    from steepest.model import losses
+    from steepest.model.linear import LinearProblem
+    from steepest.model.objective import LinearObjective
 
     problem = LinearProblem(np.eye(4, 2), np.zeros(4), losses.MSE(), intercept=False)
     for _ in Fused(LinearObjective(problem, dtype=getattr(torch, dtype)), SGD()).descend(2, epochs=1):

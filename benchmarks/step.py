@@ -20,10 +20,10 @@ from torch import Tensor, nn
 import steepest as st
 import trainers
 from side_by_side import Goal, Peer, Table, Timing, absent, missing, options, save, short, take_turns
+from steepest.data.batching import full, minibatches
 from steepest.descent.loop import descend
-from steepest.descent.objective import Objective, objective
 from steepest.descent.trace import Recorder
-from steepest.problem.batches import full, minibatches
+from steepest.model.objective import Objective, objective
 
 STEPS = 500
 ROWS, BATCH, EPOCHS = 10_000, 100, 5

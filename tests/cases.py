@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from steepest.descent import coordinates, rules, schedules
-from steepest.descent.objective import LinearObjective
-from steepest.problem import losses
-from steepest.problem.linear import LinearProblem, Terms
+from steepest.descent import rules, schedules
+from steepest.model import losses, preconditioners
+from steepest.model.linear import LinearProblem, Terms
+from steepest.model.objective import LinearObjective
 
 
 def pairwise(factors: Mapping[str, Sequence[Any]]) -> list[dict]:
@@ -86,7 +86,11 @@ def objective(case: dict) -> LinearObjective:
         weights=weights / weights.mean() if case["weights"] else None,
         outputs=outputs,
     )
-    make = {"none": lambda _: None, "standardize": coordinates.standardised, "orthonormal": coordinates.orthonormal}
+    make = {
+        "none": lambda _: None,
+        "standardize": preconditioners.standardised,
+        "orthonormal": preconditioners.orthonormal,
+    }
     start = random.normal(size=problem.parameters) if case["start"] else None
     return LinearObjective(problem, (), make[case["frame"]](problem), start, getattr(torch, case["dtype"]))
 

@@ -17,10 +17,11 @@ import numpy as np
 import pytest
 
 import steepest as st
-from steepest import atomic_folder, run_folder
+from steepest import atomic_folder
 from steepest.cli import main
 from steepest.errors import RunError
-from steepest.run_folder import FILES, SWEEP_FILES
+from steepest.storage import run_folder
+from steepest.storage.run_folder import FILES, SWEEP_FILES
 
 X = np.random.default_rng(0).normal(size=(40, 1))
 Y = 3.0 - 2.0 * X[:, 0]

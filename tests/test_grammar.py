@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from steepest import planning, spec
+from steepest import defaults
+from steepest import settings as spec
+from steepest.data.tables import prepare
 from steepest.descent import rules, schedules
 from steepest.errors import SteepestError
-from steepest.problem import losses, models
-from steepest.problem.tables import prepare
+from steepest.model import losses, modules
 
 NUMBERS = {"huber": "1.5", "quantile": "0.3", "l1": "0.1", "l2": "0.1", "elastic": "0.1,0.2", "step": "10,0.5"}
 NUMBERS |= {"warmup": "5", "uniform": "-1,1", "poly": "2", "mlp": "4"}
@@ -16,8 +17,8 @@ DATA, _ = prepare(np.arange(6.0)[:, None], np.arange(6.0))
 
 
 def degree(name):
-    made = models.module(name, 1, 1, 0)
-    return made if made is not None else planning._terms(spec.Spec(model=name), DATA).degree
+    made = modules.module(name, 1, 1, 0)
+    return made if made is not None else defaults._terms(spec.Spec(model=name), DATA).degree
 
 
 WAYS = {
@@ -25,7 +26,7 @@ WAYS = {
     "PENALTIES": losses.penalty,
     "SCHEDULES": lambda name: schedules.schedule(name, 100),
     "OPTIMIZERS": rules.rule,
-    "INITS": lambda name: models.start(name, ("a", "b"), 0),
+    "INITS": lambda name: modules.start(name, ("a", "b"), 0),
     "MODELS": degree,
 }
 DECIDED_ELSEWHERE = {("LOSSES", "auto"), ("OPTIMIZERS", "auto")}
@@ -67,4 +68,4 @@ def test_a_name_without_a_definition_is_an_error(table, monkeypatch):
 def test_a_loss_of_the_grammar_is_never_imported(monkeypatch):
     monkeypatch.setitem(spec.LOSSES, "unheard_of", (0, 1))
     with pytest.raises(SteepestError, match="depends on the target"):
-        planning.loss_of(spec.Spec(loss="unheard_of:1"), None)
+        defaults.loss_of(spec.Spec(loss="unheard_of:1"), None)

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 import steepest as st
-from steepest.problem import synthetic
-from steepest.truth.exact import formula_line
+from steepest.analysis.exact.solve import formula_line
+from steepest.data import synthetic
 
 
 def plain_loop(x, y, powers, loss, lr, steps):

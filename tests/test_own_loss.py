@@ -11,7 +11,7 @@ import torch
 from scipy.optimize import minimize
 
 import steepest as st
-from steepest.views.surfaces import surface_data
+from steepest.plots.surface.data import surface_data
 
 RANDOM = np.random.default_rng(7)
 X = RANDOM.normal(size=(80, 2))

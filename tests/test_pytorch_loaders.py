@@ -20,7 +20,7 @@ from torch.utils.data import (
 )
 
 import steepest as st
-from steepest.problem import loaders
+from steepest.data import loaders
 
 random = np.random.default_rng(8)
 X = torch.as_tensor(random.normal(size=(50, 3)), dtype=torch.float32)

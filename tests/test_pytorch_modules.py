@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import steepest as st
-from steepest.problem.batches import minibatches
+from steepest.data.batching import minibatches
 
 random = np.random.default_rng(21)
 X = random.normal(size=(41, 3))

@@ -11,7 +11,7 @@ import pytest
 from scipy.optimize import linprog, minimize
 
 import steepest as st
-from steepest.views.surfaces import surface_data
+from steepest.plots.surface.data import surface_data
 
 RANDOM = np.random.default_rng(11)
 U = np.linspace(-1.0, 1.0, 24)

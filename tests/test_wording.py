@@ -10,7 +10,7 @@ import pytest
 
 import steepest as st
 from steepest.cli import main
-from steepest.spec import in_options
+from steepest.settings import in_options
 
 X = np.arange(12.0)
 OPTION = re.compile(r"(?<!\w)--[a-z]")
@@ -75,8 +75,8 @@ NAMES = ["a b", "it's", 'say "x"', "a,b", "-b", "price (EUR)", "a]b", "x=1", "lr
 
 @pytest.mark.parametrize("name", NAMES)
 def test_any_name_comes_back_from_the_shell(name):
-    from steepest.options import names
-    from steepest.problem.wording import option
+    from steepest.cli.options import names
+    from steepest.data.wording import option
 
     words = shlex.split(in_options(option("drop", name)))
     value = words[1] if len(words) == 2 else words[0].removeprefix("--drop=")

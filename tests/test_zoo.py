@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 import steepest as st
 import zoo
 from steepest import SteepestWarning
-from steepest.truth import certificate as certify
+from steepest.analysis.exact import certificate as certify
 
 PENALTIES = [None, "l2:0.01", "l1:0.01", "elastic:0.01,0.02"]
 SMOOTH = 1e-10

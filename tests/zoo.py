@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from steepest.problem import synthetic
+from steepest.data import synthetic
 
 Problem = tuple[np.ndarray, np.ndarray, str]  # x, y, model
 

@@ -9,21 +9,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from steepest.data import synthetic
     from steepest.descent.loop import Step, descend
-    from steepest.descent.objective import objective
     from steepest.descent.stopping import Status
     from steepest.descent.trace import Trace
     from steepest.errors import DataError, FitError, RunError, SpecError, SteepestError, SteepestWarning
     from steepest.fitting import fit
-    from steepest.many.result import Sweep
-    from steepest.many.sweeping import compare, sweep
-    from steepest.outlook import Outlook, diagnose
-    from steepest.problem import synthetic
+    from steepest.model.objective import objective
+    from steepest.plots.graph.draw import graph
+    from steepest.plots.tables import plot
+    from steepest.preflight import Outlook, diagnose
     from steepest.result import Fit
-    from steepest.run_folder import load
-    from steepest.views.description import describe
-    from steepest.views.graphs import graph
-    from steepest.views.tables import plot
+    from steepest.storage.run_folder import load
+    from steepest.sweep_result import Sweep
+    from steepest.sweeping import compare, sweep
+    from steepest.text.description import describe
 
     __version__: str
 
@@ -58,26 +58,26 @@ _PUBLIC = {
     "DataError": "steepest.errors",
     "Fit": "steepest.result",
     "FitError": "steepest.errors",
-    "Outlook": "steepest.outlook",
+    "Outlook": "steepest.preflight",
     "RunError": "steepest.errors",
     "SpecError": "steepest.errors",
     "Status": "steepest.descent.stopping",
     "SteepestError": "steepest.errors",
     "SteepestWarning": "steepest.errors",
     "Step": "steepest.descent.loop",
-    "Sweep": "steepest.many.result",
+    "Sweep": "steepest.sweep_result",
     "Trace": "steepest.descent.trace",
-    "compare": "steepest.many.sweeping",
+    "compare": "steepest.sweeping",
     "descend": "steepest.descent.loop",
-    "describe": "steepest.views.description",
-    "diagnose": "steepest.outlook",
+    "describe": "steepest.text.description",
+    "diagnose": "steepest.preflight",
     "fit": "steepest.fitting",
-    "graph": "steepest.views.graphs",
-    "load": "steepest.run_folder",
-    "objective": "steepest.descent.objective",
-    "plot": "steepest.views.tables",
-    "sweep": "steepest.many.sweeping",
-    "synthetic": "steepest.problem.synthetic",  # the module itself
+    "graph": "steepest.plots.graph.draw",
+    "load": "steepest.storage.run_folder",
+    "objective": "steepest.model.objective",
+    "plot": "steepest.plots.tables",
+    "sweep": "steepest.sweeping",
+    "synthetic": "steepest.data.synthetic",  # the module itself
 }
 
 
@@ -87,7 +87,7 @@ def __getattr__(name: str) -> object:
 
         value: object = version("steepest")
     elif name in _PUBLIC:
-        with import_module("steepest.unnoticed").unnoticed():
+        with import_module("steepest.lazy").unnoticed():
             module = import_module(_PUBLIC[name])
         value = module if name == "synthetic" else getattr(module, name)
     else:

@@ -1,14 +1,14 @@
 """The command `steepest`, and `python -m steepest`."""
 
-from steepest.terminal import leave, leave_at_once
+from steepest.cli.process import leave, leave_at_once
 
 
 def main() -> None:
     """Run the command and end the process with its exit code; Ctrl-C ends it in a line from here on, imports included."""
     leave_at_once()
-    from steepest import cli
+    from steepest.cli import commands
 
-    leave(cli.main())
+    leave(commands.main())
 
 
 if __name__ == "__main__":

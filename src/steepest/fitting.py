@@ -1,8 +1,8 @@
 """`fit()`: a problem in, a `Fit` out.
 
-    data, test = prepare(…)                 any table → numeric columns          problem/tables.py
-    plan = planning.plan(spec, data)        every "auto" decided                 planning.py
-    for step in descend(…): …               the loop, recorded and watched       descent/loop.py, watching.py
+    data, test = prepare(…)                 any table → numeric columns          data/tables.py
+    plan = planning.plan(spec, data)        every "auto" decided                 defaults.py
+    for step in descend(…): …               the loop, recorded and watched       descent/loop.py, monitor.py
     Fit                                     θ in user units, the trace, and the exact answer beside it     result.py
 
 The exact answer is never looked at before the descent has ended.
@@ -21,22 +21,22 @@ import numpy as np
 from torch import Tensor
 
 from steepest import user_units
-from steepest.descent import fused, graphed
-from steepest.descent.blocks import Block, Blocks
+from steepest.data.in_memory import as_array
+from steepest.data.loaders import Sampled, is_source, read, unpacked
+from steepest.data.reading import Reading
+from steepest.data.tables import Dataset, prepare
+from steepest.defaults import Plan, plan, wants_classes
+from steepest.descent.chunk import Block, Blocks
 from steepest.descent.loop import descend
 from steepest.descent.stopping import Status
 from steepest.descent.trace import Recorder, Trace
+from steepest.engines import compiled, cuda_graph
 from steepest.errors import DataError, SpecError
-from steepest.planning import Plan, plan, wants_classes
-from steepest.problem.labels import check_ignored, is_own, numbered, shaped
-from steepest.problem.loaders import Sampled, is_source, read, unpacked
-from steepest.problem.memory import as_array
-from steepest.problem.reading import Reading
-from steepest.problem.tables import Dataset, prepare
+from steepest.model.labels import check_ignored, is_own, numbered, shaped
+from steepest.monitor import Ending, Progress, Watcher, held_out, last_finite, trace_of, why_diverged
+from steepest.monitor_blocks import BlockWatcher, Ended, Limits, by_run
 from steepest.result import Fit
-from steepest.spec import Spec, is_label
-from steepest.watching import Ending, Progress, Watcher, held_out, last_finite, trace_of, why_diverged
-from steepest.watching_blocks import BlockWatcher, Ended, Limits, by_run
+from steepest.settings import Spec, is_label
 
 __all__ = ["Fit", "fit", "run"]
 
@@ -108,7 +108,7 @@ def fit(
         schedule: `constant`, `inverse`, `step:N,F`, `cosine`, `warmup:N`, a callable (step, epoch) → factor, or what makes a
             scheduler of PyTorch's: `partial(StepLR, step_size=10)`; once an epoch, `OneCycleLR` and `CyclicLR` once a step.
         clip: longest gradient let through.
-        batch_size, shuffle: "full" or rows a batch; `rows`, `draws`, `blocks`, `none` (see `problem/batches.py`).
+        batch_size, shuffle: "full" or rows a batch; `rows`, `draws`, `blocks`, `none` (see `data/batching.py`).
         epochs, max_steps: when to end at the latest.
         tol: end when the objective changes by no more than this share of it; 0: when it does not change at all.
         patience: how many such looks in a row (default 1), or epochs without a better validation loss (default 10).
@@ -295,10 +295,10 @@ def run(
     began = time.perf_counter()
     objective, size = made.objective, batch_size(spec, made)
     engine: Any = None
-    if batches is None and fused.can_run(objective, made.rule):
-        engine = fused.Fused if fused.pays(objective, size, made.epochs, spec.max_steps) else None
-    elif batches is None and graphed.can_run(objective, made.rule):
-        engine = graphed.Graphed
+    if batches is None and compiled.can_run(objective, made.rule):
+        engine = compiled.Fused if compiled.pays(objective, size, made.epochs, spec.max_steps) else None
+    elif batches is None and cuda_graph.can_run(objective, made.rule):
+        engine = cuda_graph.Graphed
     if engine is not None:
         done = _in_blocks(engine, spec, made, size, test, validation, progress, budget)
         engine = engine.__name__.lower()
@@ -332,7 +332,7 @@ def _looped(
 
 
 def _in_blocks(
-    engine: type[fused.Fused] | type[graphed.Graphed],
+    engine: type[compiled.Fused] | type[cuda_graph.Graphed],
     spec: Spec,
     made: Plan,
     size: int | None,

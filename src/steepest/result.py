@@ -16,33 +16,32 @@ import numpy as np
 import torch
 from torch import nn
 
-from steepest.descent import extended
-from steepest.descent.objective import ExtendedObjective, LinearObjective, ModuleObjective
+from steepest.analysis.exact.solve import Exact
+from steepest.data.loaders import is_source, read
+from steepest.data.reading import Reading
+from steepest.data.schema import Schema
+from steepest.data.tables import Dataset
+from steepest.defaults import linear_problem, targets
 from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Status
 from steepest.descent.trace import Trace
 from steepest.errors import FitError, SpecError
-from steepest.metrics import metrics, probabilities
-from steepest.planning import linear_problem, targets
-from steepest.problem import centring, losses
-from steepest.problem.linear import LinearProblem, Terms, row_blocks
-from steepest.problem.loaders import is_source, read
-from steepest.problem.reading import Reading
-from steepest.problem.schema import Schema
-from steepest.problem.tables import Dataset
-from steepest.spec import Spec
-from steepest.truth.exact import Exact
-from steepest.unnoticed import imported
-from steepest.watching import Ending
+from steepest.lazy import imported
+from steepest.model import centring, double_double, losses
+from steepest.model.linear import LinearProblem, Terms, row_blocks
+from steepest.model.objective import ExtendedObjective, LinearObjective, ModuleObjective
+from steepest.monitor import Ending
+from steepest.scoring import metrics, probabilities
+from steepest.settings import Spec
 
 if TYPE_CHECKING:
     from os import PathLike
     from pathlib import Path
 
-    from steepest.truth.finding import Findings
-    from steepest.truth.pace import Curvature
-    from steepest.truth.sharpness import Sharpness
-    from steepest.views.movies import Movie
-    from steepest.views.theme import Figure
+    from steepest.analysis.finding import Findings
+    from steepest.analysis.rate_table import Curvature
+    from steepest.analysis.sharpness import Sharpness
+    from steepest.plots.film.encode import Movie
+    from steepest.plots.theme import Figure
 
 
 LOOKED_AT = (
@@ -110,8 +109,8 @@ def answer(problem: LinearProblem | None) -> Answer:
     """The best possible answer of a problem; of None, a module's, none."""
     if problem is None:
         return Answer(None, None, 0.0)
-    imported("steepest.truth.exact")  # and SciPy's solvers with it
-    from steepest.truth import exact as truth
+    imported("steepest.analysis.exact.solve")  # and SciPy's solvers with it
+    from steepest.analysis.exact import solve as truth
 
     try:
         exact = truth.solve(problem)
@@ -248,7 +247,7 @@ class Fit:
 
     @property
     def metrics(self) -> dict[str, dict[str, Any]]:
-        """`train` and, with held-out rows, `test`; see `steepest.metrics`.
+        """`train` and, with held-out rows, `test`; see `steepest.scoring`.
 
         Of numbers r2, mae, rmse; of classes accuracy, error_rate, balanced_accuracy, base_rate, precision, recall, auc
         and the counts `confusion` (row: the true class, column: the predicted one, in the order of `schema.classes`).
@@ -325,7 +324,7 @@ class Fit:
         """What keeps the descent from its optimum and what is wrong with the model, the most important first.
 
         Each finding has the numbers that show it, settings that fix it, and what those are predicted to give; see
-        `steepest.truth.finding`. A healthy fit has none. They are found when first asked for, and kept in a run's folder.
+        `steepest.analysis.finding`. A healthy fit has none. They are found when first asked for, and kept in a run's folder.
 
         Raises:
             FitError: a loaded fit whose run has neither findings nor all the rows.
@@ -341,7 +340,7 @@ class Fit:
     def _found(self) -> Findings:
         if self.centred is not None:
             return self.centred._found
-        from steepest.truth.diagnosis import diagnose
+        from steepest.analysis.diagnosis import diagnose
 
         return replace(diagnose(_with_rows(self)), looked_at=looked_at(self))
 
@@ -486,14 +485,14 @@ class Fit:
         }
 
     def curvature(self, theta: Any = None) -> Curvature:
-        """Curvature, largest and best rates and predicted steps; see `steepest.truth.pace.curvature`."""
-        from steepest.truth import pace
+        """Curvature, largest and best rates and predicted steps; see `steepest.analysis.rate_table.curvature`."""
+        from steepest.analysis import rate_table
 
-        return pace.curvature(self.inner, self._inner_theta(theta))
+        return rate_table.curvature(self.inner, self._inner_theta(theta))
 
     def sharpness(self, count: int = 3, rows: int | None = 1_000, along: bool | int = False) -> Sharpness:
-        """The largest and smallest eigenvalues of the Hessian, of any model; see `steepest.truth.sharpness.sharpness`."""
-        from steepest.truth import sharpness
+        """The largest and smallest eigenvalues of the Hessian, of any model; see `steepest.analysis.sharpness.sharpness`."""
+        from steepest.analysis import sharpness
 
         return sharpness.sharpness(self.inner, count, rows, along)
 
@@ -511,26 +510,26 @@ class Fit:
     # ---- doors to the views: what each takes and draws stands at the function behind it ------------
 
     def plot(self, also: Sequence[Fit] = (), step: int | None = None, theme: str = "light") -> Figure:
-        """The rows and what the fit makes of them; see `steepest.views.predictions.plot`."""
-        from steepest.views import predictions
+        """The rows and what the fit makes of them; see `steepest.plots.predictions.plot`."""
+        from steepest.plots import predictions
 
         return predictions.plot(self.inner, _inner(also), step, theme)
 
     def residuals(self, also: Sequence[Fit] = (), theme: str = "light") -> Figure:
-        """What the fit leaves over, and its quantiles; see `steepest.views.residuals.residuals`."""
-        from steepest.views import residuals
+        """What the fit leaves over, and its quantiles; see `steepest.plots.residuals.residuals`."""
+        from steepest.plots import residuals
 
         return residuals.residuals(self.inner, _inner(also), theme)
 
     def loss_curve(self, also: Sequence[Fit] = (), theme: str = "light") -> Figure:
-        """Loss, gap and learning rate over the steps; see `steepest.views.curves.loss_curve`."""
-        from steepest.views import curves
+        """Loss, gap and learning rate over the steps; see `steepest.plots.loss_curve.loss_curve`."""
+        from steepest.plots import loss_curve as curves
 
         return curves.loss_curve(self.inner, _inner(also), theme)
 
     def parameters(self, names: Sequence[str] | None = None, theme: str = "light") -> Figure:
-        """Each parameter over the steps beside its exact value; see `steepest.views.parameters.parameters`."""
-        from steepest.views import parameters
+        """Each parameter over the steps beside its exact value; see `steepest.plots.parameters.parameters`."""
+        from steepest.plots import parameters
 
         return parameters.parameters(self.inner, self._inner_names(names), theme)
 
@@ -546,16 +545,16 @@ class Fit:
         seed: int = 0,
         theme: str = "light",
     ) -> Figure:
-        """The loss over a plane of θ as a map and a bowl, the path on both; see `steepest.views.reliefs.surface`."""
-        from steepest.views import reliefs
+        """The loss over a plane of θ as a map and a bowl, the path on both; see `steepest.plots.surface.draw.surface`."""
+        from steepest.plots.surface import draw
 
-        return reliefs.surface(
+        return draw.surface(
             self.inner, loss, _inner(also), self._inner_names(plane), window, grid, coordinates, others, seed, theme
         )
 
     def path3d(self, parameters: Sequence[str] | None = None, also: Sequence[Fit] = (), theme: str = "light") -> Figure:
-        """The path of three parameters, coloured by time; see `steepest.views.paths.path3d`."""
-        from steepest.views import paths
+        """The path of three parameters, coloured by time; see `steepest.plots.path3d.path3d`."""
+        from steepest.plots import path3d as paths
 
         return paths.path3d(self.inner, self._inner_names(parameters), _inner(also), theme)
 
@@ -571,41 +570,41 @@ class Fit:
         arrows: bool = False,
         theme: str = "light",
     ) -> Movie:
-        """A film of the descent, from its trace; see `steepest.views.movies.animate`."""
-        from steepest.views import movies
+        """A film of the descent, from its trace; see `steepest.plots.film.encode.animate`."""
+        from steepest.plots.film import encode
 
         surface = {"loss": loss, "plane": self._inner_names(plane), "window": window}
-        return movies.animate(
+        return encode.animate(
             self.inner, path, frames=frames, milliseconds=milliseconds, arrows=arrows, theme=theme, **surface
         )
 
     def report(self, path: str | PathLike[str], *, film: bool = True) -> Path:
-        """One page with everything, that works from disk; see `steepest.views.report.report`."""
-        from steepest.views import report
+        """One page with everything, that works from disk; see `steepest.report.report`."""
+        from steepest import report
 
         return report.report(self, path, film=film)
 
     def _repr_html_(self) -> str:
-        from steepest.views import summaries
+        from steepest.text import summary as summaries
 
         return summaries.fit_html(self)
 
     def __str__(self) -> str:
-        from steepest.views import summaries
+        from steepest.text import summary as summaries
 
         return summaries.fit_text(self)
 
     def to_python(
         self, path: str | PathLike[str] | None = None, *, style: str = "loop", notebook: bool | None = None
     ) -> str:
-        """The fit as a short script of plain PyTorch that prints the same numbers; see `steepest.eject.to_python`."""
-        from steepest import eject
+        """The fit as a short script of plain PyTorch that prints the same numbers; see `steepest.export.to_python`."""
+        from steepest import export
 
-        return eject.to_python(self.inner, path, style=style, notebook=notebook)
+        return export.to_python(self.inner, path, style=style, notebook=notebook)
 
     def save(self, folder: str | PathLike[str], overwrite: bool = False) -> None:
-        """Write the fit into a run's folder; see `steepest.run_folder.save`."""
-        from steepest import run_folder
+        """Write the fit into a run's folder; see `steepest.storage.run_folder.save`."""
+        from steepest.storage import run_folder
 
         run_folder.save(self, folder, overwrite)
 
@@ -663,7 +662,7 @@ def _rounding(problem: LinearProblem, theta: np.ndarray) -> float:
 
 def _objective_at(problem: LinearProblem, theta: np.ndarray) -> float:
     plain = LinearObjective(problem, start=theta)
-    whole = ExtendedObjective(plain) if extended.pays(problem) else plain
+    whole = ExtendedObjective(plain) if double_double.pays(problem) else plain
     try:
         return float(whole.value(plain.theta) + whole.penalty(plain.theta))
     except OverflowError:  # where a descent ended far out; plain float64 says inf

@@ -1,7 +1,7 @@
 """A fit that was computed with powers of centred columns, in the units of the table.
 
 `in_user_units(inner)` is the same fit with θ, its exact value and its path in powers of the columns as they are; whatever
-is predicted, scored or drawn still comes from `inner` (see `problem/centring.py`).
+is predicted, scored or drawn still comes from `inner` (see `model/centring.py`).
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from steepest.problem import centring
-from steepest.problem.linear import Terms
-from steepest.problem.wording import quoted
+from steepest.data.wording import quoted
+from steepest.model import centring
+from steepest.model.linear import Terms
 from steepest.result import Fit
-from steepest.spec import Spec
+from steepest.settings import Spec
 
 MOST_NAMED = 13
 """Coefficients whose digits are told one by one."""

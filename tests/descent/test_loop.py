@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from steepest.data.batching import full, minibatches
 from steepest.descent.loop import Step, descend
-from steepest.descent.objective import objective
 from steepest.descent.schedules import step_decay
 from steepest.errors import DataError
-from steepest.problem.batches import full, minibatches
+from steepest.model.objective import objective
 
 
 def _path(steps) -> tuple[Tensor, Tensor]:

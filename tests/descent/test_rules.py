@@ -14,7 +14,6 @@ from sklearn.linear_model import ElasticNet, Lasso
 from torch import Tensor
 
 from steepest.descent.loop import descend
-from steepest.descent.objective import LinearObjective, objective
 from steepest.descent.rules import (
     SGD,
     Accelerated,
@@ -27,6 +26,7 @@ from steepest.descent.rules import (
     rule,
 )
 from steepest.errors import SpecError
+from steepest.model.objective import LinearObjective, objective
 
 STEPS = 200
 ROWS = 30
@@ -202,7 +202,7 @@ def test_proximal_steps_end_where_sklearn_does(name, lr, penalty):
 
 
 def test_standardised_coordinates_and_a_start_of_ones_end_at_the_same_lasso():
-    from steepest.descent.coordinates import standardised
+    from steepest.model.preconditioners import standardised
 
     x, y = _sparse_problem()
     plain = objective("linear", "mse", x, y, penalty="l1:0.3")

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from steepest.data.batching import Batch, full, minibatches
 from steepest.descent import trace as module
 from steepest.descent.loop import Step, descend
-from steepest.descent.objective import objective
 from steepest.descent.trace import Recorder, Trace
-from steepest.problem.batches import Batch, full, minibatches
+from steepest.model.objective import objective
 
 
 def _fitted(updates: int, rows: int = 10_000) -> Trace:

@@ -12,7 +12,7 @@ import steepest as st
 from field.tables import CASES, Case
 from steepest.cli import main
 from steepest.errors import SteepestError
-from steepest.spec import options
+from steepest.settings import options
 
 NAMES = [case.name for case in CASES]
 

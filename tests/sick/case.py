@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from steepest.truth.finding import Kind
+from steepest.analysis.finding import Kind
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.csv
 
 from sick.case import Given
+from steepest.analysis.finding import Finding
 from steepest.cli import main
-from steepest.problem.names import array_names
-from steepest.spec import options
-from steepest.truth.finding import Finding
+from steepest.data.column_names import array_names
+from steepest.settings import options
 
 SAMPLE = (
     "rate far under the best",

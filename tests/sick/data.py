@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from steepest.problem import synthetic
+from steepest.data import synthetic
 
 
 def rows(

@@ -7,8 +7,8 @@ import pyarrow as pa
 
 from sick.case import Given, Pair, case
 from sick.data import best, bundled, design, labels, limit, logistic, rows, squares, standardised
-from steepest.problem import synthetic
-from steepest.truth.finding import Kind
+from steepest.analysis.finding import Kind
+from steepest.data import synthetic
 
 # ---- the rate is over the limit --------------------------------------------------------------------
 

@@ -41,12 +41,12 @@ import numpy as np
 import steepest as st
 from sick.case import Case, Given
 from sick.promises import broken
+from steepest.analysis.checks.predicting import predictions
+from steepest.analysis.diagnosis import diagnose
+from steepest.analysis.finding import Finding, Findings, Kind
 from steepest.descent.stopping import Status
 from steepest.errors import SteepestError, SteepestWarning
 from steepest.result import CLOSED, CLOSED_KINKED
-from steepest.truth.diagnosis import diagnose
-from steepest.truth.finding import Finding, Findings, Kind
-from steepest.truth.signs.predicting import predictions
 
 SAME = {Kind.CODED, Kind.MISSING_CODE, Kind.SPELLINGS}
 COLUMNS = {Kind.CONSTANT, Kind.COLLINEAR}

@@ -11,8 +11,8 @@ from torch import nn
 
 from sick.case import Given, Pair, case
 from sick.data import bundled, labels, rows
-from steepest.problem import synthetic
-from steepest.truth.finding import Kind
+from steepest.analysis.finding import Kind
+from steepest.data import synthetic
 
 # ---- outliers, bends, logarithms -------------------------------------------------------------------
 

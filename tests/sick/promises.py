@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from steepest.truth.finding import Finding
+from steepest.analysis.finding import Finding
 
 NUMBER = r"(\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?)"
 

@@ -25,11 +25,11 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from steepest.data.arrays import start_of
+from steepest.data.batching import Batch, external, full
 from steepest.descent import rules, schedules
-from steepest.descent.objective import Objective
 from steepest.errors import DataError, SpecError
-from steepest.problem.batches import Batch, external, full
-from steepest.problem.given import start_of
+from steepest.model.objective import Objective
 
 OWN: Any = object()
 """The learning rate that an optimiser of PyTorch's has itself; 0.1 for our rules."""
@@ -78,7 +78,7 @@ def descend(
         theta: where to start, `[p]` or `[runs, p]`; moved in place. None: the objective's own start.
         epochs, max_steps: passes over the batches, and updates, after which it ends.
 
-    >>> from steepest.descent.objective import objective
+    >>> from steepest.model.objective import objective
     >>> from itertools import islice
     >>> f = objective(lambda theta: (theta**2).sum(), [1.0])
     >>> [float(step.loss) for step in islice(descend(f, lr=0.25), 4)]

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from steepest.descent import torch_optim
 from steepest.errors import SpecError
-from steepest.spec import OPTIMIZERS, call
+from steepest.settings import OPTIMIZERS, call
 
 Again = Callable[[], tuple[Tensor, Tensor]]
 Memory = list[Any]

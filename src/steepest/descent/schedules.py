@@ -22,7 +22,7 @@ import numpy as np
 
 from steepest.descent.torch_schedules import TorchSchedule, check_object, of_callable
 from steepest.errors import SpecError
-from steepest.spec import SCHEDULES, call, whole
+from steepest.settings import SCHEDULES, call, whole
 
 Schedule = Callable[[int, int], float]
 

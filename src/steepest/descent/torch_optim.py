@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from steepest.errors import SpecError, SteepestError
-from steepest.unnoticed import imported
+from steepest.lazy import imported
 
 Factory = Callable[..., torch.optim.Optimizer]
 

@@ -15,7 +15,7 @@ import torch
 from torch.optim import lr_scheduler
 
 from steepest.errors import SpecError, SteepestError
-from steepest.unnoticed import imported
+from steepest.lazy import imported
 
 EACH_STEP = (lr_scheduler.OneCycleLR, lr_scheduler.CyclicLR)
 STEPS = frozenset({"step", "steps", "t", "iteration", "iter", "batch"})

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow
 
-    from steepest.descent.blocks import Blocks
+    from steepest.descent.chunk import Blocks
 
 BUDGET = 256 * 2**20
 """Bytes that a trace may take in memory; θ of very large models is left out where it would take more."""
@@ -81,12 +81,12 @@ class Trace:
         return self.to_arrow().to_pandas()
 
     def _repr_html_(self) -> str:
-        from steepest.views import summaries
+        from steepest.text import summary as summaries
 
         return summaries.trace_html(self)
 
     def __str__(self) -> str:
-        from steepest.views import summaries
+        from steepest.text import summary as summaries
 
         return summaries.trace_text(self)
 

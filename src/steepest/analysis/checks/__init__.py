@@ -1,0 +1,1 @@
+"""Signs: each looks at one kind of trouble and yields findings (see `analysis/finding.py`)."""

@@ -1,0 +1,167 @@
+"""Classes that no parameters are best for, and classes that are never predicted.
+
+SEPARABLE    the classes are linearly separable, so that the likelihood has no maximum and the coefficients grow without end
+             (Albert and Anderson 1984; `analysis/exact/separation.py` proves it). Before a fit a sample of the rows is looked at
+             first: rows that overlap settle it.
+IMBALANCED   a class with less than a fifth of its even share (1/k) is predicted for fewer than a quarter of its rows,
+             though the fit ranks them well: the area under its ROC curve is at least 0.7, and above ½ by more than
+             1 + √d of its standard errors (d columns fit that much of pure chance; of
+             1,200 tables whose columns say nothing 36 pass).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from steepest.analysis.checks.predicting import losses, predictions, sampled
+from steepest.analysis.checks.regression import evenly
+from steepest.analysis.exact.solve import Exact, solve
+from steepest.analysis.finding import Finding, Fitted, Kind, Prepared
+from steepest.lazy import unnoticed
+from steepest.model.linear import LinearProblem
+from steepest.model.losses import CrossEntropy, Logistic, Penalty
+
+MOST_ROWS = 20_000
+MOST_ENTRIES = 1_000_000
+REMEDY = "l2:0.001"
+
+RARE = 0.2
+SELDOM = 0.25
+RANKED = 0.7
+LEAST_ROWS = 5
+
+
+def separable(given: Prepared) -> Iterator[Finding]:
+    """Whether the classes are linearly separable, before a fit."""
+    problem = given.problem
+    if problem is None or not isinstance(problem.loss, Logistic | CrossEntropy) or problem.penalty:
+        return
+    rows = len(problem.design)
+    first = evenly(rows, min(MOST_ROWS, max(100, MOST_ENTRIES // problem.parameters)))
+    exact = solve(_rows(problem, first))
+    if exact.separable and len(first) < rows:
+        exact = solve(problem)
+    if exact.separable:
+        yield _without_best(given, problem, exact)
+
+
+def separable_fit(fit: Fitted) -> Iterator[Finding]:
+    """The same after a fit, from the exact answer beside it."""
+    if fit.problem is not None and fit.exact is not None and fit.exact.separable:
+        yield _without_best(fit, fit.problem, fit.exact)
+
+
+def _rows(problem: LinearProblem, rows: np.ndarray) -> LinearProblem:
+    if len(rows) == len(problem.design):
+        return problem
+    weights = None if problem.weights is None else problem.weights[rows]
+    weights = None if weights is None else weights / weights.mean()
+    return replace(problem, design=problem.design[rows], target=problem.target[rows], weights=weights, low=None)
+
+
+def _without_best(given: Prepared, problem: LinearProblem, exact: Exact) -> Finding:
+    infimum = (
+        "approaches 0 without reaching it" if exact.loss == 0.0 else f"approaches {exact.loss:.4g} without reaching it"
+    )
+    name, words = _parting(given, problem)
+    predicted = "The loss then has a finite minimum."
+    if problem.design.size <= MOST_ENTRIES:
+        best = solve(replace(problem, penalty=Penalty(l2=0.001)))
+        if best.theta is not None:
+            size = np.max(np.abs(best.theta * problem.penalised))
+            predicted = f"A finite minimum with a loss of {best.loss:.3g}, no coefficient larger than {size:.3g}."
+    return Finding(
+        Kind.SEPARABLE,
+        what=f"{'The' if exact.loss == 0.0 else 'Some'} classes of {given.schema.targets[0]!r} are linearly separable, so no "
+        "finite coefficients minimise the loss: they grow with every step.",
+        evidence=f"The loss {infimum} ({exact.method}).{words}",
+        remedy={"penalty": REMEDY},
+        predicted=predicted,
+        share=1.0,
+        columns=() if name is None else (name,),
+    )
+
+
+def _parting(given: Prepared, problem: LinearProblem) -> tuple[str | None, str]:
+    """A column that parts a class from all others by itself, and what to say about it."""
+    classes = given.schema.classes or ()
+    design, names = problem.design, () if given.terms is None else given.terms.names
+    live = np.ones(len(design), bool) if problem.weights is None else problem.weights > 0
+    for code in range(1 if problem.outputs == 1 else 0, len(classes)):
+        mine, others = (problem.target == code) & live, (problem.target != code) & live
+        if not mine.any() or not others.any():
+            continue
+        low, high = design[mine].min(0), design[mine].max(0)
+        above, below = low > design[others].max(0), high < design[others].min(0)
+        for j in np.flatnonzero(above | below):
+            edge = f"at least {low[j]:.3g}" if above[j] else f"at most {high[j]:.3g}"
+            return names[j], f" {names[j]!r} alone does: it is {edge} for {classes[code]!r} and for no other class."
+    return None, ""
+
+
+def imbalanced(fit: Fitted) -> Iterator[Finding]:
+    """The rarest class, where the fit hardly ever predicts it though it could."""
+    classes = fit.schema.classes
+    if classes is None or fit.train is None or fit.spec.class_weight is not None:
+        return
+    if not isinstance(fit.loss_function, Logistic | CrossEntropy):
+        return
+    train = sampled(fit.train, MOST_ROWS)
+    weights = np.ones(train.rows) if train.weights is None else train.weights
+    counts = np.bincount(train.y, weights=weights, minlength=len(classes))
+    seen = np.where(counts > 0, counts, np.inf)
+    rare = int(np.argmin(seen))
+    part = float(counts[rare] / counts.sum())
+    mine = train.y == rare
+    if part >= RARE / len(classes) or np.count_nonzero(mine) < LEAST_ROWS:
+        return
+    theta = fit.theta
+    if fit.exact is not None and fit.exact.theta is not None:
+        theta = fit.exact.theta
+    if not np.isfinite(theta).all():
+        return
+    scores = predictions(fit, train.x, theta)
+    odds = np.column_stack([np.zeros(train.rows), scores]) if scores.ndim == 1 else scores
+    recall = _recall(odds, mine, rare, weights)
+    with unnoticed():
+        from sklearn.metrics import roc_auc_score
+
+    lead = odds[:, rare] - _others(odds, rare)
+    ranked = float(roc_auc_score(mine, lead, sample_weight=weights))
+    count = np.count_nonzero(mine)
+    error = np.sqrt((train.rows + 1) / (12.0 * count * (train.rows - count)))  # of Mann and Whitney's statistic
+    by_chance = 0.5 + (1.0 + np.sqrt(train.x[0].size)) * error
+    if recall >= SELDOM or ranked < max(RANKED, by_chance):
+        return
+    # weights of n/(k·n_k) move the log-odds by about their logarithms
+    even = odds - np.log(np.maximum(counts, 1e-9) / counts.sum() * len(classes))
+    after = _recall(even, mine, rare, weights)
+    if after <= recall + SELDOM:
+        return
+    each = losses(fit, train, theta)
+    accuracy = [float(np.average(scored.argmax(1) == train.y, weights=weights)) for scored in (odds, even)]
+    label = classes[rare]
+    yield Finding(
+        Kind.IMBALANCED,
+        what=f"The class {label!r} of {fit.schema.targets[0]!r} is rare and hardly ever predicted.",
+        evidence=f"It has {part:.2%} of the rows, and the fit predicts it for {recall:.0%} of them, though it ranks them "
+        f"well (area under the ROC curve {ranked:.2f}).",
+        remedy={"class_weight": "balanced"},
+        predicted=f"About {after:.0%} of the rows of {label!r} are recognised; accuracy goes from {accuracy[0]:.1%} to about "
+        f"{accuracy[1]:.1%}.",
+        share=float(each[mine].sum() / each.sum()) if each.sum() > 0 else 0.0,
+        of_model=True,
+    )
+
+
+def _others(odds: np.ndarray, code: int) -> np.ndarray:
+    """The highest score of the other classes `[n]`."""
+    return np.delete(odds, code, axis=1).max(1)
+
+
+def _recall(odds: np.ndarray, mine: np.ndarray, code: int, weights: np.ndarray) -> float:
+    """The share of the class's rows that are predicted to be of it."""
+    return float(np.average(odds[mine].argmax(1) == code, weights=weights[mine]))

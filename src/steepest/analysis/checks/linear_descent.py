@@ -1,0 +1,84 @@
+"""Why a descent of the linear family did not arrive: its course is told once, and every sign of it is asked.
+
+A descent that arrived, or came as near as such a descent can, has nothing to say for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from steepest.analysis.checks import columns, cut_short, learning_rate, schedule
+from steepest.analysis.checks.course import Course
+from steepest.analysis.checks.reading import course_of, pinned
+from steepest.analysis.checks.without_theory import without_theory
+from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.descent.stopping import Status
+
+SIGNS: tuple[Callable[[Course, Fitted, float], Iterator[Finding]], ...] = (
+    learning_rate.too_high,
+    learning_rate.too_low,
+    columns.scales,
+    columns.collinear,
+    schedule.decay,
+    schedule.bouncing,
+    cut_short.tolerance,
+    cut_short.clipped,
+    cut_short.in_order,
+    cut_short.single,
+)
+
+
+CLEAR, LIKELY = 0.9, 0.5
+"""Share of the gap that a remedy must win; and where none does, neither more steps."""
+
+
+def descent(fit: Fitted) -> Iterator[Finding]:
+    """Everything that kept a descent from its optimum; more steps only where nothing else is to blame."""
+    if fit.status is Status.CONVERGED:
+        return
+    course = course_of(fit)
+    if course is None:
+        yield from without_a_rate(fit) if fit.optimizer.startswith("curvature") else without_theory(fit)
+        return
+    if course.gap <= course.worth_saying:
+        return
+    also: dict[str, Any] = {}
+    if fit.status is Status.PATIENCE:
+        impatient = list(cut_short.patience(course, fit))
+        if impatient or course.settles:  # early stopping leaves a gap on purpose, unless noise ended it
+            yield from impatient or learning_rate.too_high(course, fit, CLEAR)
+            return
+        also = {"patience": cut_short.longer_patience(course)}
+    elif fit.status is Status.TOLERANCE:
+        also = {"tol": 0.0}
+    found = asked(course, fit, CLEAR) or list(learning_rate.too_few(course, fit)) or asked(course, fit, LIKELY)
+    for finding in found:  # what ended the descent would end the mended one as well
+        yield replace(finding, remedy=pinned({**finding.remedy, **also}, fit))
+
+
+def asked(course: Course, fit: Fitted, need: float) -> list[Finding]:
+    """What all signs say, whose remedies win at least that share of the gap."""
+    return [finding for sign in SIGNS for finding in sign(course, fit, need)]
+
+
+def without_a_rate(fit: Fitted) -> Iterator[Finding]:
+    """Curvature steps, which need no rate, did not arrive: single precision, or too few of them."""
+    relative = fit.relative_gap
+    if relative is None or not np.isfinite(relative):
+        return
+    bound = 1e-9 if fit.loss_function.bound is not None else 1e-5
+    if relative <= bound or fit.exact is None or fit.exact.separable:
+        return
+    if fit.spec.dtype == "float32":
+        yield cut_short.single_precision(fit, "The gap is closed.", 1.0)
+    elif fit.status in (Status.EPOCHS, Status.STEPS):
+        setting = "max_steps" if fit.status is Status.STEPS else "epochs"
+        yield Finding(
+            Kind.TOO_FEW_STEPS, f"{fit.steps:,} steps are too few.",
+            f"The relative gap is {relative:.1e}, and each step still makes it smaller.",
+            {setting: max(100, 10 * fit.steps)}, "The gap is closed.", 1.0,
+        )  # fmt: skip

@@ -1,0 +1,139 @@
+"""A short descent of a module as it would have been: another rate, another start, other coordinates.
+
+What a remedy of a module gives has no formula, so it is tried: the same loss, batches, schedule and number of steps (at
+most 3,000, and fewer where a step is dear), on an even sample of at most 1,000 rows.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from steepest.analysis.checks.predicting import sampled
+from steepest.analysis.checks.step_cost import seconds_a_step
+from steepest.analysis.finding import Fitted
+from steepest.data import batching
+from steepest.descent.loop import descend
+from steepest.descent.schedules import schedule
+from steepest.errors import SteepestError
+from steepest.model import modules
+from steepest.model.losses import penalty
+from steepest.model.objective import ModuleObjective
+from steepest.settings import MODELS, call
+
+MOST_ROWS = 1_000
+MOST_STEPS = 3_000
+SECONDS, LEAST_STEPS = 1.5, 20
+"""What a rerun may take, by what its steps cost; and how many are made all the same."""
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """value: F at the end; objective: the module's, its θ at the end; steps: how many were made."""
+
+    value: float
+    objective: ModuleObjective
+    steps: int
+
+
+def bare(module: nn.Module) -> nn.Module:
+    """The module without the change of units around it."""
+    return module.module if isinstance(module, modules.Scaled) else module
+
+
+def placed(fit: Fitted, theta: np.ndarray | None = None, *, standardize: bool | None = None) -> ModuleObjective:
+    """The objective of the fit's module on a sample of its rows, at θ (None: at its start).
+
+    standardize: whether it sees standardised columns; None: as in the fit.
+    """
+    inner = copy.deepcopy(bare(_module(fit)))
+    if standardize is None:
+        standardize = fit.precondition == "standardize"
+    return wrapped(fit, inner, fit.trace.theta[0] if theta is None else theta, standardize)
+
+
+def wrapped(fit: Fitted, inner: nn.Module, theta: np.ndarray | None, standardize: bool) -> ModuleObjective:
+    """Any module in the place of the fit's, on a sample of its rows."""
+    assert fit.train is not None
+    rows = sampled(fit.train, MOST_ROWS)
+    like = next(parameter for parameter in _module(fit).parameters() if parameter.requires_grad)
+    inner = inner.to(like)
+    own = [parameter for parameter in inner.parameters() if parameter.requires_grad]
+    if theta is not None:
+        with torch.no_grad():
+            torch.nn.utils.vector_to_parameters(torch.as_tensor(theta).to(own[0]), own)
+    loss = fit.loss_function
+    x = torch.as_tensor(rows.x).to(like)
+    y = torch.as_tensor(rows.y)
+    y = y.to(like.device, torch.int64) if loss.takes_codes(rows.classes) else y.to(like)
+    module: nn.Module = inner
+    if standardize:
+        numbers = isinstance(fit.spec.model, str) and fit.spec.model.startswith("mlp") and not loss.classes
+        module = modules.scaled(inner, x, y if numbers and y.is_floating_point() else None)
+    weights = None if rows.weights is None else torch.as_tensor(rows.weights / rows.weights.mean()).to(like)
+    return ModuleObjective(module, loss, x, y, weights, penalty(fit.spec.penalty), fit.spec.seed)
+
+
+def rerun(fit: Fitted, objective: ModuleObjective, *, lr: float | None = None, rule: Any = None) -> Rerun | None:
+    """A descent of the objective, by the fit's own rule and rate where none is given; None where it fails."""
+    spec = fit.spec
+    own = spec.optimizer if spec.optimizer != "auto" else fit.optimizer
+    name = spec.schedule if spec.schedule != "auto" else fit.schedule
+    size = objective.rows if spec.batch_size == "full" else int(spec.batch_size)
+    affordable = max(SECONDS / seconds_a_step(objective, size), LEAST_STEPS)
+    steps = max(1, int(min(fit.steps, MOST_STEPS, affordable)))
+    dealt = batching.full()
+    if size < objective.rows:
+        dealt = batching.minibatches(objective.rows, size, spec.shuffle, spec.seed)
+    try:
+        path = descend(
+            objective,
+            rule or own,
+            islice(dealt, steps),
+            lr=fit.lr if lr is None else lr,
+            schedule=schedule(name, steps),
+        )
+        for _ in path:
+            pass
+    except SteepestError:
+        return None
+    value = float(objective.value(objective.theta) + objective.penalty(objective.theta))
+    return Rerun(value, objective, steps) if np.isfinite(value) else None
+
+
+def pinned(fit: Fitted, **changed: Any) -> dict[str, Any]:
+    """A remedy that names what else was decided by itself, where a number for lr would decide it otherwise."""
+    remedy = dict(changed)
+    if "lr" in changed and fit.spec.lr == "auto":
+        for name in ("optimizer", "precondition", "schedule"):
+            if getattr(fit.spec, name) == "auto" and name not in remedy:
+                remedy[name] = getattr(fit, name)
+    return remedy
+
+
+def widths_of(fit: Fitted) -> tuple[int, ...]:
+    """The hidden widths of an mlp that is given by its name; () for any other module."""
+    model = fit.spec.model
+    if not (isinstance(model, str) and model.startswith("mlp:")):
+        return ()
+    return tuple(int(width) for width in call(model, MODELS, "model")[1])
+
+
+def mlp(fit: Fitted, widths: tuple[int, ...], seed: int) -> nn.Module:
+    """Another mlp for the fit's rows, as the fit would start it."""
+    assert fit.train is not None
+    inputs, own = fit.train.x.shape[1], widths_of(fit)
+    hidden = sum((before + 1) * after for before, after in pairwise((inputs, *own)))
+    outputs = (len(fit.theta) - hidden) // (own[-1] + 1)
+    return modules.mlp(inputs, widths, outputs, seed)
+
+
+def _module(fit: Fitted) -> nn.Module:
+    assert fit.network is not None
+    return fit.network

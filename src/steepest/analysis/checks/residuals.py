@@ -1,0 +1,51 @@
+"""What the residuals say about the model: OUTLIERS, CURVATURE, INTERCEPT and LOG_TARGET, told apart.
+
+Each has a test of its own. Where several find something, the one that explains most is believed, the data are seen as its
+remedy leaves them, and the others are asked again: what is still there stays, what is gone was its consequence. (One
+outlier far out bends the residuals, a log target bends them and makes outliers too.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from steepest.analysis.checks.coded_target import are_codes
+from steepest.analysis.checks.log_target import Logarithm, logarithm
+from steepest.analysis.checks.misread_values import codes_of
+from steepest.analysis.checks.missing_terms import Larger, curvature, intercept
+from steepest.analysis.checks.outliers import Outliers, outliers
+from steepest.analysis.checks.regression import Regression
+from steepest.analysis.finding import Finding, Prepared
+
+Found = Outliers | Larger | Logarithm
+TESTS: tuple[Callable[[Regression], Found | None], ...] = (outliers, curvature, intercept, logarithm)
+
+
+def residuals(given: Prepared) -> Iterator[Finding]:
+    """What is wrong with a regression of the linear family on one target, judged by its exact answers alone.
+
+    >>> from steepest.fitting import fit
+    >>> x = np.linspace(-1, 1, 50)
+    >>> [finding.python for finding in residuals(fit(x, x**2 + 0.01 * np.sin(40 * x)))]
+    ["model='poly:2'"]
+    """
+    regression = Regression.of(given)
+    if regression is None or given.train is None or are_codes(given.train) or codes_of(given, given.train):
+        return
+    weights = given.train.weights
+    numbers = np.arange(given.train.rows) if weights is None else np.flatnonzero(weights > 0)
+    seen = regression
+    if regression.robust:
+        apart = outliers(replace(regression, robust=False))
+        seen = regression if apart is None else apart.explained()
+    asked = [(test, test(seen)) for test in TESTS]
+    found = [(test, first) for test, first in asked if first is not None]
+    believed = False
+    for test, first in sorted(found, key=lambda pair: -pair[1].share):
+        again = test(seen) if believed else first
+        if again is not None:
+            yield first.finding(numbers)
+            seen, believed = again.explained(), True

@@ -1,0 +1,192 @@
+"""How steep the valley can be: the curvature of the objective, and the learning rates that it allows.
+
+For the linear family the Hessian is AᵀSA/n with S the losses' curvatures, each at most c (mse 2, several
+targets 2/m, huber 1, logistic ¼, softmax ½). So L = c·λ_max(AᵀWA/n) + 2·l2 bounds the curvature
+*everywhere*, whatever θ, and gradient descent never diverges below a rate of 2/L. The Hessian at the start
+would promise too much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from steepest.analysis.exact import certificate as certify
+from steepest.model.linear import TALL, LinearProblem, gram
+
+MOST_DENSE = 500  # parameters up to which eigenvalues are computed from the whole Hessian
+MOST_TRIED = 50  # parameters up to which an operator is tried on every axis
+MOST_GRAM = 2000  # columns (or rows) up to which the bound is computed from the whole Gram matrix
+
+
+def bound_per_prediction(problem: LinearProblem) -> float:
+    """c, the largest curvature of the loss in the prediction; inf where the slope jumps or nobody knows."""
+    if problem.loss.bound is None:
+        return float("inf")
+    targets = problem.target.shape[1] if problem.loss.name == "mse" and problem.target.ndim == 2 else 1
+    return problem.loss.bound / targets
+
+
+def smoothness(problem: LinearProblem, batch_size: int | None = None) -> float:
+    """L, a bound on the curvature of the objective at every θ (without the l1 penalty, which has none).
+
+        L   = c·λ_max(AᵀWA/n) + 2·l2
+        L_b = n(b−1)/(b(n−1))·L + (n−b)/(b(n−1))·max_i L_i,    L_i = c·wᵢ·‖aᵢ‖² + 2·l2
+
+    Args:
+        batch_size: b rows drawn without replacement give L_b, the expected smoothness (Gower, Loizou, Qian,
+            Sailanbayev, Shulgin and Richtárik 2019, "SGD: general analysis and improved rates"); None gives
+            L.
+
+    Returns:
+        A curvature in loss per squared unit of θ; inf for losses with a kink (`l1`, `quantile`) and one's
+        own.
+    """
+    bound = bound_per_prediction(problem)
+    if not np.isfinite(bound):
+        return bound
+    ridge = 2.0 * problem.penalty.l2
+    whole = bound * _largest_eigenvalue(problem) + ridge
+    n = len(problem.design)
+    b = n if batch_size is None else min(batch_size, n)
+    if b == n:
+        return whole
+    squares = np.einsum("ij,ij->i", problem.design, problem.design)
+    row = bound * float(np.max(squares if problem.weights is None else squares * problem.weights)) + ridge
+    return n * (b - 1) / (b * (n - 1)) * whole + (n - b) / (b * (n - 1)) * row
+
+
+def stable_lr(problem: LinearProblem, batch_size: int | None = None) -> float:
+    """The learning rate that `lr="auto"` takes for sgd: 1/L with the full batch, 1/(2·L_b) with minibatches.
+
+    At 1/L every full step lowers the objective; at 1/(2·L_b) minibatches come down to the noise and stay
+    there. 0.0 where no constant rate is safe (`l1`, `quantile`, a loss of one's own); inf where the
+    objective is flat.
+    """
+    full = batch_size is None or batch_size >= len(problem.design)
+    steepest = smoothness(problem, batch_size) * (1.0 if full else 2.0)
+    return 1.0 / steepest if steepest > 0.0 else float("inf")
+
+
+def largest_lr(problem: LinearProblem) -> float:
+    """2/L: full-batch descent converges for every constant rate below it. For `mse` the bound is sharp."""
+    return 2.0 * stable_lr(problem)
+
+
+def hessian(problem: LinearProblem, theta: np.ndarray) -> np.ndarray:
+    """∇²F(θ) `[k·p, k·p]`, without the l1 penalty.
+
+    Raises:
+        SpecError: the loss has no second derivative (`l1`, `quantile`).
+    """
+    rows = certify.curvature(problem, certify.prediction(problem, np.asarray(theta, dtype=np.float64)))
+    if rows.ndim == 2:
+        rows = rows[:, :, None] * np.eye(problem.outputs)
+    whole = blocks(rows.reshape(len(rows), problem.outputs, -1) / len(rows), problem.design)
+    return whole + np.diag(2.0 * problem.penalty.l2 * problem.penalised)
+
+
+def blocks(rows: np.ndarray, design: np.ndarray) -> np.ndarray:
+    """Σᵢ Sᵢ ⊗ aᵢaᵢᵀ, `[k·p, k·p]`: the Hessian of curvatures S `[n, k, k]` and design rows a `[n, p]`."""
+    outputs, columns = rows.shape[1], design.shape[1]
+    whole = np.zeros((outputs, columns, outputs, columns))
+    for i in range(outputs):
+        for j in range(i + 1):
+            whole[i, :, j, :] = (design * rows[:, i, j, None]).T @ design
+            whole[j, :, i, :] = whole[i, :, j, :]
+    return whole.reshape(outputs * columns, -1)
+
+
+def hessian_product(problem: LinearProblem, theta: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """∇²F(θ)·v `[k·p]`, without forming the Hessian."""
+    rows = certify.curvature(problem, certify.prediction(problem, np.asarray(theta, dtype=np.float64)))
+    return product(problem, rows, vector)
+
+
+def product(problem: LinearProblem, rows: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """The same for curvatures of the rows that are known already (`certificate.curvature`)."""
+    vector = np.asarray(vector, dtype=np.float64).ravel()
+    moved = problem.design @ vector.reshape(problem.outputs, -1).T
+    bent = np.einsum("nij,nj->ni", rows, moved) if rows.ndim == 3 else rows.reshape(len(rows), -1) * moved
+    plain = (bent.T @ problem.design / len(rows)).ravel()
+    return plain + 2.0 * problem.penalty.l2 * problem.penalised * vector
+
+
+def leading_eigenvalues(problem: LinearProblem, theta: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The largest eigenvalues of the Hessian at θ, falling, and their vectors.
+
+    Args:
+        theta: `[k·p]`, in user units.
+        count: how many, at most k·p.
+
+    Returns:
+        values `[count]` and vectors `[k·p, count]`: exact for up to 500 parameters, by Lanczos beyond.
+
+    Raises:
+        SpecError: the loss has no second derivative (`l1`, `quantile`).
+    """
+    size = problem.parameters
+    count = min(count, size)
+    if size <= MOST_DENSE or count >= size - 1:
+        values, vectors = np.linalg.eigh(hessian(problem, theta))
+    else:
+        rows = certify.curvature(problem, certify.prediction(problem, np.asarray(theta, dtype=np.float64)))
+        values, vectors = leading_of(lambda vector: product(problem, rows, vector), size, count)
+        order = np.argsort(values)
+        values, vectors = values[order], vectors[:, order]
+    return values[::-1][:count], vectors[:, ::-1][:, :count]
+
+
+def leading_of(
+    product: Callable[[np.ndarray], np.ndarray], size: int, count: int, which: str = "LA"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues and vectors of a symmetric operator by Lanczos: the largest (`LA`), or the smallest (`SA`)."""
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
+    operator = LinearOperator((size, size), matvec=product, dtype=np.float64)  # pyrefly: ignore
+    # a fixed start, so that the same question has the same answer
+    return eigsh(operator, k=count, which=which, v0=np.random.default_rng(0).standard_normal(size))
+
+
+def largest_of(product: Callable[[np.ndarray], np.ndarray], size: int) -> float:
+    """The largest eigenvalue of a symmetric operator."""
+    if size <= MOST_TRIED:
+        return float(np.linalg.eigvalsh(np.column_stack([product(unit) for unit in np.eye(size)]))[-1])
+    return float(leading_of(product, size, 1)[0][-1])
+
+
+def condition_number(problem: LinearProblem, theta: np.ndarray) -> float:
+    """λ_max/λ_min of the Hessian at θ: about how many steps descent needs for each e-fold of the gap.
+
+    inf where the data leave a direction undetermined, and where the eigenvalues lie too far apart to be told
+    from that in float64 (about 1e15).
+    """
+    values = np.linalg.eigvalsh(hessian(problem, theta))
+    floor = len(values) * np.finfo(float).eps * values[-1]
+    return float(values[-1] / values[0]) if values[0] > floor else float("inf")
+
+
+def _weighted_design(problem: LinearProblem) -> np.ndarray:
+    """√(w/n)·A."""
+    n = len(problem.design)
+    if problem.weights is None:
+        return problem.design / np.sqrt(n)
+    return problem.design * np.sqrt(problem.weights / n)[:, None]
+
+
+def _largest_eigenvalue(problem: LinearProblem) -> float:
+    """λ_max(AᵀWA/n), from the smaller Gram matrix."""
+    rows, columns = problem.design.shape
+    gram_size = min(rows, columns)
+    if problem.design.size > TALL and columns == gram_size <= MOST_GRAM:
+        return float(np.linalg.eigvalsh(gram(problem.design, problem.weights) / rows)[-1])
+    design = _weighted_design(problem)
+    if gram_size <= MOST_GRAM:
+        whole = design.T @ design if columns == gram_size else design @ design.T
+        return float(np.linalg.eigvalsh(whole)[-1])
+    from scipy.sparse.linalg import svds
+
+    start = np.random.default_rng(0).standard_normal(gram_size)
+    # Lanczos comes from below: a little more keeps it a bound
+    return float(svds(design, k=1, return_singular_vectors=False, v0=start)[0]) ** 2 * (1.0 + 1e-6)

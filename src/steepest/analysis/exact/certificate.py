@@ -1,0 +1,86 @@
+"""What an answer is worth, computed from the data alone: objective, gradient, and how far from optimal.
+
+A solver may be trusted, but never on its own word. For a smooth objective the certificate is the length of
+the gradient in orthonormal coordinates, relative to that at θ = 0; with an l1 penalty the worst violation of
+the optimality conditions in standardised columns, relative to the largest gradient at θ = 0. Both are 0 at
+the optimum. (The duality gap of the linear programmes stands in `linear_program.py`, beside the dual itself.)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from steepest.model.linear import LinearProblem
+
+
+def several(problem: LinearProblem) -> bool:
+    """Whether predictions are `[n, k]` (several targets, or classes) and not `[n]`."""
+    return problem.outputs > 1 or problem.target.ndim == 2
+
+
+def prediction(problem: LinearProblem, theta: np.ndarray) -> np.ndarray:
+    """A·θ, `[n]`, or A·Θᵀ, `[n, k]`."""
+    rows = theta.reshape(problem.outputs, -1).T
+    found = problem.design @ rows
+    if problem.low is not None:
+        found = found + problem.low @ rows
+    return found if several(problem) else found[:, 0]
+
+
+def mean_loss(problem: LinearProblem, predicted: np.ndarray) -> float:
+    """(1/n) Σᵢ wᵢ·ℓᵢ, without the penalty."""
+    rows = problem.loss.rows(torch.from_numpy(predicted), torch.from_numpy(problem.target)).numpy()
+    return float(np.mean(rows if problem.weights is None else rows * problem.weights))
+
+
+def slope(problem: LinearProblem, predicted: np.ndarray) -> np.ndarray:
+    """wᵢ·∂ℓᵢ/∂prediction of each row, `[n]` or `[n, k]`."""
+    found = problem.loss.slope(torch.from_numpy(predicted), torch.from_numpy(problem.target)).numpy()
+    return found if problem.weights is None else (found.T * problem.weights).T
+
+
+def curvature(problem: LinearProblem, predicted: np.ndarray) -> np.ndarray:
+    """wᵢ·∂²ℓᵢ/∂prediction² of each row: `[n]`, `[n, m]` for several targets, `[n, k, k]` for classes."""
+    found = problem.loss.curvature(torch.from_numpy(predicted), torch.from_numpy(problem.target)).numpy()
+    return found if problem.weights is None else (found.T * problem.weights).T
+
+
+def penalty(problem: LinearProblem, theta: np.ndarray) -> float:
+    """l1·Σ|θⱼ| + l2·Σθⱼ² over the penalised parameters."""
+    free = theta * problem.penalised
+    return float(problem.penalty.l1 * np.abs(free).sum() + problem.penalty.l2 * (free**2).sum())
+
+
+def objective(problem: LinearProblem, theta: np.ndarray) -> float:
+    """F(θ), in plain float64."""
+    return mean_loss(problem, prediction(problem, theta)) + penalty(problem, theta)
+
+
+def gradient(problem: LinearProblem, theta: np.ndarray) -> np.ndarray:
+    """∇F(θ) without the l1 penalty, `[k·p]`, in plain float64."""
+    slopes = slope(problem, prediction(problem, theta))
+    plain = slopes.reshape(len(slopes), -1).T @ problem.design / len(slopes)
+    return plain.ravel() + 2.0 * problem.penalty.l2 * problem.penalised * theta
+
+
+def stationarity(problem: LinearProblem, theta: np.ndarray, matrix: np.ndarray) -> float:
+    """‖Mᵀ∇F(θ)‖ / ‖Mᵀ∇F(0)‖ with M `[p, r]`, the matrix from orthonormal coordinates to θ."""
+    here = gradient(problem, theta).reshape(problem.outputs, -1) @ matrix
+    start = gradient(problem, np.zeros_like(theta)).reshape(problem.outputs, -1) @ matrix
+    return relative(float(np.linalg.norm(here)), float(np.linalg.norm(start)))
+
+
+def violation(slopes: np.ndarray, coefficients: np.ndarray, weights: np.ndarray) -> float:
+    """The worst violation of the optimality conditions of f(c) + Σ weightsⱼ·|cⱼ|, given ∇f = slopes.
+
+    A coefficient that is not 0 needs slope = −weight·sign; one that is 0 needs |slope| ≤ weight.
+    """
+    nonzero = np.abs(slopes + weights * np.sign(coefficients))
+    zero = np.maximum(np.abs(slopes) - weights, 0.0)
+    return float(np.max(np.where(coefficients != 0.0, nonzero, zero)))
+
+
+def relative(part: float, whole: float) -> float:
+    """part / whole, and 0 where there is nothing of either."""
+    return part / whole if whole > 0.0 else part

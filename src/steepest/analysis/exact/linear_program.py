@@ -1,0 +1,181 @@
+"""Least absolute deviations and quantile regression: a linear programme, solved through its dual.
+
+With residuals r = y − A·θ both losses are Σᵢ max(highᵢ·rᵢ, lowᵢ·rᵢ), and an l1 penalty is more of the same:
+one row for each parameter, whose target is 0. The dual has one bounded variable a row and one equation a
+parameter,
+
+    max Σᵢ yᵢuᵢ   where Aᵀu = 0, low ≤ u ≤ high,
+
+which is far faster than the primal for many rows. An optimum passes through as many rows as there are
+parameters: solving for those rows gives θ to the last digit. Any such u proves a lower bound on the loss,
+and the gap between the two is the certificate (Koenker and Bassett 1978).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from steepest.errors import FitError
+from steepest.model.linear import LinearProblem
+from steepest.model.losses import Quantile
+
+MANY_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class Programme:
+    """min over c of Σᵢ max(highᵢ·rᵢ, lowᵢ·rᵢ), r = target − rows·c: rows `[N, r]`, the others `[N]`."""
+
+    rows: np.ndarray
+    target: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    def value(self, c: np.ndarray) -> float:
+        """The objective at c."""
+        residual = self.target - self.rows @ c
+        return float(np.maximum(self.high * residual, self.low * residual).sum())
+
+
+def solve(problem: LinearProblem) -> tuple[np.ndarray, float, str, float, str]:
+    """θ, F*, method, certificate and note of `l1` and `quantile`, without penalty or with l1."""
+    programme, matrix = _programme(problem)
+    c, dual = _solve_dual(programme)
+    c = _through_rows(programme, c)
+    value = programme.value(c)
+    columns, rank = matrix.shape
+    note = ""
+    if rank < columns:
+        note = (
+            f"The {columns} columns have rank {rank}, so many answers are equally good: "
+            "this one lies in the row space of the standardised columns."
+        )
+    return matrix @ c, value, "HiGHS (linear programme)", duality_gap(programme, c, dual), note
+
+
+def _programme(problem: LinearProblem) -> tuple[Programme, np.ndarray]:
+    """The programme in a well conditioned basis, and the matrix M `[p, r]` from there to θ."""
+    from steepest.model.preconditioners import orthonormal
+
+    n = len(problem.target)
+    level = problem.loss.level if isinstance(problem.loss, Quantile) else None
+    weights = (np.ones(n) if problem.weights is None else problem.weights) / n
+    low, high = (-weights, weights) if level is None else ((level - 1.0) * weights, level * weights)
+    if not problem.penalty.l1:
+        coordinates = orthonormal(problem)
+        return Programme(coordinates.basis, problem.target, low, high), coordinates.matrix
+
+    penalised = np.flatnonzero(problem.penalised)
+    scale = np.sqrt(np.mean(problem.design**2, axis=0))
+    scale = np.where(scale > 0.0, scale, 1.0)
+    stacked = np.vstack([problem.design / scale, np.eye(len(scale))[penalised]])
+    matrix = np.linalg.inv(np.linalg.qr(stacked / np.sqrt(n), mode="r"))
+    share = np.full(len(penalised), problem.penalty.l1) / scale[penalised]
+    programme = Programme(
+        stacked @ matrix,
+        np.concatenate([problem.target, np.zeros(len(penalised))]),
+        np.concatenate([low, -share]),
+        np.concatenate([high, share]),
+    )
+    return programme, matrix / scale[:, None]
+
+
+def _solve_dual(programme: Programme) -> tuple[np.ndarray, np.ndarray]:
+    """c `[r]` and u `[N]`. Many rows are not all asked: those far from the optimum only have a side.
+
+    A sample of rows says roughly where the optimum is. Rows far from it keep the u of their side, the
+    programme is solved for the near ones, and rows that turn out to be on the other side join them (Portnoy
+    and Koenker 1997).
+    """
+    count = len(programme.target)
+    if count <= MANY_ROWS:
+        found = _highs(programme, np.ones(count, bool), np.zeros(count))
+        if found is None:
+            raise FitError("HiGHS found no answer to the linear programme of this loss.")
+        return found
+    sampled = np.random.default_rng(0).permutation(count)[: MANY_ROWS // 2]
+    sample = Programme(*(part[sampled] for part in vars(programme).values()))
+    c, dual = _solve_dual(sample)
+    residual = programme.target - programme.rows @ c
+    near = np.zeros(count, bool)
+    near[np.argsort(np.abs(residual))[: MANY_ROWS // 2]] = True
+    while True:
+        side = np.where(residual > 0.0, programme.high, programme.low)
+        found = _highs(programme, near, side)
+        if found is None:  # the near rows cannot balance the others: ask twice as many
+            near[np.argsort(np.abs(residual))[: 2 * np.count_nonzero(near)]] = True
+            continue
+        c, dual = found
+        residual = programme.target - programme.rows @ c
+        wrong = ~near & (np.where(residual > 0.0, programme.high, programme.low) != side)
+        if not wrong.any():
+            return c, dual
+        near |= wrong
+
+
+def _highs(programme: Programme, near: np.ndarray, side: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """c and u by HiGHS, u of the rows that are not near being given; None where it finds no answer."""
+    from scipy.optimize import linprog
+
+    size = float(np.abs(programme.target).max()) or 1.0
+    bound = float(max(programme.high.max(), -programme.low.min()))
+    given = np.where(near, 0.0, side)
+    found = linprog(
+        -programme.target[near] / size,
+        A_eq=programme.rows[near].T,
+        b_eq=-(programme.rows.T @ given) / bound,
+        bounds=np.column_stack([programme.low[near], programme.high[near]]) / bound,
+        method="highs",
+        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
+    )
+    if found.x is None:
+        if near.all():
+            raise FitError(f"HiGHS found no answer to the linear programme: {found.message}")
+        return None
+    given[near] = np.asarray(found.x) * bound
+    return -np.asarray(found.eqlin.marginals) * size, given
+
+
+def _through_rows(programme: Programme, c: np.ndarray) -> np.ndarray:
+    """The point through the r nearest independent rows, if it is no worse than c."""
+    from scipy.linalg import qr
+
+    rank = programme.rows.shape[1]
+    distance = np.abs(programme.target - programme.rows @ c)
+    near = np.flatnonzero(distance <= 1e-6 * (np.abs(programme.target).max() or 1.0))
+    near = near[np.argsort(distance[near], kind="stable")][: 4 * rank]
+    if len(near) < rank:
+        return c
+    order = qr(programme.rows[near].T, mode="r", pivoting=True)[1]
+    chosen = near[order[:rank]]
+    try:
+        through = np.linalg.solve(programme.rows[chosen], programme.target[chosen])
+    except np.linalg.LinAlgError:
+        return c
+    return through if programme.value(through) <= programme.value(c) else c
+
+
+def duality_gap(programme: Programme, c: np.ndarray, dual: np.ndarray) -> float:
+    """(F(c) − Σyu) / F(c), the rounding of the residuals set aside, for a u that is feasible by construction.
+
+    The solver's u is only a proposal: clipped to its bounds, then moved the least that makes Aᵀu = 0,
+    on the rows where it is free to move.
+    """
+    dual = np.clip(dual, programme.low, programme.high)
+    room = np.minimum(dual - programme.low, programme.high - dual)
+    free = room > 1e-9 * np.abs(programme.high - programme.low)
+    for _ in range(2):
+        missing = programme.rows.T @ dual
+        if free.any():
+            dual[free] -= np.linalg.lstsq(programme.rows[free].T, missing, rcond=None)[0]
+    outside = np.maximum(programme.low - dual, dual - programme.high).max(initial=0.0)
+    width = np.abs(programme.high - programme.low).max()
+    value = programme.value(c)
+    unbalanced = float(np.abs((programme.rows.T @ dual) * c).sum())
+    gap = abs(value - float(programme.target @ dual)) + unbalanced
+    heaviest = np.maximum(programme.high, -programme.low)
+    size = np.abs(programme.target) + np.abs(programme.rows) @ np.abs(c)
+    rounding = 4.0 * np.finfo(float).eps * float(heaviest @ size)
+    return max(gap - rounding, 0.0) / (value or 1.0) + max(float(outside / width) - 1e-15, 0.0)

@@ -1,0 +1,258 @@
+"""Newton's method in orthonormal coordinates, for the smooth losses, to machine precision.
+
+Coordinates z: Θ = C·Mᵀ with A·M = Q orthonormal and C = unfold(V·z), so that prediction = Q·Cᵀ. V leaves out
+the directions in which nothing changes (adding the same vector to every class of a softmax). The Hessian
+there is that of the loss alone, whatever the units of the columns. The line search works on the directional
+derivative, which keeps its digits near the optimum where differences of the objective have none left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from steepest.analysis.curvature import blocks
+from steepest.analysis.exact import certificate as certify
+from steepest.model.linear import LinearProblem
+from steepest.model.losses import Huber
+
+MOST_STEPS = 200
+MOST_DENSE = 1500  # coordinates beyond which Newton's equations are solved by conjugate gradients
+# Huber's loss has no curvature outside its zone: this share of a majoriser keeps every step defined.
+SAFETY = 1e-6
+
+
+@dataclass(frozen=True)
+class Smooth:
+    """A smooth objective (l2 penalty included) as a function of orthonormal coordinates z `[q]`.
+
+    basis: Q `[n, r]`. matrix: M `[p, r]`. directions: V `[k·r, q]`, or None for the identity.
+    live: `[n, k]` (`[n]` for one output), False where a class (a row) takes no part in the loss, or None.
+    """
+
+    problem: LinearProblem
+    basis: np.ndarray
+    matrix: np.ndarray
+    directions: np.ndarray | None = None
+    live: np.ndarray | None = None
+
+    @property
+    def size(self) -> int:
+        """q, the number of coordinates."""
+        whole = self.problem.outputs * self.basis.shape[1]
+        return whole if self.directions is None else self.directions.shape[1]
+
+    def unfold(self, z: np.ndarray) -> np.ndarray:
+        """C `[k, r]`."""
+        flat = z if self.directions is None else self.directions @ z
+        return flat.reshape(self.problem.outputs, -1)
+
+    def fold(self, slopes: np.ndarray) -> np.ndarray:
+        """The gradient in z of one in C `[k, r]`."""
+        return slopes.ravel() if self.directions is None else self.directions.T @ slopes.ravel()
+
+    def theta(self, z: np.ndarray) -> np.ndarray:
+        """θ `[k·p]` in user units."""
+        return (self.unfold(z) @ self.matrix.T).ravel()
+
+    def prediction(self, z: np.ndarray) -> np.ndarray:
+        """Q·Cᵀ: `[n]` or `[n, k]`."""
+        found = self.basis @ self.unfold(z).T
+        return found if certify.several(self.problem) else found[:, 0]
+
+    def slope(self, predicted: np.ndarray) -> np.ndarray:
+        """The weighted slope of each row, 0 where it is not live."""
+        if self.live is None:
+            return certify.slope(self.problem, predicted)
+        if predicted.ndim == 1:
+            return certify.slope(self.problem, predicted) * self.live
+        return certify.slope(self.problem, np.where(self.live, predicted, -np.inf))
+
+    def curvature(self, predicted: np.ndarray) -> np.ndarray:
+        """The weighted curvature of each row; for huber a little more (see SAFETY)."""
+        if self.live is not None and predicted.ndim == 2:
+            return certify.curvature(self.problem, np.where(self.live, predicted, -np.inf))
+        found = certify.curvature(self.problem, predicted)
+        if isinstance(self.problem.loss, Huber):
+            found = found + SAFETY * majoriser(self.problem, predicted)
+        return found if self.live is None else found * self.live
+
+    def value(self, z: np.ndarray) -> float:
+        """F, in these coordinates."""
+        predicted = self.prediction(z)
+        if self.live is None:
+            return certify.mean_loss(self.problem, predicted) + certify.penalty(self.problem, self.theta(z))
+        # a dead row of one output is as good as one that is predicted perfectly
+        sure = np.where(self.problem.target > 0.5, np.inf, -np.inf) if predicted.ndim == 1 else -np.inf
+        return certify.mean_loss(self.problem, np.where(self.live, predicted, sure))
+
+    def gradient(self, z: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """∇F in z."""
+        slopes = self.slope(predicted)
+        plain = slopes.reshape(len(slopes), -1).T @ self.basis / len(slopes)
+        return self.fold(plain + 2.0 * self.unfold(z) @ self._penalty())
+
+    def hessian(self, predicted: np.ndarray) -> np.ndarray:
+        """∇²F in z, `[q, q]`."""
+        rows = self.curvature(predicted).reshape(len(predicted), self.problem.outputs, -1)
+        whole = blocks(rows / len(rows), self.basis)
+        whole += 2.0 * np.kron(np.eye(self.problem.outputs), self._penalty())
+        return whole if self.directions is None else self.directions.T @ whole @ self.directions
+
+    def newton_step(self, predicted: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+        """−(∇²F)⁻¹∇F: by factorisation, or by conjugate gradients where there are very many coordinates."""
+        if self.size > MOST_DENSE:
+            return self._conjugate_gradients(predicted, slopes)
+        hessian = self.hessian(predicted)
+        try:
+            factor = np.linalg.cholesky(hessian)
+            return -np.linalg.solve(factor.T, np.linalg.solve(factor, slopes))
+        except np.linalg.LinAlgError:
+            values, vectors = np.linalg.eigh(hessian)
+            floor = max(values[-1] * 1e-14, np.finfo(float).tiny)
+            return -vectors @ ((vectors.T @ slopes) / np.maximum(values, floor))
+
+    def _conjugate_gradients(self, predicted: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+        from scipy.sparse.linalg import LinearOperator, cg
+
+        rows = self.curvature(predicted)
+
+        def product(v: np.ndarray) -> np.ndarray:
+            c = self.unfold(v.ravel())
+            moved = self.basis @ c.T
+            bent = moved * rows[:, None] if rows.ndim == 1 else np.einsum("nij,nj->ni", rows, moved)
+            return self.fold(bent.T @ self.basis / len(rows) + 2.0 * c @ self._penalty())
+
+        shape = (self.size, self.size)
+        operator = LinearOperator(shape, matvec=product, dtype=np.float64)  # pyrefly: ignore
+        step = -cg(operator, slopes, rtol=1e-8, maxiter=1000)[0]
+        if self.problem.outputs == 1 or self.directions is not None:
+            return step
+        return (self.unfold(step) - self.unfold(step).mean(0)).ravel()
+
+    def _penalty(self) -> np.ndarray:
+        """l2·MᵀDM, `[r, r]`, with D the penalised parameters."""
+        free = self.matrix * self.problem.penalised[: len(self.matrix), None]
+        return self.problem.penalty.l2 * (free.T @ free)
+
+
+def majoriser(problem: LinearProblem, predicted: np.ndarray) -> np.ndarray:
+    """The curvature of the parabola that touches Huber's loss from above: w·min(1, D/|r|)."""
+    width = problem.loss.width if isinstance(problem.loss, Huber) else np.inf
+    bound = 1.0 / np.maximum(np.abs(predicted - problem.target) / width, 1.0)
+    return bound if problem.weights is None else bound * problem.weights
+
+
+def smooth(problem: LinearProblem) -> Smooth:
+    """The objective in orthonormal coordinates; for classes without the directions common to all."""
+    from steepest.model.preconditioners import orthonormal
+
+    coordinates = orthonormal(problem)
+    if problem.outputs == 1:
+        return Smooth(problem, coordinates.basis, coordinates.matrix)
+    rank = coordinates.basis.shape[1]
+    if problem.outputs * rank > MOST_DENSE:
+        # too many to write the directions out: each step is made to sum to zero instead
+        return Smooth(problem, coordinates.basis, coordinates.matrix)
+    directions = np.kron(_sum_to_zero(problem.outputs), np.eye(rank))
+    return Smooth(problem, coordinates.basis, coordinates.matrix, directions)
+
+
+def _sum_to_zero(outputs: int) -> np.ndarray:
+    """An orthonormal basis `[k, k−1]` of the vectors whose sum is 0 (Helmert's)."""
+    columns = np.tril(np.ones((outputs, outputs - 1)), -1)
+    for j in range(outputs - 1):
+        columns[: j + 1, j] = 1.0
+        columns[j + 1, j] = -(j + 1.0)
+        columns[j + 2 :, j] = 0.0
+    return columns / np.linalg.norm(columns, axis=0)
+
+
+def minimise(
+    objective: Smooth, hopeless: Callable[[np.ndarray], bool] | None = None
+) -> tuple[np.ndarray, float, float]:
+    """Newton from 0: (z, ‖∇F(z)‖ / ‖∇F(0)‖, length of the next step / (1 + ‖z‖)).
+
+    The last is small at a minimum; where there is none, because F falls for ever, it is not.
+    `hopeless(prediction)` ends the search early.
+    """
+    z = np.zeros(objective.size)
+    predicted = objective.prediction(z)
+    slopes = objective.gradient(z, predicted)
+    start = float(np.linalg.norm(slopes))
+    best, residual, idle = z, start, 0
+    for _ in range(MOST_STEPS):
+        if residual == 0.0 or (hopeless is not None and hopeless(predicted)):
+            break
+        step = objective.newton_step(predicted, slopes)
+        length = line_search(objective, z, predicted, step)
+        z = z + length * step
+        predicted = objective.prediction(z)
+        slopes = objective.gradient(z, predicted)
+        norm = float(np.linalg.norm(slopes))
+        idle = 0 if norm < 0.5 * residual else idle + 1
+        if norm < residual:
+            best, residual = z, norm
+        if idle >= 3 and residual <= 1e-9 * start:
+            break
+    predicted = objective.prediction(best)
+    ahead = objective.newton_step(predicted, objective.gradient(best, predicted))
+    reach = float(np.linalg.norm(ahead) / (1.0 + np.linalg.norm(best)))
+    return best, certify.relative(residual, start), reach
+
+
+def line_search(objective: Smooth, z: np.ndarray, predicted: np.ndarray, step: np.ndarray) -> float:
+    """How far to go: 1 where the slope along the step has halved, else nearly to the lowest point."""
+    along = objective.prediction(step)
+    bend = 2.0 * objective.unfold(step) @ objective._penalty()
+    constant = float(np.vdot(bend, objective.unfold(z)))
+    square = float(np.vdot(bend, objective.unfold(step)))
+
+    def slope(length: float) -> float:
+        slopes = objective.slope(predicted + length * along)
+        return float(np.vdot(slopes, along)) / len(along) + constant + length * square
+
+    start = slope(0.0)
+    if start >= 0.0:
+        return 1.0  # nothing but rounding is left
+    low, high = 0.0, 1.0
+    here = slope(high)
+    for _ in range(60):
+        if here >= 0.5 * start:
+            break
+        low, high = high, 2.0 * high
+        here = slope(high)
+    for _ in range(80):
+        if abs(here) <= 0.5 * abs(start):
+            break
+        middle = 0.5 * (low + high)
+        here = slope(middle)
+        if here > 0.0:
+            high = middle
+        else:
+            low = middle
+        if abs(here) <= 0.5 * abs(start):
+            return middle
+    return high
+
+
+def solve(problem: LinearProblem) -> tuple[np.ndarray, float, str, float, str]:
+    """θ, F*, method, certificate and note of a smooth loss that has a minimum, without penalty or with l2."""
+    objective = smooth(problem)
+    z, residual, _ = minimise(objective)
+    return answer(objective, z, residual)
+
+
+def answer(objective: Smooth, z: np.ndarray, residual: float) -> tuple[np.ndarray, float, str, float, str]:
+    """What `solve` gives, for coordinates z that Newton ended at."""
+    columns, rank = objective.matrix.shape
+    note = ""
+    if rank < columns and not objective.problem.penalty.l2:
+        note = (
+            f"The {columns} columns have rank {rank}, so many answers are equally good: "
+            "this one has the smallest norm in standardised columns."
+        )
+    method = "Newton in an orthonormal basis"
+    return objective.theta(z), objective.value(z), method, residual, note

@@ -1,0 +1,163 @@
+"""The best possible answer of a linear problem, by a trusted solver, with a certificate of our own.
+
+    loss \\ penalty   none · l2                       l1 · elastic
+    mse              QR, refined to the last digit   active set (feature-sign search)
+    huber            Newton                          proximal Newton
+    logistic         Newton; separable: the infimum  proximal Newton
+    cross_entropy    Newton; separable: the infimum  proximal Newton
+    l1, quantile     linear programme (l1 too)       none with l2: scipy has no quadratic programmes
+
+The descent never reads what is computed here: it is what the descent is measured by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+import numpy as np
+
+from steepest.analysis.exact import certificate as certify
+from steepest.errors import DataError
+from steepest.model.linear import LinearProblem
+from steepest.model.losses import L1, MSE, CrossEntropy, Huber, Logistic, Penalty, Quantile
+
+
+@dataclass(frozen=True)
+class Exact:
+    """The best possible answer of a problem.
+
+    theta: `[k·p]` in user units, in the order of the problem's θ; None where no finite optimum is known (see
+        `note`).
+        Softmax parameters sum to zero over the classes.
+    loss: F*, the objective with penalty; the infimum where the classes are separable; nan where no solver
+        answers.
+    method: the solver, in words.
+    certificate: relative stationarity residual or duality gap, computed from the data; 0 is perfect.
+    note: a full sentence where something should be known about the answer, else empty.
+    seconds: what it took.
+    separable: whether the classes are separable or quasi-separable, so that the loss has no minimum.
+    objective: F*, the loss with penalty.
+    """
+
+    theta: np.ndarray | None
+    loss: float
+    method: str
+    certificate: float
+    note: str = ""
+    seconds: float = 0.0
+    separable: bool = False
+    objective: float = float("nan")
+
+
+Solver = Callable[[LinearProblem], Exact]
+
+
+def _squares(problem: LinearProblem) -> Exact:
+    from steepest.analysis.exact.least_squares import solve
+
+    return Exact(*solve(problem))
+
+
+def _programme(problem: LinearProblem) -> Exact:
+    from steepest.analysis.exact.linear_program import solve
+
+    return Exact(*solve(problem))
+
+
+def _newton(problem: LinearProblem) -> Exact:
+    from steepest.analysis.exact.smooth import solve
+
+    return Exact(*solve(problem))
+
+
+def _classes(problem: LinearProblem) -> Exact:
+    from steepest.analysis.exact.separation import solve
+
+    theta, loss, method, certificate, note, separable = solve(problem)
+    return Exact(theta, loss, method, certificate, note, separable=separable)
+
+
+def _active_set(problem: LinearProblem) -> Exact:
+    from steepest.analysis.exact.sparse import solve_squares
+
+    return Exact(*solve_squares(problem))
+
+
+def _proximal_newton(problem: LinearProblem) -> Exact:
+    from steepest.analysis.exact.sparse import solve_smooth
+
+    return Exact(*solve_smooth(problem))
+
+
+_NO_PROGRAMME = (
+    "There is no exact answer for the {loss} loss with an l2 penalty: that is a quadratic programme, "
+    "which scipy does not solve. loss='huber:D' has one, and so has penalty='l1:A'."
+)
+_OWN_LOSS = "There is no exact answer for a loss of your own: no solver knows it."
+
+# loss → penalty → who answers, or the reason why nobody does
+SOLVERS: dict[type | None, dict[str, Solver | str]] = {
+    MSE: {"none": _squares, "l2": _squares, "l1": _active_set, "elastic": _active_set},
+    Huber: {"none": _newton, "l2": _newton, "l1": _proximal_newton, "elastic": _proximal_newton},
+    Logistic: {"none": _classes, "l2": _newton, "l1": _proximal_newton, "elastic": _proximal_newton},
+    CrossEntropy: {"none": _classes, "l2": _newton, "l1": _proximal_newton, "elastic": _proximal_newton},
+    L1: {"none": _programme, "l2": _NO_PROGRAMME, "l1": _programme, "elastic": _NO_PROGRAMME},
+    Quantile: {"none": _programme, "l2": _NO_PROGRAMME, "l1": _programme, "elastic": _NO_PROGRAMME},
+    None: {"none": _OWN_LOSS, "l2": _OWN_LOSS, "l1": _OWN_LOSS, "elastic": _OWN_LOSS},
+}
+
+
+def kind(penalty: Penalty) -> str:
+    """`none`, `l1`, `l2` or `elastic`: the column of the table above."""
+    if penalty.l1 and penalty.l2:
+        return "elastic"
+    return "l1" if penalty.l1 else "l2" if penalty.l2 else "none"
+
+
+def solve(problem: LinearProblem) -> Exact:
+    """The best possible answer, or an `Exact` with theta None, loss nan and the reason in its note.
+
+    >>> from steepest.model.losses import loss
+    >>> line = np.column_stack([np.ones(3), [0.0, 1.0, 2.0]])
+    >>> solve(LinearProblem(line, np.array([1.0, 3.0, 5.0]), loss("mse"))).theta.round(12)
+    array([1., 2.])
+    """
+    row = SOLVERS.get(type(problem.loss), SOLVERS[None])
+    solver = row[kind(problem.penalty)]
+    if isinstance(solver, str):
+        return Exact(None, float("nan"), "", float("nan"), solver.format(loss=problem.loss))
+    started = perf_counter()
+    found = solver(problem)
+    best, loss = found.loss, found.loss
+    if problem.penalty and found.theta is not None:
+        loss = certify.mean_loss(problem, certify.prediction(problem, found.theta))
+    return replace(found, loss=loss, objective=best, seconds=perf_counter() - started)
+
+
+def formula_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """The least-squares line as textbooks write it: slope = r·sd(y)/sd(x), through the point of means.
+
+    Args:
+        x, y: `[n]`.
+
+    Returns:
+        (intercept, slope).
+
+    Raises:
+        DataError: x takes one value only, so that no line is best.
+
+    >>> formula_line(np.array([0.0, 1.0, 2.0]), np.array([1.0, 3.0, 5.0]))
+    (1.0, 2.0)
+    """
+    x, y = np.asarray(x, dtype=np.float64).ravel(), np.asarray(y, dtype=np.float64).ravel()
+    if len(x) != len(y):
+        raise DataError(f"x has {len(x)} values and y has {len(y)}: a line needs a y for every x.")
+    from_mean_x, from_mean_y = x - x.mean(), y - y.mean()
+    sd_x, sd_y = np.sqrt(np.mean(from_mean_x**2)), np.sqrt(np.mean(from_mean_y**2))
+    if not sd_x > 0.0:
+        raise DataError("x takes one value only, so no line is better than another: give x at least two values.")
+    correlation = np.mean(from_mean_x * from_mean_y) / (sd_x * sd_y) if sd_y > 0.0 else 0.0
+    line_slope = correlation * sd_y / sd_x
+    return float(y.mean() - line_slope * x.mean()), float(line_slope)

@@ -1,0 +1,228 @@
+"""A finding: what ails a fit, the numbers that show it, what to change, and what that is predicted to give.
+
+    rate over the limit: lr=0.3 is 1.6 times the largest rate that holds.
+      evidence   λ_max 10.7 along 'income'; the limit 2/λ is 0.187; the loss grew from step 3 on
+      remedy     lr=0.168                                (--lr 0.168)
+      predicted  within 1e-6 of the optimum after 74 steps
+
+A *sign* is a function that looks at a fit and yields such findings; signs that need no descent also look at a table
+before any fit. `diagnosis.py` asks them all and ranks what they say.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from steepest.settings import options
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import nn
+
+    from steepest.analysis.exact.solve import Exact
+    from steepest.data.schema import Schema
+    from steepest.data.tables import Dataset
+    from steepest.descent.stopping import Status
+    from steepest.descent.trace import Trace
+    from steepest.model.linear import LinearProblem, Terms
+    from steepest.model.losses import Loss
+    from steepest.settings import Spec
+
+
+class Kind(StrEnum):
+    """Everything that can be found, first what keeps a descent from its optimum, then what is wrong with the model."""
+
+    RATE_TOO_HIGH = "rate over the limit"
+    RATE_TOO_LOW = "rate far under the limit"
+    TOO_FEW_STEPS = "too few steps"
+    SCALES = "columns on different scales"
+    COLLINEAR = "collinear columns"
+    CONSTANT = "constant column"
+    DECAY = "decay too fast"
+    NOISE = "noise floor"
+    KINK = "bouncing at a kink"
+    TOLERANCE = "stopped too early"
+    PATIENCE = "stopped by patience"
+    CLIPPED = "clipped gradients"
+    SORTED = "rows in order"
+    FLOAT32 = "float32"
+    SEPARABLE = "separable classes"
+    DEAD_UNITS = "dead units"
+    VANISHING = "vanishing gradients"
+    MISSING_CODE = "a code for missing values"
+    SPELLINGS = "one level in two spellings"
+    CODED = "classes written as numbers"
+    OUTPUT = "unsuitable output layer"
+    UNACTIVATED = "layers without an activation"
+    OUTLIERS = "outliers"
+    CURVATURE = "curvature in the residuals"
+    INTERCEPT = "missing intercept"
+    LOG_TARGET = "target wants a log"
+    OVERFITTING = "overfitting"
+    FEW_ROWS = "too few rows"
+    IMBALANCED = "imbalanced classes"
+    HEAVY_ROWS = "few rows carry the weight"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong.
+
+    what: one sentence, with the names of columns. evidence: the numbers that show it, in a sentence or two.
+    remedy: settings of `fit()` to change, with their values. predicted: what they are predicted to give, a sentence.
+    share: how much of the gap (of a model's finding: of the loss) it explains, 0 to 1. of_model: the descent is not
+    at fault, so that it is found where the gap is closed, too. columns, rows: which are concerned (rows from 0, in the
+    training rows). advice: what to change where no setting does it, a sentence.
+    """
+
+    kind: Kind
+    what: str
+    evidence: str
+    remedy: Mapping[str, Any]
+    predicted: str
+    share: float = 0.0
+    of_model: bool = False
+    columns: tuple[str, ...] = ()
+    rows: tuple[int, ...] = ()
+    advice: str = ""
+
+    @property
+    def python(self) -> str:
+        """The remedy as keywords: `lr=0.168`."""
+        return ", ".join(f"{name}={value!r}" for name, value in self.remedy.items())
+
+    @property
+    def command(self) -> str:
+        """The remedy as options, to be copied: `--lr 0.168`."""
+        return shlex.join(options(self.remedy))
+
+    @property
+    def left_out(self) -> str:
+        """What the remedy does without, in words, as a command line has no word for None: `leaving out --weights`."""
+        names = [f"--{name.replace('_', '-')}" for name, value in self.remedy.items() if value is None]
+        return f"leaving out {' and '.join(names)}" if names else ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a plain object: what `--json` prints and a run keeps."""
+        return {
+            "kind": str(self.kind),
+            "what": self.what,
+            "evidence": self.evidence,
+            "remedy": dict(self.remedy),
+            "predicted": self.predicted,
+            "share": self.share,
+            "of_model": self.of_model,
+            "columns": list(self.columns),
+            "rows": list(self.rows),
+            "advice": self.advice,
+        }
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> Finding:
+        """What `to_dict` wrote."""
+        read: dict[str, Any] = dict(given)
+        # JSON has lists where a setting has tuples
+        remedy = {name: tuple(v) if isinstance(v, list) else v for name, v in read["remedy"].items()}
+        read |= {
+            "kind": Kind(read["kind"]),
+            "remedy": remedy,
+            "columns": tuple(read["columns"]),
+            "rows": tuple(read["rows"]),
+        }
+        return cls(**read)
+
+
+@dataclass(frozen=True)
+class Findings(Sequence[Finding]):
+    """Findings, the most important first; `print()` shows them whole.
+
+    looked_at: where there are none, a sentence on what was looked at.
+    """
+
+    found: tuple[Finding, ...] = field(default=())
+    looked_at: str = ""
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.found[place]
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.found)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Each as a plain object."""
+        return [finding.to_dict() for finding in self.found]
+
+    def _repr_html_(self) -> str:
+        from steepest.text import findings
+
+        return findings.html_of(self)
+
+    def __str__(self) -> str:
+        from steepest.text import findings
+
+        return findings.text_of(self)
+
+
+class Prepared(Protocol):
+    """What is known before any fit. problem and terms are None for a module."""
+
+    @property
+    def spec(self) -> Spec: ...
+    @property
+    def schema(self) -> Schema: ...
+    @property
+    def names(self) -> Sequence[str]: ...
+    @property
+    def train(self) -> Dataset | None: ...
+    @property
+    def problem(self) -> LinearProblem | None: ...
+    @property
+    def terms(self) -> Terms | None: ...
+    @property
+    def loss_function(self) -> Loss: ...
+
+
+class Fitted(Prepared, Protocol):
+    """What is known of a finished fit: a `Fit` has all of it, and more."""
+
+    @property
+    def test(self) -> Dataset | None: ...
+    @property
+    def theta(self) -> np.ndarray: ...
+    @property
+    def trace(self) -> Trace: ...
+    @property
+    def steps(self) -> int: ...
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def optimizer(self) -> str: ...
+    @property
+    def precondition(self) -> str: ...
+    @property
+    def schedule(self) -> str: ...
+    @property
+    def lr(self) -> float: ...
+    @property
+    def network(self) -> nn.Module | None: ...
+    @property
+    def status(self) -> Status: ...
+    @property
+    def exact(self) -> Exact | None: ...
+    @property
+    def gap(self) -> float | None: ...
+    @property
+    def relative_gap(self) -> float | None: ...
+    @property
+    def loss(self) -> float: ...
+    @property
+    def test_loss(self) -> float | None: ...
+    @property
+    def objective_value(self) -> float: ...

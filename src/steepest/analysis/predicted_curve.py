@@ -1,0 +1,62 @@
+"""The loss curve that theory predicts for a descent, from its start and its rates alone.
+
+For `mse`, with or without an `l2` penalty, the objective is a quadratic, and full-batch gradient descent, momentum and
+Nesterov's method on it are known in closed form whatever the schedule and the coordinates. Where a measured curve leaves the
+predicted one, rounding has begun.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from steepest.analysis import convergence
+from steepest.analysis.adam_stability import full_batch
+from steepest.analysis.finding import Fitted
+from steepest.analysis.rate_table import FRAMES, frame_of, rule_of, start_of
+from steepest.descent import schedules
+from steepest.model.losses import MSE
+
+MOST_STEPS = 200_000
+"""Steps up to which a schedule is gone through step by step; a constant rate has no limit."""
+
+
+def predicted_curve(fit: Fitted) -> np.ndarray | None:
+    """F(θₜ) − F* at the recorded steps `[T]` as theory predicts it; None where it does not apply.
+
+    It applies to `mse` without an `l1` penalty, a full batch, and sgd, momentum or nesterov without clipping.
+    """
+    problem = None if fit.train is None else fit.problem
+    if problem is None or not isinstance(problem.loss, MSE) or problem.penalty.l1 or not full_batch(fit):
+        return None
+    rule = None if fit.spec.clip is not None or fit.precondition not in FRAMES else rule_of(fit)
+    best = None if fit.exact is None else fit.exact.theta
+    if best is None or rule is None or np.isnan(convergence.largest_rate(np.ones(1), rule)):
+        return None
+    rates = _rates(fit)
+    if rates is None:
+        return None
+    hill = convergence.valley(problem, frame_of(fit, problem), start_of(fit), best)
+    if rates.size == 1:
+        return convergence.gaps_after(hill, rule, float(rates[0]), fit.trace.step)
+    return convergence.predicted_gaps(hill, rule, rates)[fit.trace.step]
+
+
+def _rates(fit: Fitted) -> np.ndarray | None:
+    """The rate of each step `[steps]`, or `[1]` where it never changes; None where it is not known.
+
+    They stand in the trace where every step is recorded. Where not, the schedule is gone through again.
+    """
+    trace = fit.trace
+    if not fit.steps or ((trace.lr == trace.lr[0]).all() and fit.schedule == "constant"):
+        return trace.lr[:1]
+    if fit.steps > MOST_STEPS:
+        return None
+    if len(trace) == fit.steps + 1:
+        return trace.lr[:-1]
+    planned = min((count for count in (fit.spec.max_steps, fit.spec.epochs) if count is not None), default=None)
+    chosen = schedules.of_fit(fit)
+    if chosen == "cosine" and planned is None:
+        return None
+    rates = fit.lr * schedules.factors(schedules.schedule(chosen, planned), 0, 0, fit.steps, whole=True)
+    known = trace.step < fit.steps
+    return rates if np.allclose(rates[trace.step[known]], trace.lr[known], rtol=1e-12) else None

@@ -1,0 +1,307 @@
+"""What the curvature of a fitted objective allows: for each coordinates and rule how large a rate, and how many steps.
+
+The eigenvalues of the Hessian say all of it (`convergence.py`). Their ratio, the condition number, is what other coordinates
+change: the same descent takes a million steps in one and ten in another.
+
+For rules that scale each coordinate by itself there is no such theory, but for Adam near where it stands (`adam_stability.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from steepest.analysis import adam_stability, convergence, spectrum
+from steepest.analysis import curvature as curved
+from steepest.analysis.adam_stability import full_batch
+from steepest.analysis.best_rate import arrival
+from steepest.analysis.convergence import Valley, valley
+from steepest.analysis.finding import Fitted
+from steepest.analysis.noise import Floor, floor_and_halves
+from steepest.descent import rules
+from steepest.descent.rules import SGD, Adam, Clipped, Momentum
+from steepest.errors import FitError, SpecError
+from steepest.model import modules
+from steepest.model import preconditioners as coordinates
+from steepest.model.linear import LinearProblem
+from steepest.model.losses import MSE, Custom, Penalty
+from steepest.model.preconditioners import Coordinates
+from steepest.settings import locate
+
+CLOSE = 1e-6
+"""The relative gap to which steps are counted."""
+
+FRAMES: dict[str, Callable[[LinearProblem], Coordinates | None]] = {
+    "none": lambda problem: None,
+    "standardize": coordinates.standardised,
+    "orthonormal": coordinates.orthonormal,
+}
+RULES = {"sgd": SGD(), "momentum:0.9": Momentum(0.9), "nesterov:0.9": Momentum(0.9, nesterov=True)}
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast a rule goes in some coordinates.
+
+    largest: the rate at which it stops to hold. fastest: the one that contracts fastest in the end. contraction: how much of
+    the distance a step leaves at that rate. best: the rate at which the relative gap is below 1e-6 soonest from the fit's
+    start. steps: after which it stays there, as `st.diagnose` has them (`best_rate.py`); nan where they are not known, inf
+    where it never gets there.
+    """
+
+    coordinates: str
+    condition: float
+    rule: str
+    largest: float
+    fastest: float
+    contraction: float
+    best: float
+    steps: float
+
+
+@dataclass(frozen=True)
+class OwnPace:
+    """A fit's own rule and rate. largest: nan where none is known. ratio: lr/largest. steps: as in `Pace`, at lr.
+
+    floor: the gap at which its minibatches come to rest at that rate, and what halves it; None where it is not known.
+    """
+
+    coordinates: str
+    rule: str
+    lr: float
+    largest: float
+    ratio: float
+    contraction: float
+    steps: float
+    floor: Floor | None = None
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """The curvature of a fit's objective at θ, and what it allows; `print()` shows it as a table.
+
+    theta: `[k·p]`, where it was taken, in user units. largest, smallest: eigenvalues of the Hessian in user units, the
+    smallest of those that are not 0. flat: how many are. along: the parameter with the most weight in the steepest
+    direction. conditions: coordinates → largest/smallest in them. local: whether the Hessian is another elsewhere, so that
+    all of it holds near θ only. notes: what else should be known, in sentences.
+    """
+
+    loss: str
+    theta: np.ndarray
+    where: str
+    local: bool
+    largest: float
+    smallest: float
+    flat: int
+    along: str
+    conditions: dict[str, float]
+    paces: tuple[Pace, ...]
+    own: OwnPace | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def condition(self) -> float:
+        """The condition number in user units."""
+        return self.conditions["none"]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a plain object."""
+        own = None if self.own is None else asdict(self.own)
+        found = {**vars(self), "theta": self.theta.tolist(), "own": own, "notes": list(self.notes)}
+        return found | {"conditions": dict(self.conditions), "paces": [vars(pace) for pace in self.paces]}
+
+    def _repr_html_(self) -> str:
+        from steepest.text import curvature as valleys
+
+        return valleys.html_of(self)
+
+    def __str__(self) -> str:
+        from steepest.text import curvature as valleys
+
+        return valleys.text_of(self)
+
+
+def curvature(fit: Fitted, theta: Any = None) -> Curvature:
+    """Eigenvalues, condition numbers, largest and best rates and predicted steps of a fit of the linear family.
+
+    Args:
+        theta: where, `[k·p]` in user units; None is the optimum where it is known, else where the descent ended. Steps
+            are always counted to the optimum.
+
+    Raises:
+        SpecError: a module (see `fit.sharpness()`), a loss with a kink, or a wrong number of parameters.
+        FitError: a loaded fit, which has no data.
+
+    >>> from steepest.fitting import fit
+    >>> found = curvature(fit([0.0, 1.0, 2.0, 3.0], [1.0, 3.1, 4.9, 7.0]))
+    >>> round(found.condition, 2), [round(value, 6) for value in found.conditions.values()][1:]
+    (14.13, [1.0, 1.0])
+    """
+    problem = _problem(fit)
+    best = None if fit.exact is None else fit.exact.theta
+    start = start_of(fit)
+    place = np.asarray(fit.theta if best is None else best, dtype=np.float64)
+    where = "where the descent ended" if best is None else "at the optimum"
+    if theta is not None:
+        place, where = np.asarray(theta, dtype=np.float64).ravel(), "at the θ given"
+        if place.size != problem.parameters:
+            raise SpecError(f"theta has {place.size} numbers; the fit has {problem.parameters} parameters.")
+    smooth = replace(problem, penalty=Penalty(l2=problem.penalty.l2))
+    frames = {
+        name: make(problem) for name, make in FRAMES.items() if not (name == "orthonormal" and problem.penalty.l1)
+    }
+    local = not isinstance(problem.loss, MSE)
+    arrives = best is not None and not problem.penalty.l1
+    target = _close_gap(fit)
+    whole = float("nan") if fit.exact is None else float(fit.trace.objective[0]) - fit.exact.objective
+    here = {name: valley(smooth, frame, start, place) for name, frame in frames.items()}
+    hills = here
+    if best is not None and arrives and not np.array_equal(place, best):
+        hills = {name: valley(smooth, frame, start, best) for name, frame in frames.items()}
+    centred = fit.terms is not None and bool(fit.terms.centre)
+    paces = []
+    for name, hill in here.items():
+        if centred and name != "orthonormal":
+            continue  # a rate would be taken in user units
+        for label, rule in RULES.items():
+            fastest = convergence.best_rate(hill.values, rule)
+            soonest = None
+            if arrives and problem.loss.bound is not None:
+                soonest = arrival(smooth, frames[name], hills[name], rule, whole, target)
+            best, steps = (fastest, float("nan")) if soonest is None else (soonest.lr, soonest.steps)
+            paces.append(
+                Pace(
+                    name, hill.condition, label, convergence.largest_rate(hill.values, rule), fastest,
+                    convergence.contraction(hill.values, rule, fastest), best, steps,
+                )
+            )  # fmt: skip
+    user = here["none"]
+    steep = user.values[user.values > 0.0]
+    _, vectors = curved.leading_eigenvalues(smooth, place, 1)
+    notes = _notes(problem, len(user.values) - len(steep), arrives, user)
+    if centred:
+        notes.append(
+            "Eigenvalues are those in the powers of centred columns. In other coordinates than orthonormal a descent moves "
+            "in user units, where float64 leaves the curvature of these powers no digits: no rate is known there."
+        )
+    own, more = _own(fit, smooth, frames, here, hills, target if arrives else None)
+    return Curvature(
+        str(problem.loss), place, where, local, float(steep.max(initial=0.0)), float(steep[-1]) if steep.size else 0.0,
+        len(user.values) - len(steep), fit.names[int(np.abs(vectors[:, 0]).argmax())],
+        {name: hill.condition for name, hill in here.items()}, tuple(paces), own, (*notes, *more),
+    )  # fmt: skip
+
+
+def _problem(fit: Fitted) -> LinearProblem:
+    if fit.train is None:
+        raise FitError("A loaded fit has its parameters but not its data, so its curvature is not known. Fit again.")
+    if fit.problem is None:
+        raise SpecError("A module has no closed form for its curvature; fit.sharpness() measures it.")
+    if isinstance(fit.loss_function, Custom):
+        raise SpecError("A loss of your own has no closed form for its curvature; fit.sharpness() measures it.")
+    if fit.loss_function.bound is None:
+        raise SpecError(
+            f"loss {fit.loss_function} has a kink and so no curvature: no constant rate brings a descent to its optimum. "
+            "A falling one does (schedule='cosine' or 'inverse')."
+        )
+    return fit.problem
+
+
+def start_of(fit: Fitted) -> np.ndarray:
+    """θ₀ in user units, `[k·p]`."""
+    if list(fit.trace.names) == list(fit.names) and len(fit.trace):
+        return np.asarray(fit.trace.theta[0], dtype=np.float64)
+    first = modules.start(fit.spec.init, tuple(fit.names), fit.spec.seed)
+    return np.zeros(len(fit.names)) if first is None else first
+
+
+def rule_of(fit: Fitted) -> Any:
+    """The rule of a fit, without clipping; None for the ones that only `auto` takes, and for `torch.optim`'s."""
+    name = fit.spec.optimizer
+    if name == "auto":
+        name = fit.optimizer
+        if name.endswith("(auto)"):
+            return None
+    if isinstance(name, str) and ":" in name and not name.split(":")[1][:1].isdigit():
+        name = locate(name)
+    found = rules.rule(name)
+    return found.rule if isinstance(found, Clipped) else found
+
+
+def frame_of(fit: Fitted, problem: LinearProblem) -> Coordinates | None:
+    """The coordinates that a fit descended in."""
+    return FRAMES.get(fit.precondition, FRAMES["none"])(problem)
+
+
+def _close_gap(fit: Fitted) -> float:
+    """The gap that is 1e-6 of the optimum, as the relative gap has it."""
+    best = float("nan") if fit.exact is None else fit.exact.objective
+    return CLOSE * max(best, 1e-12 * float(fit.trace.objective[0]), np.finfo(float).tiny)
+
+
+def _notes(problem: LinearProblem, flat: int, arrives: bool, user: Valley) -> list[str]:
+    notes = []
+    if flat and problem.loss.name == "cross_entropy":
+        notes.append(
+            f"{flat} of {problem.parameters} directions are flat (adding the same to all classes changes nothing); "
+            "condition numbers leave them out."
+        )
+    elif flat:
+        notes.append(
+            f"{flat} of {problem.parameters} directions are flat beside the steepest: the data leave them undetermined, or "
+            "the columns' scales lie too far apart for float64. Condition numbers leave them out."
+        )
+    if problem.penalty.l1:
+        notes.append(
+            "The l1 penalty has a kink and is left out: rates hold for the proximal steps, steps are not known."
+        )
+    elif not arrives:
+        notes.append("No finite optimum is known, so steps to it are not predicted.")
+    if len(user.values) < problem.parameters:
+        notes.append(
+            f"{problem.parameters:,} parameters: the smallest eigenvalue is the smallest that {spectrum.LANCZOS} steps of "
+            "Lanczos from the start can see."
+        )
+    return notes
+
+
+def _own(
+    fit: Fitted, problem: LinearProblem, frames: dict[str, Coordinates | None], here: dict[str, Valley],
+    hills: dict[str, Valley], target: float | None,
+) -> tuple[OwnPace | None, list[str]]:  # fmt: skip
+    rule, name = rule_of(fit), fit.precondition
+    label = fit.optimizer
+    if rule is None or name not in frames:
+        return None, [f"This fit's own descent, {label}, has no rate of this kind."]
+    lr, notes = float(fit.lr), []
+    largest = convergence.largest_rate(here[name].values, rule)
+    steps = float("nan")
+    if target is not None and str(fit.schedule) == "constant" and fit.spec.clip is None and full_batch(fit):
+        steps = convergence.steps_to(hills[name], rule, lr, target)
+    if isinstance(rule, Adam) and not rule.decay:
+        largest = adam_stability.adam_limit(fit, problem, frames[name], rule)
+        notes.append(
+            "Adam's limit is that of its scale at the end of this descent. The scale shrinks with the gradients and the limit "
+            "with it, so that at a constant rate Adam comes to bounce about its optimum."
+        )
+    elif np.isnan(largest):
+        notes.append(f"No largest rate is known for {label}.")
+    if not full_batch(fit):
+        notes.append("The largest rates are those of the full batch; minibatches need smaller ones.")
+    return OwnPace(
+        name, label, lr, largest, lr / largest, convergence.contraction(here[name].values, rule, lr), steps,
+        _floor(fit, problem, frames[name], rule),
+    ), notes  # fmt: skip
+
+
+def _floor(fit: Fitted, problem: LinearProblem, frame: Coordinates | None, rule: Any) -> Floor | None:
+    """Where minibatches rest at a constant rate; of a falling one nothing stays."""
+    best = None if fit.exact is None else fit.exact.theta
+    constant = str(fit.schedule) == "constant" and fit.spec.clip is None
+    size = fit.spec.batch_size
+    if best is None or not constant or isinstance(size, str) or fit.problem is None or fit.problem.penalty.l1:
+        return None
+    return floor_and_halves(problem, frame, best, rule, float(fit.lr), size, fit.spec.shuffle)

@@ -1,0 +1,270 @@
+"""How sharp the objective is where a descent stands: the leading eigenvalues of its Hessian, for any model.
+
+The Hessian is never formed: Hessian times a vector is the gradient of (gradient · vector), by autograd, and Lanczos' method
+finds the largest and the smallest eigenvalues from a few dozen of these. A negative one is a way down: the descent stands at
+a saddle. The largest, λ, is set against what the rule holds at its rate (2/lr for sgd): gradient descent on networks comes
+to where λ is just that, and stays there.
+
+Sources: Pearlmutter 1994 (the product); Cohen, Kaur, Li, Kolter and Talwalkar, Gradient descent on neural networks typically
+occurs at the edge of stability (2021).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from steepest.analysis import convergence
+from steepest.analysis.curvature import MOST_TRIED, leading_of
+from steepest.analysis.finding import Fitted
+from steepest.analysis.rate_table import frame_of, rule_of
+from steepest.errors import FitError, SpecError
+from steepest.model import losses
+from steepest.model.linear import LinearProblem
+from steepest.model.objective import LinearObjective, ModuleObjective, matched
+
+if TYPE_CHECKING:
+    from steepest.plots.theme import Figure
+
+ROWS = 1_000
+STEPS = 40
+"""Steps looked at where `along=True`."""
+
+FLAT = 1e-10
+"""Share of the largest curvature below which one upwards counts as none."""
+
+DOWN = 1e-6
+"""Share of the largest curvature below which one downwards does: on the way to a minimum there are small ones."""
+
+AT_REST = 1e-6
+"""Share of F that a step along the steepest direction could still gain at a point that counts as at rest."""
+
+
+@dataclass(frozen=True)
+class Along:
+    """Sharpness along a descent, `[S]`: the step, λ, the rate, and the λ up to which the rule holds at that rate."""
+
+    step: np.ndarray
+    sharpness: np.ndarray
+    lr: np.ndarray
+    limit: np.ndarray
+
+
+@dataclass(frozen=True)
+class Sharpness:
+    """The ends of the Hessian's spectrum where a descent ended; `print()` says what they mean.
+
+    largest: `[count]` eigenvalues, falling. smallest: `[count]`, rising. Both in the coordinates of the descent (of a module
+    its parameters). gradient_norm: ‖∇F‖ there. at_rest: whether a step along it could gain next to nothing. limit: the
+    curvature up to which the rule holds at its last rate, nan where none is known. rows: how many of all were looked at.
+    """
+
+    largest: np.ndarray
+    smallest: np.ndarray
+    gradient_norm: float
+    at_rest: bool
+    value: float
+    rule: str
+    lr: float
+    limit: float
+    rows: int
+    all_rows: int
+    parameters: int
+    along: Along | None = None
+
+    @property
+    def verdict(self) -> str:
+        """`minimum` (curved upwards in every direction), `saddle` (downwards in one), or `flat` (not curved in one)."""
+        least, size = float(self.smallest[0]), float(max(abs(self.largest[0]), abs(self.smallest[0])))
+        if least < -DOWN * size:
+            return "saddle"
+        return "minimum" if least > FLAT * size else "flat"
+
+    @property
+    def ratio(self) -> float:
+        """λ over the limit: above 1 the rule does not hold here."""
+        return float(self.largest[0]) / self.limit
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a plain object."""
+        along = None if self.along is None else {name: part.tolist() for name, part in vars(self.along).items()}
+        found = {**vars(self), "largest": self.largest.tolist(), "smallest": self.smallest.tolist(), "along": along}
+        return found | {"verdict": self.verdict, "ratio": self.ratio}
+
+    def plot(self, theme: str = "light") -> Figure:
+        """Sharpness over the steps beside the rule's limit; see `steepest.plots.sharpness.plot`."""
+        from steepest.plots import sharpness
+
+        return sharpness.plot(self, theme)
+
+    def _repr_html_(self) -> str:
+        from steepest.plots import sharpness
+
+        return sharpness.html_of(self)
+
+    def __str__(self) -> str:
+        from steepest.plots import sharpness
+
+        return sharpness.text_of(self)
+
+
+def sharpness(fit: Fitted, count: int = 3, rows: int | None = ROWS, along: bool | int = False) -> Sharpness:
+    """The leading eigenvalues of ∇²F where a descent ended, and along it if asked.
+
+    Args:
+        count: how many from each end of the spectrum.
+        rows: as many training rows, drawn by the fit's seed, stand for all of them; None takes all.
+        along: how many recorded steps to look at, evenly spread; True is 40.
+
+    Raises:
+        FitError: a loaded fit, which has no data (or no module).
+        SpecError: a loss with a kink; or `along` where the trace has no θ.
+
+    >>> from steepest.fitting import fit
+    >>> found = sharpness(fit([0.0, 1.0, 2.0, 3.0], [1.0, 3.1, 4.9, 7.0], lr=0.1, epochs=500))
+    >>> found.largest.round(6).tolist(), found.verdict, round(found.ratio, 6)
+    ([8.405125, 0.594875], 'minimum', 0.420256)
+    """
+    if count < 1 or (rows is not None and rows < 1):
+        raise SpecError(f"count={count}, rows={rows}: both must be at least 1.")
+    surface = _surface(fit, rows)
+    rule = rule_of(fit)
+    holds = float("nan") if rule is None else convergence.largest_rate(np.ones(1), rule)
+    rates = np.asarray(fit.trace.lr, dtype=np.float64)
+    path = _along(fit, surface, STEPS if along is True else int(along), holds) if along else None
+    here = surface.at(fit.theta)
+    largest, smallest = _ends(here.product, surface.size, count)
+    steepest = max(float(largest[0]), np.finfo(float).tiny)
+    gain = float(here.gradient @ here.gradient) / (2.0 * steepest)
+    with np.errstate(divide="ignore"):
+        limit = float(holds / rates[-1])
+    return Sharpness(
+        largest, smallest, float(np.linalg.norm(here.gradient)), gain <= AT_REST * abs(here.value), here.value,
+        fit.optimizer, float(rates[-1]), limit, surface.rows, fit.train.rows if fit.train else 0, surface.size, path,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Point:
+    """F, its gradient and its Hessian times a vector at one θ, in the descent's coordinates."""
+
+    value: float
+    gradient: np.ndarray
+    product: Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class _Surface:
+    """F as a function of θ in user units that autograd can go through twice. matrix: from the descent's coordinates."""
+
+    function: Callable[[Tensor], Tensor]
+    size: int
+    rows: int
+    outputs: int = 1
+    matrix: np.ndarray | None = None
+
+    def at(self, theta: np.ndarray) -> _Point:
+        place = torch.as_tensor(np.asarray(theta, dtype=np.float64)).clone().requires_grad_()
+        with torch.enable_grad():
+            value = self.function(place)
+            (slope,) = torch.autograd.grad(value, place, create_graph=True)
+
+        def product(own: np.ndarray) -> np.ndarray:
+            if not slope.requires_grad:  # F is linear in θ
+                return np.zeros(self.size)
+            along = torch.as_tensor(self._pushed(own))
+            (bent,) = torch.autograd.grad(slope, place, along, retain_graph=True, allow_unused=True)
+            return np.zeros(self.size) if bent is None else self._pulled(bent.numpy())
+
+        return _Point(float(value.detach()), self._pulled(slope.detach().numpy()), product)
+
+    def _pushed(self, own: np.ndarray) -> np.ndarray:
+        own = np.ascontiguousarray(own, dtype=np.float64).ravel()
+        return own if self.matrix is None else (own.reshape(self.outputs, -1) @ self.matrix.T).ravel()
+
+    def _pulled(self, user: np.ndarray) -> np.ndarray:
+        return user if self.matrix is None else (user.reshape(self.outputs, -1) @ self.matrix).ravel()
+
+
+def _surface(fit: Fitted, rows: int | None) -> _Surface:
+    if fit.train is None:
+        raise FitError("This fit has no data of its own, so its sharpness is not known. Fit a table to have it.")
+    if isinstance(fit.loss_function, losses.L1 | losses.Quantile):
+        raise SpecError(f"loss {fit.loss_function} has a kink and so no curvature.")
+    total = fit.train.rows
+    chosen = np.arange(total)
+    if rows is not None and rows < total:
+        chosen = np.sort(np.random.default_rng([fit.spec.seed, 3]).choice(total, rows, replace=False))
+    if fit.problem is not None:
+        return _of_linear(fit, fit.problem, chosen)
+    return _of_module(fit, chosen)
+
+
+def _of_linear(fit: Fitted, problem: LinearProblem, chosen: np.ndarray) -> _Surface:
+    frame = frame_of(fit, problem)
+    some = replace(
+        problem,
+        design=problem.design[chosen],
+        target=problem.target[chosen],
+        weights=None if problem.weights is None else problem.weights[chosen],
+        low=None,
+    )
+    objective = LinearObjective(some)
+    size = problem.parameters if frame is None else frame.rank * problem.outputs
+    matrix = None if frame is None else frame.matrix
+    return _Surface(
+        lambda theta: objective.value(theta) + objective.penalty(theta), size, len(chosen), problem.outputs, matrix
+    )
+
+
+def _of_module(fit: Fitted, chosen: np.ndarray) -> _Surface:
+    if fit.network is None or fit.train is None:
+        raise FitError("Pass the model: st.load(folder, model=MyNet).")
+    train, loss = fit.train, fit.loss_function
+    codes = loss.takes_codes(train.classes)
+    weights = None if train.weights is None else torch.as_tensor(train.weights / train.weights.mean())[chosen]
+    x = torch.as_tensor(np.asarray(train.x, dtype=np.float64)[chosen])
+    y = torch.as_tensor(train.y.astype(np.int64 if codes else np.float64)[chosen])
+    module = copy.deepcopy(fit.network).cpu().double().eval()
+    objective = ModuleObjective(module, loss, x, y, weights, losses.penalty(fit.spec.penalty))
+
+    def function(theta: Tensor) -> Tensor:
+        return loss.mean(matched(objective.predict(theta, x), y, loss), y, weights) + objective.penalty(theta)
+
+    return _Surface(function, objective.theta.numel(), len(chosen))
+
+
+def _ends(product: Callable[[np.ndarray], np.ndarray], size: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The largest eigenvalues, falling, and the smallest, rising."""
+    count = min(count, size)
+    if size <= MOST_TRIED or 2 * count >= size - 1:
+        whole = np.column_stack([product(unit) for unit in np.eye(size)])
+        values = np.linalg.eigvalsh(0.5 * (whole + whole.T))
+        return values[::-1][:count], values[:count]
+    largest = np.sort(leading_of(product, size, count)[0])[::-1]
+    # the smallest lie close together about 0, where Lanczos is never content: they are the largest of (shift − H)
+    shift = max(abs(float(largest[0])), np.finfo(float).tiny)
+    others = leading_of(lambda vector: shift * np.ravel(vector) - product(vector), size, count)[0]
+    return largest, np.sort(shift - others)
+
+
+def _along(fit: Fitted, surface: _Surface, count: int, holds: float) -> Along:
+    trace = fit.trace
+    if list(trace.names) != list(fit.names):
+        raise SpecError("The trace does not hold every parameter, so the sharpness along the descent is not known.")
+    finite = np.flatnonzero(np.isfinite(trace.theta).all(1))
+    kept = np.unique(finite[np.linspace(0, len(finite) - 1, min(count, len(finite))).round().astype(int)])
+    found = [_largest(surface.at(trace.theta[place]).product, surface.size) for place in kept]
+    lr = np.asarray(trace.lr, dtype=np.float64)[kept]
+    with np.errstate(divide="ignore"):
+        return Along(np.asarray(trace.step)[kept], np.array(found), lr, holds / lr)
+
+
+def _largest(product: Callable[[np.ndarray], np.ndarray], size: int) -> float:
+    return float(_ends(product, size, 1)[0][0]) if size <= MOST_TRIED else float(leading_of(product, size, 1)[0][0])

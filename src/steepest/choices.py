@@ -1,0 +1,105 @@
+"""Settings that are a choice: a name, or a name with numbers behind a colon, as in `huber:1.35` and `step:10,0.5`.
+
+A `Choice` says what one name means and which numbers follow it, with their defaults and ranges; a registry is a dict of
+them by name (`formulas/` holds those of losses, rules, schedules and penalties). `parse()` reads the text, once.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf
+from typing import NamedTuple
+
+from steepest.errors import SpecError
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number of a choice. default None: it has to be given. Bounds are inclusive, unless `open_*` says otherwise."""
+
+    name: str
+    default: float | None = None
+    low: float = -inf
+    high: float = inf
+    open_low: bool = False
+    open_high: bool = False
+    whole: bool = False
+
+    def allows(self, value: float) -> bool:
+        """Whether the value lies within the bounds, and is whole where it must be."""
+        above = value > self.low if self.open_low else value >= self.low
+        below = value < self.high if self.open_high else value <= self.high
+        return above and below and (not self.whole or value == int(value))
+
+    @property
+    def rule(self) -> str:
+        """What the number must be, in words: "greater than 0", "at least 0 and less than 1"."""
+        bounds = []
+        if self.low > -inf:
+            bounds.append(f"{'greater than' if self.open_low else 'at least'} {self.low:g}")
+        if self.high < inf:
+            bounds.append(f"{'less than' if self.open_high else 'at most'} {self.high:g}")
+        kind = "a whole number of " if self.whole else ""
+        return kind + " and ".join(bounds)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of the names that a setting may have. text: one sentence on it. many: any number of the last number may follow."""
+
+    name: str
+    text: str
+    numbers: tuple[Number, ...] = ()
+    many: bool = False
+
+    @property
+    def fewest(self) -> int:
+        """How many numbers have to be given."""
+        return sum(number.default is None for number in self.numbers)
+
+    @property
+    def shape(self) -> str:
+        """How it is written: `huber:A`, `step:A,B`."""
+        return self.name + (":" + ",".join("ABCDEF"[: len(self.numbers)]) if self.numbers else "")
+
+
+class Named(NamedTuple):
+    """A choice that was made: its name, and its numbers with the defaults filled in."""
+
+    name: str
+    numbers: tuple[float, ...] = ()
+
+
+def parse(text: str, choices: Mapping[str, Choice], setting: str) -> Named:
+    """Read `name` or `name:number[,number…]` (`:` also separates numbers), and check it against a registry.
+
+    Raises:
+        SpecError: an unknown name (with the nearest known one), a wrong count, something that is no number, or one that
+            is out of its range.
+
+    >>> parse("huber:1.35", {"huber": Choice("huber", "", (Number("width", 1.0, 0.0, open_low=True),))}, "loss")
+    Named(name='huber', numbers=(1.35,))
+    """
+    name, _, rest = text.strip().partition(":")
+    if name not in choices:
+        near = difflib.get_close_matches(name, choices, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else "."
+        raise SpecError(f"{setting}={text!r} is not known{hint} Known: {', '.join(choices)}.")
+    choice = choices[name]
+    try:
+        given = tuple(float(part) for part in rest.replace(":", ",").split(",")) if rest else ()
+    except ValueError:
+        raise SpecError(f"{setting}={text!r}: what follows the colon must be numbers, as in {choice.shape}.") from None
+    if not all(abs(number) < inf for number in given):
+        raise SpecError(f"{setting}={text!r}: its numbers must be finite.")
+    most = inf if choice.many else len(choice.numbers)
+    if not choice.fewest <= len(given) <= most:
+        raise SpecError(f"{setting}={text!r} has {len(given)} numbers; it is written {choice.shape}.")
+    for place, value in enumerate(given):
+        number = choice.numbers[min(place, len(choice.numbers) - 1)]
+        if not number.allows(value):
+            raise SpecError(f"{setting}={text!r}: the {number.name} of {name} must be {number.rule}.")
+    rest_of = tuple(number.default for number in choice.numbers[len(given) :] if number.default is not None)
+    return Named(name, given + rest_of)

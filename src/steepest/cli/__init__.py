@@ -1,0 +1,1 @@
+"""The terminal's way in: commands, options, what is shown."""

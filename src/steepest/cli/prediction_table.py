@@ -1,0 +1,140 @@
+"""The table that `steepest predict` writes: chosen columns of the input, and a prediction for each of its rows.
+
+keep …  prediction                                     numbers
+keep …  prediction  probability: LABEL …               classes
+keep …  prediction: TARGET …                           several targets
+keep …  prediction: log(price)  prediction: price      a logarithm, and the column that it was taken of
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from steepest.data.files import open_table
+from steepest.data.reading import MISSING, Reading
+from steepest.data.wording import quoted
+from steepest.errors import DataError, FitError
+from steepest.scoring import probabilities
+
+if TYPE_CHECKING:
+    from steepest.result import Fit
+
+DIGITS = 6
+"""Significant digits on a terminal; files and pipes get the shortest digits that give the number back."""
+
+
+def prediction_table(fit: Fit, data: str, keep: Sequence[str] = ()) -> tuple[pa.Table, list[str]]:
+    """The table, and sentences on what was filled in to make it.
+
+    Args:
+        data: a path, or "-" for standard input, which is read once only. keep: columns of it, as they stand there.
+
+    Raises:
+        DataError: the table does not suit the fit, or has no such column.
+    """
+    notes: list[str] = []
+    reading = Reading.of(fit.spec)
+    with _standard_input(data, bool(keep)) as again:
+        x = fit.schema.encode(data, reading, notes)
+        again()
+        kept = _kept(data, keep, reading) if keep else {}
+    made = _predictions(fit, fit._predict_columns(x, fit.theta))
+    for name in kept.keys() & made.keys():
+        raise DataError(
+            f"the column {quoted(name)} cannot be kept: the predictions are called so. Rename it in the table"
+        )
+    return pa.table(kept | made), notes
+
+
+@contextmanager
+def _standard_input(data: str, twice: bool) -> Iterator[Any]:
+    """Gives a function that makes standard input readable from its start again; nothing is held where it is read once."""
+    if data != "-" or not twice:
+        yield lambda: None
+        return
+    content, original = sys.stdin.buffer.read(), sys.stdin
+
+    def again() -> None:
+        sys.stdin = io.TextIOWrapper(io.BytesIO(content))
+
+    again()
+    try:
+        yield again
+    finally:
+        sys.stdin = original
+
+
+def _kept(data: str, keep: Sequence[str], reading: Reading) -> dict[str, pa.ChunkedArray]:
+    """Columns as they stand in the source: of a text file as text, so that 007 stays 007 and NA stays NA."""
+    plain = Reading(
+        encoding=reading.encoding,
+        skip_rows=reading.skip_rows,
+        comment=reading.comment,
+        header=reading.header,
+        missing_values=tuple(f"not:{word}" for word in MISSING if word),
+    )
+    table, _ = open_table(data, list(keep), plain, text_columns=keep)
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if pa.types.is_nested(column.type):
+            raise DataError(f"the column {quoted(name)} cannot be kept: it holds a list or a structure in each row")
+    return dict(zip(table.column_names, table.columns, strict=True))
+
+
+def _predictions(fit: Fit, found: np.ndarray) -> dict[str, Any]:
+    """Name → column."""
+    schema = fit.schema
+    if schema.classes is not None:
+        shares = probabilities(found)
+        labels = [schema.classes[code] for code in shares.argmax(1)]
+        return {"prediction": labels} | {
+            f"probability: {label}": shares[:, i] for i, label in enumerate(schema.classes)
+        }
+    columns = found.reshape(len(found), -1)
+    if columns.shape[1] != len(schema.targets):
+        raise FitError(f"The model gives {columns.shape[1]} numbers a row and there are {len(schema.targets)} targets.")
+    made = {}
+    for name, column in zip(schema.targets, columns.T, strict=True):
+        inner = name[4:-1].strip() if name in schema.logarithms else None  # log(price)
+        made["prediction" if len(schema.targets) == 1 and inner is None else f"prediction: {name}"] = column
+        if inner is not None:
+            with np.errstate(over="ignore"):
+                made[f"prediction: {inner}"] = np.exp(column)
+    return made
+
+
+def write(table: pa.Table, file: IO[bytes], suffix: str) -> None:
+    """The table as `.parquet`, else as CSV."""
+    if suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        pq.write_table(table, file)
+        return
+    from pyarrow import csv as pacsv
+
+    header = io.StringIO()
+    csv.writer(header, lineterminator="\n").writerow(table.column_names)
+    file.write(header.getvalue().encode())
+    pacsv.write_csv(table, file, pacsv.WriteOptions(include_header=False, quoting_style="needed"))
+
+
+def for_a_terminal(table: pa.Table) -> pa.Table:
+    """Numbers of at most six digits.
+
+    >>> for_a_terminal(pa.table({"prediction": [0.1 + 0.2, 1234567.8]}))["prediction"].to_pylist()
+    [0.3, 1234570.0]
+    """
+    columns = [
+        pa.array([None if v is None else float(f"{v:.{DIGITS}g}") for v in column.to_pylist()], pa.float64())
+        if pa.types.is_floating(column.type)
+        else column
+        for column in table.columns
+    ]
+    return pa.table(columns, names=table.column_names)

@@ -1,0 +1,224 @@
+"""A column of any source → one of a few types, with a record of how its values were read.
+
+    numbers              int64 and its kin, or float64; a number that means missing (`missing_values=["-999"]`) is null
+    booleans             as they are
+    text                 trimmed, the words that mean missing are nulls; numbers where it is unmistakable (see numbers.py)
+    categories           a dictionary of text, in its own order where it has one (`pd.cut`)
+    dates, times         as they are; those that mean missing are nulls
+    lists, …             as they are
+
+**Text that says it is text stays text.** In a source with types of its own (a dataframe, a dict of columns, Parquet,
+Arrow, y) somebody chose text for `101` and `205`, since any reader would have made numbers of them: they are labels. What
+no label looks like (`1.5`) and what no reader makes numbers of (`$1,234`, `12%`) is read there as it
+is in a CSV file, where everything is text and `101` is a number. `categories=` makes labels of numbers, and
+`astype(float)` numbers of labels.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from steepest.data.dates import dates
+from steepest.data.numbers import AS_PYTHON, PLAIN, Notation, Numerals, numerals
+from steepest.data.reading import MISSING, Reading
+
+COMMA = Notation(",")
+WHOLE = r"^[+-]?\d+$"
+
+
+PADDED = r"^0\d+$"
+"""A whole number with a leading zero, as codes have."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """How the values of a column were read.
+
+    Attributes:
+        notation: of its numbers. example: a text that was read as a number, and that number.
+        words: each word that was read as missing, and in how many rows.
+        numerals: what its text would be as numbers, where it is not numbers without a doubt; None for words.
+        digits: it is text that holds whole numbers only, and stays text since its source says so.
+        missing_values: of text, what was said to mean missing: a number among it may be written in more ways than one.
+    """
+
+    notation: Notation = AS_PYTHON
+    example: tuple[str, float] | None = None
+    words: Mapping[str, int] = field(default_factory=dict)
+    numerals: Numerals | None = None
+    digits: bool = False
+    missing_values: tuple[str, ...] = ()
+
+
+def tidied(
+    column: pa.ChunkedArray, reading: Reading, file_decimal: str | None, *, text: bool = False
+) -> tuple[pa.ChunkedArray, Found]:
+    """A column in the state that the module's docstring promises, and how it was read.
+
+    Args:
+        file_decimal: the decimal mark that a text file shows in other columns, "" where it shows none, "?" where it may
+            have either, None where the source has types of its own.
+        text: stays text, whatever it looks like.
+    """
+    kind = column.type
+    if isinstance(kind, pa.BaseExtensionType) and kind.extension_name.startswith("pandas."):  # periods, intervals
+        words = [None if value is None or str(value) in ("NaT", "nan") else str(value) for value in column.to_pandas()]
+        column = pa.chunked_array([pa.array(words, pa.large_string())])
+        kind = column.type
+    elif isinstance(kind, pa.BaseExtensionType):
+        column = pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type)
+        kind = column.type
+    if pa.types.is_run_end_encoded(kind):
+        column = pa.chunked_array([pc.run_end_decode(chunk) for chunk in column.chunks], kind.value_type)
+        kind = column.type
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        column = column.cast(pa.float64(), safe=False)
+    if is_number(column.type):
+        column, words = without(column, reading.missing_values)
+        return column, Found(COMMA if file_decimal == "," else AS_PYTHON, words=words)
+    if pa.types.is_temporal(kind) and not pa.types.is_duration(kind):
+        column, words = _without_dates(column, reading.missing_values)
+        return column, Found(words=words)
+    if pa.types.is_dictionary(kind):
+        return _category(column, reading)
+    if is_text(kind):
+        cleaned, words = _clean(column.cast(pa.large_string()), reading)
+        cleaned, more = _without_dates(cleaned, reading.missing_values)
+        words = _added(words, more)
+        if text:
+            return cleaned, Found(words=words, missing_values=reading.missing_values)
+        column, found = _numbers(cleaned, words, reading, file_decimal)
+        if is_text(column.type):
+            return column, replace(found, missing_values=reading.missing_values)
+        # what means missing may be written in more ways than one: -999, -999.0, -999,00
+        column, more = without(column, reading.missing_values)
+        return column, replace(found, words=_added(found.words, more))
+    return column, Found()
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Integers and floats; `open_table` has made floats of decimals."""
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind)
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Text of any of Arrow's layouts."""
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def text_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Any column of single values as large_string; a whole number without a point, `True` and `False` so written."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_boolean(column.type):
+        return pc.if_else(column, pa.scalar("True", pa.large_string()), pa.scalar("False", pa.large_string()))
+    if pa.types.is_floating(column.type):
+        values = column.to_numpy()
+        if np.all((values == np.floor(values)) & (np.abs(values) < 2**53) | np.isnan(values)):
+            whole = pa.array(np.where(np.isnan(values), 0, values).astype(np.int64), mask=np.isnan(values))
+            return pa.chunked_array([whole.cast(pa.large_string())])
+    return column.cast(pa.large_string())
+
+
+def _clean(text: pa.ChunkedArray, reading: Reading) -> tuple[pa.ChunkedArray, dict[str, int]]:
+    """Text trimmed, with nulls for the words that mean missing; and how many rows had each of them."""
+    text = pc.utf8_trim_whitespace(text)
+    gone = pc.is_in(text, value_set=pa.array(sorted(reading.words), pa.large_string()))
+    counts = text.filter(gone).value_counts()
+    words = {item["values"]: item["counts"] for item in counts.to_pylist() if item["values"]}
+    return pc.if_else(gone, pa.scalar(None, pa.large_string()), text), words
+
+
+def _added(some: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
+    return dict(Counter(some) + Counter(more))
+
+
+def without(column: pa.ChunkedArray, missing_values: tuple[str, ...]) -> tuple[pa.ChunkedArray, dict[str, int]]:
+    """Numbers, with nulls for those that were said to mean missing, and in how many rows each of these was."""
+    words: dict[str, int] = {}
+    if not is_number(column.type):
+        return column, words
+    for word in missing_values:
+        try:
+            number = float(word)
+        except ValueError:
+            continue
+        gone = pc.equal(column, pa.scalar(number, pa.float64())).fill_null(False)
+        count = pc.sum(gone).as_py() or 0
+        if count:
+            column, words[word] = pc.if_else(gone, pa.scalar(None, column.type), column), count
+    return column, words
+
+
+def _without_dates(column: pa.ChunkedArray, missing_values: tuple[str, ...]) -> tuple[pa.ChunkedArray, dict[str, int]]:
+    """Dates or text, with nulls for the dates that were said to mean missing, however they are written: `1900-01-01 00:00`."""
+    words: dict[str, int] = {}
+    said = {word: dates(pa.chunked_array([[word]], pa.large_string())) for word in missing_values}
+    known = {word: date for word, date in said.items() if date and not (date.strays or date.ambiguous)}
+    found = dates(column) if known else None
+    if found is None:
+        return column, words
+    for word, date in known.items():
+        gone = (found.wall == date.wall[0]) & ((found.layout == "time") == (date.layout == "time"))
+        if gone.any():
+            words[word] = int(gone.sum())
+            column = pc.if_else(pa.array(gone), pa.scalar(None, column.type), column)
+    return column, words
+
+
+def _category(column: pa.ChunkedArray, reading: Reading) -> tuple[pa.ChunkedArray, Found]:
+    """A dictionary of text, cleaned; of an ordered one the order of the levels is kept."""
+    column = column.unify_dictionaries()
+    kind = column.type
+    levels = column.chunk(0).dictionary if column.num_chunks else pa.array([], kind.value_type)
+    names, _ = _clean(text_of(pa.chunked_array([levels])), reading)
+    order = list(dict.fromkeys(name for name in names.to_pylist() if name is not None))
+    text, words = _clean(text_of(column), reading)
+    codes = pc.index_in(text, value_set=pa.array(order, pa.large_string())).combine_chunks()
+    codes = codes.combine_chunks() if isinstance(codes, pa.ChunkedArray) else codes
+    made = pa.DictionaryArray.from_arrays(codes, pa.array(order, pa.large_string()), ordered=kind.ordered)
+    return pa.chunked_array([made]), Found(words=words, missing_values=reading.missing_values)
+
+
+def _numbers(
+    text: pa.ChunkedArray, words: dict[str, int], reading: Reading, file_decimal: str | None
+) -> tuple[pa.ChunkedArray, Found]:
+    """Text as numbers where it is unmistakable, else as it is."""
+    present = text.drop_null()
+    if len(present) == 0:
+        return pa.chunked_array([pa.nulls(len(text))]), Found(words=words)
+    first = present[0].as_py()
+    plain = bool(pc.all(pc.match_substring_regex(present, PLAIN)).as_py())
+    # a word such as `unknown` left it in doubt between numbers and labels, and calling it missing says numbers
+    answered = any(word not in MISSING and not re.match(WHOLE, word) for word in words)
+    if file_decimal is None and not answered and pc.all(pc.match_substring_regex(present, WHOLE)).as_py():
+        return text, Found(words=words, digits=True)
+    if first.lower().lstrip("+-") in ("inf", "infinity"):
+        try:
+            return text.cast(pa.float64()), Found(words=words)
+        except pa.ArrowInvalid:
+            return text, Found(words=words)
+    certain = file_decimal == "." or not pc.any(pc.match_substring(present, ".")).as_py()
+    if plain and certain and reading.decimal is None and reading.thousands is None:
+        codes = present.filter(pc.match_substring_regex(present, PADDED))
+        example = (codes[0].as_py(), float(codes[0].as_py())) if len(codes) else None
+        return _cast(text), Found(COMMA if file_decimal == "," else AS_PYTHON, example, words)
+    found = numerals(text, decimal=reading.decimal, thousands=reading.thousands, file_decimal=file_decimal or None)
+    if found is None or found.numbers is None:
+        return text, Found(words=words, numerals=found)
+    example = found.example or ((first, float(first)) if file_decimal is None else None)
+    return found.numbers, Found(found.notation, example, words)
+
+
+def _cast(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    try:
+        return text.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return text.cast(pa.float64())

@@ -1,0 +1,138 @@
+"""What is done with missing values: `missing=` for the whole table or for each column.
+
+    error    a fault that names the column, the rows and the ways out (the default)
+    drop     rows that lack the value are left out
+    mean     the mean of the training rows stands in; for a category its most frequent level
+    level    missing is something of its own: a level `Alley=missing`; for a number the feature `Lot is missing`, beside the mean
+
+A target is never filled. `{"Alley": "level", "*": "drop"}` says it for each column, `*` for all that are not named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from steepest.data.columns import Found
+from steepest.data.faults import Faults
+from steepest.data.features import Column, column_values, missing_error
+from steepest.data.files import Origin, check_known
+from steepest.data.wording import counted, option, quoted
+from steepest.errors import DataError, SpecError
+
+POLICIES = ("error", "drop", "mean", "level")
+
+
+def check_policies(missing: str | Mapping[str, str]) -> None:
+    """Raise SpecError for a word that says nothing about missing values."""
+    for policy in missing.values() if isinstance(missing, Mapping) else [missing]:
+        if policy not in POLICIES:
+            raise SpecError(f"missing is {quoted(policy)}; it is one of {', '.join(map(repr, POLICIES))}")
+
+
+def check_named(missing: str | Mapping[str, str], available: Sequence[str], origin: Origin) -> None:
+    """Raise DataError for a policy of a column that the table lacks."""
+    for name in missing if isinstance(missing, Mapping) else ():
+        if name != "*":
+            check_known(name, available, origin)
+
+
+def policy_of(missing: str | Mapping[str, str], name: str) -> str:
+    """What is done with missing values of a column.
+
+    >>> policy_of({"Alley": "level", "*": "drop"}, "Alley"), policy_of({"Alley": "level"}, "Street")
+    ('level', 'error')
+    """
+    return missing if isinstance(missing, str) else missing.get(name, missing.get("*", "error"))
+
+
+def complete_rows(
+    features: pa.Table,
+    targets: pa.Table,
+    weights: np.ndarray | None,
+    weight_name: str,
+    missing: str | Mapping[str, str],
+    origin: Origin,
+    target_origin: Origin,
+    faults: Faults,
+) -> np.ndarray:
+    """The rows to keep, [n] bool; a missing value that may be neither dropped nor filled is a fault."""
+    keep = np.ones(max(features.num_rows, targets.num_rows), bool)
+    for table, place, filled in ((targets, target_origin, False), (features, origin, True)):
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            gone, policy = np.asarray(pc.is_null(column, nan_is_null=True)), policy_of(missing, name)
+            if not gone.any() or (filled and policy in ("mean", "level")):
+                continue
+            if policy != "drop":
+                faults.add(
+                    missing_error(
+                        name, gone, place, place.found.get(name, Found()), remedy=_remedies(name, column, filled)
+                    )
+                )
+            keep &= ~gone
+    if weights is not None and np.isnan(weights).any():
+        gone = np.isnan(weights)
+        if policy_of(missing, weight_name) != "drop":
+            faults.add(missing_error(weight_name, gone, origin, Found(), remedy=remedy_of("drop")))
+        keep &= ~gone
+    return keep
+
+
+def _remedies(name: str, column: pa.ChunkedArray, filled: bool) -> str:
+    if not filled:
+        return f"{remedy_of('drop')} (a target is never filled)"
+    number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+    level = "" if number else f", or {option('missing', 'level', name)} to make them a level"
+    return f"{remedy_of('drop')}, {remedy_of('mean').removeprefix('Use ')}{level}"
+
+
+def remedy_of(policy: str) -> str:
+    """The option that deals with missing values, and what it does: for "drop" or for "mean"."""
+    return f"Use {option('missing', policy)} to " + (
+        "leave such rows out" if policy == "drop" else "fill them with the column's mean"
+    )
+
+
+def present_levels(column: Column, table: pa.Table, origin: Origin) -> Column:
+    """The column without levels that stood in dropped rows only."""
+    if column.kind != "category":
+        return column
+    codes = column_values(column, table[column.name], Found(), origin)[:, 0]
+    present = np.unique(codes[~np.isnan(codes)]).astype(int)
+    return replace(column, levels=tuple(column.levels[code] for code in present))
+
+
+def settled(
+    column: Column, table: pa.Table, train_rows: np.ndarray, policy: str, origin: Origin, notes: list[str]
+) -> Column:
+    """The column with what stands in for a missing value: the training mean, the most frequent level, or a level of its own."""
+    if policy not in ("mean", "level"):
+        return column
+    values = column_values(column, table[column.name], origin.found.get(column.name, Found()), origin)
+    gone = np.isnan(values[:, 0])
+    own = policy == "level" and bool(gone.any())
+    if own and column.kind == "category":
+        return replace(column, own_missing=True)
+    known = values[train_rows][~gone[train_rows]]
+    if len(known) == 0:
+        raise DataError(
+            f"column {quoted(column.name)} has no value in the training rows, so there is no mean to fill it with. "
+            f"Leave it out: {option('drop', column.name)}"
+        )
+    if column.kind == "category":
+        fill = column.levels[int(np.bincount(known[:, 0].astype(int)).argmax())]
+        shown = f"its most frequent level {quoted(fill)}"
+    else:
+        means = tuple(float(mean) for mean in known.mean(axis=0))
+        fill = means if column.way == "parts" else means[0]
+        shown = "its training means" if column.way == "parts" else f"its training mean {means[0]:.6g}"
+    if gone.any():
+        beside = f", beside the feature {quoted(f'{column.name} is missing')}" if own else ""
+        notes.append(
+            f"Filled {counted(int(gone.sum()), 'missing value')} of column {quoted(column.name)} with {shown}{beside}."
+        )
+    return replace(column, fill=fill, own_missing=own)

@@ -1,0 +1,210 @@
+"""How source columns become features: learned once, kept with the fit, applied again at prediction.
+
+    numbers                 themselves
+    booleans                0 and 1
+    text, categories        an indicator a level, `city=Oslo`; none for the first where there is an intercept
+    dates                   days, or year, month, weekday and hour, as `date=` says
+    anything else           a DataError that names the column and the option that leaves it out
+
+New rows are read as the fit's were, whatever they look like: a level `02134` stays text where the new file holds such
+numbers only, `1.234,5` is read in the notation of the fit, and another unit is refused. A Schema is plain data: it goes
+into a run's folder by `to_dict` and comes back by `from_dict`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from steepest.data.columns import Found
+from steepest.data.features import Column, encode
+from steepest.data.files import Origin, open_table
+from steepest.data.numbers import Notation
+from steepest.data.reading import AS_IT_IS, Reading
+from steepest.data.wording import counted, listed, number, quoted, suggestion
+from steepest.errors import DataError
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of a fit in order, and how each becomes one or several features.
+
+    `ones` are the positions (from 0, among all feature columns) of columns of ones that were taken out: an
+    array given for prediction may hold them still. `label_kind`: what the classes were in the table, "text",
+    "boolean", "integer" or "number"; `labels` gives them back as that. `intercept`: each category leaves its first level out.
+    `logarithms`: those of the targets that are logarithms taken of columns.
+    """
+
+    columns: tuple[Column, ...]
+    targets: tuple[str, ...]
+    classes: tuple[str, ...] | None = None
+    intercept: bool = True
+    ones: tuple[int, ...] = ()
+    label_kind: str = "text"
+    logarithms: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the features, in the order of the columns of `encode`."""
+        return tuple(feature for column in self.columns for feature in column.features(self.intercept))
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The classes `[k]` as they were in the table: text (dtype object), bool, int64 or float64."""
+        names = self.classes or ()
+        if self.label_kind == "boolean":
+            return np.array([name == "True" for name in names])
+        if self.label_kind in ("integer", "number"):
+            numbers = np.array([float(name) for name in names])
+            return numbers.astype(np.int64) if self.label_kind == "integer" else numbers
+        return np.array(names, dtype=object)
+
+    def encode(self, table: object, reading: Reading = AS_IT_IS, notes: list[str] | None = None) -> np.ndarray:
+        """The features of new rows.
+
+        Args:
+            table: anything `read` takes; columns are found by name, those of an array by position.
+            reading: how its columns are read: as those of the fit were.
+            notes: where given, sentences are added on what was filled in for missing values.
+
+        Returns:
+            x: [n, d] float64.
+
+        Raises:
+            DataError: a missing column, a level not seen before, a missing or infinite value.
+
+        Example:
+            >>> Schema((Column("city", "category", ("Oslo", "Rome")),), ("price",)).encode({"city": ["Rome"]})
+            array([[1.]])
+        """
+        text, names = (
+            [column.name for column in self.columns if column.as_text],
+            [column.name for column in self.columns],
+        )
+        source, origin = open_table(self._one_row(table), reading=reading, text_columns=text, mentioned=names)
+        rows = source.num_rows
+        if not origin.named:
+            found = list(origin.found.values())
+            source, kept = self._by_position(source)
+            origin = replace(
+                origin, found=dict(zip(source.column_names, (found[position] for position in kept), strict=True))
+            )
+        # an Arrow table that has no columns left no longer knows its rows
+        return self.matrix(source, origin, notes) if self.columns else np.empty((rows, 0))
+
+    def matrix(self, table: pa.Table, origin: Origin, notes: list[str] | None = None) -> np.ndarray:
+        """`encode` for a table that `open_table` returned: x [n, d] float64."""
+        x = np.empty((table.num_rows, len(self.names)))
+        sources = dict(zip(table.column_names, table.columns, strict=True))
+        position = 0
+        for column in self.columns:
+            if column.name not in sources:
+                raise DataError(
+                    f"{origin.table} lacks the column {quoted(column.name)} that the fit was made with: "
+                    f"{suggestion(column.name, table.column_names)}Its columns are "
+                    f"{listed(table.column_names)}"
+                )
+            wide = len(column.features(self.intercept))
+            found = origin.found.get(column.name, Found())
+            part = x[:, position : position + wide]
+            missing = encode(column, sources[column.name], found, origin, part, self.intercept)
+            if missing and column.fill is not None and notes is not None:
+                notes.append(_filled(column, missing))
+            position += wide
+        return x
+
+    def to_dict(self) -> dict:
+        """The schema as plain data for TOML or JSON; what is absent has no key."""
+        columns = [_plain(column) for column in self.columns]
+        plain: dict = {"targets": list(self.targets), "intercept": self.intercept, "ones": list(self.ones)}
+        if self.classes is not None:
+            plain |= {"classes": list(self.classes), "label_kind": self.label_kind}
+        if self.logarithms:
+            plain["logarithms"] = list(self.logarithms)
+        return plain | {"columns": columns}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping) -> Schema:
+        """The schema that `to_dict` wrote."""
+        columns = tuple(_column(entry) for entry in plain["columns"])
+        classes = tuple(plain["classes"]) if "classes" in plain else None
+        return cls(
+            columns,
+            tuple(plain["targets"]),
+            classes,
+            plain.get("intercept", True),
+            tuple(plain.get("ones", ())),
+            plain.get("label_kind", "text"),
+            tuple(plain.get("logarithms", ())),
+        )
+
+    def _by_position(self, table: pa.Table) -> tuple[pa.Table, list[int]]:
+        """The columns of an array under the schema's names, columns of ones taken out as before, and their positions."""
+        names = [column.name for column in self.columns]
+        wide = len(names) + len(self.ones)
+        columns, kept = table.columns, list(range(table.num_columns))
+        if self.ones and len(columns) == wide:
+            for position in self.ones:
+                if not np.all(columns[position].to_numpy() == 1):
+                    raise DataError(
+                        f"column {position + 1} of x was 1 in every row when the fit was made and is not here"
+                    )
+            kept = [position for position in kept if position not in self.ones]
+            columns = [columns[position] for position in kept]
+        if len(columns) != len(names):
+            one_row = len(columns) == 1 and table.num_rows == len(names)
+            raise DataError(
+                f"x has {counted(len(columns), 'column')} and the fit was made with {len(names)} "
+                f"({listed(names)}). "
+                + ("For a single row give x as [[...]]" if one_row else "Give them in that order, or as a named table")
+            )
+        return pa.table(columns, names=names), kept
+
+    def _one_row(self, table: Any) -> Any:
+        """A row of a pandas frame, `frame.iloc[0]`, as a table of one row; anything else as it is."""
+        labels = getattr(table, "index", None)
+        if labels is None or not hasattr(table, "iloc") or getattr(table, "ndim", 0) != 1 or not self.columns:
+            return table
+        names = [str(label) for label in labels]
+        if not {column.name for column in self.columns} <= set(names):
+            return table
+        return dict(zip(names, ([value] for value in table.tolist()), strict=True))
+
+
+def _filled(column: Column, missing: int) -> str:
+    """What stood in for missing values of new rows."""
+    values = f"Filled {counted(missing, 'missing value')} of column {quoted(column.name)} with"
+    if column.kind == "category":
+        return f"{values} {quoted(column.fill)}, the most frequent level of the training rows."
+    return (
+        values
+        + (f" {number(column.fill)}," if isinstance(column.fill, float) else "")
+        + " the mean of the training rows."
+    )
+
+
+def _plain(column: Column) -> dict:
+    """A column as plain data; what is as usual has no key."""
+    entry: dict = {"name": column.name, "kind": column.kind}
+    for field in fields(Column)[2:]:
+        value = getattr(column, field.name)
+        if value != field.default:
+            entry[field.name] = list(value) if isinstance(value, tuple) else value
+    if not column.notation.plain:
+        entry["notation"] = {field.name: getattr(column.notation, field.name) for field in fields(Notation)}
+    return entry
+
+
+def _column(entry: Mapping) -> Column:
+    """The column that `_plain` wrote, of this version or an older one."""
+    known = {field.name for field in fields(Column)}
+    given: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in entry.items() if key in known
+    }
+    if "notation" in given:
+        given["notation"] = Notation(**{field.name: given["notation"][field.name] for field in fields(Notation)})
+    return Column(**given)

@@ -1,0 +1,379 @@
+"""The rule behind `optimizer="auto"`: steepest descent in the norm of the local curvature.
+
+The direction in which a function falls fastest depends on how length is measured. In the norm ‖d‖² = dᵀHd of the
+curvature H at θ it is −H⁻¹g, and a whole step of it lands at the minimum of the local quadratic model; so badly
+scaled or collinear columns cost nothing, and ten steps reach the last digits where plain descent needs millions.
+(Boyd and Vandenberghe, Convex Optimization, 9.4–9.5: Newton's method as steepest descent.)
+
+Each step minimises   g·d + ½dᵀHd + l1·Σ|θ + d|   in well-conditioned coordinates, and is taken if the objective
+falls enough; if not, H is damped towards a plain gradient step until it does (Levenberg, Marquardt). Only the model
+differs:
+
+- smooth losses: one linear system;
+- an `l1` penalty: a proximal step in that norm, solved exactly by feature-sign search (Lee et al. 2007);
+- losses with a kink (`l1`, `quantile`): |r| is rounded off to √(r² + δ²), and δ shrinks whenever the rounded
+  objective is nearly at its minimum, until the rounding is far below the tolerance. `huber:D` likewise begins
+  with a width that reaches its residuals and ends at D.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from steepest.descent.rules import Again, Memory, Rule
+from steepest.model import preconditioners
+from steepest.model.linear import row_blocks
+from steepest.model.losses import L1, MSE, CrossEntropy, Huber, Quantile
+from steepest.model.objective import ExtendedObjective, LinearObjective
+
+SHRINK = 0.2
+ROUNDING = 1e-10
+"""A kinked loss is done when rounding it off changes the objective by less than this share of it."""
+
+SEPARATED = 1e-12
+"""Share of the first objective at which classes count as told apart: the loss only creeps towards 0 from there."""
+
+LONGEST_STAGE = 60
+"""Steps after which δ shrinks in any case: where the data's own rounding hides what is left to gain."""
+
+IDLE_STEPS = 8
+"""Steps without a gain beyond rounding after which a smooth loss is done."""
+
+
+@final
+class CurvatureSteps(Rule):
+    """`optimizer="auto"` on the linear family. One instance serves one descent; `arrived` is set when it is done.
+
+    With an `ExtendedObjective` of `mse` steps go on until θ no longer moves.
+    """
+
+    handles_penalty = True
+
+    def __init__(self, objective: LinearObjective | ExtendedObjective):
+        problem = objective.problem
+        like = objective.theta
+        self.objective, self.problem = objective, problem
+        squares = preconditioners.by_squares(problem) if isinstance(objective, LinearObjective) else None
+        self.tall = squares is not None
+        if squares is None or not isinstance(objective, LinearObjective):
+            chosen = (
+                preconditioners.standardised(problem) if problem.penalty.l1 else preconditioners.orthonormal(problem)
+            )
+            self.basis, matrix = torch.as_tensor(chosen.basis).to(like), chosen.matrix
+        else:
+            self.basis, matrix = objective.basis, squares[0]
+        self.matrix = torch.as_tensor(matrix).to(like)
+        self.mask = torch.as_tensor(problem.penalised).to(like)
+        self.k, self.rank = problem.outputs, matrix.shape[1]
+        self.thresholds = None
+        if problem.penalty.l1:
+            self.thresholds = problem.penalty.l1 * self.mask * self.matrix.diagonal().repeat(self.k)
+        self.exact_gradient = isinstance(objective, ExtendedObjective) and isinstance(problem.loss, MSE)
+        self.rounding = _rounding(problem.loss)
+        self.steady = None  # the Hessian, once it is known to be the same at every θ
+        if squares is not None and isinstance(problem.loss, MSE):
+            block = torch.as_tensor(squares[1]).to(like) * (2.0 / self.k) + self._own_curvature()
+            self.steady = torch.kron(torch.eye(self.k).to(like), block)
+        self.seen: tuple[Tensor, Tensor] | None = None
+        self.arrived = False
+
+    def start(self, theta: Tensor) -> Memory:
+        """Memory: the rounding δ, F at the start, the last step's length, the damping,
+        the steps at this δ or without a gain, and the lowest F."""
+        first = self._value(theta, 0.0)
+        delta = 0.0
+        if self.rounding is not None:
+            spread = float((self.objective.target - self._predict(theta)).abs().mean())
+            delta = max(spread, self.rounding.least)
+            self.arrived = delta == 0.0
+        return [delta, first, float("inf"), 0.0, 0, float("inf")]
+
+    def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
+        delta, first, before, damping = memory[:4]
+        slope, curvature = self._model(self._predict(theta), delta)
+        g = self._to_basis(grad) if self.exact_gradient else self._gradient(theta, slope)
+        hessian = self._hessian(curvature)
+        value = self._value(theta, delta)
+        floor = max(abs(value), 1e-12 * first) * torch.finfo(theta.dtype).eps
+
+        # what each direction's curvature is without the data's shape; huber has none where all residuals lie outside
+        flat = torch.full_like(g, float(curvature.abs().mean()) or self.problem.loss.bound or 1.0)
+        unit = torch.maximum(flat, hessian.diagonal())
+        root = None if self.thresholds is None else self._root(hessian, curvature)
+        d, zeros = self._direction(theta, g, hessian, root)
+        promised = self._fall(theta, g, d)
+        negligible = -promised <= 4 * floor
+        for attempt in range(60):
+            if attempt > 0 or damping > 0.0:
+                d, zeros = self._direction(theta, g, hessian, root, damping * unit)
+            fall = self._fall(theta, g, d)
+            moved = theta + (d.view(self.k, -1) @ self.matrix.T).reshape(-1)
+            if zeros is not None:
+                moved.masked_fill_(zeros, 0.0)
+            if self._value(moved, delta) <= value + 1e-4 * fall + floor:
+                break
+            damping = max(10 * damping, 1e-9)
+        else:
+            moved, d, damping, negligible = theta, torch.zeros_like(d), 0.0, True
+        theta.copy_(moved)
+        length = float(torch.linalg.vector_norm(d))
+        memory[2:4] = length, (0.0 if damping < 1e-8 else damping / (10 if attempt == 0 else 2))
+        if self.rounding is not None and delta > self.rounding.least:
+            self._round_less(theta, memory, self.rounding.least, 0.0 if negligible else promised)
+        elif self.problem.loss.classes and value <= SEPARATED * first:
+            self.arrived = True
+        elif negligible:
+            self.arrived = not self.exact_gradient or length == 0.0 or length > 0.25 * before
+        elif value < memory[5] * (1 - 1e-9):
+            memory[4:6] = 0, value
+        else:  # nothing but rounding is left to gain
+            memory[4] += 1
+            self.arrived = memory[4] >= IDLE_STEPS
+
+    def _direction(
+        self, theta: Tensor, g: Tensor, hessian: Tensor, root: Tensor | None, damping: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """The minimum of the local model, and with an `l1` penalty where it lies at exactly 0."""
+        if root is None or self.thresholds is None:
+            return -_solve(hessian if damping is None else hessian + torch.diag(damping), g), None
+        if damping is not None:
+            root = torch.linalg.qr(torch.vstack([root, torch.diag(damping.sqrt())]), mode="r").R
+        c = self._coordinates(theta)
+        z = feature_sign(root, g, self.thresholds, c)
+        return z - c, (z == 0) & (self.thresholds > 0)
+
+    def _fall(self, theta: Tensor, g: Tensor, d: Tensor) -> float:
+        """How far the objective falls along d to first order; below 0."""
+        if self.thresholds is None:
+            return float(g @ d)
+        c = self._coordinates(theta)
+        return float(g @ d + (self.thresholds * ((c + d).abs() - c.abs())).sum())
+
+    def _round_less(self, theta: Tensor, memory: Memory, least: float, fall: float) -> None:
+        """Shrink δ once the rounded objective is as good as minimised."""
+        delta, first = memory[:2]
+        spread = float((self.objective.target - self._predict(theta)).abs().mean())
+        value = self._value(theta, least)
+        bias = abs(self._value(theta, delta) - value)
+        memory[4] += 1
+        if -fall > 0.1 * bias and memory[4] < LONGEST_STAGE:
+            return
+        if least == 0.0 and (bias <= ROUNDING * max(value, 1e-14 * first) or delta <= 1e-16 * first):
+            self.arrived = True
+        memory[0], memory[3:5] = max(min(delta * SHRINK, spread), least), [0.0, 0]
+
+    def _model(self, prediction: Tensor, delta: float) -> tuple[Tensor, Tensor]:
+        """Slope `[n]` (or `[n, k]`) and curvature `[n]` (or `[n, k, k]`) of each row's loss, weighted."""
+        target, loss = self.objective.target, self.problem.loss
+        if self.rounding is not None:
+            slope, curvature = self.rounding.slope_and_curvature(target - prediction, delta)
+        else:
+            slope, curvature = loss.slope(prediction, target), loss.curvature(prediction, target)
+        if (weights := self.objective.weights) is not None:
+            slope = slope * (weights if slope.ndim == 1 else weights[:, None])
+            curvature = curvature * weights.view(-1, *[1] * (curvature.ndim - 1))
+        return slope, curvature
+
+    def _value(self, theta: Tensor, delta: float) -> float:
+        """F(θ), of the rounded loss where δ > 0."""
+        penalty = float(self.objective.penalty(theta))
+        if self.exact_gradient:
+            return float(self.objective.value(theta)) + penalty
+        prediction, target = self._predict(theta), self.objective.target
+        if self.rounding is None or delta == 0.0:
+            each = self.problem.loss.rows(prediction, target)
+        else:
+            each = self.rounding.rows(target - prediction, delta)
+        return float((each if self.objective.weights is None else each * self.objective.weights).mean()) + penalty
+
+    def _predict(self, theta: Tensor) -> Tensor:
+        """The predictions at θ, kept until another θ is asked for: where a step ends the next one begins."""
+        if self.seen is None or not torch.equal(self.seen[0], theta):
+            self.seen = theta.clone(), self.objective.predict(theta)
+        return self.seen[1]
+
+    def _to_basis(self, grad: Tensor) -> Tensor:
+        return (grad.view(self.k, -1) @ self.matrix).reshape(-1)
+
+    def _gradient(self, theta: Tensor, slope: Tensor) -> Tensor:
+        slope = slope.view(slope.shape[0], -1)
+        g = torch.zeros(self.k, self.rank, dtype=self.basis.dtype, device=self.basis.device)
+        for rows, basis in self._blocks():
+            g += slope[rows].T @ basis
+        g = (g / slope.shape[0]).reshape(-1)
+        if self.problem.penalty.l2:
+            g = g + self._to_basis(2.0 * self.problem.penalty.l2 * self.mask * theta)
+        return g
+
+    def _blocks(self) -> Iterator[tuple[slice, Tensor]]:
+        """B, some rows at a time: of a tall design they are standardised here, in the cache."""
+        if not self.tall:
+            yield slice(None), self.basis
+            return
+        scale = self.matrix.diagonal()
+        shift = -self.matrix[0] / scale
+        shift[0] = 0.0
+        for rows in row_blocks((self.basis.shape[0], self.rank)):
+            yield rows, (self.basis[rows] - shift).mul_(scale)
+
+    def _own_curvature(self) -> Tensor:
+        """2·l2·MᵀDM, `[r, r]`."""
+        return self.matrix.T * self.mask.view(self.k, -1)[0] @ self.matrix * (2.0 * self.problem.penalty.l2)
+
+    def _hessian(self, curvature: Tensor) -> Tensor:
+        """Σ Bᵀ·curvature·B/n + 2·l2·MᵀDM, `[k·r, k·r]`."""
+        if self.steady is not None:
+            return self.steady
+        n, k, r = self.basis.shape[0], self.k, self.rank
+        hessian = torch.zeros(k, r, k, r, dtype=self.basis.dtype, device=self.basis.device)
+        pairs = [(a, b) for a in range(k) for b in (range(a + 1) if curvature.ndim == 3 else (a,))]
+        for rows, basis in self._blocks():
+            for a, b in pairs:
+                h = curvature[:, a, b] if curvature.ndim == 3 else curvature[:, a] if curvature.ndim == 2 else curvature
+                hessian[a, :, b] += (basis.T * h[rows]) @ basis
+        own = self._own_curvature()
+        for a, b in pairs:
+            hessian[a, :, b] = hessian[a, :, b] / n + (own if a == b else 0.0)
+            hessian[b, :, a] = hessian[a, :, b].T.clone()
+        if isinstance(self.problem.loss, CrossEntropy):
+            # adding one vector to all classes changes no probability: curvature there fixes it at no cost elsewhere
+            same = torch.eye(r, dtype=hessian.dtype, device=hessian.device) / k**2
+            hessian += same[None, :, None, :] * (1.0 if self.thresholds is None else 1e-9)
+        hessian = hessian.reshape(k * r, k * r)
+        if isinstance(self.problem.loss, MSE):
+            self.steady = hessian
+        return hessian
+
+    def _root(self, hessian: Tensor, curvature: Tensor) -> Tensor:
+        """R with RᵀR = H: from the rows themselves for one output, since squares lose half of the digits."""
+        if self.k > 1 or (self.tall and self.steady is not None):
+            size = hessian.diagonal().clamp(min=torch.finfo(hessian.dtype).tiny)
+            return torch.linalg.cholesky_ex(hessian + torch.diag(1e-14 * size)).L.T
+        root = torch.diag((2.0 * self.problem.penalty.l2 * self.mask).sqrt() * self.matrix.diagonal())
+        share = (curvature / self.basis.shape[0]).sqrt()[:, None]
+        for rows, basis in self._blocks():
+            root = torch.linalg.qr(torch.vstack([basis * share[rows], root]), mode="r").R
+        return root
+
+    def _coordinates(self, theta: Tensor) -> Tensor:
+        """c of θ in standardised columns, where the matrix is diagonal but for the intercept's row."""
+        blocks, scale = theta.view(self.k, -1), self.matrix.diagonal()
+        c = torch.where(scale > 0, blocks / torch.where(scale > 0, scale, 1.0), 0.0)
+        if self.problem.intercept:
+            c[:, 0] = blocks[:, 0] - c[:, 1:] @ self.matrix[0, 1:]
+        return c.reshape(-1)
+
+
+@final
+@dataclass(frozen=True)
+class _RoundedKink:
+    """scale·(½|r| + (level − ½)·r) with |r| rounded off to √(r² + δ²): `l1` is (2, ½), `quantile:Q` is (1, Q)."""
+
+    scale: float
+    level: float
+    least: float = 0.0
+
+    def rows(self, residual: Tensor, delta: float) -> Tensor:
+        return self.scale * (0.5 * (residual * residual + delta * delta).sqrt() + (self.level - 0.5) * residual)
+
+    def slope_and_curvature(self, residual: Tensor, delta: float) -> tuple[Tensor, Tensor]:
+        root = (residual * residual + delta * delta).sqrt()
+        slope = -self.scale * (0.5 * residual / root + (self.level - 0.5))
+        return slope, 0.5 * self.scale * (delta / root) ** 2 / root
+
+
+@final
+@dataclass(frozen=True)
+class _WiderHuber:
+    """Huber's loss made wide enough to reach the residuals there are: slope D·r/δ within δ ≥ D. Exact at δ = D."""
+
+    least: float
+
+    def rows(self, residual: Tensor, delta: float) -> Tensor:
+        inner = residual.abs().clamp(max=delta)
+        return self.least / delta * inner * (residual.abs() - 0.5 * inner)
+
+    def slope_and_curvature(self, residual: Tensor, delta: float) -> tuple[Tensor, Tensor]:
+        share = self.least / delta
+        return -share * residual.clamp(-delta, delta), share * (residual.abs() <= delta).to(residual.dtype)
+
+
+def _rounding(loss: Any) -> _RoundedKink | _WiderHuber | None:
+    if isinstance(loss, L1):
+        return _RoundedKink(2.0, 0.5)
+    if isinstance(loss, Quantile):
+        return _RoundedKink(1.0, loss.level)
+    return _WiderHuber(loss.width) if isinstance(loss, Huber) else None
+
+
+def _solve(hessian: Tensor, right: Tensor) -> Tensor:
+    """H⁻¹·right by Cholesky, with as little added to the diagonal as it takes."""
+    size = hessian.diagonal()
+    size = torch.where(size > 0, size, size.max() if bool((size > 0).any()) else torch.ones_like(size))
+    ridge = 0.0
+    for _ in range(40):
+        factor, failed = torch.linalg.cholesky_ex(hessian + torch.diag(ridge * size))
+        if not failed and bool(torch.isfinite(factor).all()):
+            return torch.cholesky_solve(right[:, None], factor)[:, 0]
+        ridge = max(10 * ridge, torch.finfo(hessian.dtype).eps)
+    return right
+
+
+def feature_sign(root: Tensor, g: Tensor, thresholds: Tensor, start: Tensor) -> Tensor:
+    """argmin over z of g·d + ½|R·d|² + Σ thresholds·|z|, with d = z − start and R the root of the Hessian.
+
+    Signs are guessed, the system on the nonzero entries solved, and the best point on the way to its solution taken,
+    crossings of zero included; then the zero entry that wants most to move is let go. Each pass lowers the objective,
+    so it ends (Lee, Battle, Raina and Ng, Efficient sparse coding algorithms, 2007).
+    """
+    z = start.clone()
+    free = thresholds == 0
+    sign, active = torch.sign(z), free | (z != 0)
+    pull = g.clone()
+    scale = g.abs().max() + thresholds.max()
+    for _ in range(50 + 10 * len(z)):
+        index = active.nonzero()[:, 0]
+        way = torch.zeros_like(z)
+        if len(index):
+            way[index] = -_solve_root(root[:, index], (pull + thresholds * sign)[index])
+        share = _best_share(z, way, pull, root.T @ (root @ way), thresholds, free | ~active)
+        if share > 0.0:
+            before, z = z, z + share * way
+            z[active & ~free & (z.abs() <= 1e-14 * (z - before).abs())] = 0.0
+            pull = g + root.T @ (root @ (z - start))
+            sign, active = torch.where(z != 0, torch.sign(z), sign), free | (z != 0)
+            if share < 1.0:
+                continue
+        excess = torch.where(active, torch.zeros_like(pull), pull.abs() - thresholds)
+        most = int(excess.argmax())
+        if excess[most] <= 1e-15 * scale:
+            break
+        active[most] = True
+        sign[most] = -torch.sign(pull[most])
+    return z
+
+
+def _solve_root(root: Tensor, right: Tensor) -> Tensor:
+    """(RᵀR)⁻¹·right by QR; what R does not determine is held back by the least that float64 can tell from 0."""
+    size = torch.linalg.vector_norm(root, dim=0).clamp(min=torch.finfo(root.dtype).tiny)
+    held = torch.eye(root.shape[1]).to(root) * (4 * torch.finfo(root.dtype).eps)
+    factor = torch.linalg.qr(torch.vstack([root / size, held]), mode="r").R
+    inner = torch.linalg.solve_triangular(factor.T, (right / size)[:, None], upper=False)
+    return torch.linalg.solve_triangular(factor, inner, upper=True)[:, 0] / size
+
+
+def _best_share(z: Tensor, way: Tensor, pull: Tensor, bent: Tensor, thresholds: Tensor, uncrossed: Tensor) -> float:
+    """How far to go along a way: all of it, or to the crossing of zero where the objective is lowest; 0 if nothing is gained."""
+    crossing = -z / way
+    crossing = crossing[(crossing > 0) & (crossing < 1) & ~uncrossed]
+    shares = torch.cat([crossing, torch.ones_like(z[:1])])
+    smooth = shares * (pull @ way) + 0.5 * shares**2 * (bent @ way)
+    kink = ((z + shares[:, None] * way).abs() - z.abs()) @ thresholds
+    gain = smooth + kink
+    best = int(gain.argmin())
+    return float(shares[best]) if gain[best] < 0 else 0.0

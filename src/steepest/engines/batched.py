@@ -1,0 +1,404 @@
+"""Many descents at once: the loop with a leading axis.
+
+    θ [runs, p] · lr [runs, 1] · the same rules, their numbers [runs, 1] where runs differ
+
+`Together` is the objective of all runs: each run's own rows where the runs are dealt other batches, one call of autograd
+for all of them. `walk()` is `descend()` on it, its steps collected in `Blocks`. What each run does is what it does alone:
+nothing here lets one run see another.
+
+    together = Together(objective)
+    for block in walk(together, stacked(rules, like), theta, deal(…), lr, schedules):
+        …                      Blocks: columns [runs, T]; at the end one Step, as the loop's
+
+A run that diverges or is done goes on being moved, unseen: whoever looks at the blocks knows where each one ends.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from functools import partial
+from itertools import pairwise
+from threading import Barrier, Lock
+from typing import Any, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from steepest.data import batching
+from steepest.data.batching import Batch
+from steepest.data.randomness import seeded
+from steepest.descent import rules
+from steepest.descent.chunk import Blocks
+from steepest.descent.loop import Step, descend
+from steepest.descent.rules import Rule
+from steepest.descent.schedules import Schedule, constant
+from steepest.engines.traced import Tape, write
+from steepest.model.losses import Custom
+from steepest.model.objective import LinearObjective, ModuleObjective, Objective, evaluating, matched
+
+ROOM = 2**21
+"""Entries of θ that a block holds at most, of all runs and steps together."""
+
+MOST_STEPS = 256
+"""Steps of a block at most, so that whoever looks at them can stop a descent soon."""
+
+OFTEN = 4_000
+"""Runs times calls from which it pays to write an objective's operations down."""
+
+CACHED = 2**19
+"""Numbers of a layer that are computed at a time: few enough to stay in a shared cache, and so many that an operation takes
+longer than to ask for it."""
+
+HELD = 2**22
+"""Numbers of a layer that are held at a time where nothing is written down."""
+
+TOGETHER = (rules.SGD, rules.Momentum, rules.Adagrad, rules.RMSprop, rules.Adam, rules.Accelerated)
+"""Rules that are elementwise, and so serve many runs at once."""
+
+
+@final
+class Together(Objective):
+    """An objective of many runs at once: `value_and_grad(theta [runs, p], batch)` → `[runs]`, `[runs, p]`.
+
+    A batch's rows are the same for all runs, or `[runs, b]`. The gradient is autograd's, of the sum over the runs. Called
+    often, its operations are written down once (`traced.py`) and from then on done without autograd, for as many runs at a
+    time as stay in the cache, on all threads.
+    """
+
+    def __init__(self, one: LinearObjective | ModuleObjective):
+        self.one, self.names, self.rows, self.kinked, self.proximal = one, one.names, one.rows, one.kinked, one.proximal
+        self.theta, self.loss = one.theta, one.loss
+        self.penalty, self.subgradient = one.penalty, one.subgradient  # pyrefly: ignore (they take [runs, p] already)
+        if isinstance(one, ModuleObjective):
+            self._mean: Callable[..., Tensor] = self._mean_of_module
+            self._data = (one.x, one.y, one.weights)
+            self.width = max((p.shape[0] for p in one.module.parameters() if p.ndim), default=1)
+        else:
+            self._mean = self._mean_of_line
+            self._data = (one.basis, one.target, one.weights, one.offset)
+            self.width = one.outputs
+        self.threads = torch.get_num_threads()
+        self._calls = 0
+        self._written: dict[Any, Tape | None] = {}
+
+    def value_and_grad(self, theta: Tensor, batch: Batch | None = None) -> tuple[Tensor, Tensor]:
+        data, lead = self._at(batch)
+        self._calls += 1
+        found = self._written_down(theta, data, lead) if self._calls * len(theta) > OFTEN else None
+        values, grad = self._by_autograd(theta, data, lead) if found is None else found
+        if self.one._penalty is not None and self.one._penalty.l2:
+            grad = grad + self.one._penalty.gradient(theta)
+        return values, grad
+
+    def value(self, theta: Tensor) -> Tensor:
+        most = self.at_a_time(theta, self.rows)
+        many = torch.func.vmap(self._mean, in_dims=(0, *(None for _ in self._data)))
+        with self._evaluating(), torch.no_grad():
+            return torch.cat([many(part, *self._data) for part in theta.split(most)])
+
+    def at_a_time(self, theta: Tensor, rows: int, numbers: int | None = None) -> int:
+        """How many runs may look at so many rows at once, to hold no more than `numbers` (HELD) of a layer; at least 1."""
+        return max(1, min(len(theta), (numbers or HELD) // (max(rows, 1) * self.width)))
+
+    def on(self, x: Tensor, y: Tensor, weights: Tensor | None = None) -> Together:
+        """The same module on other rows."""
+        other = copy.copy(self)
+        other._data = (x, y, weights)
+        return other
+
+    def _at(self, batch: Batch | None) -> tuple[list[Tensor | None], list[int | None]]:
+        """The data of a batch, and which of their axes is the runs'."""
+        rows = None if batch is None else batch.rows
+        data = [part if rows is None or part is None else part[rows] for part in self._data]
+        own = isinstance(rows, Tensor) and rows.ndim == 2
+        return data, [0 if own and part is not None else None for part in data]
+
+    def _by_autograd(
+        self, theta: Tensor, data: Sequence[Tensor | None], lead: Sequence[int | None]
+    ) -> tuple[Tensor, Tensor]:
+        done, most = [], self.at_a_time(theta, _rows(data, lead))
+        for start in range(0, len(theta), most):
+            with self._evaluating(), torch.enable_grad():
+                free = theta[start : start + most].detach().requires_grad_()
+                values = torch.func.vmap(self._mean, in_dims=(0, *lead))(free, *_part(data, lead, start, start + most))
+                done.append((values.detach(), torch.autograd.grad(values.sum(), free)[0]))
+        values, grads = zip(*done, strict=True)
+        return torch.cat(values), torch.cat(grads)
+
+    def _written_down(
+        self, theta: Tensor, data: Sequence[Tensor | None], lead: Sequence[int | None]
+    ) -> tuple[Tensor, Tensor] | None:
+        """The same by operations that were written down; None where that cannot be done."""
+        most = len(theta) if theta.is_cuda else self.at_a_time(theta, _rows(data, lead), CACHED)
+        pieces = -(-len(theta) // most)
+        bounds = [len(theta) * i // pieces for i in range(pieces + 1)]
+        jobs = []
+        for start, end in pairwise(bounds):
+            part = _part(data, lead, start, end)
+            key = (end - start, tuple(lead), *(None if p is None else p.shape for p in part))
+            if key not in self._written:
+                self._written[key] = self._write_down(theta[start:end], part, lead)
+            tape = self._written[key]
+            if tape is None:
+                return None
+            jobs.append(partial(tape, theta[start:end], *(p for p in part if p is not None)))
+        values, grads = zip(*in_threads(jobs, self.threads), strict=True)
+        return torch.cat(values), torch.cat(grads)
+
+    def _write_down(self, theta: Tensor, data: Sequence[Tensor | None], lead: Sequence[int | None]) -> Tape | None:
+        there = [part is not None for part in data]
+
+        def both(theta: Tensor, *given: Tensor) -> tuple[Tensor, Tensor]:
+            left = iter(given)
+            return self._by_autograd(theta, [next(left) if here else None for here in there], lead)
+
+        given = [part for part in data if part is not None]
+        tape = write(both, theta, *given)
+        # a function that is not plain would show it on other numbers
+        other = 1.01 * theta + 1e-3
+        close = 1e3 * torch.finfo(theta.dtype).eps
+        pairs = zip(tape(other, *given), both(other, *given), strict=True)
+        return tape if all(torch.allclose(a, b, close, close, equal_nan=True) for a, b in pairs) else None
+
+    def _mean_of_line(
+        self, theta: Tensor, basis: Tensor, target: Tensor, weights: Tensor | None, offset: Tensor | None
+    ) -> Tensor:
+        outputs = self.one.outputs  # pyrefly: ignore
+        prediction = basis @ theta if outputs == 1 else basis @ theta.unflatten(-1, (outputs, -1)).T
+        return self.loss.mean(prediction if offset is None else prediction + offset, target, weights)
+
+    def _mean_of_module(self, theta: Tensor, x: Tensor, y: Tensor, weights: Tensor | None) -> Tensor:
+        prediction = matched(self.one.balanced(self.one.predict(theta, x)), y, self.loss)  # pyrefly: ignore
+        return self.loss.mean(prediction, y, weights)
+
+    def _evaluating(self) -> Any:
+        return evaluating(self.one.module) if isinstance(self.one, ModuleObjective) else torch.no_grad()
+
+
+def _part(data: Sequence[Tensor | None], lead: Sequence[int | None], start: int, end: int) -> list[Tensor | None]:
+    """The data of some of the runs."""
+    return [p if axis is None or p is None else p[start:end] for p, axis in zip(data, lead, strict=True)]
+
+
+def _rows(data: Sequence[Tensor | None], lead: Sequence[int | None]) -> int:
+    """How many rows a run looks at."""
+    return next(p.shape[0 if axis is None else 1] for p, axis in zip(data, lead, strict=True) if p is not None)
+
+
+@contextmanager
+def in_one_thread() -> Iterator[None]:
+    """Within it PyTorch cuts no operation among threads: small ones only wait for one another, and `in_threads` does it."""
+    with _one_thread:
+        if not _asked:
+            _asked.append(torch.get_num_threads())
+        _asked.append(1)
+        before = _asked[0]
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        with _one_thread:
+            _asked.pop()
+            if len(_asked) == 1:
+                _asked.clear()
+            torch.set_num_threads(before)
+
+
+def in_threads(jobs: Sequence[Callable[[], Any]], threads: int) -> Iterable[Any]:
+    """The results of jobs that PyTorch works in, each in one thread."""
+    if threads == 1 or len(jobs) == 1:
+        return [job() for job in jobs]
+    if threads not in _pools:
+        before, ready = torch.get_num_threads(), Barrier(threads + 1)
+
+        def start() -> None:
+            torch.set_num_threads(1)
+            ready.wait()
+
+        _pools[threads] = ThreadPoolExecutor(threads, initializer=start)
+        for _ in range(threads):
+            _pools[threads].submit(int)
+        ready.wait()
+        torch.set_num_threads(before)  # what the others have set holds for threads that are still to come
+    return _pools[threads].map(_call, jobs)
+
+
+def _call(job: Callable[[], Any]) -> Any:
+    return job()
+
+
+_pools: dict[int, ThreadPoolExecutor] = {}
+
+_one_thread = Lock()
+_asked: list[int] = []
+"""How many threads PyTorch had before the first that is now in one thread, and an entry for each that is."""
+
+
+def can_run(objective: Any, rule: Any) -> bool:
+    """Whether many descents of this kind can be run at once, each as it would be alone."""
+    inner = rule
+    while isinstance(inner, (rules.Clipped, rules.WithProximal, rules.WithSubgradient)):
+        inner = inner.rule
+    if not isinstance(inner, TOGETHER):
+        return False
+    if isinstance(objective, LinearObjective):
+        return not isinstance(objective.loss, Custom) or _is_for_many(objective)
+    return isinstance(objective, ModuleObjective) and _is_function(objective)
+
+
+def _is_function(objective: ModuleObjective) -> bool:
+    """Whether a module is a plain function of its parameters and a row: no chance, no memory, the same in training as in
+    evaluation, and nothing that `vmap` refuses."""
+    module, x = copy.deepcopy(objective.module), objective.x
+    if x is None:
+        return False
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    with torch.no_grad(), seeded(0, x.device):
+        trained = module.train()(x[: max(2, min(len(x), 8))])
+        same = all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+        if not same or not torch.equal(trained, module.eval()(x[: len(trained)])):
+            return False
+    return _is_for_many(objective)
+
+
+def _is_for_many(objective: LinearObjective | ModuleObjective) -> bool:
+    """Whether `vmap` takes an objective to many runs, and does not only repeat an operation for each, as it warns then."""
+    theta = objective.theta.repeat(2, 1)
+    few = Batch(0, 0, torch.arange(min(objective.rows, 8), device=theta.device).repeat(2, 1))
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", "There is a performance drop", UserWarning)
+            together = Together(objective)
+            found = together.value_and_grad(theta, few)[0]
+            together.value(theta)
+    except (RuntimeError, ValueError, TypeError, UserWarning):  # whatever it does, vmap cannot do it for many
+        return False
+    return bool(torch.isfinite(found).all())
+
+
+def stacked(each: Sequence[Rule], like: Tensor) -> Rule:
+    """One rule for many runs: of the same kind, its numbers `[runs, 1]` where they differ.
+
+    >>> stacked([rules.Momentum(0.5), rules.Momentum(0.9)], torch.zeros(1)).beta.tolist()
+    [[0.5], [0.8999999761581421]]
+    """
+    first = each[0]
+    if any(type(rule) is not type(first) for rule in each):
+        raise ValueError("Rules of several kinds cannot be one.")
+    if all(rule is first for rule in each):
+        return first
+    changes: dict[str, Any] = {}
+    for entry in fields(first):  # pyrefly: ignore (all of ours are dataclasses)
+        values = [getattr(rule, entry.name) for rule in each]
+        if isinstance(values[0], Rule):
+            changes[entry.name] = stacked(values, like)
+        elif any(value != values[0] for value in values):
+            changes[entry.name] = torch.tensor(values, dtype=like.dtype, device=like.device)[:, None]
+    return replace(first, **changes)  # pyrefly: ignore
+
+
+def deal(
+    rows: int, size: int | None, shuffle: str, seeds: Sequence[int], epochs: int | None, device: str = "cpu"
+) -> Iterator[Batch]:
+    """The batches of many runs, each dealt by its own seed: rows `[runs, b]`, or one list for all where they are alike."""
+    if size is None:
+        return batching.full(epochs)
+    distinct, which = np.unique(np.array(seeds, dtype=np.uint64), return_inverse=True)
+    if len(distinct) == 1 or shuffle == "none":
+        return batching.minibatches(rows, size, shuffle, int(distinct[0]), epochs)
+    return _each_its_own(rows, min(size, rows), shuffle, distinct, torch.as_tensor(which, device=device), epochs)
+
+
+def _each_its_own(
+    rows: int, size: int, shuffle: str, seeds: np.ndarray, which: Tensor, epochs: int | None
+) -> Iterator[Batch]:
+    epoch = 0
+    while epochs is None or epoch < epochs:
+        orders = np.stack([batching.dealt(rows, size, shuffle, int(seed), epoch) for seed in seeds])
+        if shuffle == "blocks":  # all of the same length; `alike` keeps others apart
+            orders = (orders[:, :, None] * size + np.arange(size)).reshape(len(seeds), -1)
+        parts = torch.from_numpy(orders).to(which.device).split(size, 1)
+        for index, part in enumerate(parts):
+            yield Batch(epoch, index, part[which], last=index == len(parts) - 1)
+        epoch += 1
+
+
+def alike(rows: int, size: int | None, shuffle: str) -> bool:
+    """Whether runs of different seeds have batches of the same lengths at each step."""
+    return size is None or shuffle != "blocks" or rows % min(size, rows) == 0
+
+
+def walk(
+    objective: Objective,
+    rule: Rule,
+    theta: Tensor,
+    dealt: Iterable[Batch],
+    lr: np.ndarray,
+    schedules: Sequence[Schedule],
+) -> Iterator[Blocks | Step]:
+    """The steps of `descend()` for many runs, in blocks that end with an epoch at the latest (unless an epoch is a step).
+
+    Args:
+        theta: where each run starts, `[runs, p]`; moved in place.
+        lr: `[runs]`. schedules: one a run.
+
+    As in the loop a last Step carries θ_N. A block's arrays are written again by the next one.
+    """
+    runs, width = theta.shape
+    rates = _rates(lr, schedules, theta)
+    room = max(1, min(MOST_STEPS, ROOM // (runs * width)))
+    numbers = theta.new_zeros((3, room, runs))
+    path, paces = theta.new_empty((room, runs, width)), np.empty((room, runs))
+    count, first = 0, Batch(0, 0)
+
+    def block(t: int) -> Blocks:
+        loss, grad_norm, penalty = numbers[:, :count].transpose(1, 2).cpu().numpy()
+        lr, theta = paces[:count].T, path[:count].transpose(0, 1).cpu().numpy()
+        return Blocks(t - count, first, first.rows is None, lr, theta, loss, grad_norm, penalty)
+
+    for step in descend(objective, rule, iter(dealt), lr=1.0, schedule=rates, theta=theta):
+        batch = step.batch
+        if count and (batch is None or count == room or (batch.index == 0 and batch.rows is not None)):
+            yield block(step.t)
+            count = 0
+        if batch is None:
+            yield step
+            return
+        if not count:
+            first = batch
+        path[count] = step.theta
+        numbers[0, count] = step.loss
+        numbers[1, count] = torch.linalg.vector_norm(step.grad, dim=-1)
+        numbers[2, count] = objective.penalty(step.theta)
+        paces[count] = rates.latest
+        count += 1
+
+
+class _rates:
+    """The learning rates of many runs as a schedule: `[runs, 1]`, each factor asked for once a step.
+
+    latest: the last ones, in double precision.
+    """
+
+    elementwise = True
+
+    def __init__(self, lr: np.ndarray, schedules: Sequence[Schedule], like: Tensor):
+        self.lr, self.like = np.asarray(lr, dtype=np.float64), like
+        self.distinct = list(dict.fromkeys(schedules))
+        self.which = np.array([self.distinct.index(schedule) for schedule in schedules])
+        self.latest, self.tensor = self.lr, self._tensor(self.lr)
+
+    def __call__(self, step: int, epoch: int) -> Tensor:
+        if self.distinct != [constant]:
+            self.latest = self.lr * np.array([schedule(step, epoch) for schedule in self.distinct])[self.which]
+            self.tensor = self._tensor(self.latest)
+        return self.tensor
+
+    def _tensor(self, rates: np.ndarray) -> Tensor:
+        return torch.from_numpy(rates).to(self.like)[:, None]

@@ -1,0 +1,164 @@
+"""A linear objective and a rule as the numbers and arrays that `kernels.py` takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+import numpy as np
+from torch import Tensor
+
+from steepest.descent import rules
+from steepest.model import losses
+from steepest.model.objective import LinearObjective
+
+if TYPE_CHECKING:
+    from steepest.engines import kernel_rules as kernel_steps
+    from steepest.engines import kernels
+
+LOSSES = (losses.MSE, losses.L1, losses.Huber, losses.Quantile, losses.Logistic, losses.CrossEntropy)
+"""In the order of their numbers in `kernels.py`."""
+
+PANEL = 2**15
+"""Entries of the design that are looked at together: they stay in a near cache between prediction and gradient."""
+
+TILES = 8, 256
+"""Fewest and most rows of a panel."""
+
+
+def can_run(objective: Any, rule: Any) -> TypeGuard[LinearObjective]:
+    """Whether there is compiled code for this objective and rule: the linear family, losses and rules of our own."""
+    return (
+        isinstance(objective, LinearObjective)
+        and objective.basis.device.type == "cpu"
+        and objective.theta.ndim == 1
+        and isinstance(objective.loss, LOSSES)
+        and _unwrapped(objective, rule) is not None
+    )
+
+
+def loss_code(loss: Any) -> kernels.LossCode:
+    """The loss's number, and its own (width or level)."""
+    from steepest.engines import kernels
+
+    return kernels.LossCode(LOSSES.index(type(loss)), float(getattr(loss, "width", getattr(loss, "level", 0.0))))
+
+
+def rule_code(objective: LinearObjective, rule: Any) -> kernel_steps.RuleCode:
+    """A rule of ours, and what is wrapped around it."""
+    from steepest.engines import kernel_rules as kernel_steps
+
+    unwrapped = _unwrapped(objective, rule)
+    if unwrapped is None:
+        raise ValueError("There is no compiled code for this objective and rule; can_run() tells.")
+    clip, inner = unwrapped
+    kink, gain = kernel_steps.SMOOTH_ONLY, 1.0
+    if isinstance(rule, rules.WithSubgradient):
+        kink = kernel_steps.SUBGRADIENT
+    elif isinstance(rule, rules.WithProximal):
+        kink, gain = kernel_steps.PROXIMAL, float(rule.gain)
+    kind, beta1, beta2, epsilon, decay = _numbers(inner)
+    return kernel_steps.RuleCode(kind, kink, beta1, beta2, epsilon, decay, float(clip), gain)
+
+
+def penalty_code(objective: LinearObjective) -> kernel_steps.PenaltyCode:
+    """The objective's penalty in its coordinates."""
+    from steepest.engines import kernel_rules as kernel_steps
+
+    outputs, width = objective.outputs, objective.basis.shape[1]
+    dtype = objective.basis.numpy().dtype
+    term, none = objective._penalty, np.zeros((0, 0), dtype)
+    if term is None:
+        nothing = np.zeros((outputs, 0), dtype)
+        return kernel_steps.PenaltyCode(0.0, 0.0, nothing, none, none, none, none)
+    mask = term.mask.numpy().reshape(outputs, -1)
+    matrix = none if term.matrix is None else np.ascontiguousarray(term.matrix.numpy())
+    origin = np.zeros_like(mask) if term.offset is None else term.offset.numpy().reshape(mask.shape)
+    thresholds = shift = np.zeros((outputs, width), dtype)
+    if objective.proximal is not None:
+        thresholds = np.ascontiguousarray(term.thresholds.numpy().reshape(shift.shape))
+        shift = shift if term.shift is None else np.ascontiguousarray(term.shift.numpy().reshape(shift.shape))
+    return kernel_steps.PenaltyCode(float(term.l1), float(term.l2), mask, matrix, origin, thresholds, shift)
+
+
+def rows_as_they_lie(objective: LinearObjective) -> kernels.Rows:
+    """The objective's rows in their own order, as a source to gather from."""
+    from steepest.engines import kernels
+
+    design = np.ascontiguousarray(objective.basis.numpy())
+    codes = isinstance(objective.loss, losses.CrossEntropy)
+
+    def across(tensor: Tensor | None) -> np.ndarray:
+        if tensor is None:
+            return np.empty((0, 0), design.dtype)
+        return np.ascontiguousarray(tensor.numpy().reshape(len(design), -1).T)
+
+    return kernels.Rows(
+        design.reshape(-1),
+        across(None if codes else objective.target),
+        objective.target.numpy() if codes else np.empty(0, np.int64),
+        np.empty(0, design.dtype) if objective.weights is None else objective.weights.numpy(),
+        across(objective.offset),
+        1,
+        False,
+    )
+
+
+def room_for(rows: kernels.Rows, width: int, count: int, size: int) -> kernels.Rows:
+    """Room for `count` rows of the same kind, in batches of `size` rows."""
+    tile, across = tiling(width, size)
+
+    def like(part: np.ndarray) -> np.ndarray:
+        return np.empty((*part.shape[:-1], count if part.size else 0), part.dtype)
+
+    target, codes, weights, offset = map(like, (rows.target, rows.codes, rows.weights, rows.offset))
+    return type(rows)(np.empty(count * width, rows.panels.dtype), target, codes, weights, offset, tile, across)
+
+
+def tiling(width: int, size: int) -> tuple[int, bool]:
+    """How many rows of `width` entries a panel has in batches of `size` rows, and whether it lies column after column."""
+    least, most = TILES
+    tile = min(size, max(least, min(most, PANEL // max(width, 1))))
+    return tile, tile >= width
+
+
+def state_of(theta: np.ndarray, memory: Sequence[Any], shape: tuple[int, ...], free: np.ndarray) -> kernel_steps.State:
+    """θ and a rule's memory as the kernels move them: in place."""
+    from steepest.engines import kernel_rules as kernel_steps
+
+    tensors = [part.numpy().reshape(shape) for part in memory if isinstance(part, Tensor)]
+    none = np.empty((0,) * len(shape), theta.dtype)
+    first, second = (*tensors, none, none)[:2]
+    return kernel_steps.State(theta.reshape(shape), first, second, np.empty(shape[-2:], theta.dtype), free)
+
+
+def _unwrapped(objective: LinearObjective, rule: Any) -> tuple[float, Any] | None:
+    """The longest gradient let through, and the rule itself; None where it is none of ours, or wrapped otherwise."""
+    if (isinstance(rule, rules.WithProximal) and rule.proximal == objective.proximal) or (
+        isinstance(rule, rules.WithSubgradient) and rule.subgradient == objective.subgradient
+    ):
+        rule = rule.rule
+    clip = inf
+    if isinstance(rule, rules.Clipped):
+        clip, rule = rule.norm, rule.rule
+    return (
+        (clip, rule)
+        if isinstance(rule, (rules.SGD, rules.Momentum, rules.Adagrad, rules.RMSprop, rules.Adam))
+        else None
+    )
+
+
+def _numbers(rule: Any) -> tuple[int, float, float, float, float]:
+    """kind, β₁, β₂ (rmsprop's α), ε, decay."""
+    from steepest.engines import kernel_rules as kernel_steps
+
+    if isinstance(rule, rules.Momentum):
+        return kernel_steps.NESTEROV if rule.nesterov else kernel_steps.MOMENTUM, rule.beta, 0.0, 0.0, 0.0
+    if isinstance(rule, rules.Adagrad):
+        return kernel_steps.ADAGRAD, 0.0, 0.0, rule.epsilon, 0.0
+    if isinstance(rule, rules.RMSprop):
+        return kernel_steps.RMSPROP, 0.0, rule.alpha, rule.epsilon, 0.0
+    if isinstance(rule, rules.Adam):
+        return kernel_steps.ADAM, rule.beta1, rule.beta2, rule.epsilon, rule.decay
+    return kernel_steps.SGD, 0.0, 0.0, 0.0, 0.0

@@ -1,0 +1,232 @@
+"""What one compiled step does with a gradient: record it, add the penalty's, move θ by a rule.
+
+The arithmetic of `rules.py` and of the penalties in `model/objective.py`, entry by entry. Entries of θ `[k, r]` lie one output
+after the other, e = o·r + j; those of θ in user units `[k, p]` likewise.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from steepest.engines.numba_intrinsics import address, as_entry, compiled, within
+
+SGD, MOMENTUM, NESTEROV, ADAGRAD, RMSPROP, ADAM = range(6)
+SMOOTH_ONLY, PROXIMAL, SUBGRADIENT = range(3)
+
+
+class PenaltyCode(NamedTuple):
+    """l1·Σ|θ| + l2·Σθ² with θ = origin + matrix·c: mask and origin `[k, p]`, matrix `[p, r]` (empty in user units).
+
+    thresholds and shift `[k, r]` are those of the proximal step.
+    """
+
+    l1: float
+    l2: float
+    mask: np.ndarray
+    matrix: np.ndarray
+    origin: np.ndarray
+    thresholds: np.ndarray
+    shift: np.ndarray
+
+
+class RuleCode(NamedTuple):
+    """Which rule, and its numbers; clip is the longest gradient let through (infinity: any).
+
+    kink: what becomes of the penalty's kink; gain: that of the proximal step.
+    """
+
+    kind: int
+    kink: int
+    beta1: float
+    beta2: float
+    epsilon: float
+    decay: float
+    clip: float
+    gain: float
+
+
+class State(NamedTuple):
+    """What moves: θ `[k, r]`, the rule's memory `[k, r]` or empty, and room for a gradient and a penalty's `[k, p]`."""
+
+    theta: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    grad: np.ndarray
+    free: np.ndarray
+
+
+class Record(NamedTuple):
+    """What is kept of T steps: θ `[T, k, r]` before each update, the batch's loss, its gradient's length, penalty."""
+
+    theta: np.ndarray
+    loss: np.ndarray
+    grad_norm: np.ndarray
+    penalty: np.ndarray
+
+
+class _PenaltyAt(NamedTuple):
+    l1: float
+    l2: float
+    mask: Any
+    matrix: Any
+    origin: Any
+    thresholds: Any
+    shift: Any
+    parameters: int
+    turned: bool
+
+
+@within
+def state_at(state):
+    """A state's arrays as pointers."""
+    first, second = address(state.first), address(state.second)
+    return State(address(state.theta), first, second, address(state.grad), address(state.free))
+
+
+@within
+def record_at(record):
+    """A record's arrays as pointers."""
+    return Record(address(record.theta), address(record.loss), address(record.grad_norm), address(record.penalty))
+
+
+@within
+def penalty_at(penalty):
+    """A penalty's arrays as pointers, and how many parameters an output has."""
+    return _PenaltyAt(
+        penalty.l1,
+        penalty.l2,
+        address(penalty.mask),
+        address(penalty.matrix),
+        address(penalty.origin),
+        address(penalty.thresholds),
+        address(penalty.shift),
+        penalty.mask.shape[1],
+        penalty.matrix.size > 0,
+    )
+
+
+@compiled
+def advance(state, total, length, rate, count, penalty, rule, record, at):
+    """One step, from the sums over a batch of `length` rows; `count` is 1 at the first, `at` its place in the record."""
+    outputs, width = state.theta.shape
+    step, place = state_at(state), record_at(record)
+    advanced(step, total, length, rate, count, penalty_at(penalty), rule, place, at, outputs, width)
+
+
+@within
+def advanced(state, total, length, rate, count, penalty, rule, record, at, outputs, width):
+    """What `advance` does."""
+    theta, grad, size = state.theta, state.grad, outputs * width
+    share, square = as_entry(theta, 1.0 / length), as_entry(theta, 0)
+    for e in range(size):
+        record.theta[at * size + e] = theta[e]
+        grad[e] *= share
+        square += grad[e] * grad[e]
+    record.loss[at] = total / length
+    record.penalty[at] = 0.0
+    if penalty.l1 != 0.0 or penalty.l2 != 0.0:
+        record.penalty[at] = _free(theta, penalty, state.free, outputs, width)
+    if penalty.l2 != 0.0:
+        _pull_back(grad, as_entry(grad, 2.0 * penalty.l2), False, penalty, state.free, outputs, width)
+        square = _square(grad, size)
+    record.grad_norm[at] = np.sqrt(square)
+    if rule.kink == SUBGRADIENT:
+        _pull_back(grad, as_entry(grad, penalty.l1), True, penalty, state.free, outputs, width)
+        square = _square(grad, size)
+    if rule.clip < np.inf:
+        factor = rule.clip / (np.sqrt(square) + 1e-6)
+        if not factor > 1.0:
+            for e in range(size):
+                grad[e] *= as_entry(grad, factor)
+    _update(state, rate, count, rule, size)
+    if rule.kink == PROXIMAL:
+        by, zero = as_entry(theta, rule.gain * rate), as_entry(theta, 0)
+        for e in range(size):
+            c = theta[e] + penalty.shift[e]
+            left = abs(c) - by * penalty.thresholds[e]
+            left = zero if left < zero else left
+            theta[e] = (left if c > zero else (-left if c < zero else zero)) - penalty.shift[e]
+
+
+@within
+def _square(grad, size):
+    square = as_entry(grad, 0)
+    for e in range(size):
+        square += grad[e] * grad[e]
+    return square
+
+
+@within
+def _free(theta, penalty, free, outputs, width):
+    """Fill free `[k, p]` with the penalised part of θ in user units; the penalty at it."""
+    absolute, square = as_entry(free, 0), as_entry(free, 0)
+    many = penalty.parameters
+    for o in range(outputs):
+        for q in range(many):
+            if penalty.turned:
+                value = as_entry(free, 0)
+                for j in range(width):
+                    value += penalty.matrix[q * width + j] * theta[o * width + j]
+            else:
+                value = theta[o * width + q]
+            value = penalty.mask[o * many + q] * (value + penalty.origin[o * many + q])
+            free[o * many + q] = value
+            absolute += abs(value)
+            square += value * value
+    return penalty.l1 * absolute + penalty.l2 * square
+
+
+@within
+def _pull_back(grad, scale, signs, penalty, free, outputs, width):
+    """grad += scale·free·M, or with `signs` scale·sign(free)·M."""
+    zero, one = as_entry(free, 0), as_entry(free, 1)
+    many = penalty.parameters
+    for o in range(outputs):
+        for q in range(many):
+            value = free[o * many + q]
+            if signs:
+                value = one if value > zero else (-one if value < zero else zero)
+            value *= scale
+            if penalty.turned:
+                for j in range(width):
+                    grad[o * width + j] += value * penalty.matrix[q * width + j]
+            else:
+                grad[o * width + q] += value
+
+
+@within
+def _update(state, rate, count, rule, size):
+    """Move θ by a rule (see `rules.py`)."""
+    theta, grad, first, second = state.theta, state.grad, state.first, state.second
+    lr, beta1, beta2 = as_entry(theta, rate), as_entry(theta, rule.beta1), as_entry(theta, rule.beta2)
+    less1, less2 = as_entry(theta, 1.0 - rule.beta1), as_entry(theta, 1.0 - rule.beta2)
+    epsilon = as_entry(theta, rule.epsilon)
+    if rule.kind == SGD:
+        for e in range(size):
+            theta[e] -= lr * grad[e]
+    elif rule.kind == MOMENTUM:
+        for e in range(size):
+            first[e] = beta1 * first[e] + grad[e]
+            theta[e] -= lr * first[e]
+    elif rule.kind == NESTEROV:
+        for e in range(size):
+            first[e] = beta1 * first[e] + grad[e]
+            theta[e] -= lr * (grad[e] + beta1 * first[e])
+    elif rule.kind == ADAGRAD:
+        for e in range(size):
+            first[e] += grad[e] * grad[e]
+            theta[e] -= lr * grad[e] / (np.sqrt(first[e]) + epsilon)
+    elif rule.kind == RMSPROP:
+        for e in range(size):
+            first[e] = beta2 * first[e] + less2 * grad[e] * grad[e]
+            theta[e] -= lr * grad[e] / (np.sqrt(first[e]) + epsilon)
+    else:
+        root = as_entry(theta, 1.0 / np.sqrt(1.0 - rule.beta2 ** float(count)))
+        step = as_entry(theta, rate / (1.0 - rule.beta1 ** float(count)))
+        keep = as_entry(theta, 1.0 - rate * rule.decay)
+        for e in range(size):
+            first[e] += less1 * (grad[e] - first[e])
+            second[e] = beta2 * second[e] + less2 * grad[e] * grad[e]
+            theta[e] = keep * theta[e] - step * first[e] / (np.sqrt(second[e]) * root + epsilon)

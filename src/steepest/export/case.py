@@ -1,0 +1,173 @@
+"""What has to be written: the facts of a fit, taken from its settings and from what became of every "auto"."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+from steepest.data.tables import Dataset
+from steepest.defaults import DEFAULT_STEPS, targets
+from steepest.errors import FitError
+from steepest.model import losses, modules
+from steepest.result import Fit
+from steepest.settings import OPTIMIZERS, SCHEDULES, call, locate
+
+DEFAULTS = {
+    "momentum": (0.9,),
+    "nesterov": (0.9,),
+    "rmsprop": (0.99,),
+    "adam": (0.9, 0.999),
+    "adamw": (0.9, 0.999, 0.01),
+}
+"""The numbers of the rules that have some."""
+
+WELL_CONDITIONED = 1e3
+"""Condition number of a design up to which its own columns do for a least squares answer of ten digits and more."""
+
+CHOSEN = {"curvature steps (auto)": "curvature", "accelerated (auto)": "accelerated", "L-BFGS (auto)": "lbfgs"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """The facts of a fit.
+
+    rule and numbers: as `momentum`, (0.9,); "torch" for a class of torch.optim, which is `own_rule`.
+    planned: the steps that were to be done in all (what a cosine ends at). batch: rows a batch; None for all rows.
+    start: θ₀ in user units; None for zeros, or for the module's own.
+    """
+
+    fit: Fit
+    train: Dataset
+    test: Dataset | None
+    outputs: int
+    rule: str
+    numbers: tuple[float, ...]
+    own_rule: Any
+    schedule: str
+    schedule_numbers: tuple[float, ...]
+    own_schedule: Callable[..., float] | None
+    planned: int | None
+    batch: int | None
+    start: np.ndarray | None
+
+    @classmethod
+    def of(cls, fit: Fit, train: Dataset, test: Dataset | None) -> Case:
+        """FitError for what cannot be written out."""
+        spec = fit.spec
+        if fit.ending.status.name == "DIVERGED":
+            raise FitError("This fit diverged, so there is nothing to hand out. Fit with a lower rate (lr=) first.")
+        rule, numbers, own_rule = _rule(fit)
+        full = spec.batch_size == "full" or spec.batch_size >= train.rows
+        if full and fit.steps != fit.epochs:
+            raise FitError("This fit took its rows from batches= of yours, which a script cannot make again.")
+        per_epoch = 1 if full else -(-train.rows // int(spec.batch_size))
+        if not full and not (fit.trace.epoch[:-1] == fit.trace.step[:-1] // per_epoch).all():
+            raise FitError(
+                "This fit left out the last, shorter batch of each epoch, or took its batches from a sampler, and a script does "
+                "not. Fit again with a batch_size that divides the number of rows."
+            )
+        epochs = spec.epochs
+        if epochs is None and spec.max_steps is None:
+            kind = "curvature" if rule == "curvature" else "full" if full else "minibatch"
+            epochs = DEFAULT_STEPS[kind]
+        planned = min(spec.max_steps or float("inf"), float("inf") if epochs is None else epochs * per_epoch)
+        schedule, more, own_schedule = _schedule(fit)
+        return cls(
+            fit=fit,
+            train=train,
+            test=test,
+            outputs=targets(train, fit.loss_function)[1],
+            rule=rule,
+            numbers=numbers,
+            own_rule=own_rule,
+            schedule=schedule,
+            schedule_numbers=more,
+            own_schedule=own_schedule,
+            planned=int(planned),
+            batch=None if full else int(spec.batch_size),
+            start=modules.start(spec.init, tuple(fit.names), spec.seed),
+        )
+
+    @property
+    def linear(self) -> bool:
+        """Whether the model is linear in θ."""
+        return self.fit.terms is not None
+
+    @property
+    def loss(self) -> losses.Loss:
+        """The loss."""
+        return self.fit.loss_function
+
+    @property
+    def penalty(self) -> losses.Penalty:
+        """The penalty."""
+        return losses.penalty(self.fit.spec.penalty)
+
+    @property
+    def weighted(self) -> bool:
+        """Whether rows have weights."""
+        return self.train.weights is not None
+
+    @cached_property
+    def frame(self) -> str:
+        """The coordinates of the descent. Curvature steps can do with any in which the columns are far from collinear."""
+        if self.rule != "curvature":
+            return self.fit.precondition
+        if self.loss.bound is None:
+            return "orthonormal"
+        assert self.fit.terms is not None
+        design = self.fit.terms.design(self.train.x)
+        plain = not self.penalty.l1 and np.linalg.cond(design) < WELL_CONDITIONED
+        return "none" if plain else "standardize"
+
+    @property
+    def soft(self) -> bool:
+        """Whether an `l1` penalty takes a proximal step; if not its kink is seen as a subgradient."""
+        return bool(self.penalty.l1) and self.rule in ("sgd", "momentum", "nesterov", "accelerated")
+
+    @property
+    def per_epoch(self) -> int:
+        """Steps an epoch."""
+        return 1 if self.batch is None else -(-self.train.rows // self.batch)
+
+    @property
+    def float32(self) -> bool:
+        """Whether numbers are of single precision."""
+        return self.fit.spec.dtype == "float32"
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the parameters."""
+        return list(self.fit.names)
+
+
+def _rule(fit: Fit) -> tuple[str, tuple[float, ...], Any]:
+    given, shown = fit.spec.optimizer, fit.optimizer
+    if shown in CHOSEN:
+        return CHOSEN[shown], (), None
+    if isinstance(given, str) and given.partition(":")[0] in OPTIMIZERS:
+        kind, numbers = call(shown, OPTIMIZERS, "optimizer")
+        usual = DEFAULTS.get(kind, ())
+        return kind, numbers + usual[len(numbers) :], None
+    found = locate(given) if isinstance(given, str) and given.startswith("torch.optim") else given
+    if (
+        isinstance(found, type)
+        and issubclass(found, torch.optim.Optimizer)
+        and found.__module__.startswith("torch.optim")
+    ):
+        return "torch", (), found
+    raise FitError(f"The rule {shown} is code of yours; a script can have the rules of steepest and of torch.optim.")
+
+
+def _schedule(fit: Fit) -> tuple[str, tuple[float, ...], Callable[..., float] | None]:
+    if fit.schedule.partition(":")[0] in SCHEDULES and not callable(fit.spec.schedule):
+        kind, numbers = call(fit.schedule, SCHEDULES, "schedule")
+        return kind, numbers, None
+    if callable(fit.spec.schedule):
+        return "own", (), fit.spec.schedule
+    raise FitError(f"The schedule {fit.schedule} is code of yours, and code is not kept in a run.")

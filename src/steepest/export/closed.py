@@ -1,0 +1,160 @@
+"""The best possible answer without a descent: by a formula for `mse`, or by scikit-learn, beside where the fit ended.
+
+scikit-learn's objectives in units of ours (n rows, m targets; A, B the penalty's weights):
+
+    Ridge                ‖r‖² + α‖w‖²                         α = n·m·B
+    Lasso, ElasticNet    ‖r‖²/(2n) + αρ‖w‖₁ + ½α(1−ρ)‖w‖²     for each target alone: αρ = m·A/2, α(1−ρ) = m·B
+    LogisticRegression   C·Σℓ + ρ‖w‖₁ + ½(1−ρ)‖w‖²            C = 1/(n·(A + 2B)), ρ = A/(A + 2B)
+    QuantileRegressor    mean pinball loss + α‖w‖₁             α = A; for l1, twice the pinball loss of ½, α = A/2
+
+Its HuberRegressor fits a scale too, and so is another problem.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from steepest.errors import SpecError
+from steepest.export import linear, terms
+from steepest.export.case import WELL_CONDITIONED, Case
+from steepest.export.newton import frame
+from steepest.export.python_text import Part, called, number
+from steepest.export.rows import Rows
+from steepest.model import losses
+
+NUMPY = frozenset({"import numpy as np"})
+
+
+def parts(case: Case, found: Rows, style: str) -> list[Part]:
+    """The parts up to θ; what is printed follows."""
+    if not case.linear:
+        raise SpecError(f"style={style!r} is for models that are linear in their parameters. Use 'loop' or 'module'.")
+    made, y = linear.design(case, found), found.target
+    answer = _closed(case, y) if style == "closed" else _sklearn(case, y)
+    begun = linear.tensors(case, y, ["A"], made)
+    begun = Part(begun.title, "", [*begun.code, "theta = torch.tensor(theta)"], begun.imports)
+    ready = [frame(case)] if _powers(case) or (style == "closed" and not _plain(case)) else []
+    return [found.part, *made.parts, *ready, answer, begun, terms.loss(case)]
+
+
+def _powers(case: Case) -> bool:
+    """Whether the columns are powers so high that scikit-learn would lose their digits; a penalty takes them as they are."""
+    assert case.fit.terms is not None
+    return case.fit.terms.degree > 2 and not case.penalty
+
+
+def _plain(case: Case) -> bool:
+    """Whether the columns as they are give ten digits and more."""
+    assert case.fit.terms is not None
+    return bool(np.linalg.cond(case.fit.terms.design(case.train.x)) < WELL_CONDITIONED)
+
+
+def beside(case: Case) -> Part:
+    """Where the fit ended, against this answer."""
+    fit = case.fit
+    kind = "objective" if case.penalty else "loss"
+    code = [f'print("{kind} of the fit", {number(fit.objective_value)})']
+    said = f"For comparison: where the descent ended, after {fit.steps:,} steps."
+    return Part("The descent", said, code)
+
+
+def _closed(case: Case, y: str) -> Part:
+    """Least squares by an orthogonal factorisation, never by an inverted AᵀA."""
+    if not isinstance(case.loss, losses.MSE) or case.penalty.l1:
+        what = f"loss {case.loss}" + (f" and penalty {case.fit.spec.penalty}" if case.penalty else "")
+        raise SpecError(
+            f"style='closed' is for mse, alone or with an l2 penalty; this fit has {what}. Use 'scikit-learn'."
+        )
+    plain = _plain(case)
+    matrix = "A" if plain else "B"
+    code, stack, right = [], matrix, y
+    share = "np.sqrt(weights / weights.sum())"
+    if case.weighted:
+        more = "[:, None]" if case.outputs > 1 else ""
+        code = [f"root = {share}  # rows count by their weights"]
+        stack, right = f"root[:, None] * {matrix}", f"root{more} * {y}"
+    if case.penalty.l2:
+        # F = mean of squares + λΣθ²: rows √(λ·m)·D·M below the others, each of which counts 1/n
+        pull = f"np.sqrt({number(case.penalty.l2 * case.outputs)})"
+        if not case.weighted:
+            stack, right = f"{matrix} / np.sqrt(len(A))", f"{y} / np.sqrt(len(A))"
+        assert case.fit.terms is not None
+        free = "np.eye(A.shape[1])" if plain else "M"
+        free += "[1:]" if case.fit.terms.intercept else ""
+        zeros = f"np.zeros((len(pull), {case.outputs}))" if case.outputs > 1 else "np.zeros(len(pull))"
+        joined = "np.vstack" if case.outputs > 1 else "np.concatenate"
+        code += [f"pull = {pull} * {free}  # the penalty as further rows"]
+        code += [f"stack = np.vstack([{stack}, pull])", f"right = {joined}([{right}, {zeros}])"]
+        stack, right = "stack", "right"
+    answer = f"np.linalg.lstsq({stack}, {right}, rcond=None)[0]"
+    turned = ".T" if case.outputs > 1 else ""
+    if plain:
+        code.append(f"theta = {answer}{turned}")
+    else:
+        code += [f"c = {answer}", f"theta = (M @ c){turned}" if turned else "theta = M @ c"]
+    said = "Least squares need no descent: an orthogonal factorisation of the design solves them."
+    return Part("The answer", said, code, NUMPY)
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """A class of sklearn.linear_model, and what it is given."""
+
+    name: str
+    arguments: tuple[str, ...] = ()
+
+
+def _sklearn(case: Case, y: str) -> Part:
+    assert case.fit.terms is not None
+    intercept = case.fit.terms.intercept
+    chosen = _estimator(case)
+    matrix = "B" if _powers(case) else "A"
+    x = f"{matrix}[:, 1:]" if intercept else matrix
+    weights = ", sample_weight=weights" if case.weighted else ""
+    ready = ["weights = weights / weights.mean()"] if case.weighted else []
+    given = [*chosen.arguments, *([] if intercept else ["fit_intercept=False"])]
+    code = [*ready, *called(f"model = {chosen.name}(", *given), f"model.fit({x}, {y}{weights})"]
+    several = case.outputs > 1 or (case.loss.classes and not isinstance(case.loss, losses.Logistic))
+    if case.loss.classes and not several:
+        code.append("theta = np.append(model.intercept_, model.coef_[0])" if intercept else "theta = model.coef_[0]")
+    elif several:
+        code.append("theta = np.column_stack([model.intercept_, model.coef_])" if intercept else "theta = model.coef_")
+    else:
+        code.append("theta = np.append(model.intercept_, model.coef_)" if intercept else "theta = model.coef_")
+    if _powers(case):
+        code.append("theta = M @ theta" if case.outputs == 1 else "theta = theta @ M.T")
+    said = "The same optimum by scikit-learn, the penalty in its own units."
+    if not case.penalty:
+        said = "The same optimum by scikit-learn."
+    imports = NUMPY | {f"from sklearn.linear_model import {chosen.name}"}
+    return Part("The answer", said, code, imports)
+
+
+def _estimator(case: Case) -> Estimator:
+    n, m, a, b = case.train.rows, case.outputs, case.penalty.l1, case.penalty.l2
+    loss, fine = case.loss, ("tol=1e-14", "max_iter=1_000_000")
+    if isinstance(loss, losses.MSE) and not case.penalty:
+        return Estimator("LinearRegression")
+    if isinstance(loss, losses.MSE) and not a:
+        return Estimator("Ridge", (f"alpha={number(n * m * b)}", 'solver="svd"'))
+    if isinstance(loss, losses.MSE) and not b:
+        return Estimator("Lasso", (f"alpha={number(m * a / 2)}", *fine))
+    if isinstance(loss, losses.MSE):
+        alpha = m * (a / 2 + b)
+        return Estimator("ElasticNet", (f"alpha={number(alpha)}", f"l1_ratio={number(m * a / 2 / alpha)}", *fine))
+    if isinstance(loss, losses.Logistic | losses.CrossEntropy):
+        c = f"C={number(1 / (n * (a + 2 * b)))}" if case.penalty else "C=np.inf"
+        if not a:
+            return Estimator("LogisticRegression", (c, 'solver="newton-cholesky"', "tol=1e-12"))
+        ratio = f"l1_ratio={number(a / (a + 2 * b))}"
+        return Estimator("LogisticRegression", (c, ratio, 'solver="saga"', "tol=1e-12", "max_iter=100_000"))
+    if isinstance(loss, losses.L1 | losses.Quantile) and not b:
+        level = loss.level if isinstance(loss, losses.Quantile) else 0.5
+        alpha = a if isinstance(loss, losses.Quantile) else a / 2
+        return Estimator("QuantileRegressor", (f"quantile={number(level)}", f"alpha={number(alpha)}"))
+    if isinstance(loss, losses.Huber):
+        raise SpecError("scikit-learn's HuberRegressor fits a scale too and so has another optimum. Use style 'loop'.")
+    what = f"loss {loss}" + (f" with penalty {case.fit.spec.penalty}" if case.penalty else "")
+    raise SpecError(f"scikit-learn has no estimator for {what}. Use style 'loop'.")

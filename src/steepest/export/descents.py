@@ -1,0 +1,362 @@
+"""The loop in code: batches in the fit's own order, the rate, the rule by hand or from torch.optim.
+
+for step in range(100):                 for epoch in range(20):
+    …                                       for rows in batches(epoch):
+                                                …
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from steepest.data import batching
+from steepest.errors import SpecError
+from steepest.export.case import Case
+from steepest.export.python_text import Part, called, number
+from steepest.export.sources import source
+
+TORCH = frozenset({"import torch"})
+NUMPY = frozenset({"import numpy as np"})
+MATH = frozenset({"import math"})
+
+
+@dataclass(frozen=True)
+class Moving:
+    """What moves, and what it is moved by.
+
+    variable: the tensor moved by hand. parameters: what torch.optim is given. value: the objective of a batch, by its
+    index ("", or "[rows]"). clear: how gradients are set to 0. gradient: the gradient, after backward().
+    proximal: lines for a rate. before: lines ahead of each step.
+    """
+
+    variable: str
+    parameters: str
+    value: Callable[[str], str]
+    gradient: str
+    clear: str
+    proximal: Callable[[str], list[str]]
+    untracked: bool
+    before: Callable[[str], list[str]] = field(default=lambda _: [])
+
+
+def dealing(case: Case, target: str) -> list[Part]:
+    """The function that deals the batches of an epoch; nothing for a full batch."""
+    if case.batch is None:
+        return []
+    shuffle, seed, n, size = case.fit.spec.shuffle, case.fit.spec.seed, f"len({target})", case.batch
+    if shuffle == "none":
+        said = f"Batches of {size} rows, in the table's own order."
+        return [Part("Batches", said, [f"batches = torch.arange({n}).split({size})"], TORCH)]
+    key = f"[{seed}, epoch]"
+    code = ["def batches(epoch):"]
+    if seed >= 2**63:
+        code, key = [*code, f"    key = np.array({key}, dtype=np.uint64)"], "key"
+    code.append(f"    random = np.random.Generator(np.random.Philox(key={key}))")
+    count = case.per_epoch
+    if shuffle == "draws":
+        said = f"Batches of {size} rows, each drawn independently."
+        code += [f"    return torch.from_numpy(random.integers({n}, size={count * size})).split({size})"]
+    elif shuffle == "blocks":
+        said = f"Blocks of {size} neighbouring rows, in random order."
+        code += [
+            f"    blocks = torch.arange({n}).split({size})",
+            f"    return [blocks[i] for i in random.permutation({count})]",
+        ]
+    elif case.train.rows < batching.MANY:
+        said = f"Batches of {size} rows: all rows in a fresh order each epoch."
+        code += [f"    return torch.from_numpy(random.permutation({n})).split({size})"]
+    else:
+        said = f"Batches of {size} rows: all rows in a fresh order each epoch, by Fisher's and Yates's shuffle."
+        code += [
+            f"    rows, draws = list(range({n})), random.random({n})",
+            f"    for i in range({n} - 1, 0, -1):",
+            "        other = int(draws[i] * (i + 1))",
+            "        rows[i], rows[other] = rows[other], rows[i]",
+            f"    return torch.tensor(rows).split({size})",
+        ]
+    said += " The draws depend on the seed and the epoch alone."
+    return [Part("Batches", said, code, NUMPY | TORCH)]
+
+
+# ---- the rate --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rate:
+    """The learning rate at a step: a line that computes it ("" if it is always lr), parts before, imports."""
+
+    line: str
+    factor: str = ""
+    parts: tuple[Part, ...] = ()
+    imports: frozenset[str] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """`lr`, or `rate` where it changes."""
+        return "rate" if self.line else "lr"
+
+
+def rate(case: Case) -> Rate:
+    """The schedule as a factor of `step` or `epoch` (which are the same with a full batch)."""
+    epoch, numbers = ("step" if case.batch is None else "epoch"), case.schedule_numbers
+    kind = case.schedule
+    if kind == "constant":
+        return Rate("")
+    if kind == "inverse":
+        return Rate(f"rate = lr / ({epoch} + 1)", f"1 / ({epoch} + 1)")
+    if kind == "step":
+        factor = f"{number(numbers[1])} ** ({epoch} // {int(numbers[0])})"
+        return Rate(f"rate = lr * {factor}", factor)
+    if kind == "warmup":
+        factor = f"min(1.0, (step + 1) / {int(numbers[0])})"
+        return Rate(f"rate = lr * {factor}", factor)
+    if kind == "cosine":
+        factor = f"0.5 * (1 + math.cos(math.pi * step / {case.planned}))"
+        return Rate(f"rate = lr * {factor}", factor, imports=MATH)
+    name, lines, imports = source(case.own_schedule, "schedule")
+    parts = (Part("The schedule", "The factor on the learning rate.", lines),) if lines else ()
+    epoch = "step" if case.batch is None else "epoch"
+    return Rate(f"rate = lr * {name}(step, {epoch})", f"{name}(step, {epoch})", parts, imports)
+
+
+# ---- the rules by hand -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """A rule's memory before the first step, its update for a gradient g and a rate, and what it is."""
+
+    said: str
+    memory: list[str]
+    update: list[str]
+
+
+def _by_hand(case: Case, p: str, g: str, lr: str) -> ByHand:
+    zeros, numbers = f"torch.zeros_like({p})", tuple(map(number, case.numbers))
+    step = "step"
+    if case.rule == "sgd":
+        said = "Gradient descent: a step against the gradient."
+        if case.batch is not None:
+            said = "Stochastic gradient descent: a step against the gradient of a few rows."
+        return ByHand(said, [], [f"{p} -= {lr} * {g}"])
+    if case.rule in ("momentum", "nesterov"):
+        (beta,) = numbers
+        move = "velocity" if case.rule == "momentum" else f"({g} + {beta} * velocity)"
+        said = "Momentum: the velocity is a fading sum of all gradients so far."
+        if case.rule == "nesterov":
+            said += " Nesterov's looks one step ahead."
+        return ByHand(
+            said,
+            [f"velocity = {zeros}"],
+            [f"velocity = {beta} * velocity + {g}", f"{p} -= {lr} * {move}"],
+        )
+    if case.rule == "adagrad":
+        said = "Adagrad: each parameter's rate falls with the squares of its gradients so far."
+        return ByHand(
+            said, [f"squares = {zeros}"], [f"squares += {g}**2", f"{p} -= {lr} * {g} / (squares.sqrt() + 1e-10)"]
+        )
+    if case.rule == "rmsprop":
+        (alpha,) = numbers
+        said = "RMSprop: each parameter's rate is over the root of the recent mean square of its gradients."
+        update = [
+            f"squares = {alpha} * squares + (1 - {alpha}) * {g}**2",
+            f"{p} -= {lr} * {g} / (squares.sqrt() + 1e-8)",
+        ]
+        return ByHand(said, [f"squares = {zeros}"], update)
+    if case.rule in ("adam", "adamw"):
+        said = "Adam: recent mean of the gradients over the root of their recent mean square, corrected for their start at 0."
+        memory = [f"beta1, beta2 = {numbers[0]}, {numbers[1]}", f"mean, squares = {zeros}, {zeros}"]
+        update = [
+            f"mean = beta1 * mean + (1 - beta1) * {g}",
+            f"squares = beta2 * squares + (1 - beta2) * {g}**2",
+            f"root = (squares / (1 - beta2 ** ({step} + 1))).sqrt() + 1e-8",
+        ]
+        if case.rule == "adamw" and case.numbers[2]:
+            said += " AdamW lets the parameters decay by themselves."
+            update.append(f"{p} *= 1 - {lr} * {numbers[2]}")
+        return ByHand(said, memory, [*update, f"{p} -= {lr} * mean / (1 - beta1 ** ({step} + 1)) / root"])
+    if case.rule == "accelerated":
+        said = "Nesterov's method: momentum that grows as (k - 1) / (k + 2), and is dropped when it points uphill."
+        proximal = ["PROXIMAL"] if case.soft else []
+        return ByHand(
+            said,
+            [f"before, k = {p}.detach().clone(), 0"],
+            [
+                f"moved = {p} - {lr} * {g}",
+                *proximal,
+                f"uphill = (({p} - moved) * (moved - before)).sum() > 0",
+                "k = 1 if uphill else k + 1",
+                f"{p}.copy_(moved + (k - 1) / (k + 2) * (moved - before))",
+                "before = moved",
+            ],
+        )
+    raise SpecError("This rule is one of PyTorch's own: use style 'torch.optim'.")
+
+
+def by_hand(case: Case, moving: Moving) -> Part:
+    """The loop with the rule written out."""
+    found = rate(case)
+    plain = case.rule == "sgd" and case.fit.spec.clip is None
+    g = moving.gradient if plain else "gradient"
+    rule = _by_hand(case, moving.variable, g, found.name)
+    update = [] if plain else [f"gradient = {moving.gradient}"]
+    if case.fit.spec.clip is not None:
+        longest = number(case.fit.spec.clip)
+        update.append(f"gradient = gradient * ({longest} / (gradient.norm() + 1e-6)).clamp(max=1.0)  # clipped")
+    proximal = moving.proximal(found.name) if case.soft else []
+    if "PROXIMAL" in rule.update:
+        proximal = [line.replace(moving.variable + "[", "moved[") for line in proximal]
+        place = rule.update.index("PROXIMAL")
+        update += [*rule.update[:place], *proximal, *rule.update[place + 1 :]]
+    else:
+        update += [*rule.update, *proximal]
+    zero = f"{moving.clear}  # gradients add up until they are zeroed"
+
+    def body(index: str) -> list[str]:
+        lines = [*moving.before(index), *([found.line] if found.line else [])]
+        if not moving.untracked:
+            lines += [moving.clear]
+        lines += [f"value = {moving.value(index)}", "value.backward()"]
+        if moving.untracked:
+            return [
+                *lines,
+                "with torch.no_grad():  # the update itself is not to be differentiated",
+                *_in([*update, zero]),
+            ]
+        return [*lines, *update]
+
+    code = [f"lr = {number(case.fit.lr)}", *rule.memory, *_looped(case, body, [])]
+    return Part("The descent", f"{rule.said} {_took(case)}", code, TORCH | found.imports)
+
+
+def _took(case: Case) -> str:
+    """How many steps there are, and why so many."""
+    steps, status = case.fit.steps, case.fit.ending.status.name
+    if case.rule == "curvature":
+        return (
+            "The fit took steps by the local curvature. L-BFGS learns it from gradients, and ends at the same optimum."
+        )
+    why = {
+        "TOLERANCE": ", after which the objective changed too little",
+        "STALLED": ", after which nothing changed any more",
+        "PATIENCE": ", after which the validation loss no longer improved",
+        "INTERRUPTED": ", and was then interrupted",
+        "CONVERGED": ", and had arrived",
+    }.get(status, "")
+    return f"The fit took {steps:,} step{'' if steps == 1 else 's'}{why}."
+
+
+def _in(lines: Sequence[str]) -> list[str]:
+    return [f"    {line}" if line else "" for line in lines]
+
+
+def _looped(case: Case, body: Callable[[str], list[str]], after_epoch: list[str]) -> list[str]:
+    """The loop around a step."""
+    steps = case.fit.steps
+    if case.batch is None:
+        lines = [*body(""), *after_epoch]
+        counter = "step" if _uses(lines, "step") else "_"
+        return [f"for {counter} in range({steps}):", *_in(lines)]
+    epochs, cut = -(-steps // case.per_epoch), steps % case.per_epoch != 0
+    lines = body("[rows]")
+    counted = cut or _uses(lines, "step")
+    if counted:
+        lines = [*lines, "step += 1"]
+    if cut:
+        lines += [f"if step == {steps}:", "    break"]
+    dealt = "batches" if case.fit.spec.shuffle == "none" else "batches(epoch)"
+    counter = "epoch" if dealt != "batches" or _uses([*lines, *after_epoch], "epoch") else "_"
+    inner = [f"for rows in {dealt}:", *_in(lines), *after_epoch]
+    return [*(["step = 0"] if counted else []), f"for {counter} in range({epochs}):", *_in(inner)]
+
+
+def _uses(lines: Sequence[str], name: str) -> bool:
+    return any(re.search(rf"(?<![.\w]){name}\b(?!\()", line.partition("  #")[0]) for line in lines)
+
+
+# ---- the rules of torch.optim ----------------------------------------------------------------------
+
+
+def _optimizer(case: Case, parameters: str) -> list[str]:
+    """The line that makes the optimiser."""
+    numbers, lr = tuple(map(number, case.numbers)), f"lr={number(case.fit.lr)}"
+
+    def made(name: str, *more: str) -> list[str]:
+        return called(f"optimizer = torch.optim.{name}(", parameters, *more)
+
+    if case.rule == "torch":
+        return made(case.own_rule.__name__, lr)
+    if case.rule in ("momentum", "nesterov") and case.numbers[0] > 0:
+        return made("SGD", lr, f"momentum={numbers[0]}", *(["nesterov=True"] if case.rule == "nesterov" else []))
+    if case.rule in ("sgd", "momentum", "nesterov"):
+        return made("SGD", lr)
+    if case.rule == "adagrad":
+        return made("Adagrad", lr)
+    if case.rule == "rmsprop":
+        return made("RMSprop", lr, f"alpha={numbers[0]}")
+    if case.rule in ("adam", "adamw"):
+        betas = f"betas=({numbers[0]}, {numbers[1]})"
+        return (
+            made("Adam", lr, betas) if case.rule == "adam" else made("AdamW", lr, betas, f"weight_decay={numbers[2]}")
+        )
+    if case.rule in ("lbfgs", "curvature"):
+        # for a loss of the user's own the fit took one iteration a step, with a line search
+        often = ["max_iter=1", "max_eval=25"] if case.rule == "lbfgs" else ["max_iter=200"]
+        search = 'line_search_fn="strong_wolfe"'
+        return made("LBFGS", *often, "tolerance_grad=0.0", "tolerance_change=0.0", search)
+    raise SpecError(f"torch.optim has no class for the rule {case.fit.optimizer}. Use style 'loop'.")
+
+
+def _scheduler(case: Case, found: Rate) -> tuple[list[str], str, frozenset[str]]:
+    """Lines that make a scheduler, when it steps ("step", "epoch" or "never"), and imports."""
+    if case.schedule == "constant":
+        return [], "never", frozenset()
+    schedulers = "scheduler = torch.optim.lr_scheduler"
+    every = "epoch" if case.schedule in ("inverse", "step") else "step"
+    if case.schedule == "step":
+        size, gamma = int(case.schedule_numbers[0]), number(case.schedule_numbers[1])
+        return [f"{schedulers}.StepLR(optimizer, step_size={size}, gamma={gamma})"], every, frozenset()
+    if case.schedule == "cosine":
+        return [f"{schedulers}.CosineAnnealingLR(optimizer, T_max={case.planned})"], every, frozenset()
+    if case.schedule == "own" and case.batch is not None:
+        factor = re.sub(r"\bepoch\b", f"step // {case.per_epoch}", found.factor)
+        return called(f"{schedulers}.LambdaLR(", "optimizer", f"lambda step: {factor}"), "step", found.imports
+    argument = "epoch" if every == "epoch" and case.batch is not None else "step"
+    return called(f"{schedulers}.LambdaLR(", "optimizer", f"lambda {argument}: {found.factor}"), every, found.imports
+
+
+def by_optimizer(case: Case, moving: Moving) -> Part:
+    """The loop with a class of torch.optim."""
+    found = rate(case)
+    make, when, imports = _scheduler(case, found)
+    closure = case.rule in ("lbfgs", "curvature") or (case.rule == "torch" and case.own_rule.__name__ == "LBFGS")
+    code = _optimizer(case, moving.parameters)
+    clip = case.fit.spec.clip
+
+    def body(index: str) -> list[str]:
+        zero = "optimizer.zero_grad()  # gradients add up until they are zeroed"
+        measure = [f"value = {moving.value(index)}", "value.backward()"]
+        if clip is not None:
+            measure.append(f"torch.nn.utils.clip_grad_norm_({moving.parameters}, {number(clip)})")
+        lines = list(moving.before(index))
+        if closure:
+            inner = ["optimizer.zero_grad()", *measure, "return value"]
+            lines += ["", "def closure():", *_in(inner), "", "optimizer.step(closure)"]
+        else:
+            lines += [zero, *measure, "optimizer.step()"]
+        if case.soft:
+            now = ['rate = optimizer.param_groups[0]["lr"]'] if make else []
+            proximal = moving.proximal("rate" if make else number(case.fit.lr))
+            lines += ["with torch.no_grad():", *_in([*now, *proximal])]
+        return [*lines, "scheduler.step()"] if when == "step" else lines
+
+    if case.rule == "curvature":
+        inner = ["optimizer.zero_grad()", f"value = {moving.value('')}", "value.backward()", "return value"]
+        code += ["", "", "def closure():", *_in(inner), "", "", "optimizer.step(closure)"]
+        code += ["# near the end the loss no longer tells one step from another, but the gradient does"]
+        code += ['optimizer.param_groups[0]["line_search_fn"] = None', "optimizer.step(closure)"]
+        return Part("The descent", _took(case), code, TORCH)
+    code += [*make, *_looped(case, body, ["scheduler.step()"] if when == "epoch" else [])]
+    return Part("The descent", _took(case), code, TORCH | imports)

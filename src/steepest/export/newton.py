@@ -1,0 +1,228 @@
+"""The default descent in code: steepest descent in the norm of the local curvature, which is Newton's method.
+
+    smooth loss             damped Newton in standardised columns (huber's: its width shrinks to the one asked for)
+    an l1 penalty           the same, its quadratic model minimised coordinate by coordinate
+    l1 and quantile losses  the kink rounded off, less and less, by the fit's own steps
+
+Where the loss is smooth there is one optimum, and the script ends at the numbers of the fit though not by its steps.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from steepest.descent.newton import LONGEST_STAGE, SHRINK
+from steepest.errors import FitError
+from steepest.export import linear, terms
+from steepest.export.case import Case
+from steepest.export.python_text import Part, number
+from steepest.export.rows import Rows
+from steepest.model import losses
+from steepest.result import CLOSED
+
+TORCH = frozenset({"import torch"})
+FUNCTIONAL = frozenset({"import torch.nn.functional as F"})
+
+
+def parts(case: Case, found: Rows) -> list[Part]:
+    """The parts up to θ, in user units; what is printed follows."""
+    check(case)
+    made, y = linear.design(case, found), found.target
+    if case.loss.bound is None:
+        if case.start is not None and case.start.any():
+            raise FitError("This default fit did not begin at 0, and its script would be long. Fit with init='zeros'.")
+        if case.penalty.l1:
+            raise FitError(
+                f"With the loss {case.loss} and an l1 penalty the default descent is too long to be written out. "
+                "Use style 'scikit-learn', or fit with optimizer='sgd' (or another rule)."
+            )
+        begun, frames = linear.tensors(case, y, ["A", "B", "M"], made), linear.coordinates(case)
+        return [found.part, *made.parts, *frames, begun, terms.loss(case), *_rounded(case, y)]
+    frames = [frame(case)] if case.frame != "none" else []
+    begun = linear.tensors(case, y, ["A", "B", "M"] if frames else ["A"], made)
+    newton = _proximal_newton(case) if case.penalty.l1 else _newton(case)
+    if frames:
+        newton = Part(newton.title, newton.prose, [*newton.code, f"theta = {linear.moved(case, '')}"], newton.imports)
+    soft = [terms.SOFT] if case.penalty.l1 else []
+    return [found.part, *made.parts, *frames, begun, terms.loss(case), *soft, _objective(case, y), newton]
+
+
+def check(case: Case) -> None:
+    """FitError where the fit has no optimum that it arrived at."""
+    fit = case.fit
+    if fit.exact is not None and fit.exact.separable:
+        raise FitError(
+            "The classes are linearly separable, so the coefficients of this fit have no finite optimum. "
+            "Fit with a penalty: penalty='l2:0.001'."
+        )
+    if case.loss.bound is not None and fit.relative_gap is not None and fit.relative_gap > CLOSED:
+        raise FitError(
+            "This fit ended before its curvature steps arrived, and the script would go on to the optimum. "
+            "Fit with more epochs and without tol, or with optimizer='sgd'."
+        )
+
+
+def frame(case: Case) -> Part:
+    """Well-conditioned columns."""
+    fit_terms = case.fit.terms
+    assert fit_terms is not None
+    if fit_terms.degree > 2 and len(fit_terms.columns) == 1 and not case.penalty.l1:
+        return linear.legendre(fit_terms.degree, fit_terms.intercept, case.weighted)
+    return linear.standardised(case)
+
+
+def _objective(case: Case, y: str) -> Part:
+    """The smooth part of what is minimised, as a function of the moving parameters."""
+    v, m = linear.variables(case)
+    prediction, weights = linear.product(case, m, v), ", weights" if case.weighted else ""
+    code, value, imports = [f"def objective({v}):"], f"loss({prediction}, {y}{weights})", TORCH
+    said = f"What is minimised, as a function of {v}."
+    if isinstance(case.loss, losses.Huber):
+        apart = terms.APART if case.weighted else ""
+        code = [f"def objective({v}):", f"    wide = F.huber_loss({prediction}, {y}, delta=width{apart})"]
+        value = "(weights * wide).mean()" if case.weighted else "wide"
+        value, imports = f"{number(case.loss.width)} / width * {value}", TORCH | FUNCTIONAL
+        said = f"What is minimised, as a function of {v}; it is easier at first with a greater width."
+    if case.penalty.l2:
+        free = terms.slopes(case, "theta")
+        code += [f"    theta = {linear.moved(case, '')}"] if v == "c" else []
+        value += f" + {number(case.penalty.l2)} * ({free} ** 2).sum()"
+        value = value if "[" in free else value.replace(" ** 2", "**2")
+    return Part("The objective", said, [*code, f"    return {value}"], imports)
+
+
+SAID = (
+    "Steepest descent in the norm of the local curvature, which is Newton's method: a step to the minimum of the "
+    "quadratic that touches the objective here, halved until it goes down."
+)
+
+
+def _stepped(case: Case, step: list[str], total: str) -> list[str]:
+    """The loop of steps: gradient, curvature, `step`, and how much of it lowers `total`."""
+    calculus, (v, _) = "torch.autograd.functional", linear.variables(case)
+    body = [
+        f"gradient = {calculus}.jacobian(objective, {v})" + (".flatten()" if case.outputs > 1 else ""),
+        f"curvature = {calculus}.hessian(objective, {v})",
+        *(["curvature = curvature.reshape(len(gradient), -1)"] if case.outputs > 1 else []),
+        *step,
+        f"if step.abs().max() <= 1e-14 * {v}.abs().max():",
+        "    break",
+        f"while {total}({v} + step) > {total}({v}) and step.abs().max() > 1e-15:",
+        "    step /= 2",
+        f"{v} += step",
+    ]
+    looped = ["for _ in range(50):", *(f"    {line}" for line in body)]
+    if not isinstance(case.loss, losses.Huber):
+        return looped
+    longest = float(np.abs(case.train.y - np.median(case.train.y)).max()) / case.loss.width
+    powers = 1 + int(np.ceil(np.log(max(longest, 1.0)) / np.log(5.0)))
+    width = [f"for power in range({powers}, -1, -1):", f"    width = {number(case.loss.width)} * 5.0**power"]
+    return [*width, *(f"    {line}" for line in looped)]
+
+
+def _zeros(case: Case) -> str:
+    return f"{linear.variables(case)[0]} = torch.zeros({linear.width(case)}, dtype=torch.float64)"
+
+
+def _newton(case: Case) -> Part:
+    inverse = "torch.linalg.pinv(curvature, hermitian=True) @ gradient"
+    step = [f"step = -({inverse}).view_as({linear.variables(case)[0]})" if case.outputs > 1 else f"step = -{inverse}"]
+    code = [_zeros(case), *_stepped(case, step, "objective")]
+    return Part("The descent", SAID, code, TORCH)
+
+
+def _proximal_newton(case: Case) -> Part:
+    assert case.fit.terms is not None
+    scales = "M.diagonal()" if case.outputs == 1 else f"M.diagonal().repeat({case.outputs}, 1)"
+    threshold = [f"threshold = {number(case.penalty.l1)} * {scales}"]
+    if case.fit.terms.intercept:
+        threshold.append(
+            "threshold[0] = 0.0  # the intercept is free" if case.outputs == 1 else "threshold[:, 0] = 0.0"
+        )
+    one = case.outputs == 1
+    flat, t = ("c", "threshold") if one else ("flat", "t")
+    step = _coordinate_by_coordinate("curvature", flat, t)
+    if not one:
+        step[0] = "z, flat, t = c.flatten().clone(), c.flatten(), threshold.flatten()"
+        step[-1] = "step = (z - flat).view_as(c)"
+    code = [_zeros(case), *threshold]
+    code += ["", "", "def total(c):", "    return objective(c) + (threshold * c.abs()).sum()", "", ""]
+    gauge = []
+    if case.outputs > 1 and case.loss.classes and case.fit.terms.intercept:
+        gauge = ["c[:, 0] -= c[:, 0].mean()  # one number added to all classes changes no probability"]
+    said = SAID + " With an l1 penalty that quadratic has kinks; it is minimised in one coordinate after the other."
+    return Part("The descent", said, [*code, *_stepped(case, step, "total"), *gauge], TORCH)
+
+
+def _coordinate_by_coordinate(curvature: str, c: str = "c", threshold: str = "threshold") -> list[str]:
+    """The step to the minimum of the local quadratic with an l1 penalty."""
+    return [
+        "z = c.clone()",
+        "for _ in range(10_000):",
+        "    before = z.clone()",
+        "    for j in range(len(z)):",
+        f"        if {curvature}[j, j] > 0:",
+        f"            pull = z[j] - (gradient[j] + {curvature}[j] @ (z - {c})) / {curvature}[j, j]",
+        f"            z[j] = soft(pull, {threshold}[j] / {curvature}[j, j])",
+        "    if (z - before).abs().max() <= 1e-15 * z.abs().max():",
+        "        break",
+        "step = z - c",
+    ]
+
+
+def _rounded(case: Case, y: str) -> list[Part]:
+    """l1 and quantile: the kink rounded off, less and less. Here the script walks the fit's own steps."""
+    assert case.fit.terms is not None
+    level = case.loss.level if isinstance(case.loss, losses.Quantile) else None
+    each = "rounded" if level is None else f"(0.5 * rounded + {number(level - 0.5)} * residual)"
+    value = f"(weights * {each}).mean()" if case.weighted else f"{each}.mean()"
+    theta = [f"    theta = {linear.moved(case, '')}"] if case.penalty.l2 else []
+    if case.penalty.l2:
+        free = terms.slopes(case, "theta")
+        power = f"({free} ** 2)" if "[" in free else f"({free}**2)"
+        value += f" + {number(case.penalty.l2)} * {power}.sum()"
+    smooth = [
+        "def smooth(c, delta):",
+        f"    residual = {y} - B @ c",
+        "    rounded = (residual**2 + delta**2).sqrt()",
+        *theta,
+        f"    return {value}",
+    ]
+    flat = "curvature[0, 0]"
+    bent = []
+    if not case.fit.terms.intercept:
+        row = "delta**2 / ((" + y + " - B @ c) ** 2 + delta**2) ** 1.5"
+        row = f"(weights * {row}).mean()" if case.weighted else f"({row}).mean()"
+        flat, bent = "flat", [f"flat = {row}" if level is None else f"flat = 0.5 * {row}"]
+    calculus, smoothed = "torch.autograd.functional", "lambda c: smooth(c, delta)"
+    code = [
+        f"c = torch.zeros({linear.width(case)}, dtype=torch.float64)",
+        f"delta, damping, rounds, first = {y}.abs().mean().item(), 0.0, 0, smooth(c, 0.0)",
+        f"for _ in range({case.fit.steps}):",
+        f"    gradient = {calculus}.jacobian({smoothed}, c)",
+        f"    curvature = {calculus}.hessian({smoothed}, c)",
+        *(f"    {line}" for line in bent),
+        f"    unit = curvature.diagonal().clamp(min={flat}.item())",
+        "    value, tries = smooth(c, delta), 0",
+        "    promised = -gradient @ torch.linalg.solve(curvature, gradient)",
+        "    noise = max(value, 1e-12 * first) * torch.finfo(torch.float64).eps",
+        "    while True:  # a damped step is shorter, and nearer to the gradient's direction",
+        "        step = -torch.linalg.solve(curvature + damping * torch.diag(unit), gradient)",
+        "        fall, tries = gradient @ step, tries + 1",
+        "        if smooth(c + step, delta) <= value + 1e-4 * fall + noise or tries == 60:",
+        "            break",
+        "        damping = max(10 * damping, 1e-9)",
+        "    c += step",
+        "    damping, rounds = 0.0 if damping < 1e-8 else damping / (10 if tries == 1 else 2), rounds + 1",
+        "    bias = (smooth(c, delta) - smooth(c, 0.0)).abs()",
+        f"    if -promised <= max(0.1 * bias, 4 * noise) or rounds == {LONGEST_STAGE}:",
+        f"        delta = min({SHRINK} * delta, ({y} - B @ c).abs().mean().item())",
+        "        damping, rounds = 0.0, 0",
+        f"theta = {linear.moved(case, '')}",
+    ]
+    said = (
+        "Newton's method on the rounded loss. Whenever that is as good as minimised, the rounding delta shrinks. "
+        f"The fit took {case.fit.steps} such steps."
+    )
+    kink = "This loss has a kink at a residual of 0: its absolute value is rounded off to sqrt(residual**2 + delta**2)."
+    return [Part("The rounded loss", kink, smooth, TORCH), Part("The descent", said, code, TORCH)]

@@ -1,0 +1,187 @@
+"""The linear family written out: a design, a target, a loss and a penalty, in user units.
+
+Models that are linear in θ (`linear`, `poly:D`, and the same under a logistic or softmax loss) differ only
+in the columns of their design A. Their predictions are A·θ, or A·Θᵀ with Θ `[k, p]` for k outputs; θ is Θ laid
+out row by row. This is all that the closed-form gradient, the curvature and the exact answer need to know.
+
+    F(θ) = (1/n) Σᵢ wᵢ/w̄ · ℓ(aᵢ·θ, yᵢ) + l1·Σ|θⱼ| + l2·Σθⱼ²      (intercepts are not penalised)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import combinations_with_replacement
+
+import numpy as np
+import torch
+
+from steepest.errors import SpecError
+from steepest.model.losses import MSE, Loss, Penalty
+
+MOST_TERMS = 20_000
+
+TALL = 500_000
+"""Entries of a design from which it is gone through in blocks of rows, and never copied whole without need."""
+
+ULPS = 4.0
+"""Units in the last place within which values are the same."""
+
+BLOCK = 2**18
+"""Entries of such a block: 2 MB, which stay in the cache while they are worked on."""
+
+
+def row_blocks(shape: tuple[int, int]) -> list[slice]:
+    """The rows of a design `[n, p]` in blocks; one block where it is small."""
+    n, p = shape
+    step = max(1, n if n * p <= TALL else BLOCK // p)
+    return [slice(start, start + step) for start in range(0, n, step)]
+
+
+def gram(design: np.ndarray, weights: np.ndarray | None = None, shift: np.ndarray | float = 0.0) -> np.ndarray:
+    """(A − shift)ᵀ·W·(A − shift), `[p, p]`, without a copy of a tall A.
+
+    The products are PyTorch's: where other programs run beside it, NumPy's lose more time at each of many small ones.
+    """
+    total = torch.zeros(design.shape[1], design.shape[1], dtype=torch.float64)
+    for rows in row_blocks(design.shape):
+        block = design[rows] - shift
+        if weights is not None:
+            block *= np.sqrt(weights[rows])[:, None]
+        part = torch.from_numpy(block)
+        total.addmm_(part.T, part)
+    return total.numpy()
+
+
+def is_constant(column: np.ndarray) -> bool:
+    """Whether a column takes one value only, up to the rounding of float64.
+
+    >>> is_constant(np.array([0.3, 0.1 + 0.2, 0.3])), is_constant(np.array([0.3, 0.300001]))
+    (True, False)
+    """
+    low, high = column.min(), column.max()
+    return bool(high - low <= ULPS * np.finfo(np.float64).eps * max(abs(low), abs(high)))
+
+
+@dataclass(frozen=True)
+class LinearProblem:
+    """One fit of the linear family, as NumPy arrays.
+
+    design: `[n, p]` float64, the column of ones first where there is an intercept.
+    target: `[n]` float64; `[n, m]` for several targets; 0.0/1.0 for `logistic`; codes (int64) for `cross_entropy`.
+    weights: `[n]` with mean 1, or None. outputs: k, so θ is `[k·p]`.
+    low: what rounding to float64 took from the design (powers of a column), or None where it is exact.
+    """
+
+    design: np.ndarray
+    target: np.ndarray
+    loss: Loss
+    penalty: Penalty = field(default_factory=Penalty)
+    intercept: bool = True
+    weights: np.ndarray | None = None
+    outputs: int = 1
+    low: np.ndarray | None = None
+    degree: int = 1
+
+    def __post_init__(self) -> None:
+        rows, several = self.design.shape[0], isinstance(self.loss, MSE) and self.outputs > 1
+        need = (rows, self.outputs) if several else (rows,)
+        if self.target.shape != need:
+            raise SpecError(
+                f"The target has the shape {list(self.target.shape)}; loss {self.loss} on a design of {rows} rows needs "
+                f"{list(need)}. Only mse takes several targets, and one target is y[:, 0], not [n, 1]."
+            )
+        if self.weights is not None and self.weights.shape != (rows,):
+            raise SpecError(f"The weights have the shape {list(self.weights.shape)}; {rows} rows need {[rows]}.")
+
+    @property
+    def parameters(self) -> int:
+        """k·p."""
+        return self.design.shape[1] * self.outputs
+
+    @property
+    def penalised(self) -> np.ndarray:
+        """`[k·p]` of 1.0 where a parameter is penalised and 0.0 at the intercepts."""
+        mask = np.ones((self.outputs, self.design.shape[1]))
+        if self.intercept:
+            mask[:, 0] = 0.0
+        return mask.ravel()
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How columns become a design: all products of the columns up to a total degree, with or without intercept.
+
+    centre: `[d]` to be taken from the columns first, or () for the columns as they are (see `centring.py`).
+
+    >>> Terms(("a", "b"), degree=2).names
+    ('intercept', 'a', 'b', 'a^2', 'a*b', 'b^2')
+    """
+
+    columns: tuple[str, ...]
+    degree: int = 1
+    intercept: bool = True
+    centre: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        from math import comb
+
+        if comb(len(self.columns) + self.degree, self.degree) > MOST_TERMS:
+            raise SpecError(
+                f"model='poly:{self.degree}' over {len(self.columns)} columns has more than {MOST_TERMS:,} terms. "
+                "Choose fewer with columns= or a lower degree."
+            )
+
+    @property
+    def powers(self) -> tuple[tuple[int, ...], ...]:
+        """For each term the columns that are multiplied, by number: (), (0,), (1,), (0, 0), (0, 1), …"""
+        found = [
+            term
+            for degree in range(1, self.degree + 1)
+            for term in combinations_with_replacement(range(len(self.columns)), degree)
+        ]
+        return tuple([()] if self.intercept else []) + tuple(found)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """`intercept`, then the terms: `x`, `x^2`, `x*z`."""
+        columns = self.columns
+        if self.centre:
+            columns = tuple(_less(name, centre) for name, centre in zip(columns, self.centre, strict=True))
+        return tuple(_term_name(term, columns) for term in self.powers)
+
+    def placed(self, x: np.ndarray) -> np.ndarray:
+        """The columns x `[n, d]` whose products are taken."""
+        return x - np.array(self.centre) if self.centre else x
+
+    def design(self, x: np.ndarray) -> np.ndarray:
+        """The design `[n, p]` (float64, contiguous) of x `[n, d]`."""
+        x = self.placed(x)
+        if self.degree == 1 and not self.intercept:
+            return np.ascontiguousarray(x, dtype=np.float64)
+        design = np.empty((x.shape[0], len(self.powers)))
+        if self.degree == 1:
+            design[:, 0] = 1.0
+            design[:, 1:] = x
+            return design
+        place = {term: column for column, term in enumerate(self.powers)}
+        for term, column in place.items():
+            if len(term) < 2:
+                design[:, column] = x[:, term[0]] if term else 1.0
+            else:
+                with np.errstate(over="ignore", invalid="ignore"):  # whoever asked looks for what is not finite
+                    design[:, column] = design[:, place[term[:-1]]] * x[:, term[-1]]
+        return design
+
+
+def _less(name: str, centre: float) -> str:
+    """The name of a column minus its centre."""
+    return f"({name} {'-' if centre > 0 else '+'} {abs(centre):.15g})" if centre else name
+
+
+def _term_name(term: Sequence[int], columns: Sequence[str]) -> str:
+    if not term:
+        return "intercept"
+    return "*".join(
+        columns[column] + (f"^{term.count(column)}" if term.count(column) > 1 else "") for column in dict.fromkeys(term)
+    )

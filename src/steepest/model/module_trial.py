@@ -1,0 +1,128 @@
+"""A module tried once on a few rows, in evaluation and in training, before anything is descended.
+
+Whatever it would raise in the middle of a descent is said here in a line. A copy is tried, so that no buffer of the
+module moves.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from steepest.data.randomness import seeded
+from steepest.errors import SpecError, SteepestError
+from steepest.model import losses
+from steepest.model.calling import output
+from steepest.model.losses import Loss
+from steepest.model.objective import NO_GRADIENT, NOTHING_TO_FIT, matched
+
+ROWS = 4
+"""Rows that a module is tried on."""
+
+RANDOM = (nn.modules.dropout._DropoutNd, nn.RReLU)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What became of it.
+
+    loss: as given, or told that predictions may be of another shape than the target. random: whether the module draws
+    random numbers in training. two: whether it fails on a batch of one row in training, and not on a larger one.
+    """
+
+    loss: Loss
+    random: bool
+    two: bool
+
+
+def tried(module: nn.Module, x: Tensor, y: Tensor, loss: Loss, outputs: int, classes: tuple[str, ...] = ()) -> Trial:
+    """Look at a copy of the module on a few rows. Raises SpecError for whatever keeps it from being fitted.
+
+    outputs: how many classes there are, or targets. classes: their labels.
+    """
+    _check_parameters(module)
+    own, rows, target = copy.deepcopy(module), x[:ROWS], y[:ROWS]
+    with seeded(0, x.device):
+        with torch.no_grad():
+            prediction = output(own.eval(), rows)
+        _check_outputs(prediction, target, loss, outputs, classes)
+        loss = _suited(loss, prediction, target)
+        matched(prediction, target, loss)
+        own.train(module.training)
+        two = len(x) > 1 and _fails_on_one(own, rows[:1])
+        before = torch.default_generator.get_state()
+        with torch.enable_grad():
+            if len(x) > 1:
+                prediction = output(own, rows)
+                _check_gradient(prediction)
+        random = not torch.equal(before, torch.default_generator.get_state())
+    return Trial(loss, random or any(isinstance(part, RANDOM) for part in own.modules()), two)
+
+
+def _check_parameters(module: nn.Module) -> None:
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        raise SpecError(NOTHING_TO_FIT)
+    for name, parameter in module.named_parameters():
+        if parameter.is_floating_point() and not torch.isfinite(parameter).all():
+            value = parameter.detach()[~torch.isfinite(parameter.detach())][0]
+            raise SpecError(
+                f"The model's parameter {name!r} holds {float(value)} before the first step. Start it from finite numbers."
+            )
+
+
+def _fails_on_one(module: nn.Module, row: Tensor) -> bool:
+    """Whether training on one row fails, as BatchNorm does, which has no variance then."""
+    with torch.no_grad():
+        try:
+            output(copy.deepcopy(module), row)
+        except SteepestError as error:
+            return "has no variance of one row" in str(error)
+    return False
+
+
+def _check_outputs(prediction: Tensor, target: Tensor, loss: Loss, outputs: int, classes: tuple[str, ...]) -> None:
+    codes = isinstance(loss, losses.CrossEntropy) or (isinstance(loss, losses.Custom) and loss.takes == "codes")
+    if codes and not target.is_floating_point() and prediction.ndim == 2 and prediction.shape[-1] < outputs:
+        raise SpecError(
+            f"The model gives {prediction.shape[-1]} outputs for {outputs} classes; its last layer needs {outputs}."
+        )
+    numbers = isinstance(loss, losses.CrossEntropy | losses.Custom) and not target.is_floating_point()
+    if numbers and classes and prediction.ndim == 2 and prediction.shape[-1] > outputs:
+        named = ", ".join(map(repr, classes[:6])) + (", …" if len(classes) > 6 else "")
+        raise SpecError(
+            f"The model gives {prediction.shape[-1]} outputs for {outputs} classes ({named}); its last layer needs {outputs}, "
+            "or give y as numbers of outputs."
+        )
+    if isinstance(loss, losses.Logistic) and prediction.ndim == 2 and prediction.shape[-1] == 2:
+        raise SpecError(
+            "The model gives 2 outputs for two classes, and loss logistic needs one, the log-odds. Use loss='cross_entropy', "
+            "or a last layer with one output."
+        )
+
+
+def _suited(loss: Loss, prediction: Tensor, target: Tensor) -> Loss:
+    """A loss of the user's own that takes predictions of another shape than the target is told so.
+
+    It must do so for any number of rows: what only fits because there are as many rows as outputs would be broadcast.
+    """
+    if not isinstance(loss, losses.Custom) or loss.takes or prediction.ndim != 2 or not target.is_floating_point():
+        return loss
+    if target.ndim != 1 or prediction.shape[1] < 2 or len(prediction) != len(target):
+        return loss
+    for rows in {2, 3, prediction.shape[1] + 1} - {prediction.shape[1]}:
+        place = torch.arange(rows, device=target.device) % len(target)
+        try:
+            loss.function(prediction[place], target[place])
+        except SteepestError:
+            raise
+        except Exception:  # it does not take them: the message about shapes says more
+            return loss
+    return replace(loss, free=True)
+
+
+def _check_gradient(prediction: Tensor) -> None:
+    if not prediction.requires_grad:
+        raise SpecError(NO_GRADIENT)

@@ -1,0 +1,240 @@
+"""Models that are no linear combination: multilayer perceptrons, modules of the user's, and what stands around them.
+
+The linear family is in `linear.py`. Here a module is made ready to be fitted: copied, so that the user's own stays
+as it was; wrapped, so that it sees standardised columns where that was asked for; started as `init` says.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from steepest.data.randomness import seeded
+from steepest.errors import SpecError
+from steepest.model.calling import evaluating, output
+from steepest.settings import INITS, MODELS, call, locate
+
+LINEAR: dict[str, Callable[..., int]] = {
+    "linear": lambda: 1,
+    "poly": int,
+    "logistic": lambda: 1,
+    "softmax": lambda: 1,
+}
+"""The models that are linear in θ: the degree of their terms, from the numbers behind the name."""
+
+
+class Scaled(nn.Module):
+    """A module between two changes of units: it sees (x − mean)/scale and its outputs are taken times `gain` plus `shift`.
+
+    The four are buffers, not parameters: they belong to the model and are saved with it. shift and gain: numbers, or `[m]`
+    for several targets.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    shift: Tensor
+    gain: Tensor
+
+    def __init__(self, module: nn.Module, mean: Tensor, scale: Tensor, shift: Tensor, gain: Tensor):
+        super().__init__()
+        self.module = module
+        for name, value in (("mean", mean), ("scale", scale), ("shift", shift), ("gain", gain)):
+            self.register_buffer(name, value)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.module((x - self.mean) / self.scale) * self.gain + self.shift
+
+
+def balance_of(module: nn.Module) -> Tensor | None:
+    """mean(gain²)/gain² `[m]` of outputs in several units, by which a descent takes their slopes; None for all others.
+
+    With it the steps are those in standardised targets. By the slopes of F itself, where one target is 10,000 times as
+    large as another, all but 1e-8 of every step is for the large one, and the other is never fitted.
+    """
+    if not isinstance(module, Scaled) or module.gain.ndim == 0:
+        return None
+    squares = module.gain**2
+    return squares.mean() / squares
+
+
+class WholeNumbers(nn.Module):
+    """A module that takes whole numbers, as an Embedding does, given them as floats."""
+
+    def __init__(self, module: nn.Module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.module(x.long())
+
+
+def mlp(inputs: int, widths: tuple[int, ...], outputs: int, seed: int = 0) -> nn.Module:
+    """Linear layers with ReLU between them, started as PyTorch starts them, from a seed.
+
+    >>> sum(p.numel() for p in mlp(3, (8,), 1).parameters())
+    41
+    """
+    random = torch.Generator().manual_seed(seed)
+    layers: list[nn.Module] = []
+    for before, after in pairwise((inputs, *widths)):
+        layers += [_linear(before, after, random), nn.ReLU()]
+    return nn.Sequential(*layers, _linear((inputs, *widths)[-1], outputs, random))
+
+
+def _linear(inputs: int, outputs: int, random: torch.Generator) -> nn.Linear:
+    """`nn.Linear` as its `reset_parameters` starts it, the numbers drawn from a generator of ours."""
+    layer = nn.Linear(inputs, outputs, device="meta")  # which draws nothing
+    layer.weight, layer.bias = nn.Parameter(torch.empty(outputs, inputs)), nn.Parameter(torch.empty(outputs))
+    nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=random)
+    bound = 1 / math.sqrt(inputs)
+    nn.init.uniform_(layer.bias, -bound, bound, generator=random)
+    return layer
+
+
+def module(model: Any, inputs: int, outputs: int, seed: int) -> nn.Module | None:
+    """The module that a model's name or object stands for; None for the linear family.
+
+    A name `package.module:factory` is imported and called, with (inputs, outputs) if it takes two arguments.
+    """
+    if isinstance(model, nn.Module):
+        return copied(model)
+    if isinstance(model, str) and model.partition(":")[0] in MODELS:
+        name, numbers = call(model, MODELS, "model")
+        kinds: dict[str, Callable[..., nn.Module | None]] = dict.fromkeys(LINEAR, lambda *numbers: None)
+        kinds["mlp"] = lambda *widths: mlp(inputs, tuple(map(int, widths)), outputs, seed)
+        return kinds[name](*numbers)
+    factory = locate(model) if isinstance(model, str) else model
+    if isinstance(factory, nn.Module):
+        return copied(factory)
+    if not callable(factory):
+        raise SpecError(f"model={model!r} is no model's name, nn.Module or function that makes one.")
+    with seeded(seed):
+        takes = [p for p in inspect.signature(factory).parameters.values() if p.default is p.empty]
+        try:
+            made = factory(inputs, outputs) if len(takes) == 2 else factory()
+        except Exception as error:  # it is the user's own code: whatever it raises is told, not thrown
+            raise SpecError(f"model={model!r} failed: {type(error).__name__}: {error}.") from error
+    if not isinstance(made, nn.Module):
+        raise SpecError(f"model={model!r} made a {type(made).__name__}, not an nn.Module.")
+    return made
+
+
+def copied(module: nn.Module) -> nn.Module:
+    """A module of its own, in training mode; parts that a module in training mode has in evaluation stay there.
+
+    Raises SpecError for a module that PyTorch cannot copy, or that has no numbers in it.
+    """
+    for name, parameter in module.named_parameters():
+        if parameter.is_meta:
+            raise SpecError(
+                f"The model's parameter {name!r} is on the device 'meta', which holds no numbers. Make the model on the cpu."
+            )
+        if parameter.is_complex():
+            raise SpecError(f"The model's parameter {name!r} is complex; a descent here moves real numbers.")
+    try:
+        own = copy.deepcopy(module)
+    except Exception as error:  # it may be the user's own code
+        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SpecError(
+            f"The model cannot be copied ({why}), and a fit moves a copy. Give a function that makes it: "
+            "model='package.module:factory'."
+        ) from error
+    return own if own.training else own.train()
+
+
+def kind_of(module: nn.Module) -> tuple[torch.dtype, torch.device]:
+    """Precision and device of a module."""
+    like = next(module.parameters(), torch.empty(0))
+    return like.dtype, like.device
+
+
+def filled(module: nn.Module, x: Tensor, seed: int) -> nn.Module:
+    """A module whose lazy layers know their sizes and are started, by one look at some rows."""
+    if not any(isinstance(p, nn.UninitializedParameter) for p in module.parameters()):
+        return module
+    with seeded(seed), evaluating(module), torch.no_grad():
+        output(module, x)
+    return module
+
+
+def embeds(module: nn.Module) -> bool:
+    """Whether a part of the module looks numbers up in a table, so that its columns are no quantities."""
+    return any(isinstance(part, (WholeNumbers, nn.Embedding, nn.EmbeddingBag)) for part in module.modules())
+
+
+def taking(module: nn.Module, x: Tensor) -> nn.Module:
+    """The module, made to take floats where it refuses them and takes the same rows as whole numbers."""
+    if not embeds(module) or not bool((x == x.round()).all()):
+        return module
+    with evaluating(module), torch.no_grad():
+        try:
+            output(module, x[:2])
+        except SpecError:
+            return WholeNumbers(module)
+    return module
+
+
+def scaled(inner: nn.Module, x: Tensor, y: Tensor | None) -> Scaled:
+    """A module that sees standardised columns of x `[n, d]`, and whose outputs are in the units of y (None: as they are)."""
+    scale = _spread(x)
+    one = torch.ones((), dtype=x.dtype, device=x.device)
+    if y is None:
+        return Scaled(inner, x.mean(0), scale, 0 * one, one)
+    return Scaled(inner, x.mean(0), scale, y.mean(0), _spread(y))
+
+
+def _spread(columns: Tensor) -> Tensor:
+    """Standard deviations; 1 for a column that varies by rounding only."""
+    spread = columns.std(0, correction=0)
+    return torch.where(spread > 1e-12 * columns.abs().amax(0), spread, torch.ones_like(spread))
+
+
+def start(init: Any, names: tuple[str, ...], seed: int) -> np.ndarray | None:
+    """θ₀ in user units: None for "zeros" (or a module's own start), else numbers drawn or given.
+
+    Raises SpecError for a wrong count, a name of no parameter, or a fit with other parameters.
+    """
+    count = len(names)
+    if isinstance(init, str):
+        kind, numbers = call(init, INITS, "init")
+        if kind == "zeros":
+            return None
+        random = np.random.default_rng([seed, 2])  # not the stream that synthetic data of the same seed come from
+        if kind == "uniform" and not numbers[0] < numbers[1]:
+            raise SpecError(f"init={init!r}: the first number must be below the second.")
+        kinds: dict[str, Callable[..., np.ndarray]] = {
+            "normal": lambda width=1.0: random.normal(0.0, width, size=count),
+            "uniform": lambda low, high: random.uniform(low, high, size=count),
+        }
+        return kinds[kind](*numbers)
+    if hasattr(init, "theta") and hasattr(init, "names"):
+        if tuple(init.names) != tuple(names):
+            raise SpecError("init= is a fit with other parameters than this one: " + _differ(init.names, names))
+        return np.array(init.theta, dtype=np.float64)
+    if isinstance(init, dict):
+        if unknown := [name for name in init if name not in names]:
+            raise SpecError(f"init= names {unknown[0]!r}, which is no parameter here. Known: {', '.join(names[:12])}.")
+        return np.array([float(init.get(name, 0.0)) for name in names])
+    if isinstance(init, Tensor):
+        init = init.detach().cpu().numpy()
+    try:
+        given = np.asarray(init, dtype=np.float64).ravel()
+    except (TypeError, ValueError):
+        raise SpecError(f"init={init!r} is neither numbers, a name (zeros, normal, uniform:LO:HI) nor a Fit.") from None
+    if not np.isfinite(given).all():
+        raise SpecError(f"init= holds {given[~np.isfinite(given)][0]}; a start must be finite numbers.")
+    if given.size != count:
+        raise SpecError(f"init= has {given.size} numbers, and there are {count} parameters: {', '.join(names[:12])}.")
+    return given
+
+
+def _differ(theirs: Any, ours: tuple[str, ...]) -> str:
+    return f"{', '.join(list(theirs)[:6])} there, {', '.join(ours[:6])} here."

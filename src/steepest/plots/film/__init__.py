@@ -1,0 +1,1 @@
+"""A descent as a film: which frames, what each panel shows, the file."""

@@ -1,0 +1,149 @@
+"""What a film of a descent shows, frame by frame; everything comes from the trace, nothing is trained again.
+
+    row(s) of the trace → θ → what the model says, where θ stands on the surface, which rows the batch held, which
+                              way gradient, velocity and step point
+
+Frames are chosen evenly in the way gone and in the steps taken (`rows.along`), so that the first fast moves and the slow
+end are both seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from steepest.data.batching import Batch, dealt
+from steepest.errors import SpecError
+from steepest.model.objective import LinearObjective
+from steepest.plots.drawn_rows import all_rows, along, linear, recorded, training
+from steepest.plots.surface.module_values import module_objective
+from steepest.plots.surface.plane import FAR, frame
+from steepest.settings import OPTIMIZERS, call
+
+if TYPE_CHECKING:
+    from steepest.result import Fit
+
+MOST_GRADIENTS = 5_000
+"""Recorded steps up to which Adam's velocity is summed up again."""
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The steps of a film: row: `[F]` of the trace; step, epoch, loss: `[F]`; theta: `[F, p]` as the trace has it."""
+
+    row: np.ndarray
+    step: np.ndarray
+    epoch: np.ndarray
+    loss: np.ndarray
+    theta: np.ndarray
+    total: int
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+
+def frames_data(fit: Fit, frames: int = 100) -> Frames:
+    """At most `frames` steps of a descent. Raises SpecError for fewer than 2, FitError where θ was not recorded."""
+    if frames < 2:
+        raise SpecError(f"frames={frames}: a film needs at least 2.")
+    path, trace = recorded(fit), fit.trace
+    fine = np.flatnonzero(np.isfinite(path).all(1) & (np.abs(path) < FAR).all(1))
+    row = fine[along(path[fine], trace.step[fine], frames)] if len(fine) else np.arange(1)
+    # with minibatches F is known once an epoch: between, the batch's own loss
+    loss = np.where(np.isfinite(trace.objective), trace.objective, trace.loss)
+    return Frames(row, trace.step[row], trace.epoch[row], loss[row], path[row], fit.steps + 1)
+
+
+def batch_rows(fit: Fit, step: int) -> np.ndarray | None:
+    """The numbers of the training rows in the batch of update `step`; None with a full batch, or one from outside.
+
+    Batches are a function of (seed, epoch, index): they are dealt again.
+    """
+    size = fit.spec.batch_size
+    if isinstance(size, str) or size >= fit.rows or not all_rows(fit) or step >= fit.steps:
+        return None
+    epoch, index = divmod(int(step), -(-fit.rows // size))
+    order = dealt(fit.rows, size, fit.spec.shuffle, fit.spec.seed, epoch)
+    if fit.spec.shuffle in ("rows", "draws"):
+        return order[index * size : (index + 1) * size]
+    start = order[index] * size
+    return np.arange(start, min(start + size, fit.rows))
+
+
+def gradients(fit: Fit, row: np.ndarray) -> np.ndarray:
+    """`[R, p]`: the gradient of the batch at hand at rows of the trace, penalty included, in user units."""
+    path = torch.as_tensor(recorded(fit)[row])
+    problem = linear(fit)
+    if problem is not None:
+        objective = LinearObjective(problem, tuple(fit.names))
+    else:
+        objective = module_objective(fit, training(fit), fit.loss_function)
+    found = []
+    for theta, step in zip(path, fit.trace.step[row].tolist(), strict=True):
+        rows = batch_rows(fit, step)
+        if rows is None:
+            _, grad = objective.value_and_grad(theta)
+        else:
+            epoch = step // -(-fit.rows // int(fit.spec.batch_size))
+            _, grad = objective.value_and_grad(theta, Batch(epoch, 1, torch.as_tensor(rows)))
+        found.append((grad + objective.subgradient(theta)).numpy().copy())
+    return np.stack(found)
+
+
+def arrows(fit: Fit, row: np.ndarray) -> dict[str, np.ndarray]:
+    """Displacements of θ `[R, p]` in user units at rows of the trace, by name.
+
+        step        θ_{t+1} − θ_t, or to the next recorded step
+        gradient    −lr·g: where plain descent would go (for adaptive rules scaled to the step's length)
+        velocity    what the rule carries on from before: momentum −lr·βv, Adam its mean gradient scaled likewise
+
+    In other coordinates g is taken there and its arrow brought back. Velocity is left out where steps are missing
+    from the trace and it cannot be known.
+    """
+    path, trace = recorded(fit), fit.trace
+    after = np.minimum(row + 1, len(path) - 1)
+    step = path[after] - path[row]
+    next_to = (trace.step[after] - trace.step[row] == 1)[:, None]
+    matrix = frame(fit, "descent").matrix if not frame(fit, "descent").user else None
+    name, numbers = _rule(fit)
+    lr = trace.lr[row][:, None]
+
+    def back(gradient: np.ndarray) -> np.ndarray:
+        return gradient if matrix is None else gradient @ matrix @ matrix.T
+
+    gradient = -lr * back(gradients(fit, row))
+    found = {"step": step, "gradient": gradient}
+    if name in ("momentum", "nesterov"):
+        found["velocity"] = np.where(next_to, step - gradient, np.nan)
+    elif name != "sgd":
+        length = np.linalg.norm(step, axis=1, keepdims=True)
+        found["gradient"] = _scaled(gradient, length)
+        consecutive = len(path) <= MOST_GRADIENTS and bool((np.diff(trace.step) == 1).all())
+        if name in ("adam", "adamw") and consecutive:
+            mean = _mean_gradient(gradients(fit, np.arange(len(path))), numbers[0] if numbers else 0.9)
+            found["velocity"] = _scaled(-back(mean[row]), length)
+    return found
+
+
+def _rule(fit: Fit) -> tuple[str, tuple[float, ...]]:
+    try:
+        return call(fit.optimizer, OPTIMIZERS, "optimizer")
+    except SpecError:  # a rule of the user's, or a torch.optim class
+        return fit.optimizer, ()
+
+
+def _mean_gradient(gradient: np.ndarray, beta: float) -> np.ndarray:
+    """Adam's first moment: v = β·v + (1 − β)·g, bias corrected."""
+    found, v = np.empty_like(gradient), np.zeros(gradient.shape[1])
+    for t, g in enumerate(gradient):
+        v = beta * v + (1 - beta) * g
+        found[t] = v / (1 - beta ** (t + 1))
+    return found
+
+
+def _scaled(arrow: np.ndarray, length: np.ndarray) -> np.ndarray:
+    own = np.linalg.norm(arrow, axis=1, keepdims=True)
+    return arrow * (length / np.where(own > 0, own, 1.0))

@@ -1,0 +1,1 @@
+"""The backward graph of a tensor: walked, made smaller, drawn."""

@@ -1,0 +1,296 @@
+"""The loss as a landscape, and the way that the descent took through it.
+
+`surface_data` computes everything: the loss on a grid (one pass, `evaluate.py`), the paths and marks on its plane
+(`plane.py`), and for every step the loss on the plane beside the true one. `surface` draws it as a map and as
+a bowl side by side; `path3d` draws the path of three parameters.
+
+    data = surface_data(fit)             data.x, data.y, data.values, data.paths[0].place, .shown, .true
+    surface(fit, plane=("x", "x^2"))     a figure
+
+A picture of two parameters is exact. Any other says how much of the path it shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from steepest.defaults import linear_problem
+from steepest.errors import SpecError
+from steepest.model import losses
+from steepest.plots import theme as looks
+from steepest.plots.drawn_rows import MOST_STEPS, along, labels, training
+from steepest.plots.surface import plane as planes
+from steepest.plots.surface.evaluate import Landscape, landscape
+from steepest.plots.surface.module_values import MOST_WORK, work_of
+from steepest.plots.surface.plane import FAR, Plane
+from steepest.plots.surface.profile import minimised
+
+if TYPE_CHECKING:
+    from steepest.result import Fit
+
+GRID, LEAST_GRID = 50, 25
+"""Points a side, and what they are at least where each takes long."""
+
+LEAST_STEPS = 80
+"""Steps of a path that are drawn where each takes long."""
+
+MARGIN = 0.18
+"""Of the window's width, on each side of what it must show."""
+
+STILL = 1e-6
+"""An axis whose numbers differ by less than this share of them shows no movement."""
+
+HIGHEST = 1.3
+"""The surface is cut at this many times the height of whatever must be seen on it."""
+
+
+@dataclass(frozen=True)
+class Path:
+    """The steps of one fit, T of them: θ `[T, p]`, places on the plane `[T, 2]`, the true loss and the plane's `[T]`."""
+
+    label: str
+    step: np.ndarray
+    theta: np.ndarray
+    place: np.ndarray
+    true: np.ndarray
+    shown: np.ndarray
+    explained: float
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A point with a name; role: `start`, `end` or `exact`. shown and true: the loss on the plane, and at θ itself."""
+
+    label: str
+    role: str
+    series: int
+    theta: np.ndarray
+    place: np.ndarray
+    true: float
+    shown: float
+
+
+@dataclass(frozen=True)
+class Surface:
+    """The loss `values[j, i]` at (x[i], y[j]) of a plane; where it is drawn it is cut at `ceiling`."""
+
+    plane: Plane
+    x: np.ndarray
+    y: np.ndarray
+    values: np.ndarray
+    ceiling: float
+    loss: str
+    paths: list[Path]
+    marks: list[Mark]
+    names: tuple[str, ...]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def cut(self) -> np.ndarray:
+        """The values, no higher than the ceiling."""
+        return np.minimum(np.nan_to_num(self.values, nan=self.ceiling, posinf=self.ceiling), self.ceiling)
+
+
+def surface_data(
+    fit: Fit,
+    loss: Any = None,
+    also: Sequence[Fit] = (),
+    plane: Any = None,
+    window: Any = None,
+    grid: int | None = None,
+    coordinates: str = "user",
+    others: str = "held",
+    seed: int = 0,
+) -> Surface:
+    """The loss on a plane of θ, with paths and marks; see `surface` for the arguments."""
+    fits = [fit, *also]
+    for each in also:
+        if each.names != fit.names:
+            raise SpecError(
+                f"A fit with the parameters {', '.join(each.names[:4])} has no surface in common with one with "
+                f"{', '.join(fit.names[:4])}. Draw fits of one model together."
+            )
+    if others not in ("held", "minimised"):
+        raise SpecError(f"others={others!r} is not known. Known: held, minimised.")
+    if grid is not None and not 2 <= grid <= 1_000:
+        raise SpecError(f"grid={grid} must be from 2 to 1000 points a side.")
+    flat = planes.plane(fit, plane, also, coordinates, seed)
+    grid, steps = _fine(fit, grid)
+    land = landscape(fit, loss, points=grid * grid + 2 * steps * len(fits))
+    on_plane = _Shown(flat, land, fit if others == "minimised" else None, loss)
+    named = labels(fits)
+    paths = [_path(each, label, flat, on_plane, steps) for each, label in zip(fits, named, strict=True)]
+    marks = _marks(fits, named, flat, on_plane)
+    x, y = _window(window, paths, marks, grid, flat.kind)
+    places = np.stack(np.meshgrid(x, y), -1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = on_plane(places.reshape(-1, 2)).reshape(grid, grid)
+    ceiling = _ceiling(values, [*(path.shown[_inside(path.place, x, y)] for path in paths), [m.shown for m in marks]])
+    notes = _notes(flat, paths, land, values, ceiling, on_plane.fit is not None, fit, x, y)
+    return Surface(flat, x, y, values, ceiling, land.loss, paths, marks, tuple(fit.names), notes)
+
+
+def _fine(fit: Fit, grid: int | None) -> tuple[int, int]:
+    """Points a side, and steps of a path: as many as look smooth, fewer where a network takes long for each."""
+    if fit.terms is not None:
+        return grid or GRID, MOST_STEPS
+    affordable = MOST_WORK / (work_of(fit) * training(fit).rows)
+    side = int(np.clip(affordable**0.5, LEAST_GRID, GRID)) if grid is None else grid
+    return side, MOST_STEPS if affordable > side**2 + 2 * MOST_STEPS else LEAST_STEPS
+
+
+class _Shown:
+    """The loss of places on a plane; `fit` is set where the other parameters are minimised over."""
+
+    def __init__(self, flat: Plane, land: Landscape, fit: Fit | None, loss: Any):
+        self.flat, self.land, self.fit = flat, land, fit
+        self.problem = None
+        if fit is None:
+            return
+        if fit.terms is None or flat.kind != "named" or not flat.frame.user:
+            raise SpecError("others='minimised' is for two named parameters of the linear family, in user units.")
+        kind = fit.loss_function if loss is None else losses.loss(loss)
+        self.problem = linear_problem(fit.spec, training(fit), fit.terms, kind)
+        self.held = [fit.names.index(name) for name in flat.labels]
+
+    def __call__(self, place: np.ndarray) -> np.ndarray:
+        theta = self.flat.theta(place)
+        return self.land.values(theta if self.problem is None else minimised(self.problem, theta, self.held))
+
+
+def _path(fit: Fit, label: str, flat: Plane, on_plane: _Shown, most: int) -> Path:
+    theta, step = fit.trace.theta, fit.trace.step
+    if theta.shape[1] != len(fit.names):
+        theta, step = fit.theta[None], np.array([fit.steps])
+    fine = np.isfinite(theta).all(1) & (np.abs(theta) < FAR).all(1)
+    theta, step = theta[fine], step[fine]
+    if not len(step):
+        theta, step = np.zeros((1, len(fit.names))), np.zeros(1, dtype=int)
+    explained = flat.explained(theta)
+    chosen = along(theta, step, most)
+    theta, step = theta[chosen], step[chosen]
+    place = flat.project(theta)
+    with np.errstate(over="ignore", invalid="ignore"):
+        true = on_plane.land.values(theta)
+        shown = true if flat.exact else on_plane(place)
+    return Path(label, step, theta, place, true, shown, explained)
+
+
+def _marks(fits: Sequence[Fit], named: Sequence[str], flat: Plane, on_plane: _Shown) -> list[Mark]:
+    found: list[tuple[str, str, int, np.ndarray]] = []
+    seen: list[np.ndarray] = []
+    for i, (fit, label) in enumerate(zip(fits, named, strict=True)):
+        suffix = "" if len(fits) == 1 else f" ({label})"
+        path = fit.trace.theta
+        if path.shape[1] == len(fit.names):
+            found.append((f"start{suffix}", "start", i, path[0]))
+        found.append((f"end{suffix}", "end", i, fit.theta))
+        best = None if fit.exact is None else fit.exact.theta
+        if best is not None and not any(np.allclose(best, other, rtol=1e-9, atol=0) for other in seen):
+            seen.append(best)
+            same = len({str(each.loss_function) for each in fits}) == 1
+            found.append((f"exact {fit.loss_function}" if not same else "exact", "exact", i, best))
+    usable = [mark for mark in found if np.isfinite(mark[3]).all() and np.abs(mark[3]).max() < FAR]
+    if not usable:
+        return []
+    theta = np.stack([mark[3] for mark in usable])
+    place = flat.project(theta)
+    with np.errstate(over="ignore", invalid="ignore"):
+        true, shown = on_plane.land.values(theta), on_plane(place)
+    return [Mark(*mark, place[i], float(true[i]), float(shown[i])) for i, mark in enumerate(usable)]
+
+
+def _window(
+    window: Any, paths: Sequence[Path], marks: Sequence[Mark], grid: int, kind: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """The grid's places on both axes."""
+    if window is not None and not isinstance(window, (int, float)):
+        try:
+            (left, right), (low, high) = np.asarray(window, dtype=float)
+        except (TypeError, ValueError):
+            raise SpecError(
+                f"window={window!r} is neither a number nor two pairs ((left, right), (low, high))."
+            ) from None
+        if not (left < right and low < high):
+            raise SpecError(f"window={window!r}: the first number of a pair must be below the second.")
+        return np.linspace(left, right, grid), np.linspace(low, high, grid)
+    if window is not None:
+        centre = next((m.place for m in marks if m.role == "exact"), paths[0].place[-1])
+        reach = float(window)
+        if not 0 < reach < np.inf:
+            raise SpecError(f"window={window!r} must be above 0.")
+        return _axes(centre - reach, centre + reach, grid)
+    wanted = np.concatenate(
+        [path.place[_near(path)] for path in paths] + [[m.place] for m in marks if _worth(m, paths)]
+    )
+    low, high = wanted.min(0), wanted.max(0)
+    span = high - low
+    size = np.maximum(np.abs(wanted).max(0), 1e-12)
+    # an axis along which nothing moved is as wide as the other, or as the numbers on it are large
+    other = span[::-1] if kind != "named" else np.where(size > 1e-9, size, 1.0)
+    span = np.where(span > STILL * np.maximum(size, other * (kind != "named")), span, np.where(other > 0, other, 1.0))
+    middle, reach = (low + high) / 2, span * (0.5 + MARGIN)
+    return _axes(middle - reach, middle + reach, grid)
+
+
+def _axes(low: np.ndarray, high: np.ndarray, grid: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.linspace(low[0], high[0], grid), np.linspace(low[1], high[1], grid)
+
+
+def _near(path: Path) -> np.ndarray:
+    """Which steps the window must show: all but those of a descent that went far above where it began."""
+    fine = np.isfinite(path.true)
+    if not fine.any():
+        return np.arange(len(path.true)) == 0
+    least = path.true[fine].min()
+    return fine & (path.true <= least + 4 * max(path.true[0] - least, 1e-9 * abs(least)))
+
+
+def _worth(mark: Mark, paths: Sequence[Path]) -> bool:
+    """The exact answers are always shown, and so are starts and ends but of a descent that flew away."""
+    path = paths[mark.series]
+    near = path.true[_near(path)]
+    return mark.role == "exact" or (np.isfinite(mark.true) and mark.true <= near.max() * (1 + 1e-9) + 1e-300)
+
+
+def _inside(place: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return (place[:, 0] >= x[0]) & (place[:, 0] <= x[-1]) & (place[:, 1] >= y[0]) & (place[:, 1] <= y[-1])
+
+
+def _ceiling(values: np.ndarray, heights: Sequence[Any]) -> float:
+    """How high the surface is drawn: what lies on it, and the lower two thirds of it, are seen."""
+    fine = values[np.isfinite(values)]
+    if not fine.size:
+        return 1.0
+    least = float(fine.min())
+    seen = np.concatenate([np.ravel(each) for each in heights])
+    seen = seen[np.isfinite(seen)]
+    top = max(float(np.quantile(fine, 0.66)), *(seen.tolist() or [least]))
+    return min(float(fine.max()), least + HIGHEST * (top - least)) if top > least else float(fine.max())
+
+
+def _notes(
+    flat: Plane, paths: Sequence[Path], land: Landscape, values: np.ndarray, ceiling: float, profiled: bool,
+    fit: Fit, x: np.ndarray, y: np.ndarray,
+) -> list[str]:  # fmt: skip
+    notes = []
+    if not flat.exact:
+        for path in paths:
+            whose = "the path" if len(paths) == 1 else f"the path of {path.label}"
+            notes.append(f"The plane shows {100 * path.explained:.4g}% of the variance of {whose}.")
+        if flat.kind == "named":
+            rest = "minimised over" if profiled else "held at the end of the descent"
+            notes.append(f"The other {len(fit.names) - 2:,} parameters are {rest}.")
+    if fit.trace.theta.shape[1] != len(fit.names):
+        notes.append("The trace does not hold all parameters, so there is no path.")
+    outside = sum(int((~_inside(path.place, x, y)).sum()) for path in paths)
+    if outside:
+        notes.append(f"{outside:,} of the steps drawn lie outside the window.")
+    if not np.isfinite(values).all() or values.max() > ceiling:
+        top = looks.number(float(values[np.isfinite(values)].max())) if np.isfinite(values).any() else "infinity"
+        notes.append(f"The surface rises to {top}; it is cut at {looks.number(ceiling)}.")
+    return [*notes, *([land.note] if land.note else [])]

@@ -1,0 +1,269 @@
+"""Planes through the space of θ, on which a loss of many parameters can be drawn.
+
+    θ(a, b) = origin + a·u + b·v        in coordinates c, θ = M·c  (M = I: user units)
+
+    named       two parameters; the others stay at the end of the descent
+    path        the two principal components of the path: the plane that shows most of it
+    hessian     the two directions in which the valley is steepest, about the optimum
+    random      two random directions, each filter as long as the network's own (Li et al. 2018)
+
+A path is projected onto a plane at right angles in c. What that hides is said: `explained` is the share of the path's
+variance that the plane shows, 1 where the picture is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from steepest.analysis import curvature
+from steepest.defaults import targets
+from steepest.errors import SpecError
+from steepest.model import preconditioners as frames
+from steepest.model.objective import matched
+from steepest.plots.drawn_rows import all_rows, along, linear, recorded, training
+from steepest.plots.surface.module_values import module_objective
+
+if TYPE_CHECKING:
+    from steepest.result import Fit
+
+PLANES = ("path", "hessian", "random")
+COORDINATES = ("user", "descent")
+FAR = 1e100
+"""Parameters beyond it are left out of a path."""
+STRAIGHT = 1e-6
+"""Second over first singular value of a path, below which it is a straight line."""
+EQUAL_STEPS = 500
+"""Steps of each path that decide on their common plane, so that a long descent does not outweigh a short one."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Coordinates θ = M·c. matrix: `[p, r]`. names: of the entries of c."""
+
+    matrix: np.ndarray
+    names: tuple[str, ...]
+    user: bool
+
+    def to_user(self, c: np.ndarray) -> np.ndarray:
+        """c `[..., r]` → θ `[..., p]`."""
+        return c if self.user else c @ self.matrix.T
+
+    def from_user(self, theta: np.ndarray) -> np.ndarray:
+        """θ `[..., p]` → c `[..., r]`, the nearest one where directions were left out."""
+        if self.user:
+            return theta
+        flat = theta.reshape(-1, theta.shape[-1])
+        return np.linalg.lstsq(self.matrix, flat.T, rcond=None)[0].T.reshape(*theta.shape[:-1], -1)
+
+
+def frame(fit: Fit, coordinates: str = "user") -> Frame:
+    """User units, or the coordinates that the descent itself went down in.
+
+    Raises SpecError for another word. A module has no coordinates but its own.
+    """
+    if coordinates not in COORDINATES:
+        raise SpecError(f"coordinates={coordinates!r} is not known. Known: {', '.join(COORDINATES)}.")
+    same = Frame(np.eye(0), tuple(fit.names), True)
+    if coordinates == "user" or fit.terms is None or fit.precondition not in ("standardize", "orthonormal"):
+        return same
+    problem = linear(fit)
+    if problem is None or not all_rows(fit):
+        raise SpecError("The run of this fit kept a part of its rows only; its own coordinates need all. Fit again.")
+    if fit.precondition == "standardize":
+        matrix, names = frames.standardised(problem).matrix, tuple(f"{name} (standardised)" for name in fit.names)
+    else:
+        matrix = frames.orthonormal(problem).matrix
+        names = tuple(f"direction {i + 1}" for i in range(matrix.shape[1] * problem.outputs))
+    return Frame(np.kron(np.eye(problem.outputs), matrix), names, False)
+
+
+@dataclass(frozen=True)
+class Plane:
+    """origin, u, v: `[r]` in the coordinates of `frame`. labels: of a and b. exact: every θ lies in it."""
+
+    frame: Frame
+    origin: np.ndarray
+    u: np.ndarray
+    v: np.ndarray
+    labels: tuple[str, str]
+    kind: str
+    exact: bool = False
+
+    def theta(self, place: np.ndarray) -> np.ndarray:
+        """(a, b) `[..., 2]` → θ `[..., p]` in user units."""
+        return self.frame.to_user(self.origin + place @ np.stack([self.u, self.v]))
+
+    def project(self, theta: np.ndarray) -> np.ndarray:
+        """θ `[..., p]` → (a, b) `[..., 2]`, at right angles in the plane's coordinates."""
+        return (self.frame.from_user(theta) - self.origin) @ np.linalg.pinv(np.stack([self.u, self.v]))
+
+    def explained(self, path: np.ndarray) -> float:
+        """The share of a path's variance that is seen on the plane, 0 … 1; 1 for a path that does not move."""
+        if self.exact:
+            return 1.0
+        c = self.frame.from_user(path)
+        whole = np.square(c - c.mean(0)).sum()
+        shown = self.project(path) @ np.stack([self.u, self.v])
+        return float(np.square(shown - shown.mean(0)).sum() / whole) if whole > 0 else 1.0
+
+
+def plane(
+    fit: Fit,
+    kind: str | Sequence[str] | None = None,
+    also: Sequence[Fit] = (),
+    coordinates: str = "user",
+    seed: int = 0,
+) -> Plane:
+    """The plane for a fit, shared with others of the same parameters.
+
+    Args:
+        kind: two names of parameters, `path`, `hessian` or `random` (see the module's text); None is the two
+            parameters where there are just two, else `path`.
+        coordinates: `user`, or `descent`: the descent's own.
+        seed: of random directions.
+
+    Raises:
+        SpecError: an unknown kind or name, one parameter only, or a loss without curvature for `hessian`.
+    """
+    seen = frame(fit, coordinates)
+    size = len(seen.names)
+    if size < 2:
+        raise SpecError(f"A surface needs two parameters, and this fit has one ({fit.names[0]!r}). Use loss_curve().")
+    if kind is None:
+        kind = seen.names if size == 2 else "path"
+    if not isinstance(kind, str):
+        return _named(fit, tuple(kind), seen)
+    if kind not in PLANES:
+        raise SpecError(f"plane={kind!r} is not known. Known: two names of parameters, {', '.join(PLANES)}.")
+    if kind == "path":
+        return _principal([fit, *also], seen)
+    if kind == "random":
+        return _random(fit, seen, seed)
+    return _hessian(fit, seen)
+
+
+def _named(fit: Fit, names: tuple[str, ...], seen: Frame) -> Plane:
+    places = []
+    for name in names:
+        if name not in seen.names:
+            raise SpecError(f"plane= names {name!r}, which is no parameter here: {', '.join(seen.names[:8])}.")
+        places.append(seen.names.index(name))
+    if len(set(places)) != 2:
+        raise SpecError(f"plane= needs two different parameters, and got {', '.join(map(repr, names))}.")
+    u, v = np.eye(len(seen.names))[places]
+    origin = seen.from_user(fit.theta) * (1 - u - v)
+    return Plane(seen, origin, u, v, (names[0], names[1]), "named", exact=len(seen.names) == 2 and seen.user)
+
+
+def _principal(fits: Sequence[Fit], seen: Frame) -> Plane:
+    paths = []
+    for each in fits:
+        path = seen.from_user(finite(recorded(each)))
+        paths.append(path[along(path, np.arange(len(path)), EQUAL_STEPS)])
+    points = np.concatenate(paths)
+    centre = points.mean(0)
+    _, sizes, directions = np.linalg.svd(points - centre, full_matrices=False)
+    if len(sizes) < 2 or sizes[1] <= STRAIGHT * sizes[0]:
+        return _along_a_line(fits[0], seen, points, directions[0])
+    directions = directions[:2]
+    # a direction has no sign of its own: the path runs from left to right and from bottom to top
+    way = np.sign((points[-1] - points[0]) @ directions.T)
+    directions = directions * np.where(way == 0, 1.0, way)[:, None]
+    labels = [f"component {i + 1} ({100 * share:.3g}%)" for i, share in enumerate(sizes[:2] ** 2 / (sizes**2).sum())]
+    return Plane(seen, centre, directions[0], directions[1], (labels[0], labels[1]), "path")
+
+
+def _along_a_line(fit: Fit, seen: Frame, points: np.ndarray, along_it: np.ndarray) -> Plane:
+    """A path straight to its end fills no plane: one direction is its own, the other one across the valley.
+
+    That is taken at right angles in an orthonormal basis of the design, where the valley of the linear family is round:
+    at right angles in user units it may be a thousand times steeper than the path.
+    """
+    moved = points[-1] - points[0]
+    length = float(np.linalg.norm(moved))
+    u = moved / length if length > 0 else along_it
+    problem = linear(fit) if seen.user else None
+    matrix = np.eye(len(u))
+    if problem is not None:
+        matrix = np.kron(np.eye(problem.outputs), frames.orthonormal(problem).matrix)
+    own = np.linalg.lstsq(matrix, u, rcond=None)[0]
+    size = float(np.linalg.norm(own))
+    if len(own) < 2 or not size > 0:
+        matrix, own, size = np.eye(len(u)), u, 1.0
+    across = np.eye(len(own))[int(np.argmin(np.abs(own)))]
+    across = across - own * (own @ across) / size**2
+    v = matrix @ across * (size / np.linalg.norm(across))
+    return Plane(seen, points.mean(0), u, v, ("along the path", "across the path"), "path")
+
+
+def _random(fit: Fit, seen: Frame, seed: int) -> Plane:
+    """Random directions, each row of a weight matrix (each filter) scaled to the length of the fit's; biases stay."""
+    generator = np.random.default_rng(seed)
+    directions = generator.standard_normal((2, len(fit.theta)))
+    if fit.network is None:
+        directions *= np.abs(fit.theta)
+    else:
+        start = 0
+        for parameter in (p for p in fit.network.parameters() if p.requires_grad):
+            part = slice(start, start := start + parameter.numel())
+            rows = parameter.shape[0] if parameter.ndim > 1 else 1
+            own = np.linalg.norm(fit.theta[part].reshape(rows, -1), axis=1)
+            drawn = directions[:, part].reshape(2, rows, -1)
+            scaled = drawn * (own / np.linalg.norm(drawn, axis=2))[..., None]
+            directions[:, part] = scaled.reshape(2, -1) if parameter.ndim > 1 else 0.0
+    u, v = seen.from_user(directions)
+    return Plane(seen, seen.from_user(fit.theta), u, v, ("random direction 1", "random direction 2"), "random")
+
+
+def _hessian(fit: Fit, seen: Frame) -> Plane:
+    centre = fit.theta if fit.exact is None or fit.exact.theta is None else fit.exact.theta
+    problem = linear(fit)
+    if problem is not None:
+        values, vectors = curvature.leading_eigenvalues(problem, centre, 2)
+    else:
+        values, vectors = _module_curvature(fit, centre)
+    u, v = seen.from_user(vectors.T)
+    labels = [f"curvature {value:.3g}" for value in values]
+    return Plane(seen, seen.from_user(centre), u, v, (labels[0], labels[1]), "hessian")
+
+
+def _module_curvature(fit: Fit, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The two largest eigenvalues of a module's Hessian, by Lanczos on products with it."""
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
+    rows = training(fit)
+    objective = module_objective(fit, rows, fit.loss_function)
+    module, x, y = (
+        objective.module.eval(),
+        torch.as_tensor(rows.x),
+        torch.as_tensor(targets(rows, fit.loss_function)[0]),
+    )
+    weights = None if rows.weights is None else torch.as_tensor(rows.weights / rows.weights.mean())
+    names = [name for name, parameter in module.named_parameters() if parameter.requires_grad]
+
+    def value(vector: torch.Tensor) -> torch.Tensor:
+        prediction = torch.func.functional_call(module, dict(zip(names, objective.views(vector), strict=True)), x)
+        prediction = matched(prediction, y, fit.loss_function)
+        return fit.loss_function.mean(prediction, y, weights) + objective.penalty(vector)
+
+    point = torch.as_tensor(theta)
+
+    def product(vector: np.ndarray) -> np.ndarray:
+        direction = torch.as_tensor(np.ravel(vector))
+        return torch.autograd.functional.vhp(value, point, direction)[1].numpy()
+
+    size = len(theta)
+    operator = LinearOperator((size, size), matvec=product, dtype=np.float64)  # pyrefly: ignore
+    values, vectors = eigsh(operator, k=2, which="LA", v0=np.random.default_rng(0).standard_normal(size), tol=1e-6)
+    return values[::-1], vectors[:, ::-1]
+
+
+def finite(path: np.ndarray) -> np.ndarray:
+    """The rows of a path whose numbers are finite, and so are their squares; one row of zeros if there is none."""
+    fine = path[np.isfinite(path).all(1) & (np.abs(path) < FAR).all(1)]
+    return fine if len(fine) else np.zeros((1, path.shape[1]))

@@ -1,0 +1,435 @@
+"""Many descents in one picture: where they end, how they go down, and where they walk.
+
+    plot(sweep)          final gap over the learning rate (or another number), a line or a row of a heat map for each other
+                         setting; seeds are one point with its spread; where descents diverge is marked.
+                         Without a number that was swept: the fits themselves, side by side on the data
+    loss_curve(sweep)    the curves as a fan: median, quartiles and extremes, the single curves faint
+    surface(sweep)       paths of several runs on one surface
+    residuals(sweep)     residuals of several fits
+
+`end_data` and `fan_data` are the numbers.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from steepest.errors import FitError, SpecError
+from steepest.plots import loss_curve as curves
+from steepest.plots import predictions, residuals
+from steepest.plots import theme as looks
+from steepest.plots.drawn_rows import evenly
+from steepest.plots.page import table
+from steepest.plots.surface import draw
+from steepest.sweep_result import Sweep, shown
+from steepest.sweeps.run_results import FAILED, NUMBERS
+from steepest.text.summary import text_table
+from steepest.text.sweep_table import best_runs
+
+if TYPE_CHECKING:
+    from steepest.result import Fit
+
+MOST_FITS = 6
+"""Fits drawn side by side."""
+
+MOST_PATHS = 6
+"""Paths on one surface."""
+
+MOST_CURVES = 60
+"""Descents that make a fan."""
+
+MOST_LINES = 6
+"""Settings up to which each is a line; more are rows of a heat map."""
+
+FAN_STEPS = 200
+QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+# ---- where they end --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Final values of a sweep over two of its settings.
+
+    across: a setting's name and its numbers `[a]`. by: another one's name and its values `[b]`, or ("", [""]).
+    median, low, high: `[b, a]` over all other settings (seeds), of the runs that ended well; nan where none did.
+    diverged: `[b, a]`, the share of runs that diverged. measure: the column. others: settings that are in the spread.
+    """
+
+    across: tuple[str, np.ndarray]
+    by: tuple[str, list[Any]]
+    median: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    diverged: np.ndarray
+    measure: str
+    others: list[str]
+
+
+def swept_numbers(sweep: Sweep) -> list[str]:
+    """The settings that take several values, all of them numbers; `lr` first, `seed` never."""
+    names = [
+        name
+        for name, values in sweep.settings.items()
+        if name != "seed" and all(isinstance(value, Real) for value in values) and len({*values}) > 1
+    ]
+    return sorted(names, key=lambda name: name != "lr")
+
+
+def end_data(sweep: Sweep, across: str | None = None, by: str | None = None, measure: str | None = None) -> Ends:
+    """Final values over the numbers of `across` and the values of `by`; see `plot`."""
+    numbers = swept_numbers(sweep)
+    across = across or (numbers[0] if numbers else None)
+    if across not in numbers:
+        raise SpecError(
+            f"across={across!r} is no number that was swept. Swept: {', '.join(sweep.settings) or 'nothing'}."
+        )
+    if by is None:
+        rest = [name for name in sweep.settings if name not in (across, "seed")]
+        by = max(rest, key=lambda name: len({shown(value) for value in sweep.settings[name]}), default="")
+    elif by not in sweep.settings:
+        raise SpecError(f"by={by!r} was not swept. Swept: {', '.join(sweep.settings)}.")
+    measure = measure or ("gap" if any(value is not None for value in sweep.columns["gap"]) else sweep.judged_by)
+    if measure not in (*NUMBERS, "steps", "epochs"):
+        raise SpecError(f"measure={measure!r} is not known. Known: {', '.join(NUMBERS)}, steps, epochs.")
+    places, column = np.unique(np.array(sweep.settings[across], dtype=float), return_inverse=True)
+    groups, row = ([""], np.zeros(len(sweep), dtype=int)) if not by else _distinct(sweep.settings[by])
+    values = np.array([np.nan if value is None else value for value in sweep.columns[measure]], dtype=float)
+    status = np.array(sweep.columns["status"])
+    bad = (status == "diverged") | ~np.isfinite(values)
+    shape, cell, known = (len(groups), len(places)), row * len(places) + column, status != FAILED
+    median, low, high, diverged = np.full((4, shape[0] * shape[1]), np.nan)
+    for each, found in _by_cell(cell[known & ~bad], values[known & ~bad]):
+        median[each], low[each], high[each] = np.median(found), found.min(), found.max()
+    for each, found in _by_cell(cell[known], bad[known]):
+        diverged[each] = found.mean()
+    median, low, high, diverged = (flat.reshape(shape) for flat in (median, low, high, diverged))
+    others = [name for name in sweep.settings if name not in (across, by)]
+    return Ends((across, places), (by, groups), median, low, high, diverged, measure, others)
+
+
+def _word(value: Any) -> str:
+    return looks.number(float(value)) if isinstance(value, float) else shown(value)
+
+
+def _by_cell(cell: np.ndarray, values: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """The values of each cell that has any."""
+    order = np.argsort(cell, kind="stable")
+    found, first = np.unique(cell[order], return_index=True)
+    return zip(found.tolist(), np.split(values[order], first[1:]), strict=False)
+
+
+def _distinct(values: Sequence[Any]) -> tuple[list[Any], np.ndarray]:
+    """The different values of a setting, numbers rising, and which of them each run has."""
+    known: dict[str, Any] = {}
+    words = [shown(value) for value in values]
+    for word, value in zip(words, values, strict=True):
+        known.setdefault(word, value)
+    numbers = all(isinstance(value, Real) for value in known.values())
+    order = sorted(known, key=known.__getitem__) if numbers else list(known)
+    place = {word: i for i, word in enumerate(order)}
+    return [known[word] for word in order], np.array([place[word] for word in words])
+
+
+def plot(
+    sweep: Sweep, across: str | None = None, by: str | None = None, measure: str | None = None, theme: str = "light"
+) -> looks.Figure:
+    """Where the descents of a sweep end; of fits without a swept number, the fits on the data.
+
+    Args:
+        across: the swept number along the axis; by default `lr`.
+        by: a line (or a row of the heat map) for each of its values; by default what takes the most values.
+        measure: `gap` (the default where it is known), `relative_gap`, `loss`, `objective`, `test_loss`, `steps`.
+        theme: `light` or `dark`.
+
+    Raises:
+        SpecError: a name of nothing that was swept.
+    """
+    if across is None and not swept_numbers(sweep):
+        first, *rest = _fits(sweep, MOST_FITS)
+        return _said(predictions.plot(first, rest, None, theme), sweep, MOST_FITS)
+    data = end_data(sweep, across, by, measure)
+    many = len(data.by[1]) > MOST_LINES and all(isinstance(value, Real) for value in data.by[1])
+    spread = (
+        [f"Median over {', '.join(data.others)}; the band reaches from the least to the largest."]
+        if data.others
+        else []
+    )
+    best = []
+    if len(sweep.ranked()):
+        run = sweep.ranked()[0]
+        words = ", ".join(f"{name} {_word(values[run])}" for name, values in sweep.settings.items())
+        best = [f"Best: {words}."]
+    figure = looks.figure(
+        f"{data.measure.replace('_', ' ')} at the end of {len(sweep):,} descents", [*best, *spread], theme, 480
+    )
+    (_heat if many else _lines)(figure, data)
+    figure.update_xaxes(title_text=looks.text(data.across[0]), **_axis(data.across[1]))
+    return figure
+
+
+def _axis(values: np.ndarray) -> dict[str, Any]:
+    wide = values.min() > 0 and values.max() > 20 * values.min()
+    return looks.log_axis(values) if wide else {}
+
+
+def _floor(values: np.ndarray) -> float | None:
+    """Where values of 0 (at the optimum within rounding) are drawn on a log axis; None where the axis is linear."""
+    fine = values[np.isfinite(values)]
+    above = fine[fine > 0]
+    if not above.size or fine.min() < 0 or above.max() < 20 * above.min():
+        return None
+    return float(above.min()) / 10
+
+
+def _lines(figure: looks.Figure, data: Ends) -> None:
+    name, places = data.across
+    floor = _floor(np.concatenate([data.median.ravel(), data.low.ravel(), data.high.ravel()]))
+    known = data.median[np.isfinite(data.median)]
+    top = float(known.max()) if known.size else 1.0
+
+    def drawn(values: np.ndarray) -> np.ndarray:
+        return values if floor is None else np.where(values > 0, values, np.where(np.isnan(values), np.nan, floor))
+
+    told = False
+    for i, group in enumerate(data.by[1]):
+        colour = looks.SERIES[i % len(looks.SERIES)]
+        label = "descents" if not data.by[0] else looks.text(f"{data.by[0]} {_word(group)}", 60)
+        fine = np.isfinite(data.median[i])
+        if data.others:
+            band = np.concatenate([places[fine], places[fine][::-1]])
+            edge = np.concatenate([drawn(data.high[i][fine]), drawn(data.low[i][fine])[::-1]])
+            figure.add_scatter(
+                x=band, y=edge, fill="toself", fillcolor=looks.faded(colour, 0.16), line={"width": 0}, hoverinfo="skip",
+                showlegend=False, legendgroup=label,
+            )  # fmt: skip
+        figure.add_scatter(
+            x=places,
+            y=drawn(data.median[i]),
+            mode="lines+markers",
+            line={"color": colour, "width": 2.4, "dash": looks.DASHES[i % 4]},
+            marker={"size": 5},
+            name=label,
+            legendgroup=label,
+            customdata=data.diverged[i],
+            hovertemplate=f"{looks.text(name)} %{{x:.4g}}<br>{data.measure} %{{y:.4g}}<br>"
+            "diverged %{customdata:.0%}<extra></extra>",
+        )
+        gone = data.diverged[i] > 0
+        if gone.any():
+            figure.add_scatter(
+                x=places[gone],
+                y=np.full(gone.sum(), top * (3 if floor is not None else 1.05) * (1 + 0.25 * i)),
+                mode="markers",
+                marker={"symbol": "x", "size": 7, "color": colour, "opacity": 0.35 + 0.65 * data.diverged[i][gone]},
+                name="diverged",
+                showlegend=not told,
+                customdata=data.diverged[i][gone],
+                hovertemplate=f"{looks.text(name)} %{{x:.4g}}: %{{customdata:.0%}} diverged<extra></extra>",
+            )
+            told = True
+    everywhere = (data.diverged == 1).all(0)
+    if everywhere.any() and not everywhere.all():
+        # the region in which nothing holds
+        figure.add_vrect(
+            x0=float(places[everywhere].min()), x1=float(places.max()), fillcolor=looks.faded(looks.RESIDUAL, 0.16), line_width=0,
+            annotation_text="all diverge", annotation_position="top left",
+        )  # fmt: skip
+    figure.update_yaxes(title_text=looks.text(data.measure), **({} if floor is None else looks.log_axis(known)))
+
+
+def _heat(figure: looks.Figure, data: Ends) -> None:
+    rows = np.array(data.by[1], dtype=float)
+    floor = _floor(data.median)
+    values = data.median if floor is None else np.log10(np.maximum(data.median, floor))
+    words = data.measure if floor is None else f"log₁₀ {data.measure}"
+    figure.add_heatmap(
+        x=data.across[1],
+        y=rows,
+        z=values,
+        customdata=data.median,
+        colorbar={"title": {"text": words, "side": "right"}},
+        hovertemplate=f"{looks.text(data.across[0])} %{{x:.4g}}<br>{looks.text(data.by[0])} %{{y:.4g}}<br>"
+        f"{data.measure} %{{customdata:.4g}}<extra></extra>",
+    )
+    figure.add_heatmap(
+        x=data.across[1],
+        y=rows,
+        z=np.where(data.diverged > 0, data.diverged, np.nan),
+        zmin=0,
+        zmax=1,
+        colorscale=[[0, looks.faded(looks.RESIDUAL, 0.1)], [1, looks.faded(looks.RESIDUAL, 0.75)]],
+        showscale=False,
+        hovertemplate="%{z:.0%} diverged<extra></extra>",
+    )
+    figure.add_scatter(
+        x=[None],
+        y=[None],
+        mode="markers",
+        marker={"symbol": "square", "size": 12, "color": looks.RESIDUAL},
+        name="diverged",
+    )
+    figure.update_yaxes(title_text=looks.text(data.by[0]), **_axis(rows))
+
+
+# ---- how they go down ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Fan:
+    """Loss curves of a group of runs. step: `[S]`. bands: `[5, S]`, the quantiles 0, ¼, ½, ¾, 1. curves: `[runs, S]`."""
+
+    label: str
+    step: np.ndarray
+    bands: np.ndarray
+    curves: np.ndarray
+
+
+def fan_data(sweep: Sweep, by: str | None = None) -> list[Fan]:
+    """The objective of each run over the steps, in groups by a setting (by default by one of words, as the optimizer is).
+
+    Between recorded steps it is interpolated; after its end a run stays where it is. Diverged runs are left out.
+    """
+    if by is None:
+        words = [name for name, values in sweep.settings.items() if any(isinstance(value, str) for value in values)]
+        by = next((name for name in words if len({*map(shown, sweep.settings[name])}) <= MOST_LINES), "")
+    elif by not in sweep.settings:
+        raise SpecError(f"by={by!r} was not swept. Swept: {', '.join(sweep.settings)}.")
+    well = sweep.ranked()
+    if not well:
+        raise FitError("No run ended well: all of them failed, diverged or were interrupted. See sweep.table().")
+    chosen = [sorted(well)[i] for i in evenly(len(well), MOST_CURVES)]
+    fits = {run: sweep.fit(run) for run in chosen}
+    last = max(fit.steps for fit in fits.values())
+    step = np.unique(
+        np.concatenate([np.geomspace(1, max(last, 1), FAN_STEPS // 2), np.linspace(0, last, FAN_STEPS // 2)]).round()
+    )
+    groups: dict[str, list[np.ndarray]] = {}
+    for run, fit in fits.items():
+        label = "" if not by else f"{by} {_word(sweep.settings[by][run])}"
+        groups.setdefault(label, []).append(_on(fit, step))
+    return [
+        Fan(label or "descents", step, np.nanquantile(np.stack(found), QUANTILES, axis=0), np.stack(found))
+        for label, found in groups.items()
+    ]
+
+
+def _on(fit: Fit, step: np.ndarray) -> np.ndarray:
+    values = np.where(np.isfinite(fit.trace.objective), fit.trace.objective, np.nan)
+    known = np.isfinite(values)
+    if not known.any():
+        values, known = fit.trace.loss, np.isfinite(fit.trace.loss)
+    return np.interp(step, fit.trace.step[known], values[known])
+
+
+def loss_curve(sweep: Sweep, by: str | None = None, theme: str = "light") -> looks.Figure:
+    """The loss curves of a sweep as a fan; of up to six runs each by itself.
+
+    Args:
+        by: a fan for each value of this setting.
+        theme: `light` or `dark`.
+    """
+    if len(sweep) <= MOST_FITS and by is None:
+        first, *rest = _fits(sweep, MOST_FITS)
+        return curves.loss_curve(first, rest, theme)
+    fans = fan_data(sweep, by)
+    counted = sum(len(fan.curves) for fan in fans)
+    well = len(sweep.ranked())
+    notes = [f"{counted:,} of {len(sweep):,} descents." if counted < len(sweep) else ""]
+    if well < len(sweep):
+        notes.append(f"{len(sweep) - well:,} that diverged, failed or were interrupted are left out.")
+    figure = looks.figure(
+        f"{len(sweep):,} descents", [*notes, "Median, quartiles and extremes; faint: the descents."], theme, 480
+    )
+    for i, fan in enumerate(fans):
+        colour = looks.SERIES[i % len(looks.SERIES)]
+        gone = np.full((len(fan.curves), 1), np.nan)
+        figure.add_scatter(
+            x=np.tile(np.append(fan.step, np.nan), len(fan.curves)), y=np.hstack([fan.curves, gone]).ravel(), mode="lines",
+            line={"width": 0.7, "color": looks.faded(colour, 0.3)}, hoverinfo="skip", showlegend=False,
+        )  # fmt: skip
+        for a, b, share in ((0, 4, 0.1), (1, 3, 0.22)):
+            figure.add_scatter(
+                x=np.concatenate([fan.step, fan.step[::-1]]), y=np.concatenate([fan.bands[b], fan.bands[a][::-1]]), fill="toself",
+                fillcolor=looks.faded(colour, share), line={"width": 0}, hoverinfo="skip", showlegend=False,
+            )  # fmt: skip
+        figure.add_scatter(
+            x=fan.step,
+            y=fan.bands[2],
+            mode="lines",
+            line={"color": colour, "width": 2.6, "dash": looks.DASHES[i % 4]},
+            name=looks.text(fan.label, 60),
+            hovertemplate="step %{x:,}<br>median %{y:.5g}<extra></extra>",
+        )
+    best = sweep.fit(sweep.ranked()[0]).scores.exact_objective
+    if best is not None and best > 0:
+        figure.add_hline(y=best, line={"color": looks.EXACT, "dash": "dash", "width": 1.5})
+    everything = np.concatenate([fan.bands.ravel() for fan in fans])
+    positive = everything[np.isfinite(everything)].min() > 0
+    figure.update_yaxes(title_text="objective", **(looks.log_axis(everything) if positive else {}))
+    figure.update_xaxes(title_text="step")
+    return figure
+
+
+# ---- side by side ----------------------------------------------------------------------------------
+
+
+def surface(sweep: Sweep, theme: str = "light", **settings: Any) -> looks.Figure:
+    """Paths of several runs on one surface, the best run's; `settings` as in `fit.surface`."""
+    first, *rest = _fits(sweep, MOST_PATHS)
+    return _said(draw.surface(first, also=rest, theme=theme, **settings), sweep, MOST_PATHS)
+
+
+def compare_residuals(sweep: Sweep, theme: str = "light") -> looks.Figure:
+    """Residuals of several fits in one picture."""
+    first, *rest = _fits(sweep, MOST_FITS)
+    return _said(residuals.residuals(first, rest, theme), sweep, MOST_FITS)
+
+
+def _fits(sweep: Sweep, most: int) -> list[Fit]:
+    """At most `most` runs that have a fit: all, or evenly spread ones of those that ended well, the best first."""
+    if len(sweep) <= most:
+        return [sweep.fit(run).inner for run, status in enumerate(sweep.columns["status"]) if status != FAILED]
+    ranked = sweep.ranked()
+    if not ranked:
+        raise FitError("No run ended well: all of them failed, diverged or were interrupted. See sweep.table().")
+    return [sweep.fit(ranked[i]).inner for i in evenly(len(ranked), most)]
+
+
+def _said(figure: looks.Figure, sweep: Sweep, most: int) -> looks.Figure:
+    """The figure, with a note where not all runs are in it."""
+    if len(sweep) <= most:
+        return figure
+    note = f"{min(most, len(sweep.ranked())):,} of {len(sweep):,} descents, from the best to the worst that ended well."
+    return looks.titled(figure, looks.title_of(figure), [note, *looks.notes_of(figure)])
+
+
+def sweep_html(sweep: Sweep) -> str:
+    """A sweep as a notebook shows it: its best runs first."""
+    title, runs = _best_first(sweep, 30)
+    best = best_runs(sweep, runs)
+    return f"<div><b>{title}</b>{table(best.heads, best.rows)}</div>"
+
+
+def sweep_text(sweep: Sweep) -> str:
+    """A sweep as a terminal shows it."""
+    room = shutil.get_terminal_size().columns
+    title, runs = _best_first(sweep, 10)
+    best = best_runs(sweep, runs, room)
+    more = [f"Not shown for want of room: {', '.join(best.left_out)}; see .table()."] if best.left_out else []
+    return "\n".join([title, text_table(best.heads, best.rows, room), *more])
+
+
+def _best_first(sweep: Sweep, most: int) -> tuple[str, list[int]]:
+    """A title, and the numbers of the best runs, those that did not end well behind them."""
+    ranked = sweep.ranked()
+    runs = [*ranked, *np.setdiff1d(np.arange(len(sweep)), ranked).tolist()][:most]
+    more = "" if len(runs) == len(sweep) else f", the best {len(runs)}"
+    return f"{len(sweep):,} descents{more}", runs

@@ -1,0 +1,200 @@
+"""A table before any fit: every column against the target, or against one another.
+
+    a target of numbers      a panel for each column: points, or boxes where the column is text
+    a target of classes      a box of each column for each class
+    no target                two columns: one against the other; more: a matrix of the first numbers
+
+Missing values are left out of the panel they would stand in, and counted in the notes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from steepest.data.features import is_number
+from steepest.data.files import check_known, open_table
+from steepest.data.targets import picked, source_of, target_of
+from steepest.data.wording import counted
+from steepest.errors import DataError
+from steepest.plots import theme as looks
+from steepest.plots.drawn_rows import MOST_POINTS, evenly
+from steepest.plots.plotly_parts import make_subplots
+
+MOST_PANELS = 9
+MOST_CROSSED = 5
+"""Columns of a matrix."""
+MOST_LEVELS = 12
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns worth drawing: name → `[n]` float64 (NaN: missing) or text (None: missing). target: a name, or None."""
+
+    values: dict[str, np.ndarray]
+    target: str | None
+    total_rows: int
+    left_out: list[str]
+    missing: int
+
+    def is_number(self, name: str) -> bool:
+        """Whether a column holds numbers."""
+        return self.values[name].dtype.kind == "f"
+
+
+def table_data(source: Any, y: Any = None, target: str | None = None) -> Columns:
+    """The columns of anything that `fit` takes as a table, rows thinned evenly; the target is the last."""
+    table, origin = open_table(source)
+    if y is not None:
+        other, _ = target_of(y)
+        if other.num_rows != table.num_rows:
+            raise DataError(f"x has {table.num_rows:,} rows and y has {other.num_rows:,}; they must be as many.")
+        for name in other.column_names:
+            table = table.append_column(name, other[name])
+        target = target or other.column_names[0]
+    elif target is None and isinstance(source, str) and source.startswith("sample:"):
+        from steepest.data.synthetic import sample_target
+
+        target = sample_target(source.removeprefix("sample:"))[0]
+    if target is not None:
+        source = source_of(target, table.column_names)
+        check_known(source, table.column_names, origin)
+        if source != target:  # its logarithm
+            table = table.drop_columns(source).append_column(target, picked(table, [target], origin)[target])
+    kept = evenly(table.num_rows, MOST_POINTS)
+    drawn = table if len(kept) == table.num_rows else table.take(pa.array(kept))
+    values, left_out, missing = {}, [], 0
+    for name in sorted(table.column_names, key=lambda name: name == target):
+        column = _values(drawn[name])
+        if column is None:
+            left_out.append(name)
+            continue
+        missing += int(np.isnan(column).sum()) if column.dtype.kind == "f" else int(drawn[name].null_count)
+        values[name] = column
+    if not values:
+        raise DataError(f"{origin.table} has no column of numbers or of a few words to draw.")
+    return Columns(values, target if target in values else None, table.num_rows, left_out, missing)
+
+
+def _values(column: pa.ChunkedArray) -> np.ndarray | None:
+    """Numbers, or words where there are few different ones; None for anything else."""
+    if is_number(column.type) or pa.types.is_boolean(column.type):
+        return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
+    try:
+        words = column.cast(pa.string())
+    except pa.ArrowException:
+        return None
+    if len(pc.unique(words)) > MOST_LEVELS:
+        return None
+    return np.array(words.to_pylist(), dtype=object)
+
+
+def plot(source: Any, y: Any = None, *, target: str | None = None, theme: str = "light") -> looks.Figure:
+    """Draw a table before any fit.
+
+    Args:
+        source: anything that `fit` takes: a path, a dataframe, arrays, `sample:NAME`. y: the target, beside arrays.
+        target: a column of the table, or its logarithm, `log(price)`.
+        theme: `light` or `dark`.
+
+    Raises:
+        DataError: no table, no such column, or nothing in it that can be drawn.
+
+    Example:
+        >>> shown = plot({"size": [1.0, 2.0, 3.0], "price": [2.0, 3.0, 5.0]}, target="price")
+        >>> shown.layout.xaxis.title.text, shown.layout.yaxis.title.text
+        ('size', 'price')
+    """
+    data = table_data(source, y, target)
+    names = [name for name in data.values if name != data.target]
+    notes = []
+    drawn = len(next(iter(data.values.values())))
+    if drawn < data.total_rows:
+        notes.append(f"{drawn:,} of {data.total_rows:,} rows are drawn.")
+    if data.left_out:
+        notes.append(f"Not drawn: {', '.join(looks.plain(name) for name in data.left_out[:6])}.")
+    if data.missing:
+        notes.append(f"{counted(data.missing, 'missing value')} left out.")
+    if data.target is None and len(names) > 2:
+        return _matrix(data, names, notes, theme)
+    pairs: list[tuple[str, str | None]]
+    if data.target is not None:
+        pairs = [(name, data.target) for name in names] or [(data.target, None)]
+    else:
+        pairs = [(names[0], names[1])] if len(names) == 2 else [(names[0], None)]
+    if len(pairs) > MOST_PANELS:
+        notes.append(f"The first {MOST_PANELS} of {len(pairs):,} columns.")
+        pairs = pairs[:MOST_PANELS]
+    wide = 2 if len(pairs) == 4 else min(len(pairs), 3)
+    tall = -(-len(pairs) // wide)
+    shown = looks.Figure(make_subplots(rows=tall, cols=wide, vertical_spacing=0.32 / tall, horizontal_spacing=0.09))
+    shown.update_layout(template=looks.template(theme), height=440 if tall == 1 else 100 + 230 * tall, showlegend=False)
+    rows = counted(data.total_rows, "row")
+    looks.titled(shown, f"{looks.plain(data.target)} in {rows}" if data.target else rows, notes)
+    for i, (across, up) in enumerate(pairs):
+        _panel(shown, data, across, up, {"row": 1 + i // wide, "col": 1 + i % wide})
+    return shown
+
+
+def _panel(shown: looks.Figure, data: Columns, across: str, up: str | None, place: dict[str, int]) -> None:
+    x = data.values[across]
+    marker = {"size": 6 if len(x) < 400 else 4, "color": looks.DATA, "opacity": 0.75 if len(x) < 400 else 0.4}
+    if up is None:
+        shown.add_histogram(x=_shown(x), marker={"color": looks.DATA}, **place)
+        shown.update_yaxes(title_text="rows", **place)
+    elif data.is_number(across) and data.is_number(up):
+        draw = shown.add_scattergl if len(x) > 1_000 else shown.add_scatter
+        draw(
+            x=x,
+            y=data.values[up],
+            mode="markers",
+            marker=marker,
+            hovertemplate="%{x:.6g}, %{y:.6g}<extra></extra>",
+            **place,
+        )
+    elif data.is_number(across):  # classes up, numbers across
+        for i, level in enumerate(_levels(data.values[up])):
+            mine = x[data.values[up] == level]
+            shown.add_box(
+                x=mine, name=looks.text(level, 20), marker={"color": looks.CLASSES[i % 10], "size": 3}, **place
+            )
+    elif data.is_number(up):
+        shown.add_box(x=_shown(x), y=data.values[up], marker={"color": looks.DATA, "size": 3}, **place)
+    else:
+        for i, level in enumerate(_levels(data.values[up])):
+            mine = x[data.values[up] == level]
+            shown.add_histogram(
+                x=_shown(mine), name=looks.text(level, 20), marker={"color": looks.CLASSES[i % 10]}, **place
+            )
+    shown.update_xaxes(title_text=looks.text(across, 30), nticks=6, **place)
+    if up is not None and place["col"] == 1 and (data.is_number(up) or data.is_number(across)):
+        shown.update_yaxes(title_text=looks.text(up, 30), **place)
+
+
+def _levels(words: np.ndarray) -> list[str]:
+    return sorted({word for word in words if word is not None})
+
+
+def _shown(values: np.ndarray) -> Any:
+    return values if values.dtype.kind == "f" else [None if word is None else looks.text(word, 20) for word in values]
+
+
+def _matrix(data: Columns, names: list[str], notes: list[str], theme: str) -> looks.Figure:
+    numbers = [name for name in names if data.is_number(name)]
+    if not numbers:
+        raise DataError("The table has no column of numbers; name a target= to draw the words by.")
+    chosen = numbers[:MOST_CROSSED]
+    if len(chosen) < len(names):
+        notes.append(f"{len(chosen)} of {len(names):,} columns.")
+    shown = looks.figure(counted(data.total_rows, "row"), notes, theme, 200 + 120 * len(chosen))
+    shown.add_splom(
+        dimensions=[{"label": looks.text(name, 20), "values": data.values[name]} for name in chosen],
+        marker={"size": 4, "color": looks.DATA, "opacity": 0.5},
+        diagonal={"visible": False},
+        showupperhalf=False,
+    )
+    return shown

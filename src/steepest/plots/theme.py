@@ -1,0 +1,294 @@
+"""How every picture looks: one colour for each role, a light and a dark template, and figures that stay at home.
+
+    data       the rows                          blue
+    descent    what the descent found            vermilion
+    exact      the best possible answer          green
+    residual   what is left between              orange
+    test       held-out rows                     purple
+
+The colours are Okabe and Ito's, which colour-blind readers tell apart, a little darker or lighter where that makes
+them readable on white and on black. Whatever is paper or ink (backgrounds, grids, text, the shades of a
+surface) stands in the templates alone, so that a picture goes from light to dark by its template:
+
+    figure.update_layout(template=template("dark"))
+
+Figures are Plotly's, but none of them contacts or offers a network service.
+"""
+
+from __future__ import annotations
+
+import html
+import textwrap
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from steepest.data.wording import number as number
+from steepest.data.wording import plain as plain
+from steepest.errors import SpecError
+from steepest.plots.plotly_parts import go
+
+DATA = "#3F8FCB"
+DESCENT = "#D55E00"
+EXACT = "#009E73"
+RESIDUAL = "#E69F00"
+TEST = "#B4609C"
+PREDICTED = "#8A7BEA"
+"""What theory says beforehand, thin and dashed upon what was measured."""
+ROLES = {"data": DATA, "descent": DESCENT, "exact": EXACT, "residual": RESIDUAL, "test": TEST}
+
+SERIES = (DESCENT, "#D6409F", "#C99700", "#7A68D8", "#00A3A3", "#8C6239", "#7F8A96", "#3F8FCB")
+"""For several fits or parameters in one picture; each fit also has a dash of its own."""
+CLASSES = (DATA, RESIDUAL, TEST, EXACT, "#8C6239", "#7A68D8", "#00A3A3", "#7F8A96", DESCENT, "#AFA200")
+"""For classes, each with a symbol of its own."""
+DASHES = ("solid", "longdash", "dashdot", "dot")
+SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x", "star", "pentagon")
+
+CONFIG: dict[str, Any] = {
+    "showSendToCloud": False,
+    "plotlyServerURL": "",
+    "displaylogo": False,
+    "responsive": True,
+    "scrollZoom": False,
+    "toImageButtonOptions": {"format": "png", "scale": 2, "filename": "steepest"},
+}
+"""Of every figure, whoever shows it: nothing is sent anywhere, and the wheel moves the page, not the view of a surface."""
+
+NOTEBOOKS = ("", None, "plotly_mimetype", "jupyterlab", "nteract", "vscode")
+"""Plotly's renderers that leave the drawing to the notebook."""
+
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
+
+PAPER = {
+    "light": {"paper": "#ffffff", "ink": "#1d2733", "faint": "#667382", "grid": "#e4e9ef", "axis": "#b6c0cb"},
+    "dark": {"paper": "#12171e", "ink": "#e6ebf1", "faint": "#93a1b1", "grid": "#28313c", "axis": "#4a5665"},
+}
+SHADES = {
+    "light": ["#0b3763", "#1d5c94", "#4a8abf", "#86b5da", "#bdd8ec", "#e2eef7", "#f6fafd"],
+    "dark": ["#a9d4f5", "#72aede", "#4485bb", "#2a6294", "#1d466d", "#172f48", "#141d28"],
+}
+"""Of a surface, from its lowest loss to its highest: the heights fade into the paper."""
+
+FEW_DECADES = 2.2
+"""Tenfolds of a log axis up to which numbers between the powers are named."""
+
+MOST_DECADES = 24
+"""Tenfolds of a log axis at most."""
+
+SHOWN = 42
+"""Characters of a name in a picture."""
+
+
+class Figure(go.Figure):
+    """A Plotly figure that is shown and written without any network: plotly.js is inside, no service is offered."""
+
+    def show(self, *args: Any, config: dict[str, Any] | None = None, **options: Any) -> Any:
+        """Show it with Plotly's renderer, and in a notebook so that pages made of it have the picture, too."""
+        if self._is_for_a_notebook() and not (args or config or options):
+            return self._ipython_display_()
+        return super().show(*args, config=CONFIG | (config or {}), **options)
+
+    def to_html(self, *args: Any, config: dict[str, Any] | None = None, post_script: Any = None, **options: Any) -> str:
+        """HTML that holds all it needs."""
+        return super().to_html(*args, config=CONFIG | (config or {}), post_script=_after(post_script), **options)
+
+    def write_html(
+        self, *args: Any, config: dict[str, Any] | None = None, post_script: Any = None, **options: Any
+    ) -> Any:
+        """A file that works from disk."""
+        return super().write_html(*args, config=CONFIG | (config or {}), post_script=_after(post_script), **options)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, validate: bool = True, **options: Any) -> Any:
+        from steepest.plots import notebook
+
+        theirs = super()._repr_mimebundle_(include, exclude, validate, config=CONFIG, **options)
+        # somebody who has chosen a renderer gets what it makes
+        return theirs if set(theirs) - {notebook.MIME} else notebook.bundle(self)
+
+    def _ipython_display_(self) -> None:
+        if not self._is_for_a_notebook():
+            return super()._ipython_display_()
+        from steepest.plots import notebook
+
+        return notebook.publish(self)
+
+    def _is_for_a_notebook(self) -> bool:
+        import plotly.io
+
+        from steepest.plots import notebook
+
+        chosen = plotly.io.renderers
+        return notebook.kernel() is not None and chosen.render_on_display and chosen.default in NOTEBOOKS
+
+    def _repr_html_(self) -> str:
+        return self.to_html(full_html=False)
+
+
+WHEEL = """document.getElementById("{plot_id}").addEventListener("wheel", turned => turned.stopPropagation(), {capture: true});"""
+"""plotly.js would keep the wheel over a surface to itself."""
+
+
+def _after(scripts: Any) -> list[str]:
+    """What runs once the figure is drawn."""
+    return [WHEEL, *([scripts] if isinstance(scripts, str) else scripts or [])]
+
+
+def figure(title: str, notes: Iterable[str] = (), theme: str = "light", height: int = 460, **layout: Any) -> Figure:
+    """An empty figure with its title, and below it what must be known to read the picture.
+
+    title and notes are plain text; `title_of` and `notes_of` give them back.
+    """
+    return titled(Figure(layout={"template": template(theme), "height": height, **layout}), title, notes)
+
+
+def titled(shown: Figure, title: str, notes: Iterable[str] = (), room: int = 0) -> Figure:
+    """The figure under a title, with notes; room is made for them, and `room` more for titles of panels."""
+    notes = [note for note in notes if note]
+    lines = [line for note in notes for line in textwrap.wrap(note, 112)]
+    heading: dict[str, Any] = {"text": text(title, 110)}
+    if lines:
+        heading["subtitle"] = {"text": "<br>".join(text(line, 200) for line in lines)}
+    shown.update_layout(
+        title=heading, margin_t=64 + 17 * len(lines) + room, meta={"title": title, "notes": notes}, overwrite=False
+    )
+    return shown
+
+
+def title_of(shown: go.Figure) -> str:
+    """The title as plain text."""
+    return _meta(shown).get("title", "")
+
+
+def notes_of(shown: go.Figure) -> list[str]:
+    """The notes below the title, as plain text."""
+    return list(_meta(shown).get("notes", ()))
+
+
+def _meta(shown: go.Figure) -> dict[str, Any]:
+    return shown.to_dict()["layout"].get("meta", {})
+
+
+@cache
+def template(theme: str) -> go.layout.Template:
+    """The `light` or the `dark` template. Raises SpecError for another name."""
+    if theme not in PAPER:
+        raise SpecError(f"theme={theme!r} is not known. Known: light, dark.")
+    tone, scale = PAPER[theme], shades(theme)
+    axis = {
+        "gridcolor": tone["grid"],
+        "linecolor": tone["axis"],
+        "zerolinecolor": tone["axis"],
+        "zerolinewidth": 1,
+        "tickcolor": tone["axis"],
+        "ticks": "outside",
+        "ticklen": 4,
+        "title": {"standoff": 8, "font": {"size": 13}},
+        "tickfont": {"size": 11, "color": tone["faint"]},
+        "automargin": True,
+        "exponentformat": "power",
+    }
+    scene = {
+        "backgroundcolor": tone["paper"],
+        "gridcolor": tone["grid"],
+        "linecolor": tone["axis"],
+        "zerolinecolor": tone["grid"],
+        "showbackground": True,
+        "title": {"font": {"size": 12}},
+        "tickfont": {"size": 10, "color": tone["faint"]},
+        "exponentformat": "power",
+    }
+    bar = {"outlinewidth": 0, "ticks": "", "thickness": 10, "tickfont": {"size": 10, "color": tone["faint"]}}
+    shaded = {"colorscale": scale, "colorbar": bar}
+    layout = {
+        "font": {"family": FONT, "size": 13, "color": tone["ink"]},
+        "paper_bgcolor": tone["paper"],
+        "plot_bgcolor": tone["paper"],
+        "title": {
+            "x": 0,
+            "xref": "paper",
+            "xanchor": "left",
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "pad": {"t": 14, "l": 0},
+            "font": {"size": 17},
+            "subtitle": {"font": {"size": 12, "color": tone["faint"]}},
+        },
+        "margin": {"l": 56, "r": 24, "t": 64, "b": 48},
+        "xaxis": axis,
+        "yaxis": axis,
+        "scene": {f"{name}axis": scene for name in "xyz"} | {"camera": {"eye": {"x": 1.15, "y": -1.5, "z": 1.15}}},
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "yref": "container",
+            "y": 0,
+            "yanchor": "bottom",
+            "font": {"size": 12},
+            "bgcolor": "rgba(0,0,0,0)",
+        },
+        "hoverlabel": {"font": {"family": FONT, "size": 12}, "align": "left"},
+        "hovermode": "closest",
+        "colorway": list(SERIES),
+        "annotationdefaults": {"font": {"size": 12, "color": tone["faint"]}, "arrowcolor": tone["faint"]},
+        "shapedefaults": {"line": {"color": tone["axis"], "width": 1}},
+        "colorscale": {"sequential": scale, "sequentialminus": scale},
+    }
+    return go.layout.Template(
+        layout=layout,
+        data={"contour": [shaded], "surface": [shaded], "heatmap": [shaded]},
+    )
+
+
+def shades(theme: str) -> list[list[Any]]:
+    """The shades of a surface as Plotly's colour scale, from the lowest loss to the highest."""
+    colours = SHADES[theme]
+    return [[i / (len(colours) - 1), colour] for i, colour in enumerate(colours)]
+
+
+def log_axis(values: Any) -> dict[str, Any]:
+    """An axis on which each tenfold is as long as the next.
+
+    Where there are few of them, numbers between the powers are written out in full (0.5, 0.02), else powers alone are named;
+    where there are very many (a perfect fit, whose loss is rounding) it ends below the highest `MOST_DECADES`.
+    """
+    fine = np.asarray(values, dtype=float)
+    fine = fine[np.isfinite(fine) & (fine > 0)]
+    if not fine.size:
+        return {"type": "log", "tickformat": ".6~g"}
+    top = float(np.log10(fine.max()))
+    decades = top - float(np.log10(fine.min()))
+    if decades < FEW_DECADES:
+        # 1, 2 and 5; where there are hardly so many, evenly spaced numbers
+        return {"type": "log", "tickformat": ".6~g"} | ({"dtick": "D2"} if decades > 0.6 else {})
+    axis: dict[str, Any] = {"type": "log", "exponentformat": "power", "dtick": max(1, round(decades / 6))}
+    if decades > MOST_DECADES:
+        axis |= {"range": [top - MOST_DECADES, top + 1], "dtick": MOST_DECADES // 6}
+    return axis
+
+
+def text(name: object, most: int = SHOWN) -> str:
+    """A name from the user's data as it may stand in a figure: no markup, no control characters, not too long.
+
+    >>> text("<b>price</b>"), text("a" * 60, 10)
+    ('&lt;b&gt;price&lt;/b&gt;', 'aaaaaaaaa…')
+    """
+    return html.escape(plain(name, most), quote=False)
+
+
+def faded(colour: str, share: float) -> str:
+    """A colour with an opacity.
+
+    >>> faded("#D55E00", 0.5)
+    'rgba(213,94,0,0.5)'
+    """
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{share:g})"
+
+
+def colours(count: int) -> Sequence[str]:
+    """`count` colours for things of one kind."""
+    return [SERIES[i % len(SERIES)] for i in range(count)]

@@ -1,0 +1,300 @@
+"""Before any fit: what will be hard about a table, and which settings will work.
+
+    ahead = st.diagnose(x, y)            or  st.diagnose("houses.csv", target="price", model="poly:2")
+    print(ahead)                         what ails the columns; a table of settings; calls to copy
+
+The table (`preflight_rates.py`) goes over the coordinates of the descent and its rule. A loss with a kink has no valley, and a
+module no known optimum: there it is only said what the defaults do.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from steepest.analysis import convergence, diagnosis
+from steepest.analysis.convergence import Valley
+from steepest.analysis.finding import Findings
+from steepest.analysis.rate_table import CLOSE, FRAMES
+from steepest.data.schema import Schema
+from steepest.data.tables import Dataset
+from steepest.defaults import Plan, innermost, plan
+from steepest.descent import rules
+from steepest.descent.schedules import factors
+from steepest.fitting import described
+from steepest.model.linear import LinearProblem, Terms
+from steepest.model.losses import Custom, Loss
+from steepest.monitor import held_out
+from steepest.preflight_rates import Prospect, prospects_of, step_count
+from steepest.result import Answer, _objective_at, answer
+from steepest.settings import Spec, options
+
+SHOWN_AIM = "1e-6"
+"""The relative gap to which steps are counted, in words."""
+
+MOST_STEPS = 100_000
+"""Steps from which on a setting is not recommended."""
+
+PLANNED = 100_000
+"""Steps up to which a descent as it was asked for is foreseen."""
+
+OF_THE_DESCENT = frozenset((
+    "optimizer", "lr", "schedule", "clip", "batch_size", "shuffle", "epochs", "max_steps", "tol", "patience",
+    "precondition", "record",
+))  # fmt: skip
+"""Settings that say how it goes down, not what is fitted."""
+
+LOOKED_AT = "Looked at: the columns (their scales, how they depend on one another, whether they vary) and the rows."
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What is known before any fit.
+
+    findings: what will be hard about the data. prospects: the table, a line for each coordinates and rule; empty where no
+    valley is known. sentences: where no rate will do, where the settings given lead, and what there is no number for.
+    defaults: what the defaults do.
+    data: how the data are written in Python, and source, on the command line ("" where they are no path).
+    settings: those given that say what is fitted.
+    """
+
+    findings: Findings
+    prospects: tuple[Prospect, ...]
+    sentences: tuple[str, ...]
+    defaults: str
+    settings: Mapping[str, Any]
+    data: str
+    source: str
+
+    @property
+    def recommended(self) -> list[Prospect]:
+        """The rule with the fewest steps in each coordinates where some number of steps will do, the fewest first."""
+        fine = sorted((one for one in self.prospects if one.steps <= MOST_STEPS), key=lambda one: one.steps)
+        first: dict[str, Prospect] = {}
+        for one in fine:
+            first.setdefault(one.precondition, one)
+        return list(first.values())
+
+    def python(self, one: Prospect | None = None) -> str:
+        """The call of `st.fit` for a line of the table, or with the defaults."""
+        given = dict(self.settings) | ({} if one is None else one.settings)
+        # what has no literal (an array, a module) stands by its name
+        words = [f"{name}={value!r}" if _is_literal(value) else f"{name}={name}" for name, value in given.items()]
+        return f"st.fit({', '.join([self.data, *words])})"
+
+    def command(self, one: Prospect | None = None) -> str:
+        """The same as a command; "" where the data are no path."""
+        given = dict(self.settings) | ({} if one is None else one.settings)
+        told = self.source and all(map(_is_literal, given.values()))
+        return shlex.join(["steepest", "fit", self.source, *options(given)]) if told else ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as one plain object: what `--json` prints."""
+        return {
+            "findings": self.findings.to_dicts(),
+            "prospects": [
+                {name: getattr(one, name) for name in Prospect.__dataclass_fields__} for one in self.prospects
+            ],
+            "recommended": [
+                {"settings": one.settings, "python": self.python(one), "command": self.command(one)}
+                for one in self.recommended
+            ],
+            "sentences": list(self.sentences),
+            "defaults": {"what": self.defaults, "python": self.python(), "command": self.command()},
+        }
+
+    def _repr_html_(self) -> str:
+        from steepest.text import preflight as outlooks
+
+        return outlooks.html_of(self)
+
+    def __str__(self) -> str:
+        from steepest.text import preflight as outlooks
+
+        return outlooks.text_of(self)
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """A problem as signs of the data look at it, before any fit."""
+
+    spec: Spec
+    schema: Schema
+    names: Sequence[str]
+    train: Dataset
+    problem: LinearProblem | None
+    terms: Terms | None
+    loss_function: Loss
+
+
+def diagnose(x: Any = None, y: Any = None, **settings: Any) -> Outlook:
+    """What will be hard about a table, and which settings will work, without a step of descent.
+
+    Args:
+        x, y: as `st.fit` takes them: arrays, or x any table (a path, `sample:NAME`, a dataframe) and `target=` a column.
+        settings: those of `st.fit`. The ones that say what is fitted (target, columns, model, loss, penalty, weights, …)
+            are kept; for those that say how (optimizer, lr, …) it is predicted where they would lead.
+
+    Returns:
+        An `Outlook`: print it, or take `findings`, `prospects` and `recommended` from it.
+
+    Raises:
+        DataError, SpecError: as `st.fit` does.
+
+    Example:
+        >>> ahead = diagnose([[1.0, 1000.0], [2.0, 3000.0], [3.0, 2000.0], [5.0, 4000.0]], [1.0, 2.0, 2.5, 4.0])
+        >>> best = ahead.recommended[0]
+        >>> best.precondition, best.optimizer, best.lr, best.steps
+        ('orthonormal', 'sgd', 0.5, 1.0)
+    """
+    spec, train, _, _ = described(x, y, settings)
+    if spec.validation is not None:
+        train, _ = held_out(train, spec.validation, spec.seed)
+    asked = {name: settings[name] for name in Spec.model_fields if name in settings and _is_given(name, settings[name])}
+    kept = {name: value for name, value in asked.items() if name not in OF_THE_DESCENT}
+    if isinstance(kept.get("target"), list | tuple) and len(kept["target"]) == 1:
+        kept["target"] = kept["target"][0]
+    plain = Spec.read({name: getattr(spec, name) for name in spec.model_fields_set - OF_THE_DESCENT})
+    usual = plan(plain, train)
+    own = usual if spec == plain else plan(spec, train)
+    problem = usual.problem
+    best = answer(problem) if problem is not None else Answer(None, None, 0.0)
+    ahead = Ahead(plain, train.schema, usual.names, train, problem, usual.terms, usual.loss)
+    prospects: tuple[Prospect, ...] = ()
+    sentences: list[str] = []
+    if problem is not None and best.exact is not None and best.exact.theta is not None and _is_smooth(problem):
+        start = usual.start(spec.init, spec.seed)
+        first = np.zeros(problem.parameters) if start is None else start
+        valleys = {
+            name: convergence.valley(problem, make(problem), first, best.exact.theta)
+            for name, make in FRAMES.items()
+            if not _centred(usual) or name == "orthonormal"
+        }
+        highest, lowest = _objective_at(problem, first), best.objective or 0.0
+        gap = CLOSE * max(lowest, 1e-12 * highest)
+        prospects = tuple(prospects_of(problem, valleys, highest - lowest, gap))
+        sentences += _hopeless(prospects)
+        if _centred(usual):
+            sentences.append(
+                "Columns are far from zero beside their spread: their powers are taken of centred columns, and in other "
+                "coordinates than orthonormal float64 leaves too few digits to descend in."
+            )
+        if own is not usual:
+            sentences.append(_asked(own, valleys, gap, spec))
+    elif own is not usual:
+        sentences.append("What the settings given lead to cannot be told before the fit.")
+    sentences += _unknown(problem, best)
+    source = os.fspath(x) if isinstance(x, str | os.PathLike) else ""
+    data = repr(source) if source else "x, y" if y is not None else "table"
+    # there is no gap yet of which they could explain a share
+    hard = [one if one.of_model else replace(one, share=0.0) for one in diagnosis.foresee(ahead)]
+    return Outlook(Findings(tuple(hard), LOOKED_AT), prospects, tuple(sentences), _usual(usual), kept, data, source)
+
+
+def _centred(made: Plan) -> bool:
+    return made.terms is not None and bool(made.terms.centre)
+
+
+def _is_given(name: str, value: Any) -> bool:
+    default = Spec.model_fields[name].default
+    return not (value is None or (isinstance(value, type(default)) and value == default))
+
+
+def _is_literal(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(map(_is_literal, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(_is_literal, value))
+    return isinstance(value, str | int | float)
+
+
+def _is_smooth(problem: LinearProblem) -> bool:
+    return problem.loss.bound is not None and not problem.penalty.l1
+
+
+# ---- in words --------------------------------------------------------------------------------------
+
+
+def _usual(made: Plan) -> str:
+    """What the defaults do."""
+    how = f"The defaults: {made.optimizer}, coordinates {made.precondition}"
+    if made.problem is None:
+        return (
+            f"{how}, lr {made.lr:.4g}, schedule {made.schedule_name}, {made.epochs:,} epochs. A module has no known optimum, "
+            "so how many steps it needs cannot be told before the fit."
+        )
+    bound = made.loss.bound
+    if made.optimizer.startswith("curvature"):
+        reach = "1e-10" if bound is not None else "1e-5"
+        return f"{how}: these arrive in a few steps whatever the columns' units, at a relative gap of at most {reach}."
+    return f"{how}, lr {made.lr:.4g}, schedule {made.schedule_name}, at most {made.epochs:,} epochs."
+
+
+def _hopeless(prospects: Sequence[Prospect]) -> Iterator[str]:
+    """In which coordinates no rate will do."""
+    for frame in FRAMES:
+        fewest = min((one for one in prospects if one.precondition == frame), key=lambda one: one.steps, default=None)
+        if fewest is None or fewest.steps <= MOST_STEPS:
+            continue
+        words = f"With precondition={frame!r} no rate of these rules will do:"
+        if np.isfinite(fewest.steps):
+            yield (
+                f"{words} the fewest steps to a relative gap of {SHOWN_AIM} are {step_count(fewest.steps)} "
+                f"({fewest.optimizer}); the condition number is {fewest.condition:.2g}."
+            )
+        else:
+            yield f"{words} along some directions the objective is too flat for float64."
+
+
+def _asked(made: Plan, valleys: Mapping[str, Valley], gap: float, spec: Spec) -> str:
+    """Where the settings given lead."""
+    rule = innermost(made.rule)
+    valley = valleys.get(made.precondition)
+    how = f"{made.optimizer}, lr {made.lr:.4g}, schedule {made.schedule_name}, coordinates {made.precondition}"
+    named = f"The settings given ({how})"
+    if (
+        valley is None
+        or made.rule is not rule
+        or not made.full_batch
+        or not isinstance(rule, rules.SGD | rules.Momentum)
+    ):
+        return f"{named}: where they lead cannot be told before the fit."
+    largest = convergence.largest_rate(valley.values, rule)
+    steps = min(value for value in (made.epochs, spec.max_steps, PLANNED) if value is not None)
+    rates = made.lr * factors(made.schedule, 0, 0, steps, whole=True)
+    gaps = convergence.predicted_gaps(valley, rule, rates)
+    if not gaps[-1] <= gaps[0]:
+        return f"{named} will diverge: the largest rate that holds there is {largest:.4g}."
+    words = f"{named} come to a relative gap of about {CLOSE * gaps[-1] / gap:.1e} in {steps:,} steps"
+    if gaps[-1] <= gap or made.schedule_name != "constant":
+        return f"{words}."
+    needed = convergence.steps_to(valley, rule, made.lr, gap)
+    return f"{words}; to {SHOWN_AIM} it takes {step_count(needed)}."
+
+
+def _unknown(problem: LinearProblem | None, best: Answer) -> list[str]:
+    """What there are no numbers for, and what holds there."""
+    if problem is None:
+        return []
+    if best.exact is not None and best.exact.separable:
+        return ["The classes are linearly separable: without a penalty there is no optimum to count steps to."]
+    if isinstance(problem.loss, Custom):
+        return ["The curvature of this loss is not known beforehand: no rates and steps are predicted."]
+    if problem.loss.bound is None:
+        return [
+            f"The loss {problem.loss} has a kink: no constant rate arrives, it bounces. A rate that falls to 0 does, "
+            "as with lr='auto', which takes schedule='cosine'."
+        ]
+    if problem.penalty.l1:
+        return ["An l1 penalty has a kink at 0, where there is no curvature: its steps are not predicted."]
+    if best.exact is None or best.exact.theta is None:
+        return [] if best.exact is None else [f"Steps are not predicted: {best.exact.note}"]
+    return [
+        "adam, adagrad and rmsprop have no largest rate: with lr='auto' the best of a short trial is taken, and a cosine "
+        "schedule lets it settle."
+    ]

@@ -1,0 +1,214 @@
+"""One page for a fit: what was fitted, how well, every picture that applies, and how to do it again.
+
+    fit.report("fit.html")
+
+The file works from disk with the network off and can be mailed; see `plots/page.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import tomllib
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from steepest.errors import FitError, SpecError
+from steepest.plots import loss_curve, parameters, path3d, predictions, residuals
+from steepest.plots import theme as looks
+from steepest.plots.drawn_rows import model_of
+from steepest.plots.film.frames import frames_data
+from steepest.plots.graph import draw as graphs
+from steepest.plots.page import Page, escaped
+from steepest.plots.surface import draw as reliefs
+from steepest.plots.surface.data import Surface, surface_data
+from steepest.settings import options
+from steepest.storage.run_folder import check_page, is_page, kept_at, settings_text, write_page
+from steepest.text import findings
+from steepest.text.scores import about_classes, coefficients, confusion, not_shown, scores
+from steepest.text.summary import ending_colour, figures_of
+
+if TYPE_CHECKING:
+    from steepest.result import Fit
+
+FILM = 40
+"""Frames of the film in a report."""
+
+MOST_COEFFICIENTS = 500
+
+
+def report(fit: Fit, path: str | os.PathLike[str], *, film: bool = True) -> Path:
+    """Write the page of a fit; a file that is there is replaced.
+
+    `report.html` in a run's folder, and `report-25.html` in a sweep's, belong to the run and are replaced and removed with it.
+
+    Args:
+        film: put the film of the descent in it, too (it takes a second).
+
+    Returns:
+        The file.
+
+    Raises:
+        RunError: it cannot be written. SpecError: its name is no page's.
+    """
+    place = Path(path)
+    if not is_page(place.name) or kept_at(place.parent) is None:
+        return page(fit, film).write(path)
+    check_page(place.parent, place.name)
+    write_page(place.parent, page(fit, film).html().encode(), place.name)
+    return place
+
+
+def page(fit: Fit, film: bool = True) -> Page:
+    """The page of a fit, in pieces."""
+    targets = ", ".join(looks.plain(name) for name in fit.schema.targets)
+    made = Page(f"{looks.plain(model_of(fit))} fit of {targets}")
+    made.add(f'<header><h1>{escaped(made.title)}</h1><button class="tone" type="button">light / dark</button></header>')
+    made.sentence(_what(fit), "faint")
+    made.add(
+        f'<div class="ending" style="--ending:{ending_colour(fit)}">{escaped(_begun(findings.under(fit).message))}</div>'
+    )
+    made.add('<div class="tiles">' + "".join(_tile(*pair) for pair in figures_of(fit)) + "</div>")
+    if fit.gap is None:
+        made.sentence(fit.exact_note, "faint")
+    _metrics(made, fit)
+    made.heading("Parameters")
+    for sentence in ("In the units of the table.", *about_classes(fit)):
+        made.sentence(sentence, "faint")
+    made.table(*coefficients(fit, MOST_COEFFICIENTS))
+    for sentence in not_shown(fit, MOST_COEFFICIENTS, "fit.params"):
+        made.sentence(sentence, "faint")
+    left_out = []
+    for heading, draw in _pictures(fit, film):
+        before = len(made.pieces)
+        made.heading(heading)
+        try:
+            draw(made)
+        except (FitError, SpecError) as error:
+            del made.pieces[before:]
+            left_out.append(f"{heading}: {error}")
+    made.heading("Diagnosis")
+    _diagnosis(made, fit)
+    made.heading("Settings, and how to do it again")
+    made.table(("setting", "value"), _settings(fit))
+    for note in (*fit.notes, *left_out):
+        made.sentence(note, "faint")
+    made.add(f"<pre>{escaped(python_of(fit))}</pre>")
+    command = command_of(fit)
+    if command:
+        made.add(f"<pre>{escaped(command)}</pre>")
+    made.sentence(f"Made with steepest {version('steepest')}. DATA, table, x and y stand for your data.", "faint")
+    return made
+
+
+def _what(fit: Fit) -> str:
+    columns = len(fit.schema.names)
+    held = f", {fit.test_rows:,} held out" if fit.test_rows else ""
+    return (
+        f"{fit.rows:,} rows{held}, {columns:,} column{'' if columns == 1 else 's'}, {len(fit.names):,} "
+        f"parameter{'' if len(fit.names) == 1 else 's'}; {fit.loss_function} by {fit.optimizer}, lr {fit.lr:.4g} "
+        f"({fit.schedule}), coordinates {fit.precondition}."
+    )
+
+
+def _begun(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
+
+
+def _tile(label: str, value: str) -> str:
+    return f"<div><small>{escaped(label)}</small><b>{escaped(value)}</b></div>"
+
+
+def _metrics(made: Page, fit: Fit) -> None:
+    made.table(*scores(fit))
+    if counts := confusion(fit):
+        made.sentence(counts[0] + ":", "faint")
+        made.table(*counts[1:])
+
+
+def _diagnosis(made: Page, fit: Fit) -> None:
+    """What was found, or why nothing is said about it."""
+    try:
+        made.add(findings.html_of(fit.diagnose()))
+    except FitError as error:
+        made.sentence(str(error))
+
+
+def _pictures(fit: Fit, film: bool) -> Iterator[tuple[str, Callable[[Page], None]]]:
+    """Every picture that applies: a heading, and what adds it to a page."""
+    yield "The rows and the fit", lambda made: made.figure(predictions.plot(fit))
+    if fit.schema.classes is None and len(fit.schema.targets) == 1 and fit.metrics["train"]:
+        yield "Residuals", lambda made: made.figure(residuals.residuals(fit))
+    yield "The descent", lambda made: made.figure(loss_curve.loss_curve(fit))
+    yield "The parameters on the way", lambda made: made.figure(parameters.parameters(fit))
+    surface = cache(lambda: surface_data(fit))
+    if len(fit.names) > 1:
+        yield "The surface of the loss", lambda made: _surface(made, surface())
+    if len(fit.names) > 2 and len(fit.names) <= 500:
+        yield "The path", lambda made: made.figure(path3d.path3d(fit))
+    if film:
+        yield "The film", lambda made: made.add(_film(fit, surface() if len(fit.names) > 1 else None))
+    yield "The graph of the gradient", lambda made: made.figure(graphs.graph(fit))
+
+
+def _film(fit: Fit, surface: Surface | None) -> str:
+    from steepest.plots.film import encode  # Matplotlib takes a third of a second to come
+
+    return encode.film(fit, frames_data(fit, FILM), surface).to_html()
+
+
+def _surface(made: Page, data: Surface) -> None:
+    flat, bowl = (looks.figure(reliefs.title(data), data.notes) for _ in range(2))
+    reliefs.on_map(flat, data)
+    reliefs.on_bowl(bowl, data)
+    made.figure(flat, bowl)
+    if not data.plane.exact:
+        trust = looks.figure(
+            "How far the plane can be trusted", ["The loss on the plane beside the true loss, step by step."]
+        )
+        trust.update_layout(height=260)
+        reliefs.on_trust(trust, data)
+        made.figure(trust)
+
+
+# ---- how to do it again ----------------------------------------------------------------------------
+
+
+def _given(fit: Fit) -> dict[str, Any]:
+    """The settings that differ from the defaults and can be written down."""
+    return tomllib.loads(settings_text(fit.spec)[0])
+
+
+def _settings(fit: Fit) -> list[list[str]]:
+    taken = {
+        "model": model_of(fit),
+        "loss": str(fit.loss_function),
+        "optimizer": fit.optimizer,
+        "lr": f"{fit.lr:.6g}",
+        "schedule": fit.schedule,
+        "precondition": fit.precondition,
+        "engine": fit.engine,
+    }
+    return [[name, looks.plain(value, 200)] for name, value in (_given(fit) | taken).items()]
+
+
+def python_of(fit: Fit) -> str:
+    """The call of `st.fit` that makes this fit."""
+    given = _given(fit)
+    data = "table" if "target" in given else "x, y"
+    words = [data, *(f"{name}={value!r}" for name, value in given.items())]
+    return f"import steepest as st\n\nfit = st.fit({', '.join(words)})"
+
+
+def command_of(fit: Fit) -> str:
+    """The command that makes this fit; "" where a setting can only be given in Python."""
+    given, nameless = _given(fit), settings_text(fit.spec)[1]
+    if nameless:
+        return ""
+    words = ["steepest", "fit", "DATA"]
+    if "target" not in given:
+        words += ["--target", ",".join(fit.schema.targets)]
+    return shlex.join([*words, *options(given)])

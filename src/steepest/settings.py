@@ -1,0 +1,514 @@
+"""A fit written down: every keyword of `fit()` and every option of the command, in one frozen, validated object.
+
+A setting with a choice is a name, or a name with numbers behind a colon: `poly:2`, `huber:1.35`, `uniform:-14:14`,
+`elastic:0.1,0.5`. `call()` reads that grammar, the tables below say which names there are, and `Spec` checks
+a whole description at once. Whoever builds a fit (Python, the command, the lab) builds a `Spec` first, so that
+they can never disagree; `to_toml()` and `from_toml()` keep it beside the run.
+"""
+
+from __future__ import annotations
+
+import ast
+import codecs
+import difflib
+import importlib
+import re
+import shlex
+import tomllib
+from collections.abc import Mapping
+from numbers import Integral
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
+
+from steepest import torch_criteria
+from steepest.errors import SpecError
+
+# name → (fewest, most) numbers that follow it
+MODELS = {"linear": (0, 0), "poly": (1, 1), "logistic": (0, 0), "softmax": (0, 0), "mlp": (1, 99)}
+LOSSES = {
+    "auto": (0, 0),
+    "mse": (0, 0),
+    "l1": (0, 0),
+    "huber": (0, 1),
+    "quantile": (1, 1),
+    "logistic": (0, 0),
+    "cross_entropy": (0, 0),
+}
+PENALTIES = {"none": (0, 0), "l1": (1, 1), "l2": (1, 1), "elastic": (2, 2)}
+OPTIMIZERS = {
+    "auto": (0, 0),
+    "sgd": (0, 0),
+    "momentum": (0, 1),
+    "nesterov": (0, 1),
+    "adagrad": (0, 0),
+    "rmsprop": (0, 1),
+    "adam": (0, 2),
+    "adamw": (0, 3),
+}
+SCHEDULES = {
+    "auto": (0, 0),
+    "constant": (0, 0),
+    "inverse": (0, 0),
+    "step": (2, 2),
+    "cosine": (0, 0),
+    "warmup": (1, 1),
+}
+INITS = {"zeros": (0, 0), "normal": (0, 1), "uniform": (2, 2)}
+
+NAMES = ("target", "columns", "drop", "categories", "missing_values")
+"""Settings that are names, one or several; on the command line parted by commas."""
+
+READING = (
+    "decimal",
+    "thousands",
+    "encoding",
+    "skip_rows",
+    "comment",
+    "header",
+    "missing_values",
+    "categories",
+    "date",
+    "labels",
+)
+"""Settings that say how the columns of a table are read."""
+
+MISSING = ("error", "drop", "mean", "level")
+DATES = tuple(way + order for way in ("days", "parts") for order in ("", ":dayfirst", ":monthfirst"))
+THOUSANDS = (".", ",", " ", "'", "_", "\u2019", "\u00a0", "\u202f", "\u2009")
+
+DEFAULT_STEPS = {"curvature": 2_000, "full": 1_000, "minibatch": 100}
+"""Epochs where neither epochs nor max_steps is given: of curvature steps, of full batches, of minibatches."""
+
+
+def call(text: str, table: Mapping[str, tuple[int, int]], what: str) -> tuple[str, tuple[float, ...]]:
+    """Read `name` or `name:number[,number…]` (`:` also separates numbers) and check it against a table of names.
+
+    Returns the name and its numbers. Raises SpecError for an unknown name (with the nearest known one),
+    a wrong count or something that is no number.
+
+    >>> call("huber:1.35", LOSSES, "loss")
+    ('huber', (1.35,))
+    """
+    name, _, rest = text.strip().partition(":")
+    if name not in table:
+        near = difflib.get_close_matches(name, table, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else "."
+        raise SpecError(f"{what}={text!r} is not known{hint} Known: {', '.join(table)}.")
+    try:
+        numbers = tuple(float(part) for part in rest.replace(":", ",").split(",")) if rest else ()
+    except ValueError:
+        raise SpecError(
+            f"{what}={text!r}: what follows the colon must be numbers, as in {_shape(name, table)}."
+        ) from None
+    if not all(abs(number) < float("inf") for number in numbers):
+        raise SpecError(f"{what}={text!r}: its numbers must be finite.")
+    fewest, most = table[name]
+    if not fewest <= len(numbers) <= most:
+        raise SpecError(f"{what}={text!r} has {len(numbers)} numbers; it is written {_shape(name, table)}.")
+    return name, numbers
+
+
+def _shape(name: str, table: Mapping[str, tuple[int, int]]) -> str:
+    fewest, most = table[name]
+    if most == 0:
+        return name
+    numbers = ",".join("ABCDEF"[: max(fewest, min(most, 3))])
+    return f"{name}:{numbers}"
+
+
+def whole(number: float, least: int, text: str) -> int:
+    """A number that must be whole and at least `least`; SpecError with `text` otherwise."""
+    if number != int(number) or number < least:
+        raise SpecError(f"{text}: {number:g} must be a whole number of at least {least}.")
+    return int(number)
+
+
+class Spec(BaseModel):
+    """All settings of a fit but the data. Frozen; unknown words and impossible values are refused.
+
+    A model, loss, optimizer or schedule may also be an object (an `nn.Module`, a callable, a `torch.optim` class);
+    such a one is written to TOML as `package.module:name` where it can be imported again from there.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    target: str | tuple[str, ...] | None = None
+    columns: tuple[str, ...] | None = None
+    drop: tuple[str, ...] = ()
+    model: Any = "linear"
+    loss: Any = "auto"
+    penalty: str = "none"
+    optimizer: Any = "auto"
+    lr: float | Literal["auto"] = "auto"
+    schedule: Any = "auto"
+    clip: float | None = None
+    batch_size: int | Literal["full"] = "full"
+    shuffle: Literal["rows", "draws", "blocks", "none"] = "rows"
+    epochs: int | None = None
+    max_steps: int | None = None
+    tol: float | None = None
+    patience: int | None = None
+    validation: float | None = None
+    init: Any = "zeros"
+    seed: int = 0
+    precondition: Literal["auto", "none", "standardize", "orthonormal"] = "auto"
+    intercept: bool = True
+    weights: str | None = None
+    class_weight: Literal["balanced"] | dict[str, float] | None = None
+    missing: str | dict[str, str] = "error"
+    missing_values: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    date: dict[str, str] | None = None
+    labels: Literal["casefold"] | None = None
+    decimal: Literal[".", ","] | None = None
+    thousands: str | None = None
+    encoding: str | None = None
+    skip_rows: int = 0
+    comment: str | None = None
+    header: bool | None = None
+    test_fraction: float = 0.0
+    record: int | tuple[str, ...] = 10_000
+    dtype: Literal["float32", "float64"] = "float64"
+    device: str = "cpu"
+
+    @field_validator("lr", mode="before")
+    @classmethod
+    def _rate(cls, value: Any) -> Any:
+        if isinstance(value, str) and value != "auto":
+            raise SpecError(f'lr={value!r}: it must be a number greater than 0, or "auto".')
+        if isinstance(value, (list, tuple)):
+            raise SpecError(f"lr={value!r}: a fit has one rate; several at once are for st.sweep().")
+        return value
+
+    @field_validator("loss", "schedule", mode="before")
+    @classmethod
+    def _named(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, (int, float, list, tuple)):
+            raise SpecError(f"{info.field_name}={value!r} is neither a name nor a function.")
+        if info.field_name == "loss":
+            return torch_criteria.known(torch_criteria.located(value) if isinstance(value, str) else value)
+        return value
+
+    @field_validator("columns", "drop", "categories", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        return _labels((value,) if isinstance(value, str) or is_label(value) else value)
+
+    @field_validator("class_weight", mode="before")
+    @classmethod
+    def _class_names(cls, value: Any) -> Any:
+        return {str(label): weight for label, weight in value.items()} if isinstance(value, Mapping) else value
+
+    @field_validator("missing_values", mode="before")
+    @classmethod
+    def _words(cls, value: Any) -> Any:
+        words = (value,) if isinstance(value, str | int | float) else value
+        return tuple(map(str, words)) if isinstance(words, list | tuple) else words
+
+    @field_validator("missing", mode="before")
+    @classmethod
+    def _policies(cls, value: Any) -> Any:
+        value = _labels(value)
+        for name, policy in value.items() if isinstance(value, Mapping) else [("", value)]:
+            if policy not in MISSING:
+                of = f" of the column {name!r}" if name else ""
+                raise SpecError(f"missing={policy!r}{of}: it must be one of {', '.join(MISSING)}.")
+        return value
+
+    @field_validator("date", mode="before")
+    @classmethod
+    def _dates(cls, value: Any) -> Any:
+        value = _labels(value)
+        if value is None or (isinstance(value, Mapping) and all(way in DATES for way in value.values())):
+            return value
+        raise SpecError(
+            f'date={value!r}: it must name "days" or "parts" for each column, as in date={{"when": "days"}}; where the day '
+            'or the month may stand first, "days:dayfirst" or "days:monthfirst".'
+        )
+
+    @field_validator("penalty", mode="before")
+    @classmethod
+    def _no_penalty(cls, value: Any) -> Any:
+        return "none" if value is None else value
+
+    @field_validator("target", mode="before")
+    @classmethod
+    def _target(cls, value: Any) -> Any:
+        return _labels(tuple(value) if isinstance(value, list) else value)
+
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _weights(cls, value: Any) -> Any:
+        return _labels(value)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if isinstance(self.model, str) and not _is_path(self.model, MODELS):
+            name, numbers = call(self.model, MODELS, "model")
+            if name in ("poly", "mlp"):
+                for number in numbers:
+                    whole(number, 1, f"model={self.model!r}")
+            alias = {"logistic": ("auto", "logistic"), "softmax": ("auto", "cross_entropy")}.get(name)
+            kinds = {"logistic": torch_criteria.LOGISTIC, "softmax": torch_criteria.SOFTMAX}.get(name, frozenset())
+            if alias and self.loss not in alias and not torch_criteria.has(self.loss, kinds):
+                raise SpecError(
+                    f"model={name!r} is the linear model with loss={alias[1]!r}, but loss={self.loss!r} was given. "
+                    f"Leave one of them out."
+                )
+        if isinstance(self.loss, str) and not _is_path(self.loss, LOSSES):
+            name, numbers = call(self.loss, LOSSES, "loss")
+            if name == "huber" and numbers and numbers[0] <= 0:
+                raise SpecError(f"loss={self.loss!r}: the width of huber must be greater than 0.")
+            if name == "quantile" and not 0 < numbers[0] < 1:
+                raise SpecError(f"loss={self.loss!r}: the quantile must lie between 0 and 1, as in quantile:0.9.")
+        if min(call(self.penalty, PENALTIES, "penalty")[1], default=0.0) < 0:
+            raise SpecError(f"penalty={self.penalty!r}: a penalty's weight must not be negative.")
+        if max(call(self.penalty, PENALTIES, "penalty")[1], default=0.0) > 1e100:
+            raise SpecError(f"penalty={self.penalty!r}: a penalty's weight must be at most 1e100.")
+        if isinstance(self.optimizer, str) and not _is_path(self.optimizer, OPTIMIZERS):
+            name, numbers = call(self.optimizer, OPTIMIZERS, "optimizer")
+            if not all(0 <= number < 1 for number in numbers):
+                raise SpecError(f"optimizer={self.optimizer!r}: its numbers must be at least 0 and less than 1.")
+        if isinstance(self.schedule, str) and not _is_path(self.schedule, SCHEDULES):
+            name, numbers = call(self.schedule, SCHEDULES, "schedule")
+            if numbers:
+                whole(numbers[0], 1, f"schedule={self.schedule!r}")
+            if name == "step" and numbers[1] <= 0:
+                raise SpecError(f"schedule={self.schedule!r}: the factor must be greater than 0, as in step:10,0.5.")
+        if isinstance(self.init, str):
+            name, numbers = call(self.init, INITS, "init")
+            if name == "uniform" and numbers[0] >= numbers[1]:
+                raise SpecError(f"init={self.init!r}: the first number must be the smaller one, as in uniform:-1:1.")
+        self._check_reading()
+        self._check_numbers()
+        return self
+
+    def _check_reading(self) -> None:
+        if self.thousands is not None and self.thousands not in THOUSANDS:
+            raise SpecError(f"thousands={self.thousands!r}: it must be a point, a comma, a space, an apostrophe or _.")
+        if self.thousands is not None and self.thousands == self.decimal:
+            raise SpecError(f"decimal={self.decimal!r} and thousands={self.thousands!r}: they must differ.")
+        if self.encoding is not None:
+            try:
+                known = codecs.lookup(self.encoding)._is_text_encoding
+            except (LookupError, ValueError):
+                known = False
+            if not known:
+                raise SpecError(
+                    f"encoding={self.encoding!r} is not known. It is a name such as utf-8, latin-1 or cp1252."
+                )
+        if self.comment is not None and (
+            not self.comment.strip() or not self.comment.isprintable() or '"' in self.comment
+        ):
+            raise SpecError(
+                f"comment={self.comment!r}: it must be the sign that comment lines begin with, such as '#'."
+            )
+        if not 0 <= self.skip_rows < 2**31:
+            raise SpecError(f"skip_rows={self.skip_rows!r}: it must be a whole number of at least 0.")
+
+    def _check_numbers(self) -> None:
+        def need(fine: bool, name: str, rule: str) -> None:
+            if not fine:
+                raise SpecError(f"{name}={getattr(self, name)!r}: it must be {rule}.")
+
+        finite = float("inf")
+        need(self.lr == "auto" or 0 < self.lr < finite, "lr", 'a number greater than 0, or "auto"')
+        need(self.clip is None or 0 < self.clip < finite, "clip", "a number greater than 0 (the largest gradient norm)")
+        need(self.batch_size == "full" or self.batch_size >= 1, "batch_size", '"full" or at least 1')
+        for name in ("epochs", "max_steps", "patience"):
+            value = getattr(self, name)
+            need(value is None or value >= 1, name, "a whole number of at least 1")
+            need(value is None or value < 2**63, name, "less than 2^63")
+        need(self.tol is None or 0 <= self.tol < finite, "tol", "0 (stop only where nothing changes) or greater")
+        need(self.validation is None or 0 < self.validation < 1, "validation", "a fraction between 0 and 1")
+        need(0 <= self.test_fraction < 1, "test_fraction", "a fraction from 0 to just under 1")
+        need(0 <= self.seed < 2**64, "seed", "a whole number from 0 to 2^64 - 1")
+        need(
+            isinstance(self.record, tuple) or self.record >= 2,
+            "record",
+            "a whole number of at least 2 (the most rows that the trace keeps), or names of parameters",
+        )
+        need(re.fullmatch(r"cpu|cuda(:\d+)?", self.device) is not None, "device", "cpu, cuda or cuda:N")
+
+    @classmethod
+    def read(cls, settings: Mapping[str, Any]) -> Spec:
+        """Check settings, given as a mapping, and say in one SpecError what is wrong with them."""
+        try:
+            return cls(**settings)
+        except ValidationError as error:
+            raise SpecError(_explain(error)) from None
+
+    def to_toml(self) -> str:
+        """The settings that differ from the defaults, as TOML. Raises SpecError for what has no name to be found by."""
+        import tomli_w
+
+        given = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if value != type(self).model_fields[name].default:
+                given[name] = _plain(name, value)
+        return tomli_w.dumps(given)
+
+    @classmethod
+    def from_toml(cls, text: str) -> Spec:
+        """Read what `to_toml` wrote. Raises SpecError for broken TOML and for settings that are not allowed."""
+        try:
+            return cls.read(tomllib.loads(text))
+        except tomllib.TOMLDecodeError as error:
+            raise SpecError(f"This is no TOML: {error}.") from None
+
+
+def is_label(value: Any) -> bool:
+    """Whether a column is named by a whole number, as columns of a frame may be."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _labels(value: Any) -> Any:
+    """Names of columns as text: one, several, or the keys of a mapping.
+
+    >>> _labels(2), _labels((0, "a")), _labels({0: "days"})
+    ('2', ('0', 'a'), {'0': 'days'})
+    """
+    if is_label(value):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return tuple(str(name) if is_label(name) else name for name in value)
+    return {str(name): entry for name, entry in value.items()} if isinstance(value, Mapping) else value
+
+
+def options(settings: Mapping[str, Any]) -> list[str]:
+    """Settings as the words of a command line; None is a setting left out.
+
+    Names are parted by commas; one with a comma in it is quoted, as in CSV.
+
+    >>> options({"lr": 0.1, "intercept": False, "drop": ("a", "b, c"), "weights": None})
+    ['--lr', '0.1', '--no-intercept', '--drop', 'a,"b, c"']
+    """
+    words: list[str] = []
+    for name, value in settings.items():
+        option = name.replace("_", "-")
+        if value is None:
+            continue
+        if isinstance(value, bool):
+            words.append(f"--{'' if value else 'no-'}{option}")
+            continue
+        if isinstance(value, Mapping):
+            value = [f"{label}={factor}" for label, factor in value.items()]
+        if hasattr(value, "tolist"):
+            value = value.tolist()
+        if isinstance(value, list | tuple):
+            value = ",".join(map(_cell, value))
+        # what begins with a hyphen would pass for an option of its own
+        words += [f"--{option}={value}"] if str(value).startswith("-") else [f"--{option}", str(value)]
+    return words
+
+
+def in_options(sentence: str) -> str:
+    """A sentence that names settings as in Python, for somebody at the command line; names in quotes stay as they are.
+
+    >>> in_options("Use precondition='standardize', intercept=False or another lr=.")
+    'Use --precondition standardize --no-intercept or another --lr.'
+    >>> print(in_options('Leave it out: drop="my id", as "lr=3" is.'))
+    Leave it out: --drop 'my id', as "lr=3" is.
+    """
+    # options that follow one another have no comma between them
+    return _SETTING.sub(_option, sentence).replace("\0, \0", " ").replace("\0", "")
+
+
+_STRING = r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
+_LITERAL = (
+    rf"{_STRING}|\[(?:{_STRING}|[^\]\"'])*\]|\{{(?:{_STRING}|[^}}\"'])*\}}|\((?:{_STRING}|[^)\"'])*\)"
+    r"|True\b|False\b|None\b|nan\b|-?inf\b|-?[\d.]+(?:e[-+]?\d+)?\b|…|\.\.\."
+)
+_SETTING = re.compile(
+    rf"(?<![\w=]){_STRING}|fit\.save\(folder\)"
+    rf"|(?<![\w./-])(?P<name>{'|'.join(sorted((*Spec.model_fields, 'overwrite'), key=len, reverse=True))})"
+    rf"=(?!=)(?P<value>{_LITERAL})?"
+)
+
+
+def _option(found: re.Match[str]) -> str:
+    """What `in_options` puts in the place of one setting, a zero on both sides of it."""
+    if found["name"] is None:  # a name in quotes, which stays
+        return "--out FOLDER" if found.group() == "fit.save(folder)" else found.group()
+    return f"\0{_as_option(found['name'], found['value'])}\0"
+
+
+def _as_option(name: str, value: str | None) -> str:
+    option = f"--{name.replace('_', '-')}"
+    if value in (None, "...", "…"):
+        return option if name != "model" else f"{option} package.module:factory"
+    try:
+        given = ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return f"{option} {value}"
+    if given is None:
+        return f"no {option}"
+    if isinstance(given, (int, float)) and not isinstance(given, bool):
+        return f"{option} {value}"
+    words = options({name: [given] if isinstance(given, str) and name in NAMES else given})
+    return " ".join(shlex.quote(word) if word.isprintable() else f"${word!r}" for word in words)
+
+
+def _cell(entry: Any) -> str:
+    """An entry of a list in a row of CSV."""
+    text = str(entry)
+    doubled = text.replace('"', '""')
+    return f'"{doubled}"' if "," in text or '"' in text else text
+
+
+def locate(path: str) -> Any:
+    """The object that `package.module:name` names. Raises SpecError if there is none."""
+    module, _, name = path.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise SpecError(f"{path!r} cannot be imported: {error}. It is written package.module:name.") from None
+    return found
+
+
+def _is_path(text: str, table: Mapping[str, tuple[int, int]]) -> bool:
+    """Whether a setting names something to import (`package.module:factory`) and not one of our own."""
+    head, colon, tail = text.partition(":")
+    return (
+        bool(colon)
+        and head not in table
+        and all(part.isidentifier() for part in head.split(".") + tail.split("."))
+        and tail != ""
+    )
+
+
+def _plain(name: str, value: Any) -> Any:
+    if isinstance(value, (str, int, float, bool)):
+        return value
+    if isinstance(value, dict):
+        return {str(key): _plain(name, entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(name, entry) for entry in value]
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if name == "loss" and torch_criteria.written(value):
+        return torch_criteria.written(value)
+    module, qualified = getattr(value, "__module__", None), getattr(value, "__qualname__", "")
+    if module and qualified and "<" not in qualified and module != "__main__":
+        return f"{module}:{qualified}"
+    raise SpecError(
+        f"{name}={value!r} cannot be written down: give it a name that can be imported, package.module:name."
+    )
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        name = ".".join(str(part) for part in problem["loc"][:1])
+        if problem["type"] == "value_error":  # an error of our own
+            lines.append(str(problem["ctx"]["error"]))
+        elif problem["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(name, Spec.model_fields, n=1)
+            lines.append(f"{name} is no setting of a fit" + (f"; did you mean {near[0]}?" if near else "."))
+        else:
+            lines.append(f"{name}={problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}.")
+    return "\n".join(dict.fromkeys(lines))

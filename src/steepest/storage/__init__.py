@@ -1,0 +1,1 @@
+"""Runs and sweeps on disk, and back."""

@@ -1,0 +1,330 @@
+"""A run's folder: a fit on disk, and back.
+
+    runs/name/
+      spec.toml            the settings that differ from the defaults
+      summary.json         what `--json` prints
+      fit.json             the rest of the fit, what was found about it, and the digests of the other files (run_record.py)
+      weights.safetensors  θ and the exact θ in user units; a module's parameters and buffers
+      trace.parquet        every recorded step
+      rows.parquet         rows to draw: all of a small table, evenly spread ones of a large one
+      report.html          the page, where one was written
+
+A sweep's folder is described in `sweep_folder.py`. Both are written by `atomic_folder.py`: a kill at any moment leaves the old
+run or the new one, readers see one of them, and files that the run did not write stay as they are. A run is replaced only
+where that is asked for (`overwrite`).
+
+Nothing that a stranger's file could run is ever loaded: no pickle, and no code that a spec merely names. What is loaded is
+checked, so that it is the run that was saved or a `RunError`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+
+from steepest import atomic_folder, fitting
+from steepest.atomic_folder import Damaged, digest_of
+from steepest.defaults import targets
+from steepest.errors import RunError, SpecError
+from steepest.model import modules
+from steepest.result import Fit
+from steepest.settings import Spec
+from steepest.storage import run_record
+from steepest.storage.run_files import pack_rows, pack_trace, pack_weights
+from steepest.storage.run_loading import FILES, REST, ROWS, SPEC, SUMMARY, TRACE, WEIGHTS, damaged, fit_of
+from steepest.storage.run_record import Shape
+
+if TYPE_CHECKING:
+    from steepest.sweep_result import Sweep
+
+SWEEP, TABLE, FITS = SWEEP_FILES = ("sweep.json", "table.parquet", "fits.parquet")
+PAGE = atomic_folder.PAGE
+
+# ---- saving ----------------------------------------------------------------------------------------
+
+
+def save(fit: Fit, folder: str | os.PathLike[str], overwrite: bool = False) -> None:
+    """Write a fit into a run's folder.
+
+    Settings that have no name to be found by (a lambda, a module) are left out of `spec.toml`, which says so.
+
+    Args:
+        overwrite: replace the run or the sweep that is there, this fit's own too; what was written with that one goes,
+            its page too, and all other files stay.
+
+    Raises:
+        RunError: a run is there already, the folder holds something else than a run, a file of yours has the name of one
+            of the run's, or the folder cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> from steepest.fitting import fit
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0]).save(f"{place}/line")
+        ...     load_fit(f"{place}/line").params
+        {'intercept': 1.0, 'x': 2.0}
+    """
+    keep(folder, REST, lambda: contents_of(fit, pack_rows(fit), fit.summary()), FILES, overwrite)
+
+
+def keep(
+    folder: str | os.PathLike[str],
+    record: str,
+    contents: Callable[[], dict[str, bytes]],
+    names: Iterable[str],
+    overwrite: bool,
+) -> None:
+    """Write files and the record that lists them (one of these files) into a folder; `names` are what they will be called."""
+    place = place_of(folder)
+    check_free(folder, overwrite, names)
+    files = contents()
+    try:
+        with atomic_folder.locked(place):
+            check_free(folder, overwrite, names)
+            atomic_folder.write_folder(place, record, files.pop(record), files)
+    except OSError as error:
+        raise _unwritten(place, error) from None
+
+
+def _unwritten(place: Path, error: OSError) -> RunError:
+    if isinstance(error, RunError):
+        return error
+    return RunError(f"The run cannot be written to {str(place)!r}: {error.strerror or error}.")
+
+
+def check_free(folder: str | os.PathLike[str], overwrite: bool = False, names: Iterable[str] = FILES) -> None:
+    """Raise RunError where `save` would refuse to write files of these names."""
+    place = place_of(folder)
+    try:
+        if place.is_dir():
+            _check_folder(place, str(folder), overwrite, names)
+        elif place.exists() or place.is_symlink():
+            raise RunError(f"{str(folder)!r} is a file. Choose another place for the run's folder.")
+        there = next(one for one in (place, *place.parents) if one.exists())
+        if not there.is_dir():
+            raise RunError(f"{str(there)!r} is a file, so {str(folder)!r} cannot be a folder. Choose another place.")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise RunError(f"The run cannot be written to {str(folder)!r}: no permission to write to {str(there)!r}.")
+    except OSError as error:
+        raise _unwritten(place, error) from None
+
+
+def _check_folder(place: Path, shown: str, overwrite: bool, names: Iterable[str]) -> None:
+    """The same of a folder that is there."""
+    old = atomic_folder.record_of(place)
+    if old is None:
+        if atomic_folder.is_free(place):
+            return
+        raise RunError(f"{shown!r} is a folder with other things in it, not a run. Choose another one for the run.")
+    if not overwrite:
+        kind = "sweep" if old.name == SWEEP else "run"
+        raise RunError(f"{shown!r} holds a {kind} already. Choose another folder, or replace it: overwrite=True.")
+    atomic_folder.check_unchanged(place, names)
+
+
+def write_page(folder: str | os.PathLike[str], content: bytes, name: str = PAGE) -> None:
+    """Write a page into a run's folder: it belongs to the run, and is replaced and removed with it.
+
+    Raises:
+        RunError: the page that is there was changed by hand, or the folder cannot be written.
+    """
+    place = place_of(folder)
+    try:
+        with atomic_folder.locked(place):
+            old = atomic_folder.record_of(place)
+            if old is None:
+                raise RunError(f"There is no run at {str(folder)!r}.")
+            record = {**old.read, "pages": {**old.pages, name: digest_of(content)}}
+            others = [one for one in old.listed if one not in (name, old.name)]
+            written = json.dumps(record, indent=1, allow_nan=False).encode()
+            atomic_folder.write_folder(place, old.name, written, {name: content}, others)
+    except OSError as error:
+        if isinstance(error, RunError):
+            raise
+        raise RunError(f"{name} cannot be written to the run {str(place)!r}: {error.strerror or error}.") from None
+
+
+def is_page(name: str) -> bool:
+    """Whether a file of that name in a run's folder is its page, or that of a run of a sweep: `report-25.html`."""
+    return re.fullmatch(r"report(-\d+)?\.html", name) is not None
+
+
+def check_page(folder: str | os.PathLike[str], name: str = PAGE) -> None:
+    """Raise RunError where `write_page` would refuse: the page was changed, or is not the run's."""
+    atomic_folder.check_unchanged(place_of(folder), [name])
+
+
+def place_of(folder: str | os.PathLike[str]) -> Path:
+    """The run's folder, all links followed."""
+    try:
+        place = Path(folder).expanduser().resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # no such user, a circle of links, a zero byte
+        raise RunError(f"{str(folder)!r} cannot be a run's folder: {error}.") from None
+    if not place.name:
+        raise RunError(f"{str(folder)!r} cannot be a run's folder. Name a folder of its own.")
+    return place
+
+
+def contents_of(fit: Fit, rows: bytes, summary: Mapping[str, Any]) -> dict[str, bytes]:
+    """File name → bytes; `rows` are those to draw, and `summary` has the findings if there is time to look for them."""
+    if fit.network is None and "_shape" in fit.__dict__:
+        raise RunError("This fit was loaded without its module. Load it with model=… before it is saved again.")
+    text, nameless = settings_text(fit.spec)
+    files = {
+        SPEC: text.encode(),
+        SUMMARY: run_record.to_json(summary).encode(),
+        WEIGHTS: pack_weights(fit.inner),
+        TRACE: pack_trace(fit.inner.trace),
+        ROWS: rows,
+    }
+    of_rows = fit.inner.__dict__.get("_digest") if fit.train is None else fitting.digest(fit.train, fit.test)
+    record = run_record.record_of(fit, summary, nameless, None if fit.network is None else _shape(fit), of_rows)
+    record = replace(record, sha256={name: digest_of(content) for name, content in files.items()})
+    return files | {REST: run_record.written(record)}
+
+
+def settings_text(spec: Spec) -> tuple[str, list[str]]:
+    """The settings that differ from the defaults as TOML, and those that have no name to be found by."""
+    kept: dict[str, Any] = {}
+    nameless = []
+    for name, field in Spec.model_fields.items():
+        value = getattr(spec, name)
+        if isinstance(value, Fit):
+            value = value.theta
+        if isinstance(value, np.ndarray | torch.Tensor):
+            value = value.tolist()
+        if value == field.default:
+            continue
+        try:
+            Spec.from_toml(Spec.model_construct(**{name: value}).to_toml())
+        except SpecError:
+            nameless.append(name)
+        else:
+            kept[name] = value
+    said = [f"# {name} was an object of Python without a name to be found by, and is not here.\n" for name in nameless]
+    head = "# The settings of this fit that differ from the defaults.\n"
+    return head + "".join(said) + Spec.model_construct(**kept).to_toml(), nameless
+
+
+def _shape(fit: Fit) -> Shape:
+    if fit.train is None:  # a loaded fit that is saved again
+        return fit.__dict__["_shape"]
+    outputs = targets(fit.train, fit.loss_function)[1]
+    return Shape(
+        fit.train.x.shape[1],
+        outputs,
+        isinstance(fit.network, modules.Scaled),
+        isinstance(fit.network, modules.WholeNumbers),
+    )
+
+
+# ---- loading ---------------------------------------------------------------------------------------
+
+
+def load(folder: str | os.PathLike[str], model: Any = None) -> Fit | Sweep:
+    """The `Fit` or the `Sweep` that was saved: parameters, trace, scores, exact answer, status, predictions; but no data.
+
+    Args:
+        folder: the run's, or the sweep's.
+        model: the `nn.Module`, or `package.module:factory`, of a fit that was made with one; linear, poly
+            and mlp need none. What `spec.toml` names is not imported unless it is said here, since a run may
+            come from a stranger; without it everything works but predicting.
+
+    Raises:
+        RunError: no run is there, a file of it is missing or damaged, or `model` is another one.
+    """
+    name, content, files = _files(folder)
+    if name == SWEEP:
+        from steepest.storage import sweep_folder
+
+        return sweep_folder.load_sweep(content, files, str(folder), model)
+    return fit_of(content, files, str(folder), model)
+
+
+def load_fit(folder: str | os.PathLike[str], model: Any = None) -> Fit:
+    """A fit as `load` gives it; RunError for a sweep's folder."""
+    name, content, files = _files(folder)
+    if name == SWEEP:
+        raise RunError(f"{str(folder)!r} is a sweep, not one run. In Python: st.load(folder).best.save(another).")
+    return fit_of(content, files, str(folder), model)
+
+
+def is_of_run(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is a file without which a run is damaged."""
+    try:
+        place = Path(path).resolve()
+        record = atomic_folder.record_of(place.parent)
+    except (OSError, RuntimeError, ValueError):
+        return False
+    return record is not None and (place.name == record.name or place.name in record.files)
+
+
+def kept_at(folder: str | os.PathLike[str]) -> Literal["run", "sweep"] | None:
+    """What is kept in a folder; None for one of tables, for a file, and for nothing. RunError if it cannot be read."""
+    try:
+        place = place_of(folder)
+        if not place.is_dir():
+            return None
+    except OSError:  # no folder can be called so
+        return None
+    try:
+        record = atomic_folder.record_of(place)
+    except OSError as error:
+        raise _unread(folder, error) from None
+    if record is not None:
+        return "sweep" if record.name == SWEEP else "run"
+    return "run" if (place / REST).is_file() and (place / SPEC).is_file() else None
+
+
+def _unread(folder: str | os.PathLike[str], error: OSError) -> RunError:
+    if isinstance(error, RunError):
+        return error
+    name = os.path.basename(error.filename) if error.filename else "A file"
+    return RunError(f"{name} in the run {str(folder)!r} cannot be read: {error.strerror or error}.")
+
+
+def _files(folder: str | os.PathLike[str]) -> tuple[str, Mapping[str, Any], dict[str, bytes]]:
+    """The name of the record, its content, and the files that it lists."""
+    place, shown = place_of(folder), str(folder)
+    try:
+        if not place.is_dir():
+            raise RunError(f"There is no run at {shown!r}. A fit is saved by fit.save(folder).")
+        found = atomic_folder.read_folder(place)
+    except Damaged as error:
+        if error.missing:
+            raise RunError(
+                f"{error.name} is missing in the run {shown!r}. Copy the folder whole, or fit again."
+            ) from None
+        raise damaged(shown, error.name, "it is not what was written") from None
+    except OSError as error:
+        raise _unread(shown, error) from None
+    if found is None:
+        raise _no_run(place, shown)
+    record, files = found
+    if run_record.is_newer(record.read):
+        version = record.read["format"]
+        raise RunError(
+            f"The run {shown!r} has format {version}; this version reads {run_record.FORMAT}. Use a newer steepest."
+        )
+    for name in FILES if record.name == REST else SWEEP_FILES:
+        if name not in record.files and name != record.name:
+            raise damaged(shown, record.name, f"it does not list {name}")
+    return record.name, record.read, files
+
+
+def _no_run(place: Path, shown: str) -> RunError:
+    """Why a folder has no record."""
+    for name in (REST, SWEEP):
+        if (place / name).exists():
+            return damaged(shown, name, "it is not what was written")
+    if any((place / other).exists() for other in FILES):
+        return RunError(f"{REST} is missing in the run {shown!r}. Copy the folder whole, or fit again.")
+    return RunError(f"{shown!r} is no run: it has no {REST}. A fit is saved by fit.save(folder).")

@@ -1,0 +1,225 @@
+"""A fit from the files of its folder: each unpacked and checked, then put together and checked against the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from steepest import fitting
+from steepest.analysis.finding import Findings
+from steepest.data.files import paths_of
+from steepest.data.schema import Schema
+from steepest.data.tables import Dataset
+from steepest.defaults import loss_of
+from steepest.errors import FitError, RunError, SpecError, SteepestError
+from steepest.model import losses
+from steepest.monitor import held_out
+from steepest.result import Fit, looked_at
+from steepest.settings import LOSSES, MODELS, Spec
+from steepest.storage import run_module, run_record
+from steepest.storage.run_files import unpack_rows, unpack_trace, unpack_weights
+from steepest.storage.run_record import Record
+from steepest.torch_criteria import is_criterion
+from steepest.user_units import in_user_units
+
+SPEC, SUMMARY, REST, WEIGHTS, TRACE, ROWS = FILES = (
+    "spec.toml",
+    "summary.json",
+    "fit.json",
+    "weights.safetensors",
+    "trace.parquet",
+    "rows.parquet",
+)
+BROKEN = (SteepestError, KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
+"""What may come of files that hold something else than what was written."""
+
+
+def damaged(shown: str, name: str, reason: str) -> RunError:
+    """The error for a file that holds something else than what was written."""
+    reason = " ".join(reason.split())[:160]
+    return RunError(f"{name} in the run {shown!r} is damaged: {reason}. Copy it anew, or fit again.")
+
+
+def fit_of(content: Mapping[str, Any], files: Mapping[str, bytes], shown: str, model: Any) -> Fit:
+    """A fit from its record and its files, with its module.
+
+    Raises:
+        RunError: they are not what was written, or `model` is not the module that they were written of.
+    """
+    try:
+        record = run_record.read(Record, content)
+    except BROKEN as error:
+        raise damaged(shown, REST, str(error)) from None
+    unpacked: dict[str, Any] = {}
+    readers: dict[str, Callable[[bytes], Any]] = {
+        SPEC: _settings,
+        WEIGHTS: lambda content: unpack_weights(content, len(record.names)),
+        TRACE: lambda content: unpack_trace(content, record.names, record.recorded),
+        ROWS: lambda content: unpack_rows(content, record.schema),
+    }
+    for name, reader in readers.items():
+        try:
+            unpacked[name] = reader(files[name])
+        except BROKEN as error:
+            raise damaged(shown, name, str(error)) from None
+    try:
+        fit = _rebuilt(record, *unpacked.values())
+    except BROKEN as error:
+        raise damaged(shown, REST, str(error)) from None
+    return _with_module(fit, record, model, shown)
+
+
+def _settings(content: bytes) -> Spec:
+    spec = Spec.from_toml(content.decode())
+    for name in ("model", "loss", "optimizer", "schedule"):
+        value = getattr(spec, name)
+        if not (isinstance(value, str) or (name == "loss" and is_criterion(value))):
+            raise ValueError(f"{name} must be a text")
+    return spec
+
+
+def _rebuilt(record: Record, spec: Spec, tensors: dict[str, torch.Tensor], trace: Any, rows: Any) -> Fit:
+    scores = record.scores
+    if scores.exact is not None:
+        theta = tensors["exact_theta"].numpy() if "exact_theta" in tensors else None
+        scores = replace(scores, exact=replace(scores.exact, theta=theta))
+    if "train" in scores.metrics and record.plain.test_rows and "test" not in scores.metrics:
+        raise ValueError("scores: the metrics of the held-out rows are missing")
+    if any(part is not None and part.rows > most for part, most in zip(rows, _counts(record), strict=True)):
+        raise ValueError("plain: there are more rows than it says")
+    loss = _loss(spec, record)
+    # what had no name is at least called what it was
+    stand_ins = {"model": record.model, "loss": loss}
+    spec = spec.model_copy(update={name: stand_ins[name] for name in record.nameless if name in stand_ins})
+    plain = {name: getattr(record.plain, name) for name in run_record.PLAIN}
+    fit = Fit(
+        spec=spec,
+        schema=record.schema,
+        names=list(record.names),
+        theta=tensors["theta"].numpy(),
+        trace=trace,
+        ending=run_record.ending_of(record.ending),
+        loss_function=loss,
+        terms=record.terms,
+        source=record.source,
+        **plain,
+    )
+    fit.__dict__["_digest"] = record.rows_sha256
+    # what a fresh fit computes from its data when first asked
+    fit.__dict__["scores"] = scores
+    fit.__dict__["_judged"] = run_record.ending_of(record.judged)
+    found = run_record.findings_of(record)
+    if found is not None:
+        fit.__dict__["_found"] = Findings(found, looked_at(fit))
+    # what pictures are drawn from; not fit.train, of which they may be a part only
+    fit.__dict__["_rows"] = rows
+    fit.__dict__["_state"] = {
+        name.removeprefix("module."): value for name, value in tensors.items() if name.startswith("module.")
+    }
+    return fit
+
+
+def _counts(record: Record) -> tuple[int, int]:
+    return record.plain.rows, record.plain.test_rows
+
+
+def _loss(spec: Spec, record: Record) -> losses.Loss:
+    """The loss by its name; one of the user's is only a name here, since its code is not in the run."""
+    if is_criterion(spec.loss):
+        return losses.custom(spec.loss)
+    if "loss" not in record.nameless and spec.loss.partition(":")[0] in LOSSES:
+        loss = loss_of(spec, record.schema.classes)
+        _check_loss(loss, record)
+        return loss
+
+    def lost(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        raise FitError(f"The loss {record.loss_function} is code of yours, and code is not kept in a run.")
+
+    lost.__name__ = record.loss_function
+    return losses.Custom(lost)
+
+
+def _check_loss(loss: losses.Loss, record: Record) -> None:
+    """Raise ValueError unless the loss suits the target and the number of the model's outputs."""
+    schema: Schema = record.schema
+    of_classes = isinstance(loss, losses.Logistic | losses.CrossEntropy)
+    if of_classes != (schema.classes is not None):
+        raise ValueError(f"loss {loss} does not suit the target")
+    outputs = len(schema.targets)
+    if schema.classes is not None:
+        outputs = 1 if isinstance(loss, losses.Logistic) else len(schema.classes)
+    if record.module is not None:
+        found = record.module.outputs
+    else:
+        found = len(record.names) / max(run_record.terms_of(record.terms), 1) if record.terms is not None else 0
+    if found != outputs:
+        raise ValueError(f"loss {loss} takes {outputs} outputs, and the model has {found:g}")
+
+
+def _with_module(fit: Fit, record: Record, model: Any, shown: str) -> Fit:
+    state, shape = fit.__dict__.pop("_state"), record.module
+    if shape is None:
+        if model is not None:
+            raise RunError(f"The run {shown!r} has no module; its model is {fit.spec.model!r}. Load it without model=.")
+        return fit if record.user_names is None else in_user_units(fit, list(record.user_names), fit.spec)
+    fit.__dict__["_shape"] = shape
+    ours = "model" not in record.nameless and fit.spec.model.partition(":")[0] in MODELS
+    if ours and model is None:
+        try:
+            run_module.check_own(fit.spec.model, shape, state)
+        except BROKEN as error:
+            raise damaged(shown, WEIGHTS, str(error)) from None
+        model = fit.spec.model
+    if model is not None:
+        try:
+            fit.network, kind = run_module.rebuilt(model, fit, shape, state)
+            fit.kind = None if ours else kind
+        except SpecError:
+            raise
+        except ValueError as error:
+            raise RunError(f"model= is not the module of the run {shown!r}: {error}") from None
+    return fit
+
+
+# ---- its rows --------------------------------------------------------------------------------------
+
+
+def rows_of(fit: Fit) -> tuple[Dataset, Dataset | None]:
+    """The rows fitted and those held out: of a loaded fit those that its run keeps, or read again from where they came.
+
+    Raises:
+        FitError: they are gone, or are others now.
+    """
+    if fit.train is not None:
+        return fit.train, fit.test
+    train, test = fit.inner.__dict__.get("_rows", (None, None))
+    kept = sum(part.rows for part in (train, test) if part is not None)
+    if train is not None and kept == fit.rows + fit.test_rows:
+        return train, test
+    if fit.source is None:
+        raise FitError(
+            f"The run keeps {kept:,} of its {fit.rows + fit.test_rows:,} rows, and the others came from memory. "
+            "Write the script where they are: fit.to_python(path)."
+        )
+    try:
+        _check_source(fit.source)
+        train, test, _ = fitting.data_of(fit.spec, fit.source, None, fit.spec.weights)
+        if fit.spec.validation is not None:
+            train, _ = held_out(train, fit.spec.validation, fit.spec.seed)
+    except (SteepestError, OSError) as error:
+        raise FitError(f"The rows of this fit came from {fit.source!r}, and cannot be read again: {error}") from None
+    if fitting.digest(train, test) != fit.inner.__dict__.get("_digest"):
+        raise FitError(f"{fit.source!r} no longer holds the rows of this fit. Fit again, or put the old file back.")
+    return train, test
+
+
+def _check_source(source: str) -> None:
+    """Raise FitError for what may never end, or is no file of tables: the path of a stranger's run may be any."""
+    if source.startswith("sample:"):
+        return
+    for path in paths_of(source):
+        if not path.is_file() or path.resolve().parts[1:2] in (("dev",), ("proc",), ("sys",)):
+            raise FitError(f"{str(path)!r} is no regular file")

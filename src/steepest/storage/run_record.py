@@ -1,0 +1,312 @@
+"""What `fit.json` and `sweep.json` hold: one definition, from which they are written and by which they are read.
+
+A field that was added later has a default here, so that older runs are read as what they were; fields that this version does
+not know are passed over. Whatever is read is checked: a value of a wrong type, or one that contradicts another, is a
+ValueError that names it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cache
+from math import comb, isfinite
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from steepest.analysis.finding import Finding, Kind
+from steepest.data.schema import Schema
+from steepest.descent.stopping import Status
+from steepest.model.linear import MOST_TERMS, Terms
+from steepest.monitor import Ending
+from steepest.result import Scores
+from steepest.settings import Spec
+
+if TYPE_CHECKING:
+    from steepest.result import Fit
+
+FORMAT = 2
+"""2: `recorded` and `pages`; a sweep's runs keep rows."""
+
+MOST_FACTORS = 2_000_000
+"""Columns that the terms of a polynomial multiply, all terms together."""
+
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Ended = Annotated[tuple[str, ...], Field(min_length=2, max_length=3)]
+"""The name of a status, what is to be said beyond its sentence, and (in older runs not) what would help."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What it takes to build a module again: how many inputs and outputs, and whether it is `Scaled` or takes `WholeNumbers`."""
+
+    inputs: Annotated[int, Field(ge=0, lt=2**31)]
+    outputs: Annotated[int, Field(ge=1, lt=2**31)]
+    scaled: bool
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class Plain:
+    """Fields of a `Fit` that are numbers and texts."""
+
+    steps: Count
+    epochs: Count
+    seconds: float
+    rows: Count
+    test_rows: Count
+    optimizer: str
+    precondition: str
+    schedule: str
+    lr: float
+    engine: str = "loop"
+    notes: tuple[str, ...] = ()
+
+
+PLAIN = tuple(one.name for one in fields(Plain))
+
+
+@dataclass(frozen=True)
+class Record:
+    """`fit.json`: all of a fit but its settings and its numbers, and the digests of the other files.
+
+    recorded: names of the parameters in the trace; None in runs of format 1, where they were all.
+    user_names: of the parameters in user units, where the run holds those of centred powers.
+    """
+
+    __pydantic_config__ = ConfigDict(arbitrary_types_allowed=True)
+
+    names: tuple[str, ...]
+    schema: Schema
+    loss_function: str
+    model: str
+    ending: Ended
+    judged: Ended
+    scores: Scores
+    plain: Plain
+    nameless: tuple[str, ...] = ()
+    terms: Terms | None = None
+    module: Shape | None = None
+    findings: list[dict[str, Any]] | None = None
+    source: str | None = None
+    rows_sha256: str | None = None
+    recorded: tuple[str, ...] | None = None
+    user_names: tuple[str, ...] | None = None
+    sha256: dict[str, str] = field(default_factory=dict)
+    pages: dict[str, str] = field(default_factory=dict)
+    format: int = FORMAT
+
+    def __post_init__(self) -> None:
+        for wrong, what in self._contradictions():
+            if wrong:
+                raise ValueError(what)
+
+    def _contradictions(self) -> Any:
+        yield len(set(self.names)) < len(self.names), "names: a parameter's name stands twice"
+        yield not set(self.nameless) <= set(Spec.model_fields), "nameless: it names no setting"
+        yield "train" not in self.scores.metrics, "scores: the metrics of the training rows are missing"
+        yield (self.terms is None) == (self.module is None), "it must have either terms or a module"
+        if self.terms is not None:
+            size = terms_of(self.terms)
+            yield self.terms.columns != self.schema.names, "terms: their columns are not those of the schema"
+            yield size * self.terms.degree > MOST_FACTORS, "terms: their degree is too high"
+            right = {size * outputs for outputs in outputs_of(self.schema)}
+            yield len(self.names) not in right, "names: they are not as many as the terms"
+            centre = self.terms.centre
+            yield len(centre) not in (0, len(self.terms.columns)), "terms: they have not a centre for each column"
+            yield not all(map(isfinite, centre)), "terms: a centre is not finite"
+            yield bool(centre) and not self.terms.intercept, "terms: without an intercept there is no centre"
+            yield bool(centre) != (self.user_names is not None), "user_names: they belong to centred terms"
+        if self.user_names is not None:
+            yield len(set(self.user_names)) != len(self.names), "user_names: they are not as many as the names"
+        if self.module is not None:
+            of_columns = self.model.startswith("mlp")
+            yield of_columns and self.module.inputs != len(self.schema.names), "module: it has not an input a column"
+            yield self.module.outputs not in outputs_of(self.schema), "module: its outputs are not those of the target"
+        for part in self.scores.metrics.values():
+            yield from _of_metrics(part, self.schema)
+        for ended in (self.ending, self.judged):
+            yield ended[0] not in Status.__members__, f"{ended[0]!r} is no status"
+        yield from _of_schema(self.schema)
+
+
+def _of_schema(schema: Schema) -> Any:
+    """What is wrong with a schema."""
+    yield not schema.targets, "schema: there is no target"
+    yield len(set(schema.names)) < len(schema.names), "schema: the name of a column stands twice"
+    yield any(place < 0 for place in schema.ones), "schema: ones must be positions"
+    if schema.classes is not None:
+        yield len(set(schema.classes)) < max(len(schema.classes), 2), "schema: there must be two classes or more"
+        _ = schema.labels  # ValueError where they are not what label_kind says
+    for column in schema.columns:
+        if column.kind == "category":
+            yield not column.levels or len(set(column.levels)) < len(column.levels), "schema: levels must differ"
+            yield column.fill is not None and column.fill not in column.levels, "schema: fill must be a level"
+        else:
+            yield isinstance(column.fill, str), "schema: fill must be a number"
+
+
+def _of_metrics(metrics: Mapping[str, Any], schema: Schema) -> Any:
+    """What is wrong with the metrics of some rows."""
+    needed = {"r2", "mae", "rmse"} if schema.classes is None else {"accuracy", "error_rate"}
+    yield not needed <= set(metrics), "scores: a metric is missing"
+    numbers = [value for name, value in metrics.items() if name != "confusion"]
+    if schema.classes is not None and "confusion" in metrics:
+        table = np.array(metrics["confusion"], dtype=np.float64)  # ValueError or TypeError where it is none
+        yield table.shape != (len(schema.classes),) * 2, "scores: the confusion is not that of the classes"
+    yield not all(isinstance(value, float | int) for value in numbers), "scores: a metric is no number"
+
+
+def terms_of(terms: Terms) -> int:
+    """How many terms there are; ValueError for more than are ever fitted."""
+    if terms.degree < 1:
+        raise ValueError("terms: the degree must be at least 1")
+    if comb(len(terms.columns) + min(terms.degree, MOST_TERMS), len(terms.columns)) > MOST_TERMS:
+        raise ValueError("terms: there are too many")
+    return comb(len(terms.columns) + terms.degree, terms.degree) - (0 if terms.intercept else 1)
+
+
+def outputs_of(schema: Schema) -> set[int]:
+    """How many outputs a model of this target can have."""
+    if schema.classes is None:
+        return {len(schema.targets)}
+    return {1, 2} if len(schema.classes) == 2 else {len(schema.classes)}
+
+
+@dataclass(frozen=True)
+class KeptScores:
+    """The scores of a run of a sweep, without the exact answer that it shares with others."""
+
+    __pydantic_config__ = ConfigDict(arbitrary_types_allowed=True)
+
+    scores: Scores
+
+
+@dataclass(frozen=True)
+class SweepRecord:
+    """`sweep.json`: the settings of each run that differ, and the digests of the other files."""
+
+    settings: dict[str, list[str | int | float | bool | list[Any] | None]]
+    sha256: dict[str, str] = field(default_factory=dict)
+    pages: dict[str, str] = field(default_factory=dict)
+    format: int = FORMAT
+
+
+# ---- of a fit --------------------------------------------------------------------------------------
+
+
+def record_of(
+    fit: Fit, summary: Mapping[str, Any], nameless: list[str], shape: Shape | None, rows: str | None
+) -> Record:
+    """The record of a fit, without digests; `rows` is the digest of the data."""
+    inner = fit.inner
+    exact = inner.scores.exact
+    return Record(
+        names=tuple(inner.names),
+        schema=fit.schema,
+        loss_function=str(fit.loss_function),
+        model=summary["model"],
+        ending=_ended(fit.ending),
+        judged=_ended(fit._judged),
+        scores=replace(inner.scores, exact=None if exact is None else replace(exact, theta=None)),
+        plain=Plain(**{name: getattr(fit, name) for name in PLAIN}),
+        nameless=tuple(nameless),
+        terms=inner.terms,
+        module=shape,
+        findings=summary.get("findings"),
+        source=fit.source,
+        rows_sha256=rows,
+        recorded=inner.trace.names,
+        user_names=None if fit.centred is None else tuple(fit.names),
+    )
+
+
+def _ended(ending: Ending) -> Ended:
+    return ending.status.name, ending.detail, ending.advice
+
+
+def ending_of(ended: Ended) -> Ending:
+    """The ending that a record has."""
+    return Ending(Status[ended[0]], *ended[1:])
+
+
+def findings_of(record: Record) -> tuple[Finding, ...] | None:
+    """What was found, but for kinds that this version does not know; None if nobody looked."""
+    if record.findings is None:
+        return None
+    known = {str(kind) for kind in Kind}
+    found = TypeAdapter(list[Finding]).validate_python([one for one in record.findings if one.get("kind") in known])
+    # JSON has lists where a setting has tuples
+    tuples = [{name: tuple(v) if isinstance(v, list) else v for name, v in one.remedy.items()} for one in found]
+    return tuple(replace(one, remedy=remedy) for one, remedy in zip(found, tuples, strict=True))
+
+
+# ---- JSON ------------------------------------------------------------------------------------------
+
+
+def written(record: Record | SweepRecord) -> bytes:
+    """The record as JSON."""
+    return json.dumps(as_json(asdict(record)), indent=1, allow_nan=False).encode()
+
+
+def read(kind: type, content: Mapping[str, Any]) -> Any:
+    """A record from what stands in the file; ValueError names the first thing that is wrong."""
+    try:
+        return _adapter(kind).validate_python(from_json(content))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{where}: {first['msg']}" if where else str(first["msg"])) from None
+
+
+@cache
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def is_newer(content: Mapping[str, Any]) -> bool:
+    """Whether a record is of a format that only a newer version reads."""
+    return content["format"] > FORMAT
+
+
+def to_json(summary: Mapping[str, Any]) -> str:
+    """One JSON object, numbers to the last digit; JSON has no NaN and no infinity, so they are null.
+
+    >>> print(to_json({"loss": float("nan"), "steps": 3}))
+    {
+      "loss": null,
+      "steps": 3
+    }
+    """
+    return json.dumps(_without_nan(summary), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _without_nan(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(entry) for entry in value]
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def as_json(value: Any) -> Any:
+    """The same with `{"float": "nan"}` for the floats that JSON lacks, so that all comes back as it was."""
+    if isinstance(value, Mapping):
+        return {str(key): as_json(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(entry) for entry in value]
+    value = value.item() if isinstance(value, np.generic) else value
+    return {"float": str(value)} if isinstance(value, float) and not isfinite(value) else value
+
+
+def from_json(value: Any) -> Any:
+    """What `as_json` made."""
+    if isinstance(value, dict):
+        if list(value) == ["float"]:
+            return float(value["float"])
+        return {key: from_json(entry) for key, entry in value.items()}
+    return [from_json(entry) for entry in value] if isinstance(value, list) else value

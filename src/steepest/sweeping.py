@@ -1,0 +1,275 @@
+"""`sweep()`: settings with several values in, their product worked in as few batched descents as possible, a `Sweep` out.
+
+    axes      the settings that were given as a list, every value checked once             sweeps/axes.py
+    groups    runs that share all but lr, the rule's numbers, schedule, seed, start, clipping and when to end
+    packs     a group planned; as many of it as memory allows descend side by side   sweeps/batched_runs.py, engines/batched.py
+    lots      what came of them, and the Sweep that holds them                              sweeps/run_results.py, sweep_result.py
+
+What cannot go side by side (`torch.optim` classes, the curvature steps of "auto", a module with dropout) goes alone, by
+the same code as `fit()`. A run's numbers do not depend on the others: it is the fit that its settings describe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from steepest.data.loaders import unpacked
+from steepest.data.tables import Dataset
+from steepest.descent.chunk import Blocks
+from steepest.descent.stopping import Status
+from steepest.descent.trace import BUDGET
+from steepest.errors import SpecError, SteepestError
+from steepest.fitting import data_of, run, source_of
+from steepest.result import Fit
+from steepest.settings import READING, Spec
+from steepest.sweep_result import Sweep
+from steepest.sweeps.axes import Runs
+from steepest.sweeps.batched_runs import Pack
+from steepest.sweeps.run_results import FAILED, Alone, Lot, Unfit
+
+__all__ = ["Sweep", "compare", "sweep"]
+
+Progress = Callable[[float, int], None]
+"""Called with the runs that are done (a part of those under way counted in) and all runs."""
+
+PREPARED_BY = (
+    "target",
+    "columns",
+    "drop",
+    "model",
+    "loss",
+    "intercept",
+    "weights",
+    "class_weight",
+    "missing",
+    *READING,
+    "test_fraction",
+)
+"""Settings that decide which rows there are; with rows held out the seed does too."""
+
+GENEROUS = 8 * BUDGET
+"""Bytes for all traces of a sweep where `record` was given."""
+
+BEFORE_IT_BEGAN = "The sweep was interrupted before this run began."
+
+
+def sweep(
+    x: Any = None,
+    y: Any = None,
+    *,
+    target: Any = None,
+    columns: Any = None,
+    drop: Any = (),
+    model: Any = "linear",
+    loss: Any = "auto",
+    penalty: Any = None,
+    optimizer: Any = "auto",
+    lr: Any = "auto",
+    schedule: Any = "auto",
+    clip: Any = None,
+    batch_size: Any = "full",
+    shuffle: Any = "rows",
+    epochs: Any = None,
+    max_steps: Any = None,
+    tol: Any = None,
+    patience: Any = None,
+    validation: Any = None,
+    init: Any = "zeros",
+    seed: Any = 0,
+    precondition: Any = "auto",
+    intercept: Any = True,
+    weights: Any = None,
+    class_weight: Any = None,
+    missing: Any = "error",
+    missing_values: Any = (),
+    categories: Any = (),
+    date: Any = None,
+    labels: Any = None,
+    decimal: Any = None,
+    thousands: Any = None,
+    encoding: Any = None,
+    skip_rows: Any = 0,
+    comment: Any = None,
+    header: Any = None,
+    test_fraction: Any = 0.0,
+    record: Any = None,
+    dtype: Any = "float64",
+    device: Any = "cpu",
+    batches: Iterable[Any] | None = None,
+    progress: Progress | None = None,
+) -> Sweep:
+    """Fit with every combination of several settings, as many descents at once as possible.
+
+    The settings are those of `fit()`, and mean the same. Any of them may be given as a list, a range or an array of
+    values; the runs are their product, in the order of `itertools.product` over the settings as they stand above. Each
+    run is what `fit()` makes of its settings alone. Where a single value is a list itself, several are a list of such:
+
+    - `target`, `columns`, `drop`, `categories`, `missing_values`, names for `record`: a list of texts is one value,
+      `[["a"], ["a", "b"]]` two.
+    - `init`, `weights`: a list of numbers is one value, `[[0, 0], [1, 1]]` or `["zeros", "normal"]` two.
+    - `class_weight`, `missing`, `date`: a dict is one value, a list of them several.
+
+    Runs share the memory for traces (256 MiB; 2 GiB if `record` is given), so that many runs have fewer rows each. A run
+    whose settings do not go together, or do not fit the data, is a row with the status `failed`; Ctrl-C keeps what is done.
+
+    Args:
+        x, y: the data, as for `fit()`.
+        batches: as for `fit()`; runs go one by one then.
+        progress: called after each block of steps with the number of runs done and of all runs.
+
+    Returns:
+        A `Sweep`.
+
+    Raises:
+        SpecError: a value is impossible by itself. SpecError or DataError: all runs failed; the first one's.
+
+    Example:
+        >>> runs = sweep([0.0, 1.0, 2.0], [1.0, 3.0, 5.0], lr=[0.01, 0.1], optimizer=["sgd", "adam"], epochs=50)
+        >>> len(runs), runs.settings["lr"]
+        (4, [0.01, 0.1, 0.01, 0.1])
+        >>> runs.best.spec.lr, runs.best.spec.optimizer
+        (0.1, 'sgd')
+    """
+    given = {name: value for name, value in locals().items() if name in Spec.model_fields}
+    if record is None:
+        del given["record"]
+    x, y, given, batches, _ = unpacked(x, y, given, batches)
+    runs = Runs(given)
+    work = _Work(runs, x, y, batches, GENEROUS if record is not None else BUDGET, progress)
+    done = work.done()
+    if y is None and batches is None and all(one is None or isinstance(one, str) for one in runs.raw["weights"]):
+        done.source = source_of(x)
+    return done
+
+
+def compare(fits: Iterable[Fit]) -> Sweep:
+    """Fits that were made one by one as a `Sweep`: one table, the settings that differ as its columns.
+
+    Example:
+        >>> from steepest.fitting import fit
+        >>> x, y = [0.0, 1.0, 2.0], [1.0, 3.0, 5.5]
+        >>> compare([fit(x, y, lr=0.1), fit(x, y, lr=0.2)]).settings
+        {'lr': [0.1, 0.2]}
+    """
+    fits = [] if isinstance(fits, Fit) else list(fits)
+    if not fits or not all(isinstance(fit, Fit) for fit in fits):
+        raise SpecError("compare() takes a list of fits, as st.fit() and st.load() give them.")
+    settings = {}
+    for name in Spec.model_fields:
+        values = [getattr(fit.spec, name) for fit in fits]
+        if not all(_same(value, values[0]) for value in values):
+            settings[name] = values
+    return Sweep(settings, [Alone(fit) for fit in fits], [(lot, 0) for lot in range(len(fits))])
+
+
+def _same(a: Any, b: Any) -> bool:
+    if a is b:
+        return True
+    if isinstance(a, (np.ndarray, Tensor, list)) or isinstance(b, (np.ndarray, Tensor, list)):
+        return type(a) is type(b) and np.array_equal(np.asarray(a, dtype=object), np.asarray(b, dtype=object))
+    return bool(a == b)
+
+
+class _Work:
+    """All runs, worked group by group; what is done is kept whatever happens to the rest."""
+
+    def __init__(
+        self, runs: Runs, x: Any, y: Any, batches: Iterable[Any] | None, budget: int, progress: Progress | None
+    ):
+        self.runs, self.x, self.y, self.batches = runs, x, y, batches
+        self.budget, self.progress = budget, progress
+        self.lots: list[Lot] = []
+        self.places = np.full((runs.count, 2), -1)  # of each run its lot, and its place there
+        self.finished = 0
+        self.prepared: dict[Any, Any] = {}
+        self.interrupted = False
+        self.first_error: SteepestError | None = None
+
+    def done(self) -> Sweep:
+        """Work everything."""
+        try:
+            for group in self.runs.groups():
+                self._group(group)
+                if self.interrupted:
+                    break
+        except KeyboardInterrupt:
+            pass
+        if self.first_error is not None and all(isinstance(lot, Unfit) for lot in self.lots) and not self.interrupted:
+            raise self.first_error
+        left = np.flatnonzero(self.places[:, 0] < 0)
+        if left.size:
+            self._keep(left, Unfit(Status.INTERRUPTED.name.lower(), BEFORE_IT_BEGAN, len(left)))
+        return Sweep(self.runs.settings(), self.lots, self.places.tolist())
+
+    def _keep(self, runs: np.ndarray, lot: Lot) -> None:
+        self.places[runs] = np.column_stack([np.full(len(runs), len(self.lots)), np.arange(len(runs))])
+        self.lots.append(lot)
+        self.finished += len(runs)
+        if self.progress is not None:
+            self.progress(self.finished, self.runs.count)
+
+    def _data(self, run: int) -> tuple[Dataset, Dataset | None, tuple[str, ...]]:
+        """The rows of a run, made once for all runs that have the same."""
+        names = (*PREPARED_BY, "seed") if self.runs.of("test_fraction", run) else PREPARED_BY
+        key = tuple(int(self.runs.places[name][run]) for name in names if name in self.runs.values)
+        if key not in self.prepared:
+            place = int(self.runs.places["weights"][run]) if "weights" in self.runs.values else 0
+            try:
+                self.prepared[key] = data_of(self.runs.spec(run), self.x, self.y, self.runs.raw["weights"][place])
+            except SteepestError as error:
+                self.prepared[key] = error
+        if isinstance(self.prepared[key], SteepestError):
+            raise self.prepared[key]
+        return self.prepared[key]
+
+    def _group(self, group: np.ndarray) -> None:
+        if len(group) > 1 and self.batches is None:
+            try:
+                pack = Pack(self.runs, group, *self._data(int(group[0])))
+            except SteepestError:  # one by one, each says what is wrong with it
+                pack = None
+            if pack is not None and pack.fits:
+                apart = pack.apart()
+                for part in apart or pack.slices():
+                    if apart:
+                        self._group(part)
+                    else:
+                        self._slice(pack, part)
+                    if self.interrupted:
+                        return
+                return
+        for one in group.tolist():
+            self._alone(one)
+            if self.interrupted:
+                return
+
+    def _slice(self, pack: Pack, runs: np.ndarray) -> None:
+        steps = pack.steps(runs)
+
+        def after(block: Blocks, alive: np.ndarray) -> None:
+            if self.progress is not None:
+                share = (block.t + block.steps) / steps
+                going = int(alive.sum())
+                self.progress(self.finished + len(runs) - going * (1.0 - min(share, 1.0)), self.runs.count)
+
+        lot = pack.descend(runs, self.budget * len(runs) // self.runs.count, after)
+        self._keep(runs, lot)
+        ends = {id(group): group for group, _ in lot.ended}.values()
+        self.interrupted = any(end.status is Status.INTERRUPTED for group in ends for end in group.endings)
+
+    def _alone(self, one: int) -> None:
+        try:
+            # what was checked value by value must go together too
+            spec = Spec.read(dict(self.runs.spec(one)))
+            done = run(spec, *self._data(one), self.batches, budget=self.budget // self.runs.count)
+            done.swept = True
+        except SteepestError as error:
+            self.first_error = self.first_error or error
+            self._keep(np.array([one]), Unfit(FAILED, " ".join(str(error).split())))
+            return
+        self._keep(np.array([one]), Alone(done))
+        self.interrupted = done.ending.status is Status.INTERRUPTED

@@ -1,0 +1,240 @@
+"""Lots: what came of a sweep's runs, as many at a time as were worked together.
+
+Some that went side by side (`Cohort`), one that ran alone (`Alone`), one of which there is only something to be said
+(`Unfit`). A lot knows the numbers of all its runs at once, and makes a `Fit` of one when it is asked for.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from steepest.data.tables import Dataset
+from steepest.defaults import Plan, Way, linear_problem
+from steepest.descent.stopping import Status
+from steepest.descent.trace import Trace
+from steepest.errors import FitError
+from steepest.fitting import Done, end_of, finished
+from steepest.model.linear import LinearProblem
+from steepest.model.objective import LinearObjective
+from steepest.monitor import Ending, last_finite, trace_of
+from steepest.monitor_blocks import Ended
+from steepest.result import Answer, Fit, answer, answer_in, verdict
+from steepest.settings import Spec
+
+NUMBERS = ("loss", "objective", "start", "gap", "relative_gap", "test_loss")
+COUNTS = ("steps", "epochs")
+WORDS = ("status", "engine", "message")
+COLUMNS = (*NUMBERS, *COUNTS, *WORDS)
+"""What is known of each run beside its settings. start: F at the start. message: why a run has no fit."""
+
+FAILED = "failed"
+"""The status of a run that could not begin; all others are names of a `Status`, in small letters."""
+
+ENTRIES = 2**22
+"""Predictions that are held at a time where many runs are scored."""
+
+
+class Lot(Protocol):
+    """Some of a sweep's runs, by their places in it."""
+
+    def columns(self) -> dict[str, list[Any]]:
+        """`COLUMNS`, one entry a run; None where there is nothing to say."""
+        ...
+
+    def fit(self, place: int) -> Fit:
+        """One of the runs."""
+        ...
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A run that has a `Fit` already."""
+
+    done: Fit
+
+    def columns(self) -> dict[str, list[Any]]:
+        fit = self.done
+        known = {
+            "loss": fit.loss,
+            "objective": fit.objective_value,
+            "start": float(fit.trace.objective[0]),
+            "gap": fit.gap,
+            "relative_gap": fit.relative_gap,
+            "test_loss": fit.test_loss,
+            "steps": fit.steps,
+            "epochs": fit.epochs,
+            "status": fit.status.name.lower(),
+            "engine": fit.engine,
+            "message": None,
+        }
+        return {name: [known[name]] for name in COLUMNS}
+
+    def fit(self, place: int) -> Fit:
+        return self.done
+
+
+@dataclass(frozen=True)
+class Unfit:
+    """Runs that did not begin, and why."""
+
+    status: str
+    message: str
+    runs: int = 1
+
+    def columns(self) -> dict[str, list[Any]]:
+        return {name: [getattr(self, name, None)] * self.runs for name in COLUMNS}
+
+    def fit(self, place: int) -> Fit:
+        raise FitError(f"This run has no fit: {self.message}")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What runs of the same data, model, loss and penalty share: the rows, and the exact answer once it is asked for."""
+
+    spec: Spec
+    train: Dataset
+    test: Dataset | None
+    notes: tuple[str, ...]
+    made: Plan
+
+    @cached_property
+    def linear(self) -> LinearProblem | None:
+        """The linear family's problem."""
+        if self.made.terms is None:
+            return None
+        return linear_problem(self.spec, self.train, self.made.terms, self.made.loss)
+
+    @cached_property
+    def answer(self) -> Answer:
+        """The exact answer."""
+        if self.made.terms is None:
+            return answer(None)
+        return answer_in(self.spec, self.train, self.made.terms, self.made.loss, self.linear)
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Runs that were worked together. Each has a spec, a way down, a rate, and its place among those it ended with.
+
+    seconds: of all together; each run is given its share.
+    """
+
+    problem: Problem
+    specs: Callable[[int], Spec]
+    ways: Sequence[Way]
+    lr: np.ndarray
+    ended: Sequence[tuple[Ended, int]]
+    engine: str
+    seconds: float
+
+    def columns(self) -> dict[str, list[Any]]:
+        made = self.problem.made
+        ends = [(group, group.endings[place]) for group, place in self.ended]
+        first, last = self._rows(0), self._rows(-1)
+        theta = np.stack([group.theta[place] for group, place in self.ended])
+        theta = theta if made.to_user is None else made.to_user(theta)
+        for place in np.flatnonzero(~np.isfinite(theta).all(1)).tolist():
+            group, row = self.ended[place]
+            trace = trace_of(self.specs(place), made, group.recorder.only(row))
+            theta[place] = last_finite(trace, theta[place]) if trace.theta.shape[1] == theta.shape[1] else np.nan
+        loss, objective = self._valued(theta, last)
+        found = [
+            self.problem.answer.beside(value, start)
+            for value, start in zip(objective, first[:, 1].tolist(), strict=True)
+        ]
+        judged = [
+            verdict(ending.status, exact, value, start, made.loss, way.optimizer)[0].name.lower()
+            for (_, ending), exact, value, start, way in zip(
+                ends, found, objective, first[:, 1].tolist(), self.ways, strict=True
+            )
+        ]
+        tested = last[:, 3].tolist() if self.problem.test is not None else [None] * len(ends)
+        return {
+            "loss": loss,
+            "objective": objective,
+            "start": first[:, 1].tolist(),
+            "gap": [exact.gap(value) for exact, value in zip(found, objective, strict=True)],
+            "relative_gap": [
+                exact.relative_gap(value, start)
+                for exact, value, start in zip(found, objective, first[:, 1].tolist(), strict=True)
+            ],
+            "test_loss": tested,
+            "steps": [group.steps for group, _ in ends],
+            "epochs": [group.epochs for group, _ in ends],
+            "status": judged,
+            "engine": [self.engine] * len(ends),
+            "message": [None] * len(ends),
+        }
+
+    def _rows(self, row: int) -> np.ndarray:
+        """The numbers of each run's first or last row, `[runs, 4]`."""
+        groups = {id(group): group for group, _ in self.ended}
+        known = {key: group.recorder.row(row) for key, group in groups.items()}
+        return np.stack([known[id(group)][place] for group, place in self.ended])
+
+    def _valued(self, theta: np.ndarray, last: np.ndarray) -> tuple[list[float], list[float]]:
+        """Loss and objective at the end: of the linear family in float64 and user units, of a module as recorded."""
+        problem = self.problem.linear
+        if problem is None:
+            return last[:, 0].tolist(), np.where(np.isnan(last[:, 1]), last[:, 0], last[:, 1]).tolist()
+        whole = LinearObjective(problem)
+        each = max(1, ENTRIES // (len(problem.design) * problem.outputs))
+        parts = torch.from_numpy(theta).split(each)
+        loss = torch.cat([whole.value(part) for part in parts])
+        penalty = torch.cat([loss.new_zeros(len(part)) + whole.penalty(part) for part in parts])
+        return loss.tolist(), (loss + penalty).tolist()
+
+    def ends(self, places: Sequence[int]) -> tuple[np.ndarray, list[Ending], dict[str, np.ndarray]]:
+        """θ `[m, p]`, endings and the columns of the trace `[m, …]` of runs that ended together, each as its `Fit` has it."""
+        spec, made, group = self.problem.spec, self.problem.made, self.ended[places[0]][0]
+        rows = [self.ended[place][1] for place in places]
+        theta, endings = list(group.theta[rows]), [group.endings[row] for row in rows]
+        as_it_is = not isinstance(spec.record, tuple) and made.precondition == "none"
+        trace: dict[str, Any] = (
+            group.recorder.columns(rows) if as_it_is else {name: [] for name in (*Trace.COLUMNS, "theta")}
+        )
+        for i, (place, row) in enumerate(zip(places, rows, strict=True)):
+            if as_it_is and endings[i].status is not Status.DIVERGED:
+                continue
+            theta[i], path, endings[i] = end_of(spec, self._made(place), Done.of(group, row))
+            for name, columns in trace.items() if not as_it_is else ():
+                columns.append(getattr(path, name))
+        return np.stack(theta), endings, {name: np.asarray(columns) for name, columns in trace.items()}
+
+    def _made(self, place: int) -> Plan:
+        """The plan of one run."""
+        way = self.ways[place]
+        return replace(
+            self.problem.made,
+            rule=way.rule,
+            lr=float(self.lr[place]),
+            schedule=way.schedule,
+            schedule_name=way.schedule_name,
+            optimizer=way.optimizer,
+            epochs=way.epochs,
+        )
+
+    def fit(self, place: int) -> Fit:
+        group, row = self.ended[place]
+        made, shared = self._made(place), self.problem
+        seconds = self.seconds / len(self.ended)
+        fit = finished(
+            self.specs(place), made, Done.of(group, row), self.engine, seconds, shared.train, shared.test, shared.notes
+        )
+        if fit.network is not None:
+            fit.network = copy.deepcopy(fit.network)
+            own = [p for p in fit.network.parameters() if p.requires_grad]
+            torch.nn.utils.vector_to_parameters(torch.as_tensor(fit.theta).to(own[0]), own)
+        fit.inner.__dict__["problem"] = shared.linear
+        if shared.linear is not None:
+            fit.inner.__dict__["answer"] = shared.answer
+        fit.swept = True
+        return fit

@@ -1,0 +1,205 @@
+"""What a table holds, before any fit: each column with its type, range or levels, what is missing, and how it was read.
+
+`Description.of(source)` reads the table as a fit would and asks of each column what a fit would make of it; a column that
+a fit would refuse is described all the same, with the reason and the option that answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from steepest.data.column_types import learn
+from steepest.data.columns import is_text, text_of
+from steepest.data.features import Column, is_number
+from steepest.data.files import Origin, check_known, open_table
+from steepest.data.reading import AS_IT_IS, Reading
+from steepest.data.records import notes_of, record_of
+from steepest.errors import DataError
+from steepest.settings import Spec
+from steepest.text import description_html
+
+BINS = 12
+"""Bars of a column's picture."""
+LEVELS_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Quantiles:
+    """Minimum, quartiles and maximum of a column of numbers (linear interpolation), mean and standard deviation (n − 1)."""
+
+    minimum: float
+    lower: float
+    median: float
+    upper: float
+    maximum: float
+    mean: float
+    deviation: float
+
+
+@dataclass(frozen=True)
+class ColumnDescription:
+    """One column.
+
+    Attributes:
+        name, kind: "number", "boolean", "category", "date", or the type of what a fit cannot use.
+        unit: that every value carries, such as "km".
+        missing, distinct: how many values are missing, and how many different ones there are.
+        quantiles: of numbers.
+        levels: (level, rows), most frequent first, of categories and booleans; at most six.
+        counts: heights of the column's picture: a histogram of numbers, or the rows of each of `levels`.
+        decided: how its type was decided. otherwise: the setting that has it read otherwise.
+        read: sentences that say what was decided beyond the type.
+        fault: why a fit refuses the column as it is, with the option that answers.
+    """
+
+    name: str
+    kind: str
+    unit: str | None
+    missing: int
+    distinct: int
+    quantiles: Quantiles | None
+    levels: tuple[tuple[str, int], ...]
+    counts: tuple[int, ...]
+    decided: str
+    otherwise: str
+    read: tuple[str, ...]
+    fault: str | None
+
+
+@dataclass(frozen=True, repr=False)
+class Description:
+    """A table: where it comes from, its size, how it was read, and its columns in order."""
+
+    table: str
+    rows: int
+    notes: tuple[str, ...]
+    columns: tuple[ColumnDescription, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self)
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What a fit would refuse, a sentence each."""
+        return tuple(column.fault for column in self.columns if column.fault)
+
+    def page(self, path: str | PathLike[str]) -> Path:
+        """Write it as one page that needs nothing else, a picture of each column in it; a file that is there is replaced."""
+        return description_html.write_page(self, path)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def __str__(self) -> str:
+        return description_html.text_of(self)
+
+    def _repr_html_(self) -> str:
+        return description_html.html_of(self)
+
+
+def describe(
+    source: object,
+    *,
+    decimal: str | None = None,
+    thousands: str | None = None,
+    encoding: str | None = None,
+    skip_rows: int = 0,
+    comment: str | None = None,
+    header: bool | None = None,
+    missing_values: str | Iterable[str] = (),
+    categories: str | Iterable[str] = (),
+    date: Mapping[str, str] | None = None,
+    labels: str | None = None,
+) -> Description:
+    """Say what a table holds and how it is read, column by column, before any fit.
+
+    Args:
+        source: anything that `fit` takes as a table: a path, a glob, a dataframe, a dict of columns, `sample:NAME`.
+        decimal, thousands, encoding, skip_rows, comment, header, missing_values, categories, date, labels: how the table is
+            read, as in `fit`.
+
+    Returns:
+        A `Description`: print it, show it in a notebook, or write it as a page by `.page("table.html")`.
+
+    Raises:
+        DataError: the table cannot be read at all. A column that a fit would refuse is described, with the reason.
+        SpecError: a setting is at fault.
+
+    Example:
+        >>> found = describe({"size": [1.0, 2.0, 4.0], "city": ["Oslo", "Rome", "Oslo"]})
+        >>> [(column.name, column.kind, column.distinct) for column in found.columns]
+        [('size', 'number', 3), ('city', 'category', 2)]
+    """
+    settings = {name: value for name, value in locals().items() if name in Spec.model_fields}
+    return description(source, Reading.of(Spec.read(settings)))
+
+
+def description(source: object, reading: Reading = AS_IT_IS) -> Description:
+    """`describe` with the settings in one object."""
+    table, origin = open_table(source, reading=reading)
+    for name in (*reading.categories, *(reading.date or {})):
+        check_known(name, table.column_names, origin)
+    columns = tuple(_column(name, table[name], origin, reading) for name in table.column_names)
+    return Description(origin.table, table.num_rows, tuple(origin.said), columns)
+
+
+def _column(name: str, column: pa.ChunkedArray, origin: Origin, reading: Reading) -> ColumnDescription:
+    fault, learned = None, None
+    try:
+        learned = learn(name, column, origin, reading, chosen=False)
+    except DataError as error:
+        fault = str(error)
+    kind = "unusable" if learned is None else learned.kind
+    record = record_of(learned or Column(name, ""), column, origin, reading)
+    read = tuple(notes_of([record], [] if learned is None else [learned], True))
+    try:
+        distinct = int(pc.count_distinct(column).as_py())
+    except pa.ArrowException:  # lists and records cannot be compared
+        distinct = 0
+    quantiles, levels, counts = None, (), ()
+    if is_number(column.type):
+        values = np.asarray(column.drop_null().cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
+        values = values[np.isfinite(values)]
+        if len(values):
+            quantiles, counts = quantiles_of(values), histogram(values)
+    elif is_text(column.type) or pa.types.is_dictionary(column.type) or pa.types.is_boolean(column.type):
+        levels = frequent(column)
+        counts = tuple(rows for _, rows in levels)
+    return ColumnDescription(
+        name, kind, record.unit or None, record.missing, distinct, quantiles, levels, counts,
+        record.decided, record.otherwise, read, fault,
+    )  # fmt: skip
+
+
+def quantiles_of(values: np.ndarray) -> Quantiles:
+    """Of finite numbers `[n]`, n ≥ 1."""
+    least, lower, median, upper, most = map(float, np.quantile(values, [0, 0.25, 0.5, 0.75, 1]))
+    deviation = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
+    return Quantiles(least, lower, median, upper, most, float(values.mean()), deviation)
+
+
+def histogram(values: np.ndarray, bins: int = BINS) -> tuple[int, ...]:
+    """Rows in bins of equal width from the least to the greatest; one bin where all are equal."""
+    low, high = float(values.min()), float(values.max())
+    if not low < high:
+        return (len(values),)
+    # scaled first: a width of 1e-300 or of 1e300 has no usable edges
+    place = np.minimum(((values - low) / (high - low) * bins).astype(int), bins - 1)
+    return tuple(int(count) for count in np.bincount(place, minlength=bins))
+
+
+def frequent(column: pa.ChunkedArray, most: int = LEVELS_SHOWN) -> tuple[tuple[str, int], ...]:
+    """The most frequent levels with their rows, of equals the first in alphabetical order."""
+    values = column if pa.types.is_boolean(column.type) else text_of(column)
+    counted: Iterable[dict[str, Any]] = pc.value_counts(values.drop_null()).to_pylist()
+    ranked = sorted(((str(entry["values"]), entry["counts"]) for entry in counted), key=lambda one: (-one[1], one[0]))
+    return tuple(ranked[:most])

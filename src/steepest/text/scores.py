@@ -1,0 +1,145 @@
+"""Parameters, losses, metrics and confusion counts of a fit as tables of text, for the command, a notebook and a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from steepest.data.wording import number, plain
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from steepest.result import Fit
+
+DIGITS = 8
+MOST_CLASSES = 10
+"""More classes than this have their confusion counts in `fit.metrics` and in `--json` only."""
+
+LABELS = {
+    "r2": "R²",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "error_rate": "error rate",
+    "balanced_accuracy": "balanced accuracy",
+    "base_rate": "base rate",
+    "auc": "AUC",
+}
+
+Rows = tuple[list[str], list[list[str]]]
+"""Heads and rows of a table."""
+
+
+def coefficients(fit: Fit, most: int) -> Rows:
+    """Heads and rows of the table of parameters: value, exact value, difference.
+
+    Of a long list the first `most` and, below a line of dots, the one of the others that is furthest from its exact value.
+    """
+    best = None if fit.exact is None else fit.exact.theta
+    heads = ["parameter", "value"] + ([] if best is None else ["exact", "difference"])
+    rows = []
+    for i in shown_parameters(fit, most):
+        if i > len(rows):
+            rows.append(["…"] + [""] * (len(heads) - 1))
+        row = [plain(fit.names[i], 80), number(fit.theta[i], 10)]
+        if best is not None:
+            off = fit.theta[i] - best[i]
+            row += [number(best[i], 10), f"{off:+.1e}" if off else "0"]
+        rows.append(row)
+    return heads, rows
+
+
+def shown_parameters(fit: Fit, most: int) -> list[int]:
+    """The places of the parameters in that table."""
+    count = len(fit.names)
+    if count <= most + 1:
+        return list(range(count))
+    best = None if fit.exact is None else fit.exact.theta
+    size = np.abs(fit.theta if best is None else fit.theta - best)
+    furthest = most + int(np.argmax(size[most:]))
+    return [*range(most), *([furthest] if size[furthest] > 0 else [])]
+
+
+def not_shown(fit: Fit, most: int, where: str) -> list[str]:
+    """One sentence on which parameters the table shows and where all of them are; none if it has them all."""
+    shown = shown_parameters(fit, most)
+    if len(shown) == len(fit.names):
+        return []
+    exact = fit.exact is not None and fit.exact.theta is not None
+    furthest = "furthest from its exact value" if exact else "the largest of the others"
+    last = f" and {plain(fit.names[shown[-1]])!r}, {furthest}" if len(shown) > most else ""
+    return [f"Of {len(fit.names):,} parameters the first {most} are shown{last}; {where} has them all."]
+
+
+def scores(fit: Fit) -> Rows:
+    """Loss and metrics on the training rows and, where there are any, on those held out."""
+    parts = list(fit.metrics.values())
+    heads = ["", f"train ({fit.rows:,} rows)"] + ([f"held out ({fit.test_rows:,} rows)"] if fit.test_rows else [])
+    losses = [fit.loss, fit.test_loss] if fit.test_rows else [fit.loss]
+    rows = [[f"loss ({fit.loss_function})", *(number(value, DIGITS) for value in losses)]]
+    if fit.objective_value != fit.loss:
+        rows.append(["loss + penalty", number(fit.objective_value, DIGITS), ""][: len(heads)])
+    for name in parts[0]:
+        if name != "confusion":
+            values = [number(part.get(name), DIGITS) for part in parts]
+            rows.append([LABELS.get(name, name.replace("r2 ", "R² of ", 1)) + _of_what(fit, name), *values])
+    return heads, rows
+
+
+def _of_what(fit: Fit, name: str) -> str:
+    """Which class a metric is about."""
+    classes = fit.schema.classes or ()
+    if name not in ("base_rate", "precision", "recall") or not classes:
+        return ""
+    if len(classes) == 2:
+        return f" of {_label(classes[1])}"
+    return " (most frequent class)" if name == "base_rate" else " (mean over classes)"
+
+
+def confusion(fit: Fit) -> tuple[str, list[str], list[list[str]]] | None:
+    """Title, heads and rows of the confusion counts: of the rows held out, else of the training rows."""
+    classes = fit.schema.classes
+    part = "test" if "confusion" in fit.metrics.get("test", {}) else "train"
+    counts = fit.metrics.get(part, {}).get("confusion")
+    if classes is None or counts is None or len(classes) > MOST_CLASSES:
+        return None
+    title = (
+        "Held-out rows by their true and predicted class"
+        if part == "test"
+        else "Rows by their true and predicted class"
+    )
+    heads = ["", *(f"predicted {_label(label)}" for label in classes)]
+    rows = [
+        [f"true {_label(label)}", *(number(count, DIGITS) for count in row)]
+        for label, row in zip(classes, counts, strict=True)
+    ]
+    return title, heads, rows
+
+
+def about_classes(fit: Fit) -> list[str]:
+    """What has to be known to read the parameters of two classes; nothing for other fits."""
+    classes = fit.schema.classes
+    if classes is None or len(classes) != 2 or fit.loss_function.name != "logistic":
+        return []
+    what = "The coefficients are for" if fit.terms is not None else "The model gives"
+    return [f"{what} the log-odds of {_label(classes[1])} against {_label(classes[0])}."]
+
+
+def _label(label: str) -> str:
+    return repr(plain(label, 30))
+
+
+def rich_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """The same for rich; numbers are never broken over two lines."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for place, head in enumerate(heads):
+        drawn.add_column(Text(head), justify="right" if place else "left", no_wrap=place > 0, overflow="fold")
+    for row in rows:
+        drawn.add_row(*map(Text, row))  # as Text, so that brackets in a name are no markup
+    return drawn

@@ -1,1 +1,0 @@
-"""Signs: each looks at one kind of trouble and yields findings (see `truth/finding.py`)."""

@@ -1,0 +1,251 @@
+"""The compiled engine walks the loop's own path: the same batches, the same updates, the same endings."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numba.core.caching import FunctionCache
+
+import steepest as st
+from steepest.data import batching
+from steepest.descent import rules
+from steepest.descent.chunk import Block
+from steepest.descent.loop import descend
+from steepest.descent.stopping import Status
+from steepest.engines import compiled as fused
+from steepest.engines.compiled import Fused
+from steepest.errors import SteepestWarning
+from steepest.model import losses
+from steepest.model.linear import LinearProblem
+from steepest.model.objective import LinearObjective
+
+import cases
+
+
+def _memory(memory: list) -> list:
+    return [part.clone() if isinstance(part, torch.Tensor) else part for part in memory]
+
+
+def check_updates(case: dict) -> None:
+    """From the loop's own θ and memory each single update is the same; every one on the first batch of another seed."""
+    objective, compiled = cases.objective(case), cases.objective(case)
+    rule = cases.rule(case, objective)
+    engine = Fused(compiled, cases.rule(case, compiled))
+    theta, memory, lr = objective.theta, rule.start(objective.theta), cases.lr(case)
+    close = 1e-12 if case["dtype"] == "float64" else 2e-4
+    for seed in range(5):
+        compiled.theta.copy_(theta)
+        engine.memory = _memory(memory)
+        size = case["batch"]
+        dealt = batching.full() if size is None else batching.minibatches(cases.ROWS, size, case["shuffle"], seed)
+        batch = next(iter(dealt))
+        block = next(engine.descend(size, case["shuffle"], seed, steps=1, lr=lr))
+        loss, grad = objective.value_and_grad(theta, batch)
+        np.testing.assert_allclose(block.loss, [float(loss)], rtol=close, atol=close)
+        np.testing.assert_allclose(block.grad_norm, [float(grad.norm())], rtol=100 * close, atol=close)
+        np.testing.assert_allclose(block.penalty, [float(objective.penalty(theta))], rtol=close, atol=close)
+        rule.update(theta, grad, memory, lr, None)
+        scale = max(1.0, float(theta.abs().max()))
+        assert float((compiled.theta - theta).abs().max()) <= close * scale, f"{case} from seed {seed}"
+        for ours, theirs in zip(engine.memory, memory, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e3 * close, atol=close * scale)
+
+
+def check_path(case: dict, steps: int = cases.STEPS) -> None:
+    """A whole path, with everything that is shown on the way."""
+    objective, compiled = cases.objective(case), cases.objective(case)
+    size, lr, schedule = case["batch"], cases.lr(case), cases.schedule(case)
+    dealt = batching.full() if size is None else batching.minibatches(cases.ROWS, size, case["shuffle"], 3)
+    shown = [
+        step.copy()
+        for step in descend(
+            objective,
+            cases.rule(case, objective),
+            (batch for batch, _ in zip(dealt, range(steps), strict=False)),
+            lr=lr,
+            schedule=schedule,
+        )
+    ]
+    engine = Fused(compiled, cases.rule(case, compiled))
+    *blocks, last = engine.descend(size, case["shuffle"], 3, None, steps, lr=lr, schedule=schedule)
+    close = 1e-10 if case["dtype"] == "float64" else 1e-2
+    at = [(block, i) for block in blocks for i in range(len(block))]
+    assert len(at) == steps == last.t
+    for step, (block, i) in zip(shown, at, strict=False):
+        assert (step.t, step.epoch, step.lr) == (block.t + i, block.epoch(i), block.lr[i])
+        scale = max(1.0, float(step.theta.abs().max()))
+        np.testing.assert_allclose(block.theta[i], step.theta, rtol=0, atol=close * scale, err_msg=str(case))
+        np.testing.assert_allclose(block.loss[i], step.loss, rtol=close, atol=close, err_msg=str(case))
+    end = shown[-1]
+    assert (end.t, end.epoch, end.lr) == (last.t, last.epoch, last.lr)
+    np.testing.assert_allclose(last.theta, end.theta, rtol=close, atol=close)
+
+
+@pytest.mark.parametrize("case", cases.pairwise(cases.FACTORS), ids=lambda case: "-".join(map(str, case.values())))
+def test_fused_engine_walks_the_same_path(case):
+    check_updates(case)
+    check_path(case)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("problem", cases.FACTORS["problem"])
+@pytest.mark.parametrize("rule", cases.FACTORS["rule"])
+def test_fused_engine_walks_the_same_path_in_every_case(problem, rule):
+    """The product of model and loss, rule, schedule, batch size, weights and penalty; the other settings take turns."""
+    main = ("schedule", "batch", "weights", "penalty")
+    minor = ("shuffle", "frame", "clip", "start", "dtype")
+    others = list(product(*(cases.FACTORS[name] for name in minor)))
+    turn = cases.FACTORS["problem"].index(problem) * 7 + cases.FACTORS["rule"].index(rule)
+    for number, values in enumerate(product(*(cases.FACTORS[name] for name in main))):
+        rest = dict(zip(minor, others[(5 * number + turn) % len(others)], strict=True))
+        case = {"problem": problem, "rule": rule, **dict(zip(main, values, strict=True)), **rest}
+        check_updates(case)
+        check_path(case, 12)
+
+
+def test_large_batches_are_cut_among_threads(monkeypatch):
+    monkeypatch.setattr(fused, "WIDE", 1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        for case in cases.pairwise(cases.FACTORS)[:12]:
+            check_updates(case)
+            check_path(case)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_blocks_may_end_anywhere(monkeypatch):
+    monkeypatch.setattr(fused, "GATHERED", 5 * 7 * 2)
+    monkeypatch.setattr(fused, "ROOM", 20)
+    for case in cases.pairwise(cases.FACTORS)[:12]:
+        check_path(case)
+
+
+def _table(rows: int = 400):
+    random = np.random.default_rng(5)
+    x = random.normal(size=(rows, 3))
+    return x, x @ [1.0, -2.0, 3.0] + 0.5 + random.normal(size=rows)
+
+
+ENDINGS = {
+    "converged": {"epochs": 400, "lr": 0.2, "tol": 1e-13},
+    "tolerance": {"epochs": 400, "lr": 0.05, "tol": 1e-4, "patience": 2},
+    "tolerance in minibatches": {"epochs": 100, "lr": 0.01, "batch_size": 32, "tol": 1e-3},
+    "diverged": {"epochs": 100, "lr": 1.3},
+    "diverged in minibatches": {"epochs": 100, "lr": 3.0, "batch_size": 8},
+    "epochs": {"epochs": 7, "lr": 0.01, "batch_size": 32, "optimizer": "adam", "schedule": "cosine"},
+    "max_steps": {"max_steps": 100, "lr": 0.05, "batch_size": 32, "shuffle": "draws"},
+    "max_steps in full batches": {"max_steps": 33, "lr": 0.05},
+    "validation": {"epochs": 200, "lr": 0.1, "validation": 0.2, "patience": 3},
+    "validation in minibatches": {"epochs": 200, "lr": 0.02, "batch_size": 16, "validation": 0.2, "patience": 3},
+    "test loss": {"epochs": 500, "lr": 0.01, "test_fraction": 0.25, "tol": 0.0, "max_steps": 431},
+    "test loss in minibatches": {"epochs": 9, "lr": 0.01, "batch_size": 64, "test_fraction": 0.25, "shuffle": "blocks"},
+    "thinned": {"epochs": 60, "lr": 0.01, "batch_size": 16, "record": 100, "loss": "huber:1"},
+    "thinned marks": {"epochs": 300, "lr": 0.01, "batch_size": 200, "record": 64},
+    "thinned full batches": {"max_steps": 3000, "lr": 1e-4, "record": 100, "penalty": "elastic:0.01,0.01"},
+    "clipped": {"epochs": 20, "lr": 0.1, "batch_size": 50, "clip": 0.3, "penalty": "l1:0.1"},
+    "auto": {"epochs": 20, "batch_size": 50, "loss": "l1"},
+}
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+def test_fit_ends_the_same_whichever_engine_runs(name, monkeypatch):
+    x, y = _table()
+    settings = {"optimizer": "sgd", **ENDINGS[name]}
+    fits = []
+    for worth in (np.inf, 0.0):
+        monkeypatch.setattr(fused, "WORTH", worth)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SteepestWarning)
+            fits.append(st.fit(x, y, **settings))
+    loop, compiled = fits
+    assert (loop.engine, compiled.engine) == ("loop", "fused")
+    assert (loop.steps, loop.epochs, loop.status) == (compiled.steps, compiled.epochs, compiled.status)
+    assert loop.ending == compiled.ending
+    if name.split()[0].upper() in Status.__members__:
+        assert loop.status.name == name.split()[0].upper()
+    close = {"rtol": 1e-10, "atol": 1e-10}
+    np.testing.assert_allclose(loop.theta, compiled.theta, **close)
+    for column in ("step", "epoch", "lr"):
+        np.testing.assert_array_equal(getattr(loop.trace, column), getattr(compiled.trace, column))
+    for column in ("loss", "objective", "grad_norm", "test_loss", "theta"):
+        np.testing.assert_allclose(getattr(loop.trace, column), getattr(compiled.trace, column), **close)
+
+
+def test_an_interrupted_descent_keeps_what_is_done(monkeypatch):
+    import signal
+
+    monkeypatch.setattr(fused, "WORTH", 0.0)
+    monkeypatch.setattr(fused, "ROOM", 40)
+    x, y = _table()
+
+    pressed = []
+
+    def press(step, known):
+        if step.t >= 50 and not pressed:
+            pressed.append(step.t)
+            signal.raise_signal(signal.SIGINT)
+
+    done = st.fit(x, y, optimizer="sgd", lr=0.01, epochs=10_000, tol=None, max_steps=5_000, progress=press)
+    assert done.status.name == "INTERRUPTED"
+    assert 50 <= done.steps < 100
+    assert len(done.trace) == done.steps + 1
+    np.testing.assert_array_equal(done.theta, done.trace.theta[-1])
+
+
+def test_what_has_no_compiled_code_keeps_the_loop():
+    case = {name: values[0] for name, values in cases.FACTORS.items()}
+    objective = cases.objective(case)
+    assert fused.can_run(objective, rules.SGD())
+    assert not fused.can_run(objective, rules.Accelerated())
+    assert not fused.can_run(objective, rules.rule(torch.optim.SGD, objective))
+    assert not fused.can_run(objective, rules.Clipped(rules.WithProximal(rules.SGD(), lambda c, lr: None), 1.0))
+    assert not fused.can_run(st.objective(lambda theta: (theta**2).sum(), [1.0]), rules.SGD())
+    own = LinearProblem(np.ones((3, 1)), np.zeros(3), losses.loss(lambda f, y: (f - y) ** 4))
+    assert not fused.can_run(LinearObjective(own), rules.SGD())
+
+
+def test_a_small_job_does_not_wait_for_compiled_code():
+    case = {name: values[0] for name, values in cases.FACTORS.items()}
+    objective = cases.objective(case)
+    assert not fused.pays(objective, None, 1000, None)
+    assert not fused.pays(objective, None, 10**9, 50)
+    assert fused.pays(objective, 7, 10_000, None)
+
+
+def test_a_small_fit_does_not_import_numba():
+    code = "import sys, steepest as st; st.fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.5], lr=0.1); print('numba' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_a_block_shows_its_steps():
+    case = {**{name: values[0] for name, values in cases.FACTORS.items()}, "batch": 32}
+    block = next(Fused(cases.objective(case), rules.SGD()).descend(32, lr=0.5))
+    assert isinstance(block, Block)
+    step = block.step(2)
+    assert (step.t, step.epoch, step.lr, step.batch.index) == (2, 0, 0.5, 2)
+    assert step.theta.tolist() == block.theta[2].tolist()
+
+
+def test_compiled_code_is_thrown_away_when_any_of_its_sources_changes():
+    from steepest.engines import kernel_rules as kernel_steps
+    from steepest.engines import kernels
+    from steepest.engines import numba_intrinsics as machine
+
+    x = np.arange(6.0)
+    list(Fused(st.objective("linear", "mse", x, 2 * x), rules.SGD()).descend(2, epochs=1))
+    files = [Path(module.__file__).stat() for module in (machine, kernel_steps, kernels)]
+    stamp = tuple((file.st_mtime, file.st_size) for file in files)
+    kept = FunctionCache(kernels.walk.py_func)  # what another process would open
+    for changed, found in ((stamp, True), ((*stamp[:2], (0.0, 0)), False), (((0.0, 0), *stamp[1:]), False)):
+        kept._cache_file._source_stamp = changed
+        assert (kept.load_overload(kernels.walk.signatures[0], kernels.walk.targetctx) is not None) == found
