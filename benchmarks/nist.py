@@ -19,7 +19,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from steepest.cli import main as steepest
+from steepest.cli.commands import main as steepest
 
 from nist import NIST, Certified
 

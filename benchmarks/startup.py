@@ -23,7 +23,7 @@ HEAVY = ("sklearn", "numba", "scipy", "pandas")
 TORCH = "python -c 'import torch'"
 COMMAND = "steepest fit, 100 rows"
 
-RUN = "import sys; from steepest.cli import main; code = main(sys.argv[1:])"
+RUN = "import sys; from steepest.cli.commands import main; code = main(sys.argv[1:])"
 IMPORTED = f"{RUN}; print([name for name in {HEAVY!r} if name in sys.modules])"
 
 FIRST = """

@@ -11,7 +11,7 @@ import pytest
 
 import steepest as st
 from steepest.atomic_file import whole_file, write_file
-from steepest.cli import main
+from steepest.cli.commands import main
 from steepest.errors import RunError
 
 

@@ -18,7 +18,7 @@ import pytest
 
 import steepest as st
 from steepest import atomic_folder
-from steepest.cli import main
+from steepest.cli.commands import main
 from steepest.errors import RunError
 from steepest.storage import run_folder
 from steepest.storage.run_folder import FILES, SWEEP_FILES

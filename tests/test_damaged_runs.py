@@ -21,7 +21,7 @@ import safetensors.numpy
 
 import steepest as st
 from steepest.atomic_folder import digest_of
-from steepest.cli import main
+from steepest.cli.commands import main
 from steepest.errors import RunError, SteepestError, SteepestWarning
 
 KINDS = ("houses", "labels", "network", "rates")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from steepest.cli import main
+from steepest.cli.commands import main
 
 
 class Case(NamedTuple):

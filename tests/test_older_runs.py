@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import steepest as st
-from steepest.cli import main
+from steepest.cli.commands import main
 from steepest.errors import RunError
 
 OLDER = Path(__file__).with_name("fixtures") / "0.1.0"

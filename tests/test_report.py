@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import steepest as st
-from steepest.cli import main
+from steepest.cli.commands import main
 from steepest.data import synthetic
 from steepest.errors import RunError
 from steepest.report import command_of, page, python_of

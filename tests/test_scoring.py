@@ -9,7 +9,7 @@ import pytest
 from sklearn import metrics as oracle
 
 import steepest as st
-from steepest.cli import main
+from steepest.cli.commands import main
 from steepest.data.wording import number
 
 RANDOM = np.random.default_rng(7)

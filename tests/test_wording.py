@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import steepest as st
-from steepest.cli import main
+from steepest.cli.commands import main
 from steepest.settings import in_options
 
 X = np.arange(12.0)

@@ -15,7 +15,7 @@ import pytest
 import steepest as st
 from steepest.analysis import diagnosis
 from steepest.analysis.finding import Finding, Kind
-from steepest.cli import app, main
+from steepest.cli.commands import app, main
 from steepest.settings import Spec
 
 RANDOM = np.random.default_rng(0)
@@ -240,7 +240,7 @@ def test_what_is_neither_run_nor_data_is_said(capsys, tmp_path, monkeypatch, tab
 
 def test_a_command_that_ends_at_once_ends_well(run):
     # a run's Parquet files used to be read by threads that were still starting when the process ended
-    code = f"from steepest.cli import main; import sys; sys.exit(main(['diagnose', {run!r}]))"
+    code = f"from steepest.cli.commands import main; import sys; sys.exit(main(['diagnose', {run!r}]))"
     for _ in range(3):
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")

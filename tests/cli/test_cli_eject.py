@@ -9,7 +9,7 @@ import pytest
 
 import steepest as st
 from ejecting import printed, ran
-from steepest.cli import main
+from steepest.cli.commands import main
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import steepest as st
-from steepest.cli import main
+from steepest.cli.commands import main
 
 QUICK = ["--optimizer", "sgd", "--precondition", "standardize", "--epochs", "20"]
 

@@ -23,7 +23,8 @@ from sklearn.linear_model import LogisticRegression
 import steepest as st
 from steepest import fitting
 from steepest import settings as spec
-from steepest.cli import app, main, options
+from steepest.cli import options
+from steepest.cli.commands import app, main
 from steepest.settings import Spec
 from steepest.storage import run_folder
 
@@ -323,7 +324,7 @@ def test_a_result_is_printed_even_where_it_cannot_be_kept(capsys, monkeypatch, t
 
 # ---- as a process ----------------------------------------------------------------------------------
 
-STEEPEST = [sys.executable, "-c", "import sys; from steepest.cli import main; sys.exit(main())"]
+STEEPEST = [sys.executable, "-c", "import sys; from steepest.cli.commands import main; sys.exit(main())"]
 
 
 def test_ctrl_c_keeps_what_was_done_and_ends_with_130(table, tmp_path):
@@ -367,7 +368,7 @@ def test_ctrl_c_keeps_what_was_done_and_ends_with_130(table, tmp_path):
 def test_help_imports_nothing_heavy():
     heavy = ["torch", "numpy", "scipy", "sklearn", "pandas", "polars", "numba", "pyarrow", "pydantic"]
     code = (
-        "import sys; from steepest.cli import main; main(['--help'])\n"
+        "import sys; from steepest.cli.commands import main; main(['--help'])\n"
         f"print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import steepest as st
-from steepest.cli import main
+from steepest.cli.commands import main
 
 X = np.arange(1.0, 13.0)
 NOISE = np.array([0.1, -0.2, 0.3, 0.0, -0.1, 0.2, 0.1, -0.3, 0.2, -0.1, 0.0, 0.1])

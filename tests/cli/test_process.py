@@ -14,8 +14,8 @@ import pytest
 
 import steepest as st
 from steepest.cli import commands as cli
-from steepest.cli import main
 from steepest.cli import process as terminal
+from steepest.cli.commands import main
 
 FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 COMMAND = [sys.executable, "-m", "steepest"]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from steepest.cli import _one
-from steepest.cli.ranges import values
+from steepest.cli.commands import _one, values
 from steepest.errors import SpecError
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from steepest.cli import main
+from steepest.cli.commands import main
 from steepest.data.tables import prepare
 from steepest.errors import DataError
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from steepest.cli import main
+from steepest.cli.commands import main
 from steepest.data import formats
 from steepest.data.files import open_table, read
 from steepest.errors import DataError

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import steepest as st
-from steepest.cli import main
+from steepest.cli.commands import main
 from steepest.data.reading import Reading
 from steepest.data.tables import Schema, prepare
 from steepest.errors import DataError, SpecError

@@ -10,7 +10,7 @@ import pytest
 
 import steepest as st
 from field.tables import CASES, Case
-from steepest.cli import main
+from steepest.cli.commands import main
 from steepest.errors import SteepestError
 from steepest.settings import options
 

@@ -14,7 +14,7 @@ import pyarrow.csv
 
 from sick.case import Given
 from steepest.analysis.finding import Finding
-from steepest.cli import main
+from steepest.cli.commands import main
 from steepest.data.column_names import array_names
 from steepest.settings import options
 
