@@ -394,7 +394,7 @@ def test_the_first_example_agrees_with_the_published_figures():
     import importlib.util
     from pathlib import Path
 
-    path = Path(__file__).parents[2] / "examples" / "sgd_or_adam.py"
+    path = Path(__file__).parents[1] / "examples" / "sgd_or_adam.py"
     source = importlib.util.spec_from_file_location("sgd_or_adam", path)
     example = importlib.util.module_from_spec(source)
     source.loader.exec_module(example)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from steepest.cli.commands import _one, values
+from steepest.cli.commands import _one
+from steepest.cli.ranges import values
 from steepest.errors import SpecError
 
 

@@ -2,7 +2,7 @@
 
     fit ──rows──▶ data by a recipe, a file or as they are ──case──▶ model, loss, batches, descent ──▶ script or notebook
 
-Read `script.py` first: it has the parts in their order. `python_text.py` holds what keeps a user's words from becoming code.
+Read `parts.py` first: it has the parts in their order. `python_text.py` holds what keeps a user's words from becoming code.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 
 from steepest.atomic_file import write_file
 from steepest.errors import RunError, SpecError
-from steepest.export import script as writing
+from steepest.export import parts as writing
 from steepest.export.notebook import notebook as as_notebook
+from steepest.export.parts import STYLES
 from steepest.export.python_text import script
 from steepest.export.rows import saved
-from steepest.export.script import STYLES
 from steepest.result import Fit
 
 __all__ = ["STYLES", "to_python"]
