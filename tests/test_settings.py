@@ -5,19 +5,37 @@ from __future__ import annotations
 import pytest
 import torch
 
+from steepest.choices import is_choice, is_path, locate, parse
 from steepest.errors import SpecError
-from steepest.settings import INITS, LOSSES, MODELS, OPTIMIZERS, PENALTIES, Spec, call, locate, whole
+from steepest.formulas.inits import INITS
+from steepest.formulas.losses import LOSSES
+from steepest.formulas.models import MODELS
+from steepest.formulas.penalties import PENALTIES
+from steepest.formulas.rules import RULES
+from steepest.settings import Spec
 
 
 def test_a_name_and_its_numbers():
-    assert call("mse", LOSSES, "loss") == ("mse", ())
-    assert call("huber:1.35", LOSSES, "loss") == ("huber", (1.35,))
-    assert call(" quantile:0.9 ", LOSSES, "loss") == ("quantile", (0.9,))
-    assert call("elastic:0.1,0.5", PENALTIES, "penalty") == ("elastic", (0.1, 0.5))
-    assert call("uniform:-14:14", INITS, "init") == ("uniform", (-14.0, 14.0))
-    assert call("mlp:64,32", MODELS, "model") == ("mlp", (64.0, 32.0))
-    assert call("adamw:0.9,0.99,1e-2", OPTIMIZERS, "optimizer") == ("adamw", (0.9, 0.99, 0.01))
-    assert whole(3.0, 1, "x") == 3
+    assert parse("mse", LOSSES, "loss") == ("mse", ())
+    assert parse("huber:1.35", LOSSES, "loss") == ("huber", (1.35,))
+    assert parse(" quantile:0.9 ", LOSSES, "loss") == ("quantile", (0.9,))
+    assert parse("elastic:0.1,0.5", PENALTIES, "penalty") == ("elastic", (0.1, 0.5))
+    assert parse("uniform:-14:14", INITS, "init") == ("uniform", (-14.0, 14.0))
+    assert parse("mlp:64,32", MODELS, "model") == ("mlp", (64.0, 32.0))
+    assert parse("adamw:0.9,0.99,1e-2", RULES, "optimizer") == ("adamw", (0.9, 0.99, 0.01))
+
+
+def test_numbers_that_are_left_out_have_their_defaults():
+    assert parse("huber", LOSSES, "loss") == ("huber", (1.0,))
+    assert parse("adamw:0.8", RULES, "optimizer") == ("adamw", (0.8, 0.999, 0.01))
+    assert parse("normal", INITS, "init") == ("normal", (1.0,))
+
+
+def test_a_path_is_no_choice():
+    assert is_path("mine.nets:make.one", MODELS)
+    assert not is_choice("mine.nets:make.one", MODELS)
+    assert is_choice("poly:2", MODELS)
+    assert not any(is_path(given, MODELS) for given in ("poly:2", "lienar:2", "mine", print))
 
 
 def test_the_defaults_are_an_empty_page():
@@ -84,30 +102,33 @@ BAD = [
         {"model": "lienar"},
         "model='lienar' is not known; did you mean 'linear'? Known: linear, poly, logistic, softmax, mlp.",
     ),
-    ({"model": "poly"}, "model='poly' has 0 numbers; it is written poly:A."),
-    ({"model": "poly:2.5"}, "model='poly:2.5': 2.5 must be a whole number of at least 1."),
-    ({"model": "mlp:0"}, "model='mlp:0': 0 must be a whole number of at least 1."),
+    ({"model": "poly"}, "model='poly' has 0 numbers; it is written poly:DEGREE."),
+    ({"model": "poly:2.5"}, "model='poly:2.5': the degree of poly must be a whole number of at least 1."),
+    ({"model": "mlp:0"}, "model='mlp:0': the width of mlp must be a whole number of at least 1."),
     (
         {"model": "logistic", "loss": "mse"},
         "model='logistic' is the linear model with loss='logistic', but loss='mse' was given. Leave one of them out.",
     ),
     ({"loss": "huber:-1"}, "loss='huber:-1': the width of huber must be greater than 0."),
-    ({"loss": "huber:x"}, "loss='huber:x': what follows the colon must be numbers, as in huber:A."),
+    ({"loss": "huber:x"}, "loss='huber:x': what follows the colon must be numbers, as in huber:D."),
     ({"loss": "huber:1e400"}, "loss='huber:1e400': its numbers must be finite."),
-    ({"loss": "quantile"}, "loss='quantile' has 0 numbers; it is written quantile:A."),
+    ({"loss": "quantile"}, "loss='quantile' has 0 numbers; it is written quantile:Q."),
     (
         {"loss": "quantile:1.5"},
-        "loss='quantile:1.5': the quantile must lie between 0 and 1, as in quantile:0.9.",
+        "loss='quantile:1.5': the level of quantile must be greater than 0 and less than 1.",
     ),
-    ({"penalty": "l2:-1"}, "penalty='l2:-1': a penalty's weight must not be negative."),
+    ({"penalty": "l2:-1"}, "penalty='l2:-1': the weight of l2 must be at least 0 and at most 1e100."),
     ({"penalty": "elastic:1"}, "penalty='elastic:1' has 1 numbers; it is written elastic:A,B."),
     ({"optimizer": "sgd:0.1"}, "optimizer='sgd:0.1' has 1 numbers; it is written sgd."),
     (
         {"optimizer": "momentum:1.5"},
-        "optimizer='momentum:1.5': its numbers must be at least 0 and less than 1.",
+        "optimizer='momentum:1.5': the momentum of momentum must be at least 0 and less than 1.",
     ),
-    ({"schedule": "step:1"}, "schedule='step:1' has 1 numbers; it is written step:A,B."),
-    ({"schedule": "warmup:2.5"}, "schedule='warmup:2.5': 2.5 must be a whole number of at least 1."),
+    ({"schedule": "step:1"}, "schedule='step:1' has 1 numbers; it is written step:N,F."),
+    (
+        {"schedule": "warmup:2.5"},
+        "schedule='warmup:2.5': the number of steps of warmup must be a whole number of at least 1.",
+    ),
     (
         {"init": "uniform:2:1"},
         "init='uniform:2:1': the first number must be the smaller one, as in uniform:-1:1.",

@@ -1,23 +1,33 @@
 """Settings that are a choice: a name, or a name with numbers behind a colon, as in `huber:1.35` and `step:10,0.5`.
 
 A `Choice` says what one name means and which numbers follow it, with their defaults and ranges; a registry is a dict of
-them by name (`formulas/` holds those of losses, rules, schedules and penalties). `parse()` reads the text, once.
+them by name (`formulas/` holds all of them). `parse()` reads the text, once. A text may also name something to import,
+`package.module:name`: `is_path()` tells it from a choice, and `locate()` finds it.
 """
 
 from __future__ import annotations
 
 import difflib
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from math import inf
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from steepest.errors import SpecError
 
 
+def _shown(number: float) -> str:
+    return f"{number:g}".replace("e+", "e")
+
+
 @dataclass(frozen=True)
 class Number:
-    """A number of a choice. default None: it has to be given. Bounds are inclusive, unless `open_*` says otherwise."""
+    """A number of a choice. default None: it has to be given. Bounds are inclusive, unless `open_*` says otherwise.
+
+    symbol: the letter or word that stands for it where the choice is shown, as D in `huber:D`.
+    """
 
     name: str
     default: float | None = None
@@ -26,6 +36,7 @@ class Number:
     open_low: bool = False
     open_high: bool = False
     whole: bool = False
+    symbol: str = ""
 
     def allows(self, value: float) -> bool:
         """Whether the value lies within the bounds, and is whole where it must be."""
@@ -38,21 +49,25 @@ class Number:
         """What the number must be, in words: "greater than 0", "at least 0 and less than 1"."""
         bounds = []
         if self.low > -inf:
-            bounds.append(f"{'greater than' if self.open_low else 'at least'} {self.low:g}")
+            bounds.append(f"{'greater than' if self.open_low else 'at least'} {_shown(self.low)}")
         if self.high < inf:
-            bounds.append(f"{'less than' if self.open_high else 'at most'} {self.high:g}")
+            bounds.append(f"{'less than' if self.open_high else 'at most'} {_shown(self.high)}")
         kind = "a whole number of " if self.whole else ""
         return kind + " and ".join(bounds)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One of the names that a setting may have. text: one sentence on it. many: any number of the last number may follow."""
+    """One of the names that a setting may have.
+
+    text: one sentence on it. many: any number of the last number may follow. rising: each number is above the one before.
+    """
 
     name: str
     text: str
     numbers: tuple[Number, ...] = ()
     many: bool = False
+    rising: bool = False
 
     @property
     def fewest(self) -> int:
@@ -61,8 +76,9 @@ class Choice:
 
     @property
     def shape(self) -> str:
-        """How it is written: `huber:A`, `step:A,B`."""
-        return self.name + (":" + ",".join("ABCDEF"[: len(self.numbers)]) if self.numbers else "")
+        """How it is written: `mse`, `huber:D`, `step:N,F`, `mlp:WIDTH,…`."""
+        symbols = [number.symbol or "ABCDEF"[place] for place, number in enumerate(self.numbers)]
+        return self.name + (":" + ",".join([*symbols, *["…"] * self.many]) if symbols else "")
 
 
 class Named(NamedTuple):
@@ -101,5 +117,37 @@ def parse(text: str, choices: Mapping[str, Choice], setting: str) -> Named:
         number = choice.numbers[min(place, len(choice.numbers) - 1)]
         if not number.allows(value):
             raise SpecError(f"{setting}={text!r}: the {number.name} of {name} must be {number.rule}.")
+    if choice.rising and any(b <= a for a, b in pairwise(given)):
+        raise SpecError(f"{setting}={text!r}: the first number must be the smaller one, as in {name}:-1:1.")
     rest_of = tuple(number.default for number in choice.numbers[len(given) :] if number.default is not None)
     return Named(name, given + rest_of)
+
+
+def is_choice(given: Any, choices: Mapping[str, Choice]) -> bool:
+    """Whether a setting names one of a registry, whatever numbers follow."""
+    return isinstance(given, str) and given.strip().partition(":")[0] in choices
+
+
+def is_path(given: Any, choices: Mapping[str, Choice]) -> bool:
+    """Whether a setting names something to import, `package.module:name`, and not one of a registry."""
+    if not isinstance(given, str) or is_choice(given, choices):
+        return False
+    module, colon, name = given.partition(":")
+    return bool(colon) and all(part.isidentifier() for part in (*module.split("."), *name.split(".")))
+
+
+def listed(choices: Mapping[str, Choice], but: tuple[str, ...] = ()) -> str:
+    """How all of a registry are written, in a row: `mse`, `l1`, `huber:D`, …; without some of them."""
+    return ", ".join(choice.shape for name, choice in choices.items() if name not in but)
+
+
+def locate(path: str) -> Any:
+    """The object that `package.module:name` names. Raises SpecError if there is none."""
+    module, _, name = path.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise SpecError(f"{path!r} cannot be imported: {error}. It is written package.module:name.") from None
+    return found

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from steepest import torch_criteria
 from steepest.analysis import best_rate, convergence, curvature
+from steepest.choices import is_path, locate, parse
 from steepest.data import batching as batches
 from steepest.data.loaders import DropLast, Sampled
 from steepest.data.tables import Dataset
@@ -33,6 +34,9 @@ from steepest.descent.newton import CurvatureSteps
 from steepest.descent.rules import Rule
 from steepest.descent.schedules import Schedule, at_rate, schedule
 from steepest.errors import DataError, SpecError
+from steepest.formulas.losses import LOSSES
+from steepest.formulas.models import MODELS
+from steepest.formulas.rules import RULES
 from steepest.model import centring, double_double, losses, modules
 from steepest.model import preconditioners as frames
 from steepest.model.linear import LinearProblem, Terms
@@ -46,7 +50,7 @@ from steepest.model.objective import (
     check_loss,
     parameter_names,
 )
-from steepest.settings import DEFAULT_STEPS, LOSSES, MODELS, Spec, call, locate
+from steepest.settings import DEFAULT_STEPS, Spec
 
 MOST_CURVATURE = 2_500
 """Parameters up to which the curvature steps of `optimizer="auto"` solve a linear system at each step."""
@@ -121,7 +125,7 @@ def loss_of(spec: Spec, classes: tuple[str, ...] | None, several: bool = False) 
     if name == "auto":
         alias = {"logistic": "logistic", "softmax": "cross_entropy"}.get(str(spec.model))
         name = alias or ("mse" if classes is None else "logistic" if len(classes) == 2 else "cross_entropy")
-    if isinstance(name, str) and ":" in name and name.partition(":")[0] not in LOSSES:
+    if is_path(name, LOSSES):
         name = locate(name)
     return losses.loss(name)
 
@@ -239,7 +243,7 @@ def _check_device(name: str) -> None:
 
 
 def _terms(spec: Spec, data: Dataset) -> Terms:
-    name, numbers = call(spec.model, MODELS, "model")
+    name, numbers = parse(spec.model, MODELS, "model")
     terms = Terms(data.names, modules.LINEAR[name](*numbers), spec.intercept or data.ones)
     if len(set(terms.names)) < len(terms.names):
         double = next(name for name in terms.names if terms.names.count(name) > 1)
@@ -445,7 +449,7 @@ def way(
     spec: Spec, objective: Objective, rule_name: Any, full: bool, own_batches: bool = True, drop_last: bool = False
 ) -> Way:
     """The rule, the schedule and the number of steps. `rule_name`: the optimizer, "auto" decided."""
-    if isinstance(rule_name, str) and ":" in rule_name and not rule_name.split(":")[1][:1].isdigit():
+    if is_path(rule_name, RULES):
         rule_name = locate(rule_name)
     if isinstance(rule_name, torch.optim.Optimizer):
         rule_name = torch_optim.rebuilt(rule_name, spec.model)

@@ -1,9 +1,8 @@
 """A fit written down: every keyword of `fit()` and every option of the command, in one frozen, validated object.
 
-A setting with a choice is a name, or a name with numbers behind a colon: `poly:2`, `huber:1.35`, `uniform:-14:14`,
-`elastic:0.1,0.5`. `call()` reads that grammar, the tables below say which names there are, and `Spec` checks
-a whole description at once. Whoever builds a fit (Python, the command, the lab) builds a `Spec` first, so that
-they can never disagree; `to_toml()` and `from_toml()` keep it beside the run.
+A setting with a choice is a name, or a name with numbers behind a colon, as `huber:1.35` and `uniform:-14:14` (see
+`choices.py`). `Spec` checks a whole description at once. Whoever builds a fit (Python, the command, the lab) builds a
+`Spec` first, so that they can never disagree; `to_toml()` and `from_toml()` keep it beside the run.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from __future__ import annotations
 import ast
 import codecs
 import difflib
-import importlib
 import re
 import shlex
 import tomllib
@@ -22,39 +20,24 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
 
 from steepest import torch_criteria
+from steepest.choices import is_path, parse
 from steepest.errors import SpecError
+from steepest.formulas.inits import INITS
+from steepest.formulas.losses import LOSSES
+from steepest.formulas.models import MODELS
+from steepest.formulas.penalties import PENALTIES
+from steepest.formulas.rules import RULES
+from steepest.formulas.schedules import SCHEDULES
 
-# name → (fewest, most) numbers that follow it
-MODELS = {"linear": (0, 0), "poly": (1, 1), "logistic": (0, 0), "softmax": (0, 0), "mlp": (1, 99)}
-LOSSES = {
-    "auto": (0, 0),
-    "mse": (0, 0),
-    "l1": (0, 0),
-    "huber": (0, 1),
-    "quantile": (1, 1),
-    "logistic": (0, 0),
-    "cross_entropy": (0, 0),
+CHOICES = {
+    "model": MODELS,
+    "loss": LOSSES,
+    "penalty": PENALTIES,
+    "optimizer": RULES,
+    "schedule": SCHEDULES,
+    "init": INITS,
 }
-PENALTIES = {"none": (0, 0), "l1": (1, 1), "l2": (1, 1), "elastic": (2, 2)}
-OPTIMIZERS = {
-    "auto": (0, 0),
-    "sgd": (0, 0),
-    "momentum": (0, 1),
-    "nesterov": (0, 1),
-    "adagrad": (0, 0),
-    "rmsprop": (0, 1),
-    "adam": (0, 2),
-    "adamw": (0, 3),
-}
-SCHEDULES = {
-    "auto": (0, 0),
-    "constant": (0, 0),
-    "inverse": (0, 0),
-    "step": (2, 2),
-    "cosine": (0, 0),
-    "warmup": (1, 1),
-}
-INITS = {"zeros": (0, 0), "normal": (0, 1), "uniform": (2, 2)}
+"""Settings that are a choice, and the names that each has."""
 
 NAMES = ("target", "columns", "drop", "categories", "missing_values")
 """Settings that are names, one or several; on the command line parted by commas."""
@@ -79,49 +62,6 @@ THOUSANDS = (".", ",", " ", "'", "_", "\u2019", "\u00a0", "\u202f", "\u2009")
 
 DEFAULT_STEPS = {"curvature": 2_000, "full": 1_000, "minibatch": 100}
 """Epochs where neither epochs nor max_steps is given: of curvature steps, of full batches, of minibatches."""
-
-
-def call(text: str, table: Mapping[str, tuple[int, int]], what: str) -> tuple[str, tuple[float, ...]]:
-    """Read `name` or `name:number[,number…]` (`:` also separates numbers) and check it against a table of names.
-
-    Returns the name and its numbers. Raises SpecError for an unknown name (with the nearest known one),
-    a wrong count or something that is no number.
-
-    >>> call("huber:1.35", LOSSES, "loss")
-    ('huber', (1.35,))
-    """
-    name, _, rest = text.strip().partition(":")
-    if name not in table:
-        near = difflib.get_close_matches(name, table, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else "."
-        raise SpecError(f"{what}={text!r} is not known{hint} Known: {', '.join(table)}.")
-    try:
-        numbers = tuple(float(part) for part in rest.replace(":", ",").split(",")) if rest else ()
-    except ValueError:
-        raise SpecError(
-            f"{what}={text!r}: what follows the colon must be numbers, as in {_shape(name, table)}."
-        ) from None
-    if not all(abs(number) < float("inf") for number in numbers):
-        raise SpecError(f"{what}={text!r}: its numbers must be finite.")
-    fewest, most = table[name]
-    if not fewest <= len(numbers) <= most:
-        raise SpecError(f"{what}={text!r} has {len(numbers)} numbers; it is written {_shape(name, table)}.")
-    return name, numbers
-
-
-def _shape(name: str, table: Mapping[str, tuple[int, int]]) -> str:
-    fewest, most = table[name]
-    if most == 0:
-        return name
-    numbers = ",".join("ABCDEF"[: max(fewest, min(most, 3))])
-    return f"{name}:{numbers}"
-
-
-def whole(number: float, least: int, text: str) -> int:
-    """A number that must be whole and at least `least`; SpecError with `text` otherwise."""
-    if number != int(number) or number < least:
-        raise SpecError(f"{text}: {number:g} must be a whole number of at least {least}.")
-    return int(number)
 
 
 class Spec(BaseModel):
@@ -244,11 +184,8 @@ class Spec(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if isinstance(self.model, str) and not _is_path(self.model, MODELS):
-            name, numbers = call(self.model, MODELS, "model")
-            if name in ("poly", "mlp"):
-                for number in numbers:
-                    whole(number, 1, f"model={self.model!r}")
+        if isinstance(self.model, str) and not is_path(self.model, MODELS):
+            name, _ = parse(self.model, MODELS, "model")
             alias = {"logistic": ("auto", "logistic"), "softmax": ("auto", "cross_entropy")}.get(name)
             kinds = {"logistic": torch_criteria.LOGISTIC, "softmax": torch_criteria.SOFTMAX}.get(name, frozenset())
             if alias and self.loss not in alias and not torch_criteria.has(self.loss, kinds):
@@ -256,30 +193,10 @@ class Spec(BaseModel):
                     f"model={name!r} is the linear model with loss={alias[1]!r}, but loss={self.loss!r} was given. "
                     f"Leave one of them out."
                 )
-        if isinstance(self.loss, str) and not _is_path(self.loss, LOSSES):
-            name, numbers = call(self.loss, LOSSES, "loss")
-            if name == "huber" and numbers and numbers[0] <= 0:
-                raise SpecError(f"loss={self.loss!r}: the width of huber must be greater than 0.")
-            if name == "quantile" and not 0 < numbers[0] < 1:
-                raise SpecError(f"loss={self.loss!r}: the quantile must lie between 0 and 1, as in quantile:0.9.")
-        if min(call(self.penalty, PENALTIES, "penalty")[1], default=0.0) < 0:
-            raise SpecError(f"penalty={self.penalty!r}: a penalty's weight must not be negative.")
-        if max(call(self.penalty, PENALTIES, "penalty")[1], default=0.0) > 1e100:
-            raise SpecError(f"penalty={self.penalty!r}: a penalty's weight must be at most 1e100.")
-        if isinstance(self.optimizer, str) and not _is_path(self.optimizer, OPTIMIZERS):
-            name, numbers = call(self.optimizer, OPTIMIZERS, "optimizer")
-            if not all(0 <= number < 1 for number in numbers):
-                raise SpecError(f"optimizer={self.optimizer!r}: its numbers must be at least 0 and less than 1.")
-        if isinstance(self.schedule, str) and not _is_path(self.schedule, SCHEDULES):
-            name, numbers = call(self.schedule, SCHEDULES, "schedule")
-            if numbers:
-                whole(numbers[0], 1, f"schedule={self.schedule!r}")
-            if name == "step" and numbers[1] <= 0:
-                raise SpecError(f"schedule={self.schedule!r}: the factor must be greater than 0, as in step:10,0.5.")
-        if isinstance(self.init, str):
-            name, numbers = call(self.init, INITS, "init")
-            if name == "uniform" and numbers[0] >= numbers[1]:
-                raise SpecError(f"init={self.init!r}: the first number must be the smaller one, as in uniform:-1:1.")
+        for setting, choices in CHOICES.items():
+            given = getattr(self, setting)
+            if isinstance(given, str) and not is_path(given, choices):
+                parse(given, choices, setting)
         self._check_reading()
         self._check_numbers()
         return self
@@ -456,29 +373,6 @@ def _cell(entry: Any) -> str:
     text = str(entry)
     doubled = text.replace('"', '""')
     return f'"{doubled}"' if "," in text or '"' in text else text
-
-
-def locate(path: str) -> Any:
-    """The object that `package.module:name` names. Raises SpecError if there is none."""
-    module, _, name = path.partition(":")
-    try:
-        found: Any = importlib.import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError) as error:
-        raise SpecError(f"{path!r} cannot be imported: {error}. It is written package.module:name.") from None
-    return found
-
-
-def _is_path(text: str, table: Mapping[str, tuple[int, int]]) -> bool:
-    """Whether a setting names something to import (`package.module:factory`) and not one of our own."""
-    head, colon, tail = text.partition(":")
-    return (
-        bool(colon)
-        and head not in table
-        and all(part.isidentifier() for part in head.split(".") + tail.split("."))
-        and tail != ""
-    )
 
 
 def _plain(name: str, value: Any) -> Any:

@@ -71,9 +71,9 @@ def test_none_and_auto_are_constant_and_a_callable_is_itself():
     ("name", "words"),
     [
         ("cosine", "needs to know how many steps there will be: give epochs or max_steps"),
-        ("step:2.5,0.1", "2.5 must be a whole number of at least 1"),
-        ("step:2", "has 1 numbers; it is written step:A,B"),
-        ("warmup:0", "0 must be a whole number of at least 1"),
+        ("step:2.5,0.1", "the number of epochs of step must be a whole number of at least 1"),
+        ("step:2", "has 1 numbers; it is written step:N,F"),
+        ("warmup:0", "the number of steps of warmup must be a whole number of at least 1"),
         ("cosin", "did you mean 'cosine'"),
     ],
 )

@@ -21,15 +21,16 @@ from steepest.analysis.best_rate import arrival
 from steepest.analysis.convergence import Valley, valley
 from steepest.analysis.finding import Fitted
 from steepest.analysis.noise import Floor, floor_and_halves
+from steepest.choices import is_path, locate
 from steepest.descent import rules
 from steepest.descent.rules import SGD, Adam, Clipped, Momentum
 from steepest.errors import FitError, SpecError
+from steepest.formulas import rules as registry
 from steepest.model import modules
 from steepest.model import preconditioners as coordinates
 from steepest.model.linear import LinearProblem
 from steepest.model.losses import MSE, Custom, Penalty
 from steepest.model.preconditioners import Coordinates
-from steepest.settings import locate
 
 CLOSE = 1e-6
 """The relative gap to which steps are counted."""
@@ -225,7 +226,7 @@ def rule_of(fit: Fitted) -> Any:
         name = fit.optimizer
         if name.endswith("(auto)"):
             return None
-    if isinstance(name, str) and ":" in name and not name.split(":")[1][:1].isdigit():
+    if is_path(name, registry.RULES):
         name = locate(name)
     found = rules.rule(name)
     return found.rule if isinstance(found, Clipped) else found

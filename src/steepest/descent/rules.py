@@ -25,9 +25,10 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
+from steepest.choices import parse
 from steepest.descent import torch_optim
 from steepest.errors import SpecError
-from steepest.settings import OPTIMIZERS, call
+from steepest.formulas.rules import RULES
 
 Again = Callable[[], tuple[Tensor, Tensor]]
 Memory = list[Any]
@@ -319,14 +320,14 @@ def _named(name: Any, views: Callable[[Tensor], Sequence[Tensor]]) -> Rule:
         return TorchRule(name, views)
     if not isinstance(name, str):
         raise SpecError(f"optimizer={name!r} is no name of a rule, torch.optim class or Rule.")
-    kind, numbers = call(name, OPTIMIZERS, "optimizer")
+    kind, numbers = parse(name, RULES, "optimizer")
     if kind == "auto":
         raise SpecError("optimizer='auto' is chosen by fit(), which knows the problem; name a rule here.")
     kinds: dict[str, Callable[..., Rule]] = {
         "sgd": SGD,
         "momentum": Momentum,
-        "nesterov": lambda beta=0.9: Momentum(beta, nesterov=True),
-        "adamw": lambda beta1=0.9, beta2=0.999, decay=0.01: Adam(beta1, beta2, decay),
+        "nesterov": lambda beta: Momentum(beta, nesterov=True),
+        "adamw": Adam,
         "adagrad": Adagrad,
         "rmsprop": RMSprop,
         "adam": Adam,

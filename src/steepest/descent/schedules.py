@@ -20,9 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from steepest.choices import parse
 from steepest.descent.torch_schedules import TorchSchedule, check_object, of_callable
 from steepest.errors import SpecError
-from steepest.settings import SCHEDULES, call, whole
+from steepest.formulas.schedules import SCHEDULES
 
 Schedule = Callable[[int, int], float]
 
@@ -93,16 +94,15 @@ def schedule(name: Any, steps: int | None = None) -> Schedule:
         return constant
     if not isinstance(name, str):
         raise SpecError(f"schedule={name!r} is neither a name nor a function of (step, epoch).")
-    kind, numbers = call(name, SCHEDULES, "schedule")
+    kind, numbers = parse(name, SCHEDULES, "schedule")
     if kind == "cosine" and steps is None:
         raise SpecError("schedule='cosine' needs to know how many steps there will be: give epochs or max_steps.")
-    count = whole(numbers[0], 1, f"schedule={name!r}") if kind in ("step", "warmup") else 0
     kinds: dict[str, Callable[[], Schedule]] = {
         "auto": lambda: constant,
         "constant": lambda: constant,
         "inverse": lambda: inverse,
-        "step": lambda: step_decay(count, numbers[1]),
+        "step": lambda: step_decay(int(numbers[0]), numbers[1]),
         "cosine": lambda: cosine(steps or 1),
-        "warmup": lambda: warmup(count),
+        "warmup": lambda: warmup(int(numbers[0])),
     }
     return kinds[kind]()

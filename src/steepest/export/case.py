@@ -10,21 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from steepest.choices import is_choice, locate, parse
 from steepest.data.tables import Dataset
 from steepest.defaults import DEFAULT_STEPS, targets
 from steepest.errors import FitError
+from steepest.formulas.rules import RULES
+from steepest.formulas.schedules import SCHEDULES
 from steepest.model import losses, modules
 from steepest.result import Fit
-from steepest.settings import OPTIMIZERS, SCHEDULES, call, locate
-
-DEFAULTS = {
-    "momentum": (0.9,),
-    "nesterov": (0.9,),
-    "rmsprop": (0.99,),
-    "adam": (0.9, 0.999),
-    "adamw": (0.9, 0.999, 0.01),
-}
-"""The numbers of the rules that have some."""
 
 WELL_CONDITIONED = 1e3
 """Condition number of a design up to which its own columns do for a least squares answer of ten digits and more."""
@@ -150,10 +143,9 @@ def _rule(fit: Fit) -> tuple[str, tuple[float, ...], Any]:
     given, shown = fit.spec.optimizer, fit.optimizer
     if shown in CHOSEN:
         return CHOSEN[shown], (), None
-    if isinstance(given, str) and given.partition(":")[0] in OPTIMIZERS:
-        kind, numbers = call(shown, OPTIMIZERS, "optimizer")
-        usual = DEFAULTS.get(kind, ())
-        return kind, numbers + usual[len(numbers) :], None
+    if is_choice(given, RULES):
+        rule = parse(shown, RULES, "optimizer")
+        return rule.name, rule.numbers, None
     found = locate(given) if isinstance(given, str) and given.startswith("torch.optim") else given
     if (
         isinstance(found, type)
@@ -165,9 +157,9 @@ def _rule(fit: Fit) -> tuple[str, tuple[float, ...], Any]:
 
 
 def _schedule(fit: Fit) -> tuple[str, tuple[float, ...], Callable[..., float] | None]:
-    if fit.schedule.partition(":")[0] in SCHEDULES and not callable(fit.spec.schedule):
-        kind, numbers = call(fit.schedule, SCHEDULES, "schedule")
-        return kind, numbers, None
+    if is_choice(fit.schedule, SCHEDULES) and not callable(fit.spec.schedule):
+        schedule = parse(fit.schedule, SCHEDULES, "schedule")
+        return schedule.name, schedule.numbers, None
     if callable(fit.spec.schedule):
         return "own", (), fit.spec.schedule
     raise FitError(f"The schedule {fit.schedule} is code of yours, and code is not kept in a run.")

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
+from steepest.choices import is_choice, locate, parse
 from steepest.errors import FitError
 from steepest.export.case import Case
 from steepest.export.descents import Moving
@@ -18,8 +19,8 @@ from steepest.export.python_text import Part, array, called, number
 from steepest.export.rows import Rows, loading
 from steepest.export.sources import layers, source
 from steepest.export.terms import SOFT
+from steepest.formulas.models import MODELS
 from steepest.model import losses, modules
-from steepest.settings import MODELS, call, locate
 
 NN = frozenset({"from torch import nn"})
 
@@ -38,7 +39,7 @@ class Net:
         self.inner: nn.Module = module.module if isinstance(module, modules.Scaled) else module
         if any(not parameter.requires_grad for parameter in self.inner.parameters()):
             raise FitError("Some parameters of this module stay as they are, and a script would move them too.")
-        self.ours = isinstance(case.fit.spec.model, str) and case.fit.spec.model.partition(":")[0] in MODELS
+        self.ours = is_choice(case.fit.spec.model, MODELS)
         self.random = any(isinstance(part, nn.modules.dropout._DropoutNd | nn.RReLU) for part in module.modules())
         self.modes = self.random or any(isinstance(p, nn.modules.batchnorm._BatchNorm) for p in module.modules())
         self.images = case.train.x.ndim > 2
@@ -116,7 +117,7 @@ class Net:
 
     def _layers(self) -> list[str]:
         inputs, outputs = self.case.train.x.shape[1], self.case.outputs
-        sizes = [inputs, *(int(width) for width in call(self.case.fit.spec.model, MODELS, "model")[1])]
+        sizes = [inputs, *(int(width) for width in parse(self.case.fit.spec.model, MODELS, "model")[1])]
         inside = [part for a, b in pairwise(sizes) for part in (f"nn.Linear({a}, {b})", "nn.ReLU()")]
         return ["nn.Sequential(", *inside, f"nn.Linear({sizes[-1]}, {outputs})"]
 

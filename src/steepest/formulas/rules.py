@@ -5,8 +5,8 @@ from __future__ import annotations
 from steepest.choices import Choice, Number
 
 
-def _share(name: str, default: float) -> Number:
-    return Number(name, default, 0.0, 1.0, open_high=True)
+def _share(name: str, default: float, symbol: str = "B") -> Number:
+    return Number(name, default, 0.0, 1.0, open_high=True, symbol=symbol)
 
 
 RULES = {
@@ -17,14 +17,16 @@ RULES = {
         Choice("momentum", "Heavy-ball momentum.", (_share("momentum", 0.9),)),
         Choice("nesterov", "Nesterov's momentum.", (_share("momentum", 0.9),)),
         Choice("adagrad", "Each coordinate by the root of its summed squared gradients."),
-        Choice("rmsprop", "Each coordinate by the root of its mean squared gradients.", (_share("alpha", 0.99),)),
+        Choice("rmsprop", "Each coordinate by the root of its mean squared gradients.", (_share("alpha", 0.99, "A"),)),
         Choice(
-            "adam", "Momentum over the root of mean squared gradients.", (_share("beta1", 0.9), _share("beta2", 0.999))
+            "adam",
+            "Momentum over the root of mean squared gradients.",
+            (_share("beta1", 0.9, "B1"), _share("beta2", 0.999, "B2")),
         ),
         Choice(
             "adamw",
             "Adam with decoupled weight decay.",
-            (_share("beta1", 0.9), _share("beta2", 0.999), _share("weight decay", 0.01)),
+            (_share("beta1", 0.9, "B1"), _share("beta2", 0.999, "B2"), _share("weight decay", 0.01, "W")),
         ),
     )
 }

@@ -13,9 +13,14 @@ SCHEDULES = {
         Choice(
             "step",
             "Times F every N epochs.",
-            (Number("number of epochs", None, 1, whole=True), Number("factor", None, 0.0, open_low=True)),
+            (
+                Number("number of epochs", None, 1, whole=True, symbol="N"),
+                Number("factor", None, 0.0, open_low=True, symbol="F"),
+            ),
         ),
         Choice("cosine", "From lr to 0 along half a cosine over all steps."),
-        Choice("warmup", "Rising over the first N steps.", (Number("number of steps", None, 1, whole=True),)),
+        Choice(
+            "warmup", "Rising over the first N steps.", (Number("number of steps", None, 1, whole=True, symbol="N"),)
+        ),
     )
 }

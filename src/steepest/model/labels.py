@@ -11,12 +11,14 @@ import torch
 from torch import nn
 
 from steepest import torch_criteria
+from steepest.choices import is_choice
 from steepest.data.in_memory import as_array
 from steepest.data.tables import Dataset
 from steepest.errors import DataError, SteepestError
+from steepest.formulas.models import MODELS
 from steepest.model import modules
 from steepest.model.calling import evaluating, output
-from steepest.settings import MODELS, Spec
+from steepest.settings import Spec
 
 ONE_HOT = "The one-hot rows of y are read as the numbers of their classes, y.argmax(1)."
 
@@ -28,7 +30,7 @@ def is_module(spec: Spec) -> bool:
 
 def is_own(spec: Spec) -> bool:
     """Whether the model is a module of the user's, which counts on every column that it is given."""
-    return not isinstance(spec.model, str) or spec.model.partition(":")[0] not in MODELS
+    return not is_choice(spec.model, MODELS)
 
 
 def shaped(y: Any, spec: Spec, classify: bool | None) -> tuple[Any, bool | None, tuple[str, ...]]:

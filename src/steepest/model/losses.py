@@ -28,8 +28,10 @@ from typing import TYPE_CHECKING, Any, Literal, final
 import torch
 
 from steepest import torch_criteria
+from steepest.choices import parse
 from steepest.errors import SpecError, SteepestError
-from steepest.settings import LOSSES, PENALTIES, call
+from steepest.formulas.losses import LOSSES
+from steepest.formulas.penalties import PENALTIES
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -389,12 +391,12 @@ def loss(name: Any) -> Loss:
         if not torch_criteria.name_of(name):
             return custom(name)
         name = torch_criteria.name_of(name)
-    kind, numbers = call(name, LOSSES, "loss")
+    kind, numbers = parse(name, LOSSES, "loss")
     kinds: dict[str, Callable[..., Loss]] = {
         "mse": MSE,
         "l1": L1,
-        "huber": lambda width=1.0: Huber(width),
-        "quantile": lambda level: Quantile(level),
+        "huber": Huber,
+        "quantile": Quantile,
         "logistic": Logistic,
         "cross_entropy": CrossEntropy,
     }
@@ -429,7 +431,7 @@ class Penalty:
 
 def penalty(name: str | None) -> Penalty:
     """The penalty that `none`, `l1:A`, `l2:A` or `elastic:A,B` stands for."""
-    kind, numbers = call(name or "none", PENALTIES, "penalty")
+    kind, numbers = parse(name or "none", PENALTIES, "penalty")
     kinds: dict[str, Callable[..., Penalty]] = {
         "none": Penalty,
         "l1": lambda weight: Penalty(l1=weight),

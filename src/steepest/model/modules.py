@@ -17,10 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from steepest.choices import is_choice, locate, parse
 from steepest.data.randomness import seeded
 from steepest.errors import SpecError
+from steepest.formulas.inits import INITS
+from steepest.formulas.models import MODELS
 from steepest.model.calling import evaluating, output
-from steepest.settings import INITS, MODELS, call, locate
 
 LINEAR: dict[str, Callable[..., int]] = {
     "linear": lambda: 1,
@@ -106,8 +108,8 @@ def module(model: Any, inputs: int, outputs: int, seed: int) -> nn.Module | None
     """
     if isinstance(model, nn.Module):
         return copied(model)
-    if isinstance(model, str) and model.partition(":")[0] in MODELS:
-        name, numbers = call(model, MODELS, "model")
+    if is_choice(model, MODELS):
+        name, numbers = parse(model, MODELS, "model")
         kinds: dict[str, Callable[..., nn.Module | None]] = dict.fromkeys(LINEAR, lambda *numbers: None)
         kinds["mlp"] = lambda *widths: mlp(inputs, tuple(map(int, widths)), outputs, seed)
         return kinds[name](*numbers)
@@ -204,14 +206,12 @@ def start(init: Any, names: tuple[str, ...], seed: int) -> np.ndarray | None:
     """
     count = len(names)
     if isinstance(init, str):
-        kind, numbers = call(init, INITS, "init")
+        kind, numbers = parse(init, INITS, "init")
         if kind == "zeros":
             return None
         random = np.random.default_rng([seed, 2])  # not the stream that synthetic data of the same seed come from
-        if kind == "uniform" and not numbers[0] < numbers[1]:
-            raise SpecError(f"init={init!r}: the first number must be below the second.")
         kinds: dict[str, Callable[..., np.ndarray]] = {
-            "normal": lambda width=1.0: random.normal(0.0, width, size=count),
+            "normal": lambda width: random.normal(0.0, width, size=count),
             "uniform": lambda low, high: random.uniform(low, high, size=count),
         }
         return kinds[kind](*numbers)

@@ -24,16 +24,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from steepest.choices import parse
 from steepest.data.arrays import array_of, start_of
 from steepest.data.batching import Batch
 from steepest.data.randomness import seeded
 from steepest.errors import FitError, SpecError, SteepestError
+from steepest.formulas.models import MODELS
 from steepest.model import double_double, losses, modules
 from steepest.model.calling import evaluating, output, place
 from steepest.model.linear import LinearProblem, Terms
 from steepest.model.losses import Loss, Penalty
 from steepest.model.preconditioners import Coordinates
-from steepest.settings import MODELS, call, whole
 
 CHECKED = 1_000
 """Rows of a module's on which a loss of the user's is tried before the descent."""
@@ -535,12 +536,12 @@ def objective(
     target = array_of(y, "y")
     if columns.shape[0] != target.shape[0]:
         raise SpecError(f"x has {columns.shape[0]} rows and y has {target.shape[0]}; they must be as many.")
-    name, numbers = call(model, MODELS, "model")
+    name, numbers = parse(model, MODELS, "model")
     if name == "mlp":
         raise SpecError(f"objective({model!r}): give linear, poly:D, an nn.Module or a function of θ.")
     kind = losses.loss(loss or {"logistic": "logistic", "softmax": "cross_entropy"}.get(name, "mse"))
     names = ("x",) if columns.shape[1] == 1 else tuple(f"x{i + 1}" for i in range(columns.shape[1]))
-    terms = Terms(names, whole(numbers[0], 1, f"model={model!r}") if numbers else 1, intercept)
+    terms = Terms(names, int(numbers[0]) if numbers else 1, intercept)
     _check_classes(kind, target)
     classes = isinstance(kind, losses.CrossEntropy)
     outputs = int(target.max()) + 1 if classes else (target.shape[1] if target.ndim == 2 else 1)

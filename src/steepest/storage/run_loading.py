@@ -10,15 +10,18 @@ import torch
 
 from steepest import fitting
 from steepest.analysis.finding import Findings
+from steepest.choices import is_choice
 from steepest.data.files import paths_of
 from steepest.data.schema import Schema
 from steepest.data.tables import Dataset
 from steepest.defaults import loss_of
 from steepest.errors import FitError, RunError, SpecError, SteepestError
+from steepest.formulas.losses import LOSSES
+from steepest.formulas.models import MODELS
 from steepest.model import losses
 from steepest.monitor import held_out
 from steepest.result import Fit, looked_at
-from steepest.settings import LOSSES, MODELS, Spec
+from steepest.settings import Spec
 from steepest.storage import run_module, run_record
 from steepest.storage.run_files import unpack_rows, unpack_trace, unpack_weights
 from steepest.storage.run_record import Record
@@ -130,7 +133,7 @@ def _loss(spec: Spec, record: Record) -> losses.Loss:
     """The loss by its name; one of the user's is only a name here, since its code is not in the run."""
     if is_criterion(spec.loss):
         return losses.custom(spec.loss)
-    if "loss" not in record.nameless and spec.loss.partition(":")[0] in LOSSES:
+    if "loss" not in record.nameless and is_choice(spec.loss, LOSSES):
         loss = loss_of(spec, record.schema.classes)
         _check_loss(loss, record)
         return loss
@@ -166,7 +169,7 @@ def _with_module(fit: Fit, record: Record, model: Any, shown: str) -> Fit:
             raise RunError(f"The run {shown!r} has no module; its model is {fit.spec.model!r}. Load it without model=.")
         return fit if record.user_names is None else in_user_units(fit, list(record.user_names), fit.spec)
     fit.__dict__["_shape"] = shape
-    ours = "model" not in record.nameless and fit.spec.model.partition(":")[0] in MODELS
+    ours = "model" not in record.nameless and is_choice(fit.spec.model, MODELS)
     if ours and model is None:
         try:
             run_module.check_own(fit.spec.model, shape, state)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from steepest.choices import parse
+from steepest.formulas.models import MODELS
 from steepest.model import modules
-from steepest.settings import MODELS, call
 from steepest.storage.run_record import Shape
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ MOST_INPUTS = 10_000
 
 def check_own(model: str, shape: Shape, state: Mapping[str, torch.Tensor]) -> None:
     """Raise ValueError unless the tensors are those of an `mlp`, before it is built: its size is what the record says."""
-    name, numbers = call(model, MODELS, "model")
+    name, numbers = parse(model, MODELS, "model")
     if name != "mlp":
         raise ValueError(f"a run with model {model!r} has no module")
     prefix = "module." if shape.scaled else ""

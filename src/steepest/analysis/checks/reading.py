@@ -15,11 +15,13 @@ import numpy as np
 
 from steepest.analysis.checks.course import Course
 from steepest.analysis.finding import Fitted
+from steepest.choices import is_path, locate
 from steepest.descent import rules, schedules
 from steepest.descent.stopping import Status
 from steepest.errors import SpecError
+from steepest.formulas.rules import RULES
 from steepest.model import modules
-from steepest.settings import DEFAULT_STEPS, Spec, locate
+from steepest.settings import DEFAULT_STEPS, Spec
 
 MOST_PARAMETERS = 2_000
 """Parameters up to which a descent is walked again, or foretold."""
@@ -68,7 +70,7 @@ def rule_of(fit: Fitted) -> Any:
     try:
         if not isinstance(given, str):  # a partial of a class of torch.optim, a function of the parameters
             return rules.rule(given)
-        return rules.rule(locate(given) if ":" in given and not given.split(":")[1][:1].isdigit() else fit.optimizer)
+        return rules.rule(locate(given) if is_path(given, RULES) else fit.optimizer)
     except SpecError:
         return None
 

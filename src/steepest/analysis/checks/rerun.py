@@ -18,14 +18,15 @@ from torch import nn
 from steepest.analysis.checks.predicting import sampled
 from steepest.analysis.checks.step_cost import seconds_a_step
 from steepest.analysis.finding import Fitted
+from steepest.choices import parse
 from steepest.data import batching
 from steepest.descent.loop import descend
 from steepest.descent.schedules import schedule
 from steepest.errors import SteepestError
+from steepest.formulas.models import MODELS
 from steepest.model import modules
 from steepest.model.losses import penalty
 from steepest.model.objective import ModuleObjective
-from steepest.settings import MODELS, call
 
 MOST_ROWS = 1_000
 MOST_STEPS = 3_000
@@ -122,7 +123,7 @@ def widths_of(fit: Fitted) -> tuple[int, ...]:
     model = fit.spec.model
     if not (isinstance(model, str) and model.startswith("mlp:")):
         return ()
-    return tuple(int(width) for width in call(model, MODELS, "model")[1])
+    return tuple(int(width) for width in parse(model, MODELS, "model")[1])
 
 
 def mlp(fit: Fitted, widths: tuple[int, ...], seed: int) -> nn.Module:

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from steepest.choices import parse
 from steepest.data.batching import Batch, dealt
 from steepest.errors import SpecError
+from steepest.formulas.rules import RULES
 from steepest.model.objective import LinearObjective
 from steepest.plots.drawn_rows import all_rows, along, linear, recorded, training
 from steepest.plots.surface.module_values import module_objective
 from steepest.plots.surface.plane import FAR, frame
-from steepest.settings import OPTIMIZERS, call
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -123,14 +124,14 @@ def arrows(fit: Fit, row: np.ndarray) -> dict[str, np.ndarray]:
         found["gradient"] = _scaled(gradient, length)
         consecutive = len(path) <= MOST_GRADIENTS and bool((np.diff(trace.step) == 1).all())
         if name in ("adam", "adamw") and consecutive:
-            mean = _mean_gradient(gradients(fit, np.arange(len(path))), numbers[0] if numbers else 0.9)
+            mean = _mean_gradient(gradients(fit, np.arange(len(path))), numbers[0])
             found["velocity"] = _scaled(-back(mean[row]), length)
     return found
 
 
 def _rule(fit: Fit) -> tuple[str, tuple[float, ...]]:
     try:
-        return call(fit.optimizer, OPTIMIZERS, "optimizer")
+        return parse(fit.optimizer, RULES, "optimizer")
     except SpecError:  # a rule of the user's, or a torch.optim class
         return fit.optimizer, ()
 
