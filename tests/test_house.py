@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,7 @@ FLOORS = [
     "torch_criteria",
     "settings",
     "data",
+    "text",
     "model",
     "descent",
     "engines",
@@ -46,7 +49,7 @@ FLOORS = [
     "sweeping",
     "storage",
     "plots",
-    "text",
+    "description",
     "report",
     "export",
     "estimators",
@@ -54,20 +57,14 @@ FLOORS = [
     "__main__",
     "lab",
 ]
-# Methods of a Fit and of a Sweep open these doors downwards, inside the method only; so does load(), for a sweep's folder.
+# Results: their drawing, saving and reporting methods are imported from below when they are called (`lazy.delegated`).
+DELEGATING = {"result", "sweep_result", "analysis.sharpness"}
+# load() asks for a sweep's folder where it has found one; inside the function only.
 DOORS = {
-    "result": {"storage", "plots", "text", "report", "export"},
-    "storage": {"sweep_result", "storage"},
-    "sweeps": {"text"},
-    "sweep_result": {"storage", "plots", "text"},
-    "descent": {"text"},
-    "preflight": {"text"},
-    "analysis": {"text", "plots"},
-    "plots": {"text"},
+    "result": {"storage", "plots", "report", "export"},
+    "sweep_result": {"storage", "plots"},
+    "storage": {"sweep_result"},
 }
-
-# Figures with their words in one file, until they are parted.
-UNSPLIT = {"plots.sharpness", "plots.sweep"}
 
 MODULES = {
     ".".join(path.relative_to(SOURCE).with_suffix("").parts): path
@@ -124,25 +121,25 @@ def _named(node: ast.stmt, module: str) -> Iterator[str]:
             yield name.removeprefix("steepest").removeprefix(".")
 
 
-def _imports(module: str, path: Path) -> Iterator[tuple[str, int, bool]]:
-    """Every import of our own modules: (dotted name, line, whether it runs when the module is imported)."""
+def _imports(module: str, path: Path) -> Iterator[tuple[str, int, str]]:
+    """Every import of our own modules: (dotted name, line, when it runs: at the "import", in a "call", for a "checker")."""
 
-    def walk(node: ast.AST, at_import: bool) -> Iterator[tuple[str, int, bool]]:
+    def walk(node: ast.AST, when: str) -> Iterator[tuple[str, int, str]]:
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.Import | ast.ImportFrom):
                 for name in _named(child, module):
-                    yield name, child.lineno, at_import
+                    yield name, child.lineno, when
             elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-                yield from walk(child, False)
+                yield from walk(child, "call")
             elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
                 for part in child.body:
-                    yield from walk(ast.Module([part], []), False)
+                    yield from walk(ast.Module([part], []), "checker")
                 for part in child.orelse:
-                    yield from walk(ast.Module([part], []), at_import)
+                    yield from walk(ast.Module([part], []), when)
             else:
-                yield from walk(child, at_import)
+                yield from walk(child, when)
 
-    yield from walk(ast.parse(path.read_text(encoding="utf-8")), True)
+    yield from walk(ast.parse(path.read_text(encoding="utf-8")), "import")
 
 
 def test_every_module_lives_on_a_floor():
@@ -152,30 +149,39 @@ def test_every_module_lives_on_a_floor():
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_point_only_upwards(module):
     floor = module.split(".")[0]
-    for name, line, at_import in _imports(module, MODULES[module]):
+    for name, line, when in _imports(module, MODULES[module]):
         target = name.split(".")[0]
         place = f"{MODULES[module]}:{line}"
         # A name of the front door itself (`from steepest import fit`) would hide where it comes from.
         assert target in FLOORS, f"{place} imports steepest.{name}, which is no floor of the house"
-        if target in DOORS.get(floor, set()) and (not at_import or module in UNSPLIT):
+        if when == "checker" or (when == "call" and target in DOORS.get(floor, set())):
             continue
         assert FLOORS.index(target) <= FLOORS.index(floor), f"{place} imports steepest.{name} from below"
+
+
+def test_only_results_delegate_their_methods_and_to_functions_that_are_there():
+    for module, path in MODULES.items():
+        for place in re.findall(r'delegated\("([\w.]+:\w+)"\)', path.read_text(encoding="utf-8")):
+            if module != "lazy":
+                assert module in DELEGATING
+                name, _, function = place.partition(":")
+                assert callable(getattr(import_module(name), function))
 
 
 def test_no_module_waits_for_itself():
     sorter: TopologicalSorter[str] = TopologicalSorter()
     for module, path in MODULES.items():
-        for name, _, at_import in _imports(module, path):
+        for name, _, when in _imports(module, path):
             # `steepest.model.losses.mse` names a thing in the module `problem.losses`
             target = name if name in MODULES else name.rpartition(".")[0]
-            if at_import and target in MODULES:
+            if when == "import" and target in MODULES:
                 sorter.add(module, target)
     sorter.prepare()
 
 
 def test_the_front_door_opens_rooms_only_when_asked():
     door = SOURCE / "__init__.py"
-    assert [name for name, _, at_import in _imports("", door) if at_import] == []
+    assert [name for name, _, when in _imports("", door) if when == "import"] == []
 
 
 def test_import_steepest_brings_nothing_heavy():

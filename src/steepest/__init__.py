@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from steepest.descent.loop import Step, descend
     from steepest.descent.stopping import Status
     from steepest.descent.trace import Trace
+    from steepest.description import describe
     from steepest.errors import DataError, FitError, RunError, SpecError, SteepestError, SteepestWarning
     from steepest.fitting import fit
     from steepest.model.objective import objective
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from steepest.storage.run_folder import load
     from steepest.sweep_result import Sweep
     from steepest.sweeping import compare, sweep
-    from steepest.text.description import describe
 
     __version__: str
 
@@ -69,7 +69,7 @@ _PUBLIC = {
     "Trace": "steepest.descent.trace",
     "compare": "steepest.sweeping",
     "descend": "steepest.descent.loop",
-    "describe": "steepest.text.description",
+    "describe": "steepest.description",
     "diagnose": "steepest.preflight",
     "fit": "steepest.fitting",
     "graph": "steepest.plots.graph.draw",

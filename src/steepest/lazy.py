@@ -1,7 +1,7 @@
-"""Libraries imported when they are first needed leave the program around them as it was.
+"""What is imported when it is first needed: the functions of methods, and libraries.
 
-Some draw a number at their import, some add warning filters or variables of the environment. What they set for
-themselves they have read by then.
+Libraries leave the program around them as it was. Some draw a number at their import, some add warning filters or
+variables of the environment; what they set for themselves they have read by then.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from typing import Any
 
 
 @contextmanager
@@ -36,3 +37,29 @@ def imported(name: str) -> None:
     if name not in sys.modules:
         with unnoticed():
             import_module(name)
+
+
+class delegated:
+    """A method whose function, `module:name`, is imported when the method is first asked for; then it is the class's own.
+
+        class Fit:
+            if TYPE_CHECKING:
+                from steepest.plots.loss_curve import loss_curve
+            else:
+                loss_curve = delegated("steepest.plots.loss_curve:loss_curve")
+
+    So that checkers, editors, `help()` and `inspect.signature()` see the one function with its signature and docstring.
+    """
+
+    def __init__(self, function: str):
+        self.function = function
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.owner, self.name = owner, name
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        module, _, name = self.function.partition(":")
+        with unnoticed():
+            function = getattr(import_module(module), name)
+        setattr(self.owner, self.name, function)
+        return function.__get__(instance, owner)

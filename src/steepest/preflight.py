@@ -23,6 +23,7 @@ from steepest.analysis.finding import Findings
 from steepest.analysis.rate_table import CLOSE, FRAMES
 from steepest.data.schema import Schema
 from steepest.data.tables import Dataset
+from steepest.data.wording import step_count
 from steepest.defaults import Plan, innermost, plan
 from steepest.descent import rules
 from steepest.descent.schedules import factors
@@ -30,12 +31,11 @@ from steepest.fitting import described
 from steepest.model.linear import LinearProblem, Terms
 from steepest.model.losses import Custom, Loss
 from steepest.monitor import held_out
-from steepest.preflight_rates import Prospect, prospects_of, step_count
+from steepest.preflight_rates import Prospect, prospects_of
 from steepest.result import Answer, _objective_at, answer
 from steepest.settings import Spec, options
-
-SHOWN_AIM = "1e-6"
-"""The relative gap to which steps are counted, in words."""
+from steepest.text import preflight
+from steepest.text.preflight import SHOWN_AIM
 
 MOST_STEPS = 100_000
 """Steps from which on a setting is not recommended."""
@@ -109,14 +109,10 @@ class Outlook:
         }
 
     def _repr_html_(self) -> str:
-        from steepest.text import preflight as outlooks
-
-        return outlooks.html_of(self)
+        return preflight.html_of(self)
 
     def __str__(self) -> str:
-        from steepest.text import preflight as outlooks
-
-        return outlooks.text_of(self)
+        return preflight.text_of(self)
 
 
 @dataclass(frozen=True)

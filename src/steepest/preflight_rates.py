@@ -14,7 +14,6 @@ from typing import Any
 from steepest.analysis.best_rate import arrival
 from steepest.analysis.convergence import Valley
 from steepest.analysis.rate_table import FRAMES, RULES
-from steepest.data.wording import number
 from steepest.model.linear import LinearProblem
 from steepest.model.losses import MSE
 
@@ -55,12 +54,3 @@ def prospects_of(problem: LinearProblem, valleys: Mapping[str, Valley], whole: f
         if found is not None:
             exact = isinstance(problem.loss, MSE)
             yield Prospect(frame, name, found.condition, found.largest, found.lr, found.steps, exact)
-
-
-def step_count(steps: float) -> str:
-    """A number of steps: `1,234`, `4.2e+12`, `never`.
-
-    >>> step_count(1234.0), step_count(4.2e12), step_count(float("inf"))
-    ('1,234', '4.2e+12', 'never')
-    """
-    return "never" if not isfinite(steps) else number(round(steps), 7 if steps < 1e7 else 2, 1e7)

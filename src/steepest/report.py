@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any
 from steepest.errors import FitError, SpecError
 from steepest.plots import loss_curve, parameters, path3d, predictions, residuals
 from steepest.plots import theme as looks
-from steepest.plots.drawn_rows import model_of
 from steepest.plots.film.frames import frames_data
 from steepest.plots.graph import draw as graphs
-from steepest.plots.page import Page, escaped
+from steepest.plots.page import Page
 from steepest.plots.surface import draw as reliefs
 from steepest.plots.surface.data import Surface, surface_data
 from steepest.settings import options
 from steepest.storage.run_folder import check_page, is_page, kept_at, settings_text, write_page
 from steepest.text import findings
+from steepest.text.html import escaped
 from steepest.text.scores import about_classes, coefficients, confusion, not_shown, scores
 from steepest.text.summary import ending_colour, figures_of
 
@@ -65,7 +65,7 @@ def report(fit: Fit, path: str | os.PathLike[str], *, film: bool = True) -> Path
 def page(fit: Fit, film: bool = True) -> Page:
     """The page of a fit, in pieces."""
     targets = ", ".join(looks.plain(name) for name in fit.schema.targets)
-    made = Page(f"{looks.plain(model_of(fit))} fit of {targets}")
+    made = Page(f"{looks.plain(fit.model_name)} fit of {targets}")
     made.add(f'<header><h1>{escaped(made.title)}</h1><button class="tone" type="button">light / dark</button></header>')
     made.sentence(_what(fit), "faint")
     made.add(
@@ -184,7 +184,7 @@ def _given(fit: Fit) -> dict[str, Any]:
 
 def _settings(fit: Fit) -> list[list[str]]:
     taken = {
-        "model": model_of(fit),
+        "model": fit.model_name,
         "loss": str(fit.loss_function),
         "optimizer": fit.optimizer,
         "lr": f"{fit.lr:.6g}",

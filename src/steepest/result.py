@@ -184,6 +184,11 @@ class Fit:
         return dict(zip(self.names, self.theta.tolist(), strict=True))
 
     @property
+    def model_name(self) -> str:
+        """The model in a word."""
+        return str(self.spec.model) if isinstance(self.spec.model, str) else type(self.spec.model).__name__
+
+    @property
     def inner(self) -> Fit:
         """The fit in the coefficients that it was computed with: what is scored and drawn."""
         return self.centred or self
@@ -474,7 +479,7 @@ class Fit:
             "exact_certificate": None if exact is None else exact.certificate,
             "exact_seconds": None if exact is None else exact.seconds,
             "exact_note": self.exact_note,
-            "model": str(self.spec.model) if isinstance(self.spec.model, str) else type(self.spec.model).__name__,
+            "model": self.model_name,
             "loss_function": str(self.loss_function),
             "optimizer": self.optimizer,
             "lr": self.lr,

@@ -94,6 +94,11 @@ class Sweep:
     def __len__(self) -> int:
         return len(self._places)
 
+    @staticmethod
+    def shown(value: Any) -> str:
+        """A setting as a short text."""
+        return shown(value)
+
     def __repr__(self) -> str:
         ends = counted(self.columns["status"])
         swept = ", ".join(self.settings) or "nothing"

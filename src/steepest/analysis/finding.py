@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from steepest.settings import options
+from steepest.text import findings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -160,13 +161,9 @@ class Findings(Sequence[Finding]):
         return [finding.to_dict() for finding in self.found]
 
     def _repr_html_(self) -> str:
-        from steepest.text import findings
-
         return findings.html_of(self)
 
     def __str__(self) -> str:
-        from steepest.text import findings
-
         return findings.text_of(self)
 
 

@@ -31,6 +31,7 @@ from steepest.model import preconditioners as coordinates
 from steepest.model.linear import LinearProblem
 from steepest.model.losses import MSE, Custom, Penalty
 from steepest.model.preconditioners import Coordinates
+from steepest.text import curvature as curvature_text
 
 CLOSE = 1e-6
 """The relative gap to which steps are counted."""
@@ -115,14 +116,10 @@ class Curvature:
         return found | {"conditions": dict(self.conditions), "paces": [vars(pace) for pace in self.paces]}
 
     def _repr_html_(self) -> str:
-        from steepest.text import curvature as valleys
-
-        return valleys.html_of(self)
+        return curvature_text.html_of(self)
 
     def __str__(self) -> str:
-        from steepest.text import curvature as valleys
-
-        return valleys.text_of(self)
+        return curvature_text.text_of(self)
 
 
 def curvature(fit: Fitted, theta: Any = None) -> Curvature:

@@ -25,12 +25,11 @@ from steepest.analysis.curvature import MOST_TRIED, leading_of
 from steepest.analysis.finding import Fitted
 from steepest.analysis.rate_table import frame_of, rule_of
 from steepest.errors import FitError, SpecError
+from steepest.lazy import delegated
 from steepest.model import losses
 from steepest.model.linear import LinearProblem
 from steepest.model.objective import LinearObjective, ModuleObjective, matched
-
-if TYPE_CHECKING:
-    from steepest.plots.theme import Figure
+from steepest.text import sharpness as sharpness_text
 
 ROWS = 1_000
 STEPS = 40
@@ -97,21 +96,16 @@ class Sharpness:
         found = {**vars(self), "largest": self.largest.tolist(), "smallest": self.smallest.tolist(), "along": along}
         return found | {"verdict": self.verdict, "ratio": self.ratio}
 
-    def plot(self, theme: str = "light") -> Figure:
-        """Sharpness over the steps beside the rule's limit; see `steepest.plots.sharpness.plot`."""
-        from steepest.plots import sharpness
-
-        return sharpness.plot(self, theme)
+    if TYPE_CHECKING:
+        from steepest.plots.sharpness import plot
+    else:
+        plot = delegated("steepest.plots.sharpness:plot")
 
     def _repr_html_(self) -> str:
-        from steepest.plots import sharpness
-
-        return sharpness.html_of(self)
+        return sharpness_text.html_of(self)
 
     def __str__(self) -> str:
-        from steepest.plots import sharpness
-
-        return sharpness.text_of(self)
+        return sharpness_text.text_of(self)
 
 
 def sharpness(fit: Fitted, count: int = 3, rows: int | None = ROWS, along: bool | int = False) -> Sharpness:

@@ -258,10 +258,10 @@ def describe(
     **settings: Any,
 ) -> int:
     """Say what a table holds and how it is read: columns, types, units, levels, missing values, and what a fit would refuse."""
+    from steepest import description
     from steepest import settings as spec
     from steepest.cli import console
     from steepest.storage.run_record import to_json
-    from steepest.text import description
 
     if out is not None:
         _check_out(out, dash(data))

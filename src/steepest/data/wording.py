@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Sequence
+from math import isfinite
 
 SHOWN = 60  # characters of a name or value
 LISTED = 8  # names of a list
@@ -90,3 +91,12 @@ def number(value: float | None, digits: int = 5, most: float = 1e12) -> str:
     if abs(value) >= most:
         return f"{value:.{digits}g}"
     return f"{float(f'{value:.{digits}g}') + 0.0:,.15g}"
+
+
+def step_count(steps: float) -> str:
+    """A number of steps: `1,234`, `4.2e+12`, `never`.
+
+    >>> step_count(1234.0), step_count(4.2e12), step_count(float("inf"))
+    ('1,234', '4.2e+12', 'never')
+    """
+    return "never" if not isfinite(steps) else number(round(steps), 7 if steps < 1e7 else 2, 1e7)

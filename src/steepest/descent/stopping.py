@@ -46,6 +46,11 @@ class Status(Enum):
     def __str__(self) -> str:
         return self.told(self.value)
 
+    @property
+    def arrived(self) -> bool:
+        """Whether the optimum is reached."""
+        return self is Status.CONVERGED
+
     def told(self, sentence: str) -> str:
         """Its name and a sentence: `epochs: stopped after the requested 20 epochs.`"""
         return f"{self.name.lower()}: {sentence[:1].lower()}{sentence[1:]}"

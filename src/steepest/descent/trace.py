@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from steepest.descent.loop import Step
+from steepest.text import summary
 
 if TYPE_CHECKING:
     import pandas
@@ -81,14 +82,10 @@ class Trace:
         return self.to_arrow().to_pandas()
 
     def _repr_html_(self) -> str:
-        from steepest.text import summary as summaries
-
-        return summaries.trace_html(self)
+        return summary.trace_html(self)
 
     def __str__(self) -> str:
-        from steepest.text import summary as summaries
-
-        return summaries.trace_text(self)
+        return summary.trace_text(self)
 
 
 class Recorder:

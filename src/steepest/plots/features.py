@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from steepest.data.thinning import evenly
 from steepest.errors import SpecError
 from steepest.plots import theme as looks
-from steepest.plots.drawn_rows import at_step, drawn, drawn_held_out, evenly, labels, model_of, predicted, training
+from steepest.plots.drawn_rows import at_step, drawn, drawn_held_out, labels, predicted, training
 from steepest.plots.plotly_parts import make_subplots
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def scores_title(fit: Fit, step: int | None) -> str:
 
 
 def _model(fit: Fit) -> str:
-    return looks.plain(model_of(fit))
+    return looks.plain(fit.model_name)
 
 
 @dataclass(frozen=True)

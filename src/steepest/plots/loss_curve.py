@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steepest.analysis.predicted_curve import predicted_curve
+from steepest.data.thinning import along, evenly
 from steepest.data.wording import counted
 from steepest.plots import theme as looks
-from steepest.plots.drawn_rows import MOST_STEPS, along, evenly, labels
+from steepest.plots.drawn_rows import MOST_STEPS, labels
 from steepest.plots.plotly_parts import make_subplots
 
 if TYPE_CHECKING:

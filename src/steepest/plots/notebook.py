@@ -19,7 +19,8 @@ from secrets import token_hex
 from typing import Any
 
 from steepest.plots import theme as looks
-from steepest.plots.page import escaped, plotly_packed
+from steepest.plots.page import plotly_packed
+from steepest.text.html import escaped
 
 MIME = "application/vnd.plotly.v1+json"
 HTML = Path(__file__).with_name("figure.html")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import html
 import json
 import os
 import re
@@ -20,6 +19,7 @@ from pathlib import Path
 from steepest.atomic_file import write_file
 from steepest.errors import SpecError
 from steepest.plots import theme as looks
+from steepest.text.html import escaped, table
 
 SHELL = Path(__file__).with_name("page.html")
 
@@ -99,18 +99,6 @@ class Page:
 def _parts(shell: str, names: dict[str, str]) -> list[str]:
     """The shell cut at its places: text, name, text, name, …; what is put in is never searched for places itself."""
     return re.split("%(" + "|".join(names) + ")%", shell)
-
-
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table as HTML, everything in it escaped."""
-    head = "".join(f"<th>{escaped(word)}</th>" for word in heads)
-    body = "".join("<tr>" + "".join(f"<td>{escaped(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def escaped(words: object) -> str:
-    """Text for HTML."""
-    return html.escape(str(words))
 
 
 def _plain(shown: looks.Figure) -> str:

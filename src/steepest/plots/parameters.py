@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from steepest.data.thinning import along
 from steepest.data.wording import counted
 from steepest.errors import SpecError
 from steepest.plots import theme as looks
-from steepest.plots.drawn_rows import MOST_STEPS, along, recorded
+from steepest.plots.drawn_rows import MOST_STEPS, recorded
 from steepest.plots.plotly_parts import make_subplots
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from steepest.data.thinning import along
 from steepest.errors import SpecError
 from steepest.plots import theme as looks
-from steepest.plots.drawn_rows import MOST_STEPS, along, labels, recorded
+from steepest.plots.drawn_rows import MOST_STEPS, labels, recorded
 from steepest.plots.surface.plane import FAR
 
 if TYPE_CHECKING:

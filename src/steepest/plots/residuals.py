@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from steepest.data.thinning import evenly
 from steepest.errors import SpecError
 from steepest.plots import features, predictions
 from steepest.plots import theme as looks
-from steepest.plots.drawn_rows import Drawn, drawn, evenly, labels, predicted, training
+from steepest.plots.drawn_rows import Drawn, drawn, labels, predicted, training
 from steepest.plots.plotly_parts import make_subplots
 
 if TYPE_CHECKING:

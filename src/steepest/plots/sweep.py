@@ -20,15 +20,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from steepest.data.thinning import evenly
 from steepest.errors import FitError, SpecError
 from steepest.plots import loss_curve as curves
 from steepest.plots import predictions, residuals
 from steepest.plots import theme as looks
-from steepest.plots.drawn_rows import evenly
-from steepest.plots.page import table
 from steepest.plots.surface import draw
 from steepest.sweep_result import Sweep, shown
 from steepest.sweeps.run_results import FAILED, NUMBERS
+from steepest.text.html import table
 from steepest.text.summary import text_table
 from steepest.text.sweep_table import best_runs
 

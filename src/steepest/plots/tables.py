@@ -19,10 +19,11 @@ import pyarrow.compute as pc
 from steepest.data.features import is_number
 from steepest.data.files import check_known, open_table
 from steepest.data.targets import picked, source_of, target_of
+from steepest.data.thinning import evenly
 from steepest.data.wording import counted
 from steepest.errors import DataError
 from steepest.plots import theme as looks
-from steepest.plots.drawn_rows import MOST_POINTS, evenly
+from steepest.plots.drawn_rows import MOST_POINTS
 from steepest.plots.plotly_parts import make_subplots
 
 MOST_PANELS = 9

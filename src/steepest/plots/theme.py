@@ -29,14 +29,9 @@ from steepest.data.wording import number as number
 from steepest.data.wording import plain as plain
 from steepest.errors import SpecError
 from steepest.plots.plotly_parts import go
+from steepest.text.colours import DATA, DESCENT, EXACT, RESIDUAL, TEST
+from steepest.text.colours import PREDICTED as PREDICTED
 
-DATA = "#3F8FCB"
-DESCENT = "#D55E00"
-EXACT = "#009E73"
-RESIDUAL = "#E69F00"
-TEST = "#B4609C"
-PREDICTED = "#8A7BEA"
-"""What theory says beforehand, thin and dashed upon what was measured."""
 ROLES = {"data": DATA, "descent": DESCENT, "exact": EXACT, "residual": RESIDUAL, "test": TEST}
 
 SERIES = (DESCENT, "#D6409F", "#C99700", "#7A68D8", "#00A3A3", "#8C6239", "#7F8A96", "#3F8FCB")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from steepest.text import sweep_table
+
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
@@ -54,11 +56,7 @@ class RunTable:
     __hash__ = None  # pyrefly: ignore
 
     def __repr__(self) -> str:
-        from steepest.text import sweep_table as run_tables
-
-        return run_tables.text_of(self._table, SHOWN)
+        return sweep_table.text_of(self._table, SHOWN)
 
     def _repr_html_(self) -> str:
-        from steepest.text import sweep_table as run_tables
-
-        return run_tables.html_of(self._table, SHOWN)
+        return sweep_table.html_of(self._table, SHOWN)

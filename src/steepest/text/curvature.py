@@ -5,10 +5,8 @@ from __future__ import annotations
 from math import isfinite, isnan
 from typing import TYPE_CHECKING
 
-from steepest.data.wording import counted
-from steepest.plots import theme as looks
-from steepest.plots.page import escaped, table
-from steepest.preflight_rates import step_count
+from steepest.data.wording import counted, plain, step_count
+from steepest.text.html import escaped, table
 from steepest.text.summary import text_table
 
 if TYPE_CHECKING:
@@ -34,7 +32,7 @@ def html_of(found: Curvature) -> str:
 
 
 def _sentences(found: Curvature) -> list[str]:
-    steepest = looks.plain(found.along)
+    steepest = plain(found.along)
     return [
         f"Curvature of {found.loss} {found.where}, {counted(len(found.theta), 'parameter')}",
         f"Eigenvalues from {_number(found.smallest)} to {_number(found.largest)}, steepest along {steepest!r}; "
@@ -60,7 +58,7 @@ def _ending(found: Curvature) -> list[str]:
     ]
     if found.own is not None:
         own = found.own
-        parts = [f"This fit: {looks.plain(own.rule)} at lr {_number(own.lr)}, coordinates {own.coordinates}"]
+        parts = [f"This fit: {plain(own.rule)} at lr {_number(own.lr)}, coordinates {own.coordinates}"]
         if isfinite(own.largest):
             times = "of" if own.ratio <= 1.0 else "times"
             parts.append(f"{_number(own.ratio)} {times} the largest rate {_number(own.largest)}")

@@ -1,20 +1,17 @@
-"""A description of a table as text for a terminal, as HTML for a notebook, and as a page: a small picture in each row."""
+"""A description of a table as text for a terminal and as HTML for a notebook: a small picture in each row."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from steepest.data.wording import counted
-from steepest.plots.page import Page
 from steepest.text import findings
 from steepest.text.findings import escaped, folded, printable
 
 if TYPE_CHECKING:
-    from steepest.text.description import ColumnDescription, Description
+    from steepest.description import ColumnDescription, Description
 
 HEADS = ("column", "type", "missing", "values", "")
 BARS = "▁▂▃▄▅▆▇█"
@@ -48,7 +45,7 @@ def text_of(described: Description, width: int | None = None) -> str:
         )
     if described.faults:
         faults = "\n".join(folded(fault, prose, "- ", "  ") for fault in described.faults)
-        blocks.append(f"{_refused(described)}\n{faults}")
+        blocks.append(f"{refused(described)}\n{faults}")
     return "\n\n".join(blocks)
 
 
@@ -70,7 +67,8 @@ def decision(column: ColumnDescription) -> str:
     return f"{printable(column.name)}: {column.decided or column.kind}{otherwise}"
 
 
-def _refused(described: Description) -> str:
+def refused(described: Description) -> str:
+    """What stands above the faults."""
     several = len(described.faults) > 1
     return f"A fit on all columns needs {'an answer to each of these' if several else 'an answer to this'}:"
 
@@ -113,15 +111,15 @@ def html_of(described: Description) -> str:
     """A description as a notebook shows it."""
     said = "".join(f"<li>{escaped(sentence)}</li>" for sentence in sentences(described))
     faults = "".join(f"<li>{escaped(fault)}</li>" for fault in described.faults)
-    parts = [f"<p>{escaped(heading(described))}</p>", _table(described)]
+    parts = [f"<p>{escaped(heading(described))}</p>", table_of(described)]
     if said:
         parts.append(f"<ul>{said}</ul>")
     if faults:
-        parts.append(f"<p>{escaped(_refused(described))}</p><ul>{faults}</ul>")
+        parts.append(f"<p>{escaped(refused(described))}</p><ul>{faults}</ul>")
     return "".join(parts)
 
 
-def _table(described: Description) -> str:
+def table_of(described: Description) -> str:
     """The columns as HTML; the picture stands beside the name, so that a narrow screen shows both."""
     left = ' style="text-align:left"'
     names = ("column", "distribution", "type", "missing", "values", "decided by", "otherwise")
@@ -151,20 +149,3 @@ def bars(column: ColumnDescription, width: int = 132, height: int = 28) -> str:
         f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" '
         f'aria-label="{escaped(values_of(column))}" fill="currentColor" fill-opacity="0.55">{drawn}</svg>'
     )
-
-
-def write_page(described: Description, path: str | PathLike[str]) -> Path:
-    """Write the description as one page that needs nothing else.
-
-    Raises:
-        RunError: the file cannot be written.
-    """
-    page = Page(printable(described.table))
-    tone = '<button class="tone" type="button">light / dark</button>'
-    page.add(f"<header><h1>{escaped(heading(described))}</h1>{tone}</header>")
-    page.add(_table(described))
-    for words, said in (("How it was read", sentences(described)), (_refused(described), described.faults)):
-        if said:
-            page.heading(words)
-            page.add("<ul>" + "".join(f"<li>{escaped(sentence)}</li>" for sentence in said) + "</ul>")
-    return page.write(path)

@@ -19,10 +19,10 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from steepest.analysis.finding import Finding, Findings
-from steepest.descent.stopping import Status
+from steepest.errors import FitError
 
 if TYPE_CHECKING:
+    from steepest.analysis.finding import Finding, Findings
     from steepest.result import Fit
 
 MOST_UNDER_A_FIT = 2
@@ -136,7 +136,7 @@ def under(fit: Fit) -> Under:
     did arrive, the first that is to be known about the model.
     """
     found = known(fit)
-    arrived = fit.status is Status.CONVERGED
+    arrived = fit.status.arrived
     shown = found[: 1 if arrived else MOST_UNDER_A_FIT]
     advised = any((finding.remedy or finding.advice) and not finding.of_model for finding in shown)
     return Under(fit.outcome if advised else fit.message, tuple(shown), len(found) - len(shown))
@@ -144,8 +144,6 @@ def under(fit: Fit) -> Under:
 
 def known(fit: Fit) -> tuple[Finding, ...]:
     """The findings of a fit; none where it has lost the rows to look at."""
-    from steepest.errors import FitError
-
     try:
         return fit.diagnose().found
     except FitError:

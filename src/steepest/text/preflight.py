@@ -6,14 +6,19 @@ import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from steepest.preflight import SHOWN_AIM, Outlook
-from steepest.preflight_rates import Prospect, step_count
+from steepest.data.wording import step_count
 from steepest.settings import in_options
 from steepest.text import findings
 from steepest.text.findings import escaped, folded, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from steepest.preflight import Outlook
+    from steepest.preflight_rates import Prospect
+
+SHOWN_AIM = "1e-6"
+"""The relative gap to which steps are counted."""
 
 HEADS = ("coordinates", "rule", "condition", "largest lr", "best lr", f"steps to {SHOWN_AIM}")
 

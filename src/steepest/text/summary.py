@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from steepest.descent.stopping import Status
-from steepest.plots import theme as looks
-from steepest.plots.drawn_rows import evenly, model_of
-from steepest.plots.page import escaped, table
-from steepest.text import findings
+from steepest.data.thinning import evenly
+from steepest.data.wording import number, plain
+from steepest.text import colours, findings
+from steepest.text.html import escaped, table
 from steepest.text.scores import about_classes, coefficients, confusion, not_shown, rich_table, scores
 
 if TYPE_CHECKING:
@@ -22,32 +21,31 @@ if TYPE_CHECKING:
 IN_A_NOTEBOOK = 20
 WIDE = 160
 
-GOOD, WRONG = (Status.CONVERGED,), (Status.DIVERGED, Status.SEPARABLE)
-
 
 def ending_colour(fit: Fit) -> str:
     """Green where the descent arrived, red where it went wrong, orange between."""
-    return looks.EXACT if fit.status in GOOD else looks.DESCENT if fit.status in WRONG else looks.RESIDUAL
+    wrong = fit.status.name in ("DIVERGED", "SEPARABLE")
+    return colours.EXACT if fit.status.arrived else colours.DESCENT if wrong else colours.RESIDUAL
 
 
 def figures_of(fit: Fit) -> list[tuple[str, str]]:
     """What a fit comes to, as (label, number)."""
-    tiles = [(f"{fit.loss_function}, {fit.rows:,} rows", looks.number(fit.loss))]
+    tiles = [(f"{fit.loss_function}, {fit.rows:,} rows", number(fit.loss))]
     if fit.test_loss is not None:
-        tiles.append((f"held out, {fit.test_rows:,} rows", looks.number(fit.test_loss)))
+        tiles.append((f"held out, {fit.test_rows:,} rows", number(fit.test_loss)))
     if fit.gap is not None:
-        tiles.append(("exact optimum", looks.number(fit.scores.exact_objective)))
+        tiles.append(("exact optimum", number(fit.scores.exact_objective)))
         tiles.append(("gap to it", f"{fit.gap:.2g}"))
         tiles.append(("relative gap", f"{fit.relative_gap:.1e}"))
     tiles.append(("steps", f"{fit.steps:,}"))
-    tiles.append(("seconds", looks.number(fit.seconds)))
+    tiles.append(("seconds", number(fit.seconds)))
     return tiles
 
 
 def fit_html(fit: Fit) -> str:
     """A fit as a notebook shows it."""
     numbers = " · ".join(f"{escaped(label)} <b>{escaped(value)}</b>" for label, value in figures_of(fit))
-    title = f"{looks.plain(model_of(fit))}, {fit.optimizer}"
+    title = f"{plain(fit.model_name)}, {fit.optimizer}"
     below = findings.under(fit)
     found = "".join(f"<div>{'<br>'.join(map(escaped, lines))}</div>" for lines in _found(below))
     counts = confusion(fit)
@@ -64,7 +62,7 @@ def fit_html(fit: Fit) -> str:
 def fit_text(fit: Fit) -> str:
     """A fit as a terminal shows it."""
     numbers = " · ".join(f"{label} {value}" for label, value in figures_of(fit))
-    title = f"{looks.plain(model_of(fit))}, {fit.optimizer}"
+    title = f"{plain(fit.model_name)}, {fit.optimizer}"
     below = findings.under(fit)
     found = [f"{lines[0]}\n{''.join(f'   {line}' for line in lines[1:])}".rstrip() for lines in _found(below)]
     counts = confusion(fit)
@@ -75,7 +73,7 @@ def fit_text(fit: Fit) -> str:
 
 
 def _note(note: str) -> str:
-    return f"Note: {looks.plain(note, 1_000)}"
+    return f"Note: {plain(note, 1_000)}"
 
 
 def _found(below: findings.Under) -> list[tuple[str, ...]]:
@@ -109,12 +107,12 @@ def trace_text(trace: Trace) -> str:
 
 def _steps(trace: Trace) -> tuple[list[str], list[list[str]]]:
     """Heads and rows of a few steps, from the first to the last."""
-    names = list(trace.COLUMNS) + [looks.plain(name) for name in trace.names[:8]]
+    names = list(trace.COLUMNS) + [plain(name) for name in trace.names[:8]]
     rows = []
     for i in evenly(len(trace), 12).tolist():
         cells = [f"{getattr(trace, name)[i]:,}" if name in ("step", "epoch") else "" for name in trace.COLUMNS]
         for k, name in enumerate(trace.COLUMNS):
             if not cells[k]:
-                cells[k] = looks.number(float(getattr(trace, name)[i]))
-        rows.append(cells + [looks.number(float(value)) for value in np.atleast_1d(trace.theta[i])[:8]])
+                cells[k] = number(float(getattr(trace, name)[i]))
+        rows.append(cells + [number(float(value)) for value in np.atleast_1d(trace.theta[i])[:8]])
     return names, rows

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from steepest.data.wording import number, plain
+from steepest.text.html import table as drawn
+from steepest.text.summary import text_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,16 +59,14 @@ def _cells(
     heads = ["run", *sweep.settings, *(NAMES.get(name, name) for name in names), "status"]
     rows = []
     for run in runs:
-        settings = [_setting(values[run], digits, letters) for values in sweep.settings.values()]
+        settings = [_setting(sweep, values[run], digits, letters) for values in sweep.settings.values()]
         numbers = [_number(name, known[name][run], digits) for name in names]
         rows.append([str(run), *settings, *numbers, str(known["status"][run])])
     return heads, rows
 
 
-def _setting(value: Any, digits: int, letters: int) -> str:
-    from steepest.sweep_result import shown
-
-    return number(value, min(digits, 6)) if isinstance(value, float) else plain(shown(value), letters)
+def _setting(sweep: Sweep, value: Any, digits: int, letters: int) -> str:
+    return number(value, min(digits, 6)) if isinstance(value, float) else plain(sweep.shown(value), letters)
 
 
 def _number(name: str, value: float | None, digits: int) -> str:
@@ -85,8 +85,6 @@ def wide(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
 
 def text_of(table: pa.Table, most: int) -> str:
     """The first rows of `Sweep.table()` for a terminal."""
-    from steepest.text.summary import text_table
-
     room = shutil.get_terminal_size().columns
     heads, rows = _all(table, most, 6, 24)
     names = list(heads)
@@ -106,8 +104,6 @@ def text_of(table: pa.Table, most: int) -> str:
 
 def html_of(table: pa.Table, most: int) -> str:
     """The same for a notebook, with all columns."""
-    from steepest.plots.page import table as drawn
-
     return f"<div>{drawn(*_all(table, most, 6, 60))}{table.num_rows:,} runs</div>"
 
 

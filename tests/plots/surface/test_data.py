@@ -12,10 +12,10 @@ from sklearn.decomposition import PCA
 
 import steepest as st
 from steepest.data import synthetic
+from steepest.data.thinning import along, evenly
 from steepest.errors import SpecError
 from steepest.model.objective import LinearObjective, ModuleObjective
 from steepest.plots import path3d
-from steepest.plots.drawn_rows import along, evenly
 from steepest.plots.surface import draw, module_values
 from steepest.plots.surface.data import surface_data
 from steepest.plots.surface.evaluate import landscape

@@ -17,9 +17,9 @@ from dataclasses import replace
 import numpy as np
 
 from steepest.analysis.checks.predicting import losses, predictions, sampled
-from steepest.analysis.checks.regression import evenly
 from steepest.analysis.exact.solve import Exact, solve
 from steepest.analysis.finding import Finding, Fitted, Kind, Prepared
+from steepest.data.thinning import evenly
 from steepest.lazy import unnoticed
 from steepest.model.linear import LinearProblem
 from steepest.model.losses import CrossEntropy, Logistic, Penalty

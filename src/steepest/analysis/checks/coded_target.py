@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from steepest.analysis.checks.regression import Regression, evenly
+from steepest.analysis.checks.regression import Regression
 from steepest.analysis.checks.wording import number
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.solve import solve
 from steepest.analysis.finding import Finding, Kind, Prepared
 from steepest.data.tables import Dataset
+from steepest.data.thinning import evenly
 from steepest.model.linear import LinearProblem
 from steepest.model.losses import Logistic, Penalty
 

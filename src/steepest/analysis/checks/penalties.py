@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from steepest.analysis.checks.regression import evenly
 from steepest.analysis.checks.ridge_path import path_of
 from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.solve import solve
+from steepest.data.thinning import evenly
 from steepest.model.linear import LinearProblem, gram
 from steepest.model.losses import L1 as Absolute
 from steepest.model.losses import MSE, Huber, Penalty, Quantile

@@ -36,6 +36,6 @@ def losses(fit: Fitted, rows: Dataset, theta: np.ndarray) -> np.ndarray:
 
 def sampled(rows: Dataset, most: int) -> Dataset:
     """At most so many rows, evenly spread."""
-    from steepest.analysis.checks.regression import evenly
+    from steepest.data.thinning import evenly
 
     return rows if rows.rows <= most else rows.take(evenly(rows.rows, most))

@@ -18,6 +18,7 @@ import numpy as np
 
 from steepest.analysis.checks import rounding
 from steepest.analysis.finding import Prepared
+from steepest.data.thinning import evenly
 from steepest.model.linear import Terms
 from steepest.model.losses import Custom
 
@@ -42,15 +43,6 @@ STRONG = 0.99
 
 RAMP, LEAST_FAR = 3.5, 10.0
 LEVEL = 1e-3
-
-
-def evenly(rows: int, most: int) -> np.ndarray:
-    """The numbers of at most `most` rows, evenly spread.
-
-    >>> evenly(5, 10), evenly(101, 3)
-    (array([0, 1, 2, 3, 4]), array([  0,  50, 100]))
-    """
-    return np.arange(rows) if rows <= most else np.linspace(0, rows - 1, most).round().astype(int)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from steepest.analysis.checks.regression import evenly
+from steepest.data.thinning import evenly
 from steepest.model.linear import LinearProblem
 
 MOST_ROWS = 1_000

@@ -17,10 +17,11 @@ import torch
 
 from steepest.choices import parse
 from steepest.data.batching import Batch, dealt
+from steepest.data.thinning import along
 from steepest.errors import SpecError
 from steepest.formulas.rules import RULES
 from steepest.model.objective import LinearObjective
-from steepest.plots.drawn_rows import all_rows, along, linear, recorded, training
+from steepest.plots.drawn_rows import all_rows, linear, recorded, training
 from steepest.plots.surface.module_values import module_objective
 from steepest.plots.surface.plane import FAR, frame
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
+from steepest.data.thinning import evenly
 from steepest.plots import theme as looks
-from steepest.plots.drawn_rows import drawn, evenly, predicted, training
+from steepest.plots.drawn_rows import drawn, predicted, training
 from steepest.plots.film.frames import Frames, arrows, batch_rows
 from steepest.plots.predictions import view
 from steepest.plots.surface.data import Surface

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from steepest.data.thinning import evenly
 from steepest.defaults import targets
 from steepest.lazy import imported
 from steepest.model.objective import matched
 from steepest.plots import theme as looks
-from steepest.plots.drawn_rows import evenly, training
+from steepest.plots.drawn_rows import training
 from steepest.plots.surface.module_values import module_objective
 
 if TYPE_CHECKING:

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from steepest.data.thinning import along
 from steepest.defaults import linear_problem
 from steepest.errors import SpecError
 from steepest.model import losses
 from steepest.plots import theme as looks
-from steepest.plots.drawn_rows import MOST_STEPS, along, labels, training
+from steepest.plots.drawn_rows import MOST_STEPS, labels, training
 from steepest.plots.surface import plane as planes
 from steepest.plots.surface.evaluate import Landscape, landscape
 from steepest.plots.surface.module_values import MOST_WORK, work_of

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from steepest.data.thinning import evenly
 from steepest.defaults import linear_problem
 from steepest.errors import FitError
 from steepest.model import losses
 from steepest.model.objective import LinearObjective
-from steepest.plots.drawn_rows import evenly, training
+from steepest.plots.drawn_rows import training
 from steepest.plots.surface.module_values import MOST_WORK, values_of, work_of
 
 if TYPE_CHECKING:

@@ -21,11 +21,12 @@ import numpy as np
 import torch
 
 from steepest.analysis import curvature
+from steepest.data.thinning import along
 from steepest.defaults import targets
 from steepest.errors import SpecError
 from steepest.model import preconditioners as frames
 from steepest.model.objective import matched
-from steepest.plots.drawn_rows import all_rows, along, linear, recorded, training
+from steepest.plots.drawn_rows import all_rows, linear, recorded, training
 from steepest.plots.surface.module_values import module_objective
 
 if TYPE_CHECKING:

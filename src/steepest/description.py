@@ -23,8 +23,10 @@ from steepest.data.files import Origin, check_known, open_table
 from steepest.data.reading import AS_IT_IS, Reading
 from steepest.data.records import notes_of, record_of
 from steepest.errors import DataError
+from steepest.plots.page import Page
 from steepest.settings import Spec
 from steepest.text import description_html
+from steepest.text.findings import escaped, printable
 
 BINS = 12
 """Bars of a column's picture."""
@@ -93,8 +95,23 @@ class Description:
         return tuple(column.fault for column in self.columns if column.fault)
 
     def page(self, path: str | PathLike[str]) -> Path:
-        """Write it as one page that needs nothing else, a picture of each column in it; a file that is there is replaced."""
-        return description_html.write_page(self, path)
+        """Write it as one page that needs nothing else, a picture of each column in it; a file that is there is replaced.
+
+        Raises:
+            RunError: the file cannot be written.
+        """
+        page = Page(printable(self.table))
+        tone = '<button class="tone" type="button">light / dark</button>'
+        page.add(f"<header><h1>{escaped(description_html.heading(self))}</h1>{tone}</header>")
+        page.add(description_html.table_of(self))
+        for words, said in (
+            ("How it was read", description_html.sentences(self)),
+            (description_html.refused(self), self.faults),
+        ):
+            if said:
+                page.heading(words)
+                page.add("<ul>" + "".join(f"<li>{escaped(sentence)}</li>" for sentence in said) + "</ul>")
+        return page.write(path)
 
     def __repr__(self) -> str:
         return str(self)

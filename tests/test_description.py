@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 import steepest as st
+from steepest.description import histogram
 from steepest.errors import DataError
-from steepest.text.description import histogram
 from steepest.text.description_html import spark
 
 from browser import chromium, opened
