@@ -419,6 +419,7 @@ def finished(
         train=train,
         test=test,
     )
+    done_fit.problem = made.problem
     if made.terms is None or not made.terms.centre:
         return done_fit
     names = list(made.user_names)

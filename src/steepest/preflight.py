@@ -32,7 +32,7 @@ from steepest.model.linear import LinearProblem, Terms
 from steepest.model.losses import Custom, Loss
 from steepest.monitor import held_out
 from steepest.preflight_rates import Prospect, prospects_of
-from steepest.result import Answer, _objective_at, answer
+from steepest.scoring import Answer, answer, objective_at
 from steepest.settings import Spec, options
 from steepest.text import preflight
 from steepest.text.preflight import SHOWN_AIM
@@ -171,7 +171,7 @@ def diagnose(x: Any = None, y: Any = None, **settings: Any) -> Outlook:
             for name, make in FRAMES.items()
             if not _centred(usual) or name == "orthonormal"
         }
-        highest, lowest = _objective_at(problem, first), best.objective or 0.0
+        highest, lowest = objective_at(problem, first), best.objective or 0.0
         gap = CLOSE * max(lowest, 1e-12 * highest)
         prospects = tuple(prospects_of(problem, valleys, highest - lowest, gap))
         sentences += _hopeless(prospects)

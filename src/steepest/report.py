@@ -82,7 +82,7 @@ def page(fit: Fit, film: bool = True) -> Page:
     for sentence in not_shown(fit, MOST_COEFFICIENTS, "fit.params"):
         made.sentence(sentence, "faint")
     left_out = []
-    for heading, draw in _pictures(fit, film):
+    for heading, draw in _pictures(fit.inner, film):
         before = len(made.pieces)
         made.heading(heading)
         try:

@@ -1,138 +1,52 @@
 """`Fit`: a finished descent, scored on its data and judged by its gap to the best possible answer.
 
-The scores and the exact answer are found when they are first asked for, after the descent has ended.
+It holds what came of the descent and the rows that it was fitted to; the scores and the exact answer are found when they
+are first asked for, after the descent has ended. Pictures, reports, scripts and folders are made by the functions that
+its last lines name.
 """
 
 from __future__ import annotations
 
 import copy
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from steepest.analysis.diagnosis import diagnose
 from steepest.analysis.exact.solve import Exact
+from steepest.analysis.finding import Findings
 from steepest.data.loaders import is_source, read
 from steepest.data.reading import Reading
 from steepest.data.schema import Schema
 from steepest.data.tables import Dataset
 from steepest.defaults import linear_problem, targets
-from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Status
+from steepest.descent.stopping import Status
 from steepest.descent.trace import Trace
 from steepest.errors import FitError, SpecError
-from steepest.lazy import imported
-from steepest.model import centring, double_double, losses
-from steepest.model.linear import LinearProblem, Terms, row_blocks
-from steepest.model.objective import ExtendedObjective, LinearObjective, ModuleObjective
+from steepest.lazy import delegated
+from steepest.model import centring, losses
+from steepest.model.linear import LinearProblem, Terms
+from steepest.model.objective import LinearObjective, ModuleObjective
+from steepest.model.prediction import log_odds, probabilities, with_parameters
 from steepest.monitor import Ending
-from steepest.scoring import metrics, probabilities
+from steepest.run_record import Kept, RunSummary
+from steepest.scoring import Answer, Scores, answer, answer_in, exact_to_user, judge, scores_of
 from steepest.settings import Spec
-
-if TYPE_CHECKING:
-    from os import PathLike
-    from pathlib import Path
-
-    from steepest.analysis.finding import Findings
-    from steepest.analysis.rate_table import Curvature
-    from steepest.analysis.sharpness import Sharpness
-    from steepest.plots.film.encode import Movie
-    from steepest.plots.theme import Figure
-
+from steepest.text import summary
 
 LOOKED_AT = (
     "Looked at: the rate and its schedule, the steps and what ended them, the scales and the dependence of the columns, "
     "and whether the model suits the rows."
 )
 
-NO_COEFFICIENTS = (
-    "There is no exact answer to compare with: the columns are so nearly collinear that rounding its coefficients to "
-    "float64 already moves the loss by more than the loss itself. Use a lower degree or fewer columns."
-)
 
-
-@dataclass(frozen=True)
-class Scores:
-    """What is known about a fit from its data. exact is None where no exact answer exists for its model and loss.
-
-    rounding: how much F* changes where the exact coefficients are rounded to float64.
-    """
-
-    loss: float
-    objective: float
-    test_loss: float | None
-    metrics: dict[str, dict[str, Any]]
-    exact: Exact | None
-    exact_objective: float | None
-    rounding: float = 0.0
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The exact answer of a problem, F* at it (None if there is no number to compare with), and how much rounding moves F*.
-
-    It belongs to the problem and not to a descent: fits of the same problem share it.
-    """
-
-    exact: Exact | None
-    objective: float | None
-    rounding: float
-
-    def beside(self, objective: float, start: float) -> Answer:
-        """What is left of it beside a descent from F = start to objective: nothing where rounding is larger than those."""
-        if self.exact is None or self.exact.theta is None or self.objective is None:
-            return self
-        if self.rounding > max(self.objective, objective, 1e-9 * start) or self.objective > start * (1 + 1e-6):
-            return Answer(replace(self.exact, theta=None, loss=float("nan"), note=NO_COEFFICIENTS), None, 0.0)
-        return self
-
-    def gap(self, objective: float) -> float | None:
-        """F − F*; a difference within rounding is 0."""
-        if self.objective is None:
-            return None
-        gap = objective - self.objective
-        return 0.0 if abs(gap) <= 4 * sys.float_info.epsilon * abs(self.objective) + self.rounding else gap
-
-    def relative_gap(self, objective: float, start: float) -> float | None:
-        """gap / max(F*, 1e-12·F(start))."""
-        gap = self.gap(objective)
-        if gap is None or self.objective is None:
-            return None
-        return gap / max(self.objective, 1e-12 * start, sys.float_info.min)
-
-
-def answer(problem: LinearProblem | None) -> Answer:
-    """The best possible answer of a problem; of None, a module's, none."""
-    if problem is None:
-        return Answer(None, None, 0.0)
-    imported("steepest.analysis.exact.solve")  # and SciPy's solvers with it
-    from steepest.analysis.exact import solve as truth
-
-    try:
-        exact = truth.solve(problem)
-    except FitError as error:
-        nothing = float("nan")
-        return Answer(truth.Exact(None, nothing, "", nothing, f"There is no exact answer: {error}"), None, 0.0)
-    if exact.theta is not None:
-        return Answer(exact, _objective_at(problem, exact.theta), _rounding(problem, exact.theta))
-    return Answer(exact, exact.objective if np.isfinite(exact.objective) else None, 0.0)
-
-
-def answer_in(spec: Spec, data: Dataset, terms: Terms, loss: losses.Loss, problem: LinearProblem | None) -> Answer:
-    """The best possible answer of a problem in user units, found with powers of centred columns where these are needed."""
-    own = terms if losses.penalty(spec.penalty) else centring.centred(terms, data.x)
-    if own == terms:
-        return answer(problem)
-    found = answer(linear_problem(spec, data, own, loss))
-    return replace(found, exact=_exact_to_user(found.exact, own))
-
-
-@dataclass(repr=False)
-class Fit:
+@dataclass(repr=False, kw_only=True)
+class Fit(RunSummary):
     """A finished descent: parameters in user units, every recorded step, and how far it is from the best possible.
 
     theta: `[p]` float64, named by `names`. loss and test_loss: mean loss without penalty on the training and
@@ -145,18 +59,7 @@ class Fit:
     theta: np.ndarray
     trace: Trace
     ending: Ending
-    steps: int
-    epochs: int
-    seconds: float
-    rows: int
-    test_rows: int
     loss_function: losses.Loss
-    optimizer: str
-    precondition: str
-    schedule: str
-    lr: float
-    engine: str = "loop"
-    notes: tuple[str, ...] = ()
     terms: Terms | None = None
     network: nn.Module | None = None
     """The module as it was fitted, in the precision of the fit; None for the linear family."""
@@ -164,6 +67,8 @@ class Fit:
     """Precision and device of the module as the user gave it; None where that is as the fit's."""
     train: Dataset | None = field(default=None, repr=False)
     test: Dataset | None = field(default=None, repr=False)
+    kept: Kept | None = None
+    """What a run's folder holds in the place of the data; of loaded fits only."""
     centred: Fit | None = field(default=None, repr=False)
     """The same fit with powers of centred columns, which it was computed with; None where it was in user units."""
     source: str | None = None
@@ -193,6 +98,24 @@ class Fit:
         """The fit in the coefficients that it was computed with: what is scored and drawn."""
         return self.centred or self
 
+    def inner_names(self, names: Any) -> Any:
+        """Names of parameters as the inner fit has them; whatever else is given stays as it is."""
+        if self.centred is None or names is None or isinstance(names, str):
+            return names
+        return [dict(zip(self.names, self.centred.names, strict=True)).get(name, name) for name in names]
+
+    def inner_theta(self, theta: Any) -> Any:
+        """Parameters `[p]` in user units as the inner fit has them; None stays None."""
+        if self.centred is None or self.centred.terms is None or theta is None:
+            return theta
+        return centring.from_user(self.centred.terms, np.asarray(theta, dtype=np.float64).ravel())
+
+    @property
+    def kept_rows(self) -> tuple[Dataset | None, Dataset | None]:
+        """The rows fitted and those held out; of a loaded fit those that its run keeps, which may be a part only."""
+        inner = self.inner
+        return (inner.train, inner.test) if inner.train is not None or inner.kept is None else inner.kept.rows
+
     @cached_property
     def module(self) -> nn.Module | None:
         """The fitted module, a copy in evaluation mode, in the precision and on the device of the one given.
@@ -202,12 +125,7 @@ class Fit:
         """
         if self.network is None:
             return None
-        module = copy.deepcopy(self.network).eval()
-        parameters = [p for p in module.parameters() if p.requires_grad]
-        values = torch.as_tensor(self.theta).to(parameters[0])
-        with torch.no_grad():
-            for parameter, part in zip(parameters, values.split([p.numel() for p in parameters]), strict=True):
-                parameter.data, parameter.grad = part.view(parameter.shape).clone(), None
+        module = with_parameters(self.network, self.theta)
         return module if self.kind is None else module.to(dtype=self.kind[0], device=self.kind[1])
 
     @cached_property
@@ -231,9 +149,8 @@ class Fit:
         """Losses, metrics and the exact answer, computed when first asked for."""
         if self.centred is not None:
             found = self.centred.scores
-            return replace(found, exact=_exact_to_user(found.exact, self.centred.terms))
-        with np.errstate(over="ignore", invalid="ignore"):  # where a descent ended far out
-            return _scores(self)
+            return replace(found, exact=exact_to_user(found.exact, self.centred.terms))
+        return scores_of(self) if self.kept is None else self.kept.scores
 
     @property
     def loss(self) -> float:
@@ -274,26 +191,34 @@ class Fit:
     @property
     def gap(self) -> float | None:
         """F(θ) − F*; None where no exact answer exists. A difference within rounding is 0."""
-        return self._answered.gap(self.objective_value)
+        return self.beside.gap(self.objective_value)
 
     @property
     def relative_gap(self) -> float | None:
         """gap / max(F*, 1e-12·F(start))."""
-        return self._answered.relative_gap(self.objective_value, float(self.trace.objective[0]))
+        return self.beside.relative_gap(self.objective_value, float(self.trace.objective[0]))
 
     @property
-    def _answered(self) -> Answer:
+    def beside(self) -> Answer:
+        """The exact answer beside this descent: without numbers where rounding is larger than those."""
         return Answer(self.scores.exact, self.scores.exact_objective, self.scores.rounding)
+
+    @cached_property
+    def judged(self) -> Ending:
+        """How the descent ended, judged by the gap: stopped is not arrived."""
+        if self.centred is not None:
+            return self.centred.judged
+        return judge(self) if self.kept is None or self.kept.judged is None else self.kept.judged
 
     @property
     def status(self) -> Status:
         """How the descent ended, judged by the gap: stopped is not arrived."""
-        return self._judged.status
+        return self.judged.status
 
     @property
     def message(self) -> str:
         """The status as a sentence, with its numbers and what would help: of a descent that diverged, what the findings say."""
-        advice = self._judged.advice
+        advice = self.judged.advice
         if self.status is Status.DIVERGED and not self.swept and (found := self._cure()):
             advice = found
         return f"{self.outcome} {advice}".strip()
@@ -309,21 +234,17 @@ class Fit:
     @property
     def outcome(self) -> str:
         """The same without what would help, for where the findings say that better."""
-        return f"{self._judged.status.told(self._ended())} {self._judged.detail}".strip()
+        return f"{self.judged.status.told(self._ended())} {self.judged.detail}".strip()
 
     def _ended(self) -> str:
         """The sentence of the status, with the number of epochs or steps that there were."""
-        status, spec = self._judged.status, self.spec
+        status, spec = self.judged.status, self.spec
         if status is Status.EPOCHS:
             named = "requested" if spec.epochs is not None else "default"
             return f"Stopped after the {named} {self.epochs:,} epoch{'' if self.epochs == 1 else 's'}."
         if status is Status.STEPS:
             return f"Stopped after the requested {self.steps:,} step{'' if self.steps == 1 else 's'}."
         return status.value
-
-    @cached_property
-    def _judged(self) -> Ending:
-        return _judge(self) if self.centred is None else self.centred._judged
 
     def diagnose(self) -> Findings:
         """What keeps the descent from its optimum and what is wrong with the model, the most important first.
@@ -339,15 +260,16 @@ class Fit:
             >>> print(fit([0.0, 1.0, 2.0, 3.0], [1.0, 3.1, 4.9, 7.0]).diagnose().found)
             ()
         """
-        return self._found
+        return self._findings
 
     @cached_property
-    def _found(self) -> Findings:
+    def _findings(self) -> Findings:
         if self.centred is not None:
-            return self.centred._found
-        from steepest.analysis.diagnosis import diagnose
-
-        return replace(diagnose(_with_rows(self)), looked_at=looked_at(self))
+            return self.centred._findings
+        looked_at = f"{LOOKED_AT} {self.outcome[:1].upper()}{self.outcome[1:]}"
+        if self.kept is not None and self.kept.findings is not None:
+            return Findings(self.kept.findings, looked_at)
+        return replace(diagnose(_with_rows(self)), looked_at=looked_at)
 
     def predict(self, x: Any, theta: Any = None) -> np.ndarray:
         """Predictions for new rows: numbers, or class labels as they were in the table (text, integers, booleans).
@@ -374,14 +296,10 @@ class Fit:
 
     def decision(self, x: Any, theta: Any = None) -> np.ndarray:
         """What the model itself gives: predictions, or log-odds `[n]` or `[n, k]` for classes."""
-        values = self.theta if theta is None else np.asarray(theta, dtype=np.float64).ravel()
-        if values.size != len(self.names):
-            raise SpecError(
-                f"theta= has {values.size} numbers; the fit has {len(self.names)}: {', '.join(self.names[:8])}."
-            )
+        values = self.theta if theta is None else self._sized(theta)
         if self.centred is not None:
-            return self.centred.decision(x, self.centred.theta if theta is None else self._inner_theta(values))
-        return self._log_odds(self._columns(x), values)
+            return self.centred.decision(x, self.centred.theta if theta is None else self.inner_theta(values))
+        return log_odds(self, self._columns(x), values)
 
     def _columns(self, x: Any) -> np.ndarray:
         """New rows as the model takes them."""
@@ -389,24 +307,14 @@ class Fit:
         images = getattr(x, "ndim", 0) > 2 and self.terms is None
         return np.asarray(x) if images else self.schema.encode(x, Reading.of(self.spec))
 
-    def _log_odds(self, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
-        """Predictions, or log-odds also where the model gives the probabilities of classes."""
-        prediction = self._predict_columns(x, theta)
-        if not getattr(self.loss_function, "probabilities", False) or self.schema.classes is None:
-            return prediction
-        with np.errstate(divide="ignore"):
-            return np.log(prediction) - np.log1p(-prediction)
-
-    def _predict_columns(self, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
-        if self.terms is not None:
-            blocks = theta.reshape(-1, len(self.terms.powers)).T
-            coefficients = blocks[:, 0] if blocks.shape[1] == 1 else blocks
-            # a block of rows at a time: a design of all would be a second copy of a tall table
-            parts = [self.terms.design(x[rows]) @ coefficients for rows in row_blocks((len(x), len(blocks)))]
-            return np.concatenate(parts) if parts else np.empty((0, *coefficients.shape[1:]))
-        if self.network is None:
-            raise FitError("Pass the model: st.load(folder, model=MyNet).")
-        return _module_output(self.network, x, theta)
+    def _sized(self, theta: Any) -> np.ndarray:
+        """As many parameters as the fit has, `[p]`."""
+        values = np.asarray(theta, dtype=np.float64).ravel()
+        if values.size != len(self.names):
+            raise SpecError(
+                f"theta has {values.size} numbers; the fit has {len(self.names)}: {', '.join(self.names[:8])}."
+            )
+        return values
 
     def objective(self, theta: Any) -> tuple[float, np.ndarray]:
         """F(θ) and its gradient `[p]`, penalty included, over the training rows, at any θ in user units.
@@ -414,13 +322,9 @@ class Fit:
         Where F has a kink the gradient is the subgradient with 0 for it. Raises SpecError for a wrong number of
         parameters, and FitError for a loaded fit, which has no data.
         """
-        values = np.asarray(theta, dtype=np.float64).ravel()
-        if values.size != len(self.names):
-            raise SpecError(
-                f"theta has {values.size} numbers; the fit has {len(self.names)}: {', '.join(self.names[:8])}."
-            )
+        values = self._sized(theta)
         if self.centred is not None:
-            value, grad = self.centred.objective(self._inner_theta(values))
+            value, grad = self.centred.objective(self.inner_theta(values))
             return value, grad if self.centred.terms is None else centring.gradient_to_user(self.centred.terms, grad)
         if self.train is None:
             raise FitError(
@@ -489,238 +393,52 @@ class Fit:
             "notes": list(self.notes),
         }
 
-    def curvature(self, theta: Any = None) -> Curvature:
-        """Curvature, largest and best rates and predicted steps; see `steepest.analysis.rate_table.curvature`."""
-        from steepest.analysis import rate_table
-
-        return rate_table.curvature(self.inner, self._inner_theta(theta))
-
-    def sharpness(self, count: int = 3, rows: int | None = 1_000, along: bool | int = False) -> Sharpness:
-        """The largest and smallest eigenvalues of the Hessian, of any model; see `steepest.analysis.sharpness.sharpness`."""
-        from steepest.analysis import sharpness
-
-        return sharpness.sharpness(self.inner, count, rows, along)
-
-    def _inner_names(self, names: Any) -> Any:
-        """Names of parameters as the inner fit has them; whatever else is given stays as it is."""
-        if self.centred is None or names is None or isinstance(names, str):
-            return names
-        return [dict(zip(self.names, self.centred.names, strict=True)).get(name, name) for name in names]
-
-    def _inner_theta(self, theta: Any) -> Any:
-        if self.centred is None or self.centred.terms is None or theta is None:
-            return theta
-        return centring.from_user(self.centred.terms, np.asarray(theta, dtype=np.float64).ravel())
-
-    # ---- doors to the views: what each takes and draws stands at the function behind it ------------
-
-    def plot(self, also: Sequence[Fit] = (), step: int | None = None, theme: str = "light") -> Figure:
-        """The rows and what the fit makes of them; see `steepest.plots.predictions.plot`."""
-        from steepest.plots import predictions
-
-        return predictions.plot(self.inner, _inner(also), step, theme)
-
-    def residuals(self, also: Sequence[Fit] = (), theme: str = "light") -> Figure:
-        """What the fit leaves over, and its quantiles; see `steepest.plots.residuals.residuals`."""
-        from steepest.plots import residuals
-
-        return residuals.residuals(self.inner, _inner(also), theme)
-
-    def loss_curve(self, also: Sequence[Fit] = (), theme: str = "light") -> Figure:
-        """Loss, gap and learning rate over the steps; see `steepest.plots.loss_curve.loss_curve`."""
-        from steepest.plots import loss_curve as curves
-
-        return curves.loss_curve(self.inner, _inner(also), theme)
-
-    def parameters(self, names: Sequence[str] | None = None, theme: str = "light") -> Figure:
-        """Each parameter over the steps beside its exact value; see `steepest.plots.parameters.parameters`."""
-        from steepest.plots import parameters
-
-        return parameters.parameters(self.inner, self._inner_names(names), theme)
-
-    def surface(
-        self,
-        loss: Any = None,
-        also: Sequence[Fit] = (),
-        plane: Any = None,
-        window: Any = None,
-        grid: int | None = None,
-        coordinates: str = "user",
-        others: str = "held",
-        seed: int = 0,
-        theme: str = "light",
-    ) -> Figure:
-        """The loss over a plane of θ as a map and a bowl, the path on both; see `steepest.plots.surface.draw.surface`."""
-        from steepest.plots.surface import draw
-
-        return draw.surface(
-            self.inner, loss, _inner(also), self._inner_names(plane), window, grid, coordinates, others, seed, theme
-        )
-
-    def path3d(self, parameters: Sequence[str] | None = None, also: Sequence[Fit] = (), theme: str = "light") -> Figure:
-        """The path of three parameters, coloured by time; see `steepest.plots.path3d.path3d`."""
-        from steepest.plots import path3d as paths
-
-        return paths.path3d(self.inner, self._inner_names(parameters), _inner(also), theme)
-
-    def animate(
-        self,
-        path: str | PathLike[str] | None = None,
-        *,
-        frames: int = 100,
-        milliseconds: int = 40,
-        loss: Any = None,
-        plane: Any = None,
-        window: Any = None,
-        arrows: bool = False,
-        theme: str = "light",
-    ) -> Movie:
-        """A film of the descent, from its trace; see `steepest.plots.film.encode.animate`."""
-        from steepest.plots.film import encode
-
-        surface = {"loss": loss, "plane": self._inner_names(plane), "window": window}
-        return encode.animate(
-            self.inner, path, frames=frames, milliseconds=milliseconds, arrows=arrows, theme=theme, **surface
-        )
-
-    def report(self, path: str | PathLike[str], *, film: bool = True) -> Path:
-        """One page with everything, that works from disk; see `steepest.report.report`."""
-        from steepest import report
-
-        return report.report(self, path, film=film)
-
     def _repr_html_(self) -> str:
-        from steepest.text import summary as summaries
-
-        return summaries.fit_html(self)
+        return summary.fit_html(self)
 
     def __str__(self) -> str:
-        from steepest.text import summary as summaries
+        return summary.fit_text(self)
 
-        return summaries.fit_text(self)
+    # ---- made elsewhere: the function is imported when it is called -------------------------------------
 
-    def to_python(
-        self, path: str | PathLike[str] | None = None, *, style: str = "loop", notebook: bool | None = None
-    ) -> str:
-        """The fit as a short script of plain PyTorch that prints the same numbers; see `steepest.export.to_python`."""
-        from steepest import export
-
-        return export.to_python(self.inner, path, style=style, notebook=notebook)
-
-    def save(self, folder: str | PathLike[str], overwrite: bool = False) -> None:
-        """Write the fit into a run's folder; see `steepest.storage.run_folder.save`."""
-        from steepest.storage import run_folder
-
-        run_folder.save(self, folder, overwrite)
-
-
-def _inner(fits: Sequence[Fit]) -> list[Fit]:
-    return [fit.inner for fit in fits]
-
-
-def _exact_to_user(exact: Exact | None, terms: Terms | None) -> Exact | None:
-    if exact is None or exact.theta is None or terms is None:
-        return exact
-    return replace(exact, theta=centring.to_user(terms, exact.theta))
-
-
-def _module_output(module: nn.Module, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
-    module = copy.deepcopy(module).eval()
-    parameters = [p for p in module.parameters() if p.requires_grad]
-    with torch.no_grad():
-        like = parameters[0]
-        torch.nn.utils.vector_to_parameters(torch.as_tensor(theta).to(like), parameters)
-        output = module(torch.as_tensor(x).to(like)).cpu().double().numpy()
-    return output[:, 0] if output.ndim == 2 and output.shape[1] == 1 else output
-
-
-def _scores(fit: Fit) -> Scores:
-    if fit.train is None:
-        raise FitError("This fit has no data to be scored on.")
-    if fit.problem is not None:
-        objective = _objective_at(fit.problem, fit.theta)
-        loss = _objective_at(replace(fit.problem, penalty=losses.Penalty()), fit.theta)
+    if TYPE_CHECKING:
+        from steepest.analysis.rate_table import curvature
+        from steepest.analysis.sharpness import sharpness
+        from steepest.export import to_python
+        from steepest.plots.film.encode import animate
+        from steepest.plots.loss_curve import loss_curve
+        from steepest.plots.parameters import parameters
+        from steepest.plots.path3d import path3d
+        from steepest.plots.predictions import plot
+        from steepest.plots.residuals import residuals
+        from steepest.plots.surface.draw import surface
+        from steepest.report import report
+        from steepest.storage.run_folder import save
     else:
-        loss = objective = float(fit.trace.loss[-1])
-        if fit.trace.objective[-1] == fit.trace.objective[-1]:
-            objective = float(fit.trace.objective[-1])
-    found = fit.answer.beside(objective, float(fit.trace.objective[0]))
-    scored = {"train": _metrics(fit, fit.train)}
-    test_loss = None
-    if fit.test is not None:
-        scored["test"] = _metrics(fit, fit.test)
-        test_loss = _mean_loss(fit, fit.test)
-    return Scores(loss, objective, test_loss, scored, found.exact, found.objective, found.rounding)
+        curvature = delegated("steepest.analysis.rate_table:curvature")
+        sharpness = delegated("steepest.analysis.sharpness:sharpness")
+        to_python = delegated("steepest.export:to_python")
+        animate = delegated("steepest.plots.film.encode:animate")
+        loss_curve = delegated("steepest.plots.loss_curve:loss_curve")
+        parameters = delegated("steepest.plots.parameters:parameters")
+        path3d = delegated("steepest.plots.path3d:path3d")
+        plot = delegated("steepest.plots.predictions:plot")
+        residuals = delegated("steepest.plots.residuals:residuals")
+        surface = delegated("steepest.plots.surface.draw:surface")
+        report = delegated("steepest.report:report")
+        save = delegated("steepest.storage.run_folder:save")
 
 
-def _rounding(problem: LinearProblem, theta: np.ndarray) -> float:
-    """How much F changes at most where the coefficients of its minimum are rounded to float64, as they must be.
-
-    Predictions are off by up to 2·eps·|A|·|θ|. That is nothing to first order at a smooth minimum, but all at a kink.
-    """
-    theta = np.abs(theta.reshape(problem.outputs, -1)).T
-    size = np.concatenate([np.abs(problem.design[rows]) @ theta for rows in row_blocks(problem.design.shape)])
-    off = 2 * np.finfo(float).eps * size
-    bound = problem.loss.bound
-    return float(off.mean() if bound is None else 0.5 * bound * (off**2).sum(1).mean())
-
-
-def _objective_at(problem: LinearProblem, theta: np.ndarray) -> float:
-    plain = LinearObjective(problem, start=theta)
-    whole = ExtendedObjective(plain) if double_double.pays(problem) else plain
-    try:
-        return float(whole.value(plain.theta) + whole.penalty(plain.theta))
-    except OverflowError:  # where a descent ended far out; plain float64 says inf
-        return float(plain.value(plain.theta) + plain.penalty(plain.theta))
-
-
-def _metrics(fit: Fit, rows: Dataset) -> dict[str, Any]:
-    """The metrics of some rows; none where predictions of numbers are not in the units of the target.
-
-    Of a mean and a variance for one target, or of a logarithm, only the loss knows how far off they are.
-    """
-    decision = fit._log_odds(rows.x, fit.theta)
-    units = decision.shape == rows.y.shape and getattr(fit.loss_function, "units", True)
-    return metrics(decision, rows) if units or rows.classes is not None else {}
-
-
-def _mean_loss(fit: Fit, rows: Dataset) -> float:
-    target, _ = targets(rows, fit.loss_function)
-    prediction = torch.as_tensor(fit._predict_columns(rows.x, fit.theta))
-    weights = None if rows.weights is None else torch.as_tensor(rows.weights / rows.weights.mean())
-    return float(fit.loss_function.mean(prediction, torch.as_tensor(target), weights))
-
-
-Case = Literal["as it is", "separable", "unknown", "adamw", "collinear", "below", "arrived", "left"]
-
-
-def verdict(
-    status: Status, found: Answer, objective: float, start: float, loss: losses.Loss, optimizer: str
-) -> tuple[Status, Case]:
-    """Whether a descent that stopped has also arrived: its status beside the exact answer, and which case it is."""
-    if status in (Status.DIVERGED, Status.INTERRUPTED):
-        return status, "as it is"
-    if found.exact is not None and found.exact.separable:
-        return Status.SEPARABLE, "separable"
-    gap = found.relative_gap(objective, start)
-    if gap is None or found.objective is None:
-        return Status.TOLERANCE if status in (Status.STALLED, Status.CONVERGED) else status, "unknown"
-    if optimizer.startswith("adamw"):
-        return status, "adamw"
-    closed = CLOSED_KINKED if loss.bound is None else CLOSED
-    stopped = Status.STALLED if status is Status.CONVERGED else status
-    if found.rounding > max(closed * found.objective, 1e-12 * start):
-        return stopped, "collinear"
-    if gap < -closed:
-        return stopped, "below"
-    return (Status.CONVERGED, "arrived") if gap <= closed else (stopped, "left")
+def inner_of(fits: Iterable[Fit]) -> list[Fit]:
+    """Each in the coefficients that it was computed with."""
+    return [fit.inner for fit in fits]
 
 
 def _with_rows(fit: Fit) -> Fit:
     """A fit with the rows that it was fitted to: a loaded one is given those that its run has kept, if these are all."""
     if fit.train is not None:
         return fit
-    train, test = fit.__dict__.get("_rows", (None, None))
+    train, test = fit.kept_rows
     if train is None or train.rows < fit.rows:
         raise FitError(
             "This run was kept without its findings, and not with all of its rows, from which they could be found now. "
@@ -728,54 +446,4 @@ def _with_rows(fit: Fit) -> Fit:
         )
     if fit.terms is None and fit.network is None:
         raise FitError("Pass the model to diagnose this run: st.load(folder, model=MyNet).")
-    whole = replace(fit, train=train, test=test)
-    whole.__dict__["scores"], whole.__dict__["_judged"] = fit.scores, fit._judged
-    return whole
-
-
-def looked_at(fit: Fit) -> str:
-    """What a diagnosis looks at, and how the fit ended: what there is to say where nothing was found."""
-    return f"{LOOKED_AT} {fit.outcome[:1].upper()}{fit.outcome[1:]}"
-
-
-def _judge(fit: Fit) -> Ending:
-    """The verdict in words."""
-    ended, start = fit.ending, float(fit.trace.objective[0])
-    status, case = verdict(ended.status, fit._answered, fit.objective_value, start, fit.loss_function, fit.optimizer)
-    gap = fit.relative_gap or 0.0
-    if case == "as it is":
-        return ended
-    if case == "unknown" and ended.status in (Status.STALLED, Status.CONVERGED):
-        return Ending(status, fit.exact_note)
-    if case == "unknown":
-        return Ending(status, f"{ended.detail} {fit.exact_note}".strip())
-    if case == "left" and status is not Status.STALLED:
-        advice = {
-            Status.EPOCHS: "Give more epochs (epochs=) or another learning rate (lr=).",
-            Status.STEPS: "Give more steps (max_steps=) or another learning rate (lr=).",
-            Status.TOLERANCE: "Lower tol= to continue.",
-        }.get(status, "")
-        left = f"The optimum is not reached: the relative gap is {gap:.1e}."
-        return Ending(status, f"{ended.detail} {left}".strip(), advice)
-    if case == "separable":
-        return Ending(status, "", "Add a penalty: penalty='l2:0.001'.")
-    words = {
-        "adamw": "AdamW's decay minimises no objective; the gap is to the objective without it.",
-        "collinear": "Columns are collinear within rounding: float64 coefficients cannot say where the optimum is.",
-        "below": f"It lies below the exact answer, which is off by {-gap:.1e} of its own value.",
-        "arrived": f"The relative gap is {gap:.1e}." if gap > 0.0 else "",
-    }
-    return Ending(status, words[case] if case in words else _left_over(fit))
-
-
-def _left_over(fit: Fit) -> str:
-    """Which coefficient is furthest from its exact value, in units of its own size."""
-    gap = f"The relative gap is {fit.relative_gap:.1e}"
-    if fit.exact is None or fit.exact.theta is None:
-        return gap + "."
-    off = np.abs(fit.theta - fit.exact.theta)
-    worst = int(np.argmax(off / (np.abs(fit.exact.theta) + 1e-6 * np.abs(fit.exact.theta).max() + 1e-300)))
-    if fit.spec.dtype == "float32":
-        left = f"{off[worst]:.1g} left in {fit.names[worst]!r}"
-        return f"{gap}: float32 sees no further change; {left}; float64 would go on."
-    return f"{gap}: {off[worst]:.1g} left in {fit.names[worst]!r}."
+    return replace(fit, train=train, test=test)

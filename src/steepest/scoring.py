@@ -1,18 +1,250 @@
-"""How well predictions match: R², MAE and RMSE of numbers; accuracy, precision, recall, AUC and the confusion of classes.
+"""How good a fit is: its losses and metrics, and the gap to the best possible answer.
 
-All are as scikit-learn defines them. Rows count by the weights that the user gave them; the factors of `class_weight`
-guide a descent and are no weights here, so that accuracy is the share of rows classified correctly.
+R², MAE and RMSE of numbers; accuracy, precision, recall, AUC and the confusion of classes; all are as scikit-learn defines
+them. Rows count by the weights that the user gave them; the factors of `class_weight` guide a descent and are no weights
+here, so that accuracy is the share of rows classified correctly.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 
+from steepest.analysis.exact import solve
+from steepest.analysis.exact.solve import Exact
 from steepest.data.tables import Dataset
+from steepest.defaults import linear_problem, targets
+from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Status
+from steepest.errors import FitError
 from steepest.lazy import unnoticed
+from steepest.model import centring, double_double, losses
+from steepest.model.linear import LinearProblem, Terms, row_blocks
+from steepest.model.objective import ExtendedObjective, LinearObjective
+from steepest.model.prediction import log_odds, outputs, probabilities
+from steepest.monitor import Ending
+from steepest.settings import Spec
+
+if TYPE_CHECKING:
+    from steepest.result import Fit
+
+NO_COEFFICIENTS = (
+    "There is no exact answer to compare with: the columns are so nearly collinear that rounding its coefficients to "
+    "float64 already moves the loss by more than the loss itself. Use a lower degree or fewer columns."
+)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What is known about a fit from its data. exact is None where no exact answer exists for its model and loss.
+
+    rounding: how much F* changes where the exact coefficients are rounded to float64.
+    """
+
+    loss: float
+    objective: float
+    test_loss: float | None
+    metrics: dict[str, dict[str, Any]]
+    exact: Exact | None
+    exact_objective: float | None
+    rounding: float = 0.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The exact answer of a problem, F* at it (None if there is no number to compare with), and how much rounding moves F*.
+
+    It belongs to the problem and not to a descent: fits of the same problem share it.
+    """
+
+    exact: Exact | None
+    objective: float | None
+    rounding: float
+
+    def beside(self, objective: float, start: float) -> Answer:
+        """What is left of it beside a descent from F = start to objective: nothing where rounding is larger than those."""
+        if self.exact is None or self.exact.theta is None or self.objective is None:
+            return self
+        if self.rounding > max(self.objective, objective, 1e-9 * start) or self.objective > start * (1 + 1e-6):
+            return Answer(replace(self.exact, theta=None, loss=float("nan"), note=NO_COEFFICIENTS), None, 0.0)
+        return self
+
+    def gap(self, objective: float) -> float | None:
+        """F − F*; a difference within rounding is 0."""
+        if self.objective is None:
+            return None
+        gap = objective - self.objective
+        return 0.0 if abs(gap) <= 4 * sys.float_info.epsilon * abs(self.objective) + self.rounding else gap
+
+    def relative_gap(self, objective: float, start: float) -> float | None:
+        """gap / max(F*, 1e-12·F(start))."""
+        gap = self.gap(objective)
+        if gap is None or self.objective is None:
+            return None
+        return gap / max(self.objective, 1e-12 * start, sys.float_info.min)
+
+
+def answer(problem: LinearProblem | None) -> Answer:
+    """The best possible answer of a problem; of None, a module's, none."""
+    if problem is None:
+        return Answer(None, None, 0.0)
+    try:
+        exact = solve.solve(problem)
+    except FitError as error:
+        nothing = float("nan")
+        return Answer(Exact(None, nothing, "", nothing, f"There is no exact answer: {error}"), None, 0.0)
+    if exact.theta is not None:
+        return Answer(exact, objective_at(problem, exact.theta), _rounding(problem, exact.theta))
+    return Answer(exact, exact.objective if np.isfinite(exact.objective) else None, 0.0)
+
+
+def answer_in(spec: Spec, data: Dataset, terms: Terms, loss: losses.Loss, problem: LinearProblem | None) -> Answer:
+    """The best possible answer of a problem in user units, found with powers of centred columns where these are needed."""
+    own = terms if losses.penalty(spec.penalty) else centring.centred(terms, data.x)
+    if own == terms:
+        return answer(problem)
+    found = answer(linear_problem(spec, data, own, loss))
+    return replace(found, exact=exact_to_user(found.exact, own))
+
+
+def exact_to_user(exact: Exact | None, terms: Terms | None) -> Exact | None:
+    """An exact answer in powers of the columns as they are."""
+    if exact is None or exact.theta is None or terms is None:
+        return exact
+    return replace(exact, theta=centring.to_user(terms, exact.theta))
+
+
+def scores_of(fit: Fit) -> Scores:
+    """Losses, metrics and the exact answer beside them, from the rows of a fit."""
+    if fit.train is None:
+        raise FitError("This fit has no data to be scored on.")
+    if fit.problem is not None:
+        objective = objective_at(fit.problem, fit.theta)
+        loss = objective_at(replace(fit.problem, penalty=losses.Penalty()), fit.theta)
+    else:
+        loss = objective = float(fit.trace.loss[-1])
+        if fit.trace.objective[-1] == fit.trace.objective[-1]:
+            objective = float(fit.trace.objective[-1])
+    found = fit.answer.beside(objective, float(fit.trace.objective[0]))
+    scored = {"train": _metrics(fit, fit.train)}
+    test_loss = None
+    if fit.test is not None:
+        scored["test"] = _metrics(fit, fit.test)
+        test_loss = _mean_loss(fit, fit.test)
+    return Scores(loss, objective, test_loss, scored, found.exact, found.objective, found.rounding)
+
+
+def _rounding(problem: LinearProblem, theta: np.ndarray) -> float:
+    """How much F changes at most where the coefficients of its minimum are rounded to float64, as they must be.
+
+    Predictions are off by up to 2·eps·|A|·|θ|. That is nothing to first order at a smooth minimum, but all at a kink.
+    """
+    theta = np.abs(theta.reshape(problem.outputs, -1)).T
+    size = np.concatenate([np.abs(problem.design[rows]) @ theta for rows in row_blocks(problem.design.shape)])
+    off = 2 * np.finfo(float).eps * size
+    bound = problem.loss.bound
+    return float(off.mean() if bound is None else 0.5 * bound * (off**2).sum(1).mean())
+
+
+def objective_at(problem: LinearProblem, theta: np.ndarray) -> float:
+    """F(θ), in double-double where that pays."""
+    plain = LinearObjective(problem, start=theta)
+    whole = ExtendedObjective(plain) if double_double.pays(problem) else plain
+    try:
+        return float(whole.value(plain.theta) + whole.penalty(plain.theta))
+    except OverflowError:  # where a descent ended far out; plain float64 says inf
+        return float(plain.value(plain.theta) + plain.penalty(plain.theta))
+
+
+def _metrics(fit: Fit, rows: Dataset) -> dict[str, Any]:
+    """The metrics of some rows; none where predictions of numbers are not in the units of the target.
+
+    Of a mean and a variance for one target, or of a logarithm, only the loss knows how far off they are.
+    """
+    decision = log_odds(fit, rows.x)
+    units = decision.shape == rows.y.shape and getattr(fit.loss_function, "units", True)
+    return metrics(decision, rows) if units or rows.classes is not None else {}
+
+
+def _mean_loss(fit: Fit, rows: Dataset) -> float:
+    target, _ = targets(rows, fit.loss_function)
+    prediction = torch.as_tensor(outputs(fit, rows.x, fit.theta))
+    weights = None if rows.weights is None else torch.as_tensor(rows.weights / rows.weights.mean())
+    return float(fit.loss_function.mean(prediction, torch.as_tensor(target), weights))
+
+
+Case = Literal["as it is", "separable", "unknown", "adamw", "collinear", "below", "arrived", "left"]
+
+
+def verdict(
+    status: Status, found: Answer, objective: float, start: float, loss: losses.Loss, optimizer: str
+) -> tuple[Status, Case]:
+    """Whether a descent that stopped has also arrived: its status beside the exact answer, and which case it is."""
+    if status in (Status.DIVERGED, Status.INTERRUPTED):
+        return status, "as it is"
+    if found.exact is not None and found.exact.separable:
+        return Status.SEPARABLE, "separable"
+    gap = found.relative_gap(objective, start)
+    if gap is None or found.objective is None:
+        return Status.TOLERANCE if status in (Status.STALLED, Status.CONVERGED) else status, "unknown"
+    if optimizer.startswith("adamw"):
+        return status, "adamw"
+    closed = CLOSED_KINKED if loss.bound is None else CLOSED
+    stopped = Status.STALLED if status is Status.CONVERGED else status
+    if found.rounding > max(closed * found.objective, 1e-12 * start):
+        return stopped, "collinear"
+    if gap < -closed:
+        return stopped, "below"
+    return (Status.CONVERGED, "arrived") if gap <= closed else (stopped, "left")
+
+
+def judge(fit: Fit) -> Ending:
+    """The verdict in words."""
+    ended, start = fit.ending, float(fit.trace.objective[0])
+    status, case = verdict(ended.status, fit.beside, fit.objective_value, start, fit.loss_function, fit.optimizer)
+    gap = fit.relative_gap or 0.0
+    if case == "as it is":
+        return ended
+    if case == "unknown" and ended.status in (Status.STALLED, Status.CONVERGED):
+        return Ending(status, fit.exact_note)
+    if case == "unknown":
+        return Ending(status, f"{ended.detail} {fit.exact_note}".strip())
+    if case == "left" and status is not Status.STALLED:
+        advice = {
+            Status.EPOCHS: "Give more epochs (epochs=) or another learning rate (lr=).",
+            Status.STEPS: "Give more steps (max_steps=) or another learning rate (lr=).",
+            Status.TOLERANCE: "Lower tol= to continue.",
+        }.get(status, "")
+        left = f"The optimum is not reached: the relative gap is {gap:.1e}."
+        return Ending(status, f"{ended.detail} {left}".strip(), advice)
+    if case == "separable":
+        return Ending(status, "", "Add a penalty: penalty='l2:0.001'.")
+    words = {
+        "adamw": "AdamW's decay minimises no objective; the gap is to the objective without it.",
+        "collinear": "Columns are collinear within rounding: float64 coefficients cannot say where the optimum is.",
+        "below": f"It lies below the exact answer, which is off by {-gap:.1e} of its own value.",
+        "arrived": f"The relative gap is {gap:.1e}." if gap > 0.0 else "",
+    }
+    return Ending(status, words[case] if case in words else _left_over(fit))
+
+
+def _left_over(fit: Fit) -> str:
+    """Which coefficient is furthest from its exact value, in units of its own size."""
+    gap = f"The relative gap is {fit.relative_gap:.1e}"
+    if fit.exact is None or fit.exact.theta is None:
+        return gap + "."
+    off = np.abs(fit.theta - fit.exact.theta)
+    worst = int(np.argmax(off / (np.abs(fit.exact.theta) + 1e-6 * np.abs(fit.exact.theta).max() + 1e-300)))
+    if fit.spec.dtype == "float32":
+        left = f"{off[worst]:.1g} left in {fit.names[worst]!r}"
+        return f"{gap}: float32 sees no further change; {left}; float64 would go on."
+    return f"{gap}: {off[worst]:.1g} left in {fit.names[worst]!r}."
+
+
+# ---- metrics ---------------------------------------------------------------------------------------
 
 
 def metrics(decision: np.ndarray, rows: Dataset) -> dict[str, Any]:
@@ -77,12 +309,3 @@ def of_classes(y: np.ndarray, decision: np.ndarray, count: int, weights: np.ndar
         if np.isfinite(score).all():
             found["auc"] = float(roc_auc_score(y, score, multi_class="ovr", sample_weight=weights))
     return found | {"confusion": confusion.tolist()}
-
-
-def probabilities(decision: np.ndarray) -> np.ndarray:
-    """`[n, k]` from log-odds `[n]` (of the second of two classes) or `[n, k]`."""
-    scores = torch.as_tensor(decision)
-    if scores.ndim == 1:
-        second = torch.sigmoid(scores)
-        return torch.stack([torch.sigmoid(-scores), second], -1).numpy()
-    return torch.softmax(scores, -1).numpy()

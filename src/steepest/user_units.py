@@ -13,6 +13,7 @@ import numpy as np
 from steepest.data.wording import quoted
 from steepest.model import centring
 from steepest.model.linear import Terms
+from steepest.model.prediction import outputs
 from steepest.result import Fit
 from steepest.settings import Spec
 
@@ -76,6 +77,6 @@ def _needed(inner: Fit) -> int:
         sizes = (np.abs(centring.plain(inner.terms).design(rows.x)) @ np.abs(theta).T).max()
     left = abs(float(inner.trace.objective[-1]))
     left = left**0.5 if inner.loss_function.name == "mse" else left
-    spread = float(np.std(inner._predict_columns(rows.x, inner.theta)))
+    spread = float(np.std(outputs(inner, rows.x, inner.theta)))
     size = max(left, 1e-12 * spread, 1e-300)
     return int(np.ceil(np.log10(max(sizes / size, 1.0)))) + 2 if np.isfinite(sizes) else 300

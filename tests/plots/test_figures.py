@@ -14,6 +14,7 @@ from sklearn.metrics import confusion_matrix
 import steepest as st
 from steepest.data import synthetic
 from steepest.errors import DataError, FitError, SpecError
+from steepest.model.prediction import outputs
 from steepest.plots import classes, features, loss_curve, parameters, predictions, residuals, tables
 from steepest.plots.theme import notes_of, title_of
 
@@ -212,7 +213,7 @@ def test_regions_are_the_classes_predicted():
 def test_confusion_is_scikit_learn_s():
     fit = st.fit("sample:digits", penalty="l2:.01", test_fraction=0.3, epochs=20)
     found = classes.confusion_data(fit, fit.test)
-    guess = fit._predict_columns(fit.test.x, fit.theta).argmax(1)
+    guess = outputs(fit, fit.test.x, fit.theta).argmax(1)
     assert np.array_equal(found, confusion_matrix(fit.test.y, guess))
     assert fit.plot().data[1].z.shape == (10, 10)
 

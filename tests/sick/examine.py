@@ -44,9 +44,8 @@ from sick.promises import broken
 from steepest.analysis.checks.predicting import predictions
 from steepest.analysis.diagnosis import diagnose
 from steepest.analysis.finding import Finding, Findings, Kind
-from steepest.descent.stopping import Status
+from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Status
 from steepest.errors import SteepestError, SteepestWarning
-from steepest.result import CLOSED, CLOSED_KINKED
 
 SAME = {Kind.CODED, Kind.MISSING_CODE, Kind.SPELLINGS}
 COLUMNS = {Kind.CONSTANT, Kind.COLLINEAR}

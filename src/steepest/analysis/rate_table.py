@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,6 +32,9 @@ from steepest.model.linear import LinearProblem
 from steepest.model.losses import MSE, Custom, Penalty
 from steepest.model.preconditioners import Coordinates
 from steepest.text import curvature as curvature_text
+
+if TYPE_CHECKING:
+    from steepest.result import Fit
 
 CLOSE = 1e-6
 """The relative gap to which steps are counted."""
@@ -122,7 +125,7 @@ class Curvature:
         return curvature_text.text_of(self)
 
 
-def curvature(fit: Fitted, theta: Any = None) -> Curvature:
+def curvature(fit: Fit, theta: Any = None) -> Curvature:
     """Eigenvalues, condition numbers, largest and best rates and predicted steps of a fit of the linear family.
 
     Args:
@@ -138,6 +141,7 @@ def curvature(fit: Fitted, theta: Any = None) -> Curvature:
     >>> round(found.condition, 2), [round(value, 6) for value in found.conditions.values()][1:]
     (14.13, [1.0, 1.0])
     """
+    fit, theta = fit.inner, fit.inner_theta(theta)
     problem = _problem(fit)
     best = None if fit.exact is None else fit.exact.theta
     start = start_of(fit)

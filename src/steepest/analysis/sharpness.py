@@ -31,6 +31,9 @@ from steepest.model.linear import LinearProblem
 from steepest.model.objective import LinearObjective, ModuleObjective, matched
 from steepest.text import sharpness as sharpness_text
 
+if TYPE_CHECKING:
+    from steepest.result import Fit
+
 ROWS = 1_000
 STEPS = 40
 """Steps looked at where `along=True`."""
@@ -108,7 +111,7 @@ class Sharpness:
         return sharpness_text.text_of(self)
 
 
-def sharpness(fit: Fitted, count: int = 3, rows: int | None = ROWS, along: bool | int = False) -> Sharpness:
+def sharpness(fit: Fit, count: int = 3, rows: int | None = ROWS, along: bool | int = False) -> Sharpness:
     """The leading eigenvalues of ∇²F where a descent ended, and along it if asked.
 
     Args:
@@ -125,6 +128,7 @@ def sharpness(fit: Fitted, count: int = 3, rows: int | None = ROWS, along: bool 
     >>> found.largest.round(6).tolist(), found.verdict, round(found.ratio, 6)
     ([8.405125, 0.594875], 'minimum', 0.420256)
     """
+    fit = fit.inner
     if count < 1 or (rows is not None and rows < 1):
         raise SpecError(f"count={count}, rows={rows}: both must be at least 1.")
     surface = _surface(fit, rows)

@@ -14,6 +14,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -202,8 +203,8 @@ def sweep(
     from steepest import sweeping
     from steepest.cli import console, ranges
     from steepest.descent.stopping import interruptible
+    from steepest.run_record import to_json
     from steepest.storage import run_folder, sweep_folder
-    from steepest.storage.run_record import to_json
 
     data = dash(data)
     given = {name: ranges.values(name, words, _one) for name, words in settings.items() if words is not None}
@@ -261,7 +262,7 @@ def describe(
     from steepest import description
     from steepest import settings as spec
     from steepest.cli import console
-    from steepest.storage.run_record import to_json
+    from steepest.run_record import to_json
 
     if out is not None:
         _check_out(out, dash(data))
@@ -294,8 +295,8 @@ def diagnose(
     """Say what is wrong with a fit and what fixes it; or before any fit, what will be hard and which settings will work."""
     from steepest import preflight
     from steepest.cli import console
+    from steepest.run_record import to_json
     from steepest.storage import run_folder
-    from steepest.storage.run_record import to_json
 
     given = {name: value for name, value in settings.items() if value is not None}
     data = dash(data)
@@ -354,9 +355,10 @@ def _diagnosed(fitted: Fit) -> Findings:
     try:
         return fitted.diagnose()
     except FitError:
-        if fitted.source is None:
+        inner = fitted.inner
+        if fitted.source is None or inner.kept is None:
             raise
-        fitted.inner.__dict__["_rows"] = run_loading.rows_of(fitted)
+        inner.kept = replace(inner.kept, rows=run_loading.rows_of(fitted))
         return fitted.diagnose()
 
 
@@ -599,7 +601,7 @@ def _limits(settings: dict[str, Any]) -> tuple[int | None, int | None]:
 
 def _show(done: Fit, folder: str | None, json: bool, quiet: bool) -> None:
     if json:
-        from steepest.storage.run_record import to_json
+        from steepest.run_record import to_json
 
         print(to_json(done.summary()))
     elif not quiet:

@@ -22,7 +22,7 @@ from steepest.data.files import open_table
 from steepest.data.reading import MISSING, Reading
 from steepest.data.wording import quoted
 from steepest.errors import DataError, FitError
-from steepest.scoring import probabilities
+from steepest.model.prediction import outputs, probabilities
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -46,7 +46,7 @@ def prediction_table(fit: Fit, data: str, keep: Sequence[str] = ()) -> tuple[pa.
         x = fit.schema.encode(data, reading, notes)
         again()
         kept = _kept(data, keep, reading) if keep else {}
-    made = _predictions(fit, fit._predict_columns(x, fit.theta))
+    made = _predictions(fit, outputs(fit, x, fit.theta))
     for name in kept.keys() & made.keys():
         raise DataError(
             f"the column {quoted(name)} cannot be kept: the predictions are called so. Rename it in the table"

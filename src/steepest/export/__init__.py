@@ -51,6 +51,7 @@ def to_python(
         >>> print(to_python(fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0], lr=0.1, epochs=200)).splitlines()[-1])
             print(name, value)
     """
+    fit = fit.inner
     file = None if path is None else Path(path)
     if file is not None and file.suffix.lower() not in ("", ".py", ".ipynb"):
         raise SpecError(f"{str(path)!r} is to be a script; name it .py or .ipynb.")

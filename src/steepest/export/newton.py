@@ -12,13 +12,13 @@ from __future__ import annotations
 import numpy as np
 
 from steepest.descent.newton import LONGEST_STAGE, SHRINK
+from steepest.descent.stopping import CLOSED
 from steepest.errors import FitError
 from steepest.export import linear, terms
 from steepest.export.case import Case
 from steepest.export.python_text import Part, number
 from steepest.export.rows import Rows
 from steepest.model import losses
-from steepest.result import CLOSED
 
 TORCH = frozenset({"import torch"})
 FUNCTIONAL = frozenset({"import torch.nn.functional as F"})

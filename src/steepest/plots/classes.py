@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from steepest.model.prediction import log_odds, probabilities
 from steepest.plots import theme as looks
 from steepest.plots.drawn_rows import Drawn, at_step, drawn, held_out, labels, training
 from steepest.plots.plotly_parts import make_subplots
-from steepest.scoring import probabilities
 
 if TYPE_CHECKING:
     from steepest.data.tables import Dataset
@@ -51,7 +51,7 @@ def probability_data(fit: Fit, also: Sequence[Fit] = (), step: int | None = None
 
 
 def _shares(fit: Fit, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
-    return probabilities(fit._log_odds(x, theta))
+    return probabilities(log_odds(fit, x, theta))
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def region_data(fit: Fit, step: int | None = None) -> Regions:
 def confusion_data(fit: Fit, rows: Dataset, theta: np.ndarray | None = None) -> np.ndarray:
     """`[k, k]` counts: row i, column j is how often class i was taken for j."""
     count = len(fit.schema.classes or ())
-    guess = fit._log_odds(rows.x, fit.theta if theta is None else theta)
+    guess = log_odds(fit, rows.x, theta)
     codes = guess.argmax(-1) if guess.ndim == 2 else (guess > 0).astype(int)
     return np.bincount(rows.y.astype(int) * count + codes, minlength=count * count).reshape(count, count)
 

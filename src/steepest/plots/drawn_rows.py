@@ -60,7 +60,7 @@ def _drawn(data: Dataset, total: int, most: int) -> Drawn:
 
 def training(fit: Fit) -> Dataset:
     """The training rows of a fit; of a loaded one those that its run has kept. Raises FitError where it kept none."""
-    data = fit.train if fit.train is not None else fit.__dict__.get("_rows", (None, None))[0]
+    data = fit.kept_rows[0]
     if data is None:
         raise FitError(
             "This fit was loaded from a run that kept no rows (images are not kept). "
@@ -71,7 +71,7 @@ def training(fit: Fit) -> Dataset:
 
 def held_out(fit: Fit) -> Dataset | None:
     """The held-out rows, likewise; None without any."""
-    return fit.test if fit.train is not None else fit.__dict__.get("_rows", (None, None))[1]
+    return fit.kept_rows[1]
 
 
 def all_rows(fit: Fit) -> bool:
@@ -130,8 +130,3 @@ def labels(fits: list[Fit]) -> list[str]:
     return [
         word if word and found.count(word) == 1 else f"{word} (fit {i + 1})".strip() for i, word in enumerate(found)
     ]
-
-
-def predicted(fit: Fit, x: np.ndarray, theta: np.ndarray | None = None) -> np.ndarray:
-    """What the model gives for encoded columns x `[n, d]`."""
-    return fit._log_odds(x, fit.theta if theta is None else theta)

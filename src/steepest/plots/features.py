@@ -13,8 +13,9 @@ import numpy as np
 
 from steepest.data.thinning import evenly
 from steepest.errors import SpecError
+from steepest.model.prediction import log_odds
 from steepest.plots import theme as looks
-from steepest.plots.drawn_rows import at_step, drawn, drawn_held_out, labels, predicted, training
+from steepest.plots.drawn_rows import at_step, drawn, drawn_held_out, labels, training
 from steepest.plots.plotly_parts import make_subplots
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ def actual_data(fit: Fit, step: int | None = None) -> list[Actual]:
     rows, apart = drawn(fit), drawn_held_out(fit)
     found = []
     with np.errstate(over="ignore", invalid="ignore"):
-        guess = _columns(predicted(fit, rows.x, theta))
-        other = np.zeros((0, guess.shape[1])) if apart is None else _columns(predicted(fit, apart.x, theta))
+        guess = _columns(log_odds(fit, rows.x, theta))
+        other = np.zeros((0, guess.shape[1])) if apart is None else _columns(log_odds(fit, apart.x, theta))
     actual, other_actual = _columns(rows.y), other if apart is None else _columns(apart.y)
     for i, target in enumerate(fit.schema.targets):
         found.append(Actual(target, actual[:, i], guess[:, i], other_actual[:, i], other[:, i], rows.note))
@@ -127,7 +128,7 @@ def _means(fit: Fit, sample: np.ndarray, i: int, place: np.ndarray, theta: np.nd
     many = np.repeat(sample[None], len(place), axis=0)
     many[:, :, i] = place[:, None]
     with np.errstate(over="ignore", invalid="ignore"):
-        guess = _columns(predicted(fit, many.reshape(-1, sample.shape[1]), theta))[:, 0]
+        guess = _columns(log_odds(fit, many.reshape(-1, sample.shape[1]), theta))[:, 0]
     return guess.reshape(len(place), -1).mean(1)
 
 

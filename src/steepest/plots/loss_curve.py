@@ -19,6 +19,7 @@ from steepest.data.wording import counted
 from steepest.plots import theme as looks
 from steepest.plots.drawn_rows import MOST_STEPS, labels
 from steepest.plots.plotly_parts import make_subplots
+from steepest.result import inner_of
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -101,6 +102,7 @@ def loss_curve(fit: Fit, also: Sequence[Fit] = (), theme: str = "light") -> look
         also: other fits to draw beside it.
         theme: `light` or `dark`.
     """
+    fit, also = fit.inner, inner_of(also)
     fits = [fit, *also]
     curves = [curve_data(each, label) for each, label in zip(fits, labels(fits), strict=True)]
     with_gap = any(np.isfinite(curve.gap).any() for curve in curves)

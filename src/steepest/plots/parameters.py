@@ -73,6 +73,7 @@ def parameters(fit: Fit, names: Sequence[str] | None = None, theme: str = "light
     Raises:
         SpecError: a name of no parameter. FitError: the trace does not hold θ.
     """
+    fit, names = fit.inner, fit.inner_names(names)
     data = parameter_data(fit, names)
     wide = min(len(data.names), 3)
     tall = -(-len(data.names) // wide)

@@ -12,6 +12,7 @@ from steepest.errors import SpecError
 from steepest.plots import theme as looks
 from steepest.plots.drawn_rows import MOST_STEPS, labels, recorded
 from steepest.plots.surface.plane import FAR
+from steepest.result import inner_of
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -29,6 +30,7 @@ def path3d(
     Raises:
         SpecError: fewer than three parameters, or a name of none.
     """
+    fit, parameters, also = fit.inner, fit.inner_names(parameters), inner_of(also)
     names, paths = path3d_data(fit, parameters, also)
     shown = looks.figure(
         f"The path of {', '.join(looks.plain(name) for name in names)}",

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steepest.errors import SpecError
+from steepest.model.prediction import log_odds
 from steepest.plots import classes, features
 from steepest.plots import theme as looks
-from steepest.plots.drawn_rows import Drawn, at_step, drawn, drawn_held_out, held_out, labels, predicted, training
+from steepest.plots.drawn_rows import Drawn, at_step, drawn, drawn_held_out, held_out, labels, training
+from steepest.result import inner_of
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -41,6 +43,7 @@ def plot(fit: Fit, also: Sequence[Fit] = (), step: int | None = None, theme: str
     Raises:
         FitError: a loaded fit, which has no rows. SpecError: `also` holds fits of other columns.
     """
+    fit, also = fit.inner, inner_of(also)
     data = training(fit)
     for each in also:
         if each.schema.names != fit.schema.names:
@@ -85,9 +88,9 @@ def curve_data(fit: Fit, also: Sequence[Fit] = (), step: int | None = None) -> C
     shown_step, theta = at_step(fit, step)
     fits = [fit, *also]
     with np.errstate(over="ignore", invalid="ignore"):
-        curves = [predicted(each, x[:, None], theta if each is fit else None) for each in fits]
+        curves = [log_odds(each, x[:, None], theta if each is fit else None) for each in fits]
         best = None if fit.exact is None else fit.exact.theta
-        exact = None if best is None else predicted(fit, x[:, None], best)
+        exact = None if best is None else log_odds(fit, x[:, None], best)
     y = data.y if test is None else np.concatenate([data.y, test.y])
     low, high = view(y, curves)
     return CurveOnData(drawn(fit), drawn_held_out(fit), x, curves, labels(fits), exact, low, high, shown_step)

@@ -17,10 +17,12 @@ import numpy as np
 
 from steepest.data.thinning import evenly
 from steepest.errors import SpecError
+from steepest.model.prediction import log_odds
 from steepest.plots import features, predictions
 from steepest.plots import theme as looks
-from steepest.plots.drawn_rows import Drawn, drawn, labels, predicted, training
+from steepest.plots.drawn_rows import Drawn, drawn, labels, training
 from steepest.plots.plotly_parts import make_subplots
+from steepest.result import inner_of
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -61,8 +63,8 @@ def residual_data(fit: Fit, label: str = "fit") -> Residuals:
         )
     rows = drawn(fit)
     with np.errstate(over="ignore", invalid="ignore"):
-        fitted = predicted(fit, rows.x)
-        everything = data.y - predicted(fit, data.x)
+        fitted = log_odds(fit, rows.x)
+        everything = data.y - log_odds(fit, data.x)
     ordered = np.sort(everything[np.isfinite(everything)])
     kept = evenly(len(ordered), 1_000) if len(ordered) else np.arange(0)
     quantiles = normal_quantiles(len(ordered))
@@ -96,6 +98,7 @@ def residuals(fit: Fit, also: Sequence[Fit] = (), theme: str = "light") -> looks
     Raises:
         SpecError: the target is classes, or several. FitError: a loaded fit, which has no rows.
     """
+    fit, also = fit.inner, inner_of(also)
     fits = [fit, *also]
     parts = [residual_data(each, label) for each, label in zip(fits, labels(fits), strict=True)]
     one = parts[0].rows.x.ndim == 2 and parts[0].rows.x.shape[1] == 1

@@ -18,6 +18,7 @@ import torch
 
 from steepest.data.schema import Schema
 from steepest.data.tables import Dataset
+from steepest.data.thinning import evenly
 from steepest.descent.trace import BUDGET, Trace
 
 if TYPE_CHECKING:
@@ -127,12 +128,12 @@ def pack_rows(fit: Fit) -> bytes:
     """Encoded rows (x, y, weight, whether held out) as Parquet; none where x is no table (images)."""
     import pyarrow as pa
 
-    train, test = fit.inner.__dict__.get("_rows", (fit.train, fit.test))
+    train, test = fit.kept_rows
     tables = []
     for data, held_out in ((train, False), (test, True)):
         if data is None or data.x.ndim > 2:
             continue
-        data = data.take(np.unique(np.linspace(0, data.rows - 1, min(data.rows, MOST_ROWS)).round().astype(int)))
+        data = data.take(evenly(data.rows, MOST_ROWS))
         y = data.y.reshape(data.rows, -1).astype(np.float64)
         columns = {f"x{i}": data.x[:, i] for i in range(data.x.shape[1])} | {
             f"y{i}": y[:, i] for i in range(y.shape[1])

@@ -30,17 +30,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
-from steepest import atomic_folder, fitting
+from steepest import atomic_folder, fitting, run_record
 from steepest.atomic_folder import Damaged, digest_of
 from steepest.defaults import targets
 from steepest.errors import RunError, SpecError
 from steepest.model import modules
 from steepest.result import Fit
+from steepest.run_record import Shape
 from steepest.settings import Spec
-from steepest.storage import run_record
 from steepest.storage.run_files import pack_rows, pack_trace, pack_weights
 from steepest.storage.run_loading import FILES, REST, ROWS, SPEC, SUMMARY, TRACE, WEIGHTS, damaged, fit_of
-from steepest.storage.run_record import Shape
 
 if TYPE_CHECKING:
     from steepest.sweep_result import Sweep
@@ -175,7 +174,7 @@ def place_of(folder: str | os.PathLike[str]) -> Path:
 
 def contents_of(fit: Fit, rows: bytes, summary: Mapping[str, Any]) -> dict[str, bytes]:
     """File name → bytes; `rows` are those to draw, and `summary` has the findings if there is time to look for them."""
-    if fit.network is None and "_shape" in fit.__dict__:
+    if fit.network is None and fit.kept is not None and fit.kept.module is not None:
         raise RunError("This fit was loaded without its module. Load it with model=… before it is saved again.")
     text, nameless = settings_text(fit.spec)
     files = {
@@ -185,8 +184,14 @@ def contents_of(fit: Fit, rows: bytes, summary: Mapping[str, Any]) -> dict[str, 
         TRACE: pack_trace(fit.inner.trace),
         ROWS: rows,
     }
-    of_rows = fit.inner.__dict__.get("_digest") if fit.train is None else fitting.digest(fit.train, fit.test)
-    record = run_record.record_of(fit, summary, nameless, None if fit.network is None else _shape(fit), of_rows)
+    of_rows = (
+        fitting.digest(fit.train, fit.test)
+        if fit.train is not None
+        else None
+        if fit.kept is None
+        else fit.kept.rows_sha256
+    )
+    record = run_record.record_of(fit, summary, nameless, _shape(fit), of_rows)
     record = replace(record, sha256={name: digest_of(content) for name, content in files.items()})
     return files | {REST: run_record.written(record)}
 
@@ -214,9 +219,11 @@ def settings_text(spec: Spec) -> tuple[str, list[str]]:
     return head + "".join(said) + Spec.model_construct(**kept).to_toml(), nameless
 
 
-def _shape(fit: Fit) -> Shape:
+def _shape(fit: Fit) -> Shape | None:
+    if fit.network is None:
+        return None
     if fit.train is None:  # a loaded fit that is saved again
-        return fit.__dict__["_shape"]
+        return None if fit.kept is None else fit.kept.module
     outputs = targets(fit.train, fit.loss_function)[1]
     return Shape(
         fit.train.x.shape[1],

@@ -8,8 +8,7 @@ from typing import Any
 
 import torch
 
-from steepest import fitting
-from steepest.analysis.finding import Findings
+from steepest import fitting, run_record
 from steepest.choices import is_choice
 from steepest.data.files import paths_of
 from steepest.data.schema import Schema
@@ -20,11 +19,11 @@ from steepest.formulas.losses import LOSSES
 from steepest.formulas.models import MODELS
 from steepest.model import losses
 from steepest.monitor import held_out
-from steepest.result import Fit, looked_at
+from steepest.result import Fit
+from steepest.run_record import Kept, RunRecord
 from steepest.settings import Spec
-from steepest.storage import run_module, run_record
+from steepest.storage import run_module
 from steepest.storage.run_files import unpack_rows, unpack_trace, unpack_weights
-from steepest.storage.run_record import Record
 from steepest.torch_criteria import is_criterion
 from steepest.user_units import in_user_units
 
@@ -53,7 +52,7 @@ def fit_of(content: Mapping[str, Any], files: Mapping[str, bytes], shown: str, m
         RunError: they are not what was written, or `model` is not the module that they were written of.
     """
     try:
-        record = run_record.read(Record, content)
+        record = run_record.read(RunRecord, content)
     except BROKEN as error:
         raise damaged(shown, REST, str(error)) from None
     unpacked: dict[str, Any] = {}
@@ -72,7 +71,8 @@ def fit_of(content: Mapping[str, Any], files: Mapping[str, bytes], shown: str, m
         fit = _rebuilt(record, *unpacked.values())
     except BROKEN as error:
         raise damaged(shown, REST, str(error)) from None
-    return _with_module(fit, record, model, shown)
+    state = {name.removeprefix("module."): t for name, t in unpacked[WEIGHTS].items() if name.startswith("module.")}
+    return _with_module(fit, record, state, model, shown)
 
 
 def _settings(content: bytes) -> Spec:
@@ -84,7 +84,7 @@ def _settings(content: bytes) -> Spec:
     return spec
 
 
-def _rebuilt(record: Record, spec: Spec, tensors: dict[str, torch.Tensor], trace: Any, rows: Any) -> Fit:
+def _rebuilt(record: RunRecord, spec: Spec, tensors: dict[str, torch.Tensor], trace: Any, rows: Any) -> Fit:
     scores = record.scores
     if scores.exact is not None:
         theta = tensors["exact_theta"].numpy() if "exact_theta" in tensors else None
@@ -97,8 +97,7 @@ def _rebuilt(record: Record, spec: Spec, tensors: dict[str, torch.Tensor], trace
     # what had no name is at least called what it was
     stand_ins = {"model": record.model, "loss": loss}
     spec = spec.model_copy(update={name: stand_ins[name] for name in record.nameless if name in stand_ins})
-    plain = {name: getattr(record.plain, name) for name in run_record.PLAIN}
-    fit = Fit(
+    return Fit(
         spec=spec,
         schema=record.schema,
         names=list(record.names),
@@ -108,28 +107,23 @@ def _rebuilt(record: Record, spec: Spec, tensors: dict[str, torch.Tensor], trace
         loss_function=loss,
         terms=record.terms,
         source=record.source,
-        **plain,
+        kept=Kept(
+            scores,
+            run_record.ending_of(record.judged),
+            run_record.findings_of(record),
+            rows,
+            record.rows_sha256,
+            record.module,
+        ),
+        **vars(record.plain),
     )
-    fit.__dict__["_digest"] = record.rows_sha256
-    # what a fresh fit computes from its data when first asked
-    fit.__dict__["scores"] = scores
-    fit.__dict__["_judged"] = run_record.ending_of(record.judged)
-    found = run_record.findings_of(record)
-    if found is not None:
-        fit.__dict__["_found"] = Findings(found, looked_at(fit))
-    # what pictures are drawn from; not fit.train, of which they may be a part only
-    fit.__dict__["_rows"] = rows
-    fit.__dict__["_state"] = {
-        name.removeprefix("module."): value for name, value in tensors.items() if name.startswith("module.")
-    }
-    return fit
 
 
-def _counts(record: Record) -> tuple[int, int]:
+def _counts(record: RunRecord) -> tuple[int, int]:
     return record.plain.rows, record.plain.test_rows
 
 
-def _loss(spec: Spec, record: Record) -> losses.Loss:
+def _loss(spec: Spec, record: RunRecord) -> losses.Loss:
     """The loss by its name; one of the user's is only a name here, since its code is not in the run."""
     if is_criterion(spec.loss):
         return losses.custom(spec.loss)
@@ -145,7 +139,7 @@ def _loss(spec: Spec, record: Record) -> losses.Loss:
     return losses.Custom(lost)
 
 
-def _check_loss(loss: losses.Loss, record: Record) -> None:
+def _check_loss(loss: losses.Loss, record: RunRecord) -> None:
     """Raise ValueError unless the loss suits the target and the number of the model's outputs."""
     schema: Schema = record.schema
     of_classes = isinstance(loss, losses.Logistic | losses.CrossEntropy)
@@ -162,13 +156,12 @@ def _check_loss(loss: losses.Loss, record: Record) -> None:
         raise ValueError(f"loss {loss} takes {outputs} outputs, and the model has {found:g}")
 
 
-def _with_module(fit: Fit, record: Record, model: Any, shown: str) -> Fit:
-    state, shape = fit.__dict__.pop("_state"), record.module
+def _with_module(fit: Fit, record: RunRecord, state: dict[str, torch.Tensor], model: Any, shown: str) -> Fit:
+    shape = record.module
     if shape is None:
         if model is not None:
             raise RunError(f"The run {shown!r} has no module; its model is {fit.spec.model!r}. Load it without model=.")
         return fit if record.user_names is None else in_user_units(fit, list(record.user_names), fit.spec)
-    fit.__dict__["_shape"] = shape
     ours = "model" not in record.nameless and is_choice(fit.spec.model, MODELS)
     if ours and model is None:
         try:
@@ -198,7 +191,7 @@ def rows_of(fit: Fit) -> tuple[Dataset, Dataset | None]:
     """
     if fit.train is not None:
         return fit.train, fit.test
-    train, test = fit.inner.__dict__.get("_rows", (None, None))
+    train, test = fit.kept_rows
     kept = sum(part.rows for part in (train, test) if part is not None)
     if train is not None and kept == fit.rows + fit.test_rows:
         return train, test
@@ -214,7 +207,7 @@ def rows_of(fit: Fit) -> tuple[Dataset, Dataset | None]:
             train, _ = held_out(train, fit.spec.validation, fit.spec.seed)
     except (SteepestError, OSError) as error:
         raise FitError(f"The rows of this fit came from {fit.source!r}, and cannot be read again: {error}") from None
-    if fitting.digest(train, test) != fit.inner.__dict__.get("_digest"):
+    if fit.kept is None or fitting.digest(train, test) != fit.kept.rows_sha256:
         raise FitError(f"{fit.source!r} no longer holds the rows of this fit. Fit again, or put the old file back.")
     return train, test
 

@@ -12,7 +12,7 @@ from torch import nn
 from steepest.choices import parse
 from steepest.formulas.models import MODELS
 from steepest.model import modules
-from steepest.storage.run_record import Shape
+from steepest.run_record import Shape
 
 if TYPE_CHECKING:
     from steepest.result import Fit

@@ -12,12 +12,13 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from steepest import run_record
 from steepest.atomic_folder import digest_of
+from steepest.run_record import SweepRecord
 from steepest.settings import Spec
-from steepest.storage import run_folder, run_loading, run_record
+from steepest.storage import run_folder, run_loading
 from steepest.storage.run_files import pack_table, unpack_table, written_out
 from steepest.storage.run_folder import FILES, FITS, SWEEP, SWEEP_FILES, TABLE
-from steepest.storage.run_record import SweepRecord
 from steepest.storage.sweep_runs import WORDS as WORDS_OF_A_RUN
 from steepest.storage.sweep_runs import StoredRuns, check_fits, fits_of
 from steepest.sweep_result import Sweep, shown

@@ -24,17 +24,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from steepest import run_record
 from steepest.atomic_folder import digest_of
 from steepest.descent.stopping import Status
 from steepest.descent.trace import Trace
 from steepest.errors import FitError
 from steepest.monitor import Ending
-from steepest.result import Answer, Fit, Scores, _scores
+from steepest.result import Fit
+from steepest.run_record import KeptScores
+from steepest.scoring import Answer, Scores, scores_of
 from steepest.settings import Spec
-from steepest.storage import run_files, run_folder, run_loading, run_record
+from steepest.storage import run_files, run_folder, run_loading
 from steepest.storage.run_files import pack_rows
 from steepest.storage.run_folder import FILES, FITS, REST
-from steepest.storage.run_record import KeptScores
 from steepest.sweep_result import Sweep
 from steepest.sweeps.axes import FREE
 from steepest.sweeps.run_results import Cohort, Unfit
@@ -117,9 +119,7 @@ def _shared(fit: Fit) -> Fit:
     """The fit with the exact answer of its problem, whatever is left of it beside its own descent."""
     known = fit.answer
     inner = fit.inner
-    inner.__dict__["scores"] = replace(
-        inner.scores, exact=known.exact, exact_objective=known.objective, rounding=known.rounding
-    )
+    inner.scores = replace(inner.scores, exact=known.exact, exact_objective=known.objective, rounding=known.rounding)
     return fit
 
 
@@ -295,14 +295,12 @@ class StoredRuns:
             epochs=self.known["epochs"][place],
             **{name: own[name] for name in OWN},
         )
-        for name in ("_digest", "_rows", "_shape"):
-            if name in shared.__dict__:
-                fit.__dict__[name] = shared.__dict__[name]
         if shared.network is not None:
             fit.network = copy.deepcopy(shared.network)
             trained = [p for p in fit.network.parameters() if p.requires_grad]
             torch.nn.utils.vector_to_parameters(torch.as_tensor(fit.theta).to(trained[0]), trained)
-        fit.__dict__["scores"] = _scored(fit, shared, own["scores"])
+        assert shared.kept is not None
+        fit.kept = replace(shared.kept, scores=_scored(fit, shared, own["scores"]), judged=None, findings=None)
         return fit if centred is None else in_user_units(fit, names, fit.spec)
 
     def _trace(self, place: int, shared: Trace) -> Trace:
@@ -327,11 +325,11 @@ def _scored(fit: Fit, shared: Fit, kept: str | None) -> Scores:
     """The scores of a run: those that were kept, or computed from the rows; beside the exact answer that it shares."""
     known = Answer(shared.scores.exact, shared.scores.exact_objective, shared.scores.rounding)
     if kept is None:
-        train, test = fit.__dict__["_rows"]
-        whole = replace(fit, train=train, test=test)
-        whole.__dict__["answer"] = known
+        train, test = fit.kept_rows
+        whole = replace(fit, train=train, test=test, kept=None)
+        whole.answer = known
         with np.errstate(over="ignore", invalid="ignore"):
-            return _scores(whole)
+            return scores_of(whole)
     scores = run_record.read(KeptScores, {"scores": json.loads(kept)}).scores
     left = known.beside(scores.objective, float(fit.trace.objective[0]))
     return replace(scores, exact=left.exact, exact_objective=left.objective, rounding=left.rounding)

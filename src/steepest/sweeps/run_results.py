@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from steepest.data.tables import Dataset
-from steepest.defaults import Plan, Way, linear_problem
+from steepest.defaults import Plan, Way
 from steepest.descent.stopping import Status
 from steepest.descent.trace import Trace
 from steepest.errors import FitError
@@ -25,7 +25,8 @@ from steepest.model.linear import LinearProblem
 from steepest.model.objective import LinearObjective
 from steepest.monitor import Ending, last_finite, trace_of
 from steepest.monitor_blocks import Ended
-from steepest.result import Answer, Fit, answer, answer_in, verdict
+from steepest.result import Fit
+from steepest.scoring import Answer, answer, answer_in, verdict
 from steepest.settings import Spec
 
 NUMBERS = ("loss", "objective", "start", "gap", "relative_gap", "test_loss")
@@ -105,12 +106,10 @@ class Problem:
     notes: tuple[str, ...]
     made: Plan
 
-    @cached_property
+    @property
     def linear(self) -> LinearProblem | None:
         """The linear family's problem."""
-        if self.made.terms is None:
-            return None
-        return linear_problem(self.spec, self.train, self.made.terms, self.made.loss)
+        return self.made.problem
 
     @cached_property
     def answer(self) -> Answer:
@@ -233,8 +232,8 @@ class Cohort:
             fit.network = copy.deepcopy(fit.network)
             own = [p for p in fit.network.parameters() if p.requires_grad]
             torch.nn.utils.vector_to_parameters(torch.as_tensor(fit.theta).to(own[0]), own)
-        fit.inner.__dict__["problem"] = shared.linear
+        fit.inner.problem = shared.linear
         if shared.linear is not None:
-            fit.inner.__dict__["answer"] = shared.answer
+            fit.inner.answer = shared.answer
         fit.swept = True
         return fit

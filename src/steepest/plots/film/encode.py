@@ -238,6 +238,7 @@ def animate(
         >>> len(movie), movie.captions[0]
         (5, 'step 0 of 20 · mse 13.417')
     """
+    fit, plane = fit.inner, fit.inner_names(plane)
     looks.template(theme)
     shown = frames_data(fit, frames)
     surface = surface_data(fit, loss, plane=plane, window=window) if len(fit.names) > 1 else None

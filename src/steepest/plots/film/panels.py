@@ -16,12 +16,12 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
 from steepest.data.thinning import evenly
+from steepest.model.prediction import log_odds, probabilities
 from steepest.plots import theme as looks
-from steepest.plots.drawn_rows import drawn, predicted, training
+from steepest.plots.drawn_rows import drawn, training
 from steepest.plots.film.frames import Frames, arrows, batch_rows
 from steepest.plots.predictions import view
 from steepest.plots.surface.data import Surface
-from steepest.scoring import probabilities
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,11 +79,11 @@ def _line(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> Panel:
     axes.scatter(rows.x[:, 0], rows.y, s=18, color=looks.DATA, alpha=0.75 if len(rows.x) < 400 else 0.3, linewidths=0)
     x = np.linspace(data.x.min(), data.x.max(), 200)
     with np.errstate(over="ignore", invalid="ignore"):
-        curves = np.stack([predicted(fit, x[:, None], theta) for theta in frames.theta])
+        curves = np.stack([log_odds(fit, x[:, None], theta) for theta in frames.theta])
     best = None if fit.exact is None else fit.exact.theta
     low, high = view(rows.y, [curves[0], curves[-1]])
     if best is not None:
-        axes.plot(x, _cut(predicted(fit, x[:, None], best), low, high), color=looks.EXACT, lw=1.5, ls="--")
+        axes.plot(x, _cut(log_odds(fit, x[:, None], best), low, high), color=looks.EXACT, lw=1.5, ls="--")
     axes.set_ylim(low, high)
     (line,) = axes.plot(x, _cut(curves[0], low, high), color=looks.DESCENT, lw=2.6, animated=True)
     (batch,) = axes.plot([], [], "o", ms=6.5, mfc="none", mec=tone["ink"], mew=1.4, animated=True)
@@ -108,7 +108,7 @@ def _actual(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> Panel
     target = rows.y if rows.y.ndim == 1 else rows.y[:, 0]
     dress(axes, tone, f"actual {fit.schema.targets[0]}", "predicted")
     with np.errstate(over="ignore", invalid="ignore"):
-        guesses = [predicted(fit, rows.x, theta).reshape(len(rows.x), -1)[:, 0] for theta in frames.theta]
+        guesses = [log_odds(fit, rows.x, theta).reshape(len(rows.x), -1)[:, 0] for theta in frames.theta]
     low, high = view(target, [guesses[0], guesses[-1]])
     axes.plot([target.min(), target.max()], [target.min(), target.max()], color=looks.EXACT, lw=1.5, ls="--")
     axes.set_xlim(*view(target, []))
@@ -143,7 +143,7 @@ def _probability(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> 
         mine = codes == i
         axes.scatter(rows.x[mine, 0], base + spread[mine], s=9, color=looks.CLASSES[i % 10], linewidths=0, alpha=0.7)
     x = np.linspace(data.x.min(), data.x.max(), 200)
-    shares = [probabilities(predicted(fit, x[:, None], theta)) for theta in frames.theta]
+    shares = [probabilities(log_odds(fit, x[:, None], theta)) for theta in frames.theta]
     wanted = [1] if len(names) == 2 else list(range(len(names)))
     lines = [
         axes.plot(
@@ -174,7 +174,7 @@ def _regions(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> Pane
     paper = np.array(to_rgb(tone["paper"]))
 
     def painted(theta: np.ndarray) -> np.ndarray:
-        shares = probabilities(predicted(fit, grid, theta))
+        shares = probabilities(log_odds(fit, grid, theta))
         sure = (shares.max(1) * len(names) - 1) / (len(names) - 1)
         blend = 0.08 + 0.5 * sure[:, None]
         return (paper + blend * (colours[shares.argmax(1)] - paper)).reshape(SIDE, SIDE, 3)
@@ -206,7 +206,7 @@ def _true_class(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> P
     axes.set_xticks(range(len(names)), [looks.plain(name, 10) for name in names])
     heights = []
     for theta in frames.theta:
-        own = probabilities(predicted(fit, rows.x, theta))[np.arange(len(codes)), codes]
+        own = probabilities(log_odds(fit, rows.x, theta))[np.arange(len(codes)), codes]
         heights.append([own[codes == k].mean() if (codes == k).any() else 0.0 for k in range(len(names))])
     bars = list(
         axes.bar(range(len(names)), heights[0], color=[looks.CLASSES[k % 10] for k in range(len(names))], animated=True)

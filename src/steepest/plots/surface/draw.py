@@ -13,6 +13,7 @@ import numpy as np
 from steepest.plots import theme as looks
 from steepest.plots.plotly_parts import make_subplots
 from steepest.plots.surface.data import Mark, Path, Surface, surface_data
+from steepest.result import inner_of
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -65,6 +66,7 @@ def surface(
         >>> shown.layout.xaxis.title.text, shown.layout.yaxis.title.text
         ('intercept', 'x')
     """
+    fit, plane, also = fit.inner, fit.inner_names(plane), inner_of(also)
     return draw(surface_data(fit, loss, also, plane, window, grid, coordinates, others, seed), theme)
 
 

@@ -1,4 +1,4 @@
-"""What `fit.json` and `sweep.json` hold: one definition, from which they are written and by which they are read.
+"""The record of a finished run: what `fit.json` and `sweep.json` hold, from which they are written and by which they are read.
 
 A field that was added later has a default here, so that older runs are read as what they were; fields that this version does
 not know are passed over. Whatever is read is checked: a value of a wrong type, or one that contradicts another, is a
@@ -19,10 +19,11 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from steepest.analysis.finding import Finding, Kind
 from steepest.data.schema import Schema
+from steepest.data.tables import Dataset
 from steepest.descent.stopping import Status
 from steepest.model.linear import MOST_TERMS, Terms
 from steepest.monitor import Ending
-from steepest.result import Scores
+from steepest.scoring import Scores
 from steepest.settings import Spec
 
 if TYPE_CHECKING:
@@ -49,9 +50,9 @@ class Shape:
     whole: bool = False
 
 
-@dataclass(frozen=True)
-class Plain:
-    """Fields of a `Fit` that are numbers and texts."""
+@dataclass(kw_only=True)
+class RunSummary:
+    """How a descent went, in numbers and texts: fields of a `Fit`, and of its record."""
 
     steps: Count
     epochs: Count
@@ -66,11 +67,8 @@ class Plain:
     notes: tuple[str, ...] = ()
 
 
-PLAIN = tuple(one.name for one in fields(Plain))
-
-
 @dataclass(frozen=True)
-class Record:
+class RunRecord:
     """`fit.json`: all of a fit but its settings and its numbers, and the digests of the other files.
 
     recorded: names of the parameters in the trace; None in runs of format 1, where they were all.
@@ -86,7 +84,7 @@ class Record:
     ending: Ended
     judged: Ended
     scores: Scores
-    plain: Plain
+    plain: RunSummary
     nameless: tuple[str, ...] = ()
     terms: Terms | None = None
     module: Shape | None = None
@@ -177,6 +175,22 @@ def outputs_of(schema: Schema) -> set[int]:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """What a run's folder holds of a fit in the place of its data.
+
+    judged: None where the scores say it. findings: None if nobody looked. rows: those fitted and those held out, or a part of
+    them, to be drawn. rows_sha256: the digest of all.
+    """
+
+    scores: Scores
+    judged: Ending | None = None
+    findings: tuple[Finding, ...] | None = None
+    rows: tuple[Dataset | None, Dataset | None] = (None, None)
+    rows_sha256: str | None = None
+    module: Shape | None = None
+
+
+@dataclass(frozen=True)
 class KeptScores:
     """The scores of a run of a sweep, without the exact answer that it shares with others."""
 
@@ -200,19 +214,19 @@ class SweepRecord:
 
 def record_of(
     fit: Fit, summary: Mapping[str, Any], nameless: list[str], shape: Shape | None, rows: str | None
-) -> Record:
+) -> RunRecord:
     """The record of a fit, without digests; `rows` is the digest of the data."""
     inner = fit.inner
     exact = inner.scores.exact
-    return Record(
+    return RunRecord(
         names=tuple(inner.names),
         schema=fit.schema,
         loss_function=str(fit.loss_function),
         model=summary["model"],
         ending=_ended(fit.ending),
-        judged=_ended(fit._judged),
+        judged=_ended(fit.judged),
         scores=replace(inner.scores, exact=None if exact is None else replace(exact, theta=None)),
-        plain=Plain(**{name: getattr(fit, name) for name in PLAIN}),
+        plain=RunSummary(**{one.name: getattr(fit, one.name) for one in fields(RunSummary)}),
         nameless=tuple(nameless),
         terms=inner.terms,
         module=shape,
@@ -233,7 +247,7 @@ def ending_of(ended: Ended) -> Ending:
     return Ending(Status[ended[0]], *ended[1:])
 
 
-def findings_of(record: Record) -> tuple[Finding, ...] | None:
+def findings_of(record: RunRecord) -> tuple[Finding, ...] | None:
     """What was found, but for kinds that this version does not know; None if nobody looked."""
     if record.findings is None:
         return None
@@ -247,7 +261,7 @@ def findings_of(record: Record) -> tuple[Finding, ...] | None:
 # ---- JSON ------------------------------------------------------------------------------------------
 
 
-def written(record: Record | SweepRecord) -> bytes:
+def written(record: RunRecord | SweepRecord) -> bytes:
     """The record as JSON."""
     return json.dumps(as_json(asdict(record)), indent=1, allow_nan=False).encode()
 

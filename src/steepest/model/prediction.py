@@ -1,0 +1,66 @@
+"""What a fitted model says about rows that are columns already: numbers, or the log-odds of classes."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+
+from steepest.errors import FitError
+from steepest.model.linear import row_blocks
+
+if TYPE_CHECKING:
+    from steepest.result import Fit
+
+
+def outputs(fit: Fit, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
+    """What the model itself gives, `[n]` or `[n, m]`, for columns x `[n, …]`, with θ as the fit was computed."""
+    if fit.terms is not None:
+        blocks = theta.reshape(-1, len(fit.terms.powers)).T
+        coefficients = blocks[:, 0] if blocks.shape[1] == 1 else blocks
+        # a block of rows at a time: a design of all would be a second copy of a tall table
+        parts = [fit.terms.design(x[rows]) @ coefficients for rows in row_blocks((len(x), len(blocks)))]
+        return np.concatenate(parts) if parts else np.empty((0, *coefficients.shape[1:]))
+    if fit.network is None:
+        raise FitError("Pass the model: st.load(folder, model=MyNet).")
+    return _of_module(fit.network, x, theta)
+
+
+def log_odds(fit: Fit, x: np.ndarray, theta: np.ndarray | None = None) -> np.ndarray:
+    """Predictions, or log-odds also where the model gives the probabilities of classes; theta: by default the fit's."""
+    prediction = outputs(fit, x, fit.theta if theta is None else theta)
+    if not getattr(fit.loss_function, "probabilities", False) or fit.schema.classes is None:
+        return prediction
+    with np.errstate(divide="ignore"):
+        return np.log(prediction) - np.log1p(-prediction)
+
+
+def probabilities(decision: np.ndarray) -> np.ndarray:
+    """`[n, k]` from log-odds `[n]` (of the second of two classes) or `[n, k]`."""
+    scores = torch.as_tensor(decision)
+    if scores.ndim == 1:
+        second = torch.sigmoid(scores)
+        return torch.stack([torch.sigmoid(-scores), second], -1).numpy()
+    return torch.softmax(scores, -1).numpy()
+
+
+def with_parameters(network: nn.Module, theta: np.ndarray) -> nn.Module:
+    """A copy of a module in evaluation mode with these trainable parameters `[p]`."""
+    module = copy.deepcopy(network).eval()
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    values = torch.as_tensor(theta).to(parameters[0])
+    with torch.no_grad():
+        for parameter, part in zip(parameters, values.split([p.numel() for p in parameters]), strict=True):
+            parameter.data, parameter.grad = part.view(parameter.shape).clone(), None
+    return module
+
+
+def _of_module(network: nn.Module, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
+    module = with_parameters(network, theta)
+    like = next(p for p in module.parameters() if p.requires_grad)
+    with torch.no_grad():
+        output = module(torch.as_tensor(x).to(like)).cpu().double().numpy()
+    return output[:, 0] if output.ndim == 2 and output.shape[1] == 1 else output
