@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from steepest.analysis.diagnosis import diagnose
 from steepest.analysis.exact.solve import Exact
 from steepest.analysis.finding import Findings
 from steepest.data.loaders import is_source, read
@@ -269,7 +268,7 @@ class Fit(RunSummary):
         looked_at = f"{LOOKED_AT} {self.outcome[:1].upper()}{self.outcome[1:]}"
         if self.kept is not None and self.kept.findings is not None:
             return Findings(self.kept.findings, looked_at)
-        return replace(diagnose(_with_rows(self)), looked_at=looked_at)
+        return replace(_with_rows(self)._examined(), looked_at=looked_at)
 
     def predict(self, x: Any, theta: Any = None) -> np.ndarray:
         """Predictions for new rows: numbers, or class labels as they were in the table (text, integers, booleans).
@@ -402,6 +401,7 @@ class Fit(RunSummary):
     # ---- made elsewhere: the function is imported when it is called -------------------------------------
 
     if TYPE_CHECKING:
+        from steepest.analysis.diagnosis import diagnose as _examined
         from steepest.analysis.rate_table import curvature
         from steepest.analysis.sharpness import sharpness
         from steepest.export import to_python
@@ -415,6 +415,7 @@ class Fit(RunSummary):
         from steepest.report import report
         from steepest.storage.run_folder import save
     else:
+        _examined = delegated("steepest.analysis.diagnosis:diagnose")
         curvature = delegated("steepest.analysis.rate_table:curvature")
         sharpness = delegated("steepest.analysis.sharpness:sharpness")
         to_python = delegated("steepest.export:to_python")
