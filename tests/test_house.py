@@ -60,12 +60,6 @@ FLOORS = [
 ]
 # Results: their drawing, saving and reporting methods are imported from below when they are called (`lazy.delegated`).
 DELEGATING = {"result", "sweep_result", "analysis.sharpness"}
-# load() asks for a sweep's folder where it has found one; inside the function only.
-DOORS = {
-    "result": {"storage", "plots", "report", "export"},
-    "sweep_result": {"storage", "plots"},
-    "storage": {"sweep_result"},
-}
 
 MODULES = {
     ".".join(path.relative_to(SOURCE).with_suffix("").parts): path
@@ -155,7 +149,7 @@ def test_imports_point_only_upwards(module):
         place = f"{MODULES[module]}:{line}"
         # A name of the front door itself (`from steepest import fit`) would hide where it comes from.
         assert target in FLOORS, f"{place} imports steepest.{name}, which is no floor of the house"
-        if when == "checker" or (when == "call" and target in DOORS.get(floor, set())):
+        if when == "checker":
             continue
         assert FLOORS.index(target) <= FLOORS.index(floor), f"{place} imports steepest.{name} from below"
 

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from steepest import run_record
 from steepest.analysis.exact.solve import Exact
 from steepest.analysis.finding import Findings
 from steepest.data.loaders import is_source, read
@@ -33,7 +34,7 @@ from steepest.model.linear import LinearProblem, Terms
 from steepest.model.objective import LinearObjective, ModuleObjective
 from steepest.model.prediction import log_odds, probabilities, with_parameters
 from steepest.monitor import Ending
-from steepest.run_record import Kept, RunSummary
+from steepest.run_record import RunRecord, RunSummary
 from steepest.scoring import Answer, Scores, answer, answer_in, exact_to_user, judge, scores_of
 from steepest.settings import Spec
 from steepest.text import summary
@@ -66,7 +67,7 @@ class Fit(RunSummary):
     """Precision and device of the module as the user gave it; None where that is as the fit's."""
     train: Dataset | None = field(default=None, repr=False)
     test: Dataset | None = field(default=None, repr=False)
-    kept: Kept | None = None
+    record: RunRecord | None = field(default=None, repr=False)
     """What a run's folder holds in the place of the data; of loaded fits only."""
     centred: Fit | None = field(default=None, repr=False)
     """The same fit with powers of centred columns, which it was computed with; None where it was in user units."""
@@ -113,7 +114,7 @@ class Fit(RunSummary):
     def kept_rows(self) -> tuple[Dataset | None, Dataset | None]:
         """The rows fitted and those held out; of a loaded fit those that its run keeps, which may be a part only."""
         inner = self.inner
-        return (inner.train, inner.test) if inner.train is not None or inner.kept is None else inner.kept.rows
+        return (inner.train, inner.test) if inner.train is not None or inner.record is None else inner.record.rows
 
     @cached_property
     def module(self) -> nn.Module | None:
@@ -149,7 +150,7 @@ class Fit(RunSummary):
         if self.centred is not None:
             found = self.centred.scores
             return replace(found, exact=exact_to_user(found.exact, self.centred.terms))
-        return scores_of(self) if self.kept is None else self.kept.scores
+        return scores_of(self) if self.record is None else self.record.scores
 
     @property
     def loss(self) -> float:
@@ -207,7 +208,7 @@ class Fit(RunSummary):
         """How the descent ended, judged by the gap: stopped is not arrived."""
         if self.centred is not None:
             return self.centred.judged
-        return judge(self) if self.kept is None or self.kept.judged is None else self.kept.judged
+        return judge(self) if self.record is None or self.record.judged is None else self.record.judged
 
     @property
     def status(self) -> Status:
@@ -266,8 +267,8 @@ class Fit(RunSummary):
         if self.centred is not None:
             return self.centred._findings
         looked_at = f"{LOOKED_AT} {self.outcome[:1].upper()}{self.outcome[1:]}"
-        if self.kept is not None and self.kept.findings is not None:
-            return Findings(self.kept.findings, looked_at)
+        if self.record is not None and self.record.findings is not None:
+            return Findings(self.record.findings, looked_at)
         return replace(_with_rows(self)._examined(), looked_at=looked_at)
 
     def predict(self, x: Any, theta: Any = None) -> np.ndarray:
@@ -350,47 +351,7 @@ class Fit(RunSummary):
         loss, grad = whole.value_and_grad(theta)
         return float(loss + whole.penalty(theta)), (grad + whole.subgradient(theta)).numpy()
 
-    def summary(self) -> dict[str, Any]:
-        """Everything worth knowing as one plain object: what `--json` prints and `summary.json` holds."""
-        try:
-            findings = self.diagnose().to_dicts()
-        except FitError:  # a run that has neither findings nor all its rows
-            findings = None
-        return self._figures() | {"findings": findings}
-
-    def _figures(self) -> dict[str, Any]:
-        exact = self.exact
-        theta = None if exact is None or exact.theta is None else exact.theta.tolist()
-        return {
-            "params": self.params,
-            "loss": self.loss,
-            "test_loss": self.test_loss,
-            "metrics": self.metrics,
-            "exact_loss": None if exact is None else exact.loss,
-            "exact_params": None if theta is None else dict(zip(self.names, theta, strict=True)),
-            "gap": self.gap,
-            "relative_gap": self.relative_gap,
-            "status": self.message,
-            "steps": self.steps,
-            "epochs": self.epochs,
-            "seconds": self.seconds,
-            "rows": self.rows,
-            "test_rows": self.test_rows,
-            "objective": self.objective_value,
-            "exact_objective": self.scores.exact_objective,
-            "exact_method": None if exact is None else exact.method,
-            "exact_certificate": None if exact is None else exact.certificate,
-            "exact_seconds": None if exact is None else exact.seconds,
-            "exact_note": self.exact_note,
-            "model": self.model_name,
-            "loss_function": str(self.loss_function),
-            "optimizer": self.optimizer,
-            "lr": self.lr,
-            "schedule": self.schedule,
-            "precondition": self.precondition,
-            "engine": self.engine,
-            "notes": list(self.notes),
-        }
+    summary = run_record.summary
 
     def _repr_html_(self) -> str:
         return summary.fit_html(self)

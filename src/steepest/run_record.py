@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from math import comb, isfinite
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, TypeAdapter, ValidationError
 
 from steepest.analysis.finding import Finding, Kind
 from steepest.data.schema import Schema
 from steepest.data.tables import Dataset
 from steepest.descent.stopping import Status
+from steepest.errors import FitError
 from steepest.model.linear import MOST_TERMS, Terms
 from steepest.monitor import Ending
 from steepest.scoring import Scores
@@ -36,8 +37,35 @@ MOST_FACTORS = 2_000_000
 """Columns that the terms of a polynomial multiply, all terms together."""
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
-Ended = Annotated[tuple[str, ...], Field(min_length=2, max_length=3)]
-"""The name of a status, what is to be said beyond its sentence, and (in older runs not) what would help."""
+
+
+def _ending(given: Any) -> Any:
+    """An ending from what stands in the file: the name of a status, a detail, and (in older runs not) an advice."""
+    if isinstance(given, Ending):
+        return given
+    if not isinstance(given, list) or len(given) not in (2, 3) or not all(isinstance(one, str) for one in given):
+        raise ValueError("an ending is the name of a status and one or two texts")
+    if given[0] not in Status.__members__:
+        raise ValueError(f"{given[0]!r} is no status")
+    return Ending(Status[given[0]], *given[1:])
+
+
+def _known(given: Any) -> Any:
+    """Findings from what stands in the file, but for kinds that this version does not know; JSON has lists for tuples."""
+    if not isinstance(given, list):
+        return given
+    kinds = {str(kind) for kind in Kind}
+    return tuple(
+        one | {"remedy": {name: tuple(v) if isinstance(v, list) else v for name, v in one["remedy"].items()}}
+        for one in given
+        if one["kind"] in kinds
+    )
+
+
+Ended = Annotated[
+    Ending, BeforeValidator(_ending), PlainSerializer(lambda ending: [ending.status.name, ending.detail, ending.advice])
+]
+Found = Annotated[tuple[Finding, ...], BeforeValidator(_known)]
 
 
 @dataclass(frozen=True)
@@ -71,8 +99,10 @@ class RunSummary:
 class RunRecord:
     """`fit.json`: all of a fit but its settings and its numbers, and the digests of the other files.
 
+    judged: by the gap; None where the scores say it. findings: None if nobody looked.
     recorded: names of the parameters in the trace; None in runs of format 1, where they were all.
     user_names: of the parameters in user units, where the run holds those of centred powers.
+    rows_sha256: the digest of the rows. rows: those fitted and those held out, or a part of them, to be drawn: not in this file.
     """
 
     __pydantic_config__ = ConfigDict(arbitrary_types_allowed=True)
@@ -82,13 +112,13 @@ class RunRecord:
     loss_function: str
     model: str
     ending: Ended
-    judged: Ended
+    judged: Ended | None
     scores: Scores
     plain: RunSummary
     nameless: tuple[str, ...] = ()
     terms: Terms | None = None
     module: Shape | None = None
-    findings: list[dict[str, Any]] | None = None
+    findings: Found | None = None
     source: str | None = None
     rows_sha256: str | None = None
     recorded: tuple[str, ...] | None = None
@@ -96,6 +126,7 @@ class RunRecord:
     sha256: dict[str, str] = field(default_factory=dict)
     pages: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
+    rows: Annotated[tuple[Dataset | None, Dataset | None], Field(exclude=True)] = (None, None)
 
     def __post_init__(self) -> None:
         for wrong, what in self._contradictions():
@@ -126,8 +157,6 @@ class RunRecord:
             yield self.module.outputs not in outputs_of(self.schema), "module: its outputs are not those of the target"
         for part in self.scores.metrics.values():
             yield from _of_metrics(part, self.schema)
-        for ended in (self.ending, self.judged):
-            yield ended[0] not in Status.__members__, f"{ended[0]!r} is no status"
         yield from _of_schema(self.schema)
 
 
@@ -175,22 +204,6 @@ def outputs_of(schema: Schema) -> set[int]:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What a run's folder holds of a fit in the place of its data.
-
-    judged: None where the scores say it. findings: None if nobody looked. rows: those fitted and those held out, or a part of
-    them, to be drawn. rows_sha256: the digest of all.
-    """
-
-    scores: Scores
-    judged: Ending | None = None
-    findings: tuple[Finding, ...] | None = None
-    rows: tuple[Dataset | None, Dataset | None] = (None, None)
-    rows_sha256: str | None = None
-    module: Shape | None = None
-
-
-@dataclass(frozen=True)
 class KeptScores:
     """The scores of a run of a sweep, without the exact answer that it shares with others."""
 
@@ -212,25 +225,70 @@ class SweepRecord:
 # ---- of a fit --------------------------------------------------------------------------------------
 
 
+def summary(fit: Fit) -> dict[str, Any]:
+    """Everything worth knowing as one plain object: what `--json` prints and `summary.json` holds."""
+    try:
+        findings = fit.diagnose().to_dicts()
+    except FitError:  # a run that has neither findings nor all its rows
+        findings = None
+    return figures(fit) | {"findings": findings}
+
+
+def figures(fit: Fit) -> dict[str, Any]:
+    """The same without findings, for which a diagnosis may have to be made first."""
+    exact = fit.exact
+    theta = None if exact is None or exact.theta is None else exact.theta.tolist()
+    return {
+        "params": fit.params,
+        "loss": fit.loss,
+        "test_loss": fit.test_loss,
+        "metrics": fit.metrics,
+        "exact_loss": None if exact is None else exact.loss,
+        "exact_params": None if theta is None else dict(zip(fit.names, theta, strict=True)),
+        "gap": fit.gap,
+        "relative_gap": fit.relative_gap,
+        "status": fit.message,
+        "steps": fit.steps,
+        "epochs": fit.epochs,
+        "seconds": fit.seconds,
+        "rows": fit.rows,
+        "test_rows": fit.test_rows,
+        "objective": fit.objective_value,
+        "exact_objective": fit.scores.exact_objective,
+        "exact_method": None if exact is None else exact.method,
+        "exact_certificate": None if exact is None else exact.certificate,
+        "exact_seconds": None if exact is None else exact.seconds,
+        "exact_note": fit.exact_note,
+        "model": fit.model_name,
+        "loss_function": str(fit.loss_function),
+        "optimizer": fit.optimizer,
+        "lr": fit.lr,
+        "schedule": fit.schedule,
+        "precondition": fit.precondition,
+        "engine": fit.engine,
+        "notes": list(fit.notes),
+    }
+
+
 def record_of(
-    fit: Fit, summary: Mapping[str, Any], nameless: list[str], shape: Shape | None, rows: str | None
+    fit: Fit, findings: tuple[Finding, ...] | None, nameless: list[str], shape: Shape | None, rows: str | None
 ) -> RunRecord:
-    """The record of a fit, without digests; `rows` is the digest of the data."""
+    """The record of a fit, without the digests of its files; `rows` is the digest of the data."""
     inner = fit.inner
     exact = inner.scores.exact
     return RunRecord(
         names=tuple(inner.names),
         schema=fit.schema,
         loss_function=str(fit.loss_function),
-        model=summary["model"],
-        ending=_ended(fit.ending),
-        judged=_ended(fit.judged),
+        model=fit.model_name,
+        ending=fit.ending,
+        judged=fit.judged,
         scores=replace(inner.scores, exact=None if exact is None else replace(exact, theta=None)),
         plain=RunSummary(**{one.name: getattr(fit, one.name) for one in fields(RunSummary)}),
         nameless=tuple(nameless),
         terms=inner.terms,
         module=shape,
-        findings=summary.get("findings"),
+        findings=findings,
         source=fit.source,
         rows_sha256=rows,
         recorded=inner.trace.names,
@@ -238,32 +296,12 @@ def record_of(
     )
 
 
-def _ended(ending: Ending) -> Ended:
-    return ending.status.name, ending.detail, ending.advice
-
-
-def ending_of(ended: Ended) -> Ending:
-    """The ending that a record has."""
-    return Ending(Status[ended[0]], *ended[1:])
-
-
-def findings_of(record: RunRecord) -> tuple[Finding, ...] | None:
-    """What was found, but for kinds that this version does not know; None if nobody looked."""
-    if record.findings is None:
-        return None
-    known = {str(kind) for kind in Kind}
-    found = TypeAdapter(list[Finding]).validate_python([one for one in record.findings if one.get("kind") in known])
-    # JSON has lists where a setting has tuples
-    tuples = [{name: tuple(v) if isinstance(v, list) else v for name, v in one.remedy.items()} for one in found]
-    return tuple(replace(one, remedy=remedy) for one, remedy in zip(found, tuples, strict=True))
-
-
 # ---- JSON ------------------------------------------------------------------------------------------
 
 
 def written(record: RunRecord | SweepRecord) -> bytes:
     """The record as JSON."""
-    return json.dumps(as_json(asdict(record)), indent=1, allow_nan=False).encode()
+    return json.dumps(as_json(_adapter(type(record)).dump_python(record)), indent=1, allow_nan=False).encode()
 
 
 def read(kind: type, content: Mapping[str, Any]) -> Any:

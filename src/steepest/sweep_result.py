@@ -14,15 +14,12 @@ from steepest.defaults import largest_rate
 from steepest.descent import torch_optim
 from steepest.descent.stopping import counted
 from steepest.errors import FitError, SpecError
+from steepest.lazy import delegated
 from steepest.result import Fit
 from steepest.settings import READING
 from steepest.sweeps.run_results import COLUMNS, COUNTS, FAILED, NUMBERS, Lot
 from steepest.sweeps.run_table import RunTable
-
-if TYPE_CHECKING:
-    from os import PathLike
-
-    from steepest.plots.theme import Figure
+from steepest.text import sweep_table
 
 WHAT_IS_FITTED = frozenset(
     (
@@ -82,14 +79,14 @@ class Sweep:
         settings: Mapping[str, Sequence[Any]],
         lots: Sequence[Lot],
         places: Sequence[Sequence[int]],
-        columns: Mapping[str, Sequence[Any]] | None = None,
+        columns: dict[str, list[Any]] | None = None,
     ):
         self.settings = {name: list(values) for name, values in settings.items()}
         self._lots, self._places = lots, places
         self.source: str | None = None
         """The path or `sample:NAME` that the rows of all runs came from; None for rows from memory."""
         if columns is not None:
-            self.__dict__["columns"] = dict(columns)
+            self.columns = columns
 
     def __len__(self) -> int:
         return len(self._places)
@@ -249,41 +246,11 @@ class Sweep:
         limit = largest_rate(fit.spec, fit.problem)
         return limit if np.isfinite(limit) else None
 
-    def plot(
-        self, across: str | None = None, by: str | None = None, measure: str | None = None, theme: str = "light"
-    ) -> Figure:
-        """Where the descents end, over the learning rate or another number; see `steepest.plots.sweep.plot`."""
-        from steepest.plots import sweep as runs
-
-        return runs.plot(self, across, by, measure, theme)
-
-    def loss_curve(self, by: str | None = None, theme: str = "light") -> Figure:
-        """The loss curves as a fan; see `steepest.plots.sweep.loss_curve`."""
-        from steepest.plots import sweep as runs
-
-        return runs.loss_curve(self, by, theme)
-
-    def surface(self, theme: str = "light", **settings: Any) -> Figure:
-        """Paths of several runs on one surface; `settings` as in `fit.surface`."""
-        from steepest.plots import sweep as runs
-
-        return runs.surface(self, theme, **settings)
-
-    def residuals(self, theme: str = "light") -> Figure:
-        """Residuals of several fits in one picture; see `steepest.plots.residuals`."""
-        from steepest.plots import sweep as runs
-
-        return runs.compare_residuals(self, theme)
-
     def _repr_html_(self) -> str:
-        from steepest.plots import sweep as runs
-
-        return runs.sweep_html(self)
+        return sweep_table.sweep_html(self)
 
     def __str__(self) -> str:
-        from steepest.plots import sweep as runs
-
-        return runs.sweep_text(self)
+        return sweep_table.sweep_text(self)
 
     def summary(self) -> dict[str, Any]:
         """Everything worth knowing as one plain object: what `--json` prints."""
@@ -299,11 +266,16 @@ class Sweep:
             "working_lr": rates,
         }
 
-    def save(self, folder: str | PathLike[str], overwrite: bool = False) -> None:
-        """Write the sweep into a folder, whole or not at all; `st.load(folder)` reads it. See `steepest.storage.sweep_folder`."""
-        from steepest.storage import sweep_folder
-
-        sweep_folder.save_sweep(self, folder, overwrite)
+    if TYPE_CHECKING:
+        from steepest.plots.sweep import compare_residuals as residuals
+        from steepest.plots.sweep import loss_curve, plot, surface
+        from steepest.storage.sweep_folder import save_sweep as save
+    else:
+        plot = delegated("steepest.plots.sweep:plot")
+        loss_curve = delegated("steepest.plots.sweep:loss_curve")
+        surface = delegated("steepest.plots.sweep:surface")
+        residuals = delegated("steepest.plots.sweep:compare_residuals")
+        save = delegated("steepest.storage.sweep_folder:save_sweep")
 
 
 def _interval(ends: np.ndarray, starts: np.ndarray, within: float) -> tuple[int, int]:

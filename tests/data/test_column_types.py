@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from pydantic import TypeAdapter
 
 import steepest as st
+from kept import kept
 from steepest.data.reading import Reading
 from steepest.data.tables import Schema, prepare
 from steepest.errors import DataError
@@ -59,7 +61,7 @@ def test_numbers_in_text_are_the_numbers_that_a_person_reads(tmp_path, name):
         train, _ = prepare(source, target="y", columns=["a"])
         np.testing.assert_array_equal(train.x[:, 0], numbers)
         assert any("in column 'a'" in note and "is read as" in note for note in train.notes)
-        again = Schema.from_dict(train.schema.to_dict())
+        again = kept(train.schema)
         new = pd.DataFrame({"a": texts[7:9], "b": [0, 1]})
         new.to_csv(tmp_path / "new.csv", index=False)
         for rows in (new, tmp_path / "new.csv", {"a": numbers[7:9]}):
@@ -257,7 +259,7 @@ def test_levels_that_look_like_something_else_in_a_new_file(tmp_path, levels, ne
     train, _ = prepare(tmp_path / "t.csv", target="y", reading=Reading(categories=("a",)))
     pd.DataFrame({"a": new, "b": range(len(new))}).to_csv(tmp_path / "new.csv", index=False)
     expected = train.x[[levels.index(level) for level in new]]
-    again = Schema.from_dict(train.schema.to_dict())
+    again = kept(train.schema)
     for table in (tmp_path / "new.csv", {"a": new}, pd.read_csv(tmp_path / "new.csv")):
         np.testing.assert_array_equal(again.encode(table), expected)
 
@@ -379,7 +381,9 @@ def test_the_schema_of_an_older_run_is_still_read():
         "targets": ["y"],
         "columns": [{"name": "a", "kind": "number"}, {"name": "c", "kind": "category", "levels": ["u", "v"]}],
     }
-    np.testing.assert_array_equal(Schema.from_dict(plain).encode({"a": [1.5], "c": ["v"]}), [[1.5, 1.0]])
+    np.testing.assert_array_equal(
+        TypeAdapter(Schema).validate_python(plain).encode({"a": [1.5], "c": ["v"]}), [[1.5, 1.0]]
+    )
 
 
 def test_a_setting_for_a_column_that_is_not_there_is_refused():
@@ -401,7 +405,7 @@ def _file(place, text):
 
 def test_new_rows_have_the_decimal_comma_of_the_file_of_the_fit(tmp_path):
     train, _ = prepare(_file(tmp_path / "a.csv", "x;z;y\n1,5;1;1\n2,5;2;2\n3,25;3;3\n"), target="y")
-    schema = Schema.from_dict(train.schema.to_dict())
+    schema = kept(train.schema)
     new = _file(tmp_path / "b.csv", "x;z\n1.250;1\n2.000;2\n")
     np.testing.assert_array_equal(schema.encode(new), [[1250, 1], [2000, 2]])
     new = _file(tmp_path / "c.csv", "x;z\n1,234;1,125\n2,345;2,250\n")

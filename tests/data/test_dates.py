@@ -10,9 +10,10 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from kept import kept
 from steepest.data.dates import DAY, dates, parts_of
 from steepest.data.reading import Reading
-from steepest.data.tables import Schema, prepare
+from steepest.data.tables import prepare
 from steepest.errors import DataError
 
 DAYS = [datetime.datetime(2016, 1, 15) + datetime.timedelta(days=17 * i, hours=5 * i) for i in range(40)]
@@ -137,7 +138,7 @@ def test_days_count_from_the_earliest_date(tmp_path, values):
         assert train.names == ("when",)
         np.testing.assert_array_equal(train.x[:, 0], expected)
         assert "Column 'when' became the days since 2016-01-15." in train.notes
-        again = Schema.from_dict(train.schema.to_dict())
+        again = kept(train.schema)
         for new in (["2016-01-20"], pd.to_datetime(["2016-01-20"]), [datetime.date(2016, 1, 20)], ["20 Jan 2016"]):
             np.testing.assert_array_equal(again.encode({"when": new}), [[5.0]])
 
@@ -202,7 +203,7 @@ def test_a_time_alone_is_no_date_of_new_rows_and_the_reverse():
     days, times = ["2020-01-01", "2020-01-03", "2020-01-04"], ["06:00", "12:00", "18:00"]
     for fitted, other, was in ((days, times, "dates"), (times, days, "times of the day")):
         train, _ = prepare({"when": fitted, "y": [1.0, 2, 4]}, target="y", reading=said)
-        schema = Schema.from_dict(train.schema.to_dict())
+        schema = kept(train.schema)
         np.testing.assert_array_equal(schema.encode({"when": fitted}), train.x)
         typed = [datetime.time(6)] if other is times else [datetime.date(2020, 1, 1)]
         for new in (other, typed):

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 import steepest as st
+from kept import kept
 from steepest.cli.commands import main
 from steepest.data.reading import Reading
-from steepest.data.tables import Schema, prepare
+from steepest.data.tables import prepare
 from steepest.errors import DataError, SpecError
 
 N = 60
@@ -37,7 +38,7 @@ def test_a_missing_number_has_a_feature_beside_the_mean():
     mean = np.mean([value for value in LOT if value is not None])
     np.testing.assert_array_equal(train.x[:, 4], gone)
     np.testing.assert_allclose(train.x[:, 3], [mean if value is None else value for value in LOT])
-    again = Schema.from_dict(train.schema.to_dict())
+    again = kept(train.schema)
     np.testing.assert_allclose(again.encode({"Alley": [None], "Lot": [None]}), [[0, 0, 1, mean, 1]])
 
 

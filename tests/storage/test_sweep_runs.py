@@ -10,6 +10,7 @@ import pytest
 
 import steepest as st
 from steepest.errors import RunError
+from steepest.run_record import figures
 from steepest.storage import run_files, run_folder
 
 random = np.random.default_rng(3)
@@ -34,7 +35,7 @@ SWEPT = {
 
 
 def same(ours: st.Fit, theirs: st.Fit) -> None:
-    np.testing.assert_equal(ours._figures(), theirs._figures())
+    np.testing.assert_equal(figures(ours), figures(theirs))
     assert (ours.message, ours.ending, ours.names) == (theirs.message, theirs.ending, theirs.names)
     for name in (*st.Trace.COLUMNS, "theta"):
         np.testing.assert_array_equal(getattr(ours.trace, name), getattr(theirs.trace, name))

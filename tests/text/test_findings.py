@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 from rich.console import Console
 
 import steepest as st
@@ -16,6 +17,7 @@ from steepest.analysis import diagnosis
 from steepest.analysis.finding import Finding, Findings, Kind
 from steepest.cli.options import names as _names
 from steepest.report import page
+from steepest.run_record import Found
 from steepest.text import findings as shown
 
 EVIL = "<img src=x onerror=alert(1)>\x1b[2J[bold]"
@@ -100,7 +102,7 @@ def test_the_share_in_words(share, of_model, words):
 
 def test_findings_become_json_and_come_back():
     text = json.dumps(BOTH.to_dicts())
-    assert Findings(tuple(map(Finding.from_dict, json.loads(text)))) == BOTH
+    assert Findings(TypeAdapter(Found).validate_python(json.loads(text))) == BOTH
     assert json.loads(text)[1]["rows"] == [12, 57, 101]
 
 

@@ -109,32 +109,8 @@ class Finding:
 
     def to_dict(self) -> dict[str, Any]:
         """As a plain object: what `--json` prints and a run keeps."""
-        return {
-            "kind": str(self.kind),
-            "what": self.what,
-            "evidence": self.evidence,
-            "remedy": dict(self.remedy),
-            "predicted": self.predicted,
-            "share": self.share,
-            "of_model": self.of_model,
-            "columns": list(self.columns),
-            "rows": list(self.rows),
-            "advice": self.advice,
-        }
-
-    @classmethod
-    def from_dict(cls, given: Mapping[str, Any]) -> Finding:
-        """What `to_dict` wrote."""
-        read: dict[str, Any] = dict(given)
-        # JSON has lists where a setting has tuples
-        remedy = {name: tuple(v) if isinstance(v, list) else v for name, v in read["remedy"].items()}
-        read |= {
-            "kind": Kind(read["kind"]),
-            "remedy": remedy,
-            "columns": tuple(read["columns"]),
-            "rows": tuple(read["rows"]),
-        }
-        return cls(**read)
+        lists = {"columns": list(self.columns), "rows": list(self.rows)}
+        return {**vars(self), "kind": str(self.kind), "remedy": dict(self.remedy), **lists}
 
 
 @dataclass(frozen=True)

@@ -356,9 +356,9 @@ def _diagnosed(fitted: Fit) -> Findings:
         return fitted.diagnose()
     except FitError:
         inner = fitted.inner
-        if fitted.source is None or inner.kept is None:
+        if fitted.source is None or inner.record is None:
             raise
-        inner.kept = replace(inner.kept, rows=run_loading.rows_of(fitted))
+        inner.record = replace(inner.record, rows=run_loading.rows_of(fitted))
         return fitted.diagnose()
 
 

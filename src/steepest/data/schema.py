@@ -7,14 +7,13 @@
     anything else           a DataError that names the column and the option that leaves it out
 
 New rows are read as the fit's were, whatever they look like: a level `02134` stays text where the new file holds such
-numbers only, `1.234,5` is read in the notation of the fit, and another unit is refused. A Schema is plain data: it goes
-into a run's folder by `to_dict` and comes back by `from_dict`.
+numbers only, `1.234,5` is read in the notation of the fit, and another unit is refused. A Schema is plain data, and
+a part of a run's record.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,6 @@ import pyarrow as pa
 from steepest.data.columns import Found
 from steepest.data.features import Column, encode
 from steepest.data.files import Origin, open_table
-from steepest.data.numbers import Notation
 from steepest.data.reading import AS_IT_IS, Reading
 from steepest.data.wording import counted, listed, number, quoted, suggestion
 from steepest.errors import DataError
@@ -117,31 +115,6 @@ class Schema:
             position += wide
         return x
 
-    def to_dict(self) -> dict:
-        """The schema as plain data for TOML or JSON; what is absent has no key."""
-        columns = [_plain(column) for column in self.columns]
-        plain: dict = {"targets": list(self.targets), "intercept": self.intercept, "ones": list(self.ones)}
-        if self.classes is not None:
-            plain |= {"classes": list(self.classes), "label_kind": self.label_kind}
-        if self.logarithms:
-            plain["logarithms"] = list(self.logarithms)
-        return plain | {"columns": columns}
-
-    @classmethod
-    def from_dict(cls, plain: Mapping) -> Schema:
-        """The schema that `to_dict` wrote."""
-        columns = tuple(_column(entry) for entry in plain["columns"])
-        classes = tuple(plain["classes"]) if "classes" in plain else None
-        return cls(
-            columns,
-            tuple(plain["targets"]),
-            classes,
-            plain.get("intercept", True),
-            tuple(plain.get("ones", ())),
-            plain.get("label_kind", "text"),
-            tuple(plain.get("logarithms", ())),
-        )
-
     def _by_position(self, table: pa.Table) -> tuple[pa.Table, list[int]]:
         """The columns of an array under the schema's names, columns of ones taken out as before, and their positions."""
         names = [column.name for column in self.columns]
@@ -185,26 +158,3 @@ def _filled(column: Column, missing: int) -> str:
         + (f" {number(column.fill)}," if isinstance(column.fill, float) else "")
         + " the mean of the training rows."
     )
-
-
-def _plain(column: Column) -> dict:
-    """A column as plain data; what is as usual has no key."""
-    entry: dict = {"name": column.name, "kind": column.kind}
-    for field in fields(Column)[2:]:
-        value = getattr(column, field.name)
-        if value != field.default:
-            entry[field.name] = list(value) if isinstance(value, tuple) else value
-    if not column.notation.plain:
-        entry["notation"] = {field.name: getattr(column.notation, field.name) for field in fields(Notation)}
-    return entry
-
-
-def _column(entry: Mapping) -> Column:
-    """The column that `_plain` wrote, of this version or an older one."""
-    known = {field.name for field in fields(Column)}
-    given: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in entry.items() if key in known
-    }
-    if "notation" in given:
-        given["notation"] = Notation(**{field.name: given["notation"][field.name] for field in fields(Notation)})
-    return Column(**given)

@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -28,9 +27,6 @@ from steepest.plots import theme as looks
 from steepest.plots.surface import draw
 from steepest.sweep_result import Sweep, shown
 from steepest.sweeps.run_results import FAILED, NUMBERS
-from steepest.text.html import table
-from steepest.text.summary import text_table
-from steepest.text.sweep_table import best_runs
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -409,27 +405,3 @@ def _said(figure: looks.Figure, sweep: Sweep, most: int) -> looks.Figure:
         return figure
     note = f"{min(most, len(sweep.ranked())):,} of {len(sweep):,} descents, from the best to the worst that ended well."
     return looks.titled(figure, looks.title_of(figure), [note, *looks.notes_of(figure)])
-
-
-def sweep_html(sweep: Sweep) -> str:
-    """A sweep as a notebook shows it: its best runs first."""
-    title, runs = _best_first(sweep, 30)
-    best = best_runs(sweep, runs)
-    return f"<div><b>{title}</b>{table(best.heads, best.rows)}</div>"
-
-
-def sweep_text(sweep: Sweep) -> str:
-    """A sweep as a terminal shows it."""
-    room = shutil.get_terminal_size().columns
-    title, runs = _best_first(sweep, 10)
-    best = best_runs(sweep, runs, room)
-    more = [f"Not shown for want of room: {', '.join(best.left_out)}; see .table()."] if best.left_out else []
-    return "\n".join([title, text_table(best.heads, best.rows, room), *more])
-
-
-def _best_first(sweep: Sweep, most: int) -> tuple[str, list[int]]:
-    """A title, and the numbers of the best runs, those that did not end well behind them."""
-    ranked = sweep.ranked()
-    runs = [*ranked, *np.setdiff1d(np.arange(len(sweep)), ranked).tolist()][:most]
-    more = "" if len(runs) == len(sweep) else f", the best {len(runs)}"
-    return f"{len(sweep):,} descents{more}", runs

@@ -71,7 +71,7 @@ def save(fit: Fit, folder: str | os.PathLike[str], overwrite: bool = False) -> N
         ...     load_fit(f"{place}/line").params
         {'intercept': 1.0, 'x': 2.0}
     """
-    keep(folder, REST, lambda: contents_of(fit, pack_rows(fit), fit.summary()), FILES, overwrite)
+    keep(folder, REST, lambda: contents_of(fit, fit.summary()), FILES, overwrite)
 
 
 def keep(
@@ -172,9 +172,9 @@ def place_of(folder: str | os.PathLike[str]) -> Path:
     return place
 
 
-def contents_of(fit: Fit, rows: bytes, summary: Mapping[str, Any]) -> dict[str, bytes]:
-    """File name → bytes; `rows` are those to draw, and `summary` has the findings if there is time to look for them."""
-    if fit.network is None and fit.kept is not None and fit.kept.module is not None:
+def contents_of(fit: Fit, summary: Mapping[str, Any]) -> dict[str, bytes]:
+    """File name → bytes; `summary` has the findings if there was time to look for them."""
+    if fit.network is None and fit.record is not None and fit.record.module is not None:
         raise RunError("This fit was loaded without its module. Load it with model=… before it is saved again.")
     text, nameless = settings_text(fit.spec)
     files = {
@@ -182,16 +182,14 @@ def contents_of(fit: Fit, rows: bytes, summary: Mapping[str, Any]) -> dict[str, 
         SUMMARY: run_record.to_json(summary).encode(),
         WEIGHTS: pack_weights(fit.inner),
         TRACE: pack_trace(fit.inner.trace),
-        ROWS: rows,
+        ROWS: pack_rows(fit),
     }
-    of_rows = (
-        fitting.digest(fit.train, fit.test)
-        if fit.train is not None
-        else None
-        if fit.kept is None
-        else fit.kept.rows_sha256
-    )
-    record = run_record.record_of(fit, summary, nameless, _shape(fit), of_rows)
+    if fit.train is not None:
+        of_rows = fitting.digest(fit.train, fit.test)
+    else:
+        of_rows = None if fit.record is None else fit.record.rows_sha256
+    findings = None if summary.get("findings") is None else fit.diagnose().found
+    record = run_record.record_of(fit, findings, nameless, _shape(fit), of_rows)
     record = replace(record, sha256={name: digest_of(content) for name, content in files.items()})
     return files | {REST: run_record.written(record)}
 
@@ -223,7 +221,7 @@ def _shape(fit: Fit) -> Shape | None:
     if fit.network is None:
         return None
     if fit.train is None:  # a loaded fit that is saved again
-        return None if fit.kept is None else fit.kept.module
+        return None if fit.record is None else fit.record.module
     outputs = targets(fit.train, fit.loss_function)[1]
     return Shape(
         fit.train.x.shape[1],

@@ -20,7 +20,7 @@ from steepest.formulas.models import MODELS
 from steepest.model import losses
 from steepest.monitor import held_out
 from steepest.result import Fit
-from steepest.run_record import Kept, RunRecord
+from steepest.run_record import RunRecord
 from steepest.settings import Spec
 from steepest.storage import run_module
 from steepest.storage.run_files import unpack_rows, unpack_trace, unpack_weights
@@ -103,18 +103,11 @@ def _rebuilt(record: RunRecord, spec: Spec, tensors: dict[str, torch.Tensor], tr
         names=list(record.names),
         theta=tensors["theta"].numpy(),
         trace=trace,
-        ending=run_record.ending_of(record.ending),
+        ending=record.ending,
         loss_function=loss,
         terms=record.terms,
         source=record.source,
-        kept=Kept(
-            scores,
-            run_record.ending_of(record.judged),
-            run_record.findings_of(record),
-            rows,
-            record.rows_sha256,
-            record.module,
-        ),
+        record=replace(record, scores=scores, rows=rows),
         **vars(record.plain),
     )
 
@@ -207,7 +200,7 @@ def rows_of(fit: Fit) -> tuple[Dataset, Dataset | None]:
             train, _ = held_out(train, fit.spec.validation, fit.spec.seed)
     except (SteepestError, OSError) as error:
         raise FitError(f"The rows of this fit came from {fit.source!r}, and cannot be read again: {error}") from None
-    if fit.kept is None or fitting.digest(train, test) != fit.kept.rows_sha256:
+    if fit.record is None or fitting.digest(train, test) != fit.record.rows_sha256:
         raise FitError(f"{fit.source!r} no longer holds the rows of this fit. Fit again, or put the old file back.")
     return train, test
 

@@ -35,7 +35,6 @@ from steepest.run_record import KeptScores
 from steepest.scoring import Answer, Scores, scores_of
 from steepest.settings import Spec
 from steepest.storage import run_files, run_folder, run_loading
-from steepest.storage.run_files import pack_rows
 from steepest.storage.run_folder import FILES, FITS, REST
 from steepest.sweep_result import Sweep
 from steepest.sweeps.axes import FREE
@@ -112,7 +111,7 @@ def _side_by_side(rows: _Rows, sweep: Sweep, lot: Cohort, runs: Sequence[tuple[i
 def _files(fit: Fit, source: str | None) -> dict[str, bytes]:
     """The files of a run's folder; nobody looks for what is wrong with each of thousands."""
     fit.source = fit.source or source
-    return run_folder.contents_of(fit, pack_rows(fit), fit._figures())
+    return run_folder.contents_of(fit, run_record.figures(fit))
 
 
 def _shared(fit: Fit) -> Fit:
@@ -299,8 +298,8 @@ class StoredRuns:
             fit.network = copy.deepcopy(shared.network)
             trained = [p for p in fit.network.parameters() if p.requires_grad]
             torch.nn.utils.vector_to_parameters(torch.as_tensor(fit.theta).to(trained[0]), trained)
-        assert shared.kept is not None
-        fit.kept = replace(shared.kept, scores=_scored(fit, shared, own["scores"]), judged=None, findings=None)
+        assert shared.record is not None
+        fit.record = replace(shared.record, scores=_scored(fit, shared, own["scores"]), judged=None, findings=None)
         return fit if centred is None else in_user_units(fit, names, fit.spec)
 
     def _trace(self, place: int, shared: Trace) -> Trace:
@@ -326,7 +325,7 @@ def _scored(fit: Fit, shared: Fit, kept: str | None) -> Scores:
     known = Answer(shared.scores.exact, shared.scores.exact_objective, shared.scores.rounding)
     if kept is None:
         train, test = fit.kept_rows
-        whole = replace(fit, train=train, test=test, kept=None)
+        whole = replace(fit, train=train, test=test, record=None)
         whole.answer = known
         with np.errstate(over="ignore", invalid="ignore"):
             return scores_of(whole)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from steepest.data.wording import number, plain
 from steepest.text.html import table as drawn
 from steepest.text.summary import text_table
@@ -78,6 +80,33 @@ def _number(name: str, value: float | None, digits: int) -> str:
 def wide(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
     """Letters of a line of the table as `scores.rich_table` draws it."""
     return sum(max(map(len, column)) + 3 for column in zip(heads, *rows, strict=True))
+
+
+# ---- a sweep -------------------------------------------------------------------------------------
+
+
+def sweep_html(sweep: Sweep) -> str:
+    """A sweep as a notebook shows it: its best runs first."""
+    title, runs = _best_first(sweep, 30)
+    best = best_runs(sweep, runs)
+    return f"<div><b>{title}</b>{drawn(best.heads, best.rows)}</div>"
+
+
+def sweep_text(sweep: Sweep) -> str:
+    """A sweep as a terminal shows it."""
+    room = shutil.get_terminal_size().columns
+    title, runs = _best_first(sweep, 10)
+    best = best_runs(sweep, runs, room)
+    more = [f"Not shown for want of room: {', '.join(best.left_out)}; see .table()."] if best.left_out else []
+    return "\n".join([title, text_table(best.heads, best.rows, room), *more])
+
+
+def _best_first(sweep: Sweep, most: int) -> tuple[str, list[int]]:
+    """A title, and the numbers of the best runs, those that did not end well behind them."""
+    ranked = sweep.ranked()
+    runs = [*ranked, *np.setdiff1d(np.arange(len(sweep)), ranked).tolist()][:most]
+    more = "" if len(runs) == len(sweep) else f", the best {len(runs)}"
+    return f"{len(sweep):,} descents{more}", runs
 
 
 # ---- all columns ---------------------------------------------------------------------------------
