@@ -101,8 +101,10 @@ def same(fit: st.Fit, said: str, rel: float = 1e-10) -> None:
     found = printed(said)
     scale = float(np.abs(fit.theta).max())
     assert close(found["loss"], fit.loss, rel=rel), (found["loss"], fit.loss)
+    # L-BFGS stops where the loss no longer changes, which tells θ only to the root of rounding
+    theta_rel = max(rel, 1e-7) if fit.optimizer.startswith("L-BFGS") else rel
     for name, value in fit.params.items():
-        assert close(found[name], value, scale, rel), (name, found[name], value)
+        assert close(found[name], value, scale, theta_rel), (name, found[name], value)
     assert ("objective" in found) == (fit.spec.penalty != "none")
     if "objective" in found:
         assert close(found["objective"], fit.objective_value, rel=rel)
