@@ -26,8 +26,8 @@ from steepest import torch_criteria
 from steepest.analysis import best_rate, convergence, curvature
 from steepest.choices import is_path, locate, parse
 from steepest.data import batching as batches
+from steepest.data.dataset import Dataset
 from steepest.data.loaders import DropLast, Sampled
-from steepest.data.tables import Dataset
 from steepest.descent import rules, torch_optim
 from steepest.descent.loop import descend
 from steepest.descent.newton import CurvatureSteps

@@ -21,10 +21,11 @@ import numpy as np
 from torch import Tensor
 
 from steepest import user_units
+from steepest.data.dataset import Dataset
 from steepest.data.in_memory import as_array
 from steepest.data.loaders import Sampled, is_source, read, unpacked
 from steepest.data.reading import Reading
-from steepest.data.tables import Dataset, prepare
+from steepest.data.tables import prepare
 from steepest.defaults import Plan, plan, wants_classes
 from steepest.descent.chunk import Block, Blocks
 from steepest.descent.loop import descend

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from steepest.data.tables import Dataset
+from steepest.data.dataset import Dataset
 from steepest.defaults import Plan, innermost, linear_problem, steady_rate, targets
 from steepest.descent.loop import Step
 from steepest.descent.rules import SGD, Momentum, Rule

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from steepest.data.tables import Dataset
+from steepest.data.dataset import Dataset
 from steepest.defaults import Plan
 from steepest.descent.chunk import Blocks
 from steepest.descent.loop import Step

@@ -21,8 +21,8 @@ from steepest.analysis import convergence, diagnosis
 from steepest.analysis.convergence import Valley
 from steepest.analysis.finding import Findings
 from steepest.analysis.rate_table import CLOSE, FRAMES
+from steepest.data.dataset import Dataset
 from steepest.data.schema import Schema
-from steepest.data.tables import Dataset
 from steepest.data.wording import step_count
 from steepest.defaults import Plan, innermost, plan
 from steepest.descent import rules

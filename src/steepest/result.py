@@ -20,10 +20,10 @@ from torch import nn
 from steepest import run_record
 from steepest.analysis.exact.solve import Exact
 from steepest.analysis.finding import Findings
+from steepest.data.dataset import Dataset
 from steepest.data.loaders import is_source, read
 from steepest.data.reading import Reading
 from steepest.data.schema import Schema
-from steepest.data.tables import Dataset
 from steepest.defaults import linear_problem, targets
 from steepest.descent.stopping import Status
 from steepest.descent.trace import Trace

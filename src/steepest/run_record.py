@@ -18,8 +18,8 @@ import numpy as np
 from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, TypeAdapter, ValidationError
 
 from steepest.analysis.finding import Finding, Kind
+from steepest.data.dataset import Dataset
 from steepest.data.schema import Schema
-from steepest.data.tables import Dataset
 from steepest.descent.stopping import Status
 from steepest.errors import FitError
 from steepest.model.linear import MOST_TERMS, Terms

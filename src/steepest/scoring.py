@@ -16,7 +16,7 @@ import torch
 
 from steepest.analysis.exact import solve
 from steepest.analysis.exact.solve import Exact
-from steepest.data.tables import Dataset
+from steepest.data.dataset import Dataset
 from steepest.defaults import linear_problem, targets
 from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Status
 from steepest.errors import FitError

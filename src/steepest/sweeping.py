@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from steepest.data.dataset import Dataset
 from steepest.data.loaders import unpacked
-from steepest.data.tables import Dataset
 from steepest.descent.chunk import Blocks
 from steepest.descent.stopping import Status
 from steepest.descent.trace import BUDGET

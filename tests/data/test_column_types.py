@@ -11,7 +11,8 @@ from pydantic import TypeAdapter
 import steepest as st
 from kept import kept
 from steepest.data.reading import Reading
-from steepest.data.tables import Schema, prepare
+from steepest.data.schema import Schema
+from steepest.data.tables import prepare
 from steepest.errors import DataError
 
 N = 40

@@ -15,7 +15,9 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.class_weight import compute_sample_weight
 
 from kept import kept
-from steepest.data.tables import Dataset, Schema, prepare
+from steepest.data.dataset import Dataset
+from steepest.data.schema import Schema
+from steepest.data.tables import prepare
 from steepest.errors import DataError, SpecError, SteepestWarning
 
 HOUSES = pd.DataFrame(

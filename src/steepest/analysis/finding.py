@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from steepest.analysis.exact.solve import Exact
+    from steepest.data.dataset import Dataset
     from steepest.data.schema import Schema
-    from steepest.data.tables import Dataset
     from steepest.descent.stopping import Status
     from steepest.descent.trace import Trace
     from steepest.model.linear import LinearProblem, Terms

@@ -17,11 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from steepest.data.columns import Found, is_text, text_of
-from steepest.data.csv_files import NUMBER
 from steepest.data.dates import Dates, dates, first_day, parts_of, varying
 from steepest.data.features import Column, finite_numbers, folded, is_number, not_dates, unusable
 from steepest.data.files import Origin
-from steepest.data.numbers import Numerals
+from steepest.data.numbers import NUMBER, Numerals
 from steepest.data.reading import Reading
 from steepest.data.wording import counted, option, quoted
 from steepest.errors import DataError

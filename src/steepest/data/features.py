@@ -18,11 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from steepest.data.columns import Found, is_number, is_text, text_of, without
-from steepest.data.csv_files import NUMBER
 from steepest.data.dates import DAY, Dates, dates, parts_of
 from steepest.data.files import Origin
 from steepest.data.in_memory import LARGEST
-from steepest.data.numbers import AS_PYTHON, PLAIN, Notation, numerals
+from steepest.data.numbers import AS_PYTHON, NUMBER, PLAIN, Notation, numerals
 from steepest.data.wording import listed, option, quoted
 from steepest.errors import DataError
 

@@ -30,7 +30,7 @@ import pyarrow.compute as pc
 
 from steepest.data.column_names import INDEX, NUMBERING, check_names, named
 from steepest.data.columns import Found, tidied
-from steepest.data.csv_files import held
+from steepest.data.encodings import held
 from steepest.data.formats import UNPACKED_ENDINGS, File, Wanted, read_file
 from steepest.data.in_memory import from_memory
 from steepest.data.reading import AS_IT_IS, Reading

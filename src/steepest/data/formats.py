@@ -21,7 +21,8 @@ from typing import Any
 import pyarrow as pa
 
 from steepest.data.column_names import check_names, named
-from steepest.data.csv_files import Opener, Text, read_delimited, whole
+from steepest.data.csv_files import Text, read_delimited
+from steepest.data.encodings import Opener, whole
 from steepest.data.reading import Reading
 from steepest.data.wording import counted, listed, quoted
 from steepest.errors import DataError

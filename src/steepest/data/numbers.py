@@ -57,6 +57,7 @@ NUMERAL = (
     rf"[\p{{L}}\p{{Sc}}%‰°µ][\p{{L}}\p{{Sc}}%°²³µ/.23]*)?{_s}(?P<sign3>[{MINUS}])?{_s}(?P<close>\))?{_s}$"
 )
 UNIT = re.compile(r"(?:%|‰|°|[^\W\d_]|[$£€¥₹₽₩₪₫₱฿₴₦₿¢])(?:[^\W\d_]|[%°²³µ/.$£€¥₹]|(?<=[mt])[23](?![23]))*")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity|nan)", re.IGNORECASE)
 PLAIN = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
 """A number as Python writes it; a regular expression of Arrow's."""
 

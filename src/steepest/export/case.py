@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from steepest.choices import is_choice, locate, parse
-from steepest.data.tables import Dataset
+from steepest.data.dataset import Dataset
 from steepest.defaults import DEFAULT_STEPS, targets
 from steepest.errors import FitError
 from steepest.formulas.rules import RULES

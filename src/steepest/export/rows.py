@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from steepest.data import synthetic
-from steepest.data.tables import Dataset
+from steepest.data.dataset import Dataset
 from steepest.errors import FitError
 from steepest.export.python_text import Part, array, called, identifier, literal, number, shown
 from steepest.result import Fit

@@ -12,8 +12,8 @@ from torch import nn
 
 from steepest import torch_criteria
 from steepest.choices import is_choice
+from steepest.data.dataset import Dataset
 from steepest.data.in_memory import as_array
-from steepest.data.tables import Dataset
 from steepest.errors import DataError, SteepestError
 from steepest.formulas.models import MODELS
 from steepest.model import modules

@@ -21,7 +21,7 @@ from steepest.plots.drawn_rows import Drawn, at_step, drawn, held_out, labels, t
 from steepest.plots.plotly_parts import make_subplots
 
 if TYPE_CHECKING:
-    from steepest.data.tables import Dataset
+    from steepest.data.dataset import Dataset
     from steepest.result import Fit
 
 FINE = 400

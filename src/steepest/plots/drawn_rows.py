@@ -16,7 +16,7 @@ from steepest.defaults import linear_problem
 from steepest.errors import FitError
 
 if TYPE_CHECKING:
-    from steepest.data.tables import Dataset
+    from steepest.data.dataset import Dataset
     from steepest.model.linear import LinearProblem
     from steepest.result import Fit
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from steepest.data.dataset import Dataset
 from steepest.data.schema import Schema
-from steepest.data.tables import Dataset
 from steepest.data.thinning import evenly
 from steepest.descent.trace import BUDGET, Trace
 

@@ -10,9 +10,9 @@ import torch
 
 from steepest import fitting, run_record
 from steepest.choices import is_choice
+from steepest.data.dataset import Dataset
 from steepest.data.files import paths_of
 from steepest.data.schema import Schema
-from steepest.data.tables import Dataset
 from steepest.defaults import loss_of
 from steepest.errors import FitError, RunError, SpecError, SteepestError
 from steepest.formulas.losses import LOSSES

@@ -44,7 +44,7 @@ from steepest.user_units import in_user_units
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from steepest.data.tables import Dataset
+    from steepest.data.dataset import Dataset
 
 OWN = ("seconds", "lr", "optimizer", "schedule")
 """Numbers and words in which runs that went side by side differ, beside steps, epochs, θ, trace, ending and settings."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from steepest.data.tables import Dataset
+from steepest.data.dataset import Dataset
 from steepest.defaults import Way, comes_of_a_trial, plan, targets, way
 from steepest.descent.chunk import Blocks
 from steepest.descent.schedules import at_rate

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from steepest.data.tables import Dataset
+from steepest.data.dataset import Dataset
 from steepest.defaults import Plan, Way
 from steepest.descent.stopping import Status
 from steepest.descent.trace import Trace

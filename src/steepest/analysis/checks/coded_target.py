@@ -21,7 +21,7 @@ from steepest.analysis.checks.wording import number
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.solve import solve
 from steepest.analysis.finding import Finding, Kind, Prepared
-from steepest.data.tables import Dataset
+from steepest.data.dataset import Dataset
 from steepest.data.thinning import evenly
 from steepest.model.linear import LinearProblem
 from steepest.model.losses import Logistic, Penalty

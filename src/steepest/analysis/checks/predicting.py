@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from steepest.analysis.finding import Fitted
-from steepest.data.tables import Dataset
+from steepest.data.dataset import Dataset
 
 
 def predictions(fit: Fitted, x: np.ndarray, theta: np.ndarray) -> np.ndarray:

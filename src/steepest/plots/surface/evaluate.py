@@ -24,7 +24,7 @@ from steepest.plots.drawn_rows import training
 from steepest.plots.surface.module_values import MOST_WORK, values_of, work_of
 
 if TYPE_CHECKING:
-    from steepest.data.tables import Dataset
+    from steepest.data.dataset import Dataset
     from steepest.result import Fit
 
 MOST_VALUES = 40_000_000

@@ -21,7 +21,7 @@ from steepest.model.objective import ModuleObjective
 from steepest.plots.drawn_rows import training
 
 if TYPE_CHECKING:
-    from steepest.data.tables import Dataset
+    from steepest.data.dataset import Dataset
     from steepest.result import Fit
 
 MOST_WORK = 2e10

@@ -1,0 +1,195 @@
+"""The lines of a text table cut into fields: by each delimiter in turn, and which of them fits best.
+
+A delimiter fits where most records are as wide as the header. Columns may also be aligned by blanks, and in a file of
+one column the delimiters stand within the values.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from steepest.data.headers import COMMA_CUT, is_number, one_number_each
+
+DELIMITERS = (",", ";", "\t", "|")
+BLANKS = " "
+"""Stands for columns aligned by any number of blanks."""
+NONE = "\x1f"
+"""Stands for a single column in whose values every delimiter stands."""
+SAMPLE = 2_000
+"""Records that are looked at."""
+FARTHEST = 50
+"""Records above a header that are looked at."""
+TOKEN = re.compile(r'"(?:[^"\\]|\\.|"")*"|\S+')
+
+
+@dataclass(frozen=True)
+class Record:
+    """The fields of a row, the line it begins in and the one after it, counted from 0; whether it begins with a quote."""
+
+    line: int
+    after: int
+    fields: list[str]
+    quoted: bool = False
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The records under one delimiter: `width` fields in most, from the place `at` on, `agreeing` of those."""
+
+    delimiter: str
+    records: list[Record] = field(repr=False)
+    width: int
+    at: int
+    agreeing: float
+    shape: str = ""  # "rows end in a delimiter", "header ends in a delimiter" or "row names"
+
+    @property
+    def rank(self) -> tuple[bool, bool, float, bool, int, int]:
+        """The higher, the better it fits."""
+        first = self.at - bool(self.shape)
+        return self.width > 1, first == 0, self.agreeing, not self.shape, -first, self.width
+
+    @property
+    def quoted(self) -> bool:
+        """Whether every line begins with a quotation mark, as R writes names of columns and of rows."""
+        return all(record.quoted for record in self.records)
+
+
+def fields_of(line: str) -> list[str]:
+    """The fields of a line aligned by blanks; quotation marks hold one together."""
+    return [
+        word[1:-1].replace('\\"', '"').replace('""', '"') if len(word) > 1 and word[0] == word[-1] == '"' else word
+        for word in TOKEN.findall(line)
+    ]
+
+
+def best_cut(
+    lines: Sequence[str], begin: int, sign: str | None, said: bool, forced: str | None, single: bool | None
+) -> Cut | None:
+    """The delimiter under which most records are as wide as the header; of equals, that of most columns.
+
+    single: the first line is the name of one column that somebody asks for; None where nobody asks for one.
+    """
+    cuts = [_cut(lines, begin, delimiter, sign, said) for delimiter in ((forced,) if forced else DELIMITERS)]
+    cuts = [cut for cut in cuts if cut is not None]
+    if not cuts:
+        return None
+    if not forced:
+        whole = [cut for cut in cuts if not _of_one_column(cut, single)]
+        cuts = whole or [one for one in [_cut(lines, begin, NONE, sign, said)] if one is not None]
+    best = max(cuts, key=lambda cut: cut.rank)
+    if best.delimiter == "," and not forced:
+        # in `1,5;2,5` the comma is a decimal mark
+        marks = [cut for cut in cuts if cut is not best and cut.rank[:3] >= best.rank[:3] and _decimals(cut)]
+        best = max([best, *marks], key=lambda cut: (cut is not best, cut.rank)) if marks else best
+    if best.width == 1 and not forced:
+        blanks = _cut(lines, begin, BLANKS, sign, said)
+        if blanks is not None and _aligned(blanks) and not _of_one_column(blanks, single):
+            return blanks
+    return best
+
+
+def _of_one_column(cut: Cut, single: bool | None) -> bool:
+    """Whether the delimiter stands within the values of a single column."""
+    if cut.width < 2 or cut.quoted or cut.shape == "rows end in a delimiter":
+        return False
+    rows = [record.fields for record in cut.records[1:]]
+    titled = any(cut.records[0].fields[0].strip() in map(str.strip, row) for row in rows[:FARTHEST])  # a title above
+    if single:
+        return not titled
+    return single is None and len(cut.records[0].fields) == 1 and one_number_each(rows, cut.delimiter)
+
+
+def _decimals(cut: Cut) -> bool:
+    """Whether every comma stands in a number, as its decimal mark."""
+    commas = [cell for record in cut.records[cut.at :] for cell in record.fields if "," in cell]
+    return bool(commas) and all(COMMA_CUT.fullmatch(cell) for cell in commas)
+
+
+def _aligned(cut: Cut) -> bool:
+    """Whether blanks part columns here, and not the words of a single one."""
+    header = cut.records[max(cut.at - bool(cut.shape), 0)].fields
+    if cut.width < 2 or cut.agreeing < 1 or len(cut.records) < 2:
+        return False
+    if cut.shape == "row names":
+        return len(header) > 1 or all(is_number(record.fields[-1]) for record in cut.records[cut.at :])
+    return not cut.shape
+
+
+def _cut(lines: Sequence[str], begin: int, delimiter: str, sign: str | None, said: bool) -> Cut | None:
+    records = list(_records(lines, begin, delimiter, sign if said else None))
+    if not records:
+        return None
+    half = records[len(records) // 2 :] if len(records) > 2 else records[-1:]
+    width = max(Counter(len(record.fields) for record in half).items(), key=lambda item: (item[1], item[0]))[0]
+    sign = sign or "#"
+    others = [record for record in records if len(record.fields) != width and record.fields[0].startswith(sign)]
+    if others and not any(record.fields[0].startswith(sign) for record in records if len(record.fields) == width):
+        records = [record for record in records if record not in others]
+    at = next(place for place, record in enumerate(records) if len(record.fields) == width)
+    agreeing = sum(len(record.fields) == width for record in records[at:]) / len(records[at:])
+    cut = Cut(delimiter, records, width, at, agreeing)
+    return replace(cut, shape=_shape(cut)) if at else cut
+
+
+def _records(lines: Sequence[str], begin: int, delimiter: str, sign: str | None) -> Iterator[Record]:
+    """The records from a line on, blank ones left out; lines that begin with `sign` are, where one is given."""
+    places: list[int] = []
+
+    def fed() -> Iterator[str]:
+        inside = False
+        for number in range(begin, len(lines)):
+            line = lines[number]
+            if sign and not inside and line.lstrip().startswith(sign):
+                continue
+            inside ^= line.count('"') % 2 == 1
+            places.append(number)
+            yield line + "\n"
+
+    if delimiter == BLANKS:
+        for line in fed():
+            fields = fields_of(line)
+            if fields:
+                yield Record(places[-1], places[-1] + 1, fields, lines[places[-1]].lstrip().startswith('"'))
+            if len(places) > SAMPLE:
+                return
+        return
+    reader, before = csv.reader(fed(), delimiter=delimiter), 0
+    count = 0
+    try:
+        for fields in reader:
+            if any(cell.strip() for cell in fields):
+                begins = lines[places[before]].lstrip().startswith('"')
+                yield Record(places[before], places[reader.line_num - 1] + 1, fields, begins)
+                count += 1
+            before = reader.line_num
+            if count > SAMPLE:
+                return
+    except csv.Error:  # an endless field; the parser will say where
+        if not count:
+            yield Record(begin, begin + 1, lines[begin].split(delimiter))
+
+
+def _shape(cut: Cut) -> str:
+    """How a header may have a field more or less than the rows below it."""
+    header, rows = cut.records[cut.at - 1].fields, [record.fields for record in cut.records[cut.at :]]
+    rows = [row for row in rows if len(row) == cut.width]
+    if len(header) == cut.width + 1 and not header[-1].strip():
+        return "header ends in a delimiter"
+    if len(header) != cut.width - 1:
+        return ""
+    if not any(row[-1].strip() for row in rows):
+        return "rows end in a delimiter"
+    named = [row[0].strip() for row in rows]
+    written = all(record.quoted for record in cut.records[cut.at - 1 :])  # as R writes them
+    words = not any(map(is_number, named))
+    if len(rows) < 2 or any(map(is_number, header)):
+        return ""
+    if len(set(named)) < len(named):  # parts of dates or words that blanks cut
+        return "row names" if cut.delimiter == BLANKS and words and not written else ""
+    in_order = named == [str(number) for number in range(1, len(named) + 1)]
+    return "row names" if in_order or written or words else ""

@@ -1,0 +1,52 @@
+"""Rows ready for a fit: features, target, weights, and how each column was read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from steepest.data.records import ColumnRecord
+from steepest.data.schema import Schema
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Rows ready for a fit.
+
+    Attributes:
+        x: [n, d] float64, contiguous; a column of ones is not among them.
+        y: [n] or [n, m] float64; [n] int64 codes into `classes` where the target is classes.
+        names: of x's columns.
+        targets: names of the target columns.
+        classes: labels of the codes: numbers numerically, text alphabetically, False before True.
+        weights: [n] float64, nonnegative; None where all rows weigh the same.
+        schema: how source columns became features.
+        ones: a column of ones was found and taken out: it is the intercept.
+        notes: full sentences on what was dropped, filled and encoded.
+        row_weights: [n], the weights without the factors of `class_weight`; None where all rows weigh the same.
+        records: how each column was read, those of the targets last; none of an array of numbers.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    names: tuple[str, ...]
+    targets: tuple[str, ...]
+    classes: tuple[str, ...] | None
+    weights: np.ndarray | None
+    schema: Schema
+    ones: bool
+    notes: tuple[str, ...]
+    row_weights: np.ndarray | None = None
+    records: tuple[ColumnRecord, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """n."""
+        return len(self.x)
+
+    def take(self, index: np.ndarray | Sequence[int]) -> Dataset:
+        """The rows with these numbers (from 0), in that order."""
+        weights, given = (None if part is None else part[index] for part in (self.weights, self.row_weights))
+        return replace(self, x=np.ascontiguousarray(self.x[index]), y=self.y[index], weights=weights, row_weights=given)

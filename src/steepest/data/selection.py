@@ -1,0 +1,183 @@
+"""Which columns of a source are features, targets and weights: what was asked for, opened and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from steepest.data.files import Origin, check_known, open_table
+from steepest.data.in_memory import whole_numbers
+from steepest.data.missing import check_named, check_policies
+from steepest.data.reading import Reading
+from steepest.data.split import weights_of
+from steepest.data.targets import picked, source_of, target_of
+from steepest.data.wording import counted, listed, quoted
+from steepest.errors import DataError, SpecError
+
+
+@dataclass
+class Selection:
+    """The parts of a source.
+
+    Attributes:
+        features, goals: the columns to predict from, and those to predict, as they are in the source.
+        numbers: x `[n, d]` where it is an array of numbers with nothing to find, name or fill in; it goes past Arrow.
+        origin, goal_origin: where each came from.
+        sources: of each target the column that it is, or is the logarithm of.
+        weights: `[n]`, or None. renamed: features of an array are named anew, once those of ones are out.
+        notes: full sentences on what was left out.
+    """
+
+    features: pa.Table
+    goals: pa.Table
+    numbers: np.ndarray | None
+    origin: Origin
+    goal_origin: Origin
+    targets: tuple[str, ...]
+    sources: tuple[str, ...]
+    weights: np.ndarray | None
+    chosen: bool
+    renamed: bool
+    notes: list[str]
+
+    def keep(self, rows: np.ndarray) -> None:
+        """Leave out the rows that are False in `rows` `[n]`."""
+        mask = pa.array(rows)
+        self.goals = self.goals.filter(mask)
+        if self.numbers is None:
+            self.features = self.features.filter(mask)
+        else:
+            self.numbers = self.numbers[rows]
+        self.weights = None if self.weights is None else self.weights[rows]
+
+
+def select(
+    source: object,
+    y: object,
+    target: str | Sequence[str] | None,
+    columns: str | Sequence[str] | None,
+    drop: str | Sequence[str],
+    weights: object,
+    missing: str | Mapping[str, str],
+    reading: Reading,
+) -> Selection:
+    """Open a source and part it; the arguments are those of `tables.prepare`.
+
+    Raises:
+        DataError, SpecError: a column that is not there or is named for two things; x and y that do not belong together.
+    """
+    chosen, dropped = _names(columns), _names(drop) or []
+    weight_name = weights if isinstance(weights, str) else None
+    plain = y is not None and chosen is None and not dropped and weight_name is None and missing in ("error", "drop")
+    plain = plain and not (reading.missing_values or reading.categories or reading.date)
+    numbers = whole_numbers(source) if plain else None
+    asked_for = [*(chosen or []), *dropped, *map(_bare, _names(target) or []), *([weight_name] if weight_name else [])]
+    table, origin = pa.table({}), Origin(named=False)
+    if numbers is None:
+        table, origin = open_table(source, reading=reading, mentioned=asked_for)
+    if y is not None:
+        (holding, goal_origin), features = target_of(y, reading), table
+        _check_lengths(table.shape if numbers is None else numbers.shape, holding.num_rows)
+        targets, own = _targets_beside(holding, target), []
+    else:
+        targets = tuple(_target_names(source, target, table, origin))
+        own = [source_of(name, table.column_names) for name in targets]
+        holding, goal_origin = table, origin
+        features = table.drop_columns(list(dict.fromkeys(own)))
+    known = list(dict.fromkeys([*table.column_names, *holding.column_names]))
+    for name in (*reading.categories, *(reading.date or {})):
+        check_known(name, known, origin)
+    check_named(missing, known, origin)
+    goals = picked(holding, targets, goal_origin, reading)
+    return Selection(
+        features=_feature_table(features, table, chosen, dropped, own, weight_name, origin),
+        goals=goals,
+        numbers=numbers,
+        origin=origin,
+        goal_origin=goal_origin,
+        targets=targets,
+        sources=tuple(source_of(name, holding.column_names) for name in targets),
+        weights=weights_of(weights, table if numbers is None else goals, origin, reading),
+        chosen=chosen is not None,
+        renamed=not origin.named and y is not None and chosen is None and not dropped,
+        notes=[*origin.said, *([f"Left out: {listed(dropped)}."] if dropped else [])],
+    )
+
+
+def check_options(source: object, y: object, missing: str | Mapping[str, str], test_fraction: float) -> None:
+    """SpecError for arguments that contradict one another."""
+    if isinstance(y, str):
+        raise SpecError(f"y is the text {quoted(y)}; a column of the table is named by target={quoted(y)}")
+    check_policies(missing)
+    if not 0 <= test_fraction < 1:
+        raise SpecError(f"test_fraction is {test_fraction!r}; it is a share of the rows, at least 0 and below 1")
+
+
+def _names(given: str | Sequence[str] | None) -> list[str] | None:
+    return None if given is None else [given] if isinstance(given, str) else [str(name) for name in given]
+
+
+def _bare(target: str) -> str:
+    """The name inside of `log(…)`."""
+    return source_of(target, [target.removeprefix("log(").removesuffix(")").strip()])
+
+
+def _target_names(source: object, target: str | Sequence[str] | None, table: pa.Table, origin: Origin) -> list[str]:
+    names = _names(target)
+    if names is None and isinstance(source, str) and source.startswith("sample:"):
+        from steepest.data.synthetic import sample_target
+
+        names = sample_target(source.removeprefix("sample:"))
+    if not names:
+        raise SpecError(
+            f"which column is to be predicted? Name it by target=. The columns are {listed(table.column_names)}"
+        )
+    for name in names:
+        check_known(source_of(name, table.column_names), table.column_names, origin)
+    if len(set(names)) < len(names):
+        raise SpecError(f"a target is named twice: {listed(names)}")
+    return names
+
+
+def _targets_beside(y: pa.Table, target: str | Sequence[str] | None) -> tuple[str, ...]:
+    """The targets where y is given: its columns, or their logarithms."""
+    names = _names(target) or y.column_names
+    for name in names:
+        if source_of(name, y.column_names) not in y.column_names:
+            raise SpecError(
+                f"give y (values) or target (the name of a column), not both: of y itself target takes no more than the "
+                f"logarithm, as in target={quoted(f'log({y.column_names[0]})')}"
+            )
+    return tuple(names)
+
+
+def _check_lengths(x: tuple[int, int], rows: int) -> None:
+    """x `[n, d]` and y have the same number of rows; a transposed x is recognised. Nothing is ever broadcast."""
+    if x[0] == rows:
+        return
+    remedy = "give x as rows × columns, here x.T" if x[1] == rows else "they must have the same number of rows"
+    raise DataError(f"x is {x[0]:,} × {x[1]:,} and y has {counted(rows, 'value')}: {remedy}")
+
+
+def _feature_table(
+    features: pa.Table, table: pa.Table, chosen: list[str] | None, dropped: list[str],
+    targets: Sequence[str], weight_name: str | None, origin: Origin,
+) -> pa.Table:  # fmt: skip
+    """The feature columns, in the order of `columns` where given, else of the source."""
+    for name in [*(chosen or []), *dropped]:
+        check_known(name, table.column_names, origin)
+    for name in dropped:
+        if name in targets and name not in features.column_names:
+            raise DataError(f"{quoted(name)} is the target and cannot be dropped too")
+        if chosen is not None and name in chosen:
+            raise DataError(f"{quoted(name)} stands both in columns and in drop; take it out of one of them")
+    for name in chosen or []:
+        if name not in features.column_names:
+            raise DataError(f"{quoted(name)} is the target and cannot be among columns too")
+        if name == weight_name:
+            raise DataError(f"{quoted(name)} is the weights and cannot be among columns too")
+    names = features.column_names if chosen is None else list(dict.fromkeys(chosen))
+    return features.select([name for name in names if name not in dropped and name != weight_name])
