@@ -11,6 +11,7 @@ from sklearn import metrics as oracle
 import steepest as st
 from steepest.cli.commands import main
 from steepest.data.wording import number
+from steepest.model.linear import Terms
 
 RANDOM = np.random.default_rng(7)
 X = RANDOM.normal(size=(150, 2))
@@ -150,3 +151,13 @@ def test_a_notebook_shows_metrics_and_notes_of_numbers():
 )
 def test_numbers_are_written_as_a_person_reads_them(value, digits, text):
     assert number(value, digits) == text
+
+
+@pytest.mark.parametrize("model", ["linear", "poly:3"])
+def test_a_fit_and_its_scores_make_the_design_once(model, monkeypatch):
+    made, design = [], Terms.design
+    monkeypatch.setattr(Terms, "design", lambda self, x: made.append(len(x)) or design(self, x))
+    fit = st.fit(X, X @ [1.0, 2.0] + 0.1 * X[:, 0] ** 2, model=model)
+    assert fit.gap is not None
+    assert fit.metrics["train"]["r2"] <= 1.0
+    assert made == [len(X)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
 from itertools import combinations
@@ -11,13 +10,8 @@ import numpy as np
 import plotly.io as pio
 import pytest
 
-from steepest import report
-from steepest.analysis import rate_table, sharpness
 from steepest.errors import SpecError
-from steepest.plots import loss_curve, parameters, path3d, predictions, residuals, theme
-from steepest.plots.film import encode
-from steepest.plots.surface import draw
-from steepest.result import Fit
+from steepest.plots import theme
 
 
 def luminance(colour: str) -> float:
@@ -71,27 +65,6 @@ def test_title_and_notes_come_back_as_they_were_given():
     assert theme.title_of(shown) == "<b>"
     assert theme.notes_of(shown) == ["a & b", "x" * 200]
     assert shown.layout.title.text == "&lt;b&gt;"
-
-
-DOORS = {
-    "plot": predictions.plot,
-    "residuals": residuals.residuals,
-    "loss_curve": loss_curve.loss_curve,
-    "parameters": parameters.parameters,
-    "surface": draw.surface,
-    "path3d": path3d.path3d,
-    "animate": encode.animate,
-    "report": report.report,
-    "curvature": rate_table.curvature,
-    "sharpness": sharpness.sharpness,
-}
-
-
-@pytest.mark.parametrize("name", DOORS)
-def test_a_fit_s_door_takes_what_the_function_behind_it_takes(name):
-    (_, *door) = inspect.signature(getattr(Fit, name)).parameters.values()
-    (_, *behind) = inspect.signature(DOORS[name]).parameters.values()
-    assert [(p.name, p.default, p.kind) for p in door] == [(p.name, p.default, p.kind) for p in behind]
 
 
 def test_an_unknown_theme_is_named():

@@ -21,8 +21,12 @@ def outputs(fit: Fit, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
     if fit.terms is not None:
         blocks = theta.reshape(-1, len(fit.terms.powers)).T
         coefficients = blocks[:, 0] if blocks.shape[1] == 1 else blocks
+        design = fit.problem.design if fit.problem is not None and fit.train is not None and x is fit.train.x else None
         # a block of rows at a time: a design of all would be a second copy of a tall table
-        parts = [fit.terms.design(x[rows]) @ coefficients for rows in row_blocks((len(x), len(blocks)))]
+        parts = [
+            (fit.terms.design(x[rows]) if design is None else design[rows]) @ coefficients
+            for rows in row_blocks((len(x), len(blocks)))
+        ]
         return np.concatenate(parts) if parts else np.empty((0, *coefficients.shape[1:]))
     if fit.network is None:
         raise FitError("Pass the model: st.load(folder, model=MyNet).")

@@ -1,0 +1,58 @@
+"""A method whose function is imported when it is called is shown with that function's signature and docstring."""
+
+from __future__ import annotations
+
+import inspect
+import pydoc
+import subprocess
+import sys
+
+import pytest
+
+import steepest as st
+from steepest.lazy import delegated
+from steepest.plots.surface.draw import surface
+
+
+@pytest.fixture(scope="module")
+def fit() -> st.Fit:
+    return st.fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.5])
+
+
+def test_a_method_has_the_signature_and_the_help_of_its_function(fit):
+    expected = list(inspect.signature(surface).parameters.values())
+    assert list(inspect.signature(fit.surface).parameters.values()) == expected[1:]
+    assert list(inspect.signature(st.Fit.surface).parameters.values()) == expected
+    assert fit.surface.__doc__ == surface.__doc__
+    assert "coordinates: `user` units" in pydoc.render_doc(fit.surface)
+
+
+def test_after_its_first_use_a_method_is_the_class_s_own():
+    class Box:
+        sqrt = delegated("test_lazy:kind_of")
+
+    class Smaller(Box):
+        pass
+
+    assert Smaller().sqrt() == "Smaller"
+    assert Box.__dict__["sqrt"] is kind_of_itself()
+    assert Box().sqrt() == "Box"
+
+
+def kind_of(box: object) -> str:
+    """The name of a value's class."""
+    return type(box).__name__
+
+
+def kind_of_itself() -> object:
+    """`kind_of` as an import gives it."""
+    return sys.modules["test_lazy"].kind_of
+
+
+def test_a_fit_is_made_without_the_libraries_that_draw_it():
+    code = (
+        "import sys, steepest as st; fit = st.fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.5]); fit.gap; "
+        "print([name for name in ('plotly', 'matplotlib', 'networkx') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
