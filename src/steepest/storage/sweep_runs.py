@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -57,35 +57,36 @@ LISTS = ("theta", *(f"trace.{name}" for name in (*Trace.COLUMNS, "theta")))
 
 COLUMNS = ("run", "like", *FILES, *WORDS, *LISTS)
 
-NOTHING = np.empty(0)
-
 
 # ---- saving ----------------------------------------------------------------------------------------
 
 
 def fits_of(sweep: Sweep) -> pa.Table:
-    """All runs of a sweep as a table."""
+    """All runs of a sweep as a table; its rows are not in the order of the runs."""
+    import pyarrow as pa
 
     if isinstance(sweep._lots[0], StoredRuns):  # a loaded sweep that is saved again
         return sweep._lots[0].fits
-    rows = _Rows()
+    parts: list[pa.Table] = []
     of_lot: dict[int, list[tuple[int, int]]] = {}
     for run, (lot, place) in enumerate(sweep._places):
         of_lot.setdefault(lot, []).append((run, place))
     for lot, runs in of_lot.items():
         held = sweep._lots[lot]
         if isinstance(held, Cohort):
-            _side_by_side(rows, sweep, held, runs)
+            parts += _side_by_side(sweep, held, runs)
         else:
-            for run, place in runs:
-                rows.add([run], {} if isinstance(held, Unfit) else _files(held.fit(place), sweep.source))
-    return rows.table()
+            unfit = isinstance(held, Unfit)
+            parts += [
+                _rows([run], {} if unfit else {run: _files(held.fit(place), sweep.source)}) for run, place in runs
+            ]
+    return pa.concat_tables(parts)
 
 
-def _side_by_side(rows: _Rows, sweep: Sweep, lot: Cohort, runs: Sequence[tuple[int, int]]) -> None:
+def _side_by_side(sweep: Sweep, lot: Cohort, runs: Sequence[tuple[int, int]]) -> Iterator[pa.Table]:
     """The runs of a cohort: the first whole, of all of them what is their own, those together that ended together."""
     like, first = runs[0]
-    rows.add([], _files(_shared(lot.fit(first)), sweep.source), like)
+    files = {like: _files(_shared(lot.fit(first)), sweep.source)}
     again = lot.problem.linear is not None and _keeps_all(lot.problem.train, lot.problem.test)
     swept = [name for name in sweep.settings if name in FREE]
     together: dict[int, list[tuple[int, int]]] = {}
@@ -95,7 +96,7 @@ def _side_by_side(rows: _Rows, sweep: Sweep, lot: Cohort, runs: Sequence[tuple[i
         numbers, places = [run for run, _ in members], [place for _, place in members]
         theta, endings, trace = lot.ends(places)
         lists = {"theta": theta} | {f"trace.{name}": column for name, column in trace.items()}
-        rows.add(numbers, {}, like, lists, {
+        yield _rows(numbers, files, like, lists, {
             "settings": [_settings({name: sweep.settings[name][run] for name in swept}) for run in numbers],
             "scores": [None if again else _kept(lot.fit(place).scores) for place in places],
             "ended": [ending.status.name for ending in endings],
@@ -106,6 +107,33 @@ def _side_by_side(rows: _Rows, sweep: Sweep, lot: Cohort, runs: Sequence[tuple[i
             "optimizer": [lot.ways[place].optimizer for place in places],
             "schedule": [lot.ways[place].schedule_name for place in places],
         })  # fmt: skip
+
+
+def _rows(
+    runs: list[int],
+    files: Mapping[int, dict[str, bytes]],
+    like: int | None = None,
+    lists: Mapping[str, np.ndarray] | None = None,
+    words: Mapping[str, list[Any]] | None = None,
+) -> pa.Table:
+    """Some runs as rows: the files of those that have their own, and what is a run's own where it is like another.
+
+    lists: `[runs, …]`; each run's part is flattened. words: one a run.
+    """
+    import pyarrow as pa
+
+    count = len(runs)
+    columns = {"run": pa.array(runs, pa.int64()), "like": pa.array([like] * count, pa.int64())}
+    for name in FILES:
+        columns[name] = pa.array([files.get(run, {}).get(name) for run in runs], pa.large_binary())
+    for name in WORDS:
+        given = [None] * count if words is None else words[name]
+        columns[name] = pa.array(given, pa.float64() if name in ("seconds", "lr") else pa.string())
+    for name in LISTS:
+        values = np.empty(0) if lists is None else np.asarray(lists[name], dtype=np.float64).ravel()
+        offsets = pa.array(np.arange(count + 1) * (values.size // count))
+        columns[name] = pa.LargeListArray.from_arrays(offsets, pa.array(values))
+    return pa.table(columns)
 
 
 def _files(fit: Fit, source: str | None) -> dict[str, bytes]:
@@ -124,56 +152,6 @@ def _shared(fit: Fit) -> Fit:
 
 def _kept(scores: Scores) -> str:
     return json.dumps(run_record.as_json(asdict(replace(scores, exact=None))))
-
-
-class _Rows:
-    """The table, filled with some runs at a time."""
-
-    def __init__(self) -> None:
-        self.runs: list[int] = []
-        self.like: list[int | None] = []
-        self.files: dict[int, dict[str, bytes]] = {}
-        self.words: dict[str, list[Any]] = {name: [] for name in WORDS}
-        self.lists: dict[str, list[np.ndarray]] = {name: [] for name in LISTS}
-        self.sizes: dict[str, list[np.ndarray]] = {name: [] for name in LISTS}
-
-    def add(
-        self,
-        runs: list[int],
-        files: dict[str, bytes],
-        like: int | None = None,
-        lists: Mapping[str, np.ndarray] | None = None,
-        words: Mapping[str, list[Any]] | None = None,
-    ) -> None:
-        """Runs with what is their own, if that is all, and the files of one: of `like`, or of the only one.
-
-        lists: `[runs, …]`; each run's part is flattened. words: one a run.
-        """
-        if files:
-            self.files[runs[0] if like is None else like] = files
-        self.runs += runs
-        self.like += [like] * len(runs)
-        for name, column in self.words.items():
-            column += [None] * len(runs) if words is None else words[name]
-        for name in self.lists:
-            values = np.empty((len(runs), 0)) if lists is None else np.asarray(lists[name], dtype=np.float64)
-            self.lists[name].append(values.ravel())
-            self.sizes[name].append(np.full(len(runs), values.size // max(len(runs), 1)))
-
-    def table(self) -> pa.Table:
-        """As Arrow has it; the rows are not in the order of the runs."""
-        import pyarrow as pa
-
-        columns = {"run": pa.array(self.runs, pa.int64()), "like": pa.array(self.like, pa.int64())}
-        for name in FILES:
-            columns[name] = pa.array([self.files.get(run, {}).get(name) for run in self.runs], pa.large_binary())
-        for name, values in self.words.items():
-            columns[name] = pa.array(values, pa.float64() if name in ("seconds", "lr") else pa.string())
-        for name, parts in self.lists.items():
-            offsets = np.concatenate([[0], np.cumsum(np.concatenate([*self.sizes[name], NOTHING]))]).astype(np.int64)
-            values = pa.array(np.concatenate([*parts, NOTHING]))
-            columns[name] = pa.LargeListArray.from_arrays(pa.array(offsets), values)
-        return pa.table(columns)
 
 
 def _settings(given: Mapping[str, Any]) -> str:
