@@ -1,5 +1,6 @@
 """Powers of columns far from zero: right to the last digits, whatever the units, wherever the numbers are shown."""
 
+import json
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from scipy.optimize import linprog, minimize
 
 import steepest as st
 from steepest.plots.surface.data import surface_data
+from steepest.report import page
 
 RANDOM = np.random.default_rng(11)
 U = np.linspace(-1.0, 1.0, 24)
@@ -238,3 +240,10 @@ def test_powers_that_float64_cannot_hold_are_refused():
         st.fit(1e-20 * U, Y, model="poly:8")
     with pytest.raises(st.DataError, match=r"'x\^8' overflows.*Rescale"):
         st.fit(1e40 * U, Y, model="poly:8")
+
+
+def test_a_report_draws_the_curve_of_the_centred_powers():
+    fit = st.fit(YEARS, Y, model="poly:7")
+    (shown, *_) = page(fit, film=False).figures
+    drawn = {part["name"]: part["y"] for part in json.loads(shown)["data"]}
+    assert drawn == {part["name"]: part["y"] for part in json.loads(fit.plot().to_json())["data"]}
