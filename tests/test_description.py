@@ -14,7 +14,7 @@ import pytest
 import steepest as st
 from steepest.description import histogram
 from steepest.errors import DataError
-from steepest.text.description_html import spark
+from steepest.text.terminal import spark
 
 from browser import chromium, opened
 

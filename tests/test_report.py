@@ -114,7 +114,7 @@ def test_a_place_that_cannot_be_written_is_named(fit, tmp_path):
 def test_a_notebook_shows_a_fit_and_a_trace(fit):
     assert "<td>x^2</td>" in fit._repr_html_()
     shown = fit.trace._repr_html_()
-    assert shown.startswith("<div>61 recorded steps")
+    assert "<div>61 recorded steps</div>" in shown
     assert f"<td>{fit.trace.theta[-1, 2]:.5g}</td>" in shown
 
 

@@ -28,6 +28,7 @@ from steepest.choices import is_path, locate, parse
 from steepest.data import batching as batches
 from steepest.data.dataset import Dataset
 from steepest.data.loaders import DropLast, Sampled
+from steepest.data.wording import called
 from steepest.descent import rules, torch_optim
 from steepest.descent.loop import descend
 from steepest.descent.newton import CurvatureSteps
@@ -415,7 +416,7 @@ def _finish(
 
 def _checked(spec: Spec, rule: rules.TorchRule, objective: Objective) -> tuple[str, ...]:
     """What is to be said about a class of `torch.optim`. SpecError where it cannot do what the settings ask."""
-    optimizer, name = rule.start(objective.theta)[1], torch_optim.shown(rule.optimizer)
+    optimizer, name = rule.start(objective.theta)[1], called(rule.optimizer)
     own = torch_optim.given_rate(rule.optimizer)
     if spec.lr != "auto" and own is not None and own != spec.lr:
         raise SpecError(
@@ -498,7 +499,7 @@ def _name(thing: Any) -> str:
         return "accelerated (auto)"
     if isinstance(thing, rules.TorchRule):
         return "L-BFGS (auto)"
-    return thing if isinstance(thing, str) else torch_optim.shown(thing)
+    return thing if isinstance(thing, str) else called(thing)
 
 
 def in_coordinates(objective: LinearObjective, problem: LinearProblem) -> LinearProblem:

@@ -23,10 +23,10 @@ from steepest.data.files import Origin, check_known, open_table
 from steepest.data.reading import AS_IT_IS, Reading
 from steepest.data.records import notes_of, record_of
 from steepest.errors import DataError
-from steepest.plots.page import Page
 from steepest.settings import Spec
-from steepest.text import description_html
-from steepest.text.findings import escaped, printable
+from steepest.text import description as described
+from steepest.text.displayed import Displayed
+from steepest.text.document import Document
 
 BINS = 12
 """Bars of a column's picture."""
@@ -77,7 +77,7 @@ class ColumnDescription:
 
 
 @dataclass(frozen=True, repr=False)
-class Description:
+class Description(Displayed):
     """A table: where it comes from, its size, how it was read, and its columns in order."""
 
     table: str
@@ -100,27 +100,13 @@ class Description:
         Raises:
             RunError: the file cannot be written.
         """
-        page = Page(printable(self.table))
-        tone = '<button class="tone" type="button">light / dark</button>'
-        page.add(f"<header><h1>{escaped(description_html.heading(self))}</h1>{tone}</header>")
-        page.add(description_html.table_of(self))
-        for words, said in (
-            ("How it was read", description_html.sentences(self)),
-            (description_html.refused(self), self.faults),
-        ):
-            if said:
-                page.heading(words)
-                page.add("<ul>" + "".join(f"<li>{escaped(sentence)}</li>" for sentence in said) + "</ul>")
-        return page.write(path)
+        return described.page(self).write(path)
 
     def __repr__(self) -> str:
         return str(self)
 
-    def __str__(self) -> str:
-        return description_html.text_of(self)
-
-    def _repr_html_(self) -> str:
-        return description_html.html_of(self)
+    def _document(self, width: float) -> Document:
+        return described.document(self, width)
 
 
 def describe(

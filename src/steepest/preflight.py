@@ -35,6 +35,8 @@ from steepest.preflight_rates import Prospect, prospects_of
 from steepest.scoring import Answer, answer, objective_at
 from steepest.settings import Spec, options
 from steepest.text import preflight
+from steepest.text.displayed import Displayed
+from steepest.text.document import Document
 from steepest.text.preflight import SHOWN_AIM
 
 MOST_STEPS = 100_000
@@ -53,7 +55,7 @@ LOOKED_AT = "Looked at: the columns (their scales, how they depend on one anothe
 
 
 @dataclass(frozen=True)
-class Outlook:
+class Outlook(Displayed):
     """What is known before any fit.
 
     findings: what will be hard about the data. prospects: the table, a line for each coordinates and rule; empty where no
@@ -108,11 +110,8 @@ class Outlook:
             "defaults": {"what": self.defaults, "python": self.python(), "command": self.command()},
         }
 
-    def _repr_html_(self) -> str:
-        return preflight.html_of(self)
-
-    def __str__(self) -> str:
-        return preflight.text_of(self)
+    def _document(self, width: float) -> Document:
+        return preflight.document(self)
 
 
 @dataclass(frozen=True)

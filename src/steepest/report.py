@@ -2,7 +2,7 @@
 
     fit.report("fit.html")
 
-The file works from disk with the network off and can be mailed; see `plots/page.py`.
+The file works from disk with the network off and can be mailed; see `text/page.py`.
 """
 
 from __future__ import annotations
@@ -16,20 +16,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from steepest.data.wording import capitalized, plain
 from steepest.errors import FitError, SpecError
-from steepest.plots import loss_curve, parameters, path3d, predictions, residuals
-from steepest.plots import theme as looks
+from steepest.plots import loss_curve, parameters, path3d, predictions, residuals, style
 from steepest.plots.film.frames import frames_data
 from steepest.plots.graph import draw as graphs
-from steepest.plots.page import Page
+from steepest.plots.page import add_figures
 from steepest.plots.surface import draw as reliefs
 from steepest.plots.surface.data import Surface, surface_data
 from steepest.settings import options
 from steepest.storage.run_folder import check_page, is_page, kept_at, settings_text, write_page
-from steepest.text import findings
-from steepest.text.html import escaped
+from steepest.text import colours, findings
+from steepest.text.document import Code, Table
+from steepest.text.fit import figures_of
+from steepest.text.html import escaped, html_of
+from steepest.text.page import Page
 from steepest.text.scores import about_classes, coefficients, confusion, not_shown, scores
-from steepest.text.summary import ending_colour, figures_of
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -64,21 +66,19 @@ def report(fit: Fit, path: str | os.PathLike[str], *, film: bool = True) -> Path
 
 def page(fit: Fit, film: bool = True) -> Page:
     """The page of a fit, in pieces."""
-    targets = ", ".join(looks.plain(name) for name in fit.schema.targets)
-    made = Page(f"{looks.plain(fit.model_name)} fit of {targets}")
-    made.add(f'<header><h1>{escaped(made.title)}</h1><button class="tone" type="button">light / dark</button></header>')
+    targets = ", ".join(plain(name) for name in fit.schema.targets)
+    made = Page(f"{plain(fit.model_name)} fit of {targets}")
     made.sentence(_what(fit), "faint")
-    made.add(
-        f'<div class="ending" style="--ending:{ending_colour(fit)}">{escaped(_begun(findings.under(fit).message))}</div>'
-    )
+    ending, colour = capitalized(findings.under(fit).message), colours.STATES[fit.status.state]
+    made.add(f'<div class="ending" style="--ending:{colour}">{escaped(ending)}</div>')
     made.add('<div class="tiles">' + "".join(_tile(*pair) for pair in figures_of(fit)) + "</div>")
     if fit.gap is None:
         made.sentence(fit.exact_note, "faint")
-    _metrics(made, fit)
+    made.show(scores(fit), *confusion(fit))
     made.heading("Parameters")
     for sentence in ("In the units of the table.", *about_classes(fit)):
         made.sentence(sentence, "faint")
-    made.table(*coefficients(fit, MOST_COEFFICIENTS))
+    made.show(coefficients(fit, MOST_COEFFICIENTS))
     for sentence in not_shown(fit, MOST_COEFFICIENTS, "fit.params"):
         made.sentence(sentence, "faint")
     left_out = []
@@ -93,13 +93,10 @@ def page(fit: Fit, film: bool = True) -> Page:
     made.heading("Diagnosis")
     _diagnosis(made, fit)
     made.heading("Settings, and how to do it again")
-    made.table(("setting", "value"), _settings(fit))
+    made.show(Table(("setting", "value"), _settings(fit)))
     for note in (*fit.notes, *left_out):
         made.sentence(note, "faint")
-    made.add(f"<pre>{escaped(python_of(fit))}</pre>")
-    command = command_of(fit)
-    if command:
-        made.add(f"<pre>{escaped(command)}</pre>")
+    made.show(*(Code("", call.split("\n")) for call in (python_of(fit), command_of(fit)) if call))
     made.sentence(f"Made with steepest {version('steepest')}. DATA, table, x and y stand for your data.", "faint")
     return made
 
@@ -114,44 +111,33 @@ def _what(fit: Fit) -> str:
     )
 
 
-def _begun(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]
-
-
 def _tile(label: str, value: str) -> str:
     return f"<div><small>{escaped(label)}</small><b>{escaped(value)}</b></div>"
-
-
-def _metrics(made: Page, fit: Fit) -> None:
-    made.table(*scores(fit))
-    if counts := confusion(fit):
-        made.sentence(counts[0] + ":", "faint")
-        made.table(*counts[1:])
 
 
 def _diagnosis(made: Page, fit: Fit) -> None:
     """What was found, or why nothing is said about it."""
     try:
-        made.add(findings.html_of(fit.diagnose()))
+        made.add(html_of(findings.document(fit.diagnose())))
     except FitError as error:
         made.sentence(str(error))
 
 
 def _pictures(fit: Fit, film: bool) -> Iterator[tuple[str, Callable[[Page], None]]]:
     """Every picture that applies: a heading, and what adds it to a page."""
-    yield "The rows and the fit", lambda made: made.figure(predictions.plot(fit))
+    yield "The rows and the fit", lambda made: add_figures(made, predictions.plot(fit))
     if fit.schema.classes is None and len(fit.schema.targets) == 1 and fit.metrics["train"]:
-        yield "Residuals", lambda made: made.figure(residuals.residuals(fit))
-    yield "The descent", lambda made: made.figure(loss_curve.loss_curve(fit))
-    yield "The parameters on the way", lambda made: made.figure(parameters.parameters(fit))
+        yield "Residuals", lambda made: add_figures(made, residuals.residuals(fit))
+    yield "The descent", lambda made: add_figures(made, loss_curve.loss_curve(fit))
+    yield "The parameters on the way", lambda made: add_figures(made, parameters.parameters(fit))
     surface = cache(lambda: surface_data(fit))
     if len(fit.names) > 1:
         yield "The surface of the loss", lambda made: _surface(made, surface())
     if len(fit.names) > 2 and len(fit.names) <= 500:
-        yield "The path", lambda made: made.figure(path3d.path3d(fit))
+        yield "The path", lambda made: add_figures(made, path3d.path3d(fit))
     if film:
         yield "The film", lambda made: made.add(_film(fit, surface() if len(fit.names) > 1 else None))
-    yield "The graph of the gradient", lambda made: made.figure(graphs.graph(fit))
+    yield "The graph of the gradient", lambda made: add_figures(made, graphs.graph(fit))
 
 
 def _film(fit: Fit, surface: Surface | None) -> str:
@@ -161,17 +147,17 @@ def _film(fit: Fit, surface: Surface | None) -> str:
 
 
 def _surface(made: Page, data: Surface) -> None:
-    flat, bowl = (looks.figure(reliefs.title(data), data.notes) for _ in range(2))
+    flat, bowl = (style.figure(reliefs.title(data), data.notes) for _ in range(2))
     reliefs.on_map(flat, data)
     reliefs.on_bowl(bowl, data)
-    made.figure(flat, bowl)
+    add_figures(made, flat, bowl)
     if not data.plane.exact:
-        trust = looks.figure(
+        trust = style.figure(
             "How far the plane can be trusted", ["The loss on the plane beside the true loss, step by step."]
         )
         trust.update_layout(height=260)
         reliefs.on_trust(trust, data)
-        made.figure(trust)
+        add_figures(made, trust)
 
 
 # ---- how to do it again ----------------------------------------------------------------------------
@@ -192,7 +178,7 @@ def _settings(fit: Fit) -> list[list[str]]:
         "precondition": fit.precondition,
         "engine": fit.engine,
     }
-    return [[name, looks.plain(value, 200)] for name, value in (_given(fit) | taken).items()]
+    return [[name, plain(value, 200)] for name, value in (_given(fit) | taken).items()]
 
 
 def python_of(fit: Fit) -> str:

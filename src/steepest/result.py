@@ -37,7 +37,9 @@ from steepest.monitor import Ending
 from steepest.run_record import RunRecord, RunSummary
 from steepest.scoring import Answer, Scores, answer, answer_in, exact_to_user, judge, scores_of
 from steepest.settings import Spec
-from steepest.text import summary
+from steepest.text import fit as fit_text
+from steepest.text.displayed import Displayed
+from steepest.text.document import Document
 
 LOOKED_AT = (
     "Looked at: the rate and its schedule, the steps and what ended them, the scales and the dependence of the columns, "
@@ -46,7 +48,7 @@ LOOKED_AT = (
 
 
 @dataclass(repr=False, kw_only=True)
-class Fit(RunSummary):
+class Fit(Displayed, RunSummary):
     """A finished descent: parameters in user units, every recorded step, and how far it is from the best possible.
 
     theta: `[p]` float64, named by `names`. loss and test_loss: mean loss without penalty on the training and
@@ -353,11 +355,8 @@ class Fit(RunSummary):
 
     summary = run_record.summary
 
-    def _repr_html_(self) -> str:
-        return summary.fit_html(self)
-
-    def __str__(self) -> str:
-        return summary.fit_text(self)
+    def _document(self, width: float) -> Document:
+        return fit_text.document(self)
 
     # ---- made elsewhere: the function is imported when it is called -------------------------------------
 

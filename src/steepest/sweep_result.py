@@ -8,10 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
+from steepest.data.wording import in_short
 from steepest.defaults import largest_rate
-from steepest.descent import torch_optim
 from steepest.descent.stopping import counted
 from steepest.errors import FitError, SpecError
 from steepest.lazy import delegated
@@ -19,7 +18,9 @@ from steepest.result import Fit
 from steepest.settings import READING
 from steepest.sweeps.run_results import COLUMNS, COUNTS, FAILED, NUMBERS, Lot
 from steepest.sweeps.run_table import RunTable
-from steepest.text import sweep_table
+from steepest.text import sweep as sweep_text
+from steepest.text.displayed import Displayed
+from steepest.text.document import Document
 
 WHAT_IS_FITTED = frozenset(
     (
@@ -68,7 +69,7 @@ class WorkingLr:
         )
 
 
-class Sweep:
+class Sweep(Displayed):
     """Many descents: `len(sweep)`, `sweep.table()`, `sweep.best`, `sweep.fit(i)`, in the order of `itertools.product`.
 
     settings: name → the value of each run, of the settings that differ. Made by `st.sweep`, `st.compare` and `st.load`.
@@ -90,11 +91,6 @@ class Sweep:
 
     def __len__(self) -> int:
         return len(self._places)
-
-    @staticmethod
-    def shown(value: Any) -> str:
-        """A setting as a short text."""
-        return shown(value)
 
     def __repr__(self) -> str:
         ends = counted(self.columns["status"])
@@ -154,7 +150,7 @@ class Sweep:
     @property
     def comparable(self) -> bool:
         """Whether all runs have the same loss and target, so that one may be called better than another."""
-        return all(len({shown(value) for value in self.settings.get(name, [])}) <= 1 for name in ("loss", "target"))
+        return all(len({in_short(value) for value in self.settings.get(name, [])}) <= 1 for name in ("loss", "target"))
 
     @property
     def judged_by(self) -> str:
@@ -196,7 +192,7 @@ class Sweep:
             raise SpecError("working_lr() needs runs of several rates: sweep(…, lr=[…]).")
         chosen = [run for run in chosen if rates[run] != "auto"]
         for name, values in self.settings.items():
-            if name not in ("lr", "seed") and len({shown(values[run]) for run in chosen}) > 1:
+            if name not in ("lr", "seed") and len({in_short(values[run]) for run in chosen}) > 1:
                 raise SpecError(
                     f"{name} was swept as well, and each has rates of its own. Choose one: where={{{name!r}: …}}."
                 )
@@ -234,10 +230,10 @@ class Sweep:
                 raise SpecError(
                     f"where={{{name!r}: …}}: it does not differ between runs. Swept: {list(self.settings)}."
                 )
-            if shown(value) not in {shown(entry) for entry in self.settings[name]}:
+            if in_short(value) not in {in_short(entry) for entry in self.settings[name]}:
                 raise SpecError(f"where={{{name!r}: {value!r}}}: no run has it.")
-        wanted = [(self.settings[name], shown(value)) for name, value in where.items()]
-        return [run for run in range(len(self)) if all(shown(values[run]) == word for values, word in wanted)]
+        wanted = [(self.settings[name], in_short(value)) for name, value in where.items()]
+        return [run for run in range(len(self)) if all(in_short(values[run]) == word for values, word in wanted)]
 
     def _stable_limit(self, run: int) -> float | None:
         fit = self.fit(run).inner
@@ -246,11 +242,8 @@ class Sweep:
         limit = largest_rate(fit.spec, fit.problem)
         return limit if np.isfinite(limit) else None
 
-    def _repr_html_(self) -> str:
-        return sweep_table.sweep_html(self)
-
-    def __str__(self) -> str:
-        return sweep_table.sweep_text(self)
+    def _document(self, width: float) -> Document:
+        return sweep_text.document(self, width)
 
     def summary(self) -> dict[str, Any]:
         """Everything worth knowing as one plain object: what `--json` prints."""
@@ -297,21 +290,4 @@ def _column(values: Sequence[Any]) -> Any:
     kinds = {type(value) for value in values if value is not None}
     if kinds <= {int, float} or kinds <= {str} or kinds <= {bool}:
         return pa.array(values, pa.float64() if kinds == {int, float} else None)
-    return pa.array([None if value is None else shown(value) for value in values])
-
-
-def shown(value: Any) -> str:
-    """A setting as a short text."""
-    if isinstance(value, Fit):
-        return repr(value)
-    if isinstance(value, torch.nn.Module):
-        return type(value).__name__
-    if isinstance(value, (list, tuple)):
-        return ",".join(map(shown, value))
-    if isinstance(value, dict):
-        return ",".join(f"{key}={shown(entry)}" for key, entry in value.items())
-    if hasattr(value, "tolist"):
-        return shown(value.tolist())
-    if callable(value):
-        return torch_optim.shown(value)
-    return f"{value:.15g}" if isinstance(value, float) else str(value)
+    return pa.array([None if value is None else in_short(value) for value in values])

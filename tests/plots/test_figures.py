@@ -16,7 +16,7 @@ from steepest.data import synthetic
 from steepest.errors import DataError, FitError, SpecError
 from steepest.model.prediction import outputs
 from steepest.plots import classes, features, loss_curve, parameters, predictions, residuals, tables
-from steepest.plots.theme import notes_of, title_of
+from steepest.plots.style import notes_of, title_of
 
 DATA = synthetic.quadratic_with_outlier()
 PICTURES = ("plot", "loss_curve", "parameters")

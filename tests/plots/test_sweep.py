@@ -9,7 +9,7 @@ import steepest as st
 from steepest.data import synthetic
 from steepest.errors import FitError, SpecError
 from steepest.plots import sweep as runs
-from steepest.plots.theme import notes_of, title_of
+from steepest.plots.style import notes_of, title_of
 
 DATA = synthetic.quadratic_with_outlier()
 RATES = [0.01, 0.1, 0.3, 3.0]

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from steepest.settings import options
 from steepest.text import findings
+from steepest.text.displayed import Displayed
+from steepest.text.document import Document
 
 if TYPE_CHECKING:
     import numpy as np
@@ -114,7 +116,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Findings(Sequence[Finding]):
+class Findings(Displayed, Sequence[Finding]):
     """Findings, the most important first; `print()` shows them whole.
 
     looked_at: where there are none, a sentence on what was looked at.
@@ -136,11 +138,8 @@ class Findings(Sequence[Finding]):
         """Each as a plain object."""
         return [finding.to_dict() for finding in self.found]
 
-    def _repr_html_(self) -> str:
-        return findings.html_of(self)
-
-    def __str__(self) -> str:
-        return findings.text_of(self)
+    def _document(self, width: float) -> Document:
+        return findings.document(self)
 
 
 class Prepared(Protocol):

@@ -32,6 +32,8 @@ from steepest.model.linear import LinearProblem
 from steepest.model.losses import MSE, Custom, Penalty
 from steepest.model.preconditioners import Coordinates
 from steepest.text import curvature as curvature_text
+from steepest.text.displayed import Displayed
+from steepest.text.document import Document
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -85,7 +87,7 @@ class OwnPace:
 
 
 @dataclass(frozen=True)
-class Curvature:
+class Curvature(Displayed):
     """The curvature of a fit's objective at θ, and what it allows; `print()` shows it as a table.
 
     theta: `[k·p]`, where it was taken, in user units. largest, smallest: eigenvalues of the Hessian in user units, the
@@ -118,11 +120,8 @@ class Curvature:
         found = {**vars(self), "theta": self.theta.tolist(), "own": own, "notes": list(self.notes)}
         return found | {"conditions": dict(self.conditions), "paces": [vars(pace) for pace in self.paces]}
 
-    def _repr_html_(self) -> str:
-        return curvature_text.html_of(self)
-
-    def __str__(self) -> str:
-        return curvature_text.text_of(self)
+    def _document(self, width: float) -> Document:
+        return curvature_text.document(self)
 
 
 def curvature(fit: Fit, theta: Any = None) -> Curvature:

@@ -30,6 +30,8 @@ from steepest.model import losses
 from steepest.model.linear import LinearProblem
 from steepest.model.objective import LinearObjective, ModuleObjective, matched
 from steepest.text import sharpness as sharpness_text
+from steepest.text.displayed import Displayed
+from steepest.text.document import Document
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -59,7 +61,7 @@ class Along:
 
 
 @dataclass(frozen=True)
-class Sharpness:
+class Sharpness(Displayed):
     """The ends of the Hessian's spectrum where a descent ended; `print()` says what they mean.
 
     largest: `[count]` eigenvalues, falling. smallest: `[count]`, rising. Both in the coordinates of the descent (of a module
@@ -104,11 +106,8 @@ class Sharpness:
     else:
         plot = delegated("steepest.plots.sharpness:plot")
 
-    def _repr_html_(self) -> str:
-        return sharpness_text.html_of(self)
-
-    def __str__(self) -> str:
-        return sharpness_text.text_of(self)
+    def _document(self, width: float) -> Document:
+        return sharpness_text.document(self)
 
 
 def sharpness(fit: Fit, count: int = 3, rows: int | None = ROWS, along: bool | int = False) -> Sharpness:

@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, TextIO
 from rich.console import Console
 from rich.text import Text
 
-from steepest.data.wording import number
-from steepest.descent.stopping import counted
+from steepest.data.wording import capitalized, counted, number, seconds
+from steepest.descent.stopping import counted as counted_endings
 from steepest.errors import SpecError, SteepestWarning
 from steepest.settings import in_options
-from steepest.text import findings
-from steepest.text.scores import about_classes, coefficients, confusion, not_shown, rich_table, scores
-from steepest.text.sweep_table import best_runs
+from steepest.text import findings, preflight
+from steepest.text.document import Block, Document, Table, Words
+from steepest.text.scores import about_classes, coefficients, confusion, not_shown, scores
+from steepest.text.sweep import best_runs
+from steepest.text.terminal import block_text
+from steepest.text.terminal import text as text_of
 
 if TYPE_CHECKING:
     from steepest.analysis.finding import Findings
@@ -152,97 +155,92 @@ def warnings_as_lines() -> Iterator[None]:
 
 def show(fit: Fit, folder: str | None) -> None:
     """Print a finished fit: parameters, losses, metrics, how it ended, how far from the optimum."""
-    console = _console()
-    console.print(rich_table(*coefficients(fit, FIRST)))
-    where = f"{folder}/summary.json" if folder else "--json, or --out FOLDER,"
-    for sentence in [*about_classes(fit), *not_shown(fit, FIRST, where)]:
-        _say(console, sentence)
-    console.print(rich_table(*scores(fit)))
-    if counts := confusion(fit):
-        _say(console, counts[0] + ":")
-        console.print(rich_table(*counts[1:]))
     below = findings.under(fit)
-    for sentence in _sentences(fit, below.message):
-        _say(console, in_options(sentence))
-    _show_under(console, below, folder)
-    for note in fit.notes:
-        _say(console, f"Note: {in_options(note)}")
-    if folder:
-        _say(console, f"The run is in {folder}")
+    where = f"{folder}/summary.json" if folder else "--json, or --out FOLDER,"
+    said = [*map(in_options, _sentences(fit, below.message)), *_found(below, folder)]
+    said += [f"Note: {in_options(note)}" for note in fit.notes]
+    _print(
+        coefficients(fit, FIRST),
+        *map(Words, [*about_classes(fit), *not_shown(fit, FIRST, where)]),
+        scores(fit),
+        *confusion(fit),
+        *map(Words, [*said, f"The run is in {folder}"] if folder else said),
+    )
 
 
-def _show_under(console: Console, below: findings.Under, folder: str | None) -> None:
+def _found(below: findings.Under, folder: str | None) -> Iterator[str]:
     """The findings that stand under a fit, each in a line or two, and where the others are."""
     for place, finding in enumerate(below.shown, 1):
         what, change = findings.brief(finding, ", ".join(filter(None, (finding.command, finding.left_out))))
-        what = in_options(what)
-        console.print(Text(f"{place}. {what}", style="bold"), soft_wrap=not console.is_terminal)
-        if change:
-            _say(console, f"   {change}")
+        yield f"{place}. {in_options(what)}\n   {change}".rstrip()
     if below.more:
-        kept = (
+        run = (
             f"steepest diagnose {shlex.quote(folder)}"
             if folder
             else "--json, or --out FOLDER and steepest diagnose FOLDER"
         )
-        _say(console, f"{below.more:,} more: {kept}")
+        yield f"{below.more:,} more: {run}"
 
 
 def show_findings(found: Findings) -> None:
     """Print findings whole."""
-    console = _console()
-    console.print(Text(findings.text_of(found, console.width)), soft_wrap=True)
+    _print_whole(findings.document(found))
 
 
 def show_outlook(ahead: Outlook) -> None:
     """Print what is known before a fit."""
-    from steepest.text import preflight
-
-    console = _console()
-    console.print(Text(preflight.command_text(ahead, console.width)), soft_wrap=True)
+    _print_whole(preflight.command_document(ahead))
 
 
 def show_sweep(sweep: Sweep, folder: str | None) -> None:
     """Print the best runs of a sweep, how many ended how, and the rates that work."""
     from steepest.sweeps.run_results import FAILED
 
-    console = _console()
     ranked = sweep.ranked()
     if not sweep.comparable:
         ranked = sorted(ranked)
-    best = best_runs(sweep, ranked[:BEST], console.width)
-    console.print(rich_table(best.heads, best.rows))
-    if best.left_out:
-        _say(console, f"Not shown for want of room: {', '.join(best.left_out)}; --table FILE writes every column.")
-    ends = counted(sweep.columns["status"])
+    best, left_out = best_runs(sweep, ranked[:BEST], _console().width)
+    said = [f"Not shown for want of room: {', '.join(left_out)}; --table FILE writes every column."] if left_out else []
+    ends = counted_endings(sweep.columns["status"])
     order = {"objective": "objective", "test_loss": "held-out loss"}[sweep.judged_by]
     apart = "in the order of their settings, since different losses or targets cannot be compared"
     first = f"sorted by {order}, lowest first" if sweep.comparable else apart
-    _say(console, f"{len(sweep):,} runs ({ends}); {first}.")
+    said.append(f"{len(sweep):,} runs ({ends}); {first}.")
     with suppress(SpecError):  # there may be no single interval to name
-        _say(console, str(sweep.working_lr()))
+        said.append(str(sweep.working_lr()))
     if FAILED in sweep.columns["status"]:
         why = next(m for m, s in zip(sweep.columns["message"], sweep.columns["status"], strict=True) if s == FAILED)
-        _say(console, f"A run failed: {in_options(why)}")
+        said.append(f"A run failed: {in_options(why)}")
     if folder:
-        _say(console, f"The sweep is in {folder}")
+        said.append(f"The sweep is in {folder}")
+    _print(best, *map(Words, said))
 
 
 def _console() -> Console:
     return Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
 
 
-def _say(console: Console, sentence: str) -> None:
-    # a terminal breaks a line between words; a pipe gets it whole
-    console.print(Text(sentence), soft_wrap=not console.is_terminal)
+def _print(*blocks: Block) -> None:
+    """Print blocks: a terminal breaks a sentence between words, a pipe gets it whole; a table stands apart."""
+    console = _console()
+    for place, block in enumerate(blocks):
+        table = isinstance(block, Table)
+        text = block_text(block, width=console.width)
+        text = f"{text}\n" if table and not place else f"\n{text}\n" if table else text
+        console.print(Text(text), soft_wrap=table or not console.is_terminal)
+
+
+def _print_whole(document: Document) -> None:
+    console = _console()
+    console.print(Text(text_of(document, console.width)), soft_wrap=True)
 
 
 def _sentences(fit: Fit, message: str) -> Iterator[str]:
-    yield message[:1].upper() + message[1:]
+    yield capitalized(message)
     yield distance(fit)
-    took = f"The descent took {_seconds(fit.seconds)} ({_counted(fit)})"
+    took = f"The descent took {seconds(fit.seconds)} ({_counted(fit)})"
     if fit.exact is not None and fit.exact.method:
-        took += f", the exact answer {_seconds(fit.exact.seconds)} ({fit.exact.method})"
+        took += f", the exact answer {seconds(fit.exact.seconds)} ({fit.exact.method})"
     yield took + "."
     made = f"Optimizer {fit.optimizer}, lr {fit.lr:.4g}, schedule {fit.schedule}"
     yield f"{made}, precondition {fit.precondition}."
@@ -261,9 +259,5 @@ def distance(fit: Fit) -> str:
 
 
 def _counted(fit: Fit) -> str:
-    steps = f"{fit.steps:,} step" + ("" if fit.steps == 1 else "s")
-    return steps if fit.steps == fit.epochs else f"{steps}, {fit.epochs:,} epoch" + ("" if fit.epochs == 1 else "s")
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds * 1e3:.2g} ms" if seconds < 0.1 else f"{seconds:.2f} s"
+    steps = counted(fit.steps, "step")
+    return steps if fit.steps == fit.epochs else f"{steps}, {counted(fit.epochs, 'epoch')}"

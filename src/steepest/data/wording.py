@@ -8,9 +8,11 @@ that it can be read (``'na\\x07me'``), shortens it, and prints the exact setting
 from __future__ import annotations
 
 import difflib
+import functools
 import json
 from collections.abc import Iterable, Sequence
 from math import isfinite
+from typing import Any
 
 SHOWN = 60  # characters of a name or value
 LISTED = 8  # names of a list
@@ -100,3 +102,42 @@ def step_count(steps: float) -> str:
     ('1,234', '4.2e+12', 'never')
     """
     return "never" if not isfinite(steps) else number(round(steps), 7 if steps < 1e7 else 2, 1e7)
+
+
+def seconds(taken: float) -> str:
+    """How long something took: `68 ms`, `1.25 s`."""
+    return f"{taken * 1e3:.2g} ms" if taken < 0.1 else f"{taken:.2f} s"
+
+
+def capitalized(sentence: str) -> str:
+    """A sentence as it begins: its first letter large, the others as they are."""
+    return sentence[:1].upper() + sentence[1:]
+
+
+def called(given: Any) -> str:
+    """What a class, a partial or a function is called: `SGD`, `SGD(momentum=0.9)`."""
+    if isinstance(given, functools.partial):
+        settings = ", ".join(f"{name}={value!r}" for name, value in given.keywords.items())
+        return f"{called(given.func)}({settings})" if settings else called(given.func)
+    return getattr(given, "__name__", type(given).__name__)
+
+
+def in_short(value: Any) -> str:
+    """A setting as a short text.
+
+    >>> in_short([0.1, 2]), in_short({"price": "days"}), in_short("sgd")
+    ('0.1,2', 'price=days', 'sgd')
+    """
+    if hasattr(value, "named_parameters"):  # a module, which can be called too
+        return type(value).__name__
+    if isinstance(value, list | tuple):
+        return ",".join(map(in_short, value))
+    if isinstance(value, dict):
+        return ",".join(f"{key}={in_short(entry)}" for key, entry in value.items())
+    if hasattr(value, "tolist"):
+        return in_short(value.tolist())
+    if callable(value):
+        return called(value)
+    if isinstance(value, float):
+        return f"{value:.15g}"
+    return repr(value) if hasattr(value, "_document") else str(value)  # a fit as a start is named, not shown whole

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from math import inf, nan
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -45,6 +45,13 @@ class Status(Enum):
 
     def __str__(self) -> str:
         return self.told(self.value)
+
+    @property
+    def state(self) -> Literal["good", "wrong", "open"]:
+        """Whether the descent arrived, went wrong, or neither."""
+        if self in (Status.DIVERGED, Status.SEPARABLE):
+            return "wrong"
+        return "good" if self.arrived else "open"
 
     @property
     def arrived(self) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from steepest.data.wording import called
 from steepest.errors import SpecError, SteepestError
 from steepest.lazy import imported
 
@@ -26,14 +27,6 @@ FIRST_RATE = 1e-3
 def is_factory(given: Any) -> bool:
     """Whether it makes optimisers: a class of `torch.optim`, a partial, or a function of the parameters."""
     return callable(given) and not isinstance(given, torch.optim.Optimizer)
-
-
-def shown(given: Any) -> str:
-    """`SGD`, `SGD(momentum=0.9)`: what a class, a partial or a function is called."""
-    if isinstance(given, functools.partial):
-        settings = ", ".join(f"{name}={value!r}" for name, value in given.keywords.items())
-        return f"{shown(given.func)}({settings})" if settings else shown(given.func)
-    return getattr(given, "__name__", type(given).__name__)
 
 
 def given_rate(factory: Any) -> float | None:
@@ -52,7 +45,7 @@ def brings_rate(given: Any) -> bool:
 
 def made(factory: Factory, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
     """The optimiser on these parameters. Raises SpecError for one that cannot be made, or that does not descend by them."""
-    name = shown(factory)
+    name = called(factory)
     imported("torch._dynamo")
     try:
         asks = asks_for_rate(factory)

@@ -19,7 +19,9 @@ import torch
 from torch import Tensor
 
 from steepest.descent.loop import Step
-from steepest.text import summary
+from steepest.text import trace as trace_text
+from steepest.text.displayed import Displayed
+from steepest.text.document import Document
 
 if TYPE_CHECKING:
     import pandas
@@ -37,7 +39,7 @@ OTHERS = 48
 
 
 @dataclass(frozen=True)
-class Trace:
+class Trace(Displayed):
     """The columns of all recorded steps, as NumPy arrays with T entries; `theta` is `[T, p]` in user units.
 
     loss: the batch's mean loss (of all rows in the last row, and with a full batch).
@@ -81,11 +83,8 @@ class Trace:
         """A pandas frame (pandas must be installed)."""
         return self.to_arrow().to_pandas()
 
-    def _repr_html_(self) -> str:
-        return summary.trace_html(self)
-
-    def __str__(self) -> str:
-        return summary.trace_text(self)
+    def _document(self, width: float) -> Document:
+        return trace_text.document(self)
 
 
 class Recorder:

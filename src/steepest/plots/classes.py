@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steepest.model.prediction import log_odds, probabilities
-from steepest.plots import theme as looks
+from steepest.plots import style
 from steepest.plots.drawn_rows import Drawn, at_step, drawn, held_out, labels, training
 from steepest.plots.plotly_parts import make_subplots
+from steepest.text import colours
 
 if TYPE_CHECKING:
     from steepest.data.dataset import Dataset
@@ -90,7 +91,7 @@ def confusion_data(fit: Fit, rows: Dataset, theta: np.ndarray | None = None) -> 
     return np.bincount(rows.y.astype(int) * count + codes, minlength=count * count).reshape(count, count)
 
 
-def plot(fit: Fit, also: Sequence[Fit] = (), step: int | None = None, theme: str = "light") -> looks.Figure:
+def plot(fit: Fit, also: Sequence[Fit] = (), step: int | None = None, theme: str = "light") -> style.Figure:
     """The picture that suits the number of features; see the module's text. `step` as in `predictions.plot`."""
     data = training(fit)
     if data.x.ndim == 2 and data.x.shape[1] == 1:
@@ -109,12 +110,12 @@ def _title(fit: Fit, step: int | None) -> str:
 
 
 def _names(fit: Fit) -> list[str]:
-    return [looks.text(name, 30) for name in fit.schema.classes or ()]
+    return [style.text(name, 30) for name in fit.schema.classes or ()]
 
 
-def _curves(fit: Fit, also: Sequence[Fit], step: int | None, theme: str) -> looks.Figure:
+def _curves(fit: Fit, also: Sequence[Fit], step: int | None, theme: str) -> style.Figure:
     data, names = probability_data(fit, also, step), _names(fit)
-    shown = looks.figure(_title(fit, data.step), [data.rows.note], theme, 440)
+    shown = style.figure(_title(fit, data.step), [data.rows.note], theme, 440)
     # of two classes one curve says it all
     wanted = [1] if len(names) == 2 else range(len(names))
     for k, (share, label) in enumerate(zip(data.shares, labels([fit, *also]), strict=True)):
@@ -124,11 +125,11 @@ def _curves(fit: Fit, also: Sequence[Fit], step: int | None, theme: str) -> look
                 y=share[:, i],
                 mode="lines",
                 line={
-                    "color": (looks.SERIES[k % 8] if len(names) == 2 else looks.CLASSES[i % 10]),
+                    "color": (style.SERIES[k % 8] if len(names) == 2 else style.CLASSES[i % 10]),
                     "width": 3,
-                    "dash": looks.DASHES[k % 4],
+                    "dash": style.DASHES[k % 4],
                 },
-                name=f"probability of {names[i]}" + ("" if not also else f", {looks.text(label, 60)}"),
+                name=f"probability of {names[i]}" + ("" if not also else f", {style.text(label, 60)}"),
                 hovertemplate="%{x:.5g}: %{y:.3f}<extra></extra>",
             )
     if data.exact is not None:
@@ -137,7 +138,7 @@ def _curves(fit: Fit, also: Sequence[Fit], step: int | None, theme: str) -> look
                 x=data.x,
                 y=data.exact[:, i],
                 mode="lines",
-                line={"color": looks.EXACT, "dash": "dash", "width": 1.6},
+                line={"color": colours.EXACT, "dash": "dash", "width": 1.6},
                 name="exact",
                 legendgroup="exact",
                 showlegend=i == wanted[0],
@@ -153,31 +154,31 @@ def _curves(fit: Fit, also: Sequence[Fit], step: int | None, theme: str) -> look
             x=data.rows.x[mine, 0],
             y=base + spread[mine],
             mode="markers",
-            marker={"size": 5, "color": looks.CLASSES[i % 10], "opacity": 0.7},
+            marker={"size": 5, "color": style.CLASSES[i % 10], "opacity": 0.7},
             name=name,
             hovertemplate="%{x:.6g}<extra>" + name + "</extra>",
         )
     low = -0.1 if len(names) == 2 else -0.1 - 0.06 * len(names)
     shown.update_yaxes(title_text="probability", range=[low, 1.1], tickvals=[0, 0.25, 0.5, 0.75, 1])
-    shown.update_xaxes(title_text=looks.text(fit.schema.names[0]))
+    shown.update_xaxes(title_text=style.text(fit.schema.names[0]))
     return shown
 
 
-def _regions(fit: Fit, step: int | None, theme: str) -> looks.Figure:
+def _regions(fit: Fit, step: int | None, theme: str) -> style.Figure:
     data, names = region_data(fit, step), _names(fit)
-    shown = looks.figure(_title(fit, data.step), [data.rows.note], theme, 520)
+    shown = style.figure(_title(fit, data.step), [data.rows.note], theme, 520)
     count = len(names)
     # one colour a class, paler where the model is less sure
     sure = (data.share - 1 / count) / (1 - 1 / count)
     for i in range(count):
-        colour = looks.CLASSES[i % 10]
+        colour = style.CLASSES[i % 10]
         shown.add_heatmap(
             x=data.x,
             y=data.y,
             z=np.where(data.codes == i, sure, np.nan),
             zmin=0,
             zmax=1,
-            colorscale=[[0, looks.faded(colour, 0.05)], [1, looks.faded(colour, 0.5)]],
+            colorscale=[[0, style.faded(colour, 0.05)], [1, style.faded(colour, 0.5)]],
             showscale=False,
             hovertemplate=f"{names[i]}<extra></extra>",
         )
@@ -190,30 +191,30 @@ def _regions(fit: Fit, step: int | None, theme: str) -> looks.Figure:
             mode="markers",
             marker={
                 "size": 7,
-                "color": looks.CLASSES[i % 10],
-                "symbol": looks.SYMBOLS[i % 8],
+                "color": style.CLASSES[i % 10],
+                "symbol": style.SYMBOLS[i % 8],
                 "line": {"color": "white", "width": 0.8},
             },
             name=name,
             hovertemplate="%{x:.6g}, %{y:.6g}<extra>" + name + "</extra>",
         )
-    shown.update_xaxes(title_text=looks.text(fit.schema.names[0]), showgrid=False, zeroline=False)
-    shown.update_yaxes(title_text=looks.text(fit.schema.names[1]), showgrid=False, zeroline=False)
+    shown.update_xaxes(title_text=style.text(fit.schema.names[0]), showgrid=False, zeroline=False)
+    shown.update_yaxes(title_text=style.text(fit.schema.names[1]), showgrid=False, zeroline=False)
     return shown
 
 
-def _confusion(fit: Fit, step: int | None, theme: str) -> looks.Figure:
+def _confusion(fit: Fit, step: int | None, theme: str) -> style.Figure:
     shown_step, theta = at_step(fit, step)
     parts = [("training rows", training(fit))]
     test = held_out(fit)
     parts += [] if test is None else [("held-out rows", test)]
     names = _names(fit)
     few = len(names) <= 12
-    shown = looks.Figure(
+    shown = style.Figure(
         make_subplots(rows=1, cols=len(parts), subplot_titles=[name for name, _ in parts], horizontal_spacing=0.14)
     )
-    shown.update_layout(template=looks.template(theme), height=480)
-    looks.titled(
+    shown.update_layout(template=style.template(theme), height=480)
+    style.titled(
         shown, _title(fit, shown_step), ["Shades are shares of each class; counts are written where they fit."], 32
     )
     for column, (_, rows) in enumerate(parts, 1):
@@ -225,7 +226,7 @@ def _confusion(fit: Fit, step: int | None, theme: str) -> looks.Figure:
             z=share,
             zmin=0,
             zmax=1,
-            colorscale=[[0, looks.faded(looks.DATA, 0.03)], [1, looks.faded(looks.DATA, 0.95)]],
+            colorscale=[[0, style.faded(colours.DATA, 0.03)], [1, style.faded(colours.DATA, 0.95)]],
             text=counts,
             texttemplate="%{text:,}" if few else None,
             customdata=counts,

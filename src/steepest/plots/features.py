@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steepest.data.thinning import evenly
+from steepest.data.wording import number, plain
 from steepest.errors import SpecError
 from steepest.model.prediction import log_odds
-from steepest.plots import theme as looks
+from steepest.plots import style
 from steepest.plots.drawn_rows import at_step, drawn, drawn_held_out, labels, training
 from steepest.plots.plotly_parts import make_subplots
+from steepest.text import colours
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -38,13 +40,13 @@ def scores_title(fit: Fit, step: int | None) -> str:
     """What is drawn, with the losses of the end."""
     if step is not None:
         row = int(np.argmin(np.abs(fit.trace.step - step)))
-        return f"{_model(fit)} before update {step:,}: {fit.loss_function} {looks.number(float(fit.trace.loss[row]))}"
-    held = "" if fit.test_loss is None else f" train, {looks.number(fit.test_loss)} held out"
-    return f"{_model(fit)}: {fit.loss_function} {looks.number(fit.loss)}{held}"
+        return f"{_model(fit)} before update {step:,}: {fit.loss_function} {number(float(fit.trace.loss[row]))}"
+    held = "" if fit.test_loss is None else f" train, {number(fit.test_loss)} held out"
+    return f"{_model(fit)}: {fit.loss_function} {number(fit.loss)}{held}"
 
 
 def _model(fit: Fit) -> str:
-    return looks.plain(fit.model_name)
+    return plain(fit.model_name)
 
 
 @dataclass(frozen=True)
@@ -132,14 +134,14 @@ def _means(fit: Fit, sample: np.ndarray, i: int, place: np.ndarray, theta: np.nd
     return guess.reshape(len(place), -1).mean(1)
 
 
-def plot(fit: Fit, also: Sequence[Fit], step: int | None, theme: str) -> looks.Figure:
+def plot(fit: Fit, also: Sequence[Fit], step: int | None, theme: str) -> style.Figure:
     """Predicted against actual values, and below them the features that matter most; as `predictions.plot`."""
     fits = [fit, *also]
     parts = dependence_data(fit, step=step)
     others = [dependence_data(each, [part.feature for part in parts]) for each in also]
     wide = min(3, max(len(parts), 1))
     tall = -(-len(parts) // wide)
-    shown = looks.Figure(
+    shown = style.Figure(
         make_subplots(
             rows=1 + tall,
             cols=wide,
@@ -149,15 +151,15 @@ def plot(fit: Fit, also: Sequence[Fit], step: int | None, theme: str) -> looks.F
             horizontal_spacing=0.07,
         )
     )
-    shown.update_layout(template=looks.template(theme), height=430 + 190 * tall)
+    shown.update_layout(template=style.template(theme), height=430 + 190 * tall)
     data = actual_data(fit, step)
     notes = [data[0].note]
     if parts:
         total = len(fit.schema.names)
         which = f"the {len(parts)} of {total:,} features that matter most" if len(parts) < total else "each feature"
-        whose = "" if len(data) == 1 else f" (of {looks.plain(data[0].target)})"
+        whose = "" if len(data) == 1 else f" (of {plain(data[0].target)})"
         notes.append(f"Below: the mean prediction{whose} as {which} changes, the rows behind it.")
-    looks.titled(shown, scores_title(fit, at_step(fit, step)[0]), notes)
+    style.titled(shown, scores_title(fit, at_step(fit, step)[0]), notes)
     for k, each in enumerate(fits):
         for i, target in enumerate(data if each is fit else actual_data(each)):
             _add_actual(shown, target, k, i, alone=not also, lone=len(data) == 1, label=labels(fits)[k])
@@ -166,13 +168,13 @@ def plot(fit: Fit, also: Sequence[Fit], step: int | None, theme: str) -> looks.F
         x=[ends.min(), ends.max()],
         y=[ends.min(), ends.max()],
         mode="lines",
-        line={"color": looks.EXACT, "dash": "dash", "width": 1.5},
+        line={"color": colours.EXACT, "dash": "dash", "width": 1.5},
         name="predicted = actual",
         hoverinfo="skip",
         row=1,
         col=1,
     )
-    target = looks.text(data[0].target) if len(data) == 1 else "value"
+    target = style.text(data[0].target) if len(data) == 1 else "value"
     shown.update_xaxes(title_text=f"actual {target}", row=1, col=1)
     shown.update_yaxes(title_text="predicted", row=1, col=1)
     for i, part in enumerate(parts):
@@ -181,7 +183,7 @@ def plot(fit: Fit, also: Sequence[Fit], step: int | None, theme: str) -> looks.F
             x=part.rows_x[evenly(len(part.rows_x), 600)],
             y=part.rows_y[evenly(len(part.rows_x), 600)],
             mode="markers",
-            marker={"size": 3.5, "color": looks.faded(looks.DATA, 0.35)},
+            marker={"size": 3.5, "color": style.faded(colours.DATA, 0.35)},
             hoverinfo="skip",
             showlegend=False,
             **place,
@@ -191,20 +193,20 @@ def plot(fit: Fit, also: Sequence[Fit], step: int | None, theme: str) -> looks.F
                 x=one.place,
                 y=one.mean,
                 mode="lines+markers" if len(one.place) < 8 else "lines",
-                line={"color": looks.SERIES[k % len(looks.SERIES)], "width": 2.5, "dash": looks.DASHES[k % 4]},
+                line={"color": style.SERIES[k % len(style.SERIES)], "width": 2.5, "dash": style.DASHES[k % 4]},
                 hovertemplate="%{x:.5g}: %{y:.5g}<extra></extra>",
                 showlegend=False,
                 **place,
             )
-        shown.update_xaxes(title_text=looks.text(part.feature, 22), nticks=4, **place)
+        shown.update_xaxes(title_text=style.text(part.feature, 22), nticks=4, **place)
         shown.update_yaxes(nticks=4, **place)
     return shown
 
 
-def _add_actual(shown: looks.Figure, data: Actual, k: int, i: int, alone: bool, lone: bool, label: str) -> None:
-    colour = looks.SERIES[k % len(looks.SERIES)] if not alone else looks.DATA if lone else looks.CLASSES[i % 10]
+def _add_actual(shown: style.Figure, data: Actual, k: int, i: int, alone: bool, lone: bool, label: str) -> None:
+    colour = style.SERIES[k % len(style.SERIES)] if not alone else colours.DATA if lone else style.CLASSES[i % 10]
     many = len(data.actual)
-    name = looks.text(data.target) if not lone else "training rows" if alone else looks.text(label, 60)
+    name = style.text(data.target) if not lone else "training rows" if alone else style.text(label, 60)
     size = 6 if many < 1_000 else 4
     draw = shown.add_scattergl if many > 1_000 else shown.add_scatter
     draw(
@@ -222,8 +224,8 @@ def _add_actual(shown: looks.Figure, data: Actual, k: int, i: int, alone: bool, 
             x=data.held_out_actual,
             y=data.held_out_predicted,
             mode="markers",
-            marker={"size": size, "color": looks.TEST, "symbol": "diamond", "opacity": 0.8},
-            name="held out" if lone else f"{looks.text(data.target)}, held out",
+            marker={"size": size, "color": colours.TEST, "symbol": "diamond", "opacity": 0.8},
+            name="held out" if lone else f"{style.text(data.target)}, held out",
             hovertemplate="actual %{x:.6g}<br>predicted %{y:.6g}<extra></extra>",
             row=1,
             col=1,

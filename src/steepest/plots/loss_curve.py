@@ -15,11 +15,12 @@ import numpy as np
 
 from steepest.analysis.predicted_curve import predicted_curve
 from steepest.data.thinning import along, evenly
-from steepest.data.wording import counted
-from steepest.plots import theme as looks
+from steepest.data.wording import counted, number, plain
+from steepest.plots import style
 from steepest.plots.drawn_rows import MOST_STEPS, labels
 from steepest.plots.plotly_parts import make_subplots
 from steepest.result import inner_of
+from steepest.text import colours
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -95,7 +96,7 @@ def running_mean(values: np.ndarray) -> np.ndarray:
     return np.where(number > 0, (sums[high] - sums[low]) / np.maximum(number, 1), np.nan)
 
 
-def loss_curve(fit: Fit, also: Sequence[Fit] = (), theme: str = "light") -> looks.Figure:
+def loss_curve(fit: Fit, also: Sequence[Fit] = (), theme: str = "light") -> style.Figure:
     """Loss and gap over the steps, on log axes: training and held-out rows, the learning rate beneath.
 
     Args:
@@ -107,11 +108,11 @@ def loss_curve(fit: Fit, also: Sequence[Fit] = (), theme: str = "light") -> look
     curves = [curve_data(each, label) for each, label in zip(fits, labels(fits), strict=True)]
     with_gap = any(np.isfinite(curve.gap).any() for curve in curves)
     heights = [0.46, 0.34, 0.2] if with_gap else [0.72, 0.28]
-    shown = looks.Figure(
+    shown = style.Figure(
         make_subplots(rows=len(heights), shared_xaxes=True, row_heights=heights, vertical_spacing=0.07)
     )
-    shown.update_layout(template=looks.template(theme), height=600 if with_gap else 480)
-    looks.titled(shown, _title(fit, also), _notes(fits, curves))
+    shown.update_layout(template=style.template(theme), height=600 if with_gap else 480)
+    style.titled(shown, _title(fit, also), _notes(fits, curves))
     for i, curve in enumerate(curves):
         _draw_losses(shown, curve, i, alone=not also)
         if with_gap:
@@ -122,23 +123,23 @@ def loss_curve(fit: Fit, also: Sequence[Fit] = (), theme: str = "light") -> look
     best, start = curves[0].exact, float(np.nanmax(np.abs(curves[0].loss), initial=0.0))
     shared = best is not None and all(c.exact is not None and isclose(c.exact, best, rel_tol=1e-9) for c in curves)
     if best is not None and shared and best > 1e-14 * start:  # below that it is rounding
-        shown.add_hline(y=best, line={"color": looks.EXACT, "dash": "dash", "width": 1.5}, row=1, col=1)
+        shown.add_hline(y=best, line={"color": colours.EXACT, "dash": "dash", "width": 1.5}, row=1, col=1)
         shown.add_scatter(
-            x=[None], y=[None], mode="lines", line={"color": looks.EXACT, "dash": "dash"}, name="exact", row=1, col=1
+            x=[None], y=[None], mode="lines", line={"color": colours.EXACT, "dash": "dash"}, name="exact", row=1, col=1
         )
     everything = np.concatenate([np.concatenate([c.loss, c.objective, c.test_loss]) for c in curves])
     positive = everything[np.isfinite(everything)]
-    log = looks.log_axis(everything) if positive.size and positive.min() > 0 else {"type": "linear"}
-    shown.update_yaxes(title_text=looks.text(fit.loss_function), **log, row=1)
+    log = style.log_axis(everything) if positive.size and positive.min() > 0 else {"type": "linear"}
+    shown.update_yaxes(title_text=style.text(fit.loss_function), **log, row=1)
     if with_gap:
-        shown.update_yaxes(title_text="gap", **looks.log_axis(np.concatenate([c.gap for c in curves])), row=2)
+        shown.update_yaxes(title_text="gap", **style.log_axis(np.concatenate([c.gap for c in curves])), row=2)
     rates = np.concatenate([c.lr for c in curves])
     wide = rates.min() > 0 and rates.max() > 20 * rates.min()
     shown.update_yaxes(
-        title_text="lr", **(looks.log_axis(rates) if wide else {"rangemode": "tozero"}), row=len(heights)
+        title_text="lr", **(style.log_axis(rates) if wide else {"rangemode": "tozero"}), row=len(heights)
     )
     per_epoch = curves[0].per_epoch
-    words = "step" if per_epoch == 1 else f"step ({looks.number(per_epoch)} an epoch)"
+    words = "step" if per_epoch == 1 else f"step ({number(per_epoch)} an epoch)"
     shown.update_xaxes(title_text=words, row=len(heights))
     return shown
 
@@ -147,12 +148,12 @@ def _title(fit: Fit, also: Sequence[Fit]) -> str:
     if also:
         return f"{len(also) + 1} descents"
     gap = "" if fit.gap is None or not np.isfinite(fit.gap) else f", gap {fit.gap:.2g}"
-    held = "" if fit.test_loss is None else f", held out {looks.number(fit.test_loss)}"
-    return f"{fit.loss_function} {looks.number(fit.loss)} after {counted(fit.steps, 'step')}{held}{gap}"
+    held = "" if fit.test_loss is None else f", held out {number(fit.test_loss)}"
+    return f"{fit.loss_function} {number(fit.loss)} after {counted(fit.steps, 'step')}{held}{gap}"
 
 
 def _notes(fits: Sequence[Fit], curves: Sequence[Curve]) -> list[str]:
-    notes = [f"{looks.plain(c.label)}: {c.ending}" if len(fits) > 1 else c.ending for c in curves[:4]]
+    notes = [f"{plain(c.label)}: {c.ending}" if len(fits) > 1 else c.ending for c in curves[:4]]
     if len(fits[0].trace) < fits[0].steps + 1:
         notes.append(f"{len(fits[0].trace):,} of {fits[0].steps + 1:,} steps are in the trace.")
     if any(c.noisy for c in curves):
@@ -165,16 +166,16 @@ def _notes(fits: Sequence[Fit], curves: Sequence[Curve]) -> list[str]:
     return notes
 
 
-def _draw_losses(shown: looks.Figure, curve: Curve, i: int, alone: bool) -> None:
-    colour = looks.SERIES[i % len(looks.SERIES)]
+def _draw_losses(shown: style.Figure, curve: Curve, i: int, alone: bool) -> None:
+    colour = style.SERIES[i % len(style.SERIES)]
     if curve.noisy:
         kept = evenly(len(curve.step), MOST_NOISE)
-        name = "loss of a batch" if alone else f"{looks.text(curve.label)}, a batch"
+        name = "loss of a batch" if alone else f"{style.text(curve.label)}, a batch"
         shown.add_scatter(
             x=curve.step[kept],
             y=curve.loss[kept],
             mode="markers",
-            marker={"size": 3, "color": looks.faded(colour, 0.28)},
+            marker={"size": 3, "color": style.faded(colour, 0.28)},
             customdata=curve.epoch[kept],
             hovertemplate="step %{x:,}, epoch %{customdata:,}<br>loss %{y:.6g}<extra></extra>",
             name=name,
@@ -191,7 +192,7 @@ def _draw_losses(shown: looks.Figure, curve: Curve, i: int, alone: bool) -> None
             row=1,
             lone=alone,
             named=alone,
-            colour=looks.faded(colour, 0.5),
+            colour=style.faded(colour, 0.5),
         )
     _line(shown, curve, curve.objective, i, "all rows" if curve.noisy else "train", row=1, lone=alone, named=True)
     seen = np.isfinite(curve.test_loss)
@@ -205,7 +206,7 @@ def _draw_losses(shown: looks.Figure, curve: Curve, i: int, alone: bool) -> None
             row=1,
             lone=alone,
             named=alone,
-            colour=looks.TEST if alone else "",
+            colour=colours.TEST if alone else "",
         )
     if np.isfinite(curve.loss[-1]):
         shown.add_scatter(
@@ -213,7 +214,7 @@ def _draw_losses(shown: looks.Figure, curve: Curve, i: int, alone: bool) -> None
             y=(curve.objective if np.isfinite(curve.objective[-1]) else curve.loss)[-1:],
             mode="markers",
             marker={"size": 9, "color": colour, "line": {"color": "white", "width": 1.2}},
-            hovertext=[looks.text(curve.ending, 300)],
+            hovertext=[style.text(curve.ending, 300)],
             hoverinfo="text",
             name="stopped",
             showlegend=alone,
@@ -222,7 +223,7 @@ def _draw_losses(shown: looks.Figure, curve: Curve, i: int, alone: bool) -> None
         )
 
 
-def _draw_predicted(shown: looks.Figure, curve: Curve, with_gap: bool) -> None:
+def _draw_predicted(shown: style.Figure, curve: Curve, with_gap: bool) -> None:
     for row, values in [(1, curve.predicted + (curve.exact or 0.0)), *([(2, curve.predicted)] if with_gap else [])]:
         fine = np.flatnonzero(np.isfinite(values))
         kept = fine[along(_logged(values[fine]), curve.step[fine], MOST_STEPS)]
@@ -230,7 +231,7 @@ def _draw_predicted(shown: looks.Figure, curve: Curve, with_gap: bool) -> None:
             x=curve.step[kept],
             y=values[kept],
             mode="lines",
-            line={"color": looks.PREDICTED, "width": 1.8, "dash": "7px,7px"},
+            line={"color": colours.PREDICTED, "width": 1.8, "dash": "7px,7px"},
             hovertemplate="step %{x:,}<br>predicted %{y:.6g}<extra></extra>",
             name="predicted",
             showlegend=row == 1,
@@ -240,7 +241,7 @@ def _draw_predicted(shown: looks.Figure, curve: Curve, with_gap: bool) -> None:
 
 
 def _line(
-    shown: looks.Figure, curve: Curve, values: np.ndarray, i: int, what: str, row: int, lone: bool,
+    shown: style.Figure, curve: Curve, values: np.ndarray, i: int, what: str, row: int, lone: bool,
     named: bool = False, colour: str = "",
 ) -> None:  # fmt: skip
     """One column over the steps, thinned where there are too many of them."""
@@ -253,13 +254,13 @@ def _line(
         # few points are shown as such, since a line would claim to know what lies between
         mode="lines" if len(kept) > FEW else "lines+markers" if len(kept) > 1 else "markers",
         line={
-            "color": colour or looks.SERIES[i % len(looks.SERIES)],
+            "color": colour or style.SERIES[i % len(style.SERIES)],
             "width": 2,
-            "dash": "dot" if held_out else "solid" if lone else looks.DASHES[i % 4],
+            "dash": "dot" if held_out else "solid" if lone else style.DASHES[i % 4],
         },
         customdata=curve.epoch[kept],
         hovertemplate=f"step %{{x:,}}, epoch %{{customdata:,}}<br>{what} %{{y:.6g}}<extra></extra>",
-        name=what if lone else looks.text(curve.label, 60),
+        name=what if lone else style.text(curve.label, 60),
         legendgroup=None if lone else curve.label,
         showlegend=named,
         row=row,

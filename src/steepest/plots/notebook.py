@@ -18,7 +18,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from steepest.plots import theme as looks
+from steepest.plots import style
 from steepest.plots.page import plotly_packed
 from steepest.text.html import escaped
 
@@ -29,23 +29,23 @@ _carried: dict[Any, Any] = {}
 """Cells whose output has plotly.js in it → how often anything had been run by then."""
 
 
-def bundle(shown: looks.Figure) -> dict[str, Any]:
+def bundle(shown: style.Figure) -> dict[str, Any]:
     """The figure by MIME type."""
     known = json.loads(str(shown.to_json()))
-    return {MIME: known | {"config": looks.CONFIG}, "text/html": html(shown, carries_library())}
+    return {MIME: known | {"config": style.CONFIG}, "text/html": html(shown, carries_library())}
 
 
-def html(shown: looks.Figure, library: bool) -> str:
+def html(shown: style.Figure, library: bool) -> str:
     """The figure as a piece of HTML; plotly.js comes with it, or from another figure of the page."""
     height = shown.to_dict()["layout"].get("height", 460)
     known = json.loads(str(shown.to_json()))
-    known = {"data": known["data"], "layout": known["layout"] | {"autosize": True}, "config": looks.CONFIG}
+    known = {"data": known["data"], "layout": known["layout"] | {"autosize": True}, "config": style.CONFIG}
     packed = base64.b64encode(gzip.compress(json.dumps(known).encode(), 9, mtime=0)).decode()
     carried = f'<script type="application/octet-stream" class="steepest-plotly">{plotly_packed()}</script>'
     filled = {
         "ID": f"steepest-{token_hex(8)}",
         "HEIGHT": str(height),
-        "TITLE": escaped(looks.title_of(shown)),
+        "TITLE": escaped(style.title_of(shown)),
         "LIBRARY": carried if library else "",
         "FIGURE": packed,
     }
@@ -75,7 +75,7 @@ def carries_library() -> bool:
     return False
 
 
-def publish(shown: looks.Figure) -> None:
+def publish(shown: style.Figure) -> None:
     """Make a figure a part of the running cell's output."""
     from IPython.display import display  # pyrefly: ignore (there, since a kernel runs)
 

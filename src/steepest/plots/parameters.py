@@ -11,9 +11,10 @@ import numpy as np
 from steepest.data.thinning import along
 from steepest.data.wording import counted
 from steepest.errors import SpecError
-from steepest.plots import theme as looks
+from steepest.plots import style
 from steepest.plots.drawn_rows import MOST_STEPS, recorded
 from steepest.plots.plotly_parts import make_subplots
+from steepest.text import colours
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -63,7 +64,7 @@ def _kept(path: np.ndarray, step: np.ndarray) -> np.ndarray:
     return np.flatnonzero(fine)[along(path[fine], step[fine], MOST_STEPS)] if fine.any() else np.arange(0)
 
 
-def parameters(fit: Fit, names: Sequence[str] | None = None, theme: str = "light") -> looks.Figure:
+def parameters(fit: Fit, names: Sequence[str] | None = None, theme: str = "light") -> style.Figure:
     """Each parameter over the steps, with its exact value as a dashed line.
 
     Args:
@@ -77,17 +78,17 @@ def parameters(fit: Fit, names: Sequence[str] | None = None, theme: str = "light
     data = parameter_data(fit, names)
     wide = min(len(data.names), 3)
     tall = -(-len(data.names) // wide)
-    shown = looks.Figure(
+    shown = style.Figure(
         make_subplots(
             rows=tall,
             cols=wide,
             shared_xaxes=True,
             vertical_spacing=min(0.2, 0.42 / tall),
             horizontal_spacing=0.09,
-            subplot_titles=[looks.text(name, 66 // wide) for name in data.names],
+            subplot_titles=[style.text(name, 66 // wide) for name in data.names],
         )
     )
-    shown.update_layout(template=looks.template(theme), height=150 + 170 * tall)
+    shown.update_layout(template=style.template(theme), height=150 + 170 * tall)
     notes = []
     if len(data.names) < data.total:
         notes.append(
@@ -97,17 +98,17 @@ def parameters(fit: Fit, names: Sequence[str] | None = None, theme: str = "light
     left = len(fit.trace) - len(fit.trace.step[np.isfinite(fit.trace.theta).all(1)])
     if left:
         notes.append(f"{counted(left, 'step')} left out: θ is no number there.")
-    looks.titled(shown, f"Parameters over {counted(fit.steps, 'step')}", notes, 24)
+    style.titled(shown, f"Parameters over {counted(fit.steps, 'step')}", notes, 24)
     for i, name in enumerate(data.names):
         place: dict[str, Any] = {"row": i // wide + 1, "col": i % wide + 1}
         shown.add_scatter(
             x=data.step,
             y=data.theta[:, i],
             mode="lines" if len(data.step) > 1 else "markers",
-            line={"color": looks.DESCENT, "width": 2},
+            line={"color": colours.DESCENT, "width": 2},
             name="descent",
             showlegend=i == 0,
-            hovertemplate=f"step %{{x:,}}<br>{looks.text(name)} %{{y:.6g}}<extra></extra>",
+            hovertemplate=f"step %{{x:,}}<br>{style.text(name)} %{{y:.6g}}<extra></extra>",
             **place,
         )
         if data.exact is not None and data.step.size:
@@ -115,10 +116,10 @@ def parameters(fit: Fit, names: Sequence[str] | None = None, theme: str = "light
                 x=data.step[[0, -1]],
                 y=[data.exact[i]] * 2,
                 mode="lines",
-                line={"color": looks.EXACT, "dash": "dash", "width": 1.6},
+                line={"color": colours.EXACT, "dash": "dash", "width": 1.6},
                 name="exact",
                 showlegend=i == 0,
-                hovertemplate=f"exact {looks.text(name)} {data.exact[i]:.6g}<extra></extra>",
+                hovertemplate=f"exact {style.text(name)} {data.exact[i]:.6g}<extra></extra>",
                 **place,
             )
     shown.update_xaxes(nticks=5)

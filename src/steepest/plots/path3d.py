@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steepest.data.thinning import along
+from steepest.data.wording import plain
 from steepest.errors import SpecError
-from steepest.plots import theme as looks
+from steepest.plots import style
 from steepest.plots.drawn_rows import MOST_STEPS, labels, recorded
 from steepest.plots.surface.plane import FAR
 from steepest.result import inner_of
+from steepest.text import colours
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 def path3d(
     fit: Fit, parameters: Sequence[str] | None = None, also: Sequence[Fit] = (), theme: str = "light"
-) -> looks.Figure:
+) -> style.Figure:
     """The path of three parameters, coloured by time.
 
     Args:
@@ -32,8 +34,8 @@ def path3d(
     """
     fit, parameters, also = fit.inner, fit.inner_names(parameters), inner_of(also)
     names, paths = path3d_data(fit, parameters, also)
-    shown = looks.figure(
-        f"The path of {', '.join(looks.plain(name) for name in names)}",
+    shown = style.figure(
+        f"The path of {', '.join(plain(name) for name in names)}",
         [f"{len(fit.names):,} parameters in all."] if len(fit.names) > 3 else [],
         theme,
         500,
@@ -43,7 +45,7 @@ def path3d(
         shown.add_scatter3d(
             **dict(zip("xyz", path[:, 1:].T, strict=True)),
             mode="lines+markers",
-            line={"width": 3, "color": looks.faded(looks.SERIES[i % len(looks.SERIES)], 0.6)},
+            line={"width": 3, "color": style.faded(style.SERIES[i % len(style.SERIES)], 0.6)},
             marker={
                 "size": 2.5,
                 "color": path[:, 0],
@@ -59,20 +61,20 @@ def path3d(
             },
             customdata=path[:, 0],
             hovertemplate="step %{customdata:,}<br>"
-            + "<br>".join(f"{looks.text(name)} %{{{axis}:.5g}}" for name, axis in zip(names, "xyz", strict=True))
+            + "<br>".join(f"{style.text(name)} %{{{axis}:.5g}}" for name, axis in zip(names, "xyz", strict=True))
             + "<extra></extra>",
-            name="path" if lone else looks.text(label),
+            name="path" if lone else style.text(label),
         )
     if fit.exact is not None and fit.exact.theta is not None:
         best = fit.exact.theta[[fit.names.index(name) for name in names]]
-        marker = {"symbol": "diamond", "size": 6, "color": looks.EXACT}
+        marker = {"symbol": "diamond", "size": 6, "color": colours.EXACT}
         shown.add_scatter3d(
             **{axis: [value] for axis, value in zip("xyz", best, strict=True)},
             mode="markers",
             marker=marker,
             name="exact",
         )
-    axes = {f"{axis}axis_title_text": looks.text(name) for name, axis in zip(names, "xyz", strict=True)}
+    axes = {f"{axis}axis_title_text": style.text(name) for name, axis in zip(names, "xyz", strict=True)}
     shown.update_layout(scene_aspectmode="cube", scene_camera_eye={"x": 1.6, "y": -1.7, "z": 1.2})
     shown.update_scenes(**axes)
     return shown

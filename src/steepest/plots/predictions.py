@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from steepest.data.wording import number
 from steepest.errors import SpecError
 from steepest.model.prediction import log_odds
-from steepest.plots import classes, features
-from steepest.plots import theme as looks
+from steepest.plots import classes, features, style
 from steepest.plots.drawn_rows import Drawn, at_step, drawn, drawn_held_out, held_out, labels, training
 from steepest.result import inner_of
+from steepest.text import colours
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -32,7 +33,7 @@ REACH = 0.75
 """How far beyond the rows, in heights of them, a curve is followed before it is clipped."""
 
 
-def plot(fit: Fit, also: Sequence[Fit] = (), step: int | None = None, theme: str = "light") -> looks.Figure:
+def plot(fit: Fit, also: Sequence[Fit] = (), step: int | None = None, theme: str = "light") -> style.Figure:
     """The rows and what the fit makes of them.
 
     Args:
@@ -114,29 +115,29 @@ def clipped(name: str, values: np.ndarray, low: float, high: float) -> str:
         return f"{name} is no number here."
     if fine.min() >= low and fine.max() <= high:
         return ""
-    return f"{name} runs from {looks.number(fine.min())} to {looks.number(fine.max())}; it is clipped."
+    return f"{name} runs from {number(fine.min())} to {number(fine.max())}; it is clipped."
 
 
-def _one_feature(fit: Fit, also: Sequence[Fit], step: int | None, theme: str) -> looks.Figure:
+def _one_feature(fit: Fit, also: Sequence[Fit], step: int | None, theme: str) -> style.Figure:
     data = curve_data(fit, also, step)
     notes = [data.rows.note]
     for curve, label in zip(data.curves, data.labels, strict=True):
         notes.append(clipped("The curve" if not also else f"The curve of {label}", curve, data.low, data.high))
     if data.exact is not None:
         notes.append(clipped("The exact curve", data.exact, data.low, data.high))
-    shown = looks.figure(features.scores_title(fit, data.step), notes, theme, 460)
+    shown = style.figure(features.scores_title(fit, data.step), notes, theme, 460)
     add_rows(shown, data.rows, data.held_out)
     add_curves(shown, data)
-    shown.update_xaxes(title_text=looks.text(fit.schema.names[0]))
-    shown.update_yaxes(title_text=looks.text(fit.schema.targets[0]), range=[data.low, data.high])
+    shown.update_xaxes(title_text=style.text(fit.schema.names[0]))
+    shown.update_yaxes(title_text=style.text(fit.schema.targets[0]), range=[data.low, data.high])
     return shown
 
 
-def add_rows(shown: looks.Figure, rows: Drawn, apart: Drawn | None, **place: Any) -> None:
+def add_rows(shown: style.Figure, rows: Drawn, apart: Drawn | None, **place: Any) -> None:
     """The rows of one feature as points, held-out ones apart."""
     for part, name, colour, symbol in (
-        (rows, "data", looks.DATA, "circle"),
-        (apart, "held out", looks.TEST, "diamond"),
+        (rows, "data", colours.DATA, "circle"),
+        (apart, "held out", colours.TEST, "diamond"),
     ):
         if part is None:
             continue
@@ -158,15 +159,15 @@ def add_rows(shown: looks.Figure, rows: Drawn, apart: Drawn | None, **place: Any
         )
 
 
-def add_curves(shown: looks.Figure, data: CurveOnData, **place: Any) -> None:
+def add_curves(shown: style.Figure, data: CurveOnData, **place: Any) -> None:
     """The curves of the fits, and the exact one dashed."""
     for i, (curve, label) in enumerate(zip(data.curves, data.labels, strict=True)):
         shown.add_scatter(
             x=data.x,
             y=_nearby(curve, data),
             mode="lines",
-            line={"color": looks.SERIES[i % len(looks.SERIES)], "width": 3, "dash": looks.DASHES[i % 4]},
-            name="fit" if len(data.labels) == 1 else looks.text(label, 60),
+            line={"color": style.SERIES[i % len(style.SERIES)], "width": 3, "dash": style.DASHES[i % 4]},
+            name="fit" if len(data.labels) == 1 else style.text(label, 60),
             hovertemplate="%{x:.6g}, %{y:.6g}<extra></extra>",
             **place,
         )
@@ -175,8 +176,8 @@ def add_curves(shown: looks.Figure, data: CurveOnData, **place: Any) -> None:
             x=data.x,
             y=_nearby(data.exact, data),
             mode="lines",
-            line={"color": looks.EXACT, "width": 2, "dash": "dash"},
-            name="exact" if len(data.labels) == 1 else looks.text(f"exact, {data.labels[0]}", 60),
+            line={"color": colours.EXACT, "width": 2, "dash": "dash"},
+            name="exact" if len(data.labels) == 1 else style.text(f"exact, {data.labels[0]}", 60),
             hovertemplate="%{x:.6g}, %{y:.6g}<extra></extra>",
             **place,
         )

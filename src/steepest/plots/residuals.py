@@ -18,11 +18,11 @@ import numpy as np
 from steepest.data.thinning import evenly
 from steepest.errors import SpecError
 from steepest.model.prediction import log_odds
-from steepest.plots import features, predictions
-from steepest.plots import theme as looks
+from steepest.plots import features, predictions, style
 from steepest.plots.drawn_rows import Drawn, drawn, labels, training
 from steepest.plots.plotly_parts import make_subplots
 from steepest.result import inner_of
+from steepest.text import colours
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -88,7 +88,7 @@ def normal_quantiles(count: int) -> np.ndarray:
     return ndtri(share)
 
 
-def residuals(fit: Fit, also: Sequence[Fit] = (), theme: str = "light") -> looks.Figure:
+def residuals(fit: Fit, also: Sequence[Fit] = (), theme: str = "light") -> style.Figure:
     """Residuals, and their quantiles against a normal distribution.
 
     Args:
@@ -104,15 +104,15 @@ def residuals(fit: Fit, also: Sequence[Fit] = (), theme: str = "light") -> looks
     one = parts[0].rows.x.ndim == 2 and parts[0].rows.x.shape[1] == 1
     if one:
         specs = [[{}, {"rowspan": 2}], [{}, None]]
-        shown = looks.Figure(
+        shown = style.Figure(
             make_subplots(
                 rows=2, cols=2, specs=specs, column_widths=[0.64, 0.36], row_heights=[0.62, 0.38], vertical_spacing=0.05,
                 horizontal_spacing=0.1,
             )
         )  # fmt: skip
     else:
-        shown = looks.Figure(make_subplots(rows=1, cols=2, column_widths=[0.6, 0.4], horizontal_spacing=0.15))
-    shown.update_layout(template=looks.template(theme), height=560 if one else 440)
+        shown = style.Figure(make_subplots(rows=1, cols=2, column_widths=[0.6, 0.4], horizontal_spacing=0.15))
+    shown.update_layout(template=style.template(theme), height=560 if one else 440)
     notes = [parts[0].rows.note]
     lost = int((~np.isfinite(parts[0].residual)).sum())
     if lost:
@@ -123,18 +123,18 @@ def residuals(fit: Fit, also: Sequence[Fit] = (), theme: str = "light") -> looks
         _points(shown, part, i, one, alone=not also)
         _quantiles(shown, part, i, alone=not also)
     low = 2 if one else 1
-    shown.add_hline(y=0, line={"color": looks.EXACT, "dash": "dash", "width": 1.5}, row=low, col=1)
-    name = looks.text(fit.schema.names[0]) if one else f"fitted {looks.text(fit.schema.targets[0])}"
+    shown.add_hline(y=0, line={"color": colours.EXACT, "dash": "dash", "width": 1.5}, row=low, col=1)
+    name = style.text(fit.schema.names[0]) if one else f"fitted {style.text(fit.schema.targets[0])}"
     shown.update_xaxes(title_text=name, row=low, col=1)
     shown.update_yaxes(title_text="residual", row=low, col=1)
     shown.update_xaxes(title_text="normal quantile", row=1, col=2)
     if one:
         shown.update_xaxes(matches="x3", showticklabels=False, row=1, col=1)
-    looks.titled(shown, f"Residuals of {features.scores_title(fit, None)}" if not also else "Residuals", notes)
+    style.titled(shown, f"Residuals of {features.scores_title(fit, None)}" if not also else "Residuals", notes)
     return shown
 
 
-def _sticks(shown: looks.Figure, fit: Fit, also: Sequence[Fit], part: Residuals, notes: list[str]) -> None:
+def _sticks(shown: style.Figure, fit: Fit, also: Sequence[Fit], part: Residuals, notes: list[str]) -> None:
     curves = predictions.curve_data(fit, also)
     kept = evenly(len(part.residual), MOST_STICKS)
     x, y, fitted = part.rows.x[kept, 0], part.rows.y[kept], part.fitted[kept]
@@ -145,7 +145,7 @@ def _sticks(shown: looks.Figure, fit: Fit, also: Sequence[Fit], part: Residuals,
         x=np.stack([x, x, gone], 1).ravel(),
         y=np.stack([y, fitted, gone], 1).ravel(),
         mode="lines",
-        line={"color": looks.faded(looks.RESIDUAL, 0.8), "width": 1.2},
+        line={"color": style.faded(colours.RESIDUAL, 0.8), "width": 1.2},
         name="residual",
         hoverinfo="skip",
         row=1,
@@ -153,10 +153,10 @@ def _sticks(shown: looks.Figure, fit: Fit, also: Sequence[Fit], part: Residuals,
     )
     predictions.add_rows(shown, part.rows, None, row=1, col=1)
     predictions.add_curves(shown, curves, row=1, col=1)
-    shown.update_yaxes(title_text=looks.text(fit.schema.targets[0]), range=[curves.low, curves.high], row=1, col=1)
+    shown.update_yaxes(title_text=style.text(fit.schema.targets[0]), range=[curves.low, curves.high], row=1, col=1)
 
 
-def _points(shown: looks.Figure, part: Residuals, i: int, one: bool, alone: bool) -> None:
+def _points(shown: style.Figure, part: Residuals, i: int, one: bool, alone: bool) -> None:
     many = len(part.residual)
     draw = shown.add_scattergl if many > 1_000 else shown.add_scatter
     draw(
@@ -165,11 +165,11 @@ def _points(shown: looks.Figure, part: Residuals, i: int, one: bool, alone: bool
         mode="markers",
         marker={
             "size": 6 if many < 1_000 else 4,
-            "color": looks.RESIDUAL if alone else looks.SERIES[i % 8],
-            "symbol": looks.SYMBOLS[i % 8],
+            "color": colours.RESIDUAL if alone else style.SERIES[i % 8],
+            "symbol": style.SYMBOLS[i % 8],
             "opacity": 0.75 if many < 1_000 else 0.4,
         },
-        name="residual" if alone else looks.text(part.label, 60),
+        name="residual" if alone else style.text(part.label, 60),
         showlegend=not one,
         hovertemplate="%{x:.6g}<br>residual %{y:.6g}<extra></extra>",
         row=2 if one else 1,
@@ -177,13 +177,13 @@ def _points(shown: looks.Figure, part: Residuals, i: int, one: bool, alone: bool
     )
 
 
-def _quantiles(shown: looks.Figure, part: Residuals, i: int, alone: bool) -> None:
-    colour = looks.RESIDUAL if alone else looks.SERIES[i % 8]
+def _quantiles(shown: style.Figure, part: Residuals, i: int, alone: bool) -> None:
+    colour = colours.RESIDUAL if alone else style.SERIES[i % 8]
     shown.add_scatter(
         x=part.normal,
         y=part.sorted_residual,
         mode="markers",
-        marker={"size": 5, "color": colour, "symbol": looks.SYMBOLS[i % 8], "opacity": 0.8},
+        marker={"size": 5, "color": colour, "symbol": style.SYMBOLS[i % 8], "opacity": 0.8},
         hovertemplate="normal %{x:.3f}<br>residual %{y:.6g}<extra></extra>",
         showlegend=False,
         row=1,
@@ -192,7 +192,7 @@ def _quantiles(shown: looks.Figure, part: Residuals, i: int, alone: bool) -> Non
     if len(part.normal) > 1:
         slope, middle = part.line
         ends = part.normal[[0, -1]]
-        line = {"color": looks.EXACT if alone else colour, "dash": "dash", "width": 1.5}
+        line = {"color": colours.EXACT if alone else colour, "dash": "dash", "width": 1.5}
         shown.add_scatter(
             x=ends, y=middle + slope * ends, mode="lines", line=line, name="normal", showlegend=alone, hoverinfo="skip",
             row=1, col=2,

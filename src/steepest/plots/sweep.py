@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steepest.data.thinning import evenly
+from steepest.data.wording import in_short, number
 from steepest.errors import FitError, SpecError
 from steepest.plots import loss_curve as curves
-from steepest.plots import predictions, residuals
-from steepest.plots import theme as looks
+from steepest.plots import predictions, residuals, style
 from steepest.plots.surface import draw
-from steepest.sweep_result import Sweep, shown
+from steepest.sweep_result import Sweep
 from steepest.sweeps.run_results import FAILED, NUMBERS
+from steepest.text import colours
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -89,7 +90,7 @@ def end_data(sweep: Sweep, across: str | None = None, by: str | None = None, mea
         )
     if by is None:
         rest = [name for name in sweep.settings if name not in (across, "seed")]
-        by = max(rest, key=lambda name: len({shown(value) for value in sweep.settings[name]}), default="")
+        by = max(rest, key=lambda name: len({in_short(value) for value in sweep.settings[name]}), default="")
     elif by not in sweep.settings:
         raise SpecError(f"by={by!r} was not swept. Swept: {', '.join(sweep.settings)}.")
     measure = measure or ("gap" if any(value is not None for value in sweep.columns["gap"]) else sweep.judged_by)
@@ -112,7 +113,7 @@ def end_data(sweep: Sweep, across: str | None = None, by: str | None = None, mea
 
 
 def _word(value: Any) -> str:
-    return looks.number(float(value)) if isinstance(value, float) else shown(value)
+    return number(float(value)) if isinstance(value, float) else in_short(value)
 
 
 def _by_cell(cell: np.ndarray, values: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
@@ -125,7 +126,7 @@ def _by_cell(cell: np.ndarray, values: np.ndarray) -> Iterator[tuple[int, np.nda
 def _distinct(values: Sequence[Any]) -> tuple[list[Any], np.ndarray]:
     """The different values of a setting, numbers rising, and which of them each run has."""
     known: dict[str, Any] = {}
-    words = [shown(value) for value in values]
+    words = [in_short(value) for value in values]
     for word, value in zip(words, values, strict=True):
         known.setdefault(word, value)
     numbers = all(isinstance(value, Real) for value in known.values())
@@ -136,7 +137,7 @@ def _distinct(values: Sequence[Any]) -> tuple[list[Any], np.ndarray]:
 
 def plot(
     sweep: Sweep, across: str | None = None, by: str | None = None, measure: str | None = None, theme: str = "light"
-) -> looks.Figure:
+) -> style.Figure:
     """Where the descents of a sweep end; of fits without a swept number, the fits on the data.
 
     Args:
@@ -163,17 +164,17 @@ def plot(
         run = sweep.ranked()[0]
         words = ", ".join(f"{name} {_word(values[run])}" for name, values in sweep.settings.items())
         best = [f"Best: {words}."]
-    figure = looks.figure(
+    figure = style.figure(
         f"{data.measure.replace('_', ' ')} at the end of {len(sweep):,} descents", [*best, *spread], theme, 480
     )
     (_heat if many else _lines)(figure, data)
-    figure.update_xaxes(title_text=looks.text(data.across[0]), **_axis(data.across[1]))
+    figure.update_xaxes(title_text=style.text(data.across[0]), **_axis(data.across[1]))
     return figure
 
 
 def _axis(values: np.ndarray) -> dict[str, Any]:
     wide = values.min() > 0 and values.max() > 20 * values.min()
-    return looks.log_axis(values) if wide else {}
+    return style.log_axis(values) if wide else {}
 
 
 def _floor(values: np.ndarray) -> float | None:
@@ -185,7 +186,7 @@ def _floor(values: np.ndarray) -> float | None:
     return float(above.min()) / 10
 
 
-def _lines(figure: looks.Figure, data: Ends) -> None:
+def _lines(figure: style.Figure, data: Ends) -> None:
     name, places = data.across
     floor = _floor(np.concatenate([data.median.ravel(), data.low.ravel(), data.high.ravel()]))
     known = data.median[np.isfinite(data.median)]
@@ -196,26 +197,26 @@ def _lines(figure: looks.Figure, data: Ends) -> None:
 
     told = False
     for i, group in enumerate(data.by[1]):
-        colour = looks.SERIES[i % len(looks.SERIES)]
-        label = "descents" if not data.by[0] else looks.text(f"{data.by[0]} {_word(group)}", 60)
+        colour = style.SERIES[i % len(style.SERIES)]
+        label = "descents" if not data.by[0] else style.text(f"{data.by[0]} {_word(group)}", 60)
         fine = np.isfinite(data.median[i])
         if data.others:
             band = np.concatenate([places[fine], places[fine][::-1]])
             edge = np.concatenate([drawn(data.high[i][fine]), drawn(data.low[i][fine])[::-1]])
             figure.add_scatter(
-                x=band, y=edge, fill="toself", fillcolor=looks.faded(colour, 0.16), line={"width": 0}, hoverinfo="skip",
+                x=band, y=edge, fill="toself", fillcolor=style.faded(colour, 0.16), line={"width": 0}, hoverinfo="skip",
                 showlegend=False, legendgroup=label,
             )  # fmt: skip
         figure.add_scatter(
             x=places,
             y=drawn(data.median[i]),
             mode="lines+markers",
-            line={"color": colour, "width": 2.4, "dash": looks.DASHES[i % 4]},
+            line={"color": colour, "width": 2.4, "dash": style.DASHES[i % 4]},
             marker={"size": 5},
             name=label,
             legendgroup=label,
             customdata=data.diverged[i],
-            hovertemplate=f"{looks.text(name)} %{{x:.4g}}<br>{data.measure} %{{y:.4g}}<br>"
+            hovertemplate=f"{style.text(name)} %{{x:.4g}}<br>{data.measure} %{{y:.4g}}<br>"
             "diverged %{customdata:.0%}<extra></extra>",
         )
         gone = data.diverged[i] > 0
@@ -228,20 +229,21 @@ def _lines(figure: looks.Figure, data: Ends) -> None:
                 name="diverged",
                 showlegend=not told,
                 customdata=data.diverged[i][gone],
-                hovertemplate=f"{looks.text(name)} %{{x:.4g}}: %{{customdata:.0%}} diverged<extra></extra>",
+                hovertemplate=f"{style.text(name)} %{{x:.4g}}: %{{customdata:.0%}} diverged<extra></extra>",
             )
             told = True
     everywhere = (data.diverged == 1).all(0)
     if everywhere.any() and not everywhere.all():
         # the region in which nothing holds
         figure.add_vrect(
-            x0=float(places[everywhere].min()), x1=float(places.max()), fillcolor=looks.faded(looks.RESIDUAL, 0.16), line_width=0,
+            x0=float(places[everywhere].min()), x1=float(places.max()), line_width=0,
+            fillcolor=style.faded(colours.RESIDUAL, 0.16),
             annotation_text="all diverge", annotation_position="top left",
         )  # fmt: skip
-    figure.update_yaxes(title_text=looks.text(data.measure), **({} if floor is None else looks.log_axis(known)))
+    figure.update_yaxes(title_text=style.text(data.measure), **({} if floor is None else style.log_axis(known)))
 
 
-def _heat(figure: looks.Figure, data: Ends) -> None:
+def _heat(figure: style.Figure, data: Ends) -> None:
     rows = np.array(data.by[1], dtype=float)
     floor = _floor(data.median)
     values = data.median if floor is None else np.log10(np.maximum(data.median, floor))
@@ -252,7 +254,7 @@ def _heat(figure: looks.Figure, data: Ends) -> None:
         z=values,
         customdata=data.median,
         colorbar={"title": {"text": words, "side": "right"}},
-        hovertemplate=f"{looks.text(data.across[0])} %{{x:.4g}}<br>{looks.text(data.by[0])} %{{y:.4g}}<br>"
+        hovertemplate=f"{style.text(data.across[0])} %{{x:.4g}}<br>{style.text(data.by[0])} %{{y:.4g}}<br>"
         f"{data.measure} %{{customdata:.4g}}<extra></extra>",
     )
     figure.add_heatmap(
@@ -261,7 +263,7 @@ def _heat(figure: looks.Figure, data: Ends) -> None:
         z=np.where(data.diverged > 0, data.diverged, np.nan),
         zmin=0,
         zmax=1,
-        colorscale=[[0, looks.faded(looks.RESIDUAL, 0.1)], [1, looks.faded(looks.RESIDUAL, 0.75)]],
+        colorscale=[[0, style.faded(colours.RESIDUAL, 0.1)], [1, style.faded(colours.RESIDUAL, 0.75)]],
         showscale=False,
         hovertemplate="%{z:.0%} diverged<extra></extra>",
     )
@@ -269,10 +271,10 @@ def _heat(figure: looks.Figure, data: Ends) -> None:
         x=[None],
         y=[None],
         mode="markers",
-        marker={"symbol": "square", "size": 12, "color": looks.RESIDUAL},
+        marker={"symbol": "square", "size": 12, "color": colours.RESIDUAL},
         name="diverged",
     )
-    figure.update_yaxes(title_text=looks.text(data.by[0]), **_axis(rows))
+    figure.update_yaxes(title_text=style.text(data.by[0]), **_axis(rows))
 
 
 # ---- how they go down ------------------------------------------------------------------------------
@@ -295,7 +297,7 @@ def fan_data(sweep: Sweep, by: str | None = None) -> list[Fan]:
     """
     if by is None:
         words = [name for name, values in sweep.settings.items() if any(isinstance(value, str) for value in values)]
-        by = next((name for name in words if len({*map(shown, sweep.settings[name])}) <= MOST_LINES), "")
+        by = next((name for name in words if len({*map(in_short, sweep.settings[name])}) <= MOST_LINES), "")
     elif by not in sweep.settings:
         raise SpecError(f"by={by!r} was not swept. Swept: {', '.join(sweep.settings)}.")
     well = sweep.ranked()
@@ -325,7 +327,7 @@ def _on(fit: Fit, step: np.ndarray) -> np.ndarray:
     return np.interp(step, fit.trace.step[known], values[known])
 
 
-def loss_curve(sweep: Sweep, by: str | None = None, theme: str = "light") -> looks.Figure:
+def loss_curve(sweep: Sweep, by: str | None = None, theme: str = "light") -> style.Figure:
     """The loss curves of a sweep as a fan; of up to six runs each by itself.
 
     Args:
@@ -341,35 +343,35 @@ def loss_curve(sweep: Sweep, by: str | None = None, theme: str = "light") -> loo
     notes = [f"{counted:,} of {len(sweep):,} descents." if counted < len(sweep) else ""]
     if well < len(sweep):
         notes.append(f"{len(sweep) - well:,} that diverged, failed or were interrupted are left out.")
-    figure = looks.figure(
+    figure = style.figure(
         f"{len(sweep):,} descents", [*notes, "Median, quartiles and extremes; faint: the descents."], theme, 480
     )
     for i, fan in enumerate(fans):
-        colour = looks.SERIES[i % len(looks.SERIES)]
+        colour = style.SERIES[i % len(style.SERIES)]
         gone = np.full((len(fan.curves), 1), np.nan)
         figure.add_scatter(
             x=np.tile(np.append(fan.step, np.nan), len(fan.curves)), y=np.hstack([fan.curves, gone]).ravel(), mode="lines",
-            line={"width": 0.7, "color": looks.faded(colour, 0.3)}, hoverinfo="skip", showlegend=False,
+            line={"width": 0.7, "color": style.faded(colour, 0.3)}, hoverinfo="skip", showlegend=False,
         )  # fmt: skip
         for a, b, share in ((0, 4, 0.1), (1, 3, 0.22)):
             figure.add_scatter(
                 x=np.concatenate([fan.step, fan.step[::-1]]), y=np.concatenate([fan.bands[b], fan.bands[a][::-1]]), fill="toself",
-                fillcolor=looks.faded(colour, share), line={"width": 0}, hoverinfo="skip", showlegend=False,
+                fillcolor=style.faded(colour, share), line={"width": 0}, hoverinfo="skip", showlegend=False,
             )  # fmt: skip
         figure.add_scatter(
             x=fan.step,
             y=fan.bands[2],
             mode="lines",
-            line={"color": colour, "width": 2.6, "dash": looks.DASHES[i % 4]},
-            name=looks.text(fan.label, 60),
+            line={"color": colour, "width": 2.6, "dash": style.DASHES[i % 4]},
+            name=style.text(fan.label, 60),
             hovertemplate="step %{x:,}<br>median %{y:.5g}<extra></extra>",
         )
     best = sweep.fit(sweep.ranked()[0]).scores.exact_objective
     if best is not None and best > 0:
-        figure.add_hline(y=best, line={"color": looks.EXACT, "dash": "dash", "width": 1.5})
+        figure.add_hline(y=best, line={"color": colours.EXACT, "dash": "dash", "width": 1.5})
     everything = np.concatenate([fan.bands.ravel() for fan in fans])
     positive = everything[np.isfinite(everything)].min() > 0
-    figure.update_yaxes(title_text="objective", **(looks.log_axis(everything) if positive else {}))
+    figure.update_yaxes(title_text="objective", **(style.log_axis(everything) if positive else {}))
     figure.update_xaxes(title_text="step")
     return figure
 
@@ -377,13 +379,13 @@ def loss_curve(sweep: Sweep, by: str | None = None, theme: str = "light") -> loo
 # ---- side by side ----------------------------------------------------------------------------------
 
 
-def surface(sweep: Sweep, theme: str = "light", **settings: Any) -> looks.Figure:
+def surface(sweep: Sweep, theme: str = "light", **settings: Any) -> style.Figure:
     """Paths of several runs on one surface, the best run's; `settings` as in `fit.surface`."""
     first, *rest = _fits(sweep, MOST_PATHS)
     return _said(draw.surface(first, also=rest, theme=theme, **settings), sweep, MOST_PATHS)
 
 
-def compare_residuals(sweep: Sweep, theme: str = "light") -> looks.Figure:
+def compare_residuals(sweep: Sweep, theme: str = "light") -> style.Figure:
     """Residuals of several fits in one picture."""
     first, *rest = _fits(sweep, MOST_FITS)
     return _said(residuals.residuals(first, rest, theme), sweep, MOST_FITS)
@@ -399,9 +401,9 @@ def _fits(sweep: Sweep, most: int) -> list[Fit]:
     return [sweep.fit(ranked[i]).inner for i in evenly(len(ranked), most)]
 
 
-def _said(figure: looks.Figure, sweep: Sweep, most: int) -> looks.Figure:
+def _said(figure: style.Figure, sweep: Sweep, most: int) -> style.Figure:
     """The figure, with a note where not all runs are in it."""
     if len(sweep) <= most:
         return figure
     note = f"{min(most, len(sweep.ranked())):,} of {len(sweep):,} descents, from the best to the worst that ended well."
-    return looks.titled(figure, looks.title_of(figure), [note, *looks.notes_of(figure)])
+    return style.titled(figure, style.title_of(figure), [note, *style.notes_of(figure)])

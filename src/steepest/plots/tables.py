@@ -20,11 +20,12 @@ from steepest.data.features import is_number
 from steepest.data.files import check_known, open_table
 from steepest.data.targets import picked, source_of, target_of
 from steepest.data.thinning import evenly
-from steepest.data.wording import counted
+from steepest.data.wording import counted, plain
 from steepest.errors import DataError
-from steepest.plots import theme as looks
+from steepest.plots import style
 from steepest.plots.drawn_rows import MOST_POINTS
 from steepest.plots.plotly_parts import make_subplots
+from steepest.text import colours
 
 MOST_PANELS = 9
 MOST_CROSSED = 5
@@ -94,7 +95,7 @@ def _values(column: pa.ChunkedArray) -> np.ndarray | None:
     return np.array(words.to_pylist(), dtype=object)
 
 
-def plot(source: Any, y: Any = None, *, target: str | None = None, theme: str = "light") -> looks.Figure:
+def plot(source: Any, y: Any = None, *, target: str | None = None, theme: str = "light") -> style.Figure:
     """Draw a table before any fit.
 
     Args:
@@ -117,7 +118,7 @@ def plot(source: Any, y: Any = None, *, target: str | None = None, theme: str = 
     if drawn < data.total_rows:
         notes.append(f"{drawn:,} of {data.total_rows:,} rows are drawn.")
     if data.left_out:
-        notes.append(f"Not drawn: {', '.join(looks.plain(name) for name in data.left_out[:6])}.")
+        notes.append(f"Not drawn: {', '.join(plain(name) for name in data.left_out[:6])}.")
     if data.missing:
         notes.append(f"{counted(data.missing, 'missing value')} left out.")
     if data.target is None and len(names) > 2:
@@ -132,20 +133,20 @@ def plot(source: Any, y: Any = None, *, target: str | None = None, theme: str = 
         pairs = pairs[:MOST_PANELS]
     wide = 2 if len(pairs) == 4 else min(len(pairs), 3)
     tall = -(-len(pairs) // wide)
-    shown = looks.Figure(make_subplots(rows=tall, cols=wide, vertical_spacing=0.32 / tall, horizontal_spacing=0.09))
-    shown.update_layout(template=looks.template(theme), height=440 if tall == 1 else 100 + 230 * tall, showlegend=False)
+    shown = style.Figure(make_subplots(rows=tall, cols=wide, vertical_spacing=0.32 / tall, horizontal_spacing=0.09))
+    shown.update_layout(template=style.template(theme), height=440 if tall == 1 else 100 + 230 * tall, showlegend=False)
     rows = counted(data.total_rows, "row")
-    looks.titled(shown, f"{looks.plain(data.target)} in {rows}" if data.target else rows, notes)
+    style.titled(shown, f"{plain(data.target)} in {rows}" if data.target else rows, notes)
     for i, (across, up) in enumerate(pairs):
         _panel(shown, data, across, up, {"row": 1 + i // wide, "col": 1 + i % wide})
     return shown
 
 
-def _panel(shown: looks.Figure, data: Columns, across: str, up: str | None, place: dict[str, int]) -> None:
+def _panel(shown: style.Figure, data: Columns, across: str, up: str | None, place: dict[str, int]) -> None:
     x = data.values[across]
-    marker = {"size": 6 if len(x) < 400 else 4, "color": looks.DATA, "opacity": 0.75 if len(x) < 400 else 0.4}
+    marker = {"size": 6 if len(x) < 400 else 4, "color": colours.DATA, "opacity": 0.75 if len(x) < 400 else 0.4}
     if up is None:
-        shown.add_histogram(x=_shown(x), marker={"color": looks.DATA}, **place)
+        shown.add_histogram(x=_shown(x), marker={"color": colours.DATA}, **place)
         shown.update_yaxes(title_text="rows", **place)
     elif data.is_number(across) and data.is_number(up):
         draw = shown.add_scattergl if len(x) > 1_000 else shown.add_scatter
@@ -161,19 +162,19 @@ def _panel(shown: looks.Figure, data: Columns, across: str, up: str | None, plac
         for i, level in enumerate(_levels(data.values[up])):
             mine = x[data.values[up] == level]
             shown.add_box(
-                x=mine, name=looks.text(level, 20), marker={"color": looks.CLASSES[i % 10], "size": 3}, **place
+                x=mine, name=style.text(level, 20), marker={"color": style.CLASSES[i % 10], "size": 3}, **place
             )
     elif data.is_number(up):
-        shown.add_box(x=_shown(x), y=data.values[up], marker={"color": looks.DATA, "size": 3}, **place)
+        shown.add_box(x=_shown(x), y=data.values[up], marker={"color": colours.DATA, "size": 3}, **place)
     else:
         for i, level in enumerate(_levels(data.values[up])):
             mine = x[data.values[up] == level]
             shown.add_histogram(
-                x=_shown(mine), name=looks.text(level, 20), marker={"color": looks.CLASSES[i % 10]}, **place
+                x=_shown(mine), name=style.text(level, 20), marker={"color": style.CLASSES[i % 10]}, **place
             )
-    shown.update_xaxes(title_text=looks.text(across, 30), nticks=6, **place)
+    shown.update_xaxes(title_text=style.text(across, 30), nticks=6, **place)
     if up is not None and place["col"] == 1 and (data.is_number(up) or data.is_number(across)):
-        shown.update_yaxes(title_text=looks.text(up, 30), **place)
+        shown.update_yaxes(title_text=style.text(up, 30), **place)
 
 
 def _levels(words: np.ndarray) -> list[str]:
@@ -181,20 +182,20 @@ def _levels(words: np.ndarray) -> list[str]:
 
 
 def _shown(values: np.ndarray) -> Any:
-    return values if values.dtype.kind == "f" else [None if word is None else looks.text(word, 20) for word in values]
+    return values if values.dtype.kind == "f" else [None if word is None else style.text(word, 20) for word in values]
 
 
-def _matrix(data: Columns, names: list[str], notes: list[str], theme: str) -> looks.Figure:
+def _matrix(data: Columns, names: list[str], notes: list[str], theme: str) -> style.Figure:
     numbers = [name for name in names if data.is_number(name)]
     if not numbers:
         raise DataError("The table has no column of numbers; name a target= to draw the words by.")
     chosen = numbers[:MOST_CROSSED]
     if len(chosen) < len(names):
         notes.append(f"{len(chosen)} of {len(names):,} columns.")
-    shown = looks.figure(counted(data.total_rows, "row"), notes, theme, 200 + 120 * len(chosen))
+    shown = style.figure(counted(data.total_rows, "row"), notes, theme, 200 + 120 * len(chosen))
     shown.add_splom(
-        dimensions=[{"label": looks.text(name, 20), "values": data.values[name]} for name in chosen],
-        marker={"size": 4, "color": looks.DATA, "opacity": 0.5},
+        dimensions=[{"label": style.text(name, 20), "values": data.values[name]} for name in chosen],
+        marker={"size": 4, "color": colours.DATA, "opacity": 0.5},
         diagonal={"visible": False},
         showupperhalf=False,
     )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from steepest import run_record
 from steepest.atomic_folder import digest_of
+from steepest.data.wording import in_short
 from steepest.run_record import SweepRecord
 from steepest.settings import Spec
 from steepest.storage import run_folder, run_loading
@@ -21,7 +22,7 @@ from steepest.storage.run_files import pack_table, unpack_table, written_out
 from steepest.storage.run_folder import FILES, FITS, SWEEP, SWEEP_FILES, TABLE
 from steepest.storage.sweep_runs import WORDS as WORDS_OF_A_RUN
 from steepest.storage.sweep_runs import StoredRuns, check_fits, fits_of
-from steepest.sweep_result import Sweep, shown
+from steepest.sweep_result import Sweep
 from steepest.sweeps.run_results import COLUMNS, COUNTS, NUMBERS, WORDS
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, list | tuple):
         return [_plain(entry) for entry in value]
-    return shown(value)
+    return in_short(value)
 
 
 def load_sweep(content: Mapping[str, Any], files: Mapping[str, bytes], place: str, model: Any = None) -> Sweep:

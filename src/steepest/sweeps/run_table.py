@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from steepest.text import sweep_table
+from steepest.text import sweep as sweep_text
+from steepest.text.displayed import Displayed
+from steepest.text.document import Document
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,7 +16,7 @@ SHOWN = 20
 """Rows that are printed."""
 
 
-class RunTable:
+class RunTable(Displayed):
     """One row a run. `table["loss"]` is a column, `table.to_pandas()` a pandas frame, `table.to_arrow()` an Arrow table.
 
     Everything else that an Arrow table has it has too (`column_names`, `num_rows`, `to_pylist()`, `sort_by(…)`, …), and
@@ -56,7 +58,7 @@ class RunTable:
     __hash__ = None  # pyrefly: ignore
 
     def __repr__(self) -> str:
-        return sweep_table.text_of(self._table, SHOWN)
+        return str(self)
 
-    def _repr_html_(self) -> str:
-        return sweep_table.html_of(self._table, SHOWN)
+    def _document(self, width: float) -> Document:
+        return sweep_text.table_document(self._table, SHOWN, width)

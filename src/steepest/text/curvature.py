@@ -1,43 +1,27 @@
-"""The curvature of a fit as a table, in a terminal and in a notebook."""
+"""The curvature of a fit as a table: for each coordinates and rule the largest and the best learning rate, and the steps."""
 
 from __future__ import annotations
 
-from math import isfinite, isnan
+from math import inf, isfinite, isnan
 from typing import TYPE_CHECKING
 
-from steepest.data.wording import counted, plain, step_count
-from steepest.text.html import escaped, table
-from steepest.text.summary import text_table
+from steepest.data.wording import counted, number, plain, step_count
+from steepest.text.document import Document, Table, Title, Words
 
 if TYPE_CHECKING:
     from steepest.analysis.rate_table import Curvature
 
-HEADS = ["coordinates", "condition", "rule", "largest lr", "fastest lr", "left by a step", "best lr", "steps to 1e-6"]
+HEADS = ("coordinates", "condition", "rule", "largest lr", "fastest lr", "left by a step", "best lr", "steps to 1e-6")
 
 
-def text_of(found: Curvature) -> str:
-    """A curvature as a terminal shows it."""
-    return "\n".join([*_sentences(found), text_table(HEADS, _rows(found)), *_ending(found)])
-
-
-def html_of(found: Curvature) -> str:
-    """A curvature as a notebook shows it."""
-    first, *more = _sentences(found)
-    paragraphs = "".join(f"<br>{escaped(words)}" for words in more)
-    ending = "".join(f"<div>{escaped(words)}</div>" for words in _ending(found))
-    return (
-        f'<div style="font-variant-numeric:tabular-nums"><b>{escaped(first)}</b>{paragraphs}'
-        f"{table(HEADS, _rows(found))}{ending}</div>"
+def document(found: Curvature) -> Document:
+    """What is shown of a curvature."""
+    eigenvalues = (
+        f"Eigenvalues from {_number(found.smallest)} to {_number(found.largest)}, steepest along {plain(found.along)!r}; "
+        f"condition number {_number(found.condition)} in user units."
     )
-
-
-def _sentences(found: Curvature) -> list[str]:
-    steepest = plain(found.along)
-    return [
-        f"Curvature of {found.loss} {found.where}, {counted(len(found.theta), 'parameter')}",
-        f"Eigenvalues from {_number(found.smallest)} to {_number(found.largest)}, steepest along {steepest!r}; "
-        f"condition number {_number(found.condition)} in user units.",
-    ]
+    title = f"Curvature of {found.loss} {found.where}, {counted(len(found.theta), 'parameter')}"
+    return Document([Title(title), Words(eigenvalues), Table(HEADS, _rows(found)), *map(Words, _ending(found))])
 
 
 def _rows(found: Curvature) -> list[list[str]]:
@@ -78,24 +62,14 @@ def _ending(found: Curvature) -> list[str]:
 
 
 def _number(value: float) -> str:
-    return (
-        "∞"
-        if value == float("inf")
-        else "–"
-        if isnan(value)
-        else f"{value:,.0f}"
-        if 1e4 <= value < 1e7
-        else f"{value:.4g}"
-    )
+    return "∞" if value == inf else number(value, 4, 1e7)
 
 
 def _left(value: float) -> str:
     """A contraction; near 1 as what is missing to it."""
-    if isnan(value):
-        return "–"
     if value < 1e-7:
         return "0"
-    return f"1 − {1.0 - value:.2g}" if 0.999 < value < 1.0 else f"{value:.4g}"
+    return f"1 − {1.0 - value:.2g}" if 0.999 < value < 1.0 else number(value, 4)
 
 
 def _steps(value: float) -> str:

@@ -1,19 +1,16 @@
-"""What is known before any fit, as text for a terminal and as HTML for a notebook: findings, the table, calls to copy."""
+"""What is known before any fit: findings, the table of learning rates that work, and calls to copy."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from steepest.data.wording import step_count
 from steepest.settings import in_options
 from steepest.text import findings
-from steepest.text.findings import escaped, folded, printable
+from steepest.text.document import Block, Code, Document, Table, Words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from steepest.preflight import Outlook
     from steepest.preflight_rates import Prospect
 
@@ -23,28 +20,24 @@ SHOWN_AIM = "1e-6"
 HEADS = ("coordinates", "rule", "condition", "largest lr", "best lr", f"steps to {SHOWN_AIM}")
 
 
-def text_of(ahead: Outlook, width: int | None = None) -> str:
-    """An outlook as Python prints it."""
-    return _text(ahead, ahead.python, str, width)
+def document(ahead: Outlook) -> Document:
+    """What is shown of an outlook in Python."""
+    return _document(ahead, ahead.python, str)
 
 
-def command_text(ahead: Outlook, width: int | None = None) -> str:
-    """An outlook as the command prints it."""
-    return _text(ahead, ahead.command, in_options, width)
+def command_document(ahead: Outlook) -> Document:
+    """What the command shows of it: the same in options."""
+    return _document(ahead, ahead.command, in_options)
 
 
-def _text(ahead: Outlook, call: Callable[[Prospect | None], str], said: Callable[[str], str], width: int | None) -> str:
-    room = min(width or shutil.get_terminal_size().columns, findings.WIDEST)
-    blocks = [findings.text_of(ahead.findings, room)]
+def _document(ahead: Outlook, call: Callable[[Prospect | None], str], said: Callable[[str], str]) -> Document:
+    blocks: list[Block] = [*findings.blocks(ahead.findings)]
     if ahead.prospects:
-        blocks.append(_columns(HEADS, rows_of(ahead)))
+        blocks.append(Table(HEADS, rows_of(ahead), words=(0, 1)))
     if ahead.recommended:
-        # a call is never broken, so that it can be copied
-        calls = "\n".join(f"  {printable(call(one))}  # {steps_of(one)}" for one in ahead.recommended)
-        blocks.append(f"These arrive:\n{calls}")
-    blocks += [folded(said(sentence), room) for sentence in ahead.sentences]
-    blocks.append(f"{folded(said(ahead.defaults), room)}\n  {printable(call(None))}")
-    return "\n\n".join(blocks)
+        blocks.append(Code("These arrive:", [f"{call(one)}  # {steps_of(one)}" for one in ahead.recommended]))
+    blocks += [Words(said(sentence)) for sentence in ahead.sentences]
+    return Document([*blocks, Code(said(ahead.defaults), [call(None)])], spaced=True)
 
 
 def steps_of(one: Prospect) -> str:
@@ -65,33 +58,3 @@ def rows_of(ahead: Outlook) -> list[list[str]]:
         ]
         for one in ahead.prospects
     ]
-
-
-def _columns(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table as text: words to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-    lines = [
-        "  ".join(
-            f"{cell:{'<' if place < 2 else '>'}{width}}"
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in (heads, ["─" * width for width in widths], *rows)
-    ]
-    return "\n".join(lines)
-
-
-def html_of(ahead: Outlook) -> str:
-    """An outlook as a notebook shows it."""
-    parts = [findings.html_of(ahead.findings)]
-    if ahead.prospects:
-        head = "".join(f"<th>{escaped(word)}</th>" for word in HEADS)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{escaped(cell)}</td>" for cell in row) + "</tr>" for row in rows_of(ahead)
-        )
-        parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
-    if ahead.recommended:
-        calls = "\n".join(escaped(f"{ahead.python(one)}  # {steps_of(one)}") for one in ahead.recommended)
-        parts.append(f"<p>These arrive:</p><pre>{calls}</pre>")
-    parts += [f"<p>{escaped(sentence)}</p>" for sentence in ahead.sentences]
-    parts.append(f"<p>{escaped(ahead.defaults)}</p><pre>{escaped(ahead.python())}</pre>")
-    return f'<div style="font-variant-numeric:tabular-nums">{"".join(parts)}</div>'

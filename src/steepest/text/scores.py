@@ -1,17 +1,15 @@
-"""Parameters, losses, metrics and confusion counts of a fit as tables of text, for the command, a notebook and a page."""
+"""Parameters, losses, metrics and confusion counts of a fit as tables."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from steepest.data.wording import number, plain
+from steepest.text.document import Table, Words
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from steepest.result import Fit
 
 DIGITS = 8
@@ -28,12 +26,9 @@ LABELS = {
     "auc": "AUC",
 }
 
-Rows = tuple[list[str], list[list[str]]]
-"""Heads and rows of a table."""
 
-
-def coefficients(fit: Fit, most: int) -> Rows:
-    """Heads and rows of the table of parameters: value, exact value, difference.
+def coefficients(fit: Fit, most: int) -> Table:
+    """The table of parameters: value, exact value, difference.
 
     Of a long list the first `most` and, below a line of dots, the one of the others that is furthest from its exact value.
     """
@@ -48,7 +43,7 @@ def coefficients(fit: Fit, most: int) -> Rows:
             off = fit.theta[i] - best[i]
             row += [number(best[i], 10), f"{off:+.1e}" if off else "0"]
         rows.append(row)
-    return heads, rows
+    return Table(heads, rows)
 
 
 def shown_parameters(fit: Fit, most: int) -> list[int]:
@@ -73,7 +68,7 @@ def not_shown(fit: Fit, most: int, where: str) -> list[str]:
     return [f"Of {len(fit.names):,} parameters the first {most} are shown{last}; {where} has them all."]
 
 
-def scores(fit: Fit) -> Rows:
+def scores(fit: Fit) -> Table:
     """Loss and metrics on the training rows and, where there are any, on those held out."""
     parts = list(fit.metrics.values())
     heads = ["", f"train ({fit.rows:,} rows)"] + ([f"held out ({fit.test_rows:,} rows)"] if fit.test_rows else [])
@@ -85,7 +80,7 @@ def scores(fit: Fit) -> Rows:
         if name != "confusion":
             values = [number(part.get(name), DIGITS) for part in parts]
             rows.append([LABELS.get(name, name.replace("r2 ", "R² of ", 1)) + _of_what(fit, name), *values])
-    return heads, rows
+    return Table(heads, rows)
 
 
 def _of_what(fit: Fit, name: str) -> str:
@@ -98,24 +93,19 @@ def _of_what(fit: Fit, name: str) -> str:
     return " (most frequent class)" if name == "base_rate" else " (mean over classes)"
 
 
-def confusion(fit: Fit) -> tuple[str, list[str], list[list[str]]] | None:
-    """Title, heads and rows of the confusion counts: of the rows held out, else of the training rows."""
+def confusion(fit: Fit) -> list[Words | Table]:
+    """The confusion counts below their title, of the rows held out, else of the training rows; nothing for other fits."""
     classes = fit.schema.classes
     part = "test" if "confusion" in fit.metrics.get("test", {}) else "train"
     counts = fit.metrics.get(part, {}).get("confusion")
     if classes is None or counts is None or len(classes) > MOST_CLASSES:
-        return None
-    title = (
-        "Held-out rows by their true and predicted class"
-        if part == "test"
-        else "Rows by their true and predicted class"
-    )
-    heads = ["", *(f"predicted {_label(label)}" for label in classes)]
+        return []
+    title = f"{'Held-out rows' if part == 'test' else 'Rows'} by their true and predicted class:"
     rows = [
         [f"true {_label(label)}", *(number(count, DIGITS) for count in row)]
         for label, row in zip(classes, counts, strict=True)
     ]
-    return title, heads, rows
+    return [Words(title), Table(["", *(f"predicted {_label(label)}" for label in classes)], rows)]
 
 
 def about_classes(fit: Fit) -> list[str]:
@@ -129,17 +119,3 @@ def about_classes(fit: Fit) -> list[str]:
 
 def _label(label: str) -> str:
     return repr(plain(label, 30))
-
-
-def rich_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """The same for rich; numbers are never broken over two lines."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    drawn = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for place, head in enumerate(heads):
-        drawn.add_column(Text(head), justify="right" if place else "left", no_wrap=place > 0, overflow="fold")
-    for row in rows:
-        drawn.add_row(*map(Text, row))  # as Text, so that brackets in a name are no markup
-    return drawn

@@ -6,13 +6,12 @@ from math import isfinite, isnan
 from typing import TYPE_CHECKING
 
 from steepest.data.wording import counted, number, plain
-from steepest.text.html import escaped, table
-from steepest.text.summary import text_table
+from steepest.text.document import Document, Table, Title, Words
 
 if TYPE_CHECKING:
     from steepest.analysis.sharpness import Sharpness
 
-HEADS = ["", "largest", "smallest"]
+HEADS = ("", "largest", "smallest")
 MEANING = {
     "minimum": "F is curved upwards in every direction, as at a minimum.",
     "saddle": "F is curved downwards along {down}, by {least} at most, as at a saddle.",
@@ -20,18 +19,16 @@ MEANING = {
 }
 
 
-def text_of(found: Sharpness) -> str:
-    """A sharpness as a terminal shows it."""
-    return "\n".join([title(found), *sentences(found), text_table(HEADS, _rows(found))])
+def document(found: Sharpness) -> Document:
+    """What is shown of a sharpness."""
+    pairs = zip(found.largest.tolist(), found.smallest.tolist(), strict=True)
+    rows = [[str(i), number(high), number(low)] for i, (high, low) in enumerate(pairs, 1)]
+    return Document([Title(title(found)), *map(Words, sentences(found)), Table(HEADS, rows)])
 
 
-def html_of(found: Sharpness) -> str:
-    """A sharpness as a notebook shows it."""
-    words = "".join(f"<br>{escaped(sentence)}" for sentence in sentences(found))
-    return (
-        f'<div style="font-variant-numeric:tabular-nums"><b>{escaped(title(found))}</b>{words}'
-        f"{table(HEADS, _rows(found))}</div>"
-    )
+def title(found: Sharpness) -> str:
+    """The largest eigenvalue, and of how many parameters."""
+    return f"Sharpness {number(float(found.largest[0]))}, {counted(found.parameters, 'parameter')}"
 
 
 def sentences(found: Sharpness) -> list[str]:
@@ -52,13 +49,3 @@ def sentences(found: Sharpness) -> list[str]:
     if found.rows < found.all_rows:
         words.append(f"Measured on {found.rows:,} of {found.all_rows:,} rows.")
     return words
-
-
-def title(found: Sharpness) -> str:
-    """Its heading."""
-    return f"Sharpness {number(float(found.largest[0]))}, {counted(found.parameters, 'parameter')}"
-
-
-def _rows(found: Sharpness) -> list[list[str]]:
-    pairs = zip(found.largest.tolist(), found.smallest.tolist(), strict=True)
-    return [[str(i), number(high), number(low)] for i, (high, low) in enumerate(pairs, 1)]

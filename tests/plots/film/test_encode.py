@@ -17,9 +17,9 @@ import steepest as st
 from steepest.data import synthetic
 from steepest.data.batching import minibatches
 from steepest.errors import RunError, SpecError
-from steepest.plots import theme
 from steepest.plots.film.encode import animate
 from steepest.plots.film.frames import arrows, batch_rows, frames_data
+from steepest.text import colours
 
 DATA = synthetic.quadratic_with_outlier()
 DESIGN = np.vander(DATA.x[:, 0], 3, increasing=True)
@@ -159,9 +159,9 @@ def test_a_gif_shows_each_frame_as_it_was_drawn(movie, tmp_path):
 @pytest.mark.parametrize("tone", ["light", "dark"])
 def test_paper_and_roles_keep_their_colours(line, tone):
     pixels = np.asarray(line.animate(frames=3, theme=tone).images[-1].convert("RGB"))
-    paper = tuple(int(theme.PAPER[tone]["paper"][i : i + 2], 16) for i in (1, 3, 5))
+    paper = tuple(int(colours.PAPER[tone]["paper"][i : i + 2], 16) for i in (1, 3, 5))
     assert tuple(pixels[0, 0]) == paper
-    descent_colour = [int(theme.DESCENT[i : i + 2], 16) for i in (1, 3, 5)]
+    descent_colour = [int(colours.DESCENT[i : i + 2], 16) for i in (1, 3, 5)]
     assert (pixels == descent_colour).all(-1).sum() > 200
 
 

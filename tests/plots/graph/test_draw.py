@@ -14,7 +14,7 @@ import steepest as st
 from steepest.data import synthetic
 from steepest.errors import SpecError
 from steepest.plots.graph.draw import MOST_BOXES, graph_data, layout
-from steepest.plots.theme import notes_of
+from steepest.plots.style import notes_of
 
 
 def formula():

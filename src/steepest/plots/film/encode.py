@@ -30,11 +30,13 @@ from matplotlib.font_manager import fontManager
 from PIL import Image
 
 from steepest.atomic_file import whole_file
+from steepest.data.wording import number, plain
 from steepest.errors import RunError, SpecError
-from steepest.plots import theme as looks
+from steepest.plots import style
 from steepest.plots.film import panels as stills
 from steepest.plots.film.frames import Frames, frames_data
 from steepest.plots.surface.data import Surface, surface_data
+from steepest.text import colours
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -109,14 +111,14 @@ class Movie:
             "pause": PAUSE,
         }
         words = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
-        tone = looks.PAPER[self.theme]
+        tone = colours.PAPER[self.theme]
         width, height = self.background.size
         told = {"WIDTH": str(width), "HEIGHT": str(height), "TITLE": html.escape(self.title)}
         page = PLAYER.read_text(encoding="utf-8")
         for name, value in {
             **told,
             **{key.upper(): colour for key, colour in tone.items()},
-            "ACCENT": looks.DESCENT,
+            "ACCENT": colours.DESCENT,
         }.items():
             page = page.replace(f"%{name}%", value)
         page = page.replace("%STILL%", _data_url(self._last()))
@@ -172,7 +174,7 @@ class Movie:
         )
 
     def _page(self, path: Path) -> None:
-        tone = looks.PAPER[self.theme]
+        tone = colours.PAPER[self.theme]
         path.write_text(
             '<!doctype html><html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -239,7 +241,7 @@ def animate(
         (5, 'step 0 of 20 · mse 13.417')
     """
     fit, plane = fit.inner, fit.inner_names(plane)
-    looks.template(theme)
+    style.template(theme)
     shown = frames_data(fit, frames)
     surface = surface_data(fit, loss, plane=plane, window=window) if len(fit.names) > 1 else None
     movie = film(fit, shown, surface, milliseconds, arrows, theme)
@@ -268,7 +270,7 @@ def _fonts() -> list[str]:
 
 
 def _filmed(fit: Fit, shown: Frames, surface: Surface | None, milliseconds: int, arrows: bool, theme: str) -> Movie:
-    tone = looks.PAPER[theme]
+    tone = colours.PAPER[theme]
     on_plane = surface is not None
     canvas = FigureCanvasAgg(Figure(figsize=(10.8 if on_plane else 7.4, 3.9), dpi=100, facecolor=tone["paper"]))
     axes = canvas.figure.subplots(1, 3 if on_plane else 2, width_ratios=[1.15, 1.15, 0.85] if on_plane else [1.2, 0.8])
@@ -282,7 +284,7 @@ def _filmed(fit: Fit, shown: Frames, surface: Surface | None, milliseconds: int,
     panels.append(stills.on_loss(axes[-1], fit, shown, tone))
     left = 0.065 if on_plane else 0.095
     canvas.figure.subplots_adjust(left=left, right=0.985, top=0.87, bottom=0.14, wspace=0.27)
-    title = f"{looks.plain(fit.optimizer)}, lr {fit.lr:.3g}"
+    title = f"{plain(fit.optimizer)}, lr {fit.lr:.3g}"
     canvas.figure.text(left, 0.93, title, color=tone["ink"], fontsize=11.5, weight="bold")
     captions = [_caption(fit, shown, i) for i in range(len(shown))]
     words = canvas.figure.text(0.985, 0.93, "", color=tone["ink"], fontsize=10.5, ha="right", animated=True)
@@ -294,7 +296,7 @@ def _filmed(fit: Fit, shown: Frames, surface: Surface | None, milliseconds: int,
 
 def _caption(fit: Fit, shown: Frames, i: int) -> str:
     epoch = "" if fit.steps == fit.epochs else f", epoch {shown.epoch[i]:,}"
-    return f"step {shown.step[i]:,} of {fit.steps:,}{epoch} · {fit.loss_function} {looks.number(float(shown.loss[i]))}"
+    return f"step {shown.step[i]:,} of {fit.steps:,}{epoch} · {fit.loss_function} {number(float(shown.loss[i]))}"
 
 
 def _pictures(
@@ -329,7 +331,7 @@ def _palette(pictures: Sequence[Image.Image], tone: dict[str, str]) -> Image.Ima
     sheet = Image.new("RGB", (width, height * len(few)))
     for i, picture in enumerate(few):
         sheet.paste(picture, (0, i * height))
-    own = [*tone.values(), *looks.ROLES.values(), *stills.ARROWS.values()]
+    own = [*tone.values(), *colours.ROLES.values(), *stills.ARROWS.values()]
     fixed = np.array([[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in own])
     found = sheet.quantize(CLEAR - len(own), method=Image.Quantize.MEDIANCUT).getpalette() or []
     others = np.array(found[: 3 * (CLEAR - len(own))]).reshape(-1, 3)

@@ -16,12 +16,14 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
 from steepest.data.thinning import evenly
+from steepest.data.wording import plain
 from steepest.model.prediction import log_odds, probabilities
-from steepest.plots import theme as looks
+from steepest.plots import style
 from steepest.plots.drawn_rows import drawn, training
 from steepest.plots.film.frames import Frames, arrows, batch_rows
 from steepest.plots.predictions import view
 from steepest.plots.surface.data import Surface
+from steepest.text import colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +36,7 @@ SIDE = 70
 MOST_POINTS = 1_500
 ARROW = 0.17
 """Length of a frame's longest arrow, as a share of the window."""
-ARROWS = {"gradient": looks.RESIDUAL, "velocity": "#D6409F", "step": looks.DESCENT}
+ARROWS = {"gradient": colours.RESIDUAL, "velocity": "#D6409F", "step": colours.DESCENT}
 
 Panel = tuple[list[Any], Callable[[int], None]]
 """The artists that move, and what brings them to a frame."""
@@ -43,8 +45,8 @@ Panel = tuple[list[Any], Callable[[int], None]]
 def dress(axes: Axes, tone: dict[str, str], across: str, up: str) -> None:
     """Axes as the theme has them."""
     axes.set_facecolor(tone["paper"])
-    axes.set_xlabel(looks.plain(across, 30), color=tone["ink"], fontsize=9.5)
-    axes.set_ylabel(looks.plain(up, 30), color=tone["ink"], fontsize=9.5)
+    axes.set_xlabel(plain(across, 30), color=tone["ink"], fontsize=9.5)
+    axes.set_ylabel(plain(up, 30), color=tone["ink"], fontsize=9.5)
     axes.tick_params(colors=tone["faint"], labelsize=8, length=3)
     axes.grid(color=tone["grid"], linewidth=0.8)
     axes.set_axisbelow(True)
@@ -76,16 +78,16 @@ def _line(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> Panel:
     data = training(fit)
     rows = drawn(fit, MOST_POINTS)
     dress(axes, tone, fit.schema.names[0], fit.schema.targets[0])
-    axes.scatter(rows.x[:, 0], rows.y, s=18, color=looks.DATA, alpha=0.75 if len(rows.x) < 400 else 0.3, linewidths=0)
+    axes.scatter(rows.x[:, 0], rows.y, s=18, color=colours.DATA, alpha=0.75 if len(rows.x) < 400 else 0.3, linewidths=0)
     x = np.linspace(data.x.min(), data.x.max(), 200)
     with np.errstate(over="ignore", invalid="ignore"):
         curves = np.stack([log_odds(fit, x[:, None], theta) for theta in frames.theta])
     best = None if fit.exact is None else fit.exact.theta
     low, high = view(rows.y, [curves[0], curves[-1]])
     if best is not None:
-        axes.plot(x, _cut(log_odds(fit, x[:, None], best), low, high), color=looks.EXACT, lw=1.5, ls="--")
+        axes.plot(x, _cut(log_odds(fit, x[:, None], best), low, high), color=colours.EXACT, lw=1.5, ls="--")
     axes.set_ylim(low, high)
-    (line,) = axes.plot(x, _cut(curves[0], low, high), color=looks.DESCENT, lw=2.6, animated=True)
+    (line,) = axes.plot(x, _cut(curves[0], low, high), color=colours.DESCENT, lw=2.6, animated=True)
     (batch,) = axes.plot([], [], "o", ms=6.5, mfc="none", mec=tone["ink"], mew=1.4, animated=True)
 
     def move(i: int) -> None:
@@ -110,11 +112,11 @@ def _actual(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> Panel
     with np.errstate(over="ignore", invalid="ignore"):
         guesses = [log_odds(fit, rows.x, theta).reshape(len(rows.x), -1)[:, 0] for theta in frames.theta]
     low, high = view(target, [guesses[0], guesses[-1]])
-    axes.plot([target.min(), target.max()], [target.min(), target.max()], color=looks.EXACT, lw=1.5, ls="--")
+    axes.plot([target.min(), target.max()], [target.min(), target.max()], color=colours.EXACT, lw=1.5, ls="--")
     axes.set_xlim(*view(target, []))
     axes.set_ylim(low, high)
     (points,) = axes.plot(
-        target, _cut(guesses[0], low, high), "o", ms=3.6, mew=0, color=looks.DATA, alpha=0.6, animated=True
+        target, _cut(guesses[0], low, high), "o", ms=3.6, mew=0, color=colours.DATA, alpha=0.6, animated=True
     )
     (batch,) = axes.plot([], [], "o", ms=6, mfc="none", mec=tone["ink"], mew=1.2, animated=True)
     place = {number: i for i, number in enumerate(rows.index.tolist())}
@@ -141,13 +143,17 @@ def _probability(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> 
     for i in range(len(names)):
         base = 1.03 if len(names) == 2 and i == 1 else -0.08
         mine = codes == i
-        axes.scatter(rows.x[mine, 0], base + spread[mine], s=9, color=looks.CLASSES[i % 10], linewidths=0, alpha=0.7)
+        axes.scatter(rows.x[mine, 0], base + spread[mine], s=9, color=style.CLASSES[i % 10], linewidths=0, alpha=0.7)
     x = np.linspace(data.x.min(), data.x.max(), 200)
     shares = [probabilities(log_odds(fit, x[:, None], theta)) for theta in frames.theta]
     wanted = [1] if len(names) == 2 else list(range(len(names)))
     lines = [
         axes.plot(
-            x, shares[0][:, k], color=looks.DESCENT if len(names) == 2 else looks.CLASSES[k % 10], lw=2.4, animated=True
+            x,
+            shares[0][:, k],
+            color=colours.DESCENT if len(names) == 2 else style.CLASSES[k % 10],
+            lw=2.4,
+            animated=True,
         )[0]
         for k in wanted
     ]
@@ -170,7 +176,7 @@ def _regions(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> Pane
     reach = 0.05 * np.where(high > low, high - low, 1.0)
     sides = [np.linspace(a - r, b + r, SIDE) for a, b, r in zip(low, high, reach, strict=True)]
     grid = np.stack(np.meshgrid(*sides), -1).reshape(-1, 2)
-    colours = np.array([to_rgb(looks.CLASSES[i % 10]) for i in range(len(names))])
+    colours = np.array([to_rgb(style.CLASSES[i % 10]) for i in range(len(names))])
     paper = np.array(to_rgb(tone["paper"]))
 
     def painted(theta: np.ndarray) -> np.ndarray:
@@ -185,7 +191,7 @@ def _regions(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> Pane
     )
     codes = rows.y.astype(int)
     dots = [
-        axes.plot(*rows.x[codes == i].T, "o", ms=4, mec="white", mew=0.4, color=looks.CLASSES[i % 10], animated=True)[0]
+        axes.plot(*rows.x[codes == i].T, "o", ms=4, mec="white", mew=0.4, color=style.CLASSES[i % 10], animated=True)[0]
         for i in range(len(names))
     ]
 
@@ -203,13 +209,13 @@ def _true_class(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> P
     dress(axes, tone, "class", "probability of the true class")
     axes.set_xlim(-0.6, len(names) - 0.4)
     axes.set_ylim(0, 1)
-    axes.set_xticks(range(len(names)), [looks.plain(name, 10) for name in names])
+    axes.set_xticks(range(len(names)), [plain(name, 10) for name in names])
     heights = []
     for theta in frames.theta:
         own = probabilities(log_odds(fit, rows.x, theta))[np.arange(len(codes)), codes]
         heights.append([own[codes == k].mean() if (codes == k).any() else 0.0 for k in range(len(names))])
     bars = list(
-        axes.bar(range(len(names)), heights[0], color=[looks.CLASSES[k % 10] for k in range(len(names))], animated=True)
+        axes.bar(range(len(names)), heights[0], color=[style.CLASSES[k % 10] for k in range(len(names))], animated=True)
     )
 
     def move(i: int) -> None:
@@ -229,7 +235,7 @@ def on_surface(
     a, b = surface.plane.labels
     dress(axes, tone, a, b)
     axes.grid(False)
-    shades = LinearSegmentedColormap.from_list("loss", looks.SHADES[theme])
+    shades = LinearSegmentedColormap.from_list("loss", style.SHADES[theme])
     low, high = float(surface.cut.min()), surface.ceiling
     levels = np.linspace(low, high, 18) if high > low else np.array([low - 1, low + 1])
     axes.contourf(surface.x, surface.y, surface.cut, levels=levels, cmap=shades, extend="both")
@@ -238,12 +244,12 @@ def on_surface(
     axes.set_ylim(surface.y[0], surface.y[-1])
     for mark in surface.marks:
         if mark.role == "exact":
-            axes.plot(*mark.place, "*", ms=13, color=looks.EXACT, mec="white", mew=0.8)
+            axes.plot(*mark.place, "*", ms=13, color=colours.EXACT, mec="white", mew=0.8)
         elif mark.role == "start":
-            axes.plot(*mark.place, "o", ms=7, mfc="none", mec=looks.DESCENT, mew=1.8)
+            axes.plot(*mark.place, "o", ms=7, mfc="none", mec=colours.DESCENT, mew=1.8)
     place = surface.plane.project(frames.theta)
-    (path,) = axes.plot([], [], color=looks.DESCENT, lw=1.6, animated=True)
-    (here,) = axes.plot([], [], "o", ms=7, color=looks.DESCENT, mec="white", mew=1, animated=True)
+    (path,) = axes.plot([], [], color=colours.DESCENT, lw=1.6, animated=True)
+    (here,) = axes.plot([], [], "o", ms=7, color=colours.DESCENT, mec="white", mew=1, animated=True)
     shafts: dict[str, Any] = {}
     ends: dict[str, np.ndarray] = {}
     if with_arrows:
@@ -298,9 +304,9 @@ def on_loss(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> Panel
     axes.plot(step[whole], values[whole], color=tone["axis"], lw=1.4)
     best = fit.scores.exact_objective
     if best is not None and (best > 0 or axes.get_yscale() == "linear"):
-        axes.axhline(best, color=looks.EXACT, lw=1.4, ls="--")
-    (line,) = axes.plot([], [], color=looks.DESCENT, lw=2, animated=True)
-    (here,) = axes.plot([], [], "o", ms=6.5, color=looks.DESCENT, mec="white", mew=1, animated=True)
+        axes.axhline(best, color=colours.EXACT, lw=1.4, ls="--")
+    (line,) = axes.plot([], [], color=colours.DESCENT, lw=2, animated=True)
+    (here,) = axes.plot([], [], "o", ms=6.5, color=colours.DESCENT, mec="white", mew=1, animated=True)
 
     def move(i: int) -> None:
         gone = whole & (step <= frames.step[i])

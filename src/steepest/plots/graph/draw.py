@@ -14,14 +14,16 @@ import networkx as nx
 import numpy as np
 from torch import Tensor
 
+from steepest.data.wording import number
 from steepest.errors import SpecError
-from steepest.plots import theme as looks
+from steepest.plots import style
 from steepest.plots.graph.fold import MOST_BOXES, folded
 from steepest.plots.graph.walk import ROWS, Graph, named, of_fit, walked, words_of
 from steepest.result import Fit
+from steepest.text import colours
 
 
-class Drawing(looks.Figure):
+class Drawing(style.Figure):
     """A graph's figure; `dot` is the same graph as text."""
 
     @property
@@ -78,9 +80,9 @@ def layout(graph: Graph) -> dict[int, tuple[float, float]]:
 
 
 COLOURS = {
-    "parameter": looks.DESCENT,
-    "data": looks.DATA,
-    "output": looks.EXACT,
+    "parameter": colours.DESCENT,
+    "data": colours.DATA,
+    "output": colours.EXACT,
     "operation": "#7F8A96",
     "module": "#7A68D8",
 }
@@ -118,10 +120,10 @@ def graph(z: Any, names: Any = None, theme: str = "light") -> Drawing:
         [f"{operations:,} operations, folded into {len(data.nodes):,} nodes."] if len(data.nodes) < operations else []
     )
     shown = Drawing(
-        layout={"template": looks.template(theme), "height": int(min(170 + depth * (92 if boxes else 34), 2_400))}
+        layout={"template": style.template(theme), "height": int(min(170 + depth * (92 if boxes else 34), 2_400))}
     )
     shown.__dict__["_dot"] = data.dot
-    looks.titled(
+    style.titled(
         shown, "The backward graph", [*notes, *data.notes, "∂ is the derivative of the output by what stands there."]
     )
     _edges(shown, data, places, boxes)
@@ -134,24 +136,24 @@ def graph(z: Any, names: Any = None, theme: str = "light") -> Drawing:
             y=[-places[i][1] for i in ids],
             mode="markers",
             marker={"size": 12 if boxes else 7, "color": colour, "symbol": "square"},
-            hovertext=["<br>".join(looks.text(line, 80) for line in words_of(data.nodes[i])) for i in ids],
+            hovertext=["<br>".join(style.text(line, 80) for line in words_of(data.nodes[i])) for i in ids],
             hoverinfo="text",
             name=kind,
         )
     if boxes:
         for i, node in data.nodes.items():
             colour = COLOURS[node.kind]
-            first, *rest = (looks.text(line, 60) for line in words_of(node))
+            first, *rest = (style.text(line, 60) for line in words_of(node))
             shown.add_annotation(
                 x=places[i][0],
                 y=-places[i][1],
                 text="<br>".join([f"<b>{first}</b>", *rest]),
                 showarrow=False,
-                bgcolor=_mixed(colour, looks.PAPER[theme]["paper"]),
+                bgcolor=_mixed(colour, colours.PAPER[theme]["paper"]),
                 bordercolor=colour,
                 borderpad=5,
                 borderwidth=1.4,
-                font={"size": 11 if len(data.nodes) <= 30 else 9, "color": looks.PAPER[theme]["ink"]},
+                font={"size": 11 if len(data.nodes) <= 30 else 9, "color": colours.PAPER[theme]["ink"]},
             )
     hidden = {"visible": False, "fixedrange": False}
     shown.update_xaxes(range=[across[:, 0].min() - 0.7, across[:, 0].max() + 0.7], **hidden)
@@ -161,7 +163,7 @@ def graph(z: Any, names: Any = None, theme: str = "light") -> Drawing:
     return shown
 
 
-def _edges(shown: looks.Figure, data: Graph, places: Mapping[int, tuple[float, float]], boxes: bool) -> None:
+def _edges(shown: style.Figure, data: Graph, places: Mapping[int, tuple[float, float]], boxes: bool) -> None:
     x: list[float | None] = []
     y: list[float | None] = []
     taken = set(places.values())
@@ -178,8 +180,8 @@ def _edges(shown: looks.Figure, data: Graph, places: Mapping[int, tuple[float, f
             )  # fmt: skip
         if edge.factor is not None and boxes:
             shown.add_annotation(
-                x=0.5 * (a + c), y=-0.5 * (b + d), text=f"× {looks.number(edge.factor)}", showarrow=False, xshift=8,
-                xanchor="left", font={"size": 11, "color": looks.RESIDUAL},
+                x=0.5 * (a + c), y=-0.5 * (b + d), text=f"× {number(edge.factor)}", showarrow=False, xshift=8,
+                xanchor="left", font={"size": 11, "color": colours.RESIDUAL},
             )  # fmt: skip
     shown.add_scatter(
         x=x,

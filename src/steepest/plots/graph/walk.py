@@ -20,10 +20,10 @@ import torch
 from torch import Tensor, nn
 
 from steepest.data.thinning import evenly
+from steepest.data.wording import number, plain
 from steepest.defaults import targets
 from steepest.lazy import imported
 from steepest.model.objective import matched
-from steepest.plots import theme as looks
 from steepest.plots.drawn_rows import training
 from steepest.plots.surface.module_values import module_objective
 
@@ -98,14 +98,14 @@ class Graph:
             words = json.dumps("\n".join(words_of(node)), ensure_ascii=False)
             lines.append(f"  n{node.id} [label={words}, shape={shapes.get(node.kind, 'box')}];")
         for edge in self.edges:
-            factor = "" if edge.factor is None else f' [label="{looks.number(edge.factor)}"]'
+            factor = "" if edge.factor is None else f' [label="{number(edge.factor)}"]'
             lines.append(f"  n{edge.source} -> n{edge.target}{factor};")
         return "\n".join([*lines, "}"])
 
 
 def words_of(node: Node) -> list[str]:
     """What stands on a node: its name, its value, its gradient."""
-    lines = [looks.plain(node.name, 34)]
+    lines = [plain(node.name, 34)]
     if node.value:
         lines.append(node.value)
     if node.gradient:
@@ -185,11 +185,11 @@ def _told(value: Tensor | None) -> str:
     if value is None:
         return ""
     if value.numel() == 1:
-        return looks.number(float(value.real if value.is_complex() else value))
+        return number(float(value.real if value.is_complex() else value))
     length = float(
         torch.linalg.vector_norm(value.detach().to(torch.complex128 if value.is_complex() else torch.float64))
     )
-    return f"[{', '.join(map(str, value.shape))}] length {looks.number(length)}"
+    return f"[{', '.join(map(str, value.shape))}] length {number(length)}"
 
 
 def _gradients(

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steepest.data.thinning import along
+from steepest.data.wording import number
 from steepest.defaults import linear_problem
 from steepest.errors import SpecError
 from steepest.model import losses
-from steepest.plots import theme as looks
 from steepest.plots.drawn_rows import MOST_STEPS, labels, training
 from steepest.plots.surface import plane as planes
 from steepest.plots.surface.evaluate import Landscape, landscape
@@ -292,6 +292,6 @@ def _notes(
     if outside:
         notes.append(f"{outside:,} of the steps drawn lie outside the window.")
     if not np.isfinite(values).all() or values.max() > ceiling:
-        top = looks.number(float(values[np.isfinite(values)].max())) if np.isfinite(values).any() else "infinity"
-        notes.append(f"The surface rises to {top}; it is cut at {looks.number(ceiling)}.")
+        top = number(float(values[np.isfinite(values)].max())) if np.isfinite(values).any() else "infinity"
+        notes.append(f"The surface rises to {top}; it is cut at {number(ceiling)}.")
     return [*notes, *([land.note] if land.note else [])]

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steepest.plots import theme as looks
+from steepest.data.wording import plain
+from steepest.plots import style
 from steepest.plots.plotly_parts import make_subplots
 from steepest.plots.surface.data import Mark, Path, Surface, surface_data
 from steepest.result import inner_of
+from steepest.text import colours
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -42,7 +44,7 @@ def surface(
     others: str = "held",
     seed: int = 0,
     theme: str = "light",
-) -> looks.Figure:
+) -> style.Figure:
     """The loss over a plane of θ, as a map and as a bowl, with the path, start, end and exact optimum.
 
     Args:
@@ -70,10 +72,10 @@ def surface(
     return draw(surface_data(fit, loss, also, plane, window, grid, coordinates, others, seed), theme)
 
 
-def draw(data: Surface, theme: str = "light") -> looks.Figure:
+def draw(data: Surface, theme: str = "light") -> style.Figure:
     """A surface's map and bowl side by side; the loss along the path below, where the plane does not show it exactly."""
     exact = data.plane.exact
-    shown = looks.Figure(
+    shown = style.Figure(
         make_subplots(
             rows=1 if exact else 2,
             cols=2,
@@ -84,8 +86,8 @@ def draw(data: Surface, theme: str = "light") -> looks.Figure:
             specs=[[{"type": "xy"}, {"type": "scene"}]] + ([] if exact else [[{"type": "xy", "colspan": 2}, None]]),
         )
     )
-    shown.update_layout(template=looks.template(theme), height=480 if exact else 660)
-    looks.titled(shown, title(data), data.notes)
+    shown.update_layout(template=style.template(theme), height=480 if exact else 660)
+    style.titled(shown, title(data), data.notes)
     on_map(shown, data, {"x": 0.445, "y": 0.5} if exact else {"x": 0.445, "y": 0.69, "len": 0.6}, row=1, col=1)
     on_bowl(shown, data, row=1, col=2)
     if not exact:
@@ -95,7 +97,7 @@ def draw(data: Surface, theme: str = "light") -> looks.Figure:
 
 def title(data: Surface) -> str:
     """What a surface shows: `mse over intercept and x`."""
-    a, b = (looks.plain(label) for label in data.plane.labels)
+    a, b = (plain(label) for label in data.plane.labels)
     whose = "path" if len(data.paths) == 1 else "paths"
     return {
         "path": f"{data.loss} on the principal plane of the {whose}",
@@ -104,9 +106,9 @@ def title(data: Surface) -> str:
     }.get(data.plane.kind, f"{data.loss} over {a} and {b}")
 
 
-def on_map(shown: looks.Figure, data: Surface, bar: dict[str, Any] | None = None, **place: Any) -> None:
+def on_map(shown: style.Figure, data: Surface, bar: dict[str, Any] | None = None, **place: Any) -> None:
     """The map: contours of the loss, paths and marks; `bar` says where the colour bar stands."""
-    a, b = (looks.text(label) for label in data.plane.labels)
+    a, b = (style.text(label) for label in data.plane.labels)
     low = float(data.cut.min())
     shown.add_contour(
         x=data.x,
@@ -128,7 +130,7 @@ def on_map(shown: looks.Figure, data: Surface, bar: dict[str, Any] | None = None
             x=inside[:, 0],
             y=inside[:, 1],
             mode="lines" if many else "lines+markers",
-            line={"color": looks.SERIES[i % len(looks.SERIES)], "width": 2, "dash": looks.DASHES[i % 4]},
+            line={"color": style.SERIES[i % len(style.SERIES)], "width": 2, "dash": style.DASHES[i % 4]},
             marker={"size": 5},
             **_hovered(path, data.names),
             name=_path_name(path, data),
@@ -143,7 +145,7 @@ def on_map(shown: looks.Figure, data: Surface, bar: dict[str, Any] | None = None
             y=mark.place[1:],
             mode="markers+text" if mark.role == "exact" and len(data.paths) > 1 else "markers",
             marker=_marker(mark),
-            text=[looks.text(mark.label)],
+            text=[style.text(mark.label)],
             textposition="top center",
             textfont={"color": "white", "shadow": "0 0 4px black, 0 0 2px black"},
             hovertext=[_marked(mark, data.names)],
@@ -157,10 +159,10 @@ def on_map(shown: looks.Figure, data: Surface, bar: dict[str, Any] | None = None
     shown.update_yaxes(title_text=b, range=[data.y[0], data.y[-1]], showgrid=False, zeroline=False, **place)
 
 
-def on_bowl(shown: looks.Figure, data: Surface, **place: Any) -> None:
+def on_bowl(shown: style.Figure, data: Surface, **place: Any) -> None:
     """The bowl: the same in three dimensions, the path on it."""
     # in three dimensions there is less room for words
-    a, b = (looks.text(label.split(" (")[0], 24) for label in data.plane.labels)
+    a, b = (style.text(label.split(" (")[0], 24) for label in data.plane.labels)
     shown.add_surface(
         x=data.x,
         y=data.y,
@@ -177,7 +179,7 @@ def on_bowl(shown: looks.Figure, data: Surface, **place: Any) -> None:
     lift = LIFT * (high - low)
     for i, path in enumerate(data.paths):
         hidden = ~_within(path.place, data) | ~(path.shown <= high)
-        colour = looks.SERIES[i % len(looks.SERIES)]
+        colour = style.SERIES[i % len(style.SERIES)]
         shown.add_scatter3d(
             x=np.where(hidden, np.nan, path.place[:, 0]),
             y=np.where(hidden, np.nan, path.place[:, 1]),
@@ -210,24 +212,24 @@ def on_bowl(shown: looks.Figure, data: Surface, **place: Any) -> None:
     shown.update_scenes(
         xaxis={"title": {"text": a}, "range": [data.x[0], data.x[-1]]},
         yaxis={"title": {"text": b}, "range": [data.y[0], data.y[-1]]},
-        zaxis={"title": {"text": looks.text(data.loss)}, "range": [low, high + 3 * lift]},
+        zaxis={"title": {"text": style.text(data.loss)}, "range": [low, high + 3 * lift]},
         aspectratio={"x": 1, "y": 1, "z": 0.75},
         camera={"eye": _eye(data), "center": {"x": 0, "y": 0, "z": -0.19}},
         **place,
     )
 
 
-def on_trust(shown: looks.Figure, data: Surface, **place: Any) -> None:
+def on_trust(shown: style.Figure, data: Surface, **place: Any) -> None:
     """For each step the loss on the plane beside the true one: where the lines part, the plane misleads."""
     for i, path in enumerate(data.paths):
-        colour = looks.SERIES[i % len(looks.SERIES)]
+        colour = style.SERIES[i % len(style.SERIES)]
         lone = len(data.paths) == 1
         for values, name, dash in ((path.true, "true loss", "solid"), (path.shown, "loss on the plane", "dot")):
             shown.add_scatter(
                 x=path.step,
                 y=np.where(values > 0, values, np.nan),
                 mode="lines",
-                line={"color": colour if dash == "solid" else looks.RESIDUAL if lone else colour, "dash": dash},
+                line={"color": colour if dash == "solid" else colours.RESIDUAL if lone else colour, "dash": dash},
                 name=name,
                 showlegend=i == 0,
                 hovertemplate=f"step %{{x:,}}<br>{name} %{{y:.6g}}<extra></extra>",
@@ -235,7 +237,7 @@ def on_trust(shown: looks.Figure, data: Surface, **place: Any) -> None:
             )
     shown.update_xaxes(title_text="step", **place)
     heights = np.concatenate([np.concatenate([path.true, path.shown]) for path in data.paths])
-    shown.update_yaxes(title_text=looks.text(data.loss), **looks.log_axis(heights), **place)
+    shown.update_yaxes(title_text=style.text(data.loss), **style.log_axis(heights), **place)
 
 
 def _eye(data: Surface) -> dict[str, float]:
@@ -263,13 +265,13 @@ def _first(mark: Mark, data: Surface) -> bool:
 
 
 def _path_name(path: Path, data: Surface) -> str:
-    return "descent" if len(data.paths) == 1 else looks.text(path.label, 60)
+    return "descent" if len(data.paths) == 1 else style.text(path.label, 60)
 
 
 def _hovered(path: Path, names: Sequence[str]) -> dict[str, Any]:
     """Step, the first parameters and the loss of each point, as numbers and what words to put them in."""
     count = min(len(names), HOVERED)
-    words = [f"{looks.text(name)} %{{customdata[{i + 1}]:.5g}}" for i, name in enumerate(names[:count])]
+    words = [f"{style.text(name)} %{{customdata[{i + 1}]:.5g}}" for i, name in enumerate(names[:count])]
     words += [f"… {len(names) - count:,} more"] if len(names) > count else []
     rows = np.column_stack([path.step, path.theta[:, :count], path.true]).astype(np.float32)
     template = "step %{customdata[0]:,d}<br>" + "<br>".join(words) + f"<br>loss %{{customdata[{count + 1}]:.6g}}"
@@ -277,16 +279,16 @@ def _hovered(path: Path, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _marked(mark: Mark, names: Sequence[str]) -> str:
-    return f"{looks.text(mark.label, 60)}<br>{_values(mark.theta, names)}<br>loss {mark.true:.6g}"
+    return f"{style.text(mark.label, 60)}<br>{_values(mark.theta, names)}<br>loss {mark.true:.6g}"
 
 
 def _values(theta: np.ndarray, names: Sequence[str]) -> str:
-    shown = [f"{looks.text(name)} {value:.5g}" for name, value in zip(names[:HOVERED], theta.tolist(), strict=False)]
+    shown = [f"{style.text(name)} {value:.5g}" for name, value in zip(names[:HOVERED], theta.tolist(), strict=False)]
     return "<br>".join(shown + ([f"… {len(names) - HOVERED:,} more"] if len(names) > HOVERED else []))
 
 
 def _colour(mark: Mark) -> str:
-    return looks.EXACT if mark.role == "exact" else looks.SERIES[mark.series % len(looks.SERIES)]
+    return colours.EXACT if mark.role == "exact" else style.SERIES[mark.series % len(style.SERIES)]
 
 
 def _marker(mark: Mark) -> dict[str, Any]:

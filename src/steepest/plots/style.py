@@ -1,14 +1,7 @@
-"""How every picture looks: one colour for each role, a light and a dark template, and figures that stay at home.
+"""How every picture looks: a light and a dark template, and figures that stay at home.
 
-    data       the rows                          blue
-    descent    what the descent found            vermilion
-    exact      the best possible answer          green
-    residual   what is left between              orange
-    test       held-out rows                     purple
-
-The colours are Okabe and Ito's, which colour-blind readers tell apart, a little darker or lighter where that makes
-them readable on white and on black. Whatever is paper or ink (backgrounds, grids, text, the shades of a
-surface) stands in the templates alone, so that a picture goes from light to dark by its template:
+Whatever is paper or ink (backgrounds, grids, text, the shades of a surface) stands in the templates alone, so that a
+picture goes from light to dark by its template; the colours are those of `text/colours.py`:
 
     figure.update_layout(template=template("dark"))
 
@@ -25,14 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from steepest.data.wording import number as number
-from steepest.data.wording import plain as plain
+from steepest.data.wording import plain
 from steepest.errors import SpecError
 from steepest.plots.plotly_parts import go
-from steepest.text.colours import DATA, DESCENT, EXACT, RESIDUAL, TEST
-from steepest.text.colours import PREDICTED as PREDICTED
-
-ROLES = {"data": DATA, "descent": DESCENT, "exact": EXACT, "residual": RESIDUAL, "test": TEST}
+from steepest.text.colours import DATA, DESCENT, EXACT, FONT, PAPER, RESIDUAL, TEST
 
 SERIES = (DESCENT, "#D6409F", "#C99700", "#7A68D8", "#00A3A3", "#8C6239", "#7F8A96", "#3F8FCB")
 """For several fits or parameters in one picture; each fit also has a dash of its own."""
@@ -54,12 +43,6 @@ CONFIG: dict[str, Any] = {
 NOTEBOOKS = ("", None, "plotly_mimetype", "jupyterlab", "nteract", "vscode")
 """Plotly's renderers that leave the drawing to the notebook."""
 
-FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
-
-PAPER = {
-    "light": {"paper": "#ffffff", "ink": "#1d2733", "faint": "#667382", "grid": "#e4e9ef", "axis": "#b6c0cb"},
-    "dark": {"paper": "#12171e", "ink": "#e6ebf1", "faint": "#93a1b1", "grid": "#28313c", "axis": "#4a5665"},
-}
 SHADES = {
     "light": ["#0b3763", "#1d5c94", "#4a8abf", "#86b5da", "#bdd8ec", "#e2eef7", "#f6fafd"],
     "dark": ["#a9d4f5", "#72aede", "#4485bb", "#2a6294", "#1d466d", "#172f48", "#141d28"],

@@ -9,8 +9,8 @@ import pytest
 
 import steepest as st
 from steepest.sweeps.run_table import RunTable
-from steepest.text.summary import text_table
-from steepest.text.sweep_table import best_runs
+from steepest.text.sweep import best_runs
+from steepest.text.terminal import table
 
 SWEEP = st.sweep(
     "sample:diabetes",
@@ -25,21 +25,21 @@ SWEEP = st.sweep(
 
 @pytest.mark.parametrize("width", [60, 80, 100, 140])
 def test_a_sweep_keeps_its_lines_whole(width):
-    found = best_runs(SWEEP, SWEEP.ranked()[:10], width)
-    lines = text_table(found.heads, found.rows, width).splitlines()
+    found, left_out = best_runs(SWEEP, SWEEP.ranked()[:10], width)
+    lines = table(found, width).splitlines()
     assert len(lines) == 2 + 10  # a head, a rule, and a line a run
     assert max(map(len, lines)) <= width
     for row, line in zip(found.rows, lines[2:], strict=True):
         assert line.split() == " ".join(row).split()
     assert {"run", "lr", "optimizer", "batch_size", "objective", "status"} <= set(found.heads)
-    assert not set(found.left_out) & set(found.heads)
-    assert {"steps", "relative gap", "held out"} == set(found.left_out) | (
+    assert not set(left_out) & set(found.heads)
+    assert {"steps", "relative gap", "held out"} == set(left_out) | (
         {"steps", "relative gap", "held out"} & set(found.heads)
     )
 
 
 def test_a_wide_terminal_shows_every_column():
-    assert best_runs(SWEEP, SWEEP.ranked()[:10], 140).left_out == []
+    assert best_runs(SWEEP, SWEEP.ranked()[:10], 140)[1] == []
 
 
 def test_a_narrow_terminal_is_told_what_it_lacks(monkeypatch):

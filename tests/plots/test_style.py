@@ -10,8 +10,10 @@ import numpy as np
 import plotly.io as pio
 import pytest
 
+from steepest.data.wording import plain
 from steepest.errors import SpecError
-from steepest.plots import theme
+from steepest.plots import style
+from steepest.text import colours
 
 
 def luminance(colour: str) -> float:
@@ -34,19 +36,19 @@ def as_deuteranope(colour: str) -> np.ndarray:
 
 @pytest.mark.parametrize("tone", ["light", "dark"])
 def test_every_role_can_be_seen_on_its_paper(tone):
-    paper = theme.PAPER[tone]["paper"]
-    assert all(contrast(colour, paper) > 2.2 for colour in theme.ROLES.values())
-    assert contrast(theme.PAPER[tone]["ink"], paper) > 12
-    assert contrast(theme.PAPER[tone]["faint"], paper) > 4.5
+    paper = colours.PAPER[tone]["paper"]
+    assert all(contrast(colour, paper) > 2.2 for colour in colours.ROLES.values())
+    assert contrast(colours.PAPER[tone]["ink"], paper) > 12
+    assert contrast(colours.PAPER[tone]["faint"], paper) > 4.5
 
 
 def test_no_two_roles_look_alike_to_a_colour_blind_reader():
-    seen = {role: as_deuteranope(colour) for role, colour in theme.ROLES.items()}
+    seen = {role: as_deuteranope(colour) for role, colour in colours.ROLES.items()}
     assert min(np.linalg.norm(seen[a] - seen[b]) for a, b in combinations(seen, 2)) > 0.09
 
 
 def test_a_figure_offers_no_service_and_holds_all_it_needs():
-    shown = theme.figure("title")
+    shown = style.figure("title")
     page = shown.to_html()
     config = json.loads(re.search(r"(\{\"showSendToCloud\".*?\})\s*\)", page.replace("\n", ""))[1])
     assert config["showSendToCloud"] is False
@@ -56,25 +58,25 @@ def test_a_figure_offers_no_service_and_holds_all_it_needs():
 
 def test_a_notebook_gets_the_same_configuration(monkeypatch):
     monkeypatch.setattr(pio.renderers, "default", "plotly_mimetype")
-    bundle = theme.figure("title")._repr_mimebundle_()
+    bundle = style.figure("title")._repr_mimebundle_()
     assert bundle["application/vnd.plotly.v1+json"]["config"]["showSendToCloud"] is False
 
 
 def test_title_and_notes_come_back_as_they_were_given():
-    shown = theme.figure("<b>", ["a & b", "", "x" * 200])
-    assert theme.title_of(shown) == "<b>"
-    assert theme.notes_of(shown) == ["a & b", "x" * 200]
+    shown = style.figure("<b>", ["a & b", "", "x" * 200])
+    assert style.title_of(shown) == "<b>"
+    assert style.notes_of(shown) == ["a & b", "x" * 200]
     assert shown.layout.title.text == "&lt;b&gt;"
 
 
 def test_an_unknown_theme_is_named():
     with pytest.raises(SpecError, match="theme='sepia' is not known"):
-        theme.figure("title", theme="sepia")
+        style.figure("title", theme="sepia")
 
 
 @pytest.mark.parametrize("name", ["цена", "价格", "السعر", "<script>alert(1)</script>", "a" * 50, "tab\there", "𝔘"])
 def test_names_in_any_script_are_shown_as_they_are(name):
-    shown = theme.text(name)
+    shown = style.text(name)
     assert "<" not in shown
-    assert len(theme.plain(name)) <= theme.SHOWN
-    assert theme.plain(name)[:5] == name[:5].replace("\t", " ")
+    assert len(plain(name)) <= style.SHOWN
+    assert plain(name)[:5] == name[:5].replace("\t", " ")

@@ -1,0 +1,56 @@
+"""A fit in a few lines: what a notebook and a terminal show of it, and how a report begins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from steepest.data.wording import number, plain
+from steepest.text import findings
+from steepest.text.document import Document, Numbers, Outcome, Title, Words
+from steepest.text.scores import about_classes, coefficients, confusion, not_shown, scores
+
+if TYPE_CHECKING:
+    from steepest.result import Fit
+
+IN_A_NOTEBOOK = 20
+"""Parameters that are shown of a long list."""
+
+
+def document(fit: Fit) -> Document:
+    """What is shown of a fit."""
+    below = findings.under(fit)
+    said = [*about_classes(fit), *not_shown(fit, IN_A_NOTEBOOK, "fit.params")]
+    said += [f"Note: {plain(note, 1_000)}" for note in fit.notes]
+    return Document([
+        Title(f"{plain(fit.model_name)}, {fit.optimizer}"),
+        Numbers(figures_of(fit)),
+        Outcome(below.message, fit.status.state),
+        *map(Words, _found(below)),
+        coefficients(fit, IN_A_NOTEBOOK),
+        scores(fit),
+        *confusion(fit),
+        *map(Words, said),
+    ])  # fmt: skip
+
+
+def figures_of(fit: Fit) -> list[tuple[str, str]]:
+    """What a fit comes to, as (label, number)."""
+    tiles = [(f"{fit.loss_function}, {fit.rows:,} rows", number(fit.loss))]
+    if fit.test_loss is not None:
+        tiles.append((f"held out, {fit.test_rows:,} rows", number(fit.test_loss)))
+    if fit.gap is not None:
+        tiles.append(("exact optimum", number(fit.scores.exact_objective)))
+        tiles.append(("gap to it", f"{fit.gap:.2g}"))
+        tiles.append(("relative gap", f"{fit.relative_gap:.1e}"))
+    tiles.append(("steps", f"{fit.steps:,}"))
+    tiles.append(("seconds", number(fit.seconds)))
+    return tiles
+
+
+def _found(below: findings.Under) -> list[str]:
+    """What stands under a fit about its findings, each in a line or two, and where the others are."""
+    lines = []
+    for place, finding in enumerate(below.shown, 1):
+        what, change = findings.brief(finding, finding.python)
+        lines.append(f"{place}. {what}\n   {change}".rstrip())
+    return [*lines, f"{below.more:,} more: fit.diagnose()"] if below.more else lines
