@@ -51,6 +51,7 @@ from steepest.model.objective import (
     check_loss,
     parameter_names,
 )
+from steepest.model.of_fit import linear_problem, targets, tensors
 from steepest.settings import DEFAULT_STEPS, Spec
 
 MOST_CURVATURE = 2_500
@@ -59,9 +60,6 @@ MOST_CURVATURE = 2_500
 MOST_LOST = 10.0
 """Error of a prediction, beside the spread of the predictions, up to which coefficients in user units still do: steps are
 taken in 32 digits, and what is lost is less than this bound."""
-
-SMALLEST_POWER = -150.0
-"""Decimal logarithm of a term's size from which on float64 holds its squares."""
 
 UNLIKE = 30.0
 """How many times the spread of another a target's may be before its squares leave the other one out."""
@@ -143,85 +141,17 @@ def wants_classes(spec: Spec) -> bool | None:
     return False
 
 
-def linear_problem(spec: Spec, data: Dataset, terms: Terms, loss: Loss) -> LinearProblem:
-    """The linear family's problem on some rows."""
-    design = terms.design(data.x)
-    if terms.degree > 1 and not np.isfinite(design).all():
-        column = terms.names[int(np.argwhere(~np.isfinite(design))[0, 1])]
-        raise DataError(f"The term {column!r} overflows: its column is too large for this degree. Rescale the column.")
-    if terms.degree > 1 and (small_term := _underflowing(terms, data.x)):
-        raise DataError(
-            f"The term {small_term!r} underflows: its column is too small for this degree. Rescale the column."
-        )
-    small = design.size <= double_double.SMALL_ENOUGH["mse"]
-    low = double_double.rounding_of_design(terms, terms.placed(data.x), design) if small else None
-    target, outputs = targets(data, loss)
-    weights = None if data.weights is None else data.weights / data.weights.mean()
-    return LinearProblem(
-        design,
-        target,
-        loss,
-        losses.penalty(spec.penalty),
-        terms.intercept,
-        weights,
-        outputs,
-        low,
-        terms.degree,
-    )
-
-
-def _underflowing(terms: Terms, x: np.ndarray) -> str:
-    """The first product of columns whose squares float64 cannot hold; "" if there is none."""
-    sizes = np.abs(terms.placed(x)).max(0, initial=0.0)
-    with np.errstate(divide="ignore"):
-        powers = np.where(sizes > 0.0, np.log10(sizes), 0.0)
-    for name, term in zip(terms.names, terms.powers, strict=True):
-        if len(term) > 1 and powers[list(term)].sum() < SMALLEST_POWER:
-            return name
-    return ""
-
-
-def targets(data: Dataset, loss: Loss) -> tuple[np.ndarray, int]:
-    """The target as the loss wants it, and how many outputs the model needs."""
-    count = len(data.classes) if data.classes is not None else 0
-    if isinstance(loss, losses.CrossEntropy):
-        return data.y.astype(np.int64), count
-    if isinstance(loss, losses.Logistic):
-        if count != 2:
-            raise SpecError(
-                f"loss='logistic' tells two classes apart, and the target has {count}. Use model='softmax' "
-                "(loss='cross_entropy')."
-            )
-        return data.y.astype(np.float64), 1
-    if data.classes is not None and not isinstance(loss, Custom):
-        raise DataError(
-            f"The target {data.targets[0]!r} is classes ({', '.join(data.classes[:3])}, …), and loss {loss} needs numbers. "
-            "Leave loss= out, or use loss='cross_entropy'."
-        )
-    if isinstance(loss, Custom) and loss.takes == "binary" and data.classes is not None:
-        if count != 2:
-            raise SpecError(
-                f"loss {loss} tells two classes apart, and the target has {count}. For more use loss='cross_entropy'."
-            )
-        return data.y.astype(np.float64), 1
-    if data.classes is not None and isinstance(loss, Custom):
-        return data.y.astype(np.int64), count
-    several = data.y.ndim == 2
-    if several and not isinstance(loss, (losses.MSE, Custom)):
-        raise SpecError(f"loss {loss} takes one target; several at once are for mse. Fit one target at a time.")
-    return data.y.astype(np.float64), data.y.shape[1] if several else 1
-
-
 def plan(spec: Spec, data: Dataset, given: Any = None) -> Plan:
     """Decide everything. given: batches of the user's, in place of ours."""
     _check_device(spec.device)
     loss = loss_of(spec, data.classes, data.y.ndim > 1)
     target, outputs = targets(data, loss)
     module = modules.module(spec.model, data.x.shape[1], outputs, spec.seed)
-    if module is None:
-        made = _plan_linear(spec, data, loss, given)
-    else:
-        made = _plan_module(spec, data, loss, module, torch.from_numpy(target), outputs, given)
+    made = (
+        _plan_linear(spec, data, loss, given)
+        if module is None
+        else _plan_module(spec, data, loss, module, outputs, given)
+    )
     return replace(made, notes=(*made.notes, *notes_on(made.loss, target)))
 
 
@@ -595,7 +525,6 @@ def _plan_module(
     data: Dataset,
     loss: Loss,
     module: nn.Module,
-    target: Tensor,
     outputs: int,
     given: Any,
 ) -> Plan:
@@ -612,12 +541,11 @@ def _plan_module(
         )
     dtype = getattr(torch, spec.dtype)
     own = isinstance(spec.model, str) and spec.model.startswith("mlp")
-    x = torch.as_tensor(data.x, dtype=dtype, device=spec.device)
+    x, y, weights = tensors(data, loss, dtype, spec.device)
     kind = None if own else modules.kind_of(module)
     module = modules.filled(module, x[:2].to(*modules.kind_of(module)[::-1]), spec.seed).to(
         device=spec.device, dtype=dtype
     )
-    y = target.to(spec.device, torch.int64 if target.dtype == torch.int64 else dtype)
     module = modules.taking(module, x)
     trial = tried(module, x, y, loss, outputs, data.classes or ())
     loss = trial.loss
@@ -634,9 +562,6 @@ def _plan_module(
             raise SpecError("precondition='standardize' is for quantities; this model takes whole numbers. Use 'none'.")
         numbers = own and y.is_floating_point() and not loss.classes
         module = modules.scaled(module, x, y if numbers else None)
-    weights = None
-    if data.weights is not None:
-        weights = torch.as_tensor(data.weights / data.weights.mean(), dtype=dtype, device=spec.device)
     objective = ModuleObjective(module, loss, x, y, weights, losses.penalty(spec.penalty), spec.seed)
     objective.names = tuple(name.removeprefix("module.").removeprefix("_orig_mod.") for name in objective.names)
     objective.random = trial.random

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from steepest.data.dataset import Dataset
-from steepest.defaults import Plan, innermost, linear_problem, steady_rate, targets
+from steepest.defaults import Plan, innermost, steady_rate
 from steepest.descent.loop import Step
 from steepest.descent.rules import SGD, Momentum, Rule
 from steepest.descent.stopping import Status, Stopper, interruptible
@@ -22,6 +22,7 @@ from steepest.descent.trace import Recorder, Trace
 from steepest.engines.batched import Together
 from steepest.errors import DataError, FitError, SpecError
 from steepest.model.objective import LinearObjective, ModuleObjective, Objective
+from steepest.model.of_fit import linear_problem, tensors
 from steepest.settings import Spec
 
 RECORD = 10_000
@@ -215,11 +216,7 @@ def scorer(spec: Spec, made: Plan, rows: Dataset, objective: Objective) -> Calla
         return LinearObjective(problem, made.names, frame, origin, like.dtype, str(like.device)).value
     if not isinstance(objective, (ModuleObjective, Together)):
         raise FitError("There is no model to score.")
-    target, _ = targets(rows, made.loss)
-    x, y = torch.as_tensor(rows.x).to(like), torch.as_tensor(target).to(like.device)
-    y = y if y.dtype == torch.int64 else y.to(like.dtype)
-    weights = None if rows.weights is None else torch.as_tensor(rows.weights / rows.weights.mean()).to(like)
-    return objective.on(x, y, weights).value
+    return objective.on(*tensors(rows, made.loss, like.dtype, like.device)).value
 
 
 def replace_penalty(spec: Spec) -> Spec:

@@ -7,7 +7,6 @@ its last lines name.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -24,14 +23,13 @@ from steepest.data.dataset import Dataset
 from steepest.data.loaders import is_source, read
 from steepest.data.reading import Reading
 from steepest.data.schema import Schema
-from steepest.defaults import linear_problem, targets
 from steepest.descent.stopping import Status
 from steepest.descent.trace import Trace
 from steepest.errors import FitError, SpecError
 from steepest.lazy import delegated
 from steepest.model import centring, losses
 from steepest.model.linear import LinearProblem, Terms
-from steepest.model.objective import LinearObjective, ModuleObjective
+from steepest.model.of_fit import linear_problem, objective_of
 from steepest.model.prediction import log_odds, probabilities, with_parameters
 from steepest.monitor import Ending
 from steepest.run_record import RunRecord, RunSummary
@@ -328,27 +326,7 @@ class Fit(Displayed, RunSummary):
         if self.centred is not None:
             value, grad = self.centred.objective(self.inner_theta(values))
             return value, grad if self.centred.terms is None else centring.gradient_to_user(self.centred.terms, grad)
-        if self.train is None:
-            raise FitError(
-                "A loaded fit has its parameters but not its data, so it has no objective. Fit again to have one."
-            )
-        if self.problem is not None:
-            whole: Any = LinearObjective(self.problem, tuple(self.names))
-        else:
-            target, _ = targets(self.train, self.loss_function)
-            if self.network is None:
-                raise FitError("Pass the model: st.load(folder, model=MyNet).")
-            module = copy.deepcopy(self.network).double()
-            weights = None if self.train.weights is None else self.train.weights / self.train.weights.mean()
-            whole = ModuleObjective(
-                module,
-                self.loss_function,
-                torch.as_tensor(self.train.x, dtype=torch.float64),
-                torch.as_tensor(target),
-                None if weights is None else torch.as_tensor(weights),
-                losses.penalty(self.spec.penalty),
-            )
-            whole.balance = None  # the gradient of F itself, and not what a descent takes for it
+        whole = objective_of(self)
         theta = torch.as_tensor(values)
         loss, grad = whole.value_and_grad(theta)
         return float(loss + whole.penalty(theta)), (grad + whole.subgradient(theta)).numpy()

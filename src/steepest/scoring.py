@@ -12,19 +12,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 
 from steepest.analysis.exact import solve
 from steepest.analysis.exact.solve import Exact
 from steepest.data.dataset import Dataset
-from steepest.defaults import linear_problem, targets
 from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Status
 from steepest.errors import FitError
 from steepest.lazy import unnoticed
 from steepest.model import centring, double_double, losses
 from steepest.model.linear import LinearProblem, Terms, row_blocks
 from steepest.model.objective import ExtendedObjective, LinearObjective
-from steepest.model.prediction import log_odds, outputs, probabilities
+from steepest.model.of_fit import linear_problem, mean_loss
+from steepest.model.prediction import log_odds, probabilities
 from steepest.monitor import Ending
 from steepest.settings import Spec
 
@@ -133,7 +132,7 @@ def scores_of(fit: Fit) -> Scores:
     test_loss = None
     if fit.test is not None:
         scored["test"] = _metrics(fit, fit.test)
-        test_loss = _mean_loss(fit, fit.test)
+        test_loss = mean_loss(fit, fit.test, fit.theta)
     return Scores(loss, objective, test_loss, scored, found.exact, found.objective, found.rounding)
 
 
@@ -167,13 +166,6 @@ def _metrics(fit: Fit, rows: Dataset) -> dict[str, Any]:
     decision = log_odds(fit, rows.x)
     units = decision.shape == rows.y.shape and getattr(fit.loss_function, "units", True)
     return metrics(decision, rows) if units or rows.classes is not None else {}
-
-
-def _mean_loss(fit: Fit, rows: Dataset) -> float:
-    target, _ = targets(rows, fit.loss_function)
-    prediction = torch.as_tensor(outputs(fit, rows.x, fit.theta))
-    weights = None if rows.weights is None else torch.as_tensor(rows.weights / rows.weights.mean())
-    return float(fit.loss_function.mean(prediction, torch.as_tensor(target), weights))
 
 
 Case = Literal["as it is", "separable", "unknown", "adamw", "collinear", "below", "arrived", "left"]

@@ -41,11 +41,11 @@ import numpy as np
 import steepest as st
 from sick.case import Case, Given
 from sick.promises import broken
-from steepest.analysis.checks.predicting import predictions
 from steepest.analysis.diagnosis import diagnose
 from steepest.analysis.finding import Finding, Findings, Kind
 from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Status
 from steepest.errors import SteepestError, SteepestWarning
+from steepest.model.prediction import outputs
 
 SAME = {Kind.CODED, Kind.MISSING_CODE, Kind.SPELLINGS}
 COLUMNS = {Kind.CONSTANT, Kind.COLLINEAR}
@@ -172,7 +172,7 @@ def _judge_model(finding: Finding, sick: Any, again: Any, twin: Any) -> tuple[bo
     if kind in DOWN:
         return _come_down(sick.loss, again.loss, twin.loss, "loss")
     if kind in SAME:
-        ours, theirs = (predictions(fit, fit.train.x, fit.theta) for fit in (again, twin))
+        ours, theirs = (outputs(fit, fit.train.x, fit.theta) for fit in (again, twin))
         off = float(np.abs(ours - theirs).max()) if ours.shape == theirs.shape else np.inf
         return off <= 1e-6, f"its predictions are {off:.1e} from those of its twin"
     if kind is Kind.LOG_TARGET:

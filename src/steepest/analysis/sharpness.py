@@ -11,7 +11,6 @@ occurs at the edge of stability (2021).
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -28,7 +27,8 @@ from steepest.errors import FitError, SpecError
 from steepest.lazy import delegated
 from steepest.model import losses
 from steepest.model.linear import LinearProblem
-from steepest.model.objective import LinearObjective, ModuleObjective, matched
+from steepest.model.objective import LinearObjective, matched
+from steepest.model.of_fit import module_objective, tensors
 from steepest.text import sharpness as sharpness_text
 from steepest.text.displayed import Displayed
 from steepest.text.document import Document
@@ -221,15 +221,12 @@ def _of_linear(fit: Fitted, problem: LinearProblem, chosen: np.ndarray) -> _Surf
 
 
 def _of_module(fit: Fitted, chosen: np.ndarray) -> _Surface:
-    if fit.network is None or fit.train is None:
-        raise FitError("Pass the model: st.load(folder, model=MyNet).")
-    train, loss = fit.train, fit.loss_function
-    codes = loss.takes_codes(train.classes)
-    weights = None if train.weights is None else torch.as_tensor(train.weights / train.weights.mean())[chosen]
-    x = torch.as_tensor(np.asarray(train.x, dtype=np.float64)[chosen])
-    y = torch.as_tensor(train.y.astype(np.int64 if codes else np.float64)[chosen])
-    module = copy.deepcopy(fit.network).cpu().double().eval()
-    objective = ModuleObjective(module, loss, x, y, weights, losses.penalty(fit.spec.penalty))
+    assert fit.train is not None
+    loss = fit.loss_function
+    x, y, weights = tensors(fit.train, loss)
+    x, y, weights = x[chosen], y[chosen], None if weights is None else weights[chosen]
+    objective = module_objective(fit, fit.train.take(chosen))
+    objective.module.eval()
 
     def function(theta: Tensor) -> Tensor:
         return loss.mean(matched(objective.predict(theta, x), y, loss), y, weights) + objective.penalty(theta)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from steepest.data.dataset import Dataset
 
 
 def evenly(count: int, most: int) -> np.ndarray:
@@ -12,6 +17,11 @@ def evenly(count: int, most: int) -> np.ndarray:
     array([0, 3, 6, 9])
     """
     return np.arange(count) if count <= most else np.unique(np.linspace(0, count - 1, most).round().astype(int))
+
+
+def sampled(rows: Dataset, most: int) -> Dataset:
+    """At most so many rows of a table, evenly spread."""
+    return rows if rows.rows <= most else rows.take(evenly(rows.rows, most))
 
 
 def along(path: np.ndarray, step: np.ndarray, most: int) -> np.ndarray:

@@ -12,11 +12,12 @@ import torch
 
 from steepest.choices import is_choice, locate, parse
 from steepest.data.dataset import Dataset
-from steepest.defaults import DEFAULT_STEPS, targets
+from steepest.defaults import DEFAULT_STEPS
 from steepest.errors import FitError
 from steepest.formulas.rules import RULES
 from steepest.formulas.schedules import SCHEDULES
 from steepest.model import losses, modules
+from steepest.model.of_fit import targets
 from steepest.result import Fit
 
 WELL_CONDITIONED = 1e3

@@ -222,7 +222,7 @@ def _deficient(case: Case) -> bool:
 
 
 def _problem(case: Case):
-    from steepest.defaults import linear_problem
+    from steepest.model.of_fit import linear_problem
 
     assert case.fit.terms is not None
     return linear_problem(case.fit.spec, case.train, case.fit.terms, case.loss)

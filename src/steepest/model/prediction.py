@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
 from torch import nn
 
 from steepest.errors import FitError
-from steepest.model.linear import row_blocks
+from steepest.model.linear import LinearProblem, Terms, row_blocks
 
 if TYPE_CHECKING:
+    from steepest.data.dataset import Dataset
     from steepest.result import Fit
 
 
-def outputs(fit: Fit, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
+class Predicting(Protocol):
+    """What predicts: the terms of the linear family, or a module as it was fitted; with the rows that it was fitted to."""
+
+    @property
+    def train(self) -> Dataset | None: ...
+    @property
+    def problem(self) -> LinearProblem | None: ...
+    @property
+    def terms(self) -> Terms | None: ...
+    @property
+    def network(self) -> nn.Module | None: ...
+
+
+def outputs(fit: Predicting, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
     """What the model itself gives, `[n]` or `[n, m]`, for columns x `[n, …]`, with θ as the fit was computed."""
     if fit.terms is not None:
         blocks = theta.reshape(-1, len(fit.terms.powers)).T

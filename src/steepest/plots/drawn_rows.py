@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steepest.data.thinning import evenly
-from steepest.defaults import linear_problem
 from steepest.errors import FitError
+from steepest.model.of_fit import linear_problem
 
 if TYPE_CHECKING:
     from steepest.data.dataset import Dataset

@@ -32,9 +32,9 @@ import torch
 
 from steepest import atomic_folder, fitting, run_record
 from steepest.atomic_folder import Damaged, digest_of
-from steepest.defaults import targets
 from steepest.errors import RunError, SpecError
 from steepest.model import modules
+from steepest.model.of_fit import targets
 from steepest.result import Fit
 from steepest.run_record import Shape
 from steepest.settings import Spec

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from steepest.data.dataset import Dataset
-from steepest.defaults import Way, comes_of_a_trial, plan, targets, way
+from steepest.defaults import Way, comes_of_a_trial, plan, way
 from steepest.descent.chunk import Blocks
 from steepest.descent.schedules import at_rate
 from steepest.engines import batched as together
@@ -20,6 +20,7 @@ from steepest.errors import FitError
 from steepest.fitting import batch_size, held_out_note
 from steepest.model import modules
 from steepest.model.objective import LinearObjective, ModuleObjective, Objective
+from steepest.model.of_fit import targets
 from steepest.monitor import held_out
 from steepest.monitor_blocks import BlockWatcher, Limits, by_run
 from steepest.settings import Spec

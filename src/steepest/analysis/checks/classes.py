@@ -16,13 +16,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from steepest.analysis.checks.predicting import losses, predictions, sampled
 from steepest.analysis.exact.solve import Exact, solve
 from steepest.analysis.finding import Finding, Fitted, Kind, Prepared
-from steepest.data.thinning import evenly
+from steepest.data.thinning import evenly, sampled
 from steepest.lazy import unnoticed
 from steepest.model.linear import LinearProblem
 from steepest.model.losses import CrossEntropy, Logistic, Penalty
+from steepest.model.of_fit import row_losses
+from steepest.model.prediction import outputs
 
 MOST_ROWS = 20_000
 MOST_ENTRIES = 1_000_000
@@ -123,7 +124,7 @@ def imbalanced(fit: Fitted) -> Iterator[Finding]:
         theta = fit.exact.theta
     if not np.isfinite(theta).all():
         return
-    scores = predictions(fit, train.x, theta)
+    scores = outputs(fit, train.x, theta)
     odds = np.column_stack([np.zeros(train.rows), scores]) if scores.ndim == 1 else scores
     recall = _recall(odds, mine, rare, weights)
     with unnoticed():
@@ -141,7 +142,7 @@ def imbalanced(fit: Fitted) -> Iterator[Finding]:
     after = _recall(even, mine, rare, weights)
     if after <= recall + SELDOM:
         return
-    each = losses(fit, train, theta)
+    each = row_losses(fit, train, theta)
     accuracy = [float(np.average(scored.argmax(1) == train.y, weights=weights)) for scored in (odds, even)]
     label = classes[rare]
     yield Finding(

@@ -17,10 +17,10 @@ import numpy as np
 from torch import nn
 
 from steepest.analysis.checks.network_graph import Graph, Last, Stacked, last_of, of_objective, stacked, without
-from steepest.analysis.checks.predicting import sampled
 from steepest.analysis.checks.rerun import MOST_ROWS, bare, rerun, wrapped
 from steepest.analysis.checks.wording import number
 from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.data.thinning import sampled
 from steepest.model.losses import CrossEntropy, Custom, Logistic
 
 BETTER = 0.9

@@ -24,11 +24,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from steepest.analysis.checks.penalties import chosen
-from steepest.analysis.checks.predicting import losses
 from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.exact.solve import solve
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.model.losses import Custom, penalty
+from steepest.model.of_fit import row_losses
 
 LEAST_RISE = 0.1
 SOME_RISE = 0.2
@@ -71,9 +71,9 @@ def turn(fit: Fitted) -> Turn | None:
     found = Turn(row, int(fit.trace.epoch[row]), float(held.min()), float(held[-1]))
     if row == seen[-1] or found.rise < LEAST_RISE or not np.isfinite(found.end):
         return None
-    end = losses(fit, fit.test, fit.theta)
+    end = row_losses(fit, fit.test, fit.theta)
     there = fit.trace.theta[row]
-    difference = end - (losses(fit, fit.test, there) if len(there) == len(fit.theta) else found.least)
+    difference = end - (row_losses(fit, fit.test, there) if len(there) == len(fit.theta) else found.least)
     if len(difference) < 3 or not np.isfinite(difference).all():
         return None
     error = difference.std(ddof=1) / np.sqrt(len(difference))
@@ -160,5 +160,5 @@ def _penalised(fit: Fitted, share: float) -> tuple[str, float] | None:
     theta = solve(replace(problem, penalty=penalty(choice.penalty))).theta
     if theta is None:
         return None
-    loss = float(np.mean(losses(fit, fit.test, theta)))
+    loss = float(np.mean(row_losses(fit, fit.test, theta)))
     return (choice.penalty, loss) if np.isfinite(loss) else None

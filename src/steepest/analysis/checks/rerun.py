@@ -15,18 +15,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from steepest.analysis.checks.predicting import sampled
 from steepest.analysis.checks.step_cost import seconds_a_step
 from steepest.analysis.finding import Fitted
 from steepest.choices import parse
 from steepest.data import batching
+from steepest.data.thinning import sampled
 from steepest.descent.loop import descend
 from steepest.descent.schedules import schedule
 from steepest.errors import SteepestError
 from steepest.formulas.models import MODELS
 from steepest.model import modules
-from steepest.model.losses import penalty
 from steepest.model.objective import ModuleObjective
+from steepest.model.of_fit import module_objective, tensors
 
 MOST_ROWS = 1_000
 MOST_STEPS = 3_000
@@ -69,16 +69,12 @@ def wrapped(fit: Fitted, inner: nn.Module, theta: np.ndarray | None, standardize
     if theta is not None:
         with torch.no_grad():
             torch.nn.utils.vector_to_parameters(torch.as_tensor(theta).to(own[0]), own)
-    loss = fit.loss_function
-    x = torch.as_tensor(rows.x).to(like)
-    y = torch.as_tensor(rows.y)
-    y = y.to(like.device, torch.int64) if loss.takes_codes(rows.classes) else y.to(like)
     module: nn.Module = inner
     if standardize:
-        numbers = isinstance(fit.spec.model, str) and fit.spec.model.startswith("mlp") and not loss.classes
+        x, y, _ = tensors(rows, fit.loss_function, like.dtype, like.device)
+        numbers = isinstance(fit.spec.model, str) and fit.spec.model.startswith("mlp") and not fit.loss_function.classes
         module = modules.scaled(inner, x, y if numbers and y.is_floating_point() else None)
-    weights = None if rows.weights is None else torch.as_tensor(rows.weights / rows.weights.mean()).to(like)
-    return ModuleObjective(module, loss, x, y, weights, penalty(fit.spec.penalty), fit.spec.seed)
+    return module_objective(fit, rows, module=module)
 
 
 def rerun(fit: Fitted, objective: ModuleObjective, *, lr: float | None = None, rule: Any = None) -> Rerun | None:

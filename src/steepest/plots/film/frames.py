@@ -21,8 +21,8 @@ from steepest.data.thinning import along
 from steepest.errors import SpecError
 from steepest.formulas.rules import RULES
 from steepest.model.objective import LinearObjective
+from steepest.model.of_fit import module_objective
 from steepest.plots.drawn_rows import all_rows, linear, recorded, training
-from steepest.plots.surface.module_values import module_objective
 from steepest.plots.surface.plane import FAR, frame
 
 if TYPE_CHECKING:
@@ -79,10 +79,9 @@ def gradients(fit: Fit, row: np.ndarray) -> np.ndarray:
     """`[R, p]`: the gradient of the batch at hand at rows of the trace, penalty included, in user units."""
     path = torch.as_tensor(recorded(fit)[row])
     problem = linear(fit)
-    if problem is not None:
-        objective = LinearObjective(problem, tuple(fit.names))
-    else:
-        objective = module_objective(fit, training(fit), fit.loss_function)
+    objective = (
+        LinearObjective(problem, tuple(fit.names)) if problem is not None else module_objective(fit, training(fit))
+    )
     found = []
     for theta, step in zip(path, fit.trace.step[row].tolist(), strict=True):
         rows = batch_rows(fit, step)

@@ -21,11 +21,10 @@ from torch import Tensor, nn
 
 from steepest.data.thinning import evenly
 from steepest.data.wording import number, plain
-from steepest.defaults import targets
 from steepest.lazy import imported
 from steepest.model.objective import matched
+from steepest.model.of_fit import module_objective, tensors
 from steepest.plots.drawn_rows import training
-from steepest.plots.surface.module_values import module_objective
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -279,12 +278,12 @@ def of_fit(fit: Fit) -> tuple[Tensor, dict[str, Tensor]]:
     """The mean loss of a few rows, made from tensors with names."""
     data = training(fit)
     rows = data.take(evenly(data.rows, ROWS))
-    target = torch.as_tensor(targets(rows, fit.loss_function)[0])
+    x, target, _ = tensors(rows, fit.loss_function)
     if fit.terms is None:
-        objective = module_objective(fit, rows, fit.loss_function)
+        objective = module_objective(fit, rows)
         objective.theta.copy_(torch.as_tensor(fit.theta))
         module = objective.module.eval()
-        prediction = matched(module(torch.as_tensor(rows.x)), target, fit.loss_function)
+        prediction = matched(module(x), target, fit.loss_function)
         loss = fit.loss_function.mean(prediction, target)
         return loss, dict(module.named_parameters())
     theta = torch.tensor(fit.theta, requires_grad=True)

@@ -20,9 +20,9 @@ import numpy as np
 
 from steepest.data.thinning import along
 from steepest.data.wording import number
-from steepest.defaults import linear_problem
 from steepest.errors import SpecError
 from steepest.model import losses
+from steepest.model.of_fit import linear_problem
 from steepest.plots.drawn_rows import MOST_STEPS, labels, training
 from steepest.plots.surface import plane as planes
 from steepest.plots.surface.evaluate import Landscape, landscape

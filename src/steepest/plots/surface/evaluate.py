@@ -16,10 +16,10 @@ import numpy as np
 import torch
 
 from steepest.data.thinning import evenly
-from steepest.defaults import linear_problem
 from steepest.errors import FitError
 from steepest.model import losses
 from steepest.model.objective import LinearObjective
+from steepest.model.of_fit import linear_problem
 from steepest.plots.drawn_rows import training
 from steepest.plots.surface.module_values import MOST_WORK, values_of, work_of
 

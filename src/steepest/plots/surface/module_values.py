@@ -6,7 +6,6 @@ surface is and how many rows it is computed from (`data.py`, `evaluate.py`), so 
 
 from __future__ import annotations
 
-import copy
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -14,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from steepest.defaults import targets
-from steepest.errors import FitError
 from steepest.model import losses
 from steepest.model.objective import ModuleObjective
+from steepest.model.of_fit import module_objective
 from steepest.plots.drawn_rows import training
 
 if TYPE_CHECKING:
@@ -42,7 +40,7 @@ LONGER = 4
 def work_of(fit: Fit) -> float:
     """The operations that one row of a module takes: two for each parameter of a layer at each place of its output."""
     rows = training(fit).take(np.arange(min(2, training(fit).rows)))
-    objective, counts = module_objective(fit, rows, fit.loss_function), [2.0 * len(fit.names) * rows.rows]
+    objective, counts = module_objective(fit, rows), [2.0 * len(fit.names) * rows.rows]
 
     def count(layer: torch.nn.Module, _: Any, output: Any) -> None:
         output = output[0] if isinstance(output, tuple) else output
@@ -92,14 +90,3 @@ def _shown(parts: list[torch.Tensor], work: float) -> Iterable[torch.Tensor] | I
     from rich.progress import track
 
     return track(parts, "Surface", console=Console(stderr=True), transient=True)
-
-
-def module_objective(fit: Fit, rows: Dataset, loss: losses.Loss) -> ModuleObjective:
-    """A module's objective on some rows, in float64, on a copy of the module."""
-    if fit.network is None:
-        raise FitError("Pass the model: st.load(folder, model=MyNet).")
-    target, _ = targets(rows, loss)
-    weights = None if rows.weights is None else torch.as_tensor(rows.weights / rows.weights.mean())
-    x = torch.as_tensor(rows.x, dtype=torch.float64)
-    module = copy.deepcopy(fit.network).cpu().double()
-    return ModuleObjective(module, loss, x, torch.as_tensor(target), weights, losses.penalty(fit.spec.penalty))

@@ -22,12 +22,11 @@ import torch
 
 from steepest.analysis import curvature
 from steepest.data.thinning import along
-from steepest.defaults import targets
 from steepest.errors import SpecError
 from steepest.model import preconditioners as frames
 from steepest.model.objective import matched
+from steepest.model.of_fit import module_objective, tensors
 from steepest.plots.drawn_rows import all_rows, linear, recorded, training
-from steepest.plots.surface.module_values import module_objective
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -237,14 +236,8 @@ def _module_curvature(fit: Fit, theta: np.ndarray) -> tuple[np.ndarray, np.ndarr
     """The two largest eigenvalues of a module's Hessian, by Lanczos on products with it."""
     from scipy.sparse.linalg import LinearOperator, eigsh
 
-    rows = training(fit)
-    objective = module_objective(fit, rows, fit.loss_function)
-    module, x, y = (
-        objective.module.eval(),
-        torch.as_tensor(rows.x),
-        torch.as_tensor(targets(rows, fit.loss_function)[0]),
-    )
-    weights = None if rows.weights is None else torch.as_tensor(rows.weights / rows.weights.mean())
+    objective = module_objective(fit, training(fit))
+    module, (x, y, weights) = objective.module.eval(), tensors(training(fit), fit.loss_function)
     names = [name for name, parameter in module.named_parameters() if parameter.requires_grad]
 
     def value(vector: torch.Tensor) -> torch.Tensor:

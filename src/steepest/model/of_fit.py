@@ -1,0 +1,177 @@
+"""What a fit says of rows: the target as its loss takes it, its objective F and the loss of each row.
+
+objective_of(fit)            F on the training rows, in user units, in float64
+module_objective(fit, rows)  the same on any rows, of a copy of the fit's module or of another module
+predictions(fit, x, theta)   numbers, or log-odds of classes, at any θ
+row_losses(fit, rows, theta)
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from steepest.errors import DataError, FitError, SpecError
+from steepest.model import double_double, losses
+from steepest.model.linear import LinearProblem, Terms
+from steepest.model.losses import Custom, Loss
+from steepest.model.objective import LinearObjective, ModuleObjective
+from steepest.model.prediction import Predicting, outputs
+
+if TYPE_CHECKING:
+    from steepest.data.dataset import Dataset
+    from steepest.settings import Spec
+
+SMALLEST_POWER = -150.0
+"""Decimal logarithm of a term's size from which on float64 holds its squares."""
+
+
+class Fitted(Predicting, Protocol):
+    """What these questions are asked of: settings and a loss beside what predicts."""
+
+    @property
+    def spec(self) -> Spec: ...
+    @property
+    def loss_function(self) -> Loss: ...
+
+
+def linear_problem(spec: Spec, data: Dataset, terms: Terms, loss: Loss) -> LinearProblem:
+    """The linear family's problem on some rows."""
+    design = terms.design(data.x)
+    if terms.degree > 1 and not np.isfinite(design).all():
+        column = terms.names[int(np.argwhere(~np.isfinite(design))[0, 1])]
+        raise DataError(f"The term {column!r} overflows: its column is too large for this degree. Rescale the column.")
+    if terms.degree > 1 and (small_term := _underflowing(terms, data.x)):
+        raise DataError(
+            f"The term {small_term!r} underflows: its column is too small for this degree. Rescale the column."
+        )
+    small = design.size <= double_double.SMALL_ENOUGH["mse"]
+    low = double_double.rounding_of_design(terms, terms.placed(data.x), design) if small else None
+    target, outputs = targets(data, loss)
+    weights = None if data.weights is None else data.weights / data.weights.mean()
+    return LinearProblem(
+        design,
+        target,
+        loss,
+        losses.penalty(spec.penalty),
+        terms.intercept,
+        weights,
+        outputs,
+        low,
+        terms.degree,
+    )
+
+
+def _underflowing(terms: Terms, x: np.ndarray) -> str:
+    """The first product of columns whose squares float64 cannot hold; "" if there is none."""
+    sizes = np.abs(terms.placed(x)).max(0, initial=0.0)
+    with np.errstate(divide="ignore"):
+        powers = np.where(sizes > 0.0, np.log10(sizes), 0.0)
+    for name, term in zip(terms.names, terms.powers, strict=True):
+        if len(term) > 1 and powers[list(term)].sum() < SMALLEST_POWER:
+            return name
+    return ""
+
+
+def targets(data: Dataset, loss: Loss) -> tuple[np.ndarray, int]:
+    """The target as the loss wants it, and how many outputs the model needs."""
+    count = len(data.classes) if data.classes is not None else 0
+    if isinstance(loss, losses.CrossEntropy):
+        return data.y.astype(np.int64), count
+    if isinstance(loss, losses.Logistic):
+        if count != 2:
+            raise SpecError(
+                f"loss='logistic' tells two classes apart, and the target has {count}. Use model='softmax' "
+                "(loss='cross_entropy')."
+            )
+        return data.y.astype(np.float64), 1
+    if data.classes is not None and not isinstance(loss, Custom):
+        raise DataError(
+            f"The target {data.targets[0]!r} is classes ({', '.join(data.classes[:3])}, …), and loss {loss} needs numbers. "
+            "Leave loss= out, or use loss='cross_entropy'."
+        )
+    if isinstance(loss, Custom) and loss.takes == "binary" and data.classes is not None:
+        if count != 2:
+            raise SpecError(
+                f"loss {loss} tells two classes apart, and the target has {count}. For more use loss='cross_entropy'."
+            )
+        return data.y.astype(np.float64), 1
+    if data.classes is not None and isinstance(loss, Custom):
+        return data.y.astype(np.int64), count
+    several = data.y.ndim == 2
+    if several and not isinstance(loss, (losses.MSE, Custom)):
+        raise SpecError(f"loss {loss} takes one target; several at once are for mse. Fit one target at a time.")
+    return data.y.astype(np.float64), data.y.shape[1] if several else 1
+
+
+def tensors(
+    rows: Dataset, loss: Loss, dtype: torch.dtype = torch.float64, device: Any = "cpu"
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """x, y and weights (of mean 1, or None) of some rows as a module's objective takes them; class codes stay int64."""
+    y = torch.as_tensor(targets(rows, loss)[0])
+    y = y.to(device, torch.int64 if y.dtype == torch.int64 else dtype)
+    x = torch.as_tensor(rows.x, dtype=dtype, device=device)
+    if rows.weights is None:
+        return x, y, None
+    return x, y, torch.as_tensor(rows.weights / rows.weights.mean(), dtype=dtype, device=device)
+
+
+def module_of(fit: Fitted) -> nn.Module:
+    """The fit's module, at any θ.
+
+    Raises:
+        FitError: a fit that was loaded without it.
+    """
+    if fit.network is None:
+        raise FitError("Pass the model: st.load(folder, model=MyNet).")
+    return fit.network
+
+
+def objective_of(fit: Fitted) -> LinearObjective | ModuleObjective:
+    """The objective of a fit on its training rows in user units, penalty included, in float64 on the CPU.
+
+    Raises:
+        FitError: a loaded fit that has no rows, or was loaded without its module.
+    """
+    if fit.train is None:
+        raise FitError(
+            "A loaded fit has its parameters but not its data, so it has no objective. Fit again to have one."
+        )
+    if fit.problem is not None:
+        return LinearObjective(fit.problem)
+    whole = module_objective(fit, fit.train)
+    whole.balance = None  # the gradient of F itself, and not what a descent takes for it
+    return whole
+
+
+def module_objective(
+    fit: Fitted, rows: Dataset, loss: Loss | None = None, module: nn.Module | None = None
+) -> ModuleObjective:
+    """The objective of a fit's module on some rows, at its θ, in float64 on the CPU, the fit's own left as it is.
+
+    Args:
+        loss: another loss than the fit's.
+        module: another one in the place of the fit's, in its own precision and on its own device; it is not copied.
+    """
+    loss = fit.loss_function if loss is None else loss
+    module = copy.deepcopy(module_of(fit)).cpu().double() if module is None else module
+    like = next(parameter for parameter in module.parameters() if parameter.requires_grad)
+    x, y, weights = tensors(rows, loss, like.dtype, like.device)
+    return ModuleObjective(module, loss, x, y, weights, losses.penalty(fit.spec.penalty), fit.spec.seed)
+
+
+def row_losses(fit: Fitted, rows: Dataset, theta: np.ndarray) -> np.ndarray:
+    """The loss of each row `[n]`, times its weight."""
+    _, target, weights = tensors(rows, fit.loss_function)
+    each = fit.loss_function.rows(torch.as_tensor(outputs(fit, rows.x, theta)), target).numpy()
+    return each if weights is None else each * weights.numpy()
+
+
+def mean_loss(fit: Fitted, rows: Dataset, theta: np.ndarray) -> float:
+    """The mean loss of some rows, without penalty."""
+    _, target, weights = tensors(rows, fit.loss_function)
+    return float(fit.loss_function.mean(torch.as_tensor(outputs(fit, rows.x, theta)), target, weights))
