@@ -41,7 +41,7 @@ from steepest.formulas.rules import RULES
 from steepest.model import centring, double_double, losses, modules
 from steepest.model import preconditioners as frames
 from steepest.model.linear import LinearProblem, Terms
-from steepest.model.losses import Custom, Loss
+from steepest.model.losses import Loss
 from steepest.model.module_trial import tried
 from steepest.model.objective import (
     ExtendedObjective,
@@ -134,7 +134,7 @@ def wants_classes(spec: Spec) -> bool | None:
     alias = str(spec.model) in ("logistic", "softmax")
     if spec.loss == "auto":
         return True if alias else None
-    if isinstance(spec.loss, str) and spec.loss.partition(":")[0] in ("logistic", "cross_entropy"):
+    if isinstance(spec.loss, str) and getattr(LOSSES.get(spec.loss.partition(":")[0]), "classes", False):
         return True
     if not isinstance(spec.loss, str):
         return True if torch_criteria.has(spec.loss, torch_criteria.CODES | torch_criteria.BINARY) else None
@@ -157,7 +157,7 @@ def plan(spec: Spec, data: Dataset, given: Any = None) -> Plan:
 
 def notes_on(loss: Loss, target: np.ndarray) -> tuple[str, ...]:
     """What should be said of the scores under a loss of the user's own."""
-    if not isinstance(loss, Custom) or not loss.units or target.dtype.kind != "f":
+    if not loss.custom or not loss.units or target.dtype.kind != "f":
         return ()
     if loss.least_at(torch.from_numpy(target)) is not False:
         return ()
@@ -209,7 +209,7 @@ def _plan_linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | N
         return LinearObjective(problem, names, frame, start, dtype, spec.device)
 
     alone = spec.optimizer == "auto" and spec.lr == "auto" and full and given is None and spec.clip is None
-    ours = not isinstance(loss, Custom)
+    ours = not loss.custom
     if alone and ours and spec.precondition in ("auto", "orthonormal") and problem.parameters <= MOST_CURVATURE:
         plain = objective(None)
         exact = double_double.pays(problem) and dtype is torch.float64 and spec.device == "cpu"
@@ -458,12 +458,12 @@ def steady_rate(
     if problem.loss.bound is not None:
         steepness = curvature.smoothness(own, b) * (1.0 if b == n else 2.0)
     else:
-        steepness = curvature.smoothness(replace(own, loss=losses.Huber(1.0)))  # λ_max: the bound of this loss is 1
+        steepness = curvature.smoothness(replace(own, loss=losses.loss("huber")))  # λ_max: the bound of this loss is 1
         if b < n:
             sizes = np.linalg.norm(own.design, axis=1) * (1.0 if own.weights is None else own.weights)
             steepness = n * (b - 1) / (b * (n - 1)) * steepness + (n - b) / (b * (n - 1)) * float(np.mean(sizes**2))
         value = abs(float(objective.value(theta) + objective.penalty(theta)))
-        if value == 0.0 and isinstance(problem.loss, Custom):
+        if value == 0.0 and problem.loss.custom:
             value = 1.0  # only of our own losses is it known that 0 is the least
         steepness *= _steepest_slope(objective, theta) ** 2
     steepness += ridge * value
@@ -472,8 +472,8 @@ def steady_rate(
 
 def _steepest_slope(objective: LinearObjective, theta: Tensor) -> float:
     """How steep the loss of a row is at most; for a loss of the user's own, how steep it is at θ."""
-    if isinstance(objective.loss, losses.Quantile):
-        return max(objective.loss.level, 1.0 - objective.loss.level)
+    if objective.loss.steepest is not None:
+        return objective.loss.steepest
     slopes = objective.loss.slope(objective.predict(theta), objective.target)
     return float(torch.linalg.vector_norm(slopes.reshape(len(slopes), -1), dim=1).max())
 

@@ -29,7 +29,7 @@ from steepest.descent import rules
 from steepest.descent.schedules import factors
 from steepest.fitting import described
 from steepest.model.linear import LinearProblem, Terms
-from steepest.model.losses import Custom, Loss
+from steepest.model.losses import Loss
 from steepest.monitor import held_out
 from steepest.preflight_rates import Prospect, prospects_of
 from steepest.scoring import Answer, answer, objective_at
@@ -278,7 +278,7 @@ def _unknown(problem: LinearProblem | None, best: Answer) -> list[str]:
         return []
     if best.exact is not None and best.exact.separable:
         return ["The classes are linearly separable: without a penalty there is no optimum to count steps to."]
-    if isinstance(problem.loss, Custom):
+    if problem.loss.custom:
         return ["The curvature of this loss is not known beforehand: no rates and steps are predicted."]
     if problem.loss.bound is None:
         return [

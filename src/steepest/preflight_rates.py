@@ -15,7 +15,6 @@ from steepest.analysis.best_rate import arrival
 from steepest.analysis.convergence import Valley
 from steepest.analysis.rate_table import FRAMES, RULES
 from steepest.model.linear import LinearProblem
-from steepest.model.losses import MSE
 
 
 @dataclass(frozen=True)
@@ -52,5 +51,5 @@ def prospects_of(problem: LinearProblem, valleys: Mapping[str, Valley], whole: f
     for (frame, valley), (name, rule) in product(valleys.items(), RULES.items()):
         found = arrival(problem, FRAMES[frame](problem), valley, rule, whole, gap)
         if found is not None:
-            exact = isinstance(problem.loss, MSE)
+            exact = problem.loss.quadratic
             yield Prospect(frame, name, found.condition, found.largest, found.lr, found.steps, exact)

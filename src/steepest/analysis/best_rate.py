@@ -18,7 +18,7 @@ from steepest.analysis import convergence, curvature
 from steepest.analysis.convergence import Valley
 from steepest.descent.rules import SGD, Momentum
 from steepest.model.linear import LinearProblem
-from steepest.model.losses import MSE, Penalty
+from steepest.model.losses import Penalty
 from steepest.model.preconditioners import Coordinates
 
 SHARES = (1.0, 0.99, 0.97, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.35, 0.25)
@@ -71,7 +71,7 @@ def arrival(
     largest, fastest = convergence.largest_rate(valley.values, rule), convergence.best_rate(valley.values, rule)
     if not isfinite(fastest):
         return None
-    exact = isinstance(problem.loss, MSE)
+    exact = problem.loss.quadratic
     if not exact:
         largest = convergence.largest_rate(np.array([steepness(problem, frame)]), rule)
         # beyond the optimum it may be as steep as the bound, where only half of the limit is safe for momentum

@@ -14,7 +14,6 @@ from steepest.analysis.adam_stability import full_batch
 from steepest.analysis.finding import Fitted
 from steepest.analysis.rate_table import FRAMES, frame_of, rule_of, start_of
 from steepest.descent import schedules
-from steepest.model.losses import MSE
 
 MOST_STEPS = 200_000
 """Steps up to which a schedule is gone through step by step; a constant rate has no limit."""
@@ -26,7 +25,7 @@ def predicted_curve(fit: Fitted) -> np.ndarray | None:
     It applies to `mse` without an `l1` penalty, a full batch, and sgd, momentum or nesterov without clipping.
     """
     problem = None if fit.train is None else fit.problem
-    if problem is None or not isinstance(problem.loss, MSE) or problem.penalty.l1 or not full_batch(fit):
+    if problem is None or not problem.loss.quadratic or problem.penalty.l1 or not full_batch(fit):
         return None
     rule = None if fit.spec.clip is not None or fit.precondition not in FRAMES else rule_of(fit)
     best = None if fit.exact is None else fit.exact.theta

@@ -29,7 +29,7 @@ from steepest.formulas import rules as registry
 from steepest.model import modules
 from steepest.model import preconditioners as coordinates
 from steepest.model.linear import LinearProblem
-from steepest.model.losses import MSE, Custom, Penalty
+from steepest.model.losses import Penalty
 from steepest.model.preconditioners import Coordinates
 from steepest.text import curvature as curvature_text
 from steepest.text.displayed import Displayed
@@ -154,7 +154,7 @@ def curvature(fit: Fit, theta: Any = None) -> Curvature:
     frames = {
         name: make(problem) for name, make in FRAMES.items() if not (name == "orthonormal" and problem.penalty.l1)
     }
-    local = not isinstance(problem.loss, MSE)
+    local = not problem.loss.quadratic
     arrives = best is not None and not problem.penalty.l1
     target = _close_gap(fit)
     whole = float("nan") if fit.exact is None else float(fit.trace.objective[0]) - fit.exact.objective
@@ -201,7 +201,7 @@ def _problem(fit: Fitted) -> LinearProblem:
         raise FitError("A loaded fit has its parameters but not its data, so its curvature is not known. Fit again.")
     if fit.problem is None:
         raise SpecError("A module has no closed form for its curvature; fit.sharpness() measures it.")
-    if isinstance(fit.loss_function, Custom):
+    if fit.loss_function.custom:
         raise SpecError("A loss of your own has no closed form for its curvature; fit.sharpness() measures it.")
     if fit.loss_function.bound is None:
         raise SpecError(

@@ -25,7 +25,6 @@ from steepest.analysis.finding import Fitted
 from steepest.analysis.rate_table import frame_of, rule_of
 from steepest.errors import FitError, SpecError
 from steepest.lazy import delegated
-from steepest.model import losses
 from steepest.model.linear import LinearProblem
 from steepest.model.objective import LinearObjective, matched
 from steepest.model.of_fit import module_objective, tensors
@@ -192,7 +191,7 @@ class _Surface:
 def _surface(fit: Fitted, rows: int | None) -> _Surface:
     if fit.train is None:
         raise FitError("This fit has no data of its own, so its sharpness is not known. Fit a table to have it.")
-    if isinstance(fit.loss_function, losses.L1 | losses.Quantile):
+    if fit.loss_function.pieces:
         raise SpecError(f"loss {fit.loss_function} has a kink and so no curvature.")
     total = fit.train.rows
     chosen = np.arange(total)

@@ -15,7 +15,6 @@ import numpy as np
 from steepest.analysis.exact import certificate as certify
 from steepest.errors import SpecError
 from steepest.model.linear import LinearProblem, row_blocks
-from steepest.model.losses import CrossEntropy
 from steepest.model.preconditioners import Coordinates
 
 MOST_EXACT = 1_000
@@ -95,7 +94,7 @@ def _stacks(
     """The stacks [R | R(c₀ − c*)] of all blocks of the Hessian: one for each target, one for all classes together."""
     basis = problem.design if frame is None else frame.basis
     moved = problem.design @ (start - theta).reshape(problem.outputs, -1).T
-    if isinstance(problem.loss, CrossEntropy):
+    if problem.loss.coupled:
         yield _coupled(problem, frame, _roots(problem, theta), basis, moved, start - theta)
         return
     rows = certify.curvature(problem, certify.prediction(problem, theta)) / len(basis)
@@ -145,7 +144,7 @@ def _roots(problem: LinearProblem, theta: np.ndarray) -> np.ndarray:
     digit, and not only to the root of that.
     """
     predicted, n, k = certify.prediction(problem, theta), len(problem.design), problem.outputs
-    if not isinstance(problem.loss, CrossEntropy):
+    if not problem.loss.coupled:
         return np.sqrt(certify.curvature(problem, predicted) / n).reshape(n, k)[:, :, None] * np.eye(k)
     odds = np.exp(predicted - predicted.max(1, keepdims=True))
     shares = odds / odds.sum(1, keepdims=True)

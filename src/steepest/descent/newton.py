@@ -28,7 +28,7 @@ from torch import Tensor
 from steepest.descent.rules import Again, Memory, Rule
 from steepest.model import preconditioners
 from steepest.model.linear import row_blocks
-from steepest.model.losses import L1, MSE, CrossEntropy, Huber, Quantile
+from steepest.model.losses import Loss
 from steepest.model.objective import ExtendedObjective, LinearObjective
 
 SHRINK = 0.2
@@ -73,10 +73,10 @@ class CurvatureSteps(Rule):
         self.thresholds = None
         if problem.penalty.l1:
             self.thresholds = problem.penalty.l1 * self.mask * self.matrix.diagonal().repeat(self.k)
-        self.exact_gradient = isinstance(objective, ExtendedObjective) and isinstance(problem.loss, MSE)
+        self.exact_gradient = isinstance(objective, ExtendedObjective) and problem.loss.quadratic
         self.rounding = _rounding(problem.loss)
         self.steady = None  # the Hessian, once it is known to be the same at every θ
-        if squares is not None and isinstance(problem.loss, MSE):
+        if squares is not None and problem.loss.quadratic:
             block = torch.as_tensor(squares[1]).to(like) * (2.0 / self.k) + self._own_curvature()
             self.steady = torch.kron(torch.eye(self.k).to(like), block)
         self.seen: tuple[Tensor, Tensor] | None = None
@@ -240,12 +240,12 @@ class CurvatureSteps(Rule):
         for a, b in pairs:
             hessian[a, :, b] = hessian[a, :, b] / n + (own if a == b else 0.0)
             hessian[b, :, a] = hessian[a, :, b].T.clone()
-        if isinstance(self.problem.loss, CrossEntropy):
+        if self.problem.loss.coupled:
             # adding one vector to all classes changes no probability: curvature there fixes it at no cost elsewhere
             same = torch.eye(r, dtype=hessian.dtype, device=hessian.device) / k**2
             hessian += same[None, :, None, :] * (1.0 if self.thresholds is None else 1e-9)
         hessian = hessian.reshape(k * r, k * r)
-        if isinstance(self.problem.loss, MSE):
+        if self.problem.loss.quadratic:
             self.steady = hessian
         return hessian
 
@@ -272,43 +272,43 @@ class CurvatureSteps(Rule):
 @final
 @dataclass(frozen=True)
 class _RoundedKink:
-    """scale·(½|r| + (level − ½)·r) with |r| rounded off to √(r² + δ²): `l1` is (2, ½), `quantile:Q` is (1, Q)."""
+    """½(high − low)·|r| + ½(high + low)·r, which is max(high·r, low·r), with |r| rounded off to √(r² + δ²)."""
 
-    scale: float
-    level: float
+    low: float
+    high: float
     least: float = 0.0
 
     def rows(self, residual: Tensor, delta: float) -> Tensor:
-        return self.scale * (0.5 * (residual * residual + delta * delta).sqrt() + (self.level - 0.5) * residual)
+        size = (residual * residual + delta * delta).sqrt()
+        return 0.5 * ((self.high - self.low) * size + (self.high + self.low) * residual)
 
     def slope_and_curvature(self, residual: Tensor, delta: float) -> tuple[Tensor, Tensor]:
         root = (residual * residual + delta * delta).sqrt()
-        slope = -self.scale * (0.5 * residual / root + (self.level - 0.5))
-        return slope, 0.5 * self.scale * (delta / root) ** 2 / root
+        half = 0.5 * (self.high - self.low)
+        return -(half * residual / root + 0.5 * (self.high + self.low)), half * (delta / root) ** 2 / root
 
 
 @final
 @dataclass(frozen=True)
-class _WiderHuber:
-    """Huber's loss made wide enough to reach the residuals there are: slope D·r/δ within δ ≥ D. Exact at δ = D."""
+class _Stretched:
+    """A loss that is linear beyond `least`, stretched to reach the residuals there are: s·ℓ(r/s), s = δ/least. Exact at s = 1."""
 
+    loss: Loss
     least: float
 
     def rows(self, residual: Tensor, delta: float) -> Tensor:
-        inner = residual.abs().clamp(max=delta)
-        return self.least / delta * inner * (residual.abs() - 0.5 * inner)
+        s = delta / self.least
+        return s * self.loss.rows(-residual / s, torch.zeros_like(residual))
 
     def slope_and_curvature(self, residual: Tensor, delta: float) -> tuple[Tensor, Tensor]:
-        share = self.least / delta
-        return -share * residual.clamp(-delta, delta), share * (residual.abs() <= delta).to(residual.dtype)
+        s, zero = delta / self.least, torch.zeros_like(residual)
+        return self.loss.slope(-residual / s, zero), self.loss.curvature(-residual / s, zero) / s
 
 
-def _rounding(loss: Any) -> _RoundedKink | _WiderHuber | None:
-    if isinstance(loss, L1):
-        return _RoundedKink(2.0, 0.5)
-    if isinstance(loss, Quantile):
-        return _RoundedKink(1.0, loss.level)
-    return _WiderHuber(loss.width) if isinstance(loss, Huber) else None
+def _rounding(loss: Loss) -> _RoundedKink | _Stretched | None:
+    if loss.pieces is not None:
+        return _RoundedKink(*loss.pieces)
+    return _Stretched(loss, loss.reach) if loss.reach is not None else None
 
 
 def _solve(hessian: Tensor, right: Tensor) -> Tensor:

@@ -39,7 +39,6 @@ from steepest.descent.loop import Step, descend
 from steepest.descent.rules import Rule
 from steepest.descent.schedules import Schedule, constant
 from steepest.engines.traced import Tape, write
-from steepest.model.losses import Custom
 from steepest.model.objective import LinearObjective, ModuleObjective, Objective, evaluating, matched
 
 ROOM = 2**21
@@ -248,7 +247,7 @@ def can_run(objective: Any, rule: Any) -> bool:
     if not isinstance(inner, TOGETHER):
         return False
     if isinstance(objective, LinearObjective):
-        return not isinstance(objective.loss, Custom) or _is_for_many(objective)
+        return not objective.loss.custom or _is_for_many(objective)
     return isinstance(objective, ModuleObjective) and _is_function(objective)
 
 

@@ -25,7 +25,6 @@ from steepest.descent.chunk import Block
 from steepest.descent.loop import Step
 from steepest.descent.schedules import Schedule, constant, factors
 from steepest.engines import batched
-from steepest.engines.kernel_args import LOSSES
 from steepest.model.objective import LinearObjective
 
 STEPS = 64
@@ -47,7 +46,7 @@ def can_run(objective: Any, rule: Any) -> TypeGuard[LinearObjective]:
     return (
         isinstance(objective, LinearObjective)
         and objective.basis.is_cuda
-        and isinstance(objective.loss, LOSSES)
+        and not objective.loss.custom
         and batched.can_run(objective, rule)
     )
 

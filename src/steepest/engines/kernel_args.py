@@ -10,15 +10,11 @@ import numpy as np
 from torch import Tensor
 
 from steepest.descent import rules
-from steepest.model import losses
 from steepest.model.objective import LinearObjective
 
 if TYPE_CHECKING:
     from steepest.engines import kernel_rules as kernel_steps
     from steepest.engines import kernels
-
-LOSSES = (losses.MSE, losses.L1, losses.Huber, losses.Quantile, losses.Logistic, losses.CrossEntropy)
-"""In the order of their numbers in `kernels.py`."""
 
 PANEL = 2**15
 """Entries of the design that are looked at together: they stay in a near cache between prediction and gradient."""
@@ -33,16 +29,16 @@ def can_run(objective: Any, rule: Any) -> TypeGuard[LinearObjective]:
         isinstance(objective, LinearObjective)
         and objective.basis.device.type == "cpu"
         and objective.theta.ndim == 1
-        and isinstance(objective.loss, LOSSES)
+        and not objective.loss.custom
         and _unwrapped(objective, rule) is not None
     )
 
 
 def loss_code(loss: Any) -> kernels.LossCode:
     """The loss's number, and its own (width or level)."""
-    from steepest.engines import kernels
+    from steepest.engines import kernel_losses, kernels
 
-    return kernels.LossCode(LOSSES.index(type(loss)), float(getattr(loss, "width", getattr(loss, "level", 0.0))))
+    return kernels.LossCode(kernel_losses.NUMBERS[loss.choice.name], float(loss.number))
 
 
 def rule_code(objective: LinearObjective, rule: Any) -> kernel_steps.RuleCode:
@@ -87,7 +83,7 @@ def rows_as_they_lie(objective: LinearObjective) -> kernels.Rows:
     from steepest.engines import kernels
 
     design = np.ascontiguousarray(objective.basis.numpy())
-    codes = isinstance(objective.loss, losses.CrossEntropy)
+    codes = objective.loss.coupled
 
     def across(tensor: Tensor | None) -> np.ndarray:
         if tensor is None:

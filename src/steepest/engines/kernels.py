@@ -6,7 +6,7 @@
     gradient       Σ of the rows' losses and of their gradients over a range of rows (many threads may share a batch)
     gradient_runs  the same over all rows for many θ
 
-Compiled once for each dtype: losses and rules are numbers (`MSE`, `SGD`, …) that are looked up inside. θ and gradients
+Compiled once for each dtype: losses (`kernel_losses.py`) and rules are numbers that are looked up inside. θ and gradients
 are `[k, r]`, one row an output; targets and offsets are `[k, n]`.
 
 A batch's rows lie in panels of up to `tile` rows, each panel in one piece of memory: column after column (`across`), or
@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from steepest.engines.kernel_losses import slopes
 from steepest.engines.kernel_rules import (
     Record,
     RuleCode,
@@ -34,8 +35,6 @@ from steepest.engines.kernel_rules import (
     state_at,
 )
 from steepest.engines.numba_intrinsics import address, as_entry, compiled, entries_a_line, fetch, fetch_line, within
-
-MSE, L1, HUBER, QUANTILE, LOGISTIC, CROSS_ENTROPY = range(6)
 
 STEPS_AHEAD = 4
 """How many steps ahead a batch is fetched into the cache."""
@@ -64,7 +63,7 @@ class Rows(NamedTuple):
 
 
 class LossCode(NamedTuple):
-    """Which loss, and its number (Huber's width, the quantile's level)."""
+    """Which loss (its place in `kernel_losses.py`), and its number (Huber's width, the quantile's level)."""
 
     kind: int
     number: float
@@ -305,7 +304,7 @@ def _sum(theta, rows, start, length, loss, grad, scores, outputs, width, coming,
             else:
                 _products(rows.panels, panel, many, width, theta, o * width, scores, f, ask, half)
             ask = half
-        total += _slopes(loss, rows, first, many, scores, outputs)
+        total += slopes(loss.kind, loss.number, rows, first, many, scores, outputs)
         for o in range(outputs):
             if rows.across:
                 _products(rows.panels, panel, width, many, scores, o * rows.tile, grad, o * width, half, end)
@@ -380,77 +379,3 @@ def _products(matrix, m, many, long, vector, v, out, to, ask, ask_end):
         for c in range(long):
             s0 += matrix[at + c] * vector[v + c]
         out[to + a] += s0
-
-
-@within
-def _slopes(loss, rows, first, many, scores, outputs):
-    """Turn the predictions of a panel into slopes, in place; the sum of its losses (see `model/losses.py`)."""
-    if loss.kind == CROSS_ENTROPY:
-        return _class_slopes(rows, first, many, scores, outputs)
-    number, share = as_entry(scores, loss.number), as_entry(scores, 1.0 / outputs)
-    zero, half, one = as_entry(scores, 0), as_entry(scores, 0.5), as_entry(scores, 1)
-    weights, weighted = rows.weights, rows.weighted
-    total = zero
-    for o in range(outputs):
-        f, y = o * rows.tile, o * rows.stride + first
-        if loss.kind == MSE:
-            for i in range(many):
-                w = share * weights[first + i] if weighted else share
-                d = scores[f + i] - rows.target[y + i]
-                total += w * d * d
-                scores[f + i] = (w + w) * d
-        elif loss.kind == L1:
-            for i in range(many):
-                w = weights[first + i] if weighted else one
-                d = scores[f + i] - rows.target[y + i]
-                total += w * abs(d)
-                scores[f + i] = w if d > zero else (-w if d < zero else zero)
-        elif loss.kind == HUBER:
-            for i in range(many):
-                w = weights[first + i] if weighted else one
-                d = scores[f + i] - rows.target[y + i]
-                size = abs(d)
-                inner = number if size > number else size
-                total += w * inner * (size - half * inner)
-                scores[f + i] = w * (number if d > number else (-number if d < -number else d))
-        elif loss.kind == QUANTILE:
-            for i in range(many):
-                w = weights[first + i] if weighted else one
-                d = rows.target[y + i] - scores[f + i]
-                total += w * (number * d if d > zero else (number - one) * d)
-                scores[f + i] = w * (-number if d > zero else (one - number if d < zero else half - number))
-        else:
-            for i in range(many):
-                w = weights[first + i] if weighted else one
-                up = rows.target[y + i] > half
-                z = scores[f + i] if up else -scores[f + i]
-                e = np.exp(-abs(z))
-                wrong = (e if z >= zero else one) / (one + e)
-                total += w * (np.log1p(e) - (z if z < zero else zero))
-                scores[f + i] = w * (-wrong if up else wrong)
-    return total
-
-
-@within
-def _class_slopes(rows, first, many, scores, outputs):
-    """log Σ exp(fⱼ − f_y), and the class shares with −Σ of the others in the place of p_y − 1."""
-    total = as_entry(scores, 0)
-    for i in range(many):
-        w = rows.weights[first + i] if rows.weighted else as_entry(scores, 1)
-        own = rows.codes[first + i]
-        most = scores[i]
-        for o in range(1, outputs):
-            most = max(most, scores[o * rows.tile + i])
-        mine = scores[own * rows.tile + i] - most
-        others = as_entry(scores, 0)
-        for o in range(outputs):
-            share = np.exp(scores[o * rows.tile + i] - most)
-            scores[o * rows.tile + i] = share
-            if o != own:
-                others += share
-        whole = others + scores[own * rows.tile + i]
-        total += w * (np.log(whole) - mine)
-        for o in range(outputs):
-            scores[o * rows.tile + i] *= w / whole
-        scores[own * rows.tile + i] = -others * w / whole
-    return total

@@ -27,24 +27,24 @@ from steepest.errors import SteepestWarning
 
 # Sums may be taken in any order (reassoc, contract), which is what lets them use the whole width of the machine;
 # infinities and NaN keep their meaning.
-_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz"}}
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz"}}
 
-within: Any = njit(forceinline=True, **_OPTIONS)
+within: Any = njit(forceinline=True, **OPTIONS)
 
-SOURCES = ("numba_intrinsics.py", "kernel_rules.py", "kernels.py")
+SOURCES = ("numba_intrinsics.py", "kernel_rules.py", "kernel_losses.py", "kernels.py", "../formulas/losses.py")
 """Files whose parts are put into one another's compiled functions."""
 
 
 def compiled(function: Callable[..., Any]) -> Any:
     """A function to be compiled when it is first called, and loaded from disk from then on, where there is a place for it."""
-    made = njit(**_OPTIONS)(function)
+    made = njit(**OPTIONS)(function)
     try:
         made.enable_caching()
     except (RuntimeError, OSError):  # neither beside this file nor in a home folder can anything be written
         _say_without_cache()
         return made
     # Numba takes what it finds on disk for current if the function's own file is; ours hold parts of several
-    files = [Path(__file__).with_name(name).stat() for name in SOURCES]
+    files = [(Path(__file__).parent / name).stat() for name in SOURCES]
     made._cache._cache_file._source_stamp = tuple((file.st_mtime, file.st_size) for file in files)
     made._cache = _Lenient(made._cache)
     return made

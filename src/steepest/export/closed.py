@@ -22,7 +22,6 @@ from steepest.export.case import WELL_CONDITIONED, Case
 from steepest.export.newton import frame
 from steepest.export.python_text import Part, called, number
 from steepest.export.rows import Rows
-from steepest.model import losses
 
 NUMPY = frozenset({"import numpy as np"})
 
@@ -62,7 +61,7 @@ def beside(case: Case) -> Part:
 
 def _closed(case: Case, y: str) -> Part:
     """Least squares by an orthogonal factorisation, never by an inverted AᵀA."""
-    if not isinstance(case.loss, losses.MSE) or case.penalty.l1:
+    if not case.loss.quadratic or case.penalty.l1:
         what = f"loss {case.loss}" + (f" and penalty {case.fit.spec.penalty}" if case.penalty else "")
         raise SpecError(
             f"style='closed' is for mse, alone or with an l2 penalty; this fit has {what}. Use 'scikit-learn'."
@@ -116,7 +115,7 @@ def _sklearn(case: Case, y: str) -> Part:
     ready = ["weights = weights / weights.mean()"] if case.weighted else []
     given = [*chosen.arguments, *([] if intercept else ["fit_intercept=False"])]
     code = [*ready, *called(f"model = {chosen.name}(", *given), f"model.fit({x}, {y}{weights})"]
-    several = case.outputs > 1 or (case.loss.classes and not isinstance(case.loss, losses.Logistic))
+    several = case.outputs > 1 or case.loss.coupled
     if case.loss.classes and not several:
         code.append("theta = np.append(model.intercept_, model.coef_[0])" if intercept else "theta = model.coef_[0]")
     elif several:
@@ -135,26 +134,26 @@ def _sklearn(case: Case, y: str) -> Part:
 def _estimator(case: Case) -> Estimator:
     n, m, a, b = case.train.rows, case.outputs, case.penalty.l1, case.penalty.l2
     loss, fine = case.loss, ("tol=1e-14", "max_iter=1_000_000")
-    if isinstance(loss, losses.MSE) and not case.penalty:
+    if loss.quadratic and not case.penalty:
         return Estimator("LinearRegression")
-    if isinstance(loss, losses.MSE) and not a:
+    if loss.quadratic and not a:
         return Estimator("Ridge", (f"alpha={number(n * m * b)}", 'solver="svd"'))
-    if isinstance(loss, losses.MSE) and not b:
+    if loss.quadratic and not b:
         return Estimator("Lasso", (f"alpha={number(m * a / 2)}", *fine))
-    if isinstance(loss, losses.MSE):
+    if loss.quadratic:
         alpha = m * (a / 2 + b)
         return Estimator("ElasticNet", (f"alpha={number(alpha)}", f"l1_ratio={number(m * a / 2 / alpha)}", *fine))
-    if isinstance(loss, losses.Logistic | losses.CrossEntropy):
+    if loss.classes:
         c = f"C={number(1 / (n * (a + 2 * b)))}" if case.penalty else "C=np.inf"
         if not a:
             return Estimator("LogisticRegression", (c, 'solver="newton-cholesky"', "tol=1e-12"))
         ratio = f"l1_ratio={number(a / (a + 2 * b))}"
         return Estimator("LogisticRegression", (c, ratio, 'solver="saga"', "tol=1e-12", "max_iter=100_000"))
-    if isinstance(loss, losses.L1 | losses.Quantile) and not b:
-        level = loss.level if isinstance(loss, losses.Quantile) else 0.5
-        alpha = a if isinstance(loss, losses.Quantile) else a / 2
-        return Estimator("QuantileRegressor", (f"quantile={number(level)}", f"alpha={number(alpha)}"))
-    if isinstance(loss, losses.Huber):
-        raise SpecError("scikit-learn's HuberRegressor fits a scale too and so has another optimum. Use style 'loop'.")
+    if loss.pieces is not None and not b:
+        low, high = loss.pieces
+        scale = high - low  # of the pinball loss of the level high / scale
+        return Estimator("QuantileRegressor", (f"quantile={number(high / scale)}", f"alpha={number(a / scale)}"))
+    if loss.choice is not None and loss.choice.no_estimator:
+        raise SpecError(f"{loss.choice.no_estimator} Use style 'loop'.")
     what = f"loss {loss}" + (f" with penalty {case.fit.spec.penalty}" if case.penalty else "")
     raise SpecError(f"scikit-learn has no estimator for {what}. Use style 'loop'.")

@@ -15,7 +15,6 @@ from steepest.errors import FitError
 from steepest.export.case import Case
 from steepest.export.python_text import Part, array, assigned, literal, number, shown
 from steepest.export.rows import Rows
-from steepest.model import losses
 
 NUMPY = frozenset({"import numpy as np"})
 TORCH = frozenset({"import torch"})
@@ -262,7 +261,7 @@ def tensors(case: Case, target: str, matrices: Sequence[str], made: Design) -> P
 def target_kind(case: Case) -> str:
     """What torch.tensor is told of the target: codes of classes stay whole numbers where the loss takes them so."""
     codes = case.train.y.dtype.kind in "iu"
-    if isinstance(case.loss, losses.CrossEntropy) or (codes and case.linear and isinstance(case.loss, losses.Custom)):
+    if case.loss.coupled or (codes and case.linear and case.loss.custom):
         return ", dtype=torch.int64"
     if case.float32:
         return ", dtype=torch.float32"

@@ -20,7 +20,7 @@ from steepest.export.rows import Rows, loading
 from steepest.export.sources import layers, source
 from steepest.export.terms import SOFT
 from steepest.formulas.models import MODELS
-from steepest.model import losses, modules
+from steepest.model import modules
 
 NN = frozenset({"from torch import nn"})
 
@@ -190,7 +190,7 @@ class Net:
                 ]
                 return [Part("The model", "", [*code, "def model(x):", *body], TORCH)]
             code += ["", ""]
-        if not isinstance(self.case.loss, losses.CrossEntropy) and self._drops_axis():
+        if not self.case.loss.coupled and self._drops_axis():
             output = f"({output})[:, 0]" if " " in output else f"{output}[:, 0]"
         if output == "net(x)":
             return []

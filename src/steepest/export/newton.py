@@ -1,6 +1,6 @@
 """The default descent in code: steepest descent in the norm of the local curvature, which is Newton's method.
 
-    smooth loss             damped Newton in standardised columns (huber's: its width shrinks to the one asked for)
+    smooth loss             damped Newton in standardised columns (one that is linear far out is stretched at first)
     an l1 penalty           the same, its quadratic model minimised coordinate by coordinate
     l1 and quantile losses  the kink rounded off, less and less, by the fit's own steps
 
@@ -18,10 +18,8 @@ from steepest.export import linear, terms
 from steepest.export.case import Case
 from steepest.export.python_text import Part, number
 from steepest.export.rows import Rows
-from steepest.model import losses
 
 TORCH = frozenset({"import torch"})
-FUNCTIONAL = frozenset({"import torch.nn.functional as F"})
 
 
 def parts(case: Case, found: Rows) -> list[Part]:
@@ -75,20 +73,17 @@ def _objective(case: Case, y: str) -> Part:
     """The smooth part of what is minimised, as a function of the moving parameters."""
     v, m = linear.variables(case)
     prediction, weights = linear.product(case, m, v), ", weights" if case.weighted else ""
-    code, value, imports = [f"def objective({v}):"], f"loss({prediction}, {y}{weights})", TORCH
+    code, value = [f"def objective({v}):"], f"loss({prediction}, {y}{weights})"
     said = f"What is minimised, as a function of {v}."
-    if isinstance(case.loss, losses.Huber):
-        apart = terms.APART if case.weighted else ""
-        code = [f"def objective({v}):", f"    wide = F.huber_loss({prediction}, {y}, delta=width{apart})"]
-        value = "(weights * wide).mean()" if case.weighted else "wide"
-        value, imports = f"{number(case.loss.width)} / width * {value}", TORCH | FUNCTIONAL
-        said = f"What is minimised, as a function of {v}; it is easier at first with a greater width."
+    if case.loss.reach is not None:
+        value = f"stretch * loss(({prediction}) / stretch, {y} / stretch{weights})"
+        said = f"What is minimised, as a function of {v}; it is easier at first with a loss that is stretched out."
     if case.penalty.l2:
         free = terms.slopes(case, "theta")
         code += [f"    theta = {linear.moved(case, '')}"] if v == "c" else []
         value += f" + {number(case.penalty.l2)} * ({free} ** 2).sum()"
         value = value if "[" in free else value.replace(" ** 2", "**2")
-    return Part("The objective", said, [*code, f"    return {value}"], imports)
+    return Part("The objective", said, [*code, f"    return {value}"], TORCH)
 
 
 SAID = (
@@ -112,12 +107,12 @@ def _stepped(case: Case, step: list[str], total: str) -> list[str]:
         f"{v} += step",
     ]
     looped = ["for _ in range(50):", *(f"    {line}" for line in body)]
-    if not isinstance(case.loss, losses.Huber):
+    if case.loss.reach is None:
         return looped
-    longest = float(np.abs(case.train.y - np.median(case.train.y)).max()) / case.loss.width
+    longest = float(np.abs(case.train.y - np.median(case.train.y)).max()) / case.loss.reach
     powers = 1 + int(np.ceil(np.log(max(longest, 1.0)) / np.log(5.0)))
-    width = [f"for power in range({powers}, -1, -1):", f"    width = {number(case.loss.width)} * 5.0**power"]
-    return [*width, *(f"    {line}" for line in looped)]
+    stretched = [f"for power in range({powers}, -1, -1):", "    stretch = 5.0**power"]
+    return [*stretched, *(f"    {line}" for line in looped)]
 
 
 def _zeros(case: Case) -> str:
@@ -173,8 +168,10 @@ def _coordinate_by_coordinate(curvature: str, c: str = "c", threshold: str = "th
 def _rounded(case: Case, y: str) -> list[Part]:
     """l1 and quantile: the kink rounded off, less and less. Here the script walks the fit's own steps."""
     assert case.fit.terms is not None
-    level = case.loss.level if isinstance(case.loss, losses.Quantile) else None
-    each = "rounded" if level is None else f"(0.5 * rounded + {number(level - 0.5)} * residual)"
+    assert case.loss.pieces is not None
+    low, high = case.loss.pieces
+    half, tilt = (high - low) / 2, (high + low) / 2
+    each = f"({number(half)} * rounded + {number(tilt)} * residual)" if tilt or half != 1.0 else "rounded"
     value = f"(weights * {each}).mean()" if case.weighted else f"{each}.mean()"
     theta = [f"    theta = {linear.moved(case, '')}"] if case.penalty.l2 else []
     if case.penalty.l2:
@@ -193,7 +190,7 @@ def _rounded(case: Case, y: str) -> list[Part]:
     if not case.fit.terms.intercept:
         row = "delta**2 / ((" + y + " - B @ c) ** 2 + delta**2) ** 1.5"
         row = f"(weights * {row}).mean()" if case.weighted else f"({row}).mean()"
-        flat, bent = "flat", [f"flat = {row}" if level is None else f"flat = 0.5 * {row}"]
+        flat, bent = "flat", [f"flat = {row}" if half == 1.0 else f"flat = {number(half)} * {row}"]
     calculus, smoothed = "torch.autograd.functional", "lambda c: smooth(c, delta)"
     code = [
         f"c = torch.zeros({linear.width(case)}, dtype=torch.float64)",

@@ -11,7 +11,6 @@ from steepest.export import closed, descents, linear, module, newton, rows, term
 from steepest.export.case import CHOSEN, Case
 from steepest.export.descents import Moving
 from steepest.export.python_text import Part, number, shown
-from steepest.model import losses
 from steepest.result import Fit
 from steepest.storage.run_loading import rows_of
 
@@ -222,7 +221,7 @@ def title(fit: Fit, style: str) -> str:
         if fit.terms and fit.terms.degree > 1
         else MODELS.get(kind, "A module")
     )
-    loss = "a loss of your own" if isinstance(fit.loss_function, losses.Custom) else str(fit.loss_function)
+    loss = "a loss of your own" if fit.loss_function.custom else str(fit.loss_function)
     if style in ("closed", "scikit-learn"):
         return f"{model}: the best possible for the loss {loss}, {'by a formula' if style == 'closed' else 'by scikit-learn'}."
     rule = RULES.get(CHOSEN.get(fit.optimizer, ""), fit.optimizer)

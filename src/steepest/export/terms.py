@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+
 from steepest.errors import FitError
 from steepest.export.case import Case
 from steepest.export.python_text import Part, number
 from steepest.export.sources import source
+from steepest.formulas.losses import LossChoice
 from steepest.model import losses
 
 TORCH = frozenset({"import torch"})
@@ -17,45 +21,55 @@ def loss(case: Case) -> Part:
     """`loss(prediction, target)`, or with `weights` for rows that have some."""
     kind, weighted = case.loss, case.weighted
     several = case.train.y.ndim == 2
-    imports = TORCH
-    said, before, each, ready = "", [], "", ""
-    if isinstance(kind, losses.MSE):
-        said = "The mean squared error, without a ½."
-        each = "((prediction - target) ** 2)" + (".mean(1)" if several and weighted else "")
-    elif isinstance(kind, losses.L1):
-        said, each = "The mean absolute error.", "(prediction - target).abs()"
-    elif isinstance(kind, losses.Huber):
-        said = "Huber's loss: half the square of small residuals, linear beyond."
-        imports = imports | FUNCTIONAL
-        ready = f"F.huber_loss(prediction, target, delta={number(kind.width)}{{}})"
-    elif isinstance(kind, losses.Quantile):
-        q = kind.level
-        said = f"The pinball loss, whose best constant is the {q:g} quantile."
-        before = ["residual = target - prediction"]
-        each = f"torch.maximum({number(q)} * residual, {number(q - 1.0)} * residual)"
-    elif isinstance(kind, losses.Logistic):
-        said = "The negative log-likelihood of class 1, the prediction being its log-odds."
-        imports = imports | FUNCTIONAL
-        ready = "F.binary_cross_entropy_with_logits(prediction, target{})"
-    elif isinstance(kind, losses.CrossEntropy):
-        said = "The negative log-likelihood of each row's own class."
-        imports = imports | FUNCTIONAL
-        ready = "F.cross_entropy(prediction, target{})"
-    else:
+    choice = kind.choice
+    if choice is None:
         return _own(case)
+    before, each, ready, imports = [], "", choice.criterion, TORCH
     if ready:
-        before = [f"each = {ready.format(APART)}"] if weighted else []
-        mean = "(weights * each).mean()" if weighted else ready.format("")
+        numbers = {"number": number(kind.number)}
+        apart, ready = (ready.format(reduction=text, **numbers) for text in (APART, ""))
+        before, each, imports = [f"each = {apart}"] if weighted else [], "each", TORCH | FUNCTIONAL
     else:
-        mean = f"(weights * {each}).mean()" if weighted else f"{each}.mean()"
+        before, each = _formula(choice, kind.number)
+        each = f"({each}){'.mean(1)' if several and weighted else ''}"
+    mean = f"(weights * {each}).mean()" if weighted else ready or f"{each}.mean()"
     heading = f"def loss(prediction, target{', weights' if weighted else ''}):"
     code = [heading, *(f"    {line}" for line in before), f"    return {mean}"]
-    return Part("The loss", said, code, imports)
+    return Part("The loss", choice.text, code, imports)
+
+
+def _formula(choice: LossChoice, own: float) -> tuple[list[str], str]:
+    """The lines of a loss's formula in PyTorch's words, and what it returns."""
+    assert choice.value is not None
+    made = ast.parse(inspect.getsource(choice.value)).body[0]
+    assert isinstance(made, ast.FunctionDef)
+    names = [argument.arg for argument in made.args.args[2:]]
+    *lines, last = [ast.unparse(_InTorch(names, own).visit(line)) for line in made.body]
+    return lines, last.removeprefix("return ")
+
+
+class _InTorch(ast.NodeTransformer):
+    """NumPy's words become PyTorch's, and a loss's number stands where its name did; constants are worked out."""
+
+    def __init__(self, names: list[str], own: float):
+        self.names, self.own = names, own
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        if node.id in self.names:
+            return ast.Constant(self.own)
+        if node.id in losses.WORDS:
+            place = "torch.nn.functional" if node.id == "logsigmoid" else "torch"
+            return ast.Name(f"{place}.{node.id}")
+        return node
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        made = self.generic_visit(node)
+        if isinstance(node.left, ast.Constant) and isinstance(node.right, ast.Constant):
+            return ast.Constant(eval(ast.unparse(node)))
+        return made
 
 
 def _own(case: Case) -> Part:
-    if not isinstance(case.loss, losses.Custom):
-        raise FitError(f"The loss {case.loss} cannot be written out.")
     name, lines, imports = source(case.loss.function, "loss")
     weighted = case.weighted
     heading = f"def loss(prediction, target{', weights' if weighted else ''}):"

@@ -1,26 +1,203 @@
-"""The losses: name → what it is."""
+"""The losses. To add one, write its formula and its entry here: all else reads them.
+
+A formula is elementwise, of a prediction f, a target y and the loss's own number if it has one. It is written in NumPy's
+words; PyTorch (`model/losses.py`), Numba (`engines/kernel_losses.py`) and the exported scripts say the same in their own:
+
+    abs  clip  maximum  minimum  where  sign  full_like  tanh  sigmoid  logsigmoid
+
+| loss          | ℓ(prediction f, target y), r = f − y                    | curvature at most |
+| ------------- | ------------------------------------------------------- | ----------------- |
+| mse           | r² (no ½)                                               | 2                 |
+| l1            | abs(r)                                                  | none: non-smooth  |
+| huber:D       | ½r² for abs(r) ≤ D, D(abs(r) − ½D) beyond               | 1                 |
+| quantile:Q    | Q·max(−r, 0) + (1−Q)·max(r, 0)                          | none: non-smooth  |
+| logcosh       | log cosh r                                              | 1                 |
+| logistic      | log(1 + exp f) − y·f, y in {0, 1}, f the log-odds       | ¼                 |
+| cross_entropy | log Σⱼ exp fⱼ − f_y, y a class code, f `[n, k]`         | ½                 |
+
+Cross-entropy couples the outputs of a row, so it is no elementwise formula: PyTorch and Numba have their own of it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any, Literal
+
+import numpy as np
+from numpy import abs, clip, full_like, maximum, minimum, sign, tanh, where
+
 from steepest.choices import Choice, Number
 
-LOSSES = {
-    loss.name: loss
-    for loss in (
-        Choice("auto", "What the target asks for."),
-        Choice("mse", "The mean of squared residuals, no ½."),
-        Choice("l1", "The mean absolute residual."),
-        Choice(
-            "huber",
-            "½r² within the width D, D(|r| − ½D) beyond.",
-            (Number("width", 1.0, 0.0, open_low=True, symbol="D"),),
-        ),
-        Choice(
-            "quantile",
-            "The mean of Q·max(r, 0) + (1−Q)·max(−r, 0), r = target − prediction.",
-            (Number("level", None, 0.0, 1.0, open_low=True, open_high=True, symbol="Q"),),
-        ),
-        Choice("logistic", "The negative log-likelihood of two classes, of log-odds."),
-        Choice("cross_entropy", "The negative log-likelihood of several classes."),
-    )
-}
+
+def sigmoid(z: Any) -> Any:
+    """1/(1 + exp(−z)), with no overflow."""
+    small = np.exp(-abs(z))
+    return where(z < 0.0, small, 1.0) / (1.0 + small)
+
+
+def logsigmoid(z: Any) -> Any:
+    """log(1/(1 + exp(−z))), to the last digit at both ends."""
+    return minimum(z, 0.0) - np.log1p(np.exp(-abs(z)))
+
+
+def in_words(function: Callable[..., Any], words: dict[str, Any]) -> Callable[..., Any]:
+    """A formula in other words than NumPy's: `words` says what each stands for."""
+    return FunctionType(function.__code__, words, function.__name__)
+
+
+Problem = Literal["least squares", "smooth", "classes", "linear programme", ""]
+
+
+@dataclass(frozen=True)
+class LossChoice(Choice):
+    """A loss: its formula, and what solvers, engines and scripts need to know of it.
+
+    value, slope, curvature: ℓ, ∂ℓ/∂f and ∂²ℓ/∂f² of a row; at a kink the middle slope, and no curvature.
+    bound: the largest curvature; None: the slope jumps.
+    steepest: the largest slope, of the loss's number; None where there is none.
+    problem: what an exact solver is given; "" where there is none.
+    of_residual: whether ℓ(f, y) = ℓ(f − y, 0). classes: whether the target is classes. coupled: whether a row's outputs
+        belong together. several: whether several targets may be fitted at once, and are averaged.
+    pieces: of a maximum of two linear pieces, max(high·r, low·r) of r = y − f, their slopes (low, high).
+    reach: of a loss that is linear far out, the residual where that begins: the curvature may vanish beyond.
+    criterion: PyTorch's own function in a script, where it is known by that name; else the formula is printed.
+    no_estimator: why scikit-learn has no estimator with the same optimum, in a sentence; "" where it has one.
+    """
+
+    value: Callable[..., Any] | None = None
+    slope: Callable[..., Any] | None = None
+    curvature: Callable[..., Any] | None = None
+    bound: float | None = None
+    steepest: Callable[..., float] | None = None
+    problem: Problem = ""
+    of_residual: bool = False
+    classes: bool = False
+    coupled: bool = False
+    several: bool = False
+    pieces: Callable[..., tuple[float, float]] | None = None
+    reach: Callable[..., float] | None = None
+    criterion: str = ""
+    no_estimator: str = ""
+
+
+def _mse(prediction: Any, target: Any) -> Any:
+    residual = prediction - target
+    return residual * residual
+
+
+def _mse_slope(prediction: Any, target: Any) -> Any:
+    return 2.0 * (prediction - target)
+
+
+def _mse_curvature(prediction: Any, target: Any) -> Any:
+    return full_like(prediction, 2.0)
+
+
+def _l1(prediction: Any, target: Any) -> Any:
+    return abs(prediction - target)
+
+
+def _l1_slope(prediction: Any, target: Any) -> Any:
+    return sign(prediction - target)
+
+
+def _huber(prediction: Any, target: Any, width: Any) -> Any:
+    size = abs(prediction - target)
+    inner = minimum(size, width)
+    return inner * (size - 0.5 * inner)
+
+
+def _huber_slope(prediction: Any, target: Any, width: Any) -> Any:
+    return clip(prediction - target, -width, width)
+
+
+def _huber_curvature(prediction: Any, target: Any, width: Any) -> Any:
+    return full_like(prediction, 1.0) * (abs(prediction - target) <= width)
+
+
+def _quantile(prediction: Any, target: Any, level: Any) -> Any:
+    residual = target - prediction
+    return maximum(level * residual, (level - 1.0) * residual)
+
+
+def _quantile_slope(prediction: Any, target: Any, level: Any) -> Any:
+    return (0.5 - level) - 0.5 * sign(target - prediction)
+
+
+def _logcosh(prediction: Any, target: Any) -> Any:
+    residual = prediction - target
+    return residual - logsigmoid(2.0 * residual) - 0.6931471805599453
+
+
+def _logcosh_slope(prediction: Any, target: Any) -> Any:
+    return tanh(prediction - target)
+
+
+def _logcosh_curvature(prediction: Any, target: Any) -> Any:
+    twice = 2.0 * (prediction - target)
+    return 4.0 * sigmoid(twice) * sigmoid(-twice)
+
+
+def _logistic(prediction: Any, target: Any) -> Any:
+    return -logsigmoid(where(target > 0.5, prediction, -prediction))
+
+
+def _logistic_slope(prediction: Any, target: Any) -> Any:
+    side = 1.0 - 2.0 * target
+    return side * sigmoid(side * prediction)
+
+
+def _logistic_curvature(prediction: Any, target: Any) -> Any:
+    return sigmoid(prediction) * sigmoid(-prediction)
+
+
+LOSSES: dict[str, Choice] = {
+    "auto": Choice("auto", "What the target asks for."),
+    "mse": LossChoice(
+        "mse", "The mean of squared residuals, no ½.",
+        value=_mse, slope=_mse_slope, curvature=_mse_curvature, bound=2.0,
+        problem="least squares", of_residual=True, several=True,
+    ),
+    "l1": LossChoice(
+        "l1", "The mean absolute residual.",
+        value=_l1, slope=_l1_slope, steepest=lambda: 1.0,
+        problem="linear programme", of_residual=True, pieces=lambda: (-1.0, 1.0),
+    ),
+    # Huber 1964, "Robust estimation of a location parameter"; no scale is fitted
+    "huber": LossChoice(
+        "huber", "½r² within the width D, D(|r| − ½D) beyond.",
+        (Number("width", 1.0, 0.0, open_low=True, symbol="D"),),
+        value=_huber, slope=_huber_slope, curvature=_huber_curvature, bound=1.0, steepest=lambda width: width,
+        problem="smooth", of_residual=True, reach=lambda width: width,
+        criterion="F.huber_loss(prediction, target, delta={number}{reduction})",
+        no_estimator="scikit-learn's HuberRegressor fits a scale too and so has another optimum.",
+    ),
+    # the pinball loss, whose best constant is the Q-quantile: Koenker and Bassett 1978, "Regression quantiles"
+    "quantile": LossChoice(
+        "quantile", "The mean of Q·max(r, 0) + (1−Q)·max(−r, 0), r = target − prediction.",
+        (Number("level", None, 0.0, 1.0, open_low=True, open_high=True, symbol="Q"),),
+        value=_quantile, slope=_quantile_slope, steepest=lambda level: max(level, 1.0 - level),
+        problem="linear programme", of_residual=True, pieces=lambda level: (level - 1.0, level),
+    ),
+    # Green 1990, "Bayesian reconstructions from emission tomography data using a modified EM algorithm"; Saleh and
+    # Saleh 2022, "Statistical properties of the log-cosh loss function used in machine learning". Its slope is tanh r
+    "logcosh": LossChoice(
+        "logcosh", "The mean of log cosh r: ½r² near 0, |r| − log 2 far out.",
+        value=_logcosh, slope=_logcosh_slope, curvature=_logcosh_curvature, bound=1.0, steepest=lambda: 1.0,
+        problem="smooth", of_residual=True, reach=lambda: 1.0,
+        no_estimator="scikit-learn has no estimator for loss logcosh.",
+    ),
+    "logistic": LossChoice(
+        "logistic", "The negative log-likelihood of two classes, of log-odds.",
+        value=_logistic, slope=_logistic_slope, curvature=_logistic_curvature, bound=0.25, steepest=lambda: 1.0,
+        problem="classes", classes=True,
+        criterion="F.binary_cross_entropy_with_logits(prediction, target{reduction})",
+    ),
+    "cross_entropy": LossChoice(
+        "cross_entropy", "The negative log-likelihood of several classes.",
+        bound=0.5, steepest=lambda: 2.0**0.5, problem="classes", classes=True, coupled=True,
+        criterion="F.cross_entropy(prediction, target{reduction})",
+    ),
+}  # fmt: skip

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from steepest.model.linear import LinearProblem, Terms
-from steepest.model.losses import MSE
 
 _SPLIT = 134217729.0  # 2^27 + 1
 
@@ -27,8 +26,7 @@ SMALL_ENOUGH = {"mse": 500_000, "other": 50_000}
 
 def pays(problem: LinearProblem) -> bool:
     """Whether a problem is small enough to be treated here: `mse` needs few steps, other losses many."""
-    kind = "mse" if isinstance(problem.loss, MSE) else "other"
-    return problem.design.size * problem.outputs <= SMALL_ENOUGH[kind]
+    return problem.design.size * problem.outputs <= SMALL_ENOUGH["mse" if problem.loss.quadratic else "other"]
 
 
 def two_sum(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

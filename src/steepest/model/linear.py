@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from steepest.errors import SpecError
-from steepest.model.losses import MSE, Loss, Penalty
+from steepest.model.losses import Loss, Penalty
 
 MOST_TERMS = 20_000
 
@@ -84,7 +84,7 @@ class LinearProblem:
     degree: int = 1
 
     def __post_init__(self) -> None:
-        rows, several = self.design.shape[0], isinstance(self.loss, MSE) and self.outputs > 1
+        rows, several = self.design.shape[0], self.loss.quadratic and self.outputs > 1
         need = (rows, self.outputs) if several else (rows,)
         if self.target.shape != need:
             raise SpecError(

@@ -1,18 +1,8 @@
-"""Losses of a prediction and a target, one value per row, and penalties on θ.
+"""Losses as PyTorch evaluates them, one value per row, and penalties on θ. The losses stand in `formulas/losses.py`.
 
 A loss knows three things about a row: its value ℓ, its slope ∂ℓ/∂prediction and its curvature ∂²ℓ/∂prediction².
 The linear family needs no more: with design rows aᵢ the gradient of the mean loss is Aᵀ·slope/n.
 Everything is elementwise, so predictions may carry leading axes (`[runs, n]`) that targets do not have.
-
-| loss          | ℓ(prediction f, target y), r = y − f                    | curvature at most |
-| ------------- | ------------------------------------------------------- | ----------------- |
-| mse           | r² (no ½)                                               | 2                 |
-| l1            | abs(r)                                                  | none: it has a kink |
-| huber:D       | ½r² for abs(r) ≤ D, D(abs(r) − ½D) beyond               | 1                 |
-| quantile:Q    | Q·max(r, 0) + (1−Q)·max(−r, 0)                          | none: it has a kink |
-| logistic      | log(1 + exp f) − y·f, y in {0, 1}, f the log-odds       | ¼                 |
-| cross_entropy | log Σⱼ exp fⱼ − f_y, y a class code, f `[n, k]`         | ½                 |
-
 Several targets (`mse` only: f and y `[n, m]`) are averaged as well as the rows.
 """
 
@@ -22,7 +12,7 @@ import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, final
 
 import torch
@@ -30,7 +20,7 @@ import torch
 from steepest import torch_criteria
 from steepest.choices import parse
 from steepest.errors import SpecError, SteepestError
-from steepest.formulas.losses import LOSSES
+from steepest.formulas.losses import LOSSES, LossChoice, Problem, in_words
 from steepest.formulas.penalties import PENALTIES
 
 if TYPE_CHECKING:
@@ -38,13 +28,41 @@ if TYPE_CHECKING:
 
 
 class Loss(ABC):
-    """A loss per row. `bound` is the largest curvature in the prediction (None: the slope jumps, or nobody knows)."""
+    """A loss per row. What is not said of it otherwise is as for a function that nobody knows."""
 
     name: str
-    bound: float | None
-    classes: bool = False
-    of_residual: bool = False
-    """Whether ℓ(f, y) = ℓ(f − y, 0)."""
+    choice: LossChoice | None = None
+    """Its entry in `formulas/losses.py`; None for a function of the user's own."""
+    function: Callable[[Tensor, Tensor], Tensor]
+    """That function."""
+    bound: float | None = None
+    """The largest curvature in the prediction; None: the slope jumps, or nobody knows."""
+    number = 0.0
+    """The number behind its name, as Huber's width; 0 where there is none."""
+    steepest: float | None = None
+    """The largest slope of a row; None where there is none, or nobody knows."""
+    problem: Problem = ""
+    quadratic = of_residual = classes = coupled = several = False
+    pieces: tuple[float, float] | None = None
+    reach: float | None = None
+    takes: Literal["codes", "binary", "numbers", ""] = ""
+    """The target that a function is known to take: class codes, 0 or 1, other numbers; "" where nobody knows."""
+    probabilities = False
+    """Whether predictions for classes are probabilities and not log-odds."""
+    units = True
+    """Whether predictions of numbers are in the units of the target, and no logarithms or log-odds of them."""
+    free = False
+    """Whether predictions may be of another shape than the target, as for a mean and a variance of one target."""
+
+    @property
+    def custom(self) -> bool:
+        """Whether it is a function of the user's own."""
+        return self.choice is None
+
+    @property
+    def binary(self) -> bool:
+        """Whether the target is two classes, and the prediction one number."""
+        return self.classes and not self.coupled
 
     @abstractmethod
     def rows(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -67,122 +85,98 @@ class Loss(ABC):
         """Whether a target of these classes (None: of numbers) reaches it as whole numbers, the places of the classes."""
         return False
 
+    def check(self, prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> None:  # noqa: B027
+        """Raise SpecError unless autograd can follow it, and weights can act on it; ours can be sure of that."""
+
+    def check_start(self, prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> None:  # noqa: B027
+        """The same, and that it is finite there."""
+
+    def least_at(self, target: Tensor) -> bool | None:
+        """Whether the mean loss is least where the predictions are the targets; None where nobody knows."""
+        return True
+
+    def of_any_shape(self) -> Loss:
+        """This loss, which takes predictions of another shape than the target."""
+        return self
+
     def __str__(self) -> str:
         return self.name
 
 
-@final
-@dataclass(frozen=True)
-class MSE(Loss):
-    """Mean squared error, no ½: ℓ = mean over targets of (y − f)²."""
+def _minimum(a: Tensor, b: Tensor | float) -> Tensor:
+    return torch.minimum(a, b) if isinstance(b, torch.Tensor) else a.clamp(max=b)
 
-    name: str = "mse"
-    bound: float | None = 2.0
-    of_residual: bool = True
+
+WORDS = {
+    "abs": torch.abs,
+    "clip": torch.clamp,
+    "full_like": torch.full_like,
+    "logsigmoid": torch.nn.functional.logsigmoid,  # softplus would do the same, but PyTorch's is off by 2e-9 from 20 on
+    "maximum": torch.maximum,
+    "minimum": _minimum,
+    "sigmoid": torch.sigmoid,
+    "sign": torch.sign,
+    "tanh": torch.tanh,
+    "where": torch.where,
+}
+
+
+class _OfChoice(Loss):
+    """A loss of `formulas/losses.py` with its number; it is what its entry says. Equal if name and number are."""
+
+    def __init__(self, choice: LossChoice, numbers: tuple[float, ...] = ()):
+        self.choice, self.numbers = choice, numbers
+        self.name = ":".join([choice.name, *(f"{number:g}" for number in numbers)])
+        self.number = numbers[0] if numbers else 0.0
+        self.bound, self.problem, self.of_residual = choice.bound, choice.problem, choice.of_residual
+        self.classes, self.coupled, self.several = choice.classes, choice.coupled, choice.several
+        self.quadratic = choice.problem == "least squares"
+        self.steepest = None if choice.steepest is None else choice.steepest(*numbers)
+        self.pieces = None if choice.pieces is None else choice.pieces(*numbers)
+        self.reach = None if choice.reach is None else choice.reach(*numbers)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _OfChoice) and (self.choice, self.numbers) == (other.choice, other.numbers)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def __repr__(self) -> str:
+        return f"loss({self.name!r})"
+
+    def __reduce__(self) -> Any:
+        return _made, (str(self).partition(":")[0], self.numbers)
+
+
+@final
+class Elementwise(_OfChoice):
+    """A loss whose outputs do not act on one another: its formula in PyTorch's words. Several targets are averaged."""
+
+    def __init__(self, choice: LossChoice, numbers: tuple[float, ...] = ()):
+        super().__init__(choice, numbers)
+        assert choice.value is not None
+        assert choice.slope is not None
+        self._value, self._slope = in_words(choice.value, WORDS), in_words(choice.slope, WORDS)
+        self._curvature = None if choice.curvature is None else in_words(choice.curvature, WORDS)
 
     def rows(self, prediction: Tensor, target: Tensor) -> Tensor:
-        squares = (prediction - target) ** 2
-        return squares.mean(-1) if target.ndim == 2 else squares
+        each = self._value(prediction, target, *self.numbers)
+        return each.mean(-1) if target.ndim == 2 else each
 
     def slope(self, prediction: Tensor, target: Tensor) -> Tensor:
-        return (prediction - target) * (2.0 / (target.shape[1] if target.ndim == 2 else 1))
+        each = self._slope(prediction, target, *self.numbers)
+        return each * (1.0 / target.shape[1]) if target.ndim == 2 else each
 
     def curvature(self, prediction: Tensor, target: Tensor) -> Tensor:
-        return torch.full_like(prediction, 2.0 / (target.shape[1] if target.ndim == 2 else 1))
+        if self._curvature is None:
+            return super().curvature(prediction, target)
+        each = self._curvature(prediction, target, *self.numbers)
+        return each * (1.0 / target.shape[1]) if target.ndim == 2 else each
 
 
 @final
-@dataclass(frozen=True)
-class L1(Loss):
-    """Absolute error: ℓ = |y − f|."""
-
-    name: str = "l1"
-    bound: float | None = None
-    of_residual: bool = True
-
-    def rows(self, prediction: Tensor, target: Tensor) -> Tensor:
-        return (prediction - target).abs()
-
-    def slope(self, prediction: Tensor, target: Tensor) -> Tensor:
-        return torch.sign(prediction - target)
-
-
-@final
-@dataclass(frozen=True)
-class Huber(Loss):
-    """Huber's loss of a given width D (Huber 1964), with its ½: no scale is fitted."""
-
-    width: float = 1.0
-    bound: float | None = 1.0
-    of_residual: bool = True
-
-    @property
-    def name(self) -> str:  # pyrefly: ignore
-        return f"huber:{self.width:g}"
-
-    def rows(self, prediction: Tensor, target: Tensor) -> Tensor:
-        size = (prediction - target).abs()
-        inner = size.clamp(max=self.width)
-        return inner * (size - 0.5 * inner)
-
-    def slope(self, prediction: Tensor, target: Tensor) -> Tensor:
-        return (prediction - target).clamp(-self.width, self.width)
-
-    def curvature(self, prediction: Tensor, target: Tensor) -> Tensor:
-        return ((prediction - target).abs() <= self.width).to(prediction.dtype)
-
-
-@final
-@dataclass(frozen=True)
-class Quantile(Loss):
-    """The pinball loss, whose minimiser over a constant is the Q-quantile (Koenker and Bassett 1978)."""
-
-    level: float = 0.5
-    bound: float | None = None
-    of_residual: bool = True
-
-    @property
-    def name(self) -> str:  # pyrefly: ignore
-        return f"quantile:{self.level:g}"
-
-    def rows(self, prediction: Tensor, target: Tensor) -> Tensor:
-        residual = target - prediction
-        return torch.maximum(self.level * residual, (self.level - 1.0) * residual)
-
-    def slope(self, prediction: Tensor, target: Tensor) -> Tensor:
-        residual = target - prediction
-        return (0.5 - self.level) - 0.5 * torch.sign(residual)
-
-
-@final
-@dataclass(frozen=True)
-class Logistic(Loss):
-    """Negative log-likelihood of two classes, the prediction being the log-odds of class 1."""
-
-    name: str = "logistic"
-    bound: float | None = 0.25
-    classes: bool = True
-
-    def rows(self, prediction: Tensor, target: Tensor) -> Tensor:
-        # softplus would do the same, but PyTorch's is off by 2e-9 from 20 on
-        return -torch.nn.functional.logsigmoid(torch.where(target > 0.5, prediction, -prediction))
-
-    def slope(self, prediction: Tensor, target: Tensor) -> Tensor:
-        sign = 1.0 - 2.0 * target
-        return sign * torch.sigmoid(sign * prediction)
-
-    def curvature(self, prediction: Tensor, target: Tensor) -> Tensor:
-        return torch.sigmoid(prediction) * torch.sigmoid(-prediction)
-
-
-@final
-@dataclass(frozen=True)
-class CrossEntropy(Loss):
+class CrossEntropy(_OfChoice):
     """Negative log-likelihood of k classes; predictions `[..., n, k]` are log-odds up to a constant per row."""
-
-    name: str = "cross_entropy"
-    bound: float | None = 0.5
-    classes: bool = True
 
     def rows(self, prediction: Tensor, target: Tensor) -> Tensor:
         return torch.logsumexp(prediction - self._own(prediction, target), -1)
@@ -218,15 +212,10 @@ class Custom(Loss):
     """
 
     function: Callable[[Tensor, Tensor], Tensor]
-    bound: float | None = None
     takes: Literal["codes", "binary", "numbers", ""] = ""
-    """The target that it is known to take: class codes, 0 or 1, other numbers; "" where nobody knows."""
     probabilities: bool = False
-    """Whether predictions for classes are probabilities and not log-odds."""
     units: bool = True
-    """Whether predictions of numbers are in the units of the target, and no logarithms or log-odds of them."""
     free: bool = False
-    """Whether predictions may be of another shape than the target, as for a mean and a variance of one target."""
 
     @property
     def name(self) -> str:  # pyrefly: ignore
@@ -236,6 +225,9 @@ class Custom(Loss):
         value = self._values(prediction, target)
         lead = prediction.shape[: prediction.ndim - self._axes(prediction, target)]
         return value.unsqueeze(-1).expand(*lead, target.shape[0]) if value.ndim == len(lead) else value
+
+    def of_any_shape(self) -> Loss:
+        return replace(self, free=True)
 
     def takes_codes(self, classes: Any) -> bool:
         return classes is not None and self.takes != "binary"
@@ -392,17 +384,15 @@ def loss(name: Any) -> Loss:
             return custom(name)
         name = torch_criteria.name_of(name)
     kind, numbers = parse(name, LOSSES, "loss")
-    kinds: dict[str, Callable[..., Loss]] = {
-        "mse": MSE,
-        "l1": L1,
-        "huber": Huber,
-        "quantile": Quantile,
-        "logistic": Logistic,
-        "cross_entropy": CrossEntropy,
-    }
-    if kind not in kinds:
-        raise SpecError(f"loss={name!r} depends on the target: name one of {', '.join(kinds)}.")
-    return kinds[kind](*numbers)
+    return _made(kind, numbers)
+
+
+def _made(kind: str, numbers: tuple[float, ...]) -> Loss:
+    choice = LOSSES[kind]
+    if not isinstance(choice, LossChoice):
+        known = ", ".join(kind for kind, each in LOSSES.items() if isinstance(each, LossChoice))
+        raise SpecError(f"loss={kind!r} depends on the target: name one of {known}.")
+    return CrossEntropy(choice, numbers) if choice.coupled else Elementwise(choice, numbers)
 
 
 def custom(function: Any) -> Custom:

@@ -7,14 +7,13 @@ module moves.
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from steepest.data.randomness import seeded
 from steepest.errors import SpecError, SteepestError
-from steepest.model import losses
 from steepest.model.calling import output
 from steepest.model.losses import Loss
 from steepest.model.objective import NO_GRADIENT, NOTHING_TO_FIT, matched
@@ -84,19 +83,19 @@ def _fails_on_one(module: nn.Module, row: Tensor) -> bool:
 
 
 def _check_outputs(prediction: Tensor, target: Tensor, loss: Loss, outputs: int, classes: tuple[str, ...]) -> None:
-    codes = isinstance(loss, losses.CrossEntropy) or (isinstance(loss, losses.Custom) and loss.takes == "codes")
+    codes = loss.coupled or (loss.takes == "codes")
     if codes and not target.is_floating_point() and prediction.ndim == 2 and prediction.shape[-1] < outputs:
         raise SpecError(
             f"The model gives {prediction.shape[-1]} outputs for {outputs} classes; its last layer needs {outputs}."
         )
-    numbers = isinstance(loss, losses.CrossEntropy | losses.Custom) and not target.is_floating_point()
+    numbers = (loss.coupled or loss.custom) and not target.is_floating_point()
     if numbers and classes and prediction.ndim == 2 and prediction.shape[-1] > outputs:
         named = ", ".join(map(repr, classes[:6])) + (", …" if len(classes) > 6 else "")
         raise SpecError(
             f"The model gives {prediction.shape[-1]} outputs for {outputs} classes ({named}); its last layer needs {outputs}, "
             "or give y as numbers of outputs."
         )
-    if isinstance(loss, losses.Logistic) and prediction.ndim == 2 and prediction.shape[-1] == 2:
+    if loss.binary and prediction.ndim == 2 and prediction.shape[-1] == 2:
         raise SpecError(
             "The model gives 2 outputs for two classes, and loss logistic needs one, the log-odds. Use loss='cross_entropy', "
             "or a last layer with one output."
@@ -108,7 +107,7 @@ def _suited(loss: Loss, prediction: Tensor, target: Tensor) -> Loss:
 
     It must do so for any number of rows: what only fits because there are as many rows as outputs would be broadcast.
     """
-    if not isinstance(loss, losses.Custom) or loss.takes or prediction.ndim != 2 or not target.is_floating_point():
+    if not loss.custom or loss.takes or prediction.ndim != 2 or not target.is_floating_point():
         return loss
     if target.ndim != 1 or prediction.shape[1] < 2 or len(prediction) != len(target):
         return loss
@@ -120,7 +119,7 @@ def _suited(loss: Loss, prediction: Tensor, target: Tensor) -> Loss:
             raise
         except Exception:  # it does not take them: the message about shapes says more
             return loss
-    return replace(loss, free=True)
+    return loss.of_any_shape()
 
 
 def _check_gradient(prediction: Tensor) -> None:

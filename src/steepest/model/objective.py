@@ -232,13 +232,13 @@ class ExtendedObjective(Objective):
         return torch.as_tensor(residual[0] if self.problem.outputs == 1 else residual.T).to(theta)
 
     def value_and_grad(self, theta: Tensor, batch: Batch | None = None) -> tuple[Tensor, Tensor]:
-        if isinstance(self.loss, losses.MSE):
+        if self.loss.quadratic:
             grad = torch.as_tensor(double_double.gradient(self.problem, theta.numpy())).to(theta)
             return self.value(theta), grad
         return self.value(theta), self.inner.value_and_grad(theta)[1]
 
     def value(self, theta: Tensor) -> Tensor:
-        if isinstance(self.loss, losses.MSE):
+        if self.loss.quadratic:
             return torch.tensor(double_double.mean_loss(self.problem, theta.numpy()), dtype=theta.dtype)
         return self.loss.mean(self.predict(theta), self.target, self.weights)
 
@@ -458,11 +458,11 @@ def matched(prediction: Tensor, target: Tensor, loss: Loss) -> Tensor:
     Raises SpecError instead of ever broadcasting one against the other.
     """
     rows = target.shape[0]
-    if isinstance(loss, losses.Custom) and loss.free and prediction.shape[:1] == target.shape[:1]:
+    if loss.free and prediction.shape[:1] == target.shape[:1]:
         return prediction
-    codes = isinstance(loss, losses.CrossEntropy)
+    codes = loss.coupled
     scores = prediction.ndim == 2 and prediction.shape[-1] > 1
-    if codes or (isinstance(loss, losses.Custom) and not target.is_floating_point() and scores):
+    if codes or (loss.custom and not target.is_floating_point() and scores):
         fine = prediction.ndim == 2 and target.ndim == 1 and prediction.shape[0] == rows
     else:
         if prediction.ndim == target.ndim + 1 and prediction.shape[-1] == 1:
@@ -516,7 +516,7 @@ def objective(
             inputs = inputs.to(sample)
         targets = None if y is None else torch.as_tensor(array_of(y, "y"))
         if targets is not None:
-            codes = isinstance(kind, (losses.CrossEntropy, losses.Custom)) and not targets.is_floating_point()
+            codes = (kind.coupled or kind.custom) and not targets.is_floating_point()
             targets = targets.to(sample.device if codes else sample)
             _check_classes(kind, targets)
         scale = None if share is None else torch.from_numpy(share).to(sample)
@@ -543,7 +543,7 @@ def objective(
     names = ("x",) if columns.shape[1] == 1 else tuple(f"x{i + 1}" for i in range(columns.shape[1]))
     terms = Terms(names, int(numbers[0]) if numbers else 1, intercept)
     _check_classes(kind, target)
-    classes = isinstance(kind, losses.CrossEntropy)
+    classes = kind.coupled
     outputs = int(target.max()) + 1 if classes else (target.shape[1] if target.ndim == 2 else 1)
     problem = LinearProblem(
         design=terms.design(columns),
@@ -571,7 +571,7 @@ def _share(weights: Any) -> np.ndarray:
 def check_loss(objective: LinearObjective | ModuleObjective, start: bool = False) -> None:
     """SpecError unless a loss of the user's can be fitted; with `start`, it must be finite at θ₀ too."""
     loss = objective.loss
-    if not isinstance(loss, losses.Custom):
+    if not loss.custom:
         return
     if isinstance(objective, LinearObjective):
         prediction, target, weights = objective.predict(objective.theta), objective.target, objective.weights
@@ -585,11 +585,11 @@ def check_loss(objective: LinearObjective | ModuleObjective, start: bool = False
 
 
 def _check_classes(loss: Loss, target: Any) -> None:
-    if isinstance(loss, losses.Logistic) and not ((target == 0) | (target == 1)).all():
+    if loss.binary and not ((target == 0) | (target == 1)).all():
         raise SpecError(
             "loss logistic needs targets 0 and 1; for other classes number them, as np.unique(y, return_inverse=True)."
         )
-    if isinstance(loss, losses.CrossEntropy) and ((target < 0) | (target != target.round())).any():
+    if loss.coupled and ((target < 0) | (target != target.round())).any():
         raise SpecError(
             "loss cross_entropy needs class codes 0, 1, 2, …; np.unique(y, return_inverse=True) gives them."
         )

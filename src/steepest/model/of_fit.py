@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from steepest.errors import DataError, FitError, SpecError
 from steepest.model import double_double, losses
 from steepest.model.linear import LinearProblem, Terms
-from steepest.model.losses import Custom, Loss
+from steepest.model.losses import Loss
 from steepest.model.objective import LinearObjective, ModuleObjective
 from steepest.model.prediction import Predicting, outputs
 
@@ -80,30 +80,30 @@ def _underflowing(terms: Terms, x: np.ndarray) -> str:
 def targets(data: Dataset, loss: Loss) -> tuple[np.ndarray, int]:
     """The target as the loss wants it, and how many outputs the model needs."""
     count = len(data.classes) if data.classes is not None else 0
-    if isinstance(loss, losses.CrossEntropy):
+    if loss.coupled:
         return data.y.astype(np.int64), count
-    if isinstance(loss, losses.Logistic):
+    if loss.binary:
         if count != 2:
             raise SpecError(
                 f"loss='logistic' tells two classes apart, and the target has {count}. Use model='softmax' "
                 "(loss='cross_entropy')."
             )
         return data.y.astype(np.float64), 1
-    if data.classes is not None and not isinstance(loss, Custom):
+    if data.classes is not None and not loss.custom:
         raise DataError(
             f"The target {data.targets[0]!r} is classes ({', '.join(data.classes[:3])}, …), and loss {loss} needs numbers. "
             "Leave loss= out, or use loss='cross_entropy'."
         )
-    if isinstance(loss, Custom) and loss.takes == "binary" and data.classes is not None:
+    if loss.takes == "binary" and data.classes is not None:
         if count != 2:
             raise SpecError(
                 f"loss {loss} tells two classes apart, and the target has {count}. For more use loss='cross_entropy'."
             )
         return data.y.astype(np.float64), 1
-    if data.classes is not None and isinstance(loss, Custom):
+    if data.classes is not None and loss.custom:
         return data.y.astype(np.int64), count
     several = data.y.ndim == 2
-    if several and not isinstance(loss, (losses.MSE, Custom)):
+    if several and not (loss.several or loss.custom):
         raise SpecError(f"loss {loss} takes one target; several at once are for mse. Fit one target at a time.")
     return data.y.astype(np.float64), data.y.shape[1] if several else 1
 

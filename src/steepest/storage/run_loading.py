@@ -135,12 +135,12 @@ def _loss(spec: Spec, record: RunRecord) -> losses.Loss:
 def _check_loss(loss: losses.Loss, record: RunRecord) -> None:
     """Raise ValueError unless the loss suits the target and the number of the model's outputs."""
     schema: Schema = record.schema
-    of_classes = isinstance(loss, losses.Logistic | losses.CrossEntropy)
+    of_classes = loss.classes
     if of_classes != (schema.classes is not None):
         raise ValueError(f"loss {loss} does not suit the target")
     outputs = len(schema.targets)
     if schema.classes is not None:
-        outputs = 1 if isinstance(loss, losses.Logistic) else len(schema.classes)
+        outputs = 1 if loss.binary else len(schema.classes)
     if record.module is not None:
         found = record.module.outputs
     else:

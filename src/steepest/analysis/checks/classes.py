@@ -21,7 +21,7 @@ from steepest.analysis.finding import Finding, Fitted, Kind, Prepared
 from steepest.data.thinning import evenly, sampled
 from steepest.lazy import unnoticed
 from steepest.model.linear import LinearProblem
-from steepest.model.losses import CrossEntropy, Logistic, Penalty
+from steepest.model.losses import Penalty
 from steepest.model.of_fit import row_losses
 from steepest.model.prediction import outputs
 
@@ -38,7 +38,7 @@ LEAST_ROWS = 5
 def separable(given: Prepared) -> Iterator[Finding]:
     """Whether the classes are linearly separable, before a fit."""
     problem = given.problem
-    if problem is None or not isinstance(problem.loss, Logistic | CrossEntropy) or problem.penalty:
+    if problem is None or not problem.loss.classes or problem.penalty:
         return
     rows = len(problem.design)
     first = evenly(rows, min(MOST_ROWS, max(100, MOST_ENTRIES // problem.parameters)))
@@ -108,7 +108,7 @@ def imbalanced(fit: Fitted) -> Iterator[Finding]:
     classes = fit.schema.classes
     if classes is None or fit.train is None or fit.spec.class_weight is not None:
         return
-    if not isinstance(fit.loss_function, Logistic | CrossEntropy):
+    if not fit.loss_function.classes:
         return
     train = sampled(fit.train, MOST_ROWS)
     weights = np.ones(train.rows) if train.weights is None else train.weights

@@ -24,7 +24,7 @@ from steepest.analysis.finding import Finding, Kind, Prepared
 from steepest.data.dataset import Dataset
 from steepest.data.thinning import evenly
 from steepest.model.linear import LinearProblem
-from steepest.model.losses import Logistic, Penalty
+from steepest.model.losses import Penalty, loss
 
 LEAST_ROWS, LEAST_EACH = 10, 3
 MOST_CLASSES = 10
@@ -122,7 +122,9 @@ def tried(given: Prepared, pair: tuple[float, float]) -> tuple[dict[str, Any], s
     weights = None if problem.weights is None else problem.weights[some] / problem.weights[some].mean()
     codes = (problem.target[some] == pair[1]).astype(np.float64)
     low = None if problem.low is None else problem.low[some]
-    classes = replace(problem, design=problem.design[some], target=codes, weights=weights, low=low, loss=Logistic())
+    classes = replace(
+        problem, design=problem.design[some], target=codes, weights=weights, low=low, loss=loss("logistic")
+    )
     exact = solve(classes)
     if exact.separable and not problem.penalty:
         remedy["penalty"] = f"l2:{SMALL:g}"

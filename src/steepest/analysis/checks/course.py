@@ -27,7 +27,7 @@ from steepest.descent import rules, schedules
 from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Stopper
 from steepest.model import preconditioners as frames
 from steepest.model.linear import LinearProblem
-from steepest.model.losses import MSE, Penalty
+from steepest.model.losses import Penalty
 from steepest.model.objective import LinearObjective
 from steepest.settings import Spec
 
@@ -301,7 +301,7 @@ class Course:
         rates = np.asarray(given, dtype=np.float64)
         schedule = self.schedule if schedule is None else schedule
         steps = self.steps if steps is None else steps
-        quadratic = isinstance(self.problem.loss, MSE) and self.foretold
+        quadratic = self.problem.loss.quadratic and self.foretold
         constant = schedule == "constant"
         if quadratic and (constant or steps * len(rates) <= 20_000):
             return self._by_theory(rates, schedule, steps)

@@ -24,7 +24,7 @@ from steepest.analysis.exact.solve import Exact, solve
 from steepest.analysis.finding import Finding, Kind, Prepared
 from steepest.data.thinning import sampled
 from steepest.model.linear import LinearProblem, Terms
-from steepest.model.losses import CrossEntropy, Logistic, Penalty
+from steepest.model.losses import Penalty
 
 CHANCE = 1e-4
 LEAST_SHARE = 0.1
@@ -39,7 +39,7 @@ MOST_DEGREE = 4
 def boundary(given: Prepared) -> Iterator[Finding]:
     """Whether squares and products of the columns tell the classes apart that the columns alone do not."""
     rows, loss, terms = given.train, given.loss_function, given.terms
-    if rows is None or rows.classes is None or rows.x.ndim != 2 or not isinstance(loss, Logistic | CrossEntropy):
+    if rows is None or rows.classes is None or rows.x.ndim != 2 or not loss.classes:
         return
     if terms is None and not _is_linear(given):
         return
@@ -71,7 +71,7 @@ def _problem(given: Prepared, terms: Terms) -> LinearProblem | None:
     """The classes on standardised columns and their terms; None where there are too many of them to tell."""
     assert given.train is not None
     rows = sampled(given.train, MOST_ROWS)
-    outputs = 1 if isinstance(given.loss_function, Logistic) else len(rows.classes or ())
+    outputs = 1 if given.loss_function.binary else len(rows.classes or ())
     count = comb(rows.x.shape[1] + terms.degree, terms.degree)
     rarest = int(np.bincount(rows.y, minlength=len(rows.classes or ())).min())
     if count * outputs > MOST_PARAMETERS or rarest < ROWS_A_TERM * count:

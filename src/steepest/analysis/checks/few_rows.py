@@ -22,7 +22,6 @@ import numpy as np
 
 from steepest.analysis.checks.penalties import chosen
 from steepest.analysis.finding import Finding, Kind, Prepared
-from steepest.model.losses import Custom
 
 ROWS_A_PARAMETER = 1.25
 LEAST_EFFECTIVE = 0.1
@@ -31,7 +30,7 @@ LEAST_EFFECTIVE = 0.1
 def few_rows(given: Prepared) -> Iterator[Finding]:
     """Whether there are rows enough for the parameters of a model of the linear family."""
     problem = given.problem
-    if problem is None or problem.penalty or problem.loss.classes or isinstance(problem.loss, Custom):
+    if problem is None or problem.penalty or problem.loss.classes or problem.loss.custom:
         return
     rows = len(problem.design) if problem.weights is None else int(np.count_nonzero(problem.weights))
     parameters = problem.design.shape[1]

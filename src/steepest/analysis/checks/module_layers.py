@@ -21,7 +21,6 @@ from steepest.analysis.checks.rerun import MOST_ROWS, bare, rerun, wrapped
 from steepest.analysis.checks.wording import number
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.data.thinning import sampled
-from steepest.model.losses import CrossEntropy, Custom, Logistic
 
 BETTER = 0.9
 OUTSIDE = 0.01
@@ -85,9 +84,9 @@ def _module(fit: Fitted) -> nn.Module:
 def _of_classes(fit: Fitted, graph: Graph, last: Last) -> tuple[str, str] | None:
     """What is wrong with the output for a loss of classes, and the numbers that show it."""
     loss = fit.loss_function
-    name = loss.name.lower() if isinstance(loss, Custom) else ""
-    odds = isinstance(loss, Logistic) or name in OF_ODDS
-    if not (odds or isinstance(loss, CrossEntropy) or name in OF_SCORES):
+    name = loss.name.lower() if loss.custom else ""
+    odds = loss.binary or name in OF_ODDS
+    if not (odds or loss.coupled or name in OF_SCORES):
         return None
     if not odds and last.name == "LogSoftmax":  # once more changes nothing
         return None

@@ -27,7 +27,7 @@ from steepest.analysis.checks.penalties import chosen
 from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.exact.solve import solve
 from steepest.analysis.finding import Finding, Fitted, Kind
-from steepest.model.losses import Custom, penalty
+from steepest.model.losses import penalty
 from steepest.model.of_fit import row_losses
 
 LEAST_RISE = 0.1
@@ -85,7 +85,7 @@ def turn(fit: Fitted) -> Turn | None:
 
 def overfitting(fit: Fitted) -> Iterator[Finding]:
     """A held-out loss that is higher than it need be."""
-    if fit.test is None or fit.test_loss is None or isinstance(fit.loss_function, Custom):
+    if fit.test is None or fit.test_loss is None or fit.loss_function.custom:
         return
     if not np.isfinite(fit.theta).all() or not np.isfinite(fit.test_loss):
         return

@@ -18,8 +18,7 @@ from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.solve import solve
 from steepest.data.thinning import evenly
 from steepest.model.linear import LinearProblem, gram
-from steepest.model.losses import L1 as Absolute
-from steepest.model.losses import MSE, Huber, Penalty, Quantile
+from steepest.model.losses import Penalty, loss
 
 MOST_ROWS = 1_000
 MOST_PARAMETERS = 300
@@ -76,19 +75,19 @@ class Choice:
 def chosen(problem: LinearProblem) -> Choice:
     """A penalty for a problem that has none."""
     unique = _independent(problem)
-    if isinstance(problem.loss, MSE | Huber):
+    if problem.loss.quadratic or problem.loss.reach is not None:
         path = path_of(problem)
         place = path.least
         measure = "The squared error on a row left out"
-        before, after = np.maximum(path.errors[[0, place]], loss_level(MSE(), problem.target))
+        before, after = np.maximum(path.errors[[0, place]], loss_level(loss("mse"), problem.target))
         return Choice(path.penalty(place), float(before), float(after), measure, unique)
     first = int(problem.intercept)
     columns = problem.design[:, first:]
     size = float(np.mean(columns.std(0))) if columns.size else 1.0
-    kind = "l1" if isinstance(problem.loss, Absolute | Quantile) else "l2"
+    kind = "l1" if problem.loss.pieces else "l2"
     unit = size if kind == "l1" else size**2 * (problem.loss.bound or 1.0)
     amounts = np.geomspace(1e-4, 1.0, AMOUNTS) * (unit or 1.0)
-    tries = MOST_SOLVED if isinstance(problem.loss, Absolute | Quantile) else MOST_TRIED
+    tries = MOST_SOLVED if problem.loss.pieces else MOST_TRIED
     if problem.parameters > MOST_PARAMETERS or min(len(problem.design), MOST_ROWS) * problem.parameters > tries:
         return Choice(f"{kind}:{float(f'{amounts[AMOUNTS // 2]:.1g}'):g}", np.nan, np.nan, "", unique)
     before, *tried = (_folded(problem, Penalty(**{kind: float(amount)})) for amount in (0.0, *amounts))

@@ -20,7 +20,6 @@ from steepest.analysis.checks import rounding
 from steepest.analysis.finding import Prepared
 from steepest.data.thinning import evenly
 from steepest.model.linear import Terms
-from steepest.model.losses import Custom
 
 MOST_ROWS = 10_000
 MOST_ENTRIES = 1_000_000
@@ -66,7 +65,7 @@ class Regression:
         """The regression of a fit of the linear family to one target of numbers; None for any other."""
         rows, terms = given.train, given.terms
         loss = given.loss_function
-        if rows is None or terms is None or rows.classes is not None or rows.y.ndim != 1 or isinstance(loss, Custom):
+        if rows is None or terms is None or rows.classes is not None or rows.y.ndim != 1 or loss.custom:
             return None
         weights = rows.weights
         x, y = rows.x, rows.y.astype(np.float64)

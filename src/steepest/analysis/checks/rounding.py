@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from steepest.model.losses import Custom, Loss
+from steepest.model.losses import Loss
 
 ULPS = 16.0
 """How many times the rounding of its parts a residual may be."""
@@ -43,7 +43,7 @@ def loss_level(loss: Loss, target: np.ndarray) -> float:
 
     For a loss of one's own, whose least value nobody knows, 0.
     """
-    if isinstance(loss, Custom) or not target.size:
+    if loss.custom or not target.size:
         return 0.0
     if loss.classes:
         return ULPS * float(np.finfo(np.float64).eps)

@@ -19,7 +19,6 @@ import numpy as np
 
 from steepest.errors import FitError
 from steepest.model.linear import LinearProblem
-from steepest.model.losses import Quantile
 
 MANY_ROWS = 20_000
 
@@ -60,9 +59,9 @@ def _programme(problem: LinearProblem) -> tuple[Programme, np.ndarray]:
     from steepest.model.preconditioners import orthonormal
 
     n = len(problem.target)
-    level = problem.loss.level if isinstance(problem.loss, Quantile) else None
+    assert problem.loss.pieces is not None
     weights = (np.ones(n) if problem.weights is None else problem.weights) / n
-    low, high = (-weights, weights) if level is None else ((level - 1.0) * weights, level * weights)
+    low, high = (piece * weights for piece in problem.loss.pieces)
     if not problem.penalty.l1:
         coordinates = orthonormal(problem)
         return Programme(coordinates.basis, problem.target, low, high), coordinates.matrix

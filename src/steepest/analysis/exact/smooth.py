@@ -16,11 +16,10 @@ import numpy as np
 from steepest.analysis.curvature import blocks
 from steepest.analysis.exact import certificate as certify
 from steepest.model.linear import LinearProblem
-from steepest.model.losses import Huber
 
 MOST_STEPS = 200
 MOST_DENSE = 1500  # coordinates beyond which Newton's equations are solved by conjugate gradients
-# Huber's loss has no curvature outside its zone: this share of a majoriser keeps every step defined.
+# Far out huber has no curvature and logcosh next to none: this share of a majoriser keeps every step defined.
 SAFETY = 1e-6
 
 
@@ -71,11 +70,11 @@ class Smooth:
         return certify.slope(self.problem, np.where(self.live, predicted, -np.inf))
 
     def curvature(self, predicted: np.ndarray) -> np.ndarray:
-        """The weighted curvature of each row; for huber a little more (see SAFETY)."""
+        """The weighted curvature of each row; for losses that are linear far out a little more (see SAFETY)."""
         if self.live is not None and predicted.ndim == 2:
             return certify.curvature(self.problem, np.where(self.live, predicted, -np.inf))
         found = certify.curvature(self.problem, predicted)
-        if isinstance(self.problem.loss, Huber):
+        if self.problem.loss.reach is not None:
             found = found + SAFETY * majoriser(self.problem, predicted)
         return found if self.live is None else found * self.live
 
@@ -139,10 +138,11 @@ class Smooth:
 
 
 def majoriser(problem: LinearProblem, predicted: np.ndarray) -> np.ndarray:
-    """The curvature of the parabola that touches Huber's loss from above: w·min(1, D/|r|)."""
-    width = problem.loss.width if isinstance(problem.loss, Huber) else np.inf
-    bound = 1.0 / np.maximum(np.abs(predicted - problem.target) / width, 1.0)
-    return bound if problem.weights is None else bound * problem.weights
+    """The curvature of the parabola that touches a loss of a residual r from above: w·ℓ'(r)/r, ℓ''(0) at r = 0."""
+    residual = predicted - problem.target
+    at_zero = np.abs(residual) < 1e-8 * (problem.loss.reach or 1.0)
+    found = certify.slope(problem, predicted) / np.where(at_zero, 1.0, residual)
+    return np.where(at_zero, certify.curvature(problem, predicted), found)
 
 
 def smooth(problem: LinearProblem) -> Smooth:

@@ -2,7 +2,7 @@
 
     loss \\ penalty   none · l2                       l1 · elastic
     mse              QR, refined to the last digit   active set (feature-sign search)
-    huber            Newton                          proximal Newton
+    huber, logcosh   Newton                          proximal Newton
     logistic         Newton; separable: the infimum  proximal Newton
     cross_entropy    Newton; separable: the infimum  proximal Newton
     l1, quantile     linear programme (l1 too)       none with l2: scipy has no quadratic programmes
@@ -21,7 +21,7 @@ import numpy as np
 from steepest.analysis.exact import certificate as certify
 from steepest.errors import DataError
 from steepest.model.linear import LinearProblem
-from steepest.model.losses import L1, MSE, CrossEntropy, Huber, Logistic, Penalty, Quantile
+from steepest.model.losses import Penalty
 
 
 @dataclass(frozen=True)
@@ -97,15 +97,13 @@ _NO_PROGRAMME = (
 )
 _OWN_LOSS = "There is no exact answer for a loss of your own: no solver knows it."
 
-# loss → penalty → who answers, or the reason why nobody does
-SOLVERS: dict[type | None, dict[str, Solver | str]] = {
-    MSE: {"none": _squares, "l2": _squares, "l1": _active_set, "elastic": _active_set},
-    Huber: {"none": _newton, "l2": _newton, "l1": _proximal_newton, "elastic": _proximal_newton},
-    Logistic: {"none": _classes, "l2": _newton, "l1": _proximal_newton, "elastic": _proximal_newton},
-    CrossEntropy: {"none": _classes, "l2": _newton, "l1": _proximal_newton, "elastic": _proximal_newton},
-    L1: {"none": _programme, "l2": _NO_PROGRAMME, "l1": _programme, "elastic": _NO_PROGRAMME},
-    Quantile: {"none": _programme, "l2": _NO_PROGRAMME, "l1": _programme, "elastic": _NO_PROGRAMME},
-    None: {"none": _OWN_LOSS, "l2": _OWN_LOSS, "l1": _OWN_LOSS, "elastic": _OWN_LOSS},
+# the problem a loss poses → penalty → who answers, or the reason why nobody does
+SOLVERS: dict[str, dict[str, Solver | str]] = {
+    "least squares": {"none": _squares, "l2": _squares, "l1": _active_set, "elastic": _active_set},
+    "smooth": {"none": _newton, "l2": _newton, "l1": _proximal_newton, "elastic": _proximal_newton},
+    "classes": {"none": _classes, "l2": _newton, "l1": _proximal_newton, "elastic": _proximal_newton},
+    "linear programme": {"none": _programme, "l2": _NO_PROGRAMME, "l1": _programme, "elastic": _NO_PROGRAMME},
+    "": dict.fromkeys(("none", "l2", "l1", "elastic"), _OWN_LOSS),
 }
 
 
@@ -124,8 +122,7 @@ def solve(problem: LinearProblem) -> Exact:
     >>> solve(LinearProblem(line, np.array([1.0, 3.0, 5.0]), loss("mse"))).theta.round(12)
     array([1., 2.])
     """
-    row = SOLVERS.get(type(problem.loss), SOLVERS[None])
-    solver = row[kind(problem.penalty)]
+    solver = SOLVERS[problem.loss.problem][kind(problem.penalty)]
     if isinstance(solver, str):
         return Exact(None, float("nan"), "", float("nan"), solver.format(loss=problem.loss))
     started = perf_counter()

@@ -18,7 +18,6 @@ from steepest.analysis.curvature import blocks, bound_per_prediction
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.smooth import SAFETY, majoriser
 from steepest.model.linear import LinearProblem
-from steepest.model.losses import Huber
 
 MOST_STEPS = 200
 MOST_TALL = 2_000_000  # numbers up to which a square root of the Hessian is written out
@@ -242,7 +241,7 @@ def _root_of_hessian(
     too tall.
     """
     rows = certify.curvature(problem, predicted)
-    if isinstance(problem.loss, Huber):
+    if problem.loss.reach is not None:
         rows = rows + SAFETY * majoriser(problem, predicted)
     rows = rows.reshape(len(rows), problem.outputs, -1) / len(rows)
     ridge = 2.0 * problem.penalty.l2 * problem.penalised / np.tile(standard.scale**2, problem.outputs)
