@@ -98,8 +98,8 @@ def fit(
             `log(price)` predicts the natural logarithm of the column `price`; beside x and y it is `log(y)`.
         model: `linear`, `poly:DEGREE`, `logistic`, `softmax`, `mlp:64,32`, an `nn.Module` (compiled by `torch.compile`, too),
             or `package.module:factory`.
-        loss: `mse`, `l1`, `huber:D`, `quantile:Q`, `logistic`, `cross_entropy`, a criterion of PyTorch's (as an object, class
-            or function), any callable on (prediction, target).
+        loss: `mse`, `l1`, `huber:D`, `quantile:Q`, `logcosh`, `logistic`, `cross_entropy`, a criterion of PyTorch's (an object, a
+            class or a function), any callable on (prediction, target).
         penalty: `l1:A`, `l2:A`, `elastic:A,B`, in user units; intercepts are free.
         optimizer: `auto`, `sgd`, `momentum:0.9`, `nesterov:0.9`, `adagrad`, `rmsprop`, `adam`, `adamw`, a `torch.optim`
             class, a partial of it, a function of the parameters that makes one, or a Rule. The model is run once a step;

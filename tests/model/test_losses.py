@@ -12,7 +12,7 @@ from steepest.errors import SpecError
 from steepest.model.losses import Custom, Penalty, loss, penalty
 
 ROWS = 40
-CURVED = ["mse", "huber:0.7", "huber:1.35", "logistic", "cross_entropy"]
+CURVED = ["mse", "huber:0.7", "huber:1.35", "logcosh", "logistic", "cross_entropy"]
 NAMES = [*CURVED, "l1", "quantile:0.5", "quantile:0.99", "quantile:0.03"]
 
 

@@ -32,7 +32,7 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "Model": {
         "model": "linear (default), poly:DEGREE, logistic, softmax, mlp:64,32 or package.module:factory.",
-        "loss": "mse, l1, huber:D, quantile:Q, logistic or cross_entropy; by default what the target asks for.",
+        "loss": "mse, l1, huber:D, quantile:Q, logcosh, logistic or cross_entropy; by default what the target asks for.",
         "penalty": "l1:A, l2:A or elastic:A,B, in the units of the parameters; intercepts are free.",
         "intercept": "Whether the model has an intercept (it has by default).",
     },
