@@ -88,6 +88,7 @@ def test_values_are_those_of_scipy_and_sklearn():
             "mse": lambda y, f, _: sklearn.metrics.mean_squared_error(y, f),
             "l1": lambda y, f, _: sklearn.metrics.mean_absolute_error(y, f),
             "huber": lambda y, f, width: scipy.special.huber(width, y - f).mean(),
+            "logcosh": lambda y, f, _: np.log(np.cosh(y - f)).mean(),
             "quantile": lambda y, f, level: sklearn.metrics.mean_pinball_loss(y, f, alpha=level),
             "logistic": lambda y, f, _: sklearn.metrics.log_loss(y, scipy.special.expit(f)),
             "cross_entropy": lambda y, f, _: sklearn.metrics.log_loss(y, scipy.special.softmax(f, axis=1)),

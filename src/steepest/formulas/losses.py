@@ -83,8 +83,7 @@ class LossChoice(Choice):
 
 
 def _mse(prediction: Any, target: Any) -> Any:
-    residual = prediction - target
-    return residual * residual
+    return (prediction - target) ** 2
 
 
 def _mse_slope(prediction: Any, target: Any) -> Any:
