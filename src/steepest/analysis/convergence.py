@@ -76,8 +76,8 @@ def valley(problem: LinearProblem, frame: Coordinates | None, start: np.ndarray,
     Raises:
         SpecError: the loss or the penalty has a kink, and so no second derivative.
 
-    >>> from steepest.model.losses import MSE
-    >>> problem = LinearProblem(np.diag([1.0, 2.0]), np.zeros(2), MSE(), intercept=False)
+    >>> from steepest.model.losses import loss
+    >>> problem = LinearProblem(np.diag([1.0, 2.0]), np.zeros(2), loss("mse"), intercept=False)
     >>> valley(problem, None, np.ones(2), np.zeros(2))
     Valley(values=array([4., 1.]), gaps=array([2. , 0.5]))
     """

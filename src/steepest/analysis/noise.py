@@ -81,8 +81,8 @@ def noise_floor(
 
     Two rows that pull apart, one drawn at a time, ½·lr·C/(2 − lr·λ) with C = 4, λ = 2:
 
-    >>> from steepest.model.losses import MSE
-    >>> problem = LinearProblem(np.ones((2, 1)), np.array([1.0, -1.0]), MSE(), intercept=False)
+    >>> from steepest.model.losses import loss
+    >>> problem = LinearProblem(np.ones((2, 1)), np.array([1.0, -1.0]), loss("mse"), intercept=False)
     >>> round(noise_floor(problem, None, np.zeros(1), SGD(), 0.1, 1, "draws"), 12)
     0.111111111111
     """

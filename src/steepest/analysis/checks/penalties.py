@@ -101,9 +101,9 @@ def chosen(problem: LinearProblem) -> Choice:
 def _independent(problem: LinearProblem) -> bool:
     """Whether no column is a combination of others, so that one answer is best: by Cholesky's pivots where these tell.
 
-    >>> from steepest.model.losses import MSE
+    >>> from steepest.model.losses import loss
     >>> a = np.column_stack([np.ones(4), [1e6, 2e6, 4e6, 5e6], [2.0, 4.0, 8.0, 10.0]])
-    >>> [_independent(LinearProblem(a[:, :columns], np.zeros(4), MSE())) for columns in (2, 3)]
+    >>> [_independent(LinearProblem(a[:, :columns], np.zeros(4), loss("mse"))) for columns in (2, 3)]
     [True, False]
     """
     design, first = problem.design, int(problem.intercept)
