@@ -20,6 +20,7 @@ Cross-entropy couples the outputs of a row, so it is no elementwise formula: PyT
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FunctionType
@@ -44,7 +45,7 @@ def logsigmoid(z: Any) -> Any:
 
 def in_words(function: Callable[..., Any], words: dict[str, Any]) -> Callable[..., Any]:
     """A formula in other words than NumPy's: `words` says what each stands for."""
-    return FunctionType(function.__code__, words, function.__name__)
+    return FunctionType(function.__code__, {"__builtins__": builtins, **words}, function.__name__)
 
 
 Problem = Literal["least squares", "smooth", "classes", "linear programme", ""]
