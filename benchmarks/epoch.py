@@ -43,7 +43,7 @@ def ours(objective: LinearObjective, batch: int, shuffle: str, full: bool = Fals
     """Seconds of the median epoch, recorded; with `full` also the full objective at its start, as `fit()` has it."""
     objective.theta.zero_()
     recorder = Recorder(len(objective.theta), objective.theta, runs=1)
-    engine = Fused(objective, rules.SGD())
+    engine = Fused(objective, rules.rule("sgd"))
     times = [time.perf_counter()]
     for block in engine.descend(batch, shuffle, 0, EPOCHS, lr=LR):
         if isinstance(block, Block):

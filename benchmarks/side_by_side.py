@@ -132,14 +132,14 @@ def load_kernels(dtype: str = "float64") -> None:
     import numpy as np
     import torch
 
-    from steepest.descent.rules import SGD
+    from steepest.descent.rules import rule
     from steepest.engines.compiled import Fused
     from steepest.model import losses
     from steepest.model.linear import LinearProblem
     from steepest.model.objective import LinearObjective
 
     problem = LinearProblem(np.eye(4, 2), np.zeros(4), losses.MSE(), intercept=False)
-    for _ in Fused(LinearObjective(problem, dtype=getattr(torch, dtype)), SGD()).descend(2, epochs=1):
+    for _ in Fused(LinearObjective(problem, dtype=getattr(torch, dtype)), rule("sgd")).descend(2, epochs=1):
         pass
 
 

@@ -37,7 +37,7 @@ from steepest.descent.schedules import Schedule, at_rate, schedule
 from steepest.errors import DataError, SpecError
 from steepest.formulas.losses import LOSSES
 from steepest.formulas.models import MODELS
-from steepest.formulas.rules import RULES
+from steepest.formulas.rules import RULES, Automatic
 from steepest.model import centring, double_double, losses, modules
 from steepest.model import preconditioners as frames
 from steepest.model.linear import LinearProblem, Terms
@@ -218,7 +218,7 @@ def _plan_linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | N
         return Plan(
             objective=whole, rule=CurvatureSteps(whole), lr=1.0, schedule=schedule("constant"), schedule_name="constant",
             batches=islice(batches.full(epochs), spec.max_steps), epochs=epochs,
-            names=names, loss=loss, optimizer="curvature steps (auto)", precondition="local curvature",
+            names=names, loss=loss, optimizer=Automatic.CURVATURE.value, precondition="local curvature",
             problem=problem, terms=terms, to_user=plain.to_user, user_names=user_names,
         )  # fmt: skip
     frame = _frame(spec, problem)
@@ -303,8 +303,8 @@ def _finish(
     kind: tuple[torch.dtype, torch.device] | None = None,
 ) -> Plan:
     found = way(spec, objective, rule_name, full, given is None, drop_last)
-    rule, epochs, steps, inner = found.rule, found.epochs, found.steps, innermost(found.rule)
-    plain = _is_plain(inner)
+    rule, epochs, steps, inner = found.rule, found.epochs, found.steps, found.rule.innermost
+    plain = inner.plain
     if isinstance(inner, rules.TorchRule):
         notes = (*notes, *_checked(spec, inner, objective))
     if spec.lr != "auto":
@@ -314,16 +314,16 @@ def _finish(
     elif isinstance(objective, LinearObjective) and problem is not None:
         size = None if full else int(spec.batch_size)
         lr = steady_rate(objective, problem, objective.theta, size) if plain else 0.0
-        if isinstance(inner, rules.Momentum) and (kinked or not full):
-            lr *= 1.0 - inner.beta  # what it moves in the end is 1/(1 − β) times as far
+        if kinked or not full:
+            lr *= 1.0 - inner.momentum  # what it moves in the end is 1/(1 − β) times as far
         if kinked or not plain:
-            units = (lr,) if plain else _adaptive_rates(objective, problem)
+            units = (lr,) if plain else _adaptive_rates(objective, problem, inner)
             tried = (
                 batches.full() if size is None else batches.minibatches(objective.rows, size, spec.shuffle, spec.seed)
             )
             lr = _tried_rate(objective, rule, units, tried, min(steps or TRIAL_STEPS, TRIAL_STEPS))
     else:
-        lr = 0.01
+        lr = inner.own_rate(objective.theta) or 0.01
     if given is not None:
         sampled = isinstance(given, Sampled)
         dealt: Iterable[Any] = given.epochs(epochs, spec.seed) if sampled else batches.external(given, epochs)
@@ -394,14 +394,12 @@ def way(
         steps = min(steps or spec.max_steps, spec.max_steps)
     schedule_name = spec.schedule
     if schedule_name == "auto":
-        inner = innermost(rule)
+        inner = rule.innermost
         kinked = isinstance(objective, LinearObjective) and objective.loss.bound is None
-        wanders = kinked or not full or not _is_plain(inner)
-        schedule_name = (
-            "cosine" if spec.lr == "auto" and wanders and not isinstance(inner, rules.TorchRule) else "constant"
-        )
+        wanders = kinked or not full or not inner.plain
+        schedule_name = "cosine" if spec.lr == "auto" and wanders and not inner.is_torch else "constant"
     name = _name(rule_name)
-    if name == "<lambda>" and isinstance(inner := innermost(rule), rules.TorchRule):
+    if name == "<lambda>" and isinstance(inner := rule.innermost, rules.TorchRule):
         name = type(inner.start(objective.theta)[1]).__name__
     return Way(rule, name, schedule(schedule_name, steps), _name(schedule_name), epochs, steps)
 
@@ -410,25 +408,14 @@ def comes_of_a_trial(made: Plan) -> bool:
     """Whether a rate of "auto" was found by trying, or at the start: for a kink, and for rules that are not plain."""
     if made.problem is None:
         return False
-    return made.loss.bound is None or not _is_plain(innermost(made.rule))
-
-
-def _is_plain(rule: Any) -> bool:
-    return isinstance(rule, (rules.SGD, rules.Momentum, rules.Accelerated))
-
-
-def innermost(rule: Any) -> Any:
-    """The rule without what is wrapped around it."""
-    while isinstance(rule, (rules.Clipped, rules.WithProximal, rules.WithSubgradient)):
-        rule = rule.rule
-    return rule
+    return made.loss.bound is None or not made.rule.innermost.plain
 
 
 def _name(thing: Any) -> str:
     if isinstance(thing, rules.Accelerated):
-        return "accelerated (auto)"
+        return Automatic.ACCELERATED.value
     if isinstance(thing, rules.TorchRule):
-        return "L-BFGS (auto)"
+        return Automatic.QUASI_NEWTON.value
     return thing if isinstance(thing, str) else called(thing)
 
 
@@ -485,15 +472,15 @@ def largest_rate(spec: Spec, problem: LinearProblem) -> float:
     other than sgd, momentum and nesterov, and where no L holds everywhere (`l1`, `quantile`, a loss of the user's).
     """
     objective = LinearObjective(problem, coordinates=_frame(spec, problem))
-    rule = innermost(way(spec, objective, "sgd" if spec.optimizer == "auto" else spec.optimizer, True).rule)
+    rule = way(spec, objective, "sgd" if spec.optimizer == "auto" else spec.optimizer, True).rule.innermost
     if problem.loss.bound is None:
         return float("nan")
     return convergence.largest_rate(np.array([best_rate.steepness(problem, objective.coordinates)]), rule)
 
 
-def _adaptive_rates(objective: LinearObjective, problem: LinearProblem) -> tuple[float, float]:
-    """For rules that move each coordinate by about lr: the way to go where coordinates are of size 1, and the longest
-    way by which neither the slopes nor a penalty's curvature can raise F by more than F(start)."""
+def _adaptive_rates(objective: LinearObjective, problem: LinearProblem, rule: Rule) -> tuple[float, float]:
+    """For rules that scale each coordinate: the learning rate whose first step moves one by 1, where coordinates are of
+    size 1, and that by which neither the slopes nor a penalty's curvature can raise F by more than F(start)."""
     size = 1.0 if objective.loss.classes else max(float(objective.target.abs().mean()), 1e-300)
     loss, grad = objective.value_and_grad(objective.theta)
     # the penalty's kink lies at the start, where it shows no slope: it is taken beside it
@@ -502,7 +489,9 @@ def _adaptive_rates(objective: LinearObjective, problem: LinearProblem) -> tuple
     if not (value > 0.0 and slope > 0.0):
         return size, size
     bend = len(objective.theta) * best_rate.ridge(problem, objective.coordinates)
-    return size, min(size, value / slope, (value / bend) ** 0.5 if bend > 0.0 else size)
+    lengths = size, min(size, value / slope, (value / bend) ** 0.5 if bend > 0.0 else size)
+    move = 1.0 if rule.kind is None else rule.kind.first_move
+    return lengths[0] / move, lengths[1] / move
 
 
 def _tried_rate(

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from steepest.data.dataset import Dataset
-from steepest.defaults import Plan, innermost, steady_rate
+from steepest.defaults import Plan, steady_rate
 from steepest.descent.loop import Step
-from steepest.descent.rules import SGD, Momentum, Rule
+from steepest.descent.rules import Rule
 from steepest.descent.stopping import Status, Stopper, interruptible
 from steepest.descent.trace import Recorder, Trace
 from steepest.engines.batched import Together
@@ -147,12 +147,13 @@ def enough_looks(tol: float | None, patience: int | None, rule: Rule, full_batch
     at all, plain steps on all rows that leave it as it is will do so again. Others may pass two values that are the same
     on their way: momentum at lr·λ = 1 + β walks θ, −βθ, −βθ, β²θ, β²θ, …
 
-    >>> [enough_looks(0.0, None, rule, True) for rule in (SGD(), Momentum())]
+    >>> from steepest.descent.rules import rule
+    >>> [enough_looks(0.0, None, rule(name), True) for name in ("sgd", "momentum")]
     [1, 5]
     """
     if tol is None:
         return IDLE_LOOKS
-    at_once = tol > 0.0 or (full_batch and isinstance(innermost(rule), SGD))
+    at_once = tol > 0.0 or (full_batch and rule.innermost.linear and not rule.innermost.momentum)
     return patience or (1 if at_once else IDLE_LOOKS)
 
 
@@ -253,13 +254,13 @@ def _rate_that_holds(spec: Spec, made: Plan, trace: Trace) -> float:
     if not trace.theta.shape[1]:
         return made.lr / 100.0
     start = torch.as_tensor(trace.theta[0]).to(made.objective.theta)
-    inner = innermost(made.rule)
+    inner = made.rule.innermost
     size = None if made.full_batch or isinstance(spec.batch_size, str) else spec.batch_size
     linear = made.objective
-    if isinstance(linear, LinearObjective) and made.problem is not None and isinstance(inner, (SGD, Momentum)):
+    if isinstance(linear, LinearObjective) and made.problem is not None and inner.linear:
         safe = steady_rate(linear, made.problem, start, size)
-        return 0.9 * safe * (1.0 - inner.beta if isinstance(inner, Momentum) else 1.0)
+        return 0.9 * safe * (1.0 - inner.momentum)
     made.objective.theta.copy_(start)
     gradient = made.objective.value_and_grad(made.objective.theta)[1]
-    length = float(gradient.square().sum() if isinstance(inner, (SGD, Momentum)) else gradient.abs().sum())
+    length = float(gradient.square().sum() if inner.linear else gradient.abs().sum())
     return min(float(trace.objective[0]) / length, made.lr / 100.0) if length > 0.0 else made.lr / 100.0

@@ -24,10 +24,10 @@ from steepest.analysis.rate_table import CLOSE, FRAMES
 from steepest.data.dataset import Dataset
 from steepest.data.schema import Schema
 from steepest.data.wording import step_count
-from steepest.defaults import Plan, innermost, plan
-from steepest.descent import rules
+from steepest.defaults import Plan, plan
 from steepest.descent.schedules import factors
 from steepest.fitting import described
+from steepest.formulas.rules import FORMULAS, Automatic
 from steepest.model.linear import LinearProblem, Terms
 from steepest.model.losses import Loss
 from steepest.monitor import held_out
@@ -224,7 +224,7 @@ def _usual(made: Plan) -> str:
             "so how many steps it needs cannot be told before the fit."
         )
     bound = made.loss.bound
-    if made.optimizer.startswith("curvature"):
+    if made.optimizer == Automatic.CURVATURE:
         reach = "1e-10" if bound is not None else "1e-5"
         return f"{how}: these arrive in a few steps whatever the columns' units, at a relative gap of at most {reach}."
     return f"{how}, lr {made.lr:.4g}, schedule {made.schedule_name}, at most {made.epochs:,} epochs."
@@ -248,16 +248,11 @@ def _hopeless(prospects: Sequence[Prospect]) -> Iterator[str]:
 
 def _asked(made: Plan, valleys: Mapping[str, Valley], gap: float, spec: Spec) -> str:
     """Where the settings given lead."""
-    rule = innermost(made.rule)
+    rule = made.rule.innermost
     valley = valleys.get(made.precondition)
     how = f"{made.optimizer}, lr {made.lr:.4g}, schedule {made.schedule_name}, coordinates {made.precondition}"
     named = f"The settings given ({how})"
-    if (
-        valley is None
-        or made.rule is not rule
-        or not made.full_batch
-        or not isinstance(rule, rules.SGD | rules.Momentum)
-    ):
+    if valley is None or made.rule is not rule or not made.full_batch or not rule.linear:
         return f"{named}: where they lead cannot be told before the fit."
     largest = convergence.largest_rate(valley.values, rule)
     steps = min(value for value in (made.epochs, spec.max_steps, PLANNED) if value is not None)
@@ -289,7 +284,8 @@ def _unknown(problem: LinearProblem | None, best: Answer) -> list[str]:
         return ["An l1 penalty has a kink at 0, where there is no curvature: its steps are not predicted."]
     if best.exact is None or best.exact.theta is None:
         return [] if best.exact is None else [f"Steps are not predicted: {best.exact.note}"]
+    scaled = [name for name, rule in FORMULAS.items() if not rule.linear]
     return [
-        "adam, adagrad and rmsprop have no largest rate: with lr='auto' the best of a short trial is taken, and a cosine "
-        "schedule lets it settle."
+        f"{', '.join(scaled[:-1])} and {scaled[-1]} have no largest rate: with lr='auto' the best of a short trial is "
+        "taken, and a cosine schedule lets it settle."
     ]

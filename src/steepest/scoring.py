@@ -18,6 +18,7 @@ from steepest.analysis.exact.solve import Exact
 from steepest.data.dataset import Dataset
 from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Status
 from steepest.errors import FitError
+from steepest.formulas.rules import formula_of
 from steepest.lazy import unnoticed
 from steepest.model import centring, double_double, losses
 from steepest.model.linear import LinearProblem, Terms, row_blocks
@@ -182,7 +183,7 @@ def verdict(
     gap = found.relative_gap(objective, start)
     if gap is None or found.objective is None:
         return Status.TOLERANCE if status in (Status.STALLED, Status.CONVERGED) else status, "unknown"
-    if optimizer.startswith("adamw"):
+    if (rule := formula_of(optimizer)) is not None and rule.decays:
         return status, "adamw"
     closed = CLOSED_KINKED if loss.bound is None else CLOSED
     stopped = Status.STALLED if status is Status.CONVERGED else status

@@ -24,14 +24,14 @@ from steepest.analysis.convergence import (
 from steepest.analysis.curvature import hessian
 from steepest.analysis.exact import solve
 from steepest.descent.loop import descend
-from steepest.descent.rules import SGD, Adam, Momentum, rule
+from steepest.descent.rules import rule
 from steepest.errors import SpecError
 from steepest.model import preconditioners as coordinates
 from steepest.model.linear import LinearProblem
 from steepest.model.losses import loss, penalty
 from steepest.model.objective import LinearObjective
 
-RULES = [SGD(), Momentum(0.9), Momentum(0.5), Momentum(0.9, nesterov=True), Momentum(0.3, nesterov=True)]
+RULES = [rule("sgd"), rule("momentum:0.9"), rule("momentum:0.5"), rule("nesterov:0.9"), rule("nesterov:0.3")]
 FRAMES = {"none": lambda _: None, "standardize": coordinates.standardised, "orthonormal": coordinates.orthonormal}
 VALUES = np.array([7.0, 2.0, 0.31])
 
@@ -53,12 +53,12 @@ def make(loss_name="mse", penalty_name="none", outputs=1, n=60, weighted=False, 
 
 
 def iteration(lam, chosen, lr):
-    """One step of a rule, as it is written in `descent/rules.py`, on ½λz²: a matrix on (place, velocity)."""
+    """One step of a rule, written out by hand, on ½λz²: a matrix on (place, velocity)."""
     columns = []
     for place, velocity in ([1.0, 0.0], [0.0, 1.0]):
-        slope, beta = lam * place, getattr(chosen, "beta", 0.0)
+        slope, beta = lam * place, chosen.momentum
         moved = beta * velocity + slope
-        ahead = getattr(chosen, "nesterov", False)
+        ahead = chosen.kind.name == "nesterov"
         columns.append([place - lr * (slope + beta * moved if ahead else moved), moved])
     return np.array(columns).T
 
@@ -121,7 +121,7 @@ def test_the_closed_form_is_the_recurrence(chosen, share):
 def test_the_closed_form_holds_where_both_roots_are_one():
     # Polyak's momentum at the optimum: both ends of the spectrum have a double root
     kappa = VALUES[0] / VALUES[-1]
-    chosen = Momentum(((kappa**0.5 - 1) / (kappa**0.5 + 1)) ** 2)
+    chosen = rule(f"momentum:{((kappa**0.5 - 1) / (kappa**0.5 + 1)) ** 2}")
     lr = best_rate(VALUES, chosen)
     hill = Valley(VALUES, np.ones(3))
     walked = predicted_gaps(hill, chosen, np.full(200, lr))
@@ -132,7 +132,8 @@ def test_the_closed_form_holds_where_both_roots_are_one():
     st.floats(1e-3, 1e3), st.floats(1.0, 1e6), st.floats(0.0, 0.999), st.booleans(), st.floats(1e-6, 1.5)
 )  # fmt: skip
 def test_contraction_is_the_spectral_radius_of_a_step(largest, kappa, beta, nesterov, share):
-    values, chosen = np.array([largest, largest / kappa**0.5, largest / kappa]), Momentum(beta, nesterov)
+    values, name = np.array([largest, largest / kappa**0.5, largest / kappa]), "nesterov" if nesterov else "momentum"
+    chosen = rule(f"{name}:{beta}")
     lr = share * largest_rate(values, chosen)
     # eigenvalues of a matrix near a double root are known to the root of the rounding only
     assert contraction(values, chosen, lr) == pytest.approx(radius(values, chosen, lr), rel=3e-7)
@@ -158,15 +159,17 @@ def test_no_rate_contracts_faster_than_the_best(chosen, values):
 def test_the_published_optima():
     L, m = 10.0, 0.1
     kappa, values = L / m, np.array([L, m])
-    assert best_rate(values, SGD()) == pytest.approx(2 / (L + m), rel=1e-14)
-    assert contraction(values, SGD(), 2 / (L + m)) == pytest.approx((kappa - 1) / (kappa + 1), rel=1e-13)
+    assert best_rate(values, rule("sgd")) == pytest.approx(2 / (L + m), rel=1e-14)
+    assert contraction(values, rule("sgd"), 2 / (L + m)) == pytest.approx((kappa - 1) / (kappa + 1), rel=1e-13)
     # Polyak 1964: the heavy ball
     beta = ((kappa**0.5 - 1) / (kappa**0.5 + 1)) ** 2
-    assert best_rate(values, Momentum(beta)) == pytest.approx(4 / (L**0.5 + m**0.5) ** 2, rel=1e-14)
-    assert contraction(values, Momentum(beta), 4 / (L**0.5 + m**0.5) ** 2) == pytest.approx(beta**0.5, rel=1e-7)
+    assert best_rate(values, rule(f"momentum:{beta}")) == pytest.approx(4 / (L**0.5 + m**0.5) ** 2, rel=1e-14)
+    assert contraction(values, rule(f"momentum:{beta}"), 4 / (L**0.5 + m**0.5) ** 2) == pytest.approx(
+        beta**0.5, rel=1e-7
+    )
     # Lessard, Recht and Packard 2016, table 1: Nesterov's method at its best on quadratics
     beta = ((3 * kappa + 1) ** 0.5 - 2) / ((3 * kappa + 1) ** 0.5 + 2)
-    nesterov = Momentum(beta, nesterov=True)
+    nesterov = rule(f"nesterov:{beta}")
     assert best_rate(values, nesterov) == pytest.approx(4 / (3 * L + m), rel=1e-6)
     assert contraction(values, nesterov, 4 / (3 * L + m)) == pytest.approx(1 - 2 / (3 * kappa + 1) ** 0.5, rel=1e-6)
 
@@ -184,37 +187,43 @@ def test_a_thousand_million_steps_are_counted_without_walking():
     hill = Valley(np.array([1.0, 1e-9]), np.array([1.0, 1.0]))
     # (1 − 1e-9)^2t = 1e-6
     expected = np.ceil(np.log(1e-6) / (2 * np.log1p(-1e-9)))
-    assert steps_to(hill, SGD(), 1.0, 1e-6) == pytest.approx(expected, abs=1)
+    assert steps_to(hill, rule("sgd"), 1.0, 1e-6) == pytest.approx(expected, abs=1)
     # at β = 0.9 a small rate is worth ten times as much
-    assert steps_to(hill, Momentum(0.9), 0.1, 1e-6) == pytest.approx(expected, rel=1e-6)
-    assert steps_to(Valley(np.array([1e-15]), np.array([1.0])), SGD(), 1.0, 0.5) == pytest.approx(np.log(2) / 2e-15)
+    assert steps_to(hill, rule("momentum:0.9"), 0.1, 1e-6) == pytest.approx(expected, rel=1e-6)
+    assert steps_to(Valley(np.array([1e-15]), np.array([1.0])), rule("sgd"), 1.0, 0.5) == pytest.approx(
+        np.log(2) / 2e-15
+    )
 
 
 def test_what_is_never_reached_is_infinitely_far():
     hill = Valley(VALUES, np.ones(3))
-    assert steps_to(hill, SGD(), 2.1 / 7.0, 1e-3) == np.inf
-    assert steps_to(hill, SGD(), 0.1, 0.0) == np.inf
-    assert steps_to(hill, SGD(), 0.1, 4.0) == 0.0
+    assert steps_to(hill, rule("sgd"), 2.1 / 7.0, 1e-3) == np.inf
+    assert steps_to(hill, rule("sgd"), 0.1, 0.0) == np.inf
+    assert steps_to(hill, rule("sgd"), 0.1, 4.0) == 0.0
     # a direction that is not curved has no gap to lose, and a steep one with no gap does not matter
     flat = Valley(np.array([9.0, 1.0, 0.0]), np.array([0.0, 1.0, 0.0]))
-    assert steps_to(flat, SGD(), 0.5, 1e-6) == 10.0
-    assert contraction(flat.values, SGD(), 0.1) == pytest.approx(0.9)
-    assert best_rate(flat.values, SGD()) == pytest.approx(0.2)
+    assert steps_to(flat, rule("sgd"), 0.5, 1e-6) == 10.0
+    assert contraction(flat.values, rule("sgd"), 0.1) == pytest.approx(0.9)
+    assert best_rate(flat.values, rule("sgd")) == pytest.approx(0.2)
     assert flat.condition == 9.0
 
 
 def test_nothing_is_said_about_other_rules():
     hill = Valley(VALUES, np.ones(3))
-    for found in (largest_rate(VALUES, Adam()), best_rate(VALUES, Adam()), contraction(VALUES, Adam(), 0.1)):
+    for found in (
+        largest_rate(VALUES, rule("adam")),
+        best_rate(VALUES, rule("adam")),
+        contraction(VALUES, rule("adam"), 0.1),
+    ):
         assert np.isnan(found)
-    assert np.isnan(steps_to(hill, Adam(), 0.1, 1e-3))
-    assert np.isnan(predicted_gaps(hill, Adam(), np.ones(3))).all()
-    assert np.isnan(gaps_after(hill, Adam(), 0.1, [0, 5])).all()
+    assert np.isnan(steps_to(hill, rule("adam"), 0.1, 1e-3))
+    assert np.isnan(predicted_gaps(hill, rule("adam"), np.ones(3))).all()
+    assert np.isnan(gaps_after(hill, rule("adam"), 0.1, [0, 5])).all()
 
 
 def test_what_is_not_curved_holds_at_any_rate():
-    assert largest_rate(np.zeros(2), SGD()) == best_rate(np.zeros(2), SGD()) == np.inf
-    assert contraction(np.zeros(2), SGD(), 1.0) == 0.0
+    assert largest_rate(np.zeros(2), rule("sgd")) == best_rate(np.zeros(2), rule("sgd")) == np.inf
+    assert contraction(np.zeros(2), rule("sgd"), 1.0) == 0.0
 
 
 @pytest.mark.parametrize("frame_name", FRAMES)
@@ -257,9 +266,9 @@ def test_dependent_columns_have_an_eigenvalue_of_zero():
     hill = valley(problem, None, np.zeros(5), solve.solve(problem).theta)
     assert hill.values[-1] == 0.0
     assert (hill.values[:-1] > 0.0).all()
-    lr = 0.9 * largest_rate(hill.values, SGD())
-    gaps, _ = measured(problem, None, SGD(), lr, 20)
-    np.testing.assert_allclose(predicted_gaps(hill, SGD(), np.full(20, lr)), gaps, rtol=1e-8)
+    lr = 0.9 * largest_rate(hill.values, rule("sgd"))
+    gaps, _ = measured(problem, None, rule("sgd"), lr, 20)
+    np.testing.assert_allclose(predicted_gaps(hill, rule("sgd"), np.full(20, lr)), gaps, rtol=1e-8)
 
 
 def test_more_columns_than_rows():
@@ -268,13 +277,13 @@ def test_more_columns_than_rows():
     best = np.linalg.lstsq(problem.design, problem.target)[0]
     hill = valley(problem, None, np.zeros(20), best)
     assert (hill.values > 0).sum() == 8
-    lr = 0.9 * largest_rate(hill.values, SGD())
+    lr = 0.9 * largest_rate(hill.values, rule("sgd"))
     theta, gaps = np.zeros(20), []
     for _ in range(21):
         residual = problem.design @ theta - problem.target
         gaps.append(np.mean(residual**2))
         theta = theta - lr * problem.design.T @ residual / 4
-    np.testing.assert_allclose(predicted_gaps(hill, SGD(), np.full(20, lr)), gaps, rtol=1e-8)
+    np.testing.assert_allclose(predicted_gaps(hill, rule("sgd"), np.full(20, lr)), gaps, rtol=1e-8)
 
 
 def test_tall_designs_are_taken_in_blocks(monkeypatch):
@@ -304,10 +313,10 @@ def test_wide_problems_are_predicted_by_quadrature(frame_name, monkeypatch):
     assert len(some.values) == 25
     assert some.values[0] == pytest.approx(every.values[0], rel=1e-6)
     assert some.gaps.sum() == pytest.approx(every.gaps.sum(), rel=1e-10)
-    rates = np.full(25, 0.9 * largest_rate(every.values, SGD()))
+    rates = np.full(25, 0.9 * largest_rate(every.values, rule("sgd")))
     # with N nodes the gaps of the first N − 1 steps, polynomials of degree 2t of H, are exact
     np.testing.assert_allclose(
-        predicted_gaps(some, SGD(), rates[:23]), predicted_gaps(every, SGD(), rates[:23]), rtol=1e-8
+        predicted_gaps(some, rule("sgd"), rates[:23]), predicted_gaps(every, rule("sgd"), rates[:23]), rtol=1e-8
     )
 
 

@@ -12,7 +12,7 @@ from steepest.analysis import noise
 from steepest.analysis.convergence import largest_rate, valley
 from steepest.analysis.exact import solve
 from steepest.analysis.noise import batch_size_for, noise_floor, rate_for
-from steepest.descent.rules import SGD, Adam, Momentum, rule
+from steepest.descent.rules import rule
 from steepest.errors import SpecError
 from steepest.model import preconditioners
 from steepest.model.linear import LinearProblem
@@ -58,21 +58,23 @@ def test_one_parameter_worked_by_hand():
     def floor(chosen, lr, size, shuffle="draws"):
         return noise_floor(problem, None, np.zeros(1), chosen, lr, size, shuffle)
 
-    assert floor(SGD(), 0.1, 1) == pytest.approx(0.5 * 0.1 * 4 / (2 - 0.1 * 2))  # Mandt et al. 2017, to all orders
-    assert floor(SGD(), 0.1, 2) == pytest.approx(0.5 * 0.1 * 2 / (2 - 0.1 * 2))
+    assert floor(rule("sgd"), 0.1, 1) == pytest.approx(
+        0.5 * 0.1 * 4 / (2 - 0.1 * 2)
+    )  # Mandt et al. 2017, to all orders
+    assert floor(rule("sgd"), 0.1, 2) == pytest.approx(0.5 * 0.1 * 2 / (2 - 0.1 * 2))
     # an AR(2) process: Var z = lr²C(1 + β)/((1 − β)·μ·(2(1 + β) − μ)) with μ = lr·λ
-    assert floor(Momentum(0.5), 0.1, 1) == pytest.approx(0.1**2 * 4 * 1.5 / (0.5 * 0.2 * (3 - 0.2)))
+    assert floor(rule("momentum:0.5"), 0.1, 1) == pytest.approx(0.1**2 * 4 * 1.5 / (0.5 * 0.2 * (3 - 0.2)))
     # shuffled, four batches in an epoch: place at the end Σ lr·a^(3−k)·ξₖ with Σξ = 0, Cov(ξⱼ, ξₖ) = −C/3
     a = 0.8
     powers = a ** np.arange(4)
     inner = 4 / 3 * (powers**2).sum() - powers.sum() ** 2 / 3
-    assert floor(SGD(), 0.1, 1, "rows") == pytest.approx(0.1**2 * 4 * inner / (1 - a**8))
-    assert floor(SGD(), 0.1, 4, "rows") == 0.0
+    assert floor(rule("sgd"), 0.1, 1, "rows") == pytest.approx(0.1**2 * 4 * inner / (1 - a**8))
+    assert floor(rule("sgd"), 0.1, 4, "rows") == 0.0
     # three rows, then the one that is left: ξ₂ = −3ξ₁ with Var ξ₁ = C/9, and the place at the end is lr·(a·ξ₁ + ξ₂)
-    assert floor(SGD(), 0.1, 3, "rows") == pytest.approx(0.1**2 * 4 / 9 * (a - 3) ** 2 / (1 - a**4))
-    assert floor(SGD(), 1.01, 1) == np.inf
-    assert np.isnan(floor(Adam(), 0.1, 1))
-    assert np.isnan(floor(SGD(), 0.1, 1, "blocks"))
+    assert floor(rule("sgd"), 0.1, 3, "rows") == pytest.approx(0.1**2 * 4 / 9 * (a - 3) ** 2 / (1 - a**4))
+    assert floor(rule("sgd"), 1.01, 1) == np.inf
+    assert np.isnan(floor(rule("adam"), 0.1, 1))
+    assert np.isnan(floor(rule("sgd"), 0.1, 1, "blocks"))
 
 
 def test_rows_of_unequal_curvature_worked_by_hand():
@@ -82,9 +84,11 @@ def test_rows_of_unequal_curvature_worked_by_hand():
     for lr in (0.01, 0.1):
         spread = lr**2 * np.mean(4 * x**2 * e**2) / (1 - np.mean((1 - 2 * lr * x**2) ** 2))
         expected = spread * np.mean(x**2)
-        assert noise_floor(problem, None, np.array([3.0]), SGD(), lr, 1, "draws") == pytest.approx(expected, rel=1e-5)
+        assert noise_floor(problem, None, np.array([3.0]), rule("sgd"), lr, 1, "draws") == pytest.approx(
+            expected, rel=1e-5
+        )
     # its mean square does not come to rest, though 2/λ is 0.4: E[(1 − 2·lr·x²)²] > 1
-    assert noise_floor(problem, None, np.array([3.0]), SGD(), 0.35, 1, "draws") == np.inf
+    assert noise_floor(problem, None, np.array([3.0]), rule("sgd"), 0.35, 1, "draws") == np.inf
 
 
 @pytest.mark.parametrize(
@@ -119,19 +123,19 @@ def test_the_floor_of_shuffled_rows_is_measured_at_the_ends_of_epochs(optimizer,
 
 def test_other_smooth_losses_hold_at_small_rates():
     problem = make("logistic", "l2:0.05")
-    highest, best = limit(problem, SGD())
+    highest, best = limit(problem, rule("sgd"))
     lr = 0.1 * highest
-    floor = noise_floor(problem, None, best, SGD(), lr, 2, "draws")
+    floor = noise_floor(problem, None, best, rule("sgd"), lr, 2, "draws")
     found, error = mean_gap(problem, "none", "sgd", lr, 2, "draws", 300)
     assert abs(floor - found) < 0.1 * found + 4.0 * error
 
 
 def test_many_directions_are_taken_one_by_one(monkeypatch):
     problem = make()
-    highest, best = limit(problem, SGD())
-    whole = noise_floor(problem, None, best, SGD(), 1e-3 * highest, 30, "draws")
+    highest, best = limit(problem, rule("sgd"))
+    whole = noise_floor(problem, None, best, rule("sgd"), 1e-3 * highest, 30, "draws")
     monkeypatch.setattr(noise, "MOST_PAIRS", 0)
-    assert noise_floor(problem, None, best, SGD(), 1e-3 * highest, 30, "draws") == pytest.approx(whole, rel=5e-3)
+    assert noise_floor(problem, None, best, rule("sgd"), 1e-3 * highest, 30, "draws") == pytest.approx(whole, rel=5e-3)
     test_one_parameter_worked_by_hand()
 
 
@@ -143,38 +147,38 @@ def test_several_targets_add_up():
     for target in (one.target, second):
         alone = replace(one, target=target)
         # the mean over two targets halves the slopes, which is half the rate for each, and half of its gap
-        floors.append(0.5 * noise_floor(alone, None, solve.solve(alone).theta, SGD(), 0.01, 5, "draws"))
+        floors.append(0.5 * noise_floor(alone, None, solve.solve(alone).theta, rule("sgd"), 0.01, 5, "draws"))
     best = solve.solve(both).theta
-    assert noise_floor(both, None, best, SGD(), 0.02, 5, "draws") == pytest.approx(sum(floors), rel=1e-5)
+    assert noise_floor(both, None, best, rule("sgd"), 0.02, 5, "draws") == pytest.approx(sum(floors), rel=1e-5)
 
 
 def test_a_short_last_batch_is_measured():
     problem = make()
-    highest, best = limit(problem, SGD())
+    highest, best = limit(problem, rule("sgd"))
     for size in (11, 12):  # 60 = 5·11 + 5 = 5·12
-        expected = noise_floor(problem, None, best, SGD(), 0.1 * highest, size)
+        expected = noise_floor(problem, None, best, rule("sgd"), 0.1 * highest, size)
         mean, error = mean_gap(problem, "none", "sgd", 0.1 * highest, size, "rows", 100)
         assert abs(mean - expected) <= 4 * error + 0.1 * expected
 
 
 def test_what_halves_the_floor():
     problem = make()
-    highest, best = limit(problem, SGD())
+    highest, best = limit(problem, rule("sgd"))
     lr = 0.1 * highest
-    floor = noise_floor(problem, None, best, SGD(), lr, 4)
-    size = batch_size_for(problem, None, best, SGD(), lr, floor / 2)
+    floor = noise_floor(problem, None, best, rule("sgd"), lr, 4)
+    size = batch_size_for(problem, None, best, rule("sgd"), lr, floor / 2)
     even = [other for other in range(1, size) if ROWS % other == 0]
-    assert noise_floor(problem, None, best, SGD(), lr, size) <= floor / 2
-    assert all(noise_floor(problem, None, best, SGD(), lr, other) > floor / 2 for other in even)
-    rate = rate_for(problem, None, best, SGD(), lr, 4, floor / 2)
-    assert noise_floor(problem, None, best, SGD(), rate, 4) <= floor / 2
-    assert noise_floor(problem, None, best, SGD(), 1.02 * rate, 4) > floor / 2
-    assert batch_size_for(problem, None, best, SGD(), lr, 0.0) == ROWS
-    assert rate_for(problem, None, best, SGD(), lr, 4, floor) == lr
-    assert rate_for(problem, None, best, SGD(), lr, 4, 0.0) == 0.0
+    assert noise_floor(problem, None, best, rule("sgd"), lr, size) <= floor / 2
+    assert all(noise_floor(problem, None, best, rule("sgd"), lr, other) > floor / 2 for other in even)
+    rate = rate_for(problem, None, best, rule("sgd"), lr, 4, floor / 2)
+    assert noise_floor(problem, None, best, rule("sgd"), rate, 4) <= floor / 2
+    assert noise_floor(problem, None, best, rule("sgd"), 1.02 * rate, 4) > floor / 2
+    assert batch_size_for(problem, None, best, rule("sgd"), lr, 0.0) == ROWS
+    assert rate_for(problem, None, best, rule("sgd"), lr, 4, floor) == lr
+    assert rate_for(problem, None, best, rule("sgd"), lr, 4, 0.0) == 0.0
 
 
 def test_a_kink_has_no_known_floor():
     for problem in (make("l1"), make("mse", "l1:0.1")):
         with pytest.raises(SpecError, match=r"kink|no second derivative"):
-            noise_floor(problem, None, np.zeros(3), SGD(), 0.01, 5)
+            noise_floor(problem, None, np.zeros(3), rule("sgd"), 0.01, 5)

@@ -12,7 +12,7 @@ import steepest as st
 from steepest.analysis.adam_stability import adam_limit, second_moment
 from steepest.analysis.rate_table import FRAMES, RULES, start_of
 from steepest.descent.loop import descend
-from steepest.descent.rules import Adam
+from steepest.descent.rules import rule
 from steepest.errors import FitError, SpecError
 from steepest.model.objective import LinearObjective
 
@@ -161,10 +161,10 @@ def test_adam_s_scale_is_torch_s(precondition):
         ((basis @ theta - torch.as_tensor(Y)) ** 2).mean().backward()
         optimizer.step()
     squares = optimizer.state[theta]["exp_avg_sq"].numpy() / (1 - 0.999**200)
-    found = second_moment(fit, fit.problem, frame, Adam())
+    found = second_moment(fit, fit.problem, frame, rule("adam"))
     np.testing.assert_allclose(found, squares, rtol=1e-9)
     # with its scale held, Adam is a linear map that has an eigenvalue of −1 at the limit (Cohen et al. 2022)
-    limit = adam_limit(fit, fit.problem, frame, Adam())
+    limit = adam_limit(fit, fit.problem, frame, rule("adam"))
     curved = 2 * (basis.T @ basis).numpy() / 150
     scale = np.diag(1 / (np.sqrt(squares) + 1e-8))
     for share, holds in ((0.999, True), (1.001, False)):
@@ -181,7 +181,7 @@ def test_a_thinned_trace_gives_nearly_the_same_scale():
     whole, some = st.fit(TABLE, **settings), st.fit(TABLE, record=100, **settings)
     assert len(some.trace) < 120
     frame = FRAMES["standardize"](whole.problem)
-    full, thin = (second_moment(fit, fit.problem, frame, Adam()) for fit in (whole, some))
+    full, thin = (second_moment(fit, fit.problem, frame, rule("adam")) for fit in (whole, some))
     np.testing.assert_allclose(thin, full, rtol=0.05)
 
 

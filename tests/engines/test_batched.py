@@ -243,7 +243,7 @@ def test_diverging_runs_leave_the_others_alone():
 def test_a_stacked_rule_is_each_of_its_rules():
     random = torch.Generator().manual_seed(0)
     grads = torch.randn(5, 3, 4, generator=random, dtype=torch.float64)
-    each = [rules.Adam(0.9, 0.99, 0.1), rules.Adam(0.5, 0.999), rules.Adam(0.0, 0.9, 0.01)]
+    each = [rules.rule("adamw:0.9,0.99,0.1"), rules.rule("adam:0.5,0.999"), rules.rule("adamw:0.0,0.9,0.01")]
     many = stacked(each, grads)
     theta = torch.ones(3, 4, dtype=torch.float64)
     alone = [torch.ones(4, dtype=torch.float64) for _ in each]
@@ -254,7 +254,7 @@ def test_a_stacked_rule_is_each_of_its_rules():
             rule.update(one, slope, own, 0.1, None)
     torch.testing.assert_close(theta, torch.stack(alone), rtol=1e-13, atol=0)
     with pytest.raises(ValueError, match="several kinds"):
-        stacked([rules.SGD(), rules.Momentum()], theta)
+        stacked([rules.rule("sgd"), rules.rule("momentum")], theta)
 
 
 def test_gradients_of_many_runs_are_autograds():
@@ -321,7 +321,14 @@ def test_a_block_shows_the_steps_of_each_run():
     f = Together(objective("linear", "mse", [0.0, 1.0, 2.0], [1.0, 3.0, 5.0]))
     theta = torch.zeros(2, 2, dtype=torch.float64)
     shown = list(
-        walk(f, rules.SGD(), theta, deal(3, None, "rows", [0, 0], 4), np.array([0.1, 0.2]), [lambda t, e: 0.5**t] * 2)
+        walk(
+            f,
+            rules.rule("sgd"),
+            theta,
+            deal(3, None, "rows", [0, 0], 4),
+            np.array([0.1, 0.2]),
+            [lambda t, e: 0.5**t] * 2,
+        )
     )
     block, last = shown
     assert block.steps == 4

@@ -204,13 +204,13 @@ def test_an_interrupted_descent_keeps_what_is_done(monkeypatch):
 def test_what_has_no_compiled_code_keeps_the_loop():
     case = {name: values[0] for name, values in cases.FACTORS.items()}
     objective = cases.objective(case)
-    assert fused.can_run(objective, rules.SGD())
+    assert fused.can_run(objective, rules.rule("sgd"))
     assert not fused.can_run(objective, rules.Accelerated())
     assert not fused.can_run(objective, rules.rule(torch.optim.SGD, objective))
-    assert not fused.can_run(objective, rules.Clipped(rules.WithProximal(rules.SGD(), lambda c, lr: None), 1.0))
-    assert not fused.can_run(st.objective(lambda theta: (theta**2).sum(), [1.0]), rules.SGD())
+    assert not fused.can_run(objective, rules.Clipped(rules.WithProximal(rules.rule("sgd"), lambda c, lr: None), 1.0))
+    assert not fused.can_run(st.objective(lambda theta: (theta**2).sum(), [1.0]), rules.rule("sgd"))
     own = LinearProblem(np.ones((3, 1)), np.zeros(3), losses.loss(lambda f, y: (f - y) ** 4))
-    assert not fused.can_run(LinearObjective(own), rules.SGD())
+    assert not fused.can_run(LinearObjective(own), rules.rule("sgd"))
 
 
 def test_a_small_job_does_not_wait_for_compiled_code():
@@ -229,7 +229,7 @@ def test_a_small_fit_does_not_import_numba():
 
 def test_a_block_shows_its_steps():
     case = {**{name: values[0] for name, values in cases.FACTORS.items()}, "batch": 32}
-    block = next(Fused(cases.objective(case), rules.SGD()).descend(32, lr=0.5))
+    block = next(Fused(cases.objective(case), rules.rule("sgd")).descend(32, lr=0.5))
     assert isinstance(block, Block)
     step = block.step(2)
     assert (step.t, step.epoch, step.lr, step.batch.index) == (2, 0, 0.5, 2)
@@ -242,7 +242,7 @@ def test_compiled_code_is_thrown_away_when_any_of_its_sources_changes():
     from steepest.engines import numba_intrinsics as machine
 
     x = np.arange(6.0)
-    list(Fused(st.objective("linear", "mse", x, 2 * x), rules.SGD()).descend(2, epochs=1))
+    list(Fused(st.objective("linear", "mse", x, 2 * x), rules.rule("sgd")).descend(2, epochs=1))
     files = [Path(module.__file__).stat() for module in (machine, kernel_steps, kernels)]
     stamp = tuple((file.st_mtime, file.st_size) for file in files)
     kept = FunctionCache(kernels.walk.py_func)  # what another process would open

@@ -17,7 +17,8 @@ import numpy as np
 from steepest.analysis import curvature as curved
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.finding import Fitted
-from steepest.descent.rules import Adam
+from steepest.descent.rules import Elementwise
+from steepest.formulas.rules import EPSILON
 from steepest.model.linear import LinearProblem
 from steepest.model.preconditioners import Coordinates
 
@@ -31,13 +32,14 @@ def full_batch(fit: Fitted) -> bool:
     return size == "full" or (fit.train is not None and size >= fit.train.rows)
 
 
-def adam_limit(fit: Fitted, problem: LinearProblem, frame: Coordinates | None, rule: Adam) -> float:
+def adam_limit(fit: Fitted, problem: LinearProblem, frame: Coordinates | None, rule: Elementwise) -> float:
     """2(1 + β₁)/((1 − β₁)·λ_max(P^−½HP^−½)) where the descent ended, with P = √v̂ + ε from the recorded steps.
 
     v̂ is the mean of the squared gradients at the last recorded steps, weighed as Adam weighs them (steps that were
     not recorded lie on a line between those that were); minibatches add the variance of their gradients.
     """
-    root = second_moment(fit, problem, frame, rule) ** 0.5 + rule.epsilon
+    beta1, _ = rule.numbers
+    root = second_moment(fit, problem, frame, rule) ** 0.5 + EPSILON
     stretched = 1.0 / np.sqrt(root)
     matrix = np.eye(problem.design.shape[1]) if frame is None else frame.matrix
 
@@ -48,12 +50,12 @@ def adam_limit(fit: Fitted, problem: LinearProblem, frame: Coordinates | None, r
         return ((curved.product(problem, rows, user).reshape(problem.outputs, -1)) @ matrix).ravel() * stretched
 
     largest = curved.largest_of(product, len(root))
-    return 2.0 * (1.0 + rule.beta1) / ((1.0 - rule.beta1) * largest) if largest > 0.0 else float("inf")
+    return 2.0 * (1.0 + beta1) / ((1.0 - beta1) * largest) if largest > 0.0 else float("inf")
 
 
-def second_moment(fit: Fitted, problem: LinearProblem, frame: Coordinates | None, rule: Adam) -> np.ndarray:
+def second_moment(fit: Fitted, problem: LinearProblem, frame: Coordinates | None, rule: Elementwise) -> np.ndarray:
     """v̂ `[k·r]`, Adam's mean of the squared gradients where the descent ended, in its coordinates."""
-    matrix = np.eye(problem.design.shape[1]) if frame is None else frame.matrix
+    matrix, (_, beta2) = np.eye(problem.design.shape[1]) if frame is None else frame.matrix, rule.numbers
 
     def gradient(theta: np.ndarray) -> np.ndarray:
         return (certify.gradient(problem, theta).reshape(problem.outputs, -1) @ matrix).ravel()
@@ -64,11 +66,11 @@ def second_moment(fit: Fitted, problem: LinearProblem, frame: Coordinates | None
     else:
         last = max(0, len(steps) - 1 - MOST_GRADIENTS)
         ages = steps[-1] - steps[last:]  # step t has been multiplied by β₂ T − 1 − t times
-        weights = rule.beta2 ** ages[1:] - rule.beta2 ** ages[:-1]
+        weights = beta2 ** ages[1:] - beta2 ** ages[:-1]
         squares = np.array([gradient(np.asarray(theta)) ** 2 for theta in fit.trace.theta[last:]])
         between = 0.5 * (1.0 + 1.0 / np.diff(ages))[:, None]  # the mean over the steps from one recorded to the next
         squares = (1.0 - between) * squares[:-1] + between * squares[1:]
-        found = weights @ squares / (1.0 - rule.beta2 ** ages[0])
+        found = weights @ squares / (1.0 - beta2 ** ages[0])
     if not full_batch(fit):
         basis = problem.design if frame is None else frame.basis
         slope = certify.slope(problem, certify.prediction(problem, fit.theta)).reshape(len(basis), -1)

@@ -16,7 +16,6 @@ import numpy as np
 
 from steepest.analysis import convergence, curvature
 from steepest.analysis.convergence import Valley
-from steepest.descent.rules import SGD, Momentum
 from steepest.model.linear import LinearProblem
 from steepest.model.losses import Penalty
 from steepest.model.preconditioners import Coordinates
@@ -75,7 +74,7 @@ def arrival(
     if not exact:
         largest = convergence.largest_rate(np.array([steepness(problem, frame)]), rule)
         # beyond the optimum it may be as steep as the bound, where only half of the limit is safe for momentum
-        fastest = min(fastest, largest * (0.5 if isinstance(rule, Momentum) else 0.95))
+        fastest = min(fastest, largest * (0.5 if rule.momentum else 0.95))
     shares = SHARES if len(valley.values) <= FEW else SHARES[::3]
     rates = [_rounded(share * fastest) for share in shares]
     place, fewest = _soonest(valley, rule, rates, gap)
@@ -98,7 +97,7 @@ def _soonest(valley: Valley, rule: Any, rates: list[float], gap: float) -> tuple
 
 def _settled(valley: Valley, rule: Any, rate: float, gap: float, first: float) -> float:
     """Steps after which the gap stays below `gap`, where it first is: momentum swings through the optimum, and back."""
-    if isinstance(rule, SGD) or not isfinite(first):
+    if not rule.momentum or not isfinite(first):
         return first
     above = np.flatnonzero(convergence.gaps_after(valley, rule, rate, first + np.arange(SWINGS)) > gap)
     return first if not above.size else float("inf") if above[-1] == SWINGS - 1 else first + float(above[-1]) + 1.0

@@ -2,7 +2,7 @@
 
 Near its optimum a smooth objective is a quadratic, F(θ) = F* + ½(c − c*)ᵀH(c − c*). Along each eigenvector of H a descent
 goes by itself, and all that counts is μ = lr·λ: one step multiplies (zₜ, zₜ₋₁) by a 2 × 2 matrix with the trace τ and the
-determinant δ,
+determinant δ, which come of the rule's own formula,
 
     sgd       zₜ₊₁ = (1 − μ)·zₜ                                   τ = 1 − μ               δ = 0
     momentum  zₜ₊₁ = (1 + β − μ)·zₜ − β·zₜ₋₁                      τ = 1 + β − μ           δ = β
@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 
+from steepest.analysis.linear_step import linear_step
 from steepest.analysis.noise import noise_floor
 from steepest.analysis.spectrum import spectrum
-from steepest.descent.rules import SGD, Momentum
 from steepest.model.linear import LinearProblem
 from steepest.model.preconditioners import Coordinates
 
@@ -92,15 +92,14 @@ def largest_rate(values: np.ndarray, rule: Any) -> float:
     Returns:
         inf where nothing is curved; nan for rules that have none.
 
-    >>> largest_rate(np.array([4.0, 1.0]), SGD())
+    >>> from steepest.descent.rules import rule
+    >>> largest_rate(np.array([4.0, 1.0]), rule("sgd"))
     0.5
     """
-    beta = _beta(rule)
-    if beta is None:
+    if not rule.linear:
         return float("nan")
-    steepest = float(np.max(values, initial=0.0))
-    bent = 1.0 + 2.0 * beta if _looks_ahead(rule) else 1.0
-    return 2.0 * (1.0 + beta) / (bent * steepest) if steepest > 0.0 else float("inf")
+    steepest, one = float(np.max(values, initial=0.0)), linear_step(rule)
+    return 2.0 * (1.0 + one.keeps) / ((one.determinant + one.by_slope) * steepest) if steepest > 0.0 else float("inf")
 
 
 def best_rate(values: np.ndarray, rule: Any) -> float:
@@ -109,17 +108,18 @@ def best_rate(values: np.ndarray, rule: Any) -> float:
     sgd 2/(L + m), momentum 2(1 + β)/(L + m) with L and m the largest and the smallest eigenvalue: there the two ends
     contract alike. At β = ((√κ − 1)/(√κ + 1))² the latter is Polyak's 4/(√L + √m)². Nesterov's is found by bisection.
 
-    >>> best_rate(np.array([4.0, 1.0]), SGD())
+    >>> from steepest.descent.rules import rule
+    >>> best_rate(np.array([4.0, 1.0]), rule("sgd"))
     0.4
     """
-    beta, steep = _beta(rule), _steep(values)
-    if beta is None:
+    if not rule.linear:
         return float("nan")
+    steep, one = _steep(values), linear_step(rule)
     if not steep.size:
         return float("inf")
     low, high = float(steep.min()), float(steep.max())
-    if not _looks_ahead(rule):
-        return 2.0 * (1.0 + beta) / (high + low)
+    if not one.determinant:
+        return 2.0 * (1.0 + one.keeps) / (high + low)
     slow, fast = 1.0 / high, largest_rate(steep, rule)
     for _ in range(100):
         middle = 0.5 * (slow + fast)
@@ -134,10 +134,11 @@ def contraction(values: np.ndarray, rule: Any, lr: float) -> float:
     The gap falls as ρ² a step, and grows where ρ > 1. Eigenvalues of 0 do not count: nothing moves along them.
     nan for rules that have none; 0 where nothing is curved.
 
-    >>> round(contraction(np.array([4.0, 1.0]), SGD(), 0.4), 12)
+    >>> from steepest.descent.rules import rule
+    >>> round(contraction(np.array([4.0, 1.0]), rule("sgd"), 0.4), 12)
     0.6
     """
-    if _beta(rule) is None:
+    if not rule.linear:
         return float("nan")
     return float(np.max(_radii(lr * _steep(values), rule), initial=0.0))
 
@@ -151,22 +152,21 @@ def predicted_gaps(valley: Valley, rule: Any, rates: np.ndarray) -> np.ndarray:
     Returns:
         `[T + 1]`; inf where it is too large for a number. nan for rules that have none.
 
-    >>> predicted_gaps(Valley(np.array([4.0, 1.0]), np.array([2.0, 0.5])), SGD(), np.array([0.25, 0.5]))
+    >>> from steepest.descent.rules import rule
+    >>> predicted_gaps(Valley(np.array([4.0, 1.0]), np.array([2.0, 0.5])), rule("sgd"), np.array([0.25, 0.5]))
     array([2.5      , 0.28125  , 0.0703125])
     """
-    rates, beta = np.asarray(rates, dtype=np.float64), _beta(rule)
-    if beta is None:
+    rates = np.asarray(rates, dtype=np.float64)
+    if not rule.linear:
         return np.full(len(rates) + 1, np.nan)
     values, gaps = _travelled(valley)
-    place, velocity = np.ones(len(values)), np.zeros(len(values))
+    place, memory = np.ones(len(values)), [np.zeros(len(values)) for _ in rule.kind.memories]
     found = np.empty(len(rates) + 1)
-    ahead = _looks_ahead(rule)
     with np.errstate(over="ignore", invalid="ignore"):
         for t, rate in enumerate(rates):
             found[t] = gaps @ (place * place)
-            slope = values * place
-            velocity = beta * velocity + slope
-            place = place - rate * (slope + beta * velocity if ahead else velocity)
+            step, *memory = rule.kind.formula(values * place, *memory, rate, t + 1, *rule.numbers)
+            place = place - step
         found[-1] = gaps @ (place * place)
     return np.where(np.isnan(found), np.inf, found)
 
@@ -183,11 +183,12 @@ def gaps_after(valley: Valley, rule: Any, lr: float, steps: Any) -> np.ndarray:
     Returns:
         `[...]`, inf where it is too large for a number; nan for rules that have none.
 
-    >>> gaps_after(Valley(np.array([4.0, 1.0]), np.array([2.0, 0.5])), SGD(), 0.25, [0, 1, 10**9])
+    >>> from steepest.descent.rules import rule
+    >>> gaps_after(Valley(np.array([4.0, 1.0]), np.array([2.0, 0.5])), rule("sgd"), 0.25, [0, 1, 10**9])
     array([2.5    , 0.28125, 0.     ])
     """
     t = np.asarray(steps, dtype=np.float64)
-    if _beta(rule) is None:
+    if not rule.linear:
         return np.full(t.shape, np.nan)
     values, gaps = _travelled(valley)
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
@@ -201,10 +202,11 @@ def steps_to(valley: Valley, rule: Any, lr: float, gap: float) -> float:
     The first 2,048 steps are looked at one by one; from there on the gap is taken to fall steadily. nan for rules that
     have none.
 
-    >>> steps_to(Valley(np.array([1.0]), np.array([1.0])), SGD(), 1e-9, np.exp(-2))
+    >>> from steepest.descent.rules import rule
+    >>> steps_to(Valley(np.array([1.0]), np.array([1.0])), rule("sgd"), 1e-9, np.exp(-2))
     1000000000.0
     """
-    if _beta(rule) is None:
+    if not rule.linear:
         return float("nan")
     count = min(SCANNED, max(16, 400_000 // max(len(valley.values), 1)))
     for begin, end in pairwise(sorted({0, *(min(64 * 4**i, count) for i in range(4))})):
@@ -224,17 +226,6 @@ def steps_to(valley: Valley, rule: Any, lr: float, gap: float) -> float:
     return float(high)
 
 
-def _beta(rule: Any) -> float | None:
-    """The rule's momentum, 0 for sgd; None for a rule that this theory says nothing about."""
-    if isinstance(rule, Momentum):
-        return float(rule.beta)
-    return 0.0 if isinstance(rule, SGD) else None
-
-
-def _looks_ahead(rule: Any) -> bool:
-    return isinstance(rule, Momentum) and rule.nesterov
-
-
 def _steep(values: np.ndarray) -> np.ndarray:
     values = np.asarray(values, dtype=np.float64)
     return values[values > 0.0]
@@ -248,10 +239,8 @@ def _travelled(valley: Valley) -> tuple[np.ndarray, np.ndarray]:
 
 def _turn(mu: np.ndarray, rule: Any) -> tuple[np.ndarray, np.ndarray]:
     """Trace and determinant of a step; 1 − τ + δ is μ for all rules."""
-    beta = _beta(rule) or 0.0
-    if _looks_ahead(rule):
-        return (1.0 + beta) * (1.0 - mu), beta * (1.0 - mu)
-    return 1.0 + beta - mu, np.full_like(mu, beta)
+    one = linear_step(rule)
+    return 1.0 + one.keeps - one.by_slope * mu, one.keeps - one.determinant * mu
 
 
 def _roots(mu: np.ndarray, rule: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -279,11 +268,10 @@ def _radii(mu: np.ndarray, rule: Any) -> np.ndarray:
 
 def _place(mu: np.ndarray, rule: Any, t: np.ndarray) -> np.ndarray:
     """zₜ from z₀ = 1 at rest, `[..., r]` for t `[..., 1]`."""
-    beta = _beta(rule) or 0.0
     one, between = _roots(mu, rule)
-    if beta == 0.0:
+    if not rule.momentum:
         return np.exp(t * one).real
-    first = 1.0 - mu * (1.0 + beta if _looks_ahead(rule) else 1.0)
+    first = 1.0 - mu * linear_step(rule).by_slope
     between = np.where(between == 0.0, np.finfo(float).tiny, between)
 
     def grown(steps: np.ndarray) -> np.ndarray:

@@ -30,7 +30,7 @@ import numpy as np
 
 from steepest.analysis.curvature import blocks
 from steepest.analysis.exact import certificate as certify
-from steepest.descent.rules import SGD, Momentum
+from steepest.analysis.linear_step import linear_step
 from steepest.errors import SpecError
 from steepest.model.linear import LinearProblem
 from steepest.model.preconditioners import Coordinates
@@ -81,9 +81,10 @@ def noise_floor(
 
     Two rows that pull apart, one drawn at a time, ½·lr·C/(2 − lr·λ) with C = 4, λ = 2:
 
+    >>> from steepest.descent.rules import rule
     >>> from steepest.model.losses import loss
     >>> problem = LinearProblem(np.ones((2, 1)), np.array([1.0, -1.0]), loss("mse"), intercept=False)
-    >>> round(noise_floor(problem, None, np.zeros(1), SGD(), 0.1, 1, "draws"), 12)
+    >>> round(noise_floor(problem, None, np.zeros(1), rule("sgd"), 0.1, 1, "draws"), 12)
     0.111111111111
     """
     return _Rows(problem, frame, theta_star).floor(rule, lr, batch_size, shuffle)
@@ -174,7 +175,7 @@ class _Rows:
     def floor(self, rule: Any, lr: float, batch_size: int, shuffle: str) -> float:
         """The expected gap at rest; see `noise_floor`."""
         n, b = self.count, min(batch_size, self.count)
-        if not isinstance(rule, SGD | Momentum) or shuffle not in ("rows", "draws"):
+        if not rule.linear or shuffle not in ("rows", "draws"):
             return float("nan")
         if b == n and shuffle == "rows":
             return 0.0
@@ -236,18 +237,15 @@ class _Rows:
 class _Moves:
     """One step along each eigenvector: M `[r, 2, 2]` on (place, velocity), and q `[2]`, how noise enters."""
 
-    def __init__(self, values: np.ndarray, rule: SGD | Momentum, lr: float):
-        beta = rule.beta if isinstance(rule, Momentum) else 0.0
-        look = beta if isinstance(rule, Momentum) and rule.nesterov else 0.0
-        # the velocity is βv + g; the place moves by lr times it (momentum), or by lr·(g + β·velocity)
-        by_slope, by_velocity = (1.0 + look, look * beta) if look else (1.0, beta)
+    def __init__(self, values: np.ndarray, rule: Any, lr: float):
+        by_slope, by_velocity, gathers, keeps = linear_step(rule)
         self.values, self.lr = values, lr
         self.step = np.empty((len(values), 2, 2))
         self.step[:, 0, 0] = 1.0 - lr * by_slope * values
         self.step[:, 0, 1] = -lr * by_velocity
-        self.step[:, 1, 0] = values
-        self.step[:, 1, 1] = beta
-        self.enters = np.array([-lr * by_slope, 1.0])
+        self.step[:, 1, 0] = gathers * values
+        self.step[:, 1, 1] = keeps
+        self.enters = np.array([-lr * by_slope, gathers])
         self.holds = bool(np.abs(np.linalg.eigvals(self.step)).max(initial=0.0) < 1.0)
 
     def independent(self) -> np.ndarray:

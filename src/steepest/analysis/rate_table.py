@@ -23,9 +23,9 @@ from steepest.analysis.finding import Fitted
 from steepest.analysis.noise import Floor, floor_and_halves
 from steepest.choices import is_path, locate
 from steepest.descent import rules
-from steepest.descent.rules import SGD, Adam, Clipped, Momentum
 from steepest.errors import FitError, SpecError
 from steepest.formulas import rules as registry
+from steepest.formulas.rules import FORMULAS, Automatic
 from steepest.model import modules
 from steepest.model import preconditioners as coordinates
 from steepest.model.linear import LinearProblem
@@ -46,7 +46,8 @@ FRAMES: dict[str, Callable[[LinearProblem], Coordinates | None]] = {
     "standardize": coordinates.standardised,
     "orthonormal": coordinates.orthonormal,
 }
-RULES = {"sgd": SGD(), "momentum:0.9": Momentum(0.9), "nesterov:0.9": Momentum(0.9, nesterov=True)}
+RULES = {str(rule): rule for rule in (rules.rule(name) for name, kind in FORMULAS.items() if kind.linear)}
+"""The rules that have a theory."""
 
 
 @dataclass(frozen=True)
@@ -224,12 +225,11 @@ def rule_of(fit: Fitted) -> Any:
     name = fit.spec.optimizer
     if name == "auto":
         name = fit.optimizer
-        if name.endswith("(auto)"):
+        if name in set(Automatic):
             return None
     if is_path(name, registry.RULES):
         name = locate(name)
-    found = rules.rule(name)
-    return found.rule if isinstance(found, Clipped) else found
+    return rules.rule(name).innermost
 
 
 def frame_of(fit: Fitted, problem: LinearProblem) -> Coordinates | None:
@@ -282,7 +282,7 @@ def _own(
     steps = float("nan")
     if target is not None and str(fit.schedule) == "constant" and fit.spec.clip is None and full_batch(fit):
         steps = convergence.steps_to(hills[name], rule, lr, target)
-    if isinstance(rule, Adam) and not rule.decay:
+    if rule.kind is FORMULAS["adam"]:
         largest = adam_stability.adam_limit(fit, problem, frames[name], rule)
         notes.append(
             "Adam's limit is that of its scale at the end of this descent. The scale shrinks with the gradients and the limit "

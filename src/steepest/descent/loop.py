@@ -32,7 +32,7 @@ from steepest.errors import DataError, SpecError
 from steepest.model.objective import Objective
 
 OWN: Any = object()
-"""The learning rate that an optimiser of PyTorch's has itself; 0.1 for our rules."""
+"""The learning rate that a rule has by itself, as optimisers of PyTorch's do; 0.1 for the others."""
 
 
 @dataclass(slots=True)
@@ -90,7 +90,7 @@ def descend(
             f"descend() takes an objective, and this is a {kind}: descend(st.objective(model, loss, x, y), …)."
         )
     rule = rules.rule(rule, objective)
-    lr = _rate(rule, objective) if lr is OWN else lr
+    lr = (rule.innermost.own_rate(objective.theta) or 0.1) if lr is OWN else lr
     _check(lr, epochs, max_steps)
     pace = schedules.schedule(schedule, _planned(batches, epochs, max_steps))
     schedule = schedules.at_rate(pace, lr)
@@ -110,10 +110,6 @@ def descend(
 
     loss, grad = objective.value_and_grad(theta, None if objective.rows else batch)
     yield Step(t + 1, batch.epoch + 1 if batch else 0, rate, theta, loss, grad, None)
-
-
-def _rate(rule: rules.Rule, objective: Objective) -> float:
-    return rule.own_rate(objective.theta) if isinstance(rule, rules.TorchRule) else 0.1
 
 
 def _start(theta: Any, like: Tensor) -> Tensor:

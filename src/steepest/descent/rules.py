@@ -1,34 +1,31 @@
-"""Rules: how θ moves, given a gradient and a learning rate.
+"""Rules at work in PyTorch: how θ moves, given a gradient and a learning rate.
 
-A rule is two pure ideas, `start` (its memory) and `update` (θ in place). All are elementwise, so θ may be one vector
-`[p]` or many `[runs, p]`, and the learning rate and a rule's own numbers may be `[runs, 1]`. From simple to complex:
+A rule is two pure ideas, `start` (its memory) and `update` (θ in place). All of ours serve one vector `[p]` or many
+`[runs, p]`, and the learning rate and a rule's own numbers may be `[runs, 1]`:
 
-    sgd       θ −= lr·g
-    momentum  v = βv + g;               θ −= lr·v                    Polyak 1964
-    nesterov  v = βv + g;               θ −= lr·(g + βv)             Sutskever et al. 2013
-    adagrad   s += g²;                  θ −= lr·g/(√s + ε)           Duchi et al. 2011
-    rmsprop   s = αs + (1−α)g²;         θ −= lr·g/(√s + ε)           Hinton 2012
-    adam      v, s with bias corrected; θ −= lr·v̂/(√ŝ + ε)           Kingma and Ba 2015
-    adamw     θ *= 1 − lr·decay, then adam                           Loshchilov and Hutter 2019
+    Elementwise     sgd, momentum, adam, …: those that have a formula. To add one, write it in `formulas/rules.py`
+    Accelerated     Nesterov's method for convex functions, with restart
+    Clipped         scales the gradient before a rule sees it
+    WithProximal, WithSubgradient      a rule under a penalty with a kink
+    TorchRule       lends θ to any `torch.optim.Optimizer`
 
-each with the conventions of `torch.optim`. `Clipped` scales the gradient before a rule sees it, `TorchRule` lends
-θ to any `torch.optim.Optimizer`.
+`rule()` makes the one that a name stands for, wrapped as an objective needs it.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, final
 
 import torch
 from torch import Tensor
 
 from steepest.choices import parse
-from steepest.descent import torch_optim
+from steepest.descent import in_place, torch_optim
 from steepest.errors import SpecError
-from steepest.formulas.rules import RULES
+from steepest.formulas.rules import FORMULAS, RULES, RuleFormula
 
 Again = Callable[[], tuple[Tensor, Tensor]]
 Memory = list[Any]
@@ -48,6 +45,33 @@ class Rule(ABC):
     arrived: bool | None = None
     """Whether the descent is at its end, for a rule that can tell; None for the others."""
 
+    kind: RuleFormula | None = None
+    """What `formulas/rules.py` knows of it; None for the others."""
+
+    elementwise: bool = False
+    """Whether it moves many runs `[runs, p]` at once, each as it would be moved alone."""
+
+    plain: bool = False
+    """Whether steps are in proportion to the gradient, so that the curvature limits the learning rate."""
+
+    linear: bool = False
+    """Whether it is plain and its numbers stay the same: the theory of `analysis/convergence.py` holds."""
+
+    momentum: Any = 0.0
+    """β: under a steady gradient θ moves by lr·g/(1 − β) a step in the end."""
+
+    is_torch: bool = False
+    """Whether an optimiser of PyTorch's is behind it."""
+
+    @property
+    def innermost(self) -> Rule:
+        """The rule without what is wrapped around it."""
+        return self
+
+    def own_rate(self, theta: Tensor) -> float | None:
+        """The learning rate that it has by itself; None for a rule that has none."""
+        return None if self.kind is None else self.kind.own_lr
+
     @abstractmethod
     def start(self, theta: Tensor) -> Memory:
         """The memory before the first step."""
@@ -59,88 +83,38 @@ class Rule(ABC):
 
 @final
 @dataclass(frozen=True)
-class SGD(Rule):
-    """θ −= lr·g."""
+class Elementwise(Rule):
+    """A rule by its formula, as `momentum:0.9`: Elementwise(FORMULAS["momentum"], (0.9,)). Numbers may be `[runs, 1]`."""
+
+    kind: RuleFormula = field()  # without the base's default
+    numbers: tuple[Any, ...] = field()
+    elementwise = True
+
+    def __str__(self) -> str:
+        return self.kind.name + (":" if self.numbers else "") + ",".join(f"{number}" for number in self.numbers)
+
+    @property
+    def linear(self) -> bool:  # pyrefly: ignore
+        return self.kind.linear
+
+    @property
+    def plain(self) -> bool:  # pyrefly: ignore
+        return self.kind.linear
+
+    @property
+    def momentum(self) -> Any:  # pyrefly: ignore
+        return self.numbers[0] if self.kind.momentum else 0.0
 
     def start(self, theta: Tensor) -> Memory:
-        return []
+        count = [0] if self.kind.counts else []
+        return [*(torch.zeros_like(theta) for _ in self.kind.memories), *count]
 
     def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
-        theta -= lr * grad
-
-
-@final
-@dataclass(frozen=True)
-class Momentum(Rule):
-    """v = βv + g; θ −= lr·v, or with `nesterov` θ −= lr·(g + βv)."""
-
-    beta: float = 0.9
-    nesterov: bool = False
-
-    def start(self, theta: Tensor) -> Memory:
-        return [torch.zeros_like(theta)]
-
-    def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
-        (velocity,) = memory
-        velocity.mul_(self.beta).add_(grad)
-        theta -= lr * (grad + self.beta * velocity if self.nesterov else velocity)
-
-
-@final
-@dataclass(frozen=True)
-class Adagrad(Rule):
-    """s += g²; θ −= lr·g/(√s + ε)."""
-
-    epsilon: float = 1e-10
-
-    def start(self, theta: Tensor) -> Memory:
-        return [torch.zeros_like(theta)]
-
-    def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
-        (squares,) = memory
-        squares.addcmul_(grad, grad)
-        theta -= lr * grad / (squares.sqrt() + self.epsilon)
-
-
-@final
-@dataclass(frozen=True)
-class RMSprop(Rule):
-    """s = αs + (1−α)g²; θ −= lr·g/(√s + ε)."""
-
-    alpha: float = 0.99
-    epsilon: float = 1e-8
-
-    def start(self, theta: Tensor) -> Memory:
-        return [torch.zeros_like(theta)]
-
-    def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
-        (squares,) = memory
-        squares.mul_(self.alpha).addcmul_(grad, (1 - self.alpha) * grad)
-        theta -= lr * grad / (squares.sqrt() + self.epsilon)
-
-
-@final
-@dataclass(frozen=True)
-class Adam(Rule):
-    """Adam; with `decay` AdamW, whose decay is apart from the gradient and so minimises no objective of ours."""
-
-    beta1: float = 0.9
-    beta2: float = 0.999
-    decay: float = 0.0
-    epsilon: float = 1e-8
-
-    def start(self, theta: Tensor) -> Memory:
-        return [torch.zeros_like(theta), torch.zeros_like(theta), 0]
-
-    def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
-        memory[2] += 1
-        mean, squares, count = memory
-        mean.lerp_(grad, 1 - self.beta1)
-        squares.mul_(self.beta2).addcmul_(grad, (1 - self.beta2) * grad)
-        root = (squares.sqrt() / (1 - self.beta2**count) ** 0.5).add_(self.epsilon)
-        if isinstance(self.decay, Tensor) or self.decay:
-            theta *= 1 - lr * self.decay
-        theta -= (lr / (1 - self.beta1**count)) * mean / root
+        t = 0
+        if self.kind.counts:
+            memory[-1] += 1
+            *memory, t = memory
+        in_place.move(self.kind, theta, grad, memory, lr, t, self.numbers)
 
 
 @final
@@ -153,6 +127,7 @@ class Accelerated(Rule):
     """
 
     proximal: Proximal | None = None
+    elementwise = plain = True
 
     @property
     def handles_penalty(self) -> bool:  # pyrefly: ignore
@@ -180,6 +155,10 @@ class Clipped(Rule):
     rule: Rule
     norm: float
 
+    @property
+    def innermost(self) -> Rule:
+        return self.rule.innermost
+
     def start(self, theta: Tensor) -> Memory:
         return self.rule.start(theta)
 
@@ -205,6 +184,10 @@ class WithProximal(Rule):
     gain: float = 1.0
     handles_penalty = True
 
+    @property
+    def innermost(self) -> Rule:
+        return self.rule.innermost
+
     def start(self, theta: Tensor) -> Memory:
         return self.rule.start(theta)
 
@@ -221,6 +204,10 @@ class WithSubgradient(Rule):
     rule: Rule
     subgradient: Callable[[Tensor], Tensor]
     handles_penalty = True
+
+    @property
+    def innermost(self) -> Rule:
+        return self.rule.innermost
 
     def start(self, theta: Tensor) -> Memory:
         return self.rule.start(theta)
@@ -244,6 +231,7 @@ class TorchRule(Rule):
 
     optimizer: Callable[..., torch.optim.Optimizer]
     views: Callable[[Tensor], Sequence[Tensor]]
+    is_torch = True
 
     def start(self, theta: Tensor) -> Memory:
         if theta.ndim != 1:
@@ -253,7 +241,6 @@ class TorchRule(Rule):
         return [parameters, optimizer, torch_optim.needs_closure(optimizer), torch_optim.ratios(optimizer)]
 
     def own_rate(self, theta: Tensor) -> float:
-        """The learning rate that the optimiser has by itself."""
         return float(self.start(theta.clone())[1].defaults.get("lr", torch_optim.FIRST_RATE))
 
     def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
@@ -291,15 +278,12 @@ def rule(name: Any, objective: Any = None, clip: float | None = None) -> Rule:
     found = found if clip is None else Clipped(found, clip)
     if objective is None or not objective.kinked or found.handles_penalty:
         return found
-    inner = found.rule if isinstance(found, Clipped) else found
     if objective.proximal is None:
         return WithSubgradient(found, objective.subgradient)
     if isinstance(found, Accelerated):
         return Accelerated(objective.proximal)
-    if isinstance(inner, SGD):
-        return WithProximal(found, objective.proximal)
-    if isinstance(inner, Momentum):
-        return WithProximal(found, objective.proximal, 1.0 / (1.0 - inner.beta))
+    if found.innermost.linear:
+        return WithProximal(found, objective.proximal, 1.0 / (1.0 - found.innermost.momentum))
     return WithSubgradient(found, objective.subgradient)
 
 
@@ -320,16 +304,7 @@ def _named(name: Any, views: Callable[[Tensor], Sequence[Tensor]]) -> Rule:
         return TorchRule(name, views)
     if not isinstance(name, str):
         raise SpecError(f"optimizer={name!r} is no name of a rule, torch.optim class or Rule.")
-    kind, numbers = parse(name, RULES, "optimizer")
-    if kind == "auto":
+    named = parse(name, RULES, "optimizer")
+    if named.name not in FORMULAS:
         raise SpecError("optimizer='auto' is chosen by fit(), which knows the problem; name a rule here.")
-    kinds: dict[str, Callable[..., Rule]] = {
-        "sgd": SGD,
-        "momentum": Momentum,
-        "nesterov": lambda beta: Momentum(beta, nesterov=True),
-        "adamw": Adam,
-        "adagrad": Adagrad,
-        "rmsprop": RMSprop,
-        "adam": Adam,
-    }
-    return kinds[kind](*numbers)
+    return Elementwise(FORMULAS[named.name], named.numbers)

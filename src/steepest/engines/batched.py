@@ -33,7 +33,6 @@ from torch import Tensor
 from steepest.data import batching
 from steepest.data.batching import Batch
 from steepest.data.randomness import seeded
-from steepest.descent import rules
 from steepest.descent.chunk import Blocks
 from steepest.descent.loop import Step, descend
 from steepest.descent.rules import Rule
@@ -56,9 +55,6 @@ longer than to ask for it."""
 
 HELD = 2**22
 """Numbers of a layer that are held at a time where nothing is written down."""
-
-TOGETHER = (rules.SGD, rules.Momentum, rules.Adagrad, rules.RMSprop, rules.Adam, rules.Accelerated)
-"""Rules that are elementwise, and so serve many runs at once."""
 
 
 @final
@@ -241,10 +237,7 @@ _asked: list[int] = []
 
 def can_run(objective: Any, rule: Any) -> bool:
     """Whether many descents of this kind can be run at once, each as it would be alone."""
-    inner = rule
-    while isinstance(inner, (rules.Clipped, rules.WithProximal, rules.WithSubgradient)):
-        inner = inner.rule
-    if not isinstance(inner, TOGETHER):
+    if not rule.innermost.elementwise:
         return False
     if isinstance(objective, LinearObjective):
         return not objective.loss.custom or _is_for_many(objective)
@@ -284,22 +277,26 @@ def _is_for_many(objective: LinearObjective | ModuleObjective) -> bool:
 def stacked(each: Sequence[Rule], like: Tensor) -> Rule:
     """One rule for many runs: of the same kind, its numbers `[runs, 1]` where they differ.
 
-    >>> stacked([rules.Momentum(0.5), rules.Momentum(0.9)], torch.zeros(1)).beta.tolist()
+    >>> stacked([rules.rule("momentum:0.5"), rules.rule("momentum:0.9")], torch.zeros(1)).momentum.tolist()
     [[0.5], [0.8999999761581421]]
     """
     first = each[0]
-    if any(type(rule) is not type(first) for rule in each):
+    if any(type(rule) is not type(first) or rule.kind is not first.kind for rule in each):
         raise ValueError("Rules of several kinds cannot be one.")
     if all(rule is first for rule in each):
         return first
-    changes: dict[str, Any] = {}
-    for entry in fields(first):  # pyrefly: ignore (all of ours are dataclasses)
-        values = [getattr(rule, entry.name) for rule in each]
+
+    def of_all(values: Sequence[Any]) -> Any:
         if isinstance(values[0], Rule):
-            changes[entry.name] = stacked(values, like)
-        elif any(value != values[0] for value in values):
-            changes[entry.name] = torch.tensor(values, dtype=like.dtype, device=like.device)[:, None]
-    return replace(first, **changes)  # pyrefly: ignore
+            return stacked(values, like)
+        if isinstance(values[0], tuple):
+            return tuple(map(of_all, zip(*values, strict=True)))
+        if all(value == values[0] for value in values):
+            return values[0]
+        return torch.tensor(values, dtype=like.dtype, device=like.device)[:, None]
+
+    names = [entry.name for entry in fields(first)]  # pyrefly: ignore (all of ours are dataclasses)
+    return replace(first, **{name: of_all([getattr(rule, name) for rule in each]) for name in names})  # pyrefly: ignore
 
 
 def deal(

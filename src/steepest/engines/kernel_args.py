@@ -54,8 +54,11 @@ def rule_code(objective: LinearObjective, rule: Any) -> kernel_steps.RuleCode:
         kink = kernel_steps.SUBGRADIENT
     elif isinstance(rule, rules.WithProximal):
         kink, gain = kernel_steps.PROXIMAL, float(rule.gain)
-    kind, beta1, beta2, epsilon, decay = _numbers(inner)
-    return kernel_steps.RuleCode(kind, kink, beta1, beta2, epsilon, decay, float(clip), gain)
+    numbers, decay = inner.kind.split(inner.numbers)
+    first, second = (*numbers, 0.0, 0.0)[:2]
+    return kernel_steps.RuleCode(
+        kernel_steps.KINDS.index(inner.kind.name), kink, first, second, decay, float(clip), gain
+    )
 
 
 def penalty_code(objective: LinearObjective) -> kernel_steps.PenaltyCode:
@@ -129,7 +132,7 @@ def state_of(theta: np.ndarray, memory: Sequence[Any], shape: tuple[int, ...], f
     return kernel_steps.State(theta.reshape(shape), first, second, np.empty(shape[-2:], theta.dtype), free)
 
 
-def _unwrapped(objective: LinearObjective, rule: Any) -> tuple[float, Any] | None:
+def _unwrapped(objective: LinearObjective, rule: Any) -> tuple[float, rules.Elementwise] | None:
     """The longest gradient let through, and the rule itself; None where it is none of ours, or wrapped otherwise."""
     if (isinstance(rule, rules.WithProximal) and rule.proximal == objective.proximal) or (
         isinstance(rule, rules.WithSubgradient) and rule.subgradient == objective.subgradient
@@ -138,23 +141,4 @@ def _unwrapped(objective: LinearObjective, rule: Any) -> tuple[float, Any] | Non
     clip = inf
     if isinstance(rule, rules.Clipped):
         clip, rule = rule.norm, rule.rule
-    return (
-        (clip, rule)
-        if isinstance(rule, (rules.SGD, rules.Momentum, rules.Adagrad, rules.RMSprop, rules.Adam))
-        else None
-    )
-
-
-def _numbers(rule: Any) -> tuple[int, float, float, float, float]:
-    """kind, β₁, β₂ (rmsprop's α), ε, decay."""
-    from steepest.engines import kernel_rules as kernel_steps
-
-    if isinstance(rule, rules.Momentum):
-        return kernel_steps.NESTEROV if rule.nesterov else kernel_steps.MOMENTUM, rule.beta, 0.0, 0.0, 0.0
-    if isinstance(rule, rules.Adagrad):
-        return kernel_steps.ADAGRAD, 0.0, 0.0, rule.epsilon, 0.0
-    if isinstance(rule, rules.RMSprop):
-        return kernel_steps.RMSPROP, 0.0, rule.alpha, rule.epsilon, 0.0
-    if isinstance(rule, rules.Adam):
-        return kernel_steps.ADAM, rule.beta1, rule.beta2, rule.epsilon, rule.decay
-    return kernel_steps.SGD, 0.0, 0.0, 0.0, 0.0
+    return (clip, rule) if isinstance(rule, rules.Elementwise) else None

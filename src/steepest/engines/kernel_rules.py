@@ -1,18 +1,19 @@
 """What one compiled step does with a gradient: record it, add the penalty's, move θ by a rule.
 
-The arithmetic of `rules.py` and of the penalties in `model/objective.py`, entry by entry. Entries of θ `[k, r]` lie one output
-after the other, e = o·r + j; those of θ in user units `[k, p]` likewise.
+The formulas of `formulas/rules.py` and the penalties of `model/objective.py`, entry by entry. Entries of θ `[k, r]` lie one
+output after the other, e = o·r + j; those of θ in user units `[k, p]` likewise.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from steepest.engines.numba_intrinsics import address, as_entry, compiled, within
+from steepest.formulas.rules import FORMULAS, RuleFormula
 
-SGD, MOMENTUM, NESTEROV, ADAGRAD, RMSPROP, ADAM = range(6)
 SMOOTH_ONLY, PROXIMAL, SUBGRADIENT = range(3)
 
 
@@ -32,16 +33,16 @@ class PenaltyCode(NamedTuple):
 
 
 class RuleCode(NamedTuple):
-    """Which rule, and its numbers; clip is the longest gradient let through (infinity: any).
+    """Which rule, and the numbers of its formula (0 where it has fewer); clip is the longest gradient let through
+    (infinity: any).
 
-    kink: what becomes of the penalty's kink; gain: that of the proximal step.
+    kind: its place in `KINDS`. kink: what becomes of the penalty's kink; gain: that of the proximal step.
     """
 
     kind: int
     kink: int
-    beta1: float
-    beta2: float
-    epsilon: float
+    number1: float
+    number2: float
     decay: float
     clip: float
     gain: float
@@ -105,6 +106,66 @@ def penalty_at(penalty):
         penalty.mask.shape[1],
         penalty.matrix.size > 0,
     )
+
+
+KINDS = tuple(FORMULAS)
+"""Rules that can be compiled, in the order of their numbers."""
+
+
+def _loop_of(rule: RuleFormula) -> Any:
+    """The loop over the entries that moves θ by a rule's formula."""
+    formula, count = within(rule.formula), len(rule.numbers) - rule.decays
+
+    def without_memory(theta, grad, first, second, lr, t, numbers, size):
+        for e in range(size):
+            theta[e] -= formula(grad[e], lr, t, *numbers[:count])[0]
+
+    def with_one(theta, grad, first, second, lr, t, numbers, size):
+        for e in range(size):
+            step, first[e] = formula(grad[e], first[e], lr, t, *numbers[:count])
+            theta[e] -= step
+
+    def with_two(theta, grad, first, second, lr, t, numbers, size):
+        for e in range(size):
+            step, first[e], second[e] = formula(grad[e], first[e], second[e], lr, t, *numbers[:count])
+            theta[e] -= step
+
+    return within((without_memory, with_one, with_two)[len(rule.memories)])
+
+
+def _either(kind: int, loop: Any, others: Any) -> Any:
+    """The loop of this kind, or what the others do."""
+
+    @within
+    def update(kind_now, *rest):
+        if kind_now == kind:
+            loop(*rest)
+        else:
+            others(kind_now, *rest)
+
+    return update
+
+
+@within
+def _none(kind_now, *rest):
+    pass
+
+
+_by_kind: Callable[..., None] = _none
+for _kind, _name in enumerate(KINDS):
+    _by_kind = _either(_kind, _loop_of(FORMULAS[_name]), _by_kind)
+
+
+@within
+def _update(state, rate, count, rule, size):
+    """Move θ by a rule."""
+    theta = state.theta
+    if rule.decay != 0.0:
+        keep = as_entry(theta, 1.0 - rate * rule.decay)
+        for e in range(size):
+            theta[e] *= keep
+    numbers = (rule.number1, rule.number2)
+    _by_kind(rule.kind, theta, state.grad, state.first, state.second, rate, float(count), numbers, size)
 
 
 @compiled
@@ -194,39 +255,3 @@ def _pull_back(grad, scale, signs, penalty, free, outputs, width):
                     grad[o * width + j] += value * penalty.matrix[q * width + j]
             else:
                 grad[o * width + q] += value
-
-
-@within
-def _update(state, rate, count, rule, size):
-    """Move θ by a rule (see `rules.py`)."""
-    theta, grad, first, second = state.theta, state.grad, state.first, state.second
-    lr, beta1, beta2 = as_entry(theta, rate), as_entry(theta, rule.beta1), as_entry(theta, rule.beta2)
-    less1, less2 = as_entry(theta, 1.0 - rule.beta1), as_entry(theta, 1.0 - rule.beta2)
-    epsilon = as_entry(theta, rule.epsilon)
-    if rule.kind == SGD:
-        for e in range(size):
-            theta[e] -= lr * grad[e]
-    elif rule.kind == MOMENTUM:
-        for e in range(size):
-            first[e] = beta1 * first[e] + grad[e]
-            theta[e] -= lr * first[e]
-    elif rule.kind == NESTEROV:
-        for e in range(size):
-            first[e] = beta1 * first[e] + grad[e]
-            theta[e] -= lr * (grad[e] + beta1 * first[e])
-    elif rule.kind == ADAGRAD:
-        for e in range(size):
-            first[e] += grad[e] * grad[e]
-            theta[e] -= lr * grad[e] / (np.sqrt(first[e]) + epsilon)
-    elif rule.kind == RMSPROP:
-        for e in range(size):
-            first[e] = beta2 * first[e] + less2 * grad[e] * grad[e]
-            theta[e] -= lr * grad[e] / (np.sqrt(first[e]) + epsilon)
-    else:
-        root = as_entry(theta, 1.0 / np.sqrt(1.0 - rule.beta2 ** float(count)))
-        step = as_entry(theta, rate / (1.0 - rule.beta1 ** float(count)))
-        keep = as_entry(theta, 1.0 - rate * rule.decay)
-        for e in range(size):
-            first[e] += less1 * (grad[e] - first[e])
-            second[e] = beta2 * second[e] + less2 * grad[e] * grad[e]
-            theta[e] = keep * theta[e] - step * first[e] / (np.sqrt(second[e]) * root + epsilon)

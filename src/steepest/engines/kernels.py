@@ -231,7 +231,7 @@ def walk_runs(
 
     orders, starts and lengths have a row for each seed, and seeds `[runs]` says which is whose: its rows are gathered
     into room, once for all runs of `turns` that follow one another with it. Without orders room holds the rows already.
-    kinds `[runs, 2]` and numbers `[runs, 6]` are the runs' `RuleCode`s.
+    kinds `[runs, 2]` and numbers `[runs, 5]` are the runs' `RuleCode`s.
     """
     outputs, width = states.theta.shape[1:]
     grad, free = np.empty_like(states.theta[0]), np.empty_like(states.free)
@@ -246,7 +246,7 @@ def walk_runs(
             )  # fmt: skip
             gathered = seed
         kind, number = kinds[run], numbers[run]
-        rule = RuleCode(kind[0], kind[1], number[0], number[1], number[2], number[3], number[4], number[5])
+        rule = RuleCode(kind[0], kind[1], number[0], number[1], number[2], number[3], number[4])
         state = State(states.theta[run], states.first[run], states.second[run], grad, free)
         record = Record(records.theta[run], records.loss[run], records.grad_norm[run], records.penalty[run])
         _walk(

@@ -31,7 +31,14 @@ OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"
 
 within: Any = njit(forceinline=True, **OPTIONS)
 
-SOURCES = ("numba_intrinsics.py", "kernel_rules.py", "kernel_losses.py", "kernels.py", "../formulas/losses.py")
+SOURCES = (
+    "numba_intrinsics.py",
+    "kernel_rules.py",
+    "kernel_losses.py",
+    "kernels.py",
+    "../formulas/losses.py",
+    "../formulas/rules.py",
+)
 """Files whose parts are put into one another's compiled functions."""
 
 

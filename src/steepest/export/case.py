@@ -14,7 +14,8 @@ from steepest.choices import is_choice, locate, parse
 from steepest.data.dataset import Dataset
 from steepest.defaults import DEFAULT_STEPS
 from steepest.errors import FitError
-from steepest.formulas.rules import RULES
+from steepest.export.python_text import number
+from steepest.formulas.rules import FORMULAS, RULES, Automatic, RuleFormula
 from steepest.formulas.schedules import SCHEDULES
 from steepest.model import losses, modules
 from steepest.model.of_fit import targets
@@ -23,7 +24,11 @@ from steepest.result import Fit
 WELL_CONDITIONED = 1e3
 """Condition number of a design up to which its own columns do for a least squares answer of ten digits and more."""
 
-CHOSEN = {"curvature steps (auto)": "curvature", "accelerated (auto)": "accelerated", "L-BFGS (auto)": "lbfgs"}
+CHOSEN: dict[str, str] = {
+    Automatic.CURVATURE: "curvature",
+    Automatic.ACCELERATED: "accelerated",
+    Automatic.QUASI_NEWTON: "lbfgs",
+}
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,20 @@ class Case:
     @property
     def soft(self) -> bool:
         """Whether an `l1` penalty takes a proximal step; if not its kink is seen as a subgradient."""
-        return bool(self.penalty.l1) and self.rule in ("sgd", "momentum", "nesterov", "accelerated")
+        return bool(self.penalty.l1) and (
+            self.rule == "accelerated" or (self.formula is not None and self.formula.linear)
+        )
+
+    @property
+    def formula(self) -> RuleFormula | None:
+        """The rule's formula; None for the ones that have none."""
+        return FORMULAS.get(self.rule)
+
+    @property
+    def gain(self) -> str:
+        """What a proximal step's rate is multiplied by: the rule's step in the end, under a steady gradient."""
+        momentum = self.formula is not None and self.formula.momentum
+        return f" / (1 - {number(self.numbers[0])})" if momentum else ""
 
     @property
     def per_epoch(self) -> int:

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from steepest.data import batching
 from steepest.errors import SpecError
 from steepest.export.case import Case
+from steepest.export.formula_text import formula_text
 from steepest.export.python_text import Part, called, number
 from steepest.export.sources import source
+from steepest.formulas.rules import EPSILON, RuleFormula
 
 TORCH = frozenset({"import torch"})
 NUMPY = frozenset({"import numpy as np"})
@@ -134,49 +136,8 @@ class ByHand:
 
 
 def _by_hand(case: Case, p: str, g: str, lr: str) -> ByHand:
-    zeros, numbers = f"torch.zeros_like({p})", tuple(map(number, case.numbers))
-    step = "step"
-    if case.rule == "sgd":
-        said = "Gradient descent: a step against the gradient."
-        if case.batch is not None:
-            said = "Stochastic gradient descent: a step against the gradient of a few rows."
-        return ByHand(said, [], [f"{p} -= {lr} * {g}"])
-    if case.rule in ("momentum", "nesterov"):
-        (beta,) = numbers
-        move = "velocity" if case.rule == "momentum" else f"({g} + {beta} * velocity)"
-        said = "Momentum: the velocity is a fading sum of all gradients so far."
-        if case.rule == "nesterov":
-            said += " Nesterov's looks one step ahead."
-        return ByHand(
-            said,
-            [f"velocity = {zeros}"],
-            [f"velocity = {beta} * velocity + {g}", f"{p} -= {lr} * {move}"],
-        )
-    if case.rule == "adagrad":
-        said = "Adagrad: each parameter's rate falls with the squares of its gradients so far."
-        return ByHand(
-            said, [f"squares = {zeros}"], [f"squares += {g}**2", f"{p} -= {lr} * {g} / (squares.sqrt() + 1e-10)"]
-        )
-    if case.rule == "rmsprop":
-        (alpha,) = numbers
-        said = "RMSprop: each parameter's rate is over the root of the recent mean square of its gradients."
-        update = [
-            f"squares = {alpha} * squares + (1 - {alpha}) * {g}**2",
-            f"{p} -= {lr} * {g} / (squares.sqrt() + 1e-8)",
-        ]
-        return ByHand(said, [f"squares = {zeros}"], update)
-    if case.rule in ("adam", "adamw"):
-        said = "Adam: recent mean of the gradients over the root of their recent mean square, corrected for their start at 0."
-        memory = [f"beta1, beta2 = {numbers[0]}, {numbers[1]}", f"mean, squares = {zeros}, {zeros}"]
-        update = [
-            f"mean = beta1 * mean + (1 - beta1) * {g}",
-            f"squares = beta2 * squares + (1 - beta2) * {g}**2",
-            f"root = (squares / (1 - beta2 ** ({step} + 1))).sqrt() + 1e-8",
-        ]
-        if case.rule == "adamw" and case.numbers[2]:
-            said += " AdamW lets the parameters decay by themselves."
-            update.append(f"{p} *= 1 - {lr} * {numbers[2]}")
-        return ByHand(said, memory, [*update, f"{p} -= {lr} * mean / (1 - beta1 ** ({step} + 1)) / root"])
+    if case.formula is not None:
+        return _by_formula(case, case.formula, p, g, lr)
     if case.rule == "accelerated":
         said = "Nesterov's method: momentum that grows as (k - 1) / (k + 2), and is dropped when it points uphill."
         proximal = ["PROXIMAL"] if case.soft else []
@@ -193,6 +154,23 @@ def _by_hand(case: Case, p: str, g: str, lr: str) -> ByHand:
             ],
         )
     raise SpecError("This rule is one of PyTorch's own: use style 'torch.optim'.")
+
+
+def _by_formula(case: Case, rule: RuleFormula, p: str, g: str, lr: str) -> ByHand:
+    """A rule's formula as it stands in `formulas/rules.py`."""
+    said = rule.text
+    if case.rule == "sgd" and case.batch is not None:
+        said = "Stochastic gradient descent: a step against the gradient of a few rows."
+    numbers, decay = rule.split(case.numbers)
+    names = {"g": g, "lr": lr, "t": "(step + 1)", "EPSILON": f"{EPSILON:.0e}".replace("e-0", "e-")}
+    lines, step = formula_text(rule.formula, names)
+    memory = []
+    if numbers:
+        memory.append(f"{', '.join(rule.constants)} = {', '.join(map(number, numbers))}")
+    if rule.memories:
+        memory.append(f"{', '.join(rule.memories)} = {', '.join([f'torch.zeros_like({p})'] * len(rule.memories))}")
+    decays = [f"{p} *= 1 - {lr} * {number(decay)}"] if decay else []
+    return ByHand(said, memory, [*lines, *decays, f"{p} -= {step}"])
 
 
 def by_hand(case: Case, moving: Moving) -> Part:
@@ -288,19 +266,10 @@ def _optimizer(case: Case, parameters: str) -> list[str]:
 
     if case.rule == "torch":
         return made(case.own_rule.__name__, lr)
-    if case.rule in ("momentum", "nesterov") and case.numbers[0] > 0:
-        return made("SGD", lr, f"momentum={numbers[0]}", *(["nesterov=True"] if case.rule == "nesterov" else []))
-    if case.rule in ("sgd", "momentum", "nesterov"):
-        return made("SGD", lr)
-    if case.rule == "adagrad":
-        return made("Adagrad", lr)
-    if case.rule == "rmsprop":
-        return made("RMSprop", lr, f"alpha={numbers[0]}")
-    if case.rule in ("adam", "adamw"):
-        betas = f"betas=({numbers[0]}, {numbers[1]})"
-        return (
-            made("Adam", lr, betas) if case.rule == "adam" else made("AdamW", lr, betas, f"weight_decay={numbers[2]}")
-        )
+    if case.formula is not None:
+        still = case.formula.momentum and not case.numbers[0]  # PyTorch has no Nesterov's method without a momentum
+        more = () if still else case.formula.torch_numbers
+        return made(case.formula.torch_name, lr, *(text.format(*numbers) for text in more))
     if case.rule in ("lbfgs", "curvature"):
         # for a loss of the user's own the fit took one iteration a step, with a line search
         often = ["max_iter=1", "max_eval=25"] if case.rule == "lbfgs" else ["max_iter=200"]

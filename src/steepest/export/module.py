@@ -226,11 +226,10 @@ class Net:
         text = f"loss({self.model}(x{{0}}), {target}{{0}}{weights}){more}"
 
         def proximal(rate: str) -> list[str]:
-            gain = f" / (1 - {number(case.numbers[0])})" if case.rule in ("momentum", "nesterov") else ""
             return [
                 "for name, parameter in net.named_parameters():",
                 '    if not name.endswith("bias"):',
-                f"        parameter.data.copy_(soft(parameter.data, {rate}{gain} * {number(case.penalty.l1)}))",
+                f"        parameter.data.copy_(soft(parameter.data, {rate}{case.gain} * {number(case.penalty.l1)}))",
             ]
 
         def before(index: str) -> list[str]:

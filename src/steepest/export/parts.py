@@ -11,6 +11,7 @@ from steepest.export import closed, descents, linear, module, newton, rows, term
 from steepest.export.case import CHOSEN, Case
 from steepest.export.descents import Moving
 from steepest.export.python_text import Part, number, shown
+from steepest.formulas.rules import Automatic
 from steepest.result import Fit
 from steepest.storage.run_loading import rows_of
 
@@ -147,9 +148,7 @@ def _module(case: Case, v: str, m: str, first: str) -> Part:
 def _proximal(case: Case, p: str, start: str, rate: str) -> list[str]:
     """Lines of the soft threshold on the penalised entries."""
     free = terms.slopes(case, p)
-    if case.rule in ("momentum", "nesterov"):
-        rate = f"{rate} / (1 - {number(case.numbers[0])})"  # what the rule moves in the end under a steady gradient
-    lines = [f"threshold = {rate} * {number(case.penalty.l1)}"]
+    lines = [f"threshold = {rate}{case.gain} * {number(case.penalty.l1)}"]
     if case.frame == "none":
         return [*lines, f"{_whole(free)} = soft({free}, threshold)"]
     assert case.fit.terms is not None
@@ -225,7 +224,7 @@ def title(fit: Fit, style: str) -> str:
     if style in ("closed", "scikit-learn"):
         return f"{model}: the best possible for the loss {loss}, {'by a formula' if style == 'closed' else 'by scikit-learn'}."
     rule = RULES.get(CHOSEN.get(fit.optimizer, ""), fit.optimizer)
-    if fit.optimizer.startswith("curvature") and style != "loop":
+    if fit.optimizer == Automatic.CURVATURE and style != "loop":
         rule = "L-BFGS"
     return f"{model} with the loss {loss}, fitted by {_plain(rule)}."
 

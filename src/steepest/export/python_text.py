@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from steepest.formulas.rules import FORMULAS
+
 WIDTH = 100
 """Characters of a line at most."""
 
@@ -29,7 +31,8 @@ OWN = (
     "squares stack start step t table target term test theta threshold torch total train uphill value values "
     "velocity weights weights_test wide width x x_test y y_test z "
 )
-TAKEN = frozenset(OWN.split())
+OF_RULES = {name for rule in FORMULAS.values() for name in rule.formula.__code__.co_varnames} - {"g", "t"}
+TAKEN = frozenset(OWN.split()) | OF_RULES
 """Names that a script may use itself."""
 
 

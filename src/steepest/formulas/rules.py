@@ -1,32 +1,201 @@
-"""The rules: name → what it is."""
+"""The rules, each written once: how a coordinate of θ moves, given its gradient g. Here an optimiser is added.
+
+    sgd       θ −= lr·g
+    momentum  v = βv + g;               θ −= lr·v                    Polyak 1964
+    nesterov  v = βv + g;               θ −= lr·(g + βv)             Sutskever et al. 2013
+    adagrad   s += g²;                  θ −= lr·g/(√s + ε)           Duchi et al. 2011
+    rmsprop   s = αs + (1−α)g²;         θ −= lr·g/(√s + ε)           Hinton 2012
+    adadelta  s = ρs + (1−ρ)g²;  d = g·√(u + ε)/√(s + ε);  u = ρu + (1−ρ)d²;  θ −= lr·d       Zeiler 2012
+    adam      v, s with bias corrected; θ −= lr·v̂/(√ŝ + ε)           Kingma and Ba 2015
+    adamw     θ *= 1 − lr·decay, then adam                           Loshchilov and Hutter 2019
+
+each with the conventions of `torch.optim`. A formula is plain arithmetic, (g, *memory, lr, t, *numbers) → (step, *memory),
+with memories that begin at 0 and t counted from 1; θ −= step. So it serves floats, arrays, tensors `[runs, p]`, the compiled
+kernels, the theory of a quadratic and, printed, the exported scripts. `descent/in_place.py` has faster forms for PyTorch.
+"""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
 from steepest.choices import Choice, Number
+
+EPSILON = 1e-8
+"""ε of rmsprop, adam and adamw."""
+
+
+def _sgd(g, lr, t):
+    return (lr * g,)
+
+
+def _momentum(g, velocity, lr, t, beta):
+    velocity = beta * velocity + g
+    return lr * velocity, velocity
+
+
+def _nesterov(g, velocity, lr, t, beta):
+    velocity = beta * velocity + g
+    return lr * (g + beta * velocity), velocity
+
+
+def _adagrad(g, squares, lr, t):
+    squares = squares + g**2
+    return lr * g / (squares**0.5 + 1e-10), squares
+
+
+def _rmsprop(g, squares, lr, t, alpha):
+    squares = alpha * squares + (1 - alpha) * g**2
+    return lr * g / (squares**0.5 + EPSILON), squares
+
+
+def _adadelta(g, squares, moves, lr, t, rho):
+    squares = rho * squares + (1 - rho) * g**2
+    move = g * (moves + 1e-6) ** 0.5 / (squares + 1e-6) ** 0.5
+    moves = rho * moves + (1 - rho) * move**2
+    return lr * move, squares, moves
+
+
+def _adam(g, mean, squares, lr, t, beta1, beta2):
+    mean = beta1 * mean + (1 - beta1) * g
+    squares = beta2 * squares + (1 - beta2) * g**2
+    root = squares**0.5 / (1 - beta2**t) ** 0.5 + EPSILON
+    return lr / (1 - beta1**t) * mean / root, mean, squares
+
+
+class Automatic(StrEnum):
+    """The methods that only "auto" takes, as they are shown and kept."""
+
+    CURVATURE = "curvature steps (auto)"
+    ACCELERATED = "accelerated (auto)"
+    QUASI_NEWTON = "L-BFGS (auto)"
+
+
+@dataclass(frozen=True)
+class RuleFormula(Choice):
+    """An elementwise rule: (g, *memory, lr, t, *numbers) → (step, *memory) of one coordinate.
+
+    torch_name, torch_numbers: its class in `torch.optim`, and how that is given its numbers, as in `momentum={0}`.
+    linear: whether the step is linear in the gradient and the memory, so that the theory of a quadratic holds; if not, each
+    coordinate is scaled by itself. momentum: whether the first number is one. counts: whether t is used.
+    decays: whether the last number is no part of the formula but a decay, θ *= 1 − lr·decay before the step, which minimises
+    no objective. moves_by_lr: whether a steady gradient moves each coordinate by about lr a step. first_move: how far, in
+    units of lr, the first step of a rule that is not linear moves a coordinate, about. own_lr: the learning rate of a rule
+    whose steps have a length of their own, so that one number does for most objectives; None for all others.
+    """
+
+    formula: Callable[..., tuple[Any, ...]] = _sgd
+    torch_name: str = "SGD"
+    torch_numbers: tuple[str, ...] = ()
+    linear: bool = False
+    momentum: bool = False
+    counts: bool = False
+    decays: bool = False
+    moves_by_lr: bool = False
+    first_move: float = 1.0
+    own_lr: float | None = None
+
+    @cached_property
+    def memories(self) -> tuple[str, ...]:
+        """The names of what it remembers of each coordinate."""
+        arguments = list(inspect.signature(self.formula).parameters)
+        return tuple(arguments[1 : arguments.index("lr")])
+
+    @cached_property
+    def constants(self) -> tuple[str, ...]:
+        """The names of its numbers in the formula."""
+        arguments = list(inspect.signature(self.formula).parameters)
+        return tuple(arguments[arguments.index("t") + 1 :])
+
+    def split(self, numbers: tuple[Any, ...]) -> tuple[tuple[Any, ...], Any]:
+        """The numbers of the formula, and the decay; 0 for a rule that has none."""
+        return (numbers[:-1], numbers[-1]) if self.decays else (numbers, 0.0)
 
 
 def _share(name: str, default: float, symbol: str = "B") -> Number:
     return Number(name, default, 0.0, 1.0, open_high=True, symbol=symbol)
 
 
-RULES = {
+RULES: dict[str, Choice] = {
     rule.name: rule
     for rule in (
         Choice("auto", "Newton's method with a full batch, sgd with minibatches; adam for a module."),
-        Choice("sgd", "Gradient descent."),
-        Choice("momentum", "Heavy-ball momentum.", (_share("momentum", 0.9),)),
-        Choice("nesterov", "Nesterov's momentum.", (_share("momentum", 0.9),)),
-        Choice("adagrad", "Each coordinate by the root of its summed squared gradients."),
-        Choice("rmsprop", "Each coordinate by the root of its mean squared gradients.", (_share("alpha", 0.99, "A"),)),
-        Choice(
-            "adam",
-            "Momentum over the root of mean squared gradients.",
-            (_share("beta1", 0.9, "B1"), _share("beta2", 0.999, "B2")),
+        RuleFormula("sgd", "Gradient descent: a step against the gradient.", formula=_sgd, linear=True),
+        RuleFormula(
+            "momentum",
+            "Momentum: the velocity is a fading sum of all gradients so far.",
+            (_share("momentum", 0.9),),
+            formula=_momentum,
+            torch_numbers=("momentum={0}",),
+            linear=True,
+            momentum=True,
         ),
-        Choice(
+        RuleFormula(
+            "nesterov",
+            "Momentum: the velocity is a fading sum of all gradients so far. Nesterov's looks one step ahead.",
+            (_share("momentum", 0.9),),
+            formula=_nesterov,
+            torch_numbers=("momentum={0}", "nesterov=True"),
+            linear=True,
+            momentum=True,
+        ),
+        RuleFormula(
+            "adagrad",
+            "Adagrad: each parameter's rate falls with the squares of its gradients so far.",
+            formula=_adagrad,
+            torch_name="Adagrad",
+        ),
+        RuleFormula(
+            "rmsprop",
+            "RMSprop: each parameter's rate is over the root of the recent mean square of its gradients.",
+            (_share("alpha", 0.99, "A"),),
+            formula=_rmsprop,
+            torch_name="RMSprop",
+            torch_numbers=("alpha={0}",),
+            moves_by_lr=True,
+        ),
+        RuleFormula(
+            "adadelta",
+            "Adadelta: each parameter's steps are as long as its recent ones, over the recent size of its gradients.",
+            (_share("rho", 0.9, "R"),),
+            formula=_adadelta,
+            torch_name="Adadelta",
+            torch_numbers=("rho={0}",),
+            first_move=3e-3,
+            own_lr=1.0,
+        ),
+        RuleFormula(
+            "adam",
+            "Adam: recent mean of the gradients over the root of their recent mean square, corrected for their start at 0.",
+            (_share("beta1", 0.9, "B1"), _share("beta2", 0.999, "B2")),
+            formula=_adam,
+            torch_name="Adam",
+            torch_numbers=("betas=({0}, {1})",),
+            counts=True,
+            moves_by_lr=True,
+        ),
+        RuleFormula(
             "adamw",
-            "Adam with decoupled weight decay.",
+            "AdamW: recent mean of the gradients over the root of their recent mean square, corrected for their start at 0; the "
+            "parameters decay by themselves.",
             (_share("beta1", 0.9, "B1"), _share("beta2", 0.999, "B2"), _share("weight decay", 0.01, "W")),
+            formula=_adam,
+            torch_name="AdamW",
+            torch_numbers=("betas=({0}, {1})", "weight_decay={2}"),
+            counts=True,
+            decays=True,
+            moves_by_lr=True,
         ),
     )
 }
+
+FORMULAS = {name: rule for name, rule in RULES.items() if isinstance(rule, RuleFormula)}
+
+
+def formula_of(shown: str) -> RuleFormula | None:
+    """The rule that a name such as `momentum:0.9` stands for; None where it is none of these."""
+    return FORMULAS.get(shown.partition(":")[0])

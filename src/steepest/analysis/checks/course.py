@@ -98,7 +98,7 @@ class Course:
     @property
     def plain(self) -> bool:
         """Whether steps are in proportion to the gradient."""
-        return isinstance(self.rule, rules.SGD | rules.Momentum | rules.Accelerated)
+        return self.rule.plain
 
     @property
     def settles(self) -> bool:
@@ -194,7 +194,7 @@ class Course:
     @property
     def auto_rate(self) -> float:
         """The rate of lr="auto" for plain rules on smooth losses: 1/L, half of it for minibatches."""
-        momentum = self.rule.beta if isinstance(self.rule, rules.Momentum) and self.size is not None else 0.0
+        momentum = 0.0 if self.size is None else self.rule.momentum
         steep = self.steepest * (1.0 if self.size is None else 2.0)
         return (1.0 - momentum) / steep if 0.0 < steep < np.inf else 1.0
 
@@ -317,8 +317,7 @@ class Course:
     @property
     def foretold(self) -> bool:
         """Whether the theory knows this rule and loss."""
-        plain = isinstance(self.rule, rules.SGD | rules.Momentum)
-        return plain and self.size is None and self.clip is None and self.valley is not None
+        return self.rule.linear and self.size is None and self.clip is None and self.valley is not None
 
     def _by_theory(self, rates: np.ndarray, schedule: Any, steps: int) -> np.ndarray:
         assert self.valley is not None

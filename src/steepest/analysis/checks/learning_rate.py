@@ -18,7 +18,6 @@ from steepest.analysis.checks.course import Course
 from steepest.analysis.checks.outcome import outcome, steepest_column
 from steepest.analysis.checks.wording import count, number, rounded_down, rounded_up
 from steepest.analysis.finding import Finding, Fitted, Kind
-from steepest.descent import rules as descent_rules
 from steepest.descent.stopping import Status
 
 FAR = 9.0
@@ -60,7 +59,7 @@ def swings(course: Course) -> bool:
     each parameter moves by about lr, further in one step than the whole way."""
     if np.isinf(course.gap) or course.gap >= 0.5 * course.first:
         return True
-    if isinstance(course.rule, descent_rules.Adam | descent_rules.RMSprop) and course.away is not None:
+    if course.rule.kind is not None and course.rule.kind.moves_by_lr and course.away is not None:
         return course.lr * course.factors.max() > 3.0 * course.away
     last = course.lr * course.factors[-max(1, course.steps // 4) :].max()
     return course.settles and last >= 0.9 * course.limit

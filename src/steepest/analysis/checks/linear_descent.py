@@ -17,6 +17,7 @@ from steepest.analysis.checks.reading import course_of, pinned
 from steepest.analysis.checks.without_theory import without_theory
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.descent.stopping import Status
+from steepest.formulas.rules import Automatic
 
 SIGNS: tuple[Callable[[Course, Fitted, float], Iterator[Finding]], ...] = (
     learning_rate.too_high,
@@ -42,7 +43,7 @@ def descent(fit: Fitted) -> Iterator[Finding]:
         return
     course = course_of(fit)
     if course is None:
-        yield from without_a_rate(fit) if fit.optimizer.startswith("curvature") else without_theory(fit)
+        yield from without_a_rate(fit) if fit.optimizer == Automatic.CURVATURE else without_theory(fit)
         return
     if course.gap <= course.worth_saying:
         return

@@ -19,7 +19,7 @@ from steepest.choices import is_path, locate
 from steepest.descent import rules, schedules
 from steepest.descent.stopping import Status
 from steepest.errors import SpecError
-from steepest.formulas.rules import RULES
+from steepest.formulas.rules import RULES, Automatic
 from steepest.model import modules
 from steepest.settings import DEFAULT_STEPS, Spec
 
@@ -63,7 +63,7 @@ def asked(spec: Spec, rows: int, size: int | None) -> int:
 def rule_of(fit: Fitted) -> Any:
     """The rule as it was, a name, a Rule or a class of `torch.optim`; None where it has no rate, or nobody can tell."""
     given = fit.spec.optimizer
-    if fit.optimizer.startswith("accelerated"):
+    if fit.optimizer == Automatic.ACCELERATED:
         return rules.Accelerated()
     if isinstance(given, rules.Rule | type):
         return given
@@ -78,8 +78,8 @@ def rule_of(fit: Fitted) -> Any:
 def foreseen(fit: Fitted) -> rules.Rule | None:
     """The rule, where a course knows how it goes: ours, and one that descends the objective."""
     rule = rule_of(fit)
-    own = isinstance(rule, rules.Rule) and not isinstance(rule, rules.TorchRule)
-    return rule if own and not (isinstance(rule, rules.Adam) and rule.decay) else None
+    own = isinstance(rule, rules.Rule) and not rule.is_torch
+    return rule if own and not (rule.kind is not None and rule.kind.split(rule.numbers)[1]) else None
 
 
 def pinned(remedy: Mapping[str, Any], fit: Fitted) -> dict[str, Any]:

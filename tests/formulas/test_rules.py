@@ -1,0 +1,111 @@
+"""Every rule of the registry is a full citizen: fitted, compiled, swept, written out, described."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import steepest as st
+from steepest.descent import in_place, rules
+from steepest.engines import batched, kernel_args
+from steepest.engines.compiled import Fused
+from steepest.formulas.rules import FORMULAS, RULES, Automatic, formula_of
+
+ROWS = 40
+
+
+def data() -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(3)
+    x = random.normal(size=(ROWS, 2))
+    return x, x @ [1.0, -2.0] + 0.5 + 0.1 * random.normal(size=ROWS)
+
+
+def test_all_but_auto_have_a_formula():
+    assert RULES.keys() - FORMULAS.keys() == {"auto"}
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_an_entry_says_all_there_is_to_know(name):
+    rule = FORMULAS[name]
+    assert rule.text.endswith(".")
+    assert issubclass(getattr(torch.optim, rule.torch_name), torch.optim.Optimizer)
+    assert all(number.default is not None for number in rule.numbers)
+    assert len(rule.constants) == len(rule.numbers) - rule.decays
+    assert rule.counts == (
+        "t"
+        in inspect.getsource(rule.formula)
+        .partition(":\n")[2]
+        .replace("(", " ")
+        .replace(")", " ")
+        .replace("**", " ")
+        .split()
+    )
+    assert len(rule.memories) <= 2  # of which the compiled loop has room
+    assert formula_of(str(rules.rule(name))) is rule
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_linear_is_what_is_linear_in_gradient_and_memory(name):
+    rule = FORMULAS[name]
+    numbers, _ = rule.split(tuple(number.default for number in rule.numbers))
+    one = np.array(rule.formula(1.0, *[0.5] * len(rule.memories), 0.1, 1, *numbers))
+    two = np.array(rule.formula(2.0, *[1.0] * len(rule.memories), 0.1, 1, *numbers))
+    assert np.allclose(two, 2 * one, rtol=1e-12, atol=0) == rule.linear
+
+
+@pytest.mark.parametrize("shape", [(5,), (3, 5)])
+@pytest.mark.parametrize("name", FORMULAS)
+def test_the_form_in_place_is_the_formula(name, shape):
+    rule, random = FORMULAS[name], np.random.default_rng(1)
+    assert rule.formula in in_place.IN_PLACE
+    numbers, _ = rule.split(tuple(number.default for number in rule.numbers))
+    one, other = (torch.zeros(shape, dtype=torch.float64) for _ in range(2))
+    memories = [[torch.zeros_like(one) for _ in rule.memories] for _ in range(2)]
+    for t in range(1, 50):
+        grad = torch.from_numpy(random.normal(size=shape))
+        in_place.IN_PLACE[rule.formula](one, grad, *memories[0], 0.1, t, *numbers)
+        in_place.by_formula(rule, other, grad, memories[1], 0.1, t, numbers)
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_compiled_and_swept_it_goes_as_in_the_loop(name):
+    x, y = data()
+    objective, lr = st.objective("linear", "mse", x, y), 0.01 * (FORMULAS[name].own_lr or 1.0)
+    chosen = rules.rule(name)
+    assert kernel_args.can_run(objective, chosen)
+    assert batched.can_run(objective, chosen)
+    plain = [step.theta.clone() for step in st.descend(st.objective("linear", "mse", x, y), name, lr=lr, max_steps=30)]
+    *blocks, end = Fused(objective, chosen).descend(None, epochs=30, lr=lr)
+    assert blocks
+    torch.testing.assert_close(end.theta, plain[-1], rtol=1e-12, atol=1e-14)
+    settings = {"optimizer": name, "precondition": "none", "epochs": 30}
+    swept = st.sweep(x, y, lr=[lr, 0.5 * lr], **settings)
+    np.testing.assert_allclose(swept.fit(0).theta, plain[-1].numpy(), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("style", ["loop", "torch.optim"])
+@pytest.mark.parametrize("name", FORMULAS)
+def test_a_script_ends_where_the_fit_does(name, style):
+    fit = st.fit(*data(), optimizer=name, lr=0.01 * (FORMULAS[name].own_lr or 1.0), batch_size=16, epochs=5)
+    ran = subprocess.run([sys.executable, "-c", fit.to_python(style=style)], capture_output=True, text=True, check=True)
+    ends = [float(line.split()[-1]) for line in ran.stdout.splitlines() if line.split()[0] in fit.names]
+    np.testing.assert_allclose(ends, fit.theta, rtol=1e-10)
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_a_fit_finds_its_own_rate(name):
+    x, y = data()
+    fit = st.fit(x, y, optimizer=name)
+    assert fit.loss < 1.2 * fit.exact.loss
+    assert np.isfinite(st.fit(x, y, model="mlp:4", optimizer=name, epochs=5).loss)
+    assert list(st.fit(x, y, optimizer=name, lr=1e-6, epochs=5).diagnose())
+
+
+def test_automatic_methods_are_told_by_their_kind():
+    assert st.fit(*data()).optimizer == Automatic.CURVATURE == "curvature steps (auto)"
