@@ -10,7 +10,7 @@ import pytest
 
 import steepest as st
 from steepest.cli.commands import main
-from steepest.settings import in_options
+from steepest.command_words import in_options
 
 X = np.arange(12.0)
 OPTION = re.compile(r"(?<!\w)--[a-z]")

@@ -136,9 +136,9 @@ def is_path(given: Any, choices: Mapping[str, Choice]) -> bool:
     return bool(colon) and all(part.isidentifier() for part in (*module.split("."), *name.split(".")))
 
 
-def listed(choices: Mapping[str, Choice], but: tuple[str, ...] = ()) -> str:
-    """How all of a registry are written, in a row: `mse`, `l1`, `huber:D`, …; without some of them."""
-    return ", ".join(choice.shape for name, choice in choices.items() if name not in but)
+def listed(choices: Mapping[str, Choice], default: str) -> str:
+    """How all of a registry are written, in a row, the default marked: `auto (default), mse, l1, huber:D`."""
+    return ", ".join(choice.shape + " (default)" * (name == default) for name, choice in choices.items())
 
 
 def locate(path: str) -> Any:

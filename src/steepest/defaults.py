@@ -52,7 +52,8 @@ from steepest.model.objective import (
     parameter_names,
 )
 from steepest.model.of_fit import linear_problem, targets, tensors
-from steepest.settings import DEFAULT_STEPS, Spec
+from steepest.settings import Spec
+from steepest.settings_table import DEFAULT_EPOCHS, default_epochs
 
 MOST_CURVATURE = 2_500
 """Parameters up to which the curvature steps of `optimizer="auto"` solve a linear system at each step."""
@@ -214,7 +215,7 @@ def _plan_linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | N
         plain = objective(None)
         exact = double_double.pays(problem) and dtype is torch.float64 and spec.device == "cpu"
         whole = ExtendedObjective(plain) if exact else plain
-        epochs = spec.epochs or DEFAULT_STEPS["curvature"]
+        epochs = spec.epochs or DEFAULT_EPOCHS["curvature"]
         return Plan(
             objective=whole, rule=CurvatureSteps(whole), lr=1.0, schedule=schedule("constant"), schedule_name="constant",
             batches=islice(batches.full(epochs), spec.max_steps), epochs=epochs,
@@ -385,9 +386,7 @@ def way(
     if isinstance(rule_name, torch.optim.Optimizer):
         rule_name = torch_optim.rebuilt(rule_name, spec.model)
     rule = rules.rule(rule_name, objective, spec.clip)
-    epochs = spec.epochs
-    if epochs is None and spec.max_steps is None:
-        epochs = DEFAULT_STEPS["full" if full and own_batches else "minibatch"]
+    epochs = default_epochs(spec.epochs, spec.max_steps, "full" if full and own_batches else "minibatch")
     per_epoch = 1 if full else batches.per_epoch(objective.rows, int(spec.batch_size), drop_last)
     steps = spec.max_steps if epochs is None else epochs * per_epoch
     if spec.max_steps is not None:

@@ -6,11 +6,11 @@ a fit would refuse is described all the same, with the reason and the option tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pyarrow as pa
@@ -22,8 +22,9 @@ from steepest.data.features import Column, is_number
 from steepest.data.files import Origin, check_known, open_table
 from steepest.data.reading import AS_IT_IS, Reading
 from steepest.data.records import notes_of, record_of
-from steepest.errors import DataError
+from steepest.errors import DataError, SpecError
 from steepest.settings import Spec
+from steepest.settings_table import READING, SETTINGS, Settings, takes_settings
 from steepest.text import description as described
 from steepest.text.displayed import Displayed
 from steepest.text.document import Document
@@ -109,26 +110,13 @@ class Description(Displayed):
         return described.document(self, width)
 
 
-def describe(
-    source: object,
-    *,
-    decimal: str | None = None,
-    thousands: str | None = None,
-    encoding: str | None = None,
-    skip_rows: int = 0,
-    comment: str | None = None,
-    header: bool | None = None,
-    missing_values: str | Iterable[str] = (),
-    categories: str | Iterable[str] = (),
-    date: Mapping[str, str] | None = None,
-    labels: str | None = None,
-) -> Description:
+@takes_settings(READING)
+def describe(source: object, **settings: Unpack[Settings]) -> Description:
     """Say what a table holds and how it is read, column by column, before any fit.
 
     Args:
         source: anything that `fit` takes as a table: a path, a glob, a dataframe, a dict of columns, `sample:NAME`.
-        decimal, thousands, encoding, skip_rows, comment, header, missing_values, categories, date, labels: how the table is
-            read, as in `fit`.
+        {settings}
 
     Returns:
         A `Description`: print it, show it in a notebook, or write it as a page by `.page("table.html")`.
@@ -142,7 +130,8 @@ def describe(
         >>> [(column.name, column.kind, column.distinct) for column in found.columns]
         [('size', 'number', 3), ('city', 'category', 2)]
     """
-    settings = {name: value for name, value in locals().items() if name in Spec.model_fields}
+    if other := next((name for name in settings if name in SETTINGS and name not in READING), None):
+        raise SpecError(f"{other}= does not say how a table is read; describe() takes {', '.join(READING)}.")
     return description(source, Reading.of(Spec.read(settings)))
 
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from os import PathLike
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from torch import Tensor
@@ -38,54 +38,19 @@ from steepest.monitor import Ending, Progress, Watcher, held_out, last_finite, t
 from steepest.monitor_blocks import BlockWatcher, Ended, Limits, by_run
 from steepest.result import Fit
 from steepest.settings import Spec, is_label
+from steepest.settings_table import SETTINGS, Settings, takes_settings
 
 __all__ = ["Fit", "fit", "run"]
 
 
+@takes_settings()
 def fit(
     x: Any = None,
     y: Any = None,
     *,
-    target: str | Iterable[str] | None = None,
-    columns: str | Iterable[str] | None = None,
-    drop: str | Iterable[str] = (),
-    model: Any = "linear",
-    loss: Any = "auto",
-    penalty: str | None = None,
-    optimizer: Any = "auto",
-    lr: float | str = "auto",
-    schedule: Any = "auto",
-    clip: float | None = None,
-    batch_size: int | str = "full",
-    shuffle: str = "rows",
-    epochs: int | None = None,
-    max_steps: int | None = None,
-    tol: float | None = None,
-    patience: int | None = None,
-    validation: Any = None,
-    init: Any = "zeros",
-    seed: int = 0,
-    precondition: str = "auto",
-    intercept: bool = True,
-    weights: Any = None,
-    class_weight: Any = None,
-    missing: str | Mapping[str, str] = "error",
-    missing_values: Iterable[str] = (),
-    categories: str | Iterable[str] = (),
-    date: Mapping[str, str] | None = None,
-    labels: str | None = None,
-    decimal: str | None = None,
-    thousands: str | None = None,
-    encoding: str | None = None,
-    skip_rows: int = 0,
-    comment: str | None = None,
-    header: bool | None = None,
-    test_fraction: float = 0.0,
-    record: int | Iterable[str] = 10_000,
-    dtype: str = "float64",
-    device: str = "cpu",
     batches: Iterable[Any] | None = None,
     progress: Progress | None = None,
+    **settings: Unpack[Settings],
 ) -> Fit:
     """Fit a model by gradient descent, and keep every step.
 
@@ -94,44 +59,7 @@ def fit(
     Args:
         x, y: `[n, d]` or `[n]`, and `[n]` (or `[n, m]` targets); or x any table, and `target` a column of it; or x a
             `DataLoader` or dataset of pairs (x, y), read once: a loader's batches, shuffling and `drop_last` are the fit's.
-        target, columns, drop: names of columns: what to predict, what to use (default: all others), what to leave out.
-            `log(price)` predicts the natural logarithm of the column `price`; beside x and y it is `log(y)`.
-        model: `linear`, `poly:DEGREE`, `logistic`, `softmax`, `mlp:64,32`, an `nn.Module` (compiled by `torch.compile`, too),
-            or `package.module:factory`.
-        loss: `mse`, `l1`, `huber:D`, `quantile:Q`, `logcosh`, `logistic`, `cross_entropy`, a criterion of PyTorch's (an object, a
-            class or a function), any callable on (prediction, target).
-        penalty: `l1:A`, `l2:A`, `elastic:A,B`, in user units; intercepts are free.
-        optimizer: `auto`, `sgd`, `momentum:0.9`, `nesterov:0.9`, `adagrad`, `rmsprop`, `adam`, `adamw`, a `torch.optim`
-            class, a partial of it, a function of the parameters that makes one, or a Rule. The model is run once a step;
-            only an optimiser whose step asks for a closure, as `LBFGS`, runs it again. Its own rate is in user units.
-        lr: learning rate; "auto" is safe at any batch size on the linear family, and 0.01 for a module.
-            A number is a rate in user units.
-        schedule: `constant`, `inverse`, `step:N,F`, `cosine`, `warmup:N`, a callable (step, epoch) → factor, or what makes a
-            scheduler of PyTorch's: `partial(StepLR, step_size=10)`; once an epoch, `OneCycleLR` and `CyclicLR` once a step.
-        clip: longest gradient let through.
-        batch_size, shuffle: "full" or rows a batch; `rows`, `draws`, `blocks`, `none` (see `data/batching.py`).
-        epochs, max_steps: when to end at the latest.
-        tol: end when the objective changes by no more than this share of it; 0: when it does not change at all.
-        patience: how many such looks in a row (default 1), or epochs without a better validation loss (default 10).
-        validation: share of the training rows held out to stop by; or rows of their own, as a loader, a dataset or (x, y).
-        init: `zeros`, numbers in the order of `names`, `normal`, `uniform:LO:HI`, or a Fit.
-        seed: of everything random; the same seed gives the same numbers.
-        precondition: `none`, `standardize`, `orthonormal`: the coordinates of the descent. θ is always in user units.
-        weights: a column's name or `[n]` numbers. class_weight: "balanced" or a dict label → factor.
-        missing: "error", "drop" (rows), "mean", or "level" (a level of its own); or one of them for each column,
-            `{"Alley": "level", "*": "mean"}`, where `*` are all others ("error" by default).
-        missing_values: words (or numbers) that mean missing beside the usual ones; `not:none` takes a usual one back.
-        categories: columns whose values are levels, whatever they look like.
-        date: `{"when": "days"}` (a number of days) or `{"when": "parts"}` (year, month, weekday, hour) for columns of dates.
-        labels: "casefold" makes one level of those that differ in case and surrounding blanks only.
-        decimal, thousands: the marks in numbers, such as `","` and `"."`; by default what the file shows.
-        encoding, skip_rows, comment: of a text file: `latin-1`, lines above its header, the sign that comment lines begin
-            with.
-        header: whether a text file's first line holds names; by default what its lines show.
-        test_fraction: share of rows held out and scored.
-        record: most rows that the trace keeps, or names of the parameters to keep in it: θ of a module too large for
-            the trace's memory (256 MiB) is left out whole unless some are chosen so.
-        dtype: float64 or float32. device: `cpu`, `cuda` or `cuda:N`.
+        {settings}
         batches: a re-iterable of (x, y), one iteration an epoch, in the place of ours (for modules).
         progress: called with every step and the objective last known.
 
@@ -146,20 +74,19 @@ def fit(
         >>> result.params
         {'intercept': 1.0, 'x': 2.0}
     """
-    settings = {name: value for name, value in locals().items() if name in Spec.model_fields}
-    validating, settings = _rows_apart(settings)
-    rows, goals, settings, batches, said = unpacked(x, y, settings, batches)
-    spec, train, test, notes = described(rows, goals, settings)
+    validating, given = _rows_apart(dict(settings))
+    rows, goals, given, batches, said = unpacked(x, y, given, batches)
+    spec, train, test, notes = described(rows, goals, given)
     apart = None if validating is None else beside(spec, train, validating)
     done = run(spec, train, test, (*notes, *said), batches, progress, validation=apart)
-    if y is None and batches is None and (weights is None or isinstance(weights, str)):
+    if y is None and batches is None and isinstance(settings.get("weights"), str | None):
         done.source = source_of(x)
     return done
 
 
 def _rows_apart(settings: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """The rows given as `validation`, None where it is a share or nothing, and the settings without them."""
-    given = settings["validation"]
+    given = settings.get("validation")
     if given is None or isinstance(given, (int, float, str)):
         return None, settings
     return given, settings | {"validation": None}
@@ -227,8 +154,8 @@ def digest(train: Dataset, test: Dataset | None) -> str:
 
 def is_names(name: str, value: Any) -> bool:
     """Whether a setting is given as several names, or could be."""
-    names = ("target", "columns", "drop", "record", "missing_values", "categories")
-    return name in names and value is not None and not (isinstance(value, str | int) or is_label(value))
+    names = name in SETTINGS and tuple in SETTINGS[name].types
+    return names and value is not None and not (isinstance(value, str | int) or is_label(value))
 
 
 def data_of(spec: Spec, x: Any, y: Any, weights: Any) -> tuple[Dataset, Dataset | None, tuple[str, ...]]:

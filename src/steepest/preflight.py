@@ -13,7 +13,7 @@ import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from steepest.analysis import convergence, diagnosis
 from steepest.analysis.convergence import Valley
 from steepest.analysis.finding import Findings
 from steepest.analysis.rate_table import CLOSE, FRAMES
+from steepest.command_words import options
 from steepest.data.dataset import Dataset
 from steepest.data.schema import Schema
 from steepest.data.wording import step_count
@@ -33,7 +34,8 @@ from steepest.model.losses import Loss
 from steepest.monitor import held_out
 from steepest.preflight_rates import Prospect, prospects_of
 from steepest.scoring import Answer, answer, objective_at
-from steepest.settings import Spec, options
+from steepest.settings import Spec
+from steepest.settings_table import SETTINGS, Settings, takes_settings, those
 from steepest.text import preflight
 from steepest.text.displayed import Displayed
 from steepest.text.document import Document
@@ -45,10 +47,7 @@ MOST_STEPS = 100_000
 PLANNED = 100_000
 """Steps up to which a descent as it was asked for is foreseen."""
 
-OF_THE_DESCENT = frozenset((
-    "optimizer", "lr", "schedule", "clip", "batch_size", "shuffle", "epochs", "max_steps", "tol", "patience",
-    "precondition", "record",
-))  # fmt: skip
+OF_THE_DESCENT = frozenset(those(lambda setting: setting.steers))
 """Settings that say how it goes down, not what is fitted."""
 
 LOOKED_AT = "Looked at: the columns (their scales, how they depend on one another, whether they vary) and the rows."
@@ -127,13 +126,16 @@ class Ahead:
     loss_function: Loss
 
 
-def diagnose(x: Any = None, y: Any = None, **settings: Any) -> Outlook:
+@takes_settings()
+def diagnose(x: Any = None, y: Any = None, **settings: Unpack[Settings]) -> Outlook:
     """What will be hard about a table, and which settings will work, without a step of descent.
 
     Args:
         x, y: as `st.fit` takes them: arrays, or x any table (a path, `sample:NAME`, a dataframe) and `target=` a column.
-        settings: those of `st.fit`. The ones that say what is fitted (target, columns, model, loss, penalty, weights, …)
-            are kept; for those that say how (optimizer, lr, …) it is predicted where they would lead.
+        {settings}
+
+    The settings that say what is fitted (target, columns, model, loss, penalty, weights, …) are kept; for those that say
+    how (optimizer, lr, …) it is predicted where they would lead.
 
     Returns:
         An `Outlook`: print it, or take `findings`, `prospects` and `recommended` from it.
@@ -150,7 +152,7 @@ def diagnose(x: Any = None, y: Any = None, **settings: Any) -> Outlook:
     spec, train, _, _ = described(x, y, settings)
     if spec.validation is not None:
         train, _ = held_out(train, spec.validation, spec.seed)
-    asked = {name: settings[name] for name in Spec.model_fields if name in settings and _is_given(name, settings[name])}
+    asked = {name: settings[name] for name in SETTINGS if name in settings and _is_given(name, settings[name])}
     kept = {name: value for name, value in asked.items() if name not in OF_THE_DESCENT}
     if isinstance(kept.get("target"), list | tuple) and len(kept["target"]) == 1:
         kept["target"] = kept["target"][0]
@@ -196,7 +198,7 @@ def _centred(made: Plan) -> bool:
 
 
 def _is_given(name: str, value: Any) -> bool:
-    default = Spec.model_fields[name].default
+    default = SETTINGS[name].default
     return not (value is None or (isinstance(value, type(default)) and value == default))
 
 

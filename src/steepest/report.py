@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from steepest.command_words import options
 from steepest.data.wording import capitalized, plain
 from steepest.errors import FitError, SpecError
 from steepest.plots import loss_curve, parameters, path3d, predictions, residuals, style
@@ -24,7 +25,6 @@ from steepest.plots.graph import draw as graphs
 from steepest.plots.page import add_figures
 from steepest.plots.surface import draw as reliefs
 from steepest.plots.surface.data import Surface, surface_data
-from steepest.settings import options
 from steepest.storage.run_folder import check_page, is_page, kept_at, settings_text, write_page
 from steepest.text import colours, findings
 from steepest.text.document import Code, Table

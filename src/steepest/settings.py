@@ -1,4 +1,4 @@
-"""A fit written down: every keyword of `fit()` and every option of the command, in one frozen, validated object.
+"""A fit written down: its settings (settings_table.py) in one frozen, validated object.
 
 A setting with a choice is a name, or a name with numbers behind a colon, as `huber:1.35` and `uniform:-14:14` (see
 `choices.py`). `Spec` checks a whole description at once. Whoever builds a fit (Python, the command, the lab) builds a
@@ -7,110 +7,55 @@ A setting with a choice is a name, or a name with numbers behind a colon, as `hu
 
 from __future__ import annotations
 
-import ast
 import codecs
 import difflib
 import re
-import shlex
 import tomllib
 from collections.abc import Mapping
 from numbers import Integral
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+    ValidationInfo,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from steepest import torch_criteria
 from steepest.choices import is_path, parse
 from steepest.errors import SpecError
-from steepest.formulas.inits import INITS
-from steepest.formulas.losses import LOSSES
-from steepest.formulas.models import MODELS
-from steepest.formulas.penalties import PENALTIES
-from steepest.formulas.rules import RULES
-from steepest.formulas.schedules import SCHEDULES
-
-CHOICES = {
-    "model": MODELS,
-    "loss": LOSSES,
-    "penalty": PENALTIES,
-    "optimizer": RULES,
-    "schedule": SCHEDULES,
-    "init": INITS,
-}
-"""Settings that are a choice, and the names that each has."""
-
-NAMES = ("target", "columns", "drop", "categories", "missing_values")
-"""Settings that are names, one or several; on the command line parted by commas."""
-
-READING = (
-    "decimal",
-    "thousands",
-    "encoding",
-    "skip_rows",
-    "comment",
-    "header",
-    "missing_values",
-    "categories",
-    "date",
-    "labels",
-)
-"""Settings that say how the columns of a table are read."""
+from steepest.settings_table import SETTINGS, Settings
 
 MISSING = ("error", "drop", "mean", "level")
 DATES = tuple(way + order for way in ("days", "parts") for order in ("", ":dayfirst", ":monthfirst"))
+ALIASES = {"logistic": ("logistic", torch_criteria.LOGISTIC), "softmax": ("cross_entropy", torch_criteria.SOFTMAX)}
 THOUSANDS = (".", ",", " ", "'", "_", "\u2019", "\u00a0", "\u202f", "\u2009")
 
-DEFAULT_STEPS = {"curvature": 2_000, "full": 1_000, "minibatch": 100}
-"""Epochs where neither epochs nor max_steps is given: of curvature steps, of full batches, of minibatches."""
+if TYPE_CHECKING:
+
+    class _Fields(BaseModel):
+        def __init__(self, **settings: Unpack[Settings]) -> None: ...
+
+        def __getattr__(self, name: str) -> Any: ...
+
+else:
+    _Fields = create_model(
+        "_Fields",
+        __config__=ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True),
+        **{setting.name: (setting.kept, setting.default) for setting in SETTINGS.values()},
+    )
 
 
-class Spec(BaseModel):
+class Spec(_Fields):
     """All settings of a fit but the data. Frozen; unknown words and impossible values are refused.
 
     A model, loss, optimizer or schedule may also be an object (an `nn.Module`, a callable, a `torch.optim` class);
     such a one is written to TOML as `package.module:name` where it can be imported again from there.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-    target: str | tuple[str, ...] | None = None
-    columns: tuple[str, ...] | None = None
-    drop: tuple[str, ...] = ()
-    model: Any = "linear"
-    loss: Any = "auto"
-    penalty: str = "none"
-    optimizer: Any = "auto"
-    lr: float | Literal["auto"] = "auto"
-    schedule: Any = "auto"
-    clip: float | None = None
-    batch_size: int | Literal["full"] = "full"
-    shuffle: Literal["rows", "draws", "blocks", "none"] = "rows"
-    epochs: int | None = None
-    max_steps: int | None = None
-    tol: float | None = None
-    patience: int | None = None
-    validation: float | None = None
-    init: Any = "zeros"
-    seed: int = 0
-    precondition: Literal["auto", "none", "standardize", "orthonormal"] = "auto"
-    intercept: bool = True
-    weights: str | None = None
-    class_weight: Literal["balanced"] | dict[str, float] | None = None
-    missing: str | dict[str, str] = "error"
-    missing_values: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
-    date: dict[str, str] | None = None
-    labels: Literal["casefold"] | None = None
-    decimal: Literal[".", ","] | None = None
-    thousands: str | None = None
-    encoding: str | None = None
-    skip_rows: int = 0
-    comment: str | None = None
-    header: bool | None = None
-    test_fraction: float = 0.0
-    record: int | tuple[str, ...] = 10_000
-    dtype: Literal["float32", "float64"] = "float64"
-    device: str = "cpu"
 
     @field_validator("lr", mode="before")
     @classmethod
@@ -118,7 +63,7 @@ class Spec(BaseModel):
         if isinstance(value, str) and value != "auto":
             raise SpecError(f'lr={value!r}: it must be a number greater than 0, or "auto".')
         if isinstance(value, (list, tuple)):
-            raise SpecError(f"lr={value!r}: a fit has one rate; several at once are for st.sweep().")
+            raise SpecError(f"lr={value!r}: a fit has one learning rate; several at once are for st.sweep().")
         return value
 
     @field_validator("loss", "schedule", mode="before")
@@ -184,19 +129,17 @@ class Spec(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if isinstance(self.model, str) and not is_path(self.model, MODELS):
-            name, _ = parse(self.model, MODELS, "model")
-            alias = {"logistic": ("auto", "logistic"), "softmax": ("auto", "cross_entropy")}.get(name)
-            kinds = {"logistic": torch_criteria.LOGISTIC, "softmax": torch_criteria.SOFTMAX}.get(name, frozenset())
-            if alias and self.loss not in alias and not torch_criteria.has(self.loss, kinds):
+        for setting in SETTINGS.values():
+            given = getattr(self, setting.name)
+            if setting.choices is not None and isinstance(given, str) and not is_path(given, setting.choices):
+                parse(given, setting.choices, setting.name)
+        if isinstance(self.model, str) and self.model in ALIASES:
+            loss, criteria = ALIASES[self.model]
+            if self.loss not in ("auto", loss) and not torch_criteria.has(self.loss, criteria):
                 raise SpecError(
-                    f"model={name!r} is the linear model with loss={alias[1]!r}, but loss={self.loss!r} was given. "
+                    f"model={self.model!r} is the linear model with loss={loss!r}, but loss={self.loss!r} was given. "
                     f"Leave one of them out."
                 )
-        for setting, choices in CHOICES.items():
-            given = getattr(self, setting)
-            if isinstance(given, str) and not is_path(given, choices):
-                parse(given, choices, setting)
         self._check_reading()
         self._check_numbers()
         return self
@@ -261,9 +204,9 @@ class Spec(BaseModel):
         import tomli_w
 
         given = {}
-        for name in type(self).model_fields:
+        for name, setting in SETTINGS.items():
             value = getattr(self, name)
-            if value != type(self).model_fields[name].default:
+            if value != setting.default:
                 given[name] = _plain(name, value)
         return tomli_w.dumps(given)
 
@@ -294,87 +237,6 @@ def _labels(value: Any) -> Any:
     return {str(name): entry for name, entry in value.items()} if isinstance(value, Mapping) else value
 
 
-def options(settings: Mapping[str, Any]) -> list[str]:
-    """Settings as the words of a command line; None is a setting left out.
-
-    Names are parted by commas; one with a comma in it is quoted, as in CSV.
-
-    >>> options({"lr": 0.1, "intercept": False, "drop": ("a", "b, c"), "weights": None})
-    ['--lr', '0.1', '--no-intercept', '--drop', 'a,"b, c"']
-    """
-    words: list[str] = []
-    for name, value in settings.items():
-        option = name.replace("_", "-")
-        if value is None:
-            continue
-        if isinstance(value, bool):
-            words.append(f"--{'' if value else 'no-'}{option}")
-            continue
-        if isinstance(value, Mapping):
-            value = [f"{label}={factor}" for label, factor in value.items()]
-        if hasattr(value, "tolist"):
-            value = value.tolist()
-        if isinstance(value, list | tuple):
-            value = ",".join(map(_cell, value))
-        # what begins with a hyphen would pass for an option of its own
-        words += [f"--{option}={value}"] if str(value).startswith("-") else [f"--{option}", str(value)]
-    return words
-
-
-def in_options(sentence: str) -> str:
-    """A sentence that names settings as in Python, for somebody at the command line; names in quotes stay as they are.
-
-    >>> in_options("Use precondition='standardize', intercept=False or another lr=.")
-    'Use --precondition standardize --no-intercept or another --lr.'
-    >>> print(in_options('Leave it out: drop="my id", as "lr=3" is.'))
-    Leave it out: --drop 'my id', as "lr=3" is.
-    """
-    # options that follow one another have no comma between them
-    return _SETTING.sub(_option, sentence).replace("\0, \0", " ").replace("\0", "")
-
-
-_STRING = r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
-_LITERAL = (
-    rf"{_STRING}|\[(?:{_STRING}|[^\]\"'])*\]|\{{(?:{_STRING}|[^}}\"'])*\}}|\((?:{_STRING}|[^)\"'])*\)"
-    r"|True\b|False\b|None\b|nan\b|-?inf\b|-?[\d.]+(?:e[-+]?\d+)?\b|…|\.\.\."
-)
-_SETTING = re.compile(
-    rf"(?<![\w=]){_STRING}|fit\.save\(folder\)"
-    rf"|(?<![\w./-])(?P<name>{'|'.join(sorted((*Spec.model_fields, 'overwrite'), key=len, reverse=True))})"
-    rf"=(?!=)(?P<value>{_LITERAL})?"
-)
-
-
-def _option(found: re.Match[str]) -> str:
-    """What `in_options` puts in the place of one setting, a zero on both sides of it."""
-    if found["name"] is None:  # a name in quotes, which stays
-        return "--out FOLDER" if found.group() == "fit.save(folder)" else found.group()
-    return f"\0{_as_option(found['name'], found['value'])}\0"
-
-
-def _as_option(name: str, value: str | None) -> str:
-    option = f"--{name.replace('_', '-')}"
-    if value in (None, "...", "…"):
-        return option if name != "model" else f"{option} package.module:factory"
-    try:
-        given = ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return f"{option} {value}"
-    if given is None:
-        return f"no {option}"
-    if isinstance(given, (int, float)) and not isinstance(given, bool):
-        return f"{option} {value}"
-    words = options({name: [given] if isinstance(given, str) and name in NAMES else given})
-    return " ".join(shlex.quote(word) if word.isprintable() else f"${word!r}" for word in words)
-
-
-def _cell(entry: Any) -> str:
-    """An entry of a list in a row of CSV."""
-    text = str(entry)
-    doubled = text.replace('"', '""')
-    return f'"{doubled}"' if "," in text or '"' in text else text
-
-
 def _plain(name: str, value: Any) -> Any:
     if isinstance(value, (str, int, float, bool)):
         return value
@@ -401,7 +263,7 @@ def _explain(error: ValidationError) -> str:
         if problem["type"] == "value_error":  # an error of our own
             lines.append(str(problem["ctx"]["error"]))
         elif problem["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(name, Spec.model_fields, n=1)
+            near = difflib.get_close_matches(name, SETTINGS, n=1)
             lines.append(f"{name} is no setting of a fit" + (f"; did you mean {near[0]}?" if near else "."))
         else:
             lines.append(f"{name}={problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}.")

@@ -15,28 +15,14 @@ from steepest.descent.stopping import counted
 from steepest.errors import FitError, SpecError
 from steepest.lazy import delegated
 from steepest.result import Fit
-from steepest.settings import READING
+from steepest.settings_table import those
 from steepest.sweeps.run_results import COLUMNS, COUNTS, FAILED, NUMBERS, Lot
 from steepest.sweeps.run_table import RunTable
 from steepest.text import sweep as sweep_text
 from steepest.text.displayed import Displayed
 from steepest.text.document import Document
 
-WHAT_IS_FITTED = frozenset(
-    (
-        "target",
-        "columns",
-        "drop",
-        "model",
-        "penalty",
-        "intercept",
-        "weights",
-        "class_weight",
-        "missing",
-        *READING,
-        "test_fraction",
-    )
-)
+WHAT_IS_FITTED = frozenset(those(lambda setting: setting.fitted))
 """Settings that change F itself: where they differ, the held-out loss judges and not the objective."""
 
 

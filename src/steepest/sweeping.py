@@ -25,7 +25,8 @@ from steepest.descent.trace import BUDGET
 from steepest.errors import SpecError, SteepestError
 from steepest.fitting import data_of, run, source_of
 from steepest.result import Fit
-from steepest.settings import READING, Spec
+from steepest.settings import Spec
+from steepest.settings_table import SETTINGS, takes_settings, those
 from steepest.sweep_result import Sweep
 from steepest.sweeps.axes import Runs
 from steepest.sweeps.batched_runs import Pack
@@ -36,19 +37,7 @@ __all__ = ["Sweep", "compare", "sweep"]
 Progress = Callable[[float, int], None]
 """Called with the runs that are done (a part of those under way counted in) and all runs."""
 
-PREPARED_BY = (
-    "target",
-    "columns",
-    "drop",
-    "model",
-    "loss",
-    "intercept",
-    "weights",
-    "class_weight",
-    "missing",
-    *READING,
-    "test_fraction",
-)
+PREPARED_BY = those(lambda setting: setting.prepares)
 """Settings that decide which rows there are; with rows held out the seed does too."""
 
 GENEROUS = 8 * BUDGET
@@ -57,55 +46,19 @@ GENEROUS = 8 * BUDGET
 BEFORE_IT_BEGAN = "The sweep was interrupted before this run began."
 
 
+@takes_settings(record=None)
 def sweep(
     x: Any = None,
     y: Any = None,
     *,
-    target: Any = None,
-    columns: Any = None,
-    drop: Any = (),
-    model: Any = "linear",
-    loss: Any = "auto",
-    penalty: Any = None,
-    optimizer: Any = "auto",
-    lr: Any = "auto",
-    schedule: Any = "auto",
-    clip: Any = None,
-    batch_size: Any = "full",
-    shuffle: Any = "rows",
-    epochs: Any = None,
-    max_steps: Any = None,
-    tol: Any = None,
-    patience: Any = None,
-    validation: Any = None,
-    init: Any = "zeros",
-    seed: Any = 0,
-    precondition: Any = "auto",
-    intercept: Any = True,
-    weights: Any = None,
-    class_weight: Any = None,
-    missing: Any = "error",
-    missing_values: Any = (),
-    categories: Any = (),
-    date: Any = None,
-    labels: Any = None,
-    decimal: Any = None,
-    thousands: Any = None,
-    encoding: Any = None,
-    skip_rows: Any = 0,
-    comment: Any = None,
-    header: Any = None,
-    test_fraction: Any = 0.0,
-    record: Any = None,
-    dtype: Any = "float64",
-    device: Any = "cpu",
     batches: Iterable[Any] | None = None,
     progress: Progress | None = None,
+    **settings: Any,
 ) -> Sweep:
     """Fit with every combination of several settings, as many descents at once as possible.
 
     The settings are those of `fit()`, and mean the same. Any of them may be given as a list, a range or an array of
-    values; the runs are their product, in the order of `itertools.product` over the settings as they stand above. Each
+    values; the runs are their product, in the order of `itertools.product` over the settings as `fit()` has them. Each
     run is what `fit()` makes of its settings alone. Where a single value is a list itself, several are a list of such:
 
     - `target`, `columns`, `drop`, `categories`, `missing_values`, names for `record`: a list of texts is one value,
@@ -134,12 +87,13 @@ def sweep(
         >>> runs.best.spec.lr, runs.best.spec.optimizer
         (0.1, 'sgd')
     """
-    given = {name: value for name, value in locals().items() if name in Spec.model_fields}
-    if record is None:
-        del given["record"]
+    generous = settings.get("record") is not None
+    given = {name: one.default for name, one in SETTINGS.items() if name != "record" or generous} | settings
+    if not generous:
+        given.pop("record", None)
     x, y, given, batches, _ = unpacked(x, y, given, batches)
     runs = Runs(given)
-    work = _Work(runs, x, y, batches, GENEROUS if record is not None else BUDGET, progress)
+    work = _Work(runs, x, y, batches, GENEROUS if generous else BUDGET, progress)
     done = work.done()
     if y is None and batches is None and all(one is None or isinstance(one, str) for one in runs.raw["weights"]):
         done.source = source_of(x)
@@ -159,7 +113,7 @@ def compare(fits: Iterable[Fit]) -> Sweep:
     if not fits or not all(isinstance(fit, Fit) for fit in fits):
         raise SpecError("compare() takes a list of fits, as st.fit() and st.load() give them.")
     settings = {}
-    for name in Spec.model_fields:
+    for name in SETTINGS:
         values = [getattr(fit.spec, name) for fit in fits]
         if not all(_same(value, values[0]) for value in values):
             settings[name] = values

@@ -22,8 +22,6 @@ from sklearn.linear_model import LogisticRegression
 
 import steepest as st
 from steepest import fitting
-from steepest import settings as spec
-from steepest.cli import options
 from steepest.cli.commands import app, main
 from steepest.settings import Spec
 from steepest.storage import run_folder
@@ -436,10 +434,6 @@ def test_the_shell_learns_the_options(tmp_path):
     assert done.returncode == 0, done.stderr
     written = "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
     assert "--precondition" in written
-
-
-def test_settings_of_reading_are_the_same_in_the_command():
-    assert set(options.READING) == set(spec.READING)
 
 
 def test_the_package_runs_as_a_module():

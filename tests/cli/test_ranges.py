@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from steepest.cli.commands import _one
 from steepest.cli.ranges import values
 from steepest.errors import SpecError
 
@@ -46,7 +45,7 @@ from steepest.errors import SpecError
     ],
 )
 def test_words_become_values(setting, words, expected):
-    found = values(setting, words, _one)
+    found = values(setting, words)
     if isinstance(expected, list) and isinstance(expected[0], float):
         assert found[0] == expected[0]
         assert [type(value) for value in found] == [type(value) for value in expected]
@@ -75,4 +74,4 @@ def test_words_become_values(setting, words, expected):
 )
 def test_a_range_that_is_none_names_the_option(setting, word, words):
     with pytest.raises(SpecError, match=f"--{setting.replace('_', '-')} {word}: .*{words}"):
-        values(setting, [word], _one)
+        values(setting, [word])

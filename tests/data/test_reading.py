@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from steepest.cli import commands, ranges
+from steepest.command_words import options
 from steepest.data.reading import AS_IT_IS, Reading
 from steepest.errors import SpecError
-from steepest.settings import READING, Spec, options
+from steepest.settings import Spec
+from steepest.settings_table import READING
 from steepest.sweeps.axes import Runs
 
 SAID = {
@@ -91,7 +93,7 @@ def test_in_a_sweep_a_list_of_texts_is_one_value():
 
 def test_ranges_read_the_words_of_a_sweep():
     def read(name, *words):
-        return ranges.values(name, list(words), commands._one)
+        return ranges.values(name, list(words))
 
     assert read("decimal", ",") == ","
     assert read("header") is False, "--no-header gives no words"

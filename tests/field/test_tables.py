@@ -11,8 +11,8 @@ import pytest
 import steepest as st
 from field.tables import CASES, Case
 from steepest.cli.commands import main
+from steepest.command_words import options
 from steepest.errors import SteepestError
-from steepest.settings import options
 
 NAMES = [case.name for case in CASES]
 

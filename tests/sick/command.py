@@ -15,8 +15,8 @@ import pyarrow.csv
 from sick.case import Given
 from steepest.analysis.finding import Finding
 from steepest.cli.commands import main
+from steepest.command_words import options
 from steepest.data.column_names import array_names
-from steepest.settings import options
 
 SAMPLE = (
     "rate far under the best",

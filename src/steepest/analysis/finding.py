@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from steepest.settings import options
+from steepest.command_words import options
 from steepest.text import findings
 from steepest.text.displayed import Displayed
 from steepest.text.document import Document

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, TextIO
 from rich.console import Console
 from rich.text import Text
 
+from steepest.command_words import in_options
 from steepest.data.wording import capitalized, counted, number, seconds
 from steepest.descent.stopping import counted as counted_endings
 from steepest.errors import SpecError, SteepestWarning
-from steepest.settings import in_options
 from steepest.text import findings, preflight
 from steepest.text.document import Block, Document, Table, Words
 from steepest.text.scores import about_classes, coefficients, confusion, not_shown, scores

@@ -3,107 +3,74 @@
 from __future__ import annotations
 
 import csv
-from typing import Any
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from cyclopts import Group, Parameter
 
 from steepest.errors import SpecError
+from steepest.settings_table import NAMES, SETTINGS, Setting
 
-GROUPS: dict[str, dict[str, str]] = {
-    "Data": {
-        "target": "Column to predict, or log(COLUMN); several: a,b or repeated. A sample has one of its own.",
-        "columns": "Columns to predict from; all others by default. For a name with a comma, repeat the option.",
-        "drop": "Columns to leave out.",
-        "weights": "Column that holds the weight of each row.",
-        "class_weight": "balanced, or label=weight,…",
-        "missing": "What to do with missing values: error (default), drop (the rows), mean or level; or COLUMN=level,…",
-        "missing_values": "Words that mean missing, beside the usual ones: unknown,-999. not:none takes a usual one back.",
-        "categories": "Columns whose values are levels, whatever they look like.",
-        "date": "Columns of dates: COLUMN=days (a number of days) or COLUMN=parts (year, month, weekday, hour).",
-        "labels": "casefold: levels that differ in case and surrounding blanks only are one.",
-        "decimal": "The decimal mark of numbers: . or , (by default what the file shows).",
-        "thousands": "The mark between thousands, such as . or , or ' '.",
-        "encoding": "Of a text file, such as latin-1 or cp1252; UTF-8 by default.",
-        "skip_rows": "Lines above the header of a text file that are not read.",
-        "comment": "The sign that comment lines of a text file begin with, such as #.",
-        "header": "Whether the first line of a text file holds names (by default what its lines show).",
-        "test_fraction": "Share of the rows held out and scored.",
-        "seed": "Seed of all random numbers (default 0).",
-    },
-    "Model": {
-        "model": "linear (default), poly:DEGREE, logistic, softmax, mlp:64,32 or package.module:factory.",
-        "loss": "mse, l1, huber:D, quantile:Q, logcosh, logistic or cross_entropy; by default what the target asks for.",
-        "penalty": "l1:A, l2:A or elastic:A,B, in the units of the parameters; intercepts are free.",
-        "intercept": "Whether the model has an intercept (it has by default).",
-    },
-    "Descent": {
-        "optimizer": "auto (default), sgd, momentum:B, nesterov:B, adagrad, rmsprop, adam or adamw.",
-        "lr": "Learning rate, or auto (default), which is safe at any batch size.",
-        "schedule": "constant, inverse, step:N,F, cosine or warmup:N.",
-        "batch_size": "Rows in a batch, or full (default).",
-        "shuffle": "rows (default: a fresh permutation each epoch), draws, blocks or none.",
-        "clip": "Largest norm of a gradient; longer ones are scaled down to it.",
-        "init": "Start: zeros (default), numbers 1,2,3, normal or uniform:LO:HI.",
-        "precondition": "Coordinates of the descent: auto (default), none, standardize or orthonormal.",
-        "dtype": "float64 (default) or float32.",
-        "device": "cpu (default) or cuda.",
-    },
-    "Stopping": {
-        "epochs": "Largest number of passes over the rows.",
-        "max_steps": "Largest number of updates.",
-        "tol": "Stop when the objective changes by no more than this share of it; 0: by nothing at all.",
-        "patience": "How many such checks in a row, or epochs without a better validation loss.",
-        "validation": "Share of the training rows held out for early stopping.",
-    },
-    "Output": {
-        "record": "Steps that the trace keeps at most (default 10000).",
-    },
+Command = TypeVar("Command", bound=Callable[..., int])
+
+TYPES = {"names": list[str], "pairs": list[str], "whole": int, "real": float, "switch": bool}
+"""What an option's words are read as, by the kind of its setting; texts otherwise."""
+
+GROUPS = {
+    "data": "Data",
+    "reading": "Data",
+    "model": "Model",
+    "descent": "Descent",
+    "stopping": "Stopping",
+    "output": "Output",
 }
-"""Group → setting → one line on it."""
+"""A setting's role → the title above its option in `--help`."""
 
-HELP = {setting: line for group in GROUPS.values() for setting, line in group.items()}
-
-ORDERED = {name: Group.create_ordered(name) for name in GROUPS}
+ORDERED = {title: Group.create_ordered(title) for title in dict.fromkeys(GROUPS.values())}
 """The groups as `--help` shows them, in this order."""
 
 OUTPUT = ORDERED["Output"]
-
-NAMES = ("target", "columns", "drop", "categories", "missing_values")
-SEVERAL = (*NAMES, "class_weight", "missing", "date")
-"""Settings that may hold several words, parted by commas or given by repeating the option."""
-
-SWITCHES = ("intercept", "header")
-
-READING = (
-    *("missing_values", "categories", "date", "labels", "decimal", "thousands", "encoding", "skip_rows"),
-    *("comment", "header"),
-)
-"""Settings that say how a table is read."""
 
 DASH = "(standard input or output)"
 """Stands for a lone `-` while the command line is read, where it would pass for an option."""
 
 
-def option(setting: str) -> Parameter:
-    """How the option of a setting is read and explained."""
-    # numbers such as -1,2 begin with a hyphen and are no option
-    hyphen = setting in ("init", "missing_values")
-    return Parameter(help=HELP[setting], negative="", allow_leading_hyphen=hyphen, group=_group(setting))
+def with_options(names: Iterable[str] = SETTINGS, swept: bool = False) -> Callable[[Command], Command]:
+    """A command whose `settings` are options, all or those named; swept: each of them takes any number of values."""
+
+    def of(command: Command) -> Command:
+        own = inspect.signature(command)
+        others = [p for p in own.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        data = [p for p in others if p.kind is p.POSITIONAL_ONLY]
+        options = [_option(SETTINGS[name], swept) for name in names]
+        # cyclopts reads a command's options from its signature
+        command.__signature__ = own.replace(parameters=[*data, *options, *others[len(data) :]])  # pyrefly: ignore
+        return command
+
+    return of
 
 
-def switch(setting: str) -> Parameter:
-    """The same for `--header`, which may be given as `--no-header`; for a sweep also `--header true,false`."""
-    return Parameter(help=HELP[setting], negative=f"--no-{setting}", group=_group(setting))
+def _option(setting: Setting, swept: bool) -> inspect.Parameter:
+    """How the option of a setting is read and explained. `--header` may be `--no-header`; in a sweep `--header true,false`."""
+    kind: Any = list[str] if swept else TYPES.get(setting.kind, str)
+    for part in get_args(setting.kept) if kind in (int, float) else ():
+        kind = kind | part if get_origin(part) is Literal else kind
+    told = Parameter(
+        help=f"{setting.sentence} {setting.command}".rstrip(),
+        negative=f"--no-{setting.name}" if setting.kind == "switch" else "",
+        allow_leading_hyphen=setting.hyphen,
+        group=ORDERED[GROUPS[setting.role]],
+    )
+    return inspect.Parameter(
+        setting.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, told]
+    )
 
 
 def output(line: str, short: str | None = None) -> Parameter:
     """An option that says what becomes of the result; short: another name of it, beside `--out`."""
     names = () if short is None else ("--out", short)
     return Parameter(name=names or None, help=line, negative="", group=OUTPUT, show_default=False)
-
-
-def _group(setting: str) -> Group:
-    return next(ORDERED[name] for name, settings in GROUPS.items() if setting in settings)
 
 
 def dash(word: str) -> str:
@@ -113,19 +80,17 @@ def dash(word: str) -> str:
 
 def settings_of(given: dict[str, Any]) -> dict[str, Any]:
     """The settings of a fit from what was typed."""
-    settings = dict(given)
-    for name in NAMES:
-        if name in given:
-            settings[name] = names(given[name])
-    if "class_weight" in given:
-        settings["class_weight"] = _class_weight(given["class_weight"])
-    if "missing" in given:
-        settings["missing"] = _missing(given["missing"])
-    if "date" in given:
-        settings["date"] = _pairs("date", given["date"], "COLUMN=days or COLUMN=parts")
-    if "init" in given:
-        settings["init"] = _numbers(given["init"])
-    return settings
+    return {name: value_of(name, words) for name, words in given.items() if words is not None}
+
+
+def value_of(setting: str, words: Any) -> Any:
+    """The value of one setting."""
+    if setting in NAMES:
+        return names(words)
+    if setting == "date":
+        return _pairs("date", words, "COLUMN=days or COLUMN=parts")
+    ways = {"class_weight": _class_weight, "missing": _missing, "init": _numbers}
+    return ways[setting](words) if setting in ways else words
 
 
 def names(words: list[str]) -> list[str]:

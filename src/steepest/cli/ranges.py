@@ -13,51 +13,46 @@ A number behind a comma belongs to the name before it, so that `elastic:0.1,0.2,
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from steepest.cli.options import value_of
 from steepest.errors import SpecError
-
-REAL = ("lr", "clip", "tol", "validation", "test_fraction")
-WHOLE = ("batch_size", "epochs", "max_steps", "patience", "seed", "record", "skip_rows")
-NAMED = ("model", "loss", "penalty", "optimizer", "schedule", "init")
-WORDS = ("shuffle", "precondition", "missing", "labels", "dtype", "device")
-SWITCHES = ("intercept", "header")
+from steepest.settings_table import SETTINGS
 
 MOST = 1_000_000
 """Values that a range may have."""
 
 
-def values(setting: str, words: list[str], one: Callable[[str, str], Any]) -> Any:
+def values(setting: str, words: list[str]) -> Any:
     """What an option's words stand for: a single value, or a list of several.
 
-    one: reads a whole word as one value, for the settings whose single value may be a list.
-
-    >>> values("lr", ["1e-2:1:log:3,auto"], str), values("seed", ["0:2", "7"], str)
+    >>> values("lr", ["1e-2:1:log:3,auto"]), values("seed", ["0:2", "7"])
     ([0.01, 0.1, 1.0, 'auto'], [0, 1, 2, 7])
-    >>> values("penalty", ["elastic:0.1,0.2,l2:1"], str), values("optimizer", ["momentum:0.5:0.9:lin:2"], str)
+    >>> values("penalty", ["elastic:0.1,0.2,l2:1"]), values("optimizer", ["momentum:0.5:0.9:lin:2"])
     (['elastic:0.1,0.2', 'l2:1'], ['momentum:0.5', 'momentum:0.9'])
     """
-    if setting in SWITCHES and not words:  # --no-intercept
+    told = SETTINGS[setting]
+    if told.kind == "switch" and not words:  # --no-intercept
         return False
     found: list[Any] = []
     for word in words:
-        if setting in REAL or setting in WHOLE:
-            for piece in _pieces(word):
+        pieces = _pieces(word)
+        if told.kind in ("real", "whole"):
+            for piece in pieces:
                 found += _numbers(setting, piece)
-        elif setting == "init" and all(_number(piece) is not None for piece in _pieces(word)):
-            found.append([float(piece) for piece in _pieces(word)])
-        elif setting in NAMED:
-            for piece in _joined(_pieces(word)):
+        elif setting == "init" and all(_number(piece) is not None for piece in pieces):
+            found.append([float(piece) for piece in pieces])
+        elif told.kind == "choice":
+            for piece in _joined(pieces):
                 found += _with_range(setting, piece)
-        elif setting in SWITCHES:
-            found += [_truth(setting, piece) for piece in _pieces(word)]
-        elif setting in WORDS and "=" not in word:
-            found += _pieces(word)
+        elif told.kind == "switch":
+            found += [_truth(setting, piece) for piece in pieces]
+        elif told.listed and "=" not in word:
+            found += pieces
         else:
-            found.append(one(setting, word))
+            found.append(value_of(setting, [word] if told.kind in ("names", "pairs") else word))
     found = list({repr(value): value for value in found}.values())
     return found[0] if len(found) == 1 else found
 
@@ -86,8 +81,8 @@ def _number(text: str) -> float | None:
 
 def _numbers(setting: str, piece: str) -> list[Any]:
     """One number or word, or all numbers of a range."""
-    parts = piece.split(":")
-    if len(parts) == 2 and setting in WHOLE:
+    parts, whole = piece.split(":"), SETTINGS[setting].kind == "whole"
+    if len(parts) == 2 and whole:
         first, last = (_whole(setting, piece, part) for part in parts)
         if last < first:
             raise SpecError(f"--{_option(setting)} {piece}: the first number must not be larger than the last.")
@@ -96,11 +91,11 @@ def _numbers(setting: str, piece: str) -> list[Any]:
         return list(range(first, last + 1))
     if len(parts) > 1:
         numbers = _range(setting, piece, parts)
-        return sorted({round(number) for number in numbers}) if setting in WHOLE else numbers
+        return sorted({round(number) for number in numbers}) if whole else numbers
     value = _number(piece)
     if value is None:
         return [piece]
-    return [_whole(setting, piece, piece) if setting in WHOLE else value]
+    return [_whole(setting, piece, piece) if whole else value]
 
 
 def _whole(setting: str, piece: str, text: str) -> int:

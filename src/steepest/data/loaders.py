@@ -99,13 +99,13 @@ def unpacked(
         raise DataError("The rows of the dataset are x alone, and a fit needs (x, y).")
     changed = dict(settings)
     if loaded.batch_size is not None:
-        if settings["batch_size"] not in ("full", loaded.batch_size):
+        if settings.get("batch_size", "full") not in ("full", loaded.batch_size):
             raise SpecError(
                 f"The loader deals batches of {loaded.batch_size}, and batch_size={settings['batch_size']!r} was given. Leave it "
                 "out, or give the dataset."
             )
         changed["batch_size"] = loaded.batch_size
-        changed["shuffle"] = loaded.shuffle or settings["shuffle"]
+        changed["shuffle"] = loaded.shuffle or settings.get("shuffle", "rows")
     if batches is None:
         batches = loaded.batches
     return loaded.x, loaded.y, changed, batches, loaded.notes

@@ -12,7 +12,6 @@ import torch
 
 from steepest.choices import is_choice, locate, parse
 from steepest.data.dataset import Dataset
-from steepest.defaults import DEFAULT_STEPS
 from steepest.errors import FitError
 from steepest.export.python_text import number
 from steepest.formulas.rules import FORMULAS, RULES, Automatic, RuleFormula
@@ -20,6 +19,7 @@ from steepest.formulas.schedules import SCHEDULES
 from steepest.model import losses, modules
 from steepest.model.of_fit import targets
 from steepest.result import Fit
+from steepest.settings_table import default_epochs
 
 WELL_CONDITIONED = 1e3
 """Condition number of a design up to which its own columns do for a least squares answer of ten digits and more."""
@@ -70,10 +70,8 @@ class Case:
                 "This fit left out the last, shorter batch of each epoch, or took its batches from a sampler, and a script does "
                 "not. Fit again with a batch_size that divides the number of rows."
             )
-        epochs = spec.epochs
-        if epochs is None and spec.max_steps is None:
-            kind = "curvature" if rule == "curvature" else "full" if full else "minibatch"
-            epochs = DEFAULT_STEPS[kind]
+        kind = "curvature" if rule == "curvature" else "full" if full else "minibatch"
+        epochs = default_epochs(spec.epochs, spec.max_steps, kind)
         planned = min(spec.max_steps or float("inf"), float("inf") if epochs is None else epochs * per_epoch)
         schedule, more, own_schedule = _schedule(fit)
         return cls(

@@ -38,6 +38,7 @@ from steepest.model.of_fit import targets
 from steepest.result import Fit
 from steepest.run_record import Shape
 from steepest.settings import Spec
+from steepest.settings_table import SETTINGS
 from steepest.storage.run_files import pack_rows, pack_trace, pack_weights
 from steepest.storage.run_loading import FILES, REST, ROWS, SPEC, SUMMARY, TRACE, WEIGHTS, damaged, fit_of
 
@@ -198,13 +199,13 @@ def settings_text(spec: Spec) -> tuple[str, list[str]]:
     """The settings that differ from the defaults as TOML, and those that have no name to be found by."""
     kept: dict[str, Any] = {}
     nameless = []
-    for name, field in Spec.model_fields.items():
+    for name, setting in SETTINGS.items():
         value = getattr(spec, name)
         if isinstance(value, Fit):
             value = value.theta
         if isinstance(value, np.ndarray | torch.Tensor):
             value = value.tolist()
-        if value == field.default:
+        if value == setting.default:
             continue
         try:
             Spec.from_toml(Spec.model_construct(**{name: value}).to_toml())

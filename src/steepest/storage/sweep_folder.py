@@ -17,6 +17,7 @@ from steepest.atomic_folder import digest_of
 from steepest.data.wording import in_short
 from steepest.run_record import SweepRecord
 from steepest.settings import Spec
+from steepest.settings_table import those
 from steepest.storage import run_folder, run_loading
 from steepest.storage.run_files import pack_table, unpack_table, written_out
 from steepest.storage.run_folder import FILES, FITS, SWEEP, SWEEP_FILES, TABLE
@@ -29,18 +30,7 @@ if TYPE_CHECKING:
     pass
 
 
-AS_THEY_ARE = (
-    "lr",
-    "seed",
-    "clip",
-    "batch_size",
-    "epochs",
-    "max_steps",
-    "tol",
-    "patience",
-    "validation",
-    "test_fraction",
-)
+AS_THEY_ARE = those(lambda setting: setting.kind in ("real", "whole") and tuple not in setting.types)
 """Settings of which there is never a text in their place, as there is of objects of Python."""
 
 

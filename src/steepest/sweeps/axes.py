@@ -13,8 +13,9 @@ from torch import Tensor
 from steepest.errors import SpecError
 from steepest.fitting import is_names
 from steepest.settings import Spec
+from steepest.settings_table import SETTINGS, those
 
-FREE = ("lr", "optimizer", "clip", "schedule", "epochs", "max_steps", "tol", "patience", "init", "seed")
+FREE = those(lambda setting: setting.free)
 """Settings in which runs that descend side by side may differ."""
 
 
@@ -39,7 +40,7 @@ def axis(name: str, value: Any) -> list[Any] | None:
         return None
     if name in ("init", "weights") and values and all(isinstance(v, Real) for v in values):
         return None
-    if not values and name in ("drop", "categories", "missing_values"):
+    if not values and SETTINGS[name].default == ():
         return None
     if not values:
         raise SpecError(f"{name}={value!r} sweeps over nothing; give at least one value.")

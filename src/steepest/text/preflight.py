@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from steepest.command_words import in_options
 from steepest.data.wording import step_count
-from steepest.settings import in_options
 from steepest.text import findings
 from steepest.text.document import Block, Code, Document, Table, Words
 

@@ -21,7 +21,8 @@ from steepest.descent.stopping import Status
 from steepest.errors import SpecError
 from steepest.formulas.rules import RULES, Automatic
 from steepest.model import modules
-from steepest.settings import DEFAULT_STEPS, Spec
+from steepest.settings import Spec
+from steepest.settings_table import default_epochs
 
 MOST_PARAMETERS = 2_000
 """Parameters up to which a descent is walked again, or foretold."""
@@ -53,9 +54,7 @@ def course_of(fit: Fitted) -> Course | None:
 
 def asked(spec: Spec, rows: int, size: int | None) -> int:
     """How many updates were asked for."""
-    epochs = spec.epochs
-    if epochs is None and spec.max_steps is None:
-        epochs = DEFAULT_STEPS["full" if size is None else "minibatch"]
+    epochs = default_epochs(spec.epochs, spec.max_steps, "full" if size is None else "minibatch")
     steps = np.inf if epochs is None else epochs * (1 if size is None else -(-rows // size))
     return int(min(steps, spec.max_steps or np.inf))
 

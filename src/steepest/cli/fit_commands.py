@@ -1,0 +1,263 @@
+"""`steepest fit`, `sweep`, `describe` and `diagnose`: the commands whose options are the settings of a fit."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from steepest.cli.app import Table, Which, app, check_out, check_table_name, fail, kept_in, loaded, to_file
+from steepest.cli.options import OUTPUT, dash, output, settings_of, with_options
+from steepest.errors import FitError, RunError, SpecError
+from steepest.settings_table import READING, default_epochs
+
+if TYPE_CHECKING:
+    from steepest.analysis.finding import Findings
+    from steepest.result import Fit
+    from steepest.sweep_result import Sweep
+
+
+@app.command(help_epilogue="Example: steepest fit houses.csv --target price --test-fraction 0.25 --out runs/houses")
+@with_options()
+def fit(
+    data: Table,
+    /,
+    *,
+    out: Annotated[str | None, output("Folder to keep the run in, such as runs/first.")] = None,
+    overwrite: Annotated[bool, output("Replace the run that is in that folder.")] = False,
+    json: Annotated[bool, output("Print the result as one JSON object.")] = False,
+    quiet: Annotated[bool, output("No progress and no result; the run is kept by --out.")] = False,
+    report: Annotated[
+        bool,
+        Parameter(help="Put report.html into the run's folder (done by default).", group=OUTPUT, show_default=False),
+    ] = True,
+    **settings: Any,
+) -> int:
+    """Fit a model to a table, and say how far it is from the best possible answer."""
+    from steepest import fitting
+    from steepest.cli import console
+    from steepest.descent.stopping import interruptible
+    from steepest.storage import run_folder
+
+    data = dash(data)
+    given = _with_target(data, settings_of(settings))
+    if out is not None:
+        run_folder.check_free(out, overwrite, (*run_folder.FILES, *([run_folder.PAGE] if report else [])))
+    with console.warnings_as_lines(), console.progress(_limits(given), quiet) as progress:
+        done = fitting.fit(data, progress=progress, **given)
+    unsaved = None
+    with interruptible() as interrupted:  # what was done is kept, even if Ctrl-C comes now
+        done.summary()  # the exact answer is computed here
+        try:
+            if out is not None:
+                run_folder.save(done, out, overwrite)
+        except RunError as error:  # hours of descent are worth printing even so
+            out, unsaved = None, error
+    try:
+        if out is not None and report and not interrupted():
+            done.report(run_folder.place_of(out) / run_folder.PAGE, film=False)
+    except RunError as error:
+        unsaved = error
+    except KeyboardInterrupt:
+        return fail(f"interrupted. The run is in {out}, without its page.", 130)
+    with kept_in(out):
+        _show(done, out, json, quiet)
+    if unsaved is not None:
+        raise unsaved
+    return fail("interrupted", 130) if interrupted() else _code(done, done.message if json or quiet else "")
+
+
+@app.command(help_epilogue="Example: steepest sweep sample:diabetes --lr 1e-4:1:log:30 --optimizer sgd,adam --seed 0:4")
+@with_options(swept=True)
+def sweep(
+    data: Table,
+    /,
+    *,
+    table: Annotated[str | None, output("File for the table of all runs: .csv or .parquet.")] = None,
+    out: Annotated[str | None, output("Folder to keep the whole sweep in, such as runs/rates.")] = None,
+    overwrite: Annotated[bool, output("Replace the run or sweep that is in that folder.")] = False,
+    json: Annotated[bool, output("Print all runs as one JSON object.")] = False,
+    quiet: Annotated[bool, output("No progress and no result.")] = False,
+    **settings: list[str] | None,
+) -> int:
+    """Fit with every combination of several settings: lists sgd,adam and ranges 1e-4:1:log:50 (or :lin:), seeds 0:9."""
+    if table is not None:
+        check_table_name("--table", table)
+        check_out(table, dash(data))
+    from steepest import sweeping
+    from steepest.cli import console, ranges
+    from steepest.descent.stopping import interruptible
+    from steepest.run_record import to_json
+    from steepest.storage import run_folder, sweep_folder
+
+    data = dash(data)
+    given = {name: ranges.values(name, words) for name, words in settings.items() if words is not None}
+    given = _with_target(data, given)
+    if out is not None:
+        run_folder.check_free(out, overwrite, run_folder.SWEEP_FILES)
+    with console.warnings_as_lines(), console.sweep_progress(quiet) as progress:
+        done = sweeping.sweep(data, progress=progress, **given)
+    unsaved = None
+    with interruptible():  # what was done is kept, even if Ctrl-C comes now
+        try:
+            if out is not None:
+                sweep_folder.save_sweep(done, out, overwrite)
+        except RunError as error:  # what is done is worth printing even so
+            out, unsaved = None, error
+        try:
+            if table is not None:
+                to_file(done.table().to_arrow(), table)
+        except RunError as error:
+            unsaved = unsaved or error
+    with kept_in(out):
+        if json:
+            print(to_json(done.summary()))
+        elif not quiet:
+            console.show_sweep(done, out)
+    if unsaved is not None:
+        raise unsaved
+    return _sweep_code(done)
+
+
+@app.command(help_epilogue="Example: steepest describe houses.csv")
+@with_options(READING)
+def describe(
+    data: Table,
+    /,
+    *,
+    out: Annotated[str | None, output("Page to write, named .html.", "-o")] = None,
+    json: Annotated[bool, output("Print it as JSON.")] = False,
+    **settings: Any,
+) -> int:
+    """Say what a table holds and how it is read: columns, types, units, levels, missing values, and what a fit would refuse."""
+    from steepest import description
+    from steepest.cli import console
+    from steepest.command_words import in_options
+    from steepest.run_record import to_json
+
+    if out is not None:
+        check_out(out, dash(data))
+    given = settings_of(settings)
+    with console.warnings_as_lines():
+        found = description.describe(dash(data), **given)
+    if json:
+        print(to_json(found.to_dict()))
+    elif out is None:
+        print(in_options(str(found)))
+    else:
+        print(found.page(out))
+    return 0
+
+
+@app.command(
+    help_epilogue="Examples: steepest diagnose runs/houses, or before any fit: steepest diagnose houses.csv --target price"
+)
+@with_options()
+def diagnose(
+    data: Annotated[
+        str, Parameter(name="RUN|DATA", help="The folder of a run, as --out wrote it; or data as fit takes them.")
+    ],
+    /,
+    *,
+    number: Which = None,
+    json: Annotated[bool, output("Print what is found as JSON.")] = False,
+    **settings: Any,
+) -> int:
+    """Say what is wrong with a fit and what fixes it; or before any fit, what will be hard and which settings will work."""
+    from steepest import preflight
+    from steepest.cli import console
+    from steepest.run_record import to_json
+    from steepest.storage import run_folder
+
+    given = {name: value for name, value in settings.items() if value is not None}
+    data = dash(data)
+    kept = run_folder.kept_at(data)
+    if kept is not None:
+        if others := [name for name in given if name != "model"]:
+            option = others[0].replace("_", "-")
+            raise SpecError(f"{data!r} is a {kept}, which has its settings already. Leave out --{option}.")
+        found = _diagnosed(loaded(data, number, given.get("model")))
+        if json:
+            print(to_json({"findings": found.to_dicts()}))
+        else:
+            console.show_findings(found)
+        return 0
+    if Path(data).is_dir() and "target" not in given:
+        raise SpecError(
+            f"{data!r} holds no run: it has no fit.json. If it holds tables, name the column to predict: --target NAME."
+        )
+    with console.warnings_as_lines():
+        ahead = preflight.diagnose(data, **_with_target(data, settings_of(given)))
+    if json:
+        print(to_json(ahead.to_dict()))
+    else:
+        console.show_outlook(ahead)
+    return 0
+
+
+def _diagnosed(fitted: Fit) -> Findings:
+    """What was found about a run, or is found now from its rows, which are read again where the run keeps a part of them."""
+    from steepest.storage import run_loading
+
+    try:
+        return fitted.diagnose()
+    except FitError:
+        inner = fitted.inner
+        if fitted.source is None or inner.record is None:
+            raise
+        inner.record = replace(inner.record, rows=run_loading.rows_of(fitted))
+        return fitted.diagnose()
+
+
+def _with_target(data: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings, with a sample's own target where none is named."""
+    if "target" in settings or not data.startswith("sample:"):
+        return settings
+    from steepest.data.synthetic import sample_target
+
+    return settings | {"target": sample_target(data.removeprefix("sample:"))}
+
+
+def _limits(settings: dict[str, Any]) -> tuple[int | None, int | None]:
+    """Epochs and steps at which the descent ends at the latest."""
+    epochs, steps = settings.get("epochs"), settings.get("max_steps")
+    kind = "full" if settings.get("batch_size", "full") == "full" else "minibatch"
+    return default_epochs(epochs, steps, kind), steps
+
+
+def _show(done: Fit, folder: str | None, json: bool, quiet: bool) -> None:
+    if json:
+        from steepest.run_record import to_json
+
+        print(to_json(done.summary()))
+    elif not quiet:
+        from steepest.cli import console
+
+        console.show(done, folder)
+    if folder is not None and json and not quiet:
+        print(f"The run is in {folder}", file=sys.stderr)
+
+
+def _code(done: Fit, message: str) -> int:
+    """How the command ends; `message` is what stdout does not say."""
+    from steepest.command_words import in_options
+    from steepest.descent.stopping import Status
+
+    message = in_options(message)
+    if done.status is Status.DIVERGED:
+        return fail(message or "the descent diverged", 3)
+    if done.status is Status.INTERRUPTED:
+        return fail(message or "interrupted", 130)
+    return 0
+
+
+def _sweep_code(done: Sweep) -> int:
+    if "interrupted" in done.columns["status"]:
+        finished = sum(status != "interrupted" for status in done.columns["status"])
+        return fail(f"interrupted: {finished:,} of {len(done):,} runs are done, and kept with all others.", 130)
+    if not done.ranked():
+        return fail("no run ended well: each of them diverged or failed. Try smaller rates: --lr 1e-6:1e-2:log:20.", 3)
+    return 0

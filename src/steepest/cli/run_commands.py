@@ -1,0 +1,140 @@
+"""`steepest report`, `animate`, `eject` and `predict`: what is made of a run that was kept."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from steepest.cli.app import Run, Table, Which, app, check_out, check_table_name, loaded, to_file
+from steepest.cli.options import dash, names, output
+from steepest.errors import RunError
+
+Model = Annotated[str | None, Parameter(help="package.module:factory, for a run that was made with one.")]
+
+FILM = "fit.gif"
+"""The film in a run's folder."""
+
+
+@app.command(help_epilogue="Example: steepest report runs/houses")
+def report(
+    run: Run,
+    /,
+    *,
+    out: Annotated[str | None, output("File to write; RUN/report.html by default.", "-o")] = None,
+    number: Which = None,
+    model: Model = None,
+) -> int:
+    """Write one page with the pictures of a run and the film of its descent; it works from disk and can be mailed."""
+    from steepest.storage import run_folder
+
+    if out is not None:
+        check_out(out)
+    fitted = loaded(run, number, model)
+    name = run_folder.PAGE if number is None else f"report-{number}.html"
+    print(fitted.report(Path(run).expanduser() / name if out is None else out))
+    return 0
+
+
+@app.command(help_epilogue="Example: steepest animate runs/houses -o houses.mp4")
+def animate(
+    run: Run,
+    /,
+    *,
+    out: Annotated[
+        str | None,
+        output("File to write: .gif, .html or .mp4; without an ending a folder of PNG; RUN/fit.gif by default.", "-o"),
+    ] = None,
+    frames: Annotated[int, output("Frames at most (default 100).")] = 100,
+    arrows: Annotated[bool, output("Show gradient, velocity and step.")] = False,
+    theme: Annotated[Literal["light", "dark"], output("light (default) or dark.")] = "light",
+    number: Which = None,
+    model: Model = None,
+) -> int:
+    """Film the descent of a run, from its trace."""
+    from tempfile import TemporaryDirectory
+
+    from steepest.storage import run_folder
+
+    if out is not None and Path(out).suffix:
+        check_out(out)
+    fitted = loaded(run, number, model)
+    if out is None:
+        name = FILM if number is None else f"fit-{number}.gif"
+        run_folder.check_page(run, name)
+        with TemporaryDirectory() as folder:
+            film = Path(folder) / FILM
+            fitted.animate(film, frames=frames, arrows=arrows, theme=theme)
+            run_folder.write_page(run, film.read_bytes(), name)
+        print(Path(run).expanduser() / name)
+        return 0
+    fitted.animate(out, frames=frames, arrows=arrows, theme=theme)
+    print(out)
+    return 0
+
+
+@app.command(help_epilogue="Example: steepest eject runs/houses -o houses.py --style module")
+def eject(
+    run: Run,
+    /,
+    *,
+    out: Annotated[str | None, output("File to write; standard output by default.", "-o")] = None,
+    style: Annotated[str, output("loop (default), torch.optim, module, closed or scikit-learn.")] = "loop",
+    notebook: Annotated[bool, output("A Jupyter notebook in the script's place.")] = False,
+    number: Which = None,
+    model: Model = None,
+) -> int:
+    """Write a run as a short script of plain PyTorch that prints the same numbers, without steepest."""
+    from steepest.cli.console import warnings_as_lines
+
+    out = None if out is None or dash(out) == "-" else out
+    if out is not None:
+        check_out(out)
+    with warnings_as_lines():
+        text = loaded(run, number, model).to_python(out, style=style, notebook=notebook or None)
+    print(text if out is None else out, end="" if out is None else "\n")
+    return 0
+
+
+@app.command(help_epilogue="Example: steepest predict runs/houses new.csv --keep id -o predicted.csv")
+def predict(
+    run: Run,
+    data: Table,
+    /,
+    *,
+    out: Annotated[str, output("File to write: .csv or .parquet; - for standard output.", "-o")] = "-",
+    keep: Annotated[
+        list[str] | None,
+        output("Columns of the table to write beside the predictions: id,name."),
+    ] = None,
+    number: Which = None,
+    model: Model = None,
+) -> int:
+    """Predict each row of a table with a fit that was kept; classes with their probabilities, log(price) with price."""
+    out = dash(out)
+    if out != "-":
+        check_table_name("--out", out, ", or be - for standard output")
+        check_out(out, dash(data))
+    from steepest.cli import prediction_table
+    from steepest.cli.console import warnings_as_lines
+
+    with warnings_as_lines():
+        fitted = loaded(run, number, model)
+        if fitted.terms is None and fitted.network is None:
+            raise RunError(
+                f"The run {run!r} was made with a module of yours. Say which: --model package.module:factory."
+            )
+        table, notes = prediction_table.prediction_table(fitted, dash(data), names(keep or []))
+        if fitted.ending.status.name == "DIVERGED":
+            notes = [*notes, f"warning: the fit in {run} diverged: its predictions mean nothing."]
+    for note in notes:
+        print(note, file=sys.stderr)
+    if out == "-":
+        shown = prediction_table.for_a_terminal(table) if sys.stdout.isatty() else table
+        prediction_table.write(shown, sys.stdout.buffer, "")
+        return 0
+    to_file(table, out)
+    print(f"{table.num_rows:,} predictions are in {out}", file=sys.stderr)
+    return 0
