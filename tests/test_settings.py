@@ -143,6 +143,7 @@ BAD = [
     ({"loss": 3}, "loss=3 is neither a name nor a function."),
     ({"lr": [0.1, 0.2]}, "lr=[0.1, 0.2]: a fit has one learning rate; several at once are for st.sweep()."),
     ({"epochs": 1.5}, "epochs=1.5: input should be a valid integer, got a number with a fractional part."),
+    ({"max_seconds": 0}, "max_seconds=0.0: it must be a number greater than 0."),
     ({"tol": -1}, "tol=-1.0: it must be 0 (stop only where nothing changes) or greater."),
     ({"validation": 1}, "validation=1.0: it must be a fraction between 0 and 1."),
     ({"test_fraction": 1.0}, "test_fraction=1.0: it must be a fraction from 0 to just under 1."),

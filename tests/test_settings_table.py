@@ -23,7 +23,7 @@ EXAMPLES = {
     "intercept": False, "weights": "w", "class_weight": "balanced", "missing": "mean", "missing_values": ("unknown",),
     "categories": ("c",), "date": {"when": "days"}, "labels": "casefold", "decimal": ",", "thousands": "'",
     "encoding": "latin-1", "skip_rows": 1, "comment": "#", "header": True, "test_fraction": 0.25, "record": 10,
-    "dtype": "float32", "device": "cuda:0",
+    "dtype": "float32", "device": "cuda:0", "max_seconds": 1.5,
 }  # fmt: skip
 """A value of each setting that is not its default."""
 
@@ -105,7 +105,7 @@ def test_the_sets_of_settings_that_are_treated_alike():
     ending = {"epochs", "max_steps", "tol", "patience"}
     free = {"lr", "optimizer", "clip", "schedule", "init", "seed"}
     assert set(those(lambda setting: setting.free)) == free | ending
-    steers = {"optimizer", "lr", "schedule", "clip", "batch_size", "shuffle", "precondition", "record"}
+    steers = {"optimizer", "lr", "schedule", "clip", "batch_size", "shuffle", "precondition", "record", "max_seconds"}
     assert set(those(lambda setting: setting.steers)) == steers | ending
 
 

@@ -70,7 +70,7 @@ class Watcher:
         validation: Dataset | None,
         budget: int | None = None,
     ):
-        self.plan = made
+        self.plan, self.seconds = made, spec.max_seconds
         self.recorder = recorder_of(spec, made, budget=budget)
         tol = 0.0 if made.full_batch and spec.tol is None and made.rule.arrived is None else spec.tol
         looks = enough_looks(spec.tol, spec.patience, made.rule, made.full_batch)
@@ -84,7 +84,7 @@ class Watcher:
         """Look at every step until one is the last; the ending and the last θ (in the descent's coordinates)."""
         ending = None
         known = float("nan")
-        with interruptible() as interrupted:
+        with interruptible(self.seconds) as reason:
             for step in steps:
                 at_end = step.batch is None
                 value = self._objective(step)
@@ -98,8 +98,8 @@ class Watcher:
                     self.seen = step.t
                     if not self.stopper.within(float(step.loss)):
                         ending = Ending(Status.DIVERGED)
-                if ending is None and interrupted():
-                    ending = Ending(Status.INTERRUPTED, f"{step.t:,} steps are done.")
+                if ending is None and (why := reason()):
+                    ending = Ending(why, f"{step.t:,} steps are done.")
                 stop = ending is not None or at_end
                 if stop and value is None:
                     value = self._full(step.theta)

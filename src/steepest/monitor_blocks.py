@@ -26,7 +26,7 @@ from steepest.model.objective import Objective
 from steepest.monitor import GLANCE, Ending, enough_looks, every_so_often, recorder_of, scale_of, scorer
 from steepest.settings import Spec
 
-GOES_ON, DIVERGED, SETTLED, PATIENCE, INTERRUPTED, LIMIT = range(6)
+GOES_ON, DIVERGED, SETTLED, PATIENCE, INTERRUPTED, SECONDS, LIMIT = range(7)
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class BlockWatcher:
         validation: Dataset | None,
         budget: int | None,
     ):
-        self.limits, self.objective = limits, objective
+        self.limits, self.objective, self.seconds = limits, objective, spec.max_seconds
         self.alive = np.ones(len(limits), dtype=bool)
         self.recorder = recorder_of(spec, made, len(limits), budget, float(limits.steps.max()))
         self.stopper = Stopper(limits.tol, limits.looks, limits.patience, scale_of(made))
@@ -112,19 +112,19 @@ class BlockWatcher:
 
     def drain(self, blocks: Iterator[Blocks | Step], after: Callable[[Blocks], None] | None = None) -> list[Ended]:
         """Look at block after block until every run has ended; `after` is called after each."""
-        with interruptible() as interrupted, np.errstate(all="ignore"):  # what diverges overflows
+        with interruptible(self.seconds) as reason, np.errstate(all="ignore"):  # what diverges overflows
             for shown in blocks:
                 if isinstance(shown, Step):
                     self._last(shown)
                     break
-                self._through(shown, interrupted)
+                self._through(shown, reason)
                 if after is not None:
                     after(shown)
                 if not self.alive.any():
                     break
         return self.ended
 
-    def _through(self, block: Blocks, interrupted: Callable[[], bool]) -> None:
+    def _through(self, block: Blocks, reason: Callable[[], Status | None]) -> None:
         """A block's steps: those that tell something, then all of them recorded."""
         objective, test_loss = np.full((2, len(self.alive), block.steps), np.nan)
         if block.whole:
@@ -132,8 +132,9 @@ class BlockWatcher:
             self._whole(block, objective, test_loss)
         else:
             self._minibatches(block, objective, test_loss)
-        if self.alive.any() and interrupted():
-            self._end(block, objective, test_loss, np.flatnonzero(self.alive), block.steps - 1, INTERRUPTED)
+        if self.alive.any() and (why := reason()):
+            code = INTERRUPTED if why is Status.INTERRUPTED else SECONDS
+            self._end(block, objective, test_loss, np.flatnonzero(self.alive), block.steps - 1, code)
         if self.alive.any():
             self.recorder.add_block(block, objective, test_loss, block.steps)
         self.lr, self.epoch = block.lr[:, -1].copy(), block.epoch(block.steps - 1)
@@ -284,8 +285,8 @@ class BlockWatcher:
             if code == LIMIT
             else Ending(Status.DIVERGED)
             if code == DIVERGED
-            else Ending(Status.INTERRUPTED, f"{t:,} steps are done.")
-            if code == INTERRUPTED
+            else Ending(Status.INTERRUPTED if code == INTERRUPTED else Status.SECONDS, f"{t:,} steps are done.")
+            if code in (INTERRUPTED, SECONDS)
             else Ending(Status.PATIENCE, f"It was best after epoch {best[k]}.")
             if code == PATIENCE
             else Ending(Status.STALLED if stalled[k] else Status.TOLERANCE)

@@ -209,6 +209,7 @@ def judge(fit: Fit) -> Ending:
         advice = {
             Status.EPOCHS: "Give more epochs (epochs=) or another learning rate (lr=).",
             Status.STEPS: "Give more steps (max_steps=) or another learning rate (lr=).",
+            Status.SECONDS: "Give more seconds (max_seconds=) or another learning rate (lr=).",
             Status.TOLERANCE: "Lower tol= to continue.",
         }.get(status, "")
         left = f"The optimum is not reached: the relative gap is {gap:.1e}."

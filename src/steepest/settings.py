@@ -75,15 +75,11 @@ class Spec(_Fields):
             return torch_criteria.known(torch_criteria.located(value) if isinstance(value, str) else value)
         return value
 
-    @field_validator("columns", "drop", "categories", mode="before")
+    @field_validator("target", "columns", "drop", "categories", "weights", "class_weight", mode="before")
     @classmethod
-    def _names(cls, value: Any) -> Any:
-        return _labels((value,) if isinstance(value, str) or is_label(value) else value)
-
-    @field_validator("class_weight", mode="before")
-    @classmethod
-    def _class_names(cls, value: Any) -> Any:
-        return {str(label): weight for label, weight in value.items()} if isinstance(value, Mapping) else value
+    def _names(cls, value: Any, info: ValidationInfo) -> Any:
+        always_several = SETTINGS[str(info.field_name)].types & {tuple, str} == {tuple}
+        return _labels((value,) if always_several and (isinstance(value, str) or is_label(value)) else value)
 
     @field_validator("missing_values", mode="before")
     @classmethod
@@ -116,16 +112,6 @@ class Spec(_Fields):
     @classmethod
     def _no_penalty(cls, value: Any) -> Any:
         return "none" if value is None else value
-
-    @field_validator("target", mode="before")
-    @classmethod
-    def _target(cls, value: Any) -> Any:
-        return _labels(tuple(value) if isinstance(value, list) else value)
-
-    @field_validator("weights", mode="before")
-    @classmethod
-    def _weights(cls, value: Any) -> Any:
-        return _labels(value)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -180,6 +166,8 @@ class Spec(_Fields):
             value = getattr(self, name)
             need(value is None or value >= 1, name, "a whole number of at least 1")
             need(value is None or value < 2**63, name, "less than 2^63")
+        seconds = self.max_seconds
+        need(seconds is None or 0 < seconds < finite, "max_seconds", "a number greater than 0")
         need(self.tol is None or 0 <= self.tol < finite, "tol", "0 (stop only where nothing changes) or greater")
         need(self.validation is None or 0 < self.validation < 1, "validation", "a fraction between 0 and 1")
         need(0 <= self.test_fraction < 1, "test_fraction", "a fraction from 0 to just under 1")

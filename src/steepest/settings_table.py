@@ -135,6 +135,8 @@ class Settings(TypedDict, total=False):
         listed=True)]
     epochs: Annotated[int | None, Setting(None, "stopping", "Largest number of passes over the rows.", free=True)]
     max_steps: Annotated[int | None, Setting(None, "stopping", "Largest number of updates.", free=True)]
+    max_seconds: Annotated[float | None, Setting(None, "stopping", "Largest number of seconds that the descent takes.",
+        python="Of runs that descend side by side it is for all of them together.")]
     tol: Annotated[float | None, Setting(None, "stopping",
         "Stop when the objective changes by no more than this share of it; 0: by nothing at all.", free=True)]
     patience: Annotated[int | None, Setting(None, "stopping",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -37,6 +38,7 @@ class Status(Enum):
     PATIENCE = "Stopped because the validation loss no longer improved."
     EPOCHS = "Stopped after the requested epochs."
     STEPS = "Stopped after the requested steps."
+    SECONDS = "Stopped after the requested seconds; everything up to here is kept."
     DIVERGED = "The loss grew without bound."
     INTERRUPTED = "Stopped by Ctrl-C; everything up to here is kept."
     SEPARABLE = (
@@ -65,7 +67,7 @@ class Status(Enum):
 
 IN_SHORT = {
     "tolerance": "stopped by tol", "patience": "stopped by patience", "epochs": "stopped at the epoch limit",
-    "steps": "stopped at the step limit", "separable": "with separable classes",
+    "steps": "stopped at the step limit", "seconds": "stopped at the time limit", "separable": "with separable classes",
 }  # fmt: skip
 """How runs ended, where they are counted; other statuses are said by their names."""
 
@@ -174,11 +176,21 @@ def _or_else(given: Any, default: int) -> Any:
 
 
 @contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Within it the first Ctrl-C only sets a mark, so that a step is never cut in two; the second interrupts as usual."""
+def interruptible(seconds: float | None = None) -> Iterator[Callable[[], Status | None]]:
+    """Within it the first Ctrl-C only sets a mark, so that a step is never cut in two; the second interrupts as usual.
+
+    It gives a function that says why to end, if there is a reason: Ctrl-C, or that so many seconds have gone by.
+    """
     pressed = []
+    until = inf if seconds is None else time.monotonic() + seconds
+
+    def reason() -> Status | None:
+        if pressed:
+            return Status.INTERRUPTED
+        return Status.SECONDS if seconds is not None and time.monotonic() >= until else None
+
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
+        yield reason
         return
 
     def mark(number: int, frame: object) -> None:
@@ -187,6 +199,6 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 
     before = signal.signal(signal.SIGINT, mark)
     try:
-        yield lambda: bool(pressed)
+        yield reason
     finally:
         signal.signal(signal.SIGINT, before)

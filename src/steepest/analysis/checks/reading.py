@@ -46,7 +46,7 @@ def course_of(fit: Fitted) -> Course | None:
         spec=spec, problem=problem, terms=() if fit.terms is None else fit.terms.names, rule=rule, coordinates=fit.precondition,
         start=np.zeros(problem.parameters) if start is None else start, optimum=exact.theta,
         lr=fit.lr, schedule=schedules.of_fit(fit),
-        steps=asked(spec, rows, size), size=size, clip=spec.clip,
+        steps=fit.steps if fit.status is Status.SECONDS else asked(spec, rows, size), size=size, clip=spec.clip,
         best=exact.objective, began=float(fit.trace.objective[0]),
         ended=float("inf") if diverged else exact.objective + fit.gap,
     )  # fmt: skip
