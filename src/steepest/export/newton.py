@@ -171,7 +171,11 @@ def _rounded(case: Case, y: str) -> list[Part]:
     assert case.loss.pieces is not None
     low, high = case.loss.pieces
     half, tilt = (high - low) / 2, (high + low) / 2
-    each = f"({number(half)} * rounded + {number(tilt)} * residual)" if tilt or half != 1.0 else "rounded"
+    each = (
+        f"({number(round(half, 15))} * rounded + {number(round(tilt, 15))} * residual)"
+        if tilt or half != 1.0
+        else "rounded"
+    )
     value = f"(weights * {each}).mean()" if case.weighted else f"{each}.mean()"
     theta = [f"    theta = {linear.moved(case, '')}"] if case.penalty.l2 else []
     if case.penalty.l2:
