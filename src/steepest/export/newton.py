@@ -181,7 +181,8 @@ def _rounded(case: Case, y: str) -> list[Part]:
     if case.penalty.l2:
         free = terms.slopes(case, "theta")
         power = f"({free} ** 2)" if "[" in free else f"({free}**2)"
-        value += f" + {number(case.penalty.l2)} * {power}.sum()"
+        theta.append(f"    ridge = {number(case.penalty.l2)} * {power}.sum()")
+        value += " + ridge"
     smooth = [
         "def smooth(c, delta):",
         f"    residual = {y} - B @ c",

@@ -22,7 +22,7 @@ WIDTH = 100
 """Characters of a line at most."""
 
 OWN = (
-    "first stretch rounded rounds tries delta damping noise promised fall bias unit smooth polynomial ends "
+    "first ridge stretch rounded rounds tries delta damping noise promised fall bias unit smooth polynomial ends "
     "A A_test B F M T array axis batches before beta1 beta2 blocks c centre closure codes column columns costs "
     "counts curvature data degree design draws each ends entry epoch factors feature flat found free gain "
     "gradient i intercept j k kept key loss lr math mean model move moved n name names net nn now np objective "
