@@ -106,7 +106,7 @@ CASES = {
     "quantile of two": Case(GOOD, f"{Y} --loss quantile:2", r"the level of quantile must be greater than 0 and less than 1", 2),
     "negative penalty": Case(GOOD, f"{Y} --penalty l2:-1", r"the weight of l2 must be at least 0", 2),
     "unknown optimizer": Case(GOOD, f"{Y} --optimizer adm", r"--optimizer adm is not known.*did you mean", 2),
-    "unknown schedule": Case(GOOD, f"{Y} --schedule step:5", r"--schedule step:5 has 1 numbers; .*step:A,B", 2),
+    "unknown schedule": Case(GOOD, f"{Y} --schedule step:5", r"--schedule step:5 has 1 numbers; .*step:N,F", 2),
     "no learning rate": Case(GOOD, f"{Y} --lr fast", r"--lr.*\"fast\"", 2),
     "learning rate of zero": Case(GOOD, f"{Y} --lr 0", r"--lr 0.0: it must be a number greater than 0", 2),
     "half a batch": Case(GOOD, f"{Y} --batch-size 0", r"--batch-size 0: it must be", 2),

@@ -12,7 +12,8 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, lr_scheduler
 
 import steepest as st
-from steepest.descent.rules import Momentum
+from steepest.descent.rules import Elementwise
+from steepest.formulas.rules import FORMULAS
 
 random = np.random.default_rng(5)
 X = random.normal(size=(30, 2))
@@ -200,7 +201,7 @@ def cosine_of_an_object():
         ({"optimizer": SGD(net().parameters(), lr=0.1)}, "other parameters than those of the model"),
         (stepped(), "has already stepped"),
         ({"model": "linear", "optimizer": SGD(net().parameters(), lr=0.1)}, "made for other parameters"),
-        ({"optimizer": Momentum(beta=2.0).start}, "cannot be made"),
+        ({"optimizer": Elementwise(FORMULAS["momentum"], (2.0,)).start}, "cannot be made"),
         ({"optimizer": 3}, "optimizer=3 is no name"),
         ({"optimizer": "adamm"}, "did you mean 'adamw'|did you mean 'adam'"),
         ({"schedule": lr_scheduler.ReduceLROnPlateau}, "waits for a loss"),

@@ -449,8 +449,8 @@ def steady_rate(
             sizes = np.linalg.norm(own.design, axis=1) * (1.0 if own.weights is None else own.weights)
             steepness = n * (b - 1) / (b * (n - 1)) * steepness + (n - b) / (b * (n - 1)) * float(np.mean(sizes**2))
         value = abs(float(objective.value(theta) + objective.penalty(theta)))
-        if value == 0.0 and problem.loss.custom:
-            value = 1.0  # only of our own losses is it known that 0 is the least
+        if value == 0.0:  # of our own losses the least, where a descent stays
+            value = 1.0 if problem.loss.custom else 1e-300
         steepness *= _steepest_slope(objective, theta) ** 2
     steepness += ridge * value
     return value / steepness if steepness > 0.0 else 1.0

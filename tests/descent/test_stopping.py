@@ -71,7 +71,7 @@ def test_a_start_that_is_nearly_perfect_is_no_measure_of_divergence():
 def test_a_validation_loss_that_no_longer_improves():
     stopper = Stopper(patience=2)
     found = [bool(stopper.validate(value, epoch)) for epoch, value in enumerate([3.0, 2.0, 2.5, 1.0, 1.0, 1.5])]
-    assert found == [None] * 5 + [True]
+    assert found == [False] * 5 + [True]
     assert stopper.best == 1.0
     assert stopper.best_epoch == 3
 

@@ -84,7 +84,7 @@ def test_it_is_saved_and_loaded(case, tmp_path):
 
 
 def test_it_is_told_of_in_the_docstring_of_fit(case):
-    assert f"`{case[0].partition(':')[0]}" in st.fit.__doc__
+    assert case[0].partition(":")[0] in st.fit.__doc__
 
 
 @pytest.mark.parametrize("residual", [0.0, 1e-3, -0.5, 3.0, -40.0, 800.0])

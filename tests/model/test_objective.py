@@ -439,7 +439,7 @@ def test_a_function_keeps_the_shape_and_precision_of_its_start():
         (("linear", "mse"), "needs x and y"),
         (("linear", "mse", [1.0, 2.0, 3.0], [1.0, 2.0]), "x has 3 rows and y has 2"),
         (("linear", "mse", [1.0, 2.0], [[1.0], [2.0]]), r"y\[:, 0\], not \[n, 1\]"),
-        (("poly:x", "mse", [1.0], [1.0]), "must be numbers, as in poly:A"),
+        (("poly:x", "mse", [1.0], [1.0]), "must be numbers, as in poly:DEGREE"),
         (("poly:2.5", "mse", [1.0], [1.0]), "must be a whole number"),
         (("mlp:3", "mse", [1.0], [1.0]), "give linear, poly:D, an nn.Module or a function of θ"),
         (("linear", "logistic", [1.0, 2.0], [1, 2]), "logistic needs targets 0 and 1"),

@@ -277,9 +277,10 @@ def _is_for_many(objective: LinearObjective | ModuleObjective) -> bool:
 def stacked(each: Sequence[Rule], like: Tensor) -> Rule:
     """One rule for many runs: of the same kind, its numbers `[runs, 1]` where they differ.
 
-    >>> stacked([rules.rule("momentum:0.5"), rules.rule("momentum:0.9")], torch.zeros(1)).momentum.tolist()
+    >>> stacked([rules.rule("momentum:0.5"), rules.rule("momentum:0.9")], torch.zeros(1)).numbers[0].tolist()
     [[0.5], [0.8999999761581421]]
     """
+    each = _of_one_kind(each)
     first = each[0]
     if any(type(rule) is not type(first) or rule.kind is not first.kind for rule in each):
         raise ValueError("Rules of several kinds cannot be one.")
@@ -297,6 +298,19 @@ def stacked(each: Sequence[Rule], like: Tensor) -> Rule:
 
     names = [entry.name for entry in fields(first)]  # pyrefly: ignore (all of ours are dataclasses)
     return replace(first, **{name: of_all([getattr(rule, name) for rule in each]) for name in names})  # pyrefly: ignore
+
+
+def _of_one_kind(each: Sequence[Rule]) -> Sequence[Rule]:
+    """Rules of one formula as one kind: one without decay is one whose decay is 0."""
+    decaying = next((rule.kind for rule in each if rule.kind is not None and rule.kind.decays), None)
+    if decaying is None:
+        return each
+    return [
+        rules.Elementwise(decaying, (*rule.numbers, 0.0))
+        if isinstance(rule, rules.Elementwise) and rule.kind is not decaying and rule.kind.formula is decaying.formula
+        else rule
+        for rule in each
+    ]
 
 
 def deal(

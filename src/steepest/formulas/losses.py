@@ -23,24 +23,32 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from types import FunctionType
 from typing import Any, Literal
-
-import numpy as np
-from numpy import abs, clip, full_like, maximum, minimum, sign, tanh, where
 
 from steepest.choices import Choice, Number
 
 
+def _numpy(name: str) -> Callable[..., Any]:
+    """A word of NumPy's, which is imported when the word is first said: the command's help has no need of it."""
+    return lambda *arguments: getattr(import_module("numpy"), name)(*arguments)
+
+
+abs, clip, exp, full_like, log1p, maximum, minimum, sign, tanh, where = map(
+    _numpy, ("abs", "clip", "exp", "full_like", "log1p", "maximum", "minimum", "sign", "tanh", "where")
+)
+
+
 def sigmoid(z: Any) -> Any:
     """1/(1 + exp(−z)), with no overflow."""
-    small = np.exp(-abs(z))
+    small = exp(-abs(z))
     return where(z < 0.0, small, 1.0) / (1.0 + small)
 
 
 def logsigmoid(z: Any) -> Any:
     """log(1/(1 + exp(−z))), to the last digit at both ends."""
-    return minimum(z, 0.0) - np.log1p(np.exp(-abs(z)))
+    return minimum(z, 0.0) - log1p(exp(-abs(z)))
 
 
 def in_words(function: Callable[..., Any], words: dict[str, Any]) -> Callable[..., Any]:
