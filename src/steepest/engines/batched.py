@@ -35,7 +35,7 @@ from steepest.data.batching import Batch
 from steepest.data.randomness import seeded
 from steepest.descent.chunk import Blocks
 from steepest.descent.loop import Step, descend
-from steepest.descent.rules import Rule
+from steepest.descent.rules import Elementwise, Rule
 from steepest.descent.schedules import Schedule, constant
 from steepest.engines.traced import Tape, write
 from steepest.model.objective import LinearObjective, ModuleObjective, Objective, evaluating, matched
@@ -306,8 +306,8 @@ def _of_one_kind(each: Sequence[Rule]) -> Sequence[Rule]:
     if decaying is None:
         return each
     return [
-        rules.Elementwise(decaying, (*rule.numbers, 0.0))
-        if isinstance(rule, rules.Elementwise) and rule.kind is not decaying and rule.kind.formula is decaying.formula
+        Elementwise(decaying, (*rule.numbers, 0.0))
+        if isinstance(rule, Elementwise) and rule.kind is not decaying and rule.kind.formula is decaying.formula
         else rule
         for rule in each
     ]
