@@ -21,9 +21,9 @@ from steepest.data.wording import capitalized, plain
 from steepest.errors import FitError, SpecError
 from steepest.plots import loss_curve, parameters, path3d, predictions, residuals, style
 from steepest.plots.film.frames import frames_data
-from steepest.plots.graph import draw as graphs
+from steepest.plots.graph import draw as graph_drawing
 from steepest.plots.page import add_figures
-from steepest.plots.surface import draw as reliefs
+from steepest.plots.surface import draw as surface_drawing
 from steepest.plots.surface.data import Surface, surface_data
 from steepest.storage.run_folder import check_page, is_page, kept_at, settings_text, write_page
 from steepest.text import colours, findings
@@ -69,7 +69,7 @@ def page(fit: Fit, film: bool = True) -> Page:
     targets = ", ".join(plain(name) for name in fit.schema.targets)
     made = Page(f"{plain(fit.model_name)} fit of {targets}")
     made.sentence(_what(fit), "faint")
-    ending, colour = capitalized(findings.under(fit).message), colours.STATES[fit.status.state]
+    ending, colour = capitalized(findings.in_brief(fit).message), colours.STATES[fit.status.state]
     made.add(f'<div class="ending" style="--ending:{colour}">{escaped(ending)}</div>')
     made.add('<div class="tiles">' + "".join(_tile(*pair) for pair in figures_of(fit)) + "</div>")
     if fit.gap is None:
@@ -137,7 +137,7 @@ def _pictures(fit: Fit, film: bool) -> Iterator[tuple[str, Callable[[Page], None
         yield "The path", lambda made: add_figures(made, path3d.path3d(fit))
     if film:
         yield "The film", lambda made: made.add(_film(fit, surface() if len(fit.names) > 1 else None))
-    yield "The graph of the gradient", lambda made: add_figures(made, graphs.graph(fit))
+    yield "The graph of the gradient", lambda made: add_figures(made, graph_drawing.graph(fit))
 
 
 def _film(fit: Fit, surface: Surface | None) -> str:
@@ -147,16 +147,16 @@ def _film(fit: Fit, surface: Surface | None) -> str:
 
 
 def _surface(made: Page, data: Surface) -> None:
-    flat, bowl = (style.figure(reliefs.title(data), data.notes) for _ in range(2))
-    reliefs.on_map(flat, data)
-    reliefs.on_bowl(bowl, data)
+    flat, bowl = (style.figure(surface_drawing.title(data), data.notes) for _ in range(2))
+    surface_drawing.on_map(flat, data)
+    surface_drawing.on_bowl(bowl, data)
     add_figures(made, flat, bowl)
     if not data.plane.exact:
         trust = style.figure(
             "How far the plane can be trusted", ["The loss on the plane beside the true loss, step by step."]
         )
         trust.update_layout(height=260)
-        reliefs.on_trust(trust, data)
+        surface_drawing.on_plane_error(trust, data)
         add_figures(made, trust)
 
 

@@ -67,7 +67,7 @@ def test_a_report_opens_draws_and_plays(browser, fit, tmp_path):
 
         paper = "getComputedStyle(document.body).backgroundColor"
         assert page.evaluate(paper) == "rgb(255, 255, 255)"
-        page.click("button.tone")
+        page.click("button.theme")
         assert page.evaluate(paper) == "rgb(18, 23, 30)"
         svg = "document.querySelector('.plot .main-svg').style.background"
         page.wait_for_function(f"{svg}.includes('18, 23, 30')")

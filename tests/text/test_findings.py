@@ -68,7 +68,7 @@ def test_a_terminal_shows_each_finding_whole(width, monkeypatch):
 
 
 def test_no_control_character_reaches_a_terminal():
-    everything = str(BOTH) + "".join(shown.brief(OUTLIERS, OUTLIERS.command))
+    everything = str(BOTH) + "".join(shown.two_lines(OUTLIERS, OUTLIERS.command))
     assert all(letter.isprintable() or letter == "\n" for letter in everything)
 
 
@@ -129,7 +129,7 @@ def test_under_an_open_fit_stand_the_two_most_important(monkeypatch):
     late = Finding(Kind.TOO_FEW_STEPS, "Too few.", "", {"epochs": 99}, "", 0.01)
     the_signs(monkeypatch, OUTLIERS, late, SCALES)
     fit = left_open()
-    below = shown.under(fit)
+    below = shown.in_brief(fit)
     assert [finding.kind for finding in below.shown] == [Kind.SCALES, Kind.TOO_FEW_STEPS]
     assert below.more == 1
     text = str(fit)
@@ -142,7 +142,7 @@ def test_under_an_open_fit_stand_the_two_most_important(monkeypatch):
 
 def test_under_a_closed_fit_stands_one_thing_about_the_model(monkeypatch):
     the_signs(monkeypatch, OUTLIERS, Finding(Kind.FEW_ROWS, "Few.", "", {}, "", 0.1, of_model=True))
-    below = shown.under(st.fit(X, Y))
+    below = shown.in_brief(st.fit(X, Y))
     assert ([finding.kind for finding in below.shown], below.more) == ([Kind.OUTLIERS], 1)
 
 
@@ -156,7 +156,7 @@ def test_a_fit_keeps_its_advice_where_no_finding_has_any(monkeypatch):
 def test_a_healthy_fit_shows_nothing(monkeypatch):
     the_signs(monkeypatch)
     fit = st.fit(X, Y)
-    assert shown.under(fit) == shown.Under(fit.message, (), 0)
+    assert shown.in_brief(fit) == shown.InBrief(fit.message, (), 0)
 
 
 def test_a_notebook_shows_findings_as_text(monkeypatch):
@@ -221,7 +221,7 @@ def test_what_the_readme_shows_is_true():
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     settings = {"target": "alcohol", "optimizer": "sgd", "lr": 1e-6, "epochs": 1000}
     fit = st.fit("sample:wine", **settings)
-    what, change = shown.brief(fit.diagnose()[0], fit.diagnose()[0].command)
+    what, change = shown.two_lines(fit.diagnose()[0], fit.diagnose()[0].command)
     assert f"1. {what}\n   {change}\n" in readme
     better = st.fit("sample:wine", **(settings | fit.diagnose()[0].remedy))
     assert f"ends at a relative gap of {better.relative_gap:.1e}" in readme

@@ -155,7 +155,7 @@ def warnings_as_lines() -> Iterator[None]:
 
 def show(fit: Fit, folder: str | None) -> None:
     """Print a finished fit: parameters, losses, metrics, how it ended, how far from the optimum."""
-    below = findings.under(fit)
+    below = findings.in_brief(fit)
     where = f"{folder}/summary.json" if folder else "--json, or --out FOLDER,"
     said = [*map(in_options, _sentences(fit, below.message)), *_found(below, folder)]
     said += [f"Note: {in_options(note)}" for note in fit.notes]
@@ -168,10 +168,10 @@ def show(fit: Fit, folder: str | None) -> None:
     )
 
 
-def _found(below: findings.Under, folder: str | None) -> Iterator[str]:
+def _found(below: findings.InBrief, folder: str | None) -> Iterator[str]:
     """The findings that stand under a fit, each in a line or two, and where the others are."""
     for place, finding in enumerate(below.shown, 1):
-        what, change = findings.brief(finding, ", ".join(filter(None, (finding.command, finding.left_out))))
+        what, change = findings.two_lines(finding, ", ".join(filter(None, (finding.command, finding.left_out))))
         yield f"{place}. {in_options(what)}\n   {change}".rstrip()
     if below.more:
         run = (

@@ -29,7 +29,7 @@ def add_figures(page: Page, *shown: style.Figure) -> None:
         page.figures.append(_plain(one))
     inner = places[0] if len(places) == 1 else f'<div class="pair">{"".join(places)}</div>'
     page.add(f"<figure>{caption}{inner}</figure>")
-    templates = ",".join(f'"{tone}":{_template(tone)}' for tone in colours.PAPER)
+    templates = ",".join(f'"{theme}":{_template(theme)}' for theme in colours.PAPER)
     page.drawing = f'"templates":{{{templates}}},"config":{json.dumps(style.CONFIG)}'
     page.library = plotly_packed()
 
@@ -43,8 +43,8 @@ def _plain(shown: style.Figure) -> str:
 
 
 @cache
-def _template(tone: str) -> str:
-    figure = style.Figure(layout={"template": style.template(tone)})
+def _template(theme: str) -> str:
+    figure = style.Figure(layout={"template": style.template(theme)})
     return json.dumps(json.loads(str(figure.to_json()))["layout"]["template"])
 
 

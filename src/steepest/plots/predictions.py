@@ -93,11 +93,11 @@ def curve_data(fit: Fit, also: Sequence[Fit] = (), step: int | None = None) -> C
         best = None if fit.exact is None else fit.exact.theta
         exact = None if best is None else log_odds(fit, x[:, None], best)
     y = data.y if test is None else np.concatenate([data.y, test.y])
-    low, high = view(y, curves)
+    low, high = value_range(y, curves)
     return CurveOnData(drawn(fit), drawn_held_out(fit), x, curves, labels(fits), exact, low, high, shown_step)
 
 
-def view(y: np.ndarray, curves: Sequence[np.ndarray]) -> tuple[float, float]:
+def value_range(y: np.ndarray, curves: Sequence[np.ndarray]) -> tuple[float, float]:
     """The range that shows the rows, and the curves as far as they do not fly away from them."""
     low, high = float(y.min()), float(y.max())
     height = high - low if high > low else max(abs(high), 1.0)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from steepest.analysis.finding import Finding, Findings
     from steepest.result import Fit
 
-MOST_UNDER_A_FIT = 2
+MOST_IN_BRIEF = 2
 
 
 def document(found: Findings) -> Document:
@@ -66,7 +66,7 @@ def explained(finding: Finding) -> str:
 
 
 @dataclass(frozen=True)
-class Under:
+class InBrief:
     """What is said under a fit: how it ended, the findings shown, and how many more there are."""
 
     message: str
@@ -74,16 +74,16 @@ class Under:
     more: int
 
 
-def under(fit: Fit) -> Under:
+def in_brief(fit: Fit) -> InBrief:
     """How a fit ended, and the findings to show with that.
 
     Where the descent did not arrive the two most important ones, and the message leaves its own advice to them; where it
     did arrive, the first that is to be known about the model.
     """
     found = known(fit)
-    shown = found[: 1 if fit.status.arrived else MOST_UNDER_A_FIT]
+    shown = found[: 1 if fit.status.arrived else MOST_IN_BRIEF]
     advised = any((finding.remedy or finding.advice) and not finding.of_model for finding in shown)
-    return Under(fit.outcome if advised else fit.message, tuple(shown), len(found) - len(shown))
+    return InBrief(fit.outcome if advised else fit.message, tuple(shown), len(found) - len(shown))
 
 
 def known(fit: Fit) -> tuple[Finding, ...]:
@@ -94,7 +94,7 @@ def known(fit: Fit) -> tuple[Finding, ...]:
         return ()
 
 
-def brief(finding: Finding, remedy: str) -> tuple[str, str]:
+def two_lines(finding: Finding, remedy: str) -> tuple[str, str]:
     """A finding in two lines: what, and the remedy (in Python or as options) with what it is predicted to give."""
     share = explained(finding)
     what = finding.what + (f" ({share})" if share else "")

@@ -18,7 +18,7 @@ IN_A_NOTEBOOK = 20
 
 def document(fit: Fit) -> Document:
     """What is shown of a fit."""
-    below = findings.under(fit)
+    below = findings.in_brief(fit)
     said = [*about_classes(fit), *not_shown(fit, IN_A_NOTEBOOK, "fit.params")]
     said += [f"Note: {plain(note, 1_000)}" for note in fit.notes]
     return Document([
@@ -47,10 +47,10 @@ def figures_of(fit: Fit) -> list[tuple[str, str]]:
     return tiles
 
 
-def _found(below: findings.Under) -> list[str]:
+def _found(below: findings.InBrief) -> list[str]:
     """What stands under a fit about its findings, each in a line or two, and where the others are."""
     lines = []
     for place, finding in enumerate(below.shown, 1):
-        what, change = findings.brief(finding, finding.python)
+        what, change = findings.two_lines(finding, finding.python)
         lines.append(f"{place}. {what}\n   {change}".rstrip())
     return [*lines, f"{below.more:,} more: fit.diagnose()"] if below.more else lines

@@ -17,7 +17,7 @@ from steepest.text.document import Block, Table
 from steepest.text.html import block_html, escaped
 
 SHELL = Path(__file__).with_name("page.html")
-BUTTON = '<button class="tone" type="button">light / dark</button>'
+BUTTON = '<button class="theme" type="button">light / dark</button>'
 
 
 class Page:
@@ -80,5 +80,5 @@ class Page:
         return place
 
 
-def _variables(tone: str) -> str:
-    return "; ".join(f"--{name}: {colour}" for name, colour in PAPER[tone].items())
+def _variables(theme: str) -> str:
+    return "; ".join(f"--{name}: {colour}" for name, colour in PAPER[theme].items())

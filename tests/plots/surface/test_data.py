@@ -18,7 +18,7 @@ from steepest.model.objective import LinearObjective, ModuleObjective
 from steepest.plots import path3d
 from steepest.plots.surface import draw, module_values
 from steepest.plots.surface.data import surface_data
-from steepest.plots.surface.evaluate import landscape
+from steepest.plots.surface.evaluate import surface_objective
 from steepest.plots.surface.module_values import LONGER, MOST_WORK, work_of
 
 DATA = synthetic.quadratic_with_outlier()
@@ -99,11 +99,11 @@ def test_a_penalty_is_part_of_the_surface():
 
 
 def test_a_grid_of_2500_points_is_one_product(line, monkeypatch):
-    land, asked = landscape(line), []
+    objective, asked = surface_objective(line), []
     value = LinearObjective.value
     monkeypatch.setattr(LinearObjective, "value", lambda self, theta: asked.append(len(theta)) or value(self, theta))
     theta = np.random.default_rng(0).normal(size=(2_500, 2))
-    found = land.values(theta)
+    found = objective.values(theta)
     assert asked == [2_500]
     by_hand = np.abs(DATA.y - theta[[0, 999, 2_499]] @ np.stack([np.ones(100), DATA.x[:, 0]])).mean(1)
     assert found[[0, 999, 2_499]] == pytest.approx(by_hand, rel=1e-12)
@@ -112,7 +112,7 @@ def test_a_grid_of_2500_points_is_one_product(line, monkeypatch):
 def test_a_network_is_run_for_all_points_at_once(network):
     theta = network.theta + 0.1 * np.random.default_rng(0).normal(size=(6, len(network.theta)))
     expected = [network.objective(point)[0] for point in theta]
-    assert landscape(network).values(theta) == pytest.approx(expected, rel=1e-13)
+    assert surface_objective(network).values(theta) == pytest.approx(expected, rel=1e-13)
 
 
 class Images(torch.nn.Module):

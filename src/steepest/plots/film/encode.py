@@ -33,7 +33,7 @@ from steepest.atomic_file import whole_file
 from steepest.data.wording import number, plain
 from steepest.errors import RunError, SpecError
 from steepest.plots import style
-from steepest.plots.film import panels as stills
+from steepest.plots.film import panels as drawing
 from steepest.plots.film.frames import Frames, frames_data
 from steepest.plots.surface.data import Surface, surface_data
 from steepest.text import colours
@@ -111,13 +111,13 @@ class Movie:
             "pause": PAUSE,
         }
         words = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
-        tone = colours.PAPER[self.theme]
+        palette = colours.PAPER[self.theme]
         width, height = self.background.size
         told = {"WIDTH": str(width), "HEIGHT": str(height), "TITLE": html.escape(self.title)}
         page = PLAYER.read_text(encoding="utf-8")
         for name, value in {
             **told,
-            **{key.upper(): colour for key, colour in tone.items()},
+            **{key.upper(): colour for key, colour in palette.items()},
             "ACCENT": colours.DESCENT,
         }.items():
             page = page.replace(f"%{name}%", value)
@@ -174,12 +174,12 @@ class Movie:
         )
 
     def _page(self, path: Path) -> None:
-        tone = colours.PAPER[self.theme]
+        palette = colours.PAPER[self.theme]
         path.write_text(
             '<!doctype html><html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
             f"<title>{html.escape(self.title)}</title></head>"
-            f'<body style="margin:0;padding:12px;background:{tone["paper"]}">{self.to_html()}</body></html>',
+            f'<body style="margin:0;padding:12px;background:{palette["paper"]}">{self.to_html()}</body></html>',
             encoding="utf-8",
         )
 
@@ -270,27 +270,27 @@ def _fonts() -> list[str]:
 
 
 def _filmed(fit: Fit, shown: Frames, surface: Surface | None, milliseconds: int, arrows: bool, theme: str) -> Movie:
-    tone = colours.PAPER[theme]
+    palette = colours.PAPER[theme]
     on_plane = surface is not None
-    canvas = FigureCanvasAgg(Figure(figsize=(10.8 if on_plane else 7.4, 3.9), dpi=100, facecolor=tone["paper"]))
+    canvas = FigureCanvasAgg(Figure(figsize=(10.8 if on_plane else 7.4, 3.9), dpi=100, facecolor=palette["paper"]))
     axes = canvas.figure.subplots(1, 3 if on_plane else 2, width_ratios=[1.15, 1.15, 0.85] if on_plane else [1.2, 0.8])
-    panels = [stills.on_data(axes[0], fit, shown, tone)]
+    panels = [drawing.on_data(axes[0], fit, shown, palette)]
     notes = [] if len(shown) == shown.total else [f"{len(shown):,} of {shown.total:,} steps are shown."]
     if surface is not None:
         notes += surface.notes
-        panels.append(stills.on_surface(axes[1], fit, shown, tone, surface, theme, arrows))
+        panels.append(drawing.on_surface(axes[1], fit, shown, palette, surface, theme, arrows))
     if arrows and on_plane:
         notes.append("Arrows show directions; their lengths are in proportion to one another, not to the axes.")
-    panels.append(stills.on_loss(axes[-1], fit, shown, tone))
+    panels.append(drawing.on_loss(axes[-1], fit, shown, palette))
     left = 0.065 if on_plane else 0.095
     canvas.figure.subplots_adjust(left=left, right=0.985, top=0.87, bottom=0.14, wspace=0.27)
     title = f"{plain(fit.optimizer)}, lr {fit.lr:.3g}"
-    canvas.figure.text(left, 0.93, title, color=tone["ink"], fontsize=11.5, weight="bold")
+    canvas.figure.text(left, 0.93, title, color=palette["ink"], fontsize=11.5, weight="bold")
     captions = [_caption(fit, shown, i) for i in range(len(shown))]
-    words = canvas.figure.text(0.985, 0.93, "", color=tone["ink"], fontsize=10.5, ha="right", animated=True)
+    words = canvas.figure.text(0.985, 0.93, "", color=palette["ink"], fontsize=10.5, ha="right", animated=True)
     pictures = list(_pictures(canvas, axes, panels, words, captions))
-    palette = _palette(pictures, tone)
-    quantised = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
+    shared = _palette(pictures, palette)
+    quantised = [picture.quantize(palette=shared, dither=Image.Dither.NONE) for picture in pictures]
     return Movie(shown, quantised[1:], quantised[0], captions, title, notes, milliseconds, theme)
 
 
@@ -300,7 +300,7 @@ def _caption(fit: Fit, shown: Frames, i: int) -> str:
 
 
 def _pictures(
-    canvas: FigureCanvasAgg, axes: Any, panels: Sequence[stills.Panel], words: Any, captions: Sequence[str]
+    canvas: FigureCanvasAgg, axes: Any, panels: Sequence[drawing.Panel], words: Any, captions: Sequence[str]
 ) -> Iterator[Image.Image]:
     """The background, then every frame."""
     canvas.draw()
@@ -321,7 +321,7 @@ def _taken(canvas: FigureCanvasAgg) -> Image.Image:
     return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
 
 
-def _palette(pictures: Sequence[Image.Image], tone: dict[str, str]) -> Image.Image:
+def _palette(pictures: Sequence[Image.Image], palette: dict[str, str]) -> Image.Image:
     """One palette for all frames: the theme's own colours, the rest from a few frames one above the other.
 
     Its last entry is left free.
@@ -331,16 +331,16 @@ def _palette(pictures: Sequence[Image.Image], tone: dict[str, str]) -> Image.Ima
     sheet = Image.new("RGB", (width, height * len(few)))
     for i, picture in enumerate(few):
         sheet.paste(picture, (0, i * height))
-    own = [*tone.values(), *colours.ROLES.values(), *stills.ARROWS.values()]
+    own = [*palette.values(), *colours.ROLES.values(), *drawing.ARROWS.values()]
     fixed = np.array([[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in own])
     found = sheet.quantize(CLEAR - len(own), method=Image.Quantize.MEDIANCUT).getpalette() or []
     others = np.array(found[: 3 * (CLEAR - len(own))]).reshape(-1, 3)
     off = np.abs(others[:, None] - fixed).max(-1)
     # a shade that is hardly another than the theme's is the theme's
     others = np.where(off.min(1, keepdims=True) <= ALIKE, fixed[off.argmin(1)], others)
-    palette = Image.new("P", (1, 1))
-    palette.putpalette(np.concatenate([fixed, others]).ravel().tolist())
-    return palette
+    shared = Image.new("P", (1, 1))
+    shared.putpalette(np.concatenate([fixed, others]).ravel().tolist())
+    return shared
 
 
 def _png(picture: Image.Image, **options: Any) -> bytes:

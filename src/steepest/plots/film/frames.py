@@ -23,7 +23,7 @@ from steepest.formulas.rules import RULES
 from steepest.model.objective import LinearObjective
 from steepest.model.of_fit import module_objective
 from steepest.plots.drawn_rows import all_rows, linear, recorded, training
-from steepest.plots.surface.plane import FAR, frame
+from steepest.plots.surface.plane import FAR, coordinates_of
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -108,7 +108,8 @@ def arrows(fit: Fit, row: np.ndarray) -> dict[str, np.ndarray]:
     after = np.minimum(row + 1, len(path) - 1)
     step = path[after] - path[row]
     next_to = (trace.step[after] - trace.step[row] == 1)[:, None]
-    matrix = frame(fit, "descent").matrix if not frame(fit, "descent").user else None
+    coordinates = coordinates_of(fit, "descent")
+    matrix = None if coordinates.user else coordinates.matrix
     name, numbers = _rule(fit)
     lr = trace.lr[row][:, None]
 

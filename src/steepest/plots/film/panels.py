@@ -1,6 +1,6 @@
 """The panels of a film, drawn with Matplotlib: what stays is drawn once, what moves is drawn on top for each frame.
 
-    moving, move = on_data(axes, fit, frames, tone)     draws what stays; `moving` are the artists on top of it
+    moving, move = on_data(axes, fit, frames, palette)     draws what stays; `moving` are the artists on top of it
     move(i)                                             brings them to frame i
 
 `on_data` shows what the model says (by what the target and the number of columns ask for), `on_surface` the path on its
@@ -21,7 +21,7 @@ from steepest.model.prediction import log_odds, probabilities
 from steepest.plots import style
 from steepest.plots.drawn_rows import drawn, training
 from steepest.plots.film.frames import Frames, arrows, batch_rows
-from steepest.plots.predictions import view
+from steepest.plots.predictions import value_range
 from steepest.plots.surface.data import Surface
 from steepest.text import colours
 
@@ -42,53 +42,53 @@ Panel = tuple[list[Any], Callable[[int], None]]
 """The artists that move, and what brings them to a frame."""
 
 
-def dress(axes: Axes, tone: dict[str, str], across: str, up: str) -> None:
+def style_axes(axes: Axes, palette: dict[str, str], across: str, up: str) -> None:
     """Axes as the theme has them."""
-    axes.set_facecolor(tone["paper"])
-    axes.set_xlabel(plain(across, 30), color=tone["ink"], fontsize=9.5)
-    axes.set_ylabel(plain(up, 30), color=tone["ink"], fontsize=9.5)
-    axes.tick_params(colors=tone["faint"], labelsize=8, length=3)
-    axes.grid(color=tone["grid"], linewidth=0.8)
+    axes.set_facecolor(palette["paper"])
+    axes.set_xlabel(plain(across, 30), color=palette["ink"], fontsize=9.5)
+    axes.set_ylabel(plain(up, 30), color=palette["ink"], fontsize=9.5)
+    axes.tick_params(colors=palette["faint"], labelsize=8, length=3)
+    axes.grid(color=palette["grid"], linewidth=0.8)
     axes.set_axisbelow(True)
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(tone["axis"])
+        spine.set_color(palette["axis"])
 
 
 # ---- what the model says ---------------------------------------------------------------------------
 
 
-def on_data(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> Panel:
+def on_data(axes: Axes, fit: Fit, frames: Frames, palette: dict[str, str]) -> Panel:
     """The panel that suits the data."""
     data = training(fit)
     flat = data.x.ndim == 2
     if fit.schema.classes is None:
         if flat and data.x.shape[1] == 1 and data.y.ndim == 1:
-            return _line(axes, fit, frames, tone)
-        return _actual(axes, fit, frames, tone)
+            return _line(axes, fit, frames, palette)
+        return _actual(axes, fit, frames, palette)
     if flat and data.x.shape[1] == 1:
-        return _probability(axes, fit, frames, tone)
+        return _probability(axes, fit, frames, palette)
     if flat and data.x.shape[1] == 2:
-        return _regions(axes, fit, frames, tone)
-    return _true_class(axes, fit, frames, tone)
+        return _regions(axes, fit, frames, palette)
+    return _true_class(axes, fit, frames, palette)
 
 
-def _line(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> Panel:
+def _line(axes: Axes, fit: Fit, frames: Frames, palette: dict[str, str]) -> Panel:
     """The line settling into the points; the rows of the batch stand out."""
     data = training(fit)
     rows = drawn(fit, MOST_POINTS)
-    dress(axes, tone, fit.schema.names[0], fit.schema.targets[0])
+    style_axes(axes, palette, fit.schema.names[0], fit.schema.targets[0])
     axes.scatter(rows.x[:, 0], rows.y, s=18, color=colours.DATA, alpha=0.75 if len(rows.x) < 400 else 0.3, linewidths=0)
     x = np.linspace(data.x.min(), data.x.max(), 200)
     with np.errstate(over="ignore", invalid="ignore"):
         curves = np.stack([log_odds(fit, x[:, None], theta) for theta in frames.theta])
     best = None if fit.exact is None else fit.exact.theta
-    low, high = view(rows.y, [curves[0], curves[-1]])
+    low, high = value_range(rows.y, [curves[0], curves[-1]])
     if best is not None:
         axes.plot(x, _cut(log_odds(fit, x[:, None], best), low, high), color=colours.EXACT, lw=1.5, ls="--")
     axes.set_ylim(low, high)
     (line,) = axes.plot(x, _cut(curves[0], low, high), color=colours.DESCENT, lw=2.6, animated=True)
-    (batch,) = axes.plot([], [], "o", ms=6.5, mfc="none", mec=tone["ink"], mew=1.4, animated=True)
+    (batch,) = axes.plot([], [], "o", ms=6.5, mfc="none", mec=palette["ink"], mew=1.4, animated=True)
 
     def move(i: int) -> None:
         line.set_ydata(_cut(curves[i], low, high))
@@ -104,21 +104,21 @@ def _cut(curve: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.clip(np.nan_to_num(curve, nan=high + far, posinf=high + far, neginf=low - far), low - far, high + far)
 
 
-def _actual(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> Panel:
+def _actual(axes: Axes, fit: Fit, frames: Frames, palette: dict[str, str]) -> Panel:
     """Predicted against actual values, which settle on the diagonal as far as they can."""
     rows = drawn(fit, MOST_POINTS)
     target = rows.y if rows.y.ndim == 1 else rows.y[:, 0]
-    dress(axes, tone, f"actual {fit.schema.targets[0]}", "predicted")
+    style_axes(axes, palette, f"actual {fit.schema.targets[0]}", "predicted")
     with np.errstate(over="ignore", invalid="ignore"):
         guesses = [log_odds(fit, rows.x, theta).reshape(len(rows.x), -1)[:, 0] for theta in frames.theta]
-    low, high = view(target, [guesses[0], guesses[-1]])
+    low, high = value_range(target, [guesses[0], guesses[-1]])
     axes.plot([target.min(), target.max()], [target.min(), target.max()], color=colours.EXACT, lw=1.5, ls="--")
-    axes.set_xlim(*view(target, []))
+    axes.set_xlim(*value_range(target, []))
     axes.set_ylim(low, high)
     (points,) = axes.plot(
         target, _cut(guesses[0], low, high), "o", ms=3.6, mew=0, color=colours.DATA, alpha=0.6, animated=True
     )
-    (batch,) = axes.plot([], [], "o", ms=6, mfc="none", mec=tone["ink"], mew=1.2, animated=True)
+    (batch,) = axes.plot([], [], "o", ms=6, mfc="none", mec=palette["ink"], mew=1.2, animated=True)
     place = {number: i for i, number in enumerate(rows.index.tolist())}
 
     def move(i: int) -> None:
@@ -131,12 +131,12 @@ def _actual(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> Panel
     return [points, batch], move
 
 
-def _probability(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> Panel:
+def _probability(axes: Axes, fit: Fit, frames: Frames, palette: dict[str, str]) -> Panel:
     """The probability of each class along the one column."""
     data = training(fit)
     rows = drawn(fit, MOST_POINTS)
     names = fit.schema.classes or ()
-    dress(axes, tone, fit.schema.names[0], "probability")
+    style_axes(axes, palette, fit.schema.names[0], "probability")
     axes.set_ylim(-0.12, 1.12)
     codes = rows.y.astype(int)
     spread = 0.05 * np.modf(np.arange(len(codes)) * 0.618034)[0]
@@ -165,19 +165,19 @@ def _probability(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> 
     return lines, move
 
 
-def _regions(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> Panel:
+def _regions(axes: Axes, fit: Fit, frames: Frames, palette: dict[str, str]) -> Panel:
     """The regions of the plane that go to each class."""
     data = training(fit)
     rows = drawn(fit, MOST_POINTS)
     names = fit.schema.classes or ()
-    dress(axes, tone, fit.schema.names[0], fit.schema.names[1])
+    style_axes(axes, palette, fit.schema.names[0], fit.schema.names[1])
     axes.grid(False)
     low, high = data.x.min(0), data.x.max(0)
     reach = 0.05 * np.where(high > low, high - low, 1.0)
     sides = [np.linspace(a - r, b + r, SIDE) for a, b, r in zip(low, high, reach, strict=True)]
     grid = np.stack(np.meshgrid(*sides), -1).reshape(-1, 2)
     colours = np.array([to_rgb(style.CLASSES[i % 10]) for i in range(len(names))])
-    paper = np.array(to_rgb(tone["paper"]))
+    paper = np.array(to_rgb(palette["paper"]))
 
     def painted(theta: np.ndarray) -> np.ndarray:
         shares = probabilities(log_odds(fit, grid, theta))
@@ -201,12 +201,12 @@ def _regions(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> Pane
     return [image, *dots], move
 
 
-def _true_class(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> Panel:
+def _true_class(axes: Axes, fit: Fit, frames: Frames, palette: dict[str, str]) -> Panel:
     """How much probability the rows of each class give to their own class: all bars grow towards 1."""
     rows = drawn(fit, MOST_POINTS)
     names = fit.schema.classes or ()
     codes = rows.y.astype(int)
-    dress(axes, tone, "class", "probability of the true class")
+    style_axes(axes, palette, "class", "probability of the true class")
     axes.set_xlim(-0.6, len(names) - 0.4)
     axes.set_ylim(0, 1)
     axes.set_xticks(range(len(names)), [plain(name, 10) for name in names])
@@ -229,11 +229,11 @@ def _true_class(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> P
 
 
 def on_surface(
-    axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str], surface: Surface, theme: str, with_arrows: bool
+    axes: Axes, fit: Fit, frames: Frames, palette: dict[str, str], surface: Surface, theme: str, with_arrows: bool
 ) -> Panel:
     """The path on its plane, up to the frame; arrows where they are wanted."""
     a, b = surface.plane.labels
-    dress(axes, tone, a, b)
+    style_axes(axes, palette, a, b)
     axes.grid(False)
     shades = LinearSegmentedColormap.from_list("loss", style.SHADES[theme])
     low, high = float(surface.cut.min()), surface.ceiling
@@ -263,7 +263,9 @@ def on_surface(
                 arrowprops={"arrowstyle": "-|>", "color": ARROWS[name], "lw": 1.8, "shrinkA": 0, "shrinkB": 0},
             )  # fmt: skip
             axes.plot([], [], color=ARROWS[name], lw=2, label=name)
-        axes.legend(loc="upper left", fontsize=7.5, framealpha=0.8, facecolor=tone["paper"], labelcolor=tone["ink"])
+        axes.legend(
+            loc="upper left", fontsize=7.5, framealpha=0.8, facecolor=palette["paper"], labelcolor=palette["ink"]
+        )
 
     def move(i: int) -> None:
         path.set_data(*place[: i + 1].T)
@@ -285,23 +287,23 @@ def _readable(ways: dict[str, np.ndarray], window: np.ndarray) -> dict[str, np.n
     return {name: way * factor[:, None] for name, way in ways.items()}
 
 
-def on_loss(axes: Axes, fit: Fit, frames: Frames, tone: dict[str, str]) -> Panel:
+def on_loss(axes: Axes, fit: Fit, frames: Frames, palette: dict[str, str]) -> Panel:
     """The loss over the steps, the part already gone in colour."""
     known = np.isfinite(fit.trace.objective)
     values = np.where(known, fit.trace.objective, fit.trace.loss)
     fine = np.flatnonzero(np.isfinite(values) & (np.abs(values) < 1e250))
     fine = fine[evenly(len(fine), 2_000)]
     step, values = fit.trace.step[fine], values[fine]
-    dress(axes, tone, "step", str(fit.loss_function))
+    style_axes(axes, palette, "step", str(fit.loss_function))
     if len(values) and values.min() > 0 and values.max() > 3 * values.min():
         axes.set_yscale("log")
-        axes.tick_params(which="minor", length=0, labelsize=7, colors=tone["faint"])
+        axes.tick_params(which="minor", length=0, labelsize=7, colors=palette["faint"])
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter("{x:g}" if values.max() < 30 * values.min() else "")
     whole = known[fine]
     if not whole.all():
-        axes.plot(step, values, ".", ms=2.5, color=tone["axis"], alpha=0.5)
-    axes.plot(step[whole], values[whole], color=tone["axis"], lw=1.4)
+        axes.plot(step, values, ".", ms=2.5, color=palette["axis"], alpha=0.5)
+    axes.plot(step[whole], values[whole], color=palette["axis"], lw=1.4)
     best = fit.scores.exact_objective
     if best is not None and (best > 0 or axes.get_yscale() == "linear"):
         axes.axhline(best, color=colours.EXACT, lw=1.4, ls="--")

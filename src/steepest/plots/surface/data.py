@@ -1,4 +1,4 @@
-"""The loss as a landscape, and the way that the descent took through it.
+"""The loss as a surface over a plane of parameters, and the path of the descent on it.
 
 `surface_data` computes everything: the loss on a grid (one pass, `evaluate.py`), the paths and marks on its plane
 (`plane.py`), and for every step the loss on the plane beside the true one. `surface` draws it as a map and as
@@ -25,7 +25,7 @@ from steepest.model import losses
 from steepest.model.of_fit import linear_problem
 from steepest.plots.drawn_rows import MOST_STEPS, labels, training
 from steepest.plots.surface import plane as planes
-from steepest.plots.surface.evaluate import Landscape, landscape
+from steepest.plots.surface.evaluate import SurfaceObjective, surface_objective
 from steepest.plots.surface.module_values import MOST_WORK, work_of
 from steepest.plots.surface.plane import FAR, Plane
 from steepest.plots.surface.profile import minimised
@@ -121,8 +121,8 @@ def surface_data(
         raise SpecError(f"grid={grid} must be from 2 to 1000 points a side.")
     flat = planes.plane(fit, plane, also, coordinates, seed)
     grid, steps = _fine(fit, grid)
-    land = landscape(fit, loss, points=grid * grid + 2 * steps * len(fits))
-    on_plane = _Shown(flat, land, fit if others == "minimised" else None, loss)
+    objective = surface_objective(fit, loss, points=grid * grid + 2 * steps * len(fits))
+    on_plane = _Shown(flat, objective, fit if others == "minimised" else None, loss)
     named = labels(fits)
     paths = [_path(each, label, flat, on_plane, steps) for each, label in zip(fits, named, strict=True)]
     marks = _marks(fits, named, flat, on_plane)
@@ -131,8 +131,8 @@ def surface_data(
     with np.errstate(over="ignore", invalid="ignore"):
         values = on_plane(places.reshape(-1, 2)).reshape(grid, grid)
     ceiling = _ceiling(values, [*(path.shown[_inside(path.place, x, y)] for path in paths), [m.shown for m in marks]])
-    notes = _notes(flat, paths, land, values, ceiling, on_plane.fit is not None, fit, x, y)
-    return Surface(flat, x, y, values, ceiling, land.loss, paths, marks, tuple(fit.names), notes)
+    notes = _notes(flat, paths, objective, values, ceiling, on_plane.fit is not None, fit, x, y)
+    return Surface(flat, x, y, values, ceiling, objective.loss, paths, marks, tuple(fit.names), notes)
 
 
 def _fine(fit: Fit, grid: int | None) -> tuple[int, int]:
@@ -147,12 +147,12 @@ def _fine(fit: Fit, grid: int | None) -> tuple[int, int]:
 class _Shown:
     """The loss of places on a plane; `fit` is set where the other parameters are minimised over."""
 
-    def __init__(self, flat: Plane, land: Landscape, fit: Fit | None, loss: Any):
-        self.flat, self.land, self.fit = flat, land, fit
+    def __init__(self, flat: Plane, objective: SurfaceObjective, fit: Fit | None, loss: Any):
+        self.flat, self.objective, self.fit = flat, objective, fit
         self.problem = None
         if fit is None:
             return
-        if fit.terms is None or flat.kind != "named" or not flat.frame.user:
+        if fit.terms is None or flat.kind != "named" or not flat.coordinates.user:
             raise SpecError("others='minimised' is for two named parameters of the linear family, in user units.")
         kind = fit.loss_function if loss is None else losses.loss(loss)
         self.problem = linear_problem(fit.spec, training(fit), fit.terms, kind)
@@ -160,7 +160,7 @@ class _Shown:
 
     def __call__(self, place: np.ndarray) -> np.ndarray:
         theta = self.flat.theta(place)
-        return self.land.values(theta if self.problem is None else minimised(self.problem, theta, self.held))
+        return self.objective.values(theta if self.problem is None else minimised(self.problem, theta, self.held))
 
 
 def _path(fit: Fit, label: str, flat: Plane, on_plane: _Shown, most: int) -> Path:
@@ -176,7 +176,7 @@ def _path(fit: Fit, label: str, flat: Plane, on_plane: _Shown, most: int) -> Pat
     theta, step = theta[chosen], step[chosen]
     place = flat.project(theta)
     with np.errstate(over="ignore", invalid="ignore"):
-        true = on_plane.land.values(theta)
+        true = on_plane.objective.values(theta)
         shown = true if flat.exact else on_plane(place)
     return Path(label, step, theta, place, true, shown, explained)
 
@@ -201,7 +201,7 @@ def _marks(fits: Sequence[Fit], named: Sequence[str], flat: Plane, on_plane: _Sh
     theta = np.stack([mark[3] for mark in usable])
     place = flat.project(theta)
     with np.errstate(over="ignore", invalid="ignore"):
-        true, shown = on_plane.land.values(theta), on_plane(place)
+        true, shown = on_plane.objective.values(theta), on_plane(place)
     return [Mark(*mark, place[i], float(true[i]), float(shown[i])) for i, mark in enumerate(usable)]
 
 
@@ -275,7 +275,7 @@ def _ceiling(values: np.ndarray, heights: Sequence[Any]) -> float:
 
 
 def _notes(
-    flat: Plane, paths: Sequence[Path], land: Landscape, values: np.ndarray, ceiling: float, profiled: bool,
+    flat: Plane, paths: Sequence[Path], objective: SurfaceObjective, values: np.ndarray, ceiling: float, profiled: bool,
     fit: Fit, x: np.ndarray, y: np.ndarray,
 ) -> list[str]:  # fmt: skip
     notes = []
@@ -294,4 +294,4 @@ def _notes(
     if not np.isfinite(values).all() or values.max() > ceiling:
         top = number(float(values[np.isfinite(values)].max())) if np.isfinite(values).any() else "infinity"
         notes.append(f"The surface rises to {top}; it is cut at {number(ceiling)}.")
-    return [*notes, *([land.note] if land.note else [])]
+    return [*notes, *([objective.note] if objective.note else [])]

@@ -1,6 +1,6 @@
 """A surface drawn: as a map with contours and as a bowl, side by side, and below them how far the plane can be trusted.
 
-`on_map`, `on_bowl` and `on_trust` draw one part each into a figure; the report uses them one by one.
+`on_map`, `on_bowl` and `on_plane_error` draw one part each into a figure; the report uses them one by one.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def draw(data: Surface, theme: str = "light") -> style.Figure:
     on_map(shown, data, {"x": 0.445, "y": 0.5} if exact else {"x": 0.445, "y": 0.69, "len": 0.6}, row=1, col=1)
     on_bowl(shown, data, row=1, col=2)
     if not exact:
-        on_trust(shown, data, row=2, col=1)
+        on_plane_error(shown, data, row=2, col=1)
     return shown
 
 
@@ -219,7 +219,7 @@ def on_bowl(shown: style.Figure, data: Surface, **place: Any) -> None:
     )
 
 
-def on_trust(shown: style.Figure, data: Surface, **place: Any) -> None:
+def on_plane_error(shown: style.Figure, data: Surface, **place: Any) -> None:
     """For each step the loss on the plane beside the true one: where the lines part, the plane misleads."""
     for i, path in enumerate(data.paths):
         colour = style.SERIES[i % len(style.SERIES)]

@@ -3,7 +3,7 @@
     F(θ) for θ [m, p]   →   [m]
 
 The linear family is one matrix product for all points; a module is run for each (`module_values.py`). Where there are too
-many rows for that, evenly spread ones stand for all, and `Landscape.note` says so.
+many rows for that, evenly spread ones stand for all, and `SurfaceObjective.note` says so.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ AT_ONCE = 2_000_000
 
 
 @dataclass(frozen=True)
-class Landscape:
+class SurfaceObjective:
     """F as a function of many θ, on `rows` of `total` rows; `loss` is its name."""
 
     values: Callable[[np.ndarray], np.ndarray]
@@ -52,7 +52,7 @@ class Landscape:
         return "" if self.rows == self.total else f"The loss is computed from {self.rows:,} of {self.total:,} rows."
 
 
-def landscape(fit: Fit, loss: Any = None, points: int = 2_500) -> Landscape:
+def surface_objective(fit: Fit, loss: Any = None, points: int = 2_500) -> SurfaceObjective:
     """The objective of a fit, or of the same model under another loss, penalty included.
 
     Args:
@@ -69,7 +69,7 @@ def landscape(fit: Fit, loss: Any = None, points: int = 2_500) -> Landscape:
     index = evenly(data.rows, max(budget, LEAST_ROWS))
     rows = data if len(index) == data.rows else data.take(index)
     values = _linear(fit, rows, kind) if fit.terms is not None else values_of(fit, rows, kind, work)
-    return Landscape(values, rows.rows, fit.rows, str(kind))
+    return SurfaceObjective(values, rows.rows, fit.rows, str(kind))
 
 
 def _linear(fit: Fit, rows: Dataset, loss: losses.Loss) -> Callable[[np.ndarray], np.ndarray]:

@@ -23,7 +23,7 @@ import torch
 from steepest.analysis import curvature
 from steepest.data.thinning import along
 from steepest.errors import SpecError
-from steepest.model import preconditioners as frames
+from steepest.model import preconditioners
 from steepest.model.objective import matched
 from steepest.model.of_fit import module_objective, tensors
 from steepest.plots.drawn_rows import all_rows, linear, recorded, training
@@ -42,7 +42,7 @@ EQUAL_STEPS = 500
 
 
 @dataclass(frozen=True)
-class Frame:
+class Coordinates:
     """Coordinates θ = M·c. matrix: `[p, r]`. names: of the entries of c."""
 
     matrix: np.ndarray
@@ -61,32 +61,35 @@ class Frame:
         return np.linalg.lstsq(self.matrix, flat.T, rcond=None)[0].T.reshape(*theta.shape[:-1], -1)
 
 
-def frame(fit: Fit, coordinates: str = "user") -> Frame:
+def coordinates_of(fit: Fit, coordinates: str = "user") -> Coordinates:
     """User units, or the coordinates that the descent itself went down in.
 
     Raises SpecError for another word. A module has no coordinates but its own.
     """
     if coordinates not in COORDINATES:
         raise SpecError(f"coordinates={coordinates!r} is not known. Known: {', '.join(COORDINATES)}.")
-    same = Frame(np.eye(0), tuple(fit.names), True)
+    same = Coordinates(np.eye(0), tuple(fit.names), True)
     if coordinates == "user" or fit.terms is None or fit.precondition not in ("standardize", "orthonormal"):
         return same
     problem = linear(fit)
     if problem is None or not all_rows(fit):
         raise SpecError("The run of this fit kept a part of its rows only; its own coordinates need all. Fit again.")
     if fit.precondition == "standardize":
-        matrix, names = frames.standardised(problem).matrix, tuple(f"{name} (standardised)" for name in fit.names)
+        matrix, names = (
+            preconditioners.standardised(problem).matrix,
+            tuple(f"{name} (standardised)" for name in fit.names),
+        )
     else:
-        matrix = frames.orthonormal(problem).matrix
+        matrix = preconditioners.orthonormal(problem).matrix
         names = tuple(f"direction {i + 1}" for i in range(matrix.shape[1] * problem.outputs))
-    return Frame(np.kron(np.eye(problem.outputs), matrix), names, False)
+    return Coordinates(np.kron(np.eye(problem.outputs), matrix), names, False)
 
 
 @dataclass(frozen=True)
 class Plane:
-    """origin, u, v: `[r]` in the coordinates of `frame`. labels: of a and b. exact: every θ lies in it."""
+    """origin, u, v: `[r]` in those coordinates. labels: of a and b. exact: every θ lies in it."""
 
-    frame: Frame
+    coordinates: Coordinates
     origin: np.ndarray
     u: np.ndarray
     v: np.ndarray
@@ -96,17 +99,17 @@ class Plane:
 
     def theta(self, place: np.ndarray) -> np.ndarray:
         """(a, b) `[..., 2]` → θ `[..., p]` in user units."""
-        return self.frame.to_user(self.origin + place @ np.stack([self.u, self.v]))
+        return self.coordinates.to_user(self.origin + place @ np.stack([self.u, self.v]))
 
     def project(self, theta: np.ndarray) -> np.ndarray:
         """θ `[..., p]` → (a, b) `[..., 2]`, at right angles in the plane's coordinates."""
-        return (self.frame.from_user(theta) - self.origin) @ np.linalg.pinv(np.stack([self.u, self.v]))
+        return (self.coordinates.from_user(theta) - self.origin) @ np.linalg.pinv(np.stack([self.u, self.v]))
 
     def explained(self, path: np.ndarray) -> float:
         """The share of a path's variance that is seen on the plane, 0 … 1; 1 for a path that does not move."""
         if self.exact:
             return 1.0
-        c = self.frame.from_user(path)
+        c = self.coordinates.from_user(path)
         whole = np.square(c - c.mean(0)).sum()
         shown = self.project(path) @ np.stack([self.u, self.v])
         return float(np.square(shown - shown.mean(0)).sum() / whole) if whole > 0 else 1.0
@@ -130,55 +133,57 @@ def plane(
     Raises:
         SpecError: an unknown kind or name, one parameter only, or a loss without curvature for `hessian`.
     """
-    seen = frame(fit, coordinates)
-    size = len(seen.names)
+    space = coordinates_of(fit, coordinates)
+    size = len(space.names)
     if size < 2:
         raise SpecError(f"A surface needs two parameters, and this fit has one ({fit.names[0]!r}). Use loss_curve().")
     if kind is None:
-        kind = seen.names if size == 2 else "path"
+        kind = space.names if size == 2 else "path"
     if not isinstance(kind, str):
-        return _named(fit, tuple(kind), seen)
+        return _named(fit, tuple(kind), space)
     if kind not in PLANES:
         raise SpecError(f"plane={kind!r} is not known. Known: two names of parameters, {', '.join(PLANES)}.")
     if kind == "path":
-        return _principal([fit, *also], seen)
+        return _principal([fit, *also], space)
     if kind == "random":
-        return _random(fit, seen, seed)
-    return _hessian(fit, seen)
+        return _random(fit, space, seed)
+    return _hessian(fit, space)
 
 
-def _named(fit: Fit, names: tuple[str, ...], seen: Frame) -> Plane:
+def _named(fit: Fit, names: tuple[str, ...], coordinates: Coordinates) -> Plane:
     places = []
     for name in names:
-        if name not in seen.names:
-            raise SpecError(f"plane= names {name!r}, which is no parameter here: {', '.join(seen.names[:8])}.")
-        places.append(seen.names.index(name))
+        if name not in coordinates.names:
+            raise SpecError(f"plane= names {name!r}, which is no parameter here: {', '.join(coordinates.names[:8])}.")
+        places.append(coordinates.names.index(name))
     if len(set(places)) != 2:
         raise SpecError(f"plane= needs two different parameters, and got {', '.join(map(repr, names))}.")
-    u, v = np.eye(len(seen.names))[places]
-    origin = seen.from_user(fit.theta) * (1 - u - v)
-    return Plane(seen, origin, u, v, (names[0], names[1]), "named", exact=len(seen.names) == 2 and seen.user)
+    u, v = np.eye(len(coordinates.names))[places]
+    origin = coordinates.from_user(fit.theta) * (1 - u - v)
+    return Plane(
+        coordinates, origin, u, v, (names[0], names[1]), "named", exact=len(coordinates.names) == 2 and coordinates.user
+    )
 
 
-def _principal(fits: Sequence[Fit], seen: Frame) -> Plane:
+def _principal(fits: Sequence[Fit], coordinates: Coordinates) -> Plane:
     paths = []
     for each in fits:
-        path = seen.from_user(finite(recorded(each)))
+        path = coordinates.from_user(finite(recorded(each)))
         paths.append(path[along(path, np.arange(len(path)), EQUAL_STEPS)])
     points = np.concatenate(paths)
     centre = points.mean(0)
     _, sizes, directions = np.linalg.svd(points - centre, full_matrices=False)
     if len(sizes) < 2 or sizes[1] <= STRAIGHT * sizes[0]:
-        return _along_a_line(fits[0], seen, points, directions[0])
+        return _along_a_line(fits[0], coordinates, points, directions[0])
     directions = directions[:2]
     # a direction has no sign of its own: the path runs from left to right and from bottom to top
     way = np.sign((points[-1] - points[0]) @ directions.T)
     directions = directions * np.where(way == 0, 1.0, way)[:, None]
     labels = [f"component {i + 1} ({100 * share:.3g}%)" for i, share in enumerate(sizes[:2] ** 2 / (sizes**2).sum())]
-    return Plane(seen, centre, directions[0], directions[1], (labels[0], labels[1]), "path")
+    return Plane(coordinates, centre, directions[0], directions[1], (labels[0], labels[1]), "path")
 
 
-def _along_a_line(fit: Fit, seen: Frame, points: np.ndarray, along_it: np.ndarray) -> Plane:
+def _along_a_line(fit: Fit, coordinates: Coordinates, points: np.ndarray, along_it: np.ndarray) -> Plane:
     """A path straight to its end fills no plane: one direction is its own, the other one across the valley.
 
     That is taken at right angles in an orthonormal basis of the design, where the valley of the linear family is round:
@@ -187,10 +192,10 @@ def _along_a_line(fit: Fit, seen: Frame, points: np.ndarray, along_it: np.ndarra
     moved = points[-1] - points[0]
     length = float(np.linalg.norm(moved))
     u = moved / length if length > 0 else along_it
-    problem = linear(fit) if seen.user else None
+    problem = linear(fit) if coordinates.user else None
     matrix = np.eye(len(u))
     if problem is not None:
-        matrix = np.kron(np.eye(problem.outputs), frames.orthonormal(problem).matrix)
+        matrix = np.kron(np.eye(problem.outputs), preconditioners.orthonormal(problem).matrix)
     own = np.linalg.lstsq(matrix, u, rcond=None)[0]
     size = float(np.linalg.norm(own))
     if len(own) < 2 or not size > 0:
@@ -198,10 +203,10 @@ def _along_a_line(fit: Fit, seen: Frame, points: np.ndarray, along_it: np.ndarra
     across = np.eye(len(own))[int(np.argmin(np.abs(own)))]
     across = across - own * (own @ across) / size**2
     v = matrix @ across * (size / np.linalg.norm(across))
-    return Plane(seen, points.mean(0), u, v, ("along the path", "across the path"), "path")
+    return Plane(coordinates, points.mean(0), u, v, ("along the path", "across the path"), "path")
 
 
-def _random(fit: Fit, seen: Frame, seed: int) -> Plane:
+def _random(fit: Fit, coordinates: Coordinates, seed: int) -> Plane:
     """Random directions, each row of a weight matrix (each filter) scaled to the length of the fit's; biases stay."""
     generator = np.random.default_rng(seed)
     directions = generator.standard_normal((2, len(fit.theta)))
@@ -216,20 +221,22 @@ def _random(fit: Fit, seen: Frame, seed: int) -> Plane:
             drawn = directions[:, part].reshape(2, rows, -1)
             scaled = drawn * (own / np.linalg.norm(drawn, axis=2))[..., None]
             directions[:, part] = scaled.reshape(2, -1) if parameter.ndim > 1 else 0.0
-    u, v = seen.from_user(directions)
-    return Plane(seen, seen.from_user(fit.theta), u, v, ("random direction 1", "random direction 2"), "random")
+    u, v = coordinates.from_user(directions)
+    return Plane(
+        coordinates, coordinates.from_user(fit.theta), u, v, ("random direction 1", "random direction 2"), "random"
+    )
 
 
-def _hessian(fit: Fit, seen: Frame) -> Plane:
+def _hessian(fit: Fit, coordinates: Coordinates) -> Plane:
     centre = fit.theta if fit.exact is None or fit.exact.theta is None else fit.exact.theta
     problem = linear(fit)
     if problem is not None:
         values, vectors = curvature.leading_eigenvalues(problem, centre, 2)
     else:
         values, vectors = _module_curvature(fit, centre)
-    u, v = seen.from_user(vectors.T)
+    u, v = coordinates.from_user(vectors.T)
     labels = [f"curvature {value:.3g}" for value in values]
-    return Plane(seen, seen.from_user(centre), u, v, (labels[0], labels[1]), "hessian")
+    return Plane(coordinates, coordinates.from_user(centre), u, v, (labels[0], labels[1]), "hessian")
 
 
 def _module_curvature(fit: Fit, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
