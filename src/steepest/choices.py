@@ -113,14 +113,15 @@ def parse(text: str, choices: Mapping[str, Choice], setting: str) -> Named:
     most = inf if choice.many else len(choice.numbers)
     if not choice.fewest <= len(given) <= most:
         raise SpecError(f"{setting}={text!r} has {len(given)} numbers; it is written {choice.shape}.")
-    for place, value in enumerate(given):
-        number = choice.numbers[min(place, len(choice.numbers) - 1)]
+    pairs = [(choice.numbers[min(place, len(choice.numbers) - 1)], value) for place, value in enumerate(given)]
+    for number, value in pairs:
         if not number.allows(value):
             raise SpecError(f"{setting}={text!r}: the {number.name} of {name} must be {number.rule}.")
     if choice.rising and any(b <= a for a, b in pairwise(given)):
         raise SpecError(f"{setting}={text!r}: the first number must be the smaller one, as in {name}:-1:1.")
-    rest_of = tuple(number.default for number in choice.numbers[len(given) :] if number.default is not None)
-    return Named(name, given + rest_of)
+    whole = (int(value) if number.whole else value for number, value in pairs)
+    rest_of = (number.default for number in choice.numbers[len(given) :] if number.default is not None)
+    return Named(name, (*whole, *rest_of))
 
 
 def is_choice(given: Any, choices: Mapping[str, Choice]) -> bool:

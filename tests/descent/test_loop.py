@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from steepest.data.batching import full, minibatches
 from steepest.descent.loop import Step, descend
-from steepest.descent.schedules import step_decay
+from steepest.descent.schedules import schedule as named
 from steepest.errors import DataError
 from steepest.model.objective import objective
 
@@ -224,7 +224,7 @@ def test_many_runs_have_their_own_rates():
 
 def test_a_schedule_may_be_any_function_of_step_and_epoch():
     ours = objective("linear", "mse", *_line_with_noise())
-    for schedule in (step_decay(2, 0.5), lambda step, epoch: 0.5 ** (epoch // 2), "step:2,0.5"):
+    for schedule in (named("step:2,0.5"), lambda step, epoch: 0.5 ** (epoch // 2), "step:2,0.5"):
         rates = [step.lr for step in descend(ours, "sgd", minibatches(100, 50, epochs=4), lr=0.1, schedule=schedule)]
         assert rates == [0.1] * 4 + [0.05] * 5  # the last step repeats the rate that led to it
 

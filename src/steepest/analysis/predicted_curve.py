@@ -14,6 +14,7 @@ from steepest.analysis.adam_stability import full_batch
 from steepest.analysis.finding import Fitted
 from steepest.analysis.rate_table import FRAMES, frame_of, rule_of, start_of
 from steepest.descent import schedules
+from steepest.formulas.schedules import needs_steps
 
 MOST_STEPS = 200_000
 """Steps up to which a schedule is gone through step by step; a constant rate has no limit."""
@@ -54,7 +55,7 @@ def _rates(fit: Fitted) -> np.ndarray | None:
         return trace.lr[:-1]
     planned = min((count for count in (fit.spec.max_steps, fit.spec.epochs) if count is not None), default=None)
     chosen = schedules.of_fit(fit)
-    if chosen == "cosine" and planned is None:
+    if planned is None and needs_steps(str(chosen)):
         return None
     rates = fit.lr * schedules.factors(schedules.schedule(chosen, planned), 0, 0, fit.steps, whole=True)
     known = trace.step < fit.steps

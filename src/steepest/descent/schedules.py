@@ -1,21 +1,16 @@
 """Schedules: the factor on the learning rate, a plain function of (step, epoch), both counted from 0.
 
-    constant   1
-    inverse    1 / (epoch + 1)                        (with a full batch an epoch is a step)
-    step:N,F   F^⌊epoch / N⌋
-    cosine     ½(1 + cos(π·step / steps))             Loshchilov and Hutter 2017
-    warmup:N   min(1, (step + 1) / N)                 Goyal et al. 2017
+Those with a name have their formulas in `formulas/schedules.py`. Any callable of (step, epoch) that returns such a factor will
+do as well, one of `step` or of `epoch` alone, and the schedulers of PyTorch (`torch_schedules.py`):
+`partial(StepLR, step_size=10)`, or a function of the optimiser.
 
-Any callable of (step, epoch) that returns such a factor will do as well, one of `step` or of `epoch` alone, and the
-schedulers of PyTorch (`torch_schedules.py`): `partial(StepLR, step_size=10)`, or a function of the optimiser.
-
-Ours also take arrays of both: `factors` asks
-for those of many steps at once.
+Ours also take arrays of both: `factors` asks for those of many steps at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,51 +18,38 @@ import numpy as np
 from steepest.choices import parse
 from steepest.descent.torch_schedules import TorchSchedule, check_object, of_callable
 from steepest.errors import SpecError
-from steepest.formulas.schedules import SCHEDULES
+from steepest.formulas.schedules import FORMULAS, SCHEDULES, ScheduleFormula
 
 Schedule = Callable[[int, int], float]
 
 
-def _elementwise(schedule: Schedule) -> Schedule:
-    schedule.elementwise = True  # pyrefly: ignore[missing-attribute]
-    return schedule
+@dataclass(frozen=True)
+class Elementwise:
+    """A schedule by its formula, as `step:10,0.5`: Elementwise(FORMULAS["step"], (10, 0.5)). It takes arrays too."""
+
+    kind: ScheduleFormula
+    numbers: tuple[float, ...] = ()
+    steps: int | None = None
+    elementwise = True
+
+    def __call__(self, step: Any, epoch: Any) -> Any:
+        return self.kind.factor(step, epoch, self.steps, self.numbers)
 
 
-@_elementwise
-def constant(step: int, epoch: int) -> float:
-    """Always 1."""
-    return 1.0
-
-
-@_elementwise
-def inverse(step: int, epoch: int) -> float:
-    """1/(epoch + 1)."""
-    return 1.0 / (epoch + 1)
-
-
-def step_decay(every: int, factor: float) -> Schedule:
-    """F to the power of the whole number of `every` epochs that have passed."""
-    return _elementwise(lambda step, epoch: factor ** (epoch // every))
-
-
-def cosine(steps: int) -> Schedule:
-    """From 1 down to 0 along half a cosine over `steps` steps."""
-    return _elementwise(lambda step, epoch: 0.5 * (1.0 + np.cos(np.pi * np.minimum(step, steps) / steps)))
-
-
-def warmup(steps: int) -> Schedule:
-    """Up to 1 in a straight line over the first `steps` steps."""
-    return _elementwise(lambda step, epoch: np.minimum(1.0, (step + 1) / steps))
+constant = Elementwise(FORMULAS["constant"])
 
 
 def factors(schedule: Schedule, step: int, epoch: int, count: int, whole: bool) -> np.ndarray:
     """The factors `[count]` of the steps `step`, `step` + 1, …, all in one epoch, or with `whole` in one each."""
-    steps = step + np.arange(count)
-    epochs = epoch + np.arange(count) if whole else np.full(count, epoch)
+    return factors_at(schedule, step + np.arange(count), epoch + np.arange(count) * whole)
+
+
+def factors_at(schedule: Schedule, steps: np.ndarray, epochs: np.ndarray) -> np.ndarray:
+    """The factors of steps `[T]` in epochs `[T]`."""
     if getattr(schedule, "elementwise", False):
-        return np.broadcast_to(np.asarray(schedule(steps, epochs), dtype=np.float64), count)  # pyrefly: ignore
-    pairs = zip(steps.tolist(), epochs.tolist(), strict=True)
-    return np.array([schedule(*pair) for pair in pairs], dtype=np.float64)
+        found: Any = schedule(steps, epochs)  # pyrefly: ignore[bad-argument-type]
+        return np.broadcast_to(np.asarray(found, dtype=np.float64), len(steps))
+    return np.array([schedule(*pair) for pair in zip(steps.tolist(), epochs.tolist(), strict=True)], dtype=np.float64)
 
 
 def at_rate(found: Schedule, lr: Any) -> Schedule:
@@ -82,7 +64,7 @@ def of_fit(fit: Any) -> Any:
 
 
 def schedule(name: Any, steps: int | None = None) -> Schedule:
-    """The schedule that a name stands for; `steps`, the number planned in all, is needed by `cosine`.
+    """The schedule that a name stands for; `steps`, the number planned in all, is needed by some.
 
     >>> schedule("step:10,0.5")(0, 25)
     0.25
@@ -90,19 +72,12 @@ def schedule(name: Any, steps: int | None = None) -> Schedule:
     check_object(name)
     if callable(name):
         return name if getattr(name, "elementwise", False) or isinstance(name, TorchSchedule) else of_callable(name)
-    if name is None:
+    if name is None or name == "auto":
         return constant
     if not isinstance(name, str):
         raise SpecError(f"schedule={name!r} is neither a name nor a function of (step, epoch).")
-    kind, numbers = parse(name, SCHEDULES, "schedule")
-    if kind == "cosine" and steps is None:
-        raise SpecError("schedule='cosine' needs to know how many steps there will be: give epochs or max_steps.")
-    kinds: dict[str, Callable[[], Schedule]] = {
-        "auto": lambda: constant,
-        "constant": lambda: constant,
-        "inverse": lambda: inverse,
-        "step": lambda: step_decay(int(numbers[0]), numbers[1]),
-        "cosine": lambda: cosine(steps or 1),
-        "warmup": lambda: warmup(int(numbers[0])),
-    }
-    return kinds[kind]()
+    named = parse(name, SCHEDULES, "schedule")
+    kind = FORMULAS[named.name]
+    if kind.planned and steps is None:
+        raise SpecError(f"schedule={name!r} needs to know how many steps there will be: give epochs or max_steps.")
+    return Elementwise(kind, named.numbers, steps if kind.planned else None)

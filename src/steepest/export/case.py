@@ -15,7 +15,8 @@ from steepest.data.dataset import Dataset
 from steepest.errors import FitError
 from steepest.export.python_text import number
 from steepest.formulas.rules import FORMULAS, RULES, Automatic, RuleFormula
-from steepest.formulas.schedules import SCHEDULES
+from steepest.formulas.schedules import FORMULAS as FACTORS
+from steepest.formulas.schedules import ScheduleFormula
 from steepest.model import losses, modules
 from steepest.model.of_fit import targets
 from steepest.result import Fit
@@ -36,7 +37,8 @@ class Case:
     """The facts of a fit.
 
     rule and numbers: as `momentum`, (0.9,); "torch" for a class of torch.optim, which is `own_rule`.
-    planned: the steps that were to be done in all (what a cosine ends at). batch: rows a batch; None for all rows.
+    schedule: its formula; None for a function, which is `own_schedule`.
+    planned: the steps that were to be done in all. batch: rows a batch; None for all rows.
     start: θ₀ in user units; None for zeros, or for the module's own.
     """
 
@@ -47,7 +49,7 @@ class Case:
     rule: str
     numbers: tuple[float, ...]
     own_rule: Any
-    schedule: str
+    schedule: ScheduleFormula | None
     schedule_numbers: tuple[float, ...]
     own_schedule: Callable[..., float] | None
     planned: int | None
@@ -173,10 +175,10 @@ def _rule(fit: Fit) -> tuple[str, tuple[float, ...], Any]:
     raise FitError(f"The rule {shown} is code of yours; a script can have the rules of steepest and of torch.optim.")
 
 
-def _schedule(fit: Fit) -> tuple[str, tuple[float, ...], Callable[..., float] | None]:
-    if is_choice(fit.schedule, SCHEDULES) and not callable(fit.spec.schedule):
-        schedule = parse(fit.schedule, SCHEDULES, "schedule")
-        return schedule.name, schedule.numbers, None
+def _schedule(fit: Fit) -> tuple[ScheduleFormula | None, tuple[float, ...], Callable[..., float] | None]:
     if callable(fit.spec.schedule):
-        return "own", (), fit.spec.schedule
+        return None, (), fit.spec.schedule
+    if is_choice(fit.schedule, FACTORS):
+        schedule = parse(fit.schedule, FACTORS, "schedule")
+        return FACTORS[schedule.name], schedule.numbers, None
     raise FitError(f"The schedule {fit.schedule} is code of yours, and code is not kept in a run.")

@@ -102,24 +102,18 @@ class Rate:
 
 def rate(case: Case) -> Rate:
     """The schedule as a factor of `step` or `epoch` (which are the same with a full batch)."""
-    epoch, numbers = ("step" if case.batch is None else "epoch"), case.schedule_numbers
-    kind = case.schedule
-    if kind == "constant":
-        return Rate("")
-    if kind == "inverse":
-        return Rate(f"rate = lr / ({epoch} + 1)", f"1 / ({epoch} + 1)")
-    if kind == "step":
-        factor = f"{number(numbers[1])} ** ({epoch} // {int(numbers[0])})"
-        return Rate(f"rate = lr * {factor}", factor)
-    if kind == "warmup":
-        factor = f"min(1.0, (step + 1) / {int(numbers[0])})"
-        return Rate(f"rate = lr * {factor}", factor)
-    if kind == "cosine":
-        factor = f"0.5 * (1 + math.cos(math.pi * step / {case.planned}))"
-        return Rate(f"rate = lr * {factor}", factor, imports=MATH)
+    epoch, formula = ("step" if case.batch is None else "epoch"), case.schedule
+    if formula is not None:
+        if not formula.arguments:
+            return Rate("")
+        names = {"epoch": epoch, "steps": str(case.planned), "cos": "math.cos", "pi": "math.pi", "minimum": "min"}
+        numbers = map(number, case.schedule_numbers)
+        _, factor = formula_text(formula.formula, names | dict(zip(formula.constants, numbers, strict=True)))
+        return Rate(
+            f"rate = lr * {factor}".replace("* 1.0 /", "/"), factor, imports=MATH if "math." in factor else frozenset()
+        )
     name, lines, imports = source(case.own_schedule, "schedule")
     parts = (Part("The schedule", "The factor on the learning rate.", lines),) if lines else ()
-    epoch = "step" if case.batch is None else "epoch"
     return Rate(f"rate = lr * {name}(step, {epoch})", f"{name}(step, {epoch})", parts, imports)
 
 
@@ -280,20 +274,23 @@ def _optimizer(case: Case, parameters: str) -> list[str]:
 
 def _scheduler(case: Case, found: Rate) -> tuple[list[str], str, frozenset[str]]:
     """Lines that make a scheduler, when it steps ("step", "epoch" or "never"), and imports."""
-    if case.schedule == "constant":
+    if not found.line:
         return [], "never", frozenset()
-    schedulers = "scheduler = torch.optim.lr_scheduler"
-    every = "epoch" if case.schedule in ("inverse", "step") else "step"
-    if case.schedule == "step":
-        size, gamma = int(case.schedule_numbers[0]), number(case.schedule_numbers[1])
-        return [f"{schedulers}.StepLR(optimizer, step_size={size}, gamma={gamma})"], every, frozenset()
-    if case.schedule == "cosine":
-        return [f"{schedulers}.CosineAnnealingLR(optimizer, T_max={case.planned})"], every, frozenset()
-    if case.schedule == "own" and case.batch is not None:
-        factor = re.sub(r"\bepoch\b", f"step // {case.per_epoch}", found.factor)
-        return called(f"{schedulers}.LambdaLR(", "optimizer", f"lambda step: {factor}"), "step", found.imports
-    argument = "epoch" if every == "epoch" and case.batch is not None else "step"
-    return called(f"{schedulers}.LambdaLR(", "optimizer", f"lambda {argument}: {found.factor}"), every, found.imports
+    formula = case.schedule
+    every = "epoch" if formula is not None and not formula.by_step else "step"
+    if formula is not None and formula.torch_name:
+        settings = formula.torch_settings(case.planned, *case.schedule_numbers)
+        given = [f"{name}={number(value)}" for name, value in settings.items()]
+        return (
+            called(f"scheduler = torch.optim.lr_scheduler.{formula.torch_name}(", "optimizer", *given),
+            every,
+            frozenset(),
+        )
+    factor, argument = found.factor, "epoch" if every == "epoch" and case.batch is not None else "step"
+    if formula is None and case.batch is not None:
+        factor = re.sub(r"\bepoch\b", f"step // {case.per_epoch}", factor)
+    made = called("scheduler = torch.optim.lr_scheduler.LambdaLR(", "optimizer", f"lambda {argument}: {factor}")
+    return made, every, found.imports
 
 
 def by_optimizer(case: Case, moving: Moving) -> Part:

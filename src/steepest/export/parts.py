@@ -92,12 +92,9 @@ def _linear(case: Case, found: rows.Rows, style: str) -> list[Part]:
         untracked=True,
     )
     parts += [terms.loss(case), *inside, *([terms.SOFT] if case.soft else []), *descents.dealing(case, y)]
-    if style == "loop" and case.rule not in ("torch", "lbfgs"):
-        descent = descents.by_hand(case, moving)
-        parts += descents.rate(case).parts
-    else:
-        descent = descents.by_optimizer(case, moving)
-        parts += descents.rate(case).parts if case.schedule == "own" else ()
+    parts += descents.rate(case).parts
+    by_hand = style == "loop" and case.rule not in ("torch", "lbfgs")
+    descent = descents.by_hand(case, moving) if by_hand else descents.by_optimizer(case, moving)
     if not as_module:
         first = "start.clone().requires_grad_()" if start and not frames else f"{zeros}, requires_grad=True)"
         descent = Part(descent.title, descent.prose, [f"{v} = {first}", *descent.code], descent.imports)
@@ -108,11 +105,11 @@ def _net(case: Case, found: rows.Rows, style: str, file: Path | None, notebook: 
     net = module.Net(case, found)
     moving = net.moving()
     parts = [found.part, *net.parts(file, notebook), terms.loss(case), *net.penalty(), *net.soft()]
-    parts += descents.dealing(case, found.target)
+    parts += [*descents.dealing(case, found.target), *descents.rate(case).parts]
     if style == "loop" and case.rule not in ("torch", "lbfgs"):
-        parts += [*descents.rate(case).parts, net.vector(), descents.by_hand(case, moving)]
+        parts += [net.vector(), descents.by_hand(case, moving)]
     else:
-        parts += [*(descents.rate(case).parts if case.schedule == "own" else ()), descents.by_optimizer(case, moving)]
+        parts.append(descents.by_optimizer(case, moving))
     return [*parts, net.ending()], found.files | net.files
 
 

@@ -93,10 +93,10 @@ def identifier(name: str, used: Iterable[str] = ()) -> str:
 def number(value: float) -> str:
     """A number to its last digit; whole ones without a point where they are counts.
 
-    >>> number(0.1), number(1e-5), number(2.0), number(float("nan"))
-    ('0.1', '1e-05', '2.0', 'float("nan")')
+    >>> number(0.1), number(1e-5), number(2.0), number(2), number(float("nan"))
+    ('0.1', '1e-05', '2.0', '2', 'float("nan")')
     """
-    value = float(value)
+    value = int(value) if isinstance(value, int | np.integer) else float(value)
     return repr(value) if np.isfinite(value) else f'float("{value}")'
 
 
@@ -104,7 +104,7 @@ def numbers(values: np.ndarray) -> str:
     """Numbers `[n]` or `[n, m]` as a list, all on one line."""
     if values.ndim == 2:
         return "[" + ", ".join(numbers(row) for row in values) + "]"
-    return "[" + ", ".join(str(int(v)) if values.dtype.kind in "iu" else number(v) for v in values) + "]"
+    return "[" + ", ".join(map(number, values)) + "]"
 
 
 def assigned(name: str, opening: str, items: Sequence[str], closing: str) -> list[str]:

@@ -23,20 +23,14 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from types import FunctionType
 from typing import Any, Literal
 
 from steepest.choices import Choice, Number
-
-
-def _numpy(name: str) -> Callable[..., Any]:
-    """A word of NumPy's, which is imported when the word is first said: the command's help has no need of it."""
-    return lambda *arguments: getattr(import_module("numpy"), name)(*arguments)
-
+from steepest.formulas.words import numpy_word
 
 abs, clip, exp, full_like, log1p, maximum, minimum, sign, tanh, where = map(
-    _numpy, ("abs", "clip", "exp", "full_like", "log1p", "maximum", "minimum", "sign", "tanh", "where")
+    numpy_word, ("abs", "clip", "exp", "full_like", "log1p", "maximum", "minimum", "sign", "tanh", "where")
 )
 
 

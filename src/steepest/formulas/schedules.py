@@ -1,26 +1,135 @@
-"""The schedules: name → what it is."""
+"""The schedules, each written once: the factor on the learning rate at a step. Here a schedule is added.
+
+    constant   1
+    inverse    1 / (epoch + 1)                        (with a full batch an epoch is a step)
+    step:N,F   F^⌊epoch / N⌋
+    cosine     ½(1 + cos(π·step / steps))             Loshchilov and Hutter 2017
+    warmup:N   min(1, (step + 1) / N)                 Goyal et al. 2017
+
+A formula takes what it needs of `step` and `epoch` (counted from 0; numbers or arrays) and `steps` (planned in all; the last
+factor stays after them), then its numbers. It serves the loop, the engines and, printed, the exported scripts.
+"""
 
 from __future__ import annotations
 
-from steepest.choices import Choice, Number
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from math import pi
+from typing import Any
 
-SCHEDULES = {
+from steepest.choices import Choice, Number
+from steepest.formulas.words import numpy_word
+
+cos, minimum = numpy_word("cos"), numpy_word("minimum")
+
+
+def _constant():
+    return 1.0
+
+
+def _inverse(epoch):
+    return 1.0 / (epoch + 1)
+
+
+def _step(epoch, every, factor):
+    return factor ** (epoch // every)
+
+
+def _cosine(step, steps):
+    return 0.5 * (1.0 + cos(pi * step / steps))
+
+
+def _warmup(step, count):
+    return minimum(1.0, (step + 1) / count)
+
+
+@dataclass(frozen=True)
+class ScheduleFormula(Choice):
+    """A schedule with a formula.
+
+    torch_name, torch_settings: its class in `torch.optim.lr_scheduler`, and the arguments of that, of (steps, *numbers); "" for
+    one that PyTorch has no class for.
+    """
+
+    formula: Callable[..., Any] = _constant
+    torch_name: str = ""
+    torch_settings: Callable[..., dict[str, float]] = lambda steps: {}
+
+    @cached_property
+    def arguments(self) -> tuple[str, ...]:
+        """The names that its formula takes."""
+        return tuple(inspect.signature(self.formula).parameters)
+
+    @property
+    def by_step(self) -> bool:
+        """Whether it changes from step to step, not from epoch to epoch."""
+        return "step" in self.arguments
+
+    @property
+    def planned(self) -> bool:
+        """Whether it is shaped by how many steps there are in all."""
+        return "steps" in self.arguments
+
+    @property
+    def constants(self) -> tuple[str, ...]:
+        """The names of its numbers in the formula."""
+        return self.arguments[len(self.arguments) - len(self.numbers) :]
+
+    def factor(self, step: Any, epoch: Any, steps: int | None, numbers: tuple[float, ...]) -> Any:
+        """The factor at a step, or at many."""
+        known = dict(zip(self.constants, numbers, strict=True)) | {"step": step, "epoch": epoch, "steps": steps}
+        if self.planned:
+            known["step"] = minimum(step, steps)
+        return self.formula(*(known[name] for name in self.arguments))
+
+
+def _count(of: str) -> Number:
+    return Number(f"number of {of}", None, 1, whole=True, symbol="N")
+
+
+SCHEDULES: dict[str, Choice] = {
     schedule.name: schedule
     for schedule in (
         Choice("auto", "Constant where that arrives, cosine where it does not."),
-        Choice("constant", "The same rate at every step."),
-        Choice("inverse", "lr / (epoch + 1), epoch counted from 0."),
-        Choice(
+        ScheduleFormula(
+            "constant",
+            "The same rate at every step.",
+            torch_name="ConstantLR",
+            torch_settings=lambda steps: {"factor": 1.0},
+        ),
+        ScheduleFormula("inverse", "lr / (epoch + 1), epoch counted from 0.", formula=_inverse),
+        ScheduleFormula(
             "step",
             "Times F every N epochs.",
-            (
-                Number("number of epochs", None, 1, whole=True, symbol="N"),
-                Number("factor", None, 0.0, open_low=True, symbol="F"),
-            ),
+            (_count("epochs"), Number("factor", None, 0.0, open_low=True, symbol="F")),
+            formula=_step,
+            torch_name="StepLR",
+            torch_settings=lambda steps, every, factor: {"step_size": every, "gamma": factor},
         ),
-        Choice("cosine", "From lr to 0 along half a cosine over all steps."),
-        Choice(
-            "warmup", "Rising over the first N steps.", (Number("number of steps", None, 1, whole=True, symbol="N"),)
+        ScheduleFormula(
+            "cosine",
+            "From lr to 0 along half a cosine over all steps.",
+            formula=_cosine,
+            torch_name="CosineAnnealingLR",
+            torch_settings=lambda steps: {"T_max": steps},
+        ),
+        ScheduleFormula(
+            "warmup",
+            "Rising over the first N steps.",
+            (_count("steps"),),
+            formula=_warmup,
+            torch_name="LinearLR",
+            torch_settings=lambda steps, count: {"start_factor": 1.0 / count, "total_iters": count - 1},
         ),
     )
 }
+
+FORMULAS = {name: schedule for name, schedule in SCHEDULES.items() if isinstance(schedule, ScheduleFormula)}
+
+
+def needs_steps(shown: str) -> bool:
+    """Whether the schedule that is shown as `step:10,0.5` is shaped by how many steps there are in all."""
+    formula = FORMULAS.get(shown.partition(":")[0])
+    return formula is not None and formula.planned

@@ -121,12 +121,8 @@ class Course:
         return bool(self.factors[-1] <= 0.2 * self.factors.max())
 
     def _factors(self, schedule: Any, steps: int) -> np.ndarray:
-        pace = schedules.schedule(schedule, steps)
         t = np.arange(steps)
-        epochs = t // self.per_epoch
-        if getattr(pace, "elementwise", False):
-            return np.broadcast_to(np.asarray(pace(t, epochs), dtype=np.float64), steps)  # pyrefly: ignore
-        return np.array([pace(int(a), int(b)) for a, b in zip(t, epochs, strict=True)], dtype=np.float64)
+        return schedules.factors_at(schedules.schedule(schedule, steps), t, t // self.per_epoch)
 
     @cached_property
     def frame(self) -> frames.Coordinates | None:

@@ -27,6 +27,7 @@ from steepest.analysis.checks.penalties import chosen
 from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.exact.solve import solve
 from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.formulas.schedules import needs_steps
 from steepest.model.losses import penalty
 from steepest.model.of_fit import row_losses
 
@@ -39,9 +40,6 @@ LEAST_SHARE = 0.2
 ROWS_A_PARAMETER = 5.0
 MOST_ENTRIES = 4_000_000
 """Entries of a design beyond which no penalty is tried."""
-
-ENDS_SHAPE_THEM = ("cosine",)
-"""Schedules that depend on how many epochs there are."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ def overfitting(fit: Fitted) -> Iterator[Finding]:
     if turned is None and not _far_above(fit):
         return
     tried = _penalised(fit, LEAST_RISE if turned is not None else LEAST_SHARE)
-    at_best = turned is not None and turned.epoch >= 1 and not fit.schedule.startswith(ENDS_SHAPE_THEM)
+    at_best = turned is not None and turned.epoch >= 1 and not needs_steps(fit.schedule)
     early = turned.least if turned is not None else np.inf
     if tried is not None and (tried[1] <= early or not at_best):
         remedy, after = {"penalty": tried[0]}, tried[1]

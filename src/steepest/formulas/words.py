@@ -1,0 +1,12 @@
+"""NumPy's words, in which formulas are written: NumPy is imported when one is first said, for the command's help has no need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+
+def numpy_word(name: str) -> Callable[..., Any]:
+    """A function of NumPy's, looked up when it is called."""
+    return lambda *arguments: getattr(import_module("numpy"), name)(*arguments)
