@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from steepest.descent import rules, schedules
-from steepest.model import losses, preconditioners
+from steepest.model import losses, penalties, preconditioners
 from steepest.model.linear import LinearProblem, Terms
 from steepest.model.objective import LinearObjective
 
@@ -82,7 +82,7 @@ def objective(case: dict) -> LinearObjective:
         design,
         target,
         losses.loss(kind),
-        losses.penalty(case["penalty"]),
+        penalties.penalty(case["penalty"]),
         weights=weights / weights.mean() if case["weights"] else None,
         outputs=outputs,
     )

@@ -15,7 +15,7 @@ from steepest.formulas.models import MODELS
 from steepest.formulas.penalties import PENALTIES
 from steepest.formulas.rules import RULES
 from steepest.formulas.schedules import SCHEDULES
-from steepest.model import losses, modules
+from steepest.model import losses, modules, penalties
 from steepest.settings import Spec
 
 NUMBERS = {"huber": "1.5", "quantile": "0.3", "l1": "0.1", "l2": "0.1", "elastic": "0.1,0.2", "step": "10,0.5"}
@@ -38,7 +38,7 @@ TABLES = {
 }
 WAYS = {
     "LOSSES": losses.loss,
-    "PENALTIES": losses.penalty,
+    "PENALTIES": penalties.penalty,
     "SCHEDULES": lambda name: schedules.schedule(name, 100),
     "RULES": rules.rule,
     "INITS": lambda name: modules.start(name, ("a", "b"), 0),
@@ -77,7 +77,7 @@ def test_a_name_without_a_definition_is_an_error(table, monkeypatch):
     unheard_of = Choice("unheard_of", "", (Number("a", 1.0), Number("b", 2.0)))
     monkeypatch.setitem(TABLES[table], "unheard_of", unheard_of)
     for text in ("unheard_of", "unheard_of:1,2"):
-        with pytest.raises((KeyError, TypeError, SteepestError)):
+        with pytest.raises((KeyError, TypeError, AttributeError, SteepestError)):
             WAYS[table](text)
 
 

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from steepest import torch_criteria
-from steepest.analysis import best_rate, convergence, curvature
+from steepest.analysis import convergence, curvature
 from steepest.choices import is_path, locate, parse
 from steepest.data import batching as batches
 from steepest.data.dataset import Dataset
@@ -52,6 +52,7 @@ from steepest.model.objective import (
     parameter_names,
 )
 from steepest.model.of_fit import linear_problem, targets, tensors
+from steepest.model.penalties import Penalty, penalty
 from steepest.settings import Spec
 from steepest.settings_table import DEFAULT_EPOCHS, default_epochs
 
@@ -188,7 +189,7 @@ def _terms(spec: Spec, data: Dataset) -> Terms:
 def _plan_linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | None) -> Plan:
     plain_terms = _terms(spec, data)
     terms = centring.centred(plain_terms, data.x) if _may_centre(spec) else plain_terms
-    if plain_terms.degree > 1 and (losses.penalty(spec.penalty) or not plain_terms.intercept):
+    if plain_terms.degree > 1 and (penalty(spec.penalty) or not plain_terms.intercept):
         _check_digits(plain_terms, data.x)
     problem = linear_problem(spec, data, terms, loss)
     labels = data.targets if data.classes is None or problem.outputs != len(data.classes) else data.classes
@@ -256,7 +257,7 @@ def _check_digits(terms: Terms, x: np.ndarray) -> None:
 def _may_centre(spec: Spec) -> bool:
     """Whether powers may be taken of centred columns: the path is the same, and no penalty looks at the coefficients."""
     own = spec.precondition == "orthonormal" or (spec.precondition == "auto" and spec.lr == "auto")
-    return own and not losses.penalty(spec.penalty)
+    return own and not penalty(spec.penalty)
 
 
 def quasi_newton(parameters: Any) -> torch.optim.Optimizer:
@@ -418,12 +419,6 @@ def _name(thing: Any) -> str:
     return thing if isinstance(thing, str) else called(thing)
 
 
-def in_coordinates(objective: LinearObjective, problem: LinearProblem) -> LinearProblem:
-    """The same problem in the descent's own coordinates, its `l2` penalty left out."""
-    basis = problem.design if objective.coordinates is None else objective.coordinates.basis
-    return replace(problem, design=basis, penalty=losses.Penalty(), low=None)
-
-
 def steady_rate(
     objective: LinearObjective, problem: LinearProblem, theta: Tensor, batch_size: int | None = None
 ) -> float:
@@ -436,23 +431,24 @@ def steady_rate(
     bounds the mean square of the gradient of b rows everywhere, s being the steepest slope of a row's loss. On average
     a descent at this rate comes nearer to the optimum as long as its gap is more than half of F(θ).
     """
-    own = in_coordinates(objective, problem)
-    n = len(own.design)
+    frame, n = objective.coordinates, len(problem.design)
     b = n if batch_size is None else min(batch_size, n)
-    ridge = best_rate.ridge(problem, objective.coordinates) * (1.0 if b == n else 2.0)
+    doubled = 1.0 if b == n else 2.0
     value = 1.0
     if problem.loss.bound is not None:
-        steepness = curvature.smoothness(own, b) * (1.0 if b == n else 2.0)
+        steepness = curvature.smoothness(problem, b, frame) * doubled
     else:
-        steepness = curvature.smoothness(replace(own, loss=losses.loss("huber")))  # λ_max: the bound of this loss is 1
+        huber = replace(problem, loss=losses.loss("huber"), penalty=Penalty())
+        steepness = curvature.smoothness(huber, frame=frame)  # λ_max: the bound of this loss is 1
         if b < n:
-            sizes = np.linalg.norm(own.design, axis=1) * (1.0 if own.weights is None else own.weights)
+            basis = problem.design if frame is None else frame.basis
+            sizes = np.linalg.norm(basis, axis=1) * (1.0 if problem.weights is None else problem.weights)
             steepness = n * (b - 1) / (b * (n - 1)) * steepness + (n - b) / (b * (n - 1)) * float(np.mean(sizes**2))
         value = abs(float(objective.value(theta) + objective.penalty(theta)))
         if value == 0.0:  # of our own losses the least, where a descent stays
             value = 1.0 if problem.loss.custom else 1e-300
-        steepness *= _steepest_slope(objective, theta) ** 2
-    steepness += ridge * value
+        ridge = problem.penalty_in(None if frame is None else frame.matrix).largest()
+        steepness = steepness * _steepest_slope(objective, theta) ** 2 + doubled * ridge * value
     return value / steepness if steepness > 0.0 else 1.0
 
 
@@ -474,7 +470,7 @@ def largest_rate(spec: Spec, problem: LinearProblem) -> float:
     rule = way(spec, objective, "sgd" if spec.optimizer == "auto" else spec.optimizer, True).rule.innermost
     if problem.loss.bound is None:
         return float("nan")
-    return convergence.largest_rate(np.array([best_rate.steepness(problem, objective.coordinates)]), rule)
+    return convergence.largest_rate(np.array([curvature.smoothness(problem, frame=objective.coordinates)]), rule)
 
 
 def _adaptive_rates(objective: LinearObjective, problem: LinearProblem, rule: Rule) -> tuple[float, float]:
@@ -487,7 +483,8 @@ def _adaptive_rates(objective: LinearObjective, problem: LinearProblem, rule: Ru
     value = float(loss + objective.penalty(objective.theta))
     if not (value > 0.0 and slope > 0.0):
         return size, size
-    bend = len(objective.theta) * best_rate.ridge(problem, objective.coordinates)
+    frame = objective.coordinates
+    bend = len(objective.theta) * problem.penalty_in(None if frame is None else frame.matrix).largest()
     lengths = size, min(size, value / slope, (value / bend) ** 0.5 if bend > 0.0 else size)
     move = 1.0 if rule.kind is None else rule.kind.first_move
     return lengths[0] / move, lengths[1] / move
@@ -550,7 +547,7 @@ def _plan_module(
             raise SpecError("precondition='standardize' is for quantities; this model takes whole numbers. Use 'none'.")
         numbers = own and y.is_floating_point() and not loss.classes
         module = modules.scaled(module, x, y if numbers else None)
-    objective = ModuleObjective(module, loss, x, y, weights, losses.penalty(spec.penalty), spec.seed)
+    objective = ModuleObjective(module, loss, x, y, weights, penalty(spec.penalty), spec.seed)
     objective.names = tuple(name.removeprefix("module.").removeprefix("_orig_mod.") for name in objective.names)
     objective.random = trial.random
     first = modules.start(spec.init, objective.names, spec.seed)

@@ -20,7 +20,7 @@ from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Status
 from steepest.errors import FitError
 from steepest.formulas.rules import formula_of
 from steepest.lazy import unnoticed
-from steepest.model import centring, double_double, losses
+from steepest.model import centring, double_double, losses, penalties
 from steepest.model.linear import LinearProblem, Terms, row_blocks
 from steepest.model.objective import ExtendedObjective, LinearObjective
 from steepest.model.of_fit import linear_problem, mean_loss
@@ -103,7 +103,7 @@ def answer(problem: LinearProblem | None) -> Answer:
 
 def answer_in(spec: Spec, data: Dataset, terms: Terms, loss: losses.Loss, problem: LinearProblem | None) -> Answer:
     """The best possible answer of a problem in user units, found with powers of centred columns where these are needed."""
-    own = terms if losses.penalty(spec.penalty) else centring.centred(terms, data.x)
+    own = terms if penalties.penalty(spec.penalty) else centring.centred(terms, data.x)
     if own == terms:
         return answer(problem)
     found = answer(linear_problem(spec, data, own, loss))
@@ -123,7 +123,7 @@ def scores_of(fit: Fit) -> Scores:
         raise FitError("This fit has no data to be scored on.")
     if fit.problem is not None:
         objective = objective_at(fit.problem, fit.theta)
-        loss = objective_at(replace(fit.problem, penalty=losses.Penalty()), fit.theta)
+        loss = objective_at(replace(fit.problem, penalty=penalties.Penalty()), fit.theta)
     else:
         loss = objective = float(fit.trace.loss[-1])
         if fit.trace.objective[-1] == fit.trace.objective[-1]:

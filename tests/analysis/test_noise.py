@@ -16,7 +16,8 @@ from steepest.descent.rules import rule
 from steepest.errors import SpecError
 from steepest.model import preconditioners
 from steepest.model.linear import LinearProblem
-from steepest.model.losses import loss, penalty
+from steepest.model.losses import loss
+from steepest.model.penalties import penalty
 
 ROWS = 60
 

@@ -9,7 +9,8 @@ import sklearn.metrics
 import torch
 
 from steepest.errors import SpecError
-from steepest.model.losses import Custom, Penalty, loss, penalty
+from steepest.model.losses import Custom, loss
+from steepest.model.penalties import Penalty, penalty
 
 ROWS = 40
 CURVED = ["mse", "huber:0.7", "huber:1.35", "logcosh", "logistic", "cross_entropy"]

@@ -8,7 +8,8 @@ import scipy.linalg
 from sklearn.preprocessing import StandardScaler
 
 from steepest.model.linear import LinearProblem, Terms
-from steepest.model.losses import loss, penalty
+from steepest.model.losses import loss
+from steepest.model.penalties import penalty
 from steepest.model.preconditioners import Coordinates, identity, orthonormal, standardised
 
 ROWS = 50

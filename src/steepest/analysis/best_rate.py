@@ -8,7 +8,7 @@ steps are an estimate.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import floor, isfinite, log10
 from typing import Any
 
@@ -17,7 +17,6 @@ import numpy as np
 from steepest.analysis import convergence, curvature
 from steepest.analysis.convergence import Valley
 from steepest.model.linear import LinearProblem
-from steepest.model.losses import Penalty
 from steepest.model.preconditioners import Coordinates
 
 SHARES = (1.0, 0.99, 0.97, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.35, 0.25)
@@ -41,23 +40,6 @@ class Arrival:
     condition: float
 
 
-def steepness(problem: LinearProblem, frame: Coordinates | None) -> float:
-    """A curvature that F has nowhere more of, in the coordinates of a frame; nan for a loss with a kink."""
-    if problem.loss.bound is None:
-        return float("nan")
-    basis = problem.design if frame is None else frame.basis
-    return curvature.smoothness(replace(problem, design=basis, penalty=Penalty(), low=None)) + ridge(problem, frame)
-
-
-def ridge(problem: LinearProblem, frame: Coordinates | None) -> float:
-    """The largest curvature of the `l2` penalty in the coordinates of a frame."""
-    if not problem.penalty.l2:
-        return 0.0
-    matrix = np.eye(problem.design.shape[1]) if frame is None else frame.matrix
-    free = problem.penalised.reshape(problem.outputs, -1)[0]
-    return 2.0 * problem.penalty.l2 * float(np.linalg.norm(free[:, None] * matrix, 2)) ** 2
-
-
 def arrival(
     problem: LinearProblem, frame: Coordinates | None, valley: Valley, rule: Any, whole: float, gap: float
 ) -> Arrival | None:
@@ -72,7 +54,7 @@ def arrival(
         return None
     exact = problem.loss.quadratic
     if not exact:
-        largest = convergence.largest_rate(np.array([steepness(problem, frame)]), rule)
+        largest = convergence.largest_rate(np.array([curvature.smoothness(problem, frame=frame)]), rule)
         # beyond the optimum it may be as steep as the bound, where only half of the limit is safe for momentum
         fastest = min(fastest, largest * (0.5 if rule.momentum else 0.95))
     shares = SHARES if len(valley.values) <= FEW else SHARES[::3]

@@ -14,6 +14,7 @@ import numpy as np
 
 from steepest.analysis.exact import certificate as certify
 from steepest.model.linear import TALL, LinearProblem, gram
+from steepest.model.preconditioners import Coordinates
 
 MOST_DENSE = 500  # parameters up to which eigenvalues are computed from the whole Hessian
 MOST_TRIED = 50  # parameters up to which an operator is tried on every axis
@@ -28,13 +29,14 @@ def bound_per_prediction(problem: LinearProblem) -> float:
     return problem.loss.bound / targets
 
 
-def smoothness(problem: LinearProblem, batch_size: int | None = None) -> float:
+def smoothness(problem: LinearProblem, batch_size: int | None = None, frame: Coordinates | None = None) -> float:
     """L, a bound on the curvature of the objective at every θ (without the l1 penalty, which has none).
 
         L   = c·λ_max(AᵀWA/n) + 2·l2
         L_b = n(b−1)/(b(n−1))·L + (n−b)/(b(n−1))·max_i L_i,    L_i = c·wᵢ·‖aᵢ‖² + 2·l2
 
     Args:
+        frame: other coordinates than user units: A is their basis, and the curvature of l2 what it is there.
         batch_size: b rows drawn without replacement give L_b, the expected smoothness (Gower, Loizou, Qian,
             Sailanbayev, Shulgin and Richtárik 2019, "SGD: general analysis and improved rates"); None gives
             L.
@@ -46,13 +48,14 @@ def smoothness(problem: LinearProblem, batch_size: int | None = None) -> float:
     bound = bound_per_prediction(problem)
     if not np.isfinite(bound):
         return bound
-    ridge = 2.0 * problem.penalty.l2
-    whole = bound * _largest_eigenvalue(problem) + ridge
-    n = len(problem.design)
+    ridge = problem.penalty_in(None if frame is None else frame.matrix).largest()
+    design = problem.design if frame is None else frame.basis
+    whole = bound * _largest_eigenvalue(design, problem.weights) + ridge
+    n = len(design)
     b = n if batch_size is None else min(batch_size, n)
     if b == n:
         return whole
-    squares = np.einsum("ij,ij->i", problem.design, problem.design)
+    squares = np.einsum("ij,ij->i", design, design)
     row = bound * float(np.max(squares if problem.weights is None else squares * problem.weights)) + ridge
     return n * (b - 1) / (b * (n - 1)) * whole + (n - b) / (b * (n - 1)) * row
 
@@ -84,7 +87,7 @@ def hessian(problem: LinearProblem, theta: np.ndarray) -> np.ndarray:
     if rows.ndim == 2:
         rows = rows[:, :, None] * np.eye(problem.outputs)
     whole = blocks(rows.reshape(len(rows), problem.outputs, -1) / len(rows), problem.design)
-    return whole + np.diag(2.0 * problem.penalty.l2 * problem.penalised)
+    return whole + np.kron(np.eye(problem.outputs), problem.penalty_in().hessian())
 
 
 def blocks(rows: np.ndarray, design: np.ndarray) -> np.ndarray:
@@ -110,7 +113,7 @@ def product(problem: LinearProblem, rows: np.ndarray, vector: np.ndarray) -> np.
     moved = problem.design @ vector.reshape(problem.outputs, -1).T
     bent = np.einsum("nij,nj->ni", rows, moved) if rows.ndim == 3 else rows.reshape(len(rows), -1) * moved
     plain = (bent.T @ problem.design / len(rows)).ravel()
-    return plain + 2.0 * problem.penalty.l2 * problem.penalised * vector
+    return plain + problem.penalty_in().gradient(vector)
 
 
 def leading_eigenvalues(problem: LinearProblem, theta: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -167,21 +170,13 @@ def condition_number(problem: LinearProblem, theta: np.ndarray) -> float:
     return float(values[-1] / values[0]) if values[0] > floor else float("inf")
 
 
-def _weighted_design(problem: LinearProblem) -> np.ndarray:
-    """√(w/n)·A."""
-    n = len(problem.design)
-    if problem.weights is None:
-        return problem.design / np.sqrt(n)
-    return problem.design * np.sqrt(problem.weights / n)[:, None]
-
-
-def _largest_eigenvalue(problem: LinearProblem) -> float:
+def _largest_eigenvalue(design: np.ndarray, weights: np.ndarray | None) -> float:
     """λ_max(AᵀWA/n), from the smaller Gram matrix."""
-    rows, columns = problem.design.shape
+    rows, columns = design.shape
     gram_size = min(rows, columns)
-    if problem.design.size > TALL and columns == gram_size <= MOST_GRAM:
-        return float(np.linalg.eigvalsh(gram(problem.design, problem.weights) / rows)[-1])
-    design = _weighted_design(problem)
+    if design.size > TALL and columns == gram_size <= MOST_GRAM:
+        return float(np.linalg.eigvalsh(gram(design, weights) / rows)[-1])
+    design = design / np.sqrt(rows) if weights is None else design * np.sqrt(weights / rows)[:, None]
     if gram_size <= MOST_GRAM:
         whole = design.T @ design if columns == gram_size else design @ design.T
         return float(np.linalg.eigvalsh(whole)[-1])

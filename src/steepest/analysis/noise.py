@@ -147,15 +147,13 @@ class _Rows:
         theta = np.asarray(theta, dtype=np.float64).ravel()
         self.count = len(problem.design)
         basis = problem.design if frame is None else frame.basis
-        matrix = np.eye(basis.shape[1]) if frame is None else frame.matrix
         n, k = len(basis), problem.outputs
         predicted = certify.prediction(problem, theta)
         bent = certify.curvature(problem, predicted).reshape(n, k, -1)
         if bent.shape[2] == 1:
             bent = bent * np.eye(k) if k > 1 else bent
         loss = blocks(bent / n, basis)
-        free = problem.penalised.reshape(k, -1)[0]
-        ridge = 2.0 * problem.penalty.l2 * (matrix.T * free) @ matrix
+        ridge = problem.penalty_in(None if frame is None else frame.matrix).hessian()
         values, vectors = np.linalg.eigh(loss + np.kron(np.eye(k), ridge))
         kept = values > len(values) * np.finfo(float).eps * values[-1]
         self.values, turn = values[kept], vectors[:, kept]

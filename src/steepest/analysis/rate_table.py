@@ -29,7 +29,7 @@ from steepest.formulas.rules import FORMULAS, Automatic
 from steepest.model import modules
 from steepest.model import preconditioners as coordinates
 from steepest.model.linear import LinearProblem
-from steepest.model.losses import Penalty
+from steepest.model.penalties import Penalty
 from steepest.model.preconditioners import Coordinates
 from steepest.text import curvature as curvature_text
 from steepest.text.displayed import Displayed

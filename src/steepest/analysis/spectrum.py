@@ -115,8 +115,7 @@ def _alone(
 def _ridge(problem: LinearProblem, frame: Coordinates | None, step: np.ndarray) -> np.ndarray:
     """√(2·l2)·D·[M | θ₀ − θ*] of one output."""
     matrix = np.eye(problem.design.shape[1]) if frame is None else frame.matrix
-    free = problem.penalised.reshape(problem.outputs, -1)[0]
-    return np.sqrt(2.0 * problem.penalty.l2) * free[:, None] * np.column_stack([matrix, step])
+    return problem.penalty_in(np.column_stack([matrix, step])).root()
 
 
 def _coupled(

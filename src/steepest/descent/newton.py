@@ -68,16 +68,14 @@ class CurvatureSteps(Rule):
         else:
             self.basis, matrix = objective.basis, squares[0]
         self.matrix = torch.as_tensor(matrix).to(like)
-        self.mask = torch.as_tensor(problem.penalised).to(like)
         self.k, self.rank = problem.outputs, matrix.shape[1]
-        self.thresholds = None
-        if problem.penalty.l1:
-            self.thresholds = problem.penalty.l1 * self.mask * self.matrix.diagonal().repeat(self.k)
+        self.penalty = problem.penalty.at(torch.as_tensor(problem.penalised).to(like), self.matrix, None, self.k)
+        self.thresholds = self.penalty.thresholds if problem.penalty.l1 else None
         self.exact_gradient = isinstance(objective, ExtendedObjective) and problem.loss.quadratic
         self.rounding = _rounding(problem.loss)
         self.steady = None  # the Hessian, once it is known to be the same at every θ
         if squares is not None and problem.loss.quadratic:
-            block = torch.as_tensor(squares[1]).to(like) * (2.0 / self.k) + self._own_curvature()
+            block = torch.as_tensor(squares[1]).to(like) * (2.0 / self.k) + self.penalty.hessian()
             self.steady = torch.kron(torch.eye(self.k).to(like), block)
         self.seen: tuple[Tensor, Tensor] | None = None
         self.arrived = False
@@ -205,10 +203,8 @@ class CurvatureSteps(Rule):
         g = torch.zeros(self.k, self.rank, dtype=self.basis.dtype, device=self.basis.device)
         for rows, basis in self._blocks():
             g += slope[rows].T @ basis
-        g = (g / slope.shape[0]).reshape(-1)
-        if self.problem.penalty.l2:
-            g = g + self._to_basis(2.0 * self.problem.penalty.l2 * self.mask * theta)
-        return g
+        slope_of_penalty = self.objective.with_penalty(torch.zeros_like(theta), theta)
+        return (g / slope.shape[0]).reshape(-1) + self._to_basis(slope_of_penalty)
 
     def _blocks(self) -> Iterator[tuple[slice, Tensor]]:
         """B, some rows at a time: of a tall design they are standardised here, in the cache."""
@@ -221,10 +217,6 @@ class CurvatureSteps(Rule):
         for rows in row_blocks((self.basis.shape[0], self.rank)):
             yield rows, (self.basis[rows] - shift).mul_(scale)
 
-    def _own_curvature(self) -> Tensor:
-        """2·l2·MᵀDM, `[r, r]`."""
-        return self.matrix.T * self.mask.view(self.k, -1)[0] @ self.matrix * (2.0 * self.problem.penalty.l2)
-
     def _hessian(self, curvature: Tensor) -> Tensor:
         """Σ Bᵀ·curvature·B/n + 2·l2·MᵀDM, `[k·r, k·r]`."""
         if self.steady is not None:
@@ -236,7 +228,7 @@ class CurvatureSteps(Rule):
             for a, b in pairs:
                 h = curvature[:, a, b] if curvature.ndim == 3 else curvature[:, a] if curvature.ndim == 2 else curvature
                 hessian[a, :, b] += (basis.T * h[rows]) @ basis
-        own = self._own_curvature()
+        own = self.penalty.hessian()
         for a, b in pairs:
             hessian[a, :, b] = hessian[a, :, b] / n + (own if a == b else 0.0)
             hessian[b, :, a] = hessian[a, :, b].T.clone()
@@ -254,7 +246,7 @@ class CurvatureSteps(Rule):
         if self.k > 1 or (self.tall and self.steady is not None):
             size = hessian.diagonal().clamp(min=torch.finfo(hessian.dtype).tiny)
             return torch.linalg.cholesky_ex(hessian + torch.diag(1e-14 * size)).L.T
-        root = torch.diag((2.0 * self.problem.penalty.l2 * self.mask).sqrt() * self.matrix.diagonal())
+        root = self.penalty.root()
         share = (curvature / self.basis.shape[0]).sqrt()[:, None]
         for rows, basis in self._blocks():
             root = torch.linalg.qr(torch.vstack([basis * share[rows], root]), mode="r").R

@@ -69,7 +69,7 @@ class Together(Objective):
     def __init__(self, one: LinearObjective | ModuleObjective):
         self.one, self.names, self.rows, self.kinked, self.proximal = one, one.names, one.rows, one.kinked, one.proximal
         self.theta, self.loss = one.theta, one.loss
-        self.penalty, self.subgradient = one.penalty, one.subgradient  # pyrefly: ignore (they take [runs, p] already)
+        self.penalty_term = one.penalty_term
         if isinstance(one, ModuleObjective):
             self._mean: Callable[..., Tensor] = self._mean_of_module
             self._data = (one.x, one.y, one.weights)
@@ -87,9 +87,7 @@ class Together(Objective):
         self._calls += 1
         found = self._written_down(theta, data, lead) if self._calls * len(theta) > OFTEN else None
         values, grad = self._by_autograd(theta, data, lead) if found is None else found
-        if self.one._penalty is not None and self.one._penalty.l2:
-            grad = grad + self.one._penalty.gradient(theta)
-        return values, grad
+        return values, self.with_penalty(grad, theta)
 
     def value(self, theta: Tensor) -> Tensor:
         most = self.at_a_time(theta, self.rows)

@@ -209,10 +209,7 @@ class FusedRuns:
 
             wait(self._share(pool, job, turns, work))
         grad = torch.from_numpy(grads.reshape(len(grads), -1)) / n
-        penalty = self.objective._penalty
-        if penalty is not None and penalty.l2:
-            grad = grad + penalty.gradient(self.theta)
-        return torch.from_numpy(losses) / n, grad
+        return torch.from_numpy(losses) / n, self.objective.with_penalty(grad, self.theta)
 
     def _share(
         self, pool: ThreadPoolExecutor, job: Callable[[np.ndarray], None], turns: np.ndarray, work: int

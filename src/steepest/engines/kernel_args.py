@@ -67,11 +67,11 @@ def penalty_code(objective: LinearObjective) -> kernel_steps.PenaltyCode:
 
     outputs, width = objective.outputs, objective.basis.shape[1]
     dtype = objective.basis.numpy().dtype
-    term, none = objective._penalty, np.zeros((0, 0), dtype)
+    term, none = objective.penalty_term, np.zeros((0, 0), dtype)
     if term is None:
         nothing = np.zeros((outputs, 0), dtype)
         return kernel_steps.PenaltyCode(0.0, 0.0, nothing, none, none, none, none)
-    mask = term.mask.numpy().reshape(outputs, -1)
+    mask = term.free.numpy().reshape(outputs, -1)
     matrix = none if term.matrix is None else np.ascontiguousarray(term.matrix.numpy())
     origin = np.zeros_like(mask) if term.offset is None else term.offset.numpy().reshape(mask.shape)
     thresholds = shift = np.zeros((outputs, width), dtype)

@@ -17,7 +17,7 @@ from steepest.export.python_text import number
 from steepest.formulas.rules import FORMULAS, RULES, Automatic, RuleFormula
 from steepest.formulas.schedules import FORMULAS as FACTORS
 from steepest.formulas.schedules import ScheduleFormula
-from steepest.model import losses, modules
+from steepest.model import losses, modules, penalties
 from steepest.model.of_fit import targets
 from steepest.result import Fit
 from steepest.settings_table import default_epochs
@@ -103,9 +103,9 @@ class Case:
         return self.fit.loss_function
 
     @property
-    def penalty(self) -> losses.Penalty:
+    def penalty(self) -> penalties.Penalty:
         """The penalty."""
-        return losses.penalty(self.fit.spec.penalty)
+        return penalties.penalty(self.fit.spec.penalty)
 
     @property
     def weighted(self) -> bool:

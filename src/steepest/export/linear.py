@@ -185,7 +185,7 @@ def _orthonormal(case: Case) -> Part:
         f"{columns} * np.sqrt(weights / weights.sum())[:, None]" if case.weighted else f"{columns} / np.sqrt(len(B))"
     )
     if case.penalty.l2:
-        pull = f"np.sqrt({number(2 * case.penalty.l2 / (case.loss.bound or 1.0))})"
+        pull = f"np.sqrt({number(case.penalty.curvature / (case.loss.bound or 1.0))})"
         free = "M[1:, 1:]" if first else "M"
         code = [f"stack = np.vstack([{stack}, {pull} * {free}])"]
         stack = "stack"

@@ -1,8 +1,18 @@
-"""The penalties: name → what it is. They hold in user units; intercepts are free."""
+"""The penalties l1·Σ|θ| + l2·Σθ²: name → what it is. They hold in user units; intercepts are free."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from steepest.choices import Choice, Number
+
+
+@dataclass(frozen=True)
+class PenaltyChoice(Choice):
+    """A penalty. weights: its numbers → (l1, l2)."""
+
+    weights: Callable[..., tuple[float, float]] = lambda l1=0.0, l2=0.0: (l1, l2)
 
 
 def _weight(name: str) -> Number:
@@ -12,9 +22,9 @@ def _weight(name: str) -> Number:
 PENALTIES = {
     penalty.name: penalty
     for penalty in (
-        Choice("none", "No penalty."),
-        Choice("l1", "A·Σ|θ|.", (_weight("weight"),)),
-        Choice("l2", "A·Σθ².", (_weight("weight"),)),
-        Choice("elastic", "A·Σ|θ| + B·Σθ².", (_weight("weight of Σ|θ|"), _weight("weight of Σθ²"))),
+        PenaltyChoice("none", "No penalty."),
+        PenaltyChoice("l1", "A·Σ|θ|.", (_weight("weight"),)),
+        PenaltyChoice("l2", "A·Σθ².", (_weight("weight"),), weights=lambda weight: (0.0, weight)),
+        PenaltyChoice("elastic", "A·Σ|θ| + B·Σθ².", (_weight("weight of Σ|θ|"), _weight("weight of Σθ²"))),
     )
 }

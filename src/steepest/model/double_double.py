@@ -67,9 +67,7 @@ def residuals(problem: LinearProblem, theta: np.ndarray) -> tuple[np.ndarray, np
 
 def value(problem: LinearProblem, theta: np.ndarray) -> float:
     """F(θ) of a `mse` problem: (1/(n·m)) Σ w·r² + l1·Σ|θ| + l2·Σθ²."""
-    free = theta[problem.penalised > 0]
-    penalty = problem.penalty.l1 * np.abs(free).sum() + problem.penalty.l2 * (free**2).sum()
-    return mean_loss(problem, theta) + float(penalty)
+    return mean_loss(problem, theta) + float(problem.penalty_in().value(theta))
 
 
 def mean_loss(problem: LinearProblem, theta: np.ndarray) -> float:
@@ -91,7 +89,7 @@ def gradient(problem: LinearProblem, theta: np.ndarray) -> np.ndarray:
         low = low * problem.weights + lost
     result = np.empty(theta.shape)
     columns = problem.design.shape[1]
-    shrink = -high.size * problem.penalty.l2 * problem.penalised * theta
+    shrink = -0.5 * high.size * problem.penalty_in().gradient(theta)
     for output in range(problem.outputs):
         for column in range(columns):
             a = problem.design[:, column]

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from steepest.errors import SpecError
-from steepest.model.losses import Loss, Penalty
+from steepest.model.losses import Loss
+from steepest.model.penalties import Penalty, PenaltyTerm
 
 MOST_TERMS = 20_000
 
@@ -106,6 +107,10 @@ class LinearProblem:
         if self.intercept:
             mask[:, 0] = 0.0
         return mask.ravel()
+
+    def penalty_in(self, matrix: np.ndarray | None = None) -> PenaltyTerm:
+        """The penalty as a function of c `[k·r]`, with θ = M·c for each output, M `[p, r]`; of θ itself without one."""
+        return self.penalty.at(self.penalised, matrix, outputs=self.outputs)
 
 
 @dataclass(frozen=True)

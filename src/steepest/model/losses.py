@@ -1,4 +1,4 @@
-"""Losses as PyTorch evaluates them, one value per row, and penalties on θ. The losses stand in `formulas/losses.py`.
+"""Losses as PyTorch evaluates them, one value per row. The losses stand in `formulas/losses.py`.
 
 A loss knows three things about a row: its value ℓ, its slope ∂ℓ/∂prediction and its curvature ∂²ℓ/∂prediction².
 The linear family needs no more: with design rows aᵢ the gradient of the mean loss is Aᵀ·slope/n.
@@ -21,7 +21,6 @@ from steepest import torch_criteria
 from steepest.choices import parse
 from steepest.errors import SpecError, SteepestError
 from steepest.formulas.losses import LOSSES, LossChoice, Problem, in_words
-from steepest.formulas.penalties import PENALTIES
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -406,26 +405,3 @@ def custom(function: Any) -> Custom:
     return Custom(
         made, takes=takes, probabilities=torch_criteria.has(function, torch_criteria.PROBABILITIES), units=units
     )
-
-
-@dataclass(frozen=True)
-class Penalty:
-    """l1·Σ|θ| + l2·Σθ² over all parameters but the intercepts, θ in user units."""
-
-    l1: float = 0.0
-    l2: float = 0.0
-
-    def __bool__(self) -> bool:
-        return bool(self.l1 or self.l2)
-
-
-def penalty(name: str | None) -> Penalty:
-    """The penalty that `none`, `l1:A`, `l2:A` or `elastic:A,B` stands for."""
-    kind, numbers = parse(name or "none", PENALTIES, "penalty")
-    kinds: dict[str, Callable[..., Penalty]] = {
-        "none": Penalty,
-        "l1": lambda weight: Penalty(l1=weight),
-        "l2": lambda weight: Penalty(l2=weight),
-        "elastic": Penalty,
-    }
-    return kinds[kind](*numbers)

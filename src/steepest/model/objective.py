@@ -30,10 +30,11 @@ from steepest.data.batching import Batch
 from steepest.data.randomness import seeded
 from steepest.errors import FitError, SpecError, SteepestError
 from steepest.formulas.models import MODELS
-from steepest.model import double_double, losses, modules
+from steepest.model import double_double, losses, modules, penalties
 from steepest.model.calling import evaluating, output, place
 from steepest.model.linear import LinearProblem, Terms
-from steepest.model.losses import Loss, Penalty
+from steepest.model.losses import Loss
+from steepest.model.penalties import Penalty, PenaltyTerm
 from steepest.model.preconditioners import Coordinates
 
 CHECKED = 1_000
@@ -58,6 +59,7 @@ class Objective(ABC):
     kinked: bool = False
     """Whether the penalty has a kink; `proximal` is None where its step has no closed form."""
     proximal: Callable[[Tensor, Any], None] | None = None
+    penalty_term: PenaltyTerm | None = None
 
     @abstractmethod
     def value_and_grad(self, theta: Tensor, batch: Batch | None = None) -> tuple[Tensor, Tensor]:
@@ -69,54 +71,20 @@ class Objective(ABC):
 
     def penalty(self, theta: Tensor) -> Tensor | float:
         """l1·Σ|θ| + l2·Σθ² `[...]`, in user units."""
-        return 0.0
+        return 0.0 if self.penalty_term is None else self.penalty_term.value(theta)
 
     def subgradient(self, theta: Tensor) -> Tensor:
         """A subgradient `[..., p]` of the penalty's kink, 0 at the kink itself."""
-        return torch.zeros_like(theta)
+        return torch.zeros_like(theta) if self.penalty_term is None else self.penalty_term.subgradient(theta)
+
+    def with_penalty(self, grad: Tensor, theta: Tensor) -> Tensor:
+        """The gradient `[..., p]` of the mean loss at θ, that of the penalty's smooth part added."""
+        term = self.penalty_term
+        return grad if term is None or not term.l2 else grad + term.gradient(theta)
 
     def views(self, flat: Tensor) -> Sequence[Tensor]:
         """A flat vector cut into the tensors that it stands for."""
         return [flat]
-
-
-class _PenaltyTerm:
-    """A penalty on θ = offset + M·c, as value, gradient and proximal step in c."""
-
-    def __init__(self, penalty: Penalty, mask: Tensor, matrix: Tensor | None = None, offset: Tensor | None = None):
-        self.l1, self.l2, self.mask, self.matrix, self.offset = penalty.l1, penalty.l2, mask, matrix, offset
-        self.thresholds, self.shift = self.l1 * mask, offset
-        if self.l1 and matrix is not None and matrix.shape[0] == matrix.shape[1]:
-            # diagonal but for the intercept's row: no other coordinates have a proximal step
-            scales = mask * matrix.diagonal().repeat(mask.numel() // matrix.shape[0])
-            self.thresholds = self.l1 * scales
-            if offset is not None:
-                self.shift = torch.where(scales > 0, offset / torch.where(scales > 0, scales, 1.0), 0.0)
-
-    def _free(self, c: Tensor) -> Tensor:
-        theta = c if self.matrix is None else (c.unflatten(-1, (-1, self.matrix.shape[1])) @ self.matrix.T).flatten(-2)
-        return self.mask * (theta if self.offset is None else theta + self.offset)
-
-    def value(self, c: Tensor) -> Tensor:
-        free = self._free(c)
-        return self.l1 * free.abs().sum(-1) + self.l2 * (free * free).sum(-1)
-
-    def gradient(self, c: Tensor) -> Tensor:
-        return self._pulled_back(2.0 * self.l2 * self._free(c))
-
-    def subgradient(self, c: Tensor) -> Tensor:
-        return self._pulled_back(self.l1 * self._free(c).sign())
-
-    def _pulled_back(self, pull: Tensor) -> Tensor:
-        return (
-            pull if self.matrix is None else (pull.unflatten(-1, (-1, self.matrix.shape[0])) @ self.matrix).flatten(-2)
-        )
-
-    def proximal(self, c: Tensor, lr: Any) -> None:
-        """Soft threshold: θ moves towards 0 by lr·thresholds, and stops there."""
-        free = c if self.shift is None else c + self.shift
-        shrunk = torch.nn.functional.relu(free.abs() - lr * self.thresholds) * free.sign()
-        c.copy_(shrunk if self.shift is None else shrunk - self.shift)
 
 
 @final
@@ -158,13 +126,12 @@ class LinearObjective(Objective):
                 self.offset = tensor(offset if self.outputs > 1 else offset[:, 0])
                 origin = tensor(first)
         self.origin = first
-        self._penalty = None
         if problem.penalty:
             matrix = None if coordinates is None else tensor(coordinates.matrix)
-            self._penalty = _PenaltyTerm(problem.penalty, tensor(problem.penalised), matrix, origin)
+            self.penalty_term = problem.penalty.at(tensor(problem.penalised), matrix, origin, self.outputs)
             self.kinked = problem.penalty.l1 > 0
             if self.kinked and (coordinates is None or coordinates.name != "orthonormal"):
-                self.proximal = self._penalty.proximal
+                self.proximal = self.penalty_term.proximal
 
     def to_user(self, c: np.ndarray) -> np.ndarray:
         """c `[..., k·r]` → θ `[..., k·p]` in user units."""
@@ -197,18 +164,10 @@ class LinearObjective(Objective):
             grad = slope @ basis / basis.shape[0]
         else:
             grad = (slope.transpose(-1, -2) @ basis).flatten(-2) / basis.shape[0]
-        if self._penalty is not None and self._penalty.l2:
-            grad = grad + self._penalty.gradient(theta)
-        return value, grad
+        return value, self.with_penalty(grad, theta)
 
     def value(self, theta: Tensor) -> Tensor:
         return self.loss.mean(self.predict(theta), self.target, self.weights)
-
-    def penalty(self, theta: Tensor) -> Tensor | float:
-        return 0.0 if self._penalty is None else self._penalty.value(theta)
-
-    def subgradient(self, theta: Tensor) -> Tensor:
-        return torch.zeros_like(theta) if self._penalty is None else self._penalty.subgradient(theta)
 
 
 @final
@@ -221,7 +180,7 @@ class ExtendedObjective(Objective):
     def __init__(self, inner: LinearObjective):
         problem = inner.problem
         self.inner, self.problem, self.loss, self.weights = inner, problem, inner.loss, inner.weights
-        self.theta, self.names, self.rows = inner.theta, inner.names, inner.rows
+        self.theta, self.names, self.rows, self.penalty_term = inner.theta, inner.names, inner.rows, inner.penalty_term
         of_residual = problem.loss.of_residual
         self.target = torch.zeros_like(inner.target) if of_residual else inner.target
         self._centre = problem if of_residual else replace(problem, target=np.zeros(len(problem.design)))
@@ -241,9 +200,6 @@ class ExtendedObjective(Objective):
         if self.loss.quadratic:
             return torch.tensor(double_double.mean_loss(self.problem, theta.numpy()), dtype=theta.dtype)
         return self.loss.mean(self.predict(theta), self.target, self.weights)
-
-    def penalty(self, theta: Tensor) -> Tensor | float:
-        return self.inner.penalty(theta)
 
 
 @final
@@ -295,12 +251,11 @@ class ModuleObjective(Objective):
         self._owners = [module.get_submodule(name.rpartition(".")[0])._parameters for name, _ in named]
         self._places = _places(module, [p for _, p in named])
         self.random = True
-        self._penalty = None
         if penalty:
-            mask = torch.cat([torch.full((p.numel(),), float(not name.endswith("bias"))) for name, p in named])
-            self._penalty = _PenaltyTerm(penalty, mask.to(self.theta))
+            free = torch.cat([torch.full((p.numel(),), float(not name.endswith("bias"))) for name, p in named])
+            self.penalty_term = penalty.at(free.to(self.theta))
             if penalty.l1:
-                self.kinked, self.proximal = True, self._penalty.proximal
+                self.kinked, self.proximal = True, self.penalty_term.proximal
 
     def views(self, flat: Tensor) -> Sequence[Tensor]:
         return [part.view(shape) for part, shape in zip(flat.split(self._sizes), self._shapes, strict=True)]
@@ -321,10 +276,7 @@ class ModuleObjective(Objective):
         if not value.requires_grad:
             raise SpecError(NO_GRADIENT)
         value.backward()
-        grad = self.gradient
-        if self._penalty is not None and self._penalty.l2:
-            grad = grad + self._penalty.gradient(theta)
-        return value.detach(), grad
+        return value.detach(), self.with_penalty(self.gradient, theta)
 
     def value(self, theta: Tensor) -> Tensor:
         if self.x is None or self.y is None:
@@ -348,12 +300,6 @@ class ModuleObjective(Objective):
         other = copy.copy(self)
         other.x, other.y, other.weights = x, y, weights
         return other
-
-    def penalty(self, theta: Tensor) -> Tensor | float:
-        return 0.0 if self._penalty is None else self._penalty.value(theta)
-
-    def subgradient(self, theta: Tensor) -> Tensor:
-        return torch.zeros_like(theta) if self._penalty is None else self._penalty.subgradient(theta)
 
     def _mean(self, batch: Batch | None) -> Tensor:
         weights = self.weights
@@ -520,7 +466,7 @@ def objective(
             targets = targets.to(sample.device if codes else sample)
             _check_classes(kind, targets)
         scale = None if share is None else torch.from_numpy(share).to(sample)
-        made = ModuleObjective(model, kind, inputs, targets, scale, losses.penalty(penalty))
+        made = ModuleObjective(model, kind, inputs, targets, scale, penalties.penalty(penalty))
         check_loss(made)
         return made
     if not isinstance(model, str):
@@ -549,7 +495,7 @@ def objective(
         design=terms.design(columns),
         target=target.astype(np.int64 if classes else np.float64),
         loss=kind,
-        penalty=losses.penalty(penalty),
+        penalty=penalties.penalty(penalty),
         intercept=intercept,
         weights=share,
         outputs=outputs,

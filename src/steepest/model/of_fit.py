@@ -16,10 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from steepest.errors import DataError, FitError, SpecError
-from steepest.model import double_double, losses
+from steepest.model import double_double
 from steepest.model.linear import LinearProblem, Terms
 from steepest.model.losses import Loss
 from steepest.model.objective import LinearObjective, ModuleObjective
+from steepest.model.penalties import penalty
 from steepest.model.prediction import Predicting, outputs
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def linear_problem(spec: Spec, data: Dataset, terms: Terms, loss: Loss) -> Linea
         design,
         target,
         loss,
-        losses.penalty(spec.penalty),
+        penalty(spec.penalty),
         terms.intercept,
         weights,
         outputs,
@@ -161,7 +162,7 @@ def module_objective(
     module = copy.deepcopy(module_of(fit)).cpu().double() if module is None else module
     like = next(parameter for parameter in module.parameters() if parameter.requires_grad)
     x, y, weights = tensors(rows, loss, like.dtype, like.device)
-    return ModuleObjective(module, loss, x, y, weights, losses.penalty(fit.spec.penalty), fit.spec.seed)
+    return ModuleObjective(module, loss, x, y, weights, penalty(fit.spec.penalty), fit.spec.seed)
 
 
 def row_losses(fit: Fitted, rows: Dataset, theta: np.ndarray) -> np.ndarray:

@@ -114,9 +114,7 @@ def orthonormal(problem: LinearProblem) -> Coordinates:
         matrix[0, 1:] -= centre
     stack = basis[:, first:] * np.sqrt(share)[:, None]
     if problem.penalty.l2:
-        free = problem.penalised.reshape(problem.outputs, -1)[0]
-        bound = problem.loss.bound or 1.0
-        stack = np.vstack([stack, (np.sqrt(2.0 * problem.penalty.l2 / bound) * free[:, None] * matrix)[:, first:]])
+        stack = np.vstack([stack, problem.penalty_in(matrix).root(problem.loss.bound or 1.0)[:, first:]])
     inner = _whitening(stack)
     turn = np.zeros((basis.shape[1], first + inner.shape[1]))
     turn[:first, :first] = 1.0

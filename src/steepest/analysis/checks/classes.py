@@ -21,8 +21,8 @@ from steepest.analysis.finding import Finding, Fitted, Kind, Prepared
 from steepest.data.thinning import evenly, sampled
 from steepest.lazy import unnoticed
 from steepest.model.linear import LinearProblem
-from steepest.model.losses import Penalty
 from steepest.model.of_fit import row_losses
+from steepest.model.penalties import Penalty
 from steepest.model.prediction import outputs
 
 MOST_ROWS = 20_000

@@ -24,7 +24,8 @@ from steepest.analysis.finding import Finding, Kind, Prepared
 from steepest.data.dataset import Dataset
 from steepest.data.thinning import evenly
 from steepest.model.linear import LinearProblem
-from steepest.model.losses import Penalty, loss
+from steepest.model.losses import loss
+from steepest.model.penalties import Penalty
 
 LEAST_ROWS, LEAST_EACH = 10, 3
 MOST_CLASSES = 10

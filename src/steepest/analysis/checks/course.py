@@ -27,7 +27,6 @@ from steepest.descent import rules, schedules
 from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Stopper
 from steepest.model import preconditioners as frames
 from steepest.model.linear import LinearProblem
-from steepest.model.losses import Penalty
 from steepest.model.objective import LinearObjective
 from steepest.settings import Spec
 
@@ -164,16 +163,7 @@ class Course:
     @cached_property
     def steepest(self) -> float:
         """L: a curvature that holds everywhere, in these coordinates; inf for a loss with a kink."""
-        if self.problem.loss.bound is None:
-            return float("inf")
-        frame = frame_of(self.coordinates, self.few)
-        own = replace(self.few, design=self.few.design if frame is None else frame.basis, penalty=Penalty(), low=None)
-        ridge = 0.0
-        if self.problem.penalty.l2:
-            matrix = np.eye(self.problem.design.shape[1]) if frame is None else frame.matrix
-            free = self.problem.penalised.reshape(self.problem.outputs, -1)[0]
-            ridge = 2.0 * self.problem.penalty.l2 * float(np.linalg.norm(free[:, None] * matrix, 2)) ** 2
-        return curvature.smoothness(own, self.size) + ridge
+        return curvature.smoothness(self.few, self.size, frame_of(self.coordinates, self.few))
 
     @cached_property
     def limit(self) -> float:

@@ -24,7 +24,7 @@ from steepest.analysis.exact.solve import Exact, solve
 from steepest.analysis.finding import Finding, Kind, Prepared
 from steepest.data.thinning import sampled
 from steepest.model.linear import LinearProblem, Terms
-from steepest.model.losses import Penalty
+from steepest.model.penalties import Penalty
 
 CHANCE = 1e-4
 LEAST_SHARE = 0.1

@@ -20,7 +20,7 @@ from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.descent import rules, schedules
 from steepest.descent.stopping import Status
 from steepest.errors import SteepestError
-from steepest.model import losses, modules
+from steepest.model import losses, modules, penalties
 from steepest.model.objective import ModuleObjective
 from steepest.settings import Spec
 
@@ -39,7 +39,7 @@ class Start:
 
     def __call__(self) -> ModuleObjective:
         module = copy.deepcopy(self.module)
-        penalty = losses.penalty(self.spec.penalty)
+        penalty = penalties.penalty(self.spec.penalty)
         objective = ModuleObjective(module, self.loss, self.x, self.y, self.weights, penalty, self.spec.seed)
         objective.theta.copy_(torch.as_tensor(self.theta).to(objective.theta))
         return objective

@@ -28,8 +28,8 @@ from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.exact.solve import solve
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.formulas.schedules import needs_steps
-from steepest.model.losses import penalty
 from steepest.model.of_fit import row_losses
+from steepest.model.penalties import penalty
 
 LEAST_RISE = 0.1
 SOME_RISE = 0.2

@@ -18,7 +18,8 @@ from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.solve import solve
 from steepest.data.thinning import evenly
 from steepest.model.linear import LinearProblem, gram
-from steepest.model.losses import Penalty, loss
+from steepest.model.losses import loss
+from steepest.model.penalties import Penalty
 
 MOST_ROWS = 1_000
 MOST_PARAMETERS = 300

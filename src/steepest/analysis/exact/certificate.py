@@ -46,22 +46,16 @@ def curvature(problem: LinearProblem, predicted: np.ndarray) -> np.ndarray:
     return found if problem.weights is None else (found.T * problem.weights).T
 
 
-def penalty(problem: LinearProblem, theta: np.ndarray) -> float:
-    """l1·Σ|θⱼ| + l2·Σθⱼ² over the penalised parameters."""
-    free = theta * problem.penalised
-    return float(problem.penalty.l1 * np.abs(free).sum() + problem.penalty.l2 * (free**2).sum())
-
-
 def objective(problem: LinearProblem, theta: np.ndarray) -> float:
     """F(θ), in plain float64."""
-    return mean_loss(problem, prediction(problem, theta)) + penalty(problem, theta)
+    return mean_loss(problem, prediction(problem, theta)) + float(problem.penalty_in().value(theta))
 
 
 def gradient(problem: LinearProblem, theta: np.ndarray) -> np.ndarray:
     """∇F(θ) without the l1 penalty, `[k·p]`, in plain float64."""
     slopes = slope(problem, prediction(problem, theta))
     plain = slopes.reshape(len(slopes), -1).T @ problem.design / len(slopes)
-    return plain.ravel() + 2.0 * problem.penalty.l2 * problem.penalised * theta
+    return plain.ravel() + problem.penalty_in().gradient(theta)
 
 
 def stationarity(problem: LinearProblem, theta: np.ndarray, matrix: np.ndarray) -> float:

@@ -29,9 +29,8 @@ def solve(problem: LinearProblem) -> tuple[np.ndarray, float, str, float, str]:
     else:
         coordinates = orthonormal(problem)
         matrix, squares = coordinates.matrix, _squares(problem, coordinates.basis)
-    free = matrix * problem.penalised[: len(matrix), None]
     # MᵀHM, where H is the Hessian for one target: near a multiple of the identity
-    inner = 2.0 / outputs * squares + 2.0 * problem.penalty.l2 * (free.T @ free)
+    inner = 2.0 / outputs * squares + problem.penalty_in(matrix).hessian()
     gradient = double_double.gradient if double_double.pays(problem) else certify.gradient
     value = double_double.value if double_double.pays(problem) else certify.objective
 

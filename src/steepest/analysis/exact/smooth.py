@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from steepest.analysis.curvature import blocks
 from steepest.analysis.exact import certificate as certify
 from steepest.model.linear import LinearProblem
+from steepest.model.penalties import PenaltyTerm
 
 MOST_STEPS = 200
 MOST_DENSE = 1500  # coordinates beyond which Newton's equations are solved by conjugate gradients
@@ -82,7 +84,7 @@ class Smooth:
         """F, in these coordinates."""
         predicted = self.prediction(z)
         if self.live is None:
-            return certify.mean_loss(self.problem, predicted) + certify.penalty(self.problem, self.theta(z))
+            return certify.mean_loss(self.problem, predicted) + float(self.penalty.value(self.unfold(z).ravel()))
         # a dead row of one output is as good as one that is predicted perfectly
         sure = np.where(self.problem.target > 0.5, np.inf, -np.inf) if predicted.ndim == 1 else -np.inf
         return certify.mean_loss(self.problem, np.where(self.live, predicted, sure))
@@ -91,13 +93,13 @@ class Smooth:
         """∇F in z."""
         slopes = self.slope(predicted)
         plain = slopes.reshape(len(slopes), -1).T @ self.basis / len(slopes)
-        return self.fold(plain + 2.0 * self.unfold(z) @ self._penalty())
+        return self.fold(plain) + self.fold(self.penalty.gradient(self.unfold(z).ravel()))
 
     def hessian(self, predicted: np.ndarray) -> np.ndarray:
         """∇²F in z, `[q, q]`."""
         rows = self.curvature(predicted).reshape(len(predicted), self.problem.outputs, -1)
         whole = blocks(rows / len(rows), self.basis)
-        whole += 2.0 * np.kron(np.eye(self.problem.outputs), self._penalty())
+        whole += np.kron(np.eye(self.problem.outputs), self.penalty.hessian())
         return whole if self.directions is None else self.directions.T @ whole @ self.directions
 
     def newton_step(self, predicted: np.ndarray, slopes: np.ndarray) -> np.ndarray:
@@ -122,7 +124,7 @@ class Smooth:
             c = self.unfold(v.ravel())
             moved = self.basis @ c.T
             bent = moved * rows[:, None] if rows.ndim == 1 else np.einsum("nij,nj->ni", rows, moved)
-            return self.fold(bent.T @ self.basis / len(rows) + 2.0 * c @ self._penalty())
+            return self.fold(bent.T @ self.basis / len(rows)) + self.fold(self.penalty.gradient(c.ravel()))
 
         shape = (self.size, self.size)
         operator = LinearOperator(shape, matvec=product, dtype=np.float64)  # pyrefly: ignore
@@ -131,10 +133,10 @@ class Smooth:
             return step
         return (self.unfold(step) - self.unfold(step).mean(0)).ravel()
 
-    def _penalty(self) -> np.ndarray:
-        """l2·MᵀDM, `[r, r]`, with D the penalised parameters."""
-        free = self.matrix * self.problem.penalised[: len(self.matrix), None]
-        return self.problem.penalty.l2 * (free.T @ free)
+    @cached_property
+    def penalty(self) -> PenaltyTerm:
+        """The penalty as a function of C `[k·r]`."""
+        return self.problem.penalty_in(self.matrix)
 
 
 def majoriser(problem: LinearProblem, predicted: np.ndarray) -> np.ndarray:
@@ -206,9 +208,9 @@ def minimise(
 def line_search(objective: Smooth, z: np.ndarray, predicted: np.ndarray, step: np.ndarray) -> float:
     """How far to go: 1 where the slope along the step has halved, else nearly to the lowest point."""
     along = objective.prediction(step)
-    bend = 2.0 * objective.unfold(step) @ objective._penalty()
-    constant = float(np.vdot(bend, objective.unfold(z)))
-    square = float(np.vdot(bend, objective.unfold(step)))
+    bend = objective.penalty.gradient(objective.unfold(step).ravel())
+    constant = float(bend @ objective.unfold(z).ravel())
+    square = float(bend @ objective.unfold(step).ravel())
 
     def slope(length: float) -> float:
         slopes = objective.slope(predicted + length * along)

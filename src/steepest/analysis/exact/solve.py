@@ -21,7 +21,7 @@ import numpy as np
 from steepest.analysis.exact import certificate as certify
 from steepest.errors import DataError
 from steepest.model.linear import LinearProblem
-from steepest.model.losses import Penalty
+from steepest.model.penalties import Penalty
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def _answer(problem: LinearProblem, standard: Standard, c: np.ndarray, slopes: n
     at_zero = np.abs(_slopes(problem, standard, nothing, _prediction(problem, standard, nothing))).max()
     worst = certify.relative(certify.violation(slopes, c, weights), float(at_zero))
     theta = standard.theta(c)
-    value = certify.mean_loss(problem, predicted) + certify.penalty(problem, theta)
+    value = certify.mean_loss(problem, predicted) + float(problem.penalty_in().value(theta))
     return theta, value, method, worst, ""
 
 

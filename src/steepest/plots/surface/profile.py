@@ -54,7 +54,7 @@ def _newton(problem: LinearProblem, theta: np.ndarray, free: list[int]) -> np.nd
     weighted = problem.design[:, free] * np.sqrt(share)[:, None]
     basis = torch.as_tensor(np.linalg.pinv(np.linalg.qr(weighted, mode="r")))
     columns = torch.as_tensor(weighted) @ basis
-    ridge = 2 * problem.penalty.l2 * basis.T @ torch.as_tensor(np.diag(problem.penalised[free])) @ basis
+    ridge = problem.penalty.at(torch.as_tensor(problem.penalised[free]), basis).hessian()
     point = torch.as_tensor(theta).clone()
     value = _value(objective, point)
     for _ in range(NEWTON_STEPS):

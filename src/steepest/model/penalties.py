@@ -1,0 +1,123 @@
+"""A penalty l1·Σ|θ| + l2·Σθ² over all parameters but the intercepts: what it is in θ, and in any other coordinates.
+
+`Penalty(l1, l2)` is the setting. `penalty.at(free, matrix, offset)` is the same as a function of c, with θ = offset + M·c for
+each output: its value, gradient, Hessian and proximal step. Whoever needs one of these asks there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from steepest.choices import parse
+from steepest.formulas.penalties import PENALTIES
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """l1·Σ|θ| + l2·Σθ² over all parameters but the intercepts, θ in user units."""
+
+    l1: float = 0.0
+    l2: float = 0.0
+
+    def __bool__(self) -> bool:
+        return bool(self.l1 or self.l2)
+
+    @property
+    def curvature(self) -> float:
+        """2·l2, its curvature in each parameter that it holds for."""
+        return 2.0 * self.l2
+
+    def at(self, free: Any, matrix: Any = None, offset: Any = None, outputs: int = 1) -> PenaltyTerm:
+        """The penalty as a function of c, with θ = offset + M·c for each output; see `PenaltyTerm`."""
+        return PenaltyTerm(self, free, matrix, offset, outputs)
+
+
+class PenaltyTerm:
+    """A penalty as a function of c `[..., k·r]`. Arrays are NumPy's or PyTorch's, as the ones that it is given.
+
+    free: `[k·p]` of 1.0 where a parameter is penalised, else 0.0. matrix: M `[p, r]`; None is the identity. offset: `[k·p]`;
+    None is 0.
+
+    >>> term = Penalty(l2=0.5).at(np.array([0.0, 1.0]), np.array([[1.0, -3.0], [0.0, 2.0]]))
+    >>> term.value(np.array([7.0, 1.0])), term.gradient(np.array([7.0, 1.0])), term.hessian(), term.largest()
+    (2.0, array([0., 4.]), array([[0., 0.],
+           [0., 4.]]), 4.0)
+    """
+
+    def __init__(self, penalty: Penalty, free: Any, matrix: Any = None, offset: Any = None, outputs: int = 1):
+        self.l1, self.l2, self.curvature = penalty.l1, penalty.l2, penalty.curvature
+        self.free, self.matrix, self.offset, self.outputs = free, matrix, offset, outputs
+        self.thresholds, self.shift = self.l1 * free, offset
+        if self.l1 and matrix is not None and matrix.shape[0] == matrix.shape[1]:
+            # diagonal but for the intercept's row: no other coordinates have a proximal step
+            scales = (free.reshape(outputs, -1) * matrix.diagonal()).reshape(-1)
+            self.thresholds = self.l1 * scales
+            if offset is not None:
+                self.shift = torch.where(scales > 0, offset / torch.where(scales > 0, scales, 1.0), 0.0)
+
+    def value(self, c: Any) -> Any:
+        """l1·Σ|θ| + l2·Σθ², `[...]`."""
+        free = self._free(c)
+        return self.l1 * abs(free).sum(-1) + self.l2 * (free * free).sum(-1)
+
+    def gradient(self, c: Any) -> Any:
+        """The gradient of the l2 part, `[..., k·r]`; without an offset also its Hessian times c."""
+        return self._pulled_back(self.curvature * self._free(c))
+
+    def subgradient(self, c: torch.Tensor) -> torch.Tensor:
+        """A subgradient of the l1 part, `[..., k·r]`, 0 at the kink itself."""
+        return self._pulled_back(self.l1 * self._free(c).sign())
+
+    def hessian(self) -> Any:
+        """2·l2·MᵀDM of one output, `[r, r]`, with D the penalised parameters."""
+        rows = self._rows()
+        return self.curvature * (rows.T @ rows)
+
+    def root(self, per: float = 1.0) -> Any:
+        """√(2·l2/per)·D·M of one output, `[p, r]`: stacked under a design it stands for the l2 part."""
+        return (self.curvature / per) ** 0.5 * self._rows()
+
+    def largest(self) -> float:
+        """The largest eigenvalue of the Hessian, of NumPy's arrays."""
+        if not self.l2:
+            return 0.0
+        if self.matrix is None:
+            return self.curvature * float(self.free.max())
+        return self.curvature * float(np.linalg.norm(self._rows(), 2)) ** 2
+
+    def proximal(self, c: torch.Tensor, lr: Any) -> None:
+        """Soft threshold: θ moves towards 0 by lr·thresholds, and stops there."""
+        free = c if self.shift is None else c + self.shift
+        shrunk = torch.nn.functional.relu(free.abs() - lr * self.thresholds) * free.sign()
+        c.copy_(shrunk if self.shift is None else shrunk - self.shift)
+
+    def _free(self, c: Any) -> Any:
+        """The penalised parameters at c `[..., k·p]`, 0.0 in the place of the others."""
+        theta = self._turned(c, None if self.matrix is None else self.matrix.T)
+        return self.free * (theta if self.offset is None else theta + self.offset)
+
+    def _pulled_back(self, slope: Any) -> Any:
+        return self._turned(slope, self.matrix)
+
+    def _turned(self, vector: Any, matrix: Any) -> Any:
+        if matrix is None:
+            return vector
+        lead = vector.shape[:-1]
+        return (vector.reshape(*lead, -1, matrix.shape[0]) @ matrix).reshape(*lead, -1)
+
+    def _rows(self) -> Any:
+        """D·M of one output, `[p, r]`."""
+        one = self.free[: len(self.free) // self.outputs]
+        if self.matrix is None:
+            return torch.diag(one) if isinstance(one, torch.Tensor) else np.diag(one)
+        return one[:, None] * self.matrix
+
+
+def penalty(name: str | None) -> Penalty:
+    """The penalty that `none`, `l1:A`, `l2:A` or `elastic:A,B` stands for."""
+    kind, numbers = parse(name or "none", PENALTIES, "penalty")
+    return Penalty(*PENALTIES[kind].weights(*numbers))
