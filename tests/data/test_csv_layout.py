@@ -137,7 +137,7 @@ def test_a_first_row_of_values_is_no_header(tmp_path):
     assert origin.said == [
         "The first line holds values, as the rows below it do, and no names (header=False): the columns are called x1 to x3."
     ]
-    assert origin.details[0].to_dict()["header"] is False
+    assert origin.details[0].layout.header is False
 
 
 FIRST = {
@@ -198,16 +198,16 @@ def test_a_column_that_is_asked_for_is_kept_although_it_numbers_the_rows(tmp_pat
     np.testing.assert_allclose(done.predict(path), [1, 3, 5, 7, 9, 11])
 
 
-def test_what_was_decided_can_be_had_as_plain_data(tmp_path, monkeypatch):
+def test_how_a_file_was_read_stands_beside_its_rows(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = Path("table.csv")
     path.write_text("# a note\nTitle\na;b;\n1,5;2;\n2,5;3;\n")
     _, origin = open_table(path)
-    assert origin.details[0].to_dict() == {
-        "file": "table.csv",
-        "format": "delimited text", "rows": 2, "delimiter": ";", "encoding": "utf-8", "decimal": ",", "header": True,
-        "skipped_lines": 2, "comment_lines": 1, "left_out": ["column 3"], "notes": origin.said,
-    }  # fmt: skip
+    file = origin.details[0]
+    assert (file.label, file.rows, file.decimal, file.left_out) == ("'table.csv'", 2, ",", ("column 3",))
+    assert (file.layout.delimiter, file.layout.header, file.layout.start, file.layout.comments) == (";", True, 3, 1)
+    assert "2 lines above the header" in " ".join(origin.said)
+    assert list(file.notes) == origin.said
     assert len(origin.said) == 4
 
 

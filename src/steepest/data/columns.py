@@ -26,15 +26,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from steepest.data.dates import dates
-from steepest.data.numbers import AS_PYTHON, PLAIN, Notation, Numerals, numerals
+from steepest.data.numbers import AS_PYTHON, PADDED, PLAIN, WHOLE, Notation, Numerals, numerals
 from steepest.data.reading import MISSING, Reading
 
 COMMA = Notation(",")
-WHOLE = r"^[+-]?\d+$"
-
-
-PADDED = r"^0\d+$"
-"""A whole number with a leading zero, as codes have."""
 
 
 @dataclass(frozen=True)

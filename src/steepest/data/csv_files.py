@@ -10,47 +10,26 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from steepest.data.column_names import is_empty
-from steepest.data.csv_header import Layout
-from steepest.data.csv_layout import layout_of
-from steepest.data.csv_records import BLANKS, fields_of
+from steepest.data.csv_layout import Layout, layout_of
+from steepest.data.csv_records import BLANKS, fields_of, without_comments
 from steepest.data.decimal_marks import UNDECIDED, decimal_for_certain, shown_by
-from steepest.data.encodings import HEAD, Opener, as_utf8, from_offset, head_of, held, not_utf8, text_of, whole
+from steepest.data.encodings import Opener, as_utf8, from_offset, head_of, held, not_utf8, text_of, whole
 from steepest.data.reading import Reading
-from steepest.data.wording import counted, quoted
+from steepest.data.wording import counted, quoted, were
 from steepest.errors import DataError
-
-
-@dataclass(frozen=True)
-class Text:
-    """How a text table was read, beside its layout.
-
-    Attributes:
-        layout: the delimiter, the names and what stood above them.
-        encoding: of its bytes.
-        decimal: the decimal mark that it shows: ".", ",", "" (none, or both), or `UNDECIDED`.
-        comments: comment lines that were left out, above the table and in it.
-        empty: rows without any value at its end, which were left out.
-    """
-
-    layout: Layout
-    encoding: str
-    decimal: str
-    comments: int = 0
-    empty: int = 0
 
 
 def read_delimited(
     opener: Opener, label: str, reading: Reading, text_columns: Collection[str] = (), mentioned: Collection[str] = ()
-) -> tuple[pa.Table, Text]:
+) -> tuple[pa.Table, Layout]:
     """Read delimited text.
 
     Args:
@@ -61,20 +40,22 @@ def read_delimited(
         mentioned: names that somebody asks for.
 
     Returns:
-        The table, its types inferred, with names as they are in the file ("" where a column has none); and how it was
-        read.
+        The table, its types inferred, with names as they are in the file ("" where a column has none); and its layout,
+        with the decimal mark and notes of the whole.
 
     Raises:
         DataError: empty, not text, a header that cannot be told, ragged rows.
     """
     opener, encoding = as_utf8(opener, label, reading.encoding)
     head, complete = head_of(opener, label)
-    text = text_of(head, complete, opener, label).replace("\r\n", "\n")
+    text = text_of(head, complete, opener, label)
     if not text.strip():
         raise DataError(f"{label} is empty: a table starts with a line of column names")
-    layout = layout_of(text, reading, label, mentioned)
-    rows = _Rows(opener, label, layout, reading, text)
-    return rows.table(encoding, text_columns)
+    layout = layout_of(text.replace("\r\n", "\n"), reading, label, mentioned)
+    table, layout = _Rows(opener, label, layout, reading, text).table(text_columns)
+    if encoding in ("utf-16", "utf-32"):
+        layout = replace(layout, notes=(*layout.notes, f"The file is read as {encoding.upper()}."))
+    return table, layout
 
 
 class _Rows:
@@ -84,82 +65,60 @@ class _Rows:
         self.whole, self.label, self.layout, self.reading = opener, label, layout, reading
         self.width, self.delimiter = len(layout.names), layout.delimiter
         self.quotes = '"' in head
-        self.comments = 0  # lines left out before pyarrow reads the rest
-        self.skipped, self.lenient = (
-            0,
-            True,
-        )  # those left out since it could not read them, and whether that may be tried
+        self.names = [str(at) for at in range(self.width)]  # those of the file may be empty, or the same
+        self.comments = self.skipped = (
+            0  # comment lines left out between the rows, at first and since pyarrow could not read them
+        )
         lines = head.split("\n")
-        longest = max(map(len, lines), default=0)
+        longest = max(map(len, lines))
         # a block holds, of wide tables too, enough rows for types to be told from them
         self.block = max(1 << 22, min(128 * longest, 1 << 28), 8 * longest)
-        offset = self._offset(opener, layout.start)
-        below = from_offset(opener, offset)
-        sign = layout.comment if layout.inside else None
-        if layout.delimiter == BLANKS or sign:
-            data = self._rewritten(below, sign)
-            self.opener = held(data)
+        above = "\n".join([*lines[: layout.start], ""]) if layout.start else ""
+        self.below = from_offset(opener, len(above[: len(head)].encode()))
+        if layout.delimiter == BLANKS or layout.inside:
+            self.below = held(self._rewritten())
             self.delimiter = "\t" if layout.delimiter == BLANKS else self.delimiter
-        else:
-            self.opener = below
-        self.below = self.opener
+        self.opener = self.below  # or the same without the lines that pyarrow could not read
 
-    @staticmethod
-    def _offset(opener: Opener, lines: int) -> int:
-        """Bytes of the first lines."""
-        if not lines:
-            return 0
-        offset = found = 0
-        with opener() as stream:
-            while found < lines:
-                block = stream.read(HEAD)
-                if not block:
-                    return offset
-                for end in re.finditer(rb"\n", block):
-                    found += 1
-                    if found == lines:
-                        return offset + end.end()
-                offset += len(block)
-        return offset
-
-    def _rewritten(self, below: Opener, sign: str | None) -> bytes:
-        """The rows without comment lines; where blanks align the columns, with tabs between them."""
-        raw = whole(below)
+    def _lines(self, opener: Opener) -> list[str]:
         try:
-            lines = raw.decode().split("\n")
+            return whole(opener).decode().split("\n")
         except UnicodeDecodeError:
             raise not_utf8(self.whole, self.label) from None
-        kept, inside = [], False
-        for line in lines:
-            if sign and not inside and line.lstrip().startswith(sign):
-                self.comments += 1
-                continue
-            inside ^= line.count('"') % 2 == 1
-            kept.append(line)
+
+    def _rewritten(self) -> bytes:
+        """The rows without comment lines; where blanks align the columns, with tabs between them."""
+        lines, sign = self._lines(self.below), self.layout.comment if self.layout.inside else None
+        rows = [line for _, line, _ in without_comments(lines, sign)]
+        self.comments = len(lines) - len(rows)
         if self.layout.delimiter != BLANKS:
-            return "\n".join(kept).encode()
+            return "\n".join(rows).encode()
         made = io.StringIO()
-        csv.writer(made, delimiter="\t", lineterminator="\n").writerows(filter(None, map(fields_of, kept)))
+        csv.writer(made, delimiter="\t", lineterminator="\n").writerows(filter(None, map(fields_of, rows)))
         return made.getvalue().encode()
 
-    def table(self, encoding: str, text_columns: Collection[str]) -> tuple[pa.Table, Text]:
-        """The table under the names of the file, and how it was read."""
-        as_text = [at for at, name in enumerate(self.layout.names) if name in text_columns]
-        # padded numbers keep their zeros, and words that mean missing can be counted, as long as they are text
-        as_text += [at for at in {*self.layout.padded, *self.layout.worded} if at not in as_text]
-        table, decimal = self._with_decimals(as_text)
+    def table(self, text_columns: Collection[str]) -> tuple[pa.Table, Layout]:
+        """The table under the names of the file, and its layout with the decimal mark and notes of all its rows."""
+        named = [at for at, name in enumerate(self.layout.names) if name in text_columns]
+        table, decimal = self._with_decimals([*named, *(at for at in self.layout.as_text if at not in named)])
         self._check(table)
         empty = _empty_rows(table)
-        table = table.slice(0, table.num_rows - empty) if empty else table
-        names = list(self.layout.names)
-        found = Text(self.layout, encoding, decimal, self.layout.comments + self.comments + self.skipped, empty)
-        return pa.table(table.columns, names=names), found
+        notes = list(self.layout.notes)
+        if comments := self.comments + self.skipped:
+            said = f"{counted(comments, 'comment line')} between the rows, beginning with {quoted(self.layout.sign)},"
+            notes.append(f"{said} {were(comments)} left out.")
+        if empty:
+            notes.append(f"{counted(empty, 'row')} without any value at the end {were(empty)} left out.")
+        if decimal == ",":
+            notes.append("Numbers are read with a decimal comma.")
+        table = table.slice(0, table.num_rows - empty).rename_columns(list(self.layout.names))
+        return table, replace(self.layout, decimal=decimal, notes=tuple(notes))
 
     def _check(self, table: pa.Table) -> None:
         """Raise DataError where a row that was left out as a comment is none, or the last field of a row has no name."""
         first, last = table.column(0), table.column(self.width - 1)
-        sign = self.layout.comment or "#"
-        if self.skipped and pa.types.is_string(first.type) and pc.any(pc.starts_with(first, sign)).as_py():
+        text = pa.types.is_string(first.type)
+        if self.skipped and text and pc.any(pc.starts_with(first, self.layout.sign)).as_py():
             self.opener = self.below
             raise self._unreadable(pa.ArrowInvalid(""))
         if self.layout.trailing and not is_empty(last):
@@ -199,25 +158,23 @@ class _Rows:
 
     def _parsed(self, decimal: str, as_text: list[int]) -> pa.Table:
         """The table with names 0, 1, 2, …"""
-        names = [str(at) for at in range(self.width)]
-        read = pacsv.ReadOptions(block_size=self.block, column_names=names)
+        read = pacsv.ReadOptions(block_size=self.block, column_names=self.names)
         parse = pacsv.ParseOptions(delimiter=self.delimiter, newlines_in_values=self.quotes)
-        text = {names[at]: pa.string() for at in as_text}
-        inferred = pacsv.ConvertOptions(
-            null_values=sorted(self.reading.words), decimal_point=decimal, column_types=text
-        )  # fmt: skip
+        text = {self.names[at]: pa.string() for at in as_text}
+        words = sorted(self.reading.words)
+        inferred = pacsv.ConvertOptions(null_values=words, decimal_point=decimal, column_types=text)
         try:
             table = self._read(read, parse, inferred)
         except pa.ArrowInvalid as error:
             if "Empty CSV" in str(error):
-                return pa.table({name: pa.nulls(0) for name in names})
-            if "Expected" in str(error) and self.lenient and self._without_odd_lines():
-                self.lenient = False
+                return pa.table({name: pa.nulls(0) for name in self.names})
+            if "Expected" in str(error) and self.opener is self.below and self._without_odd_lines():
                 return self._parsed(decimal, as_text)
             if "conversion error" not in str(error):
                 raise self._unreadable(error) from None
             try:  # a later value contradicts the first ones: all is text
-                table = self._read(read, parse, pacsv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())))
+                text = dict.fromkeys(self.names, pa.string())
+                table = self._read(read, parse, pacsv.ConvertOptions(column_types=text))
             except pa.ArrowInvalid as second:
                 if "UTF8" in str(second):
                     raise not_utf8(self.whole, self.label) from None
@@ -235,33 +192,21 @@ class _Rows:
 
     def _without_odd_lines(self) -> bool:
         """Leave out blank lines, and comment lines of another width than the rows; False where there are none."""
-        try:
-            lines = whole(self.opener).decode().split("\n")
-        except UnicodeDecodeError:
-            raise not_utf8(self.whole, self.label) from None
-        sign, kept, inside = self.layout.comment or "#", [], False
-        for line in lines:
-            text = line.strip()
-            if (
-                not inside
-                and text.startswith(sign)
-                and len(next(csv.reader([line], delimiter=self.delimiter))) != self.width
-            ):
-                self.skipped += 1
-                continue
-            inside ^= line.count('"') % 2 == 1
-            if text or inside:
-                kept.append(line)
-        if len(kept) == len(lines):
+        lines = self._lines(self.opener)
+        rows = list(without_comments(lines, self.layout.sign, self._odd))
+        self.skipped = len(lines) - len(rows)
+        rows = [line for _, line, quotes in rows if line.strip() or quotes]
+        if len(rows) == len(lines):
             return False
-        data = "\n".join(kept).encode()
-        self.opener = held(data)
+        self.opener = held("\n".join(rows).encode())
         return True
+
+    def _odd(self, line: str) -> bool:
+        return len(next(csv.reader([line], delimiter=self.delimiter))) != self.width
 
     def _check_last_quote(self, name: str) -> None:
         """A quote that never closes swallows the rest of the file without a word from the parser."""
-        raw = whole(self.opener)
-        if raw.count(b'"') % 2:
+        if whole(self.opener).count(b'"') % 2:
             raise DataError(
                 f"{self.label}: a quotation mark opened in column {quoted(name)} is never closed, and swallows rows"
             )
@@ -277,8 +222,7 @@ class _Rows:
             return "error"
 
         parse = pacsv.ParseOptions(delimiter=self.delimiter, newlines_in_values=True, invalid_row_handler=remember)
-        names = [str(at) for at in range(self.width)]
-        read = pacsv.ReadOptions(use_threads=False, block_size=self.block, column_names=names)
+        read = pacsv.ReadOptions(use_threads=False, block_size=self.block, column_names=self.names)
         try:
             self._read(read, parse, pacsv.ConvertOptions())
         except pa.ArrowInvalid as again:

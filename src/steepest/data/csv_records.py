@@ -9,8 +9,9 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from steepest.data.headers import COMMA_CUT, is_number, one_number_each
 
@@ -20,9 +21,9 @@ BLANKS = " "
 NONE = "\x1f"
 """Stands for a single column in whose values every delimiter stands."""
 SAMPLE = 2_000
-"""Records that are looked at."""
+"""Records that the layout is told from."""
 FARTHEST = 50
-"""Records above a header that are looked at."""
+"""Records above a header, at most."""
 TOKEN = re.compile(r'"(?:[^"\\]|\\.|"")*"|\S+')
 
 
@@ -140,26 +141,17 @@ def _records(lines: Sequence[str], begin: int, delimiter: str, sign: str | None)
     """The records from a line on, blank ones left out; lines that begin with `sign` are, where one is given."""
     places: list[int] = []
 
-    def fed() -> Iterator[str]:
-        inside = False
-        for number in range(begin, len(lines)):
-            line = lines[number]
-            if sign and not inside and line.lstrip().startswith(sign):
-                continue
-            inside ^= line.count('"') % 2 == 1
-            places.append(number)
+    def remembered() -> Iterator[str]:
+        for number, line, _ in without_comments(lines[begin:], sign):
+            places.append(begin + number)
             yield line + "\n"
 
     if delimiter == BLANKS:
-        for line in fed():
-            fields = fields_of(line)
-            if fields:
-                yield Record(places[-1], places[-1] + 1, fields, lines[places[-1]].lstrip().startswith('"'))
-            if len(places) > SAMPLE:
-                return
+        for line in islice(remembered(), SAMPLE + 1):
+            if fields := fields_of(line):
+                yield Record(places[-1], places[-1] + 1, fields, line.lstrip().startswith('"'))
         return
-    reader, before = csv.reader(fed(), delimiter=delimiter), 0
-    count = 0
+    reader, before, count = csv.reader(remembered(), delimiter=delimiter), 0, 0
     try:
         for fields in reader:
             if any(cell.strip() for cell in fields):
@@ -172,6 +164,21 @@ def _records(lines: Sequence[str], begin: int, delimiter: str, sign: str | None)
     except csv.Error:  # an endless field; the parser will say where
         if not count:
             yield Record(begin, begin + 1, lines[begin].split(delimiter))
+
+
+def without_comments(
+    lines: Iterable[str], sign: str | None, where: Callable[[str], bool] = bool
+) -> Iterator[tuple[int, str, bool]]:
+    """The number (from 0) and the text of each line, and whether it begins within quotation marks.
+
+    Lines outside of quotation marks that begin with the sign, where there is one, are left out, if `where` says so too.
+    """
+    quotes = False
+    for number, line in enumerate(lines):
+        if sign and not quotes and line.lstrip().startswith(sign) and where(line):
+            continue
+        yield number, line, quotes
+        quotes ^= line.count('"') % 2 == 1
 
 
 def _shape(cut: Cut) -> str:

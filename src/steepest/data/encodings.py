@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 import re
 from collections.abc import Callable
 
@@ -11,7 +12,7 @@ import pyarrow as pa
 from steepest.errors import DataError
 
 HEAD = 1 << 18
-"""Bytes looked at first, more where the first line is longer."""
+"""Bytes that the layout is told from, more where the first line is longer."""
 LONGEST = 1 << 24
 """Bytes of a first line: no table has more in the names of its columns."""
 BOMS = {
@@ -73,9 +74,7 @@ def from_offset(opener: Opener, offset: int) -> Opener:
 
     def opened() -> pa.NativeFile:
         stream = opener()
-        left = offset
-        while left:
-            left -= len(stream.read(min(left, HEAD)))
+        stream.seek(offset, io.SEEK_CUR)
         return stream
 
     return opened

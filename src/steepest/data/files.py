@@ -70,13 +70,8 @@ class Origin:
     @property
     def nameless(self) -> str:
         """How to say that a first line holds names, where it was read as values."""
-        texts = [file.text for file in self.details if file.text is not None]
-        made_up = any(not text.layout.header for text in texts)
-        return (
-            "; the first line was read as values (if it holds names: --header, in Python header=True)"
-            if made_up
-            else ""
-        )
+        made_up = any(file.layout is not None and not file.layout.header for file in self.details)
+        return "; the first line was read as values (if it holds names: --header, in Python header=True)" * made_up
 
     @property
     def table(self) -> str:
@@ -185,7 +180,7 @@ def _without_row_numbers(parts: list[tuple[pa.Table, File]]) -> list[tuple[pa.Ta
     made = []
     for table, file in parts:
         first = table.column_names[0] if table.num_columns else ""
-        bare = file.text is not None and file.text.layout.names[:1] == ("",)
+        bare = file.layout is not None and file.layout.names[:1] == ("",)
         if first in out and (bare or first != "column 1") and _all_different(table.column(0)):
             notes = tuple(note for note in file.notes if not note.startswith("Column 1 has no name"))
             table, file = table.drop_columns([first]), replace(file, left_out=(first, *file.left_out), notes=notes)

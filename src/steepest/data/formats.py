@@ -21,7 +21,8 @@ from typing import Any
 import pyarrow as pa
 
 from steepest.data.column_names import check_names, named
-from steepest.data.csv_files import Text, read_delimited
+from steepest.data.csv_files import read_delimited
+from steepest.data.csv_layout import Layout
 from steepest.data.encodings import Opener, whole
 from steepest.data.reading import Reading
 from steepest.data.wording import counted, listed, quoted
@@ -60,35 +61,22 @@ class File:
 
     Attributes:
         label: its name, quoted.
-        kind: "delimited text", "Parquet", "Arrow", "Excel" or "JSON".
-        text: of delimited text, how it was read.
-        left_out: columns that only number the rows.
         rows: how many it gave.
+        layout: of delimited text.
+        left_out: columns that only number the rows.
         notes: full sentences on what was decided.
     """
 
     label: str
-    kind: str
     rows: int
-    text: Text | None = None
+    layout: Layout | None = None
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
     def decimal(self) -> str | None:
         """The decimal mark that a text file shows, as `columns.tidied` takes it; None where the file has types of its own."""
-        return None if self.text is None else self.text.decimal
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as one plain object."""
-        plain: dict[str, Any] = {"file": self.label[1:-1], "format": self.kind, "rows": self.rows}
-        if self.text is not None:
-            layout = self.text.layout
-            plain |= {
-                "delimiter": layout.delimiter, "encoding": self.text.encoding, "decimal": self.text.decimal,
-                "header": layout.header, "skipped_lines": layout.skipped, "comment_lines": self.text.comments,
-            }  # fmt: skip
-        return plain | {"left_out": list(self.left_out), "notes": list(self.notes)}
+        return None if self.layout is None else self.layout.decimal
 
 
 @dataclass(frozen=True)
@@ -116,40 +104,15 @@ def read_file(opener: Opener, label: str, name: str, wanted: Wanted) -> tuple[pa
         label: its name as messages show it, already quoted.
         name: its name in lower case; it decides only what the bytes leave open.
     """
-    table, kind, text, notes = _read(opener, label, name, wanted, 0)
+    table, layout, notes = _read(opener, label, name, wanted, 0)
     check_names(table.column_names, label)
-    row_names = text is not None and text.layout.row_names
-    table, left, said = named(table, wanted.mentioned, row_names)
-    notes = (*notes, *_notes(text), *said)
-    return table, File(label, kind, table.num_rows, text, tuple(left), notes)
+    table, left, decided = named(table, wanted.mentioned, layout is not None and layout.row_names)
+    notes = (*notes, *(layout.notes if layout else ()), *decided)
+    return table, File(label, table.num_rows, layout, tuple(left), notes)
 
 
-def _notes(text: Text | None) -> list[str]:
-    """What is to be said of a text table."""
-    if text is None:
-        return []
-    notes = list(text.layout.notes)
-    inside = text.comments - text.layout.comments
-    if inside:
-        sign = quoted(text.layout.comment or "#")
-        notes.append(
-            f"{counted(inside, 'comment line')} between the rows, beginning with {sign}, {_were(inside)} left out."
-        )
-    if text.empty:
-        notes.append(f"{counted(text.empty, 'row')} without any value at the end {_were(text.empty)} left out.")
-    if text.decimal == ",":
-        notes.append("Numbers are read with a decimal comma.")
-    if text.encoding in ("utf-16", "utf-32"):
-        notes.append(f"The file is read as {text.encoding.upper()}.")
-    return notes
-
-
-def _were(number: int) -> str:
-    return "was" if number == 1 else "were"
-
-
-Read = tuple[pa.Table, str, Text | None, tuple[str, ...]]
-"""A table, what kind of file it came from, how its text was read, and notes."""
+Read = tuple[pa.Table, Layout | None, tuple[str, ...]]
+"""A table, the layout of its text, and notes."""
 
 
 def _read(opener: Opener, label: str, name: str, wanted: Wanted, depth: int) -> Read:
@@ -170,17 +133,16 @@ def _read(opener: Opener, label: str, name: str, wanted: Wanted, depth: int) -> 
         if magic.startswith(start):
             raise DataError(f"{label} is {kind}, not a table this reads. Save the table as CSV or Parquet")
     if magic.startswith(b"PAR1"):
-        return _sound(label, _from_parquet, opener, wanted.columns), "Parquet", None, ()
+        return _sound(label, _from_parquet, opener, wanted.columns), None, ()
     if magic.startswith((b"ARROW1", b"\xff\xff\xff\xff", b"FEA1")):
-        return _sound(label, _from_arrow, opener, magic), "Arrow", None, ()
+        return _sound(label, _from_arrow, opener, magic), None, ()
     if name.endswith((".parquet", ".arrow", ".feather", ".ipc")):
         kind = "Parquet" if name.endswith(".parquet") else "Arrow"
         raise DataError(f"{label} is not a {kind} file: it starts with {quoted(magic)}. Was it copied whole?")
     start = magic.removeprefix(b"\xef\xbb\xbf").lstrip()
     if name.endswith(JSON_ENDINGS) or start.startswith((b'{"', b"{\n", b"[{", b"[\n")):
-        return _from_json(opener, label), "JSON", None, ()
-    table, text = read_delimited(opener, label, wanted.reading, wanted.text_columns, wanted.mentioned)
-    return table, "delimited text", text, ()
+        return _from_json(opener, label), None, ()
+    return *read_delimited(opener, label, wanted.reading, wanted.text_columns, wanted.mentioned), ()
 
 
 # ---- packed --------------------------------------------------------------------------------------
@@ -213,7 +175,7 @@ def _from_zip(opener: Opener, label: str, wanted: Wanted, depth: int) -> Read:
     names = [entry for entry in archive.namelist() if not entry.endswith("/")]
     if "xl/workbook.xml" in names or "[Content_Types].xml" in names:
         table, note = _from_excel(archive, held, label)
-        return table, "Excel", None, note
+        return table, None, note
     if "mimetype" in names and "content.xml" in names:
         raise DataError(f"{label} is an OpenDocument spreadsheet, which is not read here. Save the sheet as CSV")
     tables = [
@@ -229,8 +191,8 @@ def _from_zip(opener: Opener, label: str, wanted: Wanted, depth: int) -> Read:
         raise DataError(f"{label} is a zip archive with a password. Unpack it first")
     with archive.open(entry) as stream:
         unpacked = _unpacked(stream, lambda: entry.compress_size, label)
-    table, kind, text, notes = _read(unpacked, label, entry.filename.lower(), wanted, depth + 1)
-    return table, kind, text, (f"{quoted(entry.filename)} was read from the archive.", *notes)
+    table, layout, notes = _read(unpacked, label, entry.filename.lower(), wanted, depth + 1)
+    return table, layout, (f"{quoted(entry.filename)} was read from the archive.", *notes)
 
 
 # ---- tables with types of their own --------------------------------------------------------------

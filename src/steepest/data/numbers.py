@@ -60,6 +60,8 @@ UNIT = re.compile(r"(?:%|‰|°|[^\W\d_]|[$£€¥₹₽₩₪₫₱฿₴₦₿
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity|nan)", re.IGNORECASE)
 PLAIN = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
 """A number as Python writes it; a regular expression of Arrow's."""
+WHOLE, PADDED = r"^[+-]?\d+$", r"^0\d+$"
+"""A whole number; one with a leading zero, as codes have."""
 
 _GROUPED = {
     "": r"\d+",
@@ -180,14 +182,14 @@ def numerals(
         "rows": int(counted[fits].sum()),
         "different": len(np.unique(values[fits])),
         "whole": whole,
-        "padded": bool(pc.any(pc.match_substring_regex(texts.filter(pa.array(fits)), r"^0\d+$")).as_py()),
+        "padded": bool(pc.any(pc.match_substring_regex(texts.filter(pa.array(fits)), PADDED)).as_py()),
     }
     if not fits.all():
         return Numerals(None, doubt="strays", strays=tuple(texts.filter(pa.array(~fits)).to_pylist()), **found)
     if not sure:
         shown = texts[int(np.argmax(_like(parts.body, "[.,]")))].as_py()
         return Numerals(None, doubt="mark", pair=(shown,), **found)
-    odd = np.flatnonzero(~_like(texts, PLAIN if separator != "." else r"^[+-]?\d+$"))
+    odd = np.flatnonzero(~_like(texts, PLAIN if separator != "." else WHOLE))
     example = (texts[int(odd[0])].as_py(), float(values[odd[0]])) if len(odd) else None
     column = pa.array(values).take(encoded.indices)
     if whole and np.abs(values).max() < 2**53:
@@ -250,7 +252,7 @@ def _unit(before: str, after: str) -> str | None:
     return before.rstrip(".") + after
 
 
-def measure(unit: str) -> bool:
+def is_measure(unit: str) -> bool:
     """Whether a unit is one that everybody knows, so that two of them in a column are a mistake and no labels."""
     bare = unit.lstrip("$£€¥₹₽₩₪₫₱฿₴₦₿¢")
     return bare in _MEASURES or bare in _CODES or (bare == "" and unit != "") or "/" in bare
@@ -281,7 +283,7 @@ def _one_unit(parts: _Parts, known: str | None) -> tuple[str, tuple[str, ...]]:
         real = [name for name in kinds if name]
         heavy = 2 * sum(kinds[name] for name in real) >= sum(kinds.values())
         same = len({name.casefold() for name in real}) == 1 < len(real)  # km and Km
-        if all(measure(name) for name in real) or same or (len(real) == 1 and heavy):
+        if all(is_measure(name) for name in real) or same or (len(real) == 1 and heavy):
             first, second = int(np.argmax(parts.matched & mine & ~zero)), int(np.argmax(others))
             return unit, (parts.texts[first].as_py(), parts.texts[second].as_py())
         parts.matched &= mine

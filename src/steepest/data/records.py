@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from steepest.data.column_types import FEW_LEVELS, one_spelling
-from steepest.data.columns import PADDED, Found, text_of
+from steepest.data.columns import Found, text_of
 from steepest.data.features import Column
 from steepest.data.files import Origin
+from steepest.data.numbers import PADDED
 from steepest.data.reading import Reading
 from steepest.data.wording import counted, listed, option, quoted
 

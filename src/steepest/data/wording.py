@@ -63,6 +63,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
+def were(number: int) -> str:
+    """`was`, or `were` of several."""
+    return "was" if number == 1 else "were"
+
+
 def suggestion(name: object, available: Sequence[object]) -> str:
     """``did you mean 'price'? `` for a name close to an available one, else the empty string."""
     spellings = {str(candidate).casefold(): str(candidate) for candidate in available}
