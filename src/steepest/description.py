@@ -6,7 +6,6 @@ a fit would refuse is described all the same, with the reason and the option tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
@@ -16,9 +15,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from steepest.data.arrow_columns import counts_of, is_number, is_words, text_of
 from steepest.data.column_types import learn
-from steepest.data.columns import is_text, text_of
-from steepest.data.features import Column, is_number
+from steepest.data.features import Column
 from steepest.data.files import Origin, check_known, open_table
 from steepest.data.reading import AS_IT_IS, Reading
 from steepest.data.records import notes_of, record_of
@@ -163,7 +162,7 @@ def _column(name: str, column: pa.ChunkedArray, origin: Origin, reading: Reading
         values = values[np.isfinite(values)]
         if len(values):
             quantiles, counts = quantiles_of(values), histogram(values)
-    elif is_text(column.type) or pa.types.is_dictionary(column.type) or pa.types.is_boolean(column.type):
+    elif is_words(column.type) or pa.types.is_boolean(column.type):
         levels = frequent(column)
         counts = tuple(rows for _, rows in levels)
     return ColumnDescription(
@@ -192,6 +191,6 @@ def histogram(values: np.ndarray, bins: int = BINS) -> tuple[int, ...]:
 def frequent(column: pa.ChunkedArray, most: int = LEVELS_SHOWN) -> tuple[tuple[str, int], ...]:
     """The most frequent levels with their rows, of equals the first in alphabetical order."""
     values = column if pa.types.is_boolean(column.type) else text_of(column)
-    counted: Iterable[dict[str, Any]] = pc.value_counts(values.drop_null()).to_pylist()
-    ranked = sorted(((str(entry["values"]), entry["counts"]) for entry in counted), key=lambda one: (-one[1], one[0]))
+    counts = ((str(level), rows) for level, rows in counts_of(values).items())
+    ranked = sorted(counts, key=lambda pair: (-pair[1], pair[0]))
     return tuple(ranked[:most])

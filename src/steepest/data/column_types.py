@@ -16,9 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from steepest.data.columns import Found, is_text, text_of
+from steepest.data.arrow_columns import counts_of, first, is_date, is_number, is_text, is_words, null_or_nan, text_of
+from steepest.data.columns import Found
 from steepest.data.dates import Dates, dates, first_day, parts_of, varying
-from steepest.data.features import Column, finite_numbers, folded, is_number, not_dates, unusable
+from steepest.data.features import Column, finite_numbers, folded, not_dates, unusable
 from steepest.data.files import Origin
 from steepest.data.numbers import NUMBER, Numerals
 from steepest.data.reading import Reading
@@ -51,7 +52,7 @@ def learn(name: str, column: pa.ChunkedArray, origin: Origin, reading: Reading, 
     Raises:
         DataError: empty; in doubt; neither number, category nor date; an identifier, free text, an infinite value.
     """
-    if pc.all(pc.is_null(column, nan_is_null=True)).as_py():
+    if null_or_nan(column).all():
         raise DataError(f"column {quoted(name)} of {origin.table} is empty. Leave it out: {option('drop', name)}")
     kind, found = column.type, origin.found.get(name, Found())
     if name in reading.categories:
@@ -71,10 +72,10 @@ def learn(name: str, column: pa.ChunkedArray, origin: Origin, reading: Reading, 
         return Column(name, "number", notation=found.notation)
     if is_text(kind):
         check_doubt(name, column, found.numerals, origin, leave=f"or leave the column out: {option('drop', name)}")
-    when = dates(column) if is_text(kind) or (pa.types.is_temporal(kind) and not pa.types.is_duration(kind)) else None
+    when = dates(column) if is_text(kind) or is_date(kind) else None
     if when is not None and (not when.strays or when.share >= 0.5):
         raise _date_error(name, column, when, origin)
-    if is_text(kind) or pa.types.is_dictionary(kind):
+    if is_words(kind):
         return _category(name, column, origin, reading, insisted=False)
     raise unusable(name, column, origin, remedy=f"Leave it out: {option('drop', name)}")
 
@@ -118,7 +119,7 @@ def check_doubt(name: str, column: pa.ChunkedArray, numerals: Numerals | None, o
         )
     if labels_of(numerals, column):
         return
-    counts = _counts(column)
+    counts = counts_of(column)
     rows = sum(counts[text] for text in numerals.strays)
     text = _first(column, numerals.strays)
     it = "it means" if len(numerals.strays) == 1 else "such words mean"
@@ -145,20 +146,14 @@ def labels_of(numerals: Numerals, column: pa.ChunkedArray) -> bool:
     return few or not (share >= 0.5 or numerals.different > len(words))
 
 
-def _counts(column: pa.ChunkedArray) -> dict[str, int]:
-    return {item["values"]: item["counts"] for item in column.drop_null().value_counts().to_pylist()}
-
-
 def _first(column: pa.ChunkedArray, texts: Iterable[str]) -> str:
     """The one of these texts that comes first."""
-    found = pc.is_in(column, value_set=pa.array(list(texts), pa.large_string()))
-    return column[int(np.argmax(np.asarray(found)))].as_py()
+    return column[first(pc.is_in(column, value_set=pa.array(list(texts), pa.large_string())))].as_py()
 
 
 def _place(column: pa.ChunkedArray, text: str, origin: Origin) -> str:
     """``row 7 of 'a.csv' has '12a'``, the first such row."""
-    index = int(np.argmax(np.asarray(pc.equal(column, text).fill_null(False))))
-    return f"{origin.row(index)} has {quoted(text)}"
+    return f"{origin.row(first(pc.equal(column, text)))} has {quoted(text)}"
 
 
 # ---- dates ---------------------------------------------------------------------------------------
@@ -194,13 +189,13 @@ def _date_error(name: str, column: pa.ChunkedArray, found: Dates, origin: Origin
     what = "times" if found.layout == "time" else "dates"
     if found.strays:
         text = _first(column, found.strays)
-        rows = sum(_counts(column)[stray] for stray in found.strays)
+        rows = sum(counts_of(column)[stray] for stray in found.strays)
         return DataError(
             f"column {quoted(name)} holds {what} but for {counted(rows, 'row')}: {_place(column, text, origin)}. Correct it; "
             f"if it means missing: {option('missing_values', text)}; if the values are labels: {option('categories', name)}; or "
             f"leave the column out: {option('drop', name)}"
         )
-    index = int(np.argmax(np.asarray(column.is_valid())))
+    index = first(column.is_valid())
     holds = (
         f"column {quoted(name)} holds {what}, such as {quoted(text_of(column)[index].as_py())} in {origin.row(index)}"
     )
@@ -241,8 +236,7 @@ def few_enough(levels: int, rows: int, *, given: bool) -> bool:
 
 
 def _too_many(name: str, column: pa.ChunkedArray, levels: int, rows: int, origin: Origin) -> DataError:
-    first = int(np.argmax(np.asarray(column.is_valid())))
-    text = quoted(text_of(column)[first].as_py())
+    text = _shown(column)
     if origin.found.get(name, Found()).digits:
         return DataError(
             f"column {quoted(name)} of {origin.table} is text that holds numbers, {levels:,} different ones in "

@@ -21,10 +21,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from steepest.data.arrow_columns import counts_of, is_date, is_number, is_text, text_of
 from steepest.data.dates import dates
 from steepest.data.numbers import AS_PYTHON, PADDED, PLAIN, WHOLE, Notation, Numerals, numerals
 from steepest.data.reading import MISSING, Reading
@@ -78,7 +78,7 @@ def tidied(
     if is_number(column.type):
         column, words = without(column, reading.missing_values)
         return column, Found(COMMA if file_decimal == "," else AS_PYTHON, words=words)
-    if pa.types.is_temporal(kind) and not pa.types.is_duration(kind):
+    if is_date(kind):
         column, words = _without_dates(column, reading.missing_values)
         return column, Found(words=words)
     if pa.types.is_dictionary(kind):
@@ -98,36 +98,11 @@ def tidied(
     return column, Found()
 
 
-def is_number(kind: pa.DataType) -> bool:
-    """Integers and floats; `open_table` has made floats of decimals."""
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind)
-
-
-def is_text(kind: pa.DataType) -> bool:
-    """Text of any of Arrow's layouts."""
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-
-
-def text_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Any column of single values as large_string; a whole number without a point, `True` and `False` so written."""
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if pa.types.is_boolean(column.type):
-        return pc.if_else(column, pa.scalar("True", pa.large_string()), pa.scalar("False", pa.large_string()))
-    if pa.types.is_floating(column.type):
-        values = column.to_numpy()
-        if np.all((values == np.floor(values)) & (np.abs(values) < 2**53) | np.isnan(values)):
-            whole = pa.array(np.where(np.isnan(values), 0, values).astype(np.int64), mask=np.isnan(values))
-            return pa.chunked_array([whole.cast(pa.large_string())])
-    return column.cast(pa.large_string())
-
-
 def _clean(text: pa.ChunkedArray, reading: Reading) -> tuple[pa.ChunkedArray, dict[str, int]]:
     """Text trimmed, with nulls for the words that mean missing; and how many rows had each of them."""
     text = pc.utf8_trim_whitespace(text)
     gone = pc.is_in(text, value_set=pa.array(sorted(reading.words), pa.large_string()))
-    counts = text.filter(gone).value_counts()
-    words = {item["values"]: item["counts"] for item in counts.to_pylist() if item["values"]}
+    words = {word: rows for word, rows in counts_of(text.filter(gone)).items() if word}
     return pc.if_else(gone, pa.scalar(None, pa.large_string()), text), words
 
 
@@ -177,7 +152,6 @@ def _category(column: pa.ChunkedArray, reading: Reading) -> tuple[pa.ChunkedArra
     order = list(dict.fromkeys(name for name in names.to_pylist() if name is not None))
     text, words = _clean(text_of(column), reading)
     codes = pc.index_in(text, value_set=pa.array(order, pa.large_string())).combine_chunks()
-    codes = codes.combine_chunks() if isinstance(codes, pa.ChunkedArray) else codes
     made = pa.DictionaryArray.from_arrays(codes, pa.array(order, pa.large_string()), ordered=kind.ordered)
     return pa.chunked_array([made]), Found(words=words, missing_values=reading.missing_values)
 

@@ -15,10 +15,13 @@ which, where one of its numbers is above 12, and points put the day first; other
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from steepest.data.arrow_columns import distinct, is_date, is_number
 
 DAY = 86_400.0
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -35,7 +38,7 @@ _DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
 _MONTH = r"(?P<month>(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*)\.?"
 LAYOUTS = {
     "year-month-day": r"^(?P<year>\d{4})[-/.](?P<month>\d{1,2})[-/.](?P<day>\d{1,2})" + _AFTER,
-    "day.month.year": r"^(?P<day>\d{1,2})\.\s?(?P<month>\d{1,2})\.\s?(?P<year>\d{4}|\d{2})" + _AFTER,
+    "day.month.year": r"^(?P<first>\d{1,2})\.\s?(?P<other>\d{1,2})\.\s?(?P<year>\d{4}|\d{2})" + _AFTER,
     "slashes": r"^(?P<first>\d{1,2})[-/](?P<other>\d{1,2})[-/](?P<year>\d{4}|\d{2})" + _AFTER,
     "day month year": _WEEKDAY + rf"{_DAY}[-\s/]\s*{_MONTH}[-,\s/]\s*(?P<year>\d{{4}}|\d{{2}})" + _AFTER,
     "month day year": _WEEKDAY + rf"{_MONTH}[-\s]\s*{_DAY}(?:,\s*|[-\s]\s*)(?P<year>\d{{4}})" + _AFTER,
@@ -88,151 +91,106 @@ def dates(column: pa.ChunkedArray, *, day_first: bool | None = None, digits: boo
         array([16815. , 16832.5])
     """
     kind = column.type
-    if pa.types.is_date(kind) or pa.types.is_timestamp(kind) or pa.types.is_time(kind):
+    if is_date(kind):
         return _typed(column)
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+    if is_number(kind):
         if not digits:
             return None
         column = column.cast(pa.int64(), safe=False).cast(pa.large_string())
-    encoded = column.cast(pa.large_string()).combine_chunks().dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks() if encoded.num_chunks != 1 else encoded.chunk(0)
-    texts = encoded.dictionary
-    if len(texts) == 0:
+    texts, codes = distinct(column.cast(pa.large_string()))
+    rows = np.bincount(codes.drop_null().to_numpy(), minlength=len(texts))
+    layout = _best_layout(texts, rows, digits)
+    if layout is None:
         return None
-    rows = np.bincount(encoded.indices.drop_null().to_numpy(), minlength=len(texts))
-    found = _best_layout(texts, rows, digits)
-    if found is None:
-        return None
-    layout, fields, fits = found
-    chosen, ambiguous = day_first, ""
+    fields = pc.extract_regex(texts, LAYOUTS[layout]).to_pylist()
+    order, ambiguous = None, ""
     if layout == "slashes":
-        chosen, ambiguous = _order(fields, fits, day_first, texts)
-    if layout == "day.month.year" and day_first is False:
-        fields["day"], fields["month"] = fields["month"], fields["day"]
-    seconds, offset, fits = _seconds(fields, fits, True if chosen is None else chosen)
-    if layout != "slashes" and not (layout == "day.month.year" and day_first is False):
-        chosen = None
-    if not fits.any() and (day_first is None or chosen is None):
+        order, ambiguous = (day_first, "") if day_first is not None else _order(fields, texts)
+    elif layout == "day.month.year" and day_first is False:
+        order = False
+    found = [_seconds(one, order is not False) if one else (np.nan, np.nan) for one in fields]
+    wall, instant = np.array([*found, (np.nan, np.nan)]).T
+    fits = ~np.isnan(wall[:-1])
+    if not fits.any() and (day_first is None or order is None):
         return None
+    place = codes.fill_null(len(texts)).to_numpy()
     strays = tuple(texts.filter(pa.array(~fits)).to_pylist())
-    share = float(rows[fits].sum() / rows.sum())
-    where = encoded.indices.to_numpy(zero_copy_only=False)
-    missing = np.asarray(encoded.indices.is_null())
-    where = np.where(missing, 0, where).astype(np.int64)
-    seconds = np.where(fits, seconds, np.nan)
-    wall, instant = (np.where(missing, np.nan, part[where]) for part in (seconds, seconds - offset))
-    return Dates(instant, wall, layout, chosen, ambiguous, strays, share)
+    return Dates(instant[place], wall[place], layout, order, ambiguous, strays, float(rows[fits].sum() / rows.sum()))
 
 
 def _typed(column: pa.ChunkedArray) -> Dates:
     kind = column.type
-    missing = np.asarray(column.is_null())
-    if pa.types.is_time(kind):
-        unit, layout = kind.unit, "time"
-        numbers = column.cast(pa.int64() if kind.bit_width == 64 else pa.int32())
-    else:
-        layout = "date" if pa.types.is_date(kind) else "timestamp"
-        unit = "s" if layout == "date" else kind.unit
-        numbers = (column.cast(pa.timestamp("s")) if layout == "date" else column).cast(pa.int64())
-    per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
-    instant = _scaled(numbers, per_second, missing)
-    wall = instant
-    if layout == "timestamp" and kind.tz is not None:
-        wall = _scaled(pc.local_timestamp(column).cast(pa.int64()), per_second, missing)
-    return Dates(instant, wall, layout)
+    layout = "date" if pa.types.is_date(kind) else "time" if pa.types.is_time(kind) else "timestamp"
+    stamps = column.cast(pa.timestamp("s")) if layout == "date" else column
+    instant = _seconds_of(stamps)
+    return Dates(instant, _seconds_of(pc.local_timestamp(stamps)) if getattr(kind, "tz", None) else instant, layout)
 
 
-def _scaled(numbers: pa.ChunkedArray, per_second: int, missing: np.ndarray) -> np.ndarray:
-    whole = numbers.fill_null(0).to_numpy().astype(np.int64)
-    return np.where(missing, np.nan, whole // per_second + (whole % per_second) / per_second)
+def _seconds_of(column: pa.ChunkedArray) -> np.ndarray:
+    """Timestamps or times as seconds, `[n]` float64, NaN where missing."""
+    per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[column.type.unit]
+    units = column.cast(pa.int64() if column.type.bit_width == 64 else pa.int32()).fill_null(0)
+    whole = units.to_numpy().astype(np.int64)
+    return np.where(column.is_null(), np.nan, whole // per_second + (whole % per_second) / per_second)
 
 
-def _best_layout(
-    texts: pa.Array, rows: np.ndarray, digits: bool
-) -> tuple[str, dict[str, np.ndarray], np.ndarray] | None:
-    """The layout that most rows fit, its fields, and which texts fit."""
-    first = texts.slice(0, 200)
-    best, most = None, 0
+def _best_layout(texts: pa.Array, rows: np.ndarray, digits: bool) -> str | None:
+    """The layout that most rows fit."""
+    some, best, most = texts.slice(0, 200), None, 0
     for layout, pattern in LAYOUTS.items():
-        if layout == DIGITS_ONLY and not digits:
+        if (layout == DIGITS_ONLY and not digits) or not pc.any(pc.match_substring_regex(some, pattern)).as_py():
             continue
-        if not pc.any(pc.match_substring_regex(first, pattern)).as_py():
-            continue
-        fits = np.asarray(pc.match_substring_regex(texts, pattern))
-        count = int(rows[fits].sum())
-        if count > most:
-            best, most = (layout, pattern, fits), count
-    if best is None:
-        return None
-    layout, pattern, fits = best
-    parts = pc.extract_regex(texts, pattern)
-    names = [parts.type.field(i).name for i in range(parts.type.num_fields)]
-    return layout, {name: np.asarray(parts.field(name).fill_null("").to_pylist(), object) for name in names}, fits
+        fitting = int(rows[np.asarray(pc.match_substring_regex(texts, pattern))].sum())
+        if fitting > most:
+            best, most = layout, fitting
+    return best
 
 
-def _order(
-    fields: dict[str, np.ndarray], fits: np.ndarray, day_first: bool | None, texts: pa.Array
-) -> tuple[bool | None, str]:
-    """Whether the first number is the day: as was said, else as the column shows; else None and a text that may be both."""
-    if day_first is not None:
-        return day_first, ""
-    first, other = (_whole(fields[name])[fits] for name in ("first", "other"))
+def _order(fields: list[dict[str, str] | None], texts: pa.Array) -> tuple[bool | None, str]:
+    """Whether the first number is the day, as the column shows; else None, and a text that may be both."""
+    first, other = (np.array([int(one[name]) for one in fields if one]) for name in ("first", "other"))
     if (first > 12).any() != (other > 12).any():
         return bool((first > 12).any()), ""
     if (first > 12).any() or (first == other).all():
         return None, ""
-    return None, texts[int(np.flatnonzero(fits)[0])].as_py()
+    return None, texts[next(at for at, one in enumerate(fields) if one)].as_py()
 
 
-def _whole(parts: np.ndarray) -> np.ndarray:
-    return np.array([int(part) if part else 0 for part in parts], np.int64)
-
-
-def _seconds(
-    fields: dict[str, np.ndarray], fits: np.ndarray, day_first: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Seconds on the wall since 1970 and the zone's offset, for each text, and which texts are real dates."""
-    size = len(fits)
-    zero = np.zeros(size, np.int64)
-    seconds, fits = np.zeros(size), fits.copy()
+def _seconds(fields: dict[str, str], day_first: bool) -> tuple[float, float]:
+    """Seconds on the wall since 1970, and since 1970 UTC; NaN where it is no real date, such as 31 April."""
+    wall = 0.0
     if "year" in fields:
-        year = _whole(fields["year"])
-        short = np.array([len(part) == 2 for part in fields["year"]], bool)
-        year = np.where(short, year + np.where(year < 69, 2000, 1900), year)
+        year = int(fields["year"])
         if "first" in fields:
-            first, other = _whole(fields["first"]), _whole(fields["other"])
-            day, month = (first, other) if day_first else (other, first)
+            day, month = (int(fields[name]) for name in (("first", "other") if day_first else ("other", "first")))
         else:
-            day = _whole(fields["day"]) if "day" in fields else zero + 1
-            month = _months(fields)
-        fits &= (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
-        start = (np.clip(year, 1, 9999) - 1970) * 12 + np.clip(month, 1, 12) - 1
-        days = start.astype("M8[M]").astype("M8[D]").astype(np.int64) + day - 1
-        fits &= days.astype("M8[D]").astype("M8[M]").astype(np.int64) == start  # no 31 April
-        seconds += days * DAY
-    offset = np.zeros(size)
-    if "hour" in fields:
-        hour, minute = _whole(fields["hour"]), _whole(fields["minute"])
-        second = np.array([float(part.replace(",", ".")) if part else 0.0 for part in fields["second"]])
-        half = np.array([part[:1].lower() for part in fields["half"]], object)
-        fits &= (hour <= 24) & (minute < 60) & (second < 61) & ((half == "") | ((hour >= 1) & (hour <= 12)))
-        hour = np.where(half == "", hour, hour % 12 + 12 * (half == "p"))
-        seconds += hour * 3600.0 + minute * 60.0 + second
-        offset = np.array([_offset(zone) for zone in fields["zone"]])
-    return seconds, offset, fits
+            day, month = int(fields.get("day", 1)), _month(fields)
+        if len(fields["year"]) == 2:
+            year += 2000 if year < 69 else 1900
+        try:
+            wall = (date(year, month, day) - date(1970, 1, 1)).days * DAY
+        except ValueError:
+            return np.nan, np.nan
+    if not fields.get("hour"):
+        return wall, wall
+    hour, minute, half = int(fields["hour"]), int(fields["minute"]), fields["half"][:1].lower()
+    second = float(fields["second"].replace(",", ".") or 0)
+    if hour > 24 or minute > 59 or second >= 61 or (half and not 1 <= hour <= 12):
+        return np.nan, np.nan
+    hour = hour % 12 + 12 * (half == "p") if half else hour
+    wall += hour * 3600.0 + minute * 60.0 + second
+    return wall, wall - _offset(fields["zone"])
 
 
-def _months(fields: dict[str, np.ndarray]) -> np.ndarray:
+def _month(fields: dict[str, str]) -> int:
     if "quarter" in fields:
-        return 3 * _whole(fields["quarter"]) - 2
-    parts = fields["month"]
-    if any(part[:1].isalpha() for part in parts):
-        return np.array([MONTHS.index(part[:3].lower()) + 1 if part else 0 for part in parts], np.int64)
-    return _whole(parts)
+        return 3 * int(fields["quarter"]) - 2
+    month = fields["month"]
+    return int(month) if month.isdigit() else MONTHS.index(month[:3].lower()) + 1
 
 
 def _offset(zone: str) -> float:
+    """Seconds that a zone is before UTC."""
     if zone[:1] not in ("+", "-") or not zone:
         return 0.0
     digits = zone[1:].replace(":", "").ljust(4, "0")

@@ -17,7 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from steepest.data.columns import Found, is_number, is_text, text_of, without
+from steepest.data.arrow_columns import distinct, first, is_number, is_words, text_of
+from steepest.data.columns import Found, without
 from steepest.data.dates import DAY, Dates, dates, parts_of
 from steepest.data.files import Origin
 from steepest.data.in_memory import LARGEST
@@ -137,7 +138,7 @@ def finite_numbers(name: str, column: pa.ChunkedArray, origin: Origin) -> np.nda
         _check_distinct(name, column, values)
     beyond = np.abs(values) > LARGEST
     if beyond.any():
-        index = int(np.argmax(beyond))
+        index = first(beyond)
         what = "an infinite value" if np.isinf(values[index]) else "a value whose square is no finite number"
         raise DataError(
             f"column {quoted(name)} has {what}, {values[index]:g}, in {origin.row(index)}. "
@@ -151,7 +152,7 @@ def _numbers(spec: Column, column: pa.ChunkedArray, found: Found, origin: Origin
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.uint8())
     unit = found.notation.unit
-    if is_text(column.type) or pa.types.is_dictionary(column.type):
+    if is_words(column.type):
         text = text_of(column)
         read = numerals(text, known=spec.notation)
         if read is not None and read.doubt == "mark":
@@ -180,7 +181,7 @@ def _check_not_fractions(spec: Column, values: np.ndarray, origin: Origin) -> No
     """Raise DataError where numbers without a unit, for a column in per cent, may be fractions: 0.12 for 12%."""
     if np.nanmax(np.abs(values), initial=0.0) > 1 or not np.nansum(np.abs(values)) > 0:
         return
-    index, unit = int(np.argmax(np.abs(np.nan_to_num(values)) > 0)), spec.notation.unit
+    index, unit = first(np.abs(np.nan_to_num(values)) > 0), spec.notation.unit
     many = 100 if unit == "%" else 1000
     raise DataError(
         f"column {quoted(spec.name)} was in {quoted(unit)} when the fit was made, and {origin.row(index)} has "
@@ -195,8 +196,8 @@ def _booleans(spec: Column, column: pa.ChunkedArray, origin: Origin) -> np.ndarr
     if is_number(column.type):
         values = finite_numbers(spec.name, column, origin)
         other = ~(np.isnan(values) | (values == 0) | (values == 1))
-        shown = f"{values[int(np.argmax(other))]:g}"
-    elif is_text(column.type) or pa.types.is_dictionary(column.type):
+        shown = f"{values[first(other)]:g}"
+    elif is_words(column.type):
         text = pc.utf8_lower(text_of(column))
         true, false = (
             np.asarray(pc.is_in(text, value_set=pa.array(words, pa.large_string()))) for words in (TRUE, FALSE)
@@ -204,13 +205,13 @@ def _booleans(spec: Column, column: pa.ChunkedArray, origin: Origin) -> np.ndarr
         missing = np.asarray(text.is_null())
         values = np.where(missing, np.nan, true.astype(float))
         other = ~(missing | true | false)
-        shown = quoted(text_of(column)[int(np.argmax(other))])
+        shown = quoted(text_of(column)[first(other)])
     else:
         raise unusable(spec.name, column, origin, remedy="It was true or false when the fit was made")
     if other.any():
         raise DataError(
             f"column {quoted(spec.name)} was true or false when the fit was made and is {shown} "
-            f"in {origin.row(int(np.argmax(other)))}"
+            f"in {origin.row(first(other))}"
         )
     return values
 
@@ -230,9 +231,7 @@ def _codes(spec: Column, column: pa.ChunkedArray, found: Found, origin: Origin) 
     if is_number(column.type):
         codes = pc.coalesce(codes, _equal_levels(column, spec.levels))
     unseen = np.asarray(pc.and_(codes.is_null(), text.is_valid()))
-    if unseen.any() and (
-        is_text(column.type) or pa.types.is_dictionary(column.type)
-    ):  # 1.0 for the level 1, or -999.0 where -999 means missing
+    if unseen.any() and (is_words(column.type)):  # 1.0 for the level 1, or -999.0 where -999 means missing
         numbers = _plain_numbers(text, unseen)
         present, _ = without(numbers, found.missing_values)
         codes = pc.coalesce(codes, _equal_levels(present, spec.levels))
@@ -241,7 +240,7 @@ def _codes(spec: Column, column: pa.ChunkedArray, found: Found, origin: Origin) 
     if unseen.any() and pa.types.is_temporal(column.type):
         raise unusable(spec.name, column, origin, remedy=WAS_CATEGORY)
     if unseen.any():
-        index = int(np.argmax(unseen))
+        index = first(unseen)
         raise DataError(
             f"column {quoted(spec.name)} has the level {quoted(text[index])} in {origin.row(index)}, "
             f"which no row had when the fit was made. {_near(text[index].as_py(), spec.levels)}"
@@ -268,11 +267,9 @@ def _equal_levels(column: pa.ChunkedArray, levels: tuple[str, ...]) -> pa.Array:
 
 def folded(text: pa.ChunkedArray) -> pa.ChunkedArray:
     """Text without regard to case."""
-    encoded = text.combine_chunks().dictionary_encode()
-    encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
-    encoded = encoded.chunk(0) if isinstance(encoded, pa.ChunkedArray) else encoded
-    words = pa.array([word.casefold() for word in encoded.dictionary.to_pylist()], pa.large_string())
-    return pa.chunked_array([words.take(encoded.indices)])
+    texts, codes = distinct(text)
+    words = pa.array([word.casefold() for word in texts.to_pylist()], pa.large_string())
+    return pa.chunked_array([words.take(codes)])
 
 
 def _near(level: str, levels: tuple[str, ...]) -> str:
@@ -294,7 +291,7 @@ def _date_values(spec: Column, column: pa.ChunkedArray, origin: Origin) -> np.nd
     if spec.way == "days":
         if spec.clock is not None and spec.clock != (found.layout == "time"):
             is_, was = ("dates", "times of the day") if spec.clock else ("times of the day", "dates")
-            index = int(np.argmax(np.asarray(column.is_valid())))
+            index = first(column.is_valid())
             raise DataError(
                 f"column {quoted(spec.name)} holds {is_}, such as {quoted(text_of(column)[index].as_py())} in "
                 f"{origin.row(index)}, and held {was} when the fit was made. Give it as it was then"
@@ -320,18 +317,17 @@ def not_dates(name: str, column: pa.ChunkedArray, found: Dates | None, origin: O
     """The error for a column that was said to hold dates, with the value that is none."""
     text = text_of(column)
     if found is not None and found.ambiguous:
-        index = int(np.argmax(np.asarray(pc.equal(text, found.ambiguous).fill_null(False))))
+        index = first(pc.equal(text, found.ambiguous))
         return DataError(
             f"column {quoted(name)}: {quoted(found.ambiguous)} in {origin.row(index)} may have the day or the month first. "
             f"Say which: {option('date', 'days:dayfirst', name)}, or monthfirst; parts:dayfirst likewise"
         )
     stray = None if found is None else found.strays[0]
-    present = np.asarray(text.is_valid() if stray is None else pc.equal(text, stray).fill_null(False))
-    index = int(np.argmax(present))
+    index = first(text.is_valid() if stray is None else pc.equal(text, stray))
     order = {True: ", the day before the month", False: ", the month before the day", None: ""}
-    first = order[None if found is None else found.day_first]
+    said = order[None if found is None else found.day_first]
     return DataError(
-        f"column {quoted(name)} is to hold dates{first}, and {origin.row(index)} has {quoted(text[index].as_py())}. Correct it, "
+        f"column {quoted(name)} is to hold dates{said}, and {origin.row(index)} has {quoted(text[index].as_py())}. Correct it, "
         f"or leave the column out: {option('drop', name)}"
     )
 
@@ -341,7 +337,7 @@ def not_dates(name: str, column: pa.ChunkedArray, found: Dates | None, origin: O
 
 def not_numbers(name: str, column: pa.ChunkedArray, origin: Origin, *, remedy: str) -> DataError:
     """The error for a column that must be numbers and is not, with the first value that is none."""
-    if is_text(column.type) or pa.types.is_dictionary(column.type):
+    if is_words(column.type):
         for index, text in enumerate(text_of(column).to_pylist()):
             if text is not None and not NUMBER.fullmatch(text):
                 place = f"{origin.row(index)} has {quoted(text)}"
@@ -376,10 +372,10 @@ def unusable(name: str, column: pa.ChunkedArray, origin: Origin, *, remedy: str,
 def missing_error(name: str, missing: np.ndarray, origin: Origin, found: Found, *, remedy: str) -> DataError:
     """The error for missing values, with their number and the first row; `missing` is a mask [n]."""
     count = int(missing.sum())
-    first = origin.row(int(np.argmax(missing)))
+    row = origin.row(first(missing))
     words = listed(sorted(found.words, key=lambda word: -found.words[word])[:3])
     read_so = f" ({words} {'is' if len(found.words) == 1 else 'are'} read so)" if words else ""
-    where = f"a missing value, in {first}" if count == 1 else f"{count:,} missing values, the first in {first}"
+    where = f"a missing value, in {row}" if count == 1 else f"{count:,} missing values, the first in {row}"
     back = [word for word in found.words if word.casefold() == "none"]
     level = (
         f"; if {quoted(back[0])} is a level of its own: {option('missing_values', f'not:{back[0]}')}" if back else ""

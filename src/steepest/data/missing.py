@@ -15,8 +15,8 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from steepest.data.arrow_columns import is_number, null_or_nan
 from steepest.data.columns import Found
 from steepest.data.faults import Faults
 from steepest.data.features import Column, column_values, missing_error
@@ -64,7 +64,7 @@ def complete_rows(
     keep = np.ones(max(features.num_rows, targets.num_rows), bool)
     for table, place, filled in ((targets, target_origin, False), (features, origin, True)):
         for name, column in zip(table.column_names, table.columns, strict=True):
-            gone, policy = np.asarray(pc.is_null(column, nan_is_null=True)), policy_of(missing, name)
+            gone, policy = null_or_nan(column), policy_of(missing, name)
             if not gone.any() or (filled and policy in ("mean", "level")):
                 continue
             if policy != "drop":
@@ -85,8 +85,7 @@ def complete_rows(
 def _remedies(name: str, column: pa.ChunkedArray, filled: bool) -> str:
     if not filled:
         return f"{remedy_of('drop')} (a target is never filled)"
-    number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
-    level = "" if number else f", or {option('missing', 'level', name)} to make them a level"
+    level = "" if is_number(column.type) else f", or {option('missing', 'level', name)} to make them a level"
     return f"{remedy_of('drop')}, {remedy_of('mean').removeprefix('Use ')}{level}"
 
 

@@ -24,6 +24,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from steepest.data.arrow_columns import distinct, first
+
 SPACES = " \u00a0\u2007\u2008\u2009\u202f"
 MINUS = "\\-\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d"
 APOSTROPHES = "'\u2019\u02bc"
@@ -153,13 +155,10 @@ def numerals(
         >>> found.numbers.to_pylist(), found.notation
         ([-1234.5, 850.0], Notation(decimal='.', thousands=',', unit=''))
     """
-    encoded = text.combine_chunks().dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks() if encoded.num_chunks != 1 else encoded.chunk(0)
-    texts = encoded.dictionary
+    texts, codes = distinct(text)
     if len(texts) == 0 or not _may_be_numbers(texts):
         return None
-    counted = np.bincount(encoded.indices.drop_null().to_numpy(), minlength=len(texts))
+    counted = np.bincount(codes.drop_null().to_numpy(), minlength=len(texts))
     parts = _taken_apart(texts, counted)
     if not parts.matched.any():
         return None
@@ -187,11 +186,11 @@ def numerals(
     if not fits.all():
         return Numerals(None, doubt="strays", strays=tuple(texts.filter(pa.array(~fits)).to_pylist()), **found)
     if not sure:
-        shown = texts[int(np.argmax(_like(parts.body, "[.,]")))].as_py()
+        shown = texts[first(_like(parts.body, "[.,]"))].as_py()
         return Numerals(None, doubt="mark", pair=(shown,), **found)
     odd = np.flatnonzero(~_like(texts, PLAIN if separator != "." else WHOLE))
     example = (texts[int(odd[0])].as_py(), float(values[odd[0]])) if len(odd) else None
-    column = pa.array(values).take(encoded.indices)
+    column = pa.array(values).take(codes)
     if whole and np.abs(values).max() < 2**53:
         column = column.cast(pa.int64())
     return Numerals(pa.chunked_array([column]), example=example, **found)
@@ -203,7 +202,7 @@ def _unfitting(parts: _Parts, fits: np.ndarray | None) -> str | None:
     if free is None or 2 * int(parts.rows[free[2]].sum()) < int(parts.rows.sum()):
         return None
     beside = free[2] if fits is None else free[2] & ~fits
-    return parts.texts[int(np.argmax(beside))].as_py() if beside.any() else None
+    return parts.texts[first(beside)].as_py() if beside.any() else None
 
 
 def _may_be_numbers(texts: pa.Array) -> bool:
@@ -284,8 +283,7 @@ def _one_unit(parts: _Parts, known: str | None) -> tuple[str, tuple[str, ...]]:
         heavy = 2 * sum(kinds[name] for name in real) >= sum(kinds.values())
         same = len({name.casefold() for name in real}) == 1 < len(real)  # km and Km
         if all(is_measure(name) for name in real) or same or (len(real) == 1 and heavy):
-            first, second = int(np.argmax(parts.matched & mine & ~zero)), int(np.argmax(others))
-            return unit, (parts.texts[first].as_py(), parts.texts[second].as_py())
+            return unit, tuple(parts.texts[first(rows)].as_py() for rows in (parts.matched & mine & ~zero, others))
         parts.matched &= mine
     shown = max((name for name in names if singular[name] == unit), key=lambda name: names[name])
     return shown, ()

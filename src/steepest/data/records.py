@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from steepest.data.arrow_columns import counts_of, null_or_nan, text_of
 from steepest.data.column_types import FEW_LEVELS, one_spelling
-from steepest.data.columns import Found, text_of
+from steepest.data.columns import Found
 from steepest.data.features import Column
 from steepest.data.files import Origin
 from steepest.data.numbers import PADDED
@@ -68,7 +68,7 @@ def record_of(
         column.notation.unit,
         found.example,
         _levels(values, column.casefold) if column.kind == "category" else (),
-        int(np.asarray(pc.is_null(values, nan_is_null=True)).sum()),
+        int(null_or_nan(values).sum()),
         tuple(found.words.items()),
         tuple(column.features(intercept)) if column.kind else (),
         decided,
@@ -92,8 +92,7 @@ def target_record(
 
 def _levels(values: pa.ChunkedArray, casefold: bool) -> tuple[tuple[str, int], ...]:
     text = one_spelling(text_of(values)) if casefold else text_of(values)
-    counts = [(item["values"], item["counts"]) for item in text.drop_null().value_counts().to_pylist()]
-    return tuple(sorted(counts, key=lambda pair: (-pair[1], pair[0])))
+    return tuple(sorted(counts_of(text).items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def _why(column: Column, found: Found, reading: Reading) -> tuple[str, str]:

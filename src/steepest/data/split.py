@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from steepest.data.features import finite_numbers, is_number, not_numbers
+from steepest.data.arrow_columns import first, is_number
+from steepest.data.features import finite_numbers, not_numbers
 from steepest.data.files import Origin, check_known, open_table
 from steepest.data.reading import AS_IT_IS, Reading
 from steepest.data.wording import counted, quoted
@@ -32,7 +33,7 @@ def weights_of(weights: object, table: pa.Table, origin: Origin, reading: Readin
         raise not_numbers(name, column, origin, remedy="Weights are numbers ≥ 0")
     values = finite_numbers(name, column, origin)
     if (values < 0).any():
-        index = int(np.argmax(values < 0))
+        index = first(values < 0)
         raise DataError(f"the weight {values[index]:g} in {origin.row(index)} (column {quoted(name)}) is negative")
     if not (values > 0).any():
         raise DataError(f"all weights (column {quoted(name)}) are zero or missing")

@@ -13,10 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from steepest.data.arrow_columns import first, is_number, is_text, is_words, null_or_nan, text_of
 from steepest.data.column_types import check_doubt, learn_date, levels_of, one_spelling
-from steepest.data.columns import Found, is_text, text_of
+from steepest.data.columns import Found
 from steepest.data.dates import dates
-from steepest.data.features import column_values, finite_numbers, is_number, not_numbers, unusable
+from steepest.data.features import column_values, finite_numbers, not_numbers, unusable
 from steepest.data.files import Origin, open_table
 from steepest.data.in_memory import as_array
 from steepest.data.reading import AS_IT_IS, Reading
@@ -94,7 +95,7 @@ def _as_said(name: str, column: pa.ChunkedArray, origin: Origin, reading: Readin
         return pa.array(days, mask=np.isnan(days))
     if name in reading.categories and not (is_text(column.type) or pa.types.is_nested(column.type)):
         column = text_of(column)
-    if reading.labels == "casefold" and (is_text(column.type) or pa.types.is_dictionary(column.type)):
+    if reading.labels == "casefold" and is_words(column.type):
         return one_spelling(text_of(column))
     return column
 
@@ -107,7 +108,7 @@ def _logarithm(name: str, column: pa.ChunkedArray, origin: Origin) -> pa.Array:
         raise not_numbers(name, column, origin, remedy=remedy)
     values = finite_numbers(name, column, origin)
     if (values <= 0).any():
-        index = int(np.argmax(values <= 0))
+        index = first(values <= 0)
         raise DataError(
             f"the target {quoted(name)} is {values[index]:g} in {origin.row(index)}, which has no logarithm. Correct the "
             f"value, leave the row out, or predict the column itself: {option('target', name)}"
@@ -133,9 +134,9 @@ def is_classes(targets: pa.Table, classify: bool | None, origin: Origin, reading
     """
     for name, column in zip(targets.column_names, targets.columns, strict=True):
         kind = column.type
-        if pc.all(pc.is_null(column, nan_is_null=True)).as_py():
+        if null_or_nan(column).all():
             raise DataError(f"the target {quoted(name)} of {origin.table} is empty")
-        labels = is_text(kind) or pa.types.is_dictionary(kind)
+        labels = is_words(kind)
         if not (labels or is_number(kind) or pa.types.is_boolean(kind)):
             remedy = (
                 DAYS.format(option("date", "days", name))
@@ -146,12 +147,12 @@ def is_classes(targets: pa.Table, classify: bool | None, origin: Origin, reading
         if name not in reading.categories:
             _check_target(name, column, origin)
         if labels and (classify is False or targets.num_columns > 1):
-            first = int(np.argmin(np.asarray(pc.is_null(column, nan_is_null=True))))
+            index = first(~null_or_nan(column))
             why = "several targets at once are" if targets.num_columns > 1 else "this loss needs"
             remedy = "Use loss='logistic' or loss='cross_entropy' for classes, or another target="
             raise DataError(
-                f"the target {quoted(name)} holds text, {quoted(text_of(column)[first])} in "
-                f"{origin.row(first)}, and {why} "
+                f"the target {quoted(name)} holds text, {quoted(text_of(column)[index])} in "
+                f"{origin.row(index)}, and {why} "
                 f"numbers. {remedy}"
             )
     if targets.num_columns > 1:

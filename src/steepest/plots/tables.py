@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from steepest.data.features import is_number
+from steepest.data.arrow_columns import is_number
 from steepest.data.files import check_known, open_table
 from steepest.data.targets import picked, source_of, target_of
 from steepest.data.thinning import evenly
