@@ -15,12 +15,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from steepest.data.arrow_columns import counts_of, is_number, is_words, text_of
+from steepest.data.arrow_columns import counts_of, is_number, is_words, null_or_nan, text_of
+from steepest.data.column_notes import STAYS, how_decided, how_read, what_became
 from steepest.data.column_types import learn
+from steepest.data.columns import Found
 from steepest.data.features import Column
 from steepest.data.files import Origin, check_known, open_table
 from steepest.data.reading import AS_IT_IS, Reading
-from steepest.data.records import notes_of, record_of
 from steepest.errors import DataError, SpecError
 from steepest.settings import Spec
 from steepest.settings_table import READING, SETTINGS, Settings, takes_settings
@@ -149,9 +150,9 @@ def _column(name: str, column: pa.ChunkedArray, origin: Origin, reading: Reading
         learned = learn(name, column, origin, reading, chosen=False)
     except DataError as error:
         fault = str(error)
-    kind = "unusable" if learned is None else learned.kind
-    record = record_of(learned or Column(name, ""), column, origin, reading)
-    read = tuple(notes_of([record], [] if learned is None else [learned], True))
+    found, known = origin.found.get(name, Found()), learned or Column(name, "")
+    decided, otherwise = how_decided(known, found, reading)
+    read = how_read([(name, found)], [name] if decided == STAYS else []) + what_became(known, column, True)
     try:
         distinct = int(pc.count_distinct(column).as_py())
     except pa.ArrowException:  # lists and records cannot be compared
@@ -166,8 +167,8 @@ def _column(name: str, column: pa.ChunkedArray, origin: Origin, reading: Reading
         levels = frequent(column)
         counts = tuple(rows for _, rows in levels)
     return ColumnDescription(
-        name, kind, record.unit or None, record.missing, distinct, quantiles, levels, counts,
-        record.decided, record.otherwise, read, fault,
+        name, known.kind or "unusable", known.notation.unit or None, int(null_or_nan(column).sum()), distinct, quantiles, levels,
+        counts, decided, otherwise, tuple(read), fault,
     )  # fmt: skip
 
 

@@ -350,29 +350,24 @@ def test_columns_of_a_frame_may_be_named_by_numbers():
     np.testing.assert_allclose(weighed.theta, np.linalg.lstsq(design, frame[2] * root[:, 0], rcond=None)[0], rtol=1e-9)
 
 
-# ---- records -------------------------------------------------------------------------------------
+# ---- how it was read -----------------------------------------------------------------------------
 
 
-def test_a_record_says_how_each_column_was_read():
+def test_a_description_and_the_notes_say_how_each_column_was_read():
     table = {
         "rate": [f"{v}%" for v in TENTHS],
         "kind": ["a", "none", "b", "a"] * 10,
         "word": [f"free text {i}" for i in range(N)],
     }
     train, _ = prepare(table | {"y": Y}, target="y", drop="word", missing="level")
-    rate, kind, target = train.records
-    assert (rate.kind, rate.unit, rate.example) == ("number", "%", (f"{TENTHS[0]}%", TENTHS[0]))
-    assert (kind.kind, kind.levels, kind.missing, kind.words) == (
-        "category",
-        (("a", 20), ("b", 10)),
-        10,
-        (("none", 10),),
-    )
-    assert kind.features == ("kind=b", "kind=missing")
-    assert target.name == "y"
     described = st.describe(table)
-    assert [column.kind for column in described.columns] == ["number", "category", "unusable"]
+    rate, kind, word = described.columns
+    assert (rate.kind, rate.unit, rate.decided) == ("number", "%", f"'{TENTHS[0]}%' is read as {TENTHS[0]}")
+    assert (kind.kind, kind.levels, kind.missing) == ("category", (("a", 20), ("b", 10)), 10)
+    assert train.names == ("rate", "kind=b", "kind=missing")
+    assert word.kind == "unusable"
     assert "free text" in described.faults[0]
+    assert f"Numbers in text: '{TENTHS[0]}%' is read as {TENTHS[0]} in column 'rate'." in train.notes
     assert "Read as missing: 'none' in 10 rows of column 'kind'." in " ".join(train.notes)
     assert 'missing_values=["not:none"]' in " ".join(train.notes)
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from steepest.data.records import ColumnRecord
 from steepest.data.schema import Schema
 
 
@@ -26,7 +25,6 @@ class Dataset:
         ones: a column of ones was found and taken out: it is the intercept.
         notes: full sentences on what was dropped, filled and encoded.
         row_weights: [n], the weights without the factors of `class_weight`; None where all rows weigh the same.
-        records: how each column was read, those of the targets last; none of an array of numbers.
     """
 
     x: np.ndarray
@@ -39,7 +37,6 @@ class Dataset:
     ones: bool
     notes: tuple[str, ...]
     row_weights: np.ndarray | None = None
-    records: tuple[ColumnRecord, ...] = ()
 
     @property
     def rows(self) -> int:

@@ -10,7 +10,7 @@ A target is never filled. `{"Alley": "level", "*": "drop"}` says it for each col
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -18,27 +18,12 @@ import pyarrow as pa
 
 from steepest.data.arrow_columns import is_number, null_or_nan
 from steepest.data.columns import Found
-from steepest.data.faults import Faults
 from steepest.data.features import Column, column_values, missing_error
-from steepest.data.files import Origin, check_known
+from steepest.data.files import Origin
 from steepest.data.wording import counted, option, quoted
-from steepest.errors import DataError, SpecError
+from steepest.errors import DataError
 
 POLICIES = ("error", "drop", "mean", "level")
-
-
-def check_policies(missing: str | Mapping[str, str]) -> None:
-    """Raise SpecError for a word that says nothing about missing values."""
-    for policy in missing.values() if isinstance(missing, Mapping) else [missing]:
-        if policy not in POLICIES:
-            raise SpecError(f"missing is {quoted(policy)}; it is one of {', '.join(map(repr, POLICIES))}")
-
-
-def check_named(missing: str | Mapping[str, str], available: Sequence[str], origin: Origin) -> None:
-    """Raise DataError for a policy of a column that the table lacks."""
-    for name in missing if isinstance(missing, Mapping) else ():
-        if name != "*":
-            check_known(name, available, origin)
 
 
 def policy_of(missing: str | Mapping[str, str], name: str) -> str:
@@ -58,9 +43,9 @@ def complete_rows(
     missing: str | Mapping[str, str],
     origin: Origin,
     target_origin: Origin,
-    faults: Faults,
+    faults: list[str],
 ) -> np.ndarray:
-    """The rows to keep, [n] bool; a missing value that may be neither dropped nor filled is a fault."""
+    """The rows to keep, [n] bool; a missing value that may be neither dropped nor filled is one more of the faults."""
     keep = np.ones(max(features.num_rows, targets.num_rows), bool)
     for table, place, filled in ((targets, target_origin, False), (features, origin, True)):
         for name, column in zip(table.column_names, table.columns, strict=True):
@@ -68,16 +53,13 @@ def complete_rows(
             if not gone.any() or (filled and policy in ("mean", "level")):
                 continue
             if policy != "drop":
-                faults.add(
-                    missing_error(
-                        name, gone, place, place.found.get(name, Found()), remedy=_remedies(name, column, filled)
-                    )
-                )
+                remedy = _remedies(name, column, filled)
+                faults.append(str(missing_error(name, gone, place, place.found.get(name, Found()), remedy=remedy)))
             keep &= ~gone
     if weights is not None and np.isnan(weights).any():
         gone = np.isnan(weights)
         if policy_of(missing, weight_name) != "drop":
-            faults.add(missing_error(weight_name, gone, origin, Found(), remedy=remedy_of("drop")))
+            faults.append(str(missing_error(weight_name, gone, origin, Found(), remedy=remedy_of("drop"))))
         keep &= ~gone
     return keep
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from steepest.data.arrow_columns import first, is_number
+from steepest.data.features import finite_numbers, not_numbers
 from steepest.data.files import Origin, check_known, open_table
 from steepest.data.in_memory import whole_numbers
-from steepest.data.missing import check_named, check_policies
+from steepest.data.missing import POLICIES
 from steepest.data.reading import Reading
-from steepest.data.split import weights_of
 from steepest.data.targets import picked, source_of, target_of
 from steepest.data.wording import counted, listed, quoted
 from steepest.errors import DataError, SpecError
@@ -88,9 +89,9 @@ def select(
         holding, goal_origin = table, origin
         features = table.drop_columns(list(dict.fromkeys(own)))
     known = list(dict.fromkeys([*table.column_names, *holding.column_names]))
-    for name in (*reading.categories, *(reading.date or {})):
+    policies = [name for name in missing if name != "*"] if isinstance(missing, Mapping) else []
+    for name in (*reading.categories, *(reading.date or {}), *policies):
         check_known(name, known, origin)
-    check_named(missing, known, origin)
     goals = picked(holding, targets, goal_origin, reading)
     return Selection(
         features=_feature_table(features, table, chosen, dropped, own, weight_name, origin),
@@ -100,7 +101,7 @@ def select(
         goal_origin=goal_origin,
         targets=targets,
         sources=tuple(source_of(name, holding.column_names) for name in targets),
-        weights=weights_of(weights, table if numbers is None else goals, origin, reading),
+        weights=_weights_of(weights, table if numbers is None else goals, origin, reading),
         chosen=chosen is not None,
         renamed=not origin.named and y is not None and chosen is None and not dropped,
         notes=[*origin.said, *([f"Left out: {listed(dropped)}."] if dropped else [])],
@@ -111,7 +112,9 @@ def check_options(source: object, y: object, missing: str | Mapping[str, str], t
     """SpecError for arguments that contradict one another."""
     if isinstance(y, str):
         raise SpecError(f"y is the text {quoted(y)}; a column of the table is named by target={quoted(y)}")
-    check_policies(missing)
+    for policy in missing.values() if isinstance(missing, Mapping) else [missing]:
+        if policy not in POLICIES:
+            raise SpecError(f"missing is {quoted(policy)}; it is one of {', '.join(map(repr, POLICIES))}")
     if not 0 <= test_fraction < 1:
         raise SpecError(f"test_fraction is {test_fraction!r}; it is a share of the rows, at least 0 and below 1")
 
@@ -181,3 +184,29 @@ def _feature_table(
             raise DataError(f"{quoted(name)} is the weights and cannot be among columns too")
     names = features.column_names if chosen is None else list(dict.fromkeys(chosen))
     return features.select([name for name in names if name not in dropped and name != weight_name])
+
+
+def _weights_of(weights: object, table: pa.Table, origin: Origin, reading: Reading) -> np.ndarray | None:
+    """[n] float64, NaN where missing; None where all rows weigh the same."""
+    if weights is None:
+        return None
+    if isinstance(weights, str):
+        check_known(weights, table.column_names, origin)
+        name, column = weights, table[weights]
+    else:
+        name, weight_table = "weights", open_table(weights, reading=reading)[0]
+        if weight_table.num_columns != 1 or weight_table.num_rows != table.num_rows:
+            shape = f"{weight_table.num_rows:,} × {weight_table.num_columns:,}"
+            raise DataError(f"weights are {shape} for {counted(table.num_rows, 'row')}; give one weight for each row")
+        column = weight_table.column(0)
+    if pa.types.is_boolean(column.type):
+        column = column.cast(pa.uint8())
+    if not is_number(column.type):
+        raise not_numbers(name, column, origin, remedy="Weights are numbers ≥ 0")
+    values = finite_numbers(name, column, origin)
+    if (values < 0).any():
+        index = first(values < 0)
+        raise DataError(f"the weight {values[index]:g} in {origin.row(index)} (column {quoted(name)}) is negative")
+    if not (values > 0).any():
+        raise DataError(f"all weights (column {quoted(name)}) are zero or missing")
+    return np.array(values)  # writable, as tensors made of it must be

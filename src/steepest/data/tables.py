@@ -11,28 +11,35 @@ is an error that prints the option that would help.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
+from steepest.data.arrow_columns import first
 from steepest.data.column_names import array_names
+from steepest.data.column_notes import STAYS, how_decided, how_read, what_became
 from steepest.data.column_types import learn
+from steepest.data.columns import Found
 from steepest.data.dataset import Dataset
-from steepest.data.faults import Faults
 from steepest.data.features import Column
+from steepest.data.in_memory import LARGEST
 from steepest.data.missing import complete_rows, policy_of, present_levels, remedy_of, settled
 from steepest.data.reading import AS_IT_IS, Reading
-from steepest.data.records import notes_of, record_of, target_record
 from steepest.data.schema import Schema
 from steepest.data.selection import Selection, check_options, select
-from steepest.data.split import split_rows
-from steepest.data.table_checks import check_names, check_size, check_small, warn
 from steepest.data.targets import class_codes, class_factors, is_classes, label_kind, target_numbers
-from steepest.data.wording import counted, listed, quoted
-from steepest.errors import DataError
+from steepest.data.wording import counted, listed, option, quoted
+from steepest.errors import DataError, SteepestWarning
+from steepest.lazy import unnoticed
+
+FAULTS_LISTED = 10
+"""Faults that have a line; the others are counted. Whoever mends a table wants the whole list, not one fault a run."""
 
 
 def prepare(
@@ -87,44 +94,34 @@ def prepare(
     check_options(source, y, missing, test_fraction)
     parts = select(source, y, target, columns, drop, weights, missing, reading)
     learned, with_classes = _learned(parts, reading, classify, missing, weights)
-    origin, goals, notes = parts.origin, parts.goals, parts.notes
+    goals, notes = parts.goals, parts.notes
     classes, values = (
         class_codes(goals, parts.goal_origin) if with_classes else (None, target_numbers(goals, parts.goal_origin))
     )
     train_rows, test_rows = split_rows(values, classes, test_fraction, seed, notes)
     learned, ones = _without_ones(parts, learned, keep_ones)
-    if parts.renamed:
-        learned = _renamed(parts, learned)
-        origin = parts.origin
+    learned = _renamed(parts, learned) if parts.renamed else learned
+    table, origin = parts.features, parts.origin
     if parts.numbers is None:
         learned = [
-            settled(column, parts.features, train_rows, policy_of(missing, column.name), origin, notes)
-            for column in learned
+            settled(column, table, train_rows, policy_of(missing, column.name), origin, notes) for column in learned
         ]
-    schema = _schema(parts, learned, classes, intercept, ones)
-    read_as = [] if parts.numbers is not None else learned
-    records = [
-        record_of(column, parts.features[column.name], origin, reading, intercept=intercept) for column in read_as
-    ]
-    of_targets = [
-        target_record(name, goals[name], parts.goal_origin, classes, column)
-        for name, column in zip(parts.targets, parts.sources, strict=True)
-    ]
-    notes += notes_of([*records, *of_targets], read_as, intercept)
-    check_names(schema, parts.targets)
-    check_size(schema, len(values))
+    kind = label_kind(goals.column(0).type) if classes is not None else "text"
+    logarithms = tuple(name for name, column in zip(parts.targets, parts.sources, strict=True) if column != name)
+    schema = Schema(tuple(learned), parts.targets, classes, intercept, ones, kind, logarithms)
+    notes += _notes(parts, [] if parts.numbers is not None else learned, reading, intercept)
+    check_features(schema, len(values))
+    x = schema.matrix(table, origin) if parts.numbers is None else parts.numbers
+    check_small(x, schema.names, "column")
+    if classes is None:
+        check_small(values, parts.targets, "the target")
     factored = parts.weights
     if class_weight is not None:
         factors = class_factors(class_weight, classes, values[train_rows])[values]
         factored = factors if factored is None else factored * factors
-    x = schema.matrix(parts.features, origin) if parts.numbers is None else parts.numbers
-    check_small(x, schema.names, "column")
-    if classes is None:
-        check_small(values, parts.targets, "the target")
     whole = Dataset(
-        x, values, schema.names, parts.targets, classes, factored, schema,
-        bool(ones), tuple(notes), parts.weights, (*records, *of_targets),
-    )  # fmt: skip
+        x, values, schema.names, parts.targets, classes, factored, schema, bool(ones), tuple(notes), parts.weights
+    )
     train = whole if test_rows is None else whole.take(train_rows)
     test = None if test_rows is None else whole.take(test_rows)
     for part, what in ((train, "training"), (test, "held-out")):
@@ -137,26 +134,52 @@ def prepare(
 def _learned(
     parts: Selection, reading: Reading, classify: bool | None, missing: str | Mapping[str, str], weights: object
 ) -> tuple[list[Column], bool | None]:
-    """What each column is, all faults told at once; whether the target is classes. Incomplete rows are left out of `parts`."""
-    faults, features, origin = Faults(), parts.features, parts.origin
-    each = (
-        faults.of(learn, name, features[name], origin, reading, chosen=parts.chosen) for name in features.column_names
-    )
-    learned = [column for column in each if column is not None]
-    with_classes = faults.of(is_classes, parts.goals, classify, parts.goal_origin, reading)
+    """What each column is, all faults said at once; whether the target is classes. Incomplete rows are left out of `parts`."""
+    faults: list[str] = []
+    learned, features, origin = [], parts.features, parts.origin
+    for name in features.column_names:
+        with _collected(faults):
+            learned.append(learn(name, features[name], origin, reading, chosen=parts.chosen))
+    with_classes = None
+    with _collected(faults):
+        with_classes = is_classes(parts.goals, classify, parts.goal_origin, reading)
     sound = features.select([column.name for column in learned])
-    goal = parts.goals if with_classes is not None else parts.goals.slice(0, 0).select([])
+    goals = parts.goals if with_classes is not None else parts.goals.slice(0, 0).select([])
     name = weights if isinstance(weights, str) else "weights"
-    keep = complete_rows(sound, goal, parts.weights, name, missing, origin, parts.goal_origin, faults)
-    faults.tell()
-    if not keep.all():
-        gone = int((~keep).sum())
-        if gone == len(keep):
+    complete = complete_rows(sound, goals, parts.weights, name, missing, origin, parts.goal_origin, faults)
+    if faults:
+        more = [f"and {len(faults) - FAULTS_LISTED:,} more"] if len(faults) > FAULTS_LISTED else []
+        raise DataError("\n".join([*faults[:FAULTS_LISTED], *more]))
+    if not complete.all():
+        gone = int((~complete).sum())
+        if gone == len(complete):
             raise DataError(f"no row of {origin.table} is complete: missing values in every row. {remedy_of('mean')}")
-        parts.notes.append(f"Left out {counted(gone, 'row')} of {len(keep):,} with a missing value.")
-        parts.keep(keep)
+        parts.notes.append(f"Left out {counted(gone, 'row')} of {len(complete):,} with a missing value.")
+        parts.keep(complete)
         learned = [present_levels(column, parts.features, origin) for column in learned]
     return learned, with_classes
+
+
+@contextmanager
+def _collected(faults: list[str]) -> Iterator[None]:
+    """Within it a DataError ends what is done there and adds its lines to the faults."""
+    try:
+        yield
+    except DataError as error:
+        faults += str(error).splitlines()
+
+
+def _notes(parts: Selection, learned: list[Column], reading: Reading, intercept: bool) -> list[str]:
+    """What is said of how the columns and targets were read."""
+    found = [(column, parts.origin.found.get(column.name, Found())) for column in learned]
+    goals = [
+        (name, parts.goal_origin.found.get(source, Found()))
+        for name, source in zip(parts.targets, parts.sources, strict=True)
+    ]
+    stay_text = [column.name for column, one in found if how_decided(column, one, reading)[0] == STAYS]
+    stay_text += [name for name, one in goals if one.digits]
+    notes = how_read([*((column.name, one) for column, one in found), *goals], stay_text)
+    return notes + [note for column in learned for note in what_became(column, parts.features[column.name], intercept)]
 
 
 def _without_ones(parts: Selection, learned: list[Column], keep_ones: bool) -> tuple[list[Column], tuple[int, ...]]:
@@ -168,7 +191,9 @@ def _without_ones(parts: Selection, learned: list[Column], keep_ones: bool) -> t
         ones = [] if keep_ones else alike
         parts.numbers = np.delete(numbers, ones, axis=1) if ones else numbers
     else:
-        ones = [] if keep_ones else _ones(learned, parts.features)
+        numeric = [(at, parts.features[column.name]) for at, column in enumerate(learned) if column.kind == "number"]
+        alike = [at for at, values in numeric if pc.all(pc.equal(values, 1), skip_nulls=False).as_py()]
+        ones = [] if keep_ones else alike
     parts.notes += [f"Column {quoted(learned[at].name)} is 1 in every row: it is the intercept." for at in ones]
     rest = [column for at, column in enumerate(learned) if at not in ones]
     if not rest and not ones:
@@ -186,20 +211,101 @@ def _renamed(parts: Selection, learned: list[Column]) -> list[Column]:
     return [replace(column, name=name) for column, name in zip(learned, names, strict=True)]
 
 
-def _schema(
-    parts: Selection, learned: list[Column], classes: tuple[str, ...] | None, intercept: bool, ones: tuple[int, ...]
-) -> Schema:
-    kind = label_kind(parts.goals.column(0).type) if classes is not None else "text"
-    logs = tuple(name for name, column in zip(parts.targets, parts.sources, strict=True) if column != name)
-    return Schema(tuple(learned), parts.targets, classes, intercept, ones, kind, logs)
+# ---- rows that are held out ----------------------------------------------------------------------
 
 
-def _ones(learned: Sequence[Column], table: pa.Table) -> list[int]:
-    """Positions of the numeric columns that are 1 in every row."""
-    return [
-        position for position, column in enumerate(learned) if column.kind == "number" and _all_one(table[column.name])
-    ]
+def split_rows(
+    y: np.ndarray, classes: tuple[str, ...] | None, test_fraction: float, seed: int, notes: list[str]
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Row numbers for training and for the held-out score; every class keeps a row in training."""
+    rows = len(y)
+    everything = np.arange(rows)
+    if test_fraction == 0:
+        return everything, None
+    held_out = int(np.ceil(test_fraction * rows))
+    if held_out >= rows:
+        raise DataError(f"holding out {test_fraction:g} of {counted(rows, 'row')} leaves none to fit on")
+    with unnoticed():
+        from sklearn.model_selection import train_test_split
+
+    stratify = None
+    if classes is not None:
+        rarest = int(np.bincount(y, minlength=len(classes)).min())
+        if rarest >= 2 and min(held_out, rows - held_out) >= len(classes):
+            stratify = y
+        else:
+            notes.append("The split is not stratified: a class has one row only, or there are fewer rows than classes.")
+    # scikit-learn takes no whole number of more than 32 bits
+    state = seed if seed < 2**32 else np.random.RandomState(np.random.MT19937(seed))
+    train, test = train_test_split(everything, test_size=held_out, random_state=state, stratify=stratify)
+    if classes is not None:
+        lost = np.isin(y[test], y[train], invert=True)
+        if lost.any():
+            notes.append(f"Moved {counted(int(lost.sum()), 'row')} of rare classes from the held-out rows to training.")
+            train, test = np.concatenate([train, test[lost]]), test[~lost]
+    return train, test if len(test) else None
 
 
-def _all_one(column: pa.ChunkedArray) -> bool:
-    return bool(pc.all(pc.equal(column, pa.scalar(1, column.type)), skip_nulls=False).as_py())
+# ---- refused and warned of, once a table has become numbers --------------------------------------
+
+
+def check_features(schema: Schema, rows: int) -> None:
+    """DataError where two features have one name, one is called `intercept`, or they take more than half of the memory."""
+    twice = [name for name, times in Counter(schema.names).items() if times > 1]
+    if twice:
+        raise DataError(f"two features would be called {quoted(twice[0])}. Rename one of the columns")
+    if schema.intercept and "intercept" in schema.names:
+        raise DataError("a column is called 'intercept' and is not 1 in every row. Rename it")
+    size = 8 * rows * len(schema.names)
+    if size > _memory() / 2:
+        widest = max(schema.columns, key=lambda column: len(column.levels))
+        raise DataError(
+            f"the {len(schema.names):,} features of {counted(rows, 'row')} take {size / 1e9:,.1f} GB, more than half of "
+            f"the memory here. Column {quoted(widest.name)} has {counted(len(widest.levels), 'level')}; leave it out: "
+            f"{option('drop', widest.name)}"
+        )
+
+
+def _memory() -> float:
+    """Bytes of memory of this machine; infinite where it does not say."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, OSError, ValueError):
+        return float("inf")
+
+
+def check_small(x: np.ndarray, names: Sequence[str], what: str) -> None:
+    """Raise DataError for a column of numbers whose squares float64 cannot tell from 0: no fit of it is right."""
+    if not x.size:
+        return
+    size = np.maximum(x.max(0), -x.min(0)).reshape(-1)  # no copy of all of x, as its absolute values would be
+    small = (size > 0) & (size < 1 / LARGEST)
+    if small.any():
+        at = first(small)
+        raise DataError(
+            f"{what} {quoted(names[at])} holds no number larger than {size[at]:.3g}, whose squares are 0 in float64. "
+            "Give it in a smaller unit, such as 1e-200 of this one"
+        )
+
+
+def warn(train: Dataset, intercept: bool) -> None:
+    """Say what should be known about the training rows before they are fitted."""
+    found = []
+    if train.classes is not None:
+        counts = np.bincount(train.y, minlength=len(train.classes))
+        rare = [label for label, count in zip(train.classes, counts, strict=True) if count == 1]
+        if rare:
+            found.append(f"the class {quoted(rare[0])} has a single training row")
+    else:
+        columns = train.y.reshape(train.rows, -1)
+        constant = [name for name, column in zip(train.targets, columns.T, strict=True) if np.ptp(column) == 0]
+        if constant:
+            found.append(f"the target {quoted(constant[0])} has the same value in every training row")
+    parameters = train.x.shape[1] + int(intercept)
+    if train.rows < parameters:
+        found.append(
+            f"{counted(train.rows, 'training row')} cannot settle {counted(parameters, 'parameter')}: "
+            "the minimum-norm solution is used"
+        )
+    for text in found:
+        warnings.warn(text, SteepestWarning, stacklevel=5)  # the line that called fit()
