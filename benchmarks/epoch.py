@@ -27,7 +27,7 @@ from steepest.descent.trace import Recorder
 from steepest.engines.compiled import Fused
 from steepest.model import losses
 from steepest.model.linear import LinearProblem
-from steepest.model.objective import LinearObjective
+from steepest.model.linear_objective import LinearObjective
 
 ROWS = 1_000_000
 CASES = ((20, 256), (20, 32), (8, 256), (8, 32))

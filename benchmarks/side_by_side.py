@@ -136,7 +136,7 @@ def load_kernels(dtype: str = "float64") -> None:
     from steepest.engines.compiled import Fused
     from steepest.model import losses
     from steepest.model.linear import LinearProblem
-    from steepest.model.objective import LinearObjective
+    from steepest.model.linear_objective import LinearObjective
 
     problem = LinearProblem(np.eye(4, 2), np.zeros(4), losses.MSE(), intercept=False)
     for _ in Fused(LinearObjective(problem, dtype=getattr(torch, dtype)), rule("sgd")).descend(2, epochs=1):

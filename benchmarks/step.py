@@ -23,7 +23,8 @@ from side_by_side import Goal, Peer, Table, Timing, absent, missing, options, sa
 from steepest.data.batching import full, minibatches
 from steepest.descent.loop import descend
 from steepest.descent.trace import Recorder
-from steepest.model.objective import Objective, objective
+from steepest.model.objective import Objective
+from steepest.model.objective_factory import objective
 
 STEPS = 500
 ROWS, BATCH, EPOCHS = 10_000, 100, 5

@@ -12,7 +12,7 @@ import torch
 from steepest.descent import rules, schedules
 from steepest.model import losses, penalties, preconditioners
 from steepest.model.linear import LinearProblem, Terms
-from steepest.model.objective import LinearObjective
+from steepest.model.linear_objective import LinearObjective
 
 
 def pairwise(factors: Mapping[str, Sequence[Any]]) -> list[dict]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from steepest.description import describe
     from steepest.errors import DataError, FitError, RunError, SpecError, SteepestError, SteepestWarning
     from steepest.fitting import fit
-    from steepest.model.objective import objective
+    from steepest.model.objective_factory import objective
     from steepest.plots.graph.draw import graph
     from steepest.plots.tables import plot
     from steepest.preflight import Outlook, diagnose
@@ -74,7 +74,7 @@ _PUBLIC = {
     "fit": "steepest.fitting",
     "graph": "steepest.plots.graph.draw",
     "load": "steepest.storage.run_folder",
-    "objective": "steepest.model.objective",
+    "objective": "steepest.model.objective_factory",
     "plot": "steepest.plots.tables",
     "sweep": "steepest.sweeping",
     "synthetic": "steepest.data.synthetic",  # the module itself

@@ -40,17 +40,14 @@ from steepest.formulas.models import MODELS
 from steepest.formulas.rules import RULES, Automatic
 from steepest.model import centring, double_double, losses, modules
 from steepest.model import preconditioners as frames
+from steepest.model.custom_loss import custom
 from steepest.model.linear import LinearProblem, Terms
-from steepest.model.losses import Loss
+from steepest.model.linear_objective import ExtendedObjective, LinearObjective
+from steepest.model.loss import Loss
+from steepest.model.module_objective import ModuleObjective
 from steepest.model.module_trial import tried
-from steepest.model.objective import (
-    ExtendedObjective,
-    LinearObjective,
-    ModuleObjective,
-    Objective,
-    check_loss,
-    parameter_names,
-)
+from steepest.model.objective import Objective, parameter_names
+from steepest.model.objective_factory import check_loss
 from steepest.model.of_fit import linear_problem, targets, tensors
 from steepest.model.penalties import Penalty, penalty
 from steepest.settings import Spec
@@ -122,7 +119,7 @@ def loss_of(spec: Spec, classes: tuple[str, ...] | None, several: bool = False) 
         or (torch_criteria.has(name, torch_criteria.BINARY) and classes is None)
         or (torch_criteria.has(name, torch_criteria.CODES) and classes is None)
     ):
-        return losses.custom(name)  # of several targets, of shares between 0 and 1: no loss of ours does that
+        return custom(name)  # of several targets, of shares between 0 and 1: no loss of ours does that
     if name == "auto":
         alias = {"logistic": "logistic", "softmax": "cross_entropy"}.get(str(spec.model))
         name = alias or ("mse" if classes is None else "logistic" if len(classes) == 2 else "cross_entropy")

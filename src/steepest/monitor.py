@@ -21,7 +21,9 @@ from steepest.descent.stopping import Status, Stopper, interruptible
 from steepest.descent.trace import Recorder, Trace
 from steepest.engines.batched import Together
 from steepest.errors import DataError, FitError, SpecError
-from steepest.model.objective import LinearObjective, ModuleObjective, Objective
+from steepest.model.linear_objective import LinearObjective
+from steepest.model.module_objective import ModuleObjective
+from steepest.model.objective import Objective
 from steepest.model.of_fit import linear_problem, tensors
 from steepest.settings import Spec
 

@@ -30,7 +30,7 @@ from steepest.descent.schedules import factors
 from steepest.fitting import described
 from steepest.formulas.rules import FORMULAS, Automatic
 from steepest.model.linear import LinearProblem, Terms
-from steepest.model.losses import Loss
+from steepest.model.loss import Loss
 from steepest.monitor import held_out
 from steepest.preflight_rates import Prospect, prospects_of
 from steepest.scoring import Answer, answer, objective_at

@@ -27,8 +27,9 @@ from steepest.descent.stopping import Status
 from steepest.descent.trace import Trace
 from steepest.errors import FitError, SpecError
 from steepest.lazy import delegated
-from steepest.model import centring, losses
+from steepest.model import centring
 from steepest.model.linear import LinearProblem, Terms
+from steepest.model.loss import Loss
 from steepest.model.of_fit import linear_problem, objective_of
 from steepest.model.prediction import log_odds, probabilities, with_parameters
 from steepest.monitor import Ending
@@ -59,7 +60,7 @@ class Fit(Displayed, RunSummary):
     theta: np.ndarray
     trace: Trace
     ending: Ending
-    loss_function: losses.Loss
+    loss_function: Loss
     terms: Terms | None = None
     network: nn.Module | None = None
     """The module as it was fitted, in the precision of the fit; None for the linear family."""

@@ -20,9 +20,10 @@ from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Status
 from steepest.errors import FitError
 from steepest.formulas.rules import formula_of
 from steepest.lazy import unnoticed
-from steepest.model import centring, double_double, losses, penalties
+from steepest.model import centring, double_double, penalties
 from steepest.model.linear import LinearProblem, Terms, row_blocks
-from steepest.model.objective import ExtendedObjective, LinearObjective
+from steepest.model.linear_objective import ExtendedObjective, LinearObjective
+from steepest.model.loss import Loss
 from steepest.model.of_fit import linear_problem, mean_loss
 from steepest.model.prediction import log_odds, probabilities
 from steepest.monitor import Ending
@@ -101,7 +102,7 @@ def answer(problem: LinearProblem | None) -> Answer:
     return Answer(exact, exact.objective if np.isfinite(exact.objective) else None, 0.0)
 
 
-def answer_in(spec: Spec, data: Dataset, terms: Terms, loss: losses.Loss, problem: LinearProblem | None) -> Answer:
+def answer_in(spec: Spec, data: Dataset, terms: Terms, loss: Loss, problem: LinearProblem | None) -> Answer:
     """The best possible answer of a problem in user units, found with powers of centred columns where these are needed."""
     own = terms if penalties.penalty(spec.penalty) else centring.centred(terms, data.x)
     if own == terms:
@@ -173,7 +174,7 @@ Case = Literal["as it is", "separable", "unknown", "adamw", "collinear", "below"
 
 
 def verdict(
-    status: Status, found: Answer, objective: float, start: float, loss: losses.Loss, optimizer: str
+    status: Status, found: Answer, objective: float, start: float, loss: Loss, optimizer: str
 ) -> tuple[Status, Case]:
     """Whether a descent that stopped has also arrived: its status beside the exact answer, and which case it is."""
     if status in (Status.DIVERGED, Status.INTERRUPTED):

@@ -28,8 +28,8 @@ from steepest.descent.rules import rule
 from steepest.errors import SpecError
 from steepest.model import preconditioners as coordinates
 from steepest.model.linear import LinearProblem
+from steepest.model.linear_objective import LinearObjective
 from steepest.model.losses import loss
-from steepest.model.objective import LinearObjective
 from steepest.model.penalties import penalty
 
 RULES = [rule("sgd"), rule("momentum:0.9"), rule("momentum:0.5"), rule("nesterov:0.9"), rule("nesterov:0.3")]

@@ -14,7 +14,7 @@ from steepest.analysis.rate_table import FRAMES, RULES, start_of
 from steepest.descent.loop import descend
 from steepest.descent.rules import rule
 from steepest.errors import FitError, SpecError
-from steepest.model.objective import LinearObjective
+from steepest.model.linear_objective import LinearObjective
 
 RANDOM = np.random.default_rng(2)
 X = RANDOM.standard_normal((150, 3)) * [1.0, 20.0, 0.5] + [0.0, 10.0, 0.3]

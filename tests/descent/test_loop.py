@@ -14,7 +14,7 @@ from steepest.data.batching import full, minibatches
 from steepest.descent.loop import Step, descend
 from steepest.descent.schedules import schedule as named
 from steepest.errors import DataError
-from steepest.model.objective import objective
+from steepest.model.objective_factory import objective
 
 
 def _path(steps) -> tuple[Tensor, Tensor]:

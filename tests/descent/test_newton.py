@@ -7,8 +7,8 @@ from sklearn.linear_model import Lasso, LogisticRegression
 import steepest as st
 from steepest.descent.newton import CurvatureSteps
 from steepest.model.linear import TALL, LinearProblem
+from steepest.model.linear_objective import LinearObjective
 from steepest.model.losses import loss
-from steepest.model.objective import LinearObjective
 from steepest.model.penalties import penalty
 from steepest.model.preconditioners import by_squares
 

@@ -25,7 +25,8 @@ from steepest.descent.rules import (
 )
 from steepest.errors import SpecError
 from steepest.formulas.rules import FORMULAS
-from steepest.model.objective import LinearObjective, objective
+from steepest.model.linear_objective import LinearObjective
+from steepest.model.objective_factory import objective
 
 STEPS = 200
 ROWS = 30

@@ -12,7 +12,7 @@ from steepest.data.batching import Batch, full, minibatches
 from steepest.descent import trace as module
 from steepest.descent.loop import Step, descend
 from steepest.descent.trace import Recorder, Trace
-from steepest.model.objective import objective
+from steepest.model.objective_factory import objective
 
 
 def _fitted(updates: int, rows: int = 10_000) -> Trace:

@@ -16,7 +16,7 @@ from steepest.engines import batched as sweep
 from steepest.engines import compiled_runs as fused_runs
 from steepest.engines.batched import Together, deal, stacked, walk
 from steepest.errors import SteepestWarning
-from steepest.model.objective import objective
+from steepest.model.objective_factory import objective
 
 import cases
 

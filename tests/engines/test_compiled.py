@@ -24,7 +24,7 @@ from steepest.engines.compiled import Fused
 from steepest.errors import SteepestWarning
 from steepest.model import losses
 from steepest.model.linear import LinearProblem
-from steepest.model.objective import LinearObjective
+from steepest.model.linear_objective import LinearObjective
 
 import cases
 

@@ -12,7 +12,7 @@ from steepest.descent.chunk import Block
 from steepest.descent.loop import descend
 from steepest.engines import cuda_graph
 from steepest.engines.cuda_graph import Graphed
-from steepest.model.objective import LinearObjective
+from steepest.model.linear_objective import LinearObjective
 
 import cases
 

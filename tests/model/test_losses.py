@@ -9,7 +9,8 @@ import sklearn.metrics
 import torch
 
 from steepest.errors import SpecError
-from steepest.model.losses import Custom, loss
+from steepest.model.custom_loss import Custom
+from steepest.model.losses import loss
 from steepest.model.penalties import Penalty, penalty
 
 ROWS = 40

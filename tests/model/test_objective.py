@@ -15,8 +15,11 @@ from steepest.data.batching import Batch, minibatches
 from steepest.descent.loop import descend
 from steepest.errors import FitError, SpecError
 from steepest.model.linear import LinearProblem, Terms
+from steepest.model.linear_objective import LinearObjective
 from steepest.model.losses import loss
-from steepest.model.objective import LinearObjective, ModuleObjective, objective, parameter_names
+from steepest.model.module_objective import ModuleObjective
+from steepest.model.objective import parameter_names
+from steepest.model.objective_factory import objective
 from steepest.model.penalties import penalty
 from steepest.model.preconditioners import identity, orthonormal, standardised
 

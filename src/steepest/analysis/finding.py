@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from steepest.descent.stopping import Status
     from steepest.descent.trace import Trace
     from steepest.model.linear import LinearProblem, Terms
-    from steepest.model.losses import Loss
+    from steepest.model.loss import Loss
     from steepest.settings import Spec
 
 

@@ -26,7 +26,8 @@ from steepest.analysis.rate_table import frame_of, rule_of
 from steepest.errors import FitError, SpecError
 from steepest.lazy import delegated
 from steepest.model.linear import LinearProblem
-from steepest.model.objective import LinearObjective, matched
+from steepest.model.linear_objective import LinearObjective
+from steepest.model.objective import matched
 from steepest.model.of_fit import module_objective, tensors
 from steepest.text import sharpness as sharpness_text
 from steepest.text.displayed import Displayed

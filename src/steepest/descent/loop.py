@@ -78,7 +78,7 @@ def descend(
         theta: where to start, `[p]` or `[runs, p]`; moved in place. None: the objective's own start.
         epochs, max_steps: passes over the batches, and updates, after which it ends.
 
-    >>> from steepest.model.objective import objective
+    >>> from steepest.model.objective_factory import objective
     >>> from itertools import islice
     >>> f = objective(lambda theta: (theta**2).sum(), [1.0])
     >>> [float(step.loss) for step in islice(descend(f, lr=0.25), 4)]

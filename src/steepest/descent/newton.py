@@ -28,8 +28,8 @@ from torch import Tensor
 from steepest.descent.rules import Again, Memory, Rule
 from steepest.model import preconditioners
 from steepest.model.linear import row_blocks
-from steepest.model.losses import Loss
-from steepest.model.objective import ExtendedObjective, LinearObjective
+from steepest.model.linear_objective import ExtendedObjective, LinearObjective
+from steepest.model.loss import Loss
 
 SHRINK = 0.2
 ROUNDING = 1e-10

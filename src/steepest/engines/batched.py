@@ -38,7 +38,10 @@ from steepest.descent.loop import Step, descend
 from steepest.descent.rules import Elementwise, Rule
 from steepest.descent.schedules import Schedule, constant
 from steepest.engines.traced import Tape, write
-from steepest.model.objective import LinearObjective, ModuleObjective, Objective, evaluating, matched
+from steepest.model.calling import evaluating
+from steepest.model.linear_objective import LinearObjective
+from steepest.model.module_objective import ModuleObjective
+from steepest.model.objective import Objective, matched
 
 ROOM = 2**21
 """Entries of θ that a block holds at most, of all runs and steps together."""

@@ -32,7 +32,7 @@ from steepest.descent.loop import Step
 from steepest.descent.schedules import Schedule, constant, factors
 from steepest.engines import kernel_args
 from steepest.engines.kernel_args import can_run
-from steepest.model.objective import LinearObjective
+from steepest.model.linear_objective import LinearObjective
 
 if TYPE_CHECKING:
     from steepest.engines import kernel_rules as kernel_steps

@@ -25,7 +25,7 @@ from steepest.descent.loop import Step
 from steepest.descent.schedules import Schedule, factors
 from steepest.engines import kernel_args
 from steepest.engines.compiled import LOOP_ENTRY, WORTH, contiguous, laid, record_of, steps_a_block
-from steepest.model.objective import LinearObjective
+from steepest.model.linear_objective import LinearObjective
 
 ROOM = 2**21
 """Entries of θ that a block holds at most, of all runs and steps together."""

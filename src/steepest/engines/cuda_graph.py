@@ -25,7 +25,7 @@ from steepest.descent.chunk import Block
 from steepest.descent.loop import Step
 from steepest.descent.schedules import Schedule, constant, factors
 from steepest.engines import batched
-from steepest.model.objective import LinearObjective
+from steepest.model.linear_objective import LinearObjective
 
 STEPS = 64
 """Steps that a graph holds at most."""

@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from steepest.descent import rules
-from steepest.model.objective import LinearObjective
+from steepest.model.linear_objective import LinearObjective
 
 if TYPE_CHECKING:
     from steepest.engines import kernel_rules as kernel_steps

@@ -1,6 +1,6 @@
 """What one compiled step does with a gradient: record it, add the penalty's, move θ by a rule.
 
-The formulas of `formulas/rules.py` and the penalties of `model/objective.py`, entry by entry. Entries of θ `[k, r]` lie one
+The formulas of `formulas/rules.py` and the penalties of `model/penalties.py`, entry by entry. Entries of θ `[k, r]` lie one
 output after the other, e = o·r + j; those of θ in user units `[k, p]` likewise.
 """
 

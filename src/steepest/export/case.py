@@ -17,7 +17,8 @@ from steepest.export.python_text import number
 from steepest.formulas.rules import FORMULAS, RULES, Automatic, RuleFormula
 from steepest.formulas.schedules import FORMULAS as FACTORS
 from steepest.formulas.schedules import ScheduleFormula
-from steepest.model import losses, modules, penalties
+from steepest.model import modules, penalties
+from steepest.model.loss import Loss
 from steepest.model.of_fit import targets
 from steepest.result import Fit
 from steepest.settings_table import default_epochs
@@ -98,7 +99,7 @@ class Case:
         return self.fit.terms is not None
 
     @property
-    def loss(self) -> losses.Loss:
+    def loss(self) -> Loss:
         """The loss."""
         return self.fit.loss_function
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from steepest.errors import SpecError
-from steepest.model.losses import Loss
+from steepest.model.loss import Loss
 from steepest.model.penalties import Penalty, PenaltyTerm
 
 MOST_TERMS = 20_000

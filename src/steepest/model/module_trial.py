@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from steepest.data.randomness import seeded
 from steepest.errors import SpecError, SteepestError
 from steepest.model.calling import output
-from steepest.model.losses import Loss
-from steepest.model.objective import NO_GRADIENT, NOTHING_TO_FIT, matched
+from steepest.model.loss import Loss
+from steepest.model.module_objective import NO_GRADIENT, NOTHING_TO_FIT
+from steepest.model.objective import matched
 
 ROWS = 4
 """Rows that a module is tried on."""

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from steepest.errors import DataError, FitError, SpecError
 from steepest.model import double_double
 from steepest.model.linear import LinearProblem, Terms
-from steepest.model.losses import Loss
-from steepest.model.objective import LinearObjective, ModuleObjective
+from steepest.model.linear_objective import LinearObjective
+from steepest.model.loss import Loss
+from steepest.model.module_objective import ModuleObjective
 from steepest.model.penalties import penalty
 from steepest.model.prediction import Predicting, outputs
 

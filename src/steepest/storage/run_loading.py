@@ -17,7 +17,8 @@ from steepest.defaults import loss_of
 from steepest.errors import FitError, RunError, SpecError, SteepestError
 from steepest.formulas.losses import LOSSES
 from steepest.formulas.models import MODELS
-from steepest.model import losses
+from steepest.model.custom_loss import Custom, custom
+from steepest.model.loss import Loss
 from steepest.monitor import held_out
 from steepest.result import Fit
 from steepest.run_record import RunRecord
@@ -116,10 +117,10 @@ def _counts(record: RunRecord) -> tuple[int, int]:
     return record.plain.rows, record.plain.test_rows
 
 
-def _loss(spec: Spec, record: RunRecord) -> losses.Loss:
+def _loss(spec: Spec, record: RunRecord) -> Loss:
     """The loss by its name; one of the user's is only a name here, since its code is not in the run."""
     if is_criterion(spec.loss):
-        return losses.custom(spec.loss)
+        return custom(spec.loss)
     if "loss" not in record.nameless and is_choice(spec.loss, LOSSES):
         loss = loss_of(spec, record.schema.classes)
         _check_loss(loss, record)
@@ -129,10 +130,10 @@ def _loss(spec: Spec, record: RunRecord) -> losses.Loss:
         raise FitError(f"The loss {record.loss_function} is code of yours, and code is not kept in a run.")
 
     lost.__name__ = record.loss_function
-    return losses.Custom(lost)
+    return Custom(lost)
 
 
-def _check_loss(loss: losses.Loss, record: RunRecord) -> None:
+def _check_loss(loss: Loss, record: RunRecord) -> None:
     """Raise ValueError unless the loss suits the target and the number of the model's outputs."""
     schema: Schema = record.schema
     of_classes = loss.classes

@@ -19,7 +19,9 @@ from steepest.engines import compiled_runs, kernel_args
 from steepest.errors import FitError
 from steepest.fitting import batch_size, held_out_note
 from steepest.model import modules
-from steepest.model.objective import LinearObjective, ModuleObjective, Objective
+from steepest.model.linear_objective import LinearObjective
+from steepest.model.module_objective import ModuleObjective
+from steepest.model.objective import Objective
 from steepest.model.of_fit import targets
 from steepest.monitor import held_out
 from steepest.monitor_blocks import BlockWatcher, Limits, by_run

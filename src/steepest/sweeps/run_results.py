@@ -22,7 +22,7 @@ from steepest.descent.trace import Trace
 from steepest.errors import FitError
 from steepest.fitting import Done, end_of, finished
 from steepest.model.linear import LinearProblem
-from steepest.model.objective import LinearObjective
+from steepest.model.linear_objective import LinearObjective
 from steepest.monitor import Ending, last_finite, trace_of
 from steepest.monitor_blocks import Ended
 from steepest.result import Fit

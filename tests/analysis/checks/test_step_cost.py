@@ -14,8 +14,9 @@ from steepest.analysis.checks import module_descent
 from steepest.analysis.checks.step_cost import seconds_a_step
 from steepest.analysis.diagnosis import diagnose
 from steepest.analysis.finding import Kind
+from steepest.model.linear_objective import LinearObjective
 from steepest.model.losses import loss
-from steepest.model.objective import LinearObjective, ModuleObjective
+from steepest.model.module_objective import ModuleObjective
 
 
 def test_many_columns_are_never_decomposed_into_singular_values(monkeypatch):

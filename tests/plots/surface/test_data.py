@@ -14,7 +14,8 @@ import steepest as st
 from steepest.data import synthetic
 from steepest.data.thinning import along, evenly
 from steepest.errors import SpecError
-from steepest.model.objective import LinearObjective, ModuleObjective
+from steepest.model.linear_objective import LinearObjective
+from steepest.model.module_objective import ModuleObjective
 from steepest.plots import path3d
 from steepest.plots.surface import draw, module_values
 from steepest.plots.surface.data import surface_data

@@ -27,7 +27,7 @@ from steepest.descent import rules, schedules
 from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Stopper
 from steepest.model import preconditioners as frames
 from steepest.model.linear import LinearProblem
-from steepest.model.objective import LinearObjective
+from steepest.model.linear_objective import LinearObjective
 from steepest.settings import Spec
 
 SECONDS = 0.8

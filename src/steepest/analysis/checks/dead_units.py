@@ -24,7 +24,7 @@ from steepest.analysis.checks.rerun import Rerun, mlp, pinned, placed, rerun, wi
 from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.model import modules
-from steepest.model.objective import ModuleObjective
+from steepest.model.module_objective import ModuleObjective
 
 AT_START = 0.75
 ON_THE_WAY = 1.0 / 3.0

@@ -20,8 +20,9 @@ from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.descent import rules, schedules
 from steepest.descent.stopping import Status
 from steepest.errors import SteepestError
-from steepest.model import losses, modules, penalties
-from steepest.model.objective import ModuleObjective
+from steepest.model import modules, penalties
+from steepest.model.loss import Loss
+from steepest.model.module_objective import ModuleObjective
 from steepest.settings import Spec
 
 
@@ -31,7 +32,7 @@ class Start:
 
     spec: Spec
     module: nn.Module
-    loss: losses.Loss
+    loss: Loss
     x: torch.Tensor
     y: torch.Tensor
     weights: torch.Tensor | None

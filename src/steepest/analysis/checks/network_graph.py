@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from steepest.model.objective import ModuleObjective, evaluating
+from steepest.model.calling import evaluating
+from steepest.model.module_objective import ModuleObjective
 
 SHAPES = (
     "View", "UnsafeView", "Reshape", "Squeeze", "Unsqueeze", "Select", "Slice", "Permute", "Transpose", "T", "Expand", "Clone",

@@ -25,7 +25,7 @@ from steepest.descent.schedules import schedule
 from steepest.errors import SteepestError
 from steepest.formulas.models import MODELS
 from steepest.model import modules
-from steepest.model.objective import ModuleObjective
+from steepest.model.module_objective import ModuleObjective
 from steepest.model.of_fit import module_objective, tensors
 
 MOST_ROWS = 1_000

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from steepest.model.losses import Loss
+from steepest.model.loss import Loss
 
 ULPS = 16.0
 """How many times the rounding of its parts a residual may be."""

@@ -21,7 +21,7 @@ from steepest.analysis.checks.rerun import Rerun, mlp, pinned, placed, rerun, wi
 from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.model import modules
-from steepest.model.objective import ModuleObjective
+from steepest.model.module_objective import ModuleObjective
 
 SMALL = 1e-3
 BETTER = 0.9

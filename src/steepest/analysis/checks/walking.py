@@ -20,7 +20,7 @@ from steepest.descent.loop import Step, descend
 from steepest.descent.schedules import Schedule
 from steepest.engines.compiled_runs import FusedRuns
 from steepest.engines.kernel_args import can_run
-from steepest.model.objective import LinearObjective
+from steepest.model.linear_objective import LinearObjective
 
 LOOP_STEP, LOOP_RUN, RUN_STEP, EPOCH, ENTRY = 120e-6, 2e-6, 0.8e-6, 250e-6, 1.2e-9
 """Seconds that a step of the loop takes, and each run in it; that compiled code takes for a run's step and for an epoch of

@@ -21,7 +21,7 @@ from steepest.descent import schedules
 from steepest.descent.stopping import Status
 from steepest.model import modules
 from steepest.model.linear import LinearProblem
-from steepest.model.objective import LinearObjective
+from steepest.model.linear_objective import LinearObjective
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from steepest.data.batching import Batch, dealt
 from steepest.data.thinning import along
 from steepest.errors import SpecError
 from steepest.formulas.rules import RULES
-from steepest.model.objective import LinearObjective
+from steepest.model.linear_objective import LinearObjective
 from steepest.model.of_fit import module_objective
 from steepest.plots.drawn_rows import all_rows, linear, recorded, training
 from steepest.plots.surface.plane import FAR, coordinates_of

@@ -18,7 +18,8 @@ import torch
 from steepest.data.thinning import evenly
 from steepest.errors import FitError
 from steepest.model import losses
-from steepest.model.objective import LinearObjective
+from steepest.model.linear_objective import LinearObjective
+from steepest.model.loss import Loss
 from steepest.model.of_fit import linear_problem
 from steepest.plots.drawn_rows import training
 from steepest.plots.surface.module_values import MOST_WORK, values_of, work_of
@@ -72,7 +73,7 @@ def surface_objective(fit: Fit, loss: Any = None, points: int = 2_500) -> Surfac
     return SurfaceObjective(values, rows.rows, fit.rows, str(kind))
 
 
-def _linear(fit: Fit, rows: Dataset, loss: losses.Loss) -> Callable[[np.ndarray], np.ndarray]:
+def _linear(fit: Fit, rows: Dataset, loss: Loss) -> Callable[[np.ndarray], np.ndarray]:
     if fit.terms is None:
         raise FitError("This fit is not of the linear family.")
     objective = LinearObjective(linear_problem(fit.spec, rows, fit.terms, loss))

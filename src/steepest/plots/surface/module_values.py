@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from steepest.model import losses
-from steepest.model.objective import ModuleObjective
+from steepest.model.loss import Loss
+from steepest.model.module_objective import ModuleObjective
 from steepest.model.of_fit import module_objective
 from steepest.plots.drawn_rows import training
 
@@ -56,7 +56,7 @@ def work_of(fit: Fit) -> float:
     return max(counts[0], sum(counts[1:])) / rows.rows
 
 
-def values_of(fit: Fit, rows: Dataset, loss: losses.Loss, work: float) -> Callable[[np.ndarray], np.ndarray]:
+def values_of(fit: Fit, rows: Dataset, loss: Loss, work: float) -> Callable[[np.ndarray], np.ndarray]:
     """F as a function of many θ `[m, p]` → `[m]`; `work`: as `work_of` has it."""
     objective = module_objective(fit, rows, loss)
     size = int(np.clip(AT_ONCE // (work * rows.rows), 1, 500))

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from steepest.errors import SpecError
 from steepest.model.linear import LinearProblem
-from steepest.model.objective import LinearObjective
+from steepest.model.linear_objective import LinearObjective
 
 NEWTON_STEPS = 60
 HALVINGS = 30

@@ -1,0 +1,135 @@
+"""The linear family's objective in closed form, and the same with 32 digits for the last steps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from steepest.data.batching import Batch
+from steepest.errors import FitError
+from steepest.model import double_double
+from steepest.model.linear import LinearProblem
+from steepest.model.objective import Objective
+from steepest.model.preconditioners import Coordinates
+
+
+@final
+class LinearObjective(Objective):
+    """The linear family in closed form, in user units or in other coordinates: f = offset + basis·c."""
+
+    def __init__(
+        self,
+        problem: LinearProblem,
+        names: tuple[str, ...] = (),
+        coordinates: Coordinates | None = None,
+        start: np.ndarray | None = None,
+        dtype: torch.dtype = torch.float64,
+        device: str = "cpu",
+    ):
+        numbers = torch.empty(0, dtype=dtype).numpy().dtype
+
+        def tensor(array: np.ndarray) -> Tensor:
+            # converted by NumPy, which asks for large pages of memory: rows in random order are read far sooner there
+            kind = array.dtype if array.dtype == np.int64 else numbers
+            return torch.as_tensor(np.require(array, kind, "W"), device=device)
+
+        basis = problem.design if coordinates is None else coordinates.basis
+        first = np.zeros(problem.parameters) if start is None else np.asarray(start, dtype=np.float64)
+        self.problem, self.coordinates = problem, coordinates
+        self.loss, self.outputs = problem.loss, problem.outputs
+        self.basis, self.target = tensor(basis), tensor(problem.target)
+        self.weights = None if problem.weights is None else tensor(problem.weights)
+        self.rows = basis.shape[0]
+        self.names = names or tuple(f"theta{i}" for i in range(problem.parameters))
+        self.offset: Tensor | None = None
+        origin = None
+        if coordinates is None:
+            self.theta = tensor(first).clone()
+        else:
+            self.theta = torch.zeros(self.outputs * coordinates.rank, dtype=dtype, device=device)
+            if first.any():
+                offset = problem.design @ first.reshape(self.outputs, -1).T
+                self.offset = tensor(offset if self.outputs > 1 else offset[:, 0])
+                origin = tensor(first)
+        self.origin = first
+        if problem.penalty:
+            matrix = None if coordinates is None else tensor(coordinates.matrix)
+            self.penalty_term = problem.penalty.at(tensor(problem.penalised), matrix, origin, self.outputs)
+            self.kinked = problem.penalty.l1 > 0
+            if self.kinked and (coordinates is None or coordinates.name != "orthonormal"):
+                self.proximal = self.penalty_term.proximal
+
+    def to_user(self, c: np.ndarray) -> np.ndarray:
+        """c `[..., k·r]` → θ `[..., k·p]` in user units."""
+        return c if self.coordinates is None else self.origin + self.coordinates.to_user(c)
+
+    def predict(self, theta: Tensor, rows: Tensor | slice | None = None) -> Tensor:
+        """f `[..., n]`, or `[..., n, k]` for k outputs."""
+        basis = self.basis if rows is None else self.basis[rows]
+        if self.outputs == 1:
+            prediction = theta @ basis.T
+        else:
+            prediction = (theta.unflatten(-1, (self.outputs, -1)) @ basis.T).transpose(-1, -2)
+        if self.offset is None:
+            return prediction
+        return prediction + (self.offset if rows is None else self.offset[rows])
+
+    def value_and_grad(self, theta: Tensor, batch: Batch | None = None) -> tuple[Tensor, Tensor]:
+        if batch is not None and batch.data is not None:
+            raise FitError(
+                "This objective holds its rows; batches for it are numbers of rows, as minibatches() gives them."
+            )
+        rows = None if batch is None else batch.rows
+        basis, target = (self.basis, self.target) if rows is None else (self.basis[rows], self.target[rows])
+        prediction = self.predict(theta, rows)
+        weights = self.weights if rows is None or self.weights is None else self.weights[rows]
+        value, slope = self.loss.mean(prediction, target, weights), self.loss.slope(prediction, target)
+        if weights is not None:
+            slope = slope * (weights if self.outputs == 1 else weights[:, None])
+        if self.outputs == 1:
+            grad = slope @ basis / basis.shape[0]
+        else:
+            grad = (slope.transpose(-1, -2) @ basis).flatten(-2) / basis.shape[0]
+        return value, self.with_penalty(grad, theta)
+
+    def value(self, theta: Tensor) -> Tensor:
+        return self.loss.mean(self.predict(theta), self.target, self.weights)
+
+    def trial(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        return self.predict(self.theta), self.target, self.weights
+
+
+@final
+class ExtendedObjective(Objective):
+    """A full-batch objective in user units whose predictions carry 32 digits (`double_double.py`); for `mse` the gradient too.
+
+    For losses of a residual it predicts −r for a target of 0, since y − f would lose the digits of f.
+    """
+
+    def __init__(self, inner: LinearObjective):
+        problem = inner.problem
+        self.inner, self.problem, self.loss, self.weights = inner, problem, inner.loss, inner.weights
+        self.theta, self.names, self.rows, self.penalty_term = inner.theta, inner.names, inner.rows, inner.penalty_term
+        of_residual = problem.loss.of_residual
+        self.target = torch.zeros_like(inner.target) if of_residual else inner.target
+        self._centre = problem if of_residual else replace(problem, target=np.zeros(len(problem.design)))
+
+    def predict(self, theta: Tensor) -> Tensor:
+        """f, or −r, as the target is: `[n]`, or `[n, k]` for k outputs."""
+        residual = -double_double.residuals(self._centre, theta.numpy())[0]
+        return torch.as_tensor(residual[0] if self.problem.outputs == 1 else residual.T).to(theta)
+
+    def value_and_grad(self, theta: Tensor, batch: Batch | None = None) -> tuple[Tensor, Tensor]:
+        if self.loss.quadratic:
+            grad = torch.as_tensor(double_double.gradient(self.problem, theta.numpy())).to(theta)
+            return self.value(theta), grad
+        return self.value(theta), self.inner.value_and_grad(theta)[1]
+
+    def value(self, theta: Tensor) -> Tensor:
+        if self.loss.quadratic:
+            return torch.tensor(double_double.mean_loss(self.problem, theta.numpy()), dtype=theta.dtype)
+        return self.loss.mean(self.predict(theta), self.target, self.weights)

@@ -1,0 +1,93 @@
+"""What a loss is: of one row its value ℓ, its slope ∂ℓ/∂prediction and its curvature ∂²ℓ/∂prediction².
+
+The linear family needs no more: with design rows aᵢ the gradient of the mean loss is Aᵀ·slope/n.
+Everything is elementwise, so predictions may carry leading axes (`[runs, n]`) that targets do not have.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+from steepest.errors import SpecError
+from steepest.formulas.losses import LossChoice, Problem
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Loss(ABC):
+    """A loss per row. What is not said of it otherwise is as for a function that nobody knows."""
+
+    name: str
+    choice: LossChoice | None = None
+    """Its entry in `formulas/losses.py`; None for a function of the user's own."""
+    function: Callable[[Tensor, Tensor], Tensor]
+    """That function."""
+    bound: float | None = None
+    """The largest curvature in the prediction; None: the slope jumps, or nobody knows."""
+    number = 0.0
+    """The number behind its name, as Huber's width; 0 where there is none."""
+    steepest: float | None = None
+    """The largest slope of a row; None where there is none, or nobody knows."""
+    problem: Problem = ""
+    quadratic = of_residual = classes = coupled = several = False
+    pieces: tuple[float, float] | None = None
+    reach: float | None = None
+    takes: Literal["codes", "binary", "numbers", ""] = ""
+    """The target that a function is known to take: class codes, 0 or 1, other numbers; "" where nobody knows."""
+    probabilities = False
+    """Whether predictions for classes are probabilities and not log-odds."""
+    units = True
+    """Whether predictions of numbers are in the units of the target, and no logarithms or log-odds of them."""
+    free = False
+    """Whether predictions may be of another shape than the target, as for a mean and a variance of one target."""
+
+    @property
+    def custom(self) -> bool:
+        """Whether it is a function of the user's own."""
+        return self.choice is None
+
+    @property
+    def binary(self) -> bool:
+        """Whether the target is two classes, and the prediction one number."""
+        return self.classes and not self.coupled
+
+    @abstractmethod
+    def rows(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """ℓ of each row: `[..., n]`."""
+
+    @abstractmethod
+    def slope(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """∂ℓ/∂prediction of each row, of the prediction's shape; at a kink the middle, as autograd has it."""
+
+    def curvature(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """∂²ℓ/∂prediction² of each row, `[..., n]` (for several outputs see the class)."""
+        raise SpecError(f"{self.name} has no second derivative.")
+
+    def mean(self, prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
+        """(1/n) Σ wᵢ·ℓᵢ: `[...]`, of weights `[n]` whose mean is 1."""
+        each = self.rows(prediction, target)
+        return (each if weights is None else each * weights).mean(-1)
+
+    def takes_codes(self, classes: Any) -> bool:
+        """Whether a target of these classes (None: of numbers) reaches it as whole numbers, the places of the classes."""
+        return False
+
+    def check(self, prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> None:  # noqa: B027
+        """Raise SpecError unless autograd can follow it, and weights can act on it; ours can be sure of that."""
+
+    def check_start(self, prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> None:  # noqa: B027
+        """The same, and that it is finite there."""
+
+    def least_at(self, target: Tensor) -> bool | None:
+        """Whether the mean loss is least where the predictions are the targets; None where nobody knows."""
+        return True
+
+    def of_any_shape(self) -> Loss:
+        """This loss, which takes predictions of another shape than the target."""
+        return self
+
+    def __str__(self) -> str:
+        return self.name
