@@ -21,6 +21,7 @@ from torch import nn
 
 import trainers
 from side_by_side import Goal, Peer, Table, Timing, absent, missing, options, save, short, take_turns
+from steepest.data.batching import Batching
 from steepest.descent import rules
 from steepest.descent.chunk import Block, Blocks
 from steepest.descent.trace import Recorder
@@ -45,7 +46,7 @@ def ours(objective: LinearObjective, batch: int, shuffle: str, full: bool = Fals
     recorder = Recorder(len(objective.theta), objective.theta, runs=1)
     engine = Fused(objective, rules.rule("sgd"))
     times = [time.perf_counter()]
-    for block in engine.descend(batch, shuffle, 0, EPOCHS, lr=LR):
+    for block in engine.descend(Batching(objective.rows, batch, shuffle, epochs=EPOCHS), lr=LR):
         if isinstance(block, Block):
             if block.batch.index == 0 and block.t:
                 times.append(time.perf_counter())

@@ -132,6 +132,7 @@ def load_kernels(dtype: str = "float64") -> None:
     import numpy as np
     import torch
 
+    from steepest.data.batching import Batching
     from steepest.descent.rules import rule
     from steepest.engines.compiled import Fused
     from steepest.model import losses
@@ -139,7 +140,9 @@ def load_kernels(dtype: str = "float64") -> None:
     from steepest.model.linear_objective import LinearObjective
 
     problem = LinearProblem(np.eye(4, 2), np.zeros(4), losses.MSE(), intercept=False)
-    for _ in Fused(LinearObjective(problem, dtype=getattr(torch, dtype)), rule("sgd")).descend(2, epochs=1):
+    for _ in Fused(LinearObjective(problem, dtype=getattr(torch, dtype)), rule("sgd")).descend(
+        Batching(4, 2, epochs=1)
+    ):
         pass
 
 

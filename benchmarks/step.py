@@ -20,7 +20,7 @@ from torch import Tensor, nn
 import steepest as st
 import trainers
 from side_by_side import Goal, Peer, Table, Timing, absent, missing, options, save, short, take_turns
-from steepest.data.batching import full, minibatches
+from steepest.data.batching import Batching
 from steepest.descent.loop import descend
 from steepest.descent.trace import Recorder
 from steepest.model.objective import Objective
@@ -46,7 +46,7 @@ def ours(module: nn.Module, x: Tensor, y: Tensor, batch: int, epochs: int, lr: f
     whole = objective(module, "mse", x, y)
     recorder = Recorder(len(whole.theta), whole.theta)
     times = [time.perf_counter()]
-    for step in descend(whole, "sgd", minibatches(len(x), batch, epochs=epochs), lr=lr):
+    for step in descend(whole, "sgd", Batching(len(x), batch, epochs=epochs), lr=lr):
         if step.t and (step.batch is None or step.batch.index == 0):
             times.append(time.perf_counter())
         recorder.add(step, last=step.batch is None)
@@ -102,7 +102,7 @@ def recorded(make: Callable[[], Objective], lr: float) -> None:
     """`STEPS` updates of a fresh objective by `descend`, each recorded with its full objective."""
     whole = make()
     recorder = Recorder(len(whole.theta), whole.theta)
-    for step in descend(whole, "sgd", full(STEPS), lr=lr):
+    for step in descend(whole, "sgd", epochs=STEPS, lr=lr):
         recorder.add(step, step.loss + whole.penalty(step.theta), last=step.batch is None)
     recorder.trace(whole.names)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from itertools import chain, count
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 
 import steepest as st
-from steepest.data.batching import minibatches
+from steepest.data.batching import Batching
 
 random = np.random.default_rng(21)
 X = random.normal(size=(41, 3))
@@ -41,7 +42,7 @@ def test_the_module_given_is_left_as_it_was(training):
     assert fit.module is not module
     st.sweep(X, Y, model=module, lr=[0.01, 0.02], epochs=2)
     objective = st.objective(module, "mse", X, Y)
-    for _ in st.descend(objective, "adam", minibatches(40, 10), lr=0.1, epochs=2):
+    for _ in st.descend(objective, "adam", Batching(40, 10), lr=0.1, epochs=2):
         pass
     assert same(state_of(module), before)
     module.load_state_dict(objective.module.state_dict())
@@ -256,7 +257,7 @@ def test_a_descent_of_batches_ends_after_its_epochs():
     assert [step.epoch for step in steps] == [0, 0, 1, 1, 2, 2, 3]
     assert len(list(st.descend(st.objective("linear", "mse", X, Y), lr=0.1, epochs=4))) == 5
     assert len(list(st.descend(st.objective("linear", "mse", X, Y), lr=0.1, max_steps=4))) == 5
-    dealt = minibatches(41, 10, epochs=None, first=7)
+    dealt = chain.from_iterable(map(Batching(41, 10).epoch, count(7)))
     assert len(list(st.descend(st.objective("linear", "mse", X, Y), "sgd", dealt, lr=0.1, epochs=2))) == 11
     for wrong in (
         {"lr": None}, {"lr": -1.0}, {"lr": 0}, {"lr": "auto"}, {"lr": float("nan")}, {"epochs": 1.5}, {"max_steps": -1},

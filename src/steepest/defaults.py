@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from torch import Tensor, nn
 from steepest import torch_criteria
 from steepest.analysis import convergence, curvature
 from steepest.choices import is_path, locate, parse
-from steepest.data import batching as batches
+from steepest.data.batching import Batching, external
 from steepest.data.dataset import Dataset
 from steepest.data.loaders import DropLast, Sampled
 from steepest.data.wording import called
@@ -51,7 +50,7 @@ from steepest.model.objective_factory import check_loss
 from steepest.model.of_fit import linear_problem, targets, tensors
 from steepest.model.penalties import Penalty, penalty
 from steepest.settings import Spec
-from steepest.settings_table import DEFAULT_EPOCHS, default_epochs
+from steepest.settings_table import DEFAULT_EPOCHS
 
 MOST_CURVATURE = 2_500
 """Parameters up to which the curvature steps of `optimizer="auto"` solve a linear system at each step."""
@@ -71,16 +70,16 @@ TRIAL_RATES = tuple(10.0**k for k in (-3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0))
 class Plan:
     """Everything that a descent needs.
 
-    problem and terms: of the linear family; module: of the others. to_user turns c `[T, r]` into θ `[T, p]`. notes: what
-    should be said of the fit. user_names: of θ, where it is computed with powers of centred columns.
+    given: batches of the user's, in the place of ours. problem and terms: of the linear family; module: of the others.
+    to_user turns c `[T, r]` into θ `[T, p]`. notes: what should be said of the fit. user_names: of θ, where it is
+    computed with powers of centred columns.
     """
 
     objective: Objective
     rule: Any
     lr: float
     schedule: Schedule
-    batches: Iterable[Any]
-    epochs: int | None
+    batching: Batching
     names: tuple[str, ...]
     loss: Loss
     optimizer: str
@@ -90,10 +89,15 @@ class Plan:
     terms: Terms | None = None
     module: nn.Module | None = None
     to_user: Callable[[np.ndarray], np.ndarray] | None = None
-    full_batch: bool = True
+    given: Iterable[Any] | None = None
     notes: tuple[str, ...] = ()
     kind: tuple[torch.dtype, torch.device] | None = None
     user_names: tuple[str, ...] = ()
+
+    @property
+    def full_batch(self) -> bool:
+        """Whether every step sees all rows."""
+        return self.given is None and self.batching.size is None
 
     def start(self, init: Any, seed: int) -> np.ndarray | None:
         """θ₀ as `models.start` has it, in the plan's own coefficients."""
@@ -201,23 +205,23 @@ def _plan_linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | N
         )
     if given is not None:
         raise SpecError("batches= is for modules, which take their data from it; the linear family holds its rows.")
-    full = spec.batch_size == "full" or spec.batch_size >= data.rows
+    batching = Batching.of(spec, data.rows)
+    full = batching.size is None
     dtype = getattr(torch, spec.dtype)
 
     def objective(frame: frames.Coordinates | None) -> LinearObjective:
         return LinearObjective(problem, names, frame, start, dtype, spec.device)
 
-    alone = spec.optimizer == "auto" and spec.lr == "auto" and full and given is None and spec.clip is None
+    alone = spec.optimizer == "auto" and spec.lr == "auto" and full and spec.clip is None
     ours = not loss.custom
     if alone and ours and spec.precondition in ("auto", "orthonormal") and problem.parameters <= MOST_CURVATURE:
         plain = objective(None)
         exact = double_double.pays(problem) and dtype is torch.float64 and spec.device == "cpu"
         whole = ExtendedObjective(plain) if exact else plain
-        epochs = spec.epochs or DEFAULT_EPOCHS["curvature"]
+        batching = replace(batching, epochs=spec.epochs or DEFAULT_EPOCHS["curvature"])
         return Plan(
             objective=whole, rule=CurvatureSteps(whole), lr=1.0, schedule=schedule("constant"), schedule_name="constant",
-            batches=islice(batches.full(epochs), spec.max_steps), epochs=epochs,
-            names=names, loss=loss, optimizer=Automatic.CURVATURE.value, precondition="local curvature",
+            batching=batching, names=names, loss=loss, optimizer=Automatic.CURVATURE.value, precondition="local curvature",
             problem=problem, terms=terms, to_user=plain.to_user, user_names=user_names,
         )  # fmt: skip
     frame = _frame(spec, problem)
@@ -232,7 +236,7 @@ def _plan_linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | N
         elif alone and not ours:
             rule_name = rules.TorchRule(quasi_newton, chosen.views)
     made = _finish(
-        spec, chosen, rule_name, given, full, loss, precondition, kinked=loss.bound is None,
+        spec, chosen, rule_name, batching, None, loss, precondition, kinked=loss.bound is None,
         problem=problem, terms=terms, names=names, to_user=chosen.to_user,
     )  # fmt: skip
     return replace(made, user_names=user_names)
@@ -287,8 +291,8 @@ def _finish(
     spec: Spec,
     objective: Objective,
     rule_name: Any,
-    given: Iterable[Any] | None,
-    full: bool,
+    batching: Batching,
+    given: Any,
     loss: Loss,
     precondition: str,
     kinked: bool,
@@ -297,12 +301,11 @@ def _finish(
     module: nn.Module | None = None,
     names: tuple[str, ...] = (),
     to_user: Callable[[np.ndarray], np.ndarray] | None = None,
-    drop_last: bool = False,
     notes: tuple[str, ...] = (),
     kind: tuple[torch.dtype, torch.device] | None = None,
 ) -> Plan:
-    found = way(spec, objective, rule_name, full, given is None, drop_last)
-    rule, epochs, steps, inner = found.rule, found.epochs, found.steps, found.rule.innermost
+    found = way(spec, objective, rule_name, batching)
+    rule, inner, size = found.rule, found.rule.innermost, batching.size
     plain = inner.plain
     if isinstance(inner, rules.TorchRule):
         notes = (*notes, *_checked(spec, inner, objective))
@@ -311,34 +314,22 @@ def _finish(
     elif isinstance(inner, rules.TorchRule):
         lr = inner.own_rate(objective.theta)
     elif isinstance(objective, LinearObjective) and problem is not None:
-        size = None if full else int(spec.batch_size)
         lr = steady_rate(objective, problem, objective.theta, size) if plain else 0.0
-        if kinked or not full:
+        if kinked or size is not None:
             lr *= 1.0 - inner.momentum  # what it moves in the end is 1/(1 − β) times as far
         if kinked or not plain:
             units = (lr,) if plain else _adaptive_rates(objective, problem, inner)
-            tried = (
-                batches.full() if size is None else batches.minibatches(objective.rows, size, spec.shuffle, spec.seed)
-            )
-            lr = _tried_rate(objective, rule, units, tried, min(steps or TRIAL_STEPS, TRIAL_STEPS))
+            steps = min(batching.steps or TRIAL_STEPS, TRIAL_STEPS)
+            lr = _tried_rate(objective, rule, units, replace(batching, epochs=None, max_steps=steps))
     else:
         lr = inner.own_rate(objective.theta) or 0.01
     if given is not None:
         sampled = isinstance(given, Sampled)
-        dealt: Iterable[Any] = given.epochs(epochs, spec.seed) if sampled else batches.external(given, epochs)
-    elif full:
-        dealt = batches.full(epochs)
-    else:
-        dealt = batches.minibatches(
-            objective.rows, int(spec.batch_size), spec.shuffle, spec.seed, epochs, drop_last=drop_last
-        )
-    if spec.max_steps is not None:
-        dealt = islice(dealt, spec.max_steps)
+        given = given.epochs(batching.epochs, spec.seed) if sampled else external(given, batching.epochs)
     return Plan(
         objective=objective, rule=rule, lr=lr, schedule=at_rate(found.schedule, lr), schedule_name=found.schedule_name,
-        batches=dealt,
-        epochs=epochs, names=names, loss=loss, optimizer=found.optimizer, precondition=precondition,
-        problem=problem, terms=terms, module=module, to_user=to_user, full_batch=full and given is None,
+        batching=batching, given=given, names=names, loss=loss, optimizer=found.optimizer, precondition=precondition,
+        problem=problem, terms=terms, module=module, to_user=to_user,
         notes=notes, kind=kind,
     )  # fmt: skip
 
@@ -365,40 +356,32 @@ def _checked(spec: Spec, rule: rules.TorchRule, objective: Objective) -> tuple[s
 
 @dataclass(frozen=True)
 class Way:
-    """How to go down, where that does not depend on the learning rate. steps: as many as are planned, where known."""
+    """How to go down, where that does not depend on the learning rate."""
 
     rule: Rule
     optimizer: str
     schedule: Schedule
     schedule_name: str
-    epochs: int | None
-    steps: int | None
+    batching: Batching
 
 
-def way(
-    spec: Spec, objective: Objective, rule_name: Any, full: bool, own_batches: bool = True, drop_last: bool = False
-) -> Way:
-    """The rule, the schedule and the number of steps. `rule_name`: the optimizer, "auto" decided."""
+def way(spec: Spec, objective: Objective, rule_name: Any, batching: Batching) -> Way:
+    """The rule and the schedule of a descent over these batches. `rule_name`: the optimizer, "auto" decided."""
     if is_path(rule_name, RULES):
         rule_name = locate(rule_name)
     if isinstance(rule_name, torch.optim.Optimizer):
         rule_name = torch_optim.rebuilt(rule_name, spec.model)
     rule = rules.rule(rule_name, objective, spec.clip)
-    epochs = default_epochs(spec.epochs, spec.max_steps, "full" if full and own_batches else "minibatch")
-    per_epoch = 1 if full else batches.per_epoch(objective.rows, int(spec.batch_size), drop_last)
-    steps = spec.max_steps if epochs is None else epochs * per_epoch
-    if spec.max_steps is not None:
-        steps = min(steps or spec.max_steps, spec.max_steps)
     schedule_name = spec.schedule
     if schedule_name == "auto":
         inner = rule.innermost
         kinked = isinstance(objective, LinearObjective) and objective.loss.bound is None
-        wanders = kinked or not full or not inner.plain
+        wanders = kinked or batching.size is not None or not inner.plain
         schedule_name = "cosine" if spec.lr == "auto" and wanders and not inner.is_torch else "constant"
     name = _name(rule_name)
     if name == "<lambda>" and isinstance(inner := rule.innermost, rules.TorchRule):
         name = type(inner.start(objective.theta)[1]).__name__
-    return Way(rule, name, schedule(schedule_name, steps), _name(schedule_name), epochs, steps)
+    return Way(rule, name, schedule(schedule_name, batching.steps), _name(schedule_name), batching)
 
 
 def comes_of_a_trial(made: Plan) -> bool:
@@ -464,7 +447,8 @@ def largest_rate(spec: Spec, problem: LinearProblem) -> float:
     other than sgd, momentum and nesterov, and where no L holds everywhere (`l1`, `quantile`, a loss of the user's).
     """
     objective = LinearObjective(problem, coordinates=_frame(spec, problem))
-    rule = way(spec, objective, "sgd" if spec.optimizer == "auto" else spec.optimizer, True).rule.innermost
+    name = "sgd" if spec.optimizer == "auto" else spec.optimizer
+    rule = way(spec, objective, name, Batching.of(spec, objective.rows)).rule.innermost
     if problem.loss.bound is None:
         return float("nan")
     return convergence.largest_rate(np.array([curvature.smoothness(problem, frame=objective.coordinates)]), rule)
@@ -487,16 +471,13 @@ def _adaptive_rates(objective: LinearObjective, problem: LinearProblem, rule: Ru
     return lengths[0] / move, lengths[1] / move
 
 
-def _tried_rate(
-    objective: LinearObjective, rule: Any, units: Iterable[float], dealt: Iterable[Any], steps: int
-) -> float:
+def _tried_rate(objective: LinearObjective, rule: Any, units: Iterable[float], trial: Batching) -> float:
     """The best of a few rates up to `units`, all tried at once for a few steps under a cosine schedule."""
     like = objective.theta
     each = sorted({unit * rate for unit in units for rate in TRIAL_RATES})
     rates = torch.tensor(each, dtype=like.dtype, device=like.device)[:, None]
     theta = like.repeat(len(each), 1)
-    trial = islice(dealt, steps)
-    for _ in descend(objective, rule, trial, lr=rates, schedule=schedule("cosine", steps), theta=theta):
+    for _ in descend(objective, rule, trial, lr=rates, schedule="cosine", theta=theta):
         pass
     ends = objective.value(theta) + objective.penalty(theta)
     return each[int(torch.where(torch.isfinite(ends), ends, torch.inf).argmin())]
@@ -551,26 +532,26 @@ def _plan_module(
     if first is not None:
         objective.theta.copy_(torch.as_tensor(first).to(objective.theta))
     check_loss(objective, start=True)
-    full = spec.batch_size == "full" or spec.batch_size >= data.rows
+    batching = Batching.of(spec, data.rows, None if given is None else "minibatch")
     rule_name = spec.optimizer
     if rule_name == "auto":
         rule_name = "adam" if spec.lr == "auto" else "sgd"
     notes = _unlike(y, data.targets) if not loss.classes and modules.balance_of(module) is None else ()
-    if trial.two and not full and given is None and _leaves_one(int(spec.batch_size), data.rows) and not drop_last:
+    size = batching.size
+    if trial.two and size is not None and given is None and _leaves_one(size, data.rows) and not drop_last:
         drop_last = True
         notes += ("The last batch of an epoch has one row, of which BatchNorm has no variance: it is left out.",)
     return _finish(
         spec,
         objective,
         rule_name,
+        replace(batching, drop_last=drop_last and size is not None),
         given,
-        full,
         loss,
         precondition,
         kinked=False,
         module=module,
         names=objective.names,
-        drop_last=drop_last and not full,
         notes=notes,
         kind=kind,
     )

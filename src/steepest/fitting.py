@@ -221,23 +221,18 @@ def run(
     if len(train.x) < len(whole.x):
         notes = (*notes, held_out_note(whole.rows - train.rows))
     began = time.perf_counter()
-    objective, size = made.objective, batch_size(spec, made)
+    objective = made.objective
     engine: Any = None
     if batches is None and compiled.can_run(objective, made.rule):
-        engine = compiled.Fused if compiled.pays(objective, size, made.epochs, spec.max_steps) else None
+        engine = compiled.Fused if compiled.pays(objective, made.batching) else None
     elif batches is None and cuda_graph.can_run(objective, made.rule):
         engine = cuda_graph.Graphed
     if engine is not None:
-        done = _in_blocks(engine, spec, made, size, test, validation, progress, budget)
+        done = _in_blocks(engine, spec, made, test, validation, progress, budget)
         engine = engine.__name__.lower()
     else:
         engine, done = "loop", _looped(spec, made, test, validation, progress, budget)
     return finished(spec, made, done, engine, time.perf_counter() - began, train, test, notes)
-
-
-def batch_size(spec: Spec, made: Plan) -> int | None:
-    """Rows a batch; None where every step sees all rows."""
-    return None if made.full_batch or isinstance(spec.batch_size, str) else spec.batch_size
 
 
 def held_out_note(rows: int) -> str:
@@ -254,7 +249,8 @@ def _looped(
     budget: int | None,
 ) -> Done:
     watcher = Watcher(spec, made, test, validation, budget)
-    steps = descend(made.objective, made.rule, iter(made.batches), lr=made.lr, schedule=made.schedule)
+    batches = made.batching if made.given is None else made.given
+    steps = descend(made.objective, made.rule, batches, lr=made.lr, schedule=made.schedule, max_steps=spec.max_steps)
     ending, theta = watcher.drain(steps, progress)
     return Done(ending, theta, watcher.steps, watcher.epochs, watcher.recorder)
 
@@ -263,18 +259,15 @@ def _in_blocks(
     engine: type[compiled.Fused] | type[cuda_graph.Graphed],
     spec: Spec,
     made: Plan,
-    size: int | None,
     test: Dataset | None,
     validation: Dataset | None,
     progress: Progress | None,
     budget: int | None,
 ) -> Done:
     objective: Any = made.objective
-    limits = Limits.of([(spec.tol, spec.patience, made.epochs, spec.max_steps, made.rule)], objective.rows, size)
+    limits = Limits.of([(spec.tol, spec.patience, made.batching, made.rule)])
     watcher = BlockWatcher(spec, made, limits, objective, test, validation, budget)
-    blocks = engine(objective, made.rule).descend(
-        size, spec.shuffle, spec.seed, made.epochs, spec.max_steps, lr=made.lr, schedule=made.schedule
-    )
+    blocks = engine(objective, made.rule).descend(made.batching, lr=made.lr, schedule=made.schedule)
 
     def after(block: Blocks) -> None:
         if progress is not None:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from steepest.data.batching import Batching
 from steepest.data.dataset import Dataset
 from steepest.defaults import Plan, steady_rate
 from steepest.descent.loop import Step
@@ -80,7 +81,7 @@ class Watcher:
         self.test = None if test is None else scorer(spec, made, test, made.objective)
         self.validation = None if validation is None else scorer(spec, made, validation, made.objective)
         self.steps = self.epochs = self.seen = 0
-        self.every = every_so_often(made.epochs, spec.max_steps)
+        self.every = every_so_often(made.batching)
 
     def drain(self, steps: Iterator[Step], progress: Progress | None) -> tuple[Ending, np.ndarray]:
         """Look at every step until one is the last; the ending and the last θ (in the descent's coordinates)."""
@@ -114,7 +115,8 @@ class Watcher:
                     break
         self.steps, self.epochs = step.t, step.epoch  # pyrefly: ignore[unbound-name] (the last Step always comes)
         if ending is None:
-            limit = self.plan.epochs is not None and step.epoch >= self.plan.epochs
+            epochs = self.plan.batching.epochs
+            limit = epochs is not None and step.epoch >= epochs
             ending = Ending(Status.EPOCHS if limit else Status.STEPS)
         return ending, step.theta.detach().to("cpu", torch.float64).numpy().copy()
 
@@ -190,9 +192,9 @@ def _chosen(spec: Spec, made: Plan) -> list[int]:
     return [made.names.index(name) for name in names]
 
 
-def every_so_often(epochs: int | None, steps: int | None) -> int:
+def every_so_often(batching: Batching) -> int:
     """Epochs from one look at the held-out loss to the next."""
-    return max(1, (epochs or steps or TEST_LOOKS) // TEST_LOOKS)
+    return max(1, (batching.epochs or batching.max_steps or TEST_LOOKS) // TEST_LOOKS)
 
 
 def scale_of(made: Plan) -> float | None:
@@ -257,10 +259,9 @@ def _rate_that_holds(spec: Spec, made: Plan, trace: Trace) -> float:
         return made.lr / 100.0
     start = torch.as_tensor(trace.theta[0]).to(made.objective.theta)
     inner = made.rule.innermost
-    size = None if made.full_batch or isinstance(spec.batch_size, str) else spec.batch_size
     linear = made.objective
     if isinstance(linear, LinearObjective) and made.problem is not None and inner.linear:
-        safe = steady_rate(linear, made.problem, start, size)
+        safe = steady_rate(linear, made.problem, start, made.batching.size)
         return 0.9 * safe * (1.0 - inner.momentum)
     made.objective.theta.copy_(start)
     gradient = made.objective.value_and_grad(made.objective.theta)[1]

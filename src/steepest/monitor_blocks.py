@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from steepest.data.batching import Batching
 from steepest.data.dataset import Dataset
 from steepest.defaults import Plan
 from steepest.descent.chunk import Blocks
@@ -44,24 +45,19 @@ class Limits:
     every: np.ndarray
 
     @classmethod
-    def of(cls, each: Iterable[tuple[Any, Any, Any, Any, Rule]], rows: int, size: int | None) -> Limits:
-        """From (tol, patience, epochs, max_steps, rule) of each run, None where there is none.
-
-        rows and size: of the data and a batch; None is the full batch, with which a run that has no tol ends where
-        nothing changes at all.
-        """
-        per_epoch = 1 if size is None else -(-rows // size)
+    def of(cls, each: Iterable[tuple[float | None, int | None, Batching, Rule]]) -> Limits:
+        """From (tol, patience, batches, rule) of each run. With the full batch a run that has no tol ends where nothing changes
+        at all."""
         lines = []
-        for tol, patience, epochs, most, rule in each:
-            rest = size is None and tol is None
-            last = min(np.inf if epochs is None else epochs * per_epoch, np.inf if most is None else most)
+        for tol, patience, batching, rule in each:
+            whole = batching.size is None
             lines.append((
-                0.0 if rest else np.nan if tol is None else tol,
-                enough_looks(tol, patience, rule, size is None),
+                0.0 if whole and tol is None else np.nan if tol is None else tol,
+                enough_looks(tol, patience, rule, whole),
                 patience or 0,
-                np.inf if epochs is None else epochs,
-                last,
-                every_so_often(epochs, most),
+                np.inf if batching.epochs is None else batching.epochs,
+                np.inf if batching.steps is None else batching.steps,
+                every_so_often(batching),
             ))  # fmt: skip
         columns = np.array(lines, dtype=np.float64).T
         return cls(*columns)

@@ -222,14 +222,14 @@ def _usual(made: Plan) -> str:
     how = f"The defaults: {made.optimizer}, coordinates {made.precondition}"
     if made.problem is None:
         return (
-            f"{how}, lr {made.lr:.4g}, schedule {made.schedule_name}, {made.epochs:,} epochs. A module has no known optimum, "
-            "so how many steps it needs cannot be told before the fit."
+            f"{how}, lr {made.lr:.4g}, schedule {made.schedule_name}, {made.batching.epochs:,} epochs. A module has no "
+            "known optimum, so how many steps it needs cannot be told before the fit."
         )
     bound = made.loss.bound
     if made.optimizer == Automatic.CURVATURE:
         reach = "1e-10" if bound is not None else "1e-5"
         return f"{how}: these arrive in a few steps whatever the columns' units, at a relative gap of at most {reach}."
-    return f"{how}, lr {made.lr:.4g}, schedule {made.schedule_name}, at most {made.epochs:,} epochs."
+    return f"{how}, lr {made.lr:.4g}, schedule {made.schedule_name}, at most {made.batching.epochs:,} epochs."
 
 
 def _hopeless(prospects: Sequence[Prospect]) -> Iterator[str]:
@@ -257,7 +257,7 @@ def _asked(made: Plan, valleys: Mapping[str, Valley], gap: float, spec: Spec) ->
     if valley is None or made.rule is not rule or not made.full_batch or not rule.linear:
         return f"{named}: where they lead cannot be told before the fit."
     largest = convergence.largest_rate(valley.values, rule)
-    steps = min(value for value in (made.epochs, spec.max_steps, PLANNED) if value is not None)
+    steps = min(made.batching.steps or PLANNED, PLANNED)
     rates = made.lr * factors(made.schedule, 0, 0, steps, whole=True)
     gaps = convergence.predicted_gaps(valley, rule, rates)
     if not gaps[-1] <= gaps[0]:

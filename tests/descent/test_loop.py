@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from steepest.data.batching import full, minibatches
+from steepest.data.batching import Batching
 from steepest.descent.loop import Step, descend
 from steepest.descent.schedules import schedule as named
 from steepest.errors import DataError
@@ -42,7 +42,7 @@ def _quadratic_with_outlier() -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("updates", [0, 1, 7])
 def test_n_updates_give_n_plus_one_steps_and_the_last_has_theta_n(updates):
     ours = objective(lambda theta: (theta**2).sum(), [1.0])
-    steps = [step.copy() for step in descend(ours, lr=0.25, batches=full(updates))]
+    steps = [step.copy() for step in descend(ours, lr=0.25, epochs=updates)]
     assert [step.t for step in steps] == list(range(updates + 1))
     assert [step.epoch for step in steps] == list(range(updates + 1))
     assert [step.theta.item() for step in steps] == [0.5**t for t in range(updates + 1)]  # θ −= ¼·2θ
@@ -65,7 +65,7 @@ def test_a_line_is_fitted_as_by_a_plain_loop():
     x, y = _line_with_noise()
     ours = objective("linear", "mse", x, y)
     start = torch.tensor([1.0, -1.0], dtype=torch.float64)  # ours has the intercept first
-    path, losses = _path(descend(ours, "sgd", full(100), lr=0.1, theta=start.clone()))
+    path, losses = _path(descend(ours, "sgd", epochs=100, lr=0.1, theta=start.clone()))
 
     design, target = torch.tensor(np.column_stack([x, np.ones(100)])), torch.tensor(y)
     a = nn.Parameter(torch.tensor([-1.0, 1.0], dtype=torch.float64))
@@ -92,7 +92,7 @@ def test_l1_at_zero_has_the_published_loss_and_gradient():
 @pytest.mark.parametrize(("model", "powers", "lr", "steps"), [("linear", 2, 6.0, 50), ("poly:2", 3, 10.0, 500)])
 def test_l1_with_an_inverse_rate_is_a_plain_loops_path(model, powers, lr, steps):
     x, y = _quadratic_with_outlier()
-    path, losses = _path(descend(objective(model, "l1", x, y), "sgd", full(steps), lr=lr, schedule="inverse"))
+    path, losses = _path(descend(objective(model, "l1", x, y), "sgd", epochs=steps, lr=lr, schedule="inverse"))
     assert len(path) == steps + 1
 
     design, target = torch.tensor(np.vander(x, powers, increasing=True)), torch.tensor(y)
@@ -113,8 +113,7 @@ def test_minibatches_are_epochs_and_walk_a_plain_loops_path():
     x, y = _quadratic_with_outlier()
     ours = objective("poly:2", "l1", x, y)
     steps = [
-        step.copy()
-        for step in descend(ours, "sgd", minibatches(100, 10, seed=3, epochs=20), lr=1.0, schedule="inverse")
+        step.copy() for step in descend(ours, "sgd", Batching(100, 10, seed=3, epochs=20), lr=1.0, schedule="inverse")
     ]
     assert len(steps) == 201
     assert [step.epoch for step in steps] == [t // 10 for t in range(201)]
@@ -214,23 +213,23 @@ def test_many_runs_have_their_own_rates():
     x, y = _line_with_noise()
     ours = objective("linear", "mse", x, y)
     rates = torch.tensor([[0.01], [0.1], [0.3]], dtype=torch.float64)
-    together, losses = _path(descend(ours, "sgd", full(50), lr=rates, theta=torch.zeros(3, 2, dtype=torch.float64)))
+    together, losses = _path(descend(ours, "sgd", epochs=50, lr=rates, theta=torch.zeros(3, 2, dtype=torch.float64)))
     assert together.shape == (51, 3, 2)
     assert losses.shape == (51, 3)
     for run, rate in enumerate(rates[:, 0].tolist()):
-        alone, _ = _path(descend(objective("linear", "mse", x, y), "sgd", full(50), lr=rate))
+        alone, _ = _path(descend(objective("linear", "mse", x, y), "sgd", epochs=50, lr=rate))
         torch.testing.assert_close(together[:, run], alone, rtol=1e-12, atol=1e-12)
 
 
 def test_a_schedule_may_be_any_function_of_step_and_epoch():
     ours = objective("linear", "mse", *_line_with_noise())
     for schedule in (named("step:2,0.5"), lambda step, epoch: 0.5 ** (epoch // 2), "step:2,0.5"):
-        rates = [step.lr for step in descend(ours, "sgd", minibatches(100, 50, epochs=4), lr=0.1, schedule=schedule)]
+        rates = [step.lr for step in descend(ours, "sgd", Batching(100, 50, epochs=4), lr=0.1, schedule=schedule)]
         assert rates == [0.1] * 4 + [0.05] * 5  # the last step repeats the rate that led to it
 
 
 def test_the_objectives_own_start_is_moved_in_place():
     ours = objective("linear", "mse", *_line_with_noise())
-    for step in descend(ours, "sgd", full(3)):
+    for step in descend(ours, "sgd", epochs=3):
         assert step.theta is ours.theta
     assert ours.theta.abs().max() > 0

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from steepest.data.batching import Batch, full, minibatches
+from steepest.data.batching import Batch, Batching
 from steepest.descent import trace as module
 from steepest.descent.loop import Step, descend
 from steepest.descent.trace import Recorder, Trace
@@ -18,7 +18,7 @@ from steepest.model.objective_factory import objective
 def _fitted(updates: int, rows: int = 10_000) -> Trace:
     ours = objective("linear", "mse", np.linspace(-1, 1, 20), np.linspace(-3, 2, 20), penalty="l2:0.1")
     recorder = Recorder(2, ours.theta, rows)
-    for step in descend(ours, "sgd", full(updates), lr=0.1, schedule="inverse"):
+    for step in descend(ours, "sgd", epochs=updates, lr=0.1, schedule="inverse"):
         recorder.add(step, step.loss + ours.penalty(step.theta), last=step.batch is None)
     return recorder.trace(ours.names)
 
@@ -35,7 +35,7 @@ def test_n_updates_give_n_plus_one_rows_of_the_numbers_seen():
     assert trace.step.tolist() == trace.epoch.tolist() == list(range(31))
     assert trace.lr.tolist() == pytest.approx([0.1 / (t + 1) for t in range(30)] + [0.1 / 30], rel=1e-15)
     ours = objective("linear", "mse", np.linspace(-1, 1, 20), np.linspace(-3, 2, 20), penalty="l2:0.1")
-    for row, step in enumerate(descend(ours, "sgd", full(30), lr=0.1, schedule="inverse")):
+    for row, step in enumerate(descend(ours, "sgd", epochs=30, lr=0.1, schedule="inverse")):
         assert trace.theta[row].tolist() == step.theta.tolist()
         assert trace.loss[row] == step.loss.item()
         assert trace.objective[row] == pytest.approx(step.loss.item() + 0.1 * step.theta[1].item() ** 2, rel=1e-14)
@@ -102,7 +102,7 @@ def test_batches_from_outside_are_marked_as_well():
 def test_minibatches_end_with_the_loss_of_all_rows():
     ours = objective("linear", "mse", np.arange(10.0), np.arange(10.0))
     recorder = Recorder(2, ours.theta)
-    for step in descend(ours, "sgd", minibatches(10, 3, epochs=2), lr=0.001):
+    for step in descend(ours, "sgd", Batching(10, 3, epochs=2), lr=0.001):
         recorder.add(step, last=step.batch is None)
     trace = recorder.trace(ours.names)
     assert trace.epoch.tolist() == [0] * 4 + [1] * 4 + [2]

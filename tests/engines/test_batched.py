@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import steepest as st
-from steepest.data.batching import Batch, minibatches
+from steepest.data.batching import Batch, Batching
 from steepest.descent import rules
 from steepest.engines import batched as sweep
 from steepest.engines import compiled_runs as fused_runs
@@ -306,15 +306,15 @@ def test_other_threads_leave_the_number_of_threads_as_it_was():
 
 
 def test_each_run_is_dealt_its_own_batches():
-    dealt = list(deal(7, 3, "rows", [5, 2, 5], 2))
+    dealt = list(deal(Batching(7, 3, epochs=2), [5, 2, 5]))
     assert [batch.rows.shape for batch in dealt] == [(3, 3), (3, 3), (3, 1)] * 2
     for run, seed in enumerate([5, 2, 5]):
-        for ours, alone in zip(dealt, minibatches(7, 3, "rows", seed, 2), strict=True):
+        for ours, alone in zip(dealt, Batching(7, 3, "rows", seed, 2), strict=True):
             assert ours.rows[run].tolist() == alone.rows.tolist()
             assert ours[:2] == alone[:2]
-    assert next(iter(deal(7, 3, "rows", [4, 4], 1))).rows.ndim == 1
-    assert not sweep.alike(7, 3, "blocks")
-    assert sweep.alike(6, 3, "blocks")
+    assert next(iter(deal(Batching(7, 3, epochs=1), [4, 4]))).rows.ndim == 1
+    assert not sweep.alike(Batching(7, 3, "blocks"))
+    assert sweep.alike(Batching(6, 3, "blocks"))
 
 
 def test_a_block_shows_the_steps_of_each_run():
@@ -325,7 +325,7 @@ def test_a_block_shows_the_steps_of_each_run():
             f,
             rules.rule("sgd"),
             theta,
-            deal(3, None, "rows", [0, 0], 4),
+            deal(Batching(3, epochs=4), [0, 0]),
             np.array([0.1, 0.2]),
             [lambda t, e: 0.5**t] * 2,
         )

@@ -14,7 +14,7 @@ import torch
 from numba.core.caching import FunctionCache
 
 import steepest as st
-from steepest.data import batching
+from steepest.data.batching import Batching
 from steepest.descent import rules
 from steepest.descent.chunk import Block
 from steepest.descent.loop import descend
@@ -43,10 +43,9 @@ def check_updates(case: dict) -> None:
     for seed in range(5):
         compiled.theta.copy_(theta)
         engine.memory = _memory(memory)
-        size = case["batch"]
-        dealt = batching.full() if size is None else batching.minibatches(cases.ROWS, size, case["shuffle"], seed)
-        batch = next(iter(dealt))
-        block = next(engine.descend(size, case["shuffle"], seed, steps=1, lr=lr))
+        dealt = Batching(cases.ROWS, case["batch"], case["shuffle"], seed, max_steps=1)
+        (batch,) = dealt
+        block = next(engine.descend(dealt, lr=lr))
         loss, grad = objective.value_and_grad(theta, batch)
         np.testing.assert_allclose(block.loss, [float(loss)], rtol=close, atol=close)
         np.testing.assert_allclose(block.grad_norm, [float(grad.norm())], rtol=100 * close, atol=close)
@@ -61,20 +60,11 @@ def check_updates(case: dict) -> None:
 def check_path(case: dict, steps: int = cases.STEPS) -> None:
     """A whole path, with everything that is shown on the way."""
     objective, compiled = cases.objective(case), cases.objective(case)
-    size, lr, schedule = case["batch"], cases.lr(case), cases.schedule(case)
-    dealt = batching.full() if size is None else batching.minibatches(cases.ROWS, size, case["shuffle"], 3)
-    shown = [
-        step.copy()
-        for step in descend(
-            objective,
-            cases.rule(case, objective),
-            (batch for batch, _ in zip(dealt, range(steps), strict=False)),
-            lr=lr,
-            schedule=schedule,
-        )
-    ]
+    lr, schedule = cases.lr(case), cases.schedule(case)
+    dealt = Batching(cases.ROWS, case["batch"], case["shuffle"], 3, max_steps=steps)
+    shown = [step.copy() for step in descend(objective, cases.rule(case, objective), dealt, lr=lr, schedule=schedule)]
     engine = Fused(compiled, cases.rule(case, compiled))
-    *blocks, last = engine.descend(size, case["shuffle"], 3, None, steps, lr=lr, schedule=schedule)
+    *blocks, last = engine.descend(dealt, lr=lr, schedule=schedule)
     close = 1e-10 if case["dtype"] == "float64" else 1e-2
     at = [(block, i) for block in blocks for i in range(len(block))]
     assert len(at) == steps == last.t
@@ -216,9 +206,9 @@ def test_what_has_no_compiled_code_keeps_the_loop():
 def test_a_small_job_does_not_wait_for_compiled_code():
     case = {name: values[0] for name, values in cases.FACTORS.items()}
     objective = cases.objective(case)
-    assert not fused.pays(objective, None, 1000, None)
-    assert not fused.pays(objective, None, 10**9, 50)
-    assert fused.pays(objective, 7, 10_000, None)
+    assert not fused.pays(objective, Batching(objective.rows, epochs=1000))
+    assert not fused.pays(objective, Batching(objective.rows, epochs=10**9, max_steps=50))
+    assert fused.pays(objective, Batching(objective.rows, 7, epochs=10_000))
 
 
 def test_a_small_fit_does_not_import_numba():
@@ -229,7 +219,7 @@ def test_a_small_fit_does_not_import_numba():
 
 def test_a_block_shows_its_steps():
     case = {**{name: values[0] for name, values in cases.FACTORS.items()}, "batch": 32}
-    block = next(Fused(cases.objective(case), rules.rule("sgd")).descend(32, lr=0.5))
+    block = next(Fused(cases.objective(case), rules.rule("sgd")).descend(Batching(cases.ROWS, 32), lr=0.5))
     assert isinstance(block, Block)
     step = block.step(2)
     assert (step.t, step.epoch, step.lr, step.batch.index) == (2, 0, 0.5, 2)
@@ -242,7 +232,7 @@ def test_compiled_code_is_thrown_away_when_any_of_its_sources_changes():
     from steepest.engines import numba_intrinsics as machine
 
     x = np.arange(6.0)
-    list(Fused(st.objective("linear", "mse", x, 2 * x), rules.rule("sgd")).descend(2, epochs=1))
+    list(Fused(st.objective("linear", "mse", x, 2 * x), rules.rule("sgd")).descend(Batching(6, 2, epochs=1)))
     files = [Path(module.__file__).stat() for module in (machine, kernel_steps, kernels)]
     stamp = tuple((file.st_mtime, file.st_size) for file in files)
     kept = FunctionCache(kernels.walk.py_func)  # what another process would open

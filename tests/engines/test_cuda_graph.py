@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import steepest as st
-from steepest.data import batching
+from steepest.data.batching import Batching
 from steepest.descent import rules
 from steepest.descent.chunk import Block
 from steepest.descent.loop import descend
@@ -26,13 +26,10 @@ def check(case: dict, device: str, steps: int = cases.STEPS) -> None:
     """A whole path, with everything that is shown on the way."""
     one = _on(device, cases.objective(case))
     two = _on(device, cases.objective(case))
-    size, lr, schedule = case["batch"], cases.lr(case), cases.schedule(case)
-    dealt = batching.full() if size is None else batching.minibatches(one.rows, size, case["shuffle"], 3)
-    few = (batch for batch, _ in zip(dealt, range(steps), strict=False))
-    shown = [step.copy() for step in descend(one, cases.rule(case, one), few, lr=lr, schedule=schedule)]
-    *blocks, last = Graphed(two, cases.rule(case, two)).descend(
-        size, case["shuffle"], 3, None, steps, lr=lr, schedule=schedule
-    )
+    lr, schedule = cases.lr(case), cases.schedule(case)
+    dealt = Batching(one.rows, case["batch"], case["shuffle"], 3, max_steps=steps)
+    shown = [step.copy() for step in descend(one, cases.rule(case, one), dealt, lr=lr, schedule=schedule)]
+    *blocks, last = Graphed(two, cases.rule(case, two)).descend(dealt, lr=lr, schedule=schedule)
     close = 1e-10 if case["dtype"] == "float64" else 1e-3
     at = [(block, i) for block in blocks for i in range(len(block))]
     assert len(at) == steps == last.t
@@ -75,4 +72,4 @@ def test_what_cannot_be_captured_keeps_the_loop():
     assert not cuda_graph.can_run(
         objective, rules.rule("sgd")
     )  # it lies on the CPU, where there is compiled code for it
-    assert isinstance(next(Graphed(objective, rules.rule("sgd")).descend(7)), Block)
+    assert isinstance(next(Graphed(objective, rules.rule("sgd")).descend(Batching(cases.ROWS, 7))), Block)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from steepest.data.batching import Batch, minibatches
+from steepest.data.batching import Batch, Batching
 from steepest.descent.loop import descend
 from steepest.errors import FitError, SpecError
 from steepest.model.linear import LinearProblem, Terms
@@ -278,7 +278,7 @@ def test_memory_that_was_replaced_is_noticed_at_the_next_epoch(cut):
     module = _mlp(torch.float32)
     x, y = (part.float() for part in _rows())
     ours = ModuleObjective(module, loss("mse"), x, y)
-    steps = descend(ours, "sgd", minibatches(ROWS, 10))
+    steps = descend(ours, "sgd", Batching(ROWS, 10))
     next(steps)
     cut(module)
     with pytest.raises(FitError, match="no longer a view into the descent's vector"):

@@ -31,6 +31,7 @@ import numpy as np
 from steepest.analysis.curvature import blocks
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.linear_step import linear_step
+from steepest.data.batching import Batching
 from steepest.errors import SpecError
 from steepest.model.linear import LinearProblem
 from steepest.model.preconditioners import Coordinates
@@ -265,7 +266,7 @@ class _Moves:
 
     def shuffled(self, rows: int, size: int) -> tuple[np.ndarray, np.ndarray]:
         """Var of the place `[r, r]` for batches of noise of variance 1: at the end of an epoch, and on average within it."""
-        batches = -(-rows // size)
+        batches = Batching(rows, size).steps_per_epoch
         trail = self.trail(batches)
         sizes = np.full((batches, 1, 1), float(size))
         sizes[0] = rows - size * (batches - 1)  # the trail begins with the last batch, which may be shorter

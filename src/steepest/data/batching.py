@@ -1,4 +1,4 @@
-"""Batches: which rows each step looks at, as a function of (seed, epoch, index) and nothing else.
+"""Batches: which rows each step looks at, as a function of (seed, epoch, index) and nothing else, and how many there are.
 
 The random numbers come from a counter-based generator, `numpy.random.Philox(key=[seed, epoch])`, so that any
 epoch can be dealt again without dealing the ones before it.
@@ -14,13 +14,19 @@ Any re-iterable of (x, y), a `DataLoader` too, may stand in for them: one iterat
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from itertools import chain, count, islice
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from steepest.errors import DataError, SpecError
+from steepest.settings_table import default_epochs
+
+if TYPE_CHECKING:
+    from steepest.settings import Spec
 
 MANY = 2**16
 """Rows from which they are shuffled by compiled code, which takes a third of NumPy's time and half a second to load."""
@@ -37,72 +43,97 @@ class Batch(NamedTuple):
     """Whether the epoch ends with this batch (always False for data from outside, whose end is not known)."""
 
 
-def full(epochs: int | None = None) -> Iterator[Batch]:
-    """All rows at every step: an epoch is a step. Without a number of epochs there is no end."""
-    epoch = 0
-    while epochs is None or epoch < epochs:
-        yield Batch(epoch, 0)
-        epoch += 1
+@dataclass(frozen=True)
+class Batching:
+    """The batches of a descent: what each step sees, and how many steps there are. It is iterated anew each time.
 
-
-def minibatches(
-    rows: int,
-    size: int,
-    shuffle: str = "rows",
-    seed: int = 0,
-    epochs: int | None = None,
-    first: int = 0,
-    drop_last: bool = False,
-) -> Iterator[Batch]:
-    """Batches of `size` rows out of `rows`, dealt as `shuffle` says (see the module's text), from epoch `first` on.
-
+    size: rows a batch; None: all rows at every step, so that an epoch is a step. shuffle: see the module's text.
+    epochs, max_steps: where they end, at whichever comes first; without either there is no end.
     drop_last: leave out those that are shorter.
 
-    >>> [batch.rows.tolist() for batch in minibatches(5, 2, "none", epochs=1)]
-    [[0, 1], [2, 3], [4]]
+    >>> dealt = Batching(5, 2, "none", epochs=1)
+    >>> [batch.rows.tolist() for batch in dealt], dealt.steps
+    ([[0, 1], [2, 3], [4]], 3)
     """
-    if shuffle not in ("rows", "draws", "blocks", "none"):
-        raise SpecError(f"shuffle={shuffle!r} is not known. Known: rows, draws, blocks, none.")
-    if size < 1 or rows < 1:
-        raise SpecError(f"Batches of {size} rows out of {rows} cannot be dealt; both must be at least 1.")
-    size = min(size, rows)
-    count = per_epoch(rows, size, drop_last)
-    epoch = first
-    while epochs is None or epoch < first + epochs:
-        dealt = _deal(rows, size, shuffle, seed, epoch)
-        for index, part in enumerate([part for part in dealt if len(part) == size] if drop_last else dealt):
-            yield Batch(epoch, index, part, last=index == count - 1)
-        epoch += 1
 
+    rows: int
+    size: int | None = None
+    shuffle: str = "rows"
+    seed: int = 0
+    epochs: int | None = None
+    max_steps: int | None = None
+    drop_last: bool = False
 
-def per_epoch(rows: int, size: int, drop_last: bool = False) -> int:
-    """Steps an epoch."""
-    return max(1, rows // size if drop_last else -(-rows // size))
+    def __post_init__(self) -> None:
+        if self.shuffle not in ("rows", "draws", "blocks", "none"):
+            raise SpecError(f"shuffle={self.shuffle!r} is not known. Known: rows, draws, blocks, none.")
+        if self.size is None:
+            return
+        if self.size < 1 or self.rows < 1:
+            raise SpecError(f"Batches of {self.size} rows out of {self.rows} cannot be dealt; both must be at least 1.")
+        object.__setattr__(self, "size", min(self.size, self.rows))
 
+    @classmethod
+    def of(cls, spec: Spec, rows: int, kind: str | None = None, drop_last: bool = False) -> Batching:
+        """Those of a fit to so many rows. kind: of the descent, which says how many epochs it has where nothing else does."""
+        size = None if spec.batch_size == "full" or spec.batch_size >= rows else spec.batch_size
+        epochs = default_epochs(spec.epochs, spec.max_steps, kind or ("full" if size is None else "minibatch"))
+        return cls(rows, size, spec.shuffle, spec.seed, epochs, spec.max_steps, drop_last)
 
-def _deal(rows: int, size: int, shuffle: str, seed: int, epoch: int) -> Iterable[Tensor]:
-    order = torch.from_numpy(dealt(rows, size, shuffle, seed, epoch))
-    if shuffle in ("rows", "draws"):
-        return order.split(size)
-    blocks = torch.arange(rows).split(size)
-    return [blocks[i] for i in order.tolist()]
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps an epoch."""
+        if self.size is None:
+            return 1
+        return max(1, self.rows // self.size if self.drop_last else -(-self.rows // self.size))
 
+    @property
+    def steps(self) -> int | None:
+        """Steps in all; None where there is no end."""
+        in_epochs = None if self.epochs is None else self.epochs * self.steps_per_epoch
+        return min((count for count in (in_epochs, self.max_steps) if count is not None), default=None)
 
-def dealt(rows: int, size: int, shuffle: str, seed: int, epoch: int) -> np.ndarray:
-    """What an epoch looks at, in order: rows, batch after batch (`rows`, `draws`), or blocks of `size` rows."""
-    random = np.random.Generator(np.random.Philox(key=np.array([seed, epoch], dtype=np.uint64)))
-    count = -(-rows // size)
-    if shuffle == "draws":
-        return random.integers(rows, size=count * size)
-    if shuffle == "rows":
-        if rows < MANY:
-            return random.permutation(rows)
-        from steepest.data.shuffling import shuffle
+    def __iter__(self) -> Iterator[Batch]:
+        epochs = count() if self.epochs is None else range(self.epochs)
+        return islice(chain.from_iterable(map(self.epoch, epochs)), self.max_steps)
 
-        order = np.arange(rows)
-        shuffle(order, random.random(rows))
-        return order
-    return np.arange(count) if shuffle == "none" else random.permutation(count)
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """The batches of an epoch, which those before it have no part in."""
+        if self.size is None:
+            yield Batch(epoch, 0)
+            return
+        order = torch.from_numpy(self.order(epoch))
+        if self.shuffle in ("rows", "draws"):
+            dealt = order.split(self.size)
+        else:
+            blocks = torch.arange(self.rows).split(self.size)
+            dealt = [blocks[i] for i in order.tolist()]
+        if self.drop_last:
+            dealt = [part for part in dealt if len(part) == self.size]
+        for index, part in enumerate(dealt):
+            yield Batch(epoch, index, part, last=index == len(dealt) - 1)
+
+    def at(self, step: int) -> Batch:
+        """The batch of a step, both counted from 0."""
+        epoch, index = divmod(step, self.steps_per_epoch)
+        return next(islice(self.epoch(epoch), index, None))
+
+    def order(self, epoch: int) -> np.ndarray:
+        """What an epoch looks at, in order: rows, batch after batch (`rows`, `draws`), or blocks of `size` rows."""
+        assert self.size is not None
+        random = np.random.Generator(np.random.Philox(key=np.array([self.seed, epoch], dtype=np.uint64)))
+        blocks = -(-self.rows // self.size)
+        if self.shuffle == "draws":
+            return random.integers(self.rows, size=blocks * self.size)
+        if self.shuffle == "rows":
+            if self.rows < MANY:
+                return random.permutation(self.rows)
+            from steepest.data.shuffling import shuffle
+
+            order = np.arange(self.rows)
+            shuffle(order, random.random(self.rows))
+            return order
+        return np.arange(blocks) if self.shuffle == "none" else random.permutation(blocks)
 
 
 def external(source: Iterable[Any], epochs: int | None = None) -> Iterator[Batch]:

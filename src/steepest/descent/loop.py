@@ -8,7 +8,7 @@
 It is a generator: whoever wants to record, stop, draw or save looks at the steps as they come. Three ways to use it:
 
     for step in descend(objective, "sgd", lr=0.1):                            # a full batch, until you break
-    for step in descend(objective, "adam", minibatches(n, 10), lr=0.1):       # minibatches
+    for step in descend(objective, "adam", Batching(n, 10), lr=0.1):          # minibatches
     for step in descend(objective, "adam", loader, lr=0.1, epochs=10):        # a DataLoader, ten times
     for step in descend(objective(f, theta0), torch.optim.LBFGS, lr=1.0):     # any function, any optimiser
 
@@ -18,7 +18,7 @@ With θ of shape `[runs, p]` and lr of shape `[runs, 1]` the same lines run many
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -26,7 +26,7 @@ import numpy as np
 from torch import Tensor
 
 from steepest.data.arrays import start_of
-from steepest.data.batching import Batch, external, full
+from steepest.data.batching import Batch, Batching, external
 from steepest.descent import rules, schedules
 from steepest.errors import DataError, SpecError
 from steepest.model.objective import Objective
@@ -71,8 +71,8 @@ def descend(
     Args:
         objective: what to minimise.
         rule: a rule's name, a Rule, or a `torch.optim` class.
-        batches: Batches, or a re-iterable of (x, y) as a DataLoader is, gone through again and again, once an epoch; None is the
-            full batch, an epoch each step. Without `epochs` or `max_steps` neither ends: it goes on until you break.
+        batches: a Batching, or a re-iterable of (x, y) as a DataLoader is, gone through again and again, once an epoch; None is
+            the full batch, an epoch each step. Without `epochs` or `max_steps` neither ends: it goes on until you break.
         lr: the learning rate; `[runs, 1]` for many runs. By default that of an optimiser which brings one, else 0.1.
         schedule: a name or a callable (step, epoch) → factor on lr.
         theta: where to start, `[p]` or `[runs, p]`; moved in place. None: the objective's own start.
@@ -92,6 +92,9 @@ def descend(
     rule = rules.rule(rule, objective)
     lr = (rule.innermost.own_rate(objective.theta) or 0.1) if lr is OWN else lr
     _check(lr, epochs, max_steps)
+    if batches is None or isinstance(batches, Batching):
+        batches = batches or Batching(objective.rows)
+        batches = batches if epochs is None else replace(batches, epochs=epochs)
     pace = schedules.schedule(schedule, _planned(batches, epochs, max_steps))
     schedule = schedules.at_rate(pace, lr)
     theta = objective.theta if theta is None else _start(theta, objective.theta)
@@ -122,16 +125,16 @@ def _start(theta: Any, like: Tensor) -> Tensor:
 
 def _planned(batches: Any, epochs: int | None, max_steps: int | None) -> int | None:
     """How many updates there will be, where that is known beforehand."""
-    count = None
-    if epochs is not None and (batches is None or hasattr(batches, "__len__")):
-        count = epochs * (1 if batches is None else len(batches))
+    count = batches.steps if isinstance(batches, Batching) else None
+    if epochs is not None and hasattr(batches, "__len__"):
+        count = epochs * len(batches)
     return min((number for number in (count, max_steps) if number), default=None)
 
 
-def _dealt(batches: Iterable[Any] | None, epochs: int | None) -> Iterable[Batch]:
+def _dealt(batches: Any, epochs: int | None) -> Iterable[Batch]:
     """Batches as they are; anything else that can be iterated gives (x, y), one iteration an epoch."""
-    if batches is None:
-        return full(epochs)
+    if isinstance(batches, Batching):
+        return batches
     if not isinstance(batches, Iterable) and not hasattr(batches, "__getitem__"):
         raise SpecError(
             f"batches={batches!r}: it must be Batches, or anything that gives (x, y) again and again, as a DataLoader."

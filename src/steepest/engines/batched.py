@@ -30,8 +30,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from steepest.data import batching
-from steepest.data.batching import Batch
+from steepest.data.batching import Batch, Batching
 from steepest.data.randomness import seeded
 from steepest.descent.chunk import Blocks
 from steepest.descent.loop import Step, descend
@@ -314,35 +313,24 @@ def _of_one_kind(each: Sequence[Rule]) -> Sequence[Rule]:
     ]
 
 
-def deal(
-    rows: int, size: int | None, shuffle: str, seeds: Sequence[int], epochs: int | None, device: str = "cpu"
-) -> Iterator[Batch]:
-    """The batches of many runs, each dealt by its own seed: rows `[runs, b]`, or one list for all where they are alike."""
-    if size is None:
-        return batching.full(epochs)
+def deal(batching: Batching, seeds: Sequence[int], device: str = "cpu") -> Iterator[Batch]:
+    """The batches of many runs, each dealt by its own seed: rows `[runs, b]`, or one list for all where they are the same."""
     distinct, which = np.unique(np.array(seeds, dtype=np.uint64), return_inverse=True)
-    if len(distinct) == 1 or shuffle == "none":
-        return batching.minibatches(rows, size, shuffle, int(distinct[0]), epochs)
-    return _each_its_own(rows, min(size, rows), shuffle, distinct, torch.as_tensor(which, device=device), epochs)
+    each = [replace(batching, seed=int(seed)) for seed in distinct]
+    if len(each) == 1 or batching.size is None or batching.shuffle == "none":
+        yield from each[0]
+        return
+    own, parts = torch.as_tensor(which, device=device), ()
+    for batch in batching:
+        if batch.index == 0:  # batches of the same lengths; `alike` keeps others apart
+            dealt = [torch.cat([part.rows for part in one.epoch(batch.epoch)]) for one in each]  # pyrefly: ignore
+            parts = torch.stack(dealt).to(device).split(batching.size, 1)
+        yield batch._replace(rows=parts[batch.index][own])
 
 
-def _each_its_own(
-    rows: int, size: int, shuffle: str, seeds: np.ndarray, which: Tensor, epochs: int | None
-) -> Iterator[Batch]:
-    epoch = 0
-    while epochs is None or epoch < epochs:
-        orders = np.stack([batching.dealt(rows, size, shuffle, int(seed), epoch) for seed in seeds])
-        if shuffle == "blocks":  # all of the same length; `alike` keeps others apart
-            orders = (orders[:, :, None] * size + np.arange(size)).reshape(len(seeds), -1)
-        parts = torch.from_numpy(orders).to(which.device).split(size, 1)
-        for index, part in enumerate(parts):
-            yield Batch(epoch, index, part[which], last=index == len(parts) - 1)
-        epoch += 1
-
-
-def alike(rows: int, size: int | None, shuffle: str) -> bool:
+def alike(batching: Batching) -> bool:
     """Whether runs of different seeds have batches of the same lengths at each step."""
-    return size is None or shuffle != "blocks" or rows % min(size, rows) == 0
+    return batching.size is None or batching.shuffle != "blocks" or batching.rows % batching.size == 0
 
 
 def walk(

@@ -25,8 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from steepest.data import batching
-from steepest.data.batching import Batch
+from steepest.data.batching import Batch, Batching
 from steepest.descent.chunk import Block
 from steepest.descent.loop import Step
 from steepest.descent.schedules import Schedule, constant, factors
@@ -62,12 +61,10 @@ WORTH = 1.0
 """Seconds to be saved from which compiled code pays: it takes half a second to load, and some ten to compile once."""
 
 
-def pays(objective: LinearObjective, size: int | None, epochs: int | None, steps: int | None) -> bool:
+def pays(objective: LinearObjective, batching: Batching) -> bool:
     """Whether a descent is long enough for compiled code to win back the time to load it."""
-    batch = min(size or objective.rows, objective.rows)
-    updates = inf if epochs is None else epochs * -(-objective.rows // batch)
-    updates = min(updates, inf if steps is None else steps)
-    return updates * (LOOP_STEP + LOOP_ENTRY * batch * len(objective.theta)) >= WORTH
+    updates = inf if batching.steps is None else batching.steps
+    return updates * (LOOP_STEP + LOOP_ENTRY * (batching.size or batching.rows) * len(objective.theta)) >= WORTH
 
 
 class Fused:
@@ -85,25 +82,16 @@ class Fused:
         self.free = np.zeros((objective.outputs, self.penalty.mask.shape[1]), self.rows.panels.dtype)
         self.threads = max(1, torch.get_num_threads())
 
-    def descend(
-        self,
-        size: int | None = None,
-        shuffle: str = "rows",
-        seed: int = 0,
-        epochs: int | None = None,
-        steps: int | None = None,
-        *,
-        lr: float = 0.1,
-        schedule: Schedule = constant,
-    ) -> Iterator[Block | Step]:
-        """The steps of `descend()` on `minibatches(rows, size, shuffle, seed, epochs)` (None: full batches), in blocks.
+    def descend(self, batching: Batching, *, lr: float = 0.1, schedule: Schedule = constant) -> Iterator[Block | Step]:
+        """The steps of `descend()` on these batches, in blocks.
 
-        `steps` ends it earlier. As in the loop a last Step carries θ_N, with the loss and gradient over all rows.
+        As in the loop a last Step carries θ_N, with the loss and gradient over all rows.
         """
-        t, epoch, rate, whole = 0, 0, lr, size is None
+        t, epoch, rate, whole = 0, 0, lr, batching.size is None
+        steps = batching.steps
         with ThreadPoolExecutor(max(self.threads, 2)) as pool:
             try:
-                for rows, batch, starts, lengths in self._dealt(pool, size, shuffle, seed, epochs, steps):
+                for rows, batch, starts, lengths in self._dealt(pool, batching):
                     starts, lengths = (a[: None if steps is None else steps - t] for a in (starts, lengths))
                     if not len(starts):
                         break
@@ -117,22 +105,16 @@ class Fused:
         yield Step(t, epoch, rate, self.objective.theta, loss, grad, None)
 
     def _dealt(
-        self,
-        pool: ThreadPoolExecutor,
-        size: int | None,
-        shuffle: str,
-        seed: int,
-        epochs: int | None,
-        steps: int | None,
+        self, pool: ThreadPoolExecutor, batching: Batching
     ) -> Iterator[tuple[kernels.Rows, Batch, np.ndarray, np.ndarray]]:
         """One block after another: rows, the first batch, where each batch begins in the rows and how long it is."""
-        n = self.objective.rows
+        n, size, epochs = self.objective.rows, batching.size, batching.epochs
         a_block = steps_a_block(self.shape, size or n)
-        if size is not None and shuffle in ("rows", "draws"):
+        if size is not None and batching.shuffle in ("rows", "draws"):
             a_block = min(a_block, max(1, GATHERED // self.shape[1] // size))
-            yield from self._gathered(pool, min(size, n), a_block, shuffle, seed, epochs, steps)
+            yield from self._gathered(pool, batching, size, a_block)
             return
-        rows = laid(pool, self.threads, self.rows, self.shape[1], min(size or n, n))
+        rows = laid(pool, self.threads, self.rows, self.shape[1], size or n)
         if size is None:
             epoch = 0
             while epochs is None or epoch < epochs:
@@ -141,20 +123,13 @@ class Fused:
                 epoch += many
             return
         for epoch in count() if epochs is None else range(epochs):
-            starts, lengths = contiguous(n, min(size, n), shuffle, seed, epoch)
+            starts, lengths = contiguous(batching, epoch)
             for first in range(0, len(starts), a_block):
                 part = slice(first, first + a_block)
                 yield rows, Batch(epoch, first), starts[part], lengths[part]
 
     def _gathered(
-        self,
-        pool: ThreadPoolExecutor,
-        size: int,
-        a_block: int,
-        shuffle: str,
-        seed: int,
-        epochs: int | None,
-        steps: int | None,
+        self, pool: ThreadPoolExecutor, batching: Batching, size: int, a_block: int
     ) -> Iterator[tuple[kernels.Rows, Batch, np.ndarray, np.ndarray]]:
         """What `_dealt` gives where rows are shuffled: gathered ahead by the pool, `AHEAD` blocks at a time."""
         from steepest.engines import kernels
@@ -170,7 +145,7 @@ class Fused:
             return room, batch, starts, np.minimum(size, len(order) - starts)
 
         number = 0
-        for epoch, order in _orders(pool, self.objective.rows, size, shuffle, seed, epochs, steps):
+        for epoch, order in _orders(pool, batching):
             for first in range(0, len(order), a_block * size):
                 if len(under_way) > AHEAD:
                     yield next_one()
@@ -242,10 +217,11 @@ def record_of(lead: tuple[int, ...], shape: tuple[int, int], dtype: Any) -> kern
     return Record(np.empty((*lead, *shape), dtype), *(np.empty(lead, dtype) for _ in range(3)))
 
 
-def contiguous(n: int, size: int, shuffle: str, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+def contiguous(batching: Batching, epoch: int) -> tuple[np.ndarray, np.ndarray]:
     """Where the batches of an epoch begin and how long they are, for `blocks` and `none`."""
-    starts = batching.dealt(n, size, shuffle, seed, epoch) * size
-    return starts, np.minimum(size, n - starts)
+    size = batching.size or batching.rows
+    starts = batching.order(epoch) * size
+    return starts, np.minimum(size, batching.rows - starts)
 
 
 def laid(pool: ThreadPoolExecutor, threads: int, rows: kernels.Rows, width: int, size: int) -> kernels.Rows:
@@ -272,16 +248,14 @@ def _cuts(length: int, unit: int, parts: int) -> np.ndarray:
     return np.minimum(np.arange(parts + 1) * units // parts * unit, length)
 
 
-def _orders(
-    pool: ThreadPoolExecutor, rows: int, size: int, shuffle: str, seed: int, epochs: int | None, steps: int | None
-) -> Iterator[tuple[int, np.ndarray]]:
+def _orders(pool: ThreadPoolExecutor, batching: Batching) -> Iterator[tuple[int, np.ndarray]]:
     """Each epoch and the rows that it looks at, in order; the next epoch is dealt by the pool meanwhile."""
-    epoch, left = 0, inf if steps is None else steps
-    coming = pool.submit(batching.dealt, rows, size, shuffle, seed, 0)
-    while left > 0 and (epochs is None or epoch < epochs):
+    steps = inf if batching.steps is None else batching.steps
+    coming = pool.submit(batching.order, 0)
+    for epoch in count():
+        if epoch * batching.steps_per_epoch >= steps:
+            return
         order = coming.result()
-        left -= -(-len(order) // size)
-        epoch += 1
-        if left > 0 and (epochs is None or epoch < epochs):
-            coming = pool.submit(batching.dealt, rows, size, shuffle, seed, epoch)
-        yield epoch - 1, order
+        if (epoch + 1) * batching.steps_per_epoch < steps:
+            coming = pool.submit(batching.order, epoch + 1)
+        yield epoch, order

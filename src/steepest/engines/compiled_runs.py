@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from steepest.data import batching
-from steepest.data.batching import Batch
+from steepest.data.batching import Batch, Batching
 from steepest.descent.chunk import Blocks
 from steepest.descent.loop import Step
 from steepest.descent.schedules import Schedule, factors
@@ -67,27 +67,20 @@ class FusedRuns:
         self.threads = max(1, torch.get_num_threads())
 
     def descend(
-        self,
-        size: int | None,
-        shuffle: str,
-        seeds: Sequence[int],
-        epochs: int | None = None,
-        steps: int | None = None,
-        *,
-        lr: np.ndarray,
-        schedules: Sequence[Schedule],
+        self, batching: Batching, seeds: Sequence[int], *, lr: np.ndarray, schedules: Sequence[Schedule]
     ) -> Iterator[Blocks | Step]:
         """The steps of every run, in blocks that end with an epoch at the latest (unless an epoch is a step).
 
         Args:
-            size: rows a batch; None is the full batch. seeds: one a run, of its batches.
+            seeds: one a run, of its batches.
             lr: `[runs]`. schedules: one a run.
 
         As in the loop a last Step carries θ_N `[runs, k·r]`, with the loss and gradient of all rows. A block's arrays are
         written again by the one after the next.
         """
+        size, steps = batching.size, batching.steps
         distinct, which = np.unique(np.array(seeds, dtype=np.uint64), return_inverse=True)
-        if size is None or shuffle == "none":
+        if size is None or batching.shuffle == "none":
             distinct, which = distinct[:1], np.zeros_like(which)
         each = list(dict.fromkeys(schedules))
         own = np.array([each.index(schedule) for schedule in schedules])
@@ -97,7 +90,7 @@ class FusedRuns:
         with ThreadPoolExecutor(self.threads) as pool:
             done, shown = [], None
             records: dict[tuple[int, int], Any] = {}  # two of a kind: one to be looked at, one to be written
-            for turn, dealt in enumerate(self._dealt(pool, size, shuffle, distinct, epochs)):
+            for turn, dealt in enumerate(self._dealt(pool, batching, distinct)):
                 batch, orders, room, starts, lengths = dealt
                 if steps is not None:
                     starts, lengths = starts[:, : steps - t], lengths[:, : steps - t]
@@ -124,11 +117,11 @@ class FusedRuns:
         yield Step(t, epoch, rates[:, -1:], self.theta, loss, grad, None)
 
     def _dealt(
-        self, pool: ThreadPoolExecutor, size: int | None, shuffle: str, seeds: np.ndarray, epochs: int | None
+        self, pool: ThreadPoolExecutor, batching: Batching, seeds: np.ndarray
     ) -> Iterator[tuple[Batch, np.ndarray, Any, np.ndarray, np.ndarray]]:
         """For one block after another: its first batch, the rows to gather `[seeds, …]` (none: they lie in the room
         already), the room, and where each batch begins and how long it is, `[seeds, T]`."""
-        n, runs = self.objective.rows, len(self.theta)
+        n, runs, size, epochs = self.objective.rows, len(self.theta), batching.size, batching.epochs
         a_block = max(
             1, min(ROOM // (runs * self.shape[0] * self.shape[1]), steps_a_block(self.shape, size or n, runs))
         )
@@ -141,17 +134,17 @@ class FusedRuns:
                 yield Batch(epoch, 0), nothing, room, np.zeros((1, many), np.int64), np.full((1, many), n)
                 epoch += many
             return
-        size = min(size, n)
-        gathered = shuffle in ("rows", "draws")
+        each = [replace(batching, seed=int(seed)) for seed in seeds]
+        gathered = batching.shuffle in ("rows", "draws")
         room = None if gathered else laid(pool, self.threads, self.rows, self.shape[1], size)
         while epochs is None or epoch < epochs:
             if gathered:
-                orders = np.stack([batching.dealt(n, size, shuffle, int(seed), epoch) for seed in seeds])
+                orders = np.stack([one.order(epoch) for one in each])
                 starts = np.arange(0, orders.shape[1], size)[None].repeat(len(seeds), 0)
                 lengths = np.minimum(size, orders.shape[1] - starts)
             else:
                 orders = nothing
-                pairs = [contiguous(n, size, shuffle, int(seed), epoch) for seed in seeds]
+                pairs = [contiguous(one, epoch) for one in each]
                 starts, lengths = (np.stack(column) for column in zip(*pairs, strict=True))
             for first in range(0, starts.shape[1], a_block):
                 part = slice(first, first + a_block)
@@ -176,7 +169,6 @@ class FusedRuns:
         """One block of all runs that are alive, those with the same rows after one another: begun, or done already."""
         from steepest.engines import kernels
 
-        size = min(size, self.objective.rows)
         turns = np.flatnonzero(self.alive)
         turns = turns[np.argsort(which[turns], kind="stable")]
         counts = np.full(len(which), t)

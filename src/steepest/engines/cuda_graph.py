@@ -13,14 +13,14 @@ they use stands in tensors that are filled before. On a CPU nothing is captured,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from steepest.data import batching
-from steepest.data.batching import Batch
+from steepest.data.batching import Batch, Batching
 from steepest.descent.chunk import Block
 from steepest.descent.loop import Step
 from steepest.descent.schedules import Schedule, constant, factors
@@ -63,24 +63,14 @@ class Graphed:
         ]
         self._made: dict[tuple[int, int | None], tuple[_Room, Callable[[], None]]] = {}
 
-    def descend(
-        self,
-        size: int | None = None,
-        shuffle: str = "rows",
-        seed: int = 0,
-        epochs: int | None = None,
-        steps: int | None = None,
-        *,
-        lr: float = 0.1,
-        schedule: Schedule = constant,
-    ) -> Iterator[Block | Step]:
-        """The steps of `descend()` on `minibatches(rows, size, shuffle, seed, epochs)` (None: full batches), in blocks.
+    def descend(self, batching: Batching, *, lr: float = 0.1, schedule: Schedule = constant) -> Iterator[Block | Step]:
+        """The steps of `descend()` on these batches, in blocks.
 
-        `steps` ends it earlier. As in the loop a last Step carries θ_N, with the loss and gradient over all rows.
+        As in the loop a last Step carries θ_N, with the loss and gradient over all rows.
         """
-        t, epoch, rate, whole = 0, 0, lr, size is None
-        for batch, rows, many in self._dealt(size, shuffle, seed, epochs):
-            many = many if steps is None else min(many, steps - t)
+        t, epoch, rate, whole = 0, 0, lr, batching.size is None
+        for batch, rows, many in self._dealt(batching):
+            many = many if batching.steps is None else min(many, batching.steps - t)
             if not many:
                 break
             rates = lr * factors(schedule, t, batch.epoch, many, whole)
@@ -91,23 +81,19 @@ class Graphed:
         loss, grad = self.objective.value_and_grad(self.objective.theta)
         yield Step(t, epoch, rate, self.objective.theta, loss, grad, None)
 
-    def _dealt(
-        self, size: int | None, shuffle: str, seed: int, epochs: int | None
-    ) -> Iterator[tuple[Batch, Tensor | None, int]]:
+    def _dealt(self, batching: Batching) -> Iterator[tuple[Batch, Tensor | None, int]]:
         """For one block after another: its first batch, its rows `[T, size]` (None: all of them), and T."""
-        n, epoch = self.objective.rows, 0
-        while epochs is None or epoch < epochs:
-            if size is None:
-                many = STEPS if epochs is None else min(STEPS, epochs - epoch)
-                yield Batch(epoch, 0), None, many
-                epoch += many
+        for epoch in count(step=STEPS if batching.size is None else 1):
+            if batching.epochs is not None and epoch >= batching.epochs:
+                return
+            if batching.size is None:
+                yield Batch(epoch, 0), None, STEPS if batching.epochs is None else min(STEPS, batching.epochs - epoch)
                 continue
             first = 0
             # a batch shorter than the others, the last one or among shuffled blocks, is a block by itself
-            for rows in _even(batching.minibatches(n, size, shuffle, seed, 1, epoch)):
+            for rows in _even(batching.epoch(epoch)):
                 yield Batch(epoch, first), rows.to(self.objective.theta.device), len(rows)
                 first += len(rows)
-            epoch += 1
 
     def _walk(self, rows: Tensor | None, rates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Some steps; θ `[T, p]` before each, and `[3, T]` of loss, gradient's length and penalty."""

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from steepest.choices import is_choice, locate, parse
+from steepest.data.batching import Batching
 from steepest.data.dataset import Dataset
 from steepest.errors import FitError
 from steepest.export.python_text import number
@@ -21,7 +22,6 @@ from steepest.model import modules, penalties
 from steepest.model.loss import Loss
 from steepest.model.of_fit import targets
 from steepest.result import Fit
-from steepest.settings_table import default_epochs
 
 WELL_CONDITIONED = 1e3
 """Condition number of a design up to which its own columns do for a least squares answer of ten digits and more."""
@@ -39,7 +39,7 @@ class Case:
 
     rule and numbers: as `momentum`, (0.9,); "torch" for a class of torch.optim, which is `own_rule`.
     schedule: its formula; None for a function, which is `own_schedule`.
-    planned: the steps that were to be done in all. batch: rows a batch; None for all rows.
+    batching: as it was planned, not as far as the descent came.
     start: θ₀ in user units; None for zeros, or for the module's own.
     """
 
@@ -53,8 +53,7 @@ class Case:
     schedule: ScheduleFormula | None
     schedule_numbers: tuple[float, ...]
     own_schedule: Callable[..., float] | None
-    planned: int | None
-    batch: int | None
+    batching: Batching
     start: np.ndarray | None
 
     @classmethod
@@ -64,18 +63,14 @@ class Case:
         if fit.ending.status.name == "DIVERGED":
             raise FitError("This fit diverged, so there is nothing to hand out. Fit with a lower rate (lr=) first.")
         rule, numbers, own_rule = _rule(fit)
-        full = spec.batch_size == "full" or spec.batch_size >= train.rows
-        if full and fit.steps != fit.epochs:
+        batching = Batching.of(spec, train.rows, "curvature" if rule == "curvature" else None)
+        if batching.size is None and fit.steps != fit.epochs:
             raise FitError("This fit took its rows from batches= of yours, which a script cannot make again.")
-        per_epoch = 1 if full else -(-train.rows // int(spec.batch_size))
-        if not full and not (fit.trace.epoch[:-1] == fit.trace.step[:-1] // per_epoch).all():
+        if batching.size and not (fit.trace.epoch[:-1] == fit.trace.step[:-1] // batching.steps_per_epoch).all():
             raise FitError(
                 "This fit left out the last, shorter batch of each epoch, or took its batches from a sampler, and a script does "
                 "not. Fit again with a batch_size that divides the number of rows."
             )
-        kind = "curvature" if rule == "curvature" else "full" if full else "minibatch"
-        epochs = default_epochs(spec.epochs, spec.max_steps, kind)
-        planned = min(spec.max_steps or float("inf"), float("inf") if epochs is None else epochs * per_epoch)
         schedule, more, own_schedule = _schedule(fit)
         return cls(
             fit=fit,
@@ -88,8 +83,7 @@ class Case:
             schedule=schedule,
             schedule_numbers=more,
             own_schedule=own_schedule,
-            planned=int(planned),
-            batch=None if full else int(spec.batch_size),
+            batching=batching,
             start=modules.start(spec.init, tuple(fit.names), spec.seed),
         )
 
@@ -144,9 +138,9 @@ class Case:
         return f" / (1 - {number(self.numbers[0])})" if momentum else ""
 
     @property
-    def per_epoch(self) -> int:
-        """Steps an epoch."""
-        return 1 if self.batch is None else -(-self.train.rows // self.batch)
+    def batch(self) -> int | None:
+        """Rows a batch; None for all."""
+        return self.batching.size
 
     @property
     def float32(self) -> bool:

@@ -56,7 +56,7 @@ def dealing(case: Case, target: str) -> list[Part]:
     if seed >= 2**63:
         code, key = [*code, f"    key = np.array({key}, dtype=np.uint64)"], "key"
     code.append(f"    random = np.random.Generator(np.random.Philox(key={key}))")
-    count = case.per_epoch
+    count = case.batching.steps_per_epoch
     if shuffle == "draws":
         said = f"Batches of {size} rows, each drawn independently."
         code += [f"    return torch.from_numpy(random.integers({n}, size={count * size})).split({size})"]
@@ -106,7 +106,13 @@ def rate(case: Case) -> Rate:
     if formula is not None:
         if not formula.arguments:
             return Rate("")
-        names = {"epoch": epoch, "steps": str(case.planned), "cos": "math.cos", "pi": "math.pi", "minimum": "min"}
+        names = {
+            "epoch": epoch,
+            "steps": str(case.batching.steps),
+            "cos": "math.cos",
+            "pi": "math.pi",
+            "minimum": "min",
+        }
         numbers = map(number, case.schedule_numbers)
         _, factor = formula_text(formula.formula, names | dict(zip(formula.constants, numbers, strict=True)))
         return Rate(
@@ -231,7 +237,7 @@ def _looped(case: Case, body: Callable[[str], list[str]], after_epoch: list[str]
         lines = [*body(""), *after_epoch]
         counter = "step" if _uses(lines, "step") else "_"
         return [f"for {counter} in range({steps}):", *_in(lines)]
-    epochs, cut = -(-steps // case.per_epoch), steps % case.per_epoch != 0
+    epochs, cut = -(-steps // case.batching.steps_per_epoch), steps % case.batching.steps_per_epoch != 0
     lines = body("[rows]")
     counted = cut or _uses(lines, "step")
     if counted:
@@ -279,7 +285,7 @@ def _scheduler(case: Case, found: Rate) -> tuple[list[str], str, frozenset[str]]
     formula = case.schedule
     every = "epoch" if formula is not None and not formula.by_step else "step"
     if formula is not None and formula.torch_name:
-        settings = formula.torch_settings(case.planned, *case.schedule_numbers)
+        settings = formula.torch_settings(case.batching.steps, *case.schedule_numbers)
         given = [f"{name}={number(value)}" for name, value in settings.items()]
         return (
             called(f"scheduler = torch.optim.lr_scheduler.{formula.torch_name}(", "optimizer", *given),
@@ -288,7 +294,7 @@ def _scheduler(case: Case, found: Rate) -> tuple[list[str], str, frozenset[str]]
         )
     factor, argument = found.factor, "epoch" if every == "epoch" and case.batch is not None else "step"
     if formula is None and case.batch is not None:
-        factor = re.sub(r"\bepoch\b", f"step // {case.per_epoch}", factor)
+        factor = re.sub(r"\bepoch\b", f"step // {case.batching.steps_per_epoch}", factor)
     made = called("scheduler = torch.optim.lr_scheduler.LambdaLR(", "optimizer", f"lambda {argument}: {factor}")
     return made, every, found.imports
 

@@ -235,7 +235,7 @@ class Net:
         def before(index: str) -> list[str]:
             if not self.random:
                 return []
-            place = "step, 0" if case.batch is None else f"epoch, step % {case.per_epoch}"
+            place = "step, 0" if case.batch is None else f"epoch, step % {case.batching.steps_per_epoch}"
             return [f"torch.manual_seed(hash(({case.fit.spec.seed}, {place})))  # of the dropout"]
 
         return Moving(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
+from steepest.data.batching import Batching
 from steepest.data.dataset import Dataset
 from steepest.defaults import Way, comes_of_a_trial, plan, way
 from steepest.descent.chunk import Blocks
@@ -17,7 +18,7 @@ from steepest.descent.schedules import at_rate
 from steepest.engines import batched as together
 from steepest.engines import compiled_runs, kernel_args
 from steepest.errors import FitError
-from steepest.fitting import batch_size, held_out_note
+from steepest.fitting import held_out_note
 from steepest.model import modules
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.module_objective import ModuleObjective
@@ -48,7 +49,6 @@ class Pack:
             notes = (*notes, held_out_note(whole.rows - train.rows))
         self.made = plan(self.spec, train)
         self.problem = Problem(self.spec, train, test, tuple(notes), self.made)
-        self.size = batch_size(self.spec, self.made)
         # what "auto" chose is made anew for each run, which takes a name
         named = self.spec.optimizer != "auto" or self.made.optimizer in ("sgd", "adam")
         self.fits = named and together.can_run(self.made.objective, self.made.rule)
@@ -69,7 +69,7 @@ class Pack:
         for one in first.tolist():
             spec = self.runs.spec(one)
             name = self.made.optimizer if spec.optimizer == "auto" else spec.optimizer
-            found.append(way(spec, self.made.objective, name, self.made.full_batch))
+            found.append(way(spec, self.made.objective, name, Batching.of(spec, self.made.batching.rows)))
         return [found[i] for i in which.tolist()]
 
     def _rates(self) -> np.ndarray:
@@ -92,7 +92,7 @@ class Pack:
             return ("optimizer", "clip")
         inits = self.runs.values.get("init", [self.spec.init])
         drawn = any(isinstance(init, str) and init != "zeros" for init in inits)
-        return (*OF_A_WAY, "init", *(("seed",) if drawn or self.size is not None else ()))
+        return (*OF_A_WAY, "init", *(("seed",) if drawn or self.made.batching.size is not None else ()))
 
     def _starts(self) -> np.ndarray:
         """Where each run starts, in user units: `[distinct, p]`; `which_start` says which is a run's own."""
@@ -143,7 +143,7 @@ class Pack:
         keys, objective = [], self.made.objective
         if isinstance(objective, LinearObjective) and objective.coordinates is not None:
             keys.append(np.unique(self.starts, axis=0, return_inverse=True)[1].ravel()[self.which_start])
-        if not together.alike(objective.rows, self.size, self.spec.shuffle) and "seed" in self.runs.values:
+        if not together.alike(self.made.batching) and "seed" in self.runs.values:
             keys.append(self.runs.places["seed"][self.group])
         if not keys:
             return []
@@ -158,7 +158,7 @@ class Pack:
 
     def _most(self) -> int:
         """How many runs go side by side."""
-        return max(1, ENTRIES // (self.size or self.made.objective.rows))
+        return max(1, ENTRIES // (self.made.batching.size or self.made.objective.rows))
 
     def steps(self, runs: np.ndarray) -> float:
         """The most updates that any of some runs may take."""
@@ -170,8 +170,8 @@ class Pack:
         for one in first.tolist():
             spec = self.runs.spec(one)
             way = self.ways[int(np.searchsorted(self.group, one))]
-            each.append((spec.tol, spec.patience, way.epochs, spec.max_steps, way.rule))
-        return Limits.of(each, self.made.objective.rows, self.size).take(which[places])
+            each.append((spec.tol, spec.patience, way.batching, way.rule))
+        return Limits.of(each).take(which[places])
 
     def descend(self, runs: np.ndarray, budget: int, after: Callable[[Blocks, np.ndarray], None]) -> Cohort:
         """Some of the runs, side by side, from their starts to their ends."""
@@ -213,15 +213,14 @@ class Pack:
         seeds = [self.runs.of("seed", one) for one in runs.tolist()]
         schedules = [at_rate(way.schedule, rate) for way, rate in zip(ways, lr, strict=True)]
         rules = [way.rule for way in ways]
-        last = int(limits.steps.max())
+        batching = replace(self.made.batching, epochs=None, max_steps=int(limits.steps.max()))
         compiled = isinstance(objective, LinearObjective) and all(
             kernel_args.can_run(objective, rule) for rule in {id(rule): rule for rule in rules}.values()
         )
-        if compiled and compiled_runs.pays(objective, self.size, float(limits.steps.sum())):
+        if compiled and compiled_runs.pays(objective, batching.size, float(limits.steps.sum())):
             engine = compiled_runs.FusedRuns(objective, rules, theta)
             engine.alive = alive
-            dealt = self.size, self.spec.shuffle, seeds, None, last
-            return "fused", engine.descend(*dealt, lr=lr, schedules=schedules)
-        dealt = together.deal(objective.rows, self.size, self.spec.shuffle, seeds, None, str(like.device))
+            return "fused", engine.descend(batching, seeds, lr=lr, schedules=schedules)
+        dealt = together.deal(batching, seeds, str(like.device))
         rule = together.stacked(rules, like)
-        return "batched", together.walk(self.all, rule, theta, islice(dealt, last), lr, schedules)
+        return "batched", together.walk(self.all, rule, theta, dealt, lr, schedules)

@@ -218,7 +218,7 @@ class Cohort:
             schedule=way.schedule,
             schedule_name=way.schedule_name,
             optimizer=way.optimizer,
-            epochs=way.epochs,
+            batching=way.batching,
         )
 
     def fit(self, place: int) -> Fit:

@@ -15,7 +15,7 @@ from PIL import Image
 
 import steepest as st
 from steepest.data import synthetic
-from steepest.data.batching import minibatches
+from steepest.data.batching import Batching
 from steepest.errors import RunError, SpecError
 from steepest.plots.film.encode import animate
 from steepest.plots.film.frames import arrows, batch_rows, frames_data
@@ -65,12 +65,12 @@ def test_a_short_descent_loses_no_frame(line):
 
 
 def test_the_rows_of_a_batch_are_those_that_were_dealt(minibatch):
-    dealt = list(minibatches(100, 15, "rows", seed=3, epochs=9))
+    dealt = list(Batching(100, 15, "rows", seed=3, epochs=9))
     for step in (0, 6, 7, 40, 62):
         assert batch_rows(minibatch, step).tolist() == dealt[step].rows.tolist()
     assert batch_rows(minibatch, minibatch.steps) is None
     blocks = descent(optimizer="sgd", lr=0.1, batch_size=30, shuffle="blocks", epochs=2)
-    dealt = list(minibatches(100, 30, "blocks", seed=0, epochs=2))
+    dealt = list(Batching(100, 30, "blocks", seed=0, epochs=2))
     for step in range(8):
         assert (
             batch_rows(blocks, step).tolist() == range(100)[dealt[step].rows]

@@ -23,6 +23,7 @@ from steepest.analysis import convergence, curvature
 from steepest.analysis.checks import walking
 from steepest.analysis.checks.column_scales import Shape, sampled, shape_of
 from steepest.analysis.checks.wording import rounded_down
+from steepest.data.batching import Batching
 from steepest.descent import rules, schedules
 from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Stopper
 from steepest.model import preconditioners as frames
@@ -42,7 +43,8 @@ that falls, with minibatches under any other, with full batches on a kink, and u
 class Course:
     """How a descent of the linear family went.
 
-    steps: updates asked for. best: F*. began: F at the start; ended: at the end, inf where it diverged.
+    batching: as it was asked for. steps: updates that were asked for. best: F*. began: F at the start; ended: at the
+    end, inf where it diverged.
     enough: the gap at or below which it has arrived.
     """
 
@@ -56,7 +58,7 @@ class Course:
     lr: float
     schedule: Any
     steps: int
-    size: int | None
+    batching: Batching
     clip: float | None
     best: float
     began: float
@@ -105,9 +107,9 @@ class Course:
         return self.plain and self.problem.loss.bound is not None and self.size is None
 
     @property
-    def per_epoch(self) -> int:
-        """Steps an epoch."""
-        return 1 if self.size is None else -(-len(self.problem.design) // self.size)
+    def size(self) -> int | None:
+        """Rows a batch; None for all."""
+        return self.batching.size
 
     @cached_property
     def factors(self) -> np.ndarray:
@@ -121,7 +123,7 @@ class Course:
 
     def _factors(self, schedule: Any, steps: int) -> np.ndarray:
         t = np.arange(steps)
-        return schedules.factors_at(schedules.schedule(schedule, steps), t, t // self.per_epoch)
+        return schedules.factors_at(schedules.schedule(schedule, steps), t, t // self.batching.steps_per_epoch)
 
     @cached_property
     def frame(self) -> frames.Coordinates | None:
@@ -292,10 +294,10 @@ class Course:
         if quadratic and (constant or steps * len(rates) <= 20_000):
             return self._by_theory(rates, schedule, steps)
         rule = self._wrapped
-        if walking.seconds(self.objective, rule, self.size, len(rates), steps) <= SECONDS:
-            pace, spec = schedules.schedule(schedule, steps), self.spec
-            walked = walking.ends(self.objective, rule, rates, pace, steps, self.size, spec.shuffle, spec.seed)
-            return walked - self.best
+        batching = replace(self.batching, epochs=None, max_steps=steps)
+        if walking.seconds(self.objective, rule, batching, len(rates)) <= SECONDS:
+            pace = schedules.schedule(schedule, steps)
+            return walking.ends(self.objective, rule, rates, pace, batching) - self.best
         if self.foretold and (constant or steps * len(rates) <= 200_000):
             return self._by_theory(rates, schedule, steps)
         return np.full(len(rates), np.nan)

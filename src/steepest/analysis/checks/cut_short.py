@@ -48,7 +48,7 @@ def patience(course: Course, fit: Fitted) -> Iterator[Finding]:
     if fit.status is not Status.PATIENCE or course.settles:
         return
     waited = course.spec.patience or 10
-    epochs = course.steps / course.per_epoch
+    epochs = course.steps / course.batching.steps_per_epoch
     gap = float(course.again([course.lr])[0])
     if fit.epochs > 0.5 * epochs or waited >= 0.25 * epochs or not course.share(gap) >= 0.5:
         return
@@ -67,7 +67,7 @@ def longer_patience(course: Course) -> int:
 
     Under noise the lowest validation loss may come early by luck, and any shorter wait may end there.
     """
-    return max(1, course.steps // course.per_epoch)
+    return max(1, course.steps // course.batching.steps_per_epoch)
 
 
 def clipped(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:

@@ -160,7 +160,7 @@ def steps_needed(course: Course, fit: Fitted) -> tuple[float, float]:
 def more_steps(course: Course, needed: float) -> dict[str, int]:
     """The setting that gives so many steps: epochs, or max_steps where that was the limit."""
     spec, found = course.spec, {}
-    epochs = int(rounded_up(np.ceil(needed / course.per_epoch)))
+    epochs = int(rounded_up(np.ceil(needed / course.batching.steps_per_epoch)))
     if spec.max_steps is not None and spec.max_steps < needed:
         found["max_steps"] = int(rounded_up(needed))
     if (spec.epochs or np.inf) < epochs or (spec.epochs is None and spec.max_steps is None):

@@ -14,9 +14,9 @@ import torch
 from torch import nn
 
 from steepest.analysis.checks.progress import Walks, likeliest, off_rate, restless, unfinished
-from steepest.analysis.checks.reading import asked
 from steepest.analysis.checks.wording import number
 from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.data.batching import Batching
 from steepest.descent import rules, schedules
 from steepest.descent.stopping import Status
 from steepest.errors import SteepestError
@@ -56,9 +56,8 @@ def walks_of(fit: Fitted) -> Walks | None:
         rule = rules.rule(optimizer)
     except SteepestError:
         return None
-    size = None if spec.batch_size == "full" or spec.batch_size >= data.rows else int(spec.batch_size)
-    steps = asked(spec, data.rows, size)
-    per_epoch = 1 if size is None else -(-data.rows // size)
+    batching = Batching.of(spec, data.rows)
+    per_epoch = batching.steps_per_epoch
     if spec.device != "cpu" or abs(fit.steps - fit.epochs * per_epoch) > per_epoch:  # batches of the user's own
         return None
     dtype = getattr(torch, spec.dtype)
@@ -68,7 +67,7 @@ def walks_of(fit: Fitted) -> Walks | None:
     schedule = schedules.of_fit(fit)
     x = torch.as_tensor(data.x).to(dtype)
     start = Start(spec, fit.network.to(dtype), fit.loss_function, x, target, weights, fit.trace.theta[0])
-    walks = Walks(spec, start, rule, fit.lr, schedule, size, data.rows, steps)
+    walks = Walks(spec, start, rule, fit.lr, schedule, batching)
     walks.measure()
     return walks
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,7 @@ from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.checks.step_cost import seconds_a_step
 from steepest.analysis.checks.wording import number, rounded_down
 from steepest.analysis.finding import Finding, Fitted, Kind
-from steepest.data import batching
+from steepest.data.batching import Batching
 from steepest.descent import rules, schedules
 from steepest.descent.loop import descend
 from steepest.descent.stopping import Status, Stopper
@@ -50,21 +49,19 @@ class Walks:
     rule: Any
     lr: float
     schedule: Any
-    size: int | None
-    rows: int
-    asked: int
+    batching: Batching
     steps: int = 0
     known: dict[Any, float] = field(default_factory=dict)
+
+    @property
+    def asked(self) -> int:
+        """How many updates were asked for."""
+        return self.batching.steps or 0
 
     @property
     def whole(self) -> bool:
         """Whether the walks are as long as the descent."""
         return self.steps == self.asked
-
-    @property
-    def per_epoch(self) -> int:
-        """Steps an epoch."""
-        return 1 if self.size is None else -(-self.rows // self.size)
 
     def end(self, lr: float | None = None, schedule: Any = None, times: int = 1) -> float:
         """F after the steps; inf if it diverges. times: as many steps."""
@@ -81,12 +78,10 @@ class Walks:
     def _walk(self, lr: float, schedule: Any, times: int) -> float:
         objective = self.make()
         rule = rules.rule(self.rule, objective, self.spec.clip)
-        dealt = batching.full()
-        if self.size is not None:
-            dealt = batching.minibatches(objective.rows, self.size, self.spec.shuffle, self.spec.seed)
+        dealt = replace(self.batching, epochs=None, max_steps=times * self.steps)
         pace = schedules.schedule(schedule, times * self.asked)
         limit = Stopper.GROWTH * (abs(self.first()) + 1e-300)
-        for step in descend(objective, rule, islice(dealt, times * self.steps), lr=lr, schedule=pace):
+        for step in descend(objective, rule, dealt, lr=lr, schedule=pace):
             if not abs(float(step.loss)) <= limit:  # a fit would be ended here, whatever came of it
                 return float("inf")
         value = float(objective.value(objective.theta) + objective.penalty(objective.theta))
@@ -94,7 +89,7 @@ class Walks:
 
     def measure(self) -> None:
         """Settle how many steps are walked: by what a step costs, so that the same fit is always judged alike."""
-        self.steps = int(min(self.asked, max(SECONDS / seconds_a_step(self.make(), self.size), LEAST_STEPS)))
+        self.steps = int(min(self.asked, max(SECONDS / seconds_a_step(self.make(), self.batching.size), LEAST_STEPS)))
 
 
 Sign = Callable[[Fitted, Walks, float, float], Finding | None]
@@ -179,10 +174,12 @@ def restless(fit: Fitted, walks: Walks, first: float, now: float) -> Finding | N
     if not end <= min(float(late.min()), 0.7 * float(np.median(late))):
         return None
     what = (
-        "Batches at a constant rate keep the objective up." if walks.size else "At a constant rate the descent bounces."
+        "Batches at a constant rate keep the objective up."
+        if walks.batching.size
+        else "At a constant rate the descent bounces."
     )
     return Finding(
-        Kind.NOISE if walks.size else Kind.KINK, what,
+        Kind.NOISE if walks.batching.size else Kind.KINK, what,
         f"Over the last half of the descent the objective lay between {number(late.min())} and {number(late.max())}.",
         {"schedule": "cosine"}, f"An objective of about {number(end)} after as many steps.",
         gone(now, end),
@@ -197,7 +194,7 @@ def unfinished(fit: Fitted, walks: Walks, first: float, now: float) -> Finding |
     if not 0.0 < first - now <= 0.7 * (first - end) or number(now) == number(end):
         return None
     many = 10 * walks.asked
-    setting, value = "epochs", many // walks.per_epoch
+    setting, value = "epochs", many // walks.batching.steps_per_epoch
     if fit.status is Status.STEPS:
         setting, value = "max_steps", many
     return Finding(

@@ -2,7 +2,6 @@
 
 course_of(fit)         everything it takes to walk the descent again; None where nothing is to be said
 rule_of(fit)           the rule as it was
-asked(spec, …)         how many updates were asked for
 pinned(remedy, fit)    the way back: a remedy that leaves alone what it does not name
 """
 
@@ -16,13 +15,12 @@ import numpy as np
 from steepest.analysis.checks.course import Course
 from steepest.analysis.finding import Fitted
 from steepest.choices import is_path, locate
+from steepest.data.batching import Batching
 from steepest.descent import rules, schedules
 from steepest.descent.stopping import Status
 from steepest.errors import SpecError
 from steepest.formulas.rules import RULES, Automatic
 from steepest.model import modules
-from steepest.settings import Spec
-from steepest.settings_table import default_epochs
 
 MOST_PARAMETERS = 2_000
 """Parameters up to which a descent is walked again, or foretold."""
@@ -37,8 +35,8 @@ def course_of(fit: Fitted) -> Course | None:
     known = ("none", "standardize", "orthonormal")
     if rule is None or fit.precondition not in known or fit.gap is None or fit.status is Status.INTERRUPTED:
         return None
-    spec, rows = fit.spec, len(problem.design)
-    size = None if spec.batch_size == "full" or spec.batch_size >= rows else int(spec.batch_size)
+    spec = fit.spec
+    batching = Batching.of(spec, len(problem.design))
     start = modules.start(spec.init, tuple(fit.names), spec.seed)
     ended = fit.objective_value
     diverged = fit.status is Status.DIVERGED or not np.isfinite(ended)
@@ -46,17 +44,10 @@ def course_of(fit: Fitted) -> Course | None:
         spec=spec, problem=problem, terms=() if fit.terms is None else fit.terms.names, rule=rule, coordinates=fit.precondition,
         start=np.zeros(problem.parameters) if start is None else start, optimum=exact.theta,
         lr=fit.lr, schedule=schedules.of_fit(fit),
-        steps=fit.steps if fit.status is Status.SECONDS else asked(spec, rows, size), size=size, clip=spec.clip,
+        steps=fit.steps if fit.status is Status.SECONDS else batching.steps or 0, batching=batching, clip=spec.clip,
         best=exact.objective, began=float(fit.trace.objective[0]),
         ended=float("inf") if diverged else exact.objective + fit.gap,
     )  # fmt: skip
-
-
-def asked(spec: Spec, rows: int, size: int | None) -> int:
-    """How many updates were asked for."""
-    epochs = default_epochs(spec.epochs, spec.max_steps, "full" if size is None else "minibatch")
-    steps = np.inf if epochs is None else epochs * (1 if size is None else -(-rows // size))
-    return int(min(steps, spec.max_steps or np.inf))
 
 
 def rule_of(fit: Fitted) -> Any:

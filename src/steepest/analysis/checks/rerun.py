@@ -7,8 +7,8 @@ most 3,000, and fewer where a step is dear), on an even sample of at most 1,000 
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
-from itertools import islice, pairwise
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from torch import nn
 from steepest.analysis.checks.step_cost import seconds_a_step
 from steepest.analysis.finding import Fitted
 from steepest.choices import parse
-from steepest.data import batching
+from steepest.data.batching import Batching
 from steepest.data.thinning import sampled
 from steepest.descent.loop import descend
 from steepest.descent.schedules import schedule
@@ -82,17 +82,14 @@ def rerun(fit: Fitted, objective: ModuleObjective, *, lr: float | None = None, r
     spec = fit.spec
     own = spec.optimizer if spec.optimizer != "auto" else fit.optimizer
     name = spec.schedule if spec.schedule != "auto" else fit.schedule
-    size = objective.rows if spec.batch_size == "full" else int(spec.batch_size)
-    affordable = max(SECONDS / seconds_a_step(objective, size), LEAST_STEPS)
+    batching = Batching.of(spec, objective.rows)
+    affordable = max(SECONDS / seconds_a_step(objective, batching.size), LEAST_STEPS)
     steps = max(1, int(min(fit.steps, MOST_STEPS, affordable)))
-    dealt = batching.full()
-    if size < objective.rows:
-        dealt = batching.minibatches(objective.rows, size, spec.shuffle, spec.seed)
     try:
         path = descend(
             objective,
             rule or own,
-            islice(dealt, steps),
+            replace(batching, epochs=None, max_steps=steps),
             lr=fit.lr if lr is None else lr,
             schedule=schedule(name, steps),
         )

@@ -13,7 +13,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from steepest.data import batching
+from steepest.data.batching import Batching
 from steepest.model.objective import Objective
 
 OPERATION, FLOP, ENTRY = 4e-6, 5e-11, 1e-9
@@ -47,9 +47,8 @@ class _Counted(TorchDispatchMode):
 
 def seconds_a_step(objective: Objective, size: int | None) -> float:
     """About how long a step takes. size: rows a batch, None for all."""
-    batch = next(iter(batching.full()))
-    if size is not None and size < objective.rows:
-        batch = next(iter(batching.minibatches(objective.rows, size, "none", 0)))
+    whole = size is None or size >= objective.rows
+    batch = next(iter(Batching(objective.rows, None if whole else size, "none")))
     with _Counted() as counted:
         objective.value_and_grad(objective.theta, batch)
     return STEP + OPERATION * counted.operations + FLOP * counted.flops + ENTRY * counted.entries

@@ -1,7 +1,7 @@
 """Many descents of one linear objective from one start, each at its own rate: where they all end.
 
-    seconds(objective, rule, rows, ways, steps)     what it will take; inf where too long to be worth it
-    ends(objective, rule, rates, …)                 F at the end of each
+    seconds(objective, rule, batching, ways)     what it will take
+    ends(objective, rule, rates, …)              F at the end of each
 
 Short ones go through the loop side by side; long ones through compiled code, one after the other. Both walk what `fit()` walks:
 the same rule, the same batches.
@@ -9,13 +9,12 @@ the same rule, the same batches.
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
 
-from steepest.data import batching
+from steepest.data.batching import Batching
 from steepest.descent.loop import Step, descend
 from steepest.descent.schedules import Schedule
 from steepest.engines.compiled_runs import FusedRuns
@@ -30,36 +29,29 @@ LOAD = 0.3
 """Seconds in the loop from which compiled code, which takes half a second to load, is worth it."""
 
 
-def seconds(objective: LinearObjective, rule: Any, size: int | None, ways: int, steps: int) -> float:
-    """About how long so many ways of so many steps take. size: rows a batch, None for all."""
-    rows = size or objective.rows
+def seconds(objective: LinearObjective, rule: Any, batching: Batching, ways: int) -> float:
+    """About how long so many ways over these batches take."""
+    rows, steps = batching.size or batching.rows, batching.steps or 0
     entries = ENTRY * float(steps) * ways * rows * len(objective.theta)
     looped = steps * (LOOP_STEP + ways * LOOP_RUN)
     if looped + entries > LOAD and can_run(objective, rule):
-        epochs = 0.0 if size is None else steps * rows / objective.rows
+        epochs = 0.0 if batching.size is None else steps * rows / batching.rows
         return RUN_STEP * steps * ways + EPOCH * epochs + entries
     return looped + entries
 
 
-def ends(
-    objective: LinearObjective, rule: Any, rates: np.ndarray, pace: Schedule, steps: int, size: int | None,
-    shuffle: str, seed: int,
-) -> np.ndarray:  # fmt: skip
-    """F `[k]` after so many steps at rates `[k]`, each times the schedule's factor; inf where it diverged."""
+def ends(objective: LinearObjective, rule: Any, rates: np.ndarray, pace: Schedule, batching: Batching) -> np.ndarray:
+    """F `[k]` at the end of these batches at rates `[k]`, each times the schedule's factor; inf where it diverged."""
     theta, ways = objective.theta.clone().repeat(len(rates), 1), len(rates)
-    entries = ENTRY * float(steps) * ways * (size or objective.rows) * len(objective.theta)
+    steps = batching.steps or 0
+    entries = ENTRY * float(steps) * ways * (batching.size or batching.rows) * len(objective.theta)
     compiled = steps * (LOOP_STEP + ways * LOOP_RUN) + entries > LOAD and can_run(objective, rule)
     with np.errstate(all="ignore"):
         if compiled:
-            epochs = -(-steps // (1 if size is None else -(-objective.rows // size)))
             runs = FusedRuns(objective, [rule] * ways, theta)
-            walk: Any = runs.descend(
-                size, shuffle, [seed] * ways, epochs, steps, lr=rates, schedules=[pace] * ways
-            )  # fmt: skip
+            walk: Any = runs.descend(batching, [batching.seed] * ways, lr=rates, schedules=[pace] * ways)
         else:
-            dealt = batching.full() if size is None else batching.minibatches(objective.rows, size, shuffle, seed)
-            lr = torch.from_numpy(rates)[:, None]
-            walk = descend(objective, rule, islice(dealt, steps), lr=lr, schedule=pace, theta=theta)
+            walk = descend(objective, rule, batching, lr=torch.from_numpy(rates)[:, None], schedule=pace, theta=theta)
         for step in walk:
             if isinstance(step, Step) and step.batch is None:
                 break

@@ -15,8 +15,9 @@ import torch
 from steepest.analysis.checks.column_scales import sampled
 from steepest.analysis.checks.course import NEAR_NOISY, NEAR_SCALED, frame_of
 from steepest.analysis.checks.progress import Walks, likeliest, off_rate, restless, unfinished
-from steepest.analysis.checks.reading import asked, rule_of
+from steepest.analysis.checks.reading import rule_of
 from steepest.analysis.finding import Finding, Fitted
+from steepest.data.batching import Batching
 from steepest.descent import schedules
 from steepest.descent.stopping import Status
 from steepest.model import modules
@@ -44,16 +45,14 @@ def walks_of(fit: Fitted) -> Walks | None:
     if problem is None or fit.precondition not in ("none", "standardize", "orthonormal") or spec.device != "cpu":
         return None
     rule = rule_of(fit)
-    rows = len(problem.design)
-    size = None if spec.batch_size == "full" or spec.batch_size >= rows else int(spec.batch_size)
-    per_epoch = 1 if size is None else -(-rows // size)
+    batching = Batching.of(spec, len(problem.design))
+    per_epoch = batching.steps_per_epoch
     if rule is None or abs(fit.steps - fit.epochs * per_epoch) > per_epoch:
         return None
     start = modules.start(spec.init, tuple(fit.names), spec.seed)
     theta = np.zeros(problem.parameters) if start is None else start
-    make = Start(problem if size else sampled(problem), fit.precondition, theta, getattr(torch, spec.dtype))
-    schedule = schedules.of_fit(fit)
-    walks = Walks(spec, make, rule, fit.lr, schedule, size, rows, asked(spec, rows, size))
+    make = Start(problem if batching.size else sampled(problem), fit.precondition, theta, getattr(torch, spec.dtype))
+    walks = Walks(spec, make, rule, fit.lr, schedules.of_fit(fit), batching)
     walks.measure()
     return walks
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from steepest.choices import parse
-from steepest.data.batching import Batch, dealt
+from steepest.data.batching import Batch, Batching
 from steepest.data.thinning import along
 from steepest.errors import SpecError
 from steepest.formulas.rules import RULES
@@ -59,20 +59,16 @@ def frames_data(fit: Fit, frames: int = 100) -> Frames:
     return Frames(row, trace.step[row], trace.epoch[row], loss[row], path[row], fit.steps + 1)
 
 
-def batch_rows(fit: Fit, step: int) -> np.ndarray | None:
-    """The numbers of the training rows in the batch of update `step`; None with a full batch, or one from outside.
+def batch_of(fit: Fit, step: int) -> Batch | None:
+    """The batch of update `step`, dealt again; None with a full batch, or one from outside."""
+    batching = Batching.of(fit.spec, fit.rows)
+    return None if batching.size is None or not all_rows(fit) or step >= fit.steps else batching.at(int(step))
 
-    Batches are a function of (seed, epoch, index): they are dealt again.
-    """
-    size = fit.spec.batch_size
-    if isinstance(size, str) or size >= fit.rows or not all_rows(fit) or step >= fit.steps:
-        return None
-    epoch, index = divmod(int(step), -(-fit.rows // size))
-    order = dealt(fit.rows, size, fit.spec.shuffle, fit.spec.seed, epoch)
-    if fit.spec.shuffle in ("rows", "draws"):
-        return order[index * size : (index + 1) * size]
-    start = order[index] * size
-    return np.arange(start, min(start + size, fit.rows))
+
+def batch_rows(fit: Fit, step: int) -> np.ndarray | None:
+    """The numbers of the training rows in it."""
+    batch = batch_of(fit, step)
+    return None if batch is None else np.asarray(batch.rows)
 
 
 def gradients(fit: Fit, row: np.ndarray) -> np.ndarray:
@@ -84,12 +80,8 @@ def gradients(fit: Fit, row: np.ndarray) -> np.ndarray:
     )
     found = []
     for theta, step in zip(path, fit.trace.step[row].tolist(), strict=True):
-        rows = batch_rows(fit, step)
-        if rows is None:
-            _, grad = objective.value_and_grad(theta)
-        else:
-            epoch = step // -(-fit.rows // int(fit.spec.batch_size))
-            _, grad = objective.value_and_grad(theta, Batch(epoch, 1, torch.as_tensor(rows)))
+        batch = batch_of(fit, step)
+        _, grad = objective.value_and_grad(theta, None if batch is None else batch._replace(index=1))
         found.append((grad + objective.subgradient(theta)).numpy().copy())
     return np.stack(found)
 
