@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from steepest.command_words import options
 from steepest.data.wording import capitalized, plain
 from steepest.errors import FitError, SpecError
-from steepest.plots import loss_curve, parameters, path3d, predictions, residuals, style
+from steepest.plots import loss_curve, parameters, path3d, predictions, residuals
+from steepest.plots.figure import figure
 from steepest.plots.film.frames import frames_data
 from steepest.plots.graph import draw as graph_drawing
 from steepest.plots.page import add_figures
@@ -147,12 +148,12 @@ def _film(fit: Fit, surface: Surface | None) -> str:
 
 
 def _surface(made: Page, data: Surface) -> None:
-    flat, bowl = (style.figure(surface_drawing.title(data), data.notes) for _ in range(2))
+    flat, bowl = (figure(surface_drawing.title(data), data.notes) for _ in range(2))
     surface_drawing.on_map(flat, data)
     surface_drawing.on_bowl(bowl, data)
     add_figures(made, flat, bowl)
     if not data.plane.exact:
-        trust = style.figure(
+        trust = figure(
             "How far the plane can be trusted", ["The loss on the plane beside the true loss, step by step."]
         )
         trust.update_layout(height=260)

@@ -7,7 +7,6 @@ its last lines name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -367,11 +366,6 @@ class Fit(Displayed, RunSummary):
         surface = delegated("steepest.plots.surface.draw:surface")
         report = delegated("steepest.report:report")
         save = delegated("steepest.storage.run_folder:save")
-
-
-def inner_of(fits: Iterable[Fit]) -> list[Fit]:
-    """Each in the coefficients that it was computed with."""
-    return [fit.inner for fit in fits]
 
 
 def _with_rows(fit: Fit) -> Fit:

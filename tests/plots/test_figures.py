@@ -157,6 +157,27 @@ def test_the_features_that_matter_most_come_first(diabetes):
     )
 
 
+# ---- the numbers behind a picture ----------------------------------------------------------------
+
+
+def test_a_figure_carries_the_numbers_that_it_shows(minibatch, diabetes):
+    other = st.fit(DATA.x, DATA.y)
+    (one, two) = minibatch.loss_curve(also=[other]).source_data
+    assert np.array_equal(one.loss, minibatch.trace.loss)
+    assert two.objective[-1] == pytest.approx(other.objective_value)
+    assert np.array_equal(minibatch.parameters(["x"]).source_data.theta[:, 0], minibatch.trace.theta[:, 1])
+    assert minibatch.plot().source_data.curves[0][-1] == pytest.approx(minibatch.predict([[DATA.x.max()]])[0])
+    (residual,) = diabetes.residuals().source_data
+    assert residual.residual == pytest.approx(diabetes.train.y - diabetes.predict(diabetes.train.x))
+    (actual,) = diabetes.plot().source_data.actual[0]
+    assert np.array_equal(actual.held_out_actual, diabetes.test.y)
+    assert minibatch.surface(plane=("x", "x^2"), grid=5).source_data.values.shape == (5, 5)
+    assert st.plot("sample:diabetes").source_data.target == "progression"
+    graph = st.graph(minibatch)
+    assert graph.dot == graph.source_data.dot
+    assert st.compare([minibatch, other]).loss_curve().source_data[0].exact == one.exact
+
+
 # ---- residuals -----------------------------------------------------------------------------------
 
 
@@ -212,7 +233,7 @@ def test_regions_are_the_classes_predicted():
 
 def test_confusion_is_scikit_learn_s():
     fit = st.fit("sample:digits", penalty="l2:.01", test_fraction=0.3, epochs=20)
-    found = classes.confusion_data(fit, fit.test)
+    found = classes.confusion_data(fit).parts["held-out rows"]
     guess = outputs(fit, fit.test.x, fit.theta).argmax(1)
     assert np.array_equal(found, confusion_matrix(fit.test.y, guess))
     assert fit.plot().data[1].z.shape == (10, 10)

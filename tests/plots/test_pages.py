@@ -15,6 +15,7 @@ from steepest.analysis import diagnosis
 from steepest.analysis.finding import Finding, Kind
 from steepest.data import synthetic
 from steepest.plots import style
+from steepest.plots.figure import figure
 
 from browser import chromium, opened
 
@@ -85,7 +86,7 @@ def test_a_phone_in_the_dark_needs_no_sideways_scrolling(browser, fit, tmp_path)
 
 @pytest.mark.parametrize(("low", "high"), [(0.02, 0.9), (0.4, 0.9), (1e-9, 0.9), (2.0, 90.0), (3000.0, 40_000.0)])
 def test_every_number_on_a_log_axis_is_the_value_there(browser, tmp_path, low, high):
-    shown = style.figure("loss", height=300)
+    shown = figure("loss", height=300)
     shown.add_scatter(x=[0, 1], y=[low, high])
     shown.update_yaxes(**style.log_axis([low, high]))
     shown.write_html(tmp_path / "log.html")

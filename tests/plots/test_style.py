@@ -13,6 +13,7 @@ import pytest
 from steepest.data.wording import plain
 from steepest.errors import SpecError
 from steepest.plots import style
+from steepest.plots.figure import figure
 from steepest.text import colours
 
 
@@ -48,7 +49,7 @@ def test_no_two_roles_look_alike_to_a_colour_blind_reader():
 
 
 def test_a_figure_offers_no_service_and_holds_all_it_needs():
-    shown = style.figure("title")
+    shown = figure("title")
     page = shown.to_html()
     config = json.loads(re.search(r"(\{\"showSendToCloud\".*?\})\s*\)", page.replace("\n", ""))[1])
     assert config["showSendToCloud"] is False
@@ -58,12 +59,12 @@ def test_a_figure_offers_no_service_and_holds_all_it_needs():
 
 def test_a_notebook_gets_the_same_configuration(monkeypatch):
     monkeypatch.setattr(pio.renderers, "default", "plotly_mimetype")
-    bundle = style.figure("title")._repr_mimebundle_()
+    bundle = figure("title")._repr_mimebundle_()
     assert bundle["application/vnd.plotly.v1+json"]["config"]["showSendToCloud"] is False
 
 
 def test_title_and_notes_come_back_as_they_were_given():
-    shown = style.figure("<b>", ["a & b", "", "x" * 200])
+    shown = figure("<b>", ["a & b", "", "x" * 200])
     assert style.title_of(shown) == "<b>"
     assert style.notes_of(shown) == ["a & b", "x" * 200]
     assert shown.layout.title.text == "&lt;b&gt;"
@@ -71,7 +72,7 @@ def test_title_and_notes_come_back_as_they_were_given():
 
 def test_an_unknown_theme_is_named():
     with pytest.raises(SpecError, match="theme='sepia' is not known"):
-        style.figure("title", theme="sepia")
+        figure("title", theme="sepia")
 
 
 @pytest.mark.parametrize("name", ["цена", "价格", "السعر", "<script>alert(1)</script>", "a" * 50, "tab\there", "𝔘"])

@@ -17,8 +17,8 @@ import numpy as np
 
 from steepest.model.prediction import log_odds, probabilities
 from steepest.plots import style
-from steepest.plots.drawn_rows import Drawn, at_step, drawn, held_out, labels, training
-from steepest.plots.plotly_parts import make_subplots
+from steepest.plots.drawn import Drawn, at_step, columns, drawn, exact_theta, held_out, labels, training
+from steepest.plots.figure import HOVER, Figure, figure, panels
 from steepest.text import colours
 
 if TYPE_CHECKING:
@@ -26,8 +26,13 @@ if TYPE_CHECKING:
     from steepest.result import Fit
 
 FINE = 400
+"""Points of a curve."""
+
 SIDE = 160
 """Points a side of the regions' grid."""
+
+MOST_WRITTEN = 12
+"""Classes up to which counts are written into a confusion matrix."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +48,10 @@ class Probabilities:
 
 def probability_data(fit: Fit, also: Sequence[Fit] = (), step: int | None = None) -> Probabilities:
     """The probability of each class along the one feature."""
-    data = training(fit)
+    data, best = training(fit), exact_theta(fit)
     shown_step, theta = at_step(fit, step)
     x = np.linspace(data.x.min(), data.x.max(), FINE)
     shares = [_shares(each, x[:, None], theta if each is fit else each.theta) for each in (fit, *also)]
-    best = None if fit.exact is None else fit.exact.theta
     return Probabilities(x, shares, None if best is None else _shares(fit, x[:, None], best), drawn(fit), shown_step)
 
 
@@ -55,9 +59,15 @@ def _shares(fit: Fit, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
     return probabilities(log_odds(fit, x, theta))
 
 
+def row_heights(codes: np.ndarray, count: int) -> np.ndarray:
+    """Where rows are drawn beside the probabilities of `count` classes: in a band of their own, spread to be told apart."""
+    spread = 0.04 * np.modf(np.arange(len(codes)) * 0.618034)[0]
+    return spread + (np.where(codes == 1, 1.03, -0.07) if count == 2 else -0.07 - 0.06 * codes)
+
+
 @dataclass(frozen=True)
 class Regions:
-    """x, y: `[160]`. codes: `[160, 160]`, the class of each point (row j is y[j]). share: how sure, in (0, 1]."""
+    """x, y: `[n]` and `[n]`. codes: `[n, n]`, the class of each point (row j is y[j]). share: how sure, in (0, 1]."""
 
     x: np.ndarray
     y: np.ndarray
@@ -69,36 +79,50 @@ class Regions:
 
 def region_data(fit: Fit, step: int | None = None) -> Regions:
     """Which class each point of the plane of the two features goes to."""
-    data = training(fit)
     shown_step, theta = at_step(fit, step)
-    axes = []
-    for values in data.x.T:
-        reach = 0.05 * (np.ptp(values) or 1.0)
-        axes.append(np.linspace(values.min() - reach, values.max() + reach, SIDE))
-    grid = np.stack(np.meshgrid(*axes), -1).reshape(-1, 2)
+    x, y = region_axes(fit, SIDE)
+    grid = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
     shares = _shares(fit, grid, theta)
-    shape = (SIDE, SIDE)
-    return Regions(
-        axes[0], axes[1], shares.argmax(1).reshape(shape), shares.max(1).reshape(shape), drawn(fit), shown_step
+    codes, share = shares.argmax(1).reshape(SIDE, SIDE), shares.max(1).reshape(SIDE, SIDE)
+    return Regions(x, y, codes, share, drawn(fit), shown_step)
+
+
+def region_axes(fit: Fit, side: int) -> list[np.ndarray]:
+    """The grid's places along both features, a little beyond the rows."""
+    low, high = training(fit).x.min(0), training(fit).x.max(0)
+    reach = 0.05 * np.where(high > low, high - low, 1.0)
+    return [np.linspace(a - r, b + r, side) for a, b, r in zip(low, high, reach, strict=True)]
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """parts: name of some rows → counts `[k, k]`: row i, column j is how often class i was taken for j."""
+
+    parts: dict[str, np.ndarray]
+    step: int | None
+
+
+def confusion_data(fit: Fit, step: int | None = None) -> Confusion:
+    """The confusion matrices of the training rows and of those held out."""
+    shown_step, theta = at_step(fit, step)
+    parts = {"training rows": training(fit), "held-out rows": held_out(fit)}
+    return Confusion(
+        {name: _confusion(fit, rows, theta) for name, rows in parts.items() if rows is not None}, shown_step
     )
 
 
-def confusion_data(fit: Fit, rows: Dataset, theta: np.ndarray | None = None) -> np.ndarray:
-    """`[k, k]` counts: row i, column j is how often class i was taken for j."""
-    count = len(fit.schema.classes or ())
-    guess = log_odds(fit, rows.x, theta)
+def _confusion(fit: Fit, rows: Dataset, theta: np.ndarray) -> np.ndarray:
+    count, guess = len(fit.schema.classes or ()), log_odds(fit, rows.x, theta)
     codes = guess.argmax(-1) if guess.ndim == 2 else (guess > 0).astype(int)
     return np.bincount(rows.y.astype(int) * count + codes, minlength=count * count).reshape(count, count)
 
 
-def plot(fit: Fit, also: Sequence[Fit] = (), step: int | None = None, theme: str = "light") -> style.Figure:
-    """The picture that suits the number of features; see the module's text. `step` as in `predictions.plot`."""
-    data = training(fit)
-    if data.x.ndim == 2 and data.x.shape[1] == 1:
-        return _curves(fit, also, step, theme)
-    if data.x.ndim == 2 and data.x.shape[1] == 2:
-        return _regions(fit, step, theme)
-    return _confusion(fit, step, theme)
+def plot(fit: Fit, also: Sequence[Fit], step: int | None, theme: str) -> Figure:
+    """The picture that suits the number of features; see the module's text. Arguments as of `predictions.plot`."""
+    names = [style.text(name, 30) for name in fit.schema.classes or ()]
+    if columns(fit) == 1:
+        return _curves(fit, names, also, step, theme)
+    return (_regions if columns(fit) == 2 else _matrices)(fit, names, step, theme)
 
 
 def _title(fit: Fit, step: int | None) -> str:
@@ -109,141 +133,71 @@ def _title(fit: Fit, step: int | None) -> str:
     return f"{accuracy['train']:.1%} of the rows are classified correctly{held}"
 
 
-def _names(fit: Fit) -> list[str]:
-    return [style.text(name, 30) for name in fit.schema.classes or ()]
-
-
-def _curves(fit: Fit, also: Sequence[Fit], step: int | None, theme: str) -> style.Figure:
-    data, names = probability_data(fit, also, step), _names(fit)
-    shown = style.figure(_title(fit, data.step), [data.rows.note], theme, 440)
-    # of two classes one curve says it all
-    wanted = [1] if len(names) == 2 else range(len(names))
+def _curves(fit: Fit, names: list[str], also: Sequence[Fit], step: int | None, theme: str) -> Figure:
+    data, two = probability_data(fit, also, step), len(names) == 2
+    shown = figure(_title(fit, data.step), [data.rows.note], theme, 440, data)
+    wanted = [1] if two else range(len(names))  # of two classes one curve says it all
     for k, (share, label) in enumerate(zip(data.shares, labels([fit, *also]), strict=True)):
         for i in wanted:
-            shown.add_scatter(
-                x=data.x,
-                y=share[:, i],
-                mode="lines",
-                line={
-                    "color": (style.SERIES[k % 8] if len(names) == 2 else style.CLASSES[i % 10]),
-                    "width": 3,
-                    "dash": style.DASHES[k % 4],
-                },
-                name=f"probability of {names[i]}" + ("" if not also else f", {style.text(label, 60)}"),
-                hovertemplate="%{x:.5g}: %{y:.3f}<extra></extra>",
-            )
+            colour = style.series(k) if two else style.class_colour(i)
+            name = f"probability of {names[i]}" + ("" if not also else f", {style.text(label, 60)}")
+            shown.line(data.x, share[:, i], colour, 3, style.dash(k), hover="%{x:.5g}: %{y:.3f}", name=name)
     if data.exact is not None:
         for i in wanted:
-            shown.add_scatter(
-                x=data.x,
-                y=data.exact[:, i],
-                mode="lines",
-                line={"color": colours.EXACT, "dash": "dash", "width": 1.6},
-                name="exact",
-                legendgroup="exact",
-                showlegend=i == wanted[0],
-                hoverinfo="skip",
-            )
+            more = {"name": "exact", "legendgroup": "exact", "showlegend": i == wanted[0]}
+            shown.line(data.x, data.exact[:, i], colours.EXACT, 1.6, "dash", hover=None, **more)
     codes = data.rows.y.astype(int)
-    # rows lie in a band of their own beside the curves; the spread within it only keeps them apart
-    spread = 0.04 * np.modf(np.arange(len(codes)) * 0.618034)[0]
+    heights = row_heights(codes, len(names))
     for i, name in enumerate(names):
-        mine = codes == i
-        base = (1.03 if i == 1 else -0.07) if len(names) == 2 else -0.07 - 0.06 * i
-        shown.add_scatter(
-            x=data.rows.x[mine, 0],
-            y=base + spread[mine],
-            mode="markers",
-            marker={"size": 5, "color": style.CLASSES[i % 10], "opacity": 0.7},
-            name=name,
-            hovertemplate="%{x:.6g}<extra>" + name + "</extra>",
-        )
-    low = -0.1 if len(names) == 2 else -0.1 - 0.06 * len(names)
+        mine, hover = codes == i, f"%{{x:.6g}}<extra>{name}</extra>"
+        shown.points(data.rows.x[mine, 0], heights[mine], style.class_colour(i), 5, 0.7, hover=hover, name=name)
+    low = -0.1 if two else -0.1 - 0.06 * len(names)
     shown.update_yaxes(title_text="probability", range=[low, 1.1], tickvals=[0, 0.25, 0.5, 0.75, 1])
     shown.update_xaxes(title_text=style.text(fit.schema.names[0]))
     return shown
 
 
-def _regions(fit: Fit, step: int | None, theme: str) -> style.Figure:
-    data, names = region_data(fit, step), _names(fit)
-    shown = style.figure(_title(fit, data.step), [data.rows.note], theme, 520)
-    count = len(names)
-    # one colour a class, paler where the model is less sure
-    sure = (data.share - 1 / count) / (1 - 1 / count)
-    for i in range(count):
-        colour = style.CLASSES[i % 10]
-        shown.add_heatmap(
-            x=data.x,
-            y=data.y,
-            z=np.where(data.codes == i, sure, np.nan),
-            zmin=0,
-            zmax=1,
-            colorscale=[[0, style.faded(colour, 0.05)], [1, style.faded(colour, 0.5)]],
-            showscale=False,
-            hovertemplate=f"{names[i]}<extra></extra>",
-        )
+def _regions(fit: Fit, names: list[str], step: int | None, theme: str) -> Figure:
+    data = region_data(fit, step)
+    shown = figure(_title(fit, data.step), [data.rows.note], theme, 520, data)
     codes = data.rows.y.astype(int)
+    for i, name in enumerate(names):  # one colour a class, paler where the model is less sure
+        colour = style.class_colour(i)
+        shown.add_heatmap(
+            x=data.x, y=data.y, z=np.where(data.codes == i, certainty(data.share, len(names)), np.nan), zmin=0, zmax=1,
+            colorscale=[[0, style.faded(colour, 0.05)], [1, style.faded(colour, 0.5)]],
+            showscale=False, hovertemplate=f"{name}<extra></extra>",
+        )  # fmt: skip
     for i, name in enumerate(names):
-        mine = codes == i
-        shown.add_scatter(
-            x=data.rows.x[mine, 0],
-            y=data.rows.x[mine, 1],
-            mode="markers",
-            marker={
-                "size": 7,
-                "color": style.CLASSES[i % 10],
-                "symbol": style.SYMBOLS[i % 8],
-                "line": {"color": "white", "width": 0.8},
-            },
-            name=name,
-            hovertemplate="%{x:.6g}, %{y:.6g}<extra>" + name + "</extra>",
-        )
+        x, y = data.rows.x[codes == i].T
+        more = {"edge": {"color": "white", "width": 0.8}, "hover": f"{HOVER}<extra>{name}</extra>", "name": name}
+        shown.points(x, y, style.class_colour(i), 7, symbol=style.symbol(i), **more)
     shown.update_xaxes(title_text=style.text(fit.schema.names[0]), showgrid=False, zeroline=False)
     shown.update_yaxes(title_text=style.text(fit.schema.names[1]), showgrid=False, zeroline=False)
     return shown
 
 
-def _confusion(fit: Fit, step: int | None, theme: str) -> style.Figure:
-    shown_step, theta = at_step(fit, step)
-    parts = [("training rows", training(fit))]
-    test = held_out(fit)
-    parts += [] if test is None else [("held-out rows", test)]
-    names = _names(fit)
-    few = len(names) <= 12
-    shown = style.Figure(
-        make_subplots(rows=1, cols=len(parts), subplot_titles=[name for name, _ in parts], horizontal_spacing=0.14)
-    )
-    shown.update_layout(template=style.template(theme), height=480)
-    style.titled(
-        shown, _title(fit, shown_step), ["Shades are shares of each class; counts are written where they fit."], 32
-    )
-    for column, (_, rows) in enumerate(parts, 1):
-        counts = confusion_data(fit, rows, theta)
-        share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+def certainty(share: np.ndarray, count: int) -> np.ndarray:
+    """The likeliest class's probability as a number from 0 (all are as likely) to 1."""
+    return (share - 1 / count) / (1 - 1 / count)
+
+
+def _matrices(fit: Fit, names: list[str], step: int | None, theme: str) -> Figure:
+    data = confusion_data(fit, step)
+    shown = panels(
+        _title(fit, data.step), ["Shades are shares of each class; counts are written where they fit."], theme, 480, data,
+        1, len(data.parts), 32, subplot_titles=[*data.parts], horizontal_spacing=0.14,
+    )  # fmt: skip
+    scale = [[0, style.faded(colours.DATA, 0.03)], [1, style.faded(colours.DATA, 0.95)]]
+    for column, counts in enumerate(data.parts.values(), 1):
+        place = {"row": 1, "col": column}
         shown.add_heatmap(
-            x=names,
-            y=names,
-            z=share,
-            zmin=0,
-            zmax=1,
-            colorscale=[[0, style.faded(colours.DATA, 0.03)], [1, style.faded(colours.DATA, 0.95)]],
-            text=counts,
-            texttemplate="%{text:,}" if few else None,
-            customdata=counts,
+            x=names, y=names, z=counts / np.maximum(counts.sum(1, keepdims=True), 1), zmin=0, zmax=1, colorscale=scale,
+            text=counts, texttemplate="%{text:,}" if len(names) <= MOST_WRITTEN else None, customdata=counts,
             hovertemplate="%{y} taken for %{x}: %{customdata:,} (%{z:.1%})<extra></extra>",
-            showscale=False,
-            xgap=2,
-            ygap=2,
-            row=1,
-            col=column,
-        )
-        shown.update_xaxes(title_text="predicted", type="category", showgrid=False, row=1, col=column)
-        shown.update_yaxes(
-            title_text="actual" if column == 1 else None,
-            type="category",
-            autorange="reversed",
-            showgrid=False,
-            row=1,
-            col=column,
-        )
+            showscale=False, xgap=2, ygap=2, **place,
+        )  # fmt: skip
+        shown.update_xaxes(title_text="predicted", type="category", showgrid=False, **place)
+        title = "actual" if column == 1 else None
+        shown.update_yaxes(title_text=title, type="category", autorange="reversed", showgrid=False, **place)
     return shown

@@ -13,11 +13,10 @@ import numpy as np
 
 from steepest.data.thinning import evenly
 from steepest.data.wording import number, plain
-from steepest.errors import SpecError
 from steepest.model.prediction import log_odds
 from steepest.plots import style
-from steepest.plots.drawn_rows import at_step, drawn, drawn_held_out, labels, training
-from steepest.plots.plotly_parts import make_subplots
+from steepest.plots.drawn import at_step, drawn, drawn_held_out, labels, places_of, training
+from steepest.plots.figure import MANY, Figure, cell, panels
 from steepest.text import colours
 
 if TYPE_CHECKING:
@@ -32,21 +31,18 @@ AVERAGED = 200
 LEVELS = 30
 """Places of a feature at which it is taken."""
 
-MANY, FEW_LEVELS, FEW_AVERAGED = 24, 6, 20
+MANY_FEATURES, FEW_LEVELS, FEW_AVERAGED = 24, 6, 20
 """Of more features than this so many are looked at closely: those that matter most at fewer places, over fewer rows."""
 
 
 def scores_title(fit: Fit, step: int | None) -> str:
     """What is drawn, with the losses of the end."""
+    model = plain(fit.model_name)
     if step is not None:
         row = int(np.argmin(np.abs(fit.trace.step - step)))
-        return f"{_model(fit)} before update {step:,}: {fit.loss_function} {number(float(fit.trace.loss[row]))}"
+        return f"{model} before update {step:,}: {fit.loss_function} {number(float(fit.trace.loss[row]))}"
     held = "" if fit.test_loss is None else f" train, {number(fit.test_loss)} held out"
-    return f"{_model(fit)}: {fit.loss_function} {number(fit.loss)}{held}"
-
-
-def _model(fit: Fit) -> str:
-    return plain(fit.model_name)
+    return f"{model}: {fit.loss_function} {number(fit.loss)}{held}"
 
 
 @dataclass(frozen=True)
@@ -102,13 +98,11 @@ def dependence_data(fit: Fit, features: Sequence[str] | None = None, step: int |
     rows = drawn(fit)
     sample = data.x[evenly(data.rows, AVERAGED)]
     names = list(fit.schema.names)
-    if unknown := [name for name in features or () if name not in names]:
-        raise SpecError(f"{unknown[0]!r} is no feature here: {', '.join(names[:8])}.")
-    chosen = range(len(names)) if features is None else [names.index(name) for name in features]
-    if len(chosen) > MANY and features is None:
+    chosen = list(range(len(names))) if features is None else places_of(features, names, what="feature")
+    if len(chosen) > MANY_FEATURES and features is None:
         few = sample[evenly(len(sample), FEW_AVERAGED)]
         swings = [np.ptp(_means(fit, few, i, _places(data.x[:, i], FEW_LEVELS), theta)) for i in chosen]
-        chosen = np.argsort(-np.nan_to_num(swings), kind="stable")[:MANY].tolist()
+        chosen = np.argsort(-np.nan_to_num(swings), kind="stable")[:MANY_FEATURES].tolist()
     found = []
     for i in chosen:
         place = _places(data.x[:, i], LEVELS)
@@ -134,99 +128,71 @@ def _means(fit: Fit, sample: np.ndarray, i: int, place: np.ndarray, theta: np.nd
     return guess.reshape(len(place), -1).mean(1)
 
 
-def plot(fit: Fit, also: Sequence[Fit], step: int | None, theme: str) -> style.Figure:
+@dataclass(frozen=True)
+class ActualAndDependence:
+    """Of each fit: predicted against actual values, an entry a target, and the dependence on the features that matter most."""
+
+    actual: list[list[Actual]]
+    dependence: list[list[Dependence]]
+
+
+def feature_data(fit: Fit, also: Sequence[Fit] = (), step: int | None = None) -> ActualAndDependence:
+    """The numbers of `plot`: of all fits the dependence on the features that matter most to the first."""
+    first = dependence_data(fit, step=step)
+    names = [part.feature for part in first]
+    return ActualAndDependence(
+        [actual_data(fit, step), *map(actual_data, also)], [first, *(dependence_data(each, names) for each in also)]
+    )
+
+
+def plot(fit: Fit, also: Sequence[Fit], step: int | None, theme: str) -> Figure:
     """Predicted against actual values, and below them the features that matter most; as `predictions.plot`."""
-    fits = [fit, *also]
-    parts = dependence_data(fit, step=step)
-    others = [dependence_data(each, [part.feature for part in parts]) for each in also]
+    data = feature_data(fit, also, step)
+    targets, parts = data.actual[0], data.dependence[0]
+    lone = len(targets) == 1
     wide = min(3, max(len(parts), 1))
     tall = -(-len(parts) // wide)
-    shown = style.Figure(
-        make_subplots(
-            rows=1 + tall,
-            cols=wide,
-            row_heights=[0.5] + [0.5 / tall] * tall if tall else [1.0],
-            specs=[[{"colspan": wide}, *[None] * (wide - 1)]] + [[{}] * wide] * tall,
-            vertical_spacing=0.11,
-            horizontal_spacing=0.07,
-        )
-    )
-    shown.update_layout(template=style.template(theme), height=430 + 190 * tall)
-    data = actual_data(fit, step)
-    notes = [data[0].note]
+    notes = [targets[0].note]
     if parts:
         total = len(fit.schema.names)
         which = f"the {len(parts)} of {total:,} features that matter most" if len(parts) < total else "each feature"
-        whose = "" if len(data) == 1 else f" (of {plain(data[0].target)})"
+        whose = "" if lone else f" (of {plain(targets[0].target)})"
         notes.append(f"Below: the mean prediction{whose} as {which} changes, the rows behind it.")
-    style.titled(shown, scores_title(fit, at_step(fit, step)[0]), notes)
-    for k, each in enumerate(fits):
-        for i, target in enumerate(data if each is fit else actual_data(each)):
-            _add_actual(shown, target, k, i, alone=not also, lone=len(data) == 1, label=labels(fits)[k])
-    ends = np.concatenate([[d.actual.min(), d.actual.max()] for d in data])
-    shown.add_scatter(
-        x=[ends.min(), ends.max()],
-        y=[ends.min(), ends.max()],
-        mode="lines",
-        line={"color": colours.EXACT, "dash": "dash", "width": 1.5},
-        name="predicted = actual",
-        hoverinfo="skip",
-        row=1,
-        col=1,
-    )
-    target = style.text(data[0].target) if len(data) == 1 else "value"
-    shown.update_xaxes(title_text=f"actual {target}", row=1, col=1)
+    shown = panels(
+        scores_title(fit, at_step(fit, step)[0]), notes, theme, 430 + 190 * tall, data, 1 + tall, wide,
+        row_heights=[0.5] + [0.5 / tall] * tall if tall else [1.0],
+        specs=[[{"colspan": wide}, *[None] * (wide - 1)]] + [[{}] * wide] * tall,
+        vertical_spacing=0.11, horizontal_spacing=0.07,
+    )  # fmt: skip
+    for k, label in enumerate(labels([fit, *also])):
+        for i, target in enumerate(data.actual[k]):
+            _add_actual(shown, target, k, i, alone=not also, lone=lone, label=label)
+    ends = np.concatenate([[d.actual.min(), d.actual.max()] for d in targets])
+    ends = [ends.min(), ends.max()]
+    shown.line(ends, ends, colours.EXACT, 1.5, "dash", hover=None, name="predicted = actual", row=1, col=1)
+    shown.update_xaxes(title_text=f"actual {style.text(targets[0].target) if lone else 'value'}", row=1, col=1)
     shown.update_yaxes(title_text="predicted", row=1, col=1)
     for i, part in enumerate(parts):
-        place = {"row": 2 + i // wide, "col": 1 + i % wide}
-        shown.add_scatter(
-            x=part.rows_x[evenly(len(part.rows_x), 600)],
-            y=part.rows_y[evenly(len(part.rows_x), 600)],
-            mode="markers",
-            marker={"size": 3.5, "color": style.faded(colours.DATA, 0.35)},
-            hoverinfo="skip",
-            showlegend=False,
-            **place,
-        )
-        for k, one in enumerate([part, *(other[i] for other in others)]):
-            shown.add_scatter(
-                x=one.place,
-                y=one.mean,
-                mode="lines+markers" if len(one.place) < 8 else "lines",
-                line={"color": style.SERIES[k % len(style.SERIES)], "width": 2.5, "dash": style.DASHES[k % 4]},
-                hovertemplate="%{x:.5g}: %{y:.5g}<extra></extra>",
-                showlegend=False,
-                **place,
-            )
-        shown.update_xaxes(title_text=style.text(part.feature, 22), nticks=4, **place)
-        shown.update_yaxes(nticks=4, **place)
+        place = cell(i, wide, first=2) | {"showlegend": False}
+        kept = evenly(len(part.rows_x), 600)
+        shown.points(part.rows_x[kept], part.rows_y[kept], style.faded(colours.DATA, 0.35), 3.5, hover=None, **place)
+        for k, found in enumerate(data.dependence):
+            mode = "lines+markers" if len(found[i].place) < 8 else "lines"
+            more = {"mode": mode, "hover": "%{x:.5g}: %{y:.5g}", **place}
+            shown.line(found[i].place, found[i].mean, style.series(k), 2.5, style.dash(k), **more)
+        shown.update_xaxes(title_text=style.text(part.feature, 22), nticks=4, **cell(i, wide, first=2))
+        shown.update_yaxes(nticks=4, **cell(i, wide, first=2))
     return shown
 
 
-def _add_actual(shown: style.Figure, data: Actual, k: int, i: int, alone: bool, lone: bool, label: str) -> None:
-    colour = style.SERIES[k % len(style.SERIES)] if not alone else colours.DATA if lone else style.CLASSES[i % 10]
-    many = len(data.actual)
+def _add_actual(shown: Figure, data: Actual, k: int, i: int, alone: bool, lone: bool, label: str) -> None:
+    """The rows of a target. alone: there is one fit. lone: there is one target."""
+    colour = style.series(k) if not alone else colours.DATA if lone else style.class_colour(i)
     name = style.text(data.target) if not lone else "training rows" if alone else style.text(label, 60)
-    size = 6 if many < 1_000 else 4
-    draw = shown.add_scattergl if many > 1_000 else shown.add_scatter
-    draw(
-        x=data.actual,
-        y=data.predicted,
-        mode="markers",
-        marker={"size": size, "color": colour, "opacity": 0.65 if many < 1_000 else 0.35},
-        name=name,
-        hovertemplate="actual %{x:.6g}<br>predicted %{y:.6g}<extra></extra>",
-        row=1,
-        col=1,
-    )
+    more = {"hover": "actual %{x:.6g}<br>predicted %{y:.6g}", "row": 1, "col": 1}
+    shown.rows(data.actual, data.predicted, colour, name=name, **more)
     if len(data.held_out_actual) and alone:
-        shown.add_scatter(
-            x=data.held_out_actual,
-            y=data.held_out_predicted,
-            mode="markers",
-            marker={"size": size, "color": colours.TEST, "symbol": "diamond", "opacity": 0.8},
-            name="held out" if lone else f"{style.text(data.target)}, held out",
-            hovertemplate="actual %{x:.6g}<br>predicted %{y:.6g}<extra></extra>",
-            row=1,
-            col=1,
-        )
+        name = "held out" if lone else f"{style.text(data.target)}, held out"
+        size = 6 if len(data.actual) < MANY else 4
+        apart = data.held_out_actual, data.held_out_predicted
+        shown.points(*apart, colours.TEST, size, 0.8, "diamond", name=name, **more)

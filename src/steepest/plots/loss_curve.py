@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isclose
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,9 +17,8 @@ from steepest.analysis.predicted_curve import predicted_curve
 from steepest.data.thinning import along, evenly
 from steepest.data.wording import counted, number, plain
 from steepest.plots import style
-from steepest.plots.drawn_rows import MOST_STEPS, labels
-from steepest.plots.plotly_parts import make_subplots
-from steepest.result import inner_of
+from steepest.plots.drawn import MOST_STEPS, fits_of, labels
+from steepest.plots.figure import Figure, panels
 from steepest.text import colours
 
 if TYPE_CHECKING:
@@ -96,37 +95,34 @@ def running_mean(values: np.ndarray) -> np.ndarray:
     return np.where(number > 0, (sums[high] - sums[low]) / np.maximum(number, 1), np.nan)
 
 
-def loss_curve(fit: Fit, also: Sequence[Fit] = (), theme: str = "light") -> style.Figure:
+def loss_curve(fit: Fit, also: Sequence[Fit] = (), theme: str = "light") -> Figure:
     """Loss and gap over the steps, on log axes: training and held-out rows, the learning rate beneath.
 
     Args:
         also: other fits to draw beside it.
         theme: `light` or `dark`.
     """
-    fit, also = fit.inner, inner_of(also)
-    fits = [fit, *also]
+    fits = fits_of(fit, also)
+    fit = fits[0]
     curves = [curve_data(each, label) for each, label in zip(fits, labels(fits), strict=True)]
     with_gap = any(np.isfinite(curve.gap).any() for curve in curves)
     heights = [0.46, 0.34, 0.2] if with_gap else [0.72, 0.28]
-    shown = style.Figure(
-        make_subplots(rows=len(heights), shared_xaxes=True, row_heights=heights, vertical_spacing=0.07)
-    )
-    shown.update_layout(template=style.template(theme), height=600 if with_gap else 480)
-    style.titled(shown, _title(fit, also), _notes(fits, curves))
+    grid = {"shared_xaxes": True, "row_heights": heights, "vertical_spacing": 0.07}
+    height = 600 if with_gap else 480
+    shown = panels(_title(fits), _notes(fits, curves), theme, height, curves, len(heights), **grid)
+    drawing = _Curves(shown, alone=len(fits) == 1)
     for i, curve in enumerate(curves):
-        _draw_losses(shown, curve, i, alone=not also)
+        drawing.losses(curve, i)
         if with_gap:
-            _line(shown, curve, curve.gap, i, "gap to the exact answer", row=2, lone=not also)
-        if not also and curve.exact is not None and np.isfinite(curve.predicted).any():
-            _draw_predicted(shown, curve, with_gap)
-        _line(shown, curve, curve.lr, i, "learning rate", row=len(heights), lone=not also)
+            drawing.column(curve, curve.gap, i, "gap to the exact answer", row=2)
+        if drawing.alone:
+            drawing.predicted(curve, with_gap)
+        drawing.column(curve, curve.lr, i, "learning rate", row=len(heights))
     best, start = curves[0].exact, float(np.nanmax(np.abs(curves[0].loss), initial=0.0))
     shared = best is not None and all(c.exact is not None and isclose(c.exact, best, rel_tol=1e-9) for c in curves)
     if best is not None and shared and best > 1e-14 * start:  # below that it is rounding
         shown.add_hline(y=best, line={"color": colours.EXACT, "dash": "dash", "width": 1.5}, row=1, col=1)
-        shown.add_scatter(
-            x=[None], y=[None], mode="lines", line={"color": colours.EXACT, "dash": "dash"}, name="exact", row=1, col=1
-        )
+        shown.line([None], [None], colours.EXACT, dash="dash", name="exact", row=1, col=1)
     everything = np.concatenate([np.concatenate([c.loss, c.objective, c.test_loss]) for c in curves])
     positive = everything[np.isfinite(everything)]
     log = style.log_axis(everything) if positive.size and positive.min() > 0 else {"type": "linear"}
@@ -134,19 +130,18 @@ def loss_curve(fit: Fit, also: Sequence[Fit] = (), theme: str = "light") -> styl
     if with_gap:
         shown.update_yaxes(title_text="gap", **style.log_axis(np.concatenate([c.gap for c in curves])), row=2)
     rates = np.concatenate([c.lr for c in curves])
-    wide = rates.min() > 0 and rates.max() > 20 * rates.min()
-    shown.update_yaxes(
-        title_text="lr", **(style.log_axis(rates) if wide else {"rangemode": "tozero"}), row=len(heights)
-    )
+    axis = style.log_axis(rates) if style.is_wide(rates) else {"rangemode": "tozero"}
+    shown.update_yaxes(title_text="lr", **axis, row=len(heights))
     per_epoch = curves[0].per_epoch
     words = "step" if per_epoch == 1 else f"step ({number(per_epoch)} an epoch)"
     shown.update_xaxes(title_text=words, row=len(heights))
     return shown
 
 
-def _title(fit: Fit, also: Sequence[Fit]) -> str:
-    if also:
-        return f"{len(also) + 1} descents"
+def _title(fits: Sequence[Fit]) -> str:
+    fit = fits[0]
+    if len(fits) > 1:
+        return f"{len(fits)} descents"
     gap = "" if fit.gap is None or not np.isfinite(fit.gap) else f", gap {fit.gap:.2g}"
     held = "" if fit.test_loss is None else f", held out {number(fit.test_loss)}"
     return f"{fit.loss_function} {number(fit.loss)} after {counted(fit.steps, 'step')}{held}{gap}"
@@ -166,109 +161,73 @@ def _notes(fits: Sequence[Fit], curves: Sequence[Curve]) -> list[str]:
     return notes
 
 
-def _draw_losses(shown: style.Figure, curve: Curve, i: int, alone: bool) -> None:
-    colour = style.SERIES[i % len(style.SERIES)]
-    if curve.noisy:
-        kept = evenly(len(curve.step), MOST_NOISE)
-        name = "loss of a batch" if alone else f"{style.text(curve.label)}, a batch"
-        shown.add_scatter(
-            x=curve.step[kept],
-            y=curve.loss[kept],
-            mode="markers",
-            marker={"size": 3, "color": style.faded(colour, 0.28)},
+@dataclass(frozen=True)
+class _Curves:
+    """Draws columns of descents over their steps. alone: of one fit, whose columns are named; else the fits are."""
+
+    shown: Figure
+    alone: bool
+
+    def losses(self, curve: Curve, i: int) -> None:
+        """The loss of batches, of all rows and of those held out, and where the descent stopped."""
+        colour, alone = style.series(i), self.alone
+        if curve.noisy:
+            kept = evenly(len(curve.step), MOST_NOISE)
+            self.shown.add_scatter(
+                x=curve.step[kept],
+                y=curve.loss[kept],
+                mode="markers",
+                marker={"size": 3, "color": style.faded(colour, 0.28)},
+                customdata=curve.epoch[kept],
+                hovertemplate="step %{x:,}, epoch %{customdata:,}<br>loss %{y:.6g}<extra></extra>",
+                name="loss of a batch" if alone else f"{style.text(curve.label)}, a batch",
+                showlegend=alone,
+                row=1,
+                col=1,
+            )
+            self.column(curve, curve.smoothed, i, "running mean", named=alone, colour=style.faded(colour, 0.5))
+        self.column(curve, curve.objective, i, "all rows" if curve.noisy else "train", named=True)
+        if np.isfinite(curve.test_loss).any():
+            self.column(curve, curve.test_loss, i, "held out", named=alone, colour=colours.TEST if alone else "")
+        if np.isfinite(curve.loss[-1]):
+            last = (curve.objective if np.isfinite(curve.objective[-1]) else curve.loss)[-1:]
+            edge, words = {"color": "white", "width": 1.2}, [style.text(curve.ending, 300)]
+            more: dict[str, Any] = {"hover": None, "hoverinfo": "text", "hovertext": words, "name": "stopped"}
+            self.shown.points(curve.step[-1:], last, colour, 9, edge=edge, showlegend=alone, row=1, col=1, **more)
+
+    def column(
+        self, curve: Curve, values: np.ndarray, i: int, what: str, row: int = 1, named: bool = False, colour: str = ""
+    ) -> None:
+        """One column over the steps, thinned where there are too many of them."""
+        kept, lone = _kept(curve, values), self.alone
+        self.shown.line(
+            curve.step[kept],
+            values[kept],
+            colour or style.series(i),
+            dash="dot" if what == "held out" and not lone else "solid" if lone else style.dash(i),
+            hover=f"step %{{x:,}}, epoch %{{customdata:,}}<br>{what} %{{y:.6g}}",
+            # few points are shown as such, since a line would claim to know what lies between
+            mode="lines" if len(kept) > FEW else "lines+markers" if len(kept) > 1 else "markers",
             customdata=curve.epoch[kept],
-            hovertemplate="step %{x:,}, epoch %{customdata:,}<br>loss %{y:.6g}<extra></extra>",
-            name=name,
-            showlegend=alone,
-            row=1,
-            col=1,
-        )
-        _line(
-            shown,
-            curve,
-            curve.smoothed,
-            i,
-            "running mean",
-            row=1,
-            lone=alone,
-            named=alone,
-            colour=style.faded(colour, 0.5),
-        )
-    _line(shown, curve, curve.objective, i, "all rows" if curve.noisy else "train", row=1, lone=alone, named=True)
-    seen = np.isfinite(curve.test_loss)
-    if seen.any():
-        _line(
-            shown,
-            curve,
-            curve.test_loss,
-            i,
-            "held out",
-            row=1,
-            lone=alone,
-            named=alone,
-            colour=colours.TEST if alone else "",
-        )
-    if np.isfinite(curve.loss[-1]):
-        shown.add_scatter(
-            x=curve.step[-1:],
-            y=(curve.objective if np.isfinite(curve.objective[-1]) else curve.loss)[-1:],
-            mode="markers",
-            marker={"size": 9, "color": colour, "line": {"color": "white", "width": 1.2}},
-            hovertext=[style.text(curve.ending, 300)],
-            hoverinfo="text",
-            name="stopped",
-            showlegend=alone,
-            row=1,
-            col=1,
-        )
-
-
-def _draw_predicted(shown: style.Figure, curve: Curve, with_gap: bool) -> None:
-    for row, values in [(1, curve.predicted + (curve.exact or 0.0)), *([(2, curve.predicted)] if with_gap else [])]:
-        fine = np.flatnonzero(np.isfinite(values))
-        kept = fine[along(_logged(values[fine]), curve.step[fine], MOST_STEPS)]
-        shown.add_scatter(
-            x=curve.step[kept],
-            y=values[kept],
-            mode="lines",
-            line={"color": colours.PREDICTED, "width": 1.8, "dash": "7px,7px"},
-            hovertemplate="step %{x:,}<br>predicted %{y:.6g}<extra></extra>",
-            name="predicted",
-            showlegend=row == 1,
+            name=what if lone else style.text(curve.label, 60),
+            legendgroup=None if lone else curve.label,
+            showlegend=named,
             row=row,
             col=1,
         )
 
+    def predicted(self, curve: Curve, with_gap: bool) -> None:
+        """The curve that theory predicts, beside the loss and beside the gap."""
+        if curve.exact is None or not np.isfinite(curve.predicted).any():
+            return
+        for row, values in enumerate([curve.predicted + curve.exact, *([curve.predicted] if with_gap else [])], 1):
+            kept, hover = _kept(curve, values), "step %{x:,}<br>predicted %{y:.6g}"
+            more = {"hover": hover, "name": "predicted", "showlegend": row == 1, "row": row, "col": 1}
+            self.shown.line(curve.step[kept], values[kept], colours.PREDICTED, 1.8, "7px,7px", **more)
 
-def _line(
-    shown: style.Figure, curve: Curve, values: np.ndarray, i: int, what: str, row: int, lone: bool,
-    named: bool = False, colour: str = "",
-) -> None:  # fmt: skip
-    """One column over the steps, thinned where there are too many of them."""
+
+def _kept(curve: Curve, values: np.ndarray) -> np.ndarray:
+    """The rows to draw, chosen as they lie on the axis, so that what is left out is what is not seen."""
     fine = np.flatnonzero(np.isfinite(values))
-    kept = fine[along(_logged(values[fine]), curve.step[fine], MOST_STEPS)] if fine.size else fine
-    held_out = what == "held out" and not lone
-    shown.add_scatter(
-        x=curve.step[kept],
-        y=values[kept],
-        # few points are shown as such, since a line would claim to know what lies between
-        mode="lines" if len(kept) > FEW else "lines+markers" if len(kept) > 1 else "markers",
-        line={
-            "color": colour or style.SERIES[i % len(style.SERIES)],
-            "width": 2,
-            "dash": "dot" if held_out else "solid" if lone else style.DASHES[i % 4],
-        },
-        customdata=curve.epoch[kept],
-        hovertemplate=f"step %{{x:,}}, epoch %{{customdata:,}}<br>{what} %{{y:.6g}}<extra></extra>",
-        name=what if lone else style.text(curve.label, 60),
-        legendgroup=None if lone else curve.label,
-        showlegend=named,
-        row=row,
-        col=1,
-    )
-
-
-def _logged(values: np.ndarray) -> np.ndarray:
-    """As they lie on the axis, `[T, 1]`, so that what is left out is what is not seen."""
-    positive = np.all(values > 0)
-    return (np.log(values) if positive else values)[:, None]
+    seen = np.log(values[fine]) if np.all(values[fine] > 0) else values[fine]
+    return fine[along(seen[:, None], curve.step[fine], MOST_STEPS)] if fine.size else fine

@@ -20,6 +20,7 @@ from typing import Any
 
 from steepest.plots import style
 from steepest.plots.page import plotly_packed
+from steepest.plots.plotly_parts import go
 from steepest.text.html import escaped
 
 MIME = "application/vnd.plotly.v1+json"
@@ -29,13 +30,13 @@ _carried: dict[Any, Any] = {}
 """Cells whose output has plotly.js in it → how often anything had been run by then."""
 
 
-def bundle(shown: style.Figure) -> dict[str, Any]:
+def bundle(shown: go.Figure) -> dict[str, Any]:
     """The figure by MIME type."""
     known = json.loads(str(shown.to_json()))
     return {MIME: known | {"config": style.CONFIG}, "text/html": html(shown, carries_library())}
 
 
-def html(shown: style.Figure, library: bool) -> str:
+def html(shown: go.Figure, library: bool) -> str:
     """The figure as a piece of HTML; plotly.js comes with it, or from another figure of the page."""
     height = shown.to_dict()["layout"].get("height", 460)
     known = json.loads(str(shown.to_json()))
@@ -75,7 +76,7 @@ def carries_library() -> bool:
     return False
 
 
-def publish(shown: style.Figure) -> None:
+def publish(shown: go.Figure) -> None:
     """Make a figure a part of the running cell's output."""
     from IPython.display import display  # pyrefly: ignore (there, since a kernel runs)
 

@@ -8,12 +8,13 @@ import json
 from functools import cache
 
 from steepest.plots import style
+from steepest.plots.plotly_parts import go
 from steepest.text import colours
 from steepest.text.html import escaped
 from steepest.text.page import Page
 
 
-def add_figures(page: Page, *shown: style.Figure) -> None:
+def add_figures(page: Page, *shown: go.Figure) -> None:
     """Add figures side by side (below one another where the page is narrow), title and notes as text above them."""
     first = shown[0]
     notes = " ".join(style.notes_of(first))
@@ -34,9 +35,9 @@ def add_figures(page: Page, *shown: style.Figure) -> None:
     page.library = plotly_packed()
 
 
-def _plain(shown: style.Figure) -> str:
+def _plain(shown: go.Figure) -> str:
     """A figure as JSON without title and template, which the page has itself."""
-    copy = style.Figure(shown)
+    copy = go.Figure(shown)
     top = 20 if not copy.to_dict()["layout"].get("annotations") else 40
     copy.update_layout(title=None, margin_t=top, meta=None, template=None, height=None, width=None)
     return str(copy.to_json())
@@ -44,7 +45,7 @@ def _plain(shown: style.Figure) -> str:
 
 @cache
 def _template(theme: str) -> str:
-    figure = style.Figure(layout={"template": style.template(theme)})
+    figure = go.Figure(layout={"template": style.template(theme)})
     return json.dumps(json.loads(str(figure.to_json()))["layout"]["template"])
 
 

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steepest.data.thinning import along
 from steepest.data.wording import counted
-from steepest.errors import SpecError
 from steepest.plots import style
-from steepest.plots.drawn_rows import MOST_STEPS, recorded
-from steepest.plots.plotly_parts import make_subplots
+from steepest.plots.drawn import exact_theta, most_moved, places_of, recorded, steps_along
+from steepest.plots.figure import Figure, cell, panels
 from steepest.text import colours
 
 if TYPE_CHECKING:
@@ -36,35 +34,21 @@ class ParameterPaths:
 
 def parameter_data(fit: Fit, names: Sequence[str] | None = None) -> ParameterPaths:
     """The path of the parameters named, or of those that moved most (by default 12, in their own order)."""
-    path = recorded(fit)
+    path, best = recorded(fit), exact_theta(fit)
     if names is None:
-        with np.errstate(over="ignore", invalid="ignore"):
-            moved = np.nan_to_num(np.ptp(np.where(np.isfinite(path), path, 0.0), axis=0))
-            size = np.nan_to_num(np.abs(fit.theta)) + 1e-300
-        # by what they moved against their own size, so that units do not decide; among equals the first
-        order = np.argsort(-np.minimum(moved / size, 1e6), kind="stable")[:MOST_PARAMETERS]
-        chosen = sorted(order.tolist())
+        # by what they moved against their own size, so that units do not decide
+        fine, size = np.where(np.isfinite(path), path, 0.0), np.nan_to_num(np.abs(fit.theta))
+        chosen = most_moved(fine, MOST_PARAMETERS, size)
     else:
-        chosen = [_place(fit, name) for name in names]
-    kept = _kept(path[:, chosen], fit.trace.step)
-    exact = None if fit.exact is None or fit.exact.theta is None else fit.exact.theta[chosen]
+        chosen = places_of(names, fit.names)
+    kept = steps_along(path[:, chosen], fit.trace.step)
+    exact = None if best is None else best[chosen]
     return ParameterPaths(
         [fit.names[i] for i in chosen], fit.trace.step[kept], path[kept][:, chosen], exact, len(fit.names)
     )
 
 
-def _place(fit: Fit, name: str) -> int:
-    if name not in fit.names:
-        raise SpecError(f"{name!r} is no parameter here: {', '.join(fit.names[:8])}.")
-    return fit.names.index(name)
-
-
-def _kept(path: np.ndarray, step: np.ndarray) -> np.ndarray:
-    fine = np.isfinite(path).all(1) & (np.abs(path) < 1e150).all(1)
-    return np.flatnonzero(fine)[along(path[fine], step[fine], MOST_STEPS)] if fine.any() else np.arange(0)
-
-
-def parameters(fit: Fit, names: Sequence[str] | None = None, theme: str = "light") -> style.Figure:
+def parameters(fit: Fit, names: Sequence[str] | None = None, theme: str = "light") -> Figure:
     """Each parameter over the steps, with its exact value as a dashed line.
 
     Args:
@@ -78,50 +62,25 @@ def parameters(fit: Fit, names: Sequence[str] | None = None, theme: str = "light
     data = parameter_data(fit, names)
     wide = min(len(data.names), 3)
     tall = -(-len(data.names) // wide)
-    shown = style.Figure(
-        make_subplots(
-            rows=tall,
-            cols=wide,
-            shared_xaxes=True,
-            vertical_spacing=min(0.2, 0.42 / tall),
-            horizontal_spacing=0.09,
-            subplot_titles=[style.text(name, 66 // wide) for name in data.names],
-        )
-    )
-    shown.update_layout(template=style.template(theme), height=150 + 170 * tall)
     notes = []
     if len(data.names) < data.total:
-        notes.append(
-            f"{len(data.names)} of {data.total:,} parameters: "
-            + ("those that moved most." if names is None else "those named.")
-        )
-    left = len(fit.trace) - len(fit.trace.step[np.isfinite(fit.trace.theta).all(1)])
-    if left:
+        which = "those that moved most" if names is None else "those named"
+        notes.append(f"{len(data.names)} of {data.total:,} parameters: {which}.")
+    if left := int((~np.isfinite(fit.trace.theta).all(1)).sum()):
         notes.append(f"{counted(left, 'step')} left out: θ is no number there.")
-    style.titled(shown, f"Parameters over {counted(fit.steps, 'step')}", notes, 24)
-    for i, name in enumerate(data.names):
-        place: dict[str, Any] = {"row": i // wide + 1, "col": i % wide + 1}
-        shown.add_scatter(
-            x=data.step,
-            y=data.theta[:, i],
-            mode="lines" if len(data.step) > 1 else "markers",
-            line={"color": colours.DESCENT, "width": 2},
-            name="descent",
-            showlegend=i == 0,
-            hovertemplate=f"step %{{x:,}}<br>{style.text(name)} %{{y:.6g}}<extra></extra>",
-            **place,
-        )
+    shown = panels(
+        f"Parameters over {counted(fit.steps, 'step')}", notes, theme, 150 + 170 * tall, data, tall, wide, room=24,
+        shared_xaxes=True, vertical_spacing=min(0.2, 0.42 / tall), horizontal_spacing=0.09,
+        subplot_titles=[style.text(name, 66 // wide) for name in data.names],
+    )  # fmt: skip
+    for i, name in enumerate(map(style.text, data.names)):
+        more: dict[str, Any] = {"showlegend": i == 0, **cell(i, wide)}
+        mode, hover = "lines" if len(data.step) > 1 else "markers", f"step %{{x:,}}<br>{name} %{{y:.6g}}"
+        shown.line(data.step, data.theta[:, i], colours.DESCENT, hover=hover, name="descent", mode=mode, **more)
         if data.exact is not None and data.step.size:
-            shown.add_scatter(
-                x=data.step[[0, -1]],
-                y=[data.exact[i]] * 2,
-                mode="lines",
-                line={"color": colours.EXACT, "dash": "dash", "width": 1.6},
-                name="exact",
-                showlegend=i == 0,
-                hovertemplate=f"exact {style.text(name)} {data.exact[i]:.6g}<extra></extra>",
-                **place,
-            )
+            ends, level = data.step[[0, -1]], data.exact[i]
+            hover = f"exact {name} {level:.6g}"
+            shown.line(ends, [level] * 2, colours.EXACT, 1.6, "dash", hover=hover, name="exact", **more)
     shown.update_xaxes(nticks=5)
     shown.update_yaxes(nticks=5)
     for column in range(1, wide + 1):

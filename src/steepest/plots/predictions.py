@@ -19,8 +19,19 @@ from steepest.data.wording import number
 from steepest.errors import SpecError
 from steepest.model.prediction import log_odds
 from steepest.plots import classes, features, style
-from steepest.plots.drawn_rows import Drawn, at_step, drawn, drawn_held_out, held_out, labels, training
-from steepest.result import inner_of
+from steepest.plots.drawn import (
+    Drawn,
+    at_step,
+    columns,
+    drawn,
+    drawn_held_out,
+    exact_theta,
+    fits_of,
+    held_out,
+    labels,
+    training,
+)  # fmt: skip
+from steepest.plots.figure import Figure, figure
 from steepest.text import colours
 
 if TYPE_CHECKING:
@@ -33,7 +44,7 @@ REACH = 0.75
 """How far beyond the rows, in heights of them, a curve is followed before it is clipped."""
 
 
-def plot(fit: Fit, also: Sequence[Fit] = (), step: int | None = None, theme: str = "light") -> style.Figure:
+def plot(fit: Fit, also: Sequence[Fit] = (), step: int | None = None, theme: str = "light") -> Figure:
     """The rows and what the fit makes of them.
 
     Args:
@@ -44,8 +55,7 @@ def plot(fit: Fit, also: Sequence[Fit] = (), step: int | None = None, theme: str
     Raises:
         FitError: a loaded fit, which has no rows. SpecError: `also` holds fits of other columns.
     """
-    fit, also = fit.inner, inner_of(also)
-    data = training(fit)
+    fit, *also = fits_of(fit, also)
     for each in also:
         if each.schema.names != fit.schema.names:
             raise SpecError(
@@ -54,7 +64,7 @@ def plot(fit: Fit, also: Sequence[Fit] = (), step: int | None = None, theme: str
             )
     if fit.schema.classes is not None:
         return classes.plot(fit, also, step, theme)
-    if data.x.ndim == 2 and data.x.shape[1] == 1 and data.y.ndim == 1:
+    if columns(fit) == 1 and training(fit).y.ndim == 1:
         return _one_feature(fit, also, step, theme)
     return features.plot(fit, also, step, theme)
 
@@ -82,17 +92,14 @@ class CurveOnData:
 
 def curve_data(fit: Fit, also: Sequence[Fit] = (), step: int | None = None) -> CurveOnData:
     """The rows of one feature, and the curve of each fit on a fine grid."""
-    data = training(fit)
-    test = held_out(fit)
-    everything = data.x[:, 0] if test is None else np.concatenate([data.x[:, 0], test.x[:, 0]])
+    parts = [rows for rows in (training(fit), held_out(fit)) if rows is not None]
+    everything, y = np.concatenate([rows.x[:, 0] for rows in parts]), np.concatenate([rows.y for rows in parts])
     x = np.linspace(everything.min(), everything.max(), FINE)
     shown_step, theta = at_step(fit, step)
-    fits = [fit, *also]
+    fits, best = [fit, *also], exact_theta(fit)
     with np.errstate(over="ignore", invalid="ignore"):
         curves = [log_odds(each, x[:, None], theta if each is fit else None) for each in fits]
-        best = None if fit.exact is None else fit.exact.theta
         exact = None if best is None else log_odds(fit, x[:, None], best)
-    y = data.y if test is None else np.concatenate([data.y, test.y])
     low, high = value_range(y, curves)
     return CurveOnData(drawn(fit), drawn_held_out(fit), x, curves, labels(fits), exact, low, high, shown_step)
 
@@ -118,14 +125,14 @@ def clipped(name: str, values: np.ndarray, low: float, high: float) -> str:
     return f"{name} runs from {number(fine.min())} to {number(fine.max())}; it is clipped."
 
 
-def _one_feature(fit: Fit, also: Sequence[Fit], step: int | None, theme: str) -> style.Figure:
+def _one_feature(fit: Fit, also: Sequence[Fit], step: int | None, theme: str) -> Figure:
     data = curve_data(fit, also, step)
     notes = [data.rows.note]
     for curve, label in zip(data.curves, data.labels, strict=True):
         notes.append(clipped("The curve" if not also else f"The curve of {label}", curve, data.low, data.high))
     if data.exact is not None:
         notes.append(clipped("The exact curve", data.exact, data.low, data.high))
-    shown = style.figure(features.scores_title(fit, data.step), notes, theme, 460)
+    shown = figure(features.scores_title(fit, data.step), notes, theme, 460, data)
     add_rows(shown, data.rows, data.held_out)
     add_curves(shown, data)
     shown.update_xaxes(title_text=style.text(fit.schema.names[0]))
@@ -133,54 +140,22 @@ def _one_feature(fit: Fit, also: Sequence[Fit], step: int | None, theme: str) ->
     return shown
 
 
-def add_rows(shown: style.Figure, rows: Drawn, apart: Drawn | None, **place: Any) -> None:
+def add_rows(shown: Figure, rows: Drawn, apart: Drawn | None, **place: Any) -> None:
     """The rows of one feature as points, held-out ones apart."""
-    for part, name, colour, symbol in (
-        (rows, "data", colours.DATA, "circle"),
-        (apart, "held out", colours.TEST, "diamond"),
-    ):
-        if part is None:
-            continue
-        many = len(part.x)
-        draw = shown.add_scattergl if many > 1_000 else shown.add_scatter
-        draw(
-            x=part.x[:, 0],
-            y=part.y,
-            mode="markers",
-            marker={
-                "size": 7 if many < 400 else 5,
-                "color": colour,
-                "symbol": symbol,
-                "opacity": 0.8 if many < 400 else 0.4,
-            },
-            name=name,
-            hovertemplate="%{x:.6g}, %{y:.6g}<extra></extra>",
-            **place,
-        )
+    shown.rows(rows.x[:, 0], rows.y, colours.DATA, 7, name="data", **place)
+    if apart is not None:
+        shown.rows(apart.x[:, 0], apart.y, colours.TEST, 7, symbol="diamond", name="held out", **place)
 
 
-def add_curves(shown: style.Figure, data: CurveOnData, **place: Any) -> None:
+def add_curves(shown: Figure, data: CurveOnData, **place: Any) -> None:
     """The curves of the fits, and the exact one dashed."""
+    lone = len(data.labels) == 1
     for i, (curve, label) in enumerate(zip(data.curves, data.labels, strict=True)):
-        shown.add_scatter(
-            x=data.x,
-            y=_nearby(curve, data),
-            mode="lines",
-            line={"color": style.SERIES[i % len(style.SERIES)], "width": 3, "dash": style.DASHES[i % 4]},
-            name="fit" if len(data.labels) == 1 else style.text(label, 60),
-            hovertemplate="%{x:.6g}, %{y:.6g}<extra></extra>",
-            **place,
-        )
+        name = "fit" if lone else style.text(label, 60)
+        shown.line(data.x, _nearby(curve, data), style.series(i), 3, style.dash(i), name=name, **place)
     if data.exact is not None:
-        shown.add_scatter(
-            x=data.x,
-            y=_nearby(data.exact, data),
-            mode="lines",
-            line={"color": colours.EXACT, "width": 2, "dash": "dash"},
-            name="exact" if len(data.labels) == 1 else style.text(f"exact, {data.labels[0]}", 60),
-            hovertemplate="%{x:.6g}, %{y:.6g}<extra></extra>",
-            **place,
-        )
+        name = "exact" if lone else style.text(f"exact, {data.labels[0]}", 60)
+        shown.line(data.x, _nearby(data.exact, data), colours.EXACT, 2, "dash", name=name, **place)
 
 
 def _nearby(curve: np.ndarray, data: CurveOnData) -> np.ndarray:

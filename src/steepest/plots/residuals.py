@@ -1,6 +1,6 @@
 """What a fit leaves over: residual = actual − predicted.
 
-    one feature          sticks from each point to the curve, the residuals below them with a zero line, x shared
+    one feature          a line from each point to the curve, the residuals below them with a zero line, x shared
     several features     residuals against fitted values
 
 and beside it the quantiles of the residuals against those of a normal distribution: on a straight line if they are
@@ -19,16 +19,18 @@ from steepest.data.thinning import evenly
 from steepest.errors import SpecError
 from steepest.model.prediction import log_odds
 from steepest.plots import features, predictions, style
-from steepest.plots.drawn_rows import Drawn, drawn, labels, training
-from steepest.plots.plotly_parts import make_subplots
-from steepest.result import inner_of
+from steepest.plots.drawn import Drawn, columns, drawn, fits_of, labels, training
+from steepest.plots.figure import Figure, panels
 from steepest.text import colours
 
 if TYPE_CHECKING:
     from steepest.result import Fit
 
-MOST_STICKS = 300
-"""Sticks drawn at most: more would be a grey block."""
+MOST_STEMS = 300
+"""Lines from points to the curve at most: more would be a grey block."""
+
+QUARTILE = 0.6744897501960817
+"""The quartiles of the standard normal lie at ± this."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Residuals:
 
     label: str
     rows: Drawn
+    at: np.ndarray
     fitted: np.ndarray
     residual: np.ndarray
     normal: np.ndarray
@@ -67,13 +70,11 @@ def residual_data(fit: Fit, label: str = "fit") -> Residuals:
         everything = data.y - log_odds(fit, data.x)
     ordered = np.sort(everything[np.isfinite(everything)])
     kept = evenly(len(ordered), 1_000) if len(ordered) else np.arange(0)
-    quantiles = normal_quantiles(len(ordered))
     low, high = np.quantile(ordered, [0.25, 0.75]) if len(ordered) else (0.0, 0.0)
-    # the quartiles of the standard normal lie at ±0.6745
-    slope = (high - low) / (2 * 0.6744897501960817)
-    return Residuals(
-        label, rows, fitted, rows.y - fitted, quantiles[kept], ordered[kept], (float(slope), float((low + high) / 2))
-    )
+    line = float((high - low) / (2 * QUARTILE)), float((low + high) / 2)
+    at = rows.x[:, 0] if columns(fit) == 1 else fitted
+    normal = normal_quantiles(len(ordered))[kept]
+    return Residuals(label, rows, at, fitted, rows.y - fitted, normal, ordered[kept], line)
 
 
 def normal_quantiles(count: int) -> np.ndarray:
@@ -88,7 +89,7 @@ def normal_quantiles(count: int) -> np.ndarray:
     return ndtri(share)
 
 
-def residuals(fit: Fit, also: Sequence[Fit] = (), theme: str = "light") -> style.Figure:
+def residuals(fit: Fit, also: Sequence[Fit] = (), theme: str = "light") -> Figure:
     """Residuals, and their quantiles against a normal distribution.
 
     Args:
@@ -98,28 +99,21 @@ def residuals(fit: Fit, also: Sequence[Fit] = (), theme: str = "light") -> style
     Raises:
         SpecError: the target is classes, or several. FitError: a loaded fit, which has no rows.
     """
-    fit, also = fit.inner, inner_of(also)
-    fits = [fit, *also]
-    parts = [residual_data(each, label) for each, label in zip(fits, labels(fits), strict=True)]
-    one = parts[0].rows.x.ndim == 2 and parts[0].rows.x.shape[1] == 1
+    fit, *also = fits_of(fit, also)
+    data = [residual_data(each, label) for each, label in zip([fit, *also], labels([fit, *also]), strict=True)]
+    rows, one = data[0].rows, columns(fit) == 1
+    lost = int((~np.isfinite(data[0].residual)).sum())
+    notes = [rows.note, f"{lost:,} residuals are no numbers." if lost else ""]
+    if one and len(rows.x) > MOST_STEMS:
+        notes.append(f"Sticks at {len(evenly(len(rows.x), MOST_STEMS)):,} of the rows.")
+    title = f"Residuals of {features.scores_title(fit, None)}" if not also else "Residuals"
     if one:
-        specs = [[{}, {"rowspan": 2}], [{}, None]]
-        shown = style.Figure(
-            make_subplots(
-                rows=2, cols=2, specs=specs, column_widths=[0.64, 0.36], row_heights=[0.62, 0.38], vertical_spacing=0.05,
-                horizontal_spacing=0.1,
-            )
-        )  # fmt: skip
+        grid = {"specs": [[{}, {"rowspan": 2}], [{}, None]], "column_widths": [0.64, 0.36], "row_heights": [0.62, 0.38]}
+        shown = panels(title, notes, theme, 560, data, 2, 2, **grid, vertical_spacing=0.05, horizontal_spacing=0.1)
+        _stems(shown, fit, also, data[0])
     else:
-        shown = style.Figure(make_subplots(rows=1, cols=2, column_widths=[0.6, 0.4], horizontal_spacing=0.15))
-    shown.update_layout(template=style.template(theme), height=560 if one else 440)
-    notes = [parts[0].rows.note]
-    lost = int((~np.isfinite(parts[0].residual)).sum())
-    if lost:
-        notes.append(f"{lost:,} residuals are no numbers.")
-    if one:
-        _sticks(shown, fit, also, parts[0], notes)
-    for i, part in enumerate(parts):
+        shown = panels(title, notes, theme, 440, data, 1, 2, column_widths=[0.6, 0.4], horizontal_spacing=0.15)
+    for i, part in enumerate(data):
         _points(shown, part, i, one, alone=not also)
         _quantiles(shown, part, i, alone=not also)
     low = 2 if one else 1
@@ -130,70 +124,36 @@ def residuals(fit: Fit, also: Sequence[Fit] = (), theme: str = "light") -> style
     shown.update_xaxes(title_text="normal quantile", row=1, col=2)
     if one:
         shown.update_xaxes(matches="x3", showticklabels=False, row=1, col=1)
-    style.titled(shown, f"Residuals of {features.scores_title(fit, None)}" if not also else "Residuals", notes)
     return shown
 
 
-def _sticks(shown: style.Figure, fit: Fit, also: Sequence[Fit], part: Residuals, notes: list[str]) -> None:
-    curves = predictions.curve_data(fit, also)
-    kept = evenly(len(part.residual), MOST_STICKS)
-    x, y, fitted = part.rows.x[kept, 0], part.rows.y[kept], part.fitted[kept]
-    if len(kept) < len(part.residual):
-        notes.append(f"Sticks at {len(kept):,} of the rows.")
-    gone = np.full(len(kept), np.nan)
-    shown.add_scatter(
-        x=np.stack([x, x, gone], 1).ravel(),
-        y=np.stack([y, fitted, gone], 1).ravel(),
-        mode="lines",
-        line={"color": style.faded(colours.RESIDUAL, 0.8), "width": 1.2},
-        name="residual",
-        hoverinfo="skip",
-        row=1,
-        col=1,
-    )
+def _stems(shown: Figure, fit: Fit, also: Sequence[Fit], part: Residuals) -> None:
+    """The rows and the curves, with a line from each row to the curve."""
+    curves, kept = predictions.curve_data(fit, also), evenly(len(part.residual), MOST_STEMS)
+    x, y, gone = part.at[kept], part.rows.y[kept], np.full(len(kept), np.nan)
+    stems = np.stack([x, x, gone], 1).ravel(), np.stack([y, part.fitted[kept], gone], 1).ravel()
+    shown.line(*stems, style.faded(colours.RESIDUAL, 0.8), 1.2, hover=None, name="residual", row=1, col=1)
     predictions.add_rows(shown, part.rows, None, row=1, col=1)
     predictions.add_curves(shown, curves, row=1, col=1)
     shown.update_yaxes(title_text=style.text(fit.schema.targets[0]), range=[curves.low, curves.high], row=1, col=1)
 
 
-def _points(shown: style.Figure, part: Residuals, i: int, one: bool, alone: bool) -> None:
-    many = len(part.residual)
-    draw = shown.add_scattergl if many > 1_000 else shown.add_scatter
-    draw(
-        x=part.rows.x[:, 0] if one else part.fitted,
-        y=part.residual,
-        mode="markers",
-        marker={
-            "size": 6 if many < 1_000 else 4,
-            "color": colours.RESIDUAL if alone else style.SERIES[i % 8],
-            "symbol": style.SYMBOLS[i % 8],
-            "opacity": 0.75 if many < 1_000 else 0.4,
-        },
-        name="residual" if alone else style.text(part.label, 60),
-        showlegend=not one,
-        hovertemplate="%{x:.6g}<br>residual %{y:.6g}<extra></extra>",
-        row=2 if one else 1,
-        col=1,
-    )
+def _points(shown: Figure, part: Residuals, i: int, one: bool, alone: bool) -> None:
+    colour = colours.RESIDUAL if alone else style.series(i)
+    shown.rows(
+        part.at, part.residual, colour, symbol=style.symbol(i), hover="%{x:.6g}<br>residual %{y:.6g}",
+        name="residual" if alone else style.text(part.label, 60), showlegend=not one, row=2 if one else 1, col=1,
+    )  # fmt: skip
 
 
-def _quantiles(shown: style.Figure, part: Residuals, i: int, alone: bool) -> None:
-    colour = colours.RESIDUAL if alone else style.SERIES[i % 8]
-    shown.add_scatter(
-        x=part.normal,
-        y=part.sorted_residual,
-        mode="markers",
-        marker={"size": 5, "color": colour, "symbol": style.SYMBOLS[i % 8], "opacity": 0.8},
-        hovertemplate="normal %{x:.3f}<br>residual %{y:.6g}<extra></extra>",
-        showlegend=False,
-        row=1,
-        col=2,
+def _quantiles(shown: Figure, part: Residuals, i: int, alone: bool) -> None:
+    colour, place = colours.RESIDUAL if alone else style.series(i), {"row": 1, "col": 2}
+    hover = "normal %{x:.3f}<br>residual %{y:.6g}"
+    shown.points(
+        part.normal, part.sorted_residual, colour, 5, 0.8, style.symbol(i), hover=hover, showlegend=False, **place
     )
     if len(part.normal) > 1:
         slope, middle = part.line
-        ends = part.normal[[0, -1]]
-        line = {"color": colours.EXACT if alone else colour, "dash": "dash", "width": 1.5}
-        shown.add_scatter(
-            x=ends, y=middle + slope * ends, mode="lines", line=line, name="normal", showlegend=alone, hoverinfo="skip",
-            row=1, col=2,
-        )  # fmt: skip
+        ends, colour = part.normal[[0, -1]], colours.EXACT if alone else colour
+        more = {"hover": None, "name": "normal", "showlegend": alone}
+        shown.line(ends, middle + slope * ends, colour, 1.5, "dash", **more, **place)

@@ -1,18 +1,14 @@
-"""How every picture looks: a light and a dark template, and figures that stay at home.
+"""How every picture looks: a light and a dark template, colours, axes, names.
 
 Whatever is paper or ink (backgrounds, grids, text, the shades of a surface) stands in the templates alone, so that a
 picture goes from light to dark by its template; the colours are those of `text/colours.py`:
 
     figure.update_layout(template=template("dark"))
-
-Figures are Plotly's, but none of them contacts or offers a network service.
 """
 
 from __future__ import annotations
 
 import html
-import textwrap
-from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -40,9 +36,6 @@ CONFIG: dict[str, Any] = {
 }
 """Of every figure, whoever shows it: nothing is sent anywhere, and the wheel moves the page, not the view of a surface."""
 
-NOTEBOOKS = ("", None, "plotly_mimetype", "jupyterlab", "nteract", "vscode")
-"""Plotly's renderers that leave the drawing to the notebook."""
-
 SHADES = {
     "light": ["#0b3763", "#1d5c94", "#4a8abf", "#86b5da", "#bdd8ec", "#e2eef7", "#f6fafd"],
     "dark": ["#a9d4f5", "#72aede", "#4485bb", "#2a6294", "#1d466d", "#172f48", "#141d28"],
@@ -59,130 +52,41 @@ SHOWN = 42
 """Characters of a name in a picture."""
 
 
-class Figure(go.Figure):
-    """A Plotly figure that is shown and written without any network: plotly.js is inside, no service is offered."""
-
-    def show(self, *args: Any, config: dict[str, Any] | None = None, **options: Any) -> Any:
-        """Show it with Plotly's renderer, and in a notebook so that pages made of it have the picture, too."""
-        if self._is_for_a_notebook() and not (args or config or options):
-            return self._ipython_display_()
-        return super().show(*args, config=CONFIG | (config or {}), **options)
-
-    def to_html(self, *args: Any, config: dict[str, Any] | None = None, post_script: Any = None, **options: Any) -> str:
-        """HTML that holds all it needs."""
-        return super().to_html(*args, config=CONFIG | (config or {}), post_script=_after(post_script), **options)
-
-    def write_html(
-        self, *args: Any, config: dict[str, Any] | None = None, post_script: Any = None, **options: Any
-    ) -> Any:
-        """A file that works from disk."""
-        return super().write_html(*args, config=CONFIG | (config or {}), post_script=_after(post_script), **options)
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, validate: bool = True, **options: Any) -> Any:
-        from steepest.plots import notebook
-
-        theirs = super()._repr_mimebundle_(include, exclude, validate, config=CONFIG, **options)
-        # somebody who has chosen a renderer gets what it makes
-        return theirs if set(theirs) - {notebook.MIME} else notebook.bundle(self)
-
-    def _ipython_display_(self) -> None:
-        if not self._is_for_a_notebook():
-            return super()._ipython_display_()
-        from steepest.plots import notebook
-
-        return notebook.publish(self)
-
-    def _is_for_a_notebook(self) -> bool:
-        import plotly.io
-
-        from steepest.plots import notebook
-
-        chosen = plotly.io.renderers
-        return notebook.kernel() is not None and chosen.render_on_display and chosen.default in NOTEBOOKS
-
-    def _repr_html_(self) -> str:
-        return self.to_html(full_html=False)
-
-
-WHEEL = """document.getElementById("{plot_id}").addEventListener("wheel", turned => turned.stopPropagation(), {capture: true});"""
-"""plotly.js would keep the wheel over a surface to itself."""
-
-
-def _after(scripts: Any) -> list[str]:
-    """What runs once the figure is drawn."""
-    return [WHEEL, *([scripts] if isinstance(scripts, str) else scripts or [])]
-
-
-def figure(title: str, notes: Iterable[str] = (), theme: str = "light", height: int = 460, **layout: Any) -> Figure:
-    """An empty figure with its title, and below it what must be known to read the picture.
-
-    title and notes are plain text; `title_of` and `notes_of` give them back.
-    """
-    return titled(Figure(layout={"template": template(theme), "height": height, **layout}), title, notes)
-
-
-def titled(shown: Figure, title: str, notes: Iterable[str] = (), room: int = 0) -> Figure:
-    """The figure under a title, with notes; room is made for them, and `room` more for titles of panels."""
-    notes = [note for note in notes if note]
-    lines = [line for note in notes for line in textwrap.wrap(note, 112)]
-    heading: dict[str, Any] = {"text": text(title, 110)}
-    if lines:
-        heading["subtitle"] = {"text": "<br>".join(text(line, 200) for line in lines)}
-    shown.update_layout(
-        title=heading, margin_t=64 + 17 * len(lines) + room, meta={"title": title, "notes": notes}, overwrite=False
-    )
-    return shown
-
-
-def title_of(shown: go.Figure) -> str:
-    """The title as plain text."""
-    return _meta(shown).get("title", "")
-
-
-def notes_of(shown: go.Figure) -> list[str]:
-    """The notes below the title, as plain text."""
-    return list(_meta(shown).get("notes", ()))
-
-
-def _meta(shown: go.Figure) -> dict[str, Any]:
-    return shown.to_dict()["layout"].get("meta", {})
-
-
 @cache
 def template(theme: str) -> go.layout.Template:
     """The `light` or the `dark` template. Raises SpecError for another name."""
     if theme not in PAPER:
         raise SpecError(f"theme={theme!r} is not known. Known: light, dark.")
-    tone, scale = PAPER[theme], shades(theme)
+    palette, scale = PAPER[theme], shades(theme)
     axis = {
-        "gridcolor": tone["grid"],
-        "linecolor": tone["axis"],
-        "zerolinecolor": tone["axis"],
+        "gridcolor": palette["grid"],
+        "linecolor": palette["axis"],
+        "zerolinecolor": palette["axis"],
         "zerolinewidth": 1,
-        "tickcolor": tone["axis"],
+        "tickcolor": palette["axis"],
         "ticks": "outside",
         "ticklen": 4,
         "title": {"standoff": 8, "font": {"size": 13}},
-        "tickfont": {"size": 11, "color": tone["faint"]},
+        "tickfont": {"size": 11, "color": palette["faint"]},
         "automargin": True,
         "exponentformat": "power",
     }
     scene = {
-        "backgroundcolor": tone["paper"],
-        "gridcolor": tone["grid"],
-        "linecolor": tone["axis"],
-        "zerolinecolor": tone["grid"],
+        "backgroundcolor": palette["paper"],
+        "gridcolor": palette["grid"],
+        "linecolor": palette["axis"],
+        "zerolinecolor": palette["grid"],
         "showbackground": True,
         "title": {"font": {"size": 12}},
-        "tickfont": {"size": 10, "color": tone["faint"]},
+        "tickfont": {"size": 10, "color": palette["faint"]},
         "exponentformat": "power",
     }
-    bar = {"outlinewidth": 0, "ticks": "", "thickness": 10, "tickfont": {"size": 10, "color": tone["faint"]}}
+    bar = {"outlinewidth": 0, "ticks": "", "thickness": 10, "tickfont": {"size": 10, "color": palette["faint"]}}
     shaded = {"colorscale": scale, "colorbar": bar}
     layout = {
-        "font": {"family": FONT, "size": 13, "color": tone["ink"]},
-        "paper_bgcolor": tone["paper"],
-        "plot_bgcolor": tone["paper"],
+        "font": {"family": FONT, "size": 13, "color": palette["ink"]},
+        "paper_bgcolor": palette["paper"],
+        "plot_bgcolor": palette["paper"],
         "title": {
             "x": 0,
             "xref": "paper",
@@ -192,7 +96,7 @@ def template(theme: str) -> go.layout.Template:
             "yanchor": "top",
             "pad": {"t": 14, "l": 0},
             "font": {"size": 17},
-            "subtitle": {"font": {"size": 12, "color": tone["faint"]}},
+            "subtitle": {"font": {"size": 12, "color": palette["faint"]}},
         },
         "margin": {"l": 56, "r": 24, "t": 64, "b": 48},
         "xaxis": axis,
@@ -211,8 +115,8 @@ def template(theme: str) -> go.layout.Template:
         "hoverlabel": {"font": {"family": FONT, "size": 12}, "align": "left"},
         "hovermode": "closest",
         "colorway": list(SERIES),
-        "annotationdefaults": {"font": {"size": 12, "color": tone["faint"]}, "arrowcolor": tone["faint"]},
-        "shapedefaults": {"line": {"color": tone["axis"], "width": 1}},
+        "annotationdefaults": {"font": {"size": 12, "color": palette["faint"]}, "arrowcolor": palette["faint"]},
+        "shapedefaults": {"line": {"color": palette["axis"], "width": 1}},
         "colorscale": {"sequential": scale, "sequentialminus": scale},
     }
     return go.layout.Template(
@@ -248,6 +152,11 @@ def log_axis(values: Any) -> dict[str, Any]:
     return axis
 
 
+def is_wide(values: np.ndarray) -> bool:
+    """Whether values are better read on a log axis: all above 0, and of more than one order of magnitude."""
+    return bool(values.size) and values.min() > 0 and values.max() > 20 * values.min()
+
+
 def text(name: object, most: int = SHOWN) -> str:
     """A name from the user's data as it may stand in a figure: no markup, no control characters, not too long.
 
@@ -267,6 +176,35 @@ def faded(colour: str, share: float) -> str:
     return f"rgba({red},{green},{blue},{share:g})"
 
 
-def colours(count: int) -> Sequence[str]:
-    """`count` colours for things of one kind."""
-    return [SERIES[i % len(SERIES)] for i in range(count)]
+def series(i: int) -> str:
+    """The colour of the i-th fit or parameter of a picture."""
+    return SERIES[i % len(SERIES)]
+
+
+def class_colour(i: int) -> str:
+    """The colour of the i-th class."""
+    return CLASSES[i % len(CLASSES)]
+
+
+def dash(i: int) -> str:
+    """The dash of the i-th fit."""
+    return DASHES[i % len(DASHES)]
+
+
+def symbol(i: int) -> str:
+    """The symbol of the i-th fit or class."""
+    return SYMBOLS[i % len(SYMBOLS)]
+
+
+def title_of(shown: go.Figure) -> str:
+    """The title of a figure as plain text."""
+    return _meta(shown).get("title", "")
+
+
+def notes_of(shown: go.Figure) -> list[str]:
+    """The notes below the title, as plain text."""
+    return list(_meta(shown).get("notes", ()))
+
+
+def _meta(shown: go.Figure) -> dict[str, Any]:
+    return shown.to_dict()["layout"].get("meta", {})

@@ -22,8 +22,10 @@ import numpy as np
 from steepest.data.thinning import evenly
 from steepest.data.wording import in_short, number
 from steepest.errors import FitError, SpecError
-from steepest.plots import loss_curve as curves
-from steepest.plots import predictions, residuals, style
+from steepest.plots import loss_curve as one_by_one
+from steepest.plots import predictions, style
+from steepest.plots.figure import Figure, figure, titled
+from steepest.plots.residuals import residuals
 from steepest.plots.surface import draw
 from steepest.sweep_result import Sweep
 from steepest.sweeps.run_results import FAILED, NUMBERS
@@ -91,8 +93,7 @@ def end_data(sweep: Sweep, across: str | None = None, by: str | None = None, mea
     if by is None:
         rest = [name for name in sweep.settings if name not in (across, "seed")]
         by = max(rest, key=lambda name: len({in_short(value) for value in sweep.settings[name]}), default="")
-    elif by not in sweep.settings:
-        raise SpecError(f"by={by!r} was not swept. Swept: {', '.join(sweep.settings)}.")
+    _check_swept(sweep, by)
     measure = measure or ("gap" if any(value is not None for value in sweep.columns["gap"]) else sweep.judged_by)
     if measure not in (*NUMBERS, "steps", "epochs"):
         raise SpecError(f"measure={measure!r} is not known. Known: {', '.join(NUMBERS)}, steps, epochs.")
@@ -110,6 +111,11 @@ def end_data(sweep: Sweep, across: str | None = None, by: str | None = None, mea
     median, low, high, diverged = (flat.reshape(shape) for flat in (median, low, high, diverged))
     others = [name for name in sweep.settings if name not in (across, by)]
     return Ends((across, places), (by, groups), median, low, high, diverged, measure, others)
+
+
+def _check_swept(sweep: Sweep, by: str) -> None:
+    if by and by not in sweep.settings:
+        raise SpecError(f"by={by!r} was not swept. Swept: {', '.join(sweep.settings)}.")
 
 
 def _word(value: Any) -> str:
@@ -137,7 +143,7 @@ def _distinct(values: Sequence[Any]) -> tuple[list[Any], np.ndarray]:
 
 def plot(
     sweep: Sweep, across: str | None = None, by: str | None = None, measure: str | None = None, theme: str = "light"
-) -> style.Figure:
+) -> Figure:
     """Where the descents of a sweep end; of fits without a swept number, the fits on the data.
 
     Args:
@@ -154,27 +160,21 @@ def plot(
         return _said(predictions.plot(first, rest, None, theme), sweep, MOST_FITS)
     data = end_data(sweep, across, by, measure)
     many = len(data.by[1]) > MOST_LINES and all(isinstance(value, Real) for value in data.by[1])
-    spread = (
-        [f"Median over {', '.join(data.others)}; the band reaches from the least to the largest."]
-        if data.others
-        else []
-    )
-    best = []
-    if len(sweep.ranked()):
-        run = sweep.ranked()[0]
-        words = ", ".join(f"{name} {_word(values[run])}" for name, values in sweep.settings.items())
-        best = [f"Best: {words}."]
-    figure = style.figure(
-        f"{data.measure.replace('_', ' ')} at the end of {len(sweep):,} descents", [*best, *spread], theme, 480
-    )
-    (_heat if many else _lines)(figure, data)
-    figure.update_xaxes(title_text=style.text(data.across[0]), **_axis(data.across[1]))
-    return figure
+    notes = []
+    if ranked := sweep.ranked():
+        words = ", ".join(f"{name} {_word(values[ranked[0]])}" for name, values in sweep.settings.items())
+        notes.append(f"Best: {words}.")
+    if data.others:
+        notes.append(f"Median over {', '.join(data.others)}; the band reaches from the least to the largest.")
+    title = f"{data.measure.replace('_', ' ')} at the end of {len(sweep):,} descents"
+    shown = figure(title, notes, theme, 480, data)
+    (_heat if many else _lines)(shown, data)
+    shown.update_xaxes(title_text=style.text(data.across[0]), **_axis(data.across[1]))
+    return shown
 
 
 def _axis(values: np.ndarray) -> dict[str, Any]:
-    wide = values.min() > 0 and values.max() > 20 * values.min()
-    return style.log_axis(values) if wide else {}
+    return style.log_axis(values) if style.is_wide(values) else {}
 
 
 def _floor(values: np.ndarray) -> float | None:
@@ -186,78 +186,65 @@ def _floor(values: np.ndarray) -> float | None:
     return float(above.min()) / 10
 
 
-def _lines(figure: style.Figure, data: Ends) -> None:
+def _lines(shown: Figure, data: Ends) -> None:
     name, places = data.across
     floor = _floor(np.concatenate([data.median.ravel(), data.low.ravel(), data.high.ravel()]))
     known = data.median[np.isfinite(data.median)]
     top = float(known.max()) if known.size else 1.0
 
     def drawn(values: np.ndarray) -> np.ndarray:
-        return values if floor is None else np.where(values > 0, values, np.where(np.isnan(values), np.nan, floor))
+        return values if floor is None else np.where(values <= 0, floor, values)
 
-    told = False
     for i, group in enumerate(data.by[1]):
-        colour = style.SERIES[i % len(style.SERIES)]
+        colour = style.series(i)
         label = "descents" if not data.by[0] else style.text(f"{data.by[0]} {_word(group)}", 60)
         fine = np.isfinite(data.median[i])
         if data.others:
-            band = np.concatenate([places[fine], places[fine][::-1]])
-            edge = np.concatenate([drawn(data.high[i][fine]), drawn(data.low[i][fine])[::-1]])
-            figure.add_scatter(
-                x=band, y=edge, fill="toself", fillcolor=style.faded(colour, 0.16), line={"width": 0}, hoverinfo="skip",
-                showlegend=False, legendgroup=label,
-            )  # fmt: skip
-        figure.add_scatter(
-            x=places,
-            y=drawn(data.median[i]),
-            mode="lines+markers",
-            line={"color": colour, "width": 2.4, "dash": style.DASHES[i % 4]},
-            marker={"size": 5},
-            name=label,
-            legendgroup=label,
-            customdata=data.diverged[i],
-            hovertemplate=f"{style.text(name)} %{{x:.4g}}<br>{data.measure} %{{y:.4g}}<br>"
-            "diverged %{customdata:.0%}<extra></extra>",
-        )
+            _band(shown, places[fine], drawn(data.low[i][fine]), drawn(data.high[i][fine]), colour, 0.16, label)
+        hover = f"{style.text(name)} %{{x:.4g}}<br>{data.measure} %{{y:.4g}}<br>diverged %{{customdata:.0%}}"
+        more = {"mode": "lines+markers", "marker": {"size": 5}, "legendgroup": label, "customdata": data.diverged[i]}
+        shown.line(places, drawn(data.median[i]), colour, 2.4, style.dash(i), hover, name=label, **more)
         gone = data.diverged[i] > 0
         if gone.any():
-            figure.add_scatter(
-                x=places[gone],
-                y=np.full(gone.sum(), top * (3 if floor is not None else 1.05) * (1 + 0.25 * i)),
-                mode="markers",
-                marker={"symbol": "x", "size": 7, "color": colour, "opacity": 0.35 + 0.65 * data.diverged[i][gone]},
-                name="diverged",
-                showlegend=not told,
-                customdata=data.diverged[i][gone],
-                hovertemplate=f"{style.text(name)} %{{x:.4g}}: %{{customdata:.0%}} diverged<extra></extra>",
-            )
-            told = True
+            share = data.diverged[i][gone]
+            y = np.full(gone.sum(), top * (3 if floor is not None else 1.05) * (1 + 0.25 * i))
+            hover = f"{style.text(name)} %{{x:.4g}}: %{{customdata:.0%}} diverged"
+            more = {"name": "diverged", "showlegend": not (data.diverged[:i] > 0).any(), "customdata": share}
+            shown.points(places[gone], y, colour, 7, 0.35 + 0.65 * share, "x", hover, **more)
     everywhere = (data.diverged == 1).all(0)
     if everywhere.any() and not everywhere.all():
         # the region in which nothing holds
-        figure.add_vrect(
+        shown.add_vrect(
             x0=float(places[everywhere].min()), x1=float(places.max()), line_width=0,
             fillcolor=style.faded(colours.RESIDUAL, 0.16),
             annotation_text="all diverge", annotation_position="top left",
         )  # fmt: skip
-    figure.update_yaxes(title_text=style.text(data.measure), **({} if floor is None else style.log_axis(known)))
+    shown.update_yaxes(title_text=style.text(data.measure), **({} if floor is None else style.log_axis(known)))
 
 
-def _heat(figure: style.Figure, data: Ends) -> None:
+def _band(
+    shown: Figure, x: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str, share: float, group: str | None = None
+) -> None:
+    """The area between two lines."""
+    edge = np.concatenate([x, x[::-1]]), np.concatenate([high, low[::-1]])
+    more = {"fill": "toself", "fillcolor": style.faded(colour, share), "showlegend": False, "legendgroup": group}
+    shown.add_scatter(x=edge[0], y=edge[1], line={"width": 0}, hoverinfo="skip", **more)
+
+
+def _heat(shown: Figure, data: Ends) -> None:
     rows = np.array(data.by[1], dtype=float)
     floor = _floor(data.median)
-    values = data.median if floor is None else np.log10(np.maximum(data.median, floor))
     words = data.measure if floor is None else f"log₁₀ {data.measure}"
-    figure.add_heatmap(
+    where = f"{style.text(data.across[0])} %{{x:.4g}}<br>{style.text(data.by[0])} %{{y:.4g}}"
+    shown.add_heatmap(
         x=data.across[1],
         y=rows,
-        z=values,
+        z=data.median if floor is None else np.log10(np.maximum(data.median, floor)),
         customdata=data.median,
         colorbar={"title": {"text": words, "side": "right"}},
-        hovertemplate=f"{style.text(data.across[0])} %{{x:.4g}}<br>{style.text(data.by[0])} %{{y:.4g}}<br>"
-        f"{data.measure} %{{customdata:.4g}}<extra></extra>",
+        hovertemplate=f"{where}<br>{data.measure} %{{customdata:.4g}}<extra></extra>",
     )
-    figure.add_heatmap(
+    shown.add_heatmap(
         x=data.across[1],
         y=rows,
         z=np.where(data.diverged > 0, data.diverged, np.nan),
@@ -267,14 +254,8 @@ def _heat(figure: style.Figure, data: Ends) -> None:
         showscale=False,
         hovertemplate="%{z:.0%} diverged<extra></extra>",
     )
-    figure.add_scatter(
-        x=[None],
-        y=[None],
-        mode="markers",
-        marker={"symbol": "square", "size": 12, "color": colours.RESIDUAL},
-        name="diverged",
-    )
-    figure.update_yaxes(title_text=style.text(data.by[0]), **_axis(rows))
+    shown.points([None], [None], colours.RESIDUAL, 12, symbol="square", name="diverged")
+    shown.update_yaxes(title_text=style.text(data.by[0]), **_axis(rows))
 
 
 # ---- how they go down ------------------------------------------------------------------------------
@@ -298,11 +279,8 @@ def fan_data(sweep: Sweep, by: str | None = None) -> list[Fan]:
     if by is None:
         words = [name for name, values in sweep.settings.items() if any(isinstance(value, str) for value in values)]
         by = next((name for name in words if len({*map(in_short, sweep.settings[name])}) <= MOST_LINES), "")
-    elif by not in sweep.settings:
-        raise SpecError(f"by={by!r} was not swept. Swept: {', '.join(sweep.settings)}.")
-    well = sweep.ranked()
-    if not well:
-        raise FitError("No run ended well: all of them failed, diverged or were interrupted. See sweep.table().")
+    _check_swept(sweep, by)
+    well = _ended_well(sweep)
     chosen = [sorted(well)[i] for i in evenly(len(well), MOST_CURVES)]
     fits = {run: sweep.fit(run) for run in chosen}
     last = max(fit.steps for fit in fits.values())
@@ -327,7 +305,7 @@ def _on(fit: Fit, step: np.ndarray) -> np.ndarray:
     return np.interp(step, fit.trace.step[known], values[known])
 
 
-def loss_curve(sweep: Sweep, by: str | None = None, theme: str = "light") -> style.Figure:
+def loss_curve(sweep: Sweep, by: str | None = None, theme: str = "light") -> Figure:
     """The loss curves of a sweep as a fan; of up to six runs each by itself.
 
     Args:
@@ -336,74 +314,79 @@ def loss_curve(sweep: Sweep, by: str | None = None, theme: str = "light") -> sty
     """
     if len(sweep) <= MOST_FITS and by is None:
         first, *rest = _fits(sweep, MOST_FITS)
-        return curves.loss_curve(first, rest, theme)
+        return one_by_one.loss_curve(first, rest, theme)
     fans = fan_data(sweep, by)
     counted = sum(len(fan.curves) for fan in fans)
-    well = len(sweep.ranked())
-    notes = [f"{counted:,} of {len(sweep):,} descents." if counted < len(sweep) else ""]
-    if well < len(sweep):
-        notes.append(f"{len(sweep) - well:,} that diverged, failed or were interrupted are left out.")
-    figure = style.figure(
-        f"{len(sweep):,} descents", [*notes, "Median, quartiles and extremes; faint: the descents."], theme, 480
-    )
+    gone = len(sweep) - len(sweep.ranked())
+    notes = [
+        f"{counted:,} of {len(sweep):,} descents." if counted < len(sweep) else "",
+        f"{gone:,} that diverged, failed or were interrupted are left out." if gone else "",
+        "Median, quartiles and extremes; faint: the descents.",
+    ]
+    shown = figure(f"{len(sweep):,} descents", notes, theme, 480, fans)
     for i, fan in enumerate(fans):
-        colour = style.SERIES[i % len(style.SERIES)]
-        gone = np.full((len(fan.curves), 1), np.nan)
-        figure.add_scatter(
-            x=np.tile(np.append(fan.step, np.nan), len(fan.curves)), y=np.hstack([fan.curves, gone]).ravel(), mode="lines",
-            line={"width": 0.7, "color": style.faded(colour, 0.3)}, hoverinfo="skip", showlegend=False,
-        )  # fmt: skip
+        colour = style.series(i)
+        x = np.tile(np.append(fan.step, np.nan), len(fan.curves))
+        y = np.hstack([fan.curves, np.full((len(fan.curves), 1), np.nan)]).ravel()
+        shown.line(x, y, style.faded(colour, 0.3), 0.7, hover=None, showlegend=False)
         for a, b, share in ((0, 4, 0.1), (1, 3, 0.22)):
-            figure.add_scatter(
-                x=np.concatenate([fan.step, fan.step[::-1]]), y=np.concatenate([fan.bands[b], fan.bands[a][::-1]]), fill="toself",
-                fillcolor=style.faded(colour, share), line={"width": 0}, hoverinfo="skip", showlegend=False,
-            )  # fmt: skip
-        figure.add_scatter(
-            x=fan.step,
-            y=fan.bands[2],
-            mode="lines",
-            line={"color": colour, "width": 2.6, "dash": style.DASHES[i % 4]},
-            name=style.text(fan.label, 60),
-            hovertemplate="step %{x:,}<br>median %{y:.5g}<extra></extra>",
-        )
+            _band(shown, fan.step, fan.bands[a], fan.bands[b], colour, share)
+        name, hover = style.text(fan.label, 60), "step %{x:,}<br>median %{y:.5g}"
+        shown.line(fan.step, fan.bands[2], colour, 2.6, style.dash(i), hover, name=name)
     best = sweep.fit(sweep.ranked()[0]).scores.exact_objective
     if best is not None and best > 0:
-        figure.add_hline(y=best, line={"color": colours.EXACT, "dash": "dash", "width": 1.5})
+        shown.add_hline(y=best, line={"color": colours.EXACT, "dash": "dash", "width": 1.5})
     everything = np.concatenate([fan.bands.ravel() for fan in fans])
     positive = everything[np.isfinite(everything)].min() > 0
-    figure.update_yaxes(title_text="objective", **(style.log_axis(everything) if positive else {}))
-    figure.update_xaxes(title_text="step")
-    return figure
+    shown.update_yaxes(title_text="objective", **(style.log_axis(everything) if positive else {}))
+    shown.update_xaxes(title_text="step")
+    return shown
 
 
 # ---- side by side ----------------------------------------------------------------------------------
 
 
-def surface(sweep: Sweep, theme: str = "light", **settings: Any) -> style.Figure:
-    """Paths of several runs on one surface, the best run's; `settings` as in `fit.surface`."""
+def surface(
+    sweep: Sweep,
+    loss: Any = None,
+    plane: Any = None,
+    window: Any = None,
+    grid: int | None = None,
+    coordinates: str = "user",
+    others: str = "held",
+    seed: int = 0,
+    theme: str = "light",
+) -> Figure:
+    """Paths of several runs on one surface, the best run's; the arguments as of `fit.surface`."""
     first, *rest = _fits(sweep, MOST_PATHS)
-    return _said(draw.surface(first, also=rest, theme=theme, **settings), sweep, MOST_PATHS)
+    shown = draw.surface(first, loss, rest, plane, window, grid, coordinates, others, seed, theme)
+    return _said(shown, sweep, MOST_PATHS)
 
 
-def compare_residuals(sweep: Sweep, theme: str = "light") -> style.Figure:
+def compare_residuals(sweep: Sweep, theme: str = "light") -> Figure:
     """Residuals of several fits in one picture."""
     first, *rest = _fits(sweep, MOST_FITS)
-    return _said(residuals.residuals(first, rest, theme), sweep, MOST_FITS)
+    return _said(residuals(first, rest, theme), sweep, MOST_FITS)
 
 
 def _fits(sweep: Sweep, most: int) -> list[Fit]:
     """At most `most` runs that have a fit: all, or evenly spread ones of those that ended well, the best first."""
     if len(sweep) <= most:
         return [sweep.fit(run).inner for run, status in enumerate(sweep.columns["status"]) if status != FAILED]
-    ranked = sweep.ranked()
-    if not ranked:
-        raise FitError("No run ended well: all of them failed, diverged or were interrupted. See sweep.table().")
+    ranked = _ended_well(sweep)
     return [sweep.fit(ranked[i]).inner for i in evenly(len(ranked), most)]
 
 
-def _said(figure: style.Figure, sweep: Sweep, most: int) -> style.Figure:
+def _ended_well(sweep: Sweep) -> list[int]:
+    """The runs that ended well, the best first. Raises FitError where there is none."""
+    if ranked := sweep.ranked():
+        return ranked
+    raise FitError("No run ended well: all of them failed, diverged or were interrupted. See sweep.table().")
+
+
+def _said(shown: Figure, sweep: Sweep, most: int) -> Figure:
     """The figure, with a note where not all runs are in it."""
     if len(sweep) <= most:
-        return figure
+        return shown
     note = f"{min(most, len(sweep.ranked())):,} of {len(sweep):,} descents, from the best to the worst that ended well."
-    return style.titled(figure, style.title_of(figure), [note, *style.notes_of(figure)])
+    return titled(shown, style.title_of(shown), [note, *style.notes_of(shown)])

@@ -23,14 +23,16 @@ from steepest.data.thinning import evenly
 from steepest.data.wording import counted, plain
 from steepest.errors import DataError
 from steepest.plots import style
-from steepest.plots.drawn_rows import MOST_POINTS
-from steepest.plots.plotly_parts import make_subplots
+from steepest.plots.drawn import MOST_POINTS
+from steepest.plots.figure import Figure, cell, figure, panels
 from steepest.text import colours
 
 MOST_PANELS = 9
+"""Columns that get a panel of their own."""
 MOST_CROSSED = 5
 """Columns of a matrix."""
 MOST_LEVELS = 12
+"""Different words of a column that is drawn."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def _values(column: pa.ChunkedArray) -> np.ndarray | None:
     return np.array(words.to_pylist(), dtype=object)
 
 
-def plot(source: Any, y: Any = None, *, target: str | None = None, theme: str = "light") -> style.Figure:
+def plot(source: Any, y: Any = None, *, target: str | None = None, theme: str = "light") -> Figure:
     """Draw a table before any fit.
 
     Args:
@@ -121,57 +123,45 @@ def plot(source: Any, y: Any = None, *, target: str | None = None, theme: str = 
         notes.append(f"Not drawn: {', '.join(plain(name) for name in data.left_out[:6])}.")
     if data.missing:
         notes.append(f"{counted(data.missing, 'missing value')} left out.")
-    if data.target is None and len(names) > 2:
+    pairs: list[tuple[str, str | None]] = [(name, data.target) for name in names]
+    if not names:
+        pairs = [(str(data.target), None)]
+    elif data.target is None and len(names) > 2:
         return _matrix(data, names, notes, theme)
-    pairs: list[tuple[str, str | None]]
-    if data.target is not None:
-        pairs = [(name, data.target) for name in names] or [(data.target, None)]
-    else:
-        pairs = [(names[0], names[1])] if len(names) == 2 else [(names[0], None)]
+    elif data.target is None:
+        pairs = [(names[0], names[1] if len(names) == 2 else None)]
     if len(pairs) > MOST_PANELS:
         notes.append(f"The first {MOST_PANELS} of {len(pairs):,} columns.")
         pairs = pairs[:MOST_PANELS]
     wide = 2 if len(pairs) == 4 else min(len(pairs), 3)
     tall = -(-len(pairs) // wide)
-    shown = style.Figure(make_subplots(rows=tall, cols=wide, vertical_spacing=0.32 / tall, horizontal_spacing=0.09))
-    shown.update_layout(template=style.template(theme), height=440 if tall == 1 else 100 + 230 * tall, showlegend=False)
     rows = counted(data.total_rows, "row")
-    style.titled(shown, f"{plain(data.target)} in {rows}" if data.target else rows, notes)
+    title, height = f"{plain(data.target)} in {rows}" if data.target else rows, 440 if tall == 1 else 100 + 230 * tall
+    grid = {"vertical_spacing": 0.32 / tall, "horizontal_spacing": 0.09}
+    shown = panels(title, notes, theme, height, data, tall, wide, **grid)
     for i, (across, up) in enumerate(pairs):
-        _panel(shown, data, across, up, {"row": 1 + i // wide, "col": 1 + i % wide})
+        _panel(shown, data, across, up, cell(i, wide))
+    shown.update_layout(showlegend=False)
     return shown
 
 
-def _panel(shown: style.Figure, data: Columns, across: str, up: str | None, place: dict[str, int]) -> None:
+def _panel(shown: Figure, data: Columns, across: str, up: str | None, place: dict[str, int]) -> None:
     x = data.values[across]
-    marker = {"size": 6 if len(x) < 400 else 4, "color": colours.DATA, "opacity": 0.75 if len(x) < 400 else 0.4}
     if up is None:
         shown.add_histogram(x=_shown(x), marker={"color": colours.DATA}, **place)
         shown.update_yaxes(title_text="rows", **place)
     elif data.is_number(across) and data.is_number(up):
-        draw = shown.add_scattergl if len(x) > 1_000 else shown.add_scatter
-        draw(
-            x=x,
-            y=data.values[up],
-            mode="markers",
-            marker=marker,
-            hovertemplate="%{x:.6g}, %{y:.6g}<extra></extra>",
-            **place,
-        )
-    elif data.is_number(across):  # classes up, numbers across
-        for i, level in enumerate(_levels(data.values[up])):
-            mine = x[data.values[up] == level]
-            shown.add_box(
-                x=mine, name=style.text(level, 20), marker={"color": style.CLASSES[i % 10], "size": 3}, **place
-            )
+        shown.rows(x, data.values[up], colours.DATA, **place)
     elif data.is_number(up):
         shown.add_box(x=_shown(x), y=data.values[up], marker={"color": colours.DATA, "size": 3}, **place)
-    else:
+    else:  # classes up: a box of numbers, or a histogram of words, for each
         for i, level in enumerate(_levels(data.values[up])):
-            mine = x[data.values[up] == level]
-            shown.add_histogram(
-                x=_shown(mine), name=style.text(level, 20), marker={"color": style.CLASSES[i % 10]}, **place
-            )
+            mine, marker = _shown(x[data.values[up] == level]), {"color": style.class_colour(i)}
+            name = style.text(level, 20)
+            if data.is_number(across):
+                shown.add_box(x=mine, name=name, marker=marker | {"size": 3}, **place)
+            else:
+                shown.add_histogram(x=mine, name=name, marker=marker, **place)
     shown.update_xaxes(title_text=style.text(across, 30), nticks=6, **place)
     if up is not None and place["col"] == 1 and (data.is_number(up) or data.is_number(across)):
         shown.update_yaxes(title_text=style.text(up, 30), **place)
@@ -185,14 +175,14 @@ def _shown(values: np.ndarray) -> Any:
     return values if values.dtype.kind == "f" else [None if word is None else style.text(word, 20) for word in values]
 
 
-def _matrix(data: Columns, names: list[str], notes: list[str], theme: str) -> style.Figure:
+def _matrix(data: Columns, names: list[str], notes: list[str], theme: str) -> Figure:
     numbers = [name for name in names if data.is_number(name)]
     if not numbers:
         raise DataError("The table has no column of numbers; name a target= to draw the words by.")
     chosen = numbers[:MOST_CROSSED]
     if len(chosen) < len(names):
         notes.append(f"{len(chosen)} of {len(names):,} columns.")
-    shown = style.figure(counted(data.total_rows, "row"), notes, theme, 200 + 120 * len(chosen))
+    shown = figure(counted(data.total_rows, "row"), notes, theme, 200 + 120 * len(chosen), data)
     shown.add_splom(
         dimensions=[{"label": style.text(name, 20), "values": data.values[name]} for name in chosen],
         marker={"size": 4, "color": colours.DATA, "opacity": 0.5},

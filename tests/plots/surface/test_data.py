@@ -334,12 +334,16 @@ def test_one_parameter_has_no_surface():
 
 
 def test_path3d_carries_the_trace(quartic):
-    names, (path,) = path3d.path3d_data(quartic, ["x", "x^2", "x^3"])
-    assert names == ["x", "x^2", "x^3"]
+    data = path3d.path3d_data(quartic, ["x", "x^2", "x^3"])
+    assert data.names == ["x", "x^2", "x^3"]
+    (path,) = data.paths
     rows = np.searchsorted(quartic.trace.step, path[:, 0])
     assert np.array_equal(path[:, 1:], quartic.trace.theta[rows][:, 1:4])
     shown = path3d.path3d(quartic)
     assert shown.data[0].marker.color[-1] == quartic.steps
+    assert np.array_equal(shown.source_data.paths[0], path3d.path3d_data(quartic).paths[0])
+    with pytest.raises(SpecError, match="three different parameters, and got 'x', 'x', 'x"):
+        quartic.path3d(["x", "x", "x^2"])
 
 
 def test_points_are_left_out_evenly():

@@ -22,8 +22,8 @@ from steepest.errors import SpecError
 from steepest.formulas.rules import RULES
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.of_fit import module_objective
-from steepest.plots.drawn_rows import all_rows, linear, recorded, training
-from steepest.plots.surface.plane import FAR, coordinates_of
+from steepest.plots.drawn import FAR, all_rows, linear, recorded, training
+from steepest.plots.surface.plane import coordinates_of
 
 if TYPE_CHECKING:
     from steepest.result import Fit

@@ -19,7 +19,7 @@ from steepest.data.thinning import evenly
 from steepest.data.wording import plain
 from steepest.model.prediction import log_odds, probabilities
 from steepest.plots import style
-from steepest.plots.drawn_rows import drawn, training
+from steepest.plots.drawn import drawn, training
 from steepest.plots.film.frames import Frames, arrows, batch_rows
 from steepest.plots.predictions import value_range
 from steepest.plots.surface.data import Surface

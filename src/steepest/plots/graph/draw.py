@@ -17,19 +17,20 @@ from torch import Tensor
 from steepest.data.wording import number
 from steepest.errors import SpecError
 from steepest.plots import style
+from steepest.plots.figure import Figure, titled
 from steepest.plots.graph.fold import MOST_BOXES, folded
 from steepest.plots.graph.walk import ROWS, Graph, named, of_fit, walked, words_of
 from steepest.result import Fit
 from steepest.text import colours
 
 
-class Drawing(style.Figure):
+class Drawing(Figure):
     """A graph's figure; `dot` is the same graph as text."""
 
     @property
     def dot(self) -> str:
         """The graph in Graphviz' language."""
-        return self.__dict__["_dot"]
+        return self.source_data.dot
 
 
 def graph_data(z: Any, names: Any = None, most: int = MOST_BOXES) -> Graph:
@@ -116,54 +117,44 @@ def graph(z: Any, names: Any = None, theme: str = "light") -> Drawing:
     across = np.array([places[i] for i in data.nodes])
     depth, wide = across[:, 1].max() + 1, np.ptp(across[:, 0]) + 1
     operations = sum(node.size for node in data.nodes.values() if node.kind in ("operation", "output", "module"))
-    notes = (
-        [f"{operations:,} operations, folded into {len(data.nodes):,} nodes."] if len(data.nodes) < operations else []
-    )
-    shown = Drawing(
-        layout={"template": style.template(theme), "height": int(min(170 + depth * (92 if boxes else 34), 2_400))}
-    )
-    shown.__dict__["_dot"] = data.dot
-    style.titled(
-        shown, "The backward graph", [*notes, *data.notes, "∂ is the derivative of the output by what stands there."]
-    )
+    folds = f"{operations:,} operations, folded into {len(data.nodes):,} nodes." if len(data.nodes) < operations else ""
+    shown = Drawing()
+    shown.source_data = data
+    shown.update_layout(
+        template=style.template(theme), height=int(min(170 + depth * (92 if boxes else 34), 2_400)),
+        width=int(min(130 * wide, 4_000)) if boxes and wide > 8 else None,
+    )  # fmt: skip
+    notes = [folds, *data.notes, "∂ is the derivative of the output by what stands there."]
+    titled(shown, "The backward graph", notes)
     _edges(shown, data, places, boxes)
     for kind, colour in COLOURS.items():
         ids = [i for i, node in data.nodes.items() if node.kind == kind]
-        if not ids:
-            continue
-        shown.add_scatter(
-            x=[places[i][0] for i in ids],
-            y=[-places[i][1] for i in ids],
-            mode="markers",
-            marker={"size": 12 if boxes else 7, "color": colour, "symbol": "square"},
-            hovertext=["<br>".join(style.text(line, 80) for line in words_of(data.nodes[i])) for i in ids],
-            hoverinfo="text",
-            name=kind,
+        if ids:
+            words = ["<br>".join(style.text(line, 80) for line in words_of(data.nodes[i])) for i in ids]
+            x, y = [places[i][0] for i in ids], [-places[i][1] for i in ids]
+            more = {"hover": None, "hoverinfo": "text", "hovertext": words, "name": kind}
+            shown.points(x, y, colour, 12 if boxes else 7, symbol="square", **more)
+    for i, node in data.nodes.items() if boxes else ():
+        colour = COLOURS[node.kind]
+        first, *rest = (style.text(line, 60) for line in words_of(node))
+        shown.add_annotation(
+            x=places[i][0],
+            y=-places[i][1],
+            text="<br>".join([f"<b>{first}</b>", *rest]),
+            showarrow=False,
+            bgcolor=_mixed(colour, colours.PAPER[theme]["paper"]),
+            bordercolor=colour,
+            borderpad=5,
+            borderwidth=1.4,
+            font={"size": 11 if len(data.nodes) <= 30 else 9, "color": colours.PAPER[theme]["ink"]},
         )
-    if boxes:
-        for i, node in data.nodes.items():
-            colour = COLOURS[node.kind]
-            first, *rest = (style.text(line, 60) for line in words_of(node))
-            shown.add_annotation(
-                x=places[i][0],
-                y=-places[i][1],
-                text="<br>".join([f"<b>{first}</b>", *rest]),
-                showarrow=False,
-                bgcolor=_mixed(colour, colours.PAPER[theme]["paper"]),
-                bordercolor=colour,
-                borderpad=5,
-                borderwidth=1.4,
-                font={"size": 11 if len(data.nodes) <= 30 else 9, "color": colours.PAPER[theme]["ink"]},
-            )
     hidden = {"visible": False, "fixedrange": False}
     shown.update_xaxes(range=[across[:, 0].min() - 0.7, across[:, 0].max() + 0.7], **hidden)
     shown.update_yaxes(range=[-depth + 0.4, 0.6], **hidden)
-    if boxes and wide > 8:
-        shown.update_layout(width=int(min(130 * wide, 4_000)))
     return shown
 
 
-def _edges(shown: style.Figure, data: Graph, places: Mapping[int, tuple[float, float]], boxes: bool) -> None:
+def _edges(shown: Figure, data: Graph, places: Mapping[int, tuple[float, float]], boxes: bool) -> None:
     x: list[float | None] = []
     y: list[float | None] = []
     taken = set(places.values())
@@ -183,14 +174,8 @@ def _edges(shown: style.Figure, data: Graph, places: Mapping[int, tuple[float, f
                 x=0.5 * (a + c), y=-0.5 * (b + d), text=f"× {number(edge.factor)}", showarrow=False, xshift=8,
                 xanchor="left", font={"size": 11, "color": colours.RESIDUAL},
             )  # fmt: skip
-    shown.add_scatter(
-        x=x,
-        y=y,
-        mode="lines",
-        line={"color": "rgba(127,138,150,0.6)", "width": 1.3, "shape": "spline", "smoothing": 0.9},
-        hoverinfo="skip",
-        showlegend=False,
-    )
+    line = {"color": "rgba(127,138,150,0.6)", "width": 1.3, "shape": "spline", "smoothing": 0.9}
+    shown.add_scatter(x=x, y=y, mode="lines", line=line, hoverinfo="skip", showlegend=False)
 
 
 def _mixed(colour: str, paper: str) -> str:

@@ -24,7 +24,7 @@ from steepest.data.wording import number, plain
 from steepest.lazy import imported
 from steepest.model.objective import matched
 from steepest.model.of_fit import module_objective, tensors
-from steepest.plots.drawn_rows import training
+from steepest.plots.drawn import training
 
 if TYPE_CHECKING:
     from steepest.result import Fit

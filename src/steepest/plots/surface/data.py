@@ -23,11 +23,11 @@ from steepest.data.wording import number
 from steepest.errors import SpecError
 from steepest.model import losses
 from steepest.model.of_fit import linear_problem
-from steepest.plots.drawn_rows import MOST_STEPS, labels, training
+from steepest.plots.drawn import FAR, MOST_STEPS, check_one_model, labels, training
 from steepest.plots.surface import plane as planes
 from steepest.plots.surface.evaluate import SurfaceObjective, surface_objective
 from steepest.plots.surface.module_values import MOST_WORK, work_of
-from steepest.plots.surface.plane import FAR, Plane
+from steepest.plots.surface.plane import Plane
 from steepest.plots.surface.profile import minimised
 
 if TYPE_CHECKING:
@@ -95,6 +95,10 @@ class Surface:
         """The values, no higher than the ceiling."""
         return np.minimum(np.nan_to_num(self.values, nan=self.ceiling, posinf=self.ceiling), self.ceiling)
 
+    def within(self, place: np.ndarray) -> np.ndarray:
+        """Which places `[T, 2]` lie in the window, `[T]`."""
+        return _within(place, self.x, self.y)
+
 
 def surface_data(
     fit: Fit,
@@ -109,12 +113,7 @@ def surface_data(
 ) -> Surface:
     """The loss on a plane of θ, with paths and marks; see `surface` for the arguments."""
     fits = [fit, *also]
-    for each in also:
-        if each.names != fit.names:
-            raise SpecError(
-                f"A fit with the parameters {', '.join(each.names[:4])} has no surface in common with one with "
-                f"{', '.join(fit.names[:4])}. Draw fits of one model together."
-            )
+    check_one_model(fits)
     if others not in ("held", "minimised"):
         raise SpecError(f"others={others!r} is not known. Known: held, minimised.")
     if grid is not None and not 2 <= grid <= 1_000:
@@ -130,7 +129,7 @@ def surface_data(
     places = np.stack(np.meshgrid(x, y), -1)
     with np.errstate(over="ignore", invalid="ignore"):
         values = on_plane(places.reshape(-1, 2)).reshape(grid, grid)
-    ceiling = _ceiling(values, [*(path.shown[_inside(path.place, x, y)] for path in paths), [m.shown for m in marks]])
+    ceiling = _ceiling(values, [*(path.shown[_within(path.place, x, y)] for path in paths), [m.shown for m in marks]])
     notes = _notes(flat, paths, objective, values, ceiling, on_plane.fit is not None, fit, x, y)
     return Surface(flat, x, y, values, ceiling, objective.loss, paths, marks, tuple(fit.names), notes)
 
@@ -258,7 +257,7 @@ def _worth(mark: Mark, paths: Sequence[Path]) -> bool:
     return mark.role == "exact" or (np.isfinite(mark.true) and mark.true <= near.max() * (1 + 1e-9) + 1e-300)
 
 
-def _inside(place: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _within(place: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return (place[:, 0] >= x[0]) & (place[:, 0] <= x[-1]) & (place[:, 1] >= y[0]) & (place[:, 1] <= y[-1])
 
 
@@ -288,7 +287,7 @@ def _notes(
             notes.append(f"The other {len(fit.names) - 2:,} parameters are {rest}.")
     if fit.trace.theta.shape[1] != len(fit.names):
         notes.append("The trace does not hold all parameters, so there is no path.")
-    outside = sum(int((~_inside(path.place, x, y)).sum()) for path in paths)
+    outside = sum(int((~_within(path.place, x, y)).sum()) for path in paths)
     if outside:
         notes.append(f"{outside:,} of the steps drawn lie outside the window.")
     if not np.isfinite(values).all() or values.max() > ceiling:

@@ -5,16 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from steepest.data.wording import plain
 from steepest.plots import style
-from steepest.plots.plotly_parts import make_subplots
+from steepest.plots.drawn import fits_of
+from steepest.plots.figure import Figure, panels
 from steepest.plots.surface.data import Mark, Path, Surface, surface_data
-from steepest.result import inner_of
 from steepest.text import colours
 
 if TYPE_CHECKING:
@@ -25,6 +25,12 @@ HOVERED = 6
 
 LIFT = 0.008
 """Paths float this share of the bowl's height above it, or they would flicker through it."""
+
+FEW = 60
+"""Steps of a path up to which each is marked."""
+
+LINES = "rgba(128,140,155,0.55)"
+"""The colour of contours."""
 
 MARKS = {
     "start": {"symbol": "circle-open", "size": 10},
@@ -44,7 +50,7 @@ def surface(
     others: str = "held",
     seed: int = 0,
     theme: str = "light",
-) -> style.Figure:
+) -> Figure:
     """The loss over a plane of θ, as a map and as a bowl, with the path, start, end and exact optimum.
 
     Args:
@@ -68,26 +74,20 @@ def surface(
         >>> shown.layout.xaxis.title.text, shown.layout.yaxis.title.text
         ('intercept', 'x')
     """
-    fit, plane, also = fit.inner, fit.inner_names(plane), inner_of(also)
+    plane = fit.inner_names(plane)
+    fit, *also = fits_of(fit, also)
     return draw(surface_data(fit, loss, also, plane, window, grid, coordinates, others, seed), theme)
 
 
-def draw(data: Surface, theme: str = "light") -> style.Figure:
+def draw(data: Surface, theme: str = "light") -> Figure:
     """A surface's map and bowl side by side; the loss along the path below, where the plane does not show it exactly."""
     exact = data.plane.exact
-    shown = style.Figure(
-        make_subplots(
-            rows=1 if exact else 2,
-            cols=2,
-            column_widths=[0.46, 0.54],
-            row_heights=[1.0] if exact else [0.74, 0.26],
-            vertical_spacing=0.16,
-            horizontal_spacing=0.08,
-            specs=[[{"type": "xy"}, {"type": "scene"}]] + ([] if exact else [[{"type": "xy", "colspan": 2}, None]]),
-        )
-    )
-    shown.update_layout(template=style.template(theme), height=480 if exact else 660)
-    style.titled(shown, title(data), data.notes)
+    below = [] if exact else [[{"type": "xy", "colspan": 2}, None]]
+    shown = panels(
+        title(data), data.notes, theme, 480 if exact else 660, data, 1 + len(below), 2,
+        column_widths=[0.46, 0.54], row_heights=[1.0] if exact else [0.74, 0.26], vertical_spacing=0.16,
+        horizontal_spacing=0.08, specs=[[{"type": "xy"}, {"type": "scene"}], *below],
+    )  # fmt: skip
     on_map(shown, data, {"x": 0.445, "y": 0.5} if exact else {"x": 0.445, "y": 0.69, "len": 0.6}, row=1, col=1)
     on_bowl(shown, data, row=1, col=2)
     if not exact:
@@ -106,7 +106,7 @@ def title(data: Surface) -> str:
     }.get(data.plane.kind, f"{data.loss} over {a} and {b}")
 
 
-def on_map(shown: style.Figure, data: Surface, bar: dict[str, Any] | None = None, **place: Any) -> None:
+def on_map(shown: Figure, data: Surface, bar: dict[str, Any] | None = None, **place: Any) -> None:
     """The map: contours of the loss, paths and marks; `bar` says where the colour bar stands."""
     a, b = (style.text(label) for label in data.plane.labels)
     low = float(data.cut.min())
@@ -117,49 +117,31 @@ def on_map(shown: style.Figure, data: Surface, bar: dict[str, Any] | None = None
         zmin=low,
         zmax=data.ceiling,
         contours={"coloring": "heatmap", "start": low, "end": data.ceiling, "size": (data.ceiling - low) / 20 or 1.0},
-        line={"width": 0.6, "color": "rgba(128,140,155,0.55)"},
+        line={"width": 0.6, "color": LINES},
         colorbar={"thickness": 8, "len": 0.9, "y": 0.5} | (bar or {}),
         hovertemplate=f"{a} %{{x:.5g}}<br>{b} %{{y:.5g}}<br>loss %{{z:.6g}}<extra></extra>",
         showlegend=False,
         **place,
     )
     for i, path in enumerate(data.paths):
-        inside = np.where(_within(path.place, data)[:, None], path.place, np.nan)
-        many = len(path.step) > 60
-        shown.add_scatter(
-            x=inside[:, 0],
-            y=inside[:, 1],
-            mode="lines" if many else "lines+markers",
-            line={"color": style.SERIES[i % len(style.SERIES)], "width": 2, "dash": style.DASHES[i % 4]},
-            marker={"size": 5},
-            **_hovered(path, data.names),
-            name=_path_name(path, data),
-            legendgroup=f"path{i}",
-            **place,
-        )
-    for mark in data.marks:
-        if not _within(mark.place[None], data)[0]:
-            continue
-        shown.add_scatter(
-            x=mark.place[:1],
-            y=mark.place[1:],
-            mode="markers+text" if mark.role == "exact" and len(data.paths) > 1 else "markers",
-            marker=_marker(mark),
-            text=[style.text(mark.label)],
-            textposition="top center",
-            textfont={"color": "white", "shadow": "0 0 4px black, 0 0 2px black"},
-            hovertext=[_marked(mark, data.names)],
-            hoverinfo="text",
-            name=mark.role,
-            legendgroup=mark.role,
-            showlegend=_first(mark, data),
-            **place,
-        )
-    shown.update_xaxes(title_text=a, range=[data.x[0], data.x[-1]], showgrid=False, zeroline=False, **place)
-    shown.update_yaxes(title_text=b, range=[data.y[0], data.y[-1]], showgrid=False, zeroline=False, **place)
+        x, y = np.where(data.within(path.place)[:, None], path.place, np.nan).T
+        shown.line(x, y, style.series(i), dash=style.dash(i), marker={"size": 5}, **_path(path, i, data), **place)
+    for mark in _marks(data):
+        named = "markers+text" if mark.role == "exact" and len(data.paths) > 1 else "markers"
+        colour = _colour(mark)
+        edge = {"color": "white", "width": 1.2} if mark.role != "start" else {"color": colour, "width": 2.4}
+        shown.points(
+            mark.place[:1], mark.place[1:], colour, **MARKS[mark.role], edge=edge, hover=None, hoverinfo="text",
+            hovertext=[_told(mark, data.names)], mode=named, text=[style.text(mark.label)], textposition="top center",
+            textfont={"color": "white", "shadow": "0 0 4px black, 0 0 2px black"}, name=mark.role,
+            legendgroup=mark.role, showlegend=_first(mark, data), **place,
+        )  # fmt: skip
+    bare = {"showgrid": False, "zeroline": False}
+    shown.update_xaxes(title_text=a, range=[data.x[0], data.x[-1]], **bare, **place)
+    shown.update_yaxes(title_text=b, range=[data.y[0], data.y[-1]], **bare, **place)
 
 
-def on_bowl(shown: style.Figure, data: Surface, **place: Any) -> None:
+def on_bowl(shown: Figure, data: Surface, **place: Any) -> None:
     """The bowl: the same in three dimensions, the path on it."""
     # in three dimensions there is less room for words
     a, b = (style.text(label.split(" (")[0], 24) for label in data.plane.labels)
@@ -169,46 +151,37 @@ def on_bowl(shown: style.Figure, data: Surface, **place: Any) -> None:
         z=data.cut.astype(np.float32),
         showscale=False,
         lighting={"ambient": 0.75, "diffuse": 0.5, "specular": 0.06, "roughness": 0.9},
-        contours={"z": {"show": True, "usecolormap": False, "color": "rgba(128,140,155,0.5)", "width": 1}},
+        contours={"z": {"show": True, "usecolormap": False, "color": LINES, "width": 1}},
         customdata=data.values.astype(np.float32),
         hovertemplate=f"{a} %{{x:.5g}}<br>{b} %{{y:.5g}}<br>loss %{{customdata:.6g}}<extra></extra>",
         showlegend=False,
         **place,
     )
-    low, high = float(data.cut.min()), data.ceiling
+    low, high, alone = float(data.cut.min()), data.ceiling, "col" not in place
     lift = LIFT * (high - low)
     for i, path in enumerate(data.paths):
-        hidden = ~_within(path.place, data) | ~(path.shown <= high)
-        colour = style.SERIES[i % len(style.SERIES)]
-        shown.add_scatter3d(
-            x=np.where(hidden, np.nan, path.place[:, 0]),
-            y=np.where(hidden, np.nan, path.place[:, 1]),
-            z=np.where(hidden, np.nan, path.shown + lift),
-            mode="lines" if len(path.step) > 60 else "lines+markers",
-            line={"color": colour, "width": 5},
-            marker={"size": 2.5, "color": colour},
-            **_hovered(path, data.names),
-            name=_path_name(path, data),
-            legendgroup=f"path{i}",
-            showlegend="col" not in place,
-            **place,
-        )
-    for mark in data.marks:
-        if not _within(mark.place[None], data)[0] or not mark.shown <= high:
-            continue
-        shown.add_scatter3d(
-            x=mark.place[:1],
-            y=mark.place[1:],
-            z=[mark.shown + 2 * lift],
-            mode="markers",
-            marker=_marker3d(mark),
-            text=[_marked(mark, data.names)],
-            hovertemplate="%{text}<extra></extra>",
-            name=mark.role,
-            legendgroup=mark.role,
-            showlegend="col" not in place and _first(mark, data),
-            **place,
-        )
+        seen = data.within(path.place) & (path.shown <= high)
+        x, y, z = np.where(seen, [*path.place.T, path.shown + lift], np.nan)
+        line, marker = {"color": style.series(i), "width": 5}, {"size": 2.5, "color": style.series(i)}
+        hover = _path(path, i, data)
+        hover["hovertemplate"] = hover.pop("hover") + "<extra></extra>"
+        shown.add_scatter3d(x=x, y=y, z=z, line=line, marker=marker, showlegend=alone, **hover, **place)
+    for mark in _marks(data):
+        if mark.shown <= high:
+            symbol = {"start": "circle-open", "end": "circle", "exact": "diamond"}[mark.role]
+            shown.add_scatter3d(
+                x=mark.place[:1],
+                y=mark.place[1:],
+                z=[mark.shown + 2 * lift],
+                mode="markers",
+                marker={"symbol": symbol, "size": 6, "color": _colour(mark), "line": {"color": "white", "width": 1}},
+                text=[_told(mark, data.names)],
+                hovertemplate="%{text}<extra></extra>",
+                name=mark.role,
+                legendgroup=mark.role,
+                showlegend=alone and _first(mark, data),
+                **place,
+            )
     shown.update_scenes(
         xaxis={"title": {"text": a}, "range": [data.x[0], data.x[-1]]},
         yaxis={"title": {"text": b}, "range": [data.y[0], data.y[-1]]},
@@ -219,22 +192,17 @@ def on_bowl(shown: style.Figure, data: Surface, **place: Any) -> None:
     )
 
 
-def on_plane_error(shown: style.Figure, data: Surface, **place: Any) -> None:
+def on_plane_error(shown: Figure, data: Surface, **place: Any) -> None:
     """For each step the loss on the plane beside the true one: where the lines part, the plane misleads."""
+    lone = len(data.paths) == 1
     for i, path in enumerate(data.paths):
-        colour = style.SERIES[i % len(style.SERIES)]
-        lone = len(data.paths) == 1
-        for values, name, dash in ((path.true, "true loss", "solid"), (path.shown, "loss on the plane", "dot")):
-            shown.add_scatter(
-                x=path.step,
-                y=np.where(values > 0, values, np.nan),
-                mode="lines",
-                line={"color": colour if dash == "solid" else colours.RESIDUAL if lone else colour, "dash": dash},
-                name=name,
-                showlegend=i == 0,
-                hovertemplate=f"step %{{x:,}}<br>{name} %{{y:.6g}}<extra></extra>",
-                **place,
-            )
+        colour = style.series(i)
+        other, more = colours.RESIDUAL if lone else colour, place | {"showlegend": i == 0}
+        true, on_plane = (np.where(values > 0, values, np.nan) for values in (path.true, path.shown))
+        hover = "step %{x:,}<br>true loss %{y:.6g}"
+        shown.line(path.step, true, colour, hover=hover, name="true loss", **more)
+        hover = "step %{x:,}<br>loss on the plane %{y:.6g}"
+        shown.line(path.step, on_plane, other, dash="dot", hover=hover, name="loss on the plane", **more)
     shown.update_xaxes(title_text="step", **place)
     heights = np.concatenate([np.concatenate([path.true, path.shown]) for path in data.paths])
     shown.update_yaxes(title_text=style.text(data.loss), **style.log_axis(heights), **place)
@@ -254,9 +222,23 @@ def _eye(data: Surface) -> dict[str, float]:
     return {"x": 0.9 * x, "y": 1.37 * y, "z": 1.28}
 
 
-def _within(place: np.ndarray, data: Surface) -> np.ndarray:
-    x, y = data.x, data.y
-    return (place[:, 0] >= x[0]) & (place[:, 0] <= x[-1]) & (place[:, 1] >= y[0]) & (place[:, 1] <= y[-1])
+def _path(path: Path, i: int, data: Surface) -> dict[str, Any]:
+    """How the i-th path is shown in both parts: step, the first parameters and the loss of each point beside the pointer."""
+    names, count = data.names, min(len(data.names), HOVERED)
+    words = [f"{style.text(name)} %{{customdata[{place}]:.5g}}" for place, name in enumerate(names[:count], 1)]
+    words += _more(names)
+    return {
+        "mode": "lines" if len(path.step) > FEW else "lines+markers",
+        "customdata": np.column_stack([path.step, path.theta[:, :count], path.true]).astype(np.float32),
+        "hover": "<br>".join(["step %{customdata[0]:,d}", *words, f"loss %{{customdata[{count + 1}]:.6g}}"]),
+        "name": "descent" if len(data.paths) == 1 else style.text(path.label, 60),
+        "legendgroup": f"path{i}",
+    }
+
+
+def _marks(data: Surface) -> Iterator[Mark]:
+    """The marks in the window."""
+    return (mark for mark in data.marks if data.within(mark.place[None])[0])
 
 
 def _first(mark: Mark, data: Surface) -> bool:
@@ -264,38 +246,17 @@ def _first(mark: Mark, data: Surface) -> bool:
     return mark is next(other for other in data.marks if other.role == mark.role)
 
 
-def _path_name(path: Path, data: Surface) -> str:
-    return "descent" if len(data.paths) == 1 else style.text(path.label, 60)
+def _told(mark: Mark, names: Sequence[str]) -> str:
+    """Its name, the first parameters and the loss."""
+    shown = [
+        f"{style.text(name)} {value:.5g}" for name, value in zip(names[:HOVERED], mark.theta.tolist(), strict=False)
+    ]
+    return "<br>".join([style.text(mark.label, 60), *shown, *_more(names), f"loss {mark.true:.6g}"])
 
 
-def _hovered(path: Path, names: Sequence[str]) -> dict[str, Any]:
-    """Step, the first parameters and the loss of each point, as numbers and what words to put them in."""
-    count = min(len(names), HOVERED)
-    words = [f"{style.text(name)} %{{customdata[{i + 1}]:.5g}}" for i, name in enumerate(names[:count])]
-    words += [f"… {len(names) - count:,} more"] if len(names) > count else []
-    rows = np.column_stack([path.step, path.theta[:, :count], path.true]).astype(np.float32)
-    template = "step %{customdata[0]:,d}<br>" + "<br>".join(words) + f"<br>loss %{{customdata[{count + 1}]:.6g}}"
-    return {"customdata": rows, "hovertemplate": template + "<extra></extra>"}
-
-
-def _marked(mark: Mark, names: Sequence[str]) -> str:
-    return f"{style.text(mark.label, 60)}<br>{_values(mark.theta, names)}<br>loss {mark.true:.6g}"
-
-
-def _values(theta: np.ndarray, names: Sequence[str]) -> str:
-    shown = [f"{style.text(name)} {value:.5g}" for name, value in zip(names[:HOVERED], theta.tolist(), strict=False)]
-    return "<br>".join(shown + ([f"… {len(names) - HOVERED:,} more"] if len(names) > HOVERED else []))
+def _more(names: Sequence[str]) -> list[str]:
+    return [f"… {len(names) - HOVERED:,} more"] if len(names) > HOVERED else []
 
 
 def _colour(mark: Mark) -> str:
-    return colours.EXACT if mark.role == "exact" else style.SERIES[mark.series % len(style.SERIES)]
-
-
-def _marker(mark: Mark) -> dict[str, Any]:
-    edge = {"color": "white", "width": 1.2} if mark.role != "start" else {"color": _colour(mark), "width": 2.4}
-    return {**MARKS[mark.role], "color": _colour(mark), "line": edge}
-
-
-def _marker3d(mark: Mark) -> dict[str, Any]:
-    symbol = {"start": "circle-open", "end": "circle", "exact": "diamond"}[mark.role]
-    return {"symbol": symbol, "size": 6, "color": _colour(mark), "line": {"color": "white", "width": 1}}
+    return colours.EXACT if mark.role == "exact" else style.series(mark.series)

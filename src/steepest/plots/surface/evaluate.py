@@ -21,7 +21,7 @@ from steepest.model import losses
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.loss import Loss
 from steepest.model.of_fit import linear_problem
-from steepest.plots.drawn_rows import training
+from steepest.plots.drawn import training
 from steepest.plots.surface.module_values import MOST_WORK, values_of, work_of
 
 if TYPE_CHECKING:

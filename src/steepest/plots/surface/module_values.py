@@ -16,7 +16,7 @@ import torch
 from steepest.model.loss import Loss
 from steepest.model.module_objective import ModuleObjective
 from steepest.model.of_fit import module_objective
-from steepest.plots.drawn_rows import training
+from steepest.plots.drawn import training
 
 if TYPE_CHECKING:
     from steepest.data.dataset import Dataset

@@ -26,15 +26,13 @@ from steepest.errors import SpecError
 from steepest.model import preconditioners
 from steepest.model.objective import matched
 from steepest.model.of_fit import module_objective, tensors
-from steepest.plots.drawn_rows import all_rows, linear, recorded, training
+from steepest.plots.drawn import all_rows, drawable, exact_theta, linear, places_of, recorded, training
 
 if TYPE_CHECKING:
     from steepest.result import Fit
 
 PLANES = ("path", "hessian", "random")
 COORDINATES = ("user", "descent")
-FAR = 1e100
-"""Parameters beyond it are left out of a path."""
 STRAIGHT = 1e-6
 """Second over first singular value of a path, below which it is a straight line."""
 EQUAL_STEPS = 500
@@ -151,14 +149,7 @@ def plane(
 
 
 def _named(fit: Fit, names: tuple[str, ...], coordinates: Coordinates) -> Plane:
-    places = []
-    for name in names:
-        if name not in coordinates.names:
-            raise SpecError(f"plane= names {name!r}, which is no parameter here: {', '.join(coordinates.names[:8])}.")
-        places.append(coordinates.names.index(name))
-    if len(set(places)) != 2:
-        raise SpecError(f"plane= needs two different parameters, and got {', '.join(map(repr, names))}.")
-    u, v = np.eye(len(coordinates.names))[places]
+    u, v = np.eye(len(coordinates.names))[places_of(names, coordinates.names, "plane=", 2)]
     origin = coordinates.from_user(fit.theta) * (1 - u - v)
     return Plane(
         coordinates, origin, u, v, (names[0], names[1]), "named", exact=len(coordinates.names) == 2 and coordinates.user
@@ -228,7 +219,8 @@ def _random(fit: Fit, coordinates: Coordinates, seed: int) -> Plane:
 
 
 def _hessian(fit: Fit, coordinates: Coordinates) -> Plane:
-    centre = fit.theta if fit.exact is None or fit.exact.theta is None else fit.exact.theta
+    best = exact_theta(fit)
+    centre = fit.theta if best is None else best
     problem = linear(fit)
     if problem is not None:
         values, vectors = curvature.leading_eigenvalues(problem, centre, 2)
@@ -266,5 +258,5 @@ def _module_curvature(fit: Fit, theta: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 def finite(path: np.ndarray) -> np.ndarray:
     """The rows of a path whose numbers are finite, and so are their squares; one row of zeros if there is none."""
-    fine = path[np.isfinite(path).all(1) & (np.abs(path) < FAR).all(1)]
+    fine = path[drawable(path)]
     return fine if len(fine) else np.zeros((1, path.shape[1]))
