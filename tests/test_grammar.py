@@ -15,7 +15,7 @@ from steepest.formulas.models import MODELS
 from steepest.formulas.penalties import PENALTIES
 from steepest.formulas.rules import RULES
 from steepest.formulas.schedules import SCHEDULES
-from steepest.model import losses, modules, penalties
+from steepest.model import automatic_loss, losses, modules, penalties
 from steepest.settings import Spec
 
 NUMBERS = {"huber": "1.5", "quantile": "0.3", "l1": "0.1", "l2": "0.1", "elastic": "0.1,0.2", "step": "10,0.5"}
@@ -84,4 +84,4 @@ def test_a_name_without_a_definition_is_an_error(table, monkeypatch):
 def test_a_loss_of_the_grammar_is_never_imported(monkeypatch):
     monkeypatch.setitem(LOSSES, "unheard_of", Choice("unheard_of", "", (Number("a", 1.0),)))
     with pytest.raises(SteepestError, match="depends on the target"):
-        defaults.loss_of(Spec(loss="unheard_of:1"), None)
+        automatic_loss.loss_of(Spec(loss="unheard_of:1"), None)

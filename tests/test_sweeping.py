@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import steepest as st
-from steepest.defaults import largest_rate
+from steepest.defaults import largest_lr
 from steepest.errors import DataError, FitError, RunError, SpecError
 from steepest.storage import run_folder
 from steepest.sweeps.axes import axis
@@ -251,7 +251,7 @@ def test_working_rates_end_at_two_over_lambda():
 @pytest.mark.parametrize("precondition", ["none", "standardize"])
 def test_the_limit_is_where_a_step_on_the_steepest_parabola_stops_shrinking(rule, precondition):
     fit = st.fit(X, Y, optimizer=rule, precondition=precondition, lr=0.01, epochs=2)
-    limit = largest_rate(fit.spec, fit.problem)
+    limit = largest_lr(fit.spec, fit.problem)
     for share, diverges in ((0.99, False), (1.02, True)):
         ends = st.fit(X, Y, optimizer=rule, precondition=precondition, lr=share * limit, epochs=3000)
         assert (ends.status is st.Status.DIVERGED) == diverges

@@ -21,25 +21,22 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from steepest import torch_criteria
 from steepest.analysis import convergence, curvature
-from steepest.choices import is_path, locate, parse
+from steepest.analysis.learning_rate import automatic_lr
+from steepest.choices import parse
 from steepest.data.batching import Batching, external
 from steepest.data.dataset import Dataset
 from steepest.data.loaders import DropLast, Sampled
-from steepest.data.wording import called
 from steepest.descent import rules, torch_optim
-from steepest.descent.loop import descend
+from steepest.descent.method import check_optimizer, method_of
 from steepest.descent.newton import CurvatureSteps
-from steepest.descent.rules import Rule
 from steepest.descent.schedules import Schedule, at_rate, schedule
 from steepest.errors import DataError, SpecError
-from steepest.formulas.losses import LOSSES
 from steepest.formulas.models import MODELS
-from steepest.formulas.rules import RULES, Automatic
-from steepest.model import centring, double_double, losses, modules
+from steepest.formulas.rules import Automatic
+from steepest.model import centring, double_double, modules
 from steepest.model import preconditioners as frames
-from steepest.model.custom_loss import custom
+from steepest.model.automatic_loss import loss_of, notes_on
 from steepest.model.linear import LinearProblem, Terms
 from steepest.model.linear_objective import ExtendedObjective, LinearObjective
 from steepest.model.loss import Loss
@@ -48,7 +45,7 @@ from steepest.model.module_trial import tried
 from steepest.model.objective import Objective, parameter_names
 from steepest.model.objective_factory import check_loss
 from steepest.model.of_fit import linear_problem, targets, tensors
-from steepest.model.penalties import Penalty, penalty
+from steepest.model.penalties import penalty
 from steepest.settings import Spec
 from steepest.settings_table import DEFAULT_EPOCHS
 
@@ -61,9 +58,6 @@ taken in 32 digits, and what is lost is less than this bound."""
 
 UNLIKE = 30.0
 """How many times the spread of another a target's may be before its squares leave the other one out."""
-
-TRIAL_STEPS = 200
-TRIAL_RATES = tuple(10.0**k for k in (-3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0))
 
 
 @dataclass(frozen=True)
@@ -115,35 +109,6 @@ def start_of(init: Any, seed: int, terms: Terms | None, names: tuple[str, ...]) 
     return None if given is None else centring.from_user(terms, given)
 
 
-def loss_of(spec: Spec, classes: tuple[str, ...] | None, several: bool = False) -> Loss:
-    """The loss of a fit, "auto" decided by the model's alias and the target. several: there is more than one target."""
-    name = spec.loss
-    if torch_criteria.is_criterion(name) and (
-        (several and torch_criteria.name_of(name) != "mse")
-        or (torch_criteria.has(name, torch_criteria.BINARY) and classes is None)
-        or (torch_criteria.has(name, torch_criteria.CODES) and classes is None)
-    ):
-        return custom(name)  # of several targets, of shares between 0 and 1: no loss of ours does that
-    if name == "auto":
-        alias = {"logistic": "logistic", "softmax": "cross_entropy"}.get(str(spec.model))
-        name = alias or ("mse" if classes is None else "logistic" if len(classes) == 2 else "cross_entropy")
-    if is_path(name, LOSSES):
-        name = locate(name)
-    return losses.loss(name)
-
-
-def wants_classes(spec: Spec) -> bool | None:
-    """Whether the target must be classes (True), numbers (False), or whatever it is (None)."""
-    alias = str(spec.model) in ("logistic", "softmax")
-    if spec.loss == "auto":
-        return True if alias else None
-    if isinstance(spec.loss, str) and getattr(LOSSES.get(spec.loss.partition(":")[0]), "classes", False):
-        return True
-    if not isinstance(spec.loss, str):
-        return True if torch_criteria.has(spec.loss, torch_criteria.CODES | torch_criteria.BINARY) else None
-    return False
-
-
 def plan(spec: Spec, data: Dataset, given: Any = None) -> Plan:
     """Decide everything. given: batches of the user's, in place of ours."""
     _check_device(spec.device)
@@ -156,18 +121,6 @@ def plan(spec: Spec, data: Dataset, given: Any = None) -> Plan:
         else _plan_module(spec, data, loss, module, outputs, given)
     )
     return replace(made, notes=(*made.notes, *notes_on(made.loss, target)))
-
-
-def notes_on(loss: Loss, target: np.ndarray) -> tuple[str, ...]:
-    """What should be said of the scores under a loss of the user's own."""
-    if not loss.custom or not loss.units or target.dtype.kind != "f":
-        return ()
-    if loss.least_at(torch.from_numpy(target)) is not False:
-        return ()
-    return (
-        f"R², MAE and RMSE compare the prediction itself with the target; loss {loss} is not least where the two are "
-        "equal, so judge this fit by its loss.",
-    )
 
 
 def _check_device(name: str) -> None:
@@ -227,19 +180,17 @@ def _plan_linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | N
     frame = _frame(spec, problem)
     chosen = objective(frame)
     check_loss(chosen, start=True)
-    precondition = "none" if frame is None else frame.name
-    rule_name = spec.optimizer
-    if rule_name == "auto":
-        rule_name = "sgd"
+    rule = spec.optimizer
+    if rule == "auto":
+        rule = "sgd"
         if alone and loss.bound is not None:
-            rule_name = rules.Accelerated(chosen.proximal)
+            rule = rules.Accelerated(chosen.proximal)
         elif alone and not ours:
-            rule_name = rules.TorchRule(quasi_newton, chosen.views)
-    made = _finish(
-        spec, chosen, rule_name, batching, None, loss, precondition, kinked=loss.bound is None,
-        problem=problem, terms=terms, names=names, to_user=chosen.to_user,
+            rule = rules.TorchRule(torch_optim.quasi_newton, chosen.views)
+    return _finished(
+        spec, chosen, rule, batching, loss=loss, precondition="none" if frame is None else frame.name,
+        problem=problem, terms=terms, names=names, to_user=chosen.to_user, user_names=user_names,
     )  # fmt: skip
-    return replace(made, user_names=user_names)
 
 
 def _check_digits(terms: Terms, x: np.ndarray) -> None:
@@ -261,13 +212,6 @@ def _may_centre(spec: Spec) -> bool:
     return own and not penalty(spec.penalty)
 
 
-def quasi_newton(parameters: Any) -> torch.optim.Optimizer:
-    """L-BFGS with a line search, one iteration a step: what `auto` takes for a loss that it knows nothing about."""
-    return torch.optim.LBFGS(
-        parameters, max_iter=1, max_eval=25, tolerance_grad=0.0, tolerance_change=0.0, line_search_fn="strong_wolfe"
-    )
-
-
 def _in_user_units(spec: Spec) -> bool:
     """Whether a learning rate was given, which is one in user units: by itself, or with an optimiser of PyTorch's."""
     return spec.lr != "auto" or torch_optim.brings_rate(spec.optimizer)
@@ -287,200 +231,48 @@ def _frame(spec: Spec, problem: LinearProblem) -> frames.Coordinates | None:
     return frames.standardised(problem) if name == "standardize" else frames.orthonormal(problem)
 
 
-def _finish(
+def _finished(
     spec: Spec,
     objective: Objective,
-    rule_name: Any,
+    rule: Any,
     batching: Batching,
-    given: Any,
-    loss: Loss,
-    precondition: str,
-    kinked: bool,
-    problem: LinearProblem | None = None,
-    terms: Terms | None = None,
-    module: nn.Module | None = None,
-    names: tuple[str, ...] = (),
-    to_user: Callable[[np.ndarray], np.ndarray] | None = None,
+    given: Any = None,
     notes: tuple[str, ...] = (),
-    kind: tuple[torch.dtype, torch.device] | None = None,
+    **known: Any,
 ) -> Plan:
-    found = way(spec, objective, rule_name, batching)
-    rule, inner, size = found.rule, found.rule.innermost, batching.size
-    plain = inner.plain
+    """The plan of an objective, its rule ("auto" decided) and its batches. known: other fields."""
+    method = method_of(spec, objective, rule, batching)
+    inner = method.rule.innermost
     if isinstance(inner, rules.TorchRule):
-        notes = (*notes, *_checked(spec, inner, objective))
+        notes = (*notes, *check_optimizer(spec, inner, objective))
     if spec.lr != "auto":
         lr = float(spec.lr)
-    elif isinstance(inner, rules.TorchRule):
-        lr = inner.own_rate(objective.theta)
-    elif isinstance(objective, LinearObjective) and problem is not None:
-        lr = steady_rate(objective, problem, objective.theta, size) if plain else 0.0
-        if kinked or size is not None:
-            lr *= 1.0 - inner.momentum  # what it moves in the end is 1/(1 − β) times as far
-        if kinked or not plain:
-            units = (lr,) if plain else _adaptive_rates(objective, problem, inner)
-            steps = min(batching.steps or TRIAL_STEPS, TRIAL_STEPS)
-            lr = _tried_rate(objective, rule, units, replace(batching, epochs=None, max_steps=steps))
+    elif isinstance(objective, LinearObjective) and not inner.is_torch:
+        lr = automatic_lr(objective, method.rule, batching)
     else:
-        lr = inner.own_rate(objective.theta) or 0.01
+        own = inner.own_rate(objective.theta)
+        lr = 0.01 if own is None else own
     if given is not None:
         sampled = isinstance(given, Sampled)
         given = given.epochs(batching.epochs, spec.seed) if sampled else external(given, batching.epochs)
     return Plan(
-        objective=objective, rule=rule, lr=lr, schedule=at_rate(found.schedule, lr), schedule_name=found.schedule_name,
-        batching=batching, given=given, names=names, loss=loss, optimizer=found.optimizer, precondition=precondition,
-        problem=problem, terms=terms, module=module, to_user=to_user,
-        notes=notes, kind=kind,
+        objective=objective, rule=method.rule, lr=lr, schedule=at_rate(method.schedule, lr), batching=batching, given=given,
+        schedule_name=method.schedule_name, optimizer=method.optimizer, notes=notes, **known,
     )  # fmt: skip
 
 
-def _checked(spec: Spec, rule: rules.TorchRule, objective: Objective) -> tuple[str, ...]:
-    """What is to be said about a class of `torch.optim`. SpecError where it cannot do what the settings ask."""
-    optimizer, name = rule.start(objective.theta)[1], called(rule.optimizer)
-    own = torch_optim.given_rate(rule.optimizer)
-    if spec.lr != "auto" and own is not None and own != spec.lr:
-        raise SpecError(
-            f"The learning rate is given twice: lr={spec.lr:g}, and {own:g} in optimizer={name}. Leave one out."
-        )
-    if (spec.lr != "auto" or spec.schedule not in ("auto", "constant")) and None in torch_optim.ratios(optimizer):
-        raise SpecError(
-            f"optimizer={name} keeps no 'lr' in its param_groups, so that lr= and schedule= would change nothing. Leave them out."
-        )
-    if spec.lr == "auto" and torch_optim.asks_for_rate(rule.optimizer):
-        raise SpecError(f"optimizer={name} has no learning rate of its own: give one, lr=0.01 say.")
-    decay = torch_optim.decay(optimizer)
-    if not decay:
-        return ()
-    return (f"The weight decay {decay:g} of {name} is no part of the objective that is shown; that of penalty= is.",)
+def largest_lr(spec: Spec, problem: LinearProblem) -> float:
+    """The learning rate below which a full-batch descent at a constant one holds, in the coordinates that `spec` asks for.
 
-
-@dataclass(frozen=True)
-class Way:
-    """How to go down, where that does not depend on the learning rate."""
-
-    rule: Rule
-    optimizer: str
-    schedule: Schedule
-    schedule_name: str
-    batching: Batching
-
-
-def way(spec: Spec, objective: Objective, rule_name: Any, batching: Batching) -> Way:
-    """The rule and the schedule of a descent over these batches. `rule_name`: the optimizer, "auto" decided."""
-    if is_path(rule_name, RULES):
-        rule_name = locate(rule_name)
-    if isinstance(rule_name, torch.optim.Optimizer):
-        rule_name = torch_optim.rebuilt(rule_name, spec.model)
-    rule = rules.rule(rule_name, objective, spec.clip)
-    schedule_name = spec.schedule
-    if schedule_name == "auto":
-        inner = rule.innermost
-        kinked = isinstance(objective, LinearObjective) and objective.loss.bound is None
-        wanders = kinked or batching.size is not None or not inner.plain
-        schedule_name = "cosine" if spec.lr == "auto" and wanders and not inner.is_torch else "constant"
-    name = _name(rule_name)
-    if name == "<lambda>" and isinstance(inner := rule.innermost, rules.TorchRule):
-        name = type(inner.start(objective.theta)[1]).__name__
-    return Way(rule, name, schedule(schedule_name, batching.steps), _name(schedule_name), batching)
-
-
-def comes_of_a_trial(made: Plan) -> bool:
-    """Whether a rate of "auto" was found by trying, or at the start: for a kink, and for rules that are not plain."""
-    if made.problem is None:
-        return False
-    return made.loss.bound is None or not made.rule.innermost.plain
-
-
-def _name(thing: Any) -> str:
-    if isinstance(thing, rules.Accelerated):
-        return Automatic.ACCELERATED.value
-    if isinstance(thing, rules.TorchRule):
-        return Automatic.QUASI_NEWTON.value
-    return thing if isinstance(thing, str) else called(thing)
-
-
-def steady_rate(
-    objective: LinearObjective, problem: LinearProblem, theta: Tensor, batch_size: int | None = None
-) -> float:
-    """A rate at which sgd holds at every θ, in the descent's coordinates: 1/L, or 1/(2·L_b) for minibatches.
-
-    With a kink it is F(θ)/G², the longest subgradient step that makes sense at θ (Polyak's, with F* = 0):
-
-        G² = n(b−1)/(b(n−1))·s²·λ_max(AᵀWA/n) + (n−b)/(b(n−1))·mean_i (s·wᵢ·‖aᵢ‖)²
-
-    bounds the mean square of the gradient of b rows everywhere, s being the steepest slope of a row's loss. On average
-    a descent at this rate comes nearer to the optimum as long as its gap is more than half of F(θ).
-    """
-    frame, n = objective.coordinates, len(problem.design)
-    b = n if batch_size is None else min(batch_size, n)
-    doubled = 1.0 if b == n else 2.0
-    value = 1.0
-    if problem.loss.bound is not None:
-        steepness = curvature.smoothness(problem, b, frame) * doubled
-    else:
-        huber = replace(problem, loss=losses.loss("huber"), penalty=Penalty())
-        steepness = curvature.smoothness(huber, frame=frame)  # λ_max: the bound of this loss is 1
-        if b < n:
-            basis = problem.design if frame is None else frame.basis
-            sizes = np.linalg.norm(basis, axis=1) * (1.0 if problem.weights is None else problem.weights)
-            steepness = n * (b - 1) / (b * (n - 1)) * steepness + (n - b) / (b * (n - 1)) * float(np.mean(sizes**2))
-        value = abs(float(objective.value(theta) + objective.penalty(theta)))
-        if value == 0.0:  # of our own losses the least, where a descent stays
-            value = 1.0 if problem.loss.custom else 1e-300
-        ridge = problem.penalty_in(None if frame is None else frame.matrix).largest()
-        steepness = steepness * _steepest_slope(objective, theta) ** 2 + doubled * ridge * value
-    return value / steepness if steepness > 0.0 else 1.0
-
-
-def _steepest_slope(objective: LinearObjective, theta: Tensor) -> float:
-    """How steep the loss of a row is at most; for a loss of the user's own, how steep it is at θ."""
-    if objective.loss.steepest is not None:
-        return objective.loss.steepest
-    slopes = objective.loss.slope(objective.predict(theta), objective.target)
-    return float(torch.linalg.vector_norm(slopes.reshape(len(slopes), -1), dim=1).max())
-
-
-def largest_rate(spec: Spec, problem: LinearProblem) -> float:
-    """The rate below which a full-batch descent at a constant rate holds, in the coordinates that `spec` asks for.
-
-    That of `theory.largest_rate` for a curvature L, which is a bound, sharp for `mse` without a penalty. nan for rules
+    That of `convergence.largest_rate` for a curvature L, which is a bound, sharp for `mse` without a penalty. nan for rules
     other than sgd, momentum and nesterov, and where no L holds everywhere (`l1`, `quantile`, a loss of the user's).
     """
-    objective = LinearObjective(problem, coordinates=_frame(spec, problem))
-    name = "sgd" if spec.optimizer == "auto" else spec.optimizer
-    rule = way(spec, objective, name, Batching.of(spec, objective.rows)).rule.innermost
     if problem.loss.bound is None:
         return float("nan")
+    objective = LinearObjective(problem, coordinates=_frame(spec, problem))
+    name = "sgd" if spec.optimizer == "auto" else spec.optimizer
+    rule = method_of(spec, objective, name, Batching.of(spec, objective.rows)).rule.innermost
     return convergence.largest_rate(np.array([curvature.smoothness(problem, frame=objective.coordinates)]), rule)
-
-
-def _adaptive_rates(objective: LinearObjective, problem: LinearProblem, rule: Rule) -> tuple[float, float]:
-    """For rules that scale each coordinate: the learning rate whose first step moves one by 1, where coordinates are of
-    size 1, and that by which neither the slopes nor a penalty's curvature can raise F by more than F(start)."""
-    size = 1.0 if objective.loss.classes else max(float(objective.target.abs().mean()), 1e-300)
-    loss, grad = objective.value_and_grad(objective.theta)
-    # the penalty's kink lies at the start, where it shows no slope: it is taken beside it
-    slope = float(grad.abs().sum() + objective.subgradient(torch.ones_like(objective.theta)).abs().sum())
-    value = float(loss + objective.penalty(objective.theta))
-    if not (value > 0.0 and slope > 0.0):
-        return size, size
-    frame = objective.coordinates
-    bend = len(objective.theta) * problem.penalty_in(None if frame is None else frame.matrix).largest()
-    lengths = size, min(size, value / slope, (value / bend) ** 0.5 if bend > 0.0 else size)
-    move = 1.0 if rule.kind is None else rule.kind.first_move
-    return lengths[0] / move, lengths[1] / move
-
-
-def _tried_rate(objective: LinearObjective, rule: Any, units: Iterable[float], trial: Batching) -> float:
-    """The best of a few rates up to `units`, all tried at once for a few steps under a cosine schedule."""
-    like = objective.theta
-    each = sorted({unit * rate for unit in units for rate in TRIAL_RATES})
-    rates = torch.tensor(each, dtype=like.dtype, device=like.device)[:, None]
-    theta = like.repeat(len(each), 1)
-    for _ in descend(objective, rule, trial, lr=rates, schedule="cosine", theta=theta):
-        pass
-    ends = objective.value(theta) + objective.penalty(theta)
-    return each[int(torch.where(torch.isfinite(ends), ends, torch.inf).argmin())]
 
 
 def _plan_module(
@@ -533,28 +325,19 @@ def _plan_module(
         objective.theta.copy_(torch.as_tensor(first).to(objective.theta))
     check_loss(objective, start=True)
     batching = Batching.of(spec, data.rows, None if given is None else "minibatch")
-    rule_name = spec.optimizer
-    if rule_name == "auto":
-        rule_name = "adam" if spec.lr == "auto" else "sgd"
+    rule = spec.optimizer
+    if rule == "auto":
+        rule = "adam" if spec.lr == "auto" else "sgd"
     notes = _unlike(y, data.targets) if not loss.classes and modules.balance_of(module) is None else ()
     size = batching.size
     if trial.two and size is not None and given is None and _leaves_one(size, data.rows) and not drop_last:
         drop_last = True
         notes += ("The last batch of an epoch has one row, of which BatchNorm has no variance: it is left out.",)
-    return _finish(
-        spec,
-        objective,
-        rule_name,
-        replace(batching, drop_last=drop_last and size is not None),
-        given,
-        loss,
-        precondition,
-        kinked=False,
-        module=module,
-        names=objective.names,
-        notes=notes,
-        kind=kind,
-    )
+    batching = replace(batching, drop_last=drop_last and size is not None)
+    return _finished(
+        spec, objective, rule, batching, given, notes,
+        loss=loss, precondition=precondition, module=module, names=objective.names, kind=kind,
+    )  # fmt: skip
 
 
 def _unlike(y: Tensor, targets: Sequence[str]) -> tuple[str, ...]:

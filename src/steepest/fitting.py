@@ -26,13 +26,14 @@ from steepest.data.in_memory import as_array
 from steepest.data.loaders import Sampled, is_source, read, unpacked
 from steepest.data.reading import Reading
 from steepest.data.tables import prepare
-from steepest.defaults import Plan, plan, wants_classes
+from steepest.defaults import Plan, plan
 from steepest.descent.chunk import Block, Blocks
 from steepest.descent.loop import descend
 from steepest.descent.stopping import Status
 from steepest.descent.trace import Recorder, Trace
 from steepest.engines import compiled, cuda_graph
 from steepest.errors import DataError, SpecError
+from steepest.model.automatic_loss import wants_classes
 from steepest.model.labels import check_ignored, is_own, numbered, shaped
 from steepest.monitor import Ending, Progress, Watcher, held_out, last_finite, trace_of, why_diverged
 from steepest.monitor_blocks import BlockWatcher, Ended, Limits, by_run

@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from steepest.analysis.learning_rate import steady_lr
 from steepest.data.batching import Batching
 from steepest.data.dataset import Dataset
-from steepest.defaults import Plan, steady_rate
+from steepest.defaults import Plan
 from steepest.descent.loop import Step
 from steepest.descent.rules import Rule
 from steepest.descent.stopping import Status, Stopper, interruptible
@@ -260,8 +261,8 @@ def _rate_that_holds(spec: Spec, made: Plan, trace: Trace) -> float:
     start = torch.as_tensor(trace.theta[0]).to(made.objective.theta)
     inner = made.rule.innermost
     linear = made.objective
-    if isinstance(linear, LinearObjective) and made.problem is not None and inner.linear:
-        safe = steady_rate(linear, made.problem, start, made.batching.size)
+    if isinstance(linear, LinearObjective) and inner.linear:
+        safe = steady_lr(linear, start, made.batching.size)
         return 0.9 * safe * (1.0 - inner.momentum)
     made.objective.theta.copy_(start)
     gradient = made.objective.value_and_grad(made.objective.theta)[1]

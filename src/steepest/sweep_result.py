@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steepest.data.wording import in_short
-from steepest.defaults import largest_rate
+from steepest.defaults import largest_lr
 from steepest.descent.stopping import counted
 from steepest.errors import FitError, SpecError
 from steepest.lazy import delegated
@@ -225,7 +225,7 @@ class Sweep(Displayed):
         fit = self.fit(run).inner
         if fit.problem is None:
             return None
-        limit = largest_rate(fit.spec, fit.problem)
+        limit = largest_lr(fit.spec, fit.problem)
         return limit if np.isfinite(limit) else None
 
     def _document(self, width: float) -> Document:

@@ -8,14 +8,12 @@ import torch
 
 from steepest.analysis import curvature
 from steepest.analysis.curvature import (
-    condition_number,
     hessian,
-    hessian_product,
-    largest_lr,
     leading_eigenvalues,
+    product,
     smoothness,
-    stable_lr,
 )
+from steepest.analysis.exact import certificate
 from steepest.errors import SpecError
 from steepest.model.linear import LinearProblem
 from steepest.model.losses import loss
@@ -111,9 +109,6 @@ def test_expected_smoothness_worked_by_hand():
     assert smoothness(problem, 2) == pytest.approx(9.0)
     assert smoothness(problem, 1) == pytest.approx(18.0)
     assert smoothness(problem, 3) == smoothness(problem, 99) == pytest.approx(6.0)
-    assert stable_lr(problem) == pytest.approx(1 / 6)
-    assert stable_lr(problem, 2) == pytest.approx(1 / 18)
-    assert largest_lr(problem) == pytest.approx(1 / 3)
 
 
 def test_a_ridge_is_counted_once():
@@ -129,36 +124,6 @@ def test_a_weight_makes_its_row_steeper():
     assert smoothness(problem, 1) == pytest.approx(3.0)
 
 
-@pytest.mark.parametrize(("factor", "holds"), [(0.99, True), (1.01, False)])
-def test_descent_holds_just_below_the_largest_rate_and_blows_up_above(factor, holds):
-    problem = make("mse")
-    theta, lr = np.ones(5), factor * largest_lr(problem)
-    for _ in range(3000):
-        residual = problem.design @ theta - problem.target
-        theta = theta - lr * 2.0 * problem.design.T @ (problem.weights * residual) / 40
-    assert bool(np.abs(theta).max() < 10.0) is holds
-
-
-def test_minibatches_hold_where_one_row_is_a_thousand_times_the_others():
-    random = np.random.default_rng(0)
-    design = random.standard_normal((200, 2))
-    design[0] *= 1000.0
-    problem = LinearProblem(design, design @ [1.0, 2.0], loss("mse"), intercept=False)
-    theta, lr = np.zeros(2), stable_lr(problem, 1)
-    for row in random.integers(0, 200, 4000):
-        theta = theta - lr * 2.0 * design[row] * (design[row] @ theta - problem.target[row])
-        assert np.abs(theta).max() < 10.0
-
-
-def test_no_rate_is_safe_at_a_kink():
-    assert stable_lr(make("l1")) == 0.0
-    assert largest_lr(make("quantile:0.3")) == 0.0
-
-
-def test_a_flat_objective_allows_any_rate():
-    assert stable_lr(LinearProblem(np.zeros((3, 1)), np.zeros(3), loss("mse"), intercept=False)) == np.inf
-
-
 @pytest.mark.parametrize(("loss_name", "outputs"), [*LOSSES.items(), ("mse", 2)])
 def test_lanczos_finds_the_same_leading_eigenvalues(loss_name, outputs, monkeypatch):
     problem = make(loss_name, "l2:0.01", outputs=outputs, p=12)
@@ -169,8 +134,9 @@ def test_lanczos_finds_the_same_leading_eigenvalues(loss_name, outputs, monkeypa
     values, vectors = leading_eigenvalues(problem, theta, 3)
     np.testing.assert_allclose(values, exact, rtol=1e-9)
     assert vectors.shape == (problem.parameters, 3)
+    rows = certificate.curvature(problem, certificate.prediction(problem, theta))
     for value, vector in zip(values, vectors.T, strict=True):
-        np.testing.assert_allclose(hessian_product(problem, theta, vector), value * vector, atol=1e-8)
+        np.testing.assert_allclose(product(problem, rows, vector), value * vector, atol=1e-8)
 
 
 def test_many_columns_take_lanczos_and_stay_a_bound(monkeypatch):
@@ -184,13 +150,6 @@ def test_more_columns_than_rows():
     problem = make("mse", n=10, p=30)
     sharp = np.linalg.eigvalsh(hessian(problem, np.zeros(30)))[-1]
     assert smoothness(problem) == pytest.approx(sharp, rel=1e-12)
-
-
-def test_the_condition_number():
-    problem = LinearProblem(np.diag([1.0, 10.0]), np.zeros(2), loss("mse"), intercept=False)
-    assert condition_number(problem, np.zeros(2)) == pytest.approx(100.0)
-    flat = LinearProblem(np.array([[1.0, 1.0], [2.0, 2.0]]), np.zeros(2), loss("mse"), intercept=False)
-    assert condition_number(flat, np.zeros(2)) == np.inf
 
 
 @pytest.mark.parametrize("loss_name", ["l1", "quantile:0.9"])

@@ -50,7 +50,7 @@ def smoothness(problem: LinearProblem, batch_size: int | None = None, frame: Coo
         return bound
     ridge = problem.penalty_in(None if frame is None else frame.matrix).largest()
     design = problem.design if frame is None else frame.basis
-    whole = bound * _largest_eigenvalue(design, problem.weights) + ridge
+    whole = bound * largest_eigenvalue(design, problem.weights) + ridge
     n = len(design)
     b = n if batch_size is None else min(batch_size, n)
     if b == n:
@@ -58,23 +58,6 @@ def smoothness(problem: LinearProblem, batch_size: int | None = None, frame: Coo
     squares = np.einsum("ij,ij->i", design, design)
     row = bound * float(np.max(squares if problem.weights is None else squares * problem.weights)) + ridge
     return n * (b - 1) / (b * (n - 1)) * whole + (n - b) / (b * (n - 1)) * row
-
-
-def stable_lr(problem: LinearProblem, batch_size: int | None = None) -> float:
-    """The learning rate that `lr="auto"` takes for sgd: 1/L with the full batch, 1/(2·L_b) with minibatches.
-
-    At 1/L every full step lowers the objective; at 1/(2·L_b) minibatches come down to the noise and stay
-    there. 0.0 where no constant rate is safe (`l1`, `quantile`, a loss of one's own); inf where the
-    objective is flat.
-    """
-    full = batch_size is None or batch_size >= len(problem.design)
-    steepest = smoothness(problem, batch_size) * (1.0 if full else 2.0)
-    return 1.0 / steepest if steepest > 0.0 else float("inf")
-
-
-def largest_lr(problem: LinearProblem) -> float:
-    """2/L: full-batch descent converges for every constant rate below it. For `mse` the bound is sharp."""
-    return 2.0 * stable_lr(problem)
 
 
 def hessian(problem: LinearProblem, theta: np.ndarray) -> np.ndarray:
@@ -101,14 +84,8 @@ def blocks(rows: np.ndarray, design: np.ndarray) -> np.ndarray:
     return whole.reshape(outputs * columns, -1)
 
 
-def hessian_product(problem: LinearProblem, theta: np.ndarray, vector: np.ndarray) -> np.ndarray:
-    """∇²F(θ)·v `[k·p]`, without forming the Hessian."""
-    rows = certify.curvature(problem, certify.prediction(problem, np.asarray(theta, dtype=np.float64)))
-    return product(problem, rows, vector)
-
-
 def product(problem: LinearProblem, rows: np.ndarray, vector: np.ndarray) -> np.ndarray:
-    """The same for curvatures of the rows that are known already (`certificate.curvature`)."""
+    """∇²F·v `[k·p]` without forming the Hessian, of the rows' curvatures (`certificate.curvature`)."""
     vector = np.asarray(vector, dtype=np.float64).ravel()
     moved = problem.design @ vector.reshape(problem.outputs, -1).T
     bent = np.einsum("nij,nj->ni", rows, moved) if rows.ndim == 3 else rows.reshape(len(rows), -1) * moved
@@ -159,18 +136,7 @@ def largest_of(product: Callable[[np.ndarray], np.ndarray], size: int) -> float:
     return float(leading_of(product, size, 1)[0][-1])
 
 
-def condition_number(problem: LinearProblem, theta: np.ndarray) -> float:
-    """λ_max/λ_min of the Hessian at θ: about how many steps descent needs for each e-fold of the gap.
-
-    inf where the data leave a direction undetermined, and where the eigenvalues lie too far apart to be told
-    from that in float64 (about 1e15).
-    """
-    values = np.linalg.eigvalsh(hessian(problem, theta))
-    floor = len(values) * np.finfo(float).eps * values[-1]
-    return float(values[-1] / values[0]) if values[0] > floor else float("inf")
-
-
-def _largest_eigenvalue(design: np.ndarray, weights: np.ndarray | None) -> float:
+def largest_eigenvalue(design: np.ndarray, weights: np.ndarray | None) -> float:
     """λ_max(AᵀWA/n), from the smaller Gram matrix."""
     rows, columns = design.shape
     gram_size = min(rows, columns)

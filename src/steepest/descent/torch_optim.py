@@ -159,3 +159,10 @@ def rebuilt(optimizer: torch.optim.Optimizer, model: Any) -> Factory:
     make.__name__ = name
     make.given_rate = float(optimizer.defaults["lr"]) if "lr" in optimizer.defaults else None  # pyrefly: ignore
     return make
+
+
+def quasi_newton(parameters: Any) -> torch.optim.Optimizer:
+    """L-BFGS with a line search, one iteration a step: what `auto` takes for a loss that it knows nothing about."""
+    return torch.optim.LBFGS(
+        parameters, max_iter=1, max_eval=25, tolerance_grad=0.0, tolerance_change=0.0, line_search_fn="strong_wolfe"
+    )

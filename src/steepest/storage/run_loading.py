@@ -13,10 +13,10 @@ from steepest.choices import is_choice
 from steepest.data.dataset import Dataset
 from steepest.data.files import paths_of
 from steepest.data.schema import Schema
-from steepest.defaults import loss_of
 from steepest.errors import FitError, RunError, SpecError, SteepestError
 from steepest.formulas.losses import LOSSES
 from steepest.formulas.models import MODELS
+from steepest.model.automatic_loss import loss_of
 from steepest.model.custom_loss import Custom, custom
 from steepest.model.loss import Loss
 from steepest.monitor import held_out

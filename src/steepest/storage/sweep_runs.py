@@ -104,8 +104,8 @@ def _side_by_side(sweep: Sweep, lot: Cohort, runs: Sequence[tuple[int, int]]) ->
             "advice": [ending.advice for ending in endings],
             "seconds": [lot.seconds / len(lot.ended)] * len(places),
             "lr": lot.lr[places].tolist(),
-            "optimizer": [lot.ways[place].optimizer for place in places],
-            "schedule": [lot.ways[place].schedule_name for place in places],
+            "optimizer": [lot.methods[place].optimizer for place in places],
+            "schedule": [lot.methods[place].schedule_name for place in places],
         })  # fmt: skip
 
 

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from steepest.analysis.learning_rate import of_a_trial
 from steepest.data.batching import Batching
 from steepest.data.dataset import Dataset
-from steepest.defaults import Way, comes_of_a_trial, plan, way
+from steepest.defaults import plan
 from steepest.descent.chunk import Blocks
+from steepest.descent.method import Method, method_of
 from steepest.descent.schedules import at_rate
 from steepest.engines import batched as together
 from steepest.engines import compiled_runs, kernel_args
@@ -30,7 +32,7 @@ from steepest.settings import Spec
 from steepest.sweeps.axes import Runs
 from steepest.sweeps.run_results import Cohort, Problem
 
-OF_A_WAY = ("optimizer", "clip", "schedule", "epochs", "max_steps")
+OF_A_METHOD = ("optimizer", "clip", "schedule", "epochs", "max_steps")
 """Settings that a rule, its schedule and the number of steps come of."""
 
 ENTRIES = 2**24
@@ -59,17 +61,17 @@ class Pack:
         if isinstance(self.objective, ModuleObjective):
             self.objective = self.all
         self.fits = self._alike_but_for_the_start()
-        self.ways, self.lr = self._ways(), self._rates()
+        self.methods, self.lr = self._methods(), self._rates()
         self.starts = self._starts()
 
-    def _ways(self) -> list[Way]:
-        """For each run how it goes down."""
-        first, which = self.runs.distinct(OF_A_WAY, self.group)
+    def _methods(self) -> list[Method]:
+        """For each run its rule, schedule and number of steps."""
+        first, which = self.runs.distinct(OF_A_METHOD, self.group)
         found = []
         for one in first.tolist():
             spec = self.runs.spec(one)
             name = self.made.optimizer if spec.optimizer == "auto" else spec.optimizer
-            found.append(way(spec, self.made.objective, name, Batching.of(spec, self.made.batching.rows)))
+            found.append(method_of(spec, self.made.objective, name, Batching.of(spec, self.made.batching.rows)))
         return [found[i] for i in which.tolist()]
 
     def _rates(self) -> np.ndarray:
@@ -88,11 +90,12 @@ class Pack:
 
     def _of_a_rate(self) -> tuple[str, ...]:
         """The settings that a rate of "auto" depends on."""
-        if not comes_of_a_trial(self.made):
+        objective = self.made.objective
+        if not (isinstance(objective, LinearObjective) and of_a_trial(objective, self.made.rule)):
             return ("optimizer", "clip")
         inits = self.runs.values.get("init", [self.spec.init])
         drawn = any(isinstance(init, str) and init != "zeros" for init in inits)
-        return (*OF_A_WAY, "init", *(("seed",) if drawn or self.made.batching.size is not None else ()))
+        return (*OF_A_METHOD, "init", *(("seed",) if drawn or self.made.batching.size is not None else ()))
 
     def _starts(self) -> np.ndarray:
         """Where each run starts, in user units: `[distinct, p]`; `which_start` says which is a run's own."""
@@ -169,8 +172,8 @@ class Pack:
         each = []
         for one in first.tolist():
             spec = self.runs.spec(one)
-            way = self.ways[int(np.searchsorted(self.group, one))]
-            each.append((spec.tol, spec.patience, way.batching, way.rule))
+            method = self.methods[int(np.searchsorted(self.group, one))]
+            each.append((spec.tol, spec.patience, method.batching, method.rule))
         return Limits.of(each).take(which[places])
 
     def descend(self, runs: np.ndarray, budget: int, after: Callable[[Blocks, np.ndarray], None]) -> Cohort:
@@ -178,9 +181,9 @@ class Pack:
         places = np.searchsorted(self.group, runs)
         limits = self._limits(places)
         watcher = BlockWatcher(self.spec, self.made, limits, self.objective, self.problem.test, self.validation, budget)
-        ways, lr = [self.ways[place] for place in places.tolist()], self.lr[places]
+        methods, lr = [self.methods[place] for place in places.tolist()], self.lr[places]
         began = time.perf_counter()
-        engine, blocks = self._blocks(runs, places, ways, lr, limits, watcher.alive)
+        engine, blocks = self._blocks(runs, places, methods, lr, limits, watcher.alive)
         with together.in_one_thread():
             ended = watcher.drain(blocks, lambda block: after(block, watcher.alive))
         seconds = time.perf_counter() - began
@@ -188,7 +191,7 @@ class Pack:
         return Cohort(
             self.problem,
             lambda place: self.runs.spec(numbers[place]),
-            ways,
+            methods,
             lr,
             by_run(ended, len(runs)),
             engine,
@@ -199,7 +202,7 @@ class Pack:
         self,
         runs: np.ndarray,
         places: np.ndarray,
-        ways: Sequence[Way],
+        methods: Sequence[Method],
         lr: np.ndarray,
         limits: Limits,
         alive: np.ndarray,
@@ -211,8 +214,8 @@ class Pack:
         else:
             theta = torch.as_tensor(self.starts[self.which_start[places]]).to(like).contiguous()
         seeds = [self.runs.of("seed", one) for one in runs.tolist()]
-        schedules = [at_rate(way.schedule, rate) for way, rate in zip(ways, lr, strict=True)]
-        rules = [way.rule for way in ways]
+        schedules = [at_rate(method.schedule, rate) for method, rate in zip(methods, lr, strict=True)]
+        rules = [method.rule for method in methods]
         batching = replace(self.made.batching, epochs=None, max_steps=int(limits.steps.max()))
         compiled = isinstance(objective, LinearObjective) and all(
             kernel_args.can_run(objective, rule) for rule in {id(rule): rule for rule in rules}.values()

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 
 from steepest.data.dataset import Dataset
-from steepest.defaults import Plan, Way
+from steepest.defaults import Plan
+from steepest.descent.method import Method
 from steepest.descent.stopping import Status
 from steepest.descent.trace import Trace
 from steepest.errors import FitError
@@ -121,14 +122,14 @@ class Problem:
 
 @dataclass(frozen=True)
 class Cohort:
-    """Runs that were worked together. Each has a spec, a way down, a rate, and its place among those it ended with.
+    """Runs that were worked together. Each has a spec, a method, a rate, and its place among those it ended with.
 
     seconds: of all together; each run is given its share.
     """
 
     problem: Problem
     specs: Callable[[int], Spec]
-    ways: Sequence[Way]
+    methods: Sequence[Method]
     lr: np.ndarray
     ended: Sequence[tuple[Ended, int]]
     engine: str
@@ -150,9 +151,9 @@ class Cohort:
             for value, start in zip(objective, first[:, 1].tolist(), strict=True)
         ]
         judged = [
-            verdict(ending.status, exact, value, start, made.loss, way.optimizer)[0].name.lower()
-            for (_, ending), exact, value, start, way in zip(
-                ends, found, objective, first[:, 1].tolist(), self.ways, strict=True
+            verdict(ending.status, exact, value, start, made.loss, method.optimizer)[0].name.lower()
+            for (_, ending), exact, value, start, method in zip(
+                ends, found, objective, first[:, 1].tolist(), self.methods, strict=True
             )
         ]
         tested = last[:, 3].tolist() if self.problem.test is not None else [None] * len(ends)
@@ -210,15 +211,15 @@ class Cohort:
 
     def _made(self, place: int) -> Plan:
         """The plan of one run."""
-        way = self.ways[place]
+        method = self.methods[place]
         return replace(
             self.problem.made,
-            rule=way.rule,
+            rule=method.rule,
             lr=float(self.lr[place]),
-            schedule=way.schedule,
-            schedule_name=way.schedule_name,
-            optimizer=way.optimizer,
-            batching=way.batching,
+            schedule=method.schedule,
+            schedule_name=method.schedule_name,
+            optimizer=method.optimizer,
+            batching=method.batching,
         )
 
     def fit(self, place: int) -> Fit:

@@ -1,0 +1,55 @@
+"""Which loss a fit has: "auto" decided by the model's alias and the target, a criterion or function of the user's found."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from steepest import torch_criteria
+from steepest.choices import is_path, locate
+from steepest.formulas.losses import LOSSES
+from steepest.model import losses
+from steepest.model.custom_loss import custom
+from steepest.model.loss import Loss
+from steepest.settings import Spec
+
+
+def loss_of(spec: Spec, classes: tuple[str, ...] | None, several: bool = False) -> Loss:
+    """The loss of a fit, "auto" decided by the model's alias and the target. several: there is more than one target."""
+    name = spec.loss
+    if torch_criteria.is_criterion(name) and (
+        (several and torch_criteria.name_of(name) != "mse")
+        or (torch_criteria.has(name, torch_criteria.BINARY) and classes is None)
+        or (torch_criteria.has(name, torch_criteria.CODES) and classes is None)
+    ):
+        return custom(name)  # of several targets, of shares between 0 and 1: no loss of ours does that
+    if name == "auto":
+        alias = {"logistic": "logistic", "softmax": "cross_entropy"}.get(str(spec.model))
+        name = alias or ("mse" if classes is None else "logistic" if len(classes) == 2 else "cross_entropy")
+    if is_path(name, LOSSES):
+        name = locate(name)
+    return losses.loss(name)
+
+
+def wants_classes(spec: Spec) -> bool | None:
+    """Whether the target must be classes (True), numbers (False), or whatever it is (None)."""
+    alias = str(spec.model) in ("logistic", "softmax")
+    if spec.loss == "auto":
+        return True if alias else None
+    if isinstance(spec.loss, str) and getattr(LOSSES.get(spec.loss.partition(":")[0]), "classes", False):
+        return True
+    if not isinstance(spec.loss, str):
+        return True if torch_criteria.has(spec.loss, torch_criteria.CODES | torch_criteria.BINARY) else None
+    return False
+
+
+def notes_on(loss: Loss, target: np.ndarray) -> tuple[str, ...]:
+    """What should be said of the scores under a loss of the user's own."""
+    if not loss.custom or not loss.units or target.dtype.kind != "f":
+        return ()
+    if loss.least_at(torch.from_numpy(target)) is not False:
+        return ()
+    return (
+        f"R², MAE and RMSE compare the prediction itself with the target; loss {loss} is not least where the two are "
+        "equal, so judge this fit by its loss.",
+    )
