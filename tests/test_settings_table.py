@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from pathlib import Path
 from typing import Any, get_args
@@ -15,6 +16,7 @@ from steepest.cli.options import GROUPS
 from steepest.command_words import in_options, options
 from steepest.settings import Spec
 from steepest.settings_table import READING, SETTINGS, Role, Setting, those
+from steepest.sweeps.axes import Runs
 
 EXAMPLES = {
     "target": "y", "columns": ("a", "b"), "drop": ("id",), "model": "poly:2", "loss": "huber:1.5", "penalty": "l2:0.1",
@@ -50,7 +52,7 @@ def faults(name: str) -> list[str]:
             for argument in app[command].assemble_argument_collection()
             if f"--{name.replace('_', '-')}" in argument.names
         ]
-        if not (told and told[0]):
+        if not (told and setting.sentence in " ".join((told[0] or "").split())):
             found.append(f"the help of steepest {command}")
     if setting.role not in get_args(Role) or setting.role not in GROUPS:
         found.append("a role")
@@ -67,6 +69,36 @@ def faults(name: str) -> list[str]:
 def test_a_setting_is_everywhere_with_one_default(name):
     assert faults(name) == []
     assert EXAMPLES[name] != SETTINGS[name].default
+
+
+OTHERS = {"target": "z", "class_weight": {"no": 2.0}, "weights": "v", "header": False, "labels": None}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_setting_is_swept_over_several_values(name):
+    values = [EXAMPLES[name], OTHERS.get(name, SETTINGS[name].default)]
+    if name == "target":  # names in a list are several targets at once
+        values = [[value] for value in values]
+    runs = Runs({name: values})
+    assert runs.count == 2
+    assert [getattr(runs.spec(run), name) for run in range(2)] == [
+        getattr(Spec.read({name: value}), name) for value in values
+    ]
+
+
+@pytest.fixture(scope="module")
+def small() -> st.Fit:
+    return st.fit([0.0, 1.0, 2.0, 3.0], [1.0, 3.0, 5.0, 8.0], lr=0.1, epochs=3)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_setting_is_saved_and_loaded_with_a_run(name, small, tmp_path):
+    fit = copy.copy(small)
+    fit.spec = fit.spec.model_copy(update={name: getattr(Spec(**{name: EXAMPLES[name]}), name)})
+    fit.save(tmp_path / "run")
+    back = st.load(tmp_path / "run").spec
+    assert getattr(back, name) == getattr(fit.spec, name) != SETTINGS[name].default
+    assert back == fit.spec
 
 
 def test_what_is_not_in_the_table_is_nowhere():
