@@ -21,7 +21,7 @@ from typing import Any
 from steepest.plots import style
 from steepest.plots.page import plotly_packed
 from steepest.plots.plotly_parts import go
-from steepest.text.html import escaped
+from steepest.text.html import escaped, put_in
 
 MIME = "application/vnd.plotly.v1+json"
 HTML = Path(__file__).with_name("figure.html")
@@ -50,10 +50,7 @@ def html(shown: go.Figure, library: bool) -> str:
         "LIBRARY": carried if library else "",
         "FIGURE": packed,
     }
-    text = HTML.read_text(encoding="utf-8")
-    for name, value in filled.items():
-        text = text.replace(f"%{name}%", value)
-    return text
+    return put_in(HTML, filled)
 
 
 def kernel() -> Any:

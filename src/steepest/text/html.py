@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import html
+import re
+from collections.abc import Mapping
+from pathlib import Path
 
 from steepest.text.colours import STATES
 from steepest.text.document import Bars, Block, Code, Document, Entry, Items, Numbers, Outcome, Table, Title
@@ -87,6 +90,12 @@ def bars(shown: Bars, width: int = 132, height: int = 28) -> str:
         f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" '
         f'aria-label="{escaped(shown.label)}" fill="currentColor" fill-opacity="0.55">{drawn}</svg>'
     )
+
+
+def put_in(shell: Path, values: Mapping[str, str]) -> str:
+    """A file of HTML with values in the places `%NAME%`; what is put in is never searched for places itself."""
+    parts = re.split("%(" + "|".join(values) + ")%", shell.read_text(encoding="utf-8"))  # text, name, text, name, …
+    return "".join(values[part] if i % 2 else part for i, part in enumerate(parts))
 
 
 def escaped(words: object) -> str:

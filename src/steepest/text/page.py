@@ -7,14 +7,13 @@ as they come into view, in light or dark as the reader's system has it, and all 
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 from steepest.atomic_file import write_file
 from steepest.errors import SpecError
 from steepest.text.colours import FONT, PAPER
 from steepest.text.document import Block, Table
-from steepest.text.html import block_html, escaped
+from steepest.text.html import block_html, escaped, put_in
 
 SHELL = Path(__file__).with_name("page.html")
 BUTTON = '<button class="theme" type="button">light / dark</button>'
@@ -63,9 +62,7 @@ class Page:
             "FIGURES": f'{{"figures":[{",".join(self.figures)}],{self.drawing}}}'.replace("<", "\\u003c"),
             "PLOTLY": self.library,
         }
-        # cut at its places: text, name, text, name, …; what is put in is never searched for places itself
-        parts = re.split("%(" + "|".join(filled) + ")%", SHELL.read_text("utf-8"))
-        return "".join(filled[part] if i % 2 else part for i, part in enumerate(parts))
+        return put_in(SHELL, filled)
 
     def write(self, path: str | os.PathLike[str]) -> Path:
         """Write the file; one that is there is replaced.

@@ -198,7 +198,6 @@ def test_png_frames_and_a_video(movie, tmp_path):
     assert names[0] == "frame-01.png"
     movie.save(tmp_path / "fit.mp4")
     assert (tmp_path / "fit.mp4").read_bytes()[4:8] == b"ftyp"
-    assert movie.to_video().startswith("<video controls loop muted")
 
 
 def test_names_and_places_that_do_not_fit_are_said(movie, tmp_path):

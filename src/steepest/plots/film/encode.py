@@ -33,10 +33,11 @@ from steepest.atomic_file import whole_file
 from steepest.data.wording import number, plain
 from steepest.errors import RunError, SpecError
 from steepest.plots import style
-from steepest.plots.film import panels as drawing
+from steepest.plots.film import panels
 from steepest.plots.film.frames import Frames, frames_data
 from steepest.plots.surface.data import Surface, surface_data
 from steepest.text import colours
+from steepest.text.html import put_in
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -110,31 +111,17 @@ class Movie:
             "milliseconds": self.milliseconds,
             "pause": PAUSE,
         }
-        words = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
-        palette = colours.PAPER[self.theme]
         width, height = self.background.size
-        told = {"WIDTH": str(width), "HEIGHT": str(height), "TITLE": html.escape(self.title)}
-        page = PLAYER.read_text(encoding="utf-8")
-        for name, value in {
-            **told,
-            **{key.upper(): colour for key, colour in palette.items()},
+        filled = {
+            "WIDTH": str(width),
+            "HEIGHT": str(height),
+            "TITLE": html.escape(self.title),
             "ACCENT": colours.DESCENT,
-        }.items():
-            page = page.replace(f"%{name}%", value)
-        page = page.replace("%STILL%", _data_url(self._last()))
-        return page.replace("%NOTES%", html.escape(" ".join(self.notes))).replace("%DATA%", words)
-
-    def to_video(self) -> str:
-        """An HTML5 video as a piece of HTML (needs the extra `video`)."""
-        import tempfile
-
-        with tempfile.TemporaryDirectory() as folder:
-            self._mp4(Path(folder) / "fit.mp4")
-            content = (Path(folder) / "fit.mp4").read_bytes()
-        return (
-            f'<video controls loop muted playsinline width="{self.background.width}" '
-            f'src="data:video/mp4;base64,{base64.b64encode(content).decode()}"></video>'
-        )
+            "STILL": _data_url(self._last()),
+            "NOTES": html.escape(" ".join(self.notes)),
+            "DATA": json.dumps(data, ensure_ascii=False).replace("<", "\\u003c"),
+        }
+        return put_in(PLAYER, filled | {key.upper(): colour for key, colour in colours.PAPER[self.theme].items()})
 
     def _repr_html_(self) -> str:
         return self.to_html()
@@ -162,24 +149,16 @@ class Movie:
         whole = [np.asarray(image) for image in self.images]
         # each frame holds only what differs from the one before it
         later = [self._changed(now, before) for before, now in pairwise(whole)]
-        self.images[0].save(
-            path,
-            save_all=True,
-            append_images=later,
-            duration=times,
-            loop=0,
-            optimize=False,
-            disposal=1,
-            transparency=CLEAR,
-        )
+        shown = {"duration": times, "loop": 0, "optimize": False, "disposal": 1, "transparency": CLEAR}
+        self.images[0].save(path, save_all=True, append_images=later, **shown)
 
     def _page(self, path: Path) -> None:
-        palette = colours.PAPER[self.theme]
+        paper = colours.PAPER[self.theme]["paper"]
         path.write_text(
             '<!doctype html><html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
             f"<title>{html.escape(self.title)}</title></head>"
-            f'<body style="margin:0;padding:12px;background:{palette["paper"]}">{self.to_html()}</body></html>',
+            f'<body style="margin:0;padding:12px;background:{paper}">{self.to_html()}</body></html>',
             encoding="utf-8",
         )
 
@@ -256,10 +235,9 @@ def film(
 ) -> Movie:
     """The film of some frames, on a surface that is there already; None for a fit of one parameter."""
     with rc_context({"text.parse_math": False, "font.family": _fonts()}), warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "Glyph .* missing"
-        )  # no font here has the script: a box stands for the letter
-        return _filmed(fit, shown, surface, milliseconds, arrows, theme)
+        # no font here has the script: a box stands for the letter
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        return _filmed(panels.Scene(fit, shown, theme), surface, milliseconds, arrows)
 
 
 @cache
@@ -269,29 +247,28 @@ def _fonts() -> list[str]:
     return ["DejaVu Sans", *(name for name in SCRIPTS if name in known)]
 
 
-def _filmed(fit: Fit, shown: Frames, surface: Surface | None, milliseconds: int, arrows: bool, theme: str) -> Movie:
-    palette = colours.PAPER[theme]
-    on_plane = surface is not None
+def _filmed(scene: panels.Scene, surface: Surface | None, milliseconds: int, arrows: bool) -> Movie:
+    fit, frames, palette, on_plane = scene.fit, scene.frames, scene.palette, surface is not None
     canvas = FigureCanvasAgg(Figure(figsize=(10.8 if on_plane else 7.4, 3.9), dpi=100, facecolor=palette["paper"]))
     axes = canvas.figure.subplots(1, 3 if on_plane else 2, width_ratios=[1.15, 1.15, 0.85] if on_plane else [1.2, 0.8])
-    panels = [drawing.on_data(axes[0], fit, shown, palette)]
-    notes = [] if len(shown) == shown.total else [f"{len(shown):,} of {shown.total:,} steps are shown."]
+    drawn = [panels.on_data(axes[0], scene)]
+    notes = [] if len(frames) == frames.total else [f"{len(frames):,} of {frames.total:,} steps are shown."]
     if surface is not None:
         notes += surface.notes
-        panels.append(drawing.on_surface(axes[1], fit, shown, palette, surface, theme, arrows))
+        drawn.append(panels.on_surface(axes[1], scene, surface, arrows))
     if arrows and on_plane:
         notes.append("Arrows show directions; their lengths are in proportion to one another, not to the axes.")
-    panels.append(drawing.on_loss(axes[-1], fit, shown, palette))
+    drawn.append(panels.on_loss(axes[-1], scene))
     left = 0.065 if on_plane else 0.095
     canvas.figure.subplots_adjust(left=left, right=0.985, top=0.87, bottom=0.14, wspace=0.27)
     title = f"{plain(fit.optimizer)}, lr {fit.lr:.3g}"
     canvas.figure.text(left, 0.93, title, color=palette["ink"], fontsize=11.5, weight="bold")
-    captions = [_caption(fit, shown, i) for i in range(len(shown))]
+    captions = [_caption(fit, frames, i) for i in range(len(frames))]
     words = canvas.figure.text(0.985, 0.93, "", color=palette["ink"], fontsize=10.5, ha="right", animated=True)
-    pictures = list(_pictures(canvas, axes, panels, words, captions))
+    pictures = list(_pictures(canvas, axes, drawn, words, captions))
     shared = _palette(pictures, palette)
     quantised = [picture.quantize(palette=shared, dither=Image.Dither.NONE) for picture in pictures]
-    return Movie(shown, quantised[1:], quantised[0], captions, title, notes, milliseconds, theme)
+    return Movie(frames, quantised[1:], quantised[0], captions, title, notes, milliseconds, scene.theme)
 
 
 def _caption(fit: Fit, shown: Frames, i: int) -> str:
@@ -300,7 +277,7 @@ def _caption(fit: Fit, shown: Frames, i: int) -> str:
 
 
 def _pictures(
-    canvas: FigureCanvasAgg, axes: Any, panels: Sequence[drawing.Panel], words: Any, captions: Sequence[str]
+    canvas: FigureCanvasAgg, axes: Any, drawn: Sequence[panels.Panel], words: Any, captions: Sequence[str]
 ) -> Iterator[Image.Image]:
     """The background, then every frame."""
     canvas.draw()
@@ -308,7 +285,7 @@ def _pictures(
     yield _taken(canvas)
     for i, caption in enumerate(captions):
         canvas.restore_region(background)
-        for place, (moving, move) in zip(axes, panels, strict=True):
+        for place, (moving, move) in zip(axes, drawn, strict=True):
             move(i)
             for artist in moving:
                 place.draw_artist(artist)
@@ -331,7 +308,7 @@ def _palette(pictures: Sequence[Image.Image], palette: dict[str, str]) -> Image.
     sheet = Image.new("RGB", (width, height * len(few)))
     for i, picture in enumerate(few):
         sheet.paste(picture, (0, i * height))
-    own = [*palette.values(), *colours.ROLES.values(), *drawing.ARROWS.values()]
+    own = [*palette.values(), *colours.ROLES.values(), *panels.ARROWS.values()]
     fixed = np.array([[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in own])
     found = sheet.quantize(CLEAR - len(own), method=Image.Quantize.MEDIANCUT).getpalette() or []
     others = np.array(found[: 3 * (CLEAR - len(own))]).reshape(-1, 3)

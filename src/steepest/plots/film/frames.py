@@ -17,12 +17,11 @@ import torch
 
 from steepest.choices import parse
 from steepest.data.batching import Batch, Batching
-from steepest.data.thinning import along
 from steepest.errors import SpecError
-from steepest.formulas.rules import RULES
+from steepest.formulas.rules import RULES, formula_of
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.of_fit import module_objective
-from steepest.plots.drawn import FAR, all_rows, linear, recorded, training
+from steepest.plots.drawn import all_rows, linear, recorded, steps_along, training
 from steepest.plots.surface.plane import coordinates_of
 
 if TYPE_CHECKING:
@@ -52,8 +51,8 @@ def frames_data(fit: Fit, frames: int = 100) -> Frames:
     if frames < 2:
         raise SpecError(f"frames={frames}: a film needs at least 2.")
     path, trace = recorded(fit), fit.trace
-    fine = np.flatnonzero(np.isfinite(path).all(1) & (np.abs(path) < FAR).all(1))
-    row = fine[along(path[fine], trace.step[fine], frames)] if len(fine) else np.arange(1)
+    row = steps_along(path, trace.step, frames)
+    row = row if len(row) else np.arange(1)
     # with minibatches F is known once an epoch: between, the batch's own loss
     loss = np.where(np.isfinite(trace.objective), trace.objective, trace.loss)
     return Frames(row, trace.step[row], trace.epoch[row], loss[row], path[row], fit.steps + 1)
@@ -75,13 +74,10 @@ def gradients(fit: Fit, row: np.ndarray) -> np.ndarray:
     """`[R, p]`: the gradient of the batch at hand at rows of the trace, penalty included, in user units."""
     path = torch.as_tensor(recorded(fit)[row])
     problem = linear(fit)
-    objective = (
-        LinearObjective(problem, tuple(fit.names)) if problem is not None else module_objective(fit, training(fit))
-    )
+    objective = module_objective(fit, training(fit)) if problem is None else LinearObjective(problem, tuple(fit.names))
     found = []
     for theta, step in zip(path, fit.trace.step[row].tolist(), strict=True):
-        batch = batch_of(fit, step)
-        _, grad = objective.value_and_grad(theta, None if batch is None else batch._replace(index=1))
+        _, grad = objective.value_and_grad(theta, batch_of(fit, step))
         found.append((grad + objective.subgradient(theta)).numpy().copy())
     return np.stack(found)
 
@@ -101,40 +97,31 @@ def arrows(fit: Fit, row: np.ndarray) -> dict[str, np.ndarray]:
     step = path[after] - path[row]
     next_to = (trace.step[after] - trace.step[row] == 1)[:, None]
     coordinates = coordinates_of(fit, "descent")
-    matrix = None if coordinates.user else coordinates.matrix
-    name, numbers = _rule(fit)
-    lr = trace.lr[row][:, None]
+    rule = formula_of(fit.optimizer)  # None: a rule of the user's, or a torch.optim class
 
     def back(gradient: np.ndarray) -> np.ndarray:
-        return gradient if matrix is None else gradient @ matrix @ matrix.T
+        return gradient if coordinates.user else gradient @ coordinates.matrix @ coordinates.matrix.T
 
-    gradient = -lr * back(gradients(fit, row))
-    found = {"step": step, "gradient": gradient}
-    if name in ("momentum", "nesterov"):
-        found["velocity"] = np.where(next_to, step - gradient, np.nan)
-    elif name != "sgd":
-        length = np.linalg.norm(step, axis=1, keepdims=True)
-        found["gradient"] = _scaled(gradient, length)
-        consecutive = len(path) <= MOST_GRADIENTS and bool((np.diff(trace.step) == 1).all())
-        if name in ("adam", "adamw") and consecutive:
-            mean = _mean_gradient(gradients(fit, np.arange(len(path))), numbers[0])
-            found["velocity"] = _scaled(-back(mean[row]), length)
+    gradient = -trace.lr[row][:, None] * back(gradients(fit, row))
+    if rule is not None and rule.momentum:
+        return {"step": step, "gradient": gradient, "velocity": np.where(next_to, step - gradient, np.nan)}
+    if rule is not None and rule.linear:
+        return {"step": step, "gradient": gradient}
+    length = np.linalg.norm(step, axis=1, keepdims=True)
+    found = {"step": step, "gradient": _scaled(gradient, length)}
+    consecutive = len(path) <= MOST_GRADIENTS and bool((np.diff(trace.step) == 1).all())
+    if rule is not None and "mean" in rule.memories and consecutive:
+        beta = parse(fit.optimizer, RULES, "optimizer")[1][0]
+        mean = _fading_mean(gradients(fit, np.arange(len(path))), beta)
+        found["velocity"] = _scaled(-back(mean[row]), length)
     return found
 
 
-def _rule(fit: Fit) -> tuple[str, tuple[float, ...]]:
-    try:
-        return parse(fit.optimizer, RULES, "optimizer")
-    except SpecError:  # a rule of the user's, or a torch.optim class
-        return fit.optimizer, ()
-
-
-def _mean_gradient(gradient: np.ndarray, beta: float) -> np.ndarray:
-    """Adam's first moment: v = β·v + (1 − β)·g, bias corrected."""
-    found, v = np.empty_like(gradient), np.zeros(gradient.shape[1])
-    for t, g in enumerate(gradient):
-        v = beta * v + (1 - beta) * g
-        found[t] = v / (1 - beta ** (t + 1))
+def _fading_mean(gradients: np.ndarray, beta: float) -> np.ndarray:
+    """Adam's first moment v = β·v + (1 − β)·g after each of the gradients `[T, p]`, up to a factor."""
+    found, v = np.empty_like(gradients), np.zeros(gradients.shape[1])
+    for t, g in enumerate(gradients):
+        found[t] = v = beta * v + (1 - beta) * g
     return found
 
 

@@ -1,7 +1,7 @@
 """The panels of a film, drawn with Matplotlib: what stays is drawn once, what moves is drawn on top for each frame.
 
-    moving, move = on_data(axes, fit, frames, palette)     draws what stays; `moving` are the artists on top of it
-    move(i)                                             brings them to frame i
+    moving, move = on_data(axes, scene)     draws what stays; `moving` are the artists on top of it
+    move(i)                                 brings them to frame i
 
 `on_data` shows what the model says (by what the target and the number of columns ask for), `on_surface` the path on its
 plane, `on_loss` the loss so far.
@@ -10,6 +10,7 @@ plane, `on_loss` the loss so far.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,8 @@ from steepest.data.thinning import evenly
 from steepest.data.wording import plain
 from steepest.model.prediction import log_odds, probabilities
 from steepest.plots import style
-from steepest.plots.drawn import drawn, training
+from steepest.plots.classes import certainty, region_axes, row_heights
+from steepest.plots.drawn import Drawn, columns, drawn, exact_theta, training
 from steepest.plots.film.frames import Frames, arrows, batch_rows
 from steepest.plots.predictions import value_range
 from steepest.plots.surface.data import Surface
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 SIDE = 70
 """Points a side of the regions of classes."""
 
+FINE = 200
+"""Points of a curve."""
+
 MOST_POINTS = 1_500
 ARROW = 0.17
 """Length of a frame's longest arrow, as a share of the window."""
@@ -42,57 +47,67 @@ Panel = tuple[list[Any], Callable[[int], None]]
 """The artists that move, and what brings them to a frame."""
 
 
-def style_axes(axes: Axes, palette: dict[str, str], across: str, up: str) -> None:
-    """Axes as the theme has them."""
-    axes.set_facecolor(palette["paper"])
-    axes.set_xlabel(plain(across, 30), color=palette["ink"], fontsize=9.5)
-    axes.set_ylabel(plain(up, 30), color=palette["ink"], fontsize=9.5)
-    axes.tick_params(colors=palette["faint"], labelsize=8, length=3)
-    axes.grid(color=palette["grid"], linewidth=0.8)
-    axes.set_axisbelow(True)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(palette["axis"])
+@dataclass(frozen=True)
+class Scene:
+    """What is filmed: a fit, the frames of its descent, in a theme."""
+
+    fit: Fit
+    frames: Frames
+    theme: str
+
+    @property
+    def palette(self) -> dict[str, str]:
+        """The colours of paper and ink."""
+        return colours.PAPER[self.theme]
+
+    def predictions(self, x: np.ndarray) -> list[np.ndarray]:
+        """What the model gives for rows `[n, d]` in each frame."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return [log_odds(self.fit, x, theta) for theta in self.frames.theta]
+
+    def style_axes(self, axes: Axes, across: str, up: str) -> None:
+        """Axes as the theme has them."""
+        palette = self.palette
+        axes.set_facecolor(palette["paper"])
+        axes.set_xlabel(plain(across, 30), color=palette["ink"], fontsize=9.5)
+        axes.set_ylabel(plain(up, 30), color=palette["ink"], fontsize=9.5)
+        axes.tick_params(colors=palette["faint"], labelsize=8, length=3)
+        axes.grid(color=palette["grid"], linewidth=0.8)
+        axes.set_axisbelow(True)
+        for side, spine in axes.spines.items():
+            spine.set_visible(side in ("left", "bottom"))
+            spine.set_color(palette["axis"])
 
 
 # ---- what the model says ---------------------------------------------------------------------------
 
 
-def on_data(axes: Axes, fit: Fit, frames: Frames, palette: dict[str, str]) -> Panel:
+def on_data(axes: Axes, scene: Scene) -> Panel:
     """The panel that suits the data."""
-    data = training(fit)
-    flat = data.x.ndim == 2
+    fit, rows = scene.fit, drawn(scene.fit, MOST_POINTS)
     if fit.schema.classes is None:
-        if flat and data.x.shape[1] == 1 and data.y.ndim == 1:
-            return _line(axes, fit, frames, palette)
-        return _actual(axes, fit, frames, palette)
-    if flat and data.x.shape[1] == 1:
-        return _probability(axes, fit, frames, palette)
-    if flat and data.x.shape[1] == 2:
-        return _regions(axes, fit, frames, palette)
-    return _true_class(axes, fit, frames, palette)
+        one = columns(fit) == 1 and training(fit).y.ndim == 1
+        return (_line if one else _actual)(axes, scene, rows)
+    return {1: _probability, 2: _regions}.get(columns(fit), _true_class)(axes, scene, rows)
 
 
-def _line(axes: Axes, fit: Fit, frames: Frames, palette: dict[str, str]) -> Panel:
+def _line(axes: Axes, scene: Scene, rows: Drawn) -> Panel:
     """The line settling into the points; the rows of the batch stand out."""
-    data = training(fit)
-    rows = drawn(fit, MOST_POINTS)
-    style_axes(axes, palette, fit.schema.names[0], fit.schema.targets[0])
+    fit, data, best = scene.fit, training(scene.fit), exact_theta(scene.fit)
+    scene.style_axes(axes, fit.schema.names[0], fit.schema.targets[0])
     axes.scatter(rows.x[:, 0], rows.y, s=18, color=colours.DATA, alpha=0.75 if len(rows.x) < 400 else 0.3, linewidths=0)
-    x = np.linspace(data.x.min(), data.x.max(), 200)
-    with np.errstate(over="ignore", invalid="ignore"):
-        curves = np.stack([log_odds(fit, x[:, None], theta) for theta in frames.theta])
-    best = None if fit.exact is None else fit.exact.theta
+    x = np.linspace(data.x.min(), data.x.max(), FINE)
+    curves = scene.predictions(x[:, None])
     low, high = value_range(rows.y, [curves[0], curves[-1]])
     if best is not None:
         axes.plot(x, _cut(log_odds(fit, x[:, None], best), low, high), color=colours.EXACT, lw=1.5, ls="--")
     axes.set_ylim(low, high)
     (line,) = axes.plot(x, _cut(curves[0], low, high), color=colours.DESCENT, lw=2.6, animated=True)
-    (batch,) = axes.plot([], [], "o", ms=6.5, mfc="none", mec=palette["ink"], mew=1.4, animated=True)
+    (batch,) = axes.plot([], [], "o", ms=6.5, mfc="none", mec=scene.palette["ink"], mew=1.4, animated=True)
 
     def move(i: int) -> None:
         line.set_ydata(_cut(curves[i], low, high))
-        chosen = batch_rows(fit, int(frames.step[i]))
+        chosen = batch_rows(fit, int(scene.frames.step[i]))
         if chosen is not None:
             batch.set_data(data.x[chosen, 0], data.y[chosen])
 
@@ -104,59 +119,41 @@ def _cut(curve: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.clip(np.nan_to_num(curve, nan=high + far, posinf=high + far, neginf=low - far), low - far, high + far)
 
 
-def _actual(axes: Axes, fit: Fit, frames: Frames, palette: dict[str, str]) -> Panel:
+def _actual(axes: Axes, scene: Scene, rows: Drawn) -> Panel:
     """Predicted against actual values, which settle on the diagonal as far as they can."""
-    rows = drawn(fit, MOST_POINTS)
-    target = rows.y if rows.y.ndim == 1 else rows.y[:, 0]
-    style_axes(axes, palette, f"actual {fit.schema.targets[0]}", "predicted")
-    with np.errstate(over="ignore", invalid="ignore"):
-        guesses = [log_odds(fit, rows.x, theta).reshape(len(rows.x), -1)[:, 0] for theta in frames.theta]
+    fit, target = scene.fit, rows.y if rows.y.ndim == 1 else rows.y[:, 0]
+    scene.style_axes(axes, f"actual {fit.schema.targets[0]}", "predicted")
+    guesses = [guess.reshape(len(rows.x), -1)[:, 0] for guess in scene.predictions(rows.x)]
     low, high = value_range(target, [guesses[0], guesses[-1]])
     axes.plot([target.min(), target.max()], [target.min(), target.max()], color=colours.EXACT, lw=1.5, ls="--")
     axes.set_xlim(*value_range(target, []))
     axes.set_ylim(low, high)
-    (points,) = axes.plot(
-        target, _cut(guesses[0], low, high), "o", ms=3.6, mew=0, color=colours.DATA, alpha=0.6, animated=True
-    )
-    (batch,) = axes.plot([], [], "o", ms=6, mfc="none", mec=palette["ink"], mew=1.2, animated=True)
-    place = {number: i for i, number in enumerate(rows.index.tolist())}
+    dots = {"ms": 3.6, "mew": 0, "color": colours.DATA, "alpha": 0.6}
+    (points,) = axes.plot(target, _cut(guesses[0], low, high), "o", animated=True, **dots)
+    (batch,) = axes.plot([], [], "o", ms=6, mfc="none", mec=scene.palette["ink"], mew=1.2, animated=True)
 
     def move(i: int) -> None:
         points.set_ydata(_cut(guesses[i], low, high))
-        chosen = batch_rows(fit, int(frames.step[i]))
+        chosen = batch_rows(fit, int(scene.frames.step[i]))
         if chosen is not None:
-            seen = [place[number] for number in chosen.tolist() if number in place]
+            seen = np.flatnonzero(np.isin(rows.index, chosen))
             batch.set_data(target[seen], _cut(guesses[i], low, high)[seen])
 
     return [points, batch], move
 
 
-def _probability(axes: Axes, fit: Fit, frames: Frames, palette: dict[str, str]) -> Panel:
+def _probability(axes: Axes, scene: Scene, rows: Drawn) -> Panel:
     """The probability of each class along the one column."""
-    data = training(fit)
-    rows = drawn(fit, MOST_POINTS)
-    names = fit.schema.classes or ()
-    style_axes(axes, palette, fit.schema.names[0], "probability")
-    axes.set_ylim(-0.12, 1.12)
-    codes = rows.y.astype(int)
-    spread = 0.05 * np.modf(np.arange(len(codes)) * 0.618034)[0]
-    for i in range(len(names)):
-        base = 1.03 if len(names) == 2 and i == 1 else -0.08
-        mine = codes == i
-        axes.scatter(rows.x[mine, 0], base + spread[mine], s=9, color=style.CLASSES[i % 10], linewidths=0, alpha=0.7)
-    x = np.linspace(data.x.min(), data.x.max(), 200)
-    shares = [probabilities(log_odds(fit, x[:, None], theta)) for theta in frames.theta]
-    wanted = [1] if len(names) == 2 else list(range(len(names)))
-    lines = [
-        axes.plot(
-            x,
-            shares[0][:, k],
-            color=colours.DESCENT if len(names) == 2 else style.CLASSES[k % 10],
-            lw=2.4,
-            animated=True,
-        )[0]
-        for k in wanted
-    ]
+    fit, codes, count = scene.fit, rows.y.astype(int), len(scene.fit.schema.classes or ())
+    scene.style_axes(axes, fit.schema.names[0], "probability")
+    heights = row_heights(codes, count)
+    axes.set_ylim(min(-0.12, heights.min() - 0.05), 1.12)
+    palette = np.array([style.class_colour(i) for i in range(count)])
+    axes.scatter(rows.x[:, 0], heights, s=9, c=palette[codes], linewidths=0, alpha=0.7)
+    x = np.linspace(training(fit).x.min(), training(fit).x.max(), FINE)
+    shares = [probabilities(guess) for guess in scene.predictions(x[:, None])]
+    wanted = {1: colours.DESCENT} if count == 2 else dict(enumerate(palette))
+    lines = [axes.plot(x, shares[0][:, k], color=wanted[k], lw=2.4, animated=True)[0] for k in wanted]
 
     def move(i: int) -> None:
         for line, k in zip(lines, wanted, strict=True):
@@ -165,58 +162,48 @@ def _probability(axes: Axes, fit: Fit, frames: Frames, palette: dict[str, str]) 
     return lines, move
 
 
-def _regions(axes: Axes, fit: Fit, frames: Frames, palette: dict[str, str]) -> Panel:
+def _regions(axes: Axes, scene: Scene, rows: Drawn) -> Panel:
     """The regions of the plane that go to each class."""
-    data = training(fit)
-    rows = drawn(fit, MOST_POINTS)
-    names = fit.schema.classes or ()
-    style_axes(axes, palette, fit.schema.names[0], fit.schema.names[1])
+    fit, codes, count = scene.fit, rows.y.astype(int), len(scene.fit.schema.classes or ())
+    scene.style_axes(axes, fit.schema.names[0], fit.schema.names[1])
     axes.grid(False)
-    low, high = data.x.min(0), data.x.max(0)
-    reach = 0.05 * np.where(high > low, high - low, 1.0)
-    sides = [np.linspace(a - r, b + r, SIDE) for a, b, r in zip(low, high, reach, strict=True)]
-    grid = np.stack(np.meshgrid(*sides), -1).reshape(-1, 2)
-    colours = np.array([to_rgb(style.CLASSES[i % 10]) for i in range(len(names))])
-    paper = np.array(to_rgb(palette["paper"]))
+    x, y = region_axes(fit, SIDE)
+    grid = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
+    palette, paper = [style.class_colour(i) for i in range(count)], np.array(to_rgb(scene.palette["paper"]))
+    inks = np.array([to_rgb(colour) for colour in palette])
 
     def painted(theta: np.ndarray) -> np.ndarray:
         shares = probabilities(log_odds(fit, grid, theta))
-        sure = (shares.max(1) * len(names) - 1) / (len(names) - 1)
-        blend = 0.08 + 0.5 * sure[:, None]
-        return (paper + blend * (colours[shares.argmax(1)] - paper)).reshape(SIDE, SIDE, 3)
+        blend = 0.08 + 0.5 * certainty(shares.max(1), count)[:, None]
+        return (paper + blend * (inks[shares.argmax(1)] - paper)).reshape(SIDE, SIDE, 3)
 
-    extent = (sides[0][0], sides[0][-1], sides[1][0], sides[1][-1])
-    image = axes.imshow(
-        painted(frames.theta[0]), extent=extent, origin="lower", aspect="auto", interpolation="nearest", animated=True
-    )
-    codes = rows.y.astype(int)
+    place: dict[str, Any] = {
+        "extent": (x[0], x[-1], y[0], y[-1]),
+        "origin": "lower",
+        "aspect": "auto",
+        "interpolation": "nearest",
+    }
+    image = axes.imshow(painted(scene.frames.theta[0]), animated=True, **place)
     dots = [
-        axes.plot(*rows.x[codes == i].T, "o", ms=4, mec="white", mew=0.4, color=style.CLASSES[i % 10], animated=True)[0]
-        for i in range(len(names))
+        axes.plot(*rows.x[codes == i].T, "o", ms=4, mec="white", mew=0.4, color=colour, animated=True)[0]
+        for i, colour in enumerate(palette)
     ]
-
-    def move(i: int) -> None:
-        image.set_data(painted(frames.theta[i]))
-
-    return [image, *dots], move
+    return [image, *dots], lambda i: image.set_data(painted(scene.frames.theta[i]))
 
 
-def _true_class(axes: Axes, fit: Fit, frames: Frames, palette: dict[str, str]) -> Panel:
+def _true_class(axes: Axes, scene: Scene, rows: Drawn) -> Panel:
     """How much probability the rows of each class give to their own class: all bars grow towards 1."""
-    rows = drawn(fit, MOST_POINTS)
-    names = fit.schema.classes or ()
-    codes = rows.y.astype(int)
-    style_axes(axes, palette, "class", "probability of the true class")
+    names, codes = scene.fit.schema.classes or (), rows.y.astype(int)
+    scene.style_axes(axes, "class", "probability of the true class")
     axes.set_xlim(-0.6, len(names) - 0.4)
     axes.set_ylim(0, 1)
     axes.set_xticks(range(len(names)), [plain(name, 10) for name in names])
-    heights = []
-    for theta in frames.theta:
-        own = probabilities(log_odds(fit, rows.x, theta))[np.arange(len(codes)), codes]
-        heights.append([own[codes == k].mean() if (codes == k).any() else 0.0 for k in range(len(names))])
-    bars = list(
-        axes.bar(range(len(names)), heights[0], color=[style.CLASSES[k % 10] for k in range(len(names))], animated=True)
-    )
+    counts, heights = np.maximum(np.bincount(codes, minlength=len(names)), 1), []
+    for guess in scene.predictions(rows.x):
+        own = probabilities(guess)[np.arange(len(codes)), codes]
+        heights.append(np.bincount(codes, own, len(names)) / counts)
+    inks = [style.class_colour(k) for k in range(len(names))]
+    bars = list(axes.bar(range(len(names)), heights[0], color=inks, animated=True))
 
     def move(i: int) -> None:
         for bar, height in zip(bars, heights[i], strict=True):
@@ -228,14 +215,12 @@ def _true_class(axes: Axes, fit: Fit, frames: Frames, palette: dict[str, str]) -
 # ---- where it stands -------------------------------------------------------------------------------
 
 
-def on_surface(
-    axes: Axes, fit: Fit, frames: Frames, palette: dict[str, str], surface: Surface, theme: str, with_arrows: bool
-) -> Panel:
+def on_surface(axes: Axes, scene: Scene, surface: Surface, with_arrows: bool) -> Panel:
     """The path on its plane, up to the frame; arrows where they are wanted."""
-    a, b = surface.plane.labels
-    style_axes(axes, palette, a, b)
+    frames, palette = scene.frames, scene.palette
+    scene.style_axes(axes, *surface.plane.labels)
     axes.grid(False)
-    shades = LinearSegmentedColormap.from_list("loss", style.SHADES[theme])
+    shades = LinearSegmentedColormap.from_list("loss", style.SHADES[scene.theme])
     low, high = float(surface.cut.min()), surface.ceiling
     levels = np.linspace(low, high, 18) if high > low else np.array([low - 1, low + 1])
     axes.contourf(surface.x, surface.y, surface.cut, levels=levels, cmap=shades, extend="both")
@@ -250,18 +235,15 @@ def on_surface(
     place = surface.plane.project(frames.theta)
     (path,) = axes.plot([], [], color=colours.DESCENT, lw=1.6, animated=True)
     (here,) = axes.plot([], [], "o", ms=7, color=colours.DESCENT, mec="white", mew=1, animated=True)
-    shafts: dict[str, Any] = {}
     ends: dict[str, np.ndarray] = {}
+    shafts: dict[str, Any] = {}
     if with_arrows:
-        ends = _readable(
-            {name: surface.plane.project(frames.theta + way) - place for name, way in arrows(fit, frames.row).items()},
-            np.array([surface.x[-1] - surface.x[0], surface.y[-1] - surface.y[0]]),
-        )
+        moved = arrows(scene.fit, frames.row)
+        window = np.array([surface.x[-1] - surface.x[0], surface.y[-1] - surface.y[0]])
+        ends = _readable({name: surface.plane.project(frames.theta + by) - place for name, by in moved.items()}, window)
         for name in ends:
-            shafts[name] = axes.annotate(
-                "", xy=place[0], xytext=place[0], animated=True,
-                arrowprops={"arrowstyle": "-|>", "color": ARROWS[name], "lw": 1.8, "shrinkA": 0, "shrinkB": 0},
-            )  # fmt: skip
+            props = {"arrowstyle": "-|>", "color": ARROWS[name], "lw": 1.8, "shrinkA": 0, "shrinkB": 0}
+            shafts[name] = axes.annotate("", xy=place[0], xytext=place[0], animated=True, arrowprops=props)
             axes.plot([], [], color=ARROWS[name], lw=2, label=name)
         axes.legend(
             loc="upper left", fontsize=7.5, framealpha=0.8, facecolor=palette["paper"], labelcolor=palette["ink"]
@@ -279,22 +261,23 @@ def on_surface(
     return [path, *shafts.values(), here], move
 
 
-def _readable(ways: dict[str, np.ndarray], window: np.ndarray) -> dict[str, np.ndarray]:
+def _readable(moved: dict[str, np.ndarray], window: np.ndarray) -> dict[str, np.ndarray]:
     """Arrows of a frame made longer or shorter together, so that the longest can be seen and stays in the picture."""
-    lengths = np.stack([np.linalg.norm(way / window, axis=1) for way in ways.values()])
+    lengths = np.stack([np.linalg.norm(by / window, axis=1) for by in moved.values()])
     longest = np.nan_to_num(lengths).max(0)
     factor = ARROW / np.where(longest > 0, longest, 1.0)
-    return {name: way * factor[:, None] for name, way in ways.items()}
+    return {name: by * factor[:, None] for name, by in moved.items()}
 
 
-def on_loss(axes: Axes, fit: Fit, frames: Frames, palette: dict[str, str]) -> Panel:
+def on_loss(axes: Axes, scene: Scene) -> Panel:
     """The loss over the steps, the part already gone in colour."""
+    fit, frames, palette = scene.fit, scene.frames, scene.palette
     known = np.isfinite(fit.trace.objective)
     values = np.where(known, fit.trace.objective, fit.trace.loss)
     fine = np.flatnonzero(np.isfinite(values) & (np.abs(values) < 1e250))
     fine = fine[evenly(len(fine), 2_000)]
     step, values = fit.trace.step[fine], values[fine]
-    style_axes(axes, palette, "step", str(fit.loss_function))
+    scene.style_axes(axes, "step", str(fit.loss_function))
     if len(values) and values.min() > 0 and values.max() > 3 * values.min():
         axes.set_yscale("log")
         axes.tick_params(which="minor", length=0, labelsize=7, colors=palette["faint"])
