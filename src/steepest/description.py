@@ -147,7 +147,7 @@ def description(source: object, reading: Reading = AS_IT_IS) -> Description:
 def _column(name: str, column: pa.ChunkedArray, origin: Origin, reading: Reading) -> ColumnDescription:
     fault, learned = None, None
     try:
-        learned = learn(name, column, origin, reading, chosen=False)
+        learned = learn(origin.column(name, column), reading, chosen=False)
     except DataError as error:
         fault = str(error)
     found, known = origin.found.get(name, Found()), learned or Column(name, "")

@@ -137,7 +137,7 @@ def test_a_first_row_of_values_is_no_header(tmp_path):
     assert origin.said == [
         "The first line holds values, as the rows below it do, and no names (header=False): the columns are called x1 to x3."
     ]
-    assert origin.details[0].layout.header is False
+    assert origin.files[0].layout.header is False
 
 
 FIRST = {
@@ -203,7 +203,7 @@ def test_how_a_file_was_read_stands_beside_its_rows(tmp_path, monkeypatch):
     path = Path("table.csv")
     path.write_text("# a note\nTitle\na;b;\n1,5;2;\n2,5;3;\n")
     _, origin = open_table(path)
-    file = origin.details[0]
+    file = origin.files[0]
     assert (file.label, file.rows, file.decimal, file.left_out) == ("'table.csv'", 2, ",", ("column 3",))
     assert (file.layout.delimiter, file.layout.header, file.layout.start, file.layout.comments) == (";", True, 3, 1)
     assert "2 lines above the header" in " ".join(origin.said)
@@ -246,7 +246,7 @@ def test_a_decimal_comma_far_down_counts_from_the_first_row(tmp_path):
     path.write_text("a;y\n" + "".join(f"1.{i:03d};{i}\n" for i in range(999)) + "1.999;0,5\n")
     table, origin = open_table(path)
     assert table["a"].to_pylist() == [*range(1000, 1999), 1999]
-    assert origin.details[0].decimal == ","
+    assert origin.files[0].decimal == ","
 
 
 def test_the_words_read_as_missing_among_numbers_are_counted(tmp_path):

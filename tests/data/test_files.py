@@ -17,7 +17,7 @@ import pyarrow.parquet
 import pytest
 import torch
 
-from steepest.data.files import open_table, read
+from steepest.data.files import open_table
 from steepest.errors import DataError
 
 FRAME = pd.DataFrame(
@@ -49,7 +49,7 @@ def test_a_file_of_any_kind_gives_the_frame_that_was_written(tmp_path, kind):
     path = tmp_path / f"table.{kind}"
     _write(FRAME, path)
     for source in (path, str(path)):
-        assert read(source).to_pydict() == FRAME.to_dict("list")
+        assert open_table(source)[0].to_pydict() == FRAME.to_dict("list")
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
@@ -57,32 +57,32 @@ def test_a_file_of_any_kind_gives_the_frame_that_was_written(tmp_path, kind):
 def test_delimiter_and_encoding_are_found_out(tmp_path, separator, encoding):
     path = tmp_path / "table.csv"
     FRAME.to_csv(path, sep=separator, index=False, encoding=encoding)
-    assert read(path).to_pydict() == pd.read_csv(path, sep=separator, encoding=encoding).to_dict("list")
+    assert open_table(path)[0].to_pydict() == pd.read_csv(path, sep=separator, encoding=encoding).to_dict("list")
 
 
 def test_columns_aligned_by_spaces(tmp_path):
     path = tmp_path / "table.txt"
     path.write_text("  height  weight\n   1.80      80\n   1.65      61\n")
-    assert read(path).to_pydict() == pd.read_csv(path, sep=r"\s+").to_dict("list")
+    assert open_table(path)[0].to_pydict() == pd.read_csv(path, sep=r"\s+").to_dict("list")
 
 
 def test_one_column_needs_no_delimiter(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("a long name\n1\n2\n")
-    assert read(path).to_pydict() == {"a long name": [1, 2]}
+    assert open_table(path)[0].to_pydict() == {"a long name": [1, 2]}
 
 
 def test_quoted_fields_hold_delimiters_quotes_and_line_ends(tmp_path):
     frame = pd.DataFrame({"a, b": ["x, y", 'say "no"', "two\nlines"], "n": [1, 2, 3]})
     path = tmp_path / "table.csv"
     frame.to_csv(path, index=False)
-    assert read(path).to_pydict() == frame.to_dict("list")
+    assert open_table(path)[0].to_pydict() == frame.to_dict("list")
 
 
 def test_spaces_around_names_and_values_do_not_count(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("a , b , c\n 1 , 2.5 , Oslo \n 3 , NA , Rome\n")
-    assert read(path).to_pydict() == {"a": [1, 3], "b": [2.5, None], "c": ["Oslo", "Rome"]}
+    assert open_table(path)[0].to_pydict() == {"a": [1, 3], "b": [2.5, None], "c": ["Oslo", "Rome"]}
 
 
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
@@ -90,30 +90,30 @@ def test_decimal_commas_are_read_as_pandas_reads_them(tmp_path, separator):
     frame = pd.DataFrame({"a": [1.5, -2.25, 1e-7], "b": [1, 2, 3], "c": [1.125, 2.375, 3.625]})
     path = tmp_path / "table.csv"
     frame.to_csv(path, sep=separator, decimal=",", index=False)
-    assert read(path).to_pydict() == frame.to_dict("list")
+    assert open_table(path)[0].to_pydict() == frame.to_dict("list")
 
 
 def test_decimal_commas_and_points_are_told_apart_column_by_column(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text('a,b\n"1,5",1.5\n"2,25",2\n')
-    assert read(path).to_pydict() == {"a": [1.5, 2.25], "b": [1.5, 2.0]}
+    assert open_table(path)[0].to_pydict() == {"a": [1.5, 2.25], "b": [1.5, 2.0]}
 
 
 def test_a_comma_that_may_part_thousands_is_left_as_text():
-    assert read({"a": ["1,234", "5,678"]}).to_pydict() == {"a": ["1,234", "5,678"]}
+    assert open_table({"a": ["1,234", "5,678"]})[0].to_pydict() == {"a": ["1,234", "5,678"]}
 
 
 @pytest.mark.parametrize("mark", ["", "NA", "N/A", "NaN", "nan", "null", "None", "?", "-", ".", "#N/A", " NA "])
 def test_the_usual_marks_of_a_missing_value(tmp_path, mark):
     path = tmp_path / "table.csv"
     path.write_text(f"a,b\n1,x\n{mark},{mark}\n3,z\n")
-    assert read(path).to_pydict() == {"a": [1, None, 3], "b": ["x", None, "z"]}
+    assert open_table(path)[0].to_pydict() == {"a": [1, None, 3], "b": ["x", None, "z"]}
 
 
 def test_a_type_that_changes_late_in_a_long_file(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("a,b\n" + "1,2\n" * 1_500_000 + "0.5,NA\n")
-    table = read(path)
+    table = open_table(path)[0]
     assert table["a"].type == pa.float64()
     assert table["a"][-1].as_py() == 0.5
     assert table["b"].type == pa.int64()
@@ -125,7 +125,7 @@ def test_five_thousand_columns_with_long_names(tmp_path):
     frame = pd.DataFrame(values, columns=[f"a column with quite a long name and number {i}" for i in range(5_000)])
     path = tmp_path / "wide.csv"
     frame.to_csv(path, index=False)
-    table = read(path)
+    table = open_table(path)[0]
     np.testing.assert_array_equal(np.column_stack([column.to_numpy() for column in table.columns]), values)
 
 
@@ -144,13 +144,13 @@ def test_a_folder_and_a_glob_are_stacked_in_the_order_of_their_names(tmp_path):
 def test_files_may_order_their_columns_differently_and_widen_their_types(tmp_path):
     (tmp_path / "1.csv").write_text("a,b\n1,2\n")
     (tmp_path / "2.csv").write_text("b,a\n4.5,3\n")
-    assert read(tmp_path).to_pydict() == {"a": [1, 3], "b": [2.0, 4.5]}
+    assert open_table(tmp_path)[0].to_pydict() == {"a": [1, 3], "b": [2.0, 4.5]}
 
 
 def test_text_in_one_file_and_numbers_in_another_becomes_text(tmp_path):
     (tmp_path / "1.csv").write_text("a,b\n1,2\n")
     (tmp_path / "2.csv").write_text("a,b\nx,4\n")
-    assert read(tmp_path)["a"].to_pylist() == ["1", "x"]
+    assert open_table(tmp_path)[0]["a"].to_pylist() == ["1", "x"]
 
 
 def _bytes(kind: str) -> bytes:
@@ -170,11 +170,11 @@ def _bytes(kind: str) -> bytes:
 @pytest.mark.parametrize("kind", ["csv", "csv.gz", "parquet", "arrow", "arrow stream"])
 def test_standard_input_is_known_by_its_first_bytes(monkeypatch, kind):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(_bytes(kind))))
-    assert read("-").to_pydict() == FRAME.to_dict("list")
+    assert open_table("-")[0].to_pydict() == FRAME.to_dict("list")
 
 
 def test_a_sample_by_its_name():
-    assert read("sample:iris").num_rows == 150
+    assert open_table("sample:iris")[0].num_rows == 150
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_a_sample_by_its_name():
     ],
 )
 def test_any_dataframe_gives_the_same_table(source):
-    assert read(source).to_pydict() == FRAME.to_dict("list")
+    assert open_table(source)[0].to_pydict() == FRAME.to_dict("list")
 
 
 @pytest.mark.parametrize(
@@ -213,9 +213,9 @@ def test_any_dataframe_gives_the_same_table(source):
 )
 def test_arrays_and_tensors_are_numbered_columns(make):
     values = np.array([[1.0, 2.0], [3.0, 4.5]])
-    assert read(make(values)).to_pydict() == {"x1": [1.0, 3.0], "x2": [2.0, 4.5]}
-    assert read(make(values[:, :1])).to_pydict() == {"x": [1.0, 3.0]}
-    assert read(make(values[:, 1])).to_pydict() == {"x": [2.0, 4.5]}
+    assert open_table(make(values))[0].to_pydict() == {"x1": [1.0, 3.0], "x2": [2.0, 4.5]}
+    assert open_table(make(values[:, :1]))[0].to_pydict() == {"x": [1.0, 3.0]}
+    assert open_table(make(values[:, 1]))[0].to_pydict() == {"x": [2.0, 4.5]}
 
 
 @pytest.mark.parametrize(
@@ -228,30 +228,30 @@ def test_arrays_and_tensors_are_numbered_columns(make):
     ],
 )
 def test_every_kind_of_float_becomes_float64(column):
-    table = read({"a": column})
+    table = open_table({"a": column})[0]
     assert table["a"].type == pa.float64()
     assert table["a"].to_pylist() == [1.0, 2.0]
 
 
 @pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.string_view()])
 def test_every_kind_of_text_becomes_one(kind):
-    assert read(pa.table({"a": pa.array([" x", "?"], kind)}))["a"].type == pa.large_string()
+    assert open_table(pa.table({"a": pa.array([" x", "?"], kind)}))[0]["a"].type == pa.large_string()
 
 
 def test_columns_chooses_and_orders(tmp_path):
     for kind in ("csv", "parquet"):
         path = tmp_path / f"table.{kind}"
         _write(FRAME, path)
-        assert read(path, columns=["new", "size"]).column_names == ["new", "size"]
-    assert read(FRAME, columns=["city"]).column_names == ["city"]
+        assert open_table(path, columns=["new", "size"])[0].column_names == ["new", "size"]
+    assert open_table(FRAME, columns=["city"])[0].column_names == ["city"]
 
 
 def test_names_that_are_not_text_become_text():
-    assert read(pd.DataFrame({0: [1], (1, "a"): [2]})).column_names == ["0", "(1, 'a')"]
+    assert open_table(pd.DataFrame({0: [1], (1, "a"): [2]}))[0].column_names == ["0", "(1, 'a')"]
 
 
 def test_a_column_of_mixed_values_becomes_text():
-    assert read(pd.DataFrame({"a": [1, "x", None, 2.5]}))["a"].to_pylist() == ["1", "x", None, "2.5"]
+    assert open_table(pd.DataFrame({"a": [1, "x", None, 2.5]}))[0]["a"].to_pylist() == ["1", "x", None, "2.5"]
 
 
 MALFORMED = {  # file name, bytes, message
@@ -285,27 +285,27 @@ def test_a_malformed_file_is_explained(tmp_path, case):
     name, data, message = MALFORMED[case]
     (tmp_path / name).write_bytes(data)
     with pytest.raises(DataError, match=message):
-        read(tmp_path / name)
+        open_table(tmp_path / name)[0]
 
 
 def test_a_missing_file_is_explained_with_its_near_name(tmp_path):
     (tmp_path / "houses.csv").write_text("a\n1\n")
     with pytest.raises(DataError, match=r"there is no file .*house.csv': did you mean 'houses.csv'\?"):
-        read(tmp_path / "house.csv")
+        open_table(tmp_path / "house.csv")[0]
 
 
 def test_places_without_tables_are_explained(tmp_path):
     with pytest.raises(DataError, match=r"holds no tables \(.csv"):
-        read(tmp_path)
+        open_table(tmp_path)[0]
     with pytest.raises(DataError, match=r"no file matches .*\*.csv'"):
-        read(str(tmp_path / "*.csv"))
+        open_table(str(tmp_path / "*.csv"))[0]
 
 
 def test_files_that_differ_in_their_columns_are_explained(tmp_path):
     (tmp_path / "1.csv").write_text("a,b\n1,2\n")
     (tmp_path / "2.csv").write_text("a,c\n1,2\n")
     with pytest.raises(DataError, match=r"differ in their columns: .*2.csv' lacks 'b' and has 'c', unlike .*1.csv'"):
-        read(tmp_path)
+        open_table(tmp_path)[0]
 
 
 @pytest.mark.parametrize(
@@ -326,11 +326,11 @@ def test_files_that_differ_in_their_columns_are_explained(tmp_path):
 )  # fmt: skip
 def test_what_is_no_table_in_memory_is_explained(source, message):
     with pytest.raises(DataError, match=message):
-        read(source)
+        open_table(source)[0]
 
 
 def test_an_unknown_column_is_explained_with_its_near_name():
     with pytest.raises(
         DataError, match=r"no column 'Rooms' in the table: did you mean 'rooms'\? The columns are 'size'"
     ):
-        read(FRAME, columns=["Rooms"])
+        open_table(FRAME, columns=["Rooms"])[0]

@@ -21,7 +21,7 @@ import pytest
 
 from steepest.cli.commands import main
 from steepest.data import formats
-from steepest.data.files import open_table, read
+from steepest.data.files import open_table
 from steepest.errors import DataError
 
 CSV = b"x,y\n1,2\n2,4.5\n4,9\n"
@@ -73,14 +73,14 @@ PACKED = {
 @pytest.mark.parametrize("name", ["table", "table.csv"])
 def test_the_first_bytes_say_what_a_file_is(tmp_path, kind, name):
     (tmp_path / name).write_bytes(PACKED[kind])
-    assert read(tmp_path / name).to_pydict() == HELD
+    assert open_table(tmp_path / name)[0].to_pydict() == HELD
 
 
 def test_packed_files_of_a_folder_are_stacked(tmp_path):
     (tmp_path / "1.csv.zst").write_bytes(PACKED["zstd"])
     (tmp_path / "2.csv.bz2").write_bytes(PACKED["bzip2"])
     (tmp_path / "3.csv.xz").write_bytes(PACKED["xz"])
-    assert read(tmp_path)["x"].to_pylist() == 3 * HELD["x"]
+    assert open_table(tmp_path)[0]["x"].to_pylist() == 3 * HELD["x"]
 
 
 REFUSED = {
@@ -105,7 +105,7 @@ def test_what_cannot_be_read_names_the_way_out(tmp_path, case):
     path = tmp_path / ("table.json" if "JSON" in case else "table")
     path.write_bytes(content)
     with pytest.raises(DataError, match=message) as caught:
-        read(path)
+        open_table(path)[0]
     assert "\n" not in str(caught.value)
 
 
@@ -119,7 +119,7 @@ def test_an_archive_that_unpacks_to_a_thousand_times_its_size_is_not_read_on(tmp
     ):
         (tmp_path / name).write_bytes(packed)
         with pytest.raises(DataError, match=r"unpacks to more than 200 times its own size"):
-            read(tmp_path / name)
+            open_table(tmp_path / name)[0]
 
 
 def test_excel_takes_openpyxl(tmp_path, monkeypatch):
@@ -127,7 +127,7 @@ def test_excel_takes_openpyxl(tmp_path, monkeypatch):
     path.write_bytes(_zip(xl__workbook_xml=b"<workbook/>"))
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     with pytest.raises(DataError, match=r"pip install openpyxl.*save the sheet as CSV"):
-        read(path)
+        open_table(path)[0]
     rows = [(None, None), ("x", "y", None), (1, 2.0, None), (2, None, None), ("x3", 9.0, None)]
     sheet = types.SimpleNamespace(iter_rows=lambda values_only: iter(rows))
 
@@ -208,6 +208,6 @@ def test_a_pipe_gives_its_bytes_once(tmp_path):
     os.mkfifo(fifo)
     writer = subprocess.Popen(["sh", "-c", f"printf 'x;y\\n1,5;2\\n2,5;3\\n' > '{fifo}'"])
     try:
-        assert read(fifo).to_pydict() == {"x": [1.5, 2.5], "y": [2, 3]}
+        assert open_table(fifo)[0].to_pydict() == {"x": [1.5, 2.5], "y": [2, 3]}
     finally:
         writer.wait(timeout=20)

@@ -16,14 +16,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from steepest.data.arrow_columns import counts_of, first, is_date, is_number, is_text, is_words, null_or_nan, text_of
-from steepest.data.columns import Found
+from steepest.data.arrow_columns import first, is_date, is_number, is_text, is_words, null_or_nan, text_of
+from steepest.data.columns import SourceColumn
 from steepest.data.dates import Dates, dates, first_day, parts_of, varying
-from steepest.data.features import Column, finite_numbers, folded, not_dates, unusable
-from steepest.data.files import Origin
+from steepest.data.features import Column, finite_numbers, folded, read_dates, unusable
 from steepest.data.numbers import NUMBER, Numerals
 from steepest.data.reading import Reading
-from steepest.data.wording import counted, option, quoted
+from steepest.data.wording import counted, option
 from steepest.errors import DataError
 
 FEW_LEVELS = 30
@@ -42,7 +41,7 @@ RANGE = re.compile(
 CENSORED = re.compile(r"[<>≤≥~≈]")
 
 
-def learn(name: str, column: pa.ChunkedArray, origin: Origin, reading: Reading, *, chosen: bool) -> Column:
+def learn(column: SourceColumn, reading: Reading, *, chosen: bool) -> Column:
     """Decide what a source column is.
 
     Args:
@@ -52,32 +51,31 @@ def learn(name: str, column: pa.ChunkedArray, origin: Origin, reading: Reading, 
     Raises:
         DataError: empty; in doubt; neither number, category nor date; an identifier, free text, an infinite value.
     """
-    if null_or_nan(column).all():
-        raise DataError(f"column {quoted(name)} of {origin.table} is empty. Leave it out: {option('drop', name)}")
-    kind, found = column.type, origin.found.get(name, Found())
+    name, kind, table = column.name, column.kind, column.origin.table
+    if null_or_nan(column.values).all():
+        raise column.fault(f" of {table} is empty. Leave it out: {column.drop}")
     if name in reading.categories:
-        return _category(name, column, origin, reading, insisted=True)
+        return _category(column, reading)
     if name in (reading.date or {}):
-        return learn_date(name, column, origin, (reading.date or {})[name])
+        return learn_date(column, (reading.date or {})[name])
     if pa.types.is_boolean(kind):
         return Column(name, "boolean")
     if is_number(kind):
-        finite_numbers(name, column, origin)
-        if not chosen and pa.types.is_integer(kind) and IDENTIFIER.fullmatch(name) and _counts_rows(column):
-            raise DataError(
-                f"column {quoted(name)} of {origin.table} looks like an identifier: a different number "
-                "in every row, "
-                f"in order. Leave it out: {option('drop', name)}; or name it in columns to keep it"
+        finite_numbers(column)
+        if not chosen and pa.types.is_integer(kind) and IDENTIFIER.fullmatch(name) and _counts_rows(column.values):
+            raise column.fault(
+                f" of {table} looks like an identifier: a different number in every row, in order. Leave it out: {column.drop}; "
+                "or name it in columns to keep it"
             )
-        return Column(name, "number", notation=found.notation)
+        return Column(name, "number", notation=column.found.notation)
     if is_text(kind):
-        check_doubt(name, column, found.numerals, origin, leave=f"or leave the column out: {option('drop', name)}")
-    when = dates(column) if is_text(kind) or is_date(kind) else None
+        check_doubt(column, leave=f"or leave the column out: {column.drop}")
+    when = dates(column.values) if is_text(kind) or is_date(kind) else None
     if when is not None and (not when.strays or when.share >= 0.5):
-        raise _date_error(name, column, when, origin)
+        raise _date_error(column, when)
     if is_words(kind):
-        return _category(name, column, origin, reading, insisted=False)
-    raise unusable(name, column, origin, remedy=f"Leave it out: {option('drop', name)}")
+        return _category(column, reading)
+    raise unusable(column, remedy=f"Leave it out: {column.drop}")
 
 
 def _counts_rows(column: pa.ChunkedArray) -> bool:
@@ -88,46 +86,43 @@ def _counts_rows(column: pa.ChunkedArray) -> bool:
 # ---- numbers in text, in doubt -------------------------------------------------------------------
 
 
-def check_doubt(name: str, column: pa.ChunkedArray, numerals: Numerals | None, origin: Origin, *, leave: str) -> None:
+def check_doubt(column: SourceColumn, *, leave: str) -> None:
     """Raise DataError where text may be numbers, with the values that show the doubt and the options that settle it.
 
     leave: what else can be done, the end of the sentence.
     """
+    numerals, labels = column.found.numerals, f"if the values are labels: {option('categories', column.name)}; {leave}"
     if numerals is None or numerals.doubt == "":
         return
     if numerals.doubt == "mark":
-        text = numerals.pair[0]
-        mark = "comma" if "," in text else "point"
-        sign = "," if mark == "comma" else "."
-        raise DataError(
-            f"column {quoted(name)}: {_place(column, text, origin)}, a {mark} that may mark decimals or thousands. Say which: "
+        mark, sign = ("comma", ",") if "," in numerals.pair[0] else ("point", ".")
+        raise column.fault(
+            f": {column.has(numerals.pair[0])}, a {mark} that may mark decimals or thousands. Say which: "
             f"{option('thousands', sign)}, or {option('decimal', sign)}"
         )
     if numerals.doubt == "units":
-        first, second = numerals.pair
-        raise DataError(
-            f"column {quoted(name)} holds numbers in more than one unit: {_place(column, first, origin)} and "
-            f"{_place(column, second, origin)}. Give it in one unit; if the values are labels: {option('categories', name)}; "
-            f"{leave}"
-        )
+        one, other = map(column.has, numerals.pair)
+        raise column.fault(f" holds numbers in more than one unit: {one} and {other}. Give it in one unit; {labels}")
     if numerals.doubt == "given":
         text, setting, sign = numerals.pair
-        raise DataError(
-            f"column {quoted(name)}: {_place(column, text, origin)}, which is no number with {option(setting, sign)} as given. "
-            f"Leave that setting out, or write the number with its marks; if the values are labels: "
-            f"{option('categories', name)}; {leave}"
+        raise column.fault(
+            f": {column.has(text)}, which is no number with {option(setting, sign)} as given. Leave that setting out, or write "
+            f"the number with its marks; {labels}"
         )
-    if labels_of(numerals, column):
+    if labels_of(numerals, column.values):
         return
-    counts = counts_of(column)
-    rows = sum(counts[text] for text in numerals.strays)
-    text = _first(column, numerals.strays)
+    text, rows = _strays(column, numerals.strays)
     it = "it means" if len(numerals.strays) == 1 else "such words mean"
-    raise DataError(
-        f"column {quoted(name)} holds numbers but for {counted(rows, 'row')}: {_place(column, text, origin)}, not a number. "
-        f"Correct {'it' if rows == 1 else 'them'}; if {it} missing: {option('missing_values', text)}; if the values are "
-        f"labels: {option('categories', name)}; {leave}"
+    raise column.fault(
+        f" holds numbers but for {counted(rows, 'row')}: {column.has(text)}, not a number. Correct "
+        f"{'it' if rows == 1 else 'them'}; if {it} missing: {option('missing_values', text)}; {labels}"
     )
+
+
+def _strays(column: SourceColumn, strays: tuple[str, ...]) -> tuple[str, int]:
+    """Of texts that do not fit a column the one that comes first, and in how many rows there is one."""
+    rows = pc.is_in(column.values, value_set=pa.array(strays, pa.large_string()))
+    return column.values[first(rows)].as_py(), pc.sum(rows).as_py()
 
 
 def labels_of(numerals: Numerals, column: pa.ChunkedArray) -> bool:
@@ -146,85 +141,61 @@ def labels_of(numerals: Numerals, column: pa.ChunkedArray) -> bool:
     return few or not (share >= 0.5 or numerals.different > len(words))
 
 
-def _first(column: pa.ChunkedArray, texts: Iterable[str]) -> str:
-    """The one of these texts that comes first."""
-    return column[first(pc.is_in(column, value_set=pa.array(list(texts), pa.large_string())))].as_py()
-
-
-def _place(column: pa.ChunkedArray, text: str, origin: Origin) -> str:
-    """``row 7 of 'a.csv' has '12a'``, the first such row."""
-    return f"{origin.row(first(pc.equal(column, text)))} has {quoted(text)}"
-
-
 # ---- dates ---------------------------------------------------------------------------------------
 
 
-def learn_date(name: str, column: pa.ChunkedArray, origin: Origin, way: str) -> Column:
+def learn_date(column: SourceColumn, said: str) -> Column:
     """A column of dates as `date=` says: "days" or "parts", with `:dayfirst` or `:monthfirst` where it must be said."""
-    way, _, order = way.partition(":")
-    found = None
-    if not (pa.types.is_nested(column.type) or pa.types.is_boolean(column.type) or pa.types.is_duration(column.type)):
-        text = text_of(column) if pa.types.is_dictionary(column.type) else column
-        found = dates(text, day_first={"dayfirst": True, "monthfirst": False}.get(order), digits=True)
-    if found is None or found.strays or found.ambiguous:
-        raise not_dates(name, column, found, origin)
-    start = first_day(found) if found.layout != "time" else 0.0
-    made = Column(name, "date", way=way, start=start, day_first=found.day_first, clock=found.layout == "time")
+    way, _, order = said.partition(":")
+    found = read_dates(column, {"dayfirst": True, "monthfirst": False}.get(order))
+    clock = found.layout == "time"
+    start = 0.0 if clock else first_day(found)
+    made = Column(column.name, "date", way=way, start=start, day_first=found.day_first, clock=clock)
     if way == "days":
         return made
     parts = varying(parts_of(found))
     if not parts:
-        raise DataError(
-            f"column {quoted(name)} holds one date only, {_shown(column)}. Leave it out: {option('drop', name)}"
-        )
+        raise column.fault(f" holds one date only, {column.shown}. Leave it out: {column.drop}")
     return replace(made, parts=parts)
 
 
-def _shown(column: pa.ChunkedArray) -> str:
-    return quoted(text_of(column.drop_null().slice(0, 1))[0].as_py())
-
-
-def _date_error(name: str, column: pa.ChunkedArray, found: Dates, origin: Origin) -> DataError:
+def _date_error(column: SourceColumn, found: Dates) -> DataError:
     """The error for a column of dates that nobody has said anything of."""
-    what = "times" if found.layout == "time" else "dates"
+    name, what = column.name, "times" if found.layout == "time" else "dates"
     if found.strays:
-        text = _first(column, found.strays)
-        rows = sum(counts_of(column)[stray] for stray in found.strays)
-        return DataError(
-            f"column {quoted(name)} holds {what} but for {counted(rows, 'row')}: {_place(column, text, origin)}. Correct it; "
-            f"if it means missing: {option('missing_values', text)}; if the values are labels: {option('categories', name)}; or "
-            f"leave the column out: {option('drop', name)}"
+        text, rows = _strays(column, found.strays)
+        return column.fault(
+            f" holds {what} but for {counted(rows, 'row')}: {column.has(text)}. Correct it; if it means missing: "
+            f"{option('missing_values', text)}; if the values are labels: {option('categories', name)}; or leave the column "
+            f"out: {column.drop}"
         )
-    index = first(column.is_valid())
-    holds = (
-        f"column {quoted(name)} holds {what}, such as {quoted(text_of(column)[index].as_py())} in {origin.row(index)}"
-    )
+    holds = f" holds {what}, such as {column.shown} in {column.row(column.values.is_valid())}"
     if found.ambiguous:
-        return DataError(
+        return column.fault(
             f"{holds}, where the day or the month may stand first. Say which and how they become numbers: "
             f"{option('date', 'days:dayfirst', name)}, days:monthfirst, parts:dayfirst or parts:monthfirst; or leave the column "
-            f"out: {option('drop', name)}"
+            f"out: {column.drop}"
         )
     days, parts = ("days since the first of them", "year, month, weekday and hour")
     if what == "times":
         days, parts = "a fraction of the day", "the hour as sine and cosine"
-    return DataError(
+    return column.fault(
         f"{holds}. Use {option('date', 'days', name)} for {days}, {option('date', 'parts', name)} for {parts}, or leave it out: "
-        f"{option('drop', name)}"
+        f"{column.drop}"
     )
 
 
 # ---- categories ----------------------------------------------------------------------------------
 
 
-def _category(name: str, column: pa.ChunkedArray, origin: Origin, reading: Reading, *, insisted: bool) -> Column:
+def _category(column: SourceColumn, reading: Reading) -> Column:
     casefold = reading.labels == "casefold"
-    column, ordered = (one_spelling(text_of(column)), False) if casefold else (column, _ordered(column))
-    levels = levels_of(column)
-    rows = len(column) - column.null_count
-    if not (insisted or ordered or few_enough(len(levels), rows, given=pa.types.is_dictionary(column.type))):
-        raise _too_many(name, column, len(levels), rows, origin)
-    return Column(name, "category", levels, casefold=casefold)
+    values = one_spelling(column.text) if casefold else column.values
+    levels, rows = levels_of(values), len(values) - values.null_count
+    enough = column.name in reading.categories or _ordered(values)
+    if not (enough or few_enough(len(levels), rows, given=pa.types.is_dictionary(values.type))):
+        raise _too_many(column, len(levels), rows)
+    return Column(column.name, "category", levels, casefold=casefold)
 
 
 def few_enough(levels: int, rows: int, *, given: bool) -> bool:
@@ -235,18 +206,18 @@ def few_enough(levels: int, rows: int, *, given: bool) -> bool:
     return given or 2 * levels <= rows or levels <= min(5, rows - 1)
 
 
-def _too_many(name: str, column: pa.ChunkedArray, levels: int, rows: int, origin: Origin) -> DataError:
-    text = _shown(column)
-    if origin.found.get(name, Found()).digits:
-        return DataError(
-            f"column {quoted(name)} of {origin.table} is text that holds numbers, {levels:,} different ones in "
-            f"{counted(rows, 'row')}, the first {text}. Text stays text: for numbers give it as numbers, as in "
-            f"table[{name!r}].astype(float); or leave it out: {option('drop', name)}"
+def _too_many(column: SourceColumn, levels: int, rows: int) -> DataError:
+    table, different = column.origin.table, f"{levels:,} different"
+    if column.found.digits:
+        return column.fault(
+            f" of {table} is text that holds numbers, {different} ones in {counted(rows, 'row')}, the first {column.shown}. Text "
+            f"stays text: for numbers give it as numbers, as in table[{column.name!r}].astype(float); or leave it out: "
+            f"{column.drop}"
         )
-    insist = f"; if they are levels: {option('categories', name)}" if 3 * levels <= 2 * rows else ""
-    return DataError(
-        f"column {quoted(name)} of {origin.table} looks like free text or an id: {levels:,} different values in "
-        f"{counted(rows, 'row')}, the first {text}. Leave it out: {option('drop', name)}{insist}"
+    insist = f"; if they are levels: {option('categories', column.name)}" if 3 * levels <= 2 * rows else ""
+    return column.fault(
+        f" of {table} looks like free text or an id: {different} values in {counted(rows, 'row')}, the first {column.shown}. "
+        f"Leave it out: {column.drop}{insist}"
     )
 
 

@@ -20,14 +20,22 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from steepest.data.arrow_columns import counts_of, is_date, is_number, is_text, text_of
+from steepest.data.arrow_columns import counts_of, first, is_date, is_number, is_text, text_of
 from steepest.data.dates import dates
 from steepest.data.numbers import AS_PYTHON, PADDED, PLAIN, WHOLE, Notation, Numerals, numerals
 from steepest.data.reading import MISSING, Reading
+from steepest.data.wording import option, quoted
+from steepest.errors import DataError
+
+if TYPE_CHECKING:
+    from steepest.data.files import Origin
 
 COMMA = Notation(",")
 
@@ -50,6 +58,48 @@ class Found:
     numerals: Numerals | None = None
     digits: bool = False
     missing_values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """A column of a source: its values [n], how they were read, and where its rows come from, as messages name them."""
+
+    name: str
+    values: pa.ChunkedArray
+    found: Found
+    origin: Origin
+
+    @property
+    def kind(self) -> pa.DataType:
+        """Arrow's type."""
+        return self.values.type
+
+    @cached_property
+    def text(self) -> pa.ChunkedArray:
+        """The values as text."""
+        return text_of(self.values)
+
+    @property
+    def shown(self) -> str:
+        """The first value, in quotes."""
+        return quoted(self.text[first(self.values.is_valid())].as_py())
+
+    @property
+    def drop(self) -> str:
+        """The option that leaves the column out."""
+        return option("drop", self.name)
+
+    def row(self, rows: np.ndarray | pa.ChunkedArray) -> str:
+        """``row 7 of 'a.csv'``, the first that a mask [n] holds of."""
+        return self.origin.row(first(rows))
+
+    def has(self, text: str) -> str:
+        """``row 7 of 'a.csv' has '12a'``, the first such row."""
+        return f"{self.row(pc.equal(self.text, text))} has {quoted(text)}"
+
+    def fault(self, said: str) -> DataError:
+        """The error that says it of this column."""
+        return DataError(f"column {quoted(self.name)}{said}")
 
 
 def tidied(
@@ -163,13 +213,13 @@ def _numbers(
     present = text.drop_null()
     if len(present) == 0:
         return pa.chunked_array([pa.nulls(len(text))]), Found(words=words)
-    first = present[0].as_py()
+    word = present[0].as_py()
     plain = bool(pc.all(pc.match_substring_regex(present, PLAIN)).as_py())
     # a word such as `unknown` left it in doubt between numbers and labels, and calling it missing says numbers
     answered = any(word not in MISSING and not re.match(WHOLE, word) for word in words)
     if file_decimal is None and not answered and pc.all(pc.match_substring_regex(present, WHOLE)).as_py():
         return text, Found(words=words, digits=True)
-    if first.lower().lstrip("+-") in ("inf", "infinity"):
+    if word.lower().lstrip("+-") in ("inf", "infinity"):
         try:
             return text.cast(pa.float64()), Found(words=words)
         except pa.ArrowInvalid:
@@ -182,7 +232,7 @@ def _numbers(
     found = numerals(text, decimal=reading.decimal, thousands=reading.thousands, file_decimal=file_decimal or None)
     if found is None or found.numbers is None:
         return text, Found(words=words, numerals=found)
-    example = found.example or ((first, float(first)) if file_decimal is None else None)
+    example = found.example or ((word, float(word)) if file_decimal is None else None)
     return found.numbers, Found(found.notation, example, words)
 
 

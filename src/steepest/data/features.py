@@ -11,23 +11,24 @@ one more feature, `size is missing`, which is 1 where the value is missing, besi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from steepest.data.arrow_columns import distinct, first, is_number, is_words, text_of
-from steepest.data.columns import Found, without
+from steepest.data.arrow_columns import distinct, first, is_number, is_words
+from steepest.data.columns import SourceColumn, without
 from steepest.data.dates import DAY, Dates, dates, parts_of
-from steepest.data.files import Origin
 from steepest.data.in_memory import LARGEST
 from steepest.data.numbers import AS_PYTHON, NUMBER, PLAIN, Notation, numerals
 from steepest.data.wording import listed, option, quoted
 from steepest.errors import DataError
 
-WAS_CATEGORY = "It was a category when the fit was made"
+WAS_CATEGORY, WAS_NUMBER = "It was a category when the fit was made", "It was a number when the fit was made"
 TRUE, FALSE = ("true", "1", "1.0"), ("false", "0", "0.0")
+EXACT = 2.0**53
+"""Up to here every whole number is a float64."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Column:
         return self.kind in ("category", "date") or not self.notation.plain
 
 
-def encode(spec: Column, column: pa.ChunkedArray, found: Found, origin: Origin, x: np.ndarray, intercept: bool) -> int:
+def encode(spec: Column, column: SourceColumn, x: np.ndarray, intercept: bool) -> int:
     """Write the features of a column into x: [n, k], k of them, in their order.
 
     Returns:
@@ -81,170 +82,143 @@ def encode(spec: Column, column: pa.ChunkedArray, found: Found, origin: Origin, 
     Raises:
         DataError: a value that the fit's column cannot have, or a missing one where nothing stands in for it.
     """
-    values = column_values(spec, column, found, origin)
+    values = column_values(spec, column)
     missing = np.isnan(values[:, 0])
     if missing.any() and spec.fill is None and not (spec.own_missing and spec.kind == "category"):
-        raise missing_error(spec.name, missing, origin, found, remedy="Fill the value, or leave the row out")
+        raise missing_error(column, missing, remedy="Fill the value, or leave the row out")
     if spec.kind == "category":
-        code = (
-            len(spec.levels) if spec.own_missing else spec.levels.index(spec.fill) if isinstance(spec.fill, str) else 0
-        )
-        codes = np.where(missing, code, values[:, 0])
+        code = spec.levels.index(spec.fill) if isinstance(spec.fill, str) else 0
+        codes = np.where(missing, len(spec.levels) if spec.own_missing else code, values[:, 0])
         for position in range(x.shape[1]):
-            x[:, position] = codes == position + (1 if intercept else 0)
-        return int(missing.sum())
-    if missing.any():
-        values = np.where(missing[:, None], np.asarray(spec.fill, float), values)
-    x[:, : values.shape[1]] = values
-    if spec.own_missing:
-        x[:, -1] = missing
+            x[:, position] = codes == position + intercept
+    else:
+        if missing.any():
+            values = np.where(missing[:, None], np.asarray(spec.fill, float), values)
+        x[:, : values.shape[1]] = values
+        if spec.own_missing:
+            x[:, -1] = missing
     return int(missing.sum())
 
 
-def column_values(spec: Column, column: pa.ChunkedArray, found: Found, origin: Origin) -> np.ndarray:
+def column_values(spec: Column, column: SourceColumn) -> np.ndarray:
     """Numbers, 0/1, codes of the levels, days or parts: [n, k] float64, NaN where missing."""
-    if pa.types.is_null(column.type):
-        return np.full((len(column), len(spec.parts) if spec.way == "parts" else 1), np.nan)
-    if spec.kind == "category":
-        return _codes(spec, column, found, origin)[:, None]
+    if pa.types.is_null(column.kind):
+        return np.full((len(column.values), len(spec.parts) if spec.way == "parts" else 1), np.nan)
     if spec.kind == "date":
-        return _date_values(spec, column, origin)
-    if spec.kind == "boolean":
-        return _booleans(spec, column, origin)[:, None]
-    return _numbers(spec, column, found, origin)[:, None]
+        return _date_values(spec, column)
+    of_kind = {"category": _codes, "boolean": _booleans, "number": _numbers}[spec.kind]
+    return of_kind(spec, column)[:, None]
 
 
 # ---- numbers -------------------------------------------------------------------------------------
 
 
-EXACT = 2.0**53
-"""Up to here every whole number is a float64."""
+def finite_numbers(column: SourceColumn) -> np.ndarray:
+    """The numbers (0 and 1 for booleans) of a column, [n] float64 with NaN where missing.
 
-
-def _check_distinct(name: str, column: pa.ChunkedArray, values: np.ndarray) -> None:
-    """Raise DataError where different whole numbers are the same float64."""
-    before, after = pc.count_distinct(column).as_py(), len(np.unique(values[~np.isnan(values)]))
-    if after < before:
-        raise DataError(
-            f"column {quoted(name)} has {before:,} different whole numbers, such as {column.drop_null()[0]}, of which float64 "
-            f"can tell only {after:,} apart. Subtract their least first, or leave the column out: {option('drop', name)}"
-        )
-
-
-def finite_numbers(name: str, column: pa.ChunkedArray, origin: Origin) -> np.ndarray:
-    """The numbers of a column, [n] float64 with NaN where missing; infinite and huge ones are a DataError."""
-    values = column.cast(pa.float64(), safe=False).to_numpy().astype(np.float64, copy=False)
-    if pa.types.is_integer(column.type) and np.nanmax(np.abs(values), initial=0.0) > EXACT:
-        _check_distinct(name, column, values)
+    Raises:
+        DataError: infinite and huge numbers; whole ones of which float64 cannot tell some apart.
+    """
+    numbers = column.values.cast(pa.uint8()) if pa.types.is_boolean(column.kind) else column.values
+    values = numbers.cast(pa.float64(), safe=False).to_numpy().astype(np.float64, copy=False)
+    if pa.types.is_integer(column.kind) and np.nanmax(np.abs(values), initial=0.0) > EXACT:
+        before, after = pc.count_distinct(numbers).as_py(), len(np.unique(values[~np.isnan(values)]))
+        if after < before:
+            raise column.fault(
+                f" has {before:,} different whole numbers, such as {numbers.drop_null()[0]}, of which float64 can tell only "
+                f"{after:,} apart. Subtract their least first, or leave the column out: {column.drop}"
+            )
     beyond = np.abs(values) > LARGEST
     if beyond.any():
-        index = first(beyond)
-        what = "an infinite value" if np.isinf(values[index]) else "a value whose square is no finite number"
-        raise DataError(
-            f"column {quoted(name)} has {what}, {values[index]:g}, in {origin.row(index)}. "
-            f"Correct it, make it missing (an empty field), or leave the column out: {option('drop', name)}"
+        value = values[first(beyond)]
+        what = "an infinite value" if np.isinf(value) else "a value whose square is no finite number"
+        raise column.fault(
+            f" has {what}, {value:g}, in {column.row(beyond)}. Correct it, make it missing (an empty field), or leave the "
+            f"column out: {column.drop}"
         )
     return values
 
 
-def _numbers(spec: Column, column: pa.ChunkedArray, found: Found, origin: Origin) -> np.ndarray:
-    remedy = f"It was a {spec.kind} when the fit was made"
-    if pa.types.is_boolean(column.type):
-        column = column.cast(pa.uint8())
-    unit = found.notation.unit
-    if is_words(column.type):
-        text = text_of(column)
-        read = numerals(text, known=spec.notation)
-        if read is not None and read.doubt == "mark":
-            raise DataError(
-                f"column {quoted(spec.name)} has {quoted(read.pair[0])} in {origin.table}, whose mark may be that of decimals or "
-                "of thousands. Write it without the mark, or as the rows of the fit were"
+def _numbers(spec: Column, column: SourceColumn) -> np.ndarray:
+    unit, was, table = column.found.notation.unit, spec.notation.unit, column.origin.table
+    read = column
+    if is_words(column.kind):
+        found = numerals(column.text, known=spec.notation)
+        if found is not None and found.doubt == "mark":
+            raise column.fault(
+                f" has {quoted(found.pair[0])} in {table}, whose mark may be that of decimals or of thousands. Write it without "
+                "the mark, or as the rows of the fit were"
             )
-        if read is None or read.numbers is None:
-            raise not_numbers(spec.name, column, origin, remedy=remedy)
-        column, unit = without(read.numbers, found.missing_values)[0], read.notation.unit
-    if unit and unit != spec.notation.unit:
-        was = f"in {quoted(spec.notation.unit)}" if spec.notation.unit else "without a unit"
-        raise DataError(
-            f"column {quoted(spec.name)} is in {quoted(unit)} in {origin.table}, and was {was} when the fit was made. "
-            "Give it as it was then"
+        if found is None or found.numbers is None:
+            raise not_numbers(column, remedy=WAS_NUMBER)
+        read = replace(column, values=without(found.numbers, column.found.missing_values)[0])
+        unit = found.notation.unit
+    if unit and unit != was:
+        raise column.fault(
+            f" is in {quoted(unit)} in {table}, and was {f'in {quoted(was)}' if was else 'without a unit'} when the fit was "
+            "made. Give it as it was then"
         )
-    if not is_number(column.type):
-        raise not_numbers(spec.name, column, origin, remedy=remedy)
-    values = finite_numbers(spec.name, column, origin)
-    if not unit and spec.notation.unit in ("%", "‰"):
-        _check_not_fractions(spec, values, origin)
+    if not (is_number(read.kind) or pa.types.is_boolean(read.kind)):
+        raise not_numbers(column, remedy=WAS_NUMBER)
+    values = finite_numbers(read)
+    sizes = np.abs(np.nan_to_num(values))
+    if was in ("%", "‰") and not unit and 0 < sizes.max(initial=0.0) <= 1:  # 0.12 may be the fraction that is 12%
+        value = values[first(sizes > 0)]
+        per = f"{value * (100 if was == '%' else 1000):g}{was}"
+        raise column.fault(
+            f" was in {quoted(was)} when the fit was made, and {column.row(sizes > 0)} has {value:g}, which may be "
+            f"{value:g}{was} or the fraction of {per}. Write it with its unit, {quoted(per)} for the fraction"
+        )
     return values
 
 
-def _check_not_fractions(spec: Column, values: np.ndarray, origin: Origin) -> None:
-    """Raise DataError where numbers without a unit, for a column in per cent, may be fractions: 0.12 for 12%."""
-    if np.nanmax(np.abs(values), initial=0.0) > 1 or not np.nansum(np.abs(values)) > 0:
-        return
-    index, unit = first(np.abs(np.nan_to_num(values)) > 0), spec.notation.unit
-    many = 100 if unit == "%" else 1000
-    raise DataError(
-        f"column {quoted(spec.name)} was in {quoted(unit)} when the fit was made, and {origin.row(index)} has "
-        f"{values[index]:g}, which may be {values[index]:g}{unit} or the fraction of {values[index] * many:g}{unit}. Write it "
-        f"with its unit, {quoted(f'{values[index] * many:g}{unit}')} for the fraction"
-    )
-
-
-def _booleans(spec: Column, column: pa.ChunkedArray, origin: Origin) -> np.ndarray:
-    if pa.types.is_boolean(column.type):
-        column = column.cast(pa.uint8())
-    if is_number(column.type):
-        values = finite_numbers(spec.name, column, origin)
+def _booleans(spec: Column, column: SourceColumn) -> np.ndarray:
+    if is_words(column.kind):
+        text = pc.utf8_lower(column.text)
+        true, false = (pc.is_in(text, value_set=pa.array(words, pa.large_string())) for words in (TRUE, FALSE))
+        known = pc.or_(true, false)
+        other = np.asarray(pc.and_(pc.invert(known), text.is_valid()))
+        values = np.where(known, np.asarray(true, float), np.nan)
+        shown = quoted(column.text[first(other)])
+    elif is_number(column.kind) or pa.types.is_boolean(column.kind):
+        values = finite_numbers(column)
         other = ~(np.isnan(values) | (values == 0) | (values == 1))
         shown = f"{values[first(other)]:g}"
-    elif is_words(column.type):
-        text = pc.utf8_lower(text_of(column))
-        true, false = (
-            np.asarray(pc.is_in(text, value_set=pa.array(words, pa.large_string()))) for words in (TRUE, FALSE)
-        )
-        missing = np.asarray(text.is_null())
-        values = np.where(missing, np.nan, true.astype(float))
-        other = ~(missing | true | false)
-        shown = quoted(text_of(column)[first(other)])
     else:
-        raise unusable(spec.name, column, origin, remedy="It was true or false when the fit was made")
+        raise unusable(column, remedy="It was true or false when the fit was made")
     if other.any():
-        raise DataError(
-            f"column {quoted(spec.name)} was true or false when the fit was made and is {shown} "
-            f"in {origin.row(first(other))}"
-        )
+        raise column.fault(f" was true or false when the fit was made and is {shown} in {column.row(other)}")
     return values
 
 
 # ---- categories ----------------------------------------------------------------------------------
 
 
-def _codes(spec: Column, column: pa.ChunkedArray, found: Found, origin: Origin) -> np.ndarray:
+def _codes(spec: Column, column: SourceColumn) -> np.ndarray:
     """The place of each value among the levels; one that is none of them is a DataError."""
-    if pa.types.is_nested(column.type):
-        raise unusable(spec.name, column, origin, remedy=WAS_CATEGORY)
-    text = text_of(column)
-    levels, asked = spec.levels, text
-    if spec.casefold or pa.types.is_boolean(column.type):
+    if pa.types.is_nested(column.kind):
+        raise unusable(column, remedy=WAS_CATEGORY)
+    text, levels = column.text, spec.levels
+    asked = text
+    if spec.casefold or pa.types.is_boolean(column.kind):
         levels, asked = tuple(level.casefold() for level in levels), folded(text)
     codes = pc.index_in(asked, value_set=pa.array(levels, pa.large_string()), skip_nulls=True)
-    if is_number(column.type):
-        codes = pc.coalesce(codes, _equal_levels(column, spec.levels))
+    if is_number(column.kind):
+        codes = pc.coalesce(codes, _equal_levels(column.values, spec.levels))
     unseen = np.asarray(pc.and_(codes.is_null(), text.is_valid()))
-    if unseen.any() and (is_words(column.type)):  # 1.0 for the level 1, or -999.0 where -999 means missing
+    if unseen.any() and is_words(column.kind):  # 1.0 for the level 1, or -999.0 where -999 means missing
         numbers = _plain_numbers(text, unseen)
-        present, _ = without(numbers, found.missing_values)
+        present, _ = without(numbers, column.found.missing_values)
         codes = pc.coalesce(codes, _equal_levels(present, spec.levels))
         gone = np.asarray(numbers.is_valid()) & np.asarray(present.is_null())
         unseen &= np.asarray(codes.is_null()) & ~gone
-    if unseen.any() and pa.types.is_temporal(column.type):
-        raise unusable(spec.name, column, origin, remedy=WAS_CATEGORY)
+    if unseen.any() and pa.types.is_temporal(column.kind):
+        raise unusable(column, remedy=WAS_CATEGORY)
     if unseen.any():
-        index = first(unseen)
-        raise DataError(
-            f"column {quoted(spec.name)} has the level {quoted(text[index])} in {origin.row(index)}, "
-            f"which no row had when the fit was made. {_near(text[index].as_py(), spec.levels)}"
-            f"Its levels are {listed(spec.levels)}; correct the row or leave it out"
+        level = text[first(unseen)].as_py()
+        raise column.fault(
+            f" has the level {quoted(level)} in {column.row(unseen)}, which no row had when the fit was made. "
+            f"{_near(level, spec.levels)}Its levels are {listed(spec.levels)}; correct the row or leave it out"
         )
     return codes.cast(pa.float64()).to_numpy().astype(np.float64, copy=False)
 
@@ -284,74 +258,66 @@ def _near(level: str, levels: tuple[str, ...]) -> str:
 # ---- dates ---------------------------------------------------------------------------------------
 
 
-def _date_values(spec: Column, column: pa.ChunkedArray, origin: Origin) -> np.ndarray:
-    found = None if pa.types.is_boolean(column.type) or pa.types.is_nested(column.type) else read_dates(spec, column)
-    if found is None or found.strays or found.ambiguous:
-        raise not_dates(spec.name, column, found, origin)
+def _date_values(spec: Column, column: SourceColumn) -> np.ndarray:
+    found = read_dates(column, spec.day_first)
     if spec.way == "days":
         if spec.clock is not None and spec.clock != (found.layout == "time"):
             is_, was = ("dates", "times of the day") if spec.clock else ("times of the day", "dates")
-            index = first(column.is_valid())
-            raise DataError(
-                f"column {quoted(spec.name)} holds {is_}, such as {quoted(text_of(column)[index].as_py())} in "
-                f"{origin.row(index)}, and held {was} when the fit was made. Give it as it was then"
+            raise column.fault(
+                f" holds {is_}, such as {column.shown} in {column.row(column.values.is_valid())}, and held {was} when the fit "
+                "was made. Give it as it was then"
             )
         return (found.instant / DAY - spec.start)[:, None]
     every = parts_of(found)
-    if not set(spec.parts) <= set(every):
-        raise DataError(
-            f"column {quoted(spec.name)} has no {' or '.join(sorted(set(spec.parts) - set(every)))} in {origin.table}, and "
-            "had when the fit was made"
-        )
+    if lost := sorted(set(spec.parts) - set(every)):
+        raise column.fault(f" has no {' or '.join(lost)} in {column.origin.table}, and had when the fit was made")
     return np.column_stack([every[part] for part in spec.parts])
 
 
-def read_dates(spec: Column, column: pa.ChunkedArray) -> Dates | None:
-    """The dates of a column, the day first where the fit had it so."""
-    if pa.types.is_dictionary(column.type):
-        column = text_of(column)
-    return dates(column, day_first=spec.day_first, digits=True)
+def read_dates(column: SourceColumn, day_first: bool | None) -> Dates:
+    """The dates of a column that is to hold them.
 
-
-def not_dates(name: str, column: pa.ChunkedArray, found: Dates | None, origin: Origin) -> DataError:
-    """The error for a column that was said to hold dates, with the value that is none."""
-    text = text_of(column)
+    Raises:
+        DataError: a value that is none, or that may have the day or the month first.
+    """
+    found, kind = None, column.kind
+    if not (pa.types.is_nested(kind) or pa.types.is_boolean(kind) or pa.types.is_duration(kind)):
+        text = column.text if pa.types.is_dictionary(kind) else column.values
+        found = dates(text, day_first=day_first, digits=True)
     if found is not None and found.ambiguous:
-        index = first(pc.equal(text, found.ambiguous))
-        return DataError(
-            f"column {quoted(name)}: {quoted(found.ambiguous)} in {origin.row(index)} may have the day or the month first. "
-            f"Say which: {option('date', 'days:dayfirst', name)}, or monthfirst; parts:dayfirst likewise"
+        raise column.fault(
+            f": {quoted(found.ambiguous)} in {column.row(pc.equal(column.text, found.ambiguous))} may have the day or the month "
+            f"first. Say which: {option('date', 'days:dayfirst', column.name)}, or monthfirst; parts:dayfirst likewise"
         )
-    stray = None if found is None else found.strays[0]
-    index = first(text.is_valid() if stray is None else pc.equal(text, stray))
-    order = {True: ", the day before the month", False: ", the month before the day", None: ""}
-    said = order[None if found is None else found.day_first]
-    return DataError(
-        f"column {quoted(name)} is to hold dates{said}, and {origin.row(index)} has {quoted(text[index].as_py())}. Correct it, "
-        f"or leave the column out: {option('drop', name)}"
-    )
+    if found is None or found.strays:
+        order = {True: ", the day before the month", False: ", the month before the day", None: ""}
+        said = order[None if found is None else found.day_first]
+        stray = column.text[first(column.values.is_valid())].as_py() if found is None else found.strays[0]
+        raise column.fault(
+            f" is to hold dates{said}, and {column.has(stray)}. Correct it, or leave the column out: {column.drop}"
+        )
+    return found
 
 
 # ---- errors --------------------------------------------------------------------------------------
 
 
-def not_numbers(name: str, column: pa.ChunkedArray, origin: Origin, *, remedy: str) -> DataError:
+def not_numbers(column: SourceColumn, *, remedy: str) -> DataError:
     """The error for a column that must be numbers and is not, with the first value that is none."""
-    if is_words(column.type):
-        for index, text in enumerate(text_of(column).to_pylist()):
-            if text is not None and not NUMBER.fullmatch(text):
-                place = f"{origin.row(index)} has {quoted(text)}"
-                return DataError(f"column {quoted(name)} must hold numbers and {place}. {remedy}")
-        return DataError(
-            f"column {quoted(name)} must hold numbers and is text that holds numbers; give it as numbers, as in "
-            f"table[{name!r}].astype(float). {remedy}"
-        )
-    return unusable(name, column, origin, remedy=remedy)
+    if not is_words(column.kind):
+        return unusable(column, remedy=remedy)
+    for text in column.text.to_pylist():
+        if text is not None and not NUMBER.fullmatch(text):
+            return column.fault(f" must hold numbers and {column.has(text)}. {remedy}")
+    return column.fault(
+        f" must hold numbers and is text that holds numbers; give it as numbers, as in table[{column.name!r}].astype(float). "
+        f"{remedy}"
+    )
 
 
-def unusable(name: str, column: pa.ChunkedArray, origin: Origin, *, remedy: str, what: str = "") -> DataError:
+def unusable(column: SourceColumn, *, remedy: str, what: str = "") -> DataError:
     """The error for a column of dates, lists, bytes and the like; what: it holds, where its type does not say."""
-    kind = column.type
+    kind = column.kind
     if what:
         pass
     elif pa.types.is_temporal(kind):
@@ -362,22 +328,19 @@ def unusable(name: str, column: pa.ChunkedArray, origin: Origin, *, remedy: str,
         what = "bytes"
     else:
         what = f"values of type {kind}"
-    index = next((position for position, value in enumerate(column) if value.is_valid), 0)
-    return DataError(
-        f"column {quoted(name)} holds {what}, such as {quoted(column[index])} in {origin.row(index)}; "
-        f"a feature is a number, a boolean or a category. {remedy}"
+    present = column.values.is_valid()
+    return column.fault(
+        f" holds {what}, such as {quoted(column.values[first(present)])} in {column.row(present)}; a feature is a number, a "
+        f"boolean or a category. {remedy}"
     )
 
 
-def missing_error(name: str, missing: np.ndarray, origin: Origin, found: Found, *, remedy: str) -> DataError:
+def missing_error(column: SourceColumn, missing: np.ndarray, *, remedy: str) -> DataError:
     """The error for missing values, with their number and the first row; `missing` is a mask [n]."""
-    count = int(missing.sum())
-    row = origin.row(first(missing))
-    words = listed(sorted(found.words, key=lambda word: -found.words[word])[:3])
-    read_so = f" ({words} {'is' if len(found.words) == 1 else 'are'} read so)" if words else ""
+    count, row, found = int(missing.sum()), column.row(missing), column.found.words
+    words = listed(sorted(found, key=lambda word: -found[word])[:3])
+    read_so = f" ({words} {'is' if len(found) == 1 else 'are'} read so)" if words else ""
     where = f"a missing value, in {row}" if count == 1 else f"{count:,} missing values, the first in {row}"
-    back = [word for word in found.words if word.casefold() == "none"]
-    level = (
-        f"; if {quoted(back[0])} is a level of its own: {option('missing_values', f'not:{back[0]}')}" if back else ""
-    )
-    return DataError(f"column {quoted(name)} has {where}{read_so}. {remedy}{level}")
+    none = next((word for word in found if word.casefold() == "none"), None)
+    level = f"; if {quoted(none)} is a level of its own: {option('missing_values', f'not:{none}')}" if none else ""
+    return column.fault(f" has {where}{read_so}. {remedy}{level}")

@@ -29,7 +29,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from steepest.data.column_names import INDEX, NUMBERING, check_names, named
-from steepest.data.columns import Found, tidied
+from steepest.data.columns import Found, SourceColumn, tidied
 from steepest.data.encodings import held
 from steepest.data.formats import UNPACKED_ENDINGS, File, Wanted, read_file
 from steepest.data.in_memory import from_memory
@@ -45,60 +45,49 @@ ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the rows of a table came from: the files in order and how many rows each gave; none in memory."""
+    """Where the rows of a table came from, and how they were read.
 
-    files: tuple[str, ...] = ()
-    rows: tuple[int, ...] = ()
-    named: bool = True  # False for an array, whose column names were made up here
-    found: Mapping[str, Found] = field(default_factory=dict)  # how each column was read
-    details: tuple[File, ...] = ()  # how each file was read
-    notes: tuple[str, ...] = ()  # what was decided about a table in memory
+    Attributes:
+        files: those that they were read from, in order; none in memory.
+        named: False for an array, whose column names were made up here.
+        found: how each column was read.
+        notes: what was decided about a table in memory.
+    """
+
+    files: tuple[File, ...] = ()
+    named: bool = True
+    found: Mapping[str, Found] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def said(self) -> list[str]:
         """Full sentences on what was decided while the source was read, each once."""
-        return list(dict.fromkeys([*self.notes, *(note for file in self.details for note in file.notes)]))
+        return list(dict.fromkeys([*self.notes, *(note for file in self.files for note in file.notes)]))
 
     def row(self, index: int) -> str:
         """``row 57 of 'a.csv'`` for the row with this index, counted from 1 within its file."""
-        for file, rows in zip(self.files, self.rows, strict=True):
-            if index < rows:
-                return f"row {index + 1:,} of {file}"
-            index -= rows
+        for file in self.files:
+            if index < file.rows:
+                return f"row {index + 1:,} of {file.label}"
+            index -= file.rows
         return f"row {index + 1:,} (counted from 1)"
+
+    def column(self, name: str, values: pa.ChunkedArray) -> SourceColumn:
+        """A column of the table, with how it was read."""
+        return SourceColumn(name, values, self.found.get(name, Found()), self)
 
     @property
     def nameless(self) -> str:
         """How to say that a first line holds names, where it was read as values."""
-        made_up = any(file.layout is not None and not file.layout.header for file in self.details)
+        made_up = any(file.layout is not None and not file.layout.header for file in self.files)
         return "; the first line was read as values (if it holds names: --header, in Python header=True)" * made_up
 
     @property
     def table(self) -> str:
         """``'a.csv'``, ``the 3 files``, or ``the table``."""
-        return self.files[0] if len(self.files) == 1 else f"the {len(self.files)} files" if self.files else "the table"
-
-
-def read(source: object, *, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read a table from anything that holds one.
-
-    Args:
-        source: path, glob, folder, "-" (standard input), "sample:NAME", dataframe, Arrow table, dict of
-            columns, array or tensor [n, d] or [n].
-        columns: names of the columns wanted; all by default.
-
-    Returns:
-        pyarrow.Table with integer, float64, boolean, large_string and dictionary columns; what is none of
-        these (dates, lists, …) is left as it is.
-
-    Raises:
-        DataError: naming the file, the row or column and the remedy.
-
-    Example:
-        >>> read({"size": [1, 2], "city": ["Oslo", "Rome"]}).column_names
-        ['size', 'city']
-    """
-    return open_table(source, columns)[0]
+        if len(self.files) == 1:
+            return self.files[0].label
+        return f"the {len(self.files)} files" if self.files else "the table"
 
 
 def open_table(
@@ -108,10 +97,26 @@ def open_table(
     text_columns: Collection[str] = (),
     mentioned: Collection[str] = (),
 ) -> tuple[pa.Table, Origin]:
-    """`read`, together with where its rows came from.
+    """Read a table from anything that holds one.
 
-    reading: how text is read. text_columns: those of a text file that are read as text, whatever they look like.
-    mentioned: columns that are not left out although they only number the rows.
+    Args:
+        source: path, glob, folder, "-" (standard input), "sample:NAME", dataframe, Arrow table, dict of
+            columns, array or tensor [n, d] or [n].
+        columns: names of the columns wanted; all by default.
+        reading: how text is read.
+        text_columns: those of a text file that are read as text, whatever they look like.
+        mentioned: columns that are not left out although they only number the rows.
+
+    Returns:
+        pyarrow.Table with integer, float64, boolean, large_string and dictionary columns; what is none of
+        these (dates, lists, …) is left as it is. And where its rows came from.
+
+    Raises:
+        DataError: naming the file, the row or column and the remedy.
+
+    Example:
+        >>> open_table({"size": [1, 2], "city": ["Oslo", "Rome"]})[0].column_names
+        ['size', 'city']
     """
     wanted = Wanted(reading, columns, {*text_columns, *reading.categories}, {*(columns or ()), *mentioned})
     if isinstance(source, str) and source.startswith("sample:"):
@@ -133,13 +138,11 @@ def open_table(
         raise DataError(f"{origin.table} has no columns")
     if table.num_rows == 0:
         raise DataError(f"{origin.table} has a header ({listed(table.column_names)}) but no rows")
-    decimal = _decimal(origin.details)
-    read_as = [
-        tidied(column, reading, decimal, text=name in wanted.text_columns)
-        for name, column in zip(table.column_names, table.columns, strict=True)
-    ]
-    origin = replace(origin, found={name: found for name, (_, found) in zip(table.column_names, read_as, strict=True)})
-    return pa.table([column for column, _ in read_as], names=table.column_names), origin
+    decimal = _decimal(origin.files)
+    columns, found = {}, {}
+    for name in table.column_names:
+        columns[name], found[name] = tidied(table[name], reading, decimal, text=name in wanted.text_columns)
+    return pa.table(columns), replace(origin, found=found)
 
 
 def check_known(name: object, available: Sequence[str], origin: Origin) -> None:
@@ -157,16 +160,13 @@ def check_known(name: object, available: Sequence[str], origin: Origin) -> None:
 def _from_paths(pattern: str, wanted: Wanted) -> tuple[pa.Table, Origin]:
     """Read one file or all files of a glob or folder, one below the other."""
     if pattern == "-":
-        parts = [_from_stream(sys.stdin.buffer.read(), "standard input", "", wanted)]
+        parts = [read_file(held(sys.stdin.buffer.read()), "standard input", "", wanted)]
     elif ADDRESS.match(pattern):
         parts = [_from_address(pattern, wanted)]
     else:
         parts = [_from_file(path, quoted_path(path), wanted) for path in paths_of(pattern)]
     parts = _without_row_numbers(parts)
-    labels = tuple(file.label for _, file in parts)
-    tables = [table for table, _ in parts]
-    origin = Origin(labels, tuple(table.num_rows for table in tables), details=tuple(file for _, file in parts))
-    return _stacked(tables, labels, [file.decimal == "," for file in origin.details]), origin
+    return _stacked(parts), Origin(tuple(file for _, file in parts))
 
 
 def _without_row_numbers(parts: list[tuple[pa.Table, File]]) -> list[tuple[pa.Table, File]]:
@@ -220,10 +220,8 @@ def _existing(pattern: str, path: Path) -> list[Path]:
         tables = [entry for entry in tables if ".txt" not in entry.name.lower()] or tables
         if not tables:
             raise DataError(
-                f"the folder {quoted_path(path)} holds no tables ({', '.join(ENDINGS[:3])}, .parquet, "
-                ".arrow, .feather, …). "
-                "Tables in folders below it are found by a pattern such as "
-                f"{quoted_path(path / '**' / '*.parquet')}"
+                f"the folder {quoted_path(path)} holds no tables ({', '.join(ENDINGS[:3])}, .parquet, .arrow, .feather, …). "
+                f"Tables in folders below it are found by a pattern such as {quoted_path(path / '**' / '*.parquet')}"
             )
         return tables
     if path.exists():
@@ -245,16 +243,12 @@ def _from_file(path: Path, label: str, wanted: Wanted) -> tuple[pa.Table, File]:
         if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
             raise DataError(f"{label} is a device, not a file. Give - to read from standard input")
         if not stat.S_ISREG(mode):  # a pipe gives its bytes once
-            return _from_stream(path.read_bytes(), label, path.name.lower(), wanted)
+            return read_file(held(path.read_bytes()), label, path.name.lower(), wanted)
         return read_file(lambda: pa.OSFile(str(path)), label, path.name.lower(), wanted)
     except (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{label} cannot be read: {_reason(error)}") from None
-
-
-def _from_stream(data: bytes, label: str, name: str, wanted: Wanted) -> tuple[pa.Table, File]:
-    return read_file(held(data), label, name, wanted)
 
 
 def _from_address(address: str, wanted: Wanted) -> tuple[pa.Table, File]:
@@ -270,7 +264,7 @@ def _from_address(address: str, wanted: Wanted) -> tuple[pa.Table, File]:
         raise DataError(
             f"{label} cannot be opened from here ({_reason(error)}). Download the file and give its path"
         ) from None
-    return _from_stream(data, label, address.split("?")[0].rsplit("/", 1)[-1].lower(), wanted)
+    return read_file(held(data), label, address.split("?")[0].rsplit("/", 1)[-1].lower(), wanted)
 
 
 def _reason(error: BaseException) -> str:
@@ -278,37 +272,33 @@ def _reason(error: BaseException) -> str:
     return " ".join(text.split())[:160]
 
 
-def _stacked(tables: list[pa.Table], labels: Sequence[str], commas: Sequence[bool]) -> pa.Table:
-    """The tables one below the other, columns matched by name; of two types the wider.
-
-    commas: whether a file writes its numbers with a decimal comma.
-    """
-    first = tables[0]
-    if len(tables) == 1:
+def _stacked(parts: list[tuple[pa.Table, File]]) -> pa.Table:
+    """The tables of the files one below the other, columns matched by name; of two types the wider."""
+    first, file = parts[0]
+    if len(parts) == 1:
         return first
-    for table, label in zip(tables[1:], labels[1:], strict=True):
-        check_names(table.column_names, label)
+    for table, other in parts[1:]:
         missing = [name for name in first.column_names if name not in table.column_names]
         extra = [name for name in table.column_names if name not in first.column_names]
         if missing or extra:
-            lacks = f"lacks {listed(missing)}" if missing else ""
-            has = f"has {listed(extra)}" if extra else ""
+            lacks, has = f"lacks {listed(missing)}" * bool(missing), f"has {listed(extra)}" * bool(extra)
             difference = " and ".join(filter(None, (lacks, has)))
-            raise DataError(f"the files differ in their columns: {label} {difference}, unlike {labels[0]}")
-    tables = [table.select(first.column_names) for table in tables]
+            raise DataError(f"the files differ in their columns: {other.label} {difference}, unlike {file.label}")
+    tables = [table.select(first.column_names) for table, _ in parts]
     try:
         return pa.concat_tables(tables, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError):  # text in one file, numbers in another
+        commas = [file.decimal == "," for _, file in parts]
         columns = [_joined([table[name] for table in tables], commas) for name in first.column_names]
         return pa.table(columns, names=first.column_names)
 
 
 def _joined(parts: list[pa.ChunkedArray], commas: Sequence[bool]) -> pa.ChunkedArray:
+    """A column of several files, as text where its types differ; commas: which of them have a decimal comma."""
     if len({part.type for part in parts}) > 1:
+        commas = [comma and pa.types.is_floating(part.type) for part, comma in zip(parts, commas, strict=True)]
+        parts = [part.cast(pa.large_string()) for part in parts]
         parts = [
-            pc.replace_substring(part.cast(pa.large_string()), ".", ",")
-            if comma and pa.types.is_floating(part.type)
-            else part.cast(pa.large_string())
-            for part, comma in zip(parts, commas, strict=True)
+            pc.replace_substring(part, ".", ",") if comma else part for part, comma in zip(parts, commas, strict=True)
         ]
     return pa.chunked_array([chunk for part in parts for chunk in part.chunks], parts[0].type)

@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from numbers import Number
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from steepest.data.column_names import array_names, check_names
+from steepest.data.column_names import array_names
 from steepest.data.wording import counted, quoted
-from steepest.errors import DataError
+from steepest.errors import DataError, SteepestError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 COMPLEX = "{} holds complex numbers ({}); give real and imaginary parts apart"
 LARGEST = 1e150
@@ -27,7 +30,6 @@ def from_memory(source: Any) -> tuple[pa.Table, bool]:
     if isinstance(source, pa.Table):
         return source, True
     if _is_a("pandas", "DataFrame", source):
-        check_names([str(name) for name in source.columns], "the table")
         columns = [source.iloc[:, position] for position in range(source.shape[1])]
         return _from_columns([str(name) for name in source.columns], columns), True
     if _is_a("pandas", "Series", source):
@@ -146,7 +148,6 @@ def whole_numbers(source: object) -> np.ndarray | None:
 
 
 def _from_columns(names: list[str], columns: list[object]) -> pa.Table:
-    check_names(names, "the table")
     arrays = [_arrow_column(name, column) for name, column in zip(names, columns, strict=True)]
     lengths = {len(array) for array in arrays}
     if len(lengths) > 1:
@@ -214,3 +215,49 @@ def _pandas_column(column: Any) -> Any:
 
 def _shape(array: np.ndarray) -> str:
     return " × ".join(f"{length:,}" for length in array.shape) if array.ndim != 1 else f"[{len(array):,}]"
+
+
+# ---- numbers past any table: data of an objective, a start -----------------------------------------
+
+
+def array_of(given: Any, name: str) -> np.ndarray:
+    """An array, tensor, series, frame or nested list as numbers `[n, …]`. DataError for anything else."""
+    if isinstance(given, dict):
+        raise DataError(f"{name} is a dict; it must be numbers, as an array, a tensor or a list.")
+    try:
+        array = as_array(given)
+    except SteepestError as error:
+        raise DataError(f"{name}: {str(error).removeprefix('x ')}") from None
+    if array.dtype.kind not in "fiub":
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError):
+            raise DataError(f"{name} holds {str(array.flat[0])[:40]!r}, and must be numbers.") from None
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise DataError(
+            f"{name} holds {array[place]:g} in row {place[0] + 1} (counted from 1), and must be finite numbers."
+        )
+    return array if array.flags.writeable else array.copy()
+
+
+def start_of(given: Any) -> Tensor:
+    """A start θ₀ of any shape, in its own precision where it is a tensor or array of floats. DataError for anything else."""
+    import torch
+
+    what = f"The start is a {type(given).__name__}"
+    if isinstance(given, dict):
+        raise DataError(
+            f"{what}: give its numbers as a list, list(theta0.values()), and take them by place in the function."
+        )
+    if isinstance(given, (bool, int, float, np.generic)) or getattr(given, "ndim", None) == 0:
+        return start_of(given.reshape(1) if isinstance(given, torch.Tensor) else np.reshape(given, 1)).reshape(())
+    given = given.to_numpy() if hasattr(given, "iloc") else given
+    if isinstance(given, (str, bytes)) or not (hasattr(given, "__array__") or isinstance(given, (list, tuple))):
+        raise DataError(f"{what}; it must be numbers, as a list, an array or a tensor.")
+    array = array_of(given, "The start")
+    if not array.size:
+        raise DataError("The start holds no numbers; give one for each entry of θ.")
+    kind = given.dtype if isinstance(given, torch.Tensor) and given.is_floating_point() else None
+    floats = array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
+    return torch.as_tensor(np.array(floats)).to(kind or torch.as_tensor(floats[:0]).dtype)

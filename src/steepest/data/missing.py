@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from steepest.data.arrow_columns import is_number, null_or_nan
-from steepest.data.columns import Found
+from steepest.data.columns import Found, SourceColumn
 from steepest.data.features import Column, column_values, missing_error
 from steepest.data.files import Origin
 from steepest.data.wording import counted, option, quoted
@@ -48,26 +48,27 @@ def complete_rows(
     """The rows to keep, [n] bool; a missing value that may be neither dropped nor filled is one more of the faults."""
     keep = np.ones(max(features.num_rows, targets.num_rows), bool)
     for table, place, filled in ((targets, target_origin, False), (features, origin, True)):
-        for name, column in zip(table.column_names, table.columns, strict=True):
-            gone, policy = null_or_nan(column), policy_of(missing, name)
+        for name in table.column_names:
+            column, policy = place.column(name, table[name]), policy_of(missing, name)
+            gone = null_or_nan(column.values)
             if not gone.any() or (filled and policy in ("mean", "level")):
                 continue
-            if policy != "drop":
-                remedy = _remedies(name, column, filled)
-                faults.append(str(missing_error(name, gone, place, place.found.get(name, Found()), remedy=remedy)))
             keep &= ~gone
+            if policy != "drop":
+                faults.append(str(missing_error(column, gone, remedy=_remedies(column, filled))))
     if weights is not None and np.isnan(weights).any():
         gone = np.isnan(weights)
         if policy_of(missing, weight_name) != "drop":
-            faults.append(str(missing_error(weight_name, gone, origin, Found(), remedy=remedy_of("drop"))))
+            column = SourceColumn(weight_name, pa.chunked_array([weights]), Found(), origin)
+            faults.append(str(missing_error(column, gone, remedy=remedy_of("drop"))))
         keep &= ~gone
     return keep
 
 
-def _remedies(name: str, column: pa.ChunkedArray, filled: bool) -> str:
+def _remedies(column: SourceColumn, filled: bool) -> str:
     if not filled:
         return f"{remedy_of('drop')} (a target is never filled)"
-    level = "" if is_number(column.type) else f", or {option('missing', 'level', name)} to make them a level"
+    level = "" if is_number(column.kind) else f", or {option('missing', 'level', column.name)} to make them a level"
     return f"{remedy_of('drop')}, {remedy_of('mean').removeprefix('Use ')}{level}"
 
 
@@ -82,7 +83,7 @@ def present_levels(column: Column, table: pa.Table, origin: Origin) -> Column:
     """The column without levels that stood in dropped rows only."""
     if column.kind != "category":
         return column
-    codes = column_values(column, table[column.name], Found(), origin)[:, 0]
+    codes = column_values(column, origin.column(column.name, table[column.name]))[:, 0]
     present = np.unique(codes[~np.isnan(codes)]).astype(int)
     return replace(column, levels=tuple(column.levels[code] for code in present))
 
@@ -93,7 +94,7 @@ def settled(
     """The column with what stands in for a missing value: the training mean, the most frequent level, or a level of its own."""
     if policy not in ("mean", "level"):
         return column
-    values = column_values(column, table[column.name], origin.found.get(column.name, Found()), origin)
+    values = column_values(column, origin.column(column.name, table[column.name]))
     gone = np.isnan(values[:, 0])
     own = policy == "level" and bool(gone.any())
     if own and column.kind == "category":

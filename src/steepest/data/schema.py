@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from steepest.data.columns import Found
 from steepest.data.features import Column, encode
 from steepest.data.files import Origin, open_table
 from steepest.data.reading import AS_IT_IS, Reading
@@ -107,9 +106,8 @@ class Schema:
                     f"{listed(table.column_names)}"
                 )
             wide = len(column.features(self.intercept))
-            found = origin.found.get(column.name, Found())
             part = x[:, position : position + wide]
-            missing = encode(column, sources[column.name], found, origin, part, self.intercept)
+            missing = encode(column, origin.column(column.name, sources[column.name]), part, self.intercept)
             if missing and column.fill is not None and notes is not None:
                 notes.append(_filled(column, missing))
             position += wide

@@ -192,21 +192,19 @@ def _weights_of(weights: object, table: pa.Table, origin: Origin, reading: Readi
         return None
     if isinstance(weights, str):
         check_known(weights, table.column_names, origin)
-        name, column = weights, table[weights]
+        column = origin.column(weights, table[weights])
     else:
-        name, weight_table = "weights", open_table(weights, reading=reading)[0]
+        weight_table = open_table(weights, reading=reading)[0]
         if weight_table.num_columns != 1 or weight_table.num_rows != table.num_rows:
             shape = f"{weight_table.num_rows:,} × {weight_table.num_columns:,}"
             raise DataError(f"weights are {shape} for {counted(table.num_rows, 'row')}; give one weight for each row")
-        column = weight_table.column(0)
-    if pa.types.is_boolean(column.type):
-        column = column.cast(pa.uint8())
-    if not is_number(column.type):
-        raise not_numbers(name, column, origin, remedy="Weights are numbers ≥ 0")
-    values = finite_numbers(name, column, origin)
+        column = origin.column("weights", weight_table.column(0))
+    if not (is_number(column.kind) or pa.types.is_boolean(column.kind)):
+        raise not_numbers(column, remedy="Weights are numbers ≥ 0")
+    values = finite_numbers(column)
     if (values < 0).any():
-        index = first(values < 0)
-        raise DataError(f"the weight {values[index]:g} in {origin.row(index)} (column {quoted(name)}) is negative")
+        negative = f"the weight {values[first(values < 0)]:g} in {column.row(values < 0)}"
+        raise DataError(f"{negative} (column {quoted(column.name)}) is negative")
     if not (values > 0).any():
-        raise DataError(f"all weights (column {quoted(name)}) are zero or missing")
+        raise DataError(f"all weights (column {quoted(column.name)}) are zero or missing")
     return np.array(values)  # writable, as tensors made of it must be

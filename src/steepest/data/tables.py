@@ -139,7 +139,7 @@ def _learned(
     learned, features, origin = [], parts.features, parts.origin
     for name in features.column_names:
         with _collected(faults):
-            learned.append(learn(name, features[name], origin, reading, chosen=parts.chosen))
+            learned.append(learn(origin.column(name, features[name]), reading, chosen=parts.chosen))
     with_classes = None
     with _collected(faults):
         with_classes = is_classes(parts.goals, classify, parts.goal_origin, reading)

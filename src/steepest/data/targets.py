@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from steepest.data.arrow_columns import first, is_number, is_text, is_words, null_or_nan, text_of
+from steepest.data.arrow_columns import first, is_number, is_text, is_words, null_or_nan
 from steepest.data.column_types import check_doubt, learn_date, levels_of, one_spelling
-from steepest.data.columns import Found
+from steepest.data.columns import SourceColumn
 from steepest.data.dates import dates
 from steepest.data.features import column_values, finite_numbers, not_numbers, unusable
 from steepest.data.files import Origin, open_table
@@ -78,52 +78,47 @@ def picked(table: pa.Table, names: Sequence[str], origin: Origin, reading: Readi
     columns = []
     for name in names:
         source = source_of(name, table.column_names)
-        column = table[source]
-        columns.append(
-            _logarithm(source, column, origin) if source != name else _as_said(name, column, origin, reading)
-        )
+        column = origin.column(source, table[source])
+        columns.append(_logarithm(column) if source != name else _as_said(column, reading))
     return pa.table(columns, names=list(names))
 
 
-def _as_said(name: str, column: pa.ChunkedArray, origin: Origin, reading: Reading) -> pa.Array | pa.ChunkedArray:
+def _as_said(column: SourceColumn, reading: Reading) -> pa.Array | pa.ChunkedArray:
     """A target as `categories`, `date` and `labels` have it."""
+    name, kind = column.name, column.kind
     if name in (reading.date or {}):
-        made = learn_date(name, column, origin, (reading.date or {})[name])
+        made = learn_date(column, (reading.date or {})[name])
         if made.way != "days":
             raise DataError(f"the target {quoted(name)} is one number: {option('date', 'days', name)}")
-        days = column_values(made, column, Found(), origin)[:, 0]
+        days = column_values(made, column)[:, 0]
         return pa.array(days, mask=np.isnan(days))
-    if name in reading.categories and not (is_text(column.type) or pa.types.is_nested(column.type)):
-        column = text_of(column)
-    if reading.labels == "casefold" and is_words(column.type):
-        return one_spelling(text_of(column))
-    return column
+    labels = name in reading.categories and not (is_text(kind) or pa.types.is_nested(kind))
+    if reading.labels == "casefold" and (labels or is_words(kind)):
+        return one_spelling(column.text)
+    return column.text if labels else column.values
 
 
-def _logarithm(name: str, column: pa.ChunkedArray, origin: Origin) -> pa.Array:
+def _logarithm(column: SourceColumn) -> pa.Array:
     """The natural logarithm of a column; missing values stay missing."""
-    remedy = f"Predict the column itself: {option('target', name)}"
-    _check_target(name, column, origin)
-    if pa.types.is_boolean(column.type) or not is_number(column.type):
-        raise not_numbers(name, column, origin, remedy=remedy)
-    values = finite_numbers(name, column, origin)
+    _check_target(column)
+    if not is_number(column.kind):
+        raise not_numbers(column, remedy=f"Predict the column itself: {option('target', column.name)}")
+    values = finite_numbers(column)
     if (values <= 0).any():
-        index = first(values <= 0)
         raise DataError(
-            f"the target {quoted(name)} is {values[index]:g} in {origin.row(index)}, which has no logarithm. Correct the "
-            f"value, leave the row out, or predict the column itself: {option('target', name)}"
+            f"the target {quoted(column.name)} is {values[first(values <= 0)]:g} in {column.row(values <= 0)}, which has no "
+            f"logarithm. Correct the value, leave the row out, or predict the column itself: {option('target', column.name)}"
         )
     return pa.array(np.log(values))
 
 
-def _check_target(name: str, column: pa.ChunkedArray, origin: Origin) -> None:
+def _check_target(column: SourceColumn) -> None:
     """Raise DataError where a target of text may be numbers."""
-    found = origin.found.get(name, Found())
-    if is_text(column.type):
-        check_doubt(name, column, found.numerals, origin, leave="or name another target=")
-        when = dates(column)
+    if is_text(column.kind):
+        check_doubt(column, leave="or name another target=")
+        when = dates(column.values)
         if when is not None and not when.strays:
-            raise unusable(name, column, origin, remedy=DAYS.format(option("date", "days", name)), what="dates")
+            raise unusable(column, remedy=DAYS.format(option("date", "days", column.name)), what="dates")
 
 
 def is_classes(targets: pa.Table, classify: bool | None, origin: Origin, reading: Reading = AS_IT_IS) -> bool:
@@ -132,28 +127,24 @@ def is_classes(targets: pa.Table, classify: bool | None, origin: Origin, reading
     Raises:
         DataError: it is empty, neither numbers nor classes, or text where numbers are needed.
     """
-    for name, column in zip(targets.column_names, targets.columns, strict=True):
-        kind = column.type
-        if null_or_nan(column).all():
+    several = targets.num_columns > 1
+    for name in targets.column_names:
+        column = origin.column(name, targets[name])
+        kind = column.kind
+        if null_or_nan(column.values).all():
             raise DataError(f"the target {quoted(name)} of {origin.table} is empty")
-        labels = is_words(kind)
-        if not (labels or is_number(kind) or pa.types.is_boolean(kind)):
-            remedy = (
-                DAYS.format(option("date", "days", name))
-                if pa.types.is_temporal(kind)
-                else "A target is numbers or classes"
-            )
-            raise unusable(name, column, origin, remedy=remedy)
+        if not (is_words(kind) or is_number(kind) or pa.types.is_boolean(kind)):
+            dated = pa.types.is_temporal(kind)
+            days = DAYS.format(option("date", "days", name))
+            raise unusable(column, remedy=days if dated else "A target is numbers or classes")
         if name not in reading.categories:
-            _check_target(name, column, origin)
-        if labels and (classify is False or targets.num_columns > 1):
-            index = first(~null_or_nan(column))
-            why = "several targets at once are" if targets.num_columns > 1 else "this loss needs"
-            remedy = "Use loss='logistic' or loss='cross_entropy' for classes, or another target="
+            _check_target(column)
+        if is_words(kind) and (classify is False or several):
+            present = ~null_or_nan(column.values)
             raise DataError(
-                f"the target {quoted(name)} holds text, {quoted(text_of(column)[index])} in "
-                f"{origin.row(index)}, and {why} "
-                f"numbers. {remedy}"
+                f"the target {quoted(name)} holds text, {quoted(column.text[first(present)])} in {column.row(present)}, and "
+                f"{'several targets at once are' if several else 'this loss needs'} numbers. Use loss='logistic' or "
+                "loss='cross_entropy' for classes, or another target="
             )
     if targets.num_columns > 1:
         if classify:
@@ -164,33 +155,27 @@ def is_classes(targets: pa.Table, classify: bool | None, origin: Origin, reading
 
 def target_numbers(targets: pa.Table, origin: Origin) -> np.ndarray:
     """[n] or [n, m] float64."""
-    found = [
-        finite_numbers(name, column.cast(pa.uint8()) if pa.types.is_boolean(column.type) else column, origin)
-        for name, column in zip(targets.column_names, targets.columns, strict=True)
-    ]
+    found = [finite_numbers(origin.column(name, targets[name])) for name in targets.column_names]
     return np.array(found[0]) if len(found) == 1 else np.column_stack(found)
 
 
 def class_codes(targets: pa.Table, origin: Origin) -> tuple[tuple[str, ...], np.ndarray]:
     """The sorted labels and each row's place among them, [n] int64."""
-    name, column = targets.column_names[0], targets.column(0)
-    if is_number(column.type):
-        finite_numbers(name, column, origin)
-        numbers, codes = np.unique(column.to_numpy(), return_inverse=True)
-        labels = tuple(str(int(number)) if float(number).is_integer() else repr(float(number)) for number in numbers)
-    elif pa.types.is_boolean(column.type):
-        numbers, codes = np.unique(column.to_numpy(), return_inverse=True)
-        labels = tuple(str(bool(number)) for number in numbers)
+    name = targets.column_names[0]
+    column = origin.column(name, targets[name])
+    if is_words(column.kind):
+        labels = levels_of(column.values)
+        codes = pc.index_in(column.text, value_set=pa.array(labels, pa.large_string())).to_numpy()
     else:
-        text = text_of(column)
-        labels = levels_of(column)
-        codes = pc.index_in(text, value_set=pa.array(labels, pa.large_string())).to_numpy()
+        finite_numbers(column)
+        numbers, codes = np.unique(column.values.to_numpy(), return_inverse=True)
+        whole = bool if pa.types.is_boolean(column.kind) else int
+        labels = tuple(str(whole(number)) if float(number).is_integer() else repr(float(number)) for number in numbers)
     if len(labels) == 1:
         raise DataError(
             f"the target {quoted(name)} has a single class, {quoted(labels[0])}: there is nothing to tell apart"
         )
-    digits = origin.found.get(name, Found()).digits
-    if digits and 2 * len(labels) > len(codes):
+    if column.found.digits and 2 * len(labels) > len(codes):
         raise DataError(
             f"the target {quoted(name)} is text that holds numbers, {len(labels):,} different ones in "
             f"{counted(len(codes), 'row')}. Text stays text, and is classes: for numbers give numbers, as in "
@@ -198,9 +183,8 @@ def class_codes(targets: pa.Table, origin: Origin) -> tuple[tuple[str, ...], np.
         )
     if len(labels) > CLASSES and 2 * len(labels) > len(codes):
         raise DataError(
-            f"the target {quoted(name)} has {len(labels):,} different values in "
-            f"{counted(len(codes), 'row')}: too many "
-            "to be classes. Use a loss for numbers (loss='mse'), or another target="
+            f"the target {quoted(name)} has {len(labels):,} different values in {counted(len(codes), 'row')}: too many to be "
+            "classes. Use a loss for numbers (loss='mse'), or another target="
         )
     return labels, codes.astype(np.int64)
 

@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from steepest.data.arrays import start_of
 from steepest.data.batching import Batch, Batching, external
+from steepest.data.in_memory import start_of
 from steepest.descent import rules, schedules
 from steepest.errors import DataError, SpecError
 from steepest.model.objective import Objective

@@ -22,8 +22,8 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from steepest.data.arrays import start_of
 from steepest.data.batching import Batch
+from steepest.data.in_memory import start_of
 from steepest.errors import SpecError, SteepestError
 from steepest.model.calling import place
 from steepest.model.loss import Loss

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from steepest.choices import parse
-from steepest.data.arrays import array_of
+from steepest.data.in_memory import array_of
 from steepest.errors import SpecError
 from steepest.formulas.models import MODELS
 from steepest.model import losses, modules, penalties
