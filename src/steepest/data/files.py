@@ -139,10 +139,10 @@ def open_table(
     if table.num_rows == 0:
         raise DataError(f"{origin.table} has a header ({listed(table.column_names)}) but no rows")
     decimal = _decimal(origin.files)
-    columns, found = {}, {}
+    read, found = {}, {}
     for name in table.column_names:
-        columns[name], found[name] = tidied(table[name], reading, decimal, text=name in wanted.text_columns)
-    return pa.table(columns), replace(origin, found=found)
+        read[name], found[name] = tidied(table[name], reading, decimal, text=name in wanted.text_columns)
+    return pa.table(read), replace(origin, found=found)
 
 
 def check_known(name: object, available: Sequence[str], origin: Origin) -> None:

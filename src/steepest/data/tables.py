@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from steepest.data.arrow_columns import first
@@ -192,7 +193,11 @@ def _without_ones(parts: Selection, learned: list[Column], keep_ones: bool) -> t
         parts.numbers = np.delete(numbers, ones, axis=1) if ones else numbers
     else:
         numeric = [(at, parts.features[column.name]) for at, column in enumerate(learned) if column.kind == "number"]
-        alike = [at for at, values in numeric if pc.all(pc.equal(values, 1), skip_nulls=False).as_py()]
+        alike = [
+            at
+            for at, values in numeric
+            if pc.all(pc.equal(values, pa.scalar(1, values.type)), skip_nulls=False).as_py()
+        ]
         ones = [] if keep_ones else alike
     parts.notes += [f"Column {quoted(learned[at].name)} is 1 in every row: it is the intercept." for at in ones]
     rest = [column for at, column in enumerate(learned) if at not in ones]
