@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from steepest import run_record
-from steepest.analysis.exact.solve import Exact
+from steepest.analysis.exact.answer import Exact
 from steepest.analysis.finding import Findings
 from steepest.data.dataset import Dataset
 from steepest.data.loaders import is_source, read

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from steepest.analysis.exact import solve
-from steepest.analysis.exact.solve import Exact
+from steepest.analysis.exact.answer import Exact
 from steepest.data.dataset import Dataset
 from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Status
 from steepest.errors import FitError

@@ -15,6 +15,7 @@ import numpy as np
 from steepest.analysis.exact import certificate as certify
 from steepest.model.linear import TALL, LinearProblem, gram
 from steepest.model.preconditioners import Coordinates
+from steepest.numerics.hessians import blocks
 
 MOST_DENSE = 500  # parameters up to which eigenvalues are computed from the whole Hessian
 MOST_TRIED = 50  # parameters up to which an operator is tried on every axis
@@ -67,21 +68,8 @@ def hessian(problem: LinearProblem, theta: np.ndarray) -> np.ndarray:
         SpecError: the loss has no second derivative (`l1`, `quantile`).
     """
     rows = certify.curvature(problem, certify.prediction(problem, np.asarray(theta, dtype=np.float64)))
-    if rows.ndim == 2:
-        rows = rows[:, :, None] * np.eye(problem.outputs)
-    whole = blocks(rows.reshape(len(rows), problem.outputs, -1) / len(rows), problem.design)
-    return whole + np.kron(np.eye(problem.outputs), problem.penalty_in().hessian())
-
-
-def blocks(rows: np.ndarray, design: np.ndarray) -> np.ndarray:
-    """Σᵢ Sᵢ ⊗ aᵢaᵢᵀ, `[k·p, k·p]`: the Hessian of curvatures S `[n, k, k]` and design rows a `[n, p]`."""
-    outputs, columns = rows.shape[1], design.shape[1]
-    whole = np.zeros((outputs, columns, outputs, columns))
-    for i in range(outputs):
-        for j in range(i + 1):
-            whole[i, :, j, :] = (design * rows[:, i, j, None]).T @ design
-            whole[j, :, i, :] = whole[i, :, j, :]
-    return whole.reshape(outputs * columns, -1)
+    ridge = np.kron(np.eye(problem.outputs), problem.penalty_in().hessian())
+    return blocks(rows / len(rows), problem.design) + ridge
 
 
 def product(problem: LinearProblem, rows: np.ndarray, vector: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
-    from steepest.analysis.exact.solve import Exact
+    from steepest.analysis.exact.answer import Exact
     from steepest.data.dataset import Dataset
     from steepest.data.schema import Schema
     from steepest.descent.stopping import Status

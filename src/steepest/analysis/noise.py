@@ -28,13 +28,13 @@ from typing import Any
 
 import numpy as np
 
-from steepest.analysis.curvature import blocks
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.linear_step import linear_step
 from steepest.data.batching import Batching
 from steepest.errors import SpecError
 from steepest.model.linear import LinearProblem
 from steepest.model.preconditioners import Coordinates
+from steepest.numerics.hessians import blocks
 
 MOST_PAIRS = 30
 """Directions up to which covariances between them are solved for, and with them the noise of the curvature."""

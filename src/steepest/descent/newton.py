@@ -30,6 +30,8 @@ from steepest.model import preconditioners
 from steepest.model.linear import row_blocks
 from steepest.model.linear_objective import ExtendedObjective, LinearObjective
 from steepest.model.loss import Loss
+from steepest.numerics.active_set import feature_sign
+from steepest.numerics.hessians import blocks
 
 SHRINK = 0.2
 ROUNDING = 1e-10
@@ -221,22 +223,13 @@ class CurvatureSteps(Rule):
         """Σ Bᵀ·curvature·B/n + 2·l2·MᵀDM, `[k·r, k·r]`."""
         if self.steady is not None:
             return self.steady
-        n, k, r = self.basis.shape[0], self.k, self.rank
-        hessian = torch.zeros(k, r, k, r, dtype=self.basis.dtype, device=self.basis.device)
-        pairs = [(a, b) for a in range(k) for b in (range(a + 1) if curvature.ndim == 3 else (a,))]
-        for rows, basis in self._blocks():
-            for a, b in pairs:
-                h = curvature[:, a, b] if curvature.ndim == 3 else curvature[:, a] if curvature.ndim == 2 else curvature
-                hessian[a, :, b] += (basis.T * h[rows]) @ basis
-        own = self.penalty.hessian()
-        for a, b in pairs:
-            hessian[a, :, b] = hessian[a, :, b] / n + (own if a == b else 0.0)
-            hessian[b, :, a] = hessian[a, :, b].T.clone()
+        each = torch.eye(self.k).to(self.basis)
+        hessian = sum(blocks(curvature[rows], basis) for rows, basis in self._blocks()) / len(self.basis)
+        hessian = hessian + torch.kron(each, self.penalty.hessian())
         if self.problem.loss.coupled:
             # adding one vector to all classes changes no probability: curvature there fixes it at no cost elsewhere
-            same = torch.eye(r, dtype=hessian.dtype, device=hessian.device) / k**2
-            hessian += same[None, :, None, :] * (1.0 if self.thresholds is None else 1e-9)
-        hessian = hessian.reshape(k * r, k * r)
+            same = torch.eye(self.rank).to(hessian) / self.k**2
+            hessian += torch.kron(torch.ones_like(each), same) * (1.0 if self.thresholds is None else 1e-9)
         if self.problem.loss.quadratic:
             self.steady = hessian
         return hessian
@@ -314,58 +307,3 @@ def _solve(hessian: Tensor, right: Tensor) -> Tensor:
             return torch.cholesky_solve(right[:, None], factor)[:, 0]
         ridge = max(10 * ridge, torch.finfo(hessian.dtype).eps)
     return right
-
-
-def feature_sign(root: Tensor, g: Tensor, thresholds: Tensor, start: Tensor) -> Tensor:
-    """argmin over z of g·d + ½|R·d|² + Σ thresholds·|z|, with d = z − start and R the root of the Hessian.
-
-    Signs are guessed, the system on the nonzero entries solved, and the best point on the way to its solution taken,
-    crossings of zero included; then the zero entry that wants most to move is let go. Each pass lowers the objective,
-    so it ends (Lee, Battle, Raina and Ng, Efficient sparse coding algorithms, 2007).
-    """
-    z = start.clone()
-    free = thresholds == 0
-    sign, active = torch.sign(z), free | (z != 0)
-    pull = g.clone()
-    scale = g.abs().max() + thresholds.max()
-    for _ in range(50 + 10 * len(z)):
-        index = active.nonzero()[:, 0]
-        way = torch.zeros_like(z)
-        if len(index):
-            way[index] = -_solve_root(root[:, index], (pull + thresholds * sign)[index])
-        share = _best_share(z, way, pull, root.T @ (root @ way), thresholds, free | ~active)
-        if share > 0.0:
-            before, z = z, z + share * way
-            z[active & ~free & (z.abs() <= 1e-14 * (z - before).abs())] = 0.0
-            pull = g + root.T @ (root @ (z - start))
-            sign, active = torch.where(z != 0, torch.sign(z), sign), free | (z != 0)
-            if share < 1.0:
-                continue
-        excess = torch.where(active, torch.zeros_like(pull), pull.abs() - thresholds)
-        most = int(excess.argmax())
-        if excess[most] <= 1e-15 * scale:
-            break
-        active[most] = True
-        sign[most] = -torch.sign(pull[most])
-    return z
-
-
-def _solve_root(root: Tensor, right: Tensor) -> Tensor:
-    """(RᵀR)⁻¹·right by QR; what R does not determine is held back by the least that float64 can tell from 0."""
-    size = torch.linalg.vector_norm(root, dim=0).clamp(min=torch.finfo(root.dtype).tiny)
-    held = torch.eye(root.shape[1]).to(root) * (4 * torch.finfo(root.dtype).eps)
-    factor = torch.linalg.qr(torch.vstack([root / size, held]), mode="r").R
-    inner = torch.linalg.solve_triangular(factor.T, (right / size)[:, None], upper=False)
-    return torch.linalg.solve_triangular(factor, inner, upper=True)[:, 0] / size
-
-
-def _best_share(z: Tensor, way: Tensor, pull: Tensor, bent: Tensor, thresholds: Tensor, uncrossed: Tensor) -> float:
-    """How far to go along a way: all of it, or to the crossing of zero where the objective is lowest; 0 if nothing is gained."""
-    crossing = -z / way
-    crossing = crossing[(crossing > 0) & (crossing < 1) & ~uncrossed]
-    shares = torch.cat([crossing, torch.ones_like(z[:1])])
-    smooth = shares * (pull @ way) + 0.5 * shares**2 * (bent @ way)
-    kink = ((z + shares[:, None] * way).abs() - z.abs()) @ thresholds
-    gain = smooth + kink
-    best = int(gain.argmin())
-    return float(shares[best]) if gain[best] < 0 else 0.0

@@ -16,7 +16,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from steepest.analysis.exact.solve import Exact, solve
+from steepest.analysis.exact.answer import Exact
+from steepest.analysis.exact.solve import solve
 from steepest.analysis.finding import Finding, Fitted, Kind, Prepared
 from steepest.data.thinning import evenly, sampled
 from steepest.lazy import unnoticed

@@ -20,7 +20,8 @@ import numpy as np
 from steepest.analysis.checks.coded_target import SMALL
 from steepest.analysis.checks.wording import number
 from steepest.analysis.exact import certificate as certify
-from steepest.analysis.exact.solve import Exact, solve
+from steepest.analysis.exact.answer import Exact
+from steepest.analysis.exact.solve import solve
 from steepest.analysis.finding import Finding, Kind, Prepared
 from steepest.data.thinning import sampled
 from steepest.model.linear import LinearProblem, Terms

@@ -12,17 +12,17 @@ from __future__ import annotations
 import numpy as np
 
 from steepest.analysis.exact import certificate as certify
+from steepest.analysis.exact.answer import Exact, one_of_many
 from steepest.analysis.exact.certificate import relative
+from steepest.model import double_double
 from steepest.model.linear import LinearProblem
+from steepest.model.preconditioners import by_squares, orthonormal
 
 MOST_CORRECTIONS = 10
 
 
-def solve(problem: LinearProblem) -> tuple[np.ndarray, float, str, float, str]:
-    """θ, F*, method, certificate and note of `mse` without penalty or with l2."""
-    from steepest.model import double_double
-    from steepest.model.preconditioners import by_squares, orthonormal
-
+def solve(problem: LinearProblem) -> Exact:
+    """The best answer of `mse` without penalty or with l2."""
     outputs, tall = problem.outputs, by_squares(problem)
     if tall is not None:  # far from collinear: no copy of the rows is needed
         matrix, squares = tall
@@ -50,15 +50,9 @@ def solve(problem: LinearProblem) -> tuple[np.ndarray, float, str, float, str]:
         if count > 0 and left >= certificate:
             break
         theta, certificate = corrected, left
-    note = ""
-    columns = problem.design.shape[1]
-    rank = matrix.shape[1]
-    if rank < columns and not problem.penalty.l2:
-        note = (
-            f"The {columns} columns have rank {rank}, so many answers are equally good: "
-            "this one has the smallest norm in standardised columns."
-        )
-    return theta, float(value(problem, theta)), "QR" if tall is None else "Cholesky, refined", certificate, note
+    note = "" if problem.penalty.l2 else one_of_many(*matrix.shape)
+    method = "QR" if tall is None else "Cholesky, refined"
+    return Exact(theta, float(value(problem, theta)), method, certificate, note)
 
 
 def _squares(problem: LinearProblem, basis: np.ndarray) -> np.ndarray:

@@ -17,8 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from steepest.analysis.exact.answer import Exact, one_of_many
 from steepest.errors import FitError
 from steepest.model.linear import LinearProblem
+from steepest.model.preconditioners import orthonormal
 
 MANY_ROWS = 20_000
 
@@ -38,26 +40,18 @@ class Programme:
         return float(np.maximum(self.high * residual, self.low * residual).sum())
 
 
-def solve(problem: LinearProblem) -> tuple[np.ndarray, float, str, float, str]:
-    """θ, F*, method, certificate and note of `l1` and `quantile`, without penalty or with l1."""
+def solve(problem: LinearProblem) -> Exact:
+    """The best answer of `l1` and `quantile`, without penalty or with l1."""
     programme, matrix = _programme(problem)
     c, dual = _solve_dual(programme)
     c = _through_rows(programme, c)
     value = programme.value(c)
-    columns, rank = matrix.shape
-    note = ""
-    if rank < columns:
-        note = (
-            f"The {columns} columns have rank {rank}, so many answers are equally good: "
-            "this one lies in the row space of the standardised columns."
-        )
-    return matrix @ c, value, "HiGHS (linear programme)", duality_gap(programme, c, dual), note
+    note = one_of_many(*matrix.shape, which="lies in the row space of the")
+    return Exact(matrix @ c, value, "HiGHS (linear programme)", duality_gap(programme, c, dual), note)
 
 
 def _programme(problem: LinearProblem) -> tuple[Programme, np.ndarray]:
     """The programme in a well conditioned basis, and the matrix M `[p, r]` from there to θ."""
-    from steepest.model.preconditioners import orthonormal
-
     n = len(problem.target)
     assert problem.loss.pieces is not None
     weights = (np.ones(n) if problem.weights is None else problem.weights) / n

@@ -15,33 +15,30 @@ from dataclasses import replace
 
 import numpy as np
 
+from steepest.analysis.exact.answer import Exact
 from steepest.analysis.exact.smooth import MOST_DENSE, Smooth, answer, minimise, smooth
 from steepest.model.linear import LinearProblem
 
 MOST_COMPARISONS = 2_000_000  # entries of the linear programme beyond which it is left out
 WELL_ROUNDED = 1e-7  # smallest over largest eigenvalue from which a minimum needs no further proof
 REMEDY = "penalty='l2:0.001' gives them one."
+SEPARABLE = f"The classes are separable, so the loss has no minimum: it falls to 0 for ever. {REMEDY}"
 
-Found = tuple[np.ndarray | None, float, str, float, str, bool]
 
-
-def solve(problem: LinearProblem) -> Found:
-    """θ, F*, method, certificate, note and separable, for `logistic` and `cross_entropy` without penalty."""
+def solve(problem: LinearProblem) -> Exact:
+    """The best answer, or the infimum of separable classes, for `logistic` and `cross_entropy` without penalty."""
     objective = smooth(problem)
     z, residual, reach = minimise(objective, lambda predicted: _separated(problem, predicted))
     if _separated(problem, objective.prediction(z)):
-        note = f"The classes are separable, so the loss has no minimum: it falls to 0 for ever. {REMEDY}"
-        return None, 0.0, "Newton until every row is on its own side", 0.0, note, True
+        return Exact(None, 0.0, "Newton until every row is on its own side", 0.0, SEPARABLE, separable=True)
     if _is_minimum(objective, z, reach):
-        return *answer(objective, z, residual), False
+        return answer(objective, z, residual)
     if _comparisons(problem).sum() * 2 * objective.basis.shape[1] > MOST_COMPARISONS:
-        theta, value, method, residual, note = answer(objective, z, residual)
+        found = answer(objective, z, residual)
         unsure = "The problem is too large to decide whether its classes are quasi-separable."
-        return theta, value, method, residual, f"{note} {unsure}".strip(), False
+        return replace(found, note=f"{found.note} {unsure}".strip())
     decided = _decided(objective)
-    if not decided.any():
-        return *answer(objective, z, residual), False
-    return _undecided_part(objective, decided)
+    return _undecided_part(objective, decided) if decided.any() else answer(objective, z, residual)
 
 
 def _separated(problem: LinearProblem, predicted: np.ndarray) -> bool:
@@ -116,14 +113,13 @@ def _decided(objective: Smooth) -> np.ndarray:
     return decided
 
 
-def _undecided_part(objective: Smooth, decided: np.ndarray) -> Found:
+def _undecided_part(objective: Smooth, decided: np.ndarray) -> Exact:
     """The infimum: the minimum over the comparisons that stay undecided, in the directions that move them."""
     problem = objective.problem
     live = ~decided & (_comparisons(problem) if problem.outputs == 1 else True)
     undecided = int(np.count_nonzero(_comparisons(problem) & ~decided))
     if undecided == 0:
-        note = f"The classes are separable, so the loss has no minimum: it falls to 0 for ever. {REMEDY}"
-        return None, 0.0, "HiGHS (linear programme)", 0.0, note, True
+        return Exact(None, 0.0, "HiGHS (linear programme)", 0.0, SEPARABLE, separable=True)
     part = replace(objective, live=live)
     values, vectors = np.linalg.eigh(part.hessian(part.prediction(np.zeros(part.size))))
     moving = vectors[:, values > 1e-11 * values[-1]]
@@ -135,11 +131,5 @@ def _undecided_part(objective: Smooth, decided: np.ndarray) -> Found:
         f"The classes are quasi-separable ({undecided} of {every} comparisons of a row's "
         f"class with another stay undecided), so the loss has no minimum: this is the infimum. {REMEDY}"
     )
-    return (
-        None,
-        part.value(z),
-        "HiGHS (linear programme), then Newton on what stays undecided",
-        residual,
-        note,
-        True,
-    )
+    method = "HiGHS (linear programme), then Newton on what stays undecided"
+    return Exact(None, part.value(z), method, residual, note, separable=True)

@@ -14,10 +14,12 @@ from functools import cached_property
 
 import numpy as np
 
-from steepest.analysis.curvature import blocks
 from steepest.analysis.exact import certificate as certify
+from steepest.analysis.exact.answer import Exact, one_of_many
 from steepest.model.linear import LinearProblem
 from steepest.model.penalties import PenaltyTerm
+from steepest.model.preconditioners import orthonormal
+from steepest.numerics.hessians import blocks
 
 MOST_STEPS = 200
 MOST_DENSE = 1500  # coordinates beyond which Newton's equations are solved by conjugate gradients
@@ -97,8 +99,7 @@ class Smooth:
 
     def hessian(self, predicted: np.ndarray) -> np.ndarray:
         """∇²F in z, `[q, q]`."""
-        rows = self.curvature(predicted).reshape(len(predicted), self.problem.outputs, -1)
-        whole = blocks(rows / len(rows), self.basis)
+        whole = blocks(self.curvature(predicted) / len(predicted), self.basis)
         whole += np.kron(np.eye(self.problem.outputs), self.penalty.hessian())
         return whole if self.directions is None else self.directions.T @ whole @ self.directions
 
@@ -149,8 +150,6 @@ def majoriser(problem: LinearProblem, predicted: np.ndarray) -> np.ndarray:
 
 def smooth(problem: LinearProblem) -> Smooth:
     """The objective in orthonormal coordinates; for classes without the directions common to all."""
-    from steepest.model.preconditioners import orthonormal
-
     coordinates = orthonormal(problem)
     if problem.outputs == 1:
         return Smooth(problem, coordinates.basis, coordinates.matrix)
@@ -240,21 +239,14 @@ def line_search(objective: Smooth, z: np.ndarray, predicted: np.ndarray, step: n
     return high
 
 
-def solve(problem: LinearProblem) -> tuple[np.ndarray, float, str, float, str]:
-    """θ, F*, method, certificate and note of a smooth loss that has a minimum, without penalty or with l2."""
+def solve(problem: LinearProblem) -> Exact:
+    """The best answer of a smooth loss that has a minimum, without penalty or with l2."""
     objective = smooth(problem)
     z, residual, _ = minimise(objective)
     return answer(objective, z, residual)
 
 
-def answer(objective: Smooth, z: np.ndarray, residual: float) -> tuple[np.ndarray, float, str, float, str]:
+def answer(objective: Smooth, z: np.ndarray, residual: float) -> Exact:
     """What `solve` gives, for coordinates z that Newton ended at."""
-    columns, rank = objective.matrix.shape
-    note = ""
-    if rank < columns and not objective.problem.penalty.l2:
-        note = (
-            f"The {columns} columns have rank {rank}, so many answers are equally good: "
-            "this one has the smallest norm in standardised columns."
-        )
-    method = "Newton in an orthonormal basis"
-    return objective.theta(z), objective.value(z), method, residual, note
+    note = "" if objective.problem.penalty.l2 else one_of_many(*objective.matrix.shape)
+    return Exact(objective.theta(z), objective.value(z), "Newton in an orthonormal basis", residual, note)

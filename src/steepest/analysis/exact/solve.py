@@ -13,83 +13,19 @@ The descent never reads what is computed here: it is what the descent is measure
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
 
 from steepest.analysis.exact import certificate as certify
+from steepest.analysis.exact import least_squares, linear_program, separation, smooth, sparse
+from steepest.analysis.exact.answer import Exact
 from steepest.errors import DataError
 from steepest.model.linear import LinearProblem
 from steepest.model.penalties import Penalty
 
-
-@dataclass(frozen=True)
-class Exact:
-    """The best possible answer of a problem.
-
-    theta: `[k·p]` in user units, in the order of the problem's θ; None where no finite optimum is known (see
-        `note`).
-        Softmax parameters sum to zero over the classes.
-    loss: F*, the objective with penalty; the infimum where the classes are separable; nan where no solver
-        answers.
-    method: the solver, in words.
-    certificate: relative stationarity residual or duality gap, computed from the data; 0 is perfect.
-    note: a full sentence where something should be known about the answer, else empty.
-    seconds: what it took.
-    separable: whether the classes are separable or quasi-separable, so that the loss has no minimum.
-    objective: F*, the loss with penalty.
-    """
-
-    theta: np.ndarray | None
-    loss: float
-    method: str
-    certificate: float
-    note: str = ""
-    seconds: float = 0.0
-    separable: bool = False
-    objective: float = float("nan")
-
-
 Solver = Callable[[LinearProblem], Exact]
-
-
-def _squares(problem: LinearProblem) -> Exact:
-    from steepest.analysis.exact.least_squares import solve
-
-    return Exact(*solve(problem))
-
-
-def _programme(problem: LinearProblem) -> Exact:
-    from steepest.analysis.exact.linear_program import solve
-
-    return Exact(*solve(problem))
-
-
-def _newton(problem: LinearProblem) -> Exact:
-    from steepest.analysis.exact.smooth import solve
-
-    return Exact(*solve(problem))
-
-
-def _classes(problem: LinearProblem) -> Exact:
-    from steepest.analysis.exact.separation import solve
-
-    theta, loss, method, certificate, note, separable = solve(problem)
-    return Exact(theta, loss, method, certificate, note, separable=separable)
-
-
-def _active_set(problem: LinearProblem) -> Exact:
-    from steepest.analysis.exact.sparse import solve_squares
-
-    return Exact(*solve_squares(problem))
-
-
-def _proximal_newton(problem: LinearProblem) -> Exact:
-    from steepest.analysis.exact.sparse import solve_smooth
-
-    return Exact(*solve_smooth(problem))
-
 
 _NO_PROGRAMME = (
     "There is no exact answer for the {loss} loss with an l2 penalty: that is a quadratic programme, "
@@ -99,10 +35,20 @@ _OWN_LOSS = "There is no exact answer for a loss of your own: no solver knows it
 
 # the problem a loss poses → penalty → who answers, or the reason why nobody does
 SOLVERS: dict[str, dict[str, Solver | str]] = {
-    "least squares": {"none": _squares, "l2": _squares, "l1": _active_set, "elastic": _active_set},
-    "smooth": {"none": _newton, "l2": _newton, "l1": _proximal_newton, "elastic": _proximal_newton},
-    "classes": {"none": _classes, "l2": _newton, "l1": _proximal_newton, "elastic": _proximal_newton},
-    "linear programme": {"none": _programme, "l2": _NO_PROGRAMME, "l1": _programme, "elastic": _NO_PROGRAMME},
+    "least squares": {
+        "none": least_squares.solve,
+        "l2": least_squares.solve,
+        "l1": sparse.solve,
+        "elastic": sparse.solve,
+    },
+    "smooth": {"none": smooth.solve, "l2": smooth.solve, "l1": sparse.solve, "elastic": sparse.solve},
+    "classes": {"none": separation.solve, "l2": smooth.solve, "l1": sparse.solve, "elastic": sparse.solve},
+    "linear programme": {
+        "none": linear_program.solve,
+        "l2": _NO_PROGRAMME,
+        "l1": linear_program.solve,
+        "elastic": _NO_PROGRAMME,
+    },
     "": dict.fromkeys(("none", "l2", "l1", "elastic"), _OWN_LOSS),
 }
 

@@ -1,0 +1,1 @@
+"""Numerical methods that the descent, the exact answers and the pictures share."""
