@@ -15,10 +15,12 @@ from steepest.data.batching import Batching
 from steepest.data.dataset import Dataset
 from steepest.errors import FitError
 from steepest.export.python_text import number
+from steepest.formulas.inits import INITS
 from steepest.formulas.rules import FORMULAS, RULES, Automatic, RuleFormula
 from steepest.formulas.schedules import FORMULAS as FACTORS
 from steepest.formulas.schedules import ScheduleFormula
 from steepest.model import modules, penalties
+from steepest.model.linear import Terms
 from steepest.model.loss import Loss
 from steepest.model.of_fit import targets
 from steepest.result import Fit
@@ -93,6 +95,12 @@ class Case:
         return self.fit.terms is not None
 
     @property
+    def terms(self) -> Terms:
+        """The terms of a model that is linear in θ."""
+        assert self.fit.terms is not None
+        return self.fit.terms
+
+    @property
     def loss(self) -> Loss:
         """The loss."""
         return self.fit.loss_function
@@ -114,17 +122,18 @@ class Case:
             return self.fit.precondition
         if self.loss.bound is None:
             return "orthonormal"
-        assert self.fit.terms is not None
-        design = self.fit.terms.design(self.train.x)
-        plain = not self.penalty.l1 and np.linalg.cond(design) < WELL_CONDITIONED
-        return "none" if plain else "standardize"
+        return "none" if not self.penalty.l1 and self.well_conditioned else "standardize"
+
+    @cached_property
+    def well_conditioned(self) -> bool:
+        """Whether the columns as they are give ten digits and more."""
+        return bool(np.linalg.cond(self.terms.design(self.train.x)) < WELL_CONDITIONED)
 
     @property
     def soft(self) -> bool:
         """Whether an `l1` penalty takes a proximal step; if not its kink is seen as a subgradient."""
-        return bool(self.penalty.l1) and (
-            self.rule == "accelerated" or (self.formula is not None and self.formula.linear)
-        )
+        linear = self.formula is not None and self.formula.linear
+        return bool(self.penalty.l1) and (linear or self.rule in ("accelerated", "curvature"))
 
     @property
     def formula(self) -> RuleFormula | None:
@@ -151,6 +160,28 @@ class Case:
     def names(self) -> list[str]:
         """Names of the parameters."""
         return list(self.fit.names)
+
+    @property
+    def kind(self) -> str:
+        """What torch.tensor is told of numbers."""
+        return ", dtype=torch.float32" if self.float32 else ""
+
+    @property
+    def target_kind(self) -> str:
+        """The same of the target: codes of classes stay whole numbers where the loss takes them so."""
+        codes = self.train.y.dtype.kind in "iu"
+        if self.loss.coupled or (codes and self.linear and self.loss.custom):
+            return ", dtype=torch.int64"
+        return self.kind or (", dtype=torch.float64" if codes else "")
+
+    def drawn(self, shape: str) -> str:
+        """Code that draws θ₀, where `init` names a distribution; else ""."""
+        given = self.fit.spec.init
+        if not is_choice(given, INITS) or given == "zeros":
+            return ""
+        kind, numbers = parse(given, INITS, "init")
+        drawn = ", ".join(map(number, numbers if kind == "uniform" else (0.0, *numbers)))
+        return f"np.random.default_rng([{self.fit.spec.seed}, 2]).{kind}({drawn}, {shape})"
 
 
 def _rule(fit: Fit) -> tuple[str, tuple[float, ...], Any]:

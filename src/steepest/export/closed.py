@@ -12,42 +12,28 @@ Its HuberRegressor fits a scale too, and so is another problem.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
-
 from steepest.errors import SpecError
 from steepest.export import linear, terms
-from steepest.export.case import WELL_CONDITIONED, Case
+from steepest.export.case import Case
 from steepest.export.newton import frame
 from steepest.export.python_text import Part, called, number
 from steepest.export.rows import Rows
-
-NUMPY = frozenset({"import numpy as np"})
 
 
 def parts(case: Case, found: Rows, style: str) -> list[Part]:
     """The parts up to θ; what is printed follows."""
     if not case.linear:
         raise SpecError(f"style={style!r} is for models that are linear in their parameters. Use 'loop' or 'module'.")
-    made, y = linear.design(case, found), found.target
+    y = found.target
     answer = _closed(case, y) if style == "closed" else _sklearn(case, y)
-    begun = linear.tensors(case, y, ["A"], made)
-    begun = Part(begun.title, "", [*begun.code, "theta = torch.tensor(theta)"], begun.imports)
-    ready = [frame(case)] if _powers(case) or (style == "closed" and not _plain(case)) else []
-    return [found.part, *made.parts, *ready, answer, begun, terms.loss(case)]
+    begun = Part("Tensors", "", [*linear.tensors(case, y, ["A"]), "theta = torch.tensor(theta)"])
+    ready = [frame(case)] if _powers(case) or (style == "closed" and not case.well_conditioned) else []
+    return [found.part, *linear.design(case, found), *ready, answer, begun, terms.loss(case)]
 
 
 def _powers(case: Case) -> bool:
     """Whether the columns are powers so high that scikit-learn would lose their digits; a penalty takes them as they are."""
-    assert case.fit.terms is not None
-    return case.fit.terms.degree > 2 and not case.penalty
-
-
-def _plain(case: Case) -> bool:
-    """Whether the columns as they are give ten digits and more."""
-    assert case.fit.terms is not None
-    return bool(np.linalg.cond(case.fit.terms.design(case.train.x)) < WELL_CONDITIONED)
+    return case.terms.degree > 2 and not case.penalty
 
 
 def beside(case: Case) -> Part:
@@ -66,7 +52,7 @@ def _closed(case: Case, y: str) -> Part:
         raise SpecError(
             f"style='closed' is for mse, alone or with an l2 penalty; this fit has {what}. Use 'scikit-learn'."
         )
-    plain = _plain(case)
+    plain = case.well_conditioned
     matrix = "A" if plain else "B"
     code, stack, right = [], matrix, y
     share = "np.sqrt(weights / weights.sum())"
@@ -79,9 +65,8 @@ def _closed(case: Case, y: str) -> Part:
         pull = f"np.sqrt({number(case.penalty.l2 * case.outputs)})"
         if not case.weighted:
             stack, right = f"{matrix} / np.sqrt(len(A))", f"{y} / np.sqrt(len(A))"
-        assert case.fit.terms is not None
         free = "np.eye(A.shape[1])" if plain else "M"
-        free += "[1:]" if case.fit.terms.intercept else ""
+        free += "[1:]" if case.terms.intercept else ""
         zeros = f"np.zeros((len(pull), {case.outputs}))" if case.outputs > 1 else "np.zeros(len(pull))"
         joined = "np.vstack" if case.outputs > 1 else "np.concatenate"
         code += [f"pull = {pull} * {free}  # the penalty as further rows"]
@@ -94,65 +79,53 @@ def _closed(case: Case, y: str) -> Part:
     else:
         code += [f"c = {answer}", f"theta = (M @ c){turned}" if turned else "theta = M @ c"]
     said = "Least squares need no descent: an orthogonal factorisation of the design solves them."
-    return Part("The answer", said, code, NUMPY)
-
-
-@dataclass(frozen=True)
-class Estimator:
-    """A class of sklearn.linear_model, and what it is given."""
-
-    name: str
-    arguments: tuple[str, ...] = ()
+    return Part("The answer", said, code)
 
 
 def _sklearn(case: Case, y: str) -> Part:
-    assert case.fit.terms is not None
-    intercept = case.fit.terms.intercept
-    chosen = _estimator(case)
+    intercept = case.terms.intercept
+    name, *given = _estimator(case)
     matrix = "B" if _powers(case) else "A"
     x = f"{matrix}[:, 1:]" if intercept else matrix
     weights = ", sample_weight=weights" if case.weighted else ""
     ready = ["weights = weights / weights.mean()"] if case.weighted else []
-    given = [*chosen.arguments, *([] if intercept else ["fit_intercept=False"])]
-    code = [*ready, *called(f"model = {chosen.name}(", *given), f"model.fit({x}, {y}{weights})"]
+    given += [] if intercept else ["fit_intercept=False"]
+    code = [*ready, *called(f"model = {name}(", *given), f"model.fit({x}, {y}{weights})"]
     several = case.outputs > 1 or case.loss.coupled
-    if case.loss.classes and not several:
-        code.append("theta = np.append(model.intercept_, model.coef_[0])" if intercept else "theta = model.coef_[0]")
-    elif several:
-        code.append("theta = np.column_stack([model.intercept_, model.coef_])" if intercept else "theta = model.coef_")
-    else:
-        code.append("theta = np.append(model.intercept_, model.coef_)" if intercept else "theta = model.coef_")
+    coefficients = "model.coef_[0]" if case.loss.classes and not several else "model.coef_"
+    if intercept:
+        opening, closing = ("np.column_stack([", "])") if several else ("np.append(", ")")
+        coefficients = f"{opening}model.intercept_, {coefficients}{closing}"
+    code.append(f"theta = {coefficients}")
     if _powers(case):
         code.append("theta = M @ theta" if case.outputs == 1 else "theta = theta @ M.T")
-    said = "The same optimum by scikit-learn, the penalty in its own units."
-    if not case.penalty:
-        said = "The same optimum by scikit-learn."
-    imports = NUMPY | {f"from sklearn.linear_model import {chosen.name}"}
-    return Part("The answer", said, code, imports)
+    said = f"The same optimum by scikit-learn{', the penalty in its own units' if case.penalty else ''}."
+    return Part("The answer", said, code, frozenset({f"from sklearn.linear_model import {name}"}))
 
 
-def _estimator(case: Case) -> Estimator:
+def _estimator(case: Case) -> tuple[str, ...]:
+    """The name of a class of sklearn.linear_model, and its arguments."""
     n, m, a, b = case.train.rows, case.outputs, case.penalty.l1, case.penalty.l2
     loss, fine = case.loss, ("tol=1e-14", "max_iter=1_000_000")
     if loss.quadratic and not case.penalty:
-        return Estimator("LinearRegression")
+        return ("LinearRegression",)
     if loss.quadratic and not a:
-        return Estimator("Ridge", (f"alpha={number(n * m * b)}", 'solver="svd"'))
+        return "Ridge", f"alpha={number(n * m * b)}", 'solver="svd"'
     if loss.quadratic and not b:
-        return Estimator("Lasso", (f"alpha={number(m * a / 2)}", *fine))
+        return "Lasso", f"alpha={number(m * a / 2)}", *fine
     if loss.quadratic:
         alpha = m * (a / 2 + b)
-        return Estimator("ElasticNet", (f"alpha={number(alpha)}", f"l1_ratio={number(m * a / 2 / alpha)}", *fine))
+        return "ElasticNet", f"alpha={number(alpha)}", f"l1_ratio={number(m * a / 2 / alpha)}", *fine
     if loss.classes:
         c = f"C={number(1 / (n * (a + 2 * b)))}" if case.penalty else "C=np.inf"
         if not a:
-            return Estimator("LogisticRegression", (c, 'solver="newton-cholesky"', "tol=1e-12"))
+            return "LogisticRegression", c, 'solver="newton-cholesky"', "tol=1e-12"
         ratio = f"l1_ratio={number(a / (a + 2 * b))}"
-        return Estimator("LogisticRegression", (c, ratio, 'solver="saga"', "tol=1e-12", "max_iter=100_000"))
+        return "LogisticRegression", c, ratio, 'solver="saga"', "tol=1e-12", "max_iter=100_000"
     if loss.pieces is not None and not b:
         low, high = loss.pieces
         scale = high - low  # of the pinball loss of the level high / scale
-        return Estimator("QuantileRegressor", (f"quantile={number(high / scale)}", f"alpha={number(a / scale)}"))
+        return "QuantileRegressor", f"quantile={number(high / scale)}", f"alpha={number(a / scale)}"
     if loss.choice is not None and loss.choice.no_estimator:
         raise SpecError(f"{loss.choice.no_estimator} Use style 'loop'.")
     what = f"loss {loss}" + (f" with penalty {case.fit.spec.penalty}" if case.penalty else "")

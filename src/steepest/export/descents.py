@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from steepest.data import batching
 from steepest.errors import SpecError
@@ -19,10 +19,6 @@ from steepest.export.python_text import Part, called, number
 from steepest.export.sources import source
 from steepest.formulas.rules import EPSILON, RuleFormula
 
-TORCH = frozenset({"import torch"})
-NUMPY = frozenset({"import numpy as np"})
-MATH = frozenset({"import math"})
-
 
 @dataclass(frozen=True)
 class Moving:
@@ -30,7 +26,8 @@ class Moving:
 
     variable: the tensor moved by hand. parameters: what torch.optim is given. value: the objective of a batch, by its
     index ("", or "[rows]"). clear: how gradients are set to 0. gradient: the gradient, after backward().
-    proximal: lines for a rate. before: lines ahead of each step.
+    proximal: lines for a learning rate. untracked: whether the update must be hidden from autograd. before: lines ahead of
+    each step.
     """
 
     variable: str
@@ -40,7 +37,7 @@ class Moving:
     clear: str
     proximal: Callable[[str], list[str]]
     untracked: bool
-    before: Callable[[str], list[str]] = field(default=lambda _: [])
+    before: Sequence[str] = ()
 
 
 def dealing(case: Case, target: str) -> list[Part]:
@@ -50,7 +47,7 @@ def dealing(case: Case, target: str) -> list[Part]:
     shuffle, seed, n, size = case.fit.spec.shuffle, case.fit.spec.seed, f"len({target})", case.batch
     if shuffle == "none":
         said = f"Batches of {size} rows, in the table's own order."
-        return [Part("Batches", said, [f"batches = torch.arange({n}).split({size})"], TORCH)]
+        return [Part("Batches", said, [f"batches = torch.arange({n}).split({size})"])]
     key = f"[{seed}, epoch]"
     code = ["def batches(epoch):"]
     if seed >= 2**63:
@@ -79,84 +76,48 @@ def dealing(case: Case, target: str) -> list[Part]:
             f"    return torch.tensor(rows).split({size})",
         ]
     said += " The draws depend on the seed and the epoch alone."
-    return [Part("Batches", said, code, NUMPY | TORCH)]
+    return [Part("Batches", said, code)]
 
 
-# ---- the rate --------------------------------------------------------------------------------------
+# ---- the learning rate -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Rate:
-    """The learning rate at a step: a line that computes it ("" if it is always lr), parts before, imports."""
-
-    line: str
-    factor: str = ""
-    parts: tuple[Part, ...] = ()
-    imports: frozenset[str] = frozenset()
-
-    @property
-    def name(self) -> str:
-        """`lr`, or `rate` where it changes."""
-        return "rate" if self.line else "lr"
-
-
-def rate(case: Case) -> Rate:
-    """The schedule as a factor of `step` or `epoch` (which are the same with a full batch)."""
+def schedule(case: Case) -> tuple[str, list[Part]]:
+    """The factor on the learning rate, of `step` or `epoch` ("" where it is always 1), and the parts that it needs."""
     epoch, formula = ("step" if case.batch is None else "epoch"), case.schedule
-    if formula is not None:
-        if not formula.arguments:
-            return Rate("")
-        names = {
-            "epoch": epoch,
-            "steps": str(case.batching.steps),
-            "cos": "math.cos",
-            "pi": "math.pi",
-            "minimum": "min",
-        }
-        numbers = map(number, case.schedule_numbers)
-        _, factor = formula_text(formula.formula, names | dict(zip(formula.constants, numbers, strict=True)))
-        return Rate(
-            f"rate = lr * {factor}".replace("* 1.0 /", "/"), factor, imports=MATH if "math." in factor else frozenset()
-        )
-    name, lines, imports = source(case.own_schedule, "schedule")
-    parts = (Part("The schedule", "The factor on the learning rate.", lines),) if lines else ()
-    return Rate(f"rate = lr * {name}(step, {epoch})", f"{name}(step, {epoch})", parts, imports)
+    if formula is None:
+        name, lines, imports = source(case.own_schedule, "schedule")
+        said = "The factor on the learning rate." if lines else ""
+        return f"{name}(step, {epoch})", [Part("The schedule", said, lines, imports)]
+    names = {"epoch": epoch, "steps": str(case.batching.steps), "cos": "math.cos", "pi": "math.pi", "minimum": "min"}
+    numbers = map(number, case.schedule_numbers)
+    factor = formula_text(formula.formula, names | dict(zip(formula.constants, numbers, strict=True)))[1]
+    return (factor if formula.arguments else ""), []
 
 
 # ---- the rules by hand -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class ByHand:
-    """A rule's memory before the first step, its update for a gradient g and a rate, and what it is."""
-
-    said: str
-    memory: list[str]
-    update: list[str]
-
-
-def _by_hand(case: Case, p: str, g: str, lr: str) -> ByHand:
+def _by_hand(case: Case, p: str, g: str, lr: str, proximal: list[str]) -> tuple[str, list[str], list[str]]:
+    """What the rule is, its memory before the first step, and its update for a gradient g."""
     if case.formula is not None:
-        return _by_formula(case, case.formula, p, g, lr)
-    if case.rule == "accelerated":
-        said = "Nesterov's method: momentum that grows as (k - 1) / (k + 2), and is dropped when it points uphill."
-        proximal = ["PROXIMAL"] if case.soft else []
-        return ByHand(
-            said,
-            [f"before, k = {p}.detach().clone(), 0"],
-            [
-                f"moved = {p} - {lr} * {g}",
-                *proximal,
-                f"uphill = (({p} - moved) * (moved - before)).sum() > 0",
-                "k = 1 if uphill else k + 1",
-                f"{p}.copy_(moved + (k - 1) / (k + 2) * (moved - before))",
-                "before = moved",
-            ],
-        )
-    raise SpecError("This rule is one of PyTorch's own: use style 'torch.optim'.")
+        said, memory, update = _by_formula(case, case.formula, p, g, lr)
+        return said, memory, [*update, *proximal]
+    if case.rule != "accelerated":
+        raise SpecError("This rule is one of PyTorch's own: use style 'torch.optim'.")
+    said = "Nesterov's method: momentum that grows as (k - 1) / (k + 2), and is dropped when it points uphill."
+    update = [
+        f"moved = {p} - {lr} * {g}",
+        *(re.sub(rf"\b{p}\b", "moved", line) for line in proximal),
+        f"uphill = (({p} - moved) * (moved - before)).sum() > 0",
+        "k = 1 if uphill else k + 1",
+        f"{p}.copy_(moved + (k - 1) / (k + 2) * (moved - before))",
+        "before = moved",
+    ]
+    return said, [f"before, k = {p}.detach().clone(), 0"], update
 
 
-def _by_formula(case: Case, rule: RuleFormula, p: str, g: str, lr: str) -> ByHand:
+def _by_formula(case: Case, rule: RuleFormula, p: str, g: str, lr: str) -> tuple[str, list[str], list[str]]:
     """A rule's formula as it stands in `formulas/rules.py`."""
     said = rule.text
     if case.rule == "sgd" and case.batch is not None:
@@ -164,49 +125,36 @@ def _by_formula(case: Case, rule: RuleFormula, p: str, g: str, lr: str) -> ByHan
     numbers, decay = rule.split(case.numbers)
     names = {"g": g, "lr": lr, "t": "(step + 1)", "EPSILON": f"{EPSILON:.0e}".replace("e-0", "e-")}
     lines, step = formula_text(rule.formula, names)
-    memory = []
-    if numbers:
-        memory.append(f"{', '.join(rule.constants)} = {', '.join(map(number, numbers))}")
+    memory = [f"{', '.join(rule.constants)} = {', '.join(map(number, numbers))}"] if numbers else []
     if rule.memories:
         memory.append(f"{', '.join(rule.memories)} = {', '.join([f'torch.zeros_like({p})'] * len(rule.memories))}")
     decays = [f"{p} *= 1 - {lr} * {number(decay)}"] if decay else []
-    return ByHand(said, memory, [*lines, *decays, f"{p} -= {step}"])
+    return said, memory, [*lines, *decays, f"{p} -= {step}"]
 
 
 def by_hand(case: Case, moving: Moving) -> Part:
     """The loop with the rule written out."""
-    found = rate(case)
-    plain = case.rule == "sgd" and case.fit.spec.clip is None
+    factor, clip = schedule(case)[0], case.fit.spec.clip
+    lr, plain = "rate" if factor else "lr", case.rule == "sgd" and clip is None
     g = moving.gradient if plain else "gradient"
-    rule = _by_hand(case, moving.variable, g, found.name)
+    said, memory, moved = _by_hand(case, moving.variable, g, lr, moving.proximal(lr) if case.soft else [])
     update = [] if plain else [f"gradient = {moving.gradient}"]
-    if case.fit.spec.clip is not None:
-        longest = number(case.fit.spec.clip)
-        update.append(f"gradient = gradient * ({longest} / (gradient.norm() + 1e-6)).clamp(max=1.0)  # clipped")
-    proximal = moving.proximal(found.name) if case.soft else []
-    if "PROXIMAL" in rule.update:
-        proximal = [line.replace(moving.variable + "[", "moved[") for line in proximal]
-        place = rule.update.index("PROXIMAL")
-        update += [*rule.update[:place], *proximal, *rule.update[place + 1 :]]
-    else:
-        update += [*rule.update, *proximal]
-    zero = f"{moving.clear}  # gradients add up until they are zeroed"
+    if clip is not None:
+        update.append(f"gradient = gradient * ({number(clip)} / (gradient.norm() + 1e-6)).clamp(max=1.0)  # clipped")
+    update += moved
+    changes = [f"rate = lr * {factor}".replace("* 1.0 /", "/")] if factor else []
 
     def body(index: str) -> list[str]:
-        lines = [*moving.before(index), *([found.line] if found.line else [])]
+        measure = [f"value = {moving.value(index)}", "value.backward()"]
         if not moving.untracked:
-            lines += [moving.clear]
-        lines += [f"value = {moving.value(index)}", "value.backward()"]
-        if moving.untracked:
-            return [
-                *lines,
-                "with torch.no_grad():  # the update itself is not to be differentiated",
-                *_in([*update, zero]),
-            ]
-        return [*lines, *update]
+            return [*moving.before, *changes, moving.clear, *measure, *update]
+        hidden = _in([*update, f"{moving.clear}  # gradients add up until they are zeroed"])
+        untracked = "with torch.no_grad():  # the update itself is not to be differentiated"
+        return [*moving.before, *changes, *measure, untracked, *hidden]
 
-    code = [f"lr = {number(case.fit.lr)}", *rule.memory, *_looped(case, body, [])]
-    return Part("The descent", f"{rule.said} {_took(case)}", code, TORCH | found.imports)
+    return Part(
+        "The descent", f"{said} {_took(case)}", [f"lr = {number(case.fit.lr)}", *memory, *_looped(case, body, [])]
+    )
 
 
 def _took(case: Case) -> str:
@@ -278,57 +226,49 @@ def _optimizer(case: Case, parameters: str) -> list[str]:
     raise SpecError(f"torch.optim has no class for the rule {case.fit.optimizer}. Use style 'loop'.")
 
 
-def _scheduler(case: Case, found: Rate) -> tuple[list[str], str, frozenset[str]]:
-    """Lines that make a scheduler, when it steps ("step", "epoch" or "never"), and imports."""
-    if not found.line:
-        return [], "never", frozenset()
-    formula = case.schedule
+def _scheduler(case: Case) -> tuple[list[str], str]:
+    """Lines that make a scheduler, and when it steps: "step" or "epoch"; "" for never."""
+    factor, formula = schedule(case)[0], case.schedule
+    if not factor:
+        return [], ""
+    schedulers = "scheduler = torch.optim.lr_scheduler"
     every = "epoch" if formula is not None and not formula.by_step else "step"
     if formula is not None and formula.torch_name:
         settings = formula.torch_settings(case.batching.steps, *case.schedule_numbers)
         given = [f"{name}={number(value)}" for name, value in settings.items()]
-        return (
-            called(f"scheduler = torch.optim.lr_scheduler.{formula.torch_name}(", "optimizer", *given),
-            every,
-            frozenset(),
-        )
-    factor, argument = found.factor, "epoch" if every == "epoch" and case.batch is not None else "step"
+        return called(f"{schedulers}.{formula.torch_name}(", "optimizer", *given), every
+    argument = every if case.batch is not None else "step"
     if formula is None and case.batch is not None:
         factor = re.sub(r"\bepoch\b", f"step // {case.batching.steps_per_epoch}", factor)
-    made = called("scheduler = torch.optim.lr_scheduler.LambdaLR(", "optimizer", f"lambda {argument}: {factor}")
-    return made, every, found.imports
+    return called(f"{schedulers}.LambdaLR(", "optimizer", f"lambda {argument}: {factor}"), every
 
 
 def by_optimizer(case: Case, moving: Moving) -> Part:
     """The loop with a class of torch.optim."""
-    found = rate(case)
-    make, when, imports = _scheduler(case, found)
+    (make, when), clip = _scheduler(case), case.fit.spec.clip
     closure = case.rule in ("lbfgs", "curvature") or (case.rule == "torch" and case.own_rule.__name__ == "LBFGS")
     code = _optimizer(case, moving.parameters)
-    clip = case.fit.spec.clip
 
     def body(index: str) -> list[str]:
-        zero = "optimizer.zero_grad()  # gradients add up until they are zeroed"
         measure = [f"value = {moving.value(index)}", "value.backward()"]
         if clip is not None:
             measure.append(f"torch.nn.utils.clip_grad_norm_({moving.parameters}, {number(clip)})")
-        lines = list(moving.before(index))
         if closure:
             inner = ["optimizer.zero_grad()", *measure, "return value"]
-            lines += ["", "def closure():", *_in(inner), "", "optimizer.step(closure)"]
+            step = ["", "def closure():", *_in(inner), "", "optimizer.step(closure)"]
         else:
-            lines += [zero, *measure, "optimizer.step()"]
+            step = ["optimizer.zero_grad()  # gradients add up until they are zeroed", *measure, "optimizer.step()"]
         if case.soft:
             now = ['rate = optimizer.param_groups[0]["lr"]'] if make else []
             proximal = moving.proximal("rate" if make else number(case.fit.lr))
-            lines += ["with torch.no_grad():", *_in([*now, *proximal])]
-        return [*lines, "scheduler.step()"] if when == "step" else lines
+            step += ["with torch.no_grad():", *_in([*now, *proximal])]
+        return [*moving.before, *step, *(["scheduler.step()"] if when == "step" else [])]
 
     if case.rule == "curvature":
-        inner = ["optimizer.zero_grad()", f"value = {moving.value('')}", "value.backward()", "return value"]
-        code += ["", "", "def closure():", *_in(inner), "", "", "optimizer.step(closure)"]
+        _, defined, *inner, _, step = body("")
+        code += ["", "", defined, *inner, "", "", step]
         code += ["# near the end the loss no longer tells one step from another, but the gradient does"]
         code += ['optimizer.param_groups[0]["line_search_fn"] = None', "optimizer.step(closure)"]
-        return Part("The descent", _took(case), code, TORCH)
+        return Part("The descent", _took(case), code)
     code += [*make, *_looped(case, body, ["scheduler.step()"] if when == "epoch" else [])]
-    return Part("The descent", _took(case), code, TORCH | imports)
+    return Part("The descent", _took(case), code)

@@ -7,7 +7,6 @@ B, M       the same in other coordinates: B = A @ M, θ = M @ c (model/precondit
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,64 +14,45 @@ from steepest.errors import FitError
 from steepest.export.case import Case
 from steepest.export.python_text import Part, array, assigned, literal, number, shown
 from steepest.export.rows import Rows
-
-NUMPY = frozenset({"import numpy as np"})
-TORCH = frozenset({"import torch"})
-POWERS = frozenset({"from itertools import combinations_with_replacement"})
+from steepest.model import preconditioners
+from steepest.model.of_fit import linear_problem
 
 
-@dataclass(frozen=True)
-class Design:
-    """The design's part, and the expression that makes it of the rows with a suffix (`_test`)."""
-
-    parts: list[Part]
-    test: list[str]
-
-
-def design(case: Case, rows: Rows) -> Design:
+def design(case: Case, rows: Rows) -> list[Part]:
     """The table's terms as columns of a matrix A, and A_test of the held-out rows."""
-    terms = case.fit.terms
-    assert terms is not None
-    said = "One row of A holds the terms of one row of the table."
-    parts: list[Part] = []
-    if terms.degree > 1 and len(terms.columns) > 1:
+    terms, several, parts = case.terms, len(case.terms.columns) > 1, list[Part]()
+    said = "The columns beside one another; the model has no intercept."
+    if terms.degree > 1 and several:
+        said = "One row of A holds the terms of one row of the table."
         parts.append(_products(terms.degree, len(terms.columns), terms.intercept))
-
-        def expression(suffix: str) -> str:
-            return f"design({_matrix(rows, suffix, terms.centre)})"
     elif terms.degree > 1:
-
-        def expression(suffix: str) -> str:
-            column = _vector(rows, suffix) + _less(terms.centre[0] if terms.centre else 0.0)
-            power = f"np.vander({column}, {terms.degree + 1}, increasing=True)"
-            return power if terms.intercept else f"{power}[:, 1:]"
-
         said = "One row of A holds the powers of one x."
     elif terms.intercept:
-
-        def expression(suffix: str) -> str:
-            first = rows.columns[0] + suffix
-            ones = f"np.ones(len({first}))" if case.train.x.shape[1] else f"np.ones(len({rows.target + suffix}))"
-            columns = [name + suffix for name in rows.columns] if case.train.x.shape[1] else []
-            return f"np.column_stack([{', '.join([ones, *columns])}])"
-
         said = "A column of ones stands before the columns: its coefficient is the intercept."
-    else:
-
-        def expression(suffix: str) -> str:
-            return _matrix(rows, suffix)
-
-        said = "The columns beside one another; the model has no intercept."
     if terms.centre:
         said += (
             " Columns far from zero are centred first: powers of them as they are need more digits than float64 has."
         )
-    parts.append(Part("The design", said, [f"A = {expression('')}"], NUMPY))
-    return Design(parts, [f"A_test = {expression('_test')}"] if case.test is not None else [])
 
+    def made(suffix: str) -> str:
+        if terms.degree > 1 and several:
+            return f"design({_matrix(rows, suffix, terms.centre)})"
+        if terms.degree > 1:
+            column = (
+                rows.columns[0]
+                + suffix
+                + ("[:, 0]" if rows.matrix else "")
+                + _less(terms.centre[0] if terms.centre else 0.0)
+            )
+            power = f"np.vander({column}, {terms.degree + 1}, increasing=True)"
+            return power if terms.intercept else f"{power}[:, 1:]"
+        if not terms.intercept:
+            return _matrix(rows, suffix)
+        columns = [name + suffix for name in rows.columns] if case.train.x.shape[1] else []
+        return f"np.column_stack([{', '.join([f'np.ones(len({(columns or [rows.target + suffix])[0]}))', *columns])}])"
 
-def _vector(rows: Rows, suffix: str) -> str:
-    return rows.columns[0] + suffix + ("[:, 0]" if rows.matrix else "")
+    code = [f"A{suffix} = {made(suffix)}" for suffix in ("", "_test")[: 1 if case.test is None else 2]]
+    return [*parts, Part("The design", said, code)]
 
 
 def _less(centre: float) -> str:
@@ -92,20 +72,15 @@ def _matrix(rows: Rows, suffix: str, centre: tuple[float, ...] = ()) -> str:
 
 def _products(degree: int, columns: int, intercept: bool) -> Part:
     degrees = f"range(1, {degree + 1})" if degree > 2 else "(1, 2)"
-    ones = "[np.ones(len(x))]" if intercept else "[]"
-    return Part(
-        "Terms",
-        f"All products of columns up to degree {degree}.",
-        [
-            "def design(x):",
-            f"    columns = {ones}",
-            f"    for degree in {degrees}:",
-            f"        for term in combinations_with_replacement(range({columns}), degree):",
-            "            columns.append(np.prod(x[:, term], axis=1))",
-            "    return np.column_stack(columns)",
-        ],
-        NUMPY | POWERS,
-    )
+    code = [
+        "def design(x):",
+        f"    columns = {'[np.ones(len(x))]' if intercept else '[]'}",
+        f"    for degree in {degrees}:",
+        f"        for term in combinations_with_replacement(range({columns}), degree):",
+        "            columns.append(np.prod(x[:, term], axis=1))",
+        "    return np.column_stack(columns)",
+    ]
+    return Part("Terms", f"All products of columns up to degree {degree}.", code)
 
 
 # ---- coordinates -----------------------------------------------------------------------------------
@@ -115,35 +90,31 @@ def coordinates(case: Case) -> list[Part]:
     """B and M; nothing in user units."""
     if case.frame == "none":
         return []
-    terms = case.fit.terms
-    assert terms is not None
-    if case.frame == "orthonormal" and terms.degree > 1 and len(terms.columns) == 1:
-        parts = [legendre(terms.degree, terms.intercept, case.weighted)]
-    else:
-        parts = [standardised(case)]
+    powers = case.frame == "orthonormal" and case.terms.degree > 1 and len(case.terms.columns) == 1
+    parts = [legendre(case) if powers else standardised(case)]
     return [*parts, _orthonormal(case)] if case.frame == "orthonormal" else parts
+
+
+def _averaged(case: Case, matrix: str) -> str:
+    """The mean of each column."""
+    if case.weighted:
+        return f"np.average({matrix}, axis=0, weights=weights)"
+    return f"({matrix}).mean(0)" if "**" in matrix else f"{matrix}.mean(0)"
 
 
 def standardised(case: Case) -> Part:
     """Columns of mean 0 and variance 1."""
-    terms = case.fit.terms
-    assert terms is not None
-    columns = terms.design(case.train.x)[:, int(terms.intercept) :]
-    fixed = bool(columns.size) and bool((np.ptp(columns, axis=0) == 0).any())
-    if not terms.intercept:
-        square = "np.average(A**2, axis=0, weights=weights)" if case.weighted else "(A**2).mean(0)"
-        code = [f"scale = np.sqrt({square})"]
+    columns = case.terms.design(case.train.x)[:, int(case.terms.intercept) :]
+    if not case.terms.intercept:
+        code = [f"scale = np.sqrt({_averaged(case, 'A**2')})"]
         code += ["scale[scale == 0] = np.inf  # a column of zeros tells nothing"] if not columns.any(0).all() else []
         code += ["B, M = A / scale, np.diag(1 / scale)"]
-        return Part("Coordinates", "Descend with columns of mean square 1; M turns c into theta.", code, NUMPY)
-    if case.weighted:
-        code = [
-            "mean = np.average(A[:, 1:], axis=0, weights=weights)",
-            "scale = np.sqrt(np.average((A[:, 1:] - mean) ** 2, axis=0, weights=weights))",
-        ]
-    else:
-        code = ["mean, scale = A[:, 1:].mean(0), A[:, 1:].std(0)"]
-    if fixed:
+        return Part("Coordinates", "Descend with columns of mean square 1; M turns c into theta.", code)
+    code = [
+        f"mean = {_averaged(case, 'A[:, 1:]')}",
+        f"scale = np.sqrt({_averaged(case, '(A[:, 1:] - mean) ** 2')})",
+    ]
+    if columns.size and (np.ptp(columns, axis=0) == 0).any():
         code.append("scale[np.ptp(A[:, 1:], axis=0) == 0] = np.inf  # a column with one value tells nothing")
     code += [
         "B = np.column_stack([A[:, 0], (A[:, 1:] - mean) / scale])",
@@ -151,14 +122,15 @@ def standardised(case: Case) -> Part:
         "M[0, 1:] = -mean / scale",
     ]
     said = "Descend in columns of mean 0 and variance 1, where the valley of the loss is rounder; M turns c into theta."
-    return Part("Coordinates", said, code, NUMPY)
+    return Part("Coordinates", said, code)
 
 
-def legendre(degree: int, intercept: bool, weighted: bool) -> Part:
+def legendre(case: Case) -> Part:
     """Legendre's polynomials on the column's range."""
-    last = degree if intercept else degree - 1
+    intercept = case.terms.intercept
+    last = case.terms.degree if intercept else case.terms.degree - 1
     code = [
-        "column = A[:, 1]" if intercept else "column = A[:, 0]",
+        f"column = A[:, {int(intercept)}]",
         "ends = [column.min(), column.max()]",
         f"B = np.polynomial.legendre.legvander((2 * column - sum(ends)) / np.ptp(ends), {last})",
         f"M = np.zeros(({last + 1}, {last + 1}))  # the polynomials' coefficients of 1, x, x²",
@@ -167,64 +139,46 @@ def legendre(degree: int, intercept: bool, weighted: bool) -> Part:
         "    M[: j + 1, j] = polynomial.convert(kind=np.polynomial.Polynomial).coef",
     ]
     if intercept:
-        centre = "np.average(B[:, 1:], axis=0, weights=weights)" if weighted else "B[:, 1:].mean(0)"
-        code += [f"centre = {centre}", "B[:, 1:] -= centre", "M[0, 1:] -= centre"]
+        code += [f"centre = {_averaged(case, 'B[:, 1:]')}", "B[:, 1:] -= centre", "M[0, 1:] -= centre"]
     else:
         code.append("B *= column[:, None]")
     said = "Powers are nearly collinear, Legendre's polynomials are not: descend in these; M turns c into theta."
-    return Part("Coordinates", said, code, NUMPY)
+    return Part("Coordinates", said, code)
 
 
 def _orthonormal(case: Case) -> Part:
-    terms = case.fit.terms
-    assert terms is not None
-    first = int(terms.intercept)
+    first, code = case.terms.intercept, []
     columns = "B[:, 1:]" if first else "B"
-    code = []
-    stack = (
-        f"{columns} * np.sqrt(weights / weights.sum())[:, None]" if case.weighted else f"{columns} / np.sqrt(len(B))"
-    )
+    share = "* np.sqrt(weights / weights.sum())[:, None]" if case.weighted else "/ np.sqrt(len(B))"
+    stack = f"{columns} {share}"
     if case.penalty.l2:
         pull = f"np.sqrt({number(case.penalty.curvature / (case.loss.bound or 1.0))})"
-        free = "M[1:, 1:]" if first else "M"
-        code = [f"stack = np.vstack([{stack}, {pull} * {free}])"]
-        stack = "stack"
+        code, stack = [f"stack = np.vstack([{stack}, {pull} * {'M[1:, 1:]' if first else 'M'}])"], "stack"
     if _deficient(case):
         code += [
             f"_, sizes, right = np.linalg.svd({stack}, full_matrices=False)",
-            f"kept = sizes > {max(case.train.rows, len(terms.names))} * np.finfo(float).eps * sizes.max()",
+            f"kept = sizes > {max(case.train.rows, len(case.terms.names))} * np.finfo(float).eps * sizes.max()",
             "T = right[kept].T / sizes[kept]  # what the rows do not determine is left out",
         ]
     else:
-        code += [f'T = np.linalg.inv(np.linalg.qr({stack}, mode="r"))']
-    code += (
-        ["B = np.column_stack([B[:, 0], B[:, 1:] @ T])", "M = np.column_stack([M[:, 0], M[:, 1:] @ T])"]
-        if first
-        else ["B, M = B @ T, M @ T"]
-    )
-    said = "Turn and stretch them until they are uncorrelated, so that the valley is round."
-    return Part("Orthonormal", said, code, NUMPY)
+        code.append(f'T = np.linalg.inv(np.linalg.qr({stack}, mode="r"))')
+    if first:
+        code += [f"{name} = np.column_stack([{name}[:, 0], {name}[:, 1:] @ T])" for name in "BM"]
+    else:
+        code.append("B, M = B @ T, M @ T")
+    return Part("Orthonormal", "Turn and stretch them until they are uncorrelated, so that the valley is round.", code)
 
 
 def _deficient(case: Case) -> bool:
     """Whether the columns depend on one another, so that the fit left directions out."""
-    from steepest.model import preconditioners as frames
-
-    problem = case.fit.problem or _problem(case)
-    frame = frames.orthonormal(problem)
-    if frame.rank < problem.design.shape[1] and problem.penalty.l2:
+    problem = case.fit.problem or linear_problem(case.fit.spec, case.train, case.terms, case.loss)
+    deficient = preconditioners.orthonormal(problem).rank < problem.design.shape[1]
+    if deficient and problem.penalty.l2:
         raise FitError(
             "Columns depend on one another, and precondition='orthonormal' with a penalty is too long a story then. "
             "Fit with precondition='standardize'."
         )
-    return frame.rank < problem.design.shape[1]
-
-
-def _problem(case: Case):
-    from steepest.model.of_fit import linear_problem
-
-    assert case.fit.terms is not None
-    return linear_problem(case.fit.spec, case.train, case.fit.terms, case.loss)
+    return deficient
 
 
 # ---- tensors, model, the end -----------------------------------------------------------------------
@@ -235,77 +189,46 @@ def variables(case: Case) -> tuple[str, str]:
     return ("theta", "A") if case.frame == "none" else ("c", "B")
 
 
-def tensors(case: Case, target: str, matrices: Sequence[str], made: Design) -> Part:
-    """Everything handed over from NumPy to PyTorch, in the precision of the fit; held-out rows in full."""
-    kind = ", dtype=torch.float32" if case.float32 else ""
+def tensors(case: Case, target: str, arrays: Sequence[str]) -> list[str]:
+    """Lines that hand arrays and the target over from NumPy to PyTorch, in the precision of the fit.
+
+    arrays: the first has held-out rows too, those of the linear family in full precision.
+    """
     code = ["weights = weights / weights.mean()"] if case.weighted else []
-    every, goal = [*matrices, *(["weights"] if case.weighted else [])], target_kind(case)
-    if goal == kind:
-        code += _converted([*every, target], kind)
-    else:
-        code += [*_converted(every, kind), f"{target} = torch.tensor({target}{goal})"]
-    if case.test is not None:
-        code += made.test
-        weighted = case.test.weights is not None
-        if weighted:
-            code.append("weights_test = weights_test / weights_test.mean()")
-        every = [f"{matrices[0]}_test", *(["weights_test"] if weighted else [])]
-        goal = goal.replace("float32", "float64") if case.train.y.dtype.kind in "iu" else ""
-        if goal:
-            code += [*_converted(every, ""), f"{target}_test = torch.tensor({target}_test{goal})"]
-        else:
-            code += _converted([*every, f"{target}_test"], "")
-    return Part("Tensors", "", code, TORCH)
+    code += _converted([*arrays, *(["weights"] if case.weighted else [])], case.kind, target, case.target_kind)
+    if case.test is None:
+        return code
+    kind, goal, weighted = case.kind, case.target_kind, case.test.weights is not None
+    if case.linear:
+        kind, goal = "", goal.replace("float32", "float64") if case.train.y.dtype.kind in "iu" else ""
+    if weighted:
+        code.append("weights_test = weights_test / weights_test.mean()")
+    held_out = [f"{arrays[0]}_test", *(["weights_test"] if weighted else [])]
+    return code + _converted(held_out, kind, f"{target}_test", goal)
 
 
-def target_kind(case: Case) -> str:
-    """What torch.tensor is told of the target: codes of classes stay whole numbers where the loss takes them so."""
-    codes = case.train.y.dtype.kind in "iu"
-    if case.loss.coupled or (codes and case.linear and case.loss.custom):
-        return ", dtype=torch.int64"
-    if case.float32:
-        return ", dtype=torch.float32"
-    return ", dtype=torch.float64" if codes else ""
-
-
-def _converted(names: Sequence[str], kind: str) -> list[str]:
-    if len(names) == 1:
-        return [f"{names[0]} = torch.tensor({names[0]}{kind})"]
-    return [f"{', '.join(names)} = (torch.tensor(array{kind}) for array in ({', '.join(names)}))"]
+def _converted(names: list[str], kind: str, target: str, goal: str) -> list[str]:
+    names = [*names, target] if goal == kind else names
+    code = [f"{names[0]} = torch.tensor({names[0]}{kind})"]
+    if len(names) > 1:
+        code = [f"{', '.join(names)} = (torch.tensor(array{kind}) for array in ({', '.join(names)}))"]
+    return code if goal == kind else [*code, f"{target} = torch.tensor({target}{goal})"]
 
 
 def start(case: Case) -> tuple[list[str], str]:
     """θ₀ in user units: lines that draw it or give it, and its name ("" for zeros)."""
     if case.start is None:
         return [], ""
-    given, seed, count = case.fit.spec.init, case.fit.spec.seed, len(case.names)
-    shape = _shape(case, count)
-    if isinstance(given, str):
-        kind, _, rest = given.partition(":")
-        parts = [number(float(part)) for part in rest.replace(":", ",").split(",")] if rest else []
-        draw = f"normal(0.0, {parts[0] if parts else '1.0'}, {shape})" if kind == "normal" else ""
-        draw = draw or f"uniform({parts[0]}, {parts[1]}, {shape})"
-        return [f"start = np.random.default_rng([{seed}, 2]).{draw}"], "start"
-    values = case.start if case.outputs == 1 else case.start.reshape(case.outputs, -1)
-    return array("start", values), "start"
-
-
-def _shape(case: Case, count: int) -> str:
-    return str(count) if case.outputs == 1 else f"({case.outputs}, {count // case.outputs})"
-
-
-def columns(case: Case) -> str:
-    """The shape of the moving parameters in other coordinates, as the arguments of torch.zeros."""
-    return "M.shape[1]" if case.outputs == 1 else f"{case.outputs}, M.shape[1]"
+    one = case.outputs == 1
+    if drawn := case.drawn(str(len(case.names)) if one else f"({case.outputs}, {len(case.names) // case.outputs})"):
+        return [f"start = {drawn}"], "start"
+    return array("start", case.start if one else case.start.reshape(case.outputs, -1)), "start"
 
 
 def width(case: Case) -> str:
-    """The shape of the moving parameters."""
-    if case.frame != "none":
-        return columns(case)
-    assert case.fit.terms is not None
-    terms = len(case.fit.terms.names)
-    return str(terms) if case.outputs == 1 else f"{case.outputs}, {terms}"
+    """The shape of the moving parameters, as the arguments of torch.zeros."""
+    columns = str(len(case.terms.names)) if case.frame == "none" else "M.shape[1]"
+    return columns if case.outputs == 1 else f"{case.outputs}, {columns}"
 
 
 def product(case: Case, matrix: str, theta: str) -> str:
@@ -313,9 +236,9 @@ def product(case: Case, matrix: str, theta: str) -> str:
     return f"{matrix} @ {theta}" if case.outputs == 1 else f"{matrix} @ {theta}.T"
 
 
-def moved(case: Case, begun: str) -> str:
-    """θ in user units of c."""
-    back = "M @ c" if case.outputs == 1 else "c @ M.T"
+def moved(case: Case, begun: str = "", c: str = "c") -> str:
+    """θ in user units of c; begun: where it started, in user units."""
+    back = f"M @ {c}" if case.outputs == 1 else f"{c} @ M.T"
     return f"{begun} + {back}" if begun else back
 
 

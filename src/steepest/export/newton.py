@@ -19,13 +19,13 @@ from steepest.export.case import Case
 from steepest.export.python_text import Part, number
 from steepest.export.rows import Rows
 
-TORCH = frozenset({"import torch"})
-
 
 def parts(case: Case, found: Rows) -> list[Part]:
     """The parts up to θ, in user units; what is printed follows."""
     check(case)
-    made, y = linear.design(case, found), found.target
+    v = linear.variables(case)[0]
+    penalty = terms.penalty(case, linear.moved(case) if v == "c" else v, v)
+    y, loss, design = found.target, terms.loss(case), [found.part, *linear.design(case, found)]
     if case.loss.bound is None:
         if case.start is not None and case.start.any():
             raise FitError("This default fit did not begin at 0, and its script would be long. Fit with init='zeros'.")
@@ -34,15 +34,12 @@ def parts(case: Case, found: Rows) -> list[Part]:
                 f"With the loss {case.loss} and an l1 penalty the default descent is too long to be written out. "
                 "Use style 'scikit-learn', or fit with optimizer='sgd' (or another rule)."
             )
-        begun, frames = linear.tensors(case, y, ["A", "B", "M"], made), linear.coordinates(case)
-        return [found.part, *made.parts, *frames, begun, terms.loss(case), *_rounded(case, y)]
+        begun = Part("Tensors", "", linear.tensors(case, y, ["A", "B", "M"]))
+        return [*design, *linear.coordinates(case), begun, loss, *penalty, *_rounded(case, y)]
     frames = [frame(case)] if case.frame != "none" else []
-    begun = linear.tensors(case, y, ["A", "B", "M"] if frames else ["A"], made)
-    newton = _proximal_newton(case) if case.penalty.l1 else _newton(case)
-    if frames:
-        newton = Part(newton.title, newton.prose, [*newton.code, f"theta = {linear.moved(case, '')}"], newton.imports)
-    soft = [terms.SOFT] if case.penalty.l1 else []
-    return [found.part, *made.parts, *frames, begun, terms.loss(case), *soft, _objective(case, y), newton]
+    begun = Part("Tensors", "", linear.tensors(case, y, ["A", *(["B", "M"] if frames else [])]))
+    soft = [terms.SOFT] if case.soft else []
+    return [*design, *frames, begun, loss, *penalty, *soft, _objective(case, y), _newton(case)]
 
 
 def check(case: Case) -> None:
@@ -62,28 +59,21 @@ def check(case: Case) -> None:
 
 def frame(case: Case) -> Part:
     """Well-conditioned columns."""
-    fit_terms = case.fit.terms
-    assert fit_terms is not None
-    if fit_terms.degree > 2 and len(fit_terms.columns) == 1 and not case.penalty.l1:
-        return linear.legendre(fit_terms.degree, fit_terms.intercept, case.weighted)
-    return linear.standardised(case)
+    powers = case.terms.degree > 2 and len(case.terms.columns) == 1 and not case.penalty.l1
+    return linear.legendre(case) if powers else linear.standardised(case)
 
 
 def _objective(case: Case, y: str) -> Part:
     """The smooth part of what is minimised, as a function of the moving parameters."""
     v, m = linear.variables(case)
     prediction, weights = linear.product(case, m, v), ", weights" if case.weighted else ""
-    code, value = [f"def objective({v}):"], f"loss({prediction}, {y}{weights})"
-    said = f"What is minimised, as a function of {v}."
+    value, said = f"loss({prediction}, {y}{weights})", f"What is minimised, as a function of {v}."
     if case.loss.reach is not None:
         value = f"stretch * loss(({prediction}) / stretch, {y} / stretch{weights})"
         said = f"What is minimised, as a function of {v}; it is easier at first with a loss that is stretched out."
     if case.penalty.l2:
-        free = terms.slopes(case, "theta")
-        code += [f"    theta = {linear.moved(case, '')}"] if v == "c" else []
-        value += f" + {number(case.penalty.l2)} * ({free} ** 2).sum()"
-        value = value if "[" in free else value.replace(" ** 2", "**2")
-    return Part("The objective", said, [*code, f"    return {value}"], TORCH)
+        value += f" + penalty({v})"
+    return Part("The objective", said, [f"def objective({v}):", f"    return {value}"])
 
 
 SAID = (
@@ -115,86 +105,59 @@ def _stepped(case: Case, step: list[str], total: str) -> list[str]:
     return [*stretched, *(f"    {line}" for line in looped)]
 
 
-def _zeros(case: Case) -> str:
-    return f"{linear.variables(case)[0]} = torch.zeros({linear.width(case)}, dtype=torch.float64)"
-
-
 def _newton(case: Case) -> Part:
-    inverse = "torch.linalg.pinv(curvature, hermitian=True) @ gradient"
-    step = [f"step = -({inverse}).view_as({linear.variables(case)[0]})" if case.outputs > 1 else f"step = -{inverse}"]
-    code = [_zeros(case), *_stepped(case, step, "objective")]
-    return Part("The descent", SAID, code, TORCH)
+    (v, _), one, said, gauge = linear.variables(case), case.outputs == 1, SAID, list[str]()
+    code = [f"{v} = torch.zeros({linear.width(case)}, dtype=torch.float64)"]
+    if not case.penalty.l1:
+        inverse = "torch.linalg.pinv(curvature, hermitian=True) @ gradient"
+        step, total = [f"step = -{inverse}" if one else f"step = -({inverse}).view_as({v})"], "objective"
+    else:
+        said += " With an l1 penalty that quadratic has kinks; it is minimised in one coordinate after the other."
+        step, total = _coordinate_by_coordinate(one), "total"
+        scales = "M.diagonal()" if one else f"M.diagonal().repeat({case.outputs}, 1)"
+        code.append(f"threshold = {number(case.penalty.l1)} * {scales}")
+        if case.terms.intercept:
+            code.append("threshold[0] = 0.0  # the intercept is free" if one else "threshold[:, 0] = 0.0")
+        code += ["", "", "def total(c):", "    return objective(c) + (threshold * c.abs()).sum()", "", ""]
+        if not one and case.loss.classes and case.terms.intercept:
+            gauge = ["c[:, 0] -= c[:, 0].mean()  # one number added to all classes changes no probability"]
+    user = [f"theta = {linear.moved(case)}"] if v == "c" else []
+    return Part("The descent", said, [*code, *_stepped(case, step, total), *gauge, *user])
 
 
-def _proximal_newton(case: Case) -> Part:
-    assert case.fit.terms is not None
-    scales = "M.diagonal()" if case.outputs == 1 else f"M.diagonal().repeat({case.outputs}, 1)"
-    threshold = [f"threshold = {number(case.penalty.l1)} * {scales}"]
-    if case.fit.terms.intercept:
-        threshold.append(
-            "threshold[0] = 0.0  # the intercept is free" if case.outputs == 1 else "threshold[:, 0] = 0.0"
-        )
-    one = case.outputs == 1
-    flat, t = ("c", "threshold") if one else ("flat", "t")
-    step = _coordinate_by_coordinate("curvature", flat, t)
-    if not one:
-        step[0] = "z, flat, t = c.flatten().clone(), c.flatten(), threshold.flatten()"
-        step[-1] = "step = (z - flat).view_as(c)"
-    code = [_zeros(case), *threshold]
-    code += ["", "", "def total(c):", "    return objective(c) + (threshold * c.abs()).sum()", "", ""]
-    gauge = []
-    if case.outputs > 1 and case.loss.classes and case.fit.terms.intercept:
-        gauge = ["c[:, 0] -= c[:, 0].mean()  # one number added to all classes changes no probability"]
-    said = SAID + " With an l1 penalty that quadratic has kinks; it is minimised in one coordinate after the other."
-    return Part("The descent", said, [*code, *_stepped(case, step, "total"), *gauge], TORCH)
-
-
-def _coordinate_by_coordinate(curvature: str, c: str = "c", threshold: str = "threshold") -> list[str]:
-    """The step to the minimum of the local quadratic with an l1 penalty."""
+def _coordinate_by_coordinate(one: bool) -> list[str]:
+    """The step to the minimum of the local quadratic with an l1 penalty. one: whether there is one output."""
+    c, t = ("c", "threshold") if one else ("flat", "t")
     return [
-        "z = c.clone()",
+        "z = c.clone()" if one else "z, flat, t = c.flatten().clone(), c.flatten(), threshold.flatten()",
         "for _ in range(10_000):",
         "    before = z.clone()",
         "    for j in range(len(z)):",
-        f"        if {curvature}[j, j] > 0:",
-        f"            pull = z[j] - (gradient[j] + {curvature}[j] @ (z - {c})) / {curvature}[j, j]",
-        f"            z[j] = soft(pull, {threshold}[j] / {curvature}[j, j])",
+        "        if curvature[j, j] > 0:",
+        f"            pull = z[j] - (gradient[j] + curvature[j] @ (z - {c})) / curvature[j, j]",
+        f"            z[j] = soft(pull, {t}[j] / curvature[j, j])",
         "    if (z - before).abs().max() <= 1e-15 * z.abs().max():",
         "        break",
-        "step = z - c",
+        "step = z - c" if one else "step = (z - flat).view_as(c)",
     ]
 
 
 def _rounded(case: Case, y: str) -> list[Part]:
     """l1 and quantile: the kink rounded off, less and less. Here the script walks the fit's own steps."""
-    assert case.fit.terms is not None
     assert case.loss.pieces is not None
     low, high = case.loss.pieces
     half, tilt = (high - low) / 2, (high + low) / 2
-    each = (
-        f"({number(round(half, 15))} * rounded + {number(round(tilt, 15))} * residual)"
-        if tilt or half != 1.0
-        else "rounded"
-    )
-    value = f"(weights * {each}).mean()" if case.weighted else f"{each}.mean()"
-    theta = [f"    theta = {linear.moved(case, '')}"] if case.penalty.l2 else []
-    if case.penalty.l2:
-        free = terms.slopes(case, "theta")
-        power = f"({free} ** 2)" if "[" in free else f"({free}**2)"
-        theta.append(f"    ridge = {number(case.penalty.l2)} * {power}.sum()")
-        value += " + ridge"
+    each = f"({number(round(half, 15))} * rounded + {number(round(tilt, 15))} * residual)"
+    each = "rounded" if half == 1.0 and not tilt else each
     smooth = [
         "def smooth(c, delta):",
         f"    residual = {y} - B @ c",
         "    rounded = (residual**2 + delta**2).sqrt()",
-        *theta,
-        f"    return {value}",
+        f"    return {_averaged(case, each)}" + (" + penalty(c)" if case.penalty.l2 else ""),
     ]
-    flat = "curvature[0, 0]"
-    bent = []
-    if not case.fit.terms.intercept:
-        row = "delta**2 / ((" + y + " - B @ c) ** 2 + delta**2) ** 1.5"
-        row = f"(weights * {row}).mean()" if case.weighted else f"({row}).mean()"
+    flat, bent = "curvature[0, 0]", []
+    if not case.terms.intercept:
+        row = _averaged(case, f"(delta**2 / (({y} - B @ c) ** 2 + delta**2) ** 1.5)")
         flat, bent = "flat", [f"flat = {row}" if half == 1.0 else f"flat = {number(half)} * {row}"]
     calculus, smoothed = "torch.autograd.functional", "lambda c: smooth(c, delta)"
     code = [
@@ -220,11 +183,16 @@ def _rounded(case: Case, y: str) -> list[Part]:
         f"    if -promised <= max(0.1 * bias, 4 * noise) or rounds == {LONGEST_STAGE}:",
         f"        delta = min({SHRINK} * delta, ({y} - B @ c).abs().mean().item())",
         "        damping, rounds = 0.0, 0",
-        f"theta = {linear.moved(case, '')}",
+        f"theta = {linear.moved(case)}",
     ]
     said = (
         "Newton's method on the rounded loss. Whenever that is as good as minimised, the rounding delta shrinks. "
         f"The fit took {case.fit.steps} such steps."
     )
     kink = "This loss has a kink at a residual of 0: its absolute value is rounded off to sqrt(residual**2 + delta**2)."
-    return [Part("The rounded loss", kink, smooth, TORCH), Part("The descent", said, code, TORCH)]
+    return [Part("The rounded loss", kink, smooth), Part("The descent", said, code)]
+
+
+def _averaged(case: Case, each: str) -> str:
+    """The mean over the rows."""
+    return f"(weights * {each}).mean()" if case.weighted else f"{each}.mean()"

@@ -6,13 +6,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from steepest.export.python_text import Part, imports
+from steepest.export.python_text import Part, imports, shown_parts
 
 
 def notebook(title: str, parts: Sequence[Part]) -> str:
     """The text of an .ipynb file."""
     cells = [_markdown(f"# {title}"), _code(imports(parts))]
-    for part in parts:
+    for part in shown_parts(parts):
         if part.prose:
             cells.append(_markdown(f"## {part.title}\n\n{_escaped(part.prose)}"))
         cells.append(_code(part.code))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,82 +36,76 @@ def parts_of(fit: Fit, style: str, file: Path | None, notebook: bool) -> Written
     case = Case.of(fit, train, test)
     found = rows.written(fit, train, test, file, notebook)
     if style in ("closed", "scikit-learn"):
-        parts = closed.parts(case, found, style)
-        return [*parts, result(case, found.target, [], bool(case.penalty)), closed.beside(case)], found.files
-    if not case.linear:
-        return _net(case, found, style, file, notebook)
-    if case.rule == "curvature" and style == "loop":
-        parts = newton.parts(case, found)
-        return [*parts, result(case, found.target, [], bool(case.penalty))], found.files
-    return _linear(case, found, style), found.files
+        return [*closed.parts(case, found, style), result(case, found.target, []), closed.beside(case)], found.files
+    if case.rule == "curvature" and style == "loop" and case.linear:
+        return [*newton.parts(case, found), result(case, found.target, [])], found.files
+    by_hand = style == "loop" and case.rule not in ("torch", "lbfgs")
+    if case.linear:
+        return _linear(case, found, style == "module", by_hand), found.files
+    net = module.Net(case, found, file, notebook)
+    parts = [found.part, *net.parts(), terms.loss(case), *net.penalty(), *_descent(case, net.moving(), found, by_hand)]
+    if by_hand:
+        parts.insert(-1, net.vector())
+    return [*parts, net.ending()], found.files | net.files
 
 
-def _linear(case: Case, found: rows.Rows, style: str) -> list[Part]:
-    made, y = linear.design(case, found), found.target
+def _descent(case: Case, moving: Moving, found: rows.Rows, by_hand: bool) -> list[Part]:
+    """The batches, a schedule of the user's, and the loop."""
+    loop = descents.by_hand(case, moving) if by_hand else descents.by_optimizer(case, moving)
+    return [*descents.dealing(case, found.target), *descents.schedule(case)[1], loop]
+
+
+def _linear(case: Case, found: rows.Rows, as_module: bool, by_hand: bool) -> list[Part]:
+    y, frames = found.target, linear.coordinates(case)
     if case.rule == "curvature":
         newton.check(case)
         if case.loss.bound is None or case.penalty.l1:
             raise SpecError(
-                f"torch.optim has no class for the curvature steps of this fit. Use style 'loop', not {style!r}."
+                "torch.optim has no class for the curvature steps of this fit. Use style 'loop', not "
+                f"{'module' if as_module else 'torch.optim'!r}."
             )
-    frames = linear.coordinates(case)
-    if case.rule == "curvature" and frames:
-        frames = [newton.frame(case)]
+        frames = [newton.frame(case)] if frames else []
     v, m = linear.variables(case)
     drawn, start = linear.start(case)
-    offset = bool(start) and bool(frames)
-    matrices = ["A", *(["B", "M"] if frames else [])]
-    as_module = style == "module"
-    begun = linear.tensors(case, y, matrices, made)
-    kind = ", dtype=torch.float32" if case.float32 else ""
-    zeros = f"torch.zeros({linear.width(case)}, dtype=torch.{case.fit.spec.dtype}"
-    ready = [*drawn, *([f"start = torch.tensor(start{kind})"] if drawn else [])]
+    offset = bool(start and frames)
+    ready = linear.tensors(case, y, ["A", *(["B", "M"] if frames else [])]) + drawn
+    if drawn:
+        ready.append(f"start = torch.tensor(start{case.kind})")
     if offset:
         ready.append(f"offset = {linear.product(case, 'A', 'start')}  # what the start predicts")
-    begun = Part("Tensors", "", [*begun.code, *ready], begun.imports | (linear.NUMPY if drawn else frozenset()))
-    user = v if not frames else linear.moved(case, start)
-    parts = [found.part, *made.parts, *frames, begun]
-    if as_module:
-        first = "start.clone()" if start and not frames else f"{zeros})"
-        parts.append(_module(case, v, m, first))
-        used, called_by = f"model.{v}", f"model({m}{{0}})"
+    first = f"torch.zeros({linear.width(case)}, dtype=torch.{case.fit.spec.dtype}"
+    if start and not frames:
+        first = "start.clone()" if as_module else "start.clone().requires_grad_()"
     else:
-        parts.append(_model(case, v, m))
-        used, called_by = v, f"model({v}, {m}{{0}})"
-    if offset:
-        called_by = f"offset{{0}} + {called_by}"
-    inside = terms.penalty(case, user, v)
-    weights = ", weights{0}" if case.weighted else ""
-    text = f"loss({called_by}, {y}{{0}}{weights}){f' + penalty({used})' if inside else ''}"
+        first += ")" if as_module else ", requires_grad=True)"
+    used = f"model.{v}" if as_module else v
+    predicted = f"{'offset{0} + ' if offset else ''}model({'' if as_module else f'{v}, '}{m}{{0}})"
+    user = v if not frames else linear.moved(case, start)
+    seen = terms.penalty(case, user, v)
+    text = (
+        f"loss({predicted}, {y}{{0}}{', weights{0}' if case.weighted else ''}){f' + penalty({used})' if seen else ''}"
+    )
     moving = Moving(
         variable=v,
         parameters="model.parameters()" if as_module else f"[{v}]",
         value=text.format,
         gradient=f"{v}.grad",
         clear=f"{v}.grad.zero_()",
-        proximal=lambda rate: _proximal(case, used, start if frames else "", rate),
+        proximal=lambda lr: _proximal(case, used, start if frames else "", lr),
         untracked=True,
     )
-    parts += [terms.loss(case), *inside, *([terms.SOFT] if case.soft else []), *descents.dealing(case, y)]
-    parts += descents.rate(case).parts
-    by_hand = style == "loop" and case.rule not in ("torch", "lbfgs")
-    descent = descents.by_hand(case, moving) if by_hand else descents.by_optimizer(case, moving)
+    *before, descent = _descent(case, moving, found, by_hand)
     if not as_module:
-        first = "start.clone().requires_grad_()" if start and not frames else f"{zeros}, requires_grad=True)"
-        descent = Part(descent.title, descent.prose, [f"{v} = {first}", *descent.code], descent.imports)
-    return [*parts, descent, _ending(case, y, user, used, bool(inside) or case.soft)]
-
-
-def _net(case: Case, found: rows.Rows, style: str, file: Path | None, notebook: bool) -> Written:
-    net = module.Net(case, found)
-    moving = net.moving()
-    parts = [found.part, *net.parts(file, notebook), terms.loss(case), *net.penalty(), *net.soft()]
-    parts += [*descents.dealing(case, found.target), *descents.rate(case).parts]
-    if style == "loop" and case.rule not in ("torch", "lbfgs"):
-        parts += [net.vector(), descents.by_hand(case, moving)]
+        descent = replace(descent, code=[f"{v} = {first}", *descent.code])
+    if frames:
+        at_end = [f"theta = {linear.moved(case, start, f'{used}.detach()')}"]
     else:
-        parts.append(descents.by_optimizer(case, moving))
-    return [*parts, net.ending()], found.files | net.files
+        at_end = ["theta = model.theta.detach()"] if as_module else []
+    return [
+        found.part, *linear.design(case, found), *frames, Part("Tensors", "", ready),
+        _module(case, v, m, first) if as_module else _model(case, v, m),
+        terms.loss(case), *seen, *([terms.SOFT] if case.soft else []), *before, descent, result(case, y, at_end),
+    ]  # fmt: skip
 
 
 def _model(case: Case, v: str, m: str) -> Part:
@@ -148,8 +143,7 @@ def _proximal(case: Case, p: str, start: str, rate: str) -> list[str]:
     lines = [f"threshold = {rate}{case.gain} * {number(case.penalty.l1)}"]
     if case.frame == "none":
         return [*lines, f"{_whole(free)} = soft({free}, threshold)"]
-    assert case.fit.terms is not None
-    scales = "M.diagonal()[1:]" if case.fit.terms.intercept else "M.diagonal()"
+    scales = "M.diagonal()[1:]" if case.terms.intercept else "M.diagonal()"
     lines[0] += f" * {scales}"
     if not start:
         return [*lines, f"{_whole(free)} = soft({free}, threshold)"]
@@ -164,45 +158,13 @@ def _whole(free: str) -> str:
     return free if free.endswith("]") else f"{free}[:]"
 
 
-def _ending(case: Case, y: str, user: str, used: str, penalised: bool) -> Part:
-    code = []
-    if case.frame != "none":
-        code = [f"theta = {_detached(case, user, used)}"]
-    elif used != "theta":
-        code = [f"theta = {used}.detach()"]
-    return result(case, y, code, penalised)
-
-
-def _detached(case: Case, user: str, used: str) -> str:
-    return user.replace("M @ c", f"M @ {used}.detach()").replace("c @ M.T", f"{used}.detach() @ M.T")
-
-
-def result(case: Case, y: str, code: list[str], penalised: bool) -> Part:
+def result(case: Case, y: str, code: list[str]) -> Part:
     """The loss, and θ by its names, printed."""
-    weights = ", weights" if case.weighted else ""
-    prediction = linear.product(case, "A", "theta")
-    if penalised:
-        free = terms.slopes(case, "theta")
-        code += [f"value = loss({prediction}, {y}{weights})", 'print("loss", value.item())']
-        if case.penalty.l1:
-            code.append(f"value += {number(case.penalty.l1)} * {free}.abs().sum()")
-        if case.penalty.l2:
-            power = f"({free} ** 2)" if "[" in free else f"({free}**2)"
-            code.append(f"value += {number(case.penalty.l2)} * {power}.sum()")
-        code.append('print("objective", value.item())')
-    else:
-        code.append(f'print("loss", loss({prediction}, {y}{weights}).item())')
-    if case.test is not None:
-        extra = ""
-        if case.weighted:
-            extra = ", weights_test" if case.test.weights is not None else ", 1.0"
-        theta = "theta.double()" if case.float32 else "theta"
-        prediction = linear.product(case, "A_test", theta)
-        code.append(f'print("held-out loss", loss({prediction}, {y}_test{extra}).item())')
-    code += linear.named(case)
+    penalty = terms.sizes(terms.slopes(case, "theta"), case.penalty.l1, case.penalty.l2)
+    held_out = linear.product(case, "A_test", "theta.double()" if case.float32 else "theta")
+    code = [*code, *terms.printed(case, linear.product(case, "A", "theta"), y, penalty, held_out), *linear.named(case)]
     flat = "theta.tolist()" if case.outputs == 1 else "theta.flatten().tolist()"
-    code += [f"for name, value in zip(names, {flat}):", "    print(name, value)"]
-    return Part("The result", "", code)
+    return Part("The result", "", [*code, f"for name, value in zip(names, {flat}):", "    print(name, value)"])
 
 
 MODELS = {"linear": "A linear model", "logistic": "A linear model", "softmax": "A linear model", "mlp": "A perceptron"}

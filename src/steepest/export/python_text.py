@@ -7,6 +7,7 @@ as an ASCII name (`identifier`), nowhere else as code; in comments only what can
 
 from __future__ import annotations
 
+import ast
 import builtins
 import keyword
 import re
@@ -20,6 +21,19 @@ from steepest.formulas.rules import FORMULAS
 
 WIDTH = 100
 """Characters of a line at most."""
+
+KNOWN = {
+    "torch": "import torch",
+    "np": "import numpy as np",
+    "numpy": "import numpy",
+    "math": "import math",
+    "nn": "from torch import nn",
+    "F": "import torch.nn.functional as F",
+    "Tensor": "from torch import Tensor",
+    "Path": "from pathlib import Path",
+    "combinations_with_replacement": "from itertools import combinations_with_replacement",
+}
+"""Names that code may use without a definition of its own, and the import that brings each."""
 
 OWN = (
     "first ridge stretch rounded rounds tries delta damping noise promised fall bias unit smooth polynomial ends "
@@ -38,7 +52,10 @@ TAKEN = frozenset(OWN.split()) | OF_RULES
 
 @dataclass(frozen=True)
 class Part:
-    """One idea of a script: what is to be said (sentences), and lines of code. title: a heading in a notebook."""
+    """One idea of a script: what is to be said (sentences), and lines of code. title: a heading in a notebook.
+
+    imports: those of other names than `KNOWN` ones.
+    """
 
     title: str
     prose: str
@@ -152,18 +169,40 @@ def comment(prose: str) -> list[str]:
 
 
 def imports(parts: Iterable[Part]) -> list[str]:
-    """The import lines that parts ask for, in order: Python's own, a blank line, the others."""
-    lines = sorted(set().union(*(part.imports for part in parts)), key=lambda line: (line.startswith("from"), line))
+    """The import lines that parts need, in order: Python's own, a blank line, the others."""
+    needed = {KNOWN[name] for part in parts for name in undefined(ast.parse("\n".join(part.code))) & KNOWN.keys()}
+    lines = sorted(needed.union(*(part.imports for part in parts)), key=lambda line: (line.startswith("from"), line))
     own = [line for line in lines if line.split()[1].split(".")[0] in ("itertools", "math", "pathlib")]
     others = [line for line in lines if line not in own]
     # plain imports first, then `from` imports, each in order, as ruff sorts them
     return [*own, *([""] if own and others else []), *others]
 
 
+def shown_parts(parts: Iterable[Part]) -> list[Part]:
+    """Those that are more than an import."""
+    return [part for part in parts if part.prose or part.code]
+
+
+def undefined(tree: ast.Module) -> set[str]:
+    """Names that code uses and does not define, Python's own left out."""
+    made = set(dir(builtins))
+    used = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            (made if isinstance(node.ctx, ast.Store) else used).add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            made.add(node.name)
+        elif isinstance(node, ast.arg):
+            made.add(node.arg)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            made |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+    return used - made
+
+
 def script(title: str, parts: Sequence[Part]) -> str:
     """The parts as one script; two blank lines stand around functions and classes."""
     lines = [f'"""{title}"""', "", *imports(parts)]
-    for part in parts:
+    for part in shown_parts(parts):
         said = comment(part.prose) if part.prose else []
         code = list(part.code)
         wide = (code and _is_block(code[0])) or _ends_in_block(lines)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,7 @@ import numpy as np
 from steepest.data import synthetic
 from steepest.data.dataset import Dataset
 from steepest.errors import FitError
-from steepest.export.python_text import Part, array, called, identifier, literal, number, shown
+from steepest.export.python_text import Part, array, called, identifier, imports, literal, number, shown
 from steepest.result import Fit
 
 FEW = 60
@@ -52,16 +53,15 @@ class Rows:
 def written(fit: Fit, train: Dataset, test: Dataset | None, file: Path | None, notebook: bool) -> Rows:
     """The shortest way to write these rows; `file` is the script's, None if it has none."""
     parts = [part for part in (train, test) if part is not None]
-    if train.x.ndim == 2:
-        for way in _recipes(fit, train):
-            if found := _tried(fit, train, test, way):
-                return found
-    size = sum(part.x.size + part.y.size for part in parts)
-    if size <= FEW and train.x.ndim == 2:
+    size, table = sum(part.x.size + part.y.size for part in parts), train.x.ndim == 2
+    for recipe in _recipes(fit, train) if table else ():
+        if found := _tried(fit, train, test, recipe):
+            return found
+    if table and size <= FEW:
         return _literal(train, test)
     if file is not None:
         return _beside(train, test, file, notebook)
-    if size > MOST or train.x.ndim > 2:
+    if size > MOST or not table:
         raise FitError(
             f"The rows are {size:,} numbers, too many for a script of one file. Name one, fit.to_python(path) "
             "(-o script.py): a file with the rows is put beside it."
@@ -97,21 +97,12 @@ def _literal(train: Dataset, test: Dataset | None) -> Rows:
     columns, target = _names(train)
     code: list[str] = []
     for part, suffix in ((train, ""), (test, "_test")):
-        if part is None:
-            continue
-        if columns:
-            for at, name in enumerate(columns):
-                code += array(name + suffix, part.x[:, at])
-        else:
-            code += array("x" + suffix, part.x)
-        code += array(target + suffix, part.y)
-        if part.weights is not None:
-            code += array("weights" + suffix, part.weights)
-    names = tuple(columns or ["x"])
-    return Rows(Part("The data", _said(train), code, NUMPY), names, target, not columns)
-
-
-NUMPY = frozenset({"import numpy as np"})
+        if part is not None:
+            each = zip(columns, part.x.T, strict=True) if columns else [("x", part.x)]
+            more = [] if part.weights is None else [("weights", part.weights)]
+            for name, values in (*each, (target, part.y), *more):
+                code += array(name + suffix, values)
+    return Rows(Part("The data", _said(train), code), tuple(columns or ["x"]), target, not columns)
 
 
 def _classes(said: str, train: Dataset) -> str:
@@ -125,26 +116,24 @@ def _classes(said: str, train: Dataset) -> str:
 
 
 def _beside(train: Dataset, test: Dataset | None, file: Path, notebook: bool) -> Rows:
-    files = {"x": train.x, "y": train.y}
-    if train.weights is not None:
-        files["weights"] = train.weights
-    if test is not None:
-        files |= {"x_test": test.x, "y_test": test.y}
-        if test.weights is not None:
-            files["weights_test"] = test.weights
-    opening, imports = loading(file, notebook)
+    files = {
+        name + suffix: values
+        for part, suffix in ((train, ""), (test, "_test"))
+        if part is not None
+        for name, values in (("x", part.x), ("y", part.y), ("weights", part.weights))
+        if values is not None
+    }
     column = "[:, 0]" if len(train.names) == 1 and train.x.ndim == 2 else ""
+    opening = loading(file, notebook)
     code = [opening, *(f'    {key} = data["{key}"]{column if key[0] == "x" else ""}' for key in files)]
     said = f"{_said(train)} They are in the file beside this one."
-    return Rows(Part("The data", said, code, imports), ("x",), "y", not column, files)
+    return Rows(Part("The data", said, code), ("x",), "y", not column, files)
 
 
-def loading(file: Path, notebook: bool) -> tuple[str, frozenset[str]]:
-    """The line that opens the file beside the script, as `data`, and what it imports."""
+def loading(file: Path, notebook: bool) -> str:
+    """The line that opens the file beside the script, as `data`; a notebook runs in its own folder."""
     name = literal(file.with_suffix(".npz").name)
-    if notebook:  # which runs in its own folder
-        return f"with np.load({name}) as data:", NUMPY
-    return f"with np.load(Path(__file__).with_name({name})) as data:", NUMPY | {"from pathlib import Path"}
+    return f"with np.load({name if notebook else f'Path(__file__).with_name({name})'}) as data:"
 
 
 # ---- by a recipe -----------------------------------------------------------------------------------
@@ -152,15 +141,16 @@ def loading(file: Path, notebook: bool) -> tuple[str, frozenset[str]]:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Code for all rows in their first order, and what it gives: x `[n, d]` (or `[n]` for one column), y."""
+    """Code for all rows in their first order: x `[n, d]` (or `[n]` for one column) and y, under these names."""
 
     code: list[str]
-    x: np.ndarray
-    y: np.ndarray
     prose: str
-    imports: frozenset[str] = NUMPY
+    imports: frozenset[str] = frozenset()
     column: str = "x"
     target: str = "y"
+
+
+LESSONS = {"lesson_a": "line", "lesson_b": "noisy_line", "lesson_c": "quadratic_with_outlier"}
 
 
 def _recipes(fit: Fit, train: Dataset) -> Iterator[Recipe]:
@@ -168,63 +158,56 @@ def _recipes(fit: Fit, train: Dataset) -> Iterator[Recipe]:
     source = fit.source or ""
     if source.startswith("sample:"):
         name = source.removeprefix("sample:")
-        name = {"lesson_a": "line", "lesson_b": "noisy_line", "lesson_c": "quadratic_with_outlier"}.get(name, name)
-        if name in GENERATED:
+        name = LESSONS.get(name, name)
+        if name in LESSONS.values():
             seed, n = {"line": (0, 100), "noisy_line": (0, 10_000), "quadratic_with_outlier": (42, 100)}[name]
-            yield GENERATED[name](seed, n)
+            yield _generated(name, seed, n)
         else:
             yield from _bundled(name, train)
     elif source:
         yield from _read(source, train)
-    elif train.x.shape[1] == 1 and train.classes is None and train.y.ndim == 1:
+    elif train.x.shape[1] == 1 and train.classes is None and train.y.ndim == 1 and fit.spec.validation is None:
         n = fit.rows + fit.test_rows
-        if fit.spec.validation is None:
-            known = set(np.concatenate([train.y, [] if fit.test is None else fit.test.y])[:: max(1, n // 50)].tolist())
-            if n == 100 and known <= set(synthetic.quadratic_with_outlier().y.tolist()):
-                yield GENERATED["quadratic_with_outlier"](42, n)
-            for name, make in (("line", synthetic.line), ("noisy_line", synthetic.noisy_line)):
-                if n > 200_000:
-                    return
-                for seed in range(SEEDS):
-                    if known <= set(make(n, seed=seed).y.tolist()):
-                        yield GENERATED[name](seed, n)
+        known = set(np.concatenate([train.y, [] if fit.test is None else fit.test.y])[:: max(1, n // 50)].tolist())
+        if n == 100 and known <= set(synthetic.quadratic_with_outlier().y.tolist()):
+            yield _generated("quadratic_with_outlier", 42, n)
+        for name, make in (("line", synthetic.line), ("noisy_line", synthetic.noisy_line)):
+            for seed in range(SEEDS if n <= 200_000 else 0):
+                if known <= set(make(n, seed=seed).y.tolist()):
+                    yield _generated(name, seed, n)
 
 
-def _line(seed: int, n: int) -> Recipe:
-    data = synthetic.line(n, seed=seed)
-    code = [
-        f"random = np.random.default_rng({seed})",
-        f"x = random.uniform(-1.0, 1.0, {n})",
-        f"y = 2.0 + 3.0 * x + random.uniform(0.0, 1.0, {n})",
-    ]
-    return Recipe(
-        code, data.x[:, 0], data.y, "A line under noise that only ever adds: its mean, ½, lifts the intercept."
-    )
-
-
-def _noisy_line(seed: int, n: int) -> Recipe:
-    data = synthetic.noisy_line(n, seed=seed)
-    code = [
-        f"random = np.random.default_rng({seed})",
-        "intercept, slope = random.uniform(-14.0, 14.0, 2)  # the truth",
-        f"x = random.uniform(-1.15, 1.15, {n})",
-        f"y = intercept + slope * x + random.standard_normal({n}) / 3.0",
-    ]
-    return Recipe(code, data.x[:, 0], data.y, "A line under normal noise; its truth is drawn too.")
-
-
-def _quadratic(seed: int, n: int) -> Recipe:
-    data = synthetic.quadratic_with_outlier(seed)
-    code = [
-        f"random = np.random.RandomState({seed})",
-        "x = np.sort(random.rand(100) * 2 - 1)",
-        "y = 1 + 3 * x - 4 * x**2 + 0.7 * random.randn(100)",
-        "x[0], y[0] = -1.5, 10.0  # an outlier",
-    ]
-    return Recipe(code, data.x[:, 0], data.y, "A parabola under normal noise, and one outlier.")
-
-
-GENERATED = {"line": _line, "noisy_line": _noisy_line, "quadratic_with_outlier": _quadratic}
+def _generated(name: str, seed: int, n: int) -> Recipe:
+    """A lesson by the numbers of NumPy that it is made of (`data/synthetic.py`)."""
+    said, code = {
+        "line": (
+            "A line under noise that only ever adds: its mean, ½, lifts the intercept.",
+            [
+                f"random = np.random.default_rng({seed})",
+                f"x = random.uniform(-1.0, 1.0, {n})",
+                f"y = 2.0 + 3.0 * x + random.uniform(0.0, 1.0, {n})",
+            ],
+        ),
+        "noisy_line": (
+            "A line under normal noise; its truth is drawn too.",
+            [
+                f"random = np.random.default_rng({seed})",
+                "intercept, slope = random.uniform(-14.0, 14.0, 2)  # the truth",
+                f"x = random.uniform(-1.15, 1.15, {n})",
+                f"y = intercept + slope * x + random.standard_normal({n}) / 3.0",
+            ],
+        ),
+        "quadratic_with_outlier": (
+            "A parabola under normal noise, and one outlier.",
+            [
+                f"random = np.random.RandomState({seed})",
+                "x = np.sort(random.rand(100) * 2 - 1)",
+                "y = 1 + 3 * x - 4 * x**2 + 0.7 * random.randn(100)",
+                "x[0], y[0] = -1.5, 10.0  # an outlier",
+            ],
+        ),
+    }[name]
+    return Recipe(code, said)
 
 
 def _bundled(name: str, train: Dataset) -> Iterator[Recipe]:
@@ -235,26 +218,17 @@ def _bundled(name: str, train: Dataset) -> Iterator[Recipe]:
     if load is None:
         return
     scaled = "scaled=False" if name == "diabetes" else ""
-    bunch: Any = load(scaled=False) if scaled else load()
+    bunch: Any = load()
     features = [str(feature) for feature in bunch.feature_names]
     if any(column not in features for column in train.names):
         return
     columns = [features.index(column) for column in train.names]
-    x, chosen = bunch.data[:, columns], f"[:, {columns}]"
-    if columns == list(range(len(features))):
-        x, chosen = bunch.data, ""
-    elif len(columns) == 1:
-        x, chosen = x[:, 0], f"[:, {columns[0]}]"
-    y, target = bunch.target, "table.target"
-    if train.classes is not None:
-        labels = np.asarray(bunch.target_names).astype(str)
-        if list(labels) != list(train.classes):
-            if list(labels[::-1]) != list(train.classes):
-                return
-            y, target = 1 - y, "1 - table.target"
-    code = [f"table = load_{name}({scaled})", f"x = table.data{chosen}", f"y = {target}"]
+    chosen = f"[:, {columns[0] if len(columns) == 1 else columns}]" if columns != list(range(len(features))) else ""
+    reversed_classes = train.classes is not None and [*map(str, bunch.target_names)] != list(train.classes)
+    code = [f"table = load_{name}({scaled})", f"x = table.data{chosen}"]
+    code.append(f"y = {'1 - ' if reversed_classes else ''}table.target")
     said = f"One of scikit-learn's tables. {_said(train)}"
-    yield Recipe(code, np.asarray(x), np.asarray(y), said, frozenset({f"from sklearn.datasets import load_{name}"}))
+    yield Recipe(code, said, frozenset({f"from sklearn.datasets import load_{name}"}))
 
 
 def _read(source: str, train: Dataset) -> Iterator[Recipe]:
@@ -264,108 +238,80 @@ def _read(source: str, train: Dataset) -> Iterator[Recipe]:
     try:
         with open(source, newline="", encoding="utf-8") as file:
             first = file.readline()
-            delimiter = max(",;\t", key=first.count)
-            header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter))]
-        used = [header.index(name) for name in train.names]
-        goal = [header.index(name) for name in train.targets]
-        given = {"delimiter": delimiter, "skiprows": 1, "encoding": "utf-8"}
-        x, y = (np.loadtxt(source, usecols=at, **given) for at in (_one(used), _one(goal)))
+        delimiter = max(",;\t", key=first.count)
+        header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter))]
+        places = [[header.index(name) for name in names] for names in (train.names, train.targets)]
     except (ValueError, OSError, StopIteration):
         return
-    read = [literal(source), f"delimiter={literal(delimiter)}", "skiprows=1", 'encoding="utf-8"']
-    names = [identifier(train.names[0]) if len(used) == 1 else "x"]
-    target = identifier(train.targets[0], names) if len(goal) == 1 else "y"
-    code = [
-        line
-        for name, at in ((names[0], used), (target, goal))
-        for line in called(f"{name} = np.loadtxt(", *read, f"usecols={_one(at)}")
-    ]
+    column = identifier(train.names[0]) if len(train.names) == 1 else "x"
+    target = identifier(train.targets[0], [column]) if len(train.targets) == 1 else "y"
+    given = [literal(source), f"delimiter={literal(delimiter)}", "skiprows=1", 'encoding="utf-8"']
+    code = []
+    for name, at in zip((column, target), places, strict=True):
+        code += called(f"{name} = np.loadtxt(", *given, f"usecols={at[0] if len(at) == 1 else tuple(at)}")
     if train.classes is not None:
         code.append(f"{target} = np.unique({target}, return_inverse=True)[1]  # codes of the classes")
-        y = np.unique(y, return_inverse=True)[1]
-    said = f"A table of numbers: {_said(train)}"
-    yield Recipe(code, x, y, said, NUMPY, names[0], target)
-
-
-def _one(places: list[int]) -> Any:
-    return places[0] if len(places) == 1 else tuple(places)
+    yield Recipe(code, f"A table of numbers: {_said(train)}", frozenset(), column, target)
 
 
 def _tried(fit: Fit, train: Dataset, test: Dataset | None, recipe: Recipe) -> Rows | None:
-    """The recipe with the fit's own rows taken out of it; None if it does not give them."""
-    spec, n = fit.spec, len(recipe.y)
-    x, y, code, imports = recipe.x, recipe.y, list(recipe.code), recipe.imports
-    column, target = recipe.column, recipe.target
-    x_test = y_test = None
-    if test is not None:
-        held = int(np.ceil(spec.test_fraction * n))
-        if train.classes is None:
-            imports |= NUMPY
-            order = np.random.RandomState(spec.seed).permutation(n)
-            rows, others = order[held:], order[:held]
+    """The recipe with the fit's own rows taken out of it, run; None if it does not give them."""
+    x, y, code, needed = recipe.column, recipe.target, list[str](), recipe.imports
+    try:
+        names = _run(recipe.code, needed, {})
+        n, seed, share = len(names[y]), fit.spec.seed, fit.spec.validation
+        if test is not None:
+            held = math.ceil(fit.spec.test_fraction * n)
+            if train.classes is None:
+                code.append(f"order = np.random.RandomState({seed}).permutation({n})")
+                code.append(f"test, train = order[:{held}], order[{held}:]  # rows held out, and the others")
+            else:
+                needed |= {"from sklearn.model_selection import train_test_split"}
+                split = [f"np.arange({n})", f"test_size={held}", f"random_state={seed}", f"stratify={y}"]
+                code += called("train, test = train_test_split(", *split)
+            code += [f"{name}, {name}_test = {name}[train], {name}[test]" for name in (x, y)]
+            n -= held
+        if share is not None:
+            count = max(1, round(share * n))
             code += [
-                f"order = np.random.RandomState({spec.seed}).permutation({n})",
-                f"test, train = order[:{held}], order[{held}:]  # rows held out, and the others",
+                f"order = np.random.default_rng([{seed}, 1]).permutation({n})",
+                f"rows = np.sort(order[{count}:])  # the fit held {count:,} rows out to stop by",
+                f"{x}, {y} = {x}[rows], {y}[rows]",
             ]
-        else:
-            from sklearn.model_selection import train_test_split
-
-            imports |= NUMPY | {"from sklearn.model_selection import train_test_split"}
-            rows, others = train_test_split(np.arange(n), test_size=held, random_state=spec.seed, stratify=y)
-            split = [f"np.arange({n})", f"test_size={held}", f"random_state={spec.seed}", f"stratify={target}"]
-            code += called("train, test = train_test_split(", *split)
-        code += [
-            f"{column}, {column}_test = {column}[train], {column}[test]",
-            f"{target}, {target}_test = {target}[train], {target}[test]",
-        ]
-        x, x_test, y, y_test = x[rows], x[others], y[rows], y[others]
-    if spec.validation is not None:
-        count = max(1, round(spec.validation * len(y)))
-        order = np.random.default_rng([spec.seed, 1]).permutation(len(y))
-        imports |= NUMPY
-        code += [
-            f"order = np.random.default_rng([{spec.seed}, 1]).permutation({len(y)})",
-            f"rows = np.sort(order[{count}:])  # the fit held {count:,} rows out to stop by",
-            f"{column}, {target} = {column}[rows], {target}[rows]",
-        ]
-        rows = np.sort(order[count:])
-        x, y = x[rows], y[rows]
-    fine = _same(x, train.x) and _same(y, train.y)
+        code += _weighed(fit, train, test, y) if train.weights is not None else []
+        names = _run(code, needed, names)
+    except (ValueError, IndexError, TypeError, OSError):
+        return None
+    expected = {x: train.x, y: train.y, "weights": train.weights}
     if test is not None:
-        fine = fine and _same(x_test, test.x) and _same(y_test, test.y)
-    if not fine:
+        expected |= {f"{x}_test": test.x, f"{y}_test": test.y, "weights_test": test.weights}
+    if not all(values is None or _same(names.get(name), values) for name, values in expected.items()):
         return None
-    if train.weights is not None:
-        weighed = _weighed(fit, train, test, target)
-        if weighed is None:
-            return None
-        code, imports = code + weighed, imports | NUMPY
-    return Rows(Part("The data", recipe.prose, code, imports), (column,), target, recipe.x.ndim == 2)
+    return Rows(Part("The data", recipe.prose, [*recipe.code, *code], needed), (x,), y, names[x].ndim == 2)
 
 
-def _weighed(fit: Fit, train: Dataset, test: Dataset | None, target: str) -> list[str] | None:
-    """Code for weights that depend on the class alone."""
+def _run(code: list[str], needed: frozenset[str], names: dict[str, Any]) -> dict[str, Any]:
+    """The names after some lines of a script: our own words, in which a user's are literals."""
+    exec("\n".join([*imports([Part("", "", code, needed)]), *code]), names)
+    return names
+
+
+def _weighed(fit: Fit, train: Dataset, test: Dataset | None, target: str) -> list[str]:
+    """Code for weights that depend on the class alone; nothing for others."""
     given = fit.spec.class_weight
-    if given is None or train.classes is None or fit.spec.validation is not None or train.weights is None:
-        return None
-    k = len(train.classes)
+    if given is None or train.classes is None or fit.spec.validation is not None:
+        return []
     if given == "balanced":
-        counts = np.bincount(train.y, minlength=k)
-        factors = train.rows / (k * np.maximum(counts, 1))
-        code = [f"factors = len({target}) / ({k} * np.bincount({target}))  # rare classes weigh more"]
+        code = [f"factors = len({target}) / ({len(train.classes)} * np.bincount({target}))  # rare classes weigh more"]
     else:
-        factors = np.array([float(dict(given).get(label, 1.0)) for label in train.classes])
+        factors = [float(dict(given).get(label, 1.0)) for label in train.classes]
         code = [f"factors = np.array([{', '.join(map(number, factors))}])  # of the classes"]
-    if not (_same(factors[train.y], train.weights) and np.bincount(train.y, minlength=k).min() > 0):
-        return None
     code.append(f"weights = factors[{target}]")
-    if test is not None and test.weights is not None:
-        code.append(f"weights_test = factors[{target}_test]")
-    return code
+    return code if test is None or test.weights is None else [*code, f"weights_test = factors[{target}_test]"]
 
 
-def _same(mine: np.ndarray | None, theirs: np.ndarray) -> bool:
-    if mine is None:
+def _same(mine: Any, theirs: np.ndarray) -> bool:
+    if not isinstance(mine, np.ndarray):
         return False
     mine = mine[:, None] if mine.ndim < theirs.ndim else mine
     return mine.shape == theirs.shape and bool((mine == theirs).all())

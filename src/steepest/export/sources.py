@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import builtins
 import inspect
 import textwrap
 from typing import Any
@@ -12,42 +11,32 @@ import torch
 from torch import nn
 
 from steepest.errors import FitError
+from steepest.export.python_text import KNOWN, undefined
 
-KNOWN = {
-    "torch": "import torch",
-    "np": "import numpy as np",
-    "numpy": "import numpy",
-    "math": "import math",
-    "nn": "from torch import nn",
-    "F": "import torch.nn.functional as F",
-    "Tensor": "from torch import Tensor",
-}
-"""Names that a source may use, and the import that brings each."""
+OFTEN = KNOWN.keys() - {"Path", "combinations_with_replacement"}
+"""Names that mean the same in most people's code."""
 
 
 def source(thing: Any, what: str) -> tuple[str, list[str], frozenset[str]]:
-    """A function or class of the user's: its name, the lines that define it, and what it imports.
+    """A function or class of the user's: its name, the lines that define it, or else the import that brings it.
 
-    A function of PyTorch's needs no lines. FitError for what has no source and cannot be imported.
+    A function of PyTorch's needs neither. FitError for what has no source and cannot be imported.
     """
-    name = getattr(thing, "__name__", "")
-    module = getattr(thing, "__module__", "") or ""
-    if module.partition(".")[0] == "torch" and getattr(torch.nn.functional, name, None) is thing:
-        return f"F.{name}", [], frozenset({KNOWN["F"]})
-    if module.partition(".")[0] == "torch" and getattr(torch, name, None) is thing:
-        return f"torch.{name}", [], frozenset({"import torch"})
+    name, module = getattr(thing, "__name__", ""), getattr(thing, "__module__", "") or ""
+    if module.partition(".")[0] == "torch":
+        for prefix, place in (("F", torch.nn.functional), ("torch", torch)):
+            if getattr(place, name, None) is thing:
+                return f"{prefix}.{name}", [], frozenset()
     if not name.isidentifier():
         raise _nameless(thing, what)
     try:
-        text = textwrap.dedent(inspect.getsource(thing))
+        text = textwrap.dedent(inspect.getsource(thing)).rstrip()
         tree = ast.parse(text)
     except (OSError, TypeError, SyntaxError, IndentationError):
         text, tree = "", ast.Module([], [])
-    defined = tree.body and isinstance(tree.body[0], ast.FunctionDef | ast.ClassDef) and tree.body[0].name == name
-    if defined:
-        needed = _free(tree)
-        if needed <= KNOWN.keys():
-            return name, text.rstrip().splitlines(), frozenset(KNOWN[word] for word in needed)
+    first = tree.body[0] if tree.body else None
+    if isinstance(first, ast.FunctionDef | ast.ClassDef) and first.name == name and undefined(tree) <= OFTEN:
+        return name, text.splitlines(), frozenset()
     if module in ("", "__main__") or "<locals>" in getattr(thing, "__qualname__", "<locals>"):
         raise _nameless(thing, what)
     return name, [], frozenset({f"from {module} import {name}"})
@@ -59,20 +48,6 @@ def _nameless(thing: Any, what: str) -> FitError:
         f"{what}={called} cannot be written out: it has no source of its own, or needs more than torch. "
         f"Put it into a file as a function by itself, and give that one."
     )
-
-
-def _free(tree: ast.Module) -> set[str]:
-    """Names that code uses and does not define, Python's own left out."""
-    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    made = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            made.add(node.name)
-        if isinstance(node, ast.arg):
-            made.add(node.arg)
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            made |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
-    return used - made - set(dir(builtins))
 
 
 def layers(module: nn.Module) -> list[str] | None:

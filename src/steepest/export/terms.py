@@ -12,30 +12,24 @@ from steepest.export.sources import source
 from steepest.formulas.losses import LossChoice
 from steepest.model import losses
 
-TORCH = frozenset({"import torch"})
 APART = ', reduction="none"'
-FUNCTIONAL = frozenset({"import torch.nn.functional as F"})
 
 
 def loss(case: Case) -> Part:
     """`loss(prediction, target)`, or with `weights` for rows that have some."""
-    kind, weighted = case.loss, case.weighted
-    several = case.train.y.ndim == 2
-    choice = kind.choice
-    if choice is None:
-        return _own(case)
-    before, each, ready, imports = [], "", choice.criterion, TORCH
-    if ready:
-        numbers = {"number": number(kind.number)}
-        apart, ready = (ready.format(reduction=text, **numbers) for text in (APART, ""))
-        before, each, imports = [f"each = {apart}"] if weighted else [], "each", TORCH | FUNCTIONAL
-    else:
-        before, each = _formula(choice, kind.number)
-        each = f"({each}){'.mean(1)' if several and weighted else ''}"
-    mean = f"(weights * {each}).mean()" if weighted else ready or f"{each}.mean()"
+    choice, own, weighted = case.loss.choice, case.loss.number, case.weighted
     heading = f"def loss(prediction, target{', weights' if weighted else ''}):"
-    code = [heading, *(f"    {line}" for line in before), f"    return {mean}"]
-    return Part("The loss", choice.text, code, imports)
+    if choice is None:
+        return _own(case, heading)
+    if choice.criterion:
+        apart, ready = (choice.criterion.format(reduction=text, number=number(own)) for text in (APART, ""))
+        before, each = [f"each = {apart}"] if weighted else [], "each"
+    else:
+        before, each = _formula(choice, own)
+        each = f"({each}){'.mean(1)' if case.train.y.ndim == 2 and weighted else ''}"
+        ready = f"{each}.mean()"
+    mean = f"(weights * {each}).mean()" if weighted else ready
+    return Part("The loss", choice.text, [heading, *(f"    {line}" for line in before), f"    return {mean}"])
 
 
 def _formula(choice: LossChoice, own: float) -> tuple[list[str], str]:
@@ -69,54 +63,62 @@ class _InTorch(ast.NodeTransformer):
         return made
 
 
-def _own(case: Case) -> Part:
+def _own(case: Case, heading: str) -> Part:
     name, lines, imports = source(case.loss.function, "loss")
-    weighted = case.weighted
-    heading = f"def loss(prediction, target{', weights' if weighted else ''}):"
-    called = f"{name}(prediction, target)"
-    code = [heading, f"    return ({f'weights * {called}' if weighted else called}).mean()"]
-    if not weighted:
-        code = [heading, f"    return {called}.mean()  # of one value a row, or of one number"]
-    if lines:
-        code = [*lines, "", "", *code]
     if name == "loss":
         raise FitError("The loss is called loss, as the script's own function is. Give it another name.")
-    return Part("The loss", "The loss of each row, and its mean.", code, imports | TORCH)
+    each = f"{name}(prediction, target)"
+    mean = f"(weights * {each}).mean()" if case.weighted else f"{each}.mean()  # of one value a row, or of one number"
+    code = [*lines, *(["", ""] if lines else []), heading, f"    return {mean}"]
+    return Part("The loss", "The loss of each row, and its mean.", code, imports)
 
 
 def penalty(case: Case, user: str, argument: str) -> list[Part]:
     """`penalty(…)`: what autograd is to see of it. user: the expression of θ in user units, of the argument."""
-    l1, l2 = case.penalty.l1, case.penalty.l2
-    shown = 0.0 if case.soft else l1
-    if not (l2 or shown):
+    l1 = 0.0 if case.soft else case.penalty.l1
+    if not (case.penalty.l2 or l1):
         return []
-    code = [f"def penalty({argument}):"]
-    if user != argument:
-        code.append(f"    theta = {user}")
     free = slopes(case, "theta")
-    sums = [f"{number(shown)} * {free}.abs().sum()"] if shown else []
-    sums += (
-        [f"{number(l2)} * ({free} ** 2).sum()" if "[" in free else f"{number(l2)} * ({free}**2).sum()"] if l2 else []
-    )
-    said = "A penalty on large coefficients; the intercept is free."
-    if not (case.fit.terms is not None and case.fit.terms.intercept):
-        said = "A penalty on large coefficients."
-    if shown:
+    code = [f"def penalty({argument}):", *([f"    theta = {user}"] if user != argument else [])]
+    code.append(f"    return {sizes(free, l1, case.penalty.l2)}")
+    said = "A penalty on large coefficients" + ("; the intercept is free." if free != "theta" else ".")
+    if l1:
         said += " Where a coefficient is 0, autograd takes the kink's slope as 0."
-    return [Part("The penalty", said, [*code, f"    return {' + '.join(sums)}"], TORCH)]
+    return [Part("The penalty", said, code)]
+
+
+def sizes(theta: str, l1: float, l2: float) -> str:
+    """l1·Σ|θ| + l2·Σθ²."""
+    sums = [f"{number(l1)} * {theta}.abs().sum()"] if l1 else []
+    power = f"({theta} ** 2)" if "[" in theta else f"({theta}**2)"
+    return " + ".join([*sums, *([f"{number(l2)} * {power}.sum()"] if l2 else [])])
 
 
 def slopes(case: Case, theta: str) -> str:
     """The penalised entries of θ."""
-    assert case.fit.terms is not None
-    if not case.fit.terms.intercept:
+    if not case.terms.intercept:
         return theta
     return f"{theta}[1:]" if case.outputs == 1 else f"{theta}[:, 1:]"
+
+
+def printed(case: Case, prediction: str, y: str, penalty: str, held_out: str) -> list[str]:
+    """Lines that print the loss, with a penalty the objective, and the loss of rows held out.
+
+    penalty: what it adds to the loss, "" for nothing. held_out: the prediction of those rows.
+    """
+    value = f"loss({prediction}, {y}{', weights' if case.weighted else ''})"
+    code = [f'print("loss", {value}.item())']
+    if penalty:
+        code = [f"value = {value}", 'print("loss", value.item())', f"value += {penalty}"]
+        code.append('print("objective", value.item())')
+    if case.test is not None:
+        weights = ", 1.0" if case.test.weights is None else ", weights_test"
+        code.append(f'print("held-out loss", loss({held_out}, {y}_test{weights if case.weighted else ""}).item())')
+    return code
 
 
 SOFT = Part(
     "The soft threshold",
     "What an l1 penalty does in one step: towards 0 by so much, and no further (the proximal step).",
     ["def soft(values, threshold):", "    return values.sign() * (values.abs() - threshold).clamp(min=0)"],
-    TORCH,
 )
