@@ -24,9 +24,9 @@ from steepest.analysis.checks.dead_units import dead_units
 from steepest.analysis.checks.few_rows import few_rows, heavy_rows
 from steepest.analysis.checks.linear_descent import descent
 from steepest.analysis.checks.misread_values import missing_code, spellings
-from steepest.analysis.checks.module_descent import module
 from steepest.analysis.checks.module_layers import output_layer, unactivated
 from steepest.analysis.checks.overfitting import overfitting
+from steepest.analysis.checks.progress import module
 from steepest.analysis.checks.residuals import residuals
 from steepest.analysis.checks.vanishing_gradients import vanishing
 from steepest.analysis.finding import Finding, Findings, Fitted, Kind, Prepared

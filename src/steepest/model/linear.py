@@ -10,7 +10,7 @@ out row by row. This is all that the closed-form gradient, the curvature and the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -24,6 +24,9 @@ MOST_TERMS = 20_000
 
 TALL = 500_000
 """Entries of a design from which it is gone through in blocks of rows, and never copied whole without need."""
+
+SAMPLED = 400_000
+"""Entries of a design from which its curvature is that of some of its rows."""
 
 ULPS = 4.0
 """Units in the last place within which values are the same."""
@@ -107,6 +110,19 @@ class LinearProblem:
         if self.intercept:
             mask[:, 0] = 0.0
         return mask.ravel()
+
+    def take(self, rows: np.ndarray) -> LinearProblem:
+        """The problem on some of its rows, by their numbers."""
+        weights = None if self.weights is None else self.weights[rows] / max(self.weights[rows].mean(), 1e-300)
+        low = None if self.low is None else self.low[rows]
+        return replace(self, design=self.design[rows], target=self.target[rows], weights=weights, low=low)
+
+    @property
+    def sampled(self) -> LinearProblem:
+        """The problem on some of its rows where it is large, always the same ones; else as it is."""
+        n, p = self.design.shape
+        most = max(SAMPLED // p, 4 * p)
+        return self if n <= most else self.take(np.sort(np.random.default_rng(0).choice(n, most, replace=False)))
 
     def penalty_in(self, matrix: np.ndarray | None = None) -> PenaltyTerm:
         """The penalty as a function of c `[k·r]`, with θ = M·c for each output, M `[p, r]`; of θ itself without one."""

@@ -43,7 +43,7 @@ def separable(given: Prepared) -> Iterator[Finding]:
         return
     rows = len(problem.design)
     first = evenly(rows, min(MOST_ROWS, max(100, MOST_ENTRIES // problem.parameters)))
-    exact = solve(_rows(problem, first))
+    exact = solve(problem.take(first) if len(first) < rows else problem)
     if exact.separable and len(first) < rows:
         exact = solve(problem)
     if exact.separable:
@@ -54,14 +54,6 @@ def separable_fit(fit: Fitted) -> Iterator[Finding]:
     """The same after a fit, from the exact answer beside it."""
     if fit.problem is not None and fit.exact is not None and fit.exact.separable:
         yield _without_best(fit, fit.problem, fit.exact)
-
-
-def _rows(problem: LinearProblem, rows: np.ndarray) -> LinearProblem:
-    if len(rows) == len(problem.design):
-        return problem
-    weights = None if problem.weights is None else problem.weights[rows]
-    weights = None if weights is None else weights / weights.mean()
-    return replace(problem, design=problem.design[rows], target=problem.target[rows], weights=weights, low=None)
 
 
 def _without_best(given: Prepared, problem: LinearProblem, exact: Exact) -> Finding:

@@ -120,12 +120,8 @@ def tried(given: Prepared, pair: tuple[float, float]) -> tuple[dict[str, Any], s
     if problem is None:
         return remedy, words + "."
     some = evenly(len(problem.design), max(100, MOST_ENTRIES // problem.parameters))
-    weights = None if problem.weights is None else problem.weights[some] / problem.weights[some].mean()
-    codes = (problem.target[some] == pair[1]).astype(np.float64)
-    low = None if problem.low is None else problem.low[some]
-    classes = replace(
-        problem, design=problem.design[some], target=codes, weights=weights, low=low, loss=loss("logistic")
-    )
+    few = problem.take(some)
+    classes = replace(few, target=(few.target == pair[1]).astype(np.float64), loss=loss("logistic"))
     exact = solve(classes)
     if exact.separable and not problem.penalty:
         remedy["penalty"] = f"l2:{SMALL:g}"

@@ -10,9 +10,6 @@ from steepest.analysis.checks.wording import number
 from steepest.model import preconditioners as frames
 from steepest.model.linear import LinearProblem, gram, is_constant
 
-SAMPLED = 400_000
-"""Entries of a design from which its valley is that of some of its rows."""
-
 MANY, PLAIN = 100, 1e8
 """Columns from which AᵀA is tried in place of A, and the condition number that it then still tells to 8 digits."""
 
@@ -52,7 +49,7 @@ class Shape:
 
 def shape_of(problem: LinearProblem, names: tuple[str, ...]) -> Shape:
     """The shape of a problem's valley by its columns, on some rows where there are many."""
-    few = sampled(problem)
+    few = problem.sampled
     first = int(problem.intercept)
     varied = np.array([True] * first + [not is_constant(column) for column in few.design.T[first:]])
     if not varied.all():  # what varies by rounding only has no scale
@@ -78,15 +75,3 @@ def _condition(basis: np.ndarray, weights: np.ndarray) -> float:
     sizes = np.linalg.svd(rows, compute_uv=False)
     sizes = sizes[sizes > max(basis.shape) * np.finfo(float).eps * sizes[0]]
     return float((sizes[0] / sizes[-1]) ** 2) if sizes.size else 1.0
-
-
-def sampled(problem: LinearProblem) -> LinearProblem:
-    """The problem on some of its rows where it is large, always the same ones; else as it is."""
-    n, p = problem.design.shape
-    most = max(SAMPLED // p, 4 * p)
-    if n <= most:
-        return problem
-    rows = np.sort(np.random.default_rng(0).choice(n, most, replace=False))
-    weights = None if problem.weights is None else problem.weights[rows] / problem.weights[rows].mean()
-    low = None if problem.low is None else problem.low[rows]
-    return replace(problem, design=problem.design[rows], target=problem.target[rows], weights=weights, low=low)

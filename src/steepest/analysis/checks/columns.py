@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from steepest.analysis.checks.column_scales import sampled
 from steepest.analysis.checks.course import Course
 from steepest.analysis.checks.outcome import outcome
 from steepest.analysis.checks.wording import listed, number
@@ -28,7 +27,7 @@ LONG = 100.0
 
 def scales(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
     """SCALES: no rate would have done it in these steps, and in standardised columns the same steps would."""
-    if course.coordinates != "none" or course.does(course.best_of_ladder):
+    if course.precondition != "none" or course.does(course.best_of_ladder):
         return
     shape = course.shape
     if shape.raw < FALLS * shape.standardised:
@@ -43,20 +42,20 @@ def scales(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
     )
     what = f"The columns are on different scales, above all {name!r}: no one rate suits them all."
     yield Finding(
-        Kind.SCALES, what, evidence, remedy, outcome(replace(course, coordinates="standardize"), gap),
+        Kind.SCALES, what, evidence, remedy, outcome(replace(course, precondition="standardize"), gap),
         course.share(gap), columns=(name,),
     )  # fmt: skip
 
 
 def collinear(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
     """COLLINEAR: even in standardised columns no rate would have done it, and in an orthonormal basis these steps would."""
-    if course.coordinates == "orthonormal" or course.does(course.best_of_ladder):
+    if course.precondition == "orthonormal" or course.does(course.best_of_ladder):
         return
     shape = course.shape
     if shape.standardised < LONG:
         return
     beside = [course.best_of_ladder]
-    if course.coordinates == "none":
+    if course.precondition == "none":
         standardised = course.elsewhere("standardize")[1]
         if course.does(standardised):
             return
@@ -67,12 +66,12 @@ def collinear(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
     names, evidence = together(course.problem, course.terms)
     what = f"{listed(names)} are nearly a linear combination of one another"
     evidence += f" The condition number of the standardised columns is {number(shape.standardised)}"
-    if course.coordinates == "none" and shape.raw > FALLS * shape.standardised:
+    if course.precondition == "none" and shape.raw > FALLS * shape.standardised:
         what += f", and the columns are on different scales, above all {shape.names[shape.worst]!r}"
         evidence += f", in their own units {number(shape.raw)}"
     yield Finding(
         Kind.COLLINEAR, f"{what}.", f"{evidence}.",
-        remedy, outcome(replace(course, coordinates="orthonormal"), gap),
+        remedy, outcome(replace(course, precondition="orthonormal"), gap),
         course.share(gap), columns=names,
     )  # fmt: skip
 
@@ -82,7 +81,7 @@ def together(problem: LinearProblem, names: tuple[str, ...]) -> tuple[tuple[str,
 
     That direction is the smallest eigenvalue's of the correlations R; VIFⱼ = (R⁻¹)ⱼⱼ = 1/(1 − R²ⱼ) (Marquardt 1970).
     """
-    basis = frames.standardised(sampled(problem)).basis[:, int(problem.intercept) :]
+    basis = frames.standardised(problem.sampled).basis[:, int(problem.intercept) :]
     own = names[int(problem.intercept) :]
     right = np.linalg.svd(np.linalg.qr(basis, mode="r"))[1:]
     sizes, vectors = right[0] / np.sqrt(len(basis)), right[1]

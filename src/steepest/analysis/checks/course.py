@@ -1,18 +1,14 @@
-"""A descent that is over, told so that it can be walked again in another way: the counterfactual.
+"""How good a descent to a known optimum was, and what other rates and coordinates would have come to: what checks go by.
 
-    course = course_of(fit)                              reading.py makes it from the fit
-    course.again([0.1, 0.01])                            the gaps after as many steps at other rates
-    course.again([0.1], "cosine")                        … under another schedule
-    replace(course, coordinates="standardize").again(…)  … in other coordinates
-
-Where F is a quadratic (`mse` and full batches under sgd or momentum) the gaps are those of the theory. All others are found
-by walking: the same rule on the same batches, all ways side by side, as long as that takes about a second. Descents
-too long for it are foretold by the valley at the optimum where the loss has one, and else are not foretold.
+course = course_of(fit)
+course.gaps([0.1, 0.01])                                the gaps after as many steps at other rates (`what_if.py`)
+course.ladder                                           … at all the rates that are worth a try
+course.elsewhere("standardize")                         … in other coordinates, and the settings that lead there
+course.share(gap)                                       how much of the present gap would be gone
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -20,54 +16,38 @@ from typing import Any
 import numpy as np
 
 from steepest.analysis import convergence, curvature
-from steepest.analysis.checks import walking
-from steepest.analysis.checks.column_scales import Shape, sampled, shape_of
+from steepest.analysis.checks.column_scales import Shape, shape_of
 from steepest.analysis.checks.wording import rounded_down
-from steepest.data.batching import Batching
-from steepest.descent import rules, schedules
-from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Stopper
-from steepest.model import preconditioners as frames
-from steepest.model.linear import LinearProblem
-from steepest.model.linear_objective import LinearObjective
-from steepest.settings import Spec
-
-SECONDS = 0.8
-"""What walking again may take at a time."""
+from steepest.analysis.finding import Fitted
+from steepest.analysis.fit_settings import coordinates_of
+from steepest.analysis.what_if import LinearDescent, to_optimum
+from steepest.descent import rules
+from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Status
 
 NEAR_FALLING, NEAR_NOISY, NEAR_KINK, NEAR_SCALED = 1e-3, 1e-4, 1e-5, 1e-6
 """Relative gaps at or below which nothing is said of a descent that cannot close it: with minibatches or a kink under a rate
 that falls, with minibatches under any other, with full batches on a kink, and under a rule that scales each parameter."""
 
 
-@dataclass(frozen=True)
-class Course:
-    """How a descent of the linear family went.
-
-    batching: as it was asked for. steps: updates that were asked for. best: F*. began: F at the start; ended: at the
-    end, inf where it diverged.
-    enough: the gap at or below which it has arrived.
-    """
-
-    spec: Spec
-    problem: LinearProblem
-    terms: tuple[str, ...]
-    rule: Any
-    coordinates: str
-    start: np.ndarray
-    optimum: np.ndarray | None
-    lr: float
-    schedule: Any
-    steps: int
-    batching: Batching
-    clip: float | None
-    best: float
-    began: float
-    ended: float
+@dataclass(frozen=True, kw_only=True)
+class Course(LinearDescent):
+    """A descent to a known optimum, judged by its gap."""
 
     @property
+    def terms(self) -> tuple[str, ...]:
+        """The names of the design's columns."""
+        return () if self.fit.terms is None else self.fit.terms.names
+
+    @property
+    def began(self) -> float:
+        """F at the start."""
+        return float(self.fit.trace.objective[0])
+
+    @cached_property
     def gap(self) -> float:
         """F − F* at the end; inf where it diverged."""
-        return self.ended - self.best
+        diverged = self.fit.status is Status.DIVERGED or not np.isfinite(self.fit.objective_value)
+        return float("inf") if diverged or self.fit.gap is None else self.fit.gap
 
     @property
     def first(self) -> float:
@@ -106,51 +86,15 @@ class Course:
         """Whether the descent comes to rest at a constant rate: a smooth loss, full batches, a plain rule."""
         return self.plain and self.problem.loss.bound is not None and self.size is None
 
-    @property
-    def size(self) -> int | None:
-        """Rows a batch; None for all."""
-        return self.batching.size
-
     @cached_property
     def factors(self) -> np.ndarray:
         """The schedule's factor of each step, `[T]`."""
-        return self._factors(self.schedule, self.steps)
+        return self.factors_of(self.schedule, self.steps)
 
     @property
     def falls(self) -> bool:
         """Whether the rate ends far below where it was."""
         return bool(self.factors[-1] <= 0.2 * self.factors.max())
-
-    def _factors(self, schedule: Any, steps: int) -> np.ndarray:
-        t = np.arange(steps)
-        return schedules.factors_at(schedules.schedule(schedule, steps), t, t // self.batching.steps_per_epoch)
-
-    @cached_property
-    def frame(self) -> frames.Coordinates | None:
-        """The coordinates of the descent, of all rows."""
-        return frame_of(self.coordinates, self.problem)
-
-    @cached_property
-    def objective(self) -> LinearObjective:
-        """F in those coordinates."""
-        return LinearObjective(self.problem, (), self.frame, self.start)
-
-    @cached_property
-    def few(self) -> LinearProblem:
-        """The problem, or some of its rows where it is large: what valleys are made of."""
-        return sampled(self.problem)
-
-    @cached_property
-    def valley(self) -> convergence.Valley | None:
-        """The valley at the optimum; None where there is none (a kink, or no optimum known)."""
-        return self.valley_from(self.start)
-
-    def valley_from(self, start: np.ndarray) -> convergence.Valley | None:
-        """The valley at the optimum, as a descent from `start` sees it."""
-        if self.optimum is None or self.problem.penalty.l1 or self.problem.loss.bound is None:
-            return None
-        found = convergence.valley(self.few, frame_of(self.coordinates, self.few), start, self.optimum)
-        return found if np.isfinite(found.values).all() and np.isfinite(found.gaps).all() else None
 
     @cached_property
     def shape(self) -> Shape:
@@ -158,14 +102,9 @@ class Course:
         return shape_of(self.problem, self.terms)
 
     @cached_property
-    def condition(self) -> float:
-        """The valley's condition number; nan without a valley."""
-        return float("nan") if self.valley is None else self.valley.condition
-
-    @cached_property
     def steepest(self) -> float:
         """L: a curvature that holds everywhere, in these coordinates; inf for a loss with a kink."""
-        return curvature.smoothness(self.few, self.size, frame_of(self.coordinates, self.few))
+        return curvature.smoothness(self.few, self.size, coordinates_of(self.precondition, self.few))
 
     @cached_property
     def limit(self) -> float:
@@ -193,7 +132,7 @@ class Course:
         1/L and nearly 2/L and the best one where there are such; for rules that scale each parameter what takes θ as far as
         the optimum lies in these steps; with a kink ‖c₀ − c*‖/(G·√T), which is best against the worst case (Shor 1964).
         """
-        start, steps = self.objective, max(self.factors.sum(), 1.0)
+        start, steps = self.at_start, max(self.factors.sum(), 1.0)
         found = [0.5 * self.auto_rate, self.auto_rate, 1.8 * self.auto_rate] if self.settles else []
         if self.settles and np.isfinite(self.best_rate):
             found.append(self.best_rate)
@@ -213,8 +152,8 @@ class Course:
         if self.optimum is None:
             return None
         moved = (self.optimum - self.start).reshape(self.problem.outputs, -1)
-        if self.frame is not None:
-            moved = np.linalg.lstsq(self.frame.matrix, moved.T, rcond=None)[0].T
+        if self.coordinates is not None:
+            moved = np.linalg.lstsq(self.coordinates.matrix, moved.T, rcond=None)[0].T
         return float(np.linalg.norm(moved) if self.plain else np.abs(moved).max())
 
     @cached_property
@@ -224,7 +163,7 @@ class Course:
             return np.zeros(0), np.zeros(0)
         steps = 10.0 ** np.arange(-3.0, 3.1, 0.5)
         rates = np.unique(np.concatenate([self.lr * steps[steps != 1.0], self.anchors]))
-        return rates, self.again(rates)
+        return rates, self.gaps(rates)
 
     @cached_property
     def best_of_ladder(self) -> float:
@@ -244,9 +183,9 @@ class Course:
         remedy: dict[str, Any] = {"precondition": name, "lr": "auto"}
         if name == "orthonormal" and self.problem.penalty.l1:
             return remedy, float("nan")
-        there, rule = replace(self, coordinates=name), self.rule
+        there, rule = replace(self, precondition=name), self.rule
         if (
-            self.spec.optimizer == "auto"
+            self.fit.spec.optimizer == "auto"
             and self.size is None
             and self.clip is None
             and self.problem.loss.bound is not None
@@ -256,19 +195,19 @@ class Course:
             rule = rules.Accelerated()
         there = replace(there, rule=rule)
         schedule = self.schedule
-        if self.spec.schedule == "auto":
+        if self.fit.spec.schedule == "auto":
             schedule = "constant" if there.settles else "cosine"
         smooth = there.plain and self.problem.loss.bound is not None
         rates = np.array([there.auto_rate]) if smooth else there.anchors
-        gaps = there.again(rates, schedule)
+        gaps = there.gaps(rates, schedule)
         if not gaps.size or np.isnan(gaps).all():
             return remedy, float("nan")
         place = int(np.nanargmin(gaps))
-        if not smooth and self.spec.schedule != "auto":
+        if not smooth and self.fit.spec.schedule != "auto":
             remedy["lr"] = rounded_down(rates[place])
         other = "constant" if there.settles else "cosine"
         if schedule not in (other, "cosine") and not self.does(gaps[place]):
-            others = there.again(rates, other)
+            others = there.gaps(rates, other)
             if np.nanmin(others) <= 0.3 * gaps[place]:
                 return {**remedy, "lr": "auto", "schedule": other}, float(np.nanmin(others))
         return remedy, float(gaps[place])
@@ -279,50 +218,7 @@ class Course:
             return 0.0
         return float(np.clip(1.0 - max(gap, 0.0) / self.lost, 0.0, 1.0))
 
-    # ---- walked again ------------------------------------------------------------------------------
 
-    def again(self, given: Sequence[float] | np.ndarray, schedule: Any = None, steps: int | None = None) -> np.ndarray:
-        """The gap at the end `[k]`, had the rate been each of those given `[k]`; nan where nobody can tell.
-
-        schedule: another one than the descent's. steps: another number of updates.
-        """
-        rates = np.asarray(given, dtype=np.float64)
-        schedule = self.schedule if schedule is None else schedule
-        steps = self.steps if steps is None else steps
-        quadratic = self.problem.loss.quadratic and self.foretold
-        constant = schedule == "constant"
-        if quadratic and (constant or steps * len(rates) <= 20_000):
-            return self._by_theory(rates, schedule, steps)
-        rule = self._wrapped
-        batching = replace(self.batching, epochs=None, max_steps=steps)
-        if walking.seconds(self.objective, rule, batching, len(rates)) <= SECONDS:
-            pace = schedules.schedule(schedule, steps)
-            return walking.ends(self.objective, rule, rates, pace, batching) - self.best
-        if self.foretold and (constant or steps * len(rates) <= 200_000):
-            return self._by_theory(rates, schedule, steps)
-        return np.full(len(rates), np.nan)
-
-    @property
-    def foretold(self) -> bool:
-        """Whether the theory knows this rule and loss."""
-        return self.rule.linear and self.size is None and self.clip is None and self.valley is not None
-
-    def _by_theory(self, rates: np.ndarray, schedule: Any, steps: int) -> np.ndarray:
-        assert self.valley is not None
-        if schedule == "constant":
-            return np.array([float(convergence.gaps_after(self.valley, self.rule, rate, steps)) for rate in rates])
-        pace = self._factors(schedule, steps)
-        courses = [convergence.predicted_gaps(self.valley, self.rule, rate * pace) for rate in rates]
-        # what grew out of bounds was ended there, whatever would have come of it
-        return np.array([gaps[-1] if gaps.max() <= Stopper.GROWTH * self.first else np.inf for gaps in courses])
-
-    @property
-    def _wrapped(self) -> Any:
-        return rules.rule(self.rule, self.objective, self.clip)
-
-
-def frame_of(name: str, problem: LinearProblem) -> frames.Coordinates | None:
-    """The coordinates of that name; None for user units."""
-    if name == "none":
-        return None
-    return frames.standardised(problem) if name == "standardize" else frames.orthonormal(problem)
+def course_of(fit: Fitted) -> Course | None:
+    """How a fit's descent went; None for a module, a rule that is not ours, and where no optimum is known."""
+    return None if fit.status is Status.INTERRUPTED else to_optimum(fit, Course)

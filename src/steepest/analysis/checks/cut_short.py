@@ -23,10 +23,10 @@ IN_ORDER = 0.3
 
 def tolerance(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
     """TOLERANCE: `tol` ended a descent that was still going down."""
-    if fit.status is not Status.TOLERANCE or not course.spec.tol:
+    if fit.status is not Status.TOLERANCE or not course.fit.spec.tol:
         return
     remedy: dict[str, float] = {"tol": 0.0}
-    gap = float(course.again([course.lr])[0])
+    gap = course.gap_at()
     if not course.share(gap) >= 0.9:
         needed, gap = steps_needed(course, fit)
         if not np.isfinite(needed) or needed > 100 * course.steps or not course.share(gap) >= 0.9:
@@ -36,7 +36,7 @@ def tolerance(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
     change = abs(known[-1] - known[-2]) / abs(known[-2]) if len(known) > 1 and known[-2] else 0.0
     yield Finding(
         Kind.TOLERANCE,
-        f"tol={course.spec.tol:g} ended the descent after {fit.steps:,} of {course.steps:,} steps.",
+        f"tol={course.fit.spec.tol:g} ended the descent after {fit.steps:,} of {course.steps:,} steps.",
         f"The last change of the objective was {number(change)} of it, and {number(course.gap / max(course.best, 1e-300))} "
         "of the optimum was still to go.",
         remedy, outcome(course, gap), course.share(gap),
@@ -47,9 +47,9 @@ def patience(course: Course, fit: Fitted) -> Iterator[Finding]:
     """PATIENCE: a validation loss that goes up and down, and few epochs of that ended the descent."""
     if fit.status is not Status.PATIENCE or course.settles:
         return
-    waited = course.spec.patience or 10
+    waited = course.fit.spec.patience or 10
     epochs = course.steps / course.batching.steps_per_epoch
-    gap = float(course.again([course.lr])[0])
+    gap = course.gap_at()
     if fit.epochs > 0.5 * epochs or waited >= 0.25 * epochs or not course.share(gap) >= 0.5:
         return
     longer = longer_patience(course)
@@ -83,7 +83,7 @@ def clipped(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
     remedy: dict[str, float] = {}
     for times in (2.0, 20.0, 200.0):
         free = replace(course, clip=rounded_up(times * largest))
-        gap = float(free.again([course.lr])[0])
+        gap = free.gap_at()
         if course.share(gap) >= need:
             break
     else:
@@ -105,7 +105,7 @@ def clipped(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
 
 def in_order(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
     """SORTED: batches of rows that lie in order pull one after the other in different directions."""
-    if course.size is None or course.spec.shuffle not in ("none", "blocks"):
+    if course.size is None or course.batching.shuffle not in ("none", "blocks"):
         return
     target = np.asarray(course.problem.target, dtype=np.float64)
     target = target if target.ndim == 1 else target[:, 0]
@@ -115,12 +115,12 @@ def in_order(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
     one = np.corrcoef(target[:-lag], target[lag:])[0, 1]
     if not one >= IN_ORDER:
         return
-    gap = float(replace(course, spec=course.spec.model_copy(update={"shuffle": "rows"})).again([course.lr])[0])
+    gap = replace(course, batching=replace(course.batching, shuffle="rows")).gap_at()
     if not course.share(gap) >= 0.5:
         return
     yield Finding(
         Kind.SORTED,
-        f"The rows lie in order and shuffle={course.spec.shuffle!r} keeps them so: each batch pulls its own way.",
+        f"The rows lie in order and shuffle={course.batching.shuffle!r} keeps them so: each batch pulls its own way.",
         f"The target of a row correlates by {one:.2f} with that of the row {lag:,} further on, one batch later.",
         {"shuffle": "rows"}, outcome(course, gap), course.share(gap),
     )  # fmt: skip
@@ -128,9 +128,9 @@ def in_order(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
 
 def single(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
     """FLOAT32: in double precision the same steps get further."""
-    if course.spec.dtype != "float32":
+    if course.fit.spec.dtype != "float32":
         return
-    gap = float(course.again([course.lr])[0])
+    gap = course.gap_at()
     if not course.share(gap) >= 0.9:
         return
     yield single_precision(fit, outcome(course, gap), course.share(gap))

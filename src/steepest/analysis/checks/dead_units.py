@@ -20,7 +20,8 @@ import numpy as np
 from torch import Tensor, nn
 
 from steepest.analysis.checks.network_graph import functional_relus, graph_of
-from steepest.analysis.checks.rerun import Rerun, mlp, pinned, placed, rerun, widths_of, wrapped
+from steepest.analysis.checks.outcome import pinned
+from steepest.analysis.checks.rerun import Rerun, mlp, placed, rerun, widths_of, wrapped
 from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.model import modules
@@ -132,7 +133,7 @@ def _slower(fit: Fitted) -> Tried | None:
         left = None if run is None else _silent(run.objective)
         if run is None or left is None or max(units.mean() for units in left.values()) >= ON_THE_WAY:
             continue
-        tried = Tried(pinned(fit, lr=lr), run, left, f"steps at lr={fit.lr:.3g} are too long")
+        tried = Tried(pinned({"lr": lr}, fit), run, left, f"steps at lr={fit.lr:.3g} are too long")
         if best is None or run.value < best.run.value:
             best = tried
     return best

@@ -87,7 +87,7 @@ def too_low(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
         return
     rate = rounded_down(rate)
     evidence = ""
-    if course.foretold and course.valley is not None:
+    if course.predictable and course.valley is not None:
         needed = convergence.steps_to(course.valley, course.rule, course.lr * course.factors.mean(), course.enough)
         evidence = f"At this rate it takes about {count(needed)} steps; {course.steps:,} were asked for."
         evidence += f" The largest curvature is {number(course.valley.values[0])}{steepest_column(course)}."
@@ -133,20 +133,20 @@ def too_few(course: Course, fit: Fitted) -> Iterator[Finding]:
 
 def steps_needed(course: Course, fit: Fitted) -> tuple[float, float]:
     """How many steps in all close the gap at the present rate, and the gap that they leave; inf if nobody can tell."""
-    if course.foretold and course.schedule in ("constant", "cosine"):
+    if course.predictable and course.schedule in ("constant", "cosine"):
         here = course.valley_from(fit.theta)
         more = float("inf") if here is None else convergence.steps_to(here, course.rule, course.lr, 0.5 * course.enough)
         needed = fit.steps + more if course.schedule == "constant" else 2.5 * (fit.steps + more)
         for _ in range(6 if needed < 1e12 else 0):
             # the valley is not the whole way, and momentum does not begin at rest in its middle
-            if not float(course.again([course.lr], steps=int(needed))[0]) > 0.5 * course.enough:
+            if not course.gap_at(steps=int(needed)) > 0.5 * course.enough:
                 break
             needed *= 1.15
         if needed < 1e12:
             return needed, 0.0
     found: list[tuple[float, float]] = []
     for times in MANY:
-        gap = float(course.again([course.lr], steps=times * course.steps)[0])
+        gap = course.gap_at(steps=times * course.steps)
         if np.isnan(gap):
             break
         found.append((gap, float(times * course.steps)))
@@ -159,7 +159,7 @@ def steps_needed(course: Course, fit: Fitted) -> tuple[float, float]:
 
 def more_steps(course: Course, needed: float) -> dict[str, int]:
     """The setting that gives so many steps: epochs, or max_steps where that was the limit."""
-    spec, found = course.spec, {}
+    spec, found = course.fit.spec, {}
     epochs = int(rounded_up(np.ceil(needed / course.batching.steps_per_epoch)))
     if spec.max_steps is not None and spec.max_steps < needed:
         found["max_steps"] = int(rounded_up(needed))

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from steepest.analysis.checks import columns, cut_short, learning_rate, schedule
-from steepest.analysis.checks.course import Course
-from steepest.analysis.checks.reading import course_of, pinned
-from steepest.analysis.checks.without_theory import without_theory
+from steepest.analysis.checks.course import Course, course_of
+from steepest.analysis.checks.outcome import pinned
+from steepest.analysis.checks.progress import without_theory
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.descent.stopping import Status
 from steepest.formulas.rules import Automatic

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from steepest.analysis import convergence
-from steepest.analysis.checks.course import Course, frame_of
+from steepest.analysis.checks.course import Course
 from steepest.analysis.checks.wording import count, number
+from steepest.analysis.finding import Fitted
+from steepest.analysis.fit_settings import coordinates_of
 
 FEW = 100
 """Columns up to which all eigenvectors are computed where one is wanted."""
@@ -15,7 +20,7 @@ FEW = 100
 def outcome(course: Course, gap: float, rate: float | None = None) -> str:
     """What is left after the remedy, in words."""
     if gap <= course.enough:
-        if rate is not None and course.foretold and course.valley is not None and course.schedule == "constant":
+        if rate is not None and course.predictable and course.valley is not None and course.schedule == "constant":
             steps = convergence.steps_to(course.valley, course.rule, rate, course.enough)
             if np.isfinite(steps):
                 return f"The gap is closed after about {count(steps)} steps."
@@ -32,9 +37,9 @@ def outcome(course: Course, gap: float, rate: float | None = None) -> str:
 def steepest_column(course: Course) -> str:
     """` along 'income'`: the column in which the direction of the largest curvature mostly lies; empty if in none."""
     names = course.terms
-    if course.coordinates == "orthonormal" or len(names) != course.few.design.shape[1]:
+    if course.precondition == "orthonormal" or len(names) != course.few.design.shape[1]:
         return ""
-    frame = frame_of(course.coordinates, course.few)
+    frame = coordinates_of(course.precondition, course.few)
     basis = course.few.design if frame is None else frame.basis
     weights = course.few.weights
     rows = basis if weights is None else basis * np.sqrt(weights)[:, None]
@@ -51,3 +56,15 @@ def _leading(squares: np.ndarray) -> np.ndarray:
 
     last = len(squares) - 1
     return np.asarray(eigh(squares, subset_by_index=[last, last])[1])[:, 0]
+
+
+def pinned(remedy: Mapping[str, Any], fit: Fitted) -> dict[str, Any]:
+    """A remedy that leaves alone what it does not name: a number for lr would also decide what was "auto" beside it."""
+    spec, found = fit.spec, dict(remedy)
+    if spec.lr == "auto" and found.get("lr", "auto") != "auto":
+        now = {"optimizer": fit.optimizer, "precondition": fit.precondition, "schedule": fit.schedule}
+        usual = {"optimizer": "sgd", "precondition": "none", "schedule": "constant"}
+        for name, value in now.items():
+            if getattr(spec, name) == "auto" and name not in found and value != usual[name]:
+                found[name] = value
+    return found

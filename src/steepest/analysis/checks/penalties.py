@@ -139,18 +139,11 @@ def _folded(problem: LinearProblem, penalty: Penalty) -> np.ndarray:
     fold = np.arange(len(rows)) % FOLDS
     each = np.full(len(rows), np.inf)
     for held in range(min(FOLDS, len(rows))):
-        theta = solve(_only(problem, rows[fold != held], penalty)).theta
+        theta = solve(replace(problem.take(rows[fold != held]), penalty=penalty)).theta
         if theta is None:
             break
-        other = _only(problem, rows[fold == held], penalty)
+        other = problem.take(rows[fold == held])
         predicted = torch.from_numpy(certify.prediction(other, theta))
         losses = problem.loss.rows(predicted, torch.from_numpy(other.target)).numpy()
         each[fold == held] = losses if other.weights is None else losses * other.weights
     return each
-
-
-def _only(problem: LinearProblem, rows: np.ndarray, penalty: Penalty) -> LinearProblem:
-    weights = None if problem.weights is None else problem.weights[rows] / max(problem.weights[rows].mean(), 1e-300)
-    return replace(
-        problem, design=problem.design[rows], target=problem.target[rows], weights=weights, low=None, penalty=penalty
-    )

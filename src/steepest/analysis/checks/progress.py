@@ -1,124 +1,72 @@
 """Descents of which no optimum is known, or no theory: measured by what other ways down from the same start reach.
 
-    walks = Walks(spec, make, …)        how a descent went, ready to be walked again
-    walks.end(lr=0.1)                   F at the end, had the rate been that
-    walks.end(schedule="cosine")        … had the schedule been that
-    likeliest(fit, walks, signs)        the likeliest sign of what kept it up
-
-Progress is F(start) − F(end). A rate is far too low or too high only where another, ten times away, makes at least
-twice the progress; a descent that merely could be a little lower has nothing wrong with it. Long descents are walked for as
-many of their first steps as take a fifth of a second each.
+So it is for a module, a loss and penalty without an exact answer, a loss or rule of one's own, AdamW, and more parameters than
+a descent is predicted for. Progress is F(start) − F(end). A learning rate is far too low or too high only where another, ten
+times away, makes at least twice the progress; a descent that merely could be a little lower has nothing wrong with it.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
-from steepest.analysis.checks.reading import pinned
+from steepest.analysis.checks.course import NEAR_NOISY, NEAR_SCALED
+from steepest.analysis.checks.outcome import pinned
 from steepest.analysis.checks.rounding import loss_level
-from steepest.analysis.checks.step_cost import seconds_a_step
 from steepest.analysis.checks.wording import number, rounded_down
 from steepest.analysis.finding import Finding, Fitted, Kind
-from steepest.data.batching import Batching
-from steepest.descent import rules, schedules
-from steepest.descent.loop import descend
-from steepest.descent.stopping import Status, Stopper
-from steepest.model.objective import Objective
-from steepest.settings import Spec
-
-SECONDS, LEAST_STEPS = 0.2, 10
-"""What a walk may take, by what its steps cost; and how many are walked all the same."""
+from steepest.analysis.what_if import Descent, ModuleDescent, linear_descent, module_descent, whole_objective
+from steepest.descent import rules
+from steepest.descent.stopping import Status
+from steepest.model import modules
 
 OTHERS = (1e-3, 1e-2, 1e-1, 1e1, 1e2, 1e3)
-"""Other rates that are walked, in units of the descent's own."""
+"""Other learning rates that are tried, in units of the descent's own."""
 
 FURTHEST = 1e12
-"""How many times larger or smaller a rate is tried at most, where the way there leads down."""
+"""How many times larger or smaller a learning rate is tried at most, where the way there leads down."""
+
+Check = Callable[[Fitted, Descent, float, float], Finding | None]
 
 
-@dataclass
-class Walks:
-    """How a descent went. make: its objective, at its start, anew. whole: whether all of its steps can be walked again."""
-
-    spec: Spec
-    make: Callable[[], Objective]
-    rule: Any
-    lr: float
-    schedule: Any
-    batching: Batching
-    steps: int = 0
-    known: dict[Any, float] = field(default_factory=dict)
-
-    @property
-    def asked(self) -> int:
-        """How many updates were asked for."""
-        return self.batching.steps or 0
-
-    @property
-    def whole(self) -> bool:
-        """Whether the walks are as long as the descent."""
-        return self.steps == self.asked
-
-    def end(self, lr: float | None = None, schedule: Any = None, times: int = 1) -> float:
-        """F after the steps; inf if it diverges. times: as many steps."""
-        key = lr, schedule, times
-        if key not in self.known:
-            self.known[key] = self._walk(lr or self.lr, schedule or self.schedule, times)
-        return self.known[key]
-
-    def first(self) -> float:
-        """F at the start."""
-        objective = self.make()
-        return float(objective.value(objective.theta) + objective.penalty(objective.theta))
-
-    def _walk(self, lr: float, schedule: Any, times: int) -> float:
-        objective = self.make()
-        rule = rules.rule(self.rule, objective, self.spec.clip)
-        dealt = replace(self.batching, epochs=None, max_steps=times * self.steps)
-        pace = schedules.schedule(schedule, times * self.asked)
-        limit = Stopper.GROWTH * (abs(self.first()) + 1e-300)
-        for step in descend(objective, rule, dealt, lr=lr, schedule=pace):
-            if not abs(float(step.loss)) <= limit:  # a fit would be ended here, whatever came of it
-                return float("inf")
-        value = float(objective.value(objective.theta) + objective.penalty(objective.theta))
-        return value if np.isfinite(value) else float("inf")
-
-    def measure(self) -> None:
-        """Settle how many steps are walked: by what a step costs, so that the same fit is always judged alike."""
-        self.steps = int(min(self.asked, max(SECONDS / seconds_a_step(self.make(), self.batching.size), LEAST_STEPS)))
+def module(fit: Fitted) -> Iterator[Finding]:
+    """RATE_TOO_HIGH, RATE_TOO_LOW, SCALES, NOISE, KINK or TOO_FEW_STEPS of a module: at most one, the likeliest."""
+    if fit.status is not Status.INTERRUPTED:
+        yield from likeliest(fit, module_descent(fit), (off_rate, unscaled, restless, unfinished))
 
 
-Sign = Callable[[Fitted, Walks, float, float], Finding | None]
+def without_theory(fit: Fitted) -> Iterator[Finding]:
+    """The same of the linear family."""
+    if fit.status in (Status.CONVERGED, Status.PATIENCE, Status.INTERRUPTED):
+        return
+    near = NEAR_SCALED if fit.spec.batch_size == "full" else NEAR_NOISY
+    if fit.relative_gap is None or fit.relative_gap > near:
+        yield from likeliest(fit, linear_descent(fit), (off_rate, restless, unfinished))
 
 
-def likeliest(fit: Fitted, walks: Walks, signs: Sequence[Sign]) -> Iterator[Finding]:
-    """What the first of the signs says that has something to say."""
-    first = walks.first()
-    now = ended(fit) if walks.whole or fit.status is Status.DIVERGED else walks.end()
+def likeliest(fit: Fitted, descent: Descent | None, checks: Sequence[Check]) -> Iterator[Finding]:
+    """What the first of the checks says that has something to say."""
+    if descent is None:
+        return
+    diverged = fit.status is Status.DIVERGED or not np.isfinite(fit.objective_value)
+    first, now = whole_objective(descent.objective()), float("inf") if diverged else float(fit.objective_value)
+    if not descent.whole and fit.status is not Status.DIVERGED:
+        now = descent.gap_at()
     if np.isinf(now) and fit.status is not Status.DIVERGED:
         return
     if fit.train is not None and now <= loss_level(fit.loss_function, fit.train.y):
         return
-    for sign in signs:
-        found = sign(fit, walks, first, now)
-        if found is not None:
-            yield replace(found, remedy=pinned(found.remedy, fit))
-            return
+    found = next((found for check in checks if (found := check(fit, descent, first, now))), None)
+    if found is not None:
+        yield replace(found, remedy=pinned(found.remedy, fit))
 
 
-def ended(fit: Fitted) -> float:
-    """F at the end; inf where it diverged."""
-    value = float(fit.objective_value)
-    return float("inf") if fit.status is Status.DIVERGED or not np.isfinite(value) else value
-
-
-def off_rate(fit: Fitted, walks: Walks, first: float, now: float) -> Finding | None:
+def off_rate(fit: Fitted, descent: Descent, first: float, now: float) -> Finding | None:
     """The rate is ten times too high or too low."""
-    ends = ladder(walks, first, now)
+    ends = ladder(descent, first, now)
     best = min([*ends.values(), first])
     times = min(ends, key=lambda each: (ends[each], abs(np.log(each))))
     # of rates that do about as well the nearest one
@@ -127,33 +75,33 @@ def off_rate(fit: Fitted, walks: Walks, first: float, now: float) -> Finding | N
     progress, possible = first - now, first - ends[times]
     if not possible > 0.0 or progress > 0.5 * possible:
         return None
-    rate = rounded_down(times * walks.lr)
+    rate = rounded_down(times * descent.lr)
     share = 1.0 if np.isinf(now) else float(np.clip((now - ends[times]) / max(now - best, 1e-300), 0.0, 1.0))
     kind = Kind.RATE_TOO_HIGH if times < 1.0 else Kind.RATE_TOO_LOW
     what = "far too high" if times < 1.0 else "far too low"
-    steps = f"{walks.steps:,} steps" if walks.whole else f"the first {walks.steps:,} steps"
+    steps = f"{descent.steps:,} steps" if descent.whole else f"the first {descent.first_steps:,} steps"
     after = "diverged" if np.isinf(now) else f"went from {number(first)} to {number(now)}"
     return Finding(
-        kind, f"lr={walks.lr:g} is {what}.",
+        kind, f"lr={descent.lr:g} is {what}.",
         f"In {steps} the objective {after}; at lr={rate:g} it goes to {number(ends[times])}.",
         {"lr": rate}, f"An objective of about {number(ends[times])} after {steps}.", share,
     )  # fmt: skip
 
 
-def ladder(walks: Walks, first: float, now: float) -> dict[float, float]:
+def ladder(descent: Descent, first: float, now: float) -> dict[float, float]:
     """F at the end at other rates, by how many times the descent's own they are; lower ones only where it diverged.
 
     They go on up while the highest is the best, and down while the descent went up and none of them leads down.
     """
-    ends = {times: walks.end(lr=times * walks.lr) for times in OTHERS if times < 1.0 or np.isfinite(now)}
+    ends = {times: descent.gap_at(times * descent.lr) for times in OTHERS if times < 1.0 or np.isfinite(now)}
     while now > first and min(ends.values()) >= first and min(ends) > 1.0 / FURTHEST:
         times = 0.1 * min(ends)
-        ends[times] = walks.end(lr=times * walks.lr)
+        ends[times] = descent.gap_at(times * descent.lr)
     while 1.0 < max(ends) < FURTHEST and ends[max(ends)] < min(
         first, *(ends[each] for each in ends if each < max(ends))
     ):
         times = 10.0 * max(ends)
-        ends[times] = walks.end(lr=times * walks.lr)
+        ends[times] = descent.gap_at(times * descent.lr)
     return ends
 
 
@@ -162,43 +110,72 @@ def gone(now: float, end: float) -> float:
     return float(np.clip((now - end) / max(abs(now), 1e-300), 0.0, 1.0))
 
 
-def restless(fit: Fitted, walks: Walks, first: float, now: float) -> Finding | None:
+def restless(fit: Fitted, descent: Descent, first: float, now: float) -> Finding | None:
     """A constant rate keeps the objective going up and down, and one that falls would end below all of it."""
-    if walks.schedule != "constant" or not walks.whole:
+    if descent.schedule != "constant" or not descent.whole:
         return None
     known = fit.trace.objective[np.isfinite(fit.trace.objective)]
     late = known[len(known) // 2 :]
     if len(late) < 8 or np.mean(np.diff(late) > 0) < 0.2 or late.max() < 1.5 * late.min():
         return None
-    end = walks.end(schedule="cosine")
+    end = descent.gap_at(schedule="cosine")
     if not end <= min(float(late.min()), 0.7 * float(np.median(late))):
         return None
     what = (
         "Batches at a constant rate keep the objective up."
-        if walks.batching.size
+        if descent.size
         else "At a constant rate the descent bounces."
     )
     return Finding(
-        Kind.NOISE if walks.batching.size else Kind.KINK, what,
+        Kind.NOISE if descent.size else Kind.KINK, what,
         f"Over the last half of the descent the objective lay between {number(late.min())} and {number(late.max())}.",
         {"schedule": "cosine"}, f"An objective of about {number(end)} after as many steps.",
         gone(now, end),
     )  # fmt: skip
 
 
-def unfinished(fit: Fitted, walks: Walks, first: float, now: float) -> Finding | None:
+def unfinished(fit: Fitted, descent: Descent, first: float, now: float) -> Finding | None:
     """Three times as many steps make far more progress."""
-    if not walks.whole or fit.status not in (Status.EPOCHS, Status.STEPS):
+    if not descent.whole or fit.status not in (Status.EPOCHS, Status.STEPS):
         return None
-    end = walks.end(times=3)
+    end = descent.gap_at(steps=3 * descent.steps)
     if not 0.0 < first - now <= 0.7 * (first - end) or number(now) == number(end):
         return None
-    many = 10 * walks.asked
-    setting, value = "epochs", many // walks.batching.steps_per_epoch
+    many = 10 * descent.steps
+    setting, value = "epochs", many // descent.batching.steps_per_epoch
     if fit.status is Status.STEPS:
         setting, value = "max_steps", many
     return Finding(
         Kind.TOO_FEW_STEPS, f"{fit.steps:,} steps are too few: the objective is still falling fast.",
         f"It went from {number(first)} to {number(now)}, and in three times as many steps goes to {number(end)}.",
         {setting: max(1, value)}, f"An objective below {number(end)}.", gone(now, end),
+    )  # fmt: skip
+
+
+def unscaled(fit: Fitted, descent: Descent, first: float, now: float) -> Finding | None:
+    """The columns that a module sees are of very different sizes, and standardised ones would do."""
+    data = fit.train
+    if fit.precondition != "none" or data is None or data.x.ndim != 2 or len(data.x) < 2:
+        return None
+    sizes = np.sqrt((data.x**2).mean(0))
+    place = int(np.argmax(np.abs(np.log(np.where(sizes > 0, sizes, 1.0)))))
+    if not (sizes[place] > 30.0 or 0.0 < sizes[place] < 1.0 / 30.0):
+        return None
+    assert isinstance(descent, ModuleDescent)
+    start = descent.objective()
+    assert start.x is not None
+    assert start.y is not None
+    own = str(fit.spec.model).startswith("mlp") and isinstance(fit.spec.model, str)
+    numbers = own and not start.loss.classes and start.y.is_floating_point()
+    scaled = modules.scaled(copy.deepcopy(descent.module), start.x, start.y if numbers else None)
+    rule = rules.rule("adam") if fit.spec.optimizer == "auto" else descent.rule
+    end = replace(descent, module=scaled, rule=rule).gap_at(0.01)
+    if not (first - now) <= 0.5 * (first - end):
+        return None
+    name = data.names[place]
+    return Finding(
+        Kind.SCALES, f"The columns are on different scales, above all {name!r}.",
+        f"{name!r} is of size {number(float(sizes[place]))}; a module's weights start as if all were of size 1.",
+        {"precondition": "standardize", "lr": "auto"}, f"An objective of about {number(end)} after as many steps.",
+        1.0 if np.isinf(now) else float(np.clip(1.0 - end / now, 0.0, 1.0)), columns=(name,),
     )  # fmt: skip

@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from steepest.analysis.checks.step_cost import seconds_a_step
 from steepest.analysis.finding import Fitted
+from steepest.analysis.step_cost import seconds_a_step
+from steepest.analysis.what_if import after_steps
 from steepest.choices import parse
 from steepest.data.batching import Batching
 from steepest.data.thinning import sampled
-from steepest.descent.loop import descend
 from steepest.descent.schedules import schedule
 from steepest.errors import SteepestError
 from steepest.formulas.models import MODELS
@@ -79,36 +79,17 @@ def wrapped(fit: Fitted, inner: nn.Module, theta: np.ndarray | None, standardize
 
 def rerun(fit: Fitted, objective: ModuleObjective, *, lr: float | None = None, rule: Any = None) -> Rerun | None:
     """A descent of the objective, by the fit's own rule and rate where none is given; None where it fails."""
-    spec = fit.spec
+    spec, batching = fit.spec, Batching.of(fit.spec, objective.rows)
     own = spec.optimizer if spec.optimizer != "auto" else fit.optimizer
     name = spec.schedule if spec.schedule != "auto" else fit.schedule
-    batching = Batching.of(spec, objective.rows)
     affordable = max(SECONDS / seconds_a_step(objective, batching.size), LEAST_STEPS)
     steps = max(1, int(min(fit.steps, MOST_STEPS, affordable)))
+    batching = replace(batching, epochs=None, max_steps=steps)
     try:
-        path = descend(
-            objective,
-            rule or own,
-            replace(batching, epochs=None, max_steps=steps),
-            lr=fit.lr if lr is None else lr,
-            schedule=schedule(name, steps),
-        )
-        for _ in path:
-            pass
+        value = after_steps(objective, rule or own, batching, fit.lr if lr is None else lr, schedule(name, steps))
     except SteepestError:
         return None
-    value = float(objective.value(objective.theta) + objective.penalty(objective.theta))
     return Rerun(value, objective, steps) if np.isfinite(value) else None
-
-
-def pinned(fit: Fitted, **changed: Any) -> dict[str, Any]:
-    """A remedy that names what else was decided by itself, where a number for lr would decide it otherwise."""
-    remedy = dict(changed)
-    if "lr" in changed and fit.spec.lr == "auto":
-        for name in ("optimizer", "precondition", "schedule"):
-            if getattr(fit.spec, name) == "auto" and name not in remedy:
-                remedy[name] = getattr(fit, name)
-    return remedy
 
 
 def widths_of(fit: Fitted) -> tuple[int, ...]:

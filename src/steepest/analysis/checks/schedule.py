@@ -31,10 +31,10 @@ def decay(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
         return
     other = "constant" if course.settles else "cosine"
     remedy: dict[str, Any] = {"schedule": other}
-    gap = float(course.again([course.lr], other)[0])
+    gap = course.gap_at(schedule=other)
     if not course.share(gap) >= need:
         rates = course.ladder[0]
-        gaps = course.again(rates, other)
+        gaps = course.gaps(rates, other)
         known = ~np.isnan(gaps)
         if not known.any():
             return
@@ -65,11 +65,11 @@ def bouncing(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
     if course.settles or course.falls or np.isinf(course.gap):
         return
     remedy: dict[str, Any] = {"schedule": "cosine"}
-    gap = float(course.again([course.lr], "cosine")[0])
+    gap = course.gap_at(schedule="cosine")
     if not course.share(gap) >= min(need, 0.8):
         rates = course.ladder[0]
         rates = rates[(rates >= 0.03 * course.lr) & (rates <= 1.01 * course.lr)]
-        gaps = course.again(rates, "cosine") if rates.size else rates
+        gaps = course.gaps(rates, "cosine") if rates.size else rates
         if not rates.size or np.isnan(gaps).all():
             return
         rate, gap = chosen(rates[~np.isnan(gaps)], gaps[~np.isnan(gaps)], course)
@@ -111,7 +111,13 @@ def floor_of(course: Course) -> Floor | None:
         return None
     try:
         return floor_and_halves(
-            course.problem, course.frame, course.optimum, course.rule, course.lr, course.size, course.spec.shuffle
+            course.problem,
+            course.coordinates,
+            course.optimum,
+            course.rule,
+            course.lr,
+            course.size,
+            course.batching.shuffle,
         )
     except SpecError:
         return None

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from steepest.analysis.checks.column_scales import SAMPLED, shape_of
+from steepest.analysis.checks.column_scales import shape_of
 from steepest.analysis.checks.columns import FALLS, together
 from steepest.analysis.checks.wording import count, listed, number
 from steepest.analysis.finding import Finding, Kind, Prepared
-from steepest.model.linear import is_constant
+from steepest.model.linear import SAMPLED, is_constant
 
 HARD = 1e4
 """Condition number of a table that is called hard before any fit."""

@@ -17,15 +17,16 @@ from typing import Any
 
 import numpy as np
 
-from steepest.analysis.checks.rerun import Rerun, mlp, pinned, placed, rerun, widths_of, wrapped
+from steepest.analysis.checks.outcome import pinned
+from steepest.analysis.checks.rerun import Rerun, mlp, placed, rerun, widths_of, wrapped
 from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.formulas.rules import formula_of
 from steepest.model import modules
 from steepest.model.module_objective import ModuleObjective
 
 SMALL = 1e-3
 BETTER = 0.9
-ADAPTIVE = ("adam", "rmsprop", "adagrad")
 ARRIVES = 1e-2
 RATES = (0.01, 0.003, 0.03)
 GAINS = (1.0, 1.5, 2.5, 4.0)
@@ -48,7 +49,8 @@ def vanishing(fit: Fitted) -> Iterator[Finding]:
     """A first layer whose gradient is many orders below the last one's, and what moves it."""
     if fit.network is None or fit.train is None or fit.trace.theta.shape[1] != len(fit.theta):
         return
-    if fit.optimizer.startswith(ADAPTIVE) or not np.isfinite(fit.theta).all():
+    formula = formula_of(fit.optimizer)
+    if (formula is not None and not formula.linear) or not np.isfinite(fit.theta).all():
         return
     ended = placed(fit, fit.theta)
     start, end = layer_gradients(placed(fit)), layer_gradients(ended)
@@ -98,7 +100,7 @@ def _tried(fit: Fitted, value: float) -> Iterator[tuple[dict[str, Any], Rerun | 
     for lr in RATES:
         run = rerun(fit, placed(fit, theta), lr=lr, rule="adam")
         if run is not None and (best is None or run.value < best[1].value):
-            best = pinned(fit, optimizer="adam", lr=lr, **own), run
+            best = pinned({"optimizer": "adam", "lr": lr, **own}, fit), run
         if best is not None and best[1].value <= LITTLE * value:
             break
     if best is not None:

@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 import steepest as st
-from steepest.analysis.checks import module_descent
-from steepest.analysis.checks.step_cost import seconds_a_step
 from steepest.analysis.diagnosis import diagnose
 from steepest.analysis.finding import Kind
+from steepest.analysis.step_cost import seconds_a_step
+from steepest.analysis.what_if import module_descent
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.losses import loss
 from steepest.model.module_objective import ModuleObjective
@@ -63,4 +63,4 @@ def test_a_step_costs_more_where_there_is_more_to_do():
 def test_the_linear_family_is_counted_too():
     fit = st.fit(np.arange(10.0), np.arange(10.0) ** 2)
     assert 5e-5 < seconds_a_step(LinearObjective(fit.problem), None) < 5e-4
-    assert module_descent.walks_of(fit) is None
+    assert module_descent(fit) is None

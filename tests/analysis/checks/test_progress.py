@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import steepest as st
-from steepest.analysis.checks import reading, without_theory
+from steepest.analysis import what_if
 from steepest.analysis.diagnosis import diagnose
 from steepest.analysis.finding import Kind
 
@@ -60,7 +60,7 @@ def test_too_few_steps_are_told_and_more_of_them_do(name):
 
 
 def test_more_parameters_than_a_course_is_foretold_for(monkeypatch):
-    monkeypatch.setattr(reading, "MOST_PARAMETERS", 3)
+    monkeypatch.setattr(what_if, "MOST_PARAMETERS", 3)
     design = np.column_stack([np.ones(len(X)), X])
     limit = 2.0 / np.linalg.eigvalsh(2.0 * design.T @ design / len(X))[-1]
     settings = {"optimizer": "sgd", "epochs": 60}
@@ -81,7 +81,7 @@ def test_what_goes_well_has_nothing_to_say(name):
 @pytest.mark.parametrize("size", ["full", 20])
 def test_a_walk_is_the_descent_itself(name, size):
     fit = st.fit(X, Y, **{"epochs": 9, "lr": 0.05, "schedule": "cosine"} | SETTINGS[name] | {"batch_size": size})
-    walks = without_theory.walks_of(fit)
-    assert walks.whole
-    assert walks.first() == pytest.approx(fit.trace.objective[0], rel=1e-12)
-    assert walks.end() == pytest.approx(fit.objective_value, rel=1e-11)
+    descent = what_if.linear_descent(fit)
+    assert descent.whole
+    assert what_if.whole_objective(descent.objective()) == pytest.approx(fit.trace.objective[0], rel=1e-12)
+    assert descent.gap_at() == pytest.approx(fit.objective_value, rel=1e-11)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 import steepest as st
-from steepest.analysis.checks.reading import course_of, pinned
+from steepest.analysis.checks.course import course_of
+from steepest.analysis.checks.outcome import pinned
+from steepest.analysis.what_if import what_if
 
 CASES = [
     {"optimizer": "sgd", "lr": 0.01},
@@ -29,9 +29,9 @@ def test_another_rate_and_schedule_lead_where_fit_goes(settings):
     x = random.normal(size=(60, 3)) * [1.0, 2.0, 0.5] + 1.0
     y = x @ [1.0, -1.0, 2.0] + random.normal(size=60)
     settings = {"epochs": 12, "schedule": "constant"} | settings
-    course = course_of(st.fit(x, y, **settings))
+    fit = st.fit(x, y, **settings)
     for schedule in ("constant", "cosine"):
-        (gap,) = course.again([3.0 * settings["lr"]], schedule)
+        gap = what_if(fit, lr=3.0 * settings["lr"], schedule=schedule)
         there = st.fit(x, y, **(settings | {"lr": 3.0 * settings["lr"], "schedule": schedule}))
         assert gap == pytest.approx(there.gap, rel=1e-8)
 
@@ -52,18 +52,18 @@ def test_other_clips_and_shuffles_lead_where_fit_goes():
     x = random.normal(size=(64, 2))
     y = np.sort(x @ [1.0, 2.0] + random.normal(size=64))
     settings = {"optimizer": "sgd", "lr": 0.05, "epochs": 5, "batch_size": 8, "shuffle": "none", "clip": 0.1}
-    course = course_of(st.fit(x, y, **settings))
-    wide = replace(course, clip=50.0).again([0.05])[0]
+    fit = st.fit(x, y, **settings)
+    wide = what_if(fit, clip=50.0)
     assert wide == pytest.approx(st.fit(x, y, **(settings | {"clip": 50.0})).gap, rel=1e-8)
-    other = replace(course, spec=course.spec.model_copy(update={"shuffle": "rows"})).again([0.05])[0]
+    other = what_if(fit, shuffle="rows")
     assert other == pytest.approx(st.fit(x, y, **(settings | {"shuffle": "rows"})).gap, rel=1e-8)
 
 
 def test_what_is_too_long_to_walk_is_not_foretold():
     random = np.random.default_rng(8)
     x, y = random.normal(size=(400, 3)), random.normal(size=400)
-    course = course_of(st.fit(x, y, loss="l1", optimizer="sgd", lr=0.1, epochs=3))
-    assert np.isnan(course.again([0.1], steps=10_000_000)).all()
+    fit = st.fit(x, y, loss="l1", optimizer="sgd", lr=0.1, epochs=3)
+    assert np.isnan(what_if(fit, steps=10_000_000))
 
 
 def test_a_rate_in_place_of_auto_leaves_the_rest_as_it_was():

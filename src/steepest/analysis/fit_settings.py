@@ -1,0 +1,47 @@
+"""What a fit really used where its settings say "auto" or a name: coordinates, start and rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from steepest.analysis.finding import Fitted
+from steepest.choices import is_path, locate
+from steepest.descent import rules
+from steepest.errors import SpecError
+from steepest.formulas.rules import RULES, Automatic
+from steepest.model import modules, preconditioners
+from steepest.model.linear import LinearProblem
+from steepest.model.preconditioners import Coordinates
+
+PRECONDITIONERS = ("none", "standardize", "orthonormal")
+"""The coordinates of the linear family by their names."""
+
+
+def coordinates_of(name: str, problem: LinearProblem) -> Coordinates | None:
+    """The coordinates of that name; None for user units."""
+    if name == "none":
+        return None
+    return preconditioners.standardised(problem) if name == "standardize" else preconditioners.orthonormal(problem)
+
+
+def start_of(fit: Fitted) -> np.ndarray:
+    """θ₀ `[k·p]` of the linear family, in user units."""
+    start = modules.start(fit.spec.init, tuple(fit.names), fit.spec.seed)
+    return np.zeros(len(fit.names)) if start is None else start
+
+
+def rule_of(fit: Fitted) -> Any:
+    """The rule as it was, a Rule or a class of `torch.optim`; None where it has no rate, or nobody can tell."""
+    given = fit.spec.optimizer
+    if fit.optimizer == Automatic.ACCELERATED:
+        return rules.Accelerated()
+    if isinstance(given, rules.Rule | type):
+        return given
+    try:
+        if not isinstance(given, str):  # a partial of a class of torch.optim, a function of the parameters
+            return rules.rule(given)
+        return rules.rule(locate(given) if is_path(given, RULES) else fit.optimizer)
+    except SpecError:
+        return None

@@ -1,0 +1,365 @@
+"""What a fit would have come to under other settings: its descent made again with something changed.
+
+    what_if(fit, lr=0.1)                                 the gap after as many steps at that rate
+    what_if(fit, schedule="cosine", precondition="standardize")
+    descent_of(fit).gaps([0.1, 0.01], steps=500)         many rates at once
+
+Where F is a quadratic (`mse` and full batches under sgd or momentum) the gaps are those of the theory. All others are found
+by making the steps: the same rule on the same batches, all rates side by side, as long as that takes about a second.
+Descents too long for it are predicted by the valley at the optimum where the loss has one, and else not at all. Where no
+optimum is known F* counts as 0, so that a gap is F itself, and of a long descent only the first steps are made.
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from steepest.analysis import convergence
+from steepest.analysis.finding import Fitted
+from steepest.analysis.fit_settings import PRECONDITIONERS, coordinates_of, rule_of, start_of
+from steepest.analysis.step_cost import seconds_a_step
+from steepest.data.batching import Batching
+from steepest.descent import rules, schedules
+from steepest.descent.loop import Step, descend
+from steepest.descent.schedules import Schedule
+from steepest.descent.stopping import Status, Stopper
+from steepest.engines.compiled_runs import FusedRuns
+from steepest.engines.kernel_args import can_run
+from steepest.model.linear import LinearProblem
+from steepest.model.linear_objective import LinearObjective
+from steepest.model.module_objective import ModuleObjective
+from steepest.model.objective import Objective
+from steepest.model.of_fit import module_objective
+from steepest.model.preconditioners import Coordinates
+
+MOST_PARAMETERS = 2_000
+"""Parameters up to which a descent to a known optimum is made again, or predicted."""
+
+SECONDS, FIRST_SECONDS, LEAST_STEPS = 0.8, 0.2, 10
+"""What whole descents may take at a time; what the first steps of one may; and how many of these are made all the same."""
+
+LOOP_STEP, LOOP_RUN, RUN_STEP, EPOCH, ENTRY = 120e-6, 2e-6, 0.8e-6, 250e-6, 1.2e-9
+"""Seconds that a step of the loop takes, and each run in it; that compiled code takes for a run's step and for an epoch of
+minibatches; and that either takes for an entry of the design."""
+
+LOAD = 0.3
+"""Seconds in the loop from which compiled code, which takes half a second to load, is worth it."""
+
+MOST_PREDICTED = {True: 20_000, False: 200_000}
+"""Steps up to which a falling rate is gone through by theory: on a quadratic, and where steps would take too long."""
+
+
+def what_if(
+    fit: Fitted,
+    *,
+    lr: float | None = None,
+    schedule: Any = None,
+    steps: int | None = None,
+    shuffle: str = "",
+    **changed: Any,
+) -> float:
+    """The gap of a fit after as many steps (or so many) under another rate, schedule, `clip`, `shuffle` or `precondition`.
+
+    Returns:
+        F − F*, or F where no optimum is known; inf where it diverges, nan where it cannot be told.
+
+    >>> from steepest.fitting import fit
+    >>> found = fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0], optimizer="sgd", lr=0.01, epochs=10)
+    >>> there = fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0], optimizer="sgd", lr=0.3, epochs=10)
+    >>> bool(abs(what_if(found, lr=0.3) / there.gap - 1.0) < 1e-9)
+    True
+    """
+    descent = descent_of(fit)
+    if descent is None:
+        return float("nan")
+    batching = replace(descent.batching, shuffle=shuffle or descent.batching.shuffle)
+    return replace(descent, batching=batching, **changed).gap_at(lr, schedule, steps)
+
+
+Linear = TypeVar("Linear", bound="LinearDescent")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Descent(ABC):
+    """A finished descent, ready to be made again.
+
+    batching: as it was asked for. steps: updates asked for. first_steps: those of them that are made again.
+    """
+
+    fit: Fitted
+    rule: Any
+    lr: float
+    schedule: Any
+    steps: int
+    first_steps: int
+    batching: Batching
+    clip: float | None
+    best: float = 0.0
+    """F*, 0 where it is not known."""
+
+    known: dict[Any, float] = field(default_factory=dict, init=False, compare=False)
+
+    @abstractmethod
+    def objective(self) -> Objective:
+        """F at its start, anew."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of its steps can be made again."""
+        return self.first_steps == self.steps
+
+    @property
+    def size(self) -> int | None:
+        """Rows a batch; None for all."""
+        return self.batching.size
+
+    def factors_of(self, schedule: Any, steps: int) -> np.ndarray:
+        """A schedule's factor of each step, `[T]`."""
+        t = np.arange(steps)
+        return schedules.factors_at(schedules.schedule(schedule, steps), t, t // self.batching.steps_per_epoch)
+
+    def gaps(self, lrs: Sequence[float] | np.ndarray, schedule: Any = None, steps: int | None = None) -> np.ndarray:
+        """F − F* at the end `[k]`, had the learning rate been each of those given `[k]`; nan where it cannot be told.
+
+        schedule: another one than the descent's. steps: another number of updates.
+        """
+        pace = schedules.schedule(self.schedule if schedule is None else schedule, steps or self.steps)
+        return self._made(np.asarray(lrs, dtype=np.float64), pace, steps or self.first_steps) - self.best
+
+    def gap_at(self, lr: float | None = None, schedule: Any = None, steps: int | None = None) -> float:
+        """The same for one rate, by default the descent's own."""
+        key = lr, schedule, steps
+        if key not in self.known:
+            self.known[key] = float(self.gaps([self.lr if lr is None else lr], schedule, steps)[0])
+        return self.known[key]
+
+    def _made(self, lrs: np.ndarray, pace: Schedule, steps: int) -> np.ndarray:
+        """F `[k]` after so many steps at each rate."""
+        ends = []
+        for lr in lrs.tolist():
+            objective = self.objective()
+            rule = rules.rule(self.rule, objective, self.clip)
+            ends.append(after_steps(objective, rule, replace(self.batching, epochs=None, max_steps=steps), lr, pace))
+        return np.array(ends)
+
+
+def after_steps(objective: Objective, rule: Any, batching: Batching, lr: float, pace: Schedule) -> float:
+    """F after these batches, its θ moved; inf where it diverges, as a fit would."""
+    limit = Stopper.GROWTH * (abs(whole_objective(objective)) + 1e-300)
+    for step in descend(objective, rule, batching, lr=lr, schedule=pace):
+        if not abs(float(step.loss)) <= limit:  # a fit would be ended here, whatever came of it
+            return float("inf")
+    value = whole_objective(objective)
+    return value if np.isfinite(value) else float("inf")
+
+
+def whole_objective(objective: Objective) -> float:
+    """F at the θ of an objective: its mean loss over all rows and its penalty."""
+    return float(objective.value(objective.theta) + objective.penalty(objective.theta))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearDescent(Descent):
+    """A descent of the linear family. start: θ₀, optimum: θ*, `[k·p]` in user units.
+
+    optimum_known: whether F* is known; it may be an infimum, without any θ*.
+    """
+
+    problem: LinearProblem
+    precondition: str
+    start: np.ndarray
+    dtype: torch.dtype = torch.float64
+    optimum_known: bool = False
+    optimum: np.ndarray | None = None
+
+    @cached_property
+    def coordinates(self) -> Coordinates | None:
+        """The coordinates of the descent, of all rows."""
+        return coordinates_of(self.precondition, self.problem)
+
+    def objective(self) -> LinearObjective:
+        return LinearObjective(self.problem, (), self.coordinates, self.start, self.dtype)
+
+    @cached_property
+    def at_start(self) -> LinearObjective:
+        """F in those coordinates, for many θ at once."""
+        return self.objective()
+
+    @cached_property
+    def few(self) -> LinearProblem:
+        """The problem, or some of its rows where it is large: what valleys are made of."""
+        return self.problem.sampled
+
+    @cached_property
+    def valley(self) -> convergence.Valley | None:
+        """The valley at the optimum; None where there is none (a kink, or no optimum known)."""
+        return self.valley_from(self.start)
+
+    def valley_from(self, start: np.ndarray) -> convergence.Valley | None:
+        """The valley at the optimum, as a descent from `start` sees it."""
+        if self.optimum is None or self.problem.penalty.l1 or self.problem.loss.bound is None:
+            return None
+        found = convergence.valley(self.few, coordinates_of(self.precondition, self.few), start, self.optimum)
+        return found if np.isfinite(found.values).all() and np.isfinite(found.gaps).all() else None
+
+    @property
+    def predictable(self) -> bool:
+        """Whether the theory knows this rule and loss."""
+        return self.rule.linear and self.size is None and self.clip is None and self.valley is not None
+
+    def gaps(self, lrs: Sequence[float] | np.ndarray, schedule: Any = None, steps: int | None = None) -> np.ndarray:
+        if not self.optimum_known:
+            return super().gaps(lrs, schedule, steps)
+        lrs = np.asarray(lrs, dtype=np.float64)
+        schedule = self.schedule if schedule is None else schedule
+        steps = self.steps if steps is None else steps
+
+        def predictable(quadratic: bool) -> bool:
+            return self.predictable and (schedule == "constant" or steps * len(lrs) <= MOST_PREDICTED[quadratic])
+
+        if self.problem.loss.quadratic and predictable(quadratic=True):
+            return self._predicted(lrs, schedule, steps)
+        if self._work(len(lrs), steps)[0] <= SECONDS:
+            return self._side_by_side(lrs, schedules.schedule(schedule, steps), steps) - self.best
+        return self._predicted(lrs, schedule, steps) if predictable(quadratic=False) else np.full(len(lrs), np.nan)
+
+    def _predicted(self, lrs: np.ndarray, schedule: Any, steps: int) -> np.ndarray:
+        assert self.valley is not None
+        if schedule == "constant":
+            return np.array([float(convergence.gaps_after(self.valley, self.rule, lr, steps)) for lr in lrs])
+        pace, first = self.factors_of(schedule, steps), whole_objective(self.at_start) - self.best
+        curves = [convergence.predicted_gaps(self.valley, self.rule, lr * pace) for lr in lrs]
+        # what grew out of bounds was ended there, whatever would have come of it
+        return np.array([gaps[-1] if gaps.max() <= Stopper.GROWTH * first else np.inf for gaps in curves])
+
+    def _work(self, ways: int, steps: int) -> tuple[float, bool]:
+        """About how many seconds so many rates of so many steps take, and whether by compiled code."""
+        entries = ENTRY * float(steps) * ways * (self.size or self.batching.rows) * len(self.at_start.theta)
+        looped = steps * (LOOP_STEP + ways * LOOP_RUN) + entries
+        if not (looped > LOAD and can_run(self.at_start, self._own_rule)):
+            return looped, False
+        epochs = 0.0 if self.size is None else steps * self.size / self.batching.rows
+        return RUN_STEP * steps * ways + EPOCH * epochs + entries, True
+
+    @property
+    def _own_rule(self) -> Any:
+        return rules.rule(self.rule, self.at_start, self.clip)
+
+    def _side_by_side(self, lrs: np.ndarray, pace: Schedule, steps: int) -> np.ndarray:
+        """F `[k]` after so many steps at rates `[k]`; inf where it diverged."""
+        objective, ways = self.at_start, len(lrs)
+        theta = objective.theta.clone().repeat(ways, 1)
+        batching, own = replace(self.batching, epochs=None, max_steps=steps), self._own_rule
+        with np.errstate(all="ignore"):
+            if self._work(ways, steps)[1]:
+                runs = FusedRuns(objective, [own] * ways, theta)
+                made: Any = runs.descend(batching, [batching.seed] * ways, lr=lrs, schedules=[pace] * ways)
+            else:
+                made = descend(objective, own, batching, lr=torch.from_numpy(lrs)[:, None], schedule=pace, theta=theta)
+            for step in made:
+                if isinstance(step, Step) and step.batch is None:
+                    break
+            found = (objective.value(theta) + objective.penalty(theta)).numpy()
+        return np.where(np.isfinite(found), found, np.inf)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModuleDescent(Descent):
+    """A descent of a module, as it is in `module`, from θ₀ `[p]`."""
+
+    module: nn.Module
+    start: np.ndarray
+
+    def objective(self) -> ModuleObjective:
+        assert self.fit.train is not None
+        found = module_objective(self.fit, self.fit.train, module=copy.deepcopy(self.module))
+        found.theta.copy_(torch.as_tensor(self.start).to(found.theta))
+        return found
+
+
+# ---- of a fit --------------------------------------------------------------------------------------
+
+
+def descent_of(fit: Fitted) -> Descent | None:
+    """How a fit went down; None where its rule, rate, coordinates, batches or rows are not known."""
+    return to_optimum(fit, LinearDescent) or linear_descent(fit) or module_descent(fit)
+
+
+def to_optimum(fit: Fitted, kind: type[Linear]) -> Linear | None:
+    """A descent of the linear family to an optimum that is known, by a rule of ours that goes there, as that class."""
+    problem, exact, rule = fit.problem, fit.exact, rule_of(fit)
+    if problem is None or problem.parameters > MOST_PARAMETERS or exact is None or exact.separable or fit.gap is None:
+        return None
+    own = isinstance(rule, rules.Rule) and not rule.is_torch
+    if (
+        not own
+        or (rule.kind is not None and rule.kind.split(rule.numbers)[1])
+        or fit.precondition not in PRECONDITIONERS
+    ):
+        return None
+    given = _given(fit, rule, len(problem.design))
+    return kind(
+        **given, first_steps=given["steps"], best=exact.objective, optimum_known=True, optimum=exact.theta,
+        problem=problem, precondition=fit.precondition, start=start_of(fit),
+    )  # fmt: skip
+
+
+def linear_descent(fit: Fitted) -> LinearDescent | None:
+    """Any descent of the linear family, its optimum left aside: as many of its first steps as can be made soon."""
+    problem, rule = fit.problem, rule_of(fit)
+    if (
+        problem is None
+        or rule is None
+        or fit.precondition not in PRECONDITIONERS
+        or not _own_batches(fit, len(problem.design))
+    ):
+        return None
+    given = _given(fit, rule, len(problem.design))
+    few = problem if given["batching"].size else problem.sampled
+    dtype = getattr(torch, fit.spec.dtype)
+    found = LinearDescent(
+        **given, first_steps=0, problem=few, precondition=fit.precondition, start=start_of(fit), dtype=dtype
+    )
+    return replace(found, first_steps=_first_steps(found))
+
+
+def module_descent(fit: Fitted) -> ModuleDescent | None:
+    """A descent of a module."""
+    data, rule = fit.train, rule_of(fit)
+    if fit.network is None or data is None or fit.terms is not None or fit.trace.theta.shape[1] != len(fit.theta):
+        return None
+    if rule is None or not _own_batches(fit, data.rows):
+        return None
+    module = copy.deepcopy(fit.network).to(getattr(torch, fit.spec.dtype))
+    found = ModuleDescent(**_given(fit, rule, data.rows), first_steps=0, module=module, start=fit.trace.theta[0])
+    return replace(found, first_steps=_first_steps(found))
+
+
+def _given(fit: Fitted, rule: Any, rows: int) -> dict[str, Any]:
+    """What every kind of descent is told by."""
+    batching = Batching.of(fit.spec, rows)
+    steps = fit.steps if fit.status is Status.SECONDS else batching.steps or 0
+    return {
+        "fit": fit, "rule": rule, "lr": fit.lr, "schedule": schedules.of_fit(fit), "steps": steps, "batching": batching,
+        "clip": fit.spec.clip,
+    }  # fmt: skip
+
+
+def _first_steps(descent: Descent) -> int:
+    """How many steps are made again: by what one costs, so that the same fit is always judged alike."""
+    return int(min(descent.steps, max(FIRST_SECONDS / seconds_a_step(descent.objective(), descent.size), LEAST_STEPS)))
+
+
+def _own_batches(fit: Fitted, rows: int) -> bool:
+    """Whether the batches were ours, on this machine, and not the user's own."""
+    per_epoch = Batching.of(fit.spec, rows).steps_per_epoch
+    return fit.spec.device == "cpu" and abs(fit.steps - fit.epochs * per_epoch) <= per_epoch
