@@ -213,7 +213,7 @@ def test_rich_prints_findings_without_taking_brackets_for_markup(capsys, monkeyp
     from steepest.cli import console
 
     monkeypatch.setattr(console, "_console", lambda: Console(width=100, force_terminal=False))
-    console.show_findings(BOTH)
+    console.show_document(shown.document(BOTH))
     assert "[bold]" in capsys.readouterr().out
 
 

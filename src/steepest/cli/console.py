@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from math import isnan, nan
 from time import monotonic
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
@@ -18,7 +18,7 @@ from steepest.command_words import in_options
 from steepest.data.wording import capitalized, counted, number, seconds
 from steepest.descent.stopping import counted as counted_endings
 from steepest.errors import SpecError, SteepestWarning
-from steepest.text import findings, preflight
+from steepest.text import findings
 from steepest.text.document import Block, Document, Table, Words
 from steepest.text.scores import about_classes, coefficients, confusion, not_shown, scores
 from steepest.text.sweep import best_runs
@@ -26,9 +26,8 @@ from steepest.text.terminal import block_text
 from steepest.text.terminal import text as text_of
 
 if TYPE_CHECKING:
-    from steepest.analysis.finding import Findings
+    from steepest.analysis.finding import Finding
     from steepest.descent.loop import Step
-    from steepest.preflight import Outlook
     from steepest.result import Fit
     from steepest.sweep_result import Sweep
 
@@ -52,67 +51,54 @@ PIPE_WIDTH = 110
 def progress(
     limits: tuple[int | None, int | None], quiet: bool = False
 ) -> Iterator[Callable[[Step, float], None] | None]:
-    """A line on stderr with loss, epoch and time left, ten times a second; None where stderr is no terminal.
+    """A line on stderr with epoch, loss and time left; None where stderr is no terminal.
 
     limits: epochs and steps at which the descent ends at the latest, as far as they are known.
     """
     epochs, steps = limits
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    columns = (
-        TextColumn("epoch {task.fields[epoch]:,}"),
-        BarColumn(bar_width=24),
-        TextColumn("loss {task.fields[loss]:.6g}"),
-        TextColumn("{task.fields[left]}"),
-    )
-    next_look, began = 0.0, nan
-    with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
-        line = bar.add_task("", total=epochs or steps, epoch=0, loss=nan, left="")
+    words = "epoch {task.fields[epoch]:,}", "loss {task.fields[loss]:.6g}"
+    with _progress_line(quiet, epochs or steps, *words, epoch=0, loss=nan) as update:
 
         def show(step: Step, objective: float) -> None:
-            nonlocal next_look, began
-            now = monotonic()
-            if now < next_look:
-                return
-            next_look, began = now + 0.1, now if isnan(began) else began
             done = step.epoch if epochs else step.t
-            left = time_left(now - began, done, epochs or steps)
-            bar.update(line, completed=done, epoch=step.epoch, loss=float(step.loss), left=left, refresh=True)
+            update(done, epochs or steps, lambda: {"epoch": step.epoch, "loss": float(step.loss)})
 
-        yield show
+        yield show if update else None
 
 
 @contextmanager
 def sweep_progress(quiet: bool = False) -> Iterator[Callable[[float, int], None] | None]:
     """A line on stderr with the runs done and the time left; None where stderr is no terminal."""
+    with _progress_line(quiet, 1, "{task.fields[done]:,} of {task.total:,} runs", done=0) as update:
+        yield (lambda done, runs: update(done, runs, lambda: {"done": int(done)})) if update else None
+
+
+@contextmanager
+def _progress_line(quiet: bool, total: int | None, first: str, *others: str, **fields: Any) -> Iterator[Any]:
+    """What brings a line with a bar to so much done of a total, ten times a second; None where stderr is no terminal.
+
+    The fields of the line are asked for only when it is drawn: a loss may be on a device that has to be waited for.
+    """
     if quiet or not sys.stderr.isatty():
         yield None
         return
     from rich.progress import BarColumn, Progress, TextColumn
 
-    columns = (
-        TextColumn("{task.fields[done]:,} of {task.total:,} runs"),
-        BarColumn(bar_width=24),
-        TextColumn("{task.fields[left]}"),
-    )
+    columns = (TextColumn(first), BarColumn(bar_width=24), *map(TextColumn, (*others, "{task.fields[left]}")))
     next_look, began = 0.0, nan
     with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
-        line = bar.add_task("", total=1, done=0, left="")
+        line = bar.add_task("", total=total, left="", **fields)
 
-        def show(done: float, runs: int) -> None:
+        def update(done: float, total: int | None, fields: Callable[[], dict[str, Any]]) -> None:
             nonlocal next_look, began
             now = monotonic()
             if now < next_look:
                 return
             next_look, began = now + 0.1, now if isnan(began) else began
-            bar.update(
-                line, completed=done, total=runs, done=int(done), left=time_left(now - began, done, runs), refresh=True
-            )
+            left = time_left(now - began, done, total)
+            bar.update(line, completed=done, total=total, left=left, refresh=True, **fields())
 
-        yield show
+        yield update
 
 
 def time_left(elapsed: float, done: float, most: float | None) -> str:
@@ -134,19 +120,12 @@ def time_left(elapsed: float, done: float, most: float | None) -> str:
 def warnings_as_lines() -> Iterator[None]:
     """Warnings as plain `warning:` lines on stderr, without the line of code that they come from."""
 
-    def show(
-        message: Warning | str,
-        category: type[Warning],
-        filename: str,
-        lineno: int,
-        file: TextIO | None = None,
-        line: str | None = None,
-    ) -> None:
+    def show(message: Warning | str, *where: Any) -> None:
         print(f"warning: {' '.join(in_options(str(message)).split())}", file=sys.stderr)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", SteepestWarning)
-        warnings.showwarning = show
+        warnings.showwarning = show  # pyrefly: ignore[bad-assignment] (it looks at the words alone)
         yield
 
 
@@ -157,7 +136,10 @@ def show(fit: Fit, folder: str | None) -> None:
     """Print a finished fit: parameters, losses, metrics, how it ended, how far from the optimum."""
     below = findings.in_brief(fit)
     where = f"{folder}/summary.json" if folder else "--json, or --out FOLDER,"
-    said = [*map(in_options, _sentences(fit, below.message)), *_found(below, folder)]
+    run = (
+        f"steepest diagnose {shlex.quote(folder)}" if folder else "--json, or --out FOLDER and steepest diagnose FOLDER"
+    )
+    said = [*map(in_options, _sentences(fit, below.message)), *below.lines(_as_options, run, in_options)]
     said += [f"Note: {in_options(note)}" for note in fit.notes]
     _print(
         coefficients(fit, FIRST),
@@ -168,28 +150,8 @@ def show(fit: Fit, folder: str | None) -> None:
     )
 
 
-def _found(below: findings.InBrief, folder: str | None) -> Iterator[str]:
-    """The findings that stand under a fit, each in a line or two, and where the others are."""
-    for place, finding in enumerate(below.shown, 1):
-        what, change = findings.two_lines(finding, ", ".join(filter(None, (finding.command, finding.left_out))))
-        yield f"{place}. {in_options(what)}\n   {change}".rstrip()
-    if below.more:
-        run = (
-            f"steepest diagnose {shlex.quote(folder)}"
-            if folder
-            else "--json, or --out FOLDER and steepest diagnose FOLDER"
-        )
-        yield f"{below.more:,} more: {run}"
-
-
-def show_findings(found: Findings) -> None:
-    """Print findings whole."""
-    _print_whole(findings.document(found))
-
-
-def show_outlook(ahead: Outlook) -> None:
-    """Print what is known before a fit."""
-    _print_whole(preflight.command_document(ahead))
+def _as_options(finding: Finding) -> str:
+    return ", ".join(filter(None, (finding.command, finding.left_out)))
 
 
 def show_sweep(sweep: Sweep, folder: str | None) -> None:
@@ -230,7 +192,8 @@ def _print(*blocks: Block) -> None:
         console.print(Text(text), soft_wrap=table or not console.is_terminal)
 
 
-def _print_whole(document: Document) -> None:
+def show_document(document: Document) -> None:
+    """Print a document whole."""
     console = _console()
     console.print(Text(text_of(document, console.width)), soft_wrap=True)
 

@@ -40,6 +40,7 @@ def fit(
     from steepest import fitting
     from steepest.cli import console
     from steepest.descent.stopping import interruptible
+    from steepest.run_record import to_json
     from steepest.storage import run_folder
 
     data = dash(data)
@@ -64,7 +65,12 @@ def fit(
     except KeyboardInterrupt:
         return fail(f"interrupted. The run is in {out}, without its page.", 130)
     with kept_in(out):
-        _show(done, out, json, quiet)
+        if json:
+            print(to_json(done.summary()))
+        elif not quiet:
+            console.show(done, out)
+        if out is not None and json and not quiet:
+            print(f"The run is in {out}", file=sys.stderr)
     if unsaved is not None:
         raise unsaved
     return fail("interrupted", 130) if interrupted() else _code(done, done.message if json or quiet else "")
@@ -171,6 +177,8 @@ def diagnose(
     from steepest.cli import console
     from steepest.run_record import to_json
     from steepest.storage import run_folder
+    from steepest.text import findings
+    from steepest.text import preflight as preflight_text
 
     given = {name: value for name, value in settings.items() if value is not None}
     data = dash(data)
@@ -183,7 +191,7 @@ def diagnose(
         if json:
             print(to_json({"findings": found.to_dicts()}))
         else:
-            console.show_findings(found)
+            console.show_document(findings.document(found))
         return 0
     if Path(data).is_dir() and "target" not in given:
         raise SpecError(
@@ -194,7 +202,7 @@ def diagnose(
     if json:
         print(to_json(ahead.to_dict()))
     else:
-        console.show_outlook(ahead)
+        console.show_document(preflight_text.command_document(ahead))
     return 0
 
 
@@ -226,19 +234,6 @@ def _limits(settings: dict[str, Any]) -> tuple[int | None, int | None]:
     epochs, steps = settings.get("epochs"), settings.get("max_steps")
     kind = "full" if settings.get("batch_size", "full") == "full" else "minibatch"
     return default_epochs(epochs, steps, kind), steps
-
-
-def _show(done: Fit, folder: str | None, json: bool, quiet: bool) -> None:
-    if json:
-        from steepest.run_record import to_json
-
-        print(to_json(done.summary()))
-    elif not quiet:
-        from steepest.cli import console
-
-        console.show(done, folder)
-    if folder is not None and json and not quiet:
-        print(f"The run is in {folder}", file=sys.stderr)
 
 
 def _code(done: Fit, message: str) -> int:

@@ -104,6 +104,11 @@ def names(words: list[str]) -> list[str]:
     return list(dict.fromkeys(name for name in found if name))
 
 
+def wrong(setting: str, words: str, why: str) -> SpecError:
+    """The error that says what is wrong with the words of an option."""
+    return SpecError(f"--{setting.replace('_', '-')} {words}: {why}")
+
+
 def _class_weight(words: list[str]) -> str | dict[str, float]:
     if words == ["balanced"]:
         return "balanced"
@@ -113,7 +118,7 @@ def _class_weight(words: list[str]) -> str | dict[str, float]:
         try:
             factors[label] = float(factor)
         except ValueError:
-            raise SpecError(f"--class-weight {label}={factor}: it is written {shape}.") from None
+            raise wrong("class_weight", f"{label}={factor}", f"it is written {shape}.") from None
     return factors
 
 
@@ -139,7 +144,7 @@ def _pairs(setting: str, words: list[str], shape: str) -> dict[str, str]:
     for word in names(words):
         name, equals, value = word.rpartition("=")
         if not equals or not name:
-            raise SpecError(f"--{setting.replace('_', '-')} {word}: it is written {shape}.")
+            raise wrong(setting, word, f"it is written {shape}.")
         found[name] = value
     return found
 

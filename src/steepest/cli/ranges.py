@@ -17,8 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from steepest.cli.options import value_of
-from steepest.errors import SpecError
+from steepest.cli.options import value_of, wrong
 from steepest.settings_table import SETTINGS
 
 MOST = 1_000_000
@@ -85,9 +84,9 @@ def _numbers(setting: str, piece: str) -> list[Any]:
     if len(parts) == 2 and whole:
         first, last = (_whole(setting, piece, part) for part in parts)
         if last < first:
-            raise SpecError(f"--{_option(setting)} {piece}: the first number must not be larger than the last.")
+            raise wrong(setting, piece, "the first number must not be larger than the last.")
         if last - first >= MOST:
-            raise SpecError(f"--{_option(setting)} {piece}: that are more than {MOST:,} values.")
+            raise wrong(setting, piece, f"that are more than {MOST:,} values.")
         return list(range(first, last + 1))
     if len(parts) > 1:
         numbers = _range(setting, piece, parts)
@@ -100,8 +99,8 @@ def _numbers(setting: str, piece: str) -> list[Any]:
 
 def _whole(setting: str, piece: str, text: str) -> int:
     value = _number(text)
-    if value is None or value != value or abs(value) == float("inf") or value != int(value):
-        raise SpecError(f"--{_option(setting)} {piece}: {text!r} is no whole number.")
+    if value is None or not value.is_integer():
+        raise wrong(setting, piece, f"{text!r} is no whole number.")
     try:
         return int(text)
     except ValueError:
@@ -119,14 +118,14 @@ def _with_range(setting: str, piece: str) -> list[str]:
 def _range(setting: str, piece: str, parts: list[str]) -> list[float]:
     shape = "a range is written FIRST:LAST:log:COUNT or FIRST:LAST:lin:COUNT, as in 1e-4:1:log:50"
     if len(parts) != 4 or parts[2] not in ("log", "lin"):
-        raise SpecError(f"--{_option(setting)} {piece}: {shape}.")
+        raise wrong(setting, piece, f"{shape}.")
     first, last, count = _number(parts[0]), _number(parts[1]), _number(parts[3])
     if first is None or last is None or count is None or not all(map(np.isfinite, (first, last, count))):
-        raise SpecError(f"--{_option(setting)} {piece}: {shape}.")
-    if count != int(count) or not 2 <= count <= MOST:
-        raise SpecError(f"--{_option(setting)} {piece}: the count must be a whole number from 2 to {MOST:,}.")
+        raise wrong(setting, piece, f"{shape}.")
+    if not count.is_integer() or not 2 <= count <= MOST:
+        raise wrong(setting, piece, f"the count must be a whole number from 2 to {MOST:,}.")
     if parts[2] == "log" and not (first > 0 and last > 0):
-        raise SpecError(f"--{_option(setting)} {piece}: the ends of a log range must be greater than 0; lin takes any.")
+        raise wrong(setting, piece, "the ends of a log range must be greater than 0; lin takes any.")
     space = np.geomspace if parts[2] == "log" else np.linspace
     return space(first, last, int(count)).tolist()
 
@@ -134,9 +133,5 @@ def _range(setting: str, piece: str, parts: list[str]) -> list[float]:
 def _truth(setting: str, piece: str) -> bool:
     known = {"true": True, "yes": True, "false": False, "no": False}
     if piece.lower() not in known:
-        raise SpecError(f"--{setting} {piece}: it must be true or false, or both: true,false.")
+        raise wrong(setting, piece, "it must be true or false, or both: true,false.")
     return known[piece.lower()]
-
-
-def _option(setting: str) -> str:
-    return setting.replace("_", "-")

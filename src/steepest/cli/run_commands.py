@@ -6,13 +6,9 @@ import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import Parameter
-
-from steepest.cli.app import Run, Table, Which, app, check_out, check_table_name, loaded, to_file
+from steepest.cli.app import Model, Run, Table, Which, app, check_out, check_table_name, loaded, to_file
 from steepest.cli.options import dash, names, output
 from steepest.errors import RunError
-
-Model = Annotated[str | None, Parameter(help="package.module:factory, for a run that was made with one.")]
 
 FILM = "fit.gif"
 """The film in a run's folder."""
@@ -68,9 +64,9 @@ def animate(
             film = Path(folder) / FILM
             fitted.animate(film, frames=frames, arrows=arrows, theme=theme)
             run_folder.write_page(run, film.read_bytes(), name)
-        print(Path(run).expanduser() / name)
-        return 0
-    fitted.animate(out, frames=frames, arrows=arrows, theme=theme)
+        out = str(Path(run).expanduser() / name)
+    else:
+        fitted.animate(out, frames=frames, arrows=arrows, theme=theme)
     print(out)
     return 0
 

@@ -57,10 +57,10 @@ def template(theme: str) -> go.layout.Template:
     """The `light` or the `dark` template. Raises SpecError for another name."""
     if theme not in PAPER:
         raise SpecError(f"theme={theme!r} is not known. Known: light, dark.")
-    palette, scale = PAPER[theme], shades(theme)
-    axis = {
-        "gridcolor": palette["grid"],
-        "linecolor": palette["axis"],
+    palette, shades = PAPER[theme], SHADES[theme]
+    scale = [[i / (len(shades) - 1), colour] for i, colour in enumerate(shades)]  # from the lowest loss to the highest
+    both = {"gridcolor": palette["grid"], "linecolor": palette["axis"], "exponentformat": "power"}
+    axis = both | {
         "zerolinecolor": palette["axis"],
         "zerolinewidth": 1,
         "tickcolor": palette["axis"],
@@ -69,49 +69,29 @@ def template(theme: str) -> go.layout.Template:
         "title": {"standoff": 8, "font": {"size": 13}},
         "tickfont": {"size": 11, "color": palette["faint"]},
         "automargin": True,
-        "exponentformat": "power",
     }
-    scene = {
+    scene = both | {
         "backgroundcolor": palette["paper"],
-        "gridcolor": palette["grid"],
-        "linecolor": palette["axis"],
         "zerolinecolor": palette["grid"],
         "showbackground": True,
         "title": {"font": {"size": 12}},
         "tickfont": {"size": 10, "color": palette["faint"]},
-        "exponentformat": "power",
     }
+    title = {"x": 0, "xref": "paper", "xanchor": "left", "y": 1, "yref": "container", "yanchor": "top"}
+    subtitle = {"font": {"size": 12, "color": palette["faint"]}}
+    legend = {"x": 0, "xanchor": "left", "y": 0, "yref": "container", "yanchor": "bottom", "orientation": "h"}
     bar = {"outlinewidth": 0, "ticks": "", "thickness": 10, "tickfont": {"size": 10, "color": palette["faint"]}}
     shaded = {"colorscale": scale, "colorbar": bar}
     layout = {
         "font": {"family": FONT, "size": 13, "color": palette["ink"]},
         "paper_bgcolor": palette["paper"],
         "plot_bgcolor": palette["paper"],
-        "title": {
-            "x": 0,
-            "xref": "paper",
-            "xanchor": "left",
-            "y": 1,
-            "yref": "container",
-            "yanchor": "top",
-            "pad": {"t": 14, "l": 0},
-            "font": {"size": 17},
-            "subtitle": {"font": {"size": 12, "color": palette["faint"]}},
-        },
+        "title": title | {"pad": {"t": 14, "l": 0}, "font": {"size": 17}, "subtitle": subtitle},
         "margin": {"l": 56, "r": 24, "t": 64, "b": 48},
         "xaxis": axis,
         "yaxis": axis,
         "scene": {f"{name}axis": scene for name in "xyz"} | {"camera": {"eye": {"x": 1.15, "y": -1.5, "z": 1.15}}},
-        "legend": {
-            "orientation": "h",
-            "x": 0,
-            "xanchor": "left",
-            "yref": "container",
-            "y": 0,
-            "yanchor": "bottom",
-            "font": {"size": 12},
-            "bgcolor": "rgba(0,0,0,0)",
-        },
+        "legend": legend | {"font": {"size": 12}, "bgcolor": "rgba(0,0,0,0)"},
         "hoverlabel": {"font": {"family": FONT, "size": 12}, "align": "left"},
         "hovermode": "closest",
         "colorway": list(SERIES),
@@ -119,16 +99,7 @@ def template(theme: str) -> go.layout.Template:
         "shapedefaults": {"line": {"color": palette["axis"], "width": 1}},
         "colorscale": {"sequential": scale, "sequentialminus": scale},
     }
-    return go.layout.Template(
-        layout=layout,
-        data={"contour": [shaded], "surface": [shaded], "heatmap": [shaded]},
-    )
-
-
-def shades(theme: str) -> list[list[Any]]:
-    """The shades of a surface as Plotly's colour scale, from the lowest loss to the highest."""
-    colours = SHADES[theme]
-    return [[i / (len(colours) - 1), colour] for i, colour in enumerate(colours)]
+    return go.layout.Template(layout=layout, data={key: [shaded] for key in ("contour", "surface", "heatmap")})
 
 
 def log_axis(values: Any) -> dict[str, Any]:

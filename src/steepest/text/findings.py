@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,7 @@ def explained(finding: Finding) -> str:
     return f"nearly all of the {of}" if percent >= 99.5 else f"{percent:.0f} % of the {of}"
 
 
-# ---- under a fit -----------------------------------------------------------------------------------
+# ---- in brief --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,12 @@ class InBrief:
     shown: tuple[Finding, ...]
     more: int
 
+    def lines(self, remedy: Callable[[Finding], str], where: str, said: Callable[[str], str] = str) -> list[str]:
+        """The findings, each in a line or two with its remedy in words, and where the others are."""
+        found = [two_lines(finding, remedy(finding)) for finding in self.shown]
+        lines = [f"{place}. {said(what)}\n   {change}".rstrip() for place, (what, change) in enumerate(found, 1)]
+        return [*lines, f"{self.more:,} more: {where}"] if self.more else lines
+
 
 def in_brief(fit: Fit) -> InBrief:
     """How a fit ended, and the findings to show with that.
@@ -80,18 +87,13 @@ def in_brief(fit: Fit) -> InBrief:
     Where the descent did not arrive the two most important ones, and the message leaves its own advice to them; where it
     did arrive, the first that is to be known about the model.
     """
-    found = known(fit)
+    try:
+        found = fit.diagnose().found
+    except FitError:  # it has lost the rows to look at
+        found = ()
     shown = found[: 1 if fit.status.arrived else MOST_IN_BRIEF]
     advised = any((finding.remedy or finding.advice) and not finding.of_model for finding in shown)
     return InBrief(fit.outcome if advised else fit.message, tuple(shown), len(found) - len(shown))
-
-
-def known(fit: Fit) -> tuple[Finding, ...]:
-    """The findings of a fit; none where it has lost the rows to look at."""
-    try:
-        return fit.diagnose().found
-    except FitError:
-        return ()
 
 
 def two_lines(finding: Finding, remedy: str) -> tuple[str, str]:

@@ -25,7 +25,7 @@ def document(fit: Fit) -> Document:
         Title(f"{plain(fit.model_name)}, {fit.optimizer}"),
         Numbers(figures_of(fit)),
         Outcome(below.message, fit.status.state),
-        *map(Words, _found(below)),
+        *map(Words, below.lines(lambda finding: finding.python, "fit.diagnose()")),
         coefficients(fit, IN_A_NOTEBOOK),
         scores(fit),
         *confusion(fit),
@@ -45,12 +45,3 @@ def figures_of(fit: Fit) -> list[tuple[str, str]]:
     tiles.append(("steps", f"{fit.steps:,}"))
     tiles.append(("seconds", number(fit.seconds)))
     return tiles
-
-
-def _found(below: findings.InBrief) -> list[str]:
-    """What stands under a fit about its findings, each in a line or two, and where the others are."""
-    lines = []
-    for place, finding in enumerate(below.shown, 1):
-        what, change = findings.two_lines(finding, finding.python)
-        lines.append(f"{place}. {what}\n   {change}".rstrip())
-    return [*lines, f"{below.more:,} more: fit.diagnose()"] if below.more else lines

@@ -32,8 +32,12 @@ def command_document(ahead: Outlook) -> Document:
 
 def _document(ahead: Outlook, call: Callable[[Prospect | None], str], said: Callable[[str], str]) -> Document:
     blocks: list[Block] = [*findings.blocks(ahead.findings)]
-    if ahead.prospects:
-        blocks.append(Table(HEADS, rows_of(ahead), words=(0, 1)))
+    rows = []
+    for one in ahead.prospects:
+        numbers = [f"{one.condition:.3g}", f"{one.largest:.4g}", f"{one.lr:.4g}", step_count(one.steps)]
+        rows.append([one.precondition, one.optimizer, *numbers])
+    if rows:
+        blocks.append(Table(HEADS, rows, words=(0, 1)))
     if ahead.recommended:
         blocks.append(Code("These arrive:", [f"{call(one)}  # {steps_of(one)}" for one in ahead.recommended]))
     blocks += [Words(said(sentence)) for sentence in ahead.sentences]
@@ -43,18 +47,3 @@ def _document(ahead: Outlook, call: Callable[[Prospect | None], str], said: Call
 def steps_of(one: Prospect) -> str:
     """How many steps a line of the table takes."""
     return f"{'' if one.exact else 'about '}{step_count(one.steps)} step{'' if one.steps == 1 else 's'}"
-
-
-def rows_of(ahead: Outlook) -> list[list[str]]:
-    """The rows of the table, as they are shown."""
-    return [
-        [
-            one.precondition,
-            one.optimizer,
-            f"{one.condition:.3g}",
-            f"{one.largest:.4g}",
-            f"{one.lr:.4g}",
-            step_count(one.steps),
-        ]
-        for one in ahead.prospects
-    ]

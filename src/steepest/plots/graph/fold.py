@@ -84,10 +84,7 @@ def _merged(whole: Graph, group: Mapping[int, str]) -> Graph:
             if len(piece) > 1:
                 members[first] = sorted(piece)
                 home.update(dict.fromkeys(piece, first))
-    nodes: dict[int, Node] = {}
-    for i, node in whole.nodes.items():
-        if home[i] == i and i not in members:
-            nodes[i] = node
+    nodes = {i: node for i, node in whole.nodes.items() if home[i] == i and i not in members}
     for first, ids in members.items():
         parts = [whole.nodes[i] for i in ids]
         operations = [part for part in parts if part.kind != "parameter"]

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -104,12 +105,8 @@ class Graph:
 
 def words_of(node: Node) -> list[str]:
     """What stands on a node: its name, its value, its gradient."""
-    lines = [plain(node.name, 34)]
-    if node.value:
-        lines.append(node.value)
-    if node.gradient:
-        lines.append(f"∂ {node.gradient}")
-    return lines
+    slope = f"∂ {node.gradient}" if node.gradient else ""
+    return [line for line in (plain(node.name, 34), node.value, slope) if line]
 
 
 def named(names: Any) -> dict[int, str]:
@@ -171,12 +168,12 @@ def _operation(node: Any) -> str:
 
 
 def _node(i: int, kind: str, name: str, value: Tensor | None, slope: Tensor | None, group: str) -> Node:
-    single = value is not None and value.numel() == 1
-    return Node(
-        i, kind, name, _told(value), _told(slope), None if value is None else tuple(value.shape), group, 1,
-        float(value) if value is not None and single and not value.is_complex() else None,
-        float(slope) if slope is not None and slope.numel() == 1 and not slope.is_complex() else None,
-    )  # fmt: skip
+    shape = None if value is None else tuple(value.shape)
+    return Node(i, kind, name, _told(value), _told(slope), shape, group, 1, _single(value), _single(slope))
+
+
+def _single(value: Tensor | None) -> float | None:
+    return float(value) if value is not None and value.numel() == 1 and not value.is_complex() else None
 
 
 def _told(value: Tensor | None) -> str:
@@ -185,9 +182,8 @@ def _told(value: Tensor | None) -> str:
         return ""
     if value.numel() == 1:
         return number(float(value.real if value.is_complex() else value))
-    length = float(
-        torch.linalg.vector_norm(value.detach().to(torch.complex128 if value.is_complex() else torch.float64))
-    )
+    wide = torch.complex128 if value.is_complex() else torch.float64
+    length = float(torch.linalg.vector_norm(value.detach().to(wide)))
     return f"[{', '.join(map(str, value.shape))}] length {number(length)}"
 
 
@@ -200,32 +196,23 @@ def _gradients(
     factors: dict[tuple[int, int], float] = {}
     handles = []
 
-    def before(i: int) -> Callable[[Any], None]:
-        def hook(incoming: Any) -> None:
-            if incoming and incoming[0] is not None:
-                slopes[i] = incoming[0].detach()
+    def before(i: int, incoming: Any) -> None:
+        if incoming and incoming[0] is not None:
+            slopes[i] = incoming[0].detach()
 
-        return hook
+    def after(i: int, outgoing: Any, incoming: Any) -> None:
+        above = incoming[0] if incoming else None
+        if above is None or above.numel() != 1 or float(above) == 0:
+            return
+        for place, below in enumerate(outgoing):
+            if below is not None and below.numel() == 1:
+                factors[i, place] = float(below) / float(above)
 
-    def after(i: int) -> Callable[[Any, Any], None]:
-        def hook(outgoing: Any, incoming: Any) -> None:
-            above = incoming[0] if incoming else None
-            for place, below in enumerate(outgoing):
-                if (
-                    above is not None
-                    and below is not None
-                    and above.numel() == below.numel() == 1
-                    and float(above) != 0
-                ):
-                    factors[i, place] = float(below) / float(above)
-
-        return hook
-
-    inner = [node for node in order if not hasattr(node, "variable")]
     leaves = [node for node in order if hasattr(node, "variable")]
     try:
-        for node in inner:
-            handles += [node.register_prehook(before(number[node])), node.register_hook(after(number[node]))]
+        for node in (node for node in order if not hasattr(node, "variable")):
+            hooks = partial(before, number[node]), partial(after, number[node])
+            handles += [node.register_prehook(hooks[0]), node.register_hook(hooks[1])]
         found = torch.autograd.grad(
             z, [node.variable for node in leaves], torch.ones_like(z), retain_graph=True, allow_unused=True
         )
