@@ -13,25 +13,6 @@ from typing import Any
 
 from steepest.errors import SpecError
 
-FUNCTIONS = {
-    "mse_loss": "MSELoss",
-    "l1_loss": "L1Loss",
-    "smooth_l1_loss": "SmoothL1Loss",
-    "huber_loss": "HuberLoss",
-    "cross_entropy": "CrossEntropyLoss",
-    "nll_loss": "NLLLoss",
-    "binary_cross_entropy": "BCELoss",
-    "binary_cross_entropy_with_logits": "BCEWithLogitsLoss",
-    "poisson_nll_loss": "PoissonNLLLoss",
-    "gaussian_nll_loss": "GaussianNLLLoss",
-    "kl_div": "KLDivLoss",
-    "soft_margin_loss": "SoftMarginLoss",
-    "multi_margin_loss": "MultiMarginLoss",
-    "hinge_embedding_loss": "HingeEmbeddingLoss",
-    "multilabel_soft_margin_loss": "MultiLabelSoftMarginLoss",
-}
-"""Functions of `torch.nn.functional` → the class of `torch.nn` that does the same."""
-
 CODES = frozenset({"CrossEntropyLoss", "NLLLoss", "MultiMarginLoss"})
 """Criteria whose target is the number of a class."""
 
@@ -63,13 +44,16 @@ def known(given: Any) -> Any:
     keywords: dict[str, Any] = {}
     if isinstance(found, functools.partial) and not found.args:
         keywords, found = dict(found.keywords), found.func
-    own = getattr(found, "__module__", "") == "torch.nn.functional" and FUNCTIONS.get(getattr(found, "__name__", ""))
-    if own:
-        from torch import nn
-
-        found = getattr(nn, own)
-    if isinstance(found, type) and _is_module(found):
-        found = _made(found, keywords)
+    if getattr(found, "__module__", "") == "torch.nn.functional":
+        found = _class_of(found.__name__) or found
+    if isinstance(found, type) and any(base.__module__ == "torch.nn.modules.module" for base in found.__mro__):
+        try:
+            found = found(**keywords)
+        except TypeError as error:
+            raise SpecError(
+                f"loss={found.__name__} is a class that cannot be made without arguments ({error}). Give an object of it: "
+                f"loss={found.__name__}(…)."
+            ) from None
     elif found is not given:
         return given
     if is_criterion(found):
@@ -77,18 +61,12 @@ def known(given: Any) -> Any:
     return found
 
 
-def _made(kind: type, keywords: dict[str, Any]) -> Any:
-    try:
-        return kind(**keywords)
-    except TypeError as error:
-        raise SpecError(
-            f"loss={kind.__name__} is a class that cannot be made without arguments ({error}). Give an object of it: "
-            f"loss={kind.__name__}(…)."
-        ) from None
+def _class_of(function: str) -> type | None:
+    """The class of `torch.nn` that does what a function of `torch.nn.functional` does: `MSELoss` of `mse_loss`."""
+    from torch.nn.modules import loss
 
-
-def _is_module(kind: type) -> bool:
-    return any(base.__module__ == "torch.nn.modules.module" and base.__name__ == "Module" for base in kind.__mro__)
+    bare = function.replace("binary_cross_entropy", "bce").replace("_", "").removesuffix("loss")
+    return next((getattr(loss, name) for name in loss.__all__ if name.lower() == f"{bare}loss"), None)
 
 
 def is_criterion(given: Any) -> bool:

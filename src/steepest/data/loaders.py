@@ -1,6 +1,6 @@
 """Rows from PyTorch's datasets and loaders: read once, in the dataset's own order, into arrays.
 
-A loader's batches are dealt anew from these rows: its size of a batch, its shuffling and `drop_last` are settings of the
+A loader's batches are made anew of these rows: its size of a batch, its shuffling and `drop_last` are settings of the
 fit, and any other sampler is asked for the numbers of its rows. Of a `SubsetRandomSampler` only its rows are read. So a
 fit depends on its seed alone, and the loader and PyTorch's generator are left as they were.
 """
@@ -42,7 +42,7 @@ class DropLast:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a source holds: x `[n, …]`, y `[n, …]` (None without), and how a loader deals the rows.
+    """What a source holds: x `[n, …]`, y `[n, …]` (None without), and how a loader batches the rows.
 
     batch_size, shuffle: None for a dataset. batches: what no setting stands for, a sampler or that the last one is dropped.
     """
@@ -70,11 +70,11 @@ class Sampled:
         epoch = 0
         while epochs is None or epoch < epochs:
             with seeded(hash((seed, epoch))):
-                dealt = [torch.as_tensor(list(rows), dtype=torch.int64) for rows in self.sampler]
-            if not dealt:
+                batches = [torch.as_tensor(list(rows), dtype=torch.int64) for rows in self.sampler]
+            if not batches:
                 raise DataError(f"The loader's sampler gives no batch in epoch {epoch}.")
-            for index, rows in enumerate(dealt):
-                yield Batch(epoch, index, rows, last=index == len(dealt) - 1)
+            for index, rows in enumerate(batches):
+                yield Batch(epoch, index, rows, last=index == len(batches) - 1)
             epoch += 1
 
 
@@ -124,9 +124,9 @@ def is_source(given: Any) -> bool:
 def read(given: Any) -> Loaded:
     """The rows of a loader or dataset. DataError for rows that are no numbers, or not all of one shape."""
     if not isinstance(given, data.DataLoader):
-        x, y, notes = _of_stream(given) if _is_stream(given) else _of_dataset(given, None)
+        x, y, notes = _of_stream(given) if isinstance(given, data.IterableDataset) else _of_dataset(given, None)
         return Loaded(x, y, notes=notes)
-    if _is_stream(given.dataset):
+    if isinstance(given.dataset, data.IterableDataset):
         x, y, notes = _of_stream(given)
         return Loaded(x, y, given.batch_size, "none", DropLast() if given.drop_last else None, notes)
     usual = data.default_convert if given.batch_size is None and given.batch_sampler is None else data.default_collate
@@ -135,14 +135,10 @@ def read(given: Any) -> Loaded:
     part = type(sampler) is data.SubsetRandomSampler
     rows = data.Subset(given.dataset, [int(i) for i in sampler.indices]) if part else given.dataset
     x, y, notes = _of_dataset(rows, own)
-    return Loaded(x, y, *_dealing(given), notes)
+    return Loaded(x, y, *_batches_of(given), notes)
 
 
-def _is_stream(given: Any) -> bool:
-    return isinstance(given, data.IterableDataset)
-
-
-def _dealing(loader: Any) -> tuple[int | None, str | None, Sampled | DropLast | None]:
+def _batches_of(loader: Any) -> tuple[int | None, str | None, Sampled | DropLast | None]:
     """Size of a batch and shuffling of a loader, and what else there is to its batches."""
     sampler, size = loader.sampler, loader.batch_size
     count = len(loader.dataset)
@@ -200,22 +196,24 @@ def _of_stream(source: Any) -> tuple[np.ndarray, Any, tuple[str, ...]]:
 def _collated(entries: list[Any], collate: Callable[[list[Any]], Any] | None) -> tuple[Tensor, Tensor | None]:
     """Rows put together, by the loader's own function or as PyTorch does it."""
     try:
-        put = (collate or data.default_collate)(
-            entries if collate is not None else [_plain(entry) for entry in entries]
-        )
+        put = collate(entries) if collate is not None else data.default_collate(list(map(_plain, entries)))
     except SteepestError:
         raise
     except Exception as error:
-        shapes = {tuple(np.shape(_first(entry))) for entry in entries}
-        if len(shapes) > 1:
-            one, other = (list(shape) for shape in sorted(shapes)[:2])
-            raise DataError(
-                f"The rows of the dataset have different shapes, {one} and {other}. Bring them to one size in its __getitem__ or "
-                "transform."
-            ) from None
+        _check_shapes({tuple(np.shape(_first(entry))) for entry in entries})
         why = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"The rows of the dataset cannot be put together: {why}") from error
     return _pair(put)
+
+
+def _check_shapes(shapes: set[tuple[int, ...]]) -> None:
+    """Raise DataError where rows have more than one shape."""
+    if len(shapes) > 1:
+        one, other = (list(shape) for shape in sorted(shapes)[:2])
+        raise DataError(
+            f"The rows of the dataset have different shapes, {one} and {other}. Bring them to one size in its __getitem__ or "
+            "transform."
+        ) from None
 
 
 def _plain(entry: Any) -> Any:
@@ -276,12 +274,7 @@ def _pair(put: Any) -> tuple[Tensor, Tensor | None]:
 
 
 def _joined(parts: list[tuple[Tensor, Any]]) -> tuple[np.ndarray, Any]:
-    shapes = sorted({tuple(x.shape[1:]) for x, _ in parts})
-    if len(shapes) > 1:
-        raise DataError(
-            f"The rows of the dataset have different shapes, {list(shapes[0])} and {list(shapes[1])}. Bring them to one size in "
-            "its __getitem__ or transform."
-        )
+    _check_shapes({tuple(x.shape[1:]) for x, _ in parts})
     x = np.concatenate([_array(part) for part, _ in parts])
     if parts[0][1] is None:
         return x, None
@@ -289,5 +282,5 @@ def _joined(parts: list[tuple[Tensor, Any]]) -> tuple[np.ndarray, Any]:
 
 
 def _array(tensor: Tensor) -> np.ndarray:
-    kept = tensor.detach().cpu()
-    return (kept.float() if kept.dtype in (torch.bfloat16, torch.float16) else kept).numpy()
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor).numpy()

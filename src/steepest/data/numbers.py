@@ -65,14 +65,11 @@ PLAIN = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
 WHOLE, PADDED = r"^[+-]?\d+$", r"^0\d+$"
 """A whole number; one with a leading zero, as codes have."""
 
+MARKS = {"": "", ",": ",", ".": ".", " ": SPACES, "'": APOSTROPHES, "_": "_"}
+"""The marks between groups of digits, and the characters that each stands for."""
 _GROUPED = {
-    "": r"\d+",
-    ",": r"\d+|[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d?(?:,\d{2})+,\d{3}",
-    ".": r"\d+|[1-9]\d{0,2}(?:\.\d{3})+",
-    " ": rf"\d+|[1-9]\d{{0,2}}(?:[{SPACES}]\d{{3}})+",
-    "'": rf"\d+|[1-9]\d{{0,2}}(?:[{APOSTROPHES}]\d{{3}})+",
-    "_": r"\d+|[1-9]\d{0,2}(?:_\d{3})+",
-}
+    mark: r"\d+" + (rf"|[1-9]\d{{0,2}}(?:[{signs}]\d{{3}})+" if signs else "") for mark, signs in MARKS.items()
+} | {",": r"\d+|[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d?(?:,\d{2})+,\d{3}"}
 """Whole numbers by the mark between their groups: of thousands, and after an Indian fashion 1,00,000."""
 
 
@@ -299,7 +296,7 @@ def _one_notation(
     allowed = [
         (mark, separator)
         for mark in ".,"
-        for separator in ("", ",", ".", " ", "'", "_")
+        for separator in MARKS
         if separator != mark and _agrees(mark, separator, decimal, thousands)
     ]
     fitting = {pair: parts.matched & _fits(parts.body, *pair) for pair in allowed}
@@ -342,9 +339,7 @@ def _agrees(mark: str, separator: str, decimal: str | None, thousands: str | Non
         return False
     if thousands is None:
         return True
-    thousands = (
-        " " if thousands and thousands in SPACES else "'" if thousands and thousands in APOSTROPHES else thousands
-    )
+    thousands = next((sign for sign, signs in MARKS.items() if thousands and thousands in signs), thousands)
     return mark != thousands and separator in ("", thousands)
 
 
@@ -376,8 +371,7 @@ def _values(parts: _Parts, fits: np.ndarray, mark: str, separator: str) -> tuple
     """The numbers of the texts, 0 where they are none, and whether all are whole."""
     digits = parts.body
     if separator:
-        marks = {" ": SPACES, "'": APOSTROPHES}.get(separator, separator)
-        digits = pc.replace_substring_regex(digits, rf"[{marks}]", "")
+        digits = pc.replace_substring_regex(digits, rf"[{MARKS[separator]}]", "")
     if mark == ",":
         digits = pc.replace_substring(digits, ",", ".")
     power = pc.replace_substring_regex(parts.power, f"[{MINUS}]", "-")

@@ -78,18 +78,17 @@ class Schema:
             >>> Schema((Column("city", "category", ("Oslo", "Rome")),), ("price",)).encode({"city": ["Rome"]})
             array([[1.]])
         """
-        text, names = (
-            [column.name for column in self.columns if column.as_text],
+        names, text = (
             [column.name for column in self.columns],
+            [column.name for column in self.columns if column.as_text],
         )
         source, origin = open_table(self._one_row(table), reading=reading, text_columns=text, mentioned=names)
         rows = source.num_rows
         if not origin.named:
-            found = list(origin.found.values())
-            source, kept = self._by_position(source)
-            origin = replace(
-                origin, found=dict(zip(source.column_names, (found[position] for position in kept), strict=True))
-            )
+            every = list(origin.found.values())
+            source, positions = self._by_position(source)
+            found = dict(zip(source.column_names, (every[position] for position in positions), strict=True))
+            origin = replace(origin, found=found)
         # an Arrow table that has no columns left no longer knows its rows
         return self.matrix(source, origin, notes) if self.columns else np.empty((rows, 0))
 
@@ -102,8 +101,7 @@ class Schema:
             if column.name not in sources:
                 raise DataError(
                     f"{origin.table} lacks the column {quoted(column.name)} that the fit was made with: "
-                    f"{suggestion(column.name, table.column_names)}Its columns are "
-                    f"{listed(table.column_names)}"
+                    f"{suggestion(column.name, table.column_names)}Its columns are {listed(table.column_names)}"
                 )
             wide = len(column.features(self.intercept))
             part = x[:, position : position + wide]
@@ -129,8 +127,7 @@ class Schema:
         if len(columns) != len(names):
             one_row = len(columns) == 1 and table.num_rows == len(names)
             raise DataError(
-                f"x has {counted(len(columns), 'column')} and the fit was made with {len(names)} "
-                f"({listed(names)}). "
+                f"x has {counted(len(columns), 'column')} and the fit was made with {len(names)} ({listed(names)}). "
                 + ("For a single row give x as [[...]]" if one_row else "Give them in that order, or as a named table")
             )
         return pa.table(columns, names=names), kept
@@ -151,8 +148,5 @@ def _filled(column: Column, missing: int) -> str:
     values = f"Filled {counted(missing, 'missing value')} of column {quoted(column.name)} with"
     if column.kind == "category":
         return f"{values} {quoted(column.fill)}, the most frequent level of the training rows."
-    return (
-        values
-        + (f" {number(column.fill)}," if isinstance(column.fill, float) else "")
-        + " the mean of the training rows."
-    )
+    mean = f" {number(column.fill)}," if isinstance(column.fill, float) else ""
+    return f"{values}{mean} the mean of the training rows."
