@@ -146,6 +146,7 @@ BAD = [
     ({"max_seconds": 0}, "max_seconds=0.0: it must be a number greater than 0."),
     ({"tol": -1}, "tol=-1.0: it must be 0 (stop only where nothing changes) or greater."),
     ({"validation": 1}, "validation=1.0: it must be a fraction between 0 and 1."),
+    ({"missing": "zero"}, "missing='zero': it must be one of error, drop, mean, level."),
     ({"test_fraction": 1.0}, "test_fraction=1.0: it must be a fraction from 0 to just under 1."),
     ({"seed": -1}, "seed=-1: it must be a whole number from 0 to 2^64 - 1."),
     (

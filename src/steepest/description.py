@@ -141,7 +141,7 @@ def description(source: object, reading: Reading = AS_IT_IS) -> Description:
     for name in (*reading.categories, *(reading.date or {})):
         check_known(name, table.column_names, origin)
     columns = tuple(_column(name, table[name], origin, reading) for name in table.column_names)
-    return Description(origin.table, table.num_rows, tuple(origin.said), columns)
+    return Description(origin.table, table.num_rows, tuple(origin.all_notes), columns)
 
 
 def _column(name: str, column: pa.ChunkedArray, origin: Origin, reading: Reading) -> ColumnDescription:

@@ -13,6 +13,9 @@ from typing import Any
 
 from steepest.errors import SpecError
 
+TAKES = ["input", "target"]
+"""What functions of losses in `torch.nn.functional` take first."""
+
 CODES = frozenset({"CrossEntropyLoss", "NLLLoss", "MultiMarginLoss"})
 """Criteria whose target is the number of a class."""
 
@@ -44,7 +47,10 @@ def known(given: Any) -> Any:
     keywords: dict[str, Any] = {}
     if isinstance(found, functools.partial) and not found.args:
         keywords, found = dict(found.keywords), found.func
-    if getattr(found, "__module__", "") == "torch.nn.functional":
+    if (
+        getattr(found, "__module__", "") == "torch.nn.functional"
+        and list(inspect.signature(found).parameters)[:2] == TAKES
+    ):
         found = _class_of(found.__name__) or found
     if isinstance(found, type) and any(base.__module__ == "torch.nn.modules.module" for base in found.__mro__):
         try:

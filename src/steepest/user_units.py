@@ -18,7 +18,7 @@ from steepest.result import Fit
 from steepest.settings import Spec
 
 MOST_NAMED = 13
-"""Coefficients whose digits are told one by one."""
+"""Coefficients whose digits are named one by one."""
 
 
 def in_user_units(inner: Fit, names: list[str], spec: Spec) -> Fit:
@@ -58,11 +58,11 @@ def note(inner: Fit, names: list[str]) -> str:
     ]
     held = centring.digits(terms, inner.theta)
     worst = np.argsort(held, kind="stable")[:MOST_NAMED] if len(held) > MOST_NAMED else np.arange(len(held))
-    told = ", ".join(f"{names[i]} {held[i]}" for i in worst) + (", the others more" if len(held) > len(worst) else "")
+    shown = ", ".join(f"{names[i]} {held[i]}" for i in worst) + (", the others more" if len(held) > len(worst) else "")
     return (
         f"The powers of {', '.join(map(quoted, far))} are taken of {', '.join(instead)}: a prediction from the coefficients in "
         f"user units would need {_needed(inner)} digits of each, and float64 holds {centring.DIGITS}. Of those shown these "
-        f"many digits are right: {told}. Predictions, losses and pictures come from the centred powers; to see their "
+        f"many digits are right: {shown}. Predictions, losses and pictures come from the centred powers; to see their "
         f"coefficients, fit {', '.join(instead)} in the place of {', '.join(map(quoted, far))}."
     )
 

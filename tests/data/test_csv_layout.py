@@ -134,7 +134,7 @@ def test_a_first_row_of_values_is_no_header(tmp_path):
     assert table.to_pydict() == {
         "x1": [5.1, 4.9, 7.0, 6.4], "x2": [3.5, 3.0, 3.2, 3.1], "x3": ["setosa", "setosa", "versicolor", "versicolor"],
     }  # fmt: skip
-    assert origin.said == [
+    assert origin.all_notes == [
         "The first line holds values, as the rows below it do, and no names (header=False): the columns are called x1 to x3."
     ]
     assert origin.files[0].layout.header is False
@@ -185,7 +185,7 @@ def test_columns_without_a_name_get_one_that_drop_takes(tmp_path):
     )
     table, origin = open_table(path)
     assert table.column_names == ["column 1", "x", "column 3", "y"]
-    assert "Column 1 has no name and is called 'column 1'. To leave it out: drop=\"column 1\"" in origin.said[0]
+    assert "Column 1 has no name and is called 'column 1'. To leave it out: drop=\"column 1\"" in origin.all_notes[0]
     done = fit(path, target="y", drop=["column 1", "column 3"])
     np.testing.assert_allclose(done.theta, LINE, rtol=1e-12)
 
@@ -206,9 +206,9 @@ def test_how_a_file_was_read_stands_beside_its_rows(tmp_path, monkeypatch):
     file = origin.files[0]
     assert (file.label, file.rows, file.decimal, file.left_out) == ("'table.csv'", 2, ",", ("column 3",))
     assert (file.layout.delimiter, file.layout.header, file.layout.start, file.layout.comments) == (";", True, 3, 1)
-    assert "2 lines above the header" in " ".join(origin.said)
-    assert list(file.notes) == origin.said
-    assert len(origin.said) == 4
+    assert "2 lines above the header" in " ".join(origin.all_notes)
+    assert list(file.notes) == origin.all_notes
+    assert len(origin.all_notes) == 4
 
 
 MARKS = {  # the file: the first column as a person reads it, None where it is asked for
@@ -277,7 +277,7 @@ ONE_COLUMN = {  # a new file: its first column as a person reads it
 def test_the_values_of_a_single_column_are_not_cut(tmp_path, content):
     path = tmp_path / "new.txt"
     path.write_text(content)
-    assert open_table(path, mentioned=["x"])[0].to_pydict() == {"x": ONE_COLUMN[content]}
+    assert open_table(path, requested=["x"])[0].to_pydict() == {"x": ONE_COLUMN[content]}
     if not isinstance(ONE_COLUMN[content][0], str) and "km" not in content:
         assert open_table(path)[0].to_pydict() == {"x": ONE_COLUMN[content]}
 
@@ -329,7 +329,7 @@ def test_quoted_names_of_rows_are_left_out(tmp_path, case):
     path.write_text(ROW_NAMES[case])
     table, origin = open_table(path)
     assert table.to_pydict() == {"x": [1, 2, 3], "y": [2, 3, 5]}
-    assert "holds the numbers or names of the rows: it was left out" in origin.said[0]
+    assert "holds the numbers or names of the rows: it was left out" in origin.all_notes[0]
 
 
 @pytest.mark.parametrize("name", ["", "Unnamed: 0"])
@@ -342,7 +342,7 @@ def test_row_numbers_that_run_on_from_file_to_file_are_left_out_of_all(tmp_path,
     table, origin = open_table(tmp_path)
     assert table.column_names == ["x", "y"]
     assert sorted(table["x"].to_pylist()) == X
-    assert len(origin.said) == 1
+    assert len(origin.all_notes) == 1
     np.testing.assert_allclose(fit(tmp_path, target="y").theta, LINE, rtol=1e-12)
 
 

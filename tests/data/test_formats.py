@@ -138,7 +138,7 @@ def test_excel_takes_openpyxl(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "openpyxl", stand_in)
     table, origin = open_table(path)
     assert table.to_pydict() == {"x": ["1", "2", "x3"], "y": [2.0, None, 9.0]}
-    assert origin.said == ["The first of 2 sheets, 'Data', was read."]
+    assert origin.all_notes == ["The first of 2 sheets, 'Data', was read."]
 
 
 def test_a_flipped_bit_in_an_arrow_file_does_not_end_the_process(tmp_path):
@@ -177,10 +177,10 @@ def test_the_index_that_pandas_writes_into_parquet_is_left_out(tmp_path):
     frame.to_parquet(tmp_path / "a.parquet")
     table, origin = open_table(tmp_path / "a.parquet")
     assert table.to_pydict() == HELD
-    assert origin.said == ["Column '__index_level_0__' is the index of a pandas table: it was left out."]
+    assert origin.all_notes == ["Column '__index_level_0__' is the index of a pandas table: it was left out."]
     table, origin = open_table(frame.reset_index(drop=True).reset_index(names="Unnamed: 0"))
     assert table.to_pydict() == HELD
-    assert origin.said == ["Column 'Unnamed: 0' is the index of a pandas table: it was left out."]
+    assert origin.all_notes == ["Column 'Unnamed: 0' is the index of a pandas table: it was left out."]
 
 
 @pytest.mark.parametrize(

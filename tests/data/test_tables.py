@@ -443,8 +443,6 @@ def test_wrong_shapes_are_explained_and_never_broadcast(x, y, message):
     ("options", "message"),
     [
         ({"target": "x"}, r"give y \(values\) or target"),
-        ({"missing": "zero"}, r"missing is 'zero'; it is one of 'error', 'drop', 'mean'"),
-        ({"test_fraction": 1.0}, r"test_fraction is 1.0; it is a share of the rows"),
         ({"class_weight": "balanced"}, r"class_weight is for classes, and the target is numbers"),
         ({"class_weight": "even", "classify": True}, r"class_weight is 'even'; it is 'balanced' or"),
         ({"class_weight": {"7": 1}, "classify": True}, r"names the class '7': The classes are '0', '1'"),

@@ -41,13 +41,13 @@ def check_names(names: Sequence[str], label: str) -> None:
 
 
 def named(
-    table: pa.Table, mentioned: Collection[str] = (), row_names: bool = False
+    table: pa.Table, requested: Collection[str] = (), row_names: bool = False
 ) -> tuple[pa.Table, list[str], list[str]]:
     """A name for every column, and the table without those that only number its rows.
 
     Args:
         table: names as its source has them, "" where a column has none.
-        mentioned: names that somebody asked for: such a column stays.
+        requested: names that somebody asked for: such a column stays.
         row_names: the first column holds the names of rows.
 
     Returns:
@@ -62,7 +62,7 @@ def named(
         if bare:
             name = _free(f"column {at + 1}", taken)
         names[at] = name
-        out = name not in mentioned
+        out = name not in requested
         if out and bare and at == 0 and (row_names or numbers_rows(column)):
             notes.append(NUMBERING)
         elif out and bare and is_empty(column):

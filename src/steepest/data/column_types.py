@@ -229,8 +229,8 @@ def levels_of(column: pa.ChunkedArray) -> tuple[str, ...]:
     """The levels that some row has: in the order of the source where it has one, else sorted."""
     present = text_of(column).unique().drop_null().to_pylist()
     if _ordered(column):
-        kept = set(present)
-        return tuple(level for level in column.chunk(0).dictionary.to_pylist() if level in kept)
+        seen = set(present)
+        return tuple(level for level in column.chunk(0).dictionary.to_pylist() if level in seen)
     return sorted_labels(present)
 
 

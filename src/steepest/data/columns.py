@@ -102,7 +102,7 @@ class SourceColumn:
         return DataError(f"column {quoted(self.name)}{said}")
 
 
-def tidied(
+def cleaned(
     column: pa.ChunkedArray, reading: Reading, file_decimal: str | None, *, text: bool = False
 ) -> tuple[pa.ChunkedArray, Found]:
     """A column in the state that the module's docstring promises, and how it was read.

@@ -1,4 +1,4 @@
-"""Delimited text → a table: the layout is told from its start, the decimal mark from all of it.
+"""Delimited text → a table: the layout is inferred from its start, the decimal mark from all of it.
 
     bytes ──encoding, line ends──▶ UTF-8 ──csv_layout.py──▶ names, delimiter, first row ──pyarrow──▶ table
 
@@ -21,14 +21,14 @@ from steepest.data.column_names import is_empty
 from steepest.data.csv_layout import Layout, layout_of
 from steepest.data.csv_records import BLANKS, fields_of, without_comments
 from steepest.data.decimal_marks import UNDECIDED, decimal_for_certain, shown_by
-from steepest.data.encodings import Opener, as_utf8, from_offset, head_of, held, not_utf8, text_of, whole
+from steepest.data.encodings import Opener, all_bytes, as_utf8, from_offset, head_of, not_utf8, opener_of, text_of
 from steepest.data.reading import Reading
 from steepest.data.wording import counted, quoted, were
 from steepest.errors import DataError
 
 
 def read_delimited(
-    opener: Opener, label: str, reading: Reading, text_columns: Collection[str] = (), mentioned: Collection[str] = ()
+    opener: Opener, label: str, reading: Reading, text_columns: Collection[str] = (), requested: Collection[str] = ()
 ) -> tuple[pa.Table, Layout]:
     """Read delimited text.
 
@@ -37,21 +37,21 @@ def read_delimited(
         label: the file's name as messages show it, already quoted.
         reading: what was said about how it is read.
         text_columns: columns that stay text, whatever they look like.
-        mentioned: names that somebody asks for.
+        requested: names that somebody asks for.
 
     Returns:
         The table, its types inferred, with names as they are in the file ("" where a column has none); and its layout,
         with the decimal mark and notes of the whole.
 
     Raises:
-        DataError: empty, not text, a header that cannot be told, ragged rows.
+        DataError: empty, not text, a header that is in doubt, ragged rows.
     """
     opener, encoding = as_utf8(opener, label, reading.encoding)
     head, complete = head_of(opener, label)
     text = text_of(head, complete, opener, label)
     if not text.strip():
         raise DataError(f"{label} is empty: a table starts with a line of column names")
-    layout = layout_of(text.replace("\r\n", "\n"), reading, label, mentioned)
+    layout = layout_of(text.replace("\r\n", "\n"), reading, label, requested)
     table, layout = _Rows(opener, label, layout, reading, text).table(text_columns)
     if encoding in ("utf-16", "utf-32"):
         layout = replace(layout, notes=(*layout.notes, f"The file is read as {encoding.upper()}."))
@@ -71,18 +71,18 @@ class _Rows:
         )
         lines = head.split("\n")
         longest = max(map(len, lines))
-        # a block holds, of wide tables too, enough rows for types to be told from them
+        # a block holds, of wide tables too, enough rows to infer types from
         self.block = max(1 << 22, min(128 * longest, 1 << 28), 8 * longest)
         above = "\n".join([*lines[: layout.start], ""]) if layout.start else ""
         self.below = from_offset(opener, len(above[: len(head)].encode()))
         if layout.delimiter == BLANKS or layout.inside:
-            self.below = held(self._rewritten())
+            self.below = opener_of(self._rewritten())
             self.delimiter = "\t" if layout.delimiter == BLANKS else self.delimiter
         self.opener = self.below  # or the same without the lines that pyarrow could not read
 
     def _lines(self, opener: Opener) -> list[str]:
         try:
-            return whole(opener).decode().split("\n")
+            return all_bytes(opener).decode().split("\n")
         except UnicodeDecodeError:
             raise not_utf8(self.whole, self.label) from None
 
@@ -198,7 +198,7 @@ class _Rows:
         rows = [line for _, line, quotes in rows if line.strip() or quotes]
         if len(rows) == len(lines):
             return False
-        self.opener = held("\n".join(rows).encode())
+        self.opener = opener_of("\n".join(rows).encode())
         return True
 
     def _odd(self, line: str) -> bool:
@@ -206,7 +206,7 @@ class _Rows:
 
     def _check_last_quote(self, name: str) -> None:
         """A quote that never closes swallows the rest of the file without a word from the parser."""
-        if whole(self.opener).count(b'"') % 2:
+        if all_bytes(self.opener).count(b'"') % 2:
             raise DataError(
                 f"{self.label}: a quotation mark opened in column {quoted(name)} is never closed, and swallows rows"
             )

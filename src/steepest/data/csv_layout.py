@@ -1,4 +1,4 @@
-"""Where the parts of a text table are, told from its beginning: what stands above the header, the delimiter, the names.
+"""Where the parts of a text table are, inferred from its beginning: what stands above the header, the delimiter, the names.
 
     sep=;                      what a spreadsheet says of the delimiter
     # device: A7               comment lines
@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from steepest.data.column_names import array_names
-from steepest.data.csv_records import BLANKS, FARTHEST, Cut, best_cut, fields_of
+from steepest.data.csv_records import BLANKS, FARTHEST, Dialect, best_dialect, fields_of
 from steepest.data.decimal_marks import shows
 from steepest.data.headers import First, cut_in_two, first_line, is_number, is_second_header, names_above
 from steepest.data.numbers import PADDED, PLAIN, is_measure
@@ -75,30 +75,30 @@ class Layout:
         return self.comment or "#"
 
 
-def layout_of(text: str, reading: Reading, label: str, mentioned: Collection[str] = ()) -> Layout:
-    """Tell the layout from the beginning of a file.
+def layout_of(text: str, reading: Reading, label: str, requested: Collection[str] = ()) -> Layout:
+    """Infer the layout from the beginning of a file.
 
     Args:
         text: whole lines, ended by "\\n".
         reading: what was said; it is obeyed.
         label: the file's name as messages show it, already quoted.
-        mentioned: names that somebody asks for: they stand in the first line, or are those of a table without a header.
+        requested: names that somebody asks for: they stand in the first line, or are those of a table without a header.
 
     Raises:
-        DataError: what cannot be told, with the option that says it.
+        DataError: what is in doubt, with the option that says it.
     """
     lines = text.split("\n")
     if reading.skip_rows and not any(line.strip() for line in lines[reading.skip_rows :]):
         raise DataError(f"{label} has no rows below the {counted(reading.skip_rows, 'line')} that skip_rows leaves out")
     forced, begin = _directive(lines, reading.skip_rows)
     sign, comments, begin = _comments(lines, begin, reading.comment)
-    named = reading.header is not False and begin < len(lines) and lines[begin].strip().strip('"') in mentioned
-    single = named if mentioned else None
-    cut = best_cut(lines, begin, sign, reading.comment is not None, forced, single)
-    if cut is None:
+    named = reading.header is not False and begin < len(lines) and lines[begin].strip().strip('"') in requested
+    single = named if requested else None
+    dialect = best_dialect(lines, begin, sign, reading.comment is not None, forced, single)
+    if dialect is None:
         raise DataError(f"{label} holds nothing but comment lines, which begin with {quoted(sign or '#')}")
-    made = _with_header(cut, lines, comments, sign, reading, label, mentioned)
-    rows = [record.fields for record in cut.records if record.line >= made.start]
+    made = _with_header(dialect, lines, comments, sign, reading, label, requested)
+    rows = [record.fields for record in dialect.records if record.line >= made.start]
     columns = [[row[at].strip() for row in rows if at < len(row)] for at in range(len(made.names))]
     marks = {mark for cells in columns for mark in shows(pa.chunked_array([cells[:DECIMALS_FROM]], pa.string()))}
     comma, sign = "," in marks and "." not in marks, reading.comment or (sign if comments else None)
@@ -156,55 +156,56 @@ def _comments(lines: Sequence[str], begin: int, given: str | None) -> tuple[str 
 
 
 def _with_header(
-    cut: Cut, lines: Sequence[str], comments: Sequence[int], sign: str | None, reading: Reading, label: str,
-    mentioned: Collection[str],
+    dialect: Dialect, lines: Sequence[str], comments: Sequence[int], sign: str | None, reading: Reading, label: str,
+    requested: Collection[str],
 ) -> Layout:  # fmt: skip
     """The names, where the rows begin, and what was decided on the way."""
-    at = cut.at - bool(cut.shape)
+    at = dialect.at - bool(dialect.shape)
     said = reading.header is not None or reading.skip_rows > 0
-    below = None if said else names_above([record.fields for record in cut.records], cut.width)
+    below = None if said else names_above([record.fields for record in dialect.records], dialect.width)
     if below is not None and at + 1 < below <= FARTHEST:
-        raise DataError(_not_first(cut, below, label))
-    rows = [record.fields for record in cut.records[at + 1 :]]
-    first = cut.records[at].fields
-    if cut.shape == "row names":
-        _check_row_names(cut, at, label)
-    names = _as_wide(first, cut)
+        raise DataError(_not_first(dialect, below, label))
+    rows = [record.fields for record in dialect.records[at + 1 :]]
+    first = dialect.records[at].fields
+    if dialect.shape == "row names":
+        _check_row_names(dialect, at, label)
+    names = _as_wide(first, dialect)
     kind = First.NAMES if reading.header else first_line(names, rows)
-    if at and (kind is not First.NAMES or cut.agreeing < 1 or reading.header is False):
-        _check_above(cut, at, kind, label)
-        at, rows, names = 0, [record.fields for record in cut.records[1:]], cut.records[0].fields
+    if at and (kind is not First.NAMES or dialect.agreeing < 1 or reading.header is False):
+        _check_above(dialect, at, kind, label)
+        at, rows, names = 0, [record.fields for record in dialect.records[1:]], dialect.records[0].fields
         kind = First.NAMES
-        cut = replace(cut, shape="")
-    record = cut.records[at]
+        dialect = replace(dialect, shape="")
+    record = dialect.records[at]
     notes = ()
     if at:
-        left = f"{counted(record.line, 'line')} above the header, beginning with {quoted(lines[cut.records[0].line].strip())},"
+        words = quoted(lines[dialect.records[0].line].strip())
+        left = f"{counted(record.line, 'line')} above the header, beginning with {words},"
         notes = (f"{left} {were(record.line)} left out (skip_rows={record.line}).",)
     made = Layout(
-        cut.delimiter,
+        dialect.delimiter,
         tuple(name.strip() for name in names),
         header=True,
         start=record.after,
-        row_names=cut.shape == "row names",
-        trailing=cut.shape == "rows end in a delimiter",
+        row_names=dialect.shape == "row names",
+        trailing=dialect.shape == "rows end in a delimiter",
         comments=len(comments),
         notes=notes,
     )
     if reading.header is not None:
-        return made if reading.header else _headerless(made, cut, record.line)
+        return made if reading.header else _headerless(made, dialect, record.line)
     if kind is First.NAMES:
-        return _second_line(made, cut, at, label, said)
-    if comments and (named := _named_in_comment(lines[comments[-1]], sign or "", cut, kind)):
+        return _second_line(made, dialect, at, label, said)
+    if comments and (named := _named_in_comment(lines[comments[-1]], sign or "", dialect, kind)):
         note = f"The names of the columns stand in a comment line, {quoted(lines[comments[-1]].strip())}."
         return replace(made, names=named, start=record.line, comments=len(comments) - 1, notes=(note,))
-    if kind in (First.OPEN, First.NUMBERS) and mentioned:
-        asked, made_up = set(mentioned), set(array_names(len(made.names)))
+    if kind in (First.OPEN, First.NUMBERS) and requested:
+        asked, made_up = set(requested), set(array_names(len(made.names)))
         kind = First.LIKELY if asked & set(made.names) else First.VALUES if asked <= made_up else kind
     if kind is First.LIKELY:
         return made
     if kind is First.VALUES:
-        made = _headerless(made, cut, record.line)
+        made = _headerless(made, dialect, record.line)
         names = [name for name in made.names if name]
         several = len(names) > 1
         called = f"the columns are called {names[0]} to {names[-1]}" if several else f"the column is called {names[0]}"
@@ -221,16 +222,16 @@ def _with_header(
     )
 
 
-def _not_first(cut: Cut, below: int, label: str) -> str:
+def _not_first(dialect: Dialect, below: int, label: str) -> str:
     """The message for a header that stands further down: in the last line of words above the numbers, or in the first."""
-    last, words = cut.records[below], below
+    last, words = dialect.records[below], below
     while (
         words > 1
-        and len(cut.records[words - 1].fields) == cut.width
-        and not any(map(is_number, cut.records[words - 1].fields))
+        and len(dialect.records[words - 1].fields) == dialect.width
+        and not any(map(is_number, dialect.records[words - 1].fields))
     ):
         words -= 1
-    first = cut.records[words]
+    first = dialect.records[words]
     shown = listed(map(str.strip, last.fields))
     text = (
         f"{label} does not begin with its header: line {last.line + 1:,}, {shown}, is the first above numbers only. "
@@ -241,66 +242,70 @@ def _not_first(cut: Cut, below: int, label: str) -> str:
     return text + "if they stand in the first line, header=True"
 
 
-def _as_wide(first: list[str], cut: Cut) -> list[str]:
+def _as_wide(first: list[str], dialect: Dialect) -> list[str]:
     """The first line as wide as the rows."""
-    if cut.shape == "row names":
+    if dialect.shape == "row names":
         return ["", *first]
-    if cut.shape == "header ends in a delimiter":
+    if dialect.shape == "header ends in a delimiter":
         return first[:-1]
-    return [*first, ""] if cut.shape else first
+    return [*first, ""] if dialect.shape else first
 
 
-def _headerless(made: Layout, cut: Cut, line: int) -> Layout:
+def _headerless(made: Layout, dialect: Dialect, line: int) -> Layout:
     """The layout of a table without a header; a delimiter behind every row begins no column."""
     width = len(made.names)
-    ends = [record.fields[-1].strip() for record in cut.records if record.line >= line and len(record.fields) == width]
-    trailing = made.trailing or (width > 1 and cut.delimiter != BLANKS and not any(ends))
+    ends = [
+        record.fields[-1].strip() for record in dialect.records if record.line >= line and len(record.fields) == width
+    ]
+    trailing = made.trailing or (width > 1 and dialect.delimiter != BLANKS and not any(ends))
     names = (*array_names(width - trailing), *([""] if trailing else []))
     return replace(made, names=names, header=False, start=line, row_names=False, trailing=trailing)
 
 
-def _check_above(cut: Cut, at: int, kind: First, label: str) -> None:
+def _check_above(dialect: Dialect, at: int, kind: First, label: str) -> None:
     """Raise DataError where the first lines are narrower than the table below them and no header for it."""
-    above, record = cut.records[0], cut.records[at]
+    above, record = dialect.records[0], dialect.records[at]
     if len(above.fields) > 1 and kind is not First.NAMES:
         return  # a header that is too short or too long: the parser names the row
-    if len(above.fields) == cut.width:
+    if len(above.fields) == dialect.width:
         return
     skip = f"skip_rows={record.line}"
     if kind in (First.VALUES, First.NUMBERS):
         skip += ", header=False"
     raise DataError(
         f"{label} begins with {quoted(' '.join(above.fields).strip())}, which is no line of its table: the first with "
-        f"{counted(cut.width, 'field')} is line {record.line + 1:,}, {listed(cell.strip() for cell in record.fields)}. "
+        f"{counted(dialect.width, 'field')} is line {record.line + 1:,}, {listed(cell.strip() for cell in record.fields)}. "
         f"If the table begins there, use {skip}"
     )
 
 
-def _check_row_names(cut: Cut, at: int, label: str) -> None:
+def _check_row_names(dialect: Dialect, at: int, label: str) -> None:
     """Raise DataError where what would be the names of rows may be the beginning of a value that the delimiter cut."""
-    below = cut.records[at + 1 :]
-    rows = [record.fields for record in below if len(record.fields) == cut.width]
-    if all(record.quoted for record in cut.records[at:]) or not cut_in_two(rows, cut.delimiter):
+    below = dialect.records[at + 1 :]
+    rows = [record.fields for record in below if len(record.fields) == dialect.width]
+    if all(record.quoted for record in dialect.records[at:]) or not cut_in_two(rows, dialect.delimiter):
         return
-    mark = "blanks" if cut.delimiter == BLANKS else quoted(cut.delimiter)
-    what = "dates, words or thousands" if cut.delimiter == BLANKS else "decimals or words"
+    mark = "blanks" if dialect.delimiter == BLANKS else quoted(dialect.delimiter)
+    what = "dates, words or thousands" if dialect.delimiter == BLANKS else "decimals or words"
     raise DataError(
-        f"the rows of {label} have {counted(cut.width, 'field')}, {listed(map(str.strip, rows[0]))}, where the header has "
-        f"{cut.width - 1:,}: the first may be names of the rows, or {mark} may stand within values ({what}). Quote such values "
-        f"or part the columns by another delimiter; if each field is a column, name the first one too, or use "
-        f"skip_rows={cut.records[at].after}, header=False"
+        f"the rows of {label} have {counted(dialect.width, 'field')}, {listed(map(str.strip, rows[0]))}, where the header has "
+        f"{dialect.width - 1:,}: the first may be names of the rows, or {mark} may stand within values ({what}). Quote such "
+        f"values or part the columns by another delimiter; if each field is a column, name the first one too, or use "
+        f"skip_rows={dialect.records[at].after}, header=False"
     )
 
 
-def _second_line(made: Layout, cut: Cut, at: int, label: str, said: bool) -> Layout:
+def _second_line(made: Layout, dialect: Dialect, at: int, label: str, said: bool) -> Layout:
     """The layout, where the first line below the header is no second header; units there are left out.
 
     said: the place of the header was, so that a second line of text is a row.
     """
-    if len(cut.records) < at + 4 or cut.shape:
+    if len(dialect.records) < at + 4 or dialect.shape:
         return made
-    second = cut.records[at + 1]
-    if not is_second_header(cut.records[at].fields, second.fields, [record.fields for record in cut.records[at + 2 :]]):
+    second = dialect.records[at + 1]
+    if not is_second_header(
+        dialect.records[at].fields, second.fields, [record.fields for record in dialect.records[at + 2 :]]
+    ):
         return made
     cells = [cell.strip() for cell in second.fields if cell.strip()]
     if all(re.fullmatch(r"[\[(].*[\])]", cell) or is_measure(cell) for cell in cells):
@@ -314,12 +319,14 @@ def _second_line(made: Layout, cut: Cut, at: int, label: str, said: bool) -> Lay
     )
 
 
-def _named_in_comment(line: str, sign: str, cut: Cut, kind: First) -> tuple[str, ...] | None:
+def _named_in_comment(line: str, sign: str, dialect: Dialect, kind: First) -> tuple[str, ...] | None:
     """The names in the last comment line above the table, if it has as many as the rows have fields."""
     bare = line.strip()[len(sign) :]
-    fields = fields_of(bare) if cut.delimiter == BLANKS else next(csv.reader([bare], delimiter=cut.delimiter), [])
+    fields = (
+        fields_of(bare) if dialect.delimiter == BLANKS else next(csv.reader([bare], delimiter=dialect.delimiter), [])
+    )
     names = [name.strip() for name in fields]
-    if len(names) != cut.width or cut.width < 2 or any(map(is_number, names)):
+    if len(names) != dialect.width or dialect.width < 2 or any(map(is_number, names)):
         return None
     if kind is First.LIKELY and (sign != "#" or bare[:1] == " "):
         return None  # a comment above names

@@ -21,7 +21,7 @@ BLANKS = " "
 NONE = "\x1f"
 """Stands for a single column in whose values every delimiter stands."""
 SAMPLE = 2_000
-"""Records that the layout is told from."""
+"""Records that the layout is inferred from."""
 FARTHEST = 50
 """Records above a header, at most."""
 TOKEN = re.compile(r'"(?:[^"\\]|\\.|"")*"|\S+')
@@ -38,7 +38,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Cut:
+class Dialect:
     """The records under one delimiter: `width` fields in most, from the place `at` on, `agreeing` of those."""
 
     delimiter: str
@@ -68,60 +68,62 @@ def fields_of(line: str) -> list[str]:
     ]
 
 
-def best_cut(
+def best_dialect(
     lines: Sequence[str], begin: int, sign: str | None, said: bool, forced: str | None, single: bool | None
-) -> Cut | None:
+) -> Dialect | None:
     """The delimiter under which most records are as wide as the header; of equals, that of most columns.
 
     single: the first line is the name of one column that somebody asks for; None where nobody asks for one.
     """
-    cuts = [_cut(lines, begin, delimiter, sign, said) for delimiter in ((forced,) if forced else DELIMITERS)]
-    cuts = [cut for cut in cuts if cut is not None]
-    if not cuts:
+    dialects = [_dialect(lines, begin, delimiter, sign, said) for delimiter in ((forced,) if forced else DELIMITERS)]
+    dialects = [dialect for dialect in dialects if dialect is not None]
+    if not dialects:
         return None
     if not forced:
-        whole = [cut for cut in cuts if not _of_one_column(cut, single)]
-        cuts = whole or [one for one in [_cut(lines, begin, NONE, sign, said)] if one is not None]
-    best = max(cuts, key=lambda cut: cut.rank)
+        whole = [dialect for dialect in dialects if not _of_one_column(dialect, single)]
+        dialects = whole or [one for one in [_dialect(lines, begin, NONE, sign, said)] if one is not None]
+    best = max(dialects, key=lambda dialect: dialect.rank)
     if best.delimiter == "," and not forced:
         # in `1,5;2,5` the comma is a decimal mark
-        marks = [cut for cut in cuts if cut is not best and cut.rank[:3] >= best.rank[:3] and _decimals(cut)]
-        best = max([best, *marks], key=lambda cut: (cut is not best, cut.rank)) if marks else best
+        others = [one for one in dialects if one is not best and one.rank[:3] >= best.rank[:3] and _decimals(one)]
+        best = max(others, key=lambda one: one.rank, default=best)
     if best.width == 1 and not forced:
-        blanks = _cut(lines, begin, BLANKS, sign, said)
+        blanks = _dialect(lines, begin, BLANKS, sign, said)
         if blanks is not None and _aligned(blanks) and not _of_one_column(blanks, single):
             return blanks
     return best
 
 
-def _of_one_column(cut: Cut, single: bool | None) -> bool:
+def _of_one_column(dialect: Dialect, single: bool | None) -> bool:
     """Whether the delimiter stands within the values of a single column."""
-    if cut.width < 2 or cut.quoted or cut.shape == "rows end in a delimiter":
+    if dialect.width < 2 or dialect.quoted or dialect.shape == "rows end in a delimiter":
         return False
-    rows = [record.fields for record in cut.records[1:]]
-    titled = any(cut.records[0].fields[0].strip() in map(str.strip, row) for row in rows[:FARTHEST])  # a title above
+    rows = [record.fields for record in dialect.records[1:]]
+    titled = any(
+        dialect.records[0].fields[0].strip() in map(str.strip, row) for row in rows[:FARTHEST]
+    )  # a title above
     if single:
         return not titled
-    return single is None and len(cut.records[0].fields) == 1 and one_number_each(rows, cut.delimiter)
+    return single is None and len(dialect.records[0].fields) == 1 and one_number_each(rows, dialect.delimiter)
 
 
-def _decimals(cut: Cut) -> bool:
+def _decimals(dialect: Dialect) -> bool:
     """Whether every comma stands in a number, as its decimal mark."""
-    commas = [cell for record in cut.records[cut.at :] for cell in record.fields if "," in cell]
+    commas = [cell for record in dialect.records[dialect.at :] for cell in record.fields if "," in cell]
     return bool(commas) and all(COMMA_CUT.fullmatch(cell) for cell in commas)
 
 
-def _aligned(cut: Cut) -> bool:
+def _aligned(dialect: Dialect) -> bool:
     """Whether blanks part columns here, and not the words of a single one."""
-    header = cut.records[max(cut.at - bool(cut.shape), 0)].fields
-    if cut.width < 2 or cut.agreeing < 1 or len(cut.records) < 2:
+    header = dialect.records[max(dialect.at - bool(dialect.shape), 0)].fields
+    if dialect.width < 2 or dialect.agreeing < 1 or len(dialect.records) < 2:
         return False
-    if cut.shape == "row names":
-        return len(header) > 1 or all(is_number(record.fields[-1]) for record in cut.records[cut.at :])
-    return not cut.shape
+    if dialect.shape == "row names":
+        return len(header) > 1 or all(is_number(record.fields[-1]) for record in dialect.records[dialect.at :])
+    return not dialect.shape
 
 
-def _cut(lines: Sequence[str], begin: int, delimiter: str, sign: str | None, said: bool) -> Cut | None:
+def _dialect(lines: Sequence[str], begin: int, delimiter: str, sign: str | None, said: bool) -> Dialect | None:
     records = list(_records(lines, begin, delimiter, sign if said else None))
     if not records:
         return None
@@ -133,8 +135,8 @@ def _cut(lines: Sequence[str], begin: int, delimiter: str, sign: str | None, sai
         records = [record for record in records if record not in others]
     at = next(place for place, record in enumerate(records) if len(record.fields) == width)
     agreeing = sum(len(record.fields) == width for record in records[at:]) / len(records[at:])
-    cut = Cut(delimiter, records, width, at, agreeing)
-    return replace(cut, shape=_shape(cut)) if at else cut
+    dialect = Dialect(delimiter, records, width, at, agreeing)
+    return replace(dialect, shape=_shape(dialect)) if at else dialect
 
 
 def _records(lines: Sequence[str], begin: int, delimiter: str, sign: str | None) -> Iterator[Record]:
@@ -181,22 +183,22 @@ def without_comments(
         quotes ^= line.count('"') % 2 == 1
 
 
-def _shape(cut: Cut) -> str:
+def _shape(dialect: Dialect) -> str:
     """How a header may have a field more or less than the rows below it."""
-    header, rows = cut.records[cut.at - 1].fields, [record.fields for record in cut.records[cut.at :]]
-    rows = [row for row in rows if len(row) == cut.width]
-    if len(header) == cut.width + 1 and not header[-1].strip():
+    header, rows = dialect.records[dialect.at - 1].fields, [record.fields for record in dialect.records[dialect.at :]]
+    rows = [row for row in rows if len(row) == dialect.width]
+    if len(header) == dialect.width + 1 and not header[-1].strip():
         return "header ends in a delimiter"
-    if len(header) != cut.width - 1:
+    if len(header) != dialect.width - 1:
         return ""
     if not any(row[-1].strip() for row in rows):
         return "rows end in a delimiter"
     named = [row[0].strip() for row in rows]
-    written = all(record.quoted for record in cut.records[cut.at - 1 :])  # as R writes them
+    written = all(record.quoted for record in dialect.records[dialect.at - 1 :])  # as R writes them
     words = not any(map(is_number, named))
     if len(rows) < 2 or any(map(is_number, header)):
         return ""
     if len(set(named)) < len(named):  # parts of dates or words that blanks cut
-        return "row names" if cut.delimiter == BLANKS and words and not written else ""
+        return "row names" if dialect.delimiter == BLANKS and words and not written else ""
     in_order = named == [str(number) for number in range(1, len(named) + 1)]
     return "row names" if in_order or written or words else ""

@@ -201,7 +201,7 @@ def _offset(zone: str) -> float:
 
 
 def first_day(found: Dates) -> float:
-    """Days from 1970-01-01 UTC to the midnight before the earliest date, on the clock that the dates were told by."""
+    """Days from 1970-01-01 UTC to the midnight before the earliest date, on the clock of the dates."""
     first = int(np.nanargmin(found.instant))
     return float(found.instant[first] - found.wall[first] % DAY) / DAY
 

@@ -1,4 +1,4 @@
-"""Which decimal mark a text file shows, told from all of its values.
+"""Which decimal mark a text file shows, inferred from all of its values.
 
 `10,5` and `1.234,5` can have none but a comma, `0.25` and `1,234.5` none but a point; `1,234` and `1.234` may be either.
 """

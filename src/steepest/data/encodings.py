@@ -12,7 +12,7 @@ import pyarrow as pa
 from steepest.errors import DataError
 
 HEAD = 1 << 18
-"""Bytes that the layout is told from, more where the first line is longer."""
+"""Bytes that the layout is inferred from, more where the first line is longer."""
 LONGEST = 1 << 24
 """Bytes of a first line: no table has more in the names of its columns."""
 BOMS = {
@@ -26,13 +26,13 @@ BOMS = {
 Opener = Callable[[], pa.NativeFile]
 
 
-def whole(opener: Opener) -> bytes:
+def all_bytes(opener: Opener) -> bytes:
     """All bytes of a file."""
     with opener() as stream:
         return stream.read()
 
 
-def held(data: bytes) -> Opener:
+def opener_of(data: bytes) -> Opener:
     """Bytes as a file. They are Arrow's own: a thread of Arrow that let go of Python's at exit would end the process."""
     sink = pa.BufferOutputStream()
     sink.write(data)
@@ -48,18 +48,18 @@ def as_utf8(opener: Opener, label: str, given: str | None) -> tuple[Opener, str]
     encoding = marked or given or "utf-8"  # a mark of UTF is no text in any other encoding
     if codecs.lookup(encoding).name not in ("utf-8", "utf-8-sig", "ascii"):
         data = _decoded(opener, label, encoding, given).encode()
-        opener, head = held(data), data[:HEAD]
+        opener, head = opener_of(data), data[:HEAD]
     elif marked == "utf-8-sig":
         opener, head = from_offset(opener, 3), head[3:]
     if re.search(rb"\r(?!\n|\Z)", head) is not None:
-        raw = whole(opener)
+        raw = all_bytes(opener)
         lines = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        opener = held(lines)
+        opener = opener_of(lines)
     return opener, encoding
 
 
 def _decoded(opener: Opener, label: str, encoding: str, given: str | None) -> str:
-    raw = whole(opener)
+    raw = all_bytes(opener)
     try:
         return raw.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
@@ -119,7 +119,7 @@ def text_of(head: bytes, complete: bool, opener: Opener, label: str) -> str:
 
 def not_utf8(opener: Opener, label: str) -> DataError:
     """The error for bytes that are no UTF-8, with the place of the first one."""
-    raw = whole(opener)
+    raw = all_bytes(opener)
     try:
         raw.decode()
     except UnicodeDecodeError as error:

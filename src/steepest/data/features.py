@@ -43,7 +43,7 @@ class Column:
         way: of a date, "days" or "parts". parts: those that it has. start: days from 1970-01-01 to its day 0.
         day_first: of a date in slashes, whether the day stands first. clock: of a date, whether it is a time alone.
         own_missing: a missing value is a level, or a feature, of its own.
-        casefold: levels are told apart without regard to case.
+        casefold: levels that differ in case only are one.
     """
 
     name: str

@@ -29,9 +29,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from steepest.data.column_names import INDEX, NUMBERING, check_names, named
-from steepest.data.columns import Found, SourceColumn, tidied
-from steepest.data.encodings import held
-from steepest.data.formats import UNPACKED_ENDINGS, File, Wanted, read_file
+from steepest.data.columns import Found, SourceColumn, cleaned
+from steepest.data.encodings import opener_of
+from steepest.data.formats import UNPACKED_ENDINGS, File, Request, read_file
 from steepest.data.in_memory import from_memory
 from steepest.data.reading import AS_IT_IS, Reading
 from steepest.data.wording import listed, quoted, quoted_path, suggestion
@@ -60,7 +60,7 @@ class Origin:
     notes: tuple[str, ...] = ()
 
     @property
-    def said(self) -> list[str]:
+    def all_notes(self) -> list[str]:
         """Full sentences on what was decided while the source was read, each once."""
         return list(dict.fromkeys([*self.notes, *(note for file in self.files for note in file.notes)]))
 
@@ -95,17 +95,17 @@ def open_table(
     columns: Sequence[str] | None = None,
     reading: Reading = AS_IT_IS,
     text_columns: Collection[str] = (),
-    mentioned: Collection[str] = (),
+    requested: Collection[str] = (),
 ) -> tuple[pa.Table, Origin]:
     """Read a table from anything that holds one.
 
     Args:
         source: path, glob, folder, "-" (standard input), "sample:NAME", dataframe, Arrow table, dict of
             columns, array or tensor [n, d] or [n].
-        columns: names of the columns wanted; all by default.
+        columns: names of the columns request; all by default.
         reading: how text is read.
         text_columns: those of a text file that are read as text, whatever they look like.
-        mentioned: columns that are not left out although they only number the rows.
+        requested: columns that are not left out although they only number the rows.
 
     Returns:
         pyarrow.Table with integer, float64, boolean, large_string and dictionary columns; what is none of
@@ -118,17 +118,17 @@ def open_table(
         >>> open_table({"size": [1, 2], "city": ["Oslo", "Rome"]})[0].column_names
         ['size', 'city']
     """
-    wanted = Wanted(reading, columns, {*text_columns, *reading.categories}, {*(columns or ()), *mentioned})
+    request = Request(reading, columns, {*text_columns, *reading.categories}, {*(columns or ()), *requested})
     if isinstance(source, str) and source.startswith("sample:"):
         from steepest.data.synthetic import sample
 
         table, origin = sample(source.removeprefix("sample:")), Origin()
     elif isinstance(source, str | Path):
-        table, origin = _from_paths(str(source), wanted)
+        table, origin = _from_paths(str(source), request)
     else:
         table, has_names = from_memory(source)
         check_names(table.column_names, "the table")
-        table, _, notes = named(table, wanted.mentioned)
+        table, _, notes = named(table, request.requested)
         origin = Origin(named=has_names, notes=tuple(notes))
     if columns is not None:
         for name in columns:
@@ -141,7 +141,7 @@ def open_table(
     decimal = _decimal(origin.files)
     read, found = {}, {}
     for name in table.column_names:
-        read[name], found[name] = tidied(table[name], reading, decimal, text=name in wanted.text_columns)
+        read[name], found[name] = cleaned(table[name], reading, decimal, text=name in request.text_columns)
     return pa.table(read), replace(origin, found=found)
 
 
@@ -157,14 +157,14 @@ def check_known(name: object, available: Sequence[str], origin: Origin) -> None:
 # ---- files ---------------------------------------------------------------------------------------
 
 
-def _from_paths(pattern: str, wanted: Wanted) -> tuple[pa.Table, Origin]:
+def _from_paths(pattern: str, request: Request) -> tuple[pa.Table, Origin]:
     """Read one file or all files of a glob or folder, one below the other."""
     if pattern == "-":
-        parts = [read_file(held(sys.stdin.buffer.read()), "standard input", "", wanted)]
+        parts = [read_file(opener_of(sys.stdin.buffer.read()), "standard input", "", request)]
     elif ADDRESS.match(pattern):
-        parts = [_from_address(pattern, wanted)]
+        parts = [_from_address(pattern, request)]
     else:
-        parts = [_from_file(path, quoted_path(path), wanted) for path in paths_of(pattern)]
+        parts = [_from_file(path, quoted_path(path), request) for path in paths_of(pattern)]
     parts = _without_row_numbers(parts)
     return _stacked(parts), Origin(tuple(file for _, file in parts))
 
@@ -195,7 +195,7 @@ def _all_different(column: pa.ChunkedArray) -> bool:
 
 
 def _decimal(files: Sequence[File]) -> str | None:
-    """The decimal mark of several files, as `tidied` takes it."""
+    """The decimal mark of several files, as `cleaned` takes it."""
     marks = {file.decimal for file in files}
     if None in marks or not marks:
         return None if len(marks) < 2 else ""
@@ -237,21 +237,21 @@ def _existing(pattern: str, path: Path) -> list[Path]:
     )
 
 
-def _from_file(path: Path, label: str, wanted: Wanted) -> tuple[pa.Table, File]:
+def _from_file(path: Path, label: str, request: Request) -> tuple[pa.Table, File]:
     try:
         mode = path.stat().st_mode
         if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
             raise DataError(f"{label} is a device, not a file. Give - to read from standard input")
         if not stat.S_ISREG(mode):  # a pipe gives its bytes once
-            return read_file(held(path.read_bytes()), label, path.name.lower(), wanted)
-        return read_file(lambda: pa.OSFile(str(path)), label, path.name.lower(), wanted)
+            return read_file(opener_of(path.read_bytes()), label, path.name.lower(), request)
+        return read_file(lambda: pa.OSFile(str(path)), label, path.name.lower(), request)
     except (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{label} cannot be read: {_reason(error)}") from None
 
 
-def _from_address(address: str, wanted: Wanted) -> tuple[pa.Table, File]:
+def _from_address(address: str, request: Request) -> tuple[pa.Table, File]:
     """What stands at `https://…` or `s3://…`, where fsspec can open it."""
     label = quoted_path(address)
     try:
@@ -264,7 +264,7 @@ def _from_address(address: str, wanted: Wanted) -> tuple[pa.Table, File]:
         raise DataError(
             f"{label} cannot be opened from here ({_reason(error)}). Download the file and give its path"
         ) from None
-    return read_file(held(data), label, address.split("?")[0].rsplit("/", 1)[-1].lower(), wanted)
+    return read_file(opener_of(data), label, address.split("?")[0].rsplit("/", 1)[-1].lower(), request)
 
 
 def _reason(error: BaseException) -> str:

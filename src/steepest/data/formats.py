@@ -23,7 +23,7 @@ import pyarrow as pa
 from steepest.data.column_names import check_names, named
 from steepest.data.csv_files import read_delimited
 from steepest.data.csv_layout import Layout
-from steepest.data.encodings import Opener, whole
+from steepest.data.encodings import Opener, all_bytes
 from steepest.data.reading import Reading
 from steepest.data.wording import counted, listed, quoted
 from steepest.errors import DataError
@@ -75,28 +75,28 @@ class File:
 
     @property
     def decimal(self) -> str | None:
-        """The decimal mark that a text file shows, as `columns.tidied` takes it; None where the file has types of its own."""
+        """The decimal mark that a text file shows, as `columns.cleaned` takes it; None where the file has types of its own."""
         return None if self.layout is None else self.layout.decimal
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Request:
     """What is asked of a file.
 
     Attributes:
         reading: what was said about how it is read.
         columns: the only ones needed; None for all.
         text_columns: those of a text file that stay text.
-        mentioned: names that somebody asked for, which are not left out as numbers of rows.
+        requested: names that somebody asked for, which are not left out as numbers of rows.
     """
 
     reading: Reading
     columns: Sequence[str] | None = None
     text_columns: Collection[str] = ()
-    mentioned: Collection[str] = ()
+    requested: Collection[str] = ()
 
 
-def read_file(opener: Opener, label: str, name: str, wanted: Wanted) -> tuple[pa.Table, File]:
+def read_file(opener: Opener, label: str, name: str, request: Request) -> tuple[pa.Table, File]:
     """The table in a file, its columns named, and how it was read.
 
     Args:
@@ -104,9 +104,9 @@ def read_file(opener: Opener, label: str, name: str, wanted: Wanted) -> tuple[pa
         label: its name as messages show it, already quoted.
         name: its name in lower case; it decides only what the bytes leave open.
     """
-    table, layout, notes = _read(opener, label, name, wanted, 0)
+    table, layout, notes = _read(opener, label, name, request, 0)
     check_names(table.column_names, label)
-    table, left, decided = named(table, wanted.mentioned, layout is not None and layout.row_names)
+    table, left, decided = named(table, request.requested, layout is not None and layout.row_names)
     notes = (*notes, *(layout.notes if layout else ()), *decided)
     return table, File(label, table.num_rows, layout, tuple(left), notes)
 
@@ -115,7 +115,7 @@ Read = tuple[pa.Table, Layout | None, tuple[str, ...]]
 """A table, the layout of its text, and notes."""
 
 
-def _read(opener: Opener, label: str, name: str, wanted: Wanted, depth: int) -> Read:
+def _read(opener: Opener, label: str, name: str, request: Request, depth: int) -> Read:
     with opener() as stream:
         magic = stream.read(8)
     packed = next((way for start, way in PACKED.items() if magic.startswith(start)), None)
@@ -123,17 +123,17 @@ def _read(opener: Opener, label: str, name: str, wanted: Wanted, depth: int) -> 
         if depth == DEPTH:
             raise DataError(f"{label} is packed more than {DEPTH} times. Unpack it first")
         if packed is None:
-            return _from_zip(opener, label, wanted, depth)
+            return _from_zip(opener, label, request, depth)
         inner = next((name.removesuffix(end) for end in UNPACKED_ENDINGS if name.endswith(end)), name)
         with opener() as source:
             stream: Any = lzma.LZMAFile(source) if packed == "xz" else pa.CompressedInputStream(source, packed)  # noqa: SIM115
             unpacked = _unpacked(stream, source.tell, label)
-        return _read(unpacked, label, inner, wanted, depth + 1)
+        return _read(unpacked, label, inner, request, depth + 1)
     for start, kind in NOT_TABLES.items():
         if magic.startswith(start):
             raise DataError(f"{label} is {kind}, not a table this reads. Save the table as CSV or Parquet")
     if magic.startswith(b"PAR1"):
-        return _sound(label, _from_parquet, opener, wanted.columns), None, ()
+        return _sound(label, _from_parquet, opener, request.columns), None, ()
     if magic.startswith((b"ARROW1", b"\xff\xff\xff\xff", b"FEA1")):
         return _sound(label, _from_arrow, opener, magic), None, ()
     if name.endswith((".parquet", ".arrow", ".feather", ".ipc")):
@@ -142,7 +142,7 @@ def _read(opener: Opener, label: str, name: str, wanted: Wanted, depth: int) -> 
     start = magic.removeprefix(b"\xef\xbb\xbf").lstrip()
     if name.endswith(JSON_ENDINGS) or start.startswith((b'{"', b"{\n", b"[{", b"[\n")):
         return _from_json(opener, label), None, ()
-    return *read_delimited(opener, label, wanted.reading, wanted.text_columns, wanted.mentioned), ()
+    return *read_delimited(opener, label, request.reading, request.text_columns, request.requested), ()
 
 
 # ---- packed --------------------------------------------------------------------------------------
@@ -165,9 +165,9 @@ def _unpacked(stream: Any, packed: Callable[[], int], label: str) -> Opener:
     return lambda: pa.BufferReader(buffer)
 
 
-def _from_zip(opener: Opener, label: str, wanted: Wanted, depth: int) -> Read:
+def _from_zip(opener: Opener, label: str, request: Request, depth: int) -> Read:
     """The one table in a zip archive, or the first sheet of a spreadsheet, which is such an archive."""
-    held = whole(opener)
+    held = all_bytes(opener)
     try:
         archive = zipfile.ZipFile(io.BytesIO(held))
     except (zipfile.BadZipFile, ValueError, OSError):
@@ -191,7 +191,7 @@ def _from_zip(opener: Opener, label: str, wanted: Wanted, depth: int) -> Read:
         raise DataError(f"{label} is a zip archive with a password. Unpack it first")
     with archive.open(entry) as stream:
         unpacked = _unpacked(stream, lambda: entry.compress_size, label)
-    table, layout, notes = _read(unpacked, label, entry.filename.lower(), wanted, depth + 1)
+    table, layout, notes = _read(unpacked, label, entry.filename.lower(), request, depth + 1)
     return table, layout, (f"{quoted(entry.filename)} was read from the archive.", *notes)
 
 
@@ -280,7 +280,7 @@ def _from_excel(archive: zipfile.ZipFile, held: bytes, label: str) -> tuple[pa.T
 
 def _from_json(opener: Opener, label: str) -> pa.Table:
     """Objects, one a row (a list of them, or one a line), or one object with a list for each column."""
-    raw = whole(opener)
+    raw = all_bytes(opener)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""Whether the first line of a text table holds names or values, told by comparing it with the rows below it.
+"""Whether the first line of a text table holds names or values: found by comparing it with the rows below it.
 
     x,y          2.5,3,b        country,2019,2020
     1,2          3.5,4,a        Oslo,5.1,6.2

@@ -134,7 +134,7 @@ def _filled(array: np.ma.MaskedArray) -> np.ndarray:
 def whole_numbers(source: object) -> np.ndarray | None:
     """A copy `[n, d]`, float64, of an array or tensor of numbers none of which is missing or larger than `LARGEST`.
 
-    None for anything else: its columns must be looked at one by one.
+    None for anything else: its columns must be read one by one.
     """
     if not (type(source) is np.ndarray or _is_a("torch", "Tensor", source)) or getattr(source, "ndim", 0) != 2:
         return None

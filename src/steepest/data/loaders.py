@@ -101,7 +101,7 @@ def unpacked(
     if loaded.batch_size is not None:
         if settings.get("batch_size", "full") not in ("full", loaded.batch_size):
             raise SpecError(
-                f"The loader deals batches of {loaded.batch_size}, and batch_size={settings['batch_size']!r} was given. Leave it "
+                f"The loader gives batches of {loaded.batch_size}, and batch_size={settings['batch_size']!r} was given. Leave it "
                 "out, or give the dataset."
             )
         changed["batch_size"] = loaded.batch_size

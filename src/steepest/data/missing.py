@@ -23,8 +23,6 @@ from steepest.data.files import Origin
 from steepest.data.wording import counted, option, quoted
 from steepest.errors import DataError
 
-POLICIES = ("error", "drop", "mean", "level")
-
 
 def policy_of(missing: str | Mapping[str, str], name: str) -> str:
     """What is done with missing values of a column.
@@ -73,7 +71,7 @@ def _remedies(column: SourceColumn, filled: bool) -> str:
 
 
 def remedy_of(policy: str) -> str:
-    """The option that deals with missing values, and what it does: for "drop" or for "mean"."""
+    """The option for missing values, and what it does: for "drop" or for "mean"."""
     return f"Use {option('missing', policy)} to " + (
         "leave such rows out" if policy == "drop" else "fill them with the column's mean"
     )
@@ -88,7 +86,7 @@ def present_levels(column: Column, table: pa.Table, origin: Origin) -> Column:
     return replace(column, levels=tuple(column.levels[code] for code in present))
 
 
-def settled(
+def with_fill(
     column: Column, table: pa.Table, train_rows: np.ndarray, policy: str, origin: Origin, notes: list[str]
 ) -> Column:
     """The column with what stands in for a missing value: the training mean, the most frequent level, or a level of its own."""

@@ -307,8 +307,8 @@ def _one_notation(
     best = [pair for pair in allowed if covered[pair] == most]  # the fewest marks first
     if known is not None and (known.thousands or known.decimal == ","):
         file_decimal = known.decimal
-    if known is not None and decimal is None and (kept := (known.decimal, known.thousands)) in best:
-        return *kept, fitting[kept], True
+    if known is not None and decimal is None and (before := (known.decimal, known.thousands)) in best:
+        return *before, fitting[before], True
     mark, separator = best[0]
     fits = fitting[mark, separator]
     marks = {pair[0] for pair in best}

@@ -1,6 +1,6 @@
-"""How the columns of a table are read, as far as somebody has said so: one frozen object from the settings to the file.
+"""How the columns of a table are read, as far as the settings say so: one frozen object from the settings to the file.
 
-`Reading.of(spec)` takes the settings of the same names from a fit's description; what is None is told from the file.
+`Reading.of(spec)` takes the settings of the same names from a fit's description; what is None is inferred from the file.
 The same object reads the rows of the fit and those predicted later.
 """
 
@@ -60,4 +60,4 @@ class Reading:
 
 
 AS_IT_IS = Reading()
-"""Nothing was said: everything is told from the source."""
+"""No settings: everything is inferred from the source."""

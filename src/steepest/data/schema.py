@@ -82,7 +82,7 @@ class Schema:
             [column.name for column in self.columns],
             [column.name for column in self.columns if column.as_text],
         )
-        source, origin = open_table(self._one_row(table), reading=reading, text_columns=text, mentioned=names)
+        source, origin = open_table(self._one_row(table), reading=reading, text_columns=text, requested=names)
         rows = source.num_rows
         if not origin.named:
             every = list(origin.found.values())
@@ -115,22 +115,22 @@ class Schema:
         """The columns of an array under the schema's names, columns of ones taken out as before, and their positions."""
         names = [column.name for column in self.columns]
         wide = len(names) + len(self.ones)
-        columns, kept = table.columns, list(range(table.num_columns))
+        columns, positions = table.columns, list(range(table.num_columns))
         if self.ones and len(columns) == wide:
             for position in self.ones:
                 if not np.all(columns[position].to_numpy() == 1):
                     raise DataError(
                         f"column {position + 1} of x was 1 in every row when the fit was made and is not here"
                     )
-            kept = [position for position in kept if position not in self.ones]
-            columns = [columns[position] for position in kept]
+            positions = [position for position in positions if position not in self.ones]
+            columns = [columns[position] for position in positions]
         if len(columns) != len(names):
             one_row = len(columns) == 1 and table.num_rows == len(names)
             raise DataError(
                 f"x has {counted(len(columns), 'column')} and the fit was made with {len(names)} ({listed(names)}). "
                 + ("For a single row give x as [[...]]" if one_row else "Give them in that order, or as a named table")
             )
-        return pa.table(columns, names=names), kept
+        return pa.table(columns, names=names), positions
 
     def _one_row(self, table: Any) -> Any:
         """A row of a pandas frame, `frame.iloc[0]`, as a table of one row; anything else as it is."""

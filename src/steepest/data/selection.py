@@ -12,7 +12,6 @@ from steepest.data.arrow_columns import first, is_number
 from steepest.data.features import finite_numbers, not_numbers
 from steepest.data.files import Origin, check_known, open_table
 from steepest.data.in_memory import whole_numbers
-from steepest.data.missing import POLICIES
 from steepest.data.reading import Reading
 from steepest.data.targets import picked, source_of, target_of
 from steepest.data.wording import counted, listed, quoted
@@ -70,6 +69,8 @@ def select(
     Raises:
         DataError, SpecError: a column that is not there or is named for two things; x and y that do not belong together.
     """
+    if isinstance(y, str):
+        raise SpecError(f"y is the text {quoted(y)}; a column of the table is named by target={quoted(y)}")
     chosen, dropped = _names(columns), _names(drop) or []
     weight_name = weights if isinstance(weights, str) else None
     plain = y is not None and chosen is None and not dropped and weight_name is None and missing in ("error", "drop")
@@ -78,7 +79,7 @@ def select(
     asked_for = [*(chosen or []), *dropped, *map(_bare, _names(target) or []), *([weight_name] if weight_name else [])]
     table, origin = pa.table({}), Origin(named=False)
     if numbers is None:
-        table, origin = open_table(source, reading=reading, mentioned=asked_for)
+        table, origin = open_table(source, reading=reading, requested=asked_for)
     if y is not None:
         (holding, goal_origin), features = target_of(y, reading), table
         _check_lengths(table.shape if numbers is None else numbers.shape, holding.num_rows)
@@ -104,19 +105,8 @@ def select(
         weights=_weights_of(weights, table if numbers is None else goals, origin, reading),
         chosen=chosen is not None,
         renamed=not origin.named and y is not None and chosen is None and not dropped,
-        notes=[*origin.said, *([f"Left out: {listed(dropped)}."] if dropped else [])],
+        notes=[*origin.all_notes, *([f"Left out: {listed(dropped)}."] if dropped else [])],
     )
-
-
-def check_options(source: object, y: object, missing: str | Mapping[str, str], test_fraction: float) -> None:
-    """SpecError for arguments that contradict one another."""
-    if isinstance(y, str):
-        raise SpecError(f"y is the text {quoted(y)}; a column of the table is named by target={quoted(y)}")
-    for policy in missing.values() if isinstance(missing, Mapping) else [missing]:
-        if policy not in POLICIES:
-            raise SpecError(f"missing is {quoted(policy)}; it is one of {', '.join(map(repr, POLICIES))}")
-    if not 0 <= test_fraction < 1:
-        raise SpecError(f"test_fraction is {test_fraction!r}; it is a share of the rows, at least 0 and below 1")
 
 
 def _names(given: str | Sequence[str] | None) -> list[str] | None:

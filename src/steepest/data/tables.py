@@ -30,10 +30,10 @@ from steepest.data.columns import Found
 from steepest.data.dataset import Dataset
 from steepest.data.features import Column
 from steepest.data.in_memory import LARGEST
-from steepest.data.missing import complete_rows, policy_of, present_levels, remedy_of, settled
+from steepest.data.missing import complete_rows, policy_of, present_levels, remedy_of, with_fill
 from steepest.data.reading import AS_IT_IS, Reading
 from steepest.data.schema import Schema
-from steepest.data.selection import Selection, check_options, select
+from steepest.data.selection import Selection, select
 from steepest.data.targets import class_codes, class_factors, is_classes, label_kind, target_numbers
 from steepest.data.wording import counted, listed, option, quoted
 from steepest.errors import DataError, SteepestWarning
@@ -67,7 +67,7 @@ def prepare(
         y: the target, [n] or [n, m] with m ≥ 2 targets; instead of `target`.
         target: name of the target column in `source`, or several names; `log(price)` is the natural logarithm of the
             column `price`, and beside y `log(y)` that of y.
-        columns: the features wanted; by default every column that is neither target nor weights.
+        columns: the features request; by default every column that is neither target nor weights.
         drop: columns left out.
         missing: "error", "drop", "mean" or "level", or one of them for each column (see missing.py).
         reading: how the columns of the source are read.
@@ -92,7 +92,6 @@ def prepare(
         >>> train.names, train.y
         (('size',), array([2., 3., 5.]))
     """
-    check_options(source, y, missing, test_fraction)
     parts = select(source, y, target, columns, drop, weights, missing, reading)
     learned, with_classes = _learned(parts, reading, classify, missing, weights)
     goals, notes = parts.goals, parts.notes
@@ -105,7 +104,7 @@ def prepare(
     table, origin = parts.features, parts.origin
     if parts.numbers is None:
         learned = [
-            settled(column, table, train_rows, policy_of(missing, column.name), origin, notes) for column in learned
+            with_fill(column, table, train_rows, policy_of(missing, column.name), origin, notes) for column in learned
         ]
     kind = label_kind(goals.column(0).type) if classes is not None else "text"
     logarithms = tuple(name for name, column in zip(parts.targets, parts.sources, strict=True) if column != name)
@@ -211,8 +210,8 @@ def _renamed(parts: Selection, learned: list[Column]) -> list[Column]:
     names = array_names(len(learned))
     if parts.numbers is None:
         parts.features = parts.features.select([column.name for column in learned]).rename_columns(names)
-        kept = {name: parts.origin.found[column.name] for column, name in zip(learned, names, strict=True)}
-        parts.origin = replace(parts.origin, found=kept)
+        found = {name: parts.origin.found[column.name] for column, name in zip(learned, names, strict=True)}
+        parts.origin = replace(parts.origin, found=found)
     return [replace(column, name=name) for column, name in zip(learned, names, strict=True)]
 
 

@@ -1,4 +1,4 @@
-"""Which of many rows or steps are looked at where not all can be: evenly spread ones, or more where a path moves."""
+"""Which of many rows or steps are used where not all can be: evenly spread ones, or more where a path moves."""
 
 from __future__ import annotations
 
