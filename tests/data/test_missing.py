@@ -53,8 +53,8 @@ def test_each_column_has_a_policy_of_its_own():
         prepare(TABLE, target="y", missing={"Alley": "level"})
     with pytest.raises(DataError, match=r"no column 'Ally' .*did you mean 'Alley'"):
         prepare(TABLE, target="y", missing={"Ally": "level"})
-    with pytest.raises(SpecError, match="missing is 'zero'"):
-        prepare(TABLE, target="y", missing={"Alley": "zero"})
+    with pytest.raises(SpecError, match="missing='zero' of the column 'Alley': it must be one of error, drop"):
+        st.fit(TABLE, target="y", missing={"Alley": "zero"})
 
 
 def test_the_command_says_it_for_each_column(tmp_path):
