@@ -29,7 +29,7 @@ from steepest.data.dataset import Dataset
 from steepest.data.loaders import DropLast, Sampled
 from steepest.descent import rules, torch_optim
 from steepest.descent.method import check_optimizer, method_of
-from steepest.descent.newton import CurvatureSteps
+from steepest.descent.newton import RegularizedNewton
 from steepest.descent.schedules import Schedule, at_rate, schedule
 from steepest.errors import DataError, SpecError
 from steepest.formulas.models import MODELS
@@ -173,7 +173,7 @@ def _plan_linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | N
         whole = ExtendedObjective(plain) if exact else plain
         batching = replace(batching, epochs=spec.epochs or DEFAULT_EPOCHS["curvature"])
         return Plan(
-            objective=whole, rule=CurvatureSteps(whole), lr=1.0, schedule=schedule("constant"), schedule_name="constant",
+            objective=whole, rule=RegularizedNewton(whole), lr=1.0, schedule=schedule("constant"), schedule_name="constant",
             batching=batching, names=names, loss=loss, optimizer=Automatic.CURVATURE.value, precondition="local curvature",
             problem=problem, terms=terms, to_user=plain.to_user, user_names=user_names,
         )  # fmt: skip

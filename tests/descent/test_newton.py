@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import Lasso, LogisticRegression
 
 import steepest as st
-from steepest.descent.newton import CurvatureSteps
+from steepest.descent.newton import RegularizedNewton
 from steepest.model.linear import TALL, LinearProblem
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.losses import loss
@@ -96,4 +96,4 @@ def test_logistic_is_scikit_learns(tall):
 def test_no_basis_of_its_own_is_made_of_a_tall_design(tall):
     x, y, _ = tall
     objective = LinearObjective(LinearProblem(np.column_stack([np.ones(ROWS), x]), y, loss("mse"), penalty("none")))
-    assert CurvatureSteps(objective).basis is objective.basis
+    assert RegularizedNewton(objective).basis is objective.basis

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from steepest.analysis import curvature as curved
+from steepest.analysis import curvature
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.finding import Fitted
 from steepest.descent.rules import Elementwise
 from steepest.formulas.rules import EPSILON
 from steepest.model.linear import LinearProblem
 from steepest.model.preconditioners import Coordinates
+from steepest.numerics import lanczos
 
 MOST_GRADIENTS = 500
 """Recorded steps, the last ones, from which P is made."""
@@ -43,13 +44,13 @@ def adam_limit(fit: Fitted, problem: LinearProblem, frame: Coordinates | None, r
     stretched = 1.0 / np.sqrt(root)
     matrix = np.eye(problem.design.shape[1]) if frame is None else frame.matrix
 
-    rows = certify.curvature(problem, certify.prediction(problem, fit.theta))
+    times = curvature.hessian_times(problem, fit.theta)
 
     def product(own: np.ndarray) -> np.ndarray:
         user = ((own.ravel() * stretched).reshape(problem.outputs, -1) @ matrix.T).ravel()
-        return ((curved.product(problem, rows, user).reshape(problem.outputs, -1)) @ matrix).ravel() * stretched
+        return (times(user).reshape(problem.outputs, -1) @ matrix).ravel() * stretched
 
-    largest = curved.largest_of(product, len(root))
+    largest = lanczos.largest(product, len(root))
     return 2.0 * (1.0 + beta1) / ((1.0 - beta1) * largest) if largest > 0.0 else float("inf")
 
 

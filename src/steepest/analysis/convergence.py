@@ -24,22 +24,9 @@ from typing import Any
 import numpy as np
 
 from steepest.analysis.linear_step import linear_step
-from steepest.analysis.noise import noise_floor
 from steepest.analysis.spectrum import spectrum
 from steepest.model.linear import LinearProblem
 from steepest.model.preconditioners import Coordinates
-
-__all__ = [
-    "Valley",
-    "best_rate",
-    "contraction",
-    "gaps_after",
-    "largest_rate",
-    "noise_floor",
-    "predicted_gaps",
-    "steps_to",
-    "valley",
-]
 
 SCANNED = 2_048
 """Steps that are looked at one by one, since momentum goes up and down; after them those between powers of two."""

@@ -16,9 +16,9 @@ from steepest.analysis.exact import certificate as certify
 from steepest.model.linear import TALL, LinearProblem, gram
 from steepest.model.preconditioners import Coordinates
 from steepest.numerics.hessians import blocks
+from steepest.numerics.lanczos import leading
 
 MOST_DENSE = 500  # parameters up to which eigenvalues are computed from the whole Hessian
-MOST_TRIED = 50  # parameters up to which an operator is tried on every axis
 MOST_GRAM = 2000  # columns (or rows) up to which the bound is computed from the whole Gram matrix
 
 
@@ -72,13 +72,18 @@ def hessian(problem: LinearProblem, theta: np.ndarray) -> np.ndarray:
     return blocks(rows / len(rows), problem.design) + ridge
 
 
-def product(problem: LinearProblem, rows: np.ndarray, vector: np.ndarray) -> np.ndarray:
-    """∇²F·v `[k·p]` without forming the Hessian, of the rows' curvatures (`certificate.curvature`)."""
-    vector = np.asarray(vector, dtype=np.float64).ravel()
-    moved = problem.design @ vector.reshape(problem.outputs, -1).T
-    bent = np.einsum("nij,nj->ni", rows, moved) if rows.ndim == 3 else rows.reshape(len(rows), -1) * moved
-    plain = (bent.T @ problem.design / len(rows)).ravel()
-    return plain + problem.penalty_in().gradient(vector)
+def hessian_times(problem: LinearProblem, theta: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """v ↦ ∇²F(θ)·v `[k·p]`, without forming the Hessian."""
+    rows = certify.curvature(problem, certify.prediction(problem, np.asarray(theta, dtype=np.float64)))
+    penalty = problem.penalty_in()
+
+    def product(vector: np.ndarray) -> np.ndarray:
+        vector = np.asarray(vector, dtype=np.float64).ravel()
+        moved = problem.design @ vector.reshape(problem.outputs, -1).T
+        bent = np.einsum("nij,nj->ni", rows, moved) if rows.ndim == 3 else rows.reshape(len(rows), -1) * moved
+        return (bent.T @ problem.design / len(rows)).ravel() + penalty.gradient(vector)
+
+    return product
 
 
 def leading_eigenvalues(problem: LinearProblem, theta: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -99,29 +104,8 @@ def leading_eigenvalues(problem: LinearProblem, theta: np.ndarray, count: int) -
     if size <= MOST_DENSE or count >= size - 1:
         values, vectors = np.linalg.eigh(hessian(problem, theta))
     else:
-        rows = certify.curvature(problem, certify.prediction(problem, np.asarray(theta, dtype=np.float64)))
-        values, vectors = leading_of(lambda vector: product(problem, rows, vector), size, count)
-        order = np.argsort(values)
-        values, vectors = values[order], vectors[:, order]
+        values, vectors = leading(hessian_times(problem, theta), size, count)
     return values[::-1][:count], vectors[:, ::-1][:, :count]
-
-
-def leading_of(
-    product: Callable[[np.ndarray], np.ndarray], size: int, count: int, which: str = "LA"
-) -> tuple[np.ndarray, np.ndarray]:
-    """Eigenvalues and vectors of a symmetric operator by Lanczos: the largest (`LA`), or the smallest (`SA`)."""
-    from scipy.sparse.linalg import LinearOperator, eigsh
-
-    operator = LinearOperator((size, size), matvec=product, dtype=np.float64)  # pyrefly: ignore
-    # a fixed start, so that the same question has the same answer
-    return eigsh(operator, k=count, which=which, v0=np.random.default_rng(0).standard_normal(size))
-
-
-def largest_of(product: Callable[[np.ndarray], np.ndarray], size: int) -> float:
-    """The largest eigenvalue of a symmetric operator."""
-    if size <= MOST_TRIED:
-        return float(np.linalg.eigvalsh(np.column_stack([product(unit) for unit in np.eye(size)]))[-1])
-    return float(leading_of(product, size, 1)[0][-1])
 
 
 def largest_eigenvalue(design: np.ndarray, weights: np.ndarray | None) -> float:

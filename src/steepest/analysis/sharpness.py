@@ -20,15 +20,15 @@ import torch
 from torch import Tensor
 
 from steepest.analysis import convergence
-from steepest.analysis.curvature import MOST_TRIED, leading_of
 from steepest.analysis.finding import Fitted
 from steepest.analysis.rate_table import frame_of, rule_of
 from steepest.errors import FitError, SpecError
 from steepest.lazy import delegated
 from steepest.model.linear import LinearProblem
 from steepest.model.linear_objective import LinearObjective
-from steepest.model.objective import matched
 from steepest.model.of_fit import module_objective, tensors
+from steepest.numerics import lanczos
+from steepest.numerics.hessians import products
 from steepest.text import sharpness as sharpness_text
 from steepest.text.displayed import Displayed
 from steepest.text.document import Document
@@ -135,25 +135,16 @@ def sharpness(fit: Fit, count: int = 3, rows: int | None = ROWS, along: bool | i
     holds = float("nan") if rule is None else convergence.largest_rate(np.ones(1), rule)
     rates = np.asarray(fit.trace.lr, dtype=np.float64)
     path = _along(fit, surface, STEPS if along is True else int(along), holds) if along else None
-    here = surface.at(fit.theta)
-    largest, smallest = _ends(here.product, surface.size, count)
+    value, gradient, product = surface.at(fit.theta)
+    largest, smallest = lanczos.ends(product, surface.size, count)
     steepest = max(float(largest[0]), np.finfo(float).tiny)
-    gain = float(here.gradient @ here.gradient) / (2.0 * steepest)
+    gain = float(gradient @ gradient) / (2.0 * steepest)
     with np.errstate(divide="ignore"):
         limit = float(holds / rates[-1])
     return Sharpness(
-        largest, smallest, float(np.linalg.norm(here.gradient)), gain <= AT_REST * abs(here.value), here.value,
+        largest, smallest, float(np.linalg.norm(gradient)), gain <= AT_REST * abs(value), value,
         fit.optimizer, float(rates[-1]), limit, surface.rows, fit.train.rows if fit.train else 0, surface.size, path,
     )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Point:
-    """F, its gradient and its Hessian times a vector at one θ, in the descent's coordinates."""
-
-    value: float
-    gradient: np.ndarray
-    product: Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -166,27 +157,17 @@ class _Surface:
     outputs: int = 1
     matrix: np.ndarray | None = None
 
-    def at(self, theta: np.ndarray) -> _Point:
-        place = torch.as_tensor(np.asarray(theta, dtype=np.float64)).clone().requires_grad_()
-        with torch.enable_grad():
-            value = self.function(place)
-            (slope,) = torch.autograd.grad(value, place, create_graph=True)
+    def at(self, theta: np.ndarray) -> tuple[float, np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+        """F, its gradient and its Hessian times a vector at θ, in the descent's coordinates."""
+        place = torch.as_tensor(np.asarray(theta, dtype=np.float64))
+        if self.matrix is None:
+            return products(self.function, place)
+        turn = torch.as_tensor(self.matrix).T
 
-        def product(own: np.ndarray) -> np.ndarray:
-            if not slope.requires_grad:  # F is linear in θ
-                return np.zeros(self.size)
-            along = torch.as_tensor(self._pushed(own))
-            (bent,) = torch.autograd.grad(slope, place, along, retain_graph=True, allow_unused=True)
-            return np.zeros(self.size) if bent is None else self._pulled(bent.numpy())
+        def function(c: Tensor) -> Tensor:
+            return self.function(place + (c.view(self.outputs, -1) @ turn).reshape(-1))
 
-        return _Point(float(value.detach()), self._pulled(slope.detach().numpy()), product)
-
-    def _pushed(self, own: np.ndarray) -> np.ndarray:
-        own = np.ascontiguousarray(own, dtype=np.float64).ravel()
-        return own if self.matrix is None else (own.reshape(self.outputs, -1) @ self.matrix.T).ravel()
-
-    def _pulled(self, user: np.ndarray) -> np.ndarray:
-        return user if self.matrix is None else (user.reshape(self.outputs, -1) @ self.matrix).ravel()
+        return products(function, torch.zeros(self.size, dtype=place.dtype))
 
 
 def _surface(fit: Fitted, rows: int | None) -> _Surface:
@@ -222,30 +203,11 @@ def _of_linear(fit: Fitted, problem: LinearProblem, chosen: np.ndarray) -> _Surf
 
 def _of_module(fit: Fitted, chosen: np.ndarray) -> _Surface:
     assert fit.train is not None
-    loss = fit.loss_function
-    x, y, weights = tensors(fit.train, loss)
-    x, y, weights = x[chosen], y[chosen], None if weights is None else weights[chosen]
-    objective = module_objective(fit, fit.train.take(chosen))
-    objective.module.eval()
-
-    def function(theta: Tensor) -> Tensor:
-        return loss.mean(matched(objective.predict(theta, x), y, loss), y, weights) + objective.penalty(theta)
-
-    return _Surface(function, objective.theta.numel(), len(chosen))
-
-
-def _ends(product: Callable[[np.ndarray], np.ndarray], size: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The largest eigenvalues, falling, and the smallest, rising."""
-    count = min(count, size)
-    if size <= MOST_TRIED or 2 * count >= size - 1:
-        whole = np.column_stack([product(unit) for unit in np.eye(size)])
-        values = np.linalg.eigvalsh(0.5 * (whole + whole.T))
-        return values[::-1][:count], values[:count]
-    largest = np.sort(leading_of(product, size, count)[0])[::-1]
-    # the smallest lie close together about 0, where Lanczos is never content: they are the largest of (shift − H)
-    shift = max(abs(float(largest[0])), np.finfo(float).tiny)
-    others = leading_of(lambda vector: shift * np.ravel(vector) - product(vector), size, count)[0]
-    return largest, np.sort(shift - others)
+    x, y, weights = tensors(fit.train, fit.loss_function)
+    whole = module_objective(fit, fit.train)
+    whole.module.eval()
+    some = whole.on(x[chosen], y[chosen], None if weights is None else weights[chosen])
+    return _Surface(lambda theta: some.mean_at(theta) + some.penalty(theta), some.theta.numel(), len(chosen))
 
 
 def _along(fit: Fitted, surface: _Surface, count: int, holds: float) -> Along:
@@ -254,11 +216,7 @@ def _along(fit: Fitted, surface: _Surface, count: int, holds: float) -> Along:
         raise SpecError("The trace does not hold every parameter, so the sharpness along the descent is not known.")
     finite = np.flatnonzero(np.isfinite(trace.theta).all(1))
     kept = np.unique(finite[np.linspace(0, len(finite) - 1, min(count, len(finite))).round().astype(int)])
-    found = [_largest(surface.at(trace.theta[place]).product, surface.size) for place in kept]
+    found = [lanczos.largest(surface.at(trace.theta[place])[2], surface.size) for place in kept]
     lr = np.asarray(trace.lr, dtype=np.float64)[kept]
     with np.errstate(divide="ignore"):
         return Along(np.asarray(trace.step)[kept], np.array(found), lr, holds / lr)
-
-
-def _largest(product: Callable[[np.ndarray], np.ndarray], size: int) -> float:
-    return float(_ends(product, size, 1)[0][0]) if size <= MOST_TRIED else float(leading_of(product, size, 1)[0][0])

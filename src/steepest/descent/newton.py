@@ -48,8 +48,14 @@ IDLE_STEPS = 8
 
 
 @final
-class CurvatureSteps(Rule):
+class RegularizedNewton(Rule):
     """`optimizer="auto"` on the linear family. One instance serves one descent; `arrived` is set when it is done.
+
+        d = argmin g·d + ½·dᵀ(H + λ·U)d + l1·Σ|θ + d|        U = diag(max(Hᵢᵢ, mean curvature of a row's loss))
+
+    in coordinates of mean square 1. λ is 0 as long as whole steps lower F by 1e-4 of what g promises (Armijo); else it is
+    raised tenfold until one does, and lowered again after a step that did at once. Source: Marquardt, An algorithm for
+    least-squares estimation of nonlinear parameters (1963).
 
     With an `ExtendedObjective` of `mse` steps go on until θ no longer moves.
     """

@@ -107,11 +107,14 @@ class ModuleObjective(Objective):
         return value.detach(), self.with_penalty(self.gradient, theta)
 
     def value(self, theta: Tensor) -> Tensor:
+        with evaluating(self.module), torch.no_grad():
+            return self.mean_at(theta)
+
+    def mean_at(self, theta: Tensor) -> Tensor:
+        """The same as a function of θ that autograd can go through, with the module in the mode that it is in."""
         if self.x is None or self.y is None:
             raise FitError("This objective holds no rows of its own: its data come with the batches.")
-        with evaluating(self.module), torch.no_grad():
-            prediction = self.predict(theta, self.x)
-            return self._reduce(prediction, self.y, self.weights)
+        return self._reduce(self.predict(theta, self.x), self.y, self.weights)
 
     def predict(self, theta: Tensor, x: Tensor) -> Tensor:
         """What the module gives at θ `[p]`, its own parameters left as they are."""

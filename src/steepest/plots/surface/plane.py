@@ -24,8 +24,9 @@ from steepest.analysis import curvature
 from steepest.data.thinning import along
 from steepest.errors import SpecError
 from steepest.model import preconditioners
-from steepest.model.objective import matched
-from steepest.model.of_fit import module_objective, tensors
+from steepest.model.of_fit import module_objective
+from steepest.numerics.hessians import products
+from steepest.numerics.lanczos import leading
 from steepest.plots.drawn import all_rows, drawable, exact_theta, linear, places_of, recorded, training
 
 if TYPE_CHECKING:
@@ -232,27 +233,11 @@ def _hessian(fit: Fit, coordinates: Coordinates) -> Plane:
 
 
 def _module_curvature(fit: Fit, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The two largest eigenvalues of a module's Hessian, by Lanczos on products with it."""
-    from scipy.sparse.linalg import LinearOperator, eigsh
-
+    """The two largest eigenvalues of a module's Hessian, falling, and their vectors."""
     objective = module_objective(fit, training(fit))
-    module, (x, y, weights) = objective.module.eval(), tensors(training(fit), fit.loss_function)
-    names = [name for name, parameter in module.named_parameters() if parameter.requires_grad]
-
-    def value(vector: torch.Tensor) -> torch.Tensor:
-        prediction = torch.func.functional_call(module, dict(zip(names, objective.views(vector), strict=True)), x)
-        prediction = matched(prediction, y, fit.loss_function)
-        return fit.loss_function.mean(prediction, y, weights) + objective.penalty(vector)
-
-    point = torch.as_tensor(theta)
-
-    def product(vector: np.ndarray) -> np.ndarray:
-        direction = torch.as_tensor(np.ravel(vector))
-        return torch.autograd.functional.vhp(value, point, direction)[1].numpy()
-
-    size = len(theta)
-    operator = LinearOperator((size, size), matvec=product, dtype=np.float64)  # pyrefly: ignore
-    values, vectors = eigsh(operator, k=2, which="LA", v0=np.random.default_rng(0).standard_normal(size), tol=1e-6)
+    objective.module.eval()
+    product = products(lambda place: objective.mean_at(place) + objective.penalty(place), torch.as_tensor(theta))[2]
+    values, vectors = leading(product, len(theta), 2, tolerance=1e-6)
     return values[::-1], vectors[:, ::-1]
 
 

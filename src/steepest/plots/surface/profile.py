@@ -40,11 +40,7 @@ def minimised(problem: LinearProblem, theta: np.ndarray, held: list[int]) -> np.
     if not free:
         return theta
     size = max(1, AT_ONCE // (len(problem.design) * len(free)))
-    return np.concatenate([_newton(problem, part, free) for part in _parts(theta, size)])
-
-
-def _parts(theta: np.ndarray, size: int) -> list[np.ndarray]:
-    return [theta[i : i + size] for i in range(0, len(theta), size)]
+    return np.concatenate([_newton(problem, theta[i : i + size], free) for i in range(0, len(theta), size)])
 
 
 def _newton(problem: LinearProblem, theta: np.ndarray, free: list[int]) -> np.ndarray:
