@@ -8,7 +8,7 @@ ValueError that names it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from math import comb, isfinite
@@ -333,26 +333,20 @@ def to_json(summary: Mapping[str, Any]) -> str:
       "steps": 3
     }
     """
-    return json.dumps(_without_nan(summary), indent=2, ensure_ascii=False, allow_nan=False)
+    return json.dumps(as_json(summary, lambda _: None), indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def _without_nan(value: Any) -> Any:
+def as_json(value: Any, other: Callable[[float], Any] = lambda number: {"float": str(number)}) -> Any:
+    """The same with `{"float": "nan"}` for the floats that JSON lacks, so that all comes back as it was.
+
+    other: what stands for such a float instead.
+    """
     if isinstance(value, Mapping):
-        return {str(key): _without_nan(entry) for key, entry in value.items()}
+        return {str(key): as_json(entry, other) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_nan(entry) for entry in value]
+        return [as_json(entry, other) for entry in value]
     value = value.item() if isinstance(value, np.generic) else value
-    return None if isinstance(value, float) and not isfinite(value) else value
-
-
-def as_json(value: Any) -> Any:
-    """The same with `{"float": "nan"}` for the floats that JSON lacks, so that all comes back as it was."""
-    if isinstance(value, Mapping):
-        return {str(key): as_json(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [as_json(entry) for entry in value]
-    value = value.item() if isinstance(value, np.generic) else value
-    return {"float": str(value)} if isinstance(value, float) and not isfinite(value) else value
+    return other(value) if isinstance(value, float) and not isfinite(value) else value
 
 
 def from_json(value: Any) -> Any:

@@ -89,7 +89,9 @@ def pack_trace(trace: Trace) -> bytes:
 def unpack_trace(content: bytes, names: tuple[str, ...], recorded: tuple[str, ...] | None) -> Trace:
     """The trace of a fit with parameters `names`; those recorded have names of their own where these are not all."""
     table = unpack_table(content)
-    columns = {name: _numbers(table, name, np.int64 if name in ("step", "epoch") else None) for name in Trace.COLUMNS}
+    columns = {
+        name: _column(table, name, np.int64 if name in ("step", "epoch") else np.float64) for name in Trace.COLUMNS
+    }
     if "theta" in table.column_names:
         theta = table["theta"].combine_chunks()
         theta = np.asarray(theta.flatten(), dtype=np.float64).reshape(table.num_rows, -1)
@@ -98,7 +100,7 @@ def unpack_trace(content: bytes, names: tuple[str, ...], recorded: tuple[str, ..
         of = tuple(name.removeprefix("theta.") for name in table.column_names if name.startswith("theta."))
         theta = np.empty((table.num_rows, len(of)))
         for place, name in enumerate(of):
-            theta[:, place] = _numbers(table, f"theta.{name}", None)
+            theta[:, place] = _column(table, f"theta.{name}")
         of = of if recorded is None else recorded
     if theta.shape[1] != len(of) or not set(of) <= set(names):
         raise ValueError(f"it has {theta.shape[1]} parameters, and {len(of)} were recorded")
@@ -108,17 +110,18 @@ def unpack_trace(content: bytes, names: tuple[str, ...], recorded: tuple[str, ..
     return Trace(names=of, theta=theta, **columns)
 
 
-def _numbers(table: Any, name: str, kind: Any) -> np.ndarray:
-    """A column without a missing value, as integers or (None) float64."""
+def _column(table: Any, name: str, kind: Any = np.float64) -> np.ndarray:
+    """A column without a missing value: float64, int64 or bool."""
     import pyarrow as pa
 
     if name not in table.column_names or table.column_names.count(name) > 1:
         raise ValueError(f"it must have one column {name!r}")
-    column = table[name]
-    right = pa.types.is_integer if kind is not None else pa.types.is_floating
-    if column.null_count or not right(column.type):
-        raise ValueError(f"its column {name!r} holds something else than numbers")
-    return column.to_numpy().astype(kind or np.float64)
+    right = {np.int64: pa.types.is_integer, bool: pa.types.is_boolean, np.float64: pa.types.is_floating}[kind]
+    if table[name].null_count or not right(table[name].type):
+        raise ValueError(
+            f"its column {name!r} holds something else than {'truth values' if kind is bool else 'numbers'}"
+        )
+    return table[name].to_numpy().astype(kind)
 
 
 # ---- rows ------------------------------------------------------------------------------------------
@@ -156,10 +159,10 @@ def unpack_rows(content: bytes, schema: Schema) -> tuple[Dataset | None, Dataset
         raise ValueError(f"its columns are not those of {wide} features and {high} targets")
     x = np.empty((table.num_rows, wide))
     for i in range(wide):
-        x[:, i] = _numbers(table, f"x{i}", None)
-    y = np.column_stack([_numbers(table, f"y{i}", None) for i in range(high)])
+        x[:, i] = _column(table, f"x{i}")
+    y = np.column_stack([_column(table, f"y{i}") for i in range(high)])
     y = y[:, 0] if high == 1 else y
-    weights, held_out = _numbers(table, "weight", None), _marks(table, "held_out")
+    weights, held_out = _column(table, "weight"), _column(table, "held_out", bool)
     if not (np.isfinite(x).all() and np.isfinite(y).all() and (weights >= 0).all() and np.isfinite(weights).all()):
         raise ValueError("it holds a number that is not finite, or a weight below 0")
     if schema.classes is not None and not np.isin(y, np.arange(len(schema.classes))).all():
@@ -172,16 +175,6 @@ def unpack_rows(content: bytes, schema: Schema) -> tuple[Dataset | None, Dataset
         )  # fmt: skip
         parts.append(data if data.rows else None)
     return parts[0], parts[1]
-
-
-def _marks(table: Any, name: str) -> np.ndarray:
-    """A column of truth values."""
-    import pyarrow as pa
-
-    column = table[name]
-    if column.null_count or not pa.types.is_boolean(column.type):
-        raise ValueError(f"its column {name!r} holds something else than true and false")
-    return column.to_numpy(zero_copy_only=False).astype(bool)
 
 
 # ---- Parquet ---------------------------------------------------------------------------------------

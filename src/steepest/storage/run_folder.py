@@ -22,7 +22,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -86,24 +87,26 @@ def keep(
     place = place_of(folder)
     check_free(folder, overwrite, names)
     files = contents()
+    with _said(f"The run cannot be written to {str(place)!r}"), atomic_folder.locked(place):
+        check_free(folder, overwrite, names)
+        atomic_folder.write_folder(place, record, files.pop(record), files)
+
+
+@contextmanager
+def _said(what: str) -> Iterator[None]:
+    """An error of the system's is told as what cannot be done, and why."""
     try:
-        with atomic_folder.locked(place):
-            check_free(folder, overwrite, names)
-            atomic_folder.write_folder(place, record, files.pop(record), files)
+        yield
+    except RunError:
+        raise
     except OSError as error:
-        raise _unwritten(place, error) from None
-
-
-def _unwritten(place: Path, error: OSError) -> RunError:
-    if isinstance(error, RunError):
-        return error
-    return RunError(f"The run cannot be written to {str(place)!r}: {error.strerror or error}.")
+        raise RunError(f"{what}: {error.strerror or error}.") from None
 
 
 def check_free(folder: str | os.PathLike[str], overwrite: bool = False, names: Iterable[str] = FILES) -> None:
     """Raise RunError where `save` would refuse to write files of these names."""
     place = place_of(folder)
-    try:
+    with _said(f"The run cannot be written to {str(place)!r}"):
         if place.is_dir():
             _check_folder(place, str(folder), overwrite, names)
         elif place.exists() or place.is_symlink():
@@ -113,8 +116,6 @@ def check_free(folder: str | os.PathLike[str], overwrite: bool = False, names: I
             raise RunError(f"{str(there)!r} is a file, so {str(folder)!r} cannot be a folder. Choose another place.")
         if not os.access(there, os.W_OK | os.X_OK):
             raise RunError(f"The run cannot be written to {str(folder)!r}: no permission to write to {str(there)!r}.")
-    except OSError as error:
-        raise _unwritten(place, error) from None
 
 
 def _check_folder(place: Path, shown: str, overwrite: bool, names: Iterable[str]) -> None:
@@ -137,19 +138,14 @@ def write_page(folder: str | os.PathLike[str], content: bytes, name: str = PAGE)
         RunError: the page that is there was changed by hand, or the folder cannot be written.
     """
     place = place_of(folder)
-    try:
-        with atomic_folder.locked(place):
-            old = atomic_folder.record_of(place)
-            if old is None:
-                raise RunError(f"There is no run at {str(folder)!r}.")
-            record = {**old.read, "pages": {**old.pages, name: digest_of(content)}}
-            others = [one for one in old.listed if one not in (name, old.name)]
-            written = json.dumps(record, indent=1, allow_nan=False).encode()
-            atomic_folder.write_folder(place, old.name, written, {name: content}, others)
-    except OSError as error:
-        if isinstance(error, RunError):
-            raise
-        raise RunError(f"{name} cannot be written to the run {str(place)!r}: {error.strerror or error}.") from None
+    with _said(f"{name} cannot be written to the run {str(place)!r}"), atomic_folder.locked(place):
+        old = atomic_folder.record_of(place)
+        if old is None:
+            raise RunError(f"There is no run at {str(folder)!r}.")
+        record = {**old.read, "pages": {**old.pages, name: digest_of(content)}}
+        others = [one for one in old.listed if one not in (name, old.name)]
+        written = json.dumps(record, indent=1, allow_nan=False).encode()
+        atomic_folder.write_folder(place, old.name, written, {name: content}, others)
 
 
 def is_page(name: str) -> bool:
@@ -195,16 +191,18 @@ def contents_of(fit: Fit, summary: Mapping[str, Any]) -> dict[str, bytes]:
     return files | {REST: run_record.written(record)}
 
 
+def plain(value: Any) -> Any:
+    """A setting's value without arrays: of a fit its θ, as a list."""
+    value = value.theta if isinstance(value, Fit) else value
+    return value.tolist() if isinstance(value, np.ndarray | np.generic | torch.Tensor) else value
+
+
 def settings_text(spec: Spec) -> tuple[str, list[str]]:
     """The settings that differ from the defaults as TOML, and those that have no name to be found by."""
     kept: dict[str, Any] = {}
     nameless = []
     for name, setting in SETTINGS.items():
-        value = getattr(spec, name)
-        if isinstance(value, Fit):
-            value = value.theta
-        if isinstance(value, np.ndarray | torch.Tensor):
-            value = value.tolist()
+        value = plain(getattr(spec, name))
         if value == setting.default:
             continue
         try:

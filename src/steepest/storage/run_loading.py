@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -46,16 +47,23 @@ def damaged(shown: str, name: str, reason: str) -> RunError:
     return RunError(f"{name} in the run {shown!r} is damaged: {reason}. Copy it anew, or fit again.")
 
 
+@contextmanager
+def checked(shown: str, name: str) -> Iterator[None]:
+    """Whatever fails in reading a file's content is said to be its damage."""
+    try:
+        yield
+    except BROKEN as error:
+        raise damaged(shown, name, str(error)) from None
+
+
 def fit_of(content: Mapping[str, Any], files: Mapping[str, bytes], shown: str, model: Any) -> Fit:
     """A fit from its record and its files, with its module.
 
     Raises:
         RunError: they are not what was written, or `model` is not the module that they were written of.
     """
-    try:
+    with checked(shown, REST):
         record = run_record.read(RunRecord, content)
-    except BROKEN as error:
-        raise damaged(shown, REST, str(error)) from None
     unpacked: dict[str, Any] = {}
     readers: dict[str, Callable[[bytes], Any]] = {
         SPEC: _settings,
@@ -64,14 +72,10 @@ def fit_of(content: Mapping[str, Any], files: Mapping[str, bytes], shown: str, m
         ROWS: lambda content: unpack_rows(content, record.schema),
     }
     for name, reader in readers.items():
-        try:
+        with checked(shown, name):
             unpacked[name] = reader(files[name])
-        except BROKEN as error:
-            raise damaged(shown, name, str(error)) from None
-    try:
+    with checked(shown, REST):
         fit = _rebuilt(record, *unpacked.values())
-    except BROKEN as error:
-        raise damaged(shown, REST, str(error)) from None
     state = {name.removeprefix("module."): t for name, t in unpacked[WEIGHTS].items() if name.startswith("module.")}
     return _with_module(fit, record, state, model, shown)
 
@@ -158,10 +162,8 @@ def _with_module(fit: Fit, record: RunRecord, state: dict[str, torch.Tensor], mo
         return fit if record.user_names is None else in_user_units(fit, list(record.user_names), fit.spec)
     ours = "model" not in record.nameless and is_choice(fit.spec.model, MODELS)
     if ours and model is None:
-        try:
+        with checked(shown, WEIGHTS):
             run_module.check_own(fit.spec.model, shape, state)
-        except BROKEN as error:
-            raise damaged(shown, WEIGHTS, str(error)) from None
         model = fit.spec.model
     if model is not None:
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from steepest import run_record
 from steepest.atomic_folder import digest_of
@@ -18,17 +18,14 @@ from steepest.data.wording import in_short
 from steepest.run_record import SweepRecord
 from steepest.settings import Spec
 from steepest.settings_table import those
-from steepest.storage import run_folder, run_loading
+from steepest.storage import run_folder
 from steepest.storage.run_files import pack_table, unpack_table, written_out
 from steepest.storage.run_folder import FILES, FITS, SWEEP, SWEEP_FILES, TABLE
+from steepest.storage.run_loading import checked
 from steepest.storage.sweep_runs import WORDS as WORDS_OF_A_RUN
 from steepest.storage.sweep_runs import StoredRuns, check_fits, fits_of
 from steepest.sweep_result import Sweep
 from steepest.sweeps.run_results import COLUMNS, COUNTS, NUMBERS, WORDS
-
-if TYPE_CHECKING:
-    pass
-
 
 AS_THEY_ARE = those(lambda setting: setting.kind in ("real", "whole") and tuple not in setting.types)
 """Settings of which there is never a text in their place, as there is of objects of Python."""
@@ -68,25 +65,17 @@ def _plain(value: Any) -> Any:
 
 def load_sweep(content: Mapping[str, Any], files: Mapping[str, bytes], place: str, model: Any = None) -> Sweep:
     """A sweep from its record and its files; `model` is the module of its runs, as for `load`."""
-    try:
+    with checked(place, SWEEP):
         record = run_record.read(SweepRecord, content)
-    except run_loading.BROKEN as error:
-        raise run_loading.damaged(place, SWEEP, str(error)) from None
-    try:
+    with checked(place, TABLE):
         columns = _columns(unpack_table(files[TABLE], WORDS))
-    except run_loading.BROKEN as error:
-        raise run_loading.damaged(place, TABLE, str(error)) from None
     count = len(columns["status"])
-    try:
+    with checked(place, SWEEP):
         for name, values in record.settings.items():
             _check_settings(name, values, count)
-    except run_loading.BROKEN as error:
-        raise run_loading.damaged(place, SWEEP, str(error)) from None
-    try:
+    with checked(place, FITS):
         fits = unpack_table(files[FITS], (*FILES, *WORDS_OF_A_RUN))
         check_fits(fits, count)
-    except run_loading.BROKEN as error:
-        raise run_loading.damaged(place, FITS, str(error)) from None
     runs = [(0, run) for run in range(count)]
     return Sweep(record.settings, [StoredRuns(fits, columns, place, model)], runs, columns)
 

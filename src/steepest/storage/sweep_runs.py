@@ -123,17 +123,31 @@ def _rows(
     import pyarrow as pa
 
     count = len(runs)
-    columns = {"run": pa.array(runs, pa.int64()), "like": pa.array([like] * count, pa.int64())}
-    for name in FILES:
-        columns[name] = pa.array([files.get(run, {}).get(name) for run in runs], pa.large_binary())
-    for name in WORDS:
-        given = [None] * count if words is None else words[name]
-        columns[name] = pa.array(given, pa.float64() if name in ("seconds", "lr") else pa.string())
-    for name in LISTS:
-        values = np.empty(0) if lists is None else np.asarray(lists[name], dtype=np.float64).ravel()
-        offsets = pa.array(np.arange(count + 1) * (values.size // count))
-        columns[name] = pa.LargeListArray.from_arrays(offsets, pa.array(values))
+    columns: dict[str, Any] = {}
+    for name, kind in _types().items():
+        if name in LISTS:
+            values = np.empty(0) if lists is None else np.asarray(lists[name], dtype=np.float64).ravel()
+            offsets = pa.array(np.arange(count + 1) * (values.size // count))
+            columns[name] = pa.LargeListArray.from_arrays(offsets, pa.array(values))
+            continue
+        given: list[Any] = [None] * count if words is None or name not in WORDS else words[name]
+        if name == "run":
+            given = runs
+        elif name == "like":
+            given = [like] * count
+        elif name in FILES:
+            given = [files.get(run, {}).get(name) for run in runs]
+        columns[name] = pa.array(given, kind)
     return pa.table(columns)
+
+
+def _types() -> dict[str, Any]:
+    """The type of each column."""
+    import pyarrow as pa
+
+    types = dict.fromkeys(("run", "like"), pa.int64()) | dict.fromkeys(FILES, pa.large_binary())
+    types |= dict.fromkeys(WORDS, pa.string()) | dict.fromkeys(("seconds", "lr"), pa.float64())
+    return types | dict.fromkeys(LISTS, pa.large_list(pa.float64()))
 
 
 def _files(fit: Fit, source: str | None) -> dict[str, bytes]:
@@ -158,8 +172,7 @@ def _settings(given: Mapping[str, Any]) -> str:
     """Settings as JSON, without those that have no name to be found by."""
     kept = {}
     for name, value in given.items():
-        value = value.theta if isinstance(value, Fit) else value
-        value = value.tolist() if isinstance(value, (np.ndarray, np.generic, torch.Tensor)) else value
+        value = run_folder.plain(value)
         if value is None or isinstance(value, (str, int, float, list, tuple)):
             kept[name] = value
     return json.dumps(kept)
@@ -175,13 +188,17 @@ def _keeps_all(*parts: Dataset | None) -> bool:
 
 def check_fits(fits: pa.Table, count: int) -> None:
     """Raise ValueError unless a table can be the runs of a sweep: a row a run, and each like one that has files."""
+    import pyarrow as pa
+
     names = set(fits.column_names)
     whole = names == set(FILES)  # of format 1: every run has files of its own
     if fits.num_rows != count or len(names) < fits.num_columns or not (whole or names == set(COLUMNS)):
         raise ValueError(f"it does not hold {count:,} runs")
-    for name in names:
-        if not _right_type(name, fits.schema.field(name).type):
-            raise ValueError(f"its column {name!r} is {fits.schema.field(name).type}")
+    for name, right in _types().items():
+        found = fits.schema.field(name).type if name in names else right
+        kind = found.value_type if pa.types.is_dictionary(found) else found
+        if kind != right and not (name in FILES and pa.types.is_binary(kind)):
+            raise ValueError(f"its column {name!r} is {found}")
     if whole:
         return
     runs, like = fits["run"].to_numpy(), fits["like"].to_pylist()
@@ -190,19 +207,6 @@ def check_fits(fits: pa.Table, count: int) -> None:
     with_files = {runs[row] for row, content in enumerate(fits[REST].is_valid().to_pylist()) if content}
     if not {run for run in like if run is not None} <= with_files:
         raise ValueError("a run is like one that has no files")
-
-
-def _right_type(name: str, kind: Any) -> bool:
-    import pyarrow as pa
-
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    if name in FILES:
-        return pa.types.is_large_binary(kind) or pa.types.is_binary(kind)
-    if name in ("run", "like"):
-        return pa.types.is_int64(kind)
-    if name in LISTS:
-        return pa.types.is_large_list(kind) and pa.types.is_float64(kind.value_type)
-    return pa.types.is_float64(kind) if name in ("seconds", "lr") else pa.types.is_string(kind)
 
 
 @dataclass(frozen=True)
@@ -235,10 +239,8 @@ class StoredRuns:
             return self._whole(place)
         if like not in self.shared:
             self.shared[like] = self._whole(like)
-        try:
+        with run_loading.checked(self.shown, FITS):
             return self._differing(place, self.shared[like])
-        except run_loading.BROKEN as error:
-            raise run_loading.damaged(self.shown, FITS, str(error)) from None
 
     def _whole(self, place: int) -> Fit:
         """A run that has files of its own."""
@@ -246,12 +248,10 @@ class StoredRuns:
         if contents[REST] is None:
             raise FitError(f"This run has no fit: {self.known['message'][place]}")
         named = f"{self.shown}, run {place}"
-        try:
+        with run_loading.checked(named, REST):
             record = json.loads(contents[REST])
             if any(digest_of(contents[name]) != record["sha256"][name] for name in FILES if name != REST):
                 raise ValueError("the digest of a file is another one")
-        except run_loading.BROKEN as error:
-            raise run_loading.damaged(named, REST, str(error)) from None
         return run_loading.fit_of(record, contents, named, self.model)
 
     def _differing(self, place: int, shared: Fit) -> Fit:
