@@ -72,7 +72,8 @@ def page(fit: Fit, film: bool = True) -> Page:
     made.sentence(_what(fit), "faint")
     ending, colour = capitalized(findings.in_brief(fit).message), colours.STATES[fit.status.state]
     made.add(f'<div class="ending" style="--ending:{colour}">{escaped(ending)}</div>')
-    made.add('<div class="tiles">' + "".join(_tile(*pair) for pair in figures_of(fit)) + "</div>")
+    tiles = (f"<div><small>{escaped(label)}</small><b>{escaped(value)}</b></div>" for label, value in figures_of(fit))
+    made.add(f'<div class="tiles">{"".join(tiles)}</div>')
     if fit.gap is None:
         made.sentence(fit.exact_note, "faint")
     made.show(scores(fit), *confusion(fit))
@@ -110,10 +111,6 @@ def _what(fit: Fit) -> str:
         f"parameter{'' if len(fit.names) == 1 else 's'}; {fit.loss_function} by {fit.optimizer}, lr {fit.lr:.4g} "
         f"({fit.schedule}), coordinates {fit.precondition}."
     )
-
-
-def _tile(label: str, value: str) -> str:
-    return f"<div><small>{escaped(label)}</small><b>{escaped(value)}</b></div>"
 
 
 def _diagnosis(made: Page, fit: Fit) -> None:

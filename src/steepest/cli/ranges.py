@@ -37,7 +37,7 @@ def values(setting: str, words: list[str]) -> Any:
         return False
     found: list[Any] = []
     for word in words:
-        pieces = _pieces(word)
+        pieces = [piece.strip() for piece in word.split(",") if piece.strip()]
         if told.kind in ("real", "whole"):
             for piece in pieces:
                 found += _numbers(setting, piece)
@@ -54,10 +54,6 @@ def values(setting: str, words: list[str]) -> Any:
             found.append(value_of(setting, [word] if told.kind in ("names", "pairs") else word))
     found = list({repr(value): value for value in found}.values())
     return found[0] if len(found) == 1 else found
-
-
-def _pieces(word: str) -> list[str]:
-    return [piece.strip() for piece in word.split(",") if piece.strip()]
 
 
 def _joined(pieces: list[str]) -> list[str]:

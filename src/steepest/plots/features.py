@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from steepest.data.wording import number, plain
 from steepest.model.prediction import log_odds
 from steepest.plots import style
 from steepest.plots.drawn import at_step, drawn, drawn_held_out, labels, places_of, training
-from steepest.plots.figure import MANY, Figure, cell, panels
+from steepest.plots.figure import Figure, cell, panels
 from steepest.text import colours
 
 if TYPE_CHECKING:
@@ -31,7 +31,10 @@ AVERAGED = 200
 LEVELS = 30
 """Places of a feature at which it is taken."""
 
-MANY_FEATURES, FEW_LEVELS, FEW_AVERAGED = 24, 6, 20
+FEW_ROWS = 1_000
+"""Rows up to which each is drawn large."""
+
+MANY, FEW_LEVELS, FEW_AVERAGED = 24, 6, 20
 """Of more features than this so many are looked at closely: those that matter most at fewer places, over fewer rows."""
 
 
@@ -99,10 +102,10 @@ def dependence_data(fit: Fit, features: Sequence[str] | None = None, step: int |
     sample = data.x[evenly(data.rows, AVERAGED)]
     names = list(fit.schema.names)
     chosen = list(range(len(names))) if features is None else places_of(features, names, what="feature")
-    if len(chosen) > MANY_FEATURES and features is None:
+    if len(chosen) > MANY and features is None:
         few = sample[evenly(len(sample), FEW_AVERAGED)]
         swings = [np.ptp(_means(fit, few, i, _places(data.x[:, i], FEW_LEVELS), theta)) for i in chosen]
-        chosen = np.argsort(-np.nan_to_num(swings), kind="stable")[:MANY_FEATURES].tolist()
+        chosen = np.argsort(-np.nan_to_num(swings), kind="stable")[:MANY].tolist()
     found = []
     for i in chosen:
         place = _places(data.x[:, i], LEVELS)
@@ -189,10 +192,10 @@ def _add_actual(shown: Figure, data: Actual, k: int, i: int, alone: bool, lone: 
     """The rows of a target. alone: there is one fit. lone: there is one target."""
     colour = style.series(k) if not alone else colours.DATA if lone else style.class_colour(i)
     name = style.text(data.target) if not lone else "training rows" if alone else style.text(label, 60)
-    more = {"hover": "actual %{x:.6g}<br>predicted %{y:.6g}", "row": 1, "col": 1}
-    shown.rows(data.actual, data.predicted, colour, name=name, **more)
+    more: dict[str, Any] = {"hover": "actual %{x:.6g}<br>predicted %{y:.6g}", "row": 1, "col": 1}
+    shown.rows(data.actual, data.predicted, colour, few=FEW_ROWS, name=name, **more)
     if len(data.held_out_actual) and alone:
         name = "held out" if lone else f"{style.text(data.target)}, held out"
-        size = 6 if len(data.actual) < MANY else 4
+        size = 6 if len(data.actual) < FEW_ROWS else 4
         apart = data.held_out_actual, data.held_out_predicted
         shown.points(*apart, colours.TEST, size, 0.8, "diamond", name=name, **more)

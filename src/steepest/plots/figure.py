@@ -25,9 +25,6 @@ WHEEL = """document.getElementById("{plot_id}").addEventListener("wheel", turned
 HOVER = "%{x:.6g}, %{y:.6g}"
 """What stands beside the pointer where nothing else is said."""
 
-MANY = 400
-"""Rows from which on each is drawn small and pale."""
-
 MOST_SHAPES = 1_000
 """Rows up to which each is a shape of its own; more are left to the graphics card."""
 
@@ -57,9 +54,9 @@ class Figure(go.Figure):
         draw = self.add_scattergl if len(x) > MOST_SHAPES else self.add_scatter
         draw(x=x, y=y, marker=marker, **{"mode": "markers"} | _hovered(hover) | more)
 
-    def rows(self, x: Any, y: Any, colour: str, size: float = 6, **more: Any) -> None:
-        """Add rows of a table as points: smaller and paler where there are many."""
-        many = len(x) >= MANY
+    def rows(self, x: Any, y: Any, colour: str, size: float = 6, few: int = 400, **more: Any) -> None:
+        """Add rows of a table as points: from `few` of them on smaller and paler."""
+        many = len(x) >= few
         self.points(x, y, colour, size - 2 if many else size, 0.4 if many else 0.75, **more)
 
     def show(self, *args: Any, config: dict[str, Any] | None = None, **options: Any) -> Any:

@@ -141,7 +141,7 @@ def _stems(shown: Figure, fit: Fit, also: Sequence[Fit], part: Residuals) -> Non
 def _points(shown: Figure, part: Residuals, i: int, one: bool, alone: bool) -> None:
     colour = colours.RESIDUAL if alone else style.series(i)
     shown.rows(
-        part.at, part.residual, colour, symbol=style.symbol(i), hover="%{x:.6g}<br>residual %{y:.6g}",
+        part.at, part.residual, colour, few=features.FEW_ROWS, symbol=style.symbol(i), hover="%{x:.6g}<br>residual %{y:.6g}",
         name="residual" if alone else style.text(part.label, 60), showlegend=not one, row=2 if one else 1, col=1,
     )  # fmt: skip
 

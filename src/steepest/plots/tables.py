@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from steepest.data.arrow_columns import is_number
 from steepest.data.files import check_known, open_table
+from steepest.data.synthetic import sample_target
 from steepest.data.targets import picked, source_of, target_of
 from steepest.data.thinning import evenly
 from steepest.data.wording import counted, plain
@@ -61,8 +62,6 @@ def table_data(source: Any, y: Any = None, target: str | None = None) -> Columns
             table = table.append_column(name, other[name])
         target = target or other.column_names[0]
     elif target is None and isinstance(source, str) and source.startswith("sample:"):
-        from steepest.data.synthetic import sample_target
-
         target = sample_target(source.removeprefix("sample:"))[0]
     if target is not None:
         source = source_of(target, table.column_names)
@@ -155,7 +154,7 @@ def _panel(shown: Figure, data: Columns, across: str, up: str | None, place: dic
     elif data.is_number(up):
         shown.add_box(x=_shown(x), y=data.values[up], marker={"color": colours.DATA, "size": 3}, **place)
     else:  # classes up: a box of numbers, or a histogram of words, for each
-        for i, level in enumerate(_levels(data.values[up])):
+        for i, level in enumerate(sorted({word for word in data.values[up] if word is not None})):
             mine, marker = _shown(x[data.values[up] == level]), {"color": style.class_colour(i)}
             name = style.text(level, 20)
             if data.is_number(across):
@@ -165,10 +164,6 @@ def _panel(shown: Figure, data: Columns, across: str, up: str | None, place: dic
     shown.update_xaxes(title_text=style.text(across, 30), nticks=6, **place)
     if up is not None and place["col"] == 1 and (data.is_number(up) or data.is_number(across)):
         shown.update_yaxes(title_text=style.text(up, 30), **place)
-
-
-def _levels(words: np.ndarray) -> list[str]:
-    return sorted({word for word in words if word is not None})
 
 
 def _shown(values: np.ndarray) -> Any:

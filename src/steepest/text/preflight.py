@@ -39,11 +39,10 @@ def _document(ahead: Outlook, call: Callable[[Prospect | None], str], said: Call
     if rows:
         blocks.append(Table(HEADS, rows, words=(0, 1)))
     if ahead.recommended:
-        blocks.append(Code("These arrive:", [f"{call(one)}  # {steps_of(one)}" for one in ahead.recommended]))
+        lines = []
+        for one in ahead.recommended:
+            steps = f"{step_count(one.steps)} step{'' if one.steps == 1 else 's'}"
+            lines.append(f"{call(one)}  # {'' if one.exact else 'about '}{steps}")
+        blocks.append(Code("These arrive:", lines))
     blocks += [Words(said(sentence)) for sentence in ahead.sentences]
     return Document([*blocks, Code(said(ahead.defaults), [call(None)])], spaced=True)
-
-
-def steps_of(one: Prospect) -> str:
-    """How many steps a line of the table takes."""
-    return f"{'' if one.exact else 'about '}{step_count(one.steps)} step{'' if one.steps == 1 else 's'}"

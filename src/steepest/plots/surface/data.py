@@ -23,7 +23,7 @@ from steepest.data.wording import number
 from steepest.errors import SpecError
 from steepest.model import losses
 from steepest.model.of_fit import linear_problem
-from steepest.plots.drawn import FAR, MOST_STEPS, check_one_model, labels, training
+from steepest.plots.drawn import FAR, MOST_STEPS, check_one_model, drawable, exact_theta, labels, training
 from steepest.plots.surface import plane as planes
 from steepest.plots.surface.evaluate import SurfaceObjective, surface_objective
 from steepest.plots.surface.module_values import MOST_WORK, work_of
@@ -166,7 +166,7 @@ def _path(fit: Fit, label: str, flat: Plane, on_plane: _Shown, most: int) -> Pat
     theta, step = fit.trace.theta, fit.trace.step
     if theta.shape[1] != len(fit.names):
         theta, step = fit.theta[None], np.array([fit.steps])
-    fine = np.isfinite(theta).all(1) & (np.abs(theta) < FAR).all(1)
+    fine = drawable(theta)
     theta, step = theta[fine], step[fine]
     if not len(step):
         theta, step = np.zeros((1, len(fit.names))), np.zeros(1, dtype=int)
@@ -189,7 +189,7 @@ def _marks(fits: Sequence[Fit], named: Sequence[str], flat: Plane, on_plane: _Sh
         if path.shape[1] == len(fit.names):
             found.append((f"start{suffix}", "start", i, path[0]))
         found.append((f"end{suffix}", "end", i, fit.theta))
-        best = None if fit.exact is None else fit.exact.theta
+        best = exact_theta(fit)
         if best is not None and not any(np.allclose(best, other, rtol=1e-9, atol=0) for other in seen):
             seen.append(best)
             same = len({str(each.loss_function) for each in fits}) == 1

@@ -15,17 +15,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from steepest.data.thinning import evenly
-from steepest.errors import FitError
+from steepest.data.thinning import sampled
 from steepest.model import losses
 from steepest.model.linear_objective import LinearObjective
-from steepest.model.loss import Loss
 from steepest.model.of_fit import linear_problem
 from steepest.plots.drawn import training
 from steepest.plots.surface.module_values import MOST_WORK, values_of, work_of
 
 if TYPE_CHECKING:
-    from steepest.data.dataset import Dataset
+    from steepest.model.linear import LinearProblem
     from steepest.result import Fit
 
 MOST_VALUES = 40_000_000
@@ -63,23 +61,22 @@ def surface_objective(fit: Fit, loss: Any = None, points: int = 2_500) -> Surfac
     Raises:
         FitError: the fit has no rows. SpecError, DataError: the loss does not suit them.
     """
-    kind = fit.loss_function if loss is None else losses.loss(loss)
-    data = training(fit)
-    work = 0.0 if fit.terms is not None else work_of(fit)
-    budget = MOST_VALUES // points if fit.terms is not None else int(MOST_WORK / (points * work))
-    index = evenly(data.rows, max(budget, LEAST_ROWS))
-    rows = data if len(index) == data.rows else data.take(index)
-    values = _linear(fit, rows, kind) if fit.terms is not None else values_of(fit, rows, kind, work)
+    kind, data = fit.loss_function if loss is None else losses.loss(loss), training(fit)
+    if fit.terms is None:
+        work = work_of(fit)
+        rows = sampled(data, max(int(MOST_WORK / (points * work)), LEAST_ROWS))
+        values = values_of(fit, rows, kind, work)
+    else:
+        rows = sampled(data, max(MOST_VALUES // points, LEAST_ROWS))
+        values = _linear(linear_problem(fit.spec, rows, fit.terms, kind))
     return SurfaceObjective(values, rows.rows, fit.rows, str(kind))
 
 
-def _linear(fit: Fit, rows: Dataset, loss: Loss) -> Callable[[np.ndarray], np.ndarray]:
-    if fit.terms is None:
-        raise FitError("This fit is not of the linear family.")
-    objective = LinearObjective(linear_problem(fit.spec, rows, fit.terms, loss))
+def _linear(problem: LinearProblem) -> Callable[[np.ndarray], np.ndarray]:
+    objective = LinearObjective(problem)
 
     def values(theta: np.ndarray) -> np.ndarray:
-        parts = torch.as_tensor(theta).split(max(1, AT_ONCE // (rows.rows * objective.outputs)))
+        parts = torch.as_tensor(theta).split(max(1, AT_ONCE // (len(problem.design) * objective.outputs)))
         return torch.cat([objective.value(part) + objective.penalty(part) for part in parts]).numpy()
 
     return values
