@@ -193,5 +193,4 @@ def frequent(column: pa.ChunkedArray, most: int = LEVELS_SHOWN) -> tuple[tuple[s
     """The most frequent levels with their rows, of equals the first in alphabetical order."""
     values = column if pa.types.is_boolean(column.type) else text_of(column)
     counts = ((str(level), rows) for level, rows in counts_of(values).items())
-    ranked = sorted(counts, key=lambda pair: (-pair[1], pair[0]))
-    return tuple(ranked[:most])
+    return tuple(sorted(counts, key=lambda pair: (-pair[1], pair[0]))[:most])

@@ -169,7 +169,9 @@ def _with_header(
     first = dialect.records[at].fields
     if dialect.shape == "row names":
         _check_row_names(dialect, at, label)
-    names = _as_wide(first, dialect)
+    names = {"row names": ["", *first], "header ends in a delimiter": first[:-1], "": first}.get(
+        dialect.shape, [*first, ""]
+    )
     kind = First.NAMES if reading.header else first_line(names, rows)
     if at and (kind is not First.NAMES or dialect.agreeing < 1 or reading.header is False):
         _check_above(dialect, at, kind, label)
@@ -240,15 +242,6 @@ def _not_first(dialect: Dialect, below: int, label: str) -> str:
     if words < below:
         text += f"if in line {first.line + 1:,}, {listed(map(str.strip, first.fields))}, skip_rows={first.line}; "
     return text + "if they stand in the first line, header=True"
-
-
-def _as_wide(first: list[str], dialect: Dialect) -> list[str]:
-    """The first line as wide as the rows."""
-    if dialect.shape == "row names":
-        return ["", *first]
-    if dialect.shape == "header ends in a delimiter":
-        return first[:-1]
-    return [*first, ""] if dialect.shape else first
 
 
 def _headerless(made: Layout, dialect: Dialect, line: int) -> Layout:

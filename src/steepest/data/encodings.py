@@ -52,16 +52,13 @@ def as_utf8(opener: Opener, label: str, given: str | None) -> tuple[Opener, str]
     elif marked == "utf-8-sig":
         opener, head = from_offset(opener, 3), head[3:]
     if re.search(rb"\r(?!\n|\Z)", head) is not None:
-        raw = all_bytes(opener)
-        lines = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        opener = opener_of(lines)
+        opener = opener_of(all_bytes(opener).replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
     return opener, encoding
 
 
 def _decoded(opener: Opener, label: str, encoding: str, given: str | None) -> str:
-    raw = all_bytes(opener)
     try:
-        return raw.decode(encoding).removeprefix("\ufeff")
+        return all_bytes(opener).decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         start, name = error.start + 1, encoding.upper()
     if given is None:
@@ -105,9 +102,7 @@ def text_of(head: bytes, complete: bool, opener: Opener, label: str) -> str:
         halves = sum(not byte for byte in head[1:2000:2]), sum(not byte for byte in head[:2000:2])
         wide = 4 * max(halves) > min(len(head), 2000)
         name = "utf-16-le" if halves[0] >= halves[1] else "utf-16-be"
-        way = "Save it as UTF-8 text or as Parquet"
-        if wide:
-            way = f'If it is UTF-16, use encoding="{name}"'
+        way = f'If it is UTF-16, use encoding="{name}"' if wide else "Save it as UTF-8 text or as Parquet"
         raise DataError(f"{label} is not a text table: byte {zero + 1:,} is zero. {way}")
     if not complete:
         head = head[: head.rfind(b"\n") + 1] or head

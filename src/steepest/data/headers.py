@@ -79,7 +79,11 @@ def first_line(first: Sequence[str], rows: Sequence[Sequence[str]]) -> First:
         return First.NAMES  # pandas' own names of columns, beside those of rows
     if all(kind == "number" for kind in kinds):
         return First.VALUES if sure and not _rising(cells) else First.NUMBERS
-    if sure or (again and (whole or again == sum(map(bool, cells)) > 1)) or _twice(cells):
+    if (
+        sure
+        or (again and (whole or again == sum(map(bool, cells)) > 1))
+        or len(set(filter(None, cells))) < sum(map(bool, cells))
+    ):
         return First.VALUES
     if whole:
         return First.NAMES if _years(cells, columns) else First.OPEN
@@ -181,12 +185,6 @@ def _kind(column: Sequence[str]) -> str:
         if 2 * sum(pattern.fullmatch(cell) is not None for cell in present) > len(present):
             return kind
     return "text"
-
-
-def _twice(cells: Sequence[str]) -> bool:
-    """Names differ."""
-    present = [cell for cell in cells if cell]
-    return len(set(present)) < len(present)
 
 
 def _rising(cells: Sequence[str]) -> bool:

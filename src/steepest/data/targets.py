@@ -55,8 +55,7 @@ def target_of(y: object, reading: Reading = AS_IT_IS) -> tuple[pa.Table, Origin]
 
 
 def _named(table: pa.Table, origin: Origin, names: list[str]) -> tuple[pa.Table, Origin]:
-    found = dict(zip(names, origin.found.values(), strict=True))
-    return table.rename_columns(names), replace(origin, found=found)
+    return table.rename_columns(names), replace(origin, found=dict(zip(names, origin.found.values(), strict=True)))
 
 
 def source_of(name: str, available: Sequence[str]) -> str:
