@@ -23,9 +23,9 @@ import trainers
 from side_by_side import Goal, Peer, Table, Timing, absent, missing, options, save, short, take_turns
 from steepest.data.batching import Batching
 from steepest.descent import rules
-from steepest.descent.chunk import Block, Blocks
 from steepest.descent.trace import Recorder
-from steepest.engines.compiled import Fused
+from steepest.engines.compiled import chunks
+from steepest.engines.descents import Descents
 from steepest.model import losses
 from steepest.model.linear import LinearProblem
 from steepest.model.linear_objective import LinearObjective
@@ -44,16 +44,15 @@ def ours(objective: LinearObjective, batch: int, shuffle: str, full: bool = Fals
     """Seconds of the median epoch, recorded; with `full` also the full objective at its start, as `fit()` has it."""
     objective.theta.zero_()
     recorder = Recorder(len(objective.theta), objective.theta, runs=1)
-    engine = Fused(objective, rules.rule("sgd"))
+    work = Descents.one(objective, rules.rule("sgd"), Batching(objective.rows, batch, shuffle, epochs=EPOCHS), LR)
     times = [time.perf_counter()]
-    for block in engine.descend(Batching(objective.rows, batch, shuffle, epochs=EPOCHS), lr=LR):
-        if isinstance(block, Block):
-            if block.batch.index == 0 and block.t:
-                times.append(time.perf_counter())
-            values = np.full(len(block), np.nan)
-            if full and block.batch.index == 0:
-                values[0] = objective.value(torch.from_numpy(block.theta[0]))
-            recorder.add_block(Blocks.one(block), values[None], np.full((1, len(block)), np.nan), len(block))
+    for chunk in chunks(work):
+        if chunk.batch.index == 0 and chunk.t:
+            times.append(time.perf_counter())
+        values = np.full((1, chunk.steps), np.nan)
+        if full and chunk.batch.index == 0:
+            values[0, 0] = objective.value(torch.from_numpy(chunk.theta[0, 0]))
+        recorder.add_chunk(chunk, values, np.full((1, chunk.steps), np.nan), chunk.steps)
     return statistics.median(after - before for before, after in pairwise(times))
 
 

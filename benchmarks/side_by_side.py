@@ -134,15 +134,15 @@ def load_kernels(dtype: str = "float64") -> None:
 
     from steepest.data.batching import Batching
     from steepest.descent.rules import rule
-    from steepest.engines.compiled import Fused
+    from steepest.engines.compiled import chunks
+    from steepest.engines.descents import Descents
     from steepest.model import losses
     from steepest.model.linear import LinearProblem
     from steepest.model.linear_objective import LinearObjective
 
     problem = LinearProblem(np.eye(4, 2), np.zeros(4), losses.MSE(), intercept=False)
-    for _ in Fused(LinearObjective(problem, dtype=getattr(torch, dtype)), rule("sgd")).descend(
-        Batching(4, 2, epochs=1)
-    ):
+    objective = LinearObjective(problem, dtype=getattr(torch, dtype))
+    for _ in chunks(Descents.one(objective, rule("sgd"), Batching(4, 2, epochs=1))):
         pass
 
 

@@ -2,7 +2,7 @@
 
     data, test = prepare(…)                 any table → numeric columns          data/tables.py
     plan = planning.plan(spec, data)        every "auto" decided                 defaults.py
-    for step in descend(…): …               the loop, recorded and watched       descent/loop.py, monitor.py
+    watched(…)                              the descent, recorded and stopped    engines/, monitor.py
     Fit                                     θ in user units, the trace, and the exact answer beside it     result.py
 
 The exact answer is never looked at before the descent has ended.
@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from os import PathLike
 from typing import Any, Unpack
 
@@ -27,16 +27,18 @@ from steepest.data.loaders import Sampled, is_source, read, unpacked
 from steepest.data.reading import Reading
 from steepest.data.tables import prepare
 from steepest.defaults import Plan, plan
-from steepest.descent.chunk import Block, Blocks
-from steepest.descent.loop import descend
-from steepest.descent.stopping import Status
-from steepest.descent.trace import Recorder, Trace
-from steepest.engines import compiled, cuda_graph
+from steepest.descent.chunk import Chunk
+from steepest.descent.loop import Step
+from steepest.descent.stopping import Ending, Limits, Status
+from steepest.descent.trace import Trace
+from steepest.divergence import last_finite, why_diverged
+from steepest.engines.descents import Descents
 from steepest.errors import DataError, SpecError
+from steepest.held_out import parted
 from steepest.model.automatic_loss import wants_classes
 from steepest.model.labels import check_ignored, is_own, numbered, shaped
-from steepest.monitor import Ending, Progress, Watcher, held_out, last_finite, trace_of, why_diverged
-from steepest.monitor_blocks import BlockWatcher, Ended, Limits, by_run
+from steepest.monitor import Ended, Monitor, Progress, watched
+from steepest.recording import trace_of
 from steepest.result import Fit
 from steepest.settings import Spec, is_label
 from steepest.settings_table import SETTINGS, Settings, takes_settings
@@ -215,99 +217,41 @@ def run(
 
     budget: bytes for the trace, where that is less than usual. validation: rows to stop by, if no share of `train`.
     """
-    whole = train
     if spec.validation is not None:
-        train, validation = held_out(train, spec.validation, spec.seed)
+        train, validation, notes = parted(spec, train, notes)
     made = plan(spec, train, batches)
-    if len(train.x) < len(whole.x):
-        notes = (*notes, held_out_note(whole.rows - train.rows))
     began = time.perf_counter()
-    objective = made.objective
-    engine: Any = None
-    if batches is None and compiled.can_run(objective, made.rule):
-        engine = compiled.Fused if compiled.pays(objective, made.batching) else None
-    elif batches is None and cuda_graph.can_run(objective, made.rule):
-        engine = cuda_graph.Graphed
-    if engine is not None:
-        done = _in_blocks(engine, spec, made, test, validation, progress, budget)
-        engine = engine.__name__.lower()
-    else:
-        engine, done = "loop", _looped(spec, made, test, validation, progress, budget)
-    return finished(spec, made, done, engine, time.perf_counter() - began, train, test, notes)
+    work = Descents.one(made.objective, made.rule, made.batching, made.lr, made.schedule, made.given)
+    limits = Limits.of([(spec.tol, spec.patience, made.batching, made.rule)], made.full_batch)
 
-
-def held_out_note(rows: int) -> str:
-    """What is to be said about rows held out to stop by."""
-    return f"{rows:,} rows were held out to stop by."
-
-
-def _looped(
-    spec: Spec,
-    made: Plan,
-    test: Dataset | None,
-    validation: Dataset | None,
-    progress: Progress | None,
-    budget: int | None,
-) -> Done:
-    watcher = Watcher(spec, made, test, validation, budget)
-    batches = made.batching if made.given is None else made.given
-    steps = descend(made.objective, made.rule, batches, lr=made.lr, schedule=made.schedule, max_steps=spec.max_steps)
-    ending, theta = watcher.drain(steps, progress)
-    return Done(ending, theta, watcher.steps, watcher.epochs, watcher.recorder)
-
-
-def _in_blocks(
-    engine: type[compiled.Fused] | type[cuda_graph.Graphed],
-    spec: Spec,
-    made: Plan,
-    test: Dataset | None,
-    validation: Dataset | None,
-    progress: Progress | None,
-    budget: int | None,
-) -> Done:
-    objective: Any = made.objective
-    limits = Limits.of([(spec.tol, spec.patience, made.batching, made.rule)])
-    watcher = BlockWatcher(spec, made, limits, objective, test, validation, budget)
-    blocks = engine(objective, made.rule).descend(made.batching, lr=made.lr, schedule=made.schedule)
-
-    def after(block: Blocks) -> None:
+    def after(monitor: Monitor, shown: Step | Chunk) -> None:
+        step = shown.step(0, shown.steps - 1) if isinstance(shown, Chunk) else shown
         if progress is not None:
-            progress(block.step(0, block.steps - 1), float(watcher.known[0]))
+            progress(step, float(np.ravel(monitor.known)[0]))
 
-    ended = watcher.drain((Blocks.one(b) if isinstance(b, Block) else b for b in blocks), after)
-    return Done.of(*by_run(ended, 1)[0])
-
-
-@dataclass(frozen=True)
-class Done:
-    """The end of one descent: θ `[p]` in its own coordinates, and what was recorded on the way."""
-
-    ending: Ending
-    theta: np.ndarray
-    steps: int
-    epochs: int
-    recorder: Recorder
-
-    @classmethod
-    def of(cls, group: Ended, place: int) -> Done:
-        """One of the runs that ended together."""
-        return cls(group.endings[place], group.theta[place], group.steps, group.epochs, group.recorder.only(place))
+    (came,), engine = watched(spec, made, work, limits, test, validation, budget, after if progress else None)
+    return finished(spec, made, *came, engine, time.perf_counter() - began, train, test, notes)
 
 
-def end_of(spec: Spec, made: Plan, done: Done) -> tuple[np.ndarray, Trace, Ending]:
-    """θ and the trace in user units, and how it ended: of one that diverged the last θ that is finite, and why."""
-    trace, ending = trace_of(spec, made, done.recorder), done.ending
-    theta = done.theta if made.to_user is None else made.to_user(done.theta)
+def end_of(spec: Spec, made: Plan, group: Ended, place: int) -> tuple[np.ndarray, Trace, Ending]:
+    """θ and the trace of a run in user units, and how it ended: of one that diverged the last θ that is finite, and why.
+
+    group, place: the runs that it ended with, and which of them it is.
+    """
+    recorder, ending = group.recorder.only(place), group.endings[place]
+    trace = trace_of(spec, made, recorder)
+    theta = group.theta[place] if made.to_user is None else made.to_user(group.theta[place])
     if ending.status is Status.DIVERGED:
         theta = last_finite(trace, theta)
-        ending = Ending(ending.status, *why_diverged(spec, made, done.recorder))
+        ending = Ending(ending.status, *why_diverged(spec, made, recorder))
     return theta, trace, ending
 
 
 def finished(
     spec: Spec,
     made: Plan,
-    done: Done,
+    group: Ended,
+    place: int,
     engine: str,
     seconds: float,
     train: Dataset,
@@ -315,7 +259,7 @@ def finished(
     notes: tuple[str, ...],
 ) -> Fit:
     """A descent that has ended, in user units."""
-    theta, trace, ending = end_of(spec, made, done)
+    theta, trace, ending = end_of(spec, made, group, place)
     done_fit = Fit(
         spec=spec,
         schema=train.schema,
@@ -323,8 +267,8 @@ def finished(
         theta=theta,
         trace=trace,
         ending=ending,
-        steps=done.steps,
-        epochs=done.epochs,
+        steps=group.steps,
+        epochs=group.epochs,
         seconds=seconds,
         rows=train.rows,
         test_rows=0 if test is None else test.rows,

@@ -1,201 +1,368 @@
 """A descent watched: every step recorded, the full objective known where it is due, and a reason found to end.
 
-Here the steps come one by one from the loop; `monitor_blocks.py` sees the same in blocks, of one run or many.
+What an engine shows comes in two forms. Steps of the loop come one by one, and everything about them is a number. Chunks
+hold T steps of every run (`descent/chunk.py`), and the same is an array with an entry a run: most steps tell nothing and are
+passed over in one stroke; the others are looked at in their order. A run that ends in the middle of a chunk takes its own
+rows along, and the others go on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from contextlib import closing, nullcontext
+from dataclasses import dataclass
 from math import inf
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from steepest.analysis.learning_rate import steady_lr
-from steepest.data.batching import Batching
 from steepest.data.dataset import Dataset
 from steepest.defaults import Plan
+from steepest.descent.chunk import Chunk
 from steepest.descent.loop import Step
-from steepest.descent.rules import Rule
-from steepest.descent.stopping import Status, Stopper, interruptible
-from steepest.descent.trace import Recorder, Trace
-from steepest.engines.batched import Together
-from steepest.errors import DataError, FitError, SpecError
+from steepest.descent.stopping import Ending, Limits, Status, Stopper, interruptible
+from steepest.descent.trace import Recorder
+from steepest.engines.batched import HELD
+from steepest.engines.choice import LOOP, choose
+from steepest.engines.descents import Descents
+from steepest.engines.threads import in_one_thread
+from steepest.held_out import scorer
 from steepest.model.linear_objective import LinearObjective
-from steepest.model.module_objective import ModuleObjective
-from steepest.model.objective import Objective
-from steepest.model.of_fit import linear_problem, tensors
+from steepest.recording import recorder_of
 from steepest.settings import Spec
-
-RECORD = 10_000
-"""Rows that a trace keeps where `record` names parameters instead."""
 
 GLANCE = 16
 """Steps between two looks at the recorded losses for signs of divergence."""
 
-IDLE_LOOKS = 5
-"""Looks in a row without any change at which nothing is taken to change any more (`enough_looks`)."""
-
-TEST_LOOKS = 200
-"""How often at most the held-out loss is taken in one descent (where epochs are steps)."""
-
+GOES_ON, DIVERGED, CONVERGED, SETTLED, PATIENCE, LIMIT, INTERRUPTED, SECONDS = range(8)
+STATUS = {
+    DIVERGED: Status.DIVERGED, CONVERGED: Status.CONVERGED, PATIENCE: Status.PATIENCE,
+    INTERRUPTED: Status.INTERRUPTED, SECONDS: Status.SECONDS,
+}  # fmt: skip
 
 Progress = Callable[[Step, float], None]
 
 
 @dataclass(frozen=True)
-class Ending:
-    """How a descent ended: the status, what is to be said beyond its sentence, and what would help."""
+class Ended:
+    """Runs that ended at the same step, by their numbers; θ `[m, p]` in the coordinates of the descent."""
 
-    status: Status
-    detail: str = ""
-    advice: str = ""
-
-
-def held_out(data: Dataset, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
-    """The rows to fit, and a share of them held out to stop by; each in its own order."""
-    order = np.random.default_rng([seed, 1]).permutation(data.rows)
-    count = max(1, round(fraction * data.rows))
-    if count >= data.rows:
-        raise DataError(f"validation={fraction} leaves no row of {data.rows} to fit.")
-    return data.take(np.sort(order[count:])), data.take(np.sort(order[:count]))
+    runs: np.ndarray
+    endings: list[Ending]
+    theta: np.ndarray
+    steps: int
+    epochs: int
+    recorder: Recorder
 
 
-class Watcher:
-    """Consumes the steps: records them, and says when to stop and why."""
+@dataclass(frozen=True)
+class _Seen:
+    """A chunk, and what is known of its steps: the full objective and the held-out loss, `[runs, T]`, NaN where it is not."""
+
+    chunk: Chunk
+    objective: np.ndarray
+    test_loss: np.ndarray
+
+
+def watched(
+    spec: Spec,
+    made: Plan,
+    work: Descents,
+    limits: Limits,
+    test: Dataset | None,
+    validation: Dataset | None,
+    budget: int | None = None,
+    after: Callable[[Monitor, Step | Chunk], None] | None = None,
+) -> tuple[list[tuple[Ended, int]], str]:
+    """Descents from their starts to their ends: for each the runs that it ended with and its place among them; the engine.
+
+    budget: bytes for all traces. after: called with every step or chunk once it has been looked at.
+    """
+    engine = choose(work, float(limits.steps.sum()))
+    monitor = Monitor(spec, made, work, limits, test, validation, budget, stepwise=engine is LOOP)
+    shown = engine.chunks(work)
+    with nullcontext() if work.together is None else in_one_thread():
+        monitor.drain(shown, after)
+    found: list[Any] = [None] * len(work)
+    for group in monitor.ended:
+        for place, run in enumerate(group.runs.tolist()):
+            found[run] = (group, place)
+    return found, engine.name
+
+
+class Monitor:
+    """Consumes what an engine shows: records it, and says for each run when to stop and why.
+
+    stepwise: whether it is the loop's steps, of a single run. known: the full objective last known.
+    """
 
     def __init__(
         self,
         spec: Spec,
         made: Plan,
+        work: Descents,
+        limits: Limits,
         test: Dataset | None,
         validation: Dataset | None,
-        budget: int | None = None,
+        budget: int | None,
+        stepwise: bool,
     ):
-        self.plan, self.seconds = made, spec.max_seconds
-        self.recorder = recorder_of(spec, made, budget=budget)
-        tol = 0.0 if made.full_batch and spec.tol is None and made.rule.arrived is None else spec.tol
-        looks = enough_looks(spec.tol, spec.patience, made.rule, made.full_batch)
-        self.stopper = Stopper(tol, looks, spec.patience, scale_of(made))
-        self.test = None if test is None else scorer(spec, made, test, made.objective)
-        self.validation = None if validation is None else scorer(spec, made, validation, made.objective)
-        self.steps = self.epochs = self.seen = 0
-        self.every = every_so_often(made.batching)
+        self.work, self.limits, self.seconds, self.stepwise = work, limits, spec.max_seconds, stepwise
+        linear = isinstance(work.objective, LinearObjective)
+        self.objective = work.objective if linear or work.together is None else work.together
+        runs, steps = (None, inf) if stepwise else (len(work), float(limits.steps.max()))
+        self.recorder = recorder_of(spec, made, budget, runs, steps)
+        stopper = Stopper(limits.tol, limits.looks, limits.patience, scale_of(made))
+        self.stopper = stopper.only(0) if stepwise else stopper
+        self.test, self.validation = (
+            None if rows is None else self._numbers(scorer(spec, made, rows, self.objective))
+            for rows in (test, validation)
+        )
+        self.ended: list[Ended] = []
+        self.known: Any = np.nan if stepwise else np.full(len(work), np.nan)
+        self.glanced = self.t = self.epoch = 0
+        self.lr = np.zeros(len(work))
 
-    def drain(self, steps: Iterator[Step], progress: Progress | None) -> tuple[Ending, np.ndarray]:
-        """Look at every step until one is the last; the ending and the last θ (in the descent's coordinates)."""
-        ending = None
-        known = float("nan")
-        with interruptible(self.seconds) as reason:
-            for step in steps:
-                at_end = step.batch is None
-                value = self._objective(step)
-                test_loss = None
-                if self.test is not None and value is not None and (at_end or step.epoch % self.every == 0):
-                    test_loss = self.test(step.theta)
-                if value is not None:
-                    known = float(value)
-                    ending = self._look(step, known)
-                elif step.t - self.seen >= GLANCE:
-                    self.seen = step.t
-                    if not self.stopper.within(float(step.loss)):
-                        ending = Ending(Status.DIVERGED)
-                if ending is None and (why := reason()):
-                    ending = Ending(why, f"{step.t:,} steps are done.")
-                stop = ending is not None or at_end
-                if stop and value is None:
-                    value = self._full(step.theta)
-                if stop and self.test is not None and test_loss is None:
-                    test_loss = self.test(step.theta)
-                self.recorder.add(step, value, test_loss, last=stop)
-                if progress is not None:
-                    progress(step, known)
-                if stop:
-                    break
-        self.steps, self.epochs = step.t, step.epoch  # pyrefly: ignore[unbound-name] (the last Step always comes)
-        if ending is None:
-            epochs = self.plan.batching.epochs
-            limit = epochs is not None and step.epoch >= epochs
-            ending = Ending(Status.EPOCHS if limit else Status.STEPS)
-        return ending, step.theta.detach().to("cpu", torch.float64).numpy().copy()
+    def drain(
+        self, shown: Iterator[Step | Chunk], after: Callable[[Monitor, Step | Chunk], None] | None = None
+    ) -> None:
+        """Look at everything until every run has ended."""
+        look: Any = self._step if self.stepwise else self._chunk
+        # what diverges overflows
+        with interruptible(self.seconds) as reason, np.errstate(all="ignore"), closing(shown):  # pyrefly: ignore
+            for one in shown:
+                look(one, reason)
+                if after is not None:
+                    after(self, one)
+                if self.ended and not self.work.alive.any():
+                    return
+            runs = np.flatnonzero(self.work.alive)
+            theta = _array(self.work.theta)[runs]
+            self._arrive(runs, self.t, self.epoch, self.lr[runs], theta, self.recorder.only(runs))
 
-    def _objective(self, step: Step) -> Tensor | float | None:
-        """F(θ) where it is due: for free with a full batch, else at the start of each epoch and at the end."""
-        if step.batch is None or (step.batch.rows is None and step.batch.data is None):
-            return step.loss + self.plan.objective.penalty(step.theta)
-        return self._full(step.theta) if step.batch.index == 0 else None
+    def _verdict(self, stopper: Stopper, value: Any, theta: Any, t: int, epoch: int) -> Any:
+        """What one value of F says: a code, or one for each run."""
+        diverged, settled = stopper.look(value)
+        if self.stepwise and self.validation is None and not (diverged or settled):
+            return GOES_ON
+        if self.validation is not None and t > 0:
+            ends = stopper.validate(self.validation(theta), epoch) * PATIENCE
+        else:
+            ends = (settled * SETTLED) if self.validation is None else 0 * settled
+        return diverged * DIVERGED + (diverged ^ True) * ends
 
-    def _full(self, theta: Tensor) -> Tensor | float:
-        return self.plan.objective.value(theta) + self.plan.objective.penalty(theta)
+    def _endings(self, stopper: Stopper, found: Any, runs: np.ndarray, t: int, epoch: int) -> list[Ending]:
+        """Codes of some runs as endings. stopper: of these."""
+        tol, best, codes = (
+            np.broadcast_to(part, len(runs)).tolist() for part in (stopper.tol, stopper.best_epoch, found)
+        )
+        reached = epoch >= self.limits.epochs[runs]
+        endings = []
+        for k, code in enumerate(codes):
+            if code == SETTLED:
+                endings.append(Ending(Status.STALLED if tol[k] == 0.0 else Status.TOLERANCE))
+            elif code == LIMIT:
+                endings.append(Ending(Status.EPOCHS if reached[k] else Status.STEPS))
+            else:
+                done = f"{t:,} steps are done."
+                said = {PATIENCE: f"It was best after epoch {best[k]}.", INTERRUPTED: done, SECONDS: done}
+                endings.append(Ending(STATUS[code], said.get(code, "")))
+        return endings
 
-    def _look(self, step: Step, value: float) -> Ending | None:
-        diverged, settled = self.stopper.look(value)
-        if diverged:
-            return Ending(Status.DIVERGED)
-        if self.plan.rule.arrived:
-            return Ending(Status.CONVERGED)
-        if self.validation is not None and step.t > 0:
-            if self.stopper.validate(float(self.validation(step.theta)), step.epoch):
-                return Ending(Status.PATIENCE, f"It was best after epoch {self.stopper.best_epoch}.")
-            return None
-        if settled:
-            return Ending(Status.STALLED if self.stopper.tol == 0.0 else Status.TOLERANCE)
-        return None
+    def _close(
+        self, runs: np.ndarray, endings: list[Ending], theta: np.ndarray, t: int, epoch: int, recorder: Recorder
+    ) -> None:
+        self.work.alive[runs] = False
+        self.ended.append(Ended(runs, endings, np.array(theta, dtype=np.float64), t, epoch, recorder))
+
+    # ---- step by step ------------------------------------------------------------------------------
+
+    def _step(self, step: Step, reason: Callable[[], Status | None]) -> None:
+        """One step of the loop."""
+        batch, theta = step.batch, step.theta
+        value = test_loss = None
+        if batch is None or (batch.rows is None and batch.data is None):
+            value = step.loss + self.objective.penalty(theta)
+        elif batch.index == 0:
+            value = self._full(theta)
+        found = GOES_ON
+        if value is not None:
+            self.known = float(value)
+            if self.test is not None and (batch is None or step.epoch % self.limits.every[0] == 0):
+                test_loss = self.test(theta)
+            found = self._look_at(step)
+        elif step.t - self.glanced >= GLANCE:
+            self.glanced = step.t
+            found = GOES_ON if self.stopper.within(float(step.loss)) else DIVERGED
+        if not found:
+            why = reason()
+            found = _code(why) if why else LIMIT if batch is None else GOES_ON
+        if found:
+            value = self._full(theta) if value is None else value
+            test_loss = self.test(theta) if self.test is not None and test_loss is None else test_loss
+        self.recorder.add(step, value, test_loss, last=bool(found))
+        if found:
+            run = np.zeros(1, dtype=np.int64)
+            endings = self._endings(self.stopper, found, run, step.t, step.epoch)
+            self._close(run, endings, _array(theta)[None], step.t, step.epoch, self.recorder)
+
+    def _look_at(self, step: Step) -> int:
+        """A step where F is known. A rule that can tell that it has arrived is asked before all but divergence."""
+        if self.work.rules[0].arrived:
+            return CONVERGED if self.stopper.within(self.known) else DIVERGED
+        return self._verdict(self.stopper, self.known, step.theta, step.t, step.epoch)
+
+    def _full(self, theta: Tensor) -> Tensor:
+        return self.objective.value(theta) + self.objective.penalty(theta)
+
+    # ---- chunk by chunk ----------------------------------------------------------------------------
+
+    def _chunk(self, chunk: Chunk, reason: Callable[[], Status | None]) -> None:
+        """A chunk's steps: those that tell something, then all of them recorded."""
+        seen = _Seen(chunk, *np.full((2, len(self.work), chunk.steps), np.nan))
+        alive = self.work.alive
+        if chunk.whole:
+            np.add(chunk.loss, chunk.penalty, out=seen.objective)
+            self._whole(seen)
+        else:
+            self._minibatches(seen)
+        if alive.any() and (why := reason()):
+            self._end(seen, np.flatnonzero(alive), chunk.steps - 1, _code(why))
+        if alive.any():
+            self.recorder.add_chunk(chunk, seen.objective, seen.test_loss, chunk.steps)
+        self.lr, self.t = chunk.lr[:, -1].copy(), chunk.t + chunk.steps
+        self.epoch = chunk.epoch(chunk.steps - 1) + 1
+
+    def _whole(self, seen: _Seen) -> None:
+        """Full batches: F is known at every step."""
+        objective, steps = seen.objective, seen.chunk.steps
+        looked = -1
+        for i in self._eventful(seen):
+            if i > looked + 1:
+                self.stopper.skip(objective[:, i - 1], i - 1 - looked)
+            self._at_limit(seen, i)
+            if not self.work.alive.any():
+                return
+            self._look(seen, i)
+            looked = i
+        if looked < steps - 1:
+            self.stopper.skip(objective[:, -1], steps - 1 - looked)
+        self.known = objective[:, -1]
+
+    def _eventful(self, seen: _Seen) -> Iterator[int]:
+        """Which steps may tell something: a look that finds something, a run's last step, held-out rows to be scored."""
+        chunk, alive = seen.chunk, self.work.alive
+        first = chunk.steps if self.validation is not None else min(self.stopper.untold, chunk.steps)
+        yield from range(first)
+        found: np.ndarray = np.any(self.stopper.eventful(seen.objective) & alive[:, None], axis=0)
+        found[self._limits_within(chunk)] = True
+        if self.test is not None:
+            for every in np.unique(self.limits.every[alive]):
+                found |= chunk.epochs % every == 0
+        yield from (first + np.flatnonzero(found[first:])).tolist()
+
+    def _minibatches(self, seen: _Seen) -> None:
+        """Minibatches: F at the first step of an epoch, and in between a glance at the loss every `GLANCE` steps."""
+        chunk, alive = seen.chunk, self.work.alive
+        if chunk.batch.index == 0:
+            (self.known,) = self._in_pieces(chunk.theta[:, 0], lambda at: (self._full(at),))
+            seen.objective[:, 0] = self.known
+            self._at_limit(seen, 0)
+            self._look(seen, 0)
+        places = np.arange(max(self.glanced + GLANCE - chunk.t, int(chunk.batch.index == 0)), chunk.steps, GLANCE)
+        if places.size:
+            self.glanced = chunk.t + int(places[-1])
+            left = np.minimum(self.limits.steps - chunk.t, chunk.steps)
+            outside = ~self.stopper.within(chunk.loss[:, places].T).T & alive[:, None]
+            first = np.where(outside.any(1), places[outside.argmax(1)], chunk.steps)
+            for i in np.unique(first[first < left]).tolist():
+                self._end(seen, np.flatnonzero((first == i) & (i < left)), i, DIVERGED)
+        for i in self._limits_within(chunk).tolist():
+            self._at_limit(seen, i)
+
+    def _limits_within(self, chunk: Chunk) -> np.ndarray:
+        """The places in a chunk at which a run has made its last update."""
+        left = self.limits.steps - chunk.t
+        return np.unique(left[self.work.alive & (left < chunk.steps)]).astype(int)
+
+    def _look(self, seen: _Seen, i: int) -> None:
+        """One step of all runs where F is known."""
+        chunk, alive, epoch = seen.chunk, self.work.alive, seen.chunk.epoch(i)
+        if self.test is not None:
+            due = np.flatnonzero(alive & (epoch % self.limits.every == 0))
+            if due.size:
+                seen.test_loss[due, i] = self.test(chunk.theta[due, i])
+        found = self._verdict(self.stopper, seen.objective[:, i], chunk.theta[:, i], chunk.t + i, epoch)
+        runs = np.flatnonzero(alive & (found != GOES_ON))
+        if runs.size:
+            self._end(seen, runs, i, found[runs])
+
+    def _end(self, seen: _Seen, runs: np.ndarray, i: int, found: Any) -> None:
+        """Some runs end before their i-th update."""
+        chunk, t, epoch = seen.chunk, seen.chunk.t + i, seen.chunk.epoch(i)
+        theta, value, scored = chunk.theta[runs, i], seen.objective[runs, i], seen.test_loss[runs, i]
+        if np.isnan(value).any() and not chunk.whole:
+            (value,) = self._in_pieces(theta, lambda at: (self._full(at),))
+        if self.test is not None and np.isnan(scored).any():
+            scored = self.test(theta)
+        recorder = self._recorded(seen, runs, i)
+        recorder.end(t, epoch, chunk.lr[runs, i], [chunk.loss[runs, i], value, chunk.grad_norm[runs, i], scored], theta)
+        self._close(runs, self._endings(self.stopper.only(runs), found, runs, t, epoch), theta, t, epoch, recorder)
+
+    def _at_limit(self, seen: _Seen, i: int) -> None:
+        """The runs for which update i is one too many: their last row has the rate before."""
+        chunk = seen.chunk
+        runs = np.flatnonzero(self.work.alive & (self.limits.steps - chunk.t == i))
+        if runs.size:
+            lr, epoch = (chunk.lr[runs, i - 1], chunk.epoch(i - 1) + 1) if i else (self.lr[runs], self.epoch)
+            self._arrive(runs, chunk.t + i, epoch, lr, chunk.theta[runs, i], self._recorded(seen, runs, i))
+
+    def _arrive(
+        self, runs: np.ndarray, t: int, epoch: int, lr: np.ndarray, theta: np.ndarray, recorder: Recorder
+    ) -> None:
+        """Runs at their last step, which has the loss of all rows. It may still show that they had ended before."""
+        stopper = self.stopper.only(runs)
+        loss, grad_norm, value = self._in_pieces(theta, self._at_all_rows)
+        found = self._verdict(stopper, value, theta, t, epoch)
+        scored = np.full(len(runs), np.nan) if self.test is None else self.test(theta)
+        recorder.end(t, epoch, lr, [loss, value, grad_norm, scored], theta)
+        found = np.where(found == GOES_ON, LIMIT, found)
+        self._close(runs, self._endings(stopper, found, runs, t, epoch), theta, t, epoch, recorder)
+
+    def _recorded(self, seen: _Seen, runs: np.ndarray, count: int) -> Recorder:
+        """The rows of some runs alone, the first `count` steps of a chunk with them."""
+        recorder = self.recorder.only(runs)
+        columns = seen.objective[runs, :count], seen.test_loss[runs, :count]
+        recorder.add_chunk(seen.chunk.only(runs, count), *columns, count)
+        return recorder
+
+    # ---- values at θ -------------------------------------------------------------------------------
+
+    def _at_all_rows(self, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        loss, grad = self.objective.value_and_grad(theta)
+        return loss, torch.linalg.vector_norm(grad, dim=-1), loss + self.objective.penalty(theta)
+
+    def _numbers(self, score: Callable[[Tensor], Tensor]) -> Callable[[Any], Any]:
+        """A held-out loss at θ, as a number or one for each run."""
+        if self.stepwise:
+            return lambda theta: float(score(theta))
+        return lambda theta: self._in_pieces(theta, lambda at: (score(at),))[0]
+
+    def _in_pieces(self, theta: np.ndarray, function: Callable[[Tensor], tuple[Tensor, ...]]) -> list[np.ndarray]:
+        """A function of some runs' θ, for as many of them at a time as memory allows: their predictions are held."""
+        at = torch.from_numpy(np.ascontiguousarray(theta)).to(self.objective.theta)
+        parts = [function(part) for part in at.split(max(1, HELD // max(1, self.objective.rows)))]
+        return [_array(torch.cat(column)) for column in zip(*parts, strict=True)]
 
 
-def enough_looks(tol: float | None, patience: int | None, rule: Rule, full_batch: bool) -> int:
-    """How many looks in a row without a change end a descent.
-
-    Without a tolerance of the user's only a full batch that changes no longer at all ends early. Where F must not change
-    at all, plain steps on all rows that leave it as it is will do so again. Others may pass two values that are the same
-    on their way: momentum at lr·λ = 1 + β walks θ, −βθ, −βθ, β²θ, β²θ, …
-
-    >>> from steepest.descent.rules import rule
-    >>> [enough_looks(0.0, None, rule(name), True) for name in ("sgd", "momentum")]
-    [1, 5]
-    """
-    if tol is None:
-        return IDLE_LOOKS
-    at_once = tol > 0.0 or (full_batch and rule.innermost.linear and not rule.innermost.momentum)
-    return patience or (1 if at_once else IDLE_LOOKS)
+def _array(value: Tensor) -> np.ndarray:
+    return value.detach().cpu().double().numpy().copy()
 
 
-def recorder_of(
-    spec: Spec, made: Plan, runs: int | None = None, budget: int | None = None, steps: float = inf
-) -> Recorder:
-    """A recorder of what `record` asks for, of so many updates. SpecError if it names parameters that there are none of."""
-    chosen = _chosen(spec, made)
-    rows = spec.record if isinstance(spec.record, int) else RECORD
-    # in other coordinates every entry of c is in every parameter, so that they are chosen afterwards
-    keep = chosen if made.to_user is None else []
-    return Recorder(len(made.objective.theta), made.objective.theta, rows, keep, runs, budget, steps)
-
-
-def trace_of(spec: Spec, made: Plan, recorder: Recorder) -> Trace:
-    """What was recorded, θ in user units; of the parameters only those chosen, if any were."""
-    chosen = _chosen(spec, made)
-    names = [made.names[i] for i in chosen] if chosen else made.names
-    if made.to_user is None or not chosen:
-        return recorder.trace(names, made.to_user)
-    whole = recorder.trace(made.names, made.to_user)
-    return replace(whole, names=tuple(names), theta=whole.theta[:, chosen])
-
-
-def _chosen(spec: Spec, made: Plan) -> list[int]:
-    names = spec.record if isinstance(spec.record, tuple) else ()
-    known = made.user_names or made.names
-    if unknown := [name for name in names if name not in known]:
-        raise SpecError(f"record= names {unknown[0]!r}, which is no parameter here: {', '.join(known[:8])}.")
-    if known != made.names:
-        return []  # each of them is made of all that are recorded
-    return [made.names.index(name) for name in names]
-
-
-def every_so_often(batching: Batching) -> int:
-    """Epochs from one look at the held-out loss to the next."""
-    return max(1, (batching.epochs or batching.max_steps or TEST_LOOKS) // TEST_LOOKS)
+def _code(why: Status) -> int:
+    return INTERRUPTED if why is Status.INTERRUPTED else SECONDS
 
 
 def scale_of(made: Plan) -> float | None:
@@ -205,66 +372,3 @@ def scale_of(made: Plan) -> float | None:
     plain = LinearObjective(made.problem)
     scale = float(plain.value(plain.theta))
     return scale if 0.0 < scale < np.inf else None
-
-
-def scorer(spec: Spec, made: Plan, rows: Dataset, objective: Objective) -> Callable[[Tensor], Tensor]:
-    """The mean loss on other rows, as a function of θ in the coordinates of the descent.
-
-    objective: the plan's, or for many runs of a module the one of all of them.
-    """
-    like = made.objective.theta
-    if made.terms is not None:
-        problem = linear_problem(replace_penalty(spec), rows, made.terms, made.loss)
-        frame = origin = None
-        if isinstance(made.objective, LinearObjective) and made.objective.coordinates is not None:
-            frame = replace(made.objective.coordinates, basis=problem.design @ made.objective.coordinates.matrix)
-            origin = made.objective.origin
-        return LinearObjective(problem, made.names, frame, origin, like.dtype, str(like.device)).value
-    if not isinstance(objective, (ModuleObjective, Together)):
-        raise FitError("There is no model to score.")
-    return objective.on(*tensors(rows, made.loss, like.dtype, like.device)).value
-
-
-def replace_penalty(spec: Spec) -> Spec:
-    """The same description without a penalty: what scores held-out rows."""
-    return spec.model_copy(update={"penalty": "none"})
-
-
-def last_finite(trace: Trace, theta: np.ndarray) -> np.ndarray:
-    """θ, or if it is not finite the last recorded one that is."""
-    if np.isfinite(theta).all() or not trace.theta.shape[1]:
-        return theta
-    fine = np.isfinite(trace.theta).all(1)
-    return trace.theta[fine][-1] if fine.any() else trace.theta[0]
-
-
-def why_diverged(spec: Spec, made: Plan, recorder: Recorder) -> tuple[str, str]:
-    """When it began; and what is at fault, with a rate that would hold."""
-    trace = recorder.trace(made.names)
-    bad = ~np.isfinite(trace.loss) | (trace.loss > 10 * max(trace.objective[0], trace.loss[0]))
-    began = int(trace.step[np.argmax(bad)]) if bad.any() else int(trace.step[-1])
-    safe = _rate_that_holds(spec, made, trace)
-    advice = f"Lower the learning rate: lr={safe:.2g} is stable." if safe > 0.0 else "Lower the learning rate."
-    if made.problem is not None and made.precondition == "none":
-        squares = (made.problem.design**2).mean(0)
-        worst = int(np.argmax(squares))
-        if squares[worst] > 10 * np.median(squares):
-            name = made.terms.names[worst] if made.terms is not None else str(worst)
-            advice = f"Try precondition='standardize', lr='auto': the column {name!r} has by far the largest values."
-    return f"It began to grow at step {began}.", advice
-
-
-def _rate_that_holds(spec: Spec, made: Plan, trace: Trace) -> float:
-    """Where the curvature is known the rate of lr="auto"; else one whose first step would at most win all of F."""
-    if not trace.theta.shape[1]:
-        return made.lr / 100.0
-    start = torch.as_tensor(trace.theta[0]).to(made.objective.theta)
-    inner = made.rule.innermost
-    linear = made.objective
-    if isinstance(linear, LinearObjective) and inner.linear:
-        safe = steady_lr(linear, start, made.batching.size)
-        return 0.9 * safe * (1.0 - inner.momentum)
-    made.objective.theta.copy_(start)
-    gradient = made.objective.value_and_grad(made.objective.theta)[1]
-    length = float(gradient.square().sum() if inner.linear else gradient.abs().sum())
-    return min(float(trace.objective[0]) / length, made.lr / 100.0) if length > 0.0 else made.lr / 100.0

@@ -29,9 +29,9 @@ from steepest.defaults import Plan, plan
 from steepest.descent.schedules import factors
 from steepest.fitting import described
 from steepest.formulas.rules import FORMULAS, Automatic
+from steepest.held_out import held_out
 from steepest.model.linear import LinearProblem, Terms
 from steepest.model.loss import Loss
-from steepest.monitor import held_out
 from steepest.preflight_rates import Prospect, prospects_of
 from steepest.scoring import Answer, answer, objective_at
 from steepest.settings import Spec

@@ -22,7 +22,7 @@ from steepest.data.dataset import Dataset
 from steepest.data.loaders import is_source, read
 from steepest.data.reading import Reading
 from steepest.data.schema import Schema
-from steepest.descent.stopping import Status
+from steepest.descent.stopping import Ending, Status
 from steepest.descent.trace import Trace
 from steepest.errors import FitError, SpecError
 from steepest.lazy import delegated
@@ -31,7 +31,6 @@ from steepest.model.linear import LinearProblem, Terms
 from steepest.model.loss import Loss
 from steepest.model.of_fit import linear_problem, objective_of
 from steepest.model.prediction import log_odds, probabilities, with_parameters
-from steepest.monitor import Ending
 from steepest.run_record import RunRecord, RunSummary
 from steepest.scoring import Answer, Scores, answer, answer_in, exact_to_user, judge, scores_of
 from steepest.settings import Spec

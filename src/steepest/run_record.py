@@ -20,10 +20,9 @@ from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, TypeAd
 from steepest.analysis.finding import Finding, Kind
 from steepest.data.dataset import Dataset
 from steepest.data.schema import Schema
-from steepest.descent.stopping import Status
+from steepest.descent.stopping import Ending, Status
 from steepest.errors import FitError
 from steepest.model.linear import MOST_TERMS, Terms
-from steepest.monitor import Ending
 from steepest.scoring import Scores
 from steepest.settings import Spec
 

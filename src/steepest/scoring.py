@@ -16,7 +16,7 @@ import numpy as np
 from steepest.analysis.exact import solve
 from steepest.analysis.exact.answer import Exact
 from steepest.data.dataset import Dataset
-from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Status
+from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Ending, Status
 from steepest.errors import FitError
 from steepest.formulas.rules import formula_of
 from steepest.lazy import unnoticed
@@ -26,7 +26,6 @@ from steepest.model.linear_objective import ExtendedObjective, LinearObjective
 from steepest.model.loss import Loss
 from steepest.model.of_fit import linear_problem, mean_loss
 from steepest.model.prediction import log_odds, probabilities
-from steepest.monitor import Ending
 from steepest.settings import Spec
 
 if TYPE_CHECKING:

@@ -19,11 +19,12 @@ from torch import Tensor
 
 from steepest.data.dataset import Dataset
 from steepest.data.loaders import unpacked
-from steepest.descent.chunk import Blocks
+from steepest.descent.chunk import Chunk
 from steepest.descent.stopping import Status
 from steepest.descent.trace import BUDGET
 from steepest.errors import SpecError, SteepestError
 from steepest.fitting import data_of, run, source_of
+from steepest.monitor import Monitor
 from steepest.result import Fit
 from steepest.settings import Spec
 from steepest.settings_table import SETTINGS, takes_settings, those
@@ -204,10 +205,10 @@ class _Work:
     def _slice(self, pack: Pack, runs: np.ndarray) -> None:
         steps = pack.steps(runs)
 
-        def after(block: Blocks, alive: np.ndarray) -> None:
+        def after(monitor: Monitor, chunk: Chunk) -> None:
             if self.progress is not None:
-                share = (block.t + block.steps) / steps
-                going = int(alive.sum())
+                share = (chunk.t + chunk.steps) / steps
+                going = int(monitor.work.alive.sum())
                 self.progress(self.finished + len(runs) - going * (1.0 - min(share, 1.0)), self.runs.count)
 
         lot = pack.descend(runs, self.budget * len(runs) // self.runs.count, after)

@@ -13,8 +13,10 @@ import steepest as st
 from steepest.data.batching import Batch, Batching
 from steepest.descent import rules
 from steepest.engines import batched as sweep
-from steepest.engines import compiled_runs as fused_runs
-from steepest.engines.batched import Together, deal, stacked, walk
+from steepest.engines import choice
+from steepest.engines.batched import Together, deal, stacked
+from steepest.engines.descents import Descents
+from steepest.engines.threads import in_one_thread, in_threads
 from steepest.errors import SteepestWarning
 from steepest.model.objective_factory import objective
 
@@ -170,7 +172,7 @@ def test_every_run_is_the_fit_alone(case, engine, monkeypatch):
     if engine == "fused":
         if case["model"] not in COMPILED:  # others have no compiled code: another model takes their place
             case = case | {"model": COMPILED[len(str(case)) % len(COMPILED)]}
-        monkeypatch.setattr(fused_runs, "WORTH", 0.0)
+        monkeypatch.setattr(choice, "WORTH", -np.inf)
     x, y, settings = _data(case)
     settings |= _settings(case)
     if case["weights"]:
@@ -218,7 +220,7 @@ def test_every_run_ends_as_it_would_alone(name):
 
 
 @pytest.mark.parametrize("room", [1, 40, 2**21])
-def test_blocks_may_end_anywhere(room, monkeypatch):
+def test_chunks_may_end_anywhere(room, monkeypatch):
     monkeypatch.setattr(sweep, "ROOM", room)
     x, y = _table(60)
     check(x, y, optimizer="sgd", lr=[0.02, 0.5, 2.0], batch_size=8, epochs=7, tol=[None, 0.05], record=16)
@@ -296,9 +298,9 @@ def test_operations_written_down_give_the_same(threads, monkeypatch):
 def test_other_threads_leave_the_number_of_threads_as_it_was():
     torch.set_num_threads(2)
     try:
-        assert list(sweep.in_threads([torch.get_num_threads] * 4, 2)) == [1, 1, 1, 1]
+        assert list(in_threads([torch.get_num_threads] * 4, 2)) == [1, 1, 1, 1]
         assert torch.get_num_threads() == 2
-        with sweep.in_one_thread():
+        with in_one_thread():
             assert torch.get_num_threads() == 1
         assert torch.get_num_threads() == 2
     finally:
@@ -317,27 +319,25 @@ def test_each_run_is_dealt_its_own_batches():
     assert sweep.alike(Batching(6, 3, "blocks"))
 
 
-def test_a_block_shows_the_steps_of_each_run():
-    f = Together(objective("linear", "mse", [0.0, 1.0, 2.0], [1.0, 3.0, 5.0]))
-    theta = torch.zeros(2, 2, dtype=torch.float64)
-    shown = list(
-        walk(
-            f,
-            rules.rule("sgd"),
-            theta,
-            deal(Batching(3, epochs=4), [0, 0]),
-            np.array([0.1, 0.2]),
-            [lambda t, e: 0.5**t] * 2,
-        )
+def test_a_chunk_shows_the_steps_of_each_run():
+    f = objective("linear", "mse", [0.0, 1.0, 2.0], [1.0, 3.0, 5.0])
+    work = Descents(
+        f,
+        torch.zeros(2, 2, dtype=torch.float64),
+        [rules.rule("sgd")] * 2,
+        np.array([0.1, 0.2]),
+        [lambda t, e: 0.5**t] * 2,
+        Batching(3, epochs=4),
+        [0, 0],
+        together=Together(f),
     )
-    block, last = shown
-    assert block.steps == 4
-    assert block.lr[1].tolist() == [0.2, 0.1, 0.05, 0.025]
+    (chunk,) = sweep.chunks(work)
+    assert chunk.steps == 4
+    assert chunk.lr[1].tolist() == [0.2, 0.1, 0.05, 0.025]
     np.testing.assert_allclose(
-        block.theta[0, 1], 0.1 * np.array([6.0, 26.0 / 3.0])
+        chunk.theta[0, 1], 0.1 * np.array([6.0, 26.0 / 3.0])
     )  # −lr·∇ at 0, with ∇ = −2Σy/3, −2Σxy/3
-    assert last.t == 4
-    step = block.step(1, 2)
+    step = chunk.step(1, 2)
     assert (step.t, step.epoch, step.lr) == (2, 2, 0.05)
 
 
@@ -373,9 +373,9 @@ def test_modules_that_differ_in_more_than_their_start_go_alone():
 
 @pytest.mark.parametrize("held", [1, 100])
 def test_few_runs_are_valued_at_a_time(held, monkeypatch):
-    from steepest import monitor_blocks as watching_blocks
+    from steepest import monitor
 
-    for module in (sweep, watching_blocks):
+    for module in (sweep, monitor):
         monkeypatch.setattr(module, "HELD", held)
     for model in ("linear", "mlp:3"):
         settings = {"loss": "mse", "optimizer": "sgd", "lr": [0.01, 0.02, 0.03], "batch_size": 16, "epochs": 3}

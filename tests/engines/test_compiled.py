@@ -16,11 +16,13 @@ from numba.core.caching import FunctionCache
 import steepest as st
 from steepest.data.batching import Batching
 from steepest.descent import rules
-from steepest.descent.chunk import Block
+from steepest.descent.chunk import Chunk
 from steepest.descent.loop import descend
 from steepest.descent.stopping import Status
+from steepest.engines import choice
 from steepest.engines import compiled as fused
-from steepest.engines.compiled import Fused
+from steepest.engines.compiled import Compiled
+from steepest.engines.descents import Descents
 from steepest.errors import SteepestWarning
 from steepest.model import losses
 from steepest.model.linear import LinearProblem
@@ -29,32 +31,32 @@ from steepest.model.linear_objective import LinearObjective
 import cases
 
 
-def _memory(memory: list) -> list:
-    return [part.clone() if isinstance(part, torch.Tensor) else part for part in memory]
-
-
 def check_updates(case: dict) -> None:
     """From the loop's own θ and memory each single update is the same; every one on the first batch of another seed."""
     objective, compiled = cases.objective(case), cases.objective(case)
     rule = cases.rule(case, objective)
-    engine = Fused(compiled, cases.rule(case, compiled))
     theta, memory, lr = objective.theta, rule.start(objective.theta), cases.lr(case)
     close = 1e-12 if case["dtype"] == "float64" else 2e-4
     for seed in range(5):
         compiled.theta.copy_(theta)
-        engine.memory = _memory(memory)
         dealt = Batching(cases.ROWS, case["batch"], case["shuffle"], seed, max_steps=1)
         (batch,) = dealt
-        block = next(engine.descend(dealt, lr=lr))
+        engine = Compiled(Descents.one(compiled, cases.rule(case, compiled), dealt, lr))
+        engine.counts[:] = memory[-1] if rule.innermost.kind.counts else 0
+        remembered = [part for part in memory if isinstance(part, torch.Tensor)]
+        for ours, theirs in zip(engine.state[1:3], remembered, strict=False):
+            ours[...] = theirs.numpy().reshape(ours.shape)
+        (chunk,) = engine.chunks()
         loss, grad = objective.value_and_grad(theta, batch)
-        np.testing.assert_allclose(block.loss, [float(loss)], rtol=close, atol=close)
-        np.testing.assert_allclose(block.grad_norm, [float(grad.norm())], rtol=100 * close, atol=close)
-        np.testing.assert_allclose(block.penalty, [float(objective.penalty(theta))], rtol=close, atol=close)
+        np.testing.assert_allclose(chunk.loss[0], [float(loss)], rtol=close, atol=close)
+        np.testing.assert_allclose(chunk.grad_norm[0], [float(grad.norm())], rtol=100 * close, atol=close)
+        np.testing.assert_allclose(chunk.penalty[0], [float(objective.penalty(theta))], rtol=close, atol=close)
         rule.update(theta, grad, memory, lr, None)
         scale = max(1.0, float(theta.abs().max()))
         assert float((compiled.theta - theta).abs().max()) <= close * scale, f"{case} from seed {seed}"
-        for ours, theirs in zip(engine.memory, memory, strict=True):
-            np.testing.assert_allclose(ours, theirs, rtol=1e3 * close, atol=close * scale)
+        for ours, theirs in zip(engine.state[1:3], remembered, strict=False):
+            np.testing.assert_allclose(ours.ravel(), theirs, rtol=1e3 * close, atol=close * scale)
+        assert not rule.innermost.kind.counts or engine.counts.tolist() == [memory[-1]]
 
 
 def check_path(case: dict, steps: int = cases.STEPS) -> None:
@@ -63,19 +65,18 @@ def check_path(case: dict, steps: int = cases.STEPS) -> None:
     lr, schedule = cases.lr(case), cases.schedule(case)
     dealt = Batching(cases.ROWS, case["batch"], case["shuffle"], 3, max_steps=steps)
     shown = [step.copy() for step in descend(objective, cases.rule(case, objective), dealt, lr=lr, schedule=schedule)]
-    engine = Fused(compiled, cases.rule(case, compiled))
-    *blocks, last = engine.descend(dealt, lr=lr, schedule=schedule)
+    work = Descents.one(compiled, cases.rule(case, compiled), dealt, lr, schedule)
     close = 1e-10 if case["dtype"] == "float64" else 1e-2
-    at = [(block, i) for block in blocks for i in range(len(block))]
-    assert len(at) == steps == last.t
-    for step, (block, i) in zip(shown, at, strict=False):
-        assert (step.t, step.epoch, step.lr) == (block.t + i, block.epoch(i), block.lr[i])
-        scale = max(1.0, float(step.theta.abs().max()))
-        np.testing.assert_allclose(block.theta[i], step.theta, rtol=0, atol=close * scale, err_msg=str(case))
-        np.testing.assert_allclose(block.loss[i], step.loss, rtol=close, atol=close, err_msg=str(case))
-    end = shown[-1]
-    assert (end.t, end.epoch, end.lr) == (last.t, last.epoch, last.lr)
-    np.testing.assert_allclose(last.theta, end.theta, rtol=close, atol=close)
+    at = 0
+    for chunk in fused.chunks(work):
+        for i in range(chunk.steps):
+            step, at = shown[at], at + 1
+            assert (step.t, step.epoch, step.lr) == (chunk.t + i, chunk.epoch(i), chunk.lr[0, i])
+            scale = max(1.0, float(step.theta.abs().max()))
+            np.testing.assert_allclose(chunk.theta[0, i], step.theta, rtol=0, atol=close * scale, err_msg=str(case))
+            np.testing.assert_allclose(chunk.loss[0, i], step.loss, rtol=close, atol=close, err_msg=str(case))
+    assert at == steps == shown[-1].t
+    np.testing.assert_allclose(compiled.theta, shown[-1].theta, rtol=close, atol=close)
 
 
 @pytest.mark.parametrize("case", cases.pairwise(cases.FACTORS), ids=lambda case: "-".join(map(str, case.values())))
@@ -112,7 +113,7 @@ def test_large_batches_are_cut_among_threads(monkeypatch):
         torch.set_num_threads(before)
 
 
-def test_blocks_may_end_anywhere(monkeypatch):
+def test_chunks_may_end_anywhere(monkeypatch):
     monkeypatch.setattr(fused, "GATHERED", 5 * 7 * 2)
     monkeypatch.setattr(fused, "ROOM", 20)
     for case in cases.pairwise(cases.FACTORS)[:12]:
@@ -151,8 +152,8 @@ def test_fit_ends_the_same_whichever_engine_runs(name, monkeypatch):
     x, y = _table()
     settings = {"optimizer": "sgd", **ENDINGS[name]}
     fits = []
-    for worth in (np.inf, 0.0):
-        monkeypatch.setattr(fused, "WORTH", worth)
+    for worth in (np.inf, -np.inf):
+        monkeypatch.setattr(choice, "WORTH", worth)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SteepestWarning)
             fits.append(st.fit(x, y, **settings))
@@ -173,7 +174,7 @@ def test_fit_ends_the_same_whichever_engine_runs(name, monkeypatch):
 def test_an_interrupted_descent_keeps_what_is_done(monkeypatch):
     import signal
 
-    monkeypatch.setattr(fused, "WORTH", 0.0)
+    monkeypatch.setattr(choice, "WORTH", -np.inf)
     monkeypatch.setattr(fused, "ROOM", 40)
     x, y = _table()
 
@@ -206,9 +207,14 @@ def test_what_has_no_compiled_code_keeps_the_loop():
 def test_a_small_job_does_not_wait_for_compiled_code():
     case = {name: values[0] for name, values in cases.FACTORS.items()}
     objective = cases.objective(case)
-    assert not fused.pays(objective, Batching(objective.rows, epochs=1000))
-    assert not fused.pays(objective, Batching(objective.rows, epochs=10**9, max_steps=50))
-    assert fused.pays(objective, Batching(objective.rows, 7, epochs=10_000))
+
+    def chosen(size: int | None = None, **limits: int) -> choice.Engine:
+        return choice.choose(Descents.one(objective, rules.rule("sgd"), Batching(objective.rows, size, **limits)))
+
+    assert chosen(epochs=1000) is choice.LOOP
+    assert chosen(epochs=10**9, max_steps=50) is choice.LOOP
+    assert chosen(7, epochs=10_000) is choice.FUSED
+    assert chosen() is choice.FUSED
 
 
 def test_a_small_fit_does_not_import_numba():
@@ -217,25 +223,31 @@ def test_a_small_fit_does_not_import_numba():
     assert done.stdout.strip() == "False"
 
 
-def test_a_block_shows_its_steps():
+def test_a_chunk_shows_its_steps():
     case = {**{name: values[0] for name, values in cases.FACTORS.items()}, "batch": 32}
-    block = next(Fused(cases.objective(case), rules.rule("sgd")).descend(Batching(cases.ROWS, 32), lr=0.5))
-    assert isinstance(block, Block)
-    step = block.step(2)
+    work = Descents.one(cases.objective(case), rules.rule("sgd"), Batching(cases.ROWS, 32), lr=0.5)
+    chunk = next(fused.chunks(work))
+    assert isinstance(chunk, Chunk)
+    step = chunk.step(0, 2)
     assert (step.t, step.epoch, step.lr, step.batch.index) == (2, 0, 0.5, 2)
-    assert step.theta.tolist() == block.theta[2].tolist()
+    assert step.theta.tolist() == chunk.theta[0, 2].tolist()
 
 
 def test_compiled_code_is_thrown_away_when_any_of_its_sources_changes():
-    from steepest.engines import kernel_rules as kernel_steps
-    from steepest.engines import kernels
-    from steepest.engines import numba_intrinsics as machine
+    from steepest.engines import kernels, numba_intrinsics
 
     x = np.arange(6.0)
-    list(Fused(st.objective("linear", "mse", x, 2 * x), rules.rule("sgd")).descend(Batching(6, 2, epochs=1)))
-    files = [Path(module.__file__).stat() for module in (machine, kernel_steps, kernels)]
+    objective = st.objective("linear", "mse", x, 2 * x)
+    list(fused.chunks(Descents.one(objective, rules.rule("sgd"), Batching(6, 2, epochs=1))))
+    folder = Path(numba_intrinsics.__file__).parent
+    files = [(folder / name).stat() for name in numba_intrinsics.SOURCES]
     stamp = tuple((file.st_mtime, file.st_size) for file in files)
-    kept = FunctionCache(kernels.walk.py_func)  # what another process would open
-    for changed, found in ((stamp, True), ((*stamp[:2], (0.0, 0)), False), (((0.0, 0), *stamp[1:]), False)):
-        kept._cache_file._source_stamp = changed
-        assert (kept.load_overload(kernels.walk.signatures[0], kernels.walk.targetctx) is not None) == found
+    kept = FunctionCache(kernels.walk_runs.py_func)  # what another process would open
+
+    def is_found(now: tuple) -> bool:
+        kept._cache_file._source_stamp = now
+        return kept.load_overload(kernels.walk_runs.signatures[0], kernels.walk_runs.targetctx) is not None
+
+    assert is_found(stamp)
+    for place in range(len(stamp)):
+        assert not is_found((*stamp[:place], (0.0, 0), *stamp[place + 1 :]))

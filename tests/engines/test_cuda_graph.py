@@ -8,10 +8,10 @@ import pytest
 import steepest as st
 from steepest.data.batching import Batching
 from steepest.descent import rules
-from steepest.descent.chunk import Block
+from steepest.descent.chunk import Chunk
 from steepest.descent.loop import descend
 from steepest.engines import cuda_graph
-from steepest.engines.cuda_graph import Graphed
+from steepest.engines.descents import Descents
 from steepest.model.linear_objective import LinearObjective
 
 import cases
@@ -29,19 +29,17 @@ def check(case: dict, device: str, steps: int = cases.STEPS) -> None:
     lr, schedule = cases.lr(case), cases.schedule(case)
     dealt = Batching(one.rows, case["batch"], case["shuffle"], 3, max_steps=steps)
     shown = [step.copy() for step in descend(one, cases.rule(case, one), dealt, lr=lr, schedule=schedule)]
-    *blocks, last = Graphed(two, cases.rule(case, two)).descend(dealt, lr=lr, schedule=schedule)
+    chunks = list(cuda_graph.chunks(Descents.one(two, cases.rule(case, two), dealt, lr, schedule)))
     close = 1e-10 if case["dtype"] == "float64" else 1e-3
-    at = [(block, i) for block in blocks for i in range(len(block))]
-    assert len(at) == steps == last.t
-    for step, (block, i) in zip(shown, at, strict=False):
-        assert (step.t, step.epoch, step.lr) == (block.t + i, block.epoch(i), block.lr[i])
-        np.testing.assert_allclose(block.theta[i], step.theta.cpu(), rtol=close, atol=close, err_msg=str(case))
-        np.testing.assert_allclose(block.loss[i], step.loss.cpu(), rtol=close, atol=close)
-        np.testing.assert_allclose(block.grad_norm[i], step.grad.norm().cpu(), rtol=close, atol=close)
-        np.testing.assert_allclose(block.penalty[i], float(one.penalty(step.theta)), rtol=close, atol=close)
-    end = shown[-1]
-    assert (end.t, end.epoch, end.lr) == (last.t, last.epoch, last.lr)
-    np.testing.assert_allclose(last.theta.cpu(), end.theta.cpu(), rtol=close, atol=close)
+    at = [(chunk, i) for chunk in chunks for i in range(chunk.steps)]
+    assert len(at) == steps == shown[-1].t
+    for step, (chunk, i) in zip(shown, at, strict=False):
+        assert (step.t, step.epoch, step.lr) == (chunk.t + i, chunk.epoch(i), chunk.lr[0, i])
+        np.testing.assert_allclose(chunk.theta[0, i], step.theta.cpu(), rtol=close, atol=close, err_msg=str(case))
+        np.testing.assert_allclose(chunk.loss[0, i], step.loss.cpu(), rtol=close, atol=close)
+        np.testing.assert_allclose(chunk.grad_norm[0, i], step.grad.norm().cpu(), rtol=close, atol=close)
+        np.testing.assert_allclose(chunk.penalty[0, i], float(one.penalty(step.theta)), rtol=close, atol=close)
+    np.testing.assert_allclose(two.theta.cpu(), shown[-1].theta.cpu(), rtol=close, atol=close)
 
 
 @pytest.mark.parametrize("case", cases.pairwise(cases.FACTORS), ids=lambda case: "-".join(map(str, case.values())))
@@ -72,4 +70,5 @@ def test_what_cannot_be_captured_keeps_the_loop():
     assert not cuda_graph.can_run(
         objective, rules.rule("sgd")
     )  # it lies on the CPU, where there is compiled code for it
-    assert isinstance(next(Graphed(objective, rules.rule("sgd")).descend(Batching(cases.ROWS, 7))), Block)
+    work = Descents.one(objective, rules.rule("sgd"), Batching(cases.ROWS, 7))
+    assert isinstance(next(cuda_graph.chunks(work)), Chunk)

@@ -13,8 +13,8 @@ import torch
 import steepest as st
 from steepest.data.batching import Batching
 from steepest.descent import in_place, rules
-from steepest.engines import batched, kernel_args
-from steepest.engines.compiled import Fused
+from steepest.engines import batched, compiled, kernel_args
+from steepest.engines.descents import Descents
 from steepest.formulas.rules import FORMULAS, RULES, Automatic, formula_of
 
 ROWS = 40
@@ -82,9 +82,8 @@ def test_compiled_and_swept_it_goes_as_in_the_loop(name):
     assert kernel_args.can_run(objective, chosen)
     assert batched.can_run(objective, chosen)
     plain = [step.theta.clone() for step in st.descend(st.objective("linear", "mse", x, y), name, lr=lr, max_steps=30)]
-    *blocks, end = Fused(objective, chosen).descend(Batching(objective.rows, epochs=30), lr=lr)
-    assert blocks
-    torch.testing.assert_close(end.theta, plain[-1], rtol=1e-12, atol=1e-14)
+    assert list(compiled.chunks(Descents.one(objective, chosen, Batching(objective.rows, epochs=30), lr)))
+    torch.testing.assert_close(objective.theta, plain[-1], rtol=1e-12, atol=1e-14)
     settings = {"optimizer": name, "precondition": "none", "epochs": 30}
     swept = st.sweep(x, y, lr=[lr, 0.5 * lr], **settings)
     np.testing.assert_allclose(swept.fit(0).theta, plain[-1].numpy(), rtol=1e-12, atol=1e-14)

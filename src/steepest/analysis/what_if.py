@@ -29,11 +29,11 @@ from steepest.analysis.fit_settings import PRECONDITIONERS, coordinates_of, rule
 from steepest.analysis.step_cost import seconds_a_step
 from steepest.data.batching import Batching
 from steepest.descent import rules, schedules
-from steepest.descent.loop import Step, descend
+from steepest.descent.loop import descend
 from steepest.descent.schedules import Schedule
 from steepest.descent.stopping import Status, Stopper
-from steepest.engines.compiled_runs import FusedRuns
-from steepest.engines.kernel_args import can_run
+from steepest.engines.choice import choose
+from steepest.engines.descents import Descents
 from steepest.model.linear import LinearProblem
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.module_objective import ModuleObjective
@@ -47,12 +47,8 @@ MOST_PARAMETERS = 2_000
 SECONDS, FIRST_SECONDS, LEAST_STEPS = 0.8, 0.2, 10
 """What whole descents may take at a time; what the first steps of one may; and how many of these are made all the same."""
 
-LOOP_STEP, LOOP_RUN, RUN_STEP, EPOCH, ENTRY = 120e-6, 2e-6, 0.8e-6, 250e-6, 1.2e-9
-"""Seconds that a step of the loop takes, and each run in it; that compiled code takes for a run's step and for an epoch of
-minibatches; and that either takes for an entry of the design."""
-
 LOAD = 0.3
-"""Seconds in the loop from which compiled code, which takes half a second to load, is worth it."""
+"""Seconds to be saved from which compiled code, which takes half a second to load, is worth it here."""
 
 MOST_PREDICTED = {True: 20_000, False: 200_000}
 """Steps up to which a falling rate is gone through by theory: on a quadratic, and where steps would take too long."""
@@ -228,8 +224,9 @@ class LinearDescent(Descent):
 
         if self.problem.loss.quadratic and predictable(quadratic=True):
             return self._predicted(lrs, schedule, steps)
-        if self._work(len(lrs), steps)[0] <= SECONDS:
-            return self._side_by_side(lrs, schedules.schedule(schedule, steps), steps) - self.best
+        ends = self._side_by_side(lrs, schedules.schedule(schedule, steps), steps)
+        if ends is not None:
+            return ends - self.best
         return self._predicted(lrs, schedule, steps) if predictable(quadratic=False) else np.full(len(lrs), np.nan)
 
     def _predicted(self, lrs: np.ndarray, schedule: Any, steps: int) -> np.ndarray:
@@ -241,33 +238,26 @@ class LinearDescent(Descent):
         # what grew out of bounds was ended there, whatever would have come of it
         return np.array([gaps[-1] if gaps.max() <= Stopper.GROWTH * first else np.inf for gaps in curves])
 
-    def _work(self, ways: int, steps: int) -> tuple[float, bool]:
-        """About how many seconds so many rates of so many steps take, and whether by compiled code."""
-        entries = ENTRY * float(steps) * ways * (self.size or self.batching.rows) * len(self.at_start.theta)
-        looped = steps * (LOOP_STEP + ways * LOOP_RUN) + entries
-        if not (looped > LOAD and can_run(self.at_start, self._own_rule)):
-            return looped, False
-        epochs = 0.0 if self.size is None else steps * self.size / self.batching.rows
-        return RUN_STEP * steps * ways + EPOCH * epochs + entries, True
-
     @property
     def _own_rule(self) -> Any:
         return rules.rule(self.rule, self.at_start, self.clip)
 
-    def _side_by_side(self, lrs: np.ndarray, pace: Schedule, steps: int) -> np.ndarray:
-        """F `[k]` after so many steps at rates `[k]`; inf where it diverged."""
-        objective, ways = self.at_start, len(lrs)
-        theta = objective.theta.clone().repeat(ways, 1)
-        batching, own = replace(self.batching, epochs=None, max_steps=steps), self._own_rule
+    def _side_by_side(self, lrs: np.ndarray, pace: Schedule, steps: int) -> np.ndarray | None:
+        """F `[k]` after so many steps at rates `[k]`; inf where it diverged. None where that would take too long."""
+        objective, many = self.at_start, len(lrs)
+        if not many:
+            return lrs
+        theta, batching = objective.theta.clone().repeat(many, 1), replace(self.batching, epochs=None, max_steps=steps)
+        work = Descents(
+            objective, theta, [self._own_rule] * many, lrs, [pace] * many, batching, [batching.seed] * many,
+            together=objective,
+        )  # fmt: skip
+        engine = choose(work, worth=LOAD)
+        if engine.seconds(work, work.updates) > SECONDS:
+            return None
         with np.errstate(all="ignore"):
-            if self._work(ways, steps)[1]:
-                runs = FusedRuns(objective, [own] * ways, theta)
-                made: Any = runs.descend(batching, [batching.seed] * ways, lr=lrs, schedules=[pace] * ways)
-            else:
-                made = descend(objective, own, batching, lr=torch.from_numpy(lrs)[:, None], schedule=pace, theta=theta)
-            for step in made:
-                if isinstance(step, Step) and step.batch is None:
-                    break
+            for _ in engine.chunks(work):
+                pass
             found = (objective.value(theta) + objective.penalty(theta)).numpy()
         return np.where(np.isfinite(found), found, np.inf)
 

@@ -12,13 +12,17 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from enum import Enum
 from math import inf, nan
 from typing import Any, Literal
 
 import numpy as np
+
+from steepest.data.batching import Batching
+from steepest.descent.rules import Rule
 
 LARGEST = float(np.finfo(np.float64).max)
 
@@ -27,6 +31,12 @@ CLOSED = 1e-9
 
 CLOSED_KINKED = 1e-5
 """The same for losses with a kink."""
+
+IDLE_LOOKS = 5
+"""Looks in a row without any change at which nothing is taken to change any more (`enough_looks`)."""
+
+TEST_LOOKS = 200
+"""How often at most the held-out loss is taken in one descent (where epochs are steps)."""
 
 
 class Status(Enum):
@@ -83,6 +93,71 @@ def counted(statuses: Sequence[str]) -> str:
     if len(counts) == 1 and len(statuses) > 1:
         return f"all {words[statuses[0]]}"
     return ", ".join(f"{count:,} {words[status]}" for status, count in counts.items())
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a descent ended: the status, what is to be said beyond its sentence, and what would help."""
+
+    status: Status
+    detail: str = ""
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When each run ends: arrays `[runs]`. epochs and steps may be inf; a tol of NaN never stops.
+
+    every: how many epochs lie between two looks at the held-out loss.
+    """
+
+    tol: np.ndarray
+    looks: np.ndarray
+    patience: np.ndarray
+    epochs: np.ndarray
+    steps: np.ndarray
+    every: np.ndarray
+
+    @classmethod
+    def of(cls, each: Iterable[tuple[float | None, int | None, Batching, Rule]], whole: bool) -> Limits:
+        """From (tol, patience, batches, rule) of each run. whole: whether every step sees all rows; then a run that has no tol
+        ends where nothing changes at all."""
+        lines = []
+        for tol, patience, batching, rule in each:
+            rest = whole and tol is None and rule.arrived is None
+            lines.append((
+                0.0 if rest else np.nan if tol is None else tol,
+                enough_looks(tol, patience, rule, whole),
+                patience or 0,
+                np.inf if batching.epochs is None else batching.epochs,
+                np.inf if batching.steps is None else batching.steps,
+                max(1, (batching.epochs or batching.max_steps or TEST_LOOKS) // TEST_LOOKS),
+            ))  # fmt: skip
+        return cls(*np.array(lines, dtype=np.float64).T)
+
+    def __len__(self) -> int:
+        return len(self.tol)
+
+    def take(self, which: np.ndarray) -> Limits:
+        """The same for other runs, by their places here."""
+        return Limits(*(getattr(self, entry.name)[which] for entry in fields(self)))
+
+
+def enough_looks(tol: float | None, patience: int | None, rule: Rule, full_batch: bool) -> int:
+    """How many looks in a row without a change end a descent.
+
+    Without a tolerance of the user's only a full batch that changes no longer at all ends early. Where F must not change
+    at all, plain steps on all rows that leave it as it is will do so again. Others may pass two values that are the same
+    on their way: momentum at lr·λ = 1 + β walks θ, −βθ, −βθ, β²θ, β²θ, …
+
+    >>> from steepest.descent.rules import rule
+    >>> [enough_looks(0.0, None, rule(name), True) for name in ("sgd", "momentum")]
+    [1, 5]
+    """
+    if tol is None:
+        return IDLE_LOOKS
+    at_once = tol > 0.0 or (full_batch and rule.innermost.linear and not rule.innermost.momentum)
+    return patience or (1 if at_once else IDLE_LOOKS)
 
 
 class Stopper:

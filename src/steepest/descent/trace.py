@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow
 
-    from steepest.descent.chunk import Blocks
+    from steepest.descent.chunk import Chunk
 
 BUDGET = 256 * 2**20
 """Bytes that a trace may take in memory; θ of very large models is left out where it would take more."""
@@ -90,7 +90,7 @@ class Trace(Displayed):
 class Recorder:
     """Keeps steps without synchronising: values stay on their device until `trace()` is called.
 
-    One run is recorded step by step (`add`), many in blocks (`add_block`); these all keep the same steps, since what is
+    One run is recorded step by step (`add`), many in chunks (`add_chunk`); these all keep the same steps, since what is
     kept depends on the step's number alone.
 
     keep: which entries of θ to record; none named means all of them, if they fit into the budget.
@@ -158,11 +158,11 @@ class Recorder:
         self._steps[row] = step.t, step.epoch, mark
         self._rows += 1
 
-    def add_block(self, block: Blocks, objective: np.ndarray, test_loss: np.ndarray, count: int) -> None:
+    def add_chunk(self, chunk: Chunk, objective: np.ndarray, test_loss: np.ndarray, count: int) -> None:
         """The first `count` steps of many runs, as `add` keeps them; objective and test_loss `[runs, T]` are NaN if unknown."""
         steps = np.zeros((count, 3), dtype=np.int64)
-        steps[:, 0], steps[:, 1] = np.arange(block.t, block.t + count), block.epochs[:count]
-        if not block.whole and block.batch.index == 0 and count:
+        steps[:, 0], steps[:, 1] = np.arange(chunk.t, chunk.t + count), chunk.epochs[:count]
+        if not chunk.whole and chunk.batch.index == 0 and count:
             self._marked = steps[0, 2] = self._marked + 1
         start = 0
         while start < count:
@@ -175,8 +175,8 @@ class Recorder:
                 continue
             due = due[: self.capacity - self._rows]
             every = _evenly(due)
-            columns = (block.loss, objective, block.grad_norm, test_loss)
-            self._put(steps[due], block.lr[:, every], [column[:, every] for column in columns], block.theta[:, every])
+            columns = (chunk.loss, objective, chunk.grad_norm, test_loss)
+            self._put(steps[due], chunk.lr[:, every], [column[:, every] for column in columns], chunk.theta[:, every])
             start = int(due[-1]) + 1
 
     def end(self, t: int, epoch: int, lr: np.ndarray, numbers: Sequence[np.ndarray], theta: np.ndarray) -> None:
@@ -199,6 +199,8 @@ class Recorder:
 
     def only(self, runs: Any) -> Recorder:
         """The same for some of many runs, with rows of its own; for a number the one run alone."""
+        if self._numbers.ndim == 2:  # there is no other
+            return self
         chosen, used = copy.copy(self), self._rows
         chosen._steps = self._steps[:used].copy()
         chosen._lr = self._lr[:, :used][runs].copy()

@@ -3,27 +3,20 @@
     θ [runs, p] · lr [runs, 1] · the same rules, their numbers [runs, 1] where runs differ
 
 `Together` is the objective of all runs: each run's own rows where the runs are dealt other batches, one call of autograd
-for all of them. `walk()` is `descend()` on it, its steps collected in `Blocks`. What each run does is what it does alone:
-nothing here lets one run see another.
+for all of them. `chunks()` is `descend()` on it, its steps collected. What each run does is what it does alone: nothing here
+lets one run see another.
 
-    together = Together(objective)
-    for block in walk(together, stacked(rules, like), theta, deal(…), lr, schedules):
-        …                      Blocks: columns [runs, T]; at the end one Step, as the loop's
-
-A run that diverges or is done goes on being moved, unseen: whoever looks at the blocks knows where each one ends.
+A run that diverges or is done goes on being moved, unseen: whoever looks at the chunks knows where each one ends.
 """
 
 from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from functools import partial
 from itertools import pairwise
-from threading import Barrier, Lock
 from typing import Any, final
 
 import numpy as np
@@ -32,10 +25,12 @@ from torch import Tensor
 
 from steepest.data.batching import Batch, Batching
 from steepest.data.randomness import seeded
-from steepest.descent.chunk import Blocks
-from steepest.descent.loop import Step, descend
+from steepest.descent.chunk import Chunk
+from steepest.descent.loop import descend
 from steepest.descent.rules import Elementwise, Rule
-from steepest.descent.schedules import Schedule, constant
+from steepest.descent.schedules import constant
+from steepest.engines.descents import Descents
+from steepest.engines.threads import in_threads
 from steepest.engines.traced import Tape, write
 from steepest.model.calling import evaluating
 from steepest.model.linear_objective import LinearObjective
@@ -43,10 +38,10 @@ from steepest.model.module_objective import ModuleObjective
 from steepest.model.objective import Objective, matched
 
 ROOM = 2**21
-"""Entries of θ that a block holds at most, of all runs and steps together."""
+"""Entries of θ that a chunk holds at most, of all runs and steps together."""
 
 MOST_STEPS = 256
-"""Steps of a block at most, so that whoever looks at them can stop a descent soon."""
+"""Steps of a chunk at most, so that whoever looks at them can stop a descent soon."""
 
 OFTEN = 4_000
 """Runs times calls from which it pays to write an objective's operations down."""
@@ -186,55 +181,6 @@ def _rows(data: Sequence[Tensor | None], lead: Sequence[int | None]) -> int:
     return next(p.shape[0 if axis is None else 1] for p, axis in zip(data, lead, strict=True) if p is not None)
 
 
-@contextmanager
-def in_one_thread() -> Iterator[None]:
-    """Within it PyTorch cuts no operation among threads: small ones only wait for one another, and `in_threads` does it."""
-    with _one_thread:
-        if not _asked:
-            _asked.append(torch.get_num_threads())
-        _asked.append(1)
-        before = _asked[0]
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        with _one_thread:
-            _asked.pop()
-            if len(_asked) == 1:
-                _asked.clear()
-            torch.set_num_threads(before)
-
-
-def in_threads(jobs: Sequence[Callable[[], Any]], threads: int) -> Iterable[Any]:
-    """The results of jobs that PyTorch works in, each in one thread."""
-    if threads == 1 or len(jobs) == 1:
-        return [job() for job in jobs]
-    if threads not in _pools:
-        before, ready = torch.get_num_threads(), Barrier(threads + 1)
-
-        def start() -> None:
-            torch.set_num_threads(1)
-            ready.wait()
-
-        _pools[threads] = ThreadPoolExecutor(threads, initializer=start)
-        for _ in range(threads):
-            _pools[threads].submit(int)
-        ready.wait()
-        torch.set_num_threads(before)  # what the others have set holds for threads that are still to come
-    return _pools[threads].map(_call, jobs)
-
-
-def _call(job: Callable[[], Any]) -> Any:
-    return job()
-
-
-_pools: dict[int, ThreadPoolExecutor] = {}
-
-_one_thread = Lock()
-_asked: list[int] = []
-"""How many threads PyTorch had before the first that is now in one thread, and an entry for each that is."""
-
-
 def can_run(objective: Any, rule: Any) -> bool:
     """Whether many descents of this kind can be run at once, each as it would be alone."""
     if not rule.innermost.elementwise:
@@ -333,41 +279,30 @@ def alike(batching: Batching) -> bool:
     return batching.size is None or batching.shuffle != "blocks" or batching.rows % batching.size == 0
 
 
-def walk(
-    objective: Objective,
-    rule: Rule,
-    theta: Tensor,
-    dealt: Iterable[Batch],
-    lr: np.ndarray,
-    schedules: Sequence[Schedule],
-) -> Iterator[Blocks | Step]:
-    """The steps of `descend()` for many runs, in blocks that end with an epoch at the latest (unless an epoch is a step).
+def chunks(work: Descents) -> Iterator[Chunk]:
+    """The steps of `descend()` for many runs, in chunks that end with an epoch at the latest (unless an epoch is a step).
 
-    Args:
-        theta: where each run starts, `[runs, p]`; moved in place.
-        lr: `[runs]`. schedules: one a run.
-
-    As in the loop a last Step carries θ_N. A block's arrays are written again by the next one.
+    A chunk's arrays are written again by the next one.
     """
-    runs, width = theta.shape
-    rates = _rates(lr, schedules, theta)
+    objective, (runs, width) = work.together or Together(work.objective), work.theta.shape
+    rates = _Rates(work)
     room = max(1, min(MOST_STEPS, ROOM // (runs * width)))
-    numbers = theta.new_zeros((3, room, runs))
-    path, paces = theta.new_empty((room, runs, width)), np.empty((room, runs))
+    numbers = work.theta.new_zeros((3, room, runs))
+    path, lr = work.theta.new_empty((room, runs, width)), np.empty((room, runs))
     count, first = 0, Batch(0, 0)
 
-    def block(t: int) -> Blocks:
+    def chunk(t: int) -> Chunk:
         loss, grad_norm, penalty = numbers[:, :count].transpose(1, 2).cpu().numpy()
-        lr, theta = paces[:count].T, path[:count].transpose(0, 1).cpu().numpy()
-        return Blocks(t - count, first, first.rows is None, lr, theta, loss, grad_norm, penalty)
+        theta = path[:count].transpose(0, 1).cpu().numpy()
+        return Chunk(t - count, first, first.rows is None, lr[:count].T, theta, loss, grad_norm, penalty)
 
-    for step in descend(objective, rule, iter(dealt), lr=1.0, schedule=rates, theta=theta):
+    rule, dealt = stacked(work.rules, work.theta), deal(work.batching, work.seeds, str(work.theta.device))
+    for step in descend(objective, rule, dealt, lr=1.0, schedule=rates, theta=work.theta):
         batch = step.batch
         if count and (batch is None or count == room or (batch.index == 0 and batch.rows is not None)):
-            yield block(step.t)
+            yield chunk(step.t)
             count = 0
         if batch is None:
-            yield step
             return
         if not count:
             first = batch
@@ -375,29 +310,24 @@ def walk(
         numbers[0, count] = step.loss
         numbers[1, count] = torch.linalg.vector_norm(step.grad, dim=-1)
         numbers[2, count] = objective.penalty(step.theta)
-        paces[count] = rates.latest
+        lr[count] = rates.latest
         count += 1
 
 
-class _rates:
-    """The learning rates of many runs as a schedule: `[runs, 1]`, each factor asked for once a step.
-
-    latest: the last ones, in double precision.
-    """
+class _Rates:
+    """The learning rates of many runs as a schedule, `[runs, 1]`. latest: the last ones, in double precision."""
 
     elementwise = True
 
-    def __init__(self, lr: np.ndarray, schedules: Sequence[Schedule], like: Tensor):
-        self.lr, self.like = np.asarray(lr, dtype=np.float64), like
-        self.distinct = list(dict.fromkeys(schedules))
-        self.which = np.array([self.distinct.index(schedule) for schedule in schedules])
-        self.latest, self.tensor = self.lr, self._tensor(self.lr)
+    def __init__(self, work: Descents):
+        self.work, self.constant = work, set(work.schedules) == {constant}
+        self.latest, self.tensor = work.lr, self._tensor(work.lr)
 
     def __call__(self, step: int, epoch: int) -> Tensor:
-        if self.distinct != [constant]:
-            self.latest = self.lr * np.array([schedule(step, epoch) for schedule in self.distinct])[self.which]
+        if not self.constant:
+            self.latest = self.work.rates(step, epoch, 1)[:, 0]
             self.tensor = self._tensor(self.latest)
         return self.tensor
 
     def _tensor(self, rates: np.ndarray) -> Tensor:
-        return torch.from_numpy(rates).to(self.like)[:, None]
+        return torch.from_numpy(rates).to(self.work.theta)[:, None]

@@ -1,193 +1,246 @@
-"""The linear family compiled: the loop's own path, many steps a call.
+"""The linear family compiled: the loop's own path, many steps a call, of one run or of many.
 
-`Fused` runs what `descend()` runs, on the same batches and in the same order, and shows its steps in blocks:
-
-    for block in Fused(objective, rule).descend(256, "rows", seed, epochs, lr=0.1, schedule=constant):
-        …                      a Block: columns with one entry a step; at the end one Step, as the loop's
+    for chunk in chunks(descents):
+        …                      a Chunk: columns [runs, T], written again by the one after the next
 
 It is an optimisation of the loop and no second meaning: from the same θ and memory every update agrees to rounding.
-Blocks are short enough (`WORK`) that whoever looks at them can stop a descent soon.
+A small step of a run takes less time than handing its numbers to PyTorch would, so each run goes through a chunk by
+itself (`kernels.walk_runs`), a share of the runs on each thread; while a chunk is looked at, the next one is under way.
+Chunks are short enough (`WORK`) that whoever looks at them can stop a descent soon.
 
 - Rows are copied into panels (`kernels.py`) once where batches are contiguous; shuffled rows are gathered into panels
-  ahead: threads fetch those of the next blocks while this one is walked, and deal the next epoch.
-- Large batches are cut among all threads, one step a call.
+  ahead: threads fetch those of the next chunks while this one is walked, and deal the next epoch. Where runs have seeds
+  of their own, each thread gathers for its runs.
+- Large batches of few runs are cut among all threads, one step a call.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from itertools import count, pairwise
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 
 from steepest.data.batching import Batch, Batching
-from steepest.descent.chunk import Block
-from steepest.descent.loop import Step
-from steepest.descent.schedules import Schedule, constant, factors
+from steepest.descent.chunk import Chunk
 from steepest.engines import kernel_args
+from steepest.engines.descents import Descents
 from steepest.engines.kernel_args import can_run
-from steepest.model.linear_objective import LinearObjective
 
 if TYPE_CHECKING:
-    from steepest.engines import kernel_rules as kernel_steps
     from steepest.engines import kernels
 
-__all__ = ["Fused", "can_run", "pays"]
+__all__ = ["Compiled", "can_run", "chunks"]
 
-ROOM = 2**18
-"""Entries of θ that a block holds at most, one θ a step."""
+ROOM, ROOM_OF_ALL = 2**18, 2**21
+"""Entries of θ that a chunk holds at most, one θ a step: of a run, and of all runs together."""
 
 WORK = 2**27
-"""Entries of the design that a block's steps read at most (about a tenth of a second)."""
+"""Entries of the design that a chunk's steps read at most (about a tenth of a second)."""
 
 GATHERED = 2**19
 """Entries of the design that are gathered at a time: they should stay in a shared cache until they are used."""
 
 AHEAD = 2
-"""Blocks that are gathered ahead."""
+"""Chunks that are gathered ahead."""
 
 WIDE = 2**20
 """Entries of a batch from which it is cut among threads."""
 
-LOOP_STEP, LOOP_ENTRY = 80e-6, 1e-9
-"""Seconds that the loop needs more for a step, and for an entry of a batch."""
-
-WORTH = 1.0
-"""Seconds to be saved from which compiled code pays: it takes half a second to load, and some ten to compile once."""
+SMALL = 2**16
+"""Entries of the design that a chunk's steps read up to which they are not worth handing to other threads."""
 
 
-def pays(objective: LinearObjective, batching: Batching) -> bool:
-    """Whether a descent is long enough for compiled code to win back the time to load it."""
-    updates = inf if batching.steps is None else batching.steps
-    return updates * (LOOP_STEP + LOOP_ENTRY * (batching.size or batching.rows) * len(objective.theta)) >= WORTH
+class _Dealt(NamedTuple):
+    """The steps of a chunk: its first batch, and for each seed where its batches begin and how long they are, `[seeds, T]`.
 
-
-class Fused:
-    """A linear objective and a rule made ready to be run by `kernels.py`. θ is the objective's own, moved in place.
-
-    memory: the rule's, as `rule.start` makes it; it may be set before a descent, to go on from another one's.
+    orders: rows still to be gathered, `[seeds, …]`; none where they lie in `room`.
     """
 
-    def __init__(self, objective: LinearObjective, rule: Any):
-        self.rule = kernel_args.rule_code(objective, rule)
-        self.objective, self.memory = objective, rule.start(objective.theta)
+    batch: Batch
+    room: kernels.Rows | None
+    orders: np.ndarray
+    starts: np.ndarray
+    lengths: np.ndarray
+
+
+def chunks(work: Descents) -> Iterator[Chunk]:
+    """The steps of `descend()` of every run, in chunks that end with an epoch at the latest (unless an epoch is a step)."""
+    return Compiled(work).chunks()
+
+
+class Compiled:
+    """Descents of a linear objective made ready to be run by `kernels.py`.
+
+    state: θ, the rules' memories and room for gradients, `[runs, k, r]`. counts: updates of each run that were made.
+    """
+
+    def __init__(self, work: Descents):
+        objective, runs = work.objective, len(work)
+        self.work, self.objective, self.batching = work, objective, work.batching
         self.loss, self.penalty = kernel_args.loss_code(objective.loss), kernel_args.penalty_code(objective)
         self.rows = kernel_args.rows_as_they_lie(objective)
         self.shape = objective.outputs, objective.basis.shape[1]
-        self.free = np.zeros((objective.outputs, self.penalty.mask.shape[1]), self.rows.panels.dtype)
+        each = {id(rule): kernel_args.rule_code(objective, rule) for rule in work.kinds}
+        self.codes = [each[id(rule)] for rule in work.rules]
+        coded = np.array(self.codes, dtype=np.float64)
+        self.kinds, self.numbers = coded[:, :2].astype(np.int64), np.ascontiguousarray(coded[:, 2:])
+        free = np.zeros((objective.outputs, self.penalty.mask.shape[1]), self.rows.panels.dtype)
+        memory = [torch.zeros_like(work.theta), torch.zeros_like(work.theta)]
+        self.state = kernel_args.state_of(work.theta.numpy(), memory, (runs, *self.shape), free)
+        self.counts = np.zeros(runs, dtype=np.int64)
+        seeds, self.which = np.unique(np.array(work.seeds, dtype=np.uint64), return_inverse=True)
+        if self.batching.size is None or self.batching.shuffle == "none":
+            seeds, self.which = seeds[:1], np.zeros_like(self.which)
+        self.each = [replace(self.batching, seed=int(seed)) for seed in seeds]
         self.threads = max(1, torch.get_num_threads())
 
-    def descend(self, batching: Batching, *, lr: float = 0.1, schedule: Schedule = constant) -> Iterator[Block | Step]:
-        """The steps of `descend()` on these batches, in blocks.
-
-        As in the loop a last Step carries θ_N, with the loss and gradient over all rows.
-        """
-        t, epoch, rate, whole = 0, 0, lr, batching.size is None
-        steps = batching.steps
+    def chunks(self) -> Iterator[Chunk]:
+        """All steps of the runs that are alive."""
+        t, shown, done = 0, None, []
+        last = inf if self.batching.steps is None else self.batching.steps
+        records: dict[tuple[int, int], Any] = {}  # two of a kind: one to be looked at, one to be written
         with ThreadPoolExecutor(max(self.threads, 2)) as pool:
             try:
-                for rows, batch, starts, lengths in self._dealt(pool, batching):
-                    starts, lengths = (a[: None if steps is None else steps - t] for a in (starts, lengths))
-                    if not len(starts):
+                for turn, dealt in enumerate(self._dealt(pool)):
+                    many = int(min(dealt.starts.shape[1], last - t))
+                    if not many or not self.work.alive.any():
                         break
-                    rates = lr * factors(schedule, t, batch.epoch, len(starts), whole)
-                    block = self._walk(pool, rows, batch, starts, lengths, rates, t, whole)
-                    yield block
-                    t, epoch, rate = t + len(block), block.epoch(len(block) - 1) + 1, float(rates[-1])
+                    starts, lengths = (np.ascontiguousarray(part[:, :many]) for part in (dealt.starts, dealt.lengths))
+                    rates, key = self.work.rates(t, dealt.batch.epoch, many), (many, turn % 2)
+                    if key not in records:
+                        records[key] = record_of((len(rates), many), self.shape, self.rows.panels.dtype)
+                    record = records[key]
+                    wait(done)
+                    done = self._walk(pool, dealt._replace(starts=starts, lengths=lengths), rates, record)
+                    if shown is not None:  # while it is looked at, the next one is walked already
+                        yield shown
+                    theta, whole = record.theta.reshape(len(rates), many, -1), self.batching.size is None
+                    shown = Chunk(t, dealt.batch, whole, rates, theta, record.loss, record.grad_norm, record.penalty)
+                    t += many
+                    if not done:
+                        yield shown
+                        shown = None
+                wait(done)
+                if shown is not None:
+                    yield shown
             finally:
                 pool.shutdown(cancel_futures=True)
-        loss, grad = self.objective.value_and_grad(self.objective.theta)
-        yield Step(t, epoch, rate, self.objective.theta, loss, grad, None)
 
-    def _dealt(
-        self, pool: ThreadPoolExecutor, batching: Batching
-    ) -> Iterator[tuple[kernels.Rows, Batch, np.ndarray, np.ndarray]]:
-        """One block after another: rows, the first batch, where each batch begins in the rows and how long it is."""
-        n, size, epochs = self.objective.rows, batching.size, batching.epochs
-        a_block = steps_a_block(self.shape, size or n)
-        if size is not None and batching.shuffle in ("rows", "draws"):
-            a_block = min(a_block, max(1, GATHERED // self.shape[1] // size))
-            yield from self._gathered(pool, batching, size, a_block)
+    def _dealt(self, pool: ThreadPoolExecutor) -> Iterator[_Dealt]:
+        """One chunk after another, without end but for what is gathered ahead."""
+        n, size = self.batching.rows, self.batching.size or self.batching.rows
+        entries = self.shape[0] * self.shape[1]
+        runs = len(self.work)
+        most = max(1, min(ROOM // entries, ROOM_OF_ALL // (runs * entries), WORK // (size * entries * runs)))
+        if self.batching.size is not None and self.batching.shuffle in ("rows", "draws"):
+            if len(self.each) == 1:
+                yield from self._gathered(pool, size, min(most, max(1, GATHERED // self.shape[1] // size)))
+            else:
+                yield from self._to_gather(size, most)
             return
-        rows = laid(pool, self.threads, self.rows, self.shape[1], size or n)
-        if size is None:
-            epoch = 0
-            while epochs is None or epoch < epochs:
-                many = a_block if epochs is None else min(a_block, epochs - epoch)
-                yield rows, Batch(epoch, 0), np.zeros(many, np.int64), np.full(many, n)
-                epoch += many
-            return
-        for epoch in count() if epochs is None else range(epochs):
-            starts, lengths = contiguous(batching, epoch)
-            for first in range(0, len(starts), a_block):
-                part = slice(first, first + a_block)
-                yield rows, Batch(epoch, first), starts[part], lengths[part]
+        room, nothing = (
+            laid(pool, self.threads, self.rows, self.shape[1], size),
+            np.zeros((len(self.each), 0), np.int64),
+        )
+        if self.batching.size is None:
+            most = min(most, self.batching.steps or most)
+            for epoch in count(step=most):
+                yield _Dealt(Batch(epoch, 0), room, nothing, np.zeros((1, most), np.int64), np.full((1, most), n))
+        for epoch in count():
+            starts = np.stack([one.order(epoch) for one in self.each]) * size
+            for first in range(0, starts.shape[1], most):
+                part = starts[:, first : first + most]
+                yield _Dealt(Batch(epoch, first), room, nothing, part, np.minimum(size, n - part))
 
-    def _gathered(
-        self, pool: ThreadPoolExecutor, batching: Batching, size: int, a_block: int
-    ) -> Iterator[tuple[kernels.Rows, Batch, np.ndarray, np.ndarray]]:
-        """What `_dealt` gives where rows are shuffled: gathered ahead by the pool, `AHEAD` blocks at a time."""
+    def _to_gather(self, size: int, most: int) -> Iterator[_Dealt]:
+        """Shuffled rows, others for each seed."""
+        for epoch in count():
+            orders = np.stack([one.order(epoch) for one in self.each])
+            for first in range(0, orders.shape[1], most * size):
+                part = np.ascontiguousarray(orders[:, first : first + most * size])
+                starts = np.arange(0, part.shape[1], size)[None].repeat(len(part), 0)
+                yield _Dealt(Batch(epoch, first // size), None, part, starts, np.minimum(size, part.shape[1] - starts))
+
+    def _gathered(self, pool: ThreadPoolExecutor, size: int, most: int) -> Iterator[_Dealt]:
+        """Shuffled rows, the same for all runs: gathered by the pool, `AHEAD` chunks at a time."""
         from steepest.engines import kernels
 
-        design = self.rows.panels.reshape(-1, self.shape[1])
-        rooms = [kernel_args.room_for(self.rows, self.shape[1], a_block * size, size) for _ in range(AHEAD + 1)]
-        under_way: deque[tuple[Future[None], kernels.Rows, Batch, np.ndarray]] = deque()
+        design, nothing = self.rows.panels.reshape(-1, self.shape[1]), np.zeros((1, 0), dtype=np.int64)
+        # the last one may still be walked while others are gathered
+        rooms = [kernel_args.room_for(self.rows, self.shape[1], most * size, size) for _ in range(AHEAD + 2)]
+        under_way: deque[tuple[Future[None], _Dealt]] = deque()
 
-        def next_one() -> tuple[kernels.Rows, Batch, np.ndarray, np.ndarray]:
-            done, room, batch, order = under_way.popleft()
+        def next_one() -> _Dealt:
+            done, dealt = under_way.popleft()
             done.result()
-            starts = np.arange(0, len(order), size)
-            return room, batch, starts, np.minimum(size, len(order) - starts)
+            return dealt
 
         number = 0
-        for epoch, order in _orders(pool, batching):
-            for first in range(0, len(order), a_block * size):
+        for epoch, order in _orders(pool, self.each[0]):
+            for first in range(0, len(order), most * size):
                 if len(under_way) > AHEAD:
                     yield next_one()
-                part, room = order[first : first + a_block * size], rooms[number % len(rooms)]
+                part, room = order[first : first + most * size], rooms[number % len(rooms)]
                 done = pool.submit(kernels.gather, design, self.rows, part, 0, len(part), size, room)
-                under_way.append((done, room, Batch(epoch, first // size), part))
+                starts = np.arange(0, len(part), size)[None]
+                dealt = _Dealt(Batch(epoch, first // size), room, nothing, starts, np.minimum(size, len(part) - starts))
+                under_way.append((done, dealt))
                 number += 1
         while under_way:
             yield next_one()
 
-    def _walk(
-        self,
-        pool: ThreadPoolExecutor,
-        rows: kernels.Rows,
-        batch: Batch,
-        starts: np.ndarray,
-        lengths: np.ndarray,
-        rates: np.ndarray,
-        t: int,
-        whole: bool,
-    ) -> Block:
-        from steepest.engines import kernel_rules as kernel_steps
+    def _walk(self, pool: ThreadPoolExecutor, dealt: _Dealt, rates: np.ndarray, record: Any) -> list[Future[None]]:
+        """One chunk of all runs that are alive, those with the same rows after one another: begun, or done already."""
         from steepest.engines import kernels
 
-        many, before = len(starts), self.memory[2] if len(self.memory) == 3 else 0
-        record = record_of((many,), self.shape, rows.panels.dtype)
-        state = kernel_args.state_of(self.objective.theta.numpy(), self.memory, self.shape, self.free)
-        rest = self.loss, self.penalty, self.rule, record
-        if self.threads > 1 and lengths[0] * self.shape[0] * self.shape[1] >= WIDE:
-            for i in range(many):
-                total = self._gradient(pool, rows, int(starts[i]), int(lengths[i]), state)
-                kernel_steps.advance(state, total, lengths[i], rates[i], before + i + 1, *rest[1:], i)
-        else:
-            kernels.walk(state, rows, starts, lengths, rates, before, *rest)
-        if len(self.memory) == 3:
-            self.memory[2] += many
-        theta = record.theta.reshape(many, -1)
-        return Block(t, batch, whole, rates, theta, record.loss, record.grad_norm, record.penalty)
+        turns = np.flatnonzero(self.work.alive)
+        turns = turns[np.argsort(self.which[turns], kind="stable")]
+        counts, size = self.counts.copy(), self.batching.size or self.batching.rows
+        self.counts += rates.shape[1]
+        entries = self.shape[0] * self.shape[1]
+        if dealt.room is not None and len(turns) < self.threads and int(dealt.lengths[0, 0]) * entries >= WIDE:
+            for run in turns.tolist():
+                self._walk_wide(pool, dealt, run, rates[run], int(counts[run]), record)
+            return []
 
-    def _gradient(
-        self, pool: ThreadPoolExecutor, rows: kernels.Rows, start: int, length: int, state: kernel_steps.State
-    ) -> float:
+        def job(part: np.ndarray) -> None:
+            room = dealt.room
+            if room is None:
+                room = kernel_args.room_for(self.rows, self.shape[1], dealt.orders.shape[1], size)
+            kernels.walk_runs(
+                self.state, self.rows, dealt.orders, size, room, dealt.starts, dealt.lengths, rates, counts, self.loss,
+                self.penalty, self.kinds, self.numbers, self.which, part, record,
+            )  # fmt: skip
+
+        if len(turns) == 1 or len(turns) * int(dealt.lengths.max(0).sum()) * entries <= SMALL:
+            job(turns)
+            return []
+        return [pool.submit(job, part) for part in np.array_split(turns, self.threads)]
+
+    def _walk_wide(
+        self, pool: ThreadPoolExecutor, dealt: _Dealt, run: int, rates: np.ndarray, count: int, record: Any
+    ) -> None:
+        """One chunk of one run, each batch cut among the threads."""
+        from steepest.engines import kernel_rules
+
+        theta, first, second = (part[run] for part in self.state[:3])
+        state = kernel_rules.State(theta, first, second, np.empty(self.shape, theta.dtype), self.state.free)
+        own = kernel_rules.Record(*(part[run] for part in record))
+        seed = self.which[run]
+        for i, (start, length) in enumerate(
+            zip(dealt.starts[seed].tolist(), dealt.lengths[seed].tolist(), strict=True)
+        ):
+            total = self._gradient(pool, dealt.room, start, length, state)
+            kernel_rules.advance(state, total, length, rates[i], count + i + 1, self.penalty, self.codes[run], own, i)
+
+    def _gradient(self, pool: ThreadPoolExecutor, rows: Any, start: int, length: int, state: Any) -> float:
         """Fill state.grad with the gradient's sum over a batch, cut among the threads; the sum of the losses."""
         from steepest.engines import kernels
 
@@ -204,24 +257,17 @@ class Fused:
         return total
 
 
-def steps_a_block(shape: tuple[int, int], size: int, runs: int = 1) -> int:
-    """How many steps fit into a block."""
-    outputs, width = shape
-    return max(1, min(ROOM // (outputs * width), WORK // (size * outputs * width * runs)))
+def wait(jobs: Sequence[Future[None]]) -> None:
+    """Until all are done; what went wrong in one is raised here."""
+    for job in jobs:
+        job.result()
 
 
-def record_of(lead: tuple[int, ...], shape: tuple[int, int], dtype: Any) -> kernel_steps.Record:
-    """Room for the record of a block: `lead` is (T,) or (runs, T)."""
+def record_of(lead: tuple[int, ...], shape: tuple[int, int], dtype: Any) -> Any:
+    """Room for the record of a chunk: `lead` is (runs, T)."""
     from steepest.engines.kernel_rules import Record
 
     return Record(np.empty((*lead, *shape), dtype), *(np.empty(lead, dtype) for _ in range(3)))
-
-
-def contiguous(batching: Batching, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where the batches of an epoch begin and how long they are, for `blocks` and `none`."""
-    size = batching.size or batching.rows
-    starts = batching.order(epoch) * size
-    return starts, np.minimum(size, batching.rows - starts)
 
 
 def laid(pool: ThreadPoolExecutor, threads: int, rows: kernels.Rows, width: int, size: int) -> kernels.Rows:
@@ -235,9 +281,7 @@ def laid(pool: ThreadPoolExecutor, threads: int, rows: kernels.Rows, width: int,
     room = kernel_args.room_for(rows, width, n, size)
     design, order = rows.panels.reshape(-1, width), np.arange(n)
     cuts = _cuts(n, tile if size == n else size, threads)
-    jobs = [pool.submit(kernels.gather, design, rows, order, low, high, size, room) for low, high in pairwise(cuts)]
-    for job in jobs:
-        job.result()
+    wait([pool.submit(kernels.gather, design, rows, order, low, high, size, room) for low, high in pairwise(cuts)])
     return room
 
 

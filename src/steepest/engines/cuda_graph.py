@@ -1,9 +1,6 @@
 """The linear family on a GPU: the loop's own steps, many of them handed over at once as a CUDA graph.
 
-`Graphed` shows what `fused.Fused` shows, on the device where the objective lies:
-
-    for block in Graphed(objective, rule).descend(256, "rows", seed, epochs, lr=0.1, schedule=constant):
-        …                      a Block, its columns on the CPU; at the end one Step, as the loop's
+It shows what `compiled.py` shows, of one run on the device where the objective lies.
 
 A small step takes a GPU less time than Python needs to ask for it. So the operations of some steps, those of
 `LinearObjective` and of the rule just as the loop does them, are captured once and replayed: which rows and which rates
@@ -14,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import count
+from math import inf
 from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
@@ -21,10 +19,9 @@ import torch
 from torch import Tensor
 
 from steepest.data.batching import Batch, Batching
-from steepest.descent.chunk import Block
-from steepest.descent.loop import Step
-from steepest.descent.schedules import Schedule, constant, factors
+from steepest.descent.chunk import Chunk
 from steepest.engines import batched
+from steepest.engines.descents import Descents
 from steepest.model.linear_objective import LinearObjective
 
 STEPS = 64
@@ -51,46 +48,43 @@ def can_run(objective: Any, rule: Any) -> TypeGuard[LinearObjective]:
     )
 
 
-class Graphed:
-    """A linear objective and an elementwise rule, to be replayed. θ is the objective's own, moved in place."""
+def chunks(work: Descents) -> Iterator[Chunk]:
+    """The steps of `descend()`, many at a time, their columns on the CPU."""
+    return Graphed(work).chunks()
 
-    def __init__(self, objective: LinearObjective, rule: Any):
-        self.objective, self.rule, like = objective, rule, objective.theta
+
+class Graphed:
+    """A descent of a linear objective by an elementwise rule, to be replayed."""
+
+    def __init__(self, work: Descents):
+        self.work, self.objective, self.rule, like = work, work.objective, work.rules[0], work.objective.theta
         # a count of steps is a tensor here, or it would be captured as it is
         self.memory = [
             part if isinstance(part, Tensor) else torch.tensor(float(part), dtype=torch.float64, device=like.device)
-            for part in rule.start(like)
+            for part in self.rule.start(like)
         ]
         self._made: dict[tuple[int, int | None], tuple[_Room, Callable[[], None]]] = {}
 
-    def descend(self, batching: Batching, *, lr: float = 0.1, schedule: Schedule = constant) -> Iterator[Block | Step]:
-        """The steps of `descend()` on these batches, in blocks.
-
-        As in the loop a last Step carries θ_N, with the loss and gradient over all rows.
-        """
-        t, epoch, rate, whole = 0, 0, lr, batching.size is None
+    def chunks(self) -> Iterator[Chunk]:
+        """All steps."""
+        t, batching = 0, self.work.batching
+        last = inf if batching.steps is None else batching.steps
         for batch, rows, many in self._dealt(batching):
-            many = many if batching.steps is None else min(many, batching.steps - t)
+            many = int(min(many, last - t))
             if not many:
-                break
-            rates = lr * factors(schedule, t, batch.epoch, many, whole)
-            theta, numbers = self._walk(None if rows is None else rows[:many], rates)
-            block = Block(t, batch, whole, rates, theta, *numbers)
-            yield block
-            t, epoch, rate = t + many, block.epoch(many - 1) + 1, float(rates[-1])
-        loss, grad = self.objective.value_and_grad(self.objective.theta)
-        yield Step(t, epoch, rate, self.objective.theta, loss, grad, None)
+                return
+            rates = self.work.rates(t, batch.epoch, many)
+            theta, numbers = self._walk(None if rows is None else rows[:many], rates[0])
+            yield Chunk(t, batch, batching.size is None, rates, theta[None], *numbers[:, None])
+            t += many
 
     def _dealt(self, batching: Batching) -> Iterator[tuple[Batch, Tensor | None, int]]:
-        """For one block after another: its first batch, its rows `[T, size]` (None: all of them), and T."""
-        for epoch in count(step=STEPS if batching.size is None else 1):
-            if batching.epochs is not None and epoch >= batching.epochs:
-                return
-            if batching.size is None:
-                yield Batch(epoch, 0), None, STEPS if batching.epochs is None else min(STEPS, batching.epochs - epoch)
-                continue
+        """For one chunk after another, without end: its first batch, its rows `[T, size]` (None: all of them), and T."""
+        if batching.size is None:
+            yield from ((Batch(epoch, 0), None, STEPS) for epoch in count(step=STEPS))
+        for epoch in count():
             first = 0
-            # a batch shorter than the others, the last one or among shuffled blocks, is a block by itself
+            # a batch shorter than the others, the last one or among shuffled blocks, is a chunk by itself
             for rows in _even(batching.epoch(epoch)):
                 yield Batch(epoch, first), rows.to(self.objective.theta.device), len(rows)
                 first += len(rows)

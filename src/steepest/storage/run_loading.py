@@ -17,10 +17,10 @@ from steepest.data.schema import Schema
 from steepest.errors import FitError, RunError, SpecError, SteepestError
 from steepest.formulas.losses import LOSSES
 from steepest.formulas.models import MODELS
+from steepest.held_out import held_out
 from steepest.model.automatic_loss import loss_of
 from steepest.model.custom_loss import Custom, custom
 from steepest.model.loss import Loss
-from steepest.monitor import held_out
 from steepest.result import Fit
 from steepest.run_record import RunRecord
 from steepest.settings import Spec

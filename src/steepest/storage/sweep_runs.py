@@ -26,10 +26,9 @@ import torch
 
 from steepest import run_record
 from steepest.atomic_folder import digest_of
-from steepest.descent.stopping import Status
+from steepest.descent.stopping import Ending, Status
 from steepest.descent.trace import Trace
 from steepest.errors import FitError
-from steepest.monitor import Ending
 from steepest.result import Fit
 from steepest.run_record import KeptScores
 from steepest.scoring import Answer, Scores, scores_of

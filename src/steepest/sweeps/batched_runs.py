@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,20 +14,17 @@ from steepest.analysis.learning_rate import of_a_trial
 from steepest.data.batching import Batching
 from steepest.data.dataset import Dataset
 from steepest.defaults import plan
-from steepest.descent.chunk import Blocks
 from steepest.descent.method import Method, method_of
 from steepest.descent.schedules import at_rate
-from steepest.engines import batched as together
-from steepest.engines import compiled_runs, kernel_args
+from steepest.descent.stopping import Limits
+from steepest.engines import batched
+from steepest.engines.descents import Descents
 from steepest.errors import FitError
-from steepest.fitting import held_out_note
+from steepest.held_out import parted
 from steepest.model import modules
 from steepest.model.linear_objective import LinearObjective
-from steepest.model.module_objective import ModuleObjective
-from steepest.model.objective import Objective
 from steepest.model.of_fit import targets
-from steepest.monitor import held_out
-from steepest.monitor_blocks import BlockWatcher, Limits, by_run
+from steepest.monitor import Monitor, watched
 from steepest.settings import Spec
 from steepest.sweeps.axes import Runs
 from steepest.sweeps.run_results import Cohort, Problem
@@ -45,21 +42,15 @@ class Pack:
     def __init__(self, runs: Runs, group: np.ndarray, train: Dataset, test: Dataset | None, notes: tuple[str, ...]):
         self.runs, self.group = runs, group
         self.spec = Spec.read(dict(runs.spec(int(group[0]))))
-        whole, self.validation = train, None
-        if self.spec.validation is not None:
-            train, self.validation = held_out(train, self.spec.validation, self.spec.seed)
-            notes = (*notes, held_out_note(whole.rows - train.rows))
+        train, self.validation, notes = parted(self.spec, train, notes)
         self.made = plan(self.spec, train)
         self.problem = Problem(self.spec, train, test, tuple(notes), self.made)
         # what "auto" chose is made anew for each run, which takes a name
         named = self.spec.optimizer != "auto" or self.made.optimizer in ("sgd", "adam")
-        self.fits = named and together.can_run(self.made.objective, self.made.rule)
+        self.fits = named and batched.can_run(self.made.objective, self.made.rule)
         if not self.fits:
             return
-        self.objective: Objective = self.made.objective
-        self.all = together.Together(self.made.objective)  # pyrefly: ignore (can_run has looked)
-        if isinstance(self.objective, ModuleObjective):
-            self.objective = self.all
+        self.together = batched.Together(self.made.objective)  # pyrefly: ignore (can_run has looked)
         self.fits = self._alike_but_for_the_start()
         self.methods, self.lr = self._methods(), self._rates()
         self.starts = self._starts()
@@ -146,7 +137,7 @@ class Pack:
         keys, objective = [], self.made.objective
         if isinstance(objective, LinearObjective) and objective.coordinates is not None:
             keys.append(np.unique(self.starts, axis=0, return_inverse=True)[1].ravel()[self.which_start])
-        if not together.alike(self.made.batching) and "seed" in self.runs.values:
+        if not batched.alike(self.made.batching) and "seed" in self.runs.values:
             keys.append(self.runs.places["seed"][self.group])
         if not keys:
             return []
@@ -174,56 +165,29 @@ class Pack:
             spec = self.runs.spec(one)
             method = self.methods[int(np.searchsorted(self.group, one))]
             each.append((spec.tol, spec.patience, method.batching, method.rule))
-        return Limits.of(each).take(which[places])
+        return Limits.of(each, self.made.full_batch).take(which[places])
 
-    def descend(self, runs: np.ndarray, budget: int, after: Callable[[Blocks, np.ndarray], None]) -> Cohort:
+    def descend(self, runs: np.ndarray, budget: int, after: Callable[[Monitor, Any], None]) -> Cohort:
         """Some of the runs, side by side, from their starts to their ends."""
-        places = np.searchsorted(self.group, runs)
-        limits = self._limits(places)
-        watcher = BlockWatcher(self.spec, self.made, limits, self.objective, self.problem.test, self.validation, budget)
+        places, numbers = np.searchsorted(self.group, runs), runs.tolist()
         methods, lr = [self.methods[place] for place in places.tolist()], self.lr[places]
-        began = time.perf_counter()
-        engine, blocks = self._blocks(runs, places, methods, lr, limits, watcher.alive)
-        with together.in_one_thread():
-            ended = watcher.drain(blocks, lambda block: after(block, watcher.alive))
-        seconds = time.perf_counter() - began
-        numbers = runs.tolist()
-        return Cohort(
-            self.problem,
-            lambda place: self.runs.spec(numbers[place]),
-            methods,
-            lr,
-            by_run(ended, len(runs)),
-            engine,
-            seconds,
-        )
-
-    def _blocks(
-        self,
-        runs: np.ndarray,
-        places: np.ndarray,
-        methods: Sequence[Method],
-        lr: np.ndarray,
-        limits: Limits,
-        alive: np.ndarray,
-    ) -> tuple[str, Iterator[Any]]:
-        """The name of the engine that pays, and its blocks: compiled, or the loop's with a leading axis."""
+        limits = self._limits(places)
         objective, like = self.made.objective, self.made.objective.theta
         if isinstance(objective, LinearObjective) and objective.coordinates is not None:
             theta = like.repeat(len(runs), 1)
         else:
             theta = torch.as_tensor(self.starts[self.which_start[places]]).to(like).contiguous()
-        seeds = [self.runs.of("seed", one) for one in runs.tolist()]
-        schedules = [at_rate(method.schedule, rate) for method, rate in zip(methods, lr, strict=True)]
-        rules = [method.rule for method in methods]
-        batching = replace(self.made.batching, epochs=None, max_steps=int(limits.steps.max()))
-        compiled = isinstance(objective, LinearObjective) and all(
-            kernel_args.can_run(objective, rule) for rule in {id(rule): rule for rule in rules}.values()
+        work = Descents(
+            objective,
+            theta,
+            rules=[method.rule for method in methods],
+            lr=lr,
+            schedules=[at_rate(method.schedule, rate) for method, rate in zip(methods, lr, strict=True)],
+            batching=replace(self.made.batching, epochs=None, max_steps=int(limits.steps.max())),
+            seeds=[self.runs.of("seed", one) for one in numbers],
+            together=self.together,
         )
-        if compiled and compiled_runs.pays(objective, batching.size, float(limits.steps.sum())):
-            engine = compiled_runs.FusedRuns(objective, rules, theta)
-            engine.alive = alive
-            return "fused", engine.descend(batching, seeds, lr=lr, schedules=schedules)
-        dealt = together.deal(batching, seeds, str(like.device))
-        rule = together.stacked(rules, like)
-        return "batched", together.walk(self.all, rule, theta, dealt, lr, schedules)
+        began, rows = time.perf_counter(), (self.problem.test, self.validation)
+        came, engine = watched(self.spec, self.made, work, limits, *rows, budget, after)
+        seconds = time.perf_counter() - began
+        return Cohort(self.problem, lambda place: self.runs.spec(numbers[place]), methods, lr, came, engine, seconds)

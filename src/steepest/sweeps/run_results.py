@@ -18,14 +18,15 @@ import torch
 from steepest.data.dataset import Dataset
 from steepest.defaults import Plan
 from steepest.descent.method import Method
-from steepest.descent.stopping import Status
+from steepest.descent.stopping import Ending, Status
 from steepest.descent.trace import Trace
+from steepest.divergence import last_finite
 from steepest.errors import FitError
-from steepest.fitting import Done, end_of, finished
+from steepest.fitting import end_of, finished
 from steepest.model.linear import LinearProblem
 from steepest.model.linear_objective import LinearObjective
-from steepest.monitor import Ending, last_finite, trace_of
-from steepest.monitor_blocks import Ended
+from steepest.monitor import Ended
+from steepest.recording import trace_of
 from steepest.result import Fit
 from steepest.scoring import Answer, answer, answer_in, verdict
 from steepest.settings import Spec
@@ -204,7 +205,7 @@ class Cohort:
         for i, (place, row) in enumerate(zip(places, rows, strict=True)):
             if as_it_is and endings[i].status is not Status.DIVERGED:
                 continue
-            theta[i], path, endings[i] = end_of(spec, self._made(place), Done.of(group, row))
+            theta[i], path, endings[i] = end_of(spec, self._made(place), group, row)
             for name, columns in trace.items() if not as_it_is else ():
                 columns.append(getattr(path, name))
         return np.stack(theta), endings, {name: np.asarray(columns) for name, columns in trace.items()}
@@ -227,7 +228,7 @@ class Cohort:
         made, shared = self._made(place), self.problem
         seconds = self.seconds / len(self.ended)
         fit = finished(
-            self.specs(place), made, Done.of(group, row), self.engine, seconds, shared.train, shared.test, shared.notes
+            self.specs(place), made, group, row, self.engine, seconds, shared.train, shared.test, shared.notes
         )
         if fit.network is not None:
             fit.network = copy.deepcopy(fit.network)

@@ -1,0 +1,81 @@
+"""Which engine takes the steps: the one place that knows what they cost.
+
+    loop       one run, step by step: whatever there is (`descent/loop.py`)
+    batched    the loop with a leading axis, for many runs (`batched.py`)
+    fused      compiled code on a CPU: the linear family, losses and rules of our own (`compiled.py`)
+    graphed    the loop's operations on a GPU, many handed over at once: likewise (`cuda_graph.py`)
+
+Compiled code has to be loaded, so it is taken where that is won back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import isfinite
+
+from steepest.descent.chunk import Chunk
+from steepest.descent.loop import Step, descend
+from steepest.engines import batched, compiled, cuda_graph
+from steepest.engines.descents import Descents
+
+LOOP_STEP, LOOP_RUN, LOOP_ENTRY = 80e-6, 2e-6, 2.2e-9
+"""Seconds that the loop takes for a step, for each run in it, and for an entry of the design that a run reads."""
+
+STEP, ENTRY, EPOCH = 0.8e-6, 1.2e-9, 250e-6
+"""Seconds that compiled code takes for a run's step, for an entry of the design, and for an epoch of minibatches."""
+
+WORTH = 1.0
+"""Seconds to be saved from which compiled code pays: it takes half a second to load, and some ten to compile once."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One way to take the steps of some descents: `chunks` of them, or the loop's single ones with a last one at θ_N.
+
+    seconds: about how long it takes for so many steps of all runs together.
+    """
+
+    name: str
+    chunks: Callable[[Descents], Iterator[Chunk | Step]]
+    seconds: Callable[[Descents, float], float]
+
+
+def _loop(work: Descents) -> Iterator[Step]:
+    batches = work.batching if work.given is None else work.given
+    lr, schedule, last = float(work.lr[0]), work.schedules[0], work.batching.max_steps
+    return descend(work.objective, work.rules[0], batches, lr=lr, schedule=schedule, max_steps=last)
+
+
+def _looped(work: Descents, updates: float) -> float:
+    entries = (work.batching.size or work.batching.rows) * work.theta.shape[1]
+    return updates * (LOOP_STEP / len(work) + LOOP_RUN + LOOP_ENTRY * entries)
+
+
+def _compiled(work: Descents, updates: float) -> float:
+    batching = work.batching
+    epochs = 0.0 if batching.size is None else updates / len(work) / batching.steps_per_epoch
+    entries = (batching.size or batching.rows) * work.theta.shape[1]
+    return updates * (STEP + ENTRY * entries) + epochs * EPOCH
+
+
+LOOP = Engine("loop", _loop, _looped)
+BATCHED = Engine("batched", batched.chunks, _looped)
+FUSED = Engine("fused", compiled.chunks, _compiled)
+GRAPHED = Engine("graphed", cuda_graph.chunks, _looped)
+
+
+def choose(work: Descents, updates: float | None = None, worth: float | None = None) -> Engine:
+    """The engine that takes the steps soonest.
+
+    updates: steps of all runs together, where some end before the others. worth: seconds to be saved from which compiled
+    code is loaded (WORTH).
+    """
+    updates = work.updates if updates is None else updates
+    if work.given is None and all(compiled.can_run(work.objective, rule) for rule in work.kinds):
+        saved = _looped(work, updates) - _compiled(work, updates) if isfinite(updates) else updates
+        if saved >= (WORTH if worth is None else worth):
+            return FUSED
+    if work.together is not None:
+        return BATCHED
+    return GRAPHED if work.given is None and cuda_graph.can_run(work.objective, work.rules[0]) else LOOP

@@ -1,0 +1,89 @@
+"""Descents of one objective, side by side: what an engine is given, whichever it is.
+
+Each has a start, a rule, a learning rate, a schedule and a seed of its own; the objective and the kind of batches they
+share. A fit is one of them. Every engine takes the same steps, and shows them in chunks (`descent/chunk.py`):
+
+    for chunk in choice.choose(descents).chunks(descents):
+        …                      at the end θ_N lies in descents.theta
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import inf
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from steepest.data.batching import Batching
+from steepest.descent.rules import Rule
+from steepest.descent.schedules import Schedule, constant, factors
+from steepest.model.objective import Objective
+
+
+@dataclass
+class Descents:
+    """What is to be done, and how far it is.
+
+    theta: where each starts, `[runs, p]`; moved in place. rules, lr, schedules, seeds (of the batches): one a run.
+    batching: until when the longest of them goes. given: batches of the user's, in the place of ours.
+    together: the objective of all runs at once, `[runs, p]` → `[runs]`; None for a single run from the objective's own θ.
+    alive: `[runs]`, which go on; one that has ended may be moved on, unseen.
+    """
+
+    objective: Any
+    theta: Tensor
+    rules: Sequence[Rule]
+    lr: np.ndarray
+    schedules: Sequence[Schedule]
+    batching: Batching
+    seeds: Sequence[int]
+    given: Iterable[Any] | None = None
+    together: Objective | None = None
+    alive: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lr = np.asarray(self.lr, dtype=np.float64)
+        self.alive = np.ones(len(self.theta), dtype=bool)
+
+    @classmethod
+    def one(
+        cls,
+        objective: Any,
+        rule: Rule,
+        batching: Batching,
+        lr: float = 0.1,
+        schedule: Schedule = constant,
+        given: Any = None,
+    ) -> Descents:
+        """A single one. θ is the objective's own."""
+        theta = objective.theta[None]
+        return cls(objective, theta, [rule], np.array([lr]), [schedule], batching, [batching.seed], given)
+
+    def __len__(self) -> int:
+        return len(self.theta)
+
+    @property
+    def updates(self) -> float:
+        """Steps of all runs together, where none ends before the others; inf without an end."""
+        return inf if self.batching.steps is None else float(len(self) * self.batching.steps)
+
+    @property
+    def kinds(self) -> Iterable[Rule]:
+        """The rules, each once."""
+        return {id(rule): rule for rule in self.rules}.values()
+
+    def rates(self, t: int, epoch: int, count: int) -> np.ndarray:
+        """The learning rates `[runs, count]` of the steps from `t` on, all in one epoch or with the full batch in one each."""
+        distinct, which = self._schedules
+        each = [factors(schedule, t, epoch, count, self.batching.size is None) for schedule in distinct]
+        return self.lr[:, None] * np.stack(each)[which]
+
+    @cached_property
+    def _schedules(self) -> tuple[list[Schedule], np.ndarray]:
+        """The schedules, each once, and for each run which of them is its own."""
+        distinct = list(dict.fromkeys(self.schedules))
+        return distinct, np.array([distinct.index(schedule) for schedule in self.schedules])
