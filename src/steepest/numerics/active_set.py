@@ -35,8 +35,9 @@ def feature_sign(root: Tensor, g: Tensor, thresholds: Tensor, start: Tensor) -> 
             before, z = z, z + share * way
             z[active & ~free & (z.abs() <= 1e-14 * (z - before).abs())] = 0.0
             pull = g + root.T @ (root @ (z - start))
-            sign, active = torch.where(z != 0, torch.sign(z), sign), free | (z != 0)
-            if share < 1.0:
+            guessed, sign = sign, torch.where(z != 0, torch.sign(z), sign)
+            active = free | (z != 0)
+            if share < 1.0 or bool((sign != guessed)[~free].any()):  # the system was that of other signs
                 continue
         excess = torch.where(active, torch.zeros_like(pull), pull.abs() - thresholds)
         most = int(excess.argmax())
