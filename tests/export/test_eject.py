@@ -183,6 +183,7 @@ def test_what_auto_decides_is_written_out(tmp_path):
         "l1, adam": st.fit(X, Y, loss="l1", batch_size=10, epochs=5, optimizer="adam"),
         "accelerated": st.fit(X, Y, precondition="standardize"),
         "accelerated, l1": st.fit(X, Y, precondition="standardize", penalty="l1:0.1"),
+        "accelerated, no intercept": st.fit(X, Y, precondition="standardize", penalty="l1:0.1", intercept=False),
         "accelerated, started": st.fit(X, Y, precondition="none", penalty="l1:0.1", init="normal"),
         "collinear": st.fit(COLLINEAR, Y, optimizer="sgd", epochs=50),
         "collinear, standardised": st.fit(
