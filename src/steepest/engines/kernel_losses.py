@@ -14,7 +14,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from steepest.engines.numba_intrinsics import OPTIONS, as_entry, within
+from steepest.engines.numba_intrinsics import OPTIONS, apart, as_entry, within
 from steepest.formulas.losses import LOSSES, LossChoice, in_words
 
 
@@ -91,7 +91,7 @@ def _loop(choice: LossChoice) -> Any:
     """The loop over a panel's rows, for each output alone."""
     value, slope = (_formula(each, bool(choice.numbers)) for each in (choice.value, choice.slope))
 
-    @within
+    @apart
     def loop(own, rows, first, many, scores, outputs):
         number, share = as_entry(scores, own), as_entry(scores, 1.0 / outputs)
         weights, weighted = rows.weights, rows.weighted
@@ -108,7 +108,7 @@ def _loop(choice: LossChoice) -> Any:
     return loop
 
 
-@within
+@apart
 def _coupled(_, rows, first, many, scores, outputs):
     """log Σ exp(fⱼ − f_y), and the class shares with −Σ of the others in the place of p_y − 1."""
     total = as_entry(scores, 0)
@@ -143,12 +143,12 @@ def _chosen(names: list[str]) -> Any:
     assert isinstance(choice, LossChoice)
     loop = _coupled if choice.coupled else _loop(choice)
     if len(names) == 1:
-        return within(
+        return apart(
             lambda kind, own, rows, first, many, scores, outputs: loop(own, rows, first, many, scores, outputs)
         )
     number, others = NUMBERS[names[0]], _chosen(names[1:])
 
-    @within
+    @apart
     def chosen(kind, own, rows, first, many, scores, outputs):
         if kind == number:
             return loop(own, rows, first, many, scores, outputs)

@@ -2,6 +2,7 @@
 
     compiled    a function that Python calls: compiled once for each dtype, cached on disk, without the interpreter's lock
     within      a part of one, put whole into its place
+    apart       a part of one, called
     address     an array's first entry, as a pointer: nobody counts references to it
     as_entry    a number in the type of what a pointer points to
     fetch       entries asked for ahead of their use
@@ -29,7 +30,9 @@ from steepest.errors import SteepestWarning
 # infinities and NaN keep their meaning.
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz"}}
 
-within: Any = njit(forceinline=True, **OPTIONS)
+_PART = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, **OPTIONS}
+within: Any = njit(forceinline=True, **_PART)
+apart: Any = njit(**_PART)
 
 SOURCES = (
     "numba_intrinsics.py",

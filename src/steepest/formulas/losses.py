@@ -147,8 +147,8 @@ def _logistic(prediction: Any, target: Any) -> Any:
 
 
 def _logistic_slope(prediction: Any, target: Any) -> Any:
-    side = 1.0 - 2.0 * target
-    return side * sigmoid(side * prediction)
+    wrong = sigmoid(where(target > 0.5, -prediction, prediction))
+    return where(target > 0.5, -wrong, wrong)
 
 
 def _logistic_curvature(prediction: Any, target: Any) -> Any:
