@@ -223,7 +223,8 @@ def _is_for_many(objective: LinearObjective | ModuleObjective) -> bool:
 def stacked(each: Sequence[Rule], like: Tensor) -> Rule:
     """One rule for many runs: of the same kind, its numbers `[runs, 1]` where they differ.
 
-    >>> stacked([rules.rule("momentum:0.5"), rules.rule("momentum:0.9")], torch.zeros(1)).numbers[0].tolist()
+    >>> from steepest.descent.rules import rule
+    >>> stacked([rule("momentum:0.5"), rule("momentum:0.9")], torch.zeros(1)).numbers[0].tolist()
     [[0.5], [0.8999999761581421]]
     """
     each = _of_one_kind(each)
