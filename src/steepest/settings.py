@@ -28,11 +28,11 @@ from pydantic import (
 from steepest import torch_criteria
 from steepest.choices import is_path, parse
 from steepest.errors import SpecError
+from steepest.formulas.models import own_loss
 from steepest.settings_table import SETTINGS, Settings
 
 MISSING = ("error", "drop", "mean", "level")
 DATES = tuple(way + order for way in ("days", "parts") for order in ("", ":dayfirst", ":monthfirst"))
-ALIASES = {"logistic": ("logistic", torch_criteria.LOGISTIC), "softmax": ("cross_entropy", torch_criteria.SOFTMAX)}
 THOUSANDS = (".", ",", " ", "'", "_", "\u2019", "\u00a0", "\u202f", "\u2009")
 
 if TYPE_CHECKING:
@@ -119,13 +119,12 @@ class Spec(_Fields):
             given = getattr(self, setting.name)
             if setting.choices is not None and isinstance(given, str) and not is_path(given, setting.choices):
                 parse(given, setting.choices, setting.name)
-        if isinstance(self.model, str) and self.model in ALIASES:
-            loss, criteria = ALIASES[self.model]
-            if self.loss not in ("auto", loss) and not torch_criteria.has(self.loss, criteria):
-                raise SpecError(
-                    f"model={self.model!r} is the linear model with loss={loss!r}, but loss={self.loss!r} was given. "
-                    f"Leave one of them out."
-                )
+        loss = own_loss(self.model)
+        if loss and self.loss not in ("auto", loss) and not torch_criteria.has(self.loss, torch_criteria.LIKE[loss]):
+            raise SpecError(
+                f"model={self.model!r} is the linear model with loss={loss!r}, but loss={self.loss!r} was given. "
+                f"Leave one of them out."
+            )
         self._check_reading()
         self._check_numbers()
         return self

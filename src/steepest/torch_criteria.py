@@ -22,8 +22,11 @@ CODES = frozenset({"CrossEntropyLoss", "NLLLoss", "MultiMarginLoss"})
 BINARY = frozenset({"BCELoss", "BCEWithLogitsLoss"})
 """Criteria whose target is 0 or 1 as a number, one for each output."""
 
-LOGISTIC, SOFTMAX = frozenset({"BCEWithLogitsLoss"}), frozenset({"CrossEntropyLoss", "MultiMarginLoss"})
-"""Criteria that the linear models of these names take."""
+LIKE = {
+    "logistic": frozenset({"BCEWithLogitsLoss"}),
+    "cross_entropy": frozenset({"CrossEntropyLoss", "MultiMarginLoss"}),
+}
+"""Criteria that a linear model takes which stands for one loss of ours, by that loss."""
 
 PROBABILITIES = frozenset({"BCELoss"})
 """Criteria whose prediction is a probability and no log-odds."""

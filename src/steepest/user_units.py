@@ -76,7 +76,7 @@ def _needed(inner: Fit) -> int:
     with np.errstate(over="ignore", invalid="ignore"):
         sizes = (np.abs(centring.plain(inner.terms).design(rows.x)) @ np.abs(theta).T).max()
     left = abs(float(inner.trace.objective[-1]))
-    left = left**0.5 if inner.loss_function.name == "mse" else left
+    left = left**0.5 if inner.loss_function.quadratic else left
     spread = float(np.std(outputs(inner, rows.x, inner.theta)))
     size = max(left, 1e-12 * spread, 1e-300)
     return int(np.ceil(np.log10(max(sizes / size, 1.0)))) + 2 if np.isfinite(sizes) else 300

@@ -26,7 +26,7 @@ def bound_per_prediction(problem: LinearProblem) -> float:
     """c, the largest curvature of the loss in the prediction; inf where the slope jumps or nobody knows."""
     if problem.loss.bound is None:
         return float("inf")
-    targets = problem.target.shape[1] if problem.loss.name == "mse" and problem.target.ndim == 2 else 1
+    targets = problem.target.shape[1] if problem.loss.quadratic and problem.target.ndim == 2 else 1
     return problem.loss.bound / targets
 
 

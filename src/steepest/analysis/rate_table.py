@@ -245,7 +245,7 @@ def _close_gap(fit: Fitted) -> float:
 
 def _notes(problem: LinearProblem, flat: int, arrives: bool, user: Valley) -> list[str]:
     notes = []
-    if flat and problem.loss.name == "cross_entropy":
+    if flat and problem.loss.coupled:
         notes.append(
             f"{flat} of {problem.parameters} directions are flat (adding the same to all classes changes nothing); "
             "condition numbers leave them out."

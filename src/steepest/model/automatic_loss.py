@@ -1,4 +1,4 @@
-"""Which loss a fit has: "auto" decided by the model's alias and the target, a criterion or function of the user's found."""
+"""Which loss a fit has: "auto" decided by the model and the target, a criterion or function of the user's found."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 from steepest import torch_criteria
 from steepest.choices import is_path, locate
 from steepest.formulas.losses import LOSSES
+from steepest.formulas.models import own_loss
 from steepest.model import losses
 from steepest.model.custom_loss import custom
 from steepest.model.loss import Loss
@@ -15,7 +16,7 @@ from steepest.settings import Spec
 
 
 def loss_of(spec: Spec, classes: tuple[str, ...] | None, several: bool = False) -> Loss:
-    """The loss of a fit, "auto" decided by the model's alias and the target. several: there is more than one target."""
+    """The loss of a fit, "auto" decided by the model and the target. several: there is more than one target."""
     name = spec.loss
     if torch_criteria.is_criterion(name) and (
         (several and torch_criteria.name_of(name) != "mse")
@@ -24,8 +25,9 @@ def loss_of(spec: Spec, classes: tuple[str, ...] | None, several: bool = False) 
     ):
         return custom(name)  # of several targets, of shares between 0 and 1: no loss of ours does that
     if name == "auto":
-        alias = {"logistic": "logistic", "softmax": "cross_entropy"}.get(str(spec.model))
-        name = alias or ("mse" if classes is None else "logistic" if len(classes) == 2 else "cross_entropy")
+        name = own_loss(spec.model) or (
+            "mse" if classes is None else "logistic" if len(classes) == 2 else "cross_entropy"
+        )
     if is_path(name, LOSSES):
         name = locate(name)
     return losses.loss(name)
@@ -33,9 +35,8 @@ def loss_of(spec: Spec, classes: tuple[str, ...] | None, several: bool = False) 
 
 def wants_classes(spec: Spec) -> bool | None:
     """Whether the target must be classes (True), numbers (False), or whatever it is (None)."""
-    alias = str(spec.model) in ("logistic", "softmax")
     if spec.loss == "auto":
-        return True if alias else None
+        return True if own_loss(spec.model) else None
     if isinstance(spec.loss, str) and getattr(LOSSES.get(spec.loss.partition(":")[0]), "classes", False):
         return True
     if not isinstance(spec.loss, str):

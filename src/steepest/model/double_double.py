@@ -20,13 +20,13 @@ from steepest.model.linear import LinearProblem, Terms
 
 _SPLIT = 134217729.0  # 2^27 + 1
 
-SMALL_ENOUGH = {"mse": 500_000, "other": 50_000}
-"""Entries of a design (times outputs) up to which this arithmetic costs next to nothing."""
+SMALL_ENOUGH, SMALL_ENOUGH_FOR_MANY = 500_000, 50_000
+"""Entries of a design (times outputs) up to which this arithmetic costs next to nothing: for few steps, and for many."""
 
 
 def pays(problem: LinearProblem) -> bool:
     """Whether a problem is small enough to be treated here: `mse` needs few steps, other losses many."""
-    return problem.design.size * problem.outputs <= SMALL_ENOUGH["mse" if problem.loss.quadratic else "other"]
+    return problem.design.size * problem.outputs <= (SMALL_ENOUGH if problem.loss.quadratic else SMALL_ENOUGH_FOR_MANY)
 
 
 def two_sum(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

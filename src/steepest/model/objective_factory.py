@@ -82,7 +82,7 @@ def objective(
     name, numbers = parse(model, MODELS, "model")
     if name == "mlp":
         raise SpecError(f"objective({model!r}): give linear, poly:D, an nn.Module or a function of θ.")
-    kind = losses.loss(loss or {"logistic": "logistic", "softmax": "cross_entropy"}.get(name, "mse"))
+    kind = losses.loss(loss or MODELS[name].loss or "mse")
     names = ("x",) if columns.shape[1] == 1 else tuple(f"x{i + 1}" for i in range(columns.shape[1]))
     terms = Terms(names, int(numbers[0]) if numbers else 1, intercept)
     _check_classes(kind, target)

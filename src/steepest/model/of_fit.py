@@ -51,7 +51,7 @@ def linear_problem(spec: Spec, data: Dataset, terms: Terms, loss: Loss) -> Linea
         raise DataError(
             f"The term {small_term!r} underflows: its column is too small for this degree. Rescale the column."
         )
-    small = design.size <= double_double.SMALL_ENOUGH["mse"]
+    small = design.size <= double_double.SMALL_ENOUGH
     low = double_double.rounding_of_design(terms, terms.placed(data.x), design) if small else None
     target, outputs = targets(data, loss)
     weights = None if data.weights is None else data.weights / data.weights.mean()

@@ -72,7 +72,7 @@ class Regression:
         if weights is not None:
             heavy = weights > 0
             x, y, weights = x[heavy], y[heavy], weights[heavy] / weights[heavy].mean()
-        return cls(x, y, weights, rows.names, rows.targets[0], terms.degree, terms.intercept, loss.name != "mse")
+        return cls(x, y, weights, rows.names, rows.targets[0], terms.degree, terms.intercept, not loss.quadratic)
 
     @property
     def rows(self) -> int:
