@@ -94,7 +94,7 @@ def page(
         "",
         *totals(outcomes),
         "",
-        "These seeds stood in the suite while the signs were written and mended. The same with other seeds, which nobody had",
+        "These seeds stood in the suite while the checks were written and mended. The same with other seeds, which nobody had",
         f"looked at ({shift:,} added to each; {left_out} variants are left out that are not as sick, or whose twin is not as",
         "well, as the case says, by their exact answers alone):",
         "",

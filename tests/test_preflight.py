@@ -183,11 +183,11 @@ EVIL = "<b>x</b>\x1b[2J"
 def test_the_data_of_the_findings_are_looked_at(monkeypatch):
     seen = []
 
-    def sign(given):
+    def check(given):
         seen.append(given)
         yield Finding(Kind.CONSTANT, f"The column {EVIL} never changes.", "", {"drop": (EVIL,)}, "")
 
-    monkeypatch.setattr(diagnosis, "DATA_SIGNS", (sign,))
+    monkeypatch.setattr(diagnosis, "checks_of", lambda when: (check,))
     ahead = st.diagnose({EVIL: [1.0, 2.0, 4.0, 3.0], "y": [1.0, 2.0, 3.0, 5.0]}, target="y")
     assert [finding.kind for finding in ahead.findings] == [Kind.CONSTANT]
     assert seen[0].names == ("intercept", EVIL)

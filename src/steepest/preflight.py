@@ -115,7 +115,7 @@ class Outlook(Displayed):
 
 @dataclass(frozen=True)
 class Ahead:
-    """A problem as signs of the data look at it, before any fit."""
+    """A problem as checks of the data look at it, before any fit."""
 
     spec: Spec
     schema: Schema

@@ -6,6 +6,7 @@ import pytest
 
 from steepest.analysis.diagnosis import CONSEQUENCES, ranked
 from steepest.analysis.finding import Finding, Kind
+from steepest.analysis.registry import checks_of
 
 
 def found(kind, share, of_model=False):
@@ -57,3 +58,11 @@ def test_causes_stand_before_what_they_explain():
     order = list(CONSEQUENCES)
     for cause, gone in CONSEQUENCES.items():
         assert all(order.index(kind) > order.index(cause) for kind in gone if kind in CONSEQUENCES)
+
+
+def test_every_check_says_when_it_is_asked_in_its_own_file():
+    found = {when: {check.__name__ for check in checks_of(when)} for when in ("table", "fit", "descent")}
+    assert found["table"] - found["fit"] == {"hard_scales", "hard_collinear", "separable"}
+    assert {"too_high", "too_low", "scales", "collinear", "decay", "bouncing"} <= found["descent"]
+    assert not found["descent"] & (found["table"] | found["fit"])
+    assert all(check.__module__.startswith("steepest.analysis.checks.") for when in found for check in checks_of(when))

@@ -52,7 +52,7 @@ def test_remedies_cure_as_printed(outcomes):
 
 
 def test_no_kind_loses_half_of_its_cases(outcomes):
-    """A share of all cases would hide a sign that no longer says anything."""
+    """A share of all cases would hide a check that no longer says anything."""
     for kind in Kind:
         mine = [outcome for outcome in outcomes if outcome.case.kind is kind]
         lost = [outcome for outcome in mine if not (outcome.first and outcome.cured)]

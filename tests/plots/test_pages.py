@@ -147,7 +147,7 @@ def test_a_diagnosis_can_be_read_on_any_page(browser, fit, tmp_path, monkeypatch
     found = Finding(
         Kind.SCALES, f"The column {name} is large.", "By 1e6.", {"drop": (name,)}, "Then all is well.", 0.97, rows=(1,)
     )
-    monkeypatch.setattr(diagnosis, "FIT_SIGNS", (lambda given: iter([found]),))
+    monkeypatch.setattr(diagnosis, "checks_of", lambda when: (lambda given: iter([found]),))
     fresh = dataclasses.replace(fit)
     with opened(browser, fresh.report(tmp_path / "fit.html", film=False), width=width, scheme=scheme) as shown:
         block = shown.page.locator(".finding")

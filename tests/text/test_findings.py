@@ -45,7 +45,7 @@ BOTH = Findings((SCALES, OUTLIERS))
 
 def the_signs(monkeypatch, *found: Finding) -> None:
     """Let every diagnosis find these."""
-    monkeypatch.setattr(diagnosis, "FIT_SIGNS", (lambda fit: iter(found),))
+    monkeypatch.setattr(diagnosis, "checks_of", lambda when: (lambda fit: iter(found),))
 
 
 @pytest.mark.parametrize("width", [80, 160])
@@ -168,7 +168,7 @@ def test_a_notebook_shows_findings_as_text(monkeypatch):
 
 def test_a_diagnosis_is_made_once(monkeypatch):
     asked = []
-    monkeypatch.setattr(diagnosis, "FIT_SIGNS", (lambda fit: asked.append(fit) or iter([SCALES]),))
+    monkeypatch.setattr(diagnosis, "checks_of", lambda when: (lambda fit: asked.append(fit) or iter([SCALES]),))
     fit = left_open()
     assert fit.diagnose() is fit.diagnose()
     fit.summary(), str(fit)
@@ -180,7 +180,7 @@ def test_a_sign_that_fails_costs_only_its_own_finding(monkeypatch):
         yield SCALES
         raise ZeroDivisionError("by nothing")
 
-    monkeypatch.setattr(diagnosis, "FIT_SIGNS", (broken, lambda fit: iter([OUTLIERS])))
+    monkeypatch.setattr(diagnosis, "checks_of", lambda when: (broken, lambda fit: iter([OUTLIERS])))
     fit = left_open()
     with pytest.warns(
         st.SteepestWarning, match=r"A part of the diagnosis \(broken\) failed: ZeroDivisionError: by nothing"

@@ -1,7 +1,7 @@
-"""Why a fit is not where it should be: every sign is asked, and what they say is ranked.
+"""Why a fit is not where it should be: every check is asked, and what they say is ranked.
 
-    diagnose(fit)     signs of the data, of the descent and of the model
-    foresee(problem)  signs of the data alone, before any fit
+    diagnose(fit)     checks of the data, of the descent and of the model
+    foresee(problem)  checks of the data alone, before any fit
 
 What keeps the descent from its optimum comes first, by how much of the gap it explains; then what is wrong with the
 model, by how much of the loss. Where two findings are one and the same trouble (a rate is too low *because* the columns
@@ -11,42 +11,14 @@ are on different scales), the cause stays and its consequence goes.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from steepest.analysis.checks import tables
-from steepest.analysis.checks.classes import imbalanced, separable, separable_fit
-from steepest.analysis.checks.coded_target import coded
-from steepest.analysis.checks.curved_boundary import boundary
-from steepest.analysis.checks.dead_units import dead_units
-from steepest.analysis.checks.few_rows import few_rows, heavy_rows
-from steepest.analysis.checks.linear_descent import descent
-from steepest.analysis.checks.misread_values import missing_code, spellings
-from steepest.analysis.checks.module_layers import output_layer, unactivated
-from steepest.analysis.checks.overfitting import overfitting
-from steepest.analysis.checks.progress import module
-from steepest.analysis.checks.residuals import residuals
-from steepest.analysis.checks.vanishing_gradients import vanishing
 from steepest.analysis.finding import Finding, Findings, Fitted, Kind, Prepared
+from steepest.analysis.registry import Check, checks_of
 from steepest.errors import SteepestWarning
-
-DATA_SIGNS: tuple[Callable[[Prepared], Iterator[Finding]], ...] = (
-    tables.hard_scales,
-    tables.hard_collinear,
-    tables.dependent,
-    tables.constant,
-    *(missing_code, spellings, separable, coded, residuals, boundary, few_rows, heavy_rows),
-)
-FIT_SIGNS: tuple[Callable[[Fitted], Iterator[Finding]], ...] = (
-    descent,
-    module,
-    tables.dependent,
-    tables.constant,
-    *(separable_fit, dead_units, vanishing, output_layer, unactivated),
-    *(missing_code, spellings, coded, residuals, boundary, overfitting, few_rows, heavy_rows, imbalanced),
-)
 
 FIRST = frozenset({Kind.MISSING_CODE, Kind.SPELLINGS, Kind.CODED, Kind.OUTPUT})
 """What is said before anything else: other values, another loss or another output make it another problem."""
@@ -73,21 +45,21 @@ the model are neither."""
 
 def diagnose(fit: Fitted) -> Findings:
     """What is wrong with a finished fit, the most important first; nothing where it is healthy."""
-    return ranked([finding for sign in FIT_SIGNS for finding in _said(sign, fit)])
+    return ranked([finding for each in checks_of("fit") for finding in _said(each, fit)])
 
 
 def foresee(given: Prepared) -> Findings:
     """What will be hard about a table, before any fit."""
-    return ranked([finding for sign in DATA_SIGNS for finding in _said(sign, given)])
+    return ranked([finding for each in checks_of("table") for finding in _said(each, given)])
 
 
-def _said(sign: Callable[[Any], Iterator[Finding]], given: Any) -> list[Finding]:
-    """What a sign says. One that fails costs its own finding only: hours of descent may wait to be shown."""
+def _said(check: Check, given: Any) -> list[Finding]:
+    """What a check says. One that fails costs its own finding only: hours of descent may wait to be shown."""
     try:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # where a descent ended far out
-            return list(sign(given))
+            return list(check(given))
     except Exception as error:
-        name = getattr(sign, "__name__", "?")
+        name = getattr(check, "__name__", "?")
         warnings.warn(
             f"A part of the diagnosis ({name}) failed: {type(error).__name__}: {error}", SteepestWarning, stacklevel=3
         )

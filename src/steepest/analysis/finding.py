@@ -5,8 +5,8 @@
       remedy     lr=0.168                                (--lr 0.168)
       predicted  within 1e-6 of the optimum after 74 steps
 
-A *sign* is a function that looks at a fit and yields such findings; signs that need no descent also look at a table
-before any fit. `diagnosis.py` asks them all and ranks what they say.
+A *check* is a function that looks at a fit and yields such findings (`registry.py`); checks that need no descent also look at
+a table before any fit. `diagnosis.py` asks them all and ranks what they say.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""No sign reads anything in what rounding leaves over of a perfect fit."""
+"""No check reads anything in what rounding leaves over of a perfect fit."""
 
 from __future__ import annotations
 

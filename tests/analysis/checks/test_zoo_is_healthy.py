@@ -18,7 +18,7 @@ DEPENDENT = {"collinear"}
 
 
 def of_descent_and_columns(fit):
-    return [finding.kind for sign in (descent, dependent, constant) for finding in sign(fit)]
+    return [finding.kind for check in (descent, dependent, constant) for finding in check(fit)]
 
 
 @pytest.mark.parametrize("loss", ["mse", "l1"])

@@ -19,6 +19,7 @@ import numpy as np
 from steepest.analysis.exact.answer import Exact
 from steepest.analysis.exact.solve import solve
 from steepest.analysis.finding import Finding, Fitted, Kind, Prepared
+from steepest.analysis.registry import check
 from steepest.data.thinning import evenly, sampled
 from steepest.lazy import unnoticed
 from steepest.model.linear import LinearProblem
@@ -36,6 +37,7 @@ RANKED = 0.7
 LEAST_ROWS = 5
 
 
+@check("table")
 def separable(given: Prepared) -> Iterator[Finding]:
     """Whether the classes are linearly separable, before a fit."""
     problem = given.problem
@@ -50,6 +52,7 @@ def separable(given: Prepared) -> Iterator[Finding]:
         yield _without_best(given, problem, exact)
 
 
+@check("fit")
 def separable_fit(fit: Fitted) -> Iterator[Finding]:
     """The same after a fit, from the exact answer beside it."""
     if fit.problem is not None and fit.exact is not None and fit.exact.separable:
@@ -96,6 +99,7 @@ def _parting(given: Prepared, problem: LinearProblem) -> tuple[str | None, str]:
     return None, ""
 
 
+@check("fit")
 def imbalanced(fit: Fitted) -> Iterator[Finding]:
     """The rarest class, where the fit hardly ever predicts it though it could."""
     classes = fit.schema.classes

@@ -21,6 +21,7 @@ from steepest.analysis.checks.wording import number
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.solve import solve
 from steepest.analysis.finding import Finding, Kind, Prepared
+from steepest.analysis.registry import check
 from steepest.data.dataset import Dataset
 from steepest.data.thinning import evenly
 from steepest.model.linear import LinearProblem
@@ -73,6 +74,7 @@ def are_codes(rows: Dataset) -> bool:
     return two_values(rows.y) is not None or several_codes(rows.y, rows.targets[0]) > 0
 
 
+@check("table", "fit")
 def coded(given: Prepared) -> Iterator[Finding]:
     """Whether the target is classes that are written as numbers."""
     rows = given.train

@@ -15,6 +15,7 @@ from steepest.analysis.checks.course import Course
 from steepest.analysis.checks.outcome import outcome
 from steepest.analysis.checks.wording import listed, number
 from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.analysis.registry import check
 from steepest.model import preconditioners as frames
 from steepest.model.linear import LinearProblem
 
@@ -25,6 +26,7 @@ LONG = 100.0
 """Condition number of standardised columns from which they count as collinear."""
 
 
+@check("descent")
 def scales(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
     """SCALES: no rate would have done it in these steps, and in standardised columns the same steps would."""
     if course.precondition != "none" or course.does(course.best_of_ladder):
@@ -47,6 +49,7 @@ def scales(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
     )  # fmt: skip
 
 
+@check("descent")
 def collinear(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
     """COLLINEAR: even in standardised columns no rate would have done it, and in an orthonormal basis these steps would."""
     if course.precondition == "orthonormal" or course.does(course.best_of_ladder):

@@ -23,6 +23,7 @@ from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.answer import Exact
 from steepest.analysis.exact.solve import solve
 from steepest.analysis.finding import Finding, Kind, Prepared
+from steepest.analysis.registry import check
 from steepest.data.thinning import sampled
 from steepest.model.linear import LinearProblem, Terms
 from steepest.model.penalties import Penalty
@@ -37,6 +38,7 @@ ROWS_A_TERM = 4
 MOST_DEGREE = 4
 
 
+@check("table", "fit")
 def boundary(given: Prepared) -> Iterator[Finding]:
     """Whether squares and products of the columns tell the classes apart that the columns alone do not."""
     rows, loss, terms = given.train, given.loss_function, given.terms

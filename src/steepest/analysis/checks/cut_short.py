@@ -15,12 +15,14 @@ from steepest.analysis.checks.learning_rate import chosen, more_steps, steps_nee
 from steepest.analysis.checks.outcome import outcome
 from steepest.analysis.checks.wording import number, rounded_down, rounded_up
 from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.analysis.registry import check
 from steepest.descent.stopping import Status
 
 IN_ORDER = 0.3
 """Correlation of a row's target with that of the row a batch later, from which rows count as in order."""
 
 
+@check("descent")
 def tolerance(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
     """TOLERANCE: `tol` ended a descent that was still going down."""
     if fit.status is not Status.TOLERANCE or not course.fit.spec.tol:
@@ -70,6 +72,7 @@ def longer_patience(course: Course) -> int:
     return max(1, course.steps // course.batching.steps_per_epoch)
 
 
+@check("descent")
 def clipped(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
     """CLIPPED: nearly every step is cut to the same length, and whole steps would have got down."""
     clip = course.clip
@@ -103,6 +106,7 @@ def clipped(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
     )  # fmt: skip
 
 
+@check("descent")
 def in_order(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
     """SORTED: batches of rows that lie in order pull one after the other in different directions."""
     if course.size is None or course.batching.shuffle not in ("none", "blocks"):
@@ -126,6 +130,7 @@ def in_order(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
     )  # fmt: skip
 
 
+@check("descent")
 def single(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
     """FLOAT32: in double precision the same steps get further."""
     if course.fit.spec.dtype != "float32":

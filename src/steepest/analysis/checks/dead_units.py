@@ -24,6 +24,7 @@ from steepest.analysis.checks.outcome import pinned
 from steepest.analysis.checks.rerun import Rerun, mlp, placed, rerun, widths_of, wrapped
 from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.analysis.registry import check
 from steepest.model import modules
 from steepest.model.module_objective import ModuleObjective
 
@@ -66,6 +67,7 @@ def silent(module: nn.Module, x: Tensor) -> dict[str, np.ndarray]:
     return found | functional_relus(graph)
 
 
+@check("fit")
 def dead_units(fit: Fitted) -> Iterator[Finding]:
     """Layers of which many units are dead, why, and what keeps them alive."""
     if fit.network is None or fit.train is None or fit.trace.theta.shape[1] != len(fit.theta):

@@ -18,6 +18,7 @@ from steepest.analysis.checks.course import Course
 from steepest.analysis.checks.outcome import outcome, steepest_column
 from steepest.analysis.checks.wording import count, number, rounded_down, rounded_up
 from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.analysis.registry import check
 from steepest.descent.stopping import Status
 
 FAR = 9.0
@@ -27,6 +28,7 @@ MANY = (3, 10, 30, 100)
 """How many times as many steps are tried where no theory tells."""
 
 
+@check("descent")
 def too_high(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
     """RATE_TOO_HIGH: the descent diverged or swings, and a lower rate would have got down."""
     rates, gaps = course.ladder
@@ -75,6 +77,7 @@ def began(fit: Fitted) -> str:
     return f"The loss was lowest at step {int(fit.trace.step[known[least]]):,} and grew from there."
 
 
+@check("descent")
 def too_low(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
     """RATE_TOO_LOW: a tenth of the best rate or less, and with that these steps would have done."""
     rates, gaps = course.ladder

@@ -1,42 +1,30 @@
-"""Why a descent of the linear family did not arrive: its course is told once, and every sign of it is asked.
+"""Why a descent of the linear family did not arrive: every check of a descent is asked.
 
 A descent that arrived, or came as near as such a descent can, has nothing to say for itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from steepest.analysis.checks import columns, cut_short, learning_rate, schedule
+from steepest.analysis.checks import cut_short, learning_rate
 from steepest.analysis.checks.course import Course, course_of
 from steepest.analysis.checks.outcome import pinned
 from steepest.analysis.checks.progress import without_theory
 from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.analysis.registry import check, checks_of
 from steepest.descent.stopping import Status
 from steepest.formulas.rules import Automatic
-
-SIGNS: tuple[Callable[[Course, Fitted, float], Iterator[Finding]], ...] = (
-    learning_rate.too_high,
-    learning_rate.too_low,
-    columns.scales,
-    columns.collinear,
-    schedule.decay,
-    schedule.bouncing,
-    cut_short.tolerance,
-    cut_short.clipped,
-    cut_short.in_order,
-    cut_short.single,
-)
-
 
 CLEAR, LIKELY = 0.9, 0.5
 """Share of the gap that a remedy must win; and where none does, neither more steps."""
 
 
+@check("fit")
 def descent(fit: Fitted) -> Iterator[Finding]:
     """Everything that kept a descent from its optimum; more steps only where nothing else is to blame."""
     if fit.status is Status.CONVERGED:
@@ -62,8 +50,8 @@ def descent(fit: Fitted) -> Iterator[Finding]:
 
 
 def asked(course: Course, fit: Fitted, need: float) -> list[Finding]:
-    """What all signs say, whose remedies win at least that share of the gap."""
-    return [finding for sign in SIGNS for finding in sign(course, fit, need)]
+    """What all checks of a descent say, whose remedies win at least that share of the gap."""
+    return [finding for each in checks_of("descent") for finding in each(course, fit, need)]
 
 
 def without_a_rate(fit: Fitted) -> Iterator[Finding]:

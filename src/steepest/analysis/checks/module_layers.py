@@ -20,6 +20,7 @@ from steepest.analysis.checks.network_graph import Graph, Last, Stacked, last_of
 from steepest.analysis.checks.rerun import MOST_ROWS, bare, rerun, wrapped
 from steepest.analysis.checks.wording import number
 from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.analysis.registry import check
 from steepest.data.thinning import sampled
 
 BETTER = 0.9
@@ -31,6 +32,7 @@ OF_SCORES = ("crossentropyloss", "cross_entropy")
 """PyTorch's losses of log-odds and of scores."""
 
 
+@check("fit")
 def output_layer(fit: Fitted) -> Iterator[Finding]:
     """Whether what the module ends in suits the loss and the targets."""
     graph = _graph(fit)
@@ -48,6 +50,7 @@ def output_layer(fit: Fitted) -> Iterator[Finding]:
     )  # fmt: skip
 
 
+@check("fit")
 def unactivated(fit: Fitted) -> Iterator[Finding]:
     """Whether linear layers follow each other."""
     graph = _graph(fit)

@@ -1,4 +1,4 @@
-"""What a remedy is predicted to give, and along which column the valley is steepest: sentences that several signs say."""
+"""What a remedy is predicted to give, and along which column the valley is steepest: sentences that several checks say."""
 
 from __future__ import annotations
 

@@ -27,6 +27,7 @@ from steepest.analysis.checks.penalties import chosen
 from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.exact.solve import solve
 from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.analysis.registry import check
 from steepest.formulas.schedules import needs_steps
 from steepest.model.of_fit import row_losses
 from steepest.model.penalties import penalty
@@ -81,6 +82,7 @@ def turn(fit: Fitted) -> Turn | None:
     return found if difference.mean() > needed * error else None
 
 
+@check("fit")
 def overfitting(fit: Fitted) -> Iterator[Finding]:
     """A held-out loss that is higher than it need be."""
     if fit.test is None or fit.test_loss is None or fit.loss_function.custom:

@@ -18,6 +18,7 @@ from steepest.analysis.checks.outcome import pinned
 from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.checks.wording import number, rounded_down
 from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.analysis.registry import check
 from steepest.analysis.what_if import Descent, ModuleDescent, linear_descent, module_descent, whole_objective
 from steepest.descent import rules
 from steepest.descent.stopping import Status
@@ -32,6 +33,7 @@ FURTHEST = 1e12
 Check = Callable[[Fitted, Descent, float, float], Finding | None]
 
 
+@check("fit")
 def module(fit: Fitted) -> Iterator[Finding]:
     """RATE_TOO_HIGH, RATE_TOO_LOW, SCALES, NOISE, KINK or TOO_FEW_STEPS of a module: at most one, the likeliest."""
     if fit.status is not Status.INTERRUPTED:

@@ -1,4 +1,4 @@
-"""The regression behind a fit, apart from any descent: what the signs of the residuals ask of the data.
+"""The regression behind a fit, apart from any descent: what the checks of the residuals ask of the data.
 
     rows  ──standardise──▶  columns z  ──terms──▶  design  ──least squares──▶  residuals, leverages, RSS, PRESS
                                                      └──────Huber's loss────▶  a scale that outliers do not move, and

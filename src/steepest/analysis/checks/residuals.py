@@ -19,11 +19,13 @@ from steepest.analysis.checks.missing_terms import Larger, curvature, intercept
 from steepest.analysis.checks.outliers import Outliers, outliers
 from steepest.analysis.checks.regression import Regression
 from steepest.analysis.finding import Finding, Prepared
+from steepest.analysis.registry import check
 
 Found = Outliers | Larger | Logarithm
 TESTS: tuple[Callable[[Regression], Found | None], ...] = (outliers, curvature, intercept, logarithm)
 
 
+@check("table", "fit")
 def residuals(given: Prepared) -> Iterator[Finding]:
     """What is wrong with a regression of the linear family on one target, judged by its exact answers alone.
 

@@ -2,8 +2,8 @@
 
     level = 16·ε·(|y| + Σⱼ |xⱼ·θⱼ|)
 
-of each row, with ε of float64, or of float32 where the rows are numbers of that. Every sign of the residuals asks here
-before it judges them; signs of a loss ask for the loss at that level.
+of each row, with ε of float64, or of float32 where the rows are numbers of that. Every check of the residuals asks here
+before it judges them; checks of a loss ask for the loss at that level.
 """
 
 from __future__ import annotations

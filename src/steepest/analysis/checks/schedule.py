@@ -19,12 +19,14 @@ from steepest.analysis.checks.outcome import outcome
 from steepest.analysis.checks.wording import number, rounded_down
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.noise import Floor, floor_and_halves
+from steepest.analysis.registry import check
 from steepest.errors import SpecError
 
 MUCH = 0.5
 """Mean of a schedule's factors up to which it counts as falling fast."""
 
 
+@check("descent")
 def decay(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
     """DECAY: under a constant rate (or a cosine, where a descent must come to rest) the same steps would have done."""
     if course.schedule in ("constant", "cosine") or course.factors.mean() > MUCH or not course.falls:
@@ -60,6 +62,7 @@ def decay(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
     )  # fmt: skip
 
 
+@check("descent")
 def bouncing(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
     """NOISE or KINK: a rate that does not fall keeps the descent above its optimum, one that falls would not."""
     if course.settles or course.falls or np.isinf(course.gap):

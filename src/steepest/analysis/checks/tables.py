@@ -14,6 +14,7 @@ from steepest.analysis.checks.column_scales import shape_of
 from steepest.analysis.checks.columns import FALLS, together
 from steepest.analysis.checks.wording import count, listed, number
 from steepest.analysis.finding import Finding, Kind, Prepared
+from steepest.analysis.registry import check
 from steepest.model.linear import SAMPLED, is_constant
 
 HARD = 1e4
@@ -26,6 +27,7 @@ SURE = 1e-4
 """The same share, as far as the products of columns still tell it."""
 
 
+@check("table", "fit")
 def constant(given: Prepared) -> Iterator[Finding]:
     """CONSTANT: columns with one value say nothing beside an intercept."""
     data = given.train
@@ -46,6 +48,7 @@ def constant(given: Prepared) -> Iterator[Finding]:
     )  # fmt: skip
 
 
+@check("table", "fit")
 def dependent(given: Prepared) -> Iterator[Finding]:
     """COLLINEAR: columns that are exactly a linear combination of others, a duplicate in other units among them."""
     data = given.train
@@ -142,6 +145,7 @@ def dropped(given: Prepared, names: list[str]) -> tuple[str, ...]:
     return (*given.spec.drop, *more) if more else ()
 
 
+@check("table")
 def hard_scales(given: Prepared) -> Iterator[Finding]:
     """SCALES: what columns of different sizes will do to a descent in their own units."""
     problem, terms = given.problem, given.terms
@@ -163,6 +167,7 @@ def hard_scales(given: Prepared) -> Iterator[Finding]:
     )  # fmt: skip
 
 
+@check("table")
 def hard_collinear(given: Prepared) -> Iterator[Finding]:
     """COLLINEAR: what columns that nearly depend on one another will do to a descent in standardised columns."""
     problem, terms = given.problem, given.terms

@@ -1,7 +1,7 @@
 """VANISHING: gradients that shrink from layer to layer on their way back, so that the first layers stand still.
 
 Each weight matrix's gradient at the start and at the end, as a root mean square over its entries (a pass of autograd over
-an even sample of at most 1,000 rows). The sign is a first layer whose gradient is less than a thousandth of the last
+an even sample of at most 1,000 rows). It is found in a first layer whose gradient is less than a thousandth of the last
 one's, under a rule that takes gradients as they are (adam and its kin divide by them); at the end only while the last
 one's is a thousandth of what it was at least. Sigmoid shrinks a gradient by ¼ or more a layer; tanh and sigmoid of large
 inputs are flat (Hochreiter 1991; Glorot and Bengio 2010). Tried in this order, as in `rerun.py`, and found only where it
@@ -21,6 +21,7 @@ from steepest.analysis.checks.outcome import pinned
 from steepest.analysis.checks.rerun import Rerun, mlp, placed, rerun, widths_of, wrapped
 from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.analysis.registry import check
 from steepest.formulas.rules import formula_of
 from steepest.model import modules
 from steepest.model.module_objective import ModuleObjective
@@ -45,6 +46,7 @@ def layer_gradients(objective: ModuleObjective) -> dict[str, float]:
     }
 
 
+@check("fit")
 def vanishing(fit: Fitted) -> Iterator[Finding]:
     """A first layer whose gradient is many orders below the last one's, and what moves it."""
     if fit.network is None or fit.train is None or fit.trace.theta.shape[1] != len(fit.theta):
