@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import steepest as st
-from steepest.analysis import best_rate, diagnosis
+from steepest.analysis import diagnosis
 from steepest.analysis.finding import Finding, Kind
+from steepest.text.numbers import rounded_down
 
 RANDOM = np.random.default_rng(0)
 N = 200
@@ -218,7 +219,7 @@ def test_nothing_found_is_said():
 
 def test_a_rate_is_rounded_down():
     for rate in (0.123456, 9.9999999, 1e-300, 3.14159e200, 0.5):
-        found = best_rate._rounded(rate)
+        found = rounded_down(rate, 4)
         assert found <= rate
         assert found == pytest.approx(rate, rel=1.1e-3)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from steepest.model.objective_factory import objective
     from steepest.plots.graph.draw import graph
     from steepest.plots.tables import plot
-    from steepest.preflight import Outlook, diagnose
+    from steepest.preflight import Preflight, diagnose
     from steepest.result import Fit
     from steepest.storage.run_folder import load
     from steepest.sweep_result import Sweep
@@ -31,7 +31,7 @@ __all__ = [
     "DataError",
     "Fit",
     "FitError",
-    "Outlook",
+    "Preflight",
     "RunError",
     "SpecError",
     "Status",
@@ -58,7 +58,7 @@ _PUBLIC = {
     "DataError": "steepest.errors",
     "Fit": "steepest.result",
     "FitError": "steepest.errors",
-    "Outlook": "steepest.preflight",
+    "Preflight": "steepest.preflight",
     "RunError": "steepest.errors",
     "SpecError": "steepest.errors",
     "Status": "steepest.descent.stopping",

@@ -3,7 +3,8 @@
     ahead = st.diagnose(x, y)            or  st.diagnose("houses.csv", target="price", model="poly:2")
     print(ahead)                         what ails the columns; a table of settings; calls to copy
 
-The table (`preflight_rates.py`) goes over the coordinates of the descent and its rule. A loss with a kink has no valley, and a
+The table goes over the coordinates of the descent and its rule; the eigenvalues of the valley at the optimum say it
+(`analysis/best_rate.py`), exactly for `mse`, also with `l2`. A loss with a kink has no valley, and a
 module no known optimum: there it is only said what the defaults do.
 """
 
@@ -12,15 +13,19 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+from math import ceil, isfinite
 from typing import Any, Unpack
 
 import numpy as np
 
 from steepest.analysis import convergence, diagnosis
+from steepest.analysis.best_rate import arrival
 from steepest.analysis.convergence import Valley
 from steepest.analysis.finding import Findings
-from steepest.analysis.rate_table import CLOSE, FRAMES
+from steepest.analysis.fit_settings import PRECONDITIONERS, coordinates_of
+from steepest.analysis.rate_table import CLOSE, RULES
 from steepest.command_words import options
 from steepest.data.dataset import Dataset
 from steepest.data.schema import Schema
@@ -32,7 +37,6 @@ from steepest.formulas.rules import FORMULAS, Automatic
 from steepest.held_out import held_out
 from steepest.model.linear import LinearProblem, Terms
 from steepest.model.loss import Loss
-from steepest.preflight_rates import Prospect, prospects_of
 from steepest.scoring import Answer, answer, objective_at
 from steepest.settings import Spec
 from steepest.settings_table import SETTINGS, Settings, takes_settings, those
@@ -54,7 +58,45 @@ LOOKED_AT = "Looked at: the columns (their scales, how they depend on one anothe
 
 
 @dataclass(frozen=True)
-class Outlook(Displayed):
+class Prospect:
+    """One line of the table: coordinates and rule, and what is predicted there.
+
+    condition: λ_max/λ_min of the Hessian at the optimum. largest: the rate from which on it diverges. lr: the rate to take.
+    steps: after which the relative gap stays below 1e-6; inf if never. exact: whether that is no estimate.
+    """
+
+    precondition: str
+    optimizer: str
+    condition: float
+    largest: float
+    lr: float
+    steps: float
+    exact: bool
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Settings of `fit()` that do it, with some steps more than predicted."""
+        room = 1.1 if self.exact else 2.0
+        most = {} if not isfinite(self.steps) else {"epochs": ceil(room * self.steps) + (5 if self.exact else 50)}
+        return {"optimizer": self.optimizer, "lr": self.lr, "precondition": self.precondition, **most}
+
+
+def prospects_of(problem: LinearProblem, valleys: Mapping[str, Valley], whole: float, gap: float) -> Iterator[Prospect]:
+    """The table of a smooth problem without an `l1` penalty, a line for each coordinates and rule.
+
+    Args:
+        valleys: coordinates → the valley from the start to the optimum.
+        whole, gap: F − F* at the start, and the gap to which steps are counted.
+    """
+    for (frame, valley), (name, rule) in product(valleys.items(), RULES.items()):
+        found = arrival(problem, coordinates_of(frame, problem), valley, rule, whole, gap)
+        if found is not None:
+            exact = problem.loss.quadratic
+            yield Prospect(frame, name, found.condition, found.largest, found.lr, found.steps, exact)
+
+
+@dataclass(frozen=True)
+class Preflight(Displayed):
     """What is known before any fit.
 
     findings: what will be hard about the data. prospects: the table, a line for each coordinates and rule; empty where no
@@ -98,9 +140,7 @@ class Outlook(Displayed):
         """Everything as one plain object: what `--json` prints."""
         return {
             "findings": self.findings.to_dicts(),
-            "prospects": [
-                {name: getattr(one, name) for name in Prospect.__dataclass_fields__} for one in self.prospects
-            ],
+            "prospects": [asdict(one) for one in self.prospects],
             "recommended": [
                 {"settings": one.settings, "python": self.python(one), "command": self.command(one)}
                 for one in self.recommended
@@ -127,7 +167,7 @@ class Ahead:
 
 
 @takes_settings()
-def diagnose(x: Any = None, y: Any = None, **settings: Unpack[Settings]) -> Outlook:
+def diagnose(x: Any = None, y: Any = None, **settings: Unpack[Settings]) -> Preflight:
     """What will be hard about a table, and which settings will work, without a step of descent.
 
     Args:
@@ -138,7 +178,7 @@ def diagnose(x: Any = None, y: Any = None, **settings: Unpack[Settings]) -> Outl
     how (optimizer, lr, …) it is predicted where they would lead.
 
     Returns:
-        An `Outlook`: print it, or take `findings`, `prospects` and `recommended` from it.
+        A `Preflight`: print it, or take `findings`, `prospects` and `recommended` from it.
 
     Raises:
         DataError, SpecError: as `st.fit` does.
@@ -168,8 +208,8 @@ def diagnose(x: Any = None, y: Any = None, **settings: Unpack[Settings]) -> Outl
         start = usual.start(spec.init, spec.seed)
         first = np.zeros(problem.parameters) if start is None else start
         valleys = {
-            name: convergence.valley(problem, make(problem), first, best.exact.theta)
-            for name, make in FRAMES.items()
+            name: convergence.valley(problem, coordinates_of(name, problem), first, best.exact.theta)
+            for name in PRECONDITIONERS
             if not _centred(usual) or name == "orthonormal"
         }
         highest, lowest = objective_at(problem, first), best.objective or 0.0
@@ -190,7 +230,7 @@ def diagnose(x: Any = None, y: Any = None, **settings: Unpack[Settings]) -> Outl
     data = repr(source) if source else "x, y" if y is not None else "table"
     # there is no gap yet of which they could explain a share
     hard = [one if one.of_model else replace(one, share=0.0) for one in diagnosis.foresee(ahead)]
-    return Outlook(Findings(tuple(hard), LOOKED_AT), prospects, tuple(sentences), _usual(usual), kept, data, source)
+    return Preflight(Findings(tuple(hard), LOOKED_AT), prospects, tuple(sentences), _usual(usual), kept, data, source)
 
 
 def _centred(made: Plan) -> bool:
@@ -234,7 +274,7 @@ def _usual(made: Plan) -> str:
 
 def _hopeless(prospects: Sequence[Prospect]) -> Iterator[str]:
     """In which coordinates no rate will do."""
-    for frame in FRAMES:
+    for frame in PRECONDITIONERS:
         fewest = min((one for one in prospects if one.precondition == frame), key=lambda one: one.steps, default=None)
         if fewest is None or fewest.steps <= MOST_STEPS:
             continue

@@ -10,7 +10,8 @@ import torch
 
 import steepest as st
 from steepest.analysis.adam_stability import adam_limit, second_moment
-from steepest.analysis.rate_table import FRAMES, RULES, start_of
+from steepest.analysis.fit_settings import coordinates_of
+from steepest.analysis.rate_table import RULES, start_of
 from steepest.descent.loop import descend
 from steepest.descent.rules import rule
 from steepest.errors import FitError, SpecError
@@ -60,7 +61,7 @@ def test_the_predicted_steps_are_the_steps_it_takes(row):
         assert left[0] > 1e-6 * (1 - 1e-3)
         return
     fit = st.fit(TABLE, target="y")
-    objective = LinearObjective(fit.problem, coordinates=FRAMES[pace.coordinates](fit.problem))
+    objective = LinearObjective(fit.problem, coordinates=coordinates_of(pace.coordinates, fit.problem))
     walk = islice(descend(objective, pace.rule, lr=pace.best), steps + 300)
     gaps = np.array([float(objective.value(step.theta)) for step in walk]) - fit.exact.objective
     close = 1e-6 * fit.exact.objective
@@ -152,7 +153,7 @@ def test_separable_classes_have_no_optimum_to_count_to():
 @pytest.mark.parametrize("precondition", ["none", "standardize"])
 def test_adam_s_scale_is_torch_s(precondition):
     fit = st.fit(TABLE, target="y", optimizer="adam", lr=0.01, epochs=200, precondition=precondition)
-    frame = FRAMES[precondition](fit.problem)
+    frame = coordinates_of(precondition, fit.problem)
     basis = torch.as_tensor(fit.problem.design if frame is None else frame.basis)
     theta = torch.zeros(4, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.Adam([theta], lr=0.01)
@@ -180,7 +181,7 @@ def test_a_thinned_trace_gives_nearly_the_same_scale():
     settings = {"target": "y", "optimizer": "adam", "lr": 0.01, "epochs": 400, "precondition": "standardize"}
     whole, some = st.fit(TABLE, **settings), st.fit(TABLE, record=100, **settings)
     assert len(some.trace) < 120
-    frame = FRAMES["standardize"](whole.problem)
+    frame = coordinates_of("standardize", whole.problem)
     full, thin = (second_moment(fit, fit.problem, frame, rule("adam")) for fit in (whole, some))
     np.testing.assert_allclose(thin, full, rtol=0.05)
 

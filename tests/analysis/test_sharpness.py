@@ -93,9 +93,9 @@ def test_the_linear_family_in_its_own_coordinates(optimizer, numerator, precondi
     fit = st.fit(x, Y, optimizer=optimizer, lr=0.01, epochs=20, precondition=precondition, penalty="l2:0.1")
     found = fit.sharpness(count=4, rows=None, along=5)
     from steepest.analysis.convergence import valley
-    from steepest.analysis.rate_table import FRAMES
+    from steepest.analysis.fit_settings import coordinates_of
 
-    values = valley(fit.problem, FRAMES[precondition](fit.problem), fit.theta, fit.theta).values
+    values = valley(fit.problem, coordinates_of(precondition, fit.problem), fit.theta, fit.theta).values
     np.testing.assert_allclose(found.largest, values, rtol=1e-9)
     np.testing.assert_allclose(found.smallest, values[::-1], rtol=1e-9)
     assert found.limit == pytest.approx(numerator / 0.01)

@@ -9,7 +9,7 @@ steps are an estimate.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import floor, isfinite, log10
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from steepest.analysis import convergence, curvature
 from steepest.analysis.convergence import Valley
 from steepest.model.linear import LinearProblem
 from steepest.model.preconditioners import Coordinates
+from steepest.text.numbers import rounded_down
 
 SHARES = (1.0, 0.99, 0.97, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.35, 0.25)
 """Rates that are tried, as shares of the one with the fastest contraction: steps are few in number, not for ever."""
@@ -58,7 +59,7 @@ def arrival(
         # beyond the optimum it may be as steep as the bound, where only half of the limit is safe for momentum
         fastest = min(fastest, largest * (0.5 if rule.momentum else 0.95))
     shares = SHARES if len(valley.values) <= FEW else SHARES[::3]
-    rates = [_rounded(share * fastest) for share in shares]
+    rates = [rounded_down(share * fastest, 4) for share in shares]
     place, fewest = _soonest(valley, rule, rates, gap)
     condition = valley.condition
     if exact and whole - valley.gaps.sum() > max(gap, 1e-9 * whole):
@@ -83,16 +84,3 @@ def _settled(valley: Valley, rule: Any, rate: float, gap: float, first: float) -
         return first
     above = np.flatnonzero(convergence.gaps_after(valley, rule, rate, first + np.arange(SWINGS)) > gap)
     return first if not above.size else float("inf") if above[-1] == SWINGS - 1 else first + float(above[-1]) + 1.0
-
-
-def _rounded(rate: float) -> float:
-    """A rate to four digits, downwards.
-
-    >>> _rounded(0.123456), _rounded(0.5)
-    (0.1234, 0.5)
-    """
-    if rate == 0.0:
-        return rate
-    digits = 3 - floor(log10(rate))
-    down = float(f"{floor(rate * 10.0**digits * (1 + 1e-12))}e{-digits}")
-    return down if down > 0.0 else rate

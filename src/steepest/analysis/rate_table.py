@@ -8,7 +8,6 @@ For rules that scale each coordinate by itself there is no such theory, but for 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from steepest.analysis.adam_stability import full_batch
 from steepest.analysis.best_rate import arrival
 from steepest.analysis.convergence import Valley, valley
 from steepest.analysis.finding import Fitted
+from steepest.analysis.fit_settings import PRECONDITIONERS, coordinates_of
 from steepest.analysis.noise import Floor, floor_and_halves
 from steepest.choices import is_path, locate
 from steepest.descent import rules
@@ -27,7 +27,6 @@ from steepest.errors import FitError, SpecError
 from steepest.formulas import rules as registry
 from steepest.formulas.rules import FORMULAS, Automatic
 from steepest.model import modules
-from steepest.model import preconditioners as coordinates
 from steepest.model.linear import LinearProblem
 from steepest.model.penalties import Penalty
 from steepest.model.preconditioners import Coordinates
@@ -41,11 +40,6 @@ if TYPE_CHECKING:
 CLOSE = 1e-6
 """The relative gap to which steps are counted."""
 
-FRAMES: dict[str, Callable[[LinearProblem], Coordinates | None]] = {
-    "none": lambda problem: None,
-    "standardize": coordinates.standardised,
-    "orthonormal": coordinates.orthonormal,
-}
 RULES = {str(rule): rule for rule in (rules.rule(name) for name, kind in FORMULAS.items() if kind.linear)}
 """The rules that have a theory."""
 
@@ -153,7 +147,9 @@ def curvature(fit: Fit, theta: Any = None) -> Curvature:
             raise SpecError(f"theta has {place.size} numbers; the fit has {problem.parameters} parameters.")
     smooth = replace(problem, penalty=Penalty(l2=problem.penalty.l2))
     frames = {
-        name: make(problem) for name, make in FRAMES.items() if not (name == "orthonormal" and problem.penalty.l1)
+        name: coordinates_of(name, problem)
+        for name in PRECONDITIONERS
+        if not (name == "orthonormal" and problem.penalty.l1)
     }
     local = not problem.loss.quadratic
     arrives = best is not None and not problem.penalty.l1
@@ -234,7 +230,7 @@ def rule_of(fit: Fitted) -> Any:
 
 def frame_of(fit: Fitted, problem: LinearProblem) -> Coordinates | None:
     """The coordinates that a fit descended in."""
-    return FRAMES.get(fit.precondition, FRAMES["none"])(problem)
+    return coordinates_of(fit.precondition if fit.precondition in PRECONDITIONERS else "none", problem)
 
 
 def _close_gap(fit: Fitted) -> float:

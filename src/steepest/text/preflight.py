@@ -11,8 +11,7 @@ from steepest.text import findings
 from steepest.text.document import Block, Code, Document, Table, Words
 
 if TYPE_CHECKING:
-    from steepest.preflight import Outlook
-    from steepest.preflight_rates import Prospect
+    from steepest.preflight import Preflight, Prospect
 
 SHOWN_AIM = "1e-6"
 """The relative gap to which steps are counted."""
@@ -20,17 +19,17 @@ SHOWN_AIM = "1e-6"
 HEADS = ("coordinates", "rule", "condition", "largest lr", "best lr", f"steps to {SHOWN_AIM}")
 
 
-def document(ahead: Outlook) -> Document:
-    """What is shown of an outlook in Python."""
+def document(ahead: Preflight) -> Document:
+    """What is shown of a preflight in Python."""
     return _document(ahead, ahead.python, str)
 
 
-def command_document(ahead: Outlook) -> Document:
+def command_document(ahead: Preflight) -> Document:
     """What the command shows of it: the same in options."""
     return _document(ahead, ahead.command, in_options)
 
 
-def _document(ahead: Outlook, call: Callable[[Prospect | None], str], said: Callable[[str], str]) -> Document:
+def _document(ahead: Preflight, call: Callable[[Prospect | None], str], said: Callable[[str], str]) -> Document:
     blocks: list[Block] = [*findings.blocks(ahead.findings)]
     rows = []
     for one in ahead.prospects:

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from steepest.analysis.checks.regression import Regression
-from steepest.analysis.checks.wording import number
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.solve import solve
 from steepest.analysis.finding import Finding, Kind, Prepared
@@ -27,6 +26,7 @@ from steepest.data.thinning import evenly
 from steepest.model.linear import LinearProblem
 from steepest.model.losses import loss
 from steepest.model.penalties import Penalty
+from steepest.text.numbers import number
 
 LEAST_ROWS, LEAST_EACH = 10, 3
 MOST_CLASSES = 10

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from steepest.analysis.checks.wording import number
 from steepest.model import preconditioners as frames
 from steepest.model.linear import LinearProblem, gram, is_constant
+from steepest.text.numbers import number
 
 MANY, PLAIN = 100, 1e8
 """Columns from which AᵀA is tried in place of A, and the condition number that it then still tells to 8 digits."""

@@ -13,11 +13,11 @@ import numpy as np
 
 from steepest.analysis.checks.course import Course
 from steepest.analysis.checks.outcome import outcome
-from steepest.analysis.checks.wording import listed, number
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.registry import check
 from steepest.model import preconditioners as frames
 from steepest.model.linear import LinearProblem
+from steepest.text.numbers import listed, number
 
 FALLS = 30.0
 """By how many times the condition number falls where scales are to blame."""

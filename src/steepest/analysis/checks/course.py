@@ -17,12 +17,12 @@ import numpy as np
 
 from steepest.analysis import convergence, curvature
 from steepest.analysis.checks.column_scales import Shape, shape_of
-from steepest.analysis.checks.wording import rounded_down
 from steepest.analysis.finding import Fitted
 from steepest.analysis.fit_settings import coordinates_of
 from steepest.analysis.what_if import LinearDescent, to_optimum
 from steepest.descent import rules
 from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Status
+from steepest.text.numbers import rounded_down
 
 NEAR_FALLING, NEAR_NOISY, NEAR_KINK, NEAR_SCALED = 1e-3, 1e-4, 1e-5, 1e-6
 """Relative gaps at or below which nothing is said of a descent that cannot close it: with minibatches or a kink under a rate
@@ -140,7 +140,8 @@ class Course(LinearDescent):
             found += [0.1 * self.auto_rate, self.auto_rate]
         away = self.away
         if not self.plain and away is not None:
-            found += [away * factor / steps for factor in (3.0, 10.0, 30.0)] + [0.1 * away, 0.01 * away]
+            move = 1.0 if self.rule.kind is None else self.rule.kind.first_move
+            found += [share * away / move for share in (3.0 / steps, 10.0 / steps, 30.0 / steps, 0.1, 0.01)]
         if self.plain and self.problem.loss.bound is None and away is not None:
             slope = float(start.value_and_grad(start.theta)[1].norm())
             found += [factor * away / (slope * steps**0.5) for factor in (1.0, 10.0)] if slope > 0.0 else []

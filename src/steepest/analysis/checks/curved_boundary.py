@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from steepest.analysis.checks.coded_target import SMALL
-from steepest.analysis.checks.wording import number
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.answer import Exact
 from steepest.analysis.exact.solve import solve
@@ -27,6 +26,7 @@ from steepest.analysis.registry import check
 from steepest.data.thinning import sampled
 from steepest.model.linear import LinearProblem, Terms
 from steepest.model.penalties import Penalty
+from steepest.text.numbers import number
 
 CHANCE = 1e-4
 LEAST_SHARE = 0.1

@@ -13,10 +13,10 @@ import numpy as np
 from steepest.analysis.checks.course import Course
 from steepest.analysis.checks.learning_rate import chosen, more_steps, steps_needed
 from steepest.analysis.checks.outcome import outcome
-from steepest.analysis.checks.wording import number, rounded_down, rounded_up
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.registry import check
 from steepest.descent.stopping import Status
+from steepest.text.numbers import number, rounded_down, rounded_up
 
 IN_ORDER = 0.3
 """Correlation of a row's target with that of the row a batch later, from which rows count as in order."""

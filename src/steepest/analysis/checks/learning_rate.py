@@ -16,10 +16,10 @@ import numpy as np
 from steepest.analysis import convergence
 from steepest.analysis.checks.course import Course
 from steepest.analysis.checks.outcome import outcome, steepest_column
-from steepest.analysis.checks.wording import count, number, rounded_down, rounded_up
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.registry import check
 from steepest.descent.stopping import Status
+from steepest.text.numbers import count, number, rounded_down, rounded_up
 
 FAR = 9.0
 """How many times larger the best rate is where a rate is far too low."""
@@ -95,7 +95,7 @@ def too_low(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
         evidence = f"At this rate it takes about {count(needed)} steps; {course.steps:,} were asked for."
         evidence += f" The largest curvature is {number(course.valley.values[0])}{steepest_column(course)}."
         evidence += f" Rates hold below {number(course.limit)}."
-    elif course.away is not None and not course.plain:
+    elif course.away is not None and not course.plain and course.rule.own_rate(course.at_start.theta) is None:
         reach = course.lr * course.factors.sum()
         evidence = (
             f"{course.steps:,} steps of lr={course.lr:g} move a parameter by about {number(reach)} at most; "

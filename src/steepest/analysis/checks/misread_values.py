@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from steepest.analysis.checks.wording import listed, number
 from steepest.analysis.finding import Finding, Kind, Prepared
 from steepest.analysis.registry import check
 from steepest.data.dataset import Dataset
+from steepest.text.numbers import listed, number
 
 NINES = frozenset(
     sign * digit * (10**places - 1) // 9 for sign in (-1, 1) for digit in (8, 9) for places in range(2, 8)

@@ -22,8 +22,8 @@ from math import comb
 import numpy as np
 
 from steepest.analysis.checks.regression import LeastSquares, Regression
-from steepest.analysis.checks.wording import apart
 from steepest.analysis.finding import Finding, Kind
+from steepest.text.numbers import apart
 
 CHANCE = 1e-4
 LEAST_SHARE = 0.1

@@ -9,9 +9,9 @@ import numpy as np
 
 from steepest.analysis import convergence
 from steepest.analysis.checks.course import Course
-from steepest.analysis.checks.wording import count, number
 from steepest.analysis.finding import Fitted
 from steepest.analysis.fit_settings import coordinates_of
+from steepest.text.numbers import count, number
 
 FEW = 100
 """Columns up to which all eigenvectors are computed where one is wanted."""

@@ -16,13 +16,13 @@ import numpy as np
 from steepest.analysis.checks.course import NEAR_NOISY, NEAR_SCALED
 from steepest.analysis.checks.outcome import pinned
 from steepest.analysis.checks.rounding import loss_level
-from steepest.analysis.checks.wording import number, rounded_down
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.registry import check
 from steepest.analysis.what_if import Descent, ModuleDescent, linear_descent, module_descent, whole_objective
 from steepest.descent import rules
 from steepest.descent.stopping import Status
 from steepest.model import modules
+from steepest.text.numbers import number, rounded_down
 
 OTHERS = (1e-3, 1e-2, 1e-1, 1e1, 1e2, 1e3)
 """Other learning rates that are tried, in units of the descent's own."""

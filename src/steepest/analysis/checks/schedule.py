@@ -16,11 +16,11 @@ import numpy as np
 from steepest.analysis.checks.course import Course
 from steepest.analysis.checks.learning_rate import chosen
 from steepest.analysis.checks.outcome import outcome
-from steepest.analysis.checks.wording import number, rounded_down
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.noise import Floor, floor_and_halves
 from steepest.analysis.registry import check
 from steepest.errors import SpecError
+from steepest.text.numbers import number, rounded_down
 
 MUCH = 0.5
 """Mean of a schedule's factors up to which it counts as falling fast."""

@@ -12,10 +12,10 @@ import numpy as np
 
 from steepest.analysis.checks.column_scales import shape_of
 from steepest.analysis.checks.columns import FALLS, together
-from steepest.analysis.checks.wording import count, listed, number
 from steepest.analysis.finding import Finding, Kind, Prepared
 from steepest.analysis.registry import check
 from steepest.model.linear import SAMPLED, is_constant
+from steepest.text.numbers import count, listed, number
 
 HARD = 1e4
 """Condition number of a table that is called hard before any fit."""

@@ -1,4 +1,4 @@
-"""How findings put numbers: rounded to a few digits, to the safe side, as plain Python numbers."""
+"""How sentences put numbers: rounded to a few digits, to the safe side, as plain Python numbers; and lists of names."""
 
 from __future__ import annotations
 
