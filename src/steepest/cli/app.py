@@ -58,12 +58,13 @@ def fail(text: str, code: int, whole: bool = False) -> int:
 def loaded(run: str, number: int | None, model: str | None) -> Fit:
     """A run, or one of a sweep's: the best where none is named, and that is said."""
     from steepest.storage import run_folder
+    from steepest.storage.load import load
 
     if run_folder.kept_at(run) != "sweep":
         if number is not None:
             raise SpecError(f"--run {number} is for a sweep, and {run!r} is one run. Leave it out.")
         return run_folder.load_fit(run, model)
-    runs: Any = run_folder.load(run, model)
+    runs: Any = load(run, model)
     if number is None:
         ranked = runs.ranked() if runs.comparable else []
         if not ranked:

@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -42,9 +42,6 @@ from steepest.settings import Spec
 from steepest.settings_table import SETTINGS
 from steepest.storage.run_files import pack_rows, pack_trace, pack_weights
 from steepest.storage.run_loading import FILES, REST, ROWS, SPEC, SUMMARY, TRACE, WEIGHTS, damaged, fit_of
-
-if TYPE_CHECKING:
-    from steepest.sweep_result import Sweep
 
 SWEEP, TABLE, FITS = SWEEP_FILES = ("sweep.json", "table.parquet", "fits.parquet")
 PAGE = atomic_folder.PAGE
@@ -233,29 +230,9 @@ def _shape(fit: Fit) -> Shape | None:
 # ---- loading ---------------------------------------------------------------------------------------
 
 
-def load(folder: str | os.PathLike[str], model: Any = None) -> Fit | Sweep:
-    """The `Fit` or the `Sweep` that was saved: parameters, trace, scores, exact answer, status, predictions; but no data.
-
-    Args:
-        folder: the run's, or the sweep's.
-        model: the `nn.Module`, or `package.module:factory`, of a fit that was made with one; linear, poly
-            and mlp need none. What `spec.toml` names is not imported unless it is said here, since a run may
-            come from a stranger; without it everything works but predicting.
-
-    Raises:
-        RunError: no run is there, a file of it is missing or damaged, or `model` is another one.
-    """
-    name, content, files = _files(folder)
-    if name == SWEEP:
-        from steepest.storage import sweep_folder
-
-        return sweep_folder.load_sweep(content, files, str(folder), model)
-    return fit_of(content, files, str(folder), model)
-
-
 def load_fit(folder: str | os.PathLike[str], model: Any = None) -> Fit:
-    """A fit as `load` gives it; RunError for a sweep's folder."""
-    name, content, files = _files(folder)
+    """A fit as `storage.load.load` gives it; RunError for a sweep's folder."""
+    name, content, files = files_in(folder)
     if name == SWEEP:
         raise RunError(f"{str(folder)!r} is a sweep, not one run. In Python: st.load(folder).best.save(another).")
     return fit_of(content, files, str(folder), model)
@@ -295,7 +272,7 @@ def _unread(folder: str | os.PathLike[str], error: OSError) -> RunError:
     return RunError(f"{name} in the run {str(folder)!r} cannot be read: {error.strerror or error}.")
 
 
-def _files(folder: str | os.PathLike[str]) -> tuple[str, Mapping[str, Any], dict[str, bytes]]:
+def files_in(folder: str | os.PathLike[str]) -> tuple[str, Mapping[str, Any], dict[str, bytes]]:
     """The name of the record, its content, and the files that it lists."""
     place, shown = place_of(folder), str(folder)
     try:
