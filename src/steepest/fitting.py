@@ -1,7 +1,7 @@
 """`fit()`: a problem in, a `Fit` out.
 
     data, test = prepare(…)                 any table → numeric columns          data/tables.py
-    plan = planning.plan(spec, data)        every "auto" decided                 defaults.py
+    plan = defaults.plan(spec, data)        every "auto" decided                 defaults.py
     watched(…)                              the descent, recorded and stopped    engines/, monitor.py
     Fit                                     θ in user units, the trace, and the exact answer beside it     result.py
 

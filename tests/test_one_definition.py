@@ -1,0 +1,146 @@
+"""One definition of everything, measured: lengths, and where losses, rules, schedules and settings are named."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import steepest
+from steepest.formulas.losses import LOSSES
+from steepest.formulas.rules import RULES
+from steepest.formulas.schedules import SCHEDULES
+from steepest.settings import Spec
+
+SOURCE = Path(steepest.__file__).parent
+FILES = {str(path.relative_to(SOURCE)): path.read_text(encoding="utf-8") for path in sorted(SOURCE.rglob("*.py"))}
+TREES = {name: ast.parse(text) for name, text in FILES.items()}
+LONGEST_FILE, LONGEST_FUNCTION = 400, 80
+
+# Names that mean something else too, and so say nothing about a loss, a rule or a schedule.
+AMBIGUOUS = {"auto", "l1", "constant", "step", "none"}
+NAMES = {"loss": set(LOSSES) - AMBIGUOUS, "rule": set(RULES) - AMBIGUOUS, "schedule": set(SCHEDULES) - AMBIGUOUS}
+DEFINED = {"loss": "formulas/losses.py", "rule": "formulas/rules.py", "schedule": "formulas/schedules.py"}
+
+# file → the names that stand there, and why; a place that no longer names one must be taken out of this list.
+REASONS: dict[str, tuple[set[str], str]] = {
+    "analysis/checks/coded_target.py": ({"cross_entropy", "logistic"}, "the remedy for numbers that are classes"),
+    "analysis/checks/course.py": ({"cosine"}, "the schedule that remedies try"),
+    "analysis/checks/learning_rate.py": (
+        {"cosine"},
+        "the schedule under which a rate is judged as under a constant one",
+    ),
+    "analysis/checks/module_layers.py": ({"cross_entropy"}, "a function of PyTorch's of that name"),
+    "analysis/checks/outcome.py": ({"sgd"}, "what fit() takes where a remedy gives a number for lr"),
+    "analysis/checks/outliers.py": ({"huber"}, "the remedy for outliers"),
+    "analysis/checks/penalties.py": ({"mse"}, "the loss of the path of ridge regressions"),
+    "analysis/checks/progress.py": ({"adam", "cosine"}, "a rule and a schedule that remedies try"),
+    "analysis/checks/schedule.py": ({"cosine"}, "the schedule that remedies try"),
+    "analysis/checks/vanishing_gradients.py": ({"adam"}, "the rule that a remedy tries"),
+    "analysis/learning_rate.py": ({"cosine"}, "the schedule of a trial of rates"),
+    "analysis/rate_table.py": ({"adam"}, "the one adaptive rule whose largest rate is known"),
+    "defaults.py": ({"adam", "sgd"}, "what optimizer='auto' decides"),
+    "descent/in_place.py": (
+        {"adadelta", "adagrad", "adam", "momentum", "nesterov", "rmsprop", "sgd"},
+        "the forms in place, held equal to the formulas by a test",
+    ),
+    "descent/loop.py": ({"sgd"}, "the rule of descend() where none is given"),
+    "descent/method.py": ({"cosine"}, "what schedule='auto' decides"),
+    "export/descents.py": ({"sgd"}, "a script says what minibatches make of it"),
+    "export/parts.py": ({"logistic"}, "the model of that name"),
+    "formulas/models.py": ({"cross_entropy", "logistic"}, "the losses that models stand for"),
+    "model/automatic_loss.py": ({"cross_entropy", "logistic", "mse"}, "what loss='auto' decides"),
+    "model/modules.py": ({"logistic"}, "the model of that name"),
+    "model/objective_factory.py": ({"mse"}, "the loss of objective() where none is given"),
+    "scoring.py": ({"adamw"}, "a case of the gap, called after the rule"),
+    "sweeps/batched_runs.py": ({"adam", "sgd"}, "what optimizer='auto' may have decided"),
+    "text/scores.py": ({"logistic"}, "what its predictions mean is said in a sentence"),
+    "torch_criteria.py": ({"cross_entropy", "huber", "logistic", "mse"}, "PyTorch's classes of the same losses"),
+}
+# file → the lists of three settings or more that stand there, and why
+LISTS: dict[str, tuple[set[tuple[str, ...]], str]] = {
+    "analysis/checks/outcome.py": (
+        {("optimizer", "precondition", "schedule")},
+        "what a number for lr decides besides",
+    ),
+    "cli/options.py": ({("class_weight", "init", "missing")}, "options whose words are read in a way of their own"),
+    "preflight.py": ({("lr", "optimizer", "precondition")}, "a row of the table as settings"),
+    "settings.py": ({("epochs", "max_steps", "patience")}, "counts of at least 1"),
+    "storage/run_loading.py": (
+        {("loss", "model", "optimizer", "schedule")},
+        "settings that may be objects, and are texts in a file",
+    ),
+    "sweeps/axes.py": ({("clip", "lr", "optimizer")}, "how values of these part runs into groups"),
+    "sweeps/batched_runs.py": (
+        {
+            ("clip", "epochs", "max_steps", "optimizer", "schedule"),
+            ("epochs", "max_steps", "optimizer", "patience", "tol"),
+        },
+        "what the rule and the end of a run come of",
+    ),
+}
+
+
+def _docstrings(tree: ast.AST) -> set[int]:
+    """Where docstrings stand, as ids of their nodes."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            found |= {id(entry.value) for entry in node.body if isinstance(entry, ast.Expr)}
+    return found
+
+
+def _texts(tree: ast.AST) -> Iterator[str]:
+    """Every text in the code that is no docstring."""
+    apart = _docstrings(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in apart:
+            yield node.value
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_file_is_long(name):
+    assert len(FILES[name].splitlines()) <= LONGEST_FILE
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_function_is_long(name):
+    apart = _docstrings(TREES[name])
+    for node in ast.walk(TREES[name]):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0]
+            told = (
+                first.end_lineno - first.lineno + 1 if isinstance(first, ast.Expr) and id(first.value) in apart else 0
+            )
+            lines = node.end_lineno - node.lineno + 1 - told
+            assert lines <= LONGEST_FUNCTION, f"{node.name} has {lines} lines"
+
+
+def _named() -> dict[str, set[str]]:
+    """File → names of losses, rules and schedules that stand in its code, outside their definition."""
+    found: dict[str, set[str]] = {}
+    for file, tree in TREES.items():
+        for kind, names in NAMES.items():
+            used = {text.partition(":")[0] for text in _texts(tree)} & names
+            if used and file != DEFINED[kind]:
+                found.setdefault(file, set()).update(used)
+    return found
+
+
+def test_losses_rules_and_schedules_are_named_where_they_are_defined():
+    assert _named() == {file: names for file, (names, _) in REASONS.items()}
+
+
+def test_settings_are_listed_where_they_are_defined():
+    """No tuple, list, set or dict outside the table holds three names of settings or more."""
+    settings = set(Spec.model_fields)
+    found: dict[str, set[tuple[str, ...]]] = {}
+    for file, tree in TREES.items():
+        for node in ast.walk(tree):
+            parts = node.elts if isinstance(node, ast.Tuple | ast.List | ast.Set) else getattr(node, "keys", [])
+            held = {part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)}
+            if len(held & settings) >= 3 and held <= settings and file != "settings_table.py":
+                found.setdefault(file, set()).add(tuple(sorted(held)))
+    assert found == {file: lists for file, (lists, _) in LISTS.items()}
