@@ -28,9 +28,12 @@ BENT = Finding(Kind.CURVATURE, "The residuals bend.", "F = 40.", {"model": "poly
 @pytest.fixture(autouse=True)
 def two_signs(monkeypatch):
     """A fit that took only five steps is found to be late, and every fit to be bent."""
-    monkeypatch.setattr(
-        diagnosis, "FIT_SIGNS", (lambda fit: iter([LATE] if fit.steps == 5 else []), lambda fit: iter([BENT]))
-    )
+    ask(monkeypatch, lambda fit: iter([LATE] if fit.steps == 5 else []), lambda fit: iter([BENT]))
+
+
+def ask(monkeypatch, *checks):
+    """Let the diagnosis of a fit ask these checks alone."""
+    monkeypatch.setattr(diagnosis, "checks_of", lambda when: checks if when == "fit" else ())
 
 
 @pytest.fixture
@@ -69,7 +72,7 @@ def test_a_closed_fit_shows_one_thing_about_the_model(capsys, table, tmp_path):
 
 
 def test_a_healthy_fit_shows_nothing(capsys, table, monkeypatch):
-    monkeypatch.setattr(diagnosis, "FIT_SIGNS", ())
+    ask(monkeypatch)
     code, out, _ = _run(capsys, "fit", table, "--target", "price")
     assert code == 0
     assert "1. " not in out
@@ -105,7 +108,7 @@ def run(table, tmp_path) -> str:
 
 
 def test_a_run_keeps_its_findings(capsys, run, monkeypatch):
-    monkeypatch.setattr(diagnosis, "FIT_SIGNS", ())  # nobody looks again
+    ask(monkeypatch)  # nobody looks again
     assert st.load(run).diagnose().found == (LATE, BENT)
     code, out, err = _run(capsys, "diagnose", run)
     assert (code, err) == (0, "")
@@ -127,7 +130,7 @@ def without_findings(run: str) -> None:
 def test_an_older_run_is_diagnosed_from_its_rows(capsys, run, monkeypatch):
     without_findings(run)
     seen = []
-    monkeypatch.setattr(diagnosis, "FIT_SIGNS", (lambda fit: seen.append(fit) or iter([LATE]),))
+    ask(monkeypatch, lambda fit: seen.append(fit) or iter([LATE]))
     code, out, _ = _run(capsys, "diagnose", run)
     assert (code, out.partition("\n")[0]) == (0, "1. Too few steps: explains 90 % of the gap")
     np.testing.assert_array_equal(seen[0].train.x, X)

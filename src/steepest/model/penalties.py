@@ -43,7 +43,7 @@ class PenaltyTerm:
     None is 0.
 
     >>> term = Penalty(l2=0.5).at(np.array([0.0, 1.0]), np.array([[1.0, -3.0], [0.0, 2.0]]))
-    >>> term.value(np.array([7.0, 1.0])), term.gradient(np.array([7.0, 1.0])), term.hessian(), term.largest()
+    >>> float(term.value(np.array([7.0, 1.0]))), term.gradient(np.array([7.0, 1.0])), term.hessian(), term.largest()
     (2.0, array([0., 4.]), array([[0., 0.],
            [0., 4.]]), 4.0)
     """
