@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
 
 import steepest as st
+from ejecting import printed, ran
 from steepest.data.batching import Batching
 from steepest.descent import in_place, rules
 from steepest.engines import batched, compiled, kernel_args
@@ -91,11 +90,12 @@ def test_compiled_and_swept_it_goes_as_in_the_loop(name):
 
 @pytest.mark.parametrize("style", ["loop", "torch.optim"])
 @pytest.mark.parametrize("name", FORMULAS)
-def test_a_script_ends_where_the_fit_does(name, style):
+def test_a_script_ends_where_the_fit_does(name, style, tmp_path):
     fit = st.fit(*data(), optimizer=name, lr=0.01 * (FORMULAS[name].own_lr or 1.0), batch_size=16, epochs=5)
-    ran = subprocess.run([sys.executable, "-c", fit.to_python(style=style)], capture_output=True, text=True, check=True)
-    ends = [float(line.split()[-1]) for line in ran.stdout.splitlines() if line.split()[0] in fit.names]
-    np.testing.assert_allclose(ends, fit.theta, rtol=1e-10)
+    script = tmp_path / "script.py"
+    script.write_text(fit.to_python(style=style))
+    ends = printed(ran([script])[0])
+    np.testing.assert_allclose([ends[name] for name in fit.names], fit.theta, rtol=1e-10)
 
 
 @pytest.mark.parametrize("name", FORMULAS)
