@@ -11,8 +11,9 @@ from torch import nn
 
 import steepest as st
 from steepest.analysis.checks.classes import imbalanced, separable, separable_fit
-from steepest.analysis.diagnosis import DATA_SIGNS, diagnose
+from steepest.analysis.diagnosis import diagnose
 from steepest.analysis.finding import Kind
+from steepest.analysis.registry import checks_of
 from steepest.descent.stopping import Status
 
 
@@ -105,4 +106,4 @@ def test_a_sample_that_overlaps_settles_a_large_table():
     apart = (x[:, 0] > 0).astype(str)
     x[:, 0] += np.sign(x[:, 0])
     assert [f.columns for f in separable(st.fit(x, apart, optimizer="sgd", lr=0.1, epochs=2))] == [("x1",)]
-    assert separable in DATA_SIGNS
+    assert separable in checks_of("table")
