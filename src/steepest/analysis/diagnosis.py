@@ -58,7 +58,7 @@ def _said(check: Check, given: Any) -> list[Finding]:
     try:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # where a descent ended far out
             return list(check(given))
-    except Exception as error:
+    except Exception as error:  # whatever it is, it is shown as a warning
         name = getattr(check, "__name__", "?")
         warnings.warn(
             f"A part of the diagnosis ({name}) failed: {type(error).__name__}: {error}", SteepestWarning, stacklevel=3

@@ -28,12 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with process.streams(), process.stopped_by_signals() as signals:
         try:
             code = _run(arguments)
-        except Exception:
+        except Exception:  # a signal may come while something is imported, which takes it for an error of its own
             if not signals:
                 raise
-            code = fail(
-                process.INTERRUPTED, 130
-            )  # a signal came while something was imported, which took it for its own
+            code = fail(process.INTERRUPTED, 130)
         except KeyboardInterrupt:
             code = fail(process.INTERRUPTED, 130)
         return 128 + signals[-1] if code == 130 and signals else code

@@ -199,7 +199,7 @@ def _collated(entries: list[Any], collate: Callable[[list[Any]], Any] | None) ->
         put = collate(entries) if collate is not None else data.default_collate(list(map(_plain, entries)))
     except SteepestError:
         raise
-    except Exception as error:
+    except Exception as error:  # the loader's function is the user's own code
         _check_shapes({tuple(np.shape(_first(entry))) for entry in entries})
         why = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"The rows of the dataset cannot be put together: {why}") from error
