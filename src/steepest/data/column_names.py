@@ -19,8 +19,7 @@ from steepest.data.wording import option, quoted
 from steepest.errors import DataError
 
 NUMBERING = "The first column has no name and holds the numbers or names of the rows: it was left out."
-INDEX = re.compile(r"Unnamed: 0(\.\d+)?|__index_level_\d+__")
-"""What pandas calls the numbers of rows that have no name."""
+INDEX = re.compile(r"Unnamed: 0(\.\d+)?|__index_level_\d+__")  # what pandas calls the numbers of rows that have no name
 
 
 def array_names(columns: int) -> list[str]:

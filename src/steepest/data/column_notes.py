@@ -20,11 +20,8 @@ from steepest.data.reading import Reading
 from steepest.data.wording import counted, listed, option, quoted
 
 STAYS = "text that holds whole numbers stays text, as its source says"
-RARE = 5
-"""A level of fewer rows than this is rare."""
-
-MANY_ROWS = 100
-"""Rows from which on rare levels are worth a note in a table of few levels too."""
+RARE = 5  # a level of fewer rows than this is rare
+MANY_ROWS = 100  # rows from which on rare levels are worth a note in a table of few levels too
 
 
 def how_decided(column: Column, found: Found, reading: Reading) -> tuple[str, str]:

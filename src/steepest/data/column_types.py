@@ -25,8 +25,7 @@ from steepest.data.reading import Reading
 from steepest.data.wording import counted, option
 from steepest.errors import DataError
 
-FEW_LEVELS = 30
-"""Up to these two rows a level are enough, on average; beyond them `ROWS_A_LEVEL`."""
+FEW_LEVELS = 30  # up to these two rows a level are enough, on average; beyond them `ROWS_A_LEVEL`
 
 ROWS_A_LEVEL = 5
 LABELS = 10

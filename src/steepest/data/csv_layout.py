@@ -27,10 +27,8 @@ from steepest.data.reading import Reading
 from steepest.data.wording import counted, listed, quoted, were
 from steepest.errors import DataError
 
-DECIMALS_FROM = 100
-"""Rows whose decimal mark is looked for before pyarrow reads the table."""
-SIGNS = ("#", "%", "//")
-"""What comment lines above a header begin with."""
+DECIMALS_FROM = 100  # rows whose decimal mark is looked for before pyarrow reads the table
+SIGNS = ("#", "%", "//")  # what comment lines above a header begin with
 DIRECTIVE = re.compile(r'"?sep=(\\t|[^"])"?[,;\t]*', re.IGNORECASE)
 
 

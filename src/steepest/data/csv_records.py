@@ -16,14 +16,10 @@ from itertools import islice
 from steepest.data.headers import COMMA_CUT, is_number, one_number_each
 
 DELIMITERS = (",", ";", "\t", "|")
-BLANKS = " "
-"""Stands for columns aligned by any number of blanks."""
-NONE = "\x1f"
-"""Stands for a single column in whose values every delimiter stands."""
-SAMPLE = 2_000
-"""Records that the layout is inferred from."""
-FARTHEST = 50
-"""Records above a header, at most."""
+BLANKS = " "  # stands for columns aligned by any number of blanks
+NONE = "\x1f"  # stands for a single column in whose values every delimiter stands
+SAMPLE = 2_000  # records that the layout is inferred from
+FARTHEST = 50  # records above a header, at most
 TOKEN = re.compile(r'"(?:[^"\\]|\\.|"")*"|\S+')
 
 

@@ -25,8 +25,7 @@ from steepest.data.arrow_columns import distinct, is_date, is_number
 
 DAY = 86_400.0
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-PARTS = {"month": 12, "weekday": 7, "hour": 24}
-"""Parts that come round, and after how many."""
+PARTS = {"month": 12, "weekday": 7, "hour": 24}  # parts that come round, and after how many
 
 _TIME = (
     r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}(?:[.,]\d+)?))?\s*(?P<half>[AaPp]\.?[Mm]\.?)?"
@@ -52,8 +51,7 @@ LAYOUTS = {
     "yearmonthday": r"^(?P<year>(?:1[6-9]|2[0-4])\d{2})(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01])" + _AFTER,
     "time": rf"^{_TIME}$",
 }  # fmt: skip
-DIGITS_ONLY = "yearmonthday"
-"""A layout that numbers have too: only read where the setting `date` names the column."""
+DIGITS_ONLY = "yearmonthday"  # a layout that numbers have too: only read where the setting `date` names the column
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,8 @@ import pyarrow as pa
 
 from steepest.errors import DataError
 
-HEAD = 1 << 18
-"""Bytes that the layout is inferred from, more where the first line is longer."""
-LONGEST = 1 << 24
-"""Bytes of a first line: no table has more in the names of its columns."""
+HEAD = 1 << 18  # bytes that the layout is inferred from, more where the first line is longer
+LONGEST = 1 << 24  # bytes of a first line: no table has more in the names of its columns
 BOMS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF32_LE: "utf-32",

@@ -27,8 +27,7 @@ from steepest.errors import DataError
 
 WAS_CATEGORY, WAS_NUMBER = "It was a category when the fit was made", "It was a number when the fit was made"
 TRUE, FALSE = ("true", "1", "1.0"), ("false", "0", "0.0")
-EXACT = 2.0**53
-"""Up to here every whole number is a float64."""
+EXACT = 2.0**53  # up to here every whole number is a float64
 
 
 @dataclass(frozen=True)

@@ -51,8 +51,7 @@ JSON_ENDINGS = (".json", ".jsonl", ".ndjson")
 
 FREELY, RATIO = 1 << 27, 200
 """Bytes that may be unpacked whatever they came from; beyond them no more than this many times the packed ones."""
-DEPTH = 3
-"""How often something packed may hold something packed."""
+DEPTH = 3  # how often something packed may hold something packed
 
 
 @dataclass(frozen=True)
@@ -111,8 +110,7 @@ def read_file(opener: Opener, label: str, name: str, request: Request) -> tuple[
     return table, File(label, table.num_rows, layout, tuple(left), notes)
 
 
-Read = tuple[pa.Table, Layout | None, tuple[str, ...]]
-"""A table, the layout of its text, and notes."""
+Read = tuple[pa.Table, Layout | None, tuple[str, ...]]  # a table, the layout of its text, and notes
 
 
 def _read(opener: Opener, label: str, name: str, request: Request, depth: int) -> Read:

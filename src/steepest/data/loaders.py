@@ -20,11 +20,8 @@ from steepest.data.batching import Batch
 from steepest.data.randomness import seeded
 from steepest.errors import DataError, SpecError, SteepestError
 
-MOST_ROWS = 1_000_000
-"""Rows that are read of a stream that does not say how many it has."""
-
-CHUNK = 256
-"""Rows that are put together at a time."""
+MOST_ROWS = 1_000_000  # rows that are read of a stream that does not say how many it has
+CHUNK = 256  # rows that are put together at a time
 
 TARGETS = frozenset({"y", "target", "targets", "label", "labels"})
 

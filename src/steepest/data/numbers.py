@@ -60,10 +60,8 @@ NUMERAL = (
 )
 UNIT = re.compile(r"(?:%|‰|°|[^\W\d_]|[$£€¥₹₽₩₪₫₱฿₴₦₿¢])(?:[^\W\d_]|[%°²³µ/.$£€¥₹]|(?<=[mt])[23](?![23]))*")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity|nan)", re.IGNORECASE)
-PLAIN = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
-"""A number as Python writes it; a regular expression of Arrow's."""
-WHOLE, PADDED = r"^[+-]?\d+$", r"^0\d+$"
-"""A whole number; one with a leading zero, as codes have."""
+PLAIN = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"  # a number as Python writes it; a regular expression of Arrow's
+WHOLE, PADDED = r"^[+-]?\d+$", r"^0\d+$"  # a whole number; one with a leading zero, as codes have
 
 MARKS = {"": "", ",": ",", ".": ".", " ": SPACES, "'": APOSTROPHES, "_": "_"}
 """The marks between groups of digits, and the characters that each stands for."""

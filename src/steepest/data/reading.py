@@ -59,5 +59,4 @@ class Reading:
         return cls(**{field.name: getattr(spec, field.name) for field in fields(cls)})
 
 
-AS_IT_IS = Reading()
-"""No settings: everything is inferred from the source."""
+AS_IT_IS = Reading()  # no settings: everything is inferred from the source

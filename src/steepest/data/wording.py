@@ -40,8 +40,7 @@ def listed(names: Iterable[object]) -> str:
     return text if len(names) <= LISTED else f"{text} and {len(names) - LISTED} more"
 
 
-LISTS = ("missing_values", "categories")
-"""Settings that are a list."""
+LISTS = ("missing_values", "categories")  # settings that are a list
 
 
 def option(flag: str, value: str, column: str | None = None) -> str:

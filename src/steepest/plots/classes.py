@@ -11,28 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from steepest.data.dataset import Dataset
 from steepest.model.prediction import log_odds, probabilities
 from steepest.plots import style
 from steepest.plots.drawn import Drawn, at_step, columns, drawn, exact_theta, held_out, labels, training
 from steepest.plots.figure import HOVER, Figure, figure, panels
+from steepest.result import Fit
 from steepest.text import colours
 
-if TYPE_CHECKING:
-    from steepest.data.dataset import Dataset
-    from steepest.result import Fit
-
-FINE = 400
-"""Points of a curve."""
-
-SIDE = 160
-"""Points a side of the regions' grid."""
-
-MOST_WRITTEN = 12
-"""Classes up to which counts are written into a confusion matrix."""
+FINE = 400  # points of a curve
+SIDE = 160  # points a side of the regions' grid
+MOST_WRITTEN = 12  # classes up to which counts are written into a confusion matrix
 
 
 @dataclass(frozen=True)

@@ -8,27 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from steepest.data.dataset import Dataset
 from steepest.data.thinning import along, evenly
 from steepest.errors import FitError, SpecError
+from steepest.model.linear import LinearProblem
 from steepest.model.of_fit import linear_problem
+from steepest.plots.figure import MOST_POINTS
+from steepest.result import Fit
 
-if TYPE_CHECKING:
-    from steepest.data.dataset import Dataset
-    from steepest.model.linear import LinearProblem
-    from steepest.result import Fit
-
-MOST_POINTS = 4_000
-"""Rows drawn at most."""
-
-MOST_STEPS = 400
-"""Steps of a path or curve drawn at most."""
-
-FAR = 1e100
-"""Parameters beyond it are left out of a path."""
+MOST_STEPS = 400  # steps of a path or curve drawn at most
+FAR = 1e100  # parameters beyond it are left out of a path
 
 
 # ---- which fits ------------------------------------------------------------------------------------

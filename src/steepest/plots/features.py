@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,22 +17,13 @@ from steepest.model.prediction import log_odds
 from steepest.plots import style
 from steepest.plots.drawn import at_step, drawn, drawn_held_out, labels, places_of, training
 from steepest.plots.figure import Figure, cell, panels
+from steepest.result import Fit
 from steepest.text import colours
 
-if TYPE_CHECKING:
-    from steepest.result import Fit
-
-MOST_FEATURES = 6
-"""Features whose partial dependence is drawn: those on which the prediction depends most."""
-
-AVERAGED = 200
-"""Rows over which a partial dependence is averaged."""
-
-LEVELS = 30
-"""Places of a feature at which it is taken."""
-
-FEW_ROWS = 1_000
-"""Rows up to which each is drawn large."""
+MOST_FEATURES = 6  # features whose partial dependence is drawn: those on which the prediction depends most
+AVERAGED = 200  # rows over which a partial dependence is averaged
+LEVELS = 30  # places of a feature at which it is taken
+FEW_ROWS = 1_000  # rows up to which each is drawn large
 
 MANY, FEW_LEVELS, FEW_AVERAGED = 24, 6, 20
 """Of more features than this so many are looked at closely: those that matter most at fewer places, over fewer rows."""

@@ -22,11 +22,9 @@ NOTEBOOKS = ("", None, "plotly_mimetype", "jupyterlab", "nteract", "vscode")
 WHEEL = """document.getElementById("{plot_id}").addEventListener("wheel", turned => turned.stopPropagation(), {capture: true});"""
 """plotly.js would keep the wheel over a surface to itself."""
 
-HOVER = "%{x:.6g}, %{y:.6g}"
-"""What stands beside the pointer where nothing else is said."""
-
-MOST_SHAPES = 1_000
-"""Rows up to which each is a shape of its own; more are left to the graphics card."""
+HOVER = "%{x:.6g}, %{y:.6g}"  # what stands beside the pointer where nothing else is said
+MOST_POINTS = 4_000  # rows drawn at most
+MOST_SHAPES = 1_000  # rows up to which each is a shape of its own; more are left to the graphics card
 
 
 class Figure(go.Figure):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isclose
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,19 +19,12 @@ from steepest.data.wording import counted, number, plain
 from steepest.plots import style
 from steepest.plots.drawn import MOST_STEPS, fits_of, labels
 from steepest.plots.figure import Figure, panels
+from steepest.result import Fit
 from steepest.text import colours
 
-if TYPE_CHECKING:
-    from steepest.result import Fit
-
-MOST_NOISE = 3_000
-"""Minibatch losses drawn at most."""
-
-SMOOTHED_OVER = 12
-"""The running mean looks at one in so many of the recorded steps, at least 3."""
-
-FEW = 12
-"""Points up to which each is marked on its line."""
+MOST_NOISE = 3_000  # minibatch losses drawn at most
+SMOOTHED_OVER = 12  # the running mean looks at one in so many of the recorded steps, at least 3
+FEW = 12  # points up to which each is marked on its line
 
 
 @dataclass(frozen=True)

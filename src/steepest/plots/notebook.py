@@ -26,8 +26,7 @@ from steepest.text.html import escaped, put_in
 MIME = "application/vnd.plotly.v1+json"
 HTML = Path(__file__).with_name("figure.html")
 
-_carried: dict[Any, Any] = {}
-"""Cells whose output has plotly.js in it → how often anything had been run by then."""
+_carried: dict[Any, Any] = {}  # cells whose output has plotly.js in it → how often anything had been run by then
 
 
 def bundle(shown: go.Figure) -> dict[str, Any]:

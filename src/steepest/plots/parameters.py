@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,13 +12,10 @@ from steepest.data.wording import counted
 from steepest.plots import style
 from steepest.plots.drawn import exact_theta, most_moved, places_of, recorded, steps_along
 from steepest.plots.figure import Figure, cell, panels
+from steepest.result import Fit
 from steepest.text import colours
 
-if TYPE_CHECKING:
-    from steepest.result import Fit
-
-MOST_PARAMETERS = 12
-"""Parameters that get a panel of their own."""
+MOST_PARAMETERS = 12  # parameters that get a panel of their own
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -23,10 +23,8 @@ from steepest.plots.drawn import (
     steps_along,
 )
 from steepest.plots.figure import Figure, figure
+from steepest.result import Fit
 from steepest.text import colours
-
-if TYPE_CHECKING:
-    from steepest.result import Fit
 
 
 @dataclass(frozen=True)

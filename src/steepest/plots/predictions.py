@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -32,16 +32,11 @@ from steepest.plots.drawn import (
     training,
 )  # fmt: skip
 from steepest.plots.figure import Figure, figure
+from steepest.result import Fit
 from steepest.text import colours
 
-if TYPE_CHECKING:
-    from steepest.result import Fit
-
-FINE = 400
-"""Points of a curve."""
-
-REACH = 0.75
-"""How far beyond the rows, in heights of them, a curve is followed before it is clipped."""
+FINE = 400  # points of a curve
+REACH = 0.75  # how far beyond the rows, in heights of them, a curve is followed before it is clipped
 
 
 def plot(fit: Fit, also: Sequence[Fit] = (), step: int | None = None, theme: str = "light") -> Figure:

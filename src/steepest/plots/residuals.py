@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,16 +20,11 @@ from steepest.model.prediction import log_odds
 from steepest.plots import features, predictions, style
 from steepest.plots.drawn import Drawn, columns, drawn, fits_of, labels, training
 from steepest.plots.figure import Figure, panels
+from steepest.result import Fit
 from steepest.text import colours
 
-if TYPE_CHECKING:
-    from steepest.result import Fit
-
-MOST_STEMS = 300
-"""Lines from points to the curve at most: more would be a grey block."""
-
-QUARTILE = 0.6744897501960817
-"""The quartiles of the standard normal lie at ± this."""
+MOST_STEMS = 300  # lines from points to the curve at most: more would be a grey block
+QUARTILE = 0.6744897501960817  # the quartiles of the standard normal lie at ± this
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from steepest.analysis.sharpness import Sharpness
 from steepest.data.thinning import evenly
 from steepest.errors import SpecError
 from steepest.plots import style
@@ -13,9 +12,6 @@ from steepest.plots.drawn import MOST_STEPS
 from steepest.plots.figure import Figure, figure
 from steepest.text import colours
 from steepest.text.sharpness import sentences, title
-
-if TYPE_CHECKING:
-    from steepest.analysis.sharpness import Sharpness
 
 
 def plot(found: Sharpness, theme: str = "light") -> Figure:

@@ -42,14 +42,9 @@ SHADES = {
 }
 """Of a surface, from its lowest loss to its highest: the heights fade into the paper."""
 
-FEW_DECADES = 2.2
-"""Tenfolds of a log axis up to which numbers between the powers are named."""
-
-MOST_DECADES = 24
-"""Tenfolds of a log axis at most."""
-
-SHOWN = 42
-"""Characters of a name in a picture."""
+FEW_DECADES = 2.2  # tenfolds of a log axis up to which numbers between the powers are named
+MOST_DECADES = 24  # tenfolds of a log axis at most
+SHOWN = 42  # characters of a name in a picture
 
 
 @cache

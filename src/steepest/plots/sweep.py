@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -27,24 +27,15 @@ from steepest.plots import predictions, style
 from steepest.plots.figure import Figure, figure, titled
 from steepest.plots.residuals import residuals
 from steepest.plots.surface import draw
+from steepest.result import Fit
 from steepest.sweep_result import Sweep
 from steepest.sweeps.run_results import FAILED, NUMBERS
 from steepest.text import colours
 
-if TYPE_CHECKING:
-    from steepest.result import Fit
-
-MOST_FITS = 6
-"""Fits drawn side by side."""
-
-MOST_PATHS = 6
-"""Paths on one surface."""
-
-MOST_CURVES = 60
-"""Descents that make a fan."""
-
-MOST_LINES = 6
-"""Settings up to which each is a line; more are rows of a heat map."""
+MOST_FITS = 6  # fits drawn side by side
+MOST_PATHS = 6  # paths on one surface
+MOST_CURVES = 60  # descents that make a fan
+MOST_LINES = 6  # settings up to which each is a line; more are rows of a heat map
 
 FAN_STEPS = 200
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -24,16 +24,12 @@ from steepest.data.thinning import evenly
 from steepest.data.wording import counted, plain
 from steepest.errors import DataError
 from steepest.plots import style
-from steepest.plots.drawn import MOST_POINTS
-from steepest.plots.figure import Figure, cell, figure, panels
+from steepest.plots.figure import MOST_POINTS, Figure, cell, figure, panels
 from steepest.text import colours
 
-MOST_PANELS = 9
-"""Columns that get a panel of their own."""
-MOST_CROSSED = 5
-"""Columns of a matrix."""
-MOST_LEVELS = 12
-"""Different words of a column that is drawn."""
+MOST_PANELS = 9  # columns that get a panel of their own
+MOST_CROSSED = 5  # columns of a matrix
+MOST_LEVELS = 12  # different words of a column that is drawn
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -36,20 +36,13 @@ from steepest.plots import style
 from steepest.plots.film import panels
 from steepest.plots.film.frames import Frames, frames_data
 from steepest.plots.surface.data import Surface, surface_data
+from steepest.result import Fit
 from steepest.text import colours
 from steepest.text.html import put_in
 
-if TYPE_CHECKING:
-    from steepest.result import Fit
-
-PAUSE = 1_500
-"""Milliseconds for which the last frame stays."""
-
-CLEAR = 255
-"""The palette's entry for what did not change, in the frames of the player."""
-
-ALIKE = 10
-"""Two shades of a palette that differ by no more than this in any of red, green and blue (0 … 255) are one."""
+PAUSE = 1_500  # milliseconds for which the last frame stays
+CLEAR = 255  # the palette's entry for what did not change, in the frames of the player
+ALIKE = 10  # two shades of a palette that differ by no more than this in any of red, green and blue (0 … 255) are one
 
 SCRIPTS = (
     "Noto Sans", "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari",

@@ -10,7 +10,6 @@ end are both seen.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,12 +22,9 @@ from steepest.model.linear_objective import LinearObjective
 from steepest.model.of_fit import module_objective
 from steepest.plots.drawn import all_rows, linear, recorded, steps_along, training
 from steepest.plots.surface.plane import coordinates_of
+from steepest.result import Fit
 
-if TYPE_CHECKING:
-    from steepest.result import Fit
-
-MOST_GRADIENTS = 5_000
-"""Recorded steps up to which Adam's velocity is summed up again."""
+MOST_GRADIENTS = 5_000  # recorded steps up to which Adam's velocity is summed up again
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
 from steepest.data.thinning import evenly
@@ -25,26 +26,17 @@ from steepest.plots.drawn import Drawn, columns, drawn, exact_theta, training
 from steepest.plots.film.frames import Frames, arrows, batch_rows
 from steepest.plots.predictions import value_range
 from steepest.plots.surface.data import Surface
+from steepest.result import Fit
 from steepest.text import colours
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from steepest.result import Fit
-
-SIDE = 70
-"""Points a side of the regions of classes."""
-
-FINE = 200
-"""Points of a curve."""
+SIDE = 70  # points a side of the regions of classes
+FINE = 200  # points of a curve
 
 MOST_POINTS = 1_500
-ARROW = 0.17
-"""Length of a frame's longest arrow, as a share of the window."""
+ARROW = 0.17  # length of a frame's longest arrow, as a share of the window
 ARROWS = {"gradient": colours.RESIDUAL, "velocity": "#D6409F", "step": colours.DESCENT}
 
-Panel = tuple[list[Any], Callable[[int], None]]
-"""The artists that move, and what brings them to a frame."""
+Panel = tuple[list[Any], Callable[[int], None]]  # the artists that move, and what brings them to a frame
 
 
 @dataclass(frozen=True)

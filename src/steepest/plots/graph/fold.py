@@ -14,8 +14,7 @@ import numpy as np
 
 from steepest.plots.graph.walk import Edge, Graph, Node
 
-MOST_BOXES = 60
-"""Nodes up to which each is a box with its numbers."""
+MOST_BOXES = 60  # nodes up to which each is a box with its numbers
 
 
 def folded(whole: Graph, most: int = MOST_BOXES) -> Graph:

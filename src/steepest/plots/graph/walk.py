@@ -15,7 +15,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,12 +26,9 @@ from steepest.lazy import imported
 from steepest.model.objective import matched
 from steepest.model.of_fit import module_objective, tensors
 from steepest.plots.drawn import training
+from steepest.result import Fit
 
-if TYPE_CHECKING:
-    from steepest.result import Fit
-
-ROWS = 32
-"""Rows on which the graph of a fit is made."""
+ROWS = 32  # rows on which the graph of a fit is made
 
 AGAIN: dict[str, Callable[[Any], Tensor]] = {
     "log": lambda node: torch.log(node._saved_self),

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -29,24 +29,13 @@ from steepest.plots.surface.evaluate import SurfaceObjective, surface_objective
 from steepest.plots.surface.module_values import MOST_WORK, work_of
 from steepest.plots.surface.plane import Plane
 from steepest.plots.surface.profile import minimised
+from steepest.result import Fit
 
-if TYPE_CHECKING:
-    from steepest.result import Fit
-
-GRID, LEAST_GRID = 50, 25
-"""Points a side, and what they are at least where each takes long."""
-
-LEAST_STEPS = 80
-"""Steps of a path that are drawn where each takes long."""
-
-MARGIN = 0.18
-"""Of the window's width, on each side of what it must show."""
-
-STILL = 1e-6
-"""An axis whose numbers differ by less than this share of them shows no movement."""
-
-HIGHEST = 1.3
-"""The surface is cut at this many times the height of whatever must be seen on it."""
+GRID, LEAST_GRID = 50, 25  # points a side, and what they are at least where each takes long
+LEAST_STEPS = 80  # steps of a path that are drawn where each takes long
+MARGIN = 0.18  # of the window's width, on each side of what it must show
+STILL = 1e-6  # an axis whose numbers differ by less than this share of them shows no movement
+HIGHEST = 1.3  # the surface is cut at this many times the height of whatever must be seen on it
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,22 +15,13 @@ from steepest.plots import style
 from steepest.plots.drawn import fits_of
 from steepest.plots.figure import Figure, panels
 from steepest.plots.surface.data import Mark, Path, Surface, surface_data
+from steepest.result import Fit
 from steepest.text import colours
 
-if TYPE_CHECKING:
-    from steepest.result import Fit
-
-HOVERED = 6
-"""Parameters that a hover names."""
-
-LIFT = 0.008
-"""Paths float this share of the bowl's height above it, or they would flicker through it."""
-
-FEW = 60
-"""Steps of a path up to which each is marked."""
-
-LINES = "rgba(128,140,155,0.55)"
-"""The colour of contours."""
+HOVERED = 6  # parameters that a hover names
+LIFT = 0.008  # paths float this share of the bowl's height above it, or they would flicker through it
+FEW = 60  # steps of a path up to which each is marked
+LINES = "rgba(128,140,155,0.55)"  # the colour of contours
 
 MARKS = {
     "start": {"symbol": "circle-open", "size": 10},

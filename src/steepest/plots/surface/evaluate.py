@@ -10,30 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
 from steepest.data.thinning import sampled
 from steepest.model import losses
+from steepest.model.linear import LinearProblem
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.of_fit import linear_problem
 from steepest.plots.drawn import training
 from steepest.plots.surface.module_values import MOST_WORK, values_of, work_of
+from steepest.result import Fit
 
-if TYPE_CHECKING:
-    from steepest.model.linear import LinearProblem
-    from steepest.result import Fit
-
-MOST_VALUES = 40_000_000
-"""Points times rows for which the linear family is evaluated."""
-
-LEAST_ROWS = 50
-"""Rows from which F is computed at least."""
-
-AT_ONCE = 2_000_000
-"""Points times rows in memory at a time."""
+MOST_VALUES = 40_000_000  # points times rows for which the linear family is evaluated
+LEAST_ROWS = 50  # rows from which F is computed at least
+AT_ONCE = 2_000_000  # points times rows in memory at a time
 
 
 @dataclass(frozen=True)

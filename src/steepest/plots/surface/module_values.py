@@ -8,33 +8,25 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
+from steepest.data.dataset import Dataset
 from steepest.model.loss import Loss
 from steepest.model.module_objective import ModuleObjective
 from steepest.model.of_fit import module_objective
 from steepest.plots.drawn import training
+from steepest.result import Fit
 
-if TYPE_CHECKING:
-    from steepest.data.dataset import Dataset
-    from steepest.result import Fit
-
-MOST_WORK = 2e10
-"""Operations for a surface."""
-
-LONG = 2e9
-"""Operations from which on a terminal is shown how far it is."""
-
-AT_ONCE = 2e7
-"""Operations, of one or several points, that are worked at a time."""
+MOST_WORK = 2e10  # operations for a surface
+LONG = 2e9  # operations from which on a terminal is shown how far it is
+AT_ONCE = 2e7  # operations, of one or several points, that are worked at a time
 
 CONVOLUTIONS = (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)
 
-LONGER = 4
-"""How much longer an operation of a convolution takes than one of a matrix product."""
+LONGER = 4  # how much longer an operation of a convolution takes than one of a matrix product
 
 
 def work_of(fit: Fit) -> float:

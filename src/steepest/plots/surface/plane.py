@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -28,14 +27,11 @@ from steepest.model.of_fit import module_objective
 from steepest.numerics.hessians import products
 from steepest.numerics.lanczos import leading
 from steepest.plots.drawn import all_rows, drawable, exact_theta, linear, places_of, recorded, training
-
-if TYPE_CHECKING:
-    from steepest.result import Fit
+from steepest.result import Fit
 
 PLANES = ("path", "hessian", "random")
 COORDINATES = ("user", "descent")
-STRAIGHT = 1e-6
-"""Second over first singular value of a path, below which it is a straight line."""
+STRAIGHT = 1e-6  # second over first singular value of a path, below which it is a straight line
 EQUAL_STEPS = 500
 """Steps of each path that decide on their common plane, so that a long descent does not outweigh a short one."""
 

@@ -21,8 +21,7 @@ from steepest.model.linear_objective import LinearObjective
 
 NEWTON_STEPS = 60
 HALVINGS = 30
-AT_ONCE = 4_000_000
-"""Points times rows times parameters in memory at a time."""
+AT_ONCE = 4_000_000  # points times rows times parameters in memory at a time
 
 
 def minimised(problem: LinearProblem, theta: np.ndarray, held: list[int]) -> np.ndarray:
