@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
+from itertools import product
 
 import numpy as np
 import pytest
@@ -27,21 +29,37 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("group", "name", "loss"), CASES, ids=[f"{name}, {loss}" for _, name, loss in CASES])
-def test_sgd_at_the_automatic_rate_never_diverges(group, name, loss):
+COORDINATES = ("none", "standardize", "orthonormal")
+BATCHES = ("full", 1, 7, 64)
+NAMES = [f"{name}, {loss}" for _, name, loss in CASES]
+
+
+def never_diverges(number: int, chosen: Iterable[tuple[str, str | int]]) -> None:
+    group, name, loss = CASES[number]
     x, y, model = group[name]()
-    for precondition in ("none", "standardize", "orthonormal"):
-        for batch_size in ("full", 1, 7, 64):
-            fit = fitted(
-                x, y, model=model, loss=loss, optimizer="sgd", batch_size=batch_size, precondition=precondition,
-                max_steps=300 if batch_size == 1 else 40,
-            )  # fmt: skip
-            case = f"{precondition}, {batch_size}: lr={fit.lr}"
-            assert fit.status is not Status.DIVERGED, case
-            assert np.isfinite(fit.theta).all(), case
-            assert np.isfinite(fit.trace.loss).all(), case
-            start, end = fit.trace.objective[[0, -1]]
-            assert end <= start * (1.0 if batch_size == "full" else 1.05), case
+    for precondition, batch_size in chosen:
+        fit = fitted(
+            x, y, model=model, loss=loss, optimizer="sgd", batch_size=batch_size, precondition=precondition,
+            max_steps=300 if batch_size == 1 else 40,
+        )  # fmt: skip
+        case = f"{precondition}, {batch_size}: lr={fit.lr}"
+        assert fit.status is not Status.DIVERGED, case
+        assert np.isfinite(fit.theta).all(), case
+        assert np.isfinite(fit.trace.loss).all(), case
+        start, end = fit.trace.objective[[0, -1]]
+        assert end <= start * (1.0 if batch_size == "full" else 1.05), case
+
+
+@pytest.mark.parametrize("number", range(len(CASES)), ids=NAMES)
+def test_sgd_at_the_automatic_rate_never_diverges(number):
+    """Each batch size, the coordinates taking turns: three problems after one another meet every pair."""
+    never_diverges(number, [(COORDINATES[(number + at) % 3], size) for at, size in enumerate(BATCHES)])
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("number", range(len(CASES)), ids=NAMES)
+def test_sgd_at_the_automatic_rate_never_diverges_in_any_coordinates(number):
+    never_diverges(number, product(COORDINATES, BATCHES))
 
 
 @pytest.mark.parametrize("penalty", ["l1:0.1", "l2:10", "elastic:0.1,10"])
