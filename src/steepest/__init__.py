@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from steepest.plots.tables import plot
     from steepest.preflight import Preflight, diagnose
     from steepest.result import Fit
-    from steepest.storage.load import load
+    from steepest.storage import load
     from steepest.sweep_result import Sweep
     from steepest.sweeping import compare, sweep
 
@@ -73,7 +73,7 @@ _PUBLIC = {
     "diagnose": "steepest.preflight",
     "fit": "steepest.fitting",
     "graph": "steepest.plots.graph.draw",
-    "load": "steepest.storage.load",
+    "load": "steepest.storage",
     "objective": "steepest.model.objective_factory",
     "plot": "steepest.plots.tables",
     "sweep": "steepest.sweeping",

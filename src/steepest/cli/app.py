@@ -57,14 +57,14 @@ def fail(text: str, code: int, whole: bool = False) -> int:
 
 def loaded(run: str, number: int | None, model: str | None) -> Fit:
     """A run, or one of a sweep's: the best where none is named, and that is said."""
-    from steepest.storage import run_folder
-    from steepest.storage.load import load
+    from steepest.storage import load, run_folder
 
-    if run_folder.kept_at(run) != "sweep":
-        if number is not None:
-            raise SpecError(f"--run {number} is for a sweep, and {run!r} is one run. Leave it out.")
-        return run_folder.load_fit(run, model)
+    is_sweep = run_folder.kept_at(run) == "sweep"
+    if number is not None and not is_sweep:
+        raise SpecError(f"--run {number} is for a sweep, and {run!r} is one run. Leave it out.")
     runs: Any = load(run, model)
+    if not is_sweep:
+        return runs
     if number is None:
         ranked = runs.ranked() if runs.comparable else []
         if not ranked:

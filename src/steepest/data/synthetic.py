@@ -149,7 +149,7 @@ def sample(name: str) -> pa.Table:
         150
     """
     name = _known(name)
-    return _GENERATED[name]().table() if name in _GENERATED else _bundled(name)
+    return GENERATED[name]().table() if name in GENERATED else _bundled(name)
 
 
 def sample_names() -> list[str]:
@@ -188,15 +188,15 @@ _TARGETS = {
     "quadratic_with_outlier": ["y"],
 }
 _NUMERIC = {"diabetes", "linnerud"}  # of scikit-learn's tables, those whose targets are no classes
-_GENERATED = {"line": line, "noisy_line": noisy_line, "quadratic_with_outlier": quadratic_with_outlier}
-_ALIASES = {"lesson_a": "line", "lesson_b": "noisy_line", "lesson_c": "quadratic_with_outlier"}
+GENERATED = {"line": line, "noisy_line": noisy_line, "quadratic_with_outlier": quadratic_with_outlier}
+ALIASES = {"lesson_a": "line", "lesson_b": "noisy_line", "lesson_c": "quadratic_with_outlier"}
 
 
 def _known(name: str) -> str:
-    name = _ALIASES.get(name, name)
+    name = ALIASES.get(name, name)
     if name in _TARGETS:
         return name
-    close = get_close_matches(name, [*_TARGETS, *_ALIASES], n=1)
+    close = get_close_matches(name, [*_TARGETS, *ALIASES], n=1)
     hint = f" Did you mean sample:{close[0]}?" if close else ""
     raise SpecError(f"There is no sample '{name}'.{hint}\nThe samples are: {', '.join(_TARGETS)}")
 

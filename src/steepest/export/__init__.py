@@ -15,9 +15,8 @@ import numpy as np
 from steepest.atomic_file import write_file
 from steepest.errors import RunError, SpecError
 from steepest.export import parts as writing
-from steepest.export.notebook import notebook as as_notebook
+from steepest.export import python_text
 from steepest.export.parts import STYLES
-from steepest.export.python_text import script
 from steepest.export.rows import saved
 from steepest.result import Fit
 
@@ -57,7 +56,7 @@ def to_python(
         raise SpecError(f"{str(path)!r} is to be a script; name it .py or .ipynb.")
     as_cells = notebook if notebook is not None else file is not None and file.suffix == ".ipynb"
     parts, files = writing.parts_of(fit, style, file, as_cells)
-    text = (as_notebook if as_cells else script)(writing.title(fit, style), parts)
+    text = (python_text.notebook if as_cells else python_text.script)(writing.title(fit, style), parts)
     if file is not None:
         if files:
             _check_ours(file.with_suffix(".npz"))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -16,12 +14,11 @@ from steepest.data.dataset import Dataset
 from steepest.errors import FitError
 from steepest.export.python_text import number
 from steepest.formulas.inits import INITS
-from steepest.formulas.rules import FORMULAS, RULES, Automatic, RuleFormula
+from steepest.formulas.rules import FORMULAS, RULES, Automatic
 from steepest.formulas.schedules import FORMULAS as FACTORS
 from steepest.formulas.schedules import ScheduleFormula
 from steepest.model import modules, penalties
 from steepest.model.linear import Terms
-from steepest.model.loss import Loss
 from steepest.model.of_fit import targets
 from steepest.result import Fit
 
@@ -35,85 +32,51 @@ CHOSEN: dict[str, str] = {
 }
 
 
-@dataclass(frozen=True)
 class Case:
-    """The facts of a fit.
+    """The facts of a fit. FitError for what cannot be written out.
 
-    rule and numbers: as `momentum`, (0.9,); "torch" for a class of torch.optim, which is `own_rule`.
-    schedule: its formula; None for a function, which is `own_schedule`.
-    batching: as it was planned, not as far as the descent came.
+    terms: of a model that is linear in θ (`linear`). weighted: whether rows have weights.
+    rule, numbers, formula: as `momentum`, (0.9,) and its formula, if it has one; "torch" for a class of torch.optim, which is
+        `own_rule`. schedule, schedule_numbers: None and () for a function of the user's.
+    batching: as it was planned, not as far as the descent came. batch: rows of one; None for all.
     start: θ₀ in user units; None for zeros, or for the module's own.
+    soft: whether an `l1` penalty takes a proximal step; if not its kink is seen as a subgradient.
+    gain: what the rate of that step is multiplied by: the rule's step in the end, under a steady gradient.
+    kind, target_kind: what torch.tensor is told of numbers, and of the target.
     """
 
-    fit: Fit
-    train: Dataset
-    test: Dataset | None
-    outputs: int
-    rule: str
-    numbers: tuple[float, ...]
-    own_rule: Any
-    schedule: ScheduleFormula | None
-    schedule_numbers: tuple[float, ...]
-    own_schedule: Callable[..., float] | None
-    batching: Batching
-    start: np.ndarray | None
-
-    @classmethod
-    def of(cls, fit: Fit, train: Dataset, test: Dataset | None) -> Case:
-        """FitError for what cannot be written out."""
-        spec = fit.spec
+    def __init__(self, fit: Fit, train: Dataset, test: Dataset | None):
         if fit.ending.status.name == "DIVERGED":
             raise FitError("This fit diverged, so there is nothing to hand out. Fit with a lower rate (lr=) first.")
-        rule, numbers, own_rule = _rule(fit)
-        batching = Batching.of(spec, train.rows, "curvature" if rule == "curvature" else None)
-        if batching.size is None and fit.steps != fit.epochs:
+        self.fit, self.spec, self.train, self.test = fit, fit.spec, train, test
+        self.rule, self.numbers, self.own_rule = _rule(fit)
+        self.formula = FORMULAS.get(self.rule)
+        self.batching = Batching.of(self.spec, train.rows, "curvature" if self.rule == "curvature" else None)
+        self.batch = self.batching.size
+        self._check_batches()
+        self.schedule, self.schedule_numbers = _schedule(fit)
+        self.names, self.linear = list(fit.names), fit.terms is not None
+        self.terms: Terms = fit.terms  # pyrefly: ignore[bad-assignment] (asked for where the model is linear)
+        self.loss, self.penalty = fit.loss_function, penalties.penalty(self.spec.penalty)
+        self.outputs, self.weighted = targets(train, self.loss)[1], train.weights is not None
+        self.start = modules.start(self.spec.init, tuple(fit.names), self.spec.seed)
+        linear = self.formula is not None and self.formula.linear
+        self.soft = bool(self.penalty.l1) and (linear or self.rule in ("accelerated", "curvature"))
+        momentum = self.formula is not None and self.formula.momentum
+        self.gain = f" / (1 - {number(self.numbers[0])})" if momentum else ""
+        self.float32 = self.spec.dtype == "float32"
+        self.kind = ", dtype=torch.float32" if self.float32 else ""
+
+    def _check_batches(self) -> None:
+        """FitError unless the batches were those of the settings."""
+        fit = self.fit
+        if self.batch is None and fit.steps != fit.epochs:
             raise FitError("This fit took its rows from batches= of yours, which a script cannot make again.")
-        if batching.size and not (fit.trace.epoch[:-1] == fit.trace.step[:-1] // batching.steps_per_epoch).all():
+        if self.batch and not (fit.trace.epoch[:-1] == fit.trace.step[:-1] // self.batching.steps_per_epoch).all():
             raise FitError(
                 "This fit left out the last, shorter batch of each epoch, or took its batches from a sampler, and a script does "
                 "not. Fit again with a batch_size that divides the number of rows."
             )
-        schedule, more, own_schedule = _schedule(fit)
-        return cls(
-            fit=fit,
-            train=train,
-            test=test,
-            outputs=targets(train, fit.loss_function)[1],
-            rule=rule,
-            numbers=numbers,
-            own_rule=own_rule,
-            schedule=schedule,
-            schedule_numbers=more,
-            own_schedule=own_schedule,
-            batching=batching,
-            start=modules.start(spec.init, tuple(fit.names), spec.seed),
-        )
-
-    @property
-    def linear(self) -> bool:
-        """Whether the model is linear in θ."""
-        return self.fit.terms is not None
-
-    @property
-    def terms(self) -> Terms:
-        """The terms of a model that is linear in θ."""
-        assert self.fit.terms is not None
-        return self.fit.terms
-
-    @property
-    def loss(self) -> Loss:
-        """The loss."""
-        return self.fit.loss_function
-
-    @property
-    def penalty(self) -> penalties.Penalty:
-        """The penalty."""
-        return penalties.penalty(self.fit.spec.penalty)
-
-    @property
-    def weighted(self) -> bool:
-        """Whether rows have weights."""
-        return self.train.weights is not None
 
     @cached_property
     def frame(self) -> str:
@@ -130,45 +93,8 @@ class Case:
         return bool(np.linalg.cond(self.terms.design(self.train.x)) < WELL_CONDITIONED)
 
     @property
-    def soft(self) -> bool:
-        """Whether an `l1` penalty takes a proximal step; if not its kink is seen as a subgradient."""
-        linear = self.formula is not None and self.formula.linear
-        return bool(self.penalty.l1) and (linear or self.rule in ("accelerated", "curvature"))
-
-    @property
-    def formula(self) -> RuleFormula | None:
-        """The rule's formula; None for the ones that have none."""
-        return FORMULAS.get(self.rule)
-
-    @property
-    def gain(self) -> str:
-        """What a proximal step's rate is multiplied by: the rule's step in the end, under a steady gradient."""
-        momentum = self.formula is not None and self.formula.momentum
-        return f" / (1 - {number(self.numbers[0])})" if momentum else ""
-
-    @property
-    def batch(self) -> int | None:
-        """Rows a batch; None for all."""
-        return self.batching.size
-
-    @property
-    def float32(self) -> bool:
-        """Whether numbers are of single precision."""
-        return self.fit.spec.dtype == "float32"
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the parameters."""
-        return list(self.fit.names)
-
-    @property
-    def kind(self) -> str:
-        """What torch.tensor is told of numbers."""
-        return ", dtype=torch.float32" if self.float32 else ""
-
-    @property
     def target_kind(self) -> str:
-        """The same of the target: codes of classes stay whole numbers where the loss takes them so."""
+        """Codes of classes stay whole numbers where the loss takes them so."""
         codes = self.train.y.dtype.kind in "iu"
         if self.loss.coupled or (codes and self.linear and self.loss.custom):
             return ", dtype=torch.int64"
@@ -176,12 +102,12 @@ class Case:
 
     def drawn(self, shape: str) -> str:
         """Code that draws θ₀, where `init` names a distribution; else ""."""
-        given = self.fit.spec.init
+        given = self.spec.init
         if not is_choice(given, INITS) or given == "zeros":
             return ""
         kind, numbers = parse(given, INITS, "init")
         drawn = ", ".join(map(number, numbers if kind == "uniform" else (0.0, *numbers)))
-        return f"np.random.default_rng([{self.fit.spec.seed}, 2]).{kind}({drawn}, {shape})"
+        return f"np.random.default_rng([{self.spec.seed}, 2]).{kind}({drawn}, {shape})"
 
 
 def _rule(fit: Fit) -> tuple[str, tuple[float, ...], Any]:
@@ -189,8 +115,8 @@ def _rule(fit: Fit) -> tuple[str, tuple[float, ...], Any]:
     if shown in CHOSEN:
         return CHOSEN[shown], (), None
     if is_choice(given, RULES):
-        rule = parse(shown, RULES, "optimizer")
-        return rule.name, rule.numbers, None
+        name, numbers = parse(shown, RULES, "optimizer")
+        return name, numbers, None
     found = locate(given) if isinstance(given, str) and given.startswith("torch.optim") else given
     if (
         isinstance(found, type)
@@ -201,10 +127,10 @@ def _rule(fit: Fit) -> tuple[str, tuple[float, ...], Any]:
     raise FitError(f"The rule {shown} is code of yours; a script can have the rules of steepest and of torch.optim.")
 
 
-def _schedule(fit: Fit) -> tuple[ScheduleFormula | None, tuple[float, ...], Callable[..., float] | None]:
+def _schedule(fit: Fit) -> tuple[ScheduleFormula | None, tuple[float, ...]]:
     if callable(fit.spec.schedule):
-        return None, (), fit.spec.schedule
+        return None, ()
     if is_choice(fit.schedule, FACTORS):
-        schedule = parse(fit.schedule, FACTORS, "schedule")
-        return FACTORS[schedule.name], schedule.numbers, None
+        name, numbers = parse(fit.schedule, FACTORS, "schedule")
+        return FACTORS[name], numbers
     raise FitError(f"The schedule {fit.schedule} is code of yours, and code is not kept in a run.")

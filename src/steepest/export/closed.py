@@ -48,7 +48,7 @@ def beside(case: Case) -> Part:
 def _closed(case: Case, y: str) -> Part:
     """Least squares by an orthogonal factorisation, never by an inverted AᵀA."""
     if not case.loss.quadratic or case.penalty.l1:
-        what = f"loss {case.loss}" + (f" and penalty {case.fit.spec.penalty}" if case.penalty else "")
+        what = f"loss {case.loss}" + (f" and penalty {case.spec.penalty}" if case.penalty else "")
         raise SpecError(
             f"style='closed' is for mse, alone or with an l2 penalty; this fit has {what}. Use 'scikit-learn'."
         )
@@ -128,5 +128,5 @@ def _estimator(case: Case) -> tuple[str, ...]:
         return "QuantileRegressor", f"quantile={number(high / scale)}", f"alpha={number(a / scale)}"
     if loss.choice is not None and loss.choice.no_estimator:
         raise SpecError(f"{loss.choice.no_estimator} Use style 'loop'.")
-    what = f"loss {loss}" + (f" with penalty {case.fit.spec.penalty}" if case.penalty else "")
+    what = f"loss {loss}" + (f" with penalty {case.spec.penalty}" if case.penalty else "")
     raise SpecError(f"scikit-learn has no estimator for {what}. Use style 'loop'.")

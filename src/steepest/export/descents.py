@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from steepest.data import batching
 from steepest.errors import SpecError
 from steepest.export.case import Case
-from steepest.export.formula_text import formula_text
 from steepest.export.python_text import Part, called, number
-from steepest.export.sources import source
+from steepest.export.sources import formula_text, source
 from steepest.formulas.rules import EPSILON, RuleFormula
 
 
@@ -44,7 +43,7 @@ def dealing(case: Case, target: str) -> list[Part]:
     """The function that deals the batches of an epoch; nothing for a full batch."""
     if case.batch is None:
         return []
-    shuffle, seed, n, size = case.fit.spec.shuffle, case.fit.spec.seed, f"len({target})", case.batch
+    shuffle, seed, n, size = case.spec.shuffle, case.spec.seed, f"len({target})", case.batch
     if shuffle == "none":
         said = f"Batches of {size} rows, in the table's own order."
         return [Part("Batches", said, [f"batches = torch.arange({n}).split({size})"])]
@@ -86,7 +85,7 @@ def schedule(case: Case) -> tuple[str, list[Part]]:
     """The factor on the learning rate, of `step` or `epoch` ("" where it is always 1), and the parts that it needs."""
     epoch, formula = ("step" if case.batch is None else "epoch"), case.schedule
     if formula is None:
-        name, lines, imports = source(case.own_schedule, "schedule")
+        name, lines, imports = source(case.spec.schedule, "schedule")
         said = "The factor on the learning rate." if lines else ""
         return f"{name}(step, {epoch})", [Part("The schedule", said, lines, imports)]
     names = {"epoch": epoch, "steps": str(case.batching.steps), "cos": "math.cos", "pi": "math.pi", "minimum": "min"}
@@ -134,7 +133,7 @@ def _by_formula(case: Case, rule: RuleFormula, p: str, g: str, lr: str) -> tuple
 
 def by_hand(case: Case, moving: Moving) -> Part:
     """The loop with the rule written out."""
-    factor, clip = schedule(case)[0], case.fit.spec.clip
+    factor, clip = schedule(case)[0], case.spec.clip
     lr, plain = "rate" if factor else "lr", case.rule == "sgd" and clip is None
     g = moving.gradient if plain else "gradient"
     said, memory, moved = _by_hand(case, moving.variable, g, lr, moving.proximal(lr) if case.soft else [])
@@ -192,7 +191,7 @@ def _looped(case: Case, body: Callable[[str], list[str]], after_epoch: list[str]
         lines = [*lines, "step += 1"]
     if cut:
         lines += [f"if step == {steps}:", "    break"]
-    dealt = "batches" if case.fit.spec.shuffle == "none" else "batches(epoch)"
+    dealt = "batches" if case.spec.shuffle == "none" else "batches(epoch)"
     counter = "epoch" if dealt != "batches" or _uses([*lines, *after_epoch], "epoch") else "_"
     inner = [f"for rows in {dealt}:", *_in(lines), *after_epoch]
     return [*(["step = 0"] if counted else []), f"for {counter} in range({epochs}):", *_in(inner)]
@@ -245,7 +244,7 @@ def _scheduler(case: Case) -> tuple[list[str], str]:
 
 def by_optimizer(case: Case, moving: Moving) -> Part:
     """The loop with a class of torch.optim."""
-    (make, when), clip = _scheduler(case), case.fit.spec.clip
+    (make, when), clip = _scheduler(case), case.spec.clip
     closure = case.rule in ("lbfgs", "curvature") or (case.rule == "torch" and case.own_rule.__name__ == "LBFGS")
     code = _optimizer(case, moving.parameters)
 

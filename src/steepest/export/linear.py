@@ -171,7 +171,7 @@ def _orthonormal(case: Case) -> Part:
 
 def _deficient(case: Case) -> bool:
     """Whether the columns depend on one another, so that the fit left directions out."""
-    problem = case.fit.problem or linear_problem(case.fit.spec, case.train, case.terms, case.loss)
+    problem = case.fit.problem or linear_problem(case.spec, case.train, case.terms, case.loss)
     deficient = preconditioners.orthonormal(problem).rank < problem.design.shape[1]
     if deficient and problem.penalty.l2:
         raise FitError(

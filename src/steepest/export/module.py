@@ -44,7 +44,7 @@ class Net:
         self.inner: nn.Module = module.module if isinstance(module, modules.Scaled) else module
         if any(not parameter.requires_grad for parameter in self.inner.parameters()):
             raise FitError("Some parameters of this module stay as they are, and a script would move them too.")
-        self.ours = is_choice(case.fit.spec.model, MODELS)
+        self.ours = is_choice(case.spec.model, MODELS)
         self.random = any(isinstance(part, nn.modules.dropout._DropoutNd | nn.RReLU) for part in module.modules())
         self.modes = self.random or any(isinstance(part, BATCH_NORM) for part in module.modules())
         self.model = self._model()
@@ -72,8 +72,8 @@ class Net:
         return Part("Tensors", "The net sees columns of mean 0 and variance 1.", code)
 
     def _net(self) -> Part:
-        case, given = self.case, self.case.fit.spec.model
-        seeded, cast = f"torch.manual_seed({case.fit.spec.seed})", "" if case.float32 else ".double()"
+        case, given = self.case, self.case.spec.model
+        seeded, cast = f"torch.manual_seed({case.spec.seed})", "" if case.float32 else ".double()"
         if self.ours:
             said = "Layers with ReLU between them, started as PyTorch starts them" + (
                 ", then in double precision." if cast else "."
@@ -104,7 +104,7 @@ class Net:
     def _layers(self) -> list[str]:
         widths = (
             self.case.train.x.shape[1],
-            *parse(self.case.fit.spec.model, MODELS, "model").numbers,
+            *parse(self.case.spec.model, MODELS, "model").numbers,
             self.case.outputs,
         )
         return [part for a, b in pairwise(widths) for part in (f"nn.Linear({a}, {b})", "nn.ReLU()")][:-1]
@@ -167,7 +167,7 @@ class Net:
         weights = ", weights{0}" if case.weighted else ""
         more = " + penalty()" if self._seen else ""
         place = "step, 0" if case.batch is None else f"epoch, step % {case.batching.steps_per_epoch}"
-        seeded = f"torch.manual_seed(hash(({case.fit.spec.seed}, {place})))  # of the dropout"
+        seeded = f"torch.manual_seed(hash(({case.spec.seed}, {place})))  # of the dropout"
 
         def proximal(lr: str) -> list[str]:
             return ["for p in free:", f"    p.data.copy_(soft(p.data, {lr}{case.gain} * {l1}))"]

@@ -33,7 +33,7 @@ def parts_of(fit: Fit, style: str, file: Path | None, notebook: bool) -> Written
     if style not in STYLES:
         raise SpecError(f"style={style!r} is not known. Known: {', '.join(STYLES)}.")
     train, test = rows_of(fit)
-    case = Case.of(fit, train, test)
+    case = Case(fit, train, test)
     found = rows.written(fit, train, test, file, notebook)
     if style in ("closed", "scikit-learn"):
         return [*closed.parts(case, found, style), result(case, found.target, []), closed.beside(case)], found.files
@@ -73,7 +73,7 @@ def _linear(case: Case, found: rows.Rows, as_module: bool, by_hand: bool) -> lis
         ready.append(f"start = torch.tensor(start{case.kind})")
     if offset:
         ready.append(f"offset = {linear.product(case, 'A', 'start')}  # what the start predicts")
-    first = f"torch.zeros({linear.width(case)}, dtype=torch.{case.fit.spec.dtype}"
+    first = f"torch.zeros({linear.width(case)}, dtype=torch.{case.spec.dtype}"
     if start and not frames:
         first = "start.clone()" if as_module else "start.clone().requires_grad_()"
     else:

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import ast
 import builtins
+import html
+import json
 import keyword
 import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -218,3 +221,30 @@ def _is_block(line: str) -> bool:
 def _ends_in_block(lines: Sequence[str]) -> bool:
     last = next((line for line in reversed(lines) if line and not line.startswith((" ", ")", "]", "#"))), "")
     return _is_block(last)
+
+
+def notebook(title: str, parts: Sequence[Part]) -> str:
+    """The same parts as a notebook (nbformat 4.5): what a comment says in a script is text between the cells."""
+    cells = [_cell(f"# {title}"), _cell("\n".join(imports(parts)), code=True)]
+    for part in shown_parts(parts):
+        if part.prose:
+            cells.append(_cell(f"## {part.title}\n\n{_escaped(part.prose)}"))
+        cells.append(_cell("\n".join(part.code), code=True))
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    whole = {
+        "cells": [cell | {"id": f"cell-{number}"} for number, cell in enumerate(cells)],
+        "metadata": {"kernelspec": kernel, "language_info": {"name": "python"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+
+
+def _cell(text: str, code: bool = False) -> dict[str, Any]:
+    cell = {"cell_type": "code", "execution_count": None, "outputs": []} if code else {"cell_type": "markdown"}
+    return cell | {"metadata": {}, "source": text.splitlines(keepends=True)}
+
+
+def _escaped(prose: str) -> str:
+    """A column's name is text here too: no markup, no HTML."""
+    return html.escape(re.sub(r"([\\`*_\[\]$#|])", r"\\\1", prose), quote=False)

@@ -11,9 +11,10 @@ Whatever the way, it was tried here first: a recipe is only written where it giv
 from __future__ import annotations
 
 import csv
+import inspect
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from steepest.data import synthetic
 from steepest.data.dataset import Dataset
 from steepest.errors import FitError
 from steepest.export.python_text import Part, array, called, identifier, imports, literal, number, shown
+from steepest.export.sources import formula_text
 from steepest.result import Fit
 
 FEW = 60
@@ -150,64 +152,32 @@ class Recipe:
     target: str = "y"
 
 
-LESSONS = {"lesson_a": "line", "lesson_b": "noisy_line", "lesson_c": "quadratic_with_outlier"}
-
-
 def _recipes(fit: Fit, train: Dataset) -> Iterator[Recipe]:
     """Ways to make the rows again, each to be tried."""
     source = fit.source or ""
     if source.startswith("sample:"):
         name = source.removeprefix("sample:")
-        name = LESSONS.get(name, name)
-        if name in LESSONS.values():
-            seed, n = {"line": (0, 100), "noisy_line": (0, 10_000), "quadratic_with_outlier": (42, 100)}[name]
-            yield _generated(name, seed, n)
-        else:
-            yield from _bundled(name, train)
+        make = synthetic.GENERATED.get(synthetic.ALIASES.get(name, name))
+        yield from _bundled(name, train) if make is None else [_generated(make)]
     elif source:
         yield from _read(source, train)
     elif train.x.shape[1] == 1 and train.classes is None and train.y.ndim == 1 and fit.spec.validation is None:
         n = fit.rows + fit.test_rows
-        known = set(np.concatenate([train.y, [] if fit.test is None else fit.test.y])[:: max(1, n // 50)].tolist())
-        if n == 100 and known <= set(synthetic.quadratic_with_outlier().y.tolist()):
-            yield _generated("quadratic_with_outlier", 42, n)
-        for name, make in (("line", synthetic.line), ("noisy_line", synthetic.noisy_line)):
-            for seed in range(SEEDS if n <= 200_000 else 0):
-                if known <= set(make(n, seed=seed).y.tolist()):
-                    yield _generated(name, seed, n)
+        found = set(np.concatenate([train.y, [] if fit.test is None else fit.test.y])[:: max(1, n // 50)].tolist())
+        ways: list[tuple[Any, dict[str, int]]] = [(synthetic.quadratic_with_outlier, {})] if n == 100 else []
+        for seed in range(SEEDS if n <= 200_000 else 0):
+            ways += [(make, {"n": n, "seed": seed}) for make in (synthetic.line, synthetic.noisy_line)]
+        for make, given in ways:
+            if found <= set(make(**given).y.tolist()):
+                yield _generated(make, **given)
 
 
-def _generated(name: str, seed: int, n: int) -> Recipe:
-    """A lesson by the numbers of NumPy that it is made of (`data/synthetic.py`)."""
-    said, code = {
-        "line": (
-            "A line under noise that only ever adds: its mean, ½, lifts the intercept.",
-            [
-                f"random = np.random.default_rng({seed})",
-                f"x = random.uniform(-1.0, 1.0, {n})",
-                f"y = 2.0 + 3.0 * x + random.uniform(0.0, 1.0, {n})",
-            ],
-        ),
-        "noisy_line": (
-            "A line under normal noise; its truth is drawn too.",
-            [
-                f"random = np.random.default_rng({seed})",
-                "intercept, slope = random.uniform(-14.0, 14.0, 2)  # the truth",
-                f"x = random.uniform(-1.15, 1.15, {n})",
-                f"y = intercept + slope * x + random.standard_normal({n}) / 3.0",
-            ],
-        ),
-        "quadratic_with_outlier": (
-            "A parabola under normal noise, and one outlier.",
-            [
-                f"random = np.random.RandomState({seed})",
-                "x = np.sort(random.rand(100) * 2 - 1)",
-                "y = 1 + 3 * x - 4 * x**2 + 0.7 * random.randn(100)",
-                "x[0], y[0] = -1.5, 10.0  # an outlier",
-            ],
-        ),
-    }[name]
-    return Recipe(code, said)
+def _generated(make: Callable[..., synthetic.Synthetic], **given: int) -> Recipe:
+    """Generated rows by the lines that generate them, with the arguments' values in the place of their names."""
+    values = {name: one.default for name, one in inspect.signature(make).parameters.items()} | given
+    lines, _ = formula_text(make, {"generator": "random"} | {name: number(value) for name, value in values.items()})
+    code = [line for line in lines if not line.startswith(("_check_rows", "truth"))]
+    return Recipe(code, (make.__doc__ or "").partition("\n")[0])
 
 
 def _bundled(name: str, train: Dataset) -> Iterator[Recipe]:

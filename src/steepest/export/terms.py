@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
-
 from steepest.errors import FitError
 from steepest.export.case import Case
 from steepest.export.python_text import Part, number
-from steepest.export.sources import source
+from steepest.export.sources import formula_text, source
 from steepest.formulas.losses import LossChoice
 from steepest.model import losses
 
@@ -35,32 +32,8 @@ def loss(case: Case) -> Part:
 def _formula(choice: LossChoice, own: float) -> tuple[list[str], str]:
     """The lines of a loss's formula in PyTorch's words, and what it returns."""
     assert choice.value is not None
-    made = ast.parse(inspect.getsource(choice.value)).body[0]
-    assert isinstance(made, ast.FunctionDef)
-    names = [argument.arg for argument in made.args.args[2:]]
-    *lines, last = [ast.unparse(_InTorch(names, own).visit(line)) for line in made.body]
-    return lines, last.removeprefix("return ")
-
-
-class _InTorch(ast.NodeTransformer):
-    """NumPy's words become PyTorch's, and a loss's number stands where its name did; constants are worked out."""
-
-    def __init__(self, names: list[str], own: float):
-        self.names, self.own = names, own
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        if node.id in self.names:
-            return ast.Constant(self.own)
-        if node.id in losses.WORDS:
-            place = "torch.nn.functional" if node.id == "logsigmoid" else "torch"
-            return ast.Name(f"{place}.{node.id}")
-        return node
-
-    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        made = self.generic_visit(node)
-        if isinstance(node.left, ast.Constant) and isinstance(node.right, ast.Constant):
-            return ast.Constant(eval(ast.unparse(node)))
-        return made
+    words = {word: f"torch.{word}" for word in losses.WORDS} | {"logsigmoid": "torch.nn.functional.logsigmoid"}
+    return formula_text(choice.value, words | {one.name: number(own) for one in choice.numbers})
 
 
 def _own(case: Case, heading: str) -> Part:

@@ -41,7 +41,7 @@ from steepest.run_record import Shape
 from steepest.settings import Spec
 from steepest.settings_table import SETTINGS
 from steepest.storage.run_files import pack_rows, pack_trace, pack_weights
-from steepest.storage.run_loading import FILES, REST, ROWS, SPEC, SUMMARY, TRACE, WEIGHTS, damaged, fit_of
+from steepest.storage.run_loading import FILES, REST, ROWS, SPEC, SUMMARY, TRACE, WEIGHTS, damaged
 
 SWEEP, TABLE, FITS = SWEEP_FILES = ("sweep.json", "table.parquet", "fits.parquet")
 PAGE = atomic_folder.PAGE
@@ -64,10 +64,10 @@ def save(fit: Fit, folder: str | os.PathLike[str], overwrite: bool = False) -> N
 
     Example:
         >>> import tempfile
-        >>> from steepest.fitting import fit
+        >>> from steepest import fit, load
         >>> with tempfile.TemporaryDirectory() as place:
         ...     fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0]).save(f"{place}/line")
-        ...     load_fit(f"{place}/line").params
+        ...     load(f"{place}/line").params
         {'intercept': 1.0, 'x': 2.0}
     """
     keep(folder, REST, lambda: contents_of(fit, fit.summary()), FILES, overwrite)
@@ -227,15 +227,7 @@ def _shape(fit: Fit) -> Shape | None:
     )
 
 
-# ---- loading ---------------------------------------------------------------------------------------
-
-
-def load_fit(folder: str | os.PathLike[str], model: Any = None) -> Fit:
-    """A fit as `storage.load.load` gives it; RunError for a sweep's folder."""
-    name, content, files = files_in(folder)
-    if name == SWEEP:
-        raise RunError(f"{str(folder)!r} is a sweep, not one run. In Python: st.load(folder).best.save(another).")
-    return fit_of(content, files, str(folder), model)
+# ---- reading ---------------------------------------------------------------------------------------
 
 
 def is_of_run(path: str | os.PathLike[str]) -> bool:

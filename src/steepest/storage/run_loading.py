@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import torch
+from torch import nn
 
 from steepest import fitting, run_record
-from steepest.choices import is_choice
+from steepest.choices import is_choice, parse
 from steepest.data.dataset import Dataset
 from steepest.data.files import paths_of
 from steepest.data.schema import Schema
@@ -18,13 +20,13 @@ from steepest.errors import FitError, RunError, SpecError, SteepestError
 from steepest.formulas.losses import LOSSES
 from steepest.formulas.models import MODELS
 from steepest.held_out import held_out
+from steepest.model import modules
 from steepest.model.automatic_loss import loss_of
 from steepest.model.custom_loss import Custom, custom
 from steepest.model.loss import Loss
 from steepest.result import Fit
-from steepest.run_record import RunRecord
+from steepest.run_record import RunRecord, Shape
 from steepest.settings import Spec
-from steepest.storage import run_module
 from steepest.storage.run_files import unpack_rows, unpack_trace, unpack_weights
 from steepest.torch_criteria import is_criterion
 from steepest.user_units import in_user_units
@@ -39,6 +41,9 @@ SPEC, SUMMARY, REST, WEIGHTS, TRACE, ROWS = FILES = (
 )
 BROKEN = (SteepestError, KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
 """What may come of files that hold something else than what was written."""
+
+MOST_INPUTS = 10_000
+"""Inputs that a module is built with though none of its tensors is as long."""
 
 
 def damaged(shown: str, name: str, reason: str) -> RunError:
@@ -163,17 +168,66 @@ def _with_module(fit: Fit, record: RunRecord, state: dict[str, torch.Tensor], mo
     ours = "model" not in record.nameless and is_choice(fit.spec.model, MODELS)
     if ours and model is None:
         with checked(shown, WEIGHTS):
-            run_module.check_own(fit.spec.model, shape, state)
+            _check_own(fit.spec.model, shape, state)
         model = fit.spec.model
     if model is not None:
         try:
-            fit.network, kind = run_module.rebuilt(model, fit, shape, state)
+            fit.network, kind = _module(model, fit, shape, state)
             fit.kind = None if ours else kind
         except SpecError:
             raise
         except ValueError as error:
             raise RunError(f"model= is not the module of the run {shown!r}: {error}") from None
     return fit
+
+
+def _check_own(model: str, shape: Shape, state: Mapping[str, torch.Tensor]) -> None:
+    """Raise ValueError unless the tensors are those of an `mlp`, before it is built: its size is what the record says."""
+    name, numbers = parse(model, MODELS, "model")
+    if name != "mlp":
+        raise ValueError(f"a run with model {model!r} has no module")
+    prefix = "module." if shape.scaled else ""
+    widths = (shape.inputs, *map(int, numbers), shape.outputs)
+    expected: dict[str, set[tuple[int, ...]]] = {}
+    for layer, (before, after) in enumerate(pairwise(widths)):
+        expected |= {f"{prefix}{2 * layer}.weight": {(after, before)}, f"{prefix}{2 * layer}.bias": {(after,)}}
+    if shape.scaled:
+        per_output: set[tuple[int, ...]] = {(), (shape.outputs,)}
+        expected |= {"mean": {(shape.inputs,)}, "scale": {(shape.inputs,)}, "shift": per_output, "gain": per_output}
+    if set(state) != set(expected):
+        raise ValueError(f"it has other tensors than a {model}")
+    for name, shapes in expected.items():
+        if tuple(state[name].shape) not in shapes or not state[name].is_floating_point():
+            raise ValueError(f"{name} is {tuple(state[name].shape)} of {state[name].dtype}")
+
+
+def _module(
+    model: Any, fit: Fit, shape: Shape, state: dict[str, torch.Tensor]
+) -> tuple[nn.Module, tuple[torch.dtype, torch.device]]:
+    """The module with its saved parameters and buffers, and the precision and device that it was given in.
+
+    ValueError if `model` is another one.
+    """
+    known = (size for value in state.values() for size in value.shape)
+    if shape.inputs > max(MOST_INPUTS, *known, 0):
+        raise ValueError(f"none of its tensors has {shape.inputs:,} inputs.")
+    inner = modules.module(model, shape.inputs, shape.outputs, fit.spec.seed)
+    if inner is None:
+        raise ValueError(f"{model!r} needs none.")
+    kind = modules.kind_of(inner)
+    inner = inner.to(getattr(torch, fit.spec.dtype))
+    try:
+        if shape.whole:
+            inner = modules.WholeNumbers(inner)
+        if shape.scaled:
+            inner = modules.Scaled(inner, *(state[name].clone() for name in ("mean", "scale", "shift", "gain")))
+        inner.load_state_dict(state)
+    except (RuntimeError, KeyError) as error:
+        raise ValueError(" ".join(str(error).split(":", 1)[-1].split())[:160]) from None
+    count = sum(p.numel() for p in inner.parameters() if p.requires_grad)
+    if count != len(fit.names):
+        raise ValueError(f"it has {count:,} parameters, and the run {len(fit.names):,}.")
+    return inner.eval(), kind
 
 
 # ---- its rows --------------------------------------------------------------------------------------
