@@ -309,12 +309,11 @@ def settle(place: Path) -> None:
         old = record_of(place)
         if old is not None and old.listed[old.name] == plan["writes"].get(old.name):
             _finish(place, new, plan)
-        elif _digest_at(place / plan["record"]) == plan["writes"][plan["record"]]:
+            continue
+        if _digest_at(place / plan["record"]) == plan["writes"][plan["record"]]:
             # the new record is there beside one that counts more: it took the place of a record of another name
             (place / plan["record"]).unlink()
-            _discard(place, new, plan)
-        else:
-            _discard(place, new, plan)
+        _discard(place, new, plan)
 
 
 def _plan(new: Path) -> dict[str, Any] | None:
@@ -369,7 +368,5 @@ def _discard(place: Path, new: Path, plan: Mapping[str, Any]) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    path.write_bytes(content)
+    flush(path)

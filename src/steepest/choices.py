@@ -2,14 +2,15 @@
 
 A `Choice` says what one name means and which numbers follow it, with their defaults and ranges; a registry is a dict of
 them by name (`formulas/` holds all of them). `parse()` reads the text, once. A text may also name something to import,
-`package.module:name`: `is_path()` tells it from a choice, and `locate()` finds it.
+`package.module:name`: `is_path()` tells it from a choice, `locate()` finds it, and `required()` says what arguments it takes.
 """
 
 from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
@@ -152,3 +153,19 @@ def locate(path: str) -> Any:
     except (ImportError, AttributeError) as error:
         raise SpecError(f"{path!r} cannot be imported: {error}. It is written package.module:name.") from None
     return found
+
+
+def required(function: Callable[..., Any]) -> list[str] | None:
+    """The positional arguments that a function cannot do without; None where that cannot be told.
+
+    >>> required(lambda step, epoch=0: step), required(max)
+    (['step'], None)
+    """
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return None
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [p.name for p in parameters if p.default is p.empty and p.kind in kinds]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steepest.command_words import options
-from steepest.data.wording import capitalized, plain
+from steepest.data.wording import capitalized, counted, plain
 from steepest.errors import FitError, SpecError
 from steepest.plots import loss_curve, parameters, path3d, predictions, residuals
 from steepest.plots.figure import figure
@@ -93,7 +93,10 @@ def page(fit: Fit, film: bool = True) -> Page:
             del made.pieces[before:]
             left_out.append(f"{heading}: {error}")
     made.heading("Diagnosis")
-    _diagnosis(made, fit)
+    try:
+        made.add(html_of(findings.document(fit.diagnose())))
+    except FitError as error:  # why nothing is said about it
+        made.sentence(str(error))
     made.heading("Settings, and how to do it again")
     made.show(Table(("setting", "value"), _settings(fit)))
     for note in (*fit.notes, *left_out):
@@ -104,21 +107,11 @@ def page(fit: Fit, film: bool = True) -> Page:
 
 
 def _what(fit: Fit) -> str:
-    columns = len(fit.schema.names)
     held = f", {fit.test_rows:,} held out" if fit.test_rows else ""
     return (
-        f"{fit.rows:,} rows{held}, {columns:,} column{'' if columns == 1 else 's'}, {len(fit.names):,} "
-        f"parameter{'' if len(fit.names) == 1 else 's'}; {fit.loss_function} by {fit.optimizer}, lr {fit.lr:.4g} "
-        f"({fit.schedule}), coordinates {fit.precondition}."
+        f"{fit.rows:,} rows{held}, {counted(len(fit.schema.names), 'column')}, {counted(len(fit.names), 'parameter')}; "
+        f"{fit.loss_function} by {fit.optimizer}, lr {fit.lr:.4g} ({fit.schedule}), coordinates {fit.precondition}."
     )
-
-
-def _diagnosis(made: Page, fit: Fit) -> None:
-    """What was found, or why nothing is said about it."""
-    try:
-        made.add(html_of(findings.document(fit.diagnose())))
-    except FitError as error:
-        made.sentence(str(error))
 
 
 def _pictures(fit: Fit, film: bool) -> Iterator[tuple[str, Callable[[Page], None]]]:

@@ -318,11 +318,6 @@ def _adapter(kind: type) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def is_newer(content: Mapping[str, Any]) -> bool:
-    """Whether a record is of a format that only a newer version reads."""
-    return content["format"] > FORMAT
-
-
 def to_json(summary: Mapping[str, Any]) -> str:
     """One JSON object, numbers to the last digit; JSON has no NaN and no infinity, so they are null.
 

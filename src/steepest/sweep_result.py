@@ -17,13 +17,18 @@ from steepest.lazy import delegated
 from steepest.result import Fit
 from steepest.settings_table import those
 from steepest.sweeps.run_results import COLUMNS, COUNTS, FAILED, NUMBERS, Lot
-from steepest.sweeps.run_table import RunTable
 from steepest.text import sweep as sweep_text
 from steepest.text.displayed import Displayed
 from steepest.text.document import Document
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 WHAT_IS_FITTED = frozenset(those(lambda setting: setting.fitted))
 """Settings that change F itself: where they differ, the held-out loss judges and not the objective."""
+
+SHOWN = 20
+"""Rows of the table of runs that are printed."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,25 +60,61 @@ class WorkingLr:
         )
 
 
+class RunTable(Displayed):
+    """One row a run. `table["loss"]` is a column, `table.to_pandas()` a pandas frame, `table.to_arrow()` an Arrow table.
+
+    Everything else that an Arrow table has it has too (`column_names`, `num_rows`, `to_pylist()`, `sort_by(…)`, …), and
+    whatever reads Arrow (polars, DuckDB) takes it as it is.
+    """
+
+    def __init__(self, table: pa.Table):
+        self._table = table
+
+    def to_arrow(self) -> pa.Table:
+        """The Arrow table."""
+        return self._table
+
+    def equals(self, other: Any, **options: Any) -> bool:
+        """Whether another table has the same columns and values."""
+        return self._table.equals(other.to_arrow() if isinstance(other, RunTable) else other, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # also while it is unpickled, before it has a table
+            raise AttributeError(name)
+        return getattr(self._table, name)
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        return self._table.__arrow_c_stream__(requested_schema)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._table[key]
+
+    def __len__(self) -> int:
+        return self._table.num_rows
+
+    def __eq__(self, other: object) -> bool:
+        return self.equals(other) if isinstance(other, (RunTable, type(self._table))) else NotImplemented
+
+    __hash__ = None  # pyrefly: ignore
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _document(self, width: float) -> Document:
+        return sweep_text.table_document(self._table, SHOWN, width)
+
+
 class Sweep(Displayed):
     """Many descents: `len(sweep)`, `sweep.table()`, `sweep.best`, `sweep.fit(i)`, in the order of `itertools.product`.
 
     settings: name → the value of each run, of the settings that differ. Made by `st.sweep`, `st.compare` and `st.load`.
     """
 
-    def __init__(
-        self,
-        settings: Mapping[str, Sequence[Any]],
-        lots: Sequence[Lot],
-        places: Sequence[Sequence[int]],
-        columns: dict[str, list[Any]] | None = None,
-    ):
+    def __init__(self, settings: Mapping[str, Sequence[Any]], lots: Sequence[Lot], places: Sequence[Sequence[int]]):
         self.settings = {name: list(values) for name, values in settings.items()}
         self._lots, self._places = lots, places
         self.source: str | None = None
         """The path or `sample:NAME` that the rows of all runs came from; None for rows from memory."""
-        if columns is not None:
-            self.columns = columns
 
     def __len__(self) -> int:
         return len(self._places)
@@ -86,8 +127,8 @@ class Sweep(Displayed):
     @cached_property
     def columns(self) -> dict[str, list[Any]]:
         """What is known of each run beside its settings: the columns of `table()` as lists."""
-        known = [lot.columns() for lot in self._lots]
-        return {name: [known[lot][name][place] for lot, place in self._places] for name in COLUMNS}
+        known = [lot.rows() for lot in self._lots]
+        return {name: [known[lot][place][name] for lot, place in self._places] for name in COLUMNS}
 
     def table(self) -> RunTable:
         """One row a run, as a table that prints itself; `.to_pandas()` makes it a pandas frame, `.to_arrow()` Arrow's.

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import steepest as st
-from steepest.sweeps.run_table import RunTable
+from steepest.sweep_result import RunTable
 from steepest.text.sweep import best_runs
 from steepest.text.terminal import table
 

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from steepest.choices import required
 from steepest.data.wording import called
 from steepest.errors import SpecError, SteepestError
 from steepest.lazy import imported
@@ -97,9 +98,7 @@ def _refused(factory: Factory, name: str, error: Exception) -> str:
 
 def needs_closure(optimizer: torch.optim.Optimizer) -> bool:
     """Whether a step cannot do without a function that looks at the model again, as that of LBFGS."""
-    takes = inspect.signature(optimizer.step).parameters.values()
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return any(p.default is p.empty and p.kind in kinds for p in takes)
+    return bool(required(optimizer.step))
 
 
 def ratios(optimizer: torch.optim.Optimizer) -> list[float | None]:

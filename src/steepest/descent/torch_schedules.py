@@ -7,13 +7,14 @@ which moves nothing. Most change the rate once an epoch; `OneCycleLR` and `Cycli
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch.optim import lr_scheduler
 
+from steepest.choices import required
+from steepest.data.wording import called
 from steepest.errors import SpecError, SteepestError
 from steepest.lazy import imported
 
@@ -29,7 +30,7 @@ class TorchSchedule:
     def __init__(self, make: Callable[[torch.optim.Optimizer], Any], lr: float = 1.0):
         self.make, self.lr = make, float(lr)
         self.optimizer = _still(self.lr)
-        self.name = _shown(make)
+        self.name = called(make)
         try:
             self.scheduler = make(self.optimizer)
         except Exception as error:  # it may be the user's own code
@@ -68,12 +69,6 @@ def _still(lr: float = 1.0) -> torch.optim.Optimizer:
     return torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=lr)
 
 
-def _shown(make: Any) -> str:
-    if isinstance(make, functools.partial):
-        return f"{_shown(make.func)}({', '.join(f'{k}={v!r}' for k, v in make.keywords.items())})"
-    return getattr(make, "__name__", type(make).__name__)
-
-
 def _check(scheduler: Any, name: str) -> None:
     if isinstance(scheduler, lr_scheduler.ReduceLROnPlateau):
         raise SpecError(
@@ -95,11 +90,11 @@ def of_callable(given: Callable[..., Any]) -> Callable[[int, int], float]:
         if issubclass(kind, lr_scheduler.ReduceLROnPlateau):
             _check(kind(_still()), kind.__name__)
         return TorchSchedule(given)
-    takes = _takes(given)
+    takes = required(given)
     if takes is None or len(takes) == 2:
         return _checked(given, given)
     if len(takes) != 1:
-        raise SpecError(f"schedule={_shown(given)} takes {len(takes)} arguments. {TWO}.")
+        raise SpecError(f"schedule={called(given)} takes {len(takes)} arguments. {TWO}.")
     name = takes[0].lstrip("_").lower()
     if name in STEPS:
         return _checked(lambda step, epoch: given(step), given)
@@ -112,7 +107,7 @@ def of_callable(given: Callable[..., Any]) -> Callable[[int, int], float]:
     if isinstance(found, lr_scheduler.LRScheduler):
         return TorchSchedule(given)
     raise SpecError(
-        f"schedule={_shown(given)} takes one argument, {takes[0]!r}, which may be the step or the epoch. {TWO}: "
+        f"schedule={called(given)} takes one argument, {takes[0]!r}, which may be the step or the epoch. {TWO}: "
         "lambda step, epoch: …; or call the argument `step` or `epoch`."
     )
 
@@ -131,7 +126,7 @@ def _checked(schedule: Callable[[int, int], Any], given: Any) -> Callable[[int, 
         except Exception as error:  # it is the user's own code
             at = f"at step {step} (epoch {epoch})"
             raise SpecError(
-                f"schedule={_shown(given)} gives no number {at}: {type(error).__name__}: {error}. {TWO}."
+                f"schedule={called(given)} gives no number {at}: {type(error).__name__}: {error}. {TWO}."
             ) from error
 
     return factor
@@ -147,15 +142,3 @@ def check_object(given: Any) -> None:
             f"schedule={name}(…) belongs to an optimizer of its own. Give what makes it: functools.partial({name}, …), or "
             f"lambda optimizer: {name}(optimizer, …)."
         )
-
-
-def _takes(given: Callable[..., Any]) -> list[str] | None:
-    """The positional arguments without a default; None where that cannot be told."""
-    try:
-        parameters = list(inspect.signature(given).parameters.values())
-    except (TypeError, ValueError):
-        return None
-    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        return None
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [p.name for p in parameters if p.default is p.empty and p.kind in kinds]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from steepest.data import batching
+from steepest.data.wording import counted
 from steepest.errors import SpecError
 from steepest.export.case import Case
 from steepest.export.python_text import Part, called, number
@@ -170,7 +171,7 @@ def _took(case: Case) -> str:
         "INTERRUPTED": ", and was then interrupted",
         "CONVERGED": ", and had arrived",
     }.get(status, "")
-    return f"The fit took {steps:,} step{'' if steps == 1 else 's'}{why}."
+    return f"The fit took {counted(steps, 'step')}{why}."
 
 
 def _in(lines: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from steepest.errors import FitError
 from steepest.export.case import Case
-from steepest.export.python_text import Part, array, assigned, literal, number, shown
+from steepest.export.python_text import Part, array, number
 from steepest.export.rows import Rows
 from steepest.model import preconditioners
 from steepest.model.of_fit import linear_problem
@@ -240,8 +240,3 @@ def moved(case: Case, begun: str = "", c: str = "c") -> str:
     """θ in user units of c; begun: where it started, in user units."""
     back = f"M @ {c}" if case.outputs == 1 else f"{c} @ M.T"
     return f"{begun} + {back}" if begun else back
-
-
-def named(case: Case) -> list[str]:
-    """The list of the parameters' names."""
-    return assigned("names", "[", [literal(shown(name)) for name in case.names], "]")

@@ -49,6 +49,7 @@ class Net:
         self.modes = self.random or any(isinstance(part, BATCH_NORM) for part in module.modules())
         self.model = self._model()
         self.called = "model" if self.model else "net"
+        self.seen = sizes("p", 0.0 if case.soft else case.penalty.l1, case.penalty.l2)  # by autograd, of each parameter
 
     def parts(self) -> list[Part]:
         """Data to tensors, the net, its start, the model."""
@@ -165,7 +166,7 @@ class Net:
         """What the loop moves."""
         case, target, l1 = self.case, self.rows.target, number(self.case.penalty.l1)
         weights = ", weights{0}" if case.weighted else ""
-        more = " + penalty()" if self._seen else ""
+        more = " + penalty()" if self.seen else ""
         place = "step, 0" if case.batch is None else f"epoch, step % {case.batching.steps_per_epoch}"
         seeded = f"torch.manual_seed(hash(({case.spec.seed}, {place})))  # of the dropout"
 
@@ -192,18 +193,13 @@ class Net:
         said = "All parameters as one vector: the net's are views into it, and move with it."
         return Part("One vector", said, code)
 
-    @property
-    def _seen(self) -> str:
-        """What autograd sees of the penalty on a parameter."""
-        return sizes("p", 0.0 if self.case.soft else self.case.penalty.l1, self.case.penalty.l2)
-
     def penalty(self) -> list[Part]:
         """The penalty on all parameters but biases, and the soft threshold where it needs one."""
         if not self.case.penalty:
             return []
         code = ['free = [p for name, p in net.named_parameters() if not name.endswith("bias")]']
-        if self._seen:
-            code += ["", "", "def penalty():", f"    return sum({self._seen} for p in free)"]
+        if self.seen:
+            code += ["", "", "def penalty():", f"    return sum({self.seen} for p in free)"]
         return [
             Part("The penalty", "A penalty on all parameters but biases.", code),
             *([SOFT] if self.case.soft else []),

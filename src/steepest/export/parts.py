@@ -11,7 +11,7 @@ from steepest.errors import SpecError
 from steepest.export import closed, descents, linear, module, newton, rows, terms
 from steepest.export.case import CHOSEN, Case
 from steepest.export.descents import Moving
-from steepest.export.python_text import Part, number, shown
+from steepest.export.python_text import Part, assigned, literal, number, shown
 from steepest.formulas.rules import Automatic
 from steepest.result import Fit
 from steepest.storage.run_loading import rows_of
@@ -109,7 +109,7 @@ def _linear(case: Case, found: rows.Rows, as_module: bool, by_hand: bool) -> lis
 
 
 def _model(case: Case, v: str, m: str) -> Part:
-    names = case.fit.terms.names if case.fit.terms is not None else ()
+    names = case.terms.names
     said = "The model: a sum of terms, each times its coefficient."
     if case.outputs > 1:
         said = "The model: for each output a sum of terms, each times its coefficient."
@@ -162,7 +162,8 @@ def result(case: Case, y: str, code: list[str]) -> Part:
     """The loss, and θ by its names, printed."""
     penalty = terms.sizes(terms.slopes(case, "theta"), case.penalty.l1, case.penalty.l2)
     held_out = linear.product(case, "A_test", "theta.double()" if case.float32 else "theta")
-    code = [*code, *terms.printed(case, linear.product(case, "A", "theta"), y, penalty, held_out), *linear.named(case)]
+    code = [*code, *terms.printed(case, linear.product(case, "A", "theta"), y, penalty, held_out)]
+    code += assigned("names", "[", [literal(shown(name)) for name in case.names], "]")
     flat = "theta.tolist()" if case.outputs == 1 else "theta.flatten().tolist()"
     return Part("The result", "", [*code, f"for name, value in zip(names, {flat}):", "    print(name, value)"])
 

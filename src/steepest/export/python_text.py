@@ -73,15 +73,11 @@ def literal(text: str) -> str:
     "price" '5" pipe' "it's\n"
     """
     # with both kinds of quotes in it repr sets single ones around, and escapes those inside
-    plain = _unescaped(repr("'" + text + '"')[3:-2])
+    inner = repr("'" + text + '"')[3:-2]
+    plain = re.sub(r"\\(.)", lambda found: "'" if found[1] == "'" else found[0], inner, flags=re.DOTALL)
     if text.count('"') > text.count("'"):
         return "'" + plain.replace("'", "\\'") + "'"
     return '"' + plain.replace('"', '\\"') + '"'
-
-
-def _unescaped(inner: str) -> str:
-    r"""What repr wrote between single quotes, with `\'` as `'`; a backslash stands doubled there and stays so."""
-    return re.sub(r"\\(.)", lambda found: "'" if found[1] == "'" else found[0], inner, flags=re.DOTALL)
 
 
 def shown(name: str) -> str:
@@ -208,7 +204,8 @@ def script(title: str, parts: Sequence[Part]) -> str:
     for part in shown_parts(parts):
         said = comment(part.prose) if part.prose else []
         code = list(part.code)
-        wide = (code and _is_block(code[0])) or _ends_in_block(lines)
+        last = next((line for line in reversed(lines) if line and not line.startswith((" ", ")", "]", "#"))), "")
+        wide = (code and _is_block(code[0])) or _is_block(last)
         lines += ["", ""] if wide else [""]
         lines += said + code
     return "\n".join(lines) + "\n"
@@ -216,11 +213,6 @@ def script(title: str, parts: Sequence[Part]) -> str:
 
 def _is_block(line: str) -> bool:
     return line.startswith(("def ", "class ", "@"))
-
-
-def _ends_in_block(lines: Sequence[str]) -> bool:
-    last = next((line for line in reversed(lines) if line and not line.startswith((" ", ")", "]", "#"))), "")
-    return _is_block(last)
 
 
 def notebook(title: str, parts: Sequence[Part]) -> str:

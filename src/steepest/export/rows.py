@@ -92,7 +92,10 @@ def _said(train: Dataset) -> str:
     if len(columns) > 6 or not columns:
         listed = f"{len(columns)} columns"
     goal = " and ".join(map(shown, train.targets)) if len(train.targets) < 4 else f"{len(train.targets)} targets"
-    return _classes(f"{train.rows:,} rows, to predict {goal} from {listed}.", train)
+    said = f"{train.rows:,} rows, to predict {goal} from {listed}."
+    if train.classes is None or len(train.classes) > 12:
+        return said
+    return f"{said} Classes: {', '.join(f'{code} is {shown(label)}' for code, label in enumerate(train.classes))}."
 
 
 def _literal(train: Dataset, test: Dataset | None) -> Rows:
@@ -105,13 +108,6 @@ def _literal(train: Dataset, test: Dataset | None) -> Rows:
             for name, values in (*each, (target, part.y), *more):
                 code += array(name + suffix, values)
     return Rows(Part("The data", _said(train), code), tuple(columns or ["x"]), target, not columns)
-
-
-def _classes(said: str, train: Dataset) -> str:
-    """A sentence with what the codes of classes mean."""
-    if train.classes is None or len(train.classes) > 12:
-        return said
-    return f"{said} Classes: {', '.join(f'{code} is {shown(label)}' for code, label in enumerate(train.classes))}."
 
 
 # ---- a file beside the script ----------------------------------------------------------------------

@@ -5,7 +5,6 @@ The layer is found in the traceback of what was raised: nothing is called twice,
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from steepest.choices import required
 from steepest.errors import SpecError, SteepestError
 
 INPUTS = {
@@ -72,7 +72,7 @@ def _no_tensor(found: Any) -> str:
 
 def _explained(module: nn.Module, x: Tensor, error: Exception) -> str:
     """One line: the layer that failed, what it was given, where in the user's code."""
-    takes = _takes(module)
+    takes = required(module.forward)
     if isinstance(error, TypeError) and takes is not None and len(takes) != 1 and "forward() " in str(error):
         named = ", ".join(takes) or "nothing"
         return (
@@ -128,18 +128,6 @@ def _need(layer: nn.Module, given: Tensor | None) -> str | None:
 def _shown(layer: nn.Module) -> str:
     text = " ".join(repr(layer).split())
     return text if len(text) <= 70 else type(layer).__name__
-
-
-def _takes(module: nn.Module) -> list[str] | None:
-    """The arguments that forward cannot do without."""
-    try:
-        parameters = inspect.signature(module.forward).parameters.values()
-    except (TypeError, ValueError):
-        return None
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    if any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters):
-        return None
-    return [p.name for p in parameters if p.default is p.empty and p.kind in kinds]
 
 
 def _innermost(module: nn.Module, trace: TracebackType | None) -> tuple[nn.Module | None, Tensor | None]:

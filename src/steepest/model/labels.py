@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +10,7 @@ import torch
 from torch import nn
 
 from steepest import torch_criteria
-from steepest.choices import is_choice
+from steepest.choices import is_choice, required
 from steepest.data.dataset import Dataset
 from steepest.data.in_memory import as_array
 from steepest.errors import DataError, SteepestError
@@ -137,10 +136,8 @@ def _takes_codes(loss: Any, prediction: torch.Tensor) -> bool:
 def _prediction(spec: Spec, train: Dataset) -> torch.Tensor | None:
     """What the module gives for a few rows `[n, k]`; None where that cannot be told, or is no such thing."""
     factory = spec.model
-    if not isinstance(factory, nn.Module):
-        takes = [p for p in inspect.signature(factory).parameters.values() if p.default is p.empty]
-        if len(takes) == 2:
-            return None
+    if not isinstance(factory, nn.Module) and len(required(factory) or ()) == 2:
+        return None
     try:
         module = modules.module(factory, train.x.shape[1], 1, spec.seed)
         if module is None:

@@ -7,7 +7,6 @@ as it was; wrapped, so that it sees standardised columns where that was asked fo
 from __future__ import annotations
 
 import copy
-import inspect
 import math
 from collections.abc import Callable
 from itertools import pairwise
@@ -17,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from steepest.choices import is_choice, locate, parse
+from steepest.choices import is_choice, locate, parse, required
 from steepest.data.randomness import seeded
 from steepest.errors import SpecError
 from steepest.formulas.inits import INITS
@@ -119,9 +118,8 @@ def module(model: Any, inputs: int, outputs: int, seed: int) -> nn.Module | None
     if not callable(factory):
         raise SpecError(f"model={model!r} is no model's name, nn.Module or function that makes one.")
     with seeded(seed):
-        takes = [p for p in inspect.signature(factory).parameters.values() if p.default is p.empty]
         try:
-            made = factory(inputs, outputs) if len(takes) == 2 else factory()
+            made = factory(inputs, outputs) if len(required(factory) or ()) == 2 else factory()
         except Exception as error:  # it is the user's own code: whatever it raises is told, not thrown
             raise SpecError(f"model={model!r} failed: {type(error).__name__}: {error}.") from error
     if not isinstance(made, nn.Module):

@@ -104,28 +104,25 @@ def check_free(folder: str | os.PathLike[str], overwrite: bool = False, names: I
     """Raise RunError where `save` would refuse to write files of these names."""
     place = place_of(folder)
     with _said(f"The run cannot be written to {str(place)!r}"):
-        if place.is_dir():
-            _check_folder(place, str(folder), overwrite, names)
-        elif place.exists() or place.is_symlink():
+        old = atomic_folder.record_of(place) if place.is_dir() else None
+        if old is not None and not overwrite:
+            kind = "sweep" if old.name == SWEEP else "run"
+            raise RunError(
+                f"{str(folder)!r} holds a {kind} already. Choose another folder, or replace it: overwrite=True."
+            )
+        if old is not None:
+            atomic_folder.check_unchanged(place, names)
+        elif place.is_dir() and not atomic_folder.is_free(place):
+            raise RunError(
+                f"{str(folder)!r} is a folder with other things in it, not a run. Choose another one for the run."
+            )
+        elif not place.is_dir() and (place.exists() or place.is_symlink()):
             raise RunError(f"{str(folder)!r} is a file. Choose another place for the run's folder.")
         there = next(one for one in (place, *place.parents) if one.exists())
         if not there.is_dir():
             raise RunError(f"{str(there)!r} is a file, so {str(folder)!r} cannot be a folder. Choose another place.")
         if not os.access(there, os.W_OK | os.X_OK):
             raise RunError(f"The run cannot be written to {str(folder)!r}: no permission to write to {str(there)!r}.")
-
-
-def _check_folder(place: Path, shown: str, overwrite: bool, names: Iterable[str]) -> None:
-    """The same of a folder that is there."""
-    old = atomic_folder.record_of(place)
-    if old is None:
-        if atomic_folder.is_free(place):
-            return
-        raise RunError(f"{shown!r} is a folder with other things in it, not a run. Choose another one for the run.")
-    if not overwrite:
-        kind = "sweep" if old.name == SWEEP else "run"
-        raise RunError(f"{shown!r} holds a {kind} already. Choose another folder, or replace it: overwrite=True.")
-    atomic_folder.check_unchanged(place, names)
 
 
 def write_page(folder: str | os.PathLike[str], content: bytes, name: str = PAGE) -> None:
@@ -282,8 +279,7 @@ def files_in(folder: str | os.PathLike[str]) -> tuple[str, Mapping[str, Any], di
     if found is None:
         raise _no_run(place, shown)
     record, files = found
-    if run_record.is_newer(record.read):
-        version = record.read["format"]
+    if (version := record.read["format"]) > run_record.FORMAT:
         raise RunError(
             f"The run {shown!r} has format {version}; this version reads {run_record.FORMAT}. Use a newer steepest."
         )

@@ -101,7 +101,8 @@ def _rebuilt(record: RunRecord, spec: Spec, tensors: dict[str, torch.Tensor], tr
         scores = replace(scores, exact=replace(scores.exact, theta=theta))
     if "train" in scores.metrics and record.plain.test_rows and "test" not in scores.metrics:
         raise ValueError("scores: the metrics of the held-out rows are missing")
-    if any(part is not None and part.rows > most for part, most in zip(rows, _counts(record), strict=True)):
+    most = record.plain.rows, record.plain.test_rows
+    if any(part is not None and part.rows > count for part, count in zip(rows, most, strict=True)):
         raise ValueError("plain: there are more rows than it says")
     loss = _loss(spec, record)
     # what had no name is at least called what it was
@@ -120,10 +121,6 @@ def _rebuilt(record: RunRecord, spec: Spec, tensors: dict[str, torch.Tensor], tr
         record=replace(record, scores=scores, rows=rows),
         **vars(record.plain),
     )
-
-
-def _counts(record: RunRecord) -> tuple[int, int]:
-    return record.plain.rows, record.plain.test_rows
 
 
 def _loss(spec: Spec, record: RunRecord) -> Loss:

@@ -77,7 +77,7 @@ def load_sweep(content: Mapping[str, Any], files: Mapping[str, bytes], place: st
         fits = unpack_table(files[FITS], (*FILES, *WORDS_OF_A_RUN))
         check_fits(fits, count)
     runs = [(0, run) for run in range(count)]
-    return Sweep(record.settings, [StoredRuns(fits, columns, place, model)], runs, columns)
+    return Sweep(record.settings, [StoredRuns(fits, columns, place, model)], runs)
 
 
 def _check_settings(name: str, values: list[Any], count: int) -> None:

@@ -224,22 +224,20 @@ class StoredRuns:
         own = "run" in self.fits.column_names
         return np.argsort(self.fits["run"].to_numpy()) if own else np.arange(self.fits.num_rows)
 
-    def columns(self) -> dict[str, list[Any]]:
-        return self.known
+    def rows(self) -> list[dict[str, Any]]:
+        return [dict(zip(self.known, row, strict=True)) for row in zip(*self.known.values(), strict=True)]
 
     def fit(self, place: int) -> Fit:
-        fit = self._fit(place)
-        fit.swept = True
-        return fit
-
-    def _fit(self, place: int) -> Fit:
         like = self._cell("like", place) if "like" in self.fits.column_names else None
         if like is None:
-            return self._whole(place)
-        if like not in self.shared:
-            self.shared[like] = self._whole(like)
-        with run_loading.checked(self.shown, FITS):
-            return self._differing(place, self.shared[like])
+            fit = self._whole(place)
+        else:
+            if like not in self.shared:
+                self.shared[like] = self._whole(like)
+            with run_loading.checked(self.shown, FITS):
+                fit = self._differing(place, self.shared[like])
+        fit.swept = True
+        return fit
 
     def _whole(self, place: int) -> Fit:
         """A run that has files of its own."""

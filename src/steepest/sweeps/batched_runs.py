@@ -146,13 +146,9 @@ class Pack:
 
     def slices(self) -> Iterator[np.ndarray]:
         """The group in pieces, as many runs as memory allows, as runs' numbers."""
-        most = self._most()
+        most = max(1, ENTRIES // (self.made.batching.size or self.made.objective.rows))
         for begin in range(0, len(self.group), most):
             yield self.group[begin : begin + most]
-
-    def _most(self) -> int:
-        """How many runs go side by side."""
-        return max(1, ENTRIES // (self.made.batching.size or self.made.objective.rows))
 
     def steps(self, runs: np.ndarray) -> float:
         """The most updates that any of some runs may take."""

@@ -47,8 +47,8 @@ ENTRIES = 2**22
 class Lot(Protocol):
     """Some of a sweep's runs, by their places in it."""
 
-    def columns(self) -> dict[str, list[Any]]:
-        """`COLUMNS`, one entry a run; None where there is nothing to say."""
+    def rows(self) -> list[dict[str, Any]]:
+        """`COLUMNS` of each run; None where there is nothing to say."""
         ...
 
     def fit(self, place: int) -> Fit:
@@ -62,22 +62,15 @@ class Alone:
 
     done: Fit
 
-    def columns(self) -> dict[str, list[Any]]:
+    def rows(self) -> list[dict[str, Any]]:
         fit = self.done
-        known = {
-            "loss": fit.loss,
+        row = {
             "objective": fit.objective_value,
             "start": float(fit.trace.objective[0]),
-            "gap": fit.gap,
-            "relative_gap": fit.relative_gap,
-            "test_loss": fit.test_loss,
-            "steps": fit.steps,
-            "epochs": fit.epochs,
             "status": fit.status.name.lower(),
-            "engine": fit.engine,
             "message": None,
         }
-        return {name: [known[name]] for name in COLUMNS}
+        return [{name: row[name] if name in row else getattr(fit, name) for name in COLUMNS}]
 
     def fit(self, place: int) -> Fit:
         return self.done
@@ -91,8 +84,8 @@ class Unfit:
     message: str
     runs: int = 1
 
-    def columns(self) -> dict[str, list[Any]]:
-        return {name: [getattr(self, name, None)] * self.runs for name in COLUMNS}
+    def rows(self) -> list[dict[str, Any]]:
+        return [{name: getattr(self, name, None) for name in COLUMNS}] * self.runs
 
     def fit(self, place: int) -> Fit:
         raise FitError(f"This run has no fit: {self.message}")
@@ -136,46 +129,36 @@ class Cohort:
     engine: str
     seconds: float
 
-    def columns(self) -> dict[str, list[Any]]:
+    def rows(self) -> list[dict[str, Any]]:
         made = self.problem.made
-        ends = [(group, group.endings[place]) for group, place in self.ended]
-        first, last = self._rows(0), self._rows(-1)
+        starts, last = self._recorded(0)[:, 1].tolist(), self._recorded(-1)
         theta = np.stack([group.theta[place] for group, place in self.ended])
         theta = theta if made.to_user is None else made.to_user(theta)
         for place in np.flatnonzero(~np.isfinite(theta).all(1)).tolist():
             group, row = self.ended[place]
             trace = trace_of(self.specs(place), made, group.recorder.only(row))
             theta[place] = last_finite(trace, theta[place]) if trace.theta.shape[1] == theta.shape[1] else np.nan
-        loss, objective = self._valued(theta, last)
-        found = [
-            self.problem.answer.beside(value, start)
-            for value, start in zip(objective, first[:, 1].tolist(), strict=True)
-        ]
-        judged = [
-            verdict(ending.status, exact, value, start, made.loss, method.optimizer)[0].name.lower()
-            for (_, ending), exact, value, start, method in zip(
-                ends, found, objective, first[:, 1].tolist(), self.methods, strict=True
-            )
-        ]
-        tested = last[:, 3].tolist() if self.problem.test is not None else [None] * len(ends)
-        return {
-            "loss": loss,
-            "objective": objective,
-            "start": first[:, 1].tolist(),
-            "gap": [exact.gap(value) for exact, value in zip(found, objective, strict=True)],
-            "relative_gap": [
-                exact.relative_gap(value, start)
-                for exact, value, start in zip(found, objective, first[:, 1].tolist(), strict=True)
-            ],
-            "test_loss": tested,
-            "steps": [group.steps for group, _ in ends],
-            "epochs": [group.epochs for group, _ in ends],
-            "status": judged,
-            "engine": [self.engine] * len(ends),
-            "message": [None] * len(ends),
-        }
+        rows = []
+        numbers = zip(*self._valued(theta, last), starts, last[:, 3].tolist(), self.methods, self.ended, strict=True)
+        for loss, objective, start, tested, method, (group, place) in numbers:
+            ending, known = group.endings[place], self.problem.answer.beside(objective, start)
+            status, _ = verdict(ending.status, known, objective, start, made.loss, method.optimizer)
+            rows.append({
+                "loss": loss,
+                "objective": objective,
+                "start": start,
+                "gap": known.gap(objective),
+                "relative_gap": known.relative_gap(objective, start),
+                "test_loss": None if self.problem.test is None else tested,
+                "steps": group.steps,
+                "epochs": group.epochs,
+                "status": status.name.lower(),
+                "engine": self.engine,
+                "message": None,
+            })  # fmt: skip
+        return rows
 
-    def _rows(self, row: int) -> np.ndarray:
+    def _recorded(self, row: int) -> np.ndarray:
         """The numbers of each run's first or last row, `[runs, 4]`."""
         groups = {id(group): group for group, _ in self.ended}
         known = {key: group.recorder.row(row) for key, group in groups.items()}
