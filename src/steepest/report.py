@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from steepest.command_words import options
 from steepest.data.wording import capitalized, counted, plain
 from steepest.errors import FitError, SpecError
-from steepest.plots import loss_curve, parameters, path3d, predictions, residuals
+from steepest.plots import loss_curve, parameters, predictions, residuals
 from steepest.plots.figure import figure
 from steepest.plots.film.frames import frames_data
 from steepest.plots.graph import draw as graph_drawing
@@ -125,7 +125,7 @@ def _pictures(fit: Fit, film: bool) -> Iterator[tuple[str, Callable[[Page], None
     if len(fit.names) > 1:
         yield "The surface of the loss", lambda made: _surface(made, surface())
     if len(fit.names) > 2 and len(fit.names) <= 500:
-        yield "The path", lambda made: add_figures(made, path3d.path3d(fit))
+        yield "The path", lambda made: add_figures(made, parameters.path3d(fit))
     if film:
         yield "The film", lambda made: made.add(_film(fit, surface() if len(fit.names) > 1 else None))
     yield "The graph of the gradient", lambda made: add_figures(made, graph_drawing.graph(fit))

@@ -344,8 +344,7 @@ class Fit(Displayed, RunSummary):
         from steepest.export import to_python
         from steepest.plots.film.encode import animate
         from steepest.plots.loss_curve import loss_curve
-        from steepest.plots.parameters import parameters
-        from steepest.plots.path3d import path3d
+        from steepest.plots.parameters import parameters, path3d
         from steepest.plots.predictions import plot
         from steepest.plots.residuals import residuals
         from steepest.plots.surface.draw import surface
@@ -359,7 +358,7 @@ class Fit(Displayed, RunSummary):
         animate = delegated("steepest.plots.film.encode:animate")
         loss_curve = delegated("steepest.plots.loss_curve:loss_curve")
         parameters = delegated("steepest.plots.parameters:parameters")
-        path3d = delegated("steepest.plots.path3d:path3d")
+        path3d = delegated("steepest.plots.parameters:path3d")
         plot = delegated("steepest.plots.predictions:plot")
         residuals = delegated("steepest.plots.residuals:residuals")
         surface = delegated("steepest.plots.surface.draw:surface")

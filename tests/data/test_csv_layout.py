@@ -178,6 +178,14 @@ def test_the_names_that_are_asked_for_say_whether_there_is_a_header(tmp_path):
         fit(path, target="y")
 
 
+def test_rows_of_zeros_at_the_end_are_values(tmp_path):
+    path = tmp_path / "zeros.csv"
+    path.write_text("x,y,sold\n1,2.5,true\n0,0.0,false\n0,0.0,false\n,,\n")
+    table, origin = open_table(path)
+    assert table.to_pydict() == {"x": [1, 0, 0], "y": [2.5, 0.0, 0.0], "sold": [True, False, False]}
+    assert origin.all_notes == ["1 row without any value at the end was left out."]
+
+
 def test_columns_without_a_name_get_one_that_drop_takes(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text(

@@ -93,7 +93,7 @@ def test_fits_side_by_side(compared):
 def test_several_paths_on_one_surface(sweep):
     shown = sweep.surface(grid=6)
     paths = [trace for trace in shown.data if trace.type == "scatter" and (trace.legendgroup or "").startswith("path")]
-    assert len(paths) == runs.MOST_PATHS
+    assert len(paths) == runs.MOST_FITS
     assert notes_of(shown)[0] == "6 of 24 descents, from the best to the worst that ended well."
 
 

@@ -66,9 +66,7 @@ class _Rows:
         self.width, self.delimiter = len(layout.names), layout.delimiter
         self.quotes = '"' in head
         self.names = [str(at) for at in range(self.width)]  # those of the file may be empty, or the same
-        self.comments = self.skipped = (
-            0  # comment lines left out between the rows, at first and since pyarrow could not read them
-        )
+        self.comments = self.skipped = 0  # comment lines left out: at first, and since pyarrow could not read them
         lines = head.split("\n")
         longest = max(map(len, lines))
         # a block holds, of wide tables too, enough rows to infer types from
@@ -182,8 +180,12 @@ class _Rows:
         for name, column in zip(self.layout.names, table.columns, strict=True):
             if pa.types.is_binary(column.type):
                 raise not_utf8(self.whole, self.label)
-            if pa.types.is_string(column.type) and len(column) and "\n" in (column[-1].as_py() or ""):
-                self._check_last_quote(name)
+            last = column[-1].as_py() if pa.types.is_string(column.type) and len(column) else None
+            # a quote that never closes swallows the rest of the file without a word from the parser
+            if "\n" in (last or "") and all_bytes(self.opener).count(b'"') % 2:
+                raise DataError(
+                    f"{self.label}: a quotation mark opened in column {quoted(name)} is never closed, and swallows rows"
+                )
         return table
 
     def _read(self, read: pacsv.ReadOptions, parse: pacsv.ParseOptions, convert: pacsv.ConvertOptions) -> pa.Table:
@@ -203,13 +205,6 @@ class _Rows:
 
     def _odd(self, line: str) -> bool:
         return len(next(csv.reader([line], delimiter=self.delimiter))) != self.width
-
-    def _check_last_quote(self, name: str) -> None:
-        """A quote that never closes swallows the rest of the file without a word from the parser."""
-        if all_bytes(self.opener).count(b'"') % 2:
-            raise DataError(
-                f"{self.label}: a quotation mark opened in column {quoted(name)} is never closed, and swallows rows"
-            )
 
     def _unreadable(self, error: pa.ArrowInvalid) -> DataError:
         """Read once more, in order, to say which row is the first with too few or too many fields."""
@@ -238,12 +233,10 @@ class _Rows:
 
 def _empty_rows(table: pa.Table) -> int:
     """Rows at the end that hold no value at all, as spreadsheets write them; of a single column none."""
-    if table.num_columns < 2 or table.num_rows < 2:
+    if table.num_columns < 2:
         return 0
-    empty = 0
-    while empty < table.num_rows - 1:
+    for empty in range(table.num_rows - 1):
         row = table.slice(table.num_rows - 1 - empty, 1)
-        if any((column[0].as_py() or "") != "" for column in row.columns):
-            break
-        empty += 1
-    return empty
+        if any(column[0].as_py() not in (None, "") for column in row.columns):
+            return empty
+    return max(table.num_rows - 1, 0)

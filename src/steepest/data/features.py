@@ -27,6 +27,15 @@ from steepest.errors import DataError
 
 WAS_CATEGORY, WAS_NUMBER = "It was a category when the fit was made", "It was a number when the fit was made"
 TRUE, FALSE = ("true", "1", "1.0"), ("false", "0", "0.0")
+UNUSABLE = {
+    pa.types.is_duration: "durations",
+    pa.types.is_time: "times",
+    pa.types.is_temporal: "dates",
+    pa.types.is_nested: "lists or records",
+    pa.types.is_binary: "bytes",
+    pa.types.is_large_binary: "bytes",
+    pa.types.is_fixed_size_binary: "bytes",
+}
 EXACT = 2.0**53  # up to here every whole number is a float64
 
 
@@ -317,16 +326,7 @@ def not_numbers(column: SourceColumn, *, remedy: str) -> DataError:
 def unusable(column: SourceColumn, *, remedy: str, what: str = "") -> DataError:
     """The error for a column of dates, lists, bytes and the like; what: it holds, where its type does not say."""
     kind = column.kind
-    if what:
-        pass
-    elif pa.types.is_temporal(kind):
-        what = "durations" if pa.types.is_duration(kind) else "times" if pa.types.is_time(kind) else "dates"
-    elif pa.types.is_nested(kind):
-        what = "lists or records"
-    elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
-        what = "bytes"
-    else:
-        what = f"values of type {kind}"
+    what = what or next((words for is_of, words in UNUSABLE.items() if is_of(kind)), f"values of type {kind}")
     present = column.values.is_valid()
     return column.fault(
         f" holds {what}, such as {quoted(column.values[first(present)])} in {column.row(present)}; a feature is a number, a "

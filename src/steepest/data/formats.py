@@ -200,18 +200,7 @@ def _sound(label: str, read: Callable[..., pa.Table], *given: object) -> pa.Tabl
     """What `read` returns; whatever a damaged file makes it raise is one DataError."""
     try:
         return read(*given)
-    except DataError:
-        raise
-    except (
-        pa.ArrowException,
-        OSError,
-        ValueError,
-        KeyError,
-        IndexError,
-        OverflowError,
-        MemoryError,
-        RuntimeError,
-    ) as error:
+    except (pa.ArrowException, OSError, ValueError, LookupError, ArithmeticError, MemoryError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:160]
         raise DataError(f"{label} is damaged or cut short and cannot be read: {reason}") from None
 
@@ -310,12 +299,11 @@ def _lines(text: str, label: str, first: ValueError) -> list[Any]:
     """JSON lines: an object in each."""
     rows = []
     for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            try:
-                rows.append(json.loads(line))
-            except (ValueError, RecursionError) as error:
-                reason = first if number == 1 else error
-                raise DataError(f"{label} is no JSON: line {number:,} cannot be read ({reason})") from None
+        try:
+            rows += [json.loads(line)] if line.strip() else []
+        except (ValueError, RecursionError) as error:
+            reason = first if number == 1 else error
+            raise DataError(f"{label} is no JSON: line {number:,} cannot be read ({reason})") from None
     return rows
 
 

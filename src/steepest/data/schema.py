@@ -78,10 +78,8 @@ class Schema:
             >>> Schema((Column("city", "category", ("Oslo", "Rome")),), ("price",)).encode({"city": ["Rome"]})
             array([[1.]])
         """
-        names, text = (
-            [column.name for column in self.columns],
-            [column.name for column in self.columns if column.as_text],
-        )
+        names = [column.name for column in self.columns]
+        text = [column.name for column in self.columns if column.as_text]
         source, origin = open_table(self._one_row(table), reading=reading, text_columns=text, requested=names)
         rows = source.num_rows
         if not origin.named:

@@ -153,13 +153,10 @@ def _regions(fit: Fit, names: list[str], step: int | None, theme: str) -> Figure
     data = region_data(fit, step)
     shown = figure(_title(fit, data.step), [data.rows.note], theme, 520, data)
     codes = data.rows.y.astype(int)
+    sure = certainty(data.share, len(names))
     for i, name in enumerate(names):  # one colour a class, paler where the model is less sure
-        colour = style.class_colour(i)
-        shown.add_heatmap(
-            x=data.x, y=data.y, z=np.where(data.codes == i, certainty(data.share, len(names)), np.nan), zmin=0, zmax=1,
-            colorscale=[[0, style.faded(colour, 0.05)], [1, style.faded(colour, 0.5)]],
-            showscale=False, hovertemplate=f"{name}<extra></extra>",
-        )  # fmt: skip
+        z, hover = np.where(data.codes == i, sure, np.nan), f"{name}<extra></extra>"
+        shown.shares(data.x, data.y, z, style.class_colour(i), (0.05, 0.5), hovertemplate=hover)
     for i, name in enumerate(names):
         x, y = data.rows.x[codes == i].T
         more = {"edge": {"color": "white", "width": 0.8}, "hover": f"{HOVER}<extra>{name}</extra>", "name": name}
@@ -180,15 +177,19 @@ def _matrices(fit: Fit, names: list[str], step: int | None, theme: str) -> Figur
         _title(fit, data.step), ["Shades are shares of each class; counts are written where they fit."], theme, 480, data,
         1, len(data.parts), 32, subplot_titles=[*data.parts], horizontal_spacing=0.14,
     )  # fmt: skip
-    scale = [[0, style.faded(colours.DATA, 0.03)], [1, style.faded(colours.DATA, 0.95)]]
+    written = "%{text:,}" if len(names) <= MOST_WRITTEN else None
+    hover = "%{y} taken for %{x}: %{customdata:,} (%{z:.1%})<extra></extra>"
     for column, counts in enumerate(data.parts.values(), 1):
-        place = {"row": 1, "col": column}
-        shown.add_heatmap(
-            x=names, y=names, z=counts / np.maximum(counts.sum(1, keepdims=True), 1), zmin=0, zmax=1, colorscale=scale,
-            text=counts, texttemplate="%{text:,}" if len(names) <= MOST_WRITTEN else None, customdata=counts,
-            hovertemplate="%{y} taken for %{x}: %{customdata:,} (%{z:.1%})<extra></extra>",
-            showscale=False, xgap=2, ygap=2, **place,
-        )  # fmt: skip
+        place, share = {"row": 1, "col": column}, counts / np.maximum(counts.sum(1, keepdims=True), 1)
+        more = {
+            "text": counts,
+            "texttemplate": written,
+            "customdata": counts,
+            "hovertemplate": hover,
+            "xgap": 2,
+            "ygap": 2,
+        }
+        shown.shares(names, names, share, colours.DATA, (0.03, 0.95), **more, **place)
         shown.update_xaxes(title_text="predicted", type="category", showgrid=False, **place)
         title = "actual" if column == 1 else None
         shown.update_yaxes(title_text=title, type="category", autorange="reversed", showgrid=False, **place)

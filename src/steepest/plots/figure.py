@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Self
 
 from steepest.plots import notebook
 from steepest.plots.plotly_parts import go, io, make_subplots
-from steepest.plots.style import CONFIG, template, text
+from steepest.plots.style import CONFIG, faded, template, text
 
 NOTEBOOKS = ("", None, "plotly_mimetype", "jupyterlab", "nteract", "vscode")
 """Plotly's renderers that leave the drawing to the notebook."""
@@ -36,6 +36,15 @@ class Figure(go.Figure):
 
     source_data: Any = None
 
+    def begun(
+        self, title: str, notes: Iterable[str], theme: str, height: float, data: Any, room: int = 0, **layout: Any
+    ) -> Self:
+        """Itself, with a title and what must be known to read the picture; see `figure` and `titled`."""
+        self.update_layout(template=template(theme), height=height, **layout)
+        self.source_data = data
+        titled(self, title, notes, room)
+        return self
+
     def line(
         self, x: Any, y: Any, colour: str, width: float = 2.0, dash: str = "solid", hover: str | None = HOVER, **more: Any
     ) -> None:  # fmt: skip
@@ -56,6 +65,11 @@ class Figure(go.Figure):
         """Add rows of a table as points: from `few` of them on smaller and paler."""
         many = len(x) >= few
         self.points(x, y, colour, size - 2 if many else size, 0.4 if many else 0.75, **more)
+
+    def shares(self, x: Any, y: Any, z: Any, colour: str, ends: tuple[float, float], **more: Any) -> None:
+        """Add a map of shares, 0 to 1, in a colour of the opacities `ends`. more: of `add_heatmap`."""
+        scale = [[share, faded(colour, opacity)] for share, opacity in enumerate(ends)]
+        self.add_heatmap(x=x, y=y, z=z, zmin=0, zmax=1, colorscale=scale, showscale=False, **more)
 
     def show(self, *args: Any, config: dict[str, Any] | None = None, **options: Any) -> Any:
         """Show it with Plotly's renderer, and in a notebook so that pages made of it have the picture, too."""
@@ -107,7 +121,7 @@ def figure(
 
     title and notes are plain text; `style.title_of` and `style.notes_of` give them back. data: its `source_data`.
     """
-    return _made(Figure(), title, notes, theme, height, data, **layout)
+    return Figure().begun(title, notes, theme, height, data, **layout)
 
 
 def panels(
@@ -115,15 +129,7 @@ def panels(
     **grid: Any,
 ) -> Figure:  # fmt: skip
     """The same with several panels. room: for titles of panels. grid: as `plotly.subplots.make_subplots` has it."""
-    return _made(Figure(make_subplots(rows=rows, cols=cols, **grid)), title, notes, theme, height, data, room)
-
-
-def _made(
-    shown: Figure, title: str, notes: Iterable[str], theme: str, height: float, data: Any, room: int = 0, **layout: Any
-) -> Figure:
-    shown.update_layout(template=template(theme), height=height, **layout)
-    shown.source_data = data
-    return titled(shown, title, notes, room)
+    return Figure(make_subplots(rows=rows, cols=cols, **grid)).begun(title, notes, theme, height, data, room)
 
 
 def titled(shown: Figure, title: str, notes: Iterable[str] = (), room: int = 0) -> Figure:

@@ -79,13 +79,12 @@ def running_mean(values: np.ndarray) -> np.ndarray:
     >>> running_mean(np.array([1.0, 2.0, 6.0]))
     array([1.5, 3. , 4. ])
     """
-    reach = max(1, len(values) // SMOOTHED_OVER // 2)
-    sums = np.concatenate([[0.0], np.cumsum(np.where(np.isfinite(values), values, 0.0))])
-    counts = np.concatenate([[0], np.cumsum(np.isfinite(values))])
-    place = np.arange(len(values))
-    low, high = np.maximum(place - reach, 0), np.minimum(place + reach + 1, len(values))
-    number = counts[high] - counts[low]
-    return np.where(number > 0, (sums[high] - sums[low]) / np.maximum(number, 1), np.nan)
+    from scipy.ndimage import uniform_filter1d
+
+    size, known = 2 * max(1, len(values) // SMOOTHED_OVER // 2) + 1, np.isfinite(values)
+    mean = uniform_filter1d(np.where(known, values, 0.0), size, mode="constant")
+    share = uniform_filter1d(known.astype(float), size, mode="constant")  # of the window's places that have a number
+    return np.where(share > 0, mean / np.where(share > 0, share, 1.0), np.nan)
 
 
 def loss_curve(fit: Fit, also: Sequence[Fit] = (), theme: str = "light") -> Figure:

@@ -19,12 +19,20 @@ from steepest.errors import SpecError
 from steepest.plots.plotly_parts import go
 from steepest.text.colours import DATA, DESCENT, EXACT, FONT, PAPER, RESIDUAL, TEST
 
-SERIES = (DESCENT, "#D6409F", "#C99700", "#7A68D8", "#00A3A3", "#8C6239", "#7F8A96", "#3F8FCB")
-"""For several fits or parameters in one picture; each fit also has a dash of its own."""
-CLASSES = (DATA, RESIDUAL, TEST, EXACT, "#8C6239", "#7A68D8", "#00A3A3", "#7F8A96", DESCENT, "#AFA200")
-"""For classes, each with a symbol of its own."""
-DASHES = ("solid", "longdash", "dashdot", "dot")
-SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x", "star", "pentagon")
+
+class Cycle(tuple[str, ...]):
+    """Words that begin anew after the last: `cycle(i)` is the i-th."""
+
+    def __call__(self, i: int) -> str:
+        return self[i % len(self)]
+
+
+# for several fits or parameters in one picture, each fit with a dash of its own
+series = Cycle((DESCENT, "#D6409F", "#C99700", "#7A68D8", "#00A3A3", "#8C6239", "#7F8A96", "#3F8FCB"))
+dash = Cycle(("solid", "longdash", "dashdot", "dot"))
+# for classes, each with a symbol of its own
+class_colour = Cycle((DATA, RESIDUAL, TEST, EXACT, "#8C6239", "#7A68D8", "#00A3A3", "#7F8A96", DESCENT, "#AFA200"))
+symbol = Cycle(("circle", "diamond", "square", "triangle-up", "cross", "x", "star", "pentagon"))
 
 CONFIG: dict[str, Any] = {
     "showSendToCloud": False,
@@ -89,7 +97,7 @@ def template(theme: str) -> go.layout.Template:
         "legend": legend | {"font": {"size": 12}, "bgcolor": "rgba(0,0,0,0)"},
         "hoverlabel": {"font": {"family": FONT, "size": 12}, "align": "left"},
         "hovermode": "closest",
-        "colorway": list(SERIES),
+        "colorway": list(series),
         "annotationdefaults": {"font": {"size": 12, "color": palette["faint"]}, "arrowcolor": palette["faint"]},
         "shapedefaults": {"line": {"color": palette["axis"], "width": 1}},
         "colorscale": {"sequential": scale, "sequentialminus": scale},
@@ -123,6 +131,11 @@ def is_wide(values: np.ndarray) -> bool:
     return bool(values.size) and values.min() > 0 and values.max() > 20 * values.min()
 
 
+def log_axis_if_wide(values: np.ndarray) -> dict[str, Any]:
+    """A log axis where values are better read on one; else nothing."""
+    return log_axis(values) if is_wide(values) else {}
+
+
 def text(name: object, most: int = SHOWN) -> str:
     """A name from the user's data as it may stand in a figure: no markup, no control characters, not too long.
 
@@ -140,26 +153,6 @@ def faded(colour: str, share: float) -> str:
     """
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{share:g})"
-
-
-def series(i: int) -> str:
-    """The colour of the i-th fit or parameter of a picture."""
-    return SERIES[i % len(SERIES)]
-
-
-def class_colour(i: int) -> str:
-    """The colour of the i-th class."""
-    return CLASSES[i % len(CLASSES)]
-
-
-def dash(i: int) -> str:
-    """The dash of the i-th fit."""
-    return DASHES[i % len(DASHES)]
-
-
-def symbol(i: int) -> str:
-    """The symbol of the i-th fit or class."""
-    return SYMBOLS[i % len(SYMBOLS)]
 
 
 def title_of(shown: go.Figure) -> str:

@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -32,8 +32,7 @@ from steepest.sweep_result import Sweep
 from steepest.sweeps.run_results import FAILED, NUMBERS
 from steepest.text import colours
 
-MOST_FITS = 6  # fits drawn side by side
-MOST_PATHS = 6  # paths on one surface
+MOST_FITS = 6  # fits drawn side by side, or paths on one surface
 MOST_CURVES = 60  # descents that make a fan
 MOST_LINES = 6  # settings up to which each is a line; more are rows of a heat map
 
@@ -93,13 +92,12 @@ def end_data(sweep: Sweep, across: str | None = None, by: str | None = None, mea
     values = np.array([np.nan if value is None else value for value in sweep.columns[measure]], dtype=float)
     status = np.array(sweep.columns["status"])
     bad = (status == "diverged") | ~np.isfinite(values)
-    shape, cell, known = (len(groups), len(places)), row * len(places) + column, status != FAILED
-    median, low, high, diverged = np.full((4, shape[0] * shape[1]), np.nan)
+    cell, known = row * len(places) + column, status != FAILED
+    median, low, high, diverged = np.full((4, len(groups), len(places)), np.nan)
     for each, found in _by_cell(cell[known & ~bad], values[known & ~bad]):
-        median[each], low[each], high[each] = np.median(found), found.min(), found.max()
+        median.flat[each], low.flat[each], high.flat[each] = np.median(found), found.min(), found.max()
     for each, found in _by_cell(cell[known], bad[known]):
-        diverged[each] = found.mean()
-    median, low, high, diverged = (flat.reshape(shape) for flat in (median, low, high, diverged))
+        diverged.flat[each] = found.mean()
     others = [name for name in sweep.settings if name not in (across, by)]
     return Ends((across, places), (by, groups), median, low, high, diverged, measure, others)
 
@@ -122,10 +120,8 @@ def _by_cell(cell: np.ndarray, values: np.ndarray) -> Iterator[tuple[int, np.nda
 
 def _distinct(values: Sequence[Any]) -> tuple[list[Any], np.ndarray]:
     """The different values of a setting, numbers rising, and which of them each run has."""
-    known: dict[str, Any] = {}
     words = [in_short(value) for value in values]
-    for word, value in zip(words, values, strict=True):
-        known.setdefault(word, value)
+    known = dict(zip(words, values, strict=True))
     numbers = all(isinstance(value, Real) for value in known.values())
     order = sorted(known, key=known.__getitem__) if numbers else list(known)
     place = {word: i for i, word in enumerate(order)}
@@ -147,8 +143,7 @@ def plot(
         SpecError: a name of nothing that was swept.
     """
     if across is None and not swept_numbers(sweep):
-        first, *rest = _fits(sweep, MOST_FITS)
-        return _said(predictions.plot(first, rest, None, theme), sweep, MOST_FITS)
+        return _side_by_side(sweep, lambda first, rest: predictions.plot(first, rest, None, theme))
     data = end_data(sweep, across, by, measure)
     many = len(data.by[1]) > MOST_LINES and all(isinstance(value, Real) for value in data.by[1])
     notes = []
@@ -160,21 +155,15 @@ def plot(
     title = f"{data.measure.replace('_', ' ')} at the end of {len(sweep):,} descents"
     shown = figure(title, notes, theme, 480, data)
     (_heat if many else _lines)(shown, data)
-    shown.update_xaxes(title_text=style.text(data.across[0]), **_axis(data.across[1]))
+    shown.update_xaxes(title_text=style.text(data.across[0]), **style.log_axis_if_wide(data.across[1]))
     return shown
-
-
-def _axis(values: np.ndarray) -> dict[str, Any]:
-    return style.log_axis(values) if style.is_wide(values) else {}
 
 
 def _floor(values: np.ndarray) -> float | None:
     """Where values of 0 (at the optimum within rounding) are drawn on a log axis; None where the axis is linear."""
     fine = values[np.isfinite(values)]
     above = fine[fine > 0]
-    if not above.size or fine.min() < 0 or above.max() < 20 * above.min():
-        return None
-    return float(above.min()) / 10
+    return float(above.min()) / 10 if above.size and fine.min() >= 0 and style.is_wide(above) else None
 
 
 def _lines(shown: Figure, data: Ends) -> None:
@@ -227,26 +216,16 @@ def _heat(shown: Figure, data: Ends) -> None:
     floor = _floor(data.median)
     words = data.measure if floor is None else f"log₁₀ {data.measure}"
     where = f"{style.text(data.across[0])} %{{x:.4g}}<br>{style.text(data.by[0])} %{{y:.4g}}"
-    shown.add_heatmap(
-        x=data.across[1],
-        y=rows,
-        z=data.median if floor is None else np.log10(np.maximum(data.median, floor)),
-        customdata=data.median,
-        colorbar={"title": {"text": words, "side": "right"}},
-        hovertemplate=f"{where}<br>{data.measure} %{{customdata:.4g}}<extra></extra>",
+    heights = data.median if floor is None else np.log10(np.maximum(data.median, floor))
+    bar, hover = (
+        {"title": {"text": words, "side": "right"}},
+        f"{where}<br>{data.measure} %{{customdata:.4g}}<extra></extra>",
     )
-    shown.add_heatmap(
-        x=data.across[1],
-        y=rows,
-        z=np.where(data.diverged > 0, data.diverged, np.nan),
-        zmin=0,
-        zmax=1,
-        colorscale=[[0, style.faded(colours.RESIDUAL, 0.1)], [1, style.faded(colours.RESIDUAL, 0.75)]],
-        showscale=False,
-        hovertemplate="%{z:.0%} diverged<extra></extra>",
-    )
+    shown.add_heatmap(x=data.across[1], y=rows, z=heights, customdata=data.median, colorbar=bar, hovertemplate=hover)
+    share, hover = np.where(data.diverged > 0, data.diverged, np.nan), "%{z:.0%} diverged<extra></extra>"
+    shown.shares(data.across[1], rows, share, colours.RESIDUAL, (0.1, 0.75), hovertemplate=hover)
     shown.points([None], [None], colours.RESIDUAL, 12, symbol="square", name="diverged")
-    shown.update_yaxes(title_text=style.text(data.by[0]), **_axis(rows))
+    shown.update_yaxes(title_text=style.text(data.by[0]), **style.log_axis_if_wide(rows))
 
 
 # ---- how they go down ------------------------------------------------------------------------------
@@ -304,8 +283,7 @@ def loss_curve(sweep: Sweep, by: str | None = None, theme: str = "light") -> Fig
         theme: `light` or `dark`.
     """
     if len(sweep) <= MOST_FITS and by is None:
-        first, *rest = _fits(sweep, MOST_FITS)
-        return one_by_one.loss_curve(first, rest, theme)
+        return _side_by_side(sweep, lambda first, rest: one_by_one.loss_curve(first, rest, theme))
     fans = fan_data(sweep, by)
     counted = sum(len(fan.curves) for fan in fans)
     gone = len(sweep) - len(sweep.ranked())
@@ -349,23 +327,28 @@ def surface(
     theme: str = "light",
 ) -> Figure:
     """Paths of several runs on one surface, the best run's; the arguments as of `fit.surface`."""
-    first, *rest = _fits(sweep, MOST_PATHS)
-    shown = draw.surface(first, loss, rest, plane, window, grid, coordinates, others, seed, theme)
-    return _said(shown, sweep, MOST_PATHS)
+    given = plane, window, grid, coordinates, others, seed, theme
+    return _side_by_side(sweep, lambda first, rest: draw.surface(first, loss, rest, *given))
 
 
 def compare_residuals(sweep: Sweep, theme: str = "light") -> Figure:
     """Residuals of several fits in one picture."""
-    first, *rest = _fits(sweep, MOST_FITS)
-    return _said(residuals(first, rest, theme), sweep, MOST_FITS)
+    return _side_by_side(sweep, lambda first, rest: residuals(first, rest, theme))
 
 
-def _fits(sweep: Sweep, most: int) -> list[Fit]:
-    """At most `most` runs that have a fit: all, or evenly spread ones of those that ended well, the best first."""
-    if len(sweep) <= most:
-        return [sweep.fit(run).inner for run, status in enumerate(sweep.columns["status"]) if status != FAILED]
-    ranked = _ended_well(sweep)
-    return [sweep.fit(ranked[i]).inner for i in evenly(len(ranked), most)]
+def _side_by_side(sweep: Sweep, draw: Callable[[Fit, list[Fit]], Figure]) -> Figure:
+    """A picture of all runs that have a fit; of many of evenly spread ones that ended well, the best first, and a note."""
+    if len(sweep) <= MOST_FITS:
+        chosen = [run for run, status in enumerate(sweep.columns["status"]) if status != FAILED]
+    else:
+        ranked = _ended_well(sweep)
+        chosen = [ranked[i] for i in evenly(len(ranked), MOST_FITS)]
+    first, *rest = [sweep.fit(run).inner for run in chosen]
+    shown = draw(first, rest)
+    if len(sweep) <= MOST_FITS:
+        return shown
+    note = f"{len(chosen):,} of {len(sweep):,} descents, from the best to the worst that ended well."
+    return titled(shown, style.title_of(shown), [note, *style.notes_of(shown)])
 
 
 def _ended_well(sweep: Sweep) -> list[int]:
@@ -373,11 +356,3 @@ def _ended_well(sweep: Sweep) -> list[int]:
     if ranked := sweep.ranked():
         return ranked
     raise FitError("No run ended well: all of them failed, diverged or were interrupted. See sweep.table().")
-
-
-def _said(shown: Figure, sweep: Sweep, most: int) -> Figure:
-    """The figure, with a note where not all runs are in it."""
-    if len(sweep) <= most:
-        return shown
-    note = f"{min(most, len(sweep.ranked())):,} of {len(sweep):,} descents, from the best to the worst that ended well."
-    return titled(shown, style.title_of(shown), [note, *style.notes_of(shown)])

@@ -16,11 +16,10 @@ from steepest.data.thinning import along, evenly
 from steepest.errors import SpecError
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.module_objective import ModuleObjective
-from steepest.plots import path3d
-from steepest.plots.surface import draw, module_values
+from steepest.plots.parameters import path3d_data
+from steepest.plots.surface import draw, evaluate
 from steepest.plots.surface.data import surface_data
-from steepest.plots.surface.evaluate import surface_objective
-from steepest.plots.surface.module_values import LONGER, MOST_WORK, work_of
+from steepest.plots.surface.evaluate import LONGER, MOST_WORK, surface_objective, work_of
 
 DATA = synthetic.quadratic_with_outlier()
 
@@ -159,7 +158,7 @@ def test_a_surface_of_a_network_on_images_is_bounded(images, monkeypatch):
 
 
 def test_a_terminal_is_shown_how_far_a_long_surface_is(images, monkeypatch, capsys):
-    monkeypatch.setattr(module_values, "LONG", 0)
+    monkeypatch.setattr(evaluate, "LONG", 0)
     surface_data(images, grid=3)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
@@ -334,14 +333,14 @@ def test_one_parameter_has_no_surface():
 
 
 def test_path3d_carries_the_trace(quartic):
-    data = path3d.path3d_data(quartic, ["x", "x^2", "x^3"])
+    data = path3d_data(quartic, ["x", "x^2", "x^3"])
     assert data.names == ["x", "x^2", "x^3"]
     (path,) = data.paths
     rows = np.searchsorted(quartic.trace.step, path[:, 0])
     assert np.array_equal(path[:, 1:], quartic.trace.theta[rows][:, 1:4])
-    shown = path3d.path3d(quartic)
+    shown = quartic.path3d()
     assert shown.data[0].marker.color[-1] == quartic.steps
-    assert np.array_equal(shown.source_data.paths[0], path3d.path3d_data(quartic).paths[0])
+    assert np.array_equal(shown.source_data.paths[0], path3d_data(quartic).paths[0])
     with pytest.raises(SpecError, match="three different parameters, and got 'x', 'x', 'x"):
         quartic.path3d(["x", "x", "x^2"])
 

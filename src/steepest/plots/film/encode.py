@@ -110,7 +110,7 @@ class Movie:
             "HEIGHT": str(height),
             "TITLE": html.escape(self.title),
             "ACCENT": colours.DESCENT,
-            "STILL": _data_url(self._last()),
+            "STILL": _data_url(_png(self.images[-1])),
             "NOTES": html.escape(" ".join(self.notes)),
             "DATA": json.dumps(data, ensure_ascii=False).replace("<", "\\u003c"),
         }
@@ -123,12 +123,8 @@ class Movie:
         """What a notebook keeps of it: a player, with its last frame where no script may run; of one in a file the place."""
         if self.place:
             return {"text/plain": f"A film of {len(self):,} frames in {self.place!r}"}
-        still = base64.b64encode(self._last()).decode()
+        still = base64.b64encode(_png(self.images[-1])).decode()
         return {"text/html": self.to_html(), "image/png": still, "text/plain": f"A film of {len(self):,} frames"}
-
-    def _last(self) -> bytes:
-        """The last frame as PNG."""
-        return _png(self.images[-1])
 
     def _changed(self, image: np.ndarray, other: np.ndarray) -> Image.Image:
         """A picture in which everything that is as in another one is clear."""

@@ -107,17 +107,12 @@ def arrows(fit: Fit, row: np.ndarray) -> dict[str, np.ndarray]:
     found = {"step": step, "gradient": _scaled(gradient, length)}
     consecutive = len(path) <= MOST_GRADIENTS and bool((np.diff(trace.step) == 1).all())
     if rule is not None and "mean" in rule.memories and consecutive:
+        from scipy.signal import lfilter
+
         beta = parse(fit.optimizer, RULES, "optimizer")[1][0]
-        mean = _fading_mean(gradients(fit, np.arange(len(path))), beta)
+        # Adam's first moment m = β·m + (1 − β)·g after each of the steps
+        mean = lfilter([1 - beta], [1, -beta], gradients(fit, np.arange(len(path))), axis=0)
         found["velocity"] = _scaled(-back(mean[row]), length)
-    return found
-
-
-def _fading_mean(gradients: np.ndarray, beta: float) -> np.ndarray:
-    """Adam's first moment v = β·v + (1 − β)·g after each of the gradients `[T, p]`, up to a factor."""
-    found, v = np.empty_like(gradients), np.zeros(gradients.shape[1])
-    for t, g in enumerate(gradients):
-        found[t] = v = beta * v + (1 - beta) * g
     return found
 
 

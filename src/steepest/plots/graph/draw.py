@@ -17,7 +17,7 @@ from torch import Tensor
 from steepest.data.wording import number
 from steepest.errors import SpecError
 from steepest.plots import style
-from steepest.plots.figure import Figure, titled
+from steepest.plots.figure import Figure
 from steepest.plots.graph.fold import MOST_BOXES, folded
 from steepest.plots.graph.walk import ROWS, Graph, named, of_fit, walked, words_of
 from steepest.result import Fit
@@ -118,14 +118,10 @@ def graph(z: Any, names: Any = None, theme: str = "light") -> Drawing:
     depth, wide = across[:, 1].max() + 1, np.ptp(across[:, 0]) + 1
     operations = sum(node.size for node in data.nodes.values() if node.kind in ("operation", "output", "module"))
     folds = f"{operations:,} operations, folded into {len(data.nodes):,} nodes." if len(data.nodes) < operations else ""
-    shown = Drawing()
-    shown.source_data = data
-    shown.update_layout(
-        template=style.template(theme), height=int(min(170 + depth * (92 if boxes else 34), 2_400)),
-        width=int(min(130 * wide, 4_000)) if boxes and wide > 8 else None,
-    )  # fmt: skip
     notes = [folds, *data.notes, "∂ is the derivative of the output by what stands there."]
-    titled(shown, "The backward graph", notes)
+    height = int(min(170 + depth * (92 if boxes else 34), 2_400))
+    width = int(min(130 * wide, 4_000)) if boxes and wide > 8 else None
+    shown = Drawing().begun("The backward graph", notes, theme, height, data, width=width)
     _edges(shown, data, places, boxes)
     for kind, colour in COLOURS.items():
         ids = [i for i, node in data.nodes.items() if node.kind == kind]

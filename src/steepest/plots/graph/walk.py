@@ -12,7 +12,8 @@ are kept where the operation is known, and otherwise left out.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -116,22 +117,18 @@ def named(names: Any) -> dict[int, str]:
 
 def walked(z: Tensor, known: Mapping[int, str]) -> Graph:
     """The whole graph behind a tensor; `known` are names by id of a tensor. Node 0 is z."""
-    order: list[Any] = []
     number: dict[Any, int] = {}
     waiting: list[Any] = [z.grad_fn]
     while waiting:
         node = waiting.pop()
-        if node in number:
-            continue
-        number[node] = len(order)
-        order.append(node)
-        waiting.extend(child for child, _ in node.next_functions if child is not None)
-    slopes, factors, freed = _gradients(z, order, number)
-    values, data = ({}, {}) if freed else _values(z, order, number)
+        if node not in number:
+            number[node] = len(number)
+            waiting.extend(child for child, _ in node.next_functions if child is not None)
+    slopes, factors, freed = _gradients(z, number)
+    values, data = ({}, {}) if freed else _values(z, number)
     nodes: dict[int, Node] = {}
     leaves = 0
-    for node in order:
-        i = number[node]
+    for node, i in number.items():
         if hasattr(node, "variable"):
             leaves += 1
             value = node.variable.detach()
@@ -141,16 +138,14 @@ def walked(z: Tensor, known: Mapping[int, str]) -> Graph:
             kind = "output" if i == 0 else "operation"
             nodes[i] = _node(i, kind, _operation(node), values.get(i), slopes.get(i), "")
     edges = [
-        Edge(number[child], number[node], factors.get((number[node], place)))
-        for node in order
+        Edge(number[child], i, factors.get((i, place)))
+        for node, i in number.items()
         for place, (child, _) in enumerate(node.next_functions)
         if child is not None
     ]
-    place = len(order)
-    for (_, name), (tensor, users) in data.items():
-        nodes[place] = _node(place, "data", known.get(id(tensor), name), tensor, None, "")
-        edges += [Edge(place, user) for user in users]
-        place += 1
+    for i, ((_, name), (tensor, users)) in enumerate(data.items(), len(number)):
+        nodes[i] = _node(i, "data", known.get(id(tensor), name), tensor, None, "")
+        edges += [Edge(i, user) for user in users]
     notes = ["The graph was freed by backward(): it has no values. Use backward(retain_graph=True)."] if freed else []
     if z.numel() > 1:
         notes.append(f"The output has {z.numel():,} numbers; gradients are those of their sum.")
@@ -184,9 +179,7 @@ def _told(value: Tensor | None) -> str:
     return f"[{', '.join(map(str, value.shape))}] length {number(length)}"
 
 
-def _gradients(
-    z: Tensor, order: list[Any], number: Mapping[Any, int]
-) -> tuple[dict[int, Tensor], dict[tuple[int, int], float], bool]:
+def _gradients(z: Tensor, number: Mapping[Any, int]) -> tuple[dict[int, Tensor], dict[tuple[int, int], float], bool]:
     """∂z/∂node by id, the chain rule's factors by (node, place of its input), and whether the graph was freed."""
     imported("torch.fx.experimental.symbolic_shapes")
     slopes: dict[int, Tensor] = {}
@@ -205,11 +198,11 @@ def _gradients(
             if below is not None and below.numel() == 1:
                 factors[i, place] = float(below) / float(above)
 
-    leaves = [node for node in order if hasattr(node, "variable")]
+    leaves = [node for node in number if hasattr(node, "variable")]
     try:
-        for node in (node for node in order if not hasattr(node, "variable")):
-            hooks = partial(before, number[node]), partial(after, number[node])
-            handles += [node.register_prehook(hooks[0]), node.register_hook(hooks[1])]
+        for node, i in number.items():
+            if not hasattr(node, "variable"):
+                handles += [node.register_prehook(partial(before, i)), node.register_hook(partial(after, i))]
         found = torch.autograd.grad(
             z, [node.variable for node in leaves], torch.ones_like(z), retain_graph=True, allow_unused=True
         )
@@ -225,37 +218,35 @@ def _gradients(
 
 
 def _values(
-    z: Tensor, order: list[Any], number: Mapping[Any, int]
+    z: Tensor, number: Mapping[Any, int]
 ) -> tuple[dict[int, Tensor], dict[tuple[int, str], tuple[Tensor, list[int]]]]:
     """The values of nodes as far as they are kept, and the data that go into operations, with their users."""
     values: dict[int, Tensor] = {0: z.detach()}
     data: dict[tuple[int, str], tuple[Tensor, list[int]]] = {}
-    for node in order:
-        for name in dir(node):
-            if not name.startswith("_saved_"):
-                continue
-            try:
-                kept = getattr(node, name)
-            except RuntimeError:
-                continue
-            if not isinstance(kept, Tensor):
-                continue
-            word = name.removeprefix("_saved_")
+    for node, i in number.items():
+        for word, kept in _kept(node):
             if kept.grad_fn is not None and kept.grad_fn in number and kept.output_nr == 0:
                 values[number[kept.grad_fn]] = kept.detach()
             elif word in ("result", "output", "result0"):
-                values[number[node]] = kept.detach()
+                values[i] = kept.detach()
             elif word in INPUTS and kept.grad_fn is None and not kept.requires_grad and kept.numel() > 1:
                 users = data.setdefault((kept.data_ptr(), f"data [{', '.join(map(str, kept.shape))}]"), (kept, []))[1]
-                if number[node] not in users:
-                    users.append(number[node])
+                if i not in users:
+                    users.append(i)
         again = AGAIN.get(_operation(node).split(" ")[0])
-        if again is not None and number[node] not in values:
-            try:
-                values[number[node]] = again(node).detach()
-            except (RuntimeError, AttributeError, TypeError):
-                continue
+        if again is not None and i not in values:
+            with suppress(RuntimeError, AttributeError, TypeError):
+                values[i] = again(node).detach()
     return values, data
+
+
+def _kept(node: Any) -> Iterator[tuple[str, Tensor]]:
+    """The tensors that an operation keeps, as it calls them; none of a graph that was freed."""
+    for name in dir(node):
+        if name.startswith("_saved_"):
+            with suppress(RuntimeError):
+                if isinstance(kept := getattr(node, name), Tensor):
+                    yield name.removeprefix("_saved_"), kept
 
 
 def of_fit(fit: Fit) -> tuple[Tensor, dict[str, Tensor]]:

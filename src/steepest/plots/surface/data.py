@@ -21,12 +21,10 @@ import numpy as np
 from steepest.data.thinning import along
 from steepest.data.wording import number
 from steepest.errors import SpecError
-from steepest.model import losses
 from steepest.model.of_fit import linear_problem
 from steepest.plots.drawn import FAR, MOST_STEPS, check_one_model, drawable, exact_theta, labels, training
 from steepest.plots.surface import plane as planes
-from steepest.plots.surface.evaluate import SurfaceObjective, surface_objective
-from steepest.plots.surface.module_values import MOST_WORK, work_of
+from steepest.plots.surface.evaluate import MOST_WORK, SurfaceObjective, Values, surface_objective, work_of
 from steepest.plots.surface.plane import Plane
 from steepest.plots.surface.profile import minimised
 from steepest.result import Fit
@@ -110,17 +108,17 @@ def surface_data(
     flat = planes.plane(fit, plane, also, coordinates, seed)
     grid, steps = _fine(fit, grid)
     objective = surface_objective(fit, loss, points=grid * grid + 2 * steps * len(fits))
-    on_plane = _Shown(flat, objective, fit if others == "minimised" else None, loss)
-    named = labels(fits)
-    paths = [_path(each, label, flat, on_plane, steps) for each, label in zip(fits, named, strict=True)]
-    marks = _marks(fits, named, flat, on_plane)
+    true = objective.values
+    shown, named = true if others == "held" else _minimised(fit, flat, objective), labels(fits)
+    paths = [_path(each, label, flat, true, shown, steps) for each, label in zip(fits, named, strict=True)]
+    marks = _marks(fits, named, flat, true, shown)
     x, y = _window(window, paths, marks, grid, flat.kind)
     places = np.stack(np.meshgrid(x, y), -1)
     with np.errstate(over="ignore", invalid="ignore"):
-        values = on_plane(places.reshape(-1, 2)).reshape(grid, grid)
+        values = shown(flat.theta(places.reshape(-1, 2))).reshape(grid, grid)
     ceiling = _ceiling(values, [*(path.shown[_within(path.place, x, y)] for path in paths), [m.shown for m in marks]])
-    notes = _notes(flat, paths, objective, values, ceiling, on_plane.fit is not None, fit, x, y)
-    return Surface(flat, x, y, values, ceiling, objective.loss, paths, marks, tuple(fit.names), notes)
+    notes = _notes(flat, paths, objective, values, ceiling, others, fit, x, y)
+    return Surface(flat, x, y, values, ceiling, str(objective.loss), paths, marks, tuple(fit.names), notes)
 
 
 def _fine(fit: Fit, grid: int | None) -> tuple[int, int]:
@@ -132,26 +130,16 @@ def _fine(fit: Fit, grid: int | None) -> tuple[int, int]:
     return side, MOST_STEPS if affordable > side**2 + 2 * MOST_STEPS else LEAST_STEPS
 
 
-class _Shown:
-    """The loss of places on a plane; `fit` is set where the other parameters are minimised over."""
-
-    def __init__(self, flat: Plane, objective: SurfaceObjective, fit: Fit | None, loss: Any):
-        self.flat, self.objective, self.fit = flat, objective, fit
-        self.problem = None
-        if fit is None:
-            return
-        if fit.terms is None or flat.kind != "named" or not flat.coordinates.user:
-            raise SpecError("others='minimised' is for two named parameters of the linear family, in user units.")
-        kind = fit.loss_function if loss is None else losses.loss(loss)
-        self.problem = linear_problem(fit.spec, training(fit), fit.terms, kind)
-        self.held = [fit.names.index(name) for name in flat.labels]
-
-    def __call__(self, place: np.ndarray) -> np.ndarray:
-        theta = self.flat.theta(place)
-        return self.objective.values(theta if self.problem is None else minimised(self.problem, theta, self.held))
+def _minimised(fit: Fit, flat: Plane, objective: SurfaceObjective) -> Values:
+    """F of θ on a plane of two parameters, once the other parameters are moved to where it is least."""
+    if fit.terms is None or flat.kind != "named" or not flat.coordinates.user:
+        raise SpecError("others='minimised' is for two named parameters of the linear family, in user units.")
+    problem = linear_problem(fit.spec, training(fit), fit.terms, objective.loss)
+    held = [fit.names.index(name) for name in flat.labels]
+    return lambda theta: objective.values(minimised(problem, theta, held))
 
 
-def _path(fit: Fit, label: str, flat: Plane, on_plane: _Shown, most: int) -> Path:
+def _path(fit: Fit, label: str, flat: Plane, true: Values, shown: Values, most: int) -> Path:
     theta, step = fit.trace.theta, fit.trace.step
     if theta.shape[1] != len(fit.names):
         theta, step = fit.theta[None], np.array([fit.steps])
@@ -164,12 +152,12 @@ def _path(fit: Fit, label: str, flat: Plane, on_plane: _Shown, most: int) -> Pat
     theta, step = theta[chosen], step[chosen]
     place = flat.project(theta)
     with np.errstate(over="ignore", invalid="ignore"):
-        true = on_plane.objective.values(theta)
-        shown = true if flat.exact else on_plane(place)
-    return Path(label, step, theta, place, true, shown, explained)
+        heights = true(theta)
+        on_plane = heights if flat.exact else shown(flat.theta(place))
+    return Path(label, step, theta, place, heights, on_plane, explained)
 
 
-def _marks(fits: Sequence[Fit], named: Sequence[str], flat: Plane, on_plane: _Shown) -> list[Mark]:
+def _marks(fits: Sequence[Fit], named: Sequence[str], flat: Plane, true: Values, shown: Values) -> list[Mark]:
     found: list[tuple[str, str, int, np.ndarray]] = []
     seen: list[np.ndarray] = []
     for i, (fit, label) in enumerate(zip(fits, named, strict=True)):
@@ -189,8 +177,8 @@ def _marks(fits: Sequence[Fit], named: Sequence[str], flat: Plane, on_plane: _Sh
     theta = np.stack([mark[3] for mark in usable])
     place = flat.project(theta)
     with np.errstate(over="ignore", invalid="ignore"):
-        true, shown = on_plane.objective.values(theta), on_plane(place)
-    return [Mark(*mark, place[i], float(true[i]), float(shown[i])) for i, mark in enumerate(usable)]
+        heights, on_plane = true(theta), shown(flat.theta(place))
+    return [Mark(*mark, place[i], float(heights[i]), float(on_plane[i])) for i, mark in enumerate(usable)]
 
 
 def _window(
@@ -263,7 +251,7 @@ def _ceiling(values: np.ndarray, heights: Sequence[Any]) -> float:
 
 
 def _notes(
-    flat: Plane, paths: Sequence[Path], objective: SurfaceObjective, values: np.ndarray, ceiling: float, profiled: bool,
+    flat: Plane, paths: Sequence[Path], objective: SurfaceObjective, values: np.ndarray, ceiling: float, others: str,
     fit: Fit, x: np.ndarray, y: np.ndarray,
 ) -> list[str]:  # fmt: skip
     notes = []
@@ -272,7 +260,7 @@ def _notes(
             whose = "the path" if len(paths) == 1 else f"the path of {path.label}"
             notes.append(f"The plane shows {100 * path.explained:.4g}% of the variance of {whose}.")
         if flat.kind == "named":
-            rest = "minimised over" if profiled else "held at the end of the descent"
+            rest = "minimised over" if others == "minimised" else "held at the end of the descent"
             notes.append(f"The other {len(fit.names) - 2:,} parameters are {rest}.")
     if fit.trace.theta.shape[1] != len(fit.names):
         notes.append("The trace does not hold all parameters, so there is no path.")

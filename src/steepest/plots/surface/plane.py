@@ -70,10 +70,8 @@ def coordinates_of(fit: Fit, coordinates: str = "user") -> Coordinates:
     if problem is None or not all_rows(fit):
         raise SpecError("The run of this fit kept a part of its rows only; its own coordinates need all. Fit again.")
     if fit.precondition == "standardize":
-        matrix, names = (
-            preconditioners.standardised(problem).matrix,
-            tuple(f"{name} (standardised)" for name in fit.names),
-        )
+        matrix = preconditioners.standardised(problem).matrix
+        names = tuple(f"{name} (standardised)" for name in fit.names)
     else:
         matrix = preconditioners.orthonormal(problem).matrix
         names = tuple(f"direction {i + 1}" for i in range(matrix.shape[1] * problem.outputs))

@@ -20,7 +20,7 @@ from steepest.model.linear import LinearProblem
 from steepest.model.linear_objective import LinearObjective
 
 NEWTON_STEPS = 60
-HALVINGS = 30
+HALVINGS = 31
 AT_ONCE = 4_000_000  # points times rows times parameters in memory at a time
 
 
@@ -62,10 +62,9 @@ def _newton(problem: LinearProblem, theta: np.ndarray, free: list[int]) -> np.nd
         hessian = hessian + bound * torch.eye(len(free), dtype=hessian.dtype)
         step = torch.zeros_like(point)
         step[:, free] = torch.linalg.solve(hessian, grad[:, free] @ basis) @ basis.T
-        found, lower = _halved(objective, point, value, step)
-        gained = value - lower
-        point, value = found, lower
-        if not (gained > 1e-15 * value.abs()).any():
+        before = value
+        point, value = _halved(objective, point, value, step)
+        if not (before - value > 1e-15 * value.abs()).any():
             break
     return point.numpy()
 
@@ -73,16 +72,13 @@ def _newton(problem: LinearProblem, theta: np.ndarray, free: list[int]) -> np.nd
 def _halved(objective: LinearObjective, point: Tensor, value: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
     """Each point moved by the longest of step, step/2, step/4, … that does not raise F."""
     factor = torch.ones_like(value)
-    moved = point - step
-    found = _value(objective, moved)
-    worse = ~(found <= value)
     for _ in range(HALVINGS):
-        if not worse.any():
-            break
-        factor = torch.where(worse, factor / 2, factor)
         moved = point - factor[:, None] * step
         found = _value(objective, moved)
         worse = ~(found <= value)
+        if not worse.any():
+            break
+        factor = torch.where(worse, factor / 2, factor)
     return torch.where(worse[:, None], point, moved), torch.where(worse, value, found)
 
 
