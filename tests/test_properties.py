@@ -15,7 +15,10 @@ from scipy.optimize import linprog
 import steepest as st
 from steepest import Status, SteepestError, SteepestWarning
 
-EXAMPLES = 60 if settings.default.max_examples <= 100 else settings.default.max_examples
+DAILY = settings.default.max_examples <= 100
+EXAMPLES = 60 if DAILY else settings.default.max_examples
+DIAGNOSED = 30 if DAILY else settings.default.max_examples
+"""Of fits with settings of their own, whose diagnosis takes most of the time: what else they would have come to is tried."""
 STEPS = 60
 SIZES = some.integers(1, 40)
 
@@ -206,7 +209,7 @@ def test_defaults_on_numbers(table, model, loss, penalty):
     fitted(*table, model=model, loss=loss, penalty=penalty, max_steps=STEPS)
 
 
-@settings(max_examples=EXAMPLES)
+@settings(max_examples=DIAGNOSED)
 @given(
     table=regressions(),
     model=MODELS,
@@ -242,7 +245,7 @@ def separable_is_said_where_it_is_true(table):
         assert margin < 1e-3
 
 
-@settings(max_examples=EXAMPLES)
+@settings(max_examples=DIAGNOSED)
 @given(
     table=some.one_of(classifications(), classifications(classes=3)),
     model=MODELS,

@@ -241,9 +241,10 @@ def test_what_is_neither_run_nor_data_is_said(capsys, tmp_path, monkeypatch, tab
     assert len(err.splitlines()) <= 2
 
 
-def test_a_command_that_ends_at_once_ends_well(run):
+@pytest.mark.parametrize("times", [1, pytest.param(20, marks=pytest.mark.soak)])
+def test_a_command_that_ends_at_once_ends_well(run, times):
     # a run's Parquet files used to be read by threads that were still starting when the process ended
     code = f"from steepest.cli.commands import main; import sys; sys.exit(main(['diagnose', {run!r}]))"
-    for _ in range(3):
+    for _ in range(times):
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")

@@ -84,7 +84,10 @@ def test_nothing_to_print_needs_no_output(run, capfd, monkeypatch):
     assert st.load("new").names == ["intercept", "x"]
 
 
-@pytest.mark.parametrize("where", [">/dev/full", ">&-", ">&- 2>&- <&-", "2>/dev/full", "2>&-"])
+ALONE = [pytest.param(where, marks=pytest.mark.soak) for where in (">&-", "2>&-")]
+
+
+@pytest.mark.parametrize("where", [">/dev/full", ">&- 2>&- <&-", "2>/dev/full", *ALONE])
 def test_a_process_with_such_streams_ends_well(run, where):
     words = f'exec "$0" -m steepest predict run s.csv {where}'
     done = subprocess.run(["sh", "-c", words, sys.executable], capture_output=True, text=True, check=False)
