@@ -78,7 +78,7 @@ class Column:
     @property
     def as_text(self) -> bool:
         """Whether a text file's column must be read as text, so that it is read as the fit's was."""
-        return self.kind in ("category", "date") or not self.notation.plain
+        return self.kind in ("category", "date") or self.notation != AS_PYTHON
 
 
 def encode(spec: Column, column: SourceColumn, x: np.ndarray, intercept: bool) -> int:

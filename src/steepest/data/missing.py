@@ -19,7 +19,7 @@ import pyarrow as pa
 from steepest.data.arrow_columns import is_number, null_or_nan
 from steepest.data.columns import Found, SourceColumn
 from steepest.data.features import Column, column_values, missing_error
-from steepest.data.files import Origin
+from steepest.data.selection import Selection
 from steepest.data.wording import counted, option, quoted
 from steepest.errors import DataError
 
@@ -34,38 +34,29 @@ def policy_of(missing: str | Mapping[str, str], name: str) -> str:
 
 
 def complete_rows(
-    features: pa.Table,
-    targets: pa.Table,
-    weights: np.ndarray | None,
-    weight_name: str,
-    missing: str | Mapping[str, str],
-    origin: Origin,
-    target_origin: Origin,
-    faults: list[str],
+    parts: Selection, weight_name: str, missing: str | Mapping[str, str], faults: list[str]
 ) -> np.ndarray:
     """The rows to keep, [n] bool; a missing value that may be neither dropped nor filled is one more of the faults."""
-    keep = np.ones(max(features.num_rows, targets.num_rows), bool)
-    for table, place, filled in ((targets, target_origin, False), (features, origin, True)):
-        for name in table.column_names:
-            column, policy = place.column(name, table[name]), policy_of(missing, name)
-            gone = null_or_nan(column.values)
-            if not gone.any() or (filled and policy in ("mean", "level")):
-                continue
-            keep &= ~gone
-            if policy != "drop":
-                faults.append(str(missing_error(column, gone, remedy=_remedies(column, filled))))
-    if weights is not None and np.isnan(weights).any():
-        gone = np.isnan(weights)
-        if policy_of(missing, weight_name) != "drop":
-            column = SourceColumn(weight_name, pa.chunked_array([weights]), Found(), origin)
-            faults.append(str(missing_error(column, gone, remedy=remedy_of("drop"))))
+    drop, goals = remedy_of("drop"), parts.goals
+    needed = [
+        (parts.goal_origin.column(name, goals[name]), f"{drop} (a target is never filled)")
+        for name in goals.column_names
+    ]
+    for column in map(parts.column, parts.features.column_names):
+        if policy_of(missing, column.name) not in ("mean", "level"):
+            needed.append((column, _remedies(column)))
+    if parts.weights is not None:
+        needed.append((SourceColumn(weight_name, pa.chunked_array([parts.weights]), Found(), parts.origin), drop))
+    keep = np.ones(max(parts.features.num_rows, goals.num_rows), bool)
+    for column, remedy in needed:
+        gone = null_or_nan(column.values)
+        if gone.any() and policy_of(missing, column.name) != "drop":
+            faults.append(str(missing_error(column, gone, remedy=remedy)))
         keep &= ~gone
     return keep
 
 
-def _remedies(column: SourceColumn, filled: bool) -> str:
-    if not filled:
-        return f"{remedy_of('drop')} (a target is never filled)"
+def _remedies(column: SourceColumn) -> str:
     level = "" if is_number(column.kind) else f", or {option('missing', 'level', column.name)} to make them a level"
     return f"{remedy_of('drop')}, {remedy_of('mean').removeprefix('Use ')}{level}"
 
@@ -77,22 +68,21 @@ def remedy_of(policy: str) -> str:
     )
 
 
-def present_levels(column: Column, table: pa.Table, origin: Origin) -> Column:
+def present_levels(column: Column, parts: Selection) -> Column:
     """The column without levels that stood in dropped rows only."""
     if column.kind != "category":
         return column
-    codes = column_values(column, origin.column(column.name, table[column.name]))[:, 0]
+    codes = column_values(column, parts.column(column.name))[:, 0]
     present = np.unique(codes[~np.isnan(codes)]).astype(int)
     return replace(column, levels=tuple(column.levels[code] for code in present))
 
 
-def with_fill(
-    column: Column, table: pa.Table, train_rows: np.ndarray, policy: str, origin: Origin, notes: list[str]
-) -> Column:
+def with_fill(column: Column, parts: Selection, train_rows: np.ndarray, missing: str | Mapping[str, str]) -> Column:
     """The column with what stands in for a missing value: the training mean, the most frequent level, or a level of its own."""
+    policy = policy_of(missing, column.name)
     if policy not in ("mean", "level"):
         return column
-    values = column_values(column, origin.column(column.name, table[column.name]))
+    values = column_values(column, parts.column(column.name))
     gone = np.isnan(values[:, 0])
     own = policy == "level" and bool(gone.any())
     if own and column.kind == "category":
@@ -112,7 +102,7 @@ def with_fill(
         shown = "its training means" if column.way == "parts" else f"its training mean {means[0]:.6g}"
     if gone.any():
         beside = f", beside the feature {quoted(f'{column.name} is missing')}" if own else ""
-        notes.append(
+        parts.notes.append(
             f"Filled {counted(int(gone.sum()), 'missing value')} of column {quoted(column.name)} with {shown}{beside}."
         )
     return replace(column, fill=fill, own_missing=own)

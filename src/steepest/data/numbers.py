@@ -79,13 +79,8 @@ class Notation:
     thousands: str = ""
     unit: str = ""
 
-    @property
-    def plain(self) -> bool:
-        """As Python writes them."""
-        return self == AS_PYTHON
 
-
-AS_PYTHON = Notation()
+AS_PYTHON = Notation()  # as Python writes them
 
 
 @dataclass(frozen=True)

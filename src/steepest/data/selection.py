@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from steepest.data.arrow_columns import first, is_number
+from steepest.data.columns import SourceColumn
 from steepest.data.features import finite_numbers, not_numbers
 from steepest.data.files import Origin, check_known, open_table
 from steepest.data.in_memory import whole_numbers
@@ -42,6 +43,10 @@ class Selection:
     chosen: bool
     renamed: bool
     notes: list[str]
+
+    def column(self, name: str) -> SourceColumn:
+        """A column to predict from, with how it was read."""
+        return self.origin.column(name, self.features[name])
 
     def keep(self, rows: np.ndarray) -> None:
         """Leave out the rows that are False in `rows` `[n]`."""

@@ -30,7 +30,7 @@ from steepest.data.columns import Found
 from steepest.data.dataset import Dataset
 from steepest.data.features import Column
 from steepest.data.in_memory import LARGEST
-from steepest.data.missing import complete_rows, policy_of, present_levels, remedy_of, with_fill
+from steepest.data.missing import complete_rows, present_levels, remedy_of, with_fill
 from steepest.data.reading import AS_IT_IS, Reading
 from steepest.data.schema import Schema
 from steepest.data.selection import Selection, select
@@ -103,9 +103,7 @@ def prepare(
     learned = _renamed(parts, learned) if parts.renamed else learned
     table, origin = parts.features, parts.origin
     if parts.numbers is None:
-        learned = [
-            with_fill(column, table, train_rows, policy_of(missing, column.name), origin, notes) for column in learned
-        ]
+        learned = [with_fill(column, parts, train_rows, missing) for column in learned]
     kind = label_kind(goals.column(0).type) if classes is not None else "text"
     logarithms = tuple(name for name, column in zip(parts.targets, parts.sources, strict=True) if column != name)
     schema = Schema(tuple(learned), parts.targets, classes, intercept, ones, kind, logarithms)
@@ -136,27 +134,29 @@ def _learned(
 ) -> tuple[list[Column], bool | None]:
     """What each column is, all faults said at once; whether the target is classes. Incomplete rows are left out of `parts`."""
     faults: list[str] = []
-    learned, features, origin = [], parts.features, parts.origin
+    learned, features = [], parts.features
     for name in features.column_names:
         with _collected(faults):
-            learned.append(learn(origin.column(name, features[name]), reading, chosen=parts.chosen))
+            learned.append(learn(parts.column(name), reading, chosen=parts.chosen))
     with_classes = None
     with _collected(faults):
         with_classes = is_classes(parts.goals, classify, parts.goal_origin, reading)
     sound = features.select([column.name for column in learned])
     goals = parts.goals if with_classes is not None else parts.goals.slice(0, 0).select([])
     name = weights if isinstance(weights, str) else "weights"
-    complete = complete_rows(sound, goals, parts.weights, name, missing, origin, parts.goal_origin, faults)
+    complete = complete_rows(replace(parts, features=sound, goals=goals), name, missing, faults)
     if faults:
         more = [f"and {len(faults) - FAULTS_LISTED:,} more"] if len(faults) > FAULTS_LISTED else []
         raise DataError("\n".join([*faults[:FAULTS_LISTED], *more]))
     if not complete.all():
         gone = int((~complete).sum())
         if gone == len(complete):
-            raise DataError(f"no row of {origin.table} is complete: missing values in every row. {remedy_of('mean')}")
+            raise DataError(
+                f"no row of {parts.origin.table} is complete: missing values in every row. {remedy_of('mean')}"
+            )
         parts.notes.append(f"Left out {counted(gone, 'row')} of {len(complete):,} with a missing value.")
         parts.keep(complete)
-        learned = [present_levels(column, parts.features, origin) for column in learned]
+        learned = [present_levels(column, parts) for column in learned]
     return learned, with_classes
 
 

@@ -212,18 +212,15 @@ def _band(
 
 
 def _heat(shown: Figure, data: Ends) -> None:
-    rows = np.array(data.by[1], dtype=float)
-    floor = _floor(data.median)
+    x, rows, floor = data.across[1], np.array(data.by[1], dtype=float), _floor(data.median)
     words = data.measure if floor is None else f"log₁₀ {data.measure}"
     where = f"{style.text(data.across[0])} %{{x:.4g}}<br>{style.text(data.by[0])} %{{y:.4g}}"
     heights = data.median if floor is None else np.log10(np.maximum(data.median, floor))
-    bar, hover = (
-        {"title": {"text": words, "side": "right"}},
-        f"{where}<br>{data.measure} %{{customdata:.4g}}<extra></extra>",
-    )
-    shown.add_heatmap(x=data.across[1], y=rows, z=heights, customdata=data.median, colorbar=bar, hovertemplate=hover)
+    bar = {"title": {"text": words, "side": "right"}}
+    hover = f"{where}<br>{data.measure} %{{customdata:.4g}}<extra></extra>"
+    shown.add_heatmap(x=x, y=rows, z=heights, customdata=data.median, colorbar=bar, hovertemplate=hover)
     share, hover = np.where(data.diverged > 0, data.diverged, np.nan), "%{z:.0%} diverged<extra></extra>"
-    shown.shares(data.across[1], rows, share, colours.RESIDUAL, (0.1, 0.75), hovertemplate=hover)
+    shown.shares(x, rows, share, colours.RESIDUAL, (0.1, 0.75), hovertemplate=hover)
     shown.points([None], [None], colours.RESIDUAL, 12, symbol="square", name="diverged")
     shown.update_yaxes(title_text=style.text(data.by[0]), **style.log_axis_if_wide(rows))
 

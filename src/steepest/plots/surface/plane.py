@@ -154,7 +154,8 @@ def _named(fit: Fit, names: tuple[str, ...], coordinates: Coordinates) -> Plane:
 def _principal(fits: Sequence[Fit], coordinates: Coordinates) -> Plane:
     paths = []
     for each in fits:
-        path = coordinates.from_user(finite(recorded(each)))
+        path = recorded(each)[drawable(recorded(each))]
+        path = coordinates.from_user(path if len(path) else np.zeros((1, len(each.names))))
         paths.append(path[along(path, np.arange(len(path)), EQUAL_STEPS)])
     points = np.concatenate(paths)
     centre = points.mean(0)
@@ -233,9 +234,3 @@ def _module_curvature(fit: Fit, theta: np.ndarray) -> tuple[np.ndarray, np.ndarr
     product = products(lambda place: objective.mean_at(place) + objective.penalty(place), torch.as_tensor(theta))[2]
     values, vectors = leading(product, len(theta), 2, tolerance=1e-6)
     return values[::-1], vectors[:, ::-1]
-
-
-def finite(path: np.ndarray) -> np.ndarray:
-    """The rows of a path whose numbers are finite, and so are their squares; one row of zeros if there is none."""
-    fine = path[drawable(path)]
-    return fine if len(fine) else np.zeros((1, path.shape[1]))
