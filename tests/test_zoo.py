@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import product
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ import steepest as st
 import zoo
 from steepest import SteepestWarning
 from steepest.analysis.exact import certificate as certify
+
+from cases import pairwise
 
 PENALTIES = [None, "l2:0.01", "l1:0.01", "elastic:0.01,0.02"]
 SMOOTH = 1e-10
@@ -28,18 +31,23 @@ def fitted(problem, **settings):
         return st.fit(x, y, model=model, **settings)
 
 
-@pytest.mark.parametrize("penalty", PENALTIES)
-@pytest.mark.parametrize("loss", ["mse", "huber:1"])
-@pytest.mark.parametrize("name", zoo.REGRESSION)
+def covering(**factors):
+    """Every case as a parameter: those in which each pair of values meets run every day, the others in soak."""
+    daily = [tuple(case.values()) for case in pairwise(factors)]
+    return pytest.mark.parametrize(
+        tuple(factors),
+        [pytest.param(*case, marks=() if case in daily else pytest.mark.soak) for case in product(*factors.values())],
+    )
+
+
+@covering(name=list(zoo.REGRESSION), loss=["mse", "huber:1"], penalty=PENALTIES)
 def test_smooth_losses_arrive(name, loss, penalty):
     fit = fitted(zoo.REGRESSION[name](), loss=loss, penalty=penalty)
     assert fit.status is st.Status.CONVERGED
     assert abs(fit.relative_gap) <= SMOOTH
 
 
-@pytest.mark.parametrize("penalty", [None, "l1:0.01"])
-@pytest.mark.parametrize("loss", ["l1", "quantile:0.5", "quantile:0.99"])
-@pytest.mark.parametrize("name", zoo.REGRESSION)
+@covering(name=list(zoo.REGRESSION), loss=["l1", "quantile:0.5", "quantile:0.99"], penalty=[None, "l1:0.01"])
 def test_kinked_losses_arrive(name, loss, penalty):
     fit = fitted(zoo.REGRESSION[name](), loss=loss, penalty=penalty)
     assert abs(fit.relative_gap) <= (2e-3 if (name, penalty) in TOO_HARD else KINKED)

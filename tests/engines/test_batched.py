@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from steepest.data.batching import Batch, Batching
 from steepest.descent import rules
 from steepest.engines import batched as sweep
 from steepest.engines import choice
+from steepest.engines import threads as engine_threads
 from steepest.engines.batched import Together, deal, stacked
 from steepest.engines.descents import Descents
 from steepest.engines.threads import in_one_thread, in_threads
@@ -295,10 +297,17 @@ def test_operations_written_down_give_the_same(threads, monkeypatch):
         torch.set_num_threads(1)
 
 
-def test_other_threads_leave_the_number_of_threads_as_it_was():
+def test_other_threads_leave_the_number_of_threads_as_it_was(monkeypatch):
+    monkeypatch.setattr(engine_threads, "_pools", {})
+    meet = Barrier(2)  # a job for each of the threads, none of which has worked before
+
+    def number() -> int:
+        meet.wait(timeout=60)
+        return torch.get_num_threads()
+
     torch.set_num_threads(2)
     try:
-        assert list(in_threads([torch.get_num_threads] * 4, 2)) == [1, 1, 1, 1]
+        assert list(in_threads([number] * 4, 2)) == [1, 1, 1, 1]
         assert torch.get_num_threads() == 2
         with in_one_thread():
             assert torch.get_num_threads() == 1

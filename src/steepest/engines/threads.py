@@ -38,6 +38,7 @@ def in_threads(jobs: Sequence[Callable[[], Any]], threads: int) -> Iterable[Any]
         before, ready = torch.get_num_threads(), Barrier(threads + 1)
 
         def start() -> None:
+            torch.get_num_threads()  # or its first operation would give it the number that all have by then
             torch.set_num_threads(1)
             ready.wait()
 
