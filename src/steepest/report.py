@@ -151,9 +151,6 @@ def _surface(made: Page, data: Surface) -> None:
         add_figures(made, trust)
 
 
-# ---- how to do it again ----------------------------------------------------------------------------
-
-
 def _given(fit: Fit) -> dict[str, Any]:
     """The settings that differ from the defaults and can be written down."""
     return tomllib.loads(settings_text(fit.spec)[0])

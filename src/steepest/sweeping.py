@@ -141,7 +141,6 @@ class _Work:
         self.places = np.full((runs.count, 2), -1)  # of each run its lot, and its place there
         self.finished = 0
         self.prepared: dict[Any, Any] = {}
-        self.interrupted = False
         self.first_error: SteepestError | None = None
 
     def done(self) -> Sweep:
@@ -149,12 +148,11 @@ class _Work:
         try:
             for group in self.runs.groups():
                 self._group(group)
-                if self.interrupted:
-                    break
         except KeyboardInterrupt:
             pass
-        if self.first_error is not None and all(isinstance(lot, Unfit) for lot in self.lots) and not self.interrupted:
-            raise self.first_error
+        else:
+            if self.first_error is not None and all(isinstance(lot, Unfit) for lot in self.lots):
+                raise self.first_error
         left = np.flatnonzero(self.places[:, 0] < 0)
         if left.size:
             self._keep(left, Unfit(Status.INTERRUPTED.name.lower(), BEFORE_IT_BEGAN, len(left)))
@@ -194,13 +192,9 @@ class _Work:
                         self._group(part)
                     else:
                         self._slice(pack, part)
-                    if self.interrupted:
-                        return
                 return
         for one in group.tolist():
             self._alone(one)
-            if self.interrupted:
-                return
 
     def _slice(self, pack: Pack, runs: np.ndarray) -> None:
         steps = pack.steps(runs)
@@ -213,8 +207,8 @@ class _Work:
 
         lot = pack.descend(runs, self.budget * len(runs) // self.runs.count, after)
         self._keep(runs, lot)
-        ends = {id(group): group for group, _ in lot.ended}.values()
-        self.interrupted = any(end.status is Status.INTERRUPTED for group in ends for end in group.endings)
+        if any(group.endings[place].status is Status.INTERRUPTED for group, place in lot.ended):
+            raise KeyboardInterrupt
 
     def _alone(self, one: int) -> None:
         try:
@@ -227,4 +221,5 @@ class _Work:
             self._keep(np.array([one]), Unfit(FAILED, " ".join(str(error).split())))
             return
         self._keep(np.array([one]), Alone(done))
-        self.interrupted = done.ending.status is Status.INTERRUPTED
+        if done.ending.status is Status.INTERRUPTED:
+            raise KeyboardInterrupt

@@ -78,8 +78,7 @@ def ranked(found: list[Finding]) -> Findings:
     return Findings(
         tuple(
             sorted(
-                kept,
-                key=lambda one: (one.kind not in FIRST, one.of_model, -round(one.share, 2), order.index(one.kind)),
+                kept, key=lambda one: (one.kind not in FIRST, one.of_model, -round(one.share, 2), order.index(one.kind))
             )
         )
     )

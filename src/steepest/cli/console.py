@@ -26,7 +26,6 @@ from steepest.text.terminal import block_text
 from steepest.text.terminal import text as text_of
 
 if TYPE_CHECKING:
-    from steepest.analysis.finding import Finding
     from steepest.descent.loop import Step
     from steepest.result import Fit
     from steepest.sweep_result import Sweep
@@ -139,7 +138,8 @@ def show(fit: Fit, folder: str | None) -> None:
     run = (
         f"steepest diagnose {shlex.quote(folder)}" if folder else "--json, or --out FOLDER and steepest diagnose FOLDER"
     )
-    said = [*map(in_options, _sentences(fit, below.message)), *below.lines(_as_options, run, in_options)]
+    said = [*map(in_options, _sentences(fit, below.message))]
+    said += below.lines(lambda found: ", ".join(filter(None, (found.command, found.left_out))), run, in_options)
     said += [f"Note: {in_options(note)}" for note in fit.notes]
     _print(
         coefficients(fit, FIRST),
@@ -148,10 +148,6 @@ def show(fit: Fit, folder: str | None) -> None:
         *confusion(fit),
         *map(Words, [*said, f"The run is in {folder}"] if folder else said),
     )
-
-
-def _as_options(finding: Finding) -> str:
-    return ", ".join(filter(None, (finding.command, finding.left_out)))
 
 
 def show_sweep(sweep: Sweep, folder: str | None) -> None:
@@ -201,7 +197,8 @@ def show_document(document: Document) -> None:
 def _sentences(fit: Fit, message: str) -> Iterator[str]:
     yield capitalized(message)
     yield distance(fit)
-    took = f"The descent took {seconds(fit.seconds)} ({_counted(fit)})"
+    steps = counted(fit.steps, "step") + ("" if fit.steps == fit.epochs else f", {counted(fit.epochs, 'epoch')}")
+    took = f"The descent took {seconds(fit.seconds)} ({steps})"
     if fit.exact is not None and fit.exact.method:
         took += f", the exact answer {seconds(fit.exact.seconds)} ({fit.exact.method})"
     yield took + "."
@@ -219,8 +216,3 @@ def distance(fit: Fit) -> str:
         return f"The exact optimum is {optimum}."
     side = "above" if fit.gap > 0 else "below"
     return f"It is {number(abs(fit.gap), 2)} {side} the exact optimum {optimum} (relative gap {fit.relative_gap:.1e})."
-
-
-def _counted(fit: Fit) -> str:
-    steps = counted(fit.steps, "step")
-    return steps if fit.steps == fit.epochs else f"{steps}, {counted(fit.epochs, 'epoch')}"

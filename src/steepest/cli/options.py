@@ -17,20 +17,12 @@ Command = TypeVar("Command", bound=Callable[..., int])
 TYPES = {"names": list[str], "pairs": list[str], "whole": int, "real": float, "switch": bool}
 """What an option's words are read as, by the kind of its setting; texts otherwise."""
 
-GROUPS = {
-    "data": "Data",
-    "reading": "Data",
-    "model": "Model",
-    "descent": "Descent",
-    "stopping": "Stopping",
-    "output": "Output",
-}
-"""A setting's role → the title above its option in `--help`."""
+ROLES = ("data", "model", "descent", "stopping", "output")
+GROUPS = {role: Group.create_ordered(role.capitalize()) for role in ROLES}
+GROUPS["reading"] = GROUPS["data"]
+"""A setting's role → its group in `--help`, which shows them in this order."""
 
-ORDERED = {title: Group.create_ordered(title) for title in dict.fromkeys(GROUPS.values())}
-"""The groups as `--help` shows them, in this order."""
-
-OUTPUT = ORDERED["Output"]
+OUTPUT = GROUPS["output"]
 
 DASH = "(standard input or output)"
 """Stands for a lone `-` while the command line is read, where it would pass for an option."""
@@ -60,7 +52,7 @@ def _option(setting: Setting, swept: bool) -> inspect.Parameter:
         help=f"{setting.sentence} {setting.command}".rstrip(),
         negative=f"--no-{setting.name}" if setting.kind == "switch" else "",
         allow_leading_hyphen=setting.hyphen,
-        group=ORDERED[GROUPS[setting.role]],
+        group=GROUPS[setting.role],
     )
     return inspect.Parameter(
         setting.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, told]

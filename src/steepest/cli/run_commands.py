@@ -101,10 +101,7 @@ def predict(
     /,
     *,
     out: Annotated[str, output("File to write: .csv or .parquet; - for standard output.", "-o")] = "-",
-    keep: Annotated[
-        list[str] | None,
-        output("Columns of the table to write beside the predictions: id,name."),
-    ] = None,
+    keep: Annotated[list[str] | None, output("Columns of the table to write beside the predictions: id,name.")] = None,
     number: Which = None,
     model: Model = None,
 ) -> int:

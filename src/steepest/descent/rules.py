@@ -147,13 +147,11 @@ class Accelerated(Rule):
         before.copy_(moved)
 
 
-@final
 @dataclass(frozen=True)
-class Clipped(Rule):
-    """A gradient longer than `norm` is scaled down to it, then handed to another rule (Pascanu et al. 2013)."""
+class _Around(Rule):
+    """Something around another rule, whose memory it is."""
 
     rule: Rule
-    norm: float
 
     @property
     def innermost(self) -> Rule:
@@ -161,6 +159,14 @@ class Clipped(Rule):
 
     def start(self, theta: Tensor) -> Memory:
         return self.rule.start(theta)
+
+
+@final
+@dataclass(frozen=True)
+class Clipped(_Around):
+    """A gradient longer than `norm` is scaled down to it, then handed to another rule (Pascanu et al. 2013)."""
+
+    norm: float
 
     def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
         def both() -> tuple[Tensor, Tensor]:
@@ -176,20 +182,12 @@ class Clipped(Rule):
 
 @final
 @dataclass(frozen=True)
-class WithProximal(Rule):
+class WithProximal(_Around):
     """A rule, then a penalty's proximal step. `gain` is the rule's total step under a steady gradient, in units of lr·g."""
 
-    rule: Rule
     proximal: Proximal
     gain: float = 1.0
     handles_penalty = True
-
-    @property
-    def innermost(self) -> Rule:
-        return self.rule.innermost
-
-    def start(self, theta: Tensor) -> Memory:
-        return self.rule.start(theta)
 
     def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
         self.rule.update(theta, grad, memory, lr, again)
@@ -198,19 +196,11 @@ class WithProximal(Rule):
 
 @final
 @dataclass(frozen=True)
-class WithSubgradient(Rule):
+class WithSubgradient(_Around):
     """A rule that sees the penalty's kink as a subgradient: for rules that scale each parameter by itself."""
 
-    rule: Rule
     subgradient: Callable[[Tensor], Tensor]
     handles_penalty = True
-
-    @property
-    def innermost(self) -> Rule:
-        return self.rule.innermost
-
-    def start(self, theta: Tensor) -> Memory:
-        return self.rule.start(theta)
 
     def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
         def both() -> tuple[Tensor, Tensor]:

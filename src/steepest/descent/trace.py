@@ -18,10 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from steepest.data.thinning import evenly
+from steepest.data.wording import number, plain
 from steepest.descent.loop import Step
-from steepest.text import trace as trace_text
 from steepest.text.displayed import Displayed
-from steepest.text.document import Document
+from steepest.text.document import Document, Table, Words
 
 if TYPE_CHECKING:
     import pandas
@@ -33,6 +34,9 @@ BUDGET = 256 * 2**20
 """Bytes that a trace may take in memory; θ of very large models is left out where it would take more."""
 
 LEAST_ROWS = 64
+
+ROWS_SHOWN, PARAMETERS_SHOWN = 12, 8
+"""Steps and parameters that are printed at most."""
 
 OTHERS = 48
 """Bytes of a row beside θ."""
@@ -84,7 +88,13 @@ class Trace(Displayed):
         return self.to_arrow().to_pandas()
 
     def _document(self, width: float) -> Document:
-        return trace_text.document(self)
+        heads = [*self.COLUMNS, *map(plain, self.names[:PARAMETERS_SHOWN])]
+        rows = []
+        for i in evenly(len(self), ROWS_SHOWN).tolist():
+            values = ((name, getattr(self, name)[i]) for name in self.COLUMNS)
+            cells = [f"{value:,}" if name in ("step", "epoch") else number(float(value)) for name, value in values]
+            rows.append(cells + [number(float(value)) for value in self.theta[i, :PARAMETERS_SHOWN]])
+        return Document([Words(f"{len(self):,} recorded steps"), Table(heads, rows)])
 
 
 class Recorder:

@@ -25,15 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from steepest.engines.kernel_losses import slopes
-from steepest.engines.kernel_rules import (
-    Record,
-    RuleCode,
-    State,
-    advanced,
-    penalty_at,
-    record_at,
-    state_at,
-)
+from steepest.engines.kernel_rules import Record, RuleCode, State, advanced, penalty_at, record_at, state_at
 from steepest.engines.numba_intrinsics import address, as_entry, compiled, entries_a_line, fetch, fetch_line, within
 
 STEPS_AHEAD = 4

@@ -26,8 +26,7 @@ class Moving:
 
     variable: the tensor moved by hand. parameters: what torch.optim is given. value: the objective of a batch, by its
     index ("", or "[rows]"). clear: how gradients are set to 0. gradient: the gradient, after backward().
-    proximal: lines for a learning rate. untracked: whether the update must be hidden from autograd. before: lines ahead of
-    each step.
+    proximal: lines for a learning rate. before: lines ahead of each step.
     """
 
     variable: str
@@ -36,7 +35,6 @@ class Moving:
     gradient: str
     clear: str
     proximal: Callable[[str], list[str]]
-    untracked: bool
     before: Sequence[str] = ()
 
 
@@ -146,8 +144,6 @@ def by_hand(case: Case, moving: Moving) -> Part:
 
     def body(index: str) -> list[str]:
         measure = [f"value = {moving.value(index)}", "value.backward()"]
-        if not moving.untracked:
-            return [*moving.before, *changes, moving.clear, *measure, *update]
         hidden = _in([*update, f"{moving.clear}  # gradients add up until they are zeroed"])
         untracked = "with torch.no_grad():  # the update itself is not to be differentiated"
         return [*moving.before, *changes, *measure, untracked, *hidden]
@@ -179,7 +175,6 @@ def _in(lines: Sequence[str]) -> list[str]:
 
 
 def _looped(case: Case, body: Callable[[str], list[str]], after_epoch: list[str]) -> list[str]:
-    """The loop around a step."""
     steps = case.fit.steps
     if case.batch is None:
         lines = [*body(""), *after_epoch]

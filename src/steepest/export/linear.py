@@ -83,9 +83,6 @@ def _products(degree: int, columns: int, intercept: bool) -> Part:
     return Part("Terms", f"All products of columns up to degree {degree}.", code)
 
 
-# ---- coordinates -----------------------------------------------------------------------------------
-
-
 def coordinates(case: Case) -> list[Part]:
     """B and M; nothing in user units."""
     if case.frame == "none":
@@ -96,7 +93,6 @@ def coordinates(case: Case) -> list[Part]:
 
 
 def _averaged(case: Case, matrix: str) -> str:
-    """The mean of each column."""
     if case.weighted:
         return f"np.average({matrix}, axis=0, weights=weights)"
     return f"({matrix}).mean(0)" if "**" in matrix else f"{matrix}.mean(0)"
@@ -179,9 +175,6 @@ def _deficient(case: Case) -> bool:
             "Fit with precondition='standardize'."
         )
     return deficient
-
-
-# ---- tensors, model, the end -----------------------------------------------------------------------
 
 
 def variables(case: Case) -> tuple[str, str]:

@@ -103,11 +103,7 @@ class Net:
         return Part("The net", said, [*code, *self._start(not made)], imports)
 
     def _layers(self) -> list[str]:
-        widths = (
-            self.case.train.x.shape[1],
-            *parse(self.case.spec.model, MODELS, "model").numbers,
-            self.case.outputs,
-        )
+        widths = (self.case.train.x.shape[1], *parse(self.case.spec.model, MODELS, "model").numbers, self.case.outputs)
         return [part for a, b in pairwise(widths) for part in (f"nn.Linear({a}, {b})", "nn.ReLU()")][:-1]
 
     def _start(self, own: bool) -> list[str]:
@@ -160,8 +156,6 @@ class Net:
             shape = self.inner.eval()(torch.as_tensor(self.case.train.x[:2]).to(like)).shape
         return len(shape) == self.case.train.y.ndim + 1 and shape[-1] == 1
 
-    # ---- the descent -------------------------------------------------------------------------------
-
     def moving(self) -> Moving:
         """What the loop moves."""
         case, target, l1 = self.case, self.rows.target, number(self.case.penalty.l1)
@@ -178,9 +172,8 @@ class Net:
             parameters="net.parameters()",
             value=f"loss({self.called}(x{{0}}), {target}{{0}}{weights}){more}".format,
             gradient="nn.utils.parameters_to_vector(p.grad for p in net.parameters())",
-            clear="net.zero_grad()  # gradients add up until they are zeroed",
+            clear="net.zero_grad()",
             proximal=proximal,
-            untracked=False,
             before=[seeded] if self.random else [],
         )
 

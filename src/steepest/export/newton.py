@@ -194,5 +194,4 @@ def _rounded(case: Case, y: str) -> list[Part]:
 
 
 def _averaged(case: Case, each: str) -> str:
-    """The mean over the rows."""
     return f"(weights * {each}).mean()" if case.weighted else f"{each}.mean()"

@@ -50,7 +50,6 @@ def parts_of(fit: Fit, style: str, file: Path | None, notebook: bool) -> Written
 
 
 def _descent(case: Case, moving: Moving, found: rows.Rows, by_hand: bool) -> list[Part]:
-    """The batches, a schedule of the user's, and the loop."""
     loop = descents.by_hand(case, moving) if by_hand else descents.by_optimizer(case, moving)
     return [*descents.dealing(case, found.target), *descents.schedule(case)[1], loop]
 
@@ -92,7 +91,6 @@ def _linear(case: Case, found: rows.Rows, as_module: bool, by_hand: bool) -> lis
         gradient=f"{v}.grad",
         clear=f"{v}.grad.zero_()",
         proximal=lambda lr: _proximal(case, used, start if frames else "", lr),
-        untracked=True,
     )
     *before, descent = _descent(case, moving, found, by_hand)
     if not as_module:
@@ -139,23 +137,14 @@ def _module(case: Case, v: str, m: str, first: str) -> Part:
 
 def _proximal(case: Case, p: str, start: str, rate: str) -> list[str]:
     """Lines of the soft threshold on the penalised entries."""
-    free = terms.slopes(case, p)
-    lines = [f"threshold = {rate}{case.gain} * {number(case.penalty.l1)}"]
-    if case.frame == "none":
-        return [*lines, f"{_whole(free)} = soft({free}, threshold)"]
-    scales = "M.diagonal()[1:]" if case.terms.intercept else "M.diagonal()"
-    lines[0] += f" * {scales}"
+    free, scales = terms.slopes(case, p), "M.diagonal()[1:]" if case.terms.intercept else "M.diagonal()"
+    whole = free if free.endswith("]") else f"{free}[:]"
+    units = "" if case.frame == "none" else f" * {scales}"
+    threshold = f"threshold = {rate}{case.gain} * {number(case.penalty.l1)}{units}"
     if not start:
-        return [*lines, f"{_whole(free)} = soft({free}, threshold)"]
-    return [
-        f"shift = {terms.slopes(case, start)} / {scales}",
-        *lines,
-        f"{_whole(free)} = soft({free} + shift, threshold) - shift",
-    ]
-
-
-def _whole(free: str) -> str:
-    return free if free.endswith("]") else f"{free}[:]"
+        return [threshold, f"{whole} = soft({free}, threshold)"]
+    shift = f"shift = {terms.slopes(case, start)} / {scales}"
+    return [shift, threshold, f"{whole} = soft({free} + shift, threshold) - shift"]
 
 
 def result(case: Case, y: str, code: list[str]) -> Part:

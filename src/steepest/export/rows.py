@@ -14,8 +14,8 @@ import csv
 import inspect
 import io
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ class Rows:
     part: Part
     columns: tuple[str, ...]
     target: str
-    matrix: bool
+    matrix: bool = True
     files: dict[str, np.ndarray] = field(default_factory=dict)
 
 
@@ -75,7 +75,6 @@ def written(fit: Fit, train: Dataset, test: Dataset | None, file: Path | None, n
 
 
 def _names(train: Dataset) -> tuple[list[str], str]:
-    """Variables of the columns and of the target."""
     columns: list[str] = []
     if len(train.names) <= 4:
         for name in train.names:
@@ -137,19 +136,8 @@ def loading(file: Path, notebook: bool) -> str:
 # ---- by a recipe -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """Code for all rows in their first order: x `[n, d]` (or `[n]` for one column) and y, under these names."""
-
-    code: list[str]
-    prose: str
-    imports: frozenset[str] = frozenset()
-    column: str = "x"
-    target: str = "y"
-
-
-def _recipes(fit: Fit, train: Dataset) -> Iterator[Recipe]:
-    """Ways to make the rows again, each to be tried."""
+def _recipes(fit: Fit, train: Dataset) -> Iterator[Rows]:
+    """Ways to make all rows again, in their first order, each to be tried."""
     source = fit.source or ""
     if source.startswith("sample:"):
         name = source.removeprefix("sample:")
@@ -168,16 +156,15 @@ def _recipes(fit: Fit, train: Dataset) -> Iterator[Recipe]:
                 yield _generated(make, **given)
 
 
-def _generated(make: Callable[..., synthetic.Synthetic], **given: int) -> Recipe:
+def _generated(make: Callable[..., synthetic.Synthetic], **given: int) -> Rows:
     """Generated rows by the lines that generate them, with the arguments' values in the place of their names."""
     values = {name: one.default for name, one in inspect.signature(make).parameters.items()} | given
     lines, _ = formula_text(make, {"generator": "random"} | {name: number(value) for name, value in values.items()})
     code = [line for line in lines if not line.startswith(("_check_rows", "truth"))]
-    return Recipe(code, (make.__doc__ or "").partition("\n")[0])
+    return Rows(Part("The data", (make.__doc__ or "").partition("\n")[0], code), ("x",), "y")
 
 
-def _bundled(name: str, train: Dataset) -> Iterator[Recipe]:
-    """One of scikit-learn's own tables."""
+def _bundled(name: str, train: Dataset) -> Iterator[Rows]:
     from sklearn import datasets
 
     load = getattr(datasets, f"load_{name}", None)
@@ -193,11 +180,11 @@ def _bundled(name: str, train: Dataset) -> Iterator[Recipe]:
     reversed_classes = train.classes is not None and [*map(str, bunch.target_names)] != list(train.classes)
     code = [f"table = load_{name}({scaled})", f"x = table.data{chosen}"]
     code.append(f"y = {'1 - ' if reversed_classes else ''}table.target")
-    said = f"One of scikit-learn's tables. {_said(train)}"
-    yield Recipe(code, said, frozenset({f"from sklearn.datasets import load_{name}"}))
+    needed = frozenset({f"from sklearn.datasets import load_{name}"})
+    yield Rows(Part("The data", f"One of scikit-learn's tables. {_said(train)}", code, needed), ("x",), "y")
 
 
-def _read(source: str, train: Dataset) -> Iterator[Recipe]:
+def _read(source: str, train: Dataset) -> Iterator[Rows]:
     """A file of numbers parted by a delimiter, with one line of names."""
     if not source.lower().endswith((".csv", ".tsv", ".txt")) or not Path(source).is_file():
         return
@@ -217,14 +204,14 @@ def _read(source: str, train: Dataset) -> Iterator[Recipe]:
         code += called(f"{name} = np.loadtxt(", *given, f"usecols={at[0] if len(at) == 1 else tuple(at)}")
     if train.classes is not None:
         code.append(f"{target} = np.unique({target}, return_inverse=True)[1]  # codes of the classes")
-    yield Recipe(code, f"A table of numbers: {_said(train)}", frozenset(), column, target)
+    yield Rows(Part("The data", f"A table of numbers: {_said(train)}", code), (column,), target)
 
 
-def _tried(fit: Fit, train: Dataset, test: Dataset | None, recipe: Recipe) -> Rows | None:
+def _tried(fit: Fit, train: Dataset, test: Dataset | None, recipe: Rows) -> Rows | None:
     """The recipe with the fit's own rows taken out of it, run; None if it does not give them."""
-    x, y, code, needed = recipe.column, recipe.target, list[str](), recipe.imports
+    (x,), y, whole, needed, code = recipe.columns, recipe.target, recipe.part, recipe.part.imports, list[str]()
     try:
-        names = _run(recipe.code, needed, {})
+        names = _run(whole.code, needed, {})
         n, seed, share = len(names[y]), fit.spec.seed, fit.spec.validation
         if test is not None:
             held = math.ceil(fit.spec.test_fraction * n)
@@ -253,10 +240,11 @@ def _tried(fit: Fit, train: Dataset, test: Dataset | None, recipe: Recipe) -> Ro
         expected |= {f"{x}_test": test.x, f"{y}_test": test.y, "weights_test": test.weights}
     if not all(values is None or _same(names.get(name), values) for name, values in expected.items()):
         return None
-    return Rows(Part("The data", recipe.prose, [*recipe.code, *code], needed), (x,), y, names[x].ndim == 2)
+    part = replace(whole, code=[*whole.code, *code], imports=needed)
+    return replace(recipe, part=part, matrix=names[x].ndim == 2)
 
 
-def _run(code: list[str], needed: frozenset[str], names: dict[str, Any]) -> dict[str, Any]:
+def _run(code: Sequence[str], needed: frozenset[str], names: dict[str, Any]) -> dict[str, Any]:
     """The names after some lines of a script: our own words, in which a user's are literals."""
     exec("\n".join([*imports([Part("", "", code, needed)]), *code]), names)
     return names

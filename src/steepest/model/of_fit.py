@@ -56,15 +56,7 @@ def linear_problem(spec: Spec, data: Dataset, terms: Terms, loss: Loss) -> Linea
     target, outputs = targets(data, loss)
     weights = None if data.weights is None else data.weights / data.weights.mean()
     return LinearProblem(
-        design,
-        target,
-        loss,
-        penalty(spec.penalty),
-        terms.intercept,
-        weights,
-        outputs,
-        low,
-        terms.degree,
+        design, target, loss, penalty(spec.penalty), terms.intercept, weights, outputs, low, terms.degree
     )
 
 

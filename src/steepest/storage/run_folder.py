@@ -216,12 +216,8 @@ def _shape(fit: Fit) -> Shape | None:
     if fit.train is None:  # a loaded fit that is saved again
         return None if fit.record is None else fit.record.module
     outputs = targets(fit.train, fit.loss_function)[1]
-    return Shape(
-        fit.train.x.shape[1],
-        outputs,
-        isinstance(fit.network, modules.Scaled),
-        isinstance(fit.network, modules.WholeNumbers),
-    )
+    scaled, whole = (isinstance(fit.network, kind) for kind in (modules.Scaled, modules.WholeNumbers))
+    return Shape(fit.train.x.shape[1], outputs, scaled, whole)
 
 
 # ---- reading ---------------------------------------------------------------------------------------

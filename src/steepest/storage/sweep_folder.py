@@ -43,7 +43,6 @@ def save_sweep(sweep: Sweep, folder: str | os.PathLike[str], overwrite: bool = F
 
 
 def _contents(sweep: Sweep) -> dict[str, bytes]:
-    """File name → bytes."""
     import pyarrow as pa
 
     files = {TABLE: pack_table(pa.table(sweep.columns)), FITS: pack_table(fits_of(sweep))}
@@ -96,7 +95,6 @@ def _check_settings(name: str, values: list[Any], count: int) -> None:
 
 
 def _columns(table: Any) -> dict[str, list[Any]]:
-    """What is known of each run."""
     import pyarrow as pa
 
     if set(table.column_names) != set(COLUMNS) or table.num_columns != len(COLUMNS) or not table.num_rows:

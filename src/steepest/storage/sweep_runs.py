@@ -14,7 +14,6 @@ So a sweep is written and read in the time that its numbers take, and any run of
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -22,13 +21,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from steepest import run_record
 from steepest.atomic_folder import digest_of
 from steepest.descent.stopping import Ending, Status
 from steepest.descent.trace import Trace
 from steepest.errors import FitError
+from steepest.model.prediction import with_parameters
 from steepest.result import Fit
 from steepest.run_record import KeptScores
 from steepest.scoring import Answer, Scores, scores_of
@@ -122,26 +121,18 @@ def _rows(
     import pyarrow as pa
 
     count = len(runs)
-    columns: dict[str, Any] = {}
-    for name, kind in _types().items():
-        if name in LISTS:
-            values = np.empty(0) if lists is None else np.asarray(lists[name], dtype=np.float64).ravel()
-            offsets = pa.array(np.arange(count + 1) * (values.size // count))
-            columns[name] = pa.LargeListArray.from_arrays(offsets, pa.array(values))
-            continue
-        given: list[Any] = [None] * count if words is None or name not in WORDS else words[name]
-        if name == "run":
-            given = runs
-        elif name == "like":
-            given = [like] * count
-        elif name in FILES:
-            given = [files.get(run, {}).get(name) for run in runs]
-        columns[name] = pa.array(given, kind)
+    given: dict[str, list[Any]] = {"run": list(runs), "like": [like] * count} | dict(words or {})
+    given |= {name: [files.get(run, {}).get(name) for run in runs] for name in FILES}
+    kinds = {name: kind for name, kind in _types().items() if name not in LISTS}
+    columns: dict[str, Any] = {name: pa.array(given.get(name, [None] * count), kind) for name, kind in kinds.items()}
+    for name in LISTS:
+        values = np.empty(0) if lists is None else np.asarray(lists[name], dtype=np.float64).ravel()
+        offsets = pa.array(np.arange(count + 1) * (values.size // count))
+        columns[name] = pa.LargeListArray.from_arrays(offsets, pa.array(values))
     return pa.table(columns)
 
 
 def _types() -> dict[str, Any]:
-    """The type of each column."""
     import pyarrow as pa
 
     types = dict.fromkeys(("run", "like"), pa.int64()) | dict.fromkeys(FILES, pa.large_binary())
@@ -270,9 +261,7 @@ class StoredRuns:
             **{name: own[name] for name in OWN},
         )
         if shared.network is not None:
-            fit.network = copy.deepcopy(shared.network)
-            trained = [p for p in fit.network.parameters() if p.requires_grad]
-            torch.nn.utils.vector_to_parameters(torch.as_tensor(fit.theta).to(trained[0]), trained)
+            fit.network = with_parameters(shared.network, fit.theta)
         assert shared.record is not None
         fit.record = replace(shared.record, scores=_scored(fit, shared, own["scores"]), judged=None, findings=None)
         return fit if centred is None else in_user_units(fit, names, fit.spec)

@@ -6,7 +6,6 @@ Some that went side by side (`Cohort`), one that ran alone (`Alone`), one of whi
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -25,6 +24,7 @@ from steepest.errors import FitError
 from steepest.fitting import end_of, finished
 from steepest.model.linear import LinearProblem
 from steepest.model.linear_objective import LinearObjective
+from steepest.model.prediction import with_parameters
 from steepest.monitor import Ended
 from steepest.recording import trace_of
 from steepest.result import Fit
@@ -194,7 +194,6 @@ class Cohort:
         return np.stack(theta), endings, {name: np.asarray(columns) for name, columns in trace.items()}
 
     def _made(self, place: int) -> Plan:
-        """The plan of one run."""
         method = self.methods[place]
         return replace(
             self.problem.made,
@@ -214,9 +213,7 @@ class Cohort:
             self.specs(place), made, group, row, self.engine, seconds, shared.train, shared.test, shared.notes
         )
         if fit.network is not None:
-            fit.network = copy.deepcopy(fit.network)
-            own = [p for p in fit.network.parameters() if p.requires_grad]
-            torch.nn.utils.vector_to_parameters(torch.as_tensor(fit.theta).to(own[0]), own)
+            fit.network = with_parameters(fit.network, fit.theta)
         fit.inner.problem = shared.linear
         if shared.linear is not None:
             fit.inner.answer = shared.answer

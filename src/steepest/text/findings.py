@@ -63,9 +63,6 @@ def explained(finding: Finding) -> str:
     return f"nearly all of the {of}" if percent >= 99.5 else f"{percent:.0f} % of the {of}"
 
 
-# ---- in brief --------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class InBrief:
     """What is said under a fit: how it ended, the findings shown, and how many more there are."""

@@ -83,9 +83,6 @@ def _number(name: str, value: float | None, digits: int) -> str:
     return f"{value:.1e}" if name == "relative_gap" else f"{value:,}" if name == "steps" else number(value, digits)
 
 
-# ---- all columns ---------------------------------------------------------------------------------
-
-
 def table_document(table: pa.Table, most: int, width: float = inf) -> Document:
     """The first rows of `Sweep.table()`: settings come first; columns are left out from the right, all but the status."""
     names, letters = list(table.column_names), 24 if isfinite(width) else 60
