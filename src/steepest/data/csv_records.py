@@ -120,7 +120,7 @@ def _aligned(dialect: Dialect) -> bool:
 
 
 def _dialect(lines: Sequence[str], begin: int, delimiter: str, sign: str | None, said: bool) -> Dialect | None:
-    records = list(_records(lines, begin, delimiter, sign if said else None))
+    records = list(islice(_records(lines, begin, delimiter, sign if said else None), SAMPLE + 1))
     if not records:
         return None
     half = records[len(records) // 2 :] if len(records) > 2 else records[-1:]
@@ -145,22 +145,19 @@ def _records(lines: Sequence[str], begin: int, delimiter: str, sign: str | None)
             yield line + "\n"
 
     if delimiter == BLANKS:
-        for line in islice(remembered(), SAMPLE + 1):
+        for line in remembered():
             if fields := fields_of(line):
                 yield Record(places[-1], places[-1] + 1, fields, line.lstrip().startswith('"'))
         return
-    reader, before, count = csv.reader(remembered(), delimiter=delimiter), 0, 0
+    reader, before = csv.reader(remembered(), delimiter=delimiter), 0
     try:
         for fields in reader:
             if any(cell.strip() for cell in fields):
                 begins = lines[places[before]].lstrip().startswith('"')
                 yield Record(places[before], places[reader.line_num - 1] + 1, fields, begins)
-                count += 1
             before = reader.line_num
-            if count > SAMPLE:
-                return
     except csv.Error:  # an endless field; the parser will say where
-        if not count:
+        if not before:
             yield Record(begin, begin + 1, lines[begin].split(delimiter))
 
 

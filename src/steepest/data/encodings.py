@@ -79,18 +79,14 @@ def head_of(opener: Opener, label: str) -> tuple[bytes, bool]:
     """The beginning of the text, at least its first line, and whether that is all of it."""
     with opener() as stream:
         head = stream.read(HEAD)
-        while True:
-            more = stream.read(len(head)) if len(head) >= HEAD else b""
-            if not more:
-                return head, True
-            if b"\n" in head:
-                return head, False
+        while (more := stream.read(len(head))) and b"\n" not in head:
             if len(head) >= LONGEST:
                 raise DataError(
                     f"{label} is no table: its first line, which would hold the names of the columns, has more than "
                     f"{LONGEST >> 20} MB"
                 )
             head += more
+    return head, not more
 
 
 def text_of(head: bytes, complete: bool, opener: Opener, label: str) -> str:

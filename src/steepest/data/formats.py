@@ -279,13 +279,12 @@ def _from_json(opener: Opener, label: str) -> pa.Table:
     except ValueError as error:
         held = _lines(text, label, error)
     if isinstance(held, Mapping):
-        if held and all(isinstance(value, list) for value in held.values()):
-            lengths = {len(value) for value in held.values()}
-            if len(lengths) == 1:
-                return pa.table({str(name): _column(value) for name, value in held.items()})
-        if held and all(isinstance(value, Mapping) for value in held.values()):  # as pandas' to_json writes columns
-            keys = list(dict.fromkeys(key for value in held.values() for key in value))
-            return pa.table({str(name): _column([value.get(key) for key in keys]) for name, value in held.items()})
+        columns = list(held.values())
+        if all(isinstance(column, list) for column in columns) and len(set(map(len, columns))) == 1:
+            return pa.table({name: _column(column) for name, column in held.items()})
+        if columns and all(isinstance(column, Mapping) for column in columns):  # as pandas' to_json writes them
+            keys = list(dict.fromkeys(key for column in columns for key in column))
+            return pa.table({name: _column([column.get(key) for key in keys]) for name, column in held.items()})
         held = [held]
     if not isinstance(held, list) or not held or not all(isinstance(row, Mapping) for row in held):
         raise DataError(

@@ -7,6 +7,7 @@ fit depends on its seed alone, and the loader and PyTorch's generator are left a
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -64,15 +65,13 @@ class Sampled:
 
     def epochs(self, epochs: int | None, seed: int) -> Iterator[Batch]:
         """One pass over the sampler an epoch."""
-        epoch = 0
-        while epochs is None or epoch < epochs:
+        for epoch in itertools.count() if epochs is None else range(epochs):
             with seeded(hash((seed, epoch))):
                 batches = [torch.as_tensor(list(rows), dtype=torch.int64) for rows in self.sampler]
             if not batches:
                 raise DataError(f"The loader's sampler gives no batch in epoch {epoch}.")
             for index, rows in enumerate(batches):
                 yield Batch(epoch, index, rows, last=index == len(batches) - 1)
-            epoch += 1
 
 
 def unpacked(

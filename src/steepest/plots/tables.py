@@ -110,14 +110,12 @@ def plot(source: Any, y: Any = None, *, target: str | None = None, theme: str = 
     """
     data = table_data(source, y, target)
     names = [name for name in data.values if name != data.target]
-    notes = []
     drawn = len(next(iter(data.values.values())))
-    if drawn < data.total_rows:
-        notes.append(f"{drawn:,} of {data.total_rows:,} rows are drawn.")
-    if data.left_out:
-        notes.append(f"Not drawn: {', '.join(plain(name) for name in data.left_out[:6])}.")
-    if data.missing:
-        notes.append(f"{counted(data.missing, 'missing value')} left out.")
+    notes = [
+        f"{drawn:,} of {data.total_rows:,} rows are drawn." if drawn < data.total_rows else "",
+        f"Not drawn: {', '.join(plain(name) for name in data.left_out[:6])}." if data.left_out else "",
+        f"{counted(data.missing, 'missing value')} left out." if data.missing else "",
+    ]
     pairs: list[tuple[str, str | None]] = [(name, data.target) for name in names]
     if not names:
         pairs = [(str(data.target), None)]

@@ -169,13 +169,8 @@ def _regions(axes: Axes, scene: Scene, rows: Drawn) -> Panel:
         blend = 0.08 + 0.5 * certainty(shares.max(1), count)[:, None]
         return (paper + blend * (inks[shares.argmax(1)] - paper)).reshape(SIDE, SIDE, 3)
 
-    place: dict[str, Any] = {
-        "extent": (x[0], x[-1], y[0], y[-1]),
-        "origin": "lower",
-        "aspect": "auto",
-        "interpolation": "nearest",
-    }
-    image = axes.imshow(painted(scene.frames.theta[0]), animated=True, **place)
+    first, extent = painted(scene.frames.theta[0]), (x[0], x[-1], y[0], y[-1])
+    image = axes.imshow(first, extent=extent, origin="lower", aspect="auto", interpolation="nearest", animated=True)
     dots = [
         axes.plot(*rows.x[codes == i].T, "o", ms=4, mec="white", mew=0.4, color=colour, animated=True)[0]
         for i, colour in enumerate(palette)

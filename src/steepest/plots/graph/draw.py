@@ -68,12 +68,8 @@ def layout(graph: Graph) -> dict[int, tuple[float, float]]:
     for sweep in range(8):
         for depth in sorted(rows, reverse=bool(sweep % 2)):
             near = net.predecessors if sweep % 2 == 0 else net.successors
-
-            def centre(i: int, near: Any = near) -> float:
-                others = [place[j] for j in near(i)]
-                return float(np.mean(others)) if others else place[i]
-
-            rows[depth].sort(key=centre)
+            centres = {i: np.mean([place[j] for j in near(i)] or [place[i]]) for i in rows[depth]}
+            rows[depth].sort(key=centres.__getitem__)
             width = len(rows[depth])
             for k, i in enumerate(rows[depth]):
                 place[i] = k - (width - 1) / 2
