@@ -9,7 +9,8 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 # One thread a process: two test processes with two threads each only wait for one another.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+# Compiled modules are kept, whatever the shell says: many tests start a process, and each would compile them anew.
+PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 PYTEST_OPTIONS ?=
 
 # The peers of the benchmarks live in an environment of their own, so that the tests' stays as it is.

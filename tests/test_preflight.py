@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -42,6 +44,11 @@ OTHERS = {
 }
 
 
+@cache
+def squares_ahead(name: str):
+    return st.diagnose(**SQUARES[name])
+
+
 def steps_to_stay(fit: st.Fit) -> int:
     """The step from which on the relative gap stays below 1e-6, by the trace."""
     best, start = fit.scores.exact_objective, fit.trace.objective[0]
@@ -52,7 +59,7 @@ def steps_to_stay(fit: st.Fit) -> int:
 
 @pytest.mark.parametrize("name", SQUARES)
 def test_the_steps_of_squares_are_exactly_those_that_a_descent_takes(name):
-    ahead = st.diagnose(**SQUARES[name])
+    ahead = squares_ahead(name)
     assert len(ahead.prospects) == 9
     tried = [one for one in ahead.prospects if one.steps <= 5_000]
     assert tried
@@ -75,7 +82,7 @@ def test_what_is_recommended_for_other_losses_arrives(name):
 
 @pytest.mark.parametrize("name", SQUARES)
 def test_a_descent_diverges_over_the_largest_rate_and_not_below(name):
-    for one in st.diagnose(**SQUARES[name]).prospects:
+    for one in squares_ahead(name).prospects:
         lr, steps = one.largest, 400
         settings = {"optimizer": one.optimizer, "precondition": one.precondition, "epochs": steps}
         over = st.fit(**(SQUARES[name] | settings | {"lr": 1.05 * lr}))

@@ -54,30 +54,36 @@ def test_intervals_and_ordered_categories_keep_their_order():
     assert prepare(V, pd.cut(pd.Series(Y), [-9, -1, 0, 1, 9]))[0].classes == ("(-9, -1]", "(-1, 0]", "(0, 1]", "(1, 9]")
 
 
-@pytest.mark.parametrize(
-    ("x", "expected"),
-    [
-        (BIG, BIG.astype(float)),
-        (pd.DataFrame({"a": BIG}), BIG.astype(float)),
-        (pl.DataFrame({"a": BIG}), BIG.astype(float)),
-        ({"a": [2**70 + i * 2**60 for i in range(N)]}, [float(2**70 + i * 2**60) for i in range(N)]),
-        ({"a": [Decimal(i) / 8 for i in range(N)]}, G / 8),
-        (pl.DataFrame({"a": [Decimal(i) / 8 for i in range(N)]}), G / 8),
-        ({"a": [Fraction(i, 8) for i in range(N)]}, G / 8),
-        (V.astype(np.longdouble), V),
-        (pd.DataFrame({"a": pd.arrays.SparseArray(V)}), V),
-        (pd.DataFrame({"a": pd.array(G, dtype="Int64")}), G),
-        (pa.table({"a": pa.RunEndEncodedArray.from_arrays([20, N], [1.5, 2.0])}), np.repeat([1.5, 2.0], 20)),
-        (np.array(list(zip(V, strict=True)), dtype=[("a", "f8")]), V),
-        (np.ma.masked_array(G), G),
-        (X[:, 0].bfloat16(), X[:, 0].bfloat16().double().numpy()),
-        (torch._neg_view(X[:, 0]), -V),
-        (torch.tensor(Y + 1j * V).conj().imag, -V),
-        (torch.tensor(V, requires_grad=True), V),
-    ],
-    ids=str,
-)
-def test_every_kind_of_number_is_the_number_it_is(x, expected):
+NUMBERS = {
+    "large integers": (BIG, BIG.astype(float)),
+    "of pandas, large integers": (pd.DataFrame({"a": BIG}), BIG.astype(float)),
+    "of polars, large integers": (pl.DataFrame({"a": BIG}), BIG.astype(float)),
+    "integers beyond 64 bits": (
+        {"a": [2**70 + i * 2**60 for i in range(N)]},
+        [float(2**70 + i * 2**60) for i in range(N)],
+    ),
+    "decimals": ({"a": [Decimal(i) / 8 for i in range(N)]}, G / 8),
+    "of polars, decimals": (pl.DataFrame({"a": [Decimal(i) / 8 for i in range(N)]}), G / 8),
+    "fractions": ({"a": [Fraction(i, 8) for i in range(N)]}, G / 8),
+    "longdouble": (V.astype(np.longdouble), V),
+    "of pandas, sparse": (pd.DataFrame({"a": pd.arrays.SparseArray(V)}), V),
+    "of pandas, nullable": (pd.DataFrame({"a": pd.array(G, dtype="Int64")}), G),
+    "run-end encoded": (
+        pa.table({"a": pa.RunEndEncodedArray.from_arrays([20, N], [1.5, 2.0])}),
+        np.repeat([1.5, 2.0], 20),
+    ),
+    "records": (np.array(list(zip(V, strict=True)), dtype=[("a", "f8")]), V),
+    "masked": (np.ma.masked_array(G), G),
+    "bfloat16": (X[:, 0].bfloat16(), X[:, 0].bfloat16().double().numpy()),
+    "a negated view": (torch._neg_view(X[:, 0]), -V),
+    "a conjugate's view": (torch.tensor(Y + 1j * V).conj().imag, -V),
+    "with a gradient": (torch.tensor(V, requires_grad=True), V),
+}
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_every_kind_of_number_is_the_number_it_is(kind):
+    x, expected = NUMBERS[kind]
     np.testing.assert_array_equal(prepare(x, Y)[0].x[:, 0], np.asarray(expected, dtype=float))
 
 
