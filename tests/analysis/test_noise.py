@@ -116,7 +116,14 @@ def test_the_floor_of_independent_rows_is_measured(optimizer, share, size, frame
 
 @pytest.mark.parametrize(
     ("optimizer", "share", "size", "within"),
-    [("sgd", 0.02, 5, 0.05), ("sgd", 0.1, 20, 0.05), ("sgd", 0.1, 5, 0.12), ("momentum:0.9", 0.02, 5, 0.12)],
+    [
+        ("sgd", 0.1, 20, 0.05),
+        ("momentum:0.9", 0.02, 5, 0.12),
+        *(
+            pytest.param("sgd", share, 5, within, marks=pytest.mark.soak)
+            for share, within in ((0.02, 0.05), (0.1, 0.12))
+        ),
+    ],
 )
 def test_the_floor_of_shuffled_rows_is_measured_at_the_ends_of_epochs(optimizer, share, size, within):
     problem = make()
