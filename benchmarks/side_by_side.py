@@ -42,7 +42,7 @@ PEERS = {
 """Modules of the peers, and their names."""
 
 PACKAGES = (
-    "steepest", "numpy", "numba", "scipy", "torch", "scikit-learn", "skorch", "lightning", "river", "jax", "jaxlib",
+    "steepest", "numpy", "llvmlite", "scipy", "torch", "scikit-learn", "skorch", "lightning", "river", "jax", "jaxlib",
     "vowpalwabbit", "pandas",
 )  # fmt: skip
 

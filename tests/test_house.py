@@ -30,6 +30,7 @@ FLOORS = [
     "settings_table",
     "settings",
     "command_words",
+    "machine_code",
     "data",
     "text",
     "model",
@@ -94,7 +95,7 @@ PUBLIC = {
     "sweep",
     "synthetic",
 }
-HEAVY = ["torch", "scipy", "sklearn", "pandas", "numba", "pyarrow", "plotly", "matplotlib", "networkx"]
+HEAVY = ["torch", "scipy", "sklearn", "pandas", "llvmlite", "pyarrow", "plotly", "matplotlib", "networkx"]
 
 
 def _package(module: str) -> list[str]:

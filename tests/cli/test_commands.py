@@ -364,7 +364,7 @@ def test_ctrl_c_keeps_what_was_done_and_ends_with_130(table, tmp_path):
 
 
 def test_help_imports_nothing_heavy():
-    heavy = ["torch", "numpy", "scipy", "sklearn", "pandas", "polars", "numba", "pyarrow", "pydantic"]
+    heavy = ["torch", "numpy", "scipy", "sklearn", "pandas", "polars", "llvmlite", "pyarrow", "pydantic"]
     code = (
         "import sys; from steepest.cli.commands import main; main(['--help'])\n"
         f"print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)"

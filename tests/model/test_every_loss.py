@@ -9,7 +9,7 @@ import scipy.optimize
 import torch
 
 import steepest as st
-from steepest.engines import kernel_args, kernels
+from steepest.engines import kernel_args, kernel_rows, kernels
 from steepest.errors import SpecError
 from steepest.formulas.losses import LOSSES, LossChoice
 from steepest.model.losses import loss
@@ -45,7 +45,7 @@ def test_its_compiled_steps_are_those_of_the_loop(case):
     problem = st.objective("linear", name, x, y, weights=np.arange(1.0, 81.0))
     rows = kernel_args.rows_as_they_lie(problem)
     room = kernel_args.room_for(rows, problem.basis.shape[1], len(x), 16)
-    kernels.gather(problem.basis.numpy(), rows, np.arange(len(x)), 0, len(x), 16, room)
+    kernel_rows.gather(rows, problem.basis.shape[1], np.arange(len(x)), 0, len(x), 16, room)
     theta = np.random.default_rng(1).normal(size=(problem.outputs, problem.basis.shape[1]))
     grad = np.empty_like(theta)
     total = kernels.gradient(theta, room, 0, len(x), kernel_args.loss_code(problem.loss), grad)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from steepest.settings import Spec
 
 MANY = 2**16
-"""Rows from which they are shuffled by compiled code, which takes a third of NumPy's time and half a second to load."""
+"""Rows from which they are shuffled by compiled code, which takes a third of NumPy's time once it is compiled."""
 
 
 class Batch(NamedTuple):

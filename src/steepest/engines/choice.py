@@ -5,7 +5,7 @@
     fused      compiled code on a CPU: the linear family, losses and rules of our own (`compiled.py`)
     graphed    the loop's operations on a GPU, many handed over at once: likewise (`cuda_graph.py`)
 
-Compiled code has to be loaded, so it is taken where that is won back.
+Code has to be compiled, in each process anew, so it is taken where that is won back.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ LOOP_STEP, LOOP_RUN, LOOP_ENTRY = 80e-6, 2e-6, 2.2e-9
 STEP, ENTRY, EPOCH = 0.8e-6, 1.2e-9, 250e-6
 """Seconds that compiled code takes for a run's step, for an entry of the design, and for an epoch of minibatches."""
 
-WORTH = 1.0
-"""Seconds to be saved from which compiled code pays: it takes half a second to load, and some ten to compile once."""
+WORTH = 0.5
+"""Seconds to be saved from which compiled code pays: it takes some three tenths of one to compile."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def choose(work: Descents, updates: float | None = None, worth: float | None = N
     """The engine that takes the steps soonest.
 
     updates: steps of all runs together, where some end before the others. worth: seconds to be saved from which compiled
-    code is loaded (WORTH).
+    code is compiled (WORTH).
     """
     updates = work.updates if updates is None else updates
     if work.given is None and all(compiled.can_run(work.objective, rule) for rule in work.kinds):

@@ -34,7 +34,7 @@ from steepest.engines.descents import Descents
 from steepest.engines.kernel_args import can_run
 
 if TYPE_CHECKING:
-    from steepest.engines import kernels
+    from steepest.engines import kernel_rows
 
 __all__ = ["Compiled", "can_run", "chunks"]
 
@@ -64,7 +64,7 @@ class _Dealt(NamedTuple):
     """
 
     batch: Batch
-    room: kernels.Rows | None
+    room: kernel_rows.Rows | None
     orders: np.ndarray
     starts: np.ndarray
     lengths: np.ndarray
@@ -170,9 +170,9 @@ class Compiled:
 
     def _gathered(self, pool: ThreadPoolExecutor, size: int, most: int) -> Iterator[_Dealt]:
         """Shuffled rows, the same for all runs: gathered by the pool, `AHEAD` chunks at a time."""
-        from steepest.engines import kernels
+        from steepest.engines.kernel_rows import gather
 
-        design, nothing = self.rows.panels.reshape(-1, self.shape[1]), np.zeros((1, 0), dtype=np.int64)
+        width, nothing = self.shape[1], np.zeros((1, 0), dtype=np.int64)
         # the last one may still be walked while others are gathered
         rooms = [kernel_args.room_for(self.rows, self.shape[1], most * size, size) for _ in range(AHEAD + 2)]
         under_way: deque[tuple[Future[None], _Dealt]] = deque()
@@ -188,7 +188,7 @@ class Compiled:
                 if len(under_way) > AHEAD:
                     yield next_one()
                 part, room = order[first : first + most * size], rooms[number % len(rooms)]
-                done = pool.submit(kernels.gather, design, self.rows, part, 0, len(part), size, room)
+                done = pool.submit(gather, self.rows, width, part, 0, len(part), size, room)
                 starts = np.arange(0, len(part), size)[None]
                 dealt = _Dealt(Batch(epoch, first // size), room, nothing, starts, np.minimum(size, len(part) - starts))
                 under_way.append((done, dealt))
@@ -270,18 +270,18 @@ def record_of(lead: tuple[int, ...], shape: tuple[int, int], dtype: Any) -> Any:
     return Record(np.empty((*lead, *shape), dtype), *(np.empty(lead, dtype) for _ in range(3)))
 
 
-def laid(pool: ThreadPoolExecutor, threads: int, rows: kernels.Rows, width: int, size: int) -> kernels.Rows:
+def laid(pool: ThreadPoolExecutor, threads: int, rows: kernel_rows.Rows, width: int, size: int) -> kernel_rows.Rows:
     """All rows in panels for contiguous batches of `size` rows; where panels lie row after row nothing is copied."""
-    from steepest.engines import kernels
+    from steepest.engines.kernel_rows import gather
 
     tile, across = kernel_args.tiling(width, size)
     if not across:
         return rows._replace(tile=tile)
     n = rows.panels.size // width
     room = kernel_args.room_for(rows, width, n, size)
-    design, order = rows.panels.reshape(-1, width), np.arange(n)
+    order = np.arange(n)
     cuts = _cuts(n, tile if size == n else size, threads)
-    wait([pool.submit(kernels.gather, design, rows, order, low, high, size, room) for low, high in pairwise(cuts)])
+    wait([pool.submit(gather, rows, width, order, low, high, size, room) for low, high in pairwise(cuts)])
     return room
 
 

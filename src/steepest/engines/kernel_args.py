@@ -13,8 +13,8 @@ from steepest.descent import rules
 from steepest.model.linear_objective import LinearObjective
 
 if TYPE_CHECKING:
+    from steepest.engines import kernel_rows, kernels
     from steepest.engines import kernel_rules as kernel_steps
-    from steepest.engines import kernels
 
 PANEL = 2**15
 """Entries of the design that are looked at together: they stay in a near cache between prediction and gradient."""
@@ -36,9 +36,9 @@ def can_run(objective: Any, rule: Any) -> TypeGuard[LinearObjective]:
 
 def loss_code(loss: Any) -> kernels.LossCode:
     """The loss's number, and its own (width or level)."""
-    from steepest.engines import kernel_losses, kernels
+    from steepest.engines import kernels
 
-    return kernels.LossCode(kernel_losses.NUMBERS[loss.choice.name], float(loss.number))
+    return kernels.LossCode(loss.choice.name, float(loss.number))
 
 
 def rule_code(objective: LinearObjective, rule: Any) -> kernel_steps.RuleCode:
@@ -81,9 +81,9 @@ def penalty_code(objective: LinearObjective) -> kernel_steps.PenaltyCode:
     return kernel_steps.PenaltyCode(float(term.l1), float(term.l2), mask, matrix, origin, thresholds, shift)
 
 
-def rows_as_they_lie(objective: LinearObjective) -> kernels.Rows:
+def rows_as_they_lie(objective: LinearObjective) -> kernel_rows.Rows:
     """The objective's rows in their own order, as a source to gather from."""
-    from steepest.engines import kernels
+    from steepest.engines import kernel_rows
 
     design = np.ascontiguousarray(objective.basis.numpy())
     codes = objective.loss.coupled
@@ -93,7 +93,7 @@ def rows_as_they_lie(objective: LinearObjective) -> kernels.Rows:
             return np.empty((0, 0), design.dtype)
         return np.ascontiguousarray(tensor.numpy().reshape(len(design), -1).T)
 
-    return kernels.Rows(
+    return kernel_rows.Rows(
         design.reshape(-1),
         across(None if codes else objective.target),
         objective.target.numpy() if codes else np.empty(0, np.int64),
@@ -104,7 +104,7 @@ def rows_as_they_lie(objective: LinearObjective) -> kernels.Rows:
     )
 
 
-def room_for(rows: kernels.Rows, width: int, count: int, size: int) -> kernels.Rows:
+def room_for(rows: kernel_rows.Rows, width: int, count: int, size: int) -> kernel_rows.Rows:
     """Room for `count` rows of the same kind, in batches of `size` rows."""
     tile, across = tiling(width, size)
 

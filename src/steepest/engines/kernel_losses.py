@@ -1,160 +1,65 @@
-"""The losses in compiled code: one loop for each formula of `formulas/losses.py`, made from it.
+"""The losses in machine code: the loop over a panel's rows, written for one of the formulas of `formulas/losses.py`.
 
-    slopes    turn the predictions of a panel of rows into slopes, in place, and sum the losses: by the loss's number
+    slopes    turn the predictions of a panel of rows into slopes, in place, and sum the losses
 
-A formula is put whole into its loop, so it costs no more than one written there; a branch inside the loop would cost ten
-times as much. Cross-entropy, whose outputs belong together, has a loop of its own.
+Cross-entropy, whose outputs belong together, has a loop of its own.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numba import types
-from numba.extending import overload
-
-from steepest.engines.numba_intrinsics import OPTIONS, apart, as_entry, within
+from steepest.engines.kernel_rows import Layout, RowsAt
+from steepest.formulas import losses
 from steepest.formulas.losses import LOSSES, LossChoice, in_words
+from steepest.machine_code.instructions import WORDS, Code, Number, Pointer, where
+
+_WORDS = {**WORDS, **{each.__name__: in_words(each, WORDS) for each in (losses.sigmoid, losses.logsigmoid)}}
 
 
-def _clip(x: Any, low: Any, high: Any) -> Any:
-    return high if x > high else (low if x < low else x)
-
-
-def _maximum(a: Any, b: Any) -> Any:
-    return a if a > b else b
-
-
-def _minimum(a: Any, b: Any) -> Any:
-    return b if a > b else a
-
-
-def _sign(x: Any) -> Any:
-    return 1.0 if x > 0.0 else (-1.0 if x < 0.0 else 0.0)
-
-
-def _where(condition: Any, a: Any, b: Any) -> Any:
-    return a if condition else b
-
-
-def _sigmoid(z: Any) -> Any:
-    small = np.exp(-abs(z))
-    return (small if z < 0.0 else 1.0) / (1.0 + small)
-
-
-def _logsigmoid(z: Any) -> Any:
-    return (z if z < 0.0 else 0.0) - np.log1p(np.exp(-abs(z)))
-
-
-def _narrow(function: Any) -> Any:
-    """The same with its constants in float32, or they would make float64 of all that they touch."""
-    constants = tuple(np.float32(value) if isinstance(value, float) else value for value in function.__code__.co_consts)
-    return type(function)(function.__code__.replace(co_consts=constants), function.__globals__, function.__name__)
-
-
-_PLAIN = {
-    "abs": abs, "clip": _clip, "maximum": _maximum, "minimum": _minimum, "where": _where, "sign": _sign, "tanh": np.tanh,
-    "sigmoid": _sigmoid, "logsigmoid": _logsigmoid,
-}  # fmt: skip
-
-
-def _words(narrow: bool) -> dict[str, Any]:
-    return {
-        name: within(_narrow(word) if narrow else word) if hasattr(word, "__code__") else word
-        for name, word in _PLAIN.items()
-    }
-
-
-WIDE, NARROW = _words(False), _words(True)
-
-
-def _formula(function: Any, numbered: bool) -> Any:
-    """A formula of (prediction, target, number) for either precision."""
-    wide = within(in_words(function, WIDE))
-    narrow = within(_narrow(in_words(function, NARROW)))
-
-    def evaluated(prediction: Any, target: Any, number: Any) -> Any:
-        raise NotImplementedError  # what is compiled stands below
-
-    @overload(evaluated, jit_options={**OPTIONS, "forceinline": True})
-    def _(prediction, target, number):
-        formula = narrow if prediction == types.float32 else wide
-        if numbered:
-            return lambda prediction, target, number: formula(prediction, target, number)
-        return lambda prediction, target, number: formula(prediction, target)
-
-    return evaluated
-
-
-def _loop(choice: LossChoice) -> Any:
-    """The loop over a panel's rows, for each output alone."""
-    value, slope = (_formula(each, bool(choice.numbers)) for each in (choice.value, choice.slope))
-
-    @apart
-    def loop(own, rows, first, many, scores, outputs):
-        number, share = as_entry(scores, own), as_entry(scores, 1.0 / outputs)
-        weights, weighted = rows.weights, rows.weighted
-        total = as_entry(scores, 0)
-        for o in range(outputs):
-            f, y = o * rows.tile, o * rows.stride + first
-            for i in range(many):
-                w = share * weights[first + i] if weighted else share
-                prediction, target = scores[f + i], rows.target[y + i]
-                total += w * value(prediction, target, number)
-                scores[f + i] = w * slope(prediction, target, number)
-        return total
-
-    return loop
-
-
-@apart
-def _coupled(_, rows, first, many, scores, outputs):
-    """log Σ exp(fⱼ − f_y), and the class shares with −Σ of the others in the place of p_y − 1."""
-    total = as_entry(scores, 0)
-    for i in range(many):
-        w = rows.weights[first + i] if rows.weighted else as_entry(scores, 1)
-        own = rows.codes[first + i]
-        most = scores[i]
-        for o in range(1, outputs):
-            most = max(most, scores[o * rows.tile + i])
-        mine = scores[own * rows.tile + i] - most
-        others = as_entry(scores, 0)
-        for o in range(outputs):
-            share = np.exp(scores[o * rows.tile + i] - most)
-            scores[o * rows.tile + i] = share
-            if o != own:
-                others += share
-        whole = others + scores[own * rows.tile + i]
-        total += w * (np.log(whole) - mine)
-        for o in range(outputs):
-            scores[o * rows.tile + i] *= w / whole
-        scores[own * rows.tile + i] = -others * w / whole
-    return total
-
-
-NUMBERS = {name: place for place, (name, each) in enumerate(LOSSES.items()) if isinstance(each, LossChoice)}
-"""A loss's number in compiled code, by its name."""
-
-
-def _chosen(names: list[str]) -> Any:
-    """The loop that a number stands for, as a chain of questions that are asked once for each panel."""
-    choice = LOSSES[names[0]]
+def slopes(
+    code: Code, layout: Layout, loss: str, number: Number, rows: RowsAt, first: Number, many: Any, scores: Pointer
+) -> Number:
+    """Turn scores `[k, tile]` into slopes; the sum of the losses of `many` rows from `first` on."""
+    choice = LOSSES[loss]
     assert isinstance(choice, LossChoice)
-    loop = _coupled if choice.coupled else _loop(choice)
-    if len(names) == 1:
-        return apart(
-            lambda kind, own, rows, first, many, scores, outputs: loop(own, rows, first, many, scores, outputs)
-        )
-    number, others = NUMBERS[names[0]], _chosen(names[1:])
+    if choice.coupled:
+        return _coupled(code, layout, rows, first, many, scores)
+    value, slope = (in_words(each, _WORDS) for each in (choice.value, choice.slope) if each is not None)
+    own = (number.cast(scores.kind),) if choice.numbers else ()
+    total = code.zero(scores.kind)
+    with code.each(layout.outputs) as o:
+        f, y = scores + o * layout.tile, rows.target + (o * rows.stride + first)
+        with code.each(many) as i:
+            w: Any = 1.0 / layout.outputs
+            if layout.weighted:
+                w = w * rows.weights[first + i]
+            prediction, target = f[i], y[i]
+            total[0] += w * value(prediction, target, *own)
+            f[i] = w * slope(prediction, target, *own)
+    return total[0]
 
-    @apart
-    def chosen(kind, own, rows, first, many, scores, outputs):
-        if kind == number:
-            return loop(own, rows, first, many, scores, outputs)
-        return others(kind, own, rows, first, many, scores, outputs)
 
-    return chosen
-
-
-slopes = _chosen(list(NUMBERS))
+def _coupled(code: Code, layout: Layout, rows: RowsAt, first: Number, many: Any, scores: Pointer) -> Number:
+    """log Σ exp(fⱼ − f_y), and the class shares with −Σ of the others in the place of p_y − 1."""
+    total, most, others = code.zero(scores.kind), code.zero(scores.kind), code.zero(scores.kind)
+    with code.each(many) as i:
+        w: Any = rows.weights[first + i] if layout.weighted else 1.0
+        own = rows.codes[first + i]
+        score, mine = scores + i, scores + (own * layout.tile + i)
+        most[0] = score[0]
+        with code.each(1, layout.outputs) as o:
+            other = score[o * layout.tile]
+            most[0] = where(other > most[0], other, most[0])
+        left = mine[0] - most[0]
+        others[0] = 0.0
+        with code.each(layout.outputs) as o:
+            share = WORDS["exp"](score[o * layout.tile] - most[0])
+            score[o * layout.tile] = share
+            others[0] += where(o.is_not(own), share, 0.0)
+        whole = others[0] + mine[0]
+        total[0] += w * (code.call("log", whole) - left)
+        with code.each(layout.outputs) as o:
+            score[o * layout.tile] *= w / whole
+        mine[0] = -others[0] * w / whole
+    return total[0]

@@ -6,15 +6,19 @@ output after the other, e = o·r + j; those of θ in user units `[k, p]` likewis
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from math import inf
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from steepest.engines.numba_intrinsics import address, as_entry, compiled, within
-from steepest.formulas.rules import FORMULAS, RuleFormula
+from steepest.formulas.rules import FORMULAS
+from steepest.machine_code.compiler import Compiled, compiled, once
+from steepest.machine_code.instructions import INTEGER, REAL, WORDS, Code, Number, Pointer, grouped, to, where
 
 SMOOTH_ONLY, PROXIMAL, SUBGRADIENT = range(3)
+
+KINDS = tuple(FORMULAS)
+"""Rules that can be compiled, in the order of their numbers."""
 
 
 class PenaltyCode(NamedTuple):
@@ -23,13 +27,18 @@ class PenaltyCode(NamedTuple):
     thresholds and shift `[k, r]` are those of the proximal step.
     """
 
-    l1: float
-    l2: float
-    mask: np.ndarray
-    matrix: np.ndarray
-    origin: np.ndarray
-    thresholds: np.ndarray
-    shift: np.ndarray
+    l1: Any
+    l2: Any
+    mask: Any
+    matrix: Any
+    origin: Any
+    thresholds: Any
+    shift: Any
+
+    @classmethod
+    def types(cls, entry: str) -> tuple[Any, ...]:
+        """What compiled code takes for it."""
+        return REAL, REAL, *[to(entry)] * 5
 
 
 class RuleCode(NamedTuple):
@@ -39,219 +48,181 @@ class RuleCode(NamedTuple):
     kind: its place in `KINDS`. kink: what becomes of the penalty's kink; gain: that of the proximal step.
     """
 
-    kind: int
-    kink: int
-    number1: float
-    number2: float
-    decay: float
-    clip: float
-    gain: float
+    kind: Any
+    kink: Any
+    number1: Any
+    number2: Any
+    decay: Any
+    clip: Any
+    gain: Any
+
+    @classmethod
+    def types(cls) -> tuple[Any, ...]:
+        """What compiled code takes for it."""
+        return INTEGER, INTEGER, *[REAL] * 5
 
 
 class State(NamedTuple):
     """What moves: θ `[k, r]`, the rule's memory `[k, r]` or empty, and room for a gradient and a penalty's `[k, p]`."""
 
-    theta: np.ndarray
-    first: np.ndarray
-    second: np.ndarray
-    grad: np.ndarray
-    free: np.ndarray
+    theta: Any
+    first: Any
+    second: Any
+    grad: Any
+    free: Any
 
 
 class Record(NamedTuple):
     """What is kept of T steps: θ `[T, k, r]` before each update, the batch's loss, its gradient's length, penalty."""
 
-    theta: np.ndarray
-    loss: np.ndarray
-    grad_norm: np.ndarray
-    penalty: np.ndarray
+    theta: Any
+    loss: Any
+    grad_norm: Any
+    penalty: Any
 
 
-class _PenaltyAt(NamedTuple):
-    l1: float
-    l2: float
-    mask: Any
-    matrix: Any
-    origin: Any
-    thresholds: Any
-    shift: Any
-    parameters: int
+class Step(NamedTuple):
+    """What is known of steps before code for them is compiled: the penalty's kind and the rules that there are.
+
+    free: parameters `p` of an output. turned: whether the penalty is in other coordinates than θ.
+    """
+
+    free: int
+    penalised: bool
+    squares: bool
     turned: bool
+    kinds: tuple[int, ...]
+    kinks: tuple[int, ...]
+    clipped: bool
+    decays: bool
+
+    @classmethod
+    def of(cls, penalty: PenaltyCode, kinds: np.ndarray, numbers: np.ndarray) -> Step:
+        """That of rules `[runs, 2]` and `[runs, 5]`, as `RuleCode` has them."""
+        each, kinks = (tuple(sorted(set(column.tolist()))) for column in kinds.T)
+        penalised, turned = penalty.l1 != 0.0 or penalty.l2 != 0.0, penalty.matrix.size > 0
+        clipped, decays = bool(np.isfinite(numbers[:, 3]).any()), bool(numbers[:, 2].any())
+        return cls(penalty.mask.shape[1], penalised, penalty.l2 != 0.0, turned, each, kinks, clipped, decays)
 
 
-@within
-def state_at(state):
-    """A state's arrays as pointers."""
-    first, second = address(state.first), address(state.second)
-    return State(address(state.theta), first, second, address(state.grad), address(state.free))
-
-
-@within
-def record_at(record):
-    """A record's arrays as pointers."""
-    return Record(address(record.theta), address(record.loss), address(record.grad_norm), address(record.penalty))
-
-
-@within
-def penalty_at(penalty):
-    """A penalty's arrays as pointers, and how many parameters an output has."""
-    return _PenaltyAt(
-        penalty.l1,
-        penalty.l2,
-        address(penalty.mask),
-        address(penalty.matrix),
-        address(penalty.origin),
-        address(penalty.thresholds),
-        address(penalty.shift),
-        penalty.mask.shape[1],
-        penalty.matrix.size > 0,
-    )
-
-
-KINDS = tuple(FORMULAS)
-"""Rules that can be compiled, in the order of their numbers."""
-
-
-def _loop_of(rule: RuleFormula) -> Any:
-    """The loop over the entries that moves θ by a rule's formula."""
-    formula, count = within(rule.formula), len(rule.numbers) - rule.decays
-
-    def without_memory(theta, grad, first, second, lr, t, numbers, size):
-        for e in range(size):
-            theta[e] -= formula(grad[e], lr, t, *numbers[:count])[0]
-
-    def with_one(theta, grad, first, second, lr, t, numbers, size):
-        for e in range(size):
-            step, first[e] = formula(grad[e], first[e], lr, t, *numbers[:count])
-            theta[e] -= step
-
-    def with_two(theta, grad, first, second, lr, t, numbers, size):
-        for e in range(size):
-            step, first[e], second[e] = formula(grad[e], first[e], second[e], lr, t, *numbers[:count])
-            theta[e] -= step
-
-    return within((without_memory, with_one, with_two)[len(rule.memories)])
-
-
-def _either(kind: int, loop: Any, others: Any) -> Any:
-    """The loop of this kind, or what the others do."""
-
-    @within
-    def update(kind_now, *rest):
-        if kind_now == kind:
-            loop(*rest)
-        else:
-            others(kind_now, *rest)
-
-    return update
-
-
-@within
-def _none(kind_now, *rest):
-    pass
-
-
-_by_kind: Callable[..., None] = _none
-for _kind, _name in enumerate(KINDS):
-    _by_kind = _either(_kind, _loop_of(FORMULAS[_name]), _by_kind)
-
-
-@within
-def _update(state, rate, count, rule, size):
-    """Move θ by a rule."""
-    theta = state.theta
-    if rule.decay != 0.0:
-        keep = as_entry(theta, 1.0 - rate * rule.decay)
-        for e in range(size):
-            theta[e] *= keep
-    numbers = (rule.number1, rule.number2)
-    _by_kind(rule.kind, theta, state.grad, state.first, state.second, rate, float(count), numbers, size)
-
-
-@compiled
-def advance(state, total, length, rate, count, penalty, rule, record, at):
+def advance(
+    state: State, total: float, length: int, rate: float, count: int, penalty: PenaltyCode, rule: RuleCode,
+    record: Record, at: int,
+) -> None:  # fmt: skip
     """One step, from the sums over a batch of `length` rows; `count` is 1 at the first, `at` its place in the record."""
     outputs, width = state.theta.shape
-    step, place = state_at(state), record_at(record)
-    advanced(step, total, length, rate, count, penalty_at(penalty), rule, place, at, outputs, width)
+    step = Step.of(penalty, np.array([rule[:2]]), np.array([rule[2:]]))
+    run = _advance(state.theta.dtype.name, outputs, width, step)
+    run(*state, total, length, rate, count, *penalty, *rule, *record, at)
 
 
-@within
-def advanced(state, total, length, rate, count, penalty, rule, record, at, outputs, width):
+@once
+def _advance(entry: str, outputs: int, width: int, step: Step) -> Compiled:
+    def write(code: Code, *given: Any) -> None:
+        state, total, length, rate, count, *others = grouped(
+            given, State, *[None] * 4, PenaltyCode, RuleCode, Record, None
+        )
+        write_step(code, (outputs, width), step, state, total, length, rate, count, *others)
+
+    numbers = REAL, INTEGER, REAL, INTEGER
+    types = *PenaltyCode.types(entry), *RuleCode.types(), *[to(entry)] * 4
+    return compiled(write, *[to(entry)] * 5, *numbers, *types, INTEGER)
+
+
+def write_step(
+    code: Code, shape: tuple[int, int], step: Step, state: State, total: Number, length: Number, rate: Number,
+    count: Number, penalty: PenaltyCode, rule: RuleCode, record: Record, at: Number,
+) -> None:  # fmt: skip
     """What `advance` does."""
-    theta, grad, size = state.theta, state.grad, outputs * width
-    share, square = as_entry(theta, 1.0 / length), as_entry(theta, 0)
-    for e in range(size):
-        record.theta[at * size + e] = theta[e]
-        grad[e] *= share
-        square += grad[e] * grad[e]
-    record.loss[at] = total / length
-    record.penalty[at] = 0.0
-    if penalty.l1 != 0.0 or penalty.l2 != 0.0:
-        record.penalty[at] = _free(theta, penalty, state.free, outputs, width)
-    if penalty.l2 != 0.0:
-        _pull_back(grad, as_entry(grad, 2.0 * penalty.l2), False, penalty, state.free, outputs, width)
-        square = _square(grad, size)
-    record.grad_norm[at] = np.sqrt(square)
-    if rule.kink == SUBGRADIENT:
-        _pull_back(grad, as_entry(grad, penalty.l1), True, penalty, state.free, outputs, width)
-        square = _square(grad, size)
-    if rule.clip < np.inf:
-        factor = rule.clip / (np.sqrt(square) + 1e-6)
-        if not factor > 1.0:
-            for e in range(size):
-                grad[e] *= as_entry(grad, factor)
-    _update(state, rate, count, rule, size)
-    if rule.kink == PROXIMAL:
-        by, zero = as_entry(theta, rule.gain * rate), as_entry(theta, 0)
-        for e in range(size):
-            c = theta[e] + penalty.shift[e]
-            left = abs(c) - by * penalty.thresholds[e]
-            left = zero if left < zero else left
-            theta[e] = (left if c > zero else (-left if c < zero else zero)) - penalty.shift[e]
+    theta, grad, size = state.theta, state.grad, shape[0] * shape[1]
+    rows = length.cast(REAL)
+    share, square = (1.0 / rows).cast(theta.kind), code.zero(theta.kind)
+    before = record.theta + at * size
+    with code.each(size) as e:
+        before[e] = theta[e]
+        slope = grad[e] * share
+        grad[e] = slope
+        square[0] += slope * slope
+    record.loss[at] = total / rows
+    record.penalty[at] = _penalty(code, shape, step, theta, penalty, state.free) if step.penalised else 0.0
+    if step.squares:
+        _pull_back(code, shape, step, grad, 2.0 * penalty.l2, False, penalty, state.free)
+        _square(code, grad, size, square)
+    record.grad_norm[at] = square[0] ** 0.5
+    if SUBGRADIENT in step.kinks and step.penalised:
+        with code.only(rule.kink, SUBGRADIENT, step.kinks):
+            _pull_back(code, shape, step, grad, penalty.l1, True, penalty, state.free)
+            _square(code, grad, size, square)
+    if step.clipped:
+        factor = rule.clip / (square[0].cast(REAL) ** 0.5 + 1e-6)
+        factor = where(factor > 1.0, 1.0, factor).cast(theta.kind)
+        with code.when(rule.clip < inf), code.each(size) as e:
+            grad[e] *= factor
+    _update(code, step, state, rate, count, rule, size)
+    if PROXIMAL in step.kinks:
+        with code.only(rule.kink, PROXIMAL, step.kinks), code.each(size) as e:
+            shifted, bound = theta[e] + penalty.shift[e], (rule.gain * rate).cast(theta.kind) * penalty.thresholds[e]
+            left = abs(shifted) - bound
+            left = where(left < 0.0, 0.0, left)
+            theta[e] = where(shifted > 0.0, left, where(shifted < 0.0, -left, 0.0)) - penalty.shift[e]
 
 
-@within
-def _square(grad, size):
-    square = as_entry(grad, 0)
-    for e in range(size):
-        square += grad[e] * grad[e]
-    return square
+def _update(code: Code, step: Step, state: State, rate: Number, count: Number, rule: RuleCode, size: int) -> None:
+    """Move θ by a rule."""
+    theta, grad = state.theta, state.grad
+    if step.decays:
+        keep = (1.0 - rate * rule.decay).cast(theta.kind)
+        with code.each(size) as e:
+            theta[e] *= keep
+    for kind in step.kinds:
+        formula = FORMULAS[KINDS[kind]]
+        memory = (state.first, state.second)[: len(formula.memories)]
+        numbers = (rule.number1, rule.number2)[: len(formula.constants)]
+        with code.only(rule.kind, kind, step.kinds), code.each(size) as e:
+            move, *moved = formula.formula(grad[e], *(part[e] for part in memory), rate, count.cast(REAL), *numbers)
+            for part, value in zip(memory, moved, strict=True):
+                part[e] = value
+            theta[e] -= move
 
 
-@within
-def _free(theta, penalty, free, outputs, width):
+def _square(code: Code, grad: Pointer, size: int, square: Pointer) -> None:
+    square[0] = 0.0
+    with code.each(size) as e:
+        square[0] += grad[e] * grad[e]
+
+
+def _penalty(
+    code: Code, shape: tuple[int, int], step: Step, theta: Pointer, penalty: PenaltyCode, free: Pointer
+) -> Number:
     """Fill free `[k, p]` with the penalised part of θ in user units; the penalty at it."""
-    absolute, square = as_entry(free, 0), as_entry(free, 0)
-    many = penalty.parameters
-    for o in range(outputs):
-        for q in range(many):
-            if penalty.turned:
-                value = as_entry(free, 0)
-                for j in range(width):
-                    value += penalty.matrix[q * width + j] * theta[o * width + j]
-            else:
-                value = theta[o * width + q]
-            value = penalty.mask[o * many + q] * (value + penalty.origin[o * many + q])
-            free[o * many + q] = value
-            absolute += abs(value)
-            square += value * value
-    return penalty.l1 * absolute + penalty.l2 * square
+    outputs, width = shape
+    absolute, square, value = (code.zero(free.kind) for _ in range(3))
+    with code.each(outputs) as o, code.each(step.free) as q:
+        own, place = theta + o * width, o * step.free + q
+        if step.turned:
+            value[0] = 0.0
+            with code.each(width) as j:
+                value[0] += penalty.matrix[q * width + j] * own[j]
+        else:
+            value[0] = own[q]
+        found = penalty.mask[place] * (value[0] + penalty.origin[place])
+        free[place] = found
+        absolute[0] += abs(found)
+        square[0] += found * found
+    return penalty.l1 * absolute[0] + penalty.l2 * square[0]
 
 
-@within
-def _pull_back(grad, scale, signs, penalty, free, outputs, width):
+def _pull_back(
+    code: Code, shape: tuple[int, int], step: Step, grad: Pointer, scale: Number, signs: bool, penalty: PenaltyCode,
+    free: Pointer,
+) -> None:  # fmt: skip
     """grad += scale·free·M, or with `signs` scale·sign(free)·M."""
-    zero, one = as_entry(free, 0), as_entry(free, 1)
-    many = penalty.parameters
-    for o in range(outputs):
-        for q in range(many):
-            value = free[o * many + q]
-            if signs:
-                value = one if value > zero else (-one if value < zero else zero)
-            value *= scale
-            if penalty.turned:
-                for j in range(width):
-                    grad[o * width + j] += value * penalty.matrix[q * width + j]
-            else:
-                grad[o * width + q] += value
+    outputs, width = shape
+    with code.each(outputs) as o, code.each(step.free) as q:
+        own, value = grad + o * width, free[o * step.free + q]
+        value = (WORDS["sign"](value) if signs else value) * scale.cast(grad.kind)
+        if step.turned:
+            with code.each(width) as j:
+                own[j] += value * penalty.matrix[q * width + j]
+        else:
+            own[q] += value

@@ -1,7 +1,7 @@
 """The losses. To add one, write its formula and its entry here: all else reads them.
 
 A formula is elementwise, of a prediction f, a target y and the loss's own number if it has one. It is written in NumPy's
-words; PyTorch (`model/losses.py`), Numba (`engines/kernel_losses.py`) and the exported scripts say the same in their own:
+words; PyTorch (`model/losses.py`), compiled code (`engines/kernel_losses.py`) and the exported scripts say the same in their own:
 
     abs  clip  maximum  minimum  where  sign  full_like  tanh  sigmoid  logsigmoid
 
@@ -15,7 +15,7 @@ words; PyTorch (`model/losses.py`), Numba (`engines/kernel_losses.py`) and the e
 | logistic      | log(1 + exp f) − y·f, y in {0, 1}, f the log-odds       | ¼                 |
 | cross_entropy | log Σⱼ exp fⱼ − f_y, y a class code, f `[n, k]`         | ½                 |
 
-Cross-entropy couples the outputs of a row, so it is no elementwise formula: PyTorch and Numba have their own of it.
+Cross-entropy couples the outputs of a row, so it is no elementwise formula: PyTorch and compiled code have their own of it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,299 @@
+"""What machine code is written with: numbers, pointers, loops, and the words of formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+INTEGER: Any = ir.IntType(64)
+REAL: Any = ir.DoubleType()
+_BIT, _BYTE, _CHOICE = ir.IntType(1), ir.IntType(8), ir.IntType(32)
+_TYPES: dict[str, Any] = {"float32": ir.FloatType(), "float64": REAL, "int64": INTEGER}
+_INTRINSIC = ("fabs", "sqrt", "exp", "log", "pow")
+_BYTES = {_TYPES[name]: np.dtype(name).itemsize for name in _TYPES}
+_SUMS = ("reassoc", "contract", "nsz")
+
+LINE = 64
+"""Bytes that come from memory together."""
+
+
+def to(name: str) -> Any:
+    """The type of a pointer to numbers of this NumPy type."""
+    return _TYPES[name].as_pointer()
+
+
+def numpy_type(kind: Any) -> np.dtype:
+    """NumPy's for a type of numbers."""
+    return np.dtype(next(name for name, each in _TYPES.items() if each == kind))
+
+
+class Number:
+    """An integer, a floating-point number or a truth value that is known when the code runs."""
+
+    __slots__ = ("code", "value")
+
+    def __init__(self, code: Code, value: Any):
+        self.code, self.value = code, value
+
+    def _pair(self, other: Any) -> tuple[Any, Any]:
+        """Both in one type: a constant takes the other's, and the wider of two is taken."""
+        mine, theirs = self, other if isinstance(other, Number) else self.like(other)
+        if mine.value.type != theirs.value.type:
+            wider = max(mine.value.type, theirs.value.type, key=_width)
+            mine, theirs = mine.cast(wider), theirs.cast(wider)
+        return mine.value, theirs.value
+
+    def _write(self, integer: str, real: str, left: Any, right: Any) -> Number:
+        builder = self.code.builder
+        if left.type == INTEGER:
+            return Number(
+                self.code, getattr(builder, integer)(left, right, flags=() if integer == "udiv" else ("nsw",))
+            )
+        return Number(self.code, getattr(builder, real)(left, right, flags=_SUMS))
+
+    def __add__(self, other: Any) -> Number:
+        return self._write("add", "fadd", *self._pair(other))
+
+    def __sub__(self, other: Any) -> Number:
+        return self._write("sub", "fsub", *self._pair(other))
+
+    def __rsub__(self, other: Any) -> Number:
+        return self._write("sub", "fsub", *reversed(self._pair(other)))
+
+    def __mul__(self, other: Any) -> Number:
+        return self._write("mul", "fmul", *self._pair(other))
+
+    def __truediv__(self, other: Any) -> Number:
+        return self._write("", "fdiv", *self._pair(other))
+
+    def __rtruediv__(self, other: Any) -> Number:
+        return self._write("", "fdiv", *reversed(self._pair(other)))
+
+    def __floordiv__(self, other: Any) -> Number:
+        return self._write("udiv", "", *self._pair(other))
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __neg__(self) -> Number:
+        return Number(self.code, self.code.builder.fneg(self.value))
+
+    def __abs__(self) -> Number:
+        return self.code.call("fabs", self)
+
+    def __pow__(self, exponent: Any) -> Number:
+        if exponent == 2:
+            return self * self
+        if exponent == 0.5:
+            return self.code.call("sqrt", self)
+        mine, theirs = self._pair(exponent)
+        return self.code.call("pow", Number(self.code, mine), Number(self.code, theirs))
+
+    def _compare(self, sign: str, other: Any) -> Number:
+        left, right = self._pair(other)
+        builder = self.code.builder
+        unlike = builder.fcmp_unordered if sign == "!=" else builder.fcmp_ordered
+        return Number(self.code, (builder.icmp_signed if left.type == INTEGER else unlike)(sign, left, right))
+
+    def __lt__(self, other: Any) -> Number:
+        return self._compare("<", other)
+
+    def __le__(self, other: Any) -> Number:
+        return self._compare("<=", other)
+
+    def __gt__(self, other: Any) -> Number:
+        return self._compare(">", other)
+
+    def __ge__(self, other: Any) -> Number:
+        return self._compare(">=", other)
+
+    def is_(self, other: Any) -> Number:
+        """Whether both are equal."""
+        return self._compare("==", other)
+
+    def is_not(self, other: Any) -> Number:
+        """Whether they are not equal."""
+        return self._compare("!=", other)
+
+    def __bool__(self) -> bool:
+        raise TypeError("This number is known only when the code runs: where() and when() choose by it.")
+
+    def like(self, value: Any) -> Number:
+        """A constant in this number's type."""
+        return Number(self.code, ir.Constant(self.value.type, value))
+
+    def cast(self, kind: Any) -> Number:
+        """This number in another type; an integer is what is left of the point."""
+        mine, builder = self.value.type, self.code.builder
+        if mine == kind:
+            return self
+        if INTEGER in (mine, kind):
+            change = builder.sitofp if mine == INTEGER else builder.fptosi
+        else:
+            change = builder.fpext if _width(kind) > _width(mine) else builder.fptrunc
+        return Number(self.code, change(self.value, kind))
+
+
+def _width(kind: Any) -> tuple[bool, int]:
+    return kind != INTEGER, _BYTES[kind]
+
+
+class Pointer:
+    """Where numbers of one type lie one after another."""
+
+    __slots__ = ("code", "value")
+
+    def __init__(self, code: Code, value: Any):
+        self.code, self.value = code, value
+
+    @property
+    def kind(self) -> Any:
+        """The type of the numbers."""
+        return self.value.type.pointee
+
+    def __add__(self, entries: Any) -> Pointer:
+        place = self.code.integer(entries).value
+        return Pointer(self.code, self.code.builder.gep(self.value, [place], inbounds=True))
+
+    def __getitem__(self, place: Any) -> Number:
+        return Number(self.code, self.code.builder.load((self + place).value))
+
+    def __setitem__(self, place: Any, number: Any) -> None:
+        given = number if isinstance(number, Number) else Number(self.code, ir.Constant(self.kind, number))
+        self.code.builder.store(given.cast(self.kind).value, (self + place).value)
+
+
+class Code:
+    """The code of one function, while it is being written."""
+
+    def __init__(self, function: Any):
+        self.function = function
+        self.start = function.append_basic_block("start")
+        self.builder = ir.IRBuilder(self.start)
+
+    def integer(self, value: Any) -> Number:
+        """An integer as a Number, which it may be already."""
+        return value if isinstance(value, Number) else Number(self, ir.Constant(INTEGER, value))
+
+    def room(self, kind: Any, entries: int = 1) -> Pointer:
+        """Room for a few numbers: a sum that grows, say. It is taken once, wherever this stands."""
+        with self.builder.goto_entry_block():
+            return Pointer(self, self.builder.alloca(kind, size=entries))
+
+    def zero(self, kind: Any) -> Pointer:
+        """Room for a number that begins at 0."""
+        place = self.room(kind)
+        place[0] = 0
+        return place
+
+    @contextmanager
+    def each(self, *bounds: Any) -> Iterator[Number]:
+        """A loop over `range(*bounds)`, whose step is positive."""
+        start, stop, step = {1: (0, *bounds, 1), 2: (*bounds, 1), 3: bounds}[len(bounds)]
+        builder, before = self.builder, self.builder.block
+        first, end = self.integer(start).value, self.integer(stop).value
+        head, body, after = (self.function.append_basic_block(name) for name in ("head", "body", "after"))
+        builder.branch(head)
+        builder.position_at_end(head)
+        place = builder.phi(INTEGER)
+        place.add_incoming(first, before)
+        builder.cbranch(builder.icmp_signed("<", place, end), body, after)
+        builder.position_at_end(body)
+        yield Number(self, place)
+        place.add_incoming((Number(self, place) + step).value, builder.block)
+        builder.branch(head)
+        builder.position_at_end(after)
+
+    @contextmanager
+    def when(self, condition: Number) -> Iterator[None]:
+        """What is done only where the condition holds."""
+        with self.builder.if_then(condition.value):
+            yield
+
+    def only(self, number: Number, value: int, known: Sequence[int]) -> AbstractContextManager[None]:
+        """What is done only where a number is this one of those that it can be."""
+        return nullcontext() if len(known) == 1 else self.when(number.is_(value))
+
+    def call(self, name: str, *arguments: Number) -> Number:
+        """A function of the C library, in the arguments' precision."""
+        kind = arguments[0].value.type
+        if name in _INTRINSIC:
+            function = self.builder.module.declare_intrinsic(f"llvm.{name}", [kind], _signature(kind, arguments))
+        else:
+            function = self._declared(name if kind == REAL else f"{name}f", _signature(kind, arguments))
+        return Number(self, self.builder.call(function, [argument.value for argument in arguments], fastmath=_SUMS))
+
+    def _declared(self, name: str, signature: Any) -> Any:
+        known = self.builder.module.globals.get(name)
+        if known is None:
+            known = ir.Function(self.builder.module, signature, name)
+            for attribute in ("nounwind", "readnone"):
+                known.attributes.add(attribute)
+        return known
+
+    def fetch(self, pointer: Pointer, place: Any) -> None:
+        """Ask for the line of memory that holds an entry, and go on without waiting for it."""
+        at = self.builder.bitcast((pointer + place).value, _BYTE.as_pointer())
+        function = self.builder.module.declare_intrinsic(
+            "llvm.prefetch", [_BYTE.as_pointer()], ir.FunctionType(ir.VoidType(), [at.type, *[_CHOICE] * 3])
+        )
+        read, nearest, data = (ir.Constant(_CHOICE, value) for value in (0, 3, 1))
+        self.builder.call(function, [at, read, nearest, data])
+
+    def fetch_all(self, pointer: Pointer, start: Any, stop: Any) -> None:
+        """Ask for the entries start … stop."""
+        with self.each(start, stop, entries_a_line(pointer)) as place:
+            self.fetch(pointer, place)
+
+
+def entries_a_line(pointer: Pointer) -> int:
+    """How many entries come from memory together."""
+    return LINE // _BYTES[pointer.kind]
+
+
+def _signature(kind: Any, arguments: tuple[Number, ...]) -> Any:
+    return ir.FunctionType(kind, [kind] * len(arguments))
+
+
+def grouped(given: Iterable[Any], *groups: Any) -> list[Any]:
+    """Arguments in their groups: as many as a NamedTuple has fields for each class of one, and a single one for None."""
+    rest = iter(given)
+    return [next(rest) if group is None else group(*islice(rest, len(group._fields))) for group in groups]
+
+
+# ---- words of formulas --------------------------------------------------------------------------
+
+
+def where(condition: Number, a: Any, b: Any) -> Number:
+    """a where the condition holds, else b; at least one of them is a Number."""
+    first, second = a._pair(b) if isinstance(a, Number) else reversed(b._pair(a))
+    return Number(condition.code, condition.code.builder.select(condition.value, first, second))
+
+
+def _sign(x: Number) -> Number:
+    return where(x > 0.0, x.like(1.0), where(x < 0.0, x.like(-1.0), x.like(0.0)))
+
+
+def least(a: Any, b: Any) -> Any:
+    """The lesser of two; a where they cannot be compared."""
+    if not isinstance(a, Number) and not isinstance(b, Number):
+        return min(a, b)
+    return where(b < a, b, a)
+
+
+WORDS: dict[str, Callable[..., Any]] = {
+    "abs": abs,
+    "clip": lambda x, low, high: where(x > high, high, where(x < low, low, x)),
+    "exp": lambda x: x.code.call("exp", x),
+    "log1p": lambda x: x.code.call("log1p", x),
+    "maximum": lambda a, b: where(a > b, a, b),
+    "minimum": least,
+    "sign": _sign,
+    "tanh": lambda x: x.code.call("tanh", x),
+    "where": where,
+}
+"""NumPy's words for Numbers."""
