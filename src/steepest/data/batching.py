@@ -121,18 +121,17 @@ class Batching:
     def order(self, epoch: int) -> np.ndarray:
         """What an epoch looks at, in order: rows, batch after batch (`rows`, `draws`), or blocks of `size` rows."""
         assert self.size is not None
-        random = np.random.Generator(np.random.Philox(key=np.array([self.seed, epoch], dtype=np.uint64)))
+        key = self.seed, epoch
+        if self.shuffle == "rows" and self.rows >= MANY:
+            from steepest.data.shuffling import shuffled
+
+            return shuffled(self.rows, key)
+        random = np.random.Generator(np.random.Philox(key=np.array(key, dtype=np.uint64)))
         blocks = -(-self.rows // self.size)
         if self.shuffle == "draws":
             return random.integers(self.rows, size=blocks * self.size)
         if self.shuffle == "rows":
-            if self.rows < MANY:
-                return random.permutation(self.rows)
-            from steepest.data.shuffling import shuffle
-
-            order = np.arange(self.rows)
-            shuffle(order, random.random(self.rows))
-            return order
+            return random.permutation(self.rows)
         return np.arange(blocks) if self.shuffle == "none" else random.permutation(blocks)
 
 

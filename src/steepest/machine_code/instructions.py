@@ -77,6 +77,9 @@ class Number:
     def __floordiv__(self, other: Any) -> Number:
         return self._write("udiv", "", *self._pair(other))
 
+    def __xor__(self, other: Any) -> Number:
+        return Number(self.code, self.code.builder.xor(*self._pair(other)))
+
     __radd__, __rmul__ = __add__, __mul__
 
     def __neg__(self) -> Number:
@@ -136,6 +139,14 @@ class Number:
         else:
             change = builder.fpext if _width(kind) > _width(mine) else builder.fptrunc
         return Number(self.code, change(self.value, kind))
+
+
+def product(integer: Number, constant: int) -> tuple[Number, Number]:
+    """The lower and the upper 64 bits of a product of integers without signs."""
+    code, builder, twice = integer.code, integer.code.builder, ir.IntType(128)
+    whole = builder.mul(builder.zext(integer.value, twice), ir.Constant(twice, constant))
+    upper = builder.lshr(whole, ir.Constant(twice, 64))
+    return Number(code, builder.trunc(whole, INTEGER)), Number(code, builder.trunc(upper, INTEGER))
 
 
 def _width(kind: Any) -> tuple[bool, int]:
