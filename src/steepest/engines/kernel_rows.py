@@ -13,7 +13,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from steepest.machine_code.compiler import Compiled, compiled, once
-from steepest.machine_code.instructions import INTEGER, Code, Number, Pointer, entries_a_line, grouped, least, to, where
+from steepest.machine_code.instructions import (
+    INTEGER,
+    Code,
+    Number,
+    Pointer,
+    entries_a_line,
+    grouped,
+    least,
+    to,
+    transpose,
+    where,
+)
 
 ROWS_AHEAD = 48
 """How many rows ahead are fetched where they lie scattered: about as many as can be under way at once."""
@@ -132,7 +143,12 @@ def _gather_panel(
                 ):
                     _fetch_row(code, layout, rows, order[q])
             sources = [rows.panels + order[first + i + k] * width for k in range(together)]
-            with code.each(width) as j:
+            across = width // 4 * 4 if layout.across and together == 4 else 0
+            if across:
+                with code.each(0, across, 4) as j:
+                    copy = panel + (i + j * many)
+                    transpose([source + j for source in sources], [copy + k * many for k in range(4)])
+            with code.each(across, width) as j:
                 copy = panel + (i * to_row + j * to_column)
                 for k, source in enumerate(sources):
                     copy[k * to_row] = source[j]

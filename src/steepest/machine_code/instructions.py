@@ -270,6 +270,22 @@ def _signature(kind: Any, arguments: tuple[Number, ...]) -> Any:
     return ir.FunctionType(kind, [kind] * len(arguments))
 
 
+def transpose(sources: Sequence[Pointer], copies: Sequence[Pointer]) -> None:
+    """Four numbers from each of four places, written across: the first of each to the first of four others, and so on."""
+    builder, kind = sources[0].code.builder, sources[0].kind
+    together, bytes_each = ir.VectorType(kind, 4).as_pointer(), _BYTES[kind]
+
+    def mixed(pairs: Sequence[tuple[Any, Any]], *lanes: int) -> list[Any]:
+        chosen = ir.Constant(ir.VectorType(_CHOICE, 4), lanes)
+        return [builder.shuffle_vector(a, b, chosen) for a, b in pairs]
+
+    a, b, c, d = (builder.load(builder.bitcast(each.value, together), align=bytes_each) for each in sources)
+    even, odd = mixed([(a, b), (c, d)], 0, 4, 2, 6), mixed([(a, b), (c, d)], 1, 5, 3, 7)
+    pairs = [(even[0], even[1]), (odd[0], odd[1])]
+    for copy, column in zip(copies, mixed(pairs, 0, 1, 4, 5) + mixed(pairs, 2, 3, 6, 7), strict=True):
+        builder.store(column, builder.bitcast(copy.value, together), align=bytes_each)
+
+
 def grouped(given: Iterable[Any], *groups: Any) -> list[Any]:
     """Arguments in their groups: as many as a NamedTuple has fields for each class of one, and a single one for None."""
     rest = iter(given)
