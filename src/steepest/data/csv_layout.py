@@ -160,11 +160,10 @@ def _with_header(
     """The names, where the rows begin, and what was decided on the way."""
     at = dialect.at - bool(dialect.shape)
     said = reading.header is not None or reading.skip_rows > 0
-    below = None if said else names_above([record.fields for record in dialect.records], dialect.width)
+    below = None if said else names_above(dialect.rows(), dialect.width)
     if below is not None and at + 1 < below <= FARTHEST:
         raise DataError(_not_first(dialect, below, label))
-    rows = [record.fields for record in dialect.records[at + 1 :]]
-    first = dialect.records[at].fields
+    first, *rows = dialect.rows(at)
     if dialect.shape == "row names":
         _check_row_names(dialect, at, label)
     names = {"row names": ["", *first], "header ends in a delimiter": first[:-1], "": first}.get(
@@ -173,9 +172,8 @@ def _with_header(
     kind = First.NAMES if reading.header else first_line(names, rows)
     if at and (kind is not First.NAMES or dialect.agreeing < 1 or reading.header is False):
         _check_above(dialect, at, kind, label)
-        at, rows, names = 0, [record.fields for record in dialect.records[1:]], dialect.records[0].fields
-        kind = First.NAMES
-        dialect = replace(dialect, shape="")
+        at, kind, dialect = 0, First.NAMES, replace(dialect, shape="")
+        names, *rows = dialect.rows()
     record = dialect.records[at]
     notes = ()
     if at:
@@ -224,12 +222,8 @@ def _with_header(
 
 def _not_first(dialect: Dialect, below: int, label: str) -> str:
     """The message for a header that stands further down: in the last line of words above the numbers, or in the first."""
-    last, words = dialect.records[below], below
-    while (
-        words > 1
-        and len(dialect.records[words - 1].fields) == dialect.width
-        and not any(map(is_number, dialect.records[words - 1].fields))
-    ):
+    last, words, rows = dialect.records[below], below, dialect.rows()
+    while words > 1 and len(rows[words - 1]) == dialect.width and not any(map(is_number, rows[words - 1])):
         words -= 1
     first = dialect.records[words]
     shown = listed(map(str.strip, last.fields))
@@ -245,9 +239,8 @@ def _not_first(dialect: Dialect, below: int, label: str) -> str:
 def _headerless(made: Layout, dialect: Dialect, line: int) -> Layout:
     """The layout of a table without a header; a delimiter behind every row begins no column."""
     width = len(made.names)
-    ends = [
-        record.fields[-1].strip() for record in dialect.records if record.line >= line and len(record.fields) == width
-    ]
+    rows = [record.fields for record in dialect.records if record.line >= line]
+    ends = [row[-1].strip() for row in rows if len(row) == width]
     trailing = made.trailing or (width > 1 and dialect.delimiter != BLANKS and not any(ends))
     names = (*array_names(width - trailing), *([""] if trailing else []))
     return replace(made, names=names, header=False, start=line, row_names=False, trailing=trailing)
@@ -272,8 +265,7 @@ def _check_above(dialect: Dialect, at: int, kind: First, label: str) -> None:
 
 def _check_row_names(dialect: Dialect, at: int, label: str) -> None:
     """Raise DataError where what would be the names of rows may be the beginning of a value that the delimiter cut."""
-    below = dialect.records[at + 1 :]
-    rows = [record.fields for record in below if len(record.fields) == dialect.width]
+    rows = [row for row in dialect.rows(at + 1) if len(row) == dialect.width]
     if all(record.quoted for record in dialect.records[at:]) or not cut_in_two(rows, dialect.delimiter):
         return
     mark = "blanks" if dialect.delimiter == BLANKS else quoted(dialect.delimiter)
@@ -293,10 +285,8 @@ def _second_line(made: Layout, dialect: Dialect, at: int, label: str, said: bool
     """
     if len(dialect.records) < at + 4 or dialect.shape:
         return made
-    second = dialect.records[at + 1]
-    if not is_second_header(
-        dialect.records[at].fields, second.fields, [record.fields for record in dialect.records[at + 2 :]]
-    ):
+    second, (first, _, *rows) = dialect.records[at + 1], dialect.rows(at)
+    if not is_second_header(first, second.fields, rows):
         return made
     cells = [cell.strip() for cell in second.fields if cell.strip()]
     if all(re.fullmatch(r"[\[(].*[\])]", cell) or is_measure(cell) for cell in cells):

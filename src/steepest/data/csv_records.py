@@ -55,6 +55,10 @@ class Dialect:
         """Whether every line begins with a quotation mark, as R writes names of columns and of rows."""
         return all(record.quoted for record in self.records)
 
+    def rows(self, start: int = 0) -> list[list[str]]:
+        """The fields of the records from a place on."""
+        return [record.fields for record in self.records[start:]]
+
 
 def fields_of(line: str) -> list[str]:
     """The fields of a line aligned by blanks; quotation marks hold one together."""
@@ -71,41 +75,39 @@ def best_dialect(
 
     single: the first line is the name of one column that somebody asks for; None where nobody asks for one.
     """
-    dialects = [_dialect(lines, begin, delimiter, sign, said) for delimiter in ((forced,) if forced else DELIMITERS)]
-    dialects = [dialect for dialect in dialects if dialect is not None]
+
+    def under(delimiters: Iterable[str]) -> list[Dialect]:
+        found = [_dialect(lines, begin, delimiter, sign, said) for delimiter in delimiters]
+        return [dialect for dialect in found if dialect is not None]
+
+    if forced:
+        return next(iter(under([forced])), None)
+    dialects = under(DELIMITERS)
     if not dialects:
         return None
-    if not forced:
-        whole = [dialect for dialect in dialects if not _of_one_column(dialect, single)]
-        dialects = whole or [one for one in [_dialect(lines, begin, NONE, sign, said)] if one is not None]
+    dialects = [dialect for dialect in dialects if not _of_one_column(dialect, single)] or under([NONE])
     best = max(dialects, key=lambda dialect: dialect.rank)
-    if best.delimiter == "," and not forced:
+    if best.delimiter == ",":
         # in `1,5;2,5` the comma is a decimal mark
         others = [one for one in dialects if one is not best and one.rank[:3] >= best.rank[:3] and _decimals(one)]
         best = max(others, key=lambda one: one.rank, default=best)
-    if best.width == 1 and not forced:
-        blanks = _dialect(lines, begin, BLANKS, sign, said)
-        if blanks is not None and _aligned(blanks) and not _of_one_column(blanks, single):
-            return blanks
-    return best
+    blanks = under([BLANKS]) if best.width == 1 else []
+    return next((one for one in blanks if _aligned(one) and not _of_one_column(one, single)), best)
 
 
 def _of_one_column(dialect: Dialect, single: bool | None) -> bool:
     """Whether the delimiter stands within the values of a single column."""
     if dialect.width < 2 or dialect.quoted or dialect.shape == "rows end in a delimiter":
         return False
-    rows = [record.fields for record in dialect.records[1:]]
-    titled = any(
-        dialect.records[0].fields[0].strip() in map(str.strip, row) for row in rows[:FARTHEST]
-    )  # a title above
+    first, *rows = dialect.rows()
     if single:
-        return not titled
-    return single is None and len(dialect.records[0].fields) == 1 and one_number_each(rows, dialect.delimiter)
+        return not any(first[0].strip() in map(str.strip, row) for row in rows[:FARTHEST])  # a title above
+    return single is None and len(first) == 1 and one_number_each(rows, dialect.delimiter)
 
 
 def _decimals(dialect: Dialect) -> bool:
     """Whether every comma stands in a number, as its decimal mark."""
-    commas = [cell for record in dialect.records[dialect.at :] for cell in record.fields if "," in cell]
+    commas = [cell for row in dialect.rows(dialect.at) for cell in row if "," in cell]
     return bool(commas) and all(COMMA_CUT.fullmatch(cell) for cell in commas)
 
 
@@ -115,7 +117,7 @@ def _aligned(dialect: Dialect) -> bool:
     if dialect.width < 2 or dialect.agreeing < 1 or len(dialect.records) < 2:
         return False
     if dialect.shape == "row names":
-        return len(header) > 1 or all(is_number(record.fields[-1]) for record in dialect.records[dialect.at :])
+        return len(header) > 1 or all(is_number(row[-1]) for row in dialect.rows(dialect.at))
     return not dialect.shape
 
 
@@ -178,7 +180,7 @@ def without_comments(
 
 def _shape(dialect: Dialect) -> str:
     """How a header may have a field more or less than the rows below it."""
-    header, rows = dialect.records[dialect.at - 1].fields, [record.fields for record in dialect.records[dialect.at :]]
+    header, *rows = dialect.rows(dialect.at - 1)
     rows = [row for row in rows if len(row) == dialect.width]
     if len(header) == dialect.width + 1 and not header[-1].strip():
         return "header ends in a delimiter"

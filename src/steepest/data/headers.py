@@ -59,6 +59,7 @@ def first_line(first: Sequence[str], rows: Sequence[Sequence[str]]) -> First:
         return First.NUMBERS if all(map(is_number, first)) else First.LIKELY
     columns = [[row[at].strip() for row in rows if at < len(row)] for at in range(len(first))]
     cells = [cell.strip() for cell in first]
+    filled = [cell for cell in cells if cell]
     kinds = [_kind(column) for column in columns]
     names = sure = whole = again = 0
     for cell, column, kind in zip(cells, columns, kinds, strict=True):
@@ -79,11 +80,7 @@ def first_line(first: Sequence[str], rows: Sequence[Sequence[str]]) -> First:
         return First.NAMES  # pandas' own names of columns, beside those of rows
     if all(kind == "number" for kind in kinds):
         return First.VALUES if sure and not _rising(cells) else First.NUMBERS
-    if (
-        sure
-        or (again and (whole or again == sum(map(bool, cells)) > 1))
-        or len(set(filter(None, cells))) < sum(map(bool, cells))
-    ):
+    if sure or (again and (whole or again == len(filled) > 1)) or len(set(filled)) < len(filled):
         return First.VALUES
     if whole:
         return First.NAMES if _years(cells, columns) else First.OPEN

@@ -18,6 +18,7 @@ needs none. A word between numbers, a second unit or a second notation leaves th
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -212,9 +213,7 @@ def _taken_apart(texts: pa.Array, rows: np.ndarray) -> _Parts:
     names = [fields.type.field(i).name for i in range(fields.type.num_fields)]
     part = {name: fields.field(name).fill_null("") for name in names}
     has = {name: np.asarray(pc.not_equal(part[name], "")) for name in names}
-    matched = (
-        np.asarray(fields.is_valid()) & ((has["open"] | has["open2"]) == has["close"]) & ~(has["open"] & has["open2"])
-    )
+    matched = np.asarray(fields.is_valid()) & (has["open"].astype(int) + has["open2"] == has["close"])
     signs = has["sign"].astype(int) + has["sign2"] + has["sign3"]
     matched &= signs + has["close"] <= 1
     plus = np.asarray(pc.equal(part["sign"], "+")) | np.asarray(pc.equal(part["sign2"], "+"))
@@ -252,21 +251,18 @@ def _one_unit(parts: _Parts, known: str | None) -> tuple[str, tuple[str, ...]]:
     bare = np.array([name == "" for name in parts.units], bool)[parts.unit]
     zero = bare & ~_like(parts.body, "[1-9]")
     counts = np.bincount(parts.unit, parts.rows * (parts.matched & ~zero), minlength=len(parts.units))
-    names: dict[str, int] = {}
+    names: Counter[str] = Counter()
     for name, rows in zip(parts.units, counts, strict=True):
         if name is not None and rows:
-            names[name] = names.get(name, 0) + int(rows)
+            names[name] += int(rows)
     if not names:
         return "", ()
     singular = {name: name[:-1] if name.endswith("s") and name[:-1] in names else name for name in names}
-    kinds: dict[str, int] = {}
+    kinds: Counter[str] = Counter()
     for name, rows in names.items():
-        kinds[singular[name]] = kinds.get(singular[name], 0) + rows
+        kinds[singular[name]] += rows
     unit = max(kinds, key=lambda name: (kinds[name], name == known))
-    mine = (
-        zero
-        | np.array([name is not None and singular.get(name, name) == unit for name in parts.units], bool)[parts.unit]
-    )
+    mine = zero | np.array([name is not None and singular.get(name) == unit for name in parts.units], bool)[parts.unit]
     others = parts.matched & ~mine
     if others.any():
         real = [name for name in kinds if name]

@@ -50,11 +50,8 @@ def _groups(whole: Graph) -> dict[int, str]:
 
 def _near_parameter(whole: Graph, net: nx.DiGraph, i: int) -> bool:
     """Whether a node is a parameter, or one turned round or reshaped."""
-    while (
-        whole.nodes[i].kind == "operation"
-        and net.in_degree(i) == 1
-        and whole.nodes[i].name in ("t", "view", "transpose")
-    ):
+    turns = ("t", "view", "transpose")
+    while whole.nodes[i].kind == "operation" and whole.nodes[i].name in turns and net.in_degree(i) == 1:
         (i,) = net.predecessors(i)
     return whole.nodes[i].kind == "parameter"
 
