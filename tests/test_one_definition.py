@@ -27,18 +27,14 @@ DEFINED = {"loss": "formulas/losses.py", "rule": "formulas/rules.py", "schedule"
 # file → the names that stand there, and why; a place that no longer names one must be taken out of this list.
 REASONS: dict[str, tuple[set[str], str]] = {
     "analysis/checks/coded_target.py": ({"cross_entropy", "logistic"}, "the remedy for numbers that are classes"),
-    "analysis/checks/course.py": ({"cosine"}, "the schedule that remedies try"),
-    "analysis/checks/learning_rate.py": (
-        {"cosine"},
-        "the schedule under which a rate is judged as under a constant one",
-    ),
+    "analysis/checks/learning_rate.py": ({"cosine"}, "the schedule that remedies try"),
+    "analysis/checks/measured_descent.py": ({"cosine"}, "the schedule that remedies try"),
     "analysis/checks/module_layers.py": ({"cross_entropy"}, "a function of PyTorch's of that name"),
-    "analysis/checks/outcome.py": ({"sgd"}, "what fit() takes where a remedy gives a number for lr"),
     "analysis/checks/outliers.py": ({"huber"}, "the remedy for outliers"),
     "analysis/checks/penalties.py": ({"mse"}, "the loss of the path of ridge regressions"),
     "analysis/checks/progress.py": ({"adam", "cosine"}, "a rule and a schedule that remedies try"),
-    "analysis/checks/schedule.py": ({"cosine"}, "the schedule that remedies try"),
     "analysis/checks/vanishing_gradients.py": ({"adam"}, "the rule that a remedy tries"),
+    "analysis/fit_settings.py": ({"sgd"}, "what fit() takes where a remedy gives a number for lr"),
     "analysis/learning_rate.py": ({"cosine"}, "the schedule of a trial of rates"),
     "analysis/rate_table.py": ({"adam"}, "the one adaptive rule whose largest rate is known"),
     "defaults.py": ({"adam", "sgd"}, "what optimizer='auto' decides"),
@@ -61,7 +57,7 @@ REASONS: dict[str, tuple[set[str], str]] = {
 }
 # file → the lists of three settings or more that stand there, and why
 LISTS: dict[str, tuple[set[tuple[str, ...]], str]] = {
-    "analysis/checks/outcome.py": (
+    "analysis/fit_settings.py": (
         {("optimizer", "precondition", "schedule")},
         "what a number for lr decides besides",
     ),

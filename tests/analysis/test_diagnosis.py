@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from steepest.analysis.diagnosis import CONSEQUENCES, ranked
+from steepest.analysis.diagnosis import CONSEQUENCES, checks_of, ranked
 from steepest.analysis.finding import Finding, Kind
-from steepest.analysis.registry import checks_of
 
 
 def found(kind, share, of_model=False):

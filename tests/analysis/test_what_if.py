@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import steepest as st
-from steepest.analysis.checks.course import course_of
-from steepest.analysis.checks.outcome import pinned
+from steepest.analysis.checks.measured_descent import measured
+from steepest.analysis.fit_settings import pinned
 from steepest.analysis.what_if import what_if
 
 CASES = [
@@ -41,9 +41,9 @@ def test_other_coordinates_lead_where_fit_goes():
     x = random.normal(size=(60, 3)) * [1.0, 200.0, 0.5] + 1.0
     y = x @ [1.0, -0.01, 2.0] + random.normal(size=60)
     settings = {"optimizer": "sgd", "lr": 1e-6, "epochs": 8}
-    course = course_of(st.fit(x, y, **settings))
+    descent = measured(st.fit(x, y, **settings))
     for name in ("standardize", "orthonormal"):
-        remedy, gap = course.elsewhere(name)
+        remedy, gap = descent.elsewhere(name)
         assert gap == pytest.approx(st.fit(x, y, **(settings | remedy)).gap, rel=1e-6, abs=1e-12)
 
 

@@ -3,6 +3,16 @@
     diagnose(fit)     checks of the data, of the descent and of the model
     foresee(problem)  checks of the data alone, before any fit
 
+A check is a function in a file of `checks/` that says when it is asked.
+
+    @check("table", "fit")
+    def missing_code(given: Prepared) -> Iterator[Finding]: ...
+
+    table      before any fit, of a `Prepared`
+    fit        of a finished fit, a `Fitted`
+    descent    of a descent that did not reach its known optimum: (descent, fit, need), need being the share of the gap that a
+               remedy must win
+
 What keeps the descent from its optimum comes first, by how much of the gap it explains; then what is wrong with the
 model, by how much of the loss. Where two findings are one and the same trouble (a rate is too low *because* the columns
 are on different scales), the cause stays and its consequence goes.
@@ -11,14 +21,23 @@ are on different scales), the cause stays and its consequence goes.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
+from steepest.analysis import checks
 from steepest.analysis.finding import Finding, Findings, Fitted, Kind, Prepared
-from steepest.analysis.registry import Check, checks_of
 from steepest.errors import SteepestWarning
+
+When = Literal["table", "fit", "descent"]
+Check = Callable[..., Iterator[Finding]]
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+CHECKS: dict[When, list[Check]] = {"table": [], "fit": [], "descent": []}
 
 FIRST = frozenset({Kind.MISSING_CODE, Kind.SPELLINGS, Kind.CODED, Kind.OUTPUT})
 """What is said before anything else: other values, another loss or another output make it another problem."""
@@ -41,6 +60,25 @@ CONSEQUENCES: Mapping[Kind, frozenset[Kind]] = {
 }
 """Cause → what it brings with it, so that it is not said as well; first those that are nobody's consequence. Findings of
 the model are neither."""
+
+
+def check(*when: When) -> Callable[[Function], Function]:
+    """Add a check to the registry."""
+
+    def add(function: Function) -> Function:
+        for each in when:
+            CHECKS[each].append(function)
+        return function
+
+    return add
+
+
+@cache
+def checks_of(when: When) -> tuple[Check, ...]:
+    """All checks that are asked then, those of every file of `checks/`."""
+    for module in iter_modules(checks.__path__):
+        import_module(f"{checks.__name__}.{module.name}")
+    return tuple(CHECKS[when])
 
 
 def diagnose(fit: Fitted) -> Findings:

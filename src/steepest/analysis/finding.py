@@ -5,7 +5,7 @@
       remedy     lr=0.168                                (--lr 0.168)
       predicted  within 1e-6 of the optimum after 74 steps
 
-A *check* is a function that looks at a fit and yields such findings (`registry.py`); checks that need no descent also look at
+A *check* is a function that looks at a fit and yields such findings (`diagnosis.py`); checks that need no descent also look at
 a table before any fit. `diagnosis.py` asks them all and ranks what they say.
 """
 

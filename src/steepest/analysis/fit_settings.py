@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -45,3 +46,15 @@ def rule_of(fit: Fitted) -> Any:
         return rules.rule(locate(given) if is_path(given, RULES) else fit.optimizer)
     except SpecError:
         return None
+
+
+def pinned(remedy: Mapping[str, Any], fit: Fitted) -> dict[str, Any]:
+    """A remedy that leaves alone what it does not name: a number for lr would also decide what was "auto" beside it."""
+    spec, found = fit.spec, dict(remedy)
+    if spec.lr == "auto" and found.get("lr", "auto") != "auto":
+        now = {"optimizer": fit.optimizer, "precondition": fit.precondition, "schedule": fit.schedule}
+        usual = {"optimizer": "sgd", "precondition": "none", "schedule": "constant"}
+        for name, value in now.items():
+            if getattr(spec, name) == "auto" and name not in found and value != usual[name]:
+                found[name] = value
+    return found

@@ -65,6 +65,14 @@ def _steepest_slope(objective: LinearObjective, theta: Tensor) -> float:
     return float(torch.linalg.vector_norm(slopes.reshape(len(slopes), -1), dim=1).max())
 
 
+def plain_lr(objective: LinearObjective, rule: Rule, batch_size: int | None) -> float:
+    """The steady learning rate at the start for a rule whose steps are those of the gradient."""
+    lr = steady_lr(objective, objective.theta, batch_size)
+    if objective.loss.bound is None or batch_size is not None:
+        lr *= 1.0 - rule.momentum  # what it moves in the end is 1/(1 − β) times as far
+    return lr
+
+
 def of_a_trial(objective: LinearObjective, rule: Rule) -> bool:
     """Whether `automatic_lr` tries learning rates: for a kink, and for rules whose steps are not those of the gradient."""
     return objective.loss.bound is None or not rule.innermost.plain
@@ -72,17 +80,13 @@ def of_a_trial(objective: LinearObjective, rule: Rule) -> bool:
 
 def automatic_lr(objective: LinearObjective, rule: Rule, batching: Batching) -> float:
     """The learning rate of lr="auto" at the objective's start; batching: of the descent, of which a trial takes 200 steps."""
-    inner, units = rule.innermost, tuple[float, ...]()
-    if inner.plain:
-        lr = steady_lr(objective, objective.theta, batching.size)
-        if objective.loss.bound is None or batching.size is not None:
-            lr *= 1.0 - inner.momentum  # what it moves in the end is 1/(1 − β) times as far
-        units = (lr,)
+    inner = rule.innermost
+    units = (plain_lr(objective, inner, batching.size),) if inner.plain else _adaptive_units(objective, inner)
     if not of_a_trial(objective, rule):
         return units[0]
     steps = min(batching.steps or TRIAL_STEPS, TRIAL_STEPS)
     trial = replace(batching, epochs=None, max_steps=steps)
-    return _tried(objective, rule, units or _adaptive_units(objective, inner), trial)
+    return _tried(objective, rule, units, trial)
 
 
 def _adaptive_units(objective: LinearObjective, rule: Rule) -> tuple[float, float]:

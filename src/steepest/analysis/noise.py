@@ -28,8 +28,8 @@ from typing import Any
 
 import numpy as np
 
+from steepest.analysis.convergence import linear_step
 from steepest.analysis.exact import certificate as certify
-from steepest.analysis.linear_step import linear_step
 from steepest.data.batching import Batching
 from steepest.errors import SpecError
 from steepest.model.linear import LinearProblem

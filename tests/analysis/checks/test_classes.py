@@ -11,9 +11,8 @@ from torch import nn
 
 import steepest as st
 from steepest.analysis.checks.classes import imbalanced, separable, separable_fit
-from steepest.analysis.diagnosis import diagnose
+from steepest.analysis.diagnosis import checks_of, diagnose
 from steepest.analysis.finding import Kind
-from steepest.analysis.registry import checks_of
 from steepest.descent.stopping import Status
 
 

@@ -9,8 +9,7 @@ from statsmodels.stats.outliers_influence import variance_inflation_factor
 
 import steepest as st
 from steepest.analysis.checks.column_scales import shape_of
-from steepest.analysis.checks.columns import together
-from steepest.analysis.checks.tables import combinations
+from steepest.analysis.checks.columns import combinations, together
 from steepest.analysis.diagnosis import diagnose, foresee
 from steepest.analysis.finding import Kind
 

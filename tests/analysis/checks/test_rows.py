@@ -15,7 +15,7 @@ from sklearn.model_selection import LeaveOneOut, cross_val_score
 
 import steepest as st
 from steepest.analysis.checks.few_rows import _effective, few_rows, heavy_rows
-from steepest.analysis.checks.ridge_path import path_of
+from steepest.analysis.checks.penalties import path_of
 from steepest.analysis.diagnosis import diagnose
 from steepest.analysis.finding import Kind
 from steepest.errors import SteepestWarning

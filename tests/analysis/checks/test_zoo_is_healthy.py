@@ -9,8 +9,8 @@ import pytest
 import steepest as st
 import zoo
 from steepest import SteepestWarning
+from steepest.analysis.checks.columns import constant, dependent
 from steepest.analysis.checks.linear_descent import descent
-from steepest.analysis.checks.tables import constant, dependent
 from steepest.analysis.finding import Kind
 
 DEPENDENT = {"collinear"}

@@ -16,10 +16,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from steepest.analysis.diagnosis import check
 from steepest.analysis.exact.answer import Exact
 from steepest.analysis.exact.solve import solve
 from steepest.analysis.finding import Finding, Fitted, Kind, Prepared
-from steepest.analysis.registry import check
 from steepest.data.thinning import evenly, sampled
 from steepest.lazy import unnoticed
 from steepest.model.linear import LinearProblem

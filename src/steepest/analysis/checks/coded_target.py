@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from steepest.analysis.checks.regression import Regression
+from steepest.analysis.diagnosis import check
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.solve import solve
 from steepest.analysis.finding import Finding, Kind, Prepared
-from steepest.analysis.registry import check
 from steepest.data.dataset import Dataset
 from steepest.data.thinning import evenly
 from steepest.model.linear import LinearProblem

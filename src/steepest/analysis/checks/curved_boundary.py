@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from steepest.analysis.checks.coded_target import SMALL
+from steepest.analysis.diagnosis import check
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.answer import Exact
 from steepest.analysis.exact.solve import solve
 from steepest.analysis.finding import Finding, Kind, Prepared
-from steepest.analysis.registry import check
 from steepest.data.thinning import sampled
 from steepest.model.linear import LinearProblem, Terms
 from steepest.model.penalties import Penalty

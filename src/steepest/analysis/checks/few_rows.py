@@ -3,7 +3,7 @@
 FEW_ROWS     no more than 1.25 rows for each parameter and no penalty: the fit (nearly) passes through its own rows and
              says little about others. On normal data the squared error on new rows is (n − 1)/(n − p − 1) times the noise
              (Stein 1960): with n = 1.25·p about 5 times. Classes in so few rows are separable, nearly always where
-             n < 2·p (Cover 1965): that is a check of its own. The penalty is a cautious one (`ridge_path.py`), and a smaller
+             n < 2·p (Cover 1965): that is a check of its own. The penalty is a cautious one (`penalties.py`), and a smaller
              error on new rows is only predicted where rows left out say so clearly. Over 1,040 tables with a target of
              mean 1, and as many of mean 10, that was so in 46%; 3.5% of these came out more than 5% worse. Of the
              others 19% did (mean 10: 6%), as the intercept, free now, is what a fit of fewer rows than parameters
@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from steepest.analysis.checks.penalties import chosen
+from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Kind, Prepared
-from steepest.analysis.registry import check
 
 ROWS_A_PARAMETER = 1.25
 LEAST_EFFECTIVE = 0.1

@@ -1,23 +1,29 @@
-"""The learning rate: over what the curvature allows, far under it, or right with too few steps.
+"""The learning rate: over what the curvature allows, far under it, wrong in its schedule, or right with too few steps.
 
     too high   lr over 2/λ (in momentum's measure 2(1 + β)/λ): the largest eigenvalue's direction swings, or grows
     too low    at a tenth of the best rate or less, and with the best these steps would have done
+    decay      the rates that are left sum up to too little: Σ lrₜ·λ_min is the logarithm of what is left of the error
+    noise      minibatches at a constant rate come to rest at a floor, where the noise of a step undoes what it gains
+    kink       so do full batches where slopes do not shrink: a loss with a kink, a rule that scales each parameter by itself
     too few    rate, coordinates and schedule are fine; the gap needs more steps
 
-What each would have led to is asked of the course: foretold where F is a quadratic, else walked again.
+What each would have led to is asked of the descent: foretold where F is a quadratic, else made again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from steepest.analysis import convergence
-from steepest.analysis.checks.course import Course
-from steepest.analysis.checks.outcome import outcome, steepest_column
+from steepest.analysis.checks.measured_descent import MeasuredDescent
+from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
-from steepest.analysis.registry import check
+from steepest.analysis.fit_settings import coordinates_of
+from steepest.analysis.noise import floor_and_halves
 from steepest.descent.stopping import Status
 from steepest.text.numbers import count, number, rounded_down, rounded_up
 
@@ -27,44 +33,45 @@ FAR = 9.0
 MANY = (3, 10, 30, 100)
 """How many times as many steps are tried where no theory tells."""
 
+MUCH = 0.5
+"""Mean of a schedule's factors up to which it counts as falling fast."""
+
+FEW = 100
+"""Columns up to which all eigenvectors are computed where one is wanted."""
+
 
 @check("descent")
-def too_high(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
+def too_high(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Finding]:
     """RATE_TOO_HIGH: the descent diverged or swings, and a lower rate would have got down."""
-    rates, gaps = course.ladder
-    lower = (rates < 0.97 * course.lr) & ~np.isnan(gaps)
-    if not (lower.any() and swings(course)):
-        return
-    rate, gap = chosen(rates[lower], gaps[lower], course)
-    share = course.share(gap)
-    if share < (0.5 if np.isinf(course.gap) else need):
+    rates, gaps = descent.other_rates
+    lower = rates < 0.97 * descent.lr
+    rate, gap = descent.chosen(rates[lower], gaps[lower])
+    if not swings(descent) or not descent.share(gap) >= (0.5 if np.isinf(descent.gap) else need):
         return
     rate = rounded_down(rate)
-    what = f"lr={course.lr:g} is over the largest rate that holds."
+    what = f"lr={descent.lr:g} is over the largest rate that holds."
     evidence = [began(fit)]
-    if np.isfinite(course.limit):
-        times = course.lr * course.factors.max() / course.limit
+    if np.isfinite(descent.limit):
+        times = descent.lr * descent.factors.max() / descent.limit
         over = f"{number(times)} times" if times >= 1.0 else "just under"
-        what = f"lr={course.lr:g} is {over} the largest rate that holds, {number(course.limit)}."
-        assert course.valley is not None
-        evidence.insert(0, f"The largest curvature is {number(course.valley.values[0])}{steepest_column(course)}.")
-    elif np.isfinite(course.gap):
-        evidence.insert(0, f"The gap at the end is {number(course.gap)}, at the start it was {number(course.first)}.")
-    yield Finding(
-        Kind.RATE_TOO_HIGH, what, " ".join(part for part in evidence if part), {"lr": rate},
-        outcome(course, gap, rate), share,
-    )  # fmt: skip
+        what = f"lr={descent.lr:g} is {over} the largest rate that holds, {number(descent.limit)}."
+        assert descent.valley is not None
+        evidence.insert(0, f"The largest curvature is {number(descent.valley.values[0])}{steepest_column(descent)}.")
+    elif np.isfinite(descent.gap):
+        evidence.insert(0, f"The gap at the end is {number(descent.gap)}, at the start it was {number(descent.first)}.")
+    told = " ".join(part for part in evidence if part)
+    yield descent.finding(Kind.RATE_TOO_HIGH, what, told, {"lr": rate}, gap, rate)
 
 
-def swings(course: Course) -> bool:
+def swings(descent: MeasuredDescent) -> bool:
     """Whether the rate is over what holds: diverged, no better than half the start, over the limit to the end, or, where
     each parameter moves by about lr, further in one step than the whole way."""
-    if np.isinf(course.gap) or course.gap >= 0.5 * course.first:
+    if np.isinf(descent.gap) or descent.gap >= 0.5 * descent.first:
         return True
-    if course.rule.kind is not None and course.rule.kind.moves_by_lr and course.away is not None:
-        return course.lr * course.factors.max() > 3.0 * course.away
-    last = course.lr * course.factors[-max(1, course.steps // 4) :].max()
-    return course.settles and last >= 0.9 * course.limit
+    if descent.rule.kind is not None and descent.rule.kind.moves_by_lr and descent.away is not None:
+        return descent.lr * descent.factors.max() > 3.0 * descent.away
+    last = descent.lr * descent.factors[-max(1, descent.steps // 4) :].max()
+    return descent.settles and last >= 0.9 * descent.limit
 
 
 def began(fit: Fitted) -> str:
@@ -78,94 +85,183 @@ def began(fit: Fitted) -> str:
 
 
 @check("descent")
-def too_low(course: Course, fit: Fitted, need: float) -> Iterator[Finding]:
+def too_low(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Finding]:
     """RATE_TOO_LOW: a tenth of the best rate or less, and with that these steps would have done."""
-    rates, gaps = course.ladder
-    higher = (rates > 1.03 * course.lr) & ~np.isnan(gaps)
-    if np.isinf(course.gap) or not higher.any():
-        return
-    rate, gap = chosen(rates[higher], gaps[higher], course)
-    best = course.best_rate if course.settles and np.isfinite(course.best_rate) else rate
-    if best < FAR * course.lr or course.share(gap) < need:
+    rates, gaps = descent.other_rates
+    higher = rates > 1.03 * descent.lr
+    rate, gap = descent.chosen(rates[higher], gaps[higher])
+    best = descent.best_rate if descent.settles and np.isfinite(descent.best_rate) else rate
+    if np.isinf(descent.gap) or best < FAR * descent.lr or not descent.share(gap) >= need:
         return
     rate = rounded_down(rate)
     evidence = ""
-    if course.predictable and course.valley is not None:
-        needed = convergence.steps_to(course.valley, course.rule, course.lr * course.factors.mean(), course.enough)
-        evidence = f"At this rate it takes about {count(needed)} steps; {course.steps:,} were asked for."
-        evidence += f" The largest curvature is {number(course.valley.values[0])}{steepest_column(course)}."
-        evidence += f" Rates hold below {number(course.limit)}."
-    elif course.away is not None and not course.plain and course.rule.own_rate(course.at_start.theta) is None:
-        reach = course.lr * course.factors.sum()
+    if descent.predictable and descent.valley is not None:
+        needed = convergence.steps_to(descent.valley, descent.rule, descent.lr * descent.factors.mean(), descent.enough)
+        evidence = f"At this rate it takes about {count(needed)} steps; {descent.steps:,} were asked for."
+        evidence += f" The largest curvature is {number(descent.valley.values[0])}{steepest_column(descent)}."
+        evidence += f" Rates hold below {number(descent.limit)}."
+    elif descent.away is not None and not descent.plain and descent.rule.own_rate(descent.at_start.theta) is None:
+        reach = descent.lr * descent.factors.sum()
         evidence = (
-            f"{course.steps:,} steps of lr={course.lr:g} move a parameter by about {number(reach)} at most; "
-            f"the optimum is {number(course.away)} away."
+            f"{descent.steps:,} steps of lr={descent.lr:g} move a parameter by about {number(reach)} at most; "
+            f"the optimum is {number(descent.away)} away."
         )
-    yield Finding(
+    yield descent.finding(
         Kind.RATE_TOO_LOW,
-        f"lr={course.lr:g} is {number(rate / course.lr)} times smaller than a rate that does it in these steps.",
-        evidence or f"The gap fell from {number(course.first)} to {number(course.gap)} only.",
-        {"lr": rate}, outcome(course, gap, rate), course.share(gap),
+        f"lr={descent.lr:g} is {number(rate / descent.lr)} times smaller than a rate that does it in these steps.",
+        evidence or f"The gap fell from {number(descent.first)} to {number(descent.gap)} only.",
+        {"lr": rate}, gap, rate,
     )  # fmt: skip
 
 
-def chosen(rates: np.ndarray, gaps: np.ndarray, course: Course) -> tuple[float, float]:
-    """The rate to take: of those that lead about as low as any, the one in the middle, or the best rate of the theory."""
-    fine = np.flatnonzero(gaps <= max(course.enough, 1.2 * float(np.min(gaps))))
-    theirs = [i for i in fine if abs(rates[i] - course.best_rate) <= 1e-9 * rates[i]]
-    place = theirs[0] if theirs else fine[(len(fine) - 1) // 2]
-    return float(rates[place]), float(gaps[place])
-
-
-def too_few(course: Course, fit: Fitted) -> Iterator[Finding]:
+def too_few(descent: MeasuredDescent, fit: Fitted) -> Iterator[Finding]:
     """TOO_FEW_STEPS: as it goes, it arrives later."""
-    if np.isinf(course.gap) or fit.status not in (Status.EPOCHS, Status.STEPS):
+    if np.isinf(descent.gap) or fit.status not in (Status.EPOCHS, Status.STEPS):
         return
-    needed, gap = steps_needed(course, fit)
-    share = course.share(gap)
-    if not np.isfinite(needed) or share < 0.5:
+    needed, gap = steps_needed(descent, fit)
+    if not np.isfinite(needed) or descent.share(gap) < 0.5:
         return
-    remedy = more_steps(course, needed)
-    yield Finding(
+    yield descent.finding(
         Kind.TOO_FEW_STEPS,
-        f"{course.steps:,} steps are too few: at this rate it takes about {count(needed)}.",
-        f"The gap fell from {number(course.first)} to {number(course.gap)} and is still falling.",
-        remedy, outcome(course, gap), share,
+        f"{descent.steps:,} steps are too few: at this rate it takes about {count(needed)}.",
+        f"The gap fell from {number(descent.first)} to {number(descent.gap)} and is still falling.",
+        more_steps(descent, needed), gap,
     )  # fmt: skip
 
 
-def steps_needed(course: Course, fit: Fitted) -> tuple[float, float]:
+def steps_needed(descent: MeasuredDescent, fit: Fitted) -> tuple[float, float]:
     """How many steps in all close the gap at the present rate, and the gap that they leave; inf if nobody can tell."""
-    if course.predictable and course.schedule in ("constant", "cosine"):
-        here = course.valley_from(fit.theta)
-        more = float("inf") if here is None else convergence.steps_to(here, course.rule, course.lr, 0.5 * course.enough)
-        needed = fit.steps + more if course.schedule == "constant" else 2.5 * (fit.steps + more)
+    if descent.predictable and descent.schedule in ("constant", "cosine"):
+        here = descent.valley_from(fit.theta)
+        more = (
+            float("inf") if here is None else convergence.steps_to(here, descent.rule, descent.lr, 0.5 * descent.enough)
+        )
+        needed = fit.steps + more if descent.schedule == "constant" else 2.5 * (fit.steps + more)
         for _ in range(6 if needed < 1e12 else 0):
             # the valley is not the whole way, and momentum does not begin at rest in its middle
-            if not course.gap_at(steps=int(needed)) > 0.5 * course.enough:
+            if not descent.gap_at(steps=int(needed)) > 0.5 * descent.enough:
                 break
             needed *= 1.15
         if needed < 1e12:
             return needed, 0.0
     found: list[tuple[float, float]] = []
     for times in MANY:
-        gap = course.gap_at(steps=times * course.steps)
+        gap = descent.gap_at(steps=times * descent.steps)
         if np.isnan(gap):
             break
-        found.append((gap, float(times * course.steps)))
-        if gap <= max(course.worth_saying, 0.1 * course.gap):
+        found.append((gap, float(times * descent.steps)))
+        if gap <= max(descent.worth_saying, 0.1 * descent.gap):
             break
     least = min(found, default=(float("nan"), 0.0))[0]
     near = [(steps, gap) for gap, steps in found if gap <= 1.5 * least]
     return near[0] if near else (float("inf"), float("nan"))
 
 
-def more_steps(course: Course, needed: float) -> dict[str, int]:
+def more_steps(descent: MeasuredDescent, needed: float) -> dict[str, int]:
     """The setting that gives so many steps: epochs, or max_steps where that was the limit."""
-    spec, found = course.fit.spec, {}
-    epochs = int(rounded_up(np.ceil(needed / course.batching.steps_per_epoch)))
+    spec, found = descent.fit.spec, {}
+    epochs = int(rounded_up(np.ceil(needed / descent.batching.steps_per_epoch)))
     if spec.max_steps is not None and spec.max_steps < needed:
         found["max_steps"] = int(rounded_up(needed))
     if (spec.epochs or np.inf) < epochs or (spec.epochs is None and spec.max_steps is None):
         found["epochs"] = epochs
     return found
+
+
+def steepest_column(descent: MeasuredDescent) -> str:
+    """` along 'income'`: the column in which the direction of the largest curvature mostly lies; empty if in none."""
+    names = descent.terms
+    if descent.precondition == "orthonormal" or len(names) != descent.few.design.shape[1]:
+        return ""
+    frame = coordinates_of(descent.precondition, descent.few)
+    basis = descent.few.design if frame is None else frame.basis
+    weights = descent.few.weights
+    rows = basis if weights is None else basis * np.sqrt(weights)[:, None]
+    vector = _leading(rows.T @ rows)
+    place = int(np.argmax(np.abs(vector)))
+    return f" along {names[place]!r}" if vector[place] ** 2 >= 0.5 else ""
+
+
+def _leading(squares: np.ndarray) -> np.ndarray:
+    """The eigenvector of the largest eigenvalue."""
+    if len(squares) <= FEW:
+        return np.linalg.eigh(squares)[1][:, -1]
+    from scipy.linalg import eigh
+
+    last = len(squares) - 1
+    return np.asarray(eigh(squares, subset_by_index=[last, last])[1])[:, 0]
+
+
+# ---- its schedule ----------------------------------------------------------------------------------
+
+
+@check("descent")
+def decay(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Finding]:
+    """DECAY: under a constant rate (or a cosine, where a descent must come to rest) the same steps would have done."""
+    if descent.schedule in ("constant", "cosine") or descent.factors.mean() > MUCH or not descent.falls:
+        return
+    other = "constant" if descent.settles else "cosine"
+    remedy: dict[str, Any] = {"schedule": other}
+    gap = descent.gap_at(schedule=other)
+    if not descent.share(gap) >= need:
+        rates = descent.other_rates[0]
+        rate, gap = descent.chosen(rates, descent.gaps(rates, other))
+        remedy["lr"] = rounded_down(rate)
+    # a schedule is not to blame where another rate under it does as well
+    if not descent.share(gap) >= need or ("lr" in remedy and descent.does(descent.best_of_rates)):
+        return
+    total, constant = descent.lr * float(descent.factors.sum()), descent.lr * descent.steps
+    evidence = (
+        f"The rates of all {descent.steps:,} steps sum to {number(total)}; at a constant lr to {number(constant)}."
+    )
+    if descent.valley is not None:
+        steep = descent.valley.values[descent.valley.values > 0.0]
+        needed = np.log(max(descent.first / max(descent.enough, 1e-300), 1.0)) / (2.0 * steep[-1])
+        evidence += (
+            f" Along the flattest direction, of curvature {number(steep[-1])}, they need to be about {number(needed)}."
+        )
+    what = f"schedule={str(descent.schedule)!r} takes the rate away before the descent has arrived."
+    there = replace(descent, schedule=other)
+    yield there.finding(Kind.DECAY, what, evidence, remedy, gap, remedy.get("lr", descent.lr))
+
+
+@check("descent")
+def bouncing(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Finding]:
+    """NOISE or KINK: a rate that does not fall keeps the descent above its optimum, one that falls would not."""
+    if descent.settles or descent.falls or np.isinf(descent.gap):
+        return
+    remedy: dict[str, Any] = {"schedule": "cosine"}
+    gap = descent.gap_at(schedule="cosine")
+    if not descent.share(gap) >= min(need, 0.8):
+        rates = descent.other_rates[0]
+        rates = rates[(rates >= 0.03 * descent.lr) & (rates <= 1.01 * descent.lr)]
+        rate, gap = descent.chosen(rates, descent.gaps(rates, "cosine"))
+        remedy["lr"] = rounded_down(rate)
+    if not descent.share(gap) >= min(need, 0.8):
+        return
+    known = fit.trace.objective[~np.isnan(fit.trace.objective)]
+    late = known[len(known) // 2 :]
+    evidence = (
+        f"Over the last half of the descent the objective lay between {number(late.min())} and {number(late.max())}; "
+        f"the optimum is {number(descent.best)}."
+    )
+    if descent.size is None:
+        why = "the slopes of this loss do not shrink near its optimum"
+        if descent.problem.loss.bound is not None:
+            why = "this rule's steps do not shrink with the gradient"
+        what = f"At a constant rate the descent bounces around the optimum: {why}."
+        yield descent.finding(Kind.KINK, what, evidence, remedy, gap)
+        return
+    floor = None
+    if descent.valley is not None and descent.optimum is not None and descent.few is descent.problem:
+        floor = floor_and_halves(
+            descent.problem, descent.coordinates, descent.optimum, descent.rule, descent.lr, descent.size,
+            descent.batching.shuffle,
+        )  # fmt: skip
+    if floor is not None:
+        evidence += (
+            f" At this rate a gap of {number(floor.gap)} is expected to stay; it is {number(descent.gap)}. "
+            f"lr={number(floor.half_lr)} or batches of {floor.half_batch_size:,} rows would halve it."
+        )
+    what = f"At a constant rate batches of {descent.size:,} rows keep the descent above the optimum."
+    yield descent.finding(Kind.NOISE, what, evidence, remedy, gap)

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from steepest.analysis.checks import cut_short, learning_rate
-from steepest.analysis.checks.course import Course, course_of
-from steepest.analysis.checks.outcome import pinned
+from steepest.analysis.checks.measured_descent import MeasuredDescent, measured
 from steepest.analysis.checks.progress import without_theory
+from steepest.analysis.diagnosis import check, checks_of
 from steepest.analysis.finding import Finding, Fitted, Kind
-from steepest.analysis.registry import check, checks_of
+from steepest.analysis.fit_settings import pinned
 from steepest.descent.stopping import Status
 from steepest.formulas.rules import Automatic
 
@@ -29,29 +29,29 @@ def descent(fit: Fitted) -> Iterator[Finding]:
     """Everything that kept a descent from its optimum; more steps only where nothing else is to blame."""
     if fit.status is Status.CONVERGED:
         return
-    course = course_of(fit)
-    if course is None:
+    made = measured(fit)
+    if made is None:
         yield from without_a_rate(fit) if fit.optimizer == Automatic.CURVATURE else without_theory(fit)
         return
-    if course.gap <= course.worth_saying:
+    if made.gap <= made.worth_saying:
         return
     also: dict[str, Any] = {}
     if fit.status is Status.PATIENCE:
-        impatient = list(cut_short.patience(course, fit))
-        if impatient or course.settles:  # early stopping leaves a gap on purpose, unless noise ended it
-            yield from impatient or learning_rate.too_high(course, fit, CLEAR)
+        impatient = list(cut_short.patience(made, fit))
+        if impatient or made.settles:  # early stopping leaves a gap on purpose, unless noise ended it
+            yield from impatient or learning_rate.too_high(made, fit, CLEAR)
             return
-        also = {"patience": cut_short.longer_patience(course)}
+        also = {"patience": cut_short.longer_patience(made)}
     elif fit.status is Status.TOLERANCE:
         also = {"tol": 0.0}
-    found = asked(course, fit, CLEAR) or list(learning_rate.too_few(course, fit)) or asked(course, fit, LIKELY)
+    found = asked(made, fit, CLEAR) or list(learning_rate.too_few(made, fit)) or asked(made, fit, LIKELY)
     for finding in found:  # what ended the descent would end the mended one as well
         yield replace(finding, remedy=pinned({**finding.remedy, **also}, fit))
 
 
-def asked(course: Course, fit: Fitted, need: float) -> list[Finding]:
+def asked(made: MeasuredDescent, fit: Fitted, need: float) -> list[Finding]:
     """What all checks of a descent say, whose remedies win at least that share of the gap."""
-    return [finding for each in checks_of("descent") for finding in each(course, fit, need)]
+    return [finding for each in checks_of("descent") for finding in each(made, fit, need)]
 
 
 def without_a_rate(fit: Fitted) -> Iterator[Finding]:

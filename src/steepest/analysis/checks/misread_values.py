@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Kind, Prepared
-from steepest.analysis.registry import check
 from steepest.data.dataset import Dataset
 from steepest.text.numbers import listed, number
 

@@ -18,8 +18,8 @@ from torch import nn
 
 from steepest.analysis.checks.network_graph import Graph, Last, Stacked, last_of, of_objective, stacked, without
 from steepest.analysis.checks.rerun import MOST_ROWS, bare, rerun, wrapped
+from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
-from steepest.analysis.registry import check
 from steepest.data.thinning import sampled
 from steepest.text.numbers import number
 

@@ -25,9 +25,9 @@ import numpy as np
 
 from steepest.analysis.checks.penalties import chosen
 from steepest.analysis.checks.rounding import loss_level
+from steepest.analysis.diagnosis import check
 from steepest.analysis.exact.solve import solve
 from steepest.analysis.finding import Finding, Fitted, Kind
-from steepest.analysis.registry import check
 from steepest.formulas.schedules import needs_steps
 from steepest.model.of_fit import row_losses
 from steepest.model.penalties import penalty

@@ -13,11 +13,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from steepest.analysis.checks.course import NEAR_NOISY, NEAR_SCALED
-from steepest.analysis.checks.outcome import pinned
+from steepest.analysis.checks.measured_descent import NEAR_NOISY, NEAR_SCALED
 from steepest.analysis.checks.rounding import loss_level
+from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
-from steepest.analysis.registry import check
+from steepest.analysis.fit_settings import pinned
 from steepest.analysis.what_if import Descent, ModuleDescent, linear_descent, module_descent, whole_objective
 from steepest.descent import rules
 from steepest.descent.stopping import Status

@@ -18,8 +18,8 @@ from steepest.analysis.checks.misread_values import codes_of
 from steepest.analysis.checks.missing_terms import Larger, curvature, intercept
 from steepest.analysis.checks.outliers import Outliers, outliers
 from steepest.analysis.checks.regression import Regression
+from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Prepared
-from steepest.analysis.registry import check
 
 Found = Outliers | Larger | Logarithm
 TESTS: tuple[Callable[[Regression], Found | None], ...] = (outliers, curvature, intercept, logarithm)

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from steepest.analysis.checks.outcome import pinned
 from steepest.analysis.checks.rerun import Rerun, mlp, placed, rerun, widths_of, wrapped
 from steepest.analysis.checks.rounding import loss_level
+from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
-from steepest.analysis.registry import check
+from steepest.analysis.fit_settings import pinned
 from steepest.formulas.rules import formula_of
 from steepest.model import modules
 from steepest.model.module_objective import ModuleObjective

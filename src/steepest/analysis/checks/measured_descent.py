@@ -1,28 +1,31 @@
 """How good a descent to a known optimum was, and what other rates and coordinates would have come to: what checks go by.
 
-course = course_of(fit)
-course.gaps([0.1, 0.01])                                the gaps after as many steps at other rates (`what_if.py`)
-course.ladder                                           … at all the rates that are worth a try
-course.elsewhere("standardize")                         … in other coordinates, and the settings that lead there
-course.share(gap)                                       how much of the present gap would be gone
+descent = measured(fit)
+descent.gaps([0.1, 0.01])                                the gaps after as many steps at other rates (`what_if.py`)
+descent.other_rates                                      … at all the rates that are worth a try
+descent.elsewhere("standardize")                         … in other coordinates, and the settings that lead there
+descent.finding(kind, what, evidence, remedy, gap)       a finding whose remedy leaves that gap
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from steepest.analysis import convergence, curvature
+from steepest.analysis import convergence
 from steepest.analysis.checks.column_scales import Shape, shape_of
-from steepest.analysis.finding import Fitted
+from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import coordinates_of
+from steepest.analysis.learning_rate import plain_lr
 from steepest.analysis.what_if import LinearDescent, to_optimum
 from steepest.descent import rules
 from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Status
-from steepest.text.numbers import rounded_down
+from steepest.model.linear_objective import LinearObjective
+from steepest.text.numbers import count, number, rounded_down
 
 NEAR_FALLING, NEAR_NOISY, NEAR_KINK, NEAR_SCALED = 1e-3, 1e-4, 1e-5, 1e-6
 """Relative gaps at or below which nothing is said of a descent that cannot close it: with minibatches or a kink under a rate
@@ -30,8 +33,8 @@ that falls, with minibatches under any other, with full batches on a kink, and u
 
 
 @dataclass(frozen=True, kw_only=True)
-class Course(LinearDescent):
-    """A descent to a known optimum, judged by its gap."""
+class MeasuredDescent(LinearDescent):
+    """A descent to a known optimum, measured by its gap."""
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -62,8 +65,12 @@ class Course(LinearDescent):
     @property
     def enough(self) -> float:
         """The gap at or below which the descent counts as arrived."""
-        closed = CLOSED if self.problem.loss.bound is not None else CLOSED_KINKED
-        return closed * max(self.best, 1e-12 * self.began)
+        return (CLOSED if self.problem.loss.bound is not None else CLOSED_KINKED) * self.unit
+
+    @property
+    def unit(self) -> float:
+        """The gap that is a relative gap of 1."""
+        return max(self.best, 1e-12 * self.began)
 
     @property
     def worth_saying(self) -> float:
@@ -74,7 +81,7 @@ class Course(LinearDescent):
             near = NEAR_SCALED
         else:
             near = NEAR_FALLING if self.falls else NEAR_KINK if self.size is None else NEAR_NOISY
-        return near * max(self.best, 1e-12 * self.began)
+        return near * self.unit
 
     @property
     def plain(self) -> bool:
@@ -102,11 +109,6 @@ class Course(LinearDescent):
         return shape_of(self.problem, self.terms)
 
     @cached_property
-    def steepest(self) -> float:
-        """L: a curvature that holds everywhere, in these coordinates; inf for a loss with a kink."""
-        return curvature.smoothness(self.few, self.size, coordinates_of(self.precondition, self.few))
-
-    @cached_property
     def limit(self) -> float:
         """The rate that holds at the optimum for full batches; nan for rules and losses that have none."""
         if self.valley is None or self.clip is not None:
@@ -118,12 +120,11 @@ class Course(LinearDescent):
         """The rate with the fastest contraction at the optimum; nan where there is none."""
         return float("nan") if self.valley is None else convergence.best_rate(self.valley.values, self.rule)
 
-    @property
+    @cached_property
     def auto_rate(self) -> float:
-        """The rate of lr="auto" for plain rules on smooth losses: 1/L, half of it for minibatches."""
-        momentum = 0.0 if self.size is None else self.rule.momentum
-        steep = self.steepest * (1.0 if self.size is None else 2.0)
-        return (1.0 - momentum) / steep if 0.0 < steep < np.inf else 1.0
+        """The rate of lr="auto" for a plain rule on a smooth loss."""
+        few = LinearObjective(self.few, coordinates=coordinates_of(self.precondition, self.few))
+        return plain_lr(few, self.rule, self.size)
 
     @cached_property
     def anchors(self) -> np.ndarray:
@@ -136,7 +137,7 @@ class Course(LinearDescent):
         found = [0.5 * self.auto_rate, self.auto_rate, 1.8 * self.auto_rate] if self.settles else []
         if self.settles and np.isfinite(self.best_rate):
             found.append(self.best_rate)
-        elif self.plain and np.isfinite(self.steepest):
+        elif self.plain and self.problem.loss.bound is not None:
             found += [0.1 * self.auto_rate, self.auto_rate]
         away = self.away
         if not self.plain and away is not None:
@@ -158,7 +159,7 @@ class Course(LinearDescent):
         return float(np.linalg.norm(moved) if self.plain else np.abs(moved).max())
 
     @cached_property
-    def ladder(self) -> tuple[np.ndarray, np.ndarray]:
+    def other_rates(self) -> tuple[np.ndarray, np.ndarray]:
         """Rates `[k]`, rising, and the gaps `[k]` they would have led to under the same schedule."""
         if isinstance(self.rule, rules.Accelerated):
             return np.zeros(0), np.zeros(0)
@@ -167,10 +168,23 @@ class Course(LinearDescent):
         return rates, self.gaps(rates)
 
     @cached_property
-    def best_of_ladder(self) -> float:
+    def best_of_rates(self) -> float:
         """The least gap that any rate would have led to, the descent's own included."""
-        known = self.ladder[1][~np.isnan(self.ladder[1])]
+        known = self.other_rates[1][~np.isnan(self.other_rates[1])]
         return float(min([*known.tolist(), self.gap]))
+
+    def chosen(self, rates: np.ndarray, gaps: np.ndarray) -> tuple[float, float]:
+        """The rate to take and its gap: of those that lead about as low as any, the one in the middle, or the theory's best.
+
+        Rates whose gaps are not known do not count; nan for both where none is.
+        """
+        rates, gaps = rates[~np.isnan(gaps)], gaps[~np.isnan(gaps)]
+        if not rates.size:
+            return float("nan"), float("nan")
+        fine = np.flatnonzero(gaps <= max(self.enough, 1.2 * float(np.min(gaps))))
+        theirs = [i for i in fine if abs(rates[i] - self.best_rate) <= 1e-9 * rates[i]]
+        place = theirs[0] if theirs else fine[(len(fine) - 1) // 2]
+        return float(rates[place]), float(gaps[place])
 
     def does(self, gap: float) -> bool:
         """Whether so small a gap would be as good as none."""
@@ -185,12 +199,8 @@ class Course(LinearDescent):
         if name == "orthonormal" and self.problem.penalty.l1:
             return remedy, float("nan")
         there, rule = replace(self, precondition=name), self.rule
-        if (
-            self.fit.spec.optimizer == "auto"
-            and self.size is None
-            and self.clip is None
-            and self.problem.loss.bound is not None
-        ):
+        smooth = self.problem.loss.bound is not None
+        if self.fit.spec.optimizer == "auto" and self.size is None and self.clip is None and smooth:
             if name == "orthonormal":
                 return remedy, 0.0  # curvature steps
             rule = rules.Accelerated()
@@ -198,13 +208,13 @@ class Course(LinearDescent):
         schedule = self.schedule
         if self.fit.spec.schedule == "auto":
             schedule = "constant" if there.settles else "cosine"
-        smooth = there.plain and self.problem.loss.bound is not None
-        rates = np.array([there.auto_rate]) if smooth else there.anchors
+        by_curvature = there.plain and smooth
+        rates = np.array([there.auto_rate]) if by_curvature else there.anchors
         gaps = there.gaps(rates, schedule)
         if not gaps.size or np.isnan(gaps).all():
             return remedy, float("nan")
         place = int(np.nanargmin(gaps))
-        if not smooth and self.fit.spec.schedule != "auto":
+        if not by_curvature and self.fit.spec.schedule != "auto":
             remedy["lr"] = rounded_down(rates[place])
         other = "constant" if there.settles else "cosine"
         if schedule not in (other, "cosine") and not self.does(gaps[place]):
@@ -219,7 +229,25 @@ class Course(LinearDescent):
             return 0.0
         return float(np.clip(1.0 - max(gap, 0.0) / self.lost, 0.0, 1.0))
 
+    def finding(
+        self, kind: Kind, what: str, evidence: str, remedy: Mapping[str, Any], gap: float, rate: float | None = None,
+        columns: tuple[str, ...] = (),
+    ) -> Finding:  # fmt: skip
+        """A finding whose remedy leaves that gap. rate: the descent's then, where its steps can be told."""
+        return Finding(kind, what, evidence, remedy, self.outcome(gap, rate), self.share(gap), columns=columns)
 
-def course_of(fit: Fitted) -> Course | None:
+    def outcome(self, gap: float, rate: float | None = None) -> str:
+        """What is left after a remedy, in words."""
+        if gap <= self.enough:
+            if rate is not None and self.predictable and self.valley is not None and self.schedule == "constant":
+                steps = convergence.steps_to(self.valley, self.rule, rate, self.enough)
+                if np.isfinite(steps):
+                    return f"The gap is closed after about {count(steps)} steps."
+            return "The gap is closed."
+        now = "it diverged" if np.isinf(self.gap) else f"it is {number(self.gap / self.unit)}"
+        return f"The relative gap is about {number(gap / self.unit)} after the same number of steps; {now} now."
+
+
+def measured(fit: Fitted) -> MeasuredDescent | None:
     """How a fit's descent went; None for a module, a rule that is not ours, and where no optimum is known."""
-    return None if fit.status is Status.INTERRUPTED else to_optimum(fit, Course)
+    return None if fit.status is Status.INTERRUPTED else to_optimum(fit, MeasuredDescent)
