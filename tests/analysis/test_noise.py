@@ -11,7 +11,7 @@ import steepest as st
 from steepest.analysis import noise
 from steepest.analysis.convergence import largest_rate, valley
 from steepest.analysis.exact import solve
-from steepest.analysis.noise import batch_size_for, noise_floor, rate_for
+from steepest.analysis.noise import RowNoise
 from steepest.descent.rules import rule
 from steepest.errors import SpecError
 from steepest.model import preconditioners
@@ -57,7 +57,7 @@ def test_one_parameter_worked_by_hand():
     problem = LinearProblem(np.ones((4, 1)), np.array([1.0, -1.0, 1.0, -1.0]), loss("mse"), intercept=False)
 
     def floor(chosen, lr, size, shuffle="draws"):
-        return noise_floor(problem, None, np.zeros(1), chosen, lr, size, shuffle)
+        return RowNoise(problem, None, np.zeros(1)).floor(chosen, lr, size, shuffle)
 
     assert floor(rule("sgd"), 0.1, 1) == pytest.approx(
         0.5 * 0.1 * 4 / (2 - 0.1 * 2)
@@ -85,11 +85,11 @@ def test_rows_of_unequal_curvature_worked_by_hand():
     for lr in (0.01, 0.1):
         spread = lr**2 * np.mean(4 * x**2 * e**2) / (1 - np.mean((1 - 2 * lr * x**2) ** 2))
         expected = spread * np.mean(x**2)
-        assert noise_floor(problem, None, np.array([3.0]), rule("sgd"), lr, 1, "draws") == pytest.approx(
+        assert RowNoise(problem, None, np.array([3.0])).floor(rule("sgd"), lr, 1, "draws") == pytest.approx(
             expected, rel=1e-5
         )
     # its mean square does not come to rest, though 2/λ is 0.4: E[(1 − 2·lr·x²)²] > 1
-    assert noise_floor(problem, None, np.array([3.0]), rule("sgd"), 0.35, 1, "draws") == np.inf
+    assert RowNoise(problem, None, np.array([3.0])).floor(rule("sgd"), 0.35, 1, "draws") == np.inf
 
 
 DESCENTS = [("sgd", 0.3, 5), ("sgd", 0.1, 2), ("momentum:0.9", 0.1, 20), ("nesterov:0.9", 0.1, 5)]
@@ -108,7 +108,7 @@ def test_the_floor_of_independent_rows_is_measured(optimizer, share, size, frame
     frame = None if frame_name == "none" else preconditioners.standardised(problem)
     highest, best = limit(problem, rule(optimizer), frame)
     lr = share * highest
-    floor = noise_floor(problem, frame, best, rule(optimizer), lr, size, "draws")
+    floor = RowNoise(problem, frame, best).floor(rule(optimizer), lr, size, "draws")
     found, error = mean_gap(problem, frame_name, optimizer, lr, size, "draws", 160)
     assert abs(floor - found) < 4.0 * error
     assert error < 0.06 * found
@@ -128,18 +128,18 @@ def test_the_floor_of_independent_rows_is_measured(optimizer, share, size, frame
 def test_the_floor_of_shuffled_rows_is_measured_at_the_ends_of_epochs(optimizer, share, size, within):
     problem = make()
     highest, best = limit(problem, rule(optimizer))
-    floor = noise_floor(problem, None, best, rule(optimizer), share * highest, size)
+    floor = RowNoise(problem, None, best).floor(rule(optimizer), share * highest, size)
     found, error = mean_gap(problem, "none", optimizer, share * highest, size, "rows", 400)
     assert abs(floor - found) < within * found + 3.0 * error
     # far below that of independent rows
-    assert floor < 0.5 * noise_floor(problem, None, best, rule(optimizer), share * highest, size, "draws")
+    assert floor < 0.5 * RowNoise(problem, None, best).floor(rule(optimizer), share * highest, size, "draws")
 
 
 def test_other_smooth_losses_hold_at_small_rates():
     problem = make("logistic", "l2:0.05")
     highest, best = limit(problem, rule("sgd"))
     lr = 0.1 * highest
-    floor = noise_floor(problem, None, best, rule("sgd"), lr, 6, "draws")
+    floor = RowNoise(problem, None, best).floor(rule("sgd"), lr, 6, "draws")
     found, error = mean_gap(problem, "none", "sgd", lr, 6, "draws", 300)
     assert abs(floor - found) < 0.1 * found + 4.0 * error
 
@@ -147,9 +147,11 @@ def test_other_smooth_losses_hold_at_small_rates():
 def test_many_directions_are_taken_one_by_one(monkeypatch):
     problem = make()
     highest, best = limit(problem, rule("sgd"))
-    whole = noise_floor(problem, None, best, rule("sgd"), 1e-3 * highest, 30, "draws")
+    whole = RowNoise(problem, None, best).floor(rule("sgd"), 1e-3 * highest, 30, "draws")
     monkeypatch.setattr(noise, "MOST_PAIRS", 0)
-    assert noise_floor(problem, None, best, rule("sgd"), 1e-3 * highest, 30, "draws") == pytest.approx(whole, rel=5e-3)
+    assert RowNoise(problem, None, best).floor(rule("sgd"), 1e-3 * highest, 30, "draws") == pytest.approx(
+        whole, rel=5e-3
+    )
     test_one_parameter_worked_by_hand()
 
 
@@ -161,16 +163,16 @@ def test_several_targets_add_up():
     for target in (one.target, second):
         alone = replace(one, target=target)
         # the mean over two targets halves the slopes, which is half the rate for each, and half of its gap
-        floors.append(0.5 * noise_floor(alone, None, solve.solve(alone).theta, rule("sgd"), 0.01, 5, "draws"))
+        floors.append(0.5 * RowNoise(alone, None, solve.solve(alone).theta).floor(rule("sgd"), 0.01, 5, "draws"))
     best = solve.solve(both).theta
-    assert noise_floor(both, None, best, rule("sgd"), 0.02, 5, "draws") == pytest.approx(sum(floors), rel=1e-5)
+    assert RowNoise(both, None, best).floor(rule("sgd"), 0.02, 5, "draws") == pytest.approx(sum(floors), rel=1e-5)
 
 
 def test_a_short_last_batch_is_measured():
     problem = make()
     highest, best = limit(problem, rule("sgd"))
     for size in (11, 12):  # 60 = 5·11 + 5 = 5·12
-        expected = noise_floor(problem, None, best, rule("sgd"), 0.1 * highest, size)
+        expected = RowNoise(problem, None, best).floor(rule("sgd"), 0.1 * highest, size)
         mean, error = mean_gap(problem, "none", "sgd", 0.1 * highest, size, "rows", 100)
         assert abs(mean - expected) <= 4 * error + 0.1 * expected
 
@@ -179,20 +181,20 @@ def test_what_halves_the_floor():
     problem = make()
     highest, best = limit(problem, rule("sgd"))
     lr = 0.1 * highest
-    floor = noise_floor(problem, None, best, rule("sgd"), lr, 4)
-    size = batch_size_for(problem, None, best, rule("sgd"), lr, floor / 2)
+    floor = RowNoise(problem, None, best).floor(rule("sgd"), lr, 4)
+    size = RowNoise(problem, None, best).batch_size_for(rule("sgd"), lr, floor / 2)
     even = [other for other in range(1, size) if ROWS % other == 0]
-    assert noise_floor(problem, None, best, rule("sgd"), lr, size) <= floor / 2
-    assert all(noise_floor(problem, None, best, rule("sgd"), lr, other) > floor / 2 for other in even)
-    rate = rate_for(problem, None, best, rule("sgd"), lr, 4, floor / 2)
-    assert noise_floor(problem, None, best, rule("sgd"), rate, 4) <= floor / 2
-    assert noise_floor(problem, None, best, rule("sgd"), 1.02 * rate, 4) > floor / 2
-    assert batch_size_for(problem, None, best, rule("sgd"), lr, 0.0) == ROWS
-    assert rate_for(problem, None, best, rule("sgd"), lr, 4, floor) == lr
-    assert rate_for(problem, None, best, rule("sgd"), lr, 4, 0.0) == 0.0
+    assert RowNoise(problem, None, best).floor(rule("sgd"), lr, size) <= floor / 2
+    assert all(RowNoise(problem, None, best).floor(rule("sgd"), lr, other) > floor / 2 for other in even)
+    rate = RowNoise(problem, None, best).rate_for(rule("sgd"), lr, 4, floor / 2)
+    assert RowNoise(problem, None, best).floor(rule("sgd"), rate, 4) <= floor / 2
+    assert RowNoise(problem, None, best).floor(rule("sgd"), 1.02 * rate, 4) > floor / 2
+    assert RowNoise(problem, None, best).batch_size_for(rule("sgd"), lr, 0.0) == ROWS
+    assert RowNoise(problem, None, best).rate_for(rule("sgd"), lr, 4, floor) == lr
+    assert RowNoise(problem, None, best).rate_for(rule("sgd"), lr, 4, 0.0) == 0.0
 
 
 def test_a_kink_has_no_known_floor():
     for problem in (make("l1"), make("mse", "l1:0.1")):
         with pytest.raises(SpecError, match=r"kink|no second derivative"):
-            noise_floor(problem, None, np.zeros(3), rule("sgd"), 0.01, 5)
+            RowNoise(problem, None, np.zeros(3)).floor(rule("sgd"), 0.01, 5)

@@ -10,8 +10,8 @@ import torch
 
 import steepest as st
 from steepest.analysis.adam_stability import adam_limit, second_moment
-from steepest.analysis.fit_settings import coordinates_of
-from steepest.analysis.rate_table import RULES, start_of
+from steepest.analysis.fit_settings import coordinates_of, start_of
+from steepest.analysis.rate_table import RULES
 from steepest.descent.loop import descend
 from steepest.descent.rules import rule
 from steepest.errors import FitError, SpecError

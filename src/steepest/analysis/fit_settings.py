@@ -27,8 +27,15 @@ def coordinates_of(name: str, problem: LinearProblem) -> Coordinates | None:
     return preconditioners.standardised(problem) if name == "standardize" else preconditioners.orthonormal(problem)
 
 
+def frame_of(fit: Fitted, problem: LinearProblem) -> Coordinates | None:
+    """The coordinates that a fit descended in."""
+    return coordinates_of(fit.precondition if fit.precondition in PRECONDITIONERS else "none", problem)
+
+
 def start_of(fit: Fitted) -> np.ndarray:
     """θ₀ `[k·p]` of the linear family, in user units."""
+    if list(fit.trace.names) == list(fit.names) and len(fit.trace):
+        return np.asarray(fit.trace.theta[0], dtype=np.float64)
     start = modules.start(fit.spec.init, tuple(fit.names), fit.spec.seed)
     return np.zeros(len(fit.names)) if start is None else start
 
@@ -46,6 +53,12 @@ def rule_of(fit: Fitted) -> Any:
         return rules.rule(locate(given) if is_path(given, RULES) else fit.optimizer)
     except SpecError:
         return None
+
+
+def innermost_rule(fit: Fitted) -> Any:
+    """The rule of a fit without clipping; None for the ones that only `auto` takes."""
+    rule = rule_of(fit)
+    return None if rule is None or isinstance(rule, rules.Accelerated) else rules.rule(rule).innermost
 
 
 def pinned(remedy: Mapping[str, Any], fit: Fitted) -> dict[str, Any]:

@@ -52,63 +52,6 @@ ROUNDS = 500
 """Rounds in which the noise of the curvature and the covariance that it leads to must agree."""
 
 
-def noise_floor(
-    problem: LinearProblem,
-    frame: Coordinates | None,
-    theta_star: np.ndarray,
-    rule: Any,
-    lr: float,
-    batch_size: int,
-    shuffle: str = "rows",
-) -> float:
-    """The expected gap F − F* at which minibatch descent at a constant rate stays, at the end of an epoch.
-
-    For `mse` and up to 30 parameters it is exact with `draws` at any rate, and with `rows` where lr·λ·(batches in an epoch)
-    is small or large against 1, a tenth too low between (momentum with a few batches in an epoch: up to half). For more
-    parameters the noise of the curvature is left out, and for other smooth losses F is taken for its quadratic at θ*: both
-    hold where lr is small against the largest rate.
-
-    Args:
-        frame: the descent's coordinates; None is user units.
-        theta_star: θ*, `[k·p]` in user units.
-        shuffle: `rows` (a fresh permutation each epoch) or `draws` (independent rows).
-
-    Returns:
-        In units of the loss; 0 for a full batch, inf where the rate is too large to come to rest, nan for rules other
-        than sgd, momentum and nesterov, and for other ways of dealing batches.
-
-    Raises:
-        SpecError: the loss or the penalty has a kink.
-
-    Two rows that pull apart, one drawn at a time, ½·lr·C/(2 − lr·λ) with C = 4, λ = 2:
-
-    >>> from steepest.descent.rules import rule
-    >>> from steepest.model.losses import loss
-    >>> problem = LinearProblem(np.ones((2, 1)), np.array([1.0, -1.0]), loss("mse"), intercept=False)
-    >>> round(noise_floor(problem, None, np.zeros(1), rule("sgd"), 0.1, 1, "draws"), 12)
-    0.111111111111
-    """
-    return _Rows(problem, frame, theta_star).floor(rule, lr, batch_size, shuffle)
-
-
-def batch_size_for(
-    problem: LinearProblem, frame: Coordinates | None, theta_star: np.ndarray, rule: Any, lr: float, gap: float,
-    shuffle: str = "rows",
-) -> int:  # fmt: skip
-    """A batch size whose noise floor at this rate is at most `gap`: of those that leave no short last batch the smallest."""
-    return _Rows(problem, frame, theta_star).batch_size_for(rule, lr, gap, shuffle)
-
-
-def rate_for(
-    problem: LinearProblem, frame: Coordinates | None, theta_star: np.ndarray, rule: Any, lr: float, batch_size: int,
-    gap: float, shuffle: str = "rows",
-) -> float:  # fmt: skip
-    """The largest rate up to `lr`, to one part in a hundred, whose noise floor is at most `gap`.
-
-    0 where none down to a billionth of `lr` is."""
-    return _Rows(problem, frame, theta_star).rate_for(rule, lr, batch_size, gap, shuffle)
-
-
 @dataclass(frozen=True)
 class Floor:
     """The noise floor of a descent, and what halves it: another rate, or another batch size (each by itself)."""
@@ -122,24 +65,36 @@ def floor_and_halves(
     problem: LinearProblem, frame: Coordinates | None, theta_star: np.ndarray, rule: Any, lr: float, batch_size: int,
     shuffle: str = "rows",
 ) -> Floor | None:  # fmt: skip
-    """The noise floor with the rate and the batch size that halve it; None where `noise_floor` knows none."""
-    rows = _Rows(problem, frame, theta_star)
+    """The noise floor with the rate and the batch size that halve it; None where none is known."""
+    rows = RowNoise(problem, frame, theta_star)
     gap = rows.floor(rule, lr, batch_size, shuffle)
     if not 0.0 < gap < np.inf:
         return None
     half = 0.5 * gap
-    return Floor(
-        gap,
-        rows.rate_for(rule, lr, batch_size, half, shuffle),
-        rows.batch_size_for(rule, lr, half, shuffle, batch_size),
-    )
+    rate = rows.rate_for(rule, lr, batch_size, half, shuffle)
+    return Floor(gap, rate, rows.batch_size_for(rule, lr, half, shuffle, batch_size))
 
 
-class _Rows:
-    """The rows' gradients and curvatures at θ*, along the eigenvectors of the Hessian.
+class RowNoise:
+    """The rows' gradients and curvatures at θ*, along the eigenvectors of the Hessian, and where minibatches rest by them.
 
     values: `[r]` eigenvalues. slopes: `[n, r]` gradients gᵢ − ḡ. roots: `[n, k, r]` with Σ over k of rootᵀ·root the
     Hessian of a row. loss: `[r, r]`, the Hessian without the penalty.
+
+    Args:
+        frame: the descent's coordinates; None is user units.
+        theta: θ*, `[k·p]` in user units.
+
+    Raises:
+        SpecError: the loss or the penalty has a kink.
+
+    Two rows that pull apart, one drawn at a time, ½·lr·C/(2 − lr·λ) with C = 4, λ = 2:
+
+    >>> from steepest.descent.rules import rule
+    >>> from steepest.model.losses import loss
+    >>> problem = LinearProblem(np.ones((2, 1)), np.array([1.0, -1.0]), loss("mse"), intercept=False)
+    >>> round(RowNoise(problem, None, np.zeros(1)).floor(rule("sgd"), 0.1, 1, "draws"), 12)
+    0.111111111111
     """
 
     def __init__(self, problem: LinearProblem, frame: Coordinates | None, theta: np.ndarray):
@@ -171,8 +126,21 @@ class _Rows:
             turned = np.einsum("np,kpr->nkr", basis[some], turn.reshape(k, -1, turn.shape[1]), optimize=True)
             self.roots = np.einsum("nak,nkr->nar", roots, turned, optimize=True)
 
-    def floor(self, rule: Any, lr: float, batch_size: int, shuffle: str) -> float:
-        """The expected gap at rest; see `noise_floor`."""
+    def floor(self, rule: Any, lr: float, batch_size: int, shuffle: str = "rows") -> float:
+        """The expected gap F − F* at which minibatch descent at a constant rate stays, at the end of an epoch.
+
+        For `mse` and up to 30 parameters it is exact with `draws` at any rate, and with `rows` where lr·λ·(batches in an
+        epoch) is small or large against 1, a tenth too low between (momentum with a few batches in an epoch: up to half). For
+        more parameters the noise of the curvature is left out, and for other smooth losses F is taken for its quadratic at
+        θ*: both hold where lr is small against the largest rate.
+
+        Args:
+            shuffle: `rows` (a fresh permutation each epoch) or `draws` (independent rows).
+
+        Returns:
+            In units of the loss; 0 for a full batch, inf where the rate is too large to come to rest, nan for rules other
+            than sgd, momentum and nesterov, and for other ways of dealing batches.
+        """
         n, b = self.count, min(batch_size, self.count)
         if not rule.linear or shuffle not in ("rows", "draws"):
             return float("nan")
@@ -185,9 +153,11 @@ class _Rows:
             return _at_rest(self, moves, 1.0 / b, None)
         return _at_rest(self, moves, (n - b) / (b * (n - 1)), b)
 
-    def batch_size_for(self, rule: Any, lr: float, gap: float, shuffle: str, known: int = 0) -> int:
-        """See the function of that name. known: a batch size that is too small."""
+    def batch_size_for(self, rule: Any, lr: float, gap: float, shuffle: str = "rows", known: int = 0) -> int:
+        """A batch size whose floor at this rate is at most `gap`: of those that leave no short last batch the smallest.
 
+        known: a batch size that is too small.
+        """
         sizes = [size for size in range(max(known, 0) + 1, self.count + 1) if shuffle == "draws" or self.even(size)]
         low, high = -1, len(sizes) - 1
         while high - low > 1:
@@ -201,8 +171,11 @@ class _Rows:
         last = self.count % size
         return last == 0 or last >= 0.9 * size
 
-    def rate_for(self, rule: Any, lr: float, batch_size: int, gap: float, shuffle: str) -> float:
-        """See the function of that name."""
+    def rate_for(self, rule: Any, lr: float, batch_size: int, gap: float, shuffle: str = "rows") -> float:
+        """The largest rate up to `lr`, to one part in a hundred, whose floor is at most `gap`.
+
+        0 where none down to a billionth of `lr` is.
+        """
 
         def fine(rate: float) -> bool:
             return self.floor(rule, rate, batch_size, shuffle) <= gap
@@ -295,7 +268,7 @@ def _lyapunov(step: np.ndarray, added: np.ndarray) -> np.ndarray:
     return np.linalg.solve(np.eye(4) - both, right).reshape(r, r, 2, 2)
 
 
-def _at_rest(rows: _Rows, moves: _Moves, factor: float, size: int | None) -> float:
+def _at_rest(rows: RowNoise, moves: _Moves, factor: float, size: int | None) -> float:
     """The expected gap at rest; size: rows of a shuffled batch, None where each is drawn by itself."""
     noise = factor * rows.covariance()
     if not rows.pairs or (size and rows.count / size * len(rows.values) > MOST_STEPS):  # one direction at a time

@@ -12,8 +12,7 @@ import numpy as np
 from steepest.analysis import convergence
 from steepest.analysis.adam_stability import full_batch
 from steepest.analysis.finding import Fitted
-from steepest.analysis.fit_settings import PRECONDITIONERS
-from steepest.analysis.rate_table import frame_of, rule_of, start_of
+from steepest.analysis.fit_settings import PRECONDITIONERS, frame_of, innermost_rule, start_of
 from steepest.descent import schedules
 from steepest.formulas.schedules import needs_steps
 
@@ -29,7 +28,7 @@ def predicted_curve(fit: Fitted) -> np.ndarray | None:
     problem = None if fit.train is None else fit.problem
     if problem is None or not problem.loss.quadratic or problem.penalty.l1 or not full_batch(fit):
         return None
-    rule = None if fit.spec.clip is not None or fit.precondition not in PRECONDITIONERS else rule_of(fit)
+    rule = None if fit.spec.clip is not None or fit.precondition not in PRECONDITIONERS else innermost_rule(fit)
     best = None if fit.exact is None else fit.exact.theta
     if best is None or rule is None or np.isnan(convergence.largest_rate(np.ones(1), rule)):
         return None

@@ -19,14 +19,11 @@ from steepest.analysis.adam_stability import full_batch
 from steepest.analysis.best_rate import arrival
 from steepest.analysis.convergence import Valley, valley
 from steepest.analysis.finding import Fitted
-from steepest.analysis.fit_settings import PRECONDITIONERS, coordinates_of
+from steepest.analysis.fit_settings import PRECONDITIONERS, coordinates_of, innermost_rule, start_of
 from steepest.analysis.noise import Floor, floor_and_halves
-from steepest.choices import is_path, locate
 from steepest.descent import rules
 from steepest.errors import FitError, SpecError
-from steepest.formulas import rules as registry
-from steepest.formulas.rules import FORMULAS, Automatic
-from steepest.model import modules
+from steepest.formulas.rules import FORMULAS
 from steepest.model.linear import LinearProblem
 from steepest.model.penalties import Penalty
 from steepest.model.preconditioners import Coordinates
@@ -208,31 +205,6 @@ def _problem(fit: Fitted) -> LinearProblem:
     return fit.problem
 
 
-def start_of(fit: Fitted) -> np.ndarray:
-    """θ₀ in user units, `[k·p]`."""
-    if list(fit.trace.names) == list(fit.names) and len(fit.trace):
-        return np.asarray(fit.trace.theta[0], dtype=np.float64)
-    first = modules.start(fit.spec.init, tuple(fit.names), fit.spec.seed)
-    return np.zeros(len(fit.names)) if first is None else first
-
-
-def rule_of(fit: Fitted) -> Any:
-    """The rule of a fit, without clipping; None for the ones that only `auto` takes, and for `torch.optim`'s."""
-    name = fit.spec.optimizer
-    if name == "auto":
-        name = fit.optimizer
-        if name in set(Automatic):
-            return None
-    if is_path(name, registry.RULES):
-        name = locate(name)
-    return rules.rule(name).innermost
-
-
-def frame_of(fit: Fitted, problem: LinearProblem) -> Coordinates | None:
-    """The coordinates that a fit descended in."""
-    return coordinates_of(fit.precondition if fit.precondition in PRECONDITIONERS else "none", problem)
-
-
 def _close_gap(fit: Fitted) -> float:
     """The gap that is 1e-6 of the optimum, as the relative gap has it."""
     best = float("nan") if fit.exact is None else fit.exact.objective
@@ -269,7 +241,7 @@ def _own(
     fit: Fitted, problem: LinearProblem, frames: dict[str, Coordinates | None], here: dict[str, Valley],
     hills: dict[str, Valley], target: float | None,
 ) -> tuple[OwnPace | None, list[str]]:  # fmt: skip
-    rule, name = rule_of(fit), fit.precondition
+    rule, name = innermost_rule(fit), fit.precondition
     label = fit.optimizer
     if rule is None or name not in frames:
         return None, [f"This fit's own descent, {label}, has no rate of this kind."]

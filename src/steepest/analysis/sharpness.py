@@ -21,7 +21,7 @@ from torch import Tensor
 
 from steepest.analysis import convergence
 from steepest.analysis.finding import Fitted
-from steepest.analysis.rate_table import frame_of, rule_of
+from steepest.analysis.fit_settings import frame_of, innermost_rule
 from steepest.errors import FitError, SpecError
 from steepest.lazy import delegated
 from steepest.model.linear import LinearProblem
@@ -131,7 +131,7 @@ def sharpness(fit: Fit, count: int = 3, rows: int | None = ROWS, along: bool | i
     if count < 1 or (rows is not None and rows < 1):
         raise SpecError(f"count={count}, rows={rows}: both must be at least 1.")
     surface = _surface(fit, rows)
-    rule = rule_of(fit)
+    rule = innermost_rule(fit)
     holds = float("nan") if rule is None else convergence.largest_rate(np.ones(1), rule)
     rates = np.asarray(fit.trace.lr, dtype=np.float64)
     path = _along(fit, surface, STEPS if along is True else int(along), holds) if along else None

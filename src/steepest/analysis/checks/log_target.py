@@ -13,11 +13,11 @@ power that tails want is not the power that the rows want. Of 5,400 additive tab
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from steepest.analysis.checks.regression import Regression, Sampled
+from steepest.analysis.checks.regression import Cause, Regression, Sampled
 from steepest.analysis.finding import Finding, Kind
 
 LEAST_GAIN = 7.57
@@ -25,81 +25,51 @@ LEAST_SHARE = 0.1
 FAR = 3.0
 
 
-@dataclass(frozen=True)
-class Logarithm:
-    """The log-likelihood at λ = 0, ½ and 1; r2 on either scale; the range of the target; the residual factor of the log."""
+def likelihoods(sampled: Sampled, y: np.ndarray) -> tuple[float, float, float]:
+    """The profile log-likelihood of a sample's positive targets y `[m]` at the powers 0, ½ and 1.
 
-    regression: Regression
-    likelihood: tuple[float, float, float]
-    r2: tuple[float, float]
-    range: tuple[float, float]
-    factor: float
-    share: float
-    looked: int
-
-    def explained(self) -> Regression:
-        """The regression of the logarithm."""
-        own = self.regression
-        return replace(own, y=np.log(own.y), target=f"log({own.target})")
-
-    def finding(self, numbers: np.ndarray) -> Finding:
-        """In words."""
-        del numbers
-        target = self.regression.target
-        gain = self.likelihood[0] - self.likelihood[2]
-        sample = f", on an even sample of {self.looked:,} rows" if self.looked < self.regression.rows else ""
-        low, high = self.range
-        return Finding(
-            Kind.LOG_TARGET,
-            what=f"{target!r} runs from {low:.3g} to {high:.3g}, and its residuals grow with it: they are factors, not "
-            "differences.",
-            evidence=f"The Box–Cox log-likelihood is {gain:.3g} higher for log({target}) than for {target} itself, "
-            f"and {self.likelihood[0] - self.likelihood[1]:.3g} higher than for its root{sample}.",
-            remedy={"target": f"log({target})"},
-            predicted=f"R² at the optimum is {self.r2[1]:.3g} on the log scale, where it is {self.r2[0]:.3g} now; predictions "
-            f"are off by a factor of {self.factor:.3g}, as a standard deviation.",
-            share=self.share,
-            of_model=True,
-        )
-
-
-def logarithm(regression: Regression) -> Logarithm | None:
-    """Whether a positive target is better predicted on a log scale; None where it is not, or is already."""
-    y = regression.y
-    if regression.target.startswith("log(") or not (y > 0).all() or y.max() < 2 * y.min():
-        return None
-    logged = replace(regression, y=np.log(y))
-    sampled = logged.thinned
-    if len(sampled.y) < sampled.design.shape[1] + 10:
-        return None
-    whole, robust = sampled, sampled.robust
-    sampled = sampled.only(np.abs(robust.residual) <= FAR * robust.scale)
-    values, rows = y[sampled.rows], len(sampled.y)
-    scale = np.exp(np.average(sampled.y, weights=sampled.weights))  # in units of the geometric mean Σ log y is 0
-    tried = []
+    y is taken in units of its geometric mean, so that Σ log y is 0.
+    """
+    rows, found = len(y), []
+    scaled = y / np.exp(np.average(np.log(y), weights=sampled.weights))
     for power in (0.0, 0.5, 1.0):
-        moved = np.log(values / scale) if power == 0 else ((values / scale) ** power - 1.0) / power
-        rss = replace(sampled, y=moved).least_squares.rss
+        moved = np.log(scaled) if power == 0 else (scaled**power - 1.0) / power
         centre = np.average(moved, weights=sampled.weights)
         spread = float(np.average((moved - centre) ** 2, weights=sampled.weights)) * rows
-        if rss <= 1e-20 * spread:  # met exactly: the logarithm of nothing decides nothing
-            rss = 1e-20 * spread
-        tried.append(-0.5 * rows * np.log(rss / rows))
-    gain = tried[0] - tried[2]
-    share = float(1.0 - np.exp(-2.0 * gain / rows))
-    if not (gain > LEAST_GAIN and tried[0] > tried[1] and share >= LEAST_SHARE):
+        # met exactly: the logarithm of nothing decides nothing
+        rss = max(replace(sampled, y=moved).least_squares.rss, 1e-20 * spread)
+        found.append(-0.5 * rows * np.log(rss / rows))
+    return found[0], found[1], found[2]
+
+
+def logarithm(regression: Regression) -> Cause | None:
+    """Whether a positive target is better predicted on a log scale; None where it is not, or is already."""
+    y, target = regression.y, regression.target
+    if target.startswith("log(") or not (y > 0).all() or y.max() < 2 * y.min():
         return None
-    deviation = (-2.0 * tried[0] / rows) / 2.0
-    factor = float(np.exp(np.exp(deviation)))
-    return Logarithm(
-        regression,
-        (tried[0], tried[1], tried[2]),
-        (_r2(whole, y[whole.rows]), _r2(whole, whole.y)),
-        (float(y.min()), float(y.max())),
-        factor,
-        share,
-        len(sampled.y),
-    )
+    logged = replace(regression, y=np.log(y), target=f"log({target})")
+    whole = logged.thinned
+    if len(whole.y) < whole.design.shape[1] + 10:
+        return None
+    near = whole.only(np.abs(whole.robust.residual) <= FAR * whole.robust.scale)
+    rows = len(near.y)
+    log, root, plain = likelihoods(near, y[near.rows])
+    share = float(1.0 - np.exp(-2.0 * (log - plain) / rows))
+    if not (log - plain > LEAST_GAIN and log > root and share >= LEAST_SHARE):
+        return None
+    sample = f", on an even sample of {rows:,} rows" if rows < regression.rows else ""
+    found = Finding(
+        Kind.LOG_TARGET,
+        f"{target!r} runs from {y.min():.3g} to {y.max():.3g}, and its residuals grow with it: they are factors, not "
+        "differences.",
+        f"The Box–Cox log-likelihood is {log - plain:.3g} higher for log({target}) than for {target} itself, and "
+        f"{log - root:.3g} higher than for its root{sample}.",
+        {"target": f"log({target})"},
+        f"R² at the optimum is {_r2(whole, whole.y):.3g} on the log scale, where it is {_r2(whole, y[whole.rows]):.3g} now; "
+        f"predictions are off by a factor of {np.exp(np.exp(-log / rows)):.3g}, as a standard deviation.",
+        share, of_model=True,
+    )  # fmt: skip
+    return Cause(found, logged)
 
 
 def _r2(sampled: Sampled, y: np.ndarray) -> float:

@@ -21,7 +21,7 @@ from math import comb
 
 import numpy as np
 
-from steepest.analysis.checks.regression import LeastSquares, Regression
+from steepest.analysis.checks.regression import Cause, LeastSquares, Regression
 from steepest.analysis.finding import Finding, Kind
 from steepest.text.numbers import apart
 
@@ -53,64 +53,61 @@ class Larger:
     looked: int
     along: str
 
-    def explained(self) -> Regression:
-        """The larger one."""
-        return self.larger
-
-    def finding(self, numbers: np.ndarray) -> Finding:
-        """In words."""
-        del numbers
-        curved = self.larger.degree > self.smaller.degree
+    @property
+    def told(self) -> tuple[str, str, str]:
+        """The test, the share, and by how much residuals shrink, in words."""
         chance = f"p = {self.p:.1e}" if self.p > 0 else "p < 1e-300"
-        terms = "term" if self.added == 1 else "terms"
-        looked = f" on an even sample of {self.looked:,} rows" if self.looked < self.smaller.rows else ""
         left_out = "an outlier" if self.left_out == 1 else f"{self.left_out:,} outliers"
         without = f", {left_out} left out" if self.left_out else ""
-        test = f"{self.added} added {terms}: F = {self.f:.3g}, {chance}{looked}{without}"
-        target = repr(self.smaller.target)
-        low, high = apart(*self.r2)
-        deviates = (
-            f"The residual standard deviation falls from {self.deviation[0]:.3g} to {self.deviation[1]:.3g}{without}."
-        )
-        # R² is told only where it is of the rows and the loss of the fit, beside whose own R² it stands
-        other = without or looked or self.smaller.robust
-        if curved:
-            return Finding(
-                Kind.CURVATURE,
-                what=f"The residuals of {target} bend, most along {self.along!r}: the model is too straight.",
-                evidence=f"{test}. On rows that a fit has not seen they explain {self.share:.0%} of what is left.",
-                remedy={"model": f"poly:{self.larger.degree}"},
-                predicted=deviates if other else f"R² at the optimum rises from {low} to {high}.",
-                share=self.share,
-                of_model=True,
-                columns=tuple(name for name in self.smaller.columns if name in (self.along, *self.along.split("*"))),
-            )
-        return Finding(
-            Kind.INTERCEPT,
-            what=f"The residuals of {target} are not centred on 0: the model lacks an intercept.",
-            evidence=f"An intercept: F = {self.f:.3g}, {chance}{looked}{without}. "
-            f"On rows that a fit has not seen it explains {self.share:.0%} of what is left.",
-            remedy={"intercept": True},
-            predicted=f"The residual standard deviation falls from {self.deviation[0]:.3g} to {self.deviation[1]:.3g}.",
-            share=self.share,
-            of_model=True,
-        )
+        sample = f" on an even sample of {self.looked:,} rows" if self.looked < self.smaller.rows else ""
+        share = f"{self.share:.0%} of what is left"
+        before, after = self.deviation
+        falls = f"The residual standard deviation falls from {before:.3g} to {after:.3g}"
+        return f"F = {self.f:.3g}, {chance}{sample}{without}", share, f"{falls}{without}."
 
 
-def intercept(regression: Regression) -> Larger | None:
-    """The regression with an intercept, where it lacks one."""
-    return None if regression.intercept else better(regression, replace(regression, intercept=True))
+def intercept(regression: Regression) -> Cause | None:
+    """That an intercept is missing."""
+    found = None if regression.intercept else better(regression, replace(regression, intercept=True))
+    if found is None:
+        return None
+    test, share, falls = found.told
+    said = Finding(
+        Kind.INTERCEPT, f"The residuals of {regression.target!r} are not centred on 0: the model lacks an intercept.",
+        f"An intercept: {test}. On rows that a fit has not seen it explains {share}.",
+        {"intercept": True}, falls, found.share, of_model=True,
+    )  # fmt: skip
+    return Cause(said, found.larger)
 
 
-def curvature(regression: Regression) -> Larger | None:
-    """The regression of the degree at which its residuals no longer bend, at most 6; None where they do not bend."""
+def curvature(regression: Regression) -> Cause | None:
+    """That the residuals bend, with the degree at which they no longer do, at most 6."""
+    found = _straightened(regression)
+    if found is None:
+        return None
+    test, share, falls = found.told
+    low, high = apart(*found.r2)
+    # R² is told only where it is of the rows and the loss of the fit, beside whose own R² it stands
+    same = not found.left_out and found.looked == regression.rows and not regression.robust
+    said = Finding(
+        Kind.CURVATURE, f"The residuals of {regression.target!r} bend, most along {found.along!r}: the model is too straight.",
+        f"{found.added} added {'term' if found.added == 1 else 'terms'}: {test}. On rows that a fit has not seen they explain "
+        f"{share}.",
+        {"model": f"poly:{found.larger.degree}"}, f"R² at the optimum rises from {low} to {high}." if same else falls,
+        found.share, of_model=True,
+        columns=tuple(name for name in regression.columns if name in (found.along, *found.along.split("*"))),
+    )  # fmt: skip
+    return Cause(said, found.larger)
+
+
+def _straightened(regression: Regression) -> Larger | None:
+    """The regression of the degree at which its residuals no longer bend; None where they do not bend."""
     found, base = None, regression
     while True:
-        for degree in (base.degree + 1, base.degree + 2):
-            step = better(base, replace(base, degree=degree)) if degree <= MOST_DEGREE else None
-            if step is not None:
-                break
-        else:
+        degrees = range(base.degree + 1, min(base.degree + 2, MOST_DEGREE) + 1)
+        steps = (better(base, replace(base, degree=degree)) for degree in degrees)
+        step = next((step for step in steps if step is not None), None)
+        if step is None:
             return found if found is None or found.smaller is regression else better(regression, base)
         found, base = step, step.larger
 

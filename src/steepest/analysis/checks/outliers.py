@@ -10,11 +10,12 @@ Student's t of 3 degrees of freedom.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
-from steepest.analysis.checks.regression import WIDTH, Regression, Sampled
+from steepest.analysis.checks.regression import WIDTH, Cause, Regression, Sampled
 from steepest.analysis.finding import Finding, Kind
 
 FEW = 0.1
@@ -24,65 +25,7 @@ LEAST_SHARE = 0.05
 NAMED = 3
 
 
-@dataclass(frozen=True)
-class Outliers:
-    """rows: numbers of the outliers in the regression, worst first; sizes: their residuals in Huber's fit, signed.
-
-    before, after: standard deviation of the other rows' residuals, by least squares and by Huber's loss.
-    """
-
-    regression: Regression
-    rows: np.ndarray
-    sizes: np.ndarray
-    scale: float
-    exact: bool
-    before: float
-    after: float
-    share: float
-    looked: int
-
-    def explained(self) -> Regression:
-        """The regression as a loss that outliers do not move sees it: without them."""
-        own, kept = self.regression, np.ones(self.regression.rows, bool)
-        kept[self.rows] = False
-        weights = None if own.weights is None else own.weights[kept]
-        return replace(own, x=own.x[kept], y=own.y[kept], weights=weights, robust=True)
-
-    @property
-    def loss(self) -> str:
-        """The loss of the remedy."""
-        return "l1" if self.exact else f"huber:{float(f'{WIDTH * self.scale:.2g}'):g}"
-
-    def finding(self, numbers: np.ndarray) -> Finding:
-        """In words. numbers: of the regression's rows in the training rows."""
-        rows = tuple(int(numbers[row]) for row in self.rows)
-        count, others = len(rows), self.regression.rows - len(rows)
-        named = ", ".join(f"{row:,}" for row in rows[:NAMED]) + (f" and {count - NAMED} more" if count > NAMED else "")
-        who = f"row {named} lies" if count == 1 else f"rows {named} lie"
-        worst = f"The residual of row {rows[0]:,} is {self.sizes[0]:.3g}"
-        against = (
-            "while most of the rows are met exactly"
-            if self.exact
-            else f"{abs(self.sizes[0]) / self.scale:.0f} times the scale of the others ({self.scale:.3g}, from their median)"
-        )
-        sample = "" if self.looked == self.regression.rows else f" (fits to an even sample of {self.looked:,} rows)"
-        return Finding(
-            Kind.OUTLIERS,
-            what=f"{who[0].upper()}{who[1:]} far from what the {others:,} others say about {self.regression.target!r}, "
-            f"and squares let {'it' if count == 1 else 'them'} pull the fit.",
-            evidence=f"{worst}, {against}. "
-            f"{count:,} of {self.regression.rows:,} rows {'is' if count == 1 else 'are'} further out than heavy tails alone "
-            f"would have it{sample}.",
-            remedy={"loss": self.loss},
-            predicted=f"The residual standard deviation of the other {others:,} rows falls from {self.before:.3g} to "
-            f"{self.after:.3g}.",
-            share=self.share,
-            of_model=True,
-            rows=rows,
-        )
-
-
-def outliers(regression: Regression) -> Outliers | None:
+def outliers(regression: Regression) -> Cause | None:
     """The rows that pull a least-squares fit, or None. Losses that outliers do not move have none."""
     if regression.robust:
         return None
@@ -98,14 +41,54 @@ def outliers(regression: Regression) -> Outliers | None:
     most_common = np.unique(sampled.y, return_counts=True)[1].max() / len(sampled.y)
     if not 0 < count <= max(1, FEW * regression.rows) or (first.exact and most_common > 0.5):
         return None
-    found = _pulled(regression, sampled, far)
-    if found is None:
+    pull = _pull(regression, sampled, far)
+    if pull is None:
         return None
-    order = np.argsort(-np.abs(residual[far]))
-    return replace(found, rows=np.flatnonzero(far)[order], sizes=residual[far][order], looked=len(sampled.y))
+    own, weights, numbers = np.flatnonzero(far), regression.weights, regression.numbers
+    rows = own[np.argsort(-np.abs(residual[own]))]
+    named = rows if numbers is None else numbers[rows]
+    found = _finding(regression, pull, tuple(named.tolist()), float(residual[rows[0]]), len(sampled.y))
+    mended = replace(
+        regression, x=regression.x[~far], y=regression.y[~far], weights=None if weights is None else weights[~far],
+        robust=True, numbers=None if numbers is None else numbers[~far],
+    )  # fmt: skip
+    return Cause(found, mended)
 
 
-def _pulled(regression: Regression, sampled: Sampled, far: np.ndarray) -> Outliers | None:
+def _finding(regression: Regression, pull: Pull, rows: tuple[int, ...], worst: float, looked: int) -> Finding:
+    """In words. rows: of the outliers in the training rows, worst first. worst: the largest residual in Huber's fit."""
+    many, others = len(rows), regression.rows - len(rows)
+    named = ", ".join(f"{row:,}" for row in rows[:NAMED]) + (f" and {many - NAMED} more" if many > NAMED else "")
+    who, them, are = (f"Row {named} lies", "it", "is") if many == 1 else (f"Rows {named} lie", "them", "are")
+    against = f"{abs(worst) / pull.scale:.0f} times the scale of the others ({pull.scale:.3g}, from their median)"
+    if pull.exact:
+        against = "while most of the rows are met exactly"
+    sample = "" if looked == regression.rows else f" (fits to an even sample of {looked:,} rows)"
+    return Finding(
+        Kind.OUTLIERS,
+        f"{who} far from what the {others:,} others say about {regression.target!r}, and squares let {them} pull the fit.",
+        f"The residual of row {rows[0]:,} is {worst:.3g}, {against}. {many:,} of {regression.rows:,} rows {are} further out "
+        f"than heavy tails alone would have it{sample}.",
+        {"loss": "l1" if pull.exact else f"huber:{float(f'{WIDTH * pull.scale:.2g}'):g}"},
+        f"The residual standard deviation of the other {others:,} rows falls from {pull.before:.3g} to {pull.after:.3g}.",
+        pull.share, of_model=True, rows=rows,
+    )  # fmt: skip
+
+
+class Pull(NamedTuple):
+    """What far rows do to a fit: its scale without them, and the standard deviation of the other rows' residuals.
+
+    exact: the other rows are met exactly. before, after: by least squares and by Huber's loss.
+    """
+
+    scale: float
+    exact: bool
+    before: float
+    after: float
+    share: float
+
+
+def _pull(regression: Regression, sampled: Sampled, far: np.ndarray) -> Pull | None:
     """What the far rows `[n]` do: both fits on the sampled rows and all far ones, each counted as often as it stands for."""
     near = sampled.only(~far[sampled.rows])
     mass = (regression.rows - np.count_nonzero(far)) / max(len(near.y), 1)
@@ -131,7 +114,4 @@ def _pulled(regression: Regression, sampled: Sampled, far: np.ndarray) -> Outlie
     share = 1.0 - after / whole if whole > 0 else 0.0
     if after >= before or (share < LEAST_SHARE and cook < 1.0):
         return None
-    nothing = np.empty(0, int)
-    return Outliers(
-        regression, nothing, np.empty(0), robust.scale, robust.exact, before**0.5, after**0.5, share, len(both.y)
-    )
+    return Pull(robust.scale, robust.exact, before**0.5, after**0.5, share)

@@ -17,7 +17,7 @@ from math import comb
 import numpy as np
 
 from steepest.analysis.checks import rounding
-from steepest.analysis.finding import Prepared
+from steepest.analysis.finding import Finding, Prepared
 from steepest.data.thinning import evenly
 from steepest.model.linear import Terms
 
@@ -49,6 +49,7 @@ class Regression:
     """One target and the columns that it is predicted from, whatever the loss.
 
     x: `[n, d]`, y: `[n]`, weights: `[n]` or None; target: y's name. robust: outliers are dealt with by the loss.
+    numbers: of the rows in the training rows, `[n]`; None: as they stand.
     """
 
     x: np.ndarray
@@ -59,6 +60,7 @@ class Regression:
     degree: int = 1
     intercept: bool = True
     robust: bool = False
+    numbers: np.ndarray | None = None
 
     @classmethod
     def of(cls, given: Prepared) -> Regression | None:
@@ -67,12 +69,12 @@ class Regression:
         loss = given.loss_function
         if rows is None or terms is None or rows.classes is not None or rows.y.ndim != 1 or loss.custom:
             return None
-        weights = rows.weights
-        x, y = rows.x, rows.y.astype(np.float64)
+        x, y, weights, numbers = rows.x, rows.y.astype(np.float64), rows.weights, None
         if weights is not None:
-            heavy = weights > 0
-            x, y, weights = x[heavy], y[heavy], weights[heavy] / weights[heavy].mean()
-        return cls(x, y, weights, rows.names, rows.targets[0], terms.degree, terms.intercept, not loss.quadratic)
+            numbers = np.flatnonzero(weights > 0)
+            x, y, weights = x[numbers], y[numbers], weights[numbers] / weights[numbers].mean()
+        robust = not loss.quadratic
+        return cls(x, y, weights, rows.names, rows.targets[0], terms.degree, terms.intercept, robust, numbers)
 
     @property
     def rows(self) -> int:
@@ -95,6 +97,14 @@ class Regression:
         weights = None if self.weights is None else self.weights[rows]
         terms = Terms(self.columns, self.degree, self.intercept)
         return Sampled(terms, shift, scale, terms.design((x - shift) / scale), self.y[rows], weights, rows)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What a test of the residuals finds, and the regression as its remedy leaves it."""
+
+    finding: Finding
+    mended: Regression
 
 
 @dataclass(frozen=True)

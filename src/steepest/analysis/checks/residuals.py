@@ -10,19 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-import numpy as np
-
 from steepest.analysis.checks.coded_target import are_codes
-from steepest.analysis.checks.log_target import Logarithm, logarithm
+from steepest.analysis.checks.log_target import logarithm
 from steepest.analysis.checks.misread_values import codes_of
-from steepest.analysis.checks.missing_terms import Larger, curvature, intercept
-from steepest.analysis.checks.outliers import Outliers, outliers
-from steepest.analysis.checks.regression import Regression
+from steepest.analysis.checks.missing_terms import curvature, intercept
+from steepest.analysis.checks.outliers import outliers
+from steepest.analysis.checks.regression import Cause, Regression
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Prepared
 
-Found = Outliers | Larger | Logarithm
-TESTS: tuple[Callable[[Regression], Found | None], ...] = (outliers, curvature, intercept, logarithm)
+TESTS: tuple[Callable[[Regression], Cause | None], ...] = (outliers, curvature, intercept, logarithm)
 
 
 @check("table", "fit")
@@ -37,17 +34,14 @@ def residuals(given: Prepared) -> Iterator[Finding]:
     regression = Regression.of(given)
     if regression is None or given.train is None or are_codes(given.train) or codes_of(given, given.train):
         return
-    weights = given.train.weights
-    numbers = np.arange(given.train.rows) if weights is None else np.flatnonzero(weights > 0)
     seen = regression
     if regression.robust:
         apart = outliers(replace(regression, robust=False))
-        seen = regression if apart is None else apart.explained()
-    asked = [(test, test(seen)) for test in TESTS]
-    found = [(test, first) for test, first in asked if first is not None]
+        seen = regression if apart is None else apart.mended
+    found = [(test, cause) for test in TESTS if (cause := test(seen)) is not None]
     believed = False
-    for test, first in sorted(found, key=lambda pair: -pair[1].share):
+    for test, first in sorted(found, key=lambda pair: -pair[1].finding.share):
         again = test(seen) if believed else first
         if again is not None:
-            yield first.finding(numbers)
-            seen, believed = again.explained(), True
+            yield first.finding
+            seen, believed = again.mended, True
