@@ -20,8 +20,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from steepest.analysis.checks.network_graph import functional_relus, graph_of
-from steepest.analysis.checks.rerun import Rerun, mlp, placed, rerun, widths_of, wrapped
-from steepest.analysis.checks.rounding import loss_level
+from steepest.analysis.checks.rerun import Rerun, left_at_end, mlp, placed, rerun, widths_of, wrapped
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import pinned
@@ -70,50 +69,45 @@ def silent(module: nn.Module, x: Tensor) -> dict[str, np.ndarray]:
 @check("fit")
 def dead_units(fit: Fitted) -> Iterator[Finding]:
     """Layers of which many units are dead, why, and what keeps them alive."""
-    if fit.network is None or fit.train is None or fit.trace.theta.shape[1] != len(fit.theta):
+    there = left_at_end(fit)
+    if there is None:
         return
-    if not np.isfinite(fit.theta).all():
-        return
-    began, ended = placed(fit), placed(fit, fit.theta)
-    start, end = _silent(began), _silent(ended)
-    if start is None or end is None or not end or start.keys() != end.keys():
+    ended, value = there
+    start, end = _silent(placed(fit)), _silent(ended)
+    if not end or start.keys() != end.keys():
         return
     died = {name: end[name] & ~start[name] for name in end}
-    on_the_way = max((died[name].mean() for name in end), default=0.0) >= ON_THE_WAY
-    if not on_the_way and max(units.mean() for units in start.values()) < AT_START:
+    on_the_way = _most(died) >= ON_THE_WAY
+    if not on_the_way and _most(start) < AT_START:
         return
     worst = max(end, key=lambda name: (died if on_the_way else end)[name].mean())
     if end[worst].mean() < (ON_THE_WAY if on_the_way else AT_START):
         return
-    value = float(ended.value(ended.theta) + ended.penalty(ended.theta))
-    if value <= loss_level(fit.loss_function, fit.train.y):
-        return
     limit = BETTER * value if np.isfinite(value) else np.inf
-    slower = _slower(fit) if on_the_way else None
-    tried = slower if slower is not None and slower.run.value <= limit else _other_starts(fit, limit)
-    now = _count(end)
+    tried = _slower(fit) if on_the_way else None
+    if tried is None or tried.run.value > limit:
+        tried = _other_starts(fit, limit)
+    now, total = _count(end), sum(len(units) for units in end.values())
     if tried is not None and _count(tried.left) >= now:
         tried = None
     if tried is None and not end[worst].all():
         return
-    layer = f"{int(end[worst].sum())} of the {len(end[worst])} units of layer {worst!r}"
+    what = f"{int(end[worst].sum())} of the {len(end[worst])} units of layer {worst!r} give 0 for every row, so that no gradient "
     when = f"{int(died[worst].sum())} of them died during the descent" if on_the_way else "they were dead at the start"
-    total = sum(len(units) for units in end.values())
-    yield Finding(
-        Kind.DEAD_UNITS,
-        what=f"{layer} give 0 for every row, so that no gradient reaches them{'' if tried is None else f': {tried.cause}'}.",
-        evidence=f"Of {total} ReLU units {_count(start)} were dead at the start and {now} are at the end "
-        f"({ended.rows:,} rows looked at); in layer {worst!r} {when}.",
-        remedy={} if tried is None else tried.remedy,
-        predicted=""
-        if tried is None
-        else f"After {tried.run.steps:,} steps {_count(tried.left)} of {total} units are dead, and the objective is "
-        f"{tried.run.value:.3g} instead of {value:.3g}.",
-        share=_gone(tried, value),
-        advice=""
-        if tried is not None
-        else "Start again with another seed, or with nn.LeakyReLU, whose units do not die.",
+    evidence = (
+        f"Of {total} ReLU units {_count(start)} were dead at the start and {now} are at the end ({ended.rows:,} rows looked at); "
+        f"in layer {worst!r} {when}."
     )
+    if tried is None:
+        advice = "Start again with another seed, or with nn.LeakyReLU, whose units do not die."
+        yield Finding(Kind.DEAD_UNITS, f"{what}reaches them.", evidence, {}, "", advice=advice)
+        return
+    yield Finding(
+        Kind.DEAD_UNITS, f"{what}reaches them: {tried.cause}.", evidence, tried.remedy,
+        f"After {tried.run.steps:,} steps {_count(tried.left)} of {total} units are dead, and the objective is "
+        f"{tried.run.value:.3g} instead of {value:.3g}.",
+        tried.run.gain(value),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -126,36 +120,30 @@ class Tried:
     cause: str
 
 
+def _tried(
+    fit: Fitted, objective: ModuleObjective, remedy: Mapping[str, Any], cause: str, most: float, lr: float | None = None
+) -> Tried | None:
+    """A descent of the objective, if fewer than that share of each layer's units are dead at its end."""
+    run = rerun(fit, objective, lr=lr)
+    left = {} if run is None else _silent(run.objective)
+    return None if run is None or _most(left) >= most else Tried(pinned(remedy, fit), run, left, cause)
+
+
 def _slower(fit: Fitted) -> Tried | None:
     """The smaller rate at which fewest units die, of those the one that comes down furthest."""
-    best: Tried | None = None
-    for divisor in SLOWER:
-        lr = float(f"{fit.lr / divisor:.2g}")
-        run = rerun(fit, placed(fit), lr=lr)
-        left = None if run is None else _silent(run.objective)
-        if run is None or left is None or max(units.mean() for units in left.values()) >= ON_THE_WAY:
-            continue
-        tried = Tried(pinned({"lr": lr}, fit), run, left, f"steps at lr={fit.lr:.3g} are too long")
-        if best is None or run.value < best.run.value:
-            best = tried
-    return best
+    rates = [float(f"{fit.lr / divisor:.2g}") for divisor in SLOWER]
+    cause = f"steps at lr={fit.lr:.3g} are too long"
+    tried = [_tried(fit, placed(fit), {"lr": lr}, cause, ON_THE_WAY, lr) for lr in rates]
+    return min((one for one in tried if one is not None), key=lambda one: one.run.value, default=None)
 
 
 def _other_starts(fit: Fitted, limit: float) -> Tried | None:
     """Standardised columns, another seed or another start: the first that leaves few units dead and comes down."""
     for remedy, objective, cause in _starts(fit):
-        first = _silent(objective)
-        if first is None or max(units.mean() for units in first.values()) >= AT_START:
-            continue
-        run = rerun(fit, objective)
-        left = None if run is None else _silent(run.objective)
-        if (
-            run is not None
-            and left is not None
-            and run.value <= limit
-            and max(u.mean() for u in left.values()) < AT_START
-        ):
-            return Tried(remedy, run, left, cause)
+        if _most(_silent(objective)) < AT_START:
+            tried = _tried(fit, objective, remedy, cause, AT_START)
+            if tried is not None and tried.run.value <= limit:
+                return tried
     return None
 
 
@@ -163,29 +151,23 @@ def _starts(fit: Fitted) -> Iterator[tuple[dict[str, Any], ModuleObjective, str]
     rows = fit.train
     assert rows is not None
     if fit.precondition == "none" and rows.x.ndim == 2:
-        inputs = "the columns are not centred on 0"
-        yield {"precondition": "standardize"}, placed(fit, standardize=True), inputs
-    model, standardize = fit.spec.model, fit.precondition == "standardize"
-    if isinstance(model, str) and model.startswith("mlp:") and str(fit.spec.init) == "zeros":
+        yield {"precondition": "standardize"}, placed(fit, standardize=True), "the columns are not centred on 0"
+    if widths_of(fit) and str(fit.spec.init) == "zeros":
         for seed in range(fit.spec.seed + 1, fit.spec.seed + 1 + SEEDS):
-            other = mlp(fit, widths_of(fit), seed)
-            yield {"seed": seed}, wrapped(fit, other, None, standardize), f"seed {fit.spec.seed} starts them so"
+            yield {"seed": seed}, wrapped(fit, mlp(fit, widths_of(fit), seed)), f"seed {fit.spec.seed} starts them so"
     for init in STARTS:
         theta = modules.start(init, tuple(fit.names), fit.spec.seed)
         yield {"init": init}, placed(fit, theta), "they start with weights and biases that no row lifts above 0"
 
 
-def _silent(objective: ModuleObjective) -> dict[str, np.ndarray] | None:
+def _silent(objective: ModuleObjective) -> dict[str, np.ndarray]:
     assert objective.x is not None
-    found = silent(objective.module, objective.x)
-    return found or None
+    return silent(objective.module, objective.x)
 
 
-def _gone(tried: Tried | None, value: float) -> float:
-    """Which share of the objective the remedy takes away."""
-    if tried is None:
-        return 0.0
-    return float(np.clip(1.0 - tried.run.value / value, 0.0, 1.0)) if np.isfinite(value) and value > 0 else 1.0
+def _most(layers: Mapping[str, np.ndarray]) -> float:
+    """The largest share of a layer's units; 1 where no layer is known."""
+    return float(max((units.mean() for units in layers.values()), default=1.0))
 
 
 def _count(layers: Mapping[str, np.ndarray]) -> int:

@@ -10,14 +10,13 @@ built without that layer, or with an activation after it.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 
 import numpy as np
 from torch import nn
 
 from steepest.analysis.checks.network_graph import Graph, Last, Stacked, last_of, of_objective, stacked, without
-from steepest.analysis.checks.rerun import MOST_ROWS, bare, rerun, wrapped
+from steepest.analysis.checks.rerun import MOST_ROWS, inner_of, placed, rerun, wrapped
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.data.thinning import sampled
@@ -45,7 +44,7 @@ def output_layer(fit: Fitted) -> Iterator[Finding]:
     what, evidence = said
     advice = f"End the module in its linear layer, without {last.words}."
     yield Finding(
-        Kind.OUTPUT, what, evidence, {}, _tried(fit, without(bare(_module(fit)), graph, last.layer)),
+        Kind.OUTPUT, what, evidence, {}, _tried(fit, without(inner_of(fit), graph, last.layer)),
         of_model=True, advice=advice,
     )  # fmt: skip
 
@@ -72,16 +71,7 @@ def unactivated(fit: Fitted) -> Iterator[Finding]:
 def _graph(fit: Fitted) -> Graph | None:
     if fit.network is None or fit.train is None or fit.terms is not None:
         return None
-    return of_objective(wrapped(fit, copy.deepcopy(bare(fit.network)), _theta(fit), fit.precondition == "standardize"))
-
-
-def _theta(fit: Fitted) -> np.ndarray | None:
-    return fit.theta if np.isfinite(fit.theta).all() else None
-
-
-def _module(fit: Fitted) -> nn.Module:
-    assert fit.network is not None
-    return fit.network
+    return of_objective(wrapped(fit, inner_of(fit), fit.theta if np.isfinite(fit.theta).all() else None))
 
 
 def _of_classes(fit: Fitted, graph: Graph, last: Last) -> tuple[str, str] | None:
@@ -141,9 +131,7 @@ def _tried(fit: Fitted, module: nn.Module | None) -> str:
     """What the same steps lead to with another module in the place of the fit's, if that is better; else nothing."""
     if module is None or fit.trace.theta.shape[1] != len(fit.theta) or fit.train is None:
         return ""
-    scaled, start = fit.precondition == "standardize", fit.trace.theta[0]
-    run = rerun(fit, wrapped(fit, module, start, scaled))
-    now = rerun(fit, wrapped(fit, copy.deepcopy(bare(_module(fit))), start, scaled))
+    run, now = rerun(fit, wrapped(fit, module, fit.trace.theta[0])), rerun(fit, placed(fit))
     if run is None or (now is not None and not run.value <= BETTER * now.value):
         return ""
     rows = sampled(fit.train, MOST_ROWS).rows
@@ -154,7 +142,7 @@ def _tried(fit: Fitted, module: nn.Module | None) -> str:
 
 def _activated(fit: Fitted, pairs: list[Stacked]) -> str:
     """What the same steps lead to with a ReLU after the first layer of each pair."""
-    module = copy.deepcopy(bare(_module(fit)))
+    module = inner_of(fit)
     for pair in pairs:
         name = pair.first
         if not name:

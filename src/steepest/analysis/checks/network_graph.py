@@ -100,8 +100,7 @@ def kind_of(node: Any) -> str:
 def past_shapes(node: Any) -> Any:
     """The first function on the way back that does more than move numbers or change their units."""
     while node is not None and kind_of(node) in SHAPES:
-        ways = [way for way, _ in node.next_functions if way is not None and kind_of(way) != "AccumulateGrad"]
-        ways = [way for way in ways if "AccumulateGrad" not in way.name()]
+        ways = [way for way, _ in node.next_functions if way is not None and "AccumulateGrad" not in way.name()]
         if len(ways) != 1:  # a sum or product of two parts of the network is no change of units
             return node
         node = ways[0]
@@ -141,14 +140,9 @@ def without(module: nn.Module, graph: Graph, layer: str | None) -> nn.Module | N
     """A copy of a module without that layer; None where `forward` calls the function, or the layer more than once."""
     if not layer or graph.calls.get(layer) != 1:
         return None
-    return replaced(module, layer, nn.Identity())
-
-
-def replaced(module: nn.Module, name: str, by: nn.Module) -> nn.Module:
-    """A copy of a module with another submodule in that place."""
     own = copy.deepcopy(module)
-    where, _, last = name.rpartition(".")
-    setattr(own.get_submodule(where) if where else own, last, by)
+    where, _, last = layer.rpartition(".")
+    setattr(own.get_submodule(where), last, nn.Identity())
     return own
 
 

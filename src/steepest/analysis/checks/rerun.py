@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.finding import Fitted
 from steepest.analysis.step_cost import seconds_a_step
-from steepest.analysis.what_if import after_steps
+from steepest.analysis.what_if import after_steps, whole_objective
 from steepest.choices import parse
 from steepest.data.batching import Batching
 from steepest.data.thinning import sampled
@@ -42,39 +43,57 @@ class Rerun:
     objective: ModuleObjective
     steps: int
 
+    def gain(self, value: float) -> float:
+        """Which share of another F it takes away."""
+        return float(np.clip(1.0 - self.value / value, 0.0, 1.0)) if np.isfinite(value) and value > 0 else 1.0
 
-def bare(module: nn.Module) -> nn.Module:
-    """The module without the change of units around it."""
-    return module.module if isinstance(module, modules.Scaled) else module
+
+def inner_of(fit: Fitted) -> nn.Module:
+    """A copy of the fit's module, without the change of units around it."""
+    assert fit.network is not None
+    return copy.deepcopy(fit.network.module if isinstance(fit.network, modules.Scaled) else fit.network)
 
 
-def placed(fit: Fitted, theta: np.ndarray | None = None, *, standardize: bool | None = None) -> ModuleObjective:
-    """The objective of the fit's module on a sample of its rows, at θ (None: at its start).
+def wrapped(
+    fit: Fitted, inner: nn.Module, theta: np.ndarray | None = None, standardize: bool | None = None
+) -> ModuleObjective:
+    """The objective of any module in the place of the fit's, on a sample of its rows, at θ (None: as it is).
 
     standardize: whether it sees standardised columns; None: as in the fit.
     """
-    inner = copy.deepcopy(bare(_module(fit)))
-    if standardize is None:
-        standardize = fit.precondition == "standardize"
-    return wrapped(fit, inner, fit.trace.theta[0] if theta is None else theta, standardize)
-
-
-def wrapped(fit: Fitted, inner: nn.Module, theta: np.ndarray | None, standardize: bool) -> ModuleObjective:
-    """Any module in the place of the fit's, on a sample of its rows."""
     assert fit.train is not None
+    assert fit.network is not None
     rows = sampled(fit.train, MOST_ROWS)
-    like = next(parameter for parameter in _module(fit).parameters() if parameter.requires_grad)
+    like = next(parameter for parameter in fit.network.parameters() if parameter.requires_grad)
     inner = inner.to(like)
     own = [parameter for parameter in inner.parameters() if parameter.requires_grad]
     if theta is not None:
         with torch.no_grad():
             torch.nn.utils.vector_to_parameters(torch.as_tensor(theta).to(own[0]), own)
-    module: nn.Module = inner
-    if standardize:
+    if fit.precondition == "standardize" if standardize is None else standardize:
         x, y, _ = tensors(rows, fit.loss_function, like.dtype, like.device)
         numbers = isinstance(fit.spec.model, str) and fit.spec.model.startswith("mlp") and not fit.loss_function.classes
-        module = modules.scaled(inner, x, y if numbers and y.is_floating_point() else None)
-    return module_objective(fit, rows, module=module)
+        inner = modules.scaled(inner, x, y if numbers and y.is_floating_point() else None)
+    return module_objective(fit, rows, module=inner)
+
+
+def placed(fit: Fitted, theta: np.ndarray | None = None, standardize: bool | None = None) -> ModuleObjective:
+    """The objective of the fit's module on a sample of its rows, at θ (None: at its start)."""
+    return wrapped(fit, inner_of(fit), fit.trace.theta[0] if theta is None else theta, standardize)
+
+
+def left_at_end(fit: Fitted) -> tuple[ModuleObjective, float] | None:
+    """The objective of a module where its fit ended, and F there.
+
+    None for any other fit, one that cannot be made again, and one that left nothing but rounding.
+    """
+    if fit.network is None or fit.train is None or fit.trace.theta.shape[1] != len(fit.theta):
+        return None
+    if not np.isfinite(fit.theta).all():
+        return None
+    objective = placed(fit, fit.theta)
+    value = whole_objective(objective)
+    return None if value <= loss_level(fit.loss_function, fit.train.y) else (objective, value)
 
 
 def rerun(fit: Fitted, objective: ModuleObjective, *, lr: float | None = None, rule: Any = None) -> Rerun | None:
@@ -107,8 +126,3 @@ def mlp(fit: Fitted, widths: tuple[int, ...], seed: int) -> nn.Module:
     hidden = sum((before + 1) * after for before, after in pairwise((inputs, *own)))
     outputs = (len(fit.theta) - hidden) // (own[-1] + 1)
     return modules.mlp(inputs, widths, outputs, seed)
-
-
-def _module(fit: Fitted) -> nn.Module:
-    assert fit.network is not None
-    return fit.network

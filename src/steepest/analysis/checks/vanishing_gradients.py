@@ -17,8 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from steepest.analysis.checks.rerun import Rerun, mlp, placed, rerun, widths_of, wrapped
-from steepest.analysis.checks.rounding import loss_level
+from steepest.analysis.checks.rerun import Rerun, left_at_end, mlp, placed, rerun, widths_of, wrapped
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import pinned
@@ -49,12 +48,11 @@ def layer_gradients(objective: ModuleObjective) -> dict[str, float]:
 @check("fit")
 def vanishing(fit: Fitted) -> Iterator[Finding]:
     """A first layer whose gradient is many orders below the last one's, and what moves it."""
-    if fit.network is None or fit.train is None or fit.trace.theta.shape[1] != len(fit.theta):
-        return
     formula = formula_of(fit.optimizer)
-    if (formula is not None and not formula.linear) or not np.isfinite(fit.theta).all():
+    there = left_at_end(fit) if formula is None or formula.linear else None
+    if there is None:
         return
-    ended = placed(fit, fit.theta)
+    ended, value = there
     start, end = layer_gradients(placed(fit)), layer_gradients(ended)
     names = list(start)
     if len(names) < 3:
@@ -63,22 +61,16 @@ def vanishing(fit: Fitted) -> Iterator[Finding]:
     if not (_vanishes(start) or (moving and _vanishes(end))):
         return
     norms, when = (start, "start") if _vanishes(start) else (end, "end")
-    value = float(ended.value(ended.theta) + ended.penalty(ended.theta))
-    if value <= loss_level(fit.loss_function, fit.train.y):
-        return
     for remedy, run, cause in _tried(fit, value):
         if run is None or not run.value <= BETTER * value:
             continue
         first, last = norms[names[0]], norms[names[-1]]
         yield Finding(
-            Kind.VANISHING,
-            what=f"The gradient all but vanishes on its way to the first layer: {cause}.",
-            evidence=f"At the {when} it is {first:.1e} at {names[0]!r} and {last:.1e} at {names[-1]!r} (root mean square of "
-            f"an entry), through {len(names)} layers.",
-            remedy=remedy,
-            predicted=f"After {run.steps:,} steps the objective is {run.value:.3g}; it is {value:.3g} now.",
-            share=float(np.clip(1.0 - run.value / value, 0.0, 1.0)) if value > 0 else 0.0,
-        )
+            Kind.VANISHING, f"The gradient all but vanishes on its way to the first layer: {cause}.",
+            f"At the {when} it is {first:.1e} at {names[0]!r} and {last:.1e} at {names[-1]!r} (root mean square of an entry), "
+            f"through {len(names)} layers.",
+            remedy, f"After {run.steps:,} steps the objective is {run.value:.3g}; it is {value:.3g} now.", run.gain(value),
+        )  # fmt: skip
         return
 
 
@@ -109,8 +101,7 @@ def _tried(fit: Fitted, value: float) -> Iterator[tuple[dict[str, Any], Rerun | 
         yield *best, f"each layer shrinks it, and {fit.optimizer} takes it as it is"
     widths = widths_of(fit)
     for count in range(min(len(widths) - 1, 3), 0, -1):
-        standardize = fit.precondition == "standardize"
-        objective = wrapped(fit, mlp(fit, widths[:count], fit.spec.seed), None, standardize)
+        objective = wrapped(fit, mlp(fit, widths[:count], fit.spec.seed))
         if not _vanishes(layer_gradients(objective)):
             model = "mlp:" + ",".join(map(str, widths[:count]))
             yield {"model": model}, rerun(fit, objective), f"{len(widths) + 1} layers shrink it one after another"
