@@ -23,17 +23,14 @@ from steepest.text.displayed import Displayed
 from steepest.text.document import Document
 
 if TYPE_CHECKING:
-    import numpy as np
-    from torch import nn
-
-    from steepest.analysis.exact.answer import Exact
     from steepest.data.dataset import Dataset
     from steepest.data.schema import Schema
-    from steepest.descent.stopping import Status
-    from steepest.descent.trace import Trace
     from steepest.model.linear import LinearProblem, Terms
     from steepest.model.loss import Loss
+    from steepest.result import Fit as Fitted
     from steepest.settings import Spec
+else:
+    Fitted = Any  # a finished `Fit`, which imports this package
 
 
 class Kind(StrEnum):
@@ -143,7 +140,7 @@ class Findings(Displayed, Sequence[Finding]):
 
 
 class Prepared(Protocol):
-    """What is known before any fit. problem and terms are None for a module."""
+    """What is known before any fit, and of a `Fit` too. problem and terms are None for a module."""
 
     @property
     def spec(self) -> Spec: ...
@@ -159,42 +156,3 @@ class Prepared(Protocol):
     def terms(self) -> Terms | None: ...
     @property
     def loss_function(self) -> Loss: ...
-
-
-class Fitted(Prepared, Protocol):
-    """What is known of a finished fit: a `Fit` has all of it, and more."""
-
-    @property
-    def test(self) -> Dataset | None: ...
-    @property
-    def theta(self) -> np.ndarray: ...
-    @property
-    def trace(self) -> Trace: ...
-    @property
-    def steps(self) -> int: ...
-    @property
-    def epochs(self) -> int: ...
-    @property
-    def optimizer(self) -> str: ...
-    @property
-    def precondition(self) -> str: ...
-    @property
-    def schedule(self) -> str: ...
-    @property
-    def lr(self) -> float: ...
-    @property
-    def network(self) -> nn.Module | None: ...
-    @property
-    def status(self) -> Status: ...
-    @property
-    def exact(self) -> Exact | None: ...
-    @property
-    def gap(self) -> float | None: ...
-    @property
-    def relative_gap(self) -> float | None: ...
-    @property
-    def loss(self) -> float: ...
-    @property
-    def test_loss(self) -> float | None: ...
-    @property
-    def objective_value(self) -> float: ...
