@@ -56,8 +56,7 @@ MOST_LOST = 10.0
 """Error of a prediction, beside the spread of the predictions, up to which coefficients in user units still do: steps are
 taken in 32 digits, and what is lost is less than this bound."""
 
-UNLIKE = 30.0
-"""How many times the spread of another a target's may be before its squares leave the other one out."""
+UNLIKE = 30.0  # how many times the spread of another a target's may be before its squares leave the other one out
 
 
 @dataclass(frozen=True)

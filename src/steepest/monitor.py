@@ -33,9 +33,7 @@ from steepest.model.linear_objective import LinearObjective
 from steepest.recording import recorder_of
 from steepest.settings import Spec
 
-GLANCE = 16
-"""Steps between two looks at the recorded losses for signs of divergence."""
-
+GLANCE = 16  # steps between two looks at the recorded losses for signs of divergence
 GOES_ON, DIVERGED, CONVERGED, SETTLED, PATIENCE, LIMIT, INTERRUPTED, SECONDS = range(8)
 STATUS = {
     DIVERGED: Status.DIVERGED, CONVERGED: Status.CONVERGED, PATIENCE: Status.PATIENCE,

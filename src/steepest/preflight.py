@@ -45,12 +45,8 @@ from steepest.text.displayed import Displayed
 from steepest.text.document import Document
 from steepest.text.preflight import SHOWN_AIM
 
-MOST_STEPS = 100_000
-"""Steps from which on a setting is not recommended."""
-
-PLANNED = 100_000
-"""Steps up to which a descent as it was asked for is foreseen."""
-
+MOST_STEPS = 100_000  # steps from which on a setting is not recommended
+PLANNED = 100_000  # steps up to which a descent as it was asked for is foreseen
 OF_THE_DESCENT = frozenset(those(lambda setting: setting.steers))
 """Settings that say how it goes down, not what is fitted."""
 

@@ -10,8 +10,7 @@ from steepest.descent.trace import Recorder, Trace
 from steepest.errors import SpecError
 from steepest.settings import Spec
 
-RECORD = 10_000
-"""Rows that a trace keeps where `record` names parameters instead."""
+RECORD = 10_000  # rows that a trace keeps where `record` names parameters instead
 
 
 def recorder_of(

@@ -13,24 +13,16 @@ from typing import Any
 
 from steepest.errors import SpecError
 
-TAKES = ["input", "target"]
-"""What functions of losses in `torch.nn.functional` take first."""
-
-CODES = frozenset({"CrossEntropyLoss", "NLLLoss", "MultiMarginLoss"})
-"""Criteria whose target is the number of a class."""
-
-BINARY = frozenset({"BCELoss", "BCEWithLogitsLoss"})
-"""Criteria whose target is 0 or 1 as a number, one for each output."""
-
+TAKES = ["input", "target"]  # what functions of losses in `torch.nn.functional` take first
+CODES = frozenset({"CrossEntropyLoss", "NLLLoss", "MultiMarginLoss"})  # criteria whose target is the number of a class
+BINARY = frozenset({"BCELoss", "BCEWithLogitsLoss"})  # criteria whose target is 0 or 1 as a number, one for each output
 LIKE = {
     "logistic": frozenset({"BCEWithLogitsLoss"}),
     "cross_entropy": frozenset({"CrossEntropyLoss", "MultiMarginLoss"}),
 }
 """Criteria that a linear model takes which stands for one loss of ours, by that loss."""
 
-PROBABILITIES = frozenset({"BCELoss"})
-"""Criteria whose prediction is a probability and no log-odds."""
-
+PROBABILITIES = frozenset({"BCELoss"})  # criteria whose prediction is a probability and no log-odds
 IN_UNITS = frozenset({"MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss"})
 """Criteria whose prediction is in the units of the target."""
 

@@ -23,8 +23,7 @@ from steepest.model.linear import LinearProblem
 from steepest.model.preconditioners import Coordinates
 from steepest.numerics import lanczos
 
-MOST_GRADIENTS = 500
-"""Recorded steps, the last ones, from which P is made."""
+MOST_GRADIENTS = 500  # recorded steps, the last ones, from which P is made
 
 
 def full_batch(fit: Fitted) -> bool:

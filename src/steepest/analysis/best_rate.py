@@ -23,9 +23,7 @@ from steepest.text.numbers import rounded_down
 SHARES = (1.0, 0.99, 0.97, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.35, 0.25)
 """Rates that are tried, as shares of the one with the fastest contraction: steps are few in number, not for ever."""
 
-FEW = 200
-"""Directions up to which all of them are tried: each takes a tenth of a second where there are 600."""
-
+FEW = 200  # directions up to which all of them are tried: each takes a tenth of a second where there are 600
 SWINGS = 600
 """Steps in which the swings of momentum 0.9 die away: a gap falls at least as 0.9 to the power of the steps."""
 

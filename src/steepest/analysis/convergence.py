@@ -30,8 +30,7 @@ from steepest.model.preconditioners import Coordinates
 SCANNED = 2_048
 """Steps that are looked at one by one, since momentum goes up and down; after them those between powers of two."""
 
-FOREVER = 2.0**100
-"""Steps from which on a descent never arrives."""
+FOREVER = 2.0**100  # steps from which on a descent never arrives
 
 
 class LinearStep(NamedTuple):

@@ -16,8 +16,7 @@ from steepest.model import modules, preconditioners
 from steepest.model.linear import LinearProblem
 from steepest.model.preconditioners import Coordinates
 
-PRECONDITIONERS = ("none", "standardize", "orthonormal")
-"""The coordinates of the linear family by their names."""
+PRECONDITIONERS = ("none", "standardize", "orthonormal")  # the coordinates of the linear family by their names
 
 
 def coordinates_of(name: str, problem: LinearProblem) -> Coordinates | None:

@@ -39,17 +39,10 @@ from steepest.numerics.hessians import blocks
 MOST_PAIRS = 30
 """Directions up to which covariances between them are solved for, and with them the noise of the curvature."""
 
-MOST_STEPS = 3_000_000
-"""Batches in an epoch times directions up to which the same holds."""
-
-MOST_ROWS = 2_000
-"""Rows, evenly spread, from which the noise of the curvature is taken."""
-
-PLACES = 24
-"""Places within an epoch at which the covariance is looked at."""
-
-ROUNDS = 500
-"""Rounds in which the noise of the curvature and the covariance that it leads to must agree."""
+MOST_STEPS = 3_000_000  # batches in an epoch times directions up to which the same holds
+MOST_ROWS = 2_000  # rows, evenly spread, from which the noise of the curvature is taken
+PLACES = 24  # places within an epoch at which the covariance is looked at
+ROUNDS = 500  # rounds in which the noise of the curvature and the covariance that it leads to must agree
 
 
 @dataclass(frozen=True)

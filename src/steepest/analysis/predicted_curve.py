@@ -16,8 +16,7 @@ from steepest.analysis.fit_settings import PRECONDITIONERS, frame_of, innermost_
 from steepest.descent import schedules
 from steepest.formulas.schedules import needs_steps
 
-MOST_STEPS = 200_000
-"""Steps up to which a schedule is gone through step by step; a constant rate has no limit."""
+MOST_STEPS = 200_000  # steps up to which a schedule is gone through step by step; a constant rate has no limit
 
 
 def predicted_curve(fit: Fitted) -> np.ndarray | None:

@@ -34,9 +34,7 @@ from steepest.text.document import Document
 if TYPE_CHECKING:
     from steepest.result import Fit
 
-CLOSE = 1e-6
-"""The relative gap to which steps are counted."""
-
+CLOSE = 1e-6  # the relative gap to which steps are counted
 RULES = {str(rule): rule for rule in (rules.rule(name) for name, kind in FORMULAS.items() if kind.linear)}
 """The rules that have a theory."""
 

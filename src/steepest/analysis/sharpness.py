@@ -37,17 +37,12 @@ if TYPE_CHECKING:
     from steepest.result import Fit
 
 ROWS = 1_000
-STEPS = 40
-"""Steps looked at where `along=True`."""
-
-FLAT = 1e-10
-"""Share of the largest curvature below which one upwards counts as none."""
-
+STEPS = 40  # steps looked at where `along=True`
+FLAT = 1e-10  # share of the largest curvature below which one upwards counts as none
 DOWN = 1e-6
 """Share of the largest curvature below which one downwards does: on the way to a minimum there are small ones."""
 
-AT_REST = 1e-6
-"""Share of F that a step along the steepest direction could still gain at a point that counts as at rest."""
+AT_REST = 1e-6  # share of F that a step along the steepest direction could still gain at a point that counts as at rest
 
 
 @dataclass(frozen=True)

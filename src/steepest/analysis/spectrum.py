@@ -22,8 +22,7 @@ MOST_EXACT = 1_000
 
 LANCZOS = 200
 
-ROUNDING = 1e-24
-"""Share of the gap below which a node of the quadrature is rounding."""
+ROUNDING = 1e-24  # share of the gap below which a node of the quadrature is rounding
 
 
 def spectrum(

@@ -19,8 +19,7 @@ from steepest.model.objective import Objective
 OPERATION, FLOP, ENTRY = 4e-6, 5e-11, 1e-9
 """Seconds of an operation of PyTorch, of a floating-point operation in a matrix product, and of a number written."""
 
-STEP = 60e-6
-"""Seconds of the loop around it."""
+STEP = 60e-6  # seconds of the loop around it
 
 
 class _Counted(TorchDispatchMode):

@@ -41,15 +41,11 @@ from steepest.model.objective import Objective
 from steepest.model.of_fit import module_objective
 from steepest.model.preconditioners import Coordinates
 
-MOST_PARAMETERS = 2_000
-"""Parameters up to which a descent to a known optimum is made again, or predicted."""
-
+MOST_PARAMETERS = 2_000  # parameters up to which a descent to a known optimum is made again, or predicted
 SECONDS, FIRST_SECONDS, LEAST_STEPS = 0.8, 0.2, 10
 """What whole descents may take at a time; what the first steps of one may; and how many of these are made all the same."""
 
-LOAD = 0.3
-"""Seconds to be saved from which compiled code, which takes about as long to compile, is worth it here."""
-
+LOAD = 0.3  # seconds to be saved from which compiled code, which takes about as long to compile, is worth it here
 MOST_PREDICTED = {True: 20_000, False: 200_000}
 """Steps up to which a falling rate is gone through by theory: on a quadratic, and where steps would take too long."""
 

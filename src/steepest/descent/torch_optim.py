@@ -21,8 +21,7 @@ from steepest.lazy import imported
 
 Factory = Callable[..., torch.optim.Optimizer]
 
-FIRST_RATE = 1e-3
-"""The rate that a class is made with where it asks for one; each step sets its own."""
+FIRST_RATE = 1e-3  # the rate that a class is made with where it asks for one; each step sets its own
 
 
 def is_factory(given: Any) -> bool:

@@ -36,8 +36,7 @@ NAMES = frozenset(
 """What a target of several classes is called."""
 
 MOST_ENTRIES = 1_000_000
-SMALL = 1e-3
-"""The penalty that is tried where the classes are separable."""
+SMALL = 1e-3  # the penalty that is tried where the classes are separable
 
 
 def two_values(y: np.ndarray) -> tuple[float, float] | None:

@@ -20,20 +20,11 @@ from steepest.model import preconditioners as frames
 from steepest.model.linear import SAMPLED, LinearProblem, is_constant
 from steepest.text.numbers import count, listed, number
 
-FALLS = 30.0
-"""By how many times the condition number falls where scales are to blame."""
-
-LONG = 100.0
-"""Condition number of standardised columns from which they count as collinear."""
-
-HARD = 1e4
-"""Condition number of a table that is called hard before any fit."""
-
-EXACT = 1e-10
-"""Share of its spread that a column has apart from the others, at or below which it depends on them."""
-
-SURE = 1e-4
-"""The same share, as far as the products of columns still tell it."""
+FALLS = 30.0  # by how many times the condition number falls where scales are to blame
+LONG = 100.0  # condition number of standardised columns from which they count as collinear
+HARD = 1e4  # condition number of a table that is called hard before any fit
+EXACT = 1e-10  # share of its spread that a column has apart from the others, at or below which it depends on them
+SURE = 1e-4  # the same share, as far as the products of columns still tell it
 
 
 @check("descent")

@@ -32,9 +32,7 @@ CHANCE = 1e-4
 LEAST_SHARE = 0.1
 MOST_ROWS = 1_000
 MOST_PARAMETERS = 200
-ROWS_A_TERM = 4
-"""Rows of the rarest class for each term, from which the statistic's distribution is nearly its limit."""
-
+ROWS_A_TERM = 4  # rows of the rarest class for each term, from which the statistic's distribution is nearly its limit
 MOST_DEGREE = 4
 
 

@@ -17,8 +17,7 @@ from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.descent.stopping import Status
 from steepest.text.numbers import number, rounded_down, rounded_up
 
-IN_ORDER = 0.3
-"""Correlation of a row's target with that of the row a batch later, from which rows count as in order."""
+IN_ORDER = 0.3  # correlation of a row's target with that of the row a batch later, from which rows count as in order
 
 
 @check("descent")

@@ -27,17 +27,10 @@ from steepest.analysis.noise import floor_and_halves
 from steepest.descent.stopping import Status
 from steepest.text.numbers import count, number, rounded_down, rounded_up
 
-FAR = 9.0
-"""How many times larger the best rate is where a rate is far too low."""
-
-MANY = (3, 10, 30, 100)
-"""How many times as many steps are tried where no theory tells."""
-
-MUCH = 0.5
-"""Mean of a schedule's factors up to which it counts as falling fast."""
-
-FEW = 100
-"""Columns up to which all eigenvectors are computed where one is wanted."""
+FAR = 9.0  # how many times larger the best rate is where a rate is far too low
+MANY = (3, 10, 30, 100)  # how many times as many steps are tried where no theory tells
+MUCH = 0.5  # mean of a schedule's factors up to which it counts as falling fast
+FEW = 100  # columns up to which all eigenvectors are computed where one is wanted
 
 
 @check("descent")

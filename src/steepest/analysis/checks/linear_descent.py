@@ -20,8 +20,7 @@ from steepest.analysis.fit_settings import pinned
 from steepest.descent.stopping import Status
 from steepest.formulas.rules import Automatic
 
-CLEAR, LIKELY = 0.9, 0.5
-"""Share of the gap that a remedy must win; and where none does, neither more steps."""
+CLEAR, LIKELY = 0.9, 0.5  # share of the gap that a remedy must win; and where none does, neither more steps
 
 
 @check("fit")

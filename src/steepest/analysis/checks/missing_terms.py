@@ -29,8 +29,7 @@ CHANCE = 1e-4
 LEAST_SHARE = 0.1
 ROWS_A_TERM = 4
 MOST_TERMS = 300
-ALONE = 1.0 - 1e-6
-"""Leverage from which a row is met whatever its target is."""
+ALONE = 1.0 - 1e-6  # leverage from which a row is met whatever its target is
 MOST_DEGREE = 6
 
 

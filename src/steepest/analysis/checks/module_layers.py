@@ -23,12 +23,9 @@ from steepest.data.thinning import sampled
 from steepest.text.numbers import number
 
 BETTER = 0.9
-OUTSIDE = 0.01
-"""Share of the rows whose targets leave the range of the output from which that is said."""
-
+OUTSIDE = 0.01  # share of the rows whose targets leave the range of the output from which that is said
 OF_ODDS = ("bcewithlogitsloss", "binary_cross_entropy_with_logits")
-OF_SCORES = ("crossentropyloss", "cross_entropy")
-"""PyTorch's losses of log-odds and of scores."""
+OF_SCORES = ("crossentropyloss", "cross_entropy")  # PyTorch's losses of log-odds and of scores
 
 
 @check("fit")

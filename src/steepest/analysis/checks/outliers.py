@@ -18,9 +18,7 @@ import numpy as np
 from steepest.analysis.checks.regression import WIDTH, Cause, Regression, Sampled
 from steepest.analysis.finding import Finding, Kind
 
-FEW = 0.1
-"""Share of the rows beyond which they are no outliers but another population."""
-
+FEW = 0.1  # share of the rows beyond which they are no outliers but another population
 LEAST_SHARE = 0.05
 NAMED = 3
 

@@ -39,8 +39,7 @@ LEAST_RATIO = 1.5
 WIDE_RATIO = 5.0
 LEAST_SHARE = 0.2
 ROWS_A_PARAMETER = 5.0
-MOST_ENTRIES = 4_000_000
-"""Entries of a design beyond which no penalty is tried."""
+MOST_ENTRIES = 4_000_000  # entries of a design beyond which no penalty is tried
 
 
 @dataclass(frozen=True)

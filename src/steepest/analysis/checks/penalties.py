@@ -41,12 +41,8 @@ from steepest.model.losses import loss
 from steepest.model.penalties import Penalty
 
 MOST_ROWS = 1_000
-STEPS = 61
-"""Amounts of a ridge path."""
-
-LEVEL = 0.05
-"""Probability that the best amount is smaller than the one that is taken."""
-
+STEPS = 61  # amounts of a ridge path
+LEVEL = 0.05  # probability that the best amount is smaller than the one that is taken
 MOST_PARAMETERS = 300
 MOST_TRIED, MOST_SOLVED = 100_000, 10_000
 """Entries of a design up to which amounts are tried: each takes five Newton's methods, or five linear programmes."""
@@ -54,14 +50,11 @@ MOST_TRIED, MOST_SOLVED = 100_000, 10_000
 SURE_PIVOT = 1e-5
 """Smallest of Cholesky's pivots of a matrix of correlations from which its columns are independent beyond doubt."""
 
-MOST_RANKED = 500
-"""Columns up to which the rank is told from singular values where pivots do not tell it."""
-
+MOST_RANKED = 500  # columns up to which the rank is told from singular values where pivots do not tell it
 AMOUNTS = 9
 FOLDS = 5
 
-LEAST_SHARE = 0.1
-"""A gain on unseen rows that is worth a promise."""
+LEAST_SHARE = 0.1  # a gain on unseen rows that is worth a promise
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,8 @@ from steepest.descent.stopping import Status
 from steepest.model import modules
 from steepest.text.numbers import number, rounded_down
 
-OTHERS = (1e-3, 1e-2, 1e-1, 1e1, 1e2, 1e3)
-"""Other learning rates that are tried, in units of the descent's own."""
-
-FURTHEST = 1e12
-"""How many times larger or smaller a learning rate is tried at most, where the way there leads down."""
+OTHERS = (1e-3, 1e-2, 1e-1, 1e1, 1e2, 1e3)  # other learning rates that are tried, in units of the descent's own
+FURTHEST = 1e12  # how many times larger or smaller a learning rate is tried at most, where the way there leads down
 
 Check = Callable[[Fitted, Descent, float, float], Finding | None]
 

@@ -22,24 +22,16 @@ from steepest.data.thinning import evenly
 from steepest.model.linear import Terms
 
 MOST_ROWS = 10_000
-MOST_ENTRIES = 1_000_000
-"""Entries of a design beyond which fewer rows are looked at."""
-
+MOST_ENTRIES = 1_000_000  # entries of a design beyond which fewer rows are looked at
 EFFICIENCY = 0.37
 """The median absolute residual of n normal rows is as sure a scale as the standard deviation of 0.37·n."""
 
-WIDTH = 1.345
-"""Huber's width in units of the scale: 95% as efficient as least squares on normal residuals (Huber 1964)."""
-
+WIDTH = 1.345  # Huber's width in units of the scale: 95% as efficient as least squares on normal residuals (Huber 1964)
 ENOUGH, MOST_TURNS = 1e-3, 60
 """A robust fit stands once its scale and its predictions move by less than this share of the scale, or after so many turns."""
 
-PLAIN = 1e3
-"""Condition number up to which AᵀA is taken in place of A: it loses no more than 10 of 16 digits."""
-
-STRONG = 0.99
-"""A leverage of which 1 − leverage is still told from AᵀA."""
-
+PLAIN = 1e3  # condition number up to which AᵀA is taken in place of A: it loses no more than 10 of 16 digits
+STRONG = 0.99  # a leverage of which 1 − leverage is still told from AᵀA
 RAMP, LEAST_FAR = 3.5, 10.0
 LEVEL = 1e-3
 

@@ -31,8 +31,7 @@ from steepest.model.of_fit import module_objective, tensors
 
 MOST_ROWS = 1_000
 MOST_STEPS = 3_000
-SECONDS, LEAST_STEPS = 1.5, 20
-"""What a rerun may take, by what its steps cost; and how many are made all the same."""
+SECONDS, LEAST_STEPS = 1.5, 20  # what a rerun may take, by what its steps cost; and how many are made all the same
 
 
 @dataclass(frozen=True)

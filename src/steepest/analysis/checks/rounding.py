@@ -13,8 +13,7 @@ import torch
 
 from steepest.model.loss import Loss
 
-ULPS = 16.0
-"""How many times the rounding of its parts a residual may be."""
+ULPS = 16.0  # how many times the rounding of its parts a residual may be
 
 
 def precision(target: np.ndarray, *others: np.ndarray) -> float:
