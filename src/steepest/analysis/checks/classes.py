@@ -17,6 +17,7 @@ from dataclasses import replace
 import numpy as np
 
 from steepest.analysis.diagnosis import check
+from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.answer import Exact
 from steepest.analysis.exact.solve import solve
 from steepest.analysis.finding import Finding, Fitted, Kind, Prepared
@@ -29,7 +30,8 @@ from steepest.model.prediction import outputs
 
 MOST_ROWS = 20_000
 MOST_ENTRIES = 1_000_000
-REMEDY = "l2:0.001"
+SMALL = 0.001  # the penalty where classes are separable
+REMEDY = f"l2:{SMALL:g}"
 
 RARE = 0.2
 SELDOM = 0.25
@@ -60,26 +62,20 @@ def separable_fit(fit: Fitted) -> Iterator[Finding]:
 
 
 def _without_best(given: Prepared, problem: LinearProblem, exact: Exact) -> Finding:
-    infimum = (
-        "approaches 0 without reaching it" if exact.loss == 0.0 else f"approaches {exact.loss:.4g} without reaching it"
-    )
+    whole = exact.loss == 0.0
     name, words = _parting(given, problem)
+    best = with_penalty(problem) if problem.design.size <= MOST_ENTRIES else None
     predicted = "The loss then has a finite minimum."
-    if problem.design.size <= MOST_ENTRIES:
-        best = solve(replace(problem, penalty=Penalty(l2=0.001)))
-        if best.theta is not None:
-            size = np.max(np.abs(best.theta * problem.penalised))
-            predicted = f"A finite minimum with a loss of {best.loss:.3g}, no coefficient larger than {size:.3g}."
+    if best is not None and best.theta is not None:
+        size = np.max(np.abs(best.theta * problem.penalised))
+        predicted = f"A finite minimum with a loss of {best.loss:.3g}, no coefficient larger than {size:.3g}."
     return Finding(
         Kind.SEPARABLE,
-        what=f"{'The' if exact.loss == 0.0 else 'Some'} classes of {given.schema.targets[0]!r} are linearly separable, so no "
-        "finite coefficients minimise the loss: they grow with every step.",
-        evidence=f"The loss {infimum} ({exact.method}).{words}",
-        remedy={"penalty": REMEDY},
-        predicted=predicted,
-        share=1.0,
-        columns=() if name is None else (name,),
-    )
+        f"{'The' if whole else 'Some'} classes of {given.schema.targets[0]!r} are linearly separable, so no finite "
+        "coefficients minimise the loss: they grow with every step.",
+        f"The loss approaches {0 if whole else f'{exact.loss:.4g}'} without reaching it ({exact.method}).{words}",
+        {"penalty": REMEDY}, predicted, 1.0, columns=() if name is None else (name,),
+    )  # fmt: skip
 
 
 def _parting(given: Prepared, problem: LinearProblem) -> tuple[str | None, str]:
@@ -103,9 +99,7 @@ def _parting(given: Prepared, problem: LinearProblem) -> tuple[str | None, str]:
 def imbalanced(fit: Fitted) -> Iterator[Finding]:
     """The rarest class, where the fit hardly ever predicts it though it could."""
     classes = fit.schema.classes
-    if classes is None or fit.train is None or fit.spec.class_weight is not None:
-        return
-    if not fit.loss_function.classes:
+    if classes is None or fit.train is None or fit.spec.class_weight is not None or not fit.loss_function.classes:
         return
     train = sampled(fit.train, MOST_ROWS)
     weights = np.ones(train.rows) if train.weights is None else train.weights
@@ -116,9 +110,7 @@ def imbalanced(fit: Fitted) -> Iterator[Finding]:
     mine = train.y == rare
     if part >= RARE / len(classes) or np.count_nonzero(mine) < LEAST_ROWS:
         return
-    theta = fit.theta
-    if fit.exact is not None and fit.exact.theta is not None:
-        theta = fit.exact.theta
+    theta = fit.theta if fit.exact is None or fit.exact.theta is None else fit.exact.theta
     if not np.isfinite(theta).all():
         return
     scores = outputs(fit, train.x, theta)
@@ -127,7 +119,7 @@ def imbalanced(fit: Fitted) -> Iterator[Finding]:
     with unnoticed():
         from sklearn.metrics import roc_auc_score
 
-    lead = odds[:, rare] - _others(odds, rare)
+    lead = odds[:, rare] - np.delete(odds, rare, axis=1).max(1)
     ranked = float(roc_auc_score(mine, lead, sample_weight=weights))
     count = np.count_nonzero(mine)
     error = np.sqrt((train.rows + 1) / (12.0 * count * (train.rows - count)))  # of Mann and Whitney's statistic
@@ -140,24 +132,28 @@ def imbalanced(fit: Fitted) -> Iterator[Finding]:
     if after <= recall + SELDOM:
         return
     each = row_losses(fit, train, theta)
-    accuracy = [float(np.average(scored.argmax(1) == train.y, weights=weights)) for scored in (odds, even)]
-    label = classes[rare]
+    right = [float(np.average(scored.argmax(1) == train.y, weights=weights)) for scored in (odds, even)]
     yield Finding(
-        Kind.IMBALANCED,
-        what=f"The class {label!r} of {fit.schema.targets[0]!r} is rare and hardly ever predicted.",
-        evidence=f"It has {part:.2%} of the rows, and the fit predicts it for {recall:.0%} of them, though it ranks them "
-        f"well (area under the ROC curve {ranked:.2f}).",
-        remedy={"class_weight": "balanced"},
-        predicted=f"About {after:.0%} of the rows of {label!r} are recognised; accuracy goes from {accuracy[0]:.1%} to about "
-        f"{accuracy[1]:.1%}.",
-        share=float(each[mine].sum() / each.sum()) if each.sum() > 0 else 0.0,
-        of_model=True,
-    )
+        Kind.IMBALANCED, f"The class {classes[rare]!r} of {fit.schema.targets[0]!r} is rare and hardly ever predicted.",
+        f"It has {part:.2%} of the rows, and the fit predicts it for {recall:.0%} of them, though it ranks them well (area "
+        f"under the ROC curve {ranked:.2f}).",
+        {"class_weight": "balanced"},
+        f"About {after:.0%} of the rows of {classes[rare]!r} are recognised; accuracy goes from {right[0]:.1%} to about "
+        f"{right[1]:.1%}.",
+        float(each[mine].sum() / each.sum()) if each.sum() > 0 else 0.0, of_model=True,
+    )  # fmt: skip
 
 
-def _others(odds: np.ndarray, code: int) -> np.ndarray:
-    """The highest score of the other classes `[n]`."""
-    return np.delete(odds, code, axis=1).max(1)
+def with_penalty(problem: LinearProblem) -> Exact:
+    """The exact answer with a small penalty, which there is where classes are separable, too."""
+    return solve(replace(problem, penalty=Penalty(l2=SMALL)))
+
+
+def accuracy(problem: LinearProblem, theta: np.ndarray) -> float:
+    """The share of the rows whose class is predicted."""
+    found = certify.prediction(problem, theta)
+    codes = (found.ravel() > 0) if problem.outputs == 1 else found.argmax(-1)
+    return float(np.average(codes == problem.target, weights=problem.weights))
 
 
 def _recall(odds: np.ndarray, mine: np.ndarray, code: int, weights: np.ndarray) -> float:

@@ -16,16 +16,14 @@ from typing import Any
 
 import numpy as np
 
+from steepest.analysis.checks.classes import REMEDY, accuracy, with_penalty
 from steepest.analysis.checks.regression import Regression
 from steepest.analysis.diagnosis import check
-from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.solve import solve
 from steepest.analysis.finding import Finding, Kind, Prepared
 from steepest.data.dataset import Dataset
 from steepest.data.thinning import evenly
-from steepest.model.linear import LinearProblem
 from steepest.model.losses import loss
-from steepest.model.penalties import Penalty
 from steepest.text.numbers import number
 
 LEAST_ROWS, LEAST_EACH = 10, 3
@@ -36,7 +34,6 @@ NAMES = frozenset(
 """What a target of several classes is called."""
 
 MOST_ENTRIES = 1_000_000
-SMALL = 1e-3  # the penalty that is tried where the classes are separable
 
 
 def two_values(y: np.ndarray) -> tuple[float, float] | None:
@@ -86,21 +83,16 @@ def coded(given: Prepared) -> Iterator[Finding]:
     many = 0 if pair is not None else several_codes(rows.y, name)
     if not (pair or many) or _met(given):
         return
-    if pair is None:
-        yield Finding(
-            Kind.CODED, f"{name!r} looks like {many} classes, which the {given.loss_function} loss fits as amounts.",
-            f"It has the values {number(rows.y.min())} to {number(rows.y.max())} only, and its name says that they are "
-            "classes.",
-            {"loss": "cross_entropy"}, "Each prediction is then a class, with its probability.", of_model=True,
-        )  # fmt: skip
-        return
-    low, high = (int(np.count_nonzero(rows.y == value)) for value in pair)
-    remedy, predicted = tried(given, pair)
-    yield Finding(
-        Kind.CODED, f"{name!r} looks like two classes, which the {given.loss_function} loss fits as amounts.",
-        f"It has two values only: {number(pair[0])} in {low:,} rows and {number(pair[1])} in {high:,}.",
-        remedy, predicted, of_model=True,
-    )  # fmt: skip
+    if pair is not None:
+        low, high = (int(np.count_nonzero(rows.y == value)) for value in pair)
+        evidence = f"It has two values only: {number(pair[0])} in {low:,} rows and {number(pair[1])} in {high:,}."
+        remedy, predicted = tried(given, pair)
+    else:
+        values = f"{number(rows.y.min())} to {number(rows.y.max())}"
+        evidence = f"It has the values {values} only, and its name says that they are classes."
+        remedy, predicted = {"loss": "cross_entropy"}, "Each prediction is then a class, with its probability."
+    what = f"{name!r} looks like {many or 'two'} classes, which the {given.loss_function} loss fits as amounts."
+    yield Finding(Kind.CODED, what, evidence, remedy, predicted, of_model=True)
 
 
 def _met(given: Prepared) -> bool:
@@ -125,14 +117,9 @@ def tried(given: Prepared, pair: tuple[float, float]) -> tuple[dict[str, Any], s
     classes = replace(few, target=(few.target == pair[1]).astype(np.float64), loss=loss("logistic"))
     exact = solve(classes)
     if exact.separable and not problem.penalty:
-        remedy["penalty"] = f"l2:{SMALL:g}"
-        exact = solve(replace(classes, penalty=Penalty(l2=SMALL)))
+        remedy["penalty"] = REMEDY
+        exact = with_penalty(classes)
         words = f"The classes are linearly separable, so that a penalty is needed. {words}"
     if exact.theta is None:
         return remedy, words + "."
-    return remedy, f"{words}: the accuracy is {_accuracy(classes, exact.theta):.1%}."
-
-
-def _accuracy(classes: LinearProblem, theta: np.ndarray) -> float:
-    right = (certify.prediction(classes, theta).ravel() > 0) == (classes.target == 1.0)
-    return float(np.average(right, weights=classes.weights))
+    return remedy, f"{words}: the accuracy is {accuracy(classes, exact.theta):.1%}."

@@ -11,21 +11,18 @@ judged like the model `linear`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from math import comb
 from typing import Any
 
 import numpy as np
 
-from steepest.analysis.checks.coded_target import SMALL
+from steepest.analysis.checks.classes import REMEDY, accuracy, with_penalty
 from steepest.analysis.diagnosis import check
-from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.answer import Exact
 from steepest.analysis.exact.solve import solve
 from steepest.analysis.finding import Finding, Kind, Prepared
 from steepest.data.thinning import sampled
 from steepest.model.linear import LinearProblem, Terms
-from steepest.model.penalties import Penalty
 from steepest.text.numbers import number
 
 CHANCE = 1e-4
@@ -42,18 +39,15 @@ def boundary(given: Prepared) -> Iterator[Finding]:
     rows, loss, terms = given.train, given.loss_function, given.terms
     if rows is None or rows.classes is None or rows.x.ndim != 2 or not loss.classes:
         return
-    if terms is None and not _is_linear(given):
+    if (terms is None and not _is_linear(given)) or (given.problem is not None and given.problem.penalty.l1):
         return
     degree, intercept = (1, True) if terms is None else (terms.degree, terms.intercept)
-    if given.problem is not None and given.problem.penalty.l1:
-        return
     base = _problem(given, Terms(rows.names, degree, intercept))
     first = None if base is None else solve(base)
     if base is None or first is None or first.theta is None:
         return
     for higher in range(degree + 1, min(degree + 2, MOST_DEGREE) + 1):
-        larger = Terms(rows.names, higher, intercept)
-        found = _better(given, base, first, larger)
+        found = _better(given, base, first, Terms(rows.names, higher, intercept))
         if found is not None:
             yield found
             return
@@ -98,9 +92,9 @@ def _better(given: Prepared, base: LinearProblem, first: Exact, terms: Terms) ->
     best = second.loss
     if second.separable:
         if given.spec.penalty == "none":
-            remedy["penalty"] = f"l2:{SMALL:g}"
+            remedy["penalty"] = REMEDY
         apart = " The classes are linearly separable in them, so that a penalty is needed."
-        second = solve(replace(larger, penalty=Penalty(l2=SMALL)))
+        second = with_penalty(larger)
     rows, known = base.design.shape
     added = (larger.design.shape[1] - known) * max(1, base.outputs - 1)
     chi = 2.0 * rows * (first.loss - best)
@@ -117,13 +111,7 @@ def _better(given: Prepared, base: LinearProblem, first: Exact, terms: Terms) ->
         "straight.",
         f"{added} added {'term' if added == 1 else 'terms'}: χ² = {number(chi)}, {chance}.{apart}",
         remedy,
-        f"The accuracy rises from {_accuracy(base, first.theta):.1%} to {_accuracy(larger, second.theta):.1%}.",
+        f"The accuracy rises from {accuracy(base, first.theta):.1%} to {accuracy(larger, second.theta):.1%}.",
         float(min(share, 1.0)), of_model=True,
         columns=tuple(name for name in terms.columns if name in (along, *along.split("*"))),
     )  # fmt: skip
-
-
-def _accuracy(problem: LinearProblem, theta: np.ndarray) -> float:
-    found = certify.prediction(problem, theta)
-    codes = (found.ravel() > 0) if problem.outputs == 1 else found.argmax(-1)
-    return float(np.average(codes == problem.target, weights=problem.weights))

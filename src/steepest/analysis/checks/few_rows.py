@@ -42,14 +42,10 @@ def few_rows(given: Prepared) -> Iterator[Finding]:
     through = "passes" if rows <= parameters else "nearly passes"
     yield Finding(
         Kind.FEW_ROWS,
-        what=f"{rows:,} rows are too few for {parameters:,} parameters: the fit {through} through its own rows, whatever "
-        "they are.",
-        evidence=f"{rows / parameters:.2f} rows for each parameter, and no penalty.",
-        remedy={"penalty": choice.penalty},
-        predicted=choice.predicted,
-        share=choice.share,
-        of_model=True,
-    )
+        f"{rows:,} rows are too few for {parameters:,} parameters: the fit {through} through its own rows, whatever they are.",
+        f"{rows / parameters:.2f} rows for each parameter, and no penalty.",
+        {"penalty": choice.penalty}, choice.predicted, choice.share, of_model=True,
+    )  # fmt: skip
 
 
 @check("table", "fit")
@@ -71,15 +67,14 @@ def heavy_rows(given: Prepared) -> Iterator[Finding]:
         remedy["drop"] = (*given.spec.drop, name)
     yield Finding(
         Kind.HEAVY_ROWS,
-        what=f"A few rows carry nearly all the weight{'' if name is None else f' that {name!r} gives them'}.",
-        evidence=f"{most:,} of {len(weights):,} rows carry 90% of it: they are worth {effective:.3g} rows of equal weight.",
-        remedy=remedy,
-        predicted=f"All {len(weights):,} rows count alike, where they are worth {effective:.3g} now: standard errors "
-        f"fall to about {np.sqrt(effective / len(weights)):.0%}.",
-        share=float(1.0 - effective / len(weights)),
-        of_model=True,
+        f"A few rows carry nearly all the weight{'' if name is None else f' that {name!r} gives them'}.",
+        f"{most:,} of {len(weights):,} rows carry 90% of it: they are worth {effective:.3g} rows of equal weight.",
+        remedy,
+        f"All {len(weights):,} rows count alike, where they are worth {effective:.3g} now: standard errors fall to about "
+        f"{np.sqrt(effective / len(weights)):.0%}.",
+        float(1.0 - effective / len(weights)), of_model=True,
         rows=tuple(int(row) for row in np.argsort(-train.weights, kind="stable")[: min(most, 10)]),
-    )
+    )  # fmt: skip
 
 
 def _effective(weights: np.ndarray) -> float:

@@ -86,9 +86,8 @@ def overfitting(fit: Fitted) -> Iterator[Finding]:
     """A held-out loss that is higher than it need be."""
     if fit.test is None or fit.test_loss is None or fit.loss_function.custom:
         return
-    if not np.isfinite(fit.theta).all() or not np.isfinite(fit.test_loss):
-        return
-    if fit.test_loss <= loss_level(fit.loss_function, fit.test.y):
+    finite = np.isfinite(fit.theta).all() and np.isfinite(fit.test_loss)
+    if not finite or fit.test_loss <= loss_level(fit.loss_function, fit.test.y):
         return
     turned = turn(fit)
     if turned is None and not _far_above(fit):
@@ -111,30 +110,21 @@ def overfitting(fit: Fitted) -> Iterator[Finding]:
         return
     if after > (1.0 - LEAST_RISE) * fit.test_loss:
         return
-    yield Finding(
-        Kind.OVERFITTING,
-        what=_what(turned),
-        evidence=_evidence(fit, turned),
-        remedy=remedy,
-        predicted=predicted,
-        share=float(1.0 - after / fit.test_loss),
-        of_model=True,
-    )
+    what, evidence = _told(fit, turned)
+    share = float(1.0 - after / fit.test_loss)
+    yield Finding(Kind.OVERFITTING, what, evidence, remedy, predicted, share, of_model=True)
 
 
-def _what(turned: Turn | None) -> str:
-    if turned is None:
-        return "The model fits the noise of its training rows: it does far worse on rows held out."
-    when = f"after epoch {turned.epoch:,}" if turned.epoch else "at the start"
-    return f"The held-out loss was least {when} and has risen since: the descent went on to fit noise."
-
-
-def _evidence(fit: Fitted, turned: Turn | None) -> str:
+def _told(fit: Fitted, turned: Turn | None) -> tuple[str, str]:
+    """What is wrong, and the numbers that show it."""
     ends = f"{fit.test_loss:.3g} on {fit.test.rows if fit.test else 0:,} rows held out, {fit.loss:.3g} in training"
-    size = f"{len(fit.theta):,} parameters for {fit.train.rows if fit.train else 0:,} rows"
+    ends += f"; {len(fit.theta):,} parameters for {fit.train.rows if fit.train else 0:,} rows."
     if turned is None:
-        return f"The loss is {ends}; {size}."
-    return f"It was {turned.least:.3g} there and is {turned.rise:.0%} higher at the end: {ends}; {size}."
+        what = "The model fits the noise of its training rows: it does far worse on rows held out."
+        return what, f"The loss is {ends}"
+    when = f"after epoch {turned.epoch:,}" if turned.epoch else "at the start"
+    what = f"The held-out loss was least {when} and has risen since: the descent went on to fit noise."
+    return what, f"It was {turned.least:.3g} there and is {turned.rise:.0%} higher at the end: {ends}"
 
 
 def _far_above(fit: Fitted) -> bool:
