@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from steepest.analysis import convergence, curvature
+from steepest.analysis.fit_settings import coordinates_of
 from steepest.analysis.learning_rate import automatic_lr
 from steepest.choices import parse
 from steepest.data.batching import Batching, external
@@ -114,11 +115,7 @@ def plan(spec: Spec, data: Dataset, given: Any = None) -> Plan:
     loss = loss_of(spec, data.classes, data.y.ndim > 1)
     target, outputs = targets(data, loss)
     module = modules.module(spec.model, data.x.shape[1], outputs, spec.seed)
-    made = (
-        _plan_linear(spec, data, loss, given)
-        if module is None
-        else _plan_module(spec, data, loss, module, outputs, given)
-    )
+    made = _linear(spec, data, loss, given) if module is None else _module(spec, data, loss, module, outputs, given)
     return replace(made, notes=(*made.notes, *notes_on(made.loss, target)))
 
 
@@ -133,13 +130,12 @@ def _terms(spec: Spec, data: Dataset) -> Terms:
     terms = Terms(data.names, modules.LINEAR[name](*numbers), spec.intercept or data.ones)
     if len(set(terms.names)) < len(terms.names):
         double = next(name for name in terms.names if terms.names.count(name) > 1)
-        raise DataError(
-            f"Two parameters would both be called {double!r}. Rename that column, or leave it out with drop=."
-        )
+        twice = f"Two parameters would both be called {double!r}."
+        raise DataError(f"{twice} Rename that column, or leave it out with drop=.")
     return terms
 
 
-def _plan_linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | None) -> Plan:
+def _linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | None) -> Plan:
     plain_terms = _terms(spec, data)
     terms = centring.centred(plain_terms, data.x) if _may_centre(spec) else plain_terms
     if plain_terms.degree > 1 and (penalty(spec.penalty) or not plain_terms.intercept):
@@ -225,20 +221,13 @@ def _frame(spec: Spec, problem: LinearProblem) -> frames.Coordinates | None:
             "precondition='orthonormal' mixes the columns, so the l1 penalty has no proximal step there. "
             "Use precondition='standardize'."
         )
-    if name == "none":
-        return None
-    return frames.standardised(problem) if name == "standardize" else frames.orthonormal(problem)
+    return coordinates_of(name, problem)
 
 
 def _finished(
-    spec: Spec,
-    objective: Objective,
-    rule: Any,
-    batching: Batching,
-    given: Any = None,
-    notes: tuple[str, ...] = (),
+    spec: Spec, objective: Objective, rule: Any, batching: Batching, given: Any = None, notes: tuple[str, ...] = (),
     **known: Any,
-) -> Plan:
+) -> Plan:  # fmt: skip
     """The plan of an objective, its rule ("auto" decided) and its batches. known: other fields."""
     method = method_of(spec, objective, rule, batching)
     inner = method.rule.innermost
@@ -274,14 +263,7 @@ def largest_lr(spec: Spec, problem: LinearProblem) -> float:
     return convergence.largest_rate(np.array([curvature.smoothness(problem, frame=objective.coordinates)]), rule)
 
 
-def _plan_module(
-    spec: Spec,
-    data: Dataset,
-    loss: Loss,
-    module: nn.Module,
-    outputs: int,
-    given: Any,
-) -> Plan:
+def _module(spec: Spec, data: Dataset, loss: Loss, module: nn.Module, outputs: int, given: Any) -> Plan:
     given, drop_last = (None, True) if isinstance(given, DropLast) else (given, False)
     if drop_last and spec.batch_size != "full" and int(spec.batch_size) > data.rows:
         raise SpecError(
@@ -297,10 +279,8 @@ def _plan_module(
     own = isinstance(spec.model, str) and spec.model.startswith("mlp")
     x, y, weights = tensors(data, loss, dtype, spec.device)
     kind = None if own else modules.kind_of(module)
-    module = modules.filled(module, x[:2].to(*modules.kind_of(module)[::-1]), spec.seed).to(
-        device=spec.device, dtype=dtype
-    )
-    module = modules.taking(module, x)
+    filled = modules.filled(module, x[:2].to(*modules.kind_of(module)[::-1]), spec.seed)
+    module = modules.taking(filled.to(device=spec.device, dtype=dtype), x)
     trial = tried(module, x, y, loss, outputs, data.classes or ())
     loss = trial.loss
     precondition = spec.precondition

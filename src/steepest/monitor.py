@@ -41,6 +41,7 @@ STATUS = {
 }  # fmt: skip
 
 Progress = Callable[[Step, float], None]
+After = Callable[["Monitor", Step | Chunk], None]
 
 
 @dataclass(frozen=True)
@@ -65,15 +66,9 @@ class _Seen:
 
 
 def watched(
-    spec: Spec,
-    made: Plan,
-    work: Descents,
-    limits: Limits,
-    test: Dataset | None,
-    validation: Dataset | None,
-    budget: int | None = None,
-    after: Callable[[Monitor, Step | Chunk], None] | None = None,
-) -> tuple[list[tuple[Ended, int]], str]:
+    spec: Spec, made: Plan, work: Descents, limits: Limits, test: Dataset | None, validation: Dataset | None,
+    budget: int | None = None, after: After | None = None,
+) -> tuple[list[tuple[Ended, int]], str]:  # fmt: skip
     """Descents from their starts to their ends: for each the runs that it ended with and its place among them; the engine.
 
     budget: bytes for all traces. after: called with every step or chunk once it has been looked at.
@@ -97,16 +92,9 @@ class Monitor:
     """
 
     def __init__(
-        self,
-        spec: Spec,
-        made: Plan,
-        work: Descents,
-        limits: Limits,
-        test: Dataset | None,
-        validation: Dataset | None,
-        budget: int | None,
-        stepwise: bool,
-    ):
+        self, spec: Spec, made: Plan, work: Descents, limits: Limits, test: Dataset | None, validation: Dataset | None,
+        budget: int | None, stepwise: bool,
+    ):  # fmt: skip
         self.work, self.limits, self.seconds, self.stepwise = work, limits, spec.max_seconds, stepwise
         linear = isinstance(work.objective, LinearObjective)
         self.objective = work.objective if linear or work.together is None else work.together
@@ -114,18 +102,14 @@ class Monitor:
         self.recorder = recorder_of(spec, made, budget, runs, steps)
         stopper = Stopper(limits.tol, limits.looks, limits.patience, scale_of(made))
         self.stopper = stopper.only(0) if stepwise else stopper
-        self.test, self.validation = (
-            None if rows is None else self._numbers(scorer(spec, made, rows, self.objective))
-            for rows in (test, validation)
-        )
+        scores = [None if rows is None else scorer(spec, made, rows, self.objective) for rows in (test, validation)]
+        self.test, self.validation = (None if score is None else self._numbers(score) for score in scores)
         self.ended: list[Ended] = []
         self.known: Any = np.nan if stepwise else np.full(len(work), np.nan)
         self.glanced = self.t = self.epoch = 0
         self.lr = np.zeros(len(work))
 
-    def drain(
-        self, shown: Iterator[Step | Chunk], after: Callable[[Monitor, Step | Chunk], None] | None = None
-    ) -> None:
+    def drain(self, shown: Iterator[Step | Chunk], after: After | None = None) -> None:
         """Look at everything until every run has ended."""
         look: Any = self._step if self.stepwise else self._chunk
         # what diverges overflows
@@ -153,9 +137,8 @@ class Monitor:
 
     def _endings(self, stopper: Stopper, found: Any, runs: np.ndarray, t: int, epoch: int) -> list[Ending]:
         """Codes of some runs as endings. stopper: of these."""
-        tol, best, codes = (
-            np.broadcast_to(part, len(runs)).tolist() for part in (stopper.tol, stopper.best_epoch, found)
-        )
+        parts = stopper.tol, stopper.best_epoch, found
+        tol, best, codes = (np.broadcast_to(part, len(runs)).tolist() for part in parts)
         reached = epoch >= self.limits.epochs[runs]
         endings = []
         for k, code in enumerate(codes):

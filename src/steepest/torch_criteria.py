@@ -16,6 +16,8 @@ from steepest.errors import SpecError
 TAKES = ["input", "target"]  # what functions of losses in `torch.nn.functional` take first
 CODES = frozenset({"CrossEntropyLoss", "NLLLoss", "MultiMarginLoss"})  # criteria whose target is the number of a class
 BINARY = frozenset({"BCELoss", "BCEWithLogitsLoss"})  # criteria whose target is 0 or 1 as a number, one for each output
+SAME = {"MSELoss": "mse", "L1Loss": "l1"}  # criteria that equal a loss of ours whatever their settings are
+
 LIKE = {
     "logistic": frozenset({"BCEWithLogitsLoss"}),
     "cross_entropy": frozenset({"CrossEntropyLoss", "MultiMarginLoss"}),
@@ -42,10 +44,8 @@ def known(given: Any) -> Any:
     keywords: dict[str, Any] = {}
     if isinstance(found, functools.partial) and not found.args:
         keywords, found = dict(found.keywords), found.func
-    if (
-        getattr(found, "__module__", "") == "torch.nn.functional"
-        and list(inspect.signature(found).parameters)[:2] == TAKES
-    ):
+    functional = getattr(found, "__module__", "") == "torch.nn.functional"
+    if functional and list(inspect.signature(found).parameters)[:2] == TAKES:
         found = _class_of(found.__name__) or found
     if isinstance(found, type) and any(base.__module__ == "torch.nn.modules.module" for base in found.__mro__):
         try:
@@ -100,8 +100,8 @@ def name_of(given: Any) -> str:
     if not is_criterion(given):
         return ""
     kind = type(given).__name__
-    if kind in ("MSELoss", "L1Loss"):
-        return {"MSELoss": "mse", "L1Loss": "l1"}[kind]
+    if kind in SAME:
+        return SAME[kind]
     if kind == "HuberLoss":
         return f"huber:{float(given.delta)!r}"
     if kind == "SmoothL1Loss" and given.beta in (0, 1):

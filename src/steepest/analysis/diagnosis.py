@@ -98,9 +98,8 @@ def _said(check: Check, given: Any) -> list[Finding]:
             return list(check(given))
     except Exception as error:  # whatever it is, it is shown as a warning
         name = getattr(check, "__name__", "?")
-        warnings.warn(
-            f"A part of the diagnosis ({name}) failed: {type(error).__name__}: {error}", SteepestWarning, stacklevel=3
-        )
+        what = f"A part of the diagnosis ({name}) failed: {type(error).__name__}: {error}"
+        warnings.warn(what, SteepestWarning, stacklevel=3)
         return []
 
 
@@ -113,10 +112,5 @@ def ranked(found: list[Finding]) -> Findings:
     for cause, gone in CONSEQUENCES.items():  # one that is gone already takes nothing away
         if any(finding.kind is cause and (not finding.of_model or cause in ALONE) for finding in kept):
             kept = [finding for finding in kept if finding.of_model or finding.kind not in gone]
-    return Findings(
-        tuple(
-            sorted(
-                kept, key=lambda one: (one.kind not in FIRST, one.of_model, -round(one.share, 2), order.index(one.kind))
-            )
-        )
-    )
+    kept.sort(key=lambda one: (one.kind not in FIRST, one.of_model, -round(one.share, 2), order.index(one.kind)))
+    return Findings(tuple(kept))

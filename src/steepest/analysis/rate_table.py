@@ -141,11 +141,8 @@ def curvature(fit: Fit, theta: Any = None) -> Curvature:
         if place.size != problem.parameters:
             raise SpecError(f"theta has {place.size} numbers; the fit has {problem.parameters} parameters.")
     smooth = replace(problem, penalty=Penalty(l2=problem.penalty.l2))
-    frames = {
-        name: coordinates_of(name, problem)
-        for name in PRECONDITIONERS
-        if not (name == "orthonormal" and problem.penalty.l1)
-    }
+    names = PRECONDITIONERS[:-1] if problem.penalty.l1 else PRECONDITIONERS
+    frames = {name: coordinates_of(name, problem) for name in names}
     local = not problem.loss.quadratic
     arrives = best is not None and not problem.penalty.l1
     target = _close_gap(fit)
@@ -161,9 +158,7 @@ def curvature(fit: Fit, theta: Any = None) -> Curvature:
             continue  # a rate would be taken in user units
         for label, rule in RULES.items():
             fastest = convergence.best_rate(hill.values, rule)
-            soonest = None
-            if arrives and problem.loss.bound is not None:
-                soonest = arrival(smooth, frames[name], hills[name], rule, whole, target)
+            soonest = arrival(smooth, frames[name], hills[name], rule, whole, target) if arrives else None
             best, steps = (fastest, float("nan")) if soonest is None else (soonest.lr, soonest.steps)
             paces.append(
                 Pace(

@@ -46,19 +46,13 @@ SECONDS, FIRST_SECONDS, LEAST_STEPS = 0.8, 0.2, 10
 """What whole descents may take at a time; what the first steps of one may; and how many of these are made all the same."""
 
 LOAD = 0.3  # seconds to be saved from which compiled code, which takes about as long to compile, is worth it here
-MOST_PREDICTED = {True: 20_000, False: 200_000}
+MOST_PREDICTED, MOST_PREDICTED_AFTER = 20_000, 200_000
 """Steps up to which a falling rate is gone through by theory: on a quadratic, and where steps would take too long."""
 
 
 def what_if(
-    fit: Fitted,
-    *,
-    lr: float | None = None,
-    schedule: Any = None,
-    steps: int | None = None,
-    shuffle: str = "",
-    **changed: Any,
-) -> float:
+    fit: Fitted, *, lr: float | None = None, schedule: Any = None, steps: int | None = None, shuffle: str = "", **changed: Any
+) -> float:  # fmt: skip
     """The gap of a fit after as many steps (or so many) under another rate, schedule, `clip`, `shuffle` or `precondition`.
 
     Returns:
@@ -92,7 +86,7 @@ class Descent(ABC):
     lr: float
     schedule: Any
     steps: int
-    first_steps: int
+    first_steps: int = 0
     batching: Batching
     clip: float | None
     best: float = 0.0
@@ -214,16 +208,14 @@ class LinearDescent(Descent):
         lrs = np.asarray(lrs, dtype=np.float64)
         schedule = self.schedule if schedule is None else schedule
         steps = self.steps if steps is None else steps
-
-        def predictable(quadratic: bool) -> bool:
-            return self.predictable and (schedule == "constant" or steps * len(lrs) <= MOST_PREDICTED[quadratic])
-
-        if self.problem.loss.quadratic and predictable(quadratic=True):
+        gone_through = 0 if schedule == "constant" else steps * len(lrs)
+        if self.problem.loss.quadratic and self.predictable and gone_through <= MOST_PREDICTED:
             return self._predicted(lrs, schedule, steps)
         ends = self._side_by_side(lrs, schedules.schedule(schedule, steps), steps)
         if ends is not None:
             return ends - self.best
-        return self._predicted(lrs, schedule, steps) if predictable(quadratic=False) else np.full(len(lrs), np.nan)
+        told = self.predictable and gone_through <= MOST_PREDICTED_AFTER
+        return self._predicted(lrs, schedule, steps) if told else np.full(len(lrs), np.nan)
 
     def _predicted(self, lrs: np.ndarray, schedule: Any, steps: int) -> np.ndarray:
         assert self.valley is not None
@@ -234,20 +226,14 @@ class LinearDescent(Descent):
         # what grew out of bounds was ended there, whatever would have come of it
         return np.array([gaps[-1] if gaps.max() <= Stopper.GROWTH * first else np.inf for gaps in curves])
 
-    @property
-    def _own_rule(self) -> Any:
-        return rules.rule(self.rule, self.at_start, self.clip)
-
     def _side_by_side(self, lrs: np.ndarray, pace: Schedule, steps: int) -> np.ndarray | None:
         """F `[k]` after so many steps at rates `[k]`; inf where it diverged. None where that would take too long."""
         objective, many = self.at_start, len(lrs)
         if not many:
             return lrs
         theta, batching = objective.theta.clone().repeat(many, 1), replace(self.batching, epochs=None, max_steps=steps)
-        work = Descents(
-            objective, theta, [self._own_rule] * many, lrs, [pace] * many, batching, [batching.seed] * many,
-            together=objective,
-        )  # fmt: skip
+        ours, seeds = [rules.rule(self.rule, objective, self.clip) for _ in lrs], [batching.seed] * many
+        work = Descents(objective, theta, ours, lrs, [pace] * many, batching, seeds, together=objective)
         engine = choose(work, worth=LOAD)
         if engine.seconds(work, work.updates) > SECONDS:
             return None
@@ -285,12 +271,8 @@ def to_optimum(fit: Fitted, kind: type[Linear]) -> Linear | None:
     problem, exact, rule = fit.problem, fit.exact, rule_of(fit)
     if problem is None or problem.parameters > MOST_PARAMETERS or exact is None or exact.separable or fit.gap is None:
         return None
-    own = isinstance(rule, rules.Rule) and not rule.is_torch
-    if (
-        not own
-        or (rule.kind is not None and rule.kind.split(rule.numbers)[1])
-        or fit.precondition not in PRECONDITIONERS
-    ):
+    ours = isinstance(rule, rules.Rule) and not rule.is_torch and fit.precondition in PRECONDITIONERS
+    if not ours or (rule.kind is not None and rule.kind.split(rule.numbers)[1]):
         return None
     given = _given(fit, rule, len(problem.design))
     return kind(
@@ -302,20 +284,11 @@ def to_optimum(fit: Fitted, kind: type[Linear]) -> Linear | None:
 def linear_descent(fit: Fitted) -> LinearDescent | None:
     """Any descent of the linear family, its optimum left aside: as many of its first steps as can be made soon."""
     problem, rule = fit.problem, rule_of(fit)
-    if (
-        problem is None
-        or rule is None
-        or fit.precondition not in PRECONDITIONERS
-        or not _own_batches(fit, len(problem.design))
-    ):
+    if problem is None or fit.precondition not in PRECONDITIONERS or not _is_ours(fit, rule, len(problem.design)):
         return None
     given = _given(fit, rule, len(problem.design))
-    few = problem if given["batching"].size else problem.sampled
-    dtype = getattr(torch, fit.spec.dtype)
-    found = LinearDescent(
-        **given, first_steps=0, problem=few, precondition=fit.precondition, start=start_of(fit), dtype=dtype
-    )
-    return replace(found, first_steps=_first_steps(found))
+    few, dtype = problem if given["batching"].size else problem.sampled, getattr(torch, fit.spec.dtype)
+    return _begun(LinearDescent(**given, problem=few, precondition=fit.precondition, start=start_of(fit), dtype=dtype))
 
 
 def module_descent(fit: Fitted) -> ModuleDescent | None:
@@ -323,11 +296,10 @@ def module_descent(fit: Fitted) -> ModuleDescent | None:
     data, rule = fit.train, rule_of(fit)
     if fit.network is None or data is None or fit.terms is not None or fit.trace.theta.shape[1] != len(fit.theta):
         return None
-    if rule is None or not _own_batches(fit, data.rows):
+    if not _is_ours(fit, rule, data.rows):
         return None
     module = copy.deepcopy(fit.network).to(getattr(torch, fit.spec.dtype))
-    found = ModuleDescent(**_given(fit, rule, data.rows), first_steps=0, module=module, start=fit.trace.theta[0])
-    return replace(found, first_steps=_first_steps(found))
+    return _begun(ModuleDescent(**_given(fit, rule, data.rows), module=module, start=fit.trace.theta[0]))
 
 
 def _given(fit: Fitted, rule: Any, rows: int) -> dict[str, Any]:
@@ -340,12 +312,13 @@ def _given(fit: Fitted, rule: Any, rows: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _first_steps(descent: Descent) -> int:
-    """How many steps are made again: by what one costs, so that the same fit is always judged alike."""
-    return int(min(descent.steps, max(FIRST_SECONDS / seconds_a_step(descent.objective(), descent.size), LEAST_STEPS)))
+def _begun(descent: Any) -> Any:
+    """With so many of its first steps as are made again: by what one costs, so that the same fit is always judged alike."""
+    affordable = max(FIRST_SECONDS / seconds_a_step(descent.objective(), descent.size), LEAST_STEPS)
+    return replace(descent, first_steps=int(min(descent.steps, affordable)))
 
 
-def _own_batches(fit: Fitted, rows: int) -> bool:
-    """Whether the batches were ours, on this machine, and not the user's own."""
+def _is_ours(fit: Fitted, rule: Any, rows: int) -> bool:
+    """Whether the rule is known and the batches were ours, on this machine, and not the user's own."""
     per_epoch = Batching.of(fit.spec, rows).steps_per_epoch
-    return fit.spec.device == "cpu" and abs(fit.steps - fit.epochs * per_epoch) <= per_epoch
+    return rule is not None and fit.spec.device == "cpu" and abs(fit.steps - fit.epochs * per_epoch) <= per_epoch

@@ -119,9 +119,8 @@ def stepped(optimizer: torch.optim.Optimizer, closure: Callable[[], Tensor] | No
         raise
     except Exception as error:  # it may be the user's own code
         why = (str(error).splitlines() or [""])[0].rstrip(".")
-        raise SpecError(
-            f"optimizer={type(optimizer).__name__} fails in its step: {type(error).__name__}: {why}."
-        ) from error
+        what = f"optimizer={type(optimizer).__name__} fails in its step"
+        raise SpecError(f"{what}: {type(error).__name__}: {why}.") from error
 
 
 def decay(optimizer: torch.optim.Optimizer) -> float:

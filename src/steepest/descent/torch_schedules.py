@@ -22,6 +22,10 @@ EACH_STEP = (lr_scheduler.OneCycleLR, lr_scheduler.CyclicLR)
 STEPS = frozenset({"step", "steps", "t", "iteration", "iter", "batch"})
 EPOCHS = frozenset({"epoch", "epochs", "e"})
 TWO = "A schedule is a function of (step, epoch) that returns the factor on lr"
+WAITS = (
+    "ReduceLROnPlateau waits for a loss, and a schedule here is known beforehand, as 'cosine' or 'step:10,0.5'. To stop where "
+    "nothing improves give validation= and patience=."
+)
 
 
 class TorchSchedule:
@@ -34,11 +38,8 @@ class TorchSchedule:
         try:
             self.scheduler = make(self.optimizer)
         except Exception as error:  # it may be the user's own code
-            advice = (
-                ""
-                if isinstance(make, functools.partial)
-                else f" Give its arguments: functools.partial({self.name}, …)."
-            )
+            partial = isinstance(make, functools.partial)
+            advice = "" if partial else f" Give its arguments: functools.partial({self.name}, …)."
             raise SpecError(f"schedule={self.name} cannot be made: {type(error).__name__}: {error}.{advice}") from error
         _check(self.scheduler, self.name)
         self.each_step = isinstance(self.scheduler, EACH_STEP)
@@ -71,16 +72,12 @@ def _still(lr: float = 1.0) -> torch.optim.Optimizer:
 
 def _check(scheduler: Any, name: str) -> None:
     if isinstance(scheduler, lr_scheduler.ReduceLROnPlateau):
-        raise SpecError(
-            "ReduceLROnPlateau waits for a loss, and a schedule here is known beforehand, as 'cosine' or 'step:10,0.5'. To stop "
-            "where nothing improves give validation= and patience=."
-        )
+        raise SpecError(WAITS)
     if not isinstance(scheduler, lr_scheduler.LRScheduler):
         raise SpecError(f"schedule={name} makes a {type(scheduler).__name__}, no scheduler of PyTorch. {TWO}.")
     if getattr(scheduler, "cycle_momentum", False):
-        raise SpecError(
-            f"schedule={name} changes the momentum too, and a schedule here is a factor on lr: add cycle_momentum=False."
-        )
+        what = f"schedule={name} changes the momentum too, and a schedule here is a factor on lr"
+        raise SpecError(f"{what}: add cycle_momentum=False.")
 
 
 def of_callable(given: Callable[..., Any]) -> Callable[[int, int], float]:
@@ -88,7 +85,7 @@ def of_callable(given: Callable[..., Any]) -> Callable[[int, int], float]:
     kind = given.func if isinstance(given, functools.partial) else given
     if isinstance(kind, type) and issubclass(kind, lr_scheduler.LRScheduler):
         if issubclass(kind, lr_scheduler.ReduceLROnPlateau):
-            _check(kind(_still()), kind.__name__)
+            raise SpecError(WAITS)
         return TorchSchedule(given)
     takes = required(given)
     if takes is None or len(takes) == 2:
@@ -124,10 +121,8 @@ def _checked(schedule: Callable[[int, int], Any], given: Any) -> Callable[[int, 
         except SteepestError:
             raise
         except Exception as error:  # it is the user's own code
-            at = f"at step {step} (epoch {epoch})"
-            raise SpecError(
-                f"schedule={called(given)} gives no number {at}: {type(error).__name__}: {error}. {TWO}."
-            ) from error
+            what = f"schedule={called(given)} gives no number at step {step} (epoch {epoch})"
+            raise SpecError(f"{what}: {type(error).__name__}: {error}. {TWO}.") from error
 
     return factor
 
@@ -137,7 +132,7 @@ def check_object(given: Any) -> None:
     if isinstance(given, lr_scheduler.LRScheduler):
         name = type(given).__name__
         if isinstance(given, lr_scheduler.ReduceLROnPlateau):
-            _check(given, name)
+            raise SpecError(WAITS)
         raise SpecError(
             f"schedule={name}(…) belongs to an optimizer of its own. Give what makes it: functools.partial({name}, …), or "
             f"lambda optimizer: {name}(optimizer, …)."

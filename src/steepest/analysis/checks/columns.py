@@ -87,11 +87,8 @@ def together(problem: LinearProblem, names: tuple[str, ...]) -> tuple[tuple[str,
     chosen = tuple(own[j] for j in order if weight[j] >= 0.2 * weight[order[0]])
     inflation = float(((vectors[:, order[0]] / np.maximum(sizes, 1e-12 * sizes[0])) ** 2).sum())
     left = 1.0 / max(inflation, 1.0)
-    words = (
-        f"The others explain all but {number(left)} of the variance of {own[order[0]]!r} "
-        f"(variance inflation {number(inflation)})."
-    )
-    return chosen, words
+    words = f"The others explain all but {number(left)} of the variance of {own[order[0]]!r}"
+    return chosen, f"{words} (variance inflation {number(inflation)})."
 
 
 @check("table", "fit")
@@ -128,11 +125,8 @@ def dependent(given: Prepared) -> Iterator[Finding]:
     if not gone:
         return
     name, others = next((name, others) for name, others in found if name in gone)
-    twin = len(others) == 1
-    if twin:
-        what = f"{name!r} is {others[0]!r} over again, or in other units."
-    else:
-        what = f"{name!r} is a linear combination of {listed(others)}."
+    twin = f"{others[0]!r} over again, or in other units"
+    what = f"{name!r} is {twin if len(others) == 1 else f'a linear combination of {listed(others)}'}."
     more = f" So are {listed(gone[1:])}." if len(gone) > 1 else ""
     yield Finding(
         Kind.COLLINEAR, what + more,
@@ -238,12 +232,7 @@ def hard_scales(given: Prepared) -> Iterator[Finding]:
 def hard_collinear(given: Prepared) -> Iterator[Finding]:
     """COLLINEAR: what columns that nearly depend on one another will do to a descent in standardised columns."""
     problem, terms = given.problem, given.terms
-    if (
-        problem is None
-        or terms is None
-        or given.spec.precondition == "orthonormal"
-        or given.spec.penalty.startswith(("l1", "elastic"))
-    ):
+    if problem is None or terms is None or problem.penalty.l1 or given.spec.precondition == "orthonormal":
         return
     if problem.parameters > 2_000 or not 2 < problem.design.shape[1] < len(problem.design):
         return

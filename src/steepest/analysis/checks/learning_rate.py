@@ -87,7 +87,7 @@ def too_low(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Find
     if np.isinf(descent.gap) or best < FAR * descent.lr or not descent.share(gap) >= need:
         return
     rate = rounded_down(rate)
-    evidence = ""
+    evidence = f"The gap fell from {number(descent.first)} to {number(descent.gap)} only."
     if descent.predictable and descent.valley is not None:
         needed = convergence.steps_to(descent.valley, descent.rule, descent.lr * descent.factors.mean(), descent.enough)
         evidence = f"At this rate it takes about {count(needed)} steps; {descent.steps:,} were asked for."
@@ -102,8 +102,7 @@ def too_low(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Find
     yield descent.finding(
         Kind.RATE_TOO_LOW,
         f"lr={descent.lr:g} is {number(rate / descent.lr)} times smaller than a rate that does it in these steps.",
-        evidence or f"The gap fell from {number(descent.first)} to {number(descent.gap)} only.",
-        {"lr": rate}, gap, rate,
+        evidence, {"lr": rate}, gap, rate,
     )  # fmt: skip
 
 
@@ -126,13 +125,12 @@ def steps_needed(descent: MeasuredDescent, fit: Fitted) -> tuple[float, float]:
     """How many steps in all close the gap at the present rate, and the gap that they leave; inf if nobody can tell."""
     if descent.predictable and descent.schedule in ("constant", "cosine"):
         here = descent.valley_from(fit.theta)
-        more = (
-            float("inf") if here is None else convergence.steps_to(here, descent.rule, descent.lr, 0.5 * descent.enough)
-        )
+        aim = 0.5 * descent.enough
+        more = float("inf") if here is None else convergence.steps_to(here, descent.rule, descent.lr, aim)
         needed = fit.steps + more if descent.schedule == "constant" else 2.5 * (fit.steps + more)
         for _ in range(6 if needed < 1e12 else 0):
             # the valley is not the whole way, and momentum does not begin at rest in its middle
-            if not descent.gap_at(steps=int(needed)) > 0.5 * descent.enough:
+            if not descent.gap_at(steps=int(needed)) > aim:
                 break
             needed *= 1.15
         if needed < 1e12:
@@ -210,9 +208,8 @@ def decay(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Findin
     if descent.valley is not None:
         steep = descent.valley.values[descent.valley.values > 0.0]
         needed = np.log(max(descent.first / max(descent.enough, 1e-300), 1.0)) / (2.0 * steep[-1])
-        evidence += (
-            f" Along the flattest direction, of curvature {number(steep[-1])}, they need to be about {number(needed)}."
-        )
+        flattest = f"the flattest direction, of curvature {number(steep[-1])}"
+        evidence += f" Along {flattest}, they need to be about {number(needed)}."
     what = f"schedule={str(descent.schedule)!r} takes the rate away before the descent has arrived."
     there = replace(descent, schedule=other)
     yield there.finding(Kind.DECAY, what, evidence, remedy, gap, remedy.get("lr", descent.lr))

@@ -47,11 +47,11 @@ def missing_code(given: Prepared) -> Iterator[Finding]:
     rest = "filled in as the others"
     if given.spec.missing == "error":
         remedy["missing"], rest = "drop", "left out"
-    named = " and ".join(number(value) for value in codes)
+    words = "looks like a code for a missing value, and is fitted as a number"
+    if len(codes) > 1:
+        words = "look like codes for a missing value, and are fitted as numbers"
     yield Finding(
-        Kind.MISSING_CODE,
-        f"{named} {'looks like a code' if len(codes) == 1 else 'look like codes'} for a missing value, and "
-        f"{'is' if len(codes) == 1 else 'are'} fitted as {'a number' if len(codes) == 1 else 'numbers'}.",
+        Kind.MISSING_CODE, f"{' and '.join(map(number, codes))} {words}.",
         f"{'; '.join(told)}{more}, far from all other values.",
         remedy, f"These values count as missing, and are {rest}.", of_model=True,
         columns=tuple(dict.fromkeys(name for name, _, _ in found)),
@@ -64,9 +64,8 @@ def codes_of(given: Prepared, rows: Dataset) -> list[tuple[str, float, int]]:
     columns = [(name, rows.x[:, place]) for place, name in enumerate(rows.names) if name in numbers]
     if rows.classes is None:
         targets = rows.y.reshape(len(rows.y), -1).T
-        columns += [
-            (name, y) for name, y in zip(rows.targets, targets, strict=True) if name not in given.schema.logarithms
-        ]
+        known = given.schema.logarithms
+        columns += [(name, y) for name, y in zip(rows.targets, targets, strict=True) if name not in known]
     return [(name, value, count) for name, column in columns for value, count in _codes(column)]
 
 
@@ -95,31 +94,27 @@ def _codes(column: np.ndarray) -> Iterator[tuple[float, int]]:
 def spellings(given: Prepared) -> Iterator[Finding]:
     """Levels of a category, or classes, that differ only in how they are spelled."""
     schema = given.schema
-    levels = {
-        column.name: column.levels for column in schema.columns if column.kind == "category" and not column.casefold
-    }
+    categories = [column for column in schema.columns if column.kind == "category" and not column.casefold]
+    levels = {column.name: column.levels for column in categories}
     if schema.classes is not None and schema.label_kind == "text" and given.spec.labels is None:
         levels[schema.targets[0]] = schema.classes
-    same = {name: twins(words) for name, words in levels.items()}
-    same = {name: groups for name, groups in same.items() if groups}
+    same = {name: groups for name, words in levels.items() if (groups := twins(words))}
     if not same:
         return
-    pairs = [" and ".join(map(repr, group)) for groups in same.values() for group in groups]
+    alike = [group for groups in same.values() for group in groups]
+    pairs = [" and ".join(map(repr, group)) for group in alike]
     more = f", and {len(pairs) - NAMED:,} more" if len(pairs) > NAMED else ""
     name = next(iter(same))
-    by_case = [
-        group for groups in same.values() for group in groups if len({_plain(word) for word in group}) < len(group)
-    ]
-    fewer = sum(len(group) - len({_plain(word) for word in group}) for group in by_case)
+    fewer = sum(len(group) - len({_plain(word) for word in group}) for group in alike)  # by case and blanks alone
     yield Finding(
         Kind.SPELLINGS,
         f"{listed(list(same))} {'has' if len(same) == 1 else 'have'} levels that differ in case, blanks or punctuation only: "
         f"{'; '.join(pairs[:NAMED])}{more}.",
         f"{name!r} has {len(levels[name]):,} levels, {len(levels[name]) - sum(len(group) - 1 for group in same[name]):,} "
         "without these.",
-        {"labels": "casefold"} if by_case else {},
-        f"{fewer:,} {'level is' if fewer == 1 else 'levels are'} one with another." if by_case else "",
-        of_model=True, columns=tuple(same), advice="" if by_case else "Write them alike in the table.",
+        {"labels": "casefold"} if fewer else {},
+        f"{fewer:,} {'level is' if fewer == 1 else 'levels are'} one with another." if fewer else "",
+        of_model=True, columns=tuple(same), advice="" if fewer else "Write them alike in the table.",
     )  # fmt: skip
 
 

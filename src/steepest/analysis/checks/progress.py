@@ -65,7 +65,7 @@ def likeliest(fit: Fitted, descent: Descent | None, checks: Sequence[Check]) -> 
 
 def off_rate(fit: Fitted, descent: Descent, first: float, now: float) -> Finding | None:
     """The rate is ten times too high or too low."""
-    ends = ladder(descent, first, now)
+    ends = at_other_rates(descent, first, now)
     best = min([*ends.values(), first])
     times = min(ends, key=lambda each: (ends[each], abs(np.log(each))))
     # of rates that do about as well the nearest one
@@ -76,8 +76,7 @@ def off_rate(fit: Fitted, descent: Descent, first: float, now: float) -> Finding
         return None
     rate = rounded_down(times * descent.lr)
     share = 1.0 if np.isinf(now) else float(np.clip((now - ends[times]) / max(now - best, 1e-300), 0.0, 1.0))
-    kind = Kind.RATE_TOO_HIGH if times < 1.0 else Kind.RATE_TOO_LOW
-    what = "far too high" if times < 1.0 else "far too low"
+    kind, what = (Kind.RATE_TOO_HIGH, "far too high") if times < 1.0 else (Kind.RATE_TOO_LOW, "far too low")
     steps = f"{descent.steps:,} steps" if descent.whole else f"the first {descent.first_steps:,} steps"
     after = "diverged" if np.isinf(now) else f"went from {number(first)} to {number(now)}"
     return Finding(
@@ -87,7 +86,7 @@ def off_rate(fit: Fitted, descent: Descent, first: float, now: float) -> Finding
     )  # fmt: skip
 
 
-def ladder(descent: Descent, first: float, now: float) -> dict[float, float]:
+def at_other_rates(descent: Descent, first: float, now: float) -> dict[float, float]:
     """F at the end at other rates, by how many times the descent's own they are; lower ones only where it diverged.
 
     They go on up while the highest is the best, and down while the descent went up and none of them leads down.
@@ -96,11 +95,10 @@ def ladder(descent: Descent, first: float, now: float) -> dict[float, float]:
     while now > first and min(ends.values()) >= first and min(ends) > 1.0 / FURTHEST:
         times = 0.1 * min(ends)
         ends[times] = descent.gap_at(times * descent.lr)
-    while 1.0 < max(ends) < FURTHEST and ends[max(ends)] < min(
-        first, *(ends[each] for each in ends if each < max(ends))
+    while 1.0 < (most := max(ends)) < FURTHEST and ends[most] < min(
+        first, *(ends[each] for each in ends if each < most)
     ):
-        times = 10.0 * max(ends)
-        ends[times] = descent.gap_at(times * descent.lr)
+        ends[10.0 * most] = descent.gap_at(10.0 * most * descent.lr)
     return ends
 
 
@@ -120,13 +118,11 @@ def restless(fit: Fitted, descent: Descent, first: float, now: float) -> Finding
     end = descent.gap_at(schedule="cosine")
     if not end <= min(float(late.min()), 0.7 * float(np.median(late))):
         return None
-    what = (
-        "Batches at a constant rate keep the objective up."
-        if descent.size
-        else "At a constant rate the descent bounces."
-    )
+    kind, what = Kind.KINK, "At a constant rate the descent bounces."
+    if descent.size:
+        kind, what = Kind.NOISE, "Batches at a constant rate keep the objective up."
     return Finding(
-        Kind.NOISE if descent.size else Kind.KINK, what,
+        kind, what,
         f"Over the last half of the descent the objective lay between {number(late.min())} and {number(late.max())}.",
         {"schedule": "cosine"}, f"An objective of about {number(end)} after as many steps.",
         gone(now, end),
@@ -140,10 +136,8 @@ def unfinished(fit: Fitted, descent: Descent, first: float, now: float) -> Findi
     end = descent.gap_at(steps=3 * descent.steps)
     if not 0.0 < first - now <= 0.7 * (first - end) or number(now) == number(end):
         return None
-    many = 10 * descent.steps
-    setting, value = "epochs", many // descent.batching.steps_per_epoch
-    if fit.status is Status.STEPS:
-        setting, value = "max_steps", many
+    unit = 1 if fit.status is Status.STEPS else descent.batching.steps_per_epoch
+    setting, value = "max_steps" if fit.status is Status.STEPS else "epochs", 10 * descent.steps // unit
     return Finding(
         Kind.TOO_FEW_STEPS, f"{fit.steps:,} steps are too few: the objective is still falling fast.",
         f"It went from {number(first)} to {number(now)}, and in three times as many steps goes to {number(end)}.",

@@ -37,12 +37,9 @@ LITTLE = 0.1
 def layer_gradients(objective: ModuleObjective) -> dict[str, float]:
     """Root mean square of the gradient of each weight matrix at θ, in the module's order; vectors (biases) left out."""
     _, gradient = objective.value_and_grad(objective.theta)
-    named = [(name, p) for name, p in objective.module.named_parameters() if p.requires_grad]
-    return {
-        name.removeprefix("module."): float(part.square().mean().sqrt())
-        for (name, _), part in zip(named, objective.views(gradient), strict=True)
-        if part.ndim > 1
-    }
+    names = [name.removeprefix("module.") for name, p in objective.module.named_parameters() if p.requires_grad]
+    parts = zip(names, objective.views(gradient), strict=True)
+    return {name: float(part.square().mean().sqrt()) for name, part in parts if part.ndim > 1}
 
 
 @check("fit")
