@@ -23,20 +23,17 @@ import numpy as np
 from steepest.analysis import convergence, diagnosis
 from steepest.analysis.best_rate import arrival
 from steepest.analysis.convergence import Valley
-from steepest.analysis.finding import Findings
+from steepest.analysis.finding import BeforeFit, Findings
 from steepest.analysis.fit_settings import PRECONDITIONERS, coordinates_of
 from steepest.analysis.rate_table import CLOSE, RULES
 from steepest.command_words import options
-from steepest.data.dataset import Dataset
-from steepest.data.schema import Schema
 from steepest.data.wording import step_count
 from steepest.defaults import Plan, plan
 from steepest.descent.schedules import factors
 from steepest.fitting import described
 from steepest.formulas.rules import FORMULAS, Automatic
 from steepest.held_out import held_out
-from steepest.model.linear import LinearProblem, Terms
-from steepest.model.loss import Loss
+from steepest.model.linear import LinearProblem
 from steepest.scoring import Answer, answer, objective_at
 from steepest.settings import Spec
 from steepest.settings_table import SETTINGS, Settings, takes_settings, those
@@ -149,19 +146,6 @@ class Preflight(Displayed):
         return preflight.document(self)
 
 
-@dataclass(frozen=True)
-class Ahead:
-    """A problem as checks of the data look at it, before any fit."""
-
-    spec: Spec
-    schema: Schema
-    names: Sequence[str]
-    train: Dataset
-    problem: LinearProblem | None
-    terms: Terms | None
-    loss_function: Loss
-
-
 @takes_settings()
 def diagnose(x: Any = None, y: Any = None, **settings: Unpack[Settings]) -> Preflight:
     """What will be hard about a table, and which settings will work, without a step of descent.
@@ -197,7 +181,7 @@ def diagnose(x: Any = None, y: Any = None, **settings: Unpack[Settings]) -> Pref
     own = usual if spec == plain else plan(spec, train)
     problem = usual.problem
     best = answer(problem) if problem is not None else Answer(None, None, 0.0)
-    ahead = Ahead(plain, train.schema, usual.names, train, problem, usual.terms, usual.loss)
+    ahead = BeforeFit(plain, train.schema, usual.names, train, problem, usual.terms, usual.loss)
     prospects: tuple[Prospect, ...] = ()
     sentences: list[str] = []
     if problem is not None and best.exact is not None and best.exact.theta is not None and _is_smooth(problem):

@@ -15,7 +15,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from steepest.command_words import options
 from steepest.text import findings
@@ -139,20 +139,18 @@ class Findings(Displayed, Sequence[Finding]):
         return findings.document(self)
 
 
-class Prepared(Protocol):
-    """What is known before any fit, and of a `Fit` too. problem and terms are None for a module."""
+@dataclass(frozen=True)
+class BeforeFit:
+    """What is known before any fit. problem and terms are None for a module."""
 
-    @property
-    def spec(self) -> Spec: ...
-    @property
-    def schema(self) -> Schema: ...
-    @property
-    def names(self) -> Sequence[str]: ...
-    @property
-    def train(self) -> Dataset | None: ...
-    @property
-    def problem(self) -> LinearProblem | None: ...
-    @property
-    def terms(self) -> Terms | None: ...
-    @property
-    def loss_function(self) -> Loss: ...
+    spec: Spec
+    schema: Schema
+    names: Sequence[str]
+    train: Dataset
+    problem: LinearProblem | None
+    terms: Terms | None
+    loss_function: Loss
+
+
+Prepared = BeforeFit | Fitted
+"""What a check of the data is asked of: all that is known before a fit is known of a fit as well."""
