@@ -26,7 +26,7 @@ DEFINED = {"loss": "formulas/losses.py", "rule": "formulas/rules.py", "schedule"
 
 # file → the names that stand there, and why; a place that no longer names one must be taken out of this list.
 REASONS: dict[str, tuple[set[str], str]] = {
-    "analysis/checks/coded_target.py": ({"cross_entropy", "logistic"}, "the remedy for numbers that are classes"),
+    "analysis/checks/classes.py": ({"cross_entropy", "logistic"}, "the remedy for numbers that are classes"),
     "analysis/checks/learning_rate.py": ({"cosine"}, "the schedule that remedies try"),
     "analysis/checks/measured_descent.py": ({"cosine"}, "the schedule that remedies try"),
     "analysis/checks/module_layers.py": ({"cross_entropy"}, "a function of PyTorch's of that name"),

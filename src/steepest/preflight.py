@@ -4,7 +4,7 @@
     print(ahead)                         what ails the columns; a table of settings; calls to copy
 
 The table goes over the coordinates of the descent and its rule; the eigenvalues of the valley at the optimum say it
-(`analysis/best_rate.py`), exactly for `mse`, also with `l2`. A loss with a kink has no valley, and a
+(`analysis/rate_table.py`), exactly for `mse`, also with `l2`. A loss with a kink has no valley, and a
 module no known optimum: there it is only said what the defaults do.
 """
 
@@ -21,11 +21,10 @@ from typing import Any, Unpack
 import numpy as np
 
 from steepest.analysis import convergence, diagnosis
-from steepest.analysis.best_rate import arrival
 from steepest.analysis.convergence import Valley
 from steepest.analysis.finding import BeforeFit, Findings
 from steepest.analysis.fit_settings import PRECONDITIONERS, coordinates_of
-from steepest.analysis.rate_table import CLOSE, RULES
+from steepest.analysis.rate_table import CLOSE, RULES, arrival
 from steepest.command_words import options
 from steepest.data.wording import step_count
 from steepest.defaults import Plan, plan

@@ -3,12 +3,17 @@
 The eigenvalues of the Hessian say all of it (`convergence.py`). Their ratio, the condition number, is what other coordinates
 change: the same descent takes a million steps in one and ten in another.
 
-For rules that scale each coordinate by itself there is no such theory, but for Adam near where it stands (`adam_stability.py`).
+The rate with the fastest contraction is best in the end; where steps are few another one may be sooner, so that several
+are tried by the theory. For `mse` (also with `l2`) the eigenvalues are the same everywhere and all of it is exact. Other
+smooth losses curve less at the optimum than elsewhere: their rates are held to what holds everywhere, and their steps are an
+estimate. For rules that scale each coordinate by itself there is no such theory, but for Adam near where it stands
+(`adam_stability.py`).
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +21,6 @@ import numpy as np
 from steepest.analysis import adam_stability, convergence, spectrum
 from steepest.analysis import curvature as curved
 from steepest.analysis.adam_stability import full_batch
-from steepest.analysis.best_rate import arrival
 from steepest.analysis.convergence import Valley, valley
 from steepest.analysis.finding import Fitted
 from steepest.analysis.fit_settings import PRECONDITIONERS, coordinates_of, innermost_rule, start_of
@@ -30,6 +34,7 @@ from steepest.model.preconditioners import Coordinates
 from steepest.text import curvature as curvature_text
 from steepest.text.displayed import Displayed
 from steepest.text.document import Document
+from steepest.text.numbers import rounded_down
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -38,6 +43,13 @@ CLOSE = 1e-6  # the relative gap to which steps are counted
 RULES = {str(rule): rule for rule in (rules.rule(name) for name, kind in FORMULAS.items() if kind.linear)}
 """The rules that have a theory."""
 
+SHARES = (1.0, 0.99, 0.97, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.35, 0.25)
+"""Rates that are tried, as shares of the one with the fastest contraction: steps are few in number, not for ever."""
+
+FEW = 200  # directions up to which all of them are tried: each takes a tenth of a second where there are 600
+SWINGS = 600
+"""Steps in which the swings of momentum 0.9 die away: a gap falls at least as 0.9 to the power of the steps."""
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -45,7 +57,7 @@ class Pace:
 
     largest: the rate at which it stops to hold. fastest: the one that contracts fastest in the end. contraction: how much of
     the distance a step leaves at that rate. best: the rate at which the relative gap is below 1e-6 soonest from the fit's
-    start. steps: after which it stays there, as `st.diagnose` has them (`best_rate.py`); nan where they are not known, inf
+    start. steps: after which it stays there, as `st.diagnose` has them; nan where they are not known, inf
     where it never gets there.
     """
 
@@ -267,3 +279,62 @@ def _floor(fit: Fitted, problem: LinearProblem, frame: Coordinates | None, rule:
     if best is None or not constant or isinstance(size, str) or fit.problem is None or fit.problem.penalty.l1:
         return None
     return floor_and_halves(problem, frame, best, rule, float(fit.lr), size, fit.spec.shuffle)
+
+
+# ---- the soonest arrival ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """largest: the rate from which on it diverges. lr: the rate to take. steps: after which the gap stays closed; inf if
+    never. condition: λ_max/λ_min at the optimum, inf where the way there is too flat for float64."""
+
+    largest: float
+    lr: float
+    steps: float
+    condition: float
+
+
+def arrival(
+    problem: LinearProblem, frame: Coordinates | None, valley: Valley, rule: Any, whole: float, gap: float
+) -> Arrival | None:
+    """The soonest arrival of sgd or momentum on a smooth problem; None where nothing is curved.
+
+    Args:
+        valley: from the start to the optimum, in the coordinates of `frame`.
+        whole, gap: F − F* at the start, and the gap to which steps are counted.
+    """
+    largest, fastest = convergence.largest_rate(valley.values, rule), convergence.best_rate(valley.values, rule)
+    if not isfinite(fastest):
+        return None
+    exact = problem.loss.quadratic
+    if not exact:
+        largest = convergence.largest_rate(np.array([curved.smoothness(problem, frame=frame)]), rule)
+        # beyond the optimum it may be as steep as the bound, where only half of the limit is safe for momentum
+        fastest = min(fastest, largest * (0.5 if rule.momentum else 0.95))
+    shares = SHARES if len(valley.values) <= FEW else SHARES[::3]
+    rates = [rounded_down(share * fastest, 4) for share in shares]
+    place, fewest = _soonest(valley, rule, rates, gap)
+    condition = valley.condition
+    if exact and whole - valley.gaps.sum() > max(gap, 1e-9 * whole):
+        fewest = condition = float("inf")  # the rest lies along directions too flat for float64
+    return Arrival(largest, rates[place], fewest, condition)
+
+
+def _soonest(valley: Valley, rule: Any, rates: list[float], gap: float) -> tuple[int, float]:
+    """Which of the rates has the gap stay below `gap` first, and the steps it takes."""
+    firsts = [convergence.steps_to(valley, rule, rate, gap) for rate in rates]
+    fewest, place = float("inf"), 0
+    for i in np.argsort(firsts, kind="stable").tolist():
+        if firsts[i] > fewest:  # it stays there no sooner than it comes there
+            break
+        fewest, place = min((fewest, place), (_settled(valley, rule, rates[i], gap, firsts[i]), i))
+    return place, fewest
+
+
+def _settled(valley: Valley, rule: Any, rate: float, gap: float, first: float) -> float:
+    """Steps after which the gap stays below `gap`, where it first is: momentum swings through the optimum, and back."""
+    if not rule.momentum or not isfinite(first):
+        return first
+    above = np.flatnonzero(convergence.gaps_after(valley, rule, rate, first + np.arange(SWINGS)) > gap)
+    return first if not above.size else float("inf") if above[-1] == SWINGS - 1 else first + float(above[-1]) + 1.0

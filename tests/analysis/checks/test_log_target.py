@@ -7,9 +7,8 @@ import pytest
 from scipy import stats
 
 import steepest as st
-from steepest.analysis.checks.log_target import likelihoods, logarithm
 from steepest.analysis.checks.regression import Regression
-from steepest.analysis.checks.residuals import residuals
+from steepest.analysis.checks.residuals import likelihoods, logarithm, residuals
 from steepest.analysis.finding import Kind
 
 
