@@ -54,20 +54,6 @@ class Floor:
     half_batch_size: int
 
 
-def floor_and_halves(
-    problem: LinearProblem, frame: Coordinates | None, theta_star: np.ndarray, rule: Any, lr: float, batch_size: int,
-    shuffle: str = "rows",
-) -> Floor | None:  # fmt: skip
-    """The noise floor with the rate and the batch size that halve it; None where none is known."""
-    rows = RowNoise(problem, frame, theta_star)
-    gap = rows.floor(rule, lr, batch_size, shuffle)
-    if not 0.0 < gap < np.inf:
-        return None
-    half = 0.5 * gap
-    rate = rows.rate_for(rule, lr, batch_size, half, shuffle)
-    return Floor(gap, rate, rows.batch_size_for(rule, lr, half, shuffle, batch_size))
-
-
 class RowNoise:
     """The rows' gradients and curvatures at θ*, along the eigenvectors of the Hessian, and where minibatches rest by them.
 
@@ -143,8 +129,45 @@ class RowNoise:
         if not moves.holds:
             return float("inf")
         if shuffle == "draws":
-            return _at_rest(self, moves, 1.0 / b, None)
-        return _at_rest(self, moves, (n - b) / (b * (n - 1)), b)
+            return self._at_rest(moves, 1.0 / b, None)
+        return self._at_rest(moves, (n - b) / (b * (n - 1)), b)
+
+    def _at_rest(self, moves: _Moves, factor: float, size: int | None) -> float:
+        """The expected gap at rest; size: rows of a shuffled batch, None where each is drawn by itself."""
+        noise = factor * self.covariance()
+        if not self.pairs or (size and self.count / size * len(self.values) > MOST_STEPS):  # one direction at a time
+            spread = 0.0
+            for i in range(len(self.values)):
+                one = _one(moves, i)
+                each = one.independent()[..., 0, 0] if size is None else one.shuffled(self.count, size)[0]
+                spread += 0.5 * self.values[i] * noise[i, i] * float(each[0, 0])
+            return spread
+        fresh = moves.independent()[..., 0, 0]
+        end, average = (fresh, fresh) if size is None else moves.shuffled(self.count, size)
+        extra, before = np.zeros_like(noise), 0.0
+        for _ in range(ROUNDS):
+            spread = average * noise + fresh * extra
+            extra = factor * self.of_curvature(spread)
+            whole = float(np.trace(spread))
+            if not abs(whole - before) > 1e-7 * whole:
+                break
+            before = whole
+        else:
+            return float("inf")
+        found = 0.5 * float(self.values @ np.diag(end * noise + fresh * extra))
+        if size is not None:
+            beta = float(moves.step[0, 1, 1])
+            offset = 0.5 * moves.lr / (1.0 - beta) * factor * self.drift() / self.values
+            found += 0.5 * float(self.values @ offset**2)
+        return found
+
+    def floor_and_halves(self, rule: Any, lr: float, batch_size: int, shuffle: str = "rows") -> Floor | None:
+        """The floor with the rate and the batch size that halve it; None where none is known."""
+        gap = self.floor(rule, lr, batch_size, shuffle)
+        if not 0.0 < gap < np.inf:
+            return None
+        rate = self.rate_for(rule, lr, batch_size, 0.5 * gap, shuffle)
+        return Floor(gap, rate, self.batch_size_for(rule, lr, 0.5 * gap, shuffle, batch_size))
 
     def batch_size_for(self, rule: Any, lr: float, gap: float, shuffle: str = "rows", known: int = 0) -> int:
         """A batch size whose floor at this rate is at most `gap`: of those that leave no short last batch the smallest.
@@ -259,36 +282,6 @@ def _lyapunov(step: np.ndarray, added: np.ndarray) -> np.ndarray:
     both = np.einsum("iab,jcd->ijacbd", step, step).reshape(r, r, 4, 4)
     right = np.broadcast_to(added, (r, r, 2, 2)).reshape(r, r, 4, 1)
     return np.linalg.solve(np.eye(4) - both, right).reshape(r, r, 2, 2)
-
-
-def _at_rest(rows: RowNoise, moves: _Moves, factor: float, size: int | None) -> float:
-    """The expected gap at rest; size: rows of a shuffled batch, None where each is drawn by itself."""
-    noise = factor * rows.covariance()
-    if not rows.pairs or (size and rows.count / size * len(rows.values) > MOST_STEPS):  # one direction at a time
-        spread = 0.0
-        for i in range(len(rows.values)):
-            one = _one(moves, i)
-            each = one.independent()[..., 0, 0] if size is None else one.shuffled(rows.count, size)[0]
-            spread += 0.5 * rows.values[i] * noise[i, i] * float(each[0, 0])
-        return spread
-    fresh = moves.independent()[..., 0, 0]
-    end, average = (fresh, fresh) if size is None else moves.shuffled(rows.count, size)
-    extra, before = np.zeros_like(noise), 0.0
-    for _ in range(ROUNDS):
-        spread = average * noise + fresh * extra
-        extra = factor * rows.of_curvature(spread)
-        whole = float(np.trace(spread))
-        if not abs(whole - before) > 1e-7 * whole:
-            break
-        before = whole
-    else:
-        return float("inf")
-    found = 0.5 * float(rows.values @ np.diag(end * noise + fresh * extra))
-    if size is not None:
-        beta = float(moves.step[0, 1, 1])
-        offset = 0.5 * moves.lr / (1.0 - beta) * factor * rows.drift() / rows.values
-        found += 0.5 * float(rows.values @ offset**2)
-    return found
 
 
 def _one(moves: _Moves, place: int) -> _Moves:

@@ -24,7 +24,7 @@ from steepest.analysis.adam_stability import full_batch
 from steepest.analysis.convergence import Valley, valley
 from steepest.analysis.finding import Fitted
 from steepest.analysis.fit_settings import PRECONDITIONERS, coordinates_of, innermost_rule, start_of
-from steepest.analysis.noise import Floor, floor_and_halves
+from steepest.analysis.noise import Floor, RowNoise
 from steepest.descent import rules
 from steepest.errors import FitError, SpecError
 from steepest.formulas.rules import FORMULAS
@@ -278,7 +278,7 @@ def _floor(fit: Fitted, problem: LinearProblem, frame: Coordinates | None, rule:
     size = fit.spec.batch_size
     if best is None or not constant or isinstance(size, str) or fit.problem is None or fit.problem.penalty.l1:
         return None
-    return floor_and_halves(problem, frame, best, rule, float(fit.lr), size, fit.spec.shuffle)
+    return RowNoise(problem, frame, best).floor_and_halves(rule, float(fit.lr), size, fit.spec.shuffle)
 
 
 # ---- the soonest arrival ---------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from steepest.analysis.checks.measured_descent import MeasuredDescent
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import coordinates_of
-from steepest.analysis.noise import floor_and_halves
+from steepest.analysis.noise import RowNoise
 from steepest.descent.stopping import Status
 from steepest.text.numbers import count, number, rounded_down, rounded_up
 
@@ -93,7 +93,7 @@ def too_low(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Find
         evidence = f"At this rate it takes about {count(needed)} steps; {descent.steps:,} were asked for."
         evidence += f" The largest curvature is {number(descent.valley.values[0])}{steepest_column(descent)}."
         evidence += f" Rates hold below {number(descent.limit)}."
-    elif descent.away is not None and not descent.plain and descent.rule.own_rate(descent.at_start.theta) is None:
+    elif descent.away is not None and not descent.rule.plain and descent.rule.own_rate(descent.at_start.theta) is None:
         reach = descent.lr * descent.factors.sum()
         evidence = (
             f"{descent.steps:,} steps of lr={descent.lr:g} move a parameter by about {number(reach)} at most; "
@@ -244,10 +244,8 @@ def bouncing(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Fin
         return
     floor = None
     if descent.valley is not None and descent.optimum is not None and descent.few is descent.problem:
-        floor = floor_and_halves(
-            descent.problem, descent.coordinates, descent.optimum, descent.rule, descent.lr, descent.size,
-            descent.batching.shuffle,
-        )  # fmt: skip
+        noise = RowNoise(descent.problem, descent.coordinates, descent.optimum)
+        floor = noise.floor_and_halves(descent.rule, descent.lr, descent.size, descent.batching.shuffle)
     if floor is not None:
         evidence += (
             f" At this rate a gap of {number(floor.gap)} is expected to stay; it is {number(descent.gap)}. "

@@ -58,11 +58,6 @@ class MeasuredDescent(LinearDescent):
         return self.began - self.best
 
     @property
-    def lost(self) -> float:
-        """The gap that remedies are measured by: the present one, or the first one if it diverged."""
-        return self.gap if np.isfinite(self.gap) else self.first
-
-    @property
     def enough(self) -> float:
         """The gap at or below which the descent counts as arrived."""
         return (CLOSED if self.problem.loss.bound is not None else CLOSED_KINKED) * self.unit
@@ -84,14 +79,9 @@ class MeasuredDescent(LinearDescent):
         return near * self.unit
 
     @property
-    def plain(self) -> bool:
-        """Whether steps are in proportion to the gradient."""
-        return self.rule.plain
-
-    @property
     def settles(self) -> bool:
         """Whether the descent comes to rest at a constant rate: a smooth loss, full batches, a plain rule."""
-        return self.plain and self.problem.loss.bound is not None and self.size is None
+        return self.rule.plain and self.problem.loss.bound is not None and self.size is None
 
     @cached_property
     def factors(self) -> np.ndarray:
@@ -137,13 +127,13 @@ class MeasuredDescent(LinearDescent):
         found = [0.5 * self.auto_rate, self.auto_rate, 1.8 * self.auto_rate] if self.settles else []
         if self.settles and np.isfinite(self.best_rate):
             found.append(self.best_rate)
-        elif self.plain and self.problem.loss.bound is not None:
+        elif self.rule.plain and self.problem.loss.bound is not None:
             found += [0.1 * self.auto_rate, self.auto_rate]
         away = self.away
-        if not self.plain and away is not None:
+        if not self.rule.plain and away is not None:
             move = 1.0 if self.rule.kind is None else self.rule.kind.first_move
             found += [share * away / move for share in (3.0 / steps, 10.0 / steps, 30.0 / steps, 0.1, 0.01)]
-        if self.plain and self.problem.loss.bound is None and away is not None:
+        if self.rule.plain and self.problem.loss.bound is None and away is not None:
             slope = float(start.value_and_grad(start.theta)[1].norm())
             found += [factor * away / (slope * steps**0.5) for factor in (1.0, 10.0)] if slope > 0.0 else []
         return np.array([rate for rate in found if 0.0 < rate < np.inf])
@@ -156,7 +146,7 @@ class MeasuredDescent(LinearDescent):
         moved = (self.optimum - self.start).reshape(self.problem.outputs, -1)
         if self.coordinates is not None:
             moved = np.linalg.lstsq(self.coordinates.matrix, moved.T, rcond=None)[0].T
-        return float(np.linalg.norm(moved) if self.plain else np.abs(moved).max())
+        return float(np.linalg.norm(moved) if self.rule.plain else np.abs(moved).max())
 
     @cached_property
     def other_rates(self) -> tuple[np.ndarray, np.ndarray]:
@@ -205,10 +195,9 @@ class MeasuredDescent(LinearDescent):
                 return remedy, 0.0  # curvature steps
             rule = rules.Accelerated()
         there = replace(there, rule=rule)
-        schedule = self.schedule
-        if self.fit.spec.schedule == "auto":
-            schedule = "constant" if there.settles else "cosine"
-        by_curvature = there.plain and smooth
+        other = "constant" if there.settles else "cosine"
+        schedule = other if self.fit.spec.schedule == "auto" else self.schedule
+        by_curvature = there.rule.plain and smooth
         rates = np.array([there.auto_rate]) if by_curvature else there.anchors
         gaps = there.gaps(rates, schedule)
         if not gaps.size or np.isnan(gaps).all():
@@ -216,7 +205,6 @@ class MeasuredDescent(LinearDescent):
         place = int(np.nanargmin(gaps))
         if not by_curvature and self.fit.spec.schedule != "auto":
             remedy["lr"] = rounded_down(rates[place])
-        other = "constant" if there.settles else "cosine"
         if schedule not in (other, "cosine") and not self.does(gaps[place]):
             others = there.gaps(rates, other)
             if np.nanmin(others) <= 0.3 * gaps[place]:
@@ -224,10 +212,9 @@ class MeasuredDescent(LinearDescent):
         return remedy, float(gaps[place])
 
     def share(self, gap: float) -> float:
-        """How much of the gap would be gone."""
-        if not np.isfinite(gap) or not self.lost > 0.0:
-            return 0.0
-        return float(np.clip(1.0 - max(gap, 0.0) / self.lost, 0.0, 1.0))
+        """How much of the gap would be gone; of the first gap if it diverged."""
+        now = self.gap if np.isfinite(self.gap) else self.first
+        return float(np.clip(1.0 - max(gap, 0.0) / now, 0.0, 1.0)) if np.isfinite(gap) and now > 0.0 else 0.0
 
     def finding(
         self, kind: Kind, what: str, evidence: str, remedy: Mapping[str, Any], gap: float, rate: float | None = None,
