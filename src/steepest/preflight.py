@@ -3,8 +3,8 @@
     ahead = st.diagnose(x, y)            or  st.diagnose("houses.csv", target="price", model="poly:2")
     print(ahead)                         what ails the columns; a table of settings; calls to copy
 
-The table goes over the coordinates of the descent and its rule; the eigenvalues of the valley at the optimum say it
-(`analysis/rate_table.py`), exactly for `mse`, also with `l2`. A loss with a kink has no valley, and a
+The table goes over the coordinates of the descent and its rule; the eigenvalues of the quadratic at the optimum say it
+(`analysis/rate_table.py`), exactly for `mse`, also with `l2`. A loss with a kink has no quadratic, and a
 module no known optimum: there it is only said what the defaults do.
 """
 
@@ -21,7 +21,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from steepest.analysis import convergence, diagnosis
-from steepest.analysis.convergence import Valley
+from steepest.analysis.convergence import Quadratic
 from steepest.analysis.finding import BeforeFit, Findings
 from steepest.analysis.fit_settings import PRECONDITIONERS, coordinates_of
 from steepest.analysis.rate_table import CLOSE, RULES, arrival
@@ -73,15 +73,17 @@ class Prospect:
         return {"optimizer": self.optimizer, "lr": self.lr, "precondition": self.precondition, **most}
 
 
-def prospects_of(problem: LinearProblem, valleys: Mapping[str, Valley], whole: float, gap: float) -> Iterator[Prospect]:
+def prospects_of(
+    problem: LinearProblem, quadratics: Mapping[str, Quadratic], whole: float, gap: float
+) -> Iterator[Prospect]:
     """The table of a smooth problem without an `l1` penalty, a line for each coordinates and rule.
 
     Args:
-        valleys: coordinates → the valley from the start to the optimum.
+        quadratics: coordinates → the quadratic from the start to the optimum.
         whole, gap: F − F* at the start, and the gap to which steps are counted.
     """
-    for (frame, valley), (name, rule) in product(valleys.items(), RULES.items()):
-        found = arrival(problem, coordinates_of(frame, problem), valley, rule, whole, gap)
+    for (frame, quadratic), (name, rule) in product(quadratics.items(), RULES.items()):
+        found = arrival(problem, coordinates_of(frame, problem), quadratic, rule, whole, gap)
         if found is not None:
             exact = problem.loss.quadratic
             yield Prospect(frame, name, found.condition, found.largest, found.lr, found.steps, exact)
@@ -92,7 +94,7 @@ class Preflight(Displayed):
     """What is known before any fit.
 
     findings: what will be hard about the data. prospects: the table, a line for each coordinates and rule; empty where no
-    valley is known. sentences: where no rate will do, where the settings given lead, and what there is no number for.
+    quadratic is known. sentences: where no rate will do, where the settings given lead, and what there is no number for.
     defaults: what the defaults do.
     data: how the data are written in Python, and source, on the command line ("" where they are no path).
     settings: those given that say what is fitted.
@@ -186,14 +188,14 @@ def diagnose(x: Any = None, y: Any = None, **settings: Unpack[Settings]) -> Pref
     if problem is not None and best.exact is not None and best.exact.theta is not None and _is_smooth(problem):
         start = usual.start(spec.init, spec.seed)
         first = np.zeros(problem.parameters) if start is None else start
-        valleys = {
-            name: convergence.valley(problem, coordinates_of(name, problem), first, best.exact.theta)
+        quadratics = {
+            name: convergence.quadratic_at(problem, coordinates_of(name, problem), first, best.exact.theta)
             for name in PRECONDITIONERS
             if not _centred(usual) or name == "orthonormal"
         }
         highest, lowest = objective_at(problem, first), best.objective or 0.0
         gap = CLOSE * max(lowest, 1e-12 * highest)
-        prospects = tuple(prospects_of(problem, valleys, highest - lowest, gap))
+        prospects = tuple(prospects_of(problem, quadratics, highest - lowest, gap))
         sentences += _hopeless(prospects)
         if _centred(usual):
             sentences.append(
@@ -201,7 +203,7 @@ def diagnose(x: Any = None, y: Any = None, **settings: Unpack[Settings]) -> Pref
                 "coordinates than orthonormal float64 leaves too few digits to descend in."
             )
         if own is not usual:
-            sentences.append(_asked(own, valleys, gap, spec))
+            sentences.append(_asked(own, quadratics, gap, spec))
     elif own is not usual:
         sentences.append("What the settings given lead to cannot be told before the fit.")
     sentences += _unknown(problem, best)
@@ -267,24 +269,24 @@ def _hopeless(prospects: Sequence[Prospect]) -> Iterator[str]:
             yield f"{words} along some directions the objective is too flat for float64."
 
 
-def _asked(made: Plan, valleys: Mapping[str, Valley], gap: float, spec: Spec) -> str:
+def _asked(made: Plan, quadratics: Mapping[str, Quadratic], gap: float, spec: Spec) -> str:
     """Where the settings given lead."""
     rule = made.rule.innermost
-    valley = valleys.get(made.precondition)
+    quadratic = quadratics.get(made.precondition)
     how = f"{made.optimizer}, lr {made.lr:.4g}, schedule {made.schedule_name}, coordinates {made.precondition}"
     named = f"The settings given ({how})"
-    if valley is None or made.rule is not rule or not made.full_batch or not rule.linear:
+    if quadratic is None or made.rule is not rule or not made.full_batch or not rule.linear:
         return f"{named}: where they lead cannot be told before the fit."
-    largest = convergence.largest_rate(valley.values, rule)
+    largest = convergence.largest_rate(quadratic.values, rule)
     steps = min(made.batching.steps or PLANNED, PLANNED)
     rates = made.lr * factors(made.schedule, 0, 0, steps, whole=True)
-    gaps = convergence.predicted_gaps(valley, rule, rates)
+    gaps = convergence.predicted_gaps(quadratic, rule, rates)
     if not gaps[-1] <= gaps[0]:
         return f"{named} will diverge: the largest rate that holds there is {largest:.4g}."
     words = f"{named} come to a relative gap of about {CLOSE * gaps[-1] / gap:.1e} in {steps:,} steps"
     if gaps[-1] <= gap or made.schedule_name != "constant":
         return f"{words}."
-    needed = convergence.steps_to(valley, rule, made.lr, gap)
+    needed = convergence.steps_to(quadratic, rule, made.lr, gap)
     return f"{words}; to {SHOWN_AIM} it takes {step_count(needed)}."
 
 

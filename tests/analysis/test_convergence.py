@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from steepest.analysis import spectrum
 from steepest.analysis.convergence import (
-    Valley,
+    Quadratic,
     best_rate,
     contraction,
     gaps_after,
     largest_rate,
     predicted_gaps,
+    quadratic_at,
     steps_to,
-    valley,
 )
 from steepest.analysis.curvature import hessian
 from steepest.analysis.exact import solve
@@ -88,7 +88,7 @@ def test_the_predicted_gaps_are_the_measured_ones(chosen, frame_name, penalty_na
     frame = FRAMES[frame_name](problem)
     start = 3.0 * np.random.default_rng(1).standard_normal(problem.parameters)
     best = solve.solve(problem).theta
-    hill = valley(problem, frame, start, best)
+    hill = quadratic_at(problem, frame, start, best)
     lr = 0.6 * largest_rate(hill.values, chosen)
     gaps, _ = measured(problem, frame, chosen, lr, 30, start=start)
     predicted = predicted_gaps(hill, chosen, np.full(30, lr))
@@ -103,7 +103,7 @@ def test_any_schedule_is_predicted(schedule, chosen):
     from steepest.descent.schedules import schedule as named
 
     problem = make()
-    hill = valley(problem, None, np.zeros(4), solve.solve(problem).theta)
+    hill = quadratic_at(problem, None, np.zeros(4), solve.solve(problem).theta)
     lr = 0.5 * largest_rate(hill.values, chosen)
     gaps, _ = measured(problem, None, chosen, lr, 40, schedule)
     rates = lr * factors(named(schedule), 0, 0, 40, whole=True)
@@ -113,7 +113,7 @@ def test_any_schedule_is_predicted(schedule, chosen):
 @pytest.mark.parametrize("chosen", RULES, ids=str)
 @pytest.mark.parametrize("share", [1e-6, 0.01, 0.3, 0.5, 0.97, 1.0, 1.01])
 def test_the_closed_form_is_the_recurrence(chosen, share):
-    hill = Valley(VALUES, np.array([1.0, 2.0, 0.5]))
+    hill = Quadratic(VALUES, np.array([1.0, 2.0, 0.5]))
     lr = share * largest_rate(VALUES, chosen)
     walked = predicted_gaps(hill, chosen, np.full(500, lr))
     np.testing.assert_allclose(gaps_after(hill, chosen, lr, np.arange(501)), walked, rtol=1e-9, atol=1e-200)
@@ -124,7 +124,7 @@ def test_the_closed_form_holds_where_both_roots_are_one():
     kappa = VALUES[0] / VALUES[-1]
     chosen = rule(f"momentum:{((kappa**0.5 - 1) / (kappa**0.5 + 1)) ** 2}")
     lr = best_rate(VALUES, chosen)
-    hill = Valley(VALUES, np.ones(3))
+    hill = Quadratic(VALUES, np.ones(3))
     walked = predicted_gaps(hill, chosen, np.full(200, lr))
     np.testing.assert_allclose(gaps_after(hill, chosen, lr, np.arange(201)), walked, rtol=1e-9)
 
@@ -177,7 +177,7 @@ def test_the_published_optima():
 
 @pytest.mark.parametrize("chosen", RULES, ids=str)
 def test_the_number_of_steps_is_counted_by_walking(chosen):
-    hill = Valley(np.array([5.0, 0.02]), np.array([3.0, 1.0]))
+    hill = Quadratic(np.array([5.0, 0.02]), np.array([3.0, 1.0]))
     lr = 0.1 * largest_rate(hill.values, chosen)
     gaps = predicted_gaps(hill, chosen, np.full(20_000, lr))
     for gap in (3.9, 0.5, 1e-3, 1e-9):
@@ -185,24 +185,24 @@ def test_the_number_of_steps_is_counted_by_walking(chosen):
 
 
 def test_a_thousand_million_steps_are_counted_without_walking():
-    hill = Valley(np.array([1.0, 1e-9]), np.array([1.0, 1.0]))
+    hill = Quadratic(np.array([1.0, 1e-9]), np.array([1.0, 1.0]))
     # (1 − 1e-9)^2t = 1e-6
     expected = np.ceil(np.log(1e-6) / (2 * np.log1p(-1e-9)))
     assert steps_to(hill, rule("sgd"), 1.0, 1e-6) == pytest.approx(expected, abs=1)
     # at β = 0.9 a small rate is worth ten times as much
     assert steps_to(hill, rule("momentum:0.9"), 0.1, 1e-6) == pytest.approx(expected, rel=1e-6)
-    assert steps_to(Valley(np.array([1e-15]), np.array([1.0])), rule("sgd"), 1.0, 0.5) == pytest.approx(
+    assert steps_to(Quadratic(np.array([1e-15]), np.array([1.0])), rule("sgd"), 1.0, 0.5) == pytest.approx(
         np.log(2) / 2e-15
     )
 
 
 def test_what_is_never_reached_is_infinitely_far():
-    hill = Valley(VALUES, np.ones(3))
+    hill = Quadratic(VALUES, np.ones(3))
     assert steps_to(hill, rule("sgd"), 2.1 / 7.0, 1e-3) == np.inf
     assert steps_to(hill, rule("sgd"), 0.1, 0.0) == np.inf
     assert steps_to(hill, rule("sgd"), 0.1, 4.0) == 0.0
     # a direction that is not curved has no gap to lose, and a steep one with no gap does not matter
-    flat = Valley(np.array([9.0, 1.0, 0.0]), np.array([0.0, 1.0, 0.0]))
+    flat = Quadratic(np.array([9.0, 1.0, 0.0]), np.array([0.0, 1.0, 0.0]))
     assert steps_to(flat, rule("sgd"), 0.5, 1e-6) == 10.0
     assert contraction(flat.values, rule("sgd"), 0.1) == pytest.approx(0.9)
     assert best_rate(flat.values, rule("sgd")) == pytest.approx(0.2)
@@ -210,7 +210,7 @@ def test_what_is_never_reached_is_infinitely_far():
 
 
 def test_nothing_is_said_about_other_rules():
-    hill = Valley(VALUES, np.ones(3))
+    hill = Quadratic(VALUES, np.ones(3))
     for found in (
         largest_rate(VALUES, rule("adam")),
         best_rate(VALUES, rule("adam")),
@@ -240,7 +240,7 @@ def test_the_eigenvalues_are_those_of_the_hessian_in_its_coordinates(frame_name,
     curved = matrix.T @ hessian(problem, theta) @ matrix
     values, vectors = np.linalg.eigh(curved)
     moved = np.linalg.solve(matrix, start - theta)
-    hill = valley(problem, frame, start, theta)
+    hill = quadratic_at(problem, frame, start, theta)
     np.testing.assert_allclose(hill.values, values[::-1], rtol=1e-9, atol=1e-13)
     np.testing.assert_allclose(hill.gaps.sum(), 0.5 * moved @ curved @ moved, rtol=1e-10)
     if outputs == 1 and np.ptp(values) > 1e-6:  # equal eigenvalues have no vectors of their own
@@ -251,20 +251,20 @@ def test_the_valley_of_degree_twelve_is_round_in_orthonormal_coordinates():
     x = np.linspace(0.0, 3.0, 50)
     problem = replace(make(n=50), design=x[:, None] ** np.arange(13), target=np.sin(x), degree=12)
     best = solve.solve(problem).theta
-    hill = valley(problem, coordinates.orthonormal(problem), np.zeros(13), best)
+    hill = quadratic_at(problem, coordinates.orthonormal(problem), np.zeros(13), best)
     np.testing.assert_allclose(hill.values, 2.0, rtol=1e-12)
     np.testing.assert_allclose(
         hill.gaps.sum() + np.mean((problem.design @ best - np.sin(x)) ** 2), np.mean(np.sin(x) ** 2)
     )
     # in user units: the singular values of the design in higher precision than its Gram matrix could have
     sizes = np.linalg.svd(problem.design / 50**0.5, compute_uv=False)
-    np.testing.assert_allclose(valley(problem, None, np.zeros(13), best).values, 2.0 * sizes**2, rtol=1e-3)
+    np.testing.assert_allclose(quadratic_at(problem, None, np.zeros(13), best).values, 2.0 * sizes**2, rtol=1e-3)
 
 
 def test_dependent_columns_have_an_eigenvalue_of_zero():
     plain = make()
     problem = replace(plain, design=np.column_stack([plain.design, plain.design[:, 1] * 2.0]))
-    hill = valley(problem, None, np.zeros(5), solve.solve(problem).theta)
+    hill = quadratic_at(problem, None, np.zeros(5), solve.solve(problem).theta)
     assert hill.values[-1] == 0.0
     assert (hill.values[:-1] > 0.0).all()
     lr = 0.9 * largest_rate(hill.values, rule("sgd"))
@@ -276,7 +276,7 @@ def test_more_columns_than_rows():
     random = np.random.default_rng(0)
     problem = LinearProblem(random.standard_normal((8, 20)), random.standard_normal(8), loss("mse"), intercept=False)
     best = np.linalg.lstsq(problem.design, problem.target)[0]
-    hill = valley(problem, None, np.zeros(20), best)
+    hill = quadratic_at(problem, None, np.zeros(20), best)
     assert (hill.values > 0).sum() == 8
     lr = 0.9 * largest_rate(hill.values, rule("sgd"))
     theta, gaps = np.zeros(20), []
@@ -292,10 +292,10 @@ def test_tall_designs_are_taken_in_blocks(monkeypatch):
 
     problem = make("cross_entropy", "l2:0.1", 3)
     theta, start = np.full(12, 0.1), np.ones(12)
-    whole = valley(problem, None, start, theta)
+    whole = quadratic_at(problem, None, start, theta)
     monkeypatch.setattr(linear, "TALL", 0)
     monkeypatch.setattr(linear, "BLOCK", 100)
-    apart = valley(problem, None, start, theta)
+    apart = quadratic_at(problem, None, start, theta)
     np.testing.assert_allclose(apart.values, whole.values, rtol=1e-10, atol=1e-14)
     np.testing.assert_allclose(apart.gaps.sum(), whole.gaps.sum(), rtol=1e-12)
 
@@ -307,10 +307,10 @@ def test_wide_problems_are_predicted_by_quadrature(frame_name, monkeypatch):
     problem = LinearProblem(design, random.standard_normal(80), loss("mse"), penalty("l2:0.001"), intercept=False)
     frame = FRAMES[frame_name](problem)
     best = solve.solve(problem).theta
-    every = valley(problem, frame, np.zeros(60), best)
+    every = quadratic_at(problem, frame, np.zeros(60), best)
     monkeypatch.setattr(spectrum, "MOST_EXACT", 10)
     monkeypatch.setattr(spectrum, "LANCZOS", 25)
-    some = valley(problem, frame, np.zeros(60), best)
+    some = quadratic_at(problem, frame, np.zeros(60), best)
     assert len(some.values) == 25
     assert some.values[0] == pytest.approx(every.values[0], rel=1e-6)
     assert some.gaps.sum() == pytest.approx(every.gaps.sum(), rel=1e-10)
@@ -324,14 +324,14 @@ def test_wide_problems_are_predicted_by_quadrature(frame_name, monkeypatch):
 @pytest.mark.parametrize(("loss_name", "penalty_name"), [("l1", "none"), ("quantile:0.3", "none"), ("mse", "l1:0.1")])
 def test_where_there_is_a_kink_there_is_no_valley(loss_name, penalty_name):
     with pytest.raises(SpecError, match="no second derivative"):
-        valley(make(loss_name, penalty_name), None, np.zeros(4), np.zeros(4))
+        quadratic_at(make(loss_name, penalty_name), None, np.zeros(4), np.zeros(4))
 
 
 def test_near_the_optimum_of_other_losses_the_valley_is_the_objective():
     problem = make("logistic", "l2:0.05")
     best = solve.solve(problem).theta
     start = best + 1e-4
-    hill = valley(problem, None, start, best)
+    hill = quadratic_at(problem, None, start, best)
     chosen = rule("momentum:0.8")
     lr = 0.5 * largest_rate(hill.values, chosen)
     gaps, _ = measured(problem, None, chosen, lr, 20, start=start)

@@ -9,7 +9,7 @@ import pytest
 
 import steepest as st
 from steepest.analysis import noise
-from steepest.analysis.convergence import largest_rate, valley
+from steepest.analysis.convergence import largest_rate, quadratic_at
 from steepest.analysis.exact import solve
 from steepest.analysis.noise import RowNoise
 from steepest.descent.rules import rule
@@ -33,7 +33,7 @@ def make(loss_name="mse", penalty_name="none"):
 
 def limit(problem, chosen, frame=None):
     best = solve.solve(problem).theta
-    return largest_rate(valley(problem, frame, best, best).values, chosen), best
+    return largest_rate(quadratic_at(problem, frame, best, best).values, chosen), best
 
 
 def mean_gap(problem, frame_name, optimizer, lr, batch_size, shuffle, epochs, seeds=48):

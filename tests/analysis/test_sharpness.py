@@ -73,7 +73,7 @@ def test_the_saddle_of_a_product():
 
 @pytest.mark.parametrize("depth", [2, 3, 5])
 def test_the_minimum_of_a_deep_linear_network_is_flat_along_its_valley(depth):
-    # where F = 0 the Hessian is 2·mean(x²)·ggᵀ with gᵢ = Π over j ≠ i of wⱼ: one eigenvalue, and a valley
+    # where F = 0 the Hessian is 2·mean(x²)·ggᵀ with gᵢ = Π over j ≠ i of wⱼ: one eigenvalue, and flat beside it
     weights = np.linspace(0.8, 1.3, depth)
     x = X[:, 0]
     fit = st.fit(x, weights.prod() * x, model=Chain(weights.tolist()), loss="mse", optimizer="sgd", lr=0.01, epochs=1)
@@ -92,10 +92,10 @@ def test_the_linear_family_in_its_own_coordinates(optimizer, numerator, precondi
     x = X * [1.0, 5.0, 0.2] + 0.5
     fit = st.fit(x, Y, optimizer=optimizer, lr=0.01, epochs=20, precondition=precondition, penalty="l2:0.1")
     found = fit.sharpness(count=4, rows=None, along=5)
-    from steepest.analysis.convergence import valley
+    from steepest.analysis.convergence import quadratic_at
     from steepest.analysis.fit_settings import coordinates_of
 
-    values = valley(fit.problem, coordinates_of(precondition, fit.problem), fit.theta, fit.theta).values
+    values = quadratic_at(fit.problem, coordinates_of(precondition, fit.problem), fit.theta, fit.theta).values
     np.testing.assert_allclose(found.largest, values, rtol=1e-9)
     np.testing.assert_allclose(found.smallest, values[::-1], rtol=1e-9)
     assert found.limit == pytest.approx(numerator / 0.01)

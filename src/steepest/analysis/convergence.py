@@ -1,4 +1,4 @@
-"""How fast a descent goes, in numbers: the theory of gradient descent, momentum and Nesterov's method in a valley.
+"""How fast a descent goes, in numbers: the theory of gradient descent, momentum and Nesterov's method on a quadratic.
 
 Near its optimum a smooth objective is a quadratic, F(θ) = F* + ½(c − c*)ᵀH(c − c*). Along each eigenvector of H a descent
 goes by itself, and all that counts is μ = lr·λ: one step multiplies (zₜ, zₜ₋₁) by a 2 × 2 matrix with the trace τ and the
@@ -9,7 +9,7 @@ determinant δ, which come of the rule's own formula,
     nesterov  zₜ₊₁ = (1 + β)(1 − μ)·zₜ − β(1 − μ)·zₜ₋₁            τ = (1 + β)(1 − μ)      δ = β(1 − μ)
 
 and the gap is Σᵢ gapsᵢ·zᵢ². From these two numbers follow the largest rate, the best rate, the contraction of a step, and
-how many steps it takes. For `mse` (with or without `l2`) the valley is the objective itself and all of it is exact; for
+how many steps it takes. For `mse` (with or without `l2`) the quadratic is the objective itself and all of it is exact; for
 other smooth losses it holds near the optimum.
 
 Sources: Polyak 1964; Sutskever et al. 2013; Goh, Why momentum really works (2017); Recht, Lessard and Packard 2016.
@@ -68,7 +68,7 @@ def linear_step(rule: Any) -> LinearStep:
 
 
 @dataclass(frozen=True)
-class Valley:
+class Quadratic:
     """F near its optimum, a quadratic in the descent's coordinates.
 
     values: `[r]` eigenvalues of the Hessian, falling. gaps: `[r]` how much of F(θ₀) − F* lies along each,
@@ -85,8 +85,10 @@ class Valley:
         return float(steep[0] / steep[-1]) if steep.size else 1.0
 
 
-def valley(problem: LinearProblem, frame: Coordinates | None, start: np.ndarray, optimum: np.ndarray) -> Valley:
-    """The valley of a problem in the coordinates of a descent, its Hessian taken at the optimum.
+def quadratic_at(
+    problem: LinearProblem, frame: Coordinates | None, start: np.ndarray, optimum: np.ndarray
+) -> Quadratic:
+    """The quadratic of a problem in the coordinates of a descent, its Hessian taken at the optimum.
 
     Args:
         frame: the coordinates; None is user units.
@@ -97,10 +99,10 @@ def valley(problem: LinearProblem, frame: Coordinates | None, start: np.ndarray,
 
     >>> from steepest.model.losses import loss
     >>> problem = LinearProblem(np.diag([1.0, 2.0]), np.zeros(2), loss("mse"), intercept=False)
-    >>> valley(problem, None, np.ones(2), np.zeros(2))
-    Valley(values=array([4., 1.]), gaps=array([2. , 0.5]))
+    >>> quadratic_at(problem, None, np.ones(2), np.zeros(2))
+    Quadratic(values=array([4., 1.]), gaps=array([2. , 0.5]))
     """
-    return Valley(*spectrum(problem, frame, optimum, start))
+    return Quadratic(*spectrum(problem, frame, optimum, start))
 
 
 def largest_rate(values: np.ndarray, rule: Any) -> float:
@@ -162,7 +164,7 @@ def contraction(values: np.ndarray, rule: Any, lr: float) -> float:
     return float(np.max(_radii(lr * _steep(values), rule), initial=0.0))
 
 
-def predicted_gaps(valley: Valley, rule: Any, rates: np.ndarray) -> np.ndarray:
+def predicted_gaps(quadratic: Quadratic, rule: Any, rates: np.ndarray) -> np.ndarray:
     """F(θₜ) − F* before each step and after the last, for any rates: the recurrence itself, along each eigenvector.
 
     Args:
@@ -172,13 +174,13 @@ def predicted_gaps(valley: Valley, rule: Any, rates: np.ndarray) -> np.ndarray:
         `[T + 1]`; inf where it is too large for a number. nan for rules that have none.
 
     >>> from steepest.descent.rules import rule
-    >>> predicted_gaps(Valley(np.array([4.0, 1.0]), np.array([2.0, 0.5])), rule("sgd"), np.array([0.25, 0.5]))
+    >>> predicted_gaps(Quadratic(np.array([4.0, 1.0]), np.array([2.0, 0.5])), rule("sgd"), np.array([0.25, 0.5]))
     array([2.5      , 0.28125  , 0.0703125])
     """
     rates = np.asarray(rates, dtype=np.float64)
     if not rule.linear:
         return np.full(len(rates) + 1, np.nan)
-    values, gaps = _travelled(valley)
+    values, gaps = _travelled(quadratic)
     place, memory = np.ones(len(values)), [np.zeros(len(values)) for _ in rule.kind.memories]
     found = np.empty(len(rates) + 1)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -190,7 +192,7 @@ def predicted_gaps(valley: Valley, rule: Any, rates: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(found), np.inf, found)
 
 
-def gaps_after(valley: Valley, rule: Any, lr: float, steps: Any) -> np.ndarray:
+def gaps_after(quadratic: Quadratic, rule: Any, lr: float, steps: Any) -> np.ndarray:
     """F(θₜ) − F* after t steps at a constant rate, for any t, in closed form.
 
     zₜ = Uₜ·z₁ − δ·Uₜ₋₁ with Uₜ = (r₁ᵗ − r₂ᵗ)/(r₁ − r₂), r₁ and r₂ the roots of r² − τr + δ; a root near 1 is
@@ -203,45 +205,45 @@ def gaps_after(valley: Valley, rule: Any, lr: float, steps: Any) -> np.ndarray:
         `[...]`, inf where it is too large for a number; nan for rules that have none.
 
     >>> from steepest.descent.rules import rule
-    >>> gaps_after(Valley(np.array([4.0, 1.0]), np.array([2.0, 0.5])), rule("sgd"), 0.25, [0, 1, 10**9])
+    >>> gaps_after(Quadratic(np.array([4.0, 1.0]), np.array([2.0, 0.5])), rule("sgd"), 0.25, [0, 1, 10**9])
     array([2.5    , 0.28125, 0.     ])
     """
     t = np.asarray(steps, dtype=np.float64)
     if not rule.linear:
         return np.full(t.shape, np.nan)
-    values, gaps = _travelled(valley)
+    values, gaps = _travelled(quadratic)
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         found = _place(lr * values, rule, t[..., None]) ** 2 @ gaps
     return np.where(np.isnan(found), np.inf, found)
 
 
-def steps_to(valley: Valley, rule: Any, lr: float, gap: float) -> float:
+def steps_to(quadratic: Quadratic, rule: Any, lr: float, gap: float) -> float:
     """The predicted number of steps at a constant rate until F − F* is at most `gap`; inf if never.
 
     The first 2,048 steps are looked at one by one; from there on the gap is taken to fall steadily. nan for rules that
     have none.
 
     >>> from steepest.descent.rules import rule
-    >>> steps_to(Valley(np.array([1.0]), np.array([1.0])), rule("sgd"), 1e-9, np.exp(-2))
+    >>> steps_to(Quadratic(np.array([1.0]), np.array([1.0])), rule("sgd"), 1e-9, np.exp(-2))
     1000000000.0
     """
     if not rule.linear:
         return float("nan")
-    count = min(SCANNED, max(16, 400_000 // max(len(valley.values), 1)))
+    count = min(SCANNED, max(16, 400_000 // max(len(quadratic.values), 1)))
     for begin, end in pairwise(sorted({0, *(min(64 * 4**i, count) for i in range(4))})):
-        near = np.flatnonzero(gaps_after(valley, rule, lr, np.arange(begin, end)) <= gap)
+        near = np.flatnonzero(gaps_after(quadratic, rule, lr, np.arange(begin, end)) <= gap)
         if near.size:
             return float(begin + near[0])
-    if gap <= 0.0 or contraction(_travelled(valley)[0], rule, lr) > 1.0:
+    if gap <= 0.0 or contraction(_travelled(quadratic)[0], rule, lr) > 1.0:
         return float("inf")
     low, high = float(count - 1), 2.0 * count
-    while gaps_after(valley, rule, lr, high) > gap:
+    while gaps_after(quadratic, rule, lr, high) > gap:
         low, high = high, 2.0 * high
         if high > FOREVER:
             return float("inf")
     while high - low > max(1.0, 1e-15 * high):
         middle = np.floor(0.5 * (low + high))
-        low, high = (low, middle) if gaps_after(valley, rule, lr, middle) <= gap else (middle, high)
+        low, high = (low, middle) if gaps_after(quadratic, rule, lr, middle) <= gap else (middle, high)
     return float(high)
 
 
@@ -250,10 +252,10 @@ def _steep(values: np.ndarray) -> np.ndarray:
     return values[values > 0.0]
 
 
-def _travelled(valley: Valley) -> tuple[np.ndarray, np.ndarray]:
+def _travelled(quadratic: Quadratic) -> tuple[np.ndarray, np.ndarray]:
     """The directions along which there is anything to gain."""
-    used = (valley.values > 0.0) & (valley.gaps > 0.0)
-    return valley.values[used], valley.gaps[used]
+    used = (quadratic.values > 0.0) & (quadratic.gaps > 0.0)
+    return quadratic.values[used], quadratic.gaps[used]
 
 
 def _turn(mu: np.ndarray, rule: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""How steep the valley can be: the curvature of the objective, and the learning rates that it allows.
+"""How steep the objective can be: the curvature of the objective, and the learning rates that it allows.
 
 For the linear family the Hessian is AᵀSA/n with S the losses' curvatures, each at most c (mse 2, several
 targets 2/m, huber 1, logistic ¼, softmax ½). So L = c·λ_max(AᵀWA/n) + 2·l2 bounds the curvature

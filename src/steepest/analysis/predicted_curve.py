@@ -34,10 +34,10 @@ def predicted_curve(fit: Fitted) -> np.ndarray | None:
     rates = _rates(fit)
     if rates is None:
         return None
-    hill = convergence.valley(problem, frame_of(fit, problem), start_of(fit), best)
+    quadratic = convergence.quadratic_at(problem, frame_of(fit, problem), start_of(fit), best)
     if rates.size == 1:
-        return convergence.gaps_after(hill, rule, float(rates[0]), fit.trace.step)
-    return convergence.predicted_gaps(hill, rule, rates)[fit.trace.step]
+        return convergence.gaps_after(quadratic, rule, float(rates[0]), fit.trace.step)
+    return convergence.predicted_gaps(quadratic, rule, rates)[fit.trace.step]
 
 
 def _rates(fit: Fitted) -> np.ndarray | None:

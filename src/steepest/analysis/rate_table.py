@@ -21,7 +21,7 @@ import numpy as np
 from steepest.analysis import adam_stability, convergence, spectrum
 from steepest.analysis import curvature as curved
 from steepest.analysis.adam_stability import full_batch
-from steepest.analysis.convergence import Valley, valley
+from steepest.analysis.convergence import Quadratic, quadratic_at
 from steepest.analysis.finding import Fitted
 from steepest.analysis.fit_settings import PRECONDITIONERS, coordinates_of, innermost_rule, start_of
 from steepest.analysis.noise import Floor, RowNoise
@@ -159,23 +159,23 @@ def curvature(fit: Fit, theta: Any = None) -> Curvature:
     arrives = best is not None and not problem.penalty.l1
     target = _close_gap(fit)
     whole = float("nan") if fit.exact is None else float(fit.trace.objective[0]) - fit.exact.objective
-    here = {name: valley(smooth, frame, start, place) for name, frame in frames.items()}
-    hills = here
+    here = {name: quadratic_at(smooth, frame, start, place) for name, frame in frames.items()}
+    to_optimum = here
     if best is not None and arrives and not np.array_equal(place, best):
-        hills = {name: valley(smooth, frame, start, best) for name, frame in frames.items()}
+        to_optimum = {name: quadratic_at(smooth, frame, start, best) for name, frame in frames.items()}
     centred = fit.terms is not None and bool(fit.terms.centre)
     paces = []
-    for name, hill in here.items():
+    for name, quadratic in here.items():
         if centred and name != "orthonormal":
             continue  # a rate would be taken in user units
         for label, rule in RULES.items():
-            fastest = convergence.best_rate(hill.values, rule)
-            soonest = arrival(smooth, frames[name], hills[name], rule, whole, target) if arrives else None
+            fastest = convergence.best_rate(quadratic.values, rule)
+            soonest = arrival(smooth, frames[name], to_optimum[name], rule, whole, target) if arrives else None
             best, steps = (fastest, float("nan")) if soonest is None else (soonest.lr, soonest.steps)
             paces.append(
                 Pace(
-                    name, hill.condition, label, convergence.largest_rate(hill.values, rule), fastest,
-                    convergence.contraction(hill.values, rule, fastest), best, steps,
+                    name, quadratic.condition, label, convergence.largest_rate(quadratic.values, rule), fastest,
+                    convergence.contraction(quadratic.values, rule, fastest), best, steps,
                 )
             )  # fmt: skip
     user = here["none"]
@@ -187,11 +187,11 @@ def curvature(fit: Fit, theta: Any = None) -> Curvature:
             "Eigenvalues are those in the powers of centred columns. In other coordinates than orthonormal a descent moves "
             "in user units, where float64 leaves the curvature of these powers no digits: no rate is known there."
         )
-    own, more = _own(fit, smooth, frames, here, hills, target if arrives else None)
+    own, more = _own(fit, smooth, frames, here, to_optimum, target if arrives else None)
     return Curvature(
         str(problem.loss), place, where, local, float(steep.max(initial=0.0)), float(steep[-1]) if steep.size else 0.0,
         len(user.values) - len(steep), fit.names[int(np.abs(vectors[:, 0]).argmax())],
-        {name: hill.condition for name, hill in here.items()}, tuple(paces), own, (*notes, *more),
+        {name: quadratic.condition for name, quadratic in here.items()}, tuple(paces), own, (*notes, *more),
     )  # fmt: skip
 
 
@@ -216,7 +216,7 @@ def _close_gap(fit: Fitted) -> float:
     return CLOSE * max(best, 1e-12 * float(fit.trace.objective[0]), np.finfo(float).tiny)
 
 
-def _notes(problem: LinearProblem, flat: int, arrives: bool, user: Valley) -> list[str]:
+def _notes(problem: LinearProblem, flat: int, arrives: bool, user: Quadratic) -> list[str]:
     notes = []
     if flat and problem.loss.coupled:
         notes.append(
@@ -243,8 +243,8 @@ def _notes(problem: LinearProblem, flat: int, arrives: bool, user: Valley) -> li
 
 
 def _own(
-    fit: Fitted, problem: LinearProblem, frames: dict[str, Coordinates | None], here: dict[str, Valley],
-    hills: dict[str, Valley], target: float | None,
+    fit: Fitted, problem: LinearProblem, frames: dict[str, Coordinates | None], here: dict[str, Quadratic],
+    to_optimum: dict[str, Quadratic], target: float | None,
 ) -> tuple[OwnPace | None, list[str]]:  # fmt: skip
     rule, name = innermost_rule(fit), fit.precondition
     label = fit.optimizer
@@ -254,7 +254,7 @@ def _own(
     largest = convergence.largest_rate(here[name].values, rule)
     steps = float("nan")
     if target is not None and str(fit.schedule) == "constant" and fit.spec.clip is None and full_batch(fit):
-        steps = convergence.steps_to(hills[name], rule, lr, target)
+        steps = convergence.steps_to(to_optimum[name], rule, lr, target)
     if rule.kind is FORMULAS["adam"]:
         largest = adam_stability.adam_limit(fit, problem, frames[name], rule)
         notes.append(
@@ -296,15 +296,15 @@ class Arrival:
 
 
 def arrival(
-    problem: LinearProblem, frame: Coordinates | None, valley: Valley, rule: Any, whole: float, gap: float
+    problem: LinearProblem, frame: Coordinates | None, quadratic: Quadratic, rule: Any, whole: float, gap: float
 ) -> Arrival | None:
     """The soonest arrival of sgd or momentum on a smooth problem; None where nothing is curved.
 
     Args:
-        valley: from the start to the optimum, in the coordinates of `frame`.
+        quadratic: from the start to the optimum, in the coordinates of `frame`.
         whole, gap: F − F* at the start, and the gap to which steps are counted.
     """
-    largest, fastest = convergence.largest_rate(valley.values, rule), convergence.best_rate(valley.values, rule)
+    largest, fastest = convergence.largest_rate(quadratic.values, rule), convergence.best_rate(quadratic.values, rule)
     if not isfinite(fastest):
         return None
     exact = problem.loss.quadratic
@@ -312,29 +312,29 @@ def arrival(
         largest = convergence.largest_rate(np.array([curved.smoothness(problem, frame=frame)]), rule)
         # beyond the optimum it may be as steep as the bound, where only half of the limit is safe for momentum
         fastest = min(fastest, largest * (0.5 if rule.momentum else 0.95))
-    shares = SHARES if len(valley.values) <= FEW else SHARES[::3]
+    shares = SHARES if len(quadratic.values) <= FEW else SHARES[::3]
     rates = [rounded_down(share * fastest, 4) for share in shares]
-    place, fewest = _soonest(valley, rule, rates, gap)
-    condition = valley.condition
-    if exact and whole - valley.gaps.sum() > max(gap, 1e-9 * whole):
+    place, fewest = _soonest(quadratic, rule, rates, gap)
+    condition = quadratic.condition
+    if exact and whole - quadratic.gaps.sum() > max(gap, 1e-9 * whole):
         fewest = condition = float("inf")  # the rest lies along directions too flat for float64
     return Arrival(largest, rates[place], fewest, condition)
 
 
-def _soonest(valley: Valley, rule: Any, rates: list[float], gap: float) -> tuple[int, float]:
+def _soonest(quadratic: Quadratic, rule: Any, rates: list[float], gap: float) -> tuple[int, float]:
     """Which of the rates has the gap stay below `gap` first, and the steps it takes."""
-    firsts = [convergence.steps_to(valley, rule, rate, gap) for rate in rates]
+    firsts = [convergence.steps_to(quadratic, rule, rate, gap) for rate in rates]
     fewest, place = float("inf"), 0
     for i in np.argsort(firsts, kind="stable").tolist():
         if firsts[i] > fewest:  # it stays there no sooner than it comes there
             break
-        fewest, place = min((fewest, place), (_settled(valley, rule, rates[i], gap, firsts[i]), i))
+        fewest, place = min((fewest, place), (_settled(quadratic, rule, rates[i], gap, firsts[i]), i))
     return place, fewest
 
 
-def _settled(valley: Valley, rule: Any, rate: float, gap: float, first: float) -> float:
+def _settled(quadratic: Quadratic, rule: Any, rate: float, gap: float, first: float) -> float:
     """Steps after which the gap stays below `gap`, where it first is: momentum swings through the optimum, and back."""
     if not rule.momentum or not isfinite(first):
         return first
-    above = np.flatnonzero(convergence.gaps_after(valley, rule, rate, first + np.arange(SWINGS)) > gap)
+    above = np.flatnonzero(convergence.gaps_after(quadratic, rule, rate, first + np.arange(SWINGS)) > gap)
     return first if not above.size else float("inf") if above[-1] == SWINGS - 1 else first + float(above[-1]) + 1.0

@@ -6,7 +6,7 @@
 
 Where F is a quadratic (`mse` and full batches under sgd or momentum) the gaps are those of the theory. All others are found
 by making the steps: the same rule on the same batches, all rates side by side, as long as that takes about a second.
-Descents too long for it are predicted by the valley at the optimum where the loss has one, and else not at all. Where no
+Descents too long for it are predicted by the quadratic at the optimum where the loss has one, and else not at all. Where no
 optimum is known F* counts as 0, so that a gap is F itself, and of a long descent only the first steps are made.
 """
 
@@ -182,25 +182,25 @@ class LinearDescent(Descent):
 
     @cached_property
     def few(self) -> LinearProblem:
-        """The problem, or some of its rows where it is large: what valleys are made of."""
+        """The problem, or some of its rows where it is large: what quadratics are made of."""
         return self.problem.sampled
 
     @cached_property
-    def valley(self) -> convergence.Valley | None:
-        """The valley at the optimum; None where there is none (a kink, or no optimum known)."""
-        return self.valley_from(self.start)
+    def quadratic(self) -> convergence.Quadratic | None:
+        """F near the optimum, a quadratic; None where there is none (a kink, or no optimum known)."""
+        return self.quadratic_from(self.start)
 
-    def valley_from(self, start: np.ndarray) -> convergence.Valley | None:
-        """The valley at the optimum, as a descent from `start` sees it."""
+    def quadratic_from(self, start: np.ndarray) -> convergence.Quadratic | None:
+        """The same, as a descent from `start` sees it."""
         if self.optimum is None or self.problem.penalty.l1 or self.problem.loss.bound is None:
             return None
-        found = convergence.valley(self.few, coordinates_of(self.precondition, self.few), start, self.optimum)
+        found = convergence.quadratic_at(self.few, coordinates_of(self.precondition, self.few), start, self.optimum)
         return found if np.isfinite(found.values).all() and np.isfinite(found.gaps).all() else None
 
     @property
     def predictable(self) -> bool:
         """Whether the theory knows this rule and loss."""
-        return self.rule.linear and self.size is None and self.clip is None and self.valley is not None
+        return self.rule.linear and self.size is None and self.clip is None and self.quadratic is not None
 
     def gaps(self, lrs: Sequence[float] | np.ndarray, schedule: Any = None, steps: int | None = None) -> np.ndarray:
         if not self.optimum_known:
@@ -218,11 +218,11 @@ class LinearDescent(Descent):
         return self._predicted(lrs, schedule, steps) if told else np.full(len(lrs), np.nan)
 
     def _predicted(self, lrs: np.ndarray, schedule: Any, steps: int) -> np.ndarray:
-        assert self.valley is not None
+        assert self.quadratic is not None
         if schedule == "constant":
-            return np.array([float(convergence.gaps_after(self.valley, self.rule, lr, steps)) for lr in lrs])
+            return np.array([float(convergence.gaps_after(self.quadratic, self.rule, lr, steps)) for lr in lrs])
         pace, first = self.factors_of(schedule, steps), whole_objective(self.at_start) - self.best
-        curves = [convergence.predicted_gaps(self.valley, self.rule, lr * pace) for lr in lrs]
+        curves = [convergence.predicted_gaps(self.quadratic, self.rule, lr * pace) for lr in lrs]
         # what grew out of bounds was ended there, whatever would have come of it
         return np.array([gaps[-1] if gaps.max() <= Stopper.GROWTH * first else np.inf for gaps in curves])
 

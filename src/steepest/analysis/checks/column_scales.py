@@ -1,4 +1,4 @@
-"""The shape of a valley by the columns of its design: which are of another size, or far from zero, and what that costs."""
+"""The condition of a design by its columns: which are of another size, or far from zero, and what that costs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MANY, PLAIN = 100, 1e8
 
 @dataclass(frozen=True)
 class Shape:
-    """The valley's shape by columns alone: eigenvalues of AᵀWA/n, raw and standardised. names: of the columns."""
+    """The condition number by columns alone, of the eigenvalues of AᵀWA/n, raw and standardised. names: of the columns."""
 
     names: tuple[str, ...]
     raw: float
@@ -48,7 +48,7 @@ class Shape:
 
 
 def shape_of(problem: LinearProblem, names: tuple[str, ...]) -> Shape:
-    """The shape of a problem's valley by its columns, on some rows where there are many."""
+    """The condition of a problem by its columns, on some rows where there are many."""
     few = problem.sampled
     first = int(problem.intercept)
     varied = np.array([True] * first + [not is_constant(column) for column in few.design.T[first:]])

@@ -1,6 +1,6 @@
 """The columns: on different scales, far from zero, depending on one another, or of one value only.
 
-Gradient descent takes as many steps as the condition number κ = λ_max/λ_min of the valley says. What of κ standardised
+Gradient descent takes as many steps as the condition number κ = λ_max/λ_min says. What of κ standardised
 columns take away is a matter of scales; what stays is a matter of columns that depend on one another. Both are told of a
 descent that did not arrive, and of a table before any fit. Exact dependence and constant columns are wrong whatever a
 descent makes of them.

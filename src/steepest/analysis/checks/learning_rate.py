@@ -48,8 +48,8 @@ def too_high(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Fin
         times = descent.lr * descent.factors.max() / descent.limit
         over = f"{number(times)} times" if times >= 1.0 else "just under"
         what = f"lr={descent.lr:g} is {over} the largest rate that holds, {number(descent.limit)}."
-        assert descent.valley is not None
-        evidence.insert(0, f"The largest curvature is {number(descent.valley.values[0])}{steepest_column(descent)}.")
+        assert descent.quadratic is not None
+        evidence.insert(0, f"The largest curvature is {number(descent.quadratic.values[0])}{steepest_column(descent)}.")
     elif np.isfinite(descent.gap):
         evidence.insert(0, f"The gap at the end is {number(descent.gap)}, at the start it was {number(descent.first)}.")
     told = " ".join(part for part in evidence if part)
@@ -88,10 +88,11 @@ def too_low(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Find
         return
     rate = rounded_down(rate)
     evidence = f"The gap fell from {number(descent.first)} to {number(descent.gap)} only."
-    if descent.predictable and descent.valley is not None:
-        needed = convergence.steps_to(descent.valley, descent.rule, descent.lr * descent.factors.mean(), descent.enough)
+    if descent.predictable and descent.quadratic is not None:
+        mean = descent.lr * descent.factors.mean()
+        needed = convergence.steps_to(descent.quadratic, descent.rule, mean, descent.enough)
         evidence = f"At this rate it takes about {count(needed)} steps; {descent.steps:,} were asked for."
-        evidence += f" The largest curvature is {number(descent.valley.values[0])}{steepest_column(descent)}."
+        evidence += f" The largest curvature is {number(descent.quadratic.values[0])}{steepest_column(descent)}."
         evidence += f" Rates hold below {number(descent.limit)}."
     elif descent.away is not None and not descent.rule.plain and descent.rule.own_rate(descent.at_start.theta) is None:
         reach = descent.lr * descent.factors.sum()
@@ -124,12 +125,12 @@ def too_few(descent: MeasuredDescent, fit: Fitted) -> Iterator[Finding]:
 def steps_needed(descent: MeasuredDescent, fit: Fitted) -> tuple[float, float]:
     """How many steps in all close the gap at the present rate, and the gap that they leave; inf if nobody can tell."""
     if descent.predictable and descent.schedule in ("constant", "cosine"):
-        here = descent.valley_from(fit.theta)
+        here = descent.quadratic_from(fit.theta)
         aim = 0.5 * descent.enough
         more = float("inf") if here is None else convergence.steps_to(here, descent.rule, descent.lr, aim)
         needed = fit.steps + more if descent.schedule == "constant" else 2.5 * (fit.steps + more)
         for _ in range(6 if needed < 1e12 else 0):
-            # the valley is not the whole way, and momentum does not begin at rest in its middle
+            # the quadratic is not the whole way, and momentum does not begin at rest in its middle
             if not descent.gap_at(steps=int(needed)) > aim:
                 break
             needed *= 1.15
@@ -205,8 +206,8 @@ def decay(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Findin
     evidence = (
         f"The rates of all {descent.steps:,} steps sum to {number(total)}; at a constant lr to {number(constant)}."
     )
-    if descent.valley is not None:
-        steep = descent.valley.values[descent.valley.values > 0.0]
+    if descent.quadratic is not None:
+        steep = descent.quadratic.values[descent.quadratic.values > 0.0]
         needed = np.log(max(descent.first / max(descent.enough, 1e-300), 1.0)) / (2.0 * steep[-1])
         flattest = f"the flattest direction, of curvature {number(steep[-1])}"
         evidence += f" Along {flattest}, they need to be about {number(needed)}."
@@ -243,7 +244,7 @@ def bouncing(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Fin
         yield descent.finding(Kind.KINK, what, evidence, remedy, gap)
         return
     floor = None
-    if descent.valley is not None and descent.optimum is not None and descent.few is descent.problem:
+    if descent.quadratic is not None and descent.optimum is not None and descent.few is descent.problem:
         noise = RowNoise(descent.problem, descent.coordinates, descent.optimum)
         floor = noise.floor_and_halves(descent.rule, descent.lr, descent.size, descent.batching.shuffle)
     if floor is not None:

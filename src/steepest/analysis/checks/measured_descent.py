@@ -95,20 +95,20 @@ class MeasuredDescent(LinearDescent):
 
     @cached_property
     def shape(self) -> Shape:
-        """The valley's shape by its columns."""
+        """The condition of the design by its columns."""
         return shape_of(self.problem, self.terms)
 
     @cached_property
     def limit(self) -> float:
         """The rate that holds at the optimum for full batches; nan for rules and losses that have none."""
-        if self.valley is None or self.clip is not None:
+        if self.quadratic is None or self.clip is not None:
             return float("nan")
-        return convergence.largest_rate(self.valley.values, self.rule)
+        return convergence.largest_rate(self.quadratic.values, self.rule)
 
     @cached_property
     def best_rate(self) -> float:
         """The rate with the fastest contraction at the optimum; nan where there is none."""
-        return float("nan") if self.valley is None else convergence.best_rate(self.valley.values, self.rule)
+        return float("nan") if self.quadratic is None else convergence.best_rate(self.quadratic.values, self.rule)
 
     @cached_property
     def auto_rate(self) -> float:
@@ -226,8 +226,8 @@ class MeasuredDescent(LinearDescent):
     def outcome(self, gap: float, rate: float | None = None) -> str:
         """What is left after a remedy, in words."""
         if gap <= self.enough:
-            if rate is not None and self.predictable and self.valley is not None and self.schedule == "constant":
-                steps = convergence.steps_to(self.valley, self.rule, rate, self.enough)
+            if rate is not None and self.predictable and self.quadratic is not None and self.schedule == "constant":
+                steps = convergence.steps_to(self.quadratic, self.rule, rate, self.enough)
                 if np.isfinite(steps):
                     return f"The gap is closed after about {count(steps)} steps."
             return "The gap is closed."
