@@ -41,7 +41,6 @@ FLOORS = [
     "defaults",
     "held_out",
     "recording",
-    "divergence",
     "monitor",
     "scoring",
     "run_record",

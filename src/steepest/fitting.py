@@ -31,14 +31,13 @@ from steepest.descent.chunk import Chunk
 from steepest.descent.loop import Step
 from steepest.descent.stopping import Ending, Limits, Status
 from steepest.descent.trace import Trace
-from steepest.divergence import last_finite, why_diverged
 from steepest.engines.descents import Descents
 from steepest.errors import DataError, SpecError
 from steepest.held_out import parted
 from steepest.model.automatic_loss import wants_classes
 from steepest.model.labels import check_ignored, is_own, numbered, shaped
 from steepest.monitor import Ended, Monitor, Progress, watched
-from steepest.recording import trace_of
+from steepest.recording import last_finite, trace_of, why_diverged
 from steepest.result import Fit
 from steepest.settings import Spec, is_label
 from steepest.settings_table import SETTINGS, Settings, takes_settings

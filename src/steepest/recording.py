@@ -1,13 +1,18 @@
-"""The trace of a fit: what `record` asks for, and how it is shown in user units."""
+"""The trace of a fit: what `record` asks for, θ in user units, and what it says of a descent that diverged."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from math import inf
 
+import numpy as np
+import torch
+
+from steepest.analysis.learning_rate import steady_lr
 from steepest.defaults import Plan
 from steepest.descent.trace import Recorder, Trace
 from steepest.errors import SpecError
+from steepest.model.linear_objective import LinearObjective
 from steepest.settings import Spec
 
 RECORD = 10_000  # rows that a trace keeps where `record` names parameters instead
@@ -42,3 +47,46 @@ def _chosen(spec: Spec, made: Plan) -> list[int]:
     if known != made.names:
         return []  # each of them is made of all that are recorded
     return [made.names.index(name) for name in names]
+
+
+# ---- of a descent that diverged --------------------------------------------------------------------
+
+
+def last_finite(trace: Trace, theta: np.ndarray) -> np.ndarray:
+    """θ, or if it is not finite the last recorded one that is."""
+    if np.isfinite(theta).all() or not trace.theta.shape[1]:
+        return theta
+    fine = np.isfinite(trace.theta).all(1)
+    return trace.theta[fine][-1] if fine.any() else trace.theta[0]
+
+
+def why_diverged(spec: Spec, made: Plan, recorder: Recorder) -> tuple[str, str]:
+    """When it began; and what is at fault, with a rate that would hold."""
+    trace = recorder.trace(made.names)
+    bad = ~np.isfinite(trace.loss) | (trace.loss > 10 * max(trace.objective[0], trace.loss[0]))
+    began = int(trace.step[np.argmax(bad)]) if bad.any() else int(trace.step[-1])
+    safe = _rate_that_holds(spec, made, trace)
+    advice = f"Lower the learning rate: lr={safe:.2g} is stable." if safe > 0.0 else "Lower the learning rate."
+    if made.problem is not None and made.precondition == "none":
+        squares = (made.problem.design**2).mean(0)
+        worst = int(np.argmax(squares))
+        if squares[worst] > 10 * np.median(squares):
+            name = made.terms.names[worst] if made.terms is not None else str(worst)
+            advice = f"Try precondition='standardize', lr='auto': the column {name!r} has by far the largest values."
+    return f"It began to grow at step {began}.", advice
+
+
+def _rate_that_holds(spec: Spec, made: Plan, trace: Trace) -> float:
+    """Where the curvature is known the rate of lr="auto"; else one whose first step would at most win all of F."""
+    if not trace.theta.shape[1]:
+        return made.lr / 100.0
+    start = torch.as_tensor(trace.theta[0]).to(made.objective.theta)
+    inner = made.rule.innermost
+    linear = made.objective
+    if isinstance(linear, LinearObjective) and inner.linear:
+        safe = steady_lr(linear, start, made.batching.size)
+        return 0.9 * safe * (1.0 - inner.momentum)
+    made.objective.theta.copy_(start)
+    gradient = made.objective.value_and_grad(made.objective.theta)[1]
+    length = float(gradient.square().sum() if inner.linear else gradient.abs().sum())
+    return min(float(trace.objective[0]) / length, made.lr / 100.0) if length > 0.0 else made.lr / 100.0

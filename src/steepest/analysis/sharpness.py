@@ -181,13 +181,8 @@ def _surface(fit: Fitted, rows: int | None) -> _Surface:
 
 def _of_linear(fit: Fitted, problem: LinearProblem, chosen: np.ndarray) -> _Surface:
     frame = frame_of(fit, problem)
-    some = replace(
-        problem,
-        design=problem.design[chosen],
-        target=problem.target[chosen],
-        weights=None if problem.weights is None else problem.weights[chosen],
-        low=None,
-    )
+    weights = None if problem.weights is None else problem.weights[chosen]
+    some = replace(problem, design=problem.design[chosen], target=problem.target[chosen], weights=weights, low=None)
     objective = LinearObjective(some)
     size = problem.parameters if frame is None else frame.rank * problem.outputs
     matrix = None if frame is None else frame.matrix

@@ -19,14 +19,13 @@ from steepest.defaults import Plan
 from steepest.descent.method import Method
 from steepest.descent.stopping import Ending, Status
 from steepest.descent.trace import Trace
-from steepest.divergence import last_finite
 from steepest.errors import FitError
 from steepest.fitting import end_of, finished
 from steepest.model.linear import LinearProblem
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.prediction import with_parameters
 from steepest.monitor import Ended
-from steepest.recording import trace_of
+from steepest.recording import last_finite, trace_of
 from steepest.result import Fit
 from steepest.scoring import Answer, answer, answer_in, verdict
 from steepest.settings import Spec

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 from torch import nn
 
-from steepest.analysis.checks.network_graph import Graph, Last, Stacked, last_of, of_objective, stacked, without
+from steepest.analysis.checks.network_graph import Graph, Last, Stacked, graph_of, last_of, stacked, without
 from steepest.analysis.checks.rerun import MOST_ROWS, inner_of, placed, rerun, wrapped
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
@@ -68,7 +68,8 @@ def unactivated(fit: Fitted) -> Iterator[Finding]:
 def _graph(fit: Fitted) -> Graph | None:
     if fit.network is None or fit.train is None or fit.terms is not None:
         return None
-    return of_objective(wrapped(fit, inner_of(fit), fit.theta if np.isfinite(fit.theta).all() else None))
+    objective = wrapped(fit, inner_of(fit), fit.theta if np.isfinite(fit.theta).all() else None)
+    return None if objective.x is None else graph_of(objective.module, objective.x)
 
 
 def _of_classes(fit: Fitted, graph: Graph, last: Last) -> tuple[str, str] | None:

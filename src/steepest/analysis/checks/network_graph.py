@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 
 from steepest.model.calling import evaluating
-from steepest.model.module_objective import ModuleObjective
 
 SHAPES = (
     "View", "UnsafeView", "Reshape", "Squeeze", "Unsqueeze", "Select", "Slice", "Permute", "Transpose", "T", "Expand", "Clone",
@@ -198,9 +197,3 @@ def functional_relus(graph: Graph) -> dict[str, np.ndarray]:
             units = (node._saved_result == 0).transpose(0, 1).flatten(1).all(1)
             found[f"relu {len(found) + 1}, counted from the output"] = units.cpu().numpy()
     return found
-
-
-def of_objective(objective: ModuleObjective) -> Graph:
-    """The graph of an objective's module on its rows."""
-    assert objective.x is not None
-    return graph_of(objective.module, objective.x)
