@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -55,3 +57,28 @@ def test_what_changes_nothing_is_left_out():
 def test_a_result_may_be_what_was_given():
     given = torch.tensor([5.0])
     assert write(lambda x: (x, x + 1), torch.zeros(1))(given)[0] is given
+
+
+@pytest.mark.parametrize("shapes", [((3, 4, 1), (3, 1, 5)), ((3, 4, 5), (3, 5, 1)), ((3, 1, 5), (3, 5, 4))])
+@pytest.mark.parametrize("turned", [False, True])
+def test_products_of_many_small_matrices_are_numpys(shapes, turned):
+    def product(a, b):
+        if turned:
+            a, b = b.transpose(1, 2), a.transpose(1, 2)
+        return (torch.bmm(a, b).reshape(3, -1) + 0.5,)
+
+    random = np.random.default_rng(0)
+    left, right = (random.normal(size=shape) for shape in shapes)
+    tape = write(product, *(torch.zeros(shape, dtype=torch.float64) for shape in shapes))
+    expected = right.swapaxes(1, 2) @ left.swapaxes(1, 2) if turned else left @ right
+    found = tape(torch.from_numpy(left), torch.from_numpy(right))[0]
+    np.testing.assert_allclose(found, expected.reshape(3, -1) + 0.5, rtol=1e-13)
+
+
+def test_what_depends_on_no_number_is_kept():
+    def function(x):
+        return (x * (torch.ones_like(x).unsqueeze(1) / 4).squeeze(1),)
+
+    tape = write(function, torch.zeros(3))
+    assert len(tape.lines) == 1
+    assert tape(torch.tensor([1.0, 2.0, 4.0]))[0].tolist() == [0.25, 0.5, 1.0]

@@ -11,7 +11,7 @@ Unlike a compiler this needs no second and no C++: a step costs what its operati
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,13 +100,21 @@ def write(function: Callable[..., tuple[Tensor, ...]], *tensors: Tensor) -> Tape
         if not changing and _is_nothing(operation, args, found):
             slots[id(found)] = takes[0].slot
             continue
+        if not changing and isinstance(found, Tensor) and _is_constant(operation, takes, constants):
+            constants[slots.setdefault(id(found), len(slots))] = found
+            continue
+        if operation is torch.ops.aten.bmm.default and not args[0].is_cuda:
+            operation = _product_of(*(arg.shape for arg in args))
         if isinstance(found, Tensor):
             gives: Any = slots.setdefault(id(found), len(slots))
         else:
             gives = [slots.setdefault(id(part), len(slots)) for part in found]
         lines.append((operation, takes, kwargs, gives))
     wanted = tuple(placed(result).slot for result in results)
-    return Tape(_needed(lines, wanted, len(tensors), constants), constants, wanted, len(slots))
+    needed = _needed(lines, wanted, len(tensors), constants)
+    read = {slot for _, takes, *_ in needed for slot in _slots(takes)} | set(wanted)
+    kept = {slot: constant for slot, constant in constants.items() if slot in read}
+    return Tape(needed, kept, wanted, len(slots))
 
 
 def _is_nothing(operation: Any, args: tuple[Any, ...], found: Any) -> bool:
@@ -120,12 +128,32 @@ def _is_nothing(operation: Any, args: tuple[Any, ...], found: Any) -> bool:
     return operation in shapes and found.shape == args[0].shape and found.stride() == args[0].stride()
 
 
+def _is_constant(operation: Any, takes: tuple[Any, ...], constants: dict[int, Tensor]) -> bool:
+    """Whether an operation gives the same tensor whatever the numbers are."""
+    if operation in (torch.ops.aten.ones_like.default, torch.ops.aten.zeros_like.default):
+        return True
+    read = _slots(takes)
+    return bool(read) and all(slot in constants for slot in read)
+
+
+def _product_of(left: Sequence[int], right: Sequence[int]) -> Any:
+    """Products `[r, n, m]` × `[r, m, k]` of many small matrices, as PyTorch's libraries do them soonest on a CPU."""
+    if left[2] == 1:
+        return torch.ops.aten.mul.Tensor
+    return _times_vector if right[2] == 1 else torch.ops.aten.bmm.default
+
+
+def _times_vector(matrix: Tensor, vector: Tensor) -> Tensor:
+    """`[r, n, m]` × `[r, m, 1]`: a vector from the left takes a third of the time."""
+    return torch.bmm(vector.transpose(1, 2), matrix.transpose(1, 2)).transpose(1, 2)
+
+
 def _needed(lines: list[Any], wanted: tuple[int, ...], given: int, constants: dict[int, Tensor]) -> list[Any]:
     """The lines that the results depend on, each with the slots that nothing after it reads."""
     alive, kept = set(wanted), []
     for operation, takes, kwargs, gives in reversed(lines):
         made = {gives} if isinstance(gives, int) else set(gives)
-        if not (made & alive or operation._schema.is_mutable):
+        if not (made & alive or (operation is not _times_vector and operation._schema.is_mutable)):
             continue
         read = set(_slots(takes))
         done = [slot for slot in (read | made) - alive if slot >= given and slot not in constants]
