@@ -22,7 +22,11 @@ from steepest.errors import FitError
 from steepest.model.linear import LinearProblem
 from steepest.model.preconditioners import orthonormal
 
-MANY_ROWS = 20_000
+MANY_ROWS = 4_000
+"""Rows up to which they are all given to the solver at once."""
+
+SHARE = 4
+"""One row of so many is in the sample that says where the optimum is."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +46,16 @@ class Programme:
 
 def solve(problem: LinearProblem) -> Exact:
     """The best answer of `l1` and `quantile`, without penalty or with l1."""
-    programme, matrix = _programme(problem)
-    c, dual = _solve_dual(programme)
-    c = _through_rows(programme, c)
-    value = programme.value(c)
+    terms, matrix = programme(problem)
+    c, dual = _solve_dual(terms)
+    c = _through_rows(terms, c)
+    value = terms.value(c)
+    certificate = duality_gap(terms, c, dual, value) / (value or 1.0)
     note = one_of_many(*matrix.shape, which="lies in the row space of the")
-    return Exact(matrix @ c, value, "HiGHS (linear programme)", duality_gap(programme, c, dual), note)
+    return Exact(matrix @ c, value, "HiGHS (linear programme)", certificate, note)
 
 
-def _programme(problem: LinearProblem) -> tuple[Programme, np.ndarray]:
+def programme(problem: LinearProblem) -> tuple[Programme, np.ndarray]:
     """The programme in a well conditioned basis, and the matrix M `[p, r]` from there to θ."""
     n = len(problem.target)
     assert problem.loss.pieces is not None
@@ -80,32 +85,52 @@ def _solve_dual(programme: Programme) -> tuple[np.ndarray, np.ndarray]:
 
     A sample of rows says roughly where the optimum is. Rows far from it keep the u of their side, the
     programme is solved for the near ones, and rows that turn out to be on the other side join them (Portnoy
-    and Koenker 1997).
+    and Koenker 1997). The sample is answered in the same way.
     """
-    count = len(programme.target)
-    if count <= MANY_ROWS:
-        found = _highs(programme, np.ones(count, bool), np.zeros(count))
-        if found is None:
-            raise FitError("HiGHS found no answer to the linear programme of this loss.")
-        return found
-    sampled = np.random.default_rng(0).permutation(count)[: MANY_ROWS // 2]
-    sample = Programme(*(part[sampled] for part in vars(programme).values()))
-    c, dual = _solve_dual(sample)
+    count, rank = programme.rows.shape
+    if count == rank:  # one passes through all rows
+        return np.linalg.solve(programme.rows, programme.target), np.zeros(count)
+    few = count // SHARE
+    # predictions from a sample of m rows are off by about √(rank/m) of the spread of the residuals
+    near = int(2.0 * np.sqrt(rank / max(few, 1)) * count) + 10 * rank
+    if count <= MANY_ROWS or near >= count // 2:
+        everywhere = np.ones(count, bool)
+        return _with_sides(programme, np.zeros(count), everywhere)
+    sampled = np.random.default_rng(0).permutation(count)[:few]
+    c, _ = _solve_dual(Programme(*(part[sampled] for part in vars(programme).values())))
     residual = programme.target - programme.rows @ c
-    near = np.zeros(count, bool)
-    near[np.argsort(np.abs(residual))[: MANY_ROWS // 2]] = True
+    chosen = _nearest(residual, near)
     while True:
-        side = np.where(residual > 0.0, programme.high, programme.low)
-        found = _highs(programme, near, side)
-        if found is None:  # the near rows cannot balance the others: ask twice as many
-            near[np.argsort(np.abs(residual))[: 2 * np.count_nonzero(near)]] = True
-            continue
-        c, dual = found
+        side = residual > 0.0
+        c, dual = _with_sides(programme, residual, chosen)
         residual = programme.target - programme.rows @ c
-        wrong = ~near & (np.where(residual > 0.0, programme.high, programme.low) != side)
+        wrong = ~chosen & ((residual > 0.0) != side)
         if not wrong.any():
             return c, dual
-        near |= wrong
+        chosen |= wrong
+
+
+def balanced(programme: Programme, residual: np.ndarray, count: int) -> np.ndarray:
+    """u `[N]` with Aᵀu = 0 for the residuals of any point: that of their side for all rows but those near a kink."""
+    return _with_sides(programme, residual, _nearest(residual, count))[1]
+
+
+def _nearest(residual: np.ndarray, count: int) -> np.ndarray:
+    """True for the rows nearest to their kink."""
+    near = np.zeros(len(residual), bool)
+    near[np.argsort(np.abs(residual), kind="stable")[:count]] = True
+    return near
+
+
+def _with_sides(programme: Programme, residual: np.ndarray, near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """c and u with the u of their side for all rows but the near ones, and of more rows where these cannot balance them.
+
+    The rows that are near in the end are marked as such.
+    """
+    side = np.where(residual > 0.0, programme.high, programme.low)
+    while (found := _highs(programme, near, side)) is None:
+        near |= _nearest(residual, 2 * np.count_nonzero(near))
+    return found
 
 
 def _highs(programme: Programme, near: np.ndarray, side: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -150,8 +175,8 @@ def _through_rows(programme: Programme, c: np.ndarray) -> np.ndarray:
     return through if programme.value(through) <= programme.value(c) else c
 
 
-def duality_gap(programme: Programme, c: np.ndarray, dual: np.ndarray) -> float:
-    """(F(c) − Σyu) / F(c), the rounding of the residuals set aside, for a u that is feasible by construction.
+def duality_gap(programme: Programme, c: np.ndarray, dual: np.ndarray, value: float) -> float:
+    """value − Σyu, the rounding of the residuals set aside, for a u that is feasible by construction. value: F near c.
 
     The solver's u is only a proposal: clipped to its bounds, then moved the least that makes Aᵀu = 0,
     on the rows where it is free to move.
@@ -165,10 +190,9 @@ def duality_gap(programme: Programme, c: np.ndarray, dual: np.ndarray) -> float:
             dual[free] -= np.linalg.lstsq(programme.rows[free].T, missing, rcond=None)[0]
     outside = np.maximum(programme.low - dual, dual - programme.high).max(initial=0.0)
     width = np.abs(programme.high - programme.low).max()
-    value = programme.value(c)
     unbalanced = float(np.abs((programme.rows.T @ dual) * c).sum())
     gap = abs(value - float(programme.target @ dual)) + unbalanced
     heaviest = np.maximum(programme.high, -programme.low)
     size = np.abs(programme.target) + np.abs(programme.rows) @ np.abs(c)
     rounding = 4.0 * np.finfo(float).eps * float(heaviest @ size)
-    return max(gap - rounding, 0.0) / (value or 1.0) + max(float(outside / width) - 1e-15, 0.0)
+    return max(gap - rounding, 0.0) + (value or 1.0) * max(float(outside / width) - 1e-15, 0.0)
