@@ -90,16 +90,7 @@ def _solve_dual(programme: Programme) -> tuple[np.ndarray, np.ndarray]:
     count, rank = programme.rows.shape
     if count == rank:  # one passes through all rows
         return np.linalg.solve(programme.rows, programme.target), np.zeros(count)
-    few = count // SHARE
-    # predictions from a sample of m rows are off by about √(rank/m) of the spread of the residuals
-    near = int(2.0 * np.sqrt(rank / max(few, 1)) * count) + 10 * rank
-    if count <= MANY_ROWS or near >= count // 2:
-        everywhere = np.ones(count, bool)
-        return _with_sides(programme, np.zeros(count), everywhere)
-    sampled = np.random.default_rng(0).permutation(count)[:few]
-    c, _ = _solve_dual(Programme(*(part[sampled] for part in vars(programme).values())))
-    residual = programme.target - programme.rows @ c
-    chosen = _nearest(residual, near)
+    residual, chosen = _first_guess(programme)
     while True:
         side = residual > 0.0
         c, dual = _with_sides(programme, residual, chosen)
@@ -108,6 +99,21 @@ def _solve_dual(programme: Programme) -> tuple[np.ndarray, np.ndarray]:
         if not wrong.any():
             return c, dual
         chosen |= wrong
+
+
+def _first_guess(programme: Programme) -> tuple[np.ndarray, np.ndarray]:
+    """The residuals `[N]` at about the optimum, from a sample of the rows, and which of them are too near to have a sure side."""
+    count, rank = programme.rows.shape
+    few = count // SHARE
+    # predictions from a sample of m rows are off by about √(rank/m) of the spread of the residuals
+    near = int(2.0 * np.sqrt(rank / max(few, 1)) * count) + 10 * rank
+    if count <= MANY_ROWS or near >= count // 2:
+        return np.zeros(count), np.ones(count, bool)
+    sampled = np.random.default_rng(0).permutation(count)[:few]
+    sample = Programme(*(part[sampled] for part in vars(programme).values()))
+    c, _ = _with_sides(sample, *_first_guess(sample))
+    residual = programme.target - programme.rows @ c
+    return residual, _nearest(residual, near)
 
 
 def balanced(programme: Programme, residual: np.ndarray, count: int) -> np.ndarray:
