@@ -47,11 +47,13 @@ from steepest.model.objective import Objective, parameter_names
 from steepest.model.objective_factory import check_loss
 from steepest.model.of_fit import linear_problem, targets, tensors
 from steepest.model.penalties import penalty
+from steepest.numerics import dual
 from steepest.settings import Spec
 from steepest.settings_table import DEFAULT_EPOCHS
 
-MOST_CURVATURE = 2_500
-"""Parameters up to which the curvature steps of `optimizer="auto"` solve a linear system at each step."""
+MOST_CURVATURE, MOST_SQUARES = 2_500, 10_000
+"""Equations up to which the curvature steps of `optimizer="auto"` solve a linear system at each step, and of tall least squares,
+for which once is enough. Where there are fewer rows than columns, and no l1 penalty, they are as many as the rows."""
 
 MOST_LOST = 10.0
 """Error of a prediction, beside the spread of the predictions, up to which coefficients in user units still do: steps are
@@ -162,7 +164,7 @@ def _linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | None) 
 
     alone = spec.optimizer == "auto" and spec.lr == "auto" and full and spec.clip is None
     ours = not loss.custom
-    if alone and ours and spec.precondition in ("auto", "orthonormal") and problem.parameters <= MOST_CURVATURE:
+    if alone and ours and spec.precondition in ("auto", "orthonormal") and _few_equations(problem, dtype):
         plain = objective(None)
         exact = double_double.pays(problem) and dtype is torch.float64 and spec.device == "cpu"
         whole = ExtendedObjective(plain) if exact else plain
@@ -186,6 +188,14 @@ def _linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | None) 
         spec, chosen, rule, batching, loss=loss, precondition="none" if frame is None else frame.name,
         problem=problem, terms=terms, names=names, to_user=chosen.to_user, user_names=user_names,
     )  # fmt: skip
+
+
+def _few_equations(problem: LinearProblem, dtype: torch.dtype) -> bool:
+    """Whether a linear system can be solved at each step."""
+    (n, p), penalty = problem.design.shape, problem.penalty
+    once = problem.loss.quadratic and not penalty.l1 and n >= p
+    size = min(n, p) if not penalty or dual.suits(problem, dtype) else p
+    return size * problem.outputs <= (MOST_SQUARES if once else MOST_CURVATURE)
 
 
 def _check_digits(terms: Terms, x: np.ndarray) -> None:

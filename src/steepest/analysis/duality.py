@@ -86,11 +86,12 @@ def _settled(problem: LinearProblem, predicted: np.ndarray) -> np.ndarray | None
     if problem.loss.quadratic:
         residual = problem.target - predicted
         return predicted + np.average(residual, axis=0, weights=problem.weights)
-    loss = certify.mean_loss(problem, predicted)
+    loss, left = certify.mean_loss(problem, predicted), np.inf
     for _ in range(MOST_STEPS):
         slopes = certify.slope(problem, predicted)
         slope = np.atleast_1d(slopes.mean(axis=0))
-        if np.abs(slope).max() <= 1e-14 * np.abs(slopes).mean():
+        left = np.abs(slope).max() / (np.abs(slopes).mean() or 1.0)
+        if left <= 1e-14:
             return predicted
         curvature = np.atleast_2d(certify.curvature(problem, predicted).mean(axis=0))
         step = np.linalg.lstsq(curvature, slope, rcond=1e-12)[0]
@@ -105,7 +106,7 @@ def _settled(problem: LinearProblem, predicted: np.ndarray) -> np.ndarray | None
         else:
             return None
         predicted, loss = moved, lower
-    return predicted if np.abs(slope).max() <= 1e-12 * np.abs(slopes).mean() else None
+    return predicted if left <= 1e-12 else None
 
 
 def kinked(problem: LinearProblem, theta: np.ndarray) -> float:

@@ -14,6 +14,7 @@ a part of a run's record.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ class Schema:
     label_kind: str = "text"
     logarithms: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Names of the features, in the order of the columns of `encode`."""
         return tuple(feature for column in self.columns for feature in column.features(self.intercept))

@@ -212,7 +212,8 @@ def _renamed(parts: Selection, learned: list[Column]) -> list[Column]:
         parts.features = parts.features.select([column.name for column in learned]).rename_columns(names)
         found = {name: parts.origin.found[column.name] for column, name in zip(learned, names, strict=True)}
         parts.origin = replace(parts.origin, found=found)
-    return [replace(column, name=name) for column, name in zip(learned, names, strict=True)]
+    renamed = zip(learned, names, strict=True)
+    return [column if column.name == name else replace(column, name=name) for column, name in renamed]
 
 
 # ---- rows that are held out ----------------------------------------------------------------------

@@ -31,6 +31,7 @@ from steepest.model.linear import row_blocks
 from steepest.model.linear_objective import ExtendedObjective, LinearObjective
 from steepest.model.loss import Loss
 from steepest.numerics.active_set import feature_sign
+from steepest.numerics.dual import row_system
 from steepest.numerics.hessians import blocks
 
 SHRINK = 0.2
@@ -66,17 +67,21 @@ class RegularizedNewton(Rule):
         problem = objective.problem
         like = objective.theta
         self.objective, self.problem = objective, problem
-        squares = preconditioners.by_squares(problem) if isinstance(objective, LinearObjective) else None
+        self.k, self.rows = problem.outputs, row_system(problem, torch.as_tensor(problem.design).to(like))
+        by_squares = isinstance(objective, LinearObjective) and self.rows is None
+        squares = preconditioners.by_squares(problem) if by_squares else None
         self.tall = squares is not None
-        if squares is None or not isinstance(objective, LinearObjective):
+        if self.rows is not None:
+            self.basis, matrix = torch.as_tensor(problem.design).to(like), None
+        elif squares is None or not isinstance(objective, LinearObjective):
             chosen = (
                 preconditioners.standardised(problem) if problem.penalty.l1 else preconditioners.orthonormal(problem)
             )
             self.basis, matrix = torch.as_tensor(chosen.basis).to(like), chosen.matrix
         else:
             self.basis, matrix = objective.basis, squares[0]
-        self.matrix = torch.as_tensor(matrix).to(like)
-        self.k, self.rank = problem.outputs, matrix.shape[1]
+        self.matrix = None if matrix is None else torch.as_tensor(matrix).to(like)
+        self.rank = self.basis.shape[1] if matrix is None else matrix.shape[1]
         self.penalty = problem.penalty.at(torch.as_tensor(problem.penalised).to(like), self.matrix, None, self.k)
         self.thresholds = self.penalty.thresholds if problem.penalty.l1 else None
         self.exact_gradient = isinstance(objective, ExtendedObjective) and problem.loss.quadratic
@@ -103,22 +108,23 @@ class RegularizedNewton(Rule):
         delta, first, before, damping = memory[:4]
         slope, curvature = self._model(self._predict(theta), delta)
         g = self._to_basis(grad) if self.exact_gradient else self._gradient(theta, slope)
-        hessian = self._hessian(curvature)
+        hessian = None if self.rows is not None else self._hessian(curvature)
         value = self._value(theta, delta)
         floor = max(abs(value), 1e-12 * first) * torch.finfo(theta.dtype).eps
 
         # what each direction's curvature is without the data's shape; huber has none where all residuals lie outside
         flat = torch.full_like(g, float(curvature.abs().mean()) or self.problem.loss.bound or 1.0)
-        unit = torch.maximum(flat, hessian.diagonal())
-        root = None if self.thresholds is None else self._root(hessian, curvature)
-        d, zeros = self._direction(theta, g, hessian, root)
+        unit = flat if hessian is None else torch.maximum(flat, hessian.diagonal())
+        root = None if self.thresholds is None or hessian is None else self._root(hessian, curvature)
+        system = curvature if hessian is None else hessian
+        d, zeros = self._direction(theta, g, system, root)
         promised = self._fall(theta, g, d)
         negligible = -promised <= 4 * floor
         for attempt in range(60):
             if attempt > 0 or damping > 0.0:
-                d, zeros = self._direction(theta, g, hessian, root, damping * unit)
+                d, zeros = self._direction(theta, g, system, root, damping * unit)
             fall = self._fall(theta, g, d)
-            moved = theta + (d.view(self.k, -1) @ self.matrix.T).reshape(-1)
+            moved = theta + (d if self.matrix is None else (d.view(self.k, -1) @ self.matrix.T).reshape(-1))
             if zeros is not None:
                 moved.masked_fill_(zeros, 0.0)
             if self._value(moved, delta) <= value + 1e-4 * fall + floor:
@@ -142,11 +148,17 @@ class RegularizedNewton(Rule):
             self.arrived = memory[4] >= IDLE_STEPS
 
     def _direction(
-        self, theta: Tensor, g: Tensor, hessian: Tensor, root: Tensor | None, damping: Tensor | None = None
+        self, theta: Tensor, g: Tensor, system: Tensor, root: Tensor | None, damping: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """The minimum of the local model, and with an `l1` penalty where it lies at exactly 0."""
+        """The minimum of the local model, and with an `l1` penalty where it lies at exactly 0.
+
+        system: H, or the curvature of each row where these stand for it.
+        """
+        if self.rows is not None:
+            more = 0.0 if damping is None else float(damping[0]) * self.rows.mean_square
+            return -self.rows.solve(system / len(system), self.penalty.curvature, g, more), None
         if root is None or self.thresholds is None:
-            return -_solve(hessian if damping is None else hessian + torch.diag(damping), g), None
+            return -_solve(system if damping is None else system + torch.diag(damping), g), None
         if damping is not None:
             root = torch.linalg.qr(torch.vstack([root, torch.diag(damping.sqrt())]), mode="r").R
         c = self._coordinates(theta)
@@ -204,7 +216,7 @@ class RegularizedNewton(Rule):
         return self.seen[1]
 
     def _to_basis(self, grad: Tensor) -> Tensor:
-        return (grad.view(self.k, -1) @ self.matrix).reshape(-1)
+        return grad if self.matrix is None else (grad.view(self.k, -1) @ self.matrix).reshape(-1)
 
     def _gradient(self, theta: Tensor, slope: Tensor) -> Tensor:
         slope = slope.view(slope.shape[0], -1)
@@ -219,6 +231,7 @@ class RegularizedNewton(Rule):
         if not self.tall:
             yield slice(None), self.basis
             return
+        assert self.matrix is not None
         scale = self.matrix.diagonal()
         shift = -self.matrix[0] / scale
         shift[0] = 0.0
@@ -253,6 +266,7 @@ class RegularizedNewton(Rule):
 
     def _coordinates(self, theta: Tensor) -> Tensor:
         """c of θ in standardised columns, where the matrix is diagonal but for the intercept's row."""
+        assert self.matrix is not None
         blocks, scale = theta.view(self.k, -1), self.matrix.diagonal()
         c = torch.where(scale > 0, blocks / torch.where(scale > 0, scale, 1.0), 0.0)
         if self.problem.intercept:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -111,6 +112,12 @@ class LinearProblem:
             mask[:, 0] = 0.0
         return mask.ravel()
 
+    @cached_property
+    def row_products(self) -> np.ndarray:
+        """XXᵀ `[n, n]` of the columns without the intercept."""
+        columns = self.design[:, int(self.intercept) :]
+        return columns @ columns.T  # a matrix with itself: NumPy computes one half of it
+
     def take(self, rows: np.ndarray) -> LinearProblem:
         """The problem on some of its rows, by their numbers."""
         weights = None if self.weights is None else self.weights[rows] / max(self.weights[rows].mean(), 1e-300)
@@ -153,7 +160,7 @@ class Terms:
                 "Choose fewer with columns= or a lower degree."
             )
 
-    @property
+    @cached_property
     def powers(self) -> tuple[tuple[int, ...], ...]:
         """For each term the columns that are multiplied, by number: (), (0,), (1,), (0, 0), (0, 1), …"""
         found = [
@@ -163,7 +170,7 @@ class Terms:
         ]
         return tuple([()] if self.intercept else []) + tuple(found)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """`intercept`, then the terms: `x`, `x^2`, `x*z`."""
         columns = self.columns

@@ -74,6 +74,9 @@ class PenaltyTerm:
 
     def hessian(self) -> Any:
         """2·l2·MᵀDM of one output, `[r, r]`, with D the penalised parameters."""
+        if not self.l2:
+            size = len(self.free) // self.outputs if self.matrix is None else self.matrix.shape[1]
+            return self.free.new_zeros(size, size) if isinstance(self.free, torch.Tensor) else np.zeros((size, size))
         rows = self._rows()
         return self.curvature * (rows.T @ rows)
 

@@ -141,6 +141,8 @@ def _whitened(stack: np.ndarray) -> np.ndarray:
         root = _root(gram(stack))
         if root is not None:
             return np.linalg.inv(root)
+    if stack.shape[0] < stack.shape[1] and (found := _whitened_rows(stack)) is not None:
+        return found
     if stack.shape[0] >= stack.shape[1] > 0:
         stack = np.asarray(np.linalg.qr(stack, mode="r"))
         pivots = np.abs(np.diag(stack))
@@ -149,6 +151,16 @@ def _whitened(stack: np.ndarray) -> np.ndarray:
     _, sizes, right = np.linalg.svd(stack, full_matrices=False)
     kept = sizes > tallest * np.finfo(float).eps * max(sizes, default=0.0)
     return right[kept].T / sizes[kept]
+
+
+def _whitened_rows(stack: np.ndarray) -> np.ndarray | None:
+    """T of a wide stack whose rows are far from depending on one another, but for what depends to the last digit: by their Gram
+    matrix; None for others."""
+    squares, vectors = np.linalg.eigh(stack @ stack.T)
+    kept = squares > SAFE_SQUARES**2 * squares[-1]
+    if np.any(squares[~kept] > len(squares) * np.finfo(float).eps * squares[-1]):
+        return None
+    return stack.T @ (vectors[:, kept] / squares[kept])
 
 
 def _well_scaled(problem: LinearProblem) -> tuple[np.ndarray, np.ndarray]:

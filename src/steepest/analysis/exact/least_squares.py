@@ -9,7 +9,10 @@ need no second copy of the rows; the corrections are the same.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import torch
 
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.answer import Exact, one_of_many
@@ -17,42 +20,69 @@ from steepest.analysis.exact.certificate import relative
 from steepest.model import double_double
 from steepest.model.linear import LinearProblem
 from steepest.model.preconditioners import by_squares, orthonormal
+from steepest.numerics.dual import row_system
 
 MOST_CORRECTIONS = 10
 
 
 def solve(problem: LinearProblem) -> Exact:
     """The best answer of `mse` without penalty or with l2."""
-    outputs, tall = problem.outputs, by_squares(problem)
+    outputs = problem.outputs
+    matrix, solved, method = _system(problem)
+    gradient = double_double.gradient if double_double.pays(problem) else certify.gradient
+    value = double_double.value if double_double.pays(problem) else certify.objective
+
+    def slopes_at(theta: np.ndarray) -> np.ndarray:
+        found = gradient(problem, theta).reshape(outputs, -1)
+        return found if matrix is None else found @ matrix
+
+    theta = np.zeros(problem.parameters)
+    slopes = slopes_at(theta)
+    at_start, last = float(np.linalg.norm(slopes)), np.inf
+    certificate = relative(at_start, at_start)
+    for count in range(MOST_CORRECTIONS):
+        move = -solved(slopes)
+        # in the basis: of θ itself large parts may cancel, as where a column lies far from zero
+        length = float(np.linalg.norm(move))
+        if not 0.0 < length < last:
+            break
+        corrected, last = theta + (move if matrix is None else move @ matrix.T).ravel(), length
+        slopes = slopes_at(corrected)
+        left = relative(float(np.linalg.norm(slopes)), at_start)
+        if count > 0 and left >= certificate:
+            break
+        theta, certificate = corrected, left
+    note = "" if problem.penalty.l2 or matrix is None else one_of_many(*matrix.shape)
+    return Exact(theta, float(value(problem, theta)), method, certificate, note)
+
+
+def _system(problem: LinearProblem) -> tuple[np.ndarray | None, Callable[[np.ndarray], np.ndarray], str]:
+    """The matrix M to a basis (None: of θ itself), slopes `[k, r]` there ↦ the solution of MᵀHM for each, and the method's name.
+
+    H is the Hessian for one output.
+    """
+    design = torch.from_numpy(problem.design)
+    rows = row_system(problem, design)
+    if rows is not None:
+        shares = torch.full((len(design),), 2.0 / len(design), dtype=torch.float64)
+        shares = shares if problem.weights is None else shares * torch.from_numpy(problem.weights)
+        ridge = problem.penalty.curvature
+        return (
+            None,
+            lambda slopes: rows.solve(shares, ridge, torch.from_numpy(slopes[0])).numpy()[None],
+            "Cholesky of the rows",
+        )
+    tall = by_squares(problem)
     if tall is not None:  # far from collinear: no copy of the rows is needed
         matrix, squares = tall
     else:
         coordinates = orthonormal(problem)
         matrix, squares = coordinates.matrix, _squares(problem, coordinates.basis)
-    # MᵀHM, where H is the Hessian for one target: near a multiple of the identity
-    inner = 2.0 / outputs * squares + problem.penalty_in(matrix).hessian()
-    gradient = double_double.gradient if double_double.pays(problem) else certify.gradient
-    value = double_double.value if double_double.pays(problem) else certify.objective
-
-    theta = np.zeros(problem.parameters)
-    slopes = gradient(problem, theta).reshape(outputs, -1) @ matrix
-    at_start, last = float(np.linalg.norm(slopes)), np.inf
-    certificate = relative(at_start, at_start)
-    for count in range(MOST_CORRECTIONS):
-        move = -np.linalg.solve(inner, slopes.T).T
-        # in the basis: of θ itself large parts may cancel, as where a column lies far from zero
-        length = float(np.linalg.norm(move))
-        if not 0.0 < length < last:
-            break
-        corrected, last = theta + (move @ matrix.T).ravel(), length
-        slopes = gradient(problem, corrected).reshape(outputs, -1) @ matrix
-        left = relative(float(np.linalg.norm(slopes)), at_start)
-        if count > 0 and left >= certificate:
-            break
-        theta, certificate = corrected, left
-    note = "" if problem.penalty.l2 else one_of_many(*matrix.shape)
+    # near a multiple of the identity
+    inner = 2.0 / problem.outputs * squares + problem.penalty_in(matrix).hessian()
+    factor = torch.linalg.cholesky(torch.from_numpy(inner))
     method = "QR" if tall is None else "Cholesky, refined"
-    return Exact(theta, float(value(problem, theta)), method, certificate, note)
+    return matrix, lambda slopes: torch.cholesky_solve(torch.from_numpy(slopes.T), factor).numpy().T, method
 
 
 def _squares(problem: LinearProblem, basis: np.ndarray) -> np.ndarray:

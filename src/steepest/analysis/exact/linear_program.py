@@ -135,7 +135,7 @@ def _with_sides(programme: Programme, residual: np.ndarray, near: np.ndarray) ->
     """
     side = np.where(residual > 0.0, programme.high, programme.low)
     while (found := _highs(programme, near, side)) is None:
-        near |= _nearest(residual, 2 * np.count_nonzero(near))
+        near |= _nearest(residual, 2 * int(np.count_nonzero(near)))
     return found
 
 
