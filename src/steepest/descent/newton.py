@@ -33,6 +33,7 @@ from steepest.model.loss import Loss
 from steepest.numerics.active_set import feature_sign
 from steepest.numerics.dual import row_system
 from steepest.numerics.hessians import blocks
+from steepest.numerics.working_set import working_set
 
 SHRINK = 0.2
 ROUNDING = 1e-10
@@ -68,10 +69,14 @@ class RegularizedNewton(Rule):
         like = objective.theta
         self.objective, self.problem = objective, problem
         self.k, self.rows = problem.outputs, row_system(problem, torch.as_tensor(problem.design).to(like))
-        by_squares = isinstance(objective, LinearObjective) and self.rows is None
-        squares = preconditioners.by_squares(problem) if by_squares else None
+        plain = isinstance(objective, LinearObjective) and self.rows is None
+        few = working_set(problem, objective.basis) if plain else None
+        squares = preconditioners.by_squares(problem) if plain and few is None else None
+        self.few = None if few is None else few[0]
         self.tall = squares is not None
-        if self.rows is not None:
+        if few is not None and isinstance(objective, LinearObjective):
+            self.basis, matrix = objective.basis, few[1]
+        elif self.rows is not None:
             self.basis, matrix = torch.as_tensor(problem.design).to(like), None
         elif squares is None or not isinstance(objective, LinearObjective):
             chosen = (
@@ -87,6 +92,7 @@ class RegularizedNewton(Rule):
         self.exact_gradient = isinstance(objective, ExtendedObjective) and problem.loss.quadratic
         self.rounding = _rounding(problem.loss)
         self.steady = None  # the Hessian, once it is known to be the same at every θ
+        self.factor: Tensor | None = None  # and what it is decomposed into
         if squares is not None and problem.loss.quadratic:
             block = torch.as_tensor(squares[1]).to(like) * (2.0 / self.k) + self.penalty.hessian()
             self.steady = torch.kron(torch.eye(self.k).to(like), block)
@@ -107,8 +113,9 @@ class RegularizedNewton(Rule):
     def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
         delta, first, before, damping = memory[:4]
         slope, curvature = self._model(self._predict(theta), delta)
-        g = self._to_basis(grad) if self.exact_gradient else self._gradient(theta, slope)
-        hessian = None if self.rows is not None else self._hessian(curvature)
+        given = self.exact_gradient or self.few is not None
+        g = self._to_basis(grad) if given else self._gradient(theta, slope)
+        hessian = None if self.rows is not None or self.few is not None else self._hessian(curvature)
         value = self._value(theta, delta)
         floor = max(abs(value), 1e-12 * first) * torch.finfo(theta.dtype).eps
 
@@ -128,6 +135,9 @@ class RegularizedNewton(Rule):
             if zeros is not None:
                 moved.masked_fill_(zeros, 0.0)
             if self._value(moved, delta) <= value + 1e-4 * fall + floor:
+                break
+            if negligible and not self.exact_gradient:  # shorter steps would gain no more
+                moved, d, damping = theta, torch.zeros_like(d), 0.0
                 break
             damping = max(10 * damping, 1e-9)
         else:
@@ -157,8 +167,16 @@ class RegularizedNewton(Rule):
         if self.rows is not None:
             more = 0.0 if damping is None else float(damping[0]) * self.rows.mean_square
             return -self.rows.solve(system / len(system), self.penalty.curvature, g, more), None
+        if self.few is not None and self.thresholds is not None:
+            c = self._coordinates(theta)
+            z = self.few.minimum(g, self.thresholds, c, 0.0 if damping is None else damping)
+            return z - c, (z == 0) & (self.thresholds > 0)
         if root is None or self.thresholds is None:
-            return -_solve(system if damping is None else system + torch.diag(damping), g), None
+            if damping is not None:
+                return -_solve(_factor(system + torch.diag(damping)), g), None
+            factor = self.factor if system is self.steady and self.factor is not None else _factor(system)
+            self.factor = factor if system is self.steady else None
+            return -_solve(factor, g), None
         if damping is not None:
             root = torch.linalg.qr(torch.vstack([root, torch.diag(damping.sqrt())]), mode="r").R
         c = self._coordinates(theta)
@@ -316,14 +334,19 @@ def _rounding(loss: Loss) -> _RoundedKink | _Stretched | None:
     return _Stretched(loss, loss.reach) if loss.reach is not None else None
 
 
-def _solve(hessian: Tensor, right: Tensor) -> Tensor:
-    """H⁻¹·right by Cholesky, with as little added to the diagonal as it takes."""
+def _factor(hessian: Tensor) -> Tensor | None:
+    """Cholesky's factor of H, with as little added to the diagonal as it takes; None where nothing helps."""
     size = hessian.diagonal()
     size = torch.where(size > 0, size, size.max() if bool((size > 0).any()) else torch.ones_like(size))
     ridge = 0.0
     for _ in range(40):
-        factor, failed = torch.linalg.cholesky_ex(hessian + torch.diag(ridge * size))
+        factor, failed = torch.linalg.cholesky_ex(hessian + torch.diag(ridge * size) if ridge else hessian)
         if not failed and bool(torch.isfinite(factor).all()):
-            return torch.cholesky_solve(right[:, None], factor)[:, 0]
+            return factor
         ridge = max(10 * ridge, torch.finfo(hessian.dtype).eps)
-    return right
+    return None
+
+
+def _solve(factor: Tensor | None, right: Tensor) -> Tensor:
+    """H⁻¹·right from Cholesky's factor of H; right itself without one."""
+    return right if factor is None else torch.cholesky_solve(right[:, None], factor)[:, 0]

@@ -35,6 +35,10 @@ ULPS = 4.0
 BLOCK = 2**18
 """Entries of such a block: 2 MB, which stay in the cache while they are worked on."""
 
+MANY_COLUMNS = 1_000
+"""Columns from which a Gram matrix is no longer small beside a block of rows: blocks are larger, and the products NumPy's, which
+computes one half of them."""
+
 
 def row_blocks(shape: tuple[int, int]) -> list[slice]:
     """The rows of a design `[n, p]` in blocks; one block where it is small."""
@@ -48,13 +52,18 @@ def gram(design: np.ndarray, weights: np.ndarray | None = None, shift: np.ndarra
 
     The products are PyTorch's: where other programs run beside it, NumPy's lose more time at each of many small ones.
     """
-    total = torch.zeros(design.shape[1], design.shape[1], dtype=torch.float64)
-    for rows in row_blocks(design.shape):
+    n, p = design.shape
+    many = p >= MANY_COLUMNS
+    total = torch.zeros(p, p, dtype=torch.float64)
+    for rows in [slice(start, start + 2 * p) for start in range(0, n, 2 * p)] if many else row_blocks(design.shape):
         block = design[rows] - shift
         if weights is not None:
             block *= np.sqrt(weights[rows])[:, None]
         part = torch.from_numpy(block)
-        total.addmm_(part.T, part)
+        if many:
+            total += torch.from_numpy(block.T @ block)
+        else:
+            total.addmm_(part.T, part)
     return total.numpy()
 
 

@@ -21,13 +21,16 @@ from fractions import Fraction
 
 import numpy as np
 
-from steepest.model.linear import TALL, LinearProblem, gram, is_constant, row_blocks
+from steepest.model.linear import BLOCK, TALL, LinearProblem, gram, is_constant, row_blocks
 
 WELL_CONDITIONED = 1e-6
 """Smallest over largest pivot from which QR alone decides that all columns are independent."""
 
 SAFE_SQUARES = 0.03
 """Smallest over largest pivot from which the Gram matrix does instead: of 16 digits its squares lose three."""
+
+VARIES = 1e-3
+"""Spread of a column beside its mean from which products with it may be taken before the mean is."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,32 @@ def standardised(problem: LinearProblem) -> Coordinates:
     """Columns of mean 0 and variance 1 (without an intercept: of mean square 1); a constant column keeps c = 0."""
     basis, matrix = _standardise(problem)
     return Coordinates(basis, matrix, "standardize")
+
+
+def standard_columns(problem: LinearProblem) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Means `[p]` and scales `[p]` of a tall design's columns, and the matrix of standardised ones, without a copy of A.
+
+    None for designs that are not tall, and where a column varies by less than a thousandth of what it is.
+    """
+    design, first = problem.design, int(problem.intercept)
+    n, p = design.shape
+    if design.size <= TALL:
+        return None
+    origin = design[: max(1, BLOCK // p)].mean(axis=0) * first
+    total, squares = np.zeros(p), np.zeros(p)
+    for rows in row_blocks(design.shape):
+        block = design[rows] - origin
+        weighted = block if problem.weights is None else block * problem.weights[rows][:, None]
+        total += weighted.sum(axis=0)
+        squares += np.einsum("ij,ij->j", weighted, block)
+    shift = total / n * first
+    mean, scale = origin + shift, np.sqrt(np.maximum(squares / n - shift**2, 0.0))
+    mean[:first], scale[:first] = 0.0, 1.0
+    if not (np.isfinite(scale).all() and (scale > VARIES * np.abs(mean)).all()):
+        return None
+    matrix = np.diag(1.0 / scale)
+    matrix[0, first:] -= first * mean[first:] / scale[first:]
+    return mean, scale, matrix
 
 
 def by_squares(problem: LinearProblem) -> tuple[np.ndarray, np.ndarray] | None:

@@ -18,6 +18,7 @@ from steepest.model.linear import LinearProblem
 from steepest.model.preconditioners import standardised
 from steepest.numerics.active_set import feature_sign
 from steepest.numerics.hessians import blocks
+from steepest.numerics.working_set import WorkingSet, working_set
 
 MOST_STEPS = 200
 MOST_TALL = 2_000_000  # numbers up to which a square root of the Hessian is written out
@@ -25,6 +26,9 @@ MOST_TALL = 2_000_000  # numbers up to which a square root of the Hessian is wri
 
 def solve(problem: LinearProblem) -> Exact:
     """The best answer of a loss with a curvature, with l1 or elastic."""
+    tall = working_set(problem, torch.from_numpy(problem.design))
+    if tall is not None:
+        return _of_some_columns(problem, *tall)
     objective = _standardised(problem)
     weights = objective.penalty.thresholds
     c = np.zeros(objective.size)
@@ -52,6 +56,26 @@ def solve(problem: LinearProblem) -> Exact:
     method = "active set" if problem.loss.quadratic else "proximal Newton (active set)"
     worst, c = best
     return Exact(objective.theta(c), objective.value(c), method, certify.relative(worst, at_zero))
+
+
+def _of_some_columns(problem: LinearProblem, few: WorkingSet, matrix: torch.Tensor) -> Exact:
+    """The same for a tall problem of squares: in the columns that can be nonzero, until the conditions hold no better for all."""
+    frame = matrix.numpy()
+    thresholds = problem.penalty_in(frame).thresholds
+    c = np.zeros(len(frame))
+    best, settled, at_zero = (np.inf, c), 0, 0.0
+    for step in range(MOST_STEPS):
+        slopes = certify.gradient(problem, frame @ c) @ frame
+        worst = certify.violation(slopes, c, thresholds)
+        at_zero = at_zero if step else float(np.abs(slopes).max())
+        settled = settled + 1 if worst > 0.5 * best[0] else 0
+        best = (worst, c) if worst < best[0] else best
+        if worst == 0.0 or (settled == 3 and best[0] <= 1e-6 * at_zero):
+            break
+        c = few.minimum(*(torch.from_numpy(each) for each in (slopes, thresholds, c))).numpy()
+    worst, c = best
+    theta = frame @ c
+    return Exact(theta, certify.objective(problem, theta), "active set", certify.relative(worst, at_zero))
 
 
 def _standardised(problem: LinearProblem) -> Smooth:
