@@ -123,16 +123,7 @@ def better(smaller: Regression, larger: Regression) -> Larger | None:
     # a row that the larger one meets whatever its target is says nothing of the others
     keep = ~large.robust.outlying & (large.least_squares.leverage <= ALONE)
     large = large.only(keep)
-    small = smaller.thinned
-    position = np.searchsorted(small.rows, large.rows).clip(0, len(small.rows) - 1)
-    if not np.array_equal(
-        small.rows[position], large.rows
-    ):  # sampled otherwise: its design is small enough to be made anew
-        small = replace(small, design=small.terms.design((smaller.x[large.rows] - small.shift) / small.scale))
-        weights = None if smaller.weights is None else smaller.weights[large.rows]
-        small = replace(small, y=smaller.y[large.rows], weights=weights, rows=large.rows)
-    else:
-        small = small.only(position)
+    small = smaller.thinned.at(smaller, large.rows)
     before, after = small.least_squares, large.least_squares
     rows, added = len(large.y), after.rank - before.rank
     free = rows - after.rank

@@ -88,21 +88,13 @@ class Pull(NamedTuple):
 
 def _pull(regression: Regression, sampled: Sampled, far: np.ndarray) -> Pull | None:
     """What the far rows `[n]` do: both fits on the sampled rows and all far ones, each counted as often as it stands for."""
-    near = sampled.only(~far[sampled.rows])
-    mass = (regression.rows - np.count_nonzero(far)) / max(len(near.y), 1)
-    own = np.flatnonzero(far)
-    weights = np.ones(regression.rows) if regression.weights is None else regression.weights
-    rows = np.concatenate([near.rows, own])
-    both = replace(
-        sampled,
-        design=np.vstack([near.design, sampled.terms.design((regression.x[own] - sampled.shift) / sampled.scale)]),
-        y=regression.y[rows],
-        weights=weights[rows] * np.concatenate([np.full(len(near.y), mass), np.ones(len(own))]),
-        rows=rows,
-    )
-    square, robust = both.least_squares, replace(both, weights=weights[rows]).robust
-    others = slice(len(near.y))
-    plain = np.sqrt(weights[rows][others])
+    near, own = sampled.rows[~far[sampled.rows]], np.flatnonzero(far)
+    mass = (regression.rows - len(own)) / max(len(near), 1)
+    both = sampled.at(regression, np.concatenate([near, own]))
+    counted = replace(both, weights=both.root**2 * np.where(far[both.rows], 1.0, mass))
+    square, robust = counted.least_squares, both.robust
+    others = slice(len(near))
+    plain = both.root[others]
     by_squares = (both.y - both.design @ square.theta)[others] * plain
     by_huber = (both.y - both.design @ robust.theta)[others] * plain
     before, after = float(np.mean(by_squares**2)), float(np.mean(by_huber**2))

@@ -118,6 +118,12 @@ class Sampled:
         weights = None if self.weights is None else self.weights[mine]
         return replace(self, design=self.design[mine], y=self.y[mine], weights=weights, rows=self.rows[mine])
 
+    def at(self, regression: Regression, rows: np.ndarray) -> Sampled:
+        """The same columns of other rows, by their numbers."""
+        design = self.terms.design((regression.x[rows] - self.shift) / self.scale)
+        weights = None if regression.weights is None else regression.weights[rows]
+        return replace(self, design=design, y=regression.y[rows], weights=weights, rows=rows)
+
     def predict(self, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
         """The predictions `[n]` for any rows x `[n, d]`, a block of rows at a time."""
         if self.terms.degree == 1:
