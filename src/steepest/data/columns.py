@@ -136,7 +136,7 @@ def cleaned(
     if is_text(kind):
         cleaned, words = _clean(column.cast(pa.large_string()), reading)
         cleaned, more = _without_dates(cleaned, reading.missing_values)
-        words = _added(words, more)
+        words += more
         if text:
             return cleaned, Found(words=words, missing_values=reading.missing_values)
         column, found = _numbers(cleaned, words, reading, file_decimal)
@@ -144,25 +144,21 @@ def cleaned(
             return column, replace(found, missing_values=reading.missing_values)
         # what means missing may be written in more ways than one: -999, -999.0, -999,00
         column, more = without(column, reading.missing_values)
-        return column, replace(found, words=_added(found.words, more))
+        return column, replace(found, words=words + more)
     return column, Found()
 
 
-def _clean(text: pa.ChunkedArray, reading: Reading) -> tuple[pa.ChunkedArray, dict[str, int]]:
+def _clean(text: pa.ChunkedArray, reading: Reading) -> tuple[pa.ChunkedArray, Counter[str]]:
     """Text trimmed, with nulls for the words that mean missing; and how many rows had each of them."""
     text = pc.utf8_trim_whitespace(text)
     gone = pc.is_in(text, value_set=pa.array(sorted(reading.words), pa.large_string()))
     words = {word: rows for word, rows in counts_of(text.filter(gone)).items() if word}
-    return pc.if_else(gone, pa.scalar(None, pa.large_string()), text), words
+    return pc.if_else(gone, pa.scalar(None, pa.large_string()), text), Counter(words)
 
 
-def _added(some: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
-    return dict(Counter(some) + Counter(more))
-
-
-def without(column: pa.ChunkedArray, missing_values: tuple[str, ...]) -> tuple[pa.ChunkedArray, dict[str, int]]:
+def without(column: pa.ChunkedArray, missing_values: tuple[str, ...]) -> tuple[pa.ChunkedArray, Counter[str]]:
     """Numbers, with nulls for those that were said to mean missing, and in how many rows each of these was."""
-    words: dict[str, int] = {}
+    words: Counter[str] = Counter()
     if not is_number(column.type):
         return column, words
     for word in missing_values:
@@ -177,9 +173,9 @@ def without(column: pa.ChunkedArray, missing_values: tuple[str, ...]) -> tuple[p
     return column, words
 
 
-def _without_dates(column: pa.ChunkedArray, missing_values: tuple[str, ...]) -> tuple[pa.ChunkedArray, dict[str, int]]:
+def _without_dates(column: pa.ChunkedArray, missing_values: tuple[str, ...]) -> tuple[pa.ChunkedArray, Counter[str]]:
     """Dates or text, with nulls for the dates that were said to mean missing, however they are written: `1900-01-01 00:00`."""
-    words: dict[str, int] = {}
+    words: Counter[str] = Counter()
     said = {word: dates(pa.chunked_array([[word]], pa.large_string())) for word in missing_values}
     known = {word: date for word, date in said.items() if date and not (date.strays or date.ambiguous)}
     found = dates(column) if known else None
@@ -207,7 +203,7 @@ def _category(column: pa.ChunkedArray, reading: Reading) -> tuple[pa.ChunkedArra
 
 
 def _numbers(
-    text: pa.ChunkedArray, words: dict[str, int], reading: Reading, file_decimal: str | None
+    text: pa.ChunkedArray, words: Counter[str], reading: Reading, file_decimal: str | None
 ) -> tuple[pa.ChunkedArray, Found]:
     """Text as numbers where it is unmistakable, else as it is."""
     present = text.drop_null()

@@ -15,6 +15,7 @@ import lzma
 import math
 import zipfile
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -310,9 +311,7 @@ def _column(values: list[Any]) -> pa.Array:
     """A column of JSON or of a sheet; values of mixed kinds become text, so that the one at fault can be named."""
     values = [None if isinstance(value, float) and math.isnan(value) else value for value in values]
     kinds = {type(value) for value in values if value is not None}
-    try:
-        if bool not in kinds or len(kinds) == 1:
+    if bool not in kinds or len(kinds) == 1:
+        with suppress(pa.ArrowException, OverflowError, TypeError, ValueError):
             return pa.array(values)
-    except (pa.ArrowException, OverflowError, TypeError, ValueError):
-        pass
     return pa.array([None if value is None else str(value) for value in values], pa.string())

@@ -49,9 +49,7 @@ def target_of(y: object, reading: Reading = AS_IT_IS) -> tuple[pa.Table, Origin]
     table, origin = open_table(array, reading=reading)
     if origin.named:  # an array of records
         return table, origin
-    return _named(
-        table, origin, ["y"] if array.ndim == 1 else [f"y{number}" for number in range(1, array.shape[1] + 1)]
-    )
+    return _named(table, origin, ["y"] if array.ndim == 1 else [f"y{i + 1}" for i in range(array.shape[1])])
 
 
 def _named(table: pa.Table, origin: Origin, names: list[str]) -> tuple[pa.Table, Origin]:

@@ -63,9 +63,7 @@ def labels(fits: Sequence[Fit]) -> list[str]:
     ]
     differ = [key for key in told[0] if len({words[key] for words in told}) > 1]
     found = [", ".join(words[key] for key in differ[:3]) for words in told]
-    return [
-        word if word and found.count(word) == 1 else f"{word} (fit {i + 1})".strip() for i, word in enumerate(found)
-    ]
+    return [word if word and found.count(word) == 1 else f"{word} (fit {i})".strip() for i, word in enumerate(found, 1)]
 
 
 # ---- which rows ------------------------------------------------------------------------------------

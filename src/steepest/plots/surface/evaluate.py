@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,10 +125,8 @@ def _of_module(fit: Fit, rows: Dataset, loss: Loss, work: float) -> Values:
 
 def _at(objective: ModuleObjective, points: torch.Tensor) -> torch.Tensor:
     if len(points) > 1:
-        try:
+        with suppress(RuntimeError, ValueError):  # a module that cannot be run for many θ at once
             return torch.func.vmap(objective.value)(points)
-        except (RuntimeError, ValueError):  # a module that cannot be run for many θ at once
-            pass
     return torch.stack([objective.value(point) for point in points])
 
 
