@@ -44,6 +44,7 @@ FLOORS = [
     "monitor",
     "scoring",
     "run_record",
+    "scored",
     "result",
     "user_units",
     "fitting",

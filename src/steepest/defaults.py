@@ -1,8 +1,8 @@
 """From settings and data to a descent that can begin: every "auto" is decided here, and nowhere else.
 
 - loss: numbers take mse, two classes logistic, more cross_entropy.
-- optimizer: with a number for lr, or with minibatches, sgd. On the linear family curvature steps (`descent/newton.py`),
-  with a loss of the user's own L-BFGS. A module takes adam.
+- optimizer: with a number for lr, or with minibatches, sgd. On the linear family curvature steps (`descent/newton.py`), with
+  a loss of the user's own L-BFGS. A module takes adam.
 - precondition: with a number for lr none. The linear family takes orthonormal (standardize under an l1 penalty), a
   module standardize: its columns, and of an mlp each target. Powers of columns far from zero are taken of centred ones
   (`model/centring.py`).
@@ -32,13 +32,15 @@ from steepest.descent import rules, torch_optim
 from steepest.descent.method import check_optimizer, method_of
 from steepest.descent.newton import RegularizedNewton
 from steepest.descent.schedules import Schedule, at_rate, schedule
+from steepest.descent.tall_newton import TallNewton
 from steepest.errors import DataError, SpecError
 from steepest.formulas.models import MODELS
 from steepest.formulas.rules import Automatic
 from steepest.model import centring, double_double, modules
 from steepest.model import preconditioners as frames
 from steepest.model.automatic_loss import loss_of, notes_on
-from steepest.model.linear import LinearProblem, Terms
+from steepest.model.extended_squares import ExtendedSquares
+from steepest.model.linear import TALL, LinearProblem, Terms
 from steepest.model.linear_objective import ExtendedObjective, LinearObjective
 from steepest.model.loss import Loss
 from steepest.model.module_objective import ModuleObjective
@@ -47,6 +49,7 @@ from steepest.model.objective import Objective, parameter_names
 from steepest.model.objective_factory import check_loss
 from steepest.model.of_fit import linear_problem, targets, tensors
 from steepest.model.penalties import penalty
+from steepest.model.tall_objective import IllConditioned, TallObjective
 from steepest.numerics import dual
 from steepest.settings import Spec
 from steepest.settings_table import DEFAULT_EPOCHS
@@ -111,19 +114,23 @@ def start_of(init: Any, seed: int, terms: Terms | None, names: tuple[str, ...]) 
     return None if given is None else centring.from_user(terms, given)
 
 
-def plan(spec: Spec, data: Dataset, given: Any = None) -> Plan:
-    """Decide everything. given: batches of the user's, in place of ours."""
+def plan(spec: Spec, data: Dataset, given: Any = None, in_place: bool = False) -> Plan:
+    """Decide everything. given: batches of the user's, in place of ours. in_place: a tall table may be gone through where it
+    lies, and then no `problem` is made of it."""
     _check_device(spec.device)
     loss = loss_of(spec, data.classes, data.y.ndim > 1)
     target, outputs = targets(data, loss)
     module = modules.module(spec.model, data.x.shape[1], outputs, spec.seed)
-    made = _linear(spec, data, loss, given) if module is None else _module(spec, data, loss, module, outputs, given)
+    made = (
+        _linear(spec, data, loss, given, in_place)
+        if module is None
+        else _module(spec, data, loss, module, outputs, given)
+    )
     return replace(made, notes=(*made.notes, *notes_on(made.loss, target)))
 
 
 def _check_device(name: str) -> None:
-    index = int(name.partition(":")[2] or 0)
-    if name != "cpu" and not (torch.cuda.is_available() and index < torch.cuda.device_count()):
+    if name != "cpu" and int(name.partition(":")[2] or 0) >= torch.cuda.device_count():
         raise SpecError(f"device={name!r}: PyTorch sees no such CUDA device here. Use device='cpu'.")
 
 
@@ -137,8 +144,41 @@ def _terms(spec: Spec, data: Dataset) -> Terms:
     return terms
 
 
-def _linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | None) -> Plan:
+def _tall(spec: Spec, data: Dataset, loss: Loss, terms: Terms) -> Plan | None:
+    """The plan of a default descent over the rows of a tall table where they lie; None for all others."""
+    rows, columns = data.rows, len(terms.powers)
+    smooth = loss.quadratic or bool(loss.choice and loss.choice.concordance and data.y.ndim == 1)
+    plain = terms.degree == 1 and smooth and (spec.dtype, spec.device) == ("float64", "cpu")
+    if not plain or rows * columns <= TALL or rows < 2 * columns or penalty(spec.penalty).l1:
+        return None
+    target, outputs = targets(data, loss)
+    names = parameter_names(terms.names, outputs, data.targets)
+    weights = None if data.weights is None else data.weights / data.weights.mean()
+    start = start_of(spec.init, spec.seed, terms, names)
+    try:
+        tall = TallObjective(data.x, target, loss, penalty(spec.penalty), terms.intercept, weights, names, start)
+    except IllConditioned:
+        return None
+    known = {"loss": loss, "terms": terms, "names": names, "user_names": names}
+    return _by_newton(spec, tall, TallNewton(tall), to_user=tall.to_user, **known)
+
+
+def _by_newton(spec: Spec, objective: Objective, rule: Any, **known: Any) -> Plan:
+    """The plan of full batches until Newton's method says that it has arrived, or for so many epochs."""
+    batching = replace(Batching.of(spec, objective.rows), epochs=spec.epochs or DEFAULT_EPOCHS["curvature"])
+    return Plan(
+        objective=objective, rule=rule, lr=1.0, schedule=schedule("constant"), schedule_name="constant", batching=batching,
+        optimizer=Automatic.CURVATURE.value, precondition="local curvature", **known,
+    )  # fmt: skip
+
+
+def _linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | None, in_place: bool) -> Plan:
     plain_terms = _terms(spec, data)
+    batching = Batching.of(spec, data.rows)
+    alone = spec.optimizer == "auto" and spec.lr == "auto" and batching.size is None and spec.clip is None
+    newton = alone and not loss.custom and spec.precondition in ("auto", "orthonormal")
+    if in_place and newton and given is None and (tall := _tall(spec, data, loss, plain_terms)) is not None:
+        return tall
     terms = centring.centred(plain_terms, data.x) if _may_centre(spec) else plain_terms
     if plain_terms.degree > 1 and (penalty(spec.penalty) or not plain_terms.intercept):
         _check_digits(plain_terms, data.x)
@@ -155,35 +195,29 @@ def _linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | None) 
         )
     if given is not None:
         raise SpecError("batches= is for modules, which take their data from it; the linear family holds its rows.")
-    batching = Batching.of(spec, data.rows)
-    full = batching.size is None
     dtype = getattr(torch, spec.dtype)
 
     def objective(frame: frames.Coordinates | None) -> LinearObjective:
         return LinearObjective(problem, names, frame, start, dtype, spec.device)
 
-    alone = spec.optimizer == "auto" and spec.lr == "auto" and full and spec.clip is None
-    ours = not loss.custom
-    if alone and ours and spec.precondition in ("auto", "orthonormal") and _few_equations(problem, dtype):
-        plain = objective(None)
+    if newton and _few_equations(problem, dtype):
         exact = double_double.pays(problem) and dtype is torch.float64 and spec.device == "cpu"
+        known = {"loss": loss, "problem": problem, "terms": terms, "names": names, "user_names": user_names}
+        tall = problem.design.shape[0] >= problem.design.shape[1]
+        if exact and tall and in_place and loss.quadratic and not problem.penalty.l1:
+            squares = ExtendedSquares(problem, names, start)
+            return _by_newton(spec, squares, TallNewton(squares), **known)
+        plain = objective(None)
         whole = ExtendedObjective(plain) if exact else plain
-        batching = replace(batching, epochs=spec.epochs or DEFAULT_EPOCHS["curvature"])
-        return Plan(
-            objective=whole, rule=RegularizedNewton(whole), lr=1.0, schedule=schedule("constant"), schedule_name="constant",
-            batching=batching, names=names, loss=loss, optimizer=Automatic.CURVATURE.value, precondition="local curvature",
-            problem=problem, terms=terms, to_user=plain.to_user, user_names=user_names,
-        )  # fmt: skip
+        return _by_newton(spec, whole, RegularizedNewton(whole), to_user=plain.to_user, **known)
     frame = _frame(spec, problem)
     chosen = objective(frame)
     check_loss(chosen, start=True)
-    rule = spec.optimizer
-    if rule == "auto":
-        rule = "sgd"
-        if alone and loss.bound is not None:
-            rule = rules.Accelerated(chosen.proximal)
-        elif alone and not ours:
-            rule = rules.TorchRule(torch_optim.quasi_newton, chosen.views)
+    rule = "sgd" if spec.optimizer == "auto" else spec.optimizer
+    if alone and loss.bound is not None:
+        rule = rules.Accelerated(chosen.proximal)
+    elif alone and loss.custom:
+        rule = rules.TorchRule(torch_optim.quasi_newton, chosen.views)
     return _finished(
         spec, chosen, rule, batching, loss=loss, precondition="none" if frame is None else frame.name,
         problem=problem, terms=terms, names=names, to_user=chosen.to_user, user_names=user_names,

@@ -35,10 +35,14 @@ from steepest.engines.descents import Descents
 from steepest.errors import DataError, SpecError
 from steepest.held_out import parted
 from steepest.model.automatic_loss import wants_classes
+from steepest.model.extended_squares import ExtendedSquares
 from steepest.model.labels import check_ignored, is_own, numbered, shaped
+from steepest.model.modules import LINEAR
+from steepest.model.tall_objective import IllConditioned, TallObjective
 from steepest.monitor import Ended, Monitor, Progress, watched
 from steepest.recording import last_finite, trace_of, why_diverged
 from steepest.result import Fit
+from steepest.scoring import Measured
 from steepest.settings import Spec, is_label
 from steepest.settings_table import SETTINGS, Settings, takes_settings
 
@@ -193,6 +197,7 @@ def data_of(spec: Spec, x: Any, y: Any, weights: Any) -> tuple[Dataset, Dataset 
             reading=Reading.of(spec),
             intercept=spec.intercept,
             keep_ones=is_own(spec),
+            share=isinstance(spec.model, str) and spec.model.partition(":")[0] in LINEAR,
             **options,
         )
     if train is None:
@@ -218,8 +223,26 @@ def run(
     """
     if spec.validation is not None:
         train, validation, notes = parted(spec, train, notes)
-    made = plan(spec, train, batches)
     began = time.perf_counter()
+    made = plan(spec, train, batches, in_place=True)
+    try:
+        return _descended(spec, made, train, test, notes, progress, budget, validation, began)
+    except IllConditioned:  # known once the curvature is: the columns need other coordinates
+        made = plan(spec, train, batches)
+        return _descended(spec, made, train, test, notes, progress, budget, validation, began)
+
+
+def _descended(
+    spec: Spec,
+    made: Plan,
+    train: Dataset,
+    test: Dataset | None,
+    notes: tuple[str, ...],
+    progress: Progress | None,
+    budget: int | None,
+    validation: Dataset | None,
+    began: float,
+) -> Fit:
     work = Descents.one(made.objective, made.rule, made.batching, made.lr, made.schedule, made.given)
     limits = Limits.of([(spec.tol, spec.patience, made.batching, made.rule)], made.full_batch)
 
@@ -229,7 +252,10 @@ def run(
             progress(step, float(np.ravel(monitor.known)[0]))
 
     (came,), engine = watched(spec, made, work, limits, test, validation, budget, after if progress else None)
-    return finished(spec, made, *came, engine, time.perf_counter() - began, train, test, notes)
+    done = finished(spec, made, *came, engine, time.perf_counter() - began, train, test, notes)
+    if isinstance(made.objective, (TallObjective, ExtendedSquares)) and done.ending.status is not Status.DIVERGED:
+        done.measured = Measured.of(made.objective)
+    return done
 
 
 def end_of(spec: Spec, made: Plan, group: Ended, place: int) -> tuple[np.ndarray, Trace, Ending]:
@@ -284,7 +310,8 @@ def finished(
         train=train,
         test=test,
     )
-    done_fit.problem = made.problem
+    if made.problem is not None:
+        done_fit.problem = made.problem
     if made.terms is None or not made.terms.centre:
         return done_fit
     names = list(made.user_names)

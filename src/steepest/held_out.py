@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from steepest.data.dataset import Dataset
@@ -16,6 +17,7 @@ from steepest.model.linear_objective import LinearObjective
 from steepest.model.module_objective import ModuleObjective
 from steepest.model.objective import Objective
 from steepest.model.of_fit import linear_problem, tensors
+from steepest.model.tall_objective import TallObjective
 from steepest.settings import Spec
 
 
@@ -48,7 +50,11 @@ def scorer(spec: Spec, made: Plan, rows: Dataset, objective: Objective) -> Calla
         if isinstance(made.objective, LinearObjective) and made.objective.coordinates is not None:
             frame = replace(made.objective.coordinates, basis=problem.design @ made.objective.coordinates.matrix)
             origin = made.objective.origin
-        return LinearObjective(problem, made.names, frame, origin, like.dtype, str(like.device)).value
+        held = LinearObjective(problem, made.names, frame, origin, like.dtype, str(like.device))
+        if isinstance(made.objective, TallObjective):
+            to_user = made.objective.to_user
+            return lambda theta: held.value(torch.from_numpy(to_user(theta.numpy())))
+        return held.value
     if not isinstance(objective, (ModuleObjective, Together)):
         raise FitError("There is no model to score.")
     return objective.on(*tensors(rows, made.loss, like.dtype, like.device)).value

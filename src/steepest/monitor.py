@@ -29,7 +29,9 @@ from steepest.engines.choice import LOOP, choose
 from steepest.engines.descents import Descents
 from steepest.engines.threads import in_one_thread
 from steepest.held_out import scorer
+from steepest.model.extended_squares import ExtendedSquares
 from steepest.model.linear_objective import LinearObjective
+from steepest.model.tall_objective import TallObjective
 from steepest.recording import recorder_of
 from steepest.settings import Spec
 
@@ -348,8 +350,11 @@ def _code(why: Status) -> int:
 
 def scale_of(made: Plan) -> float | None:
     """The mean loss of predicting nothing: what a loss is large or small against. None for a module."""
-    if made.problem is None:
+    if isinstance(made.objective, (TallObjective, ExtendedSquares)):
+        scale = made.objective.of_nothing()
+    elif made.problem is None:
         return None
-    plain = LinearObjective(made.problem)
-    scale = float(plain.value(plain.theta))
+    else:
+        plain = LinearObjective(made.problem)
+        scale = float(plain.value(plain.theta))
     return scale if 0.0 < scale < np.inf else None

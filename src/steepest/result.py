@@ -16,7 +16,6 @@ import torch
 from torch import nn
 
 from steepest import run_record
-from steepest.analysis.exact.answer import Exact
 from steepest.analysis.finding import Findings
 from steepest.data.dataset import Dataset
 from steepest.data.loaders import is_source, read
@@ -32,7 +31,8 @@ from steepest.model.loss import Loss
 from steepest.model.of_fit import linear_problem, objective_of
 from steepest.model.prediction import log_odds, probabilities, with_parameters
 from steepest.run_record import RunRecord, RunSummary
-from steepest.scoring import Answer, Scores, answer, answer_in, exact_to_user, judge, scores_of
+from steepest.scored import Scored
+from steepest.scoring import Measured
 from steepest.settings import Spec
 from steepest.text import fit as fit_text
 from steepest.text.displayed import Displayed
@@ -45,7 +45,7 @@ LOOKED_AT = (
 
 
 @dataclass(repr=False, kw_only=True)
-class Fit(Displayed, RunSummary):
+class Fit(Displayed, RunSummary, Scored):
     """A finished descent: parameters in user units, every recorded step, and how far it is from the best possible.
 
     theta: `[p]` float64, named by `names`. loss and test_loss: mean loss without penalty on the training and
@@ -70,6 +70,8 @@ class Fit(Displayed, RunSummary):
     """What a run's folder holds in the place of the data; of loaded fits only."""
     centred: Fit | None = field(default=None, repr=False)
     """The same fit with powers of centred columns, which it was computed with; None where it was in user units."""
+    measured: Measured | None = field(default=None, init=False, repr=False)
+    """What the last pass over a tall table gave."""
     source: str | None = None
     """The path or `sample:NAME` that the rows came from; None for rows from memory."""
     swept: bool = False
@@ -133,81 +135,6 @@ class Fit(Displayed, RunSummary):
         if self.terms is None or self.train is None:
             return None
         return linear_problem(self.spec, self.train, self.terms, self.loss_function)
-
-    @cached_property
-    def answer(self) -> Answer:
-        """The exact answer of the fit's problem, as `exact` without regard to where the descent went."""
-        if self.centred is not None:
-            return self.centred.answer
-        if self.terms is None or self.train is None:
-            return answer(self.problem)
-        return answer_in(self.spec, self.train, self.terms, self.loss_function, self.problem)
-
-    @cached_property
-    def scores(self) -> Scores:
-        """Losses, metrics and the exact answer, computed when first asked for."""
-        if self.centred is not None:
-            found = self.centred.scores
-            return replace(found, exact=exact_to_user(found.exact, self.centred.terms))
-        return scores_of(self) if self.record is None else self.record.scores
-
-    @property
-    def loss(self) -> float:
-        """Mean loss on the training rows, without penalty."""
-        return self.scores.loss
-
-    @property
-    def test_loss(self) -> float | None:
-        """Mean loss on the held-out rows; None without any."""
-        return self.scores.test_loss
-
-    @property
-    def objective_value(self) -> float:
-        """F(θ): the training loss with penalty."""
-        return self.scores.objective
-
-    @property
-    def metrics(self) -> dict[str, dict[str, Any]]:
-        """`train` and, with held-out rows, `test`; see `steepest.scoring`.
-
-        Of numbers r2, mae, rmse; of classes accuracy, error_rate, balanced_accuracy, base_rate, precision, recall, auc
-        and the counts `confusion` (row: the true class, column: the predicted one, in the order of `schema.classes`).
-        """
-        return self.scores.metrics
-
-    @property
-    def exact(self) -> Exact | None:
-        """The best possible answer (`theta`, `loss`, `objective`, `method`, `certificate`), or None."""
-        found = self.scores.exact
-        return None if found is None or (found.theta is None and not found.separable) else found
-
-    @property
-    def exact_note(self) -> str:
-        """What should be known about the exact answer, or why there is none; "" if nothing."""
-        found = self.scores.exact
-        return "A module has no exact answer to compare with." if found is None else found.note
-
-    @property
-    def gap(self) -> float | None:
-        """F(θ) − F*; None where no exact answer exists. A difference within rounding is 0."""
-        return self.beside.gap(self.objective_value)
-
-    @property
-    def relative_gap(self) -> float | None:
-        """gap / max(F*, 1e-12·F(start))."""
-        return self.beside.relative_gap(self.objective_value, float(self.trace.objective[0]))
-
-    @property
-    def beside(self) -> Answer:
-        """The exact answer beside this descent: without numbers where rounding is larger than those."""
-        return Answer(self.scores.exact, self.scores.exact_objective, self.scores.rounding)
-
-    @cached_property
-    def judged(self) -> Ending:
-        """How the descent ended, judged by the gap: stopped is not arrived."""
-        if self.centred is not None:
-            return self.centred.judged
-        return judge(self) if self.record is None or self.record.judged is None else self.record.judged
 
     @property
     def status(self) -> Status:

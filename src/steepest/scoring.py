@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import torch
 
 from steepest.analysis.exact import solve
 from steepest.analysis.exact.answer import Exact
@@ -19,13 +20,14 @@ from steepest.data.dataset import Dataset
 from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Ending, Status
 from steepest.errors import FitError
 from steepest.formulas.rules import formula_of
-from steepest.lazy import unnoticed
 from steepest.model import centring, double_double, penalties
+from steepest.model.extended_squares import ExtendedSquares
 from steepest.model.linear import LinearProblem, Terms, row_blocks
 from steepest.model.linear_objective import ExtendedObjective, LinearObjective
 from steepest.model.loss import Loss
 from steepest.model.of_fit import linear_problem, mean_loss
 from steepest.model.prediction import log_odds, probabilities
+from steepest.model.tall_objective import TallObjective
 from steepest.settings import Spec
 
 if TYPE_CHECKING:
@@ -117,24 +119,68 @@ def exact_to_user(exact: Exact | None, terms: Terms | None) -> Exact | None:
     return replace(exact, theta=centring.to_user(terms, exact.theta))
 
 
-def scores_of(fit: Fit) -> Scores:
-    """Losses, metrics and the exact answer beside them, from the rows of a fit."""
+@dataclass(frozen=True)
+class Measured:
+    """What the last pass of a descent over a tall table gave: the mean loss without and with the penalty, the predictions, and
+    a bound on the gap or None. rows: what makes such passes."""
+
+    rows: TallObjective | ExtendedSquares
+    loss: float
+    objective: float
+    prediction: np.ndarray
+    bound: float | None
+
+    @classmethod
+    def of(cls, rows: TallObjective | ExtendedSquares) -> Measured:
+        """Where the descent ended."""
+        end = rows.at(rows.theta.numpy())
+        penalty = float(rows.penalty(rows.theta))
+        return cls(rows, end.loss, end.loss + penalty, end.prediction, rows.gap_bound(end.theta))
+
+    def beside(self, found: Answer) -> Answer:
+        """An exact answer with its objective measured as the fit's is."""
+        if found.exact is None or found.exact.theta is None:
+            return found
+        theta = torch.from_numpy(self.rows.from_user(found.exact.theta))
+        return replace(found, objective=float(self.rows.value(theta) + self.rows.penalty(theta)))
+
+
+PROVEN = 1e-12
+"""A bound on the gap is as good as the gap up to this part of F."""
+
+
+def proven(measured: Measured, objective: float) -> float | None:
+    """The bound on the gap, 0 within rounding; None where it proves too little."""
+    if measured.bound is None or not measured.bound <= PROVEN * abs(objective):
+        return None
+    return 0.0 if measured.bound <= 4 * sys.float_info.epsilon * abs(objective) else measured.bound
+
+
+def losses_of(fit: Fit) -> tuple[float, float]:
+    """The mean loss on the training rows without and with the penalty."""
     if fit.train is None:
         raise FitError("This fit has no data to be scored on.")
+    if fit.measured is not None:
+        return fit.measured.loss, fit.measured.objective
     if fit.problem is not None:
-        objective = objective_at(fit.problem, fit.theta)
-        loss = objective_at(replace(fit.problem, penalty=penalties.Penalty()), fit.theta)
-    else:
-        loss = objective = float(fit.trace.loss[-1])
-        if fit.trace.objective[-1] == fit.trace.objective[-1]:
-            objective = float(fit.trace.objective[-1])
-    found = fit.answer.beside(objective, float(fit.trace.objective[0]))
-    scored = {"train": _metrics(fit, fit.train)}
-    test_loss = None
-    if fit.test is not None:
-        scored["test"] = _metrics(fit, fit.test)
-        test_loss = mean_loss(fit, fit.test, fit.theta)
-    return Scores(loss, objective, test_loss, scored, found.exact, found.objective, found.rounding)
+        without = replace(fit.problem, penalty=penalties.Penalty())
+        return objective_at(without, fit.theta), objective_at(fit.problem, fit.theta)
+    loss, objective = float(fit.trace.loss[-1]), float(fit.trace.objective[-1])
+    return loss, objective if objective == objective else loss
+
+
+def test_loss_of(fit: Fit) -> float | None:
+    """The mean loss on the held-out rows; None without any."""
+    return None if fit.test is None else mean_loss(fit, fit.test, fit.theta)
+
+
+def metrics_of(fit: Fit) -> dict[str, dict[str, Any]]:
+    """The metrics of the training rows and of those held out."""
+    if fit.train is None:
+        raise FitError("This fit has no data to be scored on.")
+    known = None if fit.measured is None else fit.measured.prediction
+    found = {"train": _metrics(fit, fit.train, known)}
+    return found if fit.test is None else found | {"test": _metrics(fit, fit.test)}
 
 
 def _rounding(problem: LinearProblem, theta: np.ndarray) -> float:
@@ -159,12 +205,12 @@ def objective_at(problem: LinearProblem, theta: np.ndarray) -> float:
         return float(plain.value(plain.theta) + plain.penalty(plain.theta))
 
 
-def _metrics(fit: Fit, rows: Dataset) -> dict[str, Any]:
+def _metrics(fit: Fit, rows: Dataset, known: np.ndarray | None = None) -> dict[str, Any]:
     """The metrics of some rows; none where predictions of numbers are not in the units of the target.
 
     Of a mean and a variance for one target, or of a logarithm, only the loss knows how far off they are.
     """
-    decision = log_odds(fit, rows.x)
+    decision = log_odds(fit, rows.x) if known is None else known
     units = decision.shape == rows.y.shape and getattr(fit.loss_function, "units", True)
     return metrics(decision, rows) if units or rows.classes is not None else {}
 
@@ -197,6 +243,8 @@ def verdict(
 def judge(fit: Fit) -> Ending:
     """The verdict in words."""
     ended, start = fit.ending, float(fit.trace.objective[0])
+    if fit.proven is not None and ended.status not in (Status.DIVERGED, Status.INTERRUPTED):
+        return Ending(Status.CONVERGED, _arrived(fit.proven and fit.relative_gap))
     status, case = verdict(ended.status, fit.beside, fit.objective_value, start, fit.loss_function, fit.optimizer)
     gap = fit.relative_gap or 0.0
     if case == "as it is":
@@ -220,9 +268,13 @@ def judge(fit: Fit) -> Ending:
         "adamw": "AdamW's decay minimises no objective; the gap is to the objective without it.",
         "collinear": "Columns are collinear within rounding: float64 coefficients cannot say where the optimum is.",
         "below": f"It lies below the exact answer, which is off by {-gap:.1e} of its own value.",
-        "arrived": f"The relative gap is {gap:.1e}." if gap > 0.0 else "",
+        "arrived": _arrived(gap),
     }
     return Ending(status, words[case] if case in words else _left_over(fit))
+
+
+def _arrived(gap: float | None) -> str:
+    return f"The relative gap is {gap:.1e}." if gap else ""
 
 
 def _left_over(fit: Fit) -> str:
@@ -258,17 +310,23 @@ def metrics(decision: np.ndarray, rows: Dataset) -> dict[str, Any]:
 def of_numbers(y: np.ndarray, prediction: np.ndarray, weights: np.ndarray | None) -> dict[str, float]:
     """R², MAE and RMSE, averaged over targets; R² over those that vary, nan where none does."""
     residual = y - prediction
-    centre = np.average(y, axis=0, weights=weights)
-    spread = np.average((y - centre) ** 2, axis=0, weights=weights)
-    square = np.average(residual**2, axis=0, weights=weights)
-    # a target that varies by rounding only has nothing to explain
-    varies = np.atleast_1d(np.ptp(y, axis=0) > 4.0 * np.finfo(float).eps * np.abs(y).max(0))
+    centre = _average(y, weights)
+    spread, square = _average((y - centre) ** 2, weights), _average(residual**2, weights)
+    # a target that varies by rounding only has nothing to explain; most vary far more than that
+    varies = np.atleast_1d(spread > (1e-8 * centre) ** 2)
+    if not varies.all():
+        varies = np.atleast_1d(np.ptp(y, axis=0) > 4.0 * np.finfo(float).eps * np.abs(y).max(0))
     square, spread = np.atleast_1d(square, spread)
     return {
         "r2": float(np.mean((1.0 - square / np.where(varies, spread, 1.0))[varies])) if varies.any() else float("nan"),
-        "mae": float(np.mean(np.average(np.abs(residual), axis=0, weights=weights))),
+        "mae": float(np.mean(_average(np.abs(residual), weights))),
         "rmse": float(np.sqrt(np.mean(square))),
     }
+
+
+def _average(each: np.ndarray, weights: np.ndarray | None) -> Any:
+    """The mean over rows, weighted."""
+    return each.mean(0) if weights is None else weights @ each / weights.sum()
 
 
 def of_classes(y: np.ndarray, decision: np.ndarray, count: int, weights: np.ndarray | None) -> dict[str, Any]:
@@ -294,12 +352,25 @@ def of_classes(y: np.ndarray, decision: np.ndarray, count: int, weights: np.ndar
         "precision": float(precision[1] if count == 2 else precision[seen].mean()),
         "recall": float(recall[1] if count == 2 else recall[seen].mean()),
     }
-    if (actual > 0).all():
-        with unnoticed():
-            from sklearn.metrics import roc_auc_score
-
-        shares = probabilities(decision)
-        score = shares[:, 1] if count == 2 else shares
-        if np.isfinite(score).all():
-            found["auc"] = float(roc_auc_score(y, score, multi_class="ovr", sample_weight=weights))
+    if (actual > 0).all() and np.isfinite(decision).all():
+        shares = decision[:, None] if count == 2 and decision.ndim == 1 else probabilities(decision)
+        positive = [1] if count == 2 else range(count)
+        found["auc"] = float(
+            np.mean([_auc(y == one, shares[:, min(one, shares.shape[1] - 1)], weights) for one in positive])
+        )
     return found | {"confusion": confusion.tolist()}
+
+
+def _auc(positive: np.ndarray, score: np.ndarray, weights: np.ndarray | None) -> float:
+    """The share of pairs of a positive and another row in which the positive one has the larger score, equal ones half.
+
+    Source: Hanley and McNeil, The meaning and use of the area under a ROC curve (1982).
+    """
+    order = np.argsort(score)
+    score, positive = score[order], positive[order]
+    shares = np.ones(len(score)) if weights is None else weights[order]
+    ends = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)  # the last row of each score
+    right = np.diff(np.cumsum(shares * positive)[ends], prepend=0.0)
+    wrong = np.cumsum(shares * ~positive)[ends]
+    below = wrong - 0.5 * np.diff(wrong, prepend=0.0)
+    return float(right @ below / (right.sum() * wrong[-1]))

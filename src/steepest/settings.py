@@ -117,7 +117,9 @@ class Spec(_Fields):
     def _check(self) -> Self:
         for setting in SETTINGS.values():
             given = getattr(self, setting.name)
-            if setting.choices is not None and isinstance(given, str) and not is_path(given, setting.choices):
+            if given == setting.default or setting.choices is None:
+                continue
+            if isinstance(given, str) and not is_path(given, setting.choices):
                 parse(given, setting.choices, setting.name)
         loss = own_loss(self.model)
         if loss and self.loss not in ("auto", loss) and not torch_criteria.has(self.loss, torch_criteria.LIKE[loss]):

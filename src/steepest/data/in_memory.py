@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 COMPLEX = "{} holds complex numbers ({}); give real and imaginary parts apart"
+COPIED = 500_000
+"""Entries of an array up to which it is copied, so that a fit stays as it is whatever its caller does with the array."""
+
 LARGEST = 1e150
 """The square of a value must be a finite float64."""
 
@@ -131,18 +134,20 @@ def _filled(array: np.ma.MaskedArray) -> np.ndarray:
     return np.asarray(np.ma.getdata(array))
 
 
-def whole_numbers(source: object) -> np.ndarray | None:
-    """A copy `[n, d]`, float64, of an array or tensor of numbers none of which is missing or larger than `LARGEST`.
+def whole_numbers(source: object, share: bool = False) -> np.ndarray | None:
+    """`[n, d]`, float64, of an array or tensor of numbers none of which is missing or larger than `LARGEST`.
 
-    None for anything else: its columns must be read one by one.
+    None for anything else: its columns must be read one by one. share: whether a large array of float64, whose rows or columns
+    lie next to one another, may be given as it is, to be read only; else it is a copy, in rows.
     """
     if not (type(source) is np.ndarray or _is_a("torch", "Tensor", source)) or getattr(source, "ndim", 0) != 2:
         return None
     array = as_array(source)
     if array.dtype.kind not in "fiu" or array.dtype.itemsize > 8 or not array.size:
         return None
-    numbers = np.array(array, dtype=np.float64, order="C")
-    flat = numbers.ravel()
+    plain = array.dtype == np.float64 and array.dtype.isnative and array.flags.aligned and array.flags.forc
+    numbers = array if share and plain and array.size > COPIED else np.array(array, dtype=np.float64, order="C")
+    flat = numbers.ravel(order="K")
     with np.errstate(over="ignore", invalid="ignore"):
         return numbers if flat @ flat <= LARGEST**2 else None
 

@@ -68,6 +68,7 @@ def select(
     weights: object,
     missing: str | Mapping[str, str],
     reading: Reading,
+    share: bool,
 ) -> Selection:
     """Open a source and part it; the arguments are those of `tables.prepare`.
 
@@ -80,7 +81,7 @@ def select(
     weight_name = weights if isinstance(weights, str) else None
     plain = y is not None and chosen is None and not dropped and weight_name is None and missing in ("error", "drop")
     plain = plain and not (reading.missing_values or reading.categories or reading.date)
-    numbers = whole_numbers(source) if plain else None
+    numbers = whole_numbers(source, share) if plain else None
     asked_for = [*(chosen or []), *dropped, *map(_bare, _names(target) or []), *([weight_name] if weight_name else [])]
     table, origin = pa.table({}), Origin(named=False)
     if numbers is None:

@@ -59,6 +59,7 @@ def prepare(
     seed: int = 0,
     intercept: bool = True,
     keep_ones: bool = False,
+    share: bool = False,
 ) -> tuple[Dataset, Dataset | None]:
     """Turn a table, or arrays x and y, into training rows and held-out rows.
 
@@ -80,6 +81,7 @@ def prepare(
         seed: of the split.
         intercept: the model has one, so that each category leaves its first level out.
         keep_ones: a column of ones stays a column, as for a module that counts on it.
+        share: a large array of float64 is not copied; nobody may write to it.
 
     Returns:
         (training rows, held-out rows or None).
@@ -92,7 +94,7 @@ def prepare(
         >>> train.names, train.y
         (('size',), array([2., 3., 5.]))
     """
-    parts = select(source, y, target, columns, drop, weights, missing, reading)
+    parts = select(source, y, target, columns, drop, weights, missing, reading, share)
     learned, with_classes = _learned(parts, reading, classify, missing, weights)
     goals, notes = parts.goals, parts.notes
     classes, values = (
@@ -283,7 +285,11 @@ def check_small(x: np.ndarray, names: Sequence[str], what: str) -> None:
     """Raise DataError for a column of numbers whose squares float64 cannot tell from 0: no fit of it is right."""
     if not x.size:
         return
-    size = np.maximum(x.max(0), -x.min(0)).reshape(-1)  # no copy of all of x, as its absolute values would be
+    size = np.abs(x[0]).reshape(-1)
+    unknown = size < 1 / LARGEST
+    if unknown.any():
+        rest = x.reshape(len(x), -1)[:, unknown]
+        size[unknown] = np.maximum(rest.max(0), -rest.min(0))
     small = (size > 0) & (size < 1 / LARGEST)
     if small.any():
         at = first(small)

@@ -59,6 +59,7 @@ class LossChoice(Choice):
 
     value, slope, curvature: ℓ, ∂ℓ/∂f and ∂²ℓ/∂f² of a row; at a kink the middle slope, and no curvature.
     bound: the largest curvature; None: the slope jumps.
+    concordance: R, where the curvature changes by no more than a factor exp(R·t) as the prediction moves by t; 0 where not.
     steepest: the largest slope, of the loss's number; None where there is none.
     problem: what an exact solver is given; "" where there is none.
     of_residual: whether ℓ(f, y) = ℓ(f − y, 0). classes: whether the target is classes. coupled: whether a row's outputs
@@ -73,6 +74,7 @@ class LossChoice(Choice):
     slope: Callable[..., Any] | None = None
     curvature: Callable[..., Any] | None = None
     bound: float | None = None
+    concordance: float = 0.0
     steepest: Callable[..., float] | None = None
     problem: Problem = ""
     of_residual: bool = False
@@ -187,13 +189,13 @@ LOSSES: dict[str, Choice] = {
     # Saleh 2022, "Statistical properties of the log-cosh loss function used in machine learning". Its slope is tanh r
     "logcosh": LossChoice(
         "logcosh", "The mean of log cosh r: ½r² near 0, |r| − log 2 far out.",
-        value=_logcosh, slope=_logcosh_slope, curvature=_logcosh_curvature, bound=1.0, steepest=lambda: 1.0,
+        value=_logcosh, slope=_logcosh_slope, curvature=_logcosh_curvature, bound=1.0, concordance=2.0, steepest=lambda: 1.0,
         problem="smooth", of_residual=True, reach=lambda: 1.0,
         no_estimator="scikit-learn has no estimator for loss logcosh.",
     ),
     "logistic": LossChoice(
         "logistic", "The negative log-likelihood of two classes, of log-odds.",
-        value=_logistic, slope=_logistic_slope, curvature=_logistic_curvature, bound=0.25, steepest=lambda: 1.0,
+        value=_logistic, slope=_logistic_slope, curvature=_logistic_curvature, bound=0.25, concordance=1.0, steepest=lambda: 1.0,
         problem="classes", classes=True,
         criterion="F.binary_cross_entropy_with_logits(prediction, target{reduction})",
     ),

@@ -8,5 +8,12 @@ from typing import Any
 
 
 def numpy_word(name: str) -> Callable[..., Any]:
-    """A function of NumPy's, looked up when it is called."""
-    return lambda *arguments: getattr(import_module("numpy"), name)(*arguments)
+    """A function of NumPy's, looked up when it is first called."""
+    found: list[Callable[..., Any]] = []
+
+    def word(*arguments: Any) -> Any:
+        if not found:
+            found.append(getattr(import_module("numpy"), name))
+        return found[0](*arguments)
+
+    return word

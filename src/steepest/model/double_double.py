@@ -56,10 +56,10 @@ def residuals(problem: LinearProblem, theta: np.ndarray) -> tuple[np.ndarray, np
     shape = (problem.outputs, problem.design.shape[0])
     high, low = np.broadcast_to(target, shape).astype(np.float64), np.zeros(shape)
     for output, block in enumerate(blocks):
-        for column, value in enumerate(block):
-            product, error = two_product(problem.design[:, column], -value)
-            if problem.low is not None:
-                error = error - problem.low[:, column] * value
+        products, errors = two_product(problem.design, -block)
+        if problem.low is not None:
+            errors = errors - problem.low * block
+        for product, error in zip(products.T, errors.T, strict=True):
             high[output], lost = two_sum(high[output], product)
             low[output] += lost + error
     return two_sum(high, low)
@@ -72,34 +72,41 @@ def value(problem: LinearProblem, theta: np.ndarray) -> float:
 
 def mean_loss(problem: LinearProblem, theta: np.ndarray) -> float:
     """(1/(n·m)) Σ w·r²."""
-    high, low = residuals(problem, theta)
+    return mean_square(problem, *residuals(problem, theta))
+
+
+def gradient(problem: LinearProblem, theta: np.ndarray) -> np.ndarray:
+    """∇F(θ) `[k·p]` of a `mse` problem (the `l1` penalty left out): −(2/(n·m)) Aᵀ(w·r) + 2·l2·θ."""
+    return slope(problem, theta, *residuals(problem, theta))
+
+
+def mean_square(problem: LinearProblem, high: np.ndarray, low: np.ndarray) -> float:
+    """(1/(n·m)) Σ w·r² of residuals."""
     square, error = two_product(high, high)
     error = error + 2.0 * high * low
     if problem.weights is not None:
         square, lost = two_product(square, problem.weights)
         error = error * problem.weights + lost
-    return (fsum(square.ravel()) + fsum(error.ravel())) / high.size
+    return (fsum(square.ravel().tolist()) + fsum(error.ravel().tolist())) / high.size
 
 
-def gradient(problem: LinearProblem, theta: np.ndarray) -> np.ndarray:
-    """∇F(θ) `[k·p]` of a `mse` problem (the `l1` penalty left out): −(2/(n·m)) Aᵀ(w·r) + 2·l2·θ."""
-    high, low = residuals(problem, theta)
+def slope(problem: LinearProblem, theta: np.ndarray, high: np.ndarray, low: np.ndarray) -> np.ndarray:
+    """∇F(θ) from the residuals at θ."""
     if problem.weights is not None:
         high, lost = two_product(high, problem.weights)
         low = low * problem.weights + lost
-    result = np.empty(theta.shape)
-    columns = problem.design.shape[1]
     shrink = -0.5 * high.size * problem.penalty_in().gradient(theta)
-    for output in range(problem.outputs):
-        for column in range(columns):
-            a = problem.design[:, column]
-            product, error = two_product(a, high[output])
-            error = error + a * low[output]
-            if problem.low is not None:
-                error = error + problem.low[:, column] * high[output]
-            place = output * columns + column
-            result[place] = fsum([*product.tolist(), *error.tolist(), shrink[place]])
-    return -2.0 * result / high.size
+    sums = []
+    for residual, rest in zip(high, low, strict=True):
+        product, error = two_product(problem.design, residual[:, None])
+        error = error + problem.design * rest[:, None]
+        if problem.low is not None:
+            error = error + problem.low * residual[:, None]
+        sums += [
+            fsum([*products, *errors, extra])
+            for products, errors, extra in zip(product.T.tolist(), error.T.tolist(), shrink[len(sums) :], strict=False)
+        ]
+    return -2.0 * np.array(sums) / high.size
 
 
 def rounding_of_design(terms: Terms, x: np.ndarray, design: np.ndarray) -> np.ndarray | None:

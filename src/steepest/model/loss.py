@@ -27,6 +27,8 @@ class Loss(ABC):
     """That function."""
     bound: float | None = None
     """The largest curvature in the prediction; None: the slope jumps, or nobody knows."""
+    numbers: tuple[float, ...] = ()
+    """The numbers behind its name."""
     number = 0.0
     """The number behind its name, as Huber's width; 0 where there is none."""
     steepest: float | None = None

@@ -30,7 +30,7 @@ from steepest.errors import FitError
 from steepest.model.prediction import with_parameters
 from steepest.result import Fit
 from steepest.run_record import KeptScores
-from steepest.scoring import Answer, Scores, scores_of
+from steepest.scoring import Answer, Scores
 from steepest.settings import Spec
 from steepest.storage import run_files, run_folder, run_loading
 from steepest.storage.run_folder import FILES, FITS, REST
@@ -292,7 +292,7 @@ def _scored(fit: Fit, shared: Fit, kept: str | None) -> Scores:
         whole = replace(fit, train=train, test=test, record=None)
         whole.answer = known
         with np.errstate(over="ignore", invalid="ignore"):
-            return scores_of(whole)
+            return whole.scores
     scores = run_record.read(KeptScores, {"scores": json.loads(kept)}).scores
     left = known.beside(scores.objective, float(fit.trace.objective[0]))
     return replace(scores, exact=left.exact, exact_objective=left.objective, rounding=left.rounding)

@@ -1,0 +1,132 @@
+"""Newton's method on a tall table: `optimizer="auto"` where a pass over the rows is what costs.
+
+The same steepest descent in the norm of the curvature as `newton.py`, with as few passes as it takes. A smooth loss begins
+at the minimum on some thousand rows; their Hessian stands for that of all, is corrected by what each step does to the gradient
+(BFGS), and is measured on all rows where that does not do. (Boyd and Vandenberghe, Convex Optimization, 9.5; Nocedal and
+Wright, Numerical Optimization, 6.1; on some of the rows: Erdogdu and Montanari, Convergence rates of sub-sampled Newton
+methods, 2015.)
+"""
+
+from __future__ import annotations
+
+from math import inf, isfinite
+from typing import Any, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from steepest.descent.rules import Again, Memory, Rule
+from steepest.model.extended_squares import ExtendedSquares
+from steepest.model.tall_objective import IllConditioned, TallObjective
+
+ROWS = 16_000
+"""Rows on which the start is found, or so many for each parameter: `EACH`."""
+
+EACH = 160
+
+SLOW = 0.1
+"""What a step must make of the decrement gᵀH⁻¹g at least, or the Hessian is measured on all rows."""
+
+ENOUGH = 1e-4
+"""The minimum on some rows is near enough where a step promises less than this part of F."""
+
+HALVINGS = 40
+
+
+@final
+class TallNewton(Rule):
+    """d = −H⁻¹g, taken whole if F falls by 1e-4 of what g promises (Armijo), else halved until it does."""
+
+    handles_penalty = True
+
+    def __init__(self, objective: TallObjective | ExtendedSquares):
+        self.objective = objective
+        self.arrived = False
+
+    def start(self, theta: Tensor) -> Memory:
+        """Memory: F at the start, the last decrement, and θ and the gradient before the last step."""
+        return [self._value(theta.numpy()), inf, None]
+
+    def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
+        objective, here, g = self.objective, theta.numpy(), grad.numpy()
+        value = self._value(here)
+        if isinstance(objective, TallObjective) and objective.model is None and self._begin(objective, here, value):
+            return
+        before = memory[1]
+        step, decrement = self._direction(here, g, memory)
+        memory[1:] = decrement, (here.copy(), g.copy())
+        floor = max(abs(value), 1e-12 * memory[0]) * np.finfo(np.float64).eps
+        if decrement <= 4 * floor:
+            # with 32 digits steps go on until they grow no shorter: θ has its last digits then
+            self.arrived = not objective.extended or decrement > before / 16 or np.array_equal(here + step, here)
+        for _ in range(HALVINGS):
+            if decrement <= 4 * floor or self._value(here + step) <= value - 1e-4 * decrement + floor:
+                here += step
+                return
+            step, decrement = step / 2, decrement / 2
+        self.arrived = True
+
+    def _begin(self, objective: TallObjective, here: np.ndarray, value: float) -> bool:
+        """Go to the minimum on some rows, and take their Hessian for that of all; False where that is no better."""
+        rows = some_rows(objective)
+        found = here
+        for part in () if rows is None else (rows[: len(rows) // 8], rows):
+            found = None if found is None else minimum(objective.of_rows(part), found)
+        if rows is None or found is None or not self._value(found) < value:
+            objective.curve(objective.at(here).prediction)
+            return False
+        here[:] = found
+        try:
+            objective.curve(objective.at(here).prediction, rows)
+        except IllConditioned:  # of all rows they may be fine
+            objective.curve(objective.at(here).prediction)
+        return True
+
+    def _direction(self, here: np.ndarray, g: np.ndarray, memory: Memory) -> tuple[np.ndarray, float]:
+        """The step, and what it promises twice: gᵀH⁻¹g."""
+        objective = self.objective
+        assert objective.model is not None
+        if isinstance(objective, ExtendedSquares) or objective.loss.quadratic:
+            return objective.model.newton(g)
+        if memory[2] is not None:
+            before, gradient = memory[2]
+            objective.learn(here - before, g - gradient)
+        step, decrement = objective.model.newton(g)
+        if decrement > SLOW * memory[1]:
+            objective.curve(objective.at(here).prediction)
+            step, decrement = objective.model.newton(g)
+        return step, decrement
+
+    def _value(self, theta: np.ndarray) -> float:
+        return self.objective.at(theta).loss + float(self.objective.penalty(torch.from_numpy(theta)))
+
+
+def some_rows(objective: TallObjective) -> np.ndarray | None:
+    """Numbers of rows that stand for all, always the same ones and in no order; None where all are not many more."""
+    count = max(ROWS, EACH * objective.theta.numel())
+    if objective.rows < 2 * count:
+        return None
+    return np.random.default_rng(0).permutation(objective.rows)[:count]
+
+
+def minimum(objective: TallObjective, theta: np.ndarray) -> np.ndarray | None:
+    """The minimum of F from θ on, near enough, by Newton steps; None where they do not get there."""
+    found, value, before = theta.copy(), inf, 0.0
+    for _ in range(20):
+        seen = objective.at(found)
+        last, value = value, seen.loss + float(objective.penalty(torch.from_numpy(found)))
+        if not (isfinite(value) and value <= last):
+            return None
+        grad = objective.with_penalty(torch.from_numpy(seen.grad.ravel()), torch.from_numpy(found)).numpy()
+        try:
+            if objective.model is None or objective.model.newton(grad)[1] > SLOW * before:
+                objective.curve(seen.prediction)
+        except IllConditioned:
+            return None
+        assert objective.model is not None
+        step, before = objective.model.newton(grad)
+        found = found + step
+        if before <= ENOUGH * value:
+            return found
+    return None

@@ -1,0 +1,346 @@
+"""The linear family on a tall table: the rows are gone through where they lie, block by block, and never copied.
+
+    f = c₀ + (x − s)·θ        s near the mean of a column that lies far from zero beside its spread, else 0
+
+One pass gives the loss, its gradient and the predictions at θ; one more the curvature, which for `mse` is the same at
+every θ, so that the pass which makes it gives the first loss and gradient too. What a step leaves over is measured on the
+rows themselves, not on sums of squares: so the digits do not suffer, and the last gradient proves how far the minimum is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import torch
+from scipy import linalg
+from torch import Tensor
+
+from steepest.data.batching import Batch
+from steepest.errors import FitError
+from steepest.formulas.losses import LossChoice
+from steepest.model.loss import Loss
+from steepest.model.objective import Objective
+from steepest.model.penalties import Penalty
+
+SAFE_SQUARES = 0.03
+"""Smallest over largest pivot from which a Gram matrix is trusted: of 16 digits its squares lose three."""
+
+BLOCK = 2**18
+"""Entries of a block of rows: 2 MB, which stay in the cache while they are worked on."""
+
+FAR = 10.0
+"""A column is shifted where its mean is more than so many times its standard deviation."""
+
+LOOKED_AT = 4_096
+"""Rows of which the shift is learned."""
+
+NEAR = 4e-26
+"""Part of the loss by which a step may change it, to second order, and need no further pass: the predictions stay as they
+are to 13 digits of the residuals."""
+
+
+class IllConditioned(Exception):
+    """The columns depend on one another so nearly that squares of them lose too many digits."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What one pass over the rows gives at θ: the mean loss, its gradient `[k, p]`, and the predictions `[n]` or `[n, k]`."""
+
+    theta: np.ndarray
+    loss: float
+    grad: np.ndarray
+    prediction: np.ndarray
+
+
+class Curvature:
+    """A Hessian H `[p, p]` of one output, and its Cholesky factor once columns have one size.
+
+    Raises:
+        IllConditioned: the pivots of the columns lie too far apart.
+    """
+
+    def __init__(self, hessian: np.ndarray, first: int):
+        sizes = np.sqrt(np.diag(hessian))
+        if not (np.isfinite(hessian).all() and (sizes > 0.0).all()):
+            raise IllConditioned
+        try:
+            factor = np.linalg.cholesky(hessian / np.outer(sizes, sizes))
+        except np.linalg.LinAlgError:
+            raise IllConditioned from None
+        pivots = np.diag(factor)[first:]
+        if first:  # beside what the intercept leaves of a column
+            pivots = pivots / np.sqrt(1.0 - factor[1:, 0] ** 2)
+        if pivots.min(initial=1.0) <= SAFE_SQUARES:
+            raise IllConditioned
+        self.hessian, self.sizes, self.factor = hessian, sizes, factor
+
+    def newton(self, grad: np.ndarray) -> tuple[np.ndarray, float]:
+        """The Newton step −H⁻¹g `[k·p]` from a gradient `[k·p]`, and g·H⁻¹g."""
+        scaled = (grad.reshape(-1, len(self.sizes)) / self.sizes).T
+        half = np.asarray(linalg.solve_triangular(self.factor, scaled, lower=True, check_finite=False))
+        step = np.asarray(linalg.solve_triangular(self.factor, half, lower=True, trans="T", check_finite=False))
+        return -(step.T / self.sizes).ravel(), float(np.vdot(half, half))
+
+    def moved(self, step: np.ndarray) -> float:
+        """½d·Hd of a step d `[k·p]`."""
+        parts = step.reshape(-1, len(self.sizes))
+        return 0.5 * float(np.vdot(parts, parts @ self.hessian))
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A Hessian as it was measured, by which the gap is proven: of which rows, where, and how much of all weights they have.
+
+    least: the smallest wᵢℓᵢ'' of them. prediction: where it was measured, of these rows.
+    """
+
+    curvature: Curvature
+    rows: np.ndarray | None = None
+    share: float = 1.0
+    least: float = np.inf
+    prediction: np.ndarray | None = None
+
+
+class Formula:
+    """A loss's formula in NumPy, its number filled in."""
+
+    def __init__(self, choice: LossChoice, numbers: tuple[float, ...]):
+        self.choice, self.numbers = choice, numbers
+
+    def value(self, prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
+        return self._of(self.choice.value, prediction, target)
+
+    def slope(self, prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
+        return self._of(self.choice.slope, prediction, target)
+
+    def curvature(self, prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
+        return self._of(self.choice.curvature, prediction, target)
+
+    def _of(self, formula: Callable[..., Any] | None, prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
+        assert formula is not None
+        return formula(prediction, target, *self.numbers)
+
+
+@final
+class TallObjective(Objective):
+    """F(θ) = (1/n) Σ wᵢ·ℓ(fᵢ, yᵢ) + l2·Σθ², of a loss with a curvature.
+
+    x: `[n, d]` float64, in rows or in columns, only read. y: `[n]`, or `[n, k]` for `mse`. weights: `[n]` with mean 1, or None.
+    start: θ₀ `[k·p]` in user units.
+
+    Raises:
+        IllConditioned: for `mse` at once, else when the curvature is first asked for.
+    """
+
+    extended = False
+
+    def __init__(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        loss: Loss,
+        penalty: Penalty,
+        intercept: bool,
+        weights: np.ndarray | None,
+        names: tuple[str, ...],
+        start: np.ndarray | None = None,
+    ):
+        assert loss.choice is not None
+        self.x, self.y, self.weights, self.penalty_given = x, y, weights, penalty
+        self.loss, self.formula, self.names, self.first = (
+            loss,
+            Formula(loss.choice, loss.numbers),
+            names,
+            int(intercept),
+        )
+        self.rows, self.outputs = len(x), y.shape[1] if y.ndim == 2 else 1
+        self.size = x.shape[1] + self.first
+        self.shift = self._far() if intercept else None
+        free = np.ones((self.outputs, self.size))
+        free[:, : self.first] = 0.0
+        if penalty:
+            self.penalty_term = penalty.at(torch.from_numpy(free.ravel()), outputs=self.outputs)
+        self.curvature_of_penalty = penalty.curvature * free[0]
+        self.theta = torch.from_numpy(self.from_user(np.zeros(free.size) if start is None else start))
+        self.seen: Pass | None = None
+        self.model: Curvature | None = None
+        self.proof: Proof | None = None
+        if loss.quadratic:
+            self._squares()
+
+    def _far(self) -> np.ndarray | None:
+        """s `[d]`, from some rows; None where no column lies far from zero."""
+        some = self.x[:: max(1, self.rows // LOOKED_AT)]
+        mean, spread = some.mean(0), some.std(0)
+        far = np.abs(mean) > FAR * spread
+        return np.where(far, mean, 0.0) if far.any() else None
+
+    def from_user(self, theta: np.ndarray) -> np.ndarray:
+        """θ `[k·p]` in user units → c."""
+        return self._moved(theta, 1.0)
+
+    def to_user(self, c: np.ndarray) -> np.ndarray:
+        """c `[..., k·p]` → θ in user units."""
+        return self._moved(c, -1.0)
+
+    def _moved(self, theta: np.ndarray, sign: float) -> np.ndarray:
+        moved = np.array(theta, dtype=np.float64)
+        if self.shift is not None:
+            parts = moved.reshape(*moved.shape[:-1], self.outputs, self.size)
+            parts[..., 0] += sign * (parts[..., 1:] @ self.shift)
+        return moved
+
+    def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """The rows, some at a time, shifted."""
+        step = max(1, BLOCK // self.x.shape[1])
+        for begin in range(0, self.rows, step):
+            rows = slice(begin, begin + step)
+            yield rows, self.x[rows] if self.shift is None else self.x[rows] - self.shift
+
+    def of_rows(self, rows: np.ndarray) -> TallObjective:
+        """The same of some rows, by their numbers."""
+        weights = None if self.weights is None else self.weights[rows] / max(self.weights[rows].mean(), 1e-300)
+        x = self.x[rows] if self.shift is None else self.x[rows] - self.shift
+        return TallObjective(x, self.y[rows], self.loss, self.penalty_given, bool(self.first), weights, self.names)
+
+    # ---- passes ------------------------------------------------------------------------------------
+
+    def at(self, theta: np.ndarray) -> Pass:
+        """The loss and its gradient at θ: from the last pass where θ has hardly moved since, else from a new one."""
+        if self.seen is not None:
+            moved = theta - self.seen.theta
+            if not moved.any() or self._near(moved, self.seen):
+                return self.seen
+        self.seen = self._measured(theta)
+        return self.seen
+
+    def _near(self, moved: np.ndarray, seen: Pass) -> bool:
+        return self.model is not None and self.model.moved(moved) <= NEAR * seen.loss
+
+    def _measured(self, theta: np.ndarray) -> Pass:
+        parts = theta.reshape(self.outputs, -1)
+        coefficients, intercept = parts[:, self.first :].T, parts[:, : self.first].sum(1)
+        if self.y.ndim == 1:
+            coefficients, intercept = coefficients[:, 0], intercept[0]
+        prediction, grad, loss = np.empty(self.y.shape), np.zeros((self.outputs, self.size)), 0.0
+        moved = bool(theta.any())
+        for rows, block in self.blocks():
+            y = self.y[rows]
+            f = block @ coefficients + intercept if moved else np.zeros(y.shape)
+            each, slope = self.formula.value(f, y), self.formula.slope(f, y)
+            if self.weights is not None:
+                share = self.weights[rows] if y.ndim == 1 else self.weights[rows, None]
+                each, slope = each * share, slope * share
+            prediction[rows] = f
+            loss += float(each.sum())
+            grad[:, self.first :] += slope.T @ block
+            grad[:, : self.first] += slope.sum(0) if y.ndim == 1 else slope.sum(0)[:, None]
+        return Pass(theta.copy(), loss / self.y.size, grad / self.y.size, prediction)
+
+    def _squares(self) -> None:
+        """For `mse`: the Hessian, and the loss and gradient where all predictions are 0, in one pass."""
+        squares, cross = np.zeros((self.size, self.size)), np.zeros((self.outputs, self.size))
+        first, total = self.first, 0.0
+        for rows, block in self.blocks():
+            y = self.y[rows]
+            shares = np.ones(len(y)) if self.weights is None else self.weights[rows]
+            weighted = y if self.weights is None else (y.T * shares).T
+            total += float(np.sum(weighted * y))
+            cross[:, first:] += weighted.T @ block
+            cross[:, :first] += weighted.sum(0) if y.ndim == 1 else weighted.sum(0)[:, None]
+            if first:
+                squares[0, 0] += shares.sum()
+                squares[0, 1:] += shares @ block
+            block = block if self.weights is None else block * np.sqrt(shares)[:, None]
+            squares[first:, first:] += block.T @ block
+        self.model = self._curvature(squares, 2.0 / self.y.size)
+        self.proof, self.nothing = Proof(self.model), total / self.y.size
+        if not self.theta.any():
+            zero = np.zeros(self.y.shape)
+            self.seen = Pass(self.theta.numpy().copy(), self.nothing, -2.0 / self.y.size * cross, zero)
+
+    def curve(self, prediction: np.ndarray, rows: np.ndarray | None = None) -> None:
+        """Measure the Hessian where the predictions are these, on all rows or on some, by their numbers."""
+        of_all = rows is None
+        some = self if of_all else self.of_rows(rows)
+        prediction = prediction if of_all else prediction[rows]
+        bend = self.formula.curvature(prediction, some.y)
+        weights = None if self.weights is None else self.weights if of_all else self.weights[rows]
+        bend = bend if weights is None else bend * weights
+        squares, first = np.zeros((self.size, self.size)), self.first
+        for part, block in some.blocks():
+            if first:
+                squares[0, 0] += bend[part].sum()
+                squares[0, 1:] += bend[part] @ block
+            block = block * np.sqrt(bend[part])[:, None]
+            squares[first:, first:] += block.T @ block
+        whole = float(len(bend) if weights is None else weights.sum())
+        self.model = self._curvature(squares, 1.0 / whole)
+        counted = bend if weights is None else bend[weights > 0.0]
+        self.proof = Proof(self.model, rows, whole / self.rows, float(counted.min()), prediction)
+
+    def _curvature(self, squares: np.ndarray, factor: float) -> Curvature:
+        """Of a mean loss, from its sums of squares of which the intercept's column is not filled in yet."""
+        if self.first:
+            squares[1:, 0] = squares[0, 1:]
+        return Curvature(factor * squares + np.diag(self.curvature_of_penalty), self.first)
+
+    def learn(self, step: np.ndarray, change: np.ndarray) -> None:
+        """Correct the model's Hessian by how a step has changed the gradient: H − Hs·sᵀH/(sᵀHs) + y·yᵀ/(yᵀs) (BFGS)."""
+        assert self.model is not None
+        hessian, along = self.model.hessian, float(change @ step)
+        seen = hessian @ step
+        if along > 0.0:
+            new = hessian - np.outer(seen, seen) / (step @ seen) + np.outer(change, change) / along
+            with suppress(IllConditioned):
+                self.model = Curvature(new, self.first)
+
+    def gap_bound(self, theta: np.ndarray) -> float | None:
+        """An upper bound on F(θ) − min F, from the gradient and a measured Hessian; None where they prove nothing.
+
+        ½gᵀH⁻¹g for `mse`, where it is the gap itself. A loss whose curvature ℓ'' changes by no more than a factor exp(R·t)
+        along t (R = 1 for `logistic`, 2 for `logcosh`) has the Hessian H/(1.2·E) at least wherever ‖d‖_H ≤ ρ = 2.4·E·ν, with
+        ν² = gᵀH⁻¹g and E = exp(R·max|fᵢ − fᵢ'|), f' the predictions where H was measured, as long as R·ρ·max‖aᵢ‖_H⁻¹ ≤ log 1.2;
+        and ‖aᵢ‖²_H⁻¹ ≤ n/(wᵢℓᵢ''), since no leverage is larger than 1. Then the minimum lies within ρ, and the gap is at most
+        0.6·E·ν². Some rows' Hessian will do, with their share of all weights: the others only add to it.
+        Source: Bach, Self-concordant analysis for logistic regression (2010), with the Hessian of another θ.
+        """
+        if self.proof is None:
+            return None
+        seen, proof = self.at(theta), self.proof
+        grad = self.with_penalty(torch.from_numpy(seen.grad.ravel()), torch.from_numpy(seen.theta)).numpy()
+        decrement = proof.curvature.newton(grad)[1] / proof.share
+        if proof.prediction is None:
+            return 0.5 * decrement
+        if not proof.least > 0.0:
+            return None
+        there = seen.prediction if proof.rows is None else seen.prediction[proof.rows]
+        away = float(np.abs(there - proof.prediction).max())
+        factor = self.formula.choice.concordance
+        rate = float(np.exp(min(factor * away, 50.0)))
+        reach = 2.4 * rate * np.sqrt(decrement * self.rows / proof.least)
+        return 0.6 * rate * decrement if factor * reach <= np.log(1.2) else None
+
+    def of_nothing(self) -> float:
+        """The mean loss of predicting 0."""
+        if self.loss.quadratic:
+            return self.nothing
+        each = self.formula.value(np.zeros(self.y.shape), self.y)
+        return float(np.mean(each if self.weights is None else (each.T * self.weights).T))
+
+    # ---- the objective of the loop -----------------------------------------------------------------
+
+    def value_and_grad(self, theta: Tensor, batch: Batch | None = None) -> tuple[Tensor, Tensor]:
+        if batch is not None and (batch.rows is not None or batch.data is not None):
+            raise FitError("This objective is of all its rows; it has no batches.")
+        seen = self.at(theta.numpy())
+        grad = torch.from_numpy(seen.grad.ravel())
+        return torch.tensor(seen.loss, dtype=torch.float64), self.with_penalty(grad, theta)
+
+    def value(self, theta: Tensor) -> Tensor:
+        return torch.tensor(self.at(theta.numpy()).loss, dtype=torch.float64)

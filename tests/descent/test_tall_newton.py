@@ -1,0 +1,211 @@
+"""Newton's method on tall tables, against scipy, scikit-learn and closed forms."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy import optimize
+
+import steepest as st
+from steepest.descent.tall_newton import TallNewton
+from steepest.model.losses import loss
+from steepest.model.penalties import Penalty
+from steepest.model.tall_objective import IllConditioned, TallObjective
+
+ROWS, COLUMNS = 60_000, 9
+
+
+def table(far: float = 0.0, columns: int = COLUMNS) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(3)
+    x = random.standard_normal((ROWS, columns)) * np.logspace(-2, 2, columns) + far
+    return x, (x - far) @ (np.linspace(-1, 1, columns) / np.logspace(-2, 2, columns)) + random.standard_normal(ROWS)
+
+
+def classes() -> tuple[np.ndarray, np.ndarray]:
+    x, signal = table()
+    return x, (np.random.default_rng(4).random(ROWS) < 1 / (1 + np.exp(-signal))).astype(np.float64)
+
+
+def with_ones(x: np.ndarray) -> np.ndarray:
+    return np.column_stack([np.ones(len(x)), x])
+
+
+def of(x, y, name="mse", weights=None, l2=0.0, intercept=True) -> TallObjective:
+    return TallObjective(x, y, loss(name), Penalty(l2=l2), intercept, weights, tuple(map(str, range(x.shape[1] + 1))))
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("far", [0.0, 1e6])
+def test_least_squares_are_those_of_lapack(order, far):
+    x, y = table(far)
+    x = np.array(x, order=order)
+    before = x.copy()
+    fit = st.fit(x, y)
+    # centred columns: LAPACK on the raw ones would lose the digits that are to be compared
+    slopes = np.linalg.lstsq(x - x.mean(0), y - y.mean(), rcond=None)[0]
+    np.testing.assert_allclose(fit.theta[1:], slopes, rtol=1e-9)
+    residual = y - y.mean() - (x - x.mean(0)) @ slopes
+    assert fit.loss == pytest.approx(np.mean(residual**2), rel=1e-12)
+    assert (fit.gap_kind, fit.gap, fit.status.name) == ("bound", 0.0, "CONVERGED")
+    assert fit.steps <= 3
+    assert fit.scores.exact_objective == pytest.approx(fit.objective_value, rel=1e-13)
+    assert fit.gap_kind == "exact"
+    assert np.array_equal(x, before)
+
+
+def test_ridge_weights_and_no_intercept_solve_the_normal_equations():
+    x, y = table()
+    weights = np.random.default_rng(5).random(ROWS) + 0.1
+    fit = st.fit(x, y, weights=weights, penalty="l2:0.3", intercept=False)
+    share = weights / weights.mean()
+    theta = np.linalg.solve((x.T * share) @ x / ROWS + 0.3 * np.eye(COLUMNS), x.T @ (share * y) / ROWS)
+    np.testing.assert_allclose(fit.theta, theta, rtol=1e-11)
+    assert fit.metrics["train"]["rmse"] == pytest.approx(
+        np.sqrt(np.average((y - x @ theta) ** 2, weights=weights)), rel=1e-12
+    )
+
+
+def test_several_targets_are_fitted_together():
+    x, y = table()
+    both = np.column_stack([y, 2.0 - x[:, 0]])
+    fit = st.fit(x, both)
+    theta = np.linalg.lstsq(with_ones(x), both, rcond=None)[0].T.ravel()
+    np.testing.assert_allclose(fit.theta, theta, rtol=1e-8, atol=1e-12)
+    assert fit.gap == 0.0
+
+
+@pytest.mark.parametrize("penalty", ["none", "l2:0.01"])
+def test_logistic_regression_has_the_gradient_zero(penalty):
+    x, y = classes()
+    fit = st.fit(x, y, loss="logistic", penalty=penalty)
+    design = with_ones(x)
+    shares = 1 / (1 + np.exp(-design @ fit.theta))
+    slope = design.T @ (shares - y) / ROWS
+    slope[1:] += 2 * (0.01 if penalty != "none" else 0.0) * fit.theta[1:]
+    assert np.abs(slope / np.append(1.0, x.std(0))).max() < 1e-9
+    assert fit.relative_gap <= 1e-12
+    assert fit.gap_kind == "bound"
+    assert fit.exact.objective == pytest.approx(fit.objective_value, rel=1e-13)
+
+
+@pytest.mark.parametrize(("name", "data"), [("mse", table), ("logistic", classes), ("logcosh", table)])
+def test_value_and_gradient_are_those_of_the_formula(name, data):
+    x, y = data()
+    objective = of(x[:500], y[:500], name, l2=0.1)
+    theta = np.linspace(-0.3, 0.4, COLUMNS + 1) / np.append(1.0, x.std(0))
+    design, kind = with_ones(x[:500]), loss(name)
+
+    def value(at):
+        return float(kind.mean(torch.from_numpy(design @ at), torch.from_numpy(y[:500]))) + 0.1 * float(at[1:] @ at[1:])
+
+    found, grad = objective.value_and_grad(torch.from_numpy(theta))
+    assert float(found + objective.penalty(torch.from_numpy(theta))) == pytest.approx(value(theta), rel=1e-12)
+    np.testing.assert_allclose(grad.numpy(), optimize.approx_fprime(theta, value, 1e-7), rtol=2e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["logistic", "logcosh"])
+@pytest.mark.parametrize("some", [False, True])
+def test_the_bound_is_above_the_gap_at_every_step(name, some):
+    x, y = classes() if name == "logistic" else table()
+    objective = of(x, y, name)
+    best = st.fit(x, y, loss=name).objective_value
+    theta, proven = torch.from_numpy(st.fit(x[:600], y[:600], loss=name).theta), 0
+    objective.curve(objective.at(theta.numpy()).prediction, np.arange(0, ROWS, 3) if some else None)
+    for _ in range(8):
+        theta += torch.from_numpy(objective.model.newton(objective.value_and_grad(theta)[1].numpy())[0])
+        bound = objective.gap_bound(theta.numpy())
+        if bound is not None:
+            proven += 1
+            assert bound >= (objective.at(theta.numpy()).loss - best) - 4e-16
+    assert proven >= 2
+
+
+def test_the_bound_of_squares_is_the_gap():
+    x, y = table()
+    objective = of(x, y)
+    theta = np.linspace(0, 1e-3, COLUMNS + 1)
+    best = np.mean((y - with_ones(x) @ np.linalg.lstsq(with_ones(x), y, rcond=None)[0]) ** 2)
+    assert objective.gap_bound(theta) == pytest.approx(objective.at(theta).loss - best, rel=1e-10)
+
+
+def test_columns_that_depend_on_one_another_take_other_coordinates():
+    x, y = table()
+    double = np.column_stack([x, x[:, 0]])
+    with pytest.raises(IllConditioned):
+        of(double, y)
+    fit = st.fit(double, y)
+    best = np.mean((y - with_ones(x) @ np.linalg.lstsq(with_ones(x), y, rcond=None)[0]) ** 2)
+    assert fit.loss == pytest.approx(best, rel=1e-12)
+    assert (fit.measured, fit.gap_kind) == (None, "exact")
+    double_classes = st.fit(double, classes()[1], loss="logistic")
+    assert double_classes.loss == pytest.approx(st.fit(*classes(), loss="logistic").loss, rel=1e-9)
+
+
+def test_a_limit_of_steps_ends_it_before_the_minimum_and_the_gap_is_exact():
+    x, y = classes()
+    fit = st.fit(x, y, loss="logistic", max_steps=1)
+    assert (fit.steps, fit.gap_kind) == (1, "exact")
+    assert fit.gap == pytest.approx(fit.objective_value - st.fit(x, y, loss="logistic").objective_value, rel=1e-6)
+
+
+def test_held_out_rows_are_scored_in_user_units_on_the_way():
+    x, y = table(1e3)
+    fit = st.fit(x, y, test_fraction=0.2)
+    assert fit.trace.test_loss[-1] == pytest.approx(fit.test_loss, rel=1e-9)
+    assert np.isfinite(fit.trace.theta).all()
+    np.testing.assert_allclose(fit.trace.theta[-1], fit.theta)
+
+
+def test_a_start_of_ones_own_is_where_it_begins():
+    x, y = table(1e3)
+    start = list(np.linspace(-1, 1, COLUMNS + 1))
+    fit = st.fit(x, y, init=start)
+    np.testing.assert_allclose(fit.trace.theta[0], start, rtol=1e-9)
+    residual = y - with_ones(x) @ np.array(start)
+    assert fit.trace.loss[0] == pytest.approx(np.mean(residual**2), rel=1e-12)
+
+
+def test_the_first_step_goes_to_the_minimum_on_some_rows_and_no_step_goes_up():
+    x, y = classes()
+    fit = st.fit(x, y, loss="logistic")
+    left = fit.trace.objective - fit.trace.objective[-1]
+    assert left[1] < 0.02 * left[0]
+    assert (np.diff(fit.trace.objective) <= 4e-16).all()
+
+
+def test_a_gradient_given_away_for_a_worse_model_still_falls():
+    """A Hessian far too small makes steps that are halved until the objective falls."""
+    x, y = classes()
+    objective = of(x, y, "logistic")
+    rule = TallNewton(objective)
+    theta = objective.theta.clone()
+    memory = rule.start(theta)
+    objective.curve(objective.at(theta.numpy()).prediction)
+    small = objective.model
+    small.hessian, small.sizes = small.hessian * 1e-3, small.sizes * 1e-3**0.5
+    values = [float(objective.value(theta))]
+    for _ in range(12):
+        rule.update(theta, objective.value_and_grad(theta)[1], memory, 1.0, None)
+        values.append(float(objective.value(theta)))
+    assert (np.diff(values) <= 4e-16).all()
+    assert values[-1] == pytest.approx(st.fit(x, y, loss="logistic").loss, rel=1e-9)
+
+
+def test_large_arrays_are_not_copied_and_small_ones_are():
+    x, y = table()
+    fit = st.fit(x, y)
+    assert np.shares_memory(fit.train.x, x)
+    small = st.fit(x[:100], y[:100])
+    assert not np.shares_memory(small.train.x, x)
+    module = st.fit(x, y, model=torch.nn.Linear(COLUMNS, 1), epochs=1)
+    assert not np.shares_memory(module.train.x, x)
+
+
+def test_what_was_measured_is_no_other_fits():
+    x, y = table()
+    fit = st.fit(x, y)
+    assert fit.measured is not None
+    assert replace(fit, theta=0 * fit.theta).measured is None
