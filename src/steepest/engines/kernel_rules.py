@@ -81,7 +81,7 @@ class Record(NamedTuple):
     penalty: Any
 
 
-class Step(NamedTuple):
+class StepKind(NamedTuple):
     """What is known of steps before code for them is compiled: the penalty's kind and the rules that there are.
 
     free: parameters `p` of an output. turned: whether the penalty is in other coordinates than θ.
@@ -97,7 +97,7 @@ class Step(NamedTuple):
     decays: bool
 
     @classmethod
-    def of(cls, penalty: PenaltyCode, kinds: np.ndarray, numbers: np.ndarray) -> Step:
+    def of(cls, penalty: PenaltyCode, kinds: np.ndarray, numbers: np.ndarray) -> StepKind:
         """That of rules `[runs, 2]` and `[runs, 5]`, as `RuleCode` has them."""
         each, kinks = (tuple(sorted(set(column.tolist()))) for column in kinds.T)
         penalised, turned = penalty.l1 != 0.0 or penalty.l2 != 0.0, penalty.matrix.size > 0
@@ -111,13 +111,13 @@ def advance(
 ) -> None:  # fmt: skip
     """One step, from the sums over a batch of `length` rows; `count` is 1 at the first, `at` its place in the record."""
     outputs, width = state.theta.shape
-    step = Step.of(penalty, np.array([rule[:2]]), np.array([rule[2:]]))
+    step = StepKind.of(penalty, np.array([rule[:2]]), np.array([rule[2:]]))
     run = _advance(state.theta.dtype.name, outputs, width, step)
     run(*state, total, length, rate, count, *penalty, *rule, *record, at)
 
 
 @once
-def _advance(entry: str, outputs: int, width: int, step: Step) -> Compiled:
+def _advance(entry: str, outputs: int, width: int, step: StepKind) -> Compiled:
     def write(code: Code, *given: Any) -> None:
         state, total, length, rate, count, *others = grouped(
             given, State, *[None] * 4, PenaltyCode, RuleCode, Record, None
@@ -130,7 +130,7 @@ def _advance(entry: str, outputs: int, width: int, step: Step) -> Compiled:
 
 
 def write_step(
-    code: Code, shape: tuple[int, int], step: Step, state: State, total: Number, length: Number, rate: Number,
+    code: Code, shape: tuple[int, int], step: StepKind, state: State, total: Number, length: Number, rate: Number,
     count: Number, penalty: PenaltyCode, rule: RuleCode, record: Record, at: Number,
 ) -> None:  # fmt: skip
     """What `advance` does."""
@@ -167,7 +167,7 @@ def write_step(
             theta[e] = where(shifted > 0.0, left, where(shifted < 0.0, -left, 0.0)) - penalty.shift[e]
 
 
-def _update(code: Code, step: Step, state: State, rate: Number, count: Number, rule: RuleCode, size: int) -> None:
+def _update(code: Code, step: StepKind, state: State, rate: Number, count: Number, rule: RuleCode, size: int) -> None:
     """Move θ by a rule."""
     theta, grad = state.theta, state.grad
     if step.decays:
@@ -192,7 +192,7 @@ def _square(code: Code, grad: Pointer, size: int, square: Pointer) -> None:
 
 
 def _penalty(
-    code: Code, shape: tuple[int, int], step: Step, theta: Pointer, penalty: PenaltyCode, free: Pointer
+    code: Code, shape: tuple[int, int], step: StepKind, theta: Pointer, penalty: PenaltyCode, free: Pointer
 ) -> Number:
     """Fill free `[k, p]` with the penalised part of θ in user units; the penalty at it."""
     outputs, width = shape
@@ -213,7 +213,7 @@ def _penalty(
 
 
 def _pull_back(
-    code: Code, shape: tuple[int, int], step: Step, grad: Pointer, scale: Number, signs: bool, penalty: PenaltyCode,
+    code: Code, shape: tuple[int, int], step: StepKind, grad: Pointer, scale: Number, signs: bool, penalty: PenaltyCode,
     free: Pointer,
 ) -> None:  # fmt: skip
     """grad += scale·free·M, or with `signs` scale·sign(free)·M."""

@@ -22,7 +22,7 @@ import numpy as np
 
 from steepest.engines.kernel_losses import slopes
 from steepest.engines.kernel_rows import Layout, Rows, RowsAt, write_gather
-from steepest.engines.kernel_rules import PenaltyCode, Record, RuleCode, State, Step, write_step
+from steepest.engines.kernel_rules import PenaltyCode, Record, RuleCode, State, StepKind, write_step
 from steepest.machine_code.compiler import Compiled, compiled, once
 from steepest.machine_code.instructions import INTEGER, REAL, Code, Number, Pointer, entries_a_line, grouped, least, to
 
@@ -71,7 +71,7 @@ def walk_runs(
     outputs, width = states.theta.shape[1:]
     entry = states.theta.dtype
     layout = Layout.of(room, outputs, width)
-    run = _walk_runs(layout, loss.name, Step.of(penalty, kinds, numbers), size, orders.shape[1] > 0)
+    run = _walk_runs(layout, loss.name, StepKind.of(penalty, kinds, numbers), size, orders.shape[1] > 0)
     scratch = (np.empty(part, entry) for part in (states.grad.shape, states.free.shape, outputs * room.tile))
     run(
         *states[:3], *scratch, *rows.arguments, *room.arguments, orders, orders.shape[1], starts, lengths, rates,
@@ -80,7 +80,7 @@ def walk_runs(
 
 
 @once
-def _walk_runs(layout: Layout, loss: str, step: Step, size: int, gathers: bool) -> Compiled:
+def _walk_runs(layout: Layout, loss: str, step: StepKind, size: int, gathers: bool) -> Compiled:
     entries, integers, reals = to(layout.entry), to("int64"), to("float64")
     shape = layout.outputs, layout.width
     entries_of_theta = layout.outputs * layout.width

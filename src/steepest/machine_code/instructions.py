@@ -12,7 +12,7 @@ from llvmlite import ir
 
 INTEGER: Any = ir.IntType(64)
 REAL: Any = ir.DoubleType()
-_BIT, _BYTE, _CHOICE = ir.IntType(1), ir.IntType(8), ir.IntType(32)
+_BYTE, _CHOICE = ir.IntType(8), ir.IntType(32)
 _TYPES: dict[str, Any] = {"float32": ir.FloatType(), "float64": REAL, "int64": INTEGER}
 _INTRINSIC = ("fabs", "sqrt", "exp", "log", "pow")
 _BYTES = {_TYPES[name]: np.dtype(name).itemsize for name in _TYPES}
