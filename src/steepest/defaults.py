@@ -200,7 +200,7 @@ def _linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | None, 
     def objective(frame: frames.Coordinates | None) -> LinearObjective:
         return LinearObjective(problem, names, frame, start, dtype, spec.device)
 
-    if newton and _few_equations(problem, dtype):
+    if newton and _few_equations(problem, dtype, start is None or not start.any()):
         exact = double_double.pays(problem) and dtype is torch.float64 and spec.device == "cpu"
         known = {"loss": loss, "problem": problem, "terms": terms, "names": names, "user_names": user_names}
         tall = problem.design.shape[0] >= problem.design.shape[1]
@@ -224,11 +224,12 @@ def _linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | None, 
     )  # fmt: skip
 
 
-def _few_equations(problem: LinearProblem, dtype: torch.dtype) -> bool:
+def _few_equations(problem: LinearProblem, dtype: torch.dtype, from_zero: bool) -> bool:
     """Whether a linear system can be solved at each step."""
     (n, p), penalty = problem.design.shape, problem.penalty
     once = problem.loss.quadratic and not penalty.l1 and n >= p
-    size = min(n, p) if not penalty or dual.suits(problem, dtype) else p
+    in_rows = not penalty or dual.suits(problem, dtype) or (penalty.l2 and not penalty.l1 and from_zero)
+    size = min(n, p) if in_rows else p
     return size * problem.outputs <= (MOST_SQUARES if once else MOST_CURVATURE)
 
 

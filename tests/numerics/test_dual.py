@@ -84,3 +84,31 @@ def test_thousands_of_columns_are_interpolated_at_the_smallest_norm():
     np.testing.assert_allclose(fit.theta[1:] * x.std(0), least, rtol=1e-6, atol=1e-9)
     assert fit.loss < 1e-12
     assert fit.gap < 1e-12
+
+
+def test_several_targets_and_classes_take_what_the_rows_span():
+    x, y, weights = table()
+    both = np.column_stack([y, -y + x[:, 1] ** 2])
+    other = Ridge(alpha=0.02 * len(y), solver="svd").fit(x, both, weights / weights.mean())
+    fit = st.fit(x, both, penalty="l2:0.01", weights=weights)
+    assert fit.status.arrived
+    best = np.column_stack([other.intercept_, other.coef_]).ravel()
+    np.testing.assert_allclose(fit.theta, best, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(fit.exact.theta, best, rtol=1e-8, atol=1e-10)
+    codes = np.digitize(y, [1.0, 4.0])
+    softmax = LogisticRegression(C=1.0 / (0.02 * len(y)), tol=1e-13, max_iter=10_000).fit(x, codes)
+    fit = st.fit(x, codes, penalty="l2:0.01", model="softmax")
+    best = np.column_stack([softmax.intercept_, softmax.coef_])
+    assert fit.status.arrived
+    np.testing.assert_allclose(fit.theta.reshape(3, -1)[:, 1:], best[:, 1:], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("start", ["zeros", "far"])
+def test_two_targets_from_anywhere(start):
+    x, y, _ = table()
+    both = np.column_stack([y, 1.0 - y])
+    other = Ridge(alpha=0.02 * len(y), solver="svd").fit(x, both)
+    begun = np.random.default_rng(2).standard_normal(262) if start == "far" else start
+    fit = st.fit(x, both, penalty="l2:0.01", init=begun)
+    best = np.column_stack([other.intercept_, other.coef_]).ravel()
+    np.testing.assert_allclose(fit.theta, best, rtol=1e-7, atol=1e-9)

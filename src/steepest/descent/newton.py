@@ -79,9 +79,9 @@ class RegularizedNewton(Rule):
         elif self.rows is not None:
             self.basis, matrix = torch.as_tensor(problem.design).to(like), None
         elif squares is None or not isinstance(objective, LinearObjective):
-            chosen = (
-                preconditioners.standardised(problem) if problem.penalty.l1 else preconditioners.orthonormal(problem)
-            )
+            inside = None if bool(like.any()) else preconditioners.row_space(problem)  # from 0 nothing leads out of it
+            other = preconditioners.standardised if problem.penalty.l1 else preconditioners.orthonormal
+            chosen = inside or other(problem)
             self.basis, matrix = torch.as_tensor(chosen.basis).to(like), chosen.matrix
         else:
             self.basis, matrix = objective.basis, squares[0]

@@ -29,6 +29,9 @@ WELL_CONDITIONED = 1e-6
 SAFE_SQUARES = 0.03
 """Smallest over largest pivot from which the Gram matrix does instead: of 16 digits its squares lose three."""
 
+NOTHING = 1e-9
+"""Length of a combination of rows beside the longest one up to which it is rounding."""
+
 VARIES = 1e-3
 """Spread of a column beside its mean from which products with it may be taken before the mean is."""
 
@@ -183,13 +186,46 @@ def _whitened(stack: np.ndarray) -> np.ndarray:
 
 
 def _whitened_rows(stack: np.ndarray) -> np.ndarray | None:
-    """T of a wide stack whose rows are far from depending on one another, but for what depends to the last digit: by their Gram
-    matrix; None for others."""
-    squares, vectors = np.linalg.eigh(stack @ stack.T)
+    """T of a wide stack; see `_of_rows`."""
+    found = _of_rows(stack)
+    return None if found is None else stack.T @ (found[1] / found[0])
+
+
+def _of_rows(wide: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """The nonzero eigenvalues of the rows' Gram matrix, and their vectors; None where some are neither 0 nor well above."""
+    squares, vectors = np.linalg.eigh(wide @ wide.T)
     kept = squares > SAFE_SQUARES**2 * squares[-1]
-    if np.any(squares[~kept] > len(squares) * np.finfo(float).eps * squares[-1]):
+    left = wide.T @ vectors[:, ~kept]  # of rows themselves, as squares have lost what is small
+    if np.any(np.einsum("ij,ij->j", left, left) > NOTHING**2 * squares[-1]):
         return None
-    return stack.T @ (vectors[:, kept] / squares[kept])
+    return squares[kept], vectors[:, kept]
+
+
+def row_space(problem: LinearProblem) -> Coordinates | None:
+    """Orthonormal coordinates of what the rows of a wide design span, where an l2 penalty leaves nothing beside it but 0.
+
+    With Y = √(W/n)·(A − mean)/√(2·l2/bound) and YYᵀ = UΛUᵀ they are θ = YᵀU(Λ(Λ + 1))^(−½)·c/√(2·l2/bound). None for other
+    problems, and where the rows nearly depend on one another.
+    """
+    (n, p), first, l2 = problem.design.shape, int(problem.intercept), problem.penalty.l2
+    if not (n < p and l2) or problem.penalty.l1:
+        return None
+    share = np.full(n, 1.0 / n) if problem.weights is None else problem.weights / n
+    columns, per = problem.design[:, first:], np.sqrt(2.0 * l2 / (problem.loss.bound or 1.0))
+    centre = share @ columns * first
+    wide = (columns - centre) * (np.sqrt(share)[:, None] / per)
+    found = _of_rows(wide)
+    if found is None:
+        return None
+    squares, vectors = found
+    if squares[-1] * NOTHING > 1.0:  # what is nothing beside the largest is not beside the penalty
+        return None
+    turn = wide.T @ (vectors / np.sqrt(squares * (squares + 1.0))) / per
+    matrix, basis = np.zeros((p, first + len(squares))), np.ones((n, first + len(squares)))
+    matrix[first:, first:], basis[:, first:] = turn, (columns - centre) @ turn
+    if first:
+        matrix[0, 0], matrix[0, 1:] = 1.0, -centre @ turn
+    return Coordinates(basis, matrix, "orthonormal")
 
 
 def _well_scaled(problem: LinearProblem) -> tuple[np.ndarray, np.ndarray]:

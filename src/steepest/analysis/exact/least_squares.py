@@ -19,7 +19,7 @@ from steepest.analysis.exact.answer import Exact, one_of_many
 from steepest.analysis.exact.certificate import relative
 from steepest.model import double_double
 from steepest.model.linear import LinearProblem
-from steepest.model.preconditioners import by_squares, orthonormal
+from steepest.model.preconditioners import by_squares, orthonormal, row_space
 from steepest.numerics.dual import row_system
 
 MOST_CORRECTIONS = 10
@@ -76,7 +76,7 @@ def _system(problem: LinearProblem) -> tuple[np.ndarray | None, Callable[[np.nda
     if tall is not None:  # far from collinear: no copy of the rows is needed
         matrix, squares = tall
     else:
-        coordinates = orthonormal(problem)
+        coordinates = row_space(problem) or orthonormal(problem)
         matrix, squares = coordinates.matrix, _squares(problem, coordinates.basis)
     # near a multiple of the identity
     inner = 2.0 / problem.outputs * squares + problem.penalty_in(matrix).hessian()

@@ -18,7 +18,7 @@ from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.answer import Exact, one_of_many
 from steepest.model.linear import LinearProblem
 from steepest.model.penalties import PenaltyTerm
-from steepest.model.preconditioners import orthonormal
+from steepest.model.preconditioners import orthonormal, row_space
 from steepest.numerics.hessians import blocks
 
 MOST_STEPS = 200
@@ -150,7 +150,7 @@ def majoriser(problem: LinearProblem, predicted: np.ndarray) -> np.ndarray:
 
 def smooth(problem: LinearProblem) -> Smooth:
     """The objective in orthonormal coordinates; for classes without the directions common to all."""
-    coordinates = orthonormal(problem)
+    coordinates = row_space(problem) or orthonormal(problem)
     if problem.outputs == 1:
         return Smooth(problem, coordinates.basis, coordinates.matrix)
     rank = coordinates.basis.shape[1]
