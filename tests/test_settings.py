@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -172,3 +173,7 @@ def test_broken_toml_is_said_to_be_so():
         Spec.from_toml("lr = ")
     with pytest.raises(SpecError, match=r"lr=-1\.0: it must be a number greater than 0"):
         Spec.from_toml("lr = -1.0")
+
+
+def test_a_start_is_given_as_an_array():
+    assert Spec(init=np.array([0.5, 1.0])).init.tolist() == [0.5, 1.0]

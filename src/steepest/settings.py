@@ -117,9 +117,9 @@ class Spec(_Fields):
     def _check(self) -> Self:
         for setting in SETTINGS.values():
             given = getattr(self, setting.name)
-            if given == setting.default or setting.choices is None:
+            if setting.choices is None or not isinstance(given, str) or given == setting.default:
                 continue
-            if isinstance(given, str) and not is_path(given, setting.choices):
+            if not is_path(given, setting.choices):
                 parse(given, setting.choices, setting.name)
         loss = own_loss(self.model)
         if loss and self.loss not in ("auto", loss) and not torch_criteria.has(self.loss, torch_criteria.LIKE[loss]):
