@@ -59,4 +59,14 @@ def first(rows: np.ndarray | pa.ChunkedArray | pa.Array) -> int:
 
 def null_or_nan(column: pa.ChunkedArray) -> np.ndarray:
     """Where a value is missing, `[n]` bool."""
+    if column.null_count == 0 and not pa.types.is_null(column.type):
+        if not pa.types.is_floating(column.type) or (column.type == pa.float64() and _all_finite(column)):
+            return np.zeros(len(column), bool)
     return np.asarray(pc.is_null(column, nan_is_null=True))
+
+
+def _all_finite(column: pa.ChunkedArray | pa.Array) -> bool:
+    """Whether float64 values are surely finite, in one pass over them."""
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    with np.errstate(over="ignore", invalid="ignore"):
+        return all(np.isfinite(np.vdot(chunk.to_numpy(), chunk.to_numpy())) for chunk in chunks)

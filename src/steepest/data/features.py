@@ -136,7 +136,11 @@ def finite_numbers(column: SourceColumn) -> np.ndarray:
                 f" has {before:,} different whole numbers, such as {numbers.drop_null()[0]}, of which float64 can tell only "
                 f"{after:,} apart. Subtract their least first, or leave the column out: {column.drop}"
             )
-    beyond = np.abs(values) > LARGEST
+    with np.errstate(over="ignore", invalid="ignore"):
+        sound = (
+            values @ values <= LARGEST**2
+        )  # in one pass; what is missing, infinite or huge is looked for only if it must be
+    beyond = np.array(False) if sound else np.abs(values) > LARGEST
     if beyond.any():
         value = values[first(beyond)]
         what = "an infinite value" if np.isinf(value) else "a value whose square is no finite number"
@@ -169,8 +173,10 @@ def _numbers(spec: Column, column: SourceColumn) -> np.ndarray:
     if not (is_number(read.kind) or pa.types.is_boolean(read.kind)):
         raise not_numbers(column, remedy=WAS_NUMBER)
     values = finite_numbers(read)
+    if was not in ("%", "‰") or unit:
+        return values
     sizes = np.abs(np.nan_to_num(values))
-    if was in ("%", "‰") and not unit and 0 < sizes.max(initial=0.0) <= 1:  # 0.12 may be the fraction that is 12%
+    if 0 < sizes.max(initial=0.0) <= 1:  # 0.12 may be the fraction that is 12%
         value = values[first(sizes > 0)]
         per = f"{value * (100 if was == '%' else 1000):g}{was}"
         raise column.fault(

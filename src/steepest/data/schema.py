@@ -91,9 +91,11 @@ class Schema:
         # an Arrow table that has no columns left no longer knows its rows
         return self.matrix(source, origin, notes) if self.columns else np.empty((rows, 0))
 
-    def matrix(self, table: pa.Table, origin: Origin, notes: list[str] | None = None) -> np.ndarray:
-        """`encode` for a table that `open_table` returned: x [n, d] float64."""
-        x = np.empty((table.num_rows, len(self.names)))
+    def matrix(
+        self, table: pa.Table, origin: Origin, notes: list[str] | None = None, in_columns: bool = False
+    ) -> np.ndarray:
+        """`encode` for a table that `open_table` returned: x [n, d] float64. in_columns: whether its columns are contiguous."""
+        x = np.empty((table.num_rows, len(self.names)), order="F" if in_columns else "C")
         sources = dict(zip(table.column_names, table.columns, strict=True))
         position = 0
         for column in self.columns:

@@ -29,7 +29,7 @@ from steepest.data.column_types import learn
 from steepest.data.columns import Found
 from steepest.data.dataset import Dataset
 from steepest.data.features import Column
-from steepest.data.in_memory import LARGEST
+from steepest.data.in_memory import COPIED, LARGEST
 from steepest.data.missing import complete_rows, present_levels, remedy_of, with_fill
 from steepest.data.reading import AS_IT_IS, Reading
 from steepest.data.schema import Schema
@@ -111,7 +111,8 @@ def prepare(
     schema = Schema(tuple(learned), parts.targets, classes, intercept, ones, kind, logarithms)
     notes += _notes(parts, [] if parts.numbers is not None else learned, reading, intercept)
     check_features(schema, len(values))
-    x = schema.matrix(table, origin) if parts.numbers is None else parts.numbers
+    large = share and len(values) * len(schema.names) > COPIED
+    x = schema.matrix(table, origin, in_columns=large) if parts.numbers is None else parts.numbers
     check_small(x, schema.names, "column")
     if classes is None:
         check_small(values, parts.targets, "the target")
