@@ -152,11 +152,12 @@ def _tall(spec: Spec, data: Dataset, loss: Loss, terms: Terms) -> Plan | None:
     if not plain or rows * columns <= TALL or rows < 2 * columns or penalty(spec.penalty).l1:
         return None
     target, outputs = targets(data, loss)
-    names = parameter_names(terms.names, outputs, data.targets)
+    names = parameter_names(terms.names, outputs, data.classes if loss.coupled and data.classes else data.targets)
     weights = None if data.weights is None else data.weights / data.weights.mean()
     start = start_of(spec.init, spec.seed, terms, names)
     try:
-        tall = TallObjective(data.x, target, loss, penalty(spec.penalty), terms.intercept, weights, names, start)
+        of = penalty(spec.penalty)
+        tall = TallObjective(data.x, target, loss, of, terms.intercept, weights, names, start, outputs)
     except IllConditioned:
         return None
     known = {"loss": loss, "terms": terms, "names": names, "user_names": names}

@@ -209,3 +209,41 @@ def test_what_was_measured_is_no_other_fits():
     fit = st.fit(x, y)
     assert fit.measured is not None
     assert replace(fit, theta=0 * fit.theta).measured is None
+
+
+@pytest.mark.parametrize("penalty", ["none", "l2:0.01"])
+@pytest.mark.parametrize("far", [0.0, 5.0])
+def test_softmax_regression_has_the_gradient_zero_and_a_proven_gap(penalty, far):
+    random = np.random.default_rng(6)
+    x = random.standard_normal((ROWS, COLUMNS)) + far
+    scores = (x - far) @ random.standard_normal((COLUMNS, 3))
+    y = (scores + random.gumbel(size=scores.shape)).argmax(1)
+    weights = random.random(ROWS) + 0.5
+    fit = st.fit(x, y, loss="cross_entropy", penalty=penalty, weights=weights)
+    theta, design = fit.theta.reshape(3, -1), with_ones(x)
+    share = np.exp(design @ theta.T)
+    share /= share.sum(1, keepdims=True)
+    slope = (design.T @ ((share - np.eye(3)[y]) * (weights / weights.mean())[:, None]) / ROWS).T
+    slope[:, 1:] += 2 * (0.01 if penalty != "none" else 0.0) * theta[:, 1:]
+    assert np.abs(slope).max() < 1e-9
+    np.testing.assert_allclose(theta.sum(0), 0.0, atol=1e-9)
+    loss_there = -np.average(np.log(share[np.arange(ROWS), y]), weights=weights)
+    assert fit.loss == pytest.approx(loss_there, rel=1e-12)
+    assert (fit.gap_kind, fit.relative_gap <= 1e-12) == ("bound", True)
+    assert fit.exact.objective == pytest.approx(fit.objective_value, rel=1e-12)
+
+
+def test_the_bound_for_several_classes_is_above_the_gap():
+    random = np.random.default_rng(6)
+    x = random.standard_normal((ROWS, 4))
+    y = (x @ random.standard_normal((4, 3)) + random.gumbel(size=(ROWS, 3))).argmax(1)
+    objective = TallObjective(x, y, loss("cross_entropy"), Penalty(), True, None, (), outputs=3)
+    best = st.fit(x, y, loss="cross_entropy").objective_value
+    theta, proven = objective.theta.clone(), 0
+    for _ in range(7):
+        objective.curve(objective.at(theta.numpy()).prediction)
+        theta += torch.from_numpy(objective.model.newton(objective.value_and_grad(theta)[1].numpy())[0])
+        if (bound := objective.gap_bound(theta.numpy())) is not None:
+            proven += 1
+            assert bound >= (objective.at(theta.numpy()).loss - best) - 4e-16
+    assert proven >= 2

@@ -59,9 +59,8 @@ def first(rows: np.ndarray | pa.ChunkedArray | pa.Array) -> int:
 
 def null_or_nan(column: pa.ChunkedArray) -> np.ndarray:
     """Where a value is missing, `[n]` bool."""
-    floating = pa.types.is_floating(column.type)
-    sound = not floating or (column.type == pa.float64() and _all_finite(column))
-    if column.null_count == 0 and not pa.types.is_null(column.type) and sound:
+    plain = column.null_count == 0 and not pa.types.is_null(column.type)
+    if plain and (not pa.types.is_floating(column.type) or (column.type == pa.float64() and _all_finite(column))):
         return np.zeros(len(column), bool)
     return np.asarray(pc.is_null(column, nan_is_null=True))
 

@@ -201,7 +201,7 @@ LOSSES: dict[str, Choice] = {
     ),
     "cross_entropy": LossChoice(
         "cross_entropy", "The negative log-likelihood of several classes.",
-        bound=0.5, steepest=lambda: 2.0**0.5, problem="classes", classes=True, coupled=True,
+        bound=0.5, concordance=1.0, steepest=lambda: 2.0**0.5, problem="classes", classes=True, coupled=True,
         criterion="F.cross_entropy(prediction, target{reduction})",
     ),
 }  # fmt: skip

@@ -9,10 +9,10 @@ rows themselves, not on sums of squares: so the digits do not suffer, and the la
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import torch
@@ -21,8 +21,8 @@ from torch import Tensor
 
 from steepest.data.batching import Batch
 from steepest.errors import FitError
-from steepest.formulas.losses import LossChoice
 from steepest.model.loss import Loss
+from steepest.model.numpy_losses import Formula, SoftmaxFormula
 from steepest.model.objective import Objective
 from steepest.model.penalties import Penalty
 
@@ -106,32 +106,12 @@ class Proof:
     prediction: np.ndarray | None = None
 
 
-class Formula:
-    """A loss's formula in NumPy, its number filled in."""
-
-    def __init__(self, choice: LossChoice, numbers: tuple[float, ...]):
-        self.choice, self.numbers = choice, numbers
-
-    def value(self, prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
-        return self._of(self.choice.value, prediction, target)
-
-    def slope(self, prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
-        return self._of(self.choice.slope, prediction, target)
-
-    def curvature(self, prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
-        return self._of(self.choice.curvature, prediction, target)
-
-    def _of(self, formula: Callable[..., Any] | None, prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
-        assert formula is not None
-        return formula(prediction, target, *self.numbers)
-
-
 @final
 class TallObjective(Objective):
     """F(θ) = (1/n) Σ wᵢ·ℓ(fᵢ, yᵢ) + l2·Σθ², of a loss with a curvature.
 
-    x: `[n, d]` float64, in rows or in columns, only read. y: `[n]`, or `[n, k]` for `mse`. weights: `[n]` with mean 1, or None.
-    start: θ₀ `[k·p]` in user units.
+    x: `[n, d]` float64, in rows or in columns, only read. y: `[n]`, or `[n, k]` for `mse`, or codes of k classes. weights: `[n]`
+    with mean 1, or None. start: θ₀ `[k·p]` in user units. outputs: k, where y does not say it.
 
     Raises:
         IllConditioned: for `mse` at once, else when the curvature is first asked for.
@@ -149,16 +129,14 @@ class TallObjective(Objective):
         weights: np.ndarray | None,
         names: tuple[str, ...],
         start: np.ndarray | None = None,
+        outputs: int = 0,
     ):
-        assert loss.choice is not None
         self.x, self.y, self.weights, self.penalty_given = x, y, weights, penalty
-        self.loss, self.formula, self.names, self.first = (
-            loss,
-            Formula(loss.choice, loss.numbers),
-            names,
-            int(intercept),
-        )
-        self.rows, self.outputs = len(x), y.shape[1] if y.ndim == 2 else 1
+        self.loss, self.names, self.first, self.rows = loss, names, int(intercept), len(x)
+        self.formula = SoftmaxFormula(loss) if loss.coupled else Formula(loss)
+        self.outputs = outputs or (y.shape[1] if y.ndim == 2 else 1)
+        self.shape = (len(x), self.outputs) if self.outputs > 1 else (len(x),)
+        self.entries = y.size  # by which sums become means
         self.size = x.shape[1] + self.first
         self.shift = self._far() if intercept else None
         free = np.ones((self.outputs, self.size))
@@ -177,7 +155,7 @@ class TallObjective(Objective):
         """s `[d]`, from some rows; None where no column lies far from zero."""
         some = self.x[:: max(1, self.rows // LOOKED_AT)]
         mean, spread = some.mean(0), some.std(0)
-        far = np.abs(mean) > FAR * spread
+        far = np.abs(mean) > (1.0 if self.loss.coupled else FAR) * spread
         return np.where(far, mean, 0.0) if far.any() else None
 
     def from_user(self, theta: np.ndarray) -> np.ndarray:
@@ -206,7 +184,8 @@ class TallObjective(Objective):
         """The same of some rows, by their numbers."""
         weights = None if self.weights is None else self.weights[rows] / max(self.weights[rows].mean(), 1e-300)
         x = self.x[rows] if self.shift is None else self.x[rows] - self.shift
-        return TallObjective(x, self.y[rows], self.loss, self.penalty_given, bool(self.first), weights, self.names)
+        first, of = bool(self.first), self.penalty_given
+        return TallObjective(x, self.y[rows], self.loss, of, first, weights, self.names, outputs=self.outputs)
 
     # ---- passes ------------------------------------------------------------------------------------
 
@@ -225,22 +204,21 @@ class TallObjective(Objective):
     def _measured(self, theta: np.ndarray) -> Pass:
         parts = theta.reshape(self.outputs, -1)
         coefficients, intercept = parts[:, self.first :].T, parts[:, : self.first].sum(1)
-        if self.y.ndim == 1:
+        if self.outputs == 1:
             coefficients, intercept = coefficients[:, 0], intercept[0]
-        prediction, grad, loss = np.empty(self.y.shape), np.zeros((self.outputs, self.size)), 0.0
+        prediction, grad, loss = np.empty(self.shape), np.zeros((self.outputs, self.size)), 0.0
         moved = bool(theta.any())
         for rows, block in self.blocks():
-            y = self.y[rows]
-            f = block @ coefficients + intercept if moved else np.zeros(y.shape)
-            each, slope = self.formula.value(f, y), self.formula.slope(f, y)
+            f = block @ coefficients + intercept if moved else np.zeros((len(block), *self.shape[1:]))
+            each, slope = self.formula.value_and_slope(f, self.y[rows])
             if self.weights is not None:
-                share = self.weights[rows] if y.ndim == 1 else self.weights[rows, None]
-                each, slope = each * share, slope * share
+                share = self.weights[rows]
+                each, slope = (each.T * share).T, (slope.T * share).T
             prediction[rows] = f
             loss += float(each.sum())
             grad[:, self.first :] += slope.T @ block
-            grad[:, : self.first] += slope.sum(0) if y.ndim == 1 else slope.sum(0)[:, None]
-        return Pass(theta.copy(), loss / self.y.size, grad / self.y.size, prediction)
+            grad[:, : self.first] += slope.sum(0) if self.outputs == 1 else slope.sum(0)[:, None]
+        return Pass(theta.copy(), loss / self.entries, grad / self.entries, prediction)
 
     def _squares(self) -> None:
         """For `mse`: the Hessian, and the loss and gradient where all predictions are 0, in one pass."""
@@ -258,11 +236,11 @@ class TallObjective(Objective):
                 squares[0, 1:] += shares @ block
             block = block if self.weights is None else block * np.sqrt(shares)[:, None]
             squares[first:, first:] += block.T @ block
-        self.model = self._curvature(squares, 2.0 / self.y.size)
-        self.proof, self.nothing = Proof(self.model), total / self.y.size
+        self.model = self._curvature(squares, 2.0 / self.entries)
+        self.proof, self.nothing = Proof(self.model), total / self.entries
         if not self.theta.any():
-            zero = np.zeros(self.y.shape)
-            self.seen = Pass(self.theta.numpy().copy(), self.nothing, -2.0 / self.y.size * cross, zero)
+            zero = np.zeros(self.shape)
+            self.seen = Pass(self.theta.numpy().copy(), self.nothing, -2.0 / self.entries * cross, zero)
 
     def curve(self, prediction: np.ndarray, rows: np.ndarray | None = None) -> None:
         """Measure the Hessian where the predictions are these, on all rows or on some, by their numbers."""
@@ -271,18 +249,51 @@ class TallObjective(Objective):
         prediction = prediction if of_all else prediction[rows]
         bend = self.formula.curvature(prediction, some.y)
         weights = None if self.weights is None else self.weights if of_all else self.weights[rows]
-        bend = bend if weights is None else bend * weights
-        squares, first = np.zeros((self.size, self.size)), self.first
-        for part, block in some.blocks():
-            if first:
-                squares[0, 0] += bend[part].sum()
-                squares[0, 1:] += bend[part] @ block
-            block = block * np.sqrt(bend[part])[:, None]
-            squares[first:, first:] += block.T @ block
         whole = float(len(bend) if weights is None else weights.sum())
-        self.model = self._curvature(squares, 1.0 / whole)
-        counted = bend if weights is None else bend[weights > 0.0]
-        self.proof = Proof(self.model, rows, whole / self.rows, float(counted.min()), prediction)
+        if self.loss.coupled:
+            self.model = self._of_softmax(some, bend, weights, whole)
+        else:
+            squares, first = np.zeros((self.size, self.size)), self.first
+            each = bend if weights is None else bend * weights
+            for part, block in some.blocks():
+                if first:
+                    squares[0, 0] += each[part].sum()
+                    squares[0, 1:] += each[part] @ block
+                block = block * np.sqrt(each[part])[:, None]
+                squares[first:, first:] += block.T @ block
+            self.model = self._curvature(squares, 1.0 / whole)
+        least = self.formula.least(bend)
+        least = least if weights is None else (least * weights)[weights > 0.0]
+        self.proof = Proof(self.model, rows, whole / self.rows, float(least.min()), prediction)
+
+    def _of_softmax(
+        self, some: TallObjective, share: np.ndarray, weights: np.ndarray | None, whole: float
+    ) -> Curvature:
+        """Σ w·(diag(p) − ppᵀ) ⊗ aaᵀ over some rows, `[k·p, k·p]`, with the penalty's.
+
+        To add one vector to all classes changes no probability. Curvature there, in intercepts and without a penalty, fixes it
+        at no cost elsewhere.
+        """
+        k, p, first = self.outputs, self.size, self.first
+        hessian, own = np.zeros((k, p, k, p)), np.zeros((k, p, p))
+        for part, block in some.blocks():
+            design = np.ones((len(block), p))
+            design[:, first:] = block
+            roots = share[part] if weights is None else share[part] * np.sqrt(weights[part])[:, None]
+            wide = (roots[:, :, None] * design[:, None, :]).reshape(len(block), -1)
+            hessian -= (wide.T @ wide).reshape(k, p, k, p)
+            for a in range(k):
+                each = share[part, a] if weights is None else share[part, a] * weights[part]
+                scaled = design * np.sqrt(each)[:, None]
+                own[a] += scaled.T @ scaled
+        for a in range(k):
+            hessian[a, :, a] += own[a]
+        hessian /= whole
+        level = np.einsum("aiai->i", hessian) / k**2
+        level[first:] *= self.curvature_of_penalty[first:] == 0.0
+        hessian += np.eye(p)[None, :, None] * level[None, :, None, None]
+        flat = hessian.reshape(k * p, k * p)
+        return Curvature(flat + np.diag(np.tile(self.curvature_of_penalty, k)), 0)
 
     def _curvature(self, squares: np.ndarray, factor: float) -> Curvature:
         """Of a mean loss, from its sums of squares of which the intercept's column is not filled in yet."""
@@ -298,16 +309,16 @@ class TallObjective(Objective):
         if along > 0.0:
             new = hessian - np.outer(seen, seen) / (step @ seen) + np.outer(change, change) / along
             with suppress(IllConditioned):
-                self.model = Curvature(new, self.first)
+                self.model = Curvature(new, 0 if self.loss.coupled else self.first)
 
     def gap_bound(self, theta: np.ndarray) -> float | None:
         """An upper bound on F(θ) − min F, from the gradient and a measured Hessian; None where they prove nothing.
 
         ½gᵀH⁻¹g for `mse`, where it is the gap itself. A loss whose curvature ℓ'' changes by no more than a factor exp(R·t)
-        along t (R = 1 for `logistic`, 2 for `logcosh`) has the Hessian H/(1.2·E) at least wherever ‖d‖_H ≤ ρ = 2.4·E·ν, with
-        ν² = gᵀH⁻¹g and E = exp(R·max|fᵢ − fᵢ'|), f' the predictions where H was measured, as long as R·ρ·max‖aᵢ‖_H⁻¹ ≤ log 1.2;
-        and ‖aᵢ‖²_H⁻¹ ≤ n/(wᵢℓᵢ''), since no leverage is larger than 1. Then the minimum lies within ρ, and the gap is at most
-        0.6·E·ν². Some rows' Hessian will do, with their share of all weights: the others only add to it.
+        along t (R = 1 for `logistic` and `cross_entropy`, 2 for `logcosh`) has the Hessian H/(1.2·E) at least wherever
+        ‖d‖_H ≤ ρ = 2.4·E·ν, with ν² = gᵀH⁻¹g and E = exp(R·max|fᵢ − fᵢ'|), f' the predictions where H was measured, as long as
+        R·ρ·max‖aᵢ‖_H⁻¹ ≤ log 1.2; and ‖aᵢ‖²_H⁻¹ ≤ n/(wᵢℓᵢ''), since no leverage is larger than 1. Then the minimum lies within
+        ρ, and the gap is at most 0.6·E·ν². Some rows' Hessian will do, with their share of all weights: the others add to it.
         Source: Bach, Self-concordant analysis for logistic regression (2010), with the Hessian of another θ.
         """
         if self.proof is None:
@@ -320,7 +331,7 @@ class TallObjective(Objective):
         if not proof.least > 0.0:
             return None
         there = seen.prediction if proof.rows is None else seen.prediction[proof.rows]
-        away = float(np.abs(there - proof.prediction).max())
+        away = self.formula.away(there - proof.prediction)
         factor = self.formula.choice.concordance
         rate = float(np.exp(min(factor * away, 50.0)))
         reach = 2.4 * rate * np.sqrt(decrement * self.rows / proof.least)
@@ -330,7 +341,7 @@ class TallObjective(Objective):
         """The mean loss of predicting 0."""
         if self.loss.quadratic:
             return self.nothing
-        each = self.formula.value(np.zeros(self.y.shape), self.y)
+        each = self.formula.value_and_slope(np.zeros(self.shape), self.y)[0]
         return float(np.mean(each if self.weights is None else (each.T * self.weights).T))
 
     # ---- the objective of the loop -----------------------------------------------------------------

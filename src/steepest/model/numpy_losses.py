@@ -1,0 +1,66 @@
+"""The losses of `formulas/losses.py` as NumPy evaluates them, a block of rows at a time; cross-entropy has its own formula."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from steepest.model.loss import Loss
+
+
+class Formula:
+    """A loss's formula in NumPy, its number filled in."""
+
+    def __init__(self, loss: Loss):
+        assert loss.choice is not None
+        self.choice, self.numbers = loss.choice, loss.numbers
+
+    def value_and_slope(self, prediction: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """ℓ of each row, and ∂ℓ/∂prediction."""
+        assert self.choice.value is not None
+        assert self.choice.slope is not None
+        return self.choice.value(prediction, target, *self.numbers), self.choice.slope(
+            prediction, target, *self.numbers
+        )
+
+    def curvature(self, prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """∂²ℓ/∂prediction² of each row."""
+        assert self.choice.curvature is not None
+        return self.choice.curvature(prediction, target, *self.numbers)
+
+    def least(self, curvature: np.ndarray) -> np.ndarray:
+        """For each row a number m with m·t² ≤ t·ℓ''t, t the change of the prediction."""
+        return curvature
+
+    def away(self, change: np.ndarray) -> float:
+        """The largest change of a row's prediction."""
+        return float(np.abs(change).max())
+
+
+class SoftmaxFormula(Formula):
+    """Cross-entropy, whose outputs belong together: predictions `[n, k]`, targets codes `[n]`.
+
+    Its curvature is that of probabilities p: diag(p) − ppᵀ, here p `[n, k]` itself. Predictions tell by their differences: the
+    variance of t under p is at least p_a·p_b/(p_a + p_b)·(t_a − t_b)², so at least ½·min p times the square of the range of t.
+    """
+
+    def value_and_slope(self, prediction: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        own = target[:, None]
+        share = prediction - prediction.max(1, keepdims=True)
+        mine = np.take_along_axis(share, own, 1)
+        np.exp(share, out=share)
+        whole = share.sum(1, keepdims=True)
+        share /= whole
+        # p − 1 of the own class is −Σ of the others, or it would lose its digits where p is near 1
+        np.put_along_axis(share, own, 0.0, 1)
+        np.put_along_axis(share, own, -share.sum(1, keepdims=True), 1)
+        return (np.log(whole) - mine)[:, 0], share
+
+    def curvature(self, prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
+        share = np.exp(prediction - prediction.max(1, keepdims=True))
+        return share / share.sum(1, keepdims=True)
+
+    def least(self, curvature: np.ndarray) -> np.ndarray:
+        return 0.5 * curvature.min(1)
+
+    def away(self, change: np.ndarray) -> float:
+        return float(np.ptp(change, axis=1).max())
