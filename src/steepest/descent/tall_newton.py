@@ -104,7 +104,7 @@ class TallNewton(Rule):
 
 def some_rows(objective: TallObjective) -> np.ndarray | None:
     """Numbers of rows that stand for all, always the same ones and in no order; None where all are not many more."""
-    count = max(ROWS, EACH * objective.size)
+    count = max(ROWS, EACH * objective.size) // (2 if objective.loss.coupled else 1)
     if objective.rows < 2 * count:
         return None
     return np.random.default_rng(0).permutation(objective.rows)[:count]
