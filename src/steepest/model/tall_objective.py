@@ -9,7 +9,7 @@ rows themselves, not on sums of squares: so the digits do not suffer, and the la
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import final
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from steepest.data.batching import Batch
 from steepest.errors import FitError
+from steepest.model import row_parts
 from steepest.model.loss import Loss
 from steepest.model.numpy_losses import Formula, SoftmaxFormula
 from steepest.model.objective import Objective
@@ -28,9 +29,6 @@ from steepest.model.penalties import Penalty
 
 SAFE_SQUARES = 0.03
 """Smallest over largest pivot from which a Gram matrix is trusted: of 16 digits its squares lose three."""
-
-BLOCK = 2**18
-"""Entries of a block of rows: 2 MB, which stay in the cache while they are worked on."""
 
 FAR = 10.0
 """A column is shifted where its mean is more than so many times its standard deviation."""
@@ -106,6 +104,15 @@ class Proof:
     prediction: np.ndarray | None = None
 
 
+def _add_squares(squares: np.ndarray, first: int, block: np.ndarray, shares: np.ndarray, weighted: bool = True) -> None:
+    """Add Σ share·aaᵀ of a block of rows; of the intercept's line the row alone."""
+    if first:
+        squares[0, 0] += shares.sum()
+        squares[0, 1:] += shares @ block
+    block = block * np.sqrt(shares)[:, None] if weighted else block
+    squares[first:, first:] += block.T @ block
+
+
 @final
 class TallObjective(Objective):
     """F(θ) = (1/n) Σ wᵢ·ℓ(fᵢ, yᵢ) + l2·Σθ², of a loss with a curvature.
@@ -173,12 +180,13 @@ class TallObjective(Objective):
             parts[..., 0] += sign * (parts[..., 1:] @ self.shift)
         return moved
 
-    def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
-        """The rows, some at a time, shifted."""
-        step = max(1, BLOCK // self.x.shape[1])
-        for begin in range(0, self.rows, step):
-            rows = slice(begin, begin + step)
-            yield rows, self.x[rows] if self.shift is None else self.x[rows] - self.shift
+    def block(self, rows: slice) -> np.ndarray:
+        """Some rows, shifted."""
+        return self.x[rows] if self.shift is None else self.x[rows] - self.shift
+
+    def summed(self, work: Callable[..., None], *shapes: tuple[int, ...]) -> list[np.ndarray]:
+        """What `work(rows, *sums)` adds up over all blocks of rows."""
+        return row_parts.summed(self.rows, self.x.shape[1], shapes, work)
 
     def of_rows(self, rows: np.ndarray) -> TallObjective:
         """The same of some rows, by their numbers."""
@@ -206,38 +214,39 @@ class TallObjective(Objective):
         coefficients, intercept = parts[:, self.first :].T, parts[:, : self.first].sum(1)
         if self.outputs == 1:
             coefficients, intercept = coefficients[:, 0], intercept[0]
-        prediction, grad, loss = np.empty(self.shape), np.zeros((self.outputs, self.size)), 0.0
-        moved = bool(theta.any())
-        for rows, block in self.blocks():
+        prediction, moved, first = np.empty(self.shape), bool(theta.any()), self.first
+
+        def add(rows: slice, loss: np.ndarray, grad: np.ndarray) -> None:
+            block = self.block(rows)
             f = block @ coefficients + intercept if moved else np.zeros((len(block), *self.shape[1:]))
             each, slope = self.formula.value_and_slope(f, self.y[rows])
             if self.weights is not None:
                 share = self.weights[rows]
                 each, slope = (each.T * share).T, (slope.T * share).T
             prediction[rows] = f
-            loss += float(each.sum())
-            grad[:, self.first :] += slope.T @ block
-            grad[:, : self.first] += slope.sum(0) if self.outputs == 1 else slope.sum(0)[:, None]
-        return Pass(theta.copy(), loss / self.entries, grad / self.entries, prediction)
+            loss += each.sum()
+            grad[:, first:] += slope.T @ block
+            grad[:, :first] += slope.sum(0).reshape(-1, 1)
+
+        loss, grad = self.summed(add, (), (self.outputs, self.size))
+        return Pass(theta.copy(), float(loss) / self.entries, grad / self.entries, prediction)
 
     def _squares(self) -> None:
         """For `mse`: the Hessian, and the loss and gradient where all predictions are 0, in one pass."""
-        squares, cross = np.zeros((self.size, self.size)), np.zeros((self.outputs, self.size))
-        first, total = self.first, 0.0
-        for rows, block in self.blocks():
-            y = self.y[rows]
+        first = self.first
+
+        def add(rows: slice, squares: np.ndarray, cross: np.ndarray, total: np.ndarray) -> None:
+            block, y = self.block(rows), self.y[rows]
             shares = np.ones(len(y)) if self.weights is None else self.weights[rows]
             weighted = y if self.weights is None else (y.T * shares).T
-            total += float(np.sum(weighted * y))
+            total += np.vdot(weighted, y)
             cross[:, first:] += weighted.T @ block
-            cross[:, :first] += weighted.sum(0) if y.ndim == 1 else weighted.sum(0)[:, None]
-            if first:
-                squares[0, 0] += shares.sum()
-                squares[0, 1:] += shares @ block
-            block = block if self.weights is None else block * np.sqrt(shares)[:, None]
-            squares[first:, first:] += block.T @ block
+            cross[:, :first] += weighted.sum(0).reshape(-1, 1)
+            _add_squares(squares, first, block, shares, self.weights is not None)
+
+        squares, cross, total = self.summed(add, (self.size, self.size), (self.outputs, self.size), ())
         self.model = self._curvature(squares, 2.0 / self.entries)
-        self.proof, self.nothing = Proof(self.model), total / self.entries
+        self.proof, self.nothing = Proof(self.model), float(total) / self.entries
         if not self.theta.any():
             zero = np.zeros(self.shape)
             self.seen = Pass(self.theta.numpy().copy(), self.nothing, -2.0 / self.entries * cross, zero)
@@ -253,14 +262,12 @@ class TallObjective(Objective):
         if self.loss.coupled:
             self.model = self._of_softmax(some, bend, weights, whole)
         else:
-            squares, first = np.zeros((self.size, self.size)), self.first
             each = bend if weights is None else bend * weights
-            for part, block in some.blocks():
-                if first:
-                    squares[0, 0] += each[part].sum()
-                    squares[0, 1:] += each[part] @ block
-                block = block * np.sqrt(each[part])[:, None]
-                squares[first:, first:] += block.T @ block
+
+            def add(part: slice, squares: np.ndarray) -> None:
+                _add_squares(squares, self.first, some.block(part), each[part])
+
+            (squares,) = some.summed(add, (self.size, self.size))
             self.model = self._curvature(squares, 1.0 / whole)
         least = self.formula.least(bend)
         least = least if weights is None else (least * weights)[weights > 0.0]
@@ -275,17 +282,20 @@ class TallObjective(Objective):
         at no cost elsewhere.
         """
         k, p, first = self.outputs, self.size, self.first
-        hessian, own = np.zeros((k, p, k, p)), np.zeros((k, p, p))
-        for part, block in some.blocks():
+
+        def add(part: slice, mixed: np.ndarray, own: np.ndarray) -> None:
+            block = some.block(part)
             design = np.ones((len(block), p))
             design[:, first:] = block
+            each = share[part] if weights is None else share[part] * weights[part][:, None]
             roots = share[part] if weights is None else share[part] * np.sqrt(weights[part])[:, None]
             wide = (roots[:, :, None] * design[:, None, :]).reshape(len(block), -1)
-            hessian -= (wide.T @ wide).reshape(k, p, k, p)
+            mixed -= (wide.T @ wide).reshape(k, p, k, p)
             for a in range(k):
-                each = share[part, a] if weights is None else share[part, a] * weights[part]
-                scaled = design * np.sqrt(each)[:, None]
+                scaled = design * np.sqrt(each[:, a])[:, None]
                 own[a] += scaled.T @ scaled
+
+        hessian, own = some.summed(add, (k, p, k, p), (k, p, p))
         for a in range(k):
             hessian[a, :, a] += own[a]
         hessian /= whole

@@ -1,0 +1,59 @@
+"""Rows of a tall table in parts, on all cores: each part with one thread of BLAS, and what they give summed in their order.
+
+The parts are the same on every machine, so that the sums are too. BLAS by itself shares out products of few columns badly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+PARTS = 8
+
+BLOCK = 2**18
+"""Entries of a block of rows: 2 MB, which stay in the cache while they are worked on."""
+
+ALONE = 2**20
+"""Entries of a table up to which threads are not worth their start."""
+
+
+def blocks(rows: int, columns: int, part: int = 0, parts: int = 1) -> Iterator[slice]:
+    """The rows of a part, a block at a time."""
+    step = max(1, BLOCK // max(columns, 1))
+    count = -(-rows // step)
+    for number in range(part * count // parts, (part + 1) * count // parts):
+        yield slice(number * step, min((number + 1) * step, rows))
+
+
+def summed(rows: int, columns: int, shapes: Sequence[tuple[int, ...]], work: Callable[..., None]) -> list[np.ndarray]:
+    """What `work(rows of a block, *sums)` adds up, over all blocks; sums of these shapes, zeros at first."""
+
+    def one(part: int) -> list[np.ndarray]:
+        sums = [np.zeros(shape) for shape in shapes]
+        with np.errstate(all="ignore"):  # what diverges overflows
+            for block in blocks(rows, columns, part, PARTS):
+                work(block, *sums)
+        return sums
+
+    found = [one(part) for part in range(PARTS)] if rows * columns <= ALONE else _on_all_cores(one)
+    return [np.sum(np.stack(parts), axis=0) for parts in zip(*found, strict=True)]
+
+
+def _on_all_cores(one: Callable[[int], list[np.ndarray]]) -> list[list[np.ndarray]]:
+    libraries = _libraries()
+    threads = max((library.num_threads for library in libraries.lib_controllers), default=1)
+    if threads == 1:
+        return [one(part) for part in range(PARTS)]
+    with libraries.limit(limits=1), ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(one, range(PARTS)))
+
+
+@cache
+def _libraries() -> Any:
+    """The libraries for linear algebra that are loaded: NumPy's and SciPy's."""
+    return ThreadpoolController().select(user_api="blas")
