@@ -145,6 +145,9 @@ class Measured:
         return replace(found, objective=float(self.rows.value(theta) + self.rows.penalty(theta)))
 
 
+FAR_OUT = np.errstate(over="ignore", invalid="ignore")
+"""Losses and metrics of a descent that diverged overflow."""
+
 PROVEN = 1e-12
 """A bound on the gap is as good as the gap up to this part of F."""
 
@@ -156,6 +159,7 @@ def proven(measured: Measured, objective: float) -> float | None:
     return 0.0 if measured.bound <= 4 * sys.float_info.epsilon * abs(objective) else measured.bound
 
 
+@FAR_OUT
 def losses_of(fit: Fit) -> tuple[float, float]:
     """The mean loss on the training rows without and with the penalty."""
     if fit.train is None:
@@ -169,11 +173,13 @@ def losses_of(fit: Fit) -> tuple[float, float]:
     return loss, objective if objective == objective else loss
 
 
+@FAR_OUT
 def test_loss_of(fit: Fit) -> float | None:
     """The mean loss on the held-out rows; None without any."""
     return None if fit.test is None else mean_loss(fit, fit.test, fit.theta)
 
 
+@FAR_OUT
 def metrics_of(fit: Fit) -> dict[str, dict[str, Any]]:
     """The metrics of the training rows and of those held out."""
     if fit.train is None:

@@ -215,7 +215,7 @@ def row_space(problem: LinearProblem) -> Coordinates | None:
     centre = share @ columns * first
     wide = (columns - centre) * (np.sqrt(share)[:, None] / per)
     found = _of_rows(wide)
-    if found is None:
+    if found is None or not found[0].size:
         return None
     squares, vectors = found
     if squares[-1] * NOTHING > 1.0:  # what is nothing beside the largest is not beside the penalty
