@@ -195,7 +195,7 @@ def peers(columns: int, batch: int, rows: int, folder: str) -> tuple[list[Peer],
     random = np.random.default_rng(0)
     x = random.standard_normal((rows, columns))
     y = x.sum(1) + random.standard_normal(rows)
-    objective = LinearObjective(LinearProblem(x, y, losses.MSE(), intercept=False), dtype=torch.float32)
+    objective = LinearObjective(LinearProblem(x, y, losses.loss("mse"), intercept=False), dtype=torch.float32)
     basis, target = objective.basis, objective.target
     arrays = basis.numpy(), target.numpy()
     few = 0.1 if batch > 100 else 0.025

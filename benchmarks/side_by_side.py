@@ -140,7 +140,7 @@ def load_kernels(dtype: str = "float64") -> None:
     from steepest.model.linear import LinearProblem
     from steepest.model.linear_objective import LinearObjective
 
-    problem = LinearProblem(np.eye(4, 2), np.zeros(4), losses.MSE(), intercept=False)
+    problem = LinearProblem(np.eye(4, 2), np.zeros(4), losses.loss("mse"), intercept=False)
     objective = LinearObjective(problem, dtype=getattr(torch, dtype))
     for _ in chunks(Descents.one(objective, rule("sgd"), Batching(4, 2, epochs=1))):
         pass
