@@ -103,3 +103,8 @@ def test_the_page_has_every_goal_and_table_and_names_the_part_that_is_missing(tm
     assert "The goal was set elsewhere." in page
     assert "Filip 14.8" in page
     assert f"torch {__import__('torch').__version__}" in page
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_compiled_code_is_loaded_before_the_clock_starts(dtype):
+    side_by_side.load_kernels(dtype)

@@ -161,3 +161,17 @@ def test_a_fit_and_its_scores_make_the_design_once(model, monkeypatch):
     assert fit.gap is not None
     assert fit.metrics["train"]["r2"] <= 1.0
     assert made == [len(X)]
+
+
+@pytest.mark.parametrize("penalty", ["l1:0.05", "l2:0.05", "elastic:0.03,0.02"])
+def test_the_gap_of_a_large_penalised_problem_is_proven_by_its_dual(penalty):
+    random = np.random.default_rng(11)
+    x = random.standard_normal((1_200, 500))
+    y = x[:, :5] @ np.arange(1.0, 6.0) + random.standard_normal(1_200)
+    fit = st.fit(x, y, penalty=penalty)
+    assert fit.gap_kind == "bound"
+    assert 0.0 <= fit.gap <= 1e-12 * fit.objective_value
+    bound = fit.gap
+    assert fit.exact is not None
+    assert fit.gap_kind == "exact"
+    assert fit.gap <= bound + 1e-12 * fit.objective_value

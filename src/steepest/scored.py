@@ -11,8 +11,10 @@ from functools import cached_property
 from sys import float_info
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from steepest.analysis import duality
 from steepest.analysis.exact.answer import Exact
 from steepest.descent.stopping import Ending
+from steepest.model.linear import TALL
 from steepest.run_record import RunRecord
 from steepest.scoring import (
     Answer,
@@ -45,6 +47,7 @@ class Scored:
         loss_function: Any
         problem: Any
         trace: Any
+        theta: Any
 
     @cached_property
     def answer(self) -> Answer:
@@ -116,7 +119,7 @@ class Scored:
     def gap(self) -> float | None:
         """F(θ) − F*; None where no exact answer exists. A difference within rounding is 0.
 
-        Until `exact` has been asked for it is an upper bound where the last gradient proves one below `PROVEN`·F; see `gap_kind`.
+        Until `exact` has been asked for it is an upper bound where θ itself proves one below `PROVEN`·F; see `gap_kind`.
         """
         return self.beside.gap(self.objective_value) if self.proven is None else self.proven
 
@@ -136,9 +139,19 @@ class Scored:
     @property
     def proven(self) -> float | None:
         """The upper bound on the gap, 0 within rounding, where it is as good as exact and the exact answer is not known yet."""
-        if self.measured is None or "answer" in self.__dict__:
+        return (
+            None if "answer" in self.__dict__ or self.centred is not None else proven(self._bound, self.objective_value)
+        )
+
+    @cached_property
+    def _bound(self) -> float | None:
+        """An upper bound on the gap, where one is had for much less than the exact answer."""
+        if self.measured is not None:
+            return self.measured.bound
+        problem = None if self.record is not None else self.problem
+        if problem is None or not problem.penalty or problem.loss.bound is None or problem.design.size <= TALL:
             return None
-        return proven(self.measured, self.objective_value)
+        return duality.bound(problem, self.theta)
 
     @cached_property
     def beside(self) -> Answer:

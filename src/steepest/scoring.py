@@ -152,11 +152,11 @@ PROVEN = 1e-12
 """A bound on the gap is as good as the gap up to this part of F."""
 
 
-def proven(measured: Measured, objective: float) -> float | None:
-    """The bound on the gap, 0 within rounding; None where it proves too little."""
-    if measured.bound is None or not measured.bound <= PROVEN * abs(objective):
+def proven(bound: float | None, objective: float) -> float | None:
+    """A bound on the gap, 0 within rounding; None where it proves too little."""
+    if bound is None or not bound <= PROVEN * abs(objective):
         return None
-    return 0.0 if measured.bound <= 4 * sys.float_info.epsilon * abs(objective) else measured.bound
+    return 0.0 if bound <= 4 * sys.float_info.epsilon * abs(objective) else bound
 
 
 @FAR_OUT
