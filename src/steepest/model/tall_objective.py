@@ -16,7 +16,6 @@ from typing import final
 
 import numpy as np
 import torch
-from scipy import linalg
 from torch import Tensor
 
 from steepest.data.batching import Batch
@@ -79,6 +78,8 @@ class Curvature:
 
     def newton(self, grad: np.ndarray) -> tuple[np.ndarray, float]:
         """The Newton step −H⁻¹g `[k·p]` from a gradient `[k·p]`, and g·H⁻¹g."""
+        from scipy import linalg  # not before a tall table is fitted
+
         scaled = (grad.reshape(-1, len(self.sizes)) / self.sizes).T
         half = np.asarray(linalg.solve_triangular(self.factor, scaled, lower=True, check_finite=False))
         step = np.asarray(linalg.solve_triangular(self.factor, half, lower=True, trans="T", check_finite=False))
