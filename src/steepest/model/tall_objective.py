@@ -32,6 +32,9 @@ SAFE_SQUARES = 0.03
 FAR = 10.0
 """A column is shifted where its mean is more than so many times its standard deviation."""
 
+FARTHEST = 1e5
+"""Where it is more than so many times that, coefficients in user units predict otherwise than shifted ones do."""
+
 LOOKED_AT = 4_096
 """Rows of which the shift is learned."""
 
@@ -163,6 +166,8 @@ class TallObjective(Objective):
         """s `[d]`, from some rows; None where no column lies far from zero."""
         some = self.x[:: max(1, self.rows // LOOKED_AT)]
         mean, spread = some.mean(0), some.std(0)
+        if (np.abs(mean) > FARTHEST * spread).any():
+            raise IllConditioned
         far = np.abs(mean) > (1.0 if self.loss.coupled else FAR) * spread
         return np.where(far, mean, 0.0) if far.any() else None
 
