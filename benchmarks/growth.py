@@ -129,11 +129,9 @@ def described(title: str, axis: list[int], found: dict[str, list[dict]]) -> tupl
             Goal(f"{title}, {way}: memory grows with the power", slope(axis[upper:], bytes_[upper:]), unit=""),
         ]
         notes += bends(way, axis, seconds, power, [at["engine"] for at in points])
-    small = max(
-        (n for n, at in zip(axis, found["fit(x, y)"], strict=True) if at["entries"] <= SMALL_ENOUGH["mse"]), default=0
-    )
+    small = max((n for n, at in zip(axis, found["fit(x, y)"], strict=True) if at["entries"] <= SMALL_ENOUGH), default=0)
     notes.append(
-        f"fit(x, y): up to {small:,} (designs of at most {SMALL_ENOUGH['mse']:,} entries) the gradient is accumulated in "
+        f"fit(x, y): up to {small:,} (designs of at most {SMALL_ENOUGH:,} entries) the gradient is accumulated in "
         "double-double arithmetic, for the last digits; beyond, in float64: the line steps down there."
     )
     head = ("", title.split()[0], "s", "ns each", "MiB more", "× the data", "engine", "steps")

@@ -111,6 +111,10 @@ def _answers(axes: Axes, problems: dict[str, dict[str, list[float | None]]]) -> 
             fill = colour if least else "white"
             axes.plot(least or never, y, mark, ms=9, mec=colour, mfc=fill)
     axes.set(xscale="log", xlabel="seconds from arrays in memory", ylim=(-0.75, len(names) - 0.3))
+    low, high = axes.get_xlim()
+    axes.set_xticks([tick for tick in (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0) if low <= tick <= high])
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
     axes.set_yticks(range(len(names)), [_in_lines(name) for name in reversed(names)])
     axes.set_title("time to a relative gap of 1e-6", pad=20)
     axes.tick_params(axis="y", length=0)
