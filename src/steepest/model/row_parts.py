@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -45,12 +46,20 @@ def summed(rows: int, columns: int, shapes: Sequence[tuple[int, ...]], work: Cal
 
 
 def _on_all_cores(one: Callable[[int], list[np.ndarray]]) -> list[list[np.ndarray]]:
-    libraries = _libraries()
-    threads = max((library.num_threads for library in libraries.lib_controllers), default=1)
-    if threads == 1:
+    if not _limiting.acquire(blocking=False):  # one pass at a time limits BLAS, and restores what it found
         return [one(part) for part in range(PARTS)]
-    with libraries.limit(limits=1), ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(one, range(PARTS)))
+    try:
+        libraries = _libraries()
+        threads = max((library.num_threads for library in libraries.lib_controllers), default=1)
+        if threads == 1:
+            return [one(part) for part in range(PARTS)]
+        with libraries.limit(limits=1), ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(one, range(PARTS)))
+    finally:
+        _limiting.release()
+
+
+_limiting = Lock()
 
 
 @cache
