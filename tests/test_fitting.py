@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 import types
+import warnings
 
 import numpy as np
 import pyarrow as pa
@@ -689,3 +690,13 @@ def test_plain_steps_on_all_rows_end_with_the_first_value_that_repeats():
 def test_how_a_fit_ended_is_said_in_a_sentence(data, settings, words):
     x, y = data
     assert st.fit(x, y, **settings).message.startswith(words)
+
+
+def test_rows_fewer_than_parameters_are_warned_of_unless_a_penalty_settles_these():
+    x, y = np.random.default_rng(0).standard_normal((5, 8)), np.arange(5.0)
+    with pytest.warns(st.SteepestWarning, match="5 training rows cannot settle 9 parameters"):
+        st.fit(x, y)
+    for penalty in ("l2:0.1", "l1:0.1", "elastic:0.1,0.1"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            st.fit(x, y, penalty=penalty)

@@ -163,7 +163,6 @@ def test_a_fit_and_its_scores_make_the_design_once(model, monkeypatch):
     assert made == [len(X)]
 
 
-@pytest.mark.filterwarnings("ignore::steepest.SteepestWarning")
 def test_the_gap_of_a_large_ridge_regression_is_proven_by_its_dual():
     random = np.random.default_rng(11)
     x = random.standard_normal((500, 1_200))

@@ -176,6 +176,7 @@ def data_of(spec: Spec, x: Any, y: Any, weights: Any) -> tuple[Dataset, Dataset 
         "classify": classify,
         "test_fraction": spec.test_fraction,
         "seed": spec.seed,
+        "penalised": spec.penalty != "none",
     }
     if getattr(x, "ndim", 0) > 2 and not isinstance(spec.model, str):
         # images and the like go to the module as they are; only their row numbers go through the table

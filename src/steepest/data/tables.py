@@ -60,6 +60,7 @@ def prepare(
     intercept: bool = True,
     keep_ones: bool = False,
     share: bool = False,
+    penalised: bool = False,
 ) -> tuple[Dataset, Dataset | None]:
     """Turn a table, or arrays x and y, into training rows and held-out rows.
 
@@ -82,6 +83,7 @@ def prepare(
         intercept: the model has one, so that each category leaves its first level out.
         keep_ones: a column of ones stays a column, as for a module that counts on it.
         share: a large array of float64 is not copied; nobody may write to it.
+        penalised: a penalty settles parameters that the rows do not.
 
     Returns:
         (training rows, held-out rows or None).
@@ -128,7 +130,7 @@ def prepare(
     for part, what in ((train, "training"), (test, "held-out")):
         if part is not None and part.weights is not None and not (part.weights > 0).any():
             raise DataError(f"all weights of the {what} rows are zero")
-    warn(train, intercept or bool(ones))
+    warn(train, intercept or bool(ones), penalised)
     return train, test
 
 
@@ -300,7 +302,7 @@ def check_small(x: np.ndarray, names: Sequence[str], what: str) -> None:
         )
 
 
-def warn(train: Dataset, intercept: bool) -> None:
+def warn(train: Dataset, intercept: bool, penalised: bool) -> None:
     """Say what should be known about the training rows before they are fitted."""
     found = []
     if train.classes is not None:
@@ -314,7 +316,7 @@ def warn(train: Dataset, intercept: bool) -> None:
         if constant:
             found.append(f"the target {quoted(constant[0])} has the same value in every training row")
     parameters = train.x.shape[1] + int(intercept)
-    if train.rows < parameters:
+    if train.rows < parameters and not penalised:
         found.append(
             f"{counted(train.rows, 'training row')} cannot settle {counted(parameters, 'parameter')}: "
             "the minimum-norm solution is used"
