@@ -65,3 +65,11 @@ def test_every_check_says_when_it_is_asked_in_its_own_file():
     assert {"too_high", "too_low", "scales", "collinear", "decay", "bouncing"} <= found["descent"]
     assert not found["descent"] & (found["table"] | found["fit"])
     assert all(check.__module__.startswith("steepest.analysis.checks.") for when in found for check in checks_of(when))
+
+
+def test_every_kind_has_a_code_of_its_own():
+    codes = [kind.code for kind in Kind]
+    assert len(set(codes)) == len(codes)
+    assert all(code.startswith("ST") and code[2:].isdigit() and len(code) == 5 for code in codes)
+    assert Kind.RATE_TOO_HIGH.code == "ST001"  # codes are for good
+    assert Kind("dead units") is Kind.DEAD_UNITS

@@ -34,38 +34,48 @@ else:
 
 
 class Kind(StrEnum):
-    """Everything that can be found, first what keeps a descent from its optimum, then what is wrong with the model."""
+    """Everything that can be found, first what keeps a descent from its optimum, then what is wrong with the model.
 
-    RATE_TOO_HIGH = "rate over the limit"
-    RATE_TOO_LOW = "rate far under the limit"
-    TOO_FEW_STEPS = "too few steps"
-    SCALES = "columns on different scales"
-    COLLINEAR = "collinear columns"
-    CONSTANT = "constant column"
-    DECAY = "decay too fast"
-    NOISE = "noise floor"
-    KINK = "bouncing at a kink"
-    TOLERANCE = "stopped too early"
-    PATIENCE = "stopped by patience"
-    CLIPPED = "clipped gradients"
-    SORTED = "rows in order"
-    FLOAT32 = "float32"
-    SEPARABLE = "separable classes"
-    DEAD_UNITS = "dead units"
-    VANISHING = "vanishing gradients"
-    MISSING_CODE = "a code for missing values"
-    SPELLINGS = "one level in two spellings"
-    CODED = "classes written as numbers"
-    OUTPUT = "unsuitable output layer"
-    UNACTIVATED = "layers without an activation"
-    OUTLIERS = "outliers"
-    CURVATURE = "curvature in the residuals"
-    INTERCEPT = "missing intercept"
-    LOG_TARGET = "target wants a log"
-    OVERFITTING = "overfitting"
-    FEW_ROWS = "too few rows"
-    IMBALANCED = "imbalanced classes"
-    HEAVY_ROWS = "few rows carry the weight"
+    code: what a kind is called for good, `ST001`, whatever its words come to be. A new kind takes the next number.
+    """
+
+    code: str
+
+    def __new__(cls, words: str, code: str) -> Kind:
+        kind = str.__new__(cls, words)
+        kind._value_, kind.code = words, code
+        return kind
+
+    RATE_TOO_HIGH = "rate over the limit", "ST001"
+    RATE_TOO_LOW = "rate far under the limit", "ST002"
+    TOO_FEW_STEPS = "too few steps", "ST003"
+    SCALES = "columns on different scales", "ST004"
+    COLLINEAR = "collinear columns", "ST005"
+    CONSTANT = "constant column", "ST006"
+    DECAY = "decay too fast", "ST007"
+    NOISE = "noise floor", "ST008"
+    KINK = "bouncing at a kink", "ST009"
+    TOLERANCE = "stopped too early", "ST010"
+    PATIENCE = "stopped by patience", "ST011"
+    CLIPPED = "clipped gradients", "ST012"
+    SORTED = "rows in order", "ST013"
+    FLOAT32 = "float32", "ST014"
+    SEPARABLE = "separable classes", "ST015"
+    DEAD_UNITS = "dead units", "ST016"
+    VANISHING = "vanishing gradients", "ST017"
+    MISSING_CODE = "a code for missing values", "ST018"
+    SPELLINGS = "one level in two spellings", "ST019"
+    CODED = "classes written as numbers", "ST020"
+    OUTPUT = "unsuitable output layer", "ST021"
+    UNACTIVATED = "layers without an activation", "ST022"
+    OUTLIERS = "outliers", "ST023"
+    CURVATURE = "curvature in the residuals", "ST024"
+    INTERCEPT = "missing intercept", "ST025"
+    LOG_TARGET = "target wants a log", "ST026"
+    OVERFITTING = "overfitting", "ST027"
+    FEW_ROWS = "too few rows", "ST028"
+    IMBALANCED = "imbalanced classes", "ST029"
+    HEAVY_ROWS = "few rows carry the weight", "ST030"
 
 
 @dataclass(frozen=True)
@@ -91,6 +101,11 @@ class Finding:
     advice: str = ""
 
     @property
+    def code(self) -> str:
+        """What its kind is called for good: `ST001`."""
+        return self.kind.code
+
+    @property
     def python(self) -> str:
         """The remedy as keywords: `lr=0.168`."""
         return ", ".join(f"{name}={value!r}" for name, value in self.remedy.items())
@@ -109,7 +124,7 @@ class Finding:
     def to_dict(self) -> dict[str, Any]:
         """As a plain object: what `--json` prints and a run keeps."""
         lists = {"columns": list(self.columns), "rows": list(self.rows)}
-        return {**vars(self), "kind": str(self.kind), "remedy": dict(self.remedy), **lists}
+        return {"code": self.code, **vars(self), "kind": str(self.kind), "remedy": dict(self.remedy), **lists}
 
 
 @dataclass(frozen=True)
