@@ -22,11 +22,11 @@ from torch import nn
 import trainers
 from side_by_side import Goal, Peer, Table, Timing, absent, missing, options, save, short, take_turns
 from steepest.data.batching import Batching
-from steepest.descent import rules
+from steepest.descent import torch_rules
 from steepest.descent.trace import Recorder
 from steepest.engines.compiled import chunks
 from steepest.engines.descents import Descents
-from steepest.model import losses
+from steepest.model import torch_losses
 from steepest.model.linear import LinearProblem
 from steepest.model.linear_objective import LinearObjective
 
@@ -44,7 +44,7 @@ def ours(objective: LinearObjective, batch: int, shuffle: str, full: bool = Fals
     """Seconds of the median epoch, recorded; with `full` also the full objective at its start, as `fit()` has it."""
     objective.theta.zero_()
     recorder = Recorder(len(objective.theta), objective.theta, runs=1)
-    work = Descents.one(objective, rules.rule("sgd"), Batching(objective.rows, batch, shuffle, epochs=EPOCHS), LR)
+    work = Descents.one(objective, torch_rules.rule("sgd"), Batching(objective.rows, batch, shuffle, epochs=EPOCHS), LR)
     times = [time.perf_counter()]
     for chunk in chunks(work):
         if chunk.batch.index == 0 and chunk.t:
@@ -195,7 +195,7 @@ def peers(columns: int, batch: int, rows: int, folder: str) -> tuple[list[Peer],
     random = np.random.default_rng(0)
     x = random.standard_normal((rows, columns))
     y = x.sum(1) + random.standard_normal(rows)
-    objective = LinearObjective(LinearProblem(x, y, losses.loss("mse"), intercept=False), dtype=torch.float32)
+    objective = LinearObjective(LinearProblem(x, y, torch_losses.loss("mse"), intercept=False), dtype=torch.float32)
     basis, target = objective.basis, objective.target
     arrays = basis.numpy(), target.numpy()
     few = 0.1 if batch > 100 else 0.025

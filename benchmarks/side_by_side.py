@@ -133,14 +133,14 @@ def load_kernels(dtype: str = "float64") -> None:
     import torch
 
     from steepest.data.batching import Batching
-    from steepest.descent.rules import rule
+    from steepest.descent.torch_rules import rule
     from steepest.engines.compiled import chunks
     from steepest.engines.descents import Descents
-    from steepest.model import losses
+    from steepest.model import torch_losses
     from steepest.model.linear import LinearProblem
     from steepest.model.linear_objective import LinearObjective
 
-    problem = LinearProblem(np.eye(4, 2), np.zeros(4), losses.loss("mse"), intercept=False)
+    problem = LinearProblem(np.eye(4, 2), np.zeros(4), torch_losses.loss("mse"), intercept=False)
     objective = LinearObjective(problem, dtype=getattr(torch, dtype))
     for _ in chunks(Descents.one(objective, rule("sgd"), Batching(4, 2, epochs=1))):
         pass

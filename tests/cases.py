@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from steepest.descent import rules, schedules
-from steepest.model import losses, penalties, preconditioners
+from steepest.descent import schedule_factors, torch_rules
+from steepest.model import penalties, preconditioners, torch_losses
 from steepest.model.linear import LinearProblem, Terms
 from steepest.model.linear_objective import LinearObjective
 
@@ -81,7 +81,7 @@ def objective(case: dict) -> LinearObjective:
     problem = LinearProblem(
         design,
         target,
-        losses.loss(kind),
+        torch_losses.loss(kind),
         penalties.penalty(case["penalty"]),
         weights=weights / weights.mean() if case["weights"] else None,
         outputs=outputs,
@@ -95,14 +95,14 @@ def objective(case: dict) -> LinearObjective:
     return LinearObjective(problem, (), make[case["frame"]](problem), start, getattr(torch, case["dtype"]))
 
 
-def rule(case: dict, whole: LinearObjective) -> rules.Rule:
-    return rules.rule(case["rule"], whole, case["clip"])
+def rule(case: dict, whole: LinearObjective) -> torch_rules.Rule:
+    return torch_rules.rule(case["rule"], whole, case["clip"])
 
 
 def schedule(case: dict):
     if case["schedule"] == "callable":
         return lambda step, epoch: 0.9**step / (1 + 0.1 * epoch)
-    return schedules.schedule(case["schedule"], STEPS)
+    return schedule_factors.schedule(case["schedule"], STEPS)
 
 
 def lr(case: dict) -> float:

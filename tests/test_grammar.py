@@ -7,7 +7,7 @@ import torch
 from steepest import defaults
 from steepest.choices import Choice, Number
 from steepest.data.tables import prepare
-from steepest.descent import rules, schedules
+from steepest.descent import schedule_factors, torch_rules
 from steepest.errors import SteepestError
 from steepest.formulas.inits import INITS
 from steepest.formulas.losses import LOSSES
@@ -15,7 +15,7 @@ from steepest.formulas.models import MODELS
 from steepest.formulas.penalties import PENALTIES
 from steepest.formulas.rules import RULES
 from steepest.formulas.schedules import SCHEDULES
-from steepest.model import automatic_loss, losses, modules, penalties
+from steepest.model import automatic_loss, modules, penalties, torch_losses
 from steepest.settings import Spec
 
 NUMBERS = {"huber": "1.5", "quantile": "0.3", "l1": "0.1", "l2": "0.1", "elastic": "0.1,0.2", "step": "10,0.5"}
@@ -37,10 +37,10 @@ TABLES = {
     "MODELS": MODELS,
 }
 WAYS = {
-    "LOSSES": losses.loss,
+    "LOSSES": torch_losses.loss,
     "PENALTIES": penalties.penalty,
-    "SCHEDULES": lambda name: schedules.schedule(name, 100),
-    "RULES": rules.rule,
+    "SCHEDULES": lambda name: schedule_factors.schedule(name, 100),
+    "RULES": torch_rules.rule,
     "INITS": lambda name: modules.start(name, ("a", "b"), 0),
     "MODELS": degree,
 }

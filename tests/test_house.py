@@ -173,7 +173,7 @@ def test_no_module_waits_for_itself(moments):
     sorter: TopologicalSorter[str] = TopologicalSorter()
     for module, path in MODULES.items():
         for name, _, when in _imports(module, path):
-            # `steepest.model.losses.mse` names a thing in the module `model.losses`
+            # `steepest.model.torch_losses.loss` names a thing in the module `model.torch_losses`
             target = name if name in MODULES else name.rpartition(".")[0]
             if when in moments and target in MODULES:
                 sorter.add(module, target)

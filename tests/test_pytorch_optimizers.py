@@ -12,7 +12,7 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, lr_scheduler
 
 import steepest as st
-from steepest.descent.rules import Elementwise
+from steepest.descent.torch_rules import Elementwise
 from steepest.formulas.rules import FORMULAS
 
 random = np.random.default_rng(5)

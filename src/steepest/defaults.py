@@ -21,17 +21,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from steepest.analysis import convergence, curvature
+from steepest.analysis import curvature, stable_rate
 from steepest.analysis.fit_settings import coordinates_of
 from steepest.analysis.learning_rate import automatic_lr
 from steepest.choices import parse
 from steepest.data.batching import Batching, external
 from steepest.data.dataset import Dataset
 from steepest.data.loaders import DropLast, Sampled
-from steepest.descent import rules, torch_optim
+from steepest.descent import torch_optim, torch_rules
 from steepest.descent.method import check_optimizer, method_of
 from steepest.descent.newton import RegularizedNewton
-from steepest.descent.schedules import Schedule, at_rate, schedule
+from steepest.descent.schedule_factors import Schedule, at_rate, schedule
 from steepest.descent.tall_newton import TallNewton
 from steepest.errors import DataError, SpecError
 from steepest.formulas.models import MODELS
@@ -216,9 +216,9 @@ def _linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | None, 
     check_loss(chosen, start=True)
     rule = "sgd" if spec.optimizer == "auto" else spec.optimizer
     if alone and loss.bound is not None:
-        rule = rules.Accelerated(chosen.proximal)
+        rule = torch_rules.Accelerated(chosen.proximal)
     elif alone and loss.custom:
-        rule = rules.TorchRule(torch_optim.quasi_newton, chosen.views)
+        rule = torch_rules.TorchRule(torch_optim.quasi_newton, chosen.views)
     return _finished(
         spec, chosen, rule, batching, loss=loss, precondition="none" if frame is None else frame.name,
         problem=problem, terms=terms, names=names, to_user=chosen.to_user, user_names=user_names,
@@ -277,7 +277,7 @@ def _finished(
     """The plan of an objective, its rule ("auto" decided) and its batches. known: other fields."""
     method = method_of(spec, objective, rule, batching)
     inner = method.rule.innermost
-    if isinstance(inner, rules.TorchRule):
+    if isinstance(inner, torch_rules.TorchRule):
         notes = (*notes, *check_optimizer(spec, inner, objective))
     if spec.lr != "auto":
         lr = float(spec.lr)
@@ -298,7 +298,7 @@ def _finished(
 def largest_lr(spec: Spec, problem: LinearProblem) -> float:
     """The learning rate below which a full-batch descent at a constant one holds, in the coordinates that `spec` asks for.
 
-    That of `convergence.largest_rate` for a curvature L, which is a bound, sharp for `mse` without a penalty. nan for rules
+    That of `stable_rate.largest_rate` for a curvature L, which is a bound, sharp for `mse` without a penalty. nan for rules
     other than sgd, momentum and nesterov, and where no L holds everywhere (`l1`, `quantile`, a loss of the user's).
     """
     if problem.loss.bound is None:
@@ -306,7 +306,7 @@ def largest_lr(spec: Spec, problem: LinearProblem) -> float:
     objective = LinearObjective(problem, coordinates=_frame(spec, problem))
     name = "sgd" if spec.optimizer == "auto" else spec.optimizer
     rule = method_of(spec, objective, name, Batching.of(spec, objective.rows)).rule.innermost
-    return convergence.largest_rate(np.array([curvature.smoothness(problem, frame=objective.coordinates)]), rule)
+    return stable_rate.largest_rate(np.array([curvature.smoothness(problem, frame=objective.coordinates)]), rule)
 
 
 def _module(spec: Spec, data: Dataset, loss: Loss, module: nn.Module, outputs: int, given: Any) -> Plan:

@@ -20,7 +20,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from steepest.analysis import convergence, diagnosis
+from steepest.analysis import convergence, diagnosis, stable_rate
 from steepest.analysis.convergence import Quadratic
 from steepest.analysis.finding import BeforeFit, Findings
 from steepest.analysis.fit_settings import PRECONDITIONERS, coordinates_of
@@ -28,7 +28,7 @@ from steepest.analysis.rate_table import CLOSE, RULES, arrival
 from steepest.command_words import options
 from steepest.data.wording import step_count
 from steepest.defaults import Plan, plan
-from steepest.descent.schedules import factors
+from steepest.descent.schedule_factors import factors
 from steepest.fitting import described
 from steepest.formulas.rules import FORMULAS, Automatic
 from steepest.held_out import held_out
@@ -277,7 +277,7 @@ def _asked(made: Plan, quadratics: Mapping[str, Quadratic], gap: float, spec: Sp
     named = f"The settings given ({how})"
     if quadratic is None or made.rule is not rule or not made.full_batch or not rule.linear:
         return f"{named}: where they lead cannot be told before the fit."
-    largest = convergence.largest_rate(quadratic.values, rule)
+    largest = stable_rate.largest_rate(quadratic.values, rule)
     steps = min(made.batching.steps or PLANNED, PLANNED)
     rates = made.lr * factors(made.schedule, 0, 0, steps, whole=True)
     gaps = convergence.predicted_gaps(quadratic, rule, rates)

@@ -11,26 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steepest.analysis import spectrum
-from steepest.analysis.convergence import (
-    Quadratic,
-    best_rate,
-    contraction,
-    gaps_after,
-    largest_rate,
-    predicted_gaps,
-    quadratic_at,
-    steps_to,
-)
+from steepest.analysis.convergence import Quadratic, gaps_after, predicted_gaps, quadratic_at, steps_to
 from steepest.analysis.curvature import hessian
 from steepest.analysis.exact import solve
+from steepest.analysis.stable_rate import best_rate, contraction, largest_rate
 from steepest.descent.loop import descend
-from steepest.descent.rules import rule
+from steepest.descent.torch_rules import rule
 from steepest.errors import SpecError
 from steepest.model import preconditioners as coordinates
 from steepest.model.linear import LinearProblem
 from steepest.model.linear_objective import LinearObjective
-from steepest.model.losses import loss
 from steepest.model.penalties import penalty
+from steepest.model.torch_losses import loss
 
 RULES = [rule("sgd"), rule("momentum:0.9"), rule("momentum:0.5"), rule("nesterov:0.9"), rule("nesterov:0.3")]
 FRAMES = {"none": lambda _: None, "standardize": coordinates.standardised, "orthonormal": coordinates.orthonormal}
@@ -99,8 +91,8 @@ def test_the_predicted_gaps_are_the_measured_ones(chosen, frame_name, penalty_na
 @pytest.mark.parametrize("schedule", ["inverse", "step:5,0.5", "warmup:7", lambda step, epoch: 1.0 / (1 + step) ** 0.5])
 @pytest.mark.parametrize("chosen", RULES[:4], ids=str)
 def test_any_schedule_is_predicted(schedule, chosen):
-    from steepest.descent.schedules import factors
-    from steepest.descent.schedules import schedule as named
+    from steepest.descent.schedule_factors import factors
+    from steepest.descent.schedule_factors import schedule as named
 
     problem = make()
     hill = quadratic_at(problem, None, np.zeros(4), solve.solve(problem).theta)

@@ -15,8 +15,8 @@ from steepest.analysis.curvature import (
 )
 from steepest.errors import SpecError
 from steepest.model.linear import LinearProblem
-from steepest.model.losses import loss
 from steepest.model.penalties import penalty
+from steepest.model.torch_losses import loss
 
 LOSSES = {"mse": 1, "huber:1": 1, "logistic": 1, "cross_entropy": 3}
 

@@ -9,8 +9,8 @@ from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Quantile
 from steepest.analysis.duality import bound
 from steepest.analysis.exact.certificate import objective
 from steepest.model.linear import LinearProblem
-from steepest.model.losses import loss
 from steepest.model.penalties import Penalty
+from steepest.model.torch_losses import loss
 
 N = 150
 

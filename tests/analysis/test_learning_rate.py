@@ -7,11 +7,11 @@ import pytest
 
 from steepest.analysis.learning_rate import automatic_lr, of_a_trial, steady_lr
 from steepest.data.batching import Batching
-from steepest.descent.rules import rule
+from steepest.descent.torch_rules import rule
 from steepest.model.linear import LinearProblem
 from steepest.model.linear_objective import LinearObjective
-from steepest.model.losses import loss
 from steepest.model.penalties import penalty
+from steepest.model.torch_losses import loss
 
 
 def made(design, target, name="mse") -> LinearObjective:

@@ -9,15 +9,16 @@ import pytest
 
 import steepest as st
 from steepest.analysis import noise
-from steepest.analysis.convergence import largest_rate, quadratic_at
+from steepest.analysis.convergence import quadratic_at
 from steepest.analysis.exact import solve
 from steepest.analysis.noise import RowNoise
-from steepest.descent.rules import rule
+from steepest.analysis.stable_rate import largest_rate
+from steepest.descent.torch_rules import rule
 from steepest.errors import SpecError
 from steepest.model import preconditioners
 from steepest.model.linear import LinearProblem
-from steepest.model.losses import loss
 from steepest.model.penalties import penalty
+from steepest.model.torch_losses import loss
 
 ROWS = 60
 

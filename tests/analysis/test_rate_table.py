@@ -13,7 +13,7 @@ from steepest.analysis.adam_stability import adam_limit, second_moment
 from steepest.analysis.fit_settings import coordinates_of, start_of
 from steepest.analysis.rate_table import RULES
 from steepest.descent.loop import descend
-from steepest.descent.rules import rule
+from steepest.descent.torch_rules import rule
 from steepest.errors import FitError, SpecError
 from steepest.model.linear_objective import LinearObjective
 

@@ -15,8 +15,8 @@ from steepest.analysis.finding import Kind
 from steepest.analysis.step_cost import seconds_a_step
 from steepest.analysis.what_if import module_descent
 from steepest.model.linear_objective import LinearObjective
-from steepest.model.losses import loss
 from steepest.model.module_objective import ModuleObjective
+from steepest.model.torch_losses import loss
 
 
 def test_many_columns_are_never_decomposed_into_singular_values(monkeypatch):

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from steepest.data.batching import Batching
 from steepest.descent.loop import Step, descend
-from steepest.descent.schedules import schedule as named
+from steepest.descent.schedule_factors import schedule as named
 from steepest.errors import DataError
 from steepest.model.objective_factory import objective
 

@@ -8,9 +8,9 @@ import steepest as st
 from steepest.descent.newton import RegularizedNewton
 from steepest.model.linear import TALL, LinearProblem
 from steepest.model.linear_objective import LinearObjective
-from steepest.model.losses import loss
 from steepest.model.penalties import penalty
 from steepest.model.preconditioners import by_squares
+from steepest.model.torch_losses import loss
 
 ROWS = 60_000
 

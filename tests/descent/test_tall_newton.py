@@ -11,9 +11,9 @@ from scipy import optimize
 
 import steepest as st
 from steepest.descent.tall_newton import TallNewton
-from steepest.model.losses import loss
 from steepest.model.penalties import Penalty
 from steepest.model.tall_objective import IllConditioned, TallObjective
+from steepest.model.torch_losses import loss
 
 ROWS, COLUMNS = 60_000, 9
 

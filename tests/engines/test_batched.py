@@ -12,7 +12,7 @@ from torch import nn
 
 import steepest as st
 from steepest.data.batching import Batch, Batching
-from steepest.descent import rules
+from steepest.descent import torch_rules
 from steepest.engines import batched as sweep
 from steepest.engines import choice
 from steepest.engines import threads as engine_threads
@@ -247,7 +247,11 @@ def test_diverging_runs_leave_the_others_alone():
 def test_a_stacked_rule_is_each_of_its_rules():
     random = torch.Generator().manual_seed(0)
     grads = torch.randn(5, 3, 4, generator=random, dtype=torch.float64)
-    each = [rules.rule("adamw:0.9,0.99,0.1"), rules.rule("adam:0.5,0.999"), rules.rule("adamw:0.0,0.9,0.01")]
+    each = [
+        torch_rules.rule("adamw:0.9,0.99,0.1"),
+        torch_rules.rule("adam:0.5,0.999"),
+        torch_rules.rule("adamw:0.0,0.9,0.01"),
+    ]
     many = stacked(each, grads)
     theta = torch.ones(3, 4, dtype=torch.float64)
     alone = [torch.ones(4, dtype=torch.float64) for _ in each]
@@ -258,7 +262,7 @@ def test_a_stacked_rule_is_each_of_its_rules():
             rule.update(one, slope, own, 0.1, None)
     torch.testing.assert_close(theta, torch.stack(alone), rtol=1e-13, atol=0)
     with pytest.raises(ValueError, match="several kinds"):
-        stacked([rules.rule("sgd"), rules.rule("momentum")], theta)
+        stacked([torch_rules.rule("sgd"), torch_rules.rule("momentum")], theta)
 
 
 def test_gradients_of_many_runs_are_autograds():
@@ -333,7 +337,7 @@ def test_a_chunk_shows_the_steps_of_each_run():
     work = Descents(
         f,
         torch.zeros(2, 2, dtype=torch.float64),
-        [rules.rule("sgd")] * 2,
+        [torch_rules.rule("sgd")] * 2,
         np.array([0.1, 0.2]),
         [lambda t, e: 0.5**t] * 2,
         Batching(3, epochs=4),
@@ -399,7 +403,7 @@ def test_what_cannot_go_together_goes_alone():
 
 
 def test_an_accelerated_rule_of_the_users_goes_together():
-    check(*_table(40), optimizer=rules.Accelerated(), lr=[0.05, 0.1], epochs=30)
+    check(*_table(40), optimizer=torch_rules.Accelerated(), lr=[0.05, 0.1], epochs=30)
 
 
 def test_memory_is_shared_among_runs(monkeypatch):

@@ -13,7 +13,7 @@ import torch
 
 import steepest as st
 from steepest.data.batching import Batching
-from steepest.descent import rules
+from steepest.descent import torch_rules
 from steepest.descent.chunk import Chunk
 from steepest.descent.loop import descend
 from steepest.descent.stopping import Status
@@ -22,7 +22,7 @@ from steepest.engines import compiled as fused
 from steepest.engines.compiled import Compiled
 from steepest.engines.descents import Descents
 from steepest.errors import SteepestWarning
-from steepest.model import losses
+from steepest.model import torch_losses
 from steepest.model.linear import LinearProblem
 from steepest.model.linear_objective import LinearObjective
 
@@ -193,13 +193,15 @@ def test_an_interrupted_descent_keeps_what_is_done(monkeypatch):
 def test_what_has_no_compiled_code_keeps_the_loop():
     case = {name: values[0] for name, values in cases.FACTORS.items()}
     objective = cases.objective(case)
-    assert fused.can_run(objective, rules.rule("sgd"))
-    assert not fused.can_run(objective, rules.Accelerated())
-    assert not fused.can_run(objective, rules.rule(torch.optim.SGD, objective))
-    assert not fused.can_run(objective, rules.Clipped(rules.WithProximal(rules.rule("sgd"), lambda c, lr: None), 1.0))
-    assert not fused.can_run(st.objective(lambda theta: (theta**2).sum(), [1.0]), rules.rule("sgd"))
-    own = LinearProblem(np.ones((3, 1)), np.zeros(3), losses.loss(lambda f, y: (f - y) ** 4))
-    assert not fused.can_run(LinearObjective(own), rules.rule("sgd"))
+    assert fused.can_run(objective, torch_rules.rule("sgd"))
+    assert not fused.can_run(objective, torch_rules.Accelerated())
+    assert not fused.can_run(objective, torch_rules.rule(torch.optim.SGD, objective))
+    assert not fused.can_run(
+        objective, torch_rules.Clipped(torch_rules.WithProximal(torch_rules.rule("sgd"), lambda c, lr: None), 1.0)
+    )
+    assert not fused.can_run(st.objective(lambda theta: (theta**2).sum(), [1.0]), torch_rules.rule("sgd"))
+    own = LinearProblem(np.ones((3, 1)), np.zeros(3), torch_losses.loss(lambda f, y: (f - y) ** 4))
+    assert not fused.can_run(LinearObjective(own), torch_rules.rule("sgd"))
 
 
 def test_a_small_job_does_not_wait_for_compiled_code():
@@ -207,7 +209,7 @@ def test_a_small_job_does_not_wait_for_compiled_code():
     objective = cases.objective(case)
 
     def chosen(size: int | None = None, **limits: int) -> choice.Engine:
-        return choice.choose(Descents.one(objective, rules.rule("sgd"), Batching(objective.rows, size, **limits)))
+        return choice.choose(Descents.one(objective, torch_rules.rule("sgd"), Batching(objective.rows, size, **limits)))
 
     assert chosen(epochs=1000) is choice.LOOP
     assert chosen(epochs=10**9, max_steps=50) is choice.LOOP
@@ -225,7 +227,7 @@ def test_a_small_fit_does_not_import_the_compiler():
 
 def test_a_chunk_shows_its_steps():
     case = {**{name: values[0] for name, values in cases.FACTORS.items()}, "batch": 32}
-    work = Descents.one(cases.objective(case), rules.rule("sgd"), Batching(cases.ROWS, 32), lr=0.5)
+    work = Descents.one(cases.objective(case), torch_rules.rule("sgd"), Batching(cases.ROWS, 32), lr=0.5)
     chunk = next(fused.chunks(work))
     assert isinstance(chunk, Chunk)
     step = chunk.step(0, 2)

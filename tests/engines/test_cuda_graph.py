@@ -7,7 +7,7 @@ import pytest
 
 import steepest as st
 from steepest.data.batching import Batching
-from steepest.descent import rules
+from steepest.descent import torch_rules
 from steepest.descent.chunk import Chunk
 from steepest.descent.loop import descend
 from steepest.engines import cuda_graph
@@ -68,7 +68,7 @@ def test_fit_on_a_gpu_is_the_fit_on_the_cpu():
 def test_what_cannot_be_captured_keeps_the_loop():
     objective = cases.objective({name: values[0] for name, values in cases.FACTORS.items()})
     assert not cuda_graph.can_run(
-        objective, rules.rule("sgd")
+        objective, torch_rules.rule("sgd")
     )  # it lies on the CPU, where there is compiled code for it
-    work = Descents.one(objective, rules.rule("sgd"), Batching(cases.ROWS, 7))
+    work = Descents.one(objective, torch_rules.rule("sgd"), Batching(cases.ROWS, 7))
     assert isinstance(next(cuda_graph.chunks(work)), Chunk)

@@ -11,7 +11,7 @@ import torch
 import steepest as st
 from ejecting import printed, ran
 from steepest.data.batching import Batching
-from steepest.descent import in_place, rules
+from steepest.descent import in_place, torch_rules
 from steepest.engines import batched, compiled, kernel_args
 from steepest.engines.descents import Descents
 from steepest.formulas.rules import FORMULAS, RULES, Automatic, formula_of
@@ -46,7 +46,7 @@ def test_an_entry_says_all_there_is_to_know(name):
         .split()
     )
     assert len(rule.memories) <= 2  # of which the compiled loop has room
-    assert formula_of(str(rules.rule(name))) is rule
+    assert formula_of(str(torch_rules.rule(name))) is rule
 
 
 @pytest.mark.parametrize("name", FORMULAS)
@@ -77,7 +77,7 @@ def test_the_form_in_place_is_the_formula(name, shape):
 def test_compiled_and_swept_it_goes_as_in_the_loop(name):
     x, y = data()
     objective, lr = st.objective("linear", "mse", x, y), 0.01 * (FORMULAS[name].own_lr or 1.0)
-    chosen = rules.rule(name)
+    chosen = torch_rules.rule(name)
     assert kernel_args.can_run(objective, chosen)
     assert batched.can_run(objective, chosen)
     plain = [step.theta.clone() for step in st.descend(st.objective("linear", "mse", x, y), name, lr=lr, max_steps=30)]

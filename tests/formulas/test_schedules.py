@@ -12,7 +12,7 @@ from torch.optim import lr_scheduler
 import steepest as st
 from ejecting import printed, ran
 from steepest.cli.commands import app
-from steepest.descent.schedules import factors, schedule
+from steepest.descent.schedule_factors import factors, schedule
 from steepest.errors import SpecError
 from steepest.formulas.schedules import FORMULAS, SCHEDULES, needs_steps
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from steepest.model import double_double
 from steepest.model.linear import LinearProblem, Terms
-from steepest.model.losses import loss
 from steepest.model.penalties import penalty
+from steepest.model.torch_losses import loss
 
 from nist import NIST
 

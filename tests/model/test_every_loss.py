@@ -12,7 +12,7 @@ import steepest as st
 from steepest.engines import kernel_args, kernel_rows, kernels
 from steepest.errors import SpecError
 from steepest.formulas.losses import LOSSES, LossChoice
-from steepest.model.losses import loss
+from steepest.model.torch_losses import loss
 from steepest.settings import Spec
 
 NUMBERS = {"huber": "huber:0.7", "quantile": "quantile:0.3"}

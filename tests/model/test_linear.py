@@ -8,7 +8,7 @@ from sklearn.preprocessing import PolynomialFeatures
 
 from steepest.errors import SpecError
 from steepest.model.linear import LinearProblem, Terms
-from steepest.model.losses import loss
+from steepest.model.torch_losses import loss
 
 
 @pytest.mark.parametrize("columns", [1, 2, 3, 5])

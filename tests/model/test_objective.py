@@ -16,12 +16,12 @@ from steepest.descent.loop import descend
 from steepest.errors import FitError, SpecError
 from steepest.model.linear import LinearProblem, Terms
 from steepest.model.linear_objective import LinearObjective
-from steepest.model.losses import loss
 from steepest.model.module_objective import ModuleObjective
 from steepest.model.objective import parameter_names
 from steepest.model.objective_factory import objective
 from steepest.model.penalties import penalty
 from steepest.model.preconditioners import identity, orthonormal, standardised
+from steepest.model.torch_losses import loss
 
 ROWS = 24
 LOSSES = ["mse", "mse of 3 targets", "l1", "huber:0.5", "quantile:0.8", "logistic", "cross_entropy"]

@@ -8,9 +8,9 @@ import scipy.linalg
 from sklearn.preprocessing import StandardScaler
 
 from steepest.model.linear import LinearProblem, Terms
-from steepest.model.losses import loss
 from steepest.model.penalties import penalty
 from steepest.model.preconditioners import Coordinates, identity, orthonormal, standardised
+from steepest.model.torch_losses import loss
 
 ROWS = 50
 

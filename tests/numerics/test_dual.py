@@ -10,8 +10,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 import steepest as st
 from steepest.analysis.exact.solve import solve
 from steepest.model.linear import LinearProblem
-from steepest.model.losses import loss
 from steepest.model.penalties import Penalty
+from steepest.model.torch_losses import loss
 from steepest.numerics.dual import RowSystem, suits
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*cannot settle")

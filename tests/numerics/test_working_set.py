@@ -10,8 +10,8 @@ from sklearn.linear_model import ElasticNet, Lasso
 import steepest as st
 from steepest.analysis.exact.solve import solve
 from steepest.model.linear import TALL, LinearProblem
-from steepest.model.losses import loss
 from steepest.model.penalties import Penalty
+from steepest.model.torch_losses import loss
 from steepest.numerics.working_set import working_set
 
 N, P = 4_000, 150

@@ -17,7 +17,7 @@ import numpy as np
 from steepest.analysis import curvature
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.finding import Fitted
-from steepest.descent.rules import Elementwise
+from steepest.descent.torch_rules import Elementwise
 from steepest.formulas.rules import EPSILON
 from steepest.model.linear import LinearProblem
 from steepest.model.preconditioners import Coordinates

@@ -35,7 +35,7 @@ def bound(problem: LinearProblem, theta: np.ndarray) -> float:
     It is finite for convex losses of ours with a penalty, and for `l1` and `quantile` without an l2 penalty. It is as near
     to 0 as θ is to the optimum.
 
-    >>> from steepest.model.losses import loss
+    >>> from steepest.model.torch_losses import loss
     >>> from steepest.model.penalties import Penalty
     >>> problem = LinearProblem(np.eye(2), np.ones(2), loss("mse"), Penalty(l2=0.5), intercept=False)
     >>> bound(problem, np.array([0.5, 0.5])), bound(problem, np.array([0.5, 1.5]))

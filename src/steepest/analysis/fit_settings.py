@@ -9,7 +9,7 @@ import numpy as np
 
 from steepest.analysis.finding import Fitted
 from steepest.choices import is_path, locate
-from steepest.descent import rules
+from steepest.descent import torch_rules
 from steepest.errors import SpecError
 from steepest.formulas.rules import RULES, Automatic
 from steepest.model import modules, preconditioners
@@ -43,13 +43,13 @@ def rule_of(fit: Fitted) -> Any:
     """The rule as it was, a Rule or a class of `torch.optim`; None where it has no rate, or nobody can tell."""
     given = fit.spec.optimizer
     if fit.optimizer == Automatic.ACCELERATED:
-        return rules.Accelerated()
-    if isinstance(given, rules.Rule | type):
+        return torch_rules.Accelerated()
+    if isinstance(given, torch_rules.Rule | type):
         return given
     try:
         if not isinstance(given, str):  # a partial of a class of torch.optim, a function of the parameters
-            return rules.rule(given)
-        return rules.rule(locate(given) if is_path(given, RULES) else fit.optimizer)
+            return torch_rules.rule(given)
+        return torch_rules.rule(locate(given) if is_path(given, RULES) else fit.optimizer)
     except SpecError:
         return None
 
@@ -57,7 +57,7 @@ def rule_of(fit: Fitted) -> Any:
 def innermost_rule(fit: Fitted) -> Any:
     """The rule of a fit without clipping; None for the ones that only `auto` takes."""
     rule = rule_of(fit)
-    return None if rule is None or isinstance(rule, rules.Accelerated) else rules.rule(rule).innermost
+    return None if rule is None or isinstance(rule, torch_rules.Accelerated) else torch_rules.rule(rule).innermost
 
 
 def pinned(remedy: Mapping[str, Any], fit: Fitted) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from steepest.analysis import curvature
 from steepest.data.batching import Batching
 from steepest.descent.loop import descend
-from steepest.descent.rules import Rule
+from steepest.descent.torch_rules import Rule
 from steepest.model.linear_objective import LinearObjective
 
 TRIAL_STEPS = 200

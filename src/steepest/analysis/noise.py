@@ -28,8 +28,8 @@ from typing import Any
 
 import numpy as np
 
-from steepest.analysis.convergence import linear_step
 from steepest.analysis.exact import certificate as certify
+from steepest.analysis.stable_rate import linear_step
 from steepest.data.batching import Batching
 from steepest.errors import SpecError
 from steepest.model.linear import LinearProblem
@@ -69,8 +69,8 @@ class RowNoise:
 
     Two rows that pull apart, one drawn at a time, ½·lr·C/(2 − lr·λ) with C = 4, λ = 2:
 
-    >>> from steepest.descent.rules import rule
-    >>> from steepest.model.losses import loss
+    >>> from steepest.descent.torch_rules import rule
+    >>> from steepest.model.torch_losses import loss
     >>> problem = LinearProblem(np.ones((2, 1)), np.array([1.0, -1.0]), loss("mse"), intercept=False)
     >>> round(RowNoise(problem, None, np.zeros(1)).floor(rule("sgd"), 0.1, 1, "draws"), 12)
     0.111111111111

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from steepest.analysis import convergence
+from steepest.analysis import convergence, stable_rate
 from steepest.analysis.adam_stability import full_batch
 from steepest.analysis.finding import Fitted
 from steepest.analysis.fit_settings import PRECONDITIONERS, frame_of, innermost_rule, start_of
-from steepest.descent import schedules
+from steepest.descent import schedule_factors
 from steepest.formulas.schedules import needs_steps
 
 MOST_STEPS = 200_000  # steps up to which a schedule is gone through step by step; a constant rate has no limit
@@ -29,7 +29,7 @@ def predicted_curve(fit: Fitted) -> np.ndarray | None:
         return None
     rule = None if fit.spec.clip is not None or fit.precondition not in PRECONDITIONERS else innermost_rule(fit)
     best = None if fit.exact is None else fit.exact.theta
-    if best is None or rule is None or np.isnan(convergence.largest_rate(np.ones(1), rule)):
+    if best is None or rule is None or np.isnan(stable_rate.largest_rate(np.ones(1), rule)):
         return None
     rates = _rates(fit)
     if rates is None:
@@ -53,9 +53,9 @@ def _rates(fit: Fitted) -> np.ndarray | None:
     if len(trace) == fit.steps + 1:
         return trace.lr[:-1]
     planned = min((count for count in (fit.spec.max_steps, fit.spec.epochs) if count is not None), default=None)
-    chosen = schedules.of_fit(fit)
+    chosen = schedule_factors.of_fit(fit)
     if planned is None and needs_steps(str(chosen)):
         return None
-    rates = fit.lr * schedules.factors(schedules.schedule(chosen, planned), 0, 0, fit.steps, whole=True)
+    rates = fit.lr * schedule_factors.factors(schedule_factors.schedule(chosen, planned), 0, 0, fit.steps, whole=True)
     known = trace.step < fit.steps
     return rates if np.allclose(rates[trace.step[known]], trace.lr[known], rtol=1e-12) else None

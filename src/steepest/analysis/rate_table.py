@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steepest.analysis import adam_stability, convergence, spectrum
+from steepest.analysis import adam_stability, convergence, spectrum, stable_rate
 from steepest.analysis import curvature as curved
 from steepest.analysis.adam_stability import full_batch
 from steepest.analysis.convergence import Quadratic, quadratic_at
 from steepest.analysis.finding import Fitted
 from steepest.analysis.fit_settings import PRECONDITIONERS, coordinates_of, innermost_rule, start_of
 from steepest.analysis.noise import Floor, RowNoise
-from steepest.descent import rules
+from steepest.descent import torch_rules
 from steepest.errors import FitError, SpecError
 from steepest.formulas.rules import FORMULAS
 from steepest.model.linear import LinearProblem
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from steepest.result import Fit
 
 CLOSE = 1e-6  # the relative gap to which steps are counted
-RULES = {str(rule): rule for rule in (rules.rule(name) for name, kind in FORMULAS.items() if kind.linear)}
+RULES = {str(rule): rule for rule in (torch_rules.rule(name) for name, kind in FORMULAS.items() if kind.linear)}
 """The rules that have a theory."""
 
 SHARES = (1.0, 0.99, 0.97, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.35, 0.25)
@@ -169,13 +169,13 @@ def curvature(fit: Fit, theta: Any = None) -> Curvature:
         if centred and name != "orthonormal":
             continue  # a rate would be taken in user units
         for label, rule in RULES.items():
-            fastest = convergence.best_rate(quadratic.values, rule)
+            fastest = stable_rate.best_rate(quadratic.values, rule)
             soonest = arrival(smooth, frames[name], to_optimum[name], rule, whole, target) if arrives else None
             best, steps = (fastest, float("nan")) if soonest is None else (soonest.lr, soonest.steps)
             paces.append(
                 Pace(
-                    name, quadratic.condition, label, convergence.largest_rate(quadratic.values, rule), fastest,
-                    convergence.contraction(quadratic.values, rule, fastest), best, steps,
+                    name, quadratic.condition, label, stable_rate.largest_rate(quadratic.values, rule), fastest,
+                    stable_rate.contraction(quadratic.values, rule, fastest), best, steps,
                 )
             )  # fmt: skip
     user = here["none"]
@@ -251,7 +251,7 @@ def _own(
     if rule is None or name not in frames:
         return None, [f"This fit's own descent, {label}, has no rate of this kind."]
     lr, notes = float(fit.lr), []
-    largest = convergence.largest_rate(here[name].values, rule)
+    largest = stable_rate.largest_rate(here[name].values, rule)
     steps = float("nan")
     if target is not None and str(fit.schedule) == "constant" and fit.spec.clip is None and full_batch(fit):
         steps = convergence.steps_to(to_optimum[name], rule, lr, target)
@@ -266,7 +266,7 @@ def _own(
     if not full_batch(fit):
         notes.append("The largest rates are those of the full batch; minibatches need smaller ones.")
     return OwnPace(
-        name, label, lr, largest, lr / largest, convergence.contraction(here[name].values, rule, lr), steps,
+        name, label, lr, largest, lr / largest, stable_rate.contraction(here[name].values, rule, lr), steps,
         _floor(fit, problem, frames[name], rule),
     ), notes  # fmt: skip
 
@@ -304,12 +304,12 @@ def arrival(
         quadratic: from the start to the optimum, in the coordinates of `frame`.
         whole, gap: F − F* at the start, and the gap to which steps are counted.
     """
-    largest, fastest = convergence.largest_rate(quadratic.values, rule), convergence.best_rate(quadratic.values, rule)
+    largest, fastest = stable_rate.largest_rate(quadratic.values, rule), stable_rate.best_rate(quadratic.values, rule)
     if not isfinite(fastest):
         return None
     exact = problem.loss.quadratic
     if not exact:
-        largest = convergence.largest_rate(np.array([curved.smoothness(problem, frame=frame)]), rule)
+        largest = stable_rate.largest_rate(np.array([curved.smoothness(problem, frame=frame)]), rule)
         # beyond the optimum it may be as steep as the bound, where only half of the limit is safe for momentum
         fastest = min(fastest, largest * (0.5 if rule.momentum else 0.95))
     shares = SHARES if len(quadratic.values) <= FEW else SHARES[::3]

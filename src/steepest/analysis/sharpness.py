@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from steepest.analysis import convergence
+from steepest.analysis import stable_rate
 from steepest.analysis.finding import Fitted
 from steepest.analysis.fit_settings import frame_of, innermost_rule
 from steepest.errors import FitError, SpecError
@@ -127,7 +127,7 @@ def sharpness(fit: Fit, count: int = 3, rows: int | None = ROWS, along: bool | i
         raise SpecError(f"count={count}, rows={rows}: both must be at least 1.")
     surface = _surface(fit, rows)
     rule = innermost_rule(fit)
-    holds = float("nan") if rule is None else convergence.largest_rate(np.ones(1), rule)
+    holds = float("nan") if rule is None else stable_rate.largest_rate(np.ones(1), rule)
     rates = np.asarray(fit.trace.lr, dtype=np.float64)
     path = _along(fit, surface, STEPS if along is True else int(along), holds) if along else None
     value, gradient, product = surface.at(fit.theta)

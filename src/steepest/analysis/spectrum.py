@@ -44,7 +44,7 @@ def spectrum(
     Raises:
         SpecError: the loss or the penalty has a kink (`l1`, `quantile`), so that there is no Hessian.
 
-    >>> from steepest.model.losses import loss
+    >>> from steepest.model.torch_losses import loss
     >>> problem = LinearProblem(np.diag([1.0, 2.0]), np.zeros(2), loss("mse"), intercept=False)
     >>> spectrum(problem, None, np.zeros(2), np.ones(2))
     (array([4., 1.]), array([2. , 0.5]))

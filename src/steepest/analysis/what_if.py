@@ -28,9 +28,9 @@ from steepest.analysis.finding import Fitted
 from steepest.analysis.fit_settings import PRECONDITIONERS, coordinates_of, rule_of, start_of
 from steepest.analysis.step_cost import seconds_a_step
 from steepest.data.batching import Batching
-from steepest.descent import rules, schedules
+from steepest.descent import schedule_factors, torch_rules
 from steepest.descent.loop import descend
-from steepest.descent.schedules import Schedule
+from steepest.descent.schedule_factors import Schedule
 from steepest.descent.stopping import Status, Stopper
 from steepest.engines.choice import choose
 from steepest.engines.descents import Descents
@@ -111,14 +111,16 @@ class Descent(ABC):
     def factors_of(self, schedule: Any, steps: int) -> np.ndarray:
         """A schedule's factor of each step, `[T]`."""
         t = np.arange(steps)
-        return schedules.factors_at(schedules.schedule(schedule, steps), t, t // self.batching.steps_per_epoch)
+        return schedule_factors.factors_at(
+            schedule_factors.schedule(schedule, steps), t, t // self.batching.steps_per_epoch
+        )
 
     def gaps(self, lrs: Sequence[float] | np.ndarray, schedule: Any = None, steps: int | None = None) -> np.ndarray:
         """F − F* at the end `[k]`, had the learning rate been each of those given `[k]`; nan where it cannot be told.
 
         schedule: another one than the descent's. steps: another number of updates.
         """
-        pace = schedules.schedule(self.schedule if schedule is None else schedule, steps or self.steps)
+        pace = schedule_factors.schedule(self.schedule if schedule is None else schedule, steps or self.steps)
         return self._made(np.asarray(lrs, dtype=np.float64), pace, steps or self.first_steps) - self.best
 
     def gap_at(self, lr: float | None = None, schedule: Any = None, steps: int | None = None) -> float:
@@ -133,7 +135,7 @@ class Descent(ABC):
         ends = []
         for lr in lrs.tolist():
             objective = self.objective()
-            rule = rules.rule(self.rule, objective, self.clip)
+            rule = torch_rules.rule(self.rule, objective, self.clip)
             ends.append(after_steps(objective, rule, replace(self.batching, epochs=None, max_steps=steps), lr, pace))
         return np.array(ends)
 
@@ -211,7 +213,7 @@ class LinearDescent(Descent):
         gone_through = 0 if schedule == "constant" else steps * len(lrs)
         if self.problem.loss.quadratic and self.predictable and gone_through <= MOST_PREDICTED:
             return self._predicted(lrs, schedule, steps)
-        ends = self._side_by_side(lrs, schedules.schedule(schedule, steps), steps)
+        ends = self._side_by_side(lrs, schedule_factors.schedule(schedule, steps), steps)
         if ends is not None:
             return ends - self.best
         told = self.predictable and gone_through <= MOST_PREDICTED_AFTER
@@ -232,7 +234,7 @@ class LinearDescent(Descent):
         if not many:
             return lrs
         theta, batching = objective.theta.clone().repeat(many, 1), replace(self.batching, epochs=None, max_steps=steps)
-        ours, seeds = [rules.rule(self.rule, objective, self.clip) for _ in lrs], [batching.seed] * many
+        ours, seeds = [torch_rules.rule(self.rule, objective, self.clip) for _ in lrs], [batching.seed] * many
         work = Descents(objective, theta, ours, lrs, [pace] * many, batching, seeds, together=objective)
         engine = choose(work, worth=LOAD)
         if engine.seconds(work, work.updates) > SECONDS:
@@ -271,7 +273,7 @@ def to_optimum(fit: Fitted, kind: type[Linear]) -> Linear | None:
     problem, exact, rule = fit.problem, fit.exact, rule_of(fit)
     if problem is None or problem.parameters > MOST_PARAMETERS or exact is None or exact.separable or fit.gap is None:
         return None
-    ours = isinstance(rule, rules.Rule) and not rule.is_torch and fit.precondition in PRECONDITIONERS
+    ours = isinstance(rule, torch_rules.Rule) and not rule.is_torch and fit.precondition in PRECONDITIONERS
     if not ours or (rule.kind is not None and rule.kind.split(rule.numbers)[1]):
         return None
     given = _given(fit, rule, len(problem.design))
@@ -307,7 +309,7 @@ def _given(fit: Fitted, rule: Any, rows: int) -> dict[str, Any]:
     batching = Batching.of(fit.spec, rows)
     steps = fit.steps if fit.status is Status.SECONDS else batching.steps or 0
     return {
-        "fit": fit, "rule": rule, "lr": fit.lr, "schedule": schedules.of_fit(fit), "steps": steps, "batching": batching,
+        "fit": fit, "rule": rule, "lr": fit.lr, "schedule": schedule_factors.of_fit(fit), "steps": steps, "batching": batching,
         "clip": fit.spec.clip,
     }  # fmt: skip
 

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from steepest.data.batching import Batch, Batching, external
 from steepest.data.in_memory import start_of
-from steepest.descent import rules, schedules
+from steepest.descent import schedule_factors, torch_rules
 from steepest.errors import DataError, SpecError
 from steepest.model.objective import Objective
 
@@ -89,14 +89,14 @@ def descend(
         raise SpecError(
             f"descend() takes an objective, and this is a {kind}: descend(st.objective(model, loss, x, y), …)."
         )
-    rule = rules.rule(rule, objective)
+    rule = torch_rules.rule(rule, objective)
     lr = (rule.innermost.own_rate(objective.theta) or 0.1) if lr is OWN else lr
     _check(lr, epochs, max_steps)
     if batches is None or isinstance(batches, Batching):
         batches = batches or Batching(objective.rows)
         batches = batches if epochs is None else replace(batches, epochs=epochs)
-    pace = schedules.schedule(schedule, _planned(batches, epochs, max_steps))
-    schedule = schedules.at_rate(pace, lr)
+    pace = schedule_factors.schedule(schedule, _planned(batches, epochs, max_steps))
+    schedule = schedule_factors.at_rate(pace, lr)
     theta = objective.theta if theta is None else _start(theta, objective.theta)
     memory = rule.start(theta)
     t, rate, batch = -1, lr, None

@@ -10,9 +10,9 @@ import torch
 from steepest.choices import is_path, locate
 from steepest.data.batching import Batching
 from steepest.data.wording import called
-from steepest.descent import rules, torch_optim
-from steepest.descent.rules import Rule
-from steepest.descent.schedules import Schedule, schedule
+from steepest.descent import torch_optim, torch_rules
+from steepest.descent.schedule_factors import Schedule, schedule
+from steepest.descent.torch_rules import Rule
 from steepest.errors import SpecError
 from steepest.formulas.rules import RULES, Automatic
 from steepest.model.linear_objective import LinearObjective
@@ -37,7 +37,7 @@ def method_of(spec: Spec, objective: Objective, rule_name: Any, batching: Batchi
         rule_name = locate(rule_name)
     if isinstance(rule_name, torch.optim.Optimizer):
         rule_name = torch_optim.rebuilt(rule_name, spec.model)
-    rule = rules.rule(rule_name, objective, spec.clip)
+    rule = torch_rules.rule(rule_name, objective, spec.clip)
     schedule_name = spec.schedule
     if schedule_name == "auto":
         inner = rule.innermost
@@ -45,20 +45,20 @@ def method_of(spec: Spec, objective: Objective, rule_name: Any, batching: Batchi
         wanders = kinked or batching.size is not None or not inner.plain
         schedule_name = "cosine" if spec.lr == "auto" and wanders and not inner.is_torch else "constant"
     name = _name(rule_name)
-    if name == "<lambda>" and isinstance(inner := rule.innermost, rules.TorchRule):
+    if name == "<lambda>" and isinstance(inner := rule.innermost, torch_rules.TorchRule):
         name = type(inner.start(objective.theta)[1]).__name__
     return Method(rule, name, schedule(schedule_name, batching.steps), _name(schedule_name), batching)
 
 
 def _name(thing: Any) -> str:
-    if isinstance(thing, rules.Accelerated):
+    if isinstance(thing, torch_rules.Accelerated):
         return Automatic.ACCELERATED.value
-    if isinstance(thing, rules.TorchRule):
+    if isinstance(thing, torch_rules.TorchRule):
         return Automatic.QUASI_NEWTON.value
     return thing if isinstance(thing, str) else called(thing)
 
 
-def check_optimizer(spec: Spec, rule: rules.TorchRule, objective: Objective) -> tuple[str, ...]:
+def check_optimizer(spec: Spec, rule: torch_rules.TorchRule, objective: Objective) -> tuple[str, ...]:
     """What is to be said about a class of `torch.optim`. SpecError where it cannot do what the settings ask."""
     optimizer, name = rule.start(objective.theta)[1], called(rule.optimizer)
     own = torch_optim.given_rate(rule.optimizer)

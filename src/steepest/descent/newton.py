@@ -25,7 +25,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from steepest.descent.rules import Again, Memory, Rule
+from steepest.descent.torch_rules import Again, Memory, Rule
 from steepest.model import preconditioners
 from steepest.model.linear import row_blocks
 from steepest.model.linear_objective import ExtendedObjective, LinearObjective

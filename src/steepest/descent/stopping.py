@@ -22,7 +22,7 @@ from typing import Any, Literal
 import numpy as np
 
 from steepest.data.batching import Batching
-from steepest.descent.rules import Rule
+from steepest.descent.torch_rules import Rule
 
 LARGEST = float(np.finfo(np.float64).max)
 
@@ -150,7 +150,7 @@ def enough_looks(tol: float | None, patience: int | None, rule: Rule, full_batch
     at all, plain steps on all rows that leave it as it is will do so again. Others may pass two values that are the same
     on their way: momentum at lr·λ = 1 + β walks θ, −βθ, −βθ, β²θ, β²θ, …
 
-    >>> from steepest.descent.rules import rule
+    >>> from steepest.descent.torch_rules import rule
     >>> [enough_looks(0.0, None, rule(name), True) for name in ("sgd", "momentum")]
     [1, 5]
     """

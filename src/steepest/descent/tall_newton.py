@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from steepest.descent.rules import Again, Memory, Rule
+from steepest.descent.torch_rules import Again, Memory, Rule
 from steepest.model.extended_squares import ExtendedSquares
 from steepest.model.tall_objective import IllConditioned, TallObjective
 

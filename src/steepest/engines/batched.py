@@ -27,8 +27,8 @@ from steepest.data.batching import Batch, Batching
 from steepest.data.randomness import seeded
 from steepest.descent.chunk import Chunk
 from steepest.descent.loop import descend
-from steepest.descent.rules import Elementwise, Rule
-from steepest.descent.schedules import constant
+from steepest.descent.schedule_factors import constant
+from steepest.descent.torch_rules import Elementwise, Rule
 from steepest.engines.descents import Descents
 from steepest.engines.threads import in_threads
 from steepest.engines.traced import Tape, write
@@ -223,7 +223,7 @@ def _is_for_many(objective: LinearObjective | ModuleObjective) -> bool:
 def stacked(each: Sequence[Rule], like: Tensor) -> Rule:
     """One rule for many runs: of the same kind, its numbers `[runs, 1]` where they differ.
 
-    >>> from steepest.descent.rules import rule
+    >>> from steepest.descent.torch_rules import rule
     >>> stacked([rule("momentum:0.5"), rule("momentum:0.9")], torch.zeros(1)).numbers[0].tolist()
     [[0.5], [0.8999999761581421]]
     """

@@ -19,8 +19,8 @@ import numpy as np
 from torch import Tensor
 
 from steepest.data.batching import Batching
-from steepest.descent.rules import Rule
-from steepest.descent.schedules import Schedule, constant, factors
+from steepest.descent.schedule_factors import Schedule, constant, factors
+from steepest.descent.torch_rules import Rule
 from steepest.model.objective import Objective
 
 

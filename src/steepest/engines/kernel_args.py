@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import numpy as np
 from torch import Tensor
 
-from steepest.descent import rules
+from steepest.descent import torch_rules
 from steepest.model.linear_objective import LinearObjective
 
 if TYPE_CHECKING:
@@ -50,9 +50,9 @@ def rule_code(objective: LinearObjective, rule: Any) -> kernel_steps.RuleCode:
         raise ValueError("There is no compiled code for this objective and rule; can_run() tells.")
     clip, inner = unwrapped
     kink, gain = kernel_steps.SMOOTH_ONLY, 1.0
-    if isinstance(rule, rules.WithSubgradient):
+    if isinstance(rule, torch_rules.WithSubgradient):
         kink = kernel_steps.SUBGRADIENT
-    elif isinstance(rule, rules.WithProximal):
+    elif isinstance(rule, torch_rules.WithProximal):
         kink, gain = kernel_steps.PROXIMAL, float(rule.gain)
     numbers, decay = inner.kind.split(inner.numbers)
     first, second = (*numbers, 0.0, 0.0)[:2]
@@ -132,13 +132,13 @@ def state_of(theta: np.ndarray, memory: Sequence[Any], shape: tuple[int, ...], f
     return kernel_steps.State(theta.reshape(shape), first, second, np.empty(shape[-2:], theta.dtype), free)
 
 
-def _unwrapped(objective: LinearObjective, rule: Any) -> tuple[float, rules.Elementwise] | None:
+def _unwrapped(objective: LinearObjective, rule: Any) -> tuple[float, torch_rules.Elementwise] | None:
     """The longest gradient let through, and the rule itself; None where it is none of ours, or wrapped otherwise."""
-    if (isinstance(rule, rules.WithProximal) and rule.proximal == objective.proximal) or (
-        isinstance(rule, rules.WithSubgradient) and rule.subgradient == objective.subgradient
+    if (isinstance(rule, torch_rules.WithProximal) and rule.proximal == objective.proximal) or (
+        isinstance(rule, torch_rules.WithSubgradient) and rule.subgradient == objective.subgradient
     ):
         rule = rule.rule
     clip = inf
-    if isinstance(rule, rules.Clipped):
+    if isinstance(rule, torch_rules.Clipped):
         clip, rule = rule.norm, rule.rule
-    return (clip, rule) if isinstance(rule, rules.Elementwise) else None
+    return (clip, rule) if isinstance(rule, torch_rules.Elementwise) else None

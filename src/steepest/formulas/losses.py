@@ -1,7 +1,7 @@
 """The losses. To add one, write its formula and its entry here: all else reads them.
 
 A formula is elementwise, of a prediction f, a target y and the loss's own number if it has one. It is written in NumPy's
-words; PyTorch (`model/losses.py`), compiled code (`engines/kernel_losses.py`) and the exported scripts say the same in their own:
+words; PyTorch (`model/torch_losses.py`), compiled code (`engines/kernel_losses.py`) and exported scripts say the same in theirs:
 
     abs  clip  maximum  minimum  where  sign  full_like  tanh  sigmoid  logsigmoid
 

@@ -9,7 +9,7 @@ from steepest import torch_criteria
 from steepest.choices import is_path, locate
 from steepest.formulas.losses import LOSSES
 from steepest.formulas.models import own_loss
-from steepest.model import losses
+from steepest.model import torch_losses
 from steepest.model.custom_loss import custom
 from steepest.model.loss import Loss
 from steepest.settings import Spec
@@ -30,7 +30,7 @@ def loss_of(spec: Spec, classes: tuple[str, ...] | None, several: bool = False) 
         )
     if is_path(name, LOSSES):
         name = locate(name)
-    return losses.loss(name)
+    return torch_losses.loss(name)
 
 
 def wants_classes(spec: Spec) -> bool | None:

@@ -1,4 +1,4 @@
-"""A module's objective: its parameters and their gradients are views into one vector."""
+"""The objective of any `nn.Module`: its mean loss over rows and its penalty, a function of one vector of parameters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any, final
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,11 +17,11 @@ from steepest.model import modules
 from steepest.model.calling import evaluating, output
 from steepest.model.loss import Loss
 from steepest.model.objective import Objective, matched
+from steepest.model.parameter_vector import ParameterVector
 from steepest.model.penalties import Penalty
 
 CHECKED = 1_000
 """Rows of a module's on which a loss of the user's is tried before the descent."""
-NOTHING_TO_FIT = "The module has no parameter that requires a gradient: there is nothing to fit."
 
 NO_GRADIENT = (
     "The loss has no gradient: it does not come from the model's parameters by operations that autograd knows. Look for "
@@ -32,7 +31,7 @@ NO_GRADIENT = (
 
 @final
 class ModuleObjective(Objective):
-    """Any `nn.Module`: its trainable parameters become views into one vector, tied ones once.
+    """Any `nn.Module`: its trainable parameters become views into one vector (`parameter_vector.py`).
 
     Penalties hold for all parameters but biases. Raises SpecError for modules without parameters or with mixed dtypes.
 
@@ -49,50 +48,27 @@ class ModuleObjective(Objective):
         penalty: Penalty | None = None,
         seed: int = 0,
     ):
-        named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
-        if not named:
-            raise SpecError(NOTHING_TO_FIT)
-        kinds = {(p.dtype, p.device) for _, p in named}
-        if len(kinds) > 1:
-            kinds_text = ", ".join(sorted(f"{dtype} on {device}" for dtype, device in kinds))
-            raise SpecError(
-                f"The module's parameters are of several kinds ({kinds_text}). Bring them to one: module.double()."
-            )
+        self.parameters = ParameterVector(module)
+        self.theta, self.gradient = self.parameters.theta, self.parameters.gradient
+        self.names = self.parameters.names
         self.module, self.loss, self.x, self.y, self.weights = module, loss, x, y, weights
         self.balance = modules.balance_of(module)
         self.rows = 0 if x is None else x.shape[0]
         self.seed = seed
-        self.names = tuple(
-            name if p.numel() == 1 else f"{name}[{','.join(map(str, place))}]"
-            for name, p in named
-            for place in (np.ndindex(tuple(p.shape)) if p.numel() > 1 else [()])
-        )
-        self._parameters = named
-        self._shapes = [p.shape for _, p in named]
-        self._sizes = [p.numel() for _, p in named]
-        self.theta = torch.cat([p.detach().reshape(-1) for _, p in named])
-        self.gradient = torch.zeros_like(self.theta)
-        for (_, parameter), data, grad in zip(named, self.views(self.theta), self.views(self.gradient), strict=True):
-            parameter.data = data
-            parameter.grad = grad
-        self._pointers = [(p.data_ptr(), p.grad.data_ptr()) for _, p in named if p.grad is not None]
-        self._owners = [module.get_submodule(name.rpartition(".")[0])._parameters for name, _ in named]
-        self._places = _places(module, [p for _, p in named])
         self.random = True
         if penalty:
-            free = torch.cat([torch.full((p.numel(),), float(not name.endswith("bias"))) for name, p in named])
-            self.penalty_term = penalty.at(free.to(self.theta))
+            self.penalty_term = penalty.at(self.parameters.penalised)
             if penalty.l1:
                 self.kinked, self.proximal = True, self.penalty_term.proximal
 
     def views(self, flat: Tensor) -> Sequence[Tensor]:
-        return [part.view(shape) for part, shape in zip(flat.split(self._sizes), self._shapes, strict=True)]
+        return self.parameters.views(flat)
 
     def value_and_grad(self, theta: Tensor, batch: Batch | None = None) -> tuple[Tensor, Tensor]:
         if theta is not self.theta:
             self.theta.copy_(theta)
         if batch is None or batch.index == 0:
-            self._check_views()
+            self.parameters.check()
         self.gradient.zero_()
         if batch is None:
             with evaluating(self.module):
@@ -118,8 +94,7 @@ class ModuleObjective(Objective):
 
     def predict(self, theta: Tensor, x: Tensor) -> Tensor:
         """What the module gives at θ `[p]`, its own parameters left as they are."""
-        views = self.views(theta)
-        parameters = {name: views[place] for name, place in self._places.items()}
+        parameters = self.parameters.by_name(theta)
 
         def call(rows: Tensor) -> Any:
             return torch.func.functional_call(self.module, parameters, (rows,), tie_weights=False)
@@ -164,28 +139,3 @@ class ModuleObjective(Objective):
         with evaluating(self.module), torch.no_grad():
             prediction = matched(self.predict(self.theta, self.x[:CHECKED]), y, self.loss)
         return prediction, y, None if self.weights is None else self.weights[:CHECKED]
-
-    def _check_views(self) -> None:
-        for (name, known), owner, (data, grad) in zip(self._parameters, self._owners, self._pointers, strict=True):
-            here = owner.get(name.rpartition(".")[2])
-            if here is not known or here.data_ptr() != data or here.grad is None or here.grad.data_ptr() != grad:
-                raise FitError(
-                    f"The parameter {name!r} is no longer a view into the descent's vector: something replaced its memory "
-                    "or its gradient (.double(), load_state_dict(assign=True), zero_grad()). Do that before the fit."
-                )
-
-
-def _places(module: nn.Module, parameters: Sequence[nn.Parameter]) -> dict[str, int]:
-    """Every name under which a module keeps its parameters → which of them it is.
-
-    A parameter that two parts share has two names; a part that stands in two places is named once, since
-    `functional_call` would put back the wrong thing the second time.
-    """
-    number, seen, found = {id(p): place for place, p in enumerate(parameters)}, set(), {}
-    for name, parameter in module.named_parameters(remove_duplicate=False):
-        owner, _, own = name.rpartition(".")
-        slot = (id(module.get_submodule(owner)), own)
-        if id(parameter) in number and slot not in seen:
-            seen.add(slot)
-            found[name] = number[id(parameter)]
-    return found

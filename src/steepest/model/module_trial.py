@@ -16,8 +16,9 @@ from steepest.data.randomness import seeded
 from steepest.errors import SpecError, SteepestError
 from steepest.model.calling import output
 from steepest.model.loss import Loss
-from steepest.model.module_objective import NO_GRADIENT, NOTHING_TO_FIT
+from steepest.model.module_objective import NO_GRADIENT
 from steepest.model.objective import matched
+from steepest.model.parameter_vector import NOTHING_TO_FIT
 
 ROWS = 4
 """Rows that a module is tried on."""

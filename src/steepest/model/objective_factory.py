@@ -12,7 +12,7 @@ from steepest.choices import parse
 from steepest.data.in_memory import array_of
 from steepest.errors import SpecError
 from steepest.formulas.models import MODELS
-from steepest.model import losses, modules, penalties
+from steepest.model import modules, penalties, torch_losses
 from steepest.model.linear import LinearProblem, Terms
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.loss import Loss
@@ -52,7 +52,7 @@ def objective(
     share = None if weights is None else _share(weights)
     if isinstance(model, nn.Module):
         model = modules.copied(model)
-        kind = losses.loss(loss if loss is not None else "mse")
+        kind = torch_losses.loss(loss if loss is not None else "mse")
         sample = next(model.parameters(), torch.empty(0))
         inputs = None if x is None else torch.as_tensor(array_of(x, "x"))
         if inputs is not None and (inputs.is_floating_point() or not modules.embeds(model)):
@@ -82,7 +82,7 @@ def objective(
     name, numbers = parse(model, MODELS, "model")
     if name == "mlp":
         raise SpecError(f"objective({model!r}): give linear, poly:D, an nn.Module or a function of θ.")
-    kind = losses.loss(loss or MODELS[name].loss or "mse")
+    kind = torch_losses.loss(loss or MODELS[name].loss or "mse")
     names = ("x",) if columns.shape[1] == 1 else tuple(f"x{i + 1}" for i in range(columns.shape[1]))
     terms = Terms(names, int(numbers[0]) if numbers else 1, intercept)
     _check_classes(kind, target)

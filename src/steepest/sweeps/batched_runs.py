@@ -15,7 +15,7 @@ from steepest.data.batching import Batching
 from steepest.data.dataset import Dataset
 from steepest.defaults import plan
 from steepest.descent.method import Method, method_of
-from steepest.descent.schedules import at_rate
+from steepest.descent.schedule_factors import at_rate
 from steepest.descent.stopping import Limits
 from steepest.engines import batched
 from steepest.engines.descents import Descents

@@ -10,7 +10,7 @@ from torch import nn
 import steepest as st
 from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.finding import Kind
-from steepest.model.losses import loss
+from steepest.model.torch_losses import loss
 
 
 def table(seed):

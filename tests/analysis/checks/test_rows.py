@@ -20,7 +20,7 @@ from steepest.analysis.diagnosis import diagnose
 from steepest.analysis.finding import Kind
 from steepest.errors import SteepestWarning
 from steepest.model.linear import LinearProblem
-from steepest.model.losses import loss
+from steepest.model.torch_losses import loss
 
 
 def fitted(*data, **settings):

@@ -15,8 +15,8 @@ from steepest.analysis.exact.certificate import objective
 from steepest.analysis.exact.solve import SOLVERS, formula_line, solve
 from steepest.errors import DataError
 from steepest.model.linear import LinearProblem, Terms
-from steepest.model.losses import loss
 from steepest.model.penalties import penalty
+from steepest.model.torch_losses import loss
 
 
 def problem(x, y, loss_name="mse", penalty_name="none", *, degree=1, intercept=True, weights=None, outputs=1):

@@ -32,10 +32,10 @@ from steepest.data.dataset import Dataset
 from steepest.data.thinning import evenly, sampled
 from steepest.lazy import unnoticed
 from steepest.model.linear import LinearProblem
-from steepest.model.losses import loss
 from steepest.model.of_fit import row_losses
 from steepest.model.penalties import Penalty
 from steepest.model.prediction import outputs
+from steepest.model.torch_losses import loss
 from steepest.text.numbers import number
 
 MOST_ROWS = 20_000

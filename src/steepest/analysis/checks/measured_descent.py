@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from steepest.analysis import convergence
+from steepest.analysis import convergence, stable_rate
 from steepest.analysis.checks.column_scales import Shape, shape_of
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import coordinates_of
 from steepest.analysis.learning_rate import plain_lr
 from steepest.analysis.what_if import LinearDescent, to_optimum
-from steepest.descent import rules
+from steepest.descent import torch_rules
 from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Status
 from steepest.model.linear_objective import LinearObjective
 from steepest.text.numbers import count, number, rounded_down
@@ -103,12 +103,12 @@ class MeasuredDescent(LinearDescent):
         """The rate that holds at the optimum for full batches; nan for rules and losses that have none."""
         if self.quadratic is None or self.clip is not None:
             return float("nan")
-        return convergence.largest_rate(self.quadratic.values, self.rule)
+        return stable_rate.largest_rate(self.quadratic.values, self.rule)
 
     @cached_property
     def best_rate(self) -> float:
         """The rate with the fastest contraction at the optimum; nan where there is none."""
-        return float("nan") if self.quadratic is None else convergence.best_rate(self.quadratic.values, self.rule)
+        return float("nan") if self.quadratic is None else stable_rate.best_rate(self.quadratic.values, self.rule)
 
     @cached_property
     def auto_rate(self) -> float:
@@ -151,7 +151,7 @@ class MeasuredDescent(LinearDescent):
     @cached_property
     def other_rates(self) -> tuple[np.ndarray, np.ndarray]:
         """Rates `[k]`, rising, and the gaps `[k]` they would have led to under the same schedule."""
-        if isinstance(self.rule, rules.Accelerated):
+        if isinstance(self.rule, torch_rules.Accelerated):
             return np.zeros(0), np.zeros(0)
         steps = 10.0 ** np.arange(-3.0, 3.1, 0.5)
         rates = np.unique(np.concatenate([self.lr * steps[steps != 1.0], self.anchors]))
@@ -193,7 +193,7 @@ class MeasuredDescent(LinearDescent):
         if self.fit.spec.optimizer == "auto" and self.size is None and self.clip is None and smooth:
             if name == "orthonormal":
                 return remedy, 0.0  # curvature steps
-            rule = rules.Accelerated()
+            rule = torch_rules.Accelerated()
         there = replace(there, rule=rule)
         other = "constant" if there.settles else "cosine"
         schedule = other if self.fit.spec.schedule == "auto" else self.schedule

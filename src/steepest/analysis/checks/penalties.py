@@ -37,8 +37,8 @@ from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.solve import solve
 from steepest.data.thinning import evenly
 from steepest.model.linear import LinearProblem, gram
-from steepest.model.losses import loss
 from steepest.model.penalties import Penalty
+from steepest.model.torch_losses import loss
 
 MOST_ROWS = 1_000
 STEPS = 61  # amounts of a ridge path
@@ -120,7 +120,7 @@ def chosen(problem: LinearProblem) -> Choice:
 def _independent(problem: LinearProblem) -> bool:
     """Whether no column is a combination of others, so that one answer is best: by Cholesky's pivots where these tell.
 
-    >>> from steepest.model.losses import loss
+    >>> from steepest.model.torch_losses import loss
     >>> a = np.column_stack([np.ones(4), [1e6, 2e6, 4e6, 5e6], [2.0, 4.0, 8.0, 10.0]])
     >>> [_independent(LinearProblem(a[:, :columns], np.zeros(4), loss("mse"))) for columns in (2, 3)]
     [True, False]
@@ -198,7 +198,7 @@ def path_of(problem: LinearProblem) -> Path:
 
     The first amount is 1e-10 of the largest eigenvalue: least squares (of least norm).
 
-    >>> from steepest.model.losses import loss
+    >>> from steepest.model.torch_losses import loss
     >>> path = path_of(LinearProblem(np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]]), np.array([1.0, 3.0, 5.0]), loss("mse")))
     >>> path.theta[0].round(6)
     array([1., 2.])

@@ -19,7 +19,7 @@ from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import pinned
 from steepest.analysis.what_if import Descent, ModuleDescent, linear_descent, module_descent, whole_objective
-from steepest.descent import rules
+from steepest.descent import torch_rules
 from steepest.descent.stopping import Status
 from steepest.model import modules
 from steepest.text.numbers import number, rounded_down
@@ -161,7 +161,7 @@ def unscaled(fit: Fitted, descent: Descent, first: float, now: float) -> Finding
     own = str(fit.spec.model).startswith("mlp") and isinstance(fit.spec.model, str)
     numbers = own and not start.loss.classes and start.y.is_floating_point()
     scaled = modules.scaled(copy.deepcopy(descent.module), start.x, start.y if numbers else None)
-    rule = rules.rule("adam") if fit.spec.optimizer == "auto" else descent.rule
+    rule = torch_rules.rule("adam") if fit.spec.optimizer == "auto" else descent.rule
     end = replace(descent, module=scaled, rule=rule).gap_at(0.01)
     if not (first - now) <= 0.5 * (first - end):
         return None

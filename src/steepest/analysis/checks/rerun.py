@@ -22,7 +22,7 @@ from steepest.analysis.what_if import after_steps, whole_objective
 from steepest.choices import parse
 from steepest.data.batching import Batching
 from steepest.data.thinning import sampled
-from steepest.descent.schedules import schedule
+from steepest.descent.schedule_factors import schedule
 from steepest.errors import SteepestError
 from steepest.formulas.models import MODELS
 from steepest.model import modules

@@ -63,7 +63,7 @@ def kind(penalty: Penalty) -> str:
 def solve(problem: LinearProblem) -> Exact:
     """The best possible answer, or an `Exact` with theta None, loss nan and the reason in its note.
 
-    >>> from steepest.model.losses import loss
+    >>> from steepest.model.torch_losses import loss
     >>> line = np.column_stack([np.ones(3), [0.0, 1.0, 2.0]])
     >>> solve(LinearProblem(line, np.array([1.0, 3.0, 5.0]), loss("mse"))).theta.round(12)
     array([1., 2.])

@@ -21,7 +21,7 @@ import torch
 
 from steepest.data.dataset import Dataset
 from steepest.data.thinning import sampled
-from steepest.model import losses
+from steepest.model import torch_losses
 from steepest.model.linear import LinearProblem
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.loss import Loss
@@ -67,7 +67,7 @@ def surface_objective(fit: Fit, loss: Any = None, points: int = 2_500) -> Surfac
     Raises:
         FitError: the fit has no rows. SpecError, DataError: the loss does not suit them.
     """
-    kind, data = fit.loss_function if loss is None else losses.loss(loss), training(fit)
+    kind, data = fit.loss_function if loss is None else torch_losses.loss(loss), training(fit)
     if fit.terms is None:
         work = work_of(fit)
         rows = sampled(data, max(int(MOST_WORK / (points * work)), LEAST_ROWS))

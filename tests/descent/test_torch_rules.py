@@ -14,7 +14,7 @@ from sklearn.linear_model import ElasticNet, Lasso
 from torch import Tensor
 
 from steepest.descent.loop import descend
-from steepest.descent.rules import (
+from steepest.descent.torch_rules import (
     Accelerated,
     Clipped,
     Elementwise,

@@ -10,8 +10,8 @@ import torch
 
 from steepest.errors import SpecError
 from steepest.model.custom_loss import Custom
-from steepest.model.losses import loss
 from steepest.model.penalties import Penalty, penalty
+from steepest.model.torch_losses import loss
 
 ROWS = 40
 CURVED = ["mse", "huber:0.7", "huber:1.35", "logcosh", "logistic", "cross_entropy"]

@@ -7,7 +7,7 @@ import warnings
 import pytest
 import torch
 
-from steepest.descent.schedules import schedule
+from steepest.descent.schedule_factors import schedule
 from steepest.errors import SpecError
 
 STEPS = 40
