@@ -1,0 +1,1 @@
+"""Cases that the checks may be developed with."""
