@@ -1,8 +1,8 @@
 """What a step of a descent costs, counted and not timed: so that a verdict never depends on how busy the machine is.
 
-    seconds = OPERATION·(operations) + FLOP·(floating-point operations) + ENTRY·(numbers written)
+    cost = OPERATION·(operations) + FLOP·(floating-point operations) + ENTRY·(numbers written)
 
-of one value and gradient of a batch, on a core of 2020.
+of one value and gradient of a batch. A cost of 1 is what a core of 2020 does in about a second.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from steepest.data.batching import Batching
 from steepest.model.objective import Objective
 
 OPERATION, FLOP, ENTRY = 4e-6, 5e-11, 1e-9
-"""Seconds of an operation of PyTorch, of a floating-point operation in a matrix product, and of a number written."""
+"""The cost of an operation of PyTorch, of a floating-point operation in a matrix product, and of a number written."""
 
-STEP = 60e-6  # seconds of the loop around it
+STEP = 60e-6  # the cost of the loop around it
 
 
 class _Counted(TorchDispatchMode):
@@ -44,8 +44,8 @@ class _Counted(TorchDispatchMode):
         return out
 
 
-def seconds_a_step(objective: Objective, size: int | None) -> float:
-    """About how long a step takes. size: rows a batch, None for all."""
+def cost_of_step(objective: Objective, size: int | None) -> float:
+    """What a step costs. size: rows a batch, None for all."""
     whole = size is None or size >= objective.rows
     batch = next(iter(Batching(objective.rows, None if whole else size, "none")))
     with _Counted() as counted:

@@ -5,9 +5,10 @@
     descent_of(fit).gaps([0.1, 0.01], steps=500)         many rates at once
 
 Where F is a quadratic (`mse` and full batches under sgd or momentum) the gaps are those of the theory. All others are found
-by making the steps: the same rule on the same batches, all rates side by side, as long as that takes about a second.
-Descents too long for it are predicted by the quadratic at the optimum where the loss has one, and else not at all. Where no
-optimum is known F* counts as 0, so that a gap is F itself, and of a long descent only the first steps are made.
+by making the steps: the same rule on the same batches, all rates side by side, up to a cost that is counted and not timed
+(`step_cost.py`). Descents too long for it are predicted by the quadratic at the optimum where the loss has one, and else not
+at all. Where no optimum is known F* counts as 0, so that a gap is F itself, and of a long descent only the first steps are
+made.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from torch import nn
 from steepest.analysis import convergence
 from steepest.analysis.finding import Fitted
 from steepest.analysis.fit_settings import PRECONDITIONERS, coordinates_of, rule_of, start_of
-from steepest.analysis.step_cost import seconds_a_step
+from steepest.analysis.step_cost import cost_of_step
 from steepest.data.batching import Batching
 from steepest.descent import schedule_factors, torch_rules
 from steepest.descent.loop import descend
@@ -42,10 +43,10 @@ from steepest.model.of_fit import module_objective
 from steepest.model.preconditioners import Coordinates
 
 MOST_PARAMETERS = 2_000  # parameters up to which a descent to a known optimum is made again, or predicted
-SECONDS, FIRST_SECONDS, LEAST_STEPS = 0.8, 0.2, 10
-"""What whole descents may take at a time; what the first steps of one may; and how many of these are made all the same."""
+MOST_COST, FIRST_COST, LEAST_STEPS = 0.8, 0.2, 10
+"""What whole descents may cost at a time; what the first steps of one may; and how many of these are made all the same."""
 
-LOAD = 0.3  # seconds to be saved from which compiled code, which takes about as long to compile, is worth it here
+LOAD = 0.3  # cost to be saved from which compiled code, which takes about as long to compile, is worth it here
 MOST_PREDICTED, MOST_PREDICTED_AFTER = 20_000, 200_000
 """Steps up to which a falling rate is gone through by theory: on a quadratic, and where steps would take too long."""
 
@@ -237,7 +238,7 @@ class LinearDescent(Descent):
         ours, seeds = [torch_rules.rule(self.rule, objective, self.clip) for _ in lrs], [batching.seed] * many
         work = Descents(objective, theta, ours, lrs, [pace] * many, batching, seeds, together=objective)
         engine = choose(work, worth=LOAD)
-        if engine.seconds(work, work.updates) > SECONDS:
+        if engine.cost(work, work.updates) > MOST_COST:
             return None
         with np.errstate(all="ignore"):
             for _ in engine.chunks(work):
@@ -316,7 +317,7 @@ def _given(fit: Fitted, rule: Any, rows: int) -> dict[str, Any]:
 
 def _begun(descent: Any) -> Any:
     """With so many of its first steps as are made again: by what one costs, so that the same fit is always judged alike."""
-    affordable = max(FIRST_SECONDS / seconds_a_step(descent.objective(), descent.size), LEAST_STEPS)
+    affordable = max(FIRST_COST / cost_of_step(descent.objective(), descent.size), LEAST_STEPS)
     return replace(descent, first_steps=int(min(descent.steps, affordable)))
 
 

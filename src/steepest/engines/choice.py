@@ -33,12 +33,12 @@ WORTH = 0.5
 class Engine:
     """One way to take the steps of some descents: `chunks` of them, or the loop's single ones with a last one at θ_N.
 
-    seconds: about how long it takes for so many steps of all runs together.
+    cost: about how many seconds so many steps of all runs together take, counted from their sizes.
     """
 
     name: str
     chunks: Callable[[Descents], Iterator[Chunk | Step]]
-    seconds: Callable[[Descents, float], float]
+    cost: Callable[[Descents, float], float]
 
 
 def _loop(work: Descents) -> Iterator[Step]:

@@ -17,7 +17,7 @@ from torch import nn
 
 from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.finding import Fitted
-from steepest.analysis.step_cost import seconds_a_step
+from steepest.analysis.step_cost import cost_of_step
 from steepest.analysis.what_if import after_steps, whole_objective
 from steepest.choices import parse
 from steepest.data.batching import Batching
@@ -31,7 +31,7 @@ from steepest.model.of_fit import module_objective, tensors
 
 MOST_ROWS = 1_000
 MOST_STEPS = 3_000
-SECONDS, LEAST_STEPS = 1.5, 20  # what a rerun may take, by what its steps cost; and how many are made all the same
+MOST_COST, LEAST_STEPS = 1.5, 20  # what a rerun may cost (`step_cost.py`); and how many steps are made all the same
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def rerun(fit: Fitted, objective: ModuleObjective, *, lr: float | None = None, r
     spec, batching = fit.spec, Batching.of(fit.spec, objective.rows)
     own = spec.optimizer if spec.optimizer != "auto" else fit.optimizer
     name = spec.schedule if spec.schedule != "auto" else fit.schedule
-    affordable = max(SECONDS / seconds_a_step(objective, batching.size), LEAST_STEPS)
+    affordable = max(MOST_COST / cost_of_step(objective, batching.size), LEAST_STEPS)
     steps = max(1, int(min(fit.steps, MOST_STEPS, affordable)))
     batching = replace(batching, epochs=None, max_steps=steps)
     try:
