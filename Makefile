@@ -20,7 +20,7 @@ BENCH_PARTS := epoch answer growth sweep step startup
 BENCH_OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser check bench sick lessons soak clean
+.PHONY: help demo test browser check bench sick others lessons soak clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -67,6 +67,9 @@ bench: $(BENCH_STAMP) ## Measure beside every peer, and write benchmarks/RESULTS
 
 sick: $(STAMP) ## Diagnose every sick fit, treat it as printed, and write docs/sick_fits.md
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/sick_fits.py
+
+others: $(STAMP) ## Diagnose other people's mistakes, treat them as printed, and write docs/others_cases.md
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/others_cases.py
 
 lessons: $(STAMP) ## Run every lesson from its first line to its last
 	@$(if $(wildcard lessons/*.py),,echo "There are no lessons yet.")

@@ -7,6 +7,7 @@
     true     how many of the sick fit's findings have one of the case's codes, or one of those that are true of it too
     quiet    the twin has no finding
     trains   the twin's score is at most nine tenths of that of a constant answer, and of that of the sick fit
+    soon     the diagnosis took at most twice the fit, or a second
 
 The way goes from the sick fit's score, or from that of the constant answer where the sick fit is worse. Seconds are those
 of the processor, so that other people's work on the machine is not counted.
@@ -67,6 +68,12 @@ class Outcome:
     def quiet(self) -> bool:
         """Whether the twin was looked at and has no finding."""
         return not self.error and not self.twin
+
+    @property
+    def soon(self) -> bool:
+        """Whether the diagnosis took at most twice the fit, or a second."""
+        fit, diagnosis = self.seconds
+        return not self.error and diagnosis <= max(2 * fit, 1.0)
 
 
 class Averaged:
