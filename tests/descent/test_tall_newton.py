@@ -56,6 +56,23 @@ def test_least_squares_are_those_of_lapack(order, far):
     assert np.array_equal(x, before)
 
 
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy])
+@pytest.mark.parametrize(("far", "unit"), [(0.0, 1.0), (500.0, 1.0), (0.0, 1e-25), (0.0, 1e25)])
+def test_float32_is_fitted_where_it_lies_to_the_digits_of_float64(kind, far, unit):
+    x, y = table(far)
+    x = (x * unit).astype(np.float32)
+    fit = st.fit(kind(x), y)
+    double = x.astype(np.float64)
+    slopes = np.linalg.lstsq((double - double.mean(0)) / unit, y - y.mean(), rcond=None)[0] / unit
+    np.testing.assert_allclose(fit.theta[1:], slopes, rtol=1e-9)
+    residual = y - y.mean() - (double - double.mean(0)) @ slopes
+    assert fit.loss == pytest.approx(np.mean(residual**2), rel=1e-12)
+    assert fit.trace.loss[0] == pytest.approx(np.mean(y**2), rel=1e-12)
+    assert np.shares_memory(fit.train.x, x)
+    assert fit.gap <= 1e-13 * fit.loss
+    assert fit.scores.exact_objective == pytest.approx(fit.objective_value, rel=1e-12)
+
+
 def test_the_loss_of_columns_however_far_from_zero_is_that_of_the_predictions():
     x, y = table()
     for far, digits in ((1e4, 1e-11), (1e9, 1e-7)):  # of the second float64 predicts no better

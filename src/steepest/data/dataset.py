@@ -15,7 +15,7 @@ class Dataset:
     """Rows ready for a fit.
 
     Attributes:
-        x: [n, d] float64, contiguous; a column of ones is not among them.
+        x: [n, d] float64, contiguous; a column of ones is not among them. A large array of float32 stays what it is.
         y: [n] or [n, m] float64; [n] int64 codes into `classes` where the target is classes.
         names: of x's columns.
         targets: names of the target columns.

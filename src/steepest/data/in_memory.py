@@ -110,8 +110,11 @@ def as_array(source: object) -> np.ndarray:
     return array
 
 
-def _of_tensor(tensor: Any) -> np.ndarray:
-    """A tensor on any device, in any layout of its memory; what holds no numbers is a DataError."""
+def _of_tensor(tensor: Any, single: bool = False) -> np.ndarray:
+    """A tensor on any device, in any layout of its memory; what holds no numbers is a DataError.
+
+    single: float32 stays what it is; else all floats are float64.
+    """
     if str(getattr(tensor, "layout", "torch.strided")) != "torch.strided" or getattr(tensor, "is_nested", False):
         raise DataError("a sparse or nested tensor is no table here: give it as x.to_dense()")
     if tensor.is_meta:
@@ -122,7 +125,8 @@ def _of_tensor(tensor: Any) -> np.ndarray:
     if tensor.is_complex():
         raise DataError(COMPLEX.format("x", tensor.flatten()[0].item() if tensor.numel() else "complex"))
     tensor = tensor.cpu().resolve_neg()
-    return (tensor.double() if tensor.is_floating_point() else tensor).numpy()
+    stays = not tensor.is_floating_point() or (single and str(tensor.dtype) == "torch.float32")
+    return (tensor if stays else tensor.double()).numpy()
 
 
 def _filled(array: np.ma.MaskedArray) -> np.ndarray:
@@ -137,19 +141,22 @@ def _filled(array: np.ma.MaskedArray) -> np.ndarray:
 def whole_numbers(source: object, share: bool = False) -> np.ndarray | None:
     """`[n, d]`, float64, of an array or tensor of numbers none of which is missing or larger than `LARGEST`.
 
-    None for anything else: its columns must be read one by one. share: whether a large array of float64, whose rows or columns
-    lie next to one another, may be given as it is, to be read only; else it is a copy, in rows.
+    None for anything else: its columns must be read one by one. share: whether a large array of float64 or float32, whose rows
+    or columns lie next to one another, may be given as it is, to be read only; else it is a copy, in rows.
     """
-    if not (type(source) is np.ndarray or _is_a("torch", "Tensor", source)) or getattr(source, "ndim", 0) != 2:
+    tensor = _is_a("torch", "Tensor", source)
+    if not (type(source) is np.ndarray or tensor) or getattr(source, "ndim", 0) != 2:
         return None
-    array = as_array(source)
+    array = _of_tensor(source, single=share) if tensor else as_array(source)
     if array.dtype.kind not in "fiu" or array.dtype.itemsize > 8 or not array.size:
         return None
-    plain = array.dtype == np.float64 and array.dtype.isnative and array.flags.aligned and array.flags.forc
+    plain = array.dtype in (np.float64, np.float32) and array.flags.aligned and array.flags.forc
     numbers = array if share and plain and array.size > COPIED else np.array(array, dtype=np.float64, order="C")
     flat = numbers.ravel(order="K")
     with np.errstate(over="ignore", invalid="ignore"):
-        return numbers if flat @ flat <= LARGEST**2 else None
+        square = flat @ flat
+        sound = square <= LARGEST**2 if numbers.dtype == np.float64 else np.isfinite(square) or np.isfinite(flat).all()
+    return numbers if sound else None
 
 
 def _from_columns(names: list[str], columns: list[object]) -> pa.Table:

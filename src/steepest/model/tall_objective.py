@@ -38,6 +38,9 @@ FARTHEST = 1e5
 LOOKED_AT = 4_096
 """Rows of which the shift is learned."""
 
+SINGLE = 1e20
+"""Mean square of a column up to which, and down to one over which, float32 has room for products of it."""
+
 NEAR = 4e-26
 """Part of the loss by which a step may change it, to second order, and need no further pass: the predictions stay as they
 are to 13 digits of the residuals."""
@@ -121,8 +124,8 @@ def _add_squares(squares: np.ndarray, first: int, block: np.ndarray, shares: np.
 class TallObjective(Objective):
     """F(θ) = (1/n) Σ wᵢ·ℓ(fᵢ, yᵢ) + l2·Σθ², of a loss with a curvature.
 
-    x: `[n, d]` float64, in rows or in columns, only read. y: `[n]`, or `[n, k]` for `mse`, or codes of k classes. weights: `[n]`
-    with mean 1, or None. start: θ₀ `[k·p]` in user units. outputs: k, where y does not say it.
+    x: `[n, d]` float64 or float32, in rows or in columns, only read. y: `[n]`, or `[n, k]` for `mse`, or codes of k classes.
+    weights: `[n]` with mean 1, or None. start: θ₀ `[k·p]` in user units. outputs: k, where y does not say it.
 
     Raises:
         IllConditioned: for `mse` at once, else when the curvature is first asked for.
@@ -164,7 +167,7 @@ class TallObjective(Objective):
 
     def _far(self) -> np.ndarray | None:
         """s `[d]`, from some rows; None where no column lies far from zero."""
-        some = self.x[:: max(1, self.rows // LOOKED_AT)]
+        some = self.x[:: max(1, self.rows // LOOKED_AT)].astype(np.float64)
         mean, spread = some.mean(0), some.std(0)
         if (np.abs(mean) > FARTHEST * spread).any():
             raise IllConditioned
@@ -186,9 +189,10 @@ class TallObjective(Objective):
             parts[..., 0] += sign * (parts[..., 1:] @ self.shift)
         return moved
 
-    def block(self, rows: slice) -> np.ndarray:
+    def block(self, rows: slice, kind: type[np.floating] = np.float64) -> np.ndarray:
         """Some rows, shifted."""
-        return self.x[rows] if self.shift is None else self.x[rows] - self.shift
+        block = self.x[rows] if self.shift is None else self.x[rows] - self.shift
+        return block.astype(kind, copy=False)
 
     def summed(self, work: Callable[..., None], *shapes: tuple[int, ...]) -> list[np.ndarray]:
         """What `work(rows, *sums)` adds up over all blocks of rows."""
@@ -197,7 +201,7 @@ class TallObjective(Objective):
     def of_rows(self, rows: np.ndarray) -> TallObjective:
         """The same of some rows, by their numbers."""
         weights = None if self.weights is None else self.weights[rows] / max(self.weights[rows].mean(), 1e-300)
-        x = self.x[rows] if self.shift is None else self.x[rows] - self.shift
+        x = self.x[rows].astype(np.float64, copy=False) if self.shift is None else self.x[rows] - self.shift
         first, of = bool(self.first), self.penalty_given
         return TallObjective(x, self.y[rows], self.loss, of, first, weights, self.names, outputs=self.outputs)
 
@@ -238,24 +242,36 @@ class TallObjective(Objective):
         return Pass(theta.copy(), float(loss) / self.entries, grad / self.entries, prediction)
 
     def _squares(self) -> None:
-        """For `mse`: the Hessian, and the loss and gradient where all predictions are 0, in one pass."""
-        first = self.first
+        """For `mse`: the Hessian, and the loss and gradient where all predictions are 0, in one pass.
 
-        def add(rows: slice, squares: np.ndarray, cross: np.ndarray, total: np.ndarray) -> None:
-            block, y = self.block(rows), self.y[rows]
-            shares = np.ones(len(y)) if self.weights is None else self.weights[rows]
-            weighted = y if self.weights is None else (y.T * shares).T
-            total += np.vdot(weighted, y)
-            cross[:, first:] += weighted.T @ block
-            cross[:, :first] += weighted.sum(0).reshape(-1, 1)
-            _add_squares(squares, first, block, shares, self.weights is not None)
-
-        squares, cross, total = self.summed(add, (self.size, self.size), (self.outputs, self.size), ())
+        In float32 where the columns are given so: the first step is off by some digits then, and the second is not.
+        """
+        squares, cross, total = self._sums(self.x.dtype.type)
+        sizes = np.diag(squares)[self.first :] / self.rows
+        if self.x.dtype == np.float32 and not ((sizes > 1.0 / SINGLE) & (sizes < SINGLE)).all():
+            squares, cross, total = self._sums(np.float64)
         self.model = self._curvature(squares, 2.0 / self.entries)
         self.proof, self.nothing = Proof(self.model), float(total) / self.entries
         if not self.theta.any():
             zero = np.zeros(self.shape)
             self.seen = Pass(self.theta.numpy().copy(), self.nothing, -2.0 / self.entries * cross, zero)
+
+    def _sums(self, kind: type[np.floating]) -> list[np.ndarray]:
+        """Σ w·aaᵀ, Σ w·y·aᵀ and Σ w·y², the first two with products in a precision."""
+        first, level = self.first, float(np.abs(self.y).max()) or 1.0
+
+        def add(rows: slice, squares: np.ndarray, cross: np.ndarray, total: np.ndarray) -> None:
+            block, y = self.block(rows, kind), self.y[rows]
+            weighted = y if self.weights is None else (y.T * self.weights[rows]).T
+            total += np.vdot(weighted, y)
+            weighted = weighted if kind is np.float64 else (weighted / level).astype(kind)
+            cross[:, first:] += weighted.T @ block
+            cross[:, :first] += weighted.sum(0).reshape(-1, 1)
+            shares = np.ones(len(y), kind) if self.weights is None else self.weights[rows].astype(kind, copy=False)
+            _add_squares(squares, first, block, shares, self.weights is not None)
+
+        squares, cross, total = self.summed(add, (self.size, self.size), (self.outputs, self.size), ())
+        return [squares, cross if kind is np.float64 else level * cross, total]
 
     def curve(self, prediction: np.ndarray, rows: np.ndarray | None = None) -> None:
         """Measure the Hessian where the predictions are these, on all rows or on some, by their numbers."""

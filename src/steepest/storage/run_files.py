@@ -138,7 +138,7 @@ def pack_rows(fit: Fit) -> bytes:
             continue
         data = data.take(evenly(data.rows, MOST_ROWS))
         y = data.y.reshape(data.rows, -1).astype(np.float64)
-        columns = {f"x{i}": data.x[:, i] for i in range(data.x.shape[1])} | {
+        columns = {f"x{i}": data.x[:, i].astype(np.float64) for i in range(data.x.shape[1])} | {
             f"y{i}": y[:, i] for i in range(y.shape[1])
         }
         weight = np.ones(data.rows) if data.weights is None else data.weights

@@ -120,7 +120,7 @@ def dependent(given: Prepared) -> Iterator[Finding]:
         return
     if data.x.shape[1] > 1_000 or given.spec.penalty != "none":  # which settles how columns share
         return
-    found = combinations(data.x, tuple(data.names), given.terms.intercept)
+    found = combinations(data.x.astype(np.float64, copy=False), tuple(data.names), given.terms.intercept)
     gone = [name for name, _ in found if dropped(given, [name])]
     if not gone:
         return

@@ -61,7 +61,7 @@ class Regression:
         loss = given.loss_function
         if rows is None or terms is None or rows.classes is not None or rows.y.ndim != 1 or loss.custom:
             return None
-        x, y, weights, numbers = rows.x, rows.y.astype(np.float64), rows.weights, None
+        x, y, weights, numbers = rows.x.astype(np.float64, copy=False), rows.y.astype(np.float64), rows.weights, None
         if weights is not None:
             numbers = np.flatnonzero(weights > 0)
             x, y, weights = x[numbers], y[numbers], weights[numbers] / weights[numbers].mean()
