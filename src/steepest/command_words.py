@@ -57,7 +57,7 @@ _LITERAL = (
 )
 _SETTING = re.compile(
     rf"(?<![\w=]){_STRING}|fit\.save\(folder\)"
-    rf"|(?<![\w./-])(?P<name>{'|'.join(sorted((*SETTINGS, 'overwrite'), key=len, reverse=True))})"
+    rf"|(?<![\w./-])(?P<name>{'|'.join(sorted((*SETTINGS, 'overwrite', 'mute'), key=len, reverse=True))})"
     rf"=(?!=)(?P<value>{_LITERAL})?"
 )
 

@@ -133,7 +133,7 @@ class Preflight(Displayed):
     def to_dict(self) -> dict[str, Any]:
         """Everything as one plain object: what `--json` prints."""
         return {
-            "findings": self.findings.to_dicts(),
+            **self.findings.to_dict(),
             "prospects": [asdict(one) for one in self.prospects],
             "recommended": [
                 {"settings": one.settings, "python": self.python(one), "command": self.command(one)}
@@ -148,12 +148,15 @@ class Preflight(Displayed):
 
 
 @takes_settings()
-def diagnose(x: Any = None, y: Any = None, **settings: Unpack[Settings]) -> Preflight:
+def diagnose(
+    x: Any = None, y: Any = None, *, mute: str | Sequence[str] = (), **settings: Unpack[Settings]
+) -> Preflight:
     """What will be hard about a table, and which settings will work, without a step of descent.
 
     Args:
         x, y: as `st.fit` takes them: arrays, or x any table (a path, `sample:NAME`, a dataframe) and `target=` a column.
         {settings}
+        mute: codes of findings that are not to be shown, as `["ST004"]`.
 
     The settings that say what is fitted (target, columns, model, loss, penalty, weights, …) are kept; for those that say
     how (optimizer, lr, …) it is predicted where they would lead.
@@ -162,7 +165,7 @@ def diagnose(x: Any = None, y: Any = None, **settings: Unpack[Settings]) -> Pref
         A `Preflight`: print it, or take `findings`, `prospects` and `recommended` from it.
 
     Raises:
-        DataError, SpecError: as `st.fit` does.
+        DataError, SpecError: as `st.fit` does; SpecError for a code that no finding has.
 
     Example:
         >>> ahead = diagnose([[1.0, 1000.0], [2.0, 3000.0], [3.0, 2000.0], [5.0, 4000.0]], [1.0, 2.0, 2.5, 4.0])
@@ -211,7 +214,8 @@ def diagnose(x: Any = None, y: Any = None, **settings: Unpack[Settings]) -> Pref
     data = repr(source) if source else "x, y" if y is not None else "table"
     # there is no gap yet of which they could explain a share
     hard = [one if one.of_model else replace(one, share=0.0) for one in diagnosis.foresee(ahead)]
-    return Preflight(Findings(tuple(hard), LOOKED_AT), prospects, tuple(sentences), _usual(usual), kept, data, source)
+    found = Findings(tuple(hard), LOOKED_AT).without(mute)
+    return Preflight(found, prospects, tuple(sentences), _usual(usual), kept, data, source)
 
 
 def _centred(made: Plan) -> bool:

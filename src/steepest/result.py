@@ -7,6 +7,7 @@ its last lines name.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -172,21 +173,25 @@ class Fit(Displayed, RunSummary, Scored):
             return f"Stopped after the requested {self.steps:,} step{'' if self.steps == 1 else 's'}."
         return status.value
 
-    def diagnose(self) -> Findings:
+    def diagnose(self, mute: str | Sequence[str] = ()) -> Findings:
         """What keeps the descent from its optimum and what is wrong with the model, the most important first.
+
+        Args:
+            mute: codes of findings that are not to be shown, as `["ST003"]`. A run keeps them all the same.
 
         Each finding has the numbers that show it, settings that fix it, and what those are predicted to give; see
         `steepest.analysis.finding`. A healthy fit has none. They are found when first asked for, and kept in a run's folder.
 
         Raises:
             FitError: a loaded fit whose run has neither findings nor all the rows.
+            SpecError: a code that no finding has.
 
         Example:
             >>> from steepest.fitting import fit
             >>> print(fit([0.0, 1.0, 2.0, 3.0], [1.0, 3.1, 4.9, 7.0]).diagnose().found)
             ()
         """
-        return self._findings
+        return self._findings.without(mute)
 
     @cached_property
     def _findings(self) -> Findings:

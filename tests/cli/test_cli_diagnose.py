@@ -59,15 +59,15 @@ SHORT = ["--target", "price", "--optimizer", "sgd", "--lr", "1e-5", "--epochs", 
 def test_an_open_fit_shows_what_and_the_option_that_mends_it(capsys, table):
     code, out, err = _run(capsys, "fit", table, *SHORT)
     assert (code, err) == (0, "")
-    assert "1. 5 steps are too few. (90 % of the gap)\n   Try --epochs 2000. Then 1e-9.\n" in out
-    assert "2. The residuals bend. (20 % of the loss)\n   Try --model poly:2.\n" in out
+    assert "1. 5 steps are too few. (ST003, 90 % of the gap)\n   Try --epochs 2000. Then 1e-9.\n" in out
+    assert "2. The residuals bend. (ST024, 20 % of the loss)\n   Try --model poly:2.\n" in out
     assert "Give more epochs" not in out
 
 
 def test_a_closed_fit_shows_one_thing_about_the_model(capsys, table, tmp_path):
     code, out, _ = _run(capsys, "fit", table, "--target", "price")
     assert code == 0
-    assert "1. The residuals bend. (20 % of the loss)\n   Try --model poly:2.\n" in out
+    assert "1. The residuals bend. (ST024, 20 % of the loss)\n   Try --model poly:2.\n" in out
     assert "2. " not in out
 
 
@@ -115,7 +115,27 @@ def test_a_run_keeps_its_findings(capsys, run, monkeypatch):
     assert out == f"{st.load(run).diagnose()}\n"
     assert "Remedy:    epochs=2000\n" in out
     code, out, _ = _run(capsys, "diagnose", run, "--json")
-    assert (code, json.loads(out)) == (0, {"findings": [LATE.to_dict(), BENT.to_dict()]})
+    assert (code, json.loads(out)) == (0, st.load(run).diagnose().to_dict())
+    assert json.loads(out)["findings"] == [LATE.to_dict(), BENT.to_dict()]
+
+
+def test_muted_findings_are_not_shown_and_a_run_keeps_them(capsys, run):
+    code, out, err = _run(capsys, "diagnose", run, "--mute", "ST003")
+    assert (code, err) == (0, "")
+    assert out.startswith("1. Curvature in the residuals (ST024)")
+    assert out.endswith("Found and not shown: ST003.\n")
+    code, out, _ = _run(capsys, "diagnose", run, "--mute", "ST024,ST003", "--json")
+    assert (code, json.loads(out)["findings"], json.loads(out)["muted"]) == (0, [], ["ST003", "ST024"])
+    assert st.load(run).diagnose(mute="ST003").found == (BENT,)
+    assert st.load(run).diagnose().found == (LATE, BENT)
+
+
+def test_an_unknown_code_is_one_line_that_names_the_nearest(capsys, run, table):
+    for words in ([run], [table, "--target", "price"]):
+        code, out, err = _run(capsys, "diagnose", *words, "--mute", "ST0003")
+        assert (code, out) == (2, "")
+        assert err == "error: --mute ST0003: no finding has this code. The nearest is ST003 (too few steps).\n"
+    assert "The nearest is ST027 (overfitting)." in _run(capsys, "diagnose", run, "--mute", "overfiting")[2]
 
 
 def without_findings(run: str) -> None:
@@ -132,7 +152,7 @@ def test_an_older_run_is_diagnosed_from_its_rows(capsys, run, monkeypatch):
     seen = []
     ask(monkeypatch, lambda fit: seen.append(fit) or iter([LATE]))
     code, out, _ = _run(capsys, "diagnose", run)
-    assert (code, out.partition("\n")[0]) == (0, "1. Too few steps: explains 90 % of the gap")
+    assert (code, out.partition("\n")[0]) == (0, "1. Too few steps (ST003): explains 90 % of the gap")
     np.testing.assert_array_equal(seen[0].train.x, X)
     np.testing.assert_array_equal(seen[0].train.y, Y)
     assert seen[0].relative_gap == st.load(run).relative_gap
@@ -164,13 +184,13 @@ def test_a_run_of_a_module_needs_no_module_for_its_findings(capsys, tmp_path, mo
     net = ["--model", "mine_of_test_diagnose:net"]
     assert main(["fit", "sample:lesson_a", *net, "--epochs", "5", "--out", run, "--quiet"]) == 0
     code, out, _ = _run(capsys, "diagnose", run)
-    assert (code, out.partition(":")[0]) == (0, "1. Too few steps")
+    assert (code, out.partition(":")[0]) == (0, "1. Too few steps (ST003)")
     without_findings(run)
     code, _, err = _run(capsys, "diagnose", run)
     assert code == 1
     assert "--model package.module:factory" in err
     code, out, _ = _run(capsys, "diagnose", run, *net)
-    assert (code, out.partition(":")[0]) == (0, "1. Too few steps")
+    assert (code, out.partition(":")[0]) == (0, "1. Too few steps (ST003)")
 
 
 # ---- data ------------------------------------------------------------------------------------------

@@ -156,7 +156,7 @@ def test_a_diagnosis_can_be_read_on_any_page(browser, fit, tmp_path, monkeypatch
             block = shown.page.locator(".finding")
             block.scroll_into_view_if_needed()
             text = block.inner_text()
-            assert text.startswith("1. Columns on different scales: explains 97 % of the gap")
+            assert text.startswith("1. Columns on different scales (ST004): explains 97 % of the gap")
             assert found.what in text
             assert found.python in text
             box = block.bounding_box()

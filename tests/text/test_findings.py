@@ -54,8 +54,8 @@ def test_a_terminal_shows_each_finding_whole(width, monkeypatch):
     text = str(BOTH)
     blocks = text.split("\n\n")
     assert [block.split(maxsplit=1)[0] for block in blocks] == ["1.", "2."]
-    assert blocks[0].startswith("1. Columns on different scales: explains 97 % of the gap\n")
-    assert blocks[1].startswith("2. Outliers: explains 30 % of the loss\n")
+    assert blocks[0].startswith("1. Columns on different scales (ST004): explains 97 % of the gap\n")
+    assert blocks[1].startswith("2. Outliers (ST023): explains 30 % of the loss\n")
     words = " ".join(blocks[0].split())
     for part in (SCALES.what, SCALES.evidence, SCALES.predicted):
         assert part in words
@@ -133,7 +133,7 @@ def test_under_an_open_fit_stand_the_two_most_important(monkeypatch):
     assert [finding.kind for finding in below.shown] == [Kind.SCALES, Kind.TOO_FEW_STEPS]
     assert below.more == 1
     text = str(fit)
-    assert f"1. {SCALES.what} (97 % of the gap)\n" in text
+    assert f"1. {SCALES.what} (ST004, 97 % of the gap)\n" in text
     assert f"   Try precondition='standardize', lr='auto'. {SCALES.predicted}\n" in text
     assert "1 more: fit.diagnose()" in text
     assert "Give more epochs" in fit.message

@@ -11,13 +11,15 @@ a table before any fit. `diagnosis.py` asks them all and ranks what they say.
 
 from __future__ import annotations
 
+import difflib
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from steepest.command_words import options
+from steepest.errors import SpecError
 from steepest.text import findings
 from steepest.text.displayed import Displayed
 from steepest.text.document import Document
@@ -131,11 +133,13 @@ class Finding:
 class Findings(Displayed, Sequence[Finding]):
     """Findings, the most important first; `print()` shows them whole.
 
-    looked_at: where there are none, a sentence on what was looked at.
+    looked_at: where there are none, a sentence on what was looked at. muted: the codes of those that were found and are not
+    among them, as was asked for.
     """
 
     found: tuple[Finding, ...] = field(default=())
     looked_at: str = ""
+    muted: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.found)
@@ -146,9 +150,22 @@ class Findings(Displayed, Sequence[Finding]):
     def __iter__(self) -> Iterator[Finding]:
         return iter(self.found)
 
+    def without(self, mute: str | Sequence[str]) -> Findings:
+        """The same without findings of these codes. SpecError where a code is none."""
+        codes = known_codes(mute)
+        if not codes:
+            return self
+        left = tuple(finding for finding in self.found if finding.code not in codes)
+        gone = sorted({finding.code for finding in self.found if finding.code in codes})
+        return replace(self, found=left, muted=(*self.muted, *gone))
+
     def to_dicts(self) -> list[dict[str, Any]]:
         """Each as a plain object."""
         return [finding.to_dict() for finding in self.found]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as one plain object: what `--json` prints."""
+        return {"findings": self.to_dicts(), "looked_at": self.looked_at, "muted": list(self.muted)}
 
     def _document(self, width: float) -> Document:
         return findings.document(self)
@@ -169,3 +186,21 @@ class BeforeFit:
 
 Prepared = BeforeFit | Fitted
 """What a check of the data is asked of: all that is known before a fit is known of a fit as well."""
+
+
+def known_codes(mute: str | Sequence[str]) -> frozenset[str]:
+    """Codes of findings, one or several. SpecError where one is none; it names the nearest, by its words as well.
+
+    >>> sorted(known_codes("ST003")), sorted(known_codes(["st003", "ST027"]))
+    (['ST003'], ['ST003', 'ST027'])
+    """
+    given = [mute] if isinstance(mute, str) else list(mute)
+    words = {name: kind for kind in Kind for name in (kind.code, str(kind))}
+    for code in given:
+        if str(code).upper() not in {kind.code for kind in Kind}:
+            near = difflib.get_close_matches(str(code).upper(), words, 1) or difflib.get_close_matches(
+                str(code), words, 1
+            )
+            hint = f" The nearest is {words[near[0]].code} ({words[near[0]]})." if near else ""
+            raise SpecError(f"mute={code!r}: no finding has this code.{hint}")
+    return frozenset(str(code).upper() for code in given)

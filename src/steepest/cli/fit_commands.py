@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from steepest.cli.app import Table, Which, app, check_out, check_table_name, fail, kept_in, loaded, to_file
-from steepest.cli.options import OUTPUT, dash, output, settings_of, with_options
+from steepest.cli.options import OUTPUT, dash, names, output, settings_of, with_options
 from steepest.errors import FitError, RunError, SpecError
 from steepest.settings_table import READING, default_epochs
 
@@ -170,6 +170,7 @@ def diagnose(
     *,
     number: Which = None,
     json: Annotated[bool, output("Print what is found as JSON.")] = False,
+    mute: Annotated[list[str] | None, output("Codes of findings not to be shown, as ST003 or ST003,ST008.")] = None,
     **settings: Any,
 ) -> int:
     """Say what is wrong with a fit and what fixes it; or before any fit, what will be hard and which settings will work."""
@@ -182,14 +183,14 @@ def diagnose(
 
     given = {name: value for name, value in settings.items() if value is not None}
     data = dash(data)
-    kept = run_folder.kept_at(data)
+    kept, codes = run_folder.kept_at(data), names(mute or [])
     if kept is not None:
         if others := [name for name in given if name != "model"]:
             option = others[0].replace("_", "-")
             raise SpecError(f"{data!r} is a {kept}, which has its settings already. Leave out --{option}.")
-        found = _diagnosed(loaded(data, number, given.get("model")))
+        found = _diagnosed(loaded(data, number, given.get("model"))).without(codes)
         if json:
-            print(to_json({"findings": found.to_dicts()}))
+            print(to_json(found.to_dict()))
         else:
             console.show_document(findings.document(found))
         return 0
@@ -198,7 +199,7 @@ def diagnose(
             f"{data!r} holds no run: it has no fit.json. If it holds tables, name the column to predict: --target NAME."
         )
     with console.warnings_as_lines():
-        ahead = preflight.diagnose(data, **_with_target(data, settings_of(given)))
+        ahead = preflight.diagnose(data, mute=codes, **_with_target(data, settings_of(given)))
     if json:
         print(to_json(ahead.to_dict()))
     else:

@@ -1,6 +1,6 @@
 """What was found about a fit: each finding whole, and the two most important ones as they stand under a fit.
 
-1. Columns on different scales (97 % of the gap)
+1. Columns on different scales (ST004): explains 97 % of the gap
    The column 'area' …                        what, a sentence
    Evidence:  …                               the numbers that show it
    Remedy:    precondition='standardize'      in Python, and
@@ -33,9 +33,13 @@ def document(found: Findings) -> Document:
 
 def blocks(found: Findings) -> list[Block]:
     """An entry for each finding; where there are none, a sentence on what was looked at."""
-    if not found:
-        return [Words(f"Nothing was found. {found.looked_at}".strip())]
-    return [_entry(place, finding) for place, finding in enumerate(found, 1)]
+    entries: list[Block] = [_entry(place, finding) for place, finding in enumerate(found, 1)]
+    muted = f"Found and not shown: {', '.join(found.muted)}." if found.muted else ""
+    if not entries:
+        return [
+            Words(f"Nothing {'else ' if muted else ''}was found. {muted} {found.looked_at}".replace("  ", " ").strip())
+        ]
+    return [*entries, Words(muted)] if muted else entries
 
 
 def _entry(place: int, finding: Finding) -> Entry:
@@ -50,7 +54,7 @@ def _entry(place: int, finding: Finding) -> Entry:
         "Predicted": [finding.predicted],
     }
     share = explained(finding)
-    heading = capitalized(str(finding.kind)) + (f": explains {share}" if share else "")
+    heading = f"{capitalized(str(finding.kind))} ({finding.code})" + (f": explains {share}" if share else "")
     return Entry(place, heading, finding.what, [(label, said) for label, said in parts.items() if said and said[0]])
 
 
@@ -95,7 +99,6 @@ def in_brief(fit: Fit) -> InBrief:
 
 def two_lines(finding: Finding, remedy: str) -> tuple[str, str]:
     """A finding in two lines: what, and the remedy (in Python or as options) with what it is predicted to give."""
-    share = explained(finding)
-    what = finding.what + (f" ({share})" if share else "")
+    what = f"{finding.what} ({', '.join(filter(None, (finding.code, explained(finding))))})"
     change = f"Try {remedy}. {finding.predicted}" if remedy else f"{finding.advice} {finding.predicted}"
     return printable(what), printable(change.strip())
