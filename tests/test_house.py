@@ -58,6 +58,7 @@ FLOORS = [
     "report",
     "export",
     "estimators",
+    "lab",
     "cli",
     "__main__",
     "lab",

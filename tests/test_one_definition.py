@@ -47,6 +47,8 @@ REASONS: dict[str, tuple[set[str], str]] = {
     "export/descents.py": ({"sgd"}, "a script says what minibatches make of it"),
     "export/parts.py": ({"logistic"}, "the model of that name"),
     "formulas/models.py": ({"cross_entropy", "logistic"}, "the losses that models stand for"),
+    "lab/exhibits.py": ({"huber", "inverse", "momentum", "sgd"}, "the experiments that the lab shows"),
+    "lab/messages.py": ({"sgd"}, "the rule whose automatic rate is marked on the slider"),
     "model/automatic_loss.py": ({"cross_entropy", "logistic", "mse"}, "what loss='auto' decides"),
     "model/modules.py": ({"logistic"}, "the model of that name"),
     "model/objective_factory.py": ({"mse"}, "the loss of objective() where none is given"),
@@ -62,6 +64,10 @@ LISTS: dict[str, tuple[set[tuple[str, ...]], str]] = {
         "what a number for lr decides besides",
     ),
     "cli/options.py": ({("class_weight", "init", "missing")}, "options whose words are read in a way of their own"),
+    "lab/experiment.py": (
+        {("device", "max_seconds", "record", "weights")},
+        "settings that the lab's page does not have",
+    ),
     "preflight.py": ({("lr", "optimizer", "precondition")}, "a row of the table as settings"),
     "settings.py": ({("epochs", "max_steps", "patience")}, "counts of at least 1"),
     "storage/run_loading.py": (

@@ -258,7 +258,7 @@ class Fit(Displayed, RunSummary, Scored):
             value, grad = self.centred.objective(self.inner_theta(values))
             return value, grad if self.centred.terms is None else centring.gradient_to_user(self.centred.terms, grad)
         whole = objective_of(self)
-        theta = torch.as_tensor(values)
+        theta = torch.tensor(values)
         loss, grad = whole.value_and_grad(theta)
         return float(loss + whole.penalty(theta)), (grad + whole.subgradient(theta)).numpy()
 
@@ -274,6 +274,7 @@ class Fit(Displayed, RunSummary, Scored):
         from steepest.analysis.rate_table import curvature
         from steepest.analysis.sharpness import sharpness
         from steepest.export import to_python
+        from steepest.lab.opened import lab
         from steepest.plots.film.encode import animate
         from steepest.plots.loss_curve import loss_curve
         from steepest.plots.parameters import parameters, path3d
@@ -285,6 +286,7 @@ class Fit(Displayed, RunSummary, Scored):
     else:
         _examined = delegated("steepest.analysis.diagnosis:diagnose")
         curvature = delegated("steepest.analysis.rate_table:curvature")
+        lab = delegated("steepest.lab.opened:lab")
         sharpness = delegated("steepest.analysis.sharpness:sharpness")
         to_python = delegated("steepest.export:to_python")
         animate = delegated("steepest.plots.film.encode:animate")

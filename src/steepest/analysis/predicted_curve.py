@@ -7,16 +7,33 @@ predicted one, rounding has begun.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
 from steepest.analysis import convergence, stable_rate
 from steepest.analysis.adam_stability import full_batch
 from steepest.analysis.finding import Fitted
 from steepest.analysis.fit_settings import PRECONDITIONERS, frame_of, innermost_rule, start_of
+from steepest.data.thinning import evenly
 from steepest.descent import schedule_factors
 from steepest.formulas.schedules import needs_steps
 
 MOST_STEPS = 200_000  # steps up to which a schedule is gone through step by step; a constant rate has no limit
+
+
+@dataclass(frozen=True)
+class Directions:
+    """Eigenvectors of the Hessian in the descent's coordinates, the steepest first: values: `[r]`, their eigenvalues.
+
+    left: `[r]`, the share of the distance that a step leaves along each in the end, at the last rate. gaps: `[T, r]`, how much
+    of F(θₜ) − F* lies along each at the recorded steps.
+    """
+
+    values: np.ndarray
+    left: np.ndarray
+    gaps: np.ndarray
 
 
 def predicted_curve(fit: Fitted) -> np.ndarray | None:
@@ -24,6 +41,26 @@ def predicted_curve(fit: Fitted) -> np.ndarray | None:
 
     It applies to `mse` without an `l1` penalty, a full batch, and sgd, momentum or nesterov without clipping.
     """
+    known = _theory(fit)
+    return None if known is None else _gaps(fit, *known)
+
+
+def predicted_directions(fit: Fitted, most: int = 6) -> Directions | None:
+    """The same along each eigenvector by itself, of the steepest and the flattest `most` of them; None likewise."""
+    known = _theory(fit)
+    if known is None:
+        return None
+    quadratic, rule, rates = known
+    used = np.flatnonzero((quadratic.values > 0.0) & (quadratic.gaps > 0.0))
+    chosen = used[evenly(len(used), most)]
+    alone = [convergence.Quadratic(quadratic.values[[i]], quadratic.gaps[[i]]) for i in chosen]
+    left = [stable_rate.contraction(each.values, rule, float(rates[-1])) for each in alone]
+    gaps = np.array([_gaps(fit, each, rule, rates) for each in alone]).reshape(len(alone), len(fit.trace))
+    return Directions(quadratic.values[chosen], np.array(left), gaps.T)
+
+
+def _theory(fit: Fitted) -> tuple[convergence.Quadratic, Any, np.ndarray] | None:
+    """The quadratic, the rule and the rates of a descent that theory knows."""
     problem = None if fit.train is None else fit.problem
     if problem is None or not problem.loss.quadratic or problem.penalty.l1 or not full_batch(fit):
         return None
@@ -34,7 +71,10 @@ def predicted_curve(fit: Fitted) -> np.ndarray | None:
     rates = _rates(fit)
     if rates is None:
         return None
-    quadratic = convergence.quadratic_at(problem, frame_of(fit, problem), start_of(fit), best)
+    return convergence.quadratic_at(problem, frame_of(fit, problem), start_of(fit), best), rule, rates
+
+
+def _gaps(fit: Fitted, quadratic: convergence.Quadratic, rule: Any, rates: np.ndarray) -> np.ndarray:
     if rates.size == 1:
         return convergence.gaps_after(quadratic, rule, float(rates[0]), fit.trace.step)
     return convergence.predicted_gaps(quadratic, rule, rates)[fit.trace.step]

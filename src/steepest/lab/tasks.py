@@ -1,0 +1,181 @@
+"""What a worker of the lab does: a task on an experiment, and what it answers.
+
+    perform({"task": "descend", "experiment": {…}}, uploads)
+
+Descents are made again from their experiment where they are not at hand; the same experiment always gives the same one.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from steepest.description import describe
+from steepest.errors import SpecError, SteepestError, SteepestWarning
+from steepest.fitting import fit
+from steepest.lab import messages
+from steepest.lab.experiment import TASKS as NAMES
+from steepest.lab.experiment import Experiment
+from steepest.plots.graph.draw import graph_data
+from steepest.result import Fit
+from steepest.sweeping import sweep
+
+KEPT = 16  # finished fits that a worker keeps
+MOST_ROWS = 2_000_000
+MOST_RATES = 300
+MOST_BOXES = 24  # of a graph of gradients
+
+Answer = dict[str, Any]
+Task = Callable[[Mapping[str, Any], "Uploads"], Answer]
+
+TASKS: dict[str, Task] = {}
+FITS: OrderedDict[str, Fit] = OrderedDict()
+
+
+class Uploads:
+    """Where the files are that were uploaded: by their identifier alone. given: the table that the lab was opened with."""
+
+    def __init__(self, folder: Path, given: str | None = None):
+        self.folder, self.given = folder, given
+
+    def path(self, identifier: str) -> Path:
+        """The file of an upload. Raises SpecError where it is gone."""
+        found = next(iter(sorted(self.folder.glob(f"{identifier}.*"))), None)
+        if found is None:
+            raise SpecError("That file is no longer here. Choose it again.")
+        return found
+
+
+def task(name: str) -> Callable[[Task], Task]:
+    """Add a task to the registry."""
+    assert name in NAMES
+
+    def add(function: Task) -> Task:
+        TASKS[name] = function
+        return function
+
+    return add
+
+
+def perform(job: Mapping[str, Any], uploads: Uploads) -> Answer:
+    """The answer to a job; `{"error": …}` where its data or its settings are at fault."""
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", SteepestWarning)
+            answer = TASKS[job["task"]](job, uploads)
+        said = [str(one.message) for one in caught if issubclass(one.category, SteepestWarning)]
+        return answer | ({"warnings": list(dict.fromkeys(said))} if said else {})
+    except SteepestError as error:
+        return {"error": str(error)}
+    except MemoryError:
+        return {"error": "This takes more memory than a descent may have here. Take fewer rows or a smaller model."}
+
+
+def fitted(job: Mapping[str, Any], uploads: Uploads) -> Fit:
+    """The fit of an experiment, kept for the next question about it."""
+    experiment = Experiment.read(job["experiment"])
+    if experiment.key in FITS:
+        FITS.move_to_end(experiment.key)
+        return FITS[experiment.key]
+    rows, settings = source(experiment, uploads)
+    made = fit(**rows, **settings)
+    FITS[experiment.key] = made
+    while len(FITS) > KEPT:
+        FITS.popitem(last=False)
+    return made
+
+
+def source(experiment: Experiment, uploads: Uploads) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The rows as `fit` takes them, and the settings."""
+    settings = dict(experiment.settings)
+    if experiment.data == "drawing":
+        if len(experiment.points) < 2:
+            raise SpecError("Draw at least two points.")
+        points = np.array(experiment.points)
+        return {"x": {"x": points[:, 0], "y": points[:, 1]}}, {**settings, "target": "y"}
+    if experiment.upload is not None:
+        return {"x": str(uploads.path(experiment.upload))}, settings
+    if experiment.data == "given":
+        if uploads.given is None:
+            raise SpecError("This lab was opened without a table of its own. Choose a sample or a file.")
+        return {"x": uploads.given}, settings
+    return {"x": experiment.data}, settings
+
+
+@task("descend")
+def descend(job: Mapping[str, Any], uploads: Uploads) -> Answer:
+    """A descent and all that is played of it."""
+    return messages.descent(fitted(job, uploads), job.get("plane"))
+
+
+@task("diagnose")
+def diagnose(job: Mapping[str, Any], uploads: Uploads) -> Answer:
+    """What is wrong with it."""
+    return messages.findings(fitted(job, uploads).diagnose())
+
+
+@task("rates")
+def rates(job: Mapping[str, Any], uploads: Uploads) -> Answer:
+    """The largest stable learning rate, and the one that `auto` takes."""
+    return messages.rates(fitted(job, uploads))
+
+
+@task("describe")
+def columns(job: Mapping[str, Any], uploads: Uploads) -> Answer:
+    """The columns of a table."""
+    experiment = Experiment.read({"data": job["data"]})
+    rows, _ = source(experiment, uploads)
+    return messages.columns(describe(rows["x"]))
+
+
+@task("graph")
+def graph(job: Mapping[str, Any], uploads: Uploads) -> Answer:
+    """The graph that its gradients come from, with their values."""
+    return messages.graph(graph_data(fitted(job, uploads).inner, most=MOST_BOXES))
+
+
+@task("script")
+def script(job: Mapping[str, Any], uploads: Uploads) -> Answer:
+    """The same descent as a script of plain PyTorch."""
+    return {"text": fitted(job, uploads).to_python()}
+
+
+@task("report")
+def report(job: Mapping[str, Any], uploads: Uploads) -> Answer:
+    """Its page of pictures and words."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "report.html"
+        fitted(job, uploads).report(place, film=False)
+        return {"text": place.read_text()}
+
+
+@task("film")
+def film(job: Mapping[str, Any], uploads: Uploads) -> Answer:
+    """Its film, a GIF, as base64."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "descent.gif"
+        fitted(job, uploads).animate(place)
+        return messages.packed(np.frombuffer(place.read_bytes(), dtype=np.uint8), "u1") or {}
+
+
+@task("sweep")
+def swept(job: Mapping[str, Any], uploads: Uploads) -> Answer:
+    """The same descent at many learning rates at once."""
+    experiment = Experiment.read(job["experiment"])
+    rows, settings = source(experiment, uploads)
+    asked = [float(rate) for rate in job["lr"]][:MOST_RATES]
+    settings["lr"] = asked
+    found = sweep(**rows, **settings)
+    return messages.sweep(found, fitted(job, uploads))
+
+
+@task("notebook")
+def notebook(job: Mapping[str, Any], uploads: Uploads) -> Answer:
+    """The same descent as a notebook of plain PyTorch."""
+    return {"text": messages.notebook(fitted(job, uploads).to_python())}
