@@ -1,4 +1,4 @@
-"""Layers that cannot learn: no activation between, starts that are alike, too much held back, units that are dead or saturated."""
+"""Layers that cannot learn: none activated, all alike at the start, held back too much, dead or saturated."""
 
 from __future__ import annotations
 
