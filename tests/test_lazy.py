@@ -49,6 +49,17 @@ def kind_of_itself() -> object:
     return sys.modules["test_lazy"].kind_of
 
 
+def test_a_fit_by_least_squares_needs_no_pytorch():
+    code = (
+        "import sys, numpy as np, steepest as st; random = np.random.default_rng(0); x = random.normal(size=(100, 3)); "
+        "fit = st.fit(x, x.sum(1) + random.normal(size=100), test_fraction=0.2); "
+        "fit.loss, fit.test_loss, fit.metrics, fit.gap, fit.exact, fit.status, fit.predict(x), fit.params, fit.trace; "
+        "print(fit.gap, [name for name in ('torch', 'sklearn', 'llvmlite') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "0.0 []"
+
+
 def test_a_fit_is_made_without_the_libraries_that_draw_it():
     code = (
         "import sys, steepest as st; fit = st.fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.5]); fit.gap; "

@@ -18,8 +18,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from steepest.analysis import curvature, stable_rate
 from steepest.analysis.fit_settings import coordinates_of
@@ -36,6 +34,7 @@ from steepest.descent.tall_newton import TallNewton
 from steepest.errors import DataError, SpecError
 from steepest.formulas.models import MODELS
 from steepest.formulas.rules import Automatic
+from steepest.lazy import Tensor, nn, torch
 from steepest.model import centring, double_double, modules
 from steepest.model import preconditioners as frames
 from steepest.model.automatic_loss import loss_of, notes_on
@@ -196,13 +195,12 @@ def _linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | None, 
         )
     if given is not None:
         raise SpecError("batches= is for modules, which take their data from it; the linear family holds its rows.")
-    dtype = getattr(torch, spec.dtype)
 
     def objective(frame: frames.Coordinates | None) -> LinearObjective:
-        return LinearObjective(problem, names, frame, start, dtype, spec.device)
+        return LinearObjective(problem, names, frame, start, getattr(torch, spec.dtype), spec.device)
 
-    if newton and _few_equations(problem, dtype, start is None or not start.any()):
-        exact = double_double.pays(problem) and dtype is torch.float64 and spec.device == "cpu"
+    if newton and _few_equations(problem, float(np.finfo(spec.dtype).eps), start is None or not start.any()):
+        exact = double_double.pays(problem) and spec.dtype == "float64" and spec.device == "cpu"
         known = {"loss": loss, "problem": problem, "terms": terms, "names": names, "user_names": user_names}
         tall = problem.design.shape[0] >= problem.design.shape[1]
         if exact and tall and in_place and loss.quadratic and not problem.penalty.l1:
@@ -225,11 +223,11 @@ def _linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | None, 
     )  # fmt: skip
 
 
-def _few_equations(problem: LinearProblem, dtype: torch.dtype, from_zero: bool) -> bool:
+def _few_equations(problem: LinearProblem, eps: float, from_zero: bool) -> bool:
     """Whether a linear system can be solved at each step."""
     (n, p), penalty = problem.design.shape, problem.penalty
     once = problem.loss.quadratic and not penalty.l1 and n >= p
-    in_rows = not penalty or dual.suits(problem, dtype) or (penalty.l2 and not penalty.l1 and from_zero)
+    in_rows = not penalty or dual.suits(problem, eps) or (penalty.l2 and not penalty.l1 and from_zero)
     size = min(n, p) if in_rows else p
     return size * problem.outputs <= (MOST_SQUARES if once else MOST_CURVATURE)
 
@@ -310,6 +308,8 @@ def largest_lr(spec: Spec, problem: LinearProblem) -> float:
 
 
 def _module(spec: Spec, data: Dataset, loss: Loss, module: nn.Module, outputs: int, given: Any) -> Plan:
+    from steepest.model import wrapped_modules  # which imports PyTorch
+
     given, drop_last = (None, True) if isinstance(given, DropLast) else (given, False)
     if drop_last and spec.batch_size != "full" and int(spec.batch_size) > data.rows:
         raise SpecError(
@@ -326,22 +326,22 @@ def _module(spec: Spec, data: Dataset, loss: Loss, module: nn.Module, outputs: i
     x, y, weights = tensors(data, loss, dtype, spec.device)
     kind = None if own else modules.kind_of(module)
     filled = modules.filled(module, x[:2].to(*modules.kind_of(module)[::-1]), spec.seed)
-    module = modules.taking(filled.to(device=spec.device, dtype=dtype), x)
+    module = wrapped_modules.taking(filled.to(device=spec.device, dtype=dtype), x)
     trial = tried(module, x, y, loss, outputs, data.classes or ())
     loss = trial.loss
     precondition = spec.precondition
     if precondition == "auto":
-        columns = x.ndim == 2 and not modules.embeds(module)
+        columns = x.ndim == 2 and not wrapped_modules.embeds(module)
         precondition = "none" if _in_user_units(spec) or not columns else "standardize"
     if precondition == "orthonormal":
         raise SpecError(
             "precondition='orthonormal' is for models linear in θ; for a module use 'standardize' or 'none'."
         )
     if precondition == "standardize":
-        if isinstance(module, modules.WholeNumbers):
+        if isinstance(module, wrapped_modules.WholeNumbers):
             raise SpecError("precondition='standardize' is for quantities; this model takes whole numbers. Use 'none'.")
         numbers = own and y.is_floating_point() and not loss.classes
-        module = modules.scaled(module, x, y if numbers else None)
+        module = wrapped_modules.scaled(module, x, y if numbers else None)
     objective = ModuleObjective(module, loss, x, y, weights, penalty(spec.penalty), spec.seed)
     objective.names = tuple(name.removeprefix("module.").removeprefix("_orig_mod.") for name in objective.names)
     objective.random = trial.random
@@ -353,7 +353,7 @@ def _module(spec: Spec, data: Dataset, loss: Loss, module: nn.Module, outputs: i
     rule = spec.optimizer
     if rule == "auto":
         rule = "adam" if spec.lr == "auto" else "sgd"
-    notes = _unlike(y, data.targets) if not loss.classes and modules.balance_of(module) is None else ()
+    notes = _unlike(y, data.targets) if not loss.classes and wrapped_modules.balance_of(module) is None else ()
     size = batching.size
     if trial.two and size is not None and given is None and _leaves_one(size, data.rows) and not drop_last:
         drop_last = True

@@ -18,7 +18,6 @@ from os import PathLike
 from typing import Any, Unpack
 
 import numpy as np
-from torch import Tensor
 
 from steepest import user_units
 from steepest.data.dataset import Dataset
@@ -34,6 +33,7 @@ from steepest.descent.trace import Trace
 from steepest.engines.descents import Descents
 from steepest.errors import DataError, SpecError
 from steepest.held_out import parted
+from steepest.lazy import Tensor
 from steepest.model.automatic_loss import wants_classes
 from steepest.model.extended_squares import ExtendedSquares
 from steepest.model.labels import check_ignored, is_own, numbered, shaped

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from steepest.analysis.exact import certificate as certify
 from steepest.data.dataset import Dataset
 from steepest.defaults import Plan
 from steepest.engines.batched import Together
 from steepest.errors import DataError, FitError
+from steepest.model.extended_squares import ExtendedSquares
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.module_objective import ModuleObjective
 from steepest.model.objective import Objective
@@ -38,7 +39,7 @@ def parted(spec: Spec, data: Dataset, notes: tuple[str, ...]) -> tuple[Dataset, 
     return rest, held, (*notes, f"{held.rows:,} rows were held out to stop by.")
 
 
-def scorer(spec: Spec, made: Plan, rows: Dataset, objective: Objective) -> Callable[[Tensor], Tensor]:
+def scorer(spec: Spec, made: Plan, rows: Dataset, objective: Objective) -> Callable[[Any], Any]:
     """The mean loss on other rows, as a function of θ in the coordinates of the descent.
 
     objective: the plan's, or for many runs of a module the one of all of them.
@@ -46,14 +47,14 @@ def scorer(spec: Spec, made: Plan, rows: Dataset, objective: Objective) -> Calla
     like = made.objective.theta
     if made.terms is not None:
         problem = linear_problem(replace_penalty(spec), rows, made.terms, made.loss)
+        if isinstance(made.objective, (TallObjective, ExtendedSquares)):
+            user = made.to_user or np.asarray
+            return lambda theta: certify.mean_loss(problem, certify.prediction(problem, user(theta)))
         frame = origin = None
         if isinstance(made.objective, LinearObjective) and made.objective.coordinates is not None:
             frame = replace(made.objective.coordinates, basis=problem.design @ made.objective.coordinates.matrix)
             origin = made.objective.origin
         held = LinearObjective(problem, made.names, frame, origin, like.dtype, str(like.device))
-        if isinstance(made.objective, TallObjective):
-            to_user = made.objective.to_user
-            return lambda theta: held.value(torch.from_numpy(to_user(theta.numpy())))
         return held.value
     if not isinstance(objective, (ModuleObjective, Together)):
         raise FitError("There is no model to score.")

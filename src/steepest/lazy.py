@@ -1,5 +1,10 @@
 """What is imported when it is first needed: the functions of methods, and libraries.
 
+    from steepest.lazy import Tensor, torch
+
+is PyTorch, imported when something of `torch` is first asked for: a linear fit on NumPy's arrays needs nothing of it. Modules
+with classes that are made of PyTorch's own import it themselves.
+
 Libraries leave the program around them as it was. Some draw a number at their import, some add warning filters or
 variables of the environment; what they set for themselves they have read by then.
 """
@@ -13,7 +18,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 
 @contextmanager
@@ -37,6 +43,34 @@ def imported(name: str) -> None:
     if name not in sys.modules:
         with unnoticed():
             import_module(name)
+
+
+class _Library(ModuleType):
+    """A library that is imported when something of it is first asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        imported(self.__name__)
+        value = getattr(sys.modules[self.__name__], name)
+        setattr(self, name, value)
+        return value
+
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+    from torch.optim import lr_scheduler
+    from torch.utils import data
+else:
+    torch, nn, data = _Library("torch"), _Library("torch.nn"), _Library("torch.utils.data")
+    lr_scheduler = _Library("torch.optim.lr_scheduler")
+
+    class _Known(type):
+        def __instancecheck__(cls, instance: object) -> bool:
+            library = sys.modules.get("torch")
+            return library is not None and isinstance(instance, library.Tensor)
+
+    class Tensor(metaclass=_Known):
+        """PyTorch's tensors, to be told by `isinstance`: before PyTorch is imported there are none."""
 
 
 class delegated:

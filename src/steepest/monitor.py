@@ -15,20 +15,19 @@ from math import inf
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from steepest.data.dataset import Dataset
 from steepest.defaults import Plan
 from steepest.descent.chunk import Chunk
 from steepest.descent.loop import Step
 from steepest.descent.stopping import Ending, Limits, Status, Stopper, interruptible
-from steepest.descent.trace import Recorder
+from steepest.descent.trace import Recorder, float64_of
 from steepest.engines.batched import HELD
 from steepest.engines.choice import LOOP, choose
 from steepest.engines.descents import Descents
 from steepest.engines.threads import in_one_thread
 from steepest.held_out import scorer
+from steepest.lazy import Tensor, torch
 from steepest.model.extended_squares import ExtendedSquares
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.tall_objective import TallObjective
@@ -123,7 +122,7 @@ class Monitor:
                 if self.ended and not self.work.alive.any():
                     return
             runs = np.flatnonzero(self.work.alive)
-            theta = _array(self.work.theta)[runs]
+            theta = float64_of(self.work.theta)[runs]
             self._arrive(runs, self.t, self.epoch, self.lr[runs], theta, self.recorder.only(runs))
 
     def _verdict(self, stopper: Stopper, value: Any, theta: Any, t: int, epoch: int) -> Any:
@@ -189,7 +188,7 @@ class Monitor:
         if found:
             run = np.zeros(1, dtype=np.int64)
             endings = self._endings(self.stopper, found, run, step.t, step.epoch)
-            self._close(run, endings, _array(theta)[None], step.t, step.epoch, self.recorder)
+            self._close(run, endings, float64_of(theta)[None], step.t, step.epoch, self.recorder)
 
     def _look_at(self, step: Step) -> int:
         """A step where F is known. A rule that can tell that it has arrived is asked before all but divergence."""
@@ -337,11 +336,7 @@ class Monitor:
         """A function of some runs' θ, for as many of them at a time as memory allows: their predictions are held."""
         at = torch.from_numpy(np.ascontiguousarray(theta)).to(self.objective.theta)
         parts = [function(part) for part in at.split(max(1, HELD // max(1, self.objective.rows)))]
-        return [_array(torch.cat(column)) for column in zip(*parts, strict=True)]
-
-
-def _array(value: Tensor) -> np.ndarray:
-    return value.detach().cpu().double().numpy().copy()
+        return [float64_of(torch.cat(column)) for column in zip(*parts, strict=True)]
 
 
 def _code(why: Status) -> int:

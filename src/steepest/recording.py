@@ -6,12 +6,12 @@ from dataclasses import replace
 from math import inf
 
 import numpy as np
-import torch
 
 from steepest.analysis.learning_rate import steady_lr
 from steepest.defaults import Plan
 from steepest.descent.trace import Recorder, Trace
 from steepest.errors import SpecError
+from steepest.lazy import Tensor, torch
 from steepest.model.linear_objective import LinearObjective
 from steepest.settings import Spec
 
@@ -80,13 +80,12 @@ def _rate_that_holds(spec: Spec, made: Plan, trace: Trace) -> float:
     """Where the curvature is known the rate of lr="auto"; else one whose first step would at most win all of F."""
     if not trace.theta.shape[1]:
         return made.lr / 100.0
-    start = torch.as_tensor(trace.theta[0]).to(made.objective.theta)
-    inner = made.rule.innermost
-    linear = made.objective
-    if isinstance(linear, LinearObjective) and inner.linear:
-        safe = steady_lr(linear, start, made.batching.size)
+    inner, objective, theta = made.rule.innermost, made.objective, made.objective.theta
+    start = torch.as_tensor(trace.theta[0]).to(theta) if isinstance(theta, Tensor) else trace.theta[0]
+    if isinstance(objective, LinearObjective) and inner.linear:
+        safe = steady_lr(objective, start, made.batching.size)
         return 0.9 * safe * (1.0 - inner.momentum)
-    made.objective.theta.copy_(start)
-    gradient = made.objective.value_and_grad(made.objective.theta)[1]
-    length = float(gradient.square().sum() if inner.linear else gradient.abs().sum())
+    theta[...] = start
+    gradient = objective.value_and_grad(theta)[1]
+    length = float((gradient**2).sum() if inner.linear else abs(gradient).sum())
     return min(float(trace.objective[0]) / length, made.lr / 100.0) if length > 0.0 else made.lr / 100.0

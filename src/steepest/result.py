@@ -13,8 +13,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import nn
 
 from steepest import run_record
 from steepest.analysis.finding import Findings
@@ -25,7 +23,7 @@ from steepest.data.schema import Schema
 from steepest.descent.stopping import Ending, Status
 from steepest.descent.trace import Trace
 from steepest.errors import FitError, SpecError
-from steepest.lazy import delegated
+from steepest.lazy import delegated, nn, torch
 from steepest.model import centring
 from steepest.model.linear import LinearProblem, Terms
 from steepest.model.loss import Loss

@@ -8,12 +8,13 @@ here, so that accuracy is the share of rows classified correctly.
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 
+from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact import solve
 from steepest.analysis.exact.answer import Exact
 from steepest.data.dataset import Dataset
@@ -23,7 +24,7 @@ from steepest.formulas.rules import formula_of
 from steepest.model import centring, double_double, penalties
 from steepest.model.extended_squares import ExtendedSquares
 from steepest.model.linear import LinearProblem, Terms, row_blocks
-from steepest.model.linear_objective import ExtendedObjective, LinearObjective
+from steepest.model.linear_objective import LinearObjective
 from steepest.model.loss import Loss
 from steepest.model.of_fit import linear_problem, mean_loss
 from steepest.model.prediction import log_odds, probabilities
@@ -133,7 +134,7 @@ class Measured:
     @classmethod
     def of(cls, rows: TallObjective | ExtendedSquares) -> Measured:
         """Where the descent ended."""
-        end = rows.at(rows.theta.numpy())
+        end = rows.at(rows.theta)
         penalty = float(rows.penalty(rows.theta))
         return cls(rows, end.loss, end.loss + penalty, end.prediction, rows.gap_bound(end.theta))
 
@@ -141,7 +142,7 @@ class Measured:
         """An exact answer with its objective measured as the fit's is."""
         if found.exact is None or found.exact.theta is None:
             return found
-        theta = torch.from_numpy(self.rows.from_user(found.exact.theta))
+        theta = self.rows.from_user(found.exact.theta)
         return replace(found, objective=float(self.rows.value(theta) + self.rows.penalty(theta)))
 
 
@@ -203,12 +204,14 @@ def _rounding(problem: LinearProblem, theta: np.ndarray) -> float:
 
 def objective_at(problem: LinearProblem, theta: np.ndarray) -> float:
     """F(θ), in double-double where that pays."""
-    plain = LinearObjective(problem, start=theta)
-    whole = ExtendedObjective(plain) if double_double.pays(problem) else plain
-    try:
-        return float(whole.value(plain.theta) + whole.penalty(plain.theta))
-    except OverflowError:  # where a descent ended far out; plain float64 says inf
+    if problem.loss.custom:
+        plain = LinearObjective(problem, start=theta)
         return float(plain.value(plain.theta) + plain.penalty(plain.theta))
+    penalty = float(problem.penalty_in().value(theta))
+    with suppress(OverflowError):  # where a descent ended far out; plain float64 says inf
+        if double_double.pays(problem):
+            return double_double.mean_loss(problem, theta) + penalty
+    return certify.mean_loss(problem, certify.prediction(problem, theta)) + penalty
 
 
 def _metrics(fit: Fit, rows: Dataset, known: np.ndarray | None = None) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from steepest.data.dataset import Dataset
 from steepest.data.loaders import unpacked
@@ -24,6 +23,7 @@ from steepest.descent.stopping import Status
 from steepest.descent.trace import BUDGET
 from steepest.errors import SpecError, SteepestError
 from steepest.fitting import data_of, run, source_of
+from steepest.lazy import Tensor
 from steepest.monitor import Monitor
 from steepest.result import Fit
 from steepest.settings import Spec

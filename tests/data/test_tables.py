@@ -210,11 +210,12 @@ def test_class_weights_are_those_of_scikit_learn():
 # ---- split --------------------------------------------------------------------------------------
 
 
-def test_the_split_is_that_of_scikit_learn_stratified_and_seeded():
+@pytest.mark.parametrize("classify", [True, False])
+def test_the_split_is_that_of_scikit_learn_stratified_and_seeded(classify):
     bunch = load_iris()
-    train, test = prepare(bunch.data, bunch.target, classify=True, test_fraction=0.25, seed=7)
+    train, test = prepare(bunch.data, bunch.target, classify=classify, test_fraction=0.25, seed=7)
     x_train, x_test, y_train, y_test = train_test_split(
-        bunch.data, bunch.target, test_size=0.25, random_state=7, stratify=bunch.target
+        bunch.data, bunch.target, test_size=0.25, random_state=7, stratify=bunch.target if classify else None
     )
     np.testing.assert_array_equal(train.x, x_train)
     np.testing.assert_array_equal(test.x, x_test)

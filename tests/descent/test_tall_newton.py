@@ -126,9 +126,9 @@ def test_value_and_gradient_are_those_of_the_formula(name, data):
     def value(at):
         return float(kind.mean(torch.from_numpy(design @ at), torch.from_numpy(y[:500]))) + 0.1 * float(at[1:] @ at[1:])
 
-    found, grad = objective.value_and_grad(torch.from_numpy(theta))
-    assert float(found + objective.penalty(torch.from_numpy(theta))) == pytest.approx(value(theta), rel=1e-12)
-    np.testing.assert_allclose(grad.numpy(), optimize.approx_fprime(theta, value, 1e-7), rtol=2e-4, atol=1e-5)
+    found, grad = objective.value_and_grad(theta)
+    assert float(found + objective.penalty(theta)) == pytest.approx(value(theta), rel=1e-12)
+    np.testing.assert_allclose(grad, optimize.approx_fprime(theta, value, 1e-7), rtol=2e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["logistic", "logcosh"])
@@ -137,14 +137,14 @@ def test_the_bound_is_above_the_gap_at_every_step(name, some):
     x, y = classes() if name == "logistic" else table()
     objective = of(x, y, name)
     best = st.fit(x, y, loss=name).objective_value
-    theta, proven = torch.from_numpy(st.fit(x[:600], y[:600], loss=name).theta), 0
-    objective.curve(objective.at(theta.numpy()).prediction, np.arange(0, ROWS, 3) if some else None)
+    theta, proven = st.fit(x[:600], y[:600], loss=name).theta, 0
+    objective.curve(objective.at(theta).prediction, np.arange(0, ROWS, 3) if some else None)
     for _ in range(8):
-        theta += torch.from_numpy(objective.model.newton(objective.value_and_grad(theta)[1].numpy())[0])
-        bound = objective.gap_bound(theta.numpy())
+        theta += objective.model.newton(objective.value_and_grad(theta)[1])[0]
+        bound = objective.gap_bound(theta)
         if bound is not None:
             proven += 1
-            assert bound >= (objective.at(theta.numpy()).loss - best) - 4e-16
+            assert bound >= (objective.at(theta).loss - best) - 4e-16
     assert proven >= 2
 
 
@@ -206,9 +206,9 @@ def test_a_gradient_given_away_for_a_worse_model_still_falls():
     x, y = classes()
     objective = of(x, y, "logistic")
     rule = TallNewton(objective)
-    theta = objective.theta.clone()
+    theta = objective.theta.copy()
     memory = rule.start(theta)
-    objective.curve(objective.at(theta.numpy()).prediction)
+    objective.curve(objective.at(theta).prediction)
     small = objective.model
     small.hessian, small.sizes = small.hessian * 1e-3, small.sizes * 1e-3**0.5
     values = [float(objective.value(theta))]
@@ -264,11 +264,11 @@ def test_the_bound_for_several_classes_is_above_the_gap():
     y = (x @ random.standard_normal((4, 3)) + random.gumbel(size=(ROWS, 3))).argmax(1)
     objective = TallObjective(x, y, loss("cross_entropy"), Penalty(), True, None, (), outputs=3)
     best = st.fit(x, y, loss="cross_entropy").objective_value
-    theta, proven = objective.theta.clone(), 0
+    theta, proven = objective.theta.copy(), 0
     for _ in range(7):
-        objective.curve(objective.at(theta.numpy()).prediction)
-        theta += torch.from_numpy(objective.model.newton(objective.value_and_grad(theta)[1].numpy())[0])
-        if (bound := objective.gap_bound(theta.numpy())) is not None:
+        objective.curve(objective.at(theta).prediction)
+        theta += objective.model.newton(objective.value_and_grad(theta)[1])[0]
+        if (bound := objective.gap_bound(theta)) is not None:
             proven += 1
-            assert bound >= (objective.at(theta.numpy()).loss - best) - 4e-16
+            assert bound >= (objective.at(theta).loss - best) - 4e-16
     assert proven >= 2

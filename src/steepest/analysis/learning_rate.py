@@ -9,13 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from steepest.analysis import curvature
 from steepest.data.batching import Batching
 from steepest.descent.loop import descend
 from steepest.descent.torch_rules import Rule
+from steepest.lazy import Tensor, torch
 from steepest.model.linear_objective import LinearObjective
 
 TRIAL_STEPS = 200

@@ -16,14 +16,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from steepest.analysis import stable_rate
 from steepest.analysis.finding import Fitted
 from steepest.analysis.fit_settings import frame_of, innermost_rule
 from steepest.errors import FitError, SpecError
-from steepest.lazy import delegated
+from steepest.lazy import Tensor, delegated, torch
 from steepest.model.linear import LinearProblem
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.of_fit import module_objective, tensors

@@ -21,8 +21,6 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
-import torch
-from torch import nn
 
 from steepest.analysis import convergence
 from steepest.analysis.finding import Fitted
@@ -35,6 +33,7 @@ from steepest.descent.schedule_factors import Schedule
 from steepest.descent.stopping import Status, Stopper
 from steepest.engines.choice import choose
 from steepest.engines.descents import Descents
+from steepest.lazy import nn, torch
 from steepest.model.linear import LinearProblem
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.module_objective import ModuleObjective
@@ -166,7 +165,7 @@ class LinearDescent(Descent):
     problem: LinearProblem
     precondition: str
     start: np.ndarray
-    dtype: torch.dtype = torch.float64
+    dtype: torch.dtype | None = None
     optimum_known: bool = False
     optimum: np.ndarray | None = None
 

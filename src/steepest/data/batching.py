@@ -19,10 +19,9 @@ from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from steepest.errors import DataError, SpecError
+from steepest.lazy import Tensor, torch
 from steepest.settings_table import default_epochs
 
 if TYPE_CHECKING:

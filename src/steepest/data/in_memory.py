@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from numbers import Number
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,9 +16,7 @@ import pyarrow as pa
 from steepest.data.column_names import array_names
 from steepest.data.wording import counted, quoted
 from steepest.errors import DataError, SteepestError
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from steepest.lazy import Tensor, torch
 
 COMPLEX = "{} holds complex numbers ({}); give real and imaginary parts apart"
 COPIED = 500_000
@@ -255,21 +253,19 @@ def array_of(given: Any, name: str) -> np.ndarray:
 
 def start_of(given: Any) -> Tensor:
     """A start θ₀ of any shape, in its own precision where it is a tensor or array of floats. DataError for anything else."""
-    import torch
-
     what = f"The start is a {type(given).__name__}"
     if isinstance(given, dict):
         raise DataError(
             f"{what}: give its numbers as a list, list(theta0.values()), and take them by place in the function."
         )
     if isinstance(given, (bool, int, float, np.generic)) or getattr(given, "ndim", None) == 0:
-        return start_of(given.reshape(1) if isinstance(given, torch.Tensor) else np.reshape(given, 1)).reshape(())
+        return start_of(given.reshape(1) if isinstance(given, Tensor) else np.reshape(given, 1)).reshape(())
     given = given.to_numpy() if hasattr(given, "iloc") else given
     if isinstance(given, (str, bytes)) or not (hasattr(given, "__array__") or isinstance(given, (list, tuple))):
         raise DataError(f"{what}; it must be numbers, as a list, an array or a tensor.")
     array = array_of(given, "The start")
     if not array.size:
         raise DataError("The start holds no numbers; give one for each entry of θ.")
-    kind = given.dtype if isinstance(given, torch.Tensor) and given.is_floating_point() else None
+    kind = given.dtype if isinstance(given, Tensor) and given.is_floating_point() else None
     floats = array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
     return torch.as_tensor(np.array(floats)).to(kind or torch.as_tensor(floats[:0]).dtype)

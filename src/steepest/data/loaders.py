@@ -8,18 +8,17 @@ fit depends on its seed alone, and the loader and PyTorch's generator are left a
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.utils import data
 
 from steepest.data.batching import Batch
 from steepest.data.randomness import seeded
 from steepest.errors import DataError, SpecError, SteepestError
+from steepest.lazy import Tensor, data, torch
 
 MOST_ROWS = 1_000_000  # rows that are read of a stream that does not say how many it has
 CHUNK = 256  # rows that are put together at a time
@@ -109,7 +108,7 @@ def unpacked(
 
 def is_source(given: Any) -> bool:
     """Whether it is a DataLoader, a dataset of PyTorch's, or an object of one's own with rows by number."""
-    if isinstance(given, (data.DataLoader, data.Dataset)):
+    if "torch" in sys.modules and isinstance(given, (data.DataLoader, data.Dataset)):
         return True
     known = ("__array__", "__arrow_c_stream__", "keys", "columns", "dtype", "shape", "iloc", "theta")
     if isinstance(given, (str, bytes, Sequence, Mapping, Tensor)) or any(hasattr(given, name) for name in known):

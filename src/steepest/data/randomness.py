@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import RLock
 
-import torch
+from steepest.lazy import torch
 
 _lock = RLock()
 

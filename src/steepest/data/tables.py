@@ -235,9 +235,6 @@ def split_rows(
     held_out = int(np.ceil(test_fraction * rows))
     if held_out >= rows:
         raise DataError(f"holding out {test_fraction:g} of {counted(rows, 'row')} leaves none to fit on")
-    with unnoticed():
-        from sklearn.model_selection import train_test_split
-
     stratify = None
     if classes is not None:
         rarest = int(np.bincount(y, minlength=len(classes)).min())
@@ -245,9 +242,14 @@ def split_rows(
             stratify = y
         else:
             notes.append("The split is not stratified: a class has one row only, or there are fewer rows than classes.")
-    # scikit-learn takes no whole number of more than 32 bits
-    state = seed if seed < 2**32 else np.random.RandomState(np.random.MT19937(seed))
-    train, test = train_test_split(everything, test_size=held_out, random_state=state, stratify=stratify)
+    random = np.random.RandomState(seed if seed < 2**32 else np.random.MT19937(seed))
+    if stratify is None:  # as train_test_split does it, without its import
+        order = random.permutation(rows)
+        train, test = order[held_out:], order[:held_out]
+    else:
+        with unnoticed():
+            from sklearn.model_selection import train_test_split
+        train, test = train_test_split(everything, test_size=held_out, random_state=random, stratify=stratify)
     if classes is not None:
         lost = np.isin(y[test], y[train], invert=True)
         if lost.any():

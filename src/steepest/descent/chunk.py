@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from steepest.data.batching import Batch
 from steepest.descent.loop import Step
+from steepest.lazy import torch
 
 
 class Chunk(NamedTuple):

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from torch import Tensor
-
 from steepest.formulas.rules import EPSILON, FORMULAS, RuleFormula
+from steepest.lazy import Tensor
 
 
 def _sgd(theta: Tensor, grad: Tensor, lr: Any, t: Any) -> None:

@@ -23,12 +23,12 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from steepest.data.batching import Batch, Batching, external
 from steepest.data.in_memory import start_of
 from steepest.descent import schedule_factors, torch_rules
 from steepest.errors import DataError, SpecError
+from steepest.lazy import Tensor
 from steepest.model.objective import Objective
 
 OWN: Any = object()
@@ -39,20 +39,22 @@ OWN: Any = object()
 class Step:
     """Where the descent stands before update `t`: θ is live and moves on, `copy()` keeps it.
 
-    loss: the batch's mean loss at θ (of all rows in the last step, which has no batch and no update).
+    loss: the batch's mean loss at θ (of all rows in the last step, which has no batch and no update). Of objectives that
+    need no PyTorch θ and its gradient are NumPy's arrays.
     """
 
     t: int
     epoch: int
     lr: Any
-    theta: Tensor
-    loss: Tensor
-    grad: Tensor
+    theta: Any
+    loss: Any
+    grad: Any
     batch: Batch | None
 
     def copy(self) -> Step:
         """The same step with a θ and gradient of its own."""
-        return Step(self.t, self.epoch, self.lr, self.theta.clone(), self.loss.clone(), self.grad.clone(), self.batch)
+        theta, loss, grad = (_copy(one) for one in (self.theta, self.loss, self.grad))
+        return Step(self.t, self.epoch, self.lr, theta, loss, grad, self.batch)
 
 
 def descend(
@@ -113,6 +115,10 @@ def descend(
 
     loss, grad = objective.value_and_grad(theta, None if objective.rows else batch)
     yield Step(t + 1, batch.epoch + 1 if batch else 0, rate, theta, loss, grad, None)
+
+
+def _copy(given: Any) -> Any:
+    return given.clone() if isinstance(given, Tensor) else np.copy(given)
 
 
 def _start(theta: Any, like: Tensor) -> Tensor:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from steepest.choices import is_path, locate
 from steepest.data.batching import Batching
 from steepest.data.wording import called
@@ -15,6 +13,7 @@ from steepest.descent.schedule_factors import Schedule, schedule
 from steepest.descent.torch_rules import Rule
 from steepest.errors import SpecError
 from steepest.formulas.rules import RULES, Automatic
+from steepest.lazy import torch
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.objective import Objective
 from steepest.settings import Spec

@@ -22,10 +22,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, final
 
-import torch
-from torch import Tensor
-
 from steepest.descent.torch_rules import Again, Memory, Rule
+from steepest.lazy import Tensor, torch
 from steepest.model import preconditioners
 from steepest.model.linear import row_blocks
 from steepest.model.linear_objective import ExtendedObjective, LinearObjective

@@ -69,12 +69,12 @@ def schedule(name: Any, steps: int | None = None) -> Schedule:
     >>> schedule("step:10,0.5")(0, 25)
     0.25
     """
-    check_object(name)
     if callable(name):
         return name if getattr(name, "elementwise", False) or isinstance(name, TorchSchedule) else of_callable(name)
     if name is None or name == "auto":
         return constant
     if not isinstance(name, str):
+        check_object(name)
         raise SpecError(f"schedule={name!r} is neither a name nor a function of (step, epoch).")
     named = parse(name, SCHEDULES, "schedule")
     kind = FORMULAS[named.name]

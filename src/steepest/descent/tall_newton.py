@@ -13,8 +13,6 @@ from math import inf, isfinite
 from typing import Any, final
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from steepest.descent.torch_rules import Again, Memory, Rule
 from steepest.model.extended_squares import ExtendedSquares
@@ -44,12 +42,12 @@ class TallNewton(Rule):
         self.objective = objective
         self.arrived = False
 
-    def start(self, theta: Tensor) -> Memory:
+    def start(self, theta: np.ndarray) -> Memory:
         """Memory: F at the start, the last decrement, and θ and the gradient before the last step."""
-        return [self._value(theta.numpy()), inf, None]
+        return [self._value(theta), inf, None]
 
-    def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
-        objective, here, g = self.objective, theta.numpy(), grad.numpy()
+    def update(self, theta: np.ndarray, grad: np.ndarray, memory: Memory, lr: Any, again: Again) -> None:
+        objective, here, g = self.objective, theta, grad
         value = self._value(here)
         if isinstance(objective, TallObjective) and objective.model is None and self._begin(objective, here, value):
             return
@@ -99,7 +97,7 @@ class TallNewton(Rule):
         return step, decrement
 
     def _value(self, theta: np.ndarray) -> float:
-        return self.objective.at(theta).loss + float(self.objective.penalty(torch.from_numpy(theta)))
+        return self.objective.at(theta).loss + float(self.objective.penalty(theta))
 
 
 def some_rows(objective: TallObjective) -> np.ndarray | None:
@@ -115,10 +113,10 @@ def minimum(objective: TallObjective, theta: np.ndarray) -> np.ndarray | None:
     found, value, before = theta.copy(), inf, 0.0
     for _ in range(20):
         seen = objective.at(found)
-        last, value = value, seen.loss + float(objective.penalty(torch.from_numpy(found)))
+        last, value = value, seen.loss + float(objective.penalty(found))
         if not (isfinite(value) and value <= last):
             return None
-        grad = objective.with_penalty(torch.from_numpy(seen.grad.ravel()), torch.from_numpy(found)).numpy()
+        grad = objective.with_penalty(seen.grad.ravel(), found)
         try:
             if objective.model is None or objective.model.newton(grad)[1] > SLOW * before:
                 objective.curve(seen.prediction)

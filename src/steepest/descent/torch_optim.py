@@ -11,15 +11,12 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-
 from steepest.choices import required
 from steepest.data.wording import called
 from steepest.errors import SpecError, SteepestError
-from steepest.lazy import imported
+from steepest.lazy import Tensor, imported, nn, torch
 
-Factory = Callable[..., torch.optim.Optimizer]
+Factory = Callable[..., "torch.optim.Optimizer"]
 
 FIRST_RATE = 1e-3  # the rate that a class is made with where it asks for one; each step sets its own
 

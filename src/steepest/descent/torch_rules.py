@@ -19,13 +19,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
-import torch
-from torch import Tensor
-
 from steepest.choices import parse
 from steepest.descent import in_place, torch_optim
 from steepest.errors import SpecError
 from steepest.formulas.rules import FORMULAS, RULES, RuleFormula
+from steepest.lazy import Tensor, torch
 
 Again = Callable[[], tuple[Tensor, Tensor]]
 Memory = list[Any]

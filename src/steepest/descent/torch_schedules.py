@@ -10,15 +10,14 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import torch
-from torch.optim import lr_scheduler
-
 from steepest.choices import required
 from steepest.data.wording import called
 from steepest.errors import SpecError, SteepestError
-from steepest.lazy import imported
+from steepest.lazy import imported, lr_scheduler, torch
 
-EACH_STEP = (lr_scheduler.OneCycleLR, lr_scheduler.CyclicLR)
+EACH_STEP = frozenset({"OneCycleLR", "CyclicLR"})
+"""Schedulers that change the rate once a step."""
+
 STEPS = frozenset({"step", "steps", "t", "iteration", "iter", "batch"})
 EPOCHS = frozenset({"epoch", "epochs", "e"})
 TWO = "A schedule is a function of (step, epoch) that returns the factor on lr"
@@ -42,7 +41,7 @@ class TorchSchedule:
             advice = "" if partial else f" Give its arguments: functools.partial({self.name}, …)."
             raise SpecError(f"schedule={self.name} cannot be made: {type(error).__name__}: {error}.{advice}") from error
         _check(self.scheduler, self.name)
-        self.each_step = isinstance(self.scheduler, EACH_STEP)
+        self.each_step = any(base.__name__ in EACH_STEP for base in type(self.scheduler).__mro__)
         self.rates = [float(self.optimizer.param_groups[0]["lr"])]
 
     def __repr__(self) -> str:
@@ -82,6 +81,7 @@ def _check(scheduler: Any, name: str) -> None:
 
 def of_callable(given: Callable[..., Any]) -> Callable[[int, int], float]:
     """The schedule (step, epoch) → factor that a callable stands for. Raises SpecError where that is not clear."""
+    check_object(given)
     kind = given.func if isinstance(given, functools.partial) else given
     if isinstance(kind, type) and issubclass(kind, lr_scheduler.LRScheduler):
         if issubclass(kind, lr_scheduler.ReduceLROnPlateau):

@@ -15,12 +15,11 @@ from math import inf, isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from steepest.data.thinning import evenly
 from steepest.data.wording import number, plain
 from steepest.descent.loop import Step
+from steepest.lazy import Tensor, torch
 from steepest.text.displayed import Displayed
 from steepest.text.document import Document, Table, Words
 
@@ -98,7 +97,7 @@ class Trace(Displayed):
 
 
 class Recorder:
-    """Keeps steps without synchronising: values stay on their device until `trace()` is called.
+    """Keeps steps without synchronising: values stay on a GPU until `trace()` is called, in tensors; others are kept in arrays.
 
     One run is recorded step by step (`add`), many in chunks (`add_chunk`); these all keep the same steps, since what is
     kept depends on the step's number alone.
@@ -112,17 +111,19 @@ class Recorder:
     def __init__(
         self,
         parameters: int,
-        like: Tensor,
+        like: Tensor | np.ndarray,
         rows: int = 10_000,
         keep: Sequence[int] = (),
         runs: int | None = None,
         budget: int | None = None,
         steps: float = inf,
     ):
-        size = like.element_size()
+        self._on_gpu = isinstance(like, Tensor) and like.device.type != "cpu"
+        like = like.detach().numpy() if isinstance(like, Tensor) and not self._on_gpu else like
+        size = like.itemsize
         with_theta = BUDGET // (max(parameters, 1) * size) >= LEAST_ROWS
         width = len(keep) or (parameters if with_theta else 0)
-        self._keep = torch.tensor(keep, device=like.device) if keep else None
+        self._keep = list(keep)
         self.capacity = int(max(2, min(rows, BUDGET // (max(width, 1) * size))))
         self.stride = self.marked_stride = 1
         share = self.capacity if budget is None else budget // (runs or 1) // (width * size + OTHERS)
@@ -134,8 +135,7 @@ class Recorder:
         lead = () if runs is None else (runs,)
         rows = int(min(self.capacity, steps // self.stride + 2, 256 if runs is None else max(512, 2**20 // runs)))
         self._steps = np.zeros((rows, 3), dtype=np.int64)  # step, epoch, number of the full objective (0: without)
-        self._numbers = torch.full((*lead, rows, 4), nan, dtype=like.dtype, device=like.device)
-        self._theta = torch.empty((*lead, rows, width), dtype=like.dtype, device=like.device)
+        self._numbers, self._theta = _room(like, (*lead, rows, 4)), _room(like, (*lead, rows, width))
         self._lr = np.empty((*lead, rows))
 
     def add(self, step: Step, objective: Any = None, test_loss: Any = None, last: bool = False) -> None:
@@ -156,14 +156,12 @@ class Recorder:
         row = self._rows
         self._grow(row + 1)
         numbers = self._numbers[row]
-        numbers[0] = step.loss
-        if objective is not None:
-            numbers[1] = objective
-        torch.linalg.vector_norm(step.grad, out=numbers[2])
-        if test_loss is not None:
-            numbers[3] = test_loss
+        for place, value in enumerate((step.loss, objective, length_of(step.grad), test_loss)):
+            if value is not None:
+                numbers[place] = value if self._on_gpu else float(value)
         if self._theta.shape[1]:
-            self._theta[row] = step.theta if self._keep is None else step.theta[self._keep]
+            theta = step.theta.detach().numpy() if isinstance(step.theta, Tensor) and not self._on_gpu else step.theta
+            self._theta[row] = theta[self._keep] if self._keep else theta
         self._lr[row] = step.lr
         self._steps[row] = step.t, step.epoch, mark
         self._rows += 1
@@ -202,7 +200,7 @@ class Recorder:
         for place, column in enumerate(numbers):
             _assign(self._numbers[..., row:end, place], column)
         if self._theta.shape[-1]:
-            _assign(self._theta[..., row:end, :], theta if self._keep is None else theta[..., self._keep.cpu().numpy()])
+            _assign(self._theta[..., row:end, :], theta[..., self._keep] if self._keep else theta)
         self._lr[..., row:end] = lr
         self._steps[row:end] = steps
         self._rows = end
@@ -214,8 +212,7 @@ class Recorder:
         chosen, used = copy.copy(self), self._rows
         chosen._steps = self._steps[:used].copy()
         chosen._lr = self._lr[:, :used][runs].copy()
-        index = runs if isinstance(runs, int) else torch.as_tensor(runs, device=self._numbers.device)
-        chosen._numbers, chosen._theta = self._numbers[:, :used][index].clone(), self._theta[:, :used][index].clone()
+        chosen._numbers, chosen._theta = (_copy(part[:, :used][runs]) for part in (self._numbers, self._theta))
         return chosen
 
     def _due(self, t: Any, mark: Any) -> Any:
@@ -230,8 +227,8 @@ class Recorder:
         used, rows = self._rows, min(max(2 * before, least), self.capacity)
         steps, numbers, theta, lr = self._steps, self._numbers, self._theta, self._lr
         self._steps = np.zeros((rows, 3), dtype=np.int64)
-        self._numbers = numbers.new_full((*numbers.shape[:-2], rows, 4), nan)
-        self._theta = theta.new_empty((*theta.shape[:-2], rows, theta.shape[-1]))
+        self._numbers = _room(numbers, (*numbers.shape[:-2], rows, 4))
+        self._theta = _room(theta, (*theta.shape[:-2], rows, theta.shape[-1]))
         self._lr = np.empty((*lr.shape[:-1], rows))
         self._steps[:used] = steps[:used]
         self._numbers[..., :used, :] = numbers[..., :used, :]
@@ -247,7 +244,7 @@ class Recorder:
                 self.marked_stride *= 2
             keep = keep[self._due(self._steps[keep, 0], self._steps[keep, 2])]
         numbers, theta = _chosen(self._numbers, keep), _chosen(self._theta, keep)
-        self._numbers.fill_(nan)
+        self._numbers[...] = nan
         self._rows = len(keep)
         self._numbers[..., : self._rows, :], self._theta[..., : self._rows, :] = numbers, theta
         self._lr[..., : self._rows] = self._lr[..., keep]
@@ -255,27 +252,26 @@ class Recorder:
 
     def row(self, place: int) -> np.ndarray:
         """Loss, objective, length of the gradient and held-out loss in one row: `[..., 4]`."""
-        return self._numbers[..., range(self._rows)[place], :].to("cpu", torch.float64).numpy()
+        return float64_of(self._numbers[..., range(self._rows)[place], :])
 
     def __len__(self) -> int:
         return self._rows
 
     def columns(self, runs: Sequence[int]) -> dict[str, np.ndarray]:
         """The columns of some of many runs `[m, T]`, and θ as it was recorded `[m, T, p]`."""
-        used, index = self._rows, torch.as_tensor(runs, device=self._numbers.device)
-        numbers = self._numbers[:, :used][index].to("cpu", torch.float64).numpy()
+        used, index = self._rows, np.asarray(runs)
+        numbers = float64_of(self._numbers[:, :used][index])
         found = {
             name: np.broadcast_to(self._steps[:used, i], (len(runs), used)) for i, name in enumerate(("step", "epoch"))
         }
         found |= {name: numbers[..., i] for i, name in enumerate(("loss", "objective", "grad_norm", "test_loss"))}
-        theta = self._theta[:, :used][index].to("cpu", torch.float64).numpy()
+        theta = float64_of(self._theta[:, :used][index])
         return found | {"lr": self._lr[runs, :used], "theta": theta}
 
     def trace(self, names: Sequence[str], to_user: Callable[[np.ndarray], np.ndarray] | None = None) -> Trace:
         """Everything kept of one run, θ turned into user units."""
         rows = self._rows
-        numbers = self._numbers[:rows].to("cpu", torch.float64).numpy().copy()
-        theta = self._theta[:rows].to("cpu", torch.float64).numpy().copy()
+        numbers, theta = float64_of(self._numbers[:rows]), float64_of(self._theta[:rows])
         if theta.shape[1] and to_user is not None:
             theta = to_user(theta)
         return Trace(
@@ -298,16 +294,30 @@ def _evenly(due: np.ndarray) -> Any:
     return slice(int(due[0]), int(due[-1]) + 1, stride) if even else due
 
 
-def _assign(part: Tensor, values: np.ndarray) -> None:
-    """part[:] = values; by NumPy where it can be, since PyTorch would wake all its threads for it."""
-    if part.device.type == "cpu":
-        part.numpy()[...] = values
-    else:
-        part.copy_(torch.from_numpy(np.ascontiguousarray(values)))
+def length_of(gradient: Any) -> Any:
+    """The norm of a gradient, where it lies."""
+    return torch.linalg.vector_norm(gradient) if isinstance(gradient, Tensor) else np.linalg.norm(gradient)
 
 
-def _chosen(tensor: Tensor, rows: np.ndarray) -> Tensor:
-    """Some rows of a tensor, likewise."""
-    if tensor.device.type == "cpu":
-        return torch.from_numpy(tensor.numpy()[..., _evenly(rows), :].copy())
-    return tensor[..., torch.from_numpy(rows).to(tensor.device), :]
+def _room(like: Any, shape: tuple[int, ...]) -> Any:
+    """NaN in an array, or in a tensor on the GPU of another."""
+    return like.new_full(shape, nan) if isinstance(like, Tensor) else np.full(shape, nan, like.dtype)
+
+
+def float64_of(part: Any) -> np.ndarray:
+    """A copy of a tensor or array as an array."""
+    return np.array(part.detach().cpu().numpy() if isinstance(part, Tensor) else part, dtype=np.float64)
+
+
+def _assign(part: Any, values: np.ndarray) -> None:
+    """part[:] = values."""
+    part[...] = torch.from_numpy(np.ascontiguousarray(values)) if isinstance(part, Tensor) else values
+
+
+def _copy(part: Any) -> Any:
+    return part.clone() if isinstance(part, Tensor) else part.copy()
+
+
+def _chosen(part: Any, rows: np.ndarray) -> Any:
+    """A copy of some rows."""
+    return part[..., torch.from_numpy(rows).to(part.device) if isinstance(part, Tensor) else rows, :]

@@ -17,11 +17,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from functools import partial
 from itertools import pairwise
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from steepest.data.batching import Batch, Batching
 from steepest.data.randomness import seeded
@@ -31,11 +29,14 @@ from steepest.descent.schedule_factors import constant
 from steepest.descent.torch_rules import Elementwise, Rule
 from steepest.engines.descents import Descents
 from steepest.engines.threads import in_threads
-from steepest.engines.traced import Tape, write
+from steepest.lazy import Tensor, torch
 from steepest.model.calling import evaluating
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.module_objective import ModuleObjective
 from steepest.model.objective import Objective, matched
+
+if TYPE_CHECKING:
+    from steepest.engines.traced import Tape
 
 ROOM = 2**21
 """Entries of θ that a chunk holds at most, of all runs and steps together."""
@@ -142,6 +143,8 @@ class Together(Objective):
         return torch.cat(values), torch.cat(grads)
 
     def _write_down(self, theta: Tensor, data: Sequence[Tensor | None], lead: Sequence[int | None]) -> Tape | None:
+        from steepest.engines.traced import write  # which imports PyTorch
+
         there = [part is not None for part in data]
 
         def both(theta: Tensor, *given: Tensor) -> tuple[Tensor, Tensor]:

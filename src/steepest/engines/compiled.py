@@ -25,13 +25,13 @@ from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
 
 from steepest.data.batching import Batch, Batching
 from steepest.descent.chunk import Chunk
 from steepest.engines import kernel_args
 from steepest.engines.descents import Descents
 from steepest.engines.kernel_args import can_run
+from steepest.lazy import torch
 
 if TYPE_CHECKING:
     from steepest.engines import kernel_rows

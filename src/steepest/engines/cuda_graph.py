@@ -15,13 +15,12 @@ from math import inf
 from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from steepest.data.batching import Batch, Batching
 from steepest.descent.chunk import Chunk
 from steepest.engines import batched
 from steepest.engines.descents import Descents
+from steepest.lazy import Tensor, torch
 from steepest.model.linear_objective import LinearObjective
 
 STEPS = 64

@@ -16,11 +16,11 @@ from math import inf
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from steepest.data.batching import Batching
 from steepest.descent.schedule_factors import Schedule, constant, factors
 from steepest.descent.torch_rules import Rule
+from steepest.lazy import Tensor
 from steepest.model.objective import Objective
 
 

@@ -7,9 +7,9 @@ from math import inf
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
-from torch import Tensor
 
 from steepest.descent import torch_rules
+from steepest.lazy import Tensor
 from steepest.model.linear_objective import LinearObjective
 
 if TYPE_CHECKING:

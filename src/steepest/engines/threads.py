@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from threading import Barrier, Lock
 from typing import Any
 
-import torch
+from steepest.lazy import torch
 
 
 @contextmanager

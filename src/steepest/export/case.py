@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
 
 from steepest.choices import is_choice, locate, parse
 from steepest.data.batching import Batching
@@ -17,6 +16,7 @@ from steepest.formulas.inits import INITS
 from steepest.formulas.rules import FORMULAS, RULES, Automatic
 from steepest.formulas.schedules import FORMULAS as FACTORS
 from steepest.formulas.schedules import ScheduleFormula
+from steepest.lazy import torch
 from steepest.model import modules, penalties
 from steepest.model.linear import Terms
 from steepest.model.of_fit import targets

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
 
 from steepest.choices import is_choice, locate, parse
 from steepest.errors import FitError
@@ -21,7 +19,8 @@ from steepest.export.rows import Rows, loading
 from steepest.export.sources import layers, source
 from steepest.export.terms import SOFT, printed, sizes
 from steepest.formulas.models import MODELS
-from steepest.model import modules
+from steepest.lazy import nn, torch
+from steepest.model import wrapped_modules
 
 BATCH_NORM = nn.modules.batchnorm._BatchNorm
 
@@ -38,10 +37,10 @@ class Net:
         module = case.fit.network
         if module is None:
             raise FitError("This fit has lost its module. Say which it was: model=….")
-        if isinstance(module, modules.WholeNumbers):
+        if isinstance(module, wrapped_modules.WholeNumbers):
             raise FitError("This module takes whole numbers, and a script has its columns as floats.")
-        self.scaled = isinstance(module, modules.Scaled)
-        self.inner: nn.Module = module.module if isinstance(module, modules.Scaled) else module
+        self.scaled = isinstance(module, wrapped_modules.Scaled)
+        self.inner: nn.Module = module.module if isinstance(module, wrapped_modules.Scaled) else module
         if any(not parameter.requires_grad for parameter in self.inner.parameters()):
             raise FitError("Some parameters of this module stay as they are, and a script would move them too.")
         self.ours = is_choice(case.spec.model, MODELS)

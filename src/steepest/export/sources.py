@@ -11,11 +11,9 @@ import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
-from torch import nn
-
 from steepest.errors import FitError
 from steepest.export.python_text import KNOWN, undefined
+from steepest.lazy import nn, torch
 
 OFTEN = KNOWN.keys() - {"Path", "combinations_with_replacement"}
 """Names that mean the same in most people's code."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from steepest import torch_criteria
 from steepest.choices import is_path, locate
 from steepest.formulas.losses import LOSSES
 from steepest.formulas.models import own_loss
+from steepest.lazy import torch
 from steepest.model import torch_losses
 from steepest.model.custom_loss import custom
 from steepest.model.loss import Loss

@@ -12,19 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-
 from steepest.choices import required
 from steepest.errors import SpecError, SteepestError
-
-INPUTS = {
-    nn.Linear: ("in_features", -1),
-    nn.modules.conv._ConvNd: ("in_channels", 1),
-    nn.modules.batchnorm._NormBase: ("num_features", 1),
-    nn.RNNBase: ("input_size", -1),
-}
-"""Kinds of layers → the attribute that says how many columns or channels they take, and the axis that has them."""
+from steepest.lazy import Tensor, nn, torch
 
 
 def output(module: nn.Module, x: Tensor, call: Callable[[Tensor], Any] | None = None) -> Tensor:
@@ -112,7 +102,12 @@ def _need(layer: nn.Module, given: Tensor | None) -> str | None:
                 f"takes 0 to {most - 1} and was given {low} to {high}. Make it nn.Embedding({max(high, most) + 1}, …)."
             )
         return None
-    for kind, (attribute, axis) in INPUTS.items():
+    for kind, attribute, axis in (  # which says how many columns or channels it takes, and the axis that has them
+        (nn.Linear, "in_features", -1),
+        (nn.modules.conv._ConvNd, "in_channels", 1),
+        (nn.modules.batchnorm._NormBase, "num_features", 1),
+        (nn.RNNBase, "input_size", -1),
+    ):
         wanted = getattr(layer, attribute, None)
         if not isinstance(layer, kind) or not wanted or given.ndim <= max(axis, 0) or given.shape[axis] == wanted:
             continue

@@ -8,11 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, final
 
-import torch
-from torch import Tensor
-
 from steepest import torch_criteria
 from steepest.errors import SpecError, SteepestError
+from steepest.lazy import Tensor, torch
 from steepest.model.loss import Loss
 
 

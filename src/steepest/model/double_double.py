@@ -11,6 +11,7 @@ D. E. Knuth, The Art of Computer Programming, vol. 2 (two-sum).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import fsum
 from typing import Any
 
@@ -65,14 +66,24 @@ def residuals(problem: LinearProblem, theta: np.ndarray) -> tuple[np.ndarray, np
     return two_sum(high, low)
 
 
+def prediction(problem: LinearProblem, theta: np.ndarray) -> np.ndarray:
+    """f, `[n]`, or `[n, k]` for k outputs. Of losses of a residual it is −r, for targets of 0: y − f would lose digits."""
+    centre = problem if problem.loss.of_residual else replace(problem, target=np.zeros(len(problem.design)))
+    residual = -residuals(centre, theta)[0]
+    return residual[0] if problem.outputs == 1 else residual.T
+
+
 def value(problem: LinearProblem, theta: np.ndarray) -> float:
     """F(θ) of a `mse` problem: (1/(n·m)) Σ w·r² + l1·Σ|θ| + l2·Σθ²."""
     return mean_loss(problem, theta) + float(problem.penalty_in().value(theta))
 
 
 def mean_loss(problem: LinearProblem, theta: np.ndarray) -> float:
-    """(1/(n·m)) Σ w·r²."""
-    return mean_square(problem, *residuals(problem, theta))
+    """The mean loss; of `mse` (1/(n·m)) Σ w·r², summed up with as many digits."""
+    if problem.loss.quadratic:
+        return mean_square(problem, *residuals(problem, theta))
+    target = np.zeros_like(problem.target) if problem.loss.of_residual else problem.target
+    return float(problem.loss.mean(prediction(problem, theta), target, problem.weights))
 
 
 def gradient(problem: LinearProblem, theta: np.ndarray) -> np.ndarray:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import final
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from steepest.data.batching import Batch
 from steepest.model import double_double
@@ -42,9 +40,9 @@ class ExtendedSquares(Objective):
     def __init__(self, problem: LinearProblem, names: tuple[str, ...], start: np.ndarray | None):
         self.problem, self.loss, self.names = problem, problem.loss, names
         self.rows, self.outputs = len(problem.design), problem.outputs
-        self.theta = torch.from_numpy(np.zeros(problem.parameters) if start is None else np.array(start, np.float64))
+        self.theta = np.zeros(problem.parameters) if start is None else np.array(start, np.float64)
         if problem.penalty:
-            self.penalty_term = problem.penalty.at(torch.from_numpy(problem.penalised), outputs=problem.outputs)
+            self.penalty_term = problem.penalty.at(problem.penalised, outputs=problem.outputs)
         self.model = Orthonormal(problem)
         self.seen: Pass | None = None
 
@@ -66,12 +64,12 @@ class ExtendedSquares(Objective):
         """F(θ) − min F, which is ½gᵀH⁻¹g."""
         return 0.5 * self.model.newton(self.at(theta).grad)[1]
 
-    def value_and_grad(self, theta: Tensor, batch: Batch | None = None) -> tuple[Tensor, Tensor]:
-        seen = self.at(theta.numpy())
-        return torch.tensor(seen.loss, dtype=torch.float64), torch.from_numpy(seen.grad.copy())
+    def value_and_grad(self, theta: np.ndarray, batch: Batch | None = None) -> tuple[float, np.ndarray]:
+        seen = self.at(theta)
+        return seen.loss, seen.grad.copy()
 
-    def value(self, theta: Tensor) -> Tensor:
-        return torch.tensor(self.at(theta.numpy()).loss, dtype=torch.float64)
+    def value(self, theta: np.ndarray) -> float:
+        return self.at(theta).loss
 
     def of_nothing(self) -> float:
         """The mean loss of predicting 0."""

@@ -6,8 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
 
 from steepest import torch_criteria
 from steepest.choices import is_choice, required
@@ -15,6 +13,7 @@ from steepest.data.dataset import Dataset
 from steepest.data.in_memory import as_array
 from steepest.errors import DataError, SteepestError
 from steepest.formulas.models import MODELS
+from steepest.lazy import nn, torch
 from steepest.model import modules
 from steepest.model.calling import evaluating, output
 from steepest.settings import Spec
@@ -135,6 +134,8 @@ def _takes_codes(loss: Any, prediction: torch.Tensor) -> bool:
 
 def _prediction(spec: Spec, train: Dataset) -> torch.Tensor | None:
     """What the module gives for a few rows `[n, k]`; None where that cannot be told, or is no such thing."""
+    from steepest.model.wrapped_modules import taking  # which imports PyTorch
+
     factory = spec.model
     if not isinstance(factory, nn.Module) and len(required(factory) or ()) == 2:
         return None
@@ -144,7 +145,7 @@ def _prediction(spec: Spec, train: Dataset) -> torch.Tensor | None:
             return None
         dtype, device = modules.kind_of(module)
         rows = torch.as_tensor(train.x[:4]).to(device, dtype)
-        module = modules.taking(modules.filled(module, rows, spec.seed), rows)
+        module = taking(modules.filled(module, rows, spec.seed), rows)
         with evaluating(module), torch.no_grad():
             found = output(module, rows)
     except SteepestError:

@@ -15,9 +15,9 @@ from functools import cached_property
 from itertools import combinations_with_replacement
 
 import numpy as np
-import torch
 
 from steepest.errors import SpecError
+from steepest.lazy import torch
 from steepest.model.loss import Loss
 from steepest.model.penalties import Penalty, PenaltyTerm
 

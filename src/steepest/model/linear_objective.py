@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import final
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from steepest.data.batching import Batch
 from steepest.errors import FitError
+from steepest.lazy import Tensor, torch
 from steepest.model import double_double
 from steepest.model.linear import LinearProblem
 from steepest.model.objective import Objective
@@ -27,9 +25,10 @@ class LinearObjective(Objective):
         names: tuple[str, ...] = (),
         coordinates: Coordinates | None = None,
         start: np.ndarray | None = None,
-        dtype: torch.dtype = torch.float64,
+        dtype: torch.dtype | None = None,
         device: str = "cpu",
     ):
+        dtype = torch.float64 if dtype is None else dtype
         numbers = torch.empty(0, dtype=dtype).numpy().dtype
 
         def tensor(array: np.ndarray) -> Tensor:
@@ -105,23 +104,17 @@ class LinearObjective(Objective):
 
 @final
 class ExtendedObjective(Objective):
-    """A full-batch objective in user units whose predictions carry 32 digits (`double_double.py`); for `mse` the gradient too.
-
-    For losses of a residual it predicts −r for a target of 0, since y − f would lose the digits of f.
-    """
+    """A full-batch objective in user units whose predictions carry 32 digits (`double_double.py`); for `mse` the gradient too."""
 
     def __init__(self, inner: LinearObjective):
         problem = inner.problem
         self.inner, self.problem, self.loss, self.weights = inner, problem, inner.loss, inner.weights
         self.theta, self.names, self.rows, self.penalty_term = inner.theta, inner.names, inner.rows, inner.penalty_term
-        of_residual = problem.loss.of_residual
-        self.target = torch.zeros_like(inner.target) if of_residual else inner.target
-        self._centre = problem if of_residual else replace(problem, target=np.zeros(len(problem.design)))
+        self.target = torch.zeros_like(inner.target) if problem.loss.of_residual else inner.target
 
     def predict(self, theta: Tensor) -> Tensor:
         """f, or −r, as the target is: `[n]`, or `[n, k]` for k outputs."""
-        residual = -double_double.residuals(self._centre, theta.numpy())[0]
-        return torch.as_tensor(residual[0] if self.problem.outputs == 1 else residual.T).to(theta)
+        return torch.as_tensor(double_double.prediction(self.problem, theta.numpy())).to(theta)
 
     def value_and_grad(self, theta: Tensor, batch: Batch | None = None) -> tuple[Tensor, Tensor]:
         if self.loss.quadratic:
@@ -130,6 +123,4 @@ class ExtendedObjective(Objective):
         return self.value(theta), self.inner.value_and_grad(theta)[1]
 
     def value(self, theta: Tensor) -> Tensor:
-        if self.loss.quadratic:
-            return torch.tensor(double_double.mean_loss(self.problem, theta.numpy()), dtype=theta.dtype)
-        return self.loss.mean(self.predict(theta), self.target, self.weights)
+        return torch.tensor(double_double.mean_loss(self.problem, theta.numpy()), dtype=theta.dtype)

@@ -1,7 +1,8 @@
 """What a loss is: of one row its value ℓ, its slope ∂ℓ/∂prediction and its curvature ∂²ℓ/∂prediction².
 
 The linear family needs no more: with design rows aᵢ the gradient of the mean loss is Aᵀ·slope/n.
-Everything is elementwise, so predictions may carry leading axes (`[runs, n]`) that targets do not have.
+Everything is elementwise, so predictions may carry leading axes (`[runs, n]`) that targets do not have. Arrays are PyTorch's;
+of losses of our own NumPy's as well.
 """
 
 from __future__ import annotations
@@ -57,18 +58,18 @@ class Loss(ABC):
         return self.classes and not self.coupled
 
     @abstractmethod
-    def rows(self, prediction: Tensor, target: Tensor) -> Tensor:
+    def rows(self, prediction: Any, target: Any) -> Any:
         """ℓ of each row: `[..., n]`."""
 
     @abstractmethod
-    def slope(self, prediction: Tensor, target: Tensor) -> Tensor:
+    def slope(self, prediction: Any, target: Any) -> Any:
         """∂ℓ/∂prediction of each row, of the prediction's shape; at a kink the middle, as autograd has it."""
 
-    def curvature(self, prediction: Tensor, target: Tensor) -> Tensor:
+    def curvature(self, prediction: Any, target: Any) -> Any:
         """∂²ℓ/∂prediction² of each row, `[..., n]` (for several outputs see the class)."""
         raise SpecError(f"{self.name} has no second derivative.")
 
-    def mean(self, prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
+    def mean(self, prediction: Any, target: Any, weights: Any = None) -> Any:
         """(1/n) Σ wᵢ·ℓᵢ: `[...]`, of weights `[n]` whose mean is 1."""
         each = self.rows(prediction, target)
         return (each if weights is None else each * weights).mean(-1)

@@ -7,13 +7,10 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any, final
 
-import torch
-from torch import Tensor, nn
-
 from steepest.data.batching import Batch
 from steepest.data.randomness import seeded
 from steepest.errors import FitError, SpecError
-from steepest.model import modules
+from steepest.lazy import Tensor, nn, torch
 from steepest.model.calling import evaluating, output
 from steepest.model.loss import Loss
 from steepest.model.objective import Objective, matched
@@ -48,11 +45,13 @@ class ModuleObjective(Objective):
         penalty: Penalty | None = None,
         seed: int = 0,
     ):
+        from steepest.model.wrapped_modules import balance_of  # which imports PyTorch
+
         self.parameters = ParameterVector(module)
         self.theta, self.gradient = self.parameters.theta, self.parameters.gradient
         self.names = self.parameters.names
         self.module, self.loss, self.x, self.y, self.weights = module, loss, x, y, weights
-        self.balance = modules.balance_of(module)
+        self.balance = balance_of(module)
         self.rows = 0 if x is None else x.shape[0]
         self.seed = seed
         self.random = True

@@ -9,11 +9,9 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
-
 from steepest.data.randomness import seeded
 from steepest.errors import SpecError, SteepestError
+from steepest.lazy import Tensor, nn, torch
 from steepest.model.calling import output
 from steepest.model.loss import Loss
 from steepest.model.module_objective import NO_GRADIENT
@@ -22,8 +20,6 @@ from steepest.model.parameter_vector import NOTHING_TO_FIT
 
 ROWS = 4
 """Rows that a module is tried on."""
-
-RANDOM = (nn.modules.dropout._DropoutNd, nn.RReLU)
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,8 @@ def tried(module: nn.Module, x: Tensor, y: Tensor, loss: Loss, outputs: int, cla
                 prediction = output(own, rows)
                 _check_gradient(prediction)
         random = not torch.equal(before, torch.default_generator.get_state())
-    return Trial(loss, random or any(isinstance(part, RANDOM) for part in own.modules()), two)
+    draws = nn.modules.dropout._DropoutNd | nn.RReLU
+    return Trial(loss, random or any(isinstance(part, draws) for part in own.modules()), two)
 
 
 def _check_parameters(module: nn.Module) -> None:

@@ -19,12 +19,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
-import torch
-from torch import Tensor
-
 from steepest.data.batching import Batch
 from steepest.data.in_memory import start_of
 from steepest.errors import SpecError, SteepestError
+from steepest.lazy import Tensor, torch
 from steepest.model.calling import place
 from steepest.model.loss import Loss
 from steepest.model.penalties import PenaltyTerm
@@ -33,34 +31,36 @@ from steepest.model.penalties import PenaltyTerm
 class Objective(ABC):
     """F(θ) = mean loss + penalty. `theta` is where a descent starts; `names` are its entries'.
 
+    θ and its gradient are tensors of PyTorch's, or NumPy's arrays where the objective needs no more.
+
     `rows` is the number of rows it holds, 0 where the data come with the batches.
     """
 
-    theta: Tensor
+    theta: Any
     names: tuple[str, ...]
     rows: int = 0
     kinked: bool = False
     """Whether the penalty has a kink; `proximal` is None where its step has no closed form."""
-    proximal: Callable[[Tensor, Any], None] | None = None
+    proximal: Callable[[Any, Any], None] | None = None
     penalty_term: PenaltyTerm | None = None
 
     @abstractmethod
-    def value_and_grad(self, theta: Tensor, batch: Batch | None = None) -> tuple[Tensor, Tensor]:
+    def value_and_grad(self, theta: Any, batch: Batch | None = None) -> tuple[Any, Any]:
         """Mean loss `[...]` of a batch (None: all rows), and the gradient `[..., p]`, both at θ `[..., p]`."""
 
     @abstractmethod
-    def value(self, theta: Tensor) -> Tensor:
+    def value(self, theta: Any) -> Any:
         """Mean loss `[...]` over all rows, without penalty."""
 
-    def penalty(self, theta: Tensor) -> Tensor | float:
+    def penalty(self, theta: Any) -> Any:
         """l1·Σ|θ| + l2·Σθ² `[...]`, in user units."""
         return 0.0 if self.penalty_term is None else self.penalty_term.value(theta)
 
-    def subgradient(self, theta: Tensor) -> Tensor:
+    def subgradient(self, theta: Any) -> Any:
         """A subgradient `[..., p]` of the penalty's kink, 0 at the kink itself."""
         return torch.zeros_like(theta) if self.penalty_term is None else self.penalty_term.subgradient(theta)
 
-    def with_penalty(self, grad: Tensor, theta: Tensor) -> Tensor:
+    def with_penalty(self, grad: Any, theta: Any) -> Any:
         """The gradient `[..., p]` of the mean loss at θ, that of the penalty's smooth part added."""
         term = self.penalty_term
         return grad if term is None or not term.l2 else grad + term.gradient(theta)

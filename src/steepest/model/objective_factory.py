@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
 
 from steepest.choices import parse
 from steepest.data.in_memory import array_of
 from steepest.errors import SpecError
 from steepest.formulas.models import MODELS
+from steepest.lazy import nn, torch
 from steepest.model import modules, penalties, torch_losses
 from steepest.model.linear import LinearProblem, Terms
 from steepest.model.linear_objective import LinearObjective
@@ -51,11 +50,13 @@ def objective(
     """
     share = None if weights is None else _share(weights)
     if isinstance(model, nn.Module):
+        from steepest.model.wrapped_modules import embeds  # which imports PyTorch
+
         model = modules.copied(model)
         kind = torch_losses.loss(loss if loss is not None else "mse")
         sample = next(model.parameters(), torch.empty(0))
         inputs = None if x is None else torch.as_tensor(array_of(x, "x"))
-        if inputs is not None and (inputs.is_floating_point() or not modules.embeds(model)):
+        if inputs is not None and (inputs.is_floating_point() or not embeds(model)):
             inputs = inputs.to(sample)
         targets = None if y is None else torch.as_tensor(array_of(y, "y"))
         if targets is not None:

@@ -12,10 +12,9 @@ import copy
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from steepest.errors import DataError, FitError, SpecError
+from steepest.lazy import Tensor, nn, torch
 from steepest.model import double_double
 from steepest.model.linear import LinearProblem, Terms
 from steepest.model.linear_objective import LinearObjective
@@ -103,9 +102,13 @@ def targets(data: Dataset, loss: Loss) -> tuple[np.ndarray, int]:
 
 
 def tensors(
-    rows: Dataset, loss: Loss, dtype: torch.dtype = torch.float64, device: Any = "cpu"
+    rows: Dataset, loss: Loss, dtype: torch.dtype | None = None, device: Any = "cpu"
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """x, y and weights (of mean 1, or None) of some rows as a module's objective takes them; class codes stay int64."""
+    """x, y and weights (of mean 1, or None) of some rows as a module's objective takes them; class codes stay int64.
+
+    dtype: None for float64.
+    """
+    dtype = torch.float64 if dtype is None else dtype
     y = torch.as_tensor(targets(rows, loss)[0])
     y = y.to(device, torch.int64 if y.dtype == torch.int64 else dtype)
     x = torch.as_tensor(rows.x, dtype=dtype, device=device)
@@ -160,12 +163,20 @@ def module_objective(
 
 def row_losses(fit: Fitted, rows: Dataset, theta: np.ndarray) -> np.ndarray:
     """The loss of each row `[n]`, times its weight."""
-    _, target, weights = tensors(rows, fit.loss_function)
-    each = fit.loss_function.rows(torch.as_tensor(outputs(fit, rows.x, theta)), target).numpy()
-    return each if weights is None else each * weights.numpy()
+    prediction, target, weights = _compared(fit, rows, theta)
+    each = fit.loss_function.rows(prediction, target)
+    return np.asarray(each if weights is None else each * weights)
 
 
 def mean_loss(fit: Fitted, rows: Dataset, theta: np.ndarray) -> float:
     """The mean loss of some rows, without penalty."""
-    _, target, weights = tensors(rows, fit.loss_function)
-    return float(fit.loss_function.mean(torch.as_tensor(outputs(fit, rows.x, theta)), target, weights))
+    return float(fit.loss_function.mean(*_compared(fit, rows, theta)))
+
+
+def _compared(fit: Fitted, rows: Dataset, theta: np.ndarray) -> tuple[Any, Any, Any]:
+    """Predictions, targets and weights of mean 1 (or None) as the loss takes them: a function of the user's own takes tensors."""
+    prediction = outputs(fit, rows.x, theta)
+    if fit.loss_function.custom:
+        return torch.as_tensor(prediction), *tensors(rows, fit.loss_function)[1:]
+    weights = None if rows.weights is None else rows.weights / rows.weights.mean()
+    return prediction, targets(rows, fit.loss_function)[0], weights

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import final
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from steepest.errors import FitError, SpecError
+from steepest.lazy import Tensor, nn, torch
 
 NOTHING_TO_FIT = "The module has no parameter that requires a gradient: there is nothing to fit."
 

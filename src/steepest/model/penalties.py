@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from steepest.choices import parse
 from steepest.formulas.penalties import PENALTIES
+from steepest.lazy import Tensor, torch
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class PenaltyTerm:
         """The gradient of the l2 part, `[..., k·r]`; without an offset also its Hessian times c."""
         return self._pulled_back(self.curvature * self._free(c))
 
-    def subgradient(self, c: torch.Tensor) -> torch.Tensor:
+    def subgradient(self, c: Tensor) -> torch.Tensor:
         """A subgradient of the l1 part, `[..., k·r]`, 0 at the kink itself."""
         return self._pulled_back(self.l1 * self._free(c).sign())
 
@@ -76,7 +76,7 @@ class PenaltyTerm:
         """2·l2·MᵀDM of one output, `[r, r]`, with D the penalised parameters."""
         if not self.l2:
             size = len(self.free) // self.outputs if self.matrix is None else self.matrix.shape[1]
-            return self.free.new_zeros(size, size) if isinstance(self.free, torch.Tensor) else np.zeros((size, size))
+            return self.free.new_zeros(size, size) if isinstance(self.free, Tensor) else np.zeros((size, size))
         rows = self._rows()
         return self.curvature * (rows.T @ rows)
 
@@ -116,7 +116,7 @@ class PenaltyTerm:
         """D·M of one output, `[p, r]`."""
         one = self.free[: len(self.free) // self.outputs]
         if self.matrix is None:
-            return torch.diag(one) if isinstance(one, torch.Tensor) else np.diag(one)
+            return torch.diag(one) if isinstance(one, Tensor) else np.diag(one)
         return one[:, None] * self.matrix
 
 

@@ -6,10 +6,10 @@ import copy
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
-from torch import nn
 
 from steepest.errors import FitError
+from steepest.formulas.losses import sigmoid
+from steepest.lazy import nn, torch
 from steepest.model.linear import LinearProblem, Terms, row_blocks
 
 if TYPE_CHECKING:
@@ -58,11 +58,10 @@ def log_odds(fit: Fit, x: np.ndarray, theta: np.ndarray | None = None) -> np.nda
 
 def probabilities(decision: np.ndarray) -> np.ndarray:
     """`[n, k]` from log-odds `[n]` (of the second of two classes) or `[n, k]`."""
-    scores = torch.as_tensor(decision)
-    if scores.ndim == 1:
-        second = torch.sigmoid(scores)
-        return torch.stack([torch.sigmoid(-scores), second], -1).numpy()
-    return torch.softmax(scores, -1).numpy()
+    if decision.ndim == 1:
+        return np.stack([sigmoid(-decision), sigmoid(decision)], -1)
+    shares = np.exp(decision - decision.max(-1, keepdims=True))
+    return shares / shares.sum(-1, keepdims=True)
 
 
 def with_parameters(network: nn.Module, theta: np.ndarray) -> nn.Module:

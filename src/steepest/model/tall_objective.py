@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from steepest.data.batching import Batch
 from steepest.errors import FitError
@@ -156,9 +154,9 @@ class TallObjective(Objective):
         free = np.ones((self.outputs, self.size))
         free[:, : self.first] = 0.0
         if penalty:
-            self.penalty_term = penalty.at(torch.from_numpy(free.ravel()), outputs=self.outputs)
+            self.penalty_term = penalty.at(free.ravel(), outputs=self.outputs)
         self.curvature_of_penalty = penalty.curvature * free[0]
-        self.theta = torch.from_numpy(self.from_user(np.zeros(free.size) if start is None else start))
+        self.theta = self.from_user(np.zeros(free.size) if start is None else start)
         self.seen: Pass | None = None
         self.model: Curvature | None = None
         self.proof: Proof | None = None
@@ -254,7 +252,7 @@ class TallObjective(Objective):
         self.proof, self.nothing = Proof(self.model), float(total) / self.entries
         if not self.theta.any():
             zero = np.zeros(self.shape)
-            self.seen = Pass(self.theta.numpy().copy(), self.nothing, -2.0 / self.entries * cross, zero)
+            self.seen = Pass(self.theta.copy(), self.nothing, -2.0 / self.entries * cross, zero)
 
     def _sums(self, kind: type[np.floating]) -> list[np.ndarray]:
         """Σ w·aaᵀ, Σ w·y·aᵀ and Σ w·y², the first two with products in a precision."""
@@ -356,7 +354,7 @@ class TallObjective(Objective):
         if self.proof is None:
             return None
         seen, proof = self.at(theta), self.proof
-        grad = self.with_penalty(torch.from_numpy(seen.grad.ravel()), torch.from_numpy(seen.theta)).numpy()
+        grad = self.with_penalty(seen.grad.ravel(), seen.theta)
         decrement = proof.curvature.newton(grad)[1] / proof.share
         if proof.prediction is None:
             return 0.5 * decrement
@@ -378,12 +376,11 @@ class TallObjective(Objective):
 
     # ---- the objective of the loop -----------------------------------------------------------------
 
-    def value_and_grad(self, theta: Tensor, batch: Batch | None = None) -> tuple[Tensor, Tensor]:
+    def value_and_grad(self, theta: np.ndarray, batch: Batch | None = None) -> tuple[float, np.ndarray]:
         if batch is not None and (batch.rows is not None or batch.data is not None):
             raise FitError("This objective is of all its rows; it has no batches.")
-        seen = self.at(theta.numpy())
-        grad = torch.from_numpy(seen.grad.ravel())
-        return torch.tensor(seen.loss, dtype=torch.float64), self.with_penalty(grad, theta)
+        seen = self.at(theta)
+        return seen.loss, self.with_penalty(seen.grad.ravel(), theta)
 
-    def value(self, theta: Tensor) -> Tensor:
-        return torch.tensor(self.at(theta.numpy()).loss, dtype=torch.float64)
+    def value(self, theta: np.ndarray) -> float:
+        return self.at(theta).loss

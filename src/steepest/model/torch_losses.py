@@ -1,39 +1,48 @@
-"""The losses of `formulas/losses.py` as PyTorch evaluates them. Several targets (`mse` only: f and y `[n, m]`) are averaged
-as well as the rows."""
+"""The losses of `formulas/losses.py`, of PyTorch's tensors and of NumPy's arrays. Several targets (`mse` only: f and y `[n, m]`)
+are averaged as well as the rows."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, final
+from collections.abc import Callable
+from functools import cache
+from typing import Any, final
 
-import torch
+import numpy as np
 
 from steepest import torch_criteria
 from steepest.choices import parse
 from steepest.errors import SpecError
 from steepest.formulas.losses import LOSSES, LossChoice, in_words
+from steepest.lazy import Tensor, torch
 from steepest.model.custom_loss import custom
 from steepest.model.loss import Loss
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from steepest.model.numpy_losses import SoftmaxFormula
 
 
 def _minimum(a: Tensor, b: Tensor | float) -> Tensor:
-    return torch.minimum(a, b) if isinstance(b, torch.Tensor) else a.clamp(max=b)
+    return torch.minimum(a, b) if isinstance(b, Tensor) else a.clamp(max=b)
 
 
-WORDS = {
-    "abs": torch.abs,
-    "clip": torch.clamp,
-    "full_like": torch.full_like,
-    "logsigmoid": torch.nn.functional.logsigmoid,  # softplus would do the same, but PyTorch's is off by 2e-9 from 20 on
-    "maximum": torch.maximum,
-    "minimum": _minimum,
-    "sigmoid": torch.sigmoid,
-    "sign": torch.sign,
-    "tanh": torch.tanh,
-    "where": torch.where,
-}
+@cache
+def words() -> dict[str, Any]:
+    """What the words of formulas are in PyTorch."""
+    return {
+        "abs": torch.abs,
+        "clip": torch.clamp,
+        "full_like": torch.full_like,
+        "logsigmoid": torch.nn.functional.logsigmoid,  # softplus would do the same, but PyTorch's is off by 2e-9 from 20 on
+        "maximum": torch.maximum,
+        "minimum": _minimum,
+        "sigmoid": torch.sigmoid,
+        "sign": torch.sign,
+        "tanh": torch.tanh,
+        "where": torch.where,
+    }
+
+
+@cache
+def _in_torch(formula: Callable[..., Any]) -> Callable[..., Any]:
+    return in_words(formula, words())
 
 
 class _OfChoice(Loss):
@@ -65,46 +74,54 @@ class _OfChoice(Loss):
 
 @final
 class Elementwise(_OfChoice):
-    """A loss whose outputs do not act on one another: its formula in PyTorch's words. Several targets are averaged."""
+    """A loss whose outputs do not act on one another: its formula. Several targets are averaged."""
 
-    def __init__(self, choice: LossChoice, numbers: tuple[float, ...] = ()):
-        super().__init__(choice, numbers)
-        assert choice.value is not None
-        assert choice.slope is not None
-        self._value, self._slope = in_words(choice.value, WORDS), in_words(choice.slope, WORDS)
-        self._curvature = None if choice.curvature is None else in_words(choice.curvature, WORDS)
-
-    def rows(self, prediction: Tensor, target: Tensor) -> Tensor:
-        each = self._value(prediction, target, *self.numbers)
+    def rows(self, prediction: Any, target: Any) -> Any:
+        each = self._each("value", prediction, target)
         return each.mean(-1) if target.ndim == 2 else each
 
-    def slope(self, prediction: Tensor, target: Tensor) -> Tensor:
-        each = self._slope(prediction, target, *self.numbers)
+    def slope(self, prediction: Any, target: Any) -> Any:
+        each = self._each("slope", prediction, target)
         return each * (1.0 / target.shape[1]) if target.ndim == 2 else each
 
-    def curvature(self, prediction: Tensor, target: Tensor) -> Tensor:
-        if self._curvature is None:
+    def curvature(self, prediction: Any, target: Any) -> Any:
+        if self.choice is None or self.choice.curvature is None:
             return super().curvature(prediction, target)
-        each = self._curvature(prediction, target, *self.numbers)
+        each = self._each("curvature", prediction, target)
         return each * (1.0 / target.shape[1]) if target.ndim == 2 else each
+
+    def _each(self, what: str, prediction: Any, target: Any) -> Any:
+        """What a formula gives for each row and target: in NumPy's words for arrays, in PyTorch's for tensors."""
+        formula = getattr(self.choice, what)
+        if not isinstance(prediction, np.ndarray):
+            return _in_torch(formula)(prediction, target, *self.numbers)
+        with np.errstate(all="ignore"):  # far out it overflows
+            return formula(prediction, target, *self.numbers)
 
 
 @final
 class CrossEntropy(_OfChoice):
     """Negative log-likelihood of k classes; predictions `[..., n, k]` are log-odds up to a constant per row."""
 
-    def rows(self, prediction: Tensor, target: Tensor) -> Tensor:
+    def rows(self, prediction: Any, target: Any) -> Any:
+        if isinstance(prediction, np.ndarray):
+            return SoftmaxFormula(self).value_and_slope(prediction, target)[0]
         return torch.logsumexp(prediction - self._own(prediction, target), -1)
 
-    def slope(self, prediction: Tensor, target: Tensor) -> Tensor:
+    def slope(self, prediction: Any, target: Any) -> Any:
+        if isinstance(prediction, np.ndarray):
+            return SoftmaxFormula(self).value_and_slope(prediction, target)[1]
         # p − 1 of the own class is computed as −Σ of the others, or it would lose its digits where p is near 1
         share = torch.softmax(prediction, -1)
         index = self._index(prediction, target)
         others = share.scatter(-1, index, 0.0)
         return others.scatter(-1, index, -others.sum(-1, keepdim=True))
 
-    def curvature(self, prediction: Tensor, target: Tensor) -> Tensor:
+    def curvature(self, prediction: Any, target: Any) -> Any:
         """The k × k matrix diag(p) − ppᵀ of each row: `[..., n, k, k]`."""
+        if isinstance(prediction, np.ndarray):
+            share = SoftmaxFormula(self).curvature(prediction, target)[..., None]
+            return share * np.eye(share.shape[-2]) - share * share.swapaxes(-1, -2)
         share = torch.softmax(prediction, -1)
         return torch.diag_embed(share) - share.unsqueeze(-1) * share.unsqueeze(-2)
 

@@ -5,8 +5,7 @@ Source: Lee, Battle, Raina and Ng, Efficient sparse coding algorithms (2007).
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from steepest.lazy import Tensor, torch
 
 
 def feature_sign(root: Tensor, g: Tensor, thresholds: Tensor, start: Tensor) -> Tensor:

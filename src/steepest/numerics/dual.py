@@ -12,9 +12,8 @@ Source: Saunders, Gammerman and Vovk, Ridge regression learning algorithm in dua
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from steepest.lazy import Tensor, torch
 from steepest.model.linear import LinearProblem
 
 MOST_LOST = 1e-6
@@ -65,19 +64,22 @@ class RowSystem:
         return self.known[2]
 
 
-def suits(problem: LinearProblem, dtype: torch.dtype) -> bool:
-    """Whether a problem has a smooth loss of one output, an l2 penalty, more columns than rows, and digits enough for this."""
+def suits(problem: LinearProblem, eps: float) -> bool:
+    """Whether a problem has a smooth loss of one output, an l2 penalty, more columns than rows, and digits enough for this.
+
+    eps: of the precision.
+    """
     (n, p), bound, l2 = problem.design.shape, problem.loss.bound, problem.penalty.l2
     if not (n < p and l2 and not problem.penalty.l1 and problem.outputs == 1 and bound is not None):
         return False
     columns = problem.design[:, int(problem.intercept) :]
     heaviest = 1.0 if problem.weights is None else float(problem.weights.max())
     largest = bound * heaviest * float(np.einsum("ij,ij->", columns, columns)) / n
-    return largest / (2.0 * l2) * torch.finfo(dtype).eps < MOST_LOST
+    return largest / (2.0 * l2) * eps < MOST_LOST
 
 
 def row_system(problem: LinearProblem, design: Tensor) -> RowSystem | None:
     """The system of a problem that it suits; design: the problem's, in the precision and on the device of a descent."""
-    if not suits(problem, design.dtype):
+    if not suits(problem, torch.finfo(design.dtype).eps):
         return None
     return RowSystem(design, problem.intercept, torch.from_numpy(problem.row_products).to(design))

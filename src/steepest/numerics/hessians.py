@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
+
+from steepest.lazy import Tensor, torch
 
 
 def blocks(curvature: Any, design: Any) -> Any:
@@ -19,7 +20,7 @@ def blocks(curvature: Any, design: Any) -> Any:
            [ 6., 18.]])
     """
     k, p = 1 if curvature.ndim == 1 else curvature.shape[1], design.shape[1]
-    whole: Any = design.new_zeros(k, p, k, p) if isinstance(design, torch.Tensor) else np.zeros((k, p, k, p))
+    whole: Any = design.new_zeros(k, p, k, p) if isinstance(design, Tensor) else np.zeros((k, p, k, p))
     for a in range(k):
         for b in range(a + 1) if curvature.ndim == 3 else (a,):
             each = curvature[:, a, b] if curvature.ndim == 3 else curvature.reshape(-1, k)[:, a]

@@ -8,9 +8,7 @@ Source: Johnson and Guestrin, Blitz: a principled meta-algorithm for scaling spa
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-
+from steepest.lazy import Tensor, torch
 from steepest.model.linear import LinearProblem
 from steepest.model.preconditioners import SAFE_SQUARES, standard_columns
 from steepest.numerics.active_set import feature_sign

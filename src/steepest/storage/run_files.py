@@ -14,12 +14,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from steepest.data.dataset import Dataset
 from steepest.data.schema import Schema
 from steepest.data.thinning import evenly
 from steepest.descent.trace import BUDGET, Trace
+from steepest.lazy import torch
 
 if TYPE_CHECKING:
     from steepest.result import Fit

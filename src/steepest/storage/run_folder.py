@@ -29,12 +29,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
 from steepest import atomic_folder, fitting, run_record
 from steepest.atomic_folder import Damaged, digest_of
 from steepest.errors import RunError, SpecError
-from steepest.model import modules
+from steepest.lazy import torch
+from steepest.model import wrapped_modules
 from steepest.model.of_fit import targets
 from steepest.result import Fit
 from steepest.run_record import Shape
@@ -216,7 +216,7 @@ def _shape(fit: Fit) -> Shape | None:
     if fit.train is None:  # a loaded fit that is saved again
         return None if fit.record is None else fit.record.module
     outputs = targets(fit.train, fit.loss_function)[1]
-    scaled, whole = (isinstance(fit.network, kind) for kind in (modules.Scaled, modules.WholeNumbers))
+    scaled, whole = (isinstance(fit.network, kind) for kind in (wrapped_modules.Scaled, wrapped_modules.WholeNumbers))
     return Shape(fit.train.x.shape[1], outputs, scaled, whole)
 
 

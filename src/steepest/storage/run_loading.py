@@ -8,9 +8,6 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-import torch
-from torch import nn
-
 from steepest import fitting, run_record
 from steepest.choices import is_choice, parse
 from steepest.data.dataset import Dataset
@@ -20,7 +17,8 @@ from steepest.errors import FitError, RunError, SpecError, SteepestError
 from steepest.formulas.losses import LOSSES
 from steepest.formulas.models import MODELS
 from steepest.held_out import held_out
-from steepest.model import modules
+from steepest.lazy import nn, torch
+from steepest.model import modules, wrapped_modules
 from steepest.model.automatic_loss import loss_of
 from steepest.model.custom_loss import Custom, custom
 from steepest.model.loss import Loss
@@ -215,9 +213,9 @@ def _module(
     inner = inner.to(getattr(torch, fit.spec.dtype))
     try:
         if shape.whole:
-            inner = modules.WholeNumbers(inner)
+            inner = wrapped_modules.WholeNumbers(inner)
         if shape.scaled:
-            inner = modules.Scaled(inner, *(state[name].clone() for name in ("mean", "scale", "shift", "gain")))
+            inner = wrapped_modules.Scaled(inner, *(state[name].clone() for name in ("mean", "scale", "shift", "gain")))
         inner.load_state_dict(state)
     except (RuntimeError, KeyError) as error:
         raise ValueError(" ".join(str(error).split(":", 1)[-1].split())[:160]) from None

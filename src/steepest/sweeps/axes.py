@@ -8,10 +8,10 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from steepest.errors import SpecError
 from steepest.fitting import is_names
+from steepest.lazy import Tensor
 from steepest.settings import Spec
 from steepest.settings_table import SETTINGS, those
 

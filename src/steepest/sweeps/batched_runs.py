@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from steepest.analysis.learning_rate import of_a_trial
 from steepest.data.batching import Batching
@@ -21,7 +20,8 @@ from steepest.engines import batched
 from steepest.engines.descents import Descents
 from steepest.errors import FitError
 from steepest.held_out import parted
-from steepest.model import modules
+from steepest.lazy import torch
+from steepest.model import modules, wrapped_modules
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.of_fit import targets
 from steepest.monitor import Monitor, watched
@@ -118,7 +118,7 @@ class Pack:
     def _alike_but_for_the_start(self) -> bool:
         """Whether modules made for different seeds differ in nothing but their trainable parameters."""
         module = self.made.module
-        inner = module.module if isinstance(module, (modules.Scaled, modules.WholeNumbers)) else module
+        inner = module.module if isinstance(module, (wrapped_modules.Scaled, wrapped_modules.WholeNumbers)) else module
         if inner is None or "seed" not in self.runs.values:
             return True
         trained = {name for name, p in inner.named_parameters(remove_duplicate=False) if p.requires_grad}

@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 
 from steepest.data.dataset import Dataset
 from steepest.defaults import Plan
@@ -21,6 +20,7 @@ from steepest.descent.stopping import Ending, Status
 from steepest.descent.trace import Trace
 from steepest.errors import FitError
 from steepest.fitting import end_of, finished
+from steepest.lazy import torch
 from steepest.model.linear import LinearProblem
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.prediction import with_parameters

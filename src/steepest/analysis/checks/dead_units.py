@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
 
 from steepest.analysis.checks.network_graph import functional_relus, graph_of
 from steepest.analysis.checks.rerun import Rerun, left_at_end, mlp, placed, rerun, widths_of, wrapped
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import pinned
+from steepest.lazy import Tensor, nn
 from steepest.model import modules
 from steepest.model.module_objective import ModuleObjective
 

@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from torch import nn
 
 from steepest.analysis.checks.network_graph import Graph, Last, Stacked, graph_of, last_of, stacked, without
 from steepest.analysis.checks.rerun import MOST_ROWS, inner_of, placed, rerun, wrapped
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.data.thinning import sampled
+from steepest.lazy import nn
 from steepest.text.numbers import number
 
 BETTER = 0.9

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
+from steepest.lazy import Tensor, nn, torch
 from steepest.model.calling import evaluating
 
 SHAPES = (

@@ -30,7 +30,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.exact import certificate as certify
@@ -161,8 +160,7 @@ def _folded(problem: LinearProblem, penalty: Penalty) -> np.ndarray:
         if theta is None:
             break
         other = problem.take(rows[fold == held])
-        predicted = torch.from_numpy(certify.prediction(other, theta))
-        losses = problem.loss.rows(predicted, torch.from_numpy(other.target)).numpy()
+        losses = problem.loss.rows(certify.prediction(other, theta), other.target)
         each[fold == held] = losses if other.weights is None else losses * other.weights
     return each
 

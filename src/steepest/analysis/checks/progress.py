@@ -21,7 +21,7 @@ from steepest.analysis.fit_settings import pinned
 from steepest.analysis.what_if import Descent, ModuleDescent, linear_descent, module_descent, whole_objective
 from steepest.descent import torch_rules
 from steepest.descent.stopping import Status
-from steepest.model import modules
+from steepest.model import wrapped_modules
 from steepest.text.numbers import number, rounded_down
 
 OTHERS = (1e-3, 1e-2, 1e-1, 1e1, 1e2, 1e3)  # other learning rates that are tried, in units of the descent's own
@@ -160,7 +160,7 @@ def unscaled(fit: Fitted, descent: Descent, first: float, now: float) -> Finding
     assert start.y is not None
     own = str(fit.spec.model).startswith("mlp") and isinstance(fit.spec.model, str)
     numbers = own and not start.loss.classes and start.y.is_floating_point()
-    scaled = modules.scaled(copy.deepcopy(descent.module), start.x, start.y if numbers else None)
+    scaled = wrapped_modules.scaled(copy.deepcopy(descent.module), start.x, start.y if numbers else None)
     rule = torch_rules.rule("adam") if fit.spec.optimizer == "auto" else descent.rule
     end = replace(descent, module=scaled, rule=rule).gap_at(0.01)
     if not (first - now) <= 0.5 * (first - end):

@@ -12,8 +12,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
 
 from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.finding import Fitted
@@ -25,7 +23,8 @@ from steepest.data.thinning import sampled
 from steepest.descent.schedule_factors import schedule
 from steepest.errors import SteepestError
 from steepest.formulas.models import MODELS
-from steepest.model import modules
+from steepest.lazy import nn, torch
+from steepest.model import modules, wrapped_modules
 from steepest.model.module_objective import ModuleObjective
 from steepest.model.of_fit import module_objective, tensors
 
@@ -50,7 +49,7 @@ class Rerun:
 def inner_of(fit: Fitted) -> nn.Module:
     """A copy of the fit's module, without the change of units around it."""
     assert fit.network is not None
-    return copy.deepcopy(fit.network.module if isinstance(fit.network, modules.Scaled) else fit.network)
+    return copy.deepcopy(fit.network.module if isinstance(fit.network, wrapped_modules.Scaled) else fit.network)
 
 
 def wrapped(
@@ -72,7 +71,7 @@ def wrapped(
     if fit.precondition == "standardize" if standardize is None else standardize:
         x, y, _ = tensors(rows, fit.loss_function, like.dtype, like.device)
         numbers = isinstance(fit.spec.model, str) and fit.spec.model.startswith("mlp") and not fit.loss_function.classes
-        inner = modules.scaled(inner, x, y if numbers and y.is_floating_point() else None)
+        inner = wrapped_modules.scaled(inner, x, y if numbers and y.is_floating_point() else None)
     return module_objective(fit, rows, module=inner)
 
 

@@ -9,8 +9,8 @@ before it judges them; checks of a loss ask for the loss at that level.
 from __future__ import annotations
 
 import numpy as np
-import torch
 
+from steepest.lazy import torch
 from steepest.model.loss import Loss
 
 ULPS = 16.0  # how many times the rounding of its parts a residual may be

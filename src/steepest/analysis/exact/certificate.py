@@ -9,7 +9,6 @@ the optimum. (The duality gap of the linear programmes stands in `linear_program
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from steepest.model.linear import LinearProblem
 
@@ -30,19 +29,18 @@ def prediction(problem: LinearProblem, theta: np.ndarray) -> np.ndarray:
 
 def mean_loss(problem: LinearProblem, predicted: np.ndarray) -> float:
     """(1/n) Σᵢ wᵢ·ℓᵢ, without the penalty."""
-    rows = problem.loss.rows(torch.from_numpy(predicted), torch.from_numpy(problem.target)).numpy()
-    return float(np.mean(rows if problem.weights is None else rows * problem.weights))
+    return float(problem.loss.mean(predicted, problem.target, problem.weights))
 
 
 def slope(problem: LinearProblem, predicted: np.ndarray) -> np.ndarray:
     """wᵢ·∂ℓᵢ/∂prediction of each row, `[n]` or `[n, k]`."""
-    found = problem.loss.slope(torch.from_numpy(predicted), torch.from_numpy(problem.target)).numpy()
+    found = problem.loss.slope(predicted, problem.target)
     return found if problem.weights is None else (found.T * problem.weights).T
 
 
 def curvature(problem: LinearProblem, predicted: np.ndarray) -> np.ndarray:
     """wᵢ·∂²ℓᵢ/∂prediction² of each row: `[n]`, `[n, m]` for several targets, `[n, k, k]` for classes."""
-    found = problem.loss.curvature(torch.from_numpy(predicted), torch.from_numpy(problem.target)).numpy()
+    found = problem.loss.curvature(predicted, problem.target)
     return found if problem.weights is None else (found.T * problem.weights).T
 
 

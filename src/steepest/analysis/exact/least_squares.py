@@ -12,27 +12,31 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import torch
 
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.answer import Exact, one_of_many
 from steepest.analysis.exact.certificate import relative
+from steepest.lazy import torch
 from steepest.model import double_double
-from steepest.model.linear import LinearProblem
+from steepest.model.linear import LinearProblem, row_blocks
 from steepest.model.preconditioners import by_squares, orthonormal, row_space
-from steepest.numerics.dual import row_system
+from steepest.numerics.dual import row_system, suits
 
 MOST_CORRECTIONS = 10
+REFINED = "Cholesky, refined"
 
 
 def solve(problem: LinearProblem) -> Exact:
     """The best answer of `mse` without penalty or with l2."""
     outputs = problem.outputs
     matrix, solved, method = _system(problem)
-    gradient = double_double.gradient if double_double.pays(problem) else certify.gradient
-    value = double_double.value if double_double.pays(problem) else certify.objective
+    extended = double_double.pays(problem)
+    gradient = double_double.gradient if extended else certify.gradient
+    value = double_double.value if extended else certify.objective
 
     def slopes_at(theta: np.ndarray) -> np.ndarray:
+        if method == REFINED and not extended and matrix is not None:
+            return _in_columns(problem, theta, matrix)
         found = gradient(problem, theta).reshape(outputs, -1)
         return found if matrix is None else found @ matrix
 
@@ -61,10 +65,12 @@ def _system(problem: LinearProblem) -> tuple[np.ndarray | None, Callable[[np.nda
 
     H is the Hessian for one output.
     """
-    design = torch.from_numpy(problem.design)
-    rows = row_system(problem, design)
-    if rows is not None:
-        shares = torch.full((len(design),), 2.0 / len(design), dtype=torch.float64)
+    from scipy import linalg  # not before an exact answer is asked for
+
+    if suits(problem, float(np.finfo(np.float64).eps)):
+        rows = row_system(problem, torch.from_numpy(problem.design))
+        assert rows is not None
+        shares = torch.full((len(problem.design),), 2.0 / len(problem.design), dtype=torch.float64)
         shares = shares if problem.weights is None else shares * torch.from_numpy(problem.weights)
         ridge = problem.penalty.curvature
         return (
@@ -80,9 +86,21 @@ def _system(problem: LinearProblem) -> tuple[np.ndarray | None, Callable[[np.nda
         matrix, squares = coordinates.matrix, _squares(problem, coordinates.basis)
     # near a multiple of the identity
     inner = 2.0 / problem.outputs * squares + problem.penalty_in(matrix).hessian()
-    factor = torch.linalg.cholesky(torch.from_numpy(inner))
-    method = "QR" if tall is None else "Cholesky, refined"
-    return matrix, lambda slopes: torch.cholesky_solve(torch.from_numpy(slopes.T), factor).numpy().T, method
+    factor = linalg.cho_factor(inner, lower=True, check_finite=False)
+    method = "QR" if tall is None else REFINED
+    return matrix, lambda slopes: np.asarray(linalg.cho_solve(factor, slopes.T, check_finite=False)).T, method
+
+
+def _in_columns(problem: LinearProblem, theta: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """∇F in standardised columns, `[k, p]`, whose means are taken off beforehand: afterwards they would take digits along."""
+    scale = 1.0 / matrix.diagonal()
+    mean = -matrix[0] * scale * int(problem.intercept)
+    mean[: int(problem.intercept)] = 0.0
+    slopes = certify.slope(problem, certify.prediction(problem, theta)).reshape(len(problem.design), -1)
+    found = np.zeros((problem.outputs, len(scale)))
+    for rows in row_blocks(problem.design.shape):
+        found += slopes[rows].T @ ((problem.design[rows] - mean) / scale)
+    return found / len(slopes) + problem.penalty_in().gradient(theta).reshape(found.shape) @ matrix
 
 
 def _squares(problem: LinearProblem, basis: np.ndarray) -> np.ndarray:

@@ -8,12 +8,12 @@ but for rounding, and the next ones take that away.
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from steepest.analysis.curvature import bound_per_prediction
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.answer import Exact
 from steepest.analysis.exact.smooth import Smooth
+from steepest.lazy import torch
 from steepest.model.linear import LinearProblem
 from steepest.model.preconditioners import standardised
 from steepest.numerics.active_set import feature_sign

@@ -12,12 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from steepest.choices import parse
 from steepest.data.batching import Batch, Batching
 from steepest.errors import SpecError
 from steepest.formulas.rules import RULES, formula_of
+from steepest.lazy import torch
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.of_fit import module_objective
 from steepest.plots.drawn import all_rows, linear, recorded, steps_along, training

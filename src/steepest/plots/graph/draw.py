@@ -12,10 +12,10 @@ from typing import Any
 
 import networkx as nx
 import numpy as np
-from torch import Tensor
 
 from steepest.data.wording import number
 from steepest.errors import SpecError
+from steepest.lazy import Tensor
 from steepest.plots import style
 from steepest.plots.figure import Figure
 from steepest.plots.graph.fold import MOST_BOXES, folded

@@ -18,12 +18,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-
 from steepest.data.thinning import evenly
 from steepest.data.wording import number, plain
-from steepest.lazy import imported
+from steepest.lazy import Tensor, imported, nn, torch
 from steepest.model.objective import matched
 from steepest.model.of_fit import module_objective, tensors
 from steepest.plots.drawn import training

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from steepest.data.dataset import Dataset
 from steepest.data.thinning import sampled
+from steepest.lazy import torch
 from steepest.model import torch_losses
 from steepest.model.linear import LinearProblem
 from steepest.model.linear_objective import LinearObjective

@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from steepest.analysis import curvature
 from steepest.data.thinning import along
 from steepest.errors import SpecError
+from steepest.lazy import torch
 from steepest.model import preconditioners
 from steepest.model.of_fit import module_objective
 from steepest.numerics.hessians import products

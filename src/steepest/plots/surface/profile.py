@@ -12,10 +12,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from steepest.errors import SpecError
+from steepest.lazy import Tensor, torch
 from steepest.model.linear import LinearProblem
 from steepest.model.linear_objective import LinearObjective
 
