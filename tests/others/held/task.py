@@ -295,16 +295,17 @@ def _either(far: np.ndarray, truth: np.ndarray, mean: float, unit: float) -> Sco
       source="https://github.com/atomistic-machine-learning/schnetpack/issues/336",
       advice=r"standard|scale|divide|target|normal", also=("ST002", "ST003"))  # fmt: skip
 def huge_energies(seed: int) -> Pair:
+    """Corrected: the twin had learnt the noise of 600 rows; there are 1,500 now."""
     with weights(seed):
         net = nn.Sequential(nn.Linear(5, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 1))
-    x, y = bends(seed, 600)
+    x, y = bends(seed, 1500)
     far, truth = bends(fresh(seed), 1500)
     settings = {
         "model": net,
         "loss": nn.MSELoss(),
         "optimizer": partial(torch.optim.Adam, lr=3e-3),
-        "batch_size": 60,
-        "epochs": 40,
+        "batch_size": 100,
+        "epochs": 30,
     }
     return Pair(
         sick=Given({"x": x, "y": 4e5 + 9e4 * y}, settings),
