@@ -221,7 +221,7 @@ def test_lines_fit_a_terminal(monkeypatch, width):
 
 
 def test_nothing_found_is_said():
-    assert str(st.diagnose([0.0, 1.0, 2.0], [1.0, 3.0, 5.5])).startswith("Nothing was found. Looked at: the columns")
+    assert str(st.diagnose([0.0, 1.0, 2.0], [1.0, 3.0, 5.5])).startswith("Nothing was found. Looked at: columns on")
 
 
 def test_a_rate_is_rounded_down():

@@ -46,8 +46,6 @@ PLANNED = 100_000  # steps up to which a descent as it was asked for is foreseen
 OF_THE_DESCENT = frozenset(those(lambda setting: setting.steers))
 """Settings that say how it goes down, not what is fitted."""
 
-LOOKED_AT = "Looked at: the columns (their scales, how they depend on one another, whether they vary) and the rows."
-
 
 @dataclass(frozen=True)
 class Prospect:
@@ -213,8 +211,9 @@ def diagnose(
     source = os.fspath(x) if isinstance(x, str | os.PathLike) else ""
     data = repr(source) if source else "x, y" if y is not None else "table"
     # there is no gap yet of which they could explain a share
-    hard = [one if one.of_model else replace(one, share=0.0) for one in diagnosis.foresee(ahead)]
-    found = Findings(tuple(hard), LOOKED_AT).without(mute)
+    foreseen = diagnosis.foresee(ahead)
+    hard = tuple(one if one.of_model else replace(one, share=0.0) for one in foreseen)
+    found = replace(foreseen, found=hard).without(mute)
     return Preflight(found, prospects, tuple(sentences), _usual(usual), kept, data, source)
 
 

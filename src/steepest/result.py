@@ -37,11 +37,6 @@ from steepest.text import fit as fit_text
 from steepest.text.displayed import Displayed
 from steepest.text.document import Document
 
-LOOKED_AT = (
-    "Looked at: the rate and its schedule, the steps and what ended them, the scales and the dependence of the columns, "
-    "and whether the model suits the rows."
-)
-
 
 @dataclass(repr=False, kw_only=True)
 class Fit(Displayed, RunSummary, Scored):
@@ -195,10 +190,11 @@ class Fit(Displayed, RunSummary, Scored):
     def _findings(self) -> Findings:
         if self.centred is not None:
             return self.centred._findings
-        looked_at = f"{LOOKED_AT} {self.outcome[:1].upper()}{self.outcome[1:]}"
         if self.record is not None and self.record.findings is not None:
-            return Findings(self.record.findings, looked_at)
-        return replace(_with_rows(self)._examined(), looked_at=looked_at)
+            return Findings(self.record.findings, self.record.looked_at)
+        found = _with_rows(self)._examined()
+        ended = f"{self.outcome[:1].upper()}{self.outcome[1:]}"
+        return replace(found, looked_at=f"{found.looked_at} {ended}".strip())
 
     def predict(self, x: Any, theta: Any = None) -> np.ndarray:
         """Predictions for new rows: numbers, or class labels as they were in the table (text, integers, booleans).

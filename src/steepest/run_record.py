@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, TypeAdapter, ValidationError
 
-from steepest.analysis.finding import Finding, Kind
+from steepest.analysis.finding import Finding, Findings, Kind
 from steepest.data.dataset import Dataset
 from steepest.data.schema import Schema
 from steepest.descent.stopping import Ending, Status
@@ -99,6 +99,7 @@ class RunRecord:
     """`fit.json`: all of a fit but its settings and its numbers, and the digests of the other files.
 
     judged: by the gap; None where the scores say it. findings: None if nobody looked.
+    looked_at: which signs were looked at for them, and which cannot be seen.
     recorded: names of the parameters in the trace; None in runs of format 1, where they were all.
     user_names: of the parameters in user units, where the run holds those of centred powers.
     rows_sha256: the digest of the rows. rows: those fitted and those held out, or a part of them, to be drawn: not in this file.
@@ -118,6 +119,7 @@ class RunRecord:
     terms: Terms | None = None
     module: Shape | None = None
     findings: Found | None = None
+    looked_at: str = ""
     source: str | None = None
     rows_sha256: str | None = None
     recorded: tuple[str, ...] | None = None
@@ -270,7 +272,7 @@ def figures(fit: Fit) -> dict[str, Any]:
 
 
 def record_of(
-    fit: Fit, findings: tuple[Finding, ...] | None, nameless: list[str], shape: Shape | None, rows: str | None
+    fit: Fit, findings: Findings | None, nameless: list[str], shape: Shape | None, rows: str | None
 ) -> RunRecord:
     """The record of a fit, without the digests of its files; `rows` is the digest of the data."""
     inner = fit.inner
@@ -287,7 +289,8 @@ def record_of(
         nameless=tuple(nameless),
         terms=inner.terms,
         module=shape,
-        findings=findings,
+        findings=None if findings is None else findings.found,
+        looked_at="" if findings is None else findings.looked_at,
         source=fit.source,
         rows_sha256=rows,
         recorded=inner.trace.names,

@@ -66,6 +66,11 @@ def test_no_kind_loses_half_of_its_cases(outcomes):
         )
 
 
+def test_what_is_found_was_looked_at(outcomes):
+    blind = [outcome for outcome in outcomes if any(one.kind not in outcome.found.looked_at for one in outcome.found)]
+    assert not blind, _listed(blind, lambda outcome: outcome.found.looked_at)
+
+
 def test_healthy_twins_have_no_finding(outcomes):
     loud = [outcome for outcome in outcomes if not outcome.quiet]
     assert not loud, _listed(loud, lambda outcome: f"found {_kinds(outcome.twin)}")

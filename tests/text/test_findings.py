@@ -86,7 +86,7 @@ def test_nothing_found_is_a_sentence(monkeypatch):
     the_signs(monkeypatch)
     found = st.fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.5]).diagnose()
     assert len(found) == 0
-    assert str(found).startswith("Nothing was found. Looked at: the rate and its schedule")
+    assert str(found).startswith("Nothing was found. Converged: ")
     assert "the loss equals the exact optimum" in " ".join(str(found).split())
     assert found._repr_html_().startswith("<p>Nothing was found.")
 
@@ -206,7 +206,7 @@ def test_a_report_has_the_diagnosis_before_the_settings(monkeypatch):
 def test_a_report_says_that_nothing_was_found(monkeypatch):
     the_signs(monkeypatch)
     text = page(st.fit(X, Y), film=False).html()
-    assert text.partition("<h2>Diagnosis</h2>")[2].lstrip().startswith("<p>Nothing was found. Looked at: ")
+    assert text.partition("<h2>Diagnosis</h2>")[2].lstrip().startswith("<p>Nothing was found. Converged: ")
 
 
 def test_rich_prints_findings_without_taking_brackets_for_markup(capsys, monkeypatch):

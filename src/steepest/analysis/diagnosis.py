@@ -5,13 +5,15 @@
 
 A check is a function in a file of `checks/` that says when it is asked.
 
-    @check("table", "fit")
+    @check("table", "fit", finds=(Kind.MISSING_CODE,), needs=(COLUMNS,))
     def missing_code(given: Prepared) -> Iterator[Finding]: ...
 
     table      before any fit, of a `Prepared`
     fit        of a finished fit, a `Fitted`
     descent    of a descent that did not reach its known optimum: (descent, fit, need), need being the share of the gap that a
                remedy must win
+
+It also says which kinds it finds and what it needs to see them, by which `Findings.looked_at` says what was looked at.
 
 What keeps the descent from its optimum comes first, by how much of the gap it explains; then what is wrong with the
 model, by how much of the loss. Where two findings are one and the same trouble (a rate is too low *because* the columns
@@ -21,7 +23,8 @@ are on different scales), the cause stays and its consequence goes.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -31,6 +34,7 @@ import numpy as np
 
 from steepest.analysis import checks
 from steepest.analysis.finding import Finding, Findings, Fitted, Kind, Prepared
+from steepest.analysis.needs import Need, Sign, told
 from steepest.errors import SteepestWarning
 
 When = Literal["table", "fit", "descent"]
@@ -38,6 +42,9 @@ Check = Callable[..., Iterator[Finding]]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 CHECKS: dict[When, list[Check]] = {"table": [], "fit": [], "descent": []}
+
+SIGNS: dict[Check, Sign] = {}
+"""Check → the kinds that it finds, and what it needs."""
 
 FIRST = frozenset({Kind.MISSING_CODE, Kind.SPELLINGS, Kind.CODED, Kind.OUTPUT})
 """What is said before anything else: other values, another loss or another output make it another problem."""
@@ -62,10 +69,11 @@ CONSEQUENCES: Mapping[Kind, frozenset[Kind]] = {
 the model are neither."""
 
 
-def check(*when: When) -> Callable[[Function], Function]:
-    """Add a check to the registry."""
+def check(*when: When, finds: Sequence[Kind], needs: Sequence[Need] = ()) -> Callable[[Function], Function]:
+    """Add a check to the registry: the kinds that it finds, and what they need to be seen (`needs.py`)."""
 
     def add(function: Function) -> Function:
+        SIGNS[function] = Sign(tuple(finds), tuple(needs))
         for each in when:
             CHECKS[each].append(function)
         return function
@@ -83,12 +91,19 @@ def checks_of(when: When) -> tuple[Check, ...]:
 
 def diagnose(fit: Fitted) -> Findings:
     """What is wrong with a finished fit, the most important first; nothing where it is healthy."""
-    return ranked([finding for each in checks_of("fit") for finding in _said(each, fit)])
+    found = ranked([finding for each in checks_of("fit") for finding in _said(each, fit)])
+    return replace(found, looked_at=looked_at(fit, "fit", "descent"))
 
 
 def foresee(given: Prepared) -> Findings:
     """What will be hard about a table, before any fit."""
-    return ranked([finding for each in checks_of("table") for finding in _said(each, given)])
+    found = ranked([finding for each in checks_of("table") for finding in _said(each, given)])
+    return replace(found, looked_at=looked_at(given, "table"))
+
+
+def looked_at(given: Prepared, *when: When) -> str:
+    """Which signs the checks that are asked then can see, and which they cannot, in words."""
+    return told(given, [SIGNS[each] for one in when for each in checks_of(one) if each in SIGNS])
 
 
 def _said(check: Check, given: Any) -> list[Finding]:

@@ -133,8 +133,8 @@ class Finding:
 class Findings(Displayed, Sequence[Finding]):
     """Findings, the most important first; `print()` shows them whole.
 
-    looked_at: where there are none, a sentence on what was looked at. muted: the codes of those that were found and are not
-    among them, as was asked for.
+    looked_at: which signs were looked at, and which cannot be seen, in words. muted: the codes of those that were found
+    and are not among them, as was asked for.
     """
 
     found: tuple[Finding, ...] = field(default=())

@@ -286,7 +286,7 @@ def to_optimum(fit: Fitted, kind: type[Linear]) -> Linear | None:
 def linear_descent(fit: Fitted) -> LinearDescent | None:
     """Any descent of the linear family, its optimum left aside: as many of its first steps as can be made soon."""
     problem, rule = fit.problem, rule_of(fit)
-    if problem is None or fit.precondition not in PRECONDITIONERS or not _is_ours(fit, rule, len(problem.design)):
+    if problem is None or fit.precondition not in PRECONDITIONERS or not is_ours(fit, rule, len(problem.design)):
         return None
     given = _given(fit, rule, len(problem.design))
     few, dtype = problem if given["batching"].size else problem.sampled, getattr(torch, fit.spec.dtype)
@@ -298,7 +298,7 @@ def module_descent(fit: Fitted) -> ModuleDescent | None:
     data, rule = fit.train, rule_of(fit)
     if fit.network is None or data is None or fit.terms is not None or fit.trace.theta.shape[1] != len(fit.theta):
         return None
-    if not _is_ours(fit, rule, data.rows):
+    if not is_ours(fit, rule, data.rows):
         return None
     module = copy.deepcopy(fit.network).to(getattr(torch, fit.spec.dtype))
     return _begun(ModuleDescent(**_given(fit, rule, data.rows), module=module, start=fit.trace.theta[0]))
@@ -320,7 +320,7 @@ def _begun(descent: Any) -> Any:
     return replace(descent, first_steps=int(min(descent.steps, affordable)))
 
 
-def _is_ours(fit: Fitted, rule: Any, rows: int) -> bool:
+def is_ours(fit: Fitted, rule: Any, rows: int) -> bool:
     """Whether the rule is known and the batches were ours, on this machine, and not the user's own."""
     per_epoch = Batching.of(fit.spec, rows).steps_per_epoch
     return rule is not None and fit.spec.device == "cpu" and abs(fit.steps - fit.epochs * per_epoch) <= per_epoch

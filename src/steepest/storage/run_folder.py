@@ -179,7 +179,7 @@ def contents_of(fit: Fit, summary: Mapping[str, Any]) -> dict[str, bytes]:
         of_rows = fitting.digest(fit.train, fit.test)
     else:
         of_rows = None if fit.record is None else fit.record.rows_sha256
-    findings = None if summary.get("findings") is None else fit.diagnose().found
+    findings = None if summary.get("findings") is None else fit.diagnose()
     record = run_record.record_of(fit, findings, nameless, _shape(fit), of_rows)
     record = replace(record, sha256={name: digest_of(content) for name, content in files.items()})
     return files | {REST: run_record.written(record)}

@@ -32,14 +32,14 @@ def document(found: Findings) -> Document:
 
 
 def blocks(found: Findings) -> list[Block]:
-    """An entry for each finding; where there are none, a sentence on what was looked at."""
+    """An entry for each finding, then what was looked at and what cannot be seen."""
     entries: list[Block] = [_entry(place, finding) for place, finding in enumerate(found, 1)]
     muted = f"Found and not shown: {', '.join(found.muted)}." if found.muted else ""
     if not entries:
         return [
             Words(f"Nothing {'else ' if muted else ''}was found. {muted} {found.looked_at}".replace("  ", " ").strip())
         ]
-    return [*entries, Words(muted)] if muted else entries
+    return [*entries, *(Words(words) for words in (muted, found.looked_at) if words)]
 
 
 def _entry(place: int, finding: Finding) -> Entry:

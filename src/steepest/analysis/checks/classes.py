@@ -28,6 +28,7 @@ from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.answer import Exact
 from steepest.analysis.exact.solve import solve
 from steepest.analysis.finding import Finding, Fitted, Kind, Prepared
+from steepest.analysis.needs import CLASSES, LINEAR, NUMBERS
 from steepest.data.dataset import Dataset
 from steepest.data.thinning import evenly, sampled
 from steepest.lazy import unnoticed
@@ -56,7 +57,7 @@ NAMES = frozenset(
 """What a target of several classes is called."""
 
 
-@check("table")
+@check("table", finds=(Kind.SEPARABLE,), needs=(LINEAR, CLASSES))
 def separable(given: Prepared) -> Iterator[Finding]:
     """Whether the classes are linearly separable, before a fit."""
     problem = given.problem
@@ -71,7 +72,7 @@ def separable(given: Prepared) -> Iterator[Finding]:
         yield _without_best(given, problem, exact)
 
 
-@check("fit")
+@check("fit", finds=(Kind.SEPARABLE,), needs=(LINEAR, CLASSES))
 def separable_fit(fit: Fitted) -> Iterator[Finding]:
     """The same after a fit, from the exact answer beside it."""
     if fit.problem is not None and fit.exact is not None and fit.exact.separable:
@@ -112,7 +113,7 @@ def _parting(given: Prepared, problem: LinearProblem) -> tuple[str | None, str]:
     return None, ""
 
 
-@check("fit")
+@check("fit", finds=(Kind.IMBALANCED,), needs=(CLASSES,))
 def imbalanced(fit: Fitted) -> Iterator[Finding]:
     """The rarest class, where the fit hardly ever predicts it though it could."""
     classes = fit.schema.classes
@@ -215,7 +216,7 @@ def are_codes(rows: Dataset) -> bool:
     return two_values(rows.y) is not None or several_codes(rows.y, rows.targets[0]) > 0
 
 
-@check("table", "fit")
+@check("table", "fit", finds=(Kind.CODED,), needs=(NUMBERS,))
 def coded(given: Prepared) -> Iterator[Finding]:
     """Whether the target is classes that are written as numbers."""
     rows = given.train

@@ -16,6 +16,7 @@ from steepest.analysis.checks.column_scales import shape_of
 from steepest.analysis.checks.measured_descent import MeasuredDescent
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind, Prepared
+from steepest.analysis.needs import LINEAR, OPTIMUM, UNCOORDINATED
 from steepest.model import preconditioners as frames
 from steepest.model.linear import SAMPLED, LinearProblem, is_constant
 from steepest.text.numbers import count, listed, number
@@ -27,7 +28,7 @@ EXACT = 1e-10  # share of its spread that a column has apart from the others, at
 SURE = 1e-4  # the same share, as far as the products of columns still tell it
 
 
-@check("descent")
+@check("descent", finds=(Kind.SCALES,), needs=(LINEAR, OPTIMUM))
 def scales(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Finding]:
     """SCALES: no rate would have done it in these steps, and in standardised columns the same steps would."""
     if descent.precondition != "none" or descent.does(descent.best_of_rates):
@@ -47,7 +48,7 @@ def scales(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Findi
     )  # fmt: skip
 
 
-@check("descent")
+@check("descent", finds=(Kind.COLLINEAR,), needs=(LINEAR, OPTIMUM))
 def collinear(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Finding]:
     """COLLINEAR: even in standardised columns no rate would have done it, and in an orthonormal basis these steps would."""
     if descent.precondition == "orthonormal" or descent.does(descent.best_of_rates):
@@ -91,7 +92,7 @@ def together(problem: LinearProblem, names: tuple[str, ...]) -> tuple[tuple[str,
     return chosen, f"{words} (variance inflation {number(inflation)})."
 
 
-@check("table", "fit")
+@check("table", "fit", finds=(Kind.CONSTANT,), needs=(LINEAR,))
 def constant(given: Prepared) -> Iterator[Finding]:
     """CONSTANT: columns with one value say nothing beside an intercept."""
     data = given.train
@@ -112,7 +113,7 @@ def constant(given: Prepared) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-@check("table", "fit")
+@check("table", "fit", finds=(Kind.COLLINEAR,), needs=(LINEAR,))
 def dependent(given: Prepared) -> Iterator[Finding]:
     """COLLINEAR: columns that are exactly a linear combination of others, a duplicate in other units among them."""
     data = given.train
@@ -206,7 +207,7 @@ def dropped(given: Prepared, names: list[str]) -> tuple[str, ...]:
     return (*given.spec.drop, *more) if more else ()
 
 
-@check("table")
+@check("table", finds=(Kind.SCALES,), needs=(LINEAR, UNCOORDINATED))
 def hard_scales(given: Prepared) -> Iterator[Finding]:
     """SCALES: what columns of different sizes will do to a descent in their own units."""
     problem, terms = given.problem, given.terms
@@ -228,7 +229,7 @@ def hard_scales(given: Prepared) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-@check("table")
+@check("table", finds=(Kind.COLLINEAR,), needs=(LINEAR,))
 def hard_collinear(given: Prepared) -> Iterator[Finding]:
     """COLLINEAR: what columns that nearly depend on one another will do to a descent in standardised columns."""
     problem, terms = given.problem, given.terms

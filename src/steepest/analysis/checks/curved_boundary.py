@@ -21,6 +21,7 @@ from steepest.analysis.diagnosis import check
 from steepest.analysis.exact.answer import Exact
 from steepest.analysis.exact.solve import solve
 from steepest.analysis.finding import Finding, Kind, Prepared
+from steepest.analysis.needs import CLASSES, COLUMNS
 from steepest.data.thinning import sampled
 from steepest.model.linear import LinearProblem, Terms
 from steepest.text.numbers import number
@@ -33,7 +34,7 @@ ROWS_A_TERM = 4  # rows of the rarest class for each term, from which the statis
 MOST_DEGREE = 4
 
 
-@check("table", "fit")
+@check("table", "fit", finds=(Kind.CURVATURE,), needs=(CLASSES, COLUMNS))
 def boundary(given: Prepared) -> Iterator[Finding]:
     """Whether squares and products of the columns tell the classes apart that the columns alone do not."""
     rows, loss, terms = given.train, given.loss_function, given.terms

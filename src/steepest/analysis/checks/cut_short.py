@@ -14,13 +14,14 @@ from steepest.analysis.checks.learning_rate import more_steps, steps_needed
 from steepest.analysis.checks.measured_descent import MeasuredDescent
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.analysis.needs import BATCHES, CLIP, OPTIMUM, SINGLE, TOL
 from steepest.descent.stopping import Status
 from steepest.text.numbers import number, rounded_down, rounded_up
 
 IN_ORDER = 0.3  # correlation of a row's target with that of the row a batch later, from which rows count as in order
 
 
-@check("descent")
+@check("descent", finds=(Kind.TOLERANCE,), needs=(TOL, OPTIMUM))
 def tolerance(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Finding]:
     """TOLERANCE: `tol` ended a descent that was still going down."""
     if fit.status is not Status.TOLERANCE or not descent.fit.spec.tol:
@@ -69,7 +70,7 @@ def longer_patience(descent: MeasuredDescent) -> int:
     return max(1, descent.steps // descent.batching.steps_per_epoch)
 
 
-@check("descent")
+@check("descent", finds=(Kind.CLIPPED,), needs=(CLIP, OPTIMUM))
 def clipped(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Finding]:
     """CLIPPED: nearly every step is cut to the same length, and whole steps would have got down."""
     clip = descent.clip
@@ -101,7 +102,7 @@ def clipped(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Find
     )  # fmt: skip
 
 
-@check("descent")
+@check("descent", finds=(Kind.SORTED,), needs=(BATCHES, OPTIMUM))
 def in_order(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Finding]:
     """SORTED: batches of rows that lie in order pull one after the other in different directions."""
     if descent.size is None or descent.batching.shuffle not in ("none", "blocks"):
@@ -124,7 +125,7 @@ def in_order(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Fin
     )  # fmt: skip
 
 
-@check("descent")
+@check("descent", finds=(Kind.FLOAT32,), needs=(SINGLE, OPTIMUM))
 def single(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Finding]:
     """FLOAT32: in double precision the same steps get further."""
     if descent.fit.spec.dtype != "float32":

@@ -23,6 +23,7 @@ from steepest.analysis.checks.rerun import Rerun, left_at_end, mlp, placed, reru
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import pinned
+from steepest.analysis.needs import NETWORK, WHOLE_TRACE
 from steepest.lazy import Tensor, nn
 from steepest.model import modules
 from steepest.model.module_objective import ModuleObjective
@@ -66,7 +67,7 @@ def silent(module: nn.Module, x: Tensor) -> dict[str, np.ndarray]:
     return found | functional_relus(graph)
 
 
-@check("fit")
+@check("fit", finds=(Kind.DEAD_UNITS,), needs=(NETWORK, WHOLE_TRACE))
 def dead_units(fit: Fitted) -> Iterator[Finding]:
     """Layers of which many units are dead, why, and what keeps them alive."""
     there = left_at_end(fit)

@@ -23,12 +23,13 @@ import numpy as np
 from steepest.analysis.checks.penalties import chosen
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Kind, Prepared
+from steepest.analysis.needs import KNOWN_LOSS, LINEAR, NUMBERS, WEIGHTS
 
 ROWS_A_PARAMETER = 1.25
 LEAST_EFFECTIVE = 0.1
 
 
-@check("table", "fit")
+@check("table", "fit", finds=(Kind.FEW_ROWS,), needs=(LINEAR, NUMBERS, KNOWN_LOSS))
 def few_rows(given: Prepared) -> Iterator[Finding]:
     """Whether there are rows enough for the parameters of a model of the linear family."""
     problem = given.problem
@@ -48,7 +49,7 @@ def few_rows(given: Prepared) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-@check("table", "fit")
+@check("table", "fit", finds=(Kind.HEAVY_ROWS,), needs=(WEIGHTS,))
 def heavy_rows(given: Prepared) -> Iterator[Finding]:
     """Whether a few rows carry nearly all the weight."""
     train = given.train

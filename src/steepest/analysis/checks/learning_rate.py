@@ -23,6 +23,7 @@ from steepest.analysis.checks.measured_descent import MeasuredDescent
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import coordinates_of
+from steepest.analysis.needs import OPTIMUM
 from steepest.analysis.noise import RowNoise
 from steepest.descent.stopping import Status
 from steepest.text.numbers import count, number, rounded_down, rounded_up
@@ -33,7 +34,7 @@ MUCH = 0.5  # mean of a schedule's factors up to which it counts as falling fast
 FEW = 100  # columns up to which all eigenvectors are computed where one is wanted
 
 
-@check("descent")
+@check("descent", finds=(Kind.RATE_TOO_HIGH,), needs=(OPTIMUM,))
 def too_high(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Finding]:
     """RATE_TOO_HIGH: the descent diverged or swings, and a lower rate would have got down."""
     rates, gaps = descent.other_rates
@@ -77,7 +78,7 @@ def began(fit: Fitted) -> str:
     return f"The loss was lowest at step {int(fit.trace.step[known[least]]):,} and grew from there."
 
 
-@check("descent")
+@check("descent", finds=(Kind.RATE_TOO_LOW,), needs=(OPTIMUM,))
 def too_low(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Finding]:
     """RATE_TOO_LOW: a tenth of the best rate or less, and with that these steps would have done."""
     rates, gaps = descent.other_rates
@@ -187,7 +188,7 @@ def _leading(squares: np.ndarray) -> np.ndarray:
 # ---- its schedule ----------------------------------------------------------------------------------
 
 
-@check("descent")
+@check("descent", finds=(Kind.DECAY,), needs=(OPTIMUM,))
 def decay(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Finding]:
     """DECAY: under a constant rate (or a cosine, where a descent must come to rest) the same steps would have done."""
     if descent.schedule in ("constant", "cosine") or descent.factors.mean() > MUCH or not descent.falls:
@@ -216,7 +217,7 @@ def decay(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Findin
     yield there.finding(Kind.DECAY, what, evidence, remedy, gap, remedy.get("lr", descent.lr))
 
 
-@check("descent")
+@check("descent", finds=(Kind.NOISE, Kind.KINK), needs=(OPTIMUM,))
 def bouncing(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Finding]:
     """NOISE or KINK: a rate that does not fall keeps the descent above its optimum, one that falls would not."""
     if descent.settles or descent.falls or np.isinf(descent.gap):

@@ -17,13 +17,26 @@ from steepest.analysis.checks.progress import without_theory
 from steepest.analysis.diagnosis import check, checks_of
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import pinned
+from steepest.analysis.needs import AGAIN, LINEAR
 from steepest.descent.stopping import Status
 from steepest.formulas.rules import Automatic
 
 CLEAR, LIKELY = 0.9, 0.5  # share of the gap that a remedy must win; and where none does, neither more steps
 
 
-@check("fit")
+@check(
+    "fit",
+    finds=(
+        Kind.RATE_TOO_HIGH,
+        Kind.RATE_TOO_LOW,
+        Kind.TOO_FEW_STEPS,
+        Kind.NOISE,
+        Kind.KINK,
+        Kind.PATIENCE,
+        Kind.FLOAT32,
+    ),
+    needs=(LINEAR, AGAIN),
+)
 def descent(fit: Fitted) -> Iterator[Finding]:
     """Everything that kept a descent from its optimum; more steps only where nothing else is to blame."""
     if fit.status is Status.CONVERGED:

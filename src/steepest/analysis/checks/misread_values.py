@@ -15,6 +15,7 @@ import numpy as np
 
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Kind, Prepared
+from steepest.analysis.needs import COLUMNS
 from steepest.data.dataset import Dataset
 from steepest.text.numbers import listed, number
 
@@ -31,7 +32,7 @@ SINGLE = frozenset("yntfmw")
 """Letters that stand for yes, no, true, false, male, female, woman: others in two cases may be two levels, as alleles are."""
 
 
-@check("table", "fit")
+@check("table", "fit", finds=(Kind.MISSING_CODE,), needs=(COLUMNS,))
 def missing_code(given: Prepared) -> Iterator[Finding]:
     """Numbers that look like codes for missing values, in any column of numbers or target."""
     rows = given.train
@@ -90,7 +91,7 @@ def _codes(column: np.ndarray) -> Iterator[tuple[float, int]]:
             yield float(edge), count
 
 
-@check("table", "fit")
+@check("table", "fit", finds=(Kind.SPELLINGS,))
 def spellings(given: Prepared) -> Iterator[Finding]:
     """Levels of a category, or classes, that differ only in how they are spelled."""
     schema = given.schema

@@ -18,6 +18,7 @@ from steepest.analysis.checks.network_graph import Graph, Last, Stacked, graph_o
 from steepest.analysis.checks.rerun import MOST_ROWS, inner_of, placed, rerun, wrapped
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.analysis.needs import NETWORK
 from steepest.data.thinning import sampled
 from steepest.lazy import nn
 from steepest.text.numbers import number
@@ -28,7 +29,7 @@ OF_ODDS = ("bcewithlogitsloss", "binary_cross_entropy_with_logits")
 OF_SCORES = ("crossentropyloss", "cross_entropy")  # PyTorch's losses of log-odds and of scores
 
 
-@check("fit")
+@check("fit", finds=(Kind.OUTPUT,), needs=(NETWORK,))
 def output_layer(fit: Fitted) -> Iterator[Finding]:
     """Whether what the module ends in suits the loss and the targets."""
     graph = _graph(fit)
@@ -46,7 +47,7 @@ def output_layer(fit: Fitted) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-@check("fit")
+@check("fit", finds=(Kind.UNACTIVATED,), needs=(NETWORK,))
 def unactivated(fit: Fitted) -> Iterator[Finding]:
     """Whether linear layers follow each other."""
     graph = _graph(fit)

@@ -28,6 +28,7 @@ from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.diagnosis import check
 from steepest.analysis.exact.solve import solve
 from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.analysis.needs import HELD_OUT, KNOWN_LOSS
 from steepest.formulas.schedules import needs_steps
 from steepest.model.of_fit import row_losses
 from steepest.model.penalties import penalty
@@ -81,7 +82,7 @@ def turn(fit: Fitted) -> Turn | None:
     return found if difference.mean() > needed * error else None
 
 
-@check("fit")
+@check("fit", finds=(Kind.OVERFITTING,), needs=(HELD_OUT, KNOWN_LOSS))
 def overfitting(fit: Fitted) -> Iterator[Finding]:
     """A held-out loss that is higher than it need be."""
     if fit.test is None or fit.test_loss is None or fit.loss_function.custom:

@@ -18,6 +18,7 @@ from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import pinned
+from steepest.analysis.needs import AGAIN, NETWORK, WHOLE_TRACE
 from steepest.analysis.what_if import Descent, ModuleDescent, linear_descent, module_descent, whole_objective
 from steepest.descent import torch_rules
 from steepest.descent.stopping import Status
@@ -30,7 +31,11 @@ FURTHEST = 1e12  # how many times larger or smaller a learning rate is tried at 
 Check = Callable[[Fitted, Descent, float, float], Finding | None]
 
 
-@check("fit")
+@check(
+    "fit",
+    finds=(Kind.RATE_TOO_HIGH, Kind.RATE_TOO_LOW, Kind.SCALES, Kind.NOISE, Kind.KINK, Kind.TOO_FEW_STEPS),
+    needs=(NETWORK, WHOLE_TRACE, AGAIN),
+)
 def module(fit: Fitted) -> Iterator[Finding]:
     """RATE_TOO_HIGH, RATE_TOO_LOW, SCALES, NOISE, KINK or TOO_FEW_STEPS of a module: at most one, the likeliest."""
     if fit.status is not Status.INTERRUPTED:

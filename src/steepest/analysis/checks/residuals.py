@@ -31,6 +31,7 @@ from steepest.analysis.checks.outliers import outliers
 from steepest.analysis.checks.regression import Cause, Regression, Sampled
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Kind, Prepared
+from steepest.analysis.needs import LINEAR, NUMBERS
 
 LEAST_GAIN = 7.57
 LEAST_SHARE = 0.1
@@ -94,7 +95,7 @@ def _r2(sampled: Sampled, y: np.ndarray) -> float:
 TESTS: tuple[Callable[[Regression], Cause | None], ...] = (outliers, curvature, intercept, logarithm)
 
 
-@check("table", "fit")
+@check("table", "fit", finds=(Kind.OUTLIERS, Kind.CURVATURE, Kind.INTERCEPT, Kind.LOG_TARGET), needs=(LINEAR, NUMBERS))
 def residuals(given: Prepared) -> Iterator[Finding]:
     """What is wrong with a regression of the linear family on one target, judged by its exact answers alone.
 

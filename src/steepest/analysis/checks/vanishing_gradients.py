@@ -21,6 +21,7 @@ from steepest.analysis.checks.rerun import Rerun, left_at_end, mlp, placed, reru
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import pinned
+from steepest.analysis.needs import NETWORK, WHOLE_TRACE
 from steepest.formulas.rules import formula_of
 from steepest.model import modules
 from steepest.model.module_objective import ModuleObjective
@@ -42,7 +43,7 @@ def layer_gradients(objective: ModuleObjective) -> dict[str, float]:
     return {name: float(part.square().mean().sqrt()) for name, part in parts if part.ndim > 1}
 
 
-@check("fit")
+@check("fit", finds=(Kind.VANISHING,), needs=(NETWORK, WHOLE_TRACE))
 def vanishing(fit: Fitted) -> Iterator[Finding]:
     """A first layer whose gradient is many orders below the last one's, and what moves it."""
     formula = formula_of(fit.optimizer)

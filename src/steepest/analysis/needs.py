@@ -1,0 +1,94 @@
+"""What a sign needs to be seen, and what is said of the signs that a fit does not show.
+
+    @check("fit", finds=(Kind.OVERFITTING,), needs=(HELD_OUT,))
+
+A kind of finding is looked at where some check that finds it has all that it needs. Where it has not, the need says why the
+kind cannot be seen; a need without a reason is one without which the kind has no meaning (dead units in a model without
+units), and nothing is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from steepest.analysis.finding import Kind
+from steepest.analysis.fit_settings import rule_of
+from steepest.analysis.what_if import LinearDescent, is_ours, to_optimum
+from steepest.descent.stopping import Status
+from steepest.formulas.rules import Automatic
+
+
+@dataclass(frozen=True)
+class Need:
+    """met: whether a fit (or what is known before it) has it. lack: why its sign cannot be seen without it; "" if it then
+    has no meaning."""
+
+    met: Callable[[Any], object]
+    lack: str = ""
+
+
+@dataclass(frozen=True)
+class Sign:
+    """What a check finds, and all that it needs for that."""
+
+    finds: tuple[Kind, ...]
+    needs: tuple[Need, ...] = ()
+
+
+def _measured(fit: Any) -> bool:
+    return fit.status is Status.CONVERGED or to_optimum(fit, LinearDescent) is not None
+
+
+def _made_again(fit: Any) -> bool:
+    if fit.status is Status.CONVERGED or fit.optimizer == Automatic.CURVATURE:
+        return True
+    return fit.train is not None and is_ours(fit, rule_of(fit), fit.train.rows)
+
+
+LINEAR = Need(lambda given: given.problem is not None)
+NETWORK = Need(lambda fit: fit.network is not None)
+CLASSES = Need(lambda given: given.schema.classes is not None)
+NUMBERS = Need(lambda given: given.schema.classes is None)
+WEIGHTS = Need(lambda given: given.train is not None and given.train.weights is not None)
+COLUMNS = Need(lambda given: given.train is not None and given.train.x.ndim == 2)
+BATCHES = Need(lambda fit: fit.spec.batch_size != "full")
+CLIP = Need(lambda fit: fit.spec.clip is not None)
+TOL = Need(lambda fit: fit.spec.tol)
+SINGLE = Need(lambda fit: fit.spec.dtype == "float32")
+UNCOORDINATED = Need(lambda given: given.spec.precondition not in ("standardize", "orthonormal"))
+
+OPTIMUM = Need(_measured, "no optimum is known, or none to which a rule of Steepest's own went down")
+AGAIN = Need(_made_again, "its steps cannot be made again (the rule, the batches or the device are not Steepest's own)")
+HELD_OUT = Need(lambda fit: fit.test is not None, "no rows are held out")
+KNOWN_LOSS = Need(lambda given: not given.loss_function.custom, "nothing is known of a loss of one's own")
+WHOLE_TRACE = Need(lambda fit: fit.trace.theta.shape[1] == len(fit.theta), "not all parameters were recorded")
+
+
+def told(given: Any, signs: Iterable[Sign]) -> str:
+    """Which kinds of findings were looked at, and which cannot be seen, with the reason, in a sentence each."""
+    seen, hidden = _sorted(given, signs)
+    sentences = [f"Looked at: {', '.join(seen)}."] if seen else []
+    reasons: dict[str, list[Kind]] = {}
+    for kind, why in hidden.items():
+        reasons.setdefault(why, []).append(kind)
+    parts = [f"{', '.join(kinds)}, since {why}" for why, kinds in reasons.items()]
+    sentences += [f"Cannot be seen here: {'; '.join(parts)}."] if parts else []
+    return " ".join(sentences)
+
+
+def _sorted(given: Any, signs: Iterable[Sign]) -> tuple[list[Kind], Mapping[Kind, str]]:
+    """The kinds that were looked at, and those that cannot be seen with the reason, both in the order of `Kind`."""
+    seen: set[Kind] = set()
+    hidden: dict[Kind, str] = {}
+    for sign in signs:
+        lacking = [need.lack for need in sign.needs if not need.met(given)]
+        for kind in sign.finds:
+            if not lacking:
+                seen.add(kind)
+            elif all(lacking):
+                hidden.setdefault(kind, " and ".join(lacking))
+    return [kind for kind in Kind if kind in seen], {
+        kind: hidden[kind] for kind in Kind if kind in hidden and kind not in seen
+    }
