@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import axe_playwright_python
 import numpy as np
 import pytest
 
@@ -59,12 +61,12 @@ def until(page, expression, seconds=60.0):
 
 def ended(page, action):
     """Do something that makes another descent, and wait for it."""
-    page.evaluate(
-        "window.before = document.getElementById('update').textContent + document.getElementById('message').textContent"
-    )
+    before = page.get_attribute("main", "data-answers")
     action()
-    until(page, "document.getElementById('stop').hidden && window.before !== document.getElementById('update').textContent + "
-                "document.getElementById('message').textContent")  # fmt: skip
+    until(
+        page,
+        f"document.querySelector('main').dataset.answers > {before} && document.querySelector('main').ariaBusy === 'false'",
+    )
 
 
 def shown(text):
@@ -189,6 +191,48 @@ def test_it_is_taken_away_as_a_script_that_gives_the_same_numbers(page, tmp_path
         assert any(
             abs(number - shown(text)[0]) <= 1e-6 * abs(number) for number in shown(done.stdout.replace("-", "−"))
         )
+
+
+def test_scores_are_shown_and_a_stop_condition_ends_it(page):
+    # TensorFlow Playground's issue 7: a stop condition, and R²
+    page.evaluate("document.querySelector('.controls details').open = true")
+    for place, value in (("#typed-lr", "0.05"), ("#setting-epochs", "150"), ("#setting-tol", "0.01")):
+        ended(page, lambda place=place, value=value: (page.fill(place, value), page.press(place, "Enter")))
+    ended(page, lambda: page.select_option("#setting-optimizer", "sgd"))
+    fit = st.fit("sample:line", optimizer="sgd", lr=0.05, epochs=150, tol=0.01)
+    assert fit.steps < 150
+    page.keyboard.press("End")
+    assert page.text_content("#where") == f"step {fit.steps}"
+    assert f"R² {fit.metrics['train']['r2']:.4g}" in page.text_content("#scores")
+
+
+def test_everything_on_screen_is_explained(page):
+    # issue 126: each control has its sentence, each figure one on its state
+    fields = page.locator(".controls .field:has(select, input):not(:has(#data, #target, .columns))")
+    assert fields.count() > 10
+    assert fields.locator("small").count() == fields.count()
+    states = page.locator("figure:visible .state").all_text_contents()
+    assert len(states) >= 5
+    assert all(text.strip() for text in states)
+
+
+def test_exhibits_have_causes_that_are_found(page):
+    # issue 195: good and bad settings with reasons
+    ended(page, lambda: page.locator("#cabinet button", has_text="It explodes").click())
+    until(page, "document.querySelector('.finding[data-code=ST001]')")
+    assert "1e" not in page.text_content("#message") or "diverged" in page.text_content(
+        "#message"
+    )  # issue 77: NaN is answered
+    ended(page, lambda: page.click("#undo"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_use_it(page, scheme):
+    page.evaluate(f"document.documentElement.dataset.theme = '{scheme}'")
+    page.evaluate((Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run()")
+    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]] == []
+    page.evaluate("document.documentElement.dataset.theme = 'light'")
 
 
 def test_on_a_phone_nothing_sticks_out(page):

@@ -67,6 +67,55 @@ async def entered(client):
     return client
 
 
+def test_a_class_has_a_teacher_who_sends_and_sees():
+    async def whole():
+        lab = Lab("secret", "127.0.0.1", 8000, SGD, teacher="taught")
+        async with opened(lab) as server, visitor(server) as student, visitor(server) as teacher:
+            await entered(student)
+            assert (await teacher.get("/", params={"token": "taught"})).status_code == 303
+            first = (await student.post("/api/class", json={"name": "Ada <b>"})).json()
+            assert first == {"number": 0, "sent": None}
+            await student.post("/api/ask", json={"task": "descend", "experiment": SGD})
+            assert (await student.post("/api/class", json={"send": SGD})).json()["number"] == 0  # students send nothing
+            seen = (await teacher.post("/api/class", json={"send": SGD})).json()
+            assert seen["students"][0]["name"] == "Ada <b>"
+            assert seen["students"][0]["optimizer"] == "sgd"
+            got = (await student.post("/api/class", json={})).json()
+            assert got["number"] == 1
+            assert got["sent"]["settings"] == SGD["settings"]
+            assert "students" not in got
+
+    asyncio.run(whole())
+
+
+def test_a_page_goes_on_with_the_next_lab_and_no_cookie_can_be_made_up():
+    cookies = {}
+
+    async def first(lab, server, client):
+        await entered(client)
+        cookies.update(client.cookies)
+
+    async def second(lab, server, client):
+        client.cookies.update(cookies)
+        assert (await client.get("/api/state")).status_code == 200
+        for name, value in cookies.items():
+            identifier, _, signature = value.partition(".")
+            for made_up in (
+                f"{'0' * 32}.{signature}",
+                identifier,
+                f"{identifier}.",
+                f"{identifier}.{signature[:-1]}0",
+                "",
+            ):
+                client.cookies.clear()
+                client.cookies.set(name, made_up)
+                if made_up != value:
+                    assert (await client.get("/api/state")).status_code == 403
+
+    run(first)
+    run(second)
+
+
 def numbers(packed):
     ((kind, text), _) = packed.items()
     return np.frombuffer(base64.b64decode(text), dtype=f"<{kind}").reshape(packed["shape"])

@@ -22,6 +22,7 @@ def lab(
     browser: Annotated[
         bool, Parameter(help="Open the page in a browser (done by default).", negative="--no-browser")
     ] = True,
+    classroom: Annotated[bool, output("For a class: many at once, and a page for the teacher. Needs --host.")] = False,
     **settings: Any,
 ) -> int:
     """Descend in the browser: watch each step, change anything, compare, and see why."""
@@ -33,6 +34,10 @@ def lab(
             raise
         raise SpecError("The lab needs starlette and uvicorn. Install them: pip install 'steepest[lab]'") from None
     given = settings_of(settings)
+    if classroom and host == "127.0.0.1":
+        raise SpecError(
+            "A classroom needs --host, the address of this machine in the classroom's network, such as 192.168.1.7."
+        )
     for name in REFUSED & set(given):
         raise SpecError(f"{name} is no setting of the lab. Leave it out.")
     table = None if data is None or data.startswith("sample:") else data
@@ -43,5 +48,5 @@ def lab(
     opened = exhibits.first() if data is None else {"data": "given" if table else data, "settings": {}}
     opened["settings"].update(given)
     Experiment.read(opened)
-    server.run(opened, host, port, browser, table)
+    server.run(opened, host, port, browser, table, classroom)
     return 0

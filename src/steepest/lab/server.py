@@ -15,6 +15,7 @@ import hmac
 import json
 import secrets
 import sys
+import time
 import webbrowser
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
@@ -60,6 +61,7 @@ class Lab:
     """What a server knows.
 
     token: who brings it may enter. first: the experiment that the page opens on. table: the rows that it calls `given`.
+    teacher: of a classroom, the token of its teacher. sent: what the teacher sent last to all, and how many times something was.
     """
 
     token: str
@@ -67,11 +69,14 @@ class Lab:
     port: int
     first: Mapping[str, Any]
     table: str | None = None
-    workspaces: Workspaces = field(default_factory=Workspaces)
+    teacher: str | None = None
+    workspaces: Workspaces = field(init=False)
     answers: OrderedDict[tuple[str, str], bytes] = field(default_factory=OrderedDict)
+    sent: tuple[int, Any] = (0, None)
     pool: Pool = field(init=False)
 
     def __post_init__(self) -> None:
+        self.workspaces = Workspaces(self.port)
         self.pool = Pool(cores(), self.workspaces.folder, self.table)
 
     @property
@@ -99,11 +104,15 @@ class Lab:
         """The page, for those who may have it."""
         given = request.query_params.get("token")
         if given is not None:
-            if not hmac.compare_digest(given.encode(), self.token.encode()):
+            teaches = self.teacher is not None and hmac.compare_digest(given.encode(), self.teacher.encode())
+            if not teaches and not hmac.compare_digest(given.encode(), self.token.encode()):
                 return _refused()
             answer = RedirectResponse("/", status_code=303)
-            if self.workspaces.of(request.cookies.get(self.cookie)) is None:
-                answer.set_cookie(self.cookie, self.workspaces.enter(), httponly=True, samesite="strict", path="/")
+            known = self.workspaces.of(request.cookies.get(self.cookie))
+            if known is None or known.teacher is not teaches:
+                answer.set_cookie(
+                    self.cookie, self.workspaces.enter(teaches), httponly=True, samesite="strict", path="/"
+                )
             return answer
         if self.workspaces.of(request.cookies.get(self.cookie)) is None:
             return _refused()
@@ -130,7 +139,8 @@ class Lab:
         files = [{"data": f"upload:{each}", "name": name} for each, name in workspace.uploads.items()]
         if self.table is not None:
             files.insert(0, {"data": "given", "name": Path(self.table).name})
-        return JSONResponse({**catalogue(), "first": self.first, "files": files})
+        role = None if self.teacher is None else "teacher" if workspace.teacher else "student"
+        return JSONResponse({**catalogue(), "first": self.first, "files": files, "role": role, "name": workspace.name})
 
     async def ask(self, request: Request) -> Response:
         """A task on an experiment, by a worker; the same question is answered once."""
@@ -147,6 +157,7 @@ class Lab:
         key = job["task"], json.dumps([experiment.key, job.get("plane"), job.get("lr")])
         if key in self.answers:
             self.answers.move_to_end(key)
+            self._note(workspace, job, self.answers[key])
             return _json(self.answers[key])
         try:
             answer = await self.pool.run(workspace.identifier, job)
@@ -155,6 +166,7 @@ class Lab:
         except Failed as error:
             return JSONResponse({"error": str(error)})
         self.answers[key] = answer
+        self._note(workspace, job, answer)
         while len(self.answers) > KEPT_ANSWERS:
             self.answers.popitem(last=False)
         return _json(answer)
@@ -163,6 +175,41 @@ class Lab:
         """End what the visitor waits for."""
         self.pool.stop(self.visitor(request).identifier)
         return JSONResponse({"stopped": True})
+
+    async def classroom(self, request: Request) -> Response:
+        """What the teacher sent last; for the teacher also who is there and how far each is. A student may say a name."""
+        workspace = self.visitor(request)
+        if self.teacher is None:
+            raise HTTPException(404, "This lab is no classroom.")
+        given = await _question(request)
+        if isinstance(given.get("name"), str):
+            workspace.name = given["name"].strip()[:40]
+        if workspace.teacher and given.get("send") is not None:
+            try:
+                experiment = Experiment.read(given["send"])
+            except SpecError as error:
+                return JSONResponse({"error": str(error)})
+            if experiment.upload is not None:
+                return JSONResponse({"error": "A file of yours cannot be sent. Open the lab on it: steepest lab FILE"})
+            self.sent = self.sent[0] + 1, experiment.model_dump(mode="json")
+        number, sent = self.sent
+        answer: dict[str, Any] = {"number": number, "sent": sent}
+        if workspace.teacher:
+            now = time.monotonic()
+            there = [one for one in self.workspaces.by_identifier.values() if not one.teacher]
+            answer["students"] = [{"name": one.name, "seconds": round(now - one.seen), **one.doing} for one in there]
+        return JSONResponse(answer)
+
+    def _note(self, workspace: Workspace, job: Mapping[str, Any], answer: bytes) -> None:
+        """Keep what a student's last descent came to, for the teacher."""
+        if self.teacher is None or job["task"] != "descend":
+            return
+        found = json.loads(answer)
+        words, summary = found.get("words", {}), found.get("summary", {})
+        workspace.doing = {
+            "data": job["experiment"]["data"], "optimizer": words.get("optimizer"), "status": words.get("status"),
+            "relative_gap": summary.get("relative_gap"), "error": found.get("error"),
+        }  # fmt: skip
 
     async def upload(self, request: Request) -> Response:
         """A file, as the body of the question, written as it comes."""
@@ -211,6 +258,7 @@ def application(lab: Lab) -> Starlette:
         Route("/api/state", lab.first_state),
         Route("/api/ask", lab.ask, methods=["POST"]),
         Route("/api/stop", lab.stop, methods=["POST"]),
+        Route("/api/class", lab.classroom, methods=["POST"]),
         Route("/api/upload", lab.upload, methods=["POST"]),
         Route("/plotly.js", _plotly),
         Mount("/page", StaticFiles(directory=PAGE)),
@@ -276,9 +324,10 @@ def _in_address(host: str) -> str:
 
 
 def run(
-    first: Mapping[str, Any], host: str = "127.0.0.1", port: int = 0, browser: bool = True, table: str | None = None
-) -> None:
-    """Serve until Ctrl-C. table: the rows that the page calls `given`.
+    first: Mapping[str, Any], host: str = "127.0.0.1", port: int = 0, browser: bool = True, table: str | None = None,
+    classroom: bool = False,
+) -> None:  # fmt: skip
+    """Serve until Ctrl-C. table: the rows that the page calls `given`. classroom: for many, one of whom teaches.
 
     Raises:
         OSError: the port is taken.
@@ -290,11 +339,14 @@ def run(
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind((host, port))
         taken.listen(128)
-        lab = Lab(secrets.token_urlsafe(24), host, taken.getsockname()[1], first, table)
+        teacher = secrets.token_urlsafe(24) if classroom else None
+        lab = Lab(secrets.token_urlsafe(24), host, taken.getsockname()[1], first, table, teacher)
         print(lab.link, flush=True)
+        if teacher is not None:
+            print(f"For the teacher: {lab.link.replace(lab.token, teacher)}", flush=True)
         print("Ctrl-C ends the lab.", file=sys.stderr)
         server = uvicorn.Server(uvicorn.Config(application(lab), log_level="warning", lifespan="on", ws="none"))
         if browser:
-            webbrowser.open(lab.link)
+            webbrowser.open(lab.link.replace(lab.token, teacher or lab.token))
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(server.serve(sockets=[taken]))

@@ -4,11 +4,14 @@ const KINDS = { f4: Float32Array, f8: Float64Array, i4: Int32Array, u1: Uint8Arr
 
 /** Ask for a task; resolves to the answer with its arrays unpacked, or throws an Error with what is wrong. */
 export async function ask(task, more) {
-  const response = await fetch("/api/ask", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ task, ...more }),
-  }).catch(() => { throw new Error("The lab does not answer. Is `steepest lab` still running?"); });
+  const question = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ task, ...more }) };
+  let response = await fetch("/api/ask", question).catch(() => null);
+  for (let tries = 0; !response && tries < 60; tries++) {  // a lab that was started anew goes on
+    document.dispatchEvent(new CustomEvent("waiting"));
+    await new Promise((done) => setTimeout(done, 1000));
+    response = await fetch("/api/ask", question).catch(() => null);
+  }
+  if (!response) throw new Error("The lab does not answer. Is `steepest lab` still running?");
   return unpacked(await said(response));
 }
 

@@ -1,10 +1,10 @@
 // The surface of the loss in three dimensions: drawn once for each angle, with only the path moving on it.
 
-import { colour } from "./chart.js";
+import { colour, watched } from "./chart.js";
 
 export class Bowl {
   constructor(figure) {
-    this.figure = figure; this.canvas = figure.querySelector("canvas"); this.pen = this.canvas.getContext("2d");
+    this.figure = figure; this.canvas = watched(figure.querySelector("canvas")); this.pen = this.canvas.getContext("2d");
     this.state = figure.querySelector(".state"); this.turn = 0.65; this.tilt = 0.95; this.fixed = document.createElement("canvas");
     figure.querySelector("figcaption").textContent = "Loss surface in three dimensions";
     this.canvas.addEventListener("pointerdown", (event) => { this.held = event; this.canvas.setPointerCapture(event.pointerId); });
@@ -70,8 +70,8 @@ export class Bowl {
     for (const [text, [x, y]] of [[a, across], [b, along]]) pen.fillText(text.slice(0, 26), Math.max(40, Math.min(this.width - 40, x)), Math.min(this.height - 6, y + 10));
   }
 
-  show(i) {
-    if (!this.surface || !this.width) return;
+  show(i, playing) {
+    if (!this.surface || !this.width || (playing && !this.canvas.seen)) return;
     this.at = i;
     const pen = this.pen, ratio = window.devicePixelRatio || 1;
     pen.setTransform(1, 0, 0, 1, 0, 0); pen.clearRect(0, 0, this.canvas.width, this.canvas.height); pen.drawImage(this.fixed, 0, 0);

@@ -2,8 +2,20 @@
 
 const MARGIN = { left: 58, right: 14, top: 10, bottom: 38 };
 
-/** The colour of a name in the page's style, such as "descent". */
-export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim() || name;
+let known = new Map(), knownTheme = null;
+
+/** The colour of a name in the page's style, such as "descent"; looked up once for each theme. */
+export function colour(name) {
+  const theme = document.documentElement.dataset.theme;
+  if (theme !== knownTheme) { known = new Map(); knownTheme = theme; }
+  if (!known.has(name)) known.set(name, getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim() || name);
+  return known.get(name);
+}
+
+const seen = new IntersectionObserver((entries) => { for (const entry of entries) entry.target.seen = entry.isIntersecting; }, { rootMargin: "60px" });
+
+/** Watch whether a canvas is in sight: `canvas.seen`. */
+export function watched(canvas) { canvas.seen = true; seen.observe(canvas); return canvas; }
 
 /** A number as it is shown: at most so many significant digits. */
 export function shown(value, digits = 4) {
@@ -17,7 +29,7 @@ export function shown(value, digits = 4) {
 
 export class Chart {
   constructor(canvas) {
-    this.canvas = canvas;
+    this.canvas = watched(canvas);
     this.pen = canvas.getContext("2d");
     this.fixed = null;  // what does not move, drawn once
   }

@@ -7,9 +7,10 @@ import { Bowl } from "./bowl.js";
 import { drawing } from "./drawing.js";
 import { fragment, fromFragment, History } from "./experiment.js";
 import { DataPicture, LossPicture, ParameterPicture, RatesPicture, ResidualPicture, SurfacePicture, TheoryPicture } from "./pictures.js";
+import { classroom } from "./classroom.js";
 import { graph } from "./graph.js";
 import { Player } from "./player.js";
-import { comparison, findings, label, step } from "./words.js";
+import { comparison, findings, label, scores, step } from "./words.js";
 
 const at = (id) => document.getElementById(id);
 const prefersDark = matchMedia("(prefers-color-scheme: dark)");
@@ -25,7 +26,7 @@ let run = null, pins = [], asked = 0, describedFor = "";
 
 const history = new History(fromFragment(location.hash.slice(1)) ?? known.first, changed);
 const controls = new Controls(at("controls"), known, history, send);
-const player = new Player(show, (playing) => { at("play").textContent = playing ? "Pause" : "Play"; });
+const player = new Player(show, (playing) => { at("play").textContent = playing ? "Pause" : "Play"; if (!playing) show(Math.round(player.at)); });
 
 // ---- a change of the experiment ----
 
@@ -35,6 +36,7 @@ async function changed(experiment) {
   at("undo").disabled = !history.before.length; at("redo").disabled = !history.after.length;
   at("share").disabled = !link;
   const mine = ++asked;
+  busy(true);
   controls.show(experiment);
   const waiting = setTimeout(() => { at("stop").hidden = false; say("Descending…"); }, 250);
   try {
@@ -47,8 +49,17 @@ async function changed(experiment) {
     if (mine === asked) say(error.message, "bad");
   } finally {
     clearTimeout(waiting);
-    if (mine === asked) at("stop").hidden = true;
+    if (mine === asked) { at("stop").hidden = true; busy(false); }
   }
+}
+
+const main = document.querySelector("main");
+main.dataset.answers = "0";
+
+/** Whether an answer is waited for; how many there were is counted. */
+function busy(now) {
+  main.setAttribute("aria-busy", String(now));
+  if (!now) main.dataset.answers = String(Number(main.dataset.answers) + 1);
 }
 
 /** The columns of a table, when it is another one. */
@@ -67,6 +78,7 @@ function take(answer, experiment) {
   if (surfacePicture.swept && surfacePicture.sweptFor !== sweptKey(experiment)) { surfacePicture.swept = null; at("picture-rates").hidden = true; }
   at("scrub").max = run.last;
   say(`${run.words.message}${run.warnings ? `\n${run.warnings.join(" ")}` : ""}`, { diverged: "bad", converged: "good" }[run.words.status]);
+  scores(run, at("scores"));
   compared();
   redraw();
   player.load(run.frames.step.length);
@@ -116,18 +128,23 @@ function redraw() {
   show(Math.round(player.at));
 }
 
+document.addEventListener("waiting", () => say("The lab does not answer. Waiting for it…", "bad"));
+
 let announced = 0;
+let worded = 0;
 function show(i) {
   if (!run) return;
   i = Math.min(i, run.last);
-  for (const picture of pictures) picture.show(i);
-  bowl.show(i);
-  step(run, i, at("update"), at("parameters"));
+  const playing = player.playing && i < run.last, now = performance.now();
+  for (const picture of pictures) picture.show(i, playing);
+  bowl.show(i, playing);
   at("scrub").value = i;
   at("where").textContent = `step ${run.frames.step[i].toLocaleString("en")}`;
+  if (playing && now - worded < 150) return;  // words are read more slowly than pictures are seen
+  worded = now;
+  step(run, i, at("update"), at("parameters"));
   at("scrub").setAttribute("aria-valuetext", `step ${run.frames.step[i]}, loss ${shown(run.frames.objective[i])}`);
-  const now = performance.now();
-  if (now - announced > 3000 && (!player.playing || i === run.last)) {
+  if (now - announced > 3000 && !playing) {
     announced = now;
     at("announcer").textContent = `Step ${run.frames.step[i]}, loss ${shown(run.frames.objective[i])}.`;
   }
@@ -164,6 +181,22 @@ at("theme").onclick = () => {
 at("gradients").ontoggle = drawGraph;
 at("cabinet").append(...known.exhibits.map((one, k) => button(`${k + 1}. ${one.name}`, () => history.put({ data: "sample:line", points: [], ...one.experiment }))));
 at("pin").onclick = () => { if (run && !run.pinned) { run = { ...run }; pins = [...pins, { ...run, pinned: true }].slice(-4); compared(); redraw(); } };
+
+at("race").onclick = async () => {
+  const experiment = history.now, mine = ++asked;
+  say("Descending by each rule…"); at("stop").hidden = false;
+  try {
+    const raced = [];
+    for (const optimizer of ["sgd", "momentum:0.9", "nesterov:0.9", "adam"]) {
+      const one = { ...experiment, settings: { ...experiment.settings, optimizer } }, answer = await ask("descend", { experiment: one });
+      if (mine !== asked || answer.stopped) return;
+      raced.push({ ...answer, experiment: one, last: answer.frames.step.length - 1, pinned: true });
+    }
+    pins = raced; compared(); redraw();
+    const best = raced.filter((one) => one.words.status !== "diverged").sort((a, b) => a.summary.loss - b.summary.loss)[0];
+    say(best ? `Of the four rules at this learning rate ${best.words.optimizer} came lowest: loss ${shown(best.summary.loss, 6)}.` : "All four rules diverge at this learning rate.");
+  } catch (error) { say(error.message, "bad"); } finally { at("stop").hidden = true; }
+};
 
 const sweptKey = (experiment) => JSON.stringify({ ...experiment, settings: { ...experiment.settings, lr: null } });
 at("rates").onclick = async () => {
@@ -234,6 +267,8 @@ document.addEventListener("keydown", (event) => {
   if (keys[event.key] && !(own && (event.key === " " || event.target.id === "setting-lr"))) { event.preventDefault(); keys[event.key](); }
 });
 
+if (known.role) classroom(known, { sent: (experiment) => history.put(experiment), current: () => history.now, say });
+
 const page = document.querySelector(".controls");
 page.addEventListener("submit", (event) => event.preventDefault());
 for (const name of ["dragover", "drop", "dragleave"]) document.addEventListener(name, (event) => {
@@ -241,7 +276,6 @@ for (const name of ["dragover", "drop", "dragleave"]) document.addEventListener(
   document.querySelector(".drop")?.classList.toggle("over", name === "dragover");
   if (name === "drop" && event.dataTransfer.files[0]) send(event.dataTransfer.files[0]);
 });
-new ResizeObserver(redraw).observe(document.querySelector("main"));
+new ResizeObserver(redraw).observe(main);
 addEventListener("hashchange", () => { const found = fromFragment(location.hash.slice(1)); if (found) history.put(found); });
-page.setAttribute("aria-busy", "false");
 changed(history.now);

@@ -21,7 +21,7 @@ class Picture {
   }
   title(text, ...keys) { this.caption.innerHTML = `<span></span>${keys.filter(Boolean).join("")}`; this.caption.firstChild.textContent = text; }
   begin(run, pins) { this.run = run; this.pins = pins; this.drawn = this.stays(); if (this.drawn) this.chart.keep(); }
-  show(i) { if (!this.drawn) return; this.chart.restore(); this.moves(i); }
+  show(i, playing) { if (!this.drawn || (playing && !this.chart.canvas.seen)) return; this.chart.restore(); this.moves(i); }
   say(text) { if (this.state.textContent !== text) this.state.textContent = text; }
 }
 

@@ -26,6 +26,14 @@ export function step(run, i, update, table) {
   table.replaceChildren(tabled(heads, rows), ...(names.length > MOST ? [element("p", { class: "state" }, `${names.length - MOST} more parameters.`)] : []));
 }
 
+const SCORES = { r2: "R²", mae: "MAE", rmse: "RMSE", accuracy: "accuracy", error_rate: "error rate", auc: "AUC" };
+
+/** How good the end is: on the rows fitted, and on those held out. */
+export function scores(run, place) {
+  const said = Object.entries(run.summary.metrics ?? {}).map(([rows, found]) => `${rows === "train" ? "At the end" : "Held out"}: ${Object.entries(found).filter(([, value]) => typeof value === "number").slice(0, 4).map(([name, value]) => `${SCORES[name] ?? name.replaceAll("_", " ")} ${shown(value)}`).join(", ")}.`);
+  place.textContent = said.join(" ");
+}
+
 /** The findings, each with a button that applies its remedy. */
 export function findings(place, answer, apply) {
   const parts = answer.findings.map((one) => {
@@ -43,7 +51,7 @@ export function findings(place, answer, apply) {
 export function comparison(place, runs, unpin) {
   if (runs.length < 2) { place.replaceChildren(element("p", { class: "state" }, "Pin this run, change one thing, and see both.")); return; }
   const rows = runs.map((run) => [run.label, shown(run.summary.loss, 5), shown(run.summary.gap), String(run.summary.steps), run.words.status, run.pinned ? button("×", () => unpin(run), { "aria-label": `Unpin ${run.label}` }) : ""]);
-  place.replaceChildren(tabled(["run", "loss", "gap", "steps", "ended", ""], rows));
+  place.replaceChildren(tabled(["run", "loss", "gap", "steps", "ended", "unpin"], rows));
 }
 
 function tabled(heads, rows) {
