@@ -298,9 +298,8 @@ def cloud_far_from_zero(seed: int) -> Pair:
 def died_on_the_way(seed: int) -> Pair:
     x, y = waves(seed, 400)
     settings = {"model": perceptron(seed, 5, 32, 32, 1), "loss": nn.MSELoss(), "batch_size": 50, "epochs": 50}
-    twin = Given({"x": x, "y": y + 3}, {**settings, "optimizer": "adam", "lr": 0.01})
-    fresh, goal = waves(seed + 100, 2000)
-    return Pair(twin.but(lr=1.5), twin, squared(fresh, goal + 3))
+    twin = Given({"x": x, "y": y}, {**settings, "optimizer": "adam", "lr": 0.005})
+    return Pair(twin.but(lr=1.5), twin, squared(*waves(seed + 100, 2000)))
 
 
 @case(
