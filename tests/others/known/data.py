@@ -9,6 +9,7 @@ from torch import nn
 from others.case import Given, Pair, case
 from others.known.sources import (
     built,
+    clouds,
     clusters,
     drawings,
     log_loss,
@@ -90,7 +91,7 @@ def shifted_by_a_row(seed: int) -> Pair:
     advice=r"(?i)shift|order|row|match|belong",
 )
 def slipped_labels(seed: int) -> Pair:
-    x, y = clusters(seed, 420, k=3, p=4)
+    x, y = clouds(seed, 420)
     words = np.array(["north", "south", "west"])
     kept = np.arange(420) >= 20
     sick = Given({"x": x[kept], "y": words[y[:400]]}, {"test_fraction": 0.25})
@@ -98,7 +99,7 @@ def slipped_labels(seed: int) -> Pair:
 
 
 def _of_words(words: np.ndarray):
-    fresh, code = clusters(1234, 2000, k=3, p=4)
+    fresh, code = clouds(1234, 2000)
     return wrong(fresh, words[code])
 
 
@@ -245,14 +246,14 @@ def derived_from_the_target(seed: int) -> Pair:
     also=("ST015",),
 )
 def numbers_given_by_class(seed: int) -> Pair:
-    x, y = clusters(seed, 450, k=3, p=4, apart=1.0)
+    x, y = clouds(seed, 450, apart=0.7)
     order = np.argsort(y, kind="stable")
     names, words = ("a", "b", "c", "d"), np.array(["ash", "birch", "cedar"])
     number = 1000 + 3 * np.arange(450)
     mixed = np.random.default_rng(seed).permutation(450)
     table = named(x[order][mixed], *names, tree=words[y[order][mixed]])
     sick = Given({"x": table.add_column(0, "specimen", [number[mixed]])}, {"target": "tree"})
-    fresh, truth = clusters(seed + 100, 2000, k=3, p=4, apart=1.0)
+    fresh, truth = clouds(seed + 100, 2000, apart=0.7)
     new = named(fresh, *names).add_column(0, "specimen", [1000 + 3 * np.arange(450, 2450)])
     return Pair(sick, Given({"x": table}, sick.settings), log_loss(new, truth))
 

@@ -6,7 +6,7 @@ import numpy as np
 from torch import nn
 
 from others.case import Given, Pair, case
-from others.known.sources import clusters, log_loss, moons, named, perceptron, plane, squared, waves, wrong
+from others.known.sources import clouds, log_loss, moons, named, perceptron, plane, squared, waves, wrong
 
 KIND = "data"
 
@@ -69,12 +69,12 @@ def no_answer_is_99(seed: int) -> Pair:
 )
 def two_capitalisations(seed: int) -> Pair:
     words = np.array(["shoes", "hat", "scarf"])
-    x, code = clusters(seed, 400, k=3, p=4, apart=2.0)
+    x, code = clouds(seed, 400)
     loud = np.random.default_rng(seed + 37).random(400) < 0.45
     names = ("width", "height", "red", "blue")
     sick = Given({"x": named(x, *names, article=np.where(loud, np.char.capitalize(words[code]), words[code]))})
     sick = sick.but(target="article")
-    fresh, truth = clusters(seed + 100, 2000, k=3, p=4, apart=2.0)
+    fresh, truth = clouds(seed + 100, 2000)
     return Pair(
         sick,
         Given({"x": named(x, *names, article=words[code])}, sick.settings),

@@ -164,6 +164,7 @@ def flowers(seed: int, n: int):
     codes=("ST004",),
     kind=KIND,
     source="https://github.com/keras-team/keras/issues/508",
+    also=("ST016",),
 )
 def measurements_on_scales(seed: int) -> Pair:
     table, kind = flowers(seed, 500)
@@ -184,7 +185,7 @@ def measurements_on_scales(seed: int) -> Pair:
     codes=("ST004",),
     kind=KIND,
     source="https://github.com/jaredleekatzman/DeepSurv/issues/14",
-    also=("ST001",),
+    also=("ST001", "ST016"),
 )
 def income_beside_age(seed: int) -> Pair:
     def people(seed: int, n: int):

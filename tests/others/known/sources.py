@@ -73,6 +73,14 @@ def clusters(seed: int, n: int, k: int = 4, p: int = 6, apart: float = 1.6) -> t
     return centres[half, code] + random.standard_normal((n, p)), code
 
 
+def clouds(seed: int, n: int, k: int = 3, p: int = 4, apart: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """One round cloud for each of k classes, `[n, p]`, so that planes part them as well as anything, and the codes 0 … k−1."""
+    centres = apart * np.random.default_rng(2000 + k + p).standard_normal((k, p))
+    random = np.random.default_rng(seed)
+    code = random.integers(k, size=n)
+    return centres[code] + random.standard_normal((n, p)), code
+
+
 def drawings(seed: int, n: int, size: int = 8, noise: float = 0.35) -> tuple[np.ndarray, np.ndarray]:
     """Small noisy pictures `[n, 1, size, size]` of a bar that lies, a bar that stands and a cross, at places of their own."""
     random = np.random.default_rng(seed)

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from others.case import Given, Pair, case
-from others.known.sources import built, clusters, drawings, moons, named, perceptron, plane, squared, waves
+from others.known.sources import built, clouds, clusters, drawings, named, perceptron, plane, squared, waves
 
 KIND = "task"
 
@@ -279,7 +279,7 @@ def balanced(x, codes: np.ndarray):
 
 
 def frauds(seed: int, n: int, share: float = 0.04):
-    x, y = moons(seed, 30 * n, noise=0.35)
+    x, y = clouds(seed, 30 * n, k=2, p=3)
     random = np.random.default_rng(seed + 17)
     kept = np.flatnonzero((y == 0) | (random.random(len(y)) < share))[:n]
     return x[kept], y[kept]
