@@ -30,6 +30,7 @@ from steepest.descent import torch_optim, torch_rules
 from steepest.descent.method import check_optimizer, method_of
 from steepest.descent.newton import RegularizedNewton
 from steepest.descent.schedule_factors import Schedule, at_rate, schedule
+from steepest.descent.tall_lasso import TallLasso
 from steepest.descent.tall_newton import TallNewton
 from steepest.errors import DataError, SpecError
 from steepest.formulas.models import MODELS
@@ -48,7 +49,8 @@ from steepest.model.objective import Objective, parameter_names
 from steepest.model.objective_factory import check_loss
 from steepest.model.of_fit import linear_problem, targets, tensors
 from steepest.model.penalties import penalty
-from steepest.model.tall_objective import IllConditioned, TallObjective
+from steepest.model.tall_curvature import IllConditioned
+from steepest.model.tall_objective import TallObjective
 from steepest.numerics import dual
 from steepest.settings import Spec
 from steepest.settings_table import DEFAULT_EPOCHS
@@ -148,19 +150,22 @@ def _tall(spec: Spec, data: Dataset, loss: Loss, terms: Terms) -> Plan | None:
     rows, columns = data.rows, len(terms.powers)
     smooth = loss.quadratic or bool(loss.choice and loss.choice.concordance and data.y.ndim == 1)
     plain = terms.degree == 1 and smooth and (spec.dtype, spec.device) == ("float64", "cpu")
-    if not plain or rows * columns <= TALL or rows < 2 * columns or penalty(spec.penalty).l1:
+    of = penalty(spec.penalty)
+    if not plain or rows * columns <= TALL or rows < 2 * columns:
+        return None
+    if of.l1 and not (loss.quadratic and data.y.ndim == 1):
         return None
     target, outputs = targets(data, loss)
     names = parameter_names(terms.names, outputs, data.classes if loss.coupled and data.classes else data.targets)
     weights = None if data.weights is None else data.weights / data.weights.mean()
     start = start_of(spec.init, spec.seed, terms, names)
     try:
-        of = penalty(spec.penalty)
         tall = TallObjective(data.x, target, loss, of, terms.intercept, weights, names, start, outputs)
     except IllConditioned:
         return None
     known = {"loss": loss, "terms": terms, "names": names, "user_names": names}
-    return _by_newton(spec, tall, TallNewton(tall), to_user=tall.to_user, **known)
+    rule = TallLasso(tall) if of.l1 else TallNewton(tall)
+    return _by_newton(spec, tall, rule, to_user=tall.to_user, **known)
 
 
 def _by_newton(spec: Spec, objective: Objective, rule: Any, **known: Any) -> Plan:

@@ -38,7 +38,8 @@ from steepest.model.automatic_loss import wants_classes
 from steepest.model.extended_squares import ExtendedSquares
 from steepest.model.labels import check_ignored, is_own, numbered, shaped
 from steepest.model.modules import LINEAR
-from steepest.model.tall_objective import IllConditioned, TallObjective
+from steepest.model.tall_curvature import IllConditioned
+from steepest.model.tall_objective import TallObjective
 from steepest.monitor import Ended, Monitor, Progress, watched
 from steepest.recording import last_finite, trace_of, why_diverged
 from steepest.result import Fit

@@ -12,7 +12,8 @@ from scipy import optimize
 import steepest as st
 from steepest.descent.tall_newton import TallNewton
 from steepest.model.penalties import Penalty
-from steepest.model.tall_objective import IllConditioned, TallObjective
+from steepest.model.tall_curvature import IllConditioned
+from steepest.model.tall_objective import TallObjective
 from steepest.model.torch_losses import loss
 
 ROWS, COLUMNS = 60_000, 9

@@ -16,7 +16,8 @@ import numpy as np
 
 from steepest.descent.torch_rules import Again, Memory, Rule
 from steepest.model.extended_squares import ExtendedSquares
-from steepest.model.tall_objective import IllConditioned, TallObjective
+from steepest.model.tall_curvature import IllConditioned
+from steepest.model.tall_objective import TallObjective
 
 ROWS = 16_000
 """Rows on which the start is found, or so many for each parameter: `EACH`."""

@@ -23,9 +23,7 @@ from steepest.model.loss import Loss
 from steepest.model.numpy_losses import Formula, SoftmaxFormula
 from steepest.model.objective import Objective
 from steepest.model.penalties import Penalty
-
-SAFE_SQUARES = 0.03
-"""Smallest over largest pivot from which a Gram matrix is trusted: of 16 digits its squares lose three."""
+from steepest.model.tall_curvature import Curvature, IllConditioned, Proof, add_squares
 
 FAR = 10.0
 """A column is shifted where its mean is more than so many times its standard deviation."""
@@ -44,10 +42,6 @@ NEAR = 4e-26
 are to 13 digits of the residuals."""
 
 
-class IllConditioned(Exception):
-    """The columns depend on one another so nearly that squares of them lose too many digits."""
-
-
 @dataclass(frozen=True)
 class Pass:
     """What one pass over the rows gives at θ: the mean loss, its gradient `[k, p]`, and the predictions `[n]` or `[n, k]`."""
@@ -56,66 +50,6 @@ class Pass:
     loss: float
     grad: np.ndarray
     prediction: np.ndarray
-
-
-class Curvature:
-    """A Hessian H `[p, p]` of one output, and its Cholesky factor once columns have one size.
-
-    Raises:
-        IllConditioned: the pivots of the columns lie too far apart.
-    """
-
-    def __init__(self, hessian: np.ndarray, first: int):
-        sizes = np.sqrt(np.diag(hessian))
-        if not (np.isfinite(hessian).all() and (sizes > 0.0).all()):
-            raise IllConditioned
-        try:
-            factor = np.linalg.cholesky(hessian / np.outer(sizes, sizes))
-        except np.linalg.LinAlgError:
-            raise IllConditioned from None
-        pivots = np.diag(factor)[first:]
-        if first:  # beside what the intercept leaves of a column
-            pivots = pivots / np.sqrt(1.0 - factor[1:, 0] ** 2)
-        if pivots.min(initial=1.0) <= SAFE_SQUARES:
-            raise IllConditioned
-        self.hessian, self.sizes, self.factor = hessian, sizes, factor
-
-    def newton(self, grad: np.ndarray) -> tuple[np.ndarray, float]:
-        """The Newton step −H⁻¹g `[k·p]` from a gradient `[k·p]`, and g·H⁻¹g."""
-        from scipy import linalg  # not before a tall table is fitted
-
-        scaled = (grad.reshape(-1, len(self.sizes)) / self.sizes).T
-        half = np.asarray(linalg.solve_triangular(self.factor, scaled, lower=True, check_finite=False))
-        step = np.asarray(linalg.solve_triangular(self.factor, half, lower=True, trans="T", check_finite=False))
-        return -(step.T / self.sizes).ravel(), float(np.vdot(half, half))
-
-    def moved(self, step: np.ndarray) -> float:
-        """½d·Hd of a step d `[k·p]`."""
-        parts = step.reshape(-1, len(self.sizes))
-        return 0.5 * float(np.vdot(parts, parts @ self.hessian))
-
-
-@dataclass(frozen=True)
-class Proof:
-    """A Hessian as it was measured, by which the gap is proven: of which rows, where, and how much of all weights they have.
-
-    least: the smallest wᵢℓᵢ'' of them. prediction: where it was measured, of these rows.
-    """
-
-    curvature: Curvature
-    rows: np.ndarray | None = None
-    share: float = 1.0
-    least: float = np.inf
-    prediction: np.ndarray | None = None
-
-
-def _add_squares(squares: np.ndarray, first: int, block: np.ndarray, shares: np.ndarray, weighted: bool = True) -> None:
-    """Add Σ share·aaᵀ of a block of rows; of the intercept's line the row alone."""
-    if first:
-        squares[0, 0] += shares.sum()
-        squares[0, 1:] += shares @ block
-    block = block * np.sqrt(shares)[:, None] if weighted else block
-    squares[first:, first:] += block.T @ block
 
 
 @final
@@ -160,7 +94,7 @@ class TallObjective(Objective):
         self.seen: Pass | None = None
         self.model: Curvature | None = None
         self.proof: Proof | None = None
-        if loss.quadratic:
+        if loss.quadratic and not penalty.l1:  # which few columns may take part in
             self._squares()
 
     def _far(self) -> np.ndarray | None:
@@ -249,10 +183,10 @@ class TallObjective(Objective):
         if self.x.dtype == np.float32 and not ((sizes > 1.0 / SINGLE) & (sizes < SINGLE)).all():
             squares, cross, total = self._sums(np.float64)
         self.model = self._curvature(squares, 2.0 / self.entries)
-        self.proof, self.nothing = Proof(self.model), float(total) / self.entries
+        self.proof = Proof(self.model)
         if not self.theta.any():
             zero = np.zeros(self.shape)
-            self.seen = Pass(self.theta.copy(), self.nothing, -2.0 / self.entries * cross, zero)
+            self.seen = Pass(self.theta.copy(), float(total) / self.entries, -2.0 / self.entries * cross, zero)
 
     def _sums(self, kind: type[np.floating]) -> list[np.ndarray]:
         """Σ w·aaᵀ, Σ w·y·aᵀ and Σ w·y², the first two with products in a precision."""
@@ -266,10 +200,26 @@ class TallObjective(Objective):
             cross[:, first:] += weighted.T @ block
             cross[:, :first] += weighted.sum(0).reshape(-1, 1)
             shares = np.ones(len(y), kind) if self.weights is None else self.weights[rows].astype(kind, copy=False)
-            _add_squares(squares, first, block, shares, self.weights is not None)
+            add_squares(squares, first, block, shares, self.weights is not None)
 
         squares, cross, total = self.summed(add, (self.size, self.size), (self.outputs, self.size), ())
         return [squares, cross if kind is np.float64 else level * cross, total]
+
+    def squares_of(self, index: np.ndarray) -> Curvature:
+        """For `mse`: the Hessian in some coefficients alone, by their numbers, that of the intercept first."""
+        columns, size = index[self.first :] - self.first, len(index)
+
+        def add(rows: slice, squares: np.ndarray, trace: np.ndarray) -> None:
+            block = self.block(rows)
+            shares = np.ones(len(block)) if self.weights is None else self.weights[rows]
+            trace += np.einsum("ij,ij,i->", block, block, shares)
+            add_squares(squares, self.first, block.take(columns, 1), shares, self.weights is not None)
+
+        squares, trace = self.summed(add, (size, size), ())
+        curvature = self._curvature(squares, 2.0 / self.entries)
+        largest = 2.0 / self.entries * float(trace) + self.penalty_given.curvature
+        self.proof = Proof(curvature, index=index, largest=largest)
+        return curvature
 
     def curve(self, prediction: np.ndarray, rows: np.ndarray | None = None) -> None:
         """Measure the Hessian where the predictions are these, on all rows or on some, by their numbers."""
@@ -285,7 +235,7 @@ class TallObjective(Objective):
             each = bend if weights is None else bend * weights
 
             def add(part: slice, squares: np.ndarray) -> None:
-                _add_squares(squares, self.first, some.block(part), each[part])
+                add_squares(squares, self.first, some.block(part), each[part])
 
             (squares,) = some.summed(add, (self.size, self.size))
             self.model = self._curvature(squares, 1.0 / whole)
@@ -329,7 +279,9 @@ class TallObjective(Objective):
         """Of a mean loss, from its sums of squares of which the intercept's column is not filled in yet."""
         if self.first:
             squares[1:, 0] = squares[0, 1:]
-        return Curvature(factor * squares + np.diag(self.curvature_of_penalty), self.first)
+        penalty = np.full(len(squares), self.penalty_given.curvature)
+        penalty[: self.first] = 0.0
+        return Curvature(factor * squares + np.diag(penalty), self.first)
 
     def learn(self, step: np.ndarray, change: np.ndarray) -> None:
         """Correct the model's Hessian by how a step has changed the gradient: H − Hs·sᵀH/(sᵀHs) + y·yᵀ/(yᵀs) (BFGS)."""
@@ -355,6 +307,8 @@ class TallObjective(Objective):
             return None
         seen, proof = self.at(theta), self.proof
         grad = self.with_penalty(seen.grad.ravel(), seen.theta)
+        if proof.index is not None:
+            return self._bound_in(proof, proof.index, seen.theta, grad)
         decrement = proof.curvature.newton(grad)[1] / proof.share
         if proof.prediction is None:
             return 0.5 * decrement
@@ -367,12 +321,32 @@ class TallObjective(Objective):
         reach = 2.4 * rate * np.sqrt(decrement * self.rows / proof.least)
         return 0.6 * rate * decrement if factor * reach <= np.log(1.2) else None
 
+    def _bound_in(self, proof: Proof, index: np.ndarray, theta: np.ndarray, grad: np.ndarray) -> float | None:
+        """With an l1 penalty, d the Newton step in the coefficients that are not 0, their signs held: θ + d is the minimum, and
+        the gap ½dᵀHd, where no sign changes and all others stay at 0. Their slopes change by √(Hⱼⱼ·dᵀHd) at most."""
+        thresholds = self.penalty_given.l1 * (np.arange(len(theta)) >= self.first)
+        active = index[(theta[index] != 0.0) | (thresholds[index] == 0.0)]
+        left = grad[active] + thresholds[active] * np.sign(theta[active])
+        hessian = proof.curvature.hessian[np.ix_(*[np.searchsorted(index, active)] * 2)]
+        step = np.linalg.solve(hessian, -left)
+        decrement = -float(left @ step)
+        held = (thresholds[active] == 0.0) | (np.abs(step) < np.abs(theta[active]))
+        others = np.delete(np.abs(grad), active).max(initial=0.0)
+        sure = held.all() and others + np.sqrt(proof.largest * max(decrement, 0.0)) <= self.penalty_given.l1
+        return 0.5 * max(decrement, 0.0) if sure else None
+
     def of_nothing(self) -> float:
         """The mean loss of predicting 0."""
         if self.loss.quadratic:
-            return self.nothing
+            return (
+                float(np.vdot(self.y if self.weights is None else (self.y.T * self.weights).T, self.y)) / self.entries
+            )
         each = self.formula.value_and_slope(np.zeros(self.shape), self.y)[0]
         return float(np.mean(each if self.weights is None else (each.T * self.weights).T))
+
+    def whole(self, theta: np.ndarray) -> float:
+        """F(θ), penalty included."""
+        return self.at(theta).loss + float(self.penalty(theta))
 
     # ---- the objective of the loop -----------------------------------------------------------------
 

@@ -1,0 +1,81 @@
+"""The Hessian of a tall table's loss, as sums of squares of its rows, and its Cholesky factor.
+
+Squares lose half of the digits. So they are trusted only where columns are far from depending on one another, and what a step
+leaves over is measured on the rows themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+SAFE_SQUARES = 0.03
+"""Smallest over largest pivot from which a Gram matrix is trusted: of 16 digits its squares lose three."""
+
+
+class IllConditioned(Exception):
+    """The columns depend on one another so nearly that squares of them lose too many digits."""
+
+
+class Curvature:
+    """A Hessian H `[p, p]` of one output, and its Cholesky factor once columns have one size.
+
+    Raises:
+        IllConditioned: the pivots of the columns lie too far apart.
+    """
+
+    def __init__(self, hessian: np.ndarray, first: int):
+        sizes = np.sqrt(np.diag(hessian))
+        if not (np.isfinite(hessian).all() and (sizes > 0.0).all()):
+            raise IllConditioned
+        try:
+            factor = np.linalg.cholesky(hessian / np.outer(sizes, sizes))
+        except np.linalg.LinAlgError:
+            raise IllConditioned from None
+        pivots = np.diag(factor)[first:]
+        if first:  # beside what the intercept leaves of a column
+            pivots = pivots / np.sqrt(1.0 - factor[1:, 0] ** 2)
+        if pivots.min(initial=1.0) <= SAFE_SQUARES:
+            raise IllConditioned
+        self.hessian, self.sizes, self.factor = hessian, sizes, factor
+
+    def newton(self, grad: np.ndarray) -> tuple[np.ndarray, float]:
+        """The Newton step −H⁻¹g `[k·p]` from a gradient `[k·p]`, and g·H⁻¹g."""
+        from scipy import linalg  # not before a tall table is fitted
+
+        scaled = (grad.reshape(-1, len(self.sizes)) / self.sizes).T
+        half = np.asarray(linalg.solve_triangular(self.factor, scaled, lower=True, check_finite=False))
+        step = np.asarray(linalg.solve_triangular(self.factor, half, lower=True, trans="T", check_finite=False))
+        return -(step.T / self.sizes).ravel(), float(np.vdot(half, half))
+
+    def moved(self, step: np.ndarray) -> float:
+        """½d·Hd of a step d `[k·p]`."""
+        parts = step.reshape(-1, len(self.sizes))
+        return 0.5 * float(np.vdot(parts, parts @ self.hessian))
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A Hessian as it was measured, by which the gap is proven: of which rows, where, and how much of all weights they have.
+
+    least: the smallest wᵢℓᵢ'' of them. prediction: where it was measured, of these rows. index: of which coefficients alone;
+    largest: a bound on the curvature in each of the others.
+    """
+
+    curvature: Curvature
+    rows: np.ndarray | None = None
+    share: float = 1.0
+    least: float = np.inf
+    prediction: np.ndarray | None = None
+    index: np.ndarray | None = None
+    largest: float = np.inf
+
+
+def add_squares(squares: np.ndarray, first: int, block: np.ndarray, shares: np.ndarray, weighted: bool = True) -> None:
+    """Add Σ share·aaᵀ of a block of rows; of the intercept's line the row alone."""
+    if first:
+        squares[0, 0] += shares.sum()
+        squares[0, 1:] += shares @ block
+    block = block * np.sqrt(shares)[:, None] if weighted else block
+    squares[first:, first:] += block.T @ block
