@@ -26,13 +26,20 @@ DEFINED = {"loss": "formulas/losses.py", "rule": "formulas/rules.py", "schedule"
 
 # file → the names that stand there, and why; a place that no longer names one must be taken out of this list.
 REASONS: dict[str, tuple[set[str], str]] = {
+    "analysis/checks/class_codes.py": (
+        {"cross_entropy", "logistic", "mse"},
+        "the remedies for classes fitted as numbers, and numbers as classes",
+    ),
     "analysis/checks/classes.py": ({"cross_entropy", "logistic"}, "the remedy for numbers that are classes"),
     "analysis/checks/learning_rate.py": ({"cosine"}, "the schedule that remedies try"),
     "analysis/checks/measured_descent.py": ({"cosine"}, "the schedule that remedies try"),
+    "analysis/checks/medians.py": ({"mse"}, "the remedy for medians where means are asked for"),
+    "analysis/checks/module_end.py": ({"logistic"}, "the remedy for numbers that are two classes"),
     "analysis/checks/module_layers.py": ({"cross_entropy"}, "a function of PyTorch's of that name"),
     "analysis/checks/outliers.py": ({"huber"}, "the remedy for outliers"),
     "analysis/checks/penalties.py": ({"mse"}, "the loss of the path of ridge regressions"),
     "analysis/checks/progress.py": ({"adam", "cosine"}, "a rule and a schedule that remedies try"),
+    "analysis/checks/residual_spread.py": ({"huber"}, "the remedy for heavy tails"),
     "analysis/checks/vanishing_gradients.py": ({"adam"}, "the rule that a remedy tries"),
     "analysis/fit_settings.py": ({"sgd"}, "what fit() takes where a remedy gives a number for lr"),
     "analysis/learning_rate.py": ({"cosine"}, "the schedule of a trial of rates"),

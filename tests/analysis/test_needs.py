@@ -38,10 +38,10 @@ def test_every_kind_that_a_check_writes_down_is_one_that_it_finds():
 def test_without_held_out_rows_overfitting_cannot_be_seen():
     seen, hidden = told()
     assert "overfitting" not in seen
-    assert "overfitting, since no rows are held out" in hidden
+    assert re.search(r"overfitting, [^;]*since no rows are held out", hidden)
     seen, hidden = told(test_fraction=0.25)
     assert "overfitting" in seen
-    assert hidden == ""
+    assert "overfitting" not in hidden
 
 
 @pytest.mark.parametrize(

@@ -46,13 +46,31 @@ CHECKS: dict[When, list[Check]] = {"table": [], "fit": [], "descent": []}
 SIGNS: dict[Check, Sign] = {}
 """Check → the kinds that it finds, and what it needs."""
 
-FIRST = frozenset({Kind.MISSING_CODE, Kind.SPELLINGS, Kind.CODED, Kind.OUTPUT})
+FIRST = frozenset(
+    (
+        Kind.MISSING_CODE, Kind.SPELLINGS, Kind.CODED, Kind.OUTPUT, Kind.NUMBERS, Kind.CLASSES, Kind.MEDIAN, Kind.LABELS,
+        Kind.ONE_HOT, Kind.SHARED_ROWS, Kind.LEAK, Kind.HEAVY_TAIL, Kind.OVERFLOW,
+    )
+)  # fmt: skip
 """What is said before anything else: other values, another loss or another output make it another problem."""
 
-ALONE = frozenset({Kind.MISSING_CODE, Kind.SEPARABLE, Kind.OUTPUT})
+ANOTHER = (Kind.NUMBERS, Kind.CLASSES, Kind.ONE_HOT, Kind.LABELS, Kind.LEAK, Kind.HEAVY_TAIL, Kind.OVERFLOW)
+"""Those of them whose remedy is another target, another loss or other columns: with the problem its other findings go."""
+
+OF_THE_PROBLEM = frozenset(
+    (
+        Kind.RATE_TOO_HIGH, Kind.RATE_TOO_LOW, Kind.TOO_FEW_STEPS, Kind.DECAY, Kind.NOISE, Kind.KINK, Kind.TOLERANCE,
+        Kind.PATIENCE, Kind.FLOAT32, Kind.SEPARABLE, Kind.VANISHING, Kind.OUTLIERS, Kind.CURVATURE, Kind.INTERCEPT,
+        Kind.LOG_TARGET, Kind.OVERFITTING, Kind.IMBALANCED, Kind.SPREAD,
+    )
+)  # fmt: skip
+"""What is found of one problem and may not be of another."""
+
+ALONE = frozenset((Kind.MISSING_CODE, Kind.SEPARABLE, Kind.OUTPUT, *ANOTHER))
 """Findings of the model that have consequences for the descent."""
 
 CONSEQUENCES: Mapping[Kind, frozenset[Kind]] = {
+    **dict.fromkeys(ANOTHER, OF_THE_PROBLEM),
     Kind.MISSING_CODE: frozenset({Kind.SCALES, Kind.COLLINEAR}),
     Kind.OUTPUT: frozenset({Kind.TOO_FEW_STEPS, Kind.RATE_TOO_LOW, Kind.RATE_TOO_HIGH, Kind.NOISE, Kind.VANISHING}),
     Kind.SEPARABLE: frozenset({Kind.TOO_FEW_STEPS, Kind.RATE_TOO_LOW, Kind.DECAY, Kind.SCALES, Kind.COLLINEAR}),
@@ -66,7 +84,7 @@ CONSEQUENCES: Mapping[Kind, frozenset[Kind]] = {
     Kind.RATE_TOO_HIGH: frozenset({Kind.NOISE, Kind.KINK}),
 }
 """Cause → what it brings with it, so that it is not said as well; first those that are nobody's consequence. Findings of
-the model are neither."""
+the model are neither, except beside another problem."""
 
 
 def check(*when: When, finds: Sequence[Kind], needs: Sequence[Need] = ()) -> Callable[[Function], Function]:
@@ -126,6 +144,7 @@ def ranked(found: list[Finding]) -> Findings:
     order, kept = list(Kind), list(found)
     for cause, gone in CONSEQUENCES.items():  # one that is gone already takes nothing away
         if any(finding.kind is cause and (not finding.of_model or cause in ALONE) for finding in kept):
-            kept = [finding for finding in kept if finding.of_model or finding.kind not in gone]
+            stays = cause not in ANOTHER
+            kept = [finding for finding in kept if (finding.of_model and stays) or finding.kind not in gone]
     kept.sort(key=lambda one: (one.kind not in FIRST, one.of_model, -round(one.share, 2), order.index(one.kind)))
     return Findings(tuple(kept))

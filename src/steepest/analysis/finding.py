@@ -78,6 +78,16 @@ class Kind(StrEnum):
     FEW_ROWS = "too few rows", "ST028"
     IMBALANCED = "imbalanced classes", "ST029"
     HEAVY_ROWS = "few rows carry the weight", "ST030"
+    NUMBERS = "classes fitted as numbers", "ST035"
+    CLASSES = "numbers fitted as classes", "ST036"
+    MEDIAN = "median where the mean is far from it", "ST037"
+    LABELS = "labels that do not follow the inputs", "ST041"
+    ONE_HOT = "one-hot targets", "ST042"
+    SHARED_ROWS = "rows both in training and held-out data", "ST043"
+    LEAK = "column that gives the target away", "ST044"
+    HEAVY_TAIL = "heavy-tailed target", "ST045"
+    SPREAD = "spread that grows with the prediction", "ST046"
+    OVERFLOW = "numbers too large for float32", "ST047"
 
 
 @dataclass(frozen=True)

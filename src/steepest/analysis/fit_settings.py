@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from steepest.analysis.finding import Fitted
+from steepest.analysis.finding import Fitted, Prepared
 from steepest.choices import is_path, locate
 from steepest.descent import torch_rules
 from steepest.errors import SpecError
@@ -15,6 +15,10 @@ from steepest.formulas.rules import RULES, Automatic
 from steepest.model import modules, preconditioners
 from steepest.model.linear import LinearProblem
 from steepest.model.preconditioners import Coordinates
+from steepest.settings_table import SETTINGS, those
+
+OF_A_LOSS = those(lambda setting: setting.role == "descent" and setting.steers)
+"""Settings of a descent, which suit the loss that they were chosen for."""
 
 PRECONDITIONERS = ("none", "standardize", "orthonormal")  # the coordinates of the linear family by their names
 
@@ -70,3 +74,14 @@ def pinned(remedy: Mapping[str, Any], fit: Fitted) -> dict[str, Any]:
             if getattr(spec, name) == "auto" and name not in found and value != usual[name]:
                 found[name] = value
     return found
+
+
+def another_loss(remedy: Mapping[str, Any], given: Prepared) -> dict[str, Any]:
+    """A remedy that takes another loss, with the defaults of a descent that the linear family was given for the one it had.
+
+    A rate, or the number of steps that it needs, is that of a loss.
+    """
+    if given.terms is None:
+        return dict(remedy)
+    usual = {name: SETTINGS[name].default for name in OF_A_LOSS}
+    return {**remedy, **{name: value for name, value in usual.items() if getattr(given.spec, name) != value}}

@@ -48,9 +48,14 @@ def _made_again(fit: Any) -> bool:
 
 
 LINEAR = Need(lambda given: given.problem is not None)
-NETWORK = Need(lambda fit: fit.network is not None)
+NETWORK = Need(lambda given: given.terms is None)
 CLASSES = Need(lambda given: given.schema.classes is not None)
 NUMBERS = Need(lambda given: given.schema.classes is None)
+VALUES = Need(lambda given: given.train is not None and given.train.y.ndim == 1)
+SEVERAL = Need(lambda given: given.train is not None and given.train.y.ndim == 2)
+OF_RESIDUALS = Need(lambda given: given.loss_function.of_residual)
+SQUARES = Need(lambda given: given.loss_function.quadratic)
+PIECES = Need(lambda given: given.loss_function.pieces is not None)
 WEIGHTS = Need(lambda given: given.train is not None and given.train.weights is not None)
 COLUMNS = Need(lambda given: given.train is not None and given.train.x.ndim == 2)
 BATCHES = Need(lambda fit: fit.spec.batch_size != "full")
@@ -62,6 +67,13 @@ UNCOORDINATED = Need(lambda given: given.spec.precondition not in ("standardize"
 OPTIMUM = Need(_measured, "no optimum is known, or none to which a rule of Steepest's own went down")
 AGAIN = Need(_made_again, "its steps cannot be made again (the rule, the batches or the device are not Steepest's own)")
 HELD_OUT = Need(lambda fit: fit.test is not None, "no rows are held out")
+PARTED = Need(
+    lambda given: getattr(given, "test", None) is not None or given.spec.test_fraction or given.spec.validation,
+    "no rows are held out",
+)
+ENOUGH_ROWS = Need(
+    lambda given: given.train is not None and given.train.rows >= 100, "fewer than 100 rows tell too little"
+)
 KNOWN_LOSS = Need(lambda given: not given.loss_function.custom, "nothing is known of a loss of one's own")
 WHOLE_TRACE = Need(lambda fit: fit.trace.theta.shape[1] == len(fit.theta), "not all parameters were recorded")
 

@@ -25,6 +25,7 @@ class Dataset:
         ones: a column of ones was found and taken out: it is the intercept.
         notes: full sentences on what was dropped, filled and encoded.
         row_weights: [n], the weights without the factors of `class_weight`; None where all rows weigh the same.
+        places: [n], the numbers (from 0) that the rows have in the table; None where they are all of its rows in order.
     """
 
     x: np.ndarray
@@ -37,6 +38,7 @@ class Dataset:
     ones: bool
     notes: tuple[str, ...]
     row_weights: np.ndarray | None = None
+    places: np.ndarray | None = None
 
     @property
     def rows(self) -> int:
@@ -46,4 +48,12 @@ class Dataset:
     def take(self, index: np.ndarray | Sequence[int]) -> Dataset:
         """The rows with these numbers (from 0), in that order."""
         weights, given = (None if part is None else part[index] for part in (self.weights, self.row_weights))
-        return replace(self, x=np.ascontiguousarray(self.x[index]), y=self.y[index], weights=weights, row_weights=given)
+        places = np.arange(self.rows)[index] if self.places is None else self.places[index]
+        return replace(
+            self,
+            x=np.ascontiguousarray(self.x[index]),
+            y=self.y[index],
+            weights=weights,
+            row_weights=given,
+            places=places,
+        )

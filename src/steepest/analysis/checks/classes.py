@@ -9,9 +9,10 @@ IMBALANCED   a class with less than a fifth of its even share (1/k) is predicted
              1,200 tables whose columns say nothing 36 pass).
 CODED        a target of numbers that looks like classes. Two values in ten rows or more, each in three at least, are two
              classes: 0 and 1, 1 and 2, −1 and 1, any two numbers. Three to ten whole numbers in a row are classes only where
-             the target is called so (`class`, `species`, …), since counts and ratings look alike. Nothing is said where the
-             loss was chosen, or where the fit meets every row. What the remedy gives is tried: the exact answer of the
-             logistic loss on the same design, with a small penalty where the classes are separable.
+             the target is called so (`class`, `species`, …), since counts and ratings look alike. Where the loss was
+             chosen it is said otherwise (`class_codes.py`), and nothing where the fit meets every row. What the remedy gives
+             is tried: the exact answer of the logistic loss on the same design, with a small penalty where the classes
+             are separable.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from steepest.analysis.checks.module_end import two_classes
 from steepest.analysis.checks.regression import Regression
 from steepest.analysis.diagnosis import check
 from steepest.analysis.exact import certificate as certify
@@ -227,21 +229,22 @@ def coded(given: Prepared) -> Iterator[Finding]:
         return
     pair = two_values(rows.y)
     many = 0 if pair is not None else several_codes(rows.y, name)
-    if not (pair or many) or _met(given):
+    if not (pair or many) or met(given):
         return
     if pair is not None:
         low, high = (int(np.count_nonzero(rows.y == value)) for value in pair)
         evidence = f"It has two values only: {number(pair[0])} in {low:,} rows and {number(pair[1])} in {high:,}."
-        remedy, predicted = tried(given, pair)
+        remedy, predicted, advice = tried(given, pair)
     else:
         values = f"{number(rows.y.min())} to {number(rows.y.max())}"
         evidence = f"It has the values {values} only, and its name says that they are classes."
         remedy, predicted = {"loss": "cross_entropy"}, "Each prediction is then a class, with its probability."
+        advice = ""
     what = f"{name!r} looks like {many or 'two'} classes, which the {given.loss_function} loss fits as amounts."
-    yield Finding(Kind.CODED, what, evidence, remedy, predicted, of_model=True)
+    yield Finding(Kind.CODED, what, evidence, remedy, predicted, of_model=True, advice=advice)
 
 
-def _met(given: Prepared) -> bool:
+def met(given: Prepared) -> bool:
     """Whether a model of the linear family meets every row up to rounding, so that it is right about the amounts."""
     regression = Regression.of(given)
     if regression is None:
@@ -251,13 +254,13 @@ def _met(given: Prepared) -> bool:
     return bool((np.abs(found.residual) <= some.rounding(x, some.y, found.theta) * some.root).all())
 
 
-def tried(given: Prepared, pair: tuple[float, float]) -> tuple[dict[str, Any], str]:
-    """The settings that make it a classification, and how good that is."""
-    remedy: dict[str, Any] = {"loss": "logistic"}
+def tried(given: Prepared, pair: tuple[float, float]) -> tuple[dict[str, Any], str, str]:
+    """The settings that make it a classification, how good that is, and what else is to be changed."""
     words = "Predictions are then classes with probabilities between 0 and 1"
     problem = given.problem
+    remedy, advice = two_classes(given)
     if problem is None:
-        return remedy, words + "."
+        return remedy, words + ".", advice
     some = evenly(len(problem.design), max(100, MOST_ENTRIES // problem.parameters))
     few = problem.take(some)
     classes = replace(few, target=(few.target == pair[1]).astype(np.float64), loss=loss("logistic"))
@@ -267,5 +270,5 @@ def tried(given: Prepared, pair: tuple[float, float]) -> tuple[dict[str, Any], s
         exact = with_penalty(classes)
         words = f"The classes are linearly separable, so that a penalty is needed. {words}"
     if exact.theta is None:
-        return remedy, words + "."
-    return remedy, f"{words}: the accuracy is {accuracy(classes, exact.theta):.1%}."
+        return remedy, words + ".", ""
+    return remedy, f"{words}: the accuracy is {accuracy(classes, exact.theta):.1%}.", ""

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from steepest.analysis.checks.regression import WIDTH, Cause, Regression, Sampled
+from steepest.analysis.checks.tails import tail
 from steepest.analysis.finding import Finding, Kind
 
 FEW = 0.1  # share of the rows beyond which they are no outliers but another population
@@ -31,6 +32,8 @@ def outliers(regression: Regression) -> Cause | None:
     if len(sampled.y) < sampled.design.shape[1] + 3:
         return None
     first = sampled.robust
+    if tail(first.residual).heavy:
+        return None
     root = 1.0 if regression.weights is None else np.sqrt(regression.weights)
     left = regression.y - sampled.predict(regression.x, first.theta)
     residual = left * root

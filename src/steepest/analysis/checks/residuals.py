@@ -1,4 +1,4 @@
-"""What the residuals say about the model: OUTLIERS, CURVATURE, INTERCEPT and LOG_TARGET, told apart.
+"""What the residuals say about the model: OUTLIERS, CURVATURE, INTERCEPT and LOG_TARGET, told apart; SPREAD or HEAVY_TAIL last.
 
 Each has a test of its own. Where several find something, the one that explains most is believed, the data are seen as its
 remedy leaves them, and the others are asked again: what is still there stays, what is gone was its consequence. (One
@@ -29,9 +29,13 @@ from steepest.analysis.checks.misread_values import codes_of
 from steepest.analysis.checks.missing_terms import curvature, intercept
 from steepest.analysis.checks.outliers import outliers
 from steepest.analysis.checks.regression import Cause, Regression, Sampled
+from steepest.analysis.checks.residual_spread import heavy_tail, spread
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Kind, Prepared
+from steepest.analysis.fit_settings import another_loss
 from steepest.analysis.needs import LINEAR, NUMBERS
+
+FOUND = (Kind.OUTLIERS, Kind.CURVATURE, Kind.INTERCEPT, Kind.LOG_TARGET, Kind.HEAVY_TAIL, Kind.SPREAD)
 
 LEAST_GAIN = 7.57
 LEAST_SHARE = 0.1
@@ -95,7 +99,7 @@ def _r2(sampled: Sampled, y: np.ndarray) -> float:
 TESTS: tuple[Callable[[Regression], Cause | None], ...] = (outliers, curvature, intercept, logarithm)
 
 
-@check("table", "fit", finds=(Kind.OUTLIERS, Kind.CURVATURE, Kind.INTERCEPT, Kind.LOG_TARGET), needs=(LINEAR, NUMBERS))
+@check("table", "fit", finds=FOUND, needs=(LINEAR, NUMBERS))
 def residuals(given: Prepared) -> Iterator[Finding]:
     """What is wrong with a regression of the linear family on one target, judged by its exact answers alone.
 
@@ -118,3 +122,7 @@ def residuals(given: Prepared) -> Iterator[Finding]:
         if again is not None:
             yield first.finding
             seen, believed = again.mended, True
+    last = spread(seen) or heavy_tail(seen)  # once the model is right; a spread that grows makes tails as well
+    if last is not None:
+        remedy = last.finding.remedy
+        yield replace(last.finding, remedy=another_loss(remedy, given) if "loss" in remedy else remedy)

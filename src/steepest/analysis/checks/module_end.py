@@ -1,0 +1,37 @@
+"""What a fitted module ends in, for checks of the loss that suits its target."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from steepest.analysis.checks.network_graph import graph_of, last_of
+from steepest.analysis.checks.rerun import inner_of, wrapped
+from steepest.analysis.finding import Prepared
+from steepest.model.labels import is_own
+
+
+def of_own_module(given: Prepared) -> bool:
+    """Whether the model is a module of the user's, whose inputs and outputs no setting changes."""
+    return is_own(given.spec)
+
+
+def last_function(given: Prepared) -> str:
+    """The function with bounds that a fitted module of the user's ends in, as `Sigmoid`; "" for any other model."""
+    fit: Any = given
+    if not of_own_module(given) or getattr(given, "network", None) is None or given.train is None:
+        return ""
+    objective = wrapped(fit, inner_of(fit), fit.theta if np.isfinite(fit.theta).all() else None)
+    last = None if objective.x is None else last_of(graph_of(objective.module, objective.x))
+    return "" if last is None else last.name
+
+
+def two_classes(given: Prepared) -> tuple[dict[str, Any], str]:
+    """The settings with which a model tells two classes apart, and what else is to be changed."""
+    last = last_function(given)
+    if last == "Sigmoid":
+        return {"loss": "torch.nn:BCELoss"}, ""
+    if last:
+        return {}, "End the module in its linear layer, and fit it with loss='logistic'."
+    return {"loss": "logistic"}, ""

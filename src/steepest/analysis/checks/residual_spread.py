@@ -1,0 +1,141 @@
+"""How residuals are spread: HEAVY_TAIL and SPREAD (`tails.py`), of the regression behind a fit, or of a module.
+
+HEAVY_TAIL  the remedy is the logarithm of a positive target where that takes the tail away, else Huber's loss
+SPREAD      the remedy is the logarithm where normal factors are likelier than normal differences, else weights
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from steepest.analysis.checks.classes import are_codes
+from steepest.analysis.checks.misread_values import codes_of
+from steepest.analysis.checks.regression import RAMP, WIDTH, Cause, Regression
+from steepest.analysis.checks.rows import predicted
+from steepest.analysis.checks.tails import LEAST_ROWS, Growth, Tail, growth, tail
+from steepest.analysis.diagnosis import check
+from steepest.analysis.finding import Finding, Kind, Prepared
+from steepest.analysis.needs import NETWORK, NUMBERS, SQUARES, VALUES
+from steepest.data.thinning import sampled
+from steepest.text.numbers import number
+
+MOST_ROWS = 10_000
+FITTED = 0.5  # share of the variance that a module may leave over for its residuals to be judged by its predictions
+LEAST_GAIN = 7.57
+LIGHT = 0.6  # efficiency of the squares of a logarithm from which that takes the tail away
+
+
+# ---- of a regression -------------------------------------------------------------------------------
+
+
+def heavy_tail(regression: Regression) -> Cause | None:
+    """That the residuals of a regression have heavy tails."""
+    if regression.robust or regression.rows < LEAST_ROWS:
+        return None
+    robust = regression.thinned.robust
+    found = tail(robust.residual)
+    if robust.exact or not found.heavy or mostly_one(regression.thinned.y):
+        return None
+    return Cause(_heavy(regression.target, found, len(robust.residual), ""), replace(regression, robust=True))
+
+
+def spread(regression: Regression) -> Cause | None:
+    """That the residuals of a regression grow with its predictions."""
+    if regression.rows < LEAST_ROWS:
+        return None
+    some = regression.thinned
+    if mostly_one(some.y):
+        return None
+    theta = some.robust.theta if regression.robust else some.least_squares.theta
+    prediction = some.design @ theta
+    left = some.y - prediction
+    if (np.abs(left) <= some.rounding(regression.x[some.rows], some.y, theta)).mean() > 0.5:
+        return None
+    found = growth(left * some.root, prediction)
+    return Cause(_growing(regression.target, found, len(left), False), regression) if found.grows else None
+
+
+def mostly_one(y: np.ndarray) -> bool:
+    """Whether a third of a target is one value, as the zeros of what seldom happens: its spread is another matter."""
+    return bool(np.unique(y, return_counts=True)[1].max() > len(y) / 3)
+
+
+# ---- of a module -----------------------------------------------------------------------------------
+
+
+@check("table", "fit", finds=(Kind.HEAVY_TAIL, Kind.SPREAD), needs=(NETWORK, NUMBERS, VALUES, SQUARES))
+def of_module(given: Prepared) -> Iterator[Finding]:
+    """The same of a module, after its fit by what it leaves; before it by the targets themselves."""
+    rows, loss = given.train, given.loss_function
+    if given.terms is not None or rows is None or rows.classes is not None or rows.y.ndim != 1 or not loss.quadratic:
+        return
+    if rows.rows < LEAST_ROWS or mostly_one(rows.y) or are_codes(rows) or codes_of(given, rows):
+        return
+    some = sampled(rows, MOST_ROWS)
+    y, prediction = some.y, predicted(given, some)
+    if prediction is not None and np.mean((y - prediction) ** 2) > np.var(y):  # no better than a constant
+        prediction = None
+    residual = y - np.median(y) if prediction is None else y - prediction
+    found = tail(residual - np.median(residual))
+    logged = _logarithm(rows.targets[0], y) if found.heavy else ""
+    grown = None
+    if not logged and prediction is not None and np.var(residual) <= FITTED * np.var(y):
+        grown = growth(residual, prediction)
+    if grown is not None and prediction is not None and grown.grows:
+        multiplied = bool((y > 0).all() and (prediction > 0).all()) and _factors(y, prediction)
+        yield _growing(rows.targets[0], grown, len(y), multiplied)
+    elif found.heavy:
+        yield _heavy(rows.targets[0], found, len(y), logged)
+
+
+def _logarithm(name: str, y: np.ndarray) -> str:
+    """The logarithm of a target, if that takes the tail away; else ""."""
+    if name.startswith("log(") or not (y > 0).all():
+        return ""
+    logged = np.log(y)
+    return f"log({name})" if tail(logged - np.median(logged)).efficiency >= LIGHT else ""
+
+
+def _factors(y: np.ndarray, prediction: np.ndarray) -> bool:
+    """Whether normal factors are likelier than normal differences, by the half of χ² of one degree of freedom at 1e-4."""
+    ratios = np.log(y / prediction)
+    plain = np.log(np.mean((y - prediction) ** 2))
+    factors = np.log(np.var(ratios)) + 2.0 * np.mean(np.log(y))
+    return bool(len(y) / 2 * (plain - factors) > LEAST_GAIN)
+
+
+# ---- in words --------------------------------------------------------------------------------------
+
+
+def _heavy(name: str, found: Tail, looked: int, logarithm: str) -> Finding:
+    """The finding of a heavy tail. logarithm: the target that takes it away, or ""."""
+    width = float(f"{WIDTH * found.scale:.2g}")
+    remedy = {"target": logarithm} if logarithm else {"loss": f"huber:{width:g}"}
+    rest = f"{logarithm} has no such tail." if logarithm else "Rows far out then pull with a force that is limited."
+    far, chance = found.between + found.beyond, 4.65e-4 * looked  # 2·Φ(−3.5)
+    return Finding(
+        Kind.HEAVY_TAIL, f"{name!r} has a heavy tail, and the squares of its far rows decide the fit.",
+        f"{far:,} of {looked:,} rows lie more than {RAMP:g} scales ({number(found.scale)}, from their median) out; of normal "
+        f"residuals {chance:.2g} would. Huber's loss needs {found.efficiency:.0%} of the rows for what squares say of all.",
+        remedy, rest, 1.0 - found.efficiency, of_model=True,
+    )  # fmt: skip
+
+
+def _growing(name: str, found: Growth, looked: int, factors: bool) -> Finding:
+    """The finding of a spread that grows. factors: whether the logarithm of the target is the better scale."""
+    remedy = {"target": f"log({name})"} if factors and not name.startswith("log(") else {}
+    advice = "" if remedy else (
+        "Give rows weights that fall as their spread grows, as weights=1/np.maximum(np.abs(fit.predict(x)), least)**2, or fit "
+        "the logarithm of the target."
+    )  # fmt: skip
+    chance = f"p = {found.p:.1e}" if found.p > 0 else "p < 1e-300"
+    return Finding(
+        Kind.SPREAD, f"The residuals of {name!r} grow with its prediction: rows with large predictions decide the fit.",
+        f"Their median size is {number(found.high)} in the fifth of the rows with the largest predictions, and "
+        f"{number(found.low)} in that with the least. Breusch and Pagan's n·R² is {found.lm:.3g}, {chance} ({looked:,} rows).",
+        remedy, "Rows then count by how much they say." if advice else "The residuals are then factors of one size.",
+        of_model=True, advice=advice,
+    )  # fmt: skip
