@@ -12,11 +12,13 @@ from contextlib import asynccontextmanager
 import httpx
 import numpy as np
 import pytest
+import torch
 
 import steepest as st
+from steepest.lab import server as server_module
 from steepest.lab.server import Lab, application
 from steepest.lab.tasks import Uploads, perform
-from steepest.lab.workers import Pool, Stopped
+from steepest.lab.workers import Failed, Pool, Stopped
 
 SGD = {"data": "sample:line", "settings": {"optimizer": "sgd", "lr": 0.3, "epochs": 20, "tol": 0.0}}
 LONG = {"data": "sample:digits", "settings": {"model": "mlp:200,200", "epochs": 100_000, "tol": 0.0}}
@@ -226,6 +228,65 @@ def test_an_upload_is_its_visitor_s_alone_and_goes_with_the_lab():
 
     run(question)
     assert not places[0].parent.exists()
+
+
+def test_an_upload_too_large_is_refused_and_leaves_nothing(monkeypatch):
+    monkeypatch.setattr(server_module, "MOST_BYTES", 1_000)
+
+    async def question(lab, server, client):
+        await entered(client)
+        answer = await client.post("/api/upload", params={"name": "big.csv"}, content=b"x" * 5_000)
+        assert answer.status_code == 413
+        assert "big.csv" in answer.json()["error"]
+        assert list(lab.workspaces.folder.iterdir()) == []
+
+    run(question)
+
+
+def test_a_descent_that_takes_too_long_or_too_much_memory_is_ended(tmp_path):
+    wide = {"data": "sample:digits", "settings": {"model": "mlp:9000,9000", "epochs": 1}}
+
+    async def whole():
+        pool = Pool(1, tmp_path, seconds=4.0, memory=2 * 2**30)
+        pool.start()
+        try:
+            with pytest.raises(Failed, match="longer than 4 seconds"):
+                await asyncio.wait_for(pool.run("one", {"task": "descend", "experiment": LONG}), 120)
+            pool.seconds = 60.0
+            answer = json.loads(await asyncio.wait_for(pool.run("one", {"task": "descend", "experiment": wide}), 120))
+            assert "memory" in answer["error"]
+        finally:
+            pool.close()
+            await asyncio.sleep(0.1)
+
+    asyncio.run(whole())
+
+
+@pytest.mark.parametrize("given", ["arrays", "sample"])
+def test_a_fit_opens_the_lab_on_its_rows_and_settings(given):
+    random = np.random.default_rng(3)
+    x = random.normal(size=(30, 2))
+    settings = {"optimizer": "sgd", "lr": 0.1, "epochs": 7}
+    fit = st.fit(x, x @ [1.0, 2.0] + 3.0, **settings) if given == "arrays" else st.fit("sample:line", **settings)
+    opened = fit.lab(browser=False)
+    try:
+        assert opened.link in repr(opened)
+        with httpx.Client(base_url=opened.link.partition("/?")[0], timeout=90) as client:
+            client.get(opened.link, follow_redirects=True)
+            first = client.get("/api/state").json()["first"]
+            assert {name: first["settings"][name] for name in settings} == settings
+            answer = client.post("/api/ask", json={"task": "descend", "experiment": first}).json()
+            assert np.allclose(numbers(answer["frames"]["theta"])[-1], fit.theta, rtol=1e-12)
+    finally:
+        opened.close()
+    with pytest.raises(httpx.HTTPError):
+        httpx.get(opened.link)
+
+
+def test_a_model_of_one_s_own_has_no_lab():
+    fit = st.fit([[1.0], [2.0], [3.0]], [1.0, 2.0, 2.5], model=torch.nn.Linear(1, 1), epochs=2)
+    with pytest.raises(st.FitError, match="model of one's own"):
+        fit.lab(browser=False)
 
 
 def test_what_is_wrong_is_said_in_words():

@@ -27,7 +27,6 @@ from steepest.result import Fit
 from steepest.sweeping import sweep
 
 KEPT = 16  # finished fits that a worker keeps
-MOST_ROWS = 2_000_000
 MOST_RATES = 300
 MOST_BOXES = 24  # of a graph of gradients
 
@@ -73,7 +72,9 @@ def perform(job: Mapping[str, Any], uploads: Uploads) -> Answer:
         return answer | ({"warnings": list(dict.fromkeys(said))} if said else {})
     except SteepestError as error:
         return {"error": str(error)}
-    except MemoryError:
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
         return {"error": "This takes more memory than a descent may have here. Take fewer rows or a smaller model."}
 
 
