@@ -375,9 +375,12 @@ def _auc(positive: np.ndarray, score: np.ndarray, weights: np.ndarray | None) ->
 
     Source: Hanley and McNeil, The meaning and use of the area under a ROC curve (1982).
     """
+    if weights is None:
+        right, wrong = np.sort(score[positive]), np.sort(score[~positive])
+        pairs = sum(int(wrong.searchsorted(right, side).sum()) for side in ("left", "right"))
+        return pairs / (2 * len(right) * len(wrong))
     order = np.argsort(score)
-    score, positive = score[order], positive[order]
-    shares = np.ones(len(score)) if weights is None else weights[order]
+    score, positive, shares = score[order], positive[order], weights[order]
     ends = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)  # the last row of each score
     right = np.diff(np.cumsum(shares * positive)[ends], prepend=0.0)
     wrong = np.cumsum(shares * ~positive)[ends]

@@ -259,6 +259,18 @@ def test_softmax_regression_has_the_gradient_zero_and_a_proven_gap(penalty, far)
     assert fit.exact.objective == pytest.approx(fit.objective_value, rel=1e-12)
 
 
+def test_softmax_regression_takes_columns_of_any_unit():
+    random = np.random.default_rng(6)
+    x = random.standard_normal((ROWS, COLUMNS))
+    y = (x @ random.standard_normal((COLUMNS, 3)) + random.gumbel(size=(ROWS, 3))).argmax(1)
+    plain = st.fit(x, y, loss="cross_entropy")
+    for unit in (1e-25, 1e25):
+        fit = st.fit(x * unit, y, loss="cross_entropy")
+        assert fit.loss == pytest.approx(plain.loss, rel=1e-14)
+        np.testing.assert_allclose(fit.theta.reshape(3, -1)[:, 1:] * unit, plain.theta.reshape(3, -1)[:, 1:], atol=1e-6)
+        assert fit.gap_kind == "bound"
+
+
 def test_the_bound_for_several_classes_is_above_the_gap():
     random = np.random.default_rng(6)
     x = random.standard_normal((ROWS, 4))

@@ -24,8 +24,9 @@ ROWS = 16_000
 
 EACH = 160
 
-SLOW = 0.1
-"""What a step must make of the decrement gᵀH⁻¹g at least, or the Hessian is measured on all rows."""
+SLOW, SLOW_CLASSES = 0.1, 0.7
+"""What a step must make of the decrement gᵀH⁻¹g at least, or the Hessian is measured on all rows. That of several classes costs
+as much as a hundred passes."""
 
 ENOUGH = 1e-4
 """The minimum on some rows is near enough where a step promises less than this part of F."""
@@ -69,9 +70,12 @@ class TallNewton(Rule):
     def _begin(self, objective: TallObjective, here: np.ndarray, value: float) -> bool:
         """Go to the minimum on some rows, and take their Hessian for that of all; False where that is no better."""
         rows = some_rows(objective)
-        found = here
-        for part in () if rows is None else (rows[: len(rows) // 8], rows):
-            found = None if found is None else minimum(objective.of_rows(part), found)
+        found, known = here, None
+        for part in () if rows is None else (rows[: len(rows) // (4 if objective.loss.coupled else 8)], rows):
+            some = objective.of_rows(part)
+            some.model = known if objective.loss.coupled else None  # a Hessian that costs as much as many passes
+            found = None if found is None else minimum(some, found)
+            known = some.model
         if rows is None or found is None or not self._value(found) < value:
             objective.curve(objective.at(here).prediction)
             return False
@@ -92,7 +96,7 @@ class TallNewton(Rule):
             before, gradient = memory[2]
             objective.learn(here - before, g - gradient)
         step, decrement = objective.model.newton(g)
-        if decrement > SLOW * memory[1]:
+        if decrement > (SLOW_CLASSES if objective.loss.coupled else SLOW) * memory[1]:
             objective.curve(objective.at(here).prediction)
             step, decrement = objective.model.newton(g)
         return step, decrement
@@ -112,18 +116,23 @@ def some_rows(objective: TallObjective) -> np.ndarray | None:
 def minimum(objective: TallObjective, theta: np.ndarray) -> np.ndarray | None:
     """The minimum of F from θ on, near enough, by Newton steps; None where they do not get there."""
     found, value, before = theta.copy(), inf, 0.0
-    for _ in range(20):
+    last: tuple[np.ndarray, np.ndarray] | None = None
+    slow, most = (SLOW_CLASSES, 60) if objective.loss.coupled else (SLOW, 20)
+    for _ in range(most):
         seen = objective.at(found)
-        last, value = value, seen.loss + float(objective.penalty(found))
-        if not (isfinite(value) and value <= last):
+        higher, value = value, objective.whole(found)
+        if not (isfinite(value) and value <= higher):
             return None
         grad = objective.with_penalty(seen.grad.ravel(), found)
+        if last is not None:
+            objective.learn(found - last[0], grad - last[1])
         try:
-            if objective.model is None or objective.model.newton(grad)[1] > SLOW * before:
+            if objective.model is None or (last is not None and objective.model.newton(grad)[1] > slow * before):
                 objective.curve(seen.prediction)
         except IllConditioned:
             return None
         assert objective.model is not None
+        last = found, grad
         step, before = objective.model.newton(grad)
         found = found + step
         if before <= ENOUGH * value:

@@ -44,16 +44,16 @@ class SoftmaxFormula(Formula):
     """
 
     def value_and_slope(self, prediction: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        own = target[:, None]
+        each = np.arange(len(target))
         share = prediction - prediction.max(1, keepdims=True)
-        mine = np.take_along_axis(share, own, 1)
+        mine = share[each, target]
         np.exp(share, out=share)
-        whole = share.sum(1, keepdims=True)
-        share /= whole
+        whole = share.sum(1)
+        share /= whole[:, None]
         # p − 1 of the own class is −Σ of the others, or it would lose its digits where p is near 1
-        np.put_along_axis(share, own, 0.0, 1)
-        np.put_along_axis(share, own, -share.sum(1, keepdims=True), 1)
-        return (np.log(whole) - mine)[:, 0], share
+        share[each, target] = 0.0
+        share[each, target] = -share.sum(1)
+        return np.log(whole) - mine, share
 
     def curvature(self, prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
         share = np.exp(prediction - prediction.max(1, keepdims=True))

@@ -6,6 +6,7 @@ leaves over is measured on the rows themselves.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,15 +40,38 @@ class Curvature:
         if pivots.min(initial=1.0) <= SAFE_SQUARES:
             raise IllConditioned
         self.hessian, self.sizes, self.factor = hessian, sizes, factor
+        self.pairs: tuple[tuple[np.ndarray, np.ndarray, float], ...] = ()
+
+    def corrected(self, step: np.ndarray, change: np.ndarray) -> Curvature:
+        """The same corrected by how a step has changed the gradient, beside what is known so already (BFGS)."""
+        other = copy(self)
+        other.pairs = (*self.pairs, (step, change, float(change @ step)))
+        return other
 
     def newton(self, grad: np.ndarray) -> tuple[np.ndarray, float]:
-        """The Newton step −H⁻¹g `[k·p]` from a gradient `[k·p]`, and g·H⁻¹g."""
+        """The Newton step −H⁻¹g `[k·p]` from a gradient `[k·p]`, and g·H⁻¹g; algorithm 7.4 of Nocedal and Wright."""
         from scipy import linalg  # not before a tall table is fitted
 
-        scaled = (grad.reshape(-1, len(self.sizes)) / self.sizes).T
+        left, shares = grad.copy(), []
+        for step, change, along in reversed(self.pairs):
+            shares.append(step @ left / along)
+            left -= shares[-1] * change
+        scaled = (left.reshape(-1, len(self.sizes)) / self.sizes).T
         half = np.asarray(linalg.solve_triangular(self.factor, scaled, lower=True, check_finite=False))
-        step = np.asarray(linalg.solve_triangular(self.factor, half, lower=True, trans="T", check_finite=False))
-        return -(step.T / self.sizes).ravel(), float(np.vdot(half, half))
+        found = np.asarray(linalg.solve_triangular(self.factor, half, lower=True, trans="T", check_finite=False))
+        found = (found.T / self.sizes).ravel()
+        if not self.pairs:
+            return -found, float(np.vdot(half, half))
+        for (step, change, along), share in zip(self.pairs, reversed(shares), strict=True):
+            found += (share - change @ found / along) * step
+        return -found, float(grad @ found)
+
+    def inverse_trace(self) -> float:
+        """The trace of H⁻¹ once columns have one size."""
+        from scipy import linalg
+
+        inverse = linalg.solve_triangular(self.factor, np.eye(len(self.factor)), lower=True, check_finite=False)
+        return float(np.vdot(inverse, inverse))
 
     def moved(self, step: np.ndarray) -> float:
         """½d·Hd of a step d `[k·p]`."""
@@ -59,14 +83,14 @@ class Curvature:
 class Proof:
     """A Hessian as it was measured, by which the gap is proven: of which rows, where, and how much of all weights they have.
 
-    least: the smallest wᵢℓᵢ'' of them. prediction: where it was measured, of these rows. index: of which coefficients alone;
-    largest: a bound on the curvature in each of the others.
+    leverage: a bound on ‖aᵢ‖²_H⁻¹ of these rows. prediction: where it was measured, of these rows. index: of which coefficients
+    alone; largest: a bound on the curvature in each of the others.
     """
 
     curvature: Curvature
     rows: np.ndarray | None = None
     share: float = 1.0
-    least: float = np.inf
+    leverage: float = 0.0
     prediction: np.ndarray | None = None
     index: np.ndarray | None = None
     largest: float = np.inf

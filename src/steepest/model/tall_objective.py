@@ -10,7 +10,6 @@ rows themselves, not on sums of squares: so the digits do not suffer, and the la
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import final
 
@@ -156,11 +155,16 @@ class TallObjective(Objective):
         coefficients, intercept = parts[:, self.first :].T, parts[:, : self.first].sum(1)
         if self.outputs == 1:
             coefficients, intercept = coefficients[:, 0], intercept[0]
-        prediction, moved, first = np.empty(self.shape), bool(theta.any()), self.first
+        prediction, moved, first = np.empty(self.shape, order="F"), bool(theta.any()), self.first
 
         def add(rows: slice, loss: np.ndarray, grad: np.ndarray) -> None:
             block = self.block(rows)
-            f = block @ coefficients + intercept if moved else np.zeros((len(block), *self.shape[1:]))
+            # outputs lie one after another, so that what is done to each row is done to many at once
+            f = (
+                (coefficients.T @ block.T).T + intercept
+                if moved
+                else np.zeros((len(block), *self.shape[1:]), order="F")
+            )
             each, slope = self.formula.value_and_slope(f, self.y[rows])
             if self.weights is not None:
                 share = self.weights[rows]
@@ -241,7 +245,20 @@ class TallObjective(Objective):
             self.model = self._curvature(squares, 1.0 / whole)
         least = self.formula.least(bend)
         least = least if weights is None else (least * weights)[weights > 0.0]
-        self.proof = Proof(self.model, rows, whole / self.rows, float(least.min()), prediction)
+        share, leverage = whole / self.rows, self.rows / max(float(least.min()), 1e-300)
+        if self.loss.coupled:
+            leverage = min(leverage, some.leverage(self.model) / share)
+        self.proof = Proof(self.model, rows, share, leverage, prediction)
+
+    def leverage(self, curvature: Curvature) -> float:
+        """At most ‖(e − e')⊗a‖²_H⁻¹ of two classes and a row: its length once columns have one size, times the trace of H⁻¹."""
+        scale = curvature.sizes.reshape(self.outputs, -1).min(0)
+
+        def add(rows: slice, longest: np.ndarray) -> None:
+            np.maximum(longest, ((self.block(rows) / scale[self.first :]) ** 2).sum(1).max(), out=longest)
+
+        length = float(self.summed(add, ())[0]) + float((1.0 / scale[: self.first] ** 2).sum())
+        return 2.0 * length * curvature.inverse_trace()
 
     def _of_softmax(
         self, some: TallObjective, share: np.ndarray, weights: np.ndarray | None, whole: float
@@ -252,28 +269,37 @@ class TallObjective(Objective):
         at no cost elsewhere.
         """
         k, p, first = self.outputs, self.size, self.first
-
-        def add(part: slice, mixed: np.ndarray, own: np.ndarray) -> None:
-            block = some.block(part)
-            design = np.ones((len(block), p))
-            design[:, first:] = block
-            each = share[part] if weights is None else share[part] * weights[part][:, None]
-            roots = share[part] if weights is None else share[part] * np.sqrt(weights[part])[:, None]
-            wide = (roots[:, :, None] * design[:, None, :]).reshape(len(block), -1)
-            mixed -= (wide.T @ wide).reshape(k, p, k, p)
-            for a in range(k):
-                scaled = design * np.sqrt(each[:, a])[:, None]
-                own[a] += scaled.T @ scaled
-
-        hessian, own = some.summed(add, (k, p, k, p), (k, p, p))
-        for a in range(k):
-            hessian[a, :, a] += own[a]
+        hessian = self._products(some, share, weights, np.float32)
+        sizes = np.einsum("aiai->ai", hessian) / len(share)
+        if not ((sizes > 1.0 / SINGLE) & (sizes < SINGLE)).all():
+            hessian = self._products(some, share, weights, np.float64)
         hessian /= whole
         level = np.einsum("aiai->i", hessian) / k**2
         level[first:] *= self.curvature_of_penalty[first:] == 0.0
         hessian += np.eye(p)[None, :, None] * level[None, :, None, None]
         flat = hessian.reshape(k * p, k * p)
         return Curvature(flat + np.diag(np.tile(self.curvature_of_penalty, k)), 0)
+
+    def _products(
+        self, some: TallObjective, share: np.ndarray, weights: np.ndarray | None, kind: type[np.floating]
+    ) -> np.ndarray:
+        """The sum of `_of_softmax`, `[k, p, k, p]`, with products in a precision."""
+        k, p, first = self.outputs, self.size, self.first
+        roots = (share if weights is None else share * np.sqrt(weights)[:, None]).astype(kind)
+
+        def add(part: slice, mixed: np.ndarray) -> None:
+            block = some.block(part, kind)
+            design = np.ones((len(block), p), kind)
+            design[:, first:] = block
+            wide = (roots[part][:, :, None] * design[:, None, :]).reshape(len(block), -1)
+            mixed -= (wide.T @ wide).reshape(k, p, k, p)
+
+        (hessian,) = some.summed(add, (k, p, k, p))
+        hessian = 0.5 * (hessian + hessian.transpose(0, 3, 2, 1))  # rounding must not favour any class
+        for a in range(k):  # p_a − p_a² is the sum of p_a·p_b over all others
+            hessian[a, :, a] = 0.0
+            hessian[a, :, a] = -hessian[a].sum(1)
+        return hessian
 
     def _curvature(self, squares: np.ndarray, factor: float) -> Curvature:
         """Of a mean loss, from its sums of squares of which the intercept's column is not filled in yet."""
@@ -284,14 +310,10 @@ class TallObjective(Objective):
         return Curvature(factor * squares + np.diag(penalty), self.first)
 
     def learn(self, step: np.ndarray, change: np.ndarray) -> None:
-        """Correct the model's Hessian by how a step has changed the gradient: H − Hs·sᵀH/(sᵀHs) + y·yᵀ/(yᵀs) (BFGS)."""
+        """Correct the model's Hessian by how a step has changed the gradient."""
         assert self.model is not None
-        hessian, along = self.model.hessian, float(change @ step)
-        seen = hessian @ step
-        if along > 0.0:
-            new = hessian - np.outer(seen, seen) / (step @ seen) + np.outer(change, change) / along
-            with suppress(IllConditioned):
-                self.model = Curvature(new, 0 if self.loss.coupled else self.first)
+        if change @ step > 0.0:
+            self.model = self.model.corrected(step, change)
 
     def gap_bound(self, theta: np.ndarray) -> float | None:
         """An upper bound on F(θ) − min F, from the gradient and a measured Hessian; None where they prove nothing.
@@ -312,13 +334,11 @@ class TallObjective(Objective):
         decrement = proof.curvature.newton(grad)[1] / proof.share
         if proof.prediction is None:
             return 0.5 * decrement
-        if not proof.least > 0.0:
-            return None
         there = seen.prediction if proof.rows is None else seen.prediction[proof.rows]
         away = self.formula.away(there - proof.prediction)
         factor = self.formula.choice.concordance
         rate = float(np.exp(min(factor * away, 50.0)))
-        reach = 2.4 * rate * np.sqrt(decrement * self.rows / proof.least)
+        reach = 2.4 * rate * np.sqrt(decrement * proof.leverage)
         return 0.6 * rate * decrement if factor * reach <= np.log(1.2) else None
 
     def _bound_in(self, proof: Proof, index: np.ndarray, theta: np.ndarray, grad: np.ndarray) -> float | None:
