@@ -16,7 +16,7 @@ PYTEST_OPTIONS ?=
 # The peers of the benchmarks live in an environment of their own, so that the tests' stays as it is.
 BENCH := .venv-bench/bin/python
 BENCH_STAMP := .venv-bench/.installed
-BENCH_PARTS := epoch answer growth sweep step startup
+BENCH_PARTS := epoch answer answer_others growth sweep step startup
 BENCH_OPTIONS ?=
 
 .DEFAULT_GOAL := help

@@ -18,6 +18,7 @@ from side_by_side import MEASURED, ROOT, Goal, Table, folder, goal_table, markdo
 PARTS = {
     "epoch": "An epoch",
     "answer": "Time to an answer",
+    "answer_others": "Time to other answers",
     "growth": "Growth",
     "sweep": "Sweeps",
     "step": "The overhead of a step",
