@@ -48,6 +48,7 @@ FLOORS = [
     "result",
     "user_units",
     "fitting",
+    "remedy_trial",
     "preflight",
     "sweeps",
     "sweep_result",

@@ -172,7 +172,8 @@ class Fit(Displayed, RunSummary, Scored):
         Args:
             mute: codes of findings that are not to be shown, as `["ST003"]`. A run keeps them all the same.
 
-        Each finding has the numbers that show it, settings that fix it, and what those are predicted to give; see
+        Each finding has the numbers that show it, settings that fix it, and what those are predicted to give, or what came of
+        them where they were tried; see
         `steepest.analysis.finding`. A healthy fit has none. They are found when first asked for, and kept in a run's folder.
 
         Raises:
@@ -264,7 +265,6 @@ class Fit(Displayed, RunSummary, Scored):
     # ---- made elsewhere: the function is imported when it is called -------------------------------------
 
     if TYPE_CHECKING:
-        from steepest.analysis.diagnosis import diagnose as _examined
         from steepest.analysis.rate_table import curvature
         from steepest.analysis.sharpness import sharpness
         from steepest.export import to_python
@@ -275,10 +275,11 @@ class Fit(Displayed, RunSummary, Scored):
         from steepest.plots.predictions import plot
         from steepest.plots.residuals import residuals
         from steepest.plots.surface.draw import surface
+        from steepest.remedy_trial import diagnosed as _examined
         from steepest.report import report
         from steepest.storage.run_folder import save
     else:
-        _examined = delegated("steepest.analysis.diagnosis:diagnose")
+        _examined = delegated("steepest.remedy_trial:diagnosed")
         curvature = delegated("steepest.analysis.rate_table:curvature")
         lab = delegated("steepest.lab.opened:lab")
         sharpness = delegated("steepest.analysis.sharpness:sharpness")

@@ -22,7 +22,9 @@ RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(60, 2)) * [1.0, 100.0]
 Y = 3.0 + X @ [1.0, 0.02] + RANDOM.normal(size=60)
 LATE = Finding(Kind.TOO_FEW_STEPS, "5 steps are too few.", "The gap halves in 70.", {"epochs": 2000}, "Then 1e-9.", 0.9)
-BENT = Finding(Kind.CURVATURE, "The residuals bend.", "F = 40.", {"model": "poly:2"}, "", 0.2, of_model=True)
+BENT = Finding(
+    Kind.CURVATURE, "The residuals bend.", "F = 40.", {"model": "poly:2"}, "It straightens.", 0.2, of_model=True
+)
 
 
 @pytest.fixture(autouse=True)
@@ -60,15 +62,15 @@ def test_an_open_fit_shows_what_and_the_option_that_mends_it(capsys, table):
     code, out, err = _run(capsys, "fit", table, *SHORT)
     assert (code, err) == (0, "")
     assert "1. 5 steps are too few. (ST003, 90 % of the gap)\n   Try --epochs 2000. Then 1e-9.\n" in out
-    assert "2. The residuals bend. (ST024, 20 % of the loss)\n   Try --model poly:2.\n" in out
+    assert "2. The residuals bend. (ST024, 20 % of the loss)\n   Try --model poly:2. It straightens.\n" in out
     assert "Give more epochs" not in out
 
 
 def test_a_closed_fit_shows_one_thing_about_the_model(capsys, table, tmp_path):
     code, out, _ = _run(capsys, "fit", table, "--target", "price")
     assert code == 0
-    assert "1. The residuals bend. (ST024, 20 % of the loss)\n   Try --model poly:2.\n" in out
-    assert "2. " not in out
+    assert "1. The residuals bend. (ST024, 20 % of the loss)\n   Try --model poly:2. It straightens.\n" in out
+    assert "\n2. " not in out
 
 
 def test_a_healthy_fit_shows_nothing(capsys, table, monkeypatch):

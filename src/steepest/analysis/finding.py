@@ -98,7 +98,8 @@ class Finding:
     remedy: settings of `fit()` to change, with their values. predicted: what they are predicted to give, a sentence.
     share: how much of the gap (of a model's finding: of the loss) it explains, 0 to 1. of_model: the descent is not
     at fault, so that it is found where the gap is closed, too. columns, rows: which are concerned (rows from 0, in the
-    training rows). advice: what to change where no setting does it, a sentence.
+    training rows). advice: what to change where no setting does it, a sentence. tried: what came of the remedy where the
+    fit was made again with it, `on 300 rows: objective 0.31 → 0.04`.
     """
 
     kind: Kind
@@ -111,6 +112,7 @@ class Finding:
     columns: tuple[str, ...] = ()
     rows: tuple[int, ...] = ()
     advice: str = ""
+    tried: str = ""
 
     @property
     def code(self) -> str:

@@ -52,6 +52,7 @@ def _entry(place: int, finding: Finding) -> Entry:
         "Evidence": [finding.evidence],
         "Remedy": [part for part in remedy if (part.lines if isinstance(part, Code) else part)],
         "Predicted": [finding.predicted],
+        "Tried": [f"{capitalized(finding.tried)}." if finding.tried else ""],
     }
     share = explained(finding)
     heading = f"{capitalized(str(finding.kind))} ({finding.code})" + (f": explains {share}" if share else "")
@@ -101,4 +102,5 @@ def two_lines(finding: Finding, remedy: str) -> tuple[str, str]:
     """A finding in two lines: what, and the remedy (in Python or as options) with what it is predicted to give."""
     what = f"{finding.what} ({', '.join(filter(None, (finding.code, explained(finding))))})"
     change = f"Try {remedy}. {finding.predicted}" if remedy else f"{finding.advice} {finding.predicted}"
+    change += f" Tried {finding.tried}." if finding.tried else ""
     return printable(what), printable(change.strip())
