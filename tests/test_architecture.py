@@ -65,7 +65,3 @@ def test_thresholds_are_those_of_the_code(kind):
         module = import_module(f"steepest.analysis.checks.{each['module']}")
         value = float(each["value"].replace(",", "")) / (100 if each["percent"] else 1)
         assert value == pytest.approx(getattr(module, each["name"]), rel=1e-12), each.group()
-
-
-def test_no_page_is_of_no_kind():
-    assert {path.stem for path in PAGES.glob("*.md")} == {"README", *(kind.code for kind in Kind)}
