@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 import steepest as st
-from others.case import Case, Given, Pair, case
+from others.case import KINDS, SEEDS, Case, Given, Pair, case, cases
 from others.judge import Averaged, examined, far_enough
 from others.wilson import interval
 
@@ -77,3 +78,39 @@ def test_a_fit_that_is_refused_is_an_error_of_its_case():
 def test_a_case_says_where_it_is_told():
     with pytest.raises(ValueError, match="source is an address"):
         case("nowhere", codes=["ST003"], kind="descent", source="somebody told me")
+
+
+# ---- the cases -------------------------------------------------------------------------------------
+
+HALVES = {"known": cases("known"), "held": cases("held")}
+
+
+def test_there_are_cases_enough_each_told_somewhere():
+    every = [one for half in HALVES.values() for one in half]
+    assert len(every) >= 100
+    assert min(map(len, HALVES.values())) >= 50
+    assert len({one.name for one in every}) == len(every)
+    for half in HALVES.values():
+        assert {one.kind for one in half} == set(KINDS)
+    codes = {code for one in every for code in (*one.codes, *one.also)}
+    assert all(re.fullmatch(r"ST\d{3}", code) for code in codes)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_case_of_each_kind_is_what_it_says(kind):
+    """The first of its kind, with one seed: its twin trains, and no part of the diagnosis fails."""
+    outcome = examined(next(one for one in HALVES["known"] if one.kind == kind), SEEDS[0])
+    assert (outcome.error, outcome.failed, outcome.trains) == ("", (), True)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("half", HALVES)
+def test_mistakes_of_others_are_found_and_cured(half):
+    """The goals: cause first 80 %, cured 80 % of those found, findings true 90 %, twins quiet 95 %."""
+    outcomes = [examined(one, seed) for one in HALVES[half] for seed in SEEDS]
+    named = [outcome for outcome in outcomes if outcome.named]
+    assert [outcome.name for outcome in outcomes if outcome.error] == []
+    assert sum(outcome.first for outcome in outcomes) >= 0.80 * len(outcomes)
+    assert sum(outcome.cured for outcome in named) >= 0.80 * len(named)
+    assert sum(outcome.true for outcome in outcomes) >= 0.90 * sum(len(outcome.found) for outcome in outcomes)
+    assert sum(outcome.quiet for outcome in outcomes) >= 0.95 * len(outcomes)
