@@ -54,10 +54,22 @@ def test_a_fit_by_least_squares_needs_no_pytorch():
         "import sys, numpy as np, steepest as st; random = np.random.default_rng(0); x = random.normal(size=(100, 3)); "
         "fit = st.fit(x, x.sum(1) + random.normal(size=100), test_fraction=0.2); "
         "fit.loss, fit.test_loss, fit.metrics, fit.gap, fit.exact, fit.status, fit.predict(x), fit.params, fit.trace; "
-        "print(fit.gap, [name for name in ('torch', 'sklearn', 'llvmlite') if name in sys.modules])"
+        "print(fit.gap, [name for name in ('torch', 'pandas', 'scipy.stats', 'sklearn', 'llvmlite') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "0.0 []"
+
+
+def test_the_command_on_a_line_needs_no_pytorch(tmp_path):
+    table = tmp_path / "line.csv"
+    table.write_text("x,y\n" + "".join(f"{i},{i % 7}\n" for i in range(100)), encoding="utf-8")
+    code = (
+        "import sys; from steepest.cli.commands import main; code = main(sys.argv[1:]); "
+        "print(code, [name for name in ('torch', 'sklearn', 'llvmlite') if name in sys.modules])"
+    )
+    words = [sys.executable, "-c", code, "fit", str(table), "--target", "y", "--quiet"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "0 []"
 
 
 def test_a_fit_is_made_without_the_libraries_that_draw_it():

@@ -9,11 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
-
 from steepest.data.batching import Batching
+from steepest.lazy import Tensor
 from steepest.model.objective import Objective
 
 OPERATION, FLOP, ENTRY = 4e-6, 5e-11, 1e-9
@@ -22,32 +19,39 @@ OPERATION, FLOP, ENTRY = 4e-6, 5e-11, 1e-9
 STEP = 60e-6  # the cost of the loop around it
 
 
-class _Counted(TorchDispatchMode):
-    """How many operations ran within it, their floating-point operations, and how many numbers they wrote."""
+def _counted() -> Any:
+    """What counts the operations within it."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils.flop_counter import flop_registry
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.operations, self.flops, self.entries = 0, 0, 0
+    class Counted(TorchDispatchMode):
+        """How many operations ran within it, their floating-point operations, and how many numbers they wrote."""
 
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """Nothing is compiled here: the compiler, whose import takes a second, is not needed."""
-        return False
+        def __init__(self) -> None:
+            super().__init__()
+            self.operations, self.flops, self.entries = 0, 0, 0
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
-        self.operations += 1
-        counts = flop_registry.get(func._overloadpacket)
-        self.flops += counts(*args, **(kwargs or {}), out_val=out) if counts else 0
-        for each in out if isinstance(out, tuple | list) else (out,):
-            self.entries += each.numel() if isinstance(each, torch.Tensor) else 0
-        return out
+        @classmethod
+        def _should_skip_dynamo(cls) -> bool:
+            """Nothing is compiled here: the compiler, whose import takes a second, is not needed."""
+            return False
+
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            out = func(*args, **(kwargs or {}))
+            self.operations += 1
+            counts = flop_registry.get(func._overloadpacket)
+            self.flops += counts(*args, **(kwargs or {}), out_val=out) if counts else 0
+            for each in out if isinstance(out, tuple | list) else (out,):
+                self.entries += each.numel() if isinstance(each, Tensor) else 0
+            return out
+
+    return Counted()
 
 
 def cost_of_step(objective: Objective, size: int | None) -> float:
     """What a step costs. size: rows a batch, None for all."""
     whole = size is None or size >= objective.rows
     batch = next(iter(Batching(objective.rows, None if whole else size, "none")))
-    with _Counted() as counted:
+    with _counted() as counted:
         objective.value_and_grad(objective.theta, batch)
     return STEP + OPERATION * counted.operations + FLOP * counted.flops + ENTRY * counted.entries

@@ -7,6 +7,29 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 
+def from_numbers(values: np.ndarray) -> pa.Array:
+    """An array `[n]` as a column, NaN as missing. Of numbers without NaN it is a view: `pa.array` would import pandas."""
+    plain = (
+        values.dtype.kind in "iuf"
+        and values.dtype.isnative
+        and values.dtype.itemsize in (4, 8)
+        and values.flags.c_contiguous
+    )
+    if not plain or (values.dtype.kind == "f" and np.isnan(values).any()):
+        return pa.array(values, from_pandas=True)
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
+
+
+def to_numbers(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    """`column.to_numpy()`, which of numbers without missing ones is a view: `to_numpy` itself would import pandas."""
+    chunks = [chunk for chunk in (column.chunks if isinstance(column, pa.ChunkedArray) else [column]) if len(chunk)]
+    if not is_number(column.type) or column.null_count or pa.types.is_float16(column.type) or not chunks:
+        return column.to_numpy() if isinstance(column, pa.ChunkedArray) else column.to_numpy(zero_copy_only=False)
+    kind = np.dtype(column.type.to_pandas_dtype())
+    views = [np.frombuffer(chunk.buffers()[1], kind, len(chunk), chunk.offset * kind.itemsize) for chunk in chunks]
+    return views[0] if len(views) == 1 else np.concatenate(views)
+
+
 def is_number(kind: pa.DataType) -> bool:
     """Integers and floats; `open_table` has made floats of decimals."""
     return pa.types.is_integer(kind) or pa.types.is_floating(kind)
@@ -69,4 +92,4 @@ def _all_finite(column: pa.ChunkedArray | pa.Array) -> bool:
     """Whether float64 values are surely finite, in one pass over them."""
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
     with np.errstate(over="ignore", invalid="ignore"):
-        return all(np.isfinite(np.vdot(chunk.to_numpy(), chunk.to_numpy())) for chunk in chunks)
+        return all(np.isfinite(np.vdot(to_numbers(chunk), to_numbers(chunk))) for chunk in chunks)

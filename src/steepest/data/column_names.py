@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from steepest.data.arrow_columns import to_numbers
 from steepest.data.headers import is_word
 from steepest.data.wording import option, quoted
 from steepest.errors import DataError
@@ -98,7 +99,7 @@ def numbers_rows(column: pa.ChunkedArray) -> bool:
         return False
     if pa.types.is_integer(column.type):
         low, high = pc.min_max(column).as_py().values()
-        return low in (0, 1) and high == low + rows - 1 and len(np.unique(column.to_numpy())) == rows
+        return low in (0, 1) and high == low + rows - 1 and len(np.unique(to_numbers(column))) == rows
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         words = column.slice(0, 100).to_pylist()
         return rows > 1 and all(map(is_word, words)) and pc.count_distinct(column).as_py() == rows

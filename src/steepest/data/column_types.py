@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from steepest.data.arrow_columns import first, is_date, is_number, is_text, is_words, null_or_nan, text_of
+from steepest.data.arrow_columns import first, is_date, is_number, is_text, is_words, null_or_nan, text_of, to_numbers
 from steepest.data.columns import SourceColumn
 from steepest.data.dates import Dates, dates, first_day, parts_of, varying
 from steepest.data.features import Column, finite_numbers, folded, read_dates, unusable
@@ -78,7 +78,7 @@ def learn(column: SourceColumn, reading: Reading, *, chosen: bool) -> Column:
 
 
 def _counts_rows(column: pa.ChunkedArray) -> bool:
-    values = column.drop_null().to_numpy()
+    values = to_numbers(column.drop_null())
     return len(values) > 2 and bool(np.all(values[1:] > values[:-1]) or np.all(values[1:] < values[:-1]))
 
 

@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from steepest.data.arrow_columns import to_numbers
+
 UNDECIDED = "?"
 """The mark of a file parted by semicolons, as where the comma is decimal, that shows no decimal mark for certain."""
 
@@ -55,7 +57,7 @@ def shown_by(table: pa.Table) -> set[str]:
 
 def decimal_for_certain(column: pa.ChunkedArray) -> bool:
     """Whether numbers read with a decimal point are none that a point between thousands could have given."""
-    values = np.abs(column.drop_null().to_numpy())
+    values = np.abs(to_numbers(column.drop_null()))
     values = values[np.isfinite(values) & (values != np.floor(values))]
     thousands = values * 1000
     return bool(((values < 1) | (values > 999.9995) | (np.abs(thousands - np.round(thousands)) > 1e-6)).any())

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from steepest.data.arrow_columns import distinct, first, is_number, is_words
+from steepest.data.arrow_columns import distinct, first, is_number, is_words, to_numbers
 from steepest.data.columns import SourceColumn, without
 from steepest.data.dates import DAY, Dates, dates, parts_of
 from steepest.data.in_memory import LARGEST
@@ -128,7 +128,7 @@ def finite_numbers(column: SourceColumn) -> np.ndarray:
         DataError: infinite and huge numbers; whole ones of which float64 cannot tell some apart.
     """
     numbers = column.values.cast(pa.uint8()) if pa.types.is_boolean(column.kind) else column.values
-    values = numbers.cast(pa.float64(), safe=False).to_numpy().astype(np.float64, copy=False)
+    values = to_numbers(numbers.cast(pa.float64(), safe=False))
     if pa.types.is_integer(column.kind) and np.nanmax(np.abs(values), initial=0.0) > EXACT:
         before, after = pc.count_distinct(numbers).as_py(), len(np.unique(values[~np.isnan(values)]))
         if after < before:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from steepest.data.arrow_columns import from_numbers
 from steepest.data.column_names import array_names
 from steepest.data.wording import counted, quoted
 from steepest.errors import DataError, SteepestError
@@ -187,7 +188,7 @@ def _arrow_column(name: str, column: Any) -> pa.Array | pa.ChunkedArray:
     try:
         if hasattr(column, "to_arrow"):
             return column.to_arrow()
-        return pa.array(column, from_pandas=True)
+        return from_numbers(column) if isinstance(column, np.ndarray) else pa.array(column, from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError, OverflowError, NotImplementedError):
         pass
     except Exception as error:  # polars panics in an exception of its own for columns of Python objects

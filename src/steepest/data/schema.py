@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from steepest.data.arrow_columns import to_numbers
 from steepest.data.features import Column, encode
 from steepest.data.files import Origin, open_table
 from steepest.data.reading import AS_IT_IS, Reading
@@ -119,7 +120,7 @@ class Schema:
         columns, positions = table.columns, list(range(table.num_columns))
         if self.ones and len(columns) == wide:
             for position in self.ones:
-                if not np.all(columns[position].to_numpy() == 1):
+                if not np.all(to_numbers(columns[position]) == 1):
                     raise DataError(
                         f"column {position + 1} of x was 1 in every row when the fit was made and is not here"
                     )

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from steepest.data.arrow_columns import first, is_number, is_text, is_words, null_or_nan
+from steepest.data.arrow_columns import first, is_number, is_text, is_words, null_or_nan, to_numbers
 from steepest.data.column_types import check_doubt, learn_date, levels_of, one_spelling
 from steepest.data.columns import SourceColumn
 from steepest.data.dates import dates
@@ -165,7 +165,7 @@ def class_codes(targets: pa.Table, origin: Origin) -> tuple[tuple[str, ...], np.
         codes = pc.index_in(column.text, value_set=pa.array(labels, pa.large_string())).to_numpy()
     else:
         finite_numbers(column)
-        numbers, codes = np.unique(column.values.to_numpy(), return_inverse=True)
+        numbers, codes = np.unique(to_numbers(column.values), return_inverse=True)
         whole = bool if pa.types.is_boolean(column.kind) else int
         labels = tuple(str(whole(number)) if float(number).is_integer() else repr(float(number)) for number in numbers)
     if len(labels) == 1:

@@ -278,6 +278,11 @@ def rule(name: Any, objective: Any = None, clip: float | None = None) -> Rule:
 def _named(name: Any, views: Callable[[Tensor], Sequence[Tensor]]) -> Rule:
     if isinstance(name, Rule):
         return name
+    if isinstance(name, str):
+        named = parse(name, RULES, "optimizer")
+        if named.name not in FORMULAS:
+            raise SpecError("optimizer='auto' is chosen by fit(), which knows the problem; name a rule here.")
+        return Elementwise(FORMULAS[named.name], named.numbers)
     if isinstance(name, torch.optim.Optimizer):
         raise SpecError(
             f"optimizer={type(name).__name__}(…) is an object made for other parameters. Give its class, or functools.partial of "
@@ -290,9 +295,4 @@ def _named(name: Any, views: Callable[[Tensor], Sequence[Tensor]]) -> Rule:
             raise SpecError(f"optimizer={name.__name__} is a class; give an object of it ({error}).") from None
     if torch_optim.is_factory(name):
         return TorchRule(name, views)
-    if not isinstance(name, str):
-        raise SpecError(f"optimizer={name!r} is no name of a rule, torch.optim class or Rule.")
-    named = parse(name, RULES, "optimizer")
-    if named.name not in FORMULAS:
-        raise SpecError("optimizer='auto' is chosen by fit(), which knows the problem; name a rule here.")
-    return Elementwise(FORMULAS[named.name], named.numbers)
+    raise SpecError(f"optimizer={name!r} is no name of a rule, torch.optim class or Rule.")

@@ -40,15 +40,19 @@ RATIO = 100
 
 def pack_weights(fit: Fit) -> bytes:
     """θ, the exact θ, and a module's parameters and buffers."""
+    arrays = {"theta": fit.theta}
+    if fit.exact is not None and fit.exact.theta is not None:
+        arrays["exact_theta"] = fit.exact.theta
+    if fit.network is None:
+        from safetensors.numpy import save
+
+        return save({name: np.ascontiguousarray(value) for name, value in arrays.items()})
     from safetensors.torch import save as packed
 
-    tensors = {"theta": torch.tensor(fit.theta)}
-    if fit.exact is not None and fit.exact.theta is not None:
-        tensors["exact_theta"] = torch.tensor(fit.exact.theta)
-    if fit.network is not None:
-        for name, value in fit.network.state_dict().items():
-            # clones: a module's parameters are views into one vector, and tied ones are the same
-            tensors[f"module.{name}"] = value.detach().cpu().clone().contiguous()
+    tensors = {name: torch.tensor(value) for name, value in arrays.items()}
+    for name, value in fit.network.state_dict().items():
+        # clones: a module's parameters are views into one vector, and tied ones are the same
+        tensors[f"module.{name}"] = value.detach().cpu().clone().contiguous()
     return packed(tensors)
 
 

@@ -33,8 +33,7 @@ import numpy as np
 from steepest import atomic_folder, fitting, run_record
 from steepest.atomic_folder import Damaged, digest_of
 from steepest.errors import RunError, SpecError
-from steepest.lazy import torch
-from steepest.model import wrapped_modules
+from steepest.lazy import Tensor
 from steepest.model.of_fit import targets
 from steepest.result import Fit
 from steepest.run_record import Shape
@@ -188,7 +187,7 @@ def contents_of(fit: Fit, summary: Mapping[str, Any]) -> dict[str, bytes]:
 def plain(value: Any) -> Any:
     """A setting's value without arrays: of a fit its θ, as a list."""
     value = value.theta if isinstance(value, Fit) else value
-    return value.tolist() if isinstance(value, np.ndarray | np.generic | torch.Tensor) else value
+    return value.tolist() if isinstance(value, np.ndarray | np.generic | Tensor) else value
 
 
 def settings_text(spec: Spec) -> tuple[str, list[str]]:
@@ -215,8 +214,10 @@ def _shape(fit: Fit) -> Shape | None:
         return None
     if fit.train is None:  # a loaded fit that is saved again
         return None if fit.record is None else fit.record.module
+    from steepest.model.wrapped_modules import Scaled, WholeNumbers  # which imports PyTorch
+
     outputs = targets(fit.train, fit.loss_function)[1]
-    scaled, whole = (isinstance(fit.network, kind) for kind in (wrapped_modules.Scaled, wrapped_modules.WholeNumbers))
+    scaled, whole = (isinstance(fit.network, kind) for kind in (Scaled, WholeNumbers))
     return Shape(fit.train.x.shape[1], outputs, scaled, whole)
 
 

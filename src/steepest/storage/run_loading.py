@@ -18,7 +18,7 @@ from steepest.formulas.losses import LOSSES
 from steepest.formulas.models import MODELS
 from steepest.held_out import held_out
 from steepest.lazy import nn, torch
-from steepest.model import modules, wrapped_modules
+from steepest.model import modules
 from steepest.model.automatic_loss import loss_of
 from steepest.model.custom_loss import Custom, custom
 from steepest.model.loss import Loss
@@ -203,6 +203,8 @@ def _module(
 
     ValueError if `model` is another one.
     """
+    from steepest.model.wrapped_modules import Scaled, WholeNumbers  # which imports PyTorch
+
     known = (size for value in state.values() for size in value.shape)
     if shape.inputs > max(MOST_INPUTS, *known, 0):
         raise ValueError(f"none of its tensors has {shape.inputs:,} inputs.")
@@ -213,9 +215,9 @@ def _module(
     inner = inner.to(getattr(torch, fit.spec.dtype))
     try:
         if shape.whole:
-            inner = wrapped_modules.WholeNumbers(inner)
+            inner = WholeNumbers(inner)
         if shape.scaled:
-            inner = wrapped_modules.Scaled(inner, *(state[name].clone() for name in ("mean", "scale", "shift", "gain")))
+            inner = Scaled(inner, *(state[name].clone() for name in ("mean", "scale", "shift", "gain")))
         inner.load_state_dict(state)
     except (RuntimeError, KeyError) as error:
         raise ValueError(" ".join(str(error).split(":", 1)[-1].split())[:160]) from None

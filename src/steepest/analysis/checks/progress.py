@@ -22,7 +22,6 @@ from steepest.analysis.needs import AGAIN, NETWORK, WHOLE_TRACE
 from steepest.analysis.what_if import Descent, ModuleDescent, linear_descent, module_descent, whole_objective
 from steepest.descent import torch_rules
 from steepest.descent.stopping import Status
-from steepest.model import wrapped_modules
 from steepest.text.numbers import number, rounded_down
 
 OTHERS = (1e-3, 1e-2, 1e-1, 1e1, 1e2, 1e3)  # other learning rates that are tried, in units of the descent's own
@@ -160,14 +159,16 @@ def unscaled(fit: Fitted, descent: Descent, first: float, now: float) -> Finding
     if not (sizes[place] > 30.0 or 0.0 < sizes[place] < 1.0 / 30.0):
         return None
     assert isinstance(descent, ModuleDescent)
+    from steepest.model.wrapped_modules import scaled  # which imports PyTorch
+
     start = descent.objective()
     assert start.x is not None
     assert start.y is not None
     own = str(fit.spec.model).startswith("mlp") and isinstance(fit.spec.model, str)
     numbers = own and not start.loss.classes and start.y.is_floating_point()
-    scaled = wrapped_modules.scaled(copy.deepcopy(descent.module), start.x, start.y if numbers else None)
+    standardised = scaled(copy.deepcopy(descent.module), start.x, start.y if numbers else None)
     rule = torch_rules.rule("adam") if fit.spec.optimizer == "auto" else descent.rule
-    end = replace(descent, module=scaled, rule=rule).gap_at(0.01)
+    end = replace(descent, module=standardised, rule=rule).gap_at(0.01)
     if not (first - now) <= 0.5 * (first - end):
         return None
     name = data.names[place]

@@ -24,7 +24,7 @@ from steepest.descent.schedule_factors import schedule
 from steepest.errors import SteepestError
 from steepest.formulas.models import MODELS
 from steepest.lazy import nn, torch
-from steepest.model import modules, wrapped_modules
+from steepest.model import modules
 from steepest.model.module_objective import ModuleObjective
 from steepest.model.of_fit import module_objective, tensors
 
@@ -48,8 +48,10 @@ class Rerun:
 
 def inner_of(fit: Fitted) -> nn.Module:
     """A copy of the fit's module, without the change of units around it."""
+    from steepest.model.wrapped_modules import Scaled  # which imports PyTorch
+
     assert fit.network is not None
-    return copy.deepcopy(fit.network.module if isinstance(fit.network, wrapped_modules.Scaled) else fit.network)
+    return copy.deepcopy(fit.network.module if isinstance(fit.network, Scaled) else fit.network)
 
 
 def wrapped(
@@ -59,6 +61,8 @@ def wrapped(
 
     standardize: whether it sees standardised columns; None: as in the fit.
     """
+    from steepest.model.wrapped_modules import scaled  # which imports PyTorch
+
     assert fit.train is not None
     assert fit.network is not None
     rows = sampled(fit.train, MOST_ROWS)
@@ -71,7 +75,7 @@ def wrapped(
     if fit.precondition == "standardize" if standardize is None else standardize:
         x, y, _ = tensors(rows, fit.loss_function, like.dtype, like.device)
         numbers = isinstance(fit.spec.model, str) and fit.spec.model.startswith("mlp") and not fit.loss_function.classes
-        inner = wrapped_modules.scaled(inner, x, y if numbers and y.is_floating_point() else None)
+        inner = scaled(inner, x, y if numbers and y.is_floating_point() else None)
     return module_objective(fit, rows, module=inner)
 
 

@@ -25,6 +25,9 @@ from steepest.numerics.dual import row_system, suits
 MOST_CORRECTIONS = 10
 REFINED = "Cholesky, refined"
 
+FEW = 500
+"""Equations up to which their inverse takes less time than the import of SciPy."""
+
 
 def solve(problem: LinearProblem) -> Exact:
     """The best answer of `mse` without penalty or with l2."""
@@ -65,8 +68,6 @@ def _system(problem: LinearProblem) -> tuple[np.ndarray | None, Callable[[np.nda
 
     H is the Hessian for one output.
     """
-    from scipy import linalg  # not before an exact answer is asked for
-
     if suits(problem, float(np.finfo(np.float64).eps)):
         rows = row_system(problem, torch.from_numpy(problem.design))
         assert rows is not None
@@ -86,8 +87,13 @@ def _system(problem: LinearProblem) -> tuple[np.ndarray | None, Callable[[np.nda
         matrix, squares = coordinates.matrix, _squares(problem, coordinates.basis)
     # near a multiple of the identity
     inner = 2.0 / problem.outputs * squares + problem.penalty_in(matrix).hessian()
-    factor = linalg.cho_factor(inner, lower=True, check_finite=False)
     method = "QR" if tall is None else REFINED
+    if len(inner) <= FEW:
+        inverse = np.linalg.inv(inner)
+        return matrix, lambda slopes: slopes @ inverse, method
+    from scipy import linalg
+
+    factor = linalg.cho_factor(inner, lower=True, check_finite=False)
     return matrix, lambda slopes: np.asarray(linalg.cho_solve(factor, slopes.T, check_finite=False)).T, method
 
 
