@@ -152,15 +152,20 @@ def by_kind(outcomes: Sequence[Outcome]) -> list[str]:
     for kind in KINDS:
         own = [outcome for outcome in outcomes if outcome.kind == kind]
         figures = (counted(own) for _, counted in GOALS.values())
-        cells = (f"{met} of {of} ({low:.0%}–{high:.0%})" for met, of in figures for low, high in [interval(met, of)])
-        rows.append(f"| {kind} | {' | '.join(cells)} |")
+        rows.append(f"| {kind} | {' | '.join(cell(*figure) for figure in figures)} |")
     return rows
+
+
+def cell(met: int, of: int) -> str:
+    """A count with its interval; a dash where there is none."""
+    low, high = interval(met, of)
+    return f"{met} of {of} ({low:.0%}–{high:.0%})" if of else "–"
 
 
 def told(case: Case, outcomes: Sequence[Outcome]) -> list[str]:
     """What became of one case, in Markdown."""
     lines = [
-        f"#### {case.name}",
+        f"### {case.name}",
         "",
         f"{case.kind.capitalize()}; {' or '.join(case.codes)}; told at <{case.source}>.",
         "",
@@ -174,7 +179,7 @@ def _became(outcome: Outcome) -> Iterator[str]:
     code, what = outcome.found[0] if outcome.found else ("nothing", "")
     yield f"{'**' + code + '**' if outcome.first else code} first" + (f" ({what.rstrip('.')})" if what else "")
     if outcome.named:
-        yield f"{'cured' if outcome.cured else 'not cured'} by `{outcome.remedy}`: {outcome.why}"
+        yield f"{'cured' if outcome.cured else 'not cured'} by `{' '.join(outcome.remedy.split())}`: {outcome.why}"
     yield f"twin: {', '.join(code for code, _ in outcome.twin) or 'quiet'}" + (
         "" if outcome.trains else ", not trained"
     )
