@@ -137,9 +137,8 @@ def finite_numbers(column: SourceColumn) -> np.ndarray:
                 f"{after:,} apart. Subtract their least first, or leave the column out: {column.drop}"
             )
     with np.errstate(over="ignore", invalid="ignore"):
-        sound = (
-            values @ values <= LARGEST**2
-        )  # in one pass; what is missing, infinite or huge is looked for only if it must be
+        # in one pass by one thread; what is missing, infinite or huge is looked for only if it must be
+        sound = np.einsum("i,i->", values, values) <= LARGEST**2
     beyond = np.array(False) if sound else np.abs(values) > LARGEST
     if beyond.any():
         value = values[first(beyond)]
