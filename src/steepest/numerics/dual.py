@@ -64,10 +64,10 @@ class RowSystem:
         return self.known[2]
 
 
-def suits(problem: LinearProblem, eps: float) -> bool:
+def suits(problem: LinearProblem, eps: float = float(np.finfo(np.float64).eps)) -> bool:
     """Whether a problem has a smooth loss of one output, an l2 penalty, more columns than rows, and digits enough for this.
 
-    eps: of the precision.
+    eps: of the precision, by default float64.
     """
     (n, p), bound, l2 = problem.design.shape, problem.loss.bound, problem.penalty.l2
     if not (n < p and l2 and not problem.penalty.l1 and problem.outputs == 1 and bound is not None):

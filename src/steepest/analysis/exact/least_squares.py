@@ -68,7 +68,7 @@ def _system(problem: LinearProblem) -> tuple[np.ndarray | None, Callable[[np.nda
 
     H is the Hessian for one output.
     """
-    if suits(problem, float(np.finfo(np.float64).eps)):
+    if suits(problem):
         rows = row_system(problem, torch.from_numpy(problem.design))
         assert rows is not None
         shares = torch.full((len(problem.design),), 2.0 / len(problem.design), dtype=torch.float64)
