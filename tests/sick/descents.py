@@ -87,6 +87,18 @@ def parabola_over_the_limit(seed, width, factor):
     return Pair(twin.but(lr=factor * limit(values)), twin)
 
 
+@case("momentum that swings past the optimum", Kind.MOMENTUM, [
+    {"seed": 24, "beta": 0.99, "share": 0.3},
+    {"seed": 25, "beta": 0.99, "share": 0.8},
+    {"seed": 26, "beta": 0.999, "share": 0.5},
+])  # fmt: skip
+def swinging(seed, beta, share):
+    x, y = rows(seed)
+    settings = {"lr": share / squares(design(x))[-1], "epochs": 400}
+    twin = Given({"x": x, "y": y}, {**settings, "optimizer": "momentum:0.9"})
+    return Pair(twin.but(optimizer=f"momentum:{beta}"), twin)
+
+
 @case("minibatches over the limit", Kind.RATE_TOO_HIGH, [
     {"seed": 18, "size": 10, "factor": 2.0},
     {"seed": 19, "size": 32, "factor": 6.0},

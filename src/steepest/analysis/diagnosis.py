@@ -76,12 +76,25 @@ CONSEQUENCES: Mapping[Kind, frozenset[Kind]] = {
     Kind.SEPARABLE: frozenset({Kind.TOO_FEW_STEPS, Kind.RATE_TOO_LOW, Kind.DECAY, Kind.SCALES, Kind.COLLINEAR}),
     Kind.FLOAT32: frozenset({Kind.RATE_TOO_LOW, Kind.SCALES, Kind.COLLINEAR, Kind.DECAY}),
     Kind.CLIPPED: frozenset({Kind.RATE_TOO_LOW, Kind.SCALES, Kind.COLLINEAR, Kind.KINK, Kind.NOISE}),
-    Kind.SORTED: frozenset({Kind.NOISE, Kind.RATE_TOO_HIGH}),
+    Kind.SORTED: frozenset({Kind.NOISE, Kind.RATE_TOO_HIGH, Kind.MOMENTUM}),
+    Kind.MOMENTUM: frozenset(
+        {
+            Kind.RATE_TOO_HIGH,
+            Kind.RATE_TOO_LOW,
+            Kind.SCALES,
+            Kind.COLLINEAR,
+            Kind.DECAY,
+            Kind.NOISE,
+            Kind.KINK,
+            Kind.DEAD_UNITS,
+        }
+    ),
     Kind.TOLERANCE: frozenset({Kind.SCALES, Kind.COLLINEAR, Kind.RATE_TOO_LOW}),
     Kind.COLLINEAR: frozenset({Kind.RATE_TOO_HIGH, Kind.RATE_TOO_LOW, Kind.SCALES, Kind.DECAY}),
     Kind.SCALES: frozenset({Kind.RATE_TOO_HIGH, Kind.RATE_TOO_LOW, Kind.DECAY, Kind.NOISE, Kind.KINK}),
     Kind.DECAY: frozenset({Kind.RATE_TOO_LOW}),
     Kind.RATE_TOO_HIGH: frozenset({Kind.NOISE, Kind.KINK}),
+    Kind.NOISE: frozenset({Kind.DEAD_UNITS}),
 }
 """Cause → what it brings with it, so that it is not said as well; first those that are nobody's consequence. Findings of
 the model are neither, except beside another problem."""

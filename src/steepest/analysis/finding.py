@@ -61,6 +61,7 @@ class Kind(StrEnum):
     PATIENCE = "stopped by patience", "ST011"
     CLIPPED = "clipped gradients", "ST012"
     SORTED = "rows in order", "ST013"
+    MOMENTUM = "momentum too high", "ST048"
     FLOAT32 = "float32", "ST014"
     SEPARABLE = "separable classes", "ST015"
     DEAD_UNITS = "dead units", "ST016"

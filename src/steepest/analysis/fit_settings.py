@@ -22,6 +22,8 @@ OF_A_LOSS = those(lambda setting: setting.role == "descent" and setting.steers)
 
 PRECONDITIONERS = ("none", "standardize", "orthonormal")  # the coordinates of the linear family by their names
 
+USUAL_MOMENTUM = 0.9
+
 
 def coordinates_of(name: str, problem: LinearProblem) -> Coordinates | None:
     """The coordinates of that name; None for user units."""
@@ -62,6 +64,24 @@ def innermost_rule(fit: Fitted) -> Any:
     """The rule of a fit without clipping; None for the ones that only `auto` takes."""
     rule = rule_of(fit)
     return None if rule is None or isinstance(rule, torch_rules.Accelerated) else torch_rules.rule(rule).innermost
+
+
+def less_momentum_than(rule: Any) -> tuple[float, str]:
+    """A rule's momentum, and the name of the rule with the usual one in its place; 0 and "" where it is no higher.
+
+    >>> less_momentum_than(torch_rules.rule("adam:0.99,0.999"))
+    (0.99, 'adam:0.9,0.999')
+    """
+    rule = torch_rules.rule(rule).innermost
+    if isinstance(rule, torch_rules.Elementwise):
+        first = (*rule.kind.constants, "")[0]
+        beta = float(rule.numbers[0]) if first.startswith("beta") else 0.0
+        name = f"{rule.kind.name}:" + ",".join(f"{each:g}" for each in (USUAL_MOMENTUM, *rule.numbers[1:]))
+    else:
+        given = getattr(getattr(rule, "optimizer", None), "keywords", {})
+        beta = float(given.get("momentum", 0.0))
+        name = f"{'nesterov' if given.get('nesterov') else 'momentum'}:{USUAL_MOMENTUM:g}"
+    return (beta, name) if beta > USUAL_MOMENTUM else (0.0, "")
 
 
 def pinned(remedy: Mapping[str, Any], fit: Fitted) -> dict[str, Any]:

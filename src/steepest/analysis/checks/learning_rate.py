@@ -1,6 +1,7 @@
 """The learning rate: over what the curvature allows, far under it, wrong in its schedule, or right with too few steps.
 
     too high   lr over 2/λ (in momentum's measure 2(1 + β)/λ): the largest eigenvalue's direction swings, or grows
+    momentum   over 0.9, so that it swings to and fro, where 0.9 would have done
     too low    at a tenth of the best rate or less, and with the best these steps would have done
     decay      the rates that are left sum up to too little: Σ lrₜ·λ_min is the logarithm of what is left of the error
     noise      minibatches at a constant rate come to rest at a floor, where the noise of a step undoes what it gains
@@ -22,12 +23,14 @@ from steepest.analysis import convergence
 from steepest.analysis.checks.measured_descent import MeasuredDescent
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
-from steepest.analysis.fit_settings import coordinates_of
+from steepest.analysis.fit_settings import coordinates_of, less_momentum_than
 from steepest.analysis.needs import OPTIMUM
 from steepest.analysis.noise import RowNoise
+from steepest.descent import torch_rules
 from steepest.descent.stopping import Status
 from steepest.text.numbers import count, number, rounded_down, rounded_up
 
+JUST_UNDER = 0.9  # share of the largest rate from which a rate swings to the end
 FAR = 9.0  # how many times larger the best rate is where a rate is far too low
 MANY = (3, 10, 30, 100)  # how many times as many steps are tried where no theory tells
 MUCH = 0.5  # mean of a schedule's factors up to which it counts as falling fast
@@ -45,16 +48,41 @@ def too_high(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Fin
     rate = rounded_down(rate)
     what = f"lr={descent.lr:g} is over the largest rate that holds."
     evidence = [began(fit)]
-    if np.isfinite(descent.limit):
-        times = descent.lr * descent.factors.max() / descent.limit
+    times = descent.lr * descent.factors.max() / descent.limit
+    if times >= JUST_UNDER:
         over = f"{number(times)} times" if times >= 1.0 else "just under"
         what = f"lr={descent.lr:g} is {over} the largest rate that holds, {number(descent.limit)}."
         assert descent.quadratic is not None
         evidence.insert(0, f"The largest curvature is {number(descent.quadratic.values[0])}{steepest_column(descent)}.")
-    elif np.isfinite(descent.gap):
+    elif descent.size is not None:
+        what = f"lr={descent.lr:g} is too high for batches of {descent.size:,} rows."
+        if np.isfinite(descent.limit):
+            evidence.append(f"All rows at once hold rates up to {number(descent.limit)}.")
+    if not times >= JUST_UNDER and np.isfinite(descent.gap):
         evidence.insert(0, f"The gap at the end is {number(descent.gap)}, at the start it was {number(descent.first)}.")
     told = " ".join(part for part in evidence if part)
     yield descent.finding(Kind.RATE_TOO_HIGH, what, told, {"lr": rate}, gap, rate)
+
+
+@check("descent", finds=(Kind.MOMENTUM,), needs=(OPTIMUM,))
+def too_much_momentum(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Finding]:
+    """MOMENTUM: with the usual momentum the same steps at the same rate would have done."""
+    beta, other = less_momentum_than(descent.rule)
+    if not other:
+        return
+    there = replace(descent, rule=torch_rules.rule(other))
+    gap = there.gap_at()
+    if not descent.share(gap) >= need:
+        return
+    known = fit.trace.objective[np.isfinite(fit.trace.objective)]
+    late = known[len(known) // 2 :]
+    yield there.finding(
+        Kind.MOMENTUM,
+        f"A momentum of {beta:g} sums up {number(1.0 / (1.0 - beta))} steps: the descent swings past its optimum and back.",
+        f"Over the last half of the descent the objective lay between {number(late.min())} and {number(late.max())}; "
+        f"the optimum is {number(descent.best)}.",
+        {"optimizer": other}, gap,
+    )  # fmt: skip
 
 
 def swings(descent: MeasuredDescent) -> bool:
@@ -65,7 +93,7 @@ def swings(descent: MeasuredDescent) -> bool:
     if descent.rule.kind is not None and descent.rule.kind.moves_by_lr and descent.away is not None:
         return descent.lr * descent.factors.max() > 3.0 * descent.away
     last = descent.lr * descent.factors[-max(1, descent.steps // 4) :].max()
-    return descent.settles and last >= 0.9 * descent.limit
+    return descent.settles and last >= JUST_UNDER * descent.limit
 
 
 def began(fit: Fitted) -> str:

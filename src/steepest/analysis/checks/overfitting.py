@@ -13,7 +13,8 @@ Two ways to see it, both on the held-out rows (`test_fraction`):
 
 What helps is tried: the end at the best epoch (where no schedule depends on the number of epochs), and for a model of the
 linear family a penalty chosen without the held-out rows (`penalties.py`), its exact answer scored on them. The better of
-the two is the remedy; if neither lowers the held-out loss by a tenth, there is nothing to find.
+the two is the remedy; if neither lowers the held-out loss by a tenth, there is nothing to find. Nor is there in a module
+that has hardly learned more than the constant model.
 """
 
 from __future__ import annotations
@@ -25,12 +26,15 @@ import numpy as np
 
 from steepest.analysis.checks.penalties import chosen
 from steepest.analysis.checks.rounding import loss_level
+from steepest.analysis.constant_model import constant_loss
 from steepest.analysis.diagnosis import check
 from steepest.analysis.exact.solve import solve
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.needs import HELD_OUT, KNOWN_LOSS
+from steepest.data.thinning import sampled
 from steepest.formulas.schedules import needs_steps
-from steepest.model.of_fit import row_losses
+from steepest.lazy import torch
+from steepest.model.of_fit import module_objective, row_losses
 from steepest.model.penalties import penalty
 
 LEAST_RISE = 0.1
@@ -40,6 +44,8 @@ LEAST_RATIO = 1.5
 WIDE_RATIO = 5.0
 LEAST_SHARE = 0.2
 ROWS_A_PARAMETER = 5.0
+NOTHING = 0.9  # training loss, in that of the constant model, from which a module has learned nothing
+MOST_ROWS = 10_000  # rows on which that is asked
 MOST_ENTRIES = 4_000_000  # entries of a design beyond which no penalty is tried
 
 
@@ -91,7 +97,7 @@ def overfitting(fit: Fitted) -> Iterator[Finding]:
     if not finite or fit.test_loss <= loss_level(fit.loss_function, fit.test.y):
         return
     turned = turn(fit)
-    if turned is None and not _far_above(fit):
+    if (turned is None and not _far_above(fit)) or _learned_nothing(fit):
         return
     tried = _penalised(fit, LEAST_RISE if turned is not None else LEAST_SHARE)
     at_best = turned is not None and turned.epoch >= 1 and not needs_steps(fit.schedule)
@@ -114,6 +120,15 @@ def overfitting(fit: Fitted) -> Iterator[Finding]:
     what, evidence = _told(fit, turned)
     share = float(1.0 - after / fit.test_loss)
     yield Finding(Kind.OVERFITTING, what, evidence, remedy, predicted, share, of_model=True)
+
+
+def _learned_nothing(fit: Fitted) -> bool:
+    """Whether a module does hardly better on its training rows than the constant model: it has not fitted noise either."""
+    if fit.network is None or fit.train is None or fit.problem is not None:
+        return False
+    objective = module_objective(fit, sampled(fit.train, MOST_ROWS))
+    objective.theta.copy_(torch.as_tensor(fit.theta).to(objective.theta))
+    return float(objective.value(objective.theta)) >= NOTHING * constant_loss(objective)
 
 
 def _told(fit: Fitted, turned: Turn | None) -> tuple[str, str]:

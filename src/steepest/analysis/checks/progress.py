@@ -1,8 +1,9 @@
-"""Descents of which no optimum is known, or no theory: measured by what other ways down from the same start reach.
+"""Descents of the linear family of which no optimum is known, or no theory: measured by what other ways down reach.
 
-So it is for a module, a loss and penalty without an exact answer, a loss or rule of one's own, AdamW, and more parameters than
-a descent is predicted for. Progress is F(start) − F(end). A learning rate is far too low or too high only where another, ten
-times away, makes at least twice the progress; a descent that merely could be a little lower has nothing wrong with it.
+So it is for a loss and penalty without an exact answer, a loss or rule of one's own, AdamW, and more parameters than a descent
+is predicted for; modules are in `module_descent.py`. Progress is F(start) − F(end). A learning rate is far too low or too high
+only where another, ten times away, makes at least twice the progress; a descent that merely could be a little lower has
+nothing wrong with it.
 """
 
 from __future__ import annotations
@@ -15,11 +16,9 @@ import numpy as np
 
 from steepest.analysis.checks.measured_descent import NEAR_NOISY, NEAR_SCALED
 from steepest.analysis.checks.rounding import loss_level
-from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import pinned
-from steepest.analysis.needs import AGAIN, NETWORK, WHOLE_TRACE
-from steepest.analysis.what_if import Descent, ModuleDescent, linear_descent, module_descent, whole_objective
+from steepest.analysis.what_if import Descent, ModuleDescent, linear_descent, whole_objective
 from steepest.descent import torch_rules
 from steepest.descent.stopping import Status
 from steepest.text.numbers import number, rounded_down
@@ -30,19 +29,8 @@ FURTHEST = 1e12  # how many times larger or smaller a learning rate is tried at 
 Check = Callable[[Fitted, Descent, float, float], Finding | None]
 
 
-@check(
-    "fit",
-    finds=(Kind.RATE_TOO_HIGH, Kind.RATE_TOO_LOW, Kind.SCALES, Kind.NOISE, Kind.KINK, Kind.TOO_FEW_STEPS),
-    needs=(NETWORK, WHOLE_TRACE, AGAIN),
-)
-def module(fit: Fitted) -> Iterator[Finding]:
-    """RATE_TOO_HIGH, RATE_TOO_LOW, SCALES, NOISE, KINK or TOO_FEW_STEPS of a module: at most one, the likeliest."""
-    if fit.status is not Status.INTERRUPTED:
-        yield from likeliest(fit, module_descent(fit), (off_rate, unscaled, restless, unfinished))
-
-
 def without_theory(fit: Fitted) -> Iterator[Finding]:
-    """The same of the linear family."""
+    """RATE_TOO_HIGH, RATE_TOO_LOW, NOISE, KINK or TOO_FEW_STEPS of the linear family: at most one, the likeliest."""
     if fit.status in (Status.CONVERGED, Status.PATIENCE, Status.INTERRUPTED):
         return
     near = NEAR_SCALED if fit.spec.batch_size == "full" else NEAR_NOISY
@@ -169,7 +157,7 @@ def unscaled(fit: Fitted, descent: Descent, first: float, now: float) -> Finding
     standardised = scaled(copy.deepcopy(descent.module), start.x, start.y if numbers else None)
     rule = torch_rules.rule("adam") if fit.spec.optimizer == "auto" else descent.rule
     end = replace(descent, module=standardised, rule=rule).gap_at(0.01)
-    if not (first - now) <= 0.5 * (first - end):
+    if not end < first or not (first - now) <= 0.5 * (first - end):
         return None
     name = data.names[place]
     return Finding(

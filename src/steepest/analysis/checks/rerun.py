@@ -1,7 +1,8 @@
 """A short descent of a module as it would have been: another rate, another start, other coordinates.
 
 What a remedy of a module gives has no formula, so it is tried: the same loss, batches, schedule and number of steps (at
-most 3,000, and fewer where a step is dear), on an even sample of at most 1,000 rows.
+most 3,000, and fewer where they cost much), on an even sample of at most 1,000 rows. Where even a few steps would cost more
+than a fit's diagnosis should, nothing is tried.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ from steepest.model.of_fit import module_objective, tensors
 
 MOST_ROWS = 1_000
 MOST_STEPS = 3_000
-MOST_COST, LEAST_STEPS = 1.5, 20  # what a rerun may cost (`step_cost.py`); and how many steps are made all the same
+LITTLE_COST, MOST_COST = 0.3, 1.5  # what any rerun may cost, and the most that one may (`step_cost.py`)
+SHARE = 0.25  # of what the fit cost, in between
+LEAST_STEPS = 5
 
 
 @dataclass(frozen=True)
@@ -99,12 +102,15 @@ def left_at_end(fit: Fitted) -> tuple[ModuleObjective, float] | None:
 
 
 def rerun(fit: Fitted, objective: ModuleObjective, *, lr: float | None = None, rule: Any = None) -> Rerun | None:
-    """A descent of the objective, by the fit's own rule and rate where none is given; None where it fails."""
+    """A descent of the objective, by the fit's own rule and rate where none is given; None where it fails or costs too much."""
     spec, batching = fit.spec, Batching.of(fit.spec, objective.rows)
     own = spec.optimizer if spec.optimizer != "auto" else fit.optimizer
     name = spec.schedule if spec.schedule != "auto" else fit.schedule
-    affordable = max(MOST_COST / cost_of_step(objective, batching.size), LEAST_STEPS)
+    step = cost_of_step(objective, batching.size)
+    affordable = float(np.clip(SHARE * fit.steps * step, LITTLE_COST, MOST_COST)) / step
     steps = max(1, int(min(fit.steps, MOST_STEPS, affordable)))
+    if steps < min(fit.steps, LEAST_STEPS):
+        return None
     batching = replace(batching, epochs=None, max_steps=steps)
     try:
         value = after_steps(objective, rule or own, batching, fit.lr if lr is None else lr, schedule(name, steps))

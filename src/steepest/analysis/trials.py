@@ -1,0 +1,277 @@
+"""Trials: a module's descent made again with something changed, judged on rows that the trial has not seen.
+
+    trials = trials_of(fit)
+    trials.now                                   the loss of the fit, trials.constant that of the constant model
+    trials.run({"lr": 0.01}, lr=0.01)            a descent from the same start at another rate
+    trials.missing(trial)                        which share of what it learned the fit did not learn
+    trials.ahead()                               the fit's own descent, 3, 10 and 30 times as far
+
+A fit learns too little where another descent knows more of unseen rows than the fit does of the rows that it was fitted to.
+So more steps that only fit noise are no better, however low they bring the training loss. The unseen rows are a fifth of
+the training rows; trials of few rows are judged where they were fitted. Descents of full batches see at most 1,000 rows. All
+trials together cost about as much as the fit did, and a little where that was little; the cost is counted (`step_cost.py`),
+not timed.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from steepest.analysis.constant_model import constant_loss
+from steepest.analysis.finding import Fitted
+from steepest.analysis.step_cost import cost_of_step
+from steepest.analysis.what_if import ModuleDescent, module_descent
+from steepest.data.batching import Batching
+from steepest.data.dataset import Dataset
+from steepest.data.thinning import evenly
+from steepest.descent import schedule_factors, torch_rules
+from steepest.descent.loop import Step, descend
+from steepest.descent.stopping import Status, Stopper
+from steepest.lazy import torch
+from steepest.model.calling import evaluating
+from steepest.model.module_objective import ModuleObjective
+from steepest.model.objective import matched
+from steepest.model.of_fit import module_objective
+from steepest.model.penalties import penalty
+
+LEAST_COST, MOST_COST = 1.2, 20.0  # what all trials of a fit may cost, whatever the fit did
+MOST_ROWS, MOST_UNSEEN = 1_000, 2_000
+LEAST_UNSEEN = 10  # rows from which unseen ones are a measure
+GLANCE = 20  # steps from one look at the loss of a trial to the next
+LEAST_STEPS = 5
+TAIL = 0.1  # share of the rows at each end whose differences count as those at the edge of the others
+SMALLER = 0.95  # share of the loss of the fit up to which that of a trial is worth saying
+ERRORS = 2.0  # standard errors that a mean may be off by chance
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One descent. remedy: the settings that make it; steps: how many it made of those that are planned.
+
+    each: the loss of each row that it is judged by, `[n]`; inf where it diverged.
+    """
+
+    remedy: Mapping[str, Any]
+    steps: int
+    planned: int
+    each: torch.Tensor
+
+    @property
+    def loss(self) -> float:
+        """Its mean."""
+        value = float(self.each.mean())
+        return value if np.isfinite(value) else float("inf")
+
+    @property
+    def whole(self) -> bool:
+        """Whether all the steps that the settings ask for were made."""
+        return self.steps >= self.planned
+
+
+@dataclass
+class Trials:
+    """A module's fit and what is known of other descents from its start. left: the cost that may still be spent."""
+
+    fit: Fitted
+    descent: ModuleDescent
+    kept: Dataset
+    unseen: Dataset
+    left: float = field(default=0.0)
+
+    @cached_property
+    def start(self) -> ModuleObjective:
+        """F on the rows of a trial, at the fit's start."""
+        found = module_objective(self.fit, self.kept, module=copy.deepcopy(self.descent.module))
+        found.theta.copy_(torch.as_tensor(self.descent.start).to(found.theta))
+        return found
+
+    @cached_property
+    def judge(self) -> ModuleObjective:
+        """The rows that trials are judged by, with the module at the fit's end."""
+        found = module_objective(self.fit, self.unseen, module=copy.deepcopy(self.descent.module))
+        found.theta.copy_(torch.as_tensor(self.fit.theta).to(found.theta))
+        return found
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the fit did."""
+        return self.fit.status is Status.DIVERGED or not np.isfinite(self.fit.objective_value)
+
+    @cached_property
+    def each(self) -> torch.Tensor:
+        """The loss of the fit in each of the rows, `[n]`."""
+        if self.diverged:
+            return torch.full((self.unseen.rows,), torch.inf, dtype=torch.float64)
+        return _row_losses(self.judge, self.judge)
+
+    @cached_property
+    def now(self) -> float:
+        """The mean loss of the fit, of all the rows that it was fitted to."""
+        return float("inf") if self.diverged or not np.isfinite(self.fit.loss) else float(self.fit.loss)
+
+    @property
+    def here(self) -> float:
+        """The mean loss of the fit in the rows that trials are judged by."""
+        return float(self.each.mean())
+
+    @cached_property
+    def constant(self) -> float:
+        """The mean loss of the constant model."""
+        return constant_loss(self.judge)
+
+    @cached_property
+    def step_cost(self) -> float:
+        """Of a step of the descent's own batches."""
+        return cost_of_step(self.start, self.descent.size)
+
+    @property
+    def batching(self) -> Batching:
+        """The fit's batches, of the rows of a trial."""
+        return replace(self.descent.batching, rows=self.kept.rows)
+
+    def run(
+        self, remedy: Mapping[str, Any], *, steps: int | None = None, share: float = 1.0, **changed: Any
+    ) -> Trial | None:
+        """A trial; None where less is left than it takes. steps: so many, and not as many as the fit's settings ask for.
+
+        share: of what is left, the most that it may cost. changed: lr, schedule, rule, clip, size or shuffle.
+        """
+        batching = replace(
+            self.batching, size=changed.get("size", self.descent.batching.size),
+            shuffle=changed.get("shuffle", self.descent.batching.shuffle),
+        )  # fmt: skip
+        planned = steps or batching.steps or 0
+        cost = self.step_cost if "size" not in changed else cost_of_step(self.start, changed["size"])
+        made = int(min(planned, share * self.left / cost))
+        if made < min(planned, LEAST_STEPS) or not planned:
+            return None
+        self.left -= made * cost
+        objective = self._fresh()
+        for step in self._steps(objective, batching, planned, made, changed):
+            if step is None:
+                return Trial(remedy, made, planned, torch.full_like(self.each, torch.inf))
+        return Trial(remedy, made, planned, _row_losses(objective, self.judge))
+
+    def ahead(self, times: tuple[int, ...]) -> list[tuple[int, Trial]]:
+        """The fit's own descent so many times as far (rising), as far as the cost goes."""
+        found: list[tuple[int, Trial]] = []
+        steps = self.batching.steps or 0
+        if self.descent.schedule != "constant":  # another length is another schedule
+            for each in times:
+                if each * steps * self.step_cost > self.left:
+                    break
+                trial = self.run({}, steps=each * steps)
+                found += [] if trial is None else [(each, trial)]
+            return found
+        far = [each for each in times if each * steps * self.step_cost <= self.left]
+        if not far or not steps:
+            return []
+        objective, last = self._fresh(), far[-1] * steps
+        self.left -= last * self.step_cost
+        for step in self._steps(objective, self.batching, last, last, {}):
+            if step is None:
+                break
+            if step.t and step.t % steps == 0 and step.t // steps in far:
+                found.append((step.t // steps, Trial({}, step.t, step.t, _row_losses(objective, self.judge))))
+        return found
+
+    def missing(self, trial: Trial) -> float:
+        """Which share of what a trial learned beyond the constant model the fit did not; 0 where that may be chance.
+
+        In the same rows; or in all of those of the fit, where its loss is more than twice that of the trial in unseen ones.
+        """
+        if not np.isfinite(trial.loss):
+            return 0.0
+        if np.isinf(self.now):
+            return float(trial.loss <= 1.5 * self.constant)
+        difference = self.each - trial.each
+        if difference.numel() > 2:  # a few rows far away would hide what all the others show
+            edges = torch.quantile(difference, torch.tensor([TAIL, 1.0 - TAIL], dtype=difference.dtype))
+            difference = difference.clamp(edges[0], edges[1])
+        shares = [
+            (now - trial.loss) / (max(self.constant, now) - trial.loss)
+            for now, clearly in (
+                (self.here, float(difference.mean()) > _error(difference)),
+                (self.now, self.halved(trial)),
+            )
+            if clearly and max(self.constant, now) > trial.loss and trial.loss < SMALLER * now
+        ]
+        return max(shares, default=0.0)
+
+    def halved(self, trial: Trial) -> bool:
+        """Whether its loss in unseen rows is clearly less than half of that of the fit in all of its own."""
+        return self.now > 2.0 * (trial.loss + _error(trial.each))
+
+    def gained(self, trial: Trial, best: float) -> float:
+        """How much of the way from the fit's loss to the best one a trial goes."""
+        here = 1.5 * self.constant if np.isinf(self.now) else self.here
+        return (here - trial.loss) / max(here - best, 1e-300)
+
+    def _fresh(self) -> ModuleObjective:
+        """The start anew, on the same rows."""
+        module = copy.deepcopy(self.descent.module)
+        start = self.start
+        found = ModuleObjective(
+            module, start.loss, start.x, start.y, start.weights, penalty(self.fit.spec.penalty), self.fit.spec.seed
+        )
+        found.theta.copy_(torch.as_tensor(self.descent.start).to(found.theta))
+        return found
+
+    def _steps(
+        self, objective: ModuleObjective, batching: Batching, planned: int, made: int, changed: Mapping[str, Any]
+    ) -> Iterator[Step | None]:
+        """The steps of a descent, None at last where it diverged."""
+        descent = self.descent
+        rule = torch_rules.rule(changed.get("rule", descent.rule), objective, changed.get("clip", descent.clip))
+        pace = schedule_factors.schedule(changed.get("schedule", descent.schedule), planned)
+        limit = Stopper.GROWTH * (abs(float(objective.value(objective.theta))) + 1e-300)
+        batching = replace(batching, epochs=None, max_steps=made)
+        for step in descend(objective, rule, batching, lr=changed.get("lr", descent.lr), schedule=pace):
+            if (step.t % GLANCE == 0 or step.batch is None) and not abs(float(step.loss)) <= limit:
+                yield None
+                return
+            yield step
+
+
+def trials_of(fit: Fitted) -> Trials | None:
+    """The trials of a module's fit; None for any other fit, and one that cannot be made again."""
+    descent = module_descent(fit)
+    if descent is None or fit.train is None or not descent.steps:
+        return None
+    found = Trials(fit, descent, *_parted(fit.train, descent.size is None))
+    found.left = float(np.clip(fit.steps * cost_of_step(found.start, descent.size), LEAST_COST, MOST_COST))
+    return found
+
+
+def _parted(rows: Dataset, whole: bool) -> tuple[Dataset, Dataset]:
+    """The rows of a trial, in their order, and those that it is judged by."""
+    count = rows.rows // 5
+    if count < LEAST_UNSEEN:
+        return rows, rows
+    order = np.random.default_rng(0).permutation(rows.rows)
+    rows, held = rows.take(np.sort(order[count:])), rows.take(np.sort(order[:count]))
+    if whole and rows.rows > MOST_ROWS:
+        rows = rows.take(evenly(rows.rows, MOST_ROWS))
+    return rows, held if held.rows <= MOST_UNSEEN else held.take(evenly(held.rows, MOST_UNSEEN))
+
+
+def _row_losses(objective: ModuleObjective, rows: ModuleObjective) -> torch.Tensor:
+    """The loss of each row `[n]`, times its weight, where an objective stands."""
+    assert rows.x is not None
+    assert rows.y is not None
+    with evaluating(objective.module), torch.no_grad():
+        prediction = matched(objective.predict(objective.theta, rows.x), rows.y, rows.loss)
+        each = rows.loss.rows(prediction, rows.y).double()
+    each = each.reshape(len(rows.y), -1).mean(1)
+    return each if rows.weights is None else each * rows.weights.double()
+
+
+def _error(each: torch.Tensor) -> float:
+    """How far a mean of rows may be off by chance."""
+    return ERRORS * float(each.std()) / len(each) ** 0.5 if len(each) > 1 else 0.0
