@@ -11,6 +11,7 @@ from statsmodels.stats.diagnostic import het_breuschpagan
 import steepest as st
 from steepest.analysis.checks.medians import medians
 from steepest.analysis.checks.overflow import overflow
+from steepest.analysis.checks.residual_spread import centred
 from steepest.analysis.checks.tails import breusch_pagan, tail
 from steepest.analysis.finding import Kind
 
@@ -64,6 +65,13 @@ def test_a_spread_that_grows_with_the_prediction():
         assert kinds(mean, mean * (1 + 0.3 * random.normal(size=300))) == [Kind.SPREAD]
         assert kinds(mean, mean + random.normal(size=300)) == []
         assert kinds(x, np.exp(0.5 * x[:, 0] + 0.5 * random.normal(size=300))) == [Kind.LOG_TARGET]
+
+
+def test_residuals_of_a_module_that_is_not_yet_right_on_average_say_nothing():
+    random = np.random.default_rng(0)
+    prediction = random.uniform(1.0, 5.0, 300)
+    assert centred(random.normal(size=300) * prediction, prediction)
+    assert not centred(random.normal(size=300) + (prediction - 3.0) ** 2, prediction)
 
 
 def found_medians(*data, **settings):

@@ -6,11 +6,17 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 from sklearn.datasets import load_diabetes, load_wine
+from torch import nn
 
 import steepest as st
 from steepest.analysis.checks.rows import components
 from steepest.analysis.checks.unrelated_labels import Relations, linear, unrelated
 from steepest.analysis.finding import Kind
+
+
+class Long(nn.Module):
+    def forward(self, x):
+        return x.long()
 
 
 def advice(*data, **settings):
@@ -61,6 +67,14 @@ def test_chance_is_chance():
         random = np.random.default_rng(seed)
         found.append(Relations(random.normal(size=(200, 3))).of(random.normal(size=(200, 1))).p)
     assert np.mean(np.array(found) < 0.03) < 0.12 + 2 * np.sqrt(0.12 * 0.88 / 200)
+
+
+def test_numbers_that_a_module_looks_up_are_names():
+    random = np.random.default_rng(2)
+    x, y = random.integers(0, 50, size=(300, 4)), random.normal(size=300)
+    taken = nn.Sequential(Long(), nn.Embedding(50, 2), nn.Flatten(), nn.Linear(8, 1))
+    assert advice(x, y, model=taken, precondition="none", epochs=1) == []
+    assert len(advice(x, y)) == 1
 
 
 def test_a_time_series_is_not_shifted():

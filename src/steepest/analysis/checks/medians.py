@@ -6,8 +6,9 @@ the targets sum to. It is found where
 
     one value   more than half of the targets have the least (or largest) value, and a fit predicts nearly that for four fifths
                 of the rows
-    skewed      in tenths of the rows by their prediction the mean residual and the median one differ, by 0.15 of the
-                residuals' standard deviation (root mean square) and more than five standard errors
+    skewed      in tenths of the rows by their prediction the mean residual and the median one differ, by 0.35 of the
+                residuals' standard deviation (root mean square) and more than five standard errors; or by 0.2 where
+                the mean of all residuals is off by 0.15
 
 A few rows far out, for which such a loss is chosen, are another matter: of residuals beyond 3.5 scales those beyond 10 are
 then the most, and a tenth of the rows at most.
@@ -31,7 +32,8 @@ from steepest.text.numbers import number
 
 MOST_ROWS = 10_000
 LEAST_ROWS = 30
-OFF, ERRORS, PARTS, FEW = 0.15, 5.0, 10, 0.1
+LEAST_OFF, OFF, LARGE_OFF = 0.15, 0.2, 0.35
+ERRORS, PARTS, FEW = 5.0, 10, 0.1
 STUCK, NEAR = 0.8, 0.05
 
 
@@ -45,7 +47,8 @@ def medians(given: Prepared) -> Iterator[Finding]:
     if loss.pieces is None or abs(pieces[0] + pieces[1]) > 1e-9:
         return
     some = sampled(rows, MOST_ROWS)
-    found = predicted(given, some)
+    best = getattr(getattr(given, "exact", None), "theta", None)  # whatever the descent left to do
+    found = predicted(given, some, best)
     told = _one_value(some.y, found) or (None if found is None else _skewed(some.y, found))
     if told is None:
         return
@@ -94,7 +97,10 @@ def _skewed(y: np.ndarray, found: np.ndarray) -> tuple[str, str] | None:
     # the mean of n rows less their median has the standard error 0.756·σ/√n where they are normal
     sure = float((count * (off / spread / 0.756) ** 2).sum())
     size = float(np.sqrt((count * off**2).sum() / (residual @ residual)))
-    if size < OFF or sure < len(parts) + ERRORS**2 + 5.0 * np.sqrt(2.0 * len(parts)):
+    whole = float(abs(residual.mean())) / float(residual.std())
+    if size < (OFF if whole >= LEAST_OFF else LARGE_OFF) or sure < len(parts) + ERRORS**2 + 5.0 * np.sqrt(
+        2.0 * len(parts)
+    ):
         return None
     what = "{} is skewed around its predictions: the {} loss asks for the median, which is far from the mean."
     return what, (

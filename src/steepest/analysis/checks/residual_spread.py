@@ -24,6 +24,7 @@ from steepest.text.numbers import number
 
 MOST_ROWS = 10_000
 FITTED = 0.5  # share of the variance that a module may leave over for its residuals to be judged by its predictions
+BETWEEN = 0.1  # share of the squared residuals that their means in fifths of the predictions may be
 LEAST_GAIN = 7.57
 LIGHT = 0.6  # efficiency of the squares of a logarithm from which that takes the tail away
 
@@ -76,7 +77,7 @@ def of_module(given: Prepared) -> Iterator[Finding]:
         return
     some = sampled(rows, MOST_ROWS)
     y, prediction = some.y, predicted(given, some)
-    if prediction is not None and np.mean((y - prediction) ** 2) > np.var(y):  # no better than a constant
+    if prediction is not None and not centred(y - prediction, prediction):  # not yet right on average
         prediction = None
     residual = y - np.median(y) if prediction is None else y - prediction
     found = tail(residual - np.median(residual))
@@ -89,6 +90,13 @@ def of_module(given: Prepared) -> Iterator[Finding]:
         yield _growing(rows.targets[0], grown, len(y), multiplied)
     elif found.heavy:
         yield _heavy(rows.targets[0], found, len(y), logged)
+
+
+def centred(residual: np.ndarray, prediction: np.ndarray) -> bool:
+    """Whether residuals are centred on 0 in every fifth of the predictions: else the module is not yet right on average."""
+    parts = np.array_split(residual[np.argsort(prediction, kind="stable")], 5)
+    between = sum(len(part) * part.mean() ** 2 for part in parts) / len(residual)
+    return bool(between <= BETWEEN * np.mean(residual**2))
 
 
 def _logarithm(name: str, y: np.ndarray) -> str:

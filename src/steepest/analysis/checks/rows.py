@@ -45,10 +45,13 @@ def nearest(z: np.ndarray, count: int) -> np.ndarray:
     return np.take_along_axis(found, np.argsort(np.take_along_axis(distance, found, 1), axis=1, kind="stable"), 1)
 
 
-def predicted(given: Prepared, rows: Dataset) -> np.ndarray | None:
-    """What a finished fit predicts for rows, `[n]`; None before a fit, and where that is not finite or several numbers."""
+def predicted(given: Prepared, rows: Dataset, theta: np.ndarray | None = None) -> np.ndarray | None:
+    """What a finished fit predicts for rows, `[n]`, at its θ or another one.
+
+    None before a fit, and where that is not finite or several numbers.
+    """
     fit: Any = given
-    theta = getattr(given, "theta", None)
+    theta = getattr(given, "theta", None) if theta is None else theta
     if theta is None or not np.isfinite(theta).all():
         return None
     found = outputs(fit, rows.x, theta)

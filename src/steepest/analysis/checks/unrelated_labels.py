@@ -9,10 +9,10 @@ Four tests of a relation, on an even sample of at most 2,000 rows (of a shift: o
 
 A shift is proven by fitting again: with the target moved by 1, 2 or 3 rows a test finds what chance does once in a
 million, and four times as much of the target is explained as without. That there is no relation is said where all tests
-find what chance does three times in a hundred or more often, of enough rows to see a tenth of the target explained, and where
-a fitted model finds none either. Why there is none is another question: shuffled labels, and columns that have
-nothing to do with the target, look the same. Where the columns are related among one another, it is likelier
-that the labels are not theirs.
+find what chance does three times in a hundred or more often, of enough rows to see a tenth of the target explained (a fifth,
+if the columns are related), and where a fitted model finds none either. Why there is none is another question: shuffled
+labels, and columns that have nothing to do with the target, look the same. Where the columns are related among one
+another, it is likelier that the labels are not theirs.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from steepest.analysis.checks.module_end import takes_codes
 from steepest.analysis.checks.rows import components, flat, nearest, standardised
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Kind, Prepared
@@ -35,6 +36,8 @@ MOST_ROWS = 2_000
 NEAR_ROWS = 800
 ROWS_A_COLUMN, LEAST_ROWS = 10, 100
 MOST_HELD = 0.7  # share of the columns' variance that the tests must see for what they do not find to say anything
+RELATED, LITTLE, SOME = 0.3, 0.1, 0.2
+"""How much of a column the others explain where they count as related, and the share of a target that would be seen."""
 NEIGHBOURS = 5
 PARTS, MOST_IN_PARTS = 10, 100
 CHANCE, SURE = 0.03, 1e-6
@@ -128,7 +131,7 @@ def _moran(beside: np.ndarray, y: np.ndarray) -> Relation:
 def unrelated(given: Prepared) -> Iterator[Finding]:
     """Whether the target has anything to do with the columns of its row."""
     rows = given.train
-    if rows is None or rows.rows < LEAST_ROWS or rows.x[0].size == 0:
+    if rows is None or rows.rows < LEAST_ROWS or rows.x[0].size == 0 or takes_codes(given):
         return
     some = sampled(rows, MOST_ROWS)
     x, y = flat(some.x), target_columns(some)
@@ -150,7 +153,9 @@ def unrelated(given: Prepared) -> Iterator[Finding]:
     if found is not None:
         yield _moved(given, *found)
     elif now.p >= CHANCE and held(x, seen) >= MOST_HELD and not _fits(given):
-        yield _unrelated(given, x, now)
+        related = among(x)
+        if would_be_seen(len(seen), seen.shape[1], LITTLE if related < RELATED else SOME):
+            yield _unrelated(given, x, now, related)
 
 
 def held(x: np.ndarray, z: np.ndarray) -> float:
@@ -222,16 +227,20 @@ def _moved(given: Prepared, shift: int, now: Relation, then: Relation) -> Findin
     )  # fmt: skip
 
 
-def _unrelated(given: Prepared, x: np.ndarray, now: Relation) -> Finding:
+def would_be_seen(rows: int, columns: int, share: float) -> bool:
+    """Whether F would all but surely be less than chance, were so much of the target explained: by its noncentrality."""
+    return rows * share / (1.0 - share) >= 10.0 + 4.0 * np.sqrt(2.0 * columns)
+
+
+def _unrelated(given: Prepared, x: np.ndarray, now: Relation, related: float) -> Finding:
     """The finding of no relation, with what speaks for labels that are not of these rows."""
     name = given.schema.targets[0]
-    related = among(x)
     evidence = (
         f"Neither the {x.shape[1]:,} columns nor their parts, squares, products and nearest rows say anything about it on "
         f"{len(x):,} rows: the smallest p-value of four tests is {now.p:.2g}."
     )
     why = "It may be shuffled, or the columns have nothing to do with it, which the rows cannot tell apart."
-    if related >= 0.3:
+    if related >= RELATED:
         evidence += f" Among one another the columns are related: {related:.0%} of a column is explained by the others."
         why = "That speaks for labels that are not of these rows: shuffled, sorted by themselves, or joined to others."
     advice = (
