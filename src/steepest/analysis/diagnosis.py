@@ -50,6 +50,7 @@ FIRST = frozenset(
     (
         Kind.MISSING_CODE, Kind.SPELLINGS, Kind.CODED, Kind.OUTPUT, Kind.NUMBERS, Kind.CLASSES, Kind.MEDIAN, Kind.LABELS,
         Kind.ONE_HOT, Kind.SHARED_ROWS, Kind.LEAK, Kind.HEAVY_TAIL, Kind.OVERFLOW,
+        Kind.BROADCAST, Kind.TARGET_SCALE, Kind.ALIKE, Kind.REGULARIZED,
     )
 )  # fmt: skip
 """What is said before anything else: other values, another loss or another output make it another problem."""
@@ -66,13 +67,35 @@ OF_THE_PROBLEM = frozenset(
 )  # fmt: skip
 """What is found of one problem and may not be of another."""
 
-ALONE = frozenset((Kind.MISSING_CODE, Kind.SEPARABLE, Kind.OUTPUT, *ANOTHER))
+ALONE = frozenset(
+    (
+        Kind.MISSING_CODE, Kind.SEPARABLE, Kind.OUTPUT, Kind.UNACTIVATED, Kind.BROADCAST, Kind.REGULARIZED, Kind.TARGET_SCALE,
+        *ANOTHER,
+    )
+)  # fmt: skip
 """Findings of the model that have consequences for the descent."""
+
+OF_A_MODULE = frozenset(
+    (
+        Kind.TOO_FEW_STEPS, Kind.RATE_TOO_LOW, Kind.RATE_TOO_HIGH, Kind.NOISE, Kind.KINK, Kind.VANISHING, Kind.DEAD_UNITS,
+        Kind.SATURATED, Kind.SCALES, Kind.TINY_BATCHES, Kind.DECAY,
+    )
+)  # fmt: skip
+"""What a module built or started wrongly brings with it."""
 
 CONSEQUENCES: Mapping[Kind, frozenset[Kind]] = {
     **dict.fromkeys(ANOTHER, OF_THE_PROBLEM),
     Kind.MISSING_CODE: frozenset({Kind.SCALES, Kind.COLLINEAR}),
-    Kind.OUTPUT: frozenset({Kind.TOO_FEW_STEPS, Kind.RATE_TOO_LOW, Kind.RATE_TOO_HIGH, Kind.NOISE, Kind.VANISHING}),
+    Kind.BROADCAST: OF_A_MODULE | {Kind.ALIKE, Kind.TARGET_SCALE},
+    Kind.OUTPUT: OF_A_MODULE | {Kind.TARGET_SCALE, Kind.ALIKE},
+    Kind.TARGET_SCALE: OF_A_MODULE,
+    Kind.ALIKE: OF_A_MODULE,
+    Kind.UNACTIVATED: OF_A_MODULE - {Kind.RATE_TOO_HIGH},
+    Kind.REGULARIZED: OF_A_MODULE | {Kind.OVERFITTING},
+    Kind.DEAD_UNITS: frozenset({Kind.VANISHING}),
+    Kind.VANISHING: frozenset({Kind.SATURATED}),
+    Kind.SATURATED: frozenset({Kind.RATE_TOO_LOW, Kind.RATE_TOO_HIGH, Kind.TOO_FEW_STEPS, Kind.NOISE}),
+    Kind.TINY_BATCHES: frozenset({Kind.RATE_TOO_LOW, Kind.RATE_TOO_HIGH, Kind.NOISE, Kind.TOO_FEW_STEPS}),
     Kind.SEPARABLE: frozenset({Kind.TOO_FEW_STEPS, Kind.RATE_TOO_LOW, Kind.DECAY, Kind.SCALES, Kind.COLLINEAR}),
     Kind.FLOAT32: frozenset({Kind.RATE_TOO_LOW, Kind.SCALES, Kind.COLLINEAR, Kind.DECAY}),
     Kind.CLIPPED: frozenset({Kind.RATE_TOO_LOW, Kind.SCALES, Kind.COLLINEAR, Kind.KINK, Kind.NOISE}),
@@ -155,9 +178,11 @@ def ranked(found: list[Finding]) -> Findings:
     First of all stands what makes it another problem.
     """
     order, kept = list(Kind), list(found)
+    scales = [finding for finding in kept if finding.kind is Kind.SCALES]  # of a module seen by two checks
+    kept = [finding for finding in kept if not any(finding is other for other in scales[:-1])]
     for cause, gone in CONSEQUENCES.items():  # one that is gone already takes nothing away
         if any(finding.kind is cause and (not finding.of_model or cause in ALONE) for finding in kept):
-            stays = cause not in ANOTHER
+            stays = cause not in (*ANOTHER, Kind.REGULARIZED)  # what fits too little does not fit too much
             kept = [finding for finding in kept if (finding.of_model and stays) or finding.kind not in gone]
     kept.sort(key=lambda one: (one.kind not in FIRST, one.of_model, -round(one.share, 2), order.index(one.kind)))
     return Findings(tuple(kept))

@@ -75,6 +75,7 @@ ENOUGH_ROWS = Need(
     lambda given: given.train is not None and given.train.rows >= 100, "fewer than 100 rows tell too little"
 )
 KNOWN_LOSS = Need(lambda given: not given.loss_function.custom, "nothing is known of a loss of one's own")
+OWN_LOSS = Need(lambda given: given.loss_function.custom)
 WHOLE_TRACE = Need(lambda fit: fit.trace.theta.shape[1] == len(fit.theta), "not all parameters were recorded")
 
 

@@ -2,9 +2,9 @@
 
 The outputs of every ReLU, layer or function, are looked at (an even sample of at most 1,000 rows) at the start and at the end.
 Some dead units are normal, above all where there are few inputs; a layer is sick where three quarters of its units were dead at
-the start, or a third died on the way. What is to blame is tried (`rerun.py`), and only what helps is found, the objective at
-least a tenth lower with fewer units dead; but a layer of which no unit is left, so that the prediction no longer depends on
-the rows, is told in any case:
+the start, or a third died on the way, and the fit leaves a tenth of the best constant's loss or more. What is to blame is
+tried (`rerun.py`), and only what helps is found, the objective at least a tenth lower with fewer units dead; but a layer of
+which no unit is left, so that the prediction no longer depends on the rows, is told in any case:
 
     died on the way     a smaller rate
     dead at the start   standardised columns, where they were not; another seed of an mlp; another start (init) of any module
@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from steepest.analysis.checks.network_graph import functional_relus, graph_of
+from steepest.analysis.checks.constant_model import constant_loss
+from steepest.analysis.checks.network_graph import functional_relus, graph_of, last_of
 from steepest.analysis.checks.rerun import Rerun, left_at_end, mlp, placed, rerun, widths_of, wrapped
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
@@ -31,6 +32,7 @@ from steepest.model.module_objective import ModuleObjective
 AT_START = 0.75
 ON_THE_WAY = 1.0 / 3.0
 BETTER = 0.9
+LEFT = 0.1
 SLOWER = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 STARTS = ("normal:0.5", "normal:0.2", "normal:1")
 SEEDS = 5
@@ -84,6 +86,8 @@ def dead_units(fit: Fitted) -> Iterator[Finding]:
     worst = max(end, key=lambda name: (died if on_the_way else end)[name].mean())
     if end[worst].mean() < (ON_THE_WAY if on_the_way else AT_START):
         return
+    if not value >= LEFT * constant_loss(ended) or _ends_in_relu(fit, ended):
+        return
     limit = BETTER * value if np.isfinite(value) else np.inf
     tried = _slower(fit) if on_the_way else None
     if tried is None or tried.run.value > limit:
@@ -132,10 +136,14 @@ def _tried(
 
 def _slower(fit: Fitted) -> Tried | None:
     """The smaller rate at which fewest units die, of those the one that comes down furthest."""
-    rates = [float(f"{fit.lr / divisor:.2g}") for divisor in SLOWER]
-    cause = f"steps at lr={fit.lr:.3g} are too long"
-    tried = [_tried(fit, placed(fit), {"lr": lr}, cause, ON_THE_WAY, lr) for lr in rates]
-    return min((one for one in tried if one is not None), key=lambda one: one.run.value, default=None)
+    best: Tried | None = None
+    for divisor in SLOWER:
+        lr = float(f"{fit.lr / divisor:.2g}")
+        one = _tried(fit, placed(fit), {"lr": lr}, f"steps at lr={fit.lr:.3g} are too long", ON_THE_WAY, lr)
+        if best is not None and (one is None or one.run.value >= best.run.value):
+            break  # slower still would get less far
+        best = one
+    return best
 
 
 def _other_starts(fit: Fitted, limit: float) -> Tried | None:
@@ -159,6 +167,13 @@ def _starts(fit: Fitted) -> Iterator[tuple[dict[str, Any], ModuleObjective, str]
     for init in STARTS:
         theta = modules.start(init, tuple(fit.names), fit.spec.seed)
         yield {"init": init}, placed(fit, theta), "they start with weights and biases that no row lifts above 0"
+
+
+def _ends_in_relu(fit: Fitted, ended: ModuleObjective) -> bool:
+    """Whether the outputs themselves are a ReLU's, and targets are below 0: then that is to be told (`output_layer.py`)."""
+    assert ended.x is not None
+    last = last_of(graph_of(ended.module, ended.x))
+    return last is not None and last.name == "Relu" and fit.train is not None and bool((fit.train.y < 0).any())
 
 
 def _silent(objective: ModuleObjective) -> dict[str, np.ndarray]:

@@ -6,7 +6,7 @@ any `forward`. It is that of a pass in evaluation mode, where dropout does nothi
 
 from __future__ import annotations
 
-import copy
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,17 +18,30 @@ from steepest.model.calling import evaluating
 
 SHAPES = (
     "View", "UnsafeView", "Reshape", "Squeeze", "Unsqueeze", "Select", "Slice", "Permute", "Transpose", "T", "Expand", "Clone",
-    "Copy", "ToCopy", "Alias", "Flatten", "Unflatten", "Index", "Mul", "Div", "Add", "NativeBatchNorm", "CudnnBatchNorm",
+    "Copy", "ToCopy", "Alias", "Flatten", "Unflatten", "Index", "Mul", "Div", "Add", "Sub", "Rsub", "Neg",
+    "NativeBatchNorm", "CudnnBatchNorm",
 )  # fmt: skip
 """Functions that only move numbers, or change their units."""
 
+POOLS = ("AvgPool1D", "AvgPool2D", "AvgPool3D", "AdaptiveAvgPool1D", "AdaptiveAvgPool2D", "Mean")
+"""Means over places."""
+
 RANGES = {
     "Sigmoid": (0.0, 1.0), "Softmax": (0.0, 1.0), "Hardsigmoid": (0.0, 1.0), "Tanh": (-1.0, 1.0), "Relu": (0.0, np.inf),
-    "LogSigmoid": (-np.inf, 0.0), "LogSoftmax": (-np.inf, 0.0),
+    "LogSigmoid": (-np.inf, 0.0), "LogSoftmax": (-np.inf, 0.0), "Softplus": (0.0, np.inf), "Exp": (0.0, np.inf),
+    "Abs": (0.0, np.inf), "Gelu": (-0.17, np.inf), "Silu": (-0.2785, np.inf), "Mish": (-0.3089, np.inf),
+    "Hardswish": (-0.375, np.inf),
 }  # fmt: skip
-"""Functions whose values have bounds."""
+"""Functions whose values have bounds. Those of some others depend on their arguments."""
 
-WORDS = {"Relu": "ReLU", "Hardtanh": "clamp", "LogSoftmax": "log-softmax", "LogSigmoid": "log-sigmoid"}
+CLAMPS = {"Hardtanh": ("min_val", "max_val"), "Clamp": ("min", "max"), "ClampMin": ("min", "no")}
+"""Functions that cut values off, and where their bounds are kept."""
+
+WORDS = {
+    "Relu": "ReLU", "Hardtanh": "clamp", "ClampMin": "clamp", "LogSoftmax": "log-softmax",
+    "LogSigmoid": "log-sigmoid", "Gelu": "GELU", "Silu": "SiLU",
+    "Elu": "ELU", "Celu": "ELU", "Exp": "exponential", "Abs": "absolute value", "Pow": "square",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,7 +60,8 @@ class Last:
     @property
     def words(self) -> str:
         """`a sigmoid`, `a ReLU`."""
-        return f"a {WORDS.get(self.name, self.name.lower())}"
+        word = WORDS.get(self.name, self.name.lower())
+        return f"{'an' if word[0] in 'aeE' else 'a'} {word}"
 
 
 @dataclass(frozen=True)
@@ -97,12 +111,20 @@ def kind_of(node: Any) -> str:
 
 def past_shapes(node: Any) -> Any:
     """The first function on the way back that does more than move numbers or change their units."""
-    while node is not None and kind_of(node) in SHAPES:
-        ways = [way for way, _ in node.next_functions if way is not None and "AccumulateGrad" not in way.name()]
-        if len(ways) != 1:  # a sum or product of two parts of the network is no change of units
-            return node
-        node = ways[0]
+    while (before := _before(node)) is not None:
+        node = before
     return node
+
+
+def _before(node: Any, more: tuple[str, ...] = ()) -> Any:
+    """The function before one that only moves numbers or changes their units, or has one of these names; None before others.
+
+    A sum or product of two parts of the network is no change of units.
+    """
+    if node is None or kind_of(node) not in SHAPES + more:
+        return None
+    ways = [way for way, _ in node.next_functions if way is not None and "AccumulateGrad" not in way.name()]
+    return ways[0] if len(ways) == 1 else None
 
 
 def nodes_of(output: Tensor) -> Iterator[Any]:
@@ -118,30 +140,40 @@ def nodes_of(output: Tensor) -> Iterator[Any]:
 
 
 def last_of(graph: Graph) -> Last | None:
-    """The function with bounds that a module ends in; None where it ends in any other."""
+    """The function with bounds that a module ends in; None where it ends in any other.
+
+    A clamp of what has bounds already is no end of its own.
+    """
     node = past_shapes(graph.output.grad_fn)
+    found = _bounded(node, graph)
+    while found is not None and kind_of(node) in CLAMPS:
+        node = past_shapes(node.next_functions[0][0])
+        before = _bounded(node, graph)
+        if before is None or (before.low, before.high) == (-np.inf, np.inf):
+            break
+        found = before
+    return found
+
+
+def _bounded(node: Any, graph: Graph) -> Last | None:
+    """What a node of the graph is, if its values have bounds."""
     if node is None:
         return None
     name = kind_of(node)
     layer = graph.made.get(node)
-    if name == "Hardtanh":
-        return Last(name, float(node._saved_min_val), float(node._saved_max_val), layer)
+    if name in CLAMPS:
+        low, high = (getattr(node, f"_saved_{end}", None) for end in CLAMPS[name])
+        return Last(name, -np.inf if low is None else float(low), np.inf if high is None else float(high), layer)
+    if name in ("Elu", "Celu"):
+        return Last(name, -float(node._saved_alpha) * float(getattr(node, "_saved_scale", 1.0)), np.inf, layer)
+    if name == "Pow" and float(node._saved_exponent) in (2.0, 4.0):
+        return Last(name, 0.0, np.inf, layer)
     if name not in RANGES:
         return None
     only = 0
     if name == "Softmax":
         only = node._saved_result.shape[node._saved_dim if node._saved_dim < 2**31 else -1]
     return Last(name, *RANGES[name], layer, only)
-
-
-def without(module: nn.Module, graph: Graph, layer: str | None) -> nn.Module | None:
-    """A copy of a module without that layer; None where `forward` calls the function, or the layer more than once."""
-    if not layer or graph.calls.get(layer) != 1:
-        return None
-    own = copy.deepcopy(module)
-    where, _, last = layer.rpartition(".")
-    setattr(own.get_submodule(where), last, nn.Identity())
-    return own
 
 
 @dataclass(frozen=True)
@@ -156,15 +188,21 @@ class Stacked:
 def stacked(graph: Graph) -> list[Stacked]:
     """Linear layers that follow each other without an activation and could be one, the last first.
 
-    A layer in between that is narrower than both its neighbours is no waste: it bounds the rank of their product.
+    A layer in between that is narrower than both its neighbours is no waste: it bounds the rank of their product. Nor is one
+    whose outputs go elsewhere, too, as along a residual connection.
     """
     found = []
+    used = Counter(way for node in nodes_of(graph.output) for way, _ in node.next_functions)
     for node in nodes_of(graph.output):
         outer = _weight(node, graph)
         if outer is None:
             continue
-        before = past_shapes(_input(node))
-        inner = None if before is None else _weight(before, graph)
+        before, alone = _input(node), True
+        while (further := _before(before, POOLS)) is not None:
+            alone, before = alone and used[before] == 1, further
+        if before is None or not alone or used[before] > 1:
+            continue
+        inner = _weight(before, graph)
         if inner is not None and inner[1].shape[0] == outer[1].shape[1]:
             widths = inner[1].shape[1], inner[1].shape[0], outer[1].shape[0]
             if widths[1] >= min(widths[0], widths[2]):
@@ -177,13 +215,18 @@ def _input(node: Any) -> Any:
 
 
 def _weight(node: Any, graph: Graph) -> tuple[str, Tensor] | None:
-    """The layer and the weight `[outputs, inputs]` of a linear layer's function; None for any other function."""
-    if kind_of(node) not in ("Addmm", "Mm"):
+    """The layer and the weight `[outputs, inputs, …]` of a linear layer's or convolution's function; None for any other.
+
+    Convolutions in groups are left out: one for each channel, and then one over channels, is a layer in two steps.
+    """
+    if kind_of(node) == "Convolution":
+        variable = getattr(node.next_functions[1][0], "variable", None) if node._saved_groups == 1 else None
+    elif kind_of(node) in ("Addmm", "Mm"):
+        turned = node.next_functions[-1][0]
+        turned = turned.next_functions[0][0] if turned is not None and kind_of(turned) == "T" else None
+        variable = getattr(turned, "variable", None)
+    else:
         return None
-    turned = node.next_functions[-1][0]
-    if turned is None or kind_of(turned) != "T":
-        return None
-    variable = getattr(turned.next_functions[0][0], "variable", None)
     name = graph.parameters.get(id(variable)) if variable is not None else None
     return None if name is None or variable is None else (name.rpartition(".")[0], variable)
 

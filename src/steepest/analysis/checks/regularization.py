@@ -1,0 +1,156 @@
+"""REGULARIZED: dropout, a penalty or a decay of the weights so strong that a module stays near the best constant.
+
+Looked at are modules that explain less than two thirds of what a constant leaves (`constant_model.py`), and that have dropout
+of 0.3 or more, a penalty, or a rule that decays the weights. Without it, or with a hundredth, they are fitted again to three
+quarters of a sample of the rows and scored on the others, beside the fit's own settings: it is found where the mean loss on
+these rows, which neither has seen, is at least a third lower and by more than two standard errors. A module whose dropout
+or penalty keeps it from learning noise does no better on such rows without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from steepest.analysis.checks.constant_model import constant_loss
+from steepest.analysis.checks.rerun import MOST_ROWS, inner_of, rerun, wrapped
+from steepest.analysis.diagnosis import check
+from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.analysis.needs import NETWORK, WHOLE_TRACE
+from steepest.choices import parse
+from steepest.data.dataset import Dataset
+from steepest.data.thinning import sampled
+from steepest.formulas.penalties import PENALTIES
+from steepest.formulas.rules import RULES, formula_of
+from steepest.lazy import torch
+from steepest.model.calling import evaluating
+from steepest.model.objective import matched
+from steepest.model.of_fit import tensors
+from steepest.text.numbers import number
+
+STRONG = 0.3
+LEFT = 1.0 / 3.0  # of the constant's loss, from which a module counts as near it
+BETTER = 2.0 / 3.0
+ERRORS = 2.0
+LESS = 0.01
+
+
+@dataclass(frozen=True)
+class Weaker:
+    """The fit with less of something. what: what it is; less: the settings or words that take it away."""
+
+    what: str
+    fit: Fitted
+    remedy: Mapping[str, Any]
+    advice: str
+    without: bool = False
+    rule: Any = None
+
+
+@check("fit", finds=(Kind.REGULARIZED,), needs=(NETWORK, WHOLE_TRACE))
+def too_strong(fit: Fitted) -> Iterator[Finding]:
+    """What keeps a module at the mean, and how much better it does on unseen rows without."""
+    if fit.network is None or fit.train is None or fit.terms is not None or fit.trace.theta.shape[1] != len(fit.theta):
+        return
+    if not np.isfinite(fit.theta).all() or fit.train.rows < 8:
+        return
+    weaker = list(_weaker(fit))
+    if not weaker:
+        return
+    objective = wrapped(fit, inner_of(fit), fit.theta)
+    constant, now = constant_loss(objective), float(objective.value(objective.theta))
+    if not now >= LEFT * constant:
+        return
+    rows = sampled(fit.train, MOST_ROWS)
+    held = np.arange(rows.rows) % 4 == 3
+    part, other = replace(fit, train=rows.take(np.flatnonzero(~held))), rows.take(np.flatnonzero(held))
+    as_it_is = _losses(part, Weaker("", part, {}, ""), other)
+    found = []
+    for one in weaker:
+        there = _losses(replace(one.fit, train=part.train), one, other)
+        if there is None or as_it_is is None or not there[0].mean() <= BETTER * as_it_is[0].mean():
+            continue
+        difference = as_it_is[0] - there[0]
+        if difference.mean() > ERRORS * difference.std(ddof=1) / np.sqrt(len(difference)):
+            found.append((float(there[0].mean()), there[1], one))
+    if not found or as_it_is is None:
+        return
+    value, steps, one = min(found, key=lambda each: each[0])
+    before = float(as_it_is[0].mean())
+    yield Finding(
+        Kind.REGULARIZED,
+        f"{one.what} is so strong that the module stays near its mean prediction.",
+        f"Its loss is {number(now)}; the best constant has {number(constant)}.",
+        one.remedy,
+        f"Tried on {part.train.rows if part.train else 0:,} rows for {steps:,} steps: the loss on {other.rows:,} other rows is "
+        f"{number(value)} instead of {number(before)}.",
+        float(np.clip(1.0 - value / before, 0.0, 1.0)), advice=one.advice, of_model=True,
+    )  # fmt: skip
+
+
+def _losses(fit: Fitted, one: Weaker, other: Dataset) -> tuple[np.ndarray, int] | None:
+    """The loss of each of some other rows after a descent on the fit's, and its steps; None where it fails."""
+    from steepest.analysis.replaced_calls import Without  # which imports PyTorch
+
+    inner = inner_of(fit)
+    objective = wrapped(fit, Without(inner, "dropout") if one.without else inner, fit.trace.theta[0])
+    run = rerun(fit, objective, rule=one.rule)
+    if run is None:
+        return None
+    like = objective.theta
+    x, y, weights = tensors(other, fit.loss_function, like.dtype, like.device)
+    there = objective.on(x, y, weights)
+    with evaluating(there.module), torch.no_grad():
+        each = there.loss.rows(matched(there.predict(there.theta, x), y, there.loss), y)
+    return (each if weights is None else each * weights).double().numpy(), run.steps
+
+
+def _weaker(fit: Fitted) -> Iterator[Weaker]:
+    """What there is to weaken, each by itself."""
+    from steepest.analysis.replaced_calls import Seen  # which imports PyTorch
+
+    spec = fit.spec
+    if spec.penalty != "none":
+        name, numbers = parse(spec.penalty, PENALTIES, "penalty")
+        for less in ("none", f"{name}:{','.join(f'{LESS * float(weight):g}' for weight in numbers)}"):
+            weaker = replace(fit, spec=spec.model_copy(update={"penalty": less}))
+            yield Weaker(f"penalty={spec.penalty!r}", weaker, {"penalty": less}, "")
+    yield from _less_decay(fit)
+    assert fit.network is not None
+    objective = wrapped(fit, inner_of(fit), fit.theta)
+    with Seen(frozenset({"dropout"})) as seen, evaluating(objective.module), torch.no_grad():
+        objective.module(objective.x)
+    strong = max((share for _, given, _ in seen.found if (share := _share(given)) is not None), default=0.0)
+    if strong >= STRONG:
+        advice = f"Leave dropout out, or take a small share: nn.Dropout(p=0.1) in place of nn.Dropout(p={strong:g})."
+        yield Weaker(f"Dropout of {strong:g}", fit, {}, advice, without=True)
+
+
+def _share(given: tuple[Any, ...]) -> float | None:
+    """The share of units that a call of dropout leaves out."""
+    named = dict(one for one in given if isinstance(one, tuple) and len(one) == 2)
+    found = named.get("p", next((one for one in given if isinstance(one, int | float)), 0.5))
+    return float(found)
+
+
+def _less_decay(fit: Fitted) -> Iterator[Weaker]:
+    """The rule with no decay of the weights, or as little as it has by itself."""
+    given, lr = fit.spec.optimizer, {"lr": fit.lr} if fit.spec.lr == "auto" else {}
+    formula = formula_of(given) if isinstance(given, str) else None
+    if formula is not None and formula.decays:
+        _, numbers = parse(given, RULES, "optimizer")
+        usual = formula.numbers[-1].default
+        if usual is not None and float(numbers[-1]) > usual:
+            yield Weaker(
+                f"A weight decay of {float(numbers[-1]):g}", fit, {"optimizer": formula.name}, "", rule=formula.name
+            )
+    if isinstance(given, partial) and isinstance(given.func, type) and given.keywords.get("weight_decay", 0.0) > 0.0:
+        decay, momentum = given.keywords["weight_decay"], given.keywords.get("momentum", 0.0)
+        name = {"SGD": f"momentum:{momentum:g}" if momentum else "sgd", "RMSprop": "rmsprop"}.get(
+            given.func.__name__, "adam"
+        )
+        yield Weaker(f"A weight decay of {decay:g}", fit, {"optimizer": name, **lr}, "", rule=name)
