@@ -93,7 +93,7 @@ CONSEQUENCES: Mapping[Kind, frozenset[Kind]] = {
     Kind.UNACTIVATED: OF_A_MODULE - {Kind.RATE_TOO_HIGH},
     Kind.REGULARIZED: OF_A_MODULE | {Kind.OVERFITTING},
     Kind.DEAD_UNITS: frozenset({Kind.VANISHING}),
-    Kind.VANISHING: frozenset({Kind.SATURATED}),
+    Kind.VANISHING: frozenset({Kind.SATURATED, Kind.RATE_TOO_HIGH, Kind.RATE_TOO_LOW, Kind.TOO_FEW_STEPS, Kind.NOISE}),
     Kind.SATURATED: frozenset({Kind.RATE_TOO_LOW, Kind.RATE_TOO_HIGH, Kind.TOO_FEW_STEPS, Kind.NOISE}),
     Kind.TINY_BATCHES: frozenset({Kind.RATE_TOO_LOW, Kind.RATE_TOO_HIGH, Kind.NOISE, Kind.TOO_FEW_STEPS}),
     Kind.SEPARABLE: frozenset({Kind.TOO_FEW_STEPS, Kind.RATE_TOO_LOW, Kind.DECAY, Kind.SCALES, Kind.COLLINEAR}),

@@ -202,7 +202,9 @@ def _of_numbers(fit: Fitted, output: Output) -> Wrong | None:
         what = "The module ends in a softmax over a single number, which is always 1: its predictions never change."
         advice, module = _ended(output, last)
         if fit.loss_function.takes == "binary":
-            advice = "End the module in a sigmoid in its place: nn.Sigmoid(), or torch.sigmoid in forward."
+            advice = (
+                "End the module in a sigmoid in the place of the softmax: nn.Sigmoid(), or torch.sigmoid in forward."
+            )
             module = None if module is None else nn.Sequential(module, nn.Sigmoid())
         return Wrong(what, "A softmax gives shares that sum to 1.", advice, module)
     y = rows.y

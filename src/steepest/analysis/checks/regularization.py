@@ -1,6 +1,6 @@
 """REGULARIZED: dropout, a penalty or a decay of the weights so strong that a module stays near the best constant.
 
-Looked at are modules that explain less than two thirds of what a constant leaves (`constant_model.py`), and that have dropout
+Looked at are modules that leave a fifth or more of what a constant does (`constant_model.py`), and that have dropout
 of 0.3 or more, a penalty, or a rule that decays the weights. Without it, or with a hundredth, they are fitted again to three
 quarters of a sample of the rows and scored on the others, beside the fit's own settings: it is found where the mean loss on
 these rows, which neither has seen, is at least a third lower and by more than two standard errors. A module whose dropout
@@ -33,7 +33,7 @@ from steepest.model.of_fit import tensors
 from steepest.text.numbers import number
 
 STRONG = 0.3
-LEFT = 1.0 / 3.0  # of the constant's loss, from which a module counts as near it
+LEFT = 0.2  # of the constant's loss, from which a module counts as near it
 BETTER = 2.0 / 3.0
 ERRORS = 2.0
 LESS = 0.01
@@ -83,7 +83,7 @@ def too_strong(fit: Fitted) -> Iterator[Finding]:
     before = float(as_it_is[0].mean())
     yield Finding(
         Kind.REGULARIZED,
-        f"{one.what} is so strong that the module stays near its mean prediction.",
+        f"{one.what} is so strong that it keeps the module near its mean prediction.",
         f"Its loss is {number(now)}; the best constant has {number(constant)}.",
         one.remedy,
         f"Tried on {part.train.rows if part.train else 0:,} rows for {steps:,} steps: the loss on {other.rows:,} other rows is "

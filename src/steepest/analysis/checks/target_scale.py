@@ -75,9 +75,22 @@ def target_scale(fit: Fitted) -> Iterator[Finding]:
         run.gain(1.0) if not np.isfinite(now) else float(np.clip(1.0 - value / now, 0.0, 1.0)),
         advice=""
         if own
-        else f"Fit the standardised target and turn the predictions back: st.fit(x, (y - {of}) / {by}, …), then "
-        f"fit.predict(x) * {by} + {of}.",
+        else f"Fit the standardised target and turn the predictions back: st.fit(x, {_standard(mean, spread)}, …), then "
+        f"fit.predict(x) * {_value(spread):.4g} {_signed(_value(mean))}.",
     )  # fmt: skip
+
+
+def _value(each: np.ndarray) -> float:
+    return float(np.ravel(each)[0])
+
+
+def _signed(value: float) -> str:
+    return f"{'-' if value < 0 else '+'} {abs(value):.6g}"
+
+
+def _standard(mean: np.ndarray, spread: np.ndarray) -> str:
+    """The standardised target as a line of code."""
+    return f"(y {_signed(-_value(mean))}) / {_value(spread):.4g}"
 
 
 def _standardised(fit: Fitted, mean: np.ndarray, spread: np.ndarray) -> tuple[Rerun | None, float]:
