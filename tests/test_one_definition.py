@@ -26,6 +26,7 @@ DEFINED = {"loss": "formulas/losses.py", "rule": "formulas/rules.py", "schedule"
 
 # file → the names that stand there, and why; a place that no longer names one must be taken out of this list.
 REASONS: dict[str, tuple[set[str], str]] = {
+    "analysis/checks/broadcasting.py": ({"mse", "huber"}, "the losses that one of all pairs may be meant to be"),
     "analysis/checks/class_codes.py": (
         {"cross_entropy", "logistic", "mse"},
         "the remedies for classes fitted as numbers, and numbers as classes",
@@ -35,12 +36,17 @@ REASONS: dict[str, tuple[set[str], str]] = {
     "analysis/checks/measured_descent.py": ({"cosine"}, "the schedule that remedies try"),
     "analysis/checks/medians.py": ({"mse"}, "the remedy for medians where means are asked for"),
     "analysis/checks/module_end.py": ({"logistic"}, "the remedy for numbers that are two classes"),
-    "analysis/checks/module_layers.py": ({"cross_entropy"}, "a function of PyTorch's of that name"),
     "analysis/checks/outliers.py": ({"huber"}, "the remedy for outliers"),
     "analysis/checks/module_descent.py": ({"cosine"}, "the schedule that remedies try"),
+    "analysis/checks/output_layer.py": ({"cross_entropy"}, "the remedy for scores before NLLLoss"),
     "analysis/checks/penalties.py": ({"mse"}, "the loss of the path of ridge regressions"),
     "analysis/checks/progress.py": ({"adam", "cosine"}, "a rule and a schedule that remedies try"),
+    "analysis/checks/regularization.py": (
+        {"sgd", "momentum", "rmsprop", "adam"},
+        "the rules without decay, of PyTorch's",
+    ),
     "analysis/checks/residual_spread.py": ({"huber"}, "the remedy for heavy tails"),
+    "analysis/checks/saturated_units.py": ({"adam"}, "the rule that a remedy tries"),
     "analysis/checks/vanishing_gradients.py": ({"adam"}, "the rule that a remedy tries"),
     "analysis/fit_settings.py": (
         {"momentum", "nesterov", "sgd"},
