@@ -178,8 +178,6 @@ def ranked(found: list[Finding]) -> Findings:
     First of all stands what makes it another problem.
     """
     order, kept = list(Kind), list(found)
-    scales = [finding for finding in kept if finding.kind is Kind.SCALES]  # of a module seen by two checks
-    kept = [finding for finding in kept if not any(finding is other for other in scales[:-1])]
     for cause, gone in CONSEQUENCES.items():  # one that is gone already takes nothing away
         if any(finding.kind is cause and (not finding.of_model or cause in ALONE) for finding in kept):
             stays = cause not in (*ANOTHER, Kind.REGULARIZED)  # what fits too little does not fit too much

@@ -88,12 +88,12 @@ class Tried:
     "fit",
     finds=(
         Kind.SORTED, Kind.CLIPPED, Kind.TOLERANCE, Kind.PATIENCE, Kind.DECAY, Kind.MOMENTUM, Kind.NOISE, Kind.RATE_TOO_HIGH,
-        Kind.RATE_TOO_LOW, Kind.TOO_FEW_STEPS, Kind.SCALES,
+        Kind.RATE_TOO_LOW, Kind.TOO_FEW_STEPS,
     ),
     needs=(NETWORK, WHOLE_TRACE, AGAIN),
 )  # fmt: skip
 def module_descent(fit: Fitted) -> Iterator[Finding]:
-    """At most one of the kinds above, or SCALES: the first that goes most of the way to what the module learns."""
+    """At most one of the kinds above: the first that goes most of the way to what the module learns."""
     if fit.status is Status.INTERRUPTED or fit.train is None or fit.network is None:
         return
     trials = trials_of(fit)
@@ -102,9 +102,7 @@ def module_descent(fit: Fitted) -> Iterator[Finding]:
     level = loss_level(fit.loss_function, fit.train.y)
     if not trials.diverged and (trials.now <= max(WELL * trials.constant, level)):
         return
-    scaled = unscaled(fit, trials.descent, trials.constant, trials.now)
-    if scaled is not None:
-        yield replace(scaled, remedy=pinned(scaled.remedy, fit))
+    if unscaled(fit, trials.descent, trials.constant, trials.now) is not None:  # `saturated_units.py` tells it
         return
     tried = Tried(trials)
     for look in (shuffled, unclipped, not_stopped, not_decayed, slowed, quieter, other_rates, further):
