@@ -92,7 +92,6 @@ CONSEQUENCES: Mapping[Kind, frozenset[Kind]] = {
     Kind.ALIKE: OF_A_MODULE,
     Kind.UNACTIVATED: OF_A_MODULE - {Kind.RATE_TOO_HIGH},
     Kind.REGULARIZED: OF_A_MODULE | {Kind.OVERFITTING},
-    Kind.DEAD_UNITS: frozenset({Kind.VANISHING}),
     Kind.VANISHING: frozenset({Kind.SATURATED, Kind.RATE_TOO_HIGH, Kind.RATE_TOO_LOW, Kind.TOO_FEW_STEPS, Kind.NOISE}),
     Kind.SATURATED: frozenset({Kind.RATE_TOO_LOW, Kind.RATE_TOO_HIGH, Kind.TOO_FEW_STEPS, Kind.NOISE}),
     Kind.TINY_BATCHES: frozenset({Kind.RATE_TOO_LOW, Kind.RATE_TOO_HIGH, Kind.NOISE, Kind.TOO_FEW_STEPS}),
