@@ -290,6 +290,6 @@ def labels_in_clusters(seed: int) -> Pair:
 def sorted_by_the_target(seed: int) -> Pair:
     x, y = plane(seed, 500)
     order = np.argsort(y)
-    settings = {"model": "linear", "optimizer": "sgd", "lr": 0.05, "batch_size": 10, "epochs": 10}
+    settings = {"model": "linear", "optimizer": "sgd", "lr": 0.02, "batch_size": 10, "epochs": 10}
     sick = Given({"x": x[order], "y": y[order]}, {**settings, "shuffle": "none"})
-    return Pair(sick, sick.but(shuffle="rows"), squared(*plane(seed + 100, 2000)))
+    return Pair(sick, sick.but(shuffle="rows"), squared(*plane(seed + 100, 2000, noise=0.0)))
