@@ -51,7 +51,7 @@ def test_without_held_out_rows_overfitting_cannot_be_seen():
         ({}, "missing intercept", ""),
         ({"optimizer": "sgd", "lr": 0.01, "epochs": 3}, "decay too fast", ""),
         ({"optimizer": torch.optim.SGD, "lr": 0.01, "epochs": 3}, "too few steps", "decay too fast"),
-        ({"model": "mlp:3", "epochs": 3}, "dead units", "decay too fast"),
+        ({"model": "mlp:3", "epochs": 3}, "dead units", "bouncing at a kink"),
         ({"model": "mlp:3", "epochs": 3, "dtype": "float32"}, "vanishing gradients", "float32"),
     ],
 )

@@ -7,6 +7,7 @@ target: for `mse` the mean, for `cross_entropy` the logarithms of the classes' s
 from __future__ import annotations
 
 from steepest.lazy import torch
+from steepest.model.calling import evaluating
 from steepest.model.loss import Loss
 from steepest.model.module_objective import ModuleObjective
 from steepest.model.objective import matched
@@ -34,7 +35,7 @@ def constant_answer(objective: ModuleObjective) -> torch.Tensor:
     assert objective.x is not None
     assert objective.y is not None
     target, loss = objective.y, objective.loss
-    with torch.no_grad():
+    with evaluating(objective.module), torch.no_grad():
         like = objective.predict(objective.theta, objective.x[:1])[0]
     answer = torch.zeros_like(like, dtype=torch.float64).requires_grad_()
     if not (loss.classes or loss.takes in ("codes", "binary")) and target.is_floating_point():

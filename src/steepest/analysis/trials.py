@@ -33,6 +33,7 @@ from steepest.data.thinning import evenly
 from steepest.descent import schedule_factors, torch_rules
 from steepest.descent.loop import Step, descend
 from steepest.descent.stopping import Status, Stopper
+from steepest.errors import SteepestError
 from steepest.lazy import torch
 from steepest.model.calling import evaluating
 from steepest.model.module_objective import ModuleObjective
@@ -153,9 +154,12 @@ class Trials:
             return None
         self.left -= made * cost
         objective = self._fresh()
-        for step in self._steps(objective, batching, planned, made, changed):
-            if step is None:
-                return Trial(remedy, made, planned, torch.full_like(self.each, torch.inf))
+        try:
+            for step in self._steps(objective, batching, planned, made, changed):
+                if step is None:
+                    return Trial(remedy, made, planned, torch.full_like(self.each, torch.inf))
+        except SteepestError:  # such batches the module does not take
+            return None
         return Trial(remedy, made, planned, _row_losses(objective, self.judge))
 
     def ahead(self, times: tuple[int, ...]) -> list[tuple[int, Trial]]:
@@ -244,20 +248,22 @@ def trials_of(fit: Fitted) -> Trials | None:
     descent = module_descent(fit)
     if descent is None or fit.train is None or not descent.steps:
         return None
-    found = Trials(fit, descent, *_parted(fit.train, descent.size is None))
+    found = Trials(fit, descent, *_parted(fit.train, descent.size))
     found.left = float(np.clip(fit.steps * cost_of_step(found.start, descent.size), LEAST_COST, MOST_COST))
     return found
 
 
-def _parted(rows: Dataset, whole: bool) -> tuple[Dataset, Dataset]:
-    """The rows of a trial, in their order, and those that it is judged by."""
+def _parted(rows: Dataset, size: int | None) -> tuple[Dataset, Dataset]:
+    """The rows of a trial, in their order, and those that it is judged by. No batch of `size` is left with a single row."""
     count = rows.rows // 5
     if count < LEAST_UNSEEN:
         return rows, rows
     order = np.random.default_rng(0).permutation(rows.rows)
     rows, held = rows.take(np.sort(order[count:])), rows.take(np.sort(order[:count]))
-    if whole and rows.rows > MOST_ROWS:
+    if size is None and rows.rows > MOST_ROWS:
         rows = rows.take(evenly(rows.rows, MOST_ROWS))
+    if size is not None and size > 1 and rows.rows % size == 1:  # BatchNorm knows no variance of one row
+        rows = rows.take(np.arange(rows.rows - 1))
     return rows, held if held.rows <= MOST_UNSEEN else held.take(evenly(held.rows, MOST_UNSEEN))
 
 

@@ -46,17 +46,17 @@ def numbers(given: Prepared) -> Iterator[Finding]:
     if rows is None or rows.classes is not None or rows.y.ndim != 1 or not loss.of_residual:
         return
     name, auto = rows.targets[0], given.spec.loss == "auto"
-    pair = two_values(rows.y)
-    if name.startswith("log(") or (auto and (pair is not None or several_codes(rows.y, name))) or met(given):
+    pair, codes = two_values(rows.y), whole_codes(rows.y)
+    if name.startswith("log(") or (auto and (pair is not None or several_codes(rows.y, name))):
+        return
+    if (pair is None and codes is None) or met(given):
         return
     if pair is not None:
         low, high = (int(np.count_nonzero(rows.y == value)) for value in pair)
         evidence = f"It has two values only: {number(pair[0])} in {low:,} rows and {number(pair[1])} in {high:,}."
         yield _said(given, 2, evidence, *tried(given, pair))
         return
-    codes = whole_codes(rows.y)
-    if codes is None:
-        return
+    assert codes is not None
     some = sampled(rows, MOST_ROWS)
     evidence = without_order(flat(some.x), some.y)
     if not evidence and several_codes(rows.y, name):

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from steepest.analysis.checks.network_graph import graph_of, last_of
 from steepest.analysis.checks.rerun import inner_of, wrapped
 from steepest.analysis.finding import Prepared
+from steepest.lazy import nn
 from steepest.model.labels import is_own
-
-LOOKED_UP = (nn.Embedding, nn.EmbeddingBag)
 
 
 def of_own_module(given: Prepared) -> bool:
@@ -23,7 +21,9 @@ def of_own_module(given: Prepared) -> bool:
 def takes_codes(given: Prepared) -> bool:
     """Whether a module of the user's looks its inputs up in a table, so that their numbers are names."""
     model = given.spec.model
-    return isinstance(model, nn.Module) and any(isinstance(part, LOOKED_UP) for part in model.modules())
+    if model is None or isinstance(model, str) or not isinstance(model, nn.Module):
+        return False
+    return any(isinstance(part, nn.Embedding | nn.EmbeddingBag) for part in model.modules())
 
 
 def last_function(given: Prepared) -> str:

@@ -28,15 +28,18 @@ BETWEEN = 0.1  # share of the squared residuals that their means in fifths of th
 LEAST_GAIN = 7.57
 LIGHT = 0.6  # efficiency of the squares of a logarithm from which that takes the tail away
 
+ROWS_A_TERM = 2  # rows for each term of the model from which its residuals say anything
+
 
 # ---- of a regression -------------------------------------------------------------------------------
 
 
 def heavy_tail(regression: Regression) -> Cause | None:
     """That the residuals of a regression have heavy tails."""
-    if regression.robust or regression.rows < LEAST_ROWS:
+    some = regression.thinned
+    if regression.robust or regression.rows < LEAST_ROWS or len(some.y) < ROWS_A_TERM * some.design.shape[1]:
         return None
-    robust = regression.thinned.robust
+    robust = some.robust
     found = tail(robust.residual)
     if robust.exact or not found.heavy or mostly_one(regression.thinned.y):
         return None
@@ -48,7 +51,7 @@ def spread(regression: Regression) -> Cause | None:
     if regression.rows < LEAST_ROWS:
         return None
     some = regression.thinned
-    if mostly_one(some.y):
+    if mostly_one(some.y) or len(some.y) < ROWS_A_TERM * some.design.shape[1]:
         return None
     theta = some.robust.theta if regression.robust else some.least_squares.theta
     prediction = some.design @ theta

@@ -28,12 +28,19 @@ def standardised(x: np.ndarray) -> np.ndarray:
 
 def components(x: np.ndarray, most: int) -> np.ndarray:
     """The principal components `[n, c]` of standardised columns x `[n, d]`, at most so many and 30, each of variance 1."""
+    from scipy.linalg import eigh
+
     z = standardised(x)
     if not z.shape[1] or most < 1:
         return z[:, :0]
-    left, sizes, _ = np.linalg.svd(z, full_matrices=False)
-    kept = sizes > 1e-7 * sizes[0]
-    return (left[:, kept] * np.sqrt(len(z)))[:, : min(most, MOST_COMPONENTS)]
+    tall = len(z) >= z.shape[1]
+    products = z.T @ z if tall else z @ z.T
+    first = max(len(products) - min(most, MOST_COMPONENTS), 0)
+    found = eigh(products, subset_by_index=[first, len(products) - 1])
+    values, vectors = np.asarray(found[0]), np.asarray(found[1])
+    kept = values > 1e-12 * values[-1]
+    values, vectors = values[kept][::-1], vectors[:, kept][:, ::-1]
+    return (z @ vectors / np.sqrt(values) if tall else vectors) * np.sqrt(len(z))
 
 
 def nearest(z: np.ndarray, count: int) -> np.ndarray:

@@ -42,6 +42,7 @@ NEIGHBOURS = 5
 PARTS, MOST_IN_PARTS = 10, 100
 CHANCE, SURE = 0.03, 1e-6
 TIMES, LEAST_EXPLAINED = 4.0, 0.1
+MOST_SHIFTED = 200  # columns up to which a shift is looked for
 SHIFTS = (1, -1, 2, -2, 3, -3)
 
 
@@ -194,7 +195,7 @@ def in_table_order(train: Dataset, test: Dataset | None) -> Dataset:
 def shifted(rows: Dataset) -> tuple[int, Relation, Relation] | None:
     """By how many rows the target is too late, with its relation to the columns as they are, and moved back; or None."""
     x, y = flat(rows.x), target_columns(rows)
-    if y is None or rows.places is None:
+    if y is None or rows.places is None or x.shape[1] > MOST_SHIFTED:
         return None
     found = []
     for shift in SHIFTS:
