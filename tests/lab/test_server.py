@@ -7,6 +7,7 @@ import base64
 import json
 import os
 import signal
+import socket
 from contextlib import asynccontextmanager
 
 import httpx
@@ -15,6 +16,7 @@ import pytest
 import torch
 
 import steepest as st
+from steepest.cli.commands import main
 from steepest.lab import server as server_module
 from steepest.lab.server import Lab, application
 from steepest.lab.tasks import Uploads, perform
@@ -228,6 +230,28 @@ def test_an_upload_is_its_visitor_s_alone_and_goes_with_the_lab():
 
     run(question)
     assert not places[0].parent.exists()
+
+
+def test_an_upload_is_called_by_its_own_name():
+    async def question(lab, server, client):
+        await entered(client)
+        sent = await client.post("/api/upload", params={"name": "my <b>'houses'.csv"}, content=b"x,y\n1,2\n,3\n4,5\n")
+        experiment = {"data": sent.json()["data"], "settings": {"target": "y"}}
+        said = (await client.post("/api/ask", json={"task": "descend", "experiment": experiment})).json()["error"]
+        assert "my _b__houses_.csv" in said
+        assert str(lab.workspaces.folder) not in said
+
+    run(question)
+
+
+def test_a_port_that_cannot_be_had_is_told_in_a_line(capsys):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert main(["lab", "--no-browser", "--port", str(taken.getsockname()[1])]) == 1
+    assert "cannot listen on 127.0.0.1" in capsys.readouterr().err
+    assert main(["lab", "--no-browser", "--port", "99999"]) == 2
+    assert "65535" in capsys.readouterr().err
 
 
 def test_an_upload_too_large_is_refused_and_leaves_nothing(monkeypatch):

@@ -40,6 +40,8 @@ def lab(
         )
     for name in REFUSED & set(given):
         raise SpecError(f"{name} is no setting of the lab. Leave it out.")
+    if not 0 <= port < 2**16:
+        raise SpecError(f"--port {port}: it must be a number from 0 (any free one) to 65535.")
     table = None if data is None or data.startswith("sample:") else data
     if table is not None:
         from steepest.data.files import paths_of

@@ -34,7 +34,7 @@ from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from steepest.errors import SpecError
+from steepest.errors import RunError, SpecError
 from steepest.lab.catalogue import catalogue
 from steepest.lab.experiment import TASKS, Experiment
 from steepest.lab.workers import Failed, Pool, Stopped, cores
@@ -165,6 +165,8 @@ class Lab:
             return JSONResponse({"stopped": True})
         except Failed as error:
             return JSONResponse({"error": str(error)})
+        if experiment.upload is not None:
+            answer = self.workspaces.named(workspace, experiment.upload, answer)
         self.answers[key] = answer
         self._note(workspace, job, answer)
         while len(self.answers) > KEPT_ANSWERS:
@@ -330,15 +332,21 @@ def run(
     """Serve until Ctrl-C. table: the rows that the page calls `given`. classroom: for many, one of whom teaches.
 
     Raises:
-        OSError: the port is taken.
+        RunError: the port is taken, or the address is not this machine's.
     """
     import socket
 
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind((host, port))
-        taken.listen(128)
+        try:
+            taken.bind((host, port))
+            taken.listen(128)
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise RunError(
+                f"The lab cannot listen on {host}, port {port}: {why}. Choose another --port or --host."
+            ) from None
         teacher = secrets.token_urlsafe(24) if classroom else None
         lab = Lab(secrets.token_urlsafe(24), host, taken.getsockname()[1], first, table, teacher)
         print(lab.link, flush=True)

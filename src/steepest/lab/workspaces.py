@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -84,6 +85,15 @@ class Workspaces:
         identifier = secrets.token_hex(16)
         suffixes = [suffix for suffix in Path(name).suffixes[-2:] if suffix.lower() in KINDS]
         return identifier, self.folder / (identifier + "".join(suffixes or [".csv"]).lower())
+
+    def named(self, workspace: Workspace, identifier: str, answer: bytes) -> bytes:
+        """An answer with the file's own name where it names the place of an upload, of which it may show the end alone.
+
+        Of that name only what is harmless in a message, a page and a script.
+        """
+        name = re.sub(r"[^\w .()+-]", "_", workspace.uploads[identifier], flags=re.ASCII)
+        place = rb"[^\s'\"]*" + identifier.encode() + rb"(\.\w+)+"
+        return re.sub(place, lambda _: name.encode(), answer)
 
     def remove(self, workspace: Workspace, identifier: str) -> None:
         """Forget an upload, and remove its file."""
