@@ -7,6 +7,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 BIN := .venv/bin
 # The stamp says that .venv holds what pyproject.toml and constraints.txt ask for.
 STAMP := .venv/.installed
+DOCS_STAMP := .venv/.installed-docs
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 # One thread a process: two test processes with two threads each only wait for one another.
 # Compiled modules are kept, whatever the shell says: many tests start a process, and each would compile them anew.
@@ -20,7 +21,7 @@ BENCH_PARTS := epoch answer answer_others growth sweep step startup
 BENCH_OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser check bench sick others lessons soak clean
+.PHONY: help demo test browser check bench sick others lessons dist soak clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -71,9 +72,17 @@ sick: $(STAMP) ## Diagnose every sick fit, treat it as printed, and write docs/s
 others: $(STAMP) ## Diagnose other people's mistakes, treat them as printed, and write docs/others_cases.md
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/others_cases.py
 
-lessons: $(STAMP) ## Run every lesson from its first line to its last
-	@$(if $(wildcard lessons/*.py),,echo "There are no lessons yet.")
-	@for lesson in $(sort $(wildcard lessons/*.py)); do echo "$$lesson"; $(BIN)/python "$$lesson" || exit 1; done
+$(DOCS_STAMP): $(STAMP)
+	@echo "Setting up what pages and notebooks need, in .venv"
+	@$(PIP) --quiet -c constraints.txt --group docs
+	@touch $(DOCS_STAMP)
+
+lessons: $(DOCS_STAMP) ## Execute the lessons, and write them as notebooks and pages to build/lessons
+	OMP_NUM_THREADS=1 $(BIN)/python lessons/build.py
+
+dist: $(STAMP) ## Build the wheel that a notebook installs, in dist/
+	@$(BIN)/python -m pip --quiet --disable-pip-version-check wheel --no-deps --wheel-dir dist .
+	@ls dist/*.whl
 
 soak: $(STAMP) browser ## All tests, the long ones too, and the property tests with far more examples
 	$(PYTEST) -n 2 -m "soak or not soak" --hypothesis-profile=soak $(PYTEST_OPTIONS)
