@@ -226,38 +226,26 @@ def run(
     if spec.validation is not None:
         train, validation, notes = parted(spec, train, notes)
     began = time.perf_counter()
-    made = plan(spec, train, batches, in_place=True)
-    try:
-        return _descended(spec, made, train, test, notes, progress, budget, validation, began)
-    except IllConditioned:  # known once the curvature is: the columns need other coordinates
-        made = plan(spec, train, batches)
-        return _descended(spec, made, train, test, notes, progress, budget, validation, began)
 
-
-def _descended(
-    spec: Spec,
-    made: Plan,
-    train: Dataset,
-    test: Dataset | None,
-    notes: tuple[str, ...],
-    progress: Progress | None,
-    budget: int | None,
-    validation: Dataset | None,
-    began: float,
-) -> Fit:
-    work = Descents.one(made.objective, made.rule, made.batching, made.lr, made.schedule, made.given)
-    limits = Limits.of([(spec.tol, spec.patience, made.batching, made.rule)], made.full_batch)
+    def descended(in_place: bool) -> Fit:
+        made = plan(spec, train, batches, in_place)
+        work = Descents.one(made.objective, made.rule, made.batching, made.lr, made.schedule, made.given)
+        limits = Limits.of([(spec.tol, spec.patience, made.batching, made.rule)], made.full_batch)
+        (came,), engine = watched(spec, made, work, limits, test, validation, budget, after if progress else None)
+        done = finished(spec, made, *came, engine, time.perf_counter() - began, train, test, notes)
+        if isinstance(made.objective, (TallObjective, ExtendedSquares)) and done.ending.status is not Status.DIVERGED:
+            done.measured = Measured.of(made.objective)
+        return done
 
     def after(monitor: Monitor, shown: Step | Chunk) -> None:
         step = shown.step(0, shown.steps - 1) if isinstance(shown, Chunk) else shown
         if progress is not None:
             progress(step, float(np.ravel(monitor.known)[0]))
 
-    (came,), engine = watched(spec, made, work, limits, test, validation, budget, after if progress else None)
-    done = finished(spec, made, *came, engine, time.perf_counter() - began, train, test, notes)
-    if isinstance(made.objective, (TallObjective, ExtendedSquares)) and done.ending.status is not Status.DIVERGED:
-        done.measured = Measured.of(made.objective)
-    return done
+    try:
+        return descended(in_place=True)
+    except IllConditioned:  # known once the curvature is: the columns need other coordinates
+        return descended(in_place=False)
 
 
 def end_of(spec: Spec, made: Plan, group: Ended, place: int) -> tuple[np.ndarray, Trace, Ending]:

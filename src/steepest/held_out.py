@@ -46,7 +46,8 @@ def scorer(spec: Spec, made: Plan, rows: Dataset, objective: Objective) -> Calla
     """
     like = made.objective.theta
     if made.terms is not None:
-        problem = linear_problem(replace_penalty(spec), rows, made.terms, made.loss)
+        unpenalised = spec.model_copy(update={"penalty": "none"})
+        problem = linear_problem(unpenalised, rows, made.terms, made.loss)
         if isinstance(made.objective, (TallObjective, ExtendedSquares)):
             user = made.to_user or np.asarray
             return lambda theta: certify.mean_loss(problem, certify.prediction(problem, user(theta)))
@@ -59,8 +60,3 @@ def scorer(spec: Spec, made: Plan, rows: Dataset, objective: Objective) -> Calla
     if not isinstance(objective, (ModuleObjective, Together)):
         raise FitError("There is no model to score.")
     return objective.on(*tensors(rows, made.loss, like.dtype, like.device)).value
-
-
-def replace_penalty(spec: Spec) -> Spec:
-    """The same description without a penalty: what scores held-out rows."""
-    return spec.model_copy(update={"penalty": "none"})

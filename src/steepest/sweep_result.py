@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
 from steepest.data.wording import in_short
 from steepest.defaults import largest_lr
@@ -20,9 +21,6 @@ from steepest.sweeps.run_results import COLUMNS, COUNTS, FAILED, NUMBERS, Lot
 from steepest.text import sweep as sweep_text
 from steepest.text.displayed import Displayed
 from steepest.text.document import Document
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 WHAT_IS_FITTED = frozenset(those(lambda setting: setting.fitted))
 """Settings that change F itself: where they differ, the held-out loss judges and not the objective."""
@@ -137,8 +135,6 @@ class Sweep(Displayed):
         relative_gap to the exact answer, test_loss if rows were held out, steps, epochs, status (as in `Fit.status`, or
         `failed`), engine, and where a run has no fit the message why.
         """
-        import pyarrow as pa
-
         columns = {name: _column(values) for name, values in self.settings.items()}
         for name in COLUMNS:
             values, kind = self.columns[name], pa.float64() if name in NUMBERS else None
@@ -312,8 +308,6 @@ def _interval(ends: np.ndarray, starts: np.ndarray, within: float) -> tuple[int,
 
 def _column(values: Sequence[Any]) -> Any:
     """A column of settings: numbers, truth values or texts as they are, anything else as text."""
-    import pyarrow as pa
-
     kinds = {type(value) for value in values if value is not None}
     if kinds <= {int, float} or kinds <= {str} or kinds <= {bool}:
         return pa.array(values, pa.float64() if kinds == {int, float} else None)

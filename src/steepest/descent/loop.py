@@ -53,7 +53,7 @@ class Step:
 
     def copy(self) -> Step:
         """The same step with a θ and gradient of its own."""
-        theta, loss, grad = (_copy(one) for one in (self.theta, self.loss, self.grad))
+        theta, loss, grad = map(copied, (self.theta, self.loss, self.grad))
         return Step(self.t, self.epoch, self.lr, theta, loss, grad, self.batch)
 
 
@@ -117,7 +117,8 @@ def descend(
     yield Step(t + 1, batch.epoch + 1 if batch else 0, rate, theta, loss, grad, None)
 
 
-def _copy(given: Any) -> Any:
+def copied(given: Any) -> Any:
+    """A copy of a tensor, an array or a number."""
     return given.clone() if isinstance(given, Tensor) else np.copy(given)
 
 

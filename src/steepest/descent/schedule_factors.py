@@ -53,8 +53,10 @@ def factors_at(schedule: Schedule, steps: np.ndarray, epochs: np.ndarray) -> np.
 
 
 def at_rate(found: Schedule, lr: Any) -> Schedule:
-    """A schedule for a fit at this rate, which those of PyTorch must know."""
-    return found.based_on(float(lr)) if isinstance(found, TorchSchedule) and np.ndim(lr) == 0 else found
+    """A schedule for a fit at this rate, which those of PyTorch must know: some set rates of their own, whatever lr is."""
+    if not isinstance(found, TorchSchedule) or np.ndim(lr) or float(lr) == found.lr:
+        return found
+    return TorchSchedule(found.make, float(lr))
 
 
 def of_fit(fit: Any) -> Any:

@@ -198,15 +198,12 @@ class Stopper:
             self.limit = np.minimum(self.GROWTH * (self.largest + 1e-300), LARGEST)
         self.looks += 1
         before, self.before = self.before, value
-        self.still = (self.still + 1) * self._unchanged(before, value)
+        self.still = (self.still + 1) * (abs(before - value) <= self.tol * abs(before))
         return self.within(value) ^ True, self.still >= self.enough_looks
 
     def within(self, value: Any) -> Any:
         """Whether a loss is finite, and not far above where the descent began; losses may be `[T, runs]` too."""
         return abs(value) <= self.limit
-
-    def _unchanged(self, before: Any, value: Any) -> Any:
-        return abs(before - value) <= self.tol * abs(before)
 
     @property
     def untold(self) -> int:

@@ -11,7 +11,6 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from steepest.choices import required
 from steepest.data.wording import called
 from steepest.errors import SpecError, SteepestError
 from steepest.lazy import Tensor, imported, nn, torch
@@ -19,11 +18,6 @@ from steepest.lazy import Tensor, imported, nn, torch
 Factory = Callable[..., "torch.optim.Optimizer"]
 
 FIRST_RATE = 1e-3  # the rate that a class is made with where it asks for one; each step sets its own
-
-
-def is_factory(given: Any) -> bool:
-    """Whether it makes optimisers: a class of `torch.optim`, a partial, or a function of the parameters."""
-    return callable(given) and not isinstance(given, torch.optim.Optimizer)
 
 
 def given_rate(factory: Any) -> float | None:
@@ -90,11 +84,6 @@ def _refused(factory: Factory, name: str, error: Exception) -> str:
             "layers without bias."
         )
     return f"optimizer={name} cannot be made: {type(error).__name__}: {why}."
-
-
-def needs_closure(optimizer: torch.optim.Optimizer) -> bool:
-    """Whether a step cannot do without a function that looks at the model again, as that of LBFGS."""
-    return bool(required(optimizer.step))
 
 
 def ratios(optimizer: torch.optim.Optimizer) -> list[float | None]:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
-from steepest.choices import parse
+from steepest.choices import parse, required
 from steepest.descent import in_place, torch_optim
 from steepest.errors import SpecError
 from steepest.formulas.rules import FORMULAS, RULES, RuleFormula
@@ -226,7 +226,10 @@ class TorchRule(Rule):
             raise SpecError("A torch.optim class moves one θ at a time; runs of it cannot be batched.")
         parameters = [torch.nn.Parameter(view) for view in self.views(theta)]
         optimizer = torch_optim.made(self.optimizer, parameters)
-        return [parameters, optimizer, torch_optim.needs_closure(optimizer), torch_optim.ratios(optimizer)]
+        looks_again = bool(
+            required(optimizer.step)
+        )  # its step takes a function that looks at the model, as that of LBFGS
+        return [parameters, optimizer, looks_again, torch_optim.ratios(optimizer)]
 
     def own_rate(self, theta: Tensor) -> float:
         return float(self.start(theta.clone())[1].defaults.get("lr", torch_optim.FIRST_RATE))
@@ -250,10 +253,6 @@ class TorchRule(Rule):
         torch_optim.stepped(optimizer, closure if again_asked else None)
 
 
-def _whole(theta: Tensor) -> Sequence[Tensor]:
-    return [theta]
-
-
 def rule(name: Any, objective: Any = None, clip: float | None = None) -> Rule:
     """The rule that a name such as `momentum:0.9` stands for, made fit for an objective.
 
@@ -262,7 +261,7 @@ def rule(name: Any, objective: Any = None, clip: float | None = None) -> Rule:
 
     clip: the norm of the longest gradient that it is given; None: any.
     """
-    found = _named(name, _whole if objective is None else objective.views)
+    found = _named(name, (lambda theta: [theta]) if objective is None else objective.views)
     found = found if clip is None else Clipped(found, clip)
     if objective is None or not objective.kinked or found.handles_penalty:
         return found
@@ -293,6 +292,6 @@ def _named(name: Any, views: Callable[[Tensor], Sequence[Tensor]]) -> Rule:
             return name()
         except TypeError as error:
             raise SpecError(f"optimizer={name.__name__} is a class; give an object of it ({error}).") from None
-    if torch_optim.is_factory(name):
+    if callable(name):
         return TorchRule(name, views)
     raise SpecError(f"optimizer={name!r} is no name of a rule, torch.optim class or Rule.")

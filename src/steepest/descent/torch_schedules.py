@@ -47,10 +47,6 @@ class TorchSchedule:
     def __repr__(self) -> str:
         return self.name
 
-    def based_on(self, lr: float) -> TorchSchedule:
-        """The same at another rate: some schedulers set rates of their own, whatever lr is."""
-        return self if lr == self.lr else TorchSchedule(self.make, lr)
-
     def __call__(self, step: int, epoch: int) -> float:
         place = int(step if self.each_step else epoch)
         while len(self.rates) <= place:

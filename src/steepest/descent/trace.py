@@ -15,17 +15,17 @@ from math import inf, isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow
 
 from steepest.data.thinning import evenly
 from steepest.data.wording import number, plain
-from steepest.descent.loop import Step
+from steepest.descent.loop import Step, copied
 from steepest.lazy import Tensor, torch
 from steepest.text.displayed import Displayed
 from steepest.text.document import Document, Table, Words
 
 if TYPE_CHECKING:
     import pandas
-    import pyarrow
 
     from steepest.descent.chunk import Chunk
 
@@ -67,8 +67,6 @@ class Trace(Displayed):
 
     def to_arrow(self) -> pyarrow.Table:
         """An Arrow table: the columns above, then one a parameter, named `theta.NAME`."""
-        import pyarrow
-
         columns = {name: getattr(self, name) for name in self.COLUMNS}
         if self.theta.shape[1]:
             columns |= {f"theta.{name}": self.theta[:, i] for i, name in enumerate(self.names)}
@@ -212,7 +210,7 @@ class Recorder:
         chosen, used = copy.copy(self), self._rows
         chosen._steps = self._steps[:used].copy()
         chosen._lr = self._lr[:, :used][runs].copy()
-        chosen._numbers, chosen._theta = (_copy(part[:, :used][runs]) for part in (self._numbers, self._theta))
+        chosen._numbers, chosen._theta = (copied(part[:, :used][runs]) for part in (self._numbers, self._theta))
         return chosen
 
     def _due(self, t: Any, mark: Any) -> Any:
@@ -312,10 +310,6 @@ def float64_of(part: Any) -> np.ndarray:
 def _assign(part: Any, values: np.ndarray) -> None:
     """part[:] = values."""
     part[...] = torch.from_numpy(np.ascontiguousarray(values)) if isinstance(part, Tensor) else values
-
-
-def _copy(part: Any) -> Any:
-    return part.clone() if isinstance(part, Tensor) else part.copy()
 
 
 def _chosen(part: Any, rows: np.ndarray) -> Any:

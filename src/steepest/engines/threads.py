@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from operator import call
 from threading import Barrier, Lock
 from typing import Any
 
@@ -47,11 +48,7 @@ def in_threads(jobs: Sequence[Callable[[], Any]], threads: int) -> Iterable[Any]
             _pools[threads].submit(int)
         ready.wait()
         torch.set_num_threads(before)  # what the others have set holds for threads that are still to come
-    return _pools[threads].map(_call, jobs)
-
-
-def _call(job: Callable[[], Any]) -> Any:
-    return job()
+    return _pools[threads].map(call, jobs)
 
 
 _pools: dict[int, ThreadPoolExecutor] = {}

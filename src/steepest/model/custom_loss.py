@@ -40,9 +40,6 @@ class Custom(Loss):
     def of_any_shape(self) -> Loss:
         return replace(self, free=True)
 
-    def takes_codes(self, classes: Any) -> bool:
-        return classes is not None and self.takes != "binary"
-
     def _way_out(self, prediction: Tensor, target: Tensor) -> str:
         """What helps where a loss of classes was given numbers."""
         if prediction.ndim == target.ndim + 1 and target.is_floating_point() and bool((target == target.round()).all()):

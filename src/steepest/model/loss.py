@@ -74,10 +74,6 @@ class Loss(ABC):
         each = self.rows(prediction, target)
         return (each if weights is None else each * weights).mean(-1)
 
-    def takes_codes(self, classes: Any) -> bool:
-        """Whether a target of these classes (None: of numbers) reaches it as whole numbers, the places of the classes."""
-        return False
-
     def check(self, prediction: Tensor, target: Tensor, weights: Tensor | None = None) -> None:  # noqa: B027
         """Raise SpecError unless autograd can follow it, and weights can act on it; ours can be sure of that."""
 

@@ -54,7 +54,8 @@ def tried(module: nn.Module, x: Tensor, y: Tensor, loss: Loss, outputs: int, cla
         with torch.enable_grad():
             if len(x) > 1:
                 prediction = output(own, rows)
-                _check_gradient(prediction)
+                if not prediction.requires_grad:
+                    raise SpecError(NO_GRADIENT)
         random = not torch.equal(before, torch.default_generator.get_state())
     draws = nn.modules.dropout._DropoutNd | nn.RReLU
     return Trial(loss, random or any(isinstance(part, draws) for part in own.modules()), two)
@@ -119,8 +120,3 @@ def _suited(loss: Loss, prediction: Tensor, target: Tensor) -> Loss:
         except Exception:  # it does not take them: the message about shapes says more
             return loss
     return loss.of_any_shape()
-
-
-def _check_gradient(prediction: Tensor) -> None:
-    if not prediction.requires_grad:
-        raise SpecError(NO_GRADIENT)

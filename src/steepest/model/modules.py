@@ -135,7 +135,8 @@ def start(init: Any, names: tuple[str, ...], seed: int) -> np.ndarray | None:
         return kinds[kind](*numbers)
     if hasattr(init, "theta") and hasattr(init, "names"):
         if tuple(init.names) != tuple(names):
-            raise SpecError("init= is a fit with other parameters than this one: " + _differ(init.names, names))
+            there, ours = ", ".join(list(init.names)[:6]), ", ".join(names[:6])
+            raise SpecError(f"init= is a fit with other parameters than this one: {there} there, {ours} here.")
         return np.array(init.theta, dtype=np.float64)
     if isinstance(init, dict):
         if unknown := [name for name in init if name not in names]:
@@ -152,7 +153,3 @@ def start(init: Any, names: tuple[str, ...], seed: int) -> np.ndarray | None:
     if given.size != count:
         raise SpecError(f"init= has {given.size} numbers, and there are {count} parameters: {', '.join(names[:12])}.")
     return given
-
-
-def _differ(theirs: Any, ours: tuple[str, ...]) -> str:
-    return f"{', '.join(list(theirs)[:6])} there, {', '.join(ours[:6])} here."

@@ -66,11 +66,11 @@ class PenaltyTerm:
 
     def gradient(self, c: Any) -> Any:
         """The gradient of the l2 part, `[..., k·r]`; without an offset also its Hessian times c."""
-        return self._pulled_back(self.curvature * self._free(c))
+        return self._turned(self.curvature * self._free(c), self.matrix)
 
     def subgradient(self, c: Tensor) -> torch.Tensor:
         """A subgradient of the l1 part, `[..., k·r]`, 0 at the kink itself."""
-        return self._pulled_back(self.l1 * self._free(c).sign())
+        return self._turned(self.l1 * self._free(c).sign(), self.matrix)
 
     def hessian(self) -> Any:
         """2·l2·MᵀDM of one output, `[r, r]`, with D the penalised parameters."""
@@ -102,9 +102,6 @@ class PenaltyTerm:
         """The penalised parameters at c `[..., k·p]`, 0.0 in the place of the others."""
         theta = self._turned(c, None if self.matrix is None else self.matrix.T)
         return self.free * (theta if self.offset is None else theta + self.offset)
-
-    def _pulled_back(self, slope: Any) -> Any:
-        return self._turned(slope, self.matrix)
 
     def _turned(self, vector: Any, matrix: Any) -> Any:
         if matrix is None:

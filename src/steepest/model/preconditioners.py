@@ -173,8 +173,8 @@ def _whitened(stack: np.ndarray) -> np.ndarray:
         root = _root(gram(stack))
         if root is not None:
             return np.linalg.inv(root)
-    if stack.shape[0] < stack.shape[1] and (found := _whitened_rows(stack)) is not None:
-        return found
+    if stack.shape[0] < stack.shape[1] and (found := _of_rows(stack)) is not None:
+        return stack.T @ (found[1] / found[0])
     if stack.shape[0] >= stack.shape[1] > 0:
         stack = np.asarray(np.linalg.qr(stack, mode="r"))
         pivots = np.abs(np.diag(stack))
@@ -183,12 +183,6 @@ def _whitened(stack: np.ndarray) -> np.ndarray:
     _, sizes, right = np.linalg.svd(stack, full_matrices=False)
     kept = sizes > tallest * np.finfo(float).eps * max(sizes, default=0.0)
     return right[kept].T / sizes[kept]
-
-
-def _whitened_rows(stack: np.ndarray) -> np.ndarray | None:
-    """T of a wide stack; see `_of_rows`."""
-    found = _of_rows(stack)
-    return None if found is None else stack.T @ (found[1] / found[0])
 
 
 def _of_rows(wide: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

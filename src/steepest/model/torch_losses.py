@@ -19,10 +19,6 @@ from steepest.model.loss import Loss
 from steepest.model.numpy_losses import SoftmaxFormula
 
 
-def _minimum(a: Tensor, b: Tensor | float) -> Tensor:
-    return torch.minimum(a, b) if isinstance(b, Tensor) else a.clamp(max=b)
-
-
 @cache
 def words() -> dict[str, Any]:
     """What the words of formulas are in PyTorch."""
@@ -32,7 +28,7 @@ def words() -> dict[str, Any]:
         "full_like": torch.full_like,
         "logsigmoid": torch.nn.functional.logsigmoid,  # softplus would do the same, but PyTorch's is off by 2e-9 from 20 on
         "maximum": torch.maximum,
-        "minimum": _minimum,
+        "minimum": lambda a, b: torch.minimum(a, b) if isinstance(b, Tensor) else a.clamp(max=b),
         "sigmoid": torch.sigmoid,
         "sign": torch.sign,
         "tanh": torch.tanh,
@@ -106,7 +102,7 @@ class CrossEntropy(_OfChoice):
     def rows(self, prediction: Any, target: Any) -> Any:
         if isinstance(prediction, np.ndarray):
             return SoftmaxFormula(self).value_and_slope(prediction, target)[0]
-        return torch.logsumexp(prediction - self._own(prediction, target), -1)
+        return torch.logsumexp(prediction - prediction.gather(-1, self._index(prediction, target)), -1)
 
     def slope(self, prediction: Any, target: Any) -> Any:
         if isinstance(prediction, np.ndarray):
@@ -125,14 +121,8 @@ class CrossEntropy(_OfChoice):
         share = torch.softmax(prediction, -1)
         return torch.diag_embed(share) - share.unsqueeze(-1) * share.unsqueeze(-2)
 
-    def takes_codes(self, classes: Any) -> bool:
-        return True
-
     def _index(self, prediction: Tensor, target: Tensor) -> Tensor:
         return target.expand(prediction.shape[:-1]).unsqueeze(-1)
-
-    def _own(self, prediction: Tensor, target: Tensor) -> Tensor:
-        return prediction.gather(-1, self._index(prediction, target))
 
 
 def loss(name: Any) -> Loss:

@@ -14,6 +14,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from steepest.data.dataset import Dataset
 from steepest.data.schema import Schema
@@ -79,8 +81,6 @@ def unpack_weights(content: bytes, count: int) -> dict[str, torch.Tensor]:
 
 def pack_trace(trace: Trace) -> bytes:
     """The trace as Parquet."""
-    import pyarrow as pa
-
     if trace.theta.shape[1] <= MOST_COLUMNS:
         table = trace.to_arrow()
     else:
@@ -116,8 +116,6 @@ def unpack_trace(content: bytes, names: tuple[str, ...], recorded: tuple[str, ..
 
 def _column(table: Any, name: str, kind: Any = np.float64) -> np.ndarray:
     """A column without a missing value: float64, int64 or bool."""
-    import pyarrow as pa
-
     if name not in table.column_names or table.column_names.count(name) > 1:
         raise ValueError(f"it must have one column {name!r}")
     right = {np.int64: pa.types.is_integer, bool: pa.types.is_boolean, np.float64: pa.types.is_floating}[kind]
@@ -133,8 +131,6 @@ def _column(table: Any, name: str, kind: Any = np.float64) -> np.ndarray:
 
 def pack_rows(fit: Fit) -> bytes:
     """Encoded rows (x, y, weight, whether held out) as Parquet; none where x is no table (images)."""
-    import pyarrow as pa
-
     train, test = fit.kept_rows
     tables = []
     for data, held_out in ((train, False), (test, True)):
@@ -186,7 +182,6 @@ def unpack_rows(content: bytes, schema: Schema) -> tuple[Dataset | None, Dataset
 
 def pack_table(table: Any) -> bytes:
     """A table as the bytes of a Parquet file."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     sink = pa.BufferOutputStream()
@@ -199,7 +194,6 @@ def unpack_table(content: bytes, texts: tuple[str, ...] = ()) -> Any:
 
     texts: columns of bytes or text, of which the same is held once only however often it stands there.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
@@ -219,9 +213,6 @@ def unpack_table(content: bytes, texts: tuple[str, ...] = ()) -> Any:
 
 def written_out(column: Any) -> Any:
     """A column of text of which each was held once only; ValueError where it would not fit into memory."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     if not pa.types.is_dictionary(column.type):
         return column
     size = sum(
@@ -234,8 +225,6 @@ def written_out(column: Any) -> Any:
 
 def _size_in_memory(file: Any) -> int:
     """Bytes that the columns of a Parquet file take at least: eight a number, what is said of texts, the length of lists."""
-    import pyarrow as pa
-
     metadata, schema = file.metadata, file.schema_arrow
     size = 8 * metadata.num_rows * metadata.num_columns
     lists = [place for place, column in enumerate(schema) if pa.types.is_nested(column.type)]

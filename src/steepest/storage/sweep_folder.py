@@ -12,6 +12,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+import pyarrow as pa
+
 from steepest import run_record
 from steepest.atomic_folder import digest_of
 from steepest.data.wording import in_short
@@ -43,8 +45,6 @@ def save_sweep(sweep: Sweep, folder: str | os.PathLike[str], overwrite: bool = F
 
 
 def _contents(sweep: Sweep) -> dict[str, bytes]:
-    import pyarrow as pa
-
     files = {TABLE: pack_table(pa.table(sweep.columns)), FITS: pack_table(fits_of(sweep))}
     record = SweepRecord(
         settings={name: [_plain(value) for value in values] for name, values in sweep.settings.items()},
@@ -95,8 +95,6 @@ def _check_settings(name: str, values: list[Any], count: int) -> None:
 
 
 def _columns(table: Any) -> dict[str, list[Any]]:
-    import pyarrow as pa
-
     if set(table.column_names) != set(COLUMNS) or table.num_columns != len(COLUMNS) or not table.num_rows:
         raise ValueError("its columns are not those of a sweep")
     columns: dict[str, list[Any]] = {}

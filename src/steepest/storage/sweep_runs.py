@@ -21,6 +21,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
 from steepest import run_record
 from steepest.atomic_folder import digest_of
@@ -40,8 +41,6 @@ from steepest.sweeps.run_results import Cohort, Unfit
 from steepest.user_units import in_user_units
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from steepest.data.dataset import Dataset
 
 OWN = ("seconds", "lr", "optimizer", "schedule")
@@ -61,8 +60,6 @@ COLUMNS = ("run", "like", *FILES, *WORDS, *LISTS)
 
 def fits_of(sweep: Sweep) -> pa.Table:
     """All runs of a sweep as a table; its rows are not in the order of the runs."""
-    import pyarrow as pa
-
     if isinstance(sweep._lots[0], StoredRuns):  # a loaded sweep that is saved again
         return sweep._lots[0].fits
     parts: list[pa.Table] = []
@@ -96,7 +93,7 @@ def _side_by_side(sweep: Sweep, lot: Cohort, runs: Sequence[tuple[int, int]]) ->
         lists = {"theta": theta} | {f"trace.{name}": column for name, column in trace.items()}
         yield _rows(numbers, files, like, lists, {
             "settings": [_settings({name: sweep.settings[name][run] for name in swept}) for run in numbers],
-            "scores": [None if again else _kept(lot.fit(place).scores) for place in places],
+            "scores": [None if again else _scores(lot.fit(place)) for place in places],
             "ended": [ending.status.name for ending in endings],
             "detail": [ending.detail for ending in endings],
             "advice": [ending.advice for ending in endings],
@@ -118,8 +115,6 @@ def _rows(
 
     lists: `[runs, …]`; each run's part is flattened. words: one a run.
     """
-    import pyarrow as pa
-
     count = len(runs)
     given: dict[str, list[Any]] = {"run": list(runs), "like": [like] * count} | dict(words or {})
     given |= {name: [files.get(run, {}).get(name) for run in runs] for name in FILES}
@@ -133,8 +128,6 @@ def _rows(
 
 
 def _types() -> dict[str, Any]:
-    import pyarrow as pa
-
     types = dict.fromkeys(("run", "like"), pa.int64()) | dict.fromkeys(FILES, pa.large_binary())
     types |= dict.fromkeys(WORDS, pa.string()) | dict.fromkeys(("seconds", "lr"), pa.float64())
     return types | dict.fromkeys(LISTS, pa.large_list(pa.float64()))
@@ -154,8 +147,8 @@ def _shared(fit: Fit) -> Fit:
     return fit
 
 
-def _kept(scores: Scores) -> str:
-    return json.dumps(run_record.as_json(asdict(replace(scores, exact=None))))
+def _scores(fit: Fit) -> str:
+    return json.dumps(run_record.as_json(asdict(replace(fit.scores, exact=None))))
 
 
 def _settings(given: Mapping[str, Any]) -> str:
@@ -178,8 +171,6 @@ def _keeps_all(*parts: Dataset | None) -> bool:
 
 def check_fits(fits: pa.Table, count: int) -> None:
     """Raise ValueError unless a table can be the runs of a sweep: a row a run, and each like one that has files."""
-    import pyarrow as pa
-
     names = set(fits.column_names)
     whole = names == set(FILES)  # of format 1: every run has files of its own
     if fits.num_rows != count or len(names) < fits.num_columns or not (whole or names == set(COLUMNS)):
