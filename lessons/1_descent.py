@@ -13,14 +13,15 @@
 # %% [markdown]
 # # 1 · Gradient descent from scratch
 #
-# You fit a line to a real table with ten lines of PyTorch. It fails. You find out why, mend it by hand, and then see
-# what one call of Steepest adds to each of those lines.
+# You fit a line to a real table with ten lines of PyTorch. It fails. You find out why, mend it by hand, and
+# then see what one call of Steepest adds to each of those lines.
 #
 # You need some Python, and to know what the slope of a line is.
 #
 # **Install.** `make dist` writes `dist/steepest-0.1.0-py3-none-any.whl`. In JupyterLab and VS Code, run
-# `%pip install PATH/TO/steepest-0.1.0-py3-none-any.whl` in a cell. In Colab, upload that file first (the folder symbol on the
-# left), then run `%pip install steepest-0.1.0-py3-none-any.whl`. The lesson needs nothing else, and no network.
+# `%pip install PATH/TO/steepest-0.1.0-py3-none-any.whl` in a cell. In Colab, upload that file first (the folder
+# symbol on the left), then run `%pip install steepest-0.1.0-py3-none-any.whl`. The lesson needs nothing else,
+# and no network.
 
 # %%
 import tempfile
@@ -45,12 +46,14 @@ def check(name, answer, right, hint):
 
 
 # %% [markdown]
-# Every number that this lesson prints is compared with one from elsewhere, by an `assert`: a formula, NumPy, SciPy. If
-# one were wrong, the cell would stop. Read the asserts as part of the lesson: they say *how one knows*.
+# Every number that this lesson prints is compared with one from elsewhere, by an `assert`: a formula, NumPy,
+# SciPy. If one were wrong, the cell would stop. Read the asserts as part of the lesson: they say *how one
+# knows*.
 #
 # ## A real table, and a failure
 #
-# 442 people with diabetes: how far did the disease progress within a year, and what was their body mass index (bmi) before?
+# 442 people with diabetes: how far did the disease progress within a year, and what was their body mass index
+# (bmi) before?
 
 # %%
 table = st.synthetic.sample("diabetes")
@@ -61,8 +64,9 @@ assert len(bmi) == 442 and (bmi.min(), bmi.max()) == (18.0, 42.2)
 st.plot(table.select(["bmi", "progression"]), target="progression")
 
 # %% [markdown]
-# The model is a line, $\hat y = a_0 + a_1 x$. The loss is the mean squared error, $\frac1n \sum (y - \hat y)^2$. Each step
-# moves $a$ a little against the gradient of the loss. The learning rate, 0.1, is the one that many courses use.
+# The model is a line, $\hat y = a_0 + a_1 x$. The loss is the mean squared error,
+# $\frac1n \sum (y - \hat y)^2$. Each step moves $a$ a little against the gradient of the loss. The learning
+# rate, 0.1, is the one that many courses use.
 
 
 # %%
@@ -107,15 +111,15 @@ check("Guess", guess, lambda it: it == "b", "Read on: the numbers will tell.")
 # guess = "b"
 # ```
 #
-# The rest of the lesson shows why: the gradient is right, float64 fails in the same way, and the same rows are fitted well
-# by the same loop once the rate suits them.
+# The rest of the lesson shows why: the gradient is right, float64 fails in the same way, and the same rows are
+# fitted well by the same loop once the rate suits them.
 # </details>
 #
 # ## The same loop, where it works
 #
-# Made data have one advantage: the truth is known. A hundred points, $x$ uniform on $[-1, 1)$, the line $2 + 3x$, and noise
-# that is uniform on $[0, 1)$. That noise has the mean ½, so the best intercept is near 2.5, and the variance 1/12 ≈ 0.0833: no
-# line can bring the loss far below that.
+# Made data have one advantage: the truth is known. A hundred points, $x$ uniform on $[-1, 1)$, the line
+# $2 + 3x$, and noise that is uniform on $[0, 1)$. That noise has the mean ½, so the best intercept is near 2.5,
+# and the variance 1/12 ≈ 0.0833: no line can bring the loss far below that.
 
 
 # %%
@@ -135,8 +139,9 @@ assert abs(noise.mean() - 2.5 + 2) < 0.001 and abs(noise.var() - 1 / 12) < 0.001
 assert 0.05 < losses[100] < 0.12 and 4 < losses[0] < 9
 
 # %% [markdown]
-# It falls from 7.96 to 0.0732, near the noise floor. NumPy finds the best line in another way (`numpy.linalg.lstsq`,
-# lesson 2). After 100 updates the descent has its intercept to three decimals and its slope to two.
+# It falls from 7.96 to 0.0732, near the noise floor. NumPy finds the best line in another way
+# (`numpy.linalg.lstsq`, lesson 2). After 100 updates the descent has its intercept to three decimals and its
+# slope to two.
 
 # %%
 design = np.column_stack([np.ones(100), made[0]])
@@ -162,8 +167,8 @@ for seed in (1, 2, 3):
     assert np.allclose(found, (intercept, slope), rtol=1e-5)
 
 # %% [markdown]
-# A number without its seed cannot be checked. Steepest has a seed from the start (`seed=0`): the same call gives the same
-# numbers.
+# A number without its seed cannot be checked. Steepest has a seed from the start (`seed=0`): the same call
+# gives the same numbers.
 #
 # ## Is the gradient right?
 #
@@ -171,8 +176,8 @@ for seed in (1, 2, 3):
 #
 # $$\frac{\partial L}{\partial a_0} = \frac{2}{n} \sum r_i \qquad \frac{\partial L}{\partial a_1} = \frac{2}{n} \sum r_i x_i$$
 #
-# With a column of ones in $X$ the two are one product, $\frac{2}{n} X^\top (Xa - y)$. The column of ones makes its
-# coefficient the intercept.
+# With a column of ones in $X$ the two are one product, $\frac{2}{n} X^\top (Xa - y)$. The column of ones makes
+# its coefficient the intercept.
 
 
 # %% tags=["formula"]
@@ -201,7 +206,8 @@ assert np.allclose(gradient_by_matrix(np.array([1.0, -1.0]), *made), start.grad,
 #
 # ### Gradients add up
 #
-# `backward()` *adds* to `.grad`. Without `a.grad.zero_()`, each step would move by the sum of all gradients so far.
+# `backward()` *adds* to `.grad`. Without `a.grad.zero_()`, each step would move by the sum of all gradients so
+# far.
 
 # %% tags=["formula"]
 w = torch.tensor(3.0, requires_grad=True)
@@ -232,9 +238,9 @@ assert "a leaf Variable that requires grad is being used in an in-place operatio
 # %% [markdown]
 # ### Shapes that do not fit, and shapes that fit too well
 #
-# A product of wrong shapes stops with an error: read the two shapes in it, and transpose, reshape or cut one of them. The
-# dangerous case is the one that does *not* stop. A column `[n, 1]` minus a row `[n]` is a whole table `[n, n]`, and
-# its mean is a number like any other.
+# A product of wrong shapes stops with an error: read the two shapes in it, and transpose, reshape or cut one of
+# them. The dangerous case is the one that does *not* stop. A column `[n, 1]` minus a row `[n]` is a whole table
+# `[n, n]`, and its mean is a number like any other.
 
 # %%
 try:
@@ -250,8 +256,8 @@ assert silent.shape == (100, 100) and f"{(silent**2).mean():.3f}" == "6.115"
 assert np.isclose((silent**2).mean(), 2 * np.var(made[1]))
 
 # %% [markdown]
-# The loss of a perfect prediction is 0. Here it is 6.115, twice the variance of the target, and no descent can lower it. Steepest
-# guesses nothing. It names both shapes, and the remedy:
+# The loss of a perfect prediction is 0. Here it is 6.115, twice the variance of the target, and no descent can
+# lower it. Steepest guesses nothing. It names both shapes, and the remedy:
 
 # %%
 told = []
@@ -268,8 +274,8 @@ assert "x is 100" in told[1] and "y has 99 values" in told[1]
 # %% [markdown]
 # ### Plotting a tensor that requires a gradient
 #
-# NumPy, and with it every plotting library, refuses a tensor that is being recorded. The cure is `.detach()`. A fit of
-# Steepest holds NumPy arrays, so its pictures never meet this.
+# NumPy, and with it every plotting library, refuses a tensor that is being recorded. The cure is `.detach()`. A
+# fit of Steepest holds NumPy arrays, so its pictures never meet this.
 
 # %%
 try:
@@ -283,9 +289,10 @@ assert "Use tensor.detach().numpy() instead" in hint and isinstance(st.fit(*made
 # %% [markdown]
 # ## Why the real table failed
 #
-# The loss of a line is a bowl. How steep it is in each direction is told by the eigenvalues $\lambda$ of its matrix of
-# second derivatives, the Hessian $H = \frac{2}{n} X^\top X$. A step with the learning rate $\eta$ multiplies the error along an
-# eigenvector by $1 - \eta\lambda$. All errors shrink if this is between −1 and 1 for the largest $\lambda$:
+# The loss of a line is a bowl. How steep it is in each direction is told by the eigenvalues $\lambda$ of its
+# matrix of second derivatives, the Hessian $H = \frac{2}{n} X^\top X$. A step with the learning rate $\eta$
+# multiplies the error along an eigenvector by $1 - \eta\lambda$. All errors shrink if this is between −1 and 1
+# for the largest $\lambda$:
 #
 # $$\eta < \frac{2}{\lambda_{\max}}$$
 
@@ -318,8 +325,9 @@ assert f"{largest_rate(made[0]):.3f} {largest_rate(bmi):.4f}" == "0.999 0.0014"
 assert f"{factor(bmi, 0.1):.1f} {0.1 / largest_rate(bmi):.0f}" == "-142.2 72"
 
 # %% [markdown]
-# For the made data the largest rate is 0.999, so 0.1 is safe. For bmi it is 0.0014: 0.1 is 72 times too large, and each step
-# multiplies the error by -142.2. The answer was `"b"`. Float64 has more room, and overflows all the same, a little later.
+# For the made data the largest rate is 0.999, so 0.1 is safe. For bmi it is 0.0014: 0.1 is 72 times too large,
+# and each step multiplies the error by -142.2. The answer was `"b"`. Float64 has more room, and overflows all
+# the same, a little later.
 #
 # ### Below the limit: no `nan`, and still not there
 #
@@ -337,13 +345,14 @@ assert np.isclose(st.fit(bmi, progression).loss, best_loss, rtol=1e-12) and len(
 assert f"{intercept:.1f} {slope:.2f} {a[0]:.1f} {a[1]:.2f}" == "-117.8 10.23 -58.2 8.04"
 
 # %% [markdown]
-# After 10,000 steps the line is -58.2 + 8.04·bmi, and the best one is -117.8 + 10.23·bmi. The bowl is a long, narrow
-# valley: the steep wall forbids a larger rate, and along the floor a step hardly moves. Lesson 2 makes a number of that.
+# After 10,000 steps the line is -58.2 + 8.04·bmi, and the best one is -117.8 + 10.23·bmi. The bowl is a long,
+# narrow valley: the steep wall forbids a larger rate, and along the floor a step hardly moves. Lesson 2 makes a
+# number of that.
 #
 # ### The cure: other units
 #
-# Subtract the mean of bmi and divide by its standard deviation. In these units the bowl is round, and 0.1 is a good rate
-# again. Afterwards, go back to the units of the table.
+# Subtract the mean of bmi and divide by its standard deviation. In these units the bowl is round, and 0.1 is a
+# good rate again. Afterwards, go back to the units of the table.
 
 # %% tags=["formula"]
 z = (bmi - bmi.mean()) / bmi.std()
@@ -358,8 +367,8 @@ assert np.allclose(hessian(z), 2 * np.eye(2), atol=1e-12)
 # %% [markdown]
 # ## The same in one call
 #
-# `st.fit` takes the raw table. It chooses units, rate and number of steps by itself, and gives the answer in your units,
-# beside the exact one.
+# `st.fit` takes the raw table. It chooses units, rate and number of steps by itself, and gives the answer in
+# your units, beside the exact one.
 
 # %%
 fit = st.fit(table, target="progression", columns=["bmi"])
@@ -436,8 +445,8 @@ assert len(film) == 100
 film
 
 # %% [markdown]
-# `plain.animate("line.gif")` keeps it as a moving picture, `"line.html"` as a page with a player, and `"line.mp4"` as a video,
-# which needs `pip install "steepest[video]"`:
+# `plain.animate("line.gif")` keeps it as a moving picture, `"line.html"` as a page with a player, and
+# `"line.mp4"` as a video, which needs `pip install "steepest[video]"`:
 
 # %%
 try:
@@ -453,9 +462,9 @@ video
 # %% [markdown]
 # ## Batches
 #
-# A gradient needs all rows in memory, and looks at all of them before it moves. A *minibatch* is a few rows drawn at
-# random for each step: a cheap, noisy gradient. This is the batch version of the loop by hand; the row numbers of each
-# step are independent draws.
+# A gradient needs all rows in memory, and looks at all of them before it moves. A *minibatch* is a few rows
+# drawn at random for each step: a cheap, noisy gradient. This is the batch version of the loop by hand; the row
+# numbers of each step are independent draws.
 
 # %%
 generator, a = np.random.default_rng(0), torch.zeros(2, dtype=torch.float64, requires_grad=True)
@@ -476,13 +485,13 @@ assert np.allclose(by_draws, best, atol=0.15) and np.allclose(library.theta, bes
 #
 # ## The words
 #
-# - A **tensor** is a table of numbers with any number of axes; their number is its **rank**. A number has rank 0, a column
-#   rank 1, a table rank 2.
+# - A **tensor** is a table of numbers with any number of axes; their number is its **rank**. A number has rank
+#   0, a column rank 1, a table rank 2.
 # - The **architecture** or **model** is the formula with its **parameters** open; descent finds them.
 # - The prediction of a linear model is a **dot product** of a row and the parameters.
 # - The **loss** is one number that says how wrong the predictions are. The **learning rate** scales each step.
-# - **Full batch**: all rows at each step. **Minibatch**: some. With minibatches the method is called **stochastic gradient
-#   descent**, SGD.
+# - **Full batch**: all rows at each step. **Minibatch**: some. With minibatches the method is called
+#   **stochastic gradient descent**, SGD.
 # - An **epoch** is one pass over all rows. Very many of them can be too many: lesson 5 shows **overfitting**.
 
 # %%
@@ -496,8 +505,8 @@ assert np.allclose(plain.predict(made[0]), design @ plain.theta)
 # %% [markdown]
 # ## Exercises
 #
-# **Exercise 1.** Blood pressure (`bp`) in the place of bmi: what is the largest rate at which the loss of a line still falls?
-# Three digits are enough.
+# **Exercise 1.** Blood pressure (`bp`) in the place of bmi: what is the largest rate at which the loss of a
+# line still falls? Three digits are enough.
 
 # %% tags=["exercise"]
 bp = table["bp"].to_numpy()
@@ -521,7 +530,8 @@ check("Exercise 1", bp_rate, at_the_edge, "2 over the largest eigenvalue of the 
 # Just below it the loss falls, just above it grows; the check tries both.
 # </details>
 #
-# **Exercise 2.** Write the gradient of the mean squared error of a line *without* intercept, $\hat y = a x$, at a given $a$.
+# **Exercise 2.** Write the gradient of the mean squared error of a line *without* intercept, $\hat y = a x$, at
+# a given $a$.
 
 # %% tags=["exercise"]
 slope_gradient = ...  # a function of a, x, y
@@ -544,7 +554,8 @@ check("Exercise 2", slope_gradient, like_autograd, "The residual is a·x − y; 
 #
 # </details>
 #
-# **Exercise 3.** With a rate of exactly half the largest one, what is left of the error in the steepest direction after one step?
+# **Exercise 3.** With a rate of exactly half the largest one, what is left of the error in the steepest
+# direction after one step?
 
 # %% tags=["exercise"]
 left = ...
@@ -562,7 +573,8 @@ check("Exercise 3", left, lambda it: abs(it - factor(bmi, largest_rate(bmi) / 2)
 #
 # ## Now your own table
 #
-# Put the path of a CSV or Parquet file in the place of `sample:diabetes`, and the column to predict in that of `progression`.
+# Put the path of a CSV or Parquet file in the place of `sample:diabetes`, and the column to predict in that of
+# `progression`.
 
 # %%
 own = st.fit("sample:diabetes", target="progression", test_fraction=0.25)

@@ -13,14 +13,16 @@
 # %% [markdown]
 # # 2 · Autograd and the normal equations
 #
-# Gradient descent and the normal equations minimise the same loss. On a raw table they give different answers. You find
-# out which of them is wrong, compute *how* wrong in advance, and then meet a table where the other one fails.
+# Gradient descent and the normal equations minimise the same loss. On a raw table they give different answers.
+# You find out which of them is wrong, compute *how* wrong in advance, and then meet a table where the other one
+# fails.
 #
 # You need lesson 1, and matrices.
 #
 # **Install.** `make dist` writes `dist/steepest-0.1.0-py3-none-any.whl`. In JupyterLab and VS Code, run
-# `%pip install PATH/TO/steepest-0.1.0-py3-none-any.whl` in a cell. In Colab, upload that file first (the folder symbol on the
-# left), then run `%pip install steepest-0.1.0-py3-none-any.whl`. The lesson needs nothing else, and no network.
+# `%pip install PATH/TO/steepest-0.1.0-py3-none-any.whl` in a cell. In Colab, upload that file first (the folder
+# symbol on the left), then run `%pip install steepest-0.1.0-py3-none-any.whl`. The lesson needs nothing else,
+# and no network.
 
 # %%
 import time
@@ -47,9 +49,9 @@ def check(name, answer, right, hint):
 # %% [markdown]
 # ## Two methods, two answers
 #
-# All ten columns of the diabetes table, as they were measured: age in years, blood pressure, blood sugar … Descent by
-# hand, with a rate safely below the largest one (lesson 1), 10,000 steps. And the normal equations, which set the
-# gradient to zero and solve: $X^\top X \theta = X^\top y$.
+# All ten columns of the diabetes table, as they were measured: age in years, blood pressure, blood sugar …
+# Descent by hand, with a rate safely below the largest one (lesson 1), 10,000 steps. And the normal equations,
+# which set the gradient to zero and solve: $X^\top X \theta = X^\top y$.
 
 # %%
 table = st.synthetic.sample("diabetes")
@@ -82,7 +84,8 @@ assert np.allclose(normal, np.linalg.lstsq(X, y, rcond=None)[0])
 assert f"{descended[9]:.2f} {normal[9]:.2f}" == "0.12 68.48" and descended[5] > 0 > normal[5]
 
 # %% [markdown]
-# For `s5` the descent says 0.12 and the normal equations 68.48. For `s1` not even the sign agrees. **Guess:** what is the reason?
+# For `s5` the descent says 0.12 and the normal equations 68.48. For `s1` not even the sign agrees. **Guess:**
+# what is the reason?
 #
 # - `"a"` the loss has several minima, and each method finds another
 # - `"b"` the descent is on its way, and would need far more steps
@@ -105,8 +108,8 @@ check("Guess", guess, lambda it: it == "b", "The next sections tell, one after a
 #
 # ## Is it the gradient? Autograd in small
 #
-# Autograd records every operation and walks the record backwards. For a sum of squares of a table of 3 × 2 numbers, the
-# gradient is twice the table:
+# Autograd records every operation and walks the record backwards. For a sum of squares of a table of 3 × 2
+# numbers, the gradient is twice the table:
 
 # %%
 t = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], requires_grad=True)
@@ -133,14 +136,15 @@ slope = square * minus * logarithm * exponential
 # %%
 theta = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
 z = (1 - torch.log(1 + torch.exp(theta))) ** 2
-z.backward()
+z.backward(retain_graph=True)
 print(f"z = {z.item():.4f}   by hand {slope:.13f}   autograd {theta.grad.item():.13f}")
 
 assert f"{z.item():.4f} {slope:.13f}" == "0.0981 0.4580252880326"
 assert np.isclose(theta.grad.item(), slope, rtol=1e-14)
 
 # %% [markdown]
-# Both give 0.4580252880326. The record itself is a chain of functions, from the last operation back to the parameter:
+# Both give 0.4580252880326. The record itself is a chain of functions, from the last operation back to the
+# parameter:
 
 # %%
 node, chain = z.grad_fn, []
@@ -151,16 +155,17 @@ print(" ← ".join(chain))
 
 drawing = st.graph(z, {"θ": theta})
 assert chain == ["PowBackward0", "RsubBackward1", "LogBackward0", "AddBackward0", "ExpBackward0", "AccumulateGrad"]
-assert drawing.dot.count("->") >= len(chain) - 1
+assert f"{-2 * (1 - np.log(1 + np.e)):.4f}"[:6] in drawing.dot and f"{z.item():.4f}"[:6] in drawing.dot
 drawing
 
 # %% [markdown]
-# `st.graph` draws it, with the value of each step in its box and the gradient that flows along each arrow. It works for any
-# tensor, and for a fit.
+# `st.graph` draws it, with the value of each step in its box and the gradient that flows along each arrow. It
+# works for any tensor, and for a fit.
 #
 # ### And for our loss
 #
-# The gradient that we typed, $\frac{2}{n} X^\top (X\theta - y)$, against autograd, at the place where the descent stopped:
+# The gradient that we typed, $\frac{2}{n} X^\top (X\theta - y)$, against autograd, at the place where the
+# descent stopped:
 
 # %% tags=["formula"]
 by_hand = 2 / len(y) * X.T @ (X @ descended - y)
@@ -173,13 +178,13 @@ print(f"gradient of s5: by hand {by_hand[9]:.6f}, autograd {at_end.grad[9]:.6f}"
 assert np.allclose(by_hand, at_end.grad, rtol=1e-6, atol=1e-6)
 
 # %% [markdown]
-# The gradient is right, so `"d"` is out. It is small and not zero: the descent has not arrived. And `"a"` is out, because a mean
-# of squares of a linear function is convex: all its minima have the same loss.
+# The gradient is right, so `"d"` is out. It is small and not zero: the descent has not arrived. And `"a"` is
+# out, because a mean of squares of a linear function is convex: all its minima have the same loss.
 #
 # ## How far is it still?
 #
-# Write the error $\theta_t - \theta^*$ in the eigenvectors $v_i$ of the Hessian $H$. Each step multiplies the $i$-th part by
-# $1 - \eta\lambda_i$, so after $t$ steps, from $\theta_0 = 0$:
+# Write the error $\theta_t - \theta^*$ in the eigenvectors $v_i$ of the Hessian $H$. Each step multiplies the
+# $i$-th part by $1 - \eta\lambda_i$, so after $t$ steps, from $\theta_0 = 0$:
 #
 # $$\theta_t = \theta^* + \sum_i (1 - \eta\lambda_i)^t \, (v_i^\top(\theta_0 - \theta^*))\, v_i
 # \qquad F(\theta_t) - F^* = \frac12 \sum_i \lambda_i (1 - \eta\lambda_i)^{2t} (v_i^\top(\theta_0 - \theta^*))^2$$
@@ -212,9 +217,9 @@ assert np.isclose(values.max() / values.min(), np.linalg.cond(X) ** 2, rtol=1e-6
 assert f"{measured:.1f} {best_loss:.1f} {values.max() / values.min():.2g}" == "304.5 2859.7 5.2e+07"
 
 # %% [markdown]
-# The gap is 304.5, above a best loss of 2859.7. Here is the reason: the **condition number** $\lambda_{\max} / \lambda_{\min}$ is
-# 5.2e+07. The largest eigenvalue limits the rate, the smallest decides how long it takes. How many steps for a
-# millionth of the best loss?
+# The gap is 304.5, above a best loss of 2859.7. Here is the reason: the **condition number**
+# $\lambda_{\max} / \lambda_{\min}$ is 5.2e+07. The largest eigenvalue limits the rate, the smallest decides how
+# long it takes. How many steps for a millionth of the best loss?
 
 # %% tags=["formula"]
 low, high = 0, 10**12
@@ -230,7 +235,8 @@ assert gap_after(high) <= 1e-6 * best_loss < gap_after(high - 1)
 assert np.isclose(known.steps, high, rtol=0.05) and f"{high:.1e}" == "1.6e+08"
 
 # %% [markdown]
-# 1.6e+08 steps. The answer was `"b"`. `walked.curvature()` counts the same, and `walked.diagnose()` names the cause and the cure:
+# 1.6e+08 steps. The answer was `"b"`. `walked.curvature()` counts the same, and `walked.diagnose()` names the
+# cause and the cure:
 
 # %%
 finding = walked.diagnose()[0]
@@ -244,8 +250,9 @@ assert finding.code == "ST004" and np.allclose(cured.theta, normal, rtol=1e-5) a
 assert f"{np.linalg.cond(scaled) ** 2:.0f}" == "470" and "470" in finding.evidence
 
 # %% [markdown]
-# Standardising brings it from 5.2e+07 down to 470. What remains is correlation between the columns. An orthonormal basis
-# of the columns, as a QR decomposition gives it, removes that too. All eigenvalues are then equal, and one step arrives:
+# Standardising brings it from 5.2e+07 down to 470. What remains is correlation between the columns. An
+# orthonormal basis of the columns, as a QR decomposition gives it, removes that too. All eigenvalues are then
+# equal, and one step arrives:
 
 # %% tags=["formula"]
 Q, R = np.linalg.qr(X)
@@ -267,9 +274,9 @@ assert one.steps == 1
 # %% [markdown]
 # ## Where the normal equations fail
 #
-# So are the normal equations the better method? Take bmi alone, and its powers up to the 8th: a curve in place of a
-# line. The exact answer is known, since bmi has one decimal and fractions have no rounding. Gauss's elimination in
-# fractions is slow, and right to the last digit.
+# So are the normal equations the better method? Take bmi alone, and its powers up to the 8th: a curve in place
+# of a line. The exact answer is known, since bmi has one decimal and fractions have no rounding. Gauss's
+# elimination in fractions is slow, and right to the last digit.
 
 
 # %% tags=["formula"]
@@ -320,17 +327,18 @@ for condition, ways in digits.values():
     assert 16 - 2 * np.log10(condition) - 1 < ways["normal"] and 16 - np.log10(condition) - 1 < ways["QR"]
 
 # %% [markdown]
-# At degree 8 the normal equations have no digit right. Float64 has about 16 digits. A solver loses as many of them as the
-# condition number has, and $X^\top X$ has the *square* of the condition number of $X$. QR works on $X$ itself and keeps more
-# than 6. Steepest takes powers of the centred column and sums the residuals in twice
+# At degree 8 the normal equations have no digit right. Float64 has about 16 digits. A solver loses as many of
+# them as the condition number has, and $X^\top X$ has the *square* of the condition number of $X$. QR works on
+# $X$ itself and keeps more than 6. Steepest takes powers of the centred column and sums the residuals in twice
 # the precision: more than 13.
 #
-# So both disagreements have one name. **Conditioning** costs the descent steps, and the normal equations digits.
+# So both disagreements have one name. **Conditioning** costs the descent steps, and the normal equations
+# digits.
 #
 # ## Stopped is not arrived
 #
-# The descent can also stop too early, without anybody noticing. 10,000 made points near a line, a quarter of them held out, a
-# random start, and "stop when the loss no longer changes at all":
+# The descent can also stop too early, without anybody noticing. 10,000 made points near a line, a quarter of
+# them held out, a random start, and "stop when the loss no longer changes at all":
 
 # %%
 data = st.synthetic.noisy_line(seed=4)
@@ -347,11 +355,12 @@ assert (single.steps, double.steps, double.rows, double.test_rows) == (98, 208, 
 assert single.status is st.Status.STALLED and double.status is st.Status.CONVERGED
 
 # %% [markdown]
-# Float32 stops after 98 steps and float64 after 208. In float32 the loss cannot change any more, and 0.0003 of the slope is
-# still missing. Many programs would call that "converged". The status here is `STALLED`, and the message says what is left.
+# Float32 stops after 98 steps and float64 after 208. In float32 the loss cannot change any more, and 0.0003 of
+# the slope is still missing. Many programs would call that "converged". The status here is `STALLED`, and the
+# message says what is left.
 #
-# Three digits agree with the normal equations in either case. The test error is near 1/9, the variance of the noise: with
-# 2,500 rows, chance alone moves it by 3%.
+# Three digits agree with the normal equations in either case. The test error is near 1/9, the variance of the
+# noise: with 2,500 rows, chance alone moves it by 3%.
 
 # %%
 share = np.sqrt(2 / 2500)
@@ -402,13 +411,14 @@ print(f"formula {1000 * formula_time:.2f} ms, 1,000 steps of PyTorch {1000 * loo
 assert np.allclose(theta.detach(), place_after(1000), atol=1e-6) and loop_time > formula_time
 
 # %% [markdown]
-# A formula is exact and fast, where there is one: least squares with a few thousand columns at most. Descent is for everything
-# else, and it is worth learning where the answer is known. That is why Steepest puts the exact answer beside every fit
-# that has one.
+# A formula is exact and fast, where there is one: least squares with a few thousand columns at most. Descent is
+# for everything else, and it is worth learning where the answer is known. That is why Steepest puts the exact
+# answer beside every fit that has one.
 #
 # ## Exercises
 #
-# **Exercise 1.** What is the derivative of $z = \sin(\theta^2)$ at $\theta = 2$? Type the number or an expression.
+# **Exercise 1.** What is the derivative of $z = \sin(\theta^2)$ at $\theta = 2$? Type the number or an
+# expression.
 
 # %% tags=["exercise"]
 derivative = ...
@@ -427,7 +437,8 @@ check(
 #
 # </details>
 #
-# **Exercise 2.** By what factor does the slowest part of the error shrink in one step at the rate above, on the raw table?
+# **Exercise 2.** By what factor does the slowest part of the error shrink in one step at the rate above, on the
+# raw table?
 
 # %% tags=["exercise"]
 slowest = ...
@@ -450,8 +461,8 @@ check("Exercise 2", slowest, shrinks, "1 − ηλ, with the smallest eigenvalue.
 # So near 1 that a thousand steps hardly show.
 # </details>
 #
-# **Exercise 3.** Find coordinates in which plain descent on the raw table needs at most a hundred steps to a relative gap of a
-# millionth. Set `precondition` and `lr`.
+# **Exercise 3.** Find coordinates in which plain descent on the raw table needs at most a hundred steps to a
+# relative gap of a millionth. Set `precondition` and `lr`.
 
 # %% tags=["exercise"]
 mine = ...  # a dict, as dict(precondition="none", lr=0.1)
@@ -477,12 +488,14 @@ check("Exercise 3", mine, arrives, "Standardised columns are not enough: their c
 #
 # ## Now your own table
 #
-# How badly conditioned are your columns, and what would help? Ask before any fit; put your file in the place of the sample:
+# How badly conditioned are your columns, and what would help? Ask before any fit; put your file in the place of
+# the sample:
 
 # %%
 ahead = st.diagnose("sample:diabetes", target="progression")
 print(ahead)
 
+assert np.isclose(ahead.prospects[0].largest, 2 / values.max())
 own = st.fit("sample:diabetes", target="progression")
 assert own.relative_gap < 1e-10 and np.allclose(own.theta, normal)
 
