@@ -19,6 +19,7 @@ from steepest.settings_table import READING, SETTINGS, Role, Setting, those
 from steepest.sweeps.axes import Runs
 
 EXAMPLES = {
+    "formula": "~ a + log(b)",
     "target": "y", "columns": ("a", "b"), "drop": ("id",), "model": "poly:2", "loss": "huber:1.5", "penalty": "l2:0.1",
     "optimizer": "adam", "lr": 0.1, "schedule": "cosine", "clip": 1.0, "batch_size": 32, "shuffle": "draws", "epochs": 5,
     "max_steps": 7, "tol": 0.0, "patience": 3, "validation": 0.2, "init": "normal", "seed": 1, "precondition": "none",
@@ -71,7 +72,14 @@ def test_a_setting_is_everywhere_with_one_default(name):
     assert EXAMPLES[name] != SETTINGS[name].default
 
 
-OTHERS = {"target": "z", "class_weight": {"no": 2.0}, "weights": "v", "header": False, "labels": None}
+OTHERS = {
+    "target": "z",
+    "formula": "y ~ a",
+    "class_weight": {"no": 2.0},
+    "weights": "v",
+    "header": False,
+    "labels": None,
+}
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -131,7 +139,7 @@ def test_a_setting_is_written_as_an_option_by_its_name(name):
 
 
 def test_the_sets_of_settings_that_are_treated_alike():
-    data = {"target", "columns", "drop", "weights", "class_weight", "missing", "test_fraction", *READING}
+    data = {"target", "columns", "formula", "drop", "weights", "class_weight", "missing", "test_fraction", *READING}
     assert set(those(lambda setting: setting.prepares)) == data | {"model", "loss", "intercept"}
     assert set(those(lambda setting: setting.fitted)) == data | {"model", "penalty", "intercept"}
     ending = {"epochs", "max_steps", "tol", "patience"}

@@ -137,7 +137,7 @@ def _check_device(name: str) -> None:
 
 def _terms(spec: Spec, data: Dataset) -> Terms:
     name, numbers = parse(spec.model, MODELS, "model")
-    terms = Terms(data.names, modules.LINEAR[name](*numbers), spec.intercept or data.ones)
+    terms = Terms(data.names, modules.LINEAR[name](*numbers), data.schema.intercept or data.ones)
     if len(set(terms.names)) < len(terms.names):
         double = next(name for name in terms.names if terms.names.count(name) > 1)
         twice = f"Two parameters would both be called {double!r}."

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from os import PathLike
+from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
@@ -44,7 +45,7 @@ from steepest.monitor import Ended, Monitor, Progress, watched
 from steepest.recording import last_finite, trace_of, why_diverged
 from steepest.result import Fit
 from steepest.scoring import Measured
-from steepest.settings import Spec, is_label
+from steepest.settings import Spec, formula_sides, is_label
 from steepest.settings_table import SETTINGS, Settings, takes_settings
 
 __all__ = ["Fit", "fit", "run"]
@@ -65,7 +66,8 @@ def fit(
 
     Args:
         x, y: `[n, d]` or `[n]`, and `[n]` (or `[n, m]` targets); or x any table, and `target` a column of it; or x a
-            `DataLoader` or dataset of pairs (x, y), read once: a loader's batches, shuffling and `drop_last` are the fit's.
+            `DataLoader` or dataset of pairs (x, y), read once: a loader's batches, shuffling and `drop_last` are the fit's;
+            or x a formula, `"price ~ area + C(city)"`, and y the table.
         {settings}
         batches: a re-iterable of (x, y), one iteration an epoch, in the place of ours (for modules).
         progress: called with every step and the objective last known.
@@ -81,7 +83,8 @@ def fit(
         >>> result.params
         {'intercept': 1.0, 'x': 2.0}
     """
-    validating, given = _rows_apart(dict(settings))
+    x, y, asked = formula_first(x, y, settings)
+    validating, given = _rows_apart(dict(asked))
     rows, goals, given, batches, said = unpacked(x, y, given, batches)
     spec, train, test, notes = described(rows, goals, given)
     apart = None if validating is None else beside(spec, train, validating)
@@ -133,6 +136,19 @@ def beside(spec: Spec, train: Dataset, given: Any) -> Dataset:
     return replace(train, x=columns, y=goals, weights=None, row_weights=None)
 
 
+def formula_first(x: Any, y: Any, settings: Mapping[str, Any]) -> tuple[Any, Any, Mapping[str, Any]]:
+    """x, y and settings where x is a formula and y the table behind it: a text with ~ that is the path of no file.
+
+    >>> formula_first("price ~ area", {"price": [1.0]}, {})
+    ({'price': [1.0]}, None, {'formula': 'price ~ area'})
+    """
+    if not isinstance(x, str) or "~" not in x or y is None or Path(x).expanduser().exists():
+        return x, y, settings
+    if settings.get("formula") is not None:
+        raise SpecError(f"There are two formulas: {x!r} and formula={settings['formula']!r}. Give one of them.")
+    return y, None, {**settings, "formula": x}
+
+
 def described(x: Any, y: Any, settings: Mapping[str, Any]) -> tuple[Spec, Dataset, Dataset | None, tuple[str, ...]]:
     """A fit's description, the rows to fit, those held out, and what is to be said about them."""
     weights = settings.get("weights")
@@ -178,6 +194,7 @@ def data_of(spec: Spec, x: Any, y: Any, weights: Any) -> tuple[Dataset, Dataset 
         "test_fraction": spec.test_fraction,
         "seed": spec.seed,
         "penalised": spec.penalty != "none",
+        "formula": spec.formula,
     }
     if getattr(x, "ndim", 0) > 2 and not isinstance(spec.model, str):
         # images and the like go to the module as they are; only their row numbers go through the table
@@ -188,7 +205,8 @@ def data_of(spec: Spec, x: Any, y: Any, weights: Any) -> tuple[Dataset, Dataset 
             None if p is None else replace(p, x=images[p.x[:, 0].astype(int)].astype(np.float64)) for p in parts
         )
     else:
-        if y is None and spec.target is None and not (isinstance(x, str) and x.startswith("sample:")):
+        named = spec.target is not None or (spec.formula is not None and formula_sides(spec.formula)[0] is not None)
+        if y is None and not named and not (isinstance(x, str) and x.startswith("sample:")):
             raise SpecError("Which column is to be predicted? Name it: target='NAME'.")
         train, test = prepare(
             x,

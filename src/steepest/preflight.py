@@ -29,7 +29,7 @@ from steepest.command_words import options
 from steepest.data.wording import step_count
 from steepest.defaults import Plan, plan
 from steepest.descent.schedule_factors import factors
-from steepest.fitting import described
+from steepest.fitting import described, formula_first
 from steepest.formulas.rules import FORMULAS, Automatic
 from steepest.held_out import held_out
 from steepest.model.linear import LinearProblem
@@ -171,10 +171,11 @@ def diagnose(
         >>> best.precondition, best.optimizer, best.lr, best.steps
         ('orthonormal', 'sgd', 0.5, 1.0)
     """
-    spec, train, _, _ = described(x, y, settings)
+    x, y, given = formula_first(x, y, settings)
+    spec, train, _, _ = described(x, y, given)
     if spec.validation is not None:
         train, _ = held_out(train, spec.validation, spec.seed)
-    asked = {name: settings[name] for name in SETTINGS if name in settings and _is_given(name, settings[name])}
+    asked = {name: given[name] for name in SETTINGS if name in given and _is_given(name, given[name])}
     kept = {name: value for name, value in asked.items() if name not in OF_THE_DESCENT}
     if isinstance(kept.get("target"), list | tuple) and len(kept["target"]) == 1:
         kept["target"] = kept["target"][0]

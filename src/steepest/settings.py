@@ -32,6 +32,10 @@ from steepest.formulas.models import own_loss
 from steepest.settings_table import SETTINGS, Settings
 
 MISSING = ("error", "drop", "mean", "level")
+LEFT = re.compile(
+    r"""(?:(?:np\.)?(log)\()?\s*(?:`([^`]+)`|Q\(\s*(?:'([^']+)'|"([^"]+)")\s*\)|([^\W\d][\w.]*))\s*(\))?"""
+)
+"""The left side of a formula: a column, or its logarithm."""
 DATES = tuple(way + order for way in ("days", "parts") for order in ("", ":dayfirst", ":monthfirst"))
 THOUSANDS = (".", ",", " ", "'", "_", "\u2019", "\u00a0", "\u202f", "\u2009")
 
@@ -56,6 +60,19 @@ class Spec(_Fields):
     A model, loss, optimizer or schedule may also be an object (an `nn.Module`, a callable, a `torch.optim` class);
     such a one is written to TOML as `package.module:name` where it can be imported again from there.
     """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _target_of_formula(cls, given: Any) -> Any:
+        """The left side of a formula is the target."""
+        if not isinstance(given, Mapping) or not isinstance(given.get("formula"), str):
+            return given
+        target, other = formula_sides(given["formula"])[0], given.get("target")
+        if target is None or other == target:
+            return given
+        if other is not None:
+            raise SpecError(f"target={other!r} and the left side of formula={given['formula']!r}: give one of them.")
+        return {**given, "target": target}
 
     @field_validator("lr", mode="before")
     @classmethod
@@ -206,6 +223,32 @@ class Spec(_Fields):
             return cls.read(tomllib.loads(text))
         except tomllib.TOMLDecodeError as error:
             raise SpecError(f"This is no TOML: {error}.") from None
+
+
+def formula_sides(text: str) -> tuple[str | None, str]:
+    """The target that a formula names, None without a left side, and its right side.
+
+    Raises:
+        SpecError: a left side that is neither a column nor the logarithm of one.
+
+    Example:
+        >>> formula_sides("price ~ area"), formula_sides("np.log(`Sale Price`) ~ 1"), formula_sides("area + city")
+        (('price', 'area'), ('log(Sale Price)', '1'), (None, 'area + city'))
+    """
+    parts = re.split(r"~(?=(?:[^`]*`[^`]*`)*[^`]*$)", text)  # but for one in backticks
+    if len(parts) > 2:
+        raise SpecError(f"formula={text!r} has more than one ~.")
+    left, right = parts[0].strip() if len(parts) == 2 else "", parts[-1].strip()
+    if not left:
+        return None, right
+    found = LEFT.fullmatch(left)
+    if found is None or bool(found[1]) != bool(found[6]):
+        raise SpecError(
+            f"The left side {left!r} of the formula is to be a column (`in backticks` if its name is no word) or log(COLUMN). "
+            f'For several targets name them, target=["a", "b"], and give the formula without a left side: "~ {right}".'
+        )
+    name = next(name for name in found.groups()[1:5] if name)
+    return (f"log({name})" if found[1] else name), right
 
 
 def is_label(value: Any) -> bool:

@@ -110,6 +110,9 @@ class Settings(TypedDict, total=False):
     columns: Annotated[Names, Setting(None, "data", "Columns to predict from; all others by default.",
         command="For a name with a comma, repeat the option.", kept=tuple[str, ...] | None)]
     drop: Annotated[Names, Setting((), "data", "Columns to leave out.", kept=tuple[str, ...])]
+    formula: Annotated[str | None, Setting(None, "data",
+        'Terms to predict from, and the target: "price ~ area + C(city) + area:city + poly(age, 2) + log(lot)".',
+        python="Instead of columns; see docs/formulas.md.")]
     model: Annotated[Any, Setting("linear", "model", "{names}, or package.module:factory.",
         python="Or an `nn.Module`, compiled by `torch.compile`, too.", choices=MODELS, prepares=True, fitted=True)]
     loss: Annotated[Any, Setting("auto", "model", "{names}; auto is what the target asks for.",

@@ -22,7 +22,7 @@ from steepest.descent.chunk import Chunk
 from steepest.descent.stopping import Status
 from steepest.descent.trace import BUDGET
 from steepest.errors import SpecError, SteepestError
-from steepest.fitting import data_of, run, source_of
+from steepest.fitting import data_of, formula_first, run, source_of
 from steepest.lazy import Tensor
 from steepest.monitor import Monitor
 from steepest.result import Fit
@@ -92,6 +92,7 @@ def sweep(
     given = {name: one.default for name, one in SETTINGS.items() if name != "record" or generous} | settings
     if not generous:
         given.pop("record", None)
+    x, y, given = formula_first(x, y, given)
     x, y, given, batches, _ = unpacked(x, y, given, batches)
     runs = Runs(given)
     work = _Work(runs, x, y, batches, GENEROUS if generous else BUDGET, progress)

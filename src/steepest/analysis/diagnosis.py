@@ -34,6 +34,7 @@ import numpy as np
 
 from steepest.analysis import checks
 from steepest.analysis.finding import Finding, Findings, Fitted, Kind, Prepared
+from steepest.analysis.formula_remedy import in_formula
 from steepest.analysis.needs import Need, Sign, told
 from steepest.errors import SteepestWarning
 
@@ -163,7 +164,7 @@ def _said(check: Check, given: Any) -> list[Finding]:
     """What a check says. One that fails costs its own finding only: hours of descent may wait to be shown."""
     try:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # where a descent ended far out
-            return list(check(given))
+            return [in_formula(finding, given) for finding in check(given)]
     except Exception as error:  # whatever it is, it is shown as a warning
         name = getattr(check, "__name__", "?")
         what = f"A part of the diagnosis ({name}) failed: {type(error).__name__}: {error}"

@@ -223,7 +223,10 @@ def _diagnosed(fitted: Fit) -> Findings:
 
 def _with_target(data: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Settings, with a sample's own target where none is named."""
-    if "target" in settings or not data.startswith("sample:"):
+    from steepest.settings import formula_sides
+
+    named = [settings["formula"]] if isinstance(settings.get("formula"), str) else settings.get("formula") or []
+    if "target" in settings or not data.startswith("sample:") or any(formula_sides(text)[0] for text in named):
         return settings
     from steepest.data.synthetic import sample_target
 

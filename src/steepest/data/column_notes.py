@@ -77,8 +77,11 @@ def _words(words: Mapping[str, int]) -> str:
     return ", ".join(shown) + (" and others" if len(words) > 4 else "")
 
 
-def what_became(column: Column, values: pa.ChunkedArray, intercept: bool) -> list[str]:
-    """What features a date or a category became, and which of its levels are rare."""
+def what_became(column: Column, values: pa.ChunkedArray, intercept: bool, in_terms: bool = False) -> list[str]:
+    """What features a date or a category became, and which of its levels are rare.
+
+    in_terms: a formula says what becomes of a category.
+    """
     name = quoted(column.name)
     if column.kind == "date":
         if column.way == "days":
@@ -93,7 +96,7 @@ def what_became(column: Column, values: pa.ChunkedArray, intercept: bool) -> lis
     counts = counts_of(one_spelling(text) if column.casefold else text)
     ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     baseline = f"; {quoted(column.levels[0])} is the baseline" if intercept else ""
-    notes = [f"Column {name} became {counted(len(made), 'indicator')}{baseline}."]
+    notes = [] if in_terms else [f"Column {name} became {counted(len(made), 'indicator')}{baseline}."]
     if column.own_missing:
         level = quoted(f"{column.name}=missing")
         notes.append(

@@ -26,6 +26,8 @@ class Dataset:
         notes: full sentences on what was dropped, filled and encoded.
         row_weights: [n], the weights without the factors of `class_weight`; None where all rows weigh the same.
         places: [n], the numbers (from 0) that the rows have in the table; None where they are all of its rows in order.
+        sources: [n, w], the values of the columns (`Schema.values`), where features were learned of them: a mean that stands in
+            for missing ones, the terms of a formula. None where x says all.
     """
 
     x: np.ndarray
@@ -39,6 +41,7 @@ class Dataset:
     notes: tuple[str, ...]
     row_weights: np.ndarray | None = None
     places: np.ndarray | None = None
+    sources: np.ndarray | None = None
 
     @property
     def rows(self) -> int:
@@ -56,4 +59,5 @@ class Dataset:
             weights=weights,
             row_weights=given,
             places=places,
+            sources=None if self.sources is None else self.sources[index],
         )

@@ -90,22 +90,40 @@ def encode(spec: Column, column: SourceColumn, x: np.ndarray, intercept: bool) -
     Raises:
         DataError: a value that the fit's column cannot have, or a missing one where nothing stands in for it.
     """
+    values, missing = filled(spec, checked_values(spec, column))
+    place(spec, values, missing, x, intercept)
+    return int(missing.sum())
+
+
+def place(spec: Column, values: np.ndarray, missing: np.ndarray, x: np.ndarray, intercept: bool) -> None:
+    """Write the features of what `filled` gave into x: [n, k], k of them."""
+    if spec.kind == "category":
+        for position in range(x.shape[1]):
+            x[:, position] = values[:, 0] == position + intercept
+    else:
+        x[:, : values.shape[1]] = values
+        if spec.own_missing:
+            x[:, -1] = missing
+
+
+def checked_values(spec: Column, column: SourceColumn) -> np.ndarray:
+    """`column_values`, of which none is missing unless something stands in for it."""
     values = column_values(spec, column)
     missing = np.isnan(values[:, 0])
     if missing.any() and spec.fill is None and not (spec.own_missing and spec.kind == "category"):
         raise missing_error(column, missing, remedy="Fill the value, or leave the row out")
+    return values
+
+
+def filled(spec: Column, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`column_values` with what stands in for missing ones, a level of their own being the last; and where they were, `[n]`."""
+    missing = np.isnan(values[:, 0])
+    if not missing.any():
+        return values, missing
     if spec.kind == "category":
         code = spec.levels.index(spec.fill) if isinstance(spec.fill, str) else 0
-        codes = np.where(missing, len(spec.levels) if spec.own_missing else code, values[:, 0])
-        for position in range(x.shape[1]):
-            x[:, position] = codes == position + intercept
-    else:
-        if missing.any():
-            values = np.where(missing[:, None], np.asarray(spec.fill, float), values)
-        x[:, : values.shape[1]] = values
-        if spec.own_missing:
-            x[:, -1] = missing
-    return int(missing.sum())
+        return np.where(missing, len(spec.levels) if spec.own_missing else code, values[:, 0])[:, None], missing
+    return np.where(missing[:, None], np.asarray(spec.fill, float), values), missing
 
 
 def column_values(spec: Column, column: SourceColumn) -> np.ndarray:

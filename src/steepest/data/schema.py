@@ -13,6 +13,7 @@ a part of a run's record.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -20,9 +21,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from steepest.data.arrow_columns import to_numbers
-from steepest.data.features import Column, encode
+from steepest.data.arrow_columns import first, to_numbers
+from steepest.data.columns import SourceColumn
+from steepest.data.design import Design, Row, learned
+from steepest.data.expressions import Source
+from steepest.data.features import Column, checked_values, encode, filled, place
 from steepest.data.files import Origin, open_table
+from steepest.data.formula import Formula
 from steepest.data.reading import AS_IT_IS, Reading
 from steepest.data.wording import counted, listed, number, quoted, suggestion
 from steepest.errors import DataError
@@ -35,7 +40,8 @@ class Schema:
     `ones` are the positions (from 0, among all feature columns) of columns of ones that were taken out: an
     array given for prediction may hold them still. `label_kind`: what the classes were in the table, "text",
     "boolean", "integer" or "number"; `labels` gives them back as that. `intercept`: each category leaves its first level out.
-    `logarithms`: those of the targets that are logarithms taken of columns.
+    `logarithms`: those of the targets that are logarithms taken of columns. `design`: of a formula, how the columns become
+    features; without one each becomes its own (`features.py`).
     """
 
     columns: tuple[Column, ...]
@@ -45,10 +51,16 @@ class Schema:
     ones: tuple[int, ...] = ()
     label_kind: str = "text"
     logarithms: tuple[str, ...] = ()
+    design: Design | None = None
 
     @cached_property
     def names(self) -> tuple[str, ...]:
         """Names of the features, in the order of the columns of `encode`."""
+        if self.design is not None:
+            return (
+                *self.design.names,
+                *(f"{column.name} is missing" for column in self.columns if tells_missing(column)),
+            )
         return tuple(feature for column in self.columns for feature in column.features(self.intercept))
 
     @property
@@ -92,22 +104,68 @@ class Schema:
         # an Arrow table that has no columns left no longer knows its rows
         return self.matrix(source, origin, notes) if self.columns else np.empty((rows, 0))
 
-    def matrix(
-        self, table: pa.Table, origin: Origin, notes: list[str] | None = None, in_columns: bool = False
-    ) -> np.ndarray:
-        """`encode` for a table that `open_table` returned: x [n, d] float64. in_columns: whether its columns are contiguous."""
-        x = np.empty((table.num_rows, len(self.names)), order="F" if in_columns else "C")
+    def values(self, table: pa.Table, origin: Origin, notes: list[str] | None = None) -> np.ndarray:
+        """The values of the columns `[n, w]`: numbers, codes of levels, parts of dates; NaN where missing; see `of_values`."""
+        parts = []
+        for column, source in zip(self.columns, self._sources(table, origin), strict=True):
+            parts.append(checked_values(column, source))
+            if (missing := int(np.isnan(parts[-1][:, 0]).sum())) and column.fill is not None and notes is not None:
+                notes.append(_filled(column, missing))
+        return np.column_stack(parts) if parts else np.empty((table.num_rows, 0))
+
+    def of_values(self, values: np.ndarray, row: Row) -> np.ndarray:
+        """The features `[n, d]` of what `values` gave. row: how the first row that a mask holds of is called."""
+        x = np.empty((len(values), len(self.names)))
+        sources: dict[str, Source] = {}
+        begin, position = 0, 0 if self.design is None else len(self.design.names)
+        for column in self.columns:
+            wide = len(column.parts) or 1
+            known, missing = filled(column, values[:, begin : begin + wide])
+            begin += wide
+            if self.design is None:
+                features = len(column.features(self.intercept))
+                place(column, known, missing, x[:, position : position + features], self.intercept)
+                position += features
+                continue
+            sources[column.name] = source_of(column, known)
+            if tells_missing(column):
+                x[:, position] = missing
+                position += 1
+        if self.design is not None:
+            x[:, : len(self.design.names)] = self.design.matrix(sources, len(values), row)
+        return x
+
+    def designed(self, formula: Formula, values: np.ndarray, row: Row, train: np.ndarray | None = None) -> Schema:
+        """The schema with the features of a formula, learned of what `values` gave. train: of these rows, `[m]`."""
+        sources, begin = {}, 0
+        for column in self.columns:
+            wide = len(column.parts) or 1
+            sources[column.name] = source_of(column, filled(column, values[:, begin : begin + wide])[0])
+            begin += wide
+        return replace(self, design=learned(formula, sources, row, train))
+
+    def _sources(self, table: pa.Table, origin: Origin) -> Iterator[SourceColumn]:
+        """The columns as they are in a table."""
         sources = dict(zip(table.column_names, table.columns, strict=True))
-        position = 0
         for column in self.columns:
             if column.name not in sources:
                 raise DataError(
                     f"{origin.table} lacks the column {quoted(column.name)} that the fit was made with: "
                     f"{suggestion(column.name, table.column_names)}Its columns are {listed(table.column_names)}"
                 )
+            yield origin.column(column.name, sources[column.name])
+
+    def matrix(
+        self, table: pa.Table, origin: Origin, notes: list[str] | None = None, in_columns: bool = False
+    ) -> np.ndarray:
+        """`encode` for a table that `open_table` returned: x [n, d] float64. in_columns: whether its columns are contiguous."""
+        if self.design is not None:
+            return self.of_values(self.values(table, origin, notes), lambda rows: origin.row(first(rows)))
+        x = np.empty((table.num_rows, len(self.names)), order="F" if in_columns else "C")
+        position = 0
+        for column, source in zip(self.columns, self._sources(table, origin), strict=True):
             wide = len(column.features(self.intercept))
-            part = x[:, position : position + wide]
-            missing = encode(column, origin.column(column.name, sources[column.name]), part, self.intercept)
+            missing = encode(column, source, x[:, position : position + wide], self.intercept)
             if missing and column.fill is not None and notes is not None:
                 notes.append(_filled(column, missing))
             position += wide
@@ -143,6 +201,20 @@ class Schema:
         if not {column.name for column in self.columns} <= set(names):
             return table
         return dict(zip(names, ([value] for value in table.tolist()), strict=True))
+
+
+def tells_missing(column: Column) -> bool:
+    """Whether, beside a formula's terms, a feature says where a column of numbers is missing."""
+    return column.own_missing and column.kind != "category"
+
+
+def source_of(column: Column, values: np.ndarray) -> Source:
+    """The values `[n, k]` of a column, as a formula's terms take them."""
+    if column.kind == "category":
+        return Source(values[:, 0], (*column.levels, "missing") if column.own_missing else column.levels)
+    if column.way == "parts":
+        return Source(values, parts=column.parts)
+    return Source(values[:, 0] != 0 if column.kind == "boolean" else values[:, 0])
 
 
 def _filled(column: Column, missing: int) -> str:

@@ -12,11 +12,13 @@ from steepest.data.arrow_columns import first, is_number
 from steepest.data.columns import SourceColumn
 from steepest.data.features import finite_numbers, not_numbers
 from steepest.data.files import Origin, check_known, open_table
+from steepest.data.formula import formula_of, takes_the_rest
 from steepest.data.in_memory import whole_numbers
 from steepest.data.reading import Reading
 from steepest.data.targets import picked, source_of, target_of
 from steepest.data.wording import counted, listed, quoted
 from steepest.errors import DataError, SpecError
+from steepest.settings import formula_sides
 
 
 @dataclass
@@ -69,8 +71,11 @@ def select(
     missing: str | Mapping[str, str],
     reading: Reading,
     share: bool,
+    formula: str | None = None,
 ) -> Selection:
     """Open a source and part it; the arguments are those of `tables.prepare`.
+
+    The columns of a formula are those of its terms, or all where it has a point for all others.
 
     Raises:
         DataError, SpecError: a column that is not there or is named for two things; x and y that do not belong together.
@@ -78,9 +83,14 @@ def select(
     if isinstance(y, str):
         raise SpecError(f"y is the text {quoted(y)}; a column of the table is named by target={quoted(y)}")
     chosen, dropped = _names(columns), _names(drop) or []
+    if formula is not None:
+        if chosen is not None:
+            raise SpecError("a formula says which columns there are: leave columns= out")
+        target = formula_sides(formula)[0] or target
+        chosen = None if takes_the_rest(formula) else formula_of(formula).columns
     weight_name = weights if isinstance(weights, str) else None
     plain = y is not None and chosen is None and not dropped and weight_name is None and missing in ("error", "drop")
-    plain = plain and not (reading.missing_values or reading.categories or reading.date)
+    plain = plain and formula is None and not (reading.missing_values or reading.categories or reading.date)
     numbers = whole_numbers(source, share) if plain else None
     asked_for = [*(chosen or []), *dropped, *map(_bare, _names(target) or []), *([weight_name] if weight_name else [])]
     table, origin = pa.table({}), Origin(named=False)

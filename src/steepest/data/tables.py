@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +30,8 @@ from steepest.data.column_types import learn
 from steepest.data.columns import Found
 from steepest.data.dataset import Dataset
 from steepest.data.features import Column
+from steepest.data.files import Origin, check_known
+from steepest.data.formula import Formula, formula_of
 from steepest.data.in_memory import COPIED, LARGEST
 from steepest.data.missing import complete_rows, present_levels, remedy_of, with_fill
 from steepest.data.reading import AS_IT_IS, Reading
@@ -61,6 +64,7 @@ def prepare(
     keep_ones: bool = False,
     share: bool = False,
     penalised: bool = False,
+    formula: str | None = None,
 ) -> tuple[Dataset, Dataset | None]:
     """Turn a table, or arrays x and y, into training rows and held-out rows.
 
@@ -84,6 +88,7 @@ def prepare(
         keep_ones: a column of ones stays a column, as for a module that counts on it.
         share: a large array of float64 is not copied; nobody may write to it.
         penalised: a penalty settles parameters that the rows do not.
+        formula: which features the columns become, and whether there is an intercept; see `design.py`.
 
     Returns:
         (training rows, held-out rows or None).
@@ -96,25 +101,37 @@ def prepare(
         >>> train.names, train.y
         (('size',), array([2., 3., 5.]))
     """
-    parts = select(source, y, target, columns, drop, weights, missing, reading, share)
+    parts = select(source, y, target, columns, drop, weights, missing, reading, share, formula)
+    terms = _terms_of(parts, formula)
     learned, with_classes = _learned(parts, reading, classify, missing, weights)
     goals, notes = parts.goals, parts.notes
     classes, values = (
         class_codes(goals, parts.goal_origin) if with_classes else (None, target_numbers(goals, parts.goal_origin))
     )
     train_rows, test_rows = split_rows(values, classes, test_fraction, seed, notes)
-    learned, ones = _without_ones(parts, learned, keep_ones)
+    learned, ones = (learned, ()) if terms else _without_ones(parts, learned, keep_ones)
     learned = _renamed(parts, learned) if parts.renamed else learned
     table, origin = parts.features, parts.origin
     if parts.numbers is None:
         learned = [with_fill(column, parts, train_rows, missing) for column in learned]
     kind = label_kind(goals.column(0).type) if classes is not None else "text"
     logarithms = tuple(name for name, column in zip(parts.targets, parts.sources, strict=True) if column != name)
+    intercept = terms.intercept and intercept if terms else intercept
     schema = Schema(tuple(learned), parts.targets, classes, intercept, ones, kind, logarithms)
-    notes += _notes(parts, [] if parts.numbers is not None else learned, reading, intercept)
+    notes += _notes(parts, [] if parts.numbers is not None else learned, reading, intercept, terms is not None)
+    sources, row = None, partial(_row, origin)
+    if terms or any(column.fill is not None for column in learned):
+        sources = schema.values(table, origin) if learned else np.empty((len(values), 0))
+    if terms and sources is not None:
+        schema = schema.designed(terms, sources, row, train_rows)
+        notes += [] if schema.design is None else schema.design.notes()
     check_features(schema, len(values))
     large = share and len(values) * len(schema.names) > COPIED
-    x = schema.matrix(table, origin, in_columns=large) if parts.numbers is None else parts.numbers
+    if sources is not None:
+        x = schema.of_values(sources, row)
+        sources = sources if terms or np.isnan(sources).any() else None  # nothing was learned of the rows
+    else:
+        x = schema.matrix(table, origin, in_columns=large) if parts.numbers is None else parts.numbers
     check_small(x, schema.names, "column")
     if classes is None:
         check_small(values, parts.targets, "the target")
@@ -123,8 +140,9 @@ def prepare(
         factors = class_factors(class_weight, classes, values[train_rows])[values]
         factored = factors if factored is None else factored * factors
     whole = Dataset(
-        x, values, schema.names, parts.targets, classes, factored, schema, bool(ones), tuple(notes), parts.weights
-    )
+        x, values, schema.names, parts.targets, classes, factored, schema, bool(ones), tuple(notes), parts.weights,
+        sources=sources,
+    )  # fmt: skip
     train = whole if test_rows is None else whole.take(train_rows)
     test = None if test_rows is None else whole.take(test_rows)
     for part, what in ((train, "training"), (test, "held-out")):
@@ -132,6 +150,21 @@ def prepare(
             raise DataError(f"all weights of the {what} rows are zero")
     warn(train, intercept or bool(ones), penalised)
     return train, test
+
+
+def _terms_of(parts: Selection, formula: str | None) -> Formula | None:
+    """The terms of a formula; `parts` keep the columns that these are made of."""
+    if formula is None:
+        return None
+    terms = formula_of(formula, tuple(parts.features.column_names))
+    for name in terms.columns:
+        check_known(name, parts.features.column_names, parts.origin)
+    parts.features = parts.features.select(terms.columns)
+    return terms
+
+
+def _row(origin: Origin, rows: np.ndarray) -> str:
+    return origin.row(first(rows))
 
 
 def _learned(
@@ -174,8 +207,10 @@ def _collected(faults: list[str]) -> Iterator[None]:
         faults += str(error).splitlines()
 
 
-def _notes(parts: Selection, learned: list[Column], reading: Reading, intercept: bool) -> list[str]:
-    """What is said of how the columns and targets were read."""
+def _notes(
+    parts: Selection, learned: list[Column], reading: Reading, intercept: bool, in_terms: bool = False
+) -> list[str]:
+    """What is said of how the columns and targets were read; in_terms: a formula says what features they become."""
     found = [(column, parts.origin.found.get(column.name, Found())) for column in learned]
     goals = [
         (name, parts.goal_origin.found.get(source, Found()))
@@ -184,7 +219,9 @@ def _notes(parts: Selection, learned: list[Column], reading: Reading, intercept:
     stay_text = [column.name for column, one in found if how_decided(column, one, reading)[0] == STAYS]
     stay_text += [name for name, one in goals if one.digits]
     notes = how_read([*((column.name, one) for column, one in found), *goals], stay_text)
-    return notes + [note for column in learned for note in what_became(column, parts.features[column.name], intercept)]
+    return notes + [
+        note for column in learned for note in what_became(column, parts.features[column.name], intercept, in_terms)
+    ]
 
 
 def _without_ones(parts: Selection, learned: list[Column], keep_ones: bool) -> tuple[list[Column], tuple[int, ...]]:

@@ -34,6 +34,9 @@ FEW = 60
 MOST = 20_000
 """Numbers up to which they do where no file can stand beside it."""
 
+MOST_NAMED = 40
+"""Terms of a formula that are listed."""
+
 SEEDS = 100
 """Seeds of generated lessons that are tried, to see whether the rows are one of them."""
 
@@ -91,10 +94,21 @@ def _said(train: Dataset) -> str:
     if len(columns) > 6 or not columns:
         listed = f"{len(columns)} columns"
     goal = " and ".join(map(shown, train.targets)) if len(train.targets) < 4 else f"{len(train.targets)} targets"
-    said = f"{train.rows:,} rows, to predict {goal} from {listed}."
+    said = f"{train.rows:,} rows, to predict {goal} from {listed}.{_terms(train)}"
     if train.classes is None or len(train.classes) > 12:
         return said
     return f"{said} Classes: {', '.join(f'{code} is {shown(label)}' for code, label in enumerate(train.classes))}."
+
+
+def _terms(train: Dataset) -> str:
+    """Of a formula: which feature each column of x is, and the levels that have none."""
+    design = train.schema.design
+    if design is None:
+        return ""
+    columns = ", ".join(map(shown, train.names[:MOST_NAMED])) + ("" if len(train.names) <= MOST_NAMED else ", …")
+    references = ", ".join(f"{shown(level)} of {shown(name)}" for name, level in design.references.items())
+    base = f" Reference levels, which are 0 in all of theirs: {references}." if references else ""
+    return f" They are the terms of the formula {shown(design.formula)}, in this order: {columns}.{base}"
 
 
 def _literal(train: Dataset, test: Dataset | None) -> Rows:

@@ -201,8 +201,13 @@ def _apart(columns: np.ndarray, least: np.ndarray) -> bool:
 
 
 def dropped(given: Prepared, names: list[str]) -> tuple[str, ...]:
-    """The setting `drop` that leaves these columns out as well; indicators of a category cannot go alone."""
+    """The setting `drop` that leaves these columns out as well; indicators of a category cannot go alone.
+
+    Of a formula it holds the names of terms (`formula_remedy.py`).
+    """
+    design = given.schema.design
     sources = {column.name for column in given.schema.columns if column.kind != "category"}
+    sources = sources if design is None else {names[0] for names in design.terms.values() if len(names) == 1}
     more = [name for name in names if name in sources]
     return (*given.spec.drop, *more) if more else ()
 

@@ -92,8 +92,10 @@ def leaks(given: Prepared) -> Iterator[Finding]:
 
 
 def sources(given: Prepared, rows: Dataset) -> list[Source]:
-    """The columns of the table as one number a row: of a category, which of its levels."""
+    """The columns of the table as one number a row: of a category, which of its levels; of a formula its features."""
     found, start = [], 0
+    if given.schema.design is not None:
+        return [Source(name, rows.x[:, place], [place], False) for place, name in enumerate(rows.names)]
     for column in given.schema.columns:
         places = list(range(start, start + len(column.features(given.schema.intercept))))
         start = places[-1] + 1 if places else start
