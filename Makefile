@@ -21,7 +21,7 @@ BENCH_PARTS := epoch answer answer_others growth sweep step startup
 BENCH_OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser check bench sick others lessons dist soak clean
+.PHONY: help demo test browser check bench sick others lessons docs dist soak clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -84,7 +84,11 @@ dist: $(STAMP) ## Build the wheel that a notebook installs, in dist/
 	@$(BIN)/python -m pip --quiet --disable-pip-version-check wheel --no-deps --wheel-dir dist .
 	@ls dist/*.whl
 
-soak: $(STAMP) browser ## All tests, the long ones too, and the property tests with far more examples
+docs: $(DOCS_STAMP) ## Build the documentation into build/docs: open build/docs/index.html
+	@$(BIN)/python -m sphinx -q -E -W --keep-going -n -d build/doctrees docs build/docs
+	@echo "build/docs/index.html"
+
+soak: $(DOCS_STAMP) browser ## All tests, the long ones too, and the property tests with far more examples
 	$(PYTEST) -n 2 -m "soak or not soak" --hypothesis-profile=soak $(PYTEST_OPTIONS)
 
 clean: ## Remove what was built or measured; .venv stays

@@ -62,6 +62,7 @@ class Choice:
     """One of the names that a setting may have.
 
     text: one sentence on it. many: any number of the last number may follow. rising: each number is above the one before.
+    source: where it was published, for what has one.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Choice:
     numbers: tuple[Number, ...] = ()
     many: bool = False
     rising: bool = False
+    source: str = ""
 
     @property
     def fewest(self) -> int:

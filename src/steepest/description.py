@@ -58,7 +58,8 @@ class ColumnDescription:
         quantiles: of numbers.
         levels: (level, rows), most frequent first, of categories and booleans; at most six.
         counts: heights of the column's picture: a histogram of numbers, or the rows of each of `levels`.
-        decided: how its type was decided. otherwise: the setting that has it read otherwise.
+        decided: how its type was decided.
+        otherwise: the setting that has it read otherwise.
         read: sentences that say what was decided beyond the type.
         fault: why a fit refuses the column as it is, with the option that answers.
     """
@@ -79,7 +80,10 @@ class ColumnDescription:
 
 @dataclass(frozen=True, repr=False)
 class Description(Displayed):
-    """A table: where it comes from, its size, how it was read, and its columns in order."""
+    """What a table holds, and how it is read; `print()` shows it.
+
+    table: where it comes from. rows: how many. notes: what was decided when it was read. columns: each, in order.
+    """
 
     table: str
     rows: int
@@ -87,7 +91,12 @@ class Description(Displayed):
     columns: tuple[ColumnDescription, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+        """Plain data for JSON.
+
+        Example:
+            >>> describe({"size": [1.0, 2.5]}).to_dict()["rows"]
+            2
+        """
         return asdict(self)
 
     @property
@@ -98,8 +107,20 @@ class Description(Displayed):
     def page(self, path: str | PathLike[str]) -> Path:
         """Write it as one page that needs nothing else, a picture of each column in it; a file that is there is replaced.
 
+        Args:
+            path: the file, `.html`.
+
+        Returns:
+            The file.
+
         Raises:
             RunError: the file cannot be written.
+
+        Example:
+            >>> import tempfile
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     describe({"size": [1.0, 2.5]}).page(f"{folder}/sizes.html").name
+            'sizes.html'
         """
         return described.page(self).write(path)
 

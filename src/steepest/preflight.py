@@ -51,8 +51,9 @@ OF_THE_DESCENT = frozenset(those(lambda setting: setting.steers))
 class Prospect:
     """One line of the table: coordinates and rule, and what is predicted there.
 
-    condition: λ_max/λ_min of the Hessian at the optimum. largest: the rate from which on it diverges. lr: the rate to take.
-    steps: after which the relative gap stays below 1e-6; inf if never. exact: whether that is no estimate.
+    precondition and optimizer: what it is about. condition: λ_max/λ_min of the Hessian at the optimum. largest: the rate
+    from which on it diverges. lr: the rate to take. steps: after which the relative gap stays below 1e-6; inf if never.
+    exact: whether that is no estimate.
     """
 
     precondition: str
@@ -94,7 +95,7 @@ class Preflight(Displayed):
     findings: what will be hard about the data. prospects: the table, a line for each coordinates and rule; empty where no
     quadratic is known. sentences: where no rate will do, where the settings given lead, and what there is no number for.
     defaults: what the defaults do.
-    data: how the data are written in Python, and source, on the command line ("" where they are no path).
+    data: how the data are written in Python. source: how they are on the command line; "" where they are no path.
     settings: those given that say what is fitted.
     """
 
@@ -116,20 +117,41 @@ class Preflight(Displayed):
         return list(first.values())
 
     def python(self, one: Prospect | None = None) -> str:
-        """The call of `st.fit` for a line of the table, or with the defaults."""
+        """The call of `st.fit` for a line of the table, or with the defaults.
+
+        Args:
+            one: the line, one of `prospects`; None is the defaults.
+
+        Example:
+            >>> diagnose("sample:line").python()
+            "st.fit('sample:line')"
+        """
         given = dict(self.settings) | ({} if one is None else one.settings)
         # what has no literal (an array, a module) stands by its name
         words = [f"{name}={value!r}" if _is_literal(value) else f"{name}={name}" for name, value in given.items()]
         return f"st.fit({', '.join([self.data, *words])})"
 
     def command(self, one: Prospect | None = None) -> str:
-        """The same as a command; "" where the data are no path."""
+        """The same as a command; "" where the data are no path.
+
+        Args:
+            one: the line, one of `prospects`; None is the defaults.
+
+        Example:
+            >>> diagnose("sample:line").command()
+            'steepest fit sample:line'
+        """
         given = dict(self.settings) | ({} if one is None else one.settings)
         told = self.source and all(map(_is_literal, given.values()))
         return shlex.join(["steepest", "fit", self.source, *options(given)]) if told else ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as one plain object: what `--json` prints."""
+        """Everything as one plain object: what `--json` prints.
+
+        Example:
+            >>> list(diagnose("sample:line").to_dict())
+            ['findings', 'looked_at', 'muted', 'prospects', 'recommended', 'sentences', 'defaults']
+        """
         return {
             **self.findings.to_dict(),
             "prospects": [asdict(one) for one in self.prospects],

@@ -49,6 +49,7 @@ def report(fit: Fit, path: str | os.PathLike[str], *, film: bool = True) -> Path
     `report.html` in a run's folder, and `report-25.html` in a sweep's, belong to the run and are replaced and removed with it.
 
     Args:
+        path: the file, `.html`.
         film: put the film of the descent in it, too (it takes a second).
 
     Returns:
@@ -56,6 +57,13 @@ def report(fit: Fit, path: str | os.PathLike[str], *, film: bool = True) -> Path
 
     Raises:
         RunError: it cannot be written. SpecError: its name is no page's.
+
+    Example:
+        >>> from steepest.fitting import fit
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report(fit([0.0, 1.0, 2.0, 3.0], [1.0, 3.1, 4.9, 7.0]), f"{folder}/line.html", film=False).name
+        'line.html'
     """
     place = Path(path)
     if not is_page(place.name) or kept_at(place.parent) is None:

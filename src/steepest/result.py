@@ -42,8 +42,37 @@ from steepest.text.document import Document
 class Fit(Displayed, RunSummary, Scored):
     """A finished descent: parameters in user units, every recorded step, and how far it is from the best possible.
 
-    theta: `[p]` float64, named by `names`. loss and test_loss: mean loss without penalty on the training and
-    held-out rows. objective_value: with penalty. gap: F(θ) − F*. relative_gap: gap / max(F*, 1e-12·F(start)).
+    Attributes:
+        theta: `[p]` float64, in user units.
+        names: of the parameters; `intercept` first where there is one, then the columns (or powers `x`, `x^2`, …) in order.
+        trace: every recorded step.
+        spec: the settings, each checked.
+        schema: the columns and the target as they were read.
+        steps, epochs, seconds: how long it took: updates, passes over the rows, time.
+        rows, test_rows: how many were fitted, and held out.
+        optimizer, precondition, schedule, lr: what "auto" came to.
+        engine: what took the steps: `loop`, or a compiled one.
+        notes: what was decided when the table was read, and what else should be known.
+        ending: how the descent ended, before the gap judged it (see `status`).
+        loss_function: the loss.
+        terms, network: the columns of the linear family, or the module as it was fitted; the other is None.
+        kind: precision and device of the module as the user gave it; None where that is as the fit's.
+        train, test: the rows fitted, and those held out; None for a loaded fit.
+        record: what a run's folder holds in the place of the data; of loaded fits only.
+        centred: the same fit with powers of centred columns, which it was computed with; None where it was in user units.
+        measured: what the last pass over a tall table gave.
+        source: the path or `sample:NAME` that the rows came from; None for rows from memory.
+        swept: whether it is a run of a sweep.
+
+    Example:
+        >>> from steepest.fitting import fit
+        >>> line = fit([0.0, 1.0, 2.0, 3.0], [1.0, 3.1, 4.9, 7.0], optimizer="sgd", lr=0.1, epochs=20)
+        >>> line.names, line.theta.round(2).tolist(), line.steps
+        (['intercept', 'x'], [1.01, 1.99], 20)
+        >>> round(line.loss, 4), round(line.exact.loss, 4), round(line.gap, 5), line.gap_kind
+        (0.0047, 0.0045, 0.00022, 'exact')
+        >>> line.status.name, round(line.metrics["train"]["r2"], 3)
+        ('EPOCHS', 0.999)
     """
 
     spec: Spec
@@ -55,21 +84,14 @@ class Fit(Displayed, RunSummary, Scored):
     loss_function: Loss
     terms: Terms | None = None
     network: nn.Module | None = None
-    """The module as it was fitted, in the precision of the fit; None for the linear family."""
     kind: tuple[torch.dtype, torch.device] | None = None
-    """Precision and device of the module as the user gave it; None where that is as the fit's."""
     train: Dataset | None = field(default=None, repr=False)
     test: Dataset | None = field(default=None, repr=False)
     record: RunRecord | None = field(default=None, repr=False)
-    """What a run's folder holds in the place of the data; of loaded fits only."""
     centred: Fit | None = field(default=None, repr=False)
-    """The same fit with powers of centred columns, which it was computed with; None where it was in user units."""
     measured: Measured | None = field(default=None, init=False, repr=False)
-    """What the last pass over a tall table gave."""
     source: str | None = None
-    """The path or `sample:NAME` that the rows came from; None for rows from memory."""
     swept: bool = False
-    """A run of a sweep, of thousands of which nobody asks for findings: its message says what its own numbers tell."""
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value:.6g}" for name, value in list(self.params.items())[:6])
@@ -94,13 +116,21 @@ class Fit(Displayed, RunSummary, Scored):
         return self.centred or self
 
     def inner_names(self, names: Any) -> Any:
-        """Names of parameters as the inner fit has them; whatever else is given stays as it is."""
+        """Names of parameters as the inner fit has them.
+
+        Args:
+            names: a list of names; whatever else is given stays as it is.
+        """
         if self.centred is None or names is None or isinstance(names, str):
             return names
         return [dict(zip(self.names, self.centred.names, strict=True)).get(name, name) for name in names]
 
     def inner_theta(self, theta: Any) -> Any:
-        """Parameters `[p]` in user units as the inner fit has them; None stays None."""
+        """Parameters in user units as the inner fit has them.
+
+        Args:
+            theta: `[p]`; None stays None.
+        """
         if self.centred is None or self.centred.terms is None or theta is None:
             return theta
         return centring.from_user(self.centred.terms, np.asarray(theta, dtype=np.float64).ravel())
@@ -207,6 +237,15 @@ class Fit(Displayed, RunSummary, Scored):
 
         Returns:
             `[n]`, or `[n, m]` for several targets.
+
+        Raises:
+            DataError: columns are missing, or hold what the fit had not seen. SpecError: `theta` has another length.
+
+        Example:
+            >>> from steepest.fitting import fit
+            >>> line = fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0])
+            >>> line.predict([3.0]).round(6).tolist(), line.predict([3.0], theta=[0.0, 1.0]).tolist()
+            ([7.0], [3.0])
         """
         prediction = self.decision(x, theta)
         if self.schema.classes is None:
@@ -215,13 +254,36 @@ class Fit(Displayed, RunSummary, Scored):
         return self.schema.labels[codes]
 
     def predict_proba(self, x: Any, theta: Any = None) -> np.ndarray:
-        """Class probabilities `[n, k]`, in the order of `schema.classes`. SpecError if the target is no classes."""
+        """Class probabilities `[n, k]`, in the order of `schema.classes`.
+
+        Args:
+            x, theta: as of `predict`.
+
+        Raises:
+            SpecError: the target is no classes.
+
+        Example:
+            >>> from steepest.fitting import fit
+            >>> answers = fit([0.0, 1.0, 2.0, 3.0], ["no", "yes", "no", "yes"])
+            >>> answers.predict_proba([1.5]).round(6).tolist()
+            [[0.5, 0.5]]
+        """
         if self.schema.classes is None:
             raise SpecError("predict_proba() is for classes; this fit predicts numbers, with predict().")
         return probabilities(self.decision(x, theta))
 
     def decision(self, x: Any, theta: Any = None) -> np.ndarray:
-        """What the model itself gives: predictions, or log-odds `[n]` or `[n, k]` for classes."""
+        """What the model itself gives: predictions, or log-odds `[n]` or `[n, k]` for classes.
+
+        Args:
+            x, theta: as of `predict`.
+
+        Example:
+            >>> from steepest.fitting import fit
+            >>> answers = fit([0.0, 1.0, 2.0, 3.0], ["no", "yes", "no", "yes"])
+            >>> abs(answers.decision([1.5]).round(6)).tolist()
+            [0.0]
+        """
         values = self.theta if theta is None else self._sized(theta)
         if self.centred is not None:
             return self.centred.decision(x, self.centred.theta if theta is None else self.inner_theta(values))
@@ -245,8 +307,19 @@ class Fit(Displayed, RunSummary, Scored):
     def objective(self, theta: Any) -> tuple[float, np.ndarray]:
         """F(θ) and its gradient `[p]`, penalty included, over the training rows, at any θ in user units.
 
-        Where F has a kink the gradient is the subgradient with 0 for it. Raises SpecError for a wrong number of
-        parameters, and FitError for a loaded fit, which has no data.
+        Where F has a kink the gradient is the subgradient with 0 for it.
+
+        Args:
+            theta: `[p]`, in the order of `names`.
+
+        Raises:
+            SpecError: a wrong number of parameters. FitError: a loaded fit, which has no data.
+
+        Example:
+            >>> from steepest.fitting import fit
+            >>> loss, gradient = fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0]).objective([1.0, 1.0])
+            >>> round(loss, 6), gradient.round(6).tolist()
+            (1.666667, [-2.0, -3.333333])
         """
         values = self._sized(theta)
         if self.centred is not None:

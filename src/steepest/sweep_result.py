@@ -69,11 +69,28 @@ class RunTable(Displayed):
         self._table = table
 
     def to_arrow(self) -> pa.Table:
-        """The Arrow table."""
+        """The Arrow table.
+
+        Example:
+            >>> import pyarrow as pa
+            >>> RunTable(pa.table({"lr": [0.1, 0.2]})).to_arrow().num_rows
+            2
+        """
         return self._table
 
     def equals(self, other: Any, **options: Any) -> bool:
-        """Whether another table has the same columns and values."""
+        """Whether another table has the same columns and values.
+
+        Args:
+            other: a `RunTable`, or an Arrow table.
+            options: of Arrow's `Table.equals`.
+
+        Example:
+            >>> import pyarrow as pa
+            >>> table = pa.table({"lr": [0.1, 0.2]})
+            >>> RunTable(table).equals(table)
+            True
+        """
         return self._table.equals(other.to_arrow() if isinstance(other, RunTable) else other, **options)
 
     def __getattr__(self, name: str) -> Any:
@@ -134,6 +151,12 @@ class Sweep(Displayed):
         The settings that differ, then loss and objective (with penalty) at the end, `start` (F at the start), gap and
         relative_gap to the exact answer, test_loss if rows were held out, steps, epochs, status (as in `Fit.status`, or
         `failed`), engine, and where a run has no fit the message why.
+
+        Example:
+            >>> from steepest.sweeping import sweep
+            >>> runs = sweep([0.0, 1.0, 2.0], [1.0, 3.0, 6.0], optimizer="sgd", lr=[0.01, 0.1, 0.3], epochs=50)
+            >>> runs.table().column_names[:4], runs.table().num_rows
+            (['lr', 'loss', 'objective', 'start'], 3)
         """
         columns = {name: _column(values) for name, values in self.settings.items()}
         for name in COLUMNS:
@@ -147,7 +170,20 @@ class Sweep(Displayed):
         return RunTable(pa.table(columns))
 
     def fit(self, run: int) -> Fit:
-        """A run as a full `Fit`, by its number (the row of the table). FitError if it could not begin."""
+        """A run as a full `Fit`.
+
+        Args:
+            run: its number, the row of the table.
+
+        Raises:
+            FitError: it could not begin.
+
+        Example:
+            >>> from steepest.sweeping import sweep
+            >>> runs = sweep([0.0, 1.0, 2.0], [1.0, 3.0, 6.0], optimizer="sgd", lr=[0.01, 0.1, 0.3], epochs=50)
+            >>> runs.fit(1).spec.lr
+            0.1
+        """
         lot, place = self._places[range(len(self))[run]]
         fit = self._lots[lot].fit(place)
         fit.source = fit.source or self.source
@@ -183,7 +219,14 @@ class Sweep(Displayed):
         return "test_loss" if held_out and WHAT_IS_FITTED & set(self.settings) else "objective"
 
     def ranked(self) -> list[int]:
-        """The numbers of the runs that ended well, the best first."""
+        """The numbers of the runs that ended well, the best first.
+
+        Example:
+            >>> from steepest.sweeping import sweep
+            >>> runs = sweep([0.0, 1.0, 2.0], [1.0, 3.0, 6.0], optimizer="sgd", lr=[0.01, 0.1, 0.3], epochs=50)
+            >>> runs.ranked()
+            [2, 1, 0]
+        """
         values = self.columns[self.judged_by]
         return sorted(np.flatnonzero(self._ended_well()).tolist(), key=values.__getitem__)
 
@@ -206,6 +249,13 @@ class Sweep(Displayed):
 
         Raises:
             SpecError: lr was not swept over numbers, something else was as well, or nothing works.
+
+        Example:
+            >>> from steepest.sweeping import sweep
+            >>> runs = sweep([0.0, 1.0, 2.0], [1.0, 3.0, 6.0], optimizer="sgd", lr=[0.01, 0.1, 0.3], epochs=50)
+            >>> found = runs.working_lr()
+            >>> found.low, found.high, found.best, round(found.stable_limit, 4)
+            (0.1, 0.3, 0.3, 0.4189)
         """
         if not 0 < within < 1:
             raise SpecError(f"within={within!r}: it must be more than 0 and less than 1.")
@@ -269,7 +319,14 @@ class Sweep(Displayed):
         return sweep_text.document(self, width)
 
     def summary(self) -> dict[str, Any]:
-        """Everything worth knowing as one plain object: what `--json` prints."""
+        """Everything worth knowing as one plain object: what `--json` prints.
+
+        Example:
+            >>> from steepest.sweeping import sweep
+            >>> runs = sweep([0.0, 1.0, 2.0], [1.0, 3.0, 6.0], optimizer="sgd", lr=[0.01, 0.1, 0.3], epochs=50)
+            >>> list(runs.summary())
+            ['runs', 'best', 'judged_by', 'working_lr']
+        """
         try:
             rates = asdict(self.working_lr())
         except SpecError:

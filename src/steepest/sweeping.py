@@ -105,6 +105,12 @@ def sweep(
 def compare(fits: Iterable[Fit]) -> Sweep:
     """Fits that were made one by one as a `Sweep`: one table, the settings that differ as its columns.
 
+    Args:
+        fits: those of `st.fit` and `st.load`.
+
+    Raises:
+        SpecError: something in it is no fit.
+
     Example:
         >>> from steepest.fitting import fit
         >>> x, y = [0.0, 1.0, 2.0], [1.0, 3.0, 5.5]

@@ -101,10 +101,10 @@ class Kind(StrEnum):
 class Finding:
     """One thing that is wrong.
 
-    what: one sentence, with the names of columns. evidence: the numbers that show it, in a sentence or two.
-    remedy: settings of `fit()` to change, with their values. predicted: what they are predicted to give, a sentence.
-    share: how much of the gap (of a model's finding: of the loss) it explains, 0 to 1. of_model: the descent is not
-    at fault, so that it is found where the gap is closed, too. columns, rows: which are concerned (rows from 0, in the
+    kind: which of all kinds. what: one sentence, with the names of columns. evidence: the numbers that show it, in a
+    sentence or two. remedy: settings of `fit()` to change, with their values. predicted: what they are predicted to give, a
+    sentence. share: how much of the gap (of a model's finding: of the loss) it explains, 0 to 1. of_model: the descent is
+    not at fault, so that it is found where the gap is closed, too. columns, rows: which are concerned (rows from 0, in the
     training rows). advice: what to change where no setting does it, a sentence. tried: what came of the remedy where the
     fit was made again with it, `on 300 rows: objective 0.31 → 0.04`.
     """
@@ -143,7 +143,12 @@ class Finding:
         return f"leaving out {' and '.join(names)}" if names else ""
 
     def to_dict(self) -> dict[str, Any]:
-        """As a plain object: what `--json` prints and a run keeps."""
+        """As a plain object: what `--json` prints and a run keeps.
+
+        Example:
+            >>> Finding(Kind.TOO_FEW_STEPS, "It is on its way.", "", {"epochs": 200}, "").to_dict()["remedy"]
+            {'epochs': 200}
+        """
         lists = {"columns": list(self.columns), "rows": list(self.rows)}
         return {"code": self.code, **vars(self), "kind": str(self.kind), "remedy": dict(self.remedy), **lists}
 
@@ -152,8 +157,8 @@ class Finding:
 class Findings(Displayed, Sequence[Finding]):
     """Findings, the most important first; `print()` shows them whole.
 
-    looked_at: which signs were looked at, and which cannot be seen, in words. muted: the codes of those that were found
-    and are not among them, as was asked for.
+    found: those that were found. looked_at: which signs were looked at, and which cannot be seen, in words. muted: the
+    codes of those that were found and are not among them, as was asked for.
     """
 
     found: tuple[Finding, ...] = field(default=())
@@ -170,7 +175,20 @@ class Findings(Displayed, Sequence[Finding]):
         return iter(self.found)
 
     def without(self, mute: str | Sequence[str]) -> Findings:
-        """The same without findings of these codes. SpecError where a code is none."""
+        """The same without findings of these codes.
+
+        Args:
+            mute: the codes, `["ST003"]`.
+
+        Raises:
+            SpecError: a code that no finding has.
+
+        Example:
+            >>> from steepest.fitting import fit
+            >>> found = fit([0.0, 1.0, 2.0, 3.0], [1.0, 3.1, 4.9, 7.0], optimizer="sgd", lr=0.5, epochs=50).diagnose()
+            >>> found[0].code, found.without("ST001").muted
+            ('ST001', ('ST001',))
+        """
         codes = known_codes(mute)
         if not codes:
             return self
@@ -179,11 +197,21 @@ class Findings(Displayed, Sequence[Finding]):
         return replace(self, found=left, muted=(*self.muted, *gone))
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """Each as a plain object."""
+        """Each as a plain object.
+
+        Example:
+            >>> Findings().to_dicts()
+            []
+        """
         return [finding.to_dict() for finding in self.found]
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as one plain object: what `--json` prints."""
+        """Everything as one plain object: what `--json` prints.
+
+        Example:
+            >>> Findings().to_dict()
+            {'findings': [], 'looked_at': '', 'muted': []}
+        """
         return {"findings": self.to_dicts(), "looked_at": self.looked_at, "muted": list(self.muted)}
 
     def _document(self, width: float) -> Document:

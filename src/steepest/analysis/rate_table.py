@@ -55,10 +55,10 @@ SWINGS = 600
 class Pace:
     """How fast a rule goes in some coordinates.
 
-    largest: the rate at which it stops to hold. fastest: the one that contracts fastest in the end. contraction: how much of
-    the distance a step leaves at that rate. best: the rate at which the relative gap is below 1e-6 soonest from the fit's
-    start. steps: after which it stays there, as `st.diagnose` has them; nan where they are not known, inf
-    where it never gets there.
+    coordinates and rule: which. condition: the condition number there. largest: the rate at which it stops to hold.
+    fastest: the one that contracts fastest in the end. contraction: how much of the distance a step leaves at that rate.
+    best: the rate at which the relative gap is below 1e-6 soonest from the fit's start. steps: after which it stays there,
+    as `st.diagnose` has them; nan where they are not known, inf where it never gets there.
     """
 
     coordinates: str
@@ -92,10 +92,11 @@ class OwnPace:
 class Curvature(Displayed):
     """The curvature of a fit's objective at θ, and what it allows; `print()` shows it as a table.
 
-    theta: `[k·p]`, where it was taken, in user units. largest, smallest: eigenvalues of the Hessian in user units, the
-    smallest of those that are not 0. flat: how many are. along: the parameter with the most weight in the steepest
-    direction. conditions: coordinates → largest/smallest in them. local: whether the Hessian is another elsewhere, so that
-    all of it holds near θ only. notes: what else should be known, in sentences.
+    theta: `[k·p]`, where it was taken, in user units. where: that in words. loss: the loss's name. largest, smallest:
+    eigenvalues of the Hessian in user units, the smallest of those that are not 0. flat: how many are. along: the parameter
+    with the most weight in the steepest direction. conditions: coordinates → largest/smallest in them. local: whether the
+    Hessian is another elsewhere, so that all of it holds near θ only. paces: how fast each rule goes in each coordinates.
+    own: the fit's own rule and rate; None where there is no theory of it. notes: what else should be known, in sentences.
     """
 
     loss: str
@@ -117,7 +118,13 @@ class Curvature(Displayed):
         return self.conditions["none"]
 
     def to_dict(self) -> dict[str, Any]:
-        """As a plain object."""
+        """As a plain object.
+
+        Example:
+            >>> from steepest.fitting import fit
+            >>> round(curvature(fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0])).to_dict()["largest"], 6)
+            4.774852
+        """
         own = None if self.own is None else asdict(self.own)
         found = {**vars(self), "theta": self.theta.tolist(), "own": own, "notes": list(self.notes)}
         return found | {"conditions": dict(self.conditions), "paces": [vars(pace) for pace in self.paces]}

@@ -45,7 +45,10 @@ AT_REST = 1e-6  # share of F that a step along the steepest direction could stil
 
 @dataclass(frozen=True)
 class Along:
-    """Sharpness along a descent, `[S]`: the step, λ, the rate, and the λ up to which the rule holds at that rate."""
+    """Sharpness along a descent, each `[S]`.
+
+    step: the recorded steps that were looked at. sharpness: λ there. lr: the rate. limit: the λ up to which the rule holds at it.
+    """
 
     step: np.ndarray
     sharpness: np.ndarray
@@ -58,8 +61,10 @@ class Sharpness(Displayed):
     """The ends of the Hessian's spectrum where a descent ended; `print()` says what they mean.
 
     largest: `[count]` eigenvalues, falling. smallest: `[count]`, rising. Both in the coordinates of the descent (of a module
-    its parameters). gradient_norm: ‖∇F‖ there. at_rest: whether a step along it could gain next to nothing. limit: the
-    curvature up to which the rule holds at its last rate, nan where none is known. rows: how many of all were looked at.
+    its parameters). gradient_norm: ‖∇F‖ there. at_rest: whether a step along it could gain next to nothing. value: F there.
+    rule and lr: those of the descent's last step. limit: the curvature up to which the rule holds at that rate, nan where none is
+    known. rows: how many were looked at. all_rows: whether that is all of them. parameters: how many. along: the same along the
+    descent, where it was asked for.
     """
 
     largest: np.ndarray
@@ -89,7 +94,13 @@ class Sharpness(Displayed):
         return float(self.largest[0]) / self.limit
 
     def to_dict(self) -> dict[str, Any]:
-        """As a plain object."""
+        """As a plain object.
+
+        Example:
+            >>> from steepest.fitting import fit
+            >>> sharpness(fit([0.0, 1.0, 2.0, 3.0], [1.0, 3.1, 4.9, 7.0])).to_dict()["verdict"]
+            'minimum'
+        """
         along = None if self.along is None else {name: part.tolist() for name, part in vars(self.along).items()}
         found = {**vars(self), "largest": self.largest.tolist(), "smallest": self.smallest.tolist(), "along": along}
         return found | {"verdict": self.verdict, "ratio": self.ratio}

@@ -153,7 +153,12 @@ def sample(name: str) -> pa.Table:
 
 
 def sample_names() -> list[str]:
-    """The names that `sample` knows, scikit-learn's tables first."""
+    """The names that `sample` knows, scikit-learn's tables first.
+
+    Example:
+        >>> sample_names()[:3]
+        ['diabetes', 'breast_cancer', 'iris']
+    """
     return list(_TARGETS)
 
 

@@ -39,8 +39,16 @@ OWN: Any = object()
 class Step:
     """Where the descent stands before update `t`: θ is live and moves on, `copy()` keeps it.
 
-    loss: the batch's mean loss at θ (of all rows in the last step, which has no batch and no update). Of objectives that
-    need no PyTorch θ and its gradient are NumPy's arrays.
+    Attributes:
+        t: the updates so far.
+        epoch: counted from 0.
+        lr: the learning rate of the update to come, its schedule's factor within it.
+        theta: `[p]`, or `[runs, p]`.
+        loss: the batch's mean loss at θ (of all rows in the last step, which has no batch and no update).
+        grad: its gradient, as `theta`.
+        batch: the rows that it is of.
+
+    Of objectives that need no PyTorch θ and its gradient are NumPy's arrays.
     """
 
     t: int
@@ -52,7 +60,15 @@ class Step:
     batch: Batch | None
 
     def copy(self) -> Step:
-        """The same step with a θ and gradient of its own."""
+        """The same step with a θ and gradient of its own.
+
+        Example:
+            >>> from steepest.model.objective_factory import objective
+            >>> f = objective(lambda theta: (theta**2).sum(), [1.0])
+            >>> kept = [step.copy() for step in descend(f, lr=0.25, max_steps=2)]
+            >>> [float(step.theta[0]) for step in kept]
+            [1.0, 0.5, 0.25]
+        """
         theta, loss, grad = map(copied, (self.theta, self.loss, self.grad))
         return Step(self.t, self.epoch, self.lr, theta, loss, grad, self.batch)
 
@@ -79,6 +95,9 @@ def descend(
         schedule: a name or a callable (step, epoch) → factor on lr.
         theta: where to start, `[p]` or `[runs, p]`; moved in place. None: the objective's own start.
         epochs, max_steps: passes over the batches, and updates, after which it ends.
+
+    Raises:
+        SpecError: a rate, a limit or a start that no descent can have. DataError: batches that are used up.
 
     >>> from steepest.model.objective_factory import objective
     >>> from itertools import islice

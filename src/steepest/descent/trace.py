@@ -43,11 +43,18 @@ OTHERS = 48
 
 @dataclass(frozen=True)
 class Trace(Displayed):
-    """The columns of all recorded steps, as NumPy arrays with T entries; `theta` is `[T, p]` in user units.
+    """The columns of all recorded steps, as NumPy arrays with T entries: row t is at θ_t, before update t.
 
-    loss: the batch's mean loss (of all rows in the last row, and with a full batch).
-    objective: the full F(θ), penalty included; NaN where it was not evaluated. test_loss: likewise, on held-out rows.
-    grad_norm: length of the batch's gradient in the coordinates of the descent.
+    Attributes:
+        names: of the parameters in `theta`.
+        step: the updates so far.
+        epoch: counted from 0.
+        lr: the learning rate of the update to come, in the coordinates of the descent.
+        loss: the batch's mean loss (of all rows in the last row, and with a full batch).
+        objective: the full F(θ), penalty included; NaN where it was not evaluated.
+        grad_norm: length of the batch's gradient in the coordinates of the descent.
+        test_loss: the mean loss of the rows for validation, else of those held out; NaN where it was not evaluated.
+        theta: `[T, p]`, in user units.
     """
 
     names: tuple[str, ...]
@@ -66,7 +73,13 @@ class Trace(Displayed):
         return len(self.step)
 
     def to_arrow(self) -> pyarrow.Table:
-        """An Arrow table: the columns above, then one a parameter, named `theta.NAME`."""
+        """An Arrow table: the columns above, then one a parameter, named `theta.NAME`.
+
+        Example:
+            >>> from steepest.fitting import fit
+            >>> fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0], lr=0.1, epochs=3).trace.to_arrow().column_names[-2:]
+            ['theta.intercept', 'theta.x']
+        """
         columns = {name: getattr(self, name) for name in self.COLUMNS}
         if self.theta.shape[1]:
             columns |= {f"theta.{name}": self.theta[:, i] for i, name in enumerate(self.names)}
@@ -74,14 +87,30 @@ class Trace(Displayed):
 
     @classmethod
     def from_arrow(cls, table: pyarrow.Table) -> Trace:
-        """What `to_arrow` made."""
+        """What `to_arrow` made.
+
+        Args:
+            table: an Arrow table.
+
+        Example:
+            >>> from steepest.fitting import fit
+            >>> trace = fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0], lr=0.1, epochs=3).trace
+            >>> len(Trace.from_arrow(trace.to_arrow()))
+            4
+        """
         names = tuple(name.removeprefix("theta.") for name in table.column_names if name.startswith("theta."))
         theta = [table[f"theta.{name}"].to_numpy() for name in names]
         columns = {name: table[name].to_numpy() for name in cls.COLUMNS}
         return cls(names=names, theta=np.stack(theta, 1) if theta else np.empty((table.num_rows, 0)), **columns)
 
     def to_pandas(self) -> pandas.DataFrame:
-        """A pandas frame (pandas must be installed)."""
+        """A pandas frame (pandas must be installed).
+
+        Example:
+            >>> from steepest.fitting import fit
+            >>> fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0], lr=0.1, epochs=3).trace.to_pandas().step.tolist()
+            [0, 1, 2, 3]
+        """
         return self.to_arrow().to_pandas()
 
     def _document(self, width: float) -> Document:

@@ -169,7 +169,6 @@ LOSSES: dict[str, Choice] = {
         value=_l1, slope=_l1_slope, steepest=lambda: 1.0,
         problem="linear programme", of_residual=True, pieces=lambda: (-1.0, 1.0),
     ),
-    # Huber 1964, "Robust estimation of a location parameter"; no scale is fitted
     "huber": LossChoice(
         "huber", "½r² within the width D, D(|r| − ½D) beyond.",
         (Number("width", 1.0, 0.0, open_low=True, symbol="D"),),
@@ -177,21 +176,23 @@ LOSSES: dict[str, Choice] = {
         problem="smooth", of_residual=True, reach=lambda width: width,
         criterion="F.huber_loss(prediction, target, delta={number}{reduction})",
         no_estimator="scikit-learn's HuberRegressor fits a scale too and so has another optimum.",
+        source="Huber, Robust estimation of a location parameter (1964); no scale is fitted",
     ),
-    # the pinball loss, whose best constant is the Q-quantile: Koenker and Bassett 1978, "Regression quantiles"
+    # the pinball loss, whose best constant is the Q-quantile
     "quantile": LossChoice(
         "quantile", "The mean of Q·max(r, 0) + (1−Q)·max(−r, 0), r = target − prediction.",
         (Number("level", None, 0.0, 1.0, open_low=True, open_high=True, symbol="Q"),),
         value=_quantile, slope=_quantile_slope, steepest=lambda level: max(level, 1.0 - level),
         problem="linear programme", of_residual=True, pieces=lambda level: (level - 1.0, level),
+        source="Koenker and Bassett, Regression quantiles (1978)",
     ),
-    # Green 1990, "Bayesian reconstructions from emission tomography data using a modified EM algorithm"; Saleh and
-    # Saleh 2022, "Statistical properties of the log-cosh loss function used in machine learning". Its slope is tanh r
     "logcosh": LossChoice(
         "logcosh", "The mean of log cosh r: ½r² near 0, |r| − log 2 far out.",
         value=_logcosh, slope=_logcosh_slope, curvature=_logcosh_curvature, bound=1.0, concordance=2.0, steepest=lambda: 1.0,
         problem="smooth", of_residual=True, reach=lambda: 1.0,
         no_estimator="scikit-learn has no estimator for loss logcosh.",
+        source="Green, Bayesian reconstructions from emission tomography data using a modified EM algorithm (1990); Saleh and "
+        "Saleh, Statistical properties of the log-cosh loss function used in machine learning (2022)",
     ),
     "logistic": LossChoice(
         "logistic", "The negative log-likelihood of two classes, of log-odds.",

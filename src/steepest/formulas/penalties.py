@@ -23,8 +23,24 @@ PENALTIES = {
     penalty.name: penalty
     for penalty in (
         PenaltyChoice("none", "No penalty."),
-        PenaltyChoice("l1", "A·Σ|θ|.", (_weight("weight"),)),
-        PenaltyChoice("l2", "A·Σθ².", (_weight("weight"),), weights=lambda weight: (0.0, weight)),
-        PenaltyChoice("elastic", "A·Σ|θ| + B·Σθ².", (_weight("weight of Σ|θ|"), _weight("weight of Σθ²"))),
+        PenaltyChoice(
+            "l1",
+            "A·Σ|θ|.",
+            (_weight("weight"),),
+            source="Tibshirani, Regression shrinkage and selection via the lasso (1996)",
+        ),
+        PenaltyChoice(
+            "l2",
+            "A·Σθ².",
+            (_weight("weight"),),
+            weights=lambda weight: (0.0, weight),
+            source="Hoerl and Kennard, Ridge regression: biased estimation for nonorthogonal problems (1970)",
+        ),
+        PenaltyChoice(
+            "elastic",
+            "A·Σ|θ| + B·Σθ².",
+            (_weight("weight of Σ|θ|"), _weight("weight of Σθ²")),
+            source="Zou and Hastie, Regularization and variable selection via the elastic net (2005)",
+        ),
     )
 }

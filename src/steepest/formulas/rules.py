@@ -1,13 +1,13 @@
 """The rules, each written once: how a coordinate of θ moves, given its gradient g. Here an optimiser is added.
 
     sgd       θ −= lr·g
-    momentum  v = βv + g;               θ −= lr·v                    Polyak 1964
-    nesterov  v = βv + g;               θ −= lr·(g + βv)             Sutskever et al. 2013
-    adagrad   s += g²;                  θ −= lr·g/(√s + ε)           Duchi et al. 2011
-    rmsprop   s = αs + (1−α)g²;         θ −= lr·g/(√s + ε)           Hinton 2012
-    adadelta  s = ρs + (1−ρ)g²;  d = g·√(u + ε)/√(s + ε);  u = ρu + (1−ρ)d²;  θ −= lr·d       Zeiler 2012
-    adam      v, s with bias corrected; θ −= lr·v̂/(√ŝ + ε)           Kingma and Ba 2015
-    adamw     θ *= 1 − lr·decay, then adam                           Loshchilov and Hutter 2019
+    momentum  v = βv + g;               θ −= lr·v
+    nesterov  v = βv + g;               θ −= lr·(g + βv)
+    adagrad   s += g²;                  θ −= lr·g/(√s + ε)
+    rmsprop   s = αs + (1−α)g²;         θ −= lr·g/(√s + ε)
+    adadelta  s = ρs + (1−ρ)g²;  d = g·√(u + ε)/√(s + ε);  u = ρu + (1−ρ)d²;  θ −= lr·d
+    adam      v, s with bias corrected; θ −= lr·v̂/(√ŝ + ε)
+    adamw     θ *= 1 − lr·decay, then adam
 
 each with the conventions of `torch.optim`. A formula is plain arithmetic, (g, *memory, lr, t, *numbers) → (step, *memory),
 with memories that begin at 0 and t counted from 1; θ −= step. So it serves floats, arrays, tensors `[runs, p]`, the compiled
@@ -129,6 +129,7 @@ RULES: dict[str, Choice] = {
             "momentum",
             "Momentum: the velocity is a fading sum of all gradients so far.",
             (_share("momentum", 0.9),),
+            source="Polyak, Some methods of speeding up the convergence of iteration methods (1964)",
             formula=_momentum,
             torch_numbers=("momentum={0}",),
             linear=True,
@@ -138,6 +139,7 @@ RULES: dict[str, Choice] = {
             "nesterov",
             "Momentum: the velocity is a fading sum of all gradients so far. Nesterov's looks one step ahead.",
             (_share("momentum", 0.9),),
+            source="Sutskever et al., On the importance of initialization and momentum in deep learning (2013)",
             formula=_nesterov,
             torch_numbers=("momentum={0}", "nesterov=True"),
             linear=True,
@@ -146,6 +148,7 @@ RULES: dict[str, Choice] = {
         RuleFormula(
             "adagrad",
             "Adagrad: each parameter's rate falls with the squares of its gradients so far.",
+            source="Duchi, Hazan and Singer, Adaptive subgradient methods for online learning and stochastic optimization (2011)",
             formula=_adagrad,
             torch_name="Adagrad",
         ),
@@ -153,6 +156,7 @@ RULES: dict[str, Choice] = {
             "rmsprop",
             "RMSprop: each parameter's rate is over the root of the recent mean square of its gradients.",
             (_share("alpha", 0.99, "A"),),
+            source="Tieleman and Hinton, Lecture 6.5: RMSprop (2012)",
             formula=_rmsprop,
             torch_name="RMSprop",
             torch_numbers=("alpha={0}",),
@@ -162,6 +166,7 @@ RULES: dict[str, Choice] = {
             "adadelta",
             "Adadelta: each parameter's steps are as long as its recent ones, over the recent size of its gradients.",
             (_share("rho", 0.9, "R"),),
+            source="Zeiler, ADADELTA: an adaptive learning rate method (2012)",
             formula=_adadelta,
             torch_name="Adadelta",
             torch_numbers=("rho={0}",),
@@ -172,6 +177,7 @@ RULES: dict[str, Choice] = {
             "adam",
             "Adam: recent mean of the gradients over the root of their recent mean square, corrected for their start at 0.",
             (_share("beta1", 0.9, "B1"), _share("beta2", 0.999, "B2")),
+            source="Kingma and Ba, Adam: a method for stochastic optimization (2015)",
             formula=_adam,
             torch_name="Adam",
             torch_numbers=("betas=({0}, {1})",),
@@ -183,6 +189,7 @@ RULES: dict[str, Choice] = {
             "AdamW: recent mean of the gradients over the root of their recent mean square, corrected for their start at 0; the "
             "parameters decay by themselves.",
             (_share("beta1", 0.9, "B1"), _share("beta2", 0.999, "B2"), _share("weight decay", 0.01, "W")),
+            source="Loshchilov and Hutter, Decoupled weight decay regularization (2019)",
             formula=_adam,
             torch_name="AdamW",
             torch_numbers=("betas=({0}, {1})", "weight_decay={2}"),

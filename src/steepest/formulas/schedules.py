@@ -3,8 +3,8 @@
     constant   1
     inverse    1 / (epoch + 1)                        (with a full batch an epoch is a step)
     step:N,F   F^⌊epoch / N⌋
-    cosine     ½(1 + cos(π·step / steps))             Loshchilov and Hutter 2017
-    warmup:N   min(1, (step + 1) / N)                 Goyal et al. 2017
+    cosine     ½(1 + cos(π·step / steps))
+    warmup:N   min(1, (step + 1) / N)
 
 A formula takes what it needs of `step` and `epoch` (counted from 0; numbers or arrays) and `steps` (planned in all; the last
 factor stays after them), then its numbers. It serves the loop, the engines and, printed, the exported scripts.
@@ -99,7 +99,12 @@ SCHEDULES: dict[str, Choice] = {
             torch_name="ConstantLR",
             torch_settings=lambda steps: {"factor": 1.0},
         ),
-        ScheduleFormula("inverse", "lr / (epoch + 1), epoch counted from 0.", formula=_inverse),
+        ScheduleFormula(
+            "inverse",
+            "lr / (epoch + 1), epoch counted from 0.",
+            source="Robbins and Monro, A stochastic approximation method (1951)",
+            formula=_inverse,
+        ),
         ScheduleFormula(
             "step",
             "Times F every N epochs.",
@@ -111,6 +116,7 @@ SCHEDULES: dict[str, Choice] = {
         ScheduleFormula(
             "cosine",
             "From lr to 0 along half a cosine over all steps.",
+            source="Loshchilov and Hutter, SGDR: stochastic gradient descent with warm restarts (2017)",
             formula=_cosine,
             torch_name="CosineAnnealingLR",
             torch_settings=lambda steps: {"T_max": steps},
@@ -119,6 +125,7 @@ SCHEDULES: dict[str, Choice] = {
             "warmup",
             "Rising over the first N steps.",
             (_count("steps"),),
+            source="Goyal et al., Accurate, large minibatch SGD: training ImageNet in 1 hour (2017)",
             formula=_warmup,
             torch_name="LinearLR",
             torch_settings=lambda steps, count: {"start_factor": 1.0 / count, "total_iters": count - 1},

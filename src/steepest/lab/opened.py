@@ -61,6 +61,12 @@ def lab(fit: Fit, *, port: int = 0, browser: bool = True) -> OpenLab:
 
     Raises:
         FitError: a fit whose rows are not at hand, or of a model or loss that has no name.
+
+    Example:
+        >>> from steepest.fitting import fit
+        >>> opened = lab(fit([0.0, 1.0, 2.0, 3.0], [1.0, 3.1, 4.9, 7.0]), browser=False)  # doctest: +SKIP
+        >>> opened.link, opened.close()  # doctest: +SKIP
+        ('http://127.0.0.1:…', None)
     """
     settings = {name: getattr(fit.spec, name) for name in fit.spec.model_fields_set if name not in REFUSED}
     for name, value in settings.items():

@@ -42,7 +42,15 @@ def objective(
         loss: a loss's name or a callable on (prediction, target); for a function of θ the start θ₀.
         x, y: `[n]` or `[n, d]` and `[n]` (class codes for `cross_entropy`).
         penalty: `l1:A`, `l2:A` or `elastic:A,B`.
+        intercept: whether a named model has one.
         weights: `[n]`, scaled to mean 1.
+
+    Returns:
+        An `Objective`: F(θ) = mean loss + penalty. `objective.theta` is the start `[p]`, `value_and_grad(theta, batch)` gives the
+        batch's mean loss and its gradient `[p]`, without the penalty's kink.
+
+    Raises:
+        SpecError: a model, loss or start that does not go with the others.
 
     >>> f = objective(lambda theta: (theta**2).sum(), [3.0, 4.0])
     >>> f.value_and_grad(f.theta)

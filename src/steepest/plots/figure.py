@@ -84,7 +84,18 @@ class Figure(go.Figure):
     def write_html(
         self, *args: Any, config: dict[str, Any] | None = None, post_script: Any = None, **options: Any
     ) -> Any:
-        """A file that works from disk."""
+        """A file that works from disk, with all it needs in it.
+
+        Args:
+            args, options: as of Plotly's; the first is the path.
+            config: settings of Plotly's page.
+            post_script: a script that runs once it is drawn.
+
+        Example:
+            >>> import tempfile
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     Figure().write_html(f"{folder}/empty.html")
+        """
         return super().write_html(*args, config=CONFIG | (config or {}), post_script=_after(post_script), **options)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, validate: bool = True, **options: Any) -> Any:

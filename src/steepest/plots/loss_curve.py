@@ -93,6 +93,13 @@ def loss_curve(fit: Fit, also: Sequence[Fit] = (), theme: str = "light") -> Figu
     Args:
         also: other fits to draw beside it.
         theme: `light` or `dark`.
+
+    Example:
+        >>> from steepest.fitting import fit
+        >>> descent = fit([0.0, 1.0, 2.0], [1.0, 3.0, 6.0], optimizer="sgd", lr=0.1, epochs=2)
+        >>> (curve,) = loss_curve(descent).source_data
+        >>> curve.step.tolist(), curve.loss.round(2).tolist()
+        ([0, 1, 2], [15.33, 4.33, 1.32])
     """
     fits = fits_of(fit, also)
     fit = fits[0]

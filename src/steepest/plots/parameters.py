@@ -65,6 +65,11 @@ def parameters(fit: Fit, names: Sequence[str] | None = None, theme: str = "light
 
     Raises:
         SpecError: a name of no parameter. FitError: the trace does not hold θ.
+
+    Example:
+        >>> from steepest.fitting import fit
+        >>> parameters(fit([0.0, 1.0, 2.0, 3.0], [1.0, 3.1, 4.9, 7.0])).source_data.names
+        ['intercept', 'x']
     """
     fit, names = fit.inner, fit.inner_names(names)
     data = parameter_data(fit, names)
@@ -134,6 +139,12 @@ def path3d(fit: Fit, parameters: Sequence[str] | None = None, also: Sequence[Fit
 
     Raises:
         SpecError: fewer than three parameters, or a name of none.
+
+    Example:
+        >>> from steepest.fitting import fit
+        >>> parabola = fit([0.0, 1.0, 2.0, 3.0], [1.0, 2.0, 5.0, 10.5], model="poly:2")
+        >>> path3d(parabola).source_data.names
+        ['intercept', 'x', 'x^2']
     """
     parameters = fit.inner_names(parameters)
     fit, *also = fits_of(fit, also)

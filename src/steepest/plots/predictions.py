@@ -49,6 +49,11 @@ def plot(fit: Fit, also: Sequence[Fit] = (), step: int | None = None, theme: str
 
     Raises:
         FitError: a loaded fit, which has no rows. SpecError: `also` holds fits of other columns.
+
+    Example:
+        >>> from steepest.fitting import fit
+        >>> plot(fit([0.0, 1.0, 2.0, 3.0], [1.0, 3.1, 4.9, 7.0])).source_data.rows.y.tolist()
+        [1.0, 3.1, 4.9, 7.0]
     """
     fit, *also = fits_of(fit, also)
     for each in also:

@@ -92,6 +92,12 @@ def residuals(fit: Fit, also: Sequence[Fit] = (), theme: str = "light") -> Figur
 
     Raises:
         SpecError: the target is classes, or several. FitError: a loaded fit, which has no rows.
+
+    Example:
+        >>> from steepest.fitting import fit
+        >>> (data,) = residuals(fit([0.0, 1.0, 2.0, 3.0], [1.0, 3.1, 4.9, 7.0])).source_data
+        >>> data.residual.round(2).tolist()
+        [-0.03, 0.09, -0.09, 0.03]
     """
     fit, *also = fits_of(fit, also)
     data = [residual_data(each, label) for each, label in zip([fit, *also], labels([fit, *also]), strict=True)]

@@ -22,6 +22,13 @@ def plot(found: Sharpness, theme: str = "light") -> Figure:
 
     Raises:
         SpecError: the sharpness was only measured where the descent ended.
+
+    Example:
+        >>> from steepest.analysis.sharpness import sharpness
+        >>> from steepest.fitting import fit
+        >>> found = sharpness(fit([0.0, 1.0, 2.0], [1.0, 3.0, 6.0], lr=0.1, epochs=50), along=5)
+        >>> plot(found).source_data.sharpness.round(6).tolist()
+        [4.774852, 4.774852, 4.774852, 4.774852, 4.774852]
     """
     along = found.along
     if along is None:

@@ -141,6 +141,12 @@ def plot(
 
     Raises:
         SpecError: a name of nothing that was swept.
+
+    Example:
+        >>> from steepest.sweeping import sweep
+        >>> runs = sweep([0.0, 1.0, 2.0], [1.0, 3.0, 6.0], optimizer="sgd", lr=[0.01, 0.1, 0.3], epochs=50)
+        >>> plot(runs).source_data.across[0]
+        'lr'
     """
     if across is None and not swept_numbers(sweep):
         return _side_by_side(sweep, lambda first, rest: predictions.plot(first, rest, None, theme))
@@ -278,6 +284,12 @@ def loss_curve(sweep: Sweep, by: str | None = None, theme: str = "light") -> Fig
     Args:
         by: a fan for each value of this setting.
         theme: `light` or `dark`.
+
+    Example:
+        >>> from steepest.sweeping import sweep
+        >>> runs = sweep([0.0, 1.0, 2.0], [1.0, 3.0, 6.0], optimizer="sgd", lr=[0.01, 0.1, 0.3], epochs=50)
+        >>> [curve.label for curve in loss_curve(runs).source_data]
+        ['lr 0.01', 'lr 0.1', 'lr 0.3']
     """
     if len(sweep) <= MOST_FITS and by is None:
         return _side_by_side(sweep, lambda first, rest: one_by_one.loss_curve(first, rest, theme))
@@ -323,13 +335,33 @@ def surface(
     seed: int = 0,
     theme: str = "light",
 ) -> Figure:
-    """Paths of several runs on one surface, the best run's; the arguments as of `fit.surface`."""
+    """Paths of several runs on one surface, the best run's.
+
+    Args:
+        loss, plane, window, grid, coordinates, others, seed, theme: as of `fit.surface`.
+
+    Example:
+        >>> from steepest.sweeping import sweep
+        >>> runs = sweep([0.0, 1.0, 2.0], [1.0, 3.0, 6.0], optimizer="sgd", lr=[0.01, 0.1, 0.3], epochs=50)
+        >>> surface(runs, grid=5).source_data.values.shape
+        (5, 5)
+    """
     given = plane, window, grid, coordinates, others, seed, theme
     return _side_by_side(sweep, lambda first, rest: draw.surface(first, loss, rest, *given))
 
 
 def compare_residuals(sweep: Sweep, theme: str = "light") -> Figure:
-    """Residuals of several fits in one picture."""
+    """Residuals of several fits in one picture.
+
+    Args:
+        theme: `light` or `dark`.
+
+    Example:
+        >>> from steepest.sweeping import sweep
+        >>> runs = sweep([0.0, 1.0, 2.0], [1.0, 3.0, 6.0], optimizer="sgd", lr=[0.01, 0.1, 0.3], epochs=50)
+        >>> len(compare_residuals(runs).source_data)
+        3
+    """
     return _side_by_side(sweep, lambda first, rest: residuals(first, rest, theme))
 
 

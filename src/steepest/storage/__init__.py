@@ -23,6 +23,14 @@ def load(folder: str | os.PathLike[str], model: Any = None) -> Fit | Sweep:
 
     Raises:
         RunError: no run is there, a file of it is missing or damaged, or `model` is another one.
+
+    Example:
+        >>> import tempfile
+        >>> from steepest.fitting import fit
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     fit([0.0, 1.0, 2.0, 3.0], [1.0, 3.1, 4.9, 7.0]).save(f"{folder}/line")
+        ...     load(f"{folder}/line").params.keys()
+        dict_keys(['intercept', 'x'])
     """
     name, content, files = files_in(folder)
     return (load_sweep if name == SWEEP else fit_of)(content, files, str(folder), model)

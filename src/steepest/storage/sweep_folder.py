@@ -36,10 +36,24 @@ AS_THEY_ARE = those(lambda setting: setting.kind in ("real", "whole") and tuple 
 def save_sweep(sweep: Sweep, folder: str | os.PathLike[str], overwrite: bool = False) -> None:
     """Write a sweep into a folder, every run with all that `save` keeps of it but findings.
 
-    Settings without a name become texts. overwrite: as of `run_folder.save`.
+    Settings without a name become texts.
+
+    Args:
+        folder: the sweep's own.
+        overwrite: replace a run or a sweep that is there.
 
     Raises:
-        RunError: as `run_folder.save`.
+        RunError: it cannot be written, or something is in the way.
+
+    Example:
+        >>> import tempfile
+        >>> from steepest.storage import load
+        >>> from steepest.sweeping import sweep
+        >>> runs = sweep([0.0, 1.0, 2.0], [1.0, 3.0, 6.0], optimizer="sgd", lr=[0.01, 0.1, 0.3], epochs=50)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     runs.save(f"{folder}/rates")
+        ...     len(load(f"{folder}/rates"))
+        3
     """
     run_folder.keep(folder, SWEEP, lambda: _contents(sweep), SWEEP_FILES, overwrite)
 
