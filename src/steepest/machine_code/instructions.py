@@ -32,6 +32,22 @@ def numpy_type(kind: Any) -> np.dtype:
     return np.dtype(next(name for name, each in _TYPES.items() if each == kind))
 
 
+def _operator(integer: str, real: str, swapped: bool = False) -> Callable[[Number, Any], Number]:
+    """An operator of a Number, by LLVM's words for it between integers and between other numbers."""
+
+    def write(self: Number, other: Any) -> Number:
+        left, right = reversed(self._pair(other)) if swapped else self._pair(other)
+        whole = left.type == INTEGER
+        flags = _SUMS if not whole else () if integer == "udiv" else ("nsw",)
+        return Number(self.code, getattr(self.code.builder, integer if whole else real)(left, right, flags=flags))
+
+    return write
+
+
+def _comparison(sign: str) -> Callable[[Number, Any], Number]:
+    return lambda self, other: self._compare(sign, other)
+
+
 class Number:
     """An integer, a floating-point number or a truth value that is known when the code runs."""
 
@@ -48,39 +64,14 @@ class Number:
             mine, theirs = mine.cast(wider), theirs.cast(wider)
         return mine.value, theirs.value
 
-    def _write(self, integer: str, real: str, left: Any, right: Any) -> Number:
-        builder = self.code.builder
-        if left.type == INTEGER:
-            return Number(
-                self.code, getattr(builder, integer)(left, right, flags=() if integer == "udiv" else ("nsw",))
-            )
-        return Number(self.code, getattr(builder, real)(left, right, flags=_SUMS))
-
-    def __add__(self, other: Any) -> Number:
-        return self._write("add", "fadd", *self._pair(other))
-
-    def __sub__(self, other: Any) -> Number:
-        return self._write("sub", "fsub", *self._pair(other))
-
-    def __rsub__(self, other: Any) -> Number:
-        return self._write("sub", "fsub", *reversed(self._pair(other)))
-
-    def __mul__(self, other: Any) -> Number:
-        return self._write("mul", "fmul", *self._pair(other))
-
-    def __truediv__(self, other: Any) -> Number:
-        return self._write("", "fdiv", *self._pair(other))
-
-    def __rtruediv__(self, other: Any) -> Number:
-        return self._write("", "fdiv", *reversed(self._pair(other)))
-
-    def __floordiv__(self, other: Any) -> Number:
-        return self._write("udiv", "", *self._pair(other))
+    __add__ = __radd__ = _operator("add", "fadd")
+    __sub__, __rsub__ = _operator("sub", "fsub"), _operator("sub", "fsub", swapped=True)
+    __mul__ = __rmul__ = _operator("mul", "fmul")
+    __truediv__, __rtruediv__ = _operator("", "fdiv"), _operator("", "fdiv", swapped=True)
+    __floordiv__ = _operator("udiv", "")
 
     def __xor__(self, other: Any) -> Number:
         return Number(self.code, self.code.builder.xor(*self._pair(other)))
-
-    __radd__, __rmul__ = __add__, __mul__
 
     def __neg__(self) -> Number:
         return Number(self.code, self.code.builder.fneg(self.value))
@@ -102,17 +93,7 @@ class Number:
         unlike = builder.fcmp_unordered if sign == "!=" else builder.fcmp_ordered
         return Number(self.code, (builder.icmp_signed if left.type == INTEGER else unlike)(sign, left, right))
 
-    def __lt__(self, other: Any) -> Number:
-        return self._compare("<", other)
-
-    def __le__(self, other: Any) -> Number:
-        return self._compare("<=", other)
-
-    def __gt__(self, other: Any) -> Number:
-        return self._compare(">", other)
-
-    def __ge__(self, other: Any) -> Number:
-        return self._compare(">=", other)
+    __lt__, __le__, __gt__, __ge__ = _comparison("<"), _comparison("<="), _comparison(">"), _comparison(">=")
 
     def is_(self, other: Any) -> Number:
         """Whether both are equal."""
