@@ -83,7 +83,7 @@ def test_a_healthy_fit_shows_nothing(capsys, table, monkeypatch):
 
 def test_json_has_the_findings(capsys, table, tmp_path):
     run = tmp_path / "run"
-    _, out, _ = _run(capsys, "fit", table, *SHORT, "--json", "--out", str(run))
+    _, out, _ = _run(capsys, "fit", table, *SHORT, "--json", "--no-report", "--out", str(run))
     assert json.loads(out)["findings"] == [LATE.to_dict(), BENT.to_dict()]
     assert json.loads((run / "summary.json").read_text())["findings"] == [LATE.to_dict(), BENT.to_dict()]
 
@@ -105,7 +105,7 @@ def test_a_divergence_is_told_once(capsys, table):
 @pytest.fixture
 def run(table, tmp_path) -> str:
     folder = str(tmp_path / "runs" / "short")
-    assert main(["fit", table, *SHORT, "--out", folder, "--quiet"]) == 0
+    assert main(["fit", table, *SHORT, "--out", folder, "--quiet", "--no-report"]) == 0
     return folder
 
 
@@ -165,7 +165,7 @@ def test_an_older_run_without_all_its_rows_says_so(capsys, run, monkeypatch):
     from steepest.storage import run_files
 
     monkeypatch.setattr(run_files, "MOST_ROWS", 10)
-    assert main(["fit", "sample:diabetes", *SHORT[2:], "--out", run, "--overwrite", "--quiet"]) == 0
+    assert main(["fit", "sample:diabetes", *SHORT[2:], "--out", run, "--overwrite", "--quiet", "--no-report"]) == 0
     without_findings(run)
     path = Path(run) / "fit.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"source": None}))  # its rows came from memory
@@ -184,7 +184,7 @@ def test_a_run_of_a_module_needs_no_module_for_its_findings(capsys, tmp_path, mo
     monkeypatch.syspath_prepend(tmp_path)
     run = str(tmp_path / "run")
     net = ["--model", "mine_of_test_diagnose:net"]
-    assert main(["fit", "sample:lesson_a", *net, "--epochs", "5", "--out", run, "--quiet"]) == 0
+    assert main(["fit", "sample:lesson_a", *net, "--epochs", "5", "--out", run, "--quiet", "--no-report"]) == 0
     code, out, _ = _run(capsys, "diagnose", run)
     assert (code, out.partition(":")[0]) == (0, "1. Too few steps (ST003)")
     without_findings(run)

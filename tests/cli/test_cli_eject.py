@@ -18,6 +18,9 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
+QUIET = ("--quiet", "--no-report")
+
+
 def done(capsys, *words: str) -> tuple[int, str, str]:
     code = main(words)
     out, err = capsys.readouterr()
@@ -31,7 +34,7 @@ def numbers(path) -> list[float]:
 
 
 def test_a_run_becomes_a_script_on_standard_output(place, capsys):
-    assert main(["fit", "sample:line", "--lr", "0.1", "--epochs", "50", "--out", "runs/line", "--quiet"]) == 0
+    assert main(["fit", "sample:line", "--lr", "0.1", "--epochs", "50", "--out", "runs/line", *QUIET]) == 0
     code, out, err = done(capsys, "eject", "runs/line")
     assert (code, err) == (0, "")
     (place / "line.py").write_text(out, encoding="utf-8")
@@ -42,7 +45,7 @@ def test_a_run_becomes_a_script_on_standard_output(place, capsys):
 
 @pytest.mark.parametrize("style", ["loop", "torch.optim", "module", "scikit-learn"])
 def test_a_run_becomes_a_file_in_any_style(place, capsys, style):
-    words = ["fit", "sample:iris", "--penalty", "l2:0.01", "--test-fraction", "0.25", "--out", "runs/iris", "--quiet"]
+    words = ["fit", "sample:iris", "--penalty", "l2:0.01", "--test-fraction", "0.25", "--out", "runs/iris", *QUIET]
     assert main(words) == 0
     code, out, err = done(capsys, "eject", "runs/iris", "-o", "scripts/iris.py", "--style", style)
     assert (code, out, err) == (0, "scripts/iris.py\n", "")
@@ -53,7 +56,7 @@ def test_a_run_becomes_a_file_in_any_style(place, capsys, style):
 
 
 def test_a_notebook(place, capsys):
-    assert main(["fit", "sample:line", "--lr", "0.1", "--epochs", "50", "--out", "run", "--quiet"]) == 0
+    assert main(["fit", "sample:line", "--lr", "0.1", "--epochs", "50", "--out", "run", *QUIET]) == 0
     code, out, _ = done(capsys, "eject", "run", "--notebook")
     assert code == 0
     assert json.loads(out)["nbformat"] == 4
@@ -71,7 +74,7 @@ def large(path) -> None:
 
 def test_rows_that_a_run_does_not_keep_are_read_again(place, capsys):
     large(place / "rows.csv")
-    assert main(["fit", "rows.csv", "--target", "y", "--lr", "0.1", "--epochs", "9", "--out", "run", "--quiet"]) == 0
+    assert main(["fit", "rows.csv", "--target", "y", "--lr", "0.1", "--epochs", "9", "--out", "run", *QUIET]) == 0
     assert main(["eject", "run", "-o", "fit.py"]) == 0
     fit = st.load("run")
     assert numbers(place / "fit.py") == pytest.approx([fit.loss, *fit.theta], rel=1e-10)
@@ -82,7 +85,7 @@ def test_rows_that_a_run_does_not_keep_are_read_again(place, capsys):
 def test_rows_held_out_of_a_file_stand_beside_the_script(place, capsys):
     large(place / "rows.csv")
     words = ["--target", "y", "--lr", "0.1", "--epochs", "9", "--validation", "0.1", "--batch-size", "500"]
-    assert main(["fit", "rows.csv", *words, "--missing", "mean", "--out", "run", "--quiet"]) == 0
+    assert main(["fit", "rows.csv", *words, "--missing", "mean", "--out", "run", *QUIET]) == 0
     (place / "rows.csv").write_text((place / "rows.csv").read_text().replace(",", ";"), encoding="utf-8")
     assert main(["eject", "run", "-o", "fit.py"]) == 0  # the same numbers, written in another way
     fit = st.load("run")
@@ -91,7 +94,7 @@ def test_rows_held_out_of_a_file_stand_beside_the_script(place, capsys):
 
 def test_a_file_that_changed_or_went_is_one_line(place, capsys):
     large(place / "rows.csv")
-    assert main(["fit", "rows.csv", "--target", "y", "--lr", "0.1", "--epochs", "9", "--out", "run", "--quiet"]) == 0
+    assert main(["fit", "rows.csv", "--target", "y", "--lr", "0.1", "--epochs", "9", "--out", "run", *QUIET]) == 0
     text = (place / "rows.csv").read_text(encoding="utf-8")
     (place / "rows.csv").write_text(text + "1,2,3\n", encoding="utf-8")
     assert done(capsys, "eject", "run") == (
@@ -108,7 +111,7 @@ def test_a_file_that_changed_or_went_is_one_line(place, capsys):
 
 def test_a_small_run_needs_its_file_no_more(place, capsys):
     (place / "rows.csv").write_text("a,y\n1,2\n2,2.5\n3,5\n4,5.5\n", encoding="utf-8")
-    assert main(["fit", "rows.csv", "--target", "y", "--lr", "0.05", "--epochs", "9", "--out", "run", "--quiet"]) == 0
+    assert main(["fit", "rows.csv", "--target", "y", "--lr", "0.05", "--epochs", "9", "--out", "run", *QUIET]) == 0
     (place / "rows.csv").unlink()
     assert main(["eject", "run", "-o", "fit.py"]) == 0
     fit = st.load("run")

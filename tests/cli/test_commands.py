@@ -214,7 +214,7 @@ def test_wampler_through_the_command_has_eight_and_a_half_digits(capsys, tmp_pat
 @pytest.fixture
 def run(table, tmp_path) -> str:
     folder = str(tmp_path / "runs" / "line")
-    assert main(["fit", table, "--target", "price", "--drop", "sold", "--out", folder, "--quiet"]) == 0
+    assert main(["fit", table, "--target", "price", "--drop", "sold", "--out", folder, "--quiet", "--no-report"]) == 0
     return folder
 
 
@@ -241,7 +241,7 @@ def test_predict_writes_a_row_for_each_row(capsys, tmp_path, run, ending):
 
 def test_predict_writes_probabilities_for_classes(capsys, table, tmp_path):
     folder, target = str(tmp_path / "run"), tmp_path / "out.csv"
-    words = ["fit", table, "--target", "sold", "--columns", "age", "--out", folder, "--quiet"]
+    words = ["fit", table, "--target", "sold", "--columns", "age", "--out", folder, "--quiet", "--no-report"]
     assert main(words) == 0
     assert main(["predict", folder, table, "--out", str(target)]) == 0
     header, *lines = target.read_text().splitlines()
@@ -255,7 +255,7 @@ def test_predict_writes_probabilities_for_classes(capsys, table, tmp_path):
 
 
 def test_predict_names_several_targets(tmp_path, capsysbinary):
-    assert main(["fit", "sample:linnerud", "--out", str(tmp_path / "run"), "--quiet"]) == 0
+    assert main(["fit", "sample:linnerud", "--out", str(tmp_path / "run"), "--quiet", "--no-report"]) == 0
     assert main(["predict", str(tmp_path / "run"), "sample:linnerud", "-o", "-"]) == 0
     header = capsysbinary.readouterr().out.splitlines()[0]
     assert header == b"prediction: Weight,prediction: Waist,prediction: Pulse"

@@ -139,6 +139,7 @@ def test_predictions_of_a_run_that_diverged_are_warned_of(tmp_path, monkeypatch,
         "--out",
         "run",
         "--quiet",
+        "--no-report",
     ]
     assert main(words) == 3
     capsys.readouterr()

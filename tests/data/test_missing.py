@@ -68,6 +68,7 @@ def test_the_command_says_it_for_each_column(tmp_path):
         "Alley=level,Lot=mean",
         "--out",
         str(tmp_path / "run"),
+        "--no-report",
     ]
     assert main(words) == 0
     assert list(st.load(tmp_path / "run").params) == ["intercept", "Alley=Pave", "Alley=missing", "Lot"]
