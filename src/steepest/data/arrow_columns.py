@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,12 +26,27 @@ def from_numbers(values: np.ndarray) -> pa.Array:
 
 def to_numbers(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
     """`column.to_numpy()`, which of numbers without missing ones is a view: `to_numpy` itself would import pandas."""
-    chunks = [chunk for chunk in (column.chunks if isinstance(column, pa.ChunkedArray) else [column]) if len(chunk)]
-    if not is_number(column.type) or column.null_count or pa.types.is_float16(column.type) or not chunks:
+    if not is_number(column.type) or column.null_count or pa.types.is_float16(column.type) or not len(column):
         return column.to_numpy() if isinstance(column, pa.ChunkedArray) else column.to_numpy(zero_copy_only=False)
+    parts = views(column)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def views(column: pa.ChunkedArray | pa.Array) -> list[np.ndarray]:
+    """Numbers of which none is missing, where they lie: an array for each part of the column."""
     kind = np.dtype(column.type.to_pandas_dtype())
-    views = [np.frombuffer(chunk.buffers()[1], kind, len(chunk), chunk.offset * kind.itemsize) for chunk in chunks]
-    return views[0] if len(views) == 1 else np.concatenate(views)
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    return [
+        np.frombuffer(chunk.buffers()[1], kind, len(chunk), chunk.offset * kind.itemsize)
+        for chunk in chunks
+        if len(chunk)
+    ]
+
+
+def on_all_cores(work: Callable[[Any], Any], columns: Iterable[Any]) -> list[Any]:
+    """What `work` gives for each column, in their order."""
+    with ThreadPoolExecutor(pa.cpu_count()) as pool:
+        return list(pool.map(work, columns))
 
 
 def is_number(kind: pa.DataType) -> bool:
@@ -82,14 +101,6 @@ def first(rows: np.ndarray | pa.ChunkedArray | pa.Array) -> int:
 
 def null_or_nan(column: pa.ChunkedArray) -> np.ndarray:
     """Where a value is missing, `[n]` bool."""
-    plain = column.null_count == 0 and not pa.types.is_null(column.type)
-    if plain and (not pa.types.is_floating(column.type) or (column.type == pa.float64() and _all_finite(column))):
+    if column.null_count == 0 and not (pa.types.is_null(column.type) or pa.types.is_floating(column.type)):
         return np.zeros(len(column), bool)
     return np.asarray(pc.is_null(column, nan_is_null=True))
-
-
-def _all_finite(column: pa.ChunkedArray | pa.Array) -> bool:
-    """Whether float64 values are surely finite, in one pass over them. A dot product would wake all threads for each chunk."""
-    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-    with np.errstate(over="ignore", invalid="ignore"):
-        return all(np.isfinite(to_numbers(chunk).sum()) for chunk in chunks)

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from steepest.data.arrow_columns import first, is_date, is_number, is_text, is_words, null_or_nan, text_of, to_numbers
+from steepest.data.arrow_columns import first, is_date, is_number, is_text, is_words, text_of, to_numbers
 from steepest.data.columns import SourceColumn
 from steepest.data.dates import Dates, dates, first_day, parts_of, varying
 from steepest.data.features import Column, finite_numbers, folded, read_dates, unusable
@@ -51,7 +51,7 @@ def learn(column: SourceColumn, reading: Reading, *, chosen: bool) -> Column:
         DataError: empty; in doubt; neither number, category nor date; an identifier, free text, an infinite value.
     """
     name, kind, table = column.name, column.kind, column.origin.table
-    if null_or_nan(column.values).all():
+    if not column.sound and column.missing.all():
         raise column.fault(f" of {table} is empty. Leave it out: {column.drop}")
     if name in reading.categories:
         return _category(column, reading)

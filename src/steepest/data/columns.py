@@ -27,8 +27,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from steepest.data.arrow_columns import counts_of, first, is_date, is_number, is_text, text_of
+from steepest.data.arrow_columns import counts_of, first, is_date, is_number, is_text, null_or_nan, text_of, views
 from steepest.data.dates import dates
+from steepest.data.in_memory import LARGEST
 from steepest.data.numbers import AS_PYTHON, PADDED, PLAIN, WHOLE, Notation, Numerals, numerals
 from steepest.data.reading import MISSING, Reading
 from steepest.data.wording import option, quoted
@@ -78,6 +79,20 @@ class SourceColumn:
     def text(self) -> pa.ChunkedArray:
         """The values as text."""
         return text_of(self.values)
+
+    @cached_property
+    def sound(self) -> bool:
+        """Whether it is float64, and surely no value is missing, infinite, or so large that its square is no finite number."""
+        if self.kind != pa.float64() or self.values.null_count:
+            return False
+        with np.errstate(over="ignore", invalid="ignore"):
+            # in one pass by one thread: a dot product would wake all threads for each part
+            return bool(sum(np.einsum("i,i->", part, part) for part in views(self.values)) <= LARGEST**2)
+
+    @cached_property
+    def missing(self) -> np.ndarray:
+        """Where a value is missing, `[n]` bool."""
+        return np.zeros(len(self.values), bool) if self.sound else null_or_nan(self.values)
 
     @property
     def shown(self) -> str:

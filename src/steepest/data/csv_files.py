@@ -70,7 +70,7 @@ class _Rows:
         lines = head.split("\n")
         longest = max(map(len, lines))
         # a block holds, of wide tables too, enough rows to infer types from
-        self.block = max(1 << 22, min(128 * longest, 1 << 28), 8 * longest)
+        self.block = max(1 << 20, min(128 * longest, 1 << 28), 8 * longest)
         above = "\n".join([*lines[: layout.start], ""]) if layout.start else ""
         self.below = from_offset(opener, len(above[: len(head)].encode()))
         if layout.delimiter == BLANKS or layout.inside:

@@ -11,6 +11,9 @@ import pyarrow.compute as pc
 
 from steepest.data.arrow_columns import to_numbers
 
+FEW = 1_000
+"""Rows that are looked at first."""
+
 UNDECIDED = "?"
 """The mark of a file parted by semicolons, as where the comma is decimal, that shows no decimal mark for certain."""
 
@@ -38,7 +41,7 @@ def shows(text: pa.ChunkedArray) -> set[str]:
     """The decimal marks that text shows for certain; `UNDECIDED` where a mark was seen that may be either."""
     text = pc.utf8_trim_whitespace(text.drop_null())
     text = text.filter(pc.not_equal(text, ""))
-    some = text.slice(0, 1_000)
+    some = text.slice(0, FEW)
     if not len(text) or pc.sum(pc.match_substring_regex(some, _NUMBER)).as_py() * 2 < len(some):
         return set()
     marked = text.filter(pc.match_substring_regex(text, "[.,]"))
@@ -57,6 +60,10 @@ def shown_by(table: pa.Table) -> set[str]:
 
 def decimal_for_certain(column: pa.ChunkedArray) -> bool:
     """Whether numbers read with a decimal point are none that a point between thousands could have given."""
+    return _certainly(column.slice(0, FEW)) or _certainly(column.slice(FEW))
+
+
+def _certainly(column: pa.ChunkedArray) -> bool:
     values = np.abs(to_numbers(column.drop_null()))
     values = values[np.isfinite(values) & (values != np.floor(values))]
     thousands = values * 1000

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from steepest.data.arrow_columns import distinct, first, is_number, is_words, to_numbers
+from steepest.data.arrow_columns import distinct, first, is_number, is_words, to_numbers, views
 from steepest.data.columns import SourceColumn, without
 from steepest.data.dates import DAY, Dates, dates, parts_of
 from steepest.data.in_memory import LARGEST
@@ -90,6 +90,13 @@ def encode(spec: Column, column: SourceColumn, x: np.ndarray, intercept: bool) -
     Raises:
         DataError: a value that the fit's column cannot have, or a missing one where nothing stands in for it.
     """
+    plain = spec.kind == "number" and not spec.own_missing and column.found.notation.unit == spec.notation.unit
+    if plain and column.sound:
+        start = 0
+        for part in views(column.values):
+            x[start : start + len(part), 0] = part
+            start += len(part)
+        return 0
     values, missing = filled(spec, checked_values(spec, column))
     place(spec, values, missing, x, intercept)
     return int(missing.sum())
@@ -145,20 +152,21 @@ def finite_numbers(column: SourceColumn) -> np.ndarray:
     Raises:
         DataError: infinite and huge numbers; whole ones of which float64 cannot tell some apart.
     """
+    if column.sound:
+        return to_numbers(column.values)
     numbers = column.values.cast(pa.uint8()) if pa.types.is_boolean(column.kind) else column.values
     values = to_numbers(numbers.cast(pa.float64(), safe=False))
-    if pa.types.is_integer(column.kind) and np.nanmax(np.abs(values), initial=0.0) > EXACT:
+    sizes = np.abs(values)
+    largest = np.fmax.reduce(sizes, initial=0.0)
+    if pa.types.is_integer(column.kind) and largest > EXACT:
         before, after = pc.count_distinct(numbers).as_py(), len(np.unique(values[~np.isnan(values)]))
         if after < before:
             raise column.fault(
                 f" has {before:,} different whole numbers, such as {numbers.drop_null()[0]}, of which float64 can tell only "
                 f"{after:,} apart. Subtract their least first, or leave the column out: {column.drop}"
             )
-    with np.errstate(over="ignore", invalid="ignore"):
-        # in one pass by one thread; what is missing, infinite or huge is looked for only if it must be
-        sound = np.einsum("i,i->", values, values) <= LARGEST**2
-    beyond = np.array(False) if sound else np.abs(values) > LARGEST
-    if beyond.any():
+    if largest > LARGEST:
+        beyond = sizes > LARGEST
         value = values[first(beyond)]
         what = "an infinite value" if np.isinf(value) else "a value whose square is no finite number"
         raise column.fault(

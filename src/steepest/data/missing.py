@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from steepest.data.arrow_columns import is_number, null_or_nan
+from steepest.data.arrow_columns import is_number
 from steepest.data.columns import Found, SourceColumn
 from steepest.data.features import Column, column_values, missing_error
 from steepest.data.selection import Selection
@@ -49,10 +49,11 @@ def complete_rows(
         needed.append((SourceColumn(weight_name, pa.chunked_array([parts.weights]), Found(), parts.origin), drop))
     keep = np.ones(max(parts.features.num_rows, goals.num_rows), bool)
     for column, remedy in needed:
-        gone = null_or_nan(column.values)
-        if gone.any() and policy_of(missing, column.name) != "drop":
-            faults.append(str(missing_error(column, gone, remedy=remedy)))
-        keep &= ~gone
+        if column.sound or not column.missing.any():
+            continue
+        if policy_of(missing, column.name) != "drop":
+            faults.append(str(missing_error(column, column.missing, remedy=remedy)))
+        keep &= ~column.missing
     return keep
 
 

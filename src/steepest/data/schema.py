@@ -13,7 +13,7 @@ a part of a run's record.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from steepest.data.arrow_columns import first, to_numbers
+from steepest.data.arrow_columns import first, on_all_cores, to_numbers
 from steepest.data.columns import SourceColumn
 from steepest.data.design import Design, Row, learned
 from steepest.data.expressions import Source
@@ -102,16 +102,19 @@ class Schema:
             found = dict(zip(source.column_names, (every[position] for position in positions), strict=True))
             origin = replace(origin, found=found)
         # an Arrow table that has no columns left no longer knows its rows
-        return self.matrix(source, origin, notes) if self.columns else np.empty((rows, 0))
+        columns = self._sources(source, origin)
+        if self.design is None:
+            return self.matrix(columns, rows, notes)
+        return self.of_values(self.values(columns, rows, notes), lambda mask: origin.row(first(mask)))
 
-    def values(self, table: pa.Table, origin: Origin, notes: list[str] | None = None) -> np.ndarray:
+    def values(self, sources: Iterable[SourceColumn], rows: int, notes: list[str] | None = None) -> np.ndarray:
         """The values of the columns `[n, w]`: numbers, codes of levels, parts of dates; NaN where missing; see `of_values`."""
         parts = []
-        for column, source in zip(self.columns, self._sources(table, origin), strict=True):
+        for column, source in zip(self.columns, sources, strict=True):
             parts.append(checked_values(column, source))
             if (missing := int(np.isnan(parts[-1][:, 0]).sum())) and column.fill is not None and notes is not None:
                 notes.append(_filled(column, missing))
-        return np.column_stack(parts) if parts else np.empty((table.num_rows, 0))
+        return np.column_stack(parts) if parts else np.empty((rows, 0))
 
     def of_values(self, values: np.ndarray, row: Row) -> np.ndarray:
         """The features `[n, d]` of what `values` gave. row: how the first row that a mask holds of is called."""
@@ -156,19 +159,21 @@ class Schema:
             yield origin.column(column.name, sources[column.name])
 
     def matrix(
-        self, table: pa.Table, origin: Origin, notes: list[str] | None = None, in_columns: bool = False
+        self, sources: Iterable[SourceColumn], rows: int, notes: list[str] | None = None, in_columns: bool = False
     ) -> np.ndarray:
-        """`encode` for a table that `open_table` returned: x [n, d] float64. in_columns: whether its columns are contiguous."""
-        if self.design is not None:
-            return self.of_values(self.values(table, origin, notes), lambda rows: origin.row(first(rows)))
-        x = np.empty((table.num_rows, len(self.names)), order="F" if in_columns else "C")
-        position = 0
-        for column, source in zip(self.columns, self._sources(table, origin), strict=True):
-            wide = len(column.features(self.intercept))
-            missing = encode(column, source, x[:, position : position + wide], self.intercept)
+        """The features x [n, d] of the columns, without a formula. in_columns: whether those of x are contiguous."""
+        x = np.empty((rows, len(self.names)), order="F" if in_columns else "C")
+        wide = [len(column.features(self.intercept)) for column in self.columns]
+        parts = np.split(x, np.cumsum(wide), axis=1)[:-1]
+
+        def encoded(given: tuple[Column, SourceColumn, np.ndarray]) -> int:
+            return encode(*given, self.intercept)
+
+        each = on_all_cores if in_columns else map
+        counts = each(encoded, zip(self.columns, sources, parts, strict=True))
+        for column, missing in zip(self.columns, counts, strict=True):
             if missing and column.fill is not None and notes is not None:
                 notes.append(_filled(column, missing))
-            position += wide
         return x
 
     def _by_position(self, table: pa.Table) -> tuple[pa.Table, list[int]]:

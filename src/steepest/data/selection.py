@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 
 from steepest.data.arrow_columns import first, is_number
 from steepest.data.columns import SourceColumn
-from steepest.data.features import finite_numbers, not_numbers
+from steepest.data.features import Column, finite_numbers, not_numbers
 from steepest.data.files import Origin, check_known, open_table
 from steepest.data.formula import formula_of, takes_the_rest
 from steepest.data.in_memory import whole_numbers
@@ -45,13 +45,31 @@ class Selection:
     chosen: bool
     renamed: bool
     notes: list[str]
+    _numbers: dict[str, SourceColumn] = field(default_factory=dict)
 
     def column(self, name: str) -> SourceColumn:
-        """A column to predict from, with how it was read."""
-        return self.origin.column(name, self.features[name])
+        """A column to predict from, with how it was read; of numbers always the same, which knows what was seen in them."""
+        if name in self._numbers:
+            return self._numbers[name]
+        column = self.origin.column(name, self.features[name])
+        if is_number(column.kind):
+            self._numbers[name] = column
+        return column
+
+    def columns(self, learned: Iterable[Column]) -> Iterator[SourceColumn]:
+        """Those that these were learned of."""
+        return (self.column(column.name) for column in learned)
+
+    def rename(self, columns: Sequence[str], names: Sequence[str]) -> None:
+        """Keep these columns to predict from, under other names."""
+        self._numbers.clear()
+        self.features = self.features.select(list(columns)).rename_columns(list(names))
+        found = {name: self.origin.found[column] for column, name in zip(columns, names, strict=True)}
+        self.origin = replace(self.origin, found=found)
 
     def keep(self, rows: np.ndarray) -> None:
         """Leave out the rows that are False in `rows` `[n]`."""
+        self._numbers.clear()
         mask = pa.array(rows)
         self.goals = self.goals.filter(mask)
         if self.numbers is None:

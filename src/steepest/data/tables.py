@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from steepest.data.arrow_columns import first
+from steepest.data.arrow_columns import first, on_all_cores
 from steepest.data.column_names import array_names
 from steepest.data.column_notes import STAYS, how_decided, how_read, what_became
 from steepest.data.column_types import learn
@@ -111,7 +111,6 @@ def prepare(
     train_rows, test_rows = split_rows(values, classes, test_fraction, seed, notes)
     learned, ones = (learned, ()) if terms else _without_ones(parts, learned, keep_ones)
     learned = _renamed(parts, learned) if parts.renamed else learned
-    table, origin = parts.features, parts.origin
     if parts.numbers is None:
         learned = [with_fill(column, parts, train_rows, missing) for column in learned]
     kind = label_kind(goals.column(0).type) if classes is not None else "text"
@@ -119,9 +118,9 @@ def prepare(
     intercept = terms.intercept and intercept if terms else intercept
     schema = Schema(tuple(learned), parts.targets, classes, intercept, ones, kind, logarithms)
     notes += _notes(parts, [] if parts.numbers is not None else learned, reading, intercept, terms is not None)
-    sources, row = None, partial(_row, origin)
+    sources, row = None, partial(_row, parts.origin)
     if terms or any(column.fill is not None for column in learned):
-        sources = schema.values(table, origin) if learned else np.empty((len(values), 0))
+        sources = schema.values(parts.columns(learned), len(values))
     if terms and sources is not None:
         schema = schema.designed(terms, sources, row, train_rows)
         notes += [] if schema.design is None else schema.design.notes()
@@ -131,7 +130,9 @@ def prepare(
         x = schema.of_values(sources, row)
         sources = sources if terms or np.isnan(sources).any() else None  # nothing was learned of the rows
     else:
-        x = schema.matrix(table, origin, in_columns=large) if parts.numbers is None else parts.numbers
+        x = parts.numbers
+        if x is None:
+            x = schema.matrix(parts.columns(learned), len(values), in_columns=large)
     check_small(x, schema.names, "column")
     if classes is None:
         check_small(values, parts.targets, "the target")
@@ -173,6 +174,8 @@ def _learned(
     """What each column is, all faults said at once; whether the target is classes. Incomplete rows are left out of `parts`."""
     faults: list[str] = []
     learned, features = [], parts.features
+    if features.num_rows * features.num_columns > COPIED:
+        on_all_cores(lambda column: column.sound, [parts.column(name) for name in features.column_names])
     for name in features.column_names:
         with _collected(faults):
             learned.append(learn(parts.column(name), reading, chosen=parts.chosen))
@@ -237,7 +240,7 @@ def _without_ones(parts: Selection, learned: list[Column], keep_ones: bool) -> t
         alike = [
             at
             for at, values in numeric
-            if pc.all(pc.equal(values, pa.scalar(1, values.type)), skip_nulls=False).as_py()
+            if values[0].as_py() == 1 and pc.all(pc.equal(values, pa.scalar(1, values.type)), skip_nulls=False).as_py()
         ]
         ones = [] if keep_ones else alike
     parts.notes += [f"Column {quoted(learned[at].name)} is 1 in every row: it is the intercept." for at in ones]
@@ -251,9 +254,7 @@ def _renamed(parts: Selection, learned: list[Column]) -> list[Column]:
     """The columns of an array, numbered anew without those of ones."""
     names = array_names(len(learned))
     if parts.numbers is None:
-        parts.features = parts.features.select([column.name for column in learned]).rename_columns(names)
-        found = {name: parts.origin.found[column.name] for column, name in zip(learned, names, strict=True)}
-        parts.origin = replace(parts.origin, found=found)
+        parts.rename([column.name for column in learned], names)
     renamed = zip(learned, names, strict=True)
     return [column if column.name == name else replace(column, name=name) for column, name in renamed]
 
