@@ -38,6 +38,7 @@ REASONS: dict[str, tuple[set[str], str]] = {
     "analysis/checks/module_end.py": ({"logistic"}, "the remedy for numbers that are two classes"),
     "analysis/checks/outliers.py": ({"huber"}, "the remedy for outliers"),
     "analysis/checks/module_descent.py": ({"cosine"}, "the schedule that remedies try"),
+    "analysis/checks/network_graph.py": ({"exponential"}, "the word for PyTorch's exp"),
     "analysis/checks/output_layer.py": ({"cross_entropy"}, "the remedy for scores before NLLLoss"),
     "analysis/checks/penalties.py": ({"mse"}, "the loss of the path of ridge regressions"),
     "analysis/checks/progress.py": ({"adam", "cosine"}, "a rule and a schedule that remedies try"),

@@ -95,12 +95,12 @@ class _Writer:
             case ast.UnaryOp(op=ast.USub()):
                 return "-" + self.within(node.operand, PRODUCT), SUM
             case ast.Compare():
-                return (
-                    f"{self.part(node.left)[0]} {COMPARED[type(node.ops[0])]} {self.part(node.comparators[0])[0]}",
-                    SUM,
-                )
+                left, right = self.part(node.left)[0], self.part(node.comparators[0])[0]
+                return f"[{left} {COMPARED[type(node.ops[0])]} {right}]", ATOM
             case ast.BinOp():
                 return self.operation(node)
+            case ast.Call(func=ast.Name(id="power"), args=[base, exponent]):
+                return self.operation(ast.BinOp(base, ast.Pow(), exponent))
             case ast.Call(func=ast.Name()):
                 return self.call(node.func.id, node.args)
         raise NotImplementedError(ast.unparse(node))
@@ -125,6 +125,8 @@ class _Writer:
                 return rf"\frac{{{self.part(left)[0]}}}{{{self.part(right)[0]}}}", PRODUCT
             case ast.FloorDiv():
                 return rf"\left\lfloor \frac{{{self.part(left)[0]}}}{{{self.part(right)[0]}}} \right\rfloor", ATOM
+            case ast.Mod():
+                return rf"{self.within(left, PRODUCT)} \bmod {self.within(right, PRODUCT)}", PRODUCT
             case ast.Pow() if isinstance(right, ast.Constant) and right.value == 0.5:
                 return rf"\sqrt{{{self.part(left)[0]}}}", ATOM
             case ast.Pow():
@@ -137,7 +139,7 @@ class _Writer:
             if isinstance(left, ast.Constant) and left.value == 1.0:
                 return self.within(right, PRODUCT)
         if isinstance(right, ast.Compare):
-            return rf"{self.within(left, PRODUCT)} \cdot [{self.part(right)[0]}]"
+            return rf"{self.within(left, PRODUCT)} \cdot {self.part(right)[0]}"
         first, second = self.within(left, PRODUCT), self.within(right, PRODUCT)
         return f"{first} {second}" if second[0] != "(" else rf"{first}\,{second}"
 

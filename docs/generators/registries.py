@@ -155,7 +155,8 @@ def _rule(choice: Choice) -> Iterator[str]:
     memories = (
         f" What it remembers of each parameter ({', '.join(f'*{name}*' for name in choice.memories)}) begins at 0."
     )
-    yield f"The same as `torch.optim.{choice.torch_name}`.{memories if choice.memories else ''}" + (
+    same = f"The same as `torch.optim.{choice.torch_name}`." if choice.torch_name else "PyTorch has no class for it."
+    yield f"{same}{memories if choice.memories else ''}" + (
         " Its step is linear in the gradient, so that [the theory of a quadratic](theory.md) holds."
         if choice.linear
         else ""

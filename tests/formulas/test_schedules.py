@@ -16,9 +16,24 @@ from steepest.descent.schedule_factors import factors, schedule
 from steepest.errors import SpecError
 from steepest.formulas.schedules import FORMULAS, SCHEDULES, needs_steps
 
-NUMBERS = {"step": "3,0.5", "warmup": "5"}
-CLOSED = {"inverse": lambda step, epoch: 1 / (epoch + 1)}
-"""Closed forms of those that PyTorch has no class for."""
+NUMBERS = {"step": "3,0.5", "warmup": "5", "exponential": "0.9", "polynomial": "2", "restarts": "7"}
+
+
+def one_cycle(step: np.ndarray, epoch: np.ndarray) -> np.ndarray:
+    """The rates of PyTorch's OneCycleLR, whose class wants the learning rate itself, over `STEPS` steps."""
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    scheduler = lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=STEPS, cycle_momentum=False)
+    rates = []
+    for _ in range(STEPS):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        if len(rates) < STEPS:
+            scheduler.step()
+    return np.array(rates)[step]
+
+
+CLOSED = {"inverse": lambda step, epoch: 1 / (epoch + 1), "onecycle": one_cycle}
+"""Closed forms of those that PyTorch has no class for by a factor."""
 ROWS, STEPS = 40, 24
 
 

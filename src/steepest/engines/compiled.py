@@ -92,8 +92,7 @@ class Compiled:
         coded = np.array(self.codes, dtype=np.float64)
         self.kinds, self.numbers = coded[:, :2].astype(np.int64), np.ascontiguousarray(coded[:, 2:])
         free = np.zeros((objective.outputs, self.penalty.mask.shape[1]), self.rows.panels.dtype)
-        memory = [torch.zeros_like(work.theta), torch.zeros_like(work.theta)]
-        self.state = kernel_args.state_of(work.theta.numpy(), memory, (runs, *self.shape), free)
+        self.state = kernel_args.state_of(work.theta.numpy(), (runs, *self.shape), free)
         self.counts = np.zeros(runs, dtype=np.int64)
         seeds, self.which = np.unique(np.array(work.seeds, dtype=np.uint64), return_inverse=True)
         if self.batching.size is None or self.batching.shuffle == "none":
@@ -230,8 +229,8 @@ class Compiled:
         """One chunk of one run, each batch cut among the threads."""
         from steepest.engines import kernel_rules
 
-        theta, first, second = (part[run] for part in self.state[:3])
-        state = kernel_rules.State(theta, first, second, np.empty(self.shape, theta.dtype), self.state.free)
+        *moved, grad, free = self.state
+        state = kernel_rules.State._make([*(part[run] for part in moved), np.empty_like(grad, shape=self.shape), free])
         own = kernel_rules.Record(*(part[run] for part in record))
         seed = self.which[run]
         for i, (start, length) in enumerate(

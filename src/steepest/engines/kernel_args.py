@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -122,14 +121,12 @@ def tiling(width: int, size: int) -> tuple[int, bool]:
     return tile, tile >= width
 
 
-def state_of(theta: np.ndarray, memory: Sequence[Any], shape: tuple[int, ...], free: np.ndarray) -> kernel_steps.State:
-    """θ and a rule's memory as the kernels move them: in place."""
+def state_of(theta: np.ndarray, shape: tuple[int, ...], free: np.ndarray) -> kernel_steps.State:
+    """θ as the kernels move it, in place, with memories that begin at 0."""
     from steepest.engines import kernel_rules as kernel_steps
 
-    tensors = [part.numpy().reshape(shape) for part in memory if isinstance(part, Tensor)]
-    none = np.empty((0,) * len(shape), theta.dtype)
-    first, second = (*tensors, none, none)[:2]
-    return kernel_steps.State(theta.reshape(shape), first, second, np.empty(shape[-2:], theta.dtype), free)
+    memories = (np.zeros(shape, theta.dtype) for _ in range(kernel_steps.State.MEMORIES))
+    return kernel_steps.State._make([theta.reshape(shape), *memories, np.empty(shape[-2:], theta.dtype), free])
 
 
 def _unwrapped(objective: LinearObjective, rule: Any) -> tuple[float, torch_rules.Elementwise] | None:

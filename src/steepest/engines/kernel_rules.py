@@ -63,11 +63,14 @@ class RuleCode(NamedTuple):
 
 
 class State(NamedTuple):
-    """What moves: θ `[k, r]`, the rule's memory `[k, r]` or empty, and room for a gradient and a penalty's `[k, p]`."""
+    """What moves: θ `[k, r]` and as many memories `[k, r]` as the rule has; and room for a gradient and a penalty's `[k, p]`."""
+
+    MEMORIES = 3
 
     theta: Any
     first: Any
     second: Any
+    third: Any
     grad: Any
     free: Any
 
@@ -126,7 +129,7 @@ def _advance(entry: str, outputs: int, width: int, step: StepKind) -> Compiled:
 
     numbers = REAL, INTEGER, REAL, INTEGER
     types = *PenaltyCode.types(entry), *RuleCode.types(), *[to(entry)] * 4
-    return compiled(write, *[to(entry)] * 5, *numbers, *types, INTEGER)
+    return compiled(write, *[to(entry)] * len(State._fields), *numbers, *types, INTEGER)
 
 
 def write_step(
@@ -176,7 +179,7 @@ def _update(code: Code, step: StepKind, state: State, rate: Number, count: Numbe
             theta[e] *= keep
     for kind in step.kinds:
         formula = FORMULAS[KINDS[kind]]
-        memory = (state.first, state.second)[: len(formula.memories)]
+        memory = state[1 : 1 + len(formula.memories)]
         numbers = (rule.number1, rule.number2)[: len(formula.constants)]
         with code.only(rule.kind, kind, step.kinds), code.each(size) as e:
             move, *moved = formula.formula(grad[e], *(part[e] for part in memory), rate, count.cast(REAL), *numbers)

@@ -74,7 +74,7 @@ def walk_runs(
     run = _walk_runs(layout, loss.name, StepKind.of(penalty, kinds, numbers), size, orders.shape[1] > 0)
     scratch = (np.empty(part, entry) for part in (states.grad.shape, states.free.shape, outputs * room.tile))
     run(
-        *states[:3], *scratch, *rows.arguments, *room.arguments, orders, orders.shape[1], starts, lengths, rates,
+        *states[:-2], *scratch, *rows.arguments, *room.arguments, orders, orders.shape[1], starts, lengths, rates,
         starts.shape[1], counts, loss.number, *penalty, kinds, numbers, seeds, turns, len(turns), *records,
     )  # fmt: skip
 
@@ -103,8 +103,7 @@ def _walk_runs(layout: Layout, loss: str, step: StepKind, size: int, gathers: bo
                     write_gather(code, layout, rows, order, code.integer(0), order_length, size, room)
             at = run * entries_of_theta
             rule = RuleCode(*(kinds[run * 2 + i] for i in range(2)), *(numbers[run * 5 + i] for i in range(5)))
-            theta, memory, second = (part + at for part in states[:3])
-            state = State(theta, memory, second, states.grad, states.free)
+            state = State._make([*(part + at for part in states[:-2]), states.grad, states.free])
             first = run * steps
             record = Record(records.theta + first * entries_of_theta, *(part + first for part in records[1:]))
             ahead = size * layout.width <= LINES_AHEAD * entries_a_line(scores)
@@ -119,8 +118,8 @@ def _walk_runs(layout: Layout, loss: str, step: StepKind, size: int, gathers: bo
 
     rows_types = RowsAt.types(layout.entry)
     return compiled(
-        write, *[entries] * 6, *rows_types, *rows_types, integers, INTEGER, integers, integers, reals, INTEGER, integers,
-        REAL, *PenaltyCode.types(layout.entry), integers, reals, integers, integers, INTEGER, *[entries] * 4,
+        write, *[entries] * (len(State._fields) + 1), *rows_types, *rows_types, integers, INTEGER, integers, integers, reals,
+        INTEGER, integers, REAL, *PenaltyCode.types(layout.entry), integers, reals, integers, integers, INTEGER, *[entries] * 4,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ for step in range(100):                 for epoch in range(20):
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -87,9 +88,18 @@ def schedule(case: Case) -> tuple[str, list[Part]]:
         name, lines, imports = source(case.spec.schedule, "schedule")
         said = "The factor on the learning rate." if lines else ""
         return f"{name}(step, {epoch})", [Part("The schedule", said, lines, imports)]
-    names = {"epoch": epoch, "steps": str(case.batching.steps), "cos": "math.cos", "pi": "math.pi", "minimum": "min"}
+    names = {
+        "epoch": epoch,
+        "steps": str(case.batching.steps),
+        "cos": "math.cos",
+        "pi": "math.pi",
+        "minimum": "min",
+        "power": "math.pow",
+    }
     numbers = map(number, case.schedule_numbers)
     factor = formula_text(formula.formula, names | dict(zip(formula.constants, numbers, strict=True)))[1]
+    if isinstance(getattr(ast.parse(factor, mode="eval").body, "op", None), ast.Add):
+        factor = f"({factor})"
     return (factor if formula.arguments else ""), []
 
 
@@ -209,7 +219,7 @@ def _optimizer(case: Case, parameters: str) -> list[str]:
 
     if case.rule == "torch":
         return made(case.own_rule.__name__, lr)
-    if case.formula is not None:
+    if case.formula is not None and case.formula.torch_name:
         still = case.formula.momentum and not case.numbers[0]  # PyTorch has no Nesterov's method without a momentum
         more = () if still else case.formula.torch_numbers
         return made(case.formula.torch_name, lr, *(text.format(*numbers) for text in more))

@@ -8,10 +8,16 @@
     adadelta  s = ρs + (1−ρ)g²;  d = g·√(u + ε)/√(s + ε);  u = ρu + (1−ρ)d²;  θ −= lr·d
     adam      v, s with bias corrected; θ −= lr·v̂/(√ŝ + ε)
     adamw     θ *= 1 − lr·decay, then adam
+    nadam     adam that looks one step of its mean ahead
+    nadamw    θ *= 1 − lr·decay, then nadam
+    radam     adam, over √ŝ only where ŝ rests on enough steps
+    lion      θ −= lr·sign(αv + (1−α)g);  v = βv + (1−β)g
+    adopt     adam, over the √s of the steps before this one
 
-each with the conventions of `torch.optim`. A formula is plain arithmetic, (g, *memory, lr, t, *numbers) → (step, *memory),
-with memories that begin at 0 and t counted from 1; θ −= step. So it serves floats, arrays, tensors `[runs, p]`, the compiled
-kernels, the theory of a quadratic and, printed, the exported scripts. `descent/in_place.py` has faster forms for PyTorch.
+each with the conventions of `torch.optim`, the last two with those of their papers' code. A formula is plain arithmetic,
+(g, *memory, lr, t, *numbers) → (step, *memory), with memories that begin at 0 and t counted from 1; θ −= step. A comparison
+counts 1 or 0 where it is multiplied or added. So it serves floats, arrays, tensors `[runs, p]`, the compiled kernels, the
+theory of a quadratic and, printed, the exported scripts. `descent/in_place.py` has faster forms for PyTorch of some.
 """
 
 from __future__ import annotations
@@ -67,6 +73,48 @@ def _adam(g, mean, squares, lr, t, beta1, beta2):
     return lr / (1 - beta1**t) * mean / root, mean, squares
 
 
+def _nadam(g, mean, squares, gap, lr, t, beta1, beta2):
+    # gap = 1 − Πμ, with μ = β₁(1 − ½·0.96^(0.004t)) of each step so far
+    now = beta1 * (1 - 0.5 * 0.96 ** (0.004 * t))
+    coming = beta1 * (1 - 0.5 * 0.96 ** (0.004 * (t + 1)))
+    mean = beta1 * mean + (1 - beta1) * g
+    squares = beta2 * squares + (1 - beta2) * g**2
+    gap = 1 - now * (1 - gap)
+    root = squares**0.5 / (1 - beta2**t) ** 0.5 + EPSILON
+    ahead = (1 - now) / gap * g + coming / (1 - coming * (1 - gap)) * mean
+    return lr * ahead / root, mean, squares, gap
+
+
+def _radam(g, mean, squares, lr, t, beta1, beta2):
+    # terms: of how many steps s is an average, about; lift: what its spread over so few takes from the step
+    mean = beta1 * mean + (1 - beta1) * g
+    squares = beta2 * squares + (1 - beta2) * g**2
+    most = 2 / (1 - beta2) - 1
+    terms = most - 2 * t * beta2**t / (1 - beta2**t)
+    least = abs((most - 4) * (most - 2) * terms) + (terms <= 5)
+    lift = (abs((terms - 4) * (terms - 2) * most) / least * (1 - beta2**t)) ** 0.5
+    factor = (terms > 5) * lift / (squares**0.5 + EPSILON) + (terms <= 5)
+    return lr / (1 - beta1**t) * mean * factor, mean, squares
+
+
+def _lion(g, mean, lr, t, beta1, beta2):
+    ahead = beta1 * mean + (1 - beta1) * g
+    mean = beta2 * mean + (1 - beta2) * g
+    return lr * ahead / (abs(ahead) + (abs(ahead) <= 0)), mean
+
+
+def _adopt(g, mean, squares, lr, t, beta1, beta2):
+    # the first step only looks: its longest move is 0, and s begins at g²
+    root = squares**0.5
+    longest = (t - 1) ** 0.25
+    move = g / (root + (root < 1e-6) * (1e-6 - root))
+    size = abs(move)
+    move = move * ((size > longest) * (longest / (size + (size <= longest))) + (size <= longest))
+    mean = beta1 * mean + (1 - beta1) * move
+    squares = (t < 2) * g**2 + (t >= 2) * (beta2 * squares + (1 - beta2) * g**2)
+    return lr * mean, mean, squares
+
+
 class Automatic(StrEnum):
     """The methods that only "auto" takes, as they are shown and kept."""
 
@@ -79,7 +127,8 @@ class Automatic(StrEnum):
 class RuleFormula(Choice):
     """An elementwise rule: (g, *memory, lr, t, *numbers) → (step, *memory) of one coordinate.
 
-    torch_name, torch_numbers: its class in `torch.optim`, and how that is given its numbers, as in `momentum={0}`.
+    torch_name, torch_numbers: its class in `torch.optim`, and how that is given its numbers, as in `momentum={0}`; "" for one
+    that PyTorch has no class for.
     linear: whether the step is linear in the gradient and the memory, so that the theory of a quadratic holds; if not, each
     coordinate is scaled by itself. momentum: whether the first number is one. counts: whether t is used.
     decays: whether the last number is no part of the formula but a decay, θ *= 1 − lr·decay before the step, which minimises
@@ -195,6 +244,62 @@ RULES: dict[str, Choice] = {
             torch_numbers=("betas=({0}, {1})", "weight_decay={2}"),
             counts=True,
             decays=True,
+            moves_by_lr=True,
+        ),
+        RuleFormula(
+            "nadam",
+            "NAdam: Adam that looks one step of its mean ahead, as Nesterov's momentum does.",
+            (_share("beta1", 0.9, "B1"), _share("beta2", 0.999, "B2")),
+            source="Dozat, Incorporating Nesterov momentum into Adam (2016)",
+            formula=_nadam,
+            torch_name="NAdam",
+            torch_numbers=("betas=({0}, {1})",),
+            counts=True,
+            moves_by_lr=True,
+        ),
+        RuleFormula(
+            "nadamw",
+            "NAdamW: Adam that looks one step of its mean ahead; the parameters decay by themselves.",
+            (_share("beta1", 0.9, "B1"), _share("beta2", 0.999, "B2"), _share("weight decay", 0.01, "W")),
+            source="Dozat, Incorporating Nesterov momentum into Adam (2016); "
+            "Loshchilov and Hutter, Decoupled weight decay regularization (2019)",
+            formula=_nadam,
+            torch_name="NAdam",
+            torch_numbers=("betas=({0}, {1})", "weight_decay={2}", "decoupled_weight_decay=True"),
+            counts=True,
+            decays=True,
+            moves_by_lr=True,
+        ),
+        RuleFormula(
+            "radam",
+            "RAdam: Adam whose steps are in proportion to the gradient until its mean square rests on enough steps.",
+            (_share("beta1", 0.9, "B1"), _share("beta2", 0.999, "B2")),
+            source="Liu et al., On the variance of the adaptive learning rate and beyond (2020)",
+            formula=_radam,
+            torch_name="RAdam",
+            torch_numbers=("betas=({0}, {1})",),
+            counts=True,
+            moves_by_lr=True,
+        ),
+        RuleFormula(
+            "lion",
+            "Lion: every parameter moves by lr, against the sign of a fading mean of the gradients; the parameters decay by "
+            "themselves.",
+            (_share("beta1", 0.9, "B1"), _share("beta2", 0.99, "B2"), _share("weight decay", 0.0, "W")),
+            source="Chen et al., Symbolic discovery of optimization algorithms (2023)",
+            formula=_lion,
+            torch_name="",
+            decays=True,
+            moves_by_lr=True,
+        ),
+        RuleFormula(
+            "adopt",
+            "ADOPT: Adam that divides by the mean square of the gradients before this one, and only looks at the first.",
+            (_share("beta1", 0.9, "B1"), _share("beta2", 0.9999, "B2")),
+            source="Taniguchi et al., ADOPT: modified Adam can converge with any β2 with the optimal rate (2024)",
+            formula=_adopt,
+            torch_name="",
+            counts=True,
             moves_by_lr=True,
         ),
     )

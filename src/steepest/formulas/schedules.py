@@ -5,6 +5,10 @@
     step:N,F   F^⌊epoch / N⌋
     cosine     ½(1 + cos(π·step / steps))
     warmup:N   min(1, (step + 1) / N)
+    exponential:F  F^epoch
+    polynomial:P   (1 − step / steps)^P
+    restarts:N     ½(1 + cos(π·(step mod N) / N))
+    onecycle   up along half a cosine from 1/25 to 1 over three tenths of all steps, then down to 4e-6
 
 A formula takes what it needs of `step` and `epoch` (counted from 0; numbers or arrays) and `steps` (planned in all; the last
 factor stays after them), then its numbers. It serves the loop, the engines and, printed, the exported scripts.
@@ -22,7 +26,7 @@ from typing import Any
 from steepest.choices import Choice, Number
 from steepest.formulas.words import numpy_word
 
-cos, minimum = numpy_word("cos"), numpy_word("minimum")
+cos, minimum, power = map(numpy_word, ("cos", "minimum", "power"))
 
 
 def _constant():
@@ -43,6 +47,24 @@ def _cosine(step, steps):
 
 def _warmup(step, count):
     return minimum(1.0, (step + 1) / count)
+
+
+def _exponential(epoch, factor):
+    return power(factor, epoch)
+
+
+def _polynomial(step, steps, exponent):
+    return power(1.0 - step / steps, exponent)
+
+
+def _restarts(step, every):
+    return 0.5 * (1.0 + cos(pi * (step % every) / every))
+
+
+def _onecycle(step, steps):
+    return (step <= 0.3 * steps - 1) * (1.0 - 0.48 * (1.0 + cos(pi * step / (0.3 * steps - 1)))) + (
+        step > 0.3 * steps - 1
+    ) * (4e-6 + 0.499998 * (1.0 + cos(pi * (minimum(step + 1, steps) - 0.3 * steps) / (0.7 * steps))))
 
 
 @dataclass(frozen=True)
@@ -129,6 +151,38 @@ SCHEDULES: dict[str, Choice] = {
             formula=_warmup,
             torch_name="LinearLR",
             torch_settings=lambda steps, count: {"start_factor": 1.0 / count, "total_iters": count - 1},
+        ),
+        ScheduleFormula(
+            "exponential",
+            "Times F every epoch.",
+            (Number("factor", None, 0.0, open_low=True, symbol="F"),),
+            formula=_exponential,
+            torch_name="ExponentialLR",
+            torch_settings=lambda steps, factor: {"gamma": factor},
+        ),
+        ScheduleFormula(
+            "polynomial",
+            "From lr to 0 as the power P of what is left of all steps.",
+            (Number("power", 1.0, 0.0, open_low=True, symbol="P"),),
+            source="Liu, Rabinovich and Berg, ParseNet: looking wider to see better (2015)",
+            formula=_polynomial,
+            torch_name="PolynomialLR",
+            torch_settings=lambda steps, power: {"total_iters": steps, "power": power},
+        ),
+        ScheduleFormula(
+            "restarts",
+            "From lr to 0 along half a cosine, again every N steps.",
+            (_count("steps"),),
+            source="Loshchilov and Hutter, SGDR: stochastic gradient descent with warm restarts (2017)",
+            formula=_restarts,
+            torch_name="CosineAnnealingWarmRestarts",
+            torch_settings=lambda steps, every: {"T_0": every},
+        ),
+        ScheduleFormula(
+            "onecycle",
+            "From lr/25 up to lr over three tenths of all steps, then down to nearly 0, along half a cosine each.",
+            source="Smith and Topin, Super-convergence: very fast training of neural networks using large learning rates (2019)",
+            formula=_onecycle,
         ),
     )
 }

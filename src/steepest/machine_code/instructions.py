@@ -12,7 +12,7 @@ from llvmlite import ir
 
 INTEGER: Any = ir.IntType(64)
 REAL: Any = ir.DoubleType()
-_BYTE, _CHOICE = ir.IntType(8), ir.IntType(32)
+_BYTE, _CHOICE, _TRUTH = ir.IntType(8), ir.IntType(32), ir.IntType(1)
 _TYPES: dict[str, Any] = {"float32": ir.FloatType(), "float64": REAL, "int64": INTEGER}
 _INTRINSIC = ("fabs", "sqrt", "exp", "log", "pow")
 _BYTES = {_TYPES[name]: np.dtype(name).itemsize for name in _TYPES}
@@ -57,8 +57,12 @@ class Number:
         self.code, self.value = code, value
 
     def _pair(self, other: Any) -> tuple[Any, Any]:
-        """Both in one type: a constant takes the other's, and the wider of two is taken."""
+        """Both in one type: a constant takes the other's, the wider of two is taken, and a truth value counts 1 or 0."""
         mine, theirs = self, other if isinstance(other, Number) else self.like(other)
+        if mine.value.type == _TRUTH != theirs.value.type:
+            mine = mine.cast(theirs.value.type)
+        elif theirs.value.type == _TRUTH != mine.value.type:
+            theirs = theirs.cast(mine.value.type)
         if mine.value.type != theirs.value.type:
             wider = max(mine.value.type, theirs.value.type, key=_width)
             mine, theirs = mine.cast(wider), theirs.cast(wider)
@@ -87,6 +91,9 @@ class Number:
         mine, theirs = self._pair(exponent)
         return self.code.call("pow", Number(self.code, mine), Number(self.code, theirs))
 
+    def __rpow__(self, base: Any) -> Number:
+        return self.like(base) ** self
+
     def _compare(self, sign: str, other: Any) -> Number:
         left, right = self._pair(other)
         builder = self.code.builder
@@ -111,11 +118,13 @@ class Number:
         return Number(self.code, ir.Constant(self.value.type, value))
 
     def cast(self, kind: Any) -> Number:
-        """This number in another type; an integer is what is left of the point."""
+        """This number in another type; an integer is what is left of the point, a truth value 1 or 0."""
         mine, builder = self.value.type, self.code.builder
         if mine == kind:
             return self
-        if INTEGER in (mine, kind):
+        if mine == _TRUTH:
+            change = builder.zext if kind == INTEGER else builder.uitofp
+        elif INTEGER in (mine, kind):
             change = builder.sitofp if mine == INTEGER else builder.fptosi
         else:
             change = builder.fpext if _width(kind) > _width(mine) else builder.fptrunc
