@@ -22,8 +22,7 @@ import numpy as np
 
 from steepest import user_units
 from steepest.data.dataset import Dataset
-from steepest.data.in_memory import as_array
-from steepest.data.loaders import Sampled, is_source, read, unpacked
+from steepest.data.loaders import unpacked
 from steepest.data.reading import Reading
 from steepest.data.tables import prepare
 from steepest.defaults import Plan, plan
@@ -33,7 +32,7 @@ from steepest.descent.stopping import Ending, Limits, Status
 from steepest.descent.trace import Trace
 from steepest.engines.descents import Descents
 from steepest.errors import DataError, SpecError
-from steepest.held_out import parted
+from steepest.held_out import parted, rows_apart
 from steepest.lazy import Tensor
 from steepest.model.automatic_loss import wants_classes
 from steepest.model.extended_squares import ExtendedSquares
@@ -84,56 +83,13 @@ def fit(
         {'intercept': 1.0, 'x': 2.0}
     """
     x, y, asked = formula_first(x, y, settings)
-    validating, given = _rows_apart(dict(asked))
+    apart, given = rows_apart(asked)
     rows, goals, given, batches, said = unpacked(x, y, given, batches)
     spec, train, test, notes = described(rows, goals, given)
-    apart = None if validating is None else beside(spec, train, validating)
     done = run(spec, train, test, (*notes, *said), batches, progress, validation=apart)
     if y is None and batches is None and isinstance(settings.get("weights"), str | None):
         done.source = source_of(x)
     return done
-
-
-def _rows_apart(settings: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """The rows given as `validation`, None where it is a share or nothing, and the settings without them."""
-    given = settings.get("validation")
-    if given is None or isinstance(given, (int, float, str)):
-        return None, settings
-    return given, settings | {"validation": None}
-
-
-def beside(spec: Spec, train: Dataset, given: Any) -> Dataset:
-    """Other rows for the model of `train`, read as its columns were: of a loader, a dataset, or a pair (x, y)."""
-    pair = isinstance(given, (tuple, list)) and len(given) == 2
-    if not (pair or is_source(given)):
-        raise SpecError(
-            f"validation is a {type(given).__name__}; it is a share of the rows, a loader or dataset of PyTorch's, or (x, y)."
-        )
-    if pair:
-        x, y = given
-    else:
-        loaded = read(given)
-        if isinstance(loaded.batches, Sampled):
-            raise SpecError(
-                "The sampler of the loader for validation names rows of a whole dataset. Give the rows to validate by: "
-                "validation=DataLoader(Subset(dataset, rows), …)."
-            )
-        x, y = loaded.x, loaded.y
-    if y is None:
-        raise DataError("The rows for validation are x alone, and a fit needs (x, y).")
-    goals = as_array(shaped(y, spec, wants_classes(spec))[0])
-    columns = as_array(x).astype(np.float64) if getattr(x, "ndim", 0) > 2 else train.schema.encode(x, Reading.of(spec))
-    if len(columns) != len(goals):
-        raise DataError(f"The rows for validation are {len(columns):,}, and their targets {len(goals):,}.")
-    if train.classes is not None:
-        known = {str(label): code for code, label in enumerate(train.schema.labels.tolist())}
-        unknown = next((label for label in goals.tolist() if str(label) not in known), None)
-        if unknown is not None:
-            raise DataError(f"The rows for validation have the class {unknown!r}, which no row to fit has.")
-        goals = np.array([known[str(label)] for label in goals.tolist()])
-    else:
-        goals = goals.astype(np.float64)
-    return replace(train, x=columns, y=goals, weights=None, row_weights=None)
 
 
 def formula_first(x: Any, y: Any, settings: Mapping[str, Any]) -> tuple[Any, Any, Mapping[str, Any]]:
@@ -235,22 +191,22 @@ def run(
     batches: Iterable[Any] | None = None,
     progress: Progress | None = None,
     budget: int | None = None,
-    validation: Dataset | None = None,
+    validation: Any = None,
 ) -> Fit:
     """Descend as `spec` says, on rows that are ready.
 
-    budget: bytes for the trace, where that is less than usual. validation: rows to stop by, if no share of `train`.
+    budget: bytes for the trace, where that is less than usual. validation: rows to stop by, where the settings do not name them.
     """
-    if spec.validation is not None:
-        train, validation, notes = parted(spec, train, notes)
+    train, stopping, notes = parted(spec, train, notes, validation)
     began = time.perf_counter()
 
     def descended(in_place: bool) -> Fit:
         made = plan(spec, train, batches, in_place)
         work = Descents.one(made.objective, made.rule, made.batching, made.lr, made.schedule, made.given)
         limits = Limits.of([(spec.tol, spec.patience, made.batching, made.rule)], made.full_batch)
-        (came,), engine = watched(spec, made, work, limits, test, validation, budget, after if progress else None)
+        (came,), engine = watched(spec, made, work, limits, test, stopping, budget, after if progress else None)
         done = finished(spec, made, *came, engine, time.perf_counter() - began, train, test, notes)
+        done.validation = stopping
         if isinstance(made.objective, (TallObjective, ExtendedSquares)) and done.ending.status is not Status.DIVERGED:
             done.measured = Measured.of(made.objective)
         return done

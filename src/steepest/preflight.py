@@ -31,7 +31,7 @@ from steepest.defaults import Plan, plan
 from steepest.descent.schedule_factors import factors
 from steepest.fitting import described, formula_first
 from steepest.formulas.rules import FORMULAS, Automatic
-from steepest.held_out import held_out
+from steepest.held_out import held_out, rows_apart
 from steepest.model.linear import LinearProblem
 from steepest.scoring import Answer, answer, objective_at
 from steepest.settings import Spec
@@ -193,10 +193,11 @@ def diagnose(
         >>> best.precondition, best.optimizer, best.lr, best.steps
         ('orthonormal', 'sgd', 0.5, 1.0)
     """
-    x, y, given = formula_first(x, y, settings)
+    x, y, asked = formula_first(x, y, settings)
+    _, given = rows_apart(asked)
     spec, train, _, _ = described(x, y, given)
-    if spec.validation is not None:
-        train, _ = held_out(train, spec.validation, spec.seed)
+    if spec.validation_share is not None:
+        train, _ = held_out(train, spec.validation_share, spec.seed)
     asked = {name: given[name] for name in SETTINGS if name in given and _is_given(name, given[name])}
     kept = {name: value for name, value in asked.items() if name not in OF_THE_DESCENT}
     if isinstance(kept.get("target"), list | tuple) and len(kept["target"]) == 1:

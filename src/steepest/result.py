@@ -87,6 +87,8 @@ class Fit(Displayed, RunSummary, Scored):
     kind: tuple[torch.dtype, torch.device] | None = None
     train: Dataset | None = field(default=None, repr=False)
     test: Dataset | None = field(default=None, repr=False)
+    validation: Dataset | None = field(default=None, init=False, repr=False)
+    """The rows that the descent was stopped by; not of loaded fits."""
     record: RunRecord | None = field(default=None, repr=False)
     centred: Fit | None = field(default=None, repr=False)
     measured: Measured | None = field(default=None, init=False, repr=False)

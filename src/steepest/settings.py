@@ -125,6 +125,19 @@ class Spec(_Fields):
             'or the month may stand first, "days:dayfirst" or "days:monthfirst".'
         )
 
+    @field_validator("validation", mode="before")
+    @classmethod
+    def _share(cls, value: Any) -> Any:
+        """A share is a number; any other text is the path of a file."""
+        if not isinstance(value, str | int | float | None) or isinstance(value, bool):
+            raise SpecError(
+                f"validation={value!r}: it must be a fraction between 0 and 1, or rows: a file, a table, or (x, y)."
+            )
+        try:
+            return None if value is None else float(value)
+        except ValueError:
+            return value
+
     @field_validator("penalty", mode="before")
     @classmethod
     def _no_penalty(cls, value: Any) -> Any:
@@ -187,7 +200,8 @@ class Spec(_Fields):
         seconds = self.max_seconds
         need(seconds is None or 0 < seconds < finite, "max_seconds", "a number greater than 0")
         need(self.tol is None or 0 <= self.tol < finite, "tol", "0 (stop only where nothing changes) or greater")
-        need(self.validation is None or 0 < self.validation < 1, "validation", "a fraction between 0 and 1")
+        share = self.validation_share
+        need(share is None or 0 < share < 1, "validation", "a fraction between 0 and 1")
         need(0 <= self.test_fraction < 1, "test_fraction", "a fraction from 0 to just under 1")
         need(0 <= self.seed < 2**64, "seed", "a whole number from 0 to 2^64 - 1")
         need(
@@ -196,6 +210,11 @@ class Spec(_Fields):
             "a whole number of at least 2 (the most rows that the trace keeps), or names of parameters",
         )
         need(re.fullmatch(r"cpu|cuda(:\d+)?", self.device) is not None, "device", "cpu, cuda or cuda:N")
+
+    @property
+    def validation_share(self) -> float | None:
+        """The share of the training rows that is held out to stop by; None where other rows do, or none."""
+        return self.validation if isinstance(self.validation, float) else None
 
     @classmethod
     def read(cls, settings: Mapping[str, Any]) -> Spec:

@@ -144,8 +144,10 @@ class Settings(TypedDict, total=False):
         "Stop when the objective changes by no more than this share of it; 0: by nothing at all.", free=True)]
     patience: Annotated[int | None, Setting(None, "stopping",
         "How many such checks in a row (1 by default), or epochs without a better validation loss (10).", free=True)]
-    validation: Annotated[Any, Setting(None, "stopping", "Share of the training rows held out for early stopping.",
-        python="Or rows of their own, as a loader, a dataset or (x, y).", kept=float | None, steers=False)]
+    validation: Annotated[Any, Setting(None, "stopping",
+        "Share of the training rows held out for early stopping, or a file of rows for it.",
+        python="Or rows of their own, as a table with the target, a loader, a dataset or (x, y).", kept=float | str | None,
+        steers=False)]
     init: Annotated[Any, Setting("zeros", "descent", "Start: {names}, or numbers 1,2,3.",
         python="In the order of `names`; or a Fit.", choices=INITS, free=True, steers=False, hyphen=True)]
     seed: Annotated[int, Setting(0, "descent",

@@ -23,6 +23,7 @@ from steepest.descent.stopping import Status
 from steepest.descent.trace import BUDGET
 from steepest.errors import SpecError, SteepestError
 from steepest.fitting import data_of, formula_first, run, source_of
+from steepest.held_out import rows_apart
 from steepest.lazy import Tensor
 from steepest.monitor import Monitor
 from steepest.result import Fit
@@ -93,9 +94,10 @@ def sweep(
     if not generous:
         given.pop("record", None)
     x, y, given = formula_first(x, y, given)
+    apart, given = rows_apart(given)
     x, y, given, batches, _ = unpacked(x, y, given, batches)
     runs = Runs(given)
-    work = _Work(runs, x, y, batches, GENEROUS if generous else BUDGET, progress)
+    work = _Work(runs, x, y, batches, apart, GENEROUS if generous else BUDGET, progress)
     done = work.done()
     if y is None and batches is None and all(one is None or isinstance(one, str) for one in runs.raw["weights"]):
         done.source = source_of(x)
@@ -140,9 +142,16 @@ class _Work:
     """All runs, worked group by group; what is done is kept whatever happens to the rest."""
 
     def __init__(
-        self, runs: Runs, x: Any, y: Any, batches: Iterable[Any] | None, budget: int, progress: Progress | None
+        self,
+        runs: Runs,
+        x: Any,
+        y: Any,
+        batches: Iterable[Any] | None,
+        apart: Any,
+        budget: int,
+        progress: Progress | None,
     ):
-        self.runs, self.x, self.y, self.batches = runs, x, y, batches
+        self.runs, self.x, self.y, self.batches, self.apart = runs, x, y, batches, apart
         self.budget, self.progress = budget, progress
         self.lots: list[Lot] = []
         self.places = np.full((runs.count, 2), -1)  # of each run its lot, and its place there
@@ -189,7 +198,7 @@ class _Work:
     def _group(self, group: np.ndarray) -> None:
         if len(group) > 1 and self.batches is None:
             try:
-                pack = Pack(self.runs, group, *self._data(int(group[0])))
+                pack = Pack(self.runs, group, *self._data(int(group[0])), self.apart)
             except SteepestError:  # one by one, each says what is wrong with it
                 pack = None
             if pack is not None and pack.fits:
@@ -221,7 +230,9 @@ class _Work:
         try:
             # what was checked value by value must go together too
             spec = Spec.read(dict(self.runs.spec(one)))
-            done = run(spec, *self._data(one), self.batches, budget=self.budget // self.runs.count)
+            done = run(
+                spec, *self._data(one), self.batches, budget=self.budget // self.runs.count, validation=self.apart
+            )
             done.swept = True
         except SteepestError as error:
             self.first_error = self.first_error or error

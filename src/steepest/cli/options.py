@@ -47,7 +47,7 @@ def _option(setting: Setting, swept: bool) -> inspect.Parameter:
     """How the option of a setting is read and explained. `--header` may be `--no-header`; in a sweep `--header true,false`."""
     kind: Any = list[str] if swept else TYPES.get(setting.kind, str)
     for part in get_args(setting.kept) if kind in (int, float) else ():
-        kind = kind | part if get_origin(part) is Literal else kind
+        kind = kind | part if get_origin(part) is Literal or part is str else kind
     told = Parameter(
         help=f"{setting.sentence} {setting.command}".rstrip(),
         negative=f"--no-{setting.name}" if setting.kind == "switch" else "",

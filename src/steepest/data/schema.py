@@ -92,6 +92,12 @@ class Schema:
             >>> Schema((Column("city", "category", ("Oslo", "Rome")),), ("price",)).encode({"city": ["Rome"]})
             array([[1.]])
         """
+        return self.encoded(table, reading, notes)[0]
+
+    def encoded(
+        self, table: object, reading: Reading = AS_IT_IS, notes: list[str] | None = None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """The features of new rows, and of a formula the values that they were made of."""
         names = [column.name for column in self.columns]
         text = [column.name for column in self.columns if column.as_text]
         source, origin = open_table(self._one_row(table), reading=reading, text_columns=text, requested=names)
@@ -104,8 +110,9 @@ class Schema:
         # an Arrow table that has no columns left no longer knows its rows
         columns = self._sources(source, origin)
         if self.design is None:
-            return self.matrix(columns, rows, notes)
-        return self.of_values(self.values(columns, rows, notes), lambda mask: origin.row(first(mask)))
+            return self.matrix(columns, rows, notes), None
+        values = self.values(columns, rows, notes)
+        return self.of_values(values, lambda mask: origin.row(first(mask))), values
 
     def values(self, sources: Iterable[SourceColumn], rows: int, notes: list[str] | None = None) -> np.ndarray:
         """The values of the columns `[n, w]`: numbers, codes of levels, parts of dates; NaN where missing; see `of_values`."""

@@ -206,7 +206,7 @@ def class_factors(class_weight: object, classes: tuple[str, ...] | None, codes: 
         raise SpecError(f"class_weight is {quoted(class_weight)}; it is 'balanced' or a weight for each class")
     factors = np.ones(len(classes))
     for label, factor in class_weight.items():
-        name = _class_named(label, classes)
+        name = class_named(label, classes)
         if name is None:
             raise SpecError(
                 f"class_weight names the class {quoted(label)}: {suggestion(label, classes)}The classes "
@@ -218,10 +218,10 @@ def class_factors(class_weight: object, classes: tuple[str, ...] | None, codes: 
     return factors
 
 
-def _class_named(label: object, classes: tuple[str, ...]) -> str | None:
+def class_named(label: object, classes: tuple[str, ...]) -> str | None:
     """The class that a label names: itself, or a number or truth value equal to it; `True` is the class 1.
 
-    >>> _class_named(1.0, ("0", "1")), _class_named("True", ("0", "1")), _class_named(0, ("False", "True"))
+    >>> class_named(1.0, ("0", "1")), class_named("True", ("0", "1")), class_named(0, ("False", "True"))
     ('1', '1', 'False')
     """
     text = str(label)

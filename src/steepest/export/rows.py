@@ -226,7 +226,7 @@ def _tried(fit: Fit, train: Dataset, test: Dataset | None, recipe: Rows) -> Rows
     (x,), y, whole, needed, code = recipe.columns, recipe.target, recipe.part, recipe.part.imports, list[str]()
     try:
         names = _run(whole.code, needed, {})
-        n, seed, share = len(names[y]), fit.spec.seed, fit.spec.validation
+        n, seed, share = len(names[y]), fit.spec.seed, fit.spec.validation_share
         if test is not None:
             held = math.ceil(fit.spec.test_fraction * n)
             if train.classes is None:

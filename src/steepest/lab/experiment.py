@@ -55,6 +55,8 @@ class Experiment(BaseModel):
         for name, value in self.settings.items():
             if name not in SETTINGS or name in REFUSED:
                 raise ValueError(f"{name} is no setting of the page.")
+            if name == "validation" and not isinstance(value, int | float | None):
+                raise ValueError(f"validation={value!r}: a share of the rows is expected.")
             choices = SETTINGS[name].choices
             if choices is None or value in (None, "auto", "none"):
                 continue

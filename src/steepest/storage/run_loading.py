@@ -250,8 +250,8 @@ def rows_of(fit: Fit) -> tuple[Dataset, Dataset | None]:
     try:
         _check_source(fit.source)
         train, test, _ = fitting.data_of(fit.spec, fit.source, None, fit.spec.weights)
-        if fit.spec.validation is not None:
-            train, _ = held_out(train, fit.spec.validation, fit.spec.seed)
+        if fit.spec.validation_share is not None:
+            train, _ = held_out(train, fit.spec.validation_share, fit.spec.seed)
     except (SteepestError, OSError) as error:
         raise FitError(f"The rows of this fit came from {fit.source!r}, and cannot be read again: {error}") from None
     if fit.record is None or fitting.digest(train, test) != fit.record.rows_sha256:

@@ -39,10 +39,18 @@ ENTRIES = 2**24
 class Pack:
     """Runs of one group, planned: the problem that they share, and for each its rule, rate, schedule, start and end."""
 
-    def __init__(self, runs: Runs, group: np.ndarray, train: Dataset, test: Dataset | None, notes: tuple[str, ...]):
+    def __init__(
+        self,
+        runs: Runs,
+        group: np.ndarray,
+        train: Dataset,
+        test: Dataset | None,
+        notes: tuple[str, ...],
+        apart: Any = None,
+    ):
         self.runs, self.group = runs, group
         self.spec = Spec.read(dict(runs.spec(int(group[0]))))
-        train, self.validation, notes = parted(self.spec, train, notes)
+        train, self.validation, notes = parted(self.spec, train, notes, apart)
         self.made = plan(self.spec, train)
         self.problem = Problem(self.spec, train, test, tuple(notes), self.made)
         # what "auto" chose is made anew for each run, which takes a name
