@@ -349,6 +349,9 @@ assert abs(b[bottom["l1"]] - by_formula[1]) > 20 * cells
 # with both answers marked on the `l1` landscape:
 
 # %%
+line.surface(window=1.0)
+
+# %%
 absolute_line.surface(also=[line], window=1.0)
 
 # %% [markdown]

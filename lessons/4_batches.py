@@ -290,24 +290,24 @@ def adam(gradient, theta, lr, steps, b1=0.9, b2=0.999):
 
 
 # %%
+P = np.vander(x, 3, increasing=True)
+design, target = torch.tensor(P), torch.tensor(y)
+
+
 def with_torch(kind, **options):
-    design, theta = (
-        torch.tensor(np.vander(x, 3, increasing=True)),
-        torch.zeros(3, dtype=torch.float64, requires_grad=True),
-    )
+    theta = torch.zeros(3, dtype=torch.float64, requires_grad=True)
     optimizer = kind([theta], **options)
     for _ in range(50):
         optimizer.zero_grad()
-        (torch.tensor(y) - design @ theta).square().mean().backward()
+        (target - design @ theta).square().mean().backward()
         optimizer.step()
     return theta.detach().numpy()
 
 
-P = np.vander(x, 3, increasing=True)
+# %%
 squares = lambda theta: 2 / 100 * P.T @ (P @ theta - y)
-assert np.allclose(
-    momentum(squares, np.zeros(3), 0.05, 50), with_torch(torch.optim.SGD, lr=0.05, momentum=0.9), rtol=1e-9
-)
+by_torch = with_torch(torch.optim.SGD, lr=0.05, momentum=0.9)
+assert np.allclose(momentum(squares, np.zeros(3), 0.05, 50), by_torch, rtol=1e-9)
 assert np.allclose(adam(squares, np.zeros(3), 0.1, 50), with_torch(torch.optim.Adam, lr=0.1), rtol=1e-6)
 
 # %% [markdown]
@@ -371,7 +371,7 @@ test = stats.ttest_rel(adam_ends, sgd_ends)
 print(f"t = {t_value:.1f}, p = {test.pvalue:.0e}")
 
 assert np.isclose(t_value, test.statistic) and test.pvalue < 1e-6
-st.compare([adam_runs.fit(i) for i in range(3)] + [sgd_runs.fit(i) for i in range(3)]).loss_curve()
+st.compare([one["SGD"], one["Adam"]]).loss_curve()
 
 # %% [markdown]
 # So Adam is better, beyond doubt? Beyond doubt at *these two rates and schedules*. They were picked, not found.
@@ -400,7 +400,7 @@ assert f"{mean['sgd', 'cosine']:.3f} {mean['adam', 'cosine']:.3f} {plain.exact.l
 again = st.fit(x, y, **problem, optimizer="sgd", schedule="cosine", lr=1.0, epochs=20, seed=0)
 assert np.isclose(np.array(ends["loss"]).min(), tuned.best.loss) and tuned.best.loss >= plain.exact.loss
 assert abs(again.loss - mean["sgd", "cosine"]) < 0.002
-tuned.plot(across="lr", by="optimizer", measure="loss")
+tuned.plot(by="optimizer")
 
 # %% [markdown]
 # At its own best rate and with a cosine schedule, SGD ends at 0.717 and Adam at 0.716; the exact optimum is
@@ -482,8 +482,8 @@ shown.update_layout(showlegend=True)
 # %% [markdown]
 # ## Exercises
 #
-# **Exercise 1.** How many updates does an epoch have with 442 rows and batches of 32, if the last batch may be
-# smaller?
+# **Exercise 1.** How many updates does an epoch have with 442 rows and `batch_size=32`, if the last batch may
+# be smaller?
 
 # %% tags=["exercise"]
 updates = ...
@@ -515,7 +515,7 @@ check(
     lambda it: it == int(it) and floor(0.1, it) <= 20 < floor(0.1, it - 1),
     "The floor goes with 1/b.",
 )
-assert floor(0.1, 10) / floor(0.1, 20) == 2
+assert floor(0.1, 10) / floor(0.1, 20) == 2 and floor(0.1, 1) > 20
 
 # %% [markdown]
 # <details><summary>Answer</summary>
@@ -549,7 +549,7 @@ check("Exercise 3", momentum_rate, all_five, "Sweep over st.sweep(…, lr=np.geo
 # momentum_rate = 0.056
 # ```
 #
-# About a tenth of the best rate of SGD: with momentum 0.9 every gradient counts ten times in the end.
+# About a tenth of the best rate of SGD: with `momentum:0.9` every gradient counts ten times in the end.
 # </details>
 #
 # ## Now your own table

@@ -108,7 +108,7 @@ def test_the_commands_in_the_prose_are_commands(lesson):
 def test_every_row_of_the_table_of_contents_names_a_section_that_is_there():
     rows = re.findall(r"^\|.*\| (\d) · ([^|]+) \|$", (FOLDER / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     headings = {name[0]: Lesson.read(name).headings for name in NAMES}
-    assert rows
+    assert len(rows) >= 40
     for lesson, section in rows:
         for one in section.split(" · "):
             assert one.strip() in headings[lesson], f"lesson {lesson} has no section {one!r}"

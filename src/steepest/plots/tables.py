@@ -144,7 +144,7 @@ def _panel(shown: Figure, data: Columns, across: str, up: str | None, place: dic
         shown.add_histogram(x=_shown(x), marker={"color": colours.DATA}, **place)
         shown.update_yaxes(title_text="rows", **place)
     elif data.is_number(across) and data.is_number(up):
-        shown.rows(x, data.values[up], colours.DATA, **place)
+        shown.rows(x, data.values[up], colours.DATA, name="data", **place)
     elif data.is_number(up):
         shown.add_box(x=_shown(x), y=data.values[up], marker={"color": colours.DATA, "size": 3}, **place)
     else:  # classes up: a box of numbers, or a histogram of words, for each
