@@ -106,7 +106,8 @@ class _Writer:
         raise NotImplementedError(ast.unparse(node))
 
     def number(self, value: float) -> str:
-        return FRACTIONS.get(value) or f"{value:g}"
+        digits, _, power = f"{value:g}".partition("e")
+        return FRACTIONS.get(value) or (rf"{digits} \cdot 10^{{{int(power)}}}" if power else digits)
 
     def within(self, node: ast.expr, tight: int) -> str:
         written, holds = self.part(node)
@@ -126,7 +127,7 @@ class _Writer:
             case ast.FloorDiv():
                 return rf"\left\lfloor \frac{{{self.part(left)[0]}}}{{{self.part(right)[0]}}} \right\rfloor", ATOM
             case ast.Mod():
-                return rf"{self.within(left, PRODUCT)} \bmod {self.within(right, PRODUCT)}", PRODUCT
+                return rf"{self.within(left, PRODUCT)} \bmod {self.within(right, PRODUCT)}", SUM
             case ast.Pow() if isinstance(right, ast.Constant) and right.value == 0.5:
                 return rf"\sqrt{{{self.part(left)[0]}}}", ATOM
             case ast.Pow():

@@ -15,7 +15,7 @@ from steepest.formulas.losses import LOSSES, LossChoice
 from steepest.model.torch_losses import loss
 from steepest.settings import Spec
 
-NUMBERS = {"huber": "huber:0.7", "quantile": "quantile:0.3"}
+NUMBERS = {"huber": "huber:0.7", "quantile": "quantile:0.3", "expectile": "expectile:0.8"}
 EVERY = [NUMBERS.get(name, name) for name, choice in LOSSES.items() if isinstance(choice, LossChoice)]
 
 
@@ -110,3 +110,17 @@ def test_log_cosh_is_fitted_where_scipy_ends():
     fit = st.fit(x, y, loss="logcosh")
     np.testing.assert_allclose(fit.theta, found.x, atol=1e-6)
     assert fit.loss <= found.fun + 1e-14
+
+
+@pytest.mark.parametrize("level", [0.05, 0.5, 0.8])
+def test_expectiles_are_those_of_reweighted_least_squares(level):
+    """Newey and Powell 1987: least squares in which rows above the plane weigh Q, those below it 1 − Q."""
+    x, y = _table("expectile:0.8")
+    design, theta = np.column_stack([np.ones(len(x)), x]), np.zeros(3)
+    for _ in range(100):
+        root = np.sqrt(np.where(y > design @ theta, level, 1 - level))
+        theta = np.linalg.lstsq(design * root[:, None], y * root, rcond=None)[0]
+    fit = st.fit(x, y, loss=f"expectile:{level}")
+    np.testing.assert_allclose(fit.theta, theta, rtol=1e-10)
+    residual = y - design @ theta
+    assert fit.loss == pytest.approx(np.mean(np.where(residual > 0, level, 1 - level) * residual**2), rel=1e-12)

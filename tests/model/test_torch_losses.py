@@ -14,7 +14,7 @@ from steepest.model.penalties import Penalty, penalty
 from steepest.model.torch_losses import loss
 
 ROWS = 40
-CURVED = ["mse", "huber:0.7", "huber:1.35", "logcosh", "logistic", "cross_entropy"]
+CURVED = ["mse", "huber:0.7", "huber:1.35", "expectile:0.8", "logcosh", "logistic", "cross_entropy"]
 NAMES = [*CURVED, "l1", "quantile:0.5", "quantile:0.99", "quantile:0.03"]
 
 
@@ -63,7 +63,7 @@ def test_a_leading_axis_of_runs_changes_nothing(name):
         torch.testing.assert_close(together, alone, rtol=1e-14, atol=0)  # vectorised tails round differently
 
 
-@pytest.mark.parametrize("name", ["mse", "huber:0.7", "logistic", "cross_entropy"])
+@pytest.mark.parametrize("name", ["mse", "huber:0.7", "expectile:0.8", "expectile:0.1", "logistic", "cross_entropy"])
 def test_no_curvature_is_above_the_bound(name):
     prediction, target = _sample(name, scale=1e-3)  # flat logits, where the curvature of classes is largest
     curvature = loss(name).curvature(prediction, target)
@@ -90,6 +90,7 @@ def test_values_are_those_of_scipy_and_sklearn():
             "mse": lambda y, f, _: sklearn.metrics.mean_squared_error(y, f),
             "l1": lambda y, f, _: sklearn.metrics.mean_absolute_error(y, f),
             "huber": lambda y, f, width: scipy.special.huber(width, y - f).mean(),
+            "expectile": lambda y, f, level: np.mean(np.abs(level - (y < f)) * (y - f) ** 2),  # Newey and Powell 1987
             "logcosh": lambda y, f, _: np.log(np.cosh(y - f)).mean(),
             "quantile": lambda y, f, level: sklearn.metrics.mean_pinball_loss(y, f, alpha=level),
             "logistic": lambda y, f, _: sklearn.metrics.log_loss(y, scipy.special.expit(f)),

@@ -11,6 +11,7 @@ words; PyTorch (`model/torch_losses.py`), compiled code (`engines/kernel_losses.
 | l1            | abs(r)                                                  | none: non-smooth  |
 | huber:D       | ½r² for abs(r) ≤ D, D(abs(r) − ½D) beyond               | 1                 |
 | quantile:Q    | Q·max(−r, 0) + (1−Q)·max(r, 0)                          | none: non-smooth  |
+| expectile:Q   | Q·max(−r, 0)² + (1−Q)·max(r, 0)² (no ½)                 | 2·max(Q, 1−Q)     |
 | logcosh       | log cosh r                                              | 1                 |
 | logistic      | log(1 + exp f) − y·f, y in {0, 1}, f the log-odds       | ¼                 |
 | cross_entropy | log Σⱼ exp fⱼ − f_y, y a class code, f `[n, k]`         | ½                 |
@@ -58,7 +59,7 @@ class LossChoice(Choice):
     """A loss: its formula, and what solvers, engines and scripts need to know of it.
 
     value, slope, curvature: ℓ, ∂ℓ/∂f and ∂²ℓ/∂f² of a row; at a kink the middle slope, and no curvature.
-    bound: the largest curvature; None: the slope jumps.
+    bound: the largest curvature, of the loss's number; None: the slope jumps.
     concordance: R, where the curvature changes by no more than a factor exp(R·t) as the prediction moves by t; 0 where not.
     steepest: the largest slope, of the loss's number; None where there is none.
     problem: what an exact solver is given; "" where there is none.
@@ -73,7 +74,7 @@ class LossChoice(Choice):
     value: Callable[..., Any] | None = None
     slope: Callable[..., Any] | None = None
     curvature: Callable[..., Any] | None = None
-    bound: float | None = None
+    bound: Callable[..., float] | None = None
     concordance: float = 0.0
     steepest: Callable[..., float] | None = None
     problem: Problem = ""
@@ -130,6 +131,20 @@ def _quantile_slope(prediction: Any, target: Any, level: Any) -> Any:
     return (0.5 - level) - 0.5 * sign(target - prediction)
 
 
+def _expectile(prediction: Any, target: Any, level: Any) -> Any:
+    residual = target - prediction
+    return where(residual > 0.0, level * residual**2, (1.0 - level) * residual**2)
+
+
+def _expectile_slope(prediction: Any, target: Any, level: Any) -> Any:
+    residual = prediction - target
+    return 2.0 * where(residual < 0.0, level * residual, (1.0 - level) * residual)
+
+
+def _expectile_curvature(prediction: Any, target: Any, level: Any) -> Any:
+    return where(prediction < target, full_like(prediction, 2.0 * level), full_like(prediction, 2.0 - 2.0 * level))
+
+
 def _logcosh(prediction: Any, target: Any) -> Any:
     residual = prediction - target
     return residual - logsigmoid(2.0 * residual) - 0.6931471805599453
@@ -161,7 +176,7 @@ LOSSES: dict[str, Choice] = {
     "auto": Choice("auto", "What the target asks for."),
     "mse": LossChoice(
         "mse", "The mean of squared residuals, no ½.",
-        value=_mse, slope=_mse_slope, curvature=_mse_curvature, bound=2.0,
+        value=_mse, slope=_mse_slope, curvature=_mse_curvature, bound=lambda: 2.0,
         problem="least squares", of_residual=True, several=True,
     ),
     "l1": LossChoice(
@@ -172,7 +187,7 @@ LOSSES: dict[str, Choice] = {
     "huber": LossChoice(
         "huber", "½r² within the width D, D(|r| − ½D) beyond.",
         (Number("width", 1.0, 0.0, open_low=True, symbol="D"),),
-        value=_huber, slope=_huber_slope, curvature=_huber_curvature, bound=1.0, steepest=lambda width: width,
+        value=_huber, slope=_huber_slope, curvature=_huber_curvature, bound=lambda width: 1.0, steepest=lambda width: width,
         problem="smooth", of_residual=True, reach=lambda width: width,
         criterion="F.huber_loss(prediction, target, delta={number}{reduction})",
         no_estimator="scikit-learn's HuberRegressor fits a scale too and so has another optimum.",
@@ -186,23 +201,32 @@ LOSSES: dict[str, Choice] = {
         problem="linear programme", of_residual=True, pieces=lambda level: (level - 1.0, level),
         source="Koenker and Bassett, Regression quantiles (1978)",
     ),
+    # the squared residuals of one sign count more
+    "expectile": LossChoice(
+        "expectile", "The mean of Q·max(r, 0)² + (1−Q)·max(−r, 0)², r = target − prediction, no ½.",
+        (Number("level", None, 0.0, 1.0, open_low=True, open_high=True, symbol="Q"),),
+        value=_expectile, slope=_expectile_slope, curvature=_expectile_curvature,
+        bound=lambda level: 2.0 * max(level, 1.0 - level), problem="smooth", of_residual=True,
+        no_estimator="scikit-learn has no estimator for loss expectile.",
+        source="Newey and Powell, Asymmetric least squares estimation and testing (1987)",
+    ),
     "logcosh": LossChoice(
         "logcosh", "The mean of log cosh r: ½r² near 0, |r| − log 2 far out.",
-        value=_logcosh, slope=_logcosh_slope, curvature=_logcosh_curvature, bound=1.0, concordance=2.0, steepest=lambda: 1.0,
-        problem="smooth", of_residual=True, reach=lambda: 1.0,
+        value=_logcosh, slope=_logcosh_slope, curvature=_logcosh_curvature, bound=lambda: 1.0,
+        concordance=2.0, steepest=lambda: 1.0, problem="smooth", of_residual=True, reach=lambda: 1.0,
         no_estimator="scikit-learn has no estimator for loss logcosh.",
         source="Green, Bayesian reconstructions from emission tomography data using a modified EM algorithm (1990); Saleh and "
         "Saleh, Statistical properties of the log-cosh loss function used in machine learning (2022)",
     ),
     "logistic": LossChoice(
         "logistic", "The negative log-likelihood of two classes, of log-odds.",
-        value=_logistic, slope=_logistic_slope, curvature=_logistic_curvature, bound=0.25, concordance=1.0, steepest=lambda: 1.0,
-        problem="classes", classes=True,
+        value=_logistic, slope=_logistic_slope, curvature=_logistic_curvature, bound=lambda: 0.25,
+        concordance=1.0, steepest=lambda: 1.0, problem="classes", classes=True,
         criterion="F.binary_cross_entropy_with_logits(prediction, target{reduction})",
     ),
     "cross_entropy": LossChoice(
         "cross_entropy", "The negative log-likelihood of several classes.",
-        bound=0.5, concordance=1.0, steepest=lambda: 2.0**0.5, problem="classes", classes=True, coupled=True,
+        bound=lambda: 0.5, concordance=1.0, steepest=lambda: 2.0**0.5, problem="classes", classes=True, coupled=True,
         criterion="F.cross_entropy(prediction, target{reduction})",
     ),
 }  # fmt: skip

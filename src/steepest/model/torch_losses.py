@@ -48,7 +48,8 @@ class _OfChoice(Loss):
         self.choice, self.numbers = choice, numbers
         self.name = ":".join([choice.name, *(f"{number:g}" for number in numbers)])
         self.number = numbers[0] if numbers else 0.0
-        self.bound, self.problem, self.of_residual = choice.bound, choice.problem, choice.of_residual
+        self.bound = None if choice.bound is None else choice.bound(*numbers)
+        self.problem, self.of_residual = choice.problem, choice.of_residual
         self.classes, self.coupled, self.several = choice.classes, choice.coupled, choice.several
         self.quadratic = choice.problem == "least squares"
         self.steepest = None if choice.steepest is None else choice.steepest(*numbers)
