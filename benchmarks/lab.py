@@ -2,9 +2,10 @@
 
     python benchmarks/lab.py [--students 60] [--minutes 10]
 
-The students are simulated by a process of low priority. Each enters by the link, asks for a small descent, changes one setting,
-and asks again; all names and numbers that come back must be their own. Printed are the answers a second, how long they took, how
-many of them failed, and the memory of the lab's processes in each quarter of the time.
+Two of the students sit at real browsers, which do not play; the others are simulated. Both are processes of low priority. Each
+enters by the link, asks for a small descent, changes one setting, and asks again; all names and numbers that come back must be
+their own. Printed are the answers a second, how long they took, how many of them failed, and the memory of the lab's processes in
+each quarter of the time.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import base64
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +25,9 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+from playwright.sync_api import sync_playwright
+
+from lab_page import ANSWER, FLAT, opened
 
 RATES = (0.001, 0.01, 0.03, 0.1, 0.3)
 RULES = ("sgd", "momentum:0.9", "adam", "nesterov:0.9")
@@ -74,6 +79,26 @@ def simulate(link: str, students: int, seconds: float, results: multiprocessing.
     results.put(found)
 
 
+def browse(link: str, count: int, seconds: float, results: multiprocessing.Queue) -> None:
+    """Students at real browsers, in a process of low priority: another learning rate every few seconds."""
+    os.nice(19)
+    found: list[tuple[float, float, str]] = []
+    draw, until = random.Random(0), time.monotonic() + seconds
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=FLAT)
+        pages = [browser.new_context(reduced_motion="reduce").new_page() for _ in range(count)]
+        for page in pages:
+            opened(page, link)
+        while time.monotonic() < until:
+            page, begun = draw.choice(pages), time.monotonic()
+            took = page.evaluate(ANSWER, draw.uniform(0.001, 0.3)) / 1000
+            bad = page.evaluate("document.getElementById('message').classList.contains('bad')")
+            found.append((begun, took, (page.text_content("#message") or "") if bad else ""))
+            page.wait_for_timeout(1000 * draw.uniform(5, 15) / max(count, 1))
+        browser.close()
+    results.put(found)
+
+
 def memory(process: int) -> float:
     """Resident MB of a process and all below it."""
     total = 0.0
@@ -91,6 +116,7 @@ def main() -> None:
     """Serve, simulate, report."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--students", type=int, default=60)
+    parser.add_argument("--browsers", type=int, default=2, help="of these, at real browsers")
     parser.add_argument("--minutes", type=float, default=10.0)
     given = parser.parse_args()
     command = [sys.executable, "-m", "steepest", "lab", "--no-browser", "--classroom", "--host", "0.0.0.0"]
@@ -99,17 +125,23 @@ def main() -> None:
         link = lab.stdout.readline().strip().replace("0.0.0.0", "127.0.0.1")
         results: multiprocessing.Queue = multiprocessing.Queue()
         seconds = 60 * given.minutes
-        class_of = multiprocessing.Process(target=simulate, args=(link, given.students, seconds, results))
-        class_of.start()
+        at_browsers = multiprocessing.Process(target=browse, args=(link, given.browsers, seconds, results))
+        others = multiprocessing.Process(
+            target=simulate, args=(link, given.students - given.browsers, seconds, results)
+        )
+        for class_of in (at_browsers, others):
+            class_of.start()
         kept = []
         for _ in range(4):
             time.sleep(seconds / 4)
             kept.append(memory(lab.pid))
-        found = results.get()
-        class_of.join()
+        found = results.get() + results.get()
+        for class_of in (at_browsers, others):
+            class_of.join()
         lab.send_signal(signal.SIGINT)
     times = np.array([took for _, took, _ in found])
     failed = [said for _, _, said in found if said]
+    print(f"load of this machine at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     print(
         f"{len(found):,} descents of {given.students} students in {given.minutes:g} minutes: {len(found) / seconds:.1f} a second"
     )

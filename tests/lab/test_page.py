@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import axe_playwright_python
@@ -15,235 +14,273 @@ import numpy as np
 import pytest
 
 import steepest as st
+from lab_browsing import FIRST, fragment, numbers, until, watched
+from steepest.lab.tasks import Uploads, perform
 
-from browser import chromium
-
-FIRST = {"optimizer": "momentum:0.8", "lr": 0.02, "epochs": 150, "tol": 0.0, "init": [6.0, -4.0]}
-
-
-@pytest.fixture(scope="module")
-def lab():
-    """A lab in a process of its own, opened with nothing; its link."""
-    command = [sys.executable, "-m", "steepest", "lab", "--no-browser"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        yield process.stdout.readline().strip()
-        process.send_signal(signal.SIGINT)
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+NOWHERE = Uploads(Path("/nowhere"))
 
 
-@pytest.fixture(scope="module")
-def window(lab):
-    """A browser with the page, its complaints, and the addresses that it asked for."""
-    with chromium() as browser:
-        context = browser.new_context(viewport={"width": 1400, "height": 950}, reduced_motion="reduce")
-        shown = context.new_page()
-        shown.set_default_timeout(60_000)
-        shown.complaints, shown.asked = [], []
-        shown.on(
-            "console", lambda said: shown.complaints.append(said.text) if said.type in ("error", "warning") else None
-        )
-        shown.on("pageerror", lambda error: shown.complaints.append(str(error)))
-        shown.on("request", lambda request: shown.asked.append(request.url))
-        shown.goto(lab)
-        yield shown
-        context.close()
-    origin = lab.partition("/?")[0]
-    assert [url for url in shown.asked if not url.startswith((origin, "data:", "blob:", "about:"))] == []
-    assert shown.complaints == []
+def unpacked(packed):
+    """Numbers as the page is sent them."""
+    from base64 import b64decode
+
+    ((kind, text), _) = packed.items()
+    return np.frombuffer(b64decode(text), dtype=f"<{kind}").reshape(packed["shape"])
 
 
-@pytest.fixture
-def page(window, lab):
-    """The page as it opens."""
-    window.goto("about:blank")
-    window.goto(lab.partition("?")[0])
-    until(
-        window,
-        "document.querySelector('main')?.dataset.answers > 0 && document.querySelector('main').ariaBusy === 'false'",
-    )
-    return window
+def answer(data="sample:line", **settings):
+    return perform({"task": "descend", "experiment": {"data": data, "settings": settings}}, NOWHERE)
 
 
-def until(page, expression, seconds=60.0):
-    """Wait until something holds; the page's own policy forbids the waiting that evaluates texts."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if page.evaluate(expression):
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"not in {seconds:g} s: {expression}; the page says {page.text_content('#message')!r}")
-
-
-def ended(page, action):
-    """Do something that makes another descent, and wait for it."""
-    before = page.get_attribute("main", "data-answers")
-    action()
-    until(
-        page,
-        f"document.querySelector('main').dataset.answers > {before} && document.querySelector('main').ariaBusy === 'false'",
-    )
-
-
-def shown(text):
-    """The numbers in a text of the page."""
-    return [float(part.replace("−", "-")) for part in re.findall(r"[−]?\d+\.?\d*(?:e[−]?\d+)?", text)]
-
-
-def test_it_opens_on_a_finished_descent_and_steps_back_and_forth(page):
-    fit = st.fit("sample:line", **FIRST)
+def test_it_opens_on_a_finished_descent_and_steps_back_and_forth(visit):
+    fit, page = st.fit("sample:line", **FIRST), visit.page
     page.keyboard.press("End")
     assert page.text_content("#where") == "step 150"
-    for place in (0, 1, 2, 1):
-        page.keyboard.press("Home")
-        for _ in range(place):
-            page.keyboard.press("ArrowRight")
-        assert page.text_content("#where") == f"step {place}"
-        value = page.locator("#parameters tbody tr td:nth-child(2)").all_text_contents()
-        assert np.allclose([shown(text)[0] for text in value], fit.trace.theta[place], rtol=1e-6)
-        gradient = page.locator("#parameters tbody tr td:nth-child(3)").all_text_contents()
-        assert np.allclose([shown(text)[0] for text in gradient], fit.objective(fit.trace.theta[place])[1], rtol=1e-3)
+    for place in (0, 1, 2):
+        visit.goes_to(place)
+        assert np.allclose(visit.theta(), fit.trace.theta[place], rtol=1e-6)
+        slopes = [numbers(text)[0] for text in visit.column(3)]
+        assert np.allclose(slopes, fit.objective(fit.trace.theta[place])[1], rtol=1e-3)
     page.keyboard.press("ArrowLeft")
-    assert page.text_content("#where") == "step 0"
-    exact = page.locator("#parameters tbody tr td:nth-child(4)").all_text_contents()
-    assert np.allclose([shown(text)[0] for text in exact], fit.exact.theta, rtol=1e-6)
+    assert page.text_content("#where") == "step 1"
+    assert np.allclose([numbers(text)[0] for text in visit.column(4)], fit.exact.theta, rtol=1e-6)
 
 
-def test_a_changed_control_is_another_descent_and_can_be_undone(page):
-    ended(page, lambda: page.select_option("#setting-optimizer", "sgd"))
+def test_the_update_is_written_out_with_its_numbers_and_the_digits_are_counted(visit):
+    visit.ends(lambda: visit.page.select_option("#setting-optimizer", "sgd"))
     fit = st.fit("sample:line", **{**FIRST, "optimizer": "sgd"})
-    page.keyboard.press("End")
-    values = page.locator("#parameters tbody tr td:nth-child(2)").all_text_contents()
-    assert np.allclose([shown(text)[0] for text in values], fit.theta, rtol=1e-6)
+    visit.goes_to(3)
+    assert visit.page.text_content("#update b") == "θ ← θ − lr · gradient"
+    line = visit.page.locator("#update code").nth(1).text_content()
+    name, _, rest = line.partition(" ← ")
+    theta, rate, slope, after = numbers(re.sub("− ", "", rest))
+    assert name == fit.names[1]
+    assert (theta, rate) == (pytest.approx(fit.trace.theta[3][1], rel=1e-4), 0.02)
+    assert slope == pytest.approx(fit.objective(fit.trace.theta[3])[1][1], rel=1e-4)
+    assert after == pytest.approx(theta - rate * slope, rel=1e-4)
+    visit.to_the_end()
+    agree = np.floor(-np.log10(np.abs(fit.theta / fit.exact.theta - 1)))
+    said = visit.page.text_content("#picture-parameters .state")
+    assert [numbers(part)[0] for part in said.split(",")] == list(agree)
+    assert "agree with the exact answer" in said
+
+
+def test_theory_says_what_a_step_leaves(visit):
+    visit.ends(lambda: visit.page.select_option("#setting-optimizer", "sgd"))
+    x = np.asarray(st.synthetic.line().x).reshape(100, -1)[:, -1]
+    design = np.column_stack([np.ones(100), x])
+    curvatures = np.linalg.eigvalsh(2 * design.T @ design / 100)
+    said = numbers(visit.page.text_content("#picture-theory .state"))
+    assert said[0] == pytest.approx(100 * (1 - 0.02 * curvatures[0]), rel=1e-3)
+    assert said[1:] == pytest.approx(list(curvatures), rel=1e-3)
+
+
+def test_the_slider_is_scrubbed_and_space_plays(visit):
+    page = visit.page
+    page.evaluate("""() => { const scrub = document.getElementById('scrub'); scrub.value = 70;
+                     scrub.dispatchEvent(new Event('input')); }""")
+    fit = st.fit("sample:line", **FIRST)
+    assert page.text_content("#where") == "step 70"
+    assert np.allclose(visit.theta(), fit.trace.theta[70], rtol=1e-6)
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press(" ")
+    assert page.text_content("#play") == "Pause"
+    until(page, "Number(document.getElementById('scrub').value) > 72")
+    page.keyboard.press(" ")
+    assert page.text_content("#play") == "Play"
+
+
+def test_motion_is_unwelcome_where_it_was_said_and_screen_readers_are_told_seldom(visit, browser, lab):
+    page = visit.page
+    assert page.text_content("#play") == "Play"  # this window asked for reduced motion
+    page.evaluate("""() => { window.told = []; new MutationObserver(() => told.push(1))
+                     .observe(document.getElementById('announcer'), { childList: true }); }""")
+    visit.goes_to(6)
+    assert page.evaluate("told.length") <= 2
+    until(page, "document.getElementById('announcer').textContent.startsWith('Step 6.')", 10)
+    with watched(browser, lab) as other:
+        until(other, "document.getElementById('play').textContent === 'Pause'")
+        until(other, "Number(document.getElementById('scrub').value) > 0")
+
+
+def test_a_changed_control_is_another_descent_and_can_be_undone(visit):
+    page = visit.page
+    visit.ends(lambda: page.select_option("#setting-optimizer", "sgd"))
+    fit = st.fit("sample:line", **{**FIRST, "optimizer": "sgd"})
+    visit.to_the_end()
+    assert np.allclose(visit.theta(), fit.theta, rtol=1e-6)
     link = page.url
-    ended(page, lambda: page.click("#undo"))
+    visit.ends(lambda: page.click("#undo"))
     assert page.input_value("#setting-optimizer") == "momentum"
     assert page.url != link
-    ended(page, lambda: page.click("#redo"))
+    visit.ends(lambda: page.click("#redo"))
     assert page.url == link  # the whole state stands in the address
     assert "token" not in link
+    visit.open(link)
+    assert np.allclose(visit.theta(), fit.theta, rtol=1e-6)
 
 
-def test_a_rate_over_the_limit_is_explained_and_the_remedy_is_a_button(page):
-    ended(page, lambda: (page.fill("#typed-lr", "3"), page.press("#typed-lr", "Enter")))
+def test_the_limit_and_the_automatic_rate_are_marked_on_the_slider(visit):
+    until(visit.page, "document.querySelectorAll('.rate .mark').length === 2")
+    title = visit.page.get_attribute(".rate .largest", "title")
+    x = np.asarray(st.synthetic.line().x).reshape(100, -1)[:, -1]
+    design = np.column_stack([np.ones(100), x])
+    steepest = np.linalg.eigvalsh(2 * design.T @ design / 100)[-1]
+    assert numbers(title)[0] == pytest.approx(2 * (1 + 0.8) / steepest, rel=1e-3)  # of momentum (Polyak 1964)
+
+
+def test_a_click_on_the_surface_is_where_it_starts(visit):
+    surface = answer(**FIRST)["surface"]
+    middle = [unpacked(surface[axis])[[0, -1]].mean() for axis in "xy"]
+    visit.ends(lambda: visit.page.mouse.click(*visit.spot("surface", 0.5, 0.5)))
+    begun = [float(part) for part in visit.page.locator("#setting-init ~ input").input_value().split(",")]
+    spans = [np.ptp(unpacked(surface[axis])) for axis in "xy"]
+    assert np.allclose(begun, middle, atol=0.01 * max(spans))
+    visit.goes_to(0)
+    assert np.allclose(visit.theta(), begun, rtol=1e-6)
+
+
+def test_the_graph_of_gradients_has_the_values_of_the_step(visit):
+    points = [[-1.0, 0.0], [0.0, 1.5], [1.0, 2.0], [2.0, 5.0]]
+    settings = {"optimizer": "sgd", "lr": 0.1, "epochs": 20, "tol": 0.0}
+    drawn = fragment({"data": "drawing", "points": points, "settings": settings})
+    visit.open(f"{visit.page.url.partition('#')[0]}#{drawn}")
+    visit.page.evaluate("document.getElementById('gradients').open = true")
+    visit.goes_to(2)
+    until(visit.page, "document.querySelector('#graph .state')?.textContent.startsWith('At step 2.')")
+    design, y = np.array([[1.0, x] for x, _ in points]), np.array([y for _, y in points])
+    theta = np.zeros(2)
+    for _ in range(2):
+        theta = theta - 0.1 * 2 * design.T @ (design @ theta - y) / 4
+    said = visit.page.get_attribute("#graph svg", "aria-label")
+    value, slope = re.search(r"θ \(([^)]*)\) ∂ \(([^)]*)\)", said).groups()
+    assert numbers(value) == pytest.approx(list(theta), rel=1e-4)
+    assert numbers(slope) == pytest.approx(list(2 * design.T @ (design @ theta - y) / 4), rel=1e-4)
+
+
+def test_a_rate_over_the_limit_is_explained_and_the_remedy_is_a_button(visit):
+    page = visit.page
+    visit.types("#typed-lr", "3")
     assert "bad" in page.get_attribute("#message", "class")
     until(page, "document.querySelector('.finding[data-code=ST001]')")
-    ended(page, lambda: page.locator(".finding[data-code=ST001] button").click())
+    visit.ends(lambda: page.locator(".finding[data-code=ST001] button").click())
     assert "good" in page.get_attribute("#message", "class")
 
 
-def test_runs_are_compared_and_many_rates_are_one_click(page):
+def test_runs_are_compared_raced_and_many_rates_are_one_click(visit):
+    page = visit.page
     page.click("#pin")
-    ended(page, lambda: page.select_option("#setting-optimizer", "adam"))
-    assert page.locator("#runs tbody tr").count() == 2
-    page.click("#rates")
-    until(page, "!document.getElementById('picture-rates').hidden")
+    visit.ends(lambda: page.select_option("#setting-optimizer", "adam"))
+    losses = page.locator("#runs tbody td:nth-child(2)").all_text_contents()
+    expected = [st.fit("sample:line", **{**FIRST, "optimizer": rule}).loss for rule in ("momentum:0.8", "adam")]
+    assert [numbers(text)[0] for text in losses] == pytest.approx(expected, rel=1e-4)
+    visit.ends(lambda: page.click("#race"))
+    losses = page.locator("#runs tbody td:nth-child(2)").all_text_contents()[:4]
+    rules = ("sgd", "momentum:0.9", "nesterov:0.9", "adam")
+    expected = [st.fit("sample:line", **{**FIRST, "optimizer": rule}).loss for rule in rules]
+    assert [numbers(text)[0] for text in losses] == pytest.approx(expected, rel=1e-4)
+    visit.ends(lambda: page.click("#rates"))
     assert "Best of 120" in page.text_content("#picture-rates .state")
+    visit.ends(lambda: page.mouse.click(*visit.spot("rates", 0.5, 0.5)))  # and a click on it takes that rate
+    assert page.input_value("#typed-lr") != "0.02"
 
 
-def test_a_table_of_one_s_own_is_fitted(page, tmp_path):
-    random = np.random.default_rng(5)
-    x = random.normal(size=60)
-    file = tmp_path / "houses & <b>more.csv"
-    file.write_text(
-        "size <i>,price\n"
-        + "".join(f"{a},{3 * a + 1 + 0.1 * b}\n" for a, b in zip(x, random.normal(size=60), strict=True))
-    )
-    ended(page, lambda: page.set_input_files("#file", str(file)))
-    fit = st.fit(str(file), target="price", **{name: value for name, value in FIRST.items() if name != "init"})
-    assert page.input_value("#target") == "price"
-    assert page.locator("aside i, figcaption b").count() == 0  # names from a file are text
-    names = page.locator("#parameters tbody tr td:first-child").all_text_contents()
-    assert names == list(fit.names)
-    assert page.evaluate("location.hash") == ""  # a file never goes into a link
+def test_columns_are_described_and_chosen(visit, tmp_path):
+    file, random = tmp_path / "houses.csv", np.random.default_rng(3)
+    rows = np.column_stack([random.uniform(30, 90, 40), random.uniform(1, 9, 40)])
+    kinds = np.array(["old", "new"])[random.integers(0, 2, 40)]
+    price = 3 * rows[:, 0] + 10 * (kinds == "old") + random.normal(size=40)
+    lines = [
+        f"{'' if k == 7 else a},{b},{kind},{y}"
+        for k, ((a, b), kind, y) in enumerate(zip(rows, kinds, price, strict=True))
+    ]
+    file.write_text("size,rooms,kind,price\n" + "\n".join(lines) + "\n")
+    visit.ends(lambda: visit.page.set_input_files("#file", str(file)))
+    said = visit.page.locator(".columns label").all_text_contents()
+    assert "1 missing" in said[0]
+    assert numbers(said[1])[-2:] == pytest.approx([rows[:, 1].min(), rows[:, 1].max()], rel=1e-3)
+    assert "category, 2 levels" in said[2]
+    visit.ends(lambda: visit.page.locator(".columns input").first.uncheck())
+    fit = st.fit(str(file), target="price", columns=["rooms", "kind"])
+    assert visit.column(1) == list(fit.names)
+    visit.to_the_end()
+    assert np.allclose(visit.theta(), fit.theta, rtol=1e-6)
+    visit.ends(lambda: visit.page.select_option("#target", "rooms"))
+    assert "price" in visit.page.text_content(".columns")
 
 
-def test_points_are_drawn_and_dragged(page):
-    page.evaluate("scrollTo(0, 0)")
-    box = page.locator("#picture-data canvas").bounding_box()
-    place = page.evaluate(
-        """() => { const canvas = document.querySelector('#picture-data canvas'); return [canvas.width, canvas.height]; }"""
-    )
-    assert place[0] > 100
-    # take hold of any row: those are where the pointer turns to a hand
-    found = None
-    for across in range(70, int(box["width"]) - 20, 6):
-        for down in range(12, int(box["height"]) - 50, 8):
-            page.mouse.move(box["x"] + across, box["y"] + down)
-            if page.evaluate("document.querySelector('#picture-data canvas').style.cursor") == "grab":
-                found = box["x"] + across, box["y"] + down
-                break
-        if found:
-            break
-    assert found
-
-    def drag():
-        page.mouse.move(*found)
-        page.mouse.down()
-        page.mouse.move(found[0] + 15, box["y"] + 20, steps=3)
-        page.mouse.up()
-
-    ended(page, drag)
-    assert page.input_value("#data") == "drawing"
-    assert page.evaluate("location.hash").startswith("#")
+def test_points_are_put_onto_an_empty_plane_dragged_and_removed(visit):
+    page = visit.page
+    visit.ends(lambda: page.select_option("#data", "drawing"))
+    assert "each click puts a point" in page.text_content("#message")
+    visit.ends(lambda: page.mouse.click(*visit.spot("data", 0.25, 0.25)))
+    visit.ends(lambda: page.mouse.click(*visit.spot("data", 0.75, 0.75)))
+    visit.to_the_end()
+    assert visit.theta()[1] == pytest.approx(1.0, abs=0.1)  # from (−½, −½) to (½, ½)
+    before = page.url
+    visit.ends(lambda: page.mouse.click(*visit.spot("data", 0.5, 0.2)))
+    assert page.url != before
+    with_three = visit.theta()
+    visit.ends(lambda: visit.drags(visit.spot("data", 0.5, 0.2), visit.spot("data", 0.5, 0.9)))
+    assert visit.theta()[0] != pytest.approx(with_three[0], abs=0.05)
+    visit.ends(lambda: page.click("#undo"))
+    assert visit.theta() == pytest.approx(with_three, rel=1e-6)
+    visit.ends(lambda: page.mouse.dblclick(*visit.spot("data", 0.5, 0.2)))
+    assert visit.theta()[1] == pytest.approx(1.0, abs=0.1)
 
 
-def test_it_is_taken_away_as_a_script_that_gives_the_same_numbers(page, tmp_path):
-    page.keyboard.press("End")
+FILM = pytest.param("film", marks=pytest.mark.soak)
+
+
+@pytest.mark.parametrize("what", ["script", "notebook", "report", "picture", "data", FILM])
+def test_it_is_taken_away(visit, tmp_path, what):
+    page, fit = visit.page, st.fit("sample:line", **FIRST)
     with page.expect_download() as caught:
-        page.click("[data-away=script]")
-    script = tmp_path / "descent.py"
-    caught.value.save_as(script)
-    done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": ""}
-    )
-    values = page.locator("#parameters tbody tr td:nth-child(2)").all_text_contents()
-    for text in values:
-        assert any(
-            abs(number - shown(text)[0]) <= 1e-6 * abs(number) for number in shown(done.stdout.replace("-", "−"))
-        )
+        page.click(f"[data-away={what}]")
+    place = tmp_path / caught.value.suggested_filename
+    caught.value.save_as(place)
+    content = place.read_bytes()
+    if what == "script":
+        environment = {**os.environ, "PYTHONPATH": ""}
+        done = subprocess.run([sys.executable, str(place)], capture_output=True, text=True, check=True, env=environment)
+        found = numbers(done.stdout)
+        assert all(any(abs(number - one) <= 1e-6 * abs(one) for number in found) for one in fit.theta)
+    elif what == "notebook":
+        assert any("torch" in cell["source"] for cell in json.loads(content)["cells"])
+    elif what == "data":
+        table = np.genfromtxt(place, delimiter=",", names=True)
+        assert np.allclose(np.column_stack([table[name] for name in fit.names]), fit.trace.theta, rtol=1e-12)
+    else:
+        assert content.startswith({"report": b"<!doctype html>", "picture": b"\x89PNG", "film": b"GIF89a"}[what])
 
 
-def test_scores_are_shown_and_a_stop_condition_ends_it(page):
-    # TensorFlow Playground's issue 7: a stop condition, and R²
-    page.evaluate("document.querySelector('.controls details').open = true")
-    for place, value in (("#typed-lr", "0.05"), ("#setting-tol", "0.01")):
-        ended(page, lambda place=place, value=value: (page.fill(place, value), page.press(place, "Enter")))
-    ended(page, lambda: page.select_option("#setting-optimizer", "sgd"))
-    fit = st.fit("sample:line", **{**FIRST, "optimizer": "sgd", "lr": 0.05, "tol": 0.01})
-    assert fit.steps < 150
-    page.keyboard.press("End")
-    assert page.text_content("#where") == f"step {fit.steps}"
-    assert f"R² {fit.metrics['train']['r2']:.4g}" in page.text_content("#scores")
-
-
-def test_everything_on_screen_is_explained(page):
-    # issue 126: each control has its sentence, each figure one on its state
-    fields = page.locator(".controls .field:has(select, input):not(:has(#data, #target, .columns))")
-    assert fields.count() > 10
-    assert fields.locator("small").count() == fields.count()
-    states = page.locator("figure:visible .state").all_text_contents()
-    assert len(states) >= 5
-    assert all(text.strip() for text in states)
-
-
-def test_exhibits_have_causes_that_are_found(page):
-    # issue 195: good and bad settings with reasons
-    ended(page, lambda: page.locator("#cabinet button", has_text="It explodes").click())
-    until(page, "document.querySelector('.finding[data-code=ST001]')")
-    assert "1e" not in page.text_content("#message") or "diverged" in page.text_content(
-        "#message"
-    )  # issue 77: NaN is answered
+def test_exhibits_are_guessed_at_before_their_cause_is_shown(visit):
+    page = visit.page
+    visit.ends(lambda: page.locator("#cabinet button", has_text="It explodes").click())
+    until(page, "!document.getElementById('reveal').hidden && document.querySelector('.finding')")
+    assert not page.locator(".finding").first.is_visible()
+    page.click("#reveal")
+    assert page.locator(".finding[data-code=ST001]").is_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_everybody_can_use_it(page, scheme):
+def test_everybody_can_use_it(visit, scheme):
+    page = visit.page
     page.evaluate(f"document.documentElement.dataset.theme = '{scheme}'")
-    page.evaluate((Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
+    page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    page.click("#pin")
+    page.evaluate(AXE)
     found = page.evaluate("axe.run()")
     assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]] == []
     page.evaluate("document.documentElement.dataset.theme = 'light'")
 
 
-def test_on_a_phone_nothing_sticks_out(page):
-    page.set_viewport_size({"width": 360, "height": 740})
-    until(page, "document.documentElement.scrollWidth <= 360")
-    page.set_viewport_size({"width": 1400, "height": 950})
+@pytest.mark.parametrize("width", [360, 1920])
+def test_nothing_sticks_out(visit, width):
+    page, before = visit.page, visit.page.viewport_size
+    page.set_viewport_size({"width": width, "height": 740})
+    until(page, f"document.documentElement.scrollWidth <= {width}")
+    wide = page.evaluate("[...document.querySelectorAll('.layers')].map((one) => one.clientWidth)")
+    assert min(each for each in wide if each) > 200
+    page.set_viewport_size(before)

@@ -345,6 +345,14 @@ def test_stop_ends_a_descent_and_a_dead_worker_is_replaced(tmp_path):
                 await waiting
             assert clock() - before < 0.3
             assert "summary" in json.loads(await asyncio.wait_for(other, 60))  # nobody else noticed
+            pool.each = 2
+            waiting = asyncio.create_task(pool.run("one", {"task": "descend", "experiment": LONG}))
+            while not any(worker.job for worker in pool.workers):
+                await asyncio.sleep(0.05)
+            newer = asyncio.create_task(pool.run("one", {"task": "descend", "experiment": SGD}))
+            assert "summary" in json.loads(await asyncio.wait_for(newer, 60))  # it does not wait for the older one
+            with pytest.raises(Stopped):
+                await asyncio.wait_for(waiting, 10)  # which nobody asks for any longer
             waiting = asyncio.create_task(pool.run("one", {"task": "descend", "experiment": LONG}))
             while not (busy := [worker for worker in pool.workers if worker.job]):
                 await asyncio.sleep(0.05)

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,7 @@ APPLICATIONS = {
 }
 """Name on macOS → place below a folder of programs on Windows."""
 # 3-D needs a graphics card or, here, one made of software
+FLAT = ["--no-sandbox", "--disable-gpu"]  # for pages without 3-D, which that software only makes slow
 ARGUMENTS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 REMEDY = "`sudo apt-get install chromium`, any Chrome or Edge, or `.venv/bin/playwright install chromium`"
 MISSING = "needs Chrome, Chromium or Edge, and there is none that opens a page"
@@ -45,12 +46,12 @@ class Opened:
 
 
 @contextmanager
-def chromium() -> Iterator[Any]:
+def chromium(arguments: Sequence[str] = ARGUMENTS) -> Iterator[Any]:
     """The browser; skips the tests where there is none."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
-        started = launched(play)
+        started = launched(play, arguments)
         if started is None:
             pytest.skip(MISSING)
         yield started
@@ -89,7 +90,7 @@ def candidates(platform: str = sys.platform, environment: Mapping[str, str] = os
     return [path for path in found if Path(path).is_file()]
 
 
-def launched(play: Any) -> Any:
+def launched(play: Any, arguments: Sequence[str] = ARGUMENTS) -> Any:
     """The first browser that starts and opens a page from disk, playwright's own last; None if there is none.
 
     Ubuntu's package of Chromium is a script that fails where snap does not run, and a browser from snap sees no /tmp.
@@ -103,7 +104,7 @@ def launched(play: Any) -> Any:
             if not Path(path).is_file():
                 continue
             try:
-                started = play.chromium.launch(executable_path=path, args=ARGUMENTS)
+                started = play.chromium.launch(executable_path=path, args=list(arguments))
                 with opened(started, page) as shown:
                     if shown.page.title() == "opened":
                         return started

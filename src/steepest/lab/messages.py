@@ -60,7 +60,7 @@ def descent(fit: Fit, plane: Any = None) -> dict[str, Any]:
             "gradient": packed(played.gradient, "f8"), "digits": packed(played.digits),
         },
         "exact": packed(played.exact, "f8"),
-        "picture": _picture(played),
+        "picture": _picture(played, fit.schema.labels),
         "predicted": packed(played.predicted), "actual": packed(played.actual),
         "surface": None if played.surface is None else _surface(played.surface, played.place),
         "directions": None if played.directions is None else _directions(played.directions),
@@ -76,10 +76,11 @@ def _words(fit: Fit) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _picture(played: Playback) -> dict[str, Any]:
+def _picture(played: Playback, labels: Any) -> dict[str, Any]:
     shown = played.picture
+    names = None if shown.codes is None else [str(one) for one in labels]
     return {
-        "kind": shown.kind, "across": shown.across, "up": shown.up, "x": packed(shown.x), "y": packed(shown.y),
+        "kind": shown.kind, "labels": names, "across": shown.across, "up": shown.up, "x": packed(shown.x), "y": packed(shown.y),
         "codes": packed(shown.codes, "i4"), "grid": packed(shown.grid),
         "curves": packed(shown.curves, "u1" if shown.kind == "regions" else "f4"), "exact": packed(shown.exact),
         "low": shown.low, "high": shown.high, "index": packed(shown.rows.index, "i4"), "total": shown.rows.total,

@@ -27,7 +27,6 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
@@ -71,13 +70,13 @@ class Lab:
     table: str | None = None
     teacher: str | None = None
     workspaces: Workspaces = field(init=False)
-    answers: OrderedDict[tuple[str, str], bytes] = field(default_factory=OrderedDict)
+    answers: OrderedDict[str, bytes] = field(default_factory=OrderedDict)
     sent: tuple[int, Any] = (0, None)
     pool: Pool = field(init=False)
 
     def __post_init__(self) -> None:
         self.workspaces = Workspaces(self.port)
-        self.pool = Pool(cores(), self.workspaces.folder, self.table)
+        self.pool = Pool(cores(), self.workspaces.folder, self.table, each=1 if self.teacher else 2)
 
     @property
     def cookie(self) -> str:
@@ -154,7 +153,7 @@ class Lab:
             return JSONResponse({"error": str(error)})
         if experiment.upload is not None and experiment.upload not in workspace.uploads:
             return JSONResponse({"error": "That file is not here. Choose it again."})
-        key = job["task"], json.dumps([experiment.key, job.get("plane"), job.get("lr")])
+        key = json.dumps({**job, "experiment": experiment.key}, sort_keys=True)
         if key in self.answers:
             self.answers.move_to_end(key)
             self._note(workspace, job, self.answers[key])
@@ -262,13 +261,11 @@ def application(lab: Lab) -> Starlette:
         Route("/api/stop", lab.stop, methods=["POST"]),
         Route("/api/class", lab.classroom, methods=["POST"]),
         Route("/api/upload", lab.upload, methods=["POST"]),
-        Route("/plotly.js", _plotly),
         Mount("/page", StaticFiles(directory=PAGE)),
     ]
     middleware = [
         Middleware(TrustedHostMiddleware, allowed_hosts=lab.hosts()),
         Middleware(_Headers),
-        Middleware(GZipMiddleware, minimum_size=20_000, compresslevel=1),
     ]
     return Starlette(routes=routes, middleware=middleware, lifespan=lifespan, exception_handlers={HTTPException: said})
 
@@ -315,12 +312,6 @@ def _refused() -> Response:
     return Response(text, status_code=403, media_type="text/html")
 
 
-async def _plotly(request: Request) -> Response:
-    from plotly.offline import get_plotlyjs
-
-    return Response(get_plotlyjs(), media_type="text/javascript", headers={"Cache-Control": "private, max-age=86400"})
-
-
 def _in_address(host: str) -> str:
     return f"[{host}]" if ":" in host and not host.startswith("[") else host or "127.0.0.1"
 
@@ -353,7 +344,10 @@ def run(
         if teacher is not None:
             print(f"For the teacher: {lab.link.replace(lab.token, teacher)}", flush=True)
         print("Ctrl-C ends the lab.", file=sys.stderr)
-        server = uvicorn.Server(uvicorn.Config(application(lab), log_level="warning", lifespan="on", ws="none"))
+        how = uvicorn.Config(
+            application(lab), log_level="warning", lifespan="on", ws="none", timeout_graceful_shutdown=1
+        )
+        server = uvicorn.Server(how)
         if browser:
             webbrowser.open(lab.link.replace(lab.token, teacher or lab.token))
         with contextlib.suppress(KeyboardInterrupt):

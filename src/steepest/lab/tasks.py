@@ -11,6 +11,7 @@ import tempfile
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from steepest.fitting import fit
 from steepest.lab import messages
 from steepest.lab.experiment import TASKS as NAMES
 from steepest.lab.experiment import Experiment
+from steepest.plots.film.frames import frames_data
 from steepest.plots.graph.draw import graph_data
 from steepest.result import Fit
 from steepest.sweeping import sweep
@@ -137,8 +139,11 @@ def columns(job: Mapping[str, Any], uploads: Uploads) -> Answer:
 
 @task("graph")
 def graph(job: Mapping[str, Any], uploads: Uploads) -> Answer:
-    """The graph that its gradients come from, with their values."""
-    return messages.graph(graph_data(fitted(job, uploads).inner, most=MOST_BOXES))
+    """The graph that the gradients of a frame come from, with their values."""
+    made = fitted(job, uploads).inner
+    rows = frames_data(made, messages.MOST_FRAMES).row
+    theta = made.trace.theta[rows[min(int(job.get("frame", len(rows))), len(rows) - 1)]]
+    return messages.graph(graph_data(replace(made, theta=theta), most=MOST_BOXES))
 
 
 @task("script")

@@ -6,7 +6,8 @@
     pool.stop("somebody")                what they wait for ends at once, with Stopped
 
 A worker is spawned, loads what it needs, and then waits for jobs; jobs and answers are JSON. A job is ended by ending its
-worker, for which another is started at once. Owners take turns, and each has at most one job at a time.
+worker, for which another is started at once. Owners take turns, and each has at most so many jobs at a time; a job that the same
+owner asked for again, with other settings, is ended where it does not end soon by itself.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from typing import Any
 SECONDS = 60.0
 MEMORY = 4 * 2**30
 MOST_WAITING = 4  # jobs of one owner
+OUTDATED = 1.0  # seconds that a job has left once its owner asks for the same task anew
 WARM_UP = {"task": "descend", "experiment": {"data": "sample:line", "settings": {"lr": 0.1}}}
 
 
@@ -88,13 +90,18 @@ class _Worker:
 
 @dataclass
 class Pool:
-    """So many workers. folder: where uploads are. table: the rows called `given`. seconds and memory: what a job may take."""
+    """So many workers.
+
+    folder: where uploads are. table: the rows called `given`. seconds and memory: what a job may take. each: jobs of one owner at
+    a time, where nobody else waits.
+    """
 
     size: int
     folder: Path
     table: str | None = None
     seconds: float = SECONDS
     memory: int = MEMORY
+    each: int = 1
     waiting: OrderedDict[str, deque[_Job]] = field(default_factory=OrderedDict, init=False)
     workers: list[_Worker] = field(default_factory=list, init=False)
     tasks: set[asyncio.Task[None]] = field(default_factory=set, init=False)
@@ -116,6 +123,9 @@ class Pool:
         for old in [one for one in mine if one.job["task"] == job["task"]]:  # the newer question counts
             mine.remove(old)
             _settle(old, Stopped())
+        for worker in self._workers_of(owner):
+            if worker.job is not None and worker.job.job["task"] == job["task"]:
+                asyncio.get_running_loop().call_later(OUTDATED, self._expire, worker, worker.job, Stopped())
         if len(mine) >= MOST_WAITING:
             raise Failed("Too many questions at once. Wait for an answer.")
         given = _Job(owner, job, asyncio.get_running_loop().create_future())
@@ -127,14 +137,8 @@ class Pool:
         """End what an owner waits for."""
         for job in self.waiting.pop(owner, ()):
             _settle(job, Stopped())
-        for worker in [one for one in self.workers if one.job is not None and one.job.owner == owner]:
+        for worker in self._workers_of(owner):
             self._end(worker, Stopped())
-
-    def place(self, owner: str) -> int:
-        """How many jobs of others are before an owner's, 0 if it has none waiting."""
-        return (
-            sum(len(jobs) for other, jobs in self.waiting.items() if other != owner) if self.waiting.get(owner) else 0
-        )
 
     def close(self) -> None:
         """End all workers."""
@@ -179,32 +183,41 @@ class Pool:
         finally:
             worker.pipe.close()
 
+    def _workers_of(self, owner: str) -> list[_Worker]:
+        return [one for one in self.workers if one.job is not None and one.job.owner == owner]
+
+    def _next(self) -> str | None:
+        """Whose turn it is: of those with the fewest jobs at work, who has waited longest."""
+        busy = {owner: len(self._workers_of(owner)) for owner, jobs in self.waiting.items() if jobs}
+        owner = min(busy, key=busy.__getitem__, default=None)
+        return owner if owner is not None and busy[owner] < self.each else None
+
     def _deal(self) -> None:
         """Give waiting jobs to idle workers, owners in turn."""
         for worker in self.workers:
             if worker.job is not None or not worker.ready.done():
                 continue
-            busy = {one.job.owner for one in self.workers if one.job is not None}
-            owner = next((owner for owner, jobs in self.waiting.items() if jobs and owner not in busy), None)
+            owner = self._next()
             if owner is None:
                 return
             jobs = self.waiting.pop(owner)
             worker.job = jobs.popleft()
             if jobs:
                 self.waiting[owner] = jobs  # behind all others
-            worker.pipe.send_bytes(json.dumps(worker.job.job).encode())
-            asyncio.get_running_loop().call_later(self.seconds, self._expire, worker, worker.job)
+            with suppress(OSError):  # it has just died: whoever looks after it says so
+                worker.pipe.send_bytes(json.dumps(worker.job.job).encode())
+            late = Failed(f"This takes longer than {self.seconds:g} seconds. Take fewer steps or fewer rows.")
+            asyncio.get_running_loop().call_later(self.seconds, self._expire, worker, worker.job, late)
 
-    def _expire(self, worker: _Worker, job: _Job) -> None:
+    def _expire(self, worker: _Worker, job: _Job, why: Exception) -> None:
         if worker.job is job:
-            self._end(
-                worker, Failed(f"This takes longer than {self.seconds:g} seconds. Take fewer steps or fewer rows.")
-            )
+            self._end(worker, why)
 
     def _end(self, worker: _Worker, why: Exception) -> None:
         """End a worker and what it does, and start another."""
-        if worker in self.workers:
-            self.workers.remove(worker)
+        if worker not in self.workers:
+            return
+        self.workers.remove(worker)
         if worker.job is not None:
             _settle(worker.job, why)
         worker.end()

@@ -39,7 +39,8 @@ function unpacked(value) {
   if (value === null || typeof value !== "object") return value;
   const kind = Object.keys(KINDS).find((name) => typeof value[name] === "string" && Array.isArray(value.shape));
   if (kind) {
-    const bytes = Uint8Array.from(atob(value[kind]), (sign) => sign.charCodeAt(0));
+    const signs = atob(value[kind]), bytes = new Uint8Array(signs.length);
+    for (let i = 0; i < signs.length; i++) bytes[i] = signs.charCodeAt(i);
     const array = new KINDS[kind](bytes.buffer);
     array.shape = value.shape;
     return array;

@@ -1,21 +1,25 @@
 // The surface of the loss in three dimensions: drawn once for each angle, with only the path moving on it.
 
-import { colour, watched } from "./chart.js";
+import { colour } from "./chart.js";
+import { Layers } from "./layers.js";
 
 export class Bowl {
   constructor(figure) {
-    this.figure = figure; this.canvas = watched(figure.querySelector("canvas")); this.pen = this.canvas.getContext("2d");
-    this.state = figure.querySelector(".state"); this.turn = 0.65; this.tilt = 0.95; this.fixed = document.createElement("canvas");
+    const canvas = figure.querySelector("canvas");
+    this.figure = figure; this.layers = new Layers(canvas); this.turn = 0.65; this.tilt = 0.95;
     figure.querySelector("figcaption").textContent = "Loss surface in three dimensions";
-    this.canvas.addEventListener("pointerdown", (event) => { this.held = event; this.canvas.setPointerCapture(event.pointerId); });
-    this.canvas.addEventListener("pointerup", () => { this.held = null; });
-    this.canvas.addEventListener("pointermove", (event) => {
+    figure.querySelector(".state").textContent = "Drag to turn it. Heights are drawn as square roots, so that the bottom is seen.";
+    canvas.addEventListener("pointerdown", (event) => { this.held = event; canvas.setPointerCapture(event.pointerId); });
+    canvas.addEventListener("pointerup", () => { this.held = null; });
+    canvas.addEventListener("pointermove", (event) => {
       if (!this.held || !this.surface) return;
       this.turn += (event.offsetX - this.held.offsetX) * 0.008;
       this.tilt = Math.max(0.1, Math.min(1.5, this.tilt + (event.offsetY - this.held.offsetY) * 0.006));
       this.held = event; this.mesh(); this.show(this.at);
     });
   }
+
+  empty() { this.surface = null; this.figure.hidden = true; }
 
   begin(run) {
     this.surface = run.surface; this.run = run; this.at = 0;
@@ -46,12 +50,11 @@ export class Bowl {
 
   /** Draw what does not move, for the angle at hand. */
   mesh() {
-    const ratio = window.devicePixelRatio || 1, box = this.canvas.getBoundingClientRect();
-    this.width = box.width; this.height = box.height;
-    if (!(this.width > 80)) return;
-    this.canvas.width = this.fixed.width = Math.round(this.width * ratio); this.canvas.height = this.fixed.height = Math.round(this.height * ratio);
-    const pen = this.fixed.getContext("2d"); pen.setTransform(ratio, 0, 0, ratio, 0, 0); pen.clearRect(0, 0, this.width, this.height);
-    const { values } = this.surface, [rows, columns] = values.shape, every = Math.max(1, Math.round(rows / 34)), faces = [];
+    this.drawn = this.layers.fit();
+    if (!this.drawn) return;
+    ({ width: this.width, height: this.height } = this.layers);
+    this.spots = this.path.map((place) => place && this.#project(place));
+    const [pen] = this.layers.pens, { values } = this.surface, [rows, columns] = values.shape, every = Math.max(1, Math.round(rows / 34)), faces = [];
     const corner = (r, c) => this.#project([2 * c / (columns - 1) - 1, 2 * r / (rows - 1) - 1, this.#height(values[r * columns + c])]);
     for (let r = 0; r + every < rows; r += every) for (let c = 0; c + every < columns; c += every) {
       const four = [corner(r, c), corner(r, c + every), corner(r + every, c + every), corner(r + every, c)];
@@ -65,28 +68,25 @@ export class Bowl {
       pen.fillStyle = `rgb(${paint})`; pen.strokeStyle = dark ? "rgba(255,255,255,.13)" : "rgba(20,40,70,.16)";
       pen.beginPath(); four.forEach(([x, y], k) => pen[k ? "lineTo" : "moveTo"](x, y)); pen.closePath(); pen.fill(); pen.stroke();
     }
-    pen.fillStyle = colour("faint"); pen.font = "11px system-ui, sans-serif"; pen.textAlign = "center";
+    const exact = this.surface.marks.find((mark) => mark.role === "exact"), place = exact && this.#lifted(...exact.place);
+    if (place) { const [x, y] = this.#project(place); pen.fillStyle = colour("exact"); pen.strokeStyle = colour("paper"); pen.lineWidth = 2; pen.beginPath(); pen.arc(x, y, 6, 0, 7); pen.fill(); pen.stroke(); }
+    pen.strokeStyle = colour("paper"); pen.lineWidth = 4; pen.fillStyle = colour("faint"); pen.font = "11px system-ui, sans-serif"; pen.textAlign = "center";
     const [a, b] = this.surface.labels, across = this.#project([0, 1.12, -0.5]), along = this.#project([1.12, 0, -0.5]);
-    for (const [text, [x, y]] of [[a, across], [b, along]]) pen.fillText(text.slice(0, 26), Math.max(40, Math.min(this.width - 40, x)), Math.min(this.height - 6, y + 10));
+    for (const [text, [x, y]] of [[a, across], [b, along]]) for (const way of ["strokeText", "fillText"]) pen[way](text.slice(0, 26), Math.max(60, Math.min(this.width - 60, x)), Math.min(this.height - 6, y + 10));
   }
 
   show(i, playing) {
-    if (!this.surface || !this.width || (playing && !this.canvas.seen)) return;
+    if (!this.surface || !this.drawn || (playing && !this.layers.seen)) return;
     this.at = i;
-    const pen = this.pen, ratio = window.devicePixelRatio || 1;
-    pen.setTransform(1, 0, 0, 1, 0, 0); pen.clearRect(0, 0, this.canvas.width, this.canvas.height); pen.drawImage(this.fixed, 0, 0);
-    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    const pen = this.layers.pens[1];
+    this.layers.clear();
     pen.strokeStyle = colour("descent"); pen.lineWidth = 2.5; pen.lineJoin = "round"; pen.beginPath();
     let begun = false, last = null;
-    for (let k = 0; k <= i; k++) {
-      const place = this.path[k];
-      if (!place) { begun = false; continue; }
-      const [x, y] = this.#project(place);
-      pen[begun ? "lineTo" : "moveTo"](x, y); begun = true; last = [x, y];
+    for (const spot of this.spots.slice(0, i + 1)) {
+      if (spot) { pen[begun ? "lineTo" : "moveTo"](...spot); last = spot; }
+      begun = spot !== null;
     }
     pen.stroke();
-    if (last) { pen.fillStyle = colour("descent"); pen.strokeStyle = colour("paper"); pen.lineWidth = 2; pen.beginPath(); pen.arc(...last, 6, 0, 7); pen.fill(); pen.stroke(); }
-    const text = "Drag to turn it. Heights are drawn as square roots, so that the bottom is seen.";
-    if (this.state.textContent !== text) this.state.textContent = text;
+    if (last) { pen.fillStyle = colour("descent"); pen.strokeStyle = colour("paper"); pen.lineWidth = 2; pen.beginPath(); pen.arc(last[0], last[1], 6, 0, 7); pen.fill(); pen.stroke(); }
   }
 }

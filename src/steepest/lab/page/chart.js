@@ -1,5 +1,7 @@
 // A picture on a canvas: axes, lines, points, a map of heights. What it is told is in the units of the data.
 
+import { Layers } from "./layers.js";
+
 const MARGIN = { left: 58, right: 14, top: 10, bottom: 38 };
 
 let known = new Map(), knownTheme = null;
@@ -11,11 +13,6 @@ export function colour(name) {
   if (!known.has(name)) known.set(name, getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim() || name);
   return known.get(name);
 }
-
-const seen = new IntersectionObserver((entries) => { for (const entry of entries) entry.target.seen = entry.isIntersecting; }, { rootMargin: "60px" });
-
-/** Watch whether a canvas is in sight: `canvas.seen`. */
-export function watched(canvas) { canvas.seen = true; seen.observe(canvas); return canvas; }
 
 /** A number as it is shown: at most so many significant digits. */
 export function shown(value, digits = 4) {
@@ -29,22 +26,18 @@ export function shown(value, digits = 4) {
 
 export class Chart {
   constructor(canvas) {
-    this.canvas = watched(canvas);
-    this.pen = canvas.getContext("2d");
-    this.fixed = null;  // what does not move, drawn once
+    this.layers = new Layers(canvas, MARGIN);
+    this.pen = this.layers.pens[0];
   }
 
-  /** Set the ranges; log: whether y is on a logarithmic axis. Returns whether there is anything to draw on. */
-  frame({ x, y, across, up, logX = false, logY = false, square = false }) {
-    const ratio = window.devicePixelRatio || 1;
-    const box = this.canvas.getBoundingClientRect();
-    this.width = box.width; this.height = box.height;
-    if (!(this.width > 80)) return false;
-    this.canvas.width = Math.round(this.width * ratio); this.canvas.height = Math.round(this.height * ratio);
-    this.pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+  /** Set the ranges; logX, logY: whether an axis is logarithmic; names: of the whole numbers across. Returns whether there is anything to draw on. */
+  frame({ x, y, across, up, logX = false, logY = false, names = null }) {
+    this.pen = this.layers.pens[0];
+    if (!this.layers.fit()) return false;
+    ({ width: this.width, height: this.height } = this.layers);
     const at = (range, log) => (log ? range.map((value) => Math.log10(Math.max(value, 1e-300))) : range);
     [this.x0, this.x1] = widened(at(x, logX)); [this.y0, this.y1] = widened(at(y, logY));
-    this.logX = logX; this.logY = logY; this.across = across; this.up = up;
+    this.logX = logX; this.logY = logY; this.names = names; this.across = across; this.up = up;
     this.left = MARGIN.left; this.right = this.width - MARGIN.right;
     this.top = MARGIN.top; this.bottom = this.height - MARGIN.bottom;
     return true;
@@ -59,18 +52,18 @@ export class Chart {
     return [this.logX ? 10 ** x : x, this.logY ? 10 ** y : y];
   }
 
-  /** Paper, grid, ticks and names of the axes. */
+  /** Grid, ticks and names of the axes. */
   axes() {
     const pen = this.pen;
-    pen.clearRect(0, 0, this.width, this.height);
     pen.font = "11px system-ui, sans-serif"; pen.lineWidth = 1; pen.textBaseline = "middle";
     const grid = colour("grid"), faint = colour("faint");
-    for (const tick of ticks(this.x0, this.x1, this.logX, (this.right - this.left) / 70)) {
+    const across = this.names?.map((text, at) => ({ at, text: cut(pen, text, (this.right - this.left) / this.names.length) }));
+    for (const tick of across ?? ticks(this.x0, this.x1, this.logX, (this.right - this.left) / 48)) {
       const px = this.left + (tick.at - this.x0) / (this.x1 - this.x0) * (this.right - this.left);
       stroke(pen, grid, px, this.top, px, this.bottom);
       pen.fillStyle = faint; pen.textAlign = "center"; pen.fillText(tick.text, px, this.bottom + 11);
     }
-    for (const tick of ticks(this.y0, this.y1, this.logY, (this.bottom - this.top) / 38)) {
+    for (const tick of ticks(this.y0, this.y1, this.logY, (this.bottom - this.top) / 32)) {
       const py = this.bottom - (tick.at - this.y0) / (this.y1 - this.y0) * (this.bottom - this.top);
       stroke(pen, grid, this.left, py, this.right, py);
       pen.fillStyle = faint; pen.textAlign = "right"; pen.fillText(tick.text, this.left - 6, py);
@@ -81,19 +74,8 @@ export class Chart {
     pen.fillText(cut(pen, this.up, this.bottom - this.top), 0, 0); pen.restore();
   }
 
-  /** Keep what is drawn so far: `restore()` brings it back for the next frame. */
-  keep() {
-    this.fixed = document.createElement("canvas");
-    this.fixed.width = this.canvas.width; this.fixed.height = this.canvas.height;
-    this.fixed.getContext("2d").drawImage(this.canvas, 0, 0);
-  }
-
-  restore() {
-    if (!this.fixed) return;
-    this.pen.save(); this.pen.setTransform(1, 0, 0, 1, 0, 0);
-    this.pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    this.pen.drawImage(this.fixed, 0, 0); this.pen.restore();
-  }
+  /** What is drawn from now on moves: it is drawn on an empty layer above the rest. */
+  move() { this.pen = this.layers.pens[1]; this.layers.clear(); }
 
   /** Draw within the axes only. */
   clipped(draw) {
@@ -120,25 +102,23 @@ export class Chart {
   }
 
   points(x, y, { fill = "data", size = 3, alpha = 0.75, ring = null, fills = null } = {}) {
-    const pen = this.pen;
+    const paints = new Map([...new Set(fills ?? [fill])].map((name) => [name, dot(colour(name), size, ring && colour(ring), this.layers.ratio)]));
+    const half = size + 2;
     this.clipped(() => {
-      pen.globalAlpha = alpha; pen.fillStyle = colour(fill);
-      const paints = fills ? new Map([...new Set(fills)].map((name) => [name, colour(name)])) : null;
+      this.pen.globalAlpha = alpha;
       for (let i = 0; i < x.length; i++) {
-        if (paints) pen.fillStyle = paints.get(fills[i]);
-        pen.beginPath(); pen.arc(this.px(x[i]), this.py(y[i]), size, 0, 7);
-        pen.fill();
-        if (ring) { pen.strokeStyle = colour(ring); pen.lineWidth = 1.5; pen.stroke(); }
+        const px = this.px(x[i]), py = this.py(y[i]);
+        if (px > -half && px < this.width + half && py > -half && py < this.height + half) this.pen.drawImage(paints.get(fills ? fills[i] : fill), px - half, py - half, 2 * half, 2 * half);
       }
     });
   }
 
   /** Heights `[rows, columns]` as colours, the first row at the bottom; shade: 0…1 → [r, g, b]. */
   map(values, columns, rows, shade) {
-    const image = new ImageData(columns, rows);
-    for (let i = 0; i < columns * rows; i++) {
-      const place = (rows - 1 - Math.floor(i / columns)) * columns + (i % columns);
-      image.data.set([...shade(values[i]), 255], 4 * place);
+    const image = new ImageData(columns, rows), bytes = image.data;
+    for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) {
+      const place = 4 * ((rows - 1 - r) * columns + c), [red, green, blue] = shade(values[r * columns + c]);
+      bytes[place] = red; bytes[place + 1] = green; bytes[place + 2] = blue; bytes[place + 3] = 255;
     }
     const small = document.createElement("canvas"); small.width = columns; small.height = rows;
     small.getContext("2d").putImageData(image, 0, 0);
@@ -176,6 +156,21 @@ export class Chart {
   }
 }
 
+const dots = new Map();
+
+/** A point as a picture of its own, made once: a thousand of them are put down faster than they are drawn. */
+function dot(paint, size, ring, ratio) {
+  const name = [paint, size, ring, ratio].join();
+  if (dots.has(name)) return dots.get(name);
+  const one = document.createElement("canvas"), pen = one.getContext("2d"), half = size + 2;
+  one.width = one.height = Math.ceil(2 * half * ratio);
+  pen.scale(one.width / (2 * half), one.width / (2 * half));
+  pen.fillStyle = paint; pen.beginPath(); pen.arc(half, half, size, 0, 7); pen.fill();
+  if (ring) { pen.strokeStyle = ring; pen.lineWidth = 1.5; pen.stroke(); }
+  dots.set(name, one);
+  return one;
+}
+
 function stroke(pen, paint, x0, y0, x1, y1) {
   pen.strokeStyle = paint; pen.beginPath(); pen.moveTo(x0, y0); pen.lineTo(x1, y1); pen.stroke();
 }
@@ -197,7 +192,7 @@ function ticks(low, high, log, most) {
       .filter((tick) => tick.at >= low && tick.at <= high);
   }
   const rough = (high - low) / Math.max(2, Math.min(8, most)), power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((part) => part * power).find((part) => part >= rough);
+  const step = [1, 2, 5, 10].map((part) => part * power).find((part) => part >= 0.75 * rough);
   const found = [];
   for (let at = Math.ceil(low / step) * step; at <= high + step * 1e-9; at += step) {
     const near = Math.abs(at) < step * 1e-9 ? 0 : at;

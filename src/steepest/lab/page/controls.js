@@ -94,7 +94,8 @@ export class Controls {
       control = element("input", { id, type: "text", inputMode: "decimal", autocomplete: "off", value: value ?? "", placeholder: setting.default === null ? "automatic" : String(setting.default) });
       control.onchange = () => put(read(control.value, name));
     }
-    return element("div", { class: "field" }, element("label", { for: id }, word(name)), control, element("small", {}, sentence(setting.text)));
+    const chosen = setting.choices.find((one) => one.name === control.querySelector?.("select")?.value);
+    return element("div", { class: "field" }, element("label", { for: id }, word(name)), control, element("small", {}, chosen?.text ?? sentence(setting.text)));
   }
 
   #choice(name, value, put) {
@@ -124,6 +125,7 @@ export class Controls {
     slider.onchange = () => put(Number((10 ** slider.valueAsNumber).toPrecision(3)));
     typed.onchange = () => put(read(typed.value, "lr"));
     const automatic = button("auto", () => put(undefined));
+    this.typed = typed;
     this.rate = element("div", { class: "rate" }, slider);
     return element("div", { class: "field" }, element("label", { for: "setting-lr" }, "Learning rate"), this.rate,
       element("div", { class: "pair" }, typed, automatic), element("small", {}, sentence(this.known.settings.lr.text)));
@@ -132,6 +134,7 @@ export class Controls {
   /** Mark the largest stable and the automatic rate on the slider. */
   mark(marks) {
     this.marks = marks;
+    if (this.typed) this.typed.placeholder = marks?.used && this.typed.value === "" ? `auto: ${shown(marks.used)}` : "auto";
     this.rate?.querySelectorAll(".mark").forEach((old) => old.remove());
     for (const [name, text] of [["automatic", "auto"], ["largest", "limit"]]) {
       const rate = marks?.[name];
@@ -152,8 +155,8 @@ const sentence = (text) => text.replace(/ \(default[^)]*\)| \(by default[^)]*\)/
 const option = (value, text) => element("option", { value }, text);
 
 function about(column) {
-  const most = column.quantiles ? Object.values(column.quantiles) : null;
-  const size = most ? `${shown(most[0])} … ${shown(most.at(-1))}` : `${column.distinct} levels`;
+  const { quantiles, levels, kind } = column;
+  const size = quantiles ? `${kind} ${shown(quantiles.minimum)} … ${shown(quantiles.maximum)}` : levels.length ? `${kind}, ${levels.length} levels` : kind;
   return column.missing ? `${size}, ${column.missing} missing` : size;
 }
 

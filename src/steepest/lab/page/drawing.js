@@ -2,16 +2,17 @@
 
 const NEAR = 12;  // pixels
 
-/** canvas, chart: of the picture of the data. history: where the points go. current: the run on the page. */
-export function drawing(canvas, chart, history, current) {
+/** picture: of the data. history: where the points go. */
+export function drawing(picture, history) {
+  const chart = picture.chart, canvas = chart.layers.still;
   let held = null, moved = false;
   const points = () => (history.now.data === "drawing" ? history.now.points : null);
 
   /** The points of a table of one column, once someone takes hold of one: from then on it is a drawing. */
   const taken = () => {
     if (points()) return points();
-    const picture = current()?.picture;
-    return picture?.kind === "curve" && picture.x.length <= 1000 ? Array.from(picture.x, (x, k) => [tidy(x), tidy(picture.y[k])]) : null;
+    const { kind, x, y } = picture.run?.picture ?? {};
+    return kind === "curve" && x.length <= 1000 ? Array.from(x, (value, k) => [tidy(value), tidy(y[k])]) : null;
   };
   const nearest = (list, event) => {
     let best = -1, least = NEAR ** 2;
@@ -32,7 +33,11 @@ export function drawing(canvas, chart, history, current) {
   canvas.addEventListener("pointermove", (event) => {
     if (!held) { canvas.style.cursor = nearest(taken(), event) >= 0 ? "grab" : points() ? "crosshair" : ""; return; }
     if (Math.hypot(event.offsetX - held.x, event.offsetY - held.y) > 3) moved = true;
+    if (!moved || !picture.drawn) return;
+    picture.show(picture.frame, false, false);
+    chart.mark(...chart.at(event.offsetX, event.offsetY), { fill: "residual" });
   });
+  canvas.addEventListener("pointercancel", () => { held = null; });
   canvas.addEventListener("pointerup", (event) => {
     if (held && moved) put(held.list.map((point, k) => (k === held.k ? chart.at(event.offsetX, event.offsetY).map(tidy) : point)));
     else if (!held && points()) put([...points(), chart.at(event.offsetX, event.offsetY).map(tidy)]);

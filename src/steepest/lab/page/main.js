@@ -1,7 +1,7 @@
 // The lab: wires the experiment, its controls, the player, the pictures and the words together.
 
 import { ask, row, state, stop, upload } from "./ask.js";
-import { shown } from "./chart.js";
+import { colour, shown } from "./chart.js";
 import { button, Controls } from "./controls.js";
 import { Bowl } from "./bowl.js";
 import { drawing } from "./drawing.js";
@@ -22,7 +22,7 @@ const pictures = [["data", DataPicture], ["surface", SurfacePicture], ["loss", L
 const [dataPicture, surfacePicture] = pictures;
 const bowl = new Bowl(at("picture-bowl"));
 const ratesPicture = new RatesPicture(at("picture-rates"));
-let run = null, pins = [], asked = 0, describedFor = "";
+let run = null, pins = [], asked = 0, describedFor = "", guessed = null;
 
 const history = new History(fromFragment(location.hash.slice(1)) ?? known.first, changed);
 const controls = new Controls(at("controls"), known, history, send);
@@ -40,9 +40,11 @@ async function changed(experiment) {
   controls.show(experiment);
   const waiting = setTimeout(() => { at("stop").hidden = false; say("Descending…"); }, 250);
   try {
+    if (experiment.data === "drawing" && experiment.points.length < 2) { plane(experiment); return; }
     await describe(experiment, mine);
     const answer = await ask("descend", { experiment });
-    if (mine !== asked || answer.stopped) return;
+    if (mine !== asked) return;
+    if (answer.stopped) { say("Stopped, since another window of this lab asked for another descent.", "bad"); return; }
     take(answer, experiment);
     after(experiment, mine);
   } catch (error) {
@@ -62,6 +64,17 @@ function busy(now) {
   if (!now) main.dataset.answers = String(Number(main.dataset.answers) + 1);
 }
 
+/** Nothing is fitted yet: an empty plane to draw on. */
+function plane(experiment) {
+  run = null; pins = []; player.load(1, false);
+  controls.columns = null; describedFor = ""; controls.show(experiment); controls.mark(null);
+  for (const picture of pictures) picture.empty();
+  bowl.empty(); dataPicture.plane(experiment.points);
+  for (const id of ["update", "parameters", "scores", "findings", "graph"]) at(id).replaceChildren();
+  compared();
+  say("Click on the picture of the data: each click puts a point there.");
+}
+
 /** The columns of a table, when it is another one. */
 async function describe(experiment, mine) {
   if (experiment.data === "drawing") { controls.columns = null; describedFor = ""; controls.show(experiment); return; }
@@ -76,7 +89,9 @@ async function describe(experiment, mine) {
 function take(answer, experiment) {
   run = { ...answer, experiment, last: answer.frames.step.length - 1 };
   if (surfacePicture.swept && surfacePicture.sweptFor !== sweptKey(experiment)) { surfacePicture.swept = null; at("picture-rates").hidden = true; }
+  pins = pins.filter((pin) => pin.picture.across === run.picture.across && pin.picture.up === run.picture.up);  // of the same columns
   at("scrub").max = run.last;
+  at("graph").replaceChildren();
   say(`${run.words.message}${run.warnings ? `\n${run.warnings.join(" ")}` : ""}`, { diverged: "bad", converged: "good" }[run.words.status]);
   scores(run, at("scores"));
   compared();
@@ -89,7 +104,7 @@ async function after(experiment, mine) {
   const rates = await ask("rates", { experiment }).catch(() => null);
   if (mine !== asked) return;
   controls.mark(rates && !rates.stopped ? rates : null);
-  drawGraph();
+  at("findings").hidden = experiment === guessed; at("reveal").hidden = experiment !== guessed;
   at("findings").textContent = "Looking…";
   try {
     const found = await ask("diagnose", { experiment });
@@ -99,12 +114,13 @@ async function after(experiment, mine) {
   }
 }
 
+let drawn = null;
 async function drawGraph() {
   if (!at("gradients").open || !run) return;
-  const mine = asked;
+  const mine = asked, frame = Math.round(player.at);
   try {
-    const found = await ask("graph", { experiment: history.now });
-    if (mine === asked && !found.stopped) graph(at("graph"), found);
+    const found = await ask("graph", { experiment: run.experiment, frame });
+    if (mine === asked && frame === Math.round(player.at) && !found.stopped) graph(at("graph"), found, run.frames.step[frame]);
   } catch (error) { at("graph").textContent = error.message; }
 }
 
@@ -121,33 +137,42 @@ async function send(file) {
 // ---- what is shown ----
 
 function redraw() {
-  if (!run) return;
+  if (!run) { if (history.now.data === "drawing") dataPicture.plane(history.now.points); return; }
   for (const picture of pictures) picture.begin(run, pins);
   bowl.begin(run);
-  if (!at("picture-rates").hidden) { ratesPicture.begin(ratesPicture.run, []); ratesPicture.show(0); }
+  if (!at("picture-rates").hidden) { ratesPicture.begin(ratesPicture.run, []); ratesPicture.show(0, false, false); }
   show(Math.round(player.at));
 }
 
 document.addEventListener("waiting", () => say("The lab does not answer. Waiting for it…", "bad"));
 
-let announced = 0;
-let worded = 0;
+let worded = 0, latest = "", spoken = null;
+
+/** Tell a screen reader, at most every three seconds. */
+function announce(text) {
+  latest = text;
+  if (spoken !== null || at("announcer").textContent === text) return;
+  at("announcer").textContent = text;
+  spoken = setTimeout(() => { spoken = null; announce(latest); }, 3000);
+}
+
 function show(i) {
   if (!run) return;
   i = Math.min(i, run.last);
   const playing = player.playing && i < run.last, now = performance.now();
-  for (const picture of pictures) picture.show(i, playing);
+  const words = !playing || now - worded > 150;  // words are read more slowly than pictures are seen
+  for (const picture of pictures) picture.show(i, playing, words);
   bowl.show(i, playing);
+  if (!words) return;
+  worded = now;
   at("scrub").value = i;
   at("where").textContent = `step ${run.frames.step[i].toLocaleString("en")}`;
-  if (playing && now - worded < 150) return;  // words are read more slowly than pictures are seen
-  worded = now;
   step(run, i, at("update"), at("parameters"));
   at("scrub").setAttribute("aria-valuetext", `step ${run.frames.step[i]}, loss ${shown(run.frames.objective[i])}`);
-  if (now - announced > 3000 && !playing) {
-    announced = now;
-    at("announcer").textContent = `Step ${run.frames.step[i]}, loss ${shown(run.frames.objective[i])}.`;
-  }
+  if (playing) return;
+  announce(`Step ${run.frames.step[i]}. ${pictures.filter((picture) => picture.drawn && !picture.figure.hidden).map((picture) => picture.state.textContent).join(" ")}`);
+  clearTimeout(drawn);
+  drawn = setTimeout(drawGraph, 150);
 }
 
 function say(text, kind = "") { at("message").textContent = text; at("message").className = `message ${kind}`; }
@@ -165,7 +190,7 @@ at("back").onclick = () => player.step(-1);
 at("forward").onclick = () => player.step(1);
 at("first").onclick = () => { player.pause(); player.go(0); };
 at("last").onclick = () => { player.pause(); player.go(player.last); };
-at("scrub").oninput = () => { player.pause(); player.go(at("scrub").valueAsNumber); };
+at("scrub").oninput = () => { const frame = at("scrub").valueAsNumber; player.pause(); player.go(frame); };
 at("speed").onchange = () => { player.speed = Number(at("speed").value); };
 at("stop").onclick = async () => { asked++; at("stop").hidden = true; await stop(); say("Stopped. What was computed before is still here."); };
 at("undo").onclick = () => history.undo();
@@ -179,12 +204,13 @@ at("theme").onclick = () => {
   document.documentElement.dataset.theme = other; localStorage.setItem("theme", other); redraw();
 };
 at("gradients").ontoggle = drawGraph;
-at("cabinet").append(...known.exhibits.map((one, k) => button(`${k + 1}. ${one.name}`, () => history.put({ data: "sample:line", points: [], ...one.experiment }))));
+at("cabinet").append(...known.exhibits.map((one, k) => button(`${k + 1}. ${one.name}`, () => { guessed = { data: "sample:line", points: [], ...one.experiment }; history.put(guessed); })));
+at("reveal").onclick = () => { guessed = null; at("reveal").hidden = true; at("findings").hidden = false; };
 at("pin").onclick = () => { if (run && !run.pinned) { run = { ...run }; pins = [...pins, { ...run, pinned: true }].slice(-4); compared(); redraw(); } };
 
 at("race").onclick = async () => {
   const experiment = history.now, mine = ++asked;
-  say("Descending by each rule…"); at("stop").hidden = false;
+  say("Descending by each rule…"); at("stop").hidden = false; busy(true);
   try {
     const raced = [];
     for (const optimizer of ["sgd", "momentum:0.9", "nesterov:0.9", "adam"]) {
@@ -192,24 +218,24 @@ at("race").onclick = async () => {
       if (mine !== asked || answer.stopped) return;
       raced.push({ ...answer, experiment: one, last: answer.frames.step.length - 1, pinned: true });
     }
-    pins = raced; compared(); redraw();
+    pins = raced; compared(); redraw(); player.load(run.frames.step.length);
     const best = raced.filter((one) => one.words.status !== "diverged").sort((a, b) => a.summary.loss - b.summary.loss)[0];
     say(best ? `Of the four rules at this learning rate ${best.words.optimizer} came lowest: loss ${shown(best.summary.loss, 6)}.` : "All four rules diverge at this learning rate.");
-  } catch (error) { say(error.message, "bad"); } finally { at("stop").hidden = true; }
+  } catch (error) { say(error.message, "bad"); } finally { at("stop").hidden = true; busy(false); }
 };
 
 const sweptKey = (experiment) => JSON.stringify({ ...experiment, settings: { ...experiment.settings, lr: null } });
 at("rates").onclick = async () => {
   const experiment = history.now, marks = controls.marks, middle = marks?.largest ?? marks?.automatic ?? run?.summary.lr ?? 0.1;
   const lr = Array.from({ length: 120 }, (_, k) => Number((middle * 10 ** (-3.2 + 3.6 * (k / 119))).toPrecision(3)));
-  say("Descending at 120 learning rates…"); at("stop").hidden = false;
+  say("Descending at 120 learning rates…"); at("stop").hidden = false; busy(true);
   try {
     const found = await ask("sweep", { experiment, lr });
     if (found.stopped) return;
     surfacePicture.swept = found.paths; surfacePicture.sweptFor = sweptKey(experiment);
     at("picture-rates").hidden = false; ratesPicture.run = { runs: found.runs };
     say(`${found.runs.length} descents, each at another learning rate.`); redraw();
-  } catch (error) { say(error.message, "bad"); } finally { at("stop").hidden = true; }
+  } catch (error) { say(error.message, "bad"); } finally { at("stop").hidden = true; busy(false); }
 };
 at("picture-rates").querySelector("canvas").onclick = (event) => {
   const [rate] = ratesPicture.chart.at(event.offsetX, event.offsetY);
@@ -217,17 +243,18 @@ at("picture-rates").querySelector("canvas").onclick = (event) => {
 };
 at("picture-surface").querySelector("canvas").onclick = (event) => {
   const surface = run?.surface;
-  if (!surface || surface.kind !== "named" || run.names.length !== 2) return;
+  if (!surfacePicture.starts) return;
   const start = surfacePicture.chart.at(event.offsetX, event.offsetY), order = run.names.map((name) => start[surface.labels.indexOf(name)]);
   history.change({ settings: { init: order.map((value) => Number(value.toPrecision(4))) } });
 };
-drawing(at("picture-data").querySelector("canvas"), dataPicture.chart, history, () => run);
+drawing(dataPicture, history);
 
 for (const pressed of document.querySelectorAll("[data-away]")) pressed.onclick = () => away(pressed.dataset.away);
 
 async function away(what) {
   try {
-    if (what === "picture") return save(await blob(at("picture-data").querySelector("canvas")), "fit.png");
+    if (!run) throw new Error("Nothing is fitted yet.");
+    if (what === "picture") return save(await blob(dataPicture.chart.layers.merged(colour("paper"))), "fit.png");
     if (what === "data") return save(new Blob([rows()], { type: "text/csv" }), "descent.csv");
     say("Writing…");
     const answer = await ask(what, { experiment: history.now });
@@ -254,6 +281,8 @@ function save(content, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
+for (const pressed of document.querySelectorAll("[data-jump]")) pressed.onclick = () => document.querySelector(pressed.dataset.jump).scrollIntoView();
+
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input:not([type=range]), select, textarea, [contenteditable]");
   if ((event.ctrlKey || event.metaKey) && !typing && "zy".includes(event.key.toLowerCase())) {
@@ -276,6 +305,7 @@ for (const name of ["dragover", "drop", "dragleave"]) document.addEventListener(
   document.querySelector(".drop")?.classList.toggle("over", name === "dragover");
   if (name === "drop" && event.dataTransfer.files[0]) send(event.dataTransfer.files[0]);
 });
-new ResizeObserver(redraw).observe(main);
+let wide = 0;
+new ResizeObserver(() => { if (main.clientWidth !== wide) { wide = main.clientWidth; redraw(); } }).observe(main);
 addEventListener("hashchange", () => { const found = fromFragment(location.hash.slice(1)); if (found) history.put(found); });
 changed(history.now);

@@ -2,7 +2,7 @@
 
 import { row } from "./ask.js";
 import { shown } from "./chart.js";
-import { button, element } from "./controls.js";
+import { button, element, word } from "./controls.js";
 
 const MOST = 12;  // parameters in the table
 
@@ -20,7 +20,7 @@ export function step(run, i, update, table) {
   });
   const rule = plain ? "θ ← θ − lr · gradient" : momentum ? "θ ← θ − lr · gradient + momentum" : `θ ← θ + step of ${words.optimizer}${words.precondition === "none" ? "" : `, in ${words.precondition} coordinates`}, lr ${shown(lr)}`;
   update.replaceChildren(element("p", { class: "formula" }, element("b", {}, end ? "The answer" : rule)), ...lines.map((line) => element("p", { class: "formula" }, element("code", {}, line))));
-  const heads = ["parameter", "value", ...(slope ? ["gradient"] : []), ...(exact ? ["exact", "digits"] : [])];
+  const heads = ["name", "value", ...(slope ? ["gradient"] : []), ...(exact ? ["exact", "digits"] : [])];
   const digits = frames.digits ? row(frames.digits, i) : null;
   const rows = names.slice(0, MOST).map((name, k) => [name, shown(theta[k], 7), ...(slope ? [shown(slope[k])] : []), ...(exact ? [shown(exact[k], 7), digits ? String(Math.floor(digits[k])) : "–"] : [])]);
   table.replaceChildren(tabled(heads, rows), ...(names.length > MOST ? [element("p", { class: "state" }, `${names.length - MOST} more parameters.`)] : []));
@@ -44,14 +44,16 @@ export function findings(place, answer, apply) {
     if (one.python) said.push(button(`Apply ${one.python}`, () => apply(settings)));
     return element("div", { class: "finding", "data-code": one.code }, ...said);
   });
-  place.replaceChildren(...(parts.length ? parts : [element("p", {}, `Nothing was found. ${answer.looked_at}`)]));
+  const looked = element("details", {}, element("summary", {}, "What was looked at"), element("p", { class: "state" }, answer.looked_at));
+  place.replaceChildren(...(parts.length ? parts : [element("p", {}, "Nothing wrong was found.")]), looked);
 }
 
 /** The runs that were pinned and the one at hand, a row each. */
 export function comparison(place, runs, unpin) {
   if (runs.length < 2) { place.replaceChildren(element("p", { class: "state" }, "Pin this run, change one thing, and see both.")); return; }
-  const rows = runs.map((run) => [run.label, shown(run.summary.loss, 5), shown(run.summary.gap), String(run.summary.steps), run.words.status, run.pinned ? button("×", () => unpin(run), { "aria-label": `Unpin ${run.label}` }) : ""]);
-  place.replaceChildren(tabled(["run", "loss", "gap", "steps", "ended", "unpin"], rows));
+  const name = (run) => element("span", {}, run.label, element("small", {}, `${run.words.status}, ${run.summary.steps.toLocaleString("en")} steps`));
+  const rows = runs.map((run) => [name(run), shown(run.summary.loss, 5), shown(run.summary.gap), run.pinned ? button("×", () => unpin(run), { "aria-label": `Unpin ${run.label}` }) : "shown"]);
+  place.replaceChildren(tabled(["run", "loss", "gap", "pinned"], rows));
 }
 
 function tabled(heads, rows) {
@@ -62,6 +64,6 @@ function tabled(heads, rows) {
 /** What tells a run apart from another: the settings in which they differ. */
 export function label(experiment, others) {
   const settings = experiment.settings, names = [...new Set(others.flatMap((other) => Object.keys(other.settings)))].filter((name) => new Set(others.map((other) => JSON.stringify(other.settings[name]))).size > 1);
-  const parts = names.slice(0, 3).map((name) => `${name} ${settings[name] ?? "auto"}`);
+  const parts = names.slice(0, 3).map((name) => `${word(name).toLowerCase()} ${settings[name] ?? "auto"}`);
   return parts.join(", ") || settings.optimizer || "auto";
 }

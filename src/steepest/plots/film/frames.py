@@ -19,11 +19,13 @@ from steepest.errors import SpecError
 from steepest.formulas.rules import RULES, formula_of
 from steepest.lazy import torch
 from steepest.model.linear_objective import LinearObjective
+from steepest.model.objective import Objective
 from steepest.model.of_fit import module_objective
 from steepest.plots.drawn import all_rows, linear, recorded, steps_along, training
 from steepest.plots.surface.plane import coordinates_of
 from steepest.result import Fit
 
+VALUES_AT_ONCE = 200_000  # predictions of which gradients are taken together
 MOST_GRADIENTS = 5_000  # recorded steps up to which Adam's velocity is summed up again
 
 
@@ -71,11 +73,15 @@ def gradients(fit: Fit, row: np.ndarray) -> np.ndarray:
     path = torch.as_tensor(recorded(fit)[row])
     problem = linear(fit)
     objective = module_objective(fit, training(fit)) if problem is None else LinearObjective(problem, tuple(fit.names))
-    found = []
-    for theta, step in zip(path, fit.trace.step[row].tolist(), strict=True):
-        _, grad = objective.value_and_grad(theta, batch_of(fit, step))
-        found.append((grad + objective.subgradient(theta)).numpy().copy())
-    return np.stack(found)
+    batches = [batch_of(fit, step) for step in fit.trace.step[row].tolist()]
+    if problem is not None and all(batch is None for batch in batches):
+        parts = path.split(max(1, VALUES_AT_ONCE // len(problem.design)))
+        return torch.cat([_gradient(objective, part, None) for part in parts]).numpy()
+    return torch.stack([_gradient(objective, theta, batch) for theta, batch in zip(path, batches, strict=True)]).numpy()
+
+
+def _gradient(objective: Objective, theta: torch.Tensor, batch: Batch | None) -> torch.Tensor:
+    return (objective.value_and_grad(theta, batch)[1] + objective.subgradient(theta)).clone()
 
 
 def arrows(fit: Fit, row: np.ndarray) -> dict[str, np.ndarray]:

@@ -166,11 +166,13 @@ def _single(value: Tensor | None) -> float | None:
 
 
 def _told(value: Tensor | None) -> str:
-    """A single number as it is; of more their shape and length."""
+    """Up to three numbers as they are; of more their shape and length."""
     if value is None:
         return ""
     if value.numel() == 1:
         return number(float(value.real if value.is_complex() else value))
+    if value.ndim == 1 and value.numel() <= 3 and not value.is_complex():
+        return f"({', '.join(number(float(one)) for one in value)})"
     wide = torch.complex128 if value.is_complex() else torch.float64
     length = float(torch.linalg.vector_norm(value.detach().to(wide)))
     return f"[{', '.join(map(str, value.shape))}] length {number(length)}"
