@@ -181,7 +181,7 @@ def test_runs_are_compared_raced_and_many_rates_are_one_click(visit):
     expected = [st.fit("sample:line", **{**FIRST, "optimizer": rule}).loss for rule in rules]
     assert [numbers(text)[0] for text in losses] == pytest.approx(expected, rel=1e-4)
     visit.ends(lambda: page.click("#rates"))
-    assert "Best of 120" in page.text_content("#picture-rates .state")
+    assert "Best of 200" in page.text_content("#picture-rates .state")
     visit.ends(lambda: page.mouse.click(*visit.spot("rates", 0.5, 0.5)))  # and a click on it takes that rate
     assert page.input_value("#typed-lr") != "0.02"
 

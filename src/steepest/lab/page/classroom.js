@@ -21,9 +21,14 @@ export function classroom({ role, name }, { sent, current, say }) {
   }
 
   function list(students) {
-    const rows = students.map((one) => [one.name || "no name", one.data ?? "", one.optimizer ?? "", one.error ? "error" : one.status ?? "", shown(one.relative_gap), one.seconds > 20 ? "away" : "here"]);
-    const heads = ["student", "rows", "rule", "ended", "relative gap", "now"];
-    at("students").replaceChildren(element("div", { class: "scroll", tabindex: "0" }, element("table", {}, element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)))),
+    const away = (one) => one.seconds > 20;
+    const rows = students.map((one) => [
+      one.name || "no name", `${(one.data ?? "").replace("sample:", "")} ${one.optimizer ?? ""}`,
+      away(one) ? "away" : one.error ? "error" : one.status ?? "nothing yet", shown(one.relative_gap, 2),
+    ]);
+    const heads = ["student", "rows, rule", "ended", "relative gap"];
+    const here = element("p", { class: "state" }, `${students.filter((one) => !away(one)).length} of ${students.length} are here.`);
+    at("students").replaceChildren(here, element("div", { class: "scroll", tabindex: "0" }, element("table", {}, element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)))),
       element("tbody", {}, ...rows.map((cells) => element("tr", {}, ...cells.map((cell) => element("td", {}, cell))))))));
   }
 

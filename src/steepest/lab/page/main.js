@@ -227,8 +227,8 @@ at("race").onclick = async () => {
 const sweptKey = (experiment) => JSON.stringify({ ...experiment, settings: { ...experiment.settings, lr: null } });
 at("rates").onclick = async () => {
   const experiment = history.now, marks = controls.marks, middle = marks?.largest ?? marks?.automatic ?? run?.summary.lr ?? 0.1;
-  const lr = Array.from({ length: 120 }, (_, k) => Number((middle * 10 ** (-3.2 + 3.6 * (k / 119))).toPrecision(3)));
-  say("Descending at 120 learning rates…"); at("stop").hidden = false; busy(true);
+  const lr = Array.from({ length: 200 }, (_, k) => Number((middle * 10 ** (-3.2 + 3.6 * (k / 199))).toPrecision(3)));
+  say("Descending at 200 learning rates…"); at("stop").hidden = false; busy(true);
   try {
     const found = await ask("sweep", { experiment, lr });
     if (found.stopped) return;
