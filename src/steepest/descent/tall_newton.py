@@ -28,6 +28,9 @@ SLOW, SLOW_CLASSES = 0.1, 0.7
 """What a step must make of the decrement gᵀH⁻¹g at least, or the Hessian is measured on all rows. That of several classes costs
 as much as a hundred passes."""
 
+NARROW = 200
+"""Parameters up to which the Hessian of all rows costs no more than the passes that it saves."""
+
 ENOUGH = 1e-4
 """The minimum on some rows is near enough where a step promises less than this part of F."""
 
@@ -80,6 +83,9 @@ class TallNewton(Rule):
             objective.curve(objective.at(here).prediction)
             return False
         here[:] = found
+        if not objective.loss.coupled and objective.size <= NARROW:
+            objective.model = known  # for one step, after which that of all rows is measured
+            return True
         try:
             objective.curve(objective.at(here).prediction, rows)
         except IllConditioned:  # of all rows they may be fine
@@ -92,7 +98,9 @@ class TallNewton(Rule):
         assert objective.model is not None
         if isinstance(objective, ExtendedSquares) or objective.loss.quadratic:
             return objective.model.newton(g)
-        if memory[2] is not None:
+        if memory[2] is not None and objective.proof is None:
+            objective.curve(objective.at(here).prediction)
+        elif memory[2] is not None:
             before, gradient = memory[2]
             objective.learn(here - before, g - gradient)
         step, decrement = objective.model.newton(g)

@@ -41,11 +41,10 @@ def summed(rows: int, columns: int, shapes: Sequence[tuple[int, ...]], work: Cal
                 work(block, *sums)
         return sums
 
-    found = [one(part) for part in range(PARTS)] if rows * columns <= ALONE else _on_all_cores(one)
-    return [np.sum(np.stack(parts), axis=0) for parts in zip(*found, strict=True)]
+    return [np.sum(np.stack(parts), axis=0) for parts in zip(*_of_all_parts(one, rows * columns), strict=True)]
 
 
-def _on_all_cores(one: Callable[[int], list[np.ndarray]]) -> list[list[np.ndarray]]:
+def _of_all_parts(one: Callable[[int], list[np.ndarray]], entries: int) -> list[list[np.ndarray]]:
     if not _limiting.acquire(blocking=False):  # one pass at a time limits BLAS, and restores what it found
         return [one(part) for part in range(PARTS)]
     try:
@@ -53,8 +52,11 @@ def _on_all_cores(one: Callable[[int], list[np.ndarray]]) -> list[list[np.ndarra
         threads = max((library.num_threads for library in libraries.lib_controllers), default=1)
         if threads == 1:
             return [one(part) for part in range(PARTS)]
-        with libraries.limit(limits=1), ThreadPoolExecutor(threads) as pool:
-            return list(pool.map(one, range(PARTS)))
+        with libraries.limit(limits=1):
+            if entries <= ALONE:  # where threads of BLAS would mostly wait for one another
+                return [one(part) for part in range(PARTS)]
+            with ThreadPoolExecutor(threads) as pool:
+                return list(pool.map(one, range(PARTS)))
     finally:
         _limiting.release()
 

@@ -56,7 +56,8 @@ class TallObjective(Objective):
     """F(θ) = (1/n) Σ wᵢ·ℓ(fᵢ, yᵢ) + l2·Σθ², of a loss with a curvature.
 
     x: `[n, d]` float64 or float32, in rows or in columns, only read. y: `[n]`, or `[n, k]` for `mse`, or codes of k classes.
-    weights: `[n]` with mean 1, or None. start: θ₀ `[k·p]` in user units. outputs: k, where y does not say it.
+    weights: `[n]` with mean 1, or None. start: θ₀ `[k·p]` in user units. outputs: k, where y does not say it. near: no column
+    lies far from zero.
 
     Raises:
         IllConditioned: for `mse` at once, else when the curvature is first asked for.
@@ -75,6 +76,7 @@ class TallObjective(Objective):
         names: tuple[str, ...],
         start: np.ndarray | None = None,
         outputs: int = 0,
+        near: bool = False,
     ):
         self.x, self.y, self.weights, self.penalty_given = x, y, weights, penalty
         self.loss, self.names, self.first, self.rows = loss, names, int(intercept), len(x)
@@ -83,7 +85,7 @@ class TallObjective(Objective):
         self.shape = (len(x), self.outputs) if self.outputs > 1 else (len(x),)
         self.entries = y.size  # by which sums become means
         self.size = x.shape[1] + self.first
-        self.shift = self._far() if intercept else None
+        self.shift = self._far() if intercept and not near else None
         free = np.ones((self.outputs, self.size))
         free[:, : self.first] = 0.0
         if penalty:
@@ -133,8 +135,8 @@ class TallObjective(Objective):
         """The same of some rows, by their numbers."""
         weights = None if self.weights is None else self.weights[rows] / max(self.weights[rows].mean(), 1e-300)
         x = self.x[rows].astype(np.float64, copy=False) if self.shift is None else self.x[rows] - self.shift
-        first, of = bool(self.first), self.penalty_given
-        return TallObjective(x, self.y[rows], self.loss, of, first, weights, self.names, outputs=self.outputs)
+        first, of, k = bool(self.first), self.penalty_given, self.outputs
+        return TallObjective(x, self.y[rows], self.loss, of, first, weights, self.names, outputs=k, near=True)
 
     # ---- passes ------------------------------------------------------------------------------------
 
@@ -183,8 +185,7 @@ class TallObjective(Objective):
         In float32 where the columns are given so: the first step is off by some digits then, and the second is not.
         """
         squares, cross, total = self._sums(self.x.dtype.type)
-        sizes = np.diag(squares)[self.first :] / self.rows
-        if self.x.dtype == np.float32 and not ((sizes > 1.0 / SINGLE) & (sizes < SINGLE)).all():
+        if self.x.dtype == np.float32 and not _has_room(squares[self.first :, self.first :], self.rows):
             squares, cross, total = self._sums(np.float64)
         self.model = self._curvature(squares, 2.0 / self.entries)
         self.proof = Proof(self.model)
@@ -236,22 +237,35 @@ class TallObjective(Objective):
         if self.loss.coupled:
             self.model = self._of_softmax(some, bend, weights, whole)
         else:
-            each = bend if weights is None else bend * weights
-
-            def add(part: slice, squares: np.ndarray) -> None:
-                add_squares(squares, self.first, some.block(part), each[part])
-
-            (squares,) = some.summed(add, (self.size, self.size))
-            self.model = self._curvature(squares, 1.0 / whole)
+            self.model = self._of_one(some, bend if weights is None else bend * weights, whole)
         least = self.formula.least(bend)
         least = least if weights is None else (least * weights)[weights > 0.0]
-        share, leverage = whole / self.rows, self.rows / max(float(least.min()), 1e-300)
-        if self.loss.coupled:
-            leverage = min(leverage, some.leverage(self.model) / share)
-        self.proof = Proof(self.model, rows, share, leverage, prediction)
+        leverage = self.rows / max(float(least.min()), 1e-300)
+        self.proof = Proof(self.model, rows, whole / self.rows, leverage, prediction)
 
-    def leverage(self, curvature: Curvature) -> float:
-        """At most ‖(e − e')⊗a‖²_H⁻¹ of two classes and a row: its length once columns have one size, times the trace of H⁻¹."""
+    def _of_one(self, some: TallObjective, shares: np.ndarray, whole: float) -> Curvature:
+        """Σ share·aaᵀ over some rows, with the penalty's, in float32 where that has room for it."""
+
+        def squares_in(kind: type[np.floating]) -> np.ndarray:
+            each = shares.astype(kind)
+
+            def add(part: slice, squares: np.ndarray) -> None:
+                add_squares(squares, self.first, some.block(part, kind), each[part])
+
+            return some.summed(add, (self.size, self.size))[0]
+
+        squares = squares_in(np.float32)
+        return self._curvature(squares if _has_room(squares, whole) else squares_in(np.float64), 1.0 / whole)
+
+    def _leverage(self, proof: Proof) -> float:
+        """A bound on ‖aᵢ‖²_H⁻¹ of every row; of several classes on ‖(e − e')⊗aᵢ‖²_H⁻¹ of two of them."""
+        if not self.loss.coupled:
+            return proof.leverage
+        some = self if proof.rows is None else self.of_rows(proof.rows)
+        return min(proof.leverage, some._of_classes(proof.curvature) / proof.share)
+
+    def _of_classes(self, curvature: Curvature) -> float:
+        """At most the same of several classes: a row's length once columns have one size, times the trace of H⁻¹."""
         scale = curvature.sizes.reshape(self.outputs, -1).min(0)
 
         def add(rows: slice, longest: np.ndarray) -> None:
@@ -270,8 +284,7 @@ class TallObjective(Objective):
         """
         k, p, first = self.outputs, self.size, self.first
         hessian = self._products(some, share, weights, np.float32)
-        sizes = np.einsum("aiai->ai", hessian) / len(share)
-        if not ((sizes > 1.0 / SINGLE) & (sizes < SINGLE)).all():
+        if not _has_room(hessian.reshape(k * p, k * p), len(share)):
             hessian = self._products(some, share, weights, np.float64)
         hessian /= whole
         level = np.einsum("aiai->i", hessian) / k**2
@@ -338,7 +351,7 @@ class TallObjective(Objective):
         away = self.formula.away(there - proof.prediction)
         factor = self.formula.choice.concordance
         rate = float(np.exp(min(factor * away, 50.0)))
-        reach = 2.4 * rate * np.sqrt(decrement * proof.leverage)
+        reach = 2.4 * rate * np.sqrt(decrement * self._leverage(proof))
         return 0.6 * rate * decrement if factor * reach <= np.log(1.2) else None
 
     def _bound_in(self, proof: Proof, index: np.ndarray, theta: np.ndarray, grad: np.ndarray) -> float | None:
@@ -378,3 +391,9 @@ class TallObjective(Objective):
 
     def value(self, theta: np.ndarray) -> float:
         return self.at(theta).loss
+
+
+def _has_room(squares: np.ndarray, count: float) -> bool:
+    """Whether sums of so many squares, made in float32, have neither overflowed nor lost digits to numbers near zero."""
+    sizes = np.diag(squares) / count
+    return bool(((sizes > 1.0 / SINGLE) & (sizes < SINGLE)).all())
