@@ -118,7 +118,8 @@ def start_of(init: Any, seed: int, terms: Terms | None, names: tuple[str, ...]) 
 def plan(spec: Spec, data: Dataset, given: Any = None, in_place: bool = False) -> Plan:
     """Decide everything. given: batches of the user's, in place of ours. in_place: a tall table may be gone through where it
     lies, and then no `problem` is made of it."""
-    _check_device(spec.device)
+    if spec.device != "cpu" and int(spec.device.partition(":")[2] or 0) >= torch.cuda.device_count():
+        raise SpecError(f"device={spec.device!r}: PyTorch sees no such CUDA device here. Use device='cpu'.")
     loss = loss_of(spec, data.classes, data.y.ndim > 1)
     target, outputs = targets(data, loss)
     module = modules.module(spec.model, data.x.shape[1], outputs, spec.seed)
@@ -128,11 +129,6 @@ def plan(spec: Spec, data: Dataset, given: Any = None, in_place: bool = False) -
         else _module(spec, data, loss, module, outputs, given)
     )
     return replace(made, notes=(*made.notes, *notes_on(made.loss, target)))
-
-
-def _check_device(name: str) -> None:
-    if name != "cpu" and int(name.partition(":")[2] or 0) >= torch.cuda.device_count():
-        raise SpecError(f"device={name!r}: PyTorch sees no such CUDA device here. Use device='cpu'.")
 
 
 def _terms(spec: Spec, data: Dataset) -> Terms:

@@ -246,7 +246,8 @@ def _codes(spec: Column, column: SourceColumn) -> np.ndarray:
         codes = pc.coalesce(codes, _equal_levels(column.values, spec.levels))
     unseen = np.asarray(pc.and_(codes.is_null(), text.is_valid()))
     if unseen.any() and is_words(column.kind):  # 1.0 for the level 1, or -999.0 where -999 means missing
-        numbers = _plain_numbers(text, unseen)
+        plain = pc.and_(pa.array(unseen), pc.match_substring_regex(text, PLAIN))
+        numbers = pc.if_else(plain, text, pa.scalar(None, text.type)).cast(pa.float64())
         present, _ = without(numbers, column.found.missing_values)
         codes = pc.coalesce(codes, _equal_levels(present, spec.levels))
         gone = np.asarray(numbers.is_valid()) & np.asarray(present.is_null())
@@ -260,12 +261,6 @@ def _codes(spec: Column, column: SourceColumn) -> np.ndarray:
             f"{_near(level, spec.levels)}Its levels are {listed(spec.levels)}; correct the row or leave it out"
         )
     return codes.cast(pa.float64()).to_numpy().astype(np.float64, copy=False)
-
-
-def _plain_numbers(text: pa.ChunkedArray, rows: np.ndarray) -> pa.ChunkedArray:
-    """The numbers in these rows of text, as Python writes them; null elsewhere."""
-    plain = pc.and_(pa.array(rows), pc.match_substring_regex(text, PLAIN))
-    return pc.if_else(plain, text, pa.scalar(None, text.type)).cast(pa.float64())
 
 
 def _equal_levels(column: pa.ChunkedArray, levels: tuple[str, ...]) -> pa.Array:

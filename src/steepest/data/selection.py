@@ -110,7 +110,8 @@ def select(
     plain = y is not None and chosen is None and not dropped and weight_name is None and missing in ("error", "drop")
     plain = plain and formula is None and not (reading.missing_values or reading.categories or reading.date)
     numbers = whole_numbers(source, share) if plain else None
-    asked_for = [*(chosen or []), *dropped, *map(_bare, _names(target) or []), *([weight_name] if weight_name else [])]
+    inside = [source_of(one, [one.removeprefix("log(").removesuffix(")").strip()]) for one in _names(target) or []]
+    asked_for = [*(chosen or []), *dropped, *inside, *([weight_name] if weight_name else [])]
     table, origin = pa.table({}), Origin(named=False)
     if numbers is None:
         table, origin = open_table(source, reading=reading, requested=asked_for)
@@ -145,11 +146,6 @@ def select(
 
 def _names(given: str | Sequence[str] | None) -> list[str] | None:
     return None if given is None else [given] if isinstance(given, str) else [str(name) for name in given]
-
-
-def _bare(target: str) -> str:
-    """The name inside of `log(…)`."""
-    return source_of(target, [target.removeprefix("log(").removesuffix(")").strip()])
 
 
 def _target_names(source: object, target: str | Sequence[str] | None, table: pa.Table, origin: Origin) -> list[str]:

@@ -220,7 +220,9 @@ def notebook(title: str, parts: Sequence[Part]) -> str:
     cells = [_cell(f"# {title}"), _cell("\n".join(imports(parts)), code=True)]
     for part in shown_parts(parts):
         if part.prose:
-            cells.append(_cell(f"## {part.title}\n\n{_escaped(part.prose)}"))
+            # a column's name is text here too: no markup, no HTML
+            prose = html.escape(re.sub(r"([\\`*_\[\]$#|])", r"\\\1", part.prose), quote=False)
+            cells.append(_cell(f"## {part.title}\n\n{prose}"))
         cells.append(_cell("\n".join(part.code), code=True))
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     whole = {
@@ -235,8 +237,3 @@ def notebook(title: str, parts: Sequence[Part]) -> str:
 def _cell(text: str, code: bool = False) -> dict[str, Any]:
     cell = {"cell_type": "code", "execution_count": None, "outputs": []} if code else {"cell_type": "markdown"}
     return cell | {"metadata": {}, "source": text.splitlines(keepends=True)}
-
-
-def _escaped(prose: str) -> str:
-    """A column's name is text here too: no markup, no HTML."""
-    return html.escape(re.sub(r"([\\`*_\[\]$#|])", r"\\\1", prose), quote=False)

@@ -76,7 +76,8 @@ def compiled(write: Callable[..., Number | None], *types: Any, result: Any = Non
     else:
         code.builder.ret(found.cast(result).value)
     with _LOCK:
-        machine = _machine()
+        cpu, features = binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()
+        machine = _target().create_target_machine(cpu=cpu, features=features, opt=3, jit=True)
         read = binding.parse_assembly(str(module))
         options = binding.create_pipeline_tuning_options(speed_level=2)  # 3 takes twice as long, for code no faster
         options.loop_vectorization = options.slp_vectorization = True
@@ -96,9 +97,3 @@ def _target() -> Any:
     for name in (word + end for word in _LIBRARY for end in ("", "f")):
         binding.add_symbol(name, ctypes.cast(getattr(library, name), ctypes.c_void_p).value)
     return binding.Target.from_default_triple()
-
-
-def _machine() -> Any:
-    return _target().create_target_machine(
-        cpu=binding.get_host_cpu_name(), features=binding.get_host_cpu_features().flatten(), opt=3, jit=True
-    )

@@ -291,10 +291,6 @@ def where(condition: Number, a: Any, b: Any) -> Number:
     return Number(condition.code, condition.code.builder.select(condition.value, first, second))
 
 
-def _sign(x: Number) -> Number:
-    return where(x > 0.0, x.like(1.0), where(x < 0.0, x.like(-1.0), x.like(0.0)))
-
-
 def least(a: Any, b: Any) -> Any:
     """The lesser of two; a where they cannot be compared."""
     if not isinstance(a, Number) and not isinstance(b, Number):
@@ -309,7 +305,7 @@ WORDS: dict[str, Callable[..., Any]] = {
     "log1p": lambda x: x.code.call("log1p", x),
     "maximum": lambda a, b: where(a > b, a, b),
     "minimum": least,
-    "sign": _sign,
+    "sign": lambda x: where(x > 0.0, x.like(1.0), where(x < 0.0, x.like(-1.0), x.like(0.0))),
     "tanh": lambda x: x.code.call("tanh", x),
     "where": where,
 }

@@ -66,13 +66,10 @@ def table(shown: Table) -> str:
     """A table, everything in it escaped; several columns of words stand to the left."""
     left = {at: ' style="text-align:left"' for at in shown.words} if len(shown.words) > 1 else {}
     head = "".join(f"<th{left.get(at, '')}>{escaped(word)}</th>" for at, word in enumerate(shown.heads))
-    rows = ("".join(f"<td{left.get(at, '')}>{_cell(cell)}</td>" for at, cell in enumerate(row)) for row in shown.rows)
+    shown_rows = [[bars(cell) if isinstance(cell, Bars) else escaped(cell) for cell in row] for row in shown.rows]
+    rows = ("".join(f"<td{left.get(at, '')}>{cell}</td>" for at, cell in enumerate(row)) for row in shown_rows)
     body = "".join(f"<tr>{cells}</tr>" for cells in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _cell(cell: str | Bars) -> str:
-    return bars(cell) if isinstance(cell, Bars) else escaped(cell)
 
 
 def bars(shown: Bars, width: int = 132, height: int = 28) -> str:

@@ -91,12 +91,9 @@ def width_of(shown: Table) -> int:
 
 def _measured(shown: Table) -> tuple[list[list[str]], list[int]]:
     """Its cells, heads first, and the width of each column."""
-    cells = [[_cell(cell) for cell in row] for row in (shown.heads, *shown.rows)]
+    rows = (shown.heads, *shown.rows)
+    cells = [[spark(cell.counts) if isinstance(cell, Bars) else printable(cell) for cell in row] for row in rows]
     return cells, [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
-
-
-def _cell(cell: str | Bars) -> str:
-    return spark(cell.counts) if isinstance(cell, Bars) else printable(cell)
 
 
 def spark(counts: Sequence[int]) -> str:
