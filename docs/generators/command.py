@@ -21,4 +21,5 @@ def command_page() -> str:
 
 def _part(text: str) -> str:
     name, _, rest = text.partition("\n")
+    rest = re.sub(r"^(steepest \w+) -m \w+", r"\1", rest, flags=re.MULTILINE)  # cyclopts has it of `python -m sphinx`
     return f"## `steepest {name.strip()}`\n" + re.sub(r"\n## steepest --.*", "", rest, flags=re.DOTALL)

@@ -88,6 +88,7 @@ def test_settings_and_options_are_all_there():
     assert sorted(re.findall(r"^### `(\w+)`$", written, re.MULTILINE)) == sorted(SETTINGS)
     page = command.command_page()
     assert sorted(re.findall(r"^## `steepest (\w+)`$", page, re.MULTILINE)) == command.subcommands()
+    assert re.findall(r"^steepest fit .*", page, re.MULTILINE) == ["steepest fit [OPTIONS] DATA"]
     for name in SETTINGS:
         assert f"`--{name.replace('_', '-')}" in page
 

@@ -47,6 +47,11 @@ def test_pages_load_nothing_from_a_network_and_fit_a_phone(site):
                     assert (seen.errors, seen.requests) == ([], []), name
 
 
+def test_the_command_is_called_by_its_name(site):
+    """Whatever program builds the page."""
+    assert "steepest fit [OPTIONS] DATA" in (site / "reference" / "command.html").read_text(encoding="utf-8")
+
+
 def test_the_search_finds_a_method_without_a_network(site):
     with chromium() as browser, opened(browser, site / "search.html") as seen:
         seen.page.goto(f"file://{site}/search.html?q=working_lr")
