@@ -153,7 +153,7 @@ class _Writer:
         if name == "log1p":
             return rf"\log(1 + {written[0]})", ATOM
         if name == "where":
-            rows = rf"{written[1]} & \text{{if }} {written[0]} \\ {written[2]} & \text{{otherwise}}"
+            rows = rf"{written[1]} & \text{{if }} {written[0].strip('[]')} \\ {written[2]} & \text{{otherwise}}"
             return rf"\begin{{cases}} {rows} \end{{cases}}", ATOM
         if name not in FUNCTIONS:
             raise NotImplementedError(f"{name}: say in {__name__}.FUNCTIONS how it is written.")

@@ -96,6 +96,10 @@ def test_settings_and_options_are_all_there():
 # ---- formulas: what LaTeX is made of a line of code, by hand ---------------------------------------
 
 
+def _piecewise(f, width):
+    return where(f <= width, abs(f) - 0.5 * width, 2e-7 * f % 3)  # noqa: F821  it is read and not run
+
+
 def _summed(f):
     return np.sum(f)
 
@@ -113,6 +117,10 @@ def test_a_formula_is_written_as_a_mathematician_would():
     ]
     assert latex.lines(losses.LOSSES["mse"].value, {"prediction": "f", "target": "y"}, r"\ell = ") == [
         r"\ell = (f - y)^{2}"
+    ]
+    assert latex.lines(_piecewise, {"f": "f", "width": "D"}, r"\ell = ") == [
+        r"\ell = \begin{cases} \left|f\right| - \tfrac{1}{2} D & \text{if } f \le D \\ 2 \cdot 10^{-7} f \bmod 3"
+        r" & \text{otherwise} \end{cases}"
     ]
     with pytest.raises(NotImplementedError):
         latex.lines(_summed, {}, "")
