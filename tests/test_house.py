@@ -54,6 +54,7 @@ FLOORS = [
     "sweep_result",
     "sweeping",
     "storage",
+    "cross_validation",
     "plots",
     "description",
     "report",

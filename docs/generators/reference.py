@@ -22,6 +22,7 @@ RESULTS = {
     "Prospect": "steepest.preflight", "RunTable": "steepest.sweep_result", "WorkingLr": "steepest.sweep_result",
     "Sharpness": "steepest.analysis.sharpness", "Along": "steepest.analysis.sharpness",
     "Curvature": "steepest.analysis.rate_table", "Pace": "steepest.analysis.rate_table",
+    "CrossValidation": "steepest.cross_validation",
     "Description": "steepest.description", "ColumnDescription": "steepest.description", "Figure": "steepest.plots.figure",
 }  # fmt: skip
 """What public functions give, and the module of each: no names of `steepest` itself."""

@@ -22,7 +22,7 @@ import numpy as np
 
 from steepest import user_units
 from steepest.data.dataset import Dataset
-from steepest.data.loaders import unpacked
+from steepest.data.loaders import is_source, unpacked
 from steepest.data.reading import Reading
 from steepest.data.tables import prepare
 from steepest.defaults import Plan, plan
@@ -89,6 +89,7 @@ def fit(
     done = run(spec, train, test, (*notes, *said), batches, progress, validation=apart)
     if y is None and batches is None and isinstance(settings.get("weights"), str | None):
         done.source = source_of(x)
+    done.table = x if done.source is None and not is_source(x) else None
     return done
 
 

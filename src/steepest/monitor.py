@@ -98,7 +98,8 @@ class Monitor:
     ):  # fmt: skip
         self.work, self.limits, self.seconds, self.stepwise = work, limits, spec.max_seconds, stepwise
         linear = isinstance(work.objective, LinearObjective)
-        self.objective = work.objective if linear or work.together is None else work.together
+        together = None if work.together is None or (linear and not work.together.own) else work.together
+        self.objective = work.objective if together is None else together
         runs, steps = (None, inf) if stepwise else (len(work), float(limits.steps.max()))
         self.recorder = recorder_of(spec, made, budget, runs, steps)
         stopper = Stopper(limits.tol, limits.looks, limits.patience, scale_of(made))
@@ -196,8 +197,10 @@ class Monitor:
             return CONVERGED if self.stopper.within(self.known) else DIVERGED
         return self._verdict(self.stopper, self.known, step.theta, step.t, step.epoch)
 
-    def _full(self, theta: Tensor) -> Tensor:
-        return self.objective.value(theta) + self.objective.penalty(theta)
+    def _full(self, theta: Tensor, runs: Any = None) -> Tensor:
+        """F at θ. runs: the numbers of the runs that it is of, where they are not all."""
+        objective = self.objective if runs is None else self.objective.only(runs)
+        return objective.value(theta) + objective.penalty(theta)
 
     # ---- chunk by chunk ----------------------------------------------------------------------------
 
@@ -249,7 +252,7 @@ class Monitor:
         """Minibatches: F at the first step of an epoch, and in between a glance at the loss every `GLANCE` steps."""
         chunk, alive = seen.chunk, self.work.alive
         if chunk.batch.index == 0:
-            (self.known,) = self._in_pieces(chunk.theta[:, 0], lambda at: (self._full(at),))
+            (self.known,) = self._in_pieces(chunk.theta[:, 0], lambda at, runs: (self._full(at, runs),))
             seen.objective[:, 0] = self.known
             self._at_limit(seen, 0)
             self._look(seen, 0)
@@ -286,7 +289,7 @@ class Monitor:
         chunk, t, epoch = seen.chunk, seen.chunk.t + i, seen.chunk.epoch(i)
         theta, value, scored = chunk.theta[runs, i], seen.objective[runs, i], seen.test_loss[runs, i]
         if np.isnan(value).any() and not chunk.whole:
-            (value,) = self._in_pieces(theta, lambda at: (self._full(at),))
+            (value,) = self._in_pieces(theta, lambda at, runs: (self._full(at, runs),), runs)
         if self.test is not None and np.isnan(scored).any():
             scored = self.test(theta)
         recorder = self._recorded(seen, runs, i)
@@ -306,7 +309,7 @@ class Monitor:
     ) -> None:
         """Runs at their last step, which has the loss of all rows. It may still show that they had ended before."""
         stopper = self.stopper.only(runs)
-        loss, grad_norm, value = self._in_pieces(theta, self._at_all_rows)
+        loss, grad_norm, value = self._in_pieces(theta, self._at_all_rows, runs)
         found = self._verdict(stopper, value, theta, t, epoch)
         scored = np.full(len(runs), np.nan) if self.test is None else self.test(theta)
         recorder.end(t, epoch, lr, [loss, value, grad_norm, scored], theta)
@@ -322,20 +325,31 @@ class Monitor:
 
     # ---- values at θ -------------------------------------------------------------------------------
 
-    def _at_all_rows(self, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        loss, grad = self.objective.value_and_grad(theta)
-        return loss, torch.linalg.vector_norm(grad, dim=-1), loss + self.objective.penalty(theta)
+    def _at_all_rows(self, theta: Tensor, runs: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+        objective = self.objective.only(runs)
+        loss, grad = objective.value_and_grad(theta)
+        return loss, torch.linalg.vector_norm(grad, dim=-1), loss + objective.penalty(theta)
 
     def _numbers(self, score: Callable[[Tensor], Tensor]) -> Callable[[Any], Any]:
         """A held-out loss at θ, as a number or one for each run."""
         if self.stepwise:
             return lambda theta: float(score(theta))
-        return lambda theta: self._in_pieces(theta, lambda at: (score(at),))[0]
+        return lambda theta: self._in_pieces(theta, lambda at, _: (score(at),))[0]
 
-    def _in_pieces(self, theta: np.ndarray, function: Callable[[Tensor], tuple[Tensor, ...]]) -> list[np.ndarray]:
-        """A function of some runs' θ, for as many of them at a time as memory allows: their predictions are held."""
+    def _in_pieces(
+        self,
+        theta: np.ndarray,
+        function: Callable[[Tensor, np.ndarray], tuple[Tensor, ...]],
+        runs: np.ndarray | None = None,
+    ) -> list[np.ndarray]:
+        """A function of some runs' θ and numbers, for as many of them at a time as memory allows: their predictions are held.
+
+        runs: their numbers, where they are not all.
+        """
         at = torch.from_numpy(np.ascontiguousarray(theta)).to(self.objective.theta)
-        parts = [function(part) for part in at.split(max(1, HELD // max(1, self.objective.rows)))]
+        most = max(1, HELD // max(1, self.objective.rows))
+        numbers = np.split(np.arange(len(theta)) if runs is None else runs, range(most, len(theta), most))
+        parts = [function(*part) for part in zip(at.split(most), numbers, strict=True)]
         return [float64_of(torch.cat(column)) for column in zip(*parts, strict=True)]
 
 

@@ -61,6 +61,8 @@ class Fit(Displayed, RunSummary, Scored):
         record: what a run's folder holds in the place of the data; of loaded fits only.
         centred: the same fit with powers of centred columns, which it was computed with; None where it was in user units.
         measured: what the last pass over a tall table gave.
+        validation: the rows that the descent was stopped by; not of loaded fits.
+        table: what the rows were given as, in memory: it is asked for columns that are no features.
         source: the path or `sample:NAME` that the rows came from; None for rows from memory.
         swept: whether it is a run of a sweep.
 
@@ -88,11 +90,11 @@ class Fit(Displayed, RunSummary, Scored):
     train: Dataset | None = field(default=None, repr=False)
     test: Dataset | None = field(default=None, repr=False)
     validation: Dataset | None = field(default=None, init=False, repr=False)
-    """The rows that the descent was stopped by; not of loaded fits."""
     record: RunRecord | None = field(default=None, repr=False)
     centred: Fit | None = field(default=None, repr=False)
     measured: Measured | None = field(default=None, init=False, repr=False)
     source: str | None = None
+    table: Any = field(default=None, init=False, repr=False)
     swept: bool = False
 
     def __repr__(self) -> str:
@@ -342,6 +344,7 @@ class Fit(Displayed, RunSummary, Scored):
     if TYPE_CHECKING:
         from steepest.analysis.rate_table import curvature
         from steepest.analysis.sharpness import sharpness
+        from steepest.cross_validation import cross_validate
         from steepest.export import to_python
         from steepest.lab.opened import lab
         from steepest.plots.film.encode import animate
@@ -356,6 +359,7 @@ class Fit(Displayed, RunSummary, Scored):
     else:
         _examined = delegated("steepest.remedy_trial:diagnosed")
         curvature = delegated("steepest.analysis.rate_table:curvature")
+        cross_validate = delegated("steepest.cross_validation:cross_validate")
         lab = delegated("steepest.lab.opened:lab")
         sharpness = delegated("steepest.analysis.sharpness:sharpness")
         to_python = delegated("steepest.export:to_python")

@@ -28,6 +28,10 @@ def fit(
     *,
     out: Annotated[str | None, output("Folder to keep the run in, such as runs/first.")] = None,
     overwrite: Annotated[bool, output("Replace the run that is in that folder.")] = False,
+    folds: Annotated[
+        int | None, output("Cross-validate with so many folds, and print the scores with their spread.")
+    ] = None,
+    split: Annotated[str | None, output("Of the folds: random (default), time:COLUMN or group:COLUMN.")] = None,
     json: Annotated[bool, output("Print the result as one JSON object.")] = False,
     quiet: Annotated[bool, output("No progress and no result; the run is kept by --out.")] = False,
     report: Annotated[
@@ -44,6 +48,7 @@ def fit(
     from steepest.storage import run_folder
 
     data = dash(data)
+    _check_folds(folds, split)
     given = _with_target(data, settings_of(settings))
     if out is not None:
         run_folder.check_free(out, overwrite, (*run_folder.FILES, *([run_folder.PAGE] if report else [])))
@@ -64,11 +69,15 @@ def fit(
         unsaved = error
     except KeyboardInterrupt:
         return fail(f"interrupted. The run is in {out}, without its page.", 130)
-    with kept_in(out):
+    with kept_in(out), console.warnings_as_lines():
+        judged = None if folds is None else done.cross_validate(folds, split or "random")
         if json:
-            print(to_json(done.summary()))
+            print(to_json(done.summary() | ({} if judged is None else {"cross_validation": judged.summary()})))
         elif not quiet:
             console.show(done, out)
+            if judged is not None:
+                print()
+                console.show_document(judged._document(0))
         if out is not None and json and not quiet:
             print(f"The run is in {out}", file=sys.stderr)
     if unsaved is not None:
@@ -219,6 +228,18 @@ def _diagnosed(fitted: Fit) -> Findings:
             raise
         inner.record = replace(inner.record, rows=run_loading.rows_of(fitted))
         return fitted.diagnose()
+
+
+def _check_folds(folds: int | None, split: str | None) -> None:
+    """Raise SpecError for folds that there cannot be, before hours of descent."""
+    from steepest.data.folds import column_named
+
+    if split is not None:
+        column_named(split)
+    if split is not None and folds is None:
+        raise SpecError(f"--split {split} says how folds are made: give their number, --folds 10.")
+    if folds is not None and folds < 2:
+        raise SpecError(f"--folds {folds}: it must be a whole number of at least 2.")
 
 
 def _with_target(data: str, settings: dict[str, Any]) -> dict[str, Any]:

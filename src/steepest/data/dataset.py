@@ -48,6 +48,19 @@ class Dataset:
         """n."""
         return len(self.x)
 
+    def joined(self, other: Dataset) -> Dataset:
+        """These rows and others of the same table, in the order of the table."""
+
+        def both(one: np.ndarray | None, two: np.ndarray | None) -> np.ndarray | None:
+            return None if one is None or two is None else np.concatenate([one, two])
+
+        arrays = {
+            name: both(getattr(self, name), getattr(other, name))
+            for name in ("x", "y", "weights", "row_weights", "places", "sources")
+        }
+        whole: Dataset = replace(self, **arrays)
+        return whole if whole.places is None else whole.take(np.argsort(whole.places))
+
     def take(self, index: np.ndarray | Sequence[int]) -> Dataset:
         """The rows with these numbers (from 0), in that order."""
         weights, given = (None if part is None else part[index] for part in (self.weights, self.row_weights))

@@ -182,6 +182,10 @@ class Design:
             raise DataError(f"the term {quoted(self.names[wrong])} is too large for float64 in {row(large[:, wrong])}")
         return x
 
+    def codes(self, sources: Mapping[str, Source], row: Row) -> dict[str, np.ndarray]:
+        """The place of each row's level, `[n]`, of each factor that is coded."""
+        return {name: _values(factor, sources, row).astype(int) for name, factor in self.categories.items()}
+
     def notes(self) -> list[str]:
         """What is to be said of how levels are coded."""
         told = []

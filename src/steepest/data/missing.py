@@ -88,22 +88,25 @@ def with_fill(column: Column, parts: Selection, train_rows: np.ndarray, missing:
     own = policy == "level" and bool(gone.any())
     if own and column.kind == "category":
         return replace(column, own_missing=True)
-    known = values[train_rows][~gone[train_rows]]
-    if len(known) == 0:
-        raise DataError(
-            f"column {quoted(column.name)} has no value in the training rows, so there is no mean to fill it with. "
-            f"Leave it out: {option('drop', column.name)}"
-        )
-    if column.kind == "category":
-        fill = column.levels[int(np.bincount(known[:, 0].astype(int)).argmax())]
-        shown = f"its most frequent level {quoted(fill)}"
-    else:
-        means = tuple(float(mean) for mean in known.mean(axis=0))
-        fill = means if column.way == "parts" else means[0]
-        shown = "its training means" if column.way == "parts" else f"its training mean {means[0]:.6g}"
+    fill = fill_of(column, values[train_rows][~gone[train_rows]])
+    shown = f"its training mean {fill:.6g}" if isinstance(fill, float) else "its training means"
+    shown = f"its most frequent level {quoted(fill)}" if isinstance(fill, str) else shown
     if gone.any():
         beside = f", beside the feature {quoted(f'{column.name} is missing')}" if own else ""
         parts.notes.append(
             f"Filled {counted(int(gone.sum()), 'missing value')} of column {quoted(column.name)} with {shown}{beside}."
         )
     return replace(column, fill=fill, own_missing=own)
+
+
+def fill_of(column: Column, known: np.ndarray) -> float | str | tuple[float, ...]:
+    """What stands in for a missing value, of the values `[m, k]` that are known: the mean, or the most frequent level."""
+    if len(known) == 0:
+        raise DataError(
+            f"column {quoted(column.name)} has no value in the training rows, so there is no mean to fill it with. "
+            f"Leave it out: {option('drop', column.name)}"
+        )
+    if column.kind == "category":
+        return column.levels[int(np.bincount(known[:, 0].astype(int)).argmax())]
+    means = tuple(float(mean) for mean in known.mean(axis=0))
+    return means if column.way == "parts" else means[0]

@@ -13,7 +13,7 @@ a part of a run's record.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -147,12 +147,7 @@ class Schema:
 
     def designed(self, formula: Formula, values: np.ndarray, row: Row, train: np.ndarray | None = None) -> Schema:
         """The schema with the features of a formula, learned of what `values` gave. train: of these rows, `[m]`."""
-        sources, begin = {}, 0
-        for column in self.columns:
-            wide = len(column.parts) or 1
-            sources[column.name] = source_of(column, filled(column, values[:, begin : begin + wide])[0])
-            begin += wide
-        return replace(self, design=learned(formula, sources, row, train))
+        return replace(self, design=learned(formula, by_name(self.columns, values), row, train))
 
     def _sources(self, table: pa.Table, origin: Origin) -> Iterator[SourceColumn]:
         """The columns as they are in a table."""
@@ -213,6 +208,16 @@ class Schema:
         if not {column.name for column in self.columns} <= set(names):
             return table
         return dict(zip(names, ([value] for value in table.tolist()), strict=True))
+
+
+def by_name(columns: Sequence[Column], values: np.ndarray) -> dict[str, Source]:
+    """What `Schema.values` gave, as a formula's terms take it, nothing missing."""
+    sources, begin = {}, 0
+    for column in columns:
+        wide = len(column.parts) or 1
+        sources[column.name] = source_of(column, filled(column, values[:, begin : begin + wide])[0])
+        begin += wide
+    return sources
 
 
 def tells_missing(column: Column) -> bool:

@@ -31,7 +31,7 @@ class Selection:
         origin, goal_origin: where each came from.
         sources: of each target the column that it is, or is the logarithm of.
         weights: `[n]`, or None. renamed: features of an array are named anew, once those of ones are out.
-        notes: full sentences on what was left out.
+        notes: full sentences on what was left out. places: the numbers of the rows, where some are left out.
     """
 
     features: pa.Table
@@ -45,6 +45,7 @@ class Selection:
     chosen: bool
     renamed: bool
     notes: list[str]
+    places: np.ndarray | None = None
     _numbers: dict[str, SourceColumn] = field(default_factory=dict)
 
     def column(self, name: str) -> SourceColumn:
@@ -71,6 +72,7 @@ class Selection:
         """Leave out the rows that are False in `rows` `[n]`."""
         self._numbers.clear()
         mask = pa.array(rows)
+        self.places = np.flatnonzero(rows)
         self.goals = self.goals.filter(mask)
         if self.numbers is None:
             self.features = self.features.filter(mask)

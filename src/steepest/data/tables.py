@@ -142,7 +142,7 @@ def prepare(
         factored = factors if factored is None else factored * factors
     whole = Dataset(
         x, values, schema.names, parts.targets, classes, factored, schema, bool(ones), tuple(notes), parts.weights,
-        sources=sources,
+        places=parts.places, sources=sources,
     )  # fmt: skip
     train = whole if test_rows is None else whole.take(train_rows)
     test = None if test_rows is None else whole.take(test_rows)

@@ -72,7 +72,8 @@ def choose(work: Descents, updates: float | None = None, worth: float | None = N
     code is compiled (WORTH).
     """
     updates = work.updates if updates is None else updates
-    if work.given is None and all(compiled.can_run(work.objective, rule) for rule in work.kinds):
+    own = work.together is not None and work.together.own
+    if work.given is None and not own and all(compiled.can_run(work.objective, rule) for rule in work.kinds):
         saved = _looped(work, updates) - _compiled(work, updates) if isfinite(updates) else updates
         if saved >= (WORTH if worth is None else worth):
             return FUSED

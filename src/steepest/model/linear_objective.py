@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import final
+import copy
+from collections.abc import Sequence
+from typing import Any, final
 
 import numpy as np
 
@@ -100,6 +102,59 @@ class LinearObjective(Objective):
 
     def trial(self) -> tuple[Tensor, Tensor, Tensor | None]:
         return self.predict(self.theta), self.target, self.weights
+
+
+@final
+class LinearObjectives(Objective):
+    """Objectives of one shape, loss and penalty, each with rows of its own: θ `[runs, p]`, a run for each of them."""
+
+    own = True
+
+    def __init__(self, each: Sequence[LinearObjective]):
+        first = each[0]
+        self.loss, self.outputs, self.names, self.rows = first.loss, first.outputs, first.names, first.rows
+        self.kinked, self.proximal, self.penalty_term = first.kinked, first.proximal, first.penalty_term
+        self.theta = first.theta
+        self.basis, self.target = torch.stack([one.basis for one in each]), torch.stack([one.target for one in each])
+        self.weights, self.offset = (_stacked([getattr(one, name) for one in each]) for name in ("weights", "offset"))
+
+    def only(self, runs: Any) -> LinearObjectives:
+        chosen = copy.copy(self)
+        for name in ("basis", "target", "weights", "offset"):
+            part = getattr(self, name)
+            setattr(chosen, name, None if part is None else part[runs])
+        return chosen
+
+    def value_and_grad(self, theta: Tensor, batch: Batch | None = None) -> tuple[Tensor, Tensor]:
+        rows = slice(None) if batch is None or batch.rows is None else batch.rows
+        basis = self.basis[:, rows]
+        each, slope = self._of_rows(basis, rows, theta, slopes=True)
+        grad = (slope.transpose(-1, -2) @ basis).flatten(-2) / basis.shape[1]
+        return each.mean(-1), self.with_penalty(grad, theta)
+
+    def value(self, theta: Tensor) -> Tensor:
+        return self._of_rows(self.basis, slice(None), theta)[0].mean(-1)
+
+    def _of_rows(self, basis: Tensor, rows: Any, theta: Tensor, slopes: bool = False) -> tuple[Tensor, Tensor]:
+        """The loss of each row `[runs, n]`, and its slope in the predictions `[runs, n, k]`, both weighted."""
+        prediction = basis @ theta.unflatten(-1, (self.outputs, -1)).transpose(-1, -2)
+        if self.offset is not None:
+            prediction = prediction + self.offset[:, rows].reshape(prediction.shape)
+        target = self.target[:, rows]
+        # a loss knows rows, and not runs: it is given the rows of all of them
+        flat = prediction.flatten(0, 1) if self.outputs > 1 else prediction.flatten()
+        each = self.loss.rows(flat, target.flatten(0, 1)).view(basis.shape[:2])
+        slope = self.loss.slope(flat, target.flatten(0, 1)).view(prediction.shape) if slopes else prediction
+        if self.weights is None:
+            return each, slope
+        weights = self.weights[:, rows]
+        return each * weights, slope * weights[..., None]
+
+
+def _stacked(parts: Sequence[Tensor | None]) -> Tensor | None:
+    """Tensors along a new first axis; None where there are none."""
+    there = [part for part in parts if part is not None]
+    return torch.stack(there) if there else None
 
 
 @final

@@ -41,6 +41,8 @@ class Objective(ABC):
     rows: int = 0
     kinked: bool = False
     """Whether the penalty has a kink; `proximal` is None where its step has no closed form."""
+    own: bool = False
+    """Whether it is of many runs, and each has rows of its own."""
     proximal: Callable[[Any, Any], None] | None = None
     penalty_term: PenaltyTerm | None = None
 
@@ -64,6 +66,10 @@ class Objective(ABC):
         """The gradient `[..., p]` of the mean loss at θ, that of the penalty's smooth part added."""
         term = self.penalty_term
         return grad if term is None or not term.l2 else grad + term.gradient(theta)
+
+    def only(self, runs: Any) -> Objective:
+        """The objective of some of the runs side by side, by their numbers: this one, unless each has rows of its own."""
+        return self
 
     def trial(self) -> tuple[Tensor, Tensor, Tensor | None] | None:
         """Predictions, targets and weights of some rows at θ₀, on which a loss is tried; None where there are none."""
