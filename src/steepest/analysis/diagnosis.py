@@ -13,7 +13,9 @@ A check is a function in a file of `checks/` that says when it is asked.
     descent    of a descent that did not reach its known optimum: (descent, fit, need), need being the share of the gap that a
                remedy must win
 
-It also says which kinds it finds and what it needs to see them, by which `Findings.looked_at` says what was looked at.
+It also says which kinds it finds and what it needs to see them, by which `Findings.looked_at` says what was looked at; and
+with `trials=True` that it makes descents of its own. Such checks are asked last, causes before what they explain, where they
+can find anything that is not explained already, and all of them spend one budget (`budget.py`).
 
 What keeps the descent from its optimum comes first, by how much of the gap it explains; then what is wrong with the
 model, by how much of the loss. Where two findings are one and the same trouble (a rate is too low *because* the columns
@@ -23,7 +25,7 @@ are on different scales), the cause stays and its consequence goes.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
@@ -33,6 +35,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from steepest.analysis import checks
+from steepest.analysis.budget import shared
 from steepest.analysis.finding import Finding, Findings, Fitted, Kind, Prepared
 from steepest.analysis.formula_remedy import in_formula
 from steepest.analysis.needs import Need, Sign, told
@@ -123,11 +126,13 @@ CONSEQUENCES: Mapping[Kind, frozenset[Kind]] = {
 the model are neither, except beside another problem."""
 
 
-def check(*when: When, finds: Sequence[Kind], needs: Sequence[Need] = ()) -> Callable[[Function], Function]:
-    """Add a check to the registry: the kinds that it finds, and what they need to be seen (`needs.py`)."""
+def check(
+    *when: When, finds: Sequence[Kind], needs: Sequence[Need] = (), trials: bool = False
+) -> Callable[[Function], Function]:
+    """Add a check to the registry: the kinds that it finds, what they need to be seen (`needs.py`), whether it tries them."""
 
     def add(function: Function) -> Function:
-        SIGNS[function] = Sign(tuple(finds), tuple(needs))
+        SIGNS[function] = Sign(tuple(finds), tuple(needs), trials)
         for each in when:
             CHECKS[each].append(function)
         return function
@@ -140,13 +145,27 @@ def checks_of(when: When) -> tuple[Check, ...]:
     """All checks that are asked then, those of every file of `checks/`."""
     for module in iter_modules(checks.__path__):
         import_module(f"{checks.__name__}.{module.name}")
-    return tuple(CHECKS[when])
+    return tuple(sorted(CHECKS[when], key=_place))
+
+
+def _place(check: Check) -> tuple[bool, int]:
+    """Checks without trials come first, then causes before what they explain."""
+    sign, causes = SIGNS[check], list(CONSEQUENCES)
+    last = max(causes.index(kind) if kind in causes else len(causes) for kind in sign.finds)
+    return sign.trials, last if sign.trials else 0
 
 
 def diagnose(fit: Fitted) -> Findings:
     """What is wrong with a finished fit, the most important first; nothing where it is healthy."""
-    found = ranked([finding for each in checks_of("fit") for finding in _said(each, fit)])
-    return replace(found, looked_at=looked_at(fit, "fit", "descent"))
+    found: list[Finding] = []
+    with shared() as budget:
+        for each in checks_of("fit"):
+            sign = SIGNS.get(each, Sign(tuple(Kind)))
+            budget.asked = frozenset(sign.finds) - (explained(found) if sign.trials else frozenset())
+            if budget.asked:
+                found += _said(each, fit)
+    missed = budget.missed - {finding.kind for finding in found}
+    return replace(ranked(found), looked_at=looked_at(fit, "fit", "descent", missed=missed))
 
 
 def foresee(given: Prepared) -> Findings:
@@ -155,9 +174,9 @@ def foresee(given: Prepared) -> Findings:
     return replace(found, looked_at=looked_at(given, "table"))
 
 
-def looked_at(given: Prepared, *when: When) -> str:
-    """Which signs the checks that are asked then can see, and which they cannot, in words."""
-    return told(given, [SIGNS[each] for one in when for each in checks_of(one) if each in SIGNS])
+def looked_at(given: Prepared, *when: When, missed: Set[Kind] = frozenset()) -> str:
+    """Which signs the checks that are asked then can see, and which they cannot or have missed, in words."""
+    return told(given, [SIGNS[each] for one in when for each in checks_of(one) if each in SIGNS], missed)
 
 
 def _said(check: Check, given: Any) -> list[Finding]:
@@ -172,6 +191,16 @@ def _said(check: Check, given: Any) -> list[Finding]:
         return []
 
 
+def explained(found: list[Finding]) -> frozenset[Kind]:
+    """The kinds that would go as consequences of what is found."""
+    kept = ranked(found)
+    return frozenset(kind for cause, gone in CONSEQUENCES.items() if _is_found(cause, kept) for kind in gone)
+
+
+def _is_found(cause: Kind, found: Iterable[Finding]) -> bool:
+    return any(finding.kind is cause and (not finding.of_model or cause in ALONE) for finding in found)
+
+
 def ranked(found: list[Finding]) -> Findings:
     """Findings in order: the descent's before the model's, each by its share, ties as in `Kind`; without consequences.
 
@@ -179,7 +208,7 @@ def ranked(found: list[Finding]) -> Findings:
     """
     order, kept = list(Kind), list(found)
     for cause, gone in CONSEQUENCES.items():  # one that is gone already takes nothing away
-        if any(finding.kind is cause and (not finding.of_model or cause in ALONE) for finding in kept):
+        if _is_found(cause, kept):
             stays = cause not in (*ANOTHER, Kind.REGULARIZED)  # what fits too little does not fit too much
             kept = [finding for finding in kept if (finding.of_model and stays) or finding.kind not in gone]
     kept.sort(key=lambda one: (one.kind not in FIRST, one.of_model, -round(one.share, 2), order.index(one.kind)))

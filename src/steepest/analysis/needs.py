@@ -9,7 +9,7 @@ units), and nothing is said.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,10 +31,11 @@ class Need:
 
 @dataclass(frozen=True)
 class Sign:
-    """What a check finds, and all that it needs for that."""
+    """What a check finds, all that it needs for that, and whether it makes descents of its own."""
 
     finds: tuple[Kind, ...]
     needs: tuple[Need, ...] = ()
+    trials: bool = False
 
 
 def _measured(fit: Any) -> bool:
@@ -79,10 +80,20 @@ OWN_LOSS = Need(lambda given: given.loss_function.custom)
 WHOLE_TRACE = Need(lambda fit: fit.trace.theta.shape[1] == len(fit.theta), "not all parameters were recorded")
 
 
-def told(given: Any, signs: Iterable[Sign]) -> str:
-    """Which kinds of findings were looked at, and which cannot be seen, with the reason, in a sentence each."""
+def told(given: Any, signs: Iterable[Sign], missed: Set[Kind] = frozenset()) -> str:
+    """Which kinds of findings were looked at, and which cannot be seen, with the reason, in a sentence each.
+
+    missed: those that take trials which would have cost more than a diagnosis may.
+    """
     seen, hidden = _sorted(given, signs)
+    left_out = [kind for kind in seen if kind in missed]
+    seen = [kind for kind in seen if kind not in missed]
     sentences = [f"Looked at: {', '.join(seen)}."] if seen else []
+    sentences += (
+        [f"Not looked at to the end, as it takes more steps than a diagnosis may make: {', '.join(left_out)}."]
+        if left_out
+        else []
+    )
     reasons: dict[str, list[Kind]] = {}
     for kind, why in hidden.items():
         reasons.setdefault(why, []).append(kind)

@@ -4,31 +4,32 @@
     trials.now                                   the loss of the fit, trials.constant that of the constant model
     trials.run({"lr": 0.01}, lr=0.01)            a descent from the same start at another rate
     trials.missing(trial)                        which share of what it learned the fit did not learn
-    trials.ahead()                               the fit's own descent, 3, 10 and 30 times as far
+    trials.ahead((3, 10, 30))                    the fit's own descent so many times as far
 
 A fit learns too little where another descent knows more of unseen rows than the fit does of the rows that it was fitted to.
 So more steps that only fit noise are no better, however low they bring the training loss. The unseen rows are a fifth of
-the training rows; trials of few rows are judged where they were fitted. Descents of full batches see at most 1,000 rows. All
-trials together cost about as much as the fit did, and a little where that was little; the cost is counted (`step_cost.py`),
-not timed.
+the training rows; trials of few rows are judged where they were fitted. Descents of full batches see at most 1,000 rows. What
+they cost is taken from the budget of all checks (`budget.py`).
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from steepest.analysis.budget import MOST_ROWS, Budget, budget_for
 from steepest.analysis.constant_model import constant_loss
 from steepest.analysis.finding import Fitted
 from steepest.analysis.step_cost import cost_of_step
 from steepest.analysis.what_if import ModuleDescent, module_descent
 from steepest.data.batching import Batching
 from steepest.data.dataset import Dataset
+from steepest.data.randomness import seeded
 from steepest.data.thinning import evenly
 from steepest.descent import schedule_factors, torch_rules
 from steepest.descent.loop import Step, descend
@@ -41,13 +42,16 @@ from steepest.model.objective import matched
 from steepest.model.of_fit import module_objective
 from steepest.model.penalties import penalty
 
-LEAST_COST, MOST_COST = 1.2, 20.0  # what all trials of a fit may cost, whatever the fit did
-MOST_ROWS, MOST_UNSEEN = 1_000, 2_000
+MOST_UNSEEN = 2_000
 LEAST_UNSEEN = 10  # rows from which unseen ones are a measure
 GLANCE = 20  # steps from one look at the loss of a trial to the next
-LEAST_STEPS = 5
 TAIL = 0.1  # share of the rows at each end whose differences count as those at the edge of the others
 SMALLER = 0.95  # share of the loss of the fit up to which that of a trial is worth saying
+LEAST_RECORDED = 16
+MUCH_BETTER = 0.5  # loss, in that of the constant model
+FELL, ROSE = 0.01, 0.02  # shares of the objective at the end
+WORSE, BEGUN = 1.1, 0.9  # share of the loss of the fit, and of that of the constant model, between which a trial ends
+FEW_ROWS = 4
 ERRORS = 2.0  # standard errors that a mean may be off by chance
 
 
@@ -77,19 +81,20 @@ class Trial:
 
 @dataclass
 class Trials:
-    """A module's fit and what is known of other descents from its start. left: the cost that may still be spent."""
+    """A module's fit and what is known of other descents from its start."""
 
     fit: Fitted
     descent: ModuleDescent
     kept: Dataset
     unseen: Dataset
-    left: float = field(default=0.0)
+    budget: Budget
 
     @cached_property
     def start(self) -> ModuleObjective:
         """F on the rows of a trial, at the fit's start."""
         found = module_objective(self.fit, self.kept, module=copy.deepcopy(self.descent.module))
         found.theta.copy_(torch.as_tensor(self.descent.start).to(found.theta))
+        found.random = _draws(found)
         return found
 
     @cached_property
@@ -127,6 +132,30 @@ class Trials:
         return constant_loss(self.judge)
 
     @cached_property
+    def late(self) -> np.ndarray:
+        """The objective as it was recorded over the last half of the descent; empty where that is hardly known."""
+        known = self.fit.trace.objective
+        known = known[np.isfinite(known)]
+        return known[len(known) // 2 :] if len(known) >= LEAST_RECORDED else known[:0]
+
+    @property
+    def learned(self) -> bool:
+        """Whether the fit does much better than the constant model."""
+        return not self.diverged and self.now < MUCH_BETTER * self.constant
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the objective no longer falls: neither more steps nor longer ones are worth a trial."""
+        edge = max(1, len(self.late) // 4)
+        falls = self.late.size == 0 or np.median(self.late[:edge]) > (1.0 + FELL) * np.median(self.late[-edge:])
+        return self.learned and not falls
+
+    @property
+    def calm(self) -> bool:
+        """Whether the objective hardly ever rose at the end: shorter steps are not worth a trial."""
+        return self.learned and self.late.size > 0 and bool(np.diff(self.late).max() <= ROSE * self.late[-1])
+
+    @cached_property
     def step_cost(self) -> float:
         """Of a step of the descent's own batches."""
         return cost_of_step(self.start, self.descent.size)
@@ -149,10 +178,10 @@ class Trials:
         )  # fmt: skip
         planned = steps or batching.steps or 0
         cost = self.step_cost if "size" not in changed else cost_of_step(self.start, changed["size"])
-        made = int(min(planned, share * self.left / cost))
-        if made < min(planned, LEAST_STEPS) or not planned:
+        made = self.budget.steps(planned, cost, share)
+        if not made:
             return None
-        self.left -= made * cost
+        self.budget.spend(made * cost)
         objective = self._fresh()
         try:
             for step in self._steps(objective, batching, planned, made, changed):
@@ -164,26 +193,29 @@ class Trials:
 
     def ahead(self, times: tuple[int, ...]) -> list[tuple[int, Trial]]:
         """The fit's own descent so many times as far (rising), as far as the cost goes."""
-        found: list[tuple[int, Trial]] = []
-        steps = self.batching.steps or 0
-        if self.descent.schedule != "constant":  # another length is another schedule
-            for each in times:
-                if each * steps * self.step_cost > self.left:
-                    break
-                trial = self.run({}, steps=each * steps)
-                found += [] if trial is None else [(each, trial)]
-            return found
-        far = [each for each in times if each * steps * self.step_cost <= self.left]
-        if not far or not steps:
-            return []
-        objective, last = self._fresh(), far[-1] * steps
-        self.left -= last * self.step_cost
-        for step in self._steps(objective, self.batching, last, last, {}):
+        steps, found, done = self.batching.steps or 0, [], 0
+        objective, walked = self.start, iter([])
+        for each in times:
+            again = not done or self.descent.schedule != "constant"  # another length is another schedule
+            done = 0 if again else done
+            if not steps or (each * steps - done) * self.step_cost > self.budget.left:
+                break
+            if again:
+                objective = self._fresh()
+                walked = self._steps(objective, self.batching, each * steps, times[-1] * steps, {})
+            self.budget.spend((each * steps - done) * self.step_cost)
+            step = next((step for step in walked if step is None or step.t == each * steps), None)
             if step is None:
                 break
-            if step.t and step.t % steps == 0 and step.t // steps in far:
-                found.append((step.t // steps, Trial({}, step.t, step.t, _row_losses(objective, self.judge))))
+            done = each * steps
+            found.append((each, Trial({}, done, done, _row_losses(objective, self.judge))))
+            if not self.goes_on(found[-1][1]):
+                break
         return found
+
+    def goes_on(self, trial: Trial) -> bool:
+        """Whether a descent that is this far has not lost what the fit learned, or has not begun to learn."""
+        return trial.loss < WORSE * self.here or trial.loss > BEGUN * self.constant
 
     def missing(self, trial: Trial) -> float:
         """Which share of what a trial learned beyond the constant model the fit did not; 0 where that may be chance.
@@ -225,6 +257,7 @@ class Trials:
             module, start.loss, start.x, start.y, start.weights, penalty(self.fit.spec.penalty), self.fit.spec.seed
         )
         found.theta.copy_(torch.as_tensor(self.descent.start).to(found.theta))
+        found.random = start.random
         return found
 
     def _steps(
@@ -248,9 +281,17 @@ def trials_of(fit: Fitted) -> Trials | None:
     descent = module_descent(fit)
     if descent is None or fit.train is None or not descent.steps:
         return None
-    found = Trials(fit, descent, *_parted(fit.train, descent.size))
-    found.left = float(np.clip(fit.steps * cost_of_step(found.start, descent.size), LEAST_COST, MOST_COST))
-    return found
+    return Trials(fit, descent, *_parted(fit.train, descent.size), budget_for(fit))
+
+
+def _draws(objective: ModuleObjective) -> bool:
+    """Whether a module draws random numbers in training, for which a step needs a seed of its own."""
+    assert objective.x is not None
+    module = copy.deepcopy(objective.module).train()
+    with seeded(0), torch.no_grad():
+        before = torch.default_generator.get_state()
+        module(objective.x[:FEW_ROWS])
+        return not torch.equal(before, torch.default_generator.get_state())
 
 
 def _parted(rows: Dataset, size: int | None) -> tuple[Dataset, Dataset]:

@@ -60,7 +60,7 @@ def alike(rows: Tensor, near: float = NEAR, least: float = 0.0) -> bool:
     return bool((rows - rows[0]).abs().max() <= max(near * float(rows.abs().max()), least))
 
 
-@check("fit", finds=(Kind.ALIKE,), needs=(NETWORK, WHOLE_TRACE))
+@check("fit", finds=(Kind.ALIKE,), needs=(NETWORK, WHOLE_TRACE), trials=True)
 def start_alike(fit: Fitted) -> Iterator[Finding]:
     """Layers whose units start alike and stay so, and a start that parts them."""
     if fit.network is None or fit.train is None or fit.trace.theta.shape[1] != len(fit.theta):

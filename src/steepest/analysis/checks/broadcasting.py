@@ -60,7 +60,7 @@ def row_by_row(loss: Any) -> Any:
     return each
 
 
-@check("fit", finds=(Kind.BROADCAST,), needs=(OWN_LOSS,))
+@check("fit", finds=(Kind.BROADCAST,), needs=(OWN_LOSS,), trials=True)
 def all_pairs(fit: Fitted) -> Iterator[Finding]:
     """A loss of one's own that is a mean over all pairs of a prediction and a target."""
     loss = fit.loss_function

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -61,10 +62,14 @@ class Tried:
     def best(self) -> float:
         return min([trial.loss for _, trial in self.found], default=float("inf"))
 
-    def add(self, kind: Kind, trial: Trial | None) -> Trial | None:
-        """Keep a trial of what a kind would be mended by."""
+    def add(self, kind: Kind, remedy: Mapping[str, Any], share: float = 1.0, **changed: Any) -> Trial | None:
+        """A trial of what a kind would be mended by, kept; None where it is explained already, or too dear."""
+        budget = self.trials.budget
+        trial = self.trials.run(remedy, share=share, **changed) if kind in budget.asked else None
         if trial is not None:
             self.found.append((kind, trial))
+        elif kind in budget.asked and not any(each is kind for each, _ in self.found):
+            budget.missed.add(kind)
         return trial
 
     def helps(self, kind: Kind) -> Trial | None:
@@ -91,6 +96,7 @@ class Tried:
         Kind.RATE_TOO_LOW, Kind.TOO_FEW_STEPS,
     ),
     needs=(NETWORK, WHOLE_TRACE, AGAIN),
+    trials=True,
 )  # fmt: skip
 def module_descent(fit: Fitted) -> Iterator[Finding]:
     """At most one of the kinds above: the first that goes most of the way to what the module learns."""
@@ -104,10 +110,10 @@ def module_descent(fit: Fitted) -> Iterator[Finding]:
         return
     if unscaled(fit, trials.descent, trials.constant, trials.now) is not None:  # `saturated_units.py` tells it
         return
-    tried = Tried(trials)
-    for look in (shuffled, unclipped, not_stopped, not_decayed, slowed, quieter, other_rates, further):
+    tried, kinds = Tried(trials), order_for(trials)
+    for look in LOOKS if kinds[-1] is Kind.TOO_FEW_STEPS else (*LOOKS[:-2], *LOOKS[:-3:-1]):
         look(tried)
-    for kind in order_for(trials):
+    for kind in kinds:
         trial = tried.helps(kind)
         if trial is not None:
             finding = SAYS[kind](trials, trial)
@@ -124,7 +130,7 @@ def shuffled(tried: Tried) -> None:
     size, batching = trials.descent.size, trials.descent.batching
     if size is None or batching.shuffle not in ("none", "blocks") or not order_of(trials) >= IN_ORDER:
         return
-    tried.add(Kind.SORTED, trials.run({"shuffle": "rows"}, shuffle="rows", share=0.4))
+    tried.add(Kind.SORTED, {"shuffle": "rows"}, 0.4, shuffle="rows")
 
 
 def order_of(trials: Trials) -> float:
@@ -152,7 +158,7 @@ def unclipped(tried: Tried) -> None:
         return
     for times in (2.0, 20.0):
         longest = rounded_up(times * float(sizes.max()))
-        tried.add(Kind.CLIPPED, trials.run({"clip": longest}, clip=longest, share=0.4))
+        tried.add(Kind.CLIPPED, {"clip": longest}, 0.4, clip=longest)
 
 
 def not_stopped(tried: Tried) -> None:
@@ -164,7 +170,7 @@ def not_stopped(tried: Tried) -> None:
     kind, remedy = Kind.TOLERANCE, {"tol": 0.0}
     if status is Status.PATIENCE:
         kind, remedy = Kind.PATIENCE, {"patience": max(1, (batching.steps or 1) // batching.steps_per_epoch)}
-    tried.add(kind, trials.run(remedy, share=0.5))
+    tried.add(kind, remedy, 0.5)
 
 
 def not_decayed(tried: Tried) -> None:
@@ -177,7 +183,7 @@ def not_decayed(tried: Tried) -> None:
     if factors.mean() > 0.5 or factors[-1] > 0.2 * factors.max():
         return
     for other in ("cosine", "constant"):
-        tried.add(Kind.DECAY, trials.run({"schedule": other}, schedule=other, share=0.3))
+        tried.add(Kind.DECAY, {"schedule": other}, 0.3, schedule=other)
 
 
 def slowed(tried: Tried) -> None:
@@ -185,7 +191,7 @@ def slowed(tried: Tried) -> None:
     trials = tried.trials
     other = less_momentum_than(trials.descent.rule)[1]
     if other:
-        tried.add(Kind.MOMENTUM, trials.run({"optimizer": other}, rule=other, share=0.3))
+        tried.add(Kind.MOMENTUM, {"optimizer": other}, 0.3, rule=other)
 
 
 def quieter(tried: Tried) -> None:
@@ -197,21 +203,21 @@ def quieter(tried: Tried) -> None:
     per_epoch = -(-trials.kept.rows // LARGER_BATCH)
     epochs = max(trials.fit.epochs, min(MANY_STEPS, trials.descent.steps) // per_epoch)
     remedy = {"batch_size": LARGER_BATCH, **({"epochs": epochs} if epochs > trials.fit.epochs else {})}
-    tried.add(Kind.NOISE, trials.run(remedy, size=LARGER_BATCH, steps=epochs * per_epoch, share=0.3))
+    tried.add(Kind.NOISE, remedy, 0.3, size=LARGER_BATCH, steps=epochs * per_epoch)
     if descent.schedule == "constant":
-        tried.add(Kind.NOISE, trials.run({"schedule": "cosine"}, schedule="cosine", share=0.4))
+        tried.add(Kind.NOISE, {"schedule": "cosine"}, 0.4, schedule="cosine")
 
 
 def other_rates(tried: Tried) -> None:
     """Rates 10, 100, … times lower and higher, on as long as the last one is the best."""
     trials, lr = tried.trials, tried.trials.descent.lr
     for kind, factor in ((Kind.RATE_TOO_HIGH, 0.1), (Kind.RATE_TOO_LOW, 10.0)):
-        if kind is Kind.RATE_TOO_LOW and trials.diverged:
-            return
+        if (trials.diverged or trials.arrived) if kind is Kind.RATE_TOO_LOW else trials.calm:
+            continue
         before, times = trials.here, factor
         while 1e-13 < times < 1e13:
             rate = rounded_down(times * lr)
-            trial = tried.add(kind, trials.run({"lr": rate}, lr=rate, share=0.25))
+            trial = tried.add(kind, {"lr": rate}, 0.5, lr=rate)
             lowers = trials.diverged and trial is not None and not np.isfinite(trial.loss)
             if trial is None or not (trial.loss < before or lowers):
                 break
@@ -221,13 +227,22 @@ def other_rates(tried: Tried) -> None:
 def further(tried: Tried) -> None:
     """The same, 3, 10 and 30 times as far."""
     trials = tried.trials
-    if trials.fit.status not in (Status.EPOCHS, Status.STEPS) or trials.diverged:
+    if trials.fit.status not in (Status.EPOCHS, Status.STEPS) or trials.diverged or trials.arrived:
+        return
+    if Kind.TOO_FEW_STEPS not in trials.budget.asked:
         return
     unit = 1 if trials.fit.status is Status.STEPS else trials.descent.batching.steps_per_epoch
     setting = "max_steps" if trials.fit.status is Status.STEPS else "epochs"
-    for times, trial in trials.ahead(AHEAD):
+    ahead = trials.ahead(AHEAD)
+    for times, trial in ahead:
         remedy = {setting: max(1, times * trials.descent.steps // unit)}
-        tried.add(Kind.TOO_FEW_STEPS, replace(trial, remedy=remedy))
+        tried.found.append((Kind.TOO_FEW_STEPS, replace(trial, remedy=remedy)))
+    if not ahead:
+        trials.budget.missed.add(Kind.TOO_FEW_STEPS)
+
+
+LOOKS = (shuffled, unclipped, not_stopped, not_decayed, slowed, quieter, other_rates, further)
+"""In this order, the last two the other way round where few steps are said to be too few first."""
 
 
 # ---- what is said ----------------------------------------------------------------------------------

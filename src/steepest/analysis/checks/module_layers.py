@@ -20,7 +20,7 @@ from steepest.analysis.needs import NETWORK
 from steepest.lazy import nn
 
 
-@check("fit", finds=(Kind.UNACTIVATED,), needs=(NETWORK,))
+@check("fit", finds=(Kind.UNACTIVATED,), needs=(NETWORK,), trials=True)
 def unactivated(fit: Fitted) -> Iterator[Finding]:
     """Whether linear layers follow each other."""
     graph = _graph(fit)

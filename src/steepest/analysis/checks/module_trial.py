@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from steepest.analysis.checks.rerun import MOST_ROWS, placed, rerun, wrapped
 from steepest.analysis.finding import Fitted
+from steepest.analysis.what_if import whole_objective
 from steepest.data.batching import Batching
 from steepest.data.thinning import sampled
 from steepest.descent.stopping import Status
@@ -37,7 +40,15 @@ def tried(fit: Fitted, module: nn.Module | None, comparable: bool = True) -> str
     reached = f"After {run.steps:,} steps{some} the objective is {number(run.value)}"
     if not comparable:
         return f"{reached}."
-    now = rerun(fit, placed(fit))
-    if now is not None and not run.value <= BETTER * now.value:
+    now = _now(fit, run.steps)
+    if not run.value <= BETTER * now:
         return ""
-    return f"{reached} {'where it diverges now' if now is None else f'instead of {number(now.value)}'}."
+    return f"{reached} {'where it diverges now' if np.isinf(now) else f'instead of {number(now)}'}."
+
+
+def _now(fit: Fitted, steps: int) -> float:
+    """F of the fit's own module after so many steps; inf where it diverges."""
+    if fit.status is not Status.DIVERGED and steps >= fit.steps:
+        return whole_objective(placed(fit, fit.theta))
+    now = rerun(as_asked(fit), placed(fit))
+    return float("inf") if now is None else now.value

@@ -88,7 +88,7 @@ class Wrong:
     """Whether it does no harm where another end is no better."""
 
 
-@check("fit", finds=(Kind.OUTPUT,), needs=(NETWORK,))
+@check("fit", finds=(Kind.OUTPUT,), needs=(NETWORK,), trials=True)
 def output_layer(fit: Fitted) -> Iterator[Finding]:
     """Whether what the module ends in suits the loss and the targets."""
     output = _output(fit)

@@ -51,7 +51,7 @@ class Weaker:
     rule: Any = None
 
 
-@check("fit", finds=(Kind.REGULARIZED,), needs=(NETWORK, WHOLE_TRACE))
+@check("fit", finds=(Kind.REGULARIZED,), needs=(NETWORK, WHOLE_TRACE), trials=True)
 def too_strong(fit: Fitted) -> Iterator[Finding]:
     """What keeps a module at the mean, and how much better it does on unseen rows without."""
     if fit.network is None or fit.train is None or fit.terms is not None or fit.trace.theta.shape[1] != len(fit.theta):

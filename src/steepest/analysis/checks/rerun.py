@@ -1,8 +1,8 @@
 """A short descent of a module as it would have been: another rate, another start, other coordinates.
 
 What a remedy of a module gives has no formula, so it is tried: the same loss, batches, schedule and number of steps (at
-most 3,000, and fewer where they cost much), on an even sample of at most 1,000 rows. Where even a few steps would cost more
-than a fit's diagnosis should, nothing is tried.
+most 3,000, and fewer where they cost much), on an even sample of at most 1,000 rows. All trials of a diagnosis share one
+budget (`budget.py`); where it is spent, nothing is tried.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from steepest.analysis.budget import MOST_ROWS, budget_for
 from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.finding import Fitted
 from steepest.analysis.step_cost import cost_of_step
@@ -29,11 +30,8 @@ from steepest.model import modules
 from steepest.model.module_objective import ModuleObjective
 from steepest.model.of_fit import module_objective, tensors
 
-MOST_ROWS = 1_000
 MOST_STEPS = 3_000
-LITTLE_COST, MOST_COST = 0.3, 1.5  # what any rerun may cost, and the most that one may (`step_cost.py`)
-SHARE = 0.25  # of what the fit cost, in between
-LEAST_STEPS = 5
+SHARE = 0.7  # of what is left of the budget, for one rerun
 
 
 @dataclass(frozen=True)
@@ -106,11 +104,12 @@ def rerun(fit: Fitted, objective: ModuleObjective, *, lr: float | None = None, r
     spec, batching = fit.spec, Batching.of(fit.spec, objective.rows)
     own = spec.optimizer if spec.optimizer != "auto" else fit.optimizer
     name = spec.schedule if spec.schedule != "auto" else fit.schedule
-    step = cost_of_step(objective, batching.size)
-    affordable = float(np.clip(SHARE * fit.steps * step, LITTLE_COST, MOST_COST)) / step
-    steps = max(1, int(min(fit.steps, MOST_STEPS, affordable)))
-    if steps < min(fit.steps, LEAST_STEPS):
+    budget, cost = budget_for(fit), cost_of_step(objective, batching.size)
+    steps = budget.steps(max(1, min(fit.steps, MOST_STEPS)), cost, SHARE)
+    if not steps:
+        budget.missed |= budget.asked
         return None
+    budget.spend(steps * cost)
     batching = replace(batching, epochs=None, max_steps=steps)
     try:
         value = after_steps(objective, rule or own, batching, fit.lr if lr is None else lr, schedule(name, steps))

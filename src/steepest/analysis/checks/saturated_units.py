@@ -61,7 +61,7 @@ def saturated(objective: ModuleObjective) -> float:
     return max((float((SLOPES[name](value) < FLAT).double().mean()) for name, value in inside), default=0.0)
 
 
-@check("fit", finds=(Kind.SATURATED, Kind.SCALES), needs=(NETWORK, WHOLE_TRACE))
+@check("fit", finds=(Kind.SATURATED, Kind.SCALES), needs=(NETWORK, WHOLE_TRACE), trials=True)
 def sizes(fit: Fitted) -> Iterator[Finding]:
     """Saturated units or columns on different scales, and what mends them."""
     if fit.network is None or fit.train is None or fit.terms is not None or fit.trace.theta.shape[1] != len(fit.theta):

@@ -31,7 +31,7 @@ LARGE = 30.0
 LEFT, BETTER = 0.1, 0.7
 
 
-@check("fit", finds=(Kind.TARGET_SCALE,), needs=(NETWORK, NUMBERS, WHOLE_TRACE))
+@check("fit", finds=(Kind.TARGET_SCALE,), needs=(NETWORK, NUMBERS, WHOLE_TRACE), trials=True)
 def target_scale(fit: Fitted) -> Iterator[Finding]:
     """A target in other units than the module's outputs, and the fit to the standardised one."""
     data, fit = fit.train, as_asked(fit)

@@ -24,7 +24,7 @@ BETTER = 0.7
 TIMES = (1, 4)
 
 
-@check("fit", finds=(Kind.TINY_BATCHES,), needs=(NETWORK, BATCHES, WHOLE_TRACE))
+@check("fit", finds=(Kind.TINY_BATCHES,), needs=(NETWORK, BATCHES, WHOLE_TRACE), trials=True)
 def tiny_batches(fit: Fitted) -> Iterator[Finding]:
     """Batches too small for BatchNorm, and larger ones."""
     size = fit.spec.batch_size

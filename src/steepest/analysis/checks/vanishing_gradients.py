@@ -66,7 +66,7 @@ class Tried:
     advice: str = ""
 
 
-@check("fit", finds=(Kind.VANISHING,), needs=(NETWORK, WHOLE_TRACE))
+@check("fit", finds=(Kind.VANISHING,), needs=(NETWORK, WHOLE_TRACE), trials=True)
 def vanishing(fit: Fitted) -> Iterator[Finding]:
     """A first layer whose gradient is many orders below the last one's, and what moves it."""
     there = left_at_end(fit)
