@@ -41,7 +41,7 @@ REASONS: dict[str, tuple[set[str], str]] = {
     "analysis/checks/network_graph.py": ({"exponential"}, "the word for PyTorch's exp"),
     "analysis/checks/output_layer.py": ({"cross_entropy"}, "the remedy for scores before NLLLoss"),
     "analysis/checks/penalties.py": ({"mse"}, "the loss of the path of ridge regressions"),
-    "analysis/checks/progress.py": ({"adam", "cosine"}, "a rule and a schedule that remedies try"),
+    "analysis/checks/progress.py": ({"cosine"}, "a schedule that remedies try"),
     "analysis/checks/regularization.py": (
         {"sgd", "momentum", "rmsprop", "adam"},
         "the rules without decay, of PyTorch's",

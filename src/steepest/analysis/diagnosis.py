@@ -117,7 +117,9 @@ CONSEQUENCES: Mapping[Kind, frozenset[Kind]] = {
     ),
     Kind.TOLERANCE: frozenset({Kind.SCALES, Kind.COLLINEAR, Kind.RATE_TOO_LOW}),
     Kind.COLLINEAR: frozenset({Kind.RATE_TOO_HIGH, Kind.RATE_TOO_LOW, Kind.SCALES, Kind.DECAY}),
-    Kind.SCALES: frozenset({Kind.RATE_TOO_HIGH, Kind.RATE_TOO_LOW, Kind.DECAY, Kind.NOISE, Kind.KINK}),
+    Kind.SCALES: frozenset(
+        {Kind.RATE_TOO_HIGH, Kind.RATE_TOO_LOW, Kind.TOO_FEW_STEPS, Kind.DECAY, Kind.NOISE, Kind.KINK}
+    ),
     Kind.DECAY: frozenset({Kind.RATE_TOO_LOW}),
     Kind.RATE_TOO_HIGH: frozenset({Kind.NOISE, Kind.KINK}),
     Kind.NOISE: frozenset({Kind.DEAD_UNITS}),

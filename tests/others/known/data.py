@@ -200,6 +200,7 @@ def alive_beside_survived(seed: int) -> Pair:
     kind=KIND,
     source="https://bpp-sot.github.io/l6ds-m9-machine-learning/topic-2-feature-engineering/explanation/feature-leakage",
     also=("ST015",),
+    advice=r"(?i)drop|leave out|delete",
 )
 def cancellation_calls(seed: int) -> Pair:
     table, left = passengers(seed, 600)

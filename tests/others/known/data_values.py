@@ -174,6 +174,7 @@ def heavy_tail_of_a_network(seed: int) -> Pair:
     kind=KIND,
     source="https://tutoraspire.com/constant-variance-assumption/",
     also=("ST026",),
+    advice=r"(?i)weight|log",
 )
 def errors_that_grow(seed: int) -> Pair:
     def energy(seed: int, n: int):

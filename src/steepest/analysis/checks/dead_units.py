@@ -33,6 +33,7 @@ AT_START = 0.75
 ON_THE_WAY = 1.0 / 3.0
 BETTER = 0.9
 LEFT = 0.1
+ENOUGH = 0.1  # of the objective
 SLOWER = (10.0, 100.0, 1000.0)
 GLANCE = 0.2  # share of the steps after which a rate that killed its units is given up
 STARTS = ("normal:0.5", "normal:0.2", "normal:1")
@@ -90,9 +91,9 @@ def dead_units(fit: Fitted) -> Iterator[Finding]:
     if not value >= LEFT * constant_loss(ended) or _ends_in_relu(fit, ended):
         return
     limit = BETTER * value if np.isfinite(value) else np.inf
-    tried = _slower(fit) if on_the_way else None
+    tried = _slower(fit, start, ENOUGH * value) if on_the_way else None
     if tried is None or tried.run.value > limit:
-        tried = _other_starts(fit, limit)
+        tried = _other_starts(fit, limit) if _most(start) >= AT_START else None
     now, total = _count(end), sum(len(units) for units in end.values())
     if tried is not None and _count(tried.left) >= now:
         tried = None
@@ -126,37 +127,30 @@ class Tried:
     cause: str
 
 
-def _tried(
-    fit: Fitted, objective: ModuleObjective, remedy: Mapping[str, Any], cause: str, most: float, lr: float | None = None
-) -> Tried | None:
-    """A descent of the objective, if fewer than that share of each layer's units are dead at its end."""
-    run = rerun(fit, objective, lr=lr)
-    left = {} if run is None else _silent(run.objective)
-    return None if run is None or _most(left) >= most else Tried(pinned(remedy, fit), run, left, cause)
-
-
-def _slower(fit: Fitted) -> Tried | None:
-    """The smaller rate at which fewest units die, of those the one that comes down furthest."""
+def _slower(fit: Fitted, start: Mapping[str, np.ndarray], enough: float) -> Tried | None:
+    """Of smaller rates at which few units die the one that comes down furthest, or the first that comes far enough."""
     best: Tried | None = None
     for divisor in SLOWER:
         lr = float(f"{fit.lr / divisor:.2g}")
-        glance = rerun(replace(fit, steps=max(1, int(GLANCE * fit.steps))), placed(fit), lr=lr)
-        if glance is None or _most(_silent(glance.objective)) >= ON_THE_WAY:
+        run = rerun(replace(fit, steps=max(1, int(GLANCE * fit.steps))), placed(fit), lr=lr)
+        if run is not None and (run.value <= enough or _most(_silent(run.objective), start) < ON_THE_WAY):
+            run = rerun(fit, placed(fit), lr=lr)
+        if run is None or (_most(left := _silent(run.objective), start) >= ON_THE_WAY and run.value > enough):
             continue
-        one = _tried(fit, placed(fit), {"lr": lr}, f"steps at lr={fit.lr:.3g} are too long", ON_THE_WAY, lr)
-        if best is not None and (one is None or one.run.value >= best.run.value):
+        if best is not None and run.value >= best.run.value:
             break  # slower still would get less far
-        best = one
+        best = Tried(pinned({"lr": lr}, fit), run, left, f"steps at lr={fit.lr:.3g} are too long")
+        if run.value <= enough:
+            break
     return best
 
 
 def _other_starts(fit: Fitted, limit: float) -> Tried | None:
     """Standardised columns, another seed or another start: the first that leaves few units dead and comes down."""
     for remedy, objective, cause in _starts(fit):
-        if _most(_silent(objective)) < AT_START:
-            tried = _tried(fit, objective, remedy, cause, AT_START)
-            if tried is not None and tried.run.value <= limit:
-                return tried
+        run = rerun(fit, objective) if _most(_silent(objective)) < AT_START else None
+        if run is not None and run.value <= limit and _most(left := _silent(run.objective)) < AT_START:
+            return Tried(pinned(remedy, fit), run, left, cause)
     return None
 
 
@@ -185,9 +179,10 @@ def _silent(objective: ModuleObjective) -> dict[str, np.ndarray]:
     return silent(objective.module, objective.x)
 
 
-def _most(layers: Mapping[str, np.ndarray]) -> float:
-    """The largest share of a layer's units; 1 where no layer is known."""
-    return float(max((units.mean() for units in layers.values()), default=1.0))
+def _most(layers: Mapping[str, np.ndarray], before: Mapping[str, np.ndarray] | None = None) -> float:
+    """The largest share of a layer's units, without those that were dead before; 1 where no layer is known."""
+    died = (units if before is None else units & ~before[name] for name, units in layers.items())
+    return float(max((units.mean() for units in died), default=1.0))
 
 
 def _count(layers: Mapping[str, np.ndarray]) -> int:

@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 
-from steepest.analysis.checks.progress import unscaled
 from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
@@ -107,8 +106,6 @@ def module_descent(fit: Fitted) -> Iterator[Finding]:
         return
     level = loss_level(fit.loss_function, fit.train.y)
     if not trials.diverged and (trials.now <= max(WELL * trials.constant, level)):
-        return
-    if unscaled(fit, trials.descent, trials.constant, trials.now) is not None:  # `saturated_units.py` tells it
         return
     tried, kinds = Tried(trials), order_for(trials)
     for look in LOOKS if kinds[-1] is Kind.TOO_FEW_STEPS else (*LOOKS[:-2], *LOOKS[:-3:-1]):

@@ -8,7 +8,6 @@ nothing wrong with it.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -18,8 +17,7 @@ from steepest.analysis.checks.measured_descent import NEAR_NOISY, NEAR_SCALED
 from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import pinned
-from steepest.analysis.what_if import Descent, ModuleDescent, linear_descent, whole_objective
-from steepest.descent import torch_rules
+from steepest.analysis.what_if import Descent, linear_descent, whole_objective
 from steepest.descent.stopping import Status
 from steepest.text.numbers import number, rounded_down
 
@@ -134,35 +132,4 @@ def unfinished(fit: Fitted, descent: Descent, first: float, now: float) -> Findi
         Kind.TOO_FEW_STEPS, f"{fit.steps:,} steps are too few: the objective is still falling fast.",
         f"It went from {number(first)} to {number(now)}, and in three times as many steps goes to {number(end)}.",
         {setting: max(1, value)}, f"An objective below {number(end)}.", gone(now, end),
-    )  # fmt: skip
-
-
-def unscaled(fit: Fitted, descent: Descent, first: float, now: float) -> Finding | None:
-    """The columns that a module sees are of very different sizes, and standardised ones would do."""
-    data = fit.train
-    if fit.precondition != "none" or data is None or data.x.ndim != 2 or len(data.x) < 2:
-        return None
-    sizes = np.sqrt((data.x**2).mean(0))
-    place = int(np.argmax(np.abs(np.log(np.where(sizes > 0, sizes, 1.0)))))
-    if not (sizes[place] > 30.0 or 0.0 < sizes[place] < 1.0 / 30.0):
-        return None
-    assert isinstance(descent, ModuleDescent)
-    from steepest.model.wrapped_modules import scaled  # which imports PyTorch
-
-    start = descent.objective()
-    assert start.x is not None
-    assert start.y is not None
-    own = str(fit.spec.model).startswith("mlp") and isinstance(fit.spec.model, str)
-    numbers = own and not start.loss.classes and start.y.is_floating_point()
-    standardised = scaled(copy.deepcopy(descent.module), start.x, start.y if numbers else None)
-    rule = torch_rules.rule("adam") if fit.spec.optimizer == "auto" else descent.rule
-    end = replace(descent, module=standardised, rule=rule).gap_at(0.01)
-    if not end < first or not (first - now) <= 0.5 * (first - end):
-        return None
-    name = data.names[place]
-    return Finding(
-        Kind.SCALES, f"The columns are on different scales, above all {name!r}.",
-        f"{name!r} is of size {number(float(sizes[place]))}; a module's weights start as if all were of size 1.",
-        {"precondition": "standardize", "lr": "auto"}, f"An objective of about {number(end)} after as many steps.",
-        1.0 if np.isinf(now) else float(np.clip(1.0 - end / now, 0.0, 1.0)), columns=(name,),
     )  # fmt: skip
