@@ -31,6 +31,15 @@ def findings_tree() -> str:
     return "```{toctree}\n:hidden:\n\n" + "\n".join(names) + "\n```"
 
 
+def look_up_tree() -> str:
+    """Reference, mathematics and findings, and every page beside them that the start page does not name."""
+    docs = ROOT / "docs"
+    listed = (docs / "index.md").read_text(encoding="utf-8").splitlines()
+    others = sorted(page.stem for page in docs.glob("*.md") if page.stem not in (*listed, "index"))
+    names = ["reference/index", "mathematics/index", "findings/README", *others]
+    return "```{toctree}\n:hidden:\n:caption: Look up\n\n" + "\n".join(names) + "\n```"
+
+
 GENERATED: dict[str, Callable[[], str]] = {
     "losses": registries.losses_page,
     "rules": registries.rules_page,
@@ -42,6 +51,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "command": command.command_page,
     "lessons": lessons_page,
     "findings": findings_tree,
+    "look-up": look_up_tree,
 }
 
 

@@ -58,6 +58,7 @@ class Fit(Displayed, RunSummary, Scored):
         terms, network: the columns of the linear family, or the module as it was fitted; the other is None.
         kind: precision and device of the module as the user gave it; None where that is as the fit's.
         train, test: the rows fitted, and those held out; None for a loaded fit.
+        validation: the rows that the descent was stopped by; None without any, and for a loaded fit.
         record: what a run's folder holds in the place of the data; of loaded fits only.
         centred: the same fit with powers of centred columns, which it was computed with; None where it was in user units.
         measured: what the last pass over a tall table gave.
