@@ -20,6 +20,7 @@ from steepest.data.dataset import Dataset
 from steepest.defaults import Plan
 from steepest.descent.chunk import Chunk
 from steepest.descent.loop import Step
+from steepest.descent.newton import RegularizedNewton
 from steepest.descent.stopping import Ending, Limits, Status, Stopper, interruptible
 from steepest.descent.trace import Recorder, float64_of
 from steepest.engines.batched import HELD
@@ -30,6 +31,7 @@ from steepest.held_out import scorer
 from steepest.lazy import Tensor, torch
 from steepest.model.extended_squares import ExtendedSquares
 from steepest.model.linear_objective import LinearObjective
+from steepest.model.row_parts import FEW
 from steepest.model.tall_objective import TallObjective
 from steepest.recording import recorder_of
 from steepest.settings import Spec
@@ -77,7 +79,8 @@ def watched(
     engine = choose(work, float(limits.steps.sum()))
     monitor = Monitor(spec, made, work, limits, test, validation, budget, stepwise=engine is LOOP)
     shown = engine.chunks(work)
-    with nullcontext() if work.together is None else in_one_thread():
+    alone = work.together is not None or (isinstance(made.rule, RegularizedNewton) and made.rule.products <= FEW)
+    with in_one_thread() if alone else nullcontext():
         monitor.drain(shown, after)
     found: list[Any] = [None] * len(work)
     for group in monitor.ended:

@@ -101,6 +101,6 @@ def first(rows: np.ndarray | pa.ChunkedArray | pa.Array) -> int:
 
 def null_or_nan(column: pa.ChunkedArray) -> np.ndarray:
     """Where a value is missing, `[n]` bool."""
-    if column.null_count == 0 and not (pa.types.is_null(column.type) or pa.types.is_floating(column.type)):
-        return np.zeros(len(column), bool)
+    if column.null_count == 0 and not pa.types.is_null(column.type):
+        return np.isnan(to_numbers(column)) if pa.types.is_floating(column.type) else np.zeros(len(column), bool)
     return np.asarray(pc.is_null(column, nan_is_null=True))

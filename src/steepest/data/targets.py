@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from steepest.data.arrow_columns import first, is_number, is_text, is_words, null_or_nan, to_numbers
+from steepest.data.arrow_columns import first, is_number, is_text, is_words, to_numbers
 from steepest.data.column_types import check_doubt, learn_date, levels_of, one_spelling
 from steepest.data.columns import SourceColumn
 from steepest.data.dates import dates
@@ -128,7 +128,7 @@ def is_classes(targets: pa.Table, classify: bool | None, origin: Origin, reading
     for name in targets.column_names:
         column = origin.column(name, targets[name])
         kind = column.kind
-        if null_or_nan(column.values).all():
+        if column.missing.all():
             raise DataError(f"the target {quoted(name)} of {origin.table} is empty")
         if not (is_words(kind) or is_number(kind) or pa.types.is_boolean(kind)):
             dated = pa.types.is_temporal(kind)
@@ -137,7 +137,7 @@ def is_classes(targets: pa.Table, classify: bool | None, origin: Origin, reading
         if name not in reading.categories:
             _check_target(column)
         if is_words(kind) and (classify is False or several):
-            present = ~null_or_nan(column.values)
+            present = ~column.missing
             raise DataError(
                 f"the target {quoted(name)} holds text, {quoted(column.text[first(present)])} in {column.row(present)}, and "
                 f"{'several targets at once are' if several else 'this loss needs'} numbers. Use loss='logistic' or "

@@ -108,6 +108,11 @@ class RegularizedNewton(Rule):
             self.arrived = delta == 0.0
         return [delta, first, float("inf"), 0.0, 0, float("inf")]
 
+    @property
+    def products(self) -> int:
+        """How many products the Hessian of one output takes."""
+        return self.basis.shape[0] * self.rank**2
+
     def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
         delta, first, before, damping = memory[:4]
         slope, curvature = self._model(self._predict(theta), delta)

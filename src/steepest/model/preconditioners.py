@@ -22,6 +22,7 @@ from fractions import Fraction
 import numpy as np
 
 from steepest.model.linear import BLOCK, TALL, LinearProblem, gram, is_constant, row_blocks
+from steepest.model.row_parts import in_one_thread
 
 WELL_CONDITIONED = 1e-6
 """Smallest over largest pivot from which QR alone decides that all columns are independent."""
@@ -164,7 +165,8 @@ def _whitening(stack: np.ndarray) -> np.ndarray:
     # columns of one size, or a penalty's on a column in tiny units would pass for all there is
     sizes = np.sqrt(np.einsum("ij,ij->j", stack, stack))
     sizes = np.where(sizes > 0, sizes, 1.0)
-    return _whitened(stack / sizes) / sizes[:, None]
+    with in_one_thread(float(stack.size) * min(stack.shape)):
+        return _whitened(stack / sizes) / sizes[:, None]
 
 
 def _whitened(stack: np.ndarray) -> np.ndarray:

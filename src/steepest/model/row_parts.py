@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from threading import Lock
 from typing import Any
@@ -21,6 +22,9 @@ BLOCK = 2**18
 
 ALONE = 2**20
 """Entries of a table up to which threads are not worth their start."""
+
+FEW = 2**26
+"""Products of a matrix's decomposition, or of a step, up to which threads mostly wait for one another."""
 
 
 def blocks(rows: int, columns: int, part: int = 0, parts: int = 1) -> Iterator[slice]:
@@ -45,18 +49,24 @@ def summed(rows: int, columns: int, shapes: Sequence[tuple[int, ...]], work: Cal
 
 
 def _of_all_parts(one: Callable[[int], list[np.ndarray]], entries: int) -> list[list[np.ndarray]]:
-    if not _limiting.acquire(blocking=False):  # one pass at a time limits BLAS, and restores what it found
-        return [one(part) for part in range(PARTS)]
+    with in_one_thread() as threads:
+        if threads == 1 or entries <= ALONE:
+            return [one(part) for part in range(PARTS)]
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(one, range(PARTS)))
+
+
+@contextmanager
+def in_one_thread(products: float = 0.0) -> Iterator[int]:
+    """Within it BLAS has one thread; how many it had. Of more than `FEW` products it is left as it is."""
+    if products > FEW or not _limiting.acquire(blocking=False):  # one at a time limits BLAS, and restores what it found
+        yield 1
+        return
     try:
         libraries = _libraries()
         threads = max((library.num_threads for library in libraries.lib_controllers), default=1)
-        if threads == 1:
-            return [one(part) for part in range(PARTS)]
-        with libraries.limit(limits=1):
-            if entries <= ALONE:  # where threads of BLAS would mostly wait for one another
-                return [one(part) for part in range(PARTS)]
-            with ThreadPoolExecutor(threads) as pool:
-                return list(pool.map(one, range(PARTS)))
+        with libraries.limit(limits=1) if threads > 1 else nullcontext():
+            yield threads
     finally:
         _limiting.release()
 

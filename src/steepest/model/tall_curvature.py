@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from steepest.model.row_parts import in_one_thread
+
 SAFE_SQUARES = 0.03
 """Smallest over largest pivot from which a Gram matrix is trusted: of 16 digits its squares lose three."""
 
@@ -31,7 +33,8 @@ class Curvature:
         if not (np.isfinite(hessian).all() and (sizes > 0.0).all()):
             raise IllConditioned
         try:
-            factor = np.linalg.cholesky(hessian / np.outer(sizes, sizes))
+            with in_one_thread(len(hessian) ** 3 / 3.0):
+                factor = np.linalg.cholesky(hessian / np.outer(sizes, sizes))
         except np.linalg.LinAlgError:
             raise IllConditioned from None
         pivots = np.diag(factor)[first:]
@@ -70,7 +73,8 @@ class Curvature:
         """The trace of H⁻¹ once columns have one size."""
         from scipy import linalg
 
-        inverse = linalg.solve_triangular(self.factor, np.eye(len(self.factor)), lower=True, check_finite=False)
+        with in_one_thread(len(self.factor) ** 3 / 3.0):
+            inverse = linalg.solve_triangular(self.factor, np.eye(len(self.factor)), lower=True, check_finite=False)
         return float(np.vdot(inverse, inverse))
 
     def moved(self, step: np.ndarray) -> float:
