@@ -202,7 +202,7 @@ lowest = {
 for name, place in lowest.items():
     print(f"{name:13s} is lowest at {place:.2f}")
 
-assert abs(lowest["squared"] - np.mean(jumps)) < 0.05
+assert len(grid) == 5600 and abs(lowest["squared"] - np.mean(jumps)) < 0.05
 in_order = np.sort(jumps)
 assert in_order[9] - 0.05 <= lowest["absolute"] <= in_order[10] + 0.05
 assert in_order[13] - 0.05 <= lowest["quantile 0.7"] <= in_order[14] + 0.05
@@ -339,7 +339,7 @@ cells = 2 / 49
 for name, fit in (("mse", line), ("l1", absolute_line)):
     value, _ = fit.objective([a[3, 7], b[3, 7]])
     assert np.isclose(value, height[name][3, 7])
-assert height["l1"].shape == (50, 50)
+assert height["l1"].shape == (50, 50) and (side[0], side[-1]) == (-1, 1)
 assert np.allclose([a[bottom["mse"]], b[bottom["mse"]]], by_formula, atol=cells)
 assert np.allclose([a[bottom["l1"]], b[bottom["l1"]]], absolute_line.exact.theta, atol=2 * cells)
 assert abs(b[bottom["l1"]] - by_formula[1]) > 20 * cells

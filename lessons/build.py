@@ -30,6 +30,7 @@ PAGE = """
 body.jp-Notebook { padding: 0 12px 48px; background: #fff; }
 main { max-width: 960px; margin: 0 auto; }
 .jp-OutputArea-output { overflow-x: auto; }
+.jp-RenderedText pre { word-break: normal; overflow-wrap: anywhere; }
 .jp-InputArea-editor { overflow-x: auto; }
 .jp-RenderedHTMLCommon .highlight pre { margin: 0.6em 0; padding: 0.5em 0.7em; background: #f5f5f5; }
 .jp-OutputPrompt, .jp-InputPrompt { display: none; }

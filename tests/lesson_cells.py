@@ -2,7 +2,7 @@
 
     lesson = Lesson.read("1_descent")
     lesson.cells                   Cell(kind, tags, source, line) in their order
-    lesson.run(names)              every cell in its turn, as a notebook does
+    lesson.run()                   every cell in its turn, as a notebook does
 
 A lesson is a Python file in jupytext's percent format: `# %%` begins a cell, `# %% [markdown]` one of prose, and
 `tags=[…]` after it are its tags.
@@ -78,6 +78,12 @@ class Lesson:
                 assert solution is not None, f"{self.name}.py, line {cell.line}: no folded answer follows"
                 found.append((cell, solution.group(1)))
         return found
+
+    def run(self) -> None:
+        """Run every cell in its turn, as a notebook does."""
+        names: dict[str, Any] = {"__name__": "__main__"}
+        for cell in self.code:
+            self.execute(cell, cell.tree, names)
 
     def execute(self, cell: Cell, tree: ast.AST, names: dict[str, Any]) -> None:
         """Run the code of a cell, or what has been made of it."""
