@@ -56,13 +56,6 @@ def gradient(problem: LinearProblem, theta: np.ndarray) -> np.ndarray:
     return plain.ravel() + problem.penalty_in().gradient(theta)
 
 
-def stationarity(problem: LinearProblem, theta: np.ndarray, matrix: np.ndarray) -> float:
-    """‖Mᵀ∇F(θ)‖ / ‖Mᵀ∇F(0)‖ with M `[p, r]`, the matrix from orthonormal coordinates to θ."""
-    here = gradient(problem, theta).reshape(problem.outputs, -1) @ matrix
-    start = gradient(problem, np.zeros_like(theta)).reshape(problem.outputs, -1) @ matrix
-    return relative(float(np.linalg.norm(here)), float(np.linalg.norm(start)))
-
-
 def violation(slopes: np.ndarray, coefficients: np.ndarray, weights: np.ndarray) -> float:
     """The worst violation of the optimality conditions of f(c) + Σ weightsⱼ·|cⱼ|, given ∇f = slopes.
 
