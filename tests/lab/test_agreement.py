@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import re
@@ -18,6 +19,7 @@ from steepest.formulas.losses import LOSSES
 from steepest.formulas.rules import RULES
 from steepest.formulas.schedules import SCHEDULES
 from steepest.lab.tasks import Uploads, perform
+from steepest.lab.workers import Failed, Pool
 
 SHOWN = 7  # significant digits of a parameter on the page
 ARRIVING = ("auto", "orthonormal")  # coordinates in which the descent arrives, whatever the table
@@ -49,6 +51,8 @@ def agrees(folder, seed, precondition):
     job = {"task": "descend", "experiment": {"data": f"upload:{seed:032x}", "settings": settings}}
     answer = perform(job, Uploads(folder))
     assert "error" not in answer, answer
+    if answer["exact"] is None:  # columns so nearly collinear that float64 holds no answer
+        return False, "There is no exact answer to compare with" in answer["words"]["message"]
     theta, exact = numbers(answer["frames"]["theta"])[-1], numbers(answer["exact"])
     independent = st.fit(str(folder / f"{seed:032x}.parquet"), target="y").exact.theta
     assert np.array_equal(exact, independent)
@@ -103,23 +107,40 @@ def combination(seed):
     return {"data": data, "settings": settings}
 
 
-def told(seed):
-    """The answer to a random combination: a descent, or a line or two on what is wrong."""
-    assert set(SCHEDULES) >= {"constant", "inverse", "cosine", "step", "warmup"}
-    for task in ("descend", "diagnose", "rates"):
-        answer = perform({"task": task, "experiment": combination(seed)}, Uploads(Path("/nowhere")))
-        json.dumps(answer, allow_nan=False)
-        if "error" in answer:
-            assert len(answer["error"].splitlines()) <= 4, answer["error"]
-            assert not re.search(r"Traceback|Error:", answer["error"])
+def told(answer):
+    """A descent, or a line or two on what is wrong."""
+    json.dumps(answer, allow_nan=False)
+    if "error" in answer:
+        assert len(answer["error"].splitlines()) <= 4, answer["error"]
+        assert not re.search(r"Traceback|Error:|has died", answer["error"])
 
 
 @pytest.mark.parametrize("seed", range(25))
 def test_any_combination_of_controls_is_answered(seed):
-    told(seed)
+    assert set(SCHEDULES) >= {"constant", "inverse", "cosine", "step", "warmup"}
+    for task in ("descend", "diagnose", "rates"):
+        told(perform({"task": task, "experiment": combination(seed)}, Uploads(Path("/nowhere"))))
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", range(25, 525))
-def test_five_hundred_more_are(seed):
-    told(seed)
+def test_five_hundred_more_are_with_the_limits_of_workers(tmp_path):
+    async def asked(pool, task, seed):
+        try:
+            return json.loads(await pool.run(str(seed), {"task": task, "experiment": combination(seed)}))
+        except Failed as error:
+            return {"error": str(error)}
+
+    async def visitor(pool, seeds):
+        for seed in seeds:
+            for task in ("descend", "diagnose", "rates"):
+                told(await asked(pool, task, seed))
+
+    async def whole():
+        pool = Pool(2, tmp_path, seconds=20.0)
+        pool.start()
+        try:
+            await asyncio.gather(*(visitor(pool, range(25 + k, 525, 4)) for k in range(4)))
+        finally:
+            pool.close()
+
+    asyncio.run(whole())

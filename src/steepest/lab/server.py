@@ -345,7 +345,12 @@ def run(
             print(f"For the teacher: {lab.link.replace(lab.token, teacher)}", flush=True)
         print("Ctrl-C ends the lab.", file=sys.stderr)
         how = uvicorn.Config(
-            application(lab), log_level="warning", lifespan="on", ws="none", timeout_graceful_shutdown=1
+            application(lab),
+            log_level="warning",
+            lifespan="on",
+            ws="none",
+            timeout_graceful_shutdown=1,
+            timeout_keep_alive=75,
         )
         server = uvicorn.Server(how)
         if browser:
