@@ -13,9 +13,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import product
 from math import isfinite
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -174,7 +175,7 @@ class Design:
         at = 0
         for one in self.products:
             for columns in product(*(self.factors[i].columns(values[i], low) for i, low in _backwards(one))):
-                x[:, at] = np.prod(columns, axis=0) if len(columns) > 1 else columns[0]
+                x[:, at] = reduce(mul, reversed(columns))  # the first factor first, as it is read
                 at += 1
         large = ~(np.abs(x) <= LARGEST)
         if large.any():

@@ -15,6 +15,7 @@ import inspect
 import io
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,9 @@ import numpy as np
 from steepest.data import synthetic
 from steepest.data.dataset import Dataset
 from steepest.errors import FitError
-from steepest.export.python_text import Part, array, called, identifier, imports, literal, number, shown
+from steepest.export import formula_code
+from steepest.export.formula_code import NoWords
+from steepest.export.python_text import Part, array, called, comment, identifier, imports, literal, number, shown
 from steepest.export.sources import formula_text
 from steepest.result import Fit
 
@@ -57,6 +60,9 @@ class Rows:
 
 def written(fit: Fit, train: Dataset, test: Dataset | None, file: Path | None, notebook: bool) -> Rows:
     """The shortest way to write these rows; `file` is the script's, None if it has none."""
+    if train.schema.design is not None and train.sources is not None:
+        with suppress(NoWords):
+            return _with_terms(fit, train, test, file, notebook)
     parts = [part for part in (train, test) if part is not None]
     size, table = sum(part.x.size + part.y.size for part in parts), train.x.ndim == 2
     for recipe in _recipes(fit, train) if table else ():
@@ -72,6 +78,16 @@ def written(fit: Fit, train: Dataset, test: Dataset | None, file: Path | None, n
             "(-o script.py): a file with the rows is put beside it."
         )
     return _literal(train, test)
+
+
+def _with_terms(fit: Fit, train: Dataset, test: Dataset | None, file: Path | None, notebook: bool) -> Rows:
+    """The columns of the table, and code that makes the terms of a formula of them."""
+    plain = formula_code.plain_rows(train)
+    found = written(fit, plain, None if test is None else formula_code.plain_rows(test), file, notebook)
+    suffixes = [""] if test is None else ["", "_test"]
+    made = formula_code.terms(train, found.columns, found.matrix, found.target, suffixes)
+    code = [*found.part.code, "", *comment(made.prose), *made.code]
+    return replace(found, part=replace(found.part, code=code), columns=("x",), matrix=True)
 
 
 # ---- as they are -----------------------------------------------------------------------------------
