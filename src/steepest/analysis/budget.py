@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from steepest.analysis.finding import Fitted, Kind
+from steepest.analysis.fit_settings import rule_of
 from steepest.analysis.step_cost import cost_of_step
 from steepest.data.batching import Batching
 from steepest.data.thinning import sampled
@@ -77,4 +78,4 @@ def _cost_of_step(fit: Fitted) -> float:
     """What a step of a module's fit cost, on the rows of a trial."""
     assert fit.train is not None
     rows = sampled(fit.train, MOST_ROWS)
-    return cost_of_step(module_objective(fit, rows), Batching.of(fit.spec, rows.rows).size)
+    return cost_of_step(module_objective(fit, rows), Batching.of(fit.spec, rows.rows).size, rule_of(fit))

@@ -10,13 +10,15 @@ from __future__ import annotations
 from typing import Any
 
 from steepest.data.batching import Batching
+from steepest.descent import torch_rules
 from steepest.lazy import Tensor
 from steepest.model.objective import Objective
 
 OPERATION, FLOP, ENTRY = 4e-6, 5e-11, 1e-9
 """The cost of an operation of PyTorch, of a floating-point operation in a matrix product, and of a number written."""
 
-STEP = 60e-6  # the cost of the loop around it
+STEP, OPTIMIZER = 60e-6, 250e-6
+"""The cost of the loop around it, and of a step of an optimiser of PyTorch's."""
 
 
 def _counted() -> Any:
@@ -48,10 +50,17 @@ def _counted() -> Any:
     return Counted()
 
 
-def cost_of_step(objective: Objective, size: int | None) -> float:
-    """What a step costs. size: rows a batch, None for all."""
+def cost_of_step(objective: Objective, size: int | None, rule: Any = None) -> float:
+    """What a step costs. size: rows a batch, None for all. rule: that of the descent; None for one of ours."""
     whole = size is None or size >= objective.rows
     batch = next(iter(Batching(objective.rows, None if whole else size, "none")))
     with _counted() as counted:
         objective.value_and_grad(objective.theta, batch)
-    return STEP + OPERATION * counted.operations + FLOP * counted.flops + ENTRY * counted.entries
+    own = rule is None or not torch_rules.rule(rule, objective).innermost.is_torch
+    return (
+        STEP
+        + (0.0 if own else OPTIMIZER)
+        + OPERATION * counted.operations
+        + FLOP * counted.flops
+        + ENTRY * counted.entries
+    )

@@ -158,7 +158,7 @@ class Trials:
     @cached_property
     def step_cost(self) -> float:
         """Of a step of the descent's own batches."""
-        return cost_of_step(self.start, self.descent.size)
+        return cost_of_step(self.start, self.descent.size, self.descent.rule)
 
     @property
     def batching(self) -> Batching:
@@ -177,7 +177,7 @@ class Trials:
             shuffle=changed.get("shuffle", self.descent.batching.shuffle),
         )  # fmt: skip
         planned = steps or batching.steps or 0
-        cost = self.step_cost if "size" not in changed else cost_of_step(self.start, changed["size"])
+        cost = self.step_cost if "size" not in changed else cost_of_step(self.start, changed["size"], self.descent.rule)
         made = self.budget.steps(planned, cost, share)
         if not made:
             return None

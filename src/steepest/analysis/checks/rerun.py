@@ -104,7 +104,7 @@ def rerun(fit: Fitted, objective: ModuleObjective, *, lr: float | None = None, r
     spec, batching = fit.spec, Batching.of(fit.spec, objective.rows)
     own = spec.optimizer if spec.optimizer != "auto" else fit.optimizer
     name = spec.schedule if spec.schedule != "auto" else fit.schedule
-    budget, cost = budget_for(fit), cost_of_step(objective, batching.size)
+    budget, cost = budget_for(fit), cost_of_step(objective, batching.size, rule or own)
     steps = budget.steps(max(1, min(fit.steps, MOST_STEPS)), cost, SHARE)
     if not steps:
         budget.missed |= budget.asked
