@@ -93,7 +93,8 @@ def _standardised(fit: Fitted, kind: Kind, shares: tuple[float, float], spread: 
         return
     remedy, run = found
     assert fit.train is not None
-    names, order = fit.train.names, np.argsort(spread)
+    live = np.flatnonzero(spread > 0.0)
+    names, order = fit.train.names, live[np.argsort(spread[live])]
     small, large = int(order[0]), int(order[-1])
     place = large if spread[large] >= 1.0 / max(spread[small], 1e-300) else small
     evidence = f"{names[place]!r} is of size {number(float(spread[place]))}"
