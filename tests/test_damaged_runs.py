@@ -48,9 +48,9 @@ def use(folder: Path) -> None:
     """Everything that is done with what was loaded."""
     kept = st.load(folder)
     if isinstance(kept, st.Sweep):
-        str(kept), kept.table(), kept.summary(), kept.ranked()
+        str(kept), kept.table(), kept.to_dict(), kept.ranked()
         kept = kept.fit(0)
-    str(kept), repr(kept), kept.summary(), str(kept.diagnose()), kept.loss_curve(), kept.plot()
+    str(kept), repr(kept), kept.to_dict(), str(kept.diagnose()), kept.loss_curve(), kept.plot()
     columns = kept.schema.columns
     kept.predict({c.name: [c.levels[0]] * 2 if c.kind == "category" else [1.0, 2.0] for c in columns})
 

@@ -255,7 +255,7 @@ def _shown(fit: st.Fit) -> None:
     """Whatever is shown after a fit works too."""
     assert str(fit)
     assert fit._repr_html_()
-    assert fit.summary()["params"].keys() == set(fit.names)
+    assert fit.to_dict()["params"].keys() == set(fit.names)
     predicted = fit.predict(fit.train.x)
     assert len(predicted) == fit.rows
 

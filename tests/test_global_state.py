@@ -87,7 +87,7 @@ def states(tmp_path_factory):
     runs = st.sweep(X, Y, model="mlp:4", lr=[0.01, 0.02], seed=[0, 1], epochs=3)
     st.sweep(X, Y, lr=[0.01, 0.02], optimizer=["sgd", "adam"], epochs=3, batch_size=10)
     for each in (fit, net):
-        str(each), each.diagnose(), each.summary()
+        str(each), each.diagnose(), each.to_dict(), each.summary()
         each.plot(), each.loss_curve(), each.residuals(), each.surface(grid=5)
     fit.animate(folder / "fit.gif", frames=2)
     fit.report(folder / "fit.html", film=False)

@@ -45,6 +45,7 @@ FLOORS = [
     "scoring",
     "run_record",
     "scored",
+    "methods",
     "result",
     "user_units",
     "fitting",
@@ -55,6 +56,7 @@ FLOORS = [
     "sweeping",
     "storage",
     "cross_validation",
+    "inference",
     "plots",
     "description",
     "report",
@@ -66,7 +68,7 @@ FLOORS = [
     "lab",
 ]
 # Results: their drawing, saving and reporting methods are imported from below when they are called (`lazy.delegated`).
-DELEGATING = {"result", "sweep_result", "analysis.sharpness"}
+DELEGATING = {"methods", "sweep_result", "analysis.sharpness"}
 
 MODULES = {
     ".".join(path.relative_to(SOURCE).with_suffix("").parts): path

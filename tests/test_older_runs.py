@@ -37,7 +37,7 @@ def test_a_table_with_a_category(tmp_path):
         np.testing.assert_allclose(back.predict(new), expected, rtol=1e-14)
         assert (back.rows, back.test_rows, back.steps) == (18, 6, 40)
         np.testing.assert_allclose(back.exact.theta, fit.theta, rtol=1e-12)
-        np.testing.assert_equal(back.summary(), fit.summary())
+        np.testing.assert_equal(back.to_dict(), fit.to_dict())
         assert back.trace.names == tuple(fit.names)
 
 

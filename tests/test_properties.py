@@ -135,7 +135,7 @@ def fitted(x, y, **options):
             shares = fit.predict_proba(x)
             assert np.all((shares >= 0) & (shares <= 1))
         assert np.isfinite(fit.loss)
-        summary = fit.summary()
+        summary = fit.to_dict()
         assert summary["params"].keys() == set(fit.names)
         if fit.status is Status.CONVERGED and fit.relative_gap is not None:
             assert -1e-5 <= fit.relative_gap <= 1e-5

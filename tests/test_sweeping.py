@@ -209,7 +209,7 @@ def test_without_a_run_that_ended_well_there_is_no_best():
 def test_fits_of_different_targets_are_not_compared():
     runs = st.compare([st.fit(TABLE, target="y"), st.fit(TABLE, target="z")])
     assert not runs.comparable
-    assert runs.summary()["best"] is None
+    assert runs.to_dict()["best"] is None
     with pytest.raises(FitError, match="targets"):
         _ = runs.best
 
@@ -348,7 +348,7 @@ def test_a_sweep_comes_back_to_the_last_bit(tmp_path, settings):
     assert back.table().equals(runs.table())
     for run in range(len(runs)):
         ours, theirs = back.fit(run), runs.fit(run)
-        np.testing.assert_equal(ours.summary(), theirs.summary())
+        np.testing.assert_equal(ours.to_dict(), theirs.to_dict())
         np.testing.assert_array_equal(ours.trace.theta, theirs.trace.theta)
         np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
         alone = st.fit(X, Y, **{**QUICK, "lr": 0.1, **settings} | {n: v[run] for n, v in runs.settings.items()})

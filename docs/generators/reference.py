@@ -23,6 +23,7 @@ RESULTS = {
     "Sharpness": "steepest.analysis.sharpness", "Along": "steepest.analysis.sharpness",
     "Curvature": "steepest.analysis.rate_table", "Pace": "steepest.analysis.rate_table",
     "CrossValidation": "steepest.cross_validation",
+    "Summary": "steepest.inference.summary_table", "HypothesisTest": "steepest.inference.hypotheses",
     "Description": "steepest.description", "ColumnDescription": "steepest.description", "Figure": "steepest.plots.figure",
 }  # fmt: skip
 """What public functions give, and the module of each: no names of `steepest` itself."""

@@ -32,7 +32,8 @@ from steepest.text.document import Code, Table
 from steepest.text.fit import figures_of
 from steepest.text.html import escaped, html_of
 from steepest.text.page import Page
-from steepest.text.scores import about_classes, coefficients, confusion, not_shown, scores
+from steepest.text.scores import about_classes, confusion, scores
+from steepest.text.summary import in_short
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -88,8 +89,9 @@ def page(fit: Fit, film: bool = True) -> Page:
     made.heading("Parameters")
     for sentence in ("In the units of the table.", *about_classes(fit)):
         made.sentence(sentence, "faint")
-    made.show(coefficients(fit, MOST_COEFFICIENTS))
-    for sentence in not_shown(fit, MOST_COEFFICIENTS, "fit.params"):
+    table, about_errors = in_short(fit, None, MOST_COEFFICIENTS, "fit.params")
+    made.show(table)
+    for sentence in about_errors:
         made.sentence(sentence, "faint")
     left_out = []
     for heading, draw in _pictures(fit.inner, film):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -23,7 +23,8 @@ from steepest.data.schema import Schema
 from steepest.descent.stopping import Ending, Status
 from steepest.descent.trace import Trace
 from steepest.errors import FitError, SpecError
-from steepest.lazy import delegated, nn, torch
+from steepest.lazy import nn, torch
+from steepest.methods import Methods
 from steepest.model import centring
 from steepest.model.linear import LinearProblem, Terms
 from steepest.model.loss import Loss
@@ -39,7 +40,7 @@ from steepest.text.document import Document
 
 
 @dataclass(repr=False, kw_only=True)
-class Fit(Displayed, RunSummary, Scored):
+class Fit(Displayed, RunSummary, Scored, Methods):
     """A finished descent: parameters in user units, every recorded step, and how far it is from the best possible.
 
     Attributes:
@@ -232,26 +233,38 @@ class Fit(Displayed, RunSummary, Scored):
         ended = f"{self.outcome[:1].upper()}{self.outcome[1:]}"
         return replace(found, looked_at=f"{found.looked_at} {ended}".strip())
 
-    def predict(self, x: Any, theta: Any = None) -> np.ndarray:
+    def predict(
+        self, x: Any, theta: Any = None, *, interval: float | None = None, kind: Literal["mean", "observation"] = "mean"
+    ) -> np.ndarray:
         """Predictions for new rows: numbers, or class labels as they were in the table (text, integers, booleans).
 
         Args:
             x: anything that `fit` takes as a table, or an array `[n, d]` (`[n]` for one column); of a `DataLoader` or dataset
                 the rows in the dataset's order, however the loader shuffles them (of a `SubsetRandomSampler` its own).
             theta: other parameters in the place of the fit's own, in the order of `names`.
+            interval: the level of an interval beside each prediction, as 0.95; of classes it is that of a probability.
+            kind: the interval of the `mean` at these columns, or of an `observation` there (of `mse`).
 
         Returns:
-            `[n]`, or `[n, m]` for several targets.
+            `[n]`, or `[n, m]` for several targets. With an interval `[n, 3]`: prediction, low and high; of two classes the
+            probability of the second one, of more, and of several targets, `[n, m, 3]`.
 
         Raises:
-            DataError: columns are missing, or hold what the fit had not seen. SpecError: `theta` has another length.
+            DataError: columns are missing, or hold what the fit had not seen. SpecError: `theta` has another length; no such
+                interval. FitError: the fit has not arrived, so that its intervals would not be valid.
 
         Example:
             >>> from steepest.fitting import fit
             >>> line = fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0])
             >>> line.predict([3.0]).round(6).tolist(), line.predict([3.0], theta=[0.0, 1.0]).tolist()
             ([7.0], [3.0])
+            >>> fit([0.0, 1.0, 2.0, 3.0], [1.0, 3.1, 4.9, 7.0]).predict([4.0], interval=0.95).round(2).tolist()
+            [[8.95, 8.45, 9.45]]
         """
+        if interval is not None:
+            if theta is not None:
+                raise SpecError("interval= is for the fit's own parameters; leave theta= out.")
+            return self._intervals(self._columns(x), interval, kind)
         prediction = self.decision(x, theta)
         if self.schema.classes is None:
             return prediction
@@ -335,44 +348,13 @@ class Fit(Displayed, RunSummary, Scored):
         loss, grad = whole.value_and_grad(theta)
         return float(loss + whole.penalty(theta)), (grad + whole.subgradient(theta)).numpy()
 
-    summary = run_record.summary
+    to_dict = run_record.to_dict
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"table": None}  # the user's own, which may be of any size and kind
 
     def _document(self, width: float) -> Document:
-        return fit_text.document(self)
-
-    # ---- made elsewhere: the function is imported when it is called -------------------------------------
-
-    if TYPE_CHECKING:
-        from steepest.analysis.rate_table import curvature
-        from steepest.analysis.sharpness import sharpness
-        from steepest.cross_validation import cross_validate
-        from steepest.export import to_python
-        from steepest.lab.opened import lab
-        from steepest.plots.film.encode import animate
-        from steepest.plots.loss_curve import loss_curve
-        from steepest.plots.parameters import parameters, path3d
-        from steepest.plots.predictions import plot
-        from steepest.plots.residuals import residuals
-        from steepest.plots.surface.draw import surface
-        from steepest.remedy_trial import diagnosed as _examined
-        from steepest.report import report
-        from steepest.storage.run_folder import save
-    else:
-        _examined = delegated("steepest.remedy_trial:diagnosed")
-        curvature = delegated("steepest.analysis.rate_table:curvature")
-        cross_validate = delegated("steepest.cross_validation:cross_validate")
-        lab = delegated("steepest.lab.opened:lab")
-        sharpness = delegated("steepest.analysis.sharpness:sharpness")
-        to_python = delegated("steepest.export:to_python")
-        animate = delegated("steepest.plots.film.encode:animate")
-        loss_curve = delegated("steepest.plots.loss_curve:loss_curve")
-        parameters = delegated("steepest.plots.parameters:parameters")
-        path3d = delegated("steepest.plots.parameters:path3d")
-        plot = delegated("steepest.plots.predictions:plot")
-        residuals = delegated("steepest.plots.residuals:residuals")
-        surface = delegated("steepest.plots.surface.draw:surface")
-        report = delegated("steepest.report:report")
-        save = delegated("steepest.storage.run_folder:save")
+        return fit_text.document(self, width)
 
 
 def _with_rows(fit: Fit) -> Fit:

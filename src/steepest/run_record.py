@@ -226,7 +226,7 @@ class SweepRecord:
 # ---- of a fit --------------------------------------------------------------------------------------
 
 
-def summary(fit: Fit) -> dict[str, Any]:
+def to_dict(fit: Fit) -> dict[str, Any]:
     """Everything worth knowing as one plain object: what `--json` prints and `summary.json` holds."""
     try:
         findings = fit.diagnose().to_dicts()

@@ -159,6 +159,9 @@ class Settings(TypedDict, total=False):
         prepares=True, fitted=True)]
     weights: Annotated[Any, Setting(None, "data", "Column that holds the weight of each row.",
         python="Or `[n]` numbers.", kept=str | None)]
+    weights_kind: Annotated[Literal["precision", "frequency"], Setting("precision", "data",
+        "What a weight is to standard errors: precision (default: a row varies the less), or frequency (it stands for so many).",
+        prepares=False, fitted=False, listed=True)]
     class_weight: Annotated[Literal["balanced"] | Mapping[Any, float] | None, Setting(None, "data",
         "balanced, or a weight for each class.", python="As a dict label → weight.", command="As label=weight,…",
         kept=Literal["balanced"] | dict[str, float] | None)]

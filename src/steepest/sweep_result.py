@@ -128,6 +128,7 @@ class Sweep(Displayed):
     def __init__(self, settings: Mapping[str, Sequence[Any]], lots: Sequence[Lot], places: Sequence[Sequence[int]]):
         self.settings = {name: list(values) for name, values in settings.items()}
         self._lots, self._places = lots, places
+        self.compared = False
         self.source: str | None = None
         """The path or `sample:NAME` that the rows of all runs came from; None for rows from memory."""
 
@@ -318,13 +319,13 @@ class Sweep(Displayed):
     def _document(self, width: float) -> Document:
         return sweep_text.document(self, width)
 
-    def summary(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Everything worth knowing as one plain object: what `--json` prints.
 
         Example:
             >>> from steepest.sweeping import sweep
             >>> runs = sweep([0.0, 1.0, 2.0], [1.0, 3.0, 6.0], optimizer="sgd", lr=[0.01, 0.1, 0.3], epochs=50)
-            >>> list(runs.summary())
+            >>> list(runs.to_dict())
             ['runs', 'best', 'judged_by', 'working_lr']
         """
         try:
@@ -340,10 +341,12 @@ class Sweep(Displayed):
         }
 
     if TYPE_CHECKING:
+        from steepest.inference.nested import nested_tests
         from steepest.plots.sweep import compare_residuals as residuals
         from steepest.plots.sweep import loss_curve, plot, surface
         from steepest.storage.sweep_folder import save_sweep as save
     else:
+        nested_tests = delegated("steepest.inference.nested:nested_tests")
         plot = delegated("steepest.plots.sweep:plot")
         loss_curve = delegated("steepest.plots.sweep:loss_curve")
         surface = delegated("steepest.plots.sweep:surface")

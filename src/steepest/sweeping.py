@@ -127,7 +127,9 @@ def compare(fits: Iterable[Fit]) -> Sweep:
         values = [getattr(fit.spec, name) for fit in fits]
         if not all(_same(value, values[0]) for value in values):
             settings[name] = values
-    return Sweep(settings, [Alone(fit) for fit in fits], [(lot, 0) for lot in range(len(fits))])
+    made = Sweep(settings, [Alone(fit) for fit in fits], [(lot, 0) for lot in range(len(fits))])
+    made.compared = True
+    return made
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -173,7 +173,7 @@ def test_an_older_run_without_all_its_rows_says_so(capsys, run, monkeypatch):
     assert (code, out) == (1, "")
     assert "kept without its findings" in err
     assert "Fit again" in err
-    assert st.load(run).summary()["findings"] is None
+    assert st.load(run).to_dict()["findings"] is None
     assert "Give more epochs" not in str(st.load(run)).replace(st.load(run).message, "")
 
 

@@ -22,7 +22,7 @@ SHOWN = [
     if kind == "reference"
     for name in names.split()
 ]
-OF_DRAWERS = {f"Figure.{name}" for name in ("begun", "line", "points", "rows", "shares", "show", "to_html")}
+OF_DRAWERS = {f"Figure.{name}" for name in ("begun", "line", "points", "rows", "band", "shares", "show", "to_html")}
 """What a figure's makers call, and what is Plotly's own."""
 
 
@@ -51,7 +51,7 @@ def test_a_name_is_told_whole(name):
         assert [one for one in parameters if not re.search(rf"\b{one}\b", text)] == []
         errors = set(re.findall(r"raise (\w+Error)\(", inspect.getsource(function)))
         assert [one for one in errors if one not in text] == []
-        assert ">>> " in text or name in ("Fit.summary", "Fit.inner_names", "Fit.inner_theta")
+        assert ">>> " in text or name in ("Fit.to_dict", "Fit.inner_names", "Fit.inner_theta")
 
 
 @pytest.mark.parametrize("name", SHOWN)

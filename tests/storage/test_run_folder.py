@@ -81,7 +81,7 @@ def test_everything_comes_back_to_the_last_bit(name, tmp_path):
 
 
 def _assert_same(fit: st.Fit, back: st.Fit, rows: object) -> None:
-    np.testing.assert_equal(back.summary(), fit.summary())  # NaN equals NaN here
+    np.testing.assert_equal(back.to_dict(), fit.to_dict())  # NaN equals NaN here
     assert (back.names, back.schema, back.message, back.status) == (
         fit.names,
         fit.schema,
@@ -134,7 +134,7 @@ def test_a_module_of_the_users_comes_back_with_it(tmp_path):
     np.testing.assert_array_equal(back.predict(X), fit.predict(X))
     np.testing.assert_array_equal(st.load(tmp_path / "run", model=small).predict(X), fit.predict(X))
     alone = st.load(tmp_path / "run")
-    assert alone.summary() == fit.summary()
+    assert alone.to_dict() == fit.to_dict()
     with pytest.raises(FitError, match=r"Pass the model: st\.load"):
         alone.predict(X)
     with pytest.raises(RunError, match="loaded without its module"):
@@ -163,7 +163,7 @@ def test_a_loss_of_the_users_is_only_a_name_in_a_run(tmp_path, loss):
     back = st.load(tmp_path / "run")
     assert str(back.loss_function) == loss.__name__
     np.testing.assert_array_equal(back.predict(X), fit.predict(X))
-    np.testing.assert_equal(back.summary(), fit.summary())
+    np.testing.assert_equal(back.to_dict(), fit.to_dict())
 
 
 def test_a_model_that_a_run_has_no_use_for_is_refused(tmp_path, line):
@@ -226,4 +226,4 @@ def test_a_constant_target_comes_back(tmp_path):
     with pytest.warns(SteepestWarning, match="same value"):
         fit = st.fit(X, np.full(60, 2.0))
     fit.save(tmp_path / "run")
-    np.testing.assert_equal(st.load(tmp_path / "run").summary(), fit.summary())
+    np.testing.assert_equal(st.load(tmp_path / "run").to_dict(), fit.to_dict())

@@ -171,7 +171,7 @@ def test_a_diagnosis_is_made_once(monkeypatch):
     monkeypatch.setattr(diagnosis, "checks_of", lambda when: (lambda fit: asked.append(fit) or iter([SCALES]),))
     fit = left_open()
     assert fit.diagnose() is fit.diagnose()
-    fit.summary(), str(fit)
+    fit.to_dict(), str(fit)
     assert len(asked) == 1
 
 

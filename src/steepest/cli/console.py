@@ -20,13 +20,15 @@ from steepest.descent.stopping import counted as counted_endings
 from steepest.errors import SpecError, SteepestWarning
 from steepest.text import findings
 from steepest.text.document import Block, Document, Table, Words
-from steepest.text.scores import about_classes, coefficients, confusion, not_shown, scores
+from steepest.text.scores import about_classes, confusion, scores
+from steepest.text.summary import in_short
 from steepest.text.sweep import best_runs
 from steepest.text.terminal import block_text
 from steepest.text.terminal import text as text_of
 
 if TYPE_CHECKING:
     from steepest.descent.loop import Step
+    from steepest.inference.summary_table import Summary
     from steepest.result import Fit
     from steepest.sweep_result import Sweep
 
@@ -131,8 +133,11 @@ def warnings_as_lines() -> Iterator[None]:
 # ---- when it is done -------------------------------------------------------------------------------
 
 
-def show(fit: Fit, folder: str | None) -> None:
-    """Print a finished fit: parameters, losses, metrics, how it ended, how far from the optimum."""
+def show(fit: Fit, folder: str | None, summary: Summary | None = None) -> None:
+    """Print a finished fit: parameters, losses, metrics, how it ended, how far from the optimum.
+
+    summary: the one that was asked for; None for the usual one.
+    """
     below = findings.in_brief(fit)
     where = f"{folder}/summary.json" if folder else "--json, or --out FOLDER,"
     run = (
@@ -141,9 +146,10 @@ def show(fit: Fit, folder: str | None) -> None:
     said = [*map(in_options, _sentences(fit, below.message))]
     said += below.lines(lambda found: ", ".join(filter(None, (found.command, found.left_out))), run, in_options)
     said += [f"Note: {in_options(note)}" for note in fit.notes]
+    table, about_errors = in_short(fit, summary, FIRST, where, _console().width)
     _print(
-        coefficients(fit, FIRST),
-        *map(Words, [*about_classes(fit), *not_shown(fit, FIRST, where)]),
+        table,
+        *map(Words, [*about_classes(fit), *map(in_options, about_errors)]),
         scores(fit),
         *confusion(fit),
         *map(Words, [*said, f"The run is in {folder}"] if folder else said),

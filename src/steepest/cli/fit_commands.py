@@ -16,6 +16,7 @@ from steepest.settings_table import READING, default_epochs
 
 if TYPE_CHECKING:
     from steepest.analysis.finding import Findings
+    from steepest.inference.summary_table import Summary
     from steepest.result import Fit
     from steepest.sweep_result import Sweep
 
@@ -38,6 +39,13 @@ def fit(
         bool,
         Parameter(help="Put report.html into the run's folder (done by default).", group=OUTPUT, show_default=False),
     ] = True,
+    cov: Annotated[
+        str | None, output("Standard errors: nonrobust (default), HC0, HC1, HC2, HC3 or cluster:COLUMN.")
+    ] = None,
+    level: Annotated[float | None, output("Level of the intervals (default 0.95).")] = None,
+    bootstrap: Annotated[
+        int | None, output("Resamples of the rows that the standard errors come of, such as 1000.")
+    ] = None,
     **settings: Any,
 ) -> int:
     """Fit a model to a table, and say how far it is from the best possible answer."""
@@ -50,13 +58,19 @@ def fit(
     data = dash(data)
     _check_folds(folds, split)
     given = _with_target(data, settings_of(settings))
+    asked: dict[str, Any] = {"cov": cov, "level": level, "bootstrap": bootstrap}
+    asked = {name: one for name, one in asked.items() if one is not None}
+    if asked:
+        from steepest.inference.summary import check
+
+        check(**asked)
     if out is not None:
         run_folder.check_free(out, overwrite, (*run_folder.FILES, *([run_folder.PAGE] if report else [])))
     with console.warnings_as_lines(), console.progress(_limits(given), quiet) as progress:
         done = fitting.fit(data, progress=progress, **given)
     unsaved = None
     with interruptible() as interrupted:  # what was done is kept, even if Ctrl-C comes now
-        done.summary()  # the exact answer is computed here
+        done.to_dict()  # the exact answer is computed here
         try:
             if out is not None:
                 run_folder.save(done, out, overwrite)
@@ -70,11 +84,13 @@ def fit(
     except KeyboardInterrupt:
         return fail(f"interrupted. The run is in {out}, without its page.", 130)
     with kept_in(out), console.warnings_as_lines():
+        summary = done.summary(**asked) if asked and (json or not quiet) else None
         judged = None if folds is None else done.cross_validate(folds, split or "random")
         if json:
-            print(to_json(done.summary() | ({} if judged is None else {"cross_validation": judged.summary()})))
+            more = {} if judged is None else {"cross_validation": judged.summary()}
+            print(to_json(done.to_dict() | _inference(done, summary) | more))
         elif not quiet:
-            console.show(done, out)
+            console.show(done, out, summary)
             if judged is not None:
                 print()
                 console.show_document(judged._document(0))
@@ -129,7 +145,7 @@ def sweep(
             unsaved = unsaved or error
     with kept_in(out):
         if json:
-            print(to_json(done.summary()))
+            print(to_json(done.to_dict()))
         elif not quiet:
             console.show_sweep(done, out)
     if unsaved is not None:
@@ -214,6 +230,14 @@ def diagnose(
     else:
         console.show_document(preflight_text.command_document(ahead))
     return 0
+
+
+def _inference(done: Fit, summary: Summary | None) -> dict[str, Any]:
+    """The coefficients with their errors, for JSON; nothing where they would take long."""
+    from steepest.text.summary import usual
+
+    found = usual(done) if summary is None else summary
+    return {} if found is None else {"inference": found.to_dict()}
 
 
 def _diagnosed(fitted: Fit) -> Findings:

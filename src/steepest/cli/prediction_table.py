@@ -4,6 +4,8 @@ keep …  prediction                                     numbers
 keep …  prediction  probability: LABEL …               classes
 keep …  prediction: TARGET …                           several targets
 keep …  prediction: log(price)  prediction: price      a logarithm, and the column that it was taken of
+
+With an interval its ends follow, as `low` and `high`, `low: TARGET`, and of each class `low: LABEL` beside its probability.
 """
 
 from __future__ import annotations
@@ -31,11 +33,14 @@ DIGITS = 6
 """Significant digits on a terminal; files and pipes get the shortest digits that give the number back."""
 
 
-def prediction_table(fit: Fit, data: str, keep: Sequence[str] = ()) -> tuple[pa.Table, list[str]]:
+def prediction_table(
+    fit: Fit, data: str, keep: Sequence[str] = (), interval: tuple[float, Any] | None = None
+) -> tuple[pa.Table, list[str]]:
     """The table, and sentences on what was filled in to make it.
 
     Args:
         data: a path, or "-" for standard input, which is read once only. keep: columns of it, as they stand there.
+        interval: its level and kind, beside each prediction.
 
     Raises:
         DataError: the table does not suit the fit, or has no such column.
@@ -46,7 +51,9 @@ def prediction_table(fit: Fit, data: str, keep: Sequence[str] = ()) -> tuple[pa.
         x = fit.schema.encode(data, reading, notes)
         again()
         kept = _kept(data, keep, reading) if keep else {}
-    made = _predictions(fit, outputs(fit, x, fit.theta))
+    made = _predictions(fit, outputs(fit.inner, x, fit.inner.theta))
+    if interval is not None:
+        made |= _ends(fit, fit._intervals(x, *interval))
     for name in kept.keys() & made.keys():
         raise DataError(
             f"the column {quoted(name)} cannot be kept: the predictions are called so. Rename it in the table"
@@ -107,6 +114,25 @@ def _predictions(fit: Fit, found: np.ndarray) -> dict[str, Any]:
         if inner is not None:
             with np.errstate(over="ignore"):
                 made[f"prediction: {inner}"] = np.exp(column)
+    return made
+
+
+def _ends(fit: Fit, found: np.ndarray) -> dict[str, Any]:
+    """Name → column of the ends of intervals `[n, 3]` or `[n, m, 3]`."""
+    classes, logarithms = fit.schema.classes, fit.schema.logarithms
+    if classes is not None and len(classes) == 2:
+        second = found
+        found = np.stack([1.0 - second[:, [0, 2, 1]], second], 1)
+    ends = found.reshape(len(found), -1, 3)
+    made = {}
+    for i, name in enumerate(classes or fit.schema.targets):
+        low, high = ends[:, i, 1], ends[:, i, 2]
+        behind = "" if ends.shape[1] == 1 and name not in logarithms else f": {name}"
+        made |= {f"low{behind}": low, f"high{behind}": high}
+        if classes is None and name in logarithms:
+            inner = name[4:-1].strip()
+            with np.errstate(over="ignore"):
+                made |= {f"low: {inner}": np.exp(low), f"high: {inner}": np.exp(high)}
     return made
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from steepest.cli.app import Model, Run, Table, Which, app, check_out, check_table_name, loaded, to_file
 from steepest.cli.options import dash, names, output
-from steepest.errors import RunError
+from steepest.errors import RunError, SpecError
 
 FILM = "fit.gif"
 """The film in a run's folder."""
@@ -102,11 +102,17 @@ def predict(
     *,
     out: Annotated[str, output("File to write: .csv or .parquet; - for standard output.", "-o")] = "-",
     keep: Annotated[list[str] | None, output("Columns of the table to write beside the predictions: id,name.")] = None,
+    interval: Annotated[float | None, output("Level of an interval beside each prediction, such as 0.95.")] = None,
+    kind: Annotated[
+        Literal["mean", "observation"], output("Of the mean (default), or of an observation of a fit by mse.")
+    ] = "mean",
     number: Which = None,
     model: Model = None,
 ) -> int:
     """Predict each row of a table with a fit that was kept; classes with their probabilities, log(price) with price."""
     out = dash(out)
+    if interval is not None and not 0.0 < interval < 1.0:
+        raise SpecError(f"--interval {interval}: it must be between 0 and 1, as 0.95.")
     if out != "-":
         check_table_name("--out", out, ", or be - for standard output")
         check_out(out, dash(data))
@@ -119,7 +125,8 @@ def predict(
             raise RunError(
                 f"The run {run!r} was made with a module of yours. Say which: --model package.module:factory."
             )
-        table, notes = prediction_table.prediction_table(fitted, dash(data), names(keep or []))
+        asked = None if interval is None else (interval, kind)
+        table, notes = prediction_table.prediction_table(fitted, dash(data), names(keep or []), asked)
         if fitted.ending.status.name == "DIVERGED":
             notes = [*notes, f"warning: the fit in {run} diverged: its predictions mean nothing."]
     for note in notes:

@@ -57,13 +57,26 @@ def residuals(problem: LinearProblem, theta: np.ndarray) -> tuple[np.ndarray, np
     shape = (problem.outputs, problem.design.shape[0])
     high, low = np.broadcast_to(target, shape).astype(np.float64), np.zeros(shape)
     for output, block in enumerate(blocks):
-        products, errors = two_product(problem.design, -block)
-        if problem.low is not None:
-            errors = errors - problem.low * block
-        for product, error in zip(products.T, errors.T, strict=True):
-            high[output], lost = two_sum(high[output], product)
-            low[output] += lost + error
+        _add_product(problem, -block, high[output], low[output])
     return two_sum(high, low)
+
+
+def _add_product(problem: LinearProblem, block: np.ndarray, high: np.ndarray, low: np.ndarray) -> None:
+    """Add A·block to hi and lo `[n]`."""
+    products, errors = two_product(problem.design, block)
+    if problem.low is not None:
+        errors = errors + problem.low * block
+    for column, error in zip(products.T, errors.T, strict=True):
+        high[:], lost = two_sum(high, column)
+        low += lost + error
+
+
+def product(problem: LinearProblem, matrix: np.ndarray) -> np.ndarray:
+    """A·M `[n, r]` of M `[p, r]`, each entry rounded once."""
+    high, low = np.zeros((2, matrix.shape[1], len(problem.design)))
+    for output, block in enumerate(matrix.T):
+        _add_product(problem, block, high[output], low[output])
+    return (high + low).T
 
 
 def prediction(problem: LinearProblem, theta: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ import numpy as np
 from steepest.data.dataset import Dataset
 from steepest.model.prediction import log_odds, probabilities
 from steepest.plots import style
+from steepest.plots.bands import band_name, band_of
 from steepest.plots.drawn import Drawn, at_step, columns, drawn, exact_theta, held_out, labels, training
 from steepest.plots.figure import HOVER, Figure, figure, panels
 from steepest.result import Fit
@@ -29,22 +30,28 @@ MOST_WRITTEN = 12  # classes up to which counts are written into a confusion mat
 
 @dataclass(frozen=True)
 class Probabilities:
-    """x: `[400]`. shares: for each fit `[400, k]`. exact: `[400, k]` or None. rows: x and class codes."""
+    """x: `[400]`. shares: for each fit `[400, k]`. exact: `[400, k]` or None. rows: x and class codes. band: `[400, 2]`
+    of the second of two classes, or None."""
 
     x: np.ndarray
     shares: list[np.ndarray]
     exact: np.ndarray | None
     rows: Drawn
     step: int | None
+    band: np.ndarray | None = None
 
 
-def probability_data(fit: Fit, also: Sequence[Fit] = (), step: int | None = None) -> Probabilities:
-    """The probability of each class along the one feature."""
+def probability_data(
+    fit: Fit, also: Sequence[Fit] = (), step: int | None = None, interval: float | None = None
+) -> Probabilities:
+    """The probability of each class along the one feature; interval: the level of a band, of two classes."""
     data, best = training(fit), exact_theta(fit)
     shown_step, theta = at_step(fit, step)
     x = np.linspace(data.x.min(), data.x.max(), FINE)
     shares = [_shares(each, x[:, None], theta if each is fit else each.theta) for each in (fit, *also)]
-    return Probabilities(x, shares, None if best is None else _shares(fit, x[:, None], best), drawn(fit), shown_step)
+    exact = None if best is None else _shares(fit, x[:, None], best)
+    band = None if also or step is not None else band_of(fit, x, interval)
+    return Probabilities(x, shares, exact, drawn(fit), shown_step, band)
 
 
 def _shares(fit: Fit, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
@@ -109,11 +116,11 @@ def _confusion(fit: Fit, rows: Dataset, theta: np.ndarray) -> np.ndarray:
     return np.bincount(rows.y.astype(int) * count + codes, minlength=count * count).reshape(count, count)
 
 
-def plot(fit: Fit, also: Sequence[Fit], step: int | None, theme: str) -> Figure:
+def plot(fit: Fit, also: Sequence[Fit], step: int | None, theme: str, interval: float | None = None) -> Figure:
     """The picture that suits the number of features; see the module's text. Arguments as of `predictions.plot`."""
     names = [style.text(name, 30) for name in fit.schema.classes or ()]
     if columns(fit) == 1:
-        return _curves(fit, names, also, step, theme)
+        return _curves(fit, names, also, step, theme, interval)
     return (_regions if columns(fit) == 2 else _matrices)(fit, names, step, theme)
 
 
@@ -125,9 +132,14 @@ def _title(fit: Fit, step: int | None) -> str:
     return f"{accuracy['train']:.1%} of the rows are classified correctly{held}"
 
 
-def _curves(fit: Fit, names: list[str], also: Sequence[Fit], step: int | None, theme: str) -> Figure:
-    data, two = probability_data(fit, also, step), len(names) == 2
+def _curves(
+    fit: Fit, names: list[str], also: Sequence[Fit], step: int | None, theme: str, interval: float | None
+) -> Figure:
+    data, two = probability_data(fit, also, step, interval), len(names) == 2
     shown = figure(_title(fit, data.step), [data.rows.note], theme, 440, data)
+    if data.band is not None and two:
+        low, high = data.band.T
+        shown.band(data.x, low, high, style.series(0), name=band_name(interval))
     wanted = [1] if two else range(len(names))  # of two classes one curve says it all
     for k, (share, label) in enumerate(zip(data.shares, labels([fit, *also]), strict=True)):
         for i in wanted:

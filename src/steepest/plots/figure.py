@@ -12,6 +12,8 @@ import textwrap
 from collections.abc import Iterable
 from typing import Any, Self
 
+import numpy as np
+
 from steepest.plots import notebook
 from steepest.plots.plotly_parts import go, io, make_subplots
 from steepest.plots.style import CONFIG, faded, template, text
@@ -65,6 +67,12 @@ class Figure(go.Figure):
         """Add rows of a table as points: from `few` of them on smaller and paler."""
         many = len(x) >= few
         self.points(x, y, colour, size - 2 if many else size, 0.4 if many else 0.75, **more)
+
+    def band(self, x: Any, low: Any, high: Any, colour: str, opacity: float = 0.18, **more: Any) -> None:
+        """Fill what lies between two curves. more: of `add_scatter`, `row` and `col` too."""
+        fill = {"fill": "toself", "fillcolor": faded(colour, opacity)}
+        x, y = np.concatenate([x, x[::-1]]), np.concatenate([high, low[::-1]])
+        self.line(x, y, faded(colour, 0.0), 0, hover=None, **fill, **more)
 
     def shares(self, x: Any, y: Any, z: Any, colour: str, ends: tuple[float, float], **more: Any) -> None:
         """Add a map of shares, 0 to 1, in a colour of the opacities `ends`. more: of `add_heatmap`."""

@@ -19,6 +19,7 @@ from steepest.data.wording import number
 from steepest.errors import SpecError
 from steepest.model.prediction import log_odds
 from steepest.plots import classes, features, style
+from steepest.plots.bands import band_name, band_of
 from steepest.plots.drawn import (
     Drawn,
     at_step,
@@ -39,13 +40,22 @@ FINE = 400  # points of a curve
 REACH = 0.75  # how far beyond the rows, in heights of them, a curve is followed before it is clipped
 
 
-def plot(fit: Fit, also: Sequence[Fit] = (), step: int | None = None, theme: str = "light") -> Figure:
+def plot(
+    fit: Fit,
+    also: Sequence[Fit] = (),
+    step: int | None = None,
+    theme: str = "light",
+    *,
+    interval: float | None = 0.95,
+) -> Figure:
     """The rows and what the fit makes of them.
 
     Args:
         also: other fits of the same columns, drawn beside it (one feature: their curves).
         step: draw the prediction before this update (0: the start) in the place of the end.
         theme: `light` or `dark`.
+        interval: the level of the band around the curve of one feature, which is that of the mean; None for none. A fit that has
+            not arrived, or whose loss has no standard errors by theory, has no band.
 
     Raises:
         FitError: a loaded fit, which has no rows. SpecError: `also` holds fits of other columns.
@@ -63,9 +73,9 @@ def plot(fit: Fit, also: Sequence[Fit] = (), step: int | None = None, theme: str
                 f"({', '.join(fit.schema.names[:4])})."
             )
     if fit.schema.classes is not None:
-        return classes.plot(fit, also, step, theme)
+        return classes.plot(fit, also, step, theme, interval)
     if columns(fit) == 1 and training(fit).y.ndim == 1:
-        return _one_feature(fit, also, step, theme)
+        return _one_feature(fit, also, step, theme, interval)
     return features.plot(fit, also, step, theme)
 
 
@@ -77,6 +87,7 @@ class CurveOnData:
     """x: `[400]`, from the least to the largest row. curves: for each fit `[400]`. exact: `[400]` or None.
 
     low and high: the range of y worth showing; what is beyond is clipped. step: the recorded step shown, None for the end.
+    band: low and high `[400, 2]` of the first curve's interval, None without.
     """
 
     rows: Drawn
@@ -88,10 +99,13 @@ class CurveOnData:
     low: float
     high: float
     step: int | None
+    band: np.ndarray | None = None
 
 
-def curve_data(fit: Fit, also: Sequence[Fit] = (), step: int | None = None) -> CurveOnData:
-    """The rows of one feature, and the curve of each fit on a fine grid."""
+def curve_data(
+    fit: Fit, also: Sequence[Fit] = (), step: int | None = None, interval: float | None = None
+) -> CurveOnData:
+    """The rows of one feature, and the curve of each fit on a fine grid; interval: the level of the first one's band."""
     parts = [rows for rows in (training(fit), held_out(fit)) if rows is not None]
     everything, y = np.concatenate([rows.x[:, 0] for rows in parts]), np.concatenate([rows.y for rows in parts])
     x = np.linspace(everything.min(), everything.max(), FINE)
@@ -101,7 +115,8 @@ def curve_data(fit: Fit, also: Sequence[Fit] = (), step: int | None = None) -> C
         curves = [log_odds(each, x[:, None], theta if each is fit else None) for each in fits]
         exact = None if best is None else log_odds(fit, x[:, None], best)
     low, high = value_range(y, curves)
-    return CurveOnData(drawn(fit), drawn_held_out(fit), x, curves, labels(fits), exact, low, high, shown_step)
+    band = None if also or step is not None else band_of(fit, x, interval)
+    return CurveOnData(drawn(fit), drawn_held_out(fit), x, curves, labels(fits), exact, low, high, shown_step, band)
 
 
 def value_range(y: np.ndarray, curves: Sequence[np.ndarray]) -> tuple[float, float]:
@@ -125,14 +140,17 @@ def clipped(name: str, values: np.ndarray, low: float, high: float) -> str:
     return f"{name} runs from {number(fine.min())} to {number(fine.max())}; it is clipped."
 
 
-def _one_feature(fit: Fit, also: Sequence[Fit], step: int | None, theme: str) -> Figure:
-    data = curve_data(fit, also, step)
+def _one_feature(fit: Fit, also: Sequence[Fit], step: int | None, theme: str, interval: float | None) -> Figure:
+    data = curve_data(fit, also, step, interval)
     notes = [data.rows.note]
     for curve, label in zip(data.curves, data.labels, strict=True):
         notes.append(clipped("The curve" if not also else f"The curve of {label}", curve, data.low, data.high))
     if data.exact is not None:
         notes.append(clipped("The exact curve", data.exact, data.low, data.high))
     shown = figure(features.scores_title(fit, data.step), notes, theme, 460, data)
+    if data.band is not None:
+        low, high = (_nearby(end, data) for end in data.band.T)
+        shown.band(data.x, low, high, colours.DESCENT, name=band_name(interval))
     add_rows(shown, data.rows, data.held_out)
     add_curves(shown, data)
     shown.update_xaxes(title_text=style.text(fit.schema.names[0]))

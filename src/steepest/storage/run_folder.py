@@ -69,7 +69,7 @@ def save(fit: Fit, folder: str | os.PathLike[str], overwrite: bool = False) -> N
         ...     load(f"{place}/line").params
         {'intercept': 1.0, 'x': 2.0}
     """
-    keep(folder, REST, lambda: contents_of(fit, fit.summary()), FILES, overwrite)
+    keep(folder, REST, lambda: contents_of(fit, fit.to_dict()), FILES, overwrite)
 
 
 def keep(

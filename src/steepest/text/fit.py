@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from steepest.data.wording import number, plain
 from steepest.text import findings
 from steepest.text.document import Document, Numbers, Outcome, Title, Words
-from steepest.text.scores import about_classes, coefficients, confusion, not_shown, scores
+from steepest.text.scores import about_classes, confusion, scores
+from steepest.text.summary import in_short
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -16,17 +18,18 @@ IN_A_NOTEBOOK = 20
 """Parameters that are shown of a long list."""
 
 
-def document(fit: Fit) -> Document:
+def document(fit: Fit, width: float = inf) -> Document:
     """What is shown of a fit."""
     below = findings.in_brief(fit)
-    said = [*about_classes(fit), *not_shown(fit, IN_A_NOTEBOOK, "fit.params")]
+    table, about_errors = in_short(fit, None, IN_A_NOTEBOOK, "fit.params", width)
+    said = [*about_classes(fit), *about_errors]
     said += [f"Note: {plain(note, 1_000)}" for note in fit.notes]
     return Document([
         Title(f"{plain(fit.model_name)}, {fit.optimizer}"),
         Numbers(figures_of(fit)),
         Outcome(below.message, fit.status.state),
         *map(Words, below.lines(lambda finding: finding.python, "fit.diagnose()")),
-        coefficients(fit, IN_A_NOTEBOOK),
+        table,
         scores(fit),
         *confusion(fit),
         *map(Words, said),

@@ -34,6 +34,7 @@ def document(sweep: Sweep, width: float = inf) -> Document:
     more = "" if len(runs) == len(sweep) else f", the best {len(runs)}"
     table, left_out = best_runs(sweep, runs, width)
     said = [Words(f"Not shown for want of room: {', '.join(left_out)}; see .table().")] if left_out else []
+    said += [Words(str(test)) for test in (sweep.nested_tests() if sweep.compared else [])]
     return Document([Title(f"{len(sweep):,} descents{more}"), table, *said])
 
 

@@ -157,11 +157,11 @@ def smooth(problem: LinearProblem) -> Smooth:
     if problem.outputs * rank > MOST_DENSE:
         # too many to write the directions out: each step is made to sum to zero instead
         return Smooth(problem, coordinates.basis, coordinates.matrix)
-    directions = np.kron(_sum_to_zero(problem.outputs), np.eye(rank))
+    directions = np.kron(sum_to_zero(problem.outputs), np.eye(rank))
     return Smooth(problem, coordinates.basis, coordinates.matrix, directions)
 
 
-def _sum_to_zero(outputs: int) -> np.ndarray:
+def sum_to_zero(outputs: int) -> np.ndarray:
     """An orthonormal basis `[k, k−1]` of the vectors whose sum is 0 (Helmert's)."""
     columns = np.tril(np.ones((outputs, outputs - 1)), -1)
     for j in range(outputs - 1):

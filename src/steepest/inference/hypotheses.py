@@ -1,0 +1,81 @@
+"""Tests of several coefficients at once, and of a fit against a smaller one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from steepest.data.wording import listed, number, quoted
+from steepest.errors import SpecError
+from steepest.inference import distributions
+
+
+@dataclass(frozen=True)
+class HypothesisTest:
+    """What came of a test.
+
+    Attributes:
+        hypothesis: what was tested, in words.
+        distribution: that of the statistic where the hypothesis holds: "F" or "chi2".
+        statistic: its value.
+        df, df_denominator: degrees of freedom; those of the denominator of F, else None.
+        p_value: the probability of as much or more.
+    """
+
+    hypothesis: str
+    distribution: str
+    statistic: float
+    df: float
+    df_denominator: float | None
+    p_value: float
+
+    def __str__(self) -> str:
+        below = "" if self.df_denominator is None else f", {number(self.df_denominator)}"
+        sign = "F" if self.distribution == "F" else "χ²"
+        return f"{self.hypothesis}: {sign}({number(self.df)}{below}) = {number(self.statistic)}, p = {number(self.p_value, 3)}"
+
+
+def places_of(names: str | Sequence[str], labels: Sequence[str], plain: Sequence[str]) -> list[int]:
+    """The places of coefficients: by their labels (`a: age`), by their names, or by the column whose levels they are."""
+    wanted = [names] if isinstance(names, str) else list(names)
+    found: list[int] = []
+    for name in wanted:
+        hits = [i for i, label in enumerate(labels) if label == name] or [
+            i for i, one in enumerate(plain) if one == name or one.startswith(f"{name}=")
+        ]
+        if not hits:
+            raise SpecError(f"There is no coefficient {quoted(name)}. There are {listed(labels)}.")
+        found += hits
+    return list(dict.fromkeys(found))
+
+
+def of_zero(theta: np.ndarray, covariance: np.ndarray, names: Sequence[str], df: float | None) -> HypothesisTest:
+    """Wald's test that coefficients `[q]` with this covariance are 0: F with df in the denominator, χ² where that is None."""
+    if not np.isfinite(covariance).all():
+        raise SpecError(f"The rows do not determine each of {listed(names)}, so they cannot be tested.")
+    sizes = np.sqrt(np.diag(covariance))
+    values, vectors = np.linalg.eigh(covariance / np.outer(sizes, sizes))
+    kept = values > len(values) * np.finfo(float).eps * 1e2 * values[-1]
+    count = int(kept.sum())
+    value = float((((theta / sizes) @ vectors[:, kept]) ** 2 / values[kept]).sum())
+    what = f"{listed(names)} {'is' if len(names) == 1 else 'are'} 0"
+    if df is None:
+        return HypothesisTest(what, "chi2", value, count, None, distributions.of_chi2(value, count))
+    return HypothesisTest(what, "F", value / count, count, df, distributions.of_f(value / count, count, df))
+
+
+def of_squares(smaller: tuple[float, float], larger: tuple[float, float]) -> HypothesisTest:
+    """The F test of nested least squares; each: the sum of squares left, and the degrees of freedom left."""
+    df = smaller[1] - larger[1]
+    value = (smaller[0] - larger[0]) / df / (larger[0] / larger[1])
+    return HypothesisTest(
+        "the smaller model holds", "F", value, df, larger[1], distributions.of_f(value, df, larger[1])
+    )
+
+
+def of_likelihoods(smaller: tuple[float, float], larger: tuple[float, float]) -> HypothesisTest:
+    """The likelihood ratio test of nested models; each: the log-likelihood, and the degrees of freedom left."""
+    value, df = 2.0 * (larger[0] - smaller[0]), smaller[1] - larger[1]
+    return HypothesisTest("the smaller model holds", "chi2", value, df, None, distributions.of_chi2(value, df))

@@ -1,0 +1,101 @@
+"""Predictions with intervals: of their mean, or of an observation.
+
+    mean             f ± q·√(aᵀ·C·a), C the covariance of the coefficients
+    observation      f ± q·√(aᵀ·C·a + σ²), of `mse`
+    classes          the interval of the log-odds, as probabilities
+
+Of more than two classes each is taken against all others, log(p/(1 − p)) and its slope in θ, so that no interval leaves 0 to 1.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from steepest.errors import FitError, SpecError
+from steepest.formulas.losses import sigmoid
+from steepest.inference import distributions
+from steepest.inference.sample import Sample
+from steepest.inference.summary_table import Summary
+from steepest.model.linear import row_blocks
+from steepest.model.prediction import log_odds, probabilities
+
+if TYPE_CHECKING:
+    from steepest.result import Fit
+
+Kind = Literal["mean", "observation"]
+
+
+def intervals(fit: Fit, x: np.ndarray, level: float, kind: Kind = "mean", cov: str = "nonrobust") -> np.ndarray:
+    """Prediction, low and high `[n, 3]` of columns x `[n, d]`; `[n, m, 3]` of several targets and of more than two classes.
+
+    Raises:
+        SpecError: a level or kind that cannot be, or no interval of this kind for this loss. FitError: the errors are not valid.
+    """
+    check(level, kind)
+    why = no_observations(fit) if kind == "observation" else ""
+    if why:
+        raise SpecError(why)
+    found = fit.summary(cov=cov, level=level)
+    sample = found.sample
+    if not found.valid or sample is None:
+        raise FitError(f"There are no intervals. {found.reason}")
+    of_rows = _of_classes if sample.classes is not None else _of_numbers
+    parts = row_blocks((max(len(x), 1), sample.rank))
+    made = np.concatenate([of_rows(fit, found, sample, x[rows], kind) for rows in parts])
+    two = fit.schema.classes is not None and len(fit.schema.classes) == 2
+    return made[:, -1] if two or made.shape[1] == 1 else made
+
+
+def check(level: float, kind: str) -> None:
+    """Raise SpecError for what can be asked of no fit."""
+    if not 0.0 < level < 1.0:
+        raise SpecError(f"interval={level!r}: it must be between 0 and 1, as 0.95.")
+    if kind not in ("mean", "observation"):
+        raise SpecError(f"kind={kind!r}: it must be mean or observation.")
+
+
+def no_observations(fit: Fit) -> str:
+    """Why there is no interval for an observation, in a sentence; "" where there is one."""
+    loss = fit.loss_function
+    if fit.schema.classes is not None:
+        return "An observation is a class, and has no interval: kind='mean' is for its probability."
+    if not loss.quadratic:
+        return (
+            f"Loss {loss} says nothing of how observations spread. Fit two quantiles, as loss='quantile:0.025' and "
+            "loss='quantile:0.975'; or take kind='mean'."
+        )
+    return ""
+
+
+def _of_numbers(fit: Fit, found: Summary, sample: Sample, x: np.ndarray, kind: Kind) -> np.ndarray:
+    """`[n, m, 3]`; of two classes the probability of the second one."""
+    basis = sample.terms.design(x) @ sample.matrix
+    middle = log_odds(fit.inner, x).reshape(len(x), -1)
+    spread = [np.einsum("nr,rs,ns->n", basis, one.inner, basis, optimize=True) for one in found.errors]
+    square = np.stack(spread, 1)
+    if kind == "observation":
+        square = square + np.array([one.scale for one in found.errors])
+    reach = distributions.quantile(found.level, found.df) * np.sqrt(square)
+    made = np.stack([middle, middle - reach, middle + reach], -1)
+    return made if fit.schema.classes is None else sigmoid(made)
+
+
+def _of_classes(fit: Fit, found: Summary, sample: Sample, x: np.ndarray, kind: Kind) -> np.ndarray:
+    """`[n, k, 3]`: the probability of each class."""
+    directions = sample.classes
+    assert directions is not None
+    basis = sample.terms.design(x) @ sample.matrix
+    share = probabilities(log_odds(fit.inner, x))
+    others = np.maximum(1.0 - share, np.finfo(float).tiny)
+    # of log(p/(1 − p)) in the scores: 1 for the own one, −p/(1 − p) of each of the others
+    slope = -share[:, None, :] / others[:, :, None]
+    own = np.arange(share.shape[1])
+    slope[:, own, own] = 1.0
+    turned = (slope @ directions)[:, :, :, None] * basis[:, None, None, :]
+    turned = turned.reshape(len(x), len(own), -1)
+    square = np.einsum("nks,st,nkt->nk", turned, found.errors[0].inner, turned, optimize=True)
+    reach = distributions.quantile(found.level, found.df) * np.sqrt(square)
+    middle = np.log(np.maximum(share, np.finfo(float).tiny)) - np.log(others)
+    return np.stack([share, sigmoid(middle - reach), sigmoid(middle + reach)], -1)

@@ -1,0 +1,205 @@
+"""The figures of a regression table beside its coefficients: R², F, log-likelihood, AIC, deviance, Durbin–Watson and others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from steepest.inference import distributions
+from steepest.inference.covariance import Covariance, quantile_level
+from steepest.inference.sample import Sample
+from steepest.model import centring
+from steepest.model.linear import row_blocks
+
+CONSTANT = 1e-8
+"""Part of a column of ones that other columns may leave over, for them to hold a constant."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """What they are of one output; None where the loss has no such number.
+
+    r2: about the mean where the design holds a constant, about 0 else. log_likelihood: of normal errors, or of the classes.
+    pseudo_r2: McFadden's for classes, Koenker's and Machado's for quantiles. condition: largest over smallest singular value.
+    """
+
+    r2: float | None = None
+    r2_adjusted: float | None = None
+    f: float | None = None
+    f_p_value: float | None = None
+    log_likelihood: float | None = None
+    log_likelihood_null: float | None = None
+    aic: float | None = None
+    bic: float | None = None
+    deviance: float | None = None
+    pseudo_r2: float | None = None
+    likelihood_ratio: float | None = None
+    likelihood_ratio_p_value: float | None = None
+    durbin_watson: float | None = None
+    jarque_bera: float | None = None
+    jarque_bera_p_value: float | None = None
+    skewness: float | None = None
+    kurtosis: float | None = None
+    scale: float | None = None
+    condition: float | None = None
+    df_model: float | None = None
+    df_residual: float | None = None
+    nobs: float | None = None
+
+
+def figures(sample: Sample, output: int | None, found: Covariance, cov: str) -> Figures:
+    """The figures of an output (None: of the only one, or of all classes), beside its covariance."""
+    constant = has_constant(sample)
+    classes = 1 if sample.classes is None else sample.classes.shape[1]
+    common = {
+        "condition": condition(sample),
+        "df_model": found.degrees - classes * constant,
+        "df_residual": sample.nobs - found.degrees,
+        "nobs": sample.nobs,
+    }
+    kind = sample.problem.loss.problem
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if kind == "least squares":
+            return Figures(**common, **_least_squares(sample, output, found, constant, cov))
+        if kind == "classes":
+            return Figures(**common, **_classes(sample, found, constant))
+        if kind == "linear programme":
+            return Figures(**common, pseudo_r2=_quantiles(sample))
+    return Figures(**common)
+
+
+def has_constant(sample: Sample) -> bool:
+    """Whether the columns hold a constant: an intercept, or as the indicators of all levels do."""
+    if sample.problem.intercept:
+        return True
+    ones = np.ones(sample.rows)
+    coefficients = np.linalg.lstsq(sample.squares(ones), sample.sums(ones), rcond=None)[0]
+    left = max(float(np.abs(basis @ coefficients - 1.0).max()) for _, basis in sample.blocks())
+    return left < CONSTANT
+
+
+def condition(sample: Sample) -> float:
+    """The largest over the smallest singular value of √W·A."""
+    if sample.rank < sample.problem.design.shape[1]:
+        return float("inf")
+    # the smallest one is lost in the rounding of A, but not in (AᵀWA)⁻¹
+    design = centring.plain(sample.terms).design(sample.data.x) if sample.terms.centre else sample.problem.design
+    size = np.abs(design).max()
+    whole = np.zeros((sample.rank, sample.rank))
+    for rows in row_blocks(design.shape):
+        block = design[rows] / size
+        whole += (block * sample.each[rows, None]).T @ block
+    largest = np.linalg.eigvalsh(whole)[-1] ** 0.5 * size
+    try:
+        root = np.linalg.cholesky(np.linalg.inv(sample.squares(sample.each)))
+    except np.linalg.LinAlgError:  # more columns than rows, told apart by a penalty alone
+        return float("inf")
+    return float(largest * np.linalg.norm(sample.user @ root, 2))
+
+
+def _information(log_likelihood: float, degrees: float, n: float) -> dict[str, float]:
+    return {
+        "log_likelihood": log_likelihood,
+        "aic": 2.0 * degrees - 2.0 * log_likelihood,
+        "bic": np.log(n) * degrees - 2.0 * log_likelihood,
+    }
+
+
+def _least_squares(
+    sample: Sample, output: int | None, found: Covariance, constant: bool, cov: str
+) -> dict[str, float | None]:
+    residuals = sample.residuals if output is None else sample.residuals[:, output]
+    target = sample.problem.target if output is None else sample.problem.target[:, output]
+    weights, n, degrees = sample.each, sample.nobs, found.degrees
+    left = n - degrees
+    square = float(weights @ residuals**2)
+    whole = float(weights @ (target - constant * np.average(target, weights=weights)) ** 2)
+    r2 = float(np.float64(1.0) - np.divide(square, whole)) if whole > 0 else None
+    log_likelihood = float(-0.5 * n * (np.log(2.0 * np.pi) + np.log(np.divide(square, n)) + 1.0))
+    if not sample.frequency and sample.weights is not None:
+        log_likelihood += 0.5 * float(np.log(weights[weights > 0]).sum())
+    of_f: tuple[float | None, float | None] = (None, None)
+    if not sample.problem.penalty:
+        of_f = _whole_model(sample, output, found, cov, (whole - square, square))
+    return {
+        "r2": r2,
+        "r2_adjusted": None if r2 is None or left <= 0 else 1.0 - (n - constant) / left * (1.0 - r2),
+        "f": of_f[0],
+        "f_p_value": of_f[1],
+        "scale": found.scale,
+        **_information(log_likelihood, degrees, n),
+        **_residuals(sample, residuals),
+    }
+
+
+def _whole_model(
+    sample: Sample, output: int | None, found: Covariance, cov: str, squares: tuple[float, float]
+) -> tuple[float | None, float | None]:
+    """The F test that all coefficients but the constant are 0, and its probability.
+
+    squares: what the model explains, and what it leaves over.
+    """
+    df, left = found.degrees - has_constant(sample), sample.nobs - found.degrees
+    if df < 1 or left <= 0:
+        return None, None
+    if cov == "nonrobust":
+        value = float(np.divide(squares[0] / df, squares[1] / left))
+        return value, distributions.of_f(value, df, left)
+    if not sample.problem.intercept or sample.undetermined.any():
+        return None, None
+    theta = sample.coefficients[output or 0][1:]
+    value = float(theta @ np.linalg.solve(found.matrix[1:, 1:], theta)) / df
+    return value, distributions.of_f(value, df, found.groups - 1.0 if found.groups else left)
+
+
+def _residuals(sample: Sample, residuals: np.ndarray) -> dict[str, float | None]:
+    """Whether the residuals follow one another, and whether they are normal."""
+    counts = sample.weights if sample.frequency else None
+    scaled = residuals if sample.frequency else residuals * np.sqrt(sample.each)
+    centred = scaled - np.average(scaled, weights=counts)
+    second, third, fourth = (float(np.average(centred**power, weights=counts)) for power in (2, 3, 4))
+    skewness, kurtosis = float(np.divide(third, second**1.5)), float(np.divide(fourth, second**2))
+    bera = sample.nobs / 6.0 * (skewness**2 + 0.25 * (kurtosis - 3.0) ** 2)
+    places = sample.data.places
+    ordered = scaled if places is None else scaled[np.argsort(places)]
+    watson = None if sample.frequency else float(np.divide((np.diff(ordered) ** 2).sum(), (ordered**2).sum()))
+    return {
+        "durbin_watson": watson,
+        "jarque_bera": bera,
+        "jarque_bera_p_value": distributions.of_chi2(bera, 2.0),
+        "skewness": skewness,
+        "kurtosis": kurtosis,
+    }
+
+
+def _classes(sample: Sample, found: Covariance, constant: bool) -> dict[str, float | None]:
+    loss, target = sample.problem.loss, sample.problem.target
+    log_likelihood = -float(sample.each @ loss.rows(sample.prediction, target))
+    counts = np.bincount(target.astype(int), sample.each)
+    counts = counts[counts > 0]
+    null = float(counts @ np.log(counts / counts.sum()))
+    outputs = 1 if sample.classes is None else sample.classes.shape[1]
+    df, ratio = found.degrees - outputs * constant, 2.0 * (log_likelihood - null)
+    tested = not sample.problem.penalty and df >= 1
+    return {
+        **_information(log_likelihood, found.degrees, sample.nobs),
+        "log_likelihood_null": null,
+        "deviance": -2.0 * log_likelihood,
+        "pseudo_r2": float(1.0 - np.divide(log_likelihood, null)),
+        "likelihood_ratio": ratio if tested else None,
+        "likelihood_ratio_p_value": distributions.of_chi2(ratio, df) if tested else None,
+    }
+
+
+def _quantiles(sample: Sample) -> float:
+    """1 − V/V₀ with V the sum of the rows' losses, and V₀ that of the quantile of the target alone."""
+    target, loss = sample.problem.target, sample.problem.loss
+    if sample.weights is None:
+        best = float(np.quantile(target, quantile_level(sample)))
+    else:
+        order = np.argsort(target)
+        reached = np.cumsum(sample.weights[order]) >= quantile_level(sample) * sample.weights.sum()
+        best = float(target[order][np.argmax(reached)])
+    alone = loss.rows(np.full_like(target, best), target)
+    return float(1.0 - np.divide(sample.each @ loss.rows(-sample.residuals, 0.0 * target), sample.each @ alone))

@@ -1,0 +1,257 @@
+"""`fit.summary()`: from a fit to its `Summary`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from steepest.data.wording import capitalized, listed, quoted
+from steepest.descent.stopping import Status
+from steepest.errors import FitError, SpecError
+from steepest.inference import bootstrap as resampling
+from steepest.inference import distributions
+from steepest.inference.bootstrap import Resampled
+from steepest.inference.covariance import HC, Covariance, covariances
+from steepest.inference.groups import groups_of
+from steepest.inference.regression import Figures, figures
+from steepest.inference.sample import Sample, sample_of
+from steepest.inference.shown import Errors, Shown, of_resamples, shown_of, table
+from steepest.inference.summary_table import Summary
+from steepest.model.penalties import penalty
+from steepest.scoring import FAR_OUT
+
+if TYPE_CHECKING:
+    from steepest.result import Fit
+
+WEIGHED = "class_weight makes the loss another one than the likelihood: the errors are HC0."
+
+PENALISED = (
+    "The penalty pulls the coefficients towards 0: errors and intervals are of the penalised estimate, whose bias they leave "
+    "out. They do not cover the coefficients without a penalty, and there are no tests."
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a summary."""
+
+    cov: str
+    level: float
+    distribution: str | None
+    bootstrap: int
+    reference: Any
+    notes: tuple[str, ...] = ()
+
+
+def summary(
+    fit: Fit,
+    cov: str = "nonrobust",
+    level: float = 0.95,
+    distribution: Literal["t", "z"] | None = None,
+    bootstrap: int = 0,
+    reference: Any = None,
+) -> Summary:
+    """The coefficients with standard errors, tests and intervals, and R², F, log-likelihood and their like.
+
+    Args:
+        cov: `nonrobust` (the model holds), `HC0` to `HC3` (the errors of the rows may differ), or `cluster:COLUMN` (and belong
+            together within the groups of a column, which may be any of the table's).
+        level: of the intervals.
+        distribution: `t` or `z`; by default t for `mse`, `l1` and quantiles, z for likelihoods, `huber` and `logcosh`; with
+            groups t has one degree of freedom less than there are groups.
+        bootstrap: so many resamples of the rows, all at once: their spread is the standard error then, and the intervals are BCa.
+        reference: of several classes, the one that the others are compared with; by default the coefficients sum to 0 over the
+            classes.
+
+    Weights are precisions (a row of weight w has the variance σ²/w); `weights_kind="frequency"` makes them numbers of rows.
+    Errors of a fit that has not arrived are not valid, and left out.
+
+    Raises:
+        SpecError: a setting is impossible. FitError: a loaded fit whose rows are gone.
+
+    Example:
+        >>> from steepest.fitting import fit
+        >>> found = fit([0.0, 1.0, 2.0, 3.0], [1.0, 3.1, 4.9, 7.0]).summary(cov="HC1")
+        >>> found.valid, round(found.coefficients.column("std_error")[1].as_py(), 4)
+        (True, 0.0255)
+    """
+    check(cov, level, distribution, bootstrap)
+    notes = ()
+    if fit.spec.class_weight is not None and cov == "nonrobust":
+        cov, notes = "HC0", (WEIGHED,)
+    return _summary(fit, Asked(cov, level, distribution, int(bootstrap), reference, notes))
+
+
+def check(cov: str = "nonrobust", level: float = 0.95, distribution: str | None = None, bootstrap: int = 0) -> None:
+    """Raise SpecError for what can be asked of no fit."""
+    if cov not in ("nonrobust", *HC) and not (
+        isinstance(cov, str) and cov.startswith("cluster:") and cov != "cluster:"
+    ):
+        raise SpecError(f"cov={cov!r}: it must be nonrobust, HC0, HC1, HC2, HC3 or cluster:COLUMN.")
+    if not 0.0 < level < 1.0:
+        raise SpecError(f"level={level!r}: it must be between 0 and 1, as 0.95.")
+    if distribution not in (None, "t", "z"):
+        raise SpecError(f"distribution={distribution!r}: it must be t or z.")
+    if isinstance(bootstrap, bool) or bootstrap < 0 or int(bootstrap) != bootstrap or bootstrap == 1:
+        raise SpecError(f"bootstrap={bootstrap!r}: it must be a number of resamples, such as 1000, or 0.")
+
+
+def no_theory(fit: Fit) -> str:
+    """Why there are no standard errors by theory, in a sentence; "" where there are."""
+    if fit.terms is None:
+        return "A module has no standard errors by theory: bootstrap=1000 has them from resamples of the rows."
+    if fit.loss_function.custom:
+        return (
+            "A loss of one's own has no standard errors by theory: bootstrap=1000 has them from resamples of the rows."
+        )
+    if penalty(fit.spec.penalty).l1:
+        return (
+            "With an l1 penalty there are no standard errors by theory: bootstrap=1000 has the spread of the estimate."
+        )
+    return ""
+
+
+def not_arrived(fit: Fit) -> str:
+    """Why errors would not be valid, as the fit is no optimum; "" where it is one, or nobody can know."""
+    status = fit.status
+    wrong = status in (Status.DIVERGED, Status.INTERRUPTED)
+    unknown = not wrong if fit.terms is None else fit.exact is None and status is Status.TOLERANCE
+    return "" if status.arrived or unknown else f"The fit has not arrived at its optimum. {capitalized(fit.outcome)}"
+
+
+@FAR_OUT
+def _summary(fit: Fit, asked: Asked) -> Summary:
+    shown, theory = shown_of(fit, asked.reference), no_theory(fit)
+    reason, notes = not_arrived(fit), []
+    sample, found = None, []
+    exact = None if fit.exact is None else fit.exact.theta
+    if fit.terms is not None and not fit.loss_function.custom and np.isfinite(fit.theta).all():
+        best = None if reason or fit.inner.exact is None else fit.inner.exact.theta
+        sample = sample_of(fit, fit.inner.theta if best is None else best)
+        try:
+            found = _covariances(fit, sample, asked)
+        except (FitError, np.linalg.LinAlgError) as error:
+            why = str(error) if isinstance(error, FitError) else "The curvature of the loss vanishes there."
+            theory = theory or why
+    values = shown.of(fit.theta)
+    errors = Errors.none(len(values))
+    if not reason and asked.bootstrap:
+        errors = _by_resampling(fit, sample, asked, shown, theory)
+        lost = errors.resamples.lost if errors.resamples else 0
+        notes += [f"{lost:,} of {asked.bootstrap:,} resamples have no optimum, and are left out."] if lost else []
+    elif not (reason or theory) and sample is not None:
+        errors = _by_theory(sample, found, asked, shown, values)
+    reason = reason or ("" if asked.bootstrap else theory) or _no_rows_left(sample, found, asked)
+    tested = sample is None or not sample.problem.penalty
+    made = [] if sample is None or not found else _figures(sample, found, asked)
+    return Summary(
+        coefficients=table(shown, values, None if exact is None else shown.of(exact), errors, tested),
+        figures=tuple(made) or (Figures(nobs=float(fit.rows)),),
+        covariance=errors.covariance,
+        cov=asked.cov,
+        level=asked.level,
+        distribution="z" if errors.df is None else "t",
+        df=errors.df,
+        valid=not reason,
+        reason=reason,
+        notes=(*asked.notes, *notes, *_notes(fit, sample, shown, errors)),
+        bootstrap=of_resamples(shown, values, errors, asked.level),
+        title=f"{fit.model_name}, {fit.loss_function}",
+        labels=shown.labels,
+        levels=tuple((c.name, c.levels[0]) for c in fit.schema.columns if fit.schema.intercept and c.levels),
+        sample=sample,
+        errors=tuple(found),
+    )
+
+
+def _covariances(fit: Fit, sample: Sample, asked: Asked) -> list[Covariance]:
+    """One for each target; of classes one for all."""
+    if sample.problem.penalty.l1:  # Zou, Hastie and Tibshirani 2007: the number of coefficients that are not 0
+        active = float(np.count_nonzero(sample.theta)) / sample.problem.outputs
+        nothing = np.zeros((0, 0))
+        return [Covariance(nothing, nothing, np.zeros((0, 0)), active)] * (
+            1 if sample.classes is not None else sample.problem.outputs
+        )
+    groups = None
+    if asked.cov.startswith("cluster:"):
+        groups = groups_of(fit, sample.data, asked.cov.partition(":")[2])
+    return covariances(sample, asked.cov, groups)
+
+
+def _figures(sample: Sample, found: list[Covariance], asked: Asked) -> list[Figures]:
+    several = len(found) > 1
+    return [figures(sample, i if several else None, one, asked.cov) for i, one in enumerate(found)]
+
+
+def _no_rows_left(sample: Sample | None, found: list[Covariance], asked: Asked) -> str:
+    """Why least squares with as many coefficients as rows has no errors."""
+    if sample is None or asked.bootstrap or not found or sample.nobs > found[0].degrees:
+        return ""
+    return f"There are {sample.rows:,} rows and as many coefficients: nothing is left to tell the errors by."
+
+
+def _degrees(sample: Sample, found: list[Covariance], asked: Asked) -> float | None:
+    """Degrees of freedom of t; None for the normal distribution."""
+    kind = sample.problem.loss.problem
+    usual = "t" if kind in ("least squares", "linear programme") else "z"
+    if (asked.distribution or usual) == "z":
+        return None
+    groups = found[0].groups
+    return float(groups - 1) if groups else sample.nobs - found[0].degrees
+
+
+def _by_theory(sample: Sample, found: list[Covariance], asked: Asked, shown: Shown, values: np.ndarray) -> Errors:
+    matrix = _whole(sample, found, shown)
+    variances = np.diag(matrix)
+    error = np.sqrt(np.where(variances >= 0, variances, np.nan))
+    df = _degrees(sample, found, asked)
+    if df is not None and df <= 0:
+        return Errors.none(len(values))
+    reach = distributions.quantile(asked.level, df) * error
+    return Errors(error, values - reach, values + reach, df, matrix)
+
+
+def _whole(sample: Sample, found: list[Covariance], shown: Shown) -> np.ndarray:
+    """The covariance of all coefficients shown `[q, q]`, nan for those that the rows do not determine."""
+    if sample.classes is not None:
+        turn = shown.of(found[0].turn.T).T
+        matrix = turn @ found[0].inner @ turn.T
+    else:
+        size = len(shown.names)
+        matrix = np.zeros((size * len(found), size * len(found)))
+        for i, one in enumerate(found):
+            matrix[i * size : (i + 1) * size, i * size : (i + 1) * size] = one.matrix
+    unknown = np.tile(sample.undetermined, len(matrix) // len(shown.names))
+    matrix[unknown], matrix[:, unknown] = np.nan, np.nan
+    return matrix
+
+
+def _by_resampling(fit: Fit, sample: Sample | None, asked: Asked, shown: Shown, theory: str) -> Errors:
+    if sample is None or theory:
+        came = resampling.fitted_again(fit, asked.bootstrap)
+    else:
+        came = resampling.resampled(sample, asked.bootstrap, fit.spec.seed)
+    influence = None if came.influence is None else shown.of(came.influence)
+    came = Resampled(shown.of(came.theta), came.lost, influence)
+    low, high = came.bca(asked.level, shown.of(fit.theta if sample is None else sample.coefficients.ravel()))
+    df = None
+    if asked.distribution == "t" and sample is not None:
+        df = sample.nobs - len(shown.names)
+    matrix = np.atleast_2d(np.cov(came.theta.T))
+    return Errors(np.sqrt(np.diag(matrix)), low, high, df, matrix, came)
+
+
+def _notes(fit: Fit, sample: Sample | None, shown: Shown, errors: Errors) -> list[str]:
+    said = []
+    if shown.centred:
+        against = None if shown.reference is None else (fit.schema.classes or ())[shown.reference]
+        what = "sum to 0 over the classes" if against is None else f"are against the class {quoted(against)}"
+        said.append(f"The coefficients {what}.")
+    if sample is not None and sample.problem.penalty.l2:
+        said.append(PENALISED)
+    if sample is not None and sample.undetermined.any() and errors.covariance is not None:
+        names = [name for name, unknown in zip(shown.names, sample.undetermined, strict=True) if unknown]
+        said.append(f"Other columns say the same as {listed(names)}: these have no errors of their own.")
+    return said

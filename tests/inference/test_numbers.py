@@ -1,0 +1,48 @@
+"""Standard errors, tests and figures beside NIST's certified values, statsmodels, and formulas evaluated independently."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import steepest as st
+
+from inference_cases import TABLES, compared
+from nist import NIST, NIST_ANALYSIS
+
+
+@pytest.mark.parametrize("name", NIST)
+def test_eight_digits_of_what_nist_certifies(name):
+    known, analysis = NIST[name], NIST_ANALYSIS[name]
+    model = "linear" if known.degree == 1 else f"poly:{known.degree}"
+    found = st.fit(known.columns, known.target, model=model, intercept=known.intercept).summary()
+    assert found.valid
+    errors = found.coefficients.column("std_error").to_pylist()
+    # residual standard deviations of 0: absolutely, of targets up to three million
+    np.testing.assert_allclose(
+        errors, analysis.deviations, rtol=1e-8, atol=1e-8 if max(analysis.deviations) == 0 else 0
+    )
+    np.testing.assert_allclose(found.r2, analysis.r2, rtol=1e-8)
+    if np.isfinite(analysis.f):
+        np.testing.assert_allclose(found.f, analysis.f, rtol=1e-8)
+    else:
+        assert found.f > 1e20
+    left = len(known.target) - len(known.terms)
+    deviation = (float(known.residual_sum_of_squares) / left) ** 0.5
+    np.testing.assert_allclose(found.scale**0.5, deviation, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.filterwarnings("ignore::statsmodels.tools.sm_exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("seed", range(TABLES))
+def test_eight_digits_of_statsmodels_and_of_the_formulas(seed):
+    short = [(one.what, one.of, one.digits) for one in compared(seed) if one.digits < 8]
+    assert short == []
+
+
+@pytest.mark.filterwarnings("ignore::statsmodels.tools.sm_exceptions.ConvergenceWarning")
+def test_the_page_lists_each_number_with_what_it_was_compared_with():
+    page = (Path(__file__).parents[2] / "docs" / "inference.md").read_text(encoding="utf-8")
+    for one in compared(0):
+        assert f"| `{one.what}` | {one.source} |" in page
