@@ -31,6 +31,16 @@ EQUIVALENT = {
         "the same grid from the other end",
     "a, b = np.meshgrid(by_formula[0] + side, by_formula[1] + side) | by_formula[1] + side: the other sign":
         "the same grid from the other end",
+    "slope = square * minus * logarithm * exponential | square and minus swapped": "a product is the same both ways",
+    "slope = square * minus * logarithm * exponential | minus and logarithm swapped": "a product is the same both ways",
+    "slope = square * minus * logarithm * exponential | logarithm and exponential swapped": "a product is the same both ways",
+    "error = vectors.T @ (np.zeros(11) - normal) | vectors and normal swapped": "one of the two is a vector: the same sums",
+    "return normal + vectors @ ((1 - rate * values) ** steps * error) | rate and values swapped":
+        "a product is the same both ways",
+    "low, high = (0, 10 ** 12) | 0: 1": "another place to search from",
+    "low, high = (0, 10 ** 12) | 10: 11": "another place to search from",
+    "low, high = (0, 10 ** 12) | 12: 13": "another place to search from",
+    "middle = (low + high) // 2 | low and high swapped": "a sum is the same both ways",
     "optimum = Z.T @ progression / len(bmi) | Z and progression swapped":
         "one of the two is a vector: the same sums",
     "velocity = mu * velocity + gradient(theta) | mu and velocity swapped":
