@@ -108,8 +108,8 @@ def _adopt(g, mean, squares, lr, t, beta1, beta2):
     root = squares**0.5
     longest = (t - 1) ** 0.25
     move = g / (root + (root < 1e-6) * (1e-6 - root))
-    size = abs(move)
-    move = move * ((size > longest) * (longest / (size + (size <= longest))) + (size <= longest))
+    distance = abs(move)
+    move = move * ((distance > longest) * (longest / (distance + (distance <= longest))) + (distance <= longest))
     mean = beta1 * mean + (1 - beta1) * move
     squares = (t < 2) * g**2 + (t >= 2) * (beta2 * squares + (1 - beta2) * g**2)
     return lr * mean, mean, squares
