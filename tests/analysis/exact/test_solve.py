@@ -6,12 +6,15 @@ import warnings
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
+from scipy.optimize import linprog, minimize
 from sklearn import datasets
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, QuantileRegressor, Ridge
 
+import steepest as st
+from steepest.analysis.exact import separation
 from steepest.analysis.exact.certificate import objective
+from steepest.analysis.exact.smooth import smooth
 from steepest.analysis.exact.solve import SOLVERS, formula_line, solve
 from steepest.errors import DataError
 from steepest.model.linear import LinearProblem, Terms
@@ -548,3 +551,30 @@ def test_a_tall_table_is_solved_without_a_copy_of_its_rows(settings):
     want = np.average(((y - predicted) ** 2).reshape(60_000, -1).mean(1), weights=weights)
     assert fit.loss == pytest.approx(want, rel=1e-11)
     np.testing.assert_allclose(fit.predict(x), predicted, rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_separable_classes_decide_is_what_the_programme_itself_finds(seed):
+    """max Σ s over θ and 0 ≤ s ≤ 1 with each margin ≥ s, as Albert and Anderson 1984 have it, written out row by row."""
+    random = np.random.default_rng(seed)
+    x = np.column_stack([random.normal(size=(30, 2)), random.random(30) < 0.3])
+    y = np.clip(np.rint(x[:, 0] + 1.5 + 0.4 * random.normal(size=30)), 0, 3).astype(int)
+    y = np.unique(np.where(x[:, 2] > 0.5, y.max(), y), return_inverse=True)[1]
+    design, classes = np.column_stack([np.ones(30), x]), y.max() + 1
+    rows, place = [], []
+    for i in range(30):
+        for j in set(range(classes)) - {y[i]}:
+            margin = np.zeros((classes, 4))
+            margin[y[i]], margin[j] = design[i], -design[i]
+            rows.append(margin.ravel())
+            place.append((i, j))
+    count, size = len(rows), 4 * classes
+    found = linprog(
+        np.r_[np.zeros(size), -np.ones(count)], A_ub=np.hstack([-np.array(rows), np.eye(count)]), b_ub=np.zeros(count),
+        bounds=[(-1e4, 1e4)] * size + [(0, 1)] * count,
+    )  # fmt: skip
+    expected = np.zeros((30, classes), bool)
+    for (i, j), won in zip(place, found.x[size:], strict=True):
+        expected[i, j] = won > 0.5
+    problem = st.objective("linear", "cross_entropy", x, y).problem
+    np.testing.assert_array_equal(separation._decided(smooth(problem)), expected)

@@ -72,12 +72,14 @@ def _is_minimum(objective: Smooth, z: np.ndarray, reach: float) -> bool:
 
 
 def _decided(objective: Smooth) -> np.ndarray:
-    """Which comparisons some θ wins that loses none: max Σ s, 0 ≤ s ≤ 1, margins ≥ s, by HiGHS.
+    """Which comparisons some θ wins that loses none: max Σ s, 0 ≤ s ≤ 1, margins M·θ ≥ s, by HiGHS.
 
-    Of such θ the sum of two wins whatever either wins, so one programme finds all of them.
+    Of such θ the sum of two wins whatever either wins, so one programme finds all of them. It is solved as its dual, which has
+    as few equations as θ has entries: max Σ λ₁, 0 ≤ λ₁ ≤ 1, λ₂ ≥ 0, Mᵀ(λ₁ + λ₂) = 0. By Stiemke's theorem its λ₁ is 1 for
+    what no such θ wins; θ are its multipliers, whose margins prove the rest.
     """
     from scipy.optimize import linprog
-    from scipy.sparse import csr_array, hstack, identity
+    from scipy.sparse import csr_array, hstack
 
     problem, basis = objective.problem, objective.basis
     compared = _comparisons(problem)
@@ -95,21 +97,19 @@ def _decided(objective: Smooth) -> np.ndarray:
         entries = np.concatenate([rows, -rows], axis=1).ravel()
         columns = np.concatenate([own, other], axis=1).ravel()
         margins = csr_array((entries, columns, np.arange(count + 1) * 2 * rank), shape=(count, size))
+    found = linprog(
+        np.repeat([-1.0, 0.0], count),
+        A_eq=hstack([margins.T, margins.T]).tocsc(),
+        b_eq=np.zeros(size),
+        bounds=[(0.0, 1.0)] * count + [(0.0, None)] * count,
+        method="highs",
+        options={"primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9},
+    )
     decided = np.zeros(compared.shape, bool)
-    for bound in (1e6, 1e5, 1e4, 1e3):  # wide bounds show the smallest margins, and can be too much for the solver
-        found = linprog(
-            np.concatenate([np.zeros(size), -np.ones(count)]),
-            A_ub=hstack([-margins, identity(count)]).tocsc(),
-            b_ub=np.zeros(count),
-            bounds=[(-bound, bound)] * size + [(0.0, 1.0)] * count,
-            method="highs",
-            options={"primal_feasibility_tolerance": 1e-9},
-        )
-        if found.x is not None:
-            won = margins @ found.x[:size]
-            if won.min() > -1e-6:
-                decided[compared] = won > 1e-4
-                break
+    if found.x is not None:
+        won = margins @ -found.eqlin.marginals
+        if won.min() > -1e-6:
+            decided[compared] = won > 0.5
     return decided
 
 
