@@ -19,7 +19,15 @@ from steepest.model import automatic_loss, modules, penalties, torch_losses
 from steepest.settings import Spec
 
 NUMBERS = {"huber": "1.5", "quantile": "0.3", "l1": "0.1", "l2": "0.1", "elastic": "0.1,0.2", "step": "10,0.5"}
-NUMBERS |= {"warmup": "5", "uniform": "-1,1", "poly": "2", "mlp": "4"}
+NUMBERS |= {
+    "expectile": "0.8",
+    "exponential": "0.9",
+    "restarts": "7",
+    "warmup": "5",
+    "uniform": "-1,1",
+    "poly": "2",
+    "mlp": "4",
+}
 DATA, _ = prepare(np.arange(6.0)[:, None], np.arange(6.0))
 
 

@@ -126,11 +126,11 @@ def left_open() -> st.Fit:
 
 
 def test_under_an_open_fit_stand_the_two_most_important(monkeypatch):
-    late = Finding(Kind.TOO_FEW_STEPS, "Too few.", "", {"epochs": 99}, "", 0.01)
+    late = Finding(Kind.PATIENCE, "Too soon.", "", {"patience": 99}, "", 0.01)
     the_signs(monkeypatch, OUTLIERS, late, SCALES)
     fit = left_open()
     below = shown.in_brief(fit)
-    assert [finding.kind for finding in below.shown] == [Kind.SCALES, Kind.TOO_FEW_STEPS]
+    assert [finding.kind for finding in below.shown] == [Kind.SCALES, Kind.PATIENCE]
     assert below.more == 1
     text = str(fit)
     assert f"1. {SCALES.what} (ST004, 97 % of the gap)\n" in text
