@@ -68,7 +68,8 @@ def formula_of(text: str, others: Sequence[str] = ()) -> Formula:
         parsed: Any = Parsed
         terms = parsed(right or "1", _context={"__formulaic_variables_available__": list(others)})
     except Exception as error:  # the parser has errors of many kinds
-        reason = re.sub(r"\x1b\[[\d;]*m|[⧛⧚]", "", str(error)).strip().partition("\n")[0]
+        said = "it is no formula" if isinstance(error, SyntaxError) else str(error)
+        reason = re.sub(r"\x1b\[[\d;]*m|[⧛⧚]", "", said).strip().partition("\n")[0]
         raise SpecError(f"formula={quoted(text)} is not understood: {reason or type(error).__name__}") from None
     if hasattr(terms, "_structure"):
         raise SpecError(f"formula={quoted(text)}: a formula has one right side, without |.")
