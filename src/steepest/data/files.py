@@ -148,8 +148,9 @@ def open_table(
 def check_known(name: object, available: Sequence[str], origin: Origin) -> None:
     """Raise DataError, with the closest names, where no column is called `name`."""
     if name not in available:
+        close = suggestion(name, available)
         raise DataError(
-            f"there is no column {quoted(name)} in {origin.table}: {suggestion(name, available)}"
+            f"there is no column {quoted(name)} in {origin.table}{': ' + close if close else '. '}"
             f"The columns are {listed(available)}{origin.nameless}"
         )
 
