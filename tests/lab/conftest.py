@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from lab_browsing import CLASSROOM, SIZES, Visit, serving, watched
@@ -55,4 +57,4 @@ def classroom(state_of_its_own):
     """A class: the link of its students and that of its teacher."""
     with serving(*CLASSROOM) as (link, process):
         said = process.stdout.readline().strip().removeprefix("For the teacher: ")
-        yield tuple(one.replace("0.0.0.0", "127.0.0.1") for one in (link, said))
+        yield tuple(re.sub("//[^/:]+:", "//127.0.0.1:", one) for one in (link, said))

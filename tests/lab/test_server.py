@@ -165,6 +165,20 @@ def test_other_hosts_and_other_sites_are_refused():
     run(question)
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1", ""])
+def test_the_link_can_be_opened(host):
+    """A host that stands for all addresses of the machine is none that a browser can be given."""
+    with socket.create_server((host, 0)) as listening:
+        lab = Lab("secret", host, listening.getsockname()[1], SGD)
+        try:
+            found = httpx.URL(lab.link)
+            assert found.host not in ("0.0.0.0", "")
+            assert found.host in lab.hosts()
+            socket.create_connection((found.host, found.port), timeout=10).close()
+        finally:
+            lab.workspaces.close()
+
+
 def test_a_descent_is_the_one_that_fit_makes():
     async def question(lab, server, client):
         await entered(client)

@@ -14,6 +14,7 @@ import contextlib
 import hmac
 import json
 import secrets
+import socket
 import sys
 import time
 import webbrowser
@@ -86,16 +87,11 @@ class Lab:
     @property
     def link(self) -> str:
         """The address to open."""
-        return f"http://{_in_address(self.host)}:{self.port}/?token={self.token}"
+        return f"http://{_in_address(addresses(self.host)[0])}:{self.port}/?token={self.token}"
 
     def hosts(self) -> list[str]:
         """The names under which it may be asked for."""
-        return [
-            "127.0.0.1",
-            "localhost",
-            "[::1]",
-            *([] if self.host in ("", "0.0.0.0", "::") else [_in_address(self.host)]),
-        ]
+        return ["127.0.0.1", "localhost", "[::1]", *map(_in_address, addresses(self.host))]
 
     # ---- who asks ----
 
@@ -313,7 +309,27 @@ def _refused() -> Response:
 
 
 def _in_address(host: str) -> str:
-    return f"[{host}]" if ":" in host and not host.startswith("[") else host or "127.0.0.1"
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
+def addresses(host: str) -> list[str]:
+    """What a browser may write for a host: itself; for one that stands for all addresses, this machine's, the best first.
+
+    >>> addresses("192.168.1.7")
+    ['192.168.1.7']
+    """
+    if host not in ("", "0.0.0.0", "::"):
+        return [host]
+    found = []
+    family, outside = (socket.AF_INET6, "2001:db8::1") if host == "::" else (socket.AF_INET, "192.0.2.1")
+    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as asked:
+        asked.connect((outside, 9))  # sends nothing: it is only asked which of our addresses would be used
+        found.append(asked.getsockname()[0])
+    name = socket.gethostname()
+    with contextlib.suppress(OSError):
+        found += [entry[4][0] for entry in socket.getaddrinfo(name, None, family)]
+    loopback = "::1" if host == "::" else "127.0.0.1"
+    return [*dict.fromkeys(str(one) for one in found if not str(one).startswith("127.")), loopback, name]
 
 
 def run(
@@ -325,8 +341,6 @@ def run(
     Raises:
         RunError: the port is taken, or the address is not this machine's.
     """
-    import socket
-
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
