@@ -128,8 +128,10 @@ def _facts(choice: losses.LossChoice) -> str:
     """What solvers and engines know of it, as sentences."""
     facts = ["It is reduced by the mean over rows" + (" and over the targets." if choice.several else ".")]
     at = f" at {choice.shape.partition(':')[0]}:{_drawn(choice)[0]:g}" if choice.numbers else ""
-    if choice.bound is None:
+    if choice.kinked:
         facts.append("Its slope jumps, so that no constant rate brings a descent to the optimum: let the rate decay.")
+    elif choice.bound is None:
+        facts.append("Its curvature in the prediction has no limit: what rate holds depends on where the descent is.")
     else:
         facts.append(f"Its curvature in the prediction is at most {choice.bound(*_drawn(choice)):g}{at}.")
     facts.append("Its target is classes." if choice.classes else "Its target is numbers.")

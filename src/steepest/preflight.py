@@ -259,7 +259,7 @@ def _is_literal(value: Any) -> bool:
 
 
 def _is_smooth(problem: LinearProblem) -> bool:
-    return problem.loss.bound is not None and not problem.penalty.l1
+    return problem.loss.smooth and not problem.penalty.l1
 
 
 # ---- in words --------------------------------------------------------------------------------------
@@ -273,9 +273,8 @@ def _usual(made: Plan) -> str:
             f"{how}, lr {made.lr:.4g}, schedule {made.schedule_name}, {made.batching.epochs:,} epochs. A module has no "
             "known optimum, so how many steps it needs cannot be told before the fit."
         )
-    bound = made.loss.bound
     if made.optimizer == Automatic.CURVATURE:
-        reach = "1e-10" if bound is not None else "1e-5"
+        reach = "1e-5" if made.loss.kinked else "1e-10"
         return f"{how}: these arrive in a few steps whatever the columns' units, at a relative gap of at most {reach}."
     return f"{how}, lr {made.lr:.4g}, schedule {made.schedule_name}, at most {made.batching.epochs:,} epochs."
 
@@ -325,7 +324,7 @@ def _unknown(problem: LinearProblem | None, best: Answer) -> list[str]:
         return ["The classes are linearly separable: without a penalty there is no optimum to count steps to."]
     if problem.loss.custom:
         return ["The curvature of this loss is not known beforehand: no rates and steps are predicted."]
-    if problem.loss.bound is None:
+    if problem.loss.kinked:
         return [
             f"The loss {problem.loss} has a kink: no constant rate arrives, it bounces. A rate that falls to 0 does, "
             "as with lr='auto', which takes schedule='cosine'."

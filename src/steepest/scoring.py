@@ -240,7 +240,7 @@ def verdict(
         return Status.TOLERANCE if status in (Status.STALLED, Status.CONVERGED) else status, "unknown"
     if (rule := formula_of(optimizer)) is not None and rule.decays:
         return status, "adamw"
-    closed = CLOSED_KINKED if loss.bound is None else CLOSED
+    closed = CLOSED_KINKED if loss.kinked else CLOSED
     stopped = Status.STALLED if status is Status.CONVERGED else status
     if found.rounding > max(closed * found.objective, 1e-12 * start):
         return stopped, "collinear"

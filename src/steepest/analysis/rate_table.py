@@ -209,7 +209,7 @@ def _problem(fit: Fitted) -> LinearProblem:
         raise SpecError("A module has no closed form for its curvature; fit.sharpness() measures it.")
     if fit.loss_function.custom:
         raise SpecError("A loss of your own has no closed form for its curvature; fit.sharpness() measures it.")
-    if fit.loss_function.bound is None:
+    if fit.loss_function.kinked:
         raise SpecError(
             f"loss {fit.loss_function} has a kink and so no curvature: no constant rate brings a descent to its optimum. "
             "A falling one does (schedule='cosine' or 'inverse')."

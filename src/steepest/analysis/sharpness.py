@@ -177,7 +177,7 @@ class _Surface:
 def _surface(fit: Fitted, rows: int | None) -> _Surface:
     if fit.train is None:
         raise FitError("This fit has no data of its own, so its sharpness is not known. Fit a table to have it.")
-    if fit.loss_function.pieces:
+    if fit.loss_function.kinked:
         raise SpecError(f"loss {fit.loss_function} has a kink and so no curvature.")
     total = fit.train.rows
     chosen = np.arange(total)

@@ -40,7 +40,7 @@ def method_of(spec: Spec, objective: Objective, rule_name: Any, batching: Batchi
     schedule_name = spec.schedule
     if schedule_name == "auto":
         inner = rule.innermost
-        kinked = isinstance(objective, LinearObjective) and objective.loss.bound is None
+        kinked = isinstance(objective, LinearObjective) and not objective.loss.smooth
         wanders = kinked or batching.size is not None or not inner.plain
         schedule_name = "cosine" if spec.lr == "auto" and wanders and not inner.is_torch else "constant"
     name = _name(rule_name)

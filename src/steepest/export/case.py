@@ -83,7 +83,7 @@ class Case:
         """The coordinates of the descent. Curvature steps can do with any in which the columns are far from collinear."""
         if self.rule != "curvature":
             return self.fit.precondition
-        if self.loss.bound is None:
+        if self.loss.kinked:
             return "orthonormal"
         return "none" if not self.penalty.l1 and self.well_conditioned else "standardize"
 

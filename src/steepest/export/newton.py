@@ -26,7 +26,7 @@ def parts(case: Case, found: Rows) -> list[Part]:
     v = linear.variables(case)[0]
     penalty = terms.penalty(case, linear.moved(case) if v == "c" else v, v)
     y, loss, design = found.target, terms.loss(case), [found.part, *linear.design(case, found)]
-    if case.loss.bound is None:
+    if case.loss.kinked:
         if case.start is not None and case.start.any():
             raise FitError("This default fit did not begin at 0, and its script would be long. Fit with init='zeros'.")
         if case.penalty.l1:
@@ -50,7 +50,7 @@ def check(case: Case) -> None:
             "The classes are linearly separable, so the coefficients of this fit have no finite optimum. "
             "Fit with a penalty: penalty='l2:0.001'."
         )
-    if case.loss.bound is not None and fit.relative_gap is not None and fit.relative_gap > CLOSED:
+    if case.loss.smooth and fit.relative_gap is not None and fit.relative_gap > CLOSED:
         raise FitError(
             "This fit ended before its curvature steps arrived, and the script would go on to the optimum. "
             "Fit with more epochs and without tol, or with optimizer='sgd'."

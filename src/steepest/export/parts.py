@@ -58,7 +58,7 @@ def _linear(case: Case, found: rows.Rows, as_module: bool, by_hand: bool) -> lis
     y, frames = found.target, linear.coordinates(case)
     if case.rule == "curvature":
         newton.check(case)
-        if case.loss.bound is None or case.penalty.l1:
+        if case.loss.kinked or case.penalty.l1:
             raise SpecError(
                 "torch.optim has no class for the curvature steps of this fit. Use style 'loop', not "
                 f"{'module' if as_module else 'torch.optim'!r}."

@@ -59,7 +59,7 @@ class LossChoice(Choice):
     """A loss: its formula, and what solvers, engines and scripts need to know of it.
 
     value, slope, curvature: ℓ, ∂ℓ/∂f and ∂²ℓ/∂f² of a row; at a kink the middle slope, and no curvature.
-    bound: the largest curvature, of the loss's number; None: the slope jumps.
+    bound: the largest curvature, of the loss's number; None where there is none: the slope jumps, or bends without limit.
     concordance: R, where the curvature changes by no more than a factor exp(R·t) as the prediction moves by t; 0 where not.
     steepest: the largest slope, of the loss's number; None where there is none.
     problem: what an exact solver is given; "" where there is none.
@@ -86,6 +86,11 @@ class LossChoice(Choice):
     reach: Callable[..., float] | None = None
     criterion: str = ""
     no_estimator: str = ""
+
+    @property
+    def kinked(self) -> bool:
+        """Whether the slope jumps: a row has a value and a slope, and no curvature."""
+        return self.curvature is None and not self.coupled
 
 
 def _mse(prediction: Any, target: Any) -> Any:

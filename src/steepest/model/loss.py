@@ -27,7 +27,7 @@ class Loss(ABC):
     function: Callable[[Tensor, Tensor], Tensor]
     """That function."""
     bound: float | None = None
-    """The largest curvature in the prediction; None: the slope jumps, or nobody knows."""
+    """The largest curvature in the prediction; None: the slope jumps or bends without limit, or nobody knows."""
     numbers: tuple[float, ...] = ()
     """The numbers behind its name."""
     number = 0.0
@@ -51,6 +51,16 @@ class Loss(ABC):
     def custom(self) -> bool:
         """Whether it is a function of the user's own."""
         return self.choice is None
+
+    @property
+    def kinked(self) -> bool:
+        """Whether it is known that the slope jumps."""
+        return self.choice is not None and self.choice.kinked
+
+    @property
+    def smooth(self) -> bool:
+        """Whether it is known that there is a curvature everywhere."""
+        return self.choice is not None and not self.choice.kinked
 
     @property
     def binary(self) -> bool:

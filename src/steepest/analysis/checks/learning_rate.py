@@ -267,7 +267,7 @@ def bouncing(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Fin
     )
     if descent.size is None:
         why = "the slopes of this loss do not shrink near its optimum"
-        if descent.problem.loss.bound is not None:
+        if descent.problem.loss.smooth:
             why = "this rule's steps do not shrink with the gradient"
         what = f"At a constant rate the descent bounces around the optimum: {why}."
         yield descent.finding(Kind.KINK, what, evidence, remedy, gap)

@@ -71,7 +71,7 @@ def without_a_rate(fit: Fitted) -> Iterator[Finding]:
     relative = fit.relative_gap
     if relative is None or not np.isfinite(relative):
         return
-    bound = 1e-9 if fit.loss_function.bound is not None else 1e-5
+    bound = 1e-5 if fit.loss_function.kinked else 1e-9
     if relative <= bound or fit.exact is None or fit.exact.separable:
         return
     if fit.spec.dtype == "float32":

@@ -60,7 +60,7 @@ class MeasuredDescent(LinearDescent):
     @property
     def enough(self) -> float:
         """The gap at or below which the descent counts as arrived."""
-        return (CLOSED if self.problem.loss.bound is not None else CLOSED_KINKED) * self.unit
+        return (CLOSED_KINKED if self.problem.loss.kinked else CLOSED) * self.unit
 
     @property
     def unit(self) -> float:
@@ -72,7 +72,7 @@ class MeasuredDescent(LinearDescent):
         """The gap from which something is said; above `enough` for descents that only come near their optimum."""
         if self.settles:
             return self.enough
-        if self.size is None and self.problem.loss.bound is not None:
+        if self.size is None and self.problem.loss.smooth:
             near = NEAR_SCALED
         else:
             near = NEAR_FALLING if self.falls else NEAR_KINK if self.size is None else NEAR_NOISY
@@ -81,7 +81,7 @@ class MeasuredDescent(LinearDescent):
     @property
     def settles(self) -> bool:
         """Whether the descent comes to rest at a constant rate: a smooth loss, full batches, a plain rule."""
-        return self.rule.plain and self.problem.loss.bound is not None and self.size is None
+        return self.rule.plain and self.problem.loss.smooth and self.size is None
 
     @cached_property
     def factors(self) -> np.ndarray:
@@ -127,13 +127,13 @@ class MeasuredDescent(LinearDescent):
         found = [0.5 * self.auto_rate, self.auto_rate, 1.8 * self.auto_rate] if self.settles else []
         if self.settles and np.isfinite(self.best_rate):
             found.append(self.best_rate)
-        elif self.rule.plain and self.problem.loss.bound is not None:
+        elif self.rule.plain and self.problem.loss.smooth:
             found += [0.1 * self.auto_rate, self.auto_rate]
         away = self.away
         if not self.rule.plain and away is not None:
             move = 1.0 if self.rule.kind is None else self.rule.kind.first_move
             found += [share * away / move for share in (3.0 / steps, 10.0 / steps, 30.0 / steps, 0.1, 0.01)]
-        if self.rule.plain and self.problem.loss.bound is None and away is not None:
+        if self.rule.plain and self.problem.loss.kinked and away is not None:
             slope = float(start.value_and_grad(start.theta)[1].norm())
             found += [factor * away / (slope * steps**0.5) for factor in (1.0, 10.0)] if slope > 0.0 else []
         return np.array([rate for rate in found if 0.0 < rate < np.inf])
@@ -189,7 +189,7 @@ class MeasuredDescent(LinearDescent):
         if name == "orthonormal" and self.problem.penalty.l1:
             return remedy, float("nan")
         there, rule = replace(self, precondition=name), self.rule
-        smooth = self.problem.loss.bound is not None
+        smooth = self.problem.loss.smooth
         if self.fit.spec.optimizer == "auto" and self.size is None and self.clip is None and smooth:
             if name == "orthonormal":
                 return remedy, 0.0  # curvature steps
