@@ -26,17 +26,22 @@ PAGE = """
 {% block html_head_js_mathjax %}{% endblock %}
 {% block html_head_js_mermaidjs %}{% endblock %}
 {% block html_head_css %}
+{{ resources.include_css("static/theme-dark.css") | replace("<style ", "<style media='(prefers-color-scheme: dark)' ") }}
 <style>
-body.jp-Notebook { padding: 0 12px 48px; background: #fff; }
+body.jp-Notebook { padding: 0 12px 48px; }
 main { max-width: 960px; margin: 0 auto; }
 .jp-OutputArea-output { overflow-x: auto; }
 .jp-RenderedText pre { word-break: normal; overflow-wrap: anywhere; }
 .jp-InputArea-editor { overflow-x: auto; }
-.jp-RenderedHTMLCommon .highlight pre { margin: 0.6em 0; padding: 0.5em 0.7em; background: #f5f5f5; }
+.jp-RenderedHTMLCommon .highlight pre { margin: 0.6em 0; padding: 0.5em 0.7em; background: var(--jp-cell-editor-background); }
 .jp-OutputPrompt, .jp-InputPrompt { display: none; }
 .jp-RenderedHTMLCommon math[display="block"] { margin: 1em 0; }
 .jp-RenderedHTMLCommon table { display: block; overflow-x: auto; }
 .jp-RenderedHTMLCommon summary { cursor: pointer; font-weight: 600; }
+@media (prefers-color-scheme: dark) {
+  :root { color-scheme: dark; }
+  .steepest-figure, .jp-RenderedImage img { border-radius: 6px; overflow: hidden; }
+}
 </style>
 {% endblock %}
 """
