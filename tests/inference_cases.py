@@ -204,6 +204,16 @@ def _two_classes(rows: Table) -> Iterator[Compared]:
     source = "GLM of statsmodels"
     robust = weighted.fit(**exact, cov_type="HC0")
     yield from of_result(fit.summary(cov="HC0"), robust, "logistic, weights, HC0", source, {})
+    # GLM itself takes the names HC1 to HC3 and answers HC0
+    left = 1 - result.get_hat_matrix_diag()
+    n, p = rows.design.shape
+    scores = rows.design * (rows.weights * (rows.two - result.mu))[:, None]
+    for cov, factor in (("HC1", np.full(n, n / (n - p))), ("HC2", 1 / left), ("HC3", left**-2)):
+        bread = result.cov_params() / result.scale
+        error = np.sqrt(np.diag(bread @ (scores.T * factor) @ scores @ bread))
+        ours = fit.summary(cov=cov).coefficients.column("std_error").to_pylist()
+        source = "the formula of R's sandwich::vcovHC, with the leverages of GLM of statsmodels"
+        yield Compared("std_error", f"logistic, weights, {cov}", ours, error, source)
 
 
 def _against_the_null(summary: Any, log_likelihood: float, codes: np.ndarray, of: str) -> Iterator[Compared]:
@@ -238,6 +248,7 @@ def _three_classes(rows: Table) -> Iterator[Compared]:
     robust = model.fit(disp=0, tol=1e-14, method="newton", cov_type="HC0")
     errors = fit.summary(cov="HC0", reference="a").coefficients.column("std_error").to_pylist()
     yield Compared("std_error", f"{of}, HC0", errors, robust.bse.T.ravel(), source)
+    yield from _one_step_classes(fit, rows, model.predict(plain.params), of)
     # the coefficients of the classes sum to 0: a linear map of those against the reference
     turn = np.kron(np.array([[-1, -1], [2, -1], [-1, 2]]) / 3, np.eye(rows.design.shape[1]))
     summary = fit.summary()
@@ -247,6 +258,23 @@ def _three_classes(rows: Table) -> Iterator[Compared]:
     yield Compared("value", "softmax, summing to 0", summary.coefficients.column("value").to_pylist(), made, source)
     ours = summary.coefficients.column("std_error").to_pylist()
     yield Compared("std_error", "softmax, summing to 0", ours, errors, source)
+
+
+def _one_step_classes(fit: st.Fit, rows: Table, share: np.ndarray, of: str) -> Iterator[Compared]:
+    """HC1, and HC3: θ after one Newton step without each row, row by row."""
+    size, scores, bends = 2 * rows.design.shape[1], [], []
+    for row, chance, code in zip(rows.design, share[:, 1:], rows.three, strict=True):
+        scores.append(np.kron(np.eye(3)[code, 1:] - chance, row))
+        bends.append(np.kron(np.diag(chance) - np.outer(chance, chance), np.outer(row, row)))
+    whole = np.sum(bends, 0)
+    moved = np.array([np.linalg.solve(whole - bend, score) for bend, score in zip(bends, scores, strict=True)])
+    errors = fit.summary(cov="HC3", reference="a").coefficients.column("std_error").to_pylist()
+    source = "the jackknife with one Newton step, row by row"
+    yield Compared("std_error", f"{of}, HC3", errors, np.sqrt((moved**2).sum(0)), source)
+    plain, n = np.linalg.solve(whole, np.array(scores).T), len(rows.three)
+    errors = fit.summary(cov="HC1", reference="a").coefficients.column("std_error").to_pylist()
+    wanted = np.sqrt(n / (n - size) * (plain**2).sum(1))
+    yield Compared("std_error", f"{of}, HC1", errors, wanted, "n/(n − q) times the sandwich, as R's sandwich has it")
 
 
 def _quantiles(rows: Table) -> Iterator[Compared]:
@@ -296,3 +324,16 @@ def _m_estimates(rows: Table) -> Iterator[Compared]:
         error = np.sqrt(np.diag(bread @ (rows.design.T * psi**2) @ rows.design @ bread))
         ours = fit.summary(cov="HC0").coefficients.column("std_error").to_pylist()
         yield Compared("std_error", f"{loss}, HC0", ours, error, "Huber's sandwich, at the exact θ")
+        whole = (rows.design.T * bent) @ rows.design
+        moved = np.array(
+            [
+                np.linalg.solve(whole - curve * np.outer(row, row), row * score)
+                for row, curve, score in zip(rows.design, bent, psi, strict=True)
+            ]
+        )
+        ours = fit.summary(cov="HC3").coefficients.column("std_error").to_pylist()
+        source = "the jackknife with one Newton step, row by row"
+        yield Compared("std_error", f"{loss}, HC3", ours, np.sqrt((moved**2).sum(0)), source)
+        ours = fit.summary(cov="HC1").coefficients.column("std_error").to_pylist()
+        source = "n/(n − p) times Huber's sandwich, at the exact θ"
+        yield Compared("std_error", f"{loss}, HC1", ours, error * np.sqrt(n / (n - p)), source)

@@ -40,6 +40,25 @@ def test_each_of_several_targets_has_the_errors_that_it_has_alone():
     np.testing.assert_allclose([both.r2[1], both.f[1], both.aic[1]], [alone.r2, alone.f, alone.aic], rtol=1e-10)
 
 
+@pytest.mark.parametrize("loss", ["mse", "huber", "logcosh"])
+def test_a_row_that_alone_decides_a_coefficient_is_named(loss):
+    alone = np.column_stack([X, np.arange(120) == 6])
+    for cov in ("HC2", "HC3"):
+        found = st.fit(alone, Y, loss=loss).summary(cov=cov)
+        assert not found.valid and found.coefficients.column("std_error").null_count == 5
+        assert f"cov='{cov}' cannot be computed: row 7 alone decides a coefficient" in found.reason
+    assert st.fit(alone, Y, loss=loss).summary(cov="HC1").valid
+
+
+def test_classes_of_a_softmax_have_the_leverages_of_two_classes():
+    two, several = st.fit(X, TWO, model="logistic"), st.fit(X, TWO, model="softmax")
+    for cov in ("HC1", "HC2", "HC3"):
+        wanted = column(two.summary(cov=cov), "std_error")
+        np.testing.assert_allclose(column(several.summary(cov=cov, reference=0), "std_error"), wanted, rtol=1e-8)
+    with pytest.raises(st.SpecError, match=r"the loss quantile:0\.3 has no curvature"):
+        st.fit(X, Y, loss="quantile:0.3").summary(cov="HC3")
+
+
 def test_a_fit_that_has_not_arrived_has_no_errors():
     found = st.fit(X, Y, optimizer="sgd", lr=0.01, epochs=5).summary()
     assert not found.valid

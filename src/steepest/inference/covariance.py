@@ -2,14 +2,17 @@
 
     cov          B (a row's share)         J (a row's share)
     nonrobust    w·E ℓ''                   the variance of w·ℓ' by theory (mse: σ²; likelihoods: J = B)
-    HC0…HC3      w·ℓ''                     (w·ℓ')², of mse with n/(n − p), 1/(1 − h) or 1/(1 − h)²
+    HC0…HC3      w·ℓ''                     (w·ℓ')², times n/(n − p) (HC1), 1/(1 − h) (HC2) or 1/(1 − h)² (HC3)
     cluster      w·ℓ''                     (Σ w·ℓ' over a group)², times G/(G − 1) · (n − 1)/(n − p)
 
 Where the slope of a loss jumps (`l1`, `quantile`) ℓ'' is the jump times the density of the residuals at 0, by a kernel:
 of all rows alike (nonrobust), or near each row (HC0, Powell's); a squared slope is the product of its two values.
 An l2 penalty adds its curvature to B; its bias is in none of this.
 
-Sources: White 1980; MacKinnon and White 1985 (HC1 to HC3); Huber 1981, section 7.6 (M-estimates, with his correction for
+h, the leverage, is w·ℓ''·qᵀB⁻¹q: of mse that of the hat matrix, of other losses that of their last Newton step, so that HC3 is
+the jackknife with one Newton step (Pregibon 1981). Of classes of a softmax h is a matrix, and 1 − h its inverse or its root's.
+
+Sources: White 1980; MacKinnon and White 1985 (HC1 to HC3); Bell and McCaffrey 2002 (where h is a matrix); Huber 1981, section 7.6 (M-estimates, with his correction for
 the number of coefficients); Koenker 2005, section 3.4, and Hall and Sheather 1988 (quantiles).
 The numbers are those of statsmodels.
 """
@@ -27,6 +30,9 @@ from steepest.inference.sample import Sample
 from steepest.numerics.hessians import blocks
 
 HC = ("HC0", "HC1", "HC2", "HC3")
+
+ALONE = 1e-10
+"""1 − h of a row that alone decides a coefficient, up to rounding."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ def _of_output(sample: Sample, output: int | None, cov: str, groups: np.ndarray 
     if cov == "nonrobust" or (cov == "HC0" and kind == "linear programme"):
         meat = _by_theory(sample, slopes, curvatures, data, scale, degrees)
     elif cov in HC:
-        meat = sample.squares(sample.squared(slopes**2) * _corrected(sample, cov, curvatures, back, left))
+        meat = sample.squares(sample.squared(_corrected(sample, cov, slopes, curvatures, back, left) ** 2))
     else:
         meat = _grouped(sample, slopes, groups, degrees)
     return Covariance(bread, _sandwich(back, meat), sample.user, degrees, scale, _count(groups))
@@ -124,17 +130,59 @@ def _by_theory(
     return correction**2 * _mean(sample, slopes**2) * n / (n - degrees) * alike
 
 
-def _corrected(sample: Sample, cov: str, curvatures: np.ndarray, back: np.ndarray, left: float) -> np.ndarray:
-    """What a row's squared slope is multiplied by."""
+def _corrected(
+    sample: Sample, cov: str, slopes: np.ndarray, curvatures: np.ndarray, back: np.ndarray, left: float
+) -> np.ndarray:
+    """The rows' slopes, larger for how close each row has pulled the fit to itself.
+
+    slopes: `[n]`, of classes `[n, c]`; curvatures: `[n]` or `[n, c, c]`.
+    """
     if cov == "HC0":
-        return np.ones(sample.rows)
-    if sample.problem.loss.problem != "least squares":
+        return slopes
+    if sample.problem.loss.problem == "linear programme":
         raise SpecError(
-            f"cov={cov!r} corrects least squares for the number of coefficients. Take cov='HC0' for this loss."
+            f"cov={cov!r} needs the leverage of the rows, and the loss {sample.problem.loss} has no curvature to tell it by. "
+            "Take cov='HC0', or bootstrap=1000."
         )
     if cov == "HC1":
-        return np.full(sample.rows, sample.nobs / left)
-    return (1.0 - leverages(sample, curvatures, back)) ** (-1.0 if cov == "HC2" else -2.0)
+        return slopes * np.sqrt(np.divide(sample.nobs, left))
+    power = -0.5 if cov == "HC2" else -1.0
+    if slopes.ndim == 1:
+        rest = 1.0 - leverages(sample, curvatures, back)
+        _check_rest(sample, cov, rest)
+        return slopes * rest**power
+    return _corrected_classes(sample, cov, slopes, curvatures, back, power)
+
+
+def _corrected_classes(
+    sample: Sample, cov: str, slopes: np.ndarray, curvatures: np.ndarray, back: np.ndarray, power: float
+) -> np.ndarray:
+    """The same of classes: √S·(1 − H)^power·√S⁻¹·slope, with S a row's curvature and H = √S·QᵀB⁻¹Q·√S, both `[c, c]`."""
+    count = slopes.shape[1]
+    inverse = back.reshape(count, sample.rank, count, sample.rank)
+    squares = np.concatenate(
+        [np.einsum("nr,arbs,ns->nab", basis, inverse, basis, optimize=True) for _, basis in sample.blocks()]
+    )
+    if not sample.frequency:
+        squares *= sample.each[:, None, None]
+    sizes, axes = np.linalg.eigh(curvatures)
+    sizes = np.sqrt(np.maximum(sizes, np.finfo(float).tiny))[:, None, :]
+    root, across = axes * sizes @ axes.mT, axes / sizes @ axes.mT
+    rest, turned = np.linalg.eigh(np.eye(count) - root @ squares @ root)
+    _check_rest(sample, cov, rest.min(1))
+    changed = root @ (turned * rest[:, None, :] ** power) @ turned.mT @ across
+    return (changed @ slopes[:, :, None])[:, :, 0]
+
+
+def _check_rest(sample: Sample, cov: str, rest: np.ndarray) -> None:
+    """Raise FitError where a row alone decides a coefficient: it has no residual to tell its error by."""
+    lowest = int(np.argmin(rest))
+    if rest[lowest] < ALONE:
+        place = lowest if sample.data.places is None else int(sample.data.places[lowest])
+        raise FitError(
+            f"cov={cov!r} cannot be computed: row {place + 1:,} alone decides a coefficient (its leverage is 1), as the only "
+            "one of a level does. Take cov='HC1', or leave the row out."
+        )
 
 
 def leverages(sample: Sample, curvatures: np.ndarray, back: np.ndarray) -> np.ndarray:
@@ -169,23 +217,18 @@ def _of_classes(sample: Sample, cov: str, groups: np.ndarray | None) -> Covarian
     slopes = sample.slopes @ directions
     curvatures = np.einsum("ac,nab,bd->ncd", directions, sample.curvatures, directions, optimize=True)
     weighted, size = curvatures * sample.each[:, None, None], directions.shape[1] * sample.rank
-    data = np.zeros((size, size))
-    squared = np.zeros((size, size))
-    for rows, basis in sample.blocks():
-        data += blocks(weighted[rows], basis)
-        if cov in HC:
-            each = sample.squared(slopes[:, :, None] * slopes[:, None, :])
-            squared += blocks(each[rows], basis)
+    data = sum(blocks(weighted[rows], basis) for rows, basis in sample.blocks())
     bread = data + sample.total * np.kron(
         np.eye(directions.shape[1]), sample.problem.penalty_in(sample.matrix).hessian()
     )
     back = np.linalg.inv(bread)
     degrees = float(np.trace(back @ data)) if sample.problem.penalty.l2 else float(size)
-    if cov in HC[1:]:
-        raise SpecError(
-            f"cov={cov!r} corrects least squares for the number of coefficients. Take cov='HC0' for this loss."
-        )
-    meat = data if cov == "nonrobust" else squared if cov == "HC0" else _grouped(sample, slopes, groups, degrees)
+    if cov in HC:
+        slopes = _corrected(sample, cov, slopes, curvatures, back, sample.nobs - degrees)
+        each = sample.squared(slopes[:, :, None] * slopes[:, None, :])
+        meat = sum(blocks(each[rows], basis) for rows, basis in sample.blocks())
+    else:
+        meat = data if cov == "nonrobust" else _grouped(sample, slopes, groups, degrees)
     return Covariance(bread, _sandwich(back, meat), np.kron(directions, sample.user), degrees, groups=_count(groups))
 
 
