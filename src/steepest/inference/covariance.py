@@ -12,8 +12,9 @@ An l2 penalty adds its curvature to B; its bias is in none of this.
 h, the leverage, is w·ℓ''·qᵀB⁻¹q: of mse that of the hat matrix, of other losses that of their last Newton step, so that HC3 is
 the jackknife with one Newton step (Pregibon 1981). Of classes of a softmax h is a matrix, and 1 − h its inverse or its root's.
 
-Sources: White 1980; MacKinnon and White 1985 (HC1 to HC3); Bell and McCaffrey 2002 (where h is a matrix); Huber 1981, section 7.6 (M-estimates, with his correction for
-the number of coefficients); Koenker 2005, section 3.4, and Hall and Sheather 1988 (quantiles).
+Sources: White 1980; MacKinnon and White 1985 (HC1 to HC3); Bell and McCaffrey 2002 (where h is a matrix);
+Huber 1981, section 7.6 (M-estimates, with his correction for the number of coefficients);
+Koenker 2005, section 3.4, and Hall and Sheather 1988 (quantiles).
 The numbers are those of statsmodels.
 """
 
@@ -217,7 +218,7 @@ def _of_classes(sample: Sample, cov: str, groups: np.ndarray | None) -> Covarian
     slopes = sample.slopes @ directions
     curvatures = np.einsum("ac,nab,bd->ncd", directions, sample.curvatures, directions, optimize=True)
     weighted, size = curvatures * sample.each[:, None, None], directions.shape[1] * sample.rank
-    data = sum(blocks(weighted[rows], basis) for rows, basis in sample.blocks())
+    data = np.sum([blocks(weighted[rows], basis) for rows, basis in sample.blocks()], axis=0)
     bread = data + sample.total * np.kron(
         np.eye(directions.shape[1]), sample.problem.penalty_in(sample.matrix).hessian()
     )
@@ -226,7 +227,7 @@ def _of_classes(sample: Sample, cov: str, groups: np.ndarray | None) -> Covarian
     if cov in HC:
         slopes = _corrected(sample, cov, slopes, curvatures, back, sample.nobs - degrees)
         each = sample.squared(slopes[:, :, None] * slopes[:, None, :])
-        meat = sum(blocks(each[rows], basis) for rows, basis in sample.blocks())
+        meat = np.sum([blocks(each[rows], basis) for rows, basis in sample.blocks()], axis=0)
     else:
         meat = data if cov == "nonrobust" else _grouped(sample, slopes, groups, degrees)
     return Covariance(bread, _sandwich(back, meat), np.kron(directions, sample.user), degrees, groups=_count(groups))
