@@ -17,7 +17,9 @@ import pyarrow.parquet
 import pytest
 import torch
 
+from steepest.data import files
 from steepest.data.files import open_table
+from steepest.data.reading import Reading
 from steepest.errors import DataError
 
 FRAME = pd.DataFrame(
@@ -334,3 +336,21 @@ def test_an_unknown_column_is_explained_with_its_near_name():
         DataError, match=r"no column 'Rooms' in the table: did you mean 'rooms'\? The columns are 'size'"
     ):
         open_table(FRAME, columns=["Rooms"])[0]
+
+
+def test_a_kept_path_is_read_again_where_the_file_or_the_question_is_another(tmp_path, monkeypatch):
+    path, reads = tmp_path / "a.csv", []
+    real = files.read_file
+    monkeypatch.setattr(files, "read_file", lambda *given: (reads.append(given), real(*given))[1])
+    path.write_text("x,y\n1,2\n3,4\n")
+    kept = files.KeptPath(path)
+    assert files.open_table(kept)[0].equals(files.open_table(str(path))[0])
+    assert files.open_table(kept)[0]["y"].to_pylist() == [2, 4]
+    assert len(reads) == 2
+    assert files.open_table(kept, reading=Reading(header=False))[0].num_rows == 3
+    path.write_text("x,y\n1,2\n3,40\n")
+    assert files.open_table(kept)[0]["y"].to_pylist() == [2, 40]
+    assert len(reads) == 4
+    path.unlink()
+    with pytest.raises(DataError, match=r"a\.csv"):
+        files.open_table(kept)

@@ -119,6 +119,28 @@ def open_table(
         ['size', 'city']
     """
     request = Request(reading, columns, {*text_columns, *reading.categories}, {*(columns or ()), *requested})
+    return source.opened(request) if isinstance(source, KeptPath) else _opened(source, request)
+
+
+class KeptPath(str):
+    """The path of one file, of which what was read last is kept as long as the file stays as it is: for many fits of it."""
+
+    kept: tuple[object, tuple[pa.Table, Origin]] | None = None
+
+    def opened(self, request: Request) -> tuple[pa.Table, Origin]:
+        """What `open_table` gives."""
+        path = Path(self)
+        if not path.is_file():
+            return _opened(str(self), request)
+        now = path.stat()
+        known = request, now.st_size, now.st_mtime_ns, now.st_ino
+        if self.kept is None or self.kept[0] != known:
+            self.kept = known, _opened(str(self), request)
+        return self.kept[1]
+
+
+def _opened(source: object, request: Request) -> tuple[pa.Table, Origin]:
+    reading, columns = request.reading, request.columns
     if isinstance(source, str) and source.startswith("sample:"):
         from steepest.data.synthetic import sample
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from steepest.data.files import KeptPath
 from steepest.description import describe
 from steepest.errors import SpecError, SteepestError, SteepestWarning
 from steepest.fitting import fit
@@ -43,14 +44,19 @@ class Uploads:
     """Where the files are that were uploaded: by their identifier alone. given: the table that the lab was opened with."""
 
     def __init__(self, folder: Path, given: str | None = None):
-        self.folder, self.given = folder, given
+        self.folder, self.given, self.last = folder, given, KeptPath("")
 
-    def path(self, identifier: str) -> Path:
+    def path(self, identifier: str) -> str:
         """The file of an upload. Raises SpecError where it is gone."""
         found = next(iter(sorted(self.folder.glob(f"{identifier}.*"))), None)
         if found is None:
             raise SpecError("That file is no longer here. Choose it again.")
-        return found
+        return self.kept(str(found))
+
+    def kept(self, path: str) -> str:
+        """The same path: what was read of the last one is kept, since most questions are of one file."""
+        self.last = self.last if self.last == path else KeptPath(path)
+        return self.last
 
 
 def task(name: str) -> Callable[[Task], Task]:
@@ -103,11 +109,11 @@ def source(experiment: Experiment, uploads: Uploads) -> tuple[dict[str, Any], di
         points = np.array(experiment.points)
         return {"x": {"x": points[:, 0], "y": points[:, 1]}}, {**settings, "target": "y"}
     if experiment.upload is not None:
-        return {"x": str(uploads.path(experiment.upload))}, settings
+        return {"x": uploads.path(experiment.upload)}, settings
     if experiment.data == "given":
         if uploads.given is None:
             raise SpecError("This lab was opened without a table of its own. Choose a sample or a file.")
-        return {"x": uploads.given}, settings
+        return {"x": uploads.kept(uploads.given)}, settings
     return {"x": experiment.data}, settings
 
 
