@@ -73,7 +73,6 @@ REASONS: dict[str, tuple[set[str], str]] = {
     "model/objective_factory.py": ({"mse"}, "the loss of objective() where none is given"),
     "scoring.py": ({"adamw"}, "a case of the gap, called after the rule"),
     "sweeps/batched_runs.py": ({"adam", "sgd"}, "what optimizer='auto' may have decided"),
-    "text/scores.py": ({"logistic"}, "what its predictions mean is said in a sentence"),
     "torch_criteria.py": ({"cross_entropy", "huber", "logistic", "mse"}, "PyTorch's classes of the same losses"),
 }
 # file → the lists of three settings or more that stand there, and why

@@ -63,6 +63,13 @@ def test_classes_arrive(name, penalty):
         assert abs(fit.relative_gap) <= SMOOTH
 
 
+@covering(name=zoo.TWO_CLASSES, loss=["squared_hinge", "modified_huber"], penalty=PENALTIES)
+def test_margins_of_two_classes_arrive(name, loss, penalty):
+    fit = fitted(zoo.CLASSES[name](), loss=loss, penalty=penalty)
+    assert fit.status is st.Status.CONVERGED
+    assert abs(fit.relative_gap) <= SMOOTH
+
+
 @pytest.mark.parametrize("name", zoo.BUNDLED_CLASSES)
 def test_bundled_classes_are_separable_and_a_penalty_mends_it(name):
     problem = zoo._bundled(name)()

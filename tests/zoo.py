@@ -152,5 +152,7 @@ CLASSES: dict[str, Callable[[], Problem]] = {
     "300 × 31": _wide_labels,
 }
 
+TWO_CLASSES = [name for name in CLASSES if name not in ("three classes", "five classes, wild units")]
+
 BUNDLED_CLASSES = ("breast_cancer", "iris", "wine", "digits")
 """All of these are separable or nearly so: without a penalty they have no finite optimum."""

@@ -26,7 +26,8 @@ from steepest.descent.stopping import Status
 from steepest.descent.trace import BUDGET
 from steepest.errors import FitError, SteepestWarning
 from steepest.model.of_fit import mean_loss
-from steepest.model.prediction import log_odds, probabilities
+from steepest.model.prediction import has_probabilities, log_odds
+from steepest.model.prediction import shares as shown_shares
 from steepest.result import Fit
 from steepest.scoring import metrics
 from steepest.storage.run_loading import rows_of
@@ -52,7 +53,7 @@ class CrossValidation(Displayed):
         fold: `[n]`, in which fold a row was judged (from 0), −1 in none.
         scores: metric → `[folds]`; `loss` is the mean loss, without penalty.
         predictions: `[n]` (`[n, m]` for several targets), NaN or None for rows without one; classes as labels.
-        probabilities: of classes `[n, k]`.
+        probabilities: of classes `[n, k]`; None for a loss that has none.
         places: `[n]`, the numbers (from 0) that the rows have in the table.
         fits: of the folds, in order.
         notes: full sentences.
@@ -278,11 +279,13 @@ class _Found:
             notes.append(f"{len(late)} of {len(self.fits)} folds did not arrive at their optimum ({ends}).")
         predictions: np.ndarray = decision
         if whole.classes is not None:
-            shares = probabilities(decision)
+            loss = self.fits[0].loss_function
+            each = shown_shares(decision, loss)
+            shares = each if has_probabilities(loss) else None
             predictions = np.full(whole.rows, None, dtype=object)
             judged = self.fold >= 0
-            predictions[judged] = whole.schema.labels[shares[judged].argmax(1)]
-            predictions = whole.schema.labels[shares.argmax(1)] if judged.all() else predictions
+            predictions[judged] = whole.schema.labels[each[judged].argmax(1)]
+            predictions = whole.schema.labels[each.argmax(1)] if judged.all() else predictions
         places = np.arange(whole.rows) if whole.places is None else whole.places
         return CrossValidation(
             split, self.fold, self.scores, predictions, shares, places, tuple(self.fits), tuple(notes)

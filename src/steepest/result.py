@@ -278,7 +278,7 @@ class Fit(Displayed, RunSummary, Scored, Methods):
             x, theta: as of `predict`.
 
         Raises:
-            SpecError: the target is no classes.
+            SpecError: the target is no classes, or the loss has no probabilities, as `hinge`.
 
         Example:
             >>> from steepest.fitting import fit
@@ -288,10 +288,11 @@ class Fit(Displayed, RunSummary, Scored, Methods):
         """
         if self.schema.classes is None:
             raise SpecError("predict_proba() is for classes; this fit predicts numbers, with predict().")
-        return probabilities(self.decision(x, theta))
+        return probabilities(self.decision(x, theta), self.loss_function)
 
     def decision(self, x: Any, theta: Any = None) -> np.ndarray:
-        """What the model itself gives: predictions, or log-odds `[n]` or `[n, k]` for classes.
+        """What the model itself gives: predictions, or log-odds `[n]` or `[n, k]` for classes; of losses of a margin scores
+        `[n]`, above 0 for the second class.
 
         Args:
             x, theta: as of `predict`.

@@ -27,7 +27,7 @@ from steepest.model.linear import LinearProblem, Terms, row_blocks
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.loss import Loss
 from steepest.model.of_fit import linear_problem, mean_loss
-from steepest.model.prediction import log_odds, probabilities
+from steepest.model.prediction import log_odds, softmax
 from steepest.model.tall_objective import TallObjective
 from steepest.settings import Spec
 
@@ -362,7 +362,7 @@ def of_classes(y: np.ndarray, decision: np.ndarray, count: int, weights: np.ndar
         "recall": float(recall[1] if count == 2 else recall[seen].mean()),
     }
     if (actual > 0).all() and np.isfinite(decision).all():
-        shares = decision[:, None] if count == 2 and decision.ndim == 1 else probabilities(decision)
+        shares = decision[:, None] if count == 2 and decision.ndim == 1 else softmax(decision)
         positive = [1] if count == 2 else range(count)
         found["auc"] = float(
             np.mean([_auc(y == one, shares[:, min(one, shares.shape[1] - 1)], weights) for one in positive])

@@ -15,6 +15,7 @@ from steepest.model.torch_losses import loss
 
 ROWS = 40
 CURVED = ["mse", "huber:0.7", "huber:1.35", "expectile:0.8", "logcosh", "logistic", "cross_entropy"]
+CURVED += ["squared_hinge", "modified_huber"]
 NAMES = [*CURVED, "l1", "quantile:0.5", "quantile:0.99", "quantile:0.03"]
 
 
@@ -25,7 +26,7 @@ def _sample(name: str, seed: int = 0, scale: float = 2.0) -> tuple[torch.Tensor,
         prediction = scale * torch.randn(ROWS, 4, generator=random, dtype=torch.float64)
         return prediction, torch.randint(4, (ROWS,), generator=random)
     prediction = scale * torch.randn(ROWS, generator=random, dtype=torch.float64)
-    if name == "logistic":
+    if loss(name).classes:
         return prediction, torch.randint(2, (ROWS,), generator=random).to(torch.float64)
     return prediction, scale * torch.randn(ROWS, generator=random, dtype=torch.float64)
 
@@ -63,7 +64,7 @@ def test_a_leading_axis_of_runs_changes_nothing(name):
         torch.testing.assert_close(together, alone, rtol=1e-14, atol=0)  # vectorised tails round differently
 
 
-@pytest.mark.parametrize("name", ["mse", "huber:0.7", "expectile:0.8", "expectile:0.1", "logistic", "cross_entropy"])
+@pytest.mark.parametrize("name", [*CURVED, "expectile:0.1"])
 def test_no_curvature_is_above_the_bound(name):
     prediction, target = _sample(name, scale=1e-3)  # flat logits, where the curvature of classes is largest
     curvature = loss(name).curvature(prediction, target)
@@ -94,6 +95,11 @@ def test_values_are_those_of_scipy_and_sklearn():
             "logcosh": lambda y, f, _: np.log(np.cosh(y - f)).mean(),
             "quantile": lambda y, f, level: sklearn.metrics.mean_pinball_loss(y, f, alpha=level),
             "logistic": lambda y, f, _: sklearn.metrics.log_loss(y, scipy.special.expit(f)),
+            # sklearn.linear_model.SGDClassifier's user guide
+            "squared_hinge": lambda y, f, _: np.mean(np.maximum(0, 1 - (2 * y - 1) * f) ** 2),
+            "modified_huber": lambda y, f, _: np.mean(
+                np.where((2 * y - 1) * f >= -1, np.maximum(0, 1 - (2 * y - 1) * f) ** 2, -4 * (2 * y - 1) * f)
+            ),
             "cross_entropy": lambda y, f, _: sklearn.metrics.log_loss(y, scipy.special.softmax(f, axis=1)),
         }[kind](y, f, float(number or 0))
         assert loss(name).rows(prediction, target).mean().item() == pytest.approx(expected, rel=1e-12)

@@ -2,6 +2,7 @@
 
 keep …  prediction                                     numbers
 keep …  prediction  probability: LABEL …               classes
+keep …  prediction  score: LABEL                       two classes by a loss without probabilities, as `hinge`
 keep …  prediction: TARGET …                           several targets
 keep …  prediction: log(price)  prediction: price      a logarithm, and the column that it was taken of
 
@@ -24,7 +25,7 @@ from steepest.data.files import open_table
 from steepest.data.reading import MISSING, Reading
 from steepest.data.wording import quoted
 from steepest.errors import DataError, FitError
-from steepest.model.prediction import outputs, probabilities
+from steepest.model.prediction import has_probabilities, outputs, shares
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -99,11 +100,11 @@ def _predictions(fit: Fit, found: np.ndarray) -> dict[str, Any]:
     """Name → column."""
     schema = fit.schema
     if schema.classes is not None:
-        shares = probabilities(found)
-        labels = [schema.classes[code] for code in shares.argmax(1)]
-        return {"prediction": labels} | {
-            f"probability: {label}": shares[:, i] for i, label in enumerate(schema.classes)
-        }
+        each = shares(found, fit.loss_function)
+        labels = [schema.classes[code] for code in each.argmax(1)]
+        if not has_probabilities(fit.loss_function):
+            return {"prediction": labels, f"score: {schema.classes[1]}": found}
+        return {"prediction": labels} | {f"probability: {label}": each[:, i] for i, label in enumerate(schema.classes)}
     columns = found.reshape(len(found), -1)
     if columns.shape[1] != len(schema.targets):
         raise FitError(f"The model gives {columns.shape[1]} numbers a row and there are {len(schema.targets)} targets.")

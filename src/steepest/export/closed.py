@@ -107,6 +107,8 @@ def _estimator(case: Case) -> tuple[str, ...]:
     """The name of a class of sklearn.linear_model, and its arguments."""
     n, m, a, b = case.train.rows, case.outputs, case.penalty.l1, case.penalty.l2
     loss, fine = case.loss, ("tol=1e-14", "max_iter=1_000_000")
+    if loss.choice is not None and loss.choice.no_estimator:
+        raise SpecError(f"{loss.choice.no_estimator} Use style 'loop'.")
     if loss.quadratic and not case.penalty:
         return ("LinearRegression",)
     if loss.quadratic and not a:
@@ -126,7 +128,5 @@ def _estimator(case: Case) -> tuple[str, ...]:
         low, high = loss.pieces
         scale = high - low  # of the pinball loss of the level high / scale
         return "QuantileRegressor", f"quantile={number(high / scale)}", f"alpha={number(a / scale)}"
-    if loss.choice is not None and loss.choice.no_estimator:
-        raise SpecError(f"{loss.choice.no_estimator} Use style 'loop'.")
     what = f"loss {loss}" + (f" with penalty {case.spec.penalty}" if case.penalty else "")
     raise SpecError(f"scikit-learn has no estimator for {what}. Use style 'loop'.")

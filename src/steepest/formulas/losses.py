@@ -15,6 +15,8 @@ words; PyTorch (`model/torch_losses.py`), compiled code (`engines/kernel_losses.
 | logcosh       | log cosh r                                              | 1                 |
 | logistic      | log(1 + exp f) − y·f, y in {0, 1}, f the log-odds       | ¼                 |
 | cross_entropy | log Σⱼ exp fⱼ − f_y, y a class code, f `[n, k]`         | ½                 |
+| squared_hinge | max(1 − m, 0)² (no ½), m = f for y = 1, −f for y = 0    | 2                 |
+| modified_huber | the same for m ≥ −1, −4m beyond                        | 2                 |
 
 Cross-entropy couples the outputs of a row, so it is no elementwise formula: PyTorch and compiled code have their own of it.
 """
@@ -67,6 +69,7 @@ class LossChoice(Choice):
         belong together. several: whether several targets may be fitted at once, and are averaged.
     pieces: of a maximum of two linear pieces, max(high·r, low·r) of r = y − f, their slopes (low, high).
     reach: of a loss that is linear far out, the residual where that begins: the curvature may vanish beyond.
+    share: the probability of the second class of two, of the prediction; None where the loss has none.
     criterion: PyTorch's own function in a script, where it is known by that name; else the formula is printed.
     no_estimator: why scikit-learn has no estimator with the same optimum, in a sentence; "" where it has one.
     """
@@ -84,6 +87,7 @@ class LossChoice(Choice):
     several: bool = False
     pieces: Callable[..., tuple[float, float]] | None = None
     reach: Callable[..., float] | None = None
+    share: Callable[..., Any] | None = None
     criterion: str = ""
     no_estimator: str = ""
 
@@ -177,6 +181,40 @@ def _logistic_curvature(prediction: Any, target: Any) -> Any:
     return sigmoid(prediction) * sigmoid(-prediction)
 
 
+def _squared_hinge(prediction: Any, target: Any) -> Any:
+    ahead = where(target > 0.5, prediction, -prediction) - 1.0
+    return where(ahead < 0.0, ahead, 0.0) ** 2
+
+
+def _squared_hinge_slope(prediction: Any, target: Any) -> Any:
+    ahead = where(target > 0.5, prediction, -prediction) - 1.0
+    short = where(ahead < 0.0, ahead, 0.0)
+    return 2.0 * where(target > 0.5, short, -short)
+
+
+def _squared_hinge_curvature(prediction: Any, target: Any) -> Any:
+    return full_like(prediction, 2.0) * (where(target > 0.5, prediction, -prediction) < 1.0)
+
+
+def _modified_huber(prediction: Any, target: Any) -> Any:
+    ahead = where(target > 0.5, prediction, -prediction) - 1.0
+    short = clip(ahead, -2.0, 0.0)
+    return short * (2.0 * where(ahead < 0.0, ahead, 0.0) - short)
+
+
+def _modified_huber_slope(prediction: Any, target: Any) -> Any:
+    short = clip(where(target > 0.5, prediction, -prediction) - 1.0, -2.0, 0.0)
+    return 2.0 * where(target > 0.5, short, -short)
+
+
+def _modified_huber_curvature(prediction: Any, target: Any) -> Any:
+    return full_like(prediction, 2.0) * (abs(where(target > 0.5, prediction, -prediction)) < 1.0)
+
+
+def _modified_huber_share(prediction: Any) -> Any:
+    return 0.5 * (clip(prediction, -1.0, 1.0) + 1.0)
+
+
 LOSSES: dict[str, Choice] = {
     "auto": Choice("auto", "What the target asks for."),
     "mse": LossChoice(
@@ -226,12 +264,26 @@ LOSSES: dict[str, Choice] = {
     "logistic": LossChoice(
         "logistic", "The negative log-likelihood of two classes, of log-odds.",
         value=_logistic, slope=_logistic_slope, curvature=_logistic_curvature, bound=lambda: 0.25,
-        concordance=1.0, steepest=lambda: 1.0, problem="classes", classes=True,
+        concordance=1.0, steepest=lambda: 1.0, problem="classes", classes=True, share=sigmoid,
         criterion="F.binary_cross_entropy_with_logits(prediction, target{reduction})",
     ),
     "cross_entropy": LossChoice(
         "cross_entropy", "The negative log-likelihood of several classes.",
         bound=lambda: 0.5, concordance=1.0, steepest=lambda: 2.0**0.5, problem="classes", classes=True, coupled=True,
         criterion="F.cross_entropy(prediction, target{reduction})",
+    ),
+    "squared_hinge": LossChoice(
+        "squared_hinge", "The mean of max(1 − m, 0)², m the margin ±f of two classes, no ½.",
+        value=_squared_hinge, slope=_squared_hinge_slope, curvature=_squared_hinge_curvature, bound=lambda: 2.0,
+        problem="smooth", classes=True,
+        no_estimator="scikit-learn's LinearSVC penalises the intercept too and so has another optimum.",
+        source="Cortes and Vapnik, Support-vector networks (1995), with squares; LinearSVC of scikit-learn",
+    ),
+    "modified_huber": LossChoice(
+        "modified_huber", "The mean of max(1 − m, 0)², no ½, of margins m = ±f down to −1, of −4m below.",
+        value=_modified_huber, slope=_modified_huber_slope, curvature=_modified_huber_curvature, bound=lambda: 2.0,
+        steepest=lambda: 4.0, problem="smooth", classes=True, share=_modified_huber_share,
+        no_estimator="scikit-learn has modified_huber in SGDClassifier only, which is no exact solver.",
+        source="Zhang, Solving large scale linear prediction problems using stochastic gradient descent algorithms (2004)",
     ),
 }  # fmt: skip

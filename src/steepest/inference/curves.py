@@ -13,7 +13,7 @@ import numpy as np
 
 from steepest.errors import SpecError
 from steepest.lazy import imported
-from steepest.model.prediction import log_odds, probabilities
+from steepest.model.prediction import has_probabilities, log_odds, probabilities
 from steepest.storage.run_loading import rows_of
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ BINS = 10
 
 @dataclass(frozen=True)
 class Scored:
-    """Of one class: whether each row is of it `[n]`, its probability `[n]`, and weights or None."""
+    """Of one class: whether each row is of it `[n]`, its probability or score `[n]`, and weights or None."""
 
     name: str
     positive: np.ndarray
@@ -47,14 +47,19 @@ class Curve:
     count: np.ndarray | None = None
 
 
-def scored(fit: Fit) -> list[Scored]:
-    """The probabilities that curves are made of. Raises SpecError where the target is no classes."""
+def scored(fit: Fit, ranked: bool = False) -> list[Scored]:
+    """The probabilities that curves are made of; `ranked`: scores will do, where the loss has no probabilities.
+
+    Raises:
+        SpecError: the target is no classes, or the loss has no probabilities.
+    """
     classes = fit.schema.classes
     if classes is None:
         raise SpecError("This is for classes; fit.residuals() is for numbers.")
     train, test = rows_of(fit)
     rows = train if test is None else test
-    share = probabilities(log_odds(fit.inner, rows.x))
+    decision, loss = log_odds(fit.inner, rows.x), fit.loss_function
+    share = decision[:, None] * [-1, 1] if ranked and not has_probabilities(loss) else probabilities(decision, loss)
     places = [1] if len(classes) == 2 else range(len(classes))
     return [Scored(classes[i], rows.y == i, share[:, i], rows.row_weights, test is not None) for i in places]
 
@@ -69,7 +74,7 @@ def _metrics() -> Any:
 def roc_data(fit: Fit) -> list[Curve]:
     """The share of other rows (x) and of rows of the class (y) above each threshold, and the area under the curve."""
     metrics, made = _metrics(), []
-    for one in scored(fit):
+    for one in scored(fit, ranked=True):
         x, y, _ = metrics.roc_curve(one.positive, one.share, sample_weight=one.weights)
         made.append(Curve(one.name, x, y, float(metrics.auc(x, y)), _rate(one)))
     return made
@@ -78,7 +83,7 @@ def roc_data(fit: Fit) -> list[Curve]:
 def precision_recall_data(fit: Fit) -> list[Curve]:
     """Recall (x) and precision (y) above each threshold, and the mean precision."""
     metrics, made = _metrics(), []
-    for one in scored(fit):
+    for one in scored(fit, ranked=True):
         y, x, _ = metrics.precision_recall_curve(one.positive, one.share, sample_weight=one.weights)
         mean = metrics.average_precision_score(one.positive, one.share, sample_weight=one.weights)
         made.append(Curve(one.name, x, y, float(mean), _rate(one)))
@@ -93,7 +98,7 @@ def calibration_data(fit: Fit, bins: int = BINS) -> list[Curve]:
 
     for one in scored(fit):
         y, x = calibration_curve(one.positive, one.share, n_bins=bins, strategy="quantile")
-        edges = np.unique(np.percentile(one.share, np.linspace(0, 1, bins + 1) * 100))
+        edges = np.percentile(one.share, np.linspace(0, 1, bins + 1) * 100)
         count = np.bincount(np.searchsorted(edges[1:-1], one.share), minlength=len(edges) - 1)
         score = metrics.brier_score_loss(one.positive, one.share, sample_weight=one.weights)
         made.append(Curve(one.name, x, y, float(score), _rate(one), count[count > 0]))
@@ -114,7 +119,7 @@ def thresholds(fit: Fit, steps: int = 19) -> pa.Table:
     accuracy, youden (recall + specificity − 1). A score without any row to be of is null.
 
     Raises:
-        SpecError: the target is not two classes.
+        SpecError: the target is not two classes, or the loss has no probabilities.
 
     Example:
         >>> from steepest.fitting import fit

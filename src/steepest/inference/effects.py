@@ -17,7 +17,7 @@ from steepest.data.wording import listed, quoted
 from steepest.errors import SpecError
 from steepest.inference import distributions
 from steepest.inference.summary_table import Summary
-from steepest.model.prediction import log_odds, probabilities
+from steepest.model.prediction import log_odds, shares
 from steepest.scoring import of_classes, of_numbers
 from steepest.storage.run_loading import rows_of
 
@@ -114,7 +114,7 @@ def _mean(fit: Fit, x: np.ndarray, known: Summary | None) -> tuple[float, float]
     inner = fit.inner
     decision = log_odds(inner, x)
     classes = fit.schema.classes is not None
-    share = probabilities(decision)[:, 1] if classes else decision.reshape(len(x))
+    share = shares(decision, fit.loss_function)[:, 1] if classes else decision.reshape(len(x))
     if known is None or known.sample is None or (classes and known.sample.classes is not None):
         return float(share.mean()), float("nan")
     basis = known.sample.terms.design(x) @ known.sample.matrix

@@ -70,7 +70,7 @@ def influence_data(fit: Fit) -> Influence:
 def _checked(fit: Fit) -> tuple[Summary, Sample]:
     loss = fit.loss_function
     one = len(fit.schema.targets) == 1
-    if fit.terms is None or not (one and (loss.quadratic or loss.binary)) or loss.custom:
+    if fit.terms is None or not (one and (loss.quadratic or (loss.binary and not loss.margin))) or loss.custom:
         raise SpecError("The influence of a row is known for mse of one target and for the logistic loss.")
     if fit.spec.penalty != "none":
         raise SpecError("The influence of a row is known without a penalty.")

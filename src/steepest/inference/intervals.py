@@ -87,7 +87,7 @@ def _of_classes(fit: Fit, found: Summary, sample: Sample, x: np.ndarray, kind: K
     directions = sample.classes
     assert directions is not None
     basis = sample.terms.design(x) @ sample.matrix
-    share = probabilities(log_odds(fit.inner, x))
+    share = probabilities(log_odds(fit.inner, x), fit.loss_function)
     others = np.maximum(1.0 - share, np.finfo(float).tiny)
     # of log(p/(1 − p)) in the scores: 1 for the own one, −p/(1 − p) of each of the others
     slope = -share[:, None, :] / others[:, :, None]

@@ -106,6 +106,11 @@ def no_theory(fit: Fit) -> str:
         return (
             "A loss of one's own has no standard errors by theory: bootstrap=1000 has them from resamples of the rows."
         )
+    if fit.loss_function.margin:
+        return (
+            f"Loss {fit.loss_function} is no likelihood, and has no standard errors by theory: bootstrap=1000 has them from "
+            "resamples of the rows."
+        )
     if penalty(fit.spec.penalty).l1:
         return (
             "With an l1 penalty there are no standard errors by theory: bootstrap=1000 has the spread of the estimate."
@@ -168,7 +173,9 @@ def _summary(fit: Fit, asked: Asked) -> Summary:
 
 def _covariances(fit: Fit, sample: Sample, asked: Asked) -> list[Covariance]:
     """One for each target; of classes one for all."""
-    if sample.problem.penalty.l1:  # Zou, Hastie and Tibshirani 2007: the number of coefficients that are not 0
+    if (
+        sample.problem.penalty.l1 or sample.problem.loss.margin
+    ):  # Zou, Hastie and Tibshirani 2007: the number of coefficients that are not 0
         active = float(np.count_nonzero(sample.theta)) / sample.problem.outputs
         nothing = np.zeros((0, 0))
         return [Covariance(nothing, nothing, np.zeros((0, 0)), active)] * (

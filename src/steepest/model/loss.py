@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from steepest.errors import SpecError
-from steepest.formulas.losses import LossChoice, Problem
+from steepest.formulas.losses import LossChoice, Problem, sigmoid
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,6 +40,8 @@ class Loss(ABC):
     reach: float | None = None
     takes: Literal["codes", "binary", "numbers", ""] = ""
     """The target that a function is known to take: class codes, 0 or 1, other numbers; "" where nobody knows."""
+    share: Callable[[Any], Any] | None = staticmethod(sigmoid)
+    """The probability of the second of two classes, of the model's output; None where the loss has none."""
     probabilities = False
     """Whether predictions for classes are probabilities and not log-odds."""
     units = True
@@ -66,6 +68,11 @@ class Loss(ABC):
     def binary(self) -> bool:
         """Whether the target is two classes, and the prediction one number."""
         return self.classes and not self.coupled
+
+    @property
+    def margin(self) -> bool:
+        """Whether it is of the margin by which two classes are told apart, and no likelihood of them."""
+        return self.classes and self.choice is not None and self.problem != "classes"
 
     @abstractmethod
     def rows(self, prediction: Any, target: Any) -> Any:

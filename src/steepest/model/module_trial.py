@@ -96,8 +96,9 @@ def _check_outputs(prediction: Tensor, target: Tensor, loss: Loss, outputs: int,
             "or give y as numbers of outputs."
         )
     if loss.binary and prediction.ndim == 2 and prediction.shape[-1] == 2:
+        said = "the score" if loss.margin else "the log-odds"
         raise SpecError(
-            "The model gives 2 outputs for two classes, and loss logistic needs one, the log-odds. Use loss='cross_entropy', "
+            f"The model gives 2 outputs for two classes, and loss {loss} needs one, {said}. Use loss='cross_entropy', "
             "or a last layer with one output."
         )
 

@@ -130,7 +130,7 @@ def check_loss(objective: LinearObjective | ModuleObjective, start: bool = False
 def _check_classes(loss: Loss, target: Any) -> None:
     if loss.binary and not ((target == 0) | (target == 1)).all():
         raise SpecError(
-            "loss logistic needs targets 0 and 1; for other classes number them, as np.unique(y, return_inverse=True)."
+            f"loss {loss} needs targets 0 and 1; for other classes number them, as np.unique(y, return_inverse=True)."
         )
     if loss.coupled and ((target < 0) | (target != target.round())).any():
         raise SpecError(

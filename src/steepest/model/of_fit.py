@@ -78,7 +78,7 @@ def targets(data: Dataset, loss: Loss) -> tuple[np.ndarray, int]:
     if loss.binary:
         if count != 2:
             raise SpecError(
-                f"loss='logistic' tells two classes apart, and the target has {count}. Use model='softmax' "
+                f"loss={loss.name!r} tells two classes apart, and the target has {count}. Use model='softmax' "
                 "(loss='cross_entropy')."
             )
         return data.y.astype(np.float64), 1

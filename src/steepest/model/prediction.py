@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from steepest.errors import FitError
-from steepest.formulas.losses import sigmoid
+from steepest.errors import FitError, SpecError
 from steepest.lazy import nn, torch
 from steepest.model.linear import LinearProblem, Terms, row_blocks
+from steepest.model.loss import Loss
 
 if TYPE_CHECKING:
     from steepest.data.dataset import Dataset
@@ -56,12 +56,44 @@ def log_odds(fit: Fit, x: np.ndarray, theta: np.ndarray | None = None) -> np.nda
         return np.log(prediction) - np.log1p(-prediction)
 
 
-def probabilities(decision: np.ndarray) -> np.ndarray:
-    """`[n, k]` from log-odds `[n]` (of the second of two classes) or `[n, k]`."""
+def has_probabilities(loss: Loss) -> bool:
+    """Whether what a model with this loss says of classes can be read as probabilities."""
+    return loss.coupled or loss.share is not None
+
+
+def probabilities(decision: np.ndarray, loss: Loss) -> np.ndarray:
+    """`[n, k]` from scores `[n]` (of the second of two classes) or log-odds `[n, k]`.
+
+    Raises:
+        SpecError: the loss has none, as `hinge`.
+    """
     if decision.ndim == 1:
-        return np.stack([sigmoid(-decision), sigmoid(decision)], -1)
-    shares = np.exp(decision - decision.max(-1, keepdims=True))
-    return shares / shares.sum(-1, keepdims=True)
+        if loss.share is None:
+            raise SpecError(
+                f"Loss {loss} gives classes and scores, fit.decision(), but no probabilities. loss='logistic' and "
+                "'modified_huber' do."
+            )
+        return np.stack([loss.share(-decision), loss.share(decision)], -1)
+    return softmax(decision)
+
+
+def softmax(decision: np.ndarray) -> np.ndarray:
+    """exp f/Σ exp f of each row, `[n, k]`."""
+    odds = np.exp(decision - decision.max(-1, keepdims=True))
+    return odds / odds.sum(-1, keepdims=True)
+
+
+def shares(decision: np.ndarray, loss: Loss) -> np.ndarray:
+    """What a picture shows of classes, `[n, k]`: probabilities, or without them scores, 0 and 1 being the margins −1 and 1."""
+    if decision.ndim == 1 and loss.share is None:
+        up = 0.5 * (np.clip(decision, -1.0, 1.0) + 1.0)
+        return np.stack([1.0 - up, up], -1)
+    return probabilities(decision, loss)
+
+
+def share_name(loss: Loss) -> str:
+    """What `shares` are, in a word."""
+    return "probability" if has_probabilities(loss) else "score"
 
 
 def with_parameters(network: nn.Module, theta: np.ndarray) -> nn.Module:

@@ -54,6 +54,7 @@ class _OfChoice(Loss):
         self.quadratic = choice.problem == "least squares"
         self.steepest = None if choice.steepest is None else choice.steepest(*numbers)
         self.pieces = None if choice.pieces is None else choice.pieces(*numbers)
+        self.share = choice.share
         self.reach = None if choice.reach is None else choice.reach(*numbers)
 
     def __eq__(self, other: object) -> bool:

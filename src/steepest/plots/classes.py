@@ -1,6 +1,6 @@
 """What a classifier says about its rows.
 
-    one feature          the probability of each class along it, the rows at 0 and 1
+    one feature          the probability of each class along it (or its score), the rows at 0 and 1
     two features         the regions of the plane that go to each class, and the rows
     more                 the confusion matrix: how often each class was taken for which
 
@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from steepest.data.dataset import Dataset
-from steepest.model.prediction import log_odds, probabilities
+from steepest.model.prediction import has_probabilities, log_odds, share_name, shares
 from steepest.plots import style
 from steepest.plots.bands import band_name, band_of
 from steepest.plots.drawn import Drawn, at_step, columns, drawn, exact_theta, held_out, labels, training
@@ -48,14 +49,14 @@ def probability_data(
     data, best = training(fit), exact_theta(fit)
     shown_step, theta = at_step(fit, step)
     x = np.linspace(data.x.min(), data.x.max(), FINE)
-    shares = [_shares(each, x[:, None], theta if each is fit else each.theta) for each in (fit, *also)]
+    found = [_shares(each, x[:, None], theta if each is fit else each.theta) for each in (fit, *also)]
     exact = None if best is None else _shares(fit, x[:, None], best)
     band = None if also or step is not None else band_of(fit, x, interval)
-    return Probabilities(x, shares, exact, drawn(fit), shown_step, band)
+    return Probabilities(x, found, exact, drawn(fit), shown_step, band)
 
 
 def _shares(fit: Fit, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
-    return probabilities(log_odds(fit, x, theta))
+    return shares(log_odds(fit, x, theta), fit.loss_function)
 
 
 def row_heights(codes: np.ndarray, count: int) -> np.ndarray:
@@ -81,8 +82,8 @@ def region_data(fit: Fit, step: int | None = None) -> Regions:
     shown_step, theta = at_step(fit, step)
     x, y = region_axes(fit, SIDE)
     grid = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
-    shares = _shares(fit, grid, theta)
-    codes, share = shares.argmax(1).reshape(SIDE, SIDE), shares.max(1).reshape(SIDE, SIDE)
+    each = _shares(fit, grid, theta)
+    codes, share = each.argmax(1).reshape(SIDE, SIDE), each.max(1).reshape(SIDE, SIDE)
     return Regions(x, y, codes, share, drawn(fit), shown_step)
 
 
@@ -144,7 +145,7 @@ def _curves(
     for k, (share, label) in enumerate(zip(data.shares, labels([fit, *also]), strict=True)):
         for i in wanted:
             colour = style.series(k) if two else style.class_colour(i)
-            name = f"probability of {names[i]}" + ("" if not also else f", {style.text(label, 60)}")
+            name = f"{share_name(fit.loss_function)} of {names[i]}" + ("" if not also else f", {style.text(label, 60)}")
             shown.line(data.x, share[:, i], colour, 3, style.dash(k), hover="%{x:.5g}: %{y:.3f}", name=name)
     if data.exact is not None:
         for i in wanted:
@@ -156,7 +157,10 @@ def _curves(
         mine, hover = codes == i, f"%{{x:.6g}}<extra>{name}</extra>"
         shown.points(data.rows.x[mine, 0], heights[mine], style.class_colour(i), 5, 0.7, hover=hover, name=name)
     low = -0.1 if two else -0.1 - 0.06 * len(names)
-    shown.update_yaxes(title_text="probability", range=[low, 1.1], tickvals=[0, 0.25, 0.5, 0.75, 1])
+    marks: dict[str, Any] = {"tickvals": [0, 0.25, 0.5, 0.75, 1]}
+    if not has_probabilities(fit.loss_function):
+        marks["ticktext"] = ["≤ −1", "−½", "0", "½", "≥ 1"]
+    shown.update_yaxes(title_text=share_name(fit.loss_function), range=[low, 1.1], **marks)
     shown.update_xaxes(title_text=style.text(fit.schema.names[0]))
     return shown
 

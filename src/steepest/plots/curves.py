@@ -98,7 +98,7 @@ def _wilson(one: Curve, z: float = 1.959963984540054) -> tuple[np.ndarray, np.nd
 
 
 def _drawn(fit: Fit, title: str, data: Sequence[Curve], measure: str, theme: str, mode: str = "lines") -> Figure:
-    held = curves.scored(fit)[0].held_out
+    held = curves.scored(fit, ranked=True)[0].held_out
     rows = "The rows held out." if held else "The training rows: of new rows it may look worse."
     told = f"{title} of {data[0].name!r}, {measure} {number(data[0].number, 4)}" if len(data) == 1 else title
     shown = figure(told, [rows], theme, 470, data)

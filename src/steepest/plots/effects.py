@@ -10,6 +10,7 @@ import numpy as np
 from steepest.data.wording import number
 from steepest.errors import SpecError
 from steepest.inference import effects
+from steepest.model.prediction import share_name
 from steepest.plots import style
 from steepest.plots.figure import Figure, cell, figure, panels
 from steepest.result import Fit
@@ -54,7 +55,11 @@ def partial_dependence(
     for i, one in enumerate(data):
         _dependence(shown, one, cell(i, wide))
     classes = fit.schema.classes
-    what = style.text(fit.schema.targets[0]) if classes is None else f"probability of {style.text(classes[1])}"
+    what = (
+        style.text(fit.schema.targets[0])
+        if classes is None
+        else f"{share_name(fit.loss_function)} of {style.text(classes[1])}"
+    )
     for row in range(1, tall + 1):
         shown.update_yaxes(title_text=what, row=row, col=1)
     return shown

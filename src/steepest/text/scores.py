@@ -111,9 +111,14 @@ def confusion(fit: Fit) -> list[Words | Table]:
 def about_classes(fit: Fit) -> list[str]:
     """What has to be known to read the parameters of two classes; nothing for other fits."""
     classes = fit.schema.classes
-    if classes is None or len(classes) != 2 or fit.loss_function.name != "logistic":
+    loss = fit.loss_function
+    if classes is None or len(classes) != 2 or not loss.binary:
         return []
     what = "The coefficients are for" if fit.terms is not None else "The model gives"
+    if loss.margin:
+        return [
+            f"{what} the score of {_label(classes[1])}: above 0 is {_label(classes[1])}, below {_label(classes[0])}."
+        ]
     return [f"{what} the log-odds of {_label(classes[1])} against {_label(classes[0])}."]
 
 

@@ -29,7 +29,7 @@ def applied_by(loss: Loss, prediction: Tensor, target: Tensor) -> Applied:
     'sigmoid'
     """
     if not loss.custom:
-        return "sigmoid" if loss.binary else "softmax" if loss.coupled else ""
+        return "sigmoid" if loss.binary and not loss.margin else "softmax" if loss.coupled else ""
     with torch.enable_grad():
         seen = -(-prediction.detach()).requires_grad_()  # its last function is known again in the loss's graph
         value = loss.mean(seen, target)

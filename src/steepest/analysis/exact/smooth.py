@@ -25,6 +25,9 @@ MOST_STEPS = 200
 MOST_DENSE = 1500  # coordinates beyond which Newton's equations are solved by conjugate gradients
 # Far out huber has no curvature and logcosh next to none: this share of a majoriser keeps every step defined.
 SAFETY = 1e-6
+WITHOUT_LOSS = (
+    "The classes are separable, so many answers have no loss: penalty='l2:0.001' takes the one with a wide margin."
+)
 
 
 @dataclass(frozen=True)
@@ -248,5 +251,7 @@ def solve(problem: LinearProblem) -> Exact:
 
 def answer(objective: Smooth, z: np.ndarray, residual: float) -> Exact:
     """What `solve` gives, for coordinates z that Newton ended at."""
-    note = "" if objective.problem.penalty.l2 else one_of_many(*objective.matrix.shape)
-    return Exact(objective.theta(z), objective.value(z), "Newton in an orthonormal basis", residual, note)
+    note, value = "" if objective.problem.penalty.l2 else one_of_many(*objective.matrix.shape), objective.value(z)
+    if objective.problem.loss.classes and value == 0.0:
+        note = WITHOUT_LOSS
+    return Exact(objective.theta(z), value, "Newton in an orthonormal basis", residual, note)

@@ -19,7 +19,7 @@ from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
 from steepest.data.thinning import evenly
 from steepest.data.wording import plain
-from steepest.model.prediction import log_odds, probabilities
+from steepest.model.prediction import log_odds, share_name, shares
 from steepest.plots import style
 from steepest.plots.classes import certainty, region_axes, row_heights
 from steepest.plots.drawn import Drawn, columns, drawn, exact_theta, training
@@ -137,19 +137,19 @@ def _actual(axes: Axes, scene: Scene, rows: Drawn) -> Panel:
 def _probability(axes: Axes, scene: Scene, rows: Drawn) -> Panel:
     """The probability of each class along the one column."""
     fit, codes, count = scene.fit, rows.y.astype(int), len(scene.fit.schema.classes or ())
-    scene.style_axes(axes, fit.schema.names[0], "probability")
+    scene.style_axes(axes, fit.schema.names[0], share_name(fit.loss_function))
     heights = row_heights(codes, count)
     axes.set_ylim(min(-0.12, heights.min() - 0.05), 1.12)
     palette = np.array([style.class_colour(i) for i in range(count)])
     axes.scatter(rows.x[:, 0], heights, s=9, c=palette[codes], linewidths=0, alpha=0.7)
     x = np.linspace(training(fit).x.min(), training(fit).x.max(), FINE)
-    shares = [probabilities(guess) for guess in scene.predictions(x[:, None])]
+    curves = [shares(guess, fit.loss_function) for guess in scene.predictions(x[:, None])]
     wanted = {1: colours.DESCENT} if count == 2 else dict(enumerate(palette))
-    lines = [axes.plot(x, shares[0][:, k], color=wanted[k], lw=2.4, animated=True)[0] for k in wanted]
+    lines = [axes.plot(x, curves[0][:, k], color=wanted[k], lw=2.4, animated=True)[0] for k in wanted]
 
     def move(i: int) -> None:
         for line, k in zip(lines, wanted, strict=True):
-            line.set_ydata(shares[i][:, k])
+            line.set_ydata(curves[i][:, k])
 
     return lines, move
 
@@ -165,9 +165,9 @@ def _regions(axes: Axes, scene: Scene, rows: Drawn) -> Panel:
     inks = np.array([to_rgb(colour) for colour in palette])
 
     def painted(theta: np.ndarray) -> np.ndarray:
-        shares = probabilities(log_odds(fit, grid, theta))
-        blend = 0.08 + 0.5 * certainty(shares.max(1), count)[:, None]
-        return (paper + blend * (inks[shares.argmax(1)] - paper)).reshape(SIDE, SIDE, 3)
+        each = shares(log_odds(fit, grid, theta), fit.loss_function)
+        blend = 0.08 + 0.5 * certainty(each.max(1), count)[:, None]
+        return (paper + blend * (inks[each.argmax(1)] - paper)).reshape(SIDE, SIDE, 3)
 
     first, extent = painted(scene.frames.theta[0]), (x[0], x[-1], y[0], y[-1])
     image = axes.imshow(first, extent=extent, origin="lower", aspect="auto", interpolation="nearest", animated=True)
@@ -181,13 +181,13 @@ def _regions(axes: Axes, scene: Scene, rows: Drawn) -> Panel:
 def _true_class(axes: Axes, scene: Scene, rows: Drawn) -> Panel:
     """How much probability the rows of each class give to their own class: all bars grow towards 1."""
     names, codes = scene.fit.schema.classes or (), rows.y.astype(int)
-    scene.style_axes(axes, "class", "probability of the true class")
+    scene.style_axes(axes, "class", f"{share_name(scene.fit.loss_function)} of the true class")
     axes.set_xlim(-0.6, len(names) - 0.4)
     axes.set_ylim(0, 1)
     axes.set_xticks(range(len(names)), [plain(name, 10) for name in names])
     counts, heights = np.maximum(np.bincount(codes, minlength=len(names)), 1), []
     for guess in scene.predictions(rows.x):
-        own = probabilities(guess)[np.arange(len(codes)), codes]
+        own = shares(guess, scene.fit.loss_function)[np.arange(len(codes)), codes]
         heights.append(np.bincount(codes, own, len(names)) / counts)
     inks = [style.class_colour(k) for k in range(len(names))]
     bars = list(axes.bar(range(len(names)), heights[0], color=inks, animated=True))

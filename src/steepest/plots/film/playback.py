@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from steepest.analysis.predicted_curve import Directions, predicted_directions
-from steepest.model.prediction import log_odds, probabilities
+from steepest.model.prediction import log_odds, share_name, shares
 from steepest.plots.drawn import Drawn, columns, drawn, exact_theta, training
 from steepest.plots.film.frames import Frames, frames_data, gradients
 from steepest.plots.predictions import value_range
@@ -137,17 +137,27 @@ def _picture(fit: Fit, thetas: np.ndarray) -> Picture:
         curves = np.stack([_curve(fit, grid, theta) for theta in thetas])
         exact = None if best is None else _curve(fit, grid, best)
         if classes is not None:
-            up = f"probability of {target}={fit.schema.labels[1]}"
+            up = f"{share_name(fit.loss_function)} of {target}={fit.schema.labels[1]}"
             return Picture("probability", names[0], up, rows, rows.x[:, 0], rows.y, rows.y, grid, curves, exact)
         low, high = value_range(rows.y, [curves[0], curves[-1]])
         return Picture("curve", names[0], target, rows, rows.x[:, 0], rows.y, None, grid, curves, exact, low, high)
     if wide == 2 and classes is not None:
         sides = np.stack([np.linspace(column.min(), column.max(), SIDE) for column in data.x.T])
         grid = np.stack(np.meshgrid(*sides), -1).reshape(-1, 2)
-        taken = [probabilities(log_odds(fit, grid, theta)).argmax(-1).reshape(SIDE, SIDE) for theta in thetas]
+        taken = [
+            shares(log_odds(fit, grid, theta), fit.loss_function).argmax(-1).reshape(SIDE, SIDE) for theta in thetas
+        ]
         return Picture("regions", names[0], names[1], rows, rows.x[:, 0], rows.x[:, 1], rows.y, sides, np.stack(taken))
     if classes is not None:
-        return Picture("actual", f"{target}", "probability of its class", rows, rows.y.astype(float), rows.y, rows.y)
+        return Picture(
+            "actual",
+            f"{target}",
+            f"{share_name(fit.loss_function)} of its class",
+            rows,
+            rows.y.astype(float),
+            rows.y,
+            rows.y,
+        )
     actual = _actual(fit, rows)
     low, high = value_range(actual, [_said(fit, rows, theta) for theta in (thetas[0], thetas[-1])])
     return Picture("actual", f"actual {target}", "predicted", rows, actual, actual, low=low, high=high)
@@ -156,7 +166,7 @@ def _picture(fit: Fit, thetas: np.ndarray) -> Picture:
 def _curve(fit: Fit, grid: np.ndarray, theta: np.ndarray) -> np.ndarray:
     """The prediction, or the probability of the second class, along one column."""
     said = log_odds(fit, grid[:, None], theta)
-    return said if fit.schema.classes is None else probabilities(said)[:, 1]
+    return said if fit.schema.classes is None else shares(said, fit.loss_function)[:, 1]
 
 
 def _said(fit: Fit, rows: Drawn, theta: np.ndarray) -> np.ndarray:
@@ -164,7 +174,7 @@ def _said(fit: Fit, rows: Drawn, theta: np.ndarray) -> np.ndarray:
     said = log_odds(fit, rows.x, theta)
     if fit.schema.classes is None:
         return said.reshape(len(said), -1)[:, 0]
-    return probabilities(said)[np.arange(len(said)), rows.y.astype(int)]
+    return shares(said, fit.loss_function)[np.arange(len(said)), rows.y.astype(int)]
 
 
 def _actual(fit: Fit, rows: Drawn) -> np.ndarray:
