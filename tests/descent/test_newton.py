@@ -12,6 +12,8 @@ from steepest.model.penalties import penalty
 from steepest.model.preconditioners import by_squares
 from steepest.model.torch_losses import loss
 
+from inference_cases import table
+
 ROWS = 60_000
 
 
@@ -97,3 +99,13 @@ def test_no_basis_of_its_own_is_made_of_a_tall_design(tall):
     x, y, _ = tall
     objective = LinearObjective(LinearProblem(np.column_stack([np.ones(ROWS), x]), y, loss("mse"), penalty("none")))
     assert RegularizedNewton(objective).basis is objective.basis
+
+
+def test_the_last_step_brings_the_last_digits_where_the_loss_gains_nothing_more():
+    for seed in range(13, 16):
+        rows = table(seed)
+        fit = st.fit(rows.x, rows.three, model="softmax")
+        scores = rows.design @ fit.theta.reshape(3, -1).T
+        share = np.exp(scores - scores.max(1, keepdims=True))
+        share /= share.sum(1, keepdims=True)
+        assert np.abs((share - np.eye(3)[rows.three]).T @ rows.design).max() < 1e-12 * len(rows.x)

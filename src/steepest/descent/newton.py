@@ -130,6 +130,8 @@ class RegularizedNewton(Rule):
         d, zeros = self._direction(theta, g, system, root)
         promised = self._fall(theta, g, d)
         negligible = -promised <= 4 * floor
+        # where nothing but rounding is left to gain in F, the step still brings θ its last digits
+        slack = 4 * floor if negligible and self.rounding is None else floor
         for attempt in range(60):
             if attempt > 0 or damping > 0.0:
                 d, zeros = self._direction(theta, g, system, root, damping * unit)
@@ -137,7 +139,7 @@ class RegularizedNewton(Rule):
             moved = theta + (d if self.matrix is None else (d.view(self.k, -1) @ self.matrix.T).reshape(-1))
             if zeros is not None:
                 moved.masked_fill_(zeros, 0.0)
-            if self._value(moved, delta) <= value + 1e-4 * fall + floor:
+            if self._value(moved, delta) <= value + 1e-4 * fall + slack:
                 break
             if negligible and not self.exact_gradient:  # shorter steps would gain no more
                 moved, d, damping = theta, torch.zeros_like(d), 0.0
