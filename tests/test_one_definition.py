@@ -92,10 +92,10 @@ LISTS: dict[str, tuple[set[tuple[str, ...]], str]] = {
         {("loss", "model", "optimizer", "schedule")},
         "settings that may be objects, and are texts in a file",
     ),
-    "sweeps/axes.py": ({("clip", "lr", "optimizer")}, "how values of these part runs into groups"),
+    "sweeps/axes.py": ({("averaging", "clip", "lr", "optimizer")}, "how values of these part runs into groups"),
     "sweeps/batched_runs.py": (
         {
-            ("clip", "epochs", "max_steps", "optimizer", "schedule"),
+            ("averaging", "clip", "epochs", "max_steps", "optimizer", "schedule"),
             ("epochs", "max_steps", "optimizer", "patience", "tol"),
         },
         "what the rule and the end of a run come of",

@@ -21,7 +21,8 @@ from steepest.sweeps.axes import Runs
 EXAMPLES = {
     "formula": "~ a + log(b)",
     "target": "y", "columns": ("a", "b"), "drop": ("id",), "model": "poly:2", "loss": "huber:1.5", "penalty": "l2:0.1",
-    "optimizer": "adam", "lr": 0.1, "schedule": "cosine", "clip": 1.0, "batch_size": 32, "shuffle": "draws", "epochs": 5,
+    "optimizer": "adam", "lr": 0.1, "schedule": "cosine", "averaging": "polyak", "clip": 1.0,
+    "batch_size": 32, "shuffle": "draws", "epochs": 5,
     "max_steps": 7, "tol": 0.0, "patience": 3, "validation": 0.2, "init": "normal", "seed": 1, "precondition": "none",
     "intercept": False, "weights": "w", "weights_kind": "frequency", "class_weight": "balanced", "missing": "mean",
     "missing_values": ("unknown",),
@@ -144,9 +145,10 @@ def test_the_sets_of_settings_that_are_treated_alike():
     assert set(those(lambda setting: setting.prepares)) == data | {"model", "loss", "intercept"}
     assert set(those(lambda setting: setting.fitted)) == data | {"model", "penalty", "intercept"}
     ending = {"epochs", "max_steps", "tol", "patience"}
-    free = {"lr", "optimizer", "clip", "schedule", "init", "seed"}
+    free = {"lr", "optimizer", "clip", "schedule", "averaging", "init", "seed"}
     assert set(those(lambda setting: setting.free)) == free | ending
-    steers = {"optimizer", "lr", "schedule", "clip", "batch_size", "shuffle", "precondition", "record", "max_seconds"}
+    steers = {"optimizer", "lr", "schedule", "averaging", "clip", "batch_size", "shuffle", "precondition", "record"}
+    steers.add("max_seconds")
     assert set(those(lambda setting: setting.steers)) == steers | ending
 
 

@@ -26,7 +26,7 @@ from steepest.choices import parse
 from steepest.data.batching import Batching, external
 from steepest.data.dataset import Dataset
 from steepest.data.loaders import DropLast, Sampled
-from steepest.descent import torch_optim, torch_rules
+from steepest.descent import averaging, torch_optim, torch_rules
 from steepest.descent.method import check_optimizer, method_of
 from steepest.descent.newton import RegularizedNewton
 from steepest.descent.schedule_factors import Schedule, at_rate, schedule
@@ -72,7 +72,7 @@ class Plan:
 
     given: batches of the user's, in the place of ours. problem and terms: of the linear family; module: of the others.
     to_user turns c `[T, r]` into θ `[T, p]`. notes: what should be said of the fit. user_names: of θ, where it is
-    computed with powers of centred columns.
+    computed with powers of centred columns. averages: after how many updates the first θ is one of the answer's mean.
     """
 
     objective: Objective
@@ -93,6 +93,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     kind: tuple[torch.dtype, torch.device] | None = None
     user_names: tuple[str, ...] = ()
+    averages: int = averaging.NEVER
 
     @property
     def full_batch(self) -> bool:
@@ -177,6 +178,7 @@ def _linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | None, 
     plain_terms = _terms(spec, data)
     batching = Batching.of(spec, data.rows)
     alone = spec.optimizer == "auto" and spec.lr == "auto" and batching.size is None and spec.clip is None
+    alone = alone and spec.averaging == "none"
     newton = alone and not loss.custom and spec.precondition in ("auto", "orthonormal")
     if in_place and newton and given is None and (tall := _tall(spec, data, loss, plain_terms)) is not None:
         return tall
@@ -290,7 +292,7 @@ def _finished(
         given = given.epochs(batching.epochs, spec.seed) if sampled else external(given, batching.epochs)
     return Plan(
         objective=objective, rule=method.rule, lr=lr, schedule=at_rate(method.schedule, lr), batching=batching, given=given,
-        schedule_name=method.schedule_name, optimizer=method.optimizer, notes=notes, **known,
+        schedule_name=method.schedule_name, optimizer=method.optimizer, notes=notes, averages=method.averages, **known,
     )  # fmt: skip
 
 

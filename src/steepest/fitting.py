@@ -203,7 +203,7 @@ def run(
 
     def descended(in_place: bool) -> Fit:
         made = plan(spec, train, batches, in_place)
-        work = Descents.one(made.objective, made.rule, made.batching, made.lr, made.schedule, made.given)
+        work = Descents.one(made.objective, made.rule, made.batching, made.lr, made.schedule, made.given, made.averages)
         limits = Limits.of([(spec.tol, spec.patience, made.batching, made.rule)], made.full_batch)
         (came,), engine = watched(spec, made, work, limits, test, stopping, budget, after if progress else None)
         done = finished(spec, made, *came, engine, time.perf_counter() - began, train, test, notes)

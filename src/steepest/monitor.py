@@ -24,7 +24,7 @@ from steepest.descent.newton import RegularizedNewton
 from steepest.descent.stopping import Ending, Limits, Status, Stopper, interruptible
 from steepest.descent.trace import Recorder, float64_of
 from steepest.engines.batched import HELD
-from steepest.engines.choice import LOOP, choose
+from steepest.engines.choice import LOOP, choose, shown_of
 from steepest.engines.descents import Descents
 from steepest.engines.threads import in_one_thread
 from steepest.held_out import scorer
@@ -78,7 +78,7 @@ def watched(
     """
     engine = choose(work, float(limits.steps.sum()))
     monitor = Monitor(spec, made, work, limits, test, validation, budget, stepwise=engine is LOOP)
-    shown = engine.chunks(work)
+    shown = shown_of(work, engine)
     alone = work.together is not None or (isinstance(made.rule, RegularizedNewton) and made.rule.products <= FEW)
     with in_one_thread() if alone else nullcontext():
         monitor.drain(shown, after)
@@ -170,7 +170,7 @@ class Monitor:
         batch, theta = step.batch, step.theta
         value = test_loss = None
         if batch is None or (batch.rows is None and batch.data is None):
-            value = step.loss + self.objective.penalty(theta)
+            value = self._full(theta) if self.work.apart else step.loss + self.objective.penalty(theta)
         elif batch.index == 0:
             value = self._full(theta)
         found = GOES_ON
@@ -212,7 +212,10 @@ class Monitor:
         seen = _Seen(chunk, *np.full((2, len(self.work), chunk.steps), np.nan))
         alive = self.work.alive
         if chunk.whole:
-            np.add(chunk.loss, chunk.penalty, out=seen.objective)
+            if self.work.apart:
+                seen.objective[:] = self._everywhere(chunk.theta)
+            else:
+                np.add(chunk.loss, chunk.penalty, out=seen.objective)
             self._whole(seen)
         else:
             self._minibatches(seen)
@@ -332,6 +335,12 @@ class Monitor:
         objective = self.objective.only(runs)
         loss, grad = objective.value_and_grad(theta)
         return loss, torch.linalg.vector_norm(grad, dim=-1), loss + objective.penalty(theta)
+
+    def _everywhere(self, theta: np.ndarray) -> np.ndarray:
+        """F `[runs, T]` at the θ `[runs, T, p]` of a chunk."""
+        runs = np.repeat(np.arange(len(theta)), theta.shape[1])
+        flat = theta.reshape(len(runs), -1)
+        return self._in_pieces(flat, lambda at, which: (self._full(at, which),), runs)[0].reshape(theta.shape[:2])
 
     def _numbers(self, score: Callable[[Tensor], Tensor]) -> Callable[[Any], Any]:
         """A held-out loss at θ, as a number or one for each run."""

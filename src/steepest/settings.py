@@ -138,9 +138,9 @@ class Spec(_Fields):
         except ValueError:
             return value
 
-    @field_validator("penalty", mode="before")
+    @field_validator("penalty", "averaging", mode="before")
     @classmethod
-    def _no_penalty(cls, value: Any) -> Any:
+    def _none(cls, value: Any) -> Any:
         return "none" if value is None else value
 
     @model_validator(mode="after")

@@ -14,6 +14,7 @@ from types import UnionType
 from typing import Annotated, Any, Literal, TypedDict, TypeVar, Union, get_args, get_origin
 
 from steepest.choices import Choice, listed
+from steepest.formulas.averages import AVERAGES
 from steepest.formulas.inits import INITS
 from steepest.formulas.losses import LOSSES
 from steepest.formulas.models import MODELS
@@ -130,6 +131,9 @@ class Settings(TypedDict, total=False):
     schedule: Annotated[Any, Setting("auto", "descent", "{names}.",
         python="Or a callable (step, epoch) → factor, or what makes a scheduler of PyTorch's: `partial(StepLR, "
         "step_size=10)`; once an epoch, `OneCycleLR` and `CyclicLR` once a step.", choices=SCHEDULES, free=True)]
+    averaging: Annotated[str | None, Setting("none", "descent",
+        "{names}: the answer is the mean of all steps (polyak) or of the last share of them (tail:0.5).",
+        kept=str, choices=AVERAGES, free=True)]
     clip: Annotated[float | None, Setting(None, "descent",
         "Largest norm of a gradient; longer ones are scaled down to it.", free=True)]
     batch_size: Annotated[int | Literal["full"], Setting("full", "descent", "Rows in a batch, or full (default).")]

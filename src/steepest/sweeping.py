@@ -1,7 +1,7 @@
 """`sweep()`: settings with several values in, their product worked in as few batched descents as possible, a `Sweep` out.
 
     axes      the settings that were given as a list, every value checked once             sweeps/axes.py
-    groups    runs that share all but lr, the rule's numbers, schedule, seed, start, clipping and when to end
+    groups    runs that share all but lr, the rule's numbers, schedule, average, seed, start, clipping and when to end
     packs     a group planned; as many of it as memory allows descend side by side   sweeps/batched_runs.py, engines/batched.py
     lots      what came of them, and the Sweep that holds them                              sweeps/run_results.py, sweep_result.py
 

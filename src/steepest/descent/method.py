@@ -8,7 +8,7 @@ from typing import Any
 from steepest.choices import is_path, locate
 from steepest.data.batching import Batching
 from steepest.data.wording import called
-from steepest.descent import torch_optim, torch_rules
+from steepest.descent import averaging, torch_optim, torch_rules
 from steepest.descent.schedule_factors import Schedule, schedule
 from steepest.descent.torch_rules import Rule
 from steepest.errors import SpecError
@@ -21,13 +21,16 @@ from steepest.settings import Spec
 
 @dataclass(frozen=True)
 class Method:
-    """The rule and the schedule of a descent, and its batches."""
+    """The rule and the schedule of a descent, and its batches. averages: after how many updates the first θ is one of the
+    answer's mean.
+    """
 
     rule: Rule
     optimizer: str
     schedule: Schedule
     schedule_name: str
     batching: Batching
+    averages: int = averaging.NEVER
 
 
 def method_of(spec: Spec, objective: Objective, rule_name: Any, batching: Batching) -> Method:
@@ -42,11 +45,13 @@ def method_of(spec: Spec, objective: Objective, rule_name: Any, batching: Batchi
         inner = rule.innermost
         kinked = isinstance(objective, LinearObjective) and not objective.loss.smooth
         wanders = kinked or batching.size is not None or not inner.plain
-        schedule_name = "cosine" if spec.lr == "auto" and wanders and not inner.is_torch else "constant"
+        decays = spec.lr == "auto" and wanders and not inner.is_torch and spec.averaging == "none"
+        schedule_name = "cosine" if decays else "constant"
     name = _name(rule_name)
     if name == "<lambda>" and isinstance(inner := rule.innermost, torch_rules.TorchRule):
         name = type(inner.start(objective.theta)[1]).__name__
-    return Method(rule, name, schedule(schedule_name, batching.steps), _name(schedule_name), batching)
+    averages = averaging.begins(spec.averaging, batching.steps)
+    return Method(rule, name, schedule(schedule_name, batching.steps), _name(schedule_name), batching, averages)
 
 
 def _name(thing: Any) -> str:

@@ -55,6 +55,9 @@ class Trace(Displayed):
         grad_norm: length of the batch's gradient in the coordinates of the descent.
         test_loss: the mean loss of the rows for validation, else of those held out; NaN where it was not evaluated.
         theta: `[T, p]`, in user units.
+
+    With `averaging` θ is the mean so far, and so are F and the held-out loss of it; the batch's loss and gradient are of the θ
+    that the rule moves.
     """
 
     names: tuple[str, ...]

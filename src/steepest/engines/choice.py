@@ -13,7 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import isfinite
+from typing import Any
 
+from steepest.descent.averaging import averaged, averaged_chunks
 from steepest.descent.chunk import Chunk
 from steepest.descent.loop import Step, descend
 from steepest.engines import batched, compiled, cuda_graph
@@ -80,3 +82,13 @@ def choose(work: Descents, updates: float | None = None, worth: float | None = N
     if work.together is not None:
         return BATCHED
     return GRAPHED if work.given is None and cuda_graph.can_run(work.objective, work.rules[0]) else LOOP
+
+
+def shown_of(work: Descents, engine: Engine) -> Iterator[Chunk | Step]:
+    """What an engine shows of some descents, averaged where they are to be."""
+    shown: Any = engine.chunks(work)
+    if work.averages is None:
+        return shown
+    if engine is LOOP:
+        return averaged(shown, work.objective, work.averages[0])
+    return averaged_chunks(shown, work.averages, work.theta)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from steepest.data.batching import Batching
+from steepest.descent.averaging import NEVER
 from steepest.descent.schedule_factors import Schedule, constant, factors
 from steepest.descent.torch_rules import Rule
 from steepest.lazy import Tensor
@@ -30,6 +31,7 @@ class Descents:
 
     theta: where each starts, `[runs, p]`; moved in place. rules, lr, schedules, seeds (of the batches): one a run.
     batching: until when the longest of them goes. given: batches of the user's, in the place of ours.
+    averages: for each after how many updates the first θ is one of the answer's mean; None where none is.
     together: the objective of all runs at once, `[runs, p]` → `[runs]`; None for a single run from the objective's own θ.
     alive: `[runs]`, which go on; one that has ended may be moved on, unseen.
     """
@@ -43,11 +45,14 @@ class Descents:
     seeds: Sequence[int]
     given: Iterable[Any] | None = None
     together: Objective | None = None
+    averages: Sequence[int] | None = None
     alive: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         self.lr = np.asarray(self.lr, dtype=np.float64)
         self.alive = np.ones(len(self.theta), dtype=bool)
+        if self.averages is not None and min(self.averages) >= NEVER:
+            self.averages = None
 
     @classmethod
     def one(
@@ -58,10 +63,12 @@ class Descents:
         lr: float = 0.1,
         schedule: Schedule = constant,
         given: Any = None,
+        averages: int = NEVER,
     ) -> Descents:
         """A single one. θ is the objective's own."""
         theta = objective.theta[None]
-        return cls(objective, theta, [rule], np.array([lr]), [schedule], batching, [batching.seed], given)
+        rates, seeds = np.array([lr]), [batching.seed]
+        return cls(objective, theta, [rule], rates, [schedule], batching, seeds, given, None, [averages])
 
     def __len__(self) -> int:
         return len(self.theta)
@@ -70,6 +77,11 @@ class Descents:
     def updates(self) -> float:
         """Steps of all runs together, where none ends before the others; inf without an end."""
         return inf if self.batching.steps is None else float(len(self) * self.batching.steps)
+
+    @property
+    def apart(self) -> bool:
+        """Whether the θ that is shown is another one than that of the loss and the gradient beside it."""
+        return self.averages is not None
 
     @property
     def kinds(self) -> Iterable[Rule]:

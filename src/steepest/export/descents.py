@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from steepest.data import batching
 from steepest.data.wording import counted
+from steepest.descent import averaging
 from steepest.errors import SpecError
 from steepest.export.case import Case
 from steepest.export.python_text import Part, called, number
@@ -149,7 +150,8 @@ def by_hand(case: Case, moving: Moving) -> Part:
     update = [] if plain else [f"gradient = {moving.gradient}"]
     if clip is not None:
         update.append(f"gradient = gradient * ({number(clip)} / (gradient.norm() + 1e-6)).clamp(max=1.0)  # clipped")
-    update += moved
+    begin, mean, end = _averages(case, moving.variable, "")
+    update += [*moved, *mean]
     changes = [f"rate = lr * {factor}".replace("* 1.0 /", "/")] if factor else []
 
     def body(index: str) -> list[str]:
@@ -158,9 +160,29 @@ def by_hand(case: Case, moving: Moving) -> Part:
         untracked = "with torch.no_grad():  # the update itself is not to be differentiated"
         return [*moving.before, *changes, *measure, untracked, *hidden]
 
-    return Part(
-        "The descent", f"{said} {_took(case)}", [f"lr = {number(case.fit.lr)}", *memory, *_looped(case, body, [])]
-    )
+    code = [f"lr = {number(case.fit.lr)}", *memory, *begin, *_looped(case, body, []), *end]
+    return Part("The descent", f"{said} {_took(case)}", code)
+
+
+def _averages(case: Case, variable: str, parameters: str) -> tuple[list[str], list[str], list[str]]:
+    """The mean of θ along the way: what it begins with, what each update adds, and how it becomes the answer.
+
+    variable: the one tensor that is moved, without gradients tracked; or `parameters`, several of them.
+    """
+    before = averaging.begins(case.spec.averaging, case.batching.steps) - 1
+    if case.fit.steps <= before:
+        return [], [], []
+    count = f"(step + 1 - {before})" if before else "(step + 1)"
+    if not parameters:
+        begin, add = f"average = torch.zeros_like({variable})", [f"average += ({variable} - average) / {count}"]
+        hidden = [f"{variable}.copy_(average)  # the answer is the mean along the way"]
+    else:
+        begin, each = f"averages = [torch.zeros_like(p) for p in {parameters}]", f"zip(averages, {parameters})"
+        add = [f"for average, p in {each}:", f"    average += (p - average) / {count}"]
+        add = ["with torch.no_grad():", *_in(add)]
+        hidden = [f"for average, p in {each}:", "    p.copy_(average)  # the answer is the mean along the way"]
+    add = [f"if step >= {before}:", *_in(add)] if before else add
+    return [begin], add, ["with torch.no_grad():", *_in(hidden)]
 
 
 def _took(case: Case) -> str:
@@ -253,6 +275,7 @@ def by_optimizer(case: Case, moving: Moving) -> Part:
     (make, when), clip = _scheduler(case), case.spec.clip
     closure = case.rule in ("lbfgs", "curvature") or (case.rule == "torch" and case.own_rule.__name__ == "LBFGS")
     code = _optimizer(case, moving.parameters)
+    begin, mean, end = _averages(case, "", moving.parameters)
 
     def body(index: str) -> list[str]:
         measure = [f"value = {moving.value(index)}", "value.backward()"]
@@ -267,7 +290,7 @@ def by_optimizer(case: Case, moving: Moving) -> Part:
             now = ['rate = optimizer.param_groups[0]["lr"]'] if make else []
             proximal = moving.proximal("rate" if make else number(case.fit.lr))
             step += ["with torch.no_grad():", *_in([*now, *proximal])]
-        return [*moving.before, *step, *(["scheduler.step()"] if when == "step" else [])]
+        return [*moving.before, *step, *mean, *(["scheduler.step()"] if when == "step" else [])]
 
     if case.rule == "curvature":
         _, defined, *inner, _, step = body("")
@@ -275,5 +298,5 @@ def by_optimizer(case: Case, moving: Moving) -> Part:
         code += ["# near the end the loss no longer tells one step from another, but the gradient does"]
         code += ['optimizer.param_groups[0]["line_search_fn"] = None', "optimizer.step(closure)"]
         return Part("The descent", _took(case), code)
-    code += [*make, *_looped(case, body, ["scheduler.step()"] if when == "epoch" else [])]
+    code += [*make, *begin, *_looped(case, body, ["scheduler.step()"] if when == "epoch" else []), *end]
     return Part("The descent", _took(case), code)

@@ -87,6 +87,7 @@ class Runs:
         kinds = {
             "lr": lambda value: value == "auto",
             "clip": lambda value: value is None,
+            "averaging": lambda value: value == "none",
             "optimizer": lambda value: value.partition(":")[0] if isinstance(value, str) else id(value),
         }
         for name, kind in kinds.items():

@@ -29,7 +29,7 @@ from steepest.settings import Spec
 from steepest.sweeps.axes import Runs
 from steepest.sweeps.run_results import Cohort, Problem
 
-OF_A_METHOD = ("optimizer", "clip", "schedule", "epochs", "max_steps")
+OF_A_METHOD = ("optimizer", "clip", "schedule", "averaging", "epochs", "max_steps")
 """Settings that a rule, its schedule and the number of steps come of."""
 
 ENTRIES = 2**24
@@ -190,6 +190,7 @@ class Pack:
             batching=replace(self.made.batching, epochs=None, max_steps=int(limits.steps.max())),
             seeds=[self.runs.of("seed", one) for one in numbers],
             together=self.together,
+            averages=[method.averages for method in methods],
         )
         began, rows = time.perf_counter(), (self.problem.test, self.validation)
         came, engine = watched(self.spec, self.made, work, limits, *rows, budget, after)

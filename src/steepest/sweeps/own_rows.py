@@ -80,6 +80,7 @@ def _together(spec: Spec, made: Sequence[Plan], tables: Sequence[Dataset], budge
         schedules=[one.schedule for one in made],
         batching=first.batching,
         seeds=[spec.seed] * len(made),
+        averages=[one.averages for one in made],
         together=LinearObjectives([one.objective for one in made if isinstance(one.objective, LinearObjective)]),
     )
     limits = Limits.of([(spec.tol, spec.patience, one.batching, one.rule) for one in made], first.full_batch)
