@@ -16,11 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steepest.data import folds as parting
-from steepest.data.columns import SourceColumn
 from steepest.data.dataset import Dataset
-from steepest.data.files import check_known, open_table
 from steepest.data.folds import Fold
-from steepest.data.reading import Reading
 from steepest.data.wording import counted, quoted
 from steepest.descent.stopping import Status
 from steepest.descent.trace import BUDGET
@@ -31,6 +28,7 @@ from steepest.model.prediction import shares as shown_shares
 from steepest.result import Fit
 from steepest.scoring import metrics
 from steepest.storage.run_loading import rows_of
+from steepest.storage.source_columns import source_column
 from steepest.sweeps import own_rows
 from steepest.text import cross_validation as text
 from steepest.text.displayed import Displayed
@@ -39,6 +37,8 @@ from steepest.text.document import Document
 if TYPE_CHECKING:
     import pyarrow as pa
 
+
+FOLDS_GIVEN = "Give the number of each row's fold as split=."
 
 ARRIVED = (Status.CONVERGED, Status.PATIENCE)
 """How a fold ends well."""
@@ -166,7 +166,7 @@ def cross_validate(fit: Fit, folds: int = 10, split: str | Sequence[int] = "rand
     """
     whole = _rows(fit)
     named = parting.column_named(split) if isinstance(split, str) else None
-    column = None if named is None else _column(fit, named, whole)
+    column = None if named is None else source_column(fit, named, whole, FOLDS_GIVEN)
     parts = parting.parted(whole.rows, folds, split, fit.spec.seed, column)
     for number, part in enumerate(parts):
         parting.check_classes(whole, part, number + 1)
@@ -196,23 +196,6 @@ def _rows(fit: Fit) -> Dataset:
     if fit.spec.validation_share is not None and fit.validation is not None:
         return train.joined(fit.validation)
     return train
-
-
-def _column(fit: Fit, name: str, whole: Dataset) -> SourceColumn:
-    """A column of the table that the rows came from, for these rows."""
-    source = fit.table if fit.source is None else fit.source
-    if source is None:
-        raise FitError(
-            f"The table of this fit is gone, and with it the column {name!r}. Give the number of each row's fold as split=."
-        )
-    table, origin = open_table(source, reading=Reading.of(fit.spec), requested=[name])
-    check_known(name, table.column_names, origin)
-    values = table[name] if whole.places is None else table[name].take(whole.places)
-    if len(values) != whole.rows:
-        raise FitError(
-            f"{origin.table} has {counted(len(values), 'row')} now, and had {whole.rows:,} when the fit was made. Fit again."
-        )
-    return origin.column(name, values)
 
 
 def _apart(fit: Fit, table: Dataset) -> Dataset | None:

@@ -179,6 +179,36 @@ def test_rows_held_out_take_no_part_and_groups_are_those_of_the_rows_left():
     assert pickle.loads(pickle.dumps(fit)).params == fit.params
 
 
+def test_fewer_groups_than_coefficients_have_no_test_of_all_of_them():
+    table = pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "y": Y, "half": np.arange(120) % 2})
+    found = st.fit(table, target="y", columns=["a", "b"]).summary(cov="cluster:half")
+    plain = sm.OLS(Y, sm.add_constant(X[:, :2])).fit(cov_type="cluster", cov_kwds={"groups": table["half"]}, use_t=True)
+    np.testing.assert_allclose(column(found, "std_error"), plain.bse, rtol=1e-9)
+    assert (found.f, found.f_p_value) == (None, None)
+    with pytest.raises(st.SpecError, match="2 coefficients cannot be tested together by a covariance of rank 1"):
+        found.f_test(["a", "b"])
+    wanted = plain.f_test("x1 = 0")
+    np.testing.assert_allclose(found.f_test("a").statistic, wanted.fvalue, rtol=1e-8)
+
+
+def test_groups_that_are_not_there_are_told_by_row_and_remedy(tmp_path):
+    table = pd.DataFrame({"a": X[:, 0], "y": Y, "shop": [None, *map(str, range(119))]})
+    table.loc[0, "a"] = np.nan
+    fit = st.fit(table, target="y", columns=["a"], missing="drop")
+    assert fit.summary(cov="cluster:shop").df == 118
+    table.loc[4, "shop"] = None
+    with pytest.raises(st.SpecError, match=r"'shop' has a missing value, in row 5 .*fill it, or leave the row out"):
+        fit.summary(cov="cluster:shop")
+    path = tmp_path / "shops.csv"
+    table.fillna({"shop": "x", "a": 0.0}).to_csv(path, index=False)
+    fit = st.fit(str(path), target="y", columns=["a"])
+    fit.save(tmp_path / "run")
+    table.fillna({"shop": "x", "a": 0.0}).sort_values("a").to_csv(path, index=False)
+    for one in (fit, st.load(tmp_path / "run")):
+        found = one.summary(cov="cluster:shop")
+        assert (found.valid, "no longer holds the rows of this fit" in found.reason) == (False, True)
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
@@ -193,11 +223,6 @@ def test_rows_held_out_take_no_part_and_groups_are_those_of_the_rows_left():
 def test_what_cannot_be_asked(asked, message):
     with pytest.raises(st.SpecError, match=message):
         st.fit(X, Y).summary(**asked)
-
-
-def test_corrections_of_least_squares_are_for_least_squares():
-    with pytest.raises(st.SpecError, match="cov='HC0'"):
-        st.fit(X, TWO, model="logistic").summary(cov="HC3")
 
 
 def test_models_that_are_not_nested_are_not_compared():

@@ -13,11 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from steepest.data.arrow_columns import is_number, null_or_nan, to_numbers
+from steepest.data.arrow_columns import is_number, to_numbers
 from steepest.data.columns import SourceColumn
 from steepest.data.dataset import Dataset
 from steepest.data.dates import dates
-from steepest.data.features import missing_error
 from steepest.data.formula import formula_of
 from steepest.data.missing import fill_of
 from steepest.data.schema import by_name
@@ -63,27 +62,26 @@ def parted(rows: int, count: int, split: str | Sequence[int], seed: int, column:
         raise SpecError(f"folds={count!r}: it must be a whole number from 2 to the number of rows, {rows:,}.")
     with unnoticed():
         from sklearn.model_selection import GroupKFold, KFold, TimeSeriesSplit
-    order, groups = np.arange(rows), None
+    order, parts = np.arange(rows), None
     if column is None:
         random = np.random.RandomState(seed if seed < 2**32 else np.random.MT19937(seed))
         made = KFold(count, shuffle=True, random_state=random)
     elif split.startswith("time:"):
         order, made = np.argsort(_times(column), kind="stable"), TimeSeriesSplit(count)
     else:
-        groups, made = _groups(column), GroupKFold(count)
-        if groups.max() + 1 < count:
+        parts, made = groups(column), GroupKFold(count)
+        if parts.max() + 1 < count:
             raise SpecError(
-                f"folds={count}: column {quoted(column.name)} has {counted(int(groups.max()) + 1, 'group')} only."
+                f"folds={count}: column {quoted(column.name)} has {counted(int(parts.max()) + 1, 'group')} only."
             )
     try:
-        return [Fold(order[train], order[test]) for train, test in made.split(order, groups=groups)]
+        return [Fold(order[train], order[test]) for train, test in made.split(order, groups=parts)]
     except ValueError as error:
         raise SpecError(f"folds={count}: {' '.join(str(error).split())}") from None
 
 
 def _times(column: SourceColumn) -> np.ndarray:
     """The values of a column by which rows are ordered."""
-    _check_complete(column)
     if is_number(column.kind):
         return to_numbers(column.values.cast(pa.float64(), safe=False))
     found = dates(column.values)
@@ -92,18 +90,10 @@ def _times(column: SourceColumn) -> np.ndarray:
     return found.instant
 
 
-def _groups(column: SourceColumn) -> np.ndarray:
-    _check_complete(column)
+def groups(column: SourceColumn) -> np.ndarray:
+    """The number of the group of each row `[n]`: rows with one value of the column are a group."""
     values = to_numbers(column.values) if is_number(column.kind) else np.array(column.text.to_pylist(), dtype=object)
     return np.unique(values, return_inverse=True)[1]
-
-
-def _check_complete(column: SourceColumn) -> None:
-    missing = null_or_nan(column.values)
-    if missing.any():
-        raise missing_error(
-            column, missing, remedy="The rows of a fold are found by it: fill the value, or leave the row out"
-        )
 
 
 # ---- what is learned of a fold's own rows --------------------------------------------------------

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from steepest.data.wording import listed, number, quoted
+from steepest.data.wording import counted, listed, number, quoted
 from steepest.errors import SpecError
 from steepest.inference import distributions
+
+SINGULAR = 1e2 * np.finfo(float).eps
+"""An eigenvalue beside the largest one, for each coefficient, up to which it is rounding."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +55,23 @@ def places_of(names: str | Sequence[str], labels: Sequence[str], plain: Sequence
 
 
 def of_zero(theta: np.ndarray, covariance: np.ndarray, names: Sequence[str], df: float | None) -> HypothesisTest:
-    """Wald's test that coefficients `[q]` with this covariance are 0: F with df in the denominator, χ² where that is None."""
+    """Wald's test that coefficients `[q]` with this covariance are 0: F with df in the denominator, χ² where that is None.
+
+    Raises:
+        SpecError: the covariance has no inverse.
+    """
     if not np.isfinite(covariance).all():
         raise SpecError(f"The rows do not determine each of {listed(names)}, so they cannot be tested.")
     sizes = np.sqrt(np.diag(covariance))
-    values, vectors = np.linalg.eigh(covariance / np.outer(sizes, sizes))
-    kept = values > len(values) * np.finfo(float).eps * 1e2 * values[-1]
-    count = int(kept.sum())
-    value = float((((theta / sizes) @ vectors[:, kept]) ** 2 / values[kept]).sum())
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values, vectors = np.linalg.eigh(np.nan_to_num(covariance / np.outer(sizes, sizes)))
+    count, rank = len(values), int((values > len(values) * SINGULAR * values[-1]).sum())
+    if rank < count:
+        raise SpecError(
+            f"{counted(count, 'coefficient')} cannot be tested together by a covariance of rank {rank}, as of few groups or few "
+            "resamples. Test fewer of them, or take another cov=."
+        )
+    value = float((((theta / sizes) @ vectors) ** 2 / values).sum())
     what = f"{listed(names)} {'is' if len(names) == 1 else 'are'} 0"
     if df is None:
         return HypothesisTest(what, "chi2", value, count, None, distributions.of_chi2(value, count))

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from steepest.errors import SpecError
 from steepest.inference import distributions
 from steepest.inference.covariance import Covariance, quantile_level
+from steepest.inference.hypotheses import of_zero
 from steepest.inference.sample import Sample
 from steepest.model import centring
 from steepest.model.linear import row_blocks
@@ -149,8 +151,13 @@ def _whole_model(
     if not sample.problem.intercept or sample.undetermined.any():
         return None, None
     theta = sample.coefficients[output or 0][1:]
-    value = float(theta @ np.linalg.solve(found.matrix[1:, 1:], theta)) / df
-    return value, distributions.of_f(value, df, found.groups - 1.0 if found.groups else left)
+    try:
+        tested = of_zero(
+            theta, found.matrix[1:, 1:], sample.terms.names[1:], found.groups - 1.0 if found.groups else left
+        )
+    except SpecError:  # fewer groups than coefficients
+        return None, None
+    return tested.statistic, tested.p_value
 
 
 def _residuals(sample: Sample, residuals: np.ndarray) -> dict[str, float | None]:

@@ -247,6 +247,16 @@ def rows_of(fit: Fit) -> tuple[Dataset, Dataset | None]:
             f"The run keeps {kept:,} of its {fit.rows + fit.test_rows:,} rows, and the others came from memory. "
             "Write the script where they are: fit.to_python(path)."
         )
+    return read_again(fit)
+
+
+def read_again(fit: Fit) -> tuple[Dataset, Dataset | None]:
+    """The rows fitted and those held out of a fit from a file, which must be as it was.
+
+    Raises:
+        FitError: it is gone, or holds other rows now.
+    """
+    assert fit.source is not None
     try:
         _check_source(fit.source)
         train, test, _ = fitting.data_of(fit.spec, fit.source, None, fit.spec.weights)
@@ -254,7 +264,8 @@ def rows_of(fit: Fit) -> tuple[Dataset, Dataset | None]:
             train, _ = held_out(train, fit.spec.validation_share, fit.spec.seed)
     except (SteepestError, OSError) as error:
         raise FitError(f"The rows of this fit came from {fit.source!r}, and cannot be read again: {error}") from None
-    if fit.record is None or fitting.digest(train, test) != fit.record.rows_sha256:
+    known = fitting.digest(fit.train, fit.test) if fit.train is not None else fit.record and fit.record.rows_sha256
+    if fitting.digest(train, test) != known:
         raise FitError(f"{fit.source!r} no longer holds the rows of this fit. Fit again, or put the old file back.")
     return train, test
 
