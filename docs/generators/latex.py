@@ -17,7 +17,7 @@ from typing import Any
 GREEK = {"alpha", "beta", "rho"}
 FRACTIONS = {0.5: r"\tfrac{1}{2}", 0.6931471805599453: r"\log 2", 1e-6: "10^{-6}", 1e-8: "10^{-8}", 1e-10: "10^{-10}"}
 FUNCTIONS = {
-    "sign": r"\operatorname{sign}", "tanh": r"\tanh", "cos": r"\cos", "exp": r"\exp", "sigmoid": r"\sigma",
+    "sign": r"\operatorname{sign}", "tanh": r"\tanh", "cos": r"\cos", "exp": r"\exp", "log": r"\log", "sigmoid": r"\sigma",
     "logsigmoid": r"\log\sigma", "minimum": r"\min", "maximum": r"\max", "clip": r"\operatorname{clip}",
 }  # fmt: skip
 SUM, PRODUCT, SIGN, POWER, ATOM = range(5)
@@ -150,6 +150,8 @@ class _Writer:
             return f"\\left|{written[0]}\\right|", ATOM
         if name == "full_like":
             return written[1], ATOM
+        if name == "expm1":
+            return f"{self.call('exp', arguments)[0]} - 1", SUM
         if name == "log1p":
             return rf"\log(1 + {written[0]})", ATOM
         if name == "where":

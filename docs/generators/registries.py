@@ -111,10 +111,11 @@ def _loss(choice: Choice) -> Iterator[str]:
     yield _facts(choice)
     if choice.value is not None and choice.slope is not None:
         f = np.linspace(-3.0, 3.0, 241)
-        y = np.ones_like(f) if choice.classes else np.zeros_like(f)
+        y = np.ones_like(f) if choice.classes or choice.family else np.zeros_like(f)
         numbers = _drawn(choice)
         drawn = {"loss": choice.value(f, y, *numbers), "slope": choice.slope(f, y, *numbers)}
         shown = "the log-odds f, where y is 1" if choice.classes else "the residual f − y"
+        shown = shown if choice.family is None else f"f, {choice.family.text}, where y is 1"
         yield curves.drawing(f, drawn, shown, most=4.0, least=-2.0)
 
 
@@ -134,9 +135,15 @@ def _facts(choice: losses.LossChoice) -> str:
         facts.append("Its curvature in the prediction has no limit: what rate holds depends on where the descent is.")
     else:
         facts.append(f"Its curvature in the prediction is at most {choice.bound(*_drawn(choice)):g}{at}.")
-    facts.append("Its target is classes." if choice.classes else "Its target is numbers.")
+    if choice.family is not None:
+        facts.append(
+            f"The prediction is {choice.family.text}, and `fit.predict` gives the mean. Its target is {choice.family.targets}."
+        )
+    else:
+        facts.append("Its target is classes." if choice.classes else "Its target is numbers.")
     solved = {
         "least squares": "QR, or an active set with an `l1` penalty", "smooth": "Newton's method",
+        "family": "Newton's method, and a linear programme that tells whether zeros leave a minimum",
         "classes": "Newton's method, and a linear programme that tells whether the classes are separable",
         "linear programme": "a linear programme (HiGHS)",
     }.get(choice.problem)  # fmt: skip

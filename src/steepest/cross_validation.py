@@ -240,7 +240,7 @@ class _Found:
         self.decision[rows], self.fold[rows] = decision, number
         found = {"loss": mean_loss(inner, test, inner.theta)}
         if decision.shape == test.y.shape or test.classes is not None:
-            found |= metrics(decision, test)
+            found |= metrics(decision, test, inner.loss_function)
         for name, value in found.items():
             if name != "confusion":
                 self.scores.setdefault(name, np.full(self.count, np.nan))[number] = value

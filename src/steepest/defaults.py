@@ -218,7 +218,7 @@ def _linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | None, 
     rule = "sgd" if spec.optimizer == "auto" else spec.optimizer
     if alone and loss.bound is not None:
         rule = torch_rules.Accelerated(chosen.proximal)
-    elif alone and loss.custom:
+    elif alone and (loss.custom or loss.smooth):
         rule = torch_rules.TorchRule(torch_optim.quasi_newton, chosen.views)
     return _finished(
         spec, chosen, rule, batching, loss=loss, precondition="none" if frame is None else frame.name,
@@ -300,7 +300,7 @@ def largest_lr(spec: Spec, problem: LinearProblem) -> float:
     """The learning rate below which a full-batch descent at a constant one holds, in the coordinates that `spec` asks for.
 
     That of `stable_rate.largest_rate` for a curvature L, which is a bound, sharp for `mse` without a penalty. nan for rules
-    other than sgd, momentum and nesterov, and where no L holds everywhere (`l1`, `quantile`, a loss of the user's).
+    other than sgd, momentum and nesterov, and where no L holds everywhere (`l1`, `quantile`, `poisson`, a loss of the user's).
     """
     if problem.loss.bound is None:
         return float("nan")

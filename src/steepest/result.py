@@ -29,7 +29,7 @@ from steepest.model import centring
 from steepest.model.linear import LinearProblem, Terms
 from steepest.model.loss import Loss
 from steepest.model.of_fit import linear_problem, objective_of
-from steepest.model.prediction import log_odds, probabilities, with_parameters
+from steepest.model.prediction import decision, probabilities, with_parameters
 from steepest.run_record import RunRecord, RunSummary
 from steepest.scored import Scored
 from steepest.scoring import Measured
@@ -200,6 +200,8 @@ class Fit(Displayed, RunSummary, Scored, Methods):
             return f"Stopped after the {named} {self.epochs:,} epoch{'' if self.epochs == 1 else 's'}."
         if status is Status.STEPS:
             return f"Stopped after the requested {self.steps:,} step{'' if self.steps == 1 else 's'}."
+        if status is Status.SEPARABLE and self.schema.classes is None:
+            return "Rows of target 0 leave the loss without a finite minimum, and the coefficients grow without bound."
         return status.value
 
     def diagnose(self, mute: str | Sequence[str] = ()) -> Findings:
@@ -236,7 +238,7 @@ class Fit(Displayed, RunSummary, Scored, Methods):
     def predict(
         self, x: Any, theta: Any = None, *, interval: float | None = None, kind: Literal["mean", "observation"] = "mean"
     ) -> np.ndarray:
-        """Predictions for new rows: numbers, or class labels as they were in the table (text, integers, booleans).
+        """Predictions for new rows: numbers, of a family its mean; or class labels as they were in the table (text, …).
 
         Args:
             x: anything that `fit` takes as a table, or an array `[n, d]` (`[n]` for one column); of a `DataLoader` or dataset
@@ -267,7 +269,7 @@ class Fit(Displayed, RunSummary, Scored, Methods):
             return self._intervals(self._columns(x), interval, kind)
         prediction = self.decision(x, theta)
         if self.schema.classes is None:
-            return prediction
+            return self.loss_function.mean_of(prediction)
         codes = prediction.argmax(-1) if prediction.ndim == 2 else (prediction > 0).astype(int)
         return self.schema.labels[codes]
 
@@ -292,7 +294,7 @@ class Fit(Displayed, RunSummary, Scored, Methods):
 
     def decision(self, x: Any, theta: Any = None) -> np.ndarray:
         """What the model itself gives: predictions, or log-odds `[n]` or `[n, k]` for classes; of losses of a margin scores
-        `[n]`, above 0 for the second class.
+        `[n]`, above 0 for the second class; of a family, as of counts, the linear predictor that its mean is a function of.
 
         Args:
             x, theta: as of `predict`.
@@ -306,7 +308,7 @@ class Fit(Displayed, RunSummary, Scored, Methods):
         values = self.theta if theta is None else self._sized(theta)
         if self.centred is not None:
             return self.centred.decision(x, self.centred.theta if theta is None else self.inner_theta(values))
-        return log_odds(self, self._columns(x), values)
+        return decision(self, self._columns(x), values)
 
     def _columns(self, x: Any) -> np.ndarray:
         """New rows as the model takes them."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from steepest.analysis.deviance import deviances
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact import solve
 from steepest.analysis.exact.answer import Exact
@@ -195,10 +196,13 @@ def _rounding(problem: LinearProblem, theta: np.ndarray) -> float:
 
     Predictions are off by up to 2·eps·|A|·|θ|. That is nothing to first order at a smooth minimum, but all at a kink.
     """
-    theta = np.abs(theta.reshape(problem.outputs, -1)).T
+    exact, theta = theta, np.abs(theta.reshape(problem.outputs, -1)).T
     size = np.concatenate([np.abs(problem.design[rows]) @ theta for rows in row_blocks(problem.design.shape)])
     off = 2 * np.finfo(float).eps * size
     bound = problem.loss.bound
+    if bound is None and problem.loss.smooth:
+        bends = certify.curvature(problem, certify.prediction(problem, exact)).reshape(len(off), -1)
+        return float(0.5 * (bends * off**2).sum(1).mean())
     return float(off.mean() if bound is None else 0.5 * bound * (off**2).sum(1).mean())
 
 
@@ -219,9 +223,10 @@ def _metrics(fit: Fit, rows: Dataset, known: np.ndarray | None = None) -> dict[s
 
     Of a mean and a variance for one target, or of a logarithm, only the loss knows how far off they are.
     """
-    decision = log_odds(fit, rows.x) if known is None else known
-    units = decision.shape == rows.y.shape and getattr(fit.loss_function, "units", True)
-    return metrics(decision, rows) if units or rows.classes is not None else {}
+    loss = fit.loss_function
+    prediction = log_odds(fit, rows.x) if known is None else known if rows.classes is not None else loss.mean_of(known)
+    units = prediction.shape == rows.y.shape and getattr(loss, "units", True)
+    return metrics(prediction, rows, loss) if units or rows.classes is not None else {}
 
 
 Case = Literal["as it is", "separable", "unknown", "adamw", "collinear", "below", "arrived", "left"]
@@ -302,8 +307,9 @@ def _left_over(fit: Fit) -> str:
 # ---- metrics ---------------------------------------------------------------------------------------
 
 
-def metrics(decision: np.ndarray, rows: Dataset) -> dict[str, Any]:
-    """What `Fit.metrics` holds of some rows; of several targets also the R² of each, as `r2 NAME`.
+def metrics(decision: np.ndarray, rows: Dataset, loss: Loss) -> dict[str, Any]:
+    """What `Fit.metrics` holds of some rows; of several targets also the R² of each, as `r2 NAME`; of a family its deviance,
+    that of a constant, D² and Pearson's χ² (`analysis/deviance.py`).
 
     decision: predictions `[n]` or `[n, m]`; of classes log-odds `[n]` (of the second of two) or scores `[n, k]`.
     """
@@ -312,6 +318,8 @@ def metrics(decision: np.ndarray, rows: Dataset) -> dict[str, Any]:
         if rows.y.ndim == 2:
             for i, name in enumerate(rows.targets):
                 found[f"r2 {name}"] = of_numbers(rows.y[:, i], decision[:, i], rows.row_weights)["r2"]
+        if getattr(loss, "family", None) is not None:
+            found |= deviances(loss, rows.y, decision, rows.row_weights).figures()
         return found
     return of_classes(rows.y, decision, len(rows.classes), rows.row_weights)
 

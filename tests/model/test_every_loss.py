@@ -25,6 +25,8 @@ def _table(name: str) -> tuple[np.ndarray, np.ndarray]:
     y = x @ [1.0, -2.0] + random.standard_t(3, size=80)
     if loss(name).coupled:
         return x, np.digitize(y, [-1.0, 1.0])
+    if loss(name).family is not None:
+        return x, random.poisson(np.exp(0.5 * (x @ [1.0, -2.0]))) + 1.0 * loss(name).family.open_low
     return x, (y > 0).astype(int) if loss(name).classes else y
 
 

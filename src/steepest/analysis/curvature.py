@@ -23,7 +23,7 @@ MOST_GRAM = 2000  # columns (or rows) up to which the bound is computed from the
 
 
 def bound_per_prediction(problem: LinearProblem) -> float:
-    """c, the largest curvature of the loss in the prediction; inf where the slope jumps or nobody knows."""
+    """c, the largest curvature of the loss in the prediction; inf where the slope jumps, there is none, or nobody knows."""
     if problem.loss.bound is None:
         return float("inf")
     targets = problem.target.shape[1] if problem.loss.quadratic and problem.target.ndim == 2 else 1
@@ -43,21 +43,43 @@ def smoothness(problem: LinearProblem, batch_size: int | None = None, frame: Coo
             L.
 
     Returns:
-        A curvature in loss per squared unit of θ; inf for losses with a kink (`l1`, `quantile`) and one's
-        own.
+        A curvature in loss per squared unit of θ; inf for losses with a kink (`l1`, `quantile`), for those whose curvature
+        has no limit (`poisson`; see `local_smoothness`), and one's own.
     """
     bound = bound_per_prediction(problem)
-    if not np.isfinite(bound):
-        return bound
+    return bound if not np.isfinite(bound) else _smoothness(problem, batch_size, frame, bound, problem.weights)
+
+
+def local_smoothness(
+    problem: LinearProblem, theta: np.ndarray, batch_size: int | None = None, frame: Coordinates | None = None
+) -> float:
+    """The same where a loss's curvature has no limit, as that of counts: with the larger of each row's curvatures at θ and
+    where its own loss is least, in the place of c.
+
+    It is no bound: between the two, and beyond, a row may bend more.
+    """
+    here = certify.curvature(problem, certify.prediction(problem, np.asarray(theta, dtype=np.float64)))
+    if problem.loss.family is not None:
+        with np.errstate(divide="ignore"):
+            best = problem.loss.family.link(problem.target)
+        there = certify.curvature(problem, best)
+        here = np.maximum(here, np.where(np.isfinite(there), there, 0.0))
+    return _smoothness(problem, batch_size, frame, 1.0, here)
+
+
+def _smoothness(
+    problem: LinearProblem, batch_size: int | None, frame: Coordinates | None, most: float, each: np.ndarray | None
+) -> float:
+    """L or L_b of rows whose curvatures are at most `most` times `each` `[n]`."""
     ridge = problem.penalty_in(None if frame is None else frame.matrix).largest()
     design = problem.design if frame is None else frame.basis
-    whole = bound * largest_eigenvalue(design, problem.weights) + ridge
+    whole = most * largest_eigenvalue(design, each) + ridge
     n = len(design)
     b = n if batch_size is None else min(batch_size, n)
     if b == n:
         return whole
     squares = np.einsum("ij,ij->i", design, design)
-    row = bound * float(np.max(squares if problem.weights is None else squares * problem.weights)) + ridge
+    row = most * float(np.max(squares if each is None else squares * each)) + ridge
     return n * (b - 1) / (b * (n - 1)) * whole + (n - b) / (b * (n - 1)) * row
 
 

@@ -24,6 +24,8 @@ TRIAL_SHARES = tuple(10.0**k for k in (-3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0))
 def steady_lr(objective: LinearObjective, theta: Tensor, batch_size: int | None = None) -> float:
     """A learning rate at which sgd holds at every θ, in the descent's coordinates: 1/L, or 1/(2·L_b) for minibatches.
 
+    Where the curvature has no limit (`poisson`) L is `curvature.local_smoothness` at θ, which is no bound: it is tried out.
+
     With a kink it is F(θ)/G², the longest subgradient step that makes sense at θ (Polyak's, with F* = 0):
 
         G² = n(b−1)/(b(n−1))·s²·λ_max(AᵀWA/n) + (n−b)/(b(n−1))·mean_i (s·wᵢ·‖aᵢ‖)²
@@ -35,8 +37,12 @@ def steady_lr(objective: LinearObjective, theta: Tensor, batch_size: int | None 
     n = len(problem.design)
     b = n if batch_size is None else min(batch_size, n)
     doubled = 1.0 if b == n else 2.0
-    if problem.loss.bound is not None:
-        steep = doubled * curvature.smoothness(problem, b, frame)
+    if problem.loss.smooth:
+        bounded = problem.loss.bound is not None
+        where = objective.to_user(theta.detach().cpu().double().numpy())
+        steep = doubled * (
+            curvature.smoothness(problem, b, frame) if bounded else curvature.local_smoothness(problem, where, b, frame)
+        )
         return 1.0 / steep if steep > 0.0 else 1.0
     basis = problem.design if frame is None else frame.basis
     steep = curvature.largest_eigenvalue(basis, problem.weights)
@@ -73,7 +79,8 @@ def plain_lr(objective: LinearObjective, rule: Rule, batch_size: int | None) -> 
 
 
 def of_a_trial(objective: LinearObjective, rule: Rule) -> bool:
-    """Whether `automatic_lr` tries learning rates: for a kink, and for rules whose steps are not those of the gradient."""
+    """Whether `automatic_lr` tries learning rates: for a kink or a curvature without a limit, and for rules whose steps are not
+    those of the gradient."""
     return objective.loss.bound is None or not rule.innermost.plain
 
 

@@ -124,6 +124,9 @@ def _estimator(case: Case) -> tuple[str, ...]:
             return "LogisticRegression", c, 'solver="newton-cholesky"', "tol=1e-12"
         ratio = f"l1_ratio={number(a / (a + 2 * b))}"
         return "LogisticRegression", c, ratio, 'solver="saga"', "tol=1e-12", "max_iter=100_000"
+    if loss.choice is not None and loss.choice.estimator and not a:
+        power = [f"power={number(loss.number)}", 'link="log"'] if loss.numbers else []
+        return loss.choice.estimator, *power, f"alpha={number(2 * b)}", 'solver="newton-cholesky"', "tol=1e-12"
     if loss.pieces is not None and not b:
         low, high = loss.pieces
         scale = high - low  # of the pinball loss of the level high / scale

@@ -46,9 +46,9 @@ def check(case: Case) -> None:
     """FitError where the fit has no optimum that it arrived at."""
     fit = case.fit
     if fit.exact is not None and fit.exact.separable:
+        why = "The classes are linearly separable" if case.loss.classes else "Rows of target 0 leave no minimum"
         raise FitError(
-            "The classes are linearly separable, so the coefficients of this fit have no finite optimum. "
-            "Fit with a penalty: penalty='l2:0.001'."
+            f"{why}, so the coefficients of this fit have no finite optimum. Fit with a penalty: penalty='l2:0.001'."
         )
     if case.loss.smooth and fit.relative_gap is not None and fit.relative_gap > CLOSED:
         raise FitError(

@@ -3,7 +3,7 @@
 A formula is elementwise, of a prediction f, a target y and the loss's own number if it has one. It is written in NumPy's
 words; PyTorch (`model/torch_losses.py`), compiled code (`engines/kernel_losses.py`) and exported scripts say the same in theirs:
 
-    abs  clip  maximum  minimum  where  sign  full_like  tanh  sigmoid  logsigmoid
+    abs  clip  maximum  minimum  where  sign  full_like  exp  expm1  log  tanh  sigmoid  logsigmoid
 
 | loss          | ℓ(prediction f, target y), r = f − y                    | curvature at most |
 | ------------- | ------------------------------------------------------- | ----------------- |
@@ -17,6 +17,7 @@ words; PyTorch (`model/torch_losses.py`), compiled code (`engines/kernel_losses.
 | cross_entropy | log Σⱼ exp fⱼ − f_y, y a class code, f `[n, k]`         | ½                 |
 | squared_hinge | max(1 − m, 0)² (no ½), m = f for y = 1, −f for y = 0    | 2                 |
 | modified_huber | the same for m ≥ −1, −4m beyond                        | 2                 |
+| poisson       | half the unit deviance, f = log μ: see `families.py`    | none: no limit    |
 
 Cross-entropy couples the outputs of a row, so it is no elementwise formula: PyTorch and compiled code have their own of it.
 """
@@ -30,6 +31,8 @@ from types import FunctionType
 from typing import Any, Literal
 
 from steepest.choices import Choice, Number
+from steepest.formulas import families
+from steepest.formulas.families import Family
 from steepest.formulas.words import numpy_word
 
 abs, clip, exp, full_like, log1p, maximum, minimum, sign, tanh, where = map(
@@ -53,7 +56,7 @@ def in_words(function: Callable[..., Any], words: dict[str, Any]) -> Callable[..
     return FunctionType(function.__code__, {"__builtins__": builtins, **words}, function.__name__)
 
 
-Problem = Literal["least squares", "smooth", "classes", "linear programme", ""]
+Problem = Literal["least squares", "smooth", "classes", "family", "linear programme", ""]
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,9 @@ class LossChoice(Choice):
     pieces: of a maximum of two linear pieces, max(high·r, low·r) of r = y − f, their slopes (low, high).
     reach: of a loss that is linear far out, the residual where that begins: the curvature may vanish beyond.
     share: the probability of the second class of two, of the prediction; None where the loss has none.
+    family: the distribution of the target whose deviance it is half of; the prediction is a function of its mean then.
     criterion: PyTorch's own function in a script, where it is known by that name; else the formula is printed.
+    estimator: scikit-learn's class with the same optimum, where the loss is a family's: its penalty is ½·alpha·Σθ².
     no_estimator: why scikit-learn has no estimator with the same optimum, in a sentence; "" where it has one.
     """
 
@@ -88,7 +93,9 @@ class LossChoice(Choice):
     pieces: Callable[..., tuple[float, float]] | None = None
     reach: Callable[..., float] | None = None
     share: Callable[..., Any] | None = None
+    family: Family | None = None
     criterion: str = ""
+    estimator: str = ""
     no_estimator: str = ""
 
     @property
@@ -285,5 +292,13 @@ LOSSES: dict[str, Choice] = {
         steepest=lambda: 4.0, problem="smooth", classes=True, share=_modified_huber_share,
         no_estimator="scikit-learn has modified_huber in SGDClassifier only, which is no exact solver.",
         source="Zhang, Solving large scale linear prediction problems using stochastic gradient descent algorithms (2004)",
+    ),
+    "poisson": LossChoice(
+        "poisson", "Half the mean deviance of counts whose mean is exp of the prediction: the mean of exp f − y·f, with no "
+        "other ½, and y·log y − y added so that it is 0 at best.",
+        value=families.poisson, slope=families.poisson_slope, curvature=families.poisson_curvature, concordance=1.0,
+        problem="family", family=families.POISSON, estimator="PoissonRegressor",
+        source="McCullagh and Nelder, Generalized linear models (1989). The same as half of scikit-learn's "
+        "mean_poisson_deviance; PyTorch's PoissonNLLLoss is less by the mean of y·log y − y",
     ),
 }  # fmt: skip

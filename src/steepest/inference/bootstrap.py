@@ -132,7 +132,7 @@ def _descended(sample: Sample, basis: np.ndarray, weights: np.ndarray) -> tuple[
             hessian = _hessian(curvatures, own, squares) + total[:, :, None] * bend
             moved = -_solved(hessian, slope)
             size = np.abs(moved.reshape(len(left), outputs, -1) @ basis.T).max((1, 2))
-            if kind == "classes":  # others are parabolas, or bounded by them
+            if kind in ("classes", "family"):  # others are parabolas, or bounded by them
                 moved *= np.minimum(1.0, FARTHEST / size)[:, None]
             if kind == "linear programme":
                 moved *= _downhill(sample, change[:, 0], moved @ basis.T, own, step, (moved * slope).sum(1))[:, None]
@@ -141,7 +141,7 @@ def _descended(sample: Sample, basis: np.ndarray, weights: np.ndarray) -> tuple[
             if not len(left):
                 break
     fine = np.array([np.isfinite(one).all() for one in move])
-    if kind == "classes":  # others have their optimum nearby, whatever the last digits are
+    if kind in ("classes", "family"):  # others have their optimum nearby, whatever the last digits are
         fine[left] = False
     return move, fine
 
@@ -181,7 +181,7 @@ def _rows(sample: Sample) -> tuple[At, int, float]:
     kind, loss = sample.problem.loss.problem, sample.problem.loss
     if sample.classes is not None:
         return _softmax(sample), sample.classes.shape[1], CLOSE
-    if kind == "classes":
+    if kind in ("classes", "family"):
         target = sample.problem.target
 
         def of_classes(change: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:

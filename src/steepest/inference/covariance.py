@@ -1,7 +1,7 @@
 """The covariance of the coefficients: C = B⁻¹·J·B⁻¹, with B the sum of the rows' curvatures and J that of their squared slopes.
 
     cov          B (a row's share)         J (a row's share)
-    nonrobust    w·E ℓ''                   the variance of w·ℓ' by theory (mse: σ²; likelihoods: J = B)
+    nonrobust    w·E ℓ''                   the variance of w·ℓ' by theory (mse: σ²; likelihoods: J = B; families: φ·B)
     HC0…HC3      w·ℓ''                     (w·ℓ')², times n/(n − p) (HC1), 1/(1 − h) (HC2) or 1/(1 − h)² (HC3)
     cluster      w·ℓ''                     (Σ w·ℓ' over a group)², times G/(G − 1) · (n − 1)/(n − p)
 
@@ -25,6 +25,7 @@ from functools import cached_property
 
 import numpy as np
 
+from steepest.analysis.deviance import deviances
 from steepest.errors import FitError, SpecError
 from steepest.inference.distributions import normal_quantile
 from steepest.inference.sample import Sample
@@ -41,8 +42,8 @@ class Covariance:
     """Of one output's coefficients, or of all of a softmax: in coordinates z, θ = T·z.
 
     bread: B `[s, s]`, with the penalty. inner: the covariance of z `[s, s]`. turn: T `[q, s]`. degrees: the degrees of freedom
-    that the coefficients take (with a penalty the trace of what is left of them). scale: σ² of mse, else 1. groups: how many
-    there are, 0 without.
+    that the coefficients take (with a penalty the trace of what is left of them). scale: σ² of mse, φ of a family, else 1.
+    groups: how many there are, 0 without.
     """
 
     bread: np.ndarray
@@ -79,6 +80,7 @@ def _of_output(sample: Sample, output: int | None, cov: str, groups: np.ndarray 
     degrees = float(np.trace(back @ data)) if sample.problem.penalty.l2 else float(sample.rank)
     left = sample.nobs - degrees
     scale = _variance(sample, output, left) if kind == "least squares" else 1.0
+    scale = _dispersion(sample, output, left) if kind == "family" else scale
     if cov == "nonrobust" or (cov == "HC0" and kind == "linear programme"):
         meat = _by_theory(sample, slopes, curvatures, data, scale, degrees)
     elif cov in HC:
@@ -99,12 +101,21 @@ def _variance(sample: Sample, output: int | None, left: float) -> float:
     return float(sample.each @ residuals**2) / left if left > 0 else float("nan")
 
 
+def _dispersion(sample: Sample, output: int | None, left: float) -> float:
+    """φ of a family."""
+    y, mean = sample.problem.target, sample.means
+    if output is not None:
+        y, mean = y[:, output], mean[:, output]
+    return deviances(sample.problem.loss, y, mean, sample.weights).dispersion(sample.problem.loss, left)
+
+
 def _curvatures(sample: Sample, output: int | None, cov: str) -> np.ndarray:
     """ℓ'' of each row, `[n]`; one number for all of them where the errors are taken to be alike (nonrobust M-estimates)."""
     kind = sample.problem.loss.problem
     if kind == "linear programme":
         return jump(sample) * (np.full(sample.rows, density(sample)[0]) if cov == "nonrobust" else density(sample)[1])
-    found = sample.curvatures if output is None else sample.curvatures[:, output]
+    each = sample.expected_curvatures if kind == "family" and cov == "nonrobust" else sample.curvatures
+    found = each if output is None else each[:, output]
     return np.full(sample.rows, _mean(sample, found)) if kind == "smooth" and cov == "nonrobust" else found
 
 
@@ -119,8 +130,8 @@ def _by_theory(
     kind, n = sample.problem.loss.problem, sample.nobs
     if kind == "least squares":  # the variance of w·ℓ' is w²·ℓ''²·σ²/w
         return scale * curvatures[0] * data
-    if kind == "classes":
-        return data
+    if kind in ("classes", "family"):
+        return scale * data
     alike = sample.squares(sample.squared(np.ones(sample.rows)))
     if kind == "linear programme":
         level = quantile_level(sample)

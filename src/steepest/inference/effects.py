@@ -17,6 +17,7 @@ from steepest.data.wording import listed, quoted
 from steepest.errors import SpecError
 from steepest.inference import distributions
 from steepest.inference.summary_table import Summary
+from steepest.model.prediction import decision as linear_predictor
 from steepest.model.prediction import log_odds, shares
 from steepest.scoring import of_classes, of_numbers
 from steepest.storage.run_loading import rows_of
@@ -118,7 +119,10 @@ def _mean(fit: Fit, x: np.ndarray, known: Summary | None) -> tuple[float, float]
     if known is None or known.sample is None or (classes and known.sample.classes is not None):
         return float(share.mean()), float("nan")
     basis = known.sample.terms.design(x) @ known.sample.matrix
+    family = fit.loss_function.family
     slope = basis * (share * (1.0 - share))[:, None] if classes else basis
+    if family is not None:
+        slope = basis * family.mean_slope(linear_predictor(inner, x))[:, None]
     direction = slope.mean(0)
     return float(share.mean()), float(np.sqrt(direction @ known.errors[0].inner @ direction))
 

@@ -5,7 +5,8 @@
     Cook's D   internal²·h/(p·(1 − h)), how far all fitted values move without the row
     VIF        the variance of a coefficient over what it would be if no other column had anything in common with its own
 
-Of two classes r is Pearson's residual and s is 1. The numbers are those of OLSInfluence and GLMInfluence of statsmodels.
+Of two classes and of families r is Pearson's residual, and s² is 1 or the dispersion. The numbers are those of OLSInfluence and
+GLMInfluence of statsmodels.
 Sources: Cook 1977; Belsley, Kuh and Welsch 1980.
 """
 
@@ -46,13 +47,16 @@ def influence_data(fit: Fit) -> Influence:
     """The influence of each training row.
 
     Raises:
-        SpecError: the loss is neither `mse` of one target nor logistic. FitError: the fit has not arrived.
+        SpecError: the loss is neither `mse` of one target nor logistic nor a family's. FitError: the fit has not arrived.
     """
     found, sample = _checked(fit)
     one = found.errors[0]
-    weights, h = np.sqrt(sample.each), leverages(sample, sample.curvatures, np.linalg.inv(one.bread))
+    weights, h = np.sqrt(sample.each), leverages(sample, _curvatures(sample), np.linalg.inv(one.bread))
     if fit.loss_function.quadratic:
         residual, scale = weights * sample.residuals, one.scale
+    elif (family := fit.loss_function.family) is not None:
+        spread = np.sqrt(family.variance(sample.means, *fit.loss_function.numbers))
+        residual, scale = weights * (sample.problem.target - sample.means) / spread, one.scale
     else:
         share = sigmoid(sample.prediction)
         residual, scale = weights * (sample.problem.target - share) / np.sqrt(share * (1.0 - share)), 1.0
@@ -67,11 +71,18 @@ def influence_data(fit: Fit) -> Influence:
     return Influence(rows, sample.prediction, h, internal, external, cooks, sample.rank)
 
 
+def _curvatures(sample: Sample) -> np.ndarray:
+    return sample.curvatures if sample.problem.loss.family is None else sample.expected_curvatures
+
+
 def _checked(fit: Fit) -> tuple[Summary, Sample]:
     loss = fit.loss_function
     one = len(fit.schema.targets) == 1
-    if fit.terms is None or not (one and (loss.quadratic or (loss.binary and not loss.margin))) or loss.custom:
-        raise SpecError("The influence of a row is known for mse of one target and for the logistic loss.")
+    known = loss.quadratic or (loss.binary and not loss.margin) or loss.family is not None
+    if fit.terms is None or not (one and known) or loss.custom:
+        raise SpecError(
+            "The influence of a row is known for mse of one target, for the logistic loss and for families such as poisson."
+        )
     if fit.spec.penalty != "none":
         raise SpecError("The influence of a row is known without a penalty.")
     found = fit.summary()

@@ -3,6 +3,7 @@
     mean             f ± q·√(aᵀ·C·a), C the covariance of the coefficients
     observation      f ± q·√(aᵀ·C·a + σ²), of `mse`
     classes          the interval of the log-odds, as probabilities
+    families         the interval of the linear predictor, as means
 
 Of more than two classes each is taken against all others, log(p/(1 − p)) and its slope in θ, so that no interval leaves 0 to 1.
 """
@@ -19,7 +20,7 @@ from steepest.inference import distributions
 from steepest.inference.sample import Sample
 from steepest.inference.summary_table import Summary
 from steepest.model.linear import row_blocks
-from steepest.model.prediction import log_odds, probabilities
+from steepest.model.prediction import decision, log_odds, probabilities
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -72,14 +73,14 @@ def no_observations(fit: Fit) -> str:
 def _of_numbers(fit: Fit, found: Summary, sample: Sample, x: np.ndarray, kind: Kind) -> np.ndarray:
     """`[n, m, 3]`; of two classes the probability of the second one."""
     basis = sample.terms.design(x) @ sample.matrix
-    middle = log_odds(fit.inner, x).reshape(len(x), -1)
+    middle = decision(fit.inner, x).reshape(len(x), -1)
     spread = [np.einsum("nr,rs,ns->n", basis, one.inner, basis, optimize=True) for one in found.errors]
     square = np.stack(spread, 1)
     if kind == "observation":
         square = square + np.array([one.scale for one in found.errors])
     reach = distributions.quantile(found.level, found.df) * np.sqrt(square)
     made = np.stack([middle, middle - reach, middle + reach], -1)
-    return made if fit.schema.classes is None else sigmoid(made)
+    return fit.loss_function.mean_of(made) if fit.schema.classes is None else sigmoid(made)
 
 
 def _of_classes(fit: Fit, found: Summary, sample: Sample, x: np.ndarray, kind: Kind) -> np.ndarray:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from steepest.analysis.deviance import deviances
 from steepest.errors import SpecError
 from steepest.inference import distributions
 from steepest.inference.covariance import Covariance, quantile_level
@@ -22,8 +23,9 @@ CONSTANT = 1e-8
 class Figures:
     """What they are of one output; None where the loss has no such number.
 
-    r2: about the mean where the design holds a constant, about 0 else. log_likelihood: of normal errors, or of the classes.
-    pseudo_r2: McFadden's for classes, Koenker's and Machado's for quantiles. condition: largest over smallest singular value.
+    r2: about the mean where the design holds a constant, about 0 else. log_likelihood: of normal errors, of the classes, or of a
+    family. pseudo_r2: McFadden's for classes, Koenker's and Machado's for quantiles, Cox's and Snell's for families. scale: the
+    variance of the errors; dispersion: φ of a family. condition: largest over smallest singular value.
     """
 
     r2: float | None = None
@@ -35,6 +37,8 @@ class Figures:
     aic: float | None = None
     bic: float | None = None
     deviance: float | None = None
+    null_deviance: float | None = None
+    pearson_chi2: float | None = None
     pseudo_r2: float | None = None
     likelihood_ratio: float | None = None
     likelihood_ratio_p_value: float | None = None
@@ -44,6 +48,7 @@ class Figures:
     skewness: float | None = None
     kurtosis: float | None = None
     scale: float | None = None
+    dispersion: float | None = None
     condition: float | None = None
     df_model: float | None = None
     df_residual: float | None = None
@@ -66,6 +71,8 @@ def figures(sample: Sample, output: int | None, found: Covariance, cov: str) -> 
             return Figures(**common, **_least_squares(sample, output, found, constant, cov))
         if kind == "classes":
             return Figures(**common, **_classes(sample, found, constant))
+        if kind == "family":
+            return Figures(**common, **_family(sample, output, found, constant))
         if kind == "linear programme":
             return Figures(**common, pseudo_r2=_quantiles(sample))
     return Figures(**common)
@@ -194,6 +201,34 @@ def _classes(sample: Sample, found: Covariance, constant: bool) -> dict[str, flo
         "log_likelihood_null": null,
         "deviance": -2.0 * log_likelihood,
         "pseudo_r2": float(1.0 - np.divide(log_likelihood, null)),
+        "likelihood_ratio": ratio if tested else None,
+        "likelihood_ratio_p_value": distributions.of_chi2(ratio, df) if tested else None,
+    }
+
+
+def _family(sample: Sample, output: int | None, found: Covariance, constant: bool) -> dict[str, float | None]:
+    loss = sample.problem.loss
+    family = loss.family
+    assert family is not None
+    y, mean = sample.problem.target, sample.means
+    if output is not None:
+        y, mean = y[:, output], mean[:, output]
+    far = deviances(loss, y, mean, sample.weights, sample.nobs)
+    each = (1.0, sample.each) if sample.frequency else (sample.each, 1.0)  # precisions, and how often a row counts
+    log_likelihood, null = (
+        float(np.sum(each[1] * family.log_density(y, one, found.scale / each[0], *loss.numbers)))
+        for one in (mean, np.full_like(mean, np.average(y, weights=sample.weights)))
+    )
+    df, ratio = found.degrees - constant, (far.null_deviance - far.deviance) / found.scale
+    tested = not sample.problem.penalty and df >= 1
+    return {
+        **_information(log_likelihood, found.degrees, sample.nobs),
+        "log_likelihood_null": null,
+        "deviance": far.deviance,
+        "null_deviance": far.null_deviance,
+        "pearson_chi2": far.pearson_chi2,
+        "pseudo_r2": far.pseudo_r2(found.scale),
+        "dispersion": found.scale,
         "likelihood_ratio": ratio if tested else None,
         "likelihood_ratio_p_value": distributions.of_chi2(ratio, df) if tested else None,
     }

@@ -117,6 +117,19 @@ class Sample:
             return loss.curvature(-self.residuals, np.zeros_like(self.problem.target))
         return loss.curvature(self.prediction, self.problem.target)
 
+    @cached_property
+    def means(self) -> np.ndarray:
+        """The mean of the target of each row at θ."""
+        return self.problem.loss.mean_of(self.prediction)
+
+    @cached_property
+    def expected_curvatures(self) -> np.ndarray:
+        """E ∂²ℓ/∂f² of each row of a family at θ, without weights: (dμ/df)²/V(μ)."""
+        loss = self.problem.loss
+        assert loss.family is not None
+        share = loss.family.mean_slope(self.prediction) ** 2 / loss.family.variance(self.means, *loss.numbers)
+        return share / (self.problem.outputs if share.ndim == 2 else 1)
+
     # ---- coordinates ---------------------------------------------------------------------------------
 
     @cached_property

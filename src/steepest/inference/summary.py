@@ -59,8 +59,8 @@ def summary(
         cov: `nonrobust` (the model holds), `HC0` to `HC3` (the errors of the rows may differ), or `cluster:COLUMN` (and belong
             together within the groups of a column, which may be any of the table's).
         level: of the intervals.
-        distribution: `t` or `z`; by default t for `mse`, `l1` and quantiles, z for likelihoods, `huber` and `logcosh`; with
-            groups t has one degree of freedom less than there are groups.
+        distribution: `t` or `z`; by default t for `mse`, `l1` and quantiles, z for likelihoods, families, `huber` and
+            `logcosh`; with groups t has one degree of freedom less than there are groups.
         bootstrap: so many resamples of the rows, all at once: their spread is the standard error then, and the intervals are BCa.
         reference: of several classes, the one that the others are compared with; by default the coefficients sum to 0 over the
             classes.

@@ -30,9 +30,9 @@ NAMES = tuple(one.name for one in fields(Figures))
 class Summary(Displayed):
     """What a fit says about its coefficients, and how sure that is.
 
-    The figures of the fit are attributes as well: r2, r2_adjusted, f, f_p_value, log_likelihood, aic, bic, deviance, pseudo_r2,
-    likelihood_ratio, likelihood_ratio_p_value, durbin_watson, jarque_bera, condition, df_residual, nobs and others; `[m]` of
-    several targets, None where the loss has no such number.
+    The figures of the fit are attributes as well: r2, r2_adjusted, f, f_p_value, log_likelihood, aic, bic, deviance,
+    null_deviance, pearson_chi2, dispersion, pseudo_r2, likelihood_ratio, likelihood_ratio_p_value, durbin_watson, jarque_bera,
+    condition, df_residual, nobs and others; `[m]` of several targets, None where the loss has no such number.
 
     Attributes:
         coefficients: a `pyarrow.Table` with the columns name (target or class, where there are several), value, exact (the

@@ -302,6 +302,8 @@ WORDS: dict[str, Callable[..., Any]] = {
     "abs": abs,
     "clip": lambda x, low, high: where(x > high, high, where(x < low, low, x)),
     "exp": lambda x: x.code.call("exp", x),
+    "expm1": lambda x: x.code.call("expm1", x),
+    "log": lambda x: x.code.call("log", x),
     "log1p": lambda x: x.code.call("log1p", x),
     "maximum": lambda a, b: where(a > b, a, b),
     "minimum": least,

@@ -45,7 +45,11 @@ def wants_classes(spec: Spec) -> bool | None:
 
 
 def notes_on(loss: Loss, target: np.ndarray) -> tuple[str, ...]:
-    """What should be said of the scores under a loss of the user's own."""
+    """What should be said of the scores under a loss of the user's own, and of a target that is not quite its family's."""
+    if loss.family is not None and loss.family.whole and (target != np.round(target)).any():
+        return (
+            f"The target is no counts: {target[target != np.round(target)][0]:g} is not whole. Its mean is fitted all the same.",
+        )
     if not loss.custom or not loss.units or target.dtype.kind != "f":
         return ()
     if loss.least_at(torch.from_numpy(target)) is not False:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from steepest.errors import SpecError
+from steepest.formulas.families import Family
 from steepest.formulas.losses import LossChoice, Problem, sigmoid
 
 if TYPE_CHECKING:
@@ -63,6 +64,15 @@ class Loss(ABC):
     def smooth(self) -> bool:
         """Whether it is known that there is a curvature everywhere."""
         return self.choice is not None and not self.choice.kinked
+
+    @property
+    def family(self) -> Family | None:
+        """The distribution of the target, where the prediction is a function of its mean; else None."""
+        return None if self.choice is None else self.choice.family
+
+    def mean_of(self, prediction: Any) -> Any:
+        """The mean of the target at these predictions; the predictions themselves where they are in its units, or of classes."""
+        return prediction if self.family is None else self.family.mean(prediction)
 
     @property
     def binary(self) -> bool:

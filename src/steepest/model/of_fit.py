@@ -98,7 +98,25 @@ def targets(data: Dataset, loss: Loss) -> tuple[np.ndarray, int]:
     several = data.y.ndim == 2
     if several and not (loss.several or loss.custom):
         raise SpecError(f"loss {loss} takes one target; several at once are for mse. Fit one target at a time.")
+    check_targets(data, loss)
     return data.y.astype(np.float64), data.y.shape[1] if several else 1
+
+
+def check_targets(data: Dataset, loss: Loss) -> None:
+    """Raise DataError for a target that a family cannot have."""
+    family = loss.family
+    if family is None:
+        return
+    wrong = data.y <= family.low if family.open_low else data.y < family.low
+    if wrong.any():
+        place = int(np.argwhere(wrong.reshape(len(data.y), -1).any(1))[0, 0])
+        row = place if data.places is None else int(data.places[place])
+        each = np.atleast_1d(data.y[place])
+        output = int(np.argmax(wrong.reshape(len(data.y), -1)[place]))
+        raise DataError(
+            f"the target {data.targets[output]!r} is {each[output]:g} in row {row + 1:,} (counted from 1), and loss {loss} "
+            f"is for {family.targets}. Correct the value, leave the row out, or take another loss=."
+        )
 
 
 def tensors(

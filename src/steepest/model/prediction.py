@@ -48,7 +48,17 @@ def outputs(fit: Predicting, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
 
 
 def log_odds(fit: Fit, x: np.ndarray, theta: np.ndarray | None = None) -> np.ndarray:
-    """Predictions, or log-odds also where the model gives the probabilities of classes; theta: by default the fit's."""
+    """Predictions in the units of the target, of a family the mean; of classes log-odds. theta: by default the fit's."""
+    prediction = decision(fit, x, theta)
+    family = getattr(fit.loss_function, "family", None)
+    if family is None:
+        return prediction
+    with np.errstate(over="ignore"):
+        return family.mean(prediction)
+
+
+def decision(fit: Fit, x: np.ndarray, theta: np.ndarray | None = None) -> np.ndarray:
+    """The same, but of a family what its mean is a function of: the linear predictor."""
     prediction = outputs(fit, x, fit.theta if theta is None else theta)
     if not getattr(fit.loss_function, "probabilities", False) or fit.schema.classes is None:
         return prediction

@@ -25,7 +25,10 @@ def words() -> dict[str, Any]:
     return {
         "abs": torch.abs,
         "clip": torch.clamp,
+        "exp": torch.exp,
+        "expm1": torch.expm1,
         "full_like": torch.full_like,
+        "log": torch.log,
         "logsigmoid": torch.nn.functional.logsigmoid,  # softplus would do the same, but PyTorch's is off by 2e-9 from 20 on
         "maximum": torch.maximum,
         "minimum": lambda a, b: torch.minimum(a, b) if isinstance(b, Tensor) else a.clamp(max=b),

@@ -24,6 +24,9 @@ LABELS = {
     "balanced_accuracy": "balanced accuracy",
     "base_rate": "base rate",
     "auc": "AUC",
+    "null_deviance": "null deviance",
+    "pearson_chi2": "Pearson χ²",
+    "d2": "D²",
 }
 
 
@@ -109,9 +112,12 @@ def confusion(fit: Fit) -> list[Words | Table]:
 
 
 def about_classes(fit: Fit) -> list[str]:
-    """What has to be known to read the parameters of two classes; nothing for other fits."""
+    """What has to be known to read the parameters of two classes, or of a family; nothing for other fits."""
     classes = fit.schema.classes
-    loss = fit.loss_function
+    loss, family = fit.loss_function, getattr(fit.loss_function, "family", None)
+    if family is not None:
+        what = "The coefficients are for" if fit.terms is not None else "The model gives"
+        return [f"{what} {family.text} of {_label(fit.schema.targets[0])}."]
     if classes is None or len(classes) != 2 or not loss.binary:
         return []
     what = "The coefficients are for" if fit.terms is not None else "The model gives"

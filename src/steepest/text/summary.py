@@ -152,6 +152,7 @@ def probability(value: float | None) -> str:
 FIGURES = (
     ("R²", "r2", 4), ("adjusted", "r2_adjusted", 4), ("F", "f", 4), ("p", "f_p_value", 3), ("pseudo-R²", "pseudo_r2", 4),
     ("likelihood ratio", "likelihood_ratio", 4), ("p", "likelihood_ratio_p_value", 3), ("deviance", "deviance", 6),
+    ("null deviance", "null_deviance", 6), ("Pearson χ²", "pearson_chi2", 6), ("dispersion", "dispersion", 6),
     ("log-likelihood", "log_likelihood", 6), ("AIC", "aic", 6), ("BIC", "bic", 6), ("condition", "condition", 3),
     ("Durbin–Watson", "durbin_watson", 3), ("Jarque–Bera", "jarque_bera", 3), ("p", "jarque_bera_p_value", 3),
     ("rows", "nobs", 8), ("degrees of freedom left", "df_residual", 6),

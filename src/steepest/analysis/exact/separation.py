@@ -12,6 +12,7 @@ Three cases (Albert and Anderson 1984), told apart here by what the data prove:
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ def solve(problem: LinearProblem) -> Exact:
     z, residual, reach = minimise(objective, lambda predicted: _separated(problem, predicted))
     if _separated(problem, objective.prediction(z)):
         return Exact(None, 0.0, "Newton until every row is on its own side", 0.0, SEPARABLE, separable=True)
-    if _is_minimum(objective, z, reach):
+    if is_minimum(objective, z, reach):
         return answer(objective, z, residual)
     if _comparisons(problem).sum() * 2 * objective.basis.shape[1] > MOST_COMPARISONS:
         found = answer(objective, z, residual)
@@ -61,7 +62,7 @@ def _comparisons(problem: LinearProblem) -> np.ndarray:
     return rows[:, None] & (np.arange(problem.outputs) != problem.target[:, None])
 
 
-def _is_minimum(objective: Smooth, z: np.ndarray, reach: float) -> bool:
+def is_minimum(objective: Smooth, z: np.ndarray, reach: float) -> bool:
     """Whether Newton has nowhere to go from z, and the loss is strictly convex there."""
     if reach > 1e-6:
         return False
@@ -78,8 +79,7 @@ def _decided(objective: Smooth) -> np.ndarray:
     as few equations as θ has entries: max Σ λ₁, 0 ≤ λ₁ ≤ 1, λ₂ ≥ 0, Mᵀ(λ₁ + λ₂) = 0. By Stiemke's theorem its λ₁ is 1 for
     what no such θ wins; θ are its multipliers, whose margins prove the rest.
     """
-    from scipy.optimize import linprog
-    from scipy.sparse import csr_array, hstack
+    from scipy.sparse import csr_array
 
     problem, basis = objective.problem, objective.basis
     compared = _comparisons(problem)
@@ -97,6 +97,17 @@ def _decided(objective: Smooth) -> np.ndarray:
         entries = np.concatenate([rows, -rows], axis=1).ravel()
         columns = np.concatenate([own, other], axis=1).ravel()
         margins = csr_array((entries, columns, np.arange(count + 1) * 2 * rank), shape=(count, size))
+    decided = np.zeros(compared.shape, bool)
+    decided[compared] = won(margins)
+    return decided
+
+
+def won(margins: Any) -> np.ndarray:
+    """Which rows of M `[count, size]`, sparse, some θ wins that loses none, `[count]`."""
+    from scipy.optimize import linprog
+    from scipy.sparse import hstack
+
+    count, size = margins.shape
     found = linprog(
         np.repeat([-1.0, 0.0], count),
         A_eq=hstack([margins.T, margins.T]).tocsc(),
@@ -105,12 +116,10 @@ def _decided(objective: Smooth) -> np.ndarray:
         method="highs",
         options={"primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9},
     )
-    decided = np.zeros(compared.shape, bool)
-    if found.x is not None:
-        won = margins @ -found.eqlin.marginals
-        if won.min() > -1e-6:
-            decided[compared] = won > 0.5
-    return decided
+    if found.x is None:
+        return np.zeros(count, bool)
+    won_by = margins @ -found.eqlin.marginals
+    return won_by > 0.5 if won_by.min() > -1e-6 else np.zeros(count, bool)
 
 
 def _undecided_part(objective: Smooth, decided: np.ndarray) -> Exact:

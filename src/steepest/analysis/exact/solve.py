@@ -4,6 +4,7 @@
     mse              QR, refined to the last digit   active set (feature-sign search)
     huber, logcosh   Newton                          proximal Newton
     logistic         Newton; separable: the infimum  proximal Newton
+    poisson          Newton; no minimum: the infimum proximal Newton
     cross_entropy    Newton; separable: the infimum  proximal Newton
     l1, quantile     linear programme (l1 too)       none with l2: scipy has no quadratic programmes
 
@@ -19,7 +20,7 @@ from time import perf_counter
 import numpy as np
 
 from steepest.analysis.exact import certificate as certify
-from steepest.analysis.exact import least_squares, linear_program, separation, smooth, sparse
+from steepest.analysis.exact import families, least_squares, linear_program, separation, smooth, sparse
 from steepest.analysis.exact.answer import Exact
 from steepest.errors import DataError
 from steepest.model.linear import LinearProblem
@@ -42,6 +43,7 @@ SOLVERS: dict[str, dict[str, Solver | str]] = {
         "elastic": sparse.solve,
     },
     "smooth": {"none": smooth.solve, "l2": smooth.solve, "l1": sparse.solve, "elastic": sparse.solve},
+    "family": {"none": families.solve, "l2": smooth.solve, "l1": sparse.solve, "elastic": sparse.solve},
     "classes": {"none": separation.solve, "l2": smooth.solve, "l1": sparse.solve, "elastic": sparse.solve},
     "linear programme": {
         "none": linear_program.solve,

@@ -1,0 +1,74 @@
+"""How far the means of a family lie from its targets: their deviance, that of a constant mean, and Pearson's χ².
+
+    deviance        Σ w·d(y, μ), twice the sum of the losses
+    null deviance   the same of the best constant (with an offset: of the best intercept beside it)
+    Pearson's χ²    Σ w·(y − μ)²/V(μ)
+    D²              1 − deviance / null deviance
+    dispersion φ    1 for counts, else χ²/(n − p)
+    pseudo-R²       1 − exp((null log-likelihood − log-likelihood)·2/n), which is 1 − exp((deviance − null deviance)/(φ·n))
+
+Weights are summed up as they were given. The numbers are those of statsmodels' GLM; D² is scikit-learn's d2_tweedie_score.
+Sources: McCullagh and Nelder 1989, sections 2.3 and 9.2; Cox and Snell 1989 (pseudo-R²).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from steepest.model.loss import Loss
+
+
+@dataclass(frozen=True)
+class Deviances:
+    """Of some rows, summed over targets. n: how many rows there are, or that they stand for."""
+
+    deviance: float
+    null_deviance: float
+    pearson_chi2: float
+    n: float
+
+    def figures(self) -> dict[str, float]:
+        """What metrics hold of them: also D², nan where all targets are alike."""
+        d2 = 1.0 - self.deviance / self.null_deviance if self.null_deviance > 0.0 else float("nan")
+        return {
+            "deviance": self.deviance,
+            "null_deviance": self.null_deviance,
+            "pearson_chi2": self.pearson_chi2,
+            "d2": d2,
+        }
+
+    def dispersion(self, loss: Loss, left: float) -> float:
+        """φ; left: n − p."""
+        assert loss.family is not None
+        if not loss.family.dispersed:
+            return 1.0
+        return self.pearson_chi2 / left if left > 0 else float("nan")
+
+    def pseudo_r2(self, dispersion: float) -> float:
+        """Cox's and Snell's, with both likelihoods at the same dispersion."""
+        return float(-np.expm1((self.deviance - self.null_deviance) / (dispersion * self.n)))
+
+
+def deviances(
+    loss: Loss, y: np.ndarray, mean: np.ndarray, weights: np.ndarray | None, n: float | None = None
+) -> Deviances:
+    """The deviances of rows y at these means, `[n]` or `[n, m]`; weights: `[n]` as they were given."""
+    family = loss.family
+    assert family is not None
+    each = np.ones(len(y)) if weights is None else weights
+    with np.errstate(all="ignore"):
+        square = (y - mean) ** 2 / family.variance(mean, *loss.numbers)
+        alone = np.broadcast_to(np.average(y, axis=0, weights=weights), y.shape)
+        pearson = float(each @ np.where(y == mean, 0.0, square).reshape(len(y), -1).sum(1))
+        own, null = (deviance(loss, y, one, each) for one in (mean, alone))
+    return Deviances(own, null, pearson, float(len(y)) if n is None else n)
+
+
+def deviance(loss: Loss, y: np.ndarray, mean: np.ndarray, weights: np.ndarray) -> float:
+    """Σ w·d(y, μ)."""
+    assert loss.family is not None
+    outputs = y.shape[1] if y.ndim == 2 else 1
+    with np.errstate(all="ignore"):
+        return float(2.0 * outputs * (weights @ loss.rows(loss.family.link(mean), y)))

@@ -1,0 +1,113 @@
+"""The families of generalized linear models: how the target's variance goes with its mean μ, and how μ comes of a prediction f.
+
+Their losses are half the unit deviance d(y, μ): ½ Σ w·d is the negative log-likelihood of a row times its dispersion, less what
+it is at μ = y, so that a loss is 0 where the mean is the target. (McCullagh and Nelder 1989, section 2.3.)
+
+| family    | ½·d(y, μ)                                                     | V(μ)    | link: f =      | target   |
+| --------- | ------------------------------------------------------------- | ------- | -------------- | -------- |
+| poisson   | y·log(y/μ) − y + μ                                            | μ       | log μ          | y ≥ 0    |
+| gamma     | y/μ − 1 − log(y/μ)                                            | μ²      | log μ          | y > 0    |
+| tweedie:P | y^(2−P)/((1−P)(2−P)) − y·μ^(1−P)/(1−P) + μ^(2−P)/(2−P)        | μ^P     | log μ          | y ≥ 0    |
+
+Each is written with r = f − log y, so that no digits are lost where the mean is near the target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from steepest.formulas.words import numpy_word
+
+exp, expm1, log, where = map(numpy_word, ("exp", "expm1", "log", "where"))
+
+
+@dataclass(frozen=True)
+class Family:
+    """A distribution of the target whose variance is a function of its mean: φ·V(μ), a row of weight w having φ·V(μ)/w.
+
+    link, mean, mean_slope: f = g(μ), μ = g⁻¹(f), and dμ/df as a function of f. variance: V, of μ and the loss's numbers.
+    dispersed: whether φ is estimated, by Pearson's χ²/(n − p); else it is 1. text: the link in words.
+    low, open_low: the least target that can be, and whether it must lie above. whole: whether targets are counts.
+    log_density: the log-likelihood of each row, of y, μ, φ/w and the numbers.
+    """
+
+    text: str
+    link: Callable[[Any], Any]
+    mean: Callable[[Any], Any]
+    mean_slope: Callable[[Any], Any]
+    variance: Callable[..., Any]
+    log_density: Callable[..., Any]
+    dispersed: bool = True
+    low: float = 0.0
+    open_low: bool = False
+    whole: bool = False
+
+    @property
+    def targets(self) -> str:
+        """Which targets can be, in words."""
+        what = "counts, whole numbers" if self.whole else "numbers"
+        return f"{what} {'above' if self.open_low else 'of at least'} {self.low:g}"
+
+
+def poisson(prediction: Any, target: Any) -> Any:
+    """Half the unit deviance of a count."""
+    r = prediction - log(where(target > 0.0, target, 1.0))
+    return where(target > 0.0, target * (expm1(r) - r), exp(r))
+
+
+def poisson_slope(prediction: Any, target: Any) -> Any:
+    """μ − y."""
+    return exp(prediction) - target
+
+
+def poisson_curvature(prediction: Any, target: Any) -> Any:
+    """μ."""
+    return exp(prediction)
+
+
+def gamma(prediction: Any, target: Any) -> Any:
+    """Half the unit deviance of a positive amount."""
+    r = prediction - log(target)
+    return r + expm1(-r)
+
+
+def gamma_slope(prediction: Any, target: Any) -> Any:
+    """1 − y/μ."""
+    return 1.0 - target * exp(-prediction)
+
+
+def gamma_curvature(prediction: Any, target: Any) -> Any:
+    """y/μ."""
+    return target * exp(-prediction)
+
+
+def tweedie(prediction: Any, target: Any, power: Any) -> Any:
+    """Half the unit deviance of an amount that may be 0."""
+    size = log(where(target > 0.0, target, 1.0))
+    r = prediction - size
+    near = expm1((2.0 - power) * r) / (2.0 - power) - expm1((1.0 - power) * r) / (1.0 - power)
+    return where(target > 0.0, exp((2.0 - power) * size) * near, exp((2.0 - power) * r) / (2.0 - power))
+
+
+def tweedie_slope(prediction: Any, target: Any, power: Any) -> Any:
+    """μ^(2−P) − y·μ^(1−P)."""
+    return exp((2.0 - power) * prediction) - target * exp((1.0 - power) * prediction)
+
+
+def tweedie_curvature(prediction: Any, target: Any, power: Any) -> Any:
+    """(2−P)·μ^(2−P) + (P−1)·y·μ^(1−P)."""
+    rising = (2.0 - power) * exp((2.0 - power) * prediction)
+    return rising + (power - 1.0) * target * exp((1.0 - power) * prediction)
+
+
+def _of_poisson(y: Any, mean: Any, dispersion: Any) -> Any:
+    from scipy.special import gammaln, xlogy
+
+    return (xlogy(y, mean) - mean - gammaln(y + 1.0)) / dispersion
+
+
+POISSON = Family(
+    "the logarithm of the mean", log, exp, exp, lambda mean: mean, _of_poisson, dispersed=False, whole=True
+)
