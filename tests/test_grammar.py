@@ -21,6 +21,7 @@ from steepest.settings import Spec
 NUMBERS = {"huber": "1.5", "quantile": "0.3", "l1": "0.1", "l2": "0.1", "elastic": "0.1,0.2", "step": "10,0.5"}
 NUMBERS |= {
     "expectile": "0.8",
+    "tweedie": "1.7",
     "exponential": "0.9",
     "restarts": "7",
     "warmup": "5",

@@ -70,6 +70,14 @@ def test_margins_of_two_classes_arrive(name, loss, penalty):
     assert abs(fit.relative_gap) <= SMOOTH
 
 
+@covering(name=list(zoo.FAMILIES), loss=["poisson", "gamma", "tweedie:1.3"], penalty=PENALTIES)
+def test_families_arrive(name, loss, penalty):
+    x, y, model = zoo.FAMILIES[name]()
+    fit = fitted((x, y + (loss == "gamma"), model), loss=loss, penalty=penalty)
+    assert fit.status is st.Status.CONVERGED
+    assert abs(fit.relative_gap) <= SMOOTH
+
+
 @pytest.mark.parametrize("name", zoo.BUNDLED_CLASSES)
 def test_bundled_classes_are_separable_and_a_penalty_mends_it(name):
     problem = zoo._bundled(name)()

@@ -156,3 +156,52 @@ TWO_CLASSES = [name for name in CLASSES if name not in ("three classes", "five c
 
 BUNDLED_CLASSES = ("breast_cancer", "iris", "wine", "digits")
 """All of these are separable or nearly so: without a penalty they have no finite optimum."""
+
+
+def insurance() -> Problem:
+    """Claims of groups of policyholders, whose number is a column beside indicators: MASS::Insurance (Venables and Ripley)."""
+    holders = """197 264 246 1680 284 536 696 3582 133 286 355 1640 24 71 99 452 85 139 151 931 149 313 419 2443 66 175 221
+    1110 9 48 72 322 35 73 89 648 53 155 240 1635 24 78 121 692 7 29 43 245 20 33 40 316 31 81 122 724 18 39 68 344 3 16
+    25 114"""
+    claims = """38 35 20 156 63 84 89 400 19 52 74 233 4 18 19 77 22 19 22 87 25 51 49 290 14 46 39 143 4 15 12 53 5 11 10 67
+    10 24 37 187 8 19 24 101 3 2 8 37 2 5 4 36 7 10 22 102 5 7 16 63 0 6 8 33"""
+    district, group, age = (
+        np.repeat(np.arange(4), 16),
+        np.tile(np.repeat(np.arange(4), 4), 4),
+        np.tile(np.arange(4), 16),
+    )
+    indicators = [np.eye(4)[levels][:, 1:] for levels in (district, group, age)]
+    return np.column_stack([*indicators, np.array(holders.split(), float)]), np.array(claims.split(), float), "linear"
+
+
+def _counts(scale: float, mean: float) -> Callable[[], Problem]:
+    def make() -> Problem:
+        random = np.random.default_rng(16)
+        x = random.normal(size=(250, 4))
+        y = random.poisson(mean * np.exp(x @ [0.4, -0.3, 0.2, 0.0]))
+        return x * scale ** np.arange(4) + scale, y.astype(float), "linear"
+
+    return make
+
+
+def _counts_of_groups() -> Problem:
+    random = np.random.default_rng(17)
+    group = np.minimum(random.geometric(0.35, size=400), 8) - 1
+    return np.eye(8)[group][:, 1:], random.poisson(0.2 + 0.4 * group).astype(float), "linear"
+
+
+def _amounts() -> Problem:
+    random = np.random.default_rng(18)
+    x = random.uniform(-2, 2, size=(200, 1))
+    return x, 1e4 * random.gamma(3.0, np.exp(np.sin(x[:, 0])) / 3.0), "poly:4"
+
+
+FAMILIES: dict[str, Callable[[], Problem]] = {
+    "insurance": insurance,
+    "counts": _counts(1.0, 2.0),
+    "counts, wild units": _counts(1e4, 2.0),
+    "large counts": _counts(1.0, 1e7),
+    "counts of groups": _counts_of_groups,
+    "amounts": _amounts,
+}
+"""Targets that are counts or amounts, none of them negative."""

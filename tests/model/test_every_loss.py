@@ -15,7 +15,7 @@ from steepest.formulas.losses import LOSSES, LossChoice
 from steepest.model.torch_losses import loss
 from steepest.settings import Spec
 
-NUMBERS = {"huber": "huber:0.7", "quantile": "quantile:0.3", "expectile": "expectile:0.8"}
+NUMBERS = {"huber": "huber:0.7", "quantile": "quantile:0.3", "expectile": "expectile:0.8", "tweedie": "tweedie:1.7"}
 EVERY = [NUMBERS.get(name, name) for name, choice in LOSSES.items() if isinstance(choice, LossChoice)]
 
 

@@ -108,6 +108,25 @@ def _of_poisson(y: Any, mean: Any, dispersion: Any) -> Any:
     return (xlogy(y, mean) - mean - gammaln(y + 1.0)) / dispersion
 
 
-POISSON = Family(
-    "the logarithm of the mean", log, exp, exp, lambda mean: mean, _of_poisson, dispersed=False, whole=True
-)
+def _of_gamma(y: Any, mean: Any, dispersion: Any) -> Any:
+    from scipy.special import gammaln
+
+    share = y / (mean * dispersion)
+    return log(share) / dispersion - share - gammaln(1.0 / dispersion) - log(y)
+
+
+def _of_tweedie(y: Any, mean: Any, dispersion: Any, power: float) -> Any:
+    """By the series of Dunn and Smyth 2005, which is a Wright's Bessel function."""
+    from scipy.special import log_wright_bessel
+
+    alpha = (2.0 - power) / (1.0 - power)
+    found = (y * mean ** (1.0 - power) / (1.0 - power) - mean ** (2.0 - power) / (2.0 - power)) / dispersion
+    positive = where(y > 0.0, y, 1.0)
+    at = ((power - 1.0) * dispersion / positive) ** alpha / ((2.0 - power) * dispersion)
+    return found + where(y > 0.0, log_wright_bessel(-alpha, 0.0, at) - log(positive), 0.0)
+
+
+LOG = "the logarithm of the mean"
+POISSON = Family(LOG, log, exp, exp, lambda mean: mean, _of_poisson, dispersed=False, whole=True)
+GAMMA = Family(LOG, log, exp, exp, lambda mean: mean**2, _of_gamma, open_low=True)
+TWEEDIE = Family(LOG, log, exp, exp, lambda mean, power: mean**power, _of_tweedie)

@@ -17,7 +17,9 @@ words; PyTorch (`model/torch_losses.py`), compiled code (`engines/kernel_losses.
 | cross_entropy | log Σⱼ exp fⱼ − f_y, y a class code, f `[n, k]`         | ½                 |
 | squared_hinge | max(1 − m, 0)² (no ½), m = f for y = 1, −f for y = 0    | 2                 |
 | modified_huber | the same for m ≥ −1, −4m beyond                        | 2                 |
-| poisson       | half the unit deviance, f = log μ: see `families.py`    | none: no limit    |
+| poisson       | half the deviance of counts, f = log μ: `families.py`   | none: no limit    |
+| gamma         | half the deviance of positive amounts, f = log μ        | none: no limit    |
+| tweedie:P     | half the deviance of amounts that may be 0, f = log μ   | none: no limit    |
 
 Cross-entropy couples the outputs of a row, so it is no elementwise formula: PyTorch and compiled code have their own of it.
 """
@@ -300,5 +302,21 @@ LOSSES: dict[str, Choice] = {
         problem="family", family=families.POISSON, estimator="PoissonRegressor",
         source="McCullagh and Nelder, Generalized linear models (1989). The same as half of scikit-learn's "
         "mean_poisson_deviance; PyTorch's PoissonNLLLoss is less by the mean of y·log y − y",
+    ),
+    "gamma": LossChoice(
+        "gamma", "Half the mean deviance of positive amounts whose mean μ is exp of the prediction: the mean of "
+        "y/μ − 1 − log(y/μ), with no other ½.",
+        value=families.gamma, slope=families.gamma_slope, curvature=families.gamma_curvature, concordance=1.0,
+        problem="family", family=families.GAMMA, estimator="GammaRegressor",
+        source="McCullagh and Nelder, Generalized linear models (1989). The same as half of scikit-learn's mean_gamma_deviance",
+    ),
+    "tweedie": LossChoice(
+        "tweedie", "Half the mean deviance of amounts that may be 0, whose variance goes as μ^P, μ the exp of the prediction: "
+        "between counts (1) and positive amounts (2).",
+        (Number("power", 1.5, 1.0, 2.0, open_low=True, open_high=True, symbol="P"),),
+        value=families.tweedie, slope=families.tweedie_slope, curvature=families.tweedie_curvature, concordance=1.0,
+        problem="family", family=families.TWEEDIE, estimator="TweedieRegressor",
+        source="Tweedie, An index which distinguishes between some important exponential families (1984). The same as half of "
+        "scikit-learn's mean_tweedie_deviance",
     ),
 }  # fmt: skip

@@ -93,6 +93,7 @@ class TallObjective(Objective):
         self.curvature_of_penalty = penalty.curvature * free[0]
         self.theta = self.from_user(np.zeros(free.size) if start is None else start)
         self.seen: Pass | None = None
+        self.lowest = np.inf  # of the losses seen: a step too far meets a huge one
         self.model: Curvature | None = None
         self.proof: Proof | None = None
         if loss.quadratic and not penalty.l1:  # which few columns may take part in
@@ -142,15 +143,15 @@ class TallObjective(Objective):
 
     def at(self, theta: np.ndarray) -> Pass:
         """The loss and its gradient at θ: from the last pass where θ has hardly moved since, else from a new one."""
-        if self.seen is not None:
-            moved = theta - self.seen.theta
-            if not moved.any() or self._near(moved, self.seen):
-                return self.seen
+        seen = self.seen
+        if seen is not None and (not (moved := theta - seen.theta).any() or self._near(moved, seen)):
+            return seen
         self.seen = self._measured(theta)
+        self.lowest = min(self.lowest, self.seen.loss)
         return self.seen
 
     def _near(self, moved: np.ndarray, seen: Pass) -> bool:
-        return self.model is not None and self.model.moved(moved) <= NEAR * seen.loss
+        return self.model is not None and self.model.moved(moved) <= NEAR * min(seen.loss, self.lowest)
 
     def _measured(self, theta: np.ndarray) -> Pass:
         parts = theta.reshape(self.outputs, -1)
