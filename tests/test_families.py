@@ -10,6 +10,7 @@ from sklearn import linear_model, metrics
 
 import steepest as st
 import zoo
+from steepest.cli.prediction_table import prediction_table
 from steepest.model.torch_losses import loss
 
 LINK = sm.families.links.Log
@@ -113,6 +114,9 @@ def test_predictions_are_means_and_so_are_the_ends_of_intervals(kind, tmp_path):
     np.testing.assert_allclose(fit.decision(X), np.log(wanted[:, 0]), atol=1e-8)
     fit.save(tmp_path / "run")
     np.testing.assert_array_equal(st.load(tmp_path / "run").predict(X), fit.predict(X))
+    (tmp_path / "new.csv").write_text("x1,x2,x3\n" + ",".join(map(repr, X[0].tolist())) + "\n")
+    table = prediction_table(st.load(tmp_path / "run"), str(tmp_path / "new.csv"), interval=(0.95, "mean"))[0]
+    np.testing.assert_allclose([one[0].as_py() for one in table.columns], wanted[0], rtol=1e-8)
     np.testing.assert_allclose(fit.residuals().source_data[0].fitted, wanted[:, 0], rtol=1e-8)
     with pytest.raises(st.SpecError, match="says nothing of how observations spread"):
         fit.predict(X, interval=0.95, kind="observation")

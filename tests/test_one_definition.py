@@ -65,6 +65,7 @@ REASONS: dict[str, tuple[set[str], str]] = {
     "export/descents.py": ({"sgd"}, "a script says what minibatches make of it"),
     "export/parts.py": ({"logistic"}, "the model of that name"),
     "formulas/models.py": ({"cross_entropy", "logistic"}, "the losses that models stand for"),
+    "formulas/schedules.py": ({"gamma"}, "the number of a schedule, as PyTorch calls it"),
     "inference/curves.py": ({"quantile"}, "bins of equally many rows, as scikit-learn calls them"),
     "lab/exhibits.py": ({"huber", "inverse", "momentum", "sgd"}, "the experiments that the lab shows"),
     "lab/messages.py": ({"sgd"}, "the rule whose automatic rate is marked on the slider"),

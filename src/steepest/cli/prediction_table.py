@@ -25,7 +25,7 @@ from steepest.data.files import open_table
 from steepest.data.reading import MISSING, Reading
 from steepest.data.wording import quoted
 from steepest.errors import DataError, FitError
-from steepest.model.prediction import has_probabilities, outputs, shares
+from steepest.model.prediction import has_probabilities, log_odds, outputs, shares
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -52,7 +52,8 @@ def prediction_table(
         x = fit.schema.encode(data, reading, notes)
         again()
         kept = _kept(data, keep, reading) if keep else {}
-    made = _predictions(fit, outputs(fit.inner, x, fit.inner.theta))
+    found = log_odds(fit.inner, x) if fit.schema.classes is None else outputs(fit.inner, x, fit.inner.theta)
+    made = _predictions(fit, found)
     if interval is not None:
         made |= _ends(fit, fit._intervals(x, *interval))
     for name in kept.keys() & made.keys():
