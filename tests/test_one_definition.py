@@ -87,6 +87,10 @@ LISTS: dict[str, tuple[set[tuple[str, ...]], str]] = {
         {("device", "max_seconds", "record", "weights")},
         "settings that the lab's page does not have",
     ),
+    "loops/recorded_fit.py": (
+        {("device", "dtype", "loss", "max_steps", "model", "precondition")},
+        "a training loop that was recorded, as settings",
+    ),
     "preflight.py": ({("lr", "optimizer", "precondition")}, "a row of the table as settings"),
     "settings.py": ({("epochs", "max_steps", "patience")}, "counts of at least 1"),
     "storage/run_loading.py": (

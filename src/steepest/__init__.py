@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from steepest.description import describe
     from steepest.errors import DataError, FitError, RunError, SpecError, SteepestError, SteepestWarning
     from steepest.fitting import fit
+    from steepest.loops.recorder import Recorder
     from steepest.model.objective_factory import objective
     from steepest.plots.graph.draw import graph
     from steepest.plots.tables import plot
@@ -32,6 +33,7 @@ __all__ = [
     "Fit",
     "FitError",
     "Preflight",
+    "Recorder",
     "RunError",
     "SpecError",
     "Status",
@@ -59,6 +61,7 @@ _PUBLIC = {
     "Fit": "steepest.result",
     "FitError": "steepest.errors",
     "Preflight": "steepest.preflight",
+    "Recorder": "steepest.loops.recorder",
     "RunError": "steepest.errors",
     "SpecError": "steepest.errors",
     "Status": "steepest.descent.stopping",

@@ -13,6 +13,7 @@ from typing import Any
 
 from steepest.data.wording import called
 from steepest.errors import SpecError, SteepestError
+from steepest.formulas.rules import FORMULAS, RuleFormula
 from steepest.lazy import Tensor, imported, nn, torch
 
 Factory = Callable[..., "torch.optim.Optimizer"]
@@ -142,6 +143,46 @@ def rebuilt(optimizer: torch.optim.Optimizer, model: Any) -> Factory:
     make.__name__ = name
     make.given_rate = float(optimizer.defaults["lr"]) if "lr" in optimizer.defaults else None  # pyrefly: ignore
     return make
+
+
+WITHOUT_EFFECT = frozenset(("lr", "initial_lr", "params", "foreach", "fused", "capturable", "differentiable"))
+"""What a group of parameters holds beside the settings of its rule."""
+
+
+def named(optimizer: torch.optim.Optimizer) -> str | Factory:
+    """An optimiser as a setting of a fit: the name of the rule that is the same one, else its class with its settings.
+
+    Its learning rate is left out.
+
+    >>> named(torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1, momentum=0.9))
+    'momentum:0.9'
+    """
+    kind, group = type(optimizer), optimizer.param_groups[0]
+    usual = {name: p.default for name, p in inspect.signature(kind).parameters.items()}
+    own = {name: value for name, value in group.items() if name in usual and name not in WITHOUT_EFFECT}
+    changed = {name: value for name, value in own.items() if value != usual[name]}
+    for formula in FORMULAS.values():
+        if formula.torch_name and getattr(torch.optim, formula.torch_name) is kind:
+            numbers = _numbers_in(own, changed, formula)
+            if numbers is not None:
+                return formula.name + (":" if numbers else "") + ",".join(f"{float(number):g}" for number in numbers)
+    return functools.partial(kind, **changed) if changed else kind
+
+
+def _numbers_in(own: dict[str, Any], changed: dict[str, Any], formula: RuleFormula) -> list[Any] | None:
+    """A rule's numbers among an optimiser's settings; None where these make another rule of it."""
+    numbers: list[Any] = []
+    left = set(changed)
+    for entry in formula.torch_numbers:
+        name, _, text = entry.partition("=")
+        value = own.get(name)
+        if "{" in text:
+            numbers += value if isinstance(value, tuple) else [value]
+        elif str(value) != text:
+            return None
+        left.discard(name)
+    still = formula.momentum and not numbers[0]
+    return None if left or still else numbers
 
 
 def quasi_newton(parameters: Any) -> torch.optim.Optimizer:

@@ -245,6 +245,15 @@ class Recorder:
         chosen._numbers, chosen._theta = (copied(part[:, :used][runs]) for part in (self._numbers, self._theta))
         return chosen
 
+    @property
+    def with_theta(self) -> bool:
+        """Whether θ, or a part of it, is recorded."""
+        return self._theta.shape[-1] > 0
+
+    def keeps(self, t: int) -> bool:
+        """Whether a step without the full objective is among those kept."""
+        return bool(self._due(t, 0))
+
     def _due(self, t: Any, mark: Any) -> Any:
         """Whether step t is among those kept, elementwise; `mark` counts the evaluations of the full objective."""
         return (t % self.stride == 0) | ((mark > 0) & (mark % self.marked_stride == 0))
@@ -325,7 +334,9 @@ def _evenly(due: np.ndarray) -> Any:
 
 
 def length_of(gradient: Any) -> Any:
-    """The norm of a gradient, where it lies."""
+    """The norm of a gradient, where it lies; a number is one already."""
+    if isinstance(gradient, float):
+        return gradient
     return torch.linalg.vector_norm(gradient) if isinstance(gradient, Tensor) else np.linalg.norm(gradient)
 
 

@@ -34,11 +34,7 @@ class ParameterVector:
             raise SpecError(
                 f"The module's parameters are of several kinds ({kinds_text}). Bring them to one: module.double()."
             )
-        self.names = tuple(
-            name if p.numel() == 1 else f"{name}[{','.join(map(str, place))}]"
-            for name, p in named
-            for place in (np.ndindex(tuple(p.shape)) if p.numel() > 1 else [()])
-        )
+        self.names = entries(named)
         self._named = named
         self._shapes = [p.shape for _, p in named]
         self._sizes = [p.numel() for _, p in named]
@@ -75,6 +71,19 @@ class ParameterVector:
                     f"The parameter {name!r} is no longer a view into the descent's vector: something replaced its memory "
                     "or its gradient (.double(), load_state_dict(assign=True), zero_grad()). Do that before the fit."
                 )
+
+
+def entries(named: Sequence[tuple[str, Tensor]]) -> tuple[str, ...]:
+    """The names of all numbers in some parameters: `weight[0,1]`, `bias`.
+
+    >>> entries([("weight", torch.zeros(1, 2)), ("bias", torch.zeros(1))])
+    ('weight[0,0]', 'weight[0,1]', 'bias')
+    """
+    return tuple(
+        name if p.numel() == 1 else f"{name}[{','.join(map(str, place))}]"
+        for name, p in named
+        for place in (np.ndindex(tuple(p.shape)) if p.numel() > 1 else [()])
+    )
 
 
 def _places(module: nn.Module, parameters: Sequence[nn.Parameter]) -> dict[str, int]:

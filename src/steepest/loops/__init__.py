@@ -1,0 +1,1 @@
+"""Training loops that others wrote: recorded, and made fits."""
