@@ -20,7 +20,7 @@ TREES = {name: ast.parse(text) for name, text in FILES.items()}
 LONGEST_FILE, LONGEST_FUNCTION = 400, 80
 
 # Names that mean something else too, and so say nothing about a loss, a rule or a schedule.
-AMBIGUOUS = {"auto", "l1", "constant", "step", "none"}
+AMBIGUOUS = {"auto", "l1", "constant", "step", "none", "polyak"}
 NAMES = {"loss": set(LOSSES) - AMBIGUOUS, "rule": set(RULES) - AMBIGUOUS, "schedule": set(SCHEDULES) - AMBIGUOUS}
 DEFINED = {"loss": "formulas/losses.py", "rule": "formulas/rules.py", "schedule": "formulas/schedules.py"}
 

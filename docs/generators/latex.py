@@ -19,6 +19,7 @@ FRACTIONS = {0.5: r"\tfrac{1}{2}", 0.6931471805599453: r"\log 2", 1e-6: "10^{-6}
 FUNCTIONS = {
     "sign": r"\operatorname{sign}", "tanh": r"\tanh", "cos": r"\cos", "exp": r"\exp", "log": r"\log", "sigmoid": r"\sigma",
     "logsigmoid": r"\log\sigma", "minimum": r"\min", "maximum": r"\max", "clip": r"\operatorname{clip}",
+    "total": r"\textstyle\sum",
 }  # fmt: skip
 SUM, PRODUCT, SIGN, POWER, ATOM = range(5)
 """How tightly a part holds together; a looser one inside a tighter one stands in brackets."""

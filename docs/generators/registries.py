@@ -21,7 +21,9 @@ COUPLED = r"\ell(f, y) = \log \sum_j \exp f_j - f_y"
 """Cross-entropy couples the outputs of a row, so it has no elementwise formula in the registry."""
 
 OF_RULES = {"g": "g_t", "lr": r"\eta", "velocity": "v", "squares": "s", "moves": "u", "mean": "m", "move": "d", "t": "t",
-            "beta": r"\beta", "root": r"\mathit{root}"}  # fmt: skip
+            "beta": r"\beta", "root": r"\mathit{root}", "theta": r"\theta_t", "value": r"F(\theta_t)", "moving": "z",
+            "averaged": r"\bar\theta", "origin": r"\theta_0", "estimate": "d", "drift": "m", "first": "R", "radius": r"\rho",
+            "least": "F^*", "weight_sum": "W_t", "top_rate": r"\hat\eta", "shrink": "B", "decay": "W"}  # fmt: skip
 OF_SCHEDULES = {"step": "t", "steps": "T", "epoch": "e"}
 
 
@@ -158,13 +160,17 @@ def _rule(choice: Choice) -> Iterator[str]:
         name: sign for name, sign in (("alpha", r"\alpha"), ("rho", r"\rho")) if name in choice.constants
     }
     yield _formula(latex.displayed(choice.formula, names, r"\theta_{t+1} = \theta_t - "))
-    if choice.decays:
+    if choice.uphill is not None:
+        yield "where the gradient is taken anew, at\n\n" + _formula(
+            latex.displayed(choice.uphill, names, r"\theta_t + ")
+        )
+    if choice.answer:
+        yield f"The answer is ${names[choice.answer]}$; the gradient is taken at $\\theta_t$."
+    if choice.decays and "decay" not in choice.constants:
         yield "Before the step each parameter decays by itself, which minimises no objective:\n\n" + _formula(
             r"\theta_t \leftarrow (1 - \eta\,W)\,\theta_t"
         )
-    memories = (
-        f" What it remembers of each parameter ({', '.join(f'*{name}*' for name in choice.memories)}) begins at 0."
-    )
+    memories = f" {_begins(choice)}"
     same = f"The same as `torch.optim.{choice.torch_name}`." if choice.torch_name else "PyTorch has no class for it."
     yield f"{same}{memories if choice.memories else ''}" + (
         " Its step is linear in the gradient, so that [the theory of a quadratic](theory.md) holds."
@@ -174,19 +180,32 @@ def _rule(choice: Choice) -> Iterator[str]:
     yield _path(choice)
 
 
+def _begins(choice: rules.RuleFormula) -> str:
+    """What a rule's memories begin at."""
+    found = []
+    for first in dict.fromkeys(choice.first):
+        names = [f"*{name}*" for name, one in zip(choice.memories, choice.first, strict=True) if one == first]
+        at = "$\\theta_0$" if first is None else f"{first:g}"
+        found.append(f"{' and '.join(filter(None, [', '.join(names[:-1]), names[-1]]))} at {at}")
+    return f"Of what it remembers of each parameter {', '.join(found)} at the beginning."
+
+
 def _path(choice: rules.RuleFormula) -> str:
     """F over the steps on ½(θ₁² + 10·θ₂²) from (1, 1), by the formula itself."""
     numbers, decay = choice.split(parse(choice.name, rules.RULES, "optimizer").numbers)
     rate = {True: 0.09, False: 0.1}[choice.linear] if choice.own_lr is None else choice.own_lr
     rate *= 1.0 - numbers[0] if choice.momentum else 1.0
     theta, curvature, steps = np.ones(2), np.array([1.0, 10.0]), 60
-    memory: tuple[Any, ...] = tuple(np.zeros(2) for _ in choice.memories)
+    memory: tuple[Any, ...] = tuple(np.ones(2) if first is None else np.full(2, first) for first in choice.first)
     values = [5.5]
     for t in range(1, steps + 1):
         theta = theta * (1.0 - rate * decay)
-        step, *rest = choice.formula(curvature * theta, *memory, rate, t, *numbers)
+        there = theta if choice.uphill is None else theta + choice.uphill(curvature * theta, *numbers)
+        value = 0.5 * np.sum(curvature * theta**2, keepdims=True)
+        step, *rest = choice.moved(theta, curvature * there, memory, rate, t, numbers, value)
         theta, memory = theta - step, tuple(rest)
-        values.append(float(0.5 * np.sum(curvature * theta**2)))
+        answer = memory[choice.memories.index(choice.answer)] if choice.answer else theta
+        values.append(float(0.5 * np.sum(curvature * answer**2)))
     shown = f"the steps on ½(θ₁² + 10θ₂²) from (1, 1), lr = {rate:.2g}"
     return curves.drawing(np.arange(steps + 1.0), {"objective": np.array(values)}, shown, least=0.0, most=5.5)
 

@@ -282,7 +282,7 @@ def _finished(
         notes = (*notes, *check_optimizer(spec, inner, objective))
     if spec.lr != "auto":
         lr = float(spec.lr)
-    elif isinstance(objective, LinearObjective) and not inner.is_torch:
+    elif isinstance(objective, LinearObjective) and not inner.is_torch and not (inner.kind and inner.kind.rate_free):
         lr = automatic_lr(objective, method.rule, batching)
     else:
         own = inner.own_rate(objective.theta)

@@ -18,7 +18,7 @@ from steepest.analysis import curvature
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.finding import Fitted
 from steepest.descent.torch_rules import Elementwise
-from steepest.formulas.rules import EPSILON
+from steepest.formulas.updates import EPSILON
 from steepest.model.linear import LinearProblem
 from steepest.model.preconditioners import Coordinates
 from steepest.numerics import lanczos

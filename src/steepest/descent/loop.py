@@ -48,7 +48,8 @@ class Step:
         grad: its gradient, as `theta`.
         batch: the rows that it is of.
 
-    Of objectives that need no PyTorch θ and its gradient are NumPy's arrays.
+    A rule whose answer is not where it takes the gradient, as schedule_free_sgd, shows its answer as θ; loss and gradient are of
+    where it looks. Of objectives that need no PyTorch θ and its gradient are NumPy's arrays.
     """
 
     t: int
@@ -129,9 +130,10 @@ def descend(
     for t, batch in enumerate(islice(_dealt(batches, epochs), max_steps)):
         rate = lr * schedule(t, batch.epoch)
         loss, grad = objective.value_and_grad(theta, batch)
-        yield Step(t, batch.epoch, rate, theta, loss, grad, batch)
+        yield Step(t, batch.epoch, rate, rule.answer(theta, memory), loss, grad, batch)
         rule.update(theta, grad, memory, rate, again)
 
+    rule.end(theta, memory)
     loss, grad = objective.value_and_grad(theta, None if objective.rows else batch)
     yield Step(t + 1, batch.epoch + 1 if batch else 0, rate, theta, loss, grad, None)
 

@@ -45,7 +45,8 @@ def method_of(spec: Spec, objective: Objective, rule_name: Any, batching: Batchi
         inner = rule.innermost
         kinked = isinstance(objective, LinearObjective) and not objective.loss.smooth
         wanders = kinked or batching.size is not None or not inner.plain
-        decays = spec.lr == "auto" and wanders and not inner.is_torch and spec.averaging == "none"
+        settles = inner.is_torch or spec.averaging != "none" or (inner.kind is not None and inner.kind.settles)
+        decays = spec.lr == "auto" and wanders and not settles
         schedule_name = "cosine" if decays else "constant"
     name = _name(rule_name)
     if name == "<lambda>" and isinstance(inner := rule.innermost, torch_rules.TorchRule):

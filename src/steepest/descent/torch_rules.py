@@ -78,6 +78,16 @@ class Rule(ABC):
     def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
         """Move θ, in place."""
 
+    def answer(self, theta: Any, memory: Memory) -> Any:
+        """What the descent has found so far: θ, but for a rule that takes the gradient elsewhere."""
+        return theta
+
+    def end(self, theta: Any, memory: Memory) -> None:
+        """θ becomes the answer, in place."""
+        answer = self.answer(theta, memory)
+        if answer is not theta:
+            theta.copy_(answer)
+
 
 @final
 @dataclass(frozen=True)
@@ -105,14 +115,26 @@ class Elementwise(Rule):
 
     def start(self, theta: Tensor) -> Memory:
         count = [0] if self.kind.counts else []
-        return [*(torch.zeros_like(theta) for _ in self.kind.memories), *count]
+        begins = (theta.clone() if first is None else torch.full_like(theta, first) for first in self.kind.first)
+        return [*begins, *count]
 
     def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
         t = 0
         if self.kind.counts:
             memory[-1] += 1
             *memory, t = memory
-        in_place.move(self.kind, theta, grad, memory, lr, t, self.numbers)
+        value = None
+        if self.kind.uphill is not None:
+            here = theta.clone()
+            theta += self.kind.uphill(grad, *self.numbers)
+            _, grad = again()
+            theta.copy_(here)
+        elif self.kind.looks_again:
+            value = torch.as_tensor(again()[0])[..., None]
+        in_place.move(self.kind, theta, grad, memory, lr, t, self.numbers, value)
+
+    def answer(self, theta: Tensor, memory: Memory) -> Tensor:
+        return memory[self.kind.memories.index(self.kind.answer)] if self.kind.answer else theta
 
 
 @final
@@ -157,6 +179,9 @@ class _Around(Rule):
 
     def start(self, theta: Tensor) -> Memory:
         return self.rule.start(theta)
+
+    def answer(self, theta: Any, memory: Memory) -> Any:
+        return self.rule.answer(theta, memory)
 
 
 @final

@@ -92,7 +92,9 @@ class Compiled:
         coded = np.array(self.codes, dtype=np.float64)
         self.kinds, self.numbers = coded[:, :2].astype(np.int64), np.ascontiguousarray(coded[:, 2:])
         free = np.zeros((objective.outputs, self.penalty.mask.shape[1]), self.rows.panels.dtype)
-        self.state = kernel_args.state_of(work.theta.numpy(), (runs, *self.shape), free)
+        formulas = [rule.innermost.kind for rule in work.rules if rule.innermost.kind]
+        self.state = kernel_args.state_of(work.theta.numpy(), (runs, *self.shape), free, formulas)
+        self.formulas = formulas
         self.counts = np.zeros(runs, dtype=np.int64)
         seeds, self.which = np.unique(np.array(work.seeds, dtype=np.uint64), return_inverse=True)
         if self.batching.size is None or self.batching.shuffle == "none":
@@ -129,8 +131,15 @@ class Compiled:
                 wait(done)
                 if shown is not None:
                     yield shown
+                self._end()
             finally:
                 pool.shutdown(cancel_futures=True)
+
+    def _end(self) -> None:
+        """θ becomes the answer, of rules whose answer is another."""
+        for run, kind in enumerate(self.formulas):
+            if kind.answer:
+                self.state.theta[run] = self.state[1 + kind.memories.index(kind.answer)][run]
 
     def _dealt(self, pool: ThreadPoolExecutor) -> Iterator[_Dealt]:
         """One chunk after another, without end but for what is gathered ahead."""

@@ -43,6 +43,7 @@ def can_run(objective: Any, rule: Any) -> TypeGuard[LinearObjective]:
         isinstance(objective, LinearObjective)
         and objective.basis.is_cuda
         and not objective.loss.custom
+        and not (rule.innermost.kind and rule.innermost.kind.looks_again)
         and batched.can_run(objective, rule)
     )
 
@@ -71,11 +72,12 @@ class Graphed:
         for batch, rows, many in self._dealt(batching):
             many = int(min(many, last - t))
             if not many:
-                return
+                break
             rates = self.work.rates(t, batch.epoch, many)
             theta, numbers = self._walk(None if rows is None else rows[:many], rates[0])
             yield Chunk(t, batch, batching.size is None, rates, theta[None], *numbers[:, None])
             t += many
+        self.rule.end(self.objective.theta, self.memory)
 
     def _dealt(self, batching: Batching) -> Iterator[tuple[Batch, Tensor | None, int]]:
         """For one chunk after another, without end: its first batch, its rows `[T, size]` (None: all of them), and T."""
@@ -136,7 +138,7 @@ class Graphed:
         """One turn of the loop, recorded."""
         theta, objective = self.objective.theta, self.objective
         batch = Batch(0, 0, None if room.rows is None else room.rows[i])
-        room.theta[i] = theta
+        room.theta[i] = self.rule.answer(theta, self.memory)
         loss, grad = objective.value_and_grad(theta, batch)
         room.numbers[0, i] = loss
         room.numbers[1, i] = torch.linalg.vector_norm(grad)

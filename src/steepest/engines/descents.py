@@ -81,7 +81,9 @@ class Descents:
     @property
     def apart(self) -> bool:
         """Whether the θ that is shown is another one than that of the loss and the gradient beside it."""
-        return self.averages is not None
+        return self.averages is not None or any(
+            rule.innermost.kind and rule.innermost.kind.answer for rule in self.kinds
+        )
 
     @property
     def kinds(self) -> Iterable[Rule]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
 from steepest.descent import torch_rules
+from steepest.formulas.rules import RuleFormula
 from steepest.lazy import Tensor
 from steepest.model.linear_objective import LinearObjective
 
@@ -54,9 +56,9 @@ def rule_code(objective: LinearObjective, rule: Any) -> kernel_steps.RuleCode:
     elif isinstance(rule, torch_rules.WithProximal):
         kink, gain = kernel_steps.PROXIMAL, float(rule.gain)
     numbers, decay = inner.kind.split(inner.numbers)
-    first, second = (*numbers, 0.0, 0.0)[:2]
+    first, second, third = (*numbers, 0.0, 0.0, 0.0)[:3]
     return kernel_steps.RuleCode(
-        kernel_steps.KINDS.index(inner.kind.name), kink, first, second, decay, float(clip), gain
+        kernel_steps.KINDS.index(inner.kind.name), kink, first, second, third, decay, float(clip), gain
     )
 
 
@@ -121,12 +123,18 @@ def tiling(width: int, size: int) -> tuple[int, bool]:
     return tile, tile >= width
 
 
-def state_of(theta: np.ndarray, shape: tuple[int, ...], free: np.ndarray) -> kernel_steps.State:
-    """θ as the kernels move it, in place, with memories that begin at 0."""
+def state_of(
+    theta: np.ndarray, shape: tuple[int, ...], free: np.ndarray, kinds: Sequence[RuleFormula]
+) -> kernel_steps.State:
+    """θ as the kernels move it, in place, with memories that begin as the rules `kinds` of the runs say."""
     from steepest.engines import kernel_rules as kernel_steps
 
-    memories = (np.zeros(shape, theta.dtype) for _ in range(kernel_steps.State.MEMORIES))
-    return kernel_steps.State._make([theta.reshape(shape), *memories, np.empty(shape[-2:], theta.dtype), free])
+    theta = theta.reshape(shape)
+    memories = [np.zeros(shape, theta.dtype) for _ in range(kernel_steps.State.MEMORIES)]
+    for run, kind in enumerate(kinds):
+        for memory, first in zip(memories, kind.first, strict=False):
+            memory[run] = theta[run] if first is None else first
+    return kernel_steps.State._make([theta, *memories, np.empty(shape[-2:], theta.dtype), free])
 
 
 def _unwrapped(objective: LinearObjective, rule: Any) -> tuple[float, torch_rules.Elementwise] | None:
@@ -138,4 +146,5 @@ def _unwrapped(objective: LinearObjective, rule: Any) -> tuple[float, torch_rule
     clip = inf
     if isinstance(rule, torch_rules.Clipped):
         clip, rule = rule.norm, rule.rule
-    return (clip, rule) if isinstance(rule, torch_rules.Elementwise) else None
+    compiled = isinstance(rule, torch_rules.Elementwise) and not (rule.kind.whole or rule.kind.looks_again)
+    return (clip, rule) if compiled else None

@@ -52,6 +52,7 @@ class RuleCode(NamedTuple):
     kink: Any
     number1: Any
     number2: Any
+    number3: Any
     decay: Any
     clip: Any
     gain: Any
@@ -59,18 +60,20 @@ class RuleCode(NamedTuple):
     @classmethod
     def types(cls) -> tuple[Any, ...]:
         """What compiled code takes for it."""
-        return INTEGER, INTEGER, *[REAL] * 5
+        return INTEGER, INTEGER, *[REAL] * 6
 
 
 class State(NamedTuple):
     """What moves: θ `[k, r]` and as many memories `[k, r]` as the rule has; and room for a gradient and a penalty's `[k, p]`."""
 
-    MEMORIES = 3
+    MEMORIES = 5
 
     theta: Any
     first: Any
     second: Any
     third: Any
+    fourth: Any
+    fifth: Any
     grad: Any
     free: Any
 
@@ -101,10 +104,10 @@ class StepKind(NamedTuple):
 
     @classmethod
     def of(cls, penalty: PenaltyCode, kinds: np.ndarray, numbers: np.ndarray) -> StepKind:
-        """That of rules `[runs, 2]` and `[runs, 5]`, as `RuleCode` has them."""
+        """That of rules `[runs, 2]` and `[runs, 6]`, as `RuleCode` has them."""
         each, kinks = (tuple(sorted(set(column.tolist()))) for column in kinds.T)
         penalised, turned = penalty.l1 != 0.0 or penalty.l2 != 0.0, penalty.matrix.size > 0
-        clipped, decays = bool(np.isfinite(numbers[:, 3]).any()), bool(numbers[:, 2].any())
+        clipped, decays = bool(np.isfinite(numbers[:, 4]).any()), bool(numbers[:, 3].any())
         return cls(penalty.mask.shape[1], penalised, penalty.l2 != 0.0, turned, each, kinks, clipped, decays)
 
 
@@ -141,8 +144,8 @@ def write_step(
     rows = length.cast(REAL)
     share, square = (1.0 / rows).cast(theta.kind), code.zero(theta.kind)
     before = record.theta + at * size
+    _answer(code, step, state, rule, before, size)
     with code.each(size) as e:
-        before[e] = theta[e]
         slope = grad[e] * share
         grad[e] = slope
         square[0] += slope * slope
@@ -170,6 +173,15 @@ def write_step(
             theta[e] = where(shifted > 0.0, left, where(shifted < 0.0, -left, 0.0)) - penalty.shift[e]
 
 
+def _answer(code: Code, step: StepKind, state: State, rule: RuleCode, before: Pointer, size: int) -> None:
+    """Record θ, or the memory that is a rule's answer."""
+    for kind in step.kinds:
+        formula = FORMULAS[KINDS[kind]]
+        place = 1 + formula.memories.index(formula.answer) if formula.answer else 0
+        with code.only(rule.kind, kind, step.kinds), code.each(size) as e:
+            before[e] = state[place][e]
+
+
 def _update(code: Code, step: StepKind, state: State, rate: Number, count: Number, rule: RuleCode, size: int) -> None:
     """Move θ by a rule."""
     theta, grad = state.theta, state.grad
@@ -180,9 +192,10 @@ def _update(code: Code, step: StepKind, state: State, rate: Number, count: Numbe
     for kind in step.kinds:
         formula = FORMULAS[KINDS[kind]]
         memory = state[1 : 1 + len(formula.memories)]
-        numbers = (rule.number1, rule.number2)[: len(formula.constants)]
+        numbers = (rule.number1, rule.number2, rule.number3)[: len(formula.constants)]
         with code.only(rule.kind, kind, step.kinds), code.each(size) as e:
-            move, *moved = formula.formula(grad[e], *(part[e] for part in memory), rate, count.cast(REAL), *numbers)
+            before = [part[e] for part in memory]
+            move, *moved = formula.moved(theta[e], grad[e], before, rate, count.cast(REAL), numbers)
             for part, value in zip(memory, moved, strict=True):
                 part[e] = value
             theta[e] -= move

@@ -66,7 +66,7 @@ def walk_runs(
 
     orders, starts and lengths have a row for each seed, and seeds `[runs]` says which is whose: its rows are gathered
     into room, once for all runs of `turns` that follow one another with it. Without orders room holds the rows already.
-    counts `[runs]`: updates before. kinds `[runs, 2]` and numbers `[runs, 5]` are the runs' `RuleCode`s.
+    counts `[runs]`: updates before. kinds `[runs, 2]` and numbers `[runs, 6]` are the runs' `RuleCode`s.
     """
     outputs, width = states.theta.shape[1:]
     entry = states.theta.dtype
@@ -102,7 +102,7 @@ def _walk_runs(layout: Layout, loss: str, step: StepKind, size: int, gathers: bo
                     order = orders + seed * order_length
                     write_gather(code, layout, rows, order, code.integer(0), order_length, size, room)
             at = run * entries_of_theta
-            rule = RuleCode(*(kinds[run * 2 + i] for i in range(2)), *(numbers[run * 5 + i] for i in range(5)))
+            rule = RuleCode(*(kinds[run * 2 + i] for i in range(2)), *(numbers[run * 6 + i] for i in range(6)))
             state = State._make([*(part + at for part in states[:-2]), states.grad, states.free])
             first = run * steps
             record = Record(records.theta + first * entries_of_theta, *(part + first for part in records[1:]))

@@ -19,7 +19,8 @@ from steepest.errors import SpecError
 from steepest.export.case import Case
 from steepest.export.python_text import Part, called, number
 from steepest.export.sources import formula_text, source
-from steepest.formulas.rules import EPSILON, RuleFormula
+from steepest.formulas.rules import RuleFormula
+from steepest.formulas.updates import EPSILON
 
 
 @dataclass(frozen=True)
@@ -132,13 +133,22 @@ def _by_formula(case: Case, rule: RuleFormula, p: str, g: str, lr: str) -> tuple
     if case.rule == "sgd" and case.batch is not None:
         said = "Stochastic gradient descent: a step against the gradient of a few rows."
     numbers, decay = rule.split(case.numbers)
-    names = {"g": g, "lr": lr, "t": "(step + 1)", "EPSILON": f"{EPSILON:.0e}".replace("e-0", "e-")}
+    names = _names(p, g, lr)
     lines, step = formula_text(rule.formula, names)
     memory = [f"{', '.join(rule.constants)} = {', '.join(map(number, numbers))}"] if numbers else []
-    if rule.memories:
-        memory.append(f"{', '.join(rule.memories)} = {', '.join([f'torch.zeros_like({p})'] * len(rule.memories))}")
+    for first in dict.fromkeys(rule.first):
+        these = [name for name, value in zip(rule.memories, rule.first, strict=True) if value == first]
+        value = f"torch.full_like({p}, {number(first or 0.0)})" if first else f"torch.zeros_like({p})"
+        value = f"{p}.detach().clone()" if first is None else value
+        memory.append(f"{', '.join(these)} = {', '.join([value] * len(these))}")
     decays = [f"{p} *= 1 - {lr} * {number(decay)}"] if decay else []
     return said, memory, [*lines, *decays, f"{p} -= {step}"]
+
+
+def _names(p: str, g: str, lr: str) -> dict[str, str]:
+    """What the names of a rule's formula are in a script."""
+    named = {"theta": p, "g": g, "lr": lr, "t": "(step + 1)", "total": "torch.sum"}
+    return named | {"EPSILON": f"{EPSILON:.0e}".replace("e-0", "e-")}
 
 
 def by_hand(case: Case, moving: Moving) -> Part:
@@ -147,34 +157,49 @@ def by_hand(case: Case, moving: Moving) -> Part:
     lr, plain = "rate" if factor else "lr", case.rule == "sgd" and clip is None
     g = moving.gradient if plain else "gradient"
     said, memory, moved = _by_hand(case, moving.variable, g, lr, moving.proximal(lr) if case.soft else [])
-    update = [] if plain else [f"gradient = {moving.gradient}"]
+    seen = [] if plain else [f"gradient = {moving.gradient}"]
     if clip is not None:
-        update.append(f"gradient = gradient * ({number(clip)} / (gradient.norm() + 1e-6)).clamp(max=1.0)  # clipped")
-    begin, mean, end = _averages(case, moving.variable, "")
-    update += [*moved, *mean]
+        seen.append(f"gradient = gradient * ({number(clip)} / (gradient.norm() + 1e-6)).clamp(max=1.0)  # clipped")
+    uphill = None if case.formula is None else case.formula.uphill
+    answer = "" if case.formula is None else case.formula.answer
+    begin, mean, end = _averages(case, moving.variable, "", answer or moving.variable)
+    shift = f"{moving.variable} -= shift  # back to where the step begins"
+    update = [*seen, *([shift] if uphill else []), *moved, *mean]
     changes = [f"rate = lr * {factor}".replace("* 1.0 /", "/")] if factor else []
 
     def body(index: str) -> list[str]:
         measure = [f"value = {moving.value(index)}", "value.backward()"]
-        hidden = _in([*update, f"{moving.clear}  # gradients add up until they are zeroed"])
+        clear = f"{moving.clear}  # gradients add up until they are zeroed"
         untracked = "with torch.no_grad():  # the update itself is not to be differentiated"
-        return [*moving.before, *changes, *measure, untracked, *hidden]
+        if uphill is not None:
+            lines, way = formula_text(uphill, _names(moving.variable, "gradient", lr))
+            look = [*seen, *lines, f"shift = {way}", f"{moving.variable} += shift", clear]
+            measure = [
+                *measure,
+                "with torch.no_grad():  # the gradient is taken a short way uphill",
+                *_in(look),
+                *measure,
+            ]
+        return [*moving.before, *changes, *measure, untracked, *_in([*update, clear])]
 
+    if answer and not end:
+        end = ["with torch.no_grad():", f"    {moving.variable}.copy_({answer})  # the answer"]
     code = [f"lr = {number(case.fit.lr)}", *memory, *begin, *_looped(case, body, []), *end]
     return Part("The descent", f"{said} {_took(case)}", code)
 
 
-def _averages(case: Case, variable: str, parameters: str) -> tuple[list[str], list[str], list[str]]:
+def _averages(case: Case, variable: str, parameters: str, answer: str = "") -> tuple[list[str], list[str], list[str]]:
     """The mean of θ along the way: what it begins with, what each update adds, and how it becomes the answer.
 
-    variable: the one tensor that is moved, without gradients tracked; or `parameters`, several of them.
+    variable: the one tensor that is moved, without gradients tracked, and `answer` what the rule shows of it; or `parameters`,
+    several of them.
     """
     before = averaging.begins(case.spec.averaging, case.batching.steps) - 1
     if case.fit.steps <= before:
         return [], [], []
     count = f"(step + 1 - {before})" if before else "(step + 1)"
     if not parameters:
-        begin, add = f"average = torch.zeros_like({variable})", [f"average += ({variable} - average) / {count}"]
+        begin, add = f"average = torch.zeros_like({variable})", [f"average += ({answer} - average) / {count}"]
         hidden = [f"{variable}.copy_(average)  # the answer is the mean along the way"]
     else:
         begin, each = f"averages = [torch.zeros_like(p) for p in {parameters}]", f"zip(averages, {parameters})"

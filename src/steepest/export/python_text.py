@@ -40,7 +40,7 @@ KNOWN = {
 
 OWN = (
     "first ridge stretch rounded rounds tries delta damping noise promised fall bias unit smooth polynomial ends "
-    "A A_test B F M T array axis batches before beta1 beta2 blocks c centre closure codes column columns costs "
+    "A A_test B F M T array average averages axis batches before beta1 beta2 blocks c centre closure codes column columns costs "
     "counts curvature data degree design draws each ends entry epoch factors feature flat found free gain "
     "gradient i intercept j k kept key loss lr math mean model move moved n name names net nn now np objective "
     "offset optimizer order other p parameter parameters parts penalty place polynomial power prediction pull "

@@ -1,4 +1,4 @@
-"""The rules, each written once: how a coordinate of θ moves, given its gradient g. Here an optimiser is added.
+"""The rules, each written once: how θ moves, given its gradient g. Here an optimiser is added.
 
     sgd       θ −= lr·g
     momentum  v = βv + g;               θ −= lr·v
@@ -14,9 +14,14 @@
     lion      θ −= lr·sign(αv + (1−α)g);  v = βv + (1−β)g
     adopt     adam, over the √s of the steps before this one
 
-each with the conventions of `torch.optim`, the last two with those of their papers' code. A formula is plain arithmetic,
-(g, *memory, lr, t, *numbers) → (step, *memory), with memories that begin at 0 and t counted from 1; θ −= step. A comparison
-counts 1 or 0 where it is multiplied or added. So it serves floats, arrays, tensors `[runs, p]`, the compiled kernels, the
+each with the conventions of `torch.optim`, the last two with those of their papers' code, and those of packages of their own,
+
+    schedule_free_sgd, schedule_free_adamw    the answer is an average; the gradient is taken between it and the last point
+    dog, dowg, prodigy, dadapt_adam, cocob    no rate to choose: lr = 1
+    polyak, polyak_level                      θ −= lr·(F − F*)/‖g‖²·g, F* known or estimated on the way
+    sam                                       sgd, by the gradient at θ + ρ·g/‖g‖
+
+A formula (`updates.py`) is plain arithmetic, so it serves floats, arrays, tensors `[runs, p]`, the compiled kernels, the
 theory of a quadratic and, printed, the exported scripts. `descent/in_place.py` has faster forms for PyTorch of some.
 """
 
@@ -30,89 +35,7 @@ from functools import cached_property
 from typing import Any
 
 from steepest.choices import Choice, Number
-
-EPSILON = 1e-8
-"""ε of rmsprop, adam and adamw."""
-
-
-def _sgd(g, lr, t):
-    return (lr * g,)
-
-
-def _momentum(g, velocity, lr, t, beta):
-    velocity = beta * velocity + g
-    return lr * velocity, velocity
-
-
-def _nesterov(g, velocity, lr, t, beta):
-    velocity = beta * velocity + g
-    return lr * (g + beta * velocity), velocity
-
-
-def _adagrad(g, squares, lr, t):
-    squares = squares + g**2
-    return lr * g / (squares**0.5 + 1e-10), squares
-
-
-def _rmsprop(g, squares, lr, t, alpha):
-    squares = alpha * squares + (1 - alpha) * g**2
-    return lr * g / (squares**0.5 + EPSILON), squares
-
-
-def _adadelta(g, squares, moves, lr, t, rho):
-    squares = rho * squares + (1 - rho) * g**2
-    move = g * (moves + 1e-6) ** 0.5 / (squares + 1e-6) ** 0.5
-    moves = rho * moves + (1 - rho) * move**2
-    return lr * move, squares, moves
-
-
-def _adam(g, mean, squares, lr, t, beta1, beta2):
-    mean = beta1 * mean + (1 - beta1) * g
-    squares = beta2 * squares + (1 - beta2) * g**2
-    root = squares**0.5 / (1 - beta2**t) ** 0.5 + EPSILON
-    return lr / (1 - beta1**t) * mean / root, mean, squares
-
-
-def _nadam(g, mean, squares, gap, lr, t, beta1, beta2):
-    # gap = 1 − Πμ, with μ = β₁(1 − ½·0.96^(0.004t)) of each step so far
-    now = beta1 * (1 - 0.5 * 0.96 ** (0.004 * t))
-    coming = beta1 * (1 - 0.5 * 0.96 ** (0.004 * (t + 1)))
-    mean = beta1 * mean + (1 - beta1) * g
-    squares = beta2 * squares + (1 - beta2) * g**2
-    gap = 1 - now * (1 - gap)
-    root = squares**0.5 / (1 - beta2**t) ** 0.5 + EPSILON
-    ahead = (1 - now) / gap * g + coming / (1 - coming * (1 - gap)) * mean
-    return lr * ahead / root, mean, squares, gap
-
-
-def _radam(g, mean, squares, lr, t, beta1, beta2):
-    # terms: of how many steps s is an average, about; lift: what its spread over so few takes from the step
-    mean = beta1 * mean + (1 - beta1) * g
-    squares = beta2 * squares + (1 - beta2) * g**2
-    most = 2 / (1 - beta2) - 1
-    terms = most - 2 * t * beta2**t / (1 - beta2**t)
-    least = abs((most - 4) * (most - 2) * terms) + (terms <= 5)
-    lift = (abs((terms - 4) * (terms - 2) * most) / least * (1 - beta2**t)) ** 0.5
-    factor = (terms > 5) * lift / (squares**0.5 + EPSILON) + (terms <= 5)
-    return lr / (1 - beta1**t) * mean * factor, mean, squares
-
-
-def _lion(g, mean, lr, t, beta1, beta2):
-    ahead = beta1 * mean + (1 - beta1) * g
-    mean = beta2 * mean + (1 - beta2) * g
-    return lr * ahead / (abs(ahead) + (abs(ahead) <= 0)), mean
-
-
-def _adopt(g, mean, squares, lr, t, beta1, beta2):
-    # the first step only looks: its longest move is 0, and s begins at g²
-    root = squares**0.5
-    longest = (t - 1) ** 0.25
-    move = g / (root + (root < 1e-6) * (1e-6 - root))
-    distance = abs(move)
-    move = move * ((distance > longest) * (longest / (distance + (distance <= longest))) + (distance <= longest))
-    mean = beta1 * mean + (1 - beta1) * move
-    squares = (t < 2) * g**2 + (t >= 2) * (beta2 * squares + (1 - beta2) * g**2)
-    return lr * mean, mean, squares
+from steepest.formulas import updates
 
 
 class Automatic(StrEnum):
@@ -125,19 +48,23 @@ class Automatic(StrEnum):
 
 @dataclass(frozen=True)
 class RuleFormula(Choice):
-    """An elementwise rule: (g, *memory, lr, t, *numbers) → (step, *memory) of one coordinate.
+    """A rule by its formula (`updates.py`): ([theta,] g, [value,] *memory, lr, t, *numbers) → (step, *memory).
 
     torch_name, torch_numbers: its class in `torch.optim`, and how that is given its numbers, as in `momentum={0}`; "" for one
     that PyTorch has no class for.
     linear: whether the step is linear in the gradient and the memory, so that the theory of a quadratic holds; if not, each
     coordinate is scaled by itself. momentum: whether the first number is one. counts: whether t is used.
-    decays: whether the last number is no part of the formula but a decay, θ *= 1 − lr·decay before the step, which minimises
-    no objective. moves_by_lr: whether a steady gradient moves each coordinate by about lr a step. first_move: how far, in
-    units of lr, the first step of a rule that is not linear moves a coordinate, about. own_lr: the learning rate of a rule
-    whose steps have a length of their own, so that one number does for most objectives; None for all others.
+    decays: whether the last number is a decay of θ, which minimises no objective; where the formula does not take it,
+    θ *= 1 − lr·decay before the step. moves_by_lr: whether a steady gradient moves each coordinate by about lr a step.
+    first_move: how far, in units of lr, the first step of a rule that is not linear moves a coordinate, about. own_lr: the
+    learning rate of a rule whose steps have a length of their own, so that one number does for most objectives; None for all
+    others. rate_free: whether that one is meant for every objective. settles: whether its steps grow shorter, or its answer
+    quieter, by themselves. begins: what memories begin
+    at that do not at 0; None is θ₀. answer: the memory that is the answer, where
+    that is not θ. uphill: (g, *numbers) → what is added to θ to take the gradient anew there, for a rule that looks twice.
     """
 
-    formula: Callable[..., tuple[Any, ...]] = _sgd
+    formula: Callable[..., tuple[Any, ...]] = updates.sgd
     torch_name: str = "SGD"
     torch_numbers: tuple[str, ...] = ()
     linear: bool = False
@@ -147,39 +74,82 @@ class RuleFormula(Choice):
     moves_by_lr: bool = False
     first_move: float = 1.0
     own_lr: float | None = None
+    rate_free: bool = False
+    settles: bool = False
+    begins: tuple[tuple[str, float | None], ...] = ()
+    answer: str = ""
+    uphill: Callable[..., Any] | None = None
+
+    @cached_property
+    def arguments(self) -> tuple[str, ...]:
+        """The names that its formula takes."""
+        return tuple(inspect.signature(self.formula).parameters)
 
     @cached_property
     def memories(self) -> tuple[str, ...]:
         """The names of what it remembers of each coordinate."""
-        arguments = list(inspect.signature(self.formula).parameters)
-        return tuple(arguments[1 : arguments.index("lr")])
+        before = self.arguments[: self.arguments.index("lr")]
+        return tuple(name for name in before if name not in ("theta", "g", "value"))
+
+    @cached_property
+    def first(self) -> tuple[float | None, ...]:
+        """What each memory begins at; None is θ₀."""
+        return tuple(dict(self.begins).get(name, 0.0) for name in self.memories)
 
     @cached_property
     def constants(self) -> tuple[str, ...]:
         """The names of its numbers in the formula."""
-        arguments = list(inspect.signature(self.formula).parameters)
-        return tuple(arguments[arguments.index("t") + 1 :])
+        return self.arguments[self.arguments.index("t") + 1 :]
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether a coordinate's step depends on the others, through a sum over all of them."""
+        return "total" in self.formula.__code__.co_names or self.uphill is not None
+
+    @property
+    def looks_again(self) -> bool:
+        """Whether it asks for F or the gradient once more before its step."""
+        return self.uphill is not None or "value" in self.arguments
+
+    def moved(
+        self, theta: Any, g: Any, memory: Any, lr: Any, t: Any, numbers: Any, value: Any = None
+    ) -> tuple[Any, ...]:
+        """(step, *memory) by the formula; numbers: those that it takes. value: F of the batch at θ, for rules that ask for it."""
+        known = {"theta": theta, "g": g, "value": value}
+        first = (known[name] for name in self.arguments if name in known)
+        return self.formula(*first, *memory, lr, t, *numbers)
 
     def split(self, numbers: tuple[Any, ...]) -> tuple[tuple[Any, ...], Any]:
-        """The numbers of the formula, and the decay; 0 for a rule that has none."""
-        return (numbers[:-1], numbers[-1]) if self.decays else (numbers, 0.0)
+        """The numbers of the formula, and the decay before the step; 0 for a rule that has none."""
+        apart = self.decays and len(self.constants) < len(numbers)
+        return (numbers[:-1], numbers[-1]) if apart else (numbers, 0.0)
 
 
 def _share(name: str, default: float, symbol: str = "B") -> Number:
     return Number(name, default, 0.0, 1.0, open_high=True, symbol=symbol)
 
 
+def _first_distance(default: float) -> Number:
+    return Number("first distance, as a share of 1 + ‖θ₀‖", default, 0.0, open_low=True, symbol="R")
+
+
+_RATE_FREE: dict[str, Any] = {"torch_name": "", "own_lr": 1.0, "rate_free": True}
+
+FIRST_ESTIMATE = 1e-6
+"""What prodigy and dadapt_adam take the distance of the optimum for at first."""
+
+
 RULES: dict[str, Choice] = {
     rule.name: rule
     for rule in (
         Choice("auto", "Newton's method with a full batch, sgd with minibatches; adam for a module."),
-        RuleFormula("sgd", "Gradient descent: a step against the gradient.", formula=_sgd, linear=True),
+        RuleFormula("sgd", "Gradient descent: a step against the gradient.", formula=updates.sgd, linear=True),
         RuleFormula(
             "momentum",
             "Momentum: the velocity is a fading sum of all gradients so far.",
             (_share("momentum", 0.9),),
             source="Polyak, Some methods of speeding up the convergence of iteration methods (1964)",
-            formula=_momentum,
+            formula=updates.momentum,
             torch_numbers=("momentum={0}",),
             linear=True,
             momentum=True,
@@ -189,7 +159,7 @@ RULES: dict[str, Choice] = {
             "Momentum: the velocity is a fading sum of all gradients so far. Nesterov's looks one step ahead.",
             (_share("momentum", 0.9),),
             source="Sutskever et al., On the importance of initialization and momentum in deep learning (2013)",
-            formula=_nesterov,
+            formula=updates.nesterov,
             torch_numbers=("momentum={0}", "nesterov=True"),
             linear=True,
             momentum=True,
@@ -198,7 +168,7 @@ RULES: dict[str, Choice] = {
             "adagrad",
             "Adagrad: each parameter's rate falls with the squares of its gradients so far.",
             source="Duchi, Hazan and Singer, Adaptive subgradient methods for online learning and stochastic optimization (2011)",
-            formula=_adagrad,
+            formula=updates.adagrad,
             torch_name="Adagrad",
         ),
         RuleFormula(
@@ -206,7 +176,7 @@ RULES: dict[str, Choice] = {
             "RMSprop: each parameter's rate is over the root of the recent mean square of its gradients.",
             (_share("alpha", 0.99, "A"),),
             source="Tieleman and Hinton, Lecture 6.5: RMSprop (2012)",
-            formula=_rmsprop,
+            formula=updates.rmsprop,
             torch_name="RMSprop",
             torch_numbers=("alpha={0}",),
             moves_by_lr=True,
@@ -216,7 +186,7 @@ RULES: dict[str, Choice] = {
             "Adadelta: each parameter's steps are as long as its recent ones, over the recent size of its gradients.",
             (_share("rho", 0.9, "R"),),
             source="Zeiler, ADADELTA: an adaptive learning rate method (2012)",
-            formula=_adadelta,
+            formula=updates.adadelta,
             torch_name="Adadelta",
             torch_numbers=("rho={0}",),
             first_move=3e-3,
@@ -227,7 +197,7 @@ RULES: dict[str, Choice] = {
             "Adam: recent mean of the gradients over the root of their recent mean square, corrected for their start at 0.",
             (_share("beta1", 0.9, "B1"), _share("beta2", 0.999, "B2")),
             source="Kingma and Ba, Adam: a method for stochastic optimization (2015)",
-            formula=_adam,
+            formula=updates.adam,
             torch_name="Adam",
             torch_numbers=("betas=({0}, {1})",),
             counts=True,
@@ -239,7 +209,7 @@ RULES: dict[str, Choice] = {
             "parameters decay by themselves.",
             (_share("beta1", 0.9, "B1"), _share("beta2", 0.999, "B2"), _share("weight decay", 0.01, "W")),
             source="Loshchilov and Hutter, Decoupled weight decay regularization (2019)",
-            formula=_adam,
+            formula=updates.adam,
             torch_name="AdamW",
             torch_numbers=("betas=({0}, {1})", "weight_decay={2}"),
             counts=True,
@@ -251,7 +221,7 @@ RULES: dict[str, Choice] = {
             "NAdam: Adam that looks one step of its mean ahead, as Nesterov's momentum does.",
             (_share("beta1", 0.9, "B1"), _share("beta2", 0.999, "B2")),
             source="Dozat, Incorporating Nesterov momentum into Adam (2016)",
-            formula=_nadam,
+            formula=updates.nadam,
             torch_name="NAdam",
             torch_numbers=("betas=({0}, {1})",),
             counts=True,
@@ -263,7 +233,7 @@ RULES: dict[str, Choice] = {
             (_share("beta1", 0.9, "B1"), _share("beta2", 0.999, "B2"), _share("weight decay", 0.01, "W")),
             source="Dozat, Incorporating Nesterov momentum into Adam (2016); "
             "Loshchilov and Hutter, Decoupled weight decay regularization (2019)",
-            formula=_nadam,
+            formula=updates.nadam,
             torch_name="NAdam",
             torch_numbers=("betas=({0}, {1})", "weight_decay={2}", "decoupled_weight_decay=True"),
             counts=True,
@@ -275,7 +245,7 @@ RULES: dict[str, Choice] = {
             "RAdam: Adam whose steps are in proportion to the gradient until its mean square rests on enough steps.",
             (_share("beta1", 0.9, "B1"), _share("beta2", 0.999, "B2")),
             source="Liu et al., On the variance of the adaptive learning rate and beyond (2020)",
-            formula=_radam,
+            formula=updates.radam,
             torch_name="RAdam",
             torch_numbers=("betas=({0}, {1})",),
             counts=True,
@@ -287,7 +257,7 @@ RULES: dict[str, Choice] = {
             "themselves.",
             (_share("beta1", 0.9, "B1"), _share("beta2", 0.99, "B2"), _share("weight decay", 0.0, "W")),
             source="Chen et al., Symbolic discovery of optimization algorithms (2023)",
-            formula=_lion,
+            formula=updates.lion,
             torch_name="",
             decays=True,
             moves_by_lr=True,
@@ -297,10 +267,115 @@ RULES: dict[str, Choice] = {
             "ADOPT: Adam that divides by the mean square of the gradients before this one, and only looks at the first.",
             (_share("beta1", 0.9, "B1"), _share("beta2", 0.9999, "B2")),
             source="Taniguchi et al., ADOPT: modified Adam can converge with any β2 with the optimal rate (2024)",
-            formula=_adopt,
+            formula=updates.adopt,
             torch_name="",
             counts=True,
             moves_by_lr=True,
+        ),
+        RuleFormula(
+            "schedule_free_sgd",
+            "Schedule-free SGD: the answer is an average of all points so far; the gradient is taken between it and the last.",
+            (_share("momentum", 0.9),),
+            source="Defazio et al., The road less scheduled (2024)",
+            formula=updates.schedule_free_sgd,
+            torch_name="",
+            settles=True,
+            begins=(("moving", None), ("averaged", None)),
+            answer="averaged",
+        ),
+        RuleFormula(
+            "schedule_free_adamw",
+            "Schedule-free AdamW: the answer is an average of all points so far, which move against the gradient over the root "
+            "of its recent mean square.",
+            (_share("beta1", 0.9, "B1"), _share("beta2", 0.999, "B2"), _share("weight decay", 0.0, "W")),
+            source="Defazio et al., The road less scheduled (2024)",
+            formula=updates.schedule_free_adamw,
+            torch_name="",
+            counts=True,
+            decays=True,
+            moves_by_lr=True,
+            settles=True,
+            begins=(("moving", None), ("averaged", None)),
+            answer="averaged",
+        ),
+        RuleFormula(
+            "dog",
+            "DoG: the rate is the farthest that the parameters have been from their start, over the root of the sum of all "
+            "squared gradients. Best with averaging.",
+            (_first_distance(1e-6),),
+            source="Ivgi, Hinder and Carmon, DoG is SGD's best friend: a parameter-free dynamic step size schedule (2023)",
+            formula=updates.dog,
+            **_RATE_FREE,
+            settles=True,
+            begins=(("origin", None), ("squares", updates.EPSILON)),
+        ),
+        RuleFormula(
+            "dowg",
+            "DoWG: as DoG, gradients weighted by the square of the distance at their step.",
+            (_first_distance(1e-4),),
+            source="Khaled, Mishchenko and Jin, DoWG unleashed: an efficient universal parameter-free gradient descent method "
+            "(2023)",
+            formula=updates.dowg,
+            **_RATE_FREE,
+            settles=True,
+            begins=(("origin", None),),
+        ),
+        RuleFormula(
+            "prodigy",
+            "Prodigy: Adam at a rate that is an estimate, from below, of how far the optimum is from the start.",
+            (_share("beta1", 0.9, "B1"), _share("beta2", 0.999, "B2")),
+            source="Mishchenko and Defazio, Prodigy: an expeditiously adaptive parameter-free learner (2024)",
+            formula=updates.prodigy,
+            **_RATE_FREE,
+            begins=(("origin", None), ("estimate", FIRST_ESTIMATE)),
+        ),
+        RuleFormula(
+            "dadapt_adam",
+            "D-Adapted Adam: Adam at a rate that is a lower bound, from gradients, of how far the optimum is from the start.",
+            (_share("beta1", 0.9, "B1"), _share("beta2", 0.999, "B2")),
+            source="Defazio and Mishchenko, Learning-rate-free learning by D-Adaptation (2023)",
+            formula=updates.dadapt_adam,
+            **_RATE_FREE,
+            begins=(("estimate", FIRST_ESTIMATE),),
+        ),
+        RuleFormula(
+            "cocob",
+            "COCOB: each parameter bets a part of what it has won so far on the sign of its next gradient.",
+            (Number("share of the gradients that a bet is at most", 100.0, 0.0, open_low=True, symbol="A"),),
+            source="Orabona and Tommasi, Training deep networks without learning rates through coin betting (2017)",
+            formula=updates.cocob,
+            **_RATE_FREE,
+            settles=True,
+            begins=(("origin", None), ("largest", updates.EPSILON)),
+        ),
+        RuleFormula(
+            "polyak",
+            "Polyak's step: as long as would reach the objective's least value F, which is to be given, if it were linear.",
+            (Number("least value of the objective", 0.0, symbol="F"),),
+            source="Polyak, Minimization of unsmooth functionals (1969)",
+            formula=updates.polyak,
+            **_RATE_FREE,
+            settles=True,
+        ),
+        RuleFormula(
+            "polyak_level",
+            "Polyak's step to a level below the best value so far, which comes nearer to it, by the factor B, where it is not "
+            "reached.",
+            (Number("factor on what lies between", 0.95, 0.0, 1.0, open_low=True, open_high=True, symbol="B"),),
+            source="Nedić and Bertsekas, Incremental subgradient methods for nondifferentiable optimization (2001)",
+            formula=updates.polyak_level,
+            **_RATE_FREE,
+            counts=True,
+            settles=True,
+        ),
+        RuleFormula(
+            "sam",
+            "Sharpness-aware minimisation: gradient descent by the gradient a short way up the hill.",
+            (Number("way uphill", 0.05, 0.0, symbol="RHO"),),
+            source="Foret et al., Sharpness-aware minimization for efficiently improving generalization (2021)",
+            formula=updates.sam,
+            torch_name="",
+            uphill=updates.uphill,
         ),
     )
 }
