@@ -18,11 +18,12 @@ import numpy as np
 
 from steepest.data.dataset import Dataset
 from steepest.defaults import Plan
+from steepest.descent.arrays import float64_of
 from steepest.descent.chunk import Chunk
 from steepest.descent.loop import Step
 from steepest.descent.newton import RegularizedNewton
 from steepest.descent.stopping import Ending, Limits, Status, Stopper, interruptible
-from steepest.descent.trace import Recorder, float64_of
+from steepest.descent.trace import Recorder
 from steepest.engines.batched import HELD
 from steepest.engines.choice import LOOP, choose, shown_of
 from steepest.engines.descents import Descents

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
 import pytest
 import torch
 
+import steepest as st
+from steepest.data import table_files
 from steepest.data.batching import Batch, Batching
 from steepest.descent import trace as module
 from steepest.descent.loop import Step, descend
@@ -159,3 +162,38 @@ def test_a_float32_descent_is_recorded_as_float64():
     trace = recorder.trace(ours.names)
     assert trace.theta.dtype == trace.loss.dtype == np.float64
     assert trace.loss.tolist() == pytest.approx([2.0, 1.28, 0.8192], rel=1e-6)
+
+
+def test_a_trace_in_files_is_what_pandas_and_polars_read(tmp_path):
+    import pandas
+    import polars
+
+    loader = st.fit(np.arange(8.0), np.arange(8.0) ** 2, optimizer="sgd", lr=0.01, epochs=4, batch_size=3)
+    trace = replace(loader.trace, names=('a "quoted", name', "b"))
+    read = pandas.read_csv(trace.to_csv(tmp_path / "deep" / "trace.csv"))
+    kept = polars.read_parquet(trace.to_parquet(str(tmp_path / "trace.parquet")))
+    assert list(read.columns) == kept.columns == [*trace.COLUMNS, 'theta.a "quoted", name', "theta.b"]
+    for name in trace.COLUMNS:
+        np.testing.assert_array_equal(read[name], getattr(trace, name))
+        np.testing.assert_array_equal(kept[name], getattr(trace, name))
+    np.testing.assert_array_equal(read.iloc[:, 7:], trace.theta)
+    assert np.isnan(read["test_loss"]).all()
+    assert read["objective"].isna().sum() == len(trace) - 5  # four epochs and the end
+
+
+def test_a_trace_that_cannot_be_written_leaves_the_file_that_is_there(tmp_path, monkeypatch):
+    trace = st.fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.5]).trace
+    with pytest.raises(st.RunError, match="is a folder"):
+        trace.to_csv(tmp_path)
+    place = tmp_path / "trace.csv"
+    before = trace.to_csv(place).read_bytes()
+    monkeypatch.setattr(table_files, "write", _fails)
+    with pytest.raises(st.RunError, match="cannot be written: No space left"):
+        trace.to_csv(place)
+    assert place.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["trace.csv"]
+
+
+def _fails(table, file, suffix) -> None:
+    file.write(b"half")
+    raise OSError(28, "No space left on device")

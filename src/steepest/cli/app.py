@@ -117,8 +117,6 @@ def check_table_name(option: str, out: str, more: str = "") -> None:
 
 def to_file(table: pa.Table, out: str) -> None:
     """Write a table, whole or not at all."""
-    from steepest.atomic_file import whole_file
-    from steepest.cli.prediction_table import write
+    from steepest.data.table_files import write_file
 
-    with whole_file(out) as place, open(place, "wb") as file:
-        write(table, file, Path(out).suffix.lower())
+    write_file(table, out, Path(out).suffix.lower())

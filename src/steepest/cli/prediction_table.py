@@ -11,12 +11,11 @@ With an interval its ends follow, as `low` and `high`, `low: TARGET`, and of eac
 
 from __future__ import annotations
 
-import csv
 import io
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -136,21 +135,6 @@ def _ends(fit: Fit, found: np.ndarray) -> dict[str, Any]:
             with np.errstate(over="ignore"):
                 made |= {f"low: {inner}": np.exp(low), f"high: {inner}": np.exp(high)}
     return made
-
-
-def write(table: pa.Table, file: IO[bytes], suffix: str) -> None:
-    """The table as `.parquet`, else as CSV."""
-    if suffix == ".parquet":
-        import pyarrow.parquet as pq
-
-        pq.write_table(table, file)
-        return
-    from pyarrow import csv as pacsv
-
-    header = io.StringIO()
-    csv.writer(header, lineterminator="\n").writerow(table.column_names)
-    file.write(header.getvalue().encode())
-    pacsv.write_csv(table, file, pacsv.WriteOptions(include_header=False, quoting_style="needed"))
 
 
 def for_a_terminal(table: pa.Table) -> pa.Table:

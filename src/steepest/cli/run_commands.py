@@ -118,6 +118,7 @@ def predict(
         check_out(out, dash(data))
     from steepest.cli import prediction_table
     from steepest.cli.console import warnings_as_lines
+    from steepest.data import table_files
 
     with warnings_as_lines():
         fitted = loaded(run, number, model)
@@ -133,7 +134,7 @@ def predict(
         print(note, file=sys.stderr)
     if out == "-":
         shown = prediction_table.for_a_terminal(table) if sys.stdout.isatty() else table
-        prediction_table.write(shown, sys.stdout.buffer, "")
+        table_files.write(shown, sys.stdout.buffer, "")
         return 0
     to_file(table, out)
     print(f"{table.num_rows:,} predictions are in {out}", file=sys.stderr)

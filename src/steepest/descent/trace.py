@@ -9,18 +9,22 @@ than half of the room, they are thinned in the same way.
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite, nan
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow
 
+from steepest.data import table_files
 from steepest.data.thinning import evenly
 from steepest.data.wording import number, plain
+from steepest.descent.arrays import assign, chosen_rows, float64_of, length_of, room
 from steepest.descent.loop import Step, copied
-from steepest.lazy import Tensor, torch
+from steepest.lazy import Tensor
 from steepest.text.displayed import Displayed
 from steepest.text.document import Document, Table, Words
 
@@ -116,6 +120,50 @@ class Trace(Displayed):
         """
         return self.to_arrow().to_pandas()
 
+    def to_csv(self, path: str | os.PathLike[str]) -> Path:
+        """Write the columns of `to_arrow` as a file of CSV: numbers to their last digit, nothing where one is not known (NaN).
+
+        Args:
+            path: a file; one of that name is replaced, once the new one is whole.
+
+        Returns:
+            The path.
+
+        Raises:
+            RunError: it is a folder, or cannot be written.
+
+        Example:
+            >>> import tempfile
+            >>> from steepest.fitting import fit
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     trace = fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0], optimizer="sgd", lr=0.1, epochs=3).trace
+            ...     print(trace.to_csv(Path(folder, "trace.csv")).read_text().splitlines()[1])
+            0,0,0.1,11.666666666666666,11.666666666666666,10.540925533894598,,0,0
+        """
+        return table_files.write_file(self.to_arrow(), path, ".csv")
+
+    def to_parquet(self, path: str | os.PathLike[str]) -> Path:
+        """Write the columns of `to_arrow` as a file of Parquet; `Trace.from_arrow` of what is read from it is the trace again.
+
+        Args:
+            path: a file; one of that name is replaced, once the new one is whole.
+
+        Returns:
+            The path.
+
+        Raises:
+            RunError: it is a folder, or cannot be written.
+
+        Example:
+            >>> import tempfile, pyarrow.parquet
+            >>> from steepest.fitting import fit
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     trace = fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0], optimizer="sgd", lr=0.1, epochs=3).trace
+            ...     len(Trace.from_arrow(pyarrow.parquet.read_table(trace.to_parquet(Path(folder, "trace.parquet")))))
+            4
+        """
+        return table_files.write_file(self.to_arrow(), path, ".parquet")
+
     def _document(self, width: float) -> Document:
         heads = [*self.COLUMNS, *map(plain, self.names[:PARAMETERS_SHOWN])]
         rows = []
@@ -165,7 +213,7 @@ class Recorder:
         lead = () if runs is None else (runs,)
         rows = int(min(self.capacity, steps // self.stride + 2, 256 if runs is None else max(512, 2**20 // runs)))
         self._steps = np.zeros((rows, 3), dtype=np.int64)  # step, epoch, number of the full objective (0: without)
-        self._numbers, self._theta = _room(like, (*lead, rows, 4)), _room(like, (*lead, rows, width))
+        self._numbers, self._theta = room(like, (*lead, rows, 4)), room(like, (*lead, rows, width))
         self._lr = np.empty((*lead, rows))
 
     def add(self, step: Step, objective: Any = None, test_loss: Any = None, last: bool = False) -> None:
@@ -228,9 +276,9 @@ class Recorder:
         row, end = self._rows, self._rows + len(steps)
         self._grow(end)
         for place, column in enumerate(numbers):
-            _assign(self._numbers[..., row:end, place], column)
+            assign(self._numbers[..., row:end, place], column)
         if self._theta.shape[-1]:
-            _assign(self._theta[..., row:end, :], theta[..., self._keep] if self._keep else theta)
+            assign(self._theta[..., row:end, :], theta[..., self._keep] if self._keep else theta)
         self._lr[..., row:end] = lr
         self._steps[row:end] = steps
         self._rows = end
@@ -266,8 +314,8 @@ class Recorder:
         used, rows = self._rows, min(max(2 * before, least), self.capacity)
         steps, numbers, theta, lr = self._steps, self._numbers, self._theta, self._lr
         self._steps = np.zeros((rows, 3), dtype=np.int64)
-        self._numbers = _room(numbers, (*numbers.shape[:-2], rows, 4))
-        self._theta = _room(theta, (*theta.shape[:-2], rows, theta.shape[-1]))
+        self._numbers = room(numbers, (*numbers.shape[:-2], rows, 4))
+        self._theta = room(theta, (*theta.shape[:-2], rows, theta.shape[-1]))
         self._lr = np.empty((*lr.shape[:-1], rows))
         self._steps[:used] = steps[:used]
         self._numbers[..., :used, :] = numbers[..., :used, :]
@@ -282,7 +330,7 @@ class Recorder:
             if 2 * np.count_nonzero(self._steps[keep, 2]) > self.capacity:
                 self.marked_stride *= 2
             keep = keep[self._due(self._steps[keep, 0], self._steps[keep, 2])]
-        numbers, theta = _chosen(self._numbers, keep), _chosen(self._theta, keep)
+        numbers, theta = chosen_rows(self._numbers, keep), chosen_rows(self._theta, keep)
         self._numbers[...] = nan
         self._rows = len(keep)
         self._numbers[..., : self._rows, :], self._theta[..., : self._rows, :] = numbers, theta
@@ -331,30 +379,3 @@ def _evenly(due: np.ndarray) -> Any:
     stride = int(due[1] - due[0]) if len(due) > 1 else 1
     even = int(due[-1]) == int(due[0]) + stride * (len(due) - 1) and (np.diff(due) == stride).all()
     return slice(int(due[0]), int(due[-1]) + 1, stride) if even else due
-
-
-def length_of(gradient: Any) -> Any:
-    """The norm of a gradient, where it lies; a number is one already."""
-    if isinstance(gradient, float):
-        return gradient
-    return torch.linalg.vector_norm(gradient) if isinstance(gradient, Tensor) else np.linalg.norm(gradient)
-
-
-def _room(like: Any, shape: tuple[int, ...]) -> Any:
-    """NaN in an array, or in a tensor on the GPU of another."""
-    return like.new_full(shape, nan) if isinstance(like, Tensor) else np.full(shape, nan, like.dtype)
-
-
-def float64_of(part: Any) -> np.ndarray:
-    """A copy of a tensor or array as an array."""
-    return np.array(part.detach().cpu().numpy() if isinstance(part, Tensor) else part, dtype=np.float64)
-
-
-def _assign(part: Any, values: np.ndarray) -> None:
-    """part[:] = values."""
-    part[...] = torch.from_numpy(np.ascontiguousarray(values)) if isinstance(part, Tensor) else values
-
-
-def _chosen(part: Any, rows: np.ndarray) -> Any:
-    """A copy of some rows."""
-    return part[..., torch.from_numpy(rows).to(part.device) if isinstance(part, Tensor) else rows, :]

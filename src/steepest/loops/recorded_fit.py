@@ -14,8 +14,9 @@ from steepest.data.loaders import DropLast, is_source, unpacked
 from steepest.data.thinning import evenly
 from steepest.defaults import Plan, plan
 from steepest.descent import torch_optim
+from steepest.descent.arrays import length_of
 from steepest.descent.stopping import Ending, Status
-from steepest.descent.trace import Trace, length_of
+from steepest.descent.trace import Trace
 from steepest.errors import SpecError
 from steepest.fitting import described
 from steepest.held_out import beside
