@@ -135,7 +135,7 @@ class CrossValidation(Displayed):
         return {"folds": len(self.fits), "split": self.split, "scores": scores, "notes": list(self.notes)}
 
     def _document(self, width: float) -> Document:
-        return text.document(self)
+        return text.document(self, width)
 
 
 def cross_validate(fit: Fit, folds: int = 10, split: str | Sequence[int] = "random") -> CrossValidation:

@@ -11,11 +11,11 @@ The exact answer is never looked at before the descent has ended.
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from os import PathLike
-from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
@@ -99,7 +99,7 @@ def formula_first(x: Any, y: Any, settings: Mapping[str, Any]) -> tuple[Any, Any
     >>> formula_first("price ~ area", {"price": [1.0]}, {})
     ({'price': [1.0]}, None, {'formula': 'price ~ area'})
     """
-    if not isinstance(x, str) or "~" not in x or y is None or Path(x).expanduser().exists():
+    if not isinstance(x, str) or "~" not in x or y is None or os.path.exists(os.path.expanduser(x)):
         return x, y, settings
     if settings.get("formula") is not None:
         raise SpecError(f"There are two formulas: {x!r} and formula={settings['formula']!r}. Give one of them.")

@@ -20,7 +20,7 @@ from steepest.descent.stopping import counted as counted_endings
 from steepest.errors import SpecError, SteepestWarning
 from steepest.text import findings
 from steepest.text.document import Block, Document, Table, Words
-from steepest.text.scores import about_classes, confusion, scores
+from steepest.text.scores import DIGITS, about_classes, confusion, scores
 from steepest.text.summary import in_short
 from steepest.text.sweep import best_runs
 from steepest.text.terminal import block_text
@@ -57,12 +57,12 @@ def progress(
     limits: epochs and steps at which the descent ends at the latest, as far as they are known.
     """
     epochs, steps = limits
-    words = "epoch {task.fields[epoch]:,}", "loss {task.fields[loss]:.6g}"
-    with _progress_line(quiet, epochs or steps, *words, epoch=0, loss=nan) as update:
+    words = "epoch {task.fields[epoch]:,}", "{task.fields[loss]}"
+    with _progress_line(quiet, epochs or steps, *words, epoch=0, loss="") as update:
 
         def show(step: Step, objective: float) -> None:
             done = step.epoch if epochs else step.t
-            update(done, epochs or steps, lambda: {"epoch": step.epoch, "loss": float(step.loss)})
+            update(done, epochs or steps, lambda: {"epoch": step.epoch, "loss": f"loss {float(step.loss):.6g}"})
 
         yield show if update else None
 
@@ -146,7 +146,7 @@ def show(fit: Fit, folder: str | None, summary: Summary | None = None) -> None:
     said = [*map(in_options, _sentences(fit, below.message))]
     said += below.lines(lambda found: ", ".join(filter(None, (found.command, found.left_out))), run, in_options)
     said += [f"Note: {in_options(note)}" for note in fit.notes]
-    table, about_errors = in_short(fit, summary, FIRST, where, _console().width)
+    table, about_errors = in_short(fit, summary, FIRST, where, width())
     _print(
         table,
         *map(Words, [*about_classes(fit), *map(in_options, about_errors)]),
@@ -163,7 +163,7 @@ def show_sweep(sweep: Sweep, folder: str | None) -> None:
     ranked = sweep.ranked()
     if not sweep.comparable:
         ranked = sorted(ranked)
-    best, left_out = best_runs(sweep, ranked[:BEST], _console().width)
+    best, left_out = best_runs(sweep, ranked[:BEST], width())
     said = [f"Not shown for want of room: {', '.join(left_out)}; --table FILE writes every column."] if left_out else []
     ends = counted_endings(sweep.columns["status"])
     order = {"objective": "objective", "test_loss": "held-out loss"}[sweep.judged_by]
@@ -182,6 +182,11 @@ def show_sweep(sweep: Sweep, folder: str | None) -> None:
 
 def _console() -> Console:
     return Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
+
+
+def width() -> int:
+    """Characters of a line of what is printed."""
+    return _console().width
 
 
 def _print(*blocks: Block) -> None:
@@ -217,8 +222,8 @@ def distance(fit: Fit) -> str:
     if fit.gap is None:
         reason = "" if fit.exact_note in fit.message else f" {fit.exact_note}"
         return f"How far it is from the optimum is not known.{reason}"
+    if fit.gap == 0.0:  # in the digits of the table's loss
+        return f"The exact optimum is {number(fit.scores.exact_objective, DIGITS)}."
     optimum = number(fit.scores.exact_objective, 10)
-    if fit.gap == 0.0:
-        return f"The exact optimum is {optimum}."
     side = "above" if fit.gap > 0 else "below"
     return f"It is {number(abs(fit.gap), 2)} {side} the exact optimum {optimum} (relative gap {fit.relative_gap:.1e})."

@@ -93,7 +93,7 @@ def fit(
             console.show(done, out, summary)
             if judged is not None:
                 print()
-                console.show_document(judged._document(0))
+                console.show_document(judged._document(console.width()))
         if out is not None and json and not quiet:
             print(f"The run is in {out}", file=sys.stderr)
     if unsaved is not None:

@@ -171,6 +171,9 @@ def check_known(name: object, available: Sequence[str], origin: Origin) -> None:
     """Raise DataError, with the closest names, where no column is called `name`."""
     if name not in available:
         close = suggestion(name, available)
+        parted = next((one for one in available if one.startswith(f"{name},")), None)
+        if parted is not None:  # as `--columns` reads a name without quotes
+            close = f"did you mean {quoted(parted)}? On the command line a name with a comma stands in double quotes. "
         raise DataError(
             f"there is no column {quoted(name)} in {origin.table}{': ' + close if close else '. '}"
             f"The columns are {listed(available)}{origin.nameless}"

@@ -156,7 +156,7 @@ def place_of(folder: str | os.PathLike[str]) -> Path:
     try:
         place = Path(folder).expanduser().resolve()
     except (OSError, RuntimeError, ValueError) as error:  # no such user, a circle of links, a zero byte
-        raise RunError(f"{str(folder)!r} cannot be a run's folder: {error}.") from None
+        raise RunError(f"{str(folder)!r} cannot be a run's folder: {str(error).rstrip('.')}.") from None
     if not place.name:
         raise RunError(f"{str(folder)!r} cannot be a run's folder. Name a folder of its own.")
     return place

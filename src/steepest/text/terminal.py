@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import textwrap
 from collections.abc import Collection, Iterator, Sequence
@@ -28,9 +29,12 @@ def columns() -> int:
 
 
 def text(document: Document, width: int | None = None) -> str:
-    """A document as plain text; prose of a spaced one is folded at `width` (by default as wide as the terminal is)."""
+    """A document as plain text, tables at most `width` wide (by default `WIDE`).
+
+    Prose of a spaced one is folded at `width` (by default as wide as the terminal is).
+    """
     prose = min(width or columns(), WIDEST) if document.spaced else None
-    return ("\n\n" if document.spaced else "\n").join(block_text(block, prose) for block in document.blocks)
+    return ("\n\n" if document.spaced else "\n").join(block_text(block, prose, width or WIDE) for block in document.blocks)
 
 
 def block_text(block: Block, prose: int | None = None, width: int = WIDE) -> str:
@@ -77,10 +81,31 @@ def table(shown: Table, width: int = WIDE) -> str:
     widths[0] = min(widths[0], max(width - sum(widths[1:]) - 2 * (len(widths) - 1), NARROWEST))
     lines = []
     for row in (cells[0], ["─" * each for each in widths], *cells[1:]):
-        first, *more = chop_cells(row[0], widths[0]) or [""]
+        first, *more = _broken(row[0], widths[0])
         lines.append(_line([first, *row[1:]], widths, shown.words))
         lines += more
     return "\n".join(lines)
+
+
+def _broken(words: str, width: int) -> list[str]:
+    """A name in lines of so many characters, broken after a blank, `=` or `:` where there is one; further lines are indented.
+
+    >>> _broken("good: City name=New York", 18)
+    ['good: City name=', '  New York']
+    """
+    if cell_len(words) <= width:
+        return [words]
+    lines, line = [], ""
+    for piece in re.findall(r"[^ =:]*[ =:]*", words):
+        if line.strip() and cell_len((line + piece).rstrip()) > width:
+            lines.append(line.rstrip())
+            line = "  "
+        line += piece
+        while cell_len(line.rstrip()) > width:
+            first = chop_cells(line, width)[0]
+            lines.append(first)
+            line = "  " + line[len(first) :]
+    return [*lines, *([line.rstrip()] if line.strip() else [])]
 
 
 def width_of(shown: Table) -> int:
