@@ -21,7 +21,7 @@ from steepest.data.folds import Fold
 from steepest.data.wording import counted, quoted
 from steepest.descent.stopping import Status
 from steepest.descent.trace import BUDGET
-from steepest.errors import FitError, SteepestWarning
+from steepest.errors import DataError, FitError, SteepestWarning
 from steepest.model.of_fit import mean_loss
 from steepest.model.prediction import has_probabilities, log_odds
 from steepest.model.prediction import shares as shown_shares
@@ -170,7 +170,7 @@ def cross_validate(fit: Fit, folds: int = 10, split: str | Sequence[int] = "rand
     parts = parting.parted(whole.rows, folds, split, fit.spec.seed, column)
     for number, part in enumerate(parts):
         parting.check_classes(whole, part, number + 1)
-    tables = [parting.learned_of(whole, part.train, fit.spec.class_weight) for part in parts]
+    tables = [_learned(fit, whole, part, number) for number, part in enumerate(parts, 1)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SteepestWarning)  # it was said of the fit itself
         training = [table.take(part.train) for table, part in zip(tables, parts, strict=True)]
@@ -181,6 +181,14 @@ def cross_validate(fit: Fit, folds: int = 10, split: str | Sequence[int] = "rand
     for one, table, part in zip(fits, tables, parts, strict=True):
         found.add(one, table, part)
     return found.result(split if isinstance(split, str) else "as given")
+
+
+def _learned(fit: Fit, whole: Dataset, part: Fold, number: int) -> Dataset:
+    """All rows as a fold reads them."""
+    try:
+        return parting.learned_of(whole, part.train, fit.spec.class_weight)
+    except DataError as error:
+        raise DataError(f"fold {number} has no value for a row that it has not learned of: {error}") from None
 
 
 def _rows(fit: Fit) -> Dataset:

@@ -267,6 +267,8 @@ class Fit(Displayed, RunSummary, Scored, Methods):
             if theta is not None:
                 raise SpecError("interval= is for the fit's own parameters; leave theta= out.")
             return self._intervals(self._columns(x), interval, kind)
+        if kind != "mean":
+            raise SpecError(f"kind={kind!r} is that of an interval: give its level, interval=0.95.")
         prediction = self.decision(x, theta)
         if self.schema.classes is None:
             return self.loss_function.mean_of(prediction)

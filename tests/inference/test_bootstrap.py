@@ -89,6 +89,24 @@ def test_the_acceleration_comes_of_what_each_row_changes(settings):
         assert off.max() < (1e-8 if not settings else 0.6)
 
 
+def test_groups_are_drawn_whole():
+    generator = np.random.default_rng(3)
+    x, shop = generator.normal(size=(60, 2)), generator.integers(0, 8, 60)
+    y = x @ [1.0, 2.0] + generator.normal(size=8)[shop] + generator.normal(size=60)
+    table = {"a": x[:, 0], "b": x[:, 1], "shop": np.array(list("abcdefgh"))[shop], "y": y}
+    fit = st.fit(table, target="y", columns=["a", "b"])
+    found = fit.summary(cov="cluster:shop", bootstrap=40)
+    made = []
+    for drawn in np.random.default_rng([0, 1]).integers(0, 8, size=(40, 8)):
+        rows = np.concatenate([np.flatnonzero(shop == one) for one in drawn])
+        made.append(np.linalg.lstsq(np.column_stack([np.ones(len(rows)), x[rows]]), y[rows], rcond=None)[0])
+    errors = found.coefficients.column("std_error").to_pylist()
+    np.testing.assert_allclose(errors, np.std(made, axis=0, ddof=1), rtol=1e-6)
+    assert "of resamples of whole groups of 'shop'" in str(found)
+    lasso = st.fit(table, target="y", columns=["a", "b"], penalty="l1:0.001")
+    assert bootstrap.fitted_again(lasso, 3, shop).theta.shape == (3, 3)
+
+
 def test_what_no_formula_helps_is_fitted_again():
     fit = st.fit(X, Y, penalty="l1:0.1")
     found = fit.summary(bootstrap=6)

@@ -215,6 +215,8 @@ def test_groups_that_are_not_there_are_told_by_row_and_remedy(tmp_path):
         ({"cov": "HC4"}, "must be nonrobust, HC0"),
         ({"cov": "cluster:shop"}, "no column 'shop'"),
         ({"level": 95}, "between 0 and 1"),
+        ({"level": "0.95"}, "between 0 and 1"),
+        ({"bootstrap": "100"}, "number of resamples"),
         ({"distribution": "normal"}, "t or z"),
         ({"bootstrap": 1}, "number of resamples"),
         ({"reference": "a"}, "classes of a softmax"),

@@ -57,6 +57,8 @@ def parted(rows: int, count: int, split: str | Sequence[int], seed: int, column:
                 f"split holds {numbers.size:,} values; it is the number of a fold for each of {counted(rows, 'row')}."
             )
         every = np.arange(rows)
+        if len(np.unique(numbers)) < 2:
+            raise SpecError("split puts all rows into one fold: there must be two or more.")
         return [Fold(every[numbers != one], every[numbers == one]) for one in np.unique(numbers[numbers >= 0])]
     if not isinstance(count, int) or isinstance(count, bool) or not 2 <= count <= rows:
         raise SpecError(f"folds={count!r}: it must be a whole number from 2 to the number of rows, {rows:,}.")

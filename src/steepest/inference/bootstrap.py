@@ -81,20 +81,26 @@ def _acceleration(influence: np.ndarray) -> np.ndarray:
     return np.divide((each**3).sum(0), 6.0 * squares**1.5, out=np.zeros(len(squares)), where=squares > 0)
 
 
-def resampled(sample: Sample, runs: int, seed: int) -> Resampled:
-    """So many resamples of the rows, in user units, the outputs' coefficients one after the other."""
+def resampled(sample: Sample, runs: int, seed: int, groups: np.ndarray | None = None) -> Resampled:
+    """So many resamples of the rows, or of whole groups of them, in user units, the outputs' coefficients one after the other.
+
+    groups: the number of each row's `[n]`.
+    """
     generator = np.random.default_rng([seed, 1])
     basis = np.concatenate([part for _, part in sample.blocks()])
     turn = np.kron(np.eye(sample.problem.outputs) if sample.classes is None else sample.classes, sample.user)
     size, at = turn.shape[1], sample.coefficients.ravel()
     moves, arrived = [], []
     for count in _portions(runs, sample.rows * max(size, 1)):
-        found, fine = _descended(sample, basis, _weights(sample, generator, count))
+        found, fine = _descended(sample, basis, _weights(sample, generator, count, groups))
         moves.append(found)
         arrived.append(fine)
     fine = np.concatenate(arrived)
     theta = at + np.concatenate(moves)[fine] @ turn.T
-    return Resampled(theta, int((~fine).sum()), _influence(sample, basis) @ turn.T)
+    influence = _influence(sample, basis) @ turn.T
+    if groups is not None:  # θ without a group, to first order
+        influence = np.array([influence[groups == one].sum(0) for one in range(int(groups.max()) + 1)])
+    return Resampled(theta, int((~fine).sum()), influence)
 
 
 def _portions(runs: int, width: int) -> Iterator[int]:
@@ -103,15 +109,23 @@ def _portions(runs: int, width: int) -> Iterator[int]:
         yield min(most, runs - start)
 
 
-def _weights(sample: Sample, generator: np.random.Generator, runs: int) -> np.ndarray:
+def _weights(sample: Sample, generator: np.random.Generator, runs: int, groups: np.ndarray | None = None) -> np.ndarray:
     """The weights of the rows of resamples `[runs, n]`."""
+    if groups is not None:
+        counts = _drawn(generator, runs, int(groups.max()) + 1)[:, groups]
+        return counts if sample.weights is None else counts * sample.weights
     if sample.frequency and sample.weights is not None:
         share = sample.weights / sample.weights.sum()
         return generator.multinomial(round(sample.nobs), share, size=runs).astype(np.float64)
-    counts = np.zeros((runs, sample.rows))
-    drawn = generator.integers(0, sample.rows, size=(runs, sample.rows))
-    np.add.at(counts, (np.arange(runs)[:, None], drawn), 1.0)
+    counts = _drawn(generator, runs, sample.rows)
     return counts if sample.weights is None else counts * sample.weights
+
+
+def _drawn(generator: np.random.Generator, runs: int, size: int) -> np.ndarray:
+    """How often each of so many things is drawn, in as many draws with replacement, `[runs, size]`."""
+    counts = np.zeros((runs, size))
+    np.add.at(counts, (np.arange(runs)[:, None], generator.integers(0, size, size=(runs, size))), 1.0)
+    return counts
 
 
 def _descended(sample: Sample, basis: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -277,12 +291,17 @@ def _influence(sample: Sample, basis: np.ndarray) -> np.ndarray:
     return np.concatenate(moves, 1)
 
 
-def fitted_again(fit: Fit, runs: int) -> Resampled:
+def fitted_again(fit: Fit, runs: int, groups: np.ndarray | None = None) -> Resampled:
     """The same where no formula helps: each resample is fitted as the fit was."""
     data, found = rows_of(fit)[0], []
     generator = np.random.default_rng([fit.spec.seed, 1])
     for _ in range(runs):
-        rows = data.take(generator.integers(0, data.rows, data.rows))
+        if groups is None:
+            drawn = generator.integers(0, data.rows, data.rows)
+        else:
+            count = int(groups.max()) + 1
+            drawn = np.concatenate([np.flatnonzero(groups == one) for one in generator.integers(0, count, count)])
+        rows = data.take(drawn)
         try:
             found.append(fitting.run(fit.spec, rows).theta)
         except SteepestError:  # as where a class is missing

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
+
+from steepest.errors import SpecError
+
+
+def check_level(name: str, level: Any) -> None:
+    """Raise SpecError for what is no level of an interval; name: of the keyword.
+
+    >>> check_level("level", 95)
+    Traceback (most recent call last):
+    steepest.errors.SpecError: level=95: it must be between 0 and 1, as 0.95.
+    """
+    if not isinstance(level, Real) or not 0.0 < level < 1.0:
+        raise SpecError(f"{name}={level!r}: it must be between 0 and 1, as 0.95.")
 
 
 def two_sided(statistic: np.ndarray, df: float | None) -> np.ndarray:

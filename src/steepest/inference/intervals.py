@@ -51,8 +51,7 @@ def intervals(fit: Fit, x: np.ndarray, level: float, kind: Kind = "mean", cov: s
 
 def check(level: float, kind: str) -> None:
     """Raise SpecError for what can be asked of no fit."""
-    if not 0.0 < level < 1.0:
-        raise SpecError(f"interval={level!r}: it must be between 0 and 1, as 0.95.")
+    distributions.check_level("interval", level)
     if kind not in ("mean", "observation"):
         raise SpecError(f"kind={kind!r}: it must be mean or observation.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ from steepest.inference.shown import Errors, Shown, of_resamples, shown_of, tabl
 from steepest.inference.summary_table import Summary
 from steepest.model.penalties import penalty
 from steepest.scoring import FAR_OUT
+from steepest.storage.run_loading import rows_of
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -62,6 +64,7 @@ def summary(
         distribution: `t` or `z`; by default t for `mse`, `l1` and quantiles, z for likelihoods, families, `huber` and
             `logcosh`; with groups t has one degree of freedom less than there are groups.
         bootstrap: so many resamples of the rows, all at once: their spread is the standard error then, and the intervals are BCa.
+            With `cluster:COLUMN` whole groups are drawn.
         reference: of several classes, the one that the others are compared with; by default the coefficients sum to 0 over the
             classes.
 
@@ -90,11 +93,11 @@ def check(cov: str = "nonrobust", level: float = 0.95, distribution: str | None 
         isinstance(cov, str) and cov.startswith("cluster:") and cov != "cluster:"
     ):
         raise SpecError(f"cov={cov!r}: it must be nonrobust, HC0, HC1, HC2, HC3 or cluster:COLUMN.")
-    if not 0.0 < level < 1.0:
-        raise SpecError(f"level={level!r}: it must be between 0 and 1, as 0.95.")
+    distributions.check_level("level", level)
     if distribution not in (None, "t", "z"):
         raise SpecError(f"distribution={distribution!r}: it must be t or z.")
-    if isinstance(bootstrap, bool) or bootstrap < 0 or int(bootstrap) != bootstrap or bootstrap == 1:
+    whole = isinstance(bootstrap, Real) and not isinstance(bootstrap, bool) and bootstrap == bootstrap // 1
+    if not whole or bootstrap < 0 or bootstrap == 1:
         raise SpecError(f"bootstrap={bootstrap!r}: it must be a number of resamples, such as 1000, or 0.")
 
 
@@ -181,10 +184,13 @@ def _covariances(fit: Fit, sample: Sample, asked: Asked) -> list[Covariance]:
         return [Covariance(nothing, nothing, np.zeros((0, 0)), active)] * (
             1 if sample.classes is not None else sample.problem.outputs
         )
-    groups = None
-    if asked.cov.startswith("cluster:"):
-        groups = groups_of(fit, sample.data, asked.cov.partition(":")[2])
-    return covariances(sample, asked.cov, groups)
+    return covariances(sample, asked.cov, _groups(fit, asked))
+
+
+def _groups(fit: Fit, asked: Asked) -> np.ndarray | None:
+    """The number of each row's group `[n]`; None where rows are apart."""
+    kind, _, name = asked.cov.partition(":")
+    return groups_of(fit, rows_of(fit)[0], name) if kind == "cluster" else None
 
 
 def _figures(sample: Sample, found: list[Covariance], asked: Asked) -> list[Figures]:
@@ -237,9 +243,9 @@ def _whole(sample: Sample, found: list[Covariance], shown: Shown) -> np.ndarray:
 
 def _by_resampling(fit: Fit, sample: Sample | None, asked: Asked, shown: Shown, theory: str) -> Errors:
     if sample is None or theory:
-        came = resampling.fitted_again(fit, asked.bootstrap)
+        came = resampling.fitted_again(fit, asked.bootstrap, _groups(fit, asked))
     else:
-        came = resampling.resampled(sample, asked.bootstrap, fit.spec.seed)
+        came = resampling.resampled(sample, asked.bootstrap, fit.spec.seed, _groups(fit, asked))
     influence = None if came.influence is None else shown.of(came.influence)
     came = Resampled(shown.of(came.theta), came.lost, influence)
     low, high = came.bca(asked.level, shown.of(fit.theta if sample is None else sample.coefficients.ravel()))

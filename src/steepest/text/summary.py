@@ -90,7 +90,9 @@ def meant(summary: Summary) -> list[str]:
     if not summary.valid:
         return [f"Standard errors are not valid. {summary.reason}", *summary.notes]
     if summary.bootstrap is not None:
-        return ["Standard errors and BCa intervals: of resamples of the rows.", *summary.notes]
+        kind, _, name = summary.cov.partition(":")
+        drawn = f"whole groups of {plain(repr(name), 80)}" if kind == "cluster" else "the rows"
+        return [f"Standard errors and BCa intervals: of resamples of {drawn}.", *summary.notes]
     law = "normal" if summary.df is None else f"Student's t, {number(summary.df)} degrees of freedom"
     return [f"Standard errors: {summary.cov}; p and intervals: {law}.", *summary.notes]
 

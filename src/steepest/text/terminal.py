@@ -34,7 +34,9 @@ def text(document: Document, width: int | None = None) -> str:
     Prose of a spaced one is folded at `width` (by default as wide as the terminal is).
     """
     prose = min(width or columns(), WIDEST) if document.spaced else None
-    return ("\n\n" if document.spaced else "\n").join(block_text(block, prose, width or WIDE) for block in document.blocks)
+    return ("\n\n" if document.spaced else "\n").join(
+        block_text(block, prose, width or WIDE) for block in document.blocks
+    )
 
 
 def block_text(block: Block, prose: int | None = None, width: int = WIDE) -> str:
