@@ -14,6 +14,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 import steepest as st
 from steepest.inference import effects
+from steepest.inference.influence import variance_inflation_data
 
 GENERATOR = np.random.default_rng(9)
 X = GENERATOR.normal(size=(150, 3)) @ [[1.0, 0.8, 0.0], [0.0, 0.6, 0.0], [0.0, 0.0, 1.0]]
@@ -158,3 +159,11 @@ def test_what_has_no_such_figure_says_why():
         st.fit(X, Y, optimizer="sgd", lr=0.01, epochs=3).coefficients()
     with pytest.raises(st.SpecError, match="linear in their coefficients"):
         st.fit(X, Y, model="mlp:2", epochs=2).variance_inflation()
+
+
+def test_inflation_is_of_columns_whatever_the_loss():
+    own = st.fit(X, Y, loss=lambda prediction, target: (prediction - target) ** 2)
+    wanted = variance_inflation_data(st.fit(X, Y)).vif
+    np.testing.assert_allclose(variance_inflation_data(own).vif, wanted, rtol=1e-10)
+    with pytest.raises(st.SpecError, match="a constant only"):
+        variance_inflation_data(st.fit("y ~ 1", {"x": X[:, 0], "y": Y}))

@@ -179,6 +179,36 @@ def test_rows_held_out_take_no_part_and_groups_are_those_of_the_rows_left():
     assert pickle.loads(pickle.dumps(fit)).params == fit.params
 
 
+def test_figures_of_the_optimum_are_of_the_optimum_alone():
+    late = st.fit(X, Y, optimizer="sgd", lr=1e-4, epochs=3).summary()
+    separable = st.fit(X, (X[:, 0] > 0).astype(int), model="logistic").summary()
+    weighted = st.fit(X, TWO, model="logistic", class_weight={0: 1, 1: 3}).summary()
+    for found in (late, separable, weighted):
+        numbers = (found.f, found.f_p_value, found.aic, found.bic, found.likelihood_ratio)
+        assert numbers == (None,) * 5
+    residuals = Y - sm.add_constant(X) @ st.fit(X, Y, optimizer="sgd", lr=1e-4, epochs=3).theta
+    np.testing.assert_allclose(late.r2, 1 - residuals @ residuals / np.sum((Y - Y.mean()) ** 2), rtol=1e-10)
+
+
+@pytest.mark.filterwarnings("ignore:the target 'y' has the same value")
+def test_a_constant_target_has_no_r2_and_no_test():
+    fit = st.fit(X, np.full(120, 0.1))
+    found, again = fit.summary(), fit.summary(bootstrap=20)
+    assert (found.r2, found.f, found.f_p_value) == (None, None, None)
+    np.testing.assert_allclose(column(again, "low"), [0.1, 0, 0, 0], atol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:the target 'y' has the same value", "ignore:.*cannot settle 4 parameters")
+@pytest.mark.parametrize(("rows", "told"), [(1, "1 row and 4 coefficients"), (4, "4 rows and 4 coefficients")])
+def test_as_many_coefficients_as_rows_have_no_errors_of_any_kind(rows, told):
+    table = {"a": X[:rows, 0], "b": X[:rows, 1], "c": X[:rows, 2], "y": Y[:rows], "shop": list("abcd")[:rows]}
+    fit = st.fit(table, target="y", columns=["a", "b", "c"])
+    for asked in ({}, {"cov": "HC1"}, {"cov": "HC3"}, {"cov": "cluster:shop"}, {"bootstrap": 10}):
+        found = fit.summary(**asked)
+        assert found.reason == f"With {told} nothing is left to tell the errors by."
+        assert found.coefficients.column("std_error").null_count == 4
+
+
 def test_fewer_groups_than_coefficients_have_no_test_of_all_of_them():
     table = pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "y": Y, "half": np.arange(120) % 2})
     found = st.fit(table, target="y", columns=["a", "b"]).summary(cov="cluster:half")

@@ -42,6 +42,9 @@ HALVINGS = 12
 FARTHEST = 4.0
 """A step changes no log-odds by more."""
 
+MOST_BEND = 1e-3
+"""Of 1 − a·z, beyond whose 0 BCa would turn back: the interval then ends at the last resample."""
+
 RIDGE = 1e-12
 """Curvature in directions that no row of a resample determines, beside the mean of the others."""
 
@@ -69,7 +72,7 @@ class Resampled:
         ends = []
         for tail in (0.5 * (1.0 - level), 0.5 * (1.0 + level)):
             moved = bias + normal_quantile(tail)
-            share = normal(bias + moved / (1.0 - bend * moved))
+            share = normal(bias + moved / np.maximum(1.0 - bend * moved, MOST_BEND))
             ends.append(np.array([np.quantile(one, part) for one, part in zip(self.theta.T, share, strict=True)]))
         return ends[0], ends[1]
 
@@ -77,6 +80,8 @@ class Resampled:
 def _acceleration(influence: np.ndarray) -> np.ndarray:
     """Efron's a: Σu³/(6(Σu²)^1.5) with u the jackknife values' mean minus each."""
     each = influence.mean(0) - influence
+    size = np.abs(each).max(0)
+    each = np.divide(each, size, out=np.zeros_like(each), where=size > 0)
     squares = (each**2).sum(0)
     return np.divide((each**3).sum(0), 6.0 * squares**1.5, out=np.zeros(len(squares)), where=squares > 0)
 

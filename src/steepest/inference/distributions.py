@@ -17,7 +17,7 @@ def check_level(name: str, level: Any) -> None:
     Traceback (most recent call last):
     steepest.errors.SpecError: level=95: it must be between 0 and 1, as 0.95.
     """
-    if not isinstance(level, Real) or not 0.0 < level < 1.0:
+    if not isinstance(level, Real) or not 0.0 < float(level) < 1.0:
         raise SpecError(f"{name}={level!r}: it must be between 0 and 1, as 0.95.")
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from steepest.errors import FitError, SpecError
 from steepest.formulas.losses import sigmoid
 from steepest.inference.covariance import leverages
-from steepest.inference.sample import Sample
+from steepest.inference.sample import Sample, sample_of
 from steepest.inference.summary_table import Summary
 
 if TYPE_CHECKING:
@@ -103,15 +103,15 @@ def variance_inflation_data(fit: Fit) -> VarianceInflation:
     """The variance inflation factor of each column: 1/(1 − R²) of its regression on all others.
 
     Raises:
-        SpecError: a module, which has no columns of its own.
+        SpecError: a module, which has no columns of its own; a model without columns.
     """
     if fit.terms is None:
         raise SpecError("Variance inflation is for models that are linear in their coefficients.")
-    sample = fit.summary().sample
-    if sample is None:
-        raise FitError("The fit has no finite coefficients.")
+    sample = sample_of(fit, np.nan_to_num(fit.inner.theta))
     columns = slice(int(sample.problem.intercept), None)
     design, mean = sample.problem.design[:, columns], 0.0
+    if not design.shape[1]:
+        raise SpecError("Variance inflation is between columns, and this model has a constant only.")
     if sample.problem.intercept:
         mean = np.average(design, axis=0, weights=sample.weights)
     spread = sample.each @ (design - mean) ** 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -53,6 +53,15 @@ class Figures:
     df_model: float | None = None
     df_residual: float | None = None
     nobs: float | None = None
+
+
+TESTS = ("f", "f_p_value", "aic", "bic", "likelihood_ratio", "likelihood_ratio_p_value")
+"""Figures that hold of the optimum of a likelihood, and of nothing else."""
+
+
+def untested(found: Figures) -> Figures:
+    """The figures of a fit that is not at its optimum, or whose loss is not the likelihood of its rows."""
+    return replace(found, **dict.fromkeys(TESTS))
 
 
 def figures(sample: Sample, output: int | None, found: Covariance, cov: str) -> Figures:
@@ -111,7 +120,7 @@ def _information(log_likelihood: float, degrees: float, n: float) -> dict[str, f
     return {
         "log_likelihood": log_likelihood,
         "aic": 2.0 * degrees - 2.0 * log_likelihood,
-        "bic": np.log(n) * degrees - 2.0 * log_likelihood,
+        "bic": float(np.log(n)) * degrees - 2.0 * log_likelihood,
     }
 
 
@@ -123,13 +132,15 @@ def _least_squares(
     weights, n, degrees = sample.each, sample.nobs, found.degrees
     left = n - degrees
     square = float(weights @ residuals**2)
-    whole = float(weights @ (target - constant * np.average(target, weights=weights)) ** 2)
+    # of a constant target nothing is left to explain but rounding
+    mean = np.average(target, weights=weights) if constant and np.ptp(target) > 0 else constant * target[0]
+    whole = float(weights @ (target - mean) ** 2)
     r2 = float(np.float64(1.0) - np.divide(square, whole)) if whole > 0 else None
     log_likelihood = float(-0.5 * n * (np.log(2.0 * np.pi) + np.log(np.divide(square, n)) + 1.0))
     if not sample.frequency and sample.weights is not None:
         log_likelihood += 0.5 * float(np.log(weights[weights > 0]).sum())
     of_f: tuple[float | None, float | None] = (None, None)
-    if not sample.problem.penalty:
+    if not sample.problem.penalty and whole > 0:
         of_f = _whole_model(sample, output, found, cov, (whole - square, square))
     return {
         "r2": r2,

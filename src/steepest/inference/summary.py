@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from steepest.data.wording import capitalized, listed, quoted
+from steepest.data.wording import capitalized, counted, listed, quoted
 from steepest.descent.stopping import Status
 from steepest.errors import FitError, SpecError
 from steepest.inference import bootstrap as resampling
@@ -16,7 +16,7 @@ from steepest.inference import distributions
 from steepest.inference.bootstrap import Resampled
 from steepest.inference.covariance import HC, Covariance, covariances
 from steepest.inference.groups import groups_of
-from steepest.inference.regression import Figures, figures
+from steepest.inference.regression import Figures, figures, untested
 from steepest.inference.sample import Sample, sample_of
 from steepest.inference.shown import Errors, Shown, of_resamples, shown_of, table
 from steepest.inference.summary_table import Summary
@@ -132,14 +132,17 @@ def not_arrived(fit: Fit) -> str:
 @FAR_OUT
 def _summary(fit: Fit, asked: Asked) -> Summary:
     shown, theory = shown_of(fit, asked.reference), no_theory(fit)
-    reason, notes = not_arrived(fit), []
+    late, notes = not_arrived(fit), []
+    reason = late
     sample, found = None, []
     exact = None if fit.exact is None else fit.exact.theta
     if fit.terms is not None and not fit.loss_function.custom and np.isfinite(fit.theta).all():
         best = None if reason or fit.inner.exact is None else fit.inner.exact.theta
         sample = sample_of(fit, fit.inner.theta if best is None else best)
+        few = _no_rows_left(sample)
+        reason = late or few
         try:
-            found = _covariances(fit, sample, asked)
+            found = _covariances(fit, sample, replace(asked, cov="nonrobust") if few else asked)
         except (FitError, np.linalg.LinAlgError) as error:
             why = str(error) if isinstance(error, FitError) else "The curvature of the loss vanishes there."
             theory = theory or why
@@ -151,9 +154,11 @@ def _summary(fit: Fit, asked: Asked) -> Summary:
         notes += [f"{lost:,} of {asked.bootstrap:,} resamples have no optimum, and are left out."] if lost else []
     elif not (reason or theory) and sample is not None:
         errors = _by_theory(sample, found, asked, shown, values)
-    reason = reason or ("" if asked.bootstrap else theory) or _no_rows_left(sample, found, asked)
+    reason = reason or ("" if asked.bootstrap else theory)
     tested = sample is None or not sample.problem.penalty
     made = [] if sample is None or not found else _figures(sample, found, asked)
+    if made and (late or fit.spec.class_weight is not None):
+        made = list(map(untested, made))
     return Summary(
         coefficients=table(shown, values, None if exact is None else shown.of(exact), errors, tested),
         figures=tuple(made) or (Figures(nobs=float(fit.rows)),),
@@ -198,11 +203,14 @@ def _figures(sample: Sample, found: list[Covariance], asked: Asked) -> list[Figu
     return [figures(sample, i if several else None, one, asked.cov) for i, one in enumerate(found)]
 
 
-def _no_rows_left(sample: Sample | None, found: list[Covariance], asked: Asked) -> str:
-    """Why least squares with as many coefficients as rows has no errors."""
-    if sample is None or asked.bootstrap or not found or sample.nobs > found[0].degrees:
+def _no_rows_left(sample: Sample) -> str:
+    """Why as many coefficients as rows have no errors; "" where there are more rows."""
+    if sample.problem.penalty or sample.classes is not None or sample.nobs > sample.rank:
         return ""
-    return f"There are {sample.rows:,} rows and as many coefficients: nothing is left to tell the errors by."
+    count = len(sample.terms.names)
+    return (
+        f"With {counted(sample.rows, 'row')} and {counted(count, 'coefficient')} nothing is left to tell the errors by."
+    )
 
 
 def _degrees(sample: Sample, found: list[Covariance], asked: Asked) -> float | None:
@@ -262,7 +270,7 @@ def _notes(fit: Fit, sample: Sample | None, shown: Shown, errors: Errors) -> lis
         against = None if shown.reference is None else (fit.schema.classes or ())[shown.reference]
         what = "sum to 0 over the classes" if against is None else f"are against the class {quoted(against)}"
         said.append(f"The coefficients {what}.")
-    if sample is not None and sample.problem.penalty.l2:
+    if sample is not None and sample.problem.penalty and errors.covariance is not None:
         said.append(PENALISED)
     if sample is not None and sample.undetermined.any() and errors.covariance is not None:
         names = [name for name, unknown in zip(shown.names, sample.undetermined, strict=True) if unknown]
