@@ -221,6 +221,32 @@ def test_fewer_groups_than_coefficients_have_no_test_of_all_of_them():
     np.testing.assert_allclose(found.f_test("a").statistic, wanted.fvalue, rtol=1e-8)
 
 
+def test_a_column_of_all_classes_is_tested_whole():
+    three = GENERATOR.integers(0, 3, 120)
+    found = st.fit(X, three, model="softmax").summary()
+    plain = sm.MNLogit(three, sm.add_constant(X)).fit(disp=0, tol=1e-14, method="newton")
+    columns = np.zeros((2, 8))
+    columns[0, 2], columns[1, 6] = 1, 1
+    wanted = plain.wald_test(columns, scalar=True)
+    tested = found.wald_test("x2")
+    np.testing.assert_allclose([tested.statistic, tested.p_value, tested.df], [wanted.statistic, wanted.pvalue, 2])
+    for asked, message in (([], "Name one at least"), (7, "no coefficient")):
+        with pytest.raises(st.SpecError, match=message):
+            found.wald_test(asked)
+    with pytest.raises(st.SpecError, match="compared with another fit"):
+        found.compare_lr_test("small")
+
+
+def test_a_loaded_run_knows_which_rows_were_held_out(tmp_path):
+    path = tmp_path / "shops.csv"
+    table = pd.DataFrame({"a": X[:, 0], "y": Y, "shop": GENERATOR.integers(0, 9, 120).astype(str)})
+    table.to_csv(path, index=False)
+    fit = st.fit(str(path), target="y", columns=["a"], test_fraction=0.25)
+    fit.save(tmp_path / "run")
+    wanted = column(fit.summary(cov="cluster:shop"), "std_error")
+    np.testing.assert_allclose(column(st.load(tmp_path / "run").summary(cov="cluster:shop"), "std_error"), wanted)
+
+
 def test_groups_that_are_not_there_are_told_by_row_and_remedy(tmp_path):
     table = pd.DataFrame({"a": X[:, 0], "y": Y, "shop": [None, *map(str, range(119))]})
     table.loc[0, "a"] = np.nan

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,9 @@ from steepest.inference import distributions
 
 SINGULAR = 1e2 * np.finfo(float).eps
 """An eigenvalue beside the largest one, for each coefficient, up to which it is rounding."""
+
+OUTSIDE = 1e-6
+"""Part of the coefficients in directions that their covariance does not have, up to which it is rounding."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,9 @@ class HypothesisTest:
 
 def places_of(names: str | Sequence[str], labels: Sequence[str], plain: Sequence[str]) -> list[int]:
     """The places of coefficients: by their labels (`a: age`), by their names, or by the column whose levels they are."""
-    wanted = [names] if isinstance(names, str) else list(names)
+    wanted = [names] if isinstance(names, str) or not isinstance(names, Iterable) else list(names)
+    if not wanted:
+        raise SpecError("Which coefficients are to be tested? Name one at least.")
     found: list[int] = []
     for name in wanted:
         hits = [i for i, label in enumerate(labels) if label == name] or [
@@ -65,13 +70,16 @@ def of_zero(theta: np.ndarray, covariance: np.ndarray, names: Sequence[str], df:
     sizes = np.sqrt(np.diag(covariance))
     with np.errstate(divide="ignore", invalid="ignore"):
         values, vectors = np.linalg.eigh(np.nan_to_num(covariance / np.outer(sizes, sizes)))
-    count, rank = len(values), int((values > len(values) * SINGULAR * values[-1]).sum())
-    if rank < count:
+        along = np.nan_to_num(theta / sizes) @ vectors
+    kept = values > len(values) * SINGULAR * values[-1]
+    count = int(kept.sum())
+    # those of all classes of a softmax sum to 0: their covariance has no inverse, and nothing stands out of it
+    if np.abs(along[~kept]).max(initial=0.0) > OUTSIDE * np.abs(along).max():
         raise SpecError(
-            f"{counted(count, 'coefficient')} cannot be tested together by a covariance of rank {rank}, as of few groups or few "
-            "resamples. Test fewer of them, or take another cov=."
+            f"{counted(len(values), 'coefficient')} cannot be tested together by a covariance of rank {count}, as of few groups "
+            "or few resamples. Test fewer of them, or take another cov=."
         )
-    value = float((((theta / sizes) @ vectors) ** 2 / values).sum())
+    value = float((along[kept] ** 2 / values[kept]).sum())
     what = f"{listed(names)} {'is' if len(names) == 1 else 'are'} 0"
     if df is None:
         return HypothesisTest(what, "chi2", value, count, None, distributions.of_chi2(value, count))

@@ -175,6 +175,8 @@ class Summary(Displayed):
 
     def _nested(self, restricted: Fit | Summary) -> Summary:
         """The summary of a smaller model, after a look whether it is one."""
+        if not isinstance(restricted, Summary) and not hasattr(restricted, "summary"):
+            raise SpecError(f"A fit is compared with another fit, or its summary, and not with {restricted!r}.")
         other = restricted if isinstance(restricted, Summary) else restricted.summary()
         mine, theirs = self.sample, other.sample
         if mine is None or theirs is None or not (self.valid and other.valid):

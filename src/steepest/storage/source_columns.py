@@ -29,11 +29,13 @@ def source_column(fit: Fit, name: str, rows: Dataset, remedy: str) -> SourceColu
     source = fit.table if fit.source is None else fit.source
     if source is None:
         raise FitError(f"The table of this fit is gone, and with it the column {quoted(name)}. {remedy}")
+    places = rows.places
     if fit.source is not None:
-        read_again(fit)
+        again = read_again(fit)[0]
+        places = again.places if places is None and again.rows == rows.rows else places
     table, origin = open_table(source, reading=Reading.of(fit.spec), requested=[name])
     check_known(name, table.column_names, origin)
-    column, places = origin.column(name, table[name]), rows.places
+    column = origin.column(name, table[name])
     last = rows.rows - 1 if places is None else int(places.max())
     if last >= table.num_rows or (places is None and last < table.num_rows - 1):
         raise FitError(f"{origin.table} has {counted(table.num_rows, 'row')} now, and had others before. Fit again.")
