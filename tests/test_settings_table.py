@@ -28,7 +28,7 @@ EXAMPLES = {
     "missing_values": ("unknown",),
     "categories": ("c",), "date": {"when": "days"}, "labels": "casefold", "decimal": ",", "thousands": "'",
     "encoding": "latin-1", "skip_rows": 1, "comment": "#", "header": True, "test_fraction": 0.25, "record": 10,
-    "dtype": "float32", "device": "cuda:0", "max_seconds": 1.5,
+    "dtype": "float32", "device": "cuda:0", "max_seconds": 1.5, "stream": True,
 }  # fmt: skip
 """A value of each setting that is not its default."""
 
@@ -141,7 +141,18 @@ def test_a_setting_is_written_as_an_option_by_its_name(name):
 
 
 def test_the_sets_of_settings_that_are_treated_alike():
-    data = {"target", "columns", "formula", "drop", "weights", "class_weight", "missing", "test_fraction", *READING}
+    data = {
+        "target",
+        "columns",
+        "formula",
+        "drop",
+        "weights",
+        "class_weight",
+        "missing",
+        "stream",
+        "test_fraction",
+        *READING,
+    }
     assert set(those(lambda setting: setting.prepares)) == data | {"model", "loss", "intercept"}
     assert set(those(lambda setting: setting.fitted)) == data | {"model", "penalty", "intercept"}
     ending = {"epochs", "max_steps", "tol", "patience"}

@@ -22,11 +22,11 @@ from steepest.data.wording import counted, quoted
 from steepest.descent.stopping import Status
 from steepest.descent.trace import BUDGET
 from steepest.errors import DataError, FitError, SteepestWarning
+from steepest.metrics import metrics
 from steepest.model.of_fit import mean_loss
 from steepest.model.prediction import has_probabilities, log_odds
 from steepest.model.prediction import shares as shown_shares
 from steepest.result import Fit
-from steepest.scoring import metrics
 from steepest.storage.run_loading import rows_of
 from steepest.storage.source_columns import source_column
 from steepest.sweeps import own_rows
@@ -194,6 +194,8 @@ def _learned(fit: Fit, whole: Dataset, part: Fold, number: int) -> Dataset:
 def _rows(fit: Fit) -> Dataset:
     """The training rows, those held out to stop by among them."""
     train = rows_of(fit.inner)[0] if fit.train is None else fit.inner.train
+    if train is not None:
+        train.check_in_memory("Cross-validation")
     if train is None:
         raise FitError("This fit has no rows to be parted.")
     learned = any(column.fill is not None for column in train.schema.columns) or train.schema.design is not None

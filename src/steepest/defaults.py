@@ -13,8 +13,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,15 +26,14 @@ from steepest.choices import parse
 from steepest.data.batching import Batching, external
 from steepest.data.dataset import Dataset
 from steepest.data.loaders import DropLast, Sampled
-from steepest.descent import averaging, torch_optim, torch_rules
+from steepest.descent import torch_optim, torch_rules
 from steepest.descent.method import check_optimizer, method_of
 from steepest.descent.newton import RegularizedNewton
-from steepest.descent.schedule_factors import Schedule, at_rate, schedule
+from steepest.descent.schedule_factors import at_rate
 from steepest.descent.tall_lasso import TallLasso
 from steepest.descent.tall_newton import TallNewton
 from steepest.errors import DataError, SpecError
 from steepest.formulas.models import MODELS
-from steepest.formulas.rules import Automatic
 from steepest.lazy import Tensor, nn, torch
 from steepest.model import centring, double_double, modules
 from steepest.model import preconditioners as frames
@@ -52,8 +51,9 @@ from steepest.model.penalties import penalty
 from steepest.model.tall_curvature import IllConditioned
 from steepest.model.tall_objective import TallObjective
 from steepest.numerics import dual
+from steepest.planned import Plan, by_newton, start_of
 from steepest.settings import Spec
-from steepest.settings_table import DEFAULT_EPOCHS
+from steepest.streamed_plan import streamed
 
 MOST_CURVATURE, MOST_SQUARES = 2_500, 10_000
 """Equations up to which the curvature steps of `optimizer="auto"` solve a linear system at each step, and of tall least squares,
@@ -64,56 +64,6 @@ MOST_LOST = 10.0
 taken in 32 digits, and what is lost is less than this bound."""
 
 UNLIKE = 30.0  # how many times the spread of another a target's may be before its squares leave the other one out
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything that a descent needs.
-
-    given: batches of the user's, in the place of ours. problem and terms: of the linear family; module: of the others.
-    to_user turns c `[T, r]` into θ `[T, p]`. notes: what should be said of the fit. user_names: of θ, where it is
-    computed with powers of centred columns. averages: after how many updates the first θ is one of the answer's mean.
-    """
-
-    objective: Objective
-    rule: Any
-    lr: float
-    schedule: Schedule
-    batching: Batching
-    names: tuple[str, ...]
-    loss: Loss
-    optimizer: str
-    precondition: str
-    schedule_name: str
-    problem: LinearProblem | None = None
-    terms: Terms | None = None
-    module: nn.Module | None = None
-    to_user: Callable[[np.ndarray], np.ndarray] | None = None
-    given: Iterable[Any] | None = None
-    notes: tuple[str, ...] = ()
-    kind: tuple[torch.dtype, torch.device] | None = None
-    user_names: tuple[str, ...] = ()
-    averages: int = averaging.NEVER
-
-    @property
-    def full_batch(self) -> bool:
-        """Whether every step sees all rows."""
-        return self.given is None and self.batching.size is None
-
-    def start(self, init: Any, seed: int) -> np.ndarray | None:
-        """θ₀ as `models.start` has it, in the plan's own coefficients."""
-        return start_of(init, seed, self.terms, self.user_names or self.names)
-
-
-def start_of(init: Any, seed: int, terms: Terms | None, names: tuple[str, ...]) -> np.ndarray | None:
-    """Where a descent starts, with powers of centred columns where `terms` has them; None for zeros. names: of θ."""
-    if terms is None or not terms.centre:
-        return modules.start(init, names, seed)
-    inner = getattr(init, "centred", None)
-    if inner is not None and inner.terms == terms and tuple(init.names) == names:
-        return np.array(inner.theta)
-    given = modules.start(init, names, seed)
-    return None if given is None else centring.from_user(terms, given)
 
 
 def plan(spec: Spec, data: Dataset, given: Any = None, in_place: bool = False) -> Plan:
@@ -162,20 +112,14 @@ def _tall(spec: Spec, data: Dataset, loss: Loss, terms: Terms) -> Plan | None:
         return None
     known = {"loss": loss, "terms": terms, "names": names, "user_names": names}
     rule = TallLasso(tall) if of.l1 else TallNewton(tall)
-    return _by_newton(spec, tall, rule, to_user=tall.to_user, **known)
-
-
-def _by_newton(spec: Spec, objective: Objective, rule: Any, **known: Any) -> Plan:
-    """The plan of full batches until Newton's method says that it has arrived, or for so many epochs."""
-    batching = replace(Batching.of(spec, objective.rows), epochs=spec.epochs or DEFAULT_EPOCHS["curvature"])
-    return Plan(
-        objective=objective, rule=rule, lr=1.0, schedule=schedule("constant"), schedule_name="constant", batching=batching,
-        optimizer=Automatic.CURVATURE.value, precondition="local curvature", **known,
-    )  # fmt: skip
+    return by_newton(spec, tall, rule, to_user=tall.to_user, **known)
 
 
 def _linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | None, in_place: bool) -> Plan:
     plain_terms = _terms(spec, data)
+    if data.stream is not None and (made := streamed(spec, data, loss, plain_terms, in_place)) is not None:
+        return made
+    data.check_in_memory("Another descent than the default one of a smooth loss")
     batching = Batching.of(spec, data.rows)
     alone = spec.optimizer == "auto" and spec.lr == "auto" and batching.size is None and spec.clip is None
     alone = alone and spec.averaging == "none"
@@ -208,10 +152,10 @@ def _linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | None, 
         tall = problem.design.shape[0] >= problem.design.shape[1]
         if exact and tall and in_place and loss.quadratic and not problem.penalty.l1:
             squares = ExtendedSquares(problem, names, start)
-            return _by_newton(spec, squares, TallNewton(squares), **known)
+            return by_newton(spec, squares, TallNewton(squares), **known)
         plain = objective(None)
         whole = ExtendedObjective(plain) if exact else plain
-        return _by_newton(spec, whole, RegularizedNewton(whole), to_user=plain.to_user, **known)
+        return by_newton(spec, whole, RegularizedNewton(whole), to_user=plain.to_user, **known)
     frame = _frame(spec, problem)
     chosen = objective(frame)
     check_loss(chosen, start=True)
@@ -313,6 +257,7 @@ def largest_lr(spec: Spec, problem: LinearProblem) -> float:
 def _module(spec: Spec, data: Dataset, loss: Loss, module: nn.Module, outputs: int, given: Any) -> Plan:
     from steepest.model import wrapped_modules  # which imports PyTorch
 
+    data.check_in_memory("A module")
     given, drop_last = (None, True) if isinstance(given, DropLast) else (given, False)
     if drop_last and spec.batch_size != "full" and int(spec.batch_size) > data.rows:
         raise SpecError(

@@ -20,12 +20,16 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from steepest import user_units
+from steepest import streamed_scores, user_units
+from steepest.data import streams
 from steepest.data.dataset import Dataset
+from steepest.data.first_pass import learned
 from steepest.data.loaders import is_source, unpacked
 from steepest.data.reading import Reading
+from steepest.data.row_groups import RowGroups
 from steepest.data.tables import prepare
-from steepest.defaults import Plan, plan
+from steepest.data.wording import counted
+from steepest.defaults import plan
 from steepest.descent.chunk import Chunk
 from steepest.descent.loop import Step
 from steepest.descent.stopping import Ending, Limits, Status
@@ -41,6 +45,7 @@ from steepest.model.modules import LINEAR
 from steepest.model.tall_curvature import IllConditioned
 from steepest.model.tall_objective import TallObjective
 from steepest.monitor import Ended, Monitor, Progress, watched
+from steepest.planned import Plan
 from steepest.recording import last_finite, trace_of, why_diverged
 from steepest.result import Fit
 from steepest.scoring import Measured
@@ -162,6 +167,11 @@ def data_of(spec: Spec, x: Any, y: Any, weights: Any) -> tuple[Dataset, Dataset 
             None if p is None else replace(p, x=images[p.x[:, 0].astype(int)].astype(np.float64)) for p in parts
         )
     else:
+        if y is None and (files := streams.wanted(x, spec.stream)) is not None:
+            train, test = _from_stream(files, spec, weights, classify)
+            train, test = numbered(spec, train, test)
+            check_ignored(spec, train, test)
+            return train, test, (*train.notes, *said)
         named = spec.target is not None or (spec.formula is not None and formula_sides(spec.formula)[0] is not None)
         if y is None and not named and not (isinstance(x, str) and x.startswith("sample:")):
             raise SpecError("Which column is to be predicted? Name it: target='NAME'.")
@@ -184,6 +194,39 @@ def data_of(spec: Spec, x: Any, y: Any, weights: Any) -> tuple[Dataset, Dataset 
     return train, test, (*train.notes, *said)
 
 
+def _from_stream(files: RowGroups, spec: Spec, weights: Any, classify: bool | None) -> tuple[Dataset, Dataset | None]:
+    """Some rows of a table that is larger than memory, with the stream that they are of."""
+    if spec.target is None:
+        raise SpecError("Which column is to be predicted? Name it: target='NAME'.")
+    if spec.formula is not None:
+        raise SpecError(
+            "formula= learns its terms of rows in memory, and these are streamed: name the columns instead, columns=[…], or "
+            "model='poly:2'."
+        )
+    asked = streams.Asked(
+        target=spec.target if isinstance(spec.target, str) else list(spec.target),
+        columns=None if spec.columns is None else list(spec.columns),
+        drop=list(spec.drop),
+        missing=spec.missing,
+        reading=Reading.of(spec),
+        weights=weights,
+        class_weight=spec.class_weight,
+        classify=classify,
+        test_fraction=spec.test_fraction,
+        seed=spec.seed,
+        intercept=spec.intercept,
+    )
+    _, train, test = learned(files, asked)
+    size = (
+        f"{files.nbytes / 1e9:,.1f} GB in memory" if files.nbytes > 1e8 else f"{files.nbytes / 1e6:,.1f} MB in memory"
+    )
+    note = (
+        f"The rows are read from {counted(len(files.paths), 'file')} pass by pass ({size}): pictures and the diagnosis are of "
+        f"{train.rows:,} of them."
+    )
+    return replace(train, notes=(*train.notes, note)), test
+
+
 def run(
     spec: Spec,
     train: Dataset,
@@ -198,6 +241,8 @@ def run(
 
     budget: bytes for the trace, where that is less than usual. validation: rows to stop by, where the settings do not name them.
     """
+    if train.stream is not None:
+        spec = spec.model_copy(update={"stream": True})  # so that the run says how its rows were read
     train, stopping, notes = parted(spec, train, notes, validation)
     began = time.perf_counter()
 
@@ -210,6 +255,8 @@ def run(
         done.validation = stopping
         if isinstance(made.objective, (TallObjective, ExtendedSquares)) and done.ending.status is not Status.DIVERGED:
             done.measured = Measured.of(made.objective)
+        if train.stream is not None and done.ending.status is not Status.DIVERGED:
+            done.measured = streamed_scores.measured(done, made.objective)
         return done
 
     def after(monitor: Monitor, shown: Step | Chunk) -> None:
@@ -260,8 +307,8 @@ def finished(
         steps=group.steps,
         epochs=group.epochs,
         seconds=seconds,
-        rows=train.rows,
-        test_rows=0 if test is None else test.rows,
+        rows=train.of_rows,
+        test_rows=0 if test is None else test.rows if train.stream is None else train.stream.test_rows,
         loss_function=made.loss,
         optimizer=made.optimizer,
         precondition=made.precondition,

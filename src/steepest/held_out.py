@@ -22,7 +22,6 @@ from steepest.data.loaders import Sampled, is_source, read
 from steepest.data.reading import Reading
 from steepest.data.targets import class_factors, class_named, picked, source_of, target_of
 from steepest.data.wording import counted, listed, quoted
-from steepest.defaults import Plan
 from steepest.engines.batched import Together
 from steepest.errors import DataError, FitError, SpecError
 from steepest.model.automatic_loss import wants_classes
@@ -32,7 +31,9 @@ from steepest.model.linear_objective import LinearObjective
 from steepest.model.module_objective import ModuleObjective
 from steepest.model.objective import Objective
 from steepest.model.of_fit import linear_problem, tensors
+from steepest.model.stream_objective import StreamObjective
 from steepest.model.tall_objective import TallObjective
+from steepest.planned import Plan
 from steepest.settings import Spec
 
 
@@ -169,7 +170,7 @@ def scorer(spec: Spec, made: Plan, rows: Dataset, objective: Objective) -> Calla
     if made.terms is not None:
         unpenalised = spec.model_copy(update={"penalty": "none"})
         problem = linear_problem(unpenalised, rows, made.terms, made.loss)
-        if isinstance(made.objective, (TallObjective, ExtendedSquares)):
+        if isinstance(made.objective, (TallObjective, StreamObjective, ExtendedSquares)):
             user = made.to_user or np.asarray
             return lambda theta: certify.mean_loss(problem, certify.prediction(problem, user(theta)))
         frame = origin = None

@@ -34,6 +34,7 @@ class Methods:
         from steepest.remedy_trial import diagnosed as _examined
         from steepest.report import report
         from steepest.storage.run_folder import save
+        from steepest.streamed_scores import objective_over as _over_stream
     else:
         curvature = delegated("steepest.analysis.rate_table:curvature")
         sharpness = delegated("steepest.analysis.sharpness:sharpness")
@@ -62,3 +63,4 @@ class Methods:
         _examined = delegated("steepest.remedy_trial:diagnosed")
         report = delegated("steepest.report:report")
         save = delegated("steepest.storage.run_folder:save")
+        _over_stream = delegated("steepest.streamed_scores:objective_over")

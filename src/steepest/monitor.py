@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from steepest.data.dataset import Dataset
-from steepest.defaults import Plan
 from steepest.descent.arrays import float64_of
 from steepest.descent.chunk import Chunk
 from steepest.descent.loop import Step
@@ -33,7 +32,9 @@ from steepest.lazy import Tensor, torch
 from steepest.model.extended_squares import ExtendedSquares
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.row_parts import FEW
+from steepest.model.stream_objective import StreamObjective
 from steepest.model.tall_objective import TallObjective
+from steepest.planned import Plan
 from steepest.recording import recorder_of
 from steepest.settings import Spec
 
@@ -372,7 +373,7 @@ def _code(why: Status) -> int:
 
 def scale_of(made: Plan) -> float | None:
     """The mean loss of predicting nothing: what a loss is large or small against. None for a module."""
-    if isinstance(made.objective, (TallObjective, ExtendedSquares)):
+    if isinstance(made.objective, (TallObjective, StreamObjective, ExtendedSquares)):
         scale = made.objective.of_nothing()
     elif made.problem is None:
         return None

@@ -27,12 +27,13 @@ from steepest.analysis.fit_settings import PRECONDITIONERS, coordinates_of
 from steepest.analysis.rate_table import CLOSE, RULES, arrival
 from steepest.command_words import options
 from steepest.data.wording import step_count
-from steepest.defaults import Plan, plan
+from steepest.defaults import plan
 from steepest.descent.schedule_factors import factors
 from steepest.fitting import described, formula_first
 from steepest.formulas.rules import FORMULAS, Automatic
 from steepest.held_out import held_out, rows_apart
 from steepest.model.linear import LinearProblem
+from steepest.planned import Plan
 from steepest.scoring import Answer, answer, objective_at
 from steepest.settings import Spec
 from steepest.settings_table import SETTINGS, Settings, takes_settings, those
@@ -196,6 +197,7 @@ def diagnose(
     x, y, asked = formula_first(x, y, settings)
     _, given = rows_apart(asked)
     spec, train, _, _ = described(x, y, given)
+    train = replace(train, stream=None)  # of a stream some rows, in memory
     if spec.validation_share is not None:
         train, _ = held_out(train, spec.validation_share, spec.seed)
     asked = {name: given[name] for name in SETTINGS if name in given and _is_given(name, given[name])}

@@ -8,11 +8,11 @@ from math import inf
 import numpy as np
 
 from steepest.analysis.learning_rate import steady_lr
-from steepest.defaults import Plan
 from steepest.descent.trace import Recorder, Trace
 from steepest.errors import SpecError
 from steepest.lazy import Tensor, torch
 from steepest.model.linear_objective import LinearObjective
+from steepest.planned import Plan
 from steepest.settings import Spec
 
 RECORD = 10_000  # rows that a trace keeps where `record` names parameters instead

@@ -32,7 +32,7 @@ from steepest.model.of_fit import linear_problem, objective_of
 from steepest.model.prediction import decision, probabilities, with_parameters
 from steepest.run_record import RunRecord, RunSummary
 from steepest.scored import Scored
-from steepest.scoring import Measured
+from steepest.scoring import Measured, StreamMeasured
 from steepest.settings import Spec
 from steepest.text import fit as fit_text
 from steepest.text.displayed import Displayed
@@ -62,7 +62,7 @@ class Fit(Displayed, RunSummary, Scored, Methods):
         validation: the rows that the descent was stopped by; None without any, and for a loaded fit.
         record: what a run's folder holds in the place of the data; of loaded fits only.
         centred: the same fit with powers of centred columns, which it was computed with; None where it was in user units.
-        measured: what the last pass over a tall table gave.
+        measured: what the last pass over a tall table or a stream gave.
         validation: the rows that the descent was stopped by; not of loaded fits.
         table: what the rows were given as, in memory: it is asked for columns that are no features.
         source: the path or `sample:NAME` that the rows came from; None for rows from memory.
@@ -94,7 +94,7 @@ class Fit(Displayed, RunSummary, Scored, Methods):
     validation: Dataset | None = field(default=None, init=False, repr=False)
     record: RunRecord | None = field(default=None, repr=False)
     centred: Fit | None = field(default=None, repr=False)
-    measured: Measured | None = field(default=None, init=False, repr=False)
+    measured: Measured | StreamMeasured | None = field(default=None, init=False, repr=False)
     source: str | None = None
     table: Any = field(default=None, init=False, repr=False)
     swept: bool = False
@@ -348,6 +348,8 @@ class Fit(Displayed, RunSummary, Scored, Methods):
         if self.centred is not None:
             value, grad = self.centred.objective(self.inner_theta(values))
             return value, grad if self.centred.terms is None else centring.gradient_to_user(self.centred.terms, grad)
+        if self.train is not None and self.train.stream is not None:
+            return self._over_stream(values)
         whole = objective_of(self)
         theta = torch.tensor(values)
         loss, grad = whole.value_and_grad(theta)

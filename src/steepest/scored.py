@@ -20,6 +20,7 @@ from steepest.scoring import (
     Answer,
     Measured,
     Scores,
+    StreamMeasured,
     answer,
     answer_in,
     exact_to_user,
@@ -40,7 +41,7 @@ class Scored:
     if TYPE_CHECKING:
         centred: Any
         record: RunRecord | None
-        measured: Measured | None
+        measured: Measured | StreamMeasured | None
         spec: Any
         train: Any
         terms: Any
@@ -56,6 +57,8 @@ class Scored:
             return self.centred.answer
         if self.terms is None or self.train is None:
             return answer(self.problem)
+        if isinstance(self.measured, StreamMeasured):
+            return self.measured.answer()
         found = answer_in(self.spec, self.train, self.terms, self.loss_function, self.problem)
         return found if self.measured is None else self.measured.beside(found)
 

@@ -1,20 +1,15 @@
-"""How good a fit is: its losses and metrics, and the gap to the best possible answer.
-
-R², MAE and RMSE of numbers; accuracy, precision, recall, AUC and the confusion of classes; all are as scikit-learn defines
-them. Rows count by the weights that the user gave them; the factors of `class_weight` guide a descent and are no weights
-here, so that accuracy is the share of rows classified correctly.
-"""
+"""How good a fit is: its losses and metrics, and the gap to the best possible answer."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from steepest.analysis.deviance import deviances
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact import solve
 from steepest.analysis.exact.answer import Exact
@@ -22,13 +17,14 @@ from steepest.data.dataset import Dataset
 from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Ending, Status
 from steepest.errors import FitError
 from steepest.formulas.rules import formula_of
+from steepest.metrics import metrics
 from steepest.model import centring, double_double, penalties
 from steepest.model.extended_squares import ExtendedSquares
 from steepest.model.linear import LinearProblem, Terms, row_blocks
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.loss import Loss
 from steepest.model.of_fit import linear_problem, mean_loss
-from steepest.model.prediction import log_odds, softmax
+from steepest.model.prediction import log_odds
 from steepest.model.tall_objective import TallObjective
 from steepest.settings import Spec
 
@@ -147,6 +143,19 @@ class Measured:
         return replace(found, objective=float(self.rows.value(theta) + self.rows.penalty(theta)))
 
 
+@dataclass(frozen=True)
+class StreamMeasured:
+    """What the last pass over a stream gave at θ: the mean loss without and with the penalty, that of the rows held out, the
+    metrics, and a bound on the gap or None. answer: what gives the best possible answer beside it."""
+
+    loss: float
+    objective: float
+    test_loss: float | None
+    metrics: dict[str, dict[str, Any]]
+    bound: float | None
+    answer: Callable[[], Answer]
+
+
 FAR_OUT = np.errstate(over="ignore", invalid="ignore")
 """Losses and metrics of a descent that diverged overflow."""
 
@@ -178,6 +187,8 @@ def losses_of(fit: Fit) -> tuple[float, float]:
 @FAR_OUT
 def test_loss_of(fit: Fit) -> float | None:
     """The mean loss on the held-out rows; None without any."""
+    if isinstance(fit.measured, StreamMeasured):
+        return fit.measured.test_loss
     return None if fit.test is None else mean_loss(fit, fit.test, fit.theta)
 
 
@@ -186,6 +197,8 @@ def metrics_of(fit: Fit) -> dict[str, dict[str, Any]]:
     """The metrics of the training rows and of those held out."""
     if fit.train is None:
         raise FitError("This fit has no data to be scored on.")
+    if isinstance(fit.measured, StreamMeasured):
+        return fit.measured.metrics
     known = None if fit.measured is None else fit.measured.prediction
     found = {"train": _metrics(fit, fit.train, known)}
     return found if fit.test is None else found | {"test": _metrics(fit, fit.test)}
@@ -302,95 +315,3 @@ def _left_over(fit: Fit) -> str:
         left = f"{off[worst]:.1g} left in {fit.names[worst]!r}"
         return f"{gap}: float32 sees no further change; {left}; float64 would go on."
     return f"{gap}: {off[worst]:.1g} left in {fit.names[worst]!r}."
-
-
-# ---- metrics ---------------------------------------------------------------------------------------
-
-
-def metrics(decision: np.ndarray, rows: Dataset, loss: Loss) -> dict[str, Any]:
-    """What `Fit.metrics` holds of some rows; of several targets also the R² of each, as `r2 NAME`; of a family its deviance,
-    that of a constant, D² and Pearson's χ² (`analysis/deviance.py`).
-
-    decision: predictions `[n]` or `[n, m]`; of classes log-odds `[n]` (of the second of two) or scores `[n, k]`.
-    """
-    if rows.classes is None:
-        found = of_numbers(rows.y, decision, rows.row_weights)
-        if rows.y.ndim == 2:
-            for i, name in enumerate(rows.targets):
-                found[f"r2 {name}"] = of_numbers(rows.y[:, i], decision[:, i], rows.row_weights)["r2"]
-        if getattr(loss, "family", None) is not None:
-            found |= deviances(loss, rows.y, decision, rows.row_weights).figures()
-        return found
-    return of_classes(rows.y, decision, len(rows.classes), rows.row_weights)
-
-
-def of_numbers(y: np.ndarray, prediction: np.ndarray, weights: np.ndarray | None) -> dict[str, float]:
-    """R², MAE and RMSE, averaged over targets; R² over those that vary, nan where none does."""
-    residual = y - prediction
-    centre = _average(y, weights)
-    spread, square = _average((y - centre) ** 2, weights), _average(residual**2, weights)
-    # a target that varies by rounding only has nothing to explain; most vary far more than that
-    varies = np.atleast_1d(spread > (1e-8 * centre) ** 2)
-    if not varies.all():
-        varies = np.atleast_1d(np.ptp(y, axis=0) > 4.0 * np.finfo(float).eps * np.abs(y).max(0))
-    square, spread = np.atleast_1d(square, spread)
-    return {
-        "r2": float(np.mean((1.0 - square / np.where(varies, spread, 1.0))[varies])) if varies.any() else float("nan"),
-        "mae": float(np.mean(_average(np.abs(residual), weights))),
-        "rmse": float(np.sqrt(np.mean(square))),
-    }
-
-
-def _average(each: np.ndarray, weights: np.ndarray | None) -> Any:
-    """The mean over rows, weighted."""
-    return each.mean(0) if weights is None else weights @ each / weights.sum()
-
-
-def of_classes(y: np.ndarray, decision: np.ndarray, count: int, weights: np.ndarray | None) -> dict[str, Any]:
-    """The scores of `count` classes; y: codes `[n]`.
-
-    Of two classes, base_rate is the share of the second one, which the log-odds are for, and precision and recall are
-    of it. Of more, base_rate is the share of the most frequent one, and precision and recall are means over classes.
-    confusion: row i, column j: how many rows of class i are predicted to be j. auc: of more classes each against the
-    rest; left out where one of them has no row.
-    """
-    codes = decision.argmax(-1) if decision.ndim == 2 else (decision > 0).astype(int)
-    confusion = np.bincount(y.astype(int) * count + codes, weights, minlength=count * count).reshape(count, count)
-    right, actual, predicted, whole = confusion.diagonal(), confusion.sum(1), confusion.sum(0), confusion.sum()
-    seen = (actual > 0) | (predicted > 0)
-    recall = right / np.where(actual > 0, actual, 1)
-    precision = right / np.where(predicted > 0, predicted, 1)
-    accuracy = float(right.sum() / whole)
-    found: dict[str, Any] = {
-        "accuracy": accuracy,
-        "error_rate": 1.0 - accuracy,
-        "balanced_accuracy": float(recall[actual > 0].mean()),
-        "base_rate": float((actual[1] if count == 2 else actual.max()) / whole),
-        "precision": float(precision[1] if count == 2 else precision[seen].mean()),
-        "recall": float(recall[1] if count == 2 else recall[seen].mean()),
-    }
-    if (actual > 0).all() and np.isfinite(decision).all():
-        shares = decision[:, None] if count == 2 and decision.ndim == 1 else softmax(decision)
-        positive = [1] if count == 2 else range(count)
-        found["auc"] = float(
-            np.mean([_auc(y == one, shares[:, min(one, shares.shape[1] - 1)], weights) for one in positive])
-        )
-    return found | {"confusion": confusion.tolist()}
-
-
-def _auc(positive: np.ndarray, score: np.ndarray, weights: np.ndarray | None) -> float:
-    """The share of pairs of a positive and another row in which the positive one has the larger score, equal ones half.
-
-    Source: Hanley and McNeil, The meaning and use of the area under a ROC curve (1982).
-    """
-    if weights is None:
-        right, wrong = np.sort(score[positive]), np.sort(score[~positive])
-        pairs = sum(int(wrong.searchsorted(right, side).sum()) for side in ("left", "right"))
-        return pairs / (2 * len(right) * len(wrong))
-    order = np.argsort(score)
-    score, positive, shares = score[order], positive[order], weights[order]
-    ends = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)  # the last row of each score
-    right = np.diff(np.cumsum(shares * positive)[ends], prepend=0.0)
-    wrong = np.cumsum(shares * ~positive)[ends]
-    below = wrong - 0.5 * np.diff(wrong, prepend=0.0)
-    return float(right @ below / (right.sum() * wrong[-1]))

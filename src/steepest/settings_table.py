@@ -193,6 +193,9 @@ class Settings(TypedDict, total=False):
         "The sign that comment lines of a text file begin with, such as #.")]
     header: Annotated[bool | None, Setting(None, "reading",
         "Whether the first line of a text file holds names (by default what its lines show).")]
+    stream: Annotated[bool | None, Setting(None, "data",
+        "Whether the rows of Parquet files are read pass by pass, and never held in memory together (by default where they would "
+        "take more than a third of what is free).")]
     test_fraction: Annotated[float, Setting(0.0, "data", "Share of the rows held out and scored.")]
     record: Annotated[int | Iterable[str], Setting(10_000, "output",
         "Steps that the trace keeps at most (default 10000).",
@@ -212,7 +215,7 @@ def those(test: Callable[[Setting], object]) -> tuple[str, ...]:
     """The names of the settings that pass a test.
 
     >>> those(lambda setting: setting.kind == "switch")
-    ('intercept', 'header')
+    ('intercept', 'header', 'stream')
     """
     return tuple(name for name, setting in SETTINGS.items() if test(setting))
 

@@ -191,6 +191,7 @@ class _Work:
             place = int(self.runs.places["weights"][run]) if "weights" in self.runs.values else 0
             try:
                 self.prepared[key] = data_of(self.runs.spec(run), self.x, self.y, self.runs.raw["weights"][place])
+                self.prepared[key][0].check_in_memory("A sweep")
             except SteepestError as error:
                 self.prepared[key] = error
         if isinstance(self.prepared[key], SteepestError):

@@ -77,10 +77,12 @@ def _words(words: Mapping[str, int]) -> str:
     return ", ".join(shown) + (" and others" if len(words) > 4 else "")
 
 
-def what_became(column: Column, values: pa.ChunkedArray, intercept: bool, in_terms: bool = False) -> list[str]:
+def what_became(
+    column: Column, values: pa.ChunkedArray, intercept: bool, in_terms: bool = False, missing: int | None = None
+) -> list[str]:
     """What features a date or a category became, and which of its levels are rare.
 
-    in_terms: a formula says what becomes of a category.
+    in_terms: a formula says what becomes of a category. missing: how many values are, where these stand for more.
     """
     name = quoted(column.name)
     if column.kind == "date":
@@ -99,9 +101,8 @@ def what_became(column: Column, values: pa.ChunkedArray, intercept: bool, in_ter
     notes = [] if in_terms else [f"Column {name} became {counted(len(made), 'indicator')}{baseline}."]
     if column.own_missing:
         level = quoted(f"{column.name}=missing")
-        notes.append(
-            f"The {null_or_nan(values).sum():,} missing values of column {name} are a level of their own, {level}."
-        )
+        missing = int(null_or_nan(values).sum()) if missing is None else missing
+        notes.append(f"The {missing:,} missing values of column {name} are a level of their own, {level}.")
     rare = [level for level, rows in ranked if rows < RARE]
     if rare and (len(counts) > FEW_LEVELS or sum(counts.values()) >= MANY_ROWS):
         have = "have" if len(rare) > 1 else "has"

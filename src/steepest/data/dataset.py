@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from steepest.data.schema import Schema
+from steepest.errors import SpecError
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,25 @@ class Dataset:
     row_weights: np.ndarray | None = None
     places: np.ndarray | None = None
     sources: np.ndarray | None = None
+    stream: Any = None
 
     @property
     def rows(self) -> int:
         """n."""
         return len(self.x)
+
+    @property
+    def of_rows(self) -> int:
+        """How many rows there are to fit: n, or those of the stream."""
+        return self.rows if self.stream is None else self.stream.rows
+
+    def check_in_memory(self, what: str) -> None:
+        """Raise SpecError where these are some rows of a stream. what: it needs all of them."""
+        if self.stream is not None:
+            raise SpecError(
+                f"{what} takes all rows in memory, and these are read pass by pass. Give fewer rows, or stream=False where "
+                "they fit."
+            )
 
     def joined(self, other: Dataset) -> Dataset:
         """These rows and others of the same table, in the order of the table."""
@@ -73,4 +89,5 @@ class Dataset:
             row_weights=given,
             places=places,
             sources=None if self.sources is None else self.sources[index],
+            stream=None,
         )

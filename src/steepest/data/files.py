@@ -52,12 +52,14 @@ class Origin:
         named: False for an array, whose column names were made up here.
         found: how each column was read.
         notes: what was decided about a table in memory.
+        places: the numbers of the rows (from 0) among all rows of the files, where the table has some of them only.
     """
 
     files: tuple[File, ...] = ()
     named: bool = True
     found: Mapping[str, Found] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    places: Sequence[int] | None = None
 
     @property
     def all_notes(self) -> list[str]:
@@ -66,6 +68,7 @@ class Origin:
 
     def row(self, index: int) -> str:
         """``row 57 of 'a.csv'`` for the row with this index, counted from 1 within its file."""
+        index = index if self.places is None else int(self.places[index])
         for file in self.files:
             if index < file.rows:
                 return f"row {index + 1:,} of {file.label}"
@@ -88,6 +91,18 @@ class Origin:
         if len(self.files) == 1:
             return self.files[0].label
         return f"the {len(self.files)} files" if self.files else "the table"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some rows of a table in files, which are cleaned as all of them would be and called by their numbers among all.
+
+    origin: where the rows came from. text_columns: those that stay text, whatever they look like.
+    """
+
+    table: pa.Table
+    origin: Origin
+    text_columns: Collection[str] = ()
 
 
 def open_table(
@@ -147,6 +162,9 @@ def _opened(source: object, request: Request) -> tuple[pa.Table, Origin]:
         table, origin = sample(source.removeprefix("sample:")), Origin()
     elif isinstance(source, str | Path):
         table, origin = _from_paths(str(source), request)
+    elif isinstance(source, Part):
+        table, origin = source.table, source.origin
+        request = replace(request, text_columns={*request.text_columns, *source.text_columns})
     else:
         table, has_names = from_memory(source)
         check_names(table.column_names, "the table")
@@ -304,12 +322,7 @@ def _stacked(parts: list[tuple[pa.Table, File]]) -> pa.Table:
     if len(parts) == 1:
         return first
     for table, other in parts[1:]:
-        missing = [name for name in first.column_names if name not in table.column_names]
-        extra = [name for name in table.column_names if name not in first.column_names]
-        if missing or extra:
-            lacks, has = f"lacks {listed(missing)}" * bool(missing), f"has {listed(extra)}" * bool(extra)
-            difference = " and ".join(filter(None, (lacks, has)))
-            raise DataError(f"the files differ in their columns: {other.label} {difference}, unlike {file.label}")
+        differing(first.column_names, file.label, table.column_names, other.label)
     tables = [table.select(first.column_names) for table, _ in parts]
     try:
         return pa.concat_tables(tables, promote_options="permissive")
@@ -317,6 +330,15 @@ def _stacked(parts: list[tuple[pa.Table, File]]) -> pa.Table:
         commas = [file.decimal == "," for _, file in parts]
         columns = [_joined([table[name] for table in tables], commas) for name in first.column_names]
         return pa.table(columns, names=first.column_names)
+
+
+def differing(names: Sequence[str], label: str, others: Sequence[str], other: str) -> None:
+    """Raise DataError where one of several files has other columns than the first one."""
+    missing, extra = ([name for name in some if name not in all] for some, all in ((names, others), (others, names)))
+    if missing or extra:
+        lacks, has = f"lacks {listed(missing)}" * bool(missing), f"has {listed(extra)}" * bool(extra)
+        difference = " and ".join(filter(None, (lacks, has)))
+        raise DataError(f"the files differ in their columns: {other} {difference}, unlike {label}")
 
 
 def _joined(parts: list[pa.ChunkedArray], commas: Sequence[bool]) -> pa.ChunkedArray:

@@ -14,10 +14,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
 
 from steepest.data.arrow_columns import is_number
-from steepest.data.columns import Found, SourceColumn
+from steepest.data.columns import SourceColumn
 from steepest.data.features import Column, column_values, missing_error
 from steepest.data.selection import Selection
 from steepest.data.wording import counted, option, quoted
@@ -44,9 +43,9 @@ def complete_rows(
     ]
     for column in map(parts.column, parts.features.column_names):
         if policy_of(missing, column.name) not in ("mean", "level"):
-            needed.append((column, _remedies(column)))
+            needed.append((column, remedies_of(column)))
     if parts.weights is not None:
-        needed.append((SourceColumn(weight_name, pa.chunked_array([parts.weights]), Found(), parts.origin), drop))
+        needed.append((parts.weight_column(weight_name), drop))
     keep = np.ones(max(parts.features.num_rows, goals.num_rows), bool)
     for column, remedy in needed:
         if column.sound or not column.missing.any():
@@ -57,7 +56,8 @@ def complete_rows(
     return keep
 
 
-def _remedies(column: SourceColumn) -> str:
+def remedies_of(column: SourceColumn) -> str:
+    """The options for missing values of a column, and what they do."""
     level = "" if is_number(column.kind) else f", or {option('missing', 'level', column.name)} to make them a level"
     return f"{remedy_of('drop')}, {remedy_of('mean').removeprefix('Use ')}{level}"
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from steepest.data.arrow_columns import first, is_number
-from steepest.data.columns import SourceColumn
+from steepest.data.columns import Found, SourceColumn
 from steepest.data.features import Column, finite_numbers, not_numbers
 from steepest.data.files import Origin, check_known, open_table
 from steepest.data.formula import formula_of, takes_the_rest
@@ -61,6 +61,17 @@ class Selection:
         """Those that these were learned of."""
         return (self.column(column.name) for column in learned)
 
+    def weight_column(self, name: str) -> SourceColumn:
+        """The weights, with where they are from."""
+        return SourceColumn(name, pa.chunked_array([self.weights]), Found(), self.origin)
+
+    def taken(self, rows: np.ndarray) -> Selection:
+        """Some of the rows alone, by number."""
+        index = pa.array(rows)
+        weights = None if self.weights is None else self.weights[rows]
+        parts = {"features": self.features.take(index), "goals": self.goals.take(index)}
+        return replace(self, **parts, weights=weights, places=None, _numbers={})
+
     def rename(self, columns: Sequence[str], names: Sequence[str]) -> None:
         """Keep these columns to predict from, under other names."""
         self._numbers.clear()
@@ -102,7 +113,7 @@ def select(
     """
     if isinstance(y, str):
         raise SpecError(f"y is the text {quoted(y)}; a column of the table is named by target={quoted(y)}")
-    chosen, dropped = _names(columns), _names(drop) or []
+    chosen, dropped = names_of(columns), names_of(drop) or []
     if formula is not None:
         if chosen is not None:
             raise SpecError("a formula says which columns there are: leave columns= out")
@@ -112,7 +123,7 @@ def select(
     plain = y is not None and chosen is None and not dropped and weight_name is None and missing in ("error", "drop")
     plain = plain and formula is None and not (reading.missing_values or reading.categories or reading.date)
     numbers = whole_numbers(source, share) if plain else None
-    inside = [source_of(one, [one.removeprefix("log(").removesuffix(")").strip()]) for one in _names(target) or []]
+    inside = [source_of(one, [one.removeprefix("log(").removesuffix(")").strip()]) for one in names_of(target) or []]
     asked_for = [*(chosen or []), *dropped, *inside, *([weight_name] if weight_name else [])]
     table, origin = pa.table({}), Origin(named=False)
     if numbers is None:
@@ -146,12 +157,13 @@ def select(
     )
 
 
-def _names(given: str | Sequence[str] | None) -> list[str] | None:
+def names_of(given: str | Sequence[str] | None) -> list[str] | None:
+    """Names given as one or several."""
     return None if given is None else [given] if isinstance(given, str) else [str(name) for name in given]
 
 
 def _target_names(source: object, target: str | Sequence[str] | None, table: pa.Table, origin: Origin) -> list[str]:
-    names = _names(target)
+    names = names_of(target)
     if names is None and isinstance(source, str) and source.startswith("sample:"):
         from steepest.data.synthetic import sample_target
 
@@ -169,7 +181,7 @@ def _target_names(source: object, target: str | Sequence[str] | None, table: pa.
 
 def _targets_beside(y: pa.Table, target: str | Sequence[str] | None) -> tuple[str, ...]:
     """The targets where y is given: its columns, or their logarithms."""
-    names = _names(target) or y.column_names
+    names = names_of(target) or y.column_names
     for name in names:
         if source_of(name, y.column_names) not in y.column_names:
             raise SpecError(

@@ -177,10 +177,10 @@ def _learned(
     if features.num_rows * features.num_columns > COPIED:
         on_all_cores(lambda column: column.sound, [parts.column(name) for name in features.column_names])
     for name in features.column_names:
-        with _collected(faults):
+        with collected(faults):
             learned.append(learn(parts.column(name), reading, chosen=parts.chosen))
     with_classes = None
-    with _collected(faults):
+    with collected(faults):
         with_classes = is_classes(parts.goals, classify, parts.goal_origin, reading)
     sound = features.select([column.name for column in learned])
     goals = parts.goals if with_classes is not None else parts.goals.slice(0, 0).select([])
@@ -202,7 +202,7 @@ def _learned(
 
 
 @contextmanager
-def _collected(faults: list[str]) -> Iterator[None]:
+def collected(faults: list[str]) -> Iterator[None]:
     """Within it a DataError ends what is done there and adds its lines to the faults."""
     try:
         yield

@@ -33,6 +33,7 @@ def parts_of(fit: Fit, style: str, file: Path | None, notebook: bool) -> Written
     if style not in STYLES:
         raise SpecError(f"style={style!r} is not known. Known: {', '.join(STYLES)}.")
     train, test = rows_of(fit)
+    train.check_in_memory("A script")
     case = Case(fit, train, test)
     found = rows.written(fit, train, test, file, notebook)
     if style in ("closed", "scikit-learn"):

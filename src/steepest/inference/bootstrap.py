@@ -299,6 +299,7 @@ def _influence(sample: Sample, basis: np.ndarray) -> np.ndarray:
 def fitted_again(fit: Fit, runs: int, groups: np.ndarray | None = None) -> Resampled:
     """The same where no formula helps: each resample is fitted as the fit was."""
     data, found = rows_of(fit)[0], []
+    data.check_in_memory("The bootstrap")
     generator = np.random.default_rng([fit.spec.seed, 1])
     for _ in range(runs):
         if groups is None:

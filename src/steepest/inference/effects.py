@@ -17,9 +17,9 @@ from steepest.data.wording import listed, quoted
 from steepest.errors import SpecError
 from steepest.inference import distributions
 from steepest.inference.summary_table import Summary
+from steepest.metrics import of_classes, of_numbers
 from steepest.model.prediction import decision as linear_predictor
 from steepest.model.prediction import log_odds, shares
-from steepest.scoring import of_classes, of_numbers
 from steepest.storage.run_loading import rows_of
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from steepest.data.dataset import Dataset
-from steepest.defaults import Plan, plan
+from steepest.defaults import plan
 from steepest.descent.stopping import Limits
 from steepest.engines import batched
 from steepest.engines.descents import Descents
@@ -23,6 +23,7 @@ from steepest.lazy import torch
 from steepest.model import penalties
 from steepest.model.linear_objective import LinearObjective, LinearObjectives
 from steepest.monitor import watched
+from steepest.planned import Plan
 from steepest.result import Fit
 from steepest.settings import Spec
 

@@ -14,7 +14,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from steepest.data.dataset import Dataset
-from steepest.defaults import Plan
 from steepest.descent.method import Method
 from steepest.descent.stopping import Ending, Status
 from steepest.descent.trace import Trace
@@ -25,6 +24,7 @@ from steepest.model.linear import LinearProblem
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.prediction import with_parameters
 from steepest.monitor import Ended
+from steepest.planned import Plan
 from steepest.recording import last_finite, trace_of
 from steepest.result import Fit
 from steepest.scoring import Answer, answer, answer_in, verdict

@@ -1,0 +1,262 @@
+"""Files of Parquet as row groups, read one after another in any order, the next ones decoded ahead in a thread of their own.
+
+    a path, a glob, a folder          files on this machine
+    s3://bucket/folder, gs://…        a file or folder in an object store, where pyarrow has a filesystem for it
+
+What is in memory at a time is a few row groups, however many there are. The files stay what they were when they were opened:
+one that changes, disappears or has other columns is an error that names it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from queue import Full, Queue
+from threading import Event, Thread
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from steepest.data.arrow_columns import is_number
+from steepest.data.files import ADDRESS, differing, paths_of
+from steepest.data.wording import quoted, quoted_path
+from steepest.errors import DataError
+
+AHEAD = 2
+"""Pieces decoded ahead."""
+
+OPEN = 64
+"""Files that are open at a time."""
+
+PIECE = 2**21
+"""Entries of a piece: a row group that has more is read in several ones."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """A row group: its file, its number there, its rows, and the number of the first of these among the rows of all files."""
+
+    file: int
+    number: int
+    rows: int
+    first: int
+
+
+@dataclass
+class RowGroups:
+    """All row groups of some files of Parquet that have the same columns.
+
+    labels: of the files, quoted. schema: of the first one. columns: those that are read; None for all.
+    """
+
+    paths: Sequence[str]
+    labels: Sequence[str]
+    filesystem: Any
+    columns: tuple[str, ...] | None = None
+    groups: tuple[Group, ...] = field(init=False)
+    schema: pa.Schema = field(init=False)
+    rows_of_files: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._opened: OrderedDict[int, pq.ParquetFile] = OrderedDict()
+        self._stamps = [self._stamp(file) for file in range(len(self.paths))]
+        groups, first, digest, held = [], 0, hashlib.sha256(), []
+        for file in range(len(self.paths)):
+            opened = self._file(file)
+            metadata, schema = opened.metadata, opened.schema_arrow
+            if file == 0:
+                self.schema = schema
+            self._check_schema(file, schema)
+            digest.update(repr((self.labels[file], self._stamps[file], schema.to_string(), metadata.num_rows)).encode())
+            for number in range(metadata.num_row_groups):
+                rows = metadata.row_group(number).num_rows
+                if rows:
+                    groups.append(Group(file, number, rows, first))
+                    first += rows
+            held.append(metadata.num_rows)
+        self.groups, self.rows_of_files, self.fingerprint = tuple(groups), tuple(held), digest.hexdigest()
+
+    @classmethod
+    def of(cls, source: str) -> RowGroups | None:
+        """The row groups that a path, folder, glob or address names; None where it is no Parquet.
+
+        Raises:
+            DataError: there is no such file; a file is damaged, or has other columns than the first one.
+        """
+        if source == "-" or source.startswith("sample:"):
+            return None
+        if ADDRESS.match(source):
+            return _at_address(source)
+        paths = paths_of(source)
+        if not paths or not all(path.is_file() and _is_parquet(path) for path in paths):
+            return None
+        return cls([str(path) for path in paths], [quoted_path(path) for path in paths], None)
+
+    @property
+    def rows(self) -> int:
+        """Of all files."""
+        return self.groups[-1].first + self.groups[-1].rows if self.groups else 0
+
+    @cached_property
+    def nbytes(self) -> int:
+        """About how many bytes the table would take in memory: eight an entry, and of text what the files say it unpacks to."""
+        plain = sum(
+            is_number(kind.type) or pa.types.is_boolean(kind.type) or pa.types.is_temporal(kind.type)
+            for kind in self.schema
+        )
+        text = 0
+        if plain < len(self.schema):
+            for file in range(len(self.paths)):
+                metadata = self._file(file).metadata
+                text += sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
+        return 8 * plain * self.rows + text
+
+    def chosen(self, columns: Iterable[str]) -> RowGroups:
+        """The same of some columns alone."""
+        self.columns = tuple(columns)
+        return self
+
+    # ---- reading -----------------------------------------------------------------------------------
+
+    def pieces(self, order: Iterable[int] | None = None, whole: bool = False) -> Iterator[tuple[int, int, pa.Table]]:
+        """(number of the row group, number of its first row among all, rows), a piece after another, decoded ahead.
+
+        order: numbers of row groups; all in the order of the files by default. whole: a piece is a row group, however large.
+        """
+        given: Queue[Any] = Queue(AHEAD)
+        gone = Event()
+
+        def put(one: Any) -> bool:
+            while not gone.is_set():
+                with suppress(Full):
+                    given.put(one, timeout=0.1)
+                    return True
+            return False
+
+        def decode() -> None:
+            try:
+                for number in range(len(self.groups)) if order is None else order:
+                    for first, table in self._read(number, whole):
+                        if not put((number, first, table)):
+                            return
+                put(None)
+            except BaseException as error:  # raised again where the pieces are taken
+                put(error)
+
+        reader = Thread(target=decode, name="row groups", daemon=True)
+        reader.start()
+        try:
+            while (one := given.get()) is not None:
+                if isinstance(one, BaseException):
+                    raise one
+                yield one
+        finally:
+            gone.set()
+            reader.join()
+
+    def _read(self, number: int, whole: bool) -> Iterator[tuple[int, pa.Table]]:
+        group = self.groups[number]
+        label = self.labels[group.file]
+        if self._stamp(group.file) != self._stamps[group.file]:
+            raise DataError(f"{label} was changed while it was read. Leave it as it is until the fit has ended")
+        columns = None if self.columns is None else list(self.columns)
+        wide = len(self.schema) if columns is None else max(1, len(columns))
+        most = max(1024, PIECE // wide)
+        try:
+            file = self._file(group.file)
+            if whole or group.rows <= most:
+                yield group.first, file.read_row_group(group.number, columns=columns)
+                return
+            first = group.first
+            for batch in file.iter_batches(most, row_groups=[group.number], columns=columns):
+                yield first, pa.Table.from_batches([batch])
+                first += batch.num_rows
+        except (pa.ArrowException, OSError, ValueError) as error:
+            if isinstance(error, DataError):
+                raise
+            reason = " ".join(str(error).split())[:160]
+            raise DataError(f"{label} is damaged or cut short and cannot be read: {reason}") from None
+
+    def _file(self, number: int) -> pq.ParquetFile:
+        if number in self._opened:
+            self._opened.move_to_end(number)
+            return self._opened[number]
+        path, label = self.paths[number], self.labels[number]
+        try:
+            file = pq.ParquetFile(path, filesystem=self.filesystem, buffer_size=2**20, pre_buffer=False)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            reason = " ".join(str(error).split())[:160]
+            raise DataError(f"{label} is damaged or cut short and cannot be read: {reason}") from None
+        self._opened[number] = file
+        if len(self._opened) > OPEN:
+            self._opened.popitem(last=False)[1].close()
+        return file
+
+    def _stamp(self, number: int) -> tuple[Any, ...]:
+        """What changes when a file does: its size and when it was written."""
+        from pyarrow import fs
+
+        found = (self.filesystem or fs.LocalFileSystem()).get_file_info(self.paths[number])
+        if found.type == fs.FileType.NotFound:
+            raise DataError(f"{self.labels[number]} disappeared while it was read. Put it back, and fit again")
+        return found.size, found.mtime_ns
+
+    def _check_schema(self, number: int, schema: pa.Schema) -> None:
+        """DataError where a file has other columns than the first one, or text where that has numbers."""
+        differing(self.schema.names, self.labels[0], schema.names, self.labels[number])
+        for name in self.schema.names:
+            first, other = self.schema.field(name).type, schema.field(name).type
+            if first != other and not (is_number(first) and is_number(other)):
+                raise DataError(
+                    f"column {quoted(name)} is {other} in {self.labels[number]} and {first} in {self.labels[0]}. "
+                    "Write both in one type"
+                )
+
+
+def _is_parquet(path: Any) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"PAR1"
+
+
+def _at_address(address: str) -> RowGroups | None:
+    """Files of Parquet at an address that pyarrow has a filesystem for; None for all other addresses."""
+    from pyarrow import fs
+
+    try:
+        filesystem, path = fs.FileSystem.from_uri(address)
+        found = filesystem.get_file_info(path)
+        if found.type == fs.FileType.Directory:
+            inside = filesystem.get_file_info(fs.FileSelector(path, recursive=False))
+            paths = sorted(one.path for one in inside if one.is_file and one.path.endswith(".parquet"))
+        else:
+            paths = [path] if found.is_file and path.endswith(".parquet") else []
+    except (pa.ArrowException, OSError, ValueError):
+        return None
+    if not paths:
+        return None
+    base = address.split("://")[0]
+    return RowGroups(paths, [quoted(f"{base}://{one}") for one in paths], filesystem)
+
+
+def free_memory() -> float:
+    """Bytes of memory that are free for use on this machine; infinite where it does not say."""
+    with suppress(OSError, ValueError, StopIteration), open("/proc/meminfo", encoding="ascii") as lines:
+        line = next(line for line in lines if line.startswith("MemAvailable"))
+        return 1024.0 * int(line.split()[1])
+    with suppress(AttributeError, OSError, ValueError):
+        import os
+
+        return 0.5 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return float("inf")
+
+
+def random_of(seed: int, first: int, purpose: int) -> np.random.Generator:
+    """Random numbers of a row group, by the number of its first row: always the same of one seed and purpose."""
+    key = np.array([seed, first], np.uint64)
+    return np.random.Generator(np.random.Philox(key=key, counter=np.array([0, 0, 0, purpose], np.uint64)))
