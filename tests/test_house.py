@@ -82,6 +82,8 @@ MODULES = {
 }
 PUBLIC = {
     "DataError",
+    "DescentClassifier",
+    "DescentRegressor",
     "Fit",
     "FitError",
     "Preflight",

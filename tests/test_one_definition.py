@@ -62,6 +62,7 @@ REASONS: dict[str, tuple[set[str], str]] = {
     ),
     "descent/loop.py": ({"sgd"}, "the rule of descend() where none is given"),
     "descent/method.py": ({"cosine"}, "what schedule='auto' decides"),
+    "estimators/sparse.py": ({"sgd"}, "what optimizer='auto' decides with minibatches"),
     "export/descents.py": ({"sgd"}, "a script says what minibatches make of it"),
     "export/parts.py": ({"logistic"}, "the model of that name"),
     "formulas/models.py": ({"cross_entropy", "logistic"}, "the losses that models stand for"),
@@ -83,6 +84,10 @@ LISTS: dict[str, tuple[set[tuple[str, ...]], str]] = {
         "what a number for lr decides besides",
     ),
     "cli/options.py": ({("class_weight", "init", "missing")}, "options whose words are read in a way of their own"),
+    "estimators/parameters.py": (
+        {("epochs", "intercept", "patience", "seed", "validation")},
+        "settings that scikit-learn has a name of its own for",
+    ),
     "lab/experiment.py": (
         {("device", "max_seconds", "record", "weights")},
         "settings that the lab's page does not have",

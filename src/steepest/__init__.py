@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from steepest.descent.trace import Trace
     from steepest.description import describe
     from steepest.errors import DataError, FitError, RunError, SpecError, SteepestError, SteepestWarning
+    from steepest.estimators.classifier import DescentClassifier
+    from steepest.estimators.regressor import DescentRegressor
     from steepest.fitting import fit
     from steepest.loops.recorder import Recorder
     from steepest.model.objective_factory import objective
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DataError",
+    "DescentClassifier",
+    "DescentRegressor",
     "Fit",
     "FitError",
     "Preflight",
@@ -58,6 +62,8 @@ __all__ = [
 # public name → the module it comes from
 _PUBLIC = {
     "DataError": "steepest.errors",
+    "DescentClassifier": "steepest.estimators.classifier",
+    "DescentRegressor": "steepest.estimators.regressor",
     "Fit": "steepest.result",
     "FitError": "steepest.errors",
     "Preflight": "steepest.preflight",

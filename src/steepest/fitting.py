@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from os import PathLike
-from typing import Any, Unpack
+from typing import Any, Protocol, Unpack
 
 import numpy as np
 
@@ -53,6 +53,18 @@ from steepest.settings import Spec, formula_sides, is_label
 from steepest.settings_table import SETTINGS, Settings, takes_settings
 
 __all__ = ["Fit", "fit", "run"]
+
+
+class Follower(Protocol):
+    """Who goes along with a descent."""
+
+    def begin(self, made: Plan) -> Plan:
+        """The plan to follow, before its first step."""
+        ...
+
+    def ask(self, step: Step) -> bool:
+        """Whether to end before this update."""
+        ...
 
 
 @takes_settings()
@@ -236,10 +248,12 @@ def run(
     progress: Progress | None = None,
     budget: int | None = None,
     validation: Any = None,
+    follower: Follower | None = None,
 ) -> Fit:
     """Descend as `spec` says, on rows that are ready.
 
     budget: bytes for the trace, where that is less than usual. validation: rows to stop by, where the settings do not name them.
+    follower: who may change the plan before it begins, and is asked at every step whether to go on.
     """
     if train.stream is not None:
         spec = spec.model_copy(update={"stream": True})  # so that the run says how its rows were read
@@ -248,9 +262,11 @@ def run(
 
     def descended(in_place: bool) -> Fit:
         made = plan(spec, train, batches, in_place)
+        made = made if follower is None else follower.begin(made)
+        ask = None if follower is None else follower.ask
         work = Descents.one(made.objective, made.rule, made.batching, made.lr, made.schedule, made.given, made.averages)
         limits = Limits.of([(spec.tol, spec.patience, made.batching, made.rule)], made.full_batch)
-        (came,), engine = watched(spec, made, work, limits, test, stopping, budget, after if progress else None)
+        (came,), engine = watched(spec, made, work, limits, test, stopping, budget, after if progress else None, ask)
         done = finished(spec, made, *came, engine, time.perf_counter() - began, train, test, notes)
         done.validation = stopping
         if isinstance(made.objective, (TallObjective, ExtendedSquares)) and done.ending.status is not Status.DIVERGED:

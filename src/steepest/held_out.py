@@ -30,7 +30,8 @@ from steepest.model.labels import shaped
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.module_objective import ModuleObjective
 from steepest.model.objective import Objective
-from steepest.model.of_fit import linear_problem, tensors
+from steepest.model.of_fit import linear_problem, targets, tensors
+from steepest.model.sparse_objective import SparseObjective
 from steepest.model.stream_objective import StreamObjective
 from steepest.model.tall_objective import TallObjective
 from steepest.planned import Plan
@@ -167,6 +168,9 @@ def scorer(spec: Spec, made: Plan, rows: Dataset, objective: Objective) -> Calla
     objective: the plan's, or for many runs of a module the one of all of them.
     """
     like = made.objective.theta
+    if isinstance(made.objective, SparseObjective):
+        weights = None if rows.weights is None else rows.weights / rows.weights.mean()
+        return made.objective.on(rows.x, targets(rows, made.loss)[0], weights).value
     if made.terms is not None:
         unpenalised = spec.model_copy(update={"penalty": "none"})
         problem = linear_problem(unpenalised, rows, made.terms, made.loss)

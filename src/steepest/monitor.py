@@ -32,6 +32,7 @@ from steepest.lazy import Tensor, torch
 from steepest.model.extended_squares import ExtendedSquares
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.row_parts import FEW
+from steepest.model.sparse_objective import SparseObjective
 from steepest.model.stream_objective import StreamObjective
 from steepest.model.tall_objective import TallObjective
 from steepest.planned import Plan
@@ -39,13 +40,14 @@ from steepest.recording import recorder_of
 from steepest.settings import Spec
 
 GLANCE = 16  # steps between two looks at the recorded losses for signs of divergence
-GOES_ON, DIVERGED, CONVERGED, SETTLED, PATIENCE, LIMIT, INTERRUPTED, SECONDS = range(8)
+GOES_ON, DIVERGED, CONVERGED, SETTLED, PATIENCE, LIMIT, INTERRUPTED, SECONDS, CALLBACK = range(9)
 STATUS = {
     DIVERGED: Status.DIVERGED, CONVERGED: Status.CONVERGED, PATIENCE: Status.PATIENCE,
-    INTERRUPTED: Status.INTERRUPTED, SECONDS: Status.SECONDS,
+    INTERRUPTED: Status.INTERRUPTED, SECONDS: Status.SECONDS, CALLBACK: Status.CALLBACK,
 }  # fmt: skip
 
 Progress = Callable[[Step, float], None]
+Ask = Callable[[Step], bool]
 After = Callable[["Monitor", Step | Chunk], None]
 
 
@@ -72,15 +74,18 @@ class _Seen:
 
 def watched(
     spec: Spec, made: Plan, work: Descents, limits: Limits, test: Dataset | None, validation: Dataset | None,
-    budget: int | None = None, after: After | None = None,
+    budget: int | None = None, after: After | None = None, ask: Ask | None = None,
 ) -> tuple[list[tuple[Ended, int]], str]:  # fmt: skip
     """Descents from their starts to their ends: for each the runs that it ended with and its place among them; the engine.
 
-    budget: bytes for all traces. after: called with every step or chunk once it has been looked at.
+    budget: bytes for all traces. after: called with every step or chunk once it has been looked at. ask: of a single run that
+    goes step by step then, called with every step that does not end it: whether it is to end there.
     """
-    engine = choose(work, float(limits.steps.sum()))
+    engine = choose(work, float(limits.steps.sum())) if ask is None else LOOP
     monitor = Monitor(spec, made, work, limits, test, validation, budget, stepwise=engine is LOOP)
     shown = shown_of(work, engine)
+    monitor.ask = ask
+    shown = engine.chunks(work)
     alone = work.together is not None or (isinstance(made.rule, RegularizedNewton) and made.rule.products <= FEW)
     with in_one_thread() if alone else nullcontext():
         monitor.drain(shown, after)
@@ -115,6 +120,7 @@ class Monitor:
         self.known: Any = np.nan if stepwise else np.full(len(work), np.nan)
         self.glanced = self.t = self.epoch = 0
         self.lr = np.zeros(len(work))
+        self.ask: Ask | None = None
 
     def drain(self, shown: Iterator[Step | Chunk], after: After | None = None) -> None:
         """Look at everything until every run has ended."""
@@ -155,7 +161,9 @@ class Monitor:
                 endings.append(Ending(Status.EPOCHS if reached[k] else Status.STEPS))
             else:
                 done = f"{t:,} steps are done."
-                said = {PATIENCE: f"It was best after epoch {best[k]}.", INTERRUPTED: done, SECONDS: done}
+                said = {PATIENCE: f"It was best after epoch {best[k]}."} | dict.fromkeys(
+                    (INTERRUPTED, SECONDS, CALLBACK), done
+                )
                 endings.append(Ending(STATUS[code], said.get(code, "")))
         return endings
 
@@ -187,6 +195,8 @@ class Monitor:
         if not found:
             why = reason()
             found = _code(why) if why else LIMIT if batch is None else GOES_ON
+        if not found and self.ask is not None and self.ask(step):
+            found = CALLBACK
         if found:
             value = self._full(theta) if value is None else value
             test_loss = self.test(theta) if self.test is not None and test_loss is None else test_loss
@@ -373,7 +383,7 @@ def _code(why: Status) -> int:
 
 def scale_of(made: Plan) -> float | None:
     """The mean loss of predicting nothing: what a loss is large or small against. None for a module."""
-    if isinstance(made.objective, (TallObjective, StreamObjective, ExtendedSquares)):
+    if isinstance(made.objective, (TallObjective, StreamObjective, ExtendedSquares, SparseObjective)):
         scale = made.objective.of_nothing()
     elif made.problem is None:
         return None

@@ -48,7 +48,7 @@ class Batching:
 
     size: rows a batch; None: all rows at every step, so that an epoch is a step. shuffle: see the module's text.
     epochs, max_steps: where they end, at whichever comes first; without either there is no end.
-    drop_last: leave out those that are shorter.
+    drop_last: leave out those that are shorter. first: the epoch to begin with, where others came before.
 
     >>> dealt = Batching(5, 2, "none", epochs=1)
     >>> [batch.rows.tolist() for batch in dealt], dealt.steps
@@ -62,6 +62,7 @@ class Batching:
     epochs: int | None = None
     max_steps: int | None = None
     drop_last: bool = False
+    first: int = 0
 
     def __post_init__(self) -> None:
         if self.shuffle not in ("rows", "draws", "blocks", "none"):
@@ -93,7 +94,7 @@ class Batching:
         return min((count for count in (in_epochs, self.max_steps) if count is not None), default=None)
 
     def __iter__(self) -> Iterator[Batch]:
-        epochs = count() if self.epochs is None else range(self.epochs)
+        epochs = count(self.first) if self.epochs is None else range(self.first, self.first + self.epochs)
         return islice(chain.from_iterable(map(self.epoch, epochs)), self.max_steps)
 
     def epoch(self, epoch: int) -> Iterator[Batch]:

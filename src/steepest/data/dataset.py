@@ -17,7 +17,8 @@ class Dataset:
     """Rows ready for a fit.
 
     Attributes:
-        x: [n, d] float64, contiguous; a column of ones is not among them. A large array of float32 stays what it is.
+        x: [n, d] float64, contiguous; a column of ones is not among them. A large array of float32 stays what it is. Of an
+            estimator it may be a sparse matrix.
         y: [n] or [n, m] float64; [n] int64 codes into `classes` where the target is classes.
         names: of x's columns.
         targets: names of the target columns.
@@ -49,7 +50,7 @@ class Dataset:
     @property
     def rows(self) -> int:
         """n."""
-        return len(self.x)
+        return self.x.shape[0]
 
     @property
     def of_rows(self) -> int:
@@ -83,7 +84,7 @@ class Dataset:
         places = np.arange(self.rows)[index] if self.places is None else self.places[index]
         return replace(
             self,
-            x=np.ascontiguousarray(self.x[index]),
+            x=np.ascontiguousarray(self.x[index]) if isinstance(self.x, np.ndarray) else self.x[index],
             y=self.y[index],
             weights=weights,
             row_weights=given,

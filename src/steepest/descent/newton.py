@@ -29,6 +29,7 @@ from steepest.model.linear import row_blocks
 from steepest.model.linear_objective import ExtendedObjective, LinearObjective
 from steepest.model.loss import Loss
 from steepest.numerics.active_set import feature_sign
+from steepest.numerics.cholesky import factor, solve
 from steepest.numerics.dual import row_system
 from steepest.numerics.hessians import blocks
 from steepest.numerics.working_set import working_set
@@ -178,10 +179,10 @@ class RegularizedNewton(Rule):
             return z - c, (z == 0) & (self.thresholds > 0)
         if root is None or self.thresholds is None:
             if damping is not None:
-                return -_solve(_factor(system + torch.diag(damping)), g), None
-            factor = self.factor if system is self.steady and self.factor is not None else _factor(system)
-            self.factor = factor if system is self.steady else None
-            return -_solve(factor, g), None
+                return -solve(factor(system + torch.diag(damping)), g), None
+            found = self.factor if system is self.steady and self.factor is not None else factor(system)
+            self.factor = found if system is self.steady else None
+            return -solve(found, g), None
         if damping is not None:
             root = torch.linalg.qr(torch.vstack([root, torch.diag(damping.sqrt())]), mode="r").R
         c = self._coordinates(theta)
@@ -337,21 +338,3 @@ def _rounding(loss: Loss) -> _RoundedKink | _Stretched | None:
     if loss.pieces is not None:
         return _RoundedKink(*loss.pieces)
     return _Stretched(loss, loss.reach) if loss.reach is not None else None
-
-
-def _factor(hessian: Tensor) -> Tensor | None:
-    """Cholesky's factor of H, with as little added to the diagonal as it takes; None where nothing helps."""
-    size = hessian.diagonal()
-    size = torch.where(size > 0, size, size.max() if bool((size > 0).any()) else torch.ones_like(size))
-    ridge = 0.0
-    for _ in range(40):
-        factor, failed = torch.linalg.cholesky_ex(hessian + torch.diag(ridge * size) if ridge else hessian)
-        if not failed and bool(torch.isfinite(factor).all()):
-            return factor
-        ridge = max(10 * ridge, torch.finfo(hessian.dtype).eps)
-    return None
-
-
-def _solve(factor: Tensor | None, right: Tensor) -> Tensor:
-    """H⁻¹·right from Cholesky's factor of H; right itself without one."""
-    return right if factor is None else torch.cholesky_solve(right[:, None], factor)[:, 0]

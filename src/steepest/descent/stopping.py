@@ -51,6 +51,7 @@ class Status(Enum):
     SECONDS = "Stopped after the requested seconds; everything up to here is kept."
     DIVERGED = "The loss grew without bound."
     INTERRUPTED = "Stopped by Ctrl-C; everything up to here is kept."
+    CALLBACK = "Stopped by a callback; everything up to here is kept."
     SEPARABLE = (
         "The classes are linearly separable, so the loss has no finite minimum and the coefficients grow without bound."
     )

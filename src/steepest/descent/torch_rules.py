@@ -7,6 +7,7 @@ A rule is two pure ideas, `start` (its memory) and `update` (θ in place). All o
     Accelerated     Nesterov's method for convex functions, with restart
     Clipped         scales the gradient before a rule sees it
     WithProximal, WithSubgradient      a rule under a penalty with a kink
+    Resumed         goes on with the memory that another descent ended with
     TorchRule       lends θ to any `torch.optim.Optimizer`
 
 `rule()` makes the one that a name stands for, wrapped as an objective needs it.
@@ -231,6 +232,30 @@ class WithSubgradient(_Around):
             return value, gradient + self.subgradient(theta)
 
         self.rule.update(theta, grad + self.subgradient(theta), memory, lr, both)
+
+
+@final
+@dataclass(frozen=True)
+class Resumed(_Around):
+    """A rule that begins with a memory: that of a descent before it, or, given an empty list, one that is kept there."""
+
+    memory: Memory
+
+    @property
+    def handles_penalty(self) -> bool:  # pyrefly: ignore
+        return self.rule.handles_penalty
+
+    def start(self, theta: Tensor) -> Memory:
+        inner = self.rule.innermost
+        if not self.memory:
+            self.memory[:] = self.rule.start(theta)
+        elif isinstance(inner, TorchRule):  # the optimiser's parameters are views into the θ of before
+            for parameter, view in zip(self.memory[0], inner.views(theta), strict=True):
+                parameter.data = view
+        return self.memory
+
+    def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
+        self.rule.update(theta, grad, memory, lr, again)
 
 
 @final

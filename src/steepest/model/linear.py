@@ -163,7 +163,7 @@ class Terms:
     def __post_init__(self) -> None:
         from math import comb
 
-        if comb(len(self.columns) + self.degree, self.degree) > MOST_TERMS:
+        if self.degree > 1 and comb(len(self.columns) + self.degree, self.degree) > MOST_TERMS:
             raise SpecError(
                 f"model='poly:{self.degree}' over {len(self.columns)} columns has more than {MOST_TERMS:,} terms. "
                 "Choose fewer with columns= or a lower degree."

@@ -1,0 +1,121 @@
+"""`DescentClassifier`."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+
+from steepest.estimators import arrays
+from steepest.estimators.base import Descent
+from steepest.estimators.parameters import takes_parameters
+from steepest.model.prediction import probabilities, softmax
+
+
+@final
+@takes_parameters(of_classes=True)
+class DescentClassifier(ClassifierMixin, Descent):
+    """Classes by gradient descent, with scikit-learn's conventions: `fit()` beneath, in the names of its estimators.
+
+    Two classes have the `logistic` loss, more `cross_entropy`.
+
+    Args:
+        {parameters}
+
+    Attributes:
+        classes_: `[k]`, the labels, sorted.
+        coef_: `[1, d]` of the second of two classes, `[k, d]` of more; of `poly:D` one for each term. Not there for a module.
+        intercept_: `[1]` or `[k]`.
+        n_iter_: epochs; of a full batch they are steps.
+        n_features_in_, feature_names_in_: the columns that it has seen.
+        loss_curve_: a list, the objective at the start and at each epoch's end, as far as it was recorded.
+        fit_: the `Fit` beneath, with all its methods; None after `partial_fit`.
+
+    Example:
+        >>> from steepest.estimators.classifier import DescentClassifier
+        >>> answers = DescentClassifier().fit([[0.0], [1.0], [2.0], [3.0]], ["no", "yes", "no", "yes"])
+        >>> answers.predict([[3.0]]).tolist(), answers.predict_proba([[1.5]]).round(6).tolist()
+        (['yes'], [[0.5, 0.5]])
+    """
+
+    _of_classes = True
+
+    def decision_function(self, X: Any) -> Any:
+        """Log-odds `[n]` of the second of two classes, or scores `[n, k]`.
+
+        Args:
+            X: `[n, d]`.
+
+        Example:
+            >>> answers = DescentClassifier().fit([[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1])
+            >>> abs(answers.decision_function([[1.5]]).round(6)).tolist()
+            [0.0]
+        """
+        found = self._log_odds(X)
+        return self._like.array(found)
+
+    def predict_proba(self, X: Any) -> Any:
+        """Probabilities `[n, k]`, in the order of `classes_`.
+
+        Args:
+            X: `[n, d]`.
+
+        Raises:
+            SpecError: the loss has none, as `hinge`.
+
+        Example:
+            >>> answers = DescentClassifier().fit([[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1])
+            >>> answers.predict_proba([[1.5]]).round(6).tolist()
+            [[0.5, 0.5]]
+        """
+        odds = self._log_odds(X)
+        two = odds.ndim == 1 and self._model.loss_function.coupled
+        found = softmax(np.stack([0.0 * odds, odds], -1)) if two else probabilities(odds, self._model.loss_function)
+        return self._like.array(found)
+
+    def predict(self, X: Any) -> Any:
+        """The likeliest class of each row `[n]`.
+
+        Args:
+            X: `[n, d]`.
+
+        Example:
+            >>> DescentClassifier().fit([[0.0], [1.0], [2.0], [3.0]], [5, 7, 5, 7]).predict([[3.0]]).tolist()
+            [7]
+        """
+        found = self._log_odds(X)
+        codes = (found > 0).astype(int) if found.ndim == 1 else found.argmax(1)
+        return self.classes_[codes] if self._like.namespace is None else self.classes_[self._like.array(codes)]
+
+    def _log_odds(self, X: Any) -> np.ndarray:
+        x = self._checked(X)
+        found = self._model.decision(x)
+        return found[:, 1] - found[:, 0] if found.ndim == 2 and found.shape[1] == 2 else found
+
+    def _learned(self, y: Any, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+        check_classification_targets(y)
+        classes, codes = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(
+                f"There is one class only, {classes.tolist()[0]!r}, and nothing to tell it from. Give rows of two or more."
+            )
+        self.classes_ = self._like.array(classes, exact=True)
+        if self.class_weight is None:
+            return codes, None
+        each = compute_class_weight(self.class_weight, classes=classes, y=y, sample_weight=weights)
+        return codes, each[codes]
+
+    def _read(self, y: Any) -> np.ndarray:
+        classes = arrays.plain(self.classes_)
+        places = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
+        if (unknown := classes[places] != y).any():
+            raise ValueError(f"y has the class {np.asarray(y)[unknown].tolist()[0]!r}, which no row to fit has.")
+        return places
+
+    def _coefficients(self, coefficients: np.ndarray, intercepts: np.ndarray) -> dict[str, Any]:
+        if len(coefficients) == 2:
+            coefficients, intercepts = coefficients[1:] - coefficients[:1], intercepts[1:] - intercepts[:1]
+        return {"coef_": self._like.array(coefficients.copy()), "intercept_": self._like.array(intercepts.copy())}
