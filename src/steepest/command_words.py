@@ -50,6 +50,9 @@ def in_options(sentence: str) -> str:
     return _SETTING.sub(_option, sentence).replace("\0, \0", " ").replace("\0", "")
 
 
+OTHERS = ("overwrite", "mute", "cov", "level", "bootstrap", "folds", "split", "interval", "kind")
+"""Keywords of what is asked of a fit, which are options as well."""
+
 _STRING = r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
 _LITERAL = (
     rf"{_STRING}|\[(?:{_STRING}|[^\]\"'])*\]|\{{(?:{_STRING}|[^}}\"'])*\}}|\((?:{_STRING}|[^)\"'])*\)"
@@ -57,7 +60,7 @@ _LITERAL = (
 )
 _SETTING = re.compile(
     rf"(?<![\w=]){_STRING}|fit\.save\(folder\)"
-    rf"|(?<![\w./-])(?P<name>{'|'.join(sorted((*SETTINGS, 'overwrite', 'mute'), key=len, reverse=True))})"
+    rf"|(?<![\w./-])(?P<name>{'|'.join(sorted((*SETTINGS, *OTHERS), key=len, reverse=True))})"
     rf"=(?!=)(?P<value>{_LITERAL})?"
 )
 

@@ -223,6 +223,9 @@ def those(test: Callable[[Setting], object]) -> tuple[str, ...]:
 READING = those(lambda setting: setting.role == "reading")
 """Settings that say how the columns of a table are read."""
 
+OF_FILES = those(lambda setting: setting.role == "reading" and setting.name not in ("categories", "date", "labels"))
+"""How a file is written, and not what its columns are, which a fit has learned: another file may be written otherwise."""
+
 NAMES = those(lambda setting: setting.kind == "names")
 """Settings that are names, one or several; on the command line parted by commas."""
 

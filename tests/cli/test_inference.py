@@ -94,3 +94,34 @@ def test_intervals_of_a_logarithm_and_of_classes(file, tmp_path, capsysbinary):
     assert row["low: Oslo"] == pytest.approx(1 - row["high: Rome"])
     assert main(["predict", run, file, "--interval", "0.9", "--kind", "observation"]) == 2
     assert main(["predict", run, file, "--interval", "95"]) != 0
+
+
+def test_what_is_wrong_with_errors_and_folds_is_said_below_the_fit(file, capsys):
+    for more, told, code in (
+        (["--cov", "cluster:town"], "error: --cov cluster:town: there is no column 'town'", 2),
+        (["--folds", "5", "--split", "group:town"], "error: there is no column 'town'", 1),
+        (["--folds", "5", "--formula", "price ~ bs(area, 4)"], "error: fold 1 has no value for a row", 1),
+    ):
+        target = [] if "--formula" in more else ["--target", "price", "--columns", "area"]
+        assert main(["fit", file, *target, "--quiet", *more]) == (0 if "--cov" in more else code)
+        assert main(["fit", file, *target, *more]) == code
+        out, err = capsys.readouterr()
+        assert "Standard errors: nonrobust" in out
+        assert told in err
+
+
+def test_a_new_file_may_be_written_in_another_way(file, tmp_path, capsysbinary):
+    run, other = str(tmp_path / "run"), tmp_path / "other.csv"
+    assert main(["fit", file, "--target", "price", "--drop", "shop", "--out", run, "--quiet", "--no-report"]) == 0
+    assert main(["predict", run, file]) == 0
+    wanted = capsysbinary.readouterr().out
+    frame = pd.read_csv(file)
+    frame["größe"] = frame["area"]
+    other.write_bytes(("a title" + chr(10) + frame.to_csv(index=False, sep=";", decimal=",")).encode("latin-1"))
+    assert main(["predict", run, str(other)]) == 1
+    assert b"--encoding latin-1" in capsysbinary.readouterr().err
+    assert main(["predict", run, str(other), "--encoding", "latin-1", "--skip-rows", "1"]) == 0
+    assert capsysbinary.readouterr().out == wanted
+    assert main(["predict", run, file, "--decimal", "x"]) == 2
+    assert main(["predict", run, file, "--kind", "observation"]) == 2
+    assert b"--interval 0.95" in capsysbinary.readouterr().err

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from steepest.cli.app import Table, Which, app, check_out, check_table_name, fail, kept_in, loaded, to_file
 from steepest.cli.options import OUTPUT, dash, names, output, settings_of, with_options
-from steepest.errors import FitError, RunError, SpecError
+from steepest.errors import FitError, RunError, SpecError, SteepestError
 from steepest.settings_table import READING, default_epochs
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def fit(
         run_folder.check_free(out, overwrite, (*run_folder.FILES, *([run_folder.PAGE] if report else [])))
     with console.warnings_as_lines(), console.progress(_limits(given), quiet) as progress:
         done = fitting.fit(data, progress=progress, **given)
-    unsaved = None
+    unsaved: SteepestError | None = None
     with interruptible() as interrupted:  # what was done is kept, even if Ctrl-C comes now
         done.to_dict()  # the exact answer is computed here
         try:
@@ -84,8 +84,12 @@ def fit(
     except KeyboardInterrupt:
         return fail(f"interrupted. The run is in {out}, without its page.", 130)
     with kept_in(out), console.warnings_as_lines():
-        summary = done.summary(**asked) if asked and (json or not quiet) else None
-        judged = None if folds is None else done.cross_validate(folds, split or "random")
+        summary = judged = None
+        try:
+            summary = done.summary(**asked) if asked and (json or not quiet) else None
+            judged = None if folds is None else done.cross_validate(folds, split or "random")
+        except SteepestError as error:  # the fit itself is worth printing even so
+            unsaved = unsaved or error
         if json:
             more = {} if judged is None else {"cross_validation": judged.summary()}
             print(to_json(done.to_dict() | _inference(done, summary) | more))

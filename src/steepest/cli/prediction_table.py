@@ -34,19 +34,23 @@ DIGITS = 6
 
 
 def prediction_table(
-    fit: Fit, data: str, keep: Sequence[str] = (), interval: tuple[float, Any] | None = None
+    fit: Fit,
+    data: str,
+    keep: Sequence[str] = (),
+    interval: tuple[float, Any] | None = None,
+    reading: Reading | None = None,
 ) -> tuple[pa.Table, list[str]]:
     """The table, and sentences on what was filled in to make it.
 
     Args:
         data: a path, or "-" for standard input, which is read once only. keep: columns of it, as they stand there.
-        interval: its level and kind, beside each prediction.
+        interval: its level and kind, beside each prediction. reading: how it is read; by default as the fit's table.
 
     Raises:
         DataError: the table does not suit the fit, or has no such column.
     """
     notes: list[str] = []
-    reading = Reading.of(fit.spec)
+    reading = reading or Reading.of(fit.spec)
     with _standard_input(data, bool(keep)) as again:
         x = fit.schema.encode(data, reading, notes)
         again()

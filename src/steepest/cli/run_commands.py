@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from steepest.cli.app import Model, Run, Table, Which, app, check_out, check_table_name, loaded, to_file
-from steepest.cli.options import dash, names, output
+from steepest.cli.options import dash, names, output, settings_of, with_options
 from steepest.errors import RunError, SpecError
+from steepest.settings_table import OF_FILES
 
 FILM = "fit.gif"
 """The film in a run's folder."""
@@ -95,6 +97,7 @@ def eject(
 
 
 @app.command(help_epilogue="Example: steepest predict runs/houses new.csv --keep id -o predicted.csv")
+@with_options(OF_FILES)
 def predict(
     run: Run,
     data: Table,
@@ -104,21 +107,26 @@ def predict(
     keep: Annotated[list[str] | None, output("Columns of the table to write beside the predictions: id,name.")] = None,
     interval: Annotated[float | None, output("Level of an interval beside each prediction, such as 0.95.")] = None,
     kind: Annotated[
-        Literal["mean", "observation"], output("Of the mean (default), or of an observation of a fit by mse.")
-    ] = "mean",
+        Literal["mean", "observation"] | None, output("Of the mean (default), or of an observation of a fit by mse.")
+    ] = None,
     number: Which = None,
     model: Model = None,
+    **settings: Any,
 ) -> int:
     """Predict each row of a table with a fit that was kept; classes with their probabilities, log(price) with price."""
     out = dash(out)
     if interval is not None and not 0.0 < interval < 1.0:
         raise SpecError(f"--interval {interval}: it must be between 0 and 1, as 0.95.")
+    if kind is not None and interval is None:
+        raise SpecError(f"--kind {kind} is that of an interval: give its level, --interval 0.95.")
     if out != "-":
         check_table_name("--out", out, ", or be - for standard output")
         check_out(out, dash(data))
     from steepest.cli import prediction_table
     from steepest.cli.console import warnings_as_lines
     from steepest.data import table_files
+    from steepest.data.reading import Reading
+    from steepest.settings import Spec
 
     with warnings_as_lines():
         fitted = loaded(run, number, model)
@@ -126,8 +134,11 @@ def predict(
             raise RunError(
                 f"The run {run!r} was made with a module of yours. Say which: --model package.module:factory."
             )
-        asked = None if interval is None else (interval, kind)
-        table, notes = prediction_table.prediction_table(fitted, dash(data), names(keep or []), asked)
+        asked = None if interval is None else (interval, kind or "mean")
+        given = settings_of(settings)
+        told = Reading.of(Spec.read(given))
+        reading = replace(Reading.of(fitted.spec), **{name: getattr(told, name) for name in given})
+        table, notes = prediction_table.prediction_table(fitted, dash(data), names(keep or []), asked, reading)
         if fitted.ending.status.name == "DIVERGED":
             notes = [*notes, f"warning: the fit in {run} diverged: its predictions mean nothing."]
     for note in notes:

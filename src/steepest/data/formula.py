@@ -69,7 +69,11 @@ def formula_of(text: str, others: Sequence[str] = ()) -> Formula:
         terms = parsed(right or "1", _context={"__formulaic_variables_available__": list(others)})
     except Exception as error:  # the parser has errors of many kinds
         said = "it is no formula" if isinstance(error, SyntaxError) else str(error)
-        reason = re.sub(r"\x1b\[[\d;]*m|[⧛⧚]", "", said).strip().partition("\n")[0]
+        reason = (
+            re.sub(r"\x1b\[[\d;]*m|[⧛⧚]", "", said).strip().partition("\n")[0].replace("insuffient", "insufficient")
+        )
+        if reason.startswith("Missing operator"):
+            reason = f"{reason} A name of several words stands in `backticks`."
         raise SpecError(f"formula={quoted(text)} is not understood: {reason or type(error).__name__}") from None
     if hasattr(terms, "_structure"):
         raise SpecError(f"formula={quoted(text)}: a formula has one right side, without |.")
