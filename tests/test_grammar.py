@@ -22,6 +22,7 @@ NUMBERS = {"huber": "1.5", "quantile": "0.3", "l1": "0.1", "l2": "0.1", "elastic
 NUMBERS |= {
     "expectile": "0.8",
     "tweedie": "1.7",
+    "epsilon_insensitive": "0.2",
     "exponential": "0.9",
     "restarts": "7",
     "warmup": "5",

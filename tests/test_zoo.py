@@ -20,8 +20,8 @@ PENALTIES = [None, "l2:0.01", "l1:0.01", "elastic:0.01,0.02"]
 SMOOTH = 1e-10
 KINKED = 1e-5
 
-TOO_HARD = {("powers to degree 10", "l1:0.01")}
-"""Raw powers under an l1 penalty cannot change basis; with a kinked loss as well 1e-3 is what is reached."""
+TOO_HARD = {("powers to degree 10", "l1:0.01"): 2e-3, ("powers to degree 10", "elastic:0.01,0.02"): 1e-2}
+"""Raw powers under an l1 penalty cannot change basis; with a kinked loss as well so much is what is reached."""
 
 
 def fitted(problem, **settings):
@@ -47,10 +47,15 @@ def test_smooth_losses_arrive(name, loss, penalty):
     assert abs(fit.relative_gap) <= SMOOTH
 
 
-@covering(name=list(zoo.REGRESSION), loss=["l1", "quantile:0.5", "quantile:0.99"], penalty=[None, "l1:0.01"])
+@covering(
+    name=list(zoo.REGRESSION),
+    loss=["l1", "quantile:0.5", "quantile:0.99", "epsilon_insensitive:0.5"],
+    penalty=PENALTIES,
+)
 def test_kinked_losses_arrive(name, loss, penalty):
     fit = fitted(zoo.REGRESSION[name](), loss=loss, penalty=penalty)
-    assert abs(fit.relative_gap) <= (2e-3 if (name, penalty) in TOO_HARD else KINKED)
+    assert abs(fit.relative_gap) <= TOO_HARD.get((name, penalty), KINKED)
+    assert fit.exact.certificate <= (1e-6 if name == "powers to degree 10" else 1e-8)
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)
@@ -63,11 +68,11 @@ def test_classes_arrive(name, penalty):
         assert abs(fit.relative_gap) <= SMOOTH
 
 
-@covering(name=zoo.TWO_CLASSES, loss=["squared_hinge", "modified_huber"], penalty=PENALTIES)
+@covering(name=zoo.TWO_CLASSES, loss=["hinge", "squared_hinge", "modified_huber"], penalty=PENALTIES)
 def test_margins_of_two_classes_arrive(name, loss, penalty):
     fit = fitted(zoo.CLASSES[name](), loss=loss, penalty=penalty)
     assert fit.status is st.Status.CONVERGED
-    assert abs(fit.relative_gap) <= SMOOTH
+    assert abs(fit.relative_gap) <= (KINKED if loss == "hinge" else SMOOTH)
 
 
 @covering(name=list(zoo.FAMILIES), loss=["poisson", "gamma", "tweedie:1.3"], penalty=PENALTIES)

@@ -147,7 +147,7 @@ def _facts(choice: losses.LossChoice) -> str:
         "least squares": "QR, or an active set with an `l1` penalty", "smooth": "Newton's method",
         "family": "Newton's method, and a linear programme that tells whether zeros leave a minimum",
         "classes": "Newton's method, and a linear programme that tells whether the classes are separable",
-        "linear programme": "a linear programme (HiGHS)",
+        "linear programme": "a linear programme (HiGHS), with an l2 penalty a quadratic one (interior points)",
     }.get(choice.problem)  # fmt: skip
     facts.append(f"The exact answer beside a descent is found by {solved}." if solved else "It has no exact answer.")
     return " ".join(facts) + (f" {choice.no_estimator}" if choice.no_estimator else "")

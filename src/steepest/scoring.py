@@ -260,6 +260,8 @@ def verdict(
         return status, "adamw"
     closed = CLOSED_KINKED if loss.kinked else CLOSED
     stopped = Status.STALLED if status is Status.CONVERGED else status
+    if objective == 0.0 and gap <= 0.0:  # no loss is below 0, whatever the rounding
+        return Status.CONVERGED, "arrived"
     if found.rounding > max(closed * found.objective, 1e-12 * start):
         return stopped, "collinear"
     if gap < -closed:

@@ -69,12 +69,11 @@ def test_probabilities_of_modified_huber_are_those_of_scikit_learn(table):
     np.testing.assert_allclose(fit.decision(x), theirs.decision_function(x), rtol=1e-12)
 
 
-def test_a_loss_without_probabilities_says_so_and_keeps_its_scores(table, tmp_path):
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge"])
+def test_a_loss_without_probabilities_says_so_and_keeps_its_scores(table, loss):
     x, labels = table
-    fit = st.fit(x, labels, loss="squared_hinge")
-    with pytest.raises(
-        SpecError, match=r"squared_hinge gives classes and scores, fit.decision\(\), but no probabilities"
-    ):
+    fit = st.fit(x, labels, loss=loss)
+    with pytest.raises(SpecError, match=rf"{loss} gives classes and scores, fit.decision\(\), but no probabilities"):
         fit.predict_proba(x)
     with pytest.raises(SpecError, match="no probabilities"):
         fit.calibration()

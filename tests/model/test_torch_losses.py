@@ -16,13 +16,13 @@ from steepest.model.torch_losses import loss
 ROWS = 40
 CURVED = ["mse", "huber:0.7", "huber:1.35", "expectile:0.8", "logcosh", "logistic", "cross_entropy"]
 CURVED += ["squared_hinge", "modified_huber"]
-NAMES = [*CURVED, "l1", "quantile:0.5", "quantile:0.99", "quantile:0.03"]
+NAMES = [*CURVED, "l1", "hinge", "epsilon_insensitive:0.5", "quantile:0.5", "quantile:0.99", "quantile:0.03"]
 
 
 def _sample(name: str, seed: int = 0, scale: float = 2.0) -> tuple[torch.Tensor, torch.Tensor]:
     """Predictions and targets that suit a loss, float64; four classes for `cross_entropy`."""
     random = torch.Generator().manual_seed(seed)
-    if name == "cross_entropy":
+    if loss(name).coupled:
         prediction = scale * torch.randn(ROWS, 4, generator=random, dtype=torch.float64)
         return prediction, torch.randint(4, (ROWS,), generator=random)
     prediction = scale * torch.randn(ROWS, generator=random, dtype=torch.float64)
@@ -97,6 +97,8 @@ def test_values_are_those_of_scipy_and_sklearn():
             "logistic": lambda y, f, _: sklearn.metrics.log_loss(y, scipy.special.expit(f)),
             # sklearn.linear_model.SGDClassifier's user guide
             "squared_hinge": lambda y, f, _: np.mean(np.maximum(0, 1 - (2 * y - 1) * f) ** 2),
+            "hinge": lambda y, f, _: sklearn.metrics.hinge_loss(y, f),
+            "epsilon_insensitive": lambda y, f, width: np.mean(np.maximum(0, np.abs(y - f) - width)),
             "modified_huber": lambda y, f, _: np.mean(
                 np.where((2 * y - 1) * f >= -1, np.maximum(0, 1 - (2 * y - 1) * f) ** 2, -4 * (2 * y - 1) * f)
             ),

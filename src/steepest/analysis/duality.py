@@ -32,7 +32,7 @@ def bound(problem: LinearProblem, theta: np.ndarray) -> float:
     Args:
         theta: `[k·p]`, in user units.
 
-    It is finite for convex losses of ours with a penalty, and for `l1` and `quantile` without an l2 penalty. It is as near
+    It is finite for convex losses of ours with a penalty, and for piecewise linear losses without an l2 penalty. It is as near
     to 0 as θ is to the optimum.
 
     >>> from steepest.model.torch_losses import loss
@@ -44,7 +44,7 @@ def bound(problem: LinearProblem, theta: np.ndarray) -> float:
     theta = np.asarray(theta, dtype=np.float64).ravel()
     if problem.loss.custom or not np.isfinite(theta).all():
         return float("inf")
-    if problem.loss.pieces is not None:
+    if problem.loss.kinked:
         return float("inf") if problem.penalty.l2 else kinked(problem, theta)
     return smooth(problem, theta) if problem.penalty else float("inf")
 
@@ -110,13 +110,14 @@ def _settled(problem: LinearProblem, predicted: np.ndarray) -> np.ndarray | None
 
 
 def kinked(problem: LinearProblem, theta: np.ndarray) -> float:
-    """The bound for `l1` and `quantile`, without penalty or with l1."""
+    """The bound for a piecewise linear loss, without penalty or with l1."""
     value = certify.objective(problem, theta)
     programme, matrix = linear_program.programme(problem)
     count, rank = programme.rows.shape
     if count == rank:  # nothing bounds such a loss from below but 0
         return value
     predicted = certify.prediction(problem, theta)
+    predicted = np.tile(predicted, len(problem.loss.kinks(0.0)))
     if problem.penalty.l1:
         predicted = np.concatenate([predicted, theta[problem.penalised > 0.0]])
     residual = programme.target - predicted

@@ -104,7 +104,7 @@ class RegularizedNewton(Rule):
         first = self._value(theta, 0.0)
         delta = 0.0
         if self.rounding is not None:
-            spread = float((self.objective.target - self._predict(theta)).abs().mean())
+            spread = self.rounding.spread(self._predict(theta), self.objective.target)
             delta = max(spread, self.rounding.least)
             self.arrived = delta == 0.0
         return [delta, first, float("inf"), 0.0, 0, float("inf")]
@@ -152,7 +152,7 @@ class RegularizedNewton(Rule):
         length = float(torch.linalg.vector_norm(d))
         memory[2:4] = length, (0.0 if damping < 1e-8 else damping / (10 if attempt == 0 else 2))
         if self.rounding is not None and delta > self.rounding.least:
-            self._round_less(theta, memory, self.rounding.least, 0.0 if negligible else promised)
+            self._round_less(theta, memory, self.rounding, 0.0 if negligible else promised)
         elif self.problem.loss.classes and value <= SEPARATED * first:
             self.arrived = True
         elif negligible:
@@ -196,13 +196,16 @@ class RegularizedNewton(Rule):
         c = self._coordinates(theta)
         return float(g @ d + (self.thresholds * ((c + d).abs() - c.abs())).sum())
 
-    def _round_less(self, theta: Tensor, memory: Memory, least: float, fall: float) -> None:
+    def _round_less(self, theta: Tensor, memory: Memory, rounding: _RoundedKinks | _Stretched, fall: float) -> None:
         """Shrink δ once the rounded objective is as good as minimised."""
-        delta, first = memory[:2]
-        spread = float((self.objective.target - self._predict(theta)).abs().mean())
+        (delta, first), least = memory[:2], rounding.least
+        spread = rounding.spread(self._predict(theta), self.objective.target)
         value = self._value(theta, least)
         bias = abs(self._value(theta, delta) - value)
         memory[4] += 1
+        if value == 0.0:  # no loss is below 0
+            self.arrived = True
+            return
         if -fall > 0.1 * bias and memory[4] < LONGEST_STAGE:
             return
         if least == 0.0 and (bias <= ROUNDING * max(value, 1e-14 * first) or delta <= 1e-16 * first):
@@ -213,7 +216,7 @@ class RegularizedNewton(Rule):
         """Slope `[n]` (or `[n, k]`) and curvature `[n]` (or `[n, k, k]`) of each row's loss, weighted."""
         target, loss = self.objective.target, self.problem.loss
         if self.rounding is not None:
-            slope, curvature = self.rounding.slope_and_curvature(target - prediction, delta)
+            slope, curvature = self.rounding.slope_and_curvature(prediction, target, delta)
         else:
             slope, curvature = loss.slope(prediction, target), loss.curvature(prediction, target)
         if (weights := self.objective.weights) is not None:
@@ -230,7 +233,7 @@ class RegularizedNewton(Rule):
         if self.rounding is None or delta == 0.0:
             each = self.problem.loss.rows(prediction, target)
         else:
-            each = self.rounding.rows(target - prediction, delta)
+            each = self.rounding.rows(prediction, target, delta)
         return float((each if self.objective.weights is None else each * self.objective.weights).mean()) + penalty
 
     def _predict(self, theta: Tensor) -> Tensor:
@@ -300,21 +303,33 @@ class RegularizedNewton(Rule):
 
 @final
 @dataclass(frozen=True)
-class _RoundedKink:
-    """½(high − low)·|r| + ½(high + low)·r, which is max(high·r, low·r), with |r| rounded off to √(r² + δ²)."""
+class _RoundedKinks:
+    """A piecewise linear loss Σ max(high·r, low·r), r = place − prediction: each ½(high − low)·|r| + ½(high + low)·r, with |r|
+    rounded off to √(r² + δ²)."""
 
-    low: float
-    high: float
+    loss: Loss
     least: float = 0.0
 
-    def rows(self, residual: Tensor, delta: float) -> Tensor:
-        size = (residual * residual + delta * delta).sqrt()
-        return 0.5 * ((self.high - self.low) * size + (self.high + self.low) * residual)
+    def spread(self, prediction: Tensor, target: Tensor) -> float:
+        kinks = self.loss.kinks(target)
+        return sum(float((place - prediction).abs().mean()) for place, _, _ in kinks) / len(kinks)
 
-    def slope_and_curvature(self, residual: Tensor, delta: float) -> tuple[Tensor, Tensor]:
-        root = (residual * residual + delta * delta).sqrt()
-        half = 0.5 * (self.high - self.low)
-        return -(half * residual / root + 0.5 * (self.high + self.low)), half * (delta / root) ** 2 / root
+    def rows(self, prediction: Tensor, target: Tensor, delta: float) -> Tensor:
+        each = torch.zeros_like(prediction)
+        for place, low, high in self.loss.kinks(target):
+            residual = place - prediction
+            size = (residual * residual + delta * delta).sqrt()
+            each = each + 0.5 * ((high - low) * size + (high + low) * residual)
+        return each
+
+    def slope_and_curvature(self, prediction: Tensor, target: Tensor, delta: float) -> tuple[Tensor, Tensor]:
+        slope, curvature = torch.zeros_like(prediction), torch.zeros_like(prediction)
+        for place, low, high in self.loss.kinks(target):
+            residual, half = place - prediction, 0.5 * (high - low)
+            root = (residual * residual + delta * delta).sqrt()
+            slope = slope - (half * residual / root + 0.5 * (high + low))
+            curvature = curvature + half * (delta / root) ** 2 / root
+        return slope, curvature
 
 
 @final
@@ -325,16 +340,20 @@ class _Stretched:
     loss: Loss
     least: float
 
-    def rows(self, residual: Tensor, delta: float) -> Tensor:
+    def spread(self, prediction: Tensor, target: Tensor) -> float:
+        return float((target - prediction).abs().mean())
+
+    def rows(self, prediction: Tensor, target: Tensor, delta: float) -> Tensor:
         s = delta / self.least
-        return s * self.loss.rows(-residual / s, torch.zeros_like(residual))
+        return s * self.loss.rows((prediction - target) / s, torch.zeros_like(prediction))
 
-    def slope_and_curvature(self, residual: Tensor, delta: float) -> tuple[Tensor, Tensor]:
-        s, zero = delta / self.least, torch.zeros_like(residual)
-        return self.loss.slope(-residual / s, zero), self.loss.curvature(-residual / s, zero) / s
+    def slope_and_curvature(self, prediction: Tensor, target: Tensor, delta: float) -> tuple[Tensor, Tensor]:
+        s, zero = delta / self.least, torch.zeros_like(prediction)
+        residual = (prediction - target) / s
+        return self.loss.slope(residual, zero), self.loss.curvature(residual, zero) / s
 
 
-def _rounding(loss: Loss) -> _RoundedKink | _Stretched | None:
-    if loss.pieces is not None:
-        return _RoundedKink(*loss.pieces)
+def _rounding(loss: Loss) -> _RoundedKinks | _Stretched | None:
+    if loss.kinked:
+        return _RoundedKinks(loss)
     return _Stretched(loss, loss.reach) if loss.reach is not None else None

@@ -18,6 +18,7 @@ from steepest.export import linear, terms
 from steepest.export.case import Case
 from steepest.export.python_text import Part, number
 from steepest.export.rows import Rows
+from steepest.export.sources import formula_texts
 
 
 def parts(case: Case, found: Rows) -> list[Part]:
@@ -143,8 +144,10 @@ def _coordinate_by_coordinate(one: bool) -> list[str]:
 
 
 def _rounded(case: Case, y: str) -> list[Part]:
-    """l1 and quantile: the kink rounded off, less and less. Here the script walks the fit's own steps."""
-    assert case.loss.pieces is not None
+    """Piecewise linear losses: the kinks rounded off, less and less. Here the script walks the fit's own steps."""
+    penalty = " + penalty(c)" if case.penalty.l2 else ""
+    if case.loss.pieces is None:
+        return _several_kinks(case, y, penalty)
     low, high = case.loss.pieces
     half, tilt = (high - low) / 2, (high + low) / 2
     each = f"({number(round(half, 15))} * rounded + {number(round(tilt, 15))} * residual)"
@@ -153,20 +156,58 @@ def _rounded(case: Case, y: str) -> list[Part]:
         "def smooth(c, delta):",
         f"    residual = {y} - B @ c",
         "    rounded = (residual**2 + delta**2).sqrt()",
-        f"    return {_averaged(case, each)}" + (" + penalty(c)" if case.penalty.l2 else ""),
+        f"    return {_averaged(case, each)}{penalty}",
     ]
-    flat, bent = "curvature[0, 0]", []
-    if not case.terms.intercept:
-        row = _averaged(case, f"(delta**2 / (({y} - B @ c) ** 2 + delta**2) ** 1.5)")
-        flat, bent = "flat", [f"flat = {row}" if half == 1.0 else f"flat = {number(half)} * {row}"]
+    row = _averaged(case, f"(delta**2 / (({y} - B @ c) ** 2 + delta**2) ** 1.5)")
+    bent = row if half == 1.0 else f"{number(half)} * {row}"
+    kink = "This loss has a kink at a residual of 0: its absolute value is rounded off to sqrt(residual**2 + delta**2)."
+    first, spread = f"{y}.abs().mean().item()", f"({y} - B @ c).abs().mean().item()"
+    return [Part("The rounded loss", kink, smooth), _stages(case, first, spread, bent)]
+
+
+def _several_kinks(case: Case, y: str, penalty: str) -> list[Part]:
+    """Losses with two kinks a row, or with a kink elsewhere than at the target."""
+    choice = case.loss.choice
+    assert choice is not None
+    assert choice.kinks is not None
+    numbers = {one.name: number(value) for one, value in zip(choice.numbers, case.loss.numbers, strict=True)}
+    each = "(0.5 * ((high - low) * rounded + (high + low) * residual))"
+    code = [
+        f"kinks = [{', '.join(formula_texts(choice.kinks, {'target': y, **numbers})[1])}]",
+        "",
+        "",
+        "def smooth(c, delta):",
+        "    total = 0.0",
+        "    for place, low, high in kinks:",
+        "        residual = place - B @ c",
+        "        rounded = (residual**2 + delta**2).sqrt()",
+        f"        total = total + {_averaged(case, each)}",
+        f"    return total{penalty}",
+        "",
+        "",
+        "def spread(c):",
+        "    return sum((place - B @ c).abs().mean().item() for place, _, _ in kinks) / len(kinks)",
+    ]
+    kink = (
+        "This loss is a sum of max(high * residual, low * residual), the residual being that from the place of a kink: "
+        "there its absolute value is rounded off to sqrt(residual**2 + delta**2)."
+    )
+    row = "(0.5 * (high - low) * delta**2 / ((place - B @ c) ** 2 + delta**2) ** 1.5)"
+    bent = f"sum({_averaged(case, row)} for place, low, high in kinks)"
+    return [Part("The rounded loss", kink, code), _stages(case, "spread(c)", "spread(c)", bent)]
+
+
+def _stages(case: Case, first: str, spread: str, bent: str) -> Part:
+    """Newton's method on the rounded loss. first, spread: the mean residual at the start and at c. bent: the mean curvature."""
+    flat = "curvature[0, 0]" if case.terms.intercept else "flat"
     calculus, smoothed = "torch.autograd.functional", "lambda c: smooth(c, delta)"
     code = [
         f"c = torch.zeros({linear.width(case)}, dtype=torch.float64)",
-        f"delta, damping, rounds, first = {y}.abs().mean().item(), 0.0, 0, smooth(c, 0.0)",
+        f"delta, damping, rounds, first = {first}, 0.0, 0, smooth(c, 0.0)",
         f"for _ in range({case.fit.steps}):",
         f"    gradient = {calculus}.jacobian({smoothed}, c)",
         f"    curvature = {calculus}.hessian({smoothed}, c)",
-        *(f"    {line}" for line in bent),
+        *([] if case.terms.intercept else [f"    flat = {bent}"]),
         f"    unit = curvature.diagonal().clamp(min={flat}.item())",
         "    value, tries = smooth(c, delta), 0",
         "    promised = -gradient @ torch.linalg.solve(curvature, gradient)",
@@ -181,7 +222,7 @@ def _rounded(case: Case, y: str) -> list[Part]:
         "    damping, rounds = 0.0 if damping < 1e-8 else damping / (10 if tries == 1 else 2), rounds + 1",
         "    bias = (smooth(c, delta) - smooth(c, 0.0)).abs()",
         f"    if -promised <= max(0.1 * bias, 4 * noise) or rounds == {LONGEST_STAGE}:",
-        f"        delta = min({SHRINK} * delta, ({y} - B @ c).abs().mean().item())",
+        f"        delta = min({SHRINK} * delta, {spread})",
         "        damping, rounds = 0.0, 0",
         f"theta = {linear.moved(case)}",
     ]
@@ -189,8 +230,7 @@ def _rounded(case: Case, y: str) -> list[Part]:
         "Newton's method on the rounded loss. Whenever that is as good as minimised, the rounding delta shrinks. "
         f"The fit took {case.fit.steps} such steps."
     )
-    kink = "This loss has a kink at a residual of 0: its absolute value is rounded off to sqrt(residual**2 + delta**2)."
-    return [Part("The rounded loss", kink, smooth), Part("The descent", said, code)]
+    return Part("The descent", said, code)
 
 
 def _averaged(case: Case, each: str) -> str:

@@ -26,19 +26,30 @@ def formula_text(formula: Callable[..., Any], names: Mapping[str, str]) -> tuple
     >>> formula_text(FORMULAS["momentum"].formula, {"g": "gradient"})
     (['velocity = beta * velocity + gradient'], 'lr * velocity')
     """
+    body, results = formula_texts(formula, names)
+    return body, results[0]
+
+
+def formula_texts(formula: Callable[..., Any], names: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """The lines ahead of its `return`, and all that it returns.
+
+    >>> from steepest.formulas.losses import LOSSES
+    >>> formula_texts(LOSSES["hinge"].kinks, {"target": "y"})
+    ([], ['(2.0 * y - 1.0, y - 1.0, y)'])
+    """
     text = textwrap.dedent(inspect.getsource(formula))
     function = ast.parse(text).body[0]
     assert isinstance(function, ast.FunctionDef)
     *body, last = function.body
     assert isinstance(last, ast.Return)
     assert last.value is not None
-    result = last.value.elts[0] if isinstance(last.value, ast.Tuple) else last.value
+    results = last.value.elts if isinstance(last.value, ast.Tuple) else [last.value]
 
     def written(node: ast.AST) -> str:
         return renamed(ast.get_source_segment(text, node) or "", names)
 
     docstring = isinstance(body[0], ast.Expr) if body else False
-    return [written(node) for node in body[docstring:]], written(result)
+    return [written(node) for node in body[docstring:]], [written(each) for each in results]
 
 
 def renamed(text: str, names: Mapping[str, str]) -> str:

@@ -11,11 +11,13 @@ words; PyTorch (`model/torch_losses.py`), compiled code (`engines/kernel_losses.
 | l1            | abs(r)                                                  | none: non-smooth  |
 | huber:D       | ½r² for abs(r) ≤ D, D(abs(r) − ½D) beyond               | 1                 |
 | quantile:Q    | Q·max(−r, 0) + (1−Q)·max(r, 0)                          | none: non-smooth  |
+| epsilon_insensitive:E | max(abs(r) − E, 0)                             | none: non-smooth  |
 | expectile:Q   | Q·max(−r, 0)² + (1−Q)·max(r, 0)² (no ½)                 | 2·max(Q, 1−Q)     |
 | logcosh       | log cosh r                                              | 1                 |
 | logistic      | log(1 + exp f) − y·f, y in {0, 1}, f the log-odds       | ¼                 |
 | cross_entropy | log Σⱼ exp fⱼ − f_y, y a class code, f `[n, k]`         | ½                 |
 | squared_hinge | max(1 − m, 0)² (no ½), m = f for y = 1, −f for y = 0    | 2                 |
+| hinge         | max(1 − m, 0), m = f for y = 1, −f for y = 0            | none: non-smooth  |
 | modified_huber | the same for m ≥ −1, −4m beyond                        | 2                 |
 | poisson       | half the deviance of counts, f = log μ: `families.py`   | none: no limit    |
 | gamma         | half the deviance of positive amounts, f = log μ        | none: no limit    |
@@ -72,7 +74,7 @@ class LossChoice(Choice):
     problem: what an exact solver is given; "" where there is none.
     of_residual: whether ℓ(f, y) = ℓ(f − y, 0). classes: whether the target is classes. coupled: whether a row's outputs
         belong together. several: whether several targets may be fitted at once, and are averaged.
-    pieces: of a maximum of two linear pieces, max(high·r, low·r) of r = y − f, their slopes (low, high).
+    kinks: of a piecewise linear loss, its kinks (place, low, high), of the target: ℓ = Σ max(high·r, low·r), r = place − f.
     reach: of a loss that is linear far out, the residual where that begins: the curvature may vanish beyond.
     share: the probability of the second class of two, of the prediction; None where the loss has none.
     family: the distribution of the target whose deviance it is half of; the prediction is a function of its mean then.
@@ -92,7 +94,7 @@ class LossChoice(Choice):
     classes: bool = False
     coupled: bool = False
     several: bool = False
-    pieces: Callable[..., tuple[float, float]] | None = None
+    kinks: Callable[..., tuple[tuple[Any, Any, Any], ...]] | None = None
     reach: Callable[..., float] | None = None
     share: Callable[..., Any] | None = None
     family: Family | None = None
@@ -126,6 +128,10 @@ def _l1_slope(prediction: Any, target: Any) -> Any:
     return sign(prediction - target)
 
 
+def _l1_kinks(target: Any) -> Any:
+    return ((target, -1.0, 1.0),)
+
+
 def _huber(prediction: Any, target: Any, width: Any) -> Any:
     size = abs(prediction - target)
     inner = minimum(size, width)
@@ -147,6 +153,24 @@ def _quantile(prediction: Any, target: Any, level: Any) -> Any:
 
 def _quantile_slope(prediction: Any, target: Any, level: Any) -> Any:
     return (0.5 - level) - 0.5 * sign(target - prediction)
+
+
+def _quantile_kinks(target: Any, level: Any) -> Any:
+    return ((target, level - 1.0, level),)
+
+
+def _epsilon_insensitive(prediction: Any, target: Any, width: Any) -> Any:
+    beyond = abs(prediction - target) - width
+    return 0.5 * (beyond + abs(beyond))
+
+
+def _epsilon_insensitive_slope(prediction: Any, target: Any, width: Any) -> Any:
+    residual = prediction - target
+    return (0.5 + 0.5 * sign(abs(residual) - width)) * sign(residual)
+
+
+def _epsilon_insensitive_kinks(target: Any, width: Any) -> Any:
+    return ((target - width, 0.0, 1.0), (target + width, -1.0, 0.0))
 
 
 def _expectile(prediction: Any, target: Any, level: Any) -> Any:
@@ -188,6 +212,20 @@ def _logistic_slope(prediction: Any, target: Any) -> Any:
 
 def _logistic_curvature(prediction: Any, target: Any) -> Any:
     return sigmoid(prediction) * sigmoid(-prediction)
+
+
+def _hinge(prediction: Any, target: Any) -> Any:
+    short = 1.0 - where(target > 0.5, prediction, -prediction)
+    return 0.5 * (short + abs(short))
+
+
+def _hinge_slope(prediction: Any, target: Any) -> Any:
+    part = 0.5 + 0.5 * sign(1.0 - where(target > 0.5, prediction, -prediction))
+    return where(target > 0.5, -part, part)
+
+
+def _hinge_kinks(target: Any) -> Any:
+    return ((2.0 * target - 1.0, target - 1.0, target),)
 
 
 def _squared_hinge(prediction: Any, target: Any) -> Any:
@@ -234,7 +272,7 @@ LOSSES: dict[str, Choice] = {
     "l1": LossChoice(
         "l1", "The mean absolute residual.",
         value=_l1, slope=_l1_slope, steepest=lambda: 1.0,
-        problem="linear programme", of_residual=True, pieces=lambda: (-1.0, 1.0),
+        problem="linear programme", of_residual=True, kinks=_l1_kinks,
     ),
     "huber": LossChoice(
         "huber", "½r² within the width D, D(|r| − ½D) beyond.",
@@ -250,8 +288,17 @@ LOSSES: dict[str, Choice] = {
         "quantile", "The mean of Q·max(r, 0) + (1−Q)·max(−r, 0), r = target − prediction.",
         (Number("level", None, 0.0, 1.0, open_low=True, open_high=True, symbol="Q"),),
         value=_quantile, slope=_quantile_slope, steepest=lambda level: max(level, 1.0 - level),
-        problem="linear programme", of_residual=True, pieces=lambda level: (level - 1.0, level),
+        problem="linear programme", of_residual=True, kinks=_quantile_kinks,
         source="Koenker and Bassett, Regression quantiles (1978)",
+    ),
+    # no loss within a tube of the width E
+    "epsilon_insensitive": LossChoice(
+        "epsilon_insensitive", "The mean of max(|r| − E, 0).",
+        (Number("width", 0.1, 0.0, symbol="E"),),
+        value=_epsilon_insensitive, slope=_epsilon_insensitive_slope, steepest=lambda width: 1.0,
+        problem="linear programme", of_residual=True, kinks=_epsilon_insensitive_kinks,
+        no_estimator="scikit-learn's LinearSVR penalises the intercept too and so has another optimum.",
+        source="Vapnik, The nature of statistical learning theory (1995)",
     ),
     # the squared residuals of one sign count more
     "expectile": LossChoice(
@@ -280,6 +327,13 @@ LOSSES: dict[str, Choice] = {
         "cross_entropy", "The negative log-likelihood of several classes.",
         bound=lambda: 0.5, concordance=1.0, steepest=lambda: 2.0**0.5, problem="classes", classes=True, coupled=True,
         criterion="F.cross_entropy(prediction, target{reduction})",
+    ),
+    "hinge": LossChoice(
+        "hinge", "The mean of max(1 − m, 0), m the margin ±f of two classes.",
+        value=_hinge, slope=_hinge_slope, steepest=lambda: 1.0,
+        problem="linear programme", classes=True, kinks=_hinge_kinks,
+        no_estimator="scikit-learn's LinearSVC penalises the intercept too and so has another optimum.",
+        source="Cortes and Vapnik, Support-vector networks (1995)",
     ),
     "squared_hinge": LossChoice(
         "squared_hinge", "The mean of max(1 − m, 0)², m the margin ±f of two classes, no ½.",

@@ -82,7 +82,7 @@ def figures(sample: Sample, output: int | None, found: Covariance, cov: str) -> 
             return Figures(**common, **_classes(sample, found, constant))
         if kind == "family":
             return Figures(**common, **_family(sample, output, found, constant))
-        if kind == "linear programme":
+        if sample.problem.loss.pieces is not None:
             return Figures(**common, pseudo_r2=_quantiles(sample))
     return Figures(**common)
 

@@ -181,9 +181,7 @@ def _summary(fit: Fit, asked: Asked) -> Summary:
 
 def _covariances(fit: Fit, sample: Sample, asked: Asked) -> list[Covariance]:
     """One for each target; of classes one for all."""
-    if (
-        sample.problem.penalty.l1 or sample.problem.loss.margin
-    ):  # Zou, Hastie and Tibshirani 2007: the number of coefficients that are not 0
+    if no_theory(fit):  # Zou, Hastie and Tibshirani 2007: the number of coefficients that are not 0
         active = float(np.count_nonzero(sample.theta)) / sample.problem.outputs
         nothing = np.zeros((0, 0))
         return [Covariance(nothing, nothing, np.zeros((0, 0)), active)] * (

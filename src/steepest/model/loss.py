@@ -38,6 +38,7 @@ class Loss(ABC):
     problem: Problem = ""
     quadratic = of_residual = classes = coupled = several = False
     pieces: tuple[float, float] | None = None
+    """Of a loss max(high·r, low·r) of r = y − prediction its slopes (low, high); None for all others."""
     reach: float | None = None
     takes: Literal["codes", "binary", "numbers", ""] = ""
     """The target that a function is known to take: class codes, 0 or 1, other numbers; "" where nobody knows."""
@@ -83,6 +84,10 @@ class Loss(ABC):
     def margin(self) -> bool:
         """Whether it is of the margin by which two classes are told apart, and no likelihood of them."""
         return self.classes and self.choice is not None and self.problem != "classes"
+
+    def kinks(self, target: Any) -> tuple[tuple[Any, Any, Any], ...]:
+        """The kinks of a piecewise linear loss, of the target; none where it has another form."""
+        return ()
 
     @abstractmethod
     def rows(self, prediction: Any, target: Any) -> Any:

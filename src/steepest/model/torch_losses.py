@@ -56,7 +56,8 @@ class _OfChoice(Loss):
         self.classes, self.coupled, self.several = choice.classes, choice.coupled, choice.several
         self.quadratic = choice.problem == "least squares"
         self.steepest = None if choice.steepest is None else choice.steepest(*numbers)
-        self.pieces = None if choice.pieces is None else choice.pieces(*numbers)
+        (place, *slopes), *more = self.kinks(0.0) or ((None,),)
+        self.pieces = None if more or place != 0.0 else (float(slopes[0]), float(slopes[1]))
         self.share = choice.share
         self.reach = None if choice.reach is None else choice.reach(*numbers)
 
@@ -68,6 +69,10 @@ class _OfChoice(Loss):
 
     def __repr__(self) -> str:
         return f"loss({self.name!r})"
+
+    def kinks(self, target: Any) -> tuple[tuple[Any, Any, Any], ...]:
+        """Of a piecewise linear loss (place, low, high) of each kink: ℓ = Σ max(high·r, low·r), r = place − prediction."""
+        return () if self.choice is None or self.choice.kinks is None else self.choice.kinks(target, *self.numbers)
 
     def __reduce__(self) -> Any:
         return _made, (str(self).partition(":")[0], self.numbers)

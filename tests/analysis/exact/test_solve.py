@@ -461,14 +461,6 @@ def _margin_by_scipy(x, y):
 
 
 class TestNoAnswer:
-    @pytest.mark.parametrize("loss_name", ["l1", "quantile:0.9"])
-    @pytest.mark.parametrize("penalty_name", ["l2:0.1", "elastic:0.1,0.1"])
-    def test_an_empty_cell_says_why(self, loss_name, penalty_name):
-        exact = solve(problem(*lesson_c(), loss_name, penalty_name))
-        assert exact.theta is None
-        assert np.isnan(exact.loss)
-        assert f"{loss_name} loss with an l2 penalty" in exact.note
-
     def test_a_loss_of_ones_own(self):
         exact = solve(problem(*lesson_c(), lambda prediction, target: (prediction - target) ** 4))
         assert exact.theta is None

@@ -102,10 +102,10 @@ def chosen(problem: LinearProblem) -> Choice:
     first = int(problem.intercept)
     columns = problem.design[:, first:]
     size = float(np.mean(columns.std(0))) if columns.size else 1.0
-    kind = "l1" if problem.loss.pieces else "l2"
+    kind = "l1" if problem.loss.kinked else "l2"
     unit = size if kind == "l1" else size**2 * (problem.loss.bound or 1.0)
     amounts = np.geomspace(1e-4, 1.0, AMOUNTS) * (unit or 1.0)
-    tries = MOST_SOLVED if problem.loss.pieces else MOST_TRIED
+    tries = MOST_SOLVED if problem.loss.kinked else MOST_TRIED
     if problem.parameters > MOST_PARAMETERS or min(len(problem.design), MOST_ROWS) * problem.parameters > tries:
         return Choice(f"{kind}:{float(f'{amounts[AMOUNTS // 2]:.1g}'):g}", np.nan, np.nan, "", unique)
     before, *tried = (_folded(problem, Penalty(**{kind: float(amount)})) for amount in (0.0, *amounts))

@@ -1,8 +1,8 @@
-"""Least absolute deviations and quantile regression: a linear programme, solved through its dual.
+"""Piecewise linear losses (`l1`, `quantile`, `hinge`, `epsilon_insensitive`): a linear programme, solved through its dual.
 
-With residuals r = y − A·θ both losses are Σᵢ max(highᵢ·rᵢ, lowᵢ·rᵢ), and an l1 penalty is more of the same:
-one row for each parameter, whose target is 0. The dual has one bounded variable a row and one equation a
-parameter,
+They are Σᵢ max(highᵢ·rᵢ, lowᵢ·rᵢ) of residuals r = y − A·θ from their kinks y (of `epsilon_insensitive` two a row), and an l1
+penalty is more of the same: one row for each parameter, whose target is 0. The dual has one bounded variable a row and one
+equation a parameter,
 
     max Σᵢ yᵢuᵢ   where Aᵀu = 0, low ≤ u ≤ high,
 
@@ -13,17 +13,24 @@ and the gap between the two is the certificate (Koenker and Bassett 1978).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from steepest.analysis.exact.answer import Exact, one_of_many
+from steepest.analysis.exact.answer import WITHOUT_LOSS, Exact, one_of_many
 from steepest.errors import FitError
 from steepest.model.linear import LinearProblem
 from steepest.model.preconditioners import orthonormal
 
 MANY_ROWS = 4_000
 """Rows up to which they are all given to the solver at once."""
+
+INSIDE = (
+    "All rows lie within the width of the loss, so many answers have no loss: penalty='l2:0.001' takes the flattest."
+)
+
+ROUNDED = 1e-12
+"""Share of the loss at 0 that is none but for rounding."""
 
 SHARE = 4
 """One row of so many is in the sample that says where the optimum is."""
@@ -45,39 +52,53 @@ class Programme:
 
 
 def solve(problem: LinearProblem) -> Exact:
-    """The best answer of `l1` and `quantile`, without penalty or with l1."""
+    """The best answer of a piecewise linear loss, without penalty or with l1."""
     terms, matrix = programme(problem)
     c, dual = _solve_dual(terms)
     c = _through_rows(terms, c)
     value = terms.value(c)
     certificate = duality_gap(terms, c, dual, value) / (value or 1.0)
     note = one_of_many(*matrix.shape, which="lies in the row space of the")
+    if value <= ROUNDED * terms.value(np.zeros_like(c)) and problem.loss.pieces is None:
+        note = WITHOUT_LOSS if problem.loss.classes else INSIDE
     return Exact(matrix @ c, value, "HiGHS (linear programme)", certificate, note)
 
 
 def programme(problem: LinearProblem) -> tuple[Programme, np.ndarray]:
     """The programme in a well conditioned basis, and the matrix M `[p, r]` from there to θ."""
-    n = len(problem.target)
-    assert problem.loss.pieces is not None
-    weights = (np.ones(n) if problem.weights is None else problem.weights) / n
-    low, high = (piece * weights for piece in problem.loss.pieces)
     if not problem.penalty.l1:
         coordinates = orthonormal(problem)
-        return Programme(coordinates.basis, problem.target, low, high), coordinates.matrix
-
-    penalised = np.flatnonzero(problem.penalised)
+        return of_loss(problem, coordinates.basis), coordinates.matrix
     scale = np.sqrt(np.mean(problem.design**2, axis=0))
     scale = np.where(scale > 0.0, scale, 1.0)
-    stacked = np.vstack([problem.design / scale, np.eye(len(scale))[penalised]])
-    matrix = np.linalg.inv(np.linalg.qr(stacked / np.sqrt(n), mode="r"))
-    share = np.full(len(penalised), problem.penalty.l1) / scale[penalised]
-    programme = Programme(
-        stacked @ matrix,
-        np.concatenate([problem.target, np.zeros(len(penalised))]),
-        np.concatenate([low, -share]),
-        np.concatenate([high, share]),
+    plain = with_l1(problem, problem.design / scale, 1.0 / scale)
+    matrix = np.linalg.inv(np.linalg.qr(plain.rows / np.sqrt(len(problem.target)), mode="r"))
+    return replace(plain, rows=plain.rows @ matrix), matrix / scale[:, None]
+
+
+def of_loss(problem: LinearProblem, basis: np.ndarray) -> Programme:
+    """The mean loss as a function of coordinates in a basis `[n, r]`: a row for each kink."""
+    n = len(problem.target)
+    weights = (np.ones(n) if problem.weights is None else problem.weights) / n
+    kinks = problem.loss.kinks(problem.target)
+    places, low, high = (np.concatenate([np.broadcast_to(one, n) for one in part]) for part in zip(*kinks, strict=True))
+    every = np.tile(weights, len(kinks))
+    return Programme(basis if len(kinks) == 1 else np.tile(basis, (len(kinks), 1)), places, low * every, high * every)
+
+
+def with_l1(problem: LinearProblem, basis: np.ndarray, scales: np.ndarray) -> Programme:
+    """The same with a row for each parameter under an l1 penalty; scales `[p]`: the penalised parts of θ are scales·c."""
+    loss = of_loss(problem, basis)
+    if not problem.penalty.l1:
+        return loss
+    penalised = np.flatnonzero(problem.penalised)
+    share = problem.penalty.l1 * scales[penalised]
+    return Programme(
+        np.vstack([loss.rows, np.eye(len(scales))[penalised]]),
+        np.concatenate([loss.target, np.zeros(len(penalised))]),
+        np.concatenate([loss.low, -share]),
+        np.concatenate([loss.high, share]),
     )
-    return programme, matrix / scale[:, None]
 
 
 def _solve_dual(programme: Programme) -> tuple[np.ndarray, np.ndarray]:

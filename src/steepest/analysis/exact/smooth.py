@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from steepest.analysis.exact import certificate as certify
-from steepest.analysis.exact.answer import Exact, one_of_many
+from steepest.analysis.exact.answer import WITHOUT_LOSS, Exact, one_of_many
 from steepest.model.linear import LinearProblem
 from steepest.model.penalties import PenaltyTerm
 from steepest.model.preconditioners import orthonormal, row_space
@@ -25,9 +25,6 @@ MOST_STEPS = 200
 MOST_DENSE = 1500  # coordinates beyond which Newton's equations are solved by conjugate gradients
 # Far out huber has no curvature and logcosh next to none: this share of a majoriser keeps every step defined.
 SAFETY = 1e-6
-WITHOUT_LOSS = (
-    "The classes are separable, so many answers have no loss: penalty='l2:0.001' takes the one with a wide margin."
-)
 
 
 @dataclass(frozen=True)

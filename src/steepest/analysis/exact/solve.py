@@ -2,11 +2,10 @@
 
     loss \\ penalty   none · l2                       l1 · elastic
     mse              QR, refined to the last digit   active set (feature-sign search)
-    huber, logcosh   Newton                          proximal Newton
-    logistic         Newton; separable: the infimum  proximal Newton
-    poisson          Newton; no minimum: the infimum proximal Newton
-    cross_entropy    Newton; separable: the infimum  proximal Newton
-    l1, quantile     linear programme (l1 too)       none with l2: scipy has no quadratic programmes
+    smooth           Newton                          proximal Newton
+    classes          Newton; separable: the infimum  proximal Newton
+    family           Newton; no minimum: the infimum  proximal Newton
+    with kinks       linear programme · quadratic    linear programme · quadratic
 
 The descent never reads what is computed here: it is what the descent is measured by.
 """
@@ -20,7 +19,15 @@ from time import perf_counter
 import numpy as np
 
 from steepest.analysis.exact import certificate as certify
-from steepest.analysis.exact import families, least_squares, linear_program, separation, smooth, sparse
+from steepest.analysis.exact import (
+    families,
+    least_squares,
+    linear_program,
+    quadratic_program,
+    separation,
+    smooth,
+    sparse,
+)
 from steepest.analysis.exact.answer import Exact
 from steepest.errors import DataError
 from steepest.model.linear import LinearProblem
@@ -28,10 +35,6 @@ from steepest.model.penalties import Penalty
 
 Solver = Callable[[LinearProblem], Exact]
 
-_NO_PROGRAMME = (
-    "There is no exact answer for the {loss} loss with an l2 penalty: that is a quadratic programme, "
-    "which scipy does not solve. loss='huber:D' has one, and so has penalty='l1:A'."
-)
 _OWN_LOSS = "There is no exact answer for a loss of your own: no solver knows it."
 
 # the problem a loss poses → penalty → who answers, or the reason why nobody does
@@ -47,9 +50,9 @@ SOLVERS: dict[str, dict[str, Solver | str]] = {
     "classes": {"none": separation.solve, "l2": smooth.solve, "l1": sparse.solve, "elastic": sparse.solve},
     "linear programme": {
         "none": linear_program.solve,
-        "l2": _NO_PROGRAMME,
+        "l2": quadratic_program.solve,
         "l1": linear_program.solve,
-        "elastic": _NO_PROGRAMME,
+        "elastic": quadratic_program.solve,
     },
     "": dict.fromkeys(("none", "l2", "l1", "elastic"), _OWN_LOSS),
 }
