@@ -211,6 +211,12 @@ def _path(choice: rules.RuleFormula) -> str:
 
 
 def _schedule(choice: Choice) -> Iterator[str]:
+    if isinstance(choice, schedules.Waiting):
+        lower = r"F(\theta_e) \ge (1 - 10^{-4}) \min_{i < e} F(\theta_i)"
+        yield _formula(
+            rf"\eta \leftarrow \mathrm{{F}} \cdot \eta \quad\text{{after more than }} N \text{{ epochs with }} {lower}"
+        )
+        yield "The same as `torch.optim.lr_scheduler.ReduceLROnPlateau` given that objective; it is known on the way only."
     if not isinstance(choice, schedules.ScheduleFormula):
         return
     names = OF_SCHEDULES | dict(zip(choice.constants, _signs(choice), strict=True))

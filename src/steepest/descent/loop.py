@@ -118,8 +118,8 @@ def descend(
         batches = batches or Batching(objective.rows)
         batches = batches if epochs is None else replace(batches, epochs=epochs)
     pace = schedule_factors.schedule(schedule, _planned(batches, epochs, max_steps))
-    schedule = schedule_factors.at_rate(pace, lr)
     theta = objective.theta if theta is None else _start(theta, objective.theta)
+    schedule = schedule_factors.of_descent(pace, lr, objective, theta)
     memory = rule.start(theta)
     t, rate, batch = -1, lr, None
 

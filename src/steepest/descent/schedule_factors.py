@@ -9,16 +9,17 @@ Ours also take arrays of both: `factors` asks for those of many steps at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from steepest.choices import parse
+from steepest.descent.plateau import Plateau
 from steepest.descent.torch_schedules import TorchSchedule, check_object, of_callable
 from steepest.errors import SpecError
-from steepest.formulas.schedules import FORMULAS, SCHEDULES, ScheduleFormula
+from steepest.formulas.schedules import FORMULAS, SCHEDULES, ScheduleFormula, Waiting
 
 Schedule = Callable[[int, int], float]
 
@@ -59,6 +60,16 @@ def at_rate(found: Schedule, lr: Any) -> Schedule:
     return TorchSchedule(found.make, float(lr))
 
 
+def of_descent(found: Schedule, lr: Any, objective: Any, theta: Any) -> Schedule:
+    """A schedule for a descent at this rate; one that waits looks at the objective of θ, where it moves."""
+    return found.of(objective, theta) if isinstance(found, Plateau) else at_rate(found, lr)
+
+
+def waits(schedules: Iterable[Any]) -> bool:
+    """Whether one of some schedules is known on the way only."""
+    return any(isinstance(one, Plateau) for one in schedules)
+
+
 def of_fit(fit: Any) -> Any:
     """The schedule of a fit, to be gone through again: a function where it was given as one, else its name."""
     given = fit.spec.schedule
@@ -72,13 +83,19 @@ def schedule(name: Any, steps: int | None = None) -> Schedule:
     0.25
     """
     if callable(name):
-        return name if getattr(name, "elementwise", False) or isinstance(name, TorchSchedule) else of_callable(name)
+        return (
+            name
+            if getattr(name, "elementwise", False) or isinstance(name, TorchSchedule | Plateau)
+            else of_callable(name)
+        )
     if name is None or name == "auto":
         return constant
     if not isinstance(name, str):
         check_object(name)
         raise SpecError(f"schedule={name!r} is neither a name nor a function of (step, epoch).")
     named = parse(name, SCHEDULES, "schedule")
+    if isinstance(SCHEDULES[named.name], Waiting):
+        return Plateau(*named.numbers)
     kind = FORMULAS[named.name]
     if kind.planned and steps is None:
         raise SpecError(f"schedule={name!r} needs to know how many steps there will be: give epochs or max_steps.")

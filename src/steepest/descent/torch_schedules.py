@@ -22,8 +22,8 @@ STEPS = frozenset({"step", "steps", "t", "iteration", "iter", "batch"})
 EPOCHS = frozenset({"epoch", "epochs", "e"})
 TWO = "A schedule is a function of (step, epoch) that returns the factor on lr"
 WAITS = (
-    "ReduceLROnPlateau waits for a loss, and a schedule here is known beforehand, as 'cosine' or 'step:10,0.5'. To stop where "
-    "nothing improves give validation= and patience=."
+    "ReduceLROnPlateau waits for a loss that it is given. Here it is schedule='plateau:0.1,10' (factor, patience), which looks "
+    "at the training objective after each epoch. To stop where nothing improves give validation= and patience=."
 )
 
 

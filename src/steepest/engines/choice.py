@@ -18,6 +18,7 @@ from typing import Any
 from steepest.descent.averaging import averaged, averaged_chunks
 from steepest.descent.chunk import Chunk
 from steepest.descent.loop import Step, descend
+from steepest.descent.schedule_factors import waits
 from steepest.engines import batched, compiled, cuda_graph
 from steepest.engines.descents import Descents
 
@@ -74,14 +75,15 @@ def choose(work: Descents, updates: float | None = None, worth: float | None = N
     code is compiled (WORTH).
     """
     updates = work.updates if updates is None else updates
-    own = work.together is not None and work.together.own
+    own = (work.together is not None and work.together.own) or waits(work.schedules)
     if work.given is None and not own and all(compiled.can_run(work.objective, rule) for rule in work.kinds):
         saved = _looped(work, updates) - _compiled(work, updates) if isfinite(updates) else updates
         if saved >= (WORTH if worth is None else worth):
             return FUSED
     if work.together is not None:
         return BATCHED
-    return GRAPHED if work.given is None and cuda_graph.can_run(work.objective, work.rules[0]) else LOOP
+    alone = work.given is not None or waits(work.schedules)
+    return GRAPHED if not alone and cuda_graph.can_run(work.objective, work.rules[0]) else LOOP
 
 
 def shown_of(work: Descents, engine: Engine) -> Iterator[Chunk | Step]:

@@ -15,7 +15,7 @@ from steepest.export.python_text import number
 from steepest.formulas.inits import INITS
 from steepest.formulas.rules import FORMULAS, RULES, Automatic
 from steepest.formulas.schedules import FORMULAS as FACTORS
-from steepest.formulas.schedules import ScheduleFormula
+from steepest.formulas.schedules import SCHEDULES, ScheduleFormula
 from steepest.lazy import torch
 from steepest.model import modules, penalties
 from steepest.model.linear import Terms
@@ -37,7 +37,7 @@ class Case:
 
     terms: of a model that is linear in θ (`linear`). weighted: whether rows have weights.
     rule, numbers, formula: as `momentum`, (0.9,) and its formula, if it has one; "torch" for a class of torch.optim, which is
-        `own_rule`. schedule, schedule_numbers: None and () for a function of the user's.
+        `own_rule`. schedule, schedule_numbers: None and () for a function of the user's. plateau: the numbers of one that waits.
     batching: as it was planned, not as far as the descent came. batch: rows of one; None for all.
     start: θ₀ in user units; None for zeros, or for the module's own.
     soft: whether an `l1` penalty takes a proximal step; if not its kink is seen as a subgradient.
@@ -54,7 +54,7 @@ class Case:
         self.batching = Batching.of(self.spec, train.rows, "curvature" if self.rule == "curvature" else None)
         self.batch = self.batching.size
         self._check_batches()
-        self.schedule, self.schedule_numbers = _schedule(fit)
+        self.schedule, self.schedule_numbers, self.plateau = _schedule(fit)
         self.names, self.linear = list(fit.names), fit.terms is not None
         self.terms: Terms = fit.terms  # pyrefly: ignore[bad-assignment] (asked for where the model is linear)
         self.loss, self.penalty = fit.loss_function, penalties.penalty(self.spec.penalty)
@@ -127,10 +127,10 @@ def _rule(fit: Fit) -> tuple[str, tuple[float, ...], Any]:
     raise FitError(f"The rule {shown} is code of yours; a script can have the rules of steepest and of torch.optim.")
 
 
-def _schedule(fit: Fit) -> tuple[ScheduleFormula | None, tuple[float, ...]]:
+def _schedule(fit: Fit) -> tuple[ScheduleFormula | None, tuple[float, ...], tuple[float, ...]]:
     if callable(fit.spec.schedule):
-        return None, ()
-    if is_choice(fit.schedule, FACTORS):
-        name, numbers = parse(fit.schedule, FACTORS, "schedule")
-        return FACTORS[name], numbers
+        return None, (), ()
+    if is_choice(fit.schedule, SCHEDULES):
+        name, numbers = parse(fit.schedule, SCHEDULES, "schedule")
+        return (FACTORS[name], numbers, ()) if name in FACTORS else (None, (), numbers)
     raise FitError(f"The schedule {fit.schedule} is code of yours, and code is not kept in a run.")

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from steepest.data import batching
 from steepest.data.wording import counted
 from steepest.descent import averaging
-from steepest.errors import SpecError
+from steepest.descent.plateau import THRESHOLD
+from steepest.errors import FitError, SpecError
 from steepest.export.case import Case
 from steepest.export.python_text import Part, called, number
 from steepest.export.sources import formula_text, source
@@ -86,6 +87,8 @@ def dealing(case: Case, target: str) -> list[Part]:
 def schedule(case: Case) -> tuple[str, list[Part]]:
     """The factor on the learning rate, of `step` or `epoch` ("" where it is always 1), and the parts that it needs."""
     epoch, formula = ("step" if case.batch is None else "epoch"), case.schedule
+    if case.plateau:
+        return "lowered", []
     if formula is None:
         name, lines, imports = source(case.spec.schedule, "schedule")
         said = "The factor on the learning rate." if lines else ""
@@ -103,6 +106,29 @@ def schedule(case: Case) -> tuple[str, list[Part]]:
     if isinstance(getattr(ast.parse(factor, mode="eval").body, "op", None), ast.Add):
         factor = f"({factor})"
     return (factor if formula.arguments else ""), []
+
+
+def _plateau(case: Case, moving: Moving) -> tuple[list[str], list[str]]:
+    """The factor of a schedule that waits: its beginning, and what is done after each epoch."""
+    if not case.plateau:
+        return [], []
+    if case.soft or moving.before:
+        what = "an l1 penalty" if case.soft else "a module that is another in training than in evaluation"
+        raise FitError(
+            f"A script cannot write schedule={case.fit.schedule!r} out beside {what}. Fit with another schedule."
+        )
+    lower, patience = map(number, case.plateau)
+    after = [
+        "with torch.no_grad():",
+        f"    objective = {moving.value('')}.item()",
+        f"if objective < best * (1 - {THRESHOLD:g}):",
+        "    best, waited = objective, 0",
+        "else:",
+        "    waited += 1",
+        f"if waited > {patience}:",
+        f"    lowered, waited = lowered * {lower}, 0",
+    ]
+    return ["lowered, best, waited = 1.0, math.inf, 0"], after
 
 
 # ---- the rules by hand -----------------------------------------------------------------------------
@@ -184,7 +210,8 @@ def by_hand(case: Case, moving: Moving) -> Part:
 
     if answer and not end:
         end = ["with torch.no_grad():", f"    {moving.variable}.copy_({answer})  # the answer"]
-    code = [f"lr = {number(case.fit.lr)}", *memory, *begin, *_looped(case, body, []), *end]
+    first, after = _plateau(case, moving)
+    code = [f"lr = {number(case.fit.lr)}", *first, *memory, *begin, *_looped(case, body, after), *end]
     return Part("The descent", f"{said} {_took(case)}", code)
 
 
@@ -281,7 +308,7 @@ def _optimizer(case: Case, parameters: str) -> list[str]:
 def _scheduler(case: Case) -> tuple[list[str], str]:
     """Lines that make a scheduler, and when it steps: "step" or "epoch"; "" for never."""
     factor, formula = schedule(case)[0], case.schedule
-    if not factor:
+    if not factor or case.plateau:
         return [], ""
     schedulers = "scheduler = torch.optim.lr_scheduler"
     every = "epoch" if formula is not None and not formula.by_step else "step"
@@ -323,5 +350,10 @@ def by_optimizer(case: Case, moving: Moving) -> Part:
         code += ["# near the end the loss no longer tells one step from another, but the gradient does"]
         code += ['optimizer.param_groups[0]["line_search_fn"] = None', "optimizer.step(closure)"]
         return Part("The descent", _took(case), code)
-    code += [*make, *begin, *_looped(case, body, ["scheduler.step()"] if when == "epoch" else []), *end]
+    first, after = _plateau(case, moving)
+    if after:
+        after += ["for group in optimizer.param_groups:", f'    group["lr"] = {number(case.fit.lr)} * lowered']
+    elif when == "epoch":
+        after = ["scheduler.step()"]
+    code += [*make, *first, *begin, *_looped(case, body, after), *end]
     return Part("The descent", _took(case), code)

@@ -8,6 +8,7 @@
     exponential:F  F^epoch
     polynomial:P   (1 − step / steps)^P
     restarts:N     ½(1 + cos(π·(step mod N) / N))
+    plateau:F,N    times F after more than N epochs in which F(θ) has not fallen (`descent/plateau.py`)
     onecycle   up along half a cosine from 1/25 to 1 over three tenths of all steps, then down to 4e-6
 
 A formula takes what it needs of `step` and `epoch` (counted from 0; numbers or arrays) and `steps` (planned in all; the last
@@ -107,6 +108,10 @@ class ScheduleFormula(Choice):
         return self.formula(*(known[name] for name in self.arguments))
 
 
+class Waiting(Choice):
+    """A schedule that is known on the way only: it looks at what the descent has reached."""
+
+
 def _count(of: str) -> Number:
     return Number(f"number of {of}", None, 1, whole=True, symbol="N")
 
@@ -183,6 +188,14 @@ SCHEDULES: dict[str, Choice] = {
             "From lr/25 up to lr over three tenths of all steps, then down to nearly 0, along half a cosine each.",
             source="Smith and Topin, Super-convergence: very fast training of neural networks using large learning rates (2019)",
             formula=_onecycle,
+        ),
+        Waiting(
+            "plateau",
+            "Times F where the training objective has not fallen for more than N epochs.",
+            (
+                Number("factor", 0.1, 0.0, 1.0, open_low=True, open_high=True, symbol="F"),
+                Number("number of epochs", 10.0, 0.0, whole=True, symbol="N"),
+            ),
         ),
     )
 }

@@ -14,7 +14,7 @@ from steepest.data.batching import Batching
 from steepest.data.dataset import Dataset
 from steepest.defaults import plan
 from steepest.descent.method import Method, method_of
-from steepest.descent.schedule_factors import at_rate
+from steepest.descent.schedule_factors import at_rate, waits
 from steepest.descent.stopping import Limits
 from steepest.engines import batched
 from steepest.engines.descents import Descents
@@ -61,6 +61,7 @@ class Pack:
         self.together = batched.Together(self.made.objective)  # pyrefly: ignore (can_run has looked)
         self.fits = self._alike_but_for_the_start()
         self.methods, self.lr = self._methods(), self._rates()
+        self.fits = self.fits and not waits(method.schedule for method in self.methods)
         self.starts = self._starts()
 
     def _methods(self) -> list[Method]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from steepest.data.dataset import Dataset
 from steepest.defaults import plan
+from steepest.descent.schedule_factors import waits
 from steepest.descent.stopping import Limits
 from steepest.engines import batched
 from steepest.engines.descents import Descents
@@ -60,7 +61,11 @@ def _groups(spec: Spec, made: Sequence[Plan]) -> list[list[int]]:
     groups: dict[Any, list[int]] = {}
     for place, one in enumerate(made):
         objective = one.objective
-        if not isinstance(objective, LinearObjective) or not batched.can_run(objective, one.rule):
+        if (
+            not isinstance(objective, LinearObjective)
+            or not batched.can_run(objective, one.rule)
+            or waits([one.schedule])
+        ):
             continue
         if penalties.penalty(spec.penalty) and objective.coordinates is not None:
             continue  # the penalty of each would be another function of its coordinates
