@@ -88,10 +88,7 @@ LISTS: dict[str, tuple[set[tuple[str, ...]], str]] = {
         {("epochs", "intercept", "patience", "seed", "validation")},
         "settings that scikit-learn has a name of its own for",
     ),
-    "lab/experiment.py": (
-        {("device", "max_seconds", "record", "weights")},
-        "settings that the lab's page does not have",
-    ),
+    "lab/experiment.py": ({("device", "max_seconds", "record")}, "settings that the lab's page does not have"),
     "loops/recorded_fit.py": (
         {("device", "dtype", "loss", "max_steps", "model", "precondition")},
         "a training loop that was recorded, as settings",

@@ -244,7 +244,7 @@ class _Found:
             return
         test = table.take(rows)
         inner = fit.inner
-        decision = log_odds(inner, test.x)
+        decision = log_odds(inner, test.x, offset=test.offset)
         if self.decision is None:
             self.decision = np.full((self.whole.rows, *decision.shape[1:]), np.nan)
         self.decision[rows], self.fold[rows] = decision, number

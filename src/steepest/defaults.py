@@ -46,7 +46,7 @@ from steepest.model.module_objective import ModuleObjective
 from steepest.model.module_trial import tried
 from steepest.model.objective import Objective, parameter_names
 from steepest.model.objective_factory import check_loss
-from steepest.model.of_fit import linear_problem, targets, tensors
+from steepest.model.of_fit import check_added, linear_problem, targets, tensors
 from steepest.model.penalties import penalty
 from steepest.model.tall_curvature import IllConditioned
 from steepest.model.tall_objective import TallObjective
@@ -74,6 +74,7 @@ def plan(spec: Spec, data: Dataset, given: Any = None, in_place: bool = False) -
     loss = loss_of(spec, data.classes, data.y.ndim > 1)
     target, outputs = targets(data, loss)
     module = modules.module(spec.model, data.x.shape[1], outputs, spec.seed)
+    check_added(data, loss, module is not None)
     made = (
         _linear(spec, data, loss, given, in_place)
         if module is None
@@ -96,7 +97,7 @@ def _tall(spec: Spec, data: Dataset, loss: Loss, terms: Terms) -> Plan | None:
     """The plan of a default descent over the rows of a tall table where they lie; None for all others."""
     rows, columns = data.rows, len(terms.powers)
     smooth = loss.quadratic or bool(loss.choice and loss.choice.concordance and data.y.ndim == 1)
-    plain = terms.degree == 1 and smooth and (spec.dtype, spec.device) == ("float64", "cpu")
+    plain = terms.degree == 1 and smooth and data.offset is None and (spec.dtype, spec.device) == ("float64", "cpu")
     of = penalty(spec.penalty)
     if not plain or rows * columns <= TALL or rows < 2 * columns:
         return None

@@ -25,6 +25,7 @@ from steepest.data import streams
 from steepest.data.dataset import Dataset
 from steepest.data.first_pass import learned
 from steepest.data.loaders import is_source, unpacked
+from steepest.data.offsets import Added
 from steepest.data.reading import Reading
 from steepest.data.row_groups import RowGroups
 from steepest.data.tables import prepare
@@ -50,7 +51,7 @@ from steepest.recording import last_finite, trace_of, why_diverged
 from steepest.result import Fit
 from steepest.scoring import Measured
 from steepest.settings import Spec, formula_sides, is_label
-from steepest.settings_table import SETTINGS, Settings, takes_settings
+from steepest.settings_table import EACH_ROW, SETTINGS, Settings, takes_settings
 
 __all__ = ["Fit", "fit", "run"]
 
@@ -104,7 +105,7 @@ def fit(
     rows, goals, given, batches, said = unpacked(x, y, given, batches)
     spec, train, test, notes = described(rows, goals, given)
     done = run(spec, train, test, (*notes, *said), batches, progress, validation=apart)
-    if y is None and batches is None and isinstance(settings.get("weights"), str | None):
+    if y is None and batches is None and all(isinstance(settings.get(name), str | None) for name in EACH_ROW):
         done.source = source_of(x)
     done.table = x if done.source is None and not is_source(x) else None
     return done
@@ -125,12 +126,12 @@ def formula_first(x: Any, y: Any, settings: Mapping[str, Any]) -> tuple[Any, Any
 
 def described(x: Any, y: Any, settings: Mapping[str, Any]) -> tuple[Spec, Dataset, Dataset | None, tuple[str, ...]]:
     """A fit's description, the rows to fit, those held out, and what is to be said about them."""
-    weights = settings.get("weights")
-    weights = str(weights) if is_label(weights) else weights
+    beside = [settings.get(name) for name in EACH_ROW]
+    beside = [str(one) if is_label(one) else one for one in beside]
     given = {name: tuple(value) if is_names(name, value) else value for name, value in settings.items()}
-    given["weights"] = weights if isinstance(weights, str) else None
+    given |= {name: one if isinstance(one, str) else None for name, one in zip(EACH_ROW, beside, strict=True)}
     spec = Spec.read(given)
-    return spec, *data_of(spec, x, y, weights)
+    return spec, *data_of(spec, x, y, *beside)
 
 
 def source_of(x: Any) -> str | None:
@@ -142,7 +143,7 @@ def digest(train: Dataset, test: Dataset | None) -> str:
     """What tells these rows from all others: SHA-256 of their numbers."""
     found = hashlib.sha256()
     for part in (train, test):
-        for array in () if part is None else (part.x, part.y, part.weights):
+        for array in () if part is None else (part.x, part.y, part.weights, part.offset):
             if array is not None:
                 found.update(repr((array.shape, array.dtype.str)).encode())
                 found.update(np.ascontiguousarray(array).data)
@@ -155,7 +156,9 @@ def is_names(name: str, value: Any) -> bool:
     return names and value is not None and not (isinstance(value, str | int) or is_label(value))
 
 
-def data_of(spec: Spec, x: Any, y: Any, weights: Any) -> tuple[Dataset, Dataset | None, tuple[str, ...]]:
+def data_of(
+    spec: Spec, x: Any, y: Any, weights: Any, offset: Any = None, exposure: Any = None
+) -> tuple[Dataset, Dataset | None, tuple[str, ...]]:
     """The rows to fit, those held out, and what is to be said about them."""
     if x is None:
         raise SpecError("fit() needs data: fit(x, y), or fit(table, target='column').")
@@ -169,6 +172,7 @@ def data_of(spec: Spec, x: Any, y: Any, weights: Any) -> tuple[Dataset, Dataset 
         "seed": spec.seed,
         "penalised": spec.penalty != "none",
         "formula": spec.formula,
+        "added": Added(offset, exposure),
     }
     if getattr(x, "ndim", 0) > 2 and not isinstance(spec.model, str):
         # images and the like go to the module as they are; only their row numbers go through the table
@@ -180,6 +184,8 @@ def data_of(spec: Spec, x: Any, y: Any, weights: Any) -> tuple[Dataset, Dataset 
         )
     else:
         if y is None and (files := streams.wanted(x, spec.stream)) is not None:
+            if options["added"]:
+                raise SpecError("offset= and exposure= are for rows in memory, and these are streamed: stream=False.")
             train, test = _from_stream(files, spec, weights, classify)
             train, test = numbered(spec, train, test)
             check_ignored(spec, train, test)

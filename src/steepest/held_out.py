@@ -19,6 +19,7 @@ from steepest.data.features import finite_numbers, missing_error
 from steepest.data.files import open_table
 from steepest.data.in_memory import as_array
 from steepest.data.loaders import Sampled, is_source, read
+from steepest.data.offsets import NOTHING, Added, of_new_rows
 from steepest.data.reading import Reading
 from steepest.data.targets import class_factors, class_named, picked, source_of, target_of
 from steepest.data.wording import counted, listed, quoted
@@ -110,7 +111,11 @@ def beside(spec: Spec, train: Dataset, given: Any) -> Dataset:
         factors = class_factors(spec.class_weight, train.classes, train.y)[goals]
         weights = factors if weights is None else factors * weights
     sources = None if train.sources is None else numbers
-    return replace(train, x=columns, y=goals, weights=weights, row_weights=given_weights, places=None, sources=sources)
+    added = of_new_rows(
+        train.schema.added, Added(spec.offset, spec.exposure), NOTHING, x, len(columns), Reading.of(spec)
+    )
+    parts = {"x": columns, "y": goals, "weights": weights, "row_weights": given_weights, "offset": added}
+    return replace(train, **parts, places=None, sources=sources)
 
 
 def _loaded(given: Any) -> tuple[Any, Any]:

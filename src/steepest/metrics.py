@@ -29,7 +29,7 @@ def metrics(decision: np.ndarray, rows: Dataset, loss: Loss) -> dict[str, Any]:
             for i, name in enumerate(rows.targets):
                 found[f"r2 {name}"] = of_numbers(rows.y[:, i], decision[:, i], rows.row_weights)["r2"]
         if getattr(loss, "family", None) is not None:
-            found |= deviances(loss, rows.y, decision, rows.row_weights).figures()
+            found |= deviances(loss, rows.y, decision, rows.row_weights, offset=rows.offset).figures()
         return found
     return of_classes(rows.y, decision, len(rows.classes), rows.row_weights)
 

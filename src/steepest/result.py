@@ -18,6 +18,7 @@ from steepest import run_record
 from steepest.analysis.finding import Findings
 from steepest.data.dataset import Dataset
 from steepest.data.loaders import is_source, read
+from steepest.data.offsets import Added, of_new_rows
 from steepest.data.reading import Reading
 from steepest.data.schema import Schema
 from steepest.descent.stopping import Ending, Status
@@ -236,7 +237,14 @@ class Fit(Displayed, RunSummary, Scored, Methods):
         return replace(found, looked_at=f"{found.looked_at} {ended}".strip())
 
     def predict(
-        self, x: Any, theta: Any = None, *, interval: float | None = None, kind: Literal["mean", "observation"] = "mean"
+        self,
+        x: Any,
+        theta: Any = None,
+        *,
+        interval: float | None = None,
+        kind: Literal["mean", "observation"] = "mean",
+        offset: Any = None,
+        exposure: Any = None,
     ) -> np.ndarray:
         """Predictions for new rows: numbers, of a family its mean; or class labels as they were in the table (text, …).
 
@@ -246,6 +254,7 @@ class Fit(Displayed, RunSummary, Scored, Methods):
             theta: other parameters in the place of the fit's own, in the order of `names`.
             interval: the level of an interval beside each prediction, as 0.95; of classes it is that of a probability.
             kind: the interval of the `mean` at these columns, or of an `observation` there (of `mse`).
+            offset, exposure: of these rows, `[n]`, one number or a column of x; by default the columns that the fit took.
 
         Returns:
             `[n]`, or `[n, m]` for several targets. With an interval `[n, 3]`: prediction, low and high; of two classes the
@@ -266,20 +275,21 @@ class Fit(Displayed, RunSummary, Scored, Methods):
         if interval is not None:
             if theta is not None:
                 raise SpecError("interval= is for the fit's own parameters; leave theta= out.")
-            return self._intervals(self._columns(x), interval, kind)
+            columns = self._columns(x)
+            return self._intervals(columns, interval, kind, offset=self._added(x, len(columns), offset, exposure))
         if kind != "mean":
             raise SpecError(f"kind={kind!r} is that of an interval: give its level, interval=0.95.")
-        prediction = self.decision(x, theta)
+        prediction = self.decision(x, theta, offset=offset, exposure=exposure)
         if self.schema.classes is None:
             return self.loss_function.mean_of(prediction)
         codes = prediction.argmax(-1) if prediction.ndim == 2 else (prediction > 0).astype(int)
         return self.schema.labels[codes]
 
-    def predict_proba(self, x: Any, theta: Any = None) -> np.ndarray:
+    def predict_proba(self, x: Any, theta: Any = None, *, offset: Any = None, exposure: Any = None) -> np.ndarray:
         """Class probabilities `[n, k]`, in the order of `schema.classes`.
 
         Args:
-            x, theta: as of `predict`.
+            x, theta, offset, exposure: as of `predict`.
 
         Raises:
             SpecError: the target is no classes, or the loss has no probabilities, as `hinge`.
@@ -292,14 +302,14 @@ class Fit(Displayed, RunSummary, Scored, Methods):
         """
         if self.schema.classes is None:
             raise SpecError("predict_proba() is for classes; this fit predicts numbers, with predict().")
-        return probabilities(self.decision(x, theta), self.loss_function)
+        return probabilities(self.decision(x, theta, offset=offset, exposure=exposure), self.loss_function)
 
-    def decision(self, x: Any, theta: Any = None) -> np.ndarray:
+    def decision(self, x: Any, theta: Any = None, *, offset: Any = None, exposure: Any = None) -> np.ndarray:
         """What the model itself gives: predictions, or log-odds `[n]` or `[n, k]` for classes; of losses of a margin scores
         `[n]`, above 0 for the second class; of a family, as of counts, the linear predictor that its mean is a function of.
 
         Args:
-            x, theta: as of `predict`.
+            x, theta, offset, exposure: as of `predict`.
 
         Example:
             >>> from steepest.fitting import fit
@@ -309,8 +319,15 @@ class Fit(Displayed, RunSummary, Scored, Methods):
         """
         values = self.theta if theta is None else self._sized(theta)
         if self.centred is not None:
-            return self.centred.decision(x, self.centred.theta if theta is None else self.inner_theta(values))
-        return decision(self, self._columns(x), values)
+            inner = self.centred.theta if theta is None else self.inner_theta(values)
+            return self.centred.decision(x, inner, offset=offset, exposure=exposure)
+        columns = self._columns(x)
+        return decision(self, columns, values, self._added(x, len(columns), offset, exposure))
+
+    def _added(self, x: Any, rows: int, offset: Any = None, exposure: Any = None) -> np.ndarray | None:
+        """What is added to the predictions of new rows, `[n]`; None where nothing is."""
+        given, named = Added(offset, exposure), Added(self.spec.offset, self.spec.exposure)
+        return of_new_rows(self.schema.added, named, given, x, rows, Reading.of(self.spec))
 
     def _columns(self, x: Any) -> np.ndarray:
         """New rows as the model takes them."""

@@ -237,7 +237,13 @@ def _metrics(fit: Fit, rows: Dataset, known: np.ndarray | None = None) -> dict[s
     Of a mean and a variance for one target, or of a logarithm, only the loss knows how far off they are.
     """
     loss = fit.loss_function
-    prediction = log_odds(fit, rows.x) if known is None else known if rows.classes is not None else loss.mean_of(known)
+    prediction = (
+        log_odds(fit, rows.x, offset=rows.offset)
+        if known is None
+        else known
+        if rows.classes is not None
+        else loss.mean_of(known)
+    )
     units = prediction.shape == rows.y.shape and getattr(loss, "units", True)
     return metrics(prediction, rows, loss) if units or rows.classes is not None else {}
 

@@ -44,6 +44,7 @@ class Setting:
         fitted: it changes the objective itself; by default all of data and reading.
         steers: it says how the descent goes, not what is fitted; by default all of descent, stopping and output.
         listed: on the command line commas part several values of a sweep.
+        each_row: a column's name, or a number for each row, which a fit's description does not hold.
         hyphen: what follows its option may begin with a hyphen, as numbers do.
     """
 
@@ -59,6 +60,7 @@ class Setting:
     fitted: bool | None = None
     steers: bool | None = None
     listed: bool = False
+    each_row: bool = False
     hyphen: bool = False
     name: str = ""
     given: Any = None
@@ -162,7 +164,12 @@ class Settings(TypedDict, total=False):
     intercept: Annotated[bool, Setting(True, "model", "Whether the model has an intercept (it has by default).",
         prepares=True, fitted=True)]
     weights: Annotated[Any, Setting(None, "data", "Column that holds the weight of each row.",
-        python="Or `[n]` numbers.", kept=str | None)]
+        python="Or `[n]` numbers.", kept=str | None, each_row=True)]
+    offset: Annotated[Any, Setting(None, "data", "Column that is added to each prediction, with no coefficient of its own.",
+        python="Or `[n]` numbers.", kept=str | None, each_row=True)]
+    exposure: Annotated[Any, Setting(None, "data",
+        "Column of what counts are out of (years, inhabitants): its logarithm is added, so that coefficients are of a rate.",
+        python="Or `[n]` numbers.", kept=str | None, each_row=True)]
     weights_kind: Annotated[Literal["precision", "frequency"], Setting("precision", "data",
         "What a weight is to standard errors: precision (default: a row varies the less), or frequency (it stands for so many).",
         prepares=False, fitted=False, listed=True)]
@@ -225,6 +232,9 @@ READING = those(lambda setting: setting.role == "reading")
 
 OF_FILES = those(lambda setting: setting.role == "reading" and setting.name not in ("categories", "date", "labels"))
 """How a file is written, and not what its columns are, which a fit has learned: another file may be written otherwise."""
+
+EACH_ROW = those(lambda setting: setting.each_row)
+"""Settings that are a number for each row, or the column that holds it."""
 
 NAMES = those(lambda setting: setting.kind == "names")
 """Settings that are names, one or several; on the command line parted by commas."""

@@ -28,7 +28,7 @@ from steepest.lazy import Tensor
 from steepest.monitor import Monitor
 from steepest.result import Fit
 from steepest.settings import Spec
-from steepest.settings_table import SETTINGS, takes_settings, those
+from steepest.settings_table import EACH_ROW, SETTINGS, takes_settings, those
 from steepest.sweep_result import Sweep
 from steepest.sweeps.axes import Runs
 from steepest.sweeps.batched_runs import Pack
@@ -99,7 +99,11 @@ def sweep(
     runs = Runs(given)
     work = _Work(runs, x, y, batches, apart, GENEROUS if generous else BUDGET, progress)
     done = work.done()
-    if y is None and batches is None and all(one is None or isinstance(one, str) for one in runs.raw["weights"]):
+    if (
+        y is None
+        and batches is None
+        and all(isinstance(one, str | None) for name in EACH_ROW for one in runs.raw[name])
+    ):
         done.source = source_of(x)
     return done
 
@@ -188,9 +192,10 @@ class _Work:
         names = (*PREPARED_BY, "seed") if self.runs.of("test_fraction", run) else PREPARED_BY
         key = tuple(int(self.runs.places[name][run]) for name in names if name in self.runs.values)
         if key not in self.prepared:
-            place = int(self.runs.places["weights"][run]) if "weights" in self.runs.values else 0
+            runs = self.runs
+            beside = [runs.raw[name][int(runs.places[name][run]) if name in runs.values else 0] for name in EACH_ROW]
             try:
-                self.prepared[key] = data_of(self.runs.spec(run), self.x, self.y, self.runs.raw["weights"][place])
+                self.prepared[key] = data_of(runs.spec(run), self.x, self.y, *beside)
                 self.prepared[key][0].check_in_memory("A sweep")
             except SteepestError as error:
                 self.prepared[key] = error

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from steepest.analysis.exact import families
+from steepest.model.linear import LinearProblem
 from steepest.model.loss import Loss
 
 
@@ -51,16 +53,33 @@ class Deviances:
         return float(-np.expm1((self.deviance - self.null_deviance) / (dispersion * self.n)))
 
 
+def null_means(loss: Loss, y: np.ndarray, weights: np.ndarray | None, offset: np.ndarray | None) -> np.ndarray:
+    """The means `[n]` or `[n, m]` of the best constant; beside an offset `[n]` of the best intercept."""
+    if offset is None:
+        return np.broadcast_to(np.average(y, axis=0, weights=weights), y.shape)
+    if y.ndim == 2:
+        return np.stack([null_means(loss, each, weights, offset) for each in y.T], 1)
+    share = None if weights is None else weights / weights.mean()
+    problem = LinearProblem(np.ones((len(y), 1)), y, loss, weights=share, offset=offset)
+    found = families.solve(problem).theta
+    return np.zeros_like(y) if found is None else loss.mean_of(found[0] + offset)
+
+
 def deviances(
-    loss: Loss, y: np.ndarray, mean: np.ndarray, weights: np.ndarray | None, n: float | None = None
+    loss: Loss,
+    y: np.ndarray,
+    mean: np.ndarray,
+    weights: np.ndarray | None,
+    n: float | None = None,
+    offset: np.ndarray | None = None,
 ) -> Deviances:
-    """The deviances of rows y at these means, `[n]` or `[n, m]`; weights: `[n]` as they were given."""
+    """The deviances of rows y at these means, `[n]` or `[n, m]`; weights, offset: `[n]` as they were given."""
     family = loss.family
     assert family is not None
     each = np.ones(len(y)) if weights is None else weights
     with np.errstate(all="ignore"):
         square = (y - mean) ** 2 / family.variance(mean, *loss.numbers)
-        alone = np.broadcast_to(np.average(y, axis=0, weights=weights), y.shape)
+        alone = null_means(loss, y, weights, offset)
         pearson = float(each @ np.where(y == mean, 0.0, square).reshape(len(y), -1).sum(1))
         own, null = (deviance(loss, y, one, each) for one in (mean, alone))
     return Deviances(own, null, pearson, float(len(y)) if n is None else n)

@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from steepest.data.files import open_table
+from steepest.data.offsets import NOTHING, Added, of_new_rows
 from steepest.data.reading import MISSING, Reading
 from steepest.data.wording import quoted
 from steepest.errors import DataError, FitError
@@ -51,14 +52,21 @@ def prediction_table(
     """
     notes: list[str] = []
     reading = reading or Reading.of(fit.spec)
-    with _standard_input(data, bool(keep)) as again:
+    with _standard_input(data, bool(keep or fit.schema.added)) as again:
         x = fit.schema.encode(data, reading, notes)
         again()
+        named = Added(fit.spec.offset, fit.spec.exposure)
+        offset = of_new_rows(fit.schema.added, named, NOTHING, data, len(x), reading)
+        again()
         kept = _kept(data, keep, reading) if keep else {}
-    found = log_odds(fit.inner, x) if fit.schema.classes is None else outputs(fit.inner, x, fit.inner.theta)
+    found = (
+        log_odds(fit.inner, x, offset=offset)
+        if fit.schema.classes is None
+        else outputs(fit.inner, x, fit.inner.theta, offset)
+    )
     made = _predictions(fit, found)
     if interval is not None:
-        made |= _ends(fit, fit._intervals(x, *interval))
+        made |= _ends(fit, fit._intervals(x, *interval, offset=offset))
     for name in kept.keys() & made.keys():
         raise DataError(
             f"the column {quoted(name)} cannot be kept: the predictions are called so. Rename it in the table"

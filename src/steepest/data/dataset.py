@@ -29,6 +29,7 @@ class Dataset:
         notes: full sentences on what was dropped, filled and encoded.
         row_weights: [n], the weights without the factors of `class_weight`; None where all rows weigh the same.
         places: [n], the numbers (from 0) that the rows have in the table; None where they are all of its rows in order.
+        offset: [n], what is added to each prediction (`offsets.py`); None where nothing is.
         sources: [n, w], the values of the columns (`Schema.values`), where features were learned of them: a mean that stands in
             for missing ones, the terms of a formula. None where x says all.
     """
@@ -46,6 +47,7 @@ class Dataset:
     places: np.ndarray | None = None
     sources: np.ndarray | None = None
     stream: Any = None
+    offset: np.ndarray | None = None
 
     @property
     def rows(self) -> int:
@@ -73,7 +75,7 @@ class Dataset:
 
         arrays = {
             name: both(getattr(self, name), getattr(other, name))
-            for name in ("x", "y", "weights", "row_weights", "places", "sources")
+            for name in ("x", "y", "weights", "row_weights", "places", "sources", "offset")
         }
         whole: Dataset = replace(self, **arrays)
         return whole if whole.places is None else whole.take(np.argsort(whole.places))
@@ -91,4 +93,5 @@ class Dataset:
             places=places,
             sources=None if self.sources is None else self.sources[index],
             stream=None,
+            offset=None if self.offset is None else self.offset[index],
         )

@@ -41,7 +41,7 @@ class Schema:
     array given for prediction may hold them still. `label_kind`: what the classes were in the table, "text",
     "boolean", "integer" or "number"; `labels` gives them back as that. `intercept`: each category leaves its first level out.
     `logarithms`: those of the targets that are logarithms taken of columns. `design`: of a formula, how the columns become
-    features; without one each becomes its own (`features.py`).
+    features; without one each becomes its own (`features.py`). `added`: which of `offset` and `exposure` the fit was given.
     """
 
     columns: tuple[Column, ...]
@@ -52,6 +52,7 @@ class Schema:
     label_kind: str = "text"
     logarithms: tuple[str, ...] = ()
     design: Design | None = None
+    added: tuple[str, ...] = ()
 
     @cached_property
     def names(self) -> tuple[str, ...]:

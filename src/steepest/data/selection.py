@@ -14,6 +14,7 @@ from steepest.data.features import Column, finite_numbers, not_numbers
 from steepest.data.files import Origin, check_known, open_table
 from steepest.data.formula import formula_of, takes_the_rest
 from steepest.data.in_memory import whole_numbers
+from steepest.data.offsets import NOTHING, Added
 from steepest.data.reading import Reading
 from steepest.data.targets import picked, source_of, target_of
 from steepest.data.wording import counted, listed, quoted
@@ -30,7 +31,7 @@ class Selection:
         numbers: x `[n, d]` where it is an array of numbers with nothing to find, name or fill in; it goes past Arrow.
         origin, goal_origin: where each came from.
         sources: of each target the column that it is, or is the logarithm of.
-        weights: `[n]`, or None. renamed: features of an array are named anew, once those of ones are out.
+        weights, offset: `[n]`, or None. renamed: features of an array are named anew, once those of ones are out.
         notes: full sentences on what was left out. places: the numbers of the rows, where some are left out.
     """
 
@@ -42,6 +43,7 @@ class Selection:
     targets: tuple[str, ...]
     sources: tuple[str, ...]
     weights: np.ndarray | None
+    offset: np.ndarray | None
     chosen: bool
     renamed: bool
     notes: list[str]
@@ -63,14 +65,21 @@ class Selection:
 
     def weight_column(self, name: str) -> SourceColumn:
         """The weights, with where they are from."""
-        return SourceColumn(name, pa.chunked_array([self.weights]), Found(), self.origin)
+        return self._of_rows(name, self.weights)
+
+    def offset_column(self) -> SourceColumn:
+        """The offset, likewise."""
+        return self._of_rows("offset", self.offset)
+
+    def _of_rows(self, name: str, values: np.ndarray | None) -> SourceColumn:
+        return SourceColumn(name, pa.chunked_array([values]), Found(), self.origin)
 
     def taken(self, rows: np.ndarray) -> Selection:
         """Some of the rows alone, by number."""
         index = pa.array(rows)
-        weights = None if self.weights is None else self.weights[rows]
+        weights, offset = (None if part is None else part[rows] for part in (self.weights, self.offset))
         parts = {"features": self.features.take(index), "goals": self.goals.take(index)}
-        return replace(self, **parts, weights=weights, places=None, _numbers={})
+        return replace(self, **parts, weights=weights, offset=offset, places=None, _numbers={})
 
     def rename(self, columns: Sequence[str], names: Sequence[str]) -> None:
         """Keep these columns to predict from, under other names."""
@@ -90,6 +99,7 @@ class Selection:
         else:
             self.numbers = self.numbers[rows]
         self.weights = None if self.weights is None else self.weights[rows]
+        self.offset = None if self.offset is None else self.offset[rows]
 
 
 def select(
@@ -103,6 +113,7 @@ def select(
     reading: Reading,
     share: bool,
     formula: str | None = None,
+    added: Added = NOTHING,
 ) -> Selection:
     """Open a source and part it; the arguments are those of `tables.prepare`.
 
@@ -120,11 +131,18 @@ def select(
         target = formula_sides(formula)[0] or target
         chosen = None if takes_the_rest(formula) else formula_of(formula).columns
     weight_name = weights if isinstance(weights, str) else None
-    plain = y is not None and chosen is None and not dropped and weight_name is None and missing in ("error", "drop")
+    plain = (
+        y is not None
+        and chosen is None
+        and not dropped
+        and weight_name is None
+        and not added.columns
+        and missing in ("error", "drop")
+    )
     plain = plain and formula is None and not (reading.missing_values or reading.categories or reading.date)
     numbers = whole_numbers(source, share) if plain else None
     inside = [source_of(one, [one.removeprefix("log(").removesuffix(")").strip()]) for one in names_of(target) or []]
-    asked_for = [*(chosen or []), *dropped, *inside, *([weight_name] if weight_name else [])]
+    asked_for = [*(chosen or []), *dropped, *inside, *([weight_name] if weight_name else []), *added.columns]
     table, origin = pa.table({}), Origin(named=False)
     if numbers is None:
         table, origin = open_table(source, reading=reading, requested=asked_for)
@@ -143,7 +161,9 @@ def select(
         check_known(name, known, origin)
     goals = picked(holding, targets, goal_origin, reading)
     return Selection(
-        features=_feature_table(features, table, chosen, dropped, own, weight_name, origin),
+        features=_feature_table(
+            features, table, chosen, [*dropped, *([] if chosen else added.columns)], own, weight_name, origin
+        ),
         goals=goals,
         numbers=numbers,
         origin=origin,
@@ -151,6 +171,7 @@ def select(
         targets=targets,
         sources=tuple(source_of(name, holding.column_names) for name in targets),
         weights=_weights_of(weights, table if numbers is None else goals, origin, reading),
+        offset=added.of(table, origin, table.num_rows if numbers is None else goals.num_rows, reading),
         chosen=chosen is not None,
         renamed=not origin.named and y is not None and chosen is None and not dropped,
         notes=[*origin.all_notes, *([f"Left out: {listed(dropped)}."] if dropped else [])],

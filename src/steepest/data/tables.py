@@ -34,6 +34,7 @@ from steepest.data.files import Origin, check_known
 from steepest.data.formula import Formula, formula_of
 from steepest.data.in_memory import COPIED, LARGEST
 from steepest.data.missing import complete_rows, present_levels, remedy_of, with_fill
+from steepest.data.offsets import NOTHING, Added
 from steepest.data.reading import AS_IT_IS, Reading
 from steepest.data.schema import Schema
 from steepest.data.selection import Selection, select
@@ -65,6 +66,7 @@ def prepare(
     share: bool = False,
     penalised: bool = False,
     formula: str | None = None,
+    added: Added = NOTHING,
 ) -> tuple[Dataset, Dataset | None]:
     """Turn a table, or arrays x and y, into training rows and held-out rows.
 
@@ -89,6 +91,7 @@ def prepare(
         share: a large array of float64 is not copied; nobody may write to it.
         penalised: a penalty settles parameters that the rows do not.
         formula: which features the columns become, and whether there is an intercept; see `design.py`.
+        added: an offset and an exposure of each row.
 
     Returns:
         (training rows, held-out rows or None).
@@ -101,7 +104,7 @@ def prepare(
         >>> train.names, train.y
         (('size',), array([2., 3., 5.]))
     """
-    parts = select(source, y, target, columns, drop, weights, missing, reading, share, formula)
+    parts = select(source, y, target, columns, drop, weights, missing, reading, share, formula, added)
     terms = _terms_of(parts, formula)
     learned, with_classes = _learned(parts, reading, classify, missing, weights)
     goals, notes = parts.goals, parts.notes
@@ -116,7 +119,7 @@ def prepare(
     kind = label_kind(goals.column(0).type) if classes is not None else "text"
     logarithms = tuple(name for name, column in zip(parts.targets, parts.sources, strict=True) if column != name)
     intercept = terms.intercept and intercept if terms else intercept
-    schema = Schema(tuple(learned), parts.targets, classes, intercept, ones, kind, logarithms)
+    schema = Schema(tuple(learned), parts.targets, classes, intercept, ones, kind, logarithms, added=added.kinds)
     notes += _notes(parts, [] if parts.numbers is not None else learned, reading, intercept, terms is not None)
     sources, row = None, partial(_row, parts.origin)
     if terms or any(column.fill is not None for column in learned):
@@ -142,7 +145,7 @@ def prepare(
         factored = factors if factored is None else factored * factors
     whole = Dataset(
         x, values, schema.names, parts.targets, classes, factored, schema, bool(ones), tuple(notes), parts.weights,
-        places=parts.places, sources=sources,
+        places=parts.places, sources=sources, offset=parts.offset,
     )  # fmt: skip
     train = whole if test_rows is None else whole.take(train_rows)
     test = None if test_rows is None else whole.take(test_rows)

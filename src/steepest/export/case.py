@@ -48,6 +48,8 @@ class Case:
     def __init__(self, fit: Fit, train: Dataset, test: Dataset | None):
         if fit.ending.status.name == "DIVERGED":
             raise FitError("This fit diverged, so there is nothing to hand out. Fit with a lower rate (lr=) first.")
+        if train.offset is not None:
+            raise FitError("A script has no words for an offset or an exposure yet, so this fit cannot be written out.")
         self.fit, self.spec, self.train, self.test = fit, fit.spec, train, test
         self.rule, self.numbers, self.own_rule = _rule(fit)
         self.formula = FORMULAS.get(self.rule)

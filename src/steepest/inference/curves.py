@@ -58,7 +58,7 @@ def scored(fit: Fit, ranked: bool = False) -> list[Scored]:
         raise SpecError("This is for classes; fit.residuals() is for numbers.")
     train, test = rows_of(fit)
     rows = train if test is None else test
-    decision, loss = log_odds(fit.inner, rows.x), fit.loss_function
+    decision, loss = log_odds(fit.inner, rows.x, offset=rows.offset), fit.loss_function
     share = decision[:, None] * [-1, 1] if ranked and not has_probabilities(loss) else probabilities(decision, loss)
     places = [1] if len(classes) == 2 else range(len(classes))
     return [Scored(classes[i], rows.y == i, share[:, i], rows.row_weights, test is not None) for i in places]

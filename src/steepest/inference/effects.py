@@ -78,8 +78,9 @@ def dependence_data(fit: Fit, name: str, level: float = 0.95) -> Dependence:
     several = len(fit.schema.targets) > 1 or len(fit.schema.classes or ()) > 2
     if several:
         raise SpecError("Partial dependence is shown of one target, or of two classes.")
-    x = rows_of(fit)[0].x
-    x = x[np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST_ROWS)).astype(int))]
+    rows = rows_of(fit)[0]
+    few = np.unique(np.linspace(0, rows.rows - 1, min(rows.rows, MOST_ROWS)).astype(int))
+    x, offset = rows.x[few], None if rows.offset is None else rows.offset[few]
     place = columns_of(fit)[name]
     settings, values = _settings(x[:, place], column.kind, fit.schema.intercept, column.levels)
     known = fit.summary(level=level) if fit.terms is not None else None
@@ -87,7 +88,7 @@ def dependence_data(fit: Fit, name: str, level: float = 0.95) -> Dependence:
     for setting in settings:
         changed = x.copy()
         changed[:, place] = setting
-        made.append(_mean(fit, changed, known if known is not None and known.valid else None))
+        made.append(_mean(fit, changed, known if known is not None and known.valid else None, offset))
     middle, error = np.array(made).T
     if not np.isfinite(error).all():
         return Dependence(name, values, middle, None, None)
@@ -110,10 +111,10 @@ def _settings(features: np.ndarray, kind: str, intercept: bool, levels: Sequence
     return each, each[:, 0] if each.shape[1] == 1 else np.arange(len(each))
 
 
-def _mean(fit: Fit, x: np.ndarray, known: Summary | None) -> tuple[float, float]:
+def _mean(fit: Fit, x: np.ndarray, known: Summary | None, offset: np.ndarray | None) -> tuple[float, float]:
     """The mean prediction of rows, and its standard error; nan without a covariance."""
     inner = fit.inner
-    decision = log_odds(inner, x)
+    decision = log_odds(inner, x, offset=offset)
     classes = fit.schema.classes is not None
     share = shares(decision, fit.loss_function)[:, 1] if classes else decision.reshape(len(x))
     if known is None or known.sample is None or (classes and known.sample.classes is not None):
@@ -122,7 +123,7 @@ def _mean(fit: Fit, x: np.ndarray, known: Summary | None) -> tuple[float, float]
     family = fit.loss_function.family
     slope = basis * (share * (1.0 - share))[:, None] if classes else basis
     if family is not None:
-        slope = basis * family.mean_slope(linear_predictor(inner, x))[:, None]
+        slope = basis * family.mean_slope(linear_predictor(inner, x, offset=offset))[:, None]
     direction = slope.mean(0)
     return float(share.mean()), float(np.sqrt(direction @ known.errors[0].inner @ direction))
 
@@ -142,7 +143,7 @@ def importance_data(fit: Fit, repeats: int = 30, level: float = 0.95, seed: int 
     generator, x = np.random.default_rng(seed), rows.x.copy()
 
     def score() -> float:
-        decision = log_odds(fit.inner, x)
+        decision = log_odds(fit.inner, x, offset=rows.offset)
         if rows.classes is None:
             return of_numbers(rows.y, decision.reshape(rows.y.shape), rows.row_weights)["r2"]
         return of_classes(rows.y, decision, len(rows.classes), rows.row_weights)["accuracy"]

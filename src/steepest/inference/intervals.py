@@ -28,8 +28,17 @@ if TYPE_CHECKING:
 Kind = Literal["mean", "observation"]
 
 
-def intervals(fit: Fit, x: np.ndarray, level: float, kind: Kind = "mean", cov: str = "nonrobust") -> np.ndarray:
+def intervals(
+    fit: Fit,
+    x: np.ndarray,
+    level: float,
+    kind: Kind = "mean",
+    cov: str = "nonrobust",
+    offset: np.ndarray | None = None,
+) -> np.ndarray:
     """Prediction, low and high `[n, 3]` of columns x `[n, d]`; `[n, m, 3]` of several targets and of more than two classes.
+
+    offset: `[n]`, what is added to the predictions.
 
     Raises:
         SpecError: a level or kind that cannot be, or no interval of this kind for this loss. FitError: the errors are not valid.
@@ -44,7 +53,9 @@ def intervals(fit: Fit, x: np.ndarray, level: float, kind: Kind = "mean", cov: s
         raise FitError(f"There are no intervals. {found.reason}")
     of_rows = _of_classes if sample.classes is not None else _of_numbers
     parts = row_blocks((max(len(x), 1), sample.rank))
-    made = np.concatenate([of_rows(fit, found, sample, x[rows], kind) for rows in parts])
+    made = np.concatenate(
+        [of_rows(fit, found, sample, x[rows], kind, None if offset is None else offset[rows]) for rows in parts]
+    )
     two = fit.schema.classes is not None and len(fit.schema.classes) == 2
     return made[:, -1] if two or made.shape[1] == 1 else made
 
@@ -69,10 +80,12 @@ def no_observations(fit: Fit) -> str:
     return ""
 
 
-def _of_numbers(fit: Fit, found: Summary, sample: Sample, x: np.ndarray, kind: Kind) -> np.ndarray:
+def _of_numbers(
+    fit: Fit, found: Summary, sample: Sample, x: np.ndarray, kind: Kind, offset: np.ndarray | None
+) -> np.ndarray:
     """`[n, m, 3]`; of two classes the probability of the second one."""
     basis = sample.terms.design(x) @ sample.matrix
-    middle = decision(fit.inner, x).reshape(len(x), -1)
+    middle = decision(fit.inner, x, offset=offset).reshape(len(x), -1)
     spread = [np.einsum("nr,rs,ns->n", basis, one.inner, basis, optimize=True) for one in found.errors]
     square = np.stack(spread, 1)
     if kind == "observation":
@@ -82,7 +95,9 @@ def _of_numbers(fit: Fit, found: Summary, sample: Sample, x: np.ndarray, kind: K
     return fit.loss_function.mean_of(made) if fit.schema.classes is None else sigmoid(made)
 
 
-def _of_classes(fit: Fit, found: Summary, sample: Sample, x: np.ndarray, kind: Kind) -> np.ndarray:
+def _of_classes(
+    fit: Fit, found: Summary, sample: Sample, x: np.ndarray, kind: Kind, offset: np.ndarray | None
+) -> np.ndarray:
     """`[n, k, 3]`: the probability of each class."""
     directions = sample.classes
     assert directions is not None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from steepest.analysis.deviance import deviances
+from steepest.analysis.deviance import deviances, null_means
 from steepest.errors import SpecError
 from steepest.inference import distributions
 from steepest.inference.covariance import Covariance, quantile_level
@@ -224,11 +224,12 @@ def _family(sample: Sample, output: int | None, found: Covariance, constant: boo
     y, mean = sample.problem.target, sample.means
     if output is not None:
         y, mean = y[:, output], mean[:, output]
-    far = deviances(loss, y, mean, sample.weights, sample.nobs)
+    offset = sample.data.offset
+    far = deviances(loss, y, mean, sample.weights, sample.nobs, offset)
     each = (1.0, sample.each) if sample.frequency else (sample.each, 1.0)  # precisions, and how often a row counts
     log_likelihood, null = (
         float(np.sum(each[1] * family.log_density(y, one, found.scale / each[0], *loss.numbers)))
-        for one in (mean, np.full_like(mean, np.average(y, weights=sample.weights)))
+        for one in (mean, null_means(loss, y, sample.weights, offset))
     )
     df, ratio = found.degrees - constant, (far.null_deviance - far.deviance) / found.scale
     tested = not sample.problem.penalty and df >= 1

@@ -21,9 +21,9 @@ from steepest.choices import parse
 from steepest.data.synthetic import sample_names
 from steepest.errors import SpecError
 from steepest.settings import Spec
-from steepest.settings_table import SETTINGS
+from steepest.settings_table import EACH_ROW, SETTINGS
 
-REFUSED = {"device", "max_seconds", "record", "weights"}
+REFUSED = {"device", "max_seconds", "record", *EACH_ROW}
 """Settings that the page does not have: the machine's own, and those of files."""
 
 TASKS = ("descend", "diagnose", "rates", "describe", "script", "report", "film", "sweep", "graph", "notebook")

@@ -27,7 +27,9 @@ SMALL_ENOUGH, SMALL_ENOUGH_FOR_MANY = 500_000, 50_000
 
 def pays(problem: LinearProblem) -> bool:
     """Whether a problem is small enough to be treated here: `mse` needs few steps, other losses many."""
-    return problem.design.size * problem.outputs <= (SMALL_ENOUGH if problem.loss.quadratic else SMALL_ENOUGH_FOR_MANY)
+    return problem.offset is None and problem.design.size * problem.outputs <= (
+        SMALL_ENOUGH if problem.loss.quadratic else SMALL_ENOUGH_FOR_MANY
+    )
 
 
 def two_sum(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ Models that are linear in θ (`linear`, `poly:D`, and the same under a logistic 
 in the columns of their design A. Their predictions are A·θ, or A·Θᵀ with Θ `[k, p]` for k outputs; θ is Θ laid
 out row by row. This is all that the closed-form gradient, the curvature and the exact answer need to know.
 
-    F(θ) = (1/n) Σᵢ wᵢ/w̄ · ℓ(aᵢ·θ, yᵢ) + l1·Σ|θⱼ| + l2·Σθⱼ²      (intercepts are not penalised)
+    F(θ) = (1/n) Σᵢ wᵢ/w̄ · ℓ(aᵢ·θ + offsetᵢ, yᵢ) + l1·Σ|θⱼ| + l2·Σθⱼ²      (intercepts are not penalised)
 """
 
 from __future__ import annotations
@@ -84,6 +84,7 @@ class LinearProblem:
     design: `[n, p]` float64, the column of ones first where there is an intercept.
     target: `[n]` float64; `[n, m]` for several targets; 0.0/1.0 for `logistic`; codes (int64) for `cross_entropy`.
     weights: `[n]` with mean 1, or None. outputs: k, so θ is `[k·p]`.
+    offset: `[n]`, what is added to the predictions A·θ, or None.
     low: what rounding to float64 took from the design (powers of a column), or None where it is exact.
     """
 
@@ -96,6 +97,7 @@ class LinearProblem:
     outputs: int = 1
     low: np.ndarray | None = None
     degree: int = 1
+    offset: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         rows, several = self.design.shape[0], self.loss.quadratic and self.outputs > 1
@@ -130,8 +132,10 @@ class LinearProblem:
     def take(self, rows: np.ndarray) -> LinearProblem:
         """The problem on some of its rows, by their numbers."""
         weights = None if self.weights is None else self.weights[rows] / max(self.weights[rows].mean(), 1e-300)
-        low = None if self.low is None else self.low[rows]
-        return replace(self, design=self.design[rows], target=self.target[rows], weights=weights, low=low)
+        low, offset = (None if part is None else part[rows] for part in (self.low, self.offset))
+        return replace(
+            self, design=self.design[rows], target=self.target[rows], weights=weights, low=low, offset=offset
+        )
 
     @property
     def sampled(self) -> LinearProblem:

@@ -46,15 +46,21 @@ class LinearObjective(Objective):
         self.weights = None if problem.weights is None else tensor(problem.weights)
         self.rows = basis.shape[0]
         self.names = names or tuple(f"theta{i}" for i in range(problem.parameters))
-        self.offset: Tensor | None = None
+        shape = (self.rows, self.outputs) if self.outputs > 1 else (self.rows,)
+        fixed = (
+            None
+            if problem.offset is None
+            else np.broadcast_to(problem.offset.reshape(self.rows, -1), (self.rows, self.outputs)).reshape(shape)
+        )
+        self.offset = None if fixed is None else tensor(fixed)
         origin = None
         if coordinates is None:
             self.theta = tensor(first).clone()
         else:
             self.theta = torch.zeros(self.outputs * coordinates.rank, dtype=dtype, device=device)
             if first.any():
-                offset = problem.design @ first.reshape(self.outputs, -1).T
-                self.offset = tensor(offset if self.outputs > 1 else offset[:, 0])
+                offset = (problem.design @ first.reshape(self.outputs, -1).T).reshape(shape)
+                self.offset = tensor(offset if fixed is None else offset + fixed)
                 origin = tensor(first)
         self.origin = first
         if problem.penalty:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from steepest.errors import DataError, FitError, SpecError
+from steepest.formulas.families import LOG
 from steepest.lazy import Tensor, nn, torch
 from steepest.model import double_double
 from steepest.model.linear import LinearProblem, Terms
@@ -53,9 +54,14 @@ def linear_problem(spec: Spec, data: Dataset, terms: Terms, loss: Loss) -> Linea
     small = design.size <= double_double.SMALL_ENOUGH
     low = double_double.rounding_of_design(terms, terms.placed(data.x), design) if small else None
     target, outputs = targets(data, loss)
+    offset = data.offset
+    if offset is not None and loss.coupled:
+        raise SpecError(f"offset= and exposure= are for one prediction a row, and loss {loss} has one for each class.")
+    if offset is not None and loss.of_residual:  # y − (f + offset) = (y − offset) − f
+        target, offset = (target.T - offset).T, None
     weights = None if data.weights is None else data.weights / data.weights.mean()
     return LinearProblem(
-        design, target, loss, penalty(spec.penalty), terms.intercept, weights, outputs, low, terms.degree
+        design, target, loss, penalty(spec.penalty), terms.intercept, weights, outputs, low, terms.degree, offset
     )
 
 
@@ -116,6 +122,21 @@ def check_targets(data: Dataset, loss: Loss) -> None:
         raise DataError(
             f"the target {data.targets[output]!r} is {each[output]:g} in row {row + 1:,} (counted from 1), and loss {loss} "
             f"is for {family.targets}. Correct the value, leave the row out, or take another loss=."
+        )
+
+
+def check_added(data: Dataset, loss: Loss, module: bool) -> None:
+    """Raise SpecError for an offset or an exposure beside a model or a loss that knows none."""
+    if not data.schema.added:
+        return
+    if module:
+        raise SpecError(
+            "offset= and exposure= are for models that are linear in their coefficients, and this is a module."
+        )
+    if "exposure" in data.schema.added and (loss.family is None or loss.family.text != LOG):
+        raise SpecError(
+            f"exposure= is for losses whose prediction is the logarithm of a mean, as poisson, and not for {loss}. "
+            "Take offset=, which is added as it is."
         )
 
 
@@ -193,7 +214,7 @@ def mean_loss(fit: Fitted, rows: Dataset, theta: np.ndarray) -> float:
 
 def _compared(fit: Fitted, rows: Dataset, theta: np.ndarray) -> tuple[Any, Any, Any]:
     """Predictions, targets and weights of mean 1 (or None) as the loss takes them: a function of the user's own takes tensors."""
-    prediction = outputs(fit, rows.x, theta)
+    prediction = outputs(fit, rows.x, theta, rows.offset)
     if fit.loss_function.custom:
         return torch.as_tensor(prediction), *tensors(rows, fit.loss_function)[1:]
     weights = None if rows.weights is None else rows.weights / rows.weights.mean()

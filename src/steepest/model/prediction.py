@@ -30,8 +30,13 @@ class Predicting(Protocol):
     def network(self) -> nn.Module | None: ...
 
 
-def outputs(fit: Predicting, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
-    """What the model itself gives, `[n]` or `[n, m]`, for columns x `[n, …]`, with θ as the fit was computed."""
+def outputs(fit: Predicting, x: np.ndarray, theta: np.ndarray, offset: np.ndarray | None = None) -> np.ndarray:
+    """What the model itself gives, `[n]` or `[n, m]`, for columns x `[n, …]`, with θ as the fit was computed.
+
+    offset: `[n]`, added to it.
+    """
+    if offset is not None:
+        return (outputs(fit, x, theta).T + offset).T
     if fit.terms is not None:
         blocks = theta.reshape(-1, len(fit.terms.powers)).T
         coefficients = blocks[:, 0] if blocks.shape[1] == 1 else blocks
@@ -47,9 +52,12 @@ def outputs(fit: Predicting, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
     return _of_module(fit.network, x, theta)
 
 
-def log_odds(fit: Fit, x: np.ndarray, theta: np.ndarray | None = None) -> np.ndarray:
-    """Predictions in the units of the target, of a family the mean; of classes log-odds. theta: by default the fit's."""
-    prediction = decision(fit, x, theta)
+def log_odds(fit: Fit, x: np.ndarray, theta: np.ndarray | None = None, offset: np.ndarray | None = None) -> np.ndarray:
+    """Predictions in the units of the target, of a family the mean; of classes log-odds.
+
+    theta: by default the fit's. offset: `[n]`, of these rows; nothing is added without one.
+    """
+    prediction = decision(fit, x, theta, offset)
     family = getattr(fit.loss_function, "family", None)
     if family is None:
         return prediction
@@ -57,9 +65,9 @@ def log_odds(fit: Fit, x: np.ndarray, theta: np.ndarray | None = None) -> np.nda
         return family.mean(prediction)
 
 
-def decision(fit: Fit, x: np.ndarray, theta: np.ndarray | None = None) -> np.ndarray:
+def decision(fit: Fit, x: np.ndarray, theta: np.ndarray | None = None, offset: np.ndarray | None = None) -> np.ndarray:
     """The same, but of a family what its mean is a function of: the linear predictor."""
-    prediction = outputs(fit, x, fit.theta if theta is None else theta)
+    prediction = outputs(fit, x, fit.theta if theta is None else theta, offset)
     if not getattr(fit.loss_function, "probabilities", False) or fit.schema.classes is None:
         return prediction
     with np.errstate(divide="ignore"):

@@ -19,7 +19,7 @@ from steepest.data.dataset import Dataset
 from steepest.model.prediction import has_probabilities, log_odds, share_name, shares
 from steepest.plots import style
 from steepest.plots.bands import band_name, band_of
-from steepest.plots.drawn import Drawn, at_step, columns, drawn, exact_theta, held_out, labels, training
+from steepest.plots.drawn import Drawn, at_step, columns, drawn, exact_theta, held_out, labels, training, usual_offset
 from steepest.plots.figure import HOVER, Figure, figure, panels
 from steepest.result import Fit
 from steepest.text import colours
@@ -56,7 +56,7 @@ def probability_data(
 
 
 def _shares(fit: Fit, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
-    return shares(log_odds(fit, x, theta), fit.loss_function)
+    return shares(log_odds(fit, x, theta, usual_offset(fit, len(x))), fit.loss_function)
 
 
 def row_heights(codes: np.ndarray, count: int) -> np.ndarray:
@@ -112,7 +112,7 @@ def confusion_data(fit: Fit, step: int | None = None) -> Confusion:
 
 
 def _confusion(fit: Fit, rows: Dataset, theta: np.ndarray) -> np.ndarray:
-    count, guess = len(fit.schema.classes or ()), log_odds(fit, rows.x, theta)
+    count, guess = len(fit.schema.classes or ()), log_odds(fit, rows.x, theta, rows.offset)
     codes = guess.argmax(-1) if guess.ndim == 2 else (guess > 0).astype(int)
     return np.bincount(rows.y.astype(int) * count + codes, minlength=count * count).reshape(count, count)
 

@@ -71,12 +71,16 @@ def labels(fits: Sequence[Fit]) -> list[str]:
 
 @dataclass(frozen=True)
 class Drawn:
-    """Rows to draw: `x` `[n, …]`, `y`, and their numbers among those that the fit has; `total` is how many there are."""
+    """Rows to draw: `x` `[n, …]`, `y`, and their numbers among those that the fit has; `total` is how many there are.
+
+    offset: what is added to their predictions, or None.
+    """
 
     x: np.ndarray
     y: np.ndarray
     index: np.ndarray
     total: int
+    offset: np.ndarray | None = None
 
     @property
     def note(self) -> str:
@@ -97,7 +101,13 @@ def drawn_held_out(fit: Fit) -> Drawn | None:
 
 def _drawn(data: Dataset, total: int, most: int) -> Drawn:
     index = evenly(data.rows, most)
-    return Drawn(data.x[index], data.y[index], index, total)
+    return Drawn(data.x[index], data.y[index], index, total, None if data.offset is None else data.offset[index])
+
+
+def usual_offset(fit: Fit, rows: int) -> np.ndarray | None:
+    """What is added to predictions along a column, `[rows]`: the mean offset of the training rows; None without one."""
+    offset = training(fit).offset
+    return None if offset is None else np.full(rows, offset.mean())
 
 
 def training(fit: Fit) -> Dataset:

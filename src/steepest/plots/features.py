@@ -57,8 +57,10 @@ def actual_data(fit: Fit, step: int | None = None) -> list[Actual]:
     rows, apart = drawn(fit), drawn_held_out(fit)
     found = []
     with np.errstate(over="ignore", invalid="ignore"):
-        guess = _columns(log_odds(fit, rows.x, theta))
-        other = np.zeros((0, guess.shape[1])) if apart is None else _columns(log_odds(fit, apart.x, theta))
+        guess = _columns(log_odds(fit, rows.x, theta, rows.offset))
+        other = (
+            np.zeros((0, guess.shape[1])) if apart is None else _columns(log_odds(fit, apart.x, theta, apart.offset))
+        )
     actual, other_actual = _columns(rows.y), other if apart is None else _columns(apart.y)
     for i, target in enumerate(fit.schema.targets):
         found.append(Actual(target, actual[:, i], guess[:, i], other_actual[:, i], other[:, i], rows.note))
@@ -90,17 +92,19 @@ def dependence_data(fit: Fit, features: Sequence[str] | None = None, step: int |
         return []
     _, theta = at_step(fit, step)
     rows = drawn(fit)
-    sample = data.x[evenly(data.rows, AVERAGED)]
+    few = evenly(data.rows, AVERAGED)
+    sample, offset = data.x[few], None if data.offset is None else data.offset[few]
     names = list(fit.schema.names)
     chosen = list(range(len(names))) if features is None else places_of(features, names, what="feature")
     if len(chosen) > MANY and features is None:
-        few = sample[evenly(len(sample), FEW_AVERAGED)]
-        swings = [np.ptp(_means(fit, few, i, _places(data.x[:, i], FEW_LEVELS), theta)) for i in chosen]
+        fewer = evenly(len(sample), FEW_AVERAGED)
+        part = sample[fewer], None if offset is None else offset[fewer]
+        swings = [np.ptp(_means(fit, *part, i, _places(data.x[:, i], FEW_LEVELS), theta)) for i in chosen]
         chosen = np.argsort(-np.nan_to_num(swings), kind="stable")[:MANY].tolist()
     found = []
     for i in chosen:
         place = _places(data.x[:, i], LEVELS)
-        mean = _means(fit, sample, i, place, theta)
+        mean = _means(fit, sample, offset, i, place, theta)
         found.append(Dependence(names[i], place, mean, rows.x[:, i], _columns(rows.y)[:, 0]))
     if features is None:
         found.sort(key=lambda each: -np.nan_to_num(np.ptp(each.mean)))
@@ -113,12 +117,15 @@ def _places(column: np.ndarray, most: int) -> np.ndarray:
     return values if len(values) <= most else np.linspace(values[0], values[-1], most)
 
 
-def _means(fit: Fit, sample: np.ndarray, i: int, place: np.ndarray, theta: np.ndarray) -> np.ndarray:
+def _means(
+    fit: Fit, sample: np.ndarray, offset: np.ndarray | None, i: int, place: np.ndarray, theta: np.ndarray
+) -> np.ndarray:
     """The mean prediction of the first target over the rows of a sample `[n, d]`, its column i set to each place."""
     many = np.repeat(sample[None], len(place), axis=0)
     many[:, :, i] = place[:, None]
     with np.errstate(over="ignore", invalid="ignore"):
-        guess = _columns(log_odds(fit, many.reshape(-1, sample.shape[1]), theta))[:, 0]
+        each = None if offset is None else np.tile(offset, len(place))
+        guess = _columns(log_odds(fit, many.reshape(-1, sample.shape[1]), theta, each))[:, 0]
     return guess.reshape(len(place), -1).mean(1)
 
 

@@ -31,6 +31,7 @@ from steepest.plots.drawn import (
     held_out,
     labels,
     training,
+    usual_offset,
 )  # fmt: skip
 from steepest.plots.figure import Figure, figure
 from steepest.result import Fit
@@ -112,8 +113,10 @@ def curve_data(
     shown_step, theta = at_step(fit, step)
     fits, best = [fit, *also], exact_theta(fit)
     with np.errstate(over="ignore", invalid="ignore"):
-        curves = [log_odds(each, x[:, None], theta if each is fit else None) for each in fits]
-        exact = None if best is None else log_odds(fit, x[:, None], best)
+        curves = [
+            log_odds(each, x[:, None], theta if each is fit else None, usual_offset(each, len(x))) for each in fits
+        ]
+        exact = None if best is None else log_odds(fit, x[:, None], best, usual_offset(fit, len(x)))
     low, high = value_range(y, curves)
     band = None if also or step is not None else band_of(fit, x, interval)
     return CurveOnData(drawn(fit), drawn_held_out(fit), x, curves, labels(fits), exact, low, high, shown_step, band)

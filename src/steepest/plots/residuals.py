@@ -60,8 +60,8 @@ def residual_data(fit: Fit, label: str = "fit") -> Residuals:
         )
     rows = drawn(fit)
     with np.errstate(over="ignore", invalid="ignore"):
-        fitted = log_odds(fit, rows.x)
-        everything = data.y - log_odds(fit, data.x)
+        fitted = log_odds(fit, rows.x, offset=rows.offset)
+        everything = data.y - log_odds(fit, data.x, offset=data.offset)
     ordered = np.sort(everything[np.isfinite(everything)])
     kept = evenly(len(ordered), 1_000) if len(ordered) else np.arange(0)
     low, high = np.quantile(ordered, [0.25, 0.75]) if len(ordered) else (0.0, 0.0)

@@ -142,6 +142,7 @@ def pack_rows(fit: Fit) -> bytes:
             f"y{i}": y[:, i] for i in range(y.shape[1])
         }
         weight = np.ones(data.rows) if data.weights is None else data.weights
+        columns |= {} if data.offset is None else {"offset": data.offset}
         tables.append(pa.table(columns | {"weight": weight, "held_out": np.full(data.rows, held_out)}))
     return pack_table(pa.concat_tables(tables) if tables else pa.table({}))
 
@@ -155,6 +156,7 @@ def unpack_rows(content: bytes, schema: Schema) -> tuple[Dataset | None, Dataset
         return None, None
     wide, high = len(schema.names), len(schema.targets)
     expected = {*(f"x{i}" for i in range(wide)), *(f"y{i}" for i in range(high)), "weight", "held_out"}
+    expected |= {"offset"} if schema.added else set()
     if set(table.column_names) != expected:
         raise ValueError(f"its columns are not those of {wide} features and {high} targets")
     x = np.empty((table.num_rows, wide))
@@ -163,6 +165,9 @@ def unpack_rows(content: bytes, schema: Schema) -> tuple[Dataset | None, Dataset
     y = np.column_stack([_column(table, f"y{i}") for i in range(high)])
     y = y[:, 0] if high == 1 else y
     weights, held_out = _column(table, "weight"), _column(table, "held_out", bool)
+    offset = _column(table, "offset") if schema.added else np.zeros(0)
+    if not np.isfinite(offset).all():
+        raise ValueError("it holds an offset that is not finite")
     if not (np.isfinite(x).all() and np.isfinite(y).all() and (weights >= 0).all() and np.isfinite(weights).all()):
         raise ValueError("it holds a number that is not finite, or a weight below 0")
     if schema.classes is not None and not np.isin(y, np.arange(len(schema.classes))).all():
@@ -172,6 +177,7 @@ def unpack_rows(content: bytes, schema: Schema) -> tuple[Dataset | None, Dataset
         data = Dataset(
             np.ascontiguousarray(x[mine]), y[mine] if schema.classes is None else y[mine].astype(np.int64), schema.names,
             schema.targets, schema.classes, None if (weights == 1.0).all() else weights[mine], schema, False, (),
+            offset=offset[mine] if schema.added else None,
         )  # fmt: skip
         parts.append(data if data.rows else None)
     return parts[0], parts[1]

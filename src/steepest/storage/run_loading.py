@@ -25,6 +25,7 @@ from steepest.model.loss import Loss
 from steepest.result import Fit
 from steepest.run_record import RunRecord, Shape
 from steepest.settings import Spec
+from steepest.settings_table import EACH_ROW
 from steepest.storage.run_files import unpack_rows, unpack_trace, unpack_weights
 from steepest.torch_criteria import is_criterion
 from steepest.user_units import in_user_units
@@ -259,7 +260,7 @@ def read_again(fit: Fit) -> tuple[Dataset, Dataset | None]:
     assert fit.source is not None
     try:
         _check_source(fit.source)
-        train, test, _ = fitting.data_of(fit.spec, fit.source, None, fit.spec.weights)
+        train, test, _ = fitting.data_of(fit.spec, fit.source, None, *(getattr(fit.spec, name) for name in EACH_ROW))
         if fit.spec.validation_share is not None:
             train, _ = held_out(train, fit.spec.validation_share, fit.spec.seed)
     except (SteepestError, OSError) as error:

@@ -13,7 +13,7 @@ from steepest.errors import SpecError
 from steepest.fitting import is_names
 from steepest.lazy import Tensor
 from steepest.settings import Spec
-from steepest.settings_table import SETTINGS, those
+from steepest.settings_table import EACH_ROW, SETTINGS, those
 
 FREE = those(lambda setting: setting.free)
 """Settings in which runs that descend side by side may differ."""
@@ -28,7 +28,7 @@ def axis(name: str, value: Any) -> list[Any] | None:
     if isinstance(value, (np.ndarray, Tensor)) and name != "device":
         if value.ndim == 0:
             return None
-        if name in ("init", "weights"):
+        if name in ("init", *EACH_ROW):
             return list(value) if value.ndim == 2 else None
         value = value.tolist()
     if not isinstance(value, (list, range)) and not (isinstance(value, tuple) and not is_names(name, ())):
@@ -38,7 +38,7 @@ def axis(name: str, value: Any) -> list[Any] | None:
         return None
     if name == "missing_values" and values and not any(isinstance(v, list | tuple) for v in values):
         return None
-    if name in ("init", "weights") and values and all(isinstance(v, Real) for v in values):
+    if name in ("init", *EACH_ROW) and values and all(isinstance(v, Real) for v in values):
         return None
     if not values and SETTINGS[name].default == ():
         return None
@@ -113,7 +113,7 @@ class Runs:
 
 def _read(name: str, value: Any) -> Any:
     """A setting as `Spec` takes it."""
-    if name == "weights" and not isinstance(value, str):
+    if name in EACH_ROW and not isinstance(value, str):
         return None
     return tuple(value) if is_names(name, value) else value
 

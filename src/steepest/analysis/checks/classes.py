@@ -133,7 +133,7 @@ def imbalanced(fit: Fitted) -> Iterator[Finding]:
     theta = fit.theta if fit.exact is None or fit.exact.theta is None else fit.exact.theta
     if not np.isfinite(theta).all():
         return
-    scores = outputs(fit, train.x, theta)
+    scores = outputs(fit, train.x, theta, train.offset)
     odds = np.column_stack([np.zeros(train.rows), scores]) if scores.ndim == 1 else scores
     recall = _recall(odds, mine, rare, weights)
     with unnoticed():

@@ -61,5 +61,6 @@ def predicted(given: Prepared, rows: Dataset, theta: np.ndarray | None = None) -
     theta = getattr(given, "theta", None) if theta is None else theta
     if theta is None or not np.isfinite(theta).all():
         return None
-    found = outputs(fit, rows.x, theta)
+    with np.errstate(over="ignore"):
+        found = fit.loss_function.mean_of(outputs(fit, rows.x, theta, rows.offset))
     return found if found.ndim == 1 and np.isfinite(found).all() else None

@@ -274,7 +274,7 @@ def _fits(given: Prepared) -> bool:
             continue
         some = sampled(rows, MOST_ROWS)
         y = target_columns(some)
-        found = outputs(fit, some.x, theta).reshape(some.rows, -1)
+        found = outputs(fit, some.x, theta, some.offset).reshape(some.rows, -1)
         if y is None or not np.isfinite(found).all():
             continue
         z = standardised(found)

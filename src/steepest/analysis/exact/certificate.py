@@ -19,12 +19,17 @@ def several(problem: LinearProblem) -> bool:
 
 
 def prediction(problem: LinearProblem, theta: np.ndarray) -> np.ndarray:
-    """A·θ, `[n]`, or A·Θᵀ, `[n, k]`."""
+    """A·θ + offset, `[n]`, or A·Θᵀ + offset, `[n, k]`."""
     rows = theta.reshape(problem.outputs, -1).T
     found = problem.design @ rows
     if problem.low is not None:
         found = found + problem.low @ rows
-    return found if several(problem) else found[:, 0]
+    return with_offset(problem, found if several(problem) else found[:, 0])
+
+
+def with_offset(problem: LinearProblem, linear: np.ndarray) -> np.ndarray:
+    """Predictions, from what the coefficients alone make of them."""
+    return linear if problem.offset is None else (linear.T + problem.offset).T
 
 
 def mean_loss(problem: LinearProblem, predicted: np.ndarray) -> float:

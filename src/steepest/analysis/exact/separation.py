@@ -44,7 +44,8 @@ def solve(problem: LinearProblem) -> Exact:
 
 def _separated(problem: LinearProblem, predicted: np.ndarray) -> bool:
     """Whether every comparison is won, which proves that the classes are separable."""
-    return bool(np.all(_margins(problem, predicted)[_comparisons(problem)] > 0.0))
+    linear = predicted if problem.offset is None else predicted - problem.offset  # an offset grows no further
+    return bool(np.all(_margins(problem, linear)[_comparisons(problem)] > 0.0))
 
 
 def _margins(problem: LinearProblem, predicted: np.ndarray) -> np.ndarray:

@@ -61,7 +61,11 @@ class Smooth:
         return (self.unfold(z) @ self.matrix.T).ravel()
 
     def prediction(self, z: np.ndarray) -> np.ndarray:
-        """Q·Cᵀ: `[n]` or `[n, k]`."""
+        """Q·Cᵀ + offset: `[n]` or `[n, k]`."""
+        return certify.with_offset(self.problem, self.moved(z))
+
+    def moved(self, z: np.ndarray) -> np.ndarray:
+        """Q·Cᵀ alone: how predictions move along z."""
         found = self.basis @ self.unfold(z).T
         return found if certify.several(self.problem) else found[:, 0]
 
@@ -206,7 +210,7 @@ def minimise(
 
 def line_search(objective: Smooth, z: np.ndarray, predicted: np.ndarray, step: np.ndarray) -> float:
     """How far to go: 1 where the slope along the step has halved, else nearly to the lowest point."""
-    along = objective.prediction(step)
+    along = objective.moved(step)
     bend = objective.penalty.gradient(objective.unfold(step).ravel())
     constant = float(bend @ objective.unfold(z).ravel())
     square = float(bend @ objective.unfold(step).ravel())

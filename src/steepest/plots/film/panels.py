@@ -22,7 +22,7 @@ from steepest.data.wording import plain
 from steepest.model.prediction import log_odds, share_name, shares
 from steepest.plots import style
 from steepest.plots.classes import certainty, region_axes, row_heights
-from steepest.plots.drawn import Drawn, columns, drawn, exact_theta, training
+from steepest.plots.drawn import Drawn, columns, drawn, exact_theta, training, usual_offset
 from steepest.plots.film.frames import Frames, arrows, batch_rows
 from steepest.plots.predictions import value_range
 from steepest.plots.surface.data import Surface
@@ -52,10 +52,11 @@ class Scene:
         """The colours of paper and ink."""
         return colours.PAPER[self.theme]
 
-    def predictions(self, x: np.ndarray) -> list[np.ndarray]:
-        """What the model gives for rows `[n, d]` in each frame."""
+    def predictions(self, x: np.ndarray, offset: np.ndarray | None = None) -> list[np.ndarray]:
+        """What the model gives for rows `[n, d]` in each frame. offset: of the rows, by default the usual one."""
+        offset = usual_offset(self.fit, len(x)) if offset is None else offset
         with np.errstate(over="ignore", invalid="ignore"):
-            return [log_odds(self.fit, x, theta) for theta in self.frames.theta]
+            return [log_odds(self.fit, x, theta, offset) for theta in self.frames.theta]
 
     def style_axes(self, axes: Axes, across: str, up: str) -> None:
         """Axes as the theme has them."""
@@ -92,7 +93,13 @@ def _line(axes: Axes, scene: Scene, rows: Drawn) -> Panel:
     curves = scene.predictions(x[:, None])
     low, high = value_range(rows.y, [curves[0], curves[-1]])
     if best is not None:
-        axes.plot(x, _cut(log_odds(fit, x[:, None], best), low, high), color=colours.EXACT, lw=1.5, ls="--")
+        axes.plot(
+            x,
+            _cut(log_odds(fit, x[:, None], best, usual_offset(fit, len(x))), low, high),
+            color=colours.EXACT,
+            lw=1.5,
+            ls="--",
+        )
     axes.set_ylim(low, high)
     (line,) = axes.plot(x, _cut(curves[0], low, high), color=colours.DESCENT, lw=2.6, animated=True)
     (batch,) = axes.plot([], [], "o", ms=6.5, mfc="none", mec=scene.palette["ink"], mew=1.4, animated=True)
@@ -115,7 +122,7 @@ def _actual(axes: Axes, scene: Scene, rows: Drawn) -> Panel:
     """Predicted against actual values, which settle on the diagonal as far as they can."""
     fit, target = scene.fit, rows.y if rows.y.ndim == 1 else rows.y[:, 0]
     scene.style_axes(axes, f"actual {fit.schema.targets[0]}", "predicted")
-    guesses = [guess.reshape(len(rows.x), -1)[:, 0] for guess in scene.predictions(rows.x)]
+    guesses = [guess.reshape(len(rows.x), -1)[:, 0] for guess in scene.predictions(rows.x, rows.offset)]
     low, high = value_range(target, [guesses[0], guesses[-1]])
     axes.plot([target.min(), target.max()], [target.min(), target.max()], color=colours.EXACT, lw=1.5, ls="--")
     axes.set_xlim(*value_range(target, []))
@@ -165,7 +172,7 @@ def _regions(axes: Axes, scene: Scene, rows: Drawn) -> Panel:
     inks = np.array([to_rgb(colour) for colour in palette])
 
     def painted(theta: np.ndarray) -> np.ndarray:
-        each = shares(log_odds(fit, grid, theta), fit.loss_function)
+        each = shares(log_odds(fit, grid, theta, usual_offset(fit, len(grid))), fit.loss_function)
         blend = 0.08 + 0.5 * certainty(each.max(1), count)[:, None]
         return (paper + blend * (inks[each.argmax(1)] - paper)).reshape(SIDE, SIDE, 3)
 
@@ -186,7 +193,7 @@ def _true_class(axes: Axes, scene: Scene, rows: Drawn) -> Panel:
     axes.set_ylim(0, 1)
     axes.set_xticks(range(len(names)), [plain(name, 10) for name in names])
     counts, heights = np.maximum(np.bincount(codes, minlength=len(names)), 1), []
-    for guess in scene.predictions(rows.x):
+    for guess in scene.predictions(rows.x, rows.offset):
         own = shares(guess, scene.fit.loss_function)[np.arange(len(codes)), codes]
         heights.append(np.bincount(codes, own, len(names)) / counts)
     inks = [style.class_colour(k) for k in range(len(names))]

@@ -16,7 +16,7 @@ import numpy as np
 
 from steepest.analysis.predicted_curve import Directions, predicted_directions
 from steepest.model.prediction import log_odds, share_name, shares
-from steepest.plots.drawn import Drawn, columns, drawn, exact_theta, training
+from steepest.plots.drawn import Drawn, columns, drawn, exact_theta, training, usual_offset
 from steepest.plots.film.frames import Frames, frames_data, gradients
 from steepest.plots.predictions import value_range
 from steepest.plots.surface.data import Surface, surface_data
@@ -145,7 +145,10 @@ def _picture(fit: Fit, thetas: np.ndarray) -> Picture:
         sides = np.stack([np.linspace(column.min(), column.max(), SIDE) for column in data.x.T])
         grid = np.stack(np.meshgrid(*sides), -1).reshape(-1, 2)
         taken = [
-            shares(log_odds(fit, grid, theta), fit.loss_function).argmax(-1).reshape(SIDE, SIDE) for theta in thetas
+            shares(log_odds(fit, grid, theta, usual_offset(fit, len(grid))), fit.loss_function)
+            .argmax(-1)
+            .reshape(SIDE, SIDE)
+            for theta in thetas
         ]
         return Picture("regions", names[0], names[1], rows, rows.x[:, 0], rows.x[:, 1], rows.y, sides, np.stack(taken))
     if classes is not None:
@@ -165,13 +168,13 @@ def _picture(fit: Fit, thetas: np.ndarray) -> Picture:
 
 def _curve(fit: Fit, grid: np.ndarray, theta: np.ndarray) -> np.ndarray:
     """The prediction, or the probability of the second class, along one column."""
-    said = log_odds(fit, grid[:, None], theta)
+    said = log_odds(fit, grid[:, None], theta, usual_offset(fit, len(grid)))
     return said if fit.schema.classes is None else shares(said, fit.loss_function)[:, 1]
 
 
 def _said(fit: Fit, rows: Drawn, theta: np.ndarray) -> np.ndarray:
     """Of each row drawn: the prediction of the first target, or the probability of the row's own class."""
-    said = log_odds(fit, rows.x, theta)
+    said = log_odds(fit, rows.x, theta, rows.offset)
     if fit.schema.classes is None:
         return said.reshape(len(said), -1)[:, 0]
     return shares(said, fit.loss_function)[np.arange(len(said)), rows.y.astype(int)]
