@@ -105,15 +105,20 @@ def chosen(problem: LinearProblem) -> Choice:
     kind = "l1" if problem.loss.kinked else "l2"
     unit = size if kind == "l1" else size**2 * (problem.loss.bound or 1.0)
     amounts = np.geomspace(1e-4, 1.0, AMOUNTS) * (unit or 1.0)
-    tries = MOST_SOLVED if problem.loss.kinked else MOST_TRIED
-    if problem.parameters > MOST_PARAMETERS or min(len(problem.design), MOST_ROWS) * problem.parameters > tries:
+    if not tried(problem):
         return Choice(f"{kind}:{float(f'{amounts[AMOUNTS // 2]:.1g}'):g}", np.nan, np.nan, "", unique)
-    before, *tried = (_folded(problem, Penalty(**{kind: float(amount)})) for amount in (0.0, *amounts))
-    best = tried[int(np.argmin([each.mean() for each in tried]))]
-    place = next(place for place, each in enumerate(tried) if _as_good(each, best))
+    before, *scored = (left_out(problem, Penalty(**{kind: float(amount)})) for amount in (0.0, *amounts))
+    best = scored[int(np.argmin([each.mean() for each in scored]))]
+    place = next(place for place, each in enumerate(scored) if _as_good(each, best))
     measure = "The loss on fifths of the rows that are not fitted"
     penalty = f"{kind}:{float(f'{amounts[place]:.2g}'):g}"
-    return Choice(penalty, float(before.mean()), float(tried[place].mean()), measure, unique)
+    return Choice(penalty, float(before.mean()), float(scored[place].mean()), measure, unique)
+
+
+def tried(problem: LinearProblem) -> bool:
+    """Whether answers for parts of the rows take little enough time to be tried."""
+    most = MOST_SOLVED if problem.loss.kinked else MOST_TRIED
+    return problem.parameters <= MOST_PARAMETERS and min(len(problem.design), MOST_ROWS) * problem.parameters <= most
 
 
 def _independent(problem: LinearProblem) -> bool:
@@ -150,7 +155,7 @@ def _as_good(each: np.ndarray, best: np.ndarray) -> bool:
     return bool(more.mean() <= more.std() / np.sqrt(max(len(more) - 1, 1)))
 
 
-def _folded(problem: LinearProblem, penalty: Penalty) -> np.ndarray:
+def left_out(problem: LinearProblem, penalty: Penalty) -> np.ndarray:
     """The loss of each row `[n]` at the exact answer for the other four fifths of the rows; inf where that has none."""
     rows = evenly(len(problem.design), MOST_ROWS)
     fold = np.arange(len(rows)) % FOLDS

@@ -1,10 +1,13 @@
-"""REGULARIZED: dropout, a penalty or a decay of the weights so strong that a module stays near the best constant.
+"""REGULARIZED: dropout, a penalty or a decay of the weights so strong that a model stays near the best constant.
 
 Looked at are modules that leave a fifth or more of what a constant does (`constant_model.py`), and that have dropout
 of 0.3 or more, a penalty, or a rule that decays the weights. Without it, or with a hundredth, they are fitted again to three
 quarters of a sample of the rows and scored on the others, beside the fit's own settings: it is found where the mean loss on
 these rows, which neither has seen, is at least a third lower and by more than two standard errors. A module whose dropout
 or penalty keeps it from learning noise does no better on such rows without.
+
+Of the linear family the same is asked of exact answers: each fifth of a sample of the rows is judged by the answers for the
+others, with the penalty, with a hundredth of it and without.
 """
 
 from __future__ import annotations
@@ -17,10 +20,11 @@ from typing import Any
 import numpy as np
 
 from steepest.analysis.checks.constant_model import constant_loss
+from steepest.analysis.checks.penalties import left_out, tried
 from steepest.analysis.checks.rerun import MOST_ROWS, inner_of, rerun, wrapped
 from steepest.analysis.diagnosis import check
-from steepest.analysis.finding import Finding, Fitted, Kind
-from steepest.analysis.needs import NETWORK, WHOLE_TRACE
+from steepest.analysis.finding import Finding, Fitted, Kind, Prepared
+from steepest.analysis.needs import KNOWN_LOSS, LINEAR, NETWORK, WHOLE_TRACE
 from steepest.choices import parse
 from steepest.data.dataset import Dataset
 from steepest.data.thinning import sampled
@@ -28,11 +32,14 @@ from steepest.formulas.penalties import PENALTIES
 from steepest.formulas.rules import RULES, formula_of
 from steepest.lazy import torch
 from steepest.model.calling import evaluating
+from steepest.model.linear import LinearProblem
 from steepest.model.objective import matched
 from steepest.model.of_fit import tensors
+from steepest.model.penalties import Penalty, penalty
 from steepest.text.numbers import number
 
 STRONG = 0.3
+NEAR = 0.5  # of the constant's loss on rows left out, from which a penalty keeps a linear model near it
 LEFT = 0.2  # of the constant's loss, from which a module counts as near it
 BETTER = 2.0 / 3.0
 ERRORS = 2.0
@@ -92,6 +99,54 @@ def too_strong(fit: Fitted) -> Iterator[Finding]:
     )  # fmt: skip
 
 
+@check("table", "fit", finds=(Kind.REGULARIZED,), needs=(LINEAR, KNOWN_LOSS))
+def penalty_too_strong(given: Prepared) -> Iterator[Finding]:
+    """Whether the penalty of a linear model keeps it at the mean, and how much better a weaker one does on unseen rows."""
+    problem, spec = given.problem, given.spec
+    if problem is None or not problem.penalty or problem.loss.custom or not tried(problem):
+        return
+    as_it_is = left_out(problem, problem.penalty)
+    if not np.isfinite(as_it_is).all():
+        return
+    found = []
+    for less in weaker_penalties(spec.penalty):
+        each = left_out(problem, penalty(less))
+        difference = as_it_is - each
+        surely = difference.mean() > ERRORS * difference.std(ddof=1) / np.sqrt(len(difference))
+        if np.isfinite(each).all() and surely and each.mean() <= BETTER * as_it_is.mean():
+            found.append((float(each.mean()), less))
+    if not found:
+        return
+    value, less = min(found)
+    before = float(as_it_is.mean())
+    ones = np.ones((len(problem.design), 1))
+    alone = LinearProblem(ones, problem.target, problem.loss, weights=problem.weights, outputs=problem.outputs)
+    constant = left_out(alone, Penalty()).mean()
+    near = before >= NEAR * constant
+    if not near and (problem.loss.classes or before < LEFT * constant):
+        return
+    yield Finding(
+        Kind.REGULARIZED,
+        f"penalty={spec.penalty!r} is so strong that it keeps the predictions near their mean."
+        if near
+        else f"penalty={spec.penalty!r} is stronger than the rows ask for.",
+        f"The loss on fifths of the rows that are not fitted is {number(before)}; with penalty={less!r} it is {number(value)}.",
+        {"penalty": less},
+        f"The loss on rows that the fit has not seen is about {number(value)} instead of {number(before)}.",
+        float(np.clip(1.0 - value / before, 0.0, 1.0)), of_model=True,
+    )  # fmt: skip
+
+
+def weaker_penalties(given: str) -> tuple[str, str]:
+    """No penalty, and a hundredth of one.
+
+    >>> weaker_penalties("elastic:1,20")
+    ('none', 'elastic:0.01,0.2')
+    """
+    name, numbers = parse(given, PENALTIES, "penalty")
+    return "none", f"{name}:{','.join(f'{LESS * float(weight):g}' for weight in numbers)}"
+
+
 def _losses(fit: Fitted, one: Weaker, other: Dataset) -> tuple[np.ndarray, int] | None:
     """The loss of each of some other rows after a descent on the fit's, and its steps; None where it fails."""
     from steepest.analysis.replaced_calls import Without  # which imports PyTorch
@@ -115,8 +170,7 @@ def _weaker(fit: Fitted) -> Iterator[Weaker]:
 
     spec = fit.spec
     if spec.penalty != "none":
-        name, numbers = parse(spec.penalty, PENALTIES, "penalty")
-        for less in ("none", f"{name}:{','.join(f'{LESS * float(weight):g}' for weight in numbers)}"):
+        for less in weaker_penalties(spec.penalty):
             weaker = replace(fit, spec=spec.model_copy(update={"penalty": less}))
             yield Weaker(f"penalty={spec.penalty!r}", weaker, {"penalty": less}, "")
     yield from _less_decay(fit)
