@@ -23,6 +23,8 @@ NUMBERS |= {
     "expectile": "0.8",
     "tweedie": "1.7",
     "epsilon_insensitive": "0.2",
+    "cauchy": "2.0",
+    "tukey": "3.0",
     "exponential": "0.9",
     "restarts": "7",
     "warmup": "5",

@@ -149,7 +149,8 @@ def _facts(choice: losses.LossChoice) -> str:
         "classes": "Newton's method, and a linear programme that tells whether the classes are separable",
         "linear programme": "a linear programme (HiGHS), with an l2 penalty a quadratic one (interior points)",
     }.get(choice.problem)  # fmt: skip
-    facts.append(f"The exact answer beside a descent is found by {solved}." if solved else "It has no exact answer.")
+    unsolved = "It has no exact answer." if choice.convex else "It is not convex, and so has no exact answer."
+    facts.append(f"The exact answer beside a descent is found by {solved}." if solved else unsolved)
     return " ".join(facts) + (f" {choice.no_estimator}" if choice.no_estimator else "")
 
 

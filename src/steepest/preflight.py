@@ -276,6 +276,8 @@ def _usual(made: Plan) -> str:
             "known optimum, so how many steps it needs cannot be told before the fit."
         )
     if made.optimizer == Automatic.CURVATURE:
+        if not made.loss.convex:
+            return f"{how}: these come to a minimum whatever the columns' units, which may not be the least."
         reach = "1e-5" if made.loss.kinked else "1e-10"
         return f"{how}: these arrive in a few steps whatever the columns' units, at a relative gap of at most {reach}."
     return f"{how}, lr {made.lr:.4g}, schedule {made.schedule_name}, at most {made.batching.epochs:,} epochs."

@@ -7,6 +7,7 @@ import pytest
 import scipy.special
 import sklearn.metrics
 import torch
+from statsmodels.robust.norms import TukeyBiweight
 
 from steepest.errors import SpecError
 from steepest.model.custom_loss import Custom
@@ -15,7 +16,7 @@ from steepest.model.torch_losses import loss
 
 ROWS = 40
 CURVED = ["mse", "huber:0.7", "huber:1.35", "expectile:0.8", "logcosh", "logistic", "cross_entropy"]
-CURVED += ["squared_hinge", "modified_huber"]
+CURVED += ["squared_hinge", "modified_huber", "cauchy:0.7", "tukey:2.5"]
 NAMES = [*CURVED, "l1", "hinge", "epsilon_insensitive:0.5", "quantile:0.5", "quantile:0.99", "quantile:0.03"]
 
 
@@ -97,6 +98,10 @@ def test_values_are_those_of_scipy_and_sklearn():
             "logistic": lambda y, f, _: sklearn.metrics.log_loss(y, scipy.special.expit(f)),
             # sklearn.linear_model.SGDClassifier's user guide
             "squared_hinge": lambda y, f, _: np.mean(np.maximum(0, 1 - (2 * y - 1) * f) ** 2),
+            "cauchy": lambda y, f, width: (
+                0.5 * width**2 * np.mean(np.log1p(((y - f) / width) ** 2))
+            ),  # scipy's least_squares
+            "tukey": lambda y, f, width: TukeyBiweight(width).rho(y - f).mean(),
             "hinge": lambda y, f, _: sklearn.metrics.hinge_loss(y, f),
             "epsilon_insensitive": lambda y, f, width: np.mean(np.maximum(0, np.abs(y - f) - width)),
             "modified_huber": lambda y, f, _: np.mean(

@@ -105,7 +105,9 @@ class RegularizedNewton(Rule):
         delta = 0.0
         if self.rounding is not None:
             spread = self.rounding.spread(self._predict(theta), self.objective.target)
-            delta = max(spread, self.rounding.least)
+            # a start of one's own is a minimum's that is wanted: what is not convex is not stretched beyond it
+            own = not self.problem.loss.convex and bool(theta.any())
+            delta = self.rounding.least if own else max(spread, self.rounding.least)
             self.arrived = delta == 0.0
         return [delta, first, float("inf"), 0.0, 0, float("inf")]
 
@@ -120,6 +122,8 @@ class RegularizedNewton(Rule):
         given = self.exact_gradient or self.few is not None
         g = self._to_basis(grad) if given else self._gradient(theta, slope)
         hessian = None if self.rows is not None or self.few is not None else self._hessian(curvature)
+        if hessian is not None and self.thresholds is None and not self.problem.loss.convex:
+            hessian = self._if_convex_here(theta, delta, hessian)
         value = self._value(theta, delta)
         floor = max(abs(value), 1e-12 * first) * torch.finfo(theta.dtype).eps
 
@@ -162,6 +166,15 @@ class RegularizedNewton(Rule):
         else:  # nothing but rounding is left to gain
             memory[4] += 1
             self.arrived = memory[4] >= IDLE_STEPS
+
+    def _if_convex_here(self, theta: Tensor, delta: float, hessian: Tensor) -> Tensor:
+        """The Hessian itself of a loss that is not convex, near a minimum; elsewhere the one that is given."""
+        if self.rounding is None or delta > self.rounding.least:
+            return hessian
+        prediction, target, weights = self._predict(theta), self.objective.target, self.objective.weights
+        curvature = self.problem.loss.curvature(prediction, target)
+        found = self._hessian(curvature if weights is None else curvature * weights)
+        return hessian if bool(torch.linalg.cholesky_ex(found).info) else found
 
     def _direction(
         self, theta: Tensor, g: Tensor, system: Tensor, root: Tensor | None, damping: Tensor | None = None
@@ -335,7 +348,13 @@ class _RoundedKinks:
 @final
 @dataclass(frozen=True)
 class _Stretched:
-    """A loss that is linear beyond `least`, stretched to reach the residuals there are: s·ℓ(r/s), s = δ/least. Exact at s = 1."""
+    """A loss that is linear or flat beyond `least`, stretched to reach the residuals there are: s·ℓ(r/s) (of one that is not
+    convex s²·ℓ(r/s)), s = δ/least. Exact at s = 1.
+
+    One that is not convex takes the curvature of the parabola that touches it from above, ℓ'(r)/r: no step goes up (iteratively
+    reweighted least squares; Holland and Welsch 1977). That it is stretched at first, until it is nearly convex, leads past
+    minima that a few rows make (graduated non-convexity; Blake and Zisserman 1987).
+    """
 
     loss: Loss
     least: float
@@ -345,12 +364,18 @@ class _Stretched:
 
     def rows(self, prediction: Tensor, target: Tensor, delta: float) -> Tensor:
         s = delta / self.least
-        return s * self.loss.rows((prediction - target) / s, torch.zeros_like(prediction))
+        return (s if self.loss.convex else s * s) * self.loss.rows(
+            (prediction - target) / s, torch.zeros_like(prediction)
+        )
 
     def slope_and_curvature(self, prediction: Tensor, target: Tensor, delta: float) -> tuple[Tensor, Tensor]:
         s, zero = delta / self.least, torch.zeros_like(prediction)
         residual = (prediction - target) / s
-        return self.loss.slope(residual, zero), self.loss.curvature(residual, zero) / s
+        slope, curvature = self.loss.slope(residual, zero), self.loss.curvature(residual, zero)
+        if self.loss.convex:
+            return slope, curvature / s
+        near = residual.abs() <= 1e-8 * self.least
+        return s * slope, torch.where(near, curvature, slope / torch.where(near, 1.0, residual))
 
 
 def _rounding(loss: Loss) -> _RoundedKinks | _Stretched | None:

@@ -46,6 +46,11 @@ def parts(case: Case, found: Rows) -> list[Part]:
 def check(case: Case) -> None:
     """FitError where the fit has no optimum that it arrived at."""
     fit = case.fit
+    if not case.loss.convex:
+        raise FitError(
+            f"The loss {case.loss} is not convex, and the default descent to one of its minima is too long to be written out. "
+            "Fit with optimizer='sgd' (or another rule)."
+        )
     if fit.exact is not None and fit.exact.separable:
         why = "The classes are linearly separable" if case.loss.classes else "Rows of target 0 leave no minimum"
         raise FitError(

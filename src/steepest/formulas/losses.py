@@ -14,6 +14,8 @@ words; PyTorch (`model/torch_losses.py`), compiled code (`engines/kernel_losses.
 | epsilon_insensitive:E | max(abs(r) − E, 0)                             | none: non-smooth  |
 | expectile:Q   | Q·max(−r, 0)² + (1−Q)·max(r, 0)² (no ½)                 | 2·max(Q, 1−Q)     |
 | logcosh       | log cosh r                                              | 1                 |
+| cauchy:C      | ½C²·log(1 + (r/C)²), not convex                         | 1                 |
+| tukey:C       | C²/6·(1 − (1 − (r/C)²)³), C²/6 for abs(r) ≥ C, not convex | 1               |
 | logistic      | log(1 + exp f) − y·f, y in {0, 1}, f the log-odds       | ¼                 |
 | cross_entropy | log Σⱼ exp fⱼ − f_y, y a class code, f `[n, k]`         | ½                 |
 | squared_hinge | max(1 − m, 0)² (no ½), m = f for y = 1, −f for y = 0    | 2                 |
@@ -35,7 +37,7 @@ from types import FunctionType
 from typing import Any, Literal
 
 from steepest.choices import Choice, Number
-from steepest.formulas import families
+from steepest.formulas import families, margins, robust
 from steepest.formulas.families import Family
 from steepest.formulas.words import numpy_word
 
@@ -60,7 +62,7 @@ def in_words(function: Callable[..., Any], words: dict[str, Any]) -> Callable[..
     return FunctionType(function.__code__, {"__builtins__": builtins, **words}, function.__name__)
 
 
-Problem = Literal["least squares", "smooth", "classes", "family", "linear programme", ""]
+Problem = Literal["least squares", "smooth", "classes", "family", "linear programme", "not convex", ""]
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ class LossChoice(Choice):
     of_residual: whether ℓ(f, y) = ℓ(f − y, 0). classes: whether the target is classes. coupled: whether a row's outputs
         belong together. several: whether several targets may be fitted at once, and are averaged.
     kinks: of a piecewise linear loss, its kinks (place, low, high), of the target: ℓ = Σ max(high·r, low·r), r = place − f.
-    reach: of a loss that is linear far out, the residual where that begins: the curvature may vanish beyond.
+    reach: of a loss that is linear or flat far out, the residual where that begins: the curvature may vanish beyond.
+    convex: whether it is; else there may be several minima, and no solver knows which is the least.
     share: the probability of the second class of two, of the prediction; None where the loss has none.
     family: the distribution of the target whose deviance it is half of; the prediction is a function of its mean then.
     criterion: PyTorch's own function in a script, where it is known by that name; else the formula is printed.
@@ -96,6 +99,7 @@ class LossChoice(Choice):
     several: bool = False
     kinks: Callable[..., tuple[tuple[Any, Any, Any], ...]] | None = None
     reach: Callable[..., float] | None = None
+    convex: bool = True
     share: Callable[..., Any] | None = None
     family: Family | None = None
     criterion: str = ""
@@ -214,54 +218,6 @@ def _logistic_curvature(prediction: Any, target: Any) -> Any:
     return sigmoid(prediction) * sigmoid(-prediction)
 
 
-def _hinge(prediction: Any, target: Any) -> Any:
-    short = 1.0 - where(target > 0.5, prediction, -prediction)
-    return 0.5 * (short + abs(short))
-
-
-def _hinge_slope(prediction: Any, target: Any) -> Any:
-    part = 0.5 + 0.5 * sign(1.0 - where(target > 0.5, prediction, -prediction))
-    return where(target > 0.5, -part, part)
-
-
-def _hinge_kinks(target: Any) -> Any:
-    return ((2.0 * target - 1.0, target - 1.0, target),)
-
-
-def _squared_hinge(prediction: Any, target: Any) -> Any:
-    ahead = where(target > 0.5, prediction, -prediction) - 1.0
-    return where(ahead < 0.0, ahead, 0.0) ** 2
-
-
-def _squared_hinge_slope(prediction: Any, target: Any) -> Any:
-    ahead = where(target > 0.5, prediction, -prediction) - 1.0
-    short = where(ahead < 0.0, ahead, 0.0)
-    return 2.0 * where(target > 0.5, short, -short)
-
-
-def _squared_hinge_curvature(prediction: Any, target: Any) -> Any:
-    return full_like(prediction, 2.0) * (where(target > 0.5, prediction, -prediction) < 1.0)
-
-
-def _modified_huber(prediction: Any, target: Any) -> Any:
-    ahead = where(target > 0.5, prediction, -prediction) - 1.0
-    short = clip(ahead, -2.0, 0.0)
-    return short * (2.0 * where(ahead < 0.0, ahead, 0.0) - short)
-
-
-def _modified_huber_slope(prediction: Any, target: Any) -> Any:
-    short = clip(where(target > 0.5, prediction, -prediction) - 1.0, -2.0, 0.0)
-    return 2.0 * where(target > 0.5, short, -short)
-
-
-def _modified_huber_curvature(prediction: Any, target: Any) -> Any:
-    return full_like(prediction, 2.0) * (abs(where(target > 0.5, prediction, -prediction)) < 1.0)
-
-
-def _modified_huber_share(prediction: Any) -> Any:
-    return 0.5 * (clip(prediction, -1.0, 1.0) + 1.0)
-
-
 LOSSES: dict[str, Choice] = {
     "auto": Choice("auto", "What the target asks for."),
     "mse": LossChoice(
@@ -317,6 +273,25 @@ LOSSES: dict[str, Choice] = {
         source="Green, Bayesian reconstructions from emission tomography data using a modified EM algorithm (1990); Saleh and "
         "Saleh, Statistical properties of the log-cosh loss function used in machine learning (2022)",
     ),
+    # those of rows far out grow slower and slower, or not at all: several minima may be
+    "cauchy": LossChoice(
+        "cauchy", "The mean of ½C²·log(1 + (r/C)²): ½r² near 0; not convex.",
+        (Number("width", 1.0, 0.0, open_low=True, symbol="C"),),
+        value=robust.cauchy, slope=robust.cauchy_slope, curvature=robust.cauchy_curvature, bound=lambda width: 1.0,
+        steepest=lambda width: 0.5 * width, problem="not convex", of_residual=True, reach=lambda width: width, convex=False,
+        no_estimator="scikit-learn has no estimator for loss cauchy.",
+        source="Holland and Welsch, Robust regression using iteratively reweighted least-squares (1977); no scale is fitted",
+    ),
+    "tukey": LossChoice(
+        "tukey", "The mean of C²/6·(1 − (1 − (r/C)²)³), beyond C of C²/6: ½r² near 0; not convex.",
+        (Number("width", 4.685, 0.0, open_low=True, symbol="C"),),
+        value=robust.tukey, slope=robust.tukey_slope, curvature=robust.tukey_curvature, bound=lambda width: 1.0,
+        steepest=lambda width: 16.0 / 25.0 / 5.0**0.5 * width, problem="not convex", of_residual=True,
+        reach=lambda width: width, convex=False,
+        no_estimator="scikit-learn has no estimator for loss tukey.",
+        source="Beaton and Tukey, The fitting of power series, meaning polynomials, illustrated on band-spectroscopic data "
+        "(1974); no scale is fitted",
+    ),
     "logistic": LossChoice(
         "logistic", "The negative log-likelihood of two classes, of log-odds.",
         value=_logistic, slope=_logistic_slope, curvature=_logistic_curvature, bound=lambda: 0.25,
@@ -330,22 +305,22 @@ LOSSES: dict[str, Choice] = {
     ),
     "hinge": LossChoice(
         "hinge", "The mean of max(1 − m, 0), m the margin ±f of two classes.",
-        value=_hinge, slope=_hinge_slope, steepest=lambda: 1.0,
-        problem="linear programme", classes=True, kinks=_hinge_kinks,
+        value=margins.hinge, slope=margins.hinge_slope, steepest=lambda: 1.0,
+        problem="linear programme", classes=True, kinks=margins.hinge_kinks,
         no_estimator="scikit-learn's LinearSVC penalises the intercept too and so has another optimum.",
         source="Cortes and Vapnik, Support-vector networks (1995)",
     ),
     "squared_hinge": LossChoice(
         "squared_hinge", "The mean of max(1 − m, 0)², m the margin ±f of two classes, no ½.",
-        value=_squared_hinge, slope=_squared_hinge_slope, curvature=_squared_hinge_curvature, bound=lambda: 2.0,
-        problem="smooth", classes=True,
+        value=margins.squared_hinge, slope=margins.squared_hinge_slope, curvature=margins.squared_hinge_curvature,
+        bound=lambda: 2.0, problem="smooth", classes=True,
         no_estimator="scikit-learn's LinearSVC penalises the intercept too and so has another optimum.",
         source="Cortes and Vapnik, Support-vector networks (1995), with squares; LinearSVC of scikit-learn",
     ),
     "modified_huber": LossChoice(
         "modified_huber", "The mean of max(1 − m, 0)², no ½, of margins m = ±f down to −1, of −4m below.",
-        value=_modified_huber, slope=_modified_huber_slope, curvature=_modified_huber_curvature, bound=lambda: 2.0,
-        steepest=lambda: 4.0, problem="smooth", classes=True, share=_modified_huber_share,
+        value=margins.modified_huber, slope=margins.modified_huber_slope, curvature=margins.modified_huber_curvature,
+        bound=lambda: 2.0, steepest=lambda: 4.0, problem="smooth", classes=True, share=margins.modified_huber_share,
         no_estimator="scikit-learn has modified_huber in SGDClassifier only, which is no exact solver.",
         source="Zhang, Solving large scale linear prediction problems using stochastic gradient descent algorithms (2004)",
     ),

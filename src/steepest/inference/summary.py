@@ -114,6 +114,13 @@ def no_theory(fit: Fit) -> str:
             f"Loss {fit.loss_function} is no likelihood, and has no standard errors by theory: bootstrap=1000 has them from "
             "resamples of the rows."
         )
+    if fit.loss_function.kinked and fit.loss_function.pieces is None:
+        return f"Loss {fit.loss_function} has no standard errors by theory: bootstrap=1000 has them from resamples of the rows."
+    if not fit.loss_function.convex:
+        return (
+            f"Loss {fit.loss_function} is not convex, and has no standard errors by theory: bootstrap=1000 has them from "
+            "resamples of the rows."
+        )
     if penalty(fit.spec.penalty).l1:
         return (
             "With an l1 penalty there are no standard errors by theory: bootstrap=1000 has the spread of the estimate."

@@ -36,6 +36,8 @@ class Loss(ABC):
     steepest: float | None = None
     """The largest slope of a row; None where there is none, or nobody knows."""
     problem: Problem = ""
+    convex = True
+    """Whether it is, or nobody knows."""
     quadratic = of_residual = classes = coupled = several = False
     pieces: tuple[float, float] | None = None
     """Of a loss max(high·r, low·r) of r = y − prediction its slopes (low, high); None for all others."""

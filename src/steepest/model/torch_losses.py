@@ -27,6 +27,7 @@ def words() -> dict[str, Any]:
         "clip": torch.clamp,
         "exp": torch.exp,
         "expm1": torch.expm1,
+        "log1p": torch.log1p,
         "full_like": torch.full_like,
         "log": torch.log,
         "logsigmoid": torch.nn.functional.logsigmoid,  # softplus would do the same, but PyTorch's is off by 2e-9 from 20 on
@@ -58,7 +59,7 @@ class _OfChoice(Loss):
         self.steepest = None if choice.steepest is None else choice.steepest(*numbers)
         (place, *slopes), *more = self.kinks(0.0) or ((None,),)
         self.pieces = None if more or place != 0.0 else (float(slopes[0]), float(slopes[1]))
-        self.share = choice.share
+        self.share, self.convex = choice.share, choice.convex
         self.reach = None if choice.reach is None else choice.reach(*numbers)
 
     def __eq__(self, other: object) -> bool:

@@ -59,7 +59,7 @@ def in_short(fit: Fit, summary: Summary | None, most: int, where: str, width: fl
     table = coefficients(chosen, shown_parameters(fit, most), width)
     if chosen.valid:
         return table, [*more, *said(chosen)]
-    if summary is None and (fit.terms is None or not fit.status.arrived):
+    if summary is None and (fit.terms is None or (fit.loss_function.convex and not fit.status.arrived)):
         why = "the fit has not arrived at its optimum."
         return table, [
             *more,

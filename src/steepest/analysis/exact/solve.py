@@ -25,6 +25,7 @@ from steepest.analysis.exact import (
     linear_program,
     quadratic_program,
     separation,
+    several_starts,
     smooth,
     sparse,
 )
@@ -54,6 +55,7 @@ SOLVERS: dict[str, dict[str, Solver | str]] = {
         "l1": linear_program.solve,
         "elastic": quadratic_program.solve,
     },
+    "not convex": dict.fromkeys(("none", "l2", "l1", "elastic"), several_starts.solve),
     "": dict.fromkeys(("none", "l2", "l1", "elastic"), _OWN_LOSS),
 }
 
