@@ -117,6 +117,7 @@ def kinked(problem: LinearProblem, theta: np.ndarray) -> float:
     if count == rank:  # nothing bounds such a loss from below but 0
         return value
     predicted = certify.prediction(problem, theta)
+    predicted = predicted if problem.offset is None else predicted - problem.offset
     predicted = np.tile(predicted, len(problem.loss.kinks(0.0)))
     if problem.penalty.l1:
         predicted = np.concatenate([predicted, theta[problem.penalised > 0.0]])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
+from scipy.optimize import linprog, minimize
 from sklearn.svm import LinearSVC, LinearSVR
 
+from steepest.analysis.duality import bound
+from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.quadratic_program import gap, standard
 from steepest.analysis.exact.solve import solve
 from steepest.model.linear import LinearProblem
@@ -93,6 +95,46 @@ def test_the_tube_is_that_of_linear_svr():
     exact = solve(given)
     assert exact.objective == pytest.approx(value / (ROWS * c), rel=1e-8)
     assert exact.objective <= value / (ROWS * c)
+
+
+@pytest.mark.parametrize("name", ["epsilon_insensitive:0.5", "hinge"])
+@pytest.mark.parametrize("l1", [0.0, 0.02])
+def test_the_linear_programme_in_its_primal_form(name, l1):
+    """min Σ t/n + A·Σ s where t ≥ high·r, t ≥ low·r, s ≥ ±θ: HiGHS by its simplex method, with an offset in each row."""
+    design, target = rows(name, 2)
+    design, offset = design / [1.0, 1.0, 100.0, 0.01], np.random.default_rng(3).normal(size=ROWS)
+    given = LinearProblem(design, target, loss(name), penalty(f"l1:{l1}" if l1 else None), offset=offset)
+    n, p = design.shape
+    parts, right = [], []
+    kinks = [np.broadcast_arrays(*kink, np.zeros(n))[:3] for kink in given.loss.kinks(target)]
+    for at, (place, low, high) in enumerate(kinks):
+        for slope in (low, high):
+            one = np.zeros((n, p + n * len(kinks) + p))
+            one[:, :p], one[:, p + at * n : p + (at + 1) * n] = -slope[:, None] * design, -np.eye(n)
+            parts.append(one)
+            right.append(-slope * (place - offset))
+    for sign in (1.0, -1.0):
+        one = np.zeros((p, p + n * len(kinks) + p))
+        one[:, :p], one[:, p + n * len(kinks) :] = sign * np.eye(p), -np.eye(p)
+        parts.append(one)
+        right.append(np.zeros(p))
+    cost = np.concatenate([np.zeros(p), np.full(n * len(kinks), 1.0 / n), l1 * given.penalised])
+    found = linprog(cost, np.vstack(parts), np.concatenate(right), bounds=(None, None), method="highs-ds")
+    exact = solve(given)
+    assert exact.certificate < 1e-12
+    assert exact.objective == pytest.approx(found.fun, rel=1e-8)
+    assert bound(given, exact.theta) <= 1e-9 * exact.objective
+
+
+def test_an_offset_is_part_of_the_margin():
+    design, target = rows("hinge", 2)
+    given = LinearProblem(design, target, loss("hinge"), penalty("l2:0.05"), offset=np.linspace(-2.0, 2.0, ROWS))
+    exact = solve(given)
+    random = np.random.default_rng(0)
+    value = certify.objective(given, exact.theta)
+    assert value == pytest.approx(exact.objective, rel=1e-13)
+    for _ in range(50):
+        assert certify.objective(given, exact.theta * (1 + 0.1 * random.normal(size=4))) >= value
 
 
 def test_one_column_by_hand():

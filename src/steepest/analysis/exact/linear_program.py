@@ -83,6 +83,8 @@ def of_loss(problem: LinearProblem, basis: np.ndarray) -> Programme:
     kinks = problem.loss.kinks(problem.target)
     places, low, high = (np.concatenate([np.broadcast_to(one, n) for one in part]) for part in zip(*kinks, strict=True))
     every = np.tile(weights, len(kinks))
+    if problem.offset is not None:
+        places = places - np.tile(problem.offset, len(kinks))
     return Programme(basis if len(kinks) == 1 else np.tile(basis, (len(kinks), 1)), places, low * every, high * every)
 
 
