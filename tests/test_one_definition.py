@@ -64,6 +64,7 @@ REASONS: dict[str, tuple[set[str], str]] = {
     "descent/method.py": ({"cosine"}, "what schedule='auto' decides"),
     "estimators/sparse.py": ({"sgd"}, "what optimizer='auto' decides with minibatches"),
     "export/descents.py": ({"sgd"}, "a script says what minibatches make of it"),
+    "export/estimators.py": ({"logistic"}, "scikit-learn's word for the activation of a layer"),
     "export/parts.py": ({"logistic"}, "the model of that name"),
     "formulas/models.py": ({"cross_entropy", "logistic"}, "the losses that models stand for"),
     "formulas/schedules.py": ({"gamma"}, "the number of a schedule, as PyTorch calls it"),
