@@ -18,6 +18,7 @@ class Methods:
         from steepest.analysis.sharpness import sharpness
         from steepest.cross_validation import cross_validate
         from steepest.export import to_python
+        from steepest.export.onnx_model import to_onnx
         from steepest.export.pipeline import to_sklearn
         from steepest.inference.curves import thresholds
         from steepest.inference.intervals import intervals as _intervals
@@ -41,6 +42,7 @@ class Methods:
         sharpness = delegated("steepest.analysis.sharpness:sharpness")
         cross_validate = delegated("steepest.cross_validation:cross_validate")
         to_python = delegated("steepest.export:to_python")
+        to_onnx = delegated("steepest.export.onnx_model:to_onnx")
         to_sklearn = delegated("steepest.export.pipeline:to_sklearn")
         thresholds = delegated("steepest.inference.curves:thresholds")
         _intervals = delegated("steepest.inference.intervals:intervals")

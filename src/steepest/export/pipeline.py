@@ -93,8 +93,8 @@ class Rows:
 
     def __init__(self, fit: Fit):
         self.schema, self.fit = fit.schema, fit
-        self.by_position = _is_array(fit)
-        self.whole = _whole_numbers(fit)
+        self.by_position = is_array(fit)
+        self.numeric = numeric_categories(fit)
         most = max((len(column.levels) + 1 for column in self.schema.columns), default=1)
         self.count = max(most, len(self.schema.classes or ()), 4)
         columns = {column.name: self._values(column) for column in self.schema.columns}
@@ -125,7 +125,7 @@ class Rows:
 
     def levels(self, column: Column) -> list[Any]:
         """The levels of a category as they stand in the table: numbers where its column holds numbers."""
-        return [float(level) for level in column.levels] if column.name in self.whole else list(column.levels)
+        return [float(level) for level in column.levels] if column.name in self.numeric else list(column.levels)
 
     def steps(self) -> list[tuple[str, Any]]:
         """The first steps of a pipeline."""
@@ -194,7 +194,7 @@ def _check_column(column: Column) -> None:
         )
 
 
-def _is_array(fit: Fit) -> bool:
+def is_array(fit: Fit) -> bool:
     """Whether the fit's rows were arrays, whose columns have places and no names."""
     if fit.table is not None:
         return not open_table(fit.table)[1].named
@@ -203,7 +203,7 @@ def _is_array(fit: Fit) -> bool:
     return fit.source is None and names == (made_up or [name for name in names if NUMBERED.fullmatch(name)])
 
 
-def _whole_numbers(fit: Fit) -> frozenset[str]:
+def numeric_categories(fit: Fit) -> frozenset[str]:
     """The categories whose levels are numbers in the table: as it is in memory, else as the levels look."""
     categories = [column for column in fit.schema.columns if column.kind == "category"]
     if fit.table is None or not categories:
