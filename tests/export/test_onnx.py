@@ -90,6 +90,14 @@ def test_a_formula(formula, tmp_path):
     _compared(fit, tmp_path / "fit.onnx", TABLE)
 
 
+def test_an_exposure_is_an_input_too(tmp_path):
+    table = TABLE[["city", "size"]].assign(years=RANDOM.uniform(1, 5, N), y=TARGETS["count"])
+    fit = st.fit(table, target="y", loss="poisson", exposure="years", penalty="l2:0.1")
+    _compared(fit, tmp_path / "fit.onnx", table)
+    with pytest.raises(st.FitError, match="no offset or exposure"):
+        fit.to_sklearn()
+
+
 @pytest.mark.parametrize("model", ["linear", "poly:3"])
 def test_arrays_far_from_zero_with_a_column_of_ones(model, tmp_path):
     x = RANDOM.normal([0, 1e6, 5], size=(N, 3))

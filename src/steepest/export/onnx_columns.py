@@ -21,7 +21,7 @@ from steepest.data.features import Column
 from steepest.data.schema import source_of, tells_missing
 from steepest.data.wording import quoted
 from steepest.errors import FitError, SteepestError
-from steepest.export.onnx_graph import Graph
+from steepest.export.onnx_graph import Graph, Value
 from steepest.export.pipeline import is_array, numeric_categories
 
 if TYPE_CHECKING:
@@ -131,6 +131,17 @@ class Columns:
             known = np.where(missing, stands_in, known)
         self.impossible.append(known.sum() < 0.5)
         return known, missing
+
+    def added(self, what: str, column: Any) -> Any:
+        """The offset, or the logarithm of the exposure, of a column or of an input of that name."""
+        name = column if isinstance(column, str) else what
+        known = [one.name for one in self.graph.inputs]
+        given = (
+            Value(self.graph, name, np.float64)
+            if name in known
+            else self.graph.input(name, np.float64, 1, f"the {what}")
+        )
+        return given if what == "offset" else np.log(given)
 
     def checked(self, x: Any) -> Any:
         """The same, NaN in rows that no prediction is for."""

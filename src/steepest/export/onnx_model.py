@@ -60,6 +60,8 @@ def to_onnx(fit: Fit, path: str | os.PathLike[str]) -> Path:
     columns = Columns(graph, inner)
     x = columns.features()
     decision = _linear(graph, inner.terms, inner.theta, x) if inner.terms is not None else _network(graph, inner, x)
+    for name in inner.schema.added:
+        decision = decision + columns.added(name, getattr(inner.spec, name))
     decision = columns.checked(decision)
     if inner.schema.classes is None:
         _numbers(graph, inner, decision)

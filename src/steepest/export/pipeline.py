@@ -61,6 +61,8 @@ def to_sklearn(fit: Fit) -> Any:
         (['columns', 'model'], [2.0, 5.0, 4.0, 7.0])
     """
     inner = fit.inner
+    if inner.schema.added:
+        raise FitError("scikit-learn's classes have no offset or exposure to add. Use fit.to_onnx(path).")
     if inner.schema.design is not None:
         raise FitError("A formula has no words in scikit-learn's classes. Use fit.to_onnx(path), or fit.to_python().")
     with unnoticed(), warnings.catch_warnings():
