@@ -226,6 +226,73 @@ def test_counts_that_are_not_whole_are_fitted_with_a_note():
     assert not any("whole" in note for note in st.fit([1.0, 2.0, 3.0], [1.0, 0.5, 2.0], loss="gamma").notes)
 
 
+def test_successes_of_trials_are_those_of_statsmodels_and_r():
+    """Its two columns of successes and failures; R's cbind(successes, failures)."""
+    trials = RANDOM.integers(1, 25, 160)
+    good = RANDOM.binomial(trials, 1 / (1 + np.exp(-X @ [0.8, -0.5, 0.2])))
+    model = sm.GLM(np.column_stack([good, trials - good]), sm.add_constant(X), family=sm.families.Binomial())
+    other = model.fit(tol=1e-13, tol_criterion="params")
+    fit = st.fit(X, good, loss="binomial", trials=trials)
+    found = fit.summary()
+    np.testing.assert_allclose(fit.theta, other.params, rtol=1e-8)
+    np.testing.assert_allclose(column(found, "std_error"), other.bse, rtol=1e-8)
+    np.testing.assert_allclose(fit.predict(X), other.fittedvalues, rtol=1e-8)
+    for name, its in FIGURES.items():
+        assert getattr(found, name) == pytest.approx(getattr(other, its), rel=1e-8), name
+    assert found.pseudo_r2 == pytest.approx(other.pseudo_rsquared(), rel=1e-8)
+    robust = model.fit(tol=1e-13, tol_criterion="params", cov_type="HC0")
+    np.testing.assert_allclose(column(fit.summary(cov="HC0"), "std_error"), robust.bse, rtol=1e-8)
+    shares = st.fit(X, good / trials, loss="binomial", weights=trials)
+    np.testing.assert_allclose(shares.theta, fit.theta, rtol=1e-10)
+    assert shares.summary().aic == pytest.approx(other.aic, rel=1e-10)
+
+
+def test_trials_of_one_are_two_classes():
+    two = (X[:, 0] + RANDOM.logistic(size=160) > 0).astype(int)
+    shares, classes = st.fit(X, two.astype(float), loss="binomial"), st.fit(X, two, loss="logistic")
+    np.testing.assert_allclose(shares.theta, classes.theta, rtol=1e-9)
+    assert shares.loss == pytest.approx(classes.loss, rel=1e-12)
+    np.testing.assert_allclose(shares.predict(X), classes.predict_proba(X)[:, 1], rtol=1e-9)
+
+
+def test_trials_are_a_column_and_are_held_out_kept_and_validated_with_their_rows(tmp_path):
+    trials = RANDOM.integers(1, 25, 160)
+    table = {"a": X[:, 0], "shots": trials, "goals": RANDOM.binomial(trials, 0.4)}
+    early = {name: values[:40] for name, values in table.items()}
+    fit = st.fit(table, target="goals", loss="binomial", trials="shots", validation=early, test_fraction=0.25)
+    assert fit.names == ["intercept", "a"]
+    for part in (fit.validation, fit.train, fit.test):
+        assert ((part.y >= 0) & (part.y <= 1)).all()
+        np.testing.assert_allclose(part.y * part.weights, np.round(part.y * part.weights), atol=1e-12)
+    fit.save(tmp_path / "run")
+    np.testing.assert_array_equal(st.load(tmp_path / "run").predict({"a": [0.5]}), fit.predict({"a": [0.5]}))
+
+
+def test_a_group_without_failures_leaves_no_minimum():
+    group, trials = np.repeat([0.0, 1.0], 30), np.full(60, 7.0)
+    good = np.where(group == 1, trials, np.arange(60) % 6)
+    fit = st.fit(group, good, loss="binomial", trials=trials)
+    assert fit.status is st.Status.SEPARABLE
+    assert fit.exact.loss == pytest.approx(
+        st.fit(0 * group[:30], good[:30], loss="binomial", trials=trials[:30]).loss / 2
+    )
+    assert "30 rows with the target 1" in fit.exact_note
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"trials": [5, 5, 2, 5]}, "is 3 of 2 trials in row 3"),
+        ({"trials": [5, 0, 3, 5]}, "the trials 0 in row 2 .* is not above 0"),
+        ({"trials": [5, 5, 3, 5], "loss": "poisson"}, "trials= is for loss='binomial'"),
+        ({}, "2 in row 2 .* loss binomial is for shares from 0 to 1, or counts of successes with trials="),
+    ],
+)
+def test_trials_that_cannot_be_are_said(given, said):
+    with pytest.raises(st.SteepestError, match=said):
+        st.fit([1.0, 2.0, 3.0, 5.0], [1, 2, 3, 4], **{"loss": "binomial", **given})
+
+
 def test_resamples_spread_as_theory_says():
     found = st.fit(X, COUNT, loss="poisson").summary(bootstrap=400)
     np.testing.assert_allclose(column(found, "std_error"), theirs("poisson", cov_type="HC0").bse, rtol=0.2)

@@ -126,7 +126,7 @@ def test_new_rows_need_it_and_runs_keep_it(tmp_path):
         ({"exposure": HOLDERS, "loss": "mse"}, "exposure= is for losses whose prediction is the logarithm"),
         ({"offset": HOLDERS, "model": "mlp:4"}, "and this is a module"),
         ({"offset": np.where(HOLDERS == 3, np.nan, 0.0)}, "column 'offset' .* row 61"),
-        ({"offset": ["a"] * 64}, "offset is numbers"),
+        ({"offset": ["a"] * 64}, "offset= is numbers"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_said(given, said):

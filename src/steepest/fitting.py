@@ -41,7 +41,7 @@ from steepest.held_out import parted, rows_apart
 from steepest.lazy import Tensor
 from steepest.model.automatic_loss import wants_classes
 from steepest.model.extended_squares import ExtendedSquares
-from steepest.model.labels import check_ignored, is_own, numbered, shaped
+from steepest.model.labels import check_ignored, check_trials, is_own, numbered, shaped
 from steepest.model.modules import LINEAR
 from steepest.model.tall_curvature import IllConditioned
 from steepest.model.tall_objective import TallObjective
@@ -157,11 +157,12 @@ def is_names(name: str, value: Any) -> bool:
 
 
 def data_of(
-    spec: Spec, x: Any, y: Any, weights: Any, offset: Any = None, exposure: Any = None
+    spec: Spec, x: Any, y: Any, weights: Any, offset: Any = None, exposure: Any = None, trials: Any = None
 ) -> tuple[Dataset, Dataset | None, tuple[str, ...]]:
     """The rows to fit, those held out, and what is to be said about them."""
     if x is None:
         raise SpecError("fit() needs data: fit(x, y), or fit(table, target='column').")
+    check_trials(spec, trials)
     y, classify, said = shaped(y, spec, wants_classes(spec))
     options = {
         "target": list(spec.target) if isinstance(spec.target, tuple) else spec.target,
@@ -172,7 +173,7 @@ def data_of(
         "seed": spec.seed,
         "penalised": spec.penalty != "none",
         "formula": spec.formula,
-        "added": Added(offset, exposure),
+        "added": Added(offset, exposure, trials),
     }
     if getattr(x, "ndim", 0) > 2 and not isinstance(spec.model, str):
         # images and the like go to the module as they are; only their row numbers go through the table
@@ -185,7 +186,9 @@ def data_of(
     else:
         if y is None and (files := streams.wanted(x, spec.stream)) is not None:
             if options["added"]:
-                raise SpecError("offset= and exposure= are for rows in memory, and these are streamed: stream=False.")
+                raise SpecError(
+                    "offset=, exposure= and trials= are for rows in memory, and these are streamed: stream=False."
+                )
             train, test = _from_stream(files, spec, weights, classify)
             train, test = numbered(spec, train, test)
             check_ignored(spec, train, test)

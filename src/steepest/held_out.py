@@ -13,13 +13,13 @@ import numpy as np
 import pyarrow as pa
 
 from steepest.analysis.exact import certificate as certify
-from steepest.data.arrow_columns import null_or_nan
+from steepest.data.arrow_columns import first, null_or_nan
 from steepest.data.dataset import Dataset
 from steepest.data.features import finite_numbers, missing_error
 from steepest.data.files import open_table
 from steepest.data.in_memory import as_array
 from steepest.data.loaders import Sampled, is_source, read
-from steepest.data.offsets import NOTHING, Added, of_new_rows
+from steepest.data.offsets import NOTHING, Added, numbers_of, of_new_rows, shares
 from steepest.data.reading import Reading
 from steepest.data.targets import class_factors, class_named, picked, source_of, target_of
 from steepest.data.wording import counted, listed, quoted
@@ -106,6 +106,9 @@ def beside(spec: Spec, train: Dataset, given: Any) -> Dataset:
         columns, numbers = train.schema.encoded(x, Reading.of(spec))
     if len(columns) != len(goals):
         raise DataError(f"its rows are {len(columns):,}, and their targets {len(goals):,}.")
+    if spec.trials is not None:
+        goals, trials = _shares(spec, train, x, goals)
+        weights = trials if weights is None else trials * weights
     given_weights = weights
     if spec.class_weight is not None:
         factors = class_factors(spec.class_weight, train.classes, train.y)[goals]
@@ -116,6 +119,13 @@ def beside(spec: Spec, train: Dataset, given: Any) -> Dataset:
     )
     parts = {"x": columns, "y": goals, "weights": weights, "row_weights": given_weights, "offset": added}
     return replace(train, **parts, places=None, sources=sources)
+
+
+def _shares(spec: Spec, train: Dataset, x: Any, goals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Successes over the trials of their column, and these."""
+    table, origin = open_table(x, reading=Reading.of(spec), requested=[spec.trials])
+    trials = numbers_of("trials", spec.trials, table, origin, len(goals), Reading.of(spec))
+    return shares(goals, trials, train.targets[0], lambda rows: origin.row(first(rows))), trials
 
 
 def _loaded(given: Any) -> tuple[Any, Any]:

@@ -325,7 +325,11 @@ def _unknown(problem: LinearProblem | None, best: Answer) -> list[str]:
     if problem is None:
         return []
     if best.exact is not None and best.exact.separable:
-        why = "The classes are linearly separable" if problem.loss.classes else "Rows of target 0 leave no minimum"
+        why = (
+            "The classes are linearly separable"
+            if problem.loss.classes
+            else "Rows at the end of what targets can be leave no minimum"
+        )
         return [f"{why}: without a penalty there is no optimum to count steps to."]
     if problem.loss.custom:
         return ["The curvature of this loss is not known beforehand: no rates and steps are predicted."]

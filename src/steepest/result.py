@@ -202,7 +202,7 @@ class Fit(Displayed, RunSummary, Scored, Methods):
         if status is Status.STEPS:
             return f"Stopped after the requested {self.steps:,} step{'' if self.steps == 1 else 's'}."
         if status is Status.SEPARABLE and self.schema.classes is None:
-            return "Rows of target 0 leave the loss without a finite minimum, and the coefficients grow without bound."
+            return "Rows whose targets are the least or largest that can be leave the loss without a finite minimum."
         return status.value
 
     def diagnose(self, mute: str | Sequence[str] = ()) -> Findings:

@@ -170,6 +170,9 @@ class Settings(TypedDict, total=False):
     exposure: Annotated[Any, Setting(None, "data",
         "Column of what counts are out of (years, inhabitants): its logarithm is added, so that coefficients are of a rate.",
         python="Or `[n]` numbers.", kept=str | None, each_row=True)]
+    trials: Annotated[Any, Setting(None, "data",
+        "Column that holds the number of trials, where the target counts successes (loss binomial).",
+        python="Or `[n]` numbers.", kept=str | None, each_row=True)]
     weights_kind: Annotated[Literal["precision", "frequency"], Setting("precision", "data",
         "What a weight is to standard errors: precision (default: a row varies the less), or frequency (it stands for so many).",
         prepares=False, fitted=False, listed=True)]

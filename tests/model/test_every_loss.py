@@ -27,6 +27,8 @@ def _table(name: str) -> tuple[np.ndarray, np.ndarray]:
     if loss(name).coupled:
         return x, np.digitize(y, [-1.0, 1.0])
     if loss(name).family is not None:
+        if loss(name).family.trials:
+            return x, random.integers(0, 10, 80) / 9.0
         return x, random.poisson(np.exp(0.5 * (x @ [1.0, -2.0]))) + 1.0 * loss(name).family.open_low
     return x, (y > 0).astype(int) if loss(name).classes else y
 

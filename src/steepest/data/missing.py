@@ -46,7 +46,7 @@ def complete_rows(
             needed.append((column, remedies_of(column)))
     if parts.weights is not None:
         needed.append((parts.weight_column(weight_name), drop))
-    if parts.offset is not None:
+    if parts.offset is not None or parts.trials is not None:
         needed.append((parts.offset_column(), drop))
     keep = np.ones(max(parts.features.num_rows, goals.num_rows), bool)
     for column, remedy in needed:

@@ -1,13 +1,14 @@
-"""What is added to every prediction of a row and has no coefficient: an offset, and the logarithm of an exposure.
+"""What belongs to a row beside its columns: what is added to its prediction with no coefficient, and its number of trials.
 
     f = aᵀθ + offset + log(exposure)
 
 With the logarithm of the mean as prediction an exposure E (years insured, inhabitants, hours) makes θ that of a rate:
-mean = E·exp(aᵀθ).
+mean = E·exp(aᵀθ). A target that counts successes of m trials becomes the share of them, with the weight m.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,18 +29,19 @@ class Added:
 
     offset: object = None
     exposure: object = None
+    trials: object = None
 
     def __bool__(self) -> bool:
-        return self.offset is not None or self.exposure is not None
+        return any(one is not None for one in (self.offset, self.exposure, self.trials))
 
     @property
     def columns(self) -> list[str]:
         """The columns that are named."""
-        return [one for one in (self.offset, self.exposure) if isinstance(one, str)]
+        return [one for one in (self.offset, self.exposure, self.trials) if isinstance(one, str)]
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Which of the two are given."""
+        """Which of those that are added are given."""
         return tuple(name for name in ("offset", "exposure") if getattr(self, name) is not None)
 
     def of(self, table: pa.Table, origin: Origin, rows: int, reading: Reading = AS_IT_IS) -> np.ndarray | None:
@@ -54,26 +56,46 @@ class Added:
             total = values if total is None else total + values
         return total
 
+    def trials_of(self, table: pa.Table, origin: Origin, rows: int, reading: Reading = AS_IT_IS) -> np.ndarray | None:
+        """The trials `[n]`, NaN where missing; None where none are given. DataError as of `of`."""
+        return None if self.trials is None else numbers_of("trials", self.trials, table, origin, rows, reading)
+
 
 NOTHING = Added()
 
 
+def shares(successes: np.ndarray, trials: np.ndarray, name: str, row: Callable[[np.ndarray], str]) -> np.ndarray:
+    """Successes over trials, `[n]`. row: what the first row that a mask holds of is called.
+
+    Raises:
+        DataError: more successes than trials, or fewer than none.
+    """
+    wrong = (successes > trials) | (successes < 0.0)
+    if wrong.any():
+        place = first(wrong)
+        raise DataError(
+            f"the target {quoted(name)} is {successes[place]:g} of {trials[place]:g} trials in {row(wrong)}. Correct one of them "
+            "or leave the row out"
+        )
+    return successes / trials
+
+
 def numbers_of(kind: str, given: object, table: pa.Table, origin: Origin, rows: int, reading: Reading) -> np.ndarray:
-    """An offset, or the logarithm of an exposure, `[n]`."""
+    """An offset, the logarithm of an exposure, or trials, `[n]`."""
     if isinstance(given, int | float) and not isinstance(given, bool):
         given = np.full(rows, float(given))
     column = _column(kind, given, table, origin, rows, reading)
     if not is_number(column.kind):
-        raise not_numbers(column, remedy=f"An {kind} is numbers{' above 0' if kind == 'exposure' else ''}")
+        raise not_numbers(column, remedy=f"{kind}= is numbers{' above 0' if kind != 'offset' else ''}")
     values = finite_numbers(column)
     if kind == "offset":
         return np.array(values)
     if (values <= 0.0).any():
         raise DataError(
-            f"the exposure {values[first(values <= 0.0)]:g} in {column.row(values <= 0.0)} (column {quoted(column.name)}) is not "
-            "above 0: a row without exposure says nothing. Correct it, or leave the row out"
+            f"the {kind} {values[first(values <= 0.0)]:g} in {column.row(values <= 0.0)} (column {quoted(column.name)}) is not "
+            f"above 0: a row without {kind} says nothing. Correct it, or leave the row out"
         )
-    return np.log(values)
+    return np.log(values) if kind == "exposure" else np.array(values)
 
 
 def _column(kind: str, given: object, table: pa.Table, origin: Origin, rows: int, reading: Reading) -> SourceColumn:

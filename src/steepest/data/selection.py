@@ -31,7 +31,7 @@ class Selection:
         numbers: x `[n, d]` where it is an array of numbers with nothing to find, name or fill in; it goes past Arrow.
         origin, goal_origin: where each came from.
         sources: of each target the column that it is, or is the logarithm of.
-        weights, offset: `[n]`, or None. renamed: features of an array are named anew, once those of ones are out.
+        weights, offset, trials: `[n]`, or None. renamed: features of an array are named anew, once those of ones are out.
         notes: full sentences on what was left out. places: the numbers of the rows, where some are left out.
     """
 
@@ -44,6 +44,7 @@ class Selection:
     sources: tuple[str, ...]
     weights: np.ndarray | None
     offset: np.ndarray | None
+    trials: np.ndarray | None
     chosen: bool
     renamed: bool
     notes: list[str]
@@ -68,8 +69,9 @@ class Selection:
         return self._of_rows(name, self.weights)
 
     def offset_column(self) -> SourceColumn:
-        """The offset, likewise."""
-        return self._of_rows("offset", self.offset)
+        """The offset and the trials together, likewise: where one of them is missing."""
+        parts = [part for part in (self.offset, self.trials) if part is not None]
+        return self._of_rows("offset" if self.trials is None else "trials", np.sum(parts, 0))
 
     def _of_rows(self, name: str, values: np.ndarray | None) -> SourceColumn:
         return SourceColumn(name, pa.chunked_array([values]), Found(), self.origin)
@@ -77,9 +79,10 @@ class Selection:
     def taken(self, rows: np.ndarray) -> Selection:
         """Some of the rows alone, by number."""
         index = pa.array(rows)
-        weights, offset = (None if part is None else part[rows] for part in (self.weights, self.offset))
+        beside = (None if part is None else part[rows] for part in (self.weights, self.offset, self.trials))
+        weights, offset, trials = beside
         parts = {"features": self.features.take(index), "goals": self.goals.take(index)}
-        return replace(self, **parts, weights=weights, offset=offset, places=None, _numbers={})
+        return replace(self, **parts, weights=weights, offset=offset, trials=trials, places=None, _numbers={})
 
     def rename(self, columns: Sequence[str], names: Sequence[str]) -> None:
         """Keep these columns to predict from, under other names."""
@@ -100,6 +103,7 @@ class Selection:
             self.numbers = self.numbers[rows]
         self.weights = None if self.weights is None else self.weights[rows]
         self.offset = None if self.offset is None else self.offset[rows]
+        self.trials = None if self.trials is None else self.trials[rows]
 
 
 def select(
@@ -171,7 +175,8 @@ def select(
         targets=targets,
         sources=tuple(source_of(name, holding.column_names) for name in targets),
         weights=_weights_of(weights, table if numbers is None else goals, origin, reading),
-        offset=added.of(table, origin, table.num_rows if numbers is None else goals.num_rows, reading),
+        offset=added.of(table, origin, goals.num_rows, reading),
+        trials=added.trials_of(table, origin, goals.num_rows, reading),
         chosen=chosen is not None,
         renamed=not origin.named and y is not None and chosen is None and not dropped,
         notes=[*origin.all_notes, *([f"Left out: {listed(dropped)}."] if dropped else [])],

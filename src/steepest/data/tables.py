@@ -34,7 +34,7 @@ from steepest.data.files import Origin, check_known
 from steepest.data.formula import Formula, formula_of
 from steepest.data.in_memory import COPIED, LARGEST
 from steepest.data.missing import complete_rows, present_levels, remedy_of, with_fill
-from steepest.data.offsets import NOTHING, Added
+from steepest.data.offsets import NOTHING, Added, shares
 from steepest.data.reading import AS_IT_IS, Reading
 from steepest.data.schema import Schema
 from steepest.data.selection import Selection, select
@@ -91,7 +91,7 @@ def prepare(
         share: a large array of float64 is not copied; nobody may write to it.
         penalised: a penalty settles parameters that the rows do not.
         formula: which features the columns become, and whether there is an intercept; see `design.py`.
-        added: an offset and an exposure of each row.
+        added: an offset, an exposure and the trials of each row.
 
     Returns:
         (training rows, held-out rows or None).
@@ -111,6 +111,9 @@ def prepare(
     classes, values = (
         class_codes(goals, parts.goal_origin) if with_classes else (None, target_numbers(goals, parts.goal_origin))
     )
+    if parts.trials is not None:
+        values = shares(values, parts.trials, parts.targets[0], partial(_row, parts.origin))
+        parts.weights = parts.trials if parts.weights is None else parts.trials * parts.weights
     train_rows, test_rows = split_rows(values, classes, test_fraction, seed, notes)
     learned, ones = (learned, ()) if terms else _without_ones(parts, learned, keep_ones)
     learned = _renamed(parts, learned) if parts.renamed else learned

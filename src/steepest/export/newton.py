@@ -52,7 +52,11 @@ def check(case: Case) -> None:
             "Fit with optimizer='sgd' (or another rule)."
         )
     if fit.exact is not None and fit.exact.separable:
-        why = "The classes are linearly separable" if case.loss.classes else "Rows of target 0 leave no minimum"
+        why = (
+            "The classes are linearly separable"
+            if case.loss.classes
+            else "Rows at the end of what targets can be leave no minimum"
+        )
         raise FitError(
             f"{why}, so the coefficients of this fit have no finite optimum. Fit with a penalty: penalty='l2:0.001'."
         )

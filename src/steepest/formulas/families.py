@@ -6,6 +6,7 @@ it is at μ = y, so that a loss is 0 where the mean is the target. (McCullagh an
 | family    | ½·d(y, μ)                                                     | V(μ)    | link: f =      | target   |
 | --------- | ------------------------------------------------------------- | ------- | -------------- | -------- |
 | poisson   | y·log(y/μ) − y + μ                                            | μ       | log μ          | y ≥ 0    |
+| binomial  | y·log(y/μ) + (1 − y)·log((1 − y)/(1 − μ))                     | μ(1−μ)  | log(μ/(1 − μ)) | 0 ≤ y ≤ 1 |
 | gamma     | y/μ − 1 − log(y/μ)                                            | μ²      | log μ          | y > 0    |
 | tweedie:P | y^(2−P)/((1−P)(2−P)) − y·μ^(1−P)/(1−P) + μ^(2−P)/(2−P)        | μ^P     | log μ          | y ≥ 0    |
 
@@ -18,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from steepest.formulas.words import numpy_word
+from steepest.formulas.words import logsigmoid, numpy_word, sigmoid
 
 exp, expm1, log, where = map(numpy_word, ("exp", "expm1", "log", "where"))
 
@@ -29,7 +30,8 @@ class Family:
 
     link, mean, mean_slope: f = g(μ), μ = g⁻¹(f), and dμ/df as a function of f. variance: V, of μ and the loss's numbers.
     dispersed: whether φ is estimated, by Pearson's χ²/(n − p); else it is 1. text: the link in words.
-    low, open_low: the least target that can be, and whether it must lie above. whole: whether targets are counts.
+    low, high, open_low: the least and the largest target that can be, and whether it must lie above the least. whole: whether
+        targets are counts. trials: whether a target may be given as a count of so many trials.
     log_density: the log-likelihood of each row, of y, μ, φ/w and the numbers.
     """
 
@@ -42,11 +44,15 @@ class Family:
     dispersed: bool = True
     low: float = 0.0
     open_low: bool = False
+    high: float = float("inf")
     whole: bool = False
+    trials: bool = False
 
     @property
     def targets(self) -> str:
         """Which targets can be, in words."""
+        if self.trials:
+            return f"shares from {self.low:g} to {self.high:g}, or counts of successes with trials="
         what = "counts, whole numbers" if self.whole else "numbers"
         return f"{what} {'above' if self.open_low else 'of at least'} {self.low:g}"
 
@@ -65,6 +71,23 @@ def poisson_slope(prediction: Any, target: Any) -> Any:
 def poisson_curvature(prediction: Any, target: Any) -> Any:
     """μ."""
     return exp(prediction)
+
+
+def binomial(prediction: Any, target: Any) -> Any:
+    """Half the unit deviance of a share of successes."""
+    rest = 1.0 - target
+    best = target * log(where(target > 0.0, target, 1.0)) + rest * log(where(rest > 0.0, rest, 1.0))
+    return best - target * logsigmoid(prediction) - rest * logsigmoid(-prediction)
+
+
+def binomial_slope(prediction: Any, target: Any) -> Any:
+    """μ − y, to the last digit at both ends."""
+    return (1.0 - target) * sigmoid(prediction) - target * sigmoid(-prediction)
+
+
+def binomial_curvature(prediction: Any, target: Any) -> Any:
+    """μ·(1 − μ)."""
+    return sigmoid(prediction) * sigmoid(-prediction)
 
 
 def gamma(prediction: Any, target: Any) -> Any:
@@ -108,6 +131,15 @@ def _of_poisson(y: Any, mean: Any, dispersion: Any) -> Any:
     return (xlogy(y, mean) - mean - gammaln(y + 1.0)) / dispersion
 
 
+def _of_binomial(y: Any, mean: Any, dispersion: Any) -> Any:
+    """Of 1/dispersion trials, as many as a row weighs."""
+    from scipy.special import gammaln, xlog1py, xlogy
+
+    trials = 1.0 / dispersion
+    ways = gammaln(trials + 1.0) - gammaln(trials * y + 1.0) - gammaln(trials * (1.0 - y) + 1.0)
+    return ways + trials * (xlogy(y, mean) + xlog1py(1.0 - y, -mean))
+
+
 def _of_gamma(y: Any, mean: Any, dispersion: Any) -> Any:
     from scipy.special import gammaln
 
@@ -128,5 +160,9 @@ def _of_tweedie(y: Any, mean: Any, dispersion: Any, power: float) -> Any:
 
 LOG = "the logarithm of the mean"
 POISSON = Family(LOG, log, exp, exp, lambda mean: mean, _of_poisson, dispersed=False, whole=True)
+BINOMIAL = Family(
+    "the log-odds of the mean", lambda mean: log(mean / (1.0 - mean)), sigmoid, lambda f: sigmoid(f) * sigmoid(-f),
+    lambda mean: mean * (1.0 - mean), _of_binomial, dispersed=False, high=1.0, trials=True,
+)  # fmt: skip
 GAMMA = Family(LOG, log, exp, exp, lambda mean: mean**2, _of_gamma, open_low=True)
 TWEEDIE = Family(LOG, log, exp, exp, lambda mean, power: mean**power, _of_tweedie)

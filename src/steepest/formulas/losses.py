@@ -22,6 +22,7 @@ words; PyTorch (`model/torch_losses.py`), compiled code (`engines/kernel_losses.
 | hinge         | max(1 − m, 0), m = f for y = 1, −f for y = 0            | none: non-smooth  |
 | modified_huber | the same for m ≥ −1, −4m beyond                        | 2                 |
 | poisson       | half the deviance of counts, f = log μ: `families.py`   | none: no limit    |
+| binomial      | half the deviance of shares, f the log-odds             | ¼                 |
 | gamma         | half the deviance of positive amounts, f = log μ        | none: no limit    |
 | tweedie:P     | half the deviance of amounts that may be 0, f = log μ   | none: no limit    |
 
@@ -39,22 +40,11 @@ from typing import Any, Literal
 from steepest.choices import Choice, Number
 from steepest.formulas import families, margins, robust
 from steepest.formulas.families import Family
-from steepest.formulas.words import numpy_word
+from steepest.formulas.words import logsigmoid, numpy_word, sigmoid
 
-abs, clip, exp, full_like, log1p, maximum, minimum, sign, tanh, where = map(
-    numpy_word, ("abs", "clip", "exp", "full_like", "log1p", "maximum", "minimum", "sign", "tanh", "where")
+abs, clip, full_like, maximum, minimum, sign, tanh, where = map(
+    numpy_word, ("abs", "clip", "full_like", "maximum", "minimum", "sign", "tanh", "where")
 )
-
-
-def sigmoid(z: Any) -> Any:
-    """1/(1 + exp(−z)), with no overflow."""
-    small = exp(-abs(z))
-    return where(z < 0.0, small, 1.0) / (1.0 + small)
-
-
-def logsigmoid(z: Any) -> Any:
-    """log(1/(1 + exp(−z))), to the last digit at both ends."""
-    return minimum(z, 0.0) - log1p(exp(-abs(z)))
 
 
 def in_words(function: Callable[..., Any], words: dict[str, Any]) -> Callable[..., Any]:
@@ -331,6 +321,14 @@ LOSSES: dict[str, Choice] = {
         problem="family", family=families.POISSON, estimator="PoissonRegressor",
         source="McCullagh and Nelder, Generalized linear models (1989). The same as half of scikit-learn's "
         "mean_poisson_deviance; PyTorch's PoissonNLLLoss is less by the mean of y·log y − y",
+    ),
+    "binomial": LossChoice(
+        "binomial", "Half the mean deviance of shares of successes, of log-odds: the logistic loss of each trial, with no "
+        "other ½, and y·log y + (1 − y)·log(1 − y) added so that it is 0 at best.",
+        value=families.binomial, slope=families.binomial_slope, curvature=families.binomial_curvature, bound=lambda: 0.25,
+        concordance=1.0, steepest=lambda: 1.0, problem="family", family=families.BINOMIAL,
+        no_estimator="scikit-learn has no estimator for shares of successes.",
+        source="McCullagh and Nelder, Generalized linear models (1989). For trials of one each the same as logistic",
     ),
     "gamma": LossChoice(
         "gamma", "Half the mean deviance of positive amounts whose mean μ is exp of the prediction: the mean of "

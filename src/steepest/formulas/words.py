@@ -17,3 +17,17 @@ def numpy_word(name: str) -> Callable[..., Any]:
         return found[0](*arguments)
 
     return word
+
+
+abs, exp, log1p, minimum, where = map(numpy_word, ("abs", "exp", "log1p", "minimum", "where"))
+
+
+def sigmoid(z: Any) -> Any:
+    """1/(1 + exp(−z)), with no overflow."""
+    small = exp(-abs(z))
+    return where(z < 0.0, small, 1.0) / (1.0 + small)
+
+
+def logsigmoid(z: Any) -> Any:
+    """log(1/(1 + exp(−z))), to the last digit at both ends."""
+    return minimum(z, 0.0) - log1p(exp(-abs(z)))

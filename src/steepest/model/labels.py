@@ -11,7 +11,8 @@ from steepest import torch_criteria
 from steepest.choices import is_choice, required
 from steepest.data.dataset import Dataset
 from steepest.data.in_memory import as_array
-from steepest.errors import DataError, SteepestError
+from steepest.errors import DataError, SpecError, SteepestError
+from steepest.formulas.losses import LOSSES
 from steepest.formulas.models import MODELS
 from steepest.lazy import nn, torch
 from steepest.model import modules
@@ -88,6 +89,16 @@ def numbered(spec: Spec, train: Dataset, test: Dataset | None) -> tuple[Dataset,
         if value is not None
     ]
     return found[0], found[1] if len(found) > 1 else None
+
+
+def check_trials(spec: Spec, trials: Any) -> None:
+    """Raise SpecError for trials beside a loss that is of none, and of several targets."""
+    choice = LOSSES.get(spec.loss.partition(":")[0]) if isinstance(spec.loss, str) else None
+    family = getattr(choice, "family", None)
+    if trials is not None and not (family is not None and family.trials):
+        raise SpecError("trials= is for loss='binomial', whose target counts successes.")
+    if trials is not None and isinstance(spec.target, tuple) and len(spec.target) > 1:
+        raise SpecError("trials= is for one target.")
 
 
 def check_ignored(spec: Spec, train: Dataset, test: Dataset | None) -> None:

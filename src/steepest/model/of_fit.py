@@ -113,7 +113,7 @@ def check_targets(data: Dataset, loss: Loss) -> None:
     family = loss.family
     if family is None:
         return
-    wrong = data.y <= family.low if family.open_low else data.y < family.low
+    wrong = (data.y <= family.low if family.open_low else data.y < family.low) | (data.y > family.high)
     if wrong.any():
         place = int(np.argwhere(wrong.reshape(len(data.y), -1).any(1))[0, 0])
         row = place if data.places is None else int(data.places[place])
