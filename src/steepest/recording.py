@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import inf
+from typing import Any
 
 import numpy as np
 
+from steepest.analysis.batch_gradients import check, quantities
 from steepest.analysis.learning_rate import steady_lr
 from steepest.descent.trace import Recorder, Trace
 from steepest.errors import SpecError
+from steepest.formulas.quantities import QUANTITIES
 from steepest.lazy import Tensor, torch
 from steepest.model.linear_objective import LinearObjective
 from steepest.planned import Plan
@@ -23,24 +26,48 @@ def recorder_of(
 ) -> Recorder:
     """A recorder of what `record` asks for, of so many updates. SpecError if it names parameters that there are none of."""
     chosen = _chosen(spec, made)
+    for name in _asked(spec):
+        check(name, made.objective)
     rows = spec.record if isinstance(spec.record, int) else RECORD
     # in other coordinates every entry of c is in every parameter, so that they are chosen afterwards
-    keep = chosen if made.to_user is None else []
+    keep = chosen if made.to_user is None and not _asked(spec) else []
     return Recorder(len(made.objective.theta), made.objective.theta, rows, keep, runs, budget, steps)
 
 
 def trace_of(spec: Spec, made: Plan, recorder: Recorder) -> Trace:
     """What was recorded, θ in user units; of the parameters only those chosen, if any were."""
-    chosen = _chosen(spec, made)
+    chosen, asked = _chosen(spec, made), _asked(spec)
     names = [made.names[i] for i in chosen] if chosen else made.names
-    if made.to_user is None or not chosen:
-        return recorder.trace(names, made.to_user)
+    if made.to_user is None and not asked:
+        return recorder.trace(names)
     whole = recorder.trace(made.names, made.to_user)
-    return replace(whole, names=tuple(names), theta=whole.theta[:, chosen])
+    if asked:
+        whole = _with_quantities(whole, spec, made, recorder, asked)
+    return replace(whole, names=tuple(names), theta=whole.theta[:, chosen]) if chosen else whole
+
+
+def _asked(spec: Spec) -> tuple[str, ...]:
+    """The quantities that `record` names."""
+    return tuple(name for name in QUANTITIES if isinstance(spec.record, tuple) and name in spec.record)
+
+
+def _with_quantities(whole: Trace, spec: Spec, made: Plan, recorder: Recorder, asked: tuple[str, ...]) -> Trace:
+    """The trace with those quantities of each recorded step. SpecError where the batches are of another kind."""
+    if made.given is not None:
+        raise SpecError(
+            f"record={asked[0]!r} is of batches that can be dealt again, and these came from batches= of yours."
+        )
+    plain = recorder.trace(made.names)
+    if not plain.theta.shape[1]:
+        raise SpecError(
+            f"record={asked[0]!r} is found from the trace's θ, and there are too many parameters to keep it."
+        )
+    found: Any = quantities(asked, made.objective, replace(made.batching, seed=spec.seed), plain.step, plain.theta)
+    return replace(whole, **found)
 
 
 def _chosen(spec: Spec, made: Plan) -> list[int]:
-    names = spec.record if isinstance(spec.record, tuple) else ()
+    names = [name for name in spec.record if name not in QUANTITIES] if isinstance(spec.record, tuple) else []
     known = made.user_names or made.names
     if unknown := [name for name in names if name not in known]:
         raise SpecError(f"record= names {unknown[0]!r}, which is no parameter here: {', '.join(known[:8])}.")

@@ -19,6 +19,7 @@ from steepest.formulas.inits import INITS
 from steepest.formulas.losses import LOSSES
 from steepest.formulas.models import MODELS
 from steepest.formulas.penalties import PENALTIES
+from steepest.formulas.quantities import QUANTITIES
 from steepest.formulas.rules import RULES
 from steepest.formulas.schedules import SCHEDULES
 
@@ -210,7 +211,8 @@ class Settings(TypedDict, total=False):
     record: Annotated[int | Iterable[str], Setting(10_000, "output",
         "Steps that the trace keeps at most (default 10000).",
         python="Or names of the parameters to keep in it: θ of a module too large for the trace's memory (256 MiB) "
-        "is left out whole unless some are chosen so.", kept=int | tuple[str, ...])]
+        "is left out whole unless some are chosen so; and of what is to be found of each step, "
+        f"{', '.join(QUANTITIES)}.", kept=int | tuple[str, ...])]
     dtype: Annotated[Literal["float32", "float64"], Setting("float64", "descent", "float64 (default) or float32.",
         steers=False, listed=True)]
     device: Annotated[str, Setting("cpu", "descent", "cpu (default), cuda or cuda:N.", steers=False, listed=True)]

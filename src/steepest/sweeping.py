@@ -23,6 +23,7 @@ from steepest.descent.stopping import Status
 from steepest.descent.trace import BUDGET
 from steepest.errors import SpecError, SteepestError
 from steepest.fitting import data_of, formula_first, run, source_of
+from steepest.formulas.quantities import QUANTITIES
 from steepest.held_out import rows_apart
 from steepest.lazy import Tensor
 from steepest.monitor import Monitor
@@ -97,6 +98,7 @@ def sweep(
     apart, given = rows_apart(given)
     x, y, given, batches, _ = unpacked(x, y, given, batches)
     runs = Runs(given)
+    _check_record(runs)
     work = _Work(runs, x, y, batches, apart, GENEROUS if generous else BUDGET, progress)
     done = work.done()
     if (
@@ -106,6 +108,14 @@ def sweep(
     ):
         done.source = source_of(x)
     return done
+
+
+def _check_record(runs: Runs) -> None:
+    """SpecError where the trace is to have quantities of each step."""
+    for record in runs.raw.get("record", []):
+        names = () if record is None or isinstance(record, int | str) else record
+        if asked := [name for name in names if name in QUANTITIES]:
+            raise SpecError(f"record={asked[0]!r} is of the steps of one fit: fit the run of interest by itself.")
 
 
 def compare(fits: Iterable[Fit]) -> Sweep:

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from steepest.data.wording import quoted
+from steepest.formulas.quantities import QUANTITIES
 from steepest.model import centring
 from steepest.model.linear import Terms
 from steepest.model.prediction import outputs
@@ -24,7 +25,8 @@ MOST_NAMED = 13
 def in_user_units(inner: Fit, names: list[str], spec: Spec) -> Fit:
     """The fit as its user sees it. names: of θ in user units. spec: as it was given."""
     assert inner.terms is not None
-    chosen = [names.index(name) for name in spec.record] if isinstance(spec.record, tuple) else list(range(len(names)))
+    named = [name for name in spec.record if name not in QUANTITIES] if isinstance(spec.record, tuple) else []
+    chosen = [names.index(name) for name in named] or list(range(len(names)))
     trace, theta = inner.trace, centring.to_user(inner.terms, inner.theta)
     path = centring.path_to_user(inner.terms, trace.theta) if trace.theta.shape[1] == len(names) else trace.theta
     if path.shape[1] == len(names):

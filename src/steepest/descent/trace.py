@@ -24,6 +24,7 @@ from steepest.data.thinning import evenly
 from steepest.data.wording import number, plain
 from steepest.descent.arrays import assign, chosen_rows, float64_of, length_of, room
 from steepest.descent.loop import Step, copied
+from steepest.formulas.quantities import QUANTITIES
 from steepest.lazy import Tensor
 from steepest.text.displayed import Displayed
 from steepest.text.document import Document, Table, Words
@@ -59,6 +60,8 @@ class Trace(Displayed):
         grad_norm: length of the batch's gradient in the coordinates of the descent.
         test_loss: the mean loss of the rows for validation, else of those held out; NaN where it was not evaluated.
         theta: `[T, p]`, in user units.
+        gradient_noise, snr, norm_test, update_ratio: what `record` may ask for (`formulas/quantities.py`), in the coordinates of
+            the descent; None unless it does.
 
     With `averaging` θ is the mean so far, and so are F and the held-out loss of it; the batch's loss and gradient are of the θ
     that the rule moves.
@@ -73,11 +76,20 @@ class Trace(Displayed):
     grad_norm: np.ndarray
     test_loss: np.ndarray
     theta: np.ndarray
+    gradient_noise: np.ndarray | None = None
+    snr: np.ndarray | None = None
+    norm_test: np.ndarray | None = None
+    update_ratio: np.ndarray | None = None
 
     COLUMNS = ("step", "epoch", "lr", "loss", "objective", "grad_norm", "test_loss")
 
     def __len__(self) -> int:
         return len(self.step)
+
+    @property
+    def _asked(self) -> tuple[str, ...]:
+        """Which of the quantities that `record` may ask for it has."""
+        return tuple(name for name in QUANTITIES if getattr(self, name) is not None)
 
     def to_arrow(self) -> pyarrow.Table:
         """An Arrow table: the columns above, then one a parameter, named `theta.NAME`.
@@ -87,7 +99,7 @@ class Trace(Displayed):
             >>> fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0], lr=0.1, epochs=3).trace.to_arrow().column_names[-2:]
             ['theta.intercept', 'theta.x']
         """
-        columns = {name: getattr(self, name) for name in self.COLUMNS}
+        columns = {name: getattr(self, name) for name in (*self.COLUMNS, *self._asked)}
         if self.theta.shape[1]:
             columns |= {f"theta.{name}": self.theta[:, i] for i, name in enumerate(self.names)}
         return pyarrow.table(columns)
@@ -107,7 +119,8 @@ class Trace(Displayed):
         """
         names = tuple(name.removeprefix("theta.") for name in table.column_names if name.startswith("theta."))
         theta = [table[f"theta.{name}"].to_numpy() for name in names]
-        columns = {name: table[name].to_numpy() for name in cls.COLUMNS}
+        asked = [name for name in QUANTITIES if name in table.column_names]
+        columns = {name: table[name].to_numpy() for name in (*cls.COLUMNS, *asked)}
         return cls(names=names, theta=np.stack(theta, 1) if theta else np.empty((table.num_rows, 0)), **columns)
 
     def to_pandas(self) -> pandas.DataFrame:

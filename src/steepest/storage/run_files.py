@@ -21,6 +21,7 @@ from steepest.data.dataset import Dataset
 from steepest.data.schema import Schema
 from steepest.data.thinning import evenly
 from steepest.descent.trace import BUDGET, Trace
+from steepest.formulas.quantities import QUANTITIES
 from steepest.lazy import torch
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def unpack_trace(content: bytes, names: tuple[str, ...], recorded: tuple[str, ..
     columns = {
         name: _column(table, name, np.int64 if name in ("step", "epoch") else np.float64) for name in Trace.COLUMNS
     }
+    columns |= {name: _column(table, name) for name in QUANTITIES if name in table.column_names}
     if "theta" in table.column_names:
         theta = table["theta"].combine_chunks()
         theta = np.asarray(theta.flatten(), dtype=np.float64).reshape(table.num_rows, -1)
