@@ -8,6 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import steepest as st
+from steepest.data.batching import Batching
+from steepest.data.windows import Windows
 
 ROWS = 3_000
 
@@ -175,6 +177,65 @@ def test_predictions_of_new_rows_are_those_in_memory(folder):
     rows = {name: values[:50] for name, values in columns(seed=4).items() if name not in ("y", "z", "w", "count")}
     memory, stream = (st.fit(folder, target="y", drop=["z", "w", "count"], stream=way) for way in (False, True))
     np.testing.assert_allclose(stream.predict(rows), memory.predict(rows), rtol=1e-10)
+
+
+# ---- minibatches -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ["loop", "fused"])
+@pytest.mark.parametrize("weights", [None, "w"])
+def test_minibatches_walk_the_textbook_path(folder, engine, weights, monkeypatch):
+    """SGD as NumPy does it on the batches that the order gives, whichever engine takes the steps."""
+    from steepest.engines import choice
+
+    monkeypatch.setattr(choice, "WORTH", 0.0 if engine == "fused" else np.inf)
+    asked = {"target": "y", "columns": ["a", "c", "sold"], "weights": weights, "test_fraction": 0.2, "seed": 5}
+    done = st.fit(folder, stream=True, optimizer="sgd", lr=0.01, batch_size=50, epochs=2, **asked)
+    assert done.engine == engine
+    windows = Windows(
+        done.train.stream,
+        lambda block: (block.x, block.y, np.ones(len(block.y)) if block.weights is None else block.weights),
+    )
+    theta, mean = np.zeros(4), done.train.stream.mean_weight
+    for batch in Batching(done.rows, 50, seed=5, epochs=2, windows=windows):
+        x, y, w = (part.numpy() for part in batch.data)
+        a = np.column_stack([np.ones(len(x)), x])
+        theta -= 0.01 * 2.0 * a.T @ (w / mean * (a @ theta - y)) / len(y)
+    np.testing.assert_allclose(done.theta, theta, rtol=1e-9, atol=1e-11)
+    assert done.steps == 2 * -(-done.rows // 50)
+    # judged on all rows, not on those of the last batch
+    assert done.gap == pytest.approx(done.loss - done.exact.loss, rel=1e-6)
+    assert done.gap > 0
+
+
+def test_losses_with_kinks_and_modules_descend_by_minibatches_and_are_judged_on_some_rows(folder):
+    kinked = st.fit(folder, stream=True, target="y", drop=["z", "w", "count"], loss="l1", epochs=2)
+    assert "of 3,000 of the 3,000 rows" in kinked.exact_note
+    memory = st.fit(folder, stream=False, target="y", drop=["z", "w", "count"], loss="l1")
+    assert kinked.exact.loss == pytest.approx(memory.exact.loss, rel=1e-8)
+    assert 0 <= kinked.gap < 0.1 * kinked.loss
+    module = st.fit(folder, stream=True, target="y", drop=["z", "w", "count"], model="mlp:4", epochs=3, batch_size=64)
+    table = pa.table(columns())
+    guess = module.predict(table.drop_columns(["y", "z", "w", "count"]))
+    assert module.loss == pytest.approx(np.mean((table["y"].to_numpy() - guess) ** 2), rel=1e-8)
+
+
+def test_softmax_descends_by_minibatches(folder):
+    done = st.fit(
+        folder,
+        stream=True,
+        target="city",
+        columns=["a", "c", "sold"],
+        optimizer="momentum:0.9",
+        batch_size=100,
+        epochs=3,
+    )
+    assert 0 <= done.gap < 0.05 * done.loss
+
+
+def test_draws_and_blocks_are_for_rows_in_memory(folder):
+    with pytest.raises(st.SpecError, match="shuffle='draws' is for rows in memory"):
+        st.fit(folder, stream=True, target="y", drop=["z", "w", "count"], batch_size=10, shuffle="draws")
 
 
 def test_the_objective_and_its_gradient_are_those_of_all_rows(folder):

@@ -53,7 +53,7 @@ from steepest.model.tall_objective import TallObjective
 from steepest.numerics import dual
 from steepest.planned import Plan, by_newton, start_of
 from steepest.settings import Spec
-from steepest.streamed_plan import streamed
+from steepest.streamed_plan import batches_of, linear_windows, module_windows, said_of, streamed
 
 MOST_CURVATURE, MOST_SQUARES = 2_500, 10_000
 """Equations up to which the curvature steps of `optimizer="auto"` solve a linear system at each step, and of tall least squares,
@@ -120,8 +120,7 @@ def _linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | None, 
     plain_terms = _terms(spec, data)
     if data.stream is not None and (made := streamed(spec, data, loss, plain_terms, in_place)) is not None:
         return made
-    data.check_in_memory("Another descent than the default one of a smooth loss")
-    batching = Batching.of(spec, data.rows)
+    batching = batches_of(spec, data)
     alone = spec.optimizer == "auto" and spec.lr == "auto" and batching.size is None and spec.clip is None
     alone = alone and spec.averaging == "none"
     newton = alone and not loss.custom and spec.precondition in ("auto", "orthonormal")
@@ -165,8 +164,10 @@ def _linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | None, 
         rule = torch_rules.Accelerated(chosen.proximal)
     elif alone and (loss.custom or loss.smooth):
         rule = torch_rules.TorchRule(torch_optim.quasi_newton, chosen.views)
+    batching = replace(batching, windows=linear_windows(data, terms, chosen))
     return _finished(
-        spec, chosen, rule, batching, loss=loss, precondition="none" if frame is None else frame.name,
+        spec, chosen, rule, batching, notes=said_of(spec, data, batching), loss=loss,
+        precondition="none" if frame is None else frame.name,
         problem=problem, terms=terms, names=names, to_user=chosen.to_user, user_names=user_names,
     )  # fmt: skip
 
@@ -228,7 +229,7 @@ def _finished(
     if spec.lr != "auto":
         lr = float(spec.lr)
     elif isinstance(objective, LinearObjective) and not inner.is_torch and not (inner.kind and inner.kind.rate_free):
-        lr = automatic_lr(objective, method.rule, batching)
+        lr = automatic_lr(objective, method.rule, replace(batching, rows=objective.rows, windows=None))
     else:
         own = inner.own_rate(objective.theta)
         lr = 0.01 if own is None else own
@@ -258,7 +259,6 @@ def largest_lr(spec: Spec, problem: LinearProblem) -> float:
 def _module(spec: Spec, data: Dataset, loss: Loss, module: nn.Module, outputs: int, given: Any) -> Plan:
     from steepest.model import wrapped_modules  # which imports PyTorch
 
-    data.check_in_memory("A module")
     given, drop_last = (None, True) if isinstance(given, DropLast) else (given, False)
     if drop_last and spec.batch_size != "full" and int(spec.batch_size) > data.rows:
         raise SpecError(
@@ -298,16 +298,20 @@ def _module(spec: Spec, data: Dataset, loss: Loss, module: nn.Module, outputs: i
     if first is not None:
         objective.theta.copy_(torch.as_tensor(first).to(objective.theta))
     check_loss(objective, start=True)
-    batching = Batching.of(spec, data.rows, None if given is None else "minibatch")
+    batching = batches_of(spec, data, None if given is None else "minibatch")
+    batching = replace(batching, windows=module_windows(data, dtype))
     rule = spec.optimizer
     if rule == "auto":
         rule = "adam" if spec.lr == "auto" else "sgd"
     notes = _unlike(y, data.targets) if not loss.classes and wrapped_modules.balance_of(module) is None else ()
     size = batching.size
-    if trial.two and size is not None and given is None and _leaves_one(size, data.rows) and not drop_last:
+    if trial.two and size is not None and given is None and _leaves_one(size, data.of_rows) and not drop_last:
         drop_last = True
         notes += ("The last batch of an epoch has one row, of which BatchNorm has no variance: it is left out.",)
-    batching = replace(batching, drop_last=drop_last and size is not None)
+    batching, notes = (
+        replace(batching, drop_last=drop_last and size is not None),
+        (*notes, *said_of(spec, data, batching)),
+    )
     return _finished(
         spec, objective, rule, batching, given, notes,
         loss=loss, precondition=precondition, module=module, names=objective.names, kind=kind,

@@ -27,8 +27,8 @@ Role = Literal["data", "reading", "model", "descent", "stopping", "output"]
 Kind = Literal["names", "pairs", "whole", "real", "switch", "choice", "text"]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-DEFAULT_EPOCHS = {"curvature": 2_000, "full": 1_000, "minibatch": 100}
-"""Epochs where neither epochs nor max_steps is given: of curvature steps, of full batches, of minibatches."""
+DEFAULT_EPOCHS = {"curvature": 2_000, "full": 1_000, "minibatch": 100, "stream": 5}
+"""Epochs where neither epochs nor max_steps is given: of curvature steps, of full batches, of minibatches, and of a stream's."""
 
 
 @dataclass(frozen=True)

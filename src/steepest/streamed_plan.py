@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from steepest.data.batching import Batching
 from steepest.data.dataset import Dataset
+from steepest.data.streams import Block
+from steepest.data.windows import Windows
 from steepest.descent.stream_newton import StreamNewton
+from steepest.errors import SpecError
+from steepest.lazy import torch
 from steepest.model import centring
 from steepest.model.linear import Terms
+from steepest.model.linear_objective import LinearObjective
 from steepest.model.loss import Loss
 from steepest.model.objective import parameter_names
 from steepest.model.of_fit import targets
@@ -14,6 +22,10 @@ from steepest.model.stream_basis import basis_of
 from steepest.model.stream_objective import StreamObjective
 from steepest.planned import Plan, by_newton, start_of
 from steepest.settings import Spec
+from steepest.settings_table import default_epochs
+
+BATCH = 256
+"""Rows of a batch where no other number is asked for."""
 
 MOST = 1_000
 """Parameters up to which a pass adds up their curvature, of all outputs together."""
@@ -22,9 +34,69 @@ MOST = 1_000
 def by_passes(spec: Spec, loss: Loss) -> bool:
     """Whether a fit takes Newton steps, a pass or two each: the default descent of a smooth loss."""
     alone = spec.optimizer == "auto" and spec.lr == "auto" and spec.batch_size == "full" and spec.clip is None
+    alone = alone and spec.averaging == "none"
     smooth = loss.quadratic or bool(loss.choice and loss.choice.concordance)
     plain = spec.precondition in ("auto", "orthonormal") and (spec.dtype, spec.device) == ("float64", "cpu")
     return alone and smooth and plain and not penalty(spec.penalty).l1
+
+
+def batches_of(spec: Spec, data: Dataset, kind: str | None = None) -> Batching:
+    """The batches of a fit: of a stream, which no step sees all of, 256 rows where nothing else is asked for."""
+    if data.stream is None:
+        return Batching.of(spec, data.rows, kind)
+    if spec.shuffle not in ("rows", "none"):
+        raise SpecError(
+            f"shuffle={spec.shuffle!r} is for rows in memory, and these are read pass by pass. Use rows or none."
+        )
+    size = min(BATCH if spec.batch_size == "full" else spec.batch_size, data.of_rows)
+    epochs = default_epochs(spec.epochs, spec.max_steps, "stream")
+    return Batching(data.of_rows, size, spec.shuffle, spec.seed, epochs, spec.max_steps)
+
+
+def said_of(spec: Spec, data: Dataset, batching: Batching) -> tuple[str, ...]:
+    """What is to be said of minibatches of a stream."""
+    if data.stream is None:
+        return ()
+    size = f"Steps see {batching.size:,} rows each, as a pass over all of them at every step would take long. " * (
+        spec.batch_size == "full"
+    )
+    return (f"{size}On the way the objective is that of {data.rows:,} of the rows; at the end it is that of all.",)
+
+
+def linear_windows(data: Dataset, terms: Terms, objective: LinearObjective) -> Windows | None:
+    """How the rows of a stream become batches of a linear objective, in its coordinates; None for rows in memory."""
+    stream = data.stream
+    if stream is None:
+        return None
+    matrix = None if objective.coordinates is None else objective.coordinates.matrix
+    start = objective.origin.reshape(objective.outputs, -1).T if objective.offset is not None else None
+    numbers = objective.basis.numpy().dtype
+
+    plain = matrix is None and terms.degree == 1 and not terms.centre
+
+    def columns(block: Block) -> tuple[np.ndarray, ...]:
+        nothing = np.empty((len(block.x), 0))
+        design = block.x if plain else terms.design(block.x)
+        y = block.y if objective.loss.coupled else block.y.astype(np.float64)
+        weights = nothing if block.weights is None else block.weights / stream.mean_weight
+        offset = nothing if start is None else design @ start
+        basis = design if matrix is None else design @ matrix
+        return basis, y, weights, offset[:, 0] if offset.shape[1] == 1 else offset
+
+    return Windows(stream, columns, numbers, int(terms.intercept) if plain else 0)
+
+
+def module_windows(data: Dataset, dtype: torch.dtype) -> Windows | None:
+    """How the rows of a stream become batches of a module; None for rows in memory."""
+    stream = data.stream
+    if stream is None:
+        return None
+    numbers = torch.empty(0, dtype=dtype).numpy().dtype
+
+    def columns(block: Block) -> tuple[np.ndarray, ...]:
+        return (block.x, block.y) if block.weights is None else (block.x, block.y, block.weights / stream.mean_weight)
+
+    return Windows(stream, columns, numbers)
 
 
 def streamed(spec: Spec, data: Dataset, loss: Loss, plain: Terms, in_place: bool) -> Plan | None:

@@ -18,11 +18,13 @@ from steepest.analysis.exact.answer import Exact, one_of_many
 from steepest.analysis.exact.certificate import relative
 from steepest.analysis.exact.separation import SEPARABLE
 from steepest.errors import FitError
+from steepest.lazy import torch
 from steepest.metrics import of_confusion, of_means
 from steepest.model.objective import Objective
-from steepest.model.of_fit import targets
+from steepest.model.of_fit import objective_of, targets
 from steepest.model.penalties import penalty
-from steepest.model.stream_basis import least_squares
+from steepest.model.prediction import decision
+from steepest.model.stream_basis import basis_of, least_squares
 from steepest.model.stream_objective import StreamObjective, StreamPass
 from steepest.model.tall_curvature import IllConditioned
 from steepest.model.tally import Tally
@@ -31,6 +33,9 @@ from steepest.scoring import Answer, StreamMeasured, answer, objective_at
 if TYPE_CHECKING:
     from steepest.result import Fit
 
+MOST = 1_000
+"""Parameters up to which there is an exact answer of all rows."""
+
 MOST_STEPS = 50
 """Newton steps to an exact answer at most."""
 
@@ -38,17 +43,54 @@ MOST_STEPS = 50
 def measured(fit: Fit, objective: Objective) -> StreamMeasured:
     """The scores of a fit on all rows of its stream. objective: what it descended on."""
     assert fit.train is not None
-    if not isinstance(objective, StreamObjective):
-        raise FitError("This fit was not made over passes.")
-    end = objective.scored()
-    penalty = float(objective.penalty(end.theta))
-    targets = fit.train.targets
-    found = {"train": scores(end.train, targets)} if end.train is not None else {}
-    if end.test is not None:
-        found["test"] = scores(end.test, targets)
-    test_loss = None if end.test is None else end.test.mean()
-    bound = objective.gap_bound(end.theta)
-    return StreamMeasured(end.loss, end.loss + penalty, test_loss, found, bound, lambda: exact_answer(objective, end))
+    known = objective if isinstance(objective, StreamObjective) else _over_passes(fit)
+    if known is None:
+        return _of_predictions(fit)
+    try:
+        end = known.scored()
+        bound = None if known.penalty_given.l1 else known.gap_bound(end.theta)
+    except IllConditioned:
+        known = passes_of(fit, basis_of(known))
+        end, bound = known.scored(), known.gap_bound(known.theta)
+    loss, penalty = end.loss, float(known.penalty(end.theta))
+    assert end.train is not None
+    return StreamMeasured(
+        loss, loss + penalty, *_both(fit, end.train, end.test), bound, lambda: exact_answer(known, end)
+    )
+
+
+def _both(fit: Fit, train: Tally, test: Tally | None) -> tuple[float | None, dict[str, dict[str, Any]]]:
+    """The loss of the rows held out, and the metrics of both parts."""
+    assert fit.train is not None
+    found = {"train": scores(train, fit.train.targets)}
+    return (None, found) if test is None else (test.mean(), found | {"test": scores(test, fit.train.targets)})
+
+
+def _over_passes(fit: Fit) -> StreamObjective | None:
+    """The objective whose exact answer Newton steps over passes find, at the fit's θ; None of all other fits."""
+    loss = fit.loss_function
+    smooth = loss.quadratic or bool(loss.choice and loss.choice.concordance)
+    if fit.terms is None or not smooth or penalty(fit.spec.penalty).l1 or len(fit.names) > MOST:
+        return None
+    return passes_of(fit)
+
+
+def _of_predictions(fit: Fit) -> StreamMeasured:
+    """From the predictions of all rows, a pass; the answer beside it is that of some rows."""
+    data = fit.train
+    assert data is not None
+    assert data.stream is not None
+    classes, y = data.schema.classes, data.y
+    origin = np.zeros(0) if classes else np.atleast_1d(y.mean(0))
+    train, test = (Tally(fit.loss_function, len(classes or ()), origin) for _ in range(2))
+    for block, held in data.stream.blocks():
+        for part, tally in ((block, train), (held, test)):
+            if part is not None and len(part.x):
+                tally.add(part, decision(fit, np.ascontiguousarray(part.x)))
+    loss = train.mean()
+    value = loss + float(objective_of(fit).penalty(torch.as_tensor(fit.theta)))
+    tested = test if data.stream.test_rows else None
+    return StreamMeasured(loss, value, *_both(fit, train, tested), None, lambda: on_some_rows(fit, value))
 
 
 def scores(tally: Tally, targets: tuple[str, ...]) -> dict[str, Any]:
@@ -159,8 +201,8 @@ def objective_over(fit: Fit, theta: np.ndarray) -> tuple[float, np.ndarray]:
     return value + float(objective.penalty(c)), objective.gradient_to_user(grad)
 
 
-def passes_of(fit: Fit) -> StreamObjective:
-    """The objective of a fit of the linear family over the passes of its stream, in user units."""
+def passes_of(fit: Fit, basis: np.ndarray | None = None) -> StreamObjective:
+    """The objective of a fit of the linear family over the passes of its stream, at its θ. basis: as of `StreamObjective`."""
     data, terms, loss = fit.train, fit.terms, fit.loss_function
     if (
         data is None
@@ -171,15 +213,16 @@ def passes_of(fit: Fit) -> StreamObjective:
     ):
         raise FitError("Over a stream this is for the linear family and a loss with a curvature.")
     _, outputs = targets(data, loss)
-    return StreamObjective(data.stream, data, terms, loss, penalty(fit.spec.penalty), tuple(fit.names), None, outputs)
+    return StreamObjective(
+        data.stream, data, terms, loss, penalty(fit.spec.penalty), tuple(fit.names), fit.theta, outputs, basis
+    )
 
 
 def on_some_rows(fit: Fit, objective: float) -> Answer:
     """The best answer of the rows that are kept, with F* such that the gap is the one there."""
     assert fit.train is not None
-    assert fit.problem is not None
     found = answer(fit.problem)
-    if found.exact is None or found.objective is None:
+    if fit.problem is None or found.exact is None or found.objective is None:
         return found
     gap = objective_at(fit.problem, fit.theta) - found.objective
     said = f"The exact answer and the gap are those of {fit.train.rows:,} of the {fit.rows:,} rows."

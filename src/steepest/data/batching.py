@@ -25,6 +25,7 @@ from steepest.lazy import Tensor, torch
 from steepest.settings_table import default_epochs
 
 if TYPE_CHECKING:
+    from steepest.data.windows import Windows
     from steepest.settings import Spec
 
 MANY = 2**16
@@ -37,7 +38,7 @@ class Batch(NamedTuple):
     epoch: int
     index: int
     rows: Tensor | slice | None = None
-    data: tuple[Tensor, Tensor] | None = None
+    data: tuple[Tensor, ...] | None = None
     last: bool = True
     """Whether the epoch ends with this batch (always False for data from outside, whose end is not known)."""
 
@@ -48,7 +49,8 @@ class Batching:
 
     size: rows a batch; None: all rows at every step, so that an epoch is a step. shuffle: see the module's text.
     epochs, max_steps: where they end, at whichever comes first; without either there is no end.
-    drop_last: leave out those that are shorter. first: the epoch to begin with, where others came before.
+    drop_last: leave out those that are shorter. first: the epoch to begin with, where others came before. windows: what deals
+    the rows of a stream, whose batches bring their rows along.
 
     >>> dealt = Batching(5, 2, "none", epochs=1)
     >>> [batch.rows.tolist() for batch in dealt], dealt.steps
@@ -63,6 +65,7 @@ class Batching:
     max_steps: int | None = None
     drop_last: bool = False
     first: int = 0
+    windows: Windows | None = None
 
     def __post_init__(self) -> None:
         if self.shuffle not in ("rows", "draws", "blocks", "none"):
@@ -102,6 +105,9 @@ class Batching:
         if self.size is None:
             yield Batch(epoch, 0)
             return
+        if self.windows is not None:
+            yield from self._streamed(epoch * self.steps_per_epoch, (epoch + 1) * self.steps_per_epoch)
+            return
         order = torch.from_numpy(self.order(epoch))
         if self.shuffle in ("rows", "draws"):
             dealt = order.split(self.size)
@@ -115,8 +121,19 @@ class Batching:
 
     def at(self, step: int) -> Batch:
         """The batch of a step, both counted from 0."""
+        if self.windows is not None:
+            return next(self._streamed(step, step + 1))
         epoch, index = divmod(step, self.steps_per_epoch)
         return next(islice(self.epoch(epoch), index, None))
+
+    def _streamed(self, first: int, last: int) -> Iterator[Batch]:
+        """The batches of a stream's rows from one step to another."""
+        assert self.windows is not None
+        for epoch, steps, arrays in self.windows.pieces(self, first, last):
+            for i in range(steps.count):
+                data = tuple(torch.from_numpy(array[i * steps.rows : (i + 1) * steps.rows]) for array in arrays)
+                index = steps.first + i
+                yield Batch(epoch, index, data=data, last=index == self.steps_per_epoch - 1)
 
     def order(self, epoch: int) -> np.ndarray:
         """What an epoch looks at, in order: rows, batch after batch (`rows`, `draws`), or blocks of `size` rows."""

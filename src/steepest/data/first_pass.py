@@ -6,6 +6,7 @@ squares and products of plain numbers, and some rows to be drawn and to try sett
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -41,7 +42,7 @@ from steepest.data.streams import (
 from steepest.data.tables import FAULTS_LISTED, check_features, collected
 from steepest.data.targets import class_codes, class_factors, is_classes, label_kind
 from steepest.data.wording import counted, listed, option, quoted
-from steepest.errors import DataError
+from steepest.errors import DataError, SteepestWarning
 
 
 def learned(files: RowGroups, asked: Asked) -> tuple[Stream, Dataset, Dataset | None]:
@@ -58,6 +59,7 @@ class FirstPass:
         self.seen: dict[str, Seen] = {}
         self.goals: dict[str, Seen] = {}
         self.weight = Seen(asked.weights or "weights", origin_of(files))
+        self.counts = np.zeros(len(files.groups), dtype=int)
         self.weight_total, self.rows, self.held, self.gone = 0.0, 0, 0, 0
         self.kept: list[tuple[Selection, np.ndarray, np.ndarray]] = []
         self.plain = True
@@ -92,6 +94,7 @@ class FirstPass:
             seen.add(parts.goal_origin.column(name, parts.goals[name]), train) for name, seen in self.goals.items()
         ]
         self.rows, self.held = self.rows + int(train.sum()), self.held + int(rows - train.sum())
+        self.counts[number] += int(train.sum())
         if parts.weights is not None:
             self.weight_total += float(parts.weights[train].sum())
         self._square([*features, *goals], train, parts.weights)
@@ -164,9 +167,12 @@ class FirstPass:
         factors, mean_weight = self._weighing(classes)
         stream = Stream(
             self.files, asked, schema, parts.sources, self.rows, self.held, factors, mean_weight,
-            self._means(columns), self._sums(columns, classes), tuple(notes),
-            tuple(name for name, seen in self.goals.items() if seen.low == seen.high),
+            self._sums(columns, classes), tuple(notes), self.counts,
         )  # fmt: skip
+        constant = [name for name, seen in self.goals.items() if seen.low == seen.high]
+        if classes is None and constant:
+            told = f"the target {quoted(constant[0])} has the same value in every row"
+            warnings.warn(told, SteepestWarning, stacklevel=5)
         return stream, *self._samples(stream, bool(ones))
 
     def _decided(self) -> tuple[list[Column], tuple[str, ...] | None, str]:
@@ -257,16 +263,6 @@ class FirstPass:
             whole / (len(codes) * np.maximum(codes, 1)) if given == "balanced" else class_factors(given, classes, codes)
         )
         return factors, float(factors @ codes) / whole
-
-    def _means(self, columns: Sequence[Column]) -> np.ndarray:
-        """Of the features that are numbers, 0 for the others."""
-        means = []
-        for column in columns:
-            wide = len(column.features(self.asked.intercept))
-            means += [self.seen[column.name].mean if column.kind == "number" else 0.0] * min(wide, 1) + [0.0] * (
-                wide - 1
-            )
-        return np.array(means)
 
     def _sums(self, columns: Sequence[Column], classes: Any) -> Sums | None:
         if not self.plain or self.origin is None or classes is not None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -124,7 +124,7 @@ class RowGroups:
 
     # ---- reading -----------------------------------------------------------------------------------
 
-    def pieces(self, order: Iterable[int] | None = None, whole: bool = False) -> Iterator[tuple[int, int, pa.Table]]:
+    def pieces(self, order: Iterable[int] | None = None, whole: bool = False) -> Generator[tuple[int, int, pa.Table]]:
         """(number of the row group, number of its first row among all, rows), a piece after another, decoded ahead.
 
         order: numbers of row groups; all in the order of the files by default. whole: a piece is a row group, however large.

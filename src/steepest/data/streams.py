@@ -75,8 +75,8 @@ class Block:
     group: int
     places: np.ndarray
 
-    def take(self, rows: np.ndarray) -> Block:
-        """Some of them, by a mask or by number."""
+    def take(self, rows: np.ndarray | slice) -> Block:
+        """Some of them, by a mask, by number or as a slice."""
         weights, given = (None if part is None else part[rows] for part in (self.weights, self.row_weights))
         return Block(self.x[rows], self.y[rows], weights, given, self.group, self.places[rows])
 
@@ -96,7 +96,7 @@ class Stream:
     """A table in files, what was learned of it, and its rows again and again.
 
     rows, test_rows: how many are fitted, and held out. factors: of the classes. mean_weight: of the training rows.
-    sums: of plain numbers; None for all else. sample: some training rows, and some held out.
+    sums: of plain numbers; None for all else. counts: training rows of each row group.
     """
 
     files: RowGroups
@@ -107,10 +107,9 @@ class Stream:
     test_rows: int
     factors: np.ndarray | None
     mean_weight: float
-    means: np.ndarray
     sums: Sums | None
     notes: tuple[str, ...]
-    constant: tuple[str, ...] = ()
+    counts: np.ndarray
 
     @property
     def names(self) -> tuple[str, ...]:

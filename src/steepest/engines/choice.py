@@ -82,7 +82,7 @@ def choose(work: Descents, updates: float | None = None, worth: float | None = N
             return FUSED
     if work.together is not None:
         return BATCHED
-    alone = work.given is not None or waits(work.schedules)
+    alone = work.given is not None or waits(work.schedules) or work.batching.windows is not None
     return GRAPHED if not alone and cuda_graph.can_run(work.objective, work.rules[0]) else LOOP
 
 

@@ -17,7 +17,7 @@ Chunks are short enough (`WORK`) that whoever looks at them can stop a descent s
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import count, pairwise
@@ -34,6 +34,7 @@ from steepest.engines.kernel_args import can_run
 from steepest.lazy import torch
 
 if TYPE_CHECKING:
+    from steepest.data.windows import Windows
     from steepest.engines import kernel_rows
 
 __all__ = ["Compiled", "can_run", "chunks"]
@@ -147,6 +148,9 @@ class Compiled:
         entries = self.shape[0] * self.shape[1]
         runs = len(self.work)
         most = max(1, min(ROOM // entries, ROOM_OF_ALL // (runs * entries), WORK // (size * entries * runs)))
+        if self.batching.windows is not None:
+            yield from self._streamed(size, min(most, max(1, GATHERED // self.shape[1] // size)))
+            return
         if self.batching.size is not None and self.batching.shuffle in ("rows", "draws"):
             if len(self.each) == 1:
                 yield from self._gathered(pool, size, min(most, max(1, GATHERED // self.shape[1] // size)))
@@ -166,6 +170,34 @@ class Compiled:
             for first in range(0, starts.shape[1], most):
                 part = starts[:, first : first + most]
                 yield _Dealt(Batch(epoch, first), room, nothing, part, np.minimum(size, n - part))
+
+    def _streamed(self, size: int, most: int) -> Iterator[_Dealt]:
+        """Rows that are read from files, window by window; those to come are decoded, permuted and laid out meanwhile."""
+        assert self.batching.windows is not None
+        pieces = self._laid_out(self.batching.windows, size, most)
+        try:
+            with ThreadPoolExecutor(1) as reader:
+                coming = reader.submit(next, pieces, None)
+                while (dealt := coming.result()) is not None:
+                    coming = reader.submit(next, pieces, None)
+                    yield dealt
+        finally:  # its thread has ended
+            pieces.close()
+
+    def _laid_out(self, windows: Windows, size: int, most: int) -> Generator[_Dealt]:
+        """The rows of some steps at a time, copied out of the windows before these go on."""
+        from steepest.engines.kernel_rows import gather
+
+        width, nothing = self.shape[1], np.zeros((1, 0), dtype=np.int64)
+        for epoch, steps, held, order in windows.orders(self.batching, 0, self.batching.steps):
+            source = kernel_args.rows_of(held, self.objective)
+            for first in range(0, steps.count, most):
+                part = np.ascontiguousarray(order[first * steps.rows : (first + most) * steps.rows])
+                room = kernel_args.room_for(source, width, len(part), size)
+                gather(source, width, part, 0, len(part), size, room)
+                starts = np.arange(0, len(part), steps.rows)[None]
+                lengths = np.full_like(starts, steps.rows)
+                yield _Dealt(Batch(epoch, steps.first + first), room, nothing, starts, lengths)
 
     def _to_gather(self, size: int, most: int) -> Iterator[_Dealt]:
         """Shuffled rows, others for each seed."""

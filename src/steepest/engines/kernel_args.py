@@ -105,6 +105,25 @@ def rows_as_they_lie(objective: LinearObjective) -> kernel_rows.Rows:
     )
 
 
+def rows_of(arrays: Sequence[np.ndarray], objective: LinearObjective) -> kernel_rows.Rows:
+    """Rows that come from outside, as a source to gather from: columns, target, weights and offset, as batches have them."""
+    from steepest.engines import kernel_rows
+
+    design, target, weights, offset = arrays
+    codes, nothing = objective.loss.coupled, np.empty((0, 0), design.dtype)
+    across = np.ascontiguousarray(target.reshape(len(design), -1).T)
+    shifted = nothing if objective.offset is None else np.ascontiguousarray(offset.reshape(len(design), -1).T)
+    return kernel_rows.Rows(
+        np.ascontiguousarray(design).reshape(-1),
+        nothing if codes else across,
+        target if codes else np.empty(0, np.int64),
+        np.empty(0, design.dtype) if objective.weights is None else weights,
+        shifted,
+        1,
+        False,
+    )
+
+
 def room_for(rows: kernel_rows.Rows, width: int, count: int, size: int) -> kernel_rows.Rows:
     """Room for `count` rows of the same kind, in batches of `size` rows."""
     tile, across = tiling(width, size)

@@ -77,23 +77,40 @@ class LinearObjective(Objective):
     def predict(self, theta: Tensor, rows: Tensor | slice | None = None) -> Tensor:
         """f `[..., n]`, or `[..., n, k]` for k outputs."""
         basis = self.basis if rows is None else self.basis[rows]
-        if self.outputs == 1:
-            prediction = theta @ basis.T
-        else:
-            prediction = (theta.unflatten(-1, (self.outputs, -1)) @ basis.T).transpose(-1, -2)
+        prediction = self._predicted(theta, basis)
         if self.offset is None:
             return prediction
         return prediction + (self.offset if rows is None else self.offset[rows])
 
+    def _predicted(self, theta: Tensor, basis: Tensor) -> Tensor:
+        if self.outputs == 1:
+            return theta @ basis.T
+        return (theta.unflatten(-1, (self.outputs, -1)) @ basis.T).transpose(-1, -2)
+
     def value_and_grad(self, theta: Tensor, batch: Batch | None = None) -> tuple[Tensor, Tensor]:
         if batch is not None and batch.data is not None:
-            raise FitError(
-                "This objective holds its rows; batches for it are numbers of rows, as minibatches() gives them."
-            )
+            return self._of_data(theta, batch.data)
         rows = None if batch is None else batch.rows
         basis, target = (self.basis, self.target) if rows is None else (self.basis[rows], self.target[rows])
         prediction = self.predict(theta, rows)
         weights = self.weights if rows is None or self.weights is None else self.weights[rows]
+        return self._reduced(theta, basis, target, weights, prediction)
+
+    def _of_data(self, theta: Tensor, data: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """Of rows that come with the batch: columns in the objective's coordinates, target, weights, and what a start gives."""
+        if len(data) != 4:
+            raise FitError(
+                "This objective holds its rows; batches for it are numbers of rows, as a Batching gives them."
+            )
+        basis, target, weights, offset = data
+        prediction = self._predicted(theta, basis)
+        prediction = prediction + offset if offset.shape[-1:] != (0,) else prediction
+        return self._reduced(theta, basis, target, weights if weights.shape[-1:] != (0,) else None, prediction)
+
+    def _reduced(
+        self, theta: Tensor, basis: Tensor, target: Tensor, weights: Tensor | None, prediction: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The mean loss of some rows, and its gradient with the penalty's."""
         value, slope = self.loss.mean(prediction, target, weights), self.loss.slope(prediction, target)
         if weights is not None:
             slope = slope * (weights if self.outputs == 1 else weights[:, None])

@@ -109,8 +109,10 @@ class ModuleObjective(Objective):
     def _mean(self, batch: Batch | None) -> Tensor:
         weights = self.weights
         if batch is not None and batch.data is not None:
-            x, y = (part.to(self.theta if part.is_floating_point() else self.theta.device) for part in batch.data)
-            weights = None
+            x, y, *rest = (
+                part.to(self.theta if part.is_floating_point() else self.theta.device) for part in batch.data
+            )
+            weights = rest[0] if rest else None
         elif self.x is None or self.y is None:
             raise FitError("This objective holds no rows of its own: give batches=, an iterable of (x, y).")
         else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from steepest.data.streams import Block
+from steepest.lazy import torch
 from steepest.model.loss import Loss
 
 BITS = 20
@@ -39,7 +40,9 @@ class Tally:
     def add(self, block: Block, prediction: np.ndarray) -> None:
         """Rows with what the model gives for them."""
         y, weights, own = block.y, block.row_weights, block.weights
-        each = np.asarray(self.losses.rows(prediction, y.astype(np.float64) if self.losses.binary else y))
+        target = y.astype(np.float64) if self.losses.binary else y
+        given = map(torch.as_tensor, (prediction, target)) if self.losses.custom else (prediction, target)
+        each = np.asarray(self.losses.rows(*given))
         self.number += len(y)
         self.loss += float(each.sum() if own is None else own @ each)
         self.share += len(y) if own is None else float(own.sum())
