@@ -167,3 +167,60 @@ def test_inflation_is_of_columns_whatever_the_loss():
     np.testing.assert_allclose(variance_inflation_data(own).vif, wanted, rtol=1e-10)
     with pytest.raises(st.SpecError, match="a constant only"):
         variance_inflation_data(st.fit("y ~ 1", {"x": X[:, 0], "y": Y}))
+
+
+FORMULA = {
+    "a": X[:, 0],
+    "b": X[:, 1],
+    "city": np.array(["Oslo", "Rome", "Bergen"])[GENERATOR.integers(0, 3, 150)],
+    "y": Y,
+}
+
+
+@pytest.mark.parametrize("column", ["a", "b", "city"])
+def test_dependence_on_a_column_of_a_formula_is_the_mean_of_its_predictions(column):
+    fit = st.fit("y ~ bs(a, df=4) * C(city) + poly(b, 2)", FORMULA)
+    found = effects.dependence_data(fit, column)
+    for place in (0, len(found.values) // 2):
+        at = FORMULA | {column: np.full(150, found.values[place])}
+        np.testing.assert_allclose(found.mean[place], fit.predict(at).mean(), rtol=1e-9)
+
+
+def test_importance_of_columns_of_a_formula_is_that_of_its_columns():
+    fit = st.fit("y ~ np.exp(a / 3) + C(city)", FORMULA)
+    found = effects.importance_data(fit, repeats=3)
+    assert found.names == ("a", "city")
+    generator, x = np.random.default_rng(0), FORMULA["a"]
+    lost = [
+        found.score - metrics.r2_score(Y, fit.predict(FORMULA | {"a": x[generator.permutation(150)]})) for _ in "abc"
+    ]
+    np.testing.assert_allclose(found.lost[0], lost, rtol=1e-9)
+
+
+def test_dependence_of_each_of_several_classes_with_its_interval():
+    three = GENERATOR.integers(0, 3, 150)
+    fit = st.fit(X, np.array(["no", "so", "yes"])[three])
+    plain = sm.MNLogit(three, DESIGN).fit(disp=0, tol=1e-14, method="newton")
+    found = effects.dependence_data(fit, "x2")
+    assert found.of == ("no", "so", "yes")
+    at = DESIGN.copy()
+    at[:, 2] = found.values[10]
+    np.testing.assert_allclose(found.mean[10], plain.predict(at).mean(0), rtol=1e-9)
+
+    def mean(params):
+        return plain.model.cdf(at @ params.reshape(2, -1).T).mean(0)
+
+    start, slope = plain.params.T.ravel(), []
+    for i in range(len(start)):
+        step = np.eye(len(start))[i] * 1e-5
+        slope.append((mean(start + step) - mean(start - step)) / 2e-5)
+    error = np.sqrt(np.diag(np.array(slope).T @ plain.cov_params() @ np.array(slope)))
+    np.testing.assert_allclose(found.high[10] - found.mean[10], 1.959963984540054 * error, rtol=1e-6)
+    assert [one.name for one in fit.partial_dependence().data if one.showlegend] == ["no", "so", "yes"]
+
+
+def test_dependence_of_each_of_several_targets():
+    fit, alone = st.fit(X, np.stack([Y, Y**2], 1)), st.fit(X, Y**2)
+    found, wanted = (effects.dependence_data(one, "x1") for one in (fit, alone))
+    np.testing.assert_allclose(found.mean[:, 1], wanted.mean, rtol=1e-9)
+    np.testing.assert_allclose(found.low[:, 1], wanted.low, rtol=1e-9)

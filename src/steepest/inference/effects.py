@@ -7,14 +7,15 @@ several shuffles.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from steepest.data.dataset import Dataset
 from steepest.data.wording import listed, quoted
-from steepest.errors import SpecError
+from steepest.errors import FitError, SpecError
 from steepest.inference import distributions
 from steepest.inference.summary_table import Summary
 from steepest.metrics import of_classes, of_numbers
@@ -34,13 +35,17 @@ MOST_ROWS = 2_000
 
 @dataclass(frozen=True)
 class Dependence:
-    """Of a column: values `[g]` (numbers, or levels), mean `[g]`, and low and high `[g]`, None where there is no interval."""
+    """Of a column: values `[g]` (numbers, or levels), mean `[g]`, and low and high `[g]`, None where there is no interval.
+
+    Of several targets, or more than two classes, `[g, k]`; of: what these are.
+    """
 
     name: str
     values: np.ndarray
     mean: np.ndarray
     low: np.ndarray | None
     high: np.ndarray | None
+    of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,35 +71,68 @@ def columns_of(fit: Fit) -> dict[str, slice]:
     return found
 
 
+@dataclass(frozen=True)
+class Values:
+    """Rows whose columns can be set: their values `[n, w]`, which are each column's, and what makes features of them."""
+
+    held: np.ndarray
+    places: dict[str, slice]
+    features: Callable[[np.ndarray], np.ndarray]
+    coded: bool
+
+
+def _values(fit: Fit, rows: Dataset) -> Values:
+    """The features themselves, or for a formula the values that its terms are computed from."""
+    schema = rows.schema
+    if schema.design is None:
+        return Values(rows.x, columns_of(fit), lambda x: x, False)
+    if rows.sources is None:
+        raise FitError("The run keeps the features of its rows and not the columns that they are made of. Fit again.")
+    places, at = {}, 0
+    for column in schema.columns:
+        wide = len(column.parts) or 1
+        places[column.name] = slice(at, at + wide)
+        at += wide
+    return Values(rows.sources, places, lambda held: schema.of_values(held, _row), True)
+
+
+def _row(rows: np.ndarray) -> str:
+    return f"row {int(np.argmax(rows)) + 1:,} of the rows to fit"
+
+
 def dependence_data(fit: Fit, name: str, level: float = 0.95) -> Dependence:
     """The partial dependence on one column; of two classes that of the probability of the second.
 
     Raises:
-        SpecError: no such column, several targets, or more than two classes.
+        SpecError: no such column.
     """
+    distributions.check_level("level", level)
     column = next((one for one in fit.schema.columns if one.name == name), None)
     if column is None:
         raise SpecError(f"There is no column {quoted(name)}. There are {listed(columns_of(fit))}.")
-    several = len(fit.schema.targets) > 1 or len(fit.schema.classes or ()) > 2
-    if several:
-        raise SpecError("Partial dependence is shown of one target, or of two classes.")
     rows = rows_of(fit)[0]
-    few = np.unique(np.linspace(0, rows.rows - 1, min(rows.rows, MOST_ROWS)).astype(int))
-    x, offset = rows.x[few], None if rows.offset is None else rows.offset[few]
-    place = columns_of(fit)[name]
-    settings, values = _settings(x[:, place], column.kind, fit.schema.intercept, column.levels)
-    known = fit.summary(level=level) if fit.terms is not None else None
-    made = []
+    few = rows.take(np.unique(np.linspace(0, rows.rows - 1, min(rows.rows, MOST_ROWS)).astype(int)))
+    known, place = _values(fit, few), _values(fit, few).places[name]
+    if column.kind == "category" and known.coded:
+        settings, values = np.arange(len(column.levels))[:, None], np.array(column.levels, dtype=object)
+    else:
+        settings, values = _settings(known.held[:, place], column.kind, fit.schema.intercept, column.levels)
+    summary = fit.summary(level=level) if fit.terms is not None else None
+    middles, errors = [], []
     for setting in settings:
-        changed = x.copy()
+        changed = known.held.copy()
         changed[:, place] = setting
-        made.append(_mean(fit, changed, known if known is not None and known.valid else None, offset))
-    middle, error = np.array(made).T
-    if not np.isfinite(error).all():
-        return Dependence(name, values, middle, None, None)
-    assert known is not None
-    reach = distributions.quantile(level, known.df) * error
-    return Dependence(name, values, middle, middle - reach, middle + reach)
+        valid = summary if summary is not None and summary.valid else None
+        middle, error = _mean(fit, known.features(changed), valid, few.offset)
+        middles.append(middle)
+        errors.append(error)
+    classes = fit.schema.classes or ()
+    of = classes if len(classes) > 2 else fit.schema.targets if len(fit.schema.targets) > 1 else ()
+    middle, error = (np.array(each) if of else np.array(each)[:, 0] for each in (middles, errors))
+    if not np.isfinite(error).all() or summary is None:
+        return Dependence(name, values, middle, None, None, of)
+    reach = distributions.quantile(level, summary.df) * error
+    return Dependence(name, values, middle, middle - reach, middle + reach, of)
 
 
 def _settings(features: np.ndarray, kind: str, intercept: bool, levels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -104,6 +142,7 @@ def _settings(features: np.ndarray, kind: str, intercept: bool, levels: Sequence
         whole = whole[:, 1:] if intercept else whole
         wide = features.shape[1]
         return np.pad(whole, ((0, 0), (0, max(wide - whole.shape[1], 0))))[:, :wide], np.array(levels, dtype=object)
+    features = features[~np.isnan(features).any(1)]
     if features.shape[1] == 1 and len(np.unique(features)) > 2:
         low, high = np.quantile(features, [0.05, 0.95])
         return np.linspace(low, high, GRID)[:, None], np.linspace(low, high, GRID)
@@ -111,21 +150,28 @@ def _settings(features: np.ndarray, kind: str, intercept: bool, levels: Sequence
     return each, each[:, 0] if each.shape[1] == 1 else np.arange(len(each))
 
 
-def _mean(fit: Fit, x: np.ndarray, known: Summary | None, offset: np.ndarray | None) -> tuple[float, float]:
-    """The mean prediction of rows, and its standard error; nan without a covariance."""
-    inner = fit.inner
+def _mean(fit: Fit, x: np.ndarray, known: Summary | None, offset: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """The mean prediction of rows `[k]`, and its standard error; nan without a covariance."""
+    inner, classes = fit.inner, fit.schema.classes
     decision = log_odds(inner, x, offset=offset)
-    classes = fit.schema.classes is not None
-    share = shares(decision, fit.loss_function)[:, 1] if classes else decision.reshape(len(x))
-    if known is None or known.sample is None or (classes and known.sample.classes is not None):
-        return float(share.mean()), float("nan")
-    basis = known.sample.terms.design(x) @ known.sample.matrix
+    share = decision.reshape(len(x), -1) if classes is None else shares(decision, fit.loss_function)
+    two = slice(1, None) if classes is not None and len(classes) == 2 else slice(None)
+    if known is None or known.sample is None or not known.errors:
+        return share.mean(0)[two], np.full(share.shape[1], np.nan)[two]
+    basis, directions = known.sample.terms.design(x) @ known.sample.matrix, known.sample.classes
+    if directions is not None:  # ∂pⱼ/∂fₖ = pⱼ·(1 if j = k else 0) − pⱼ·pₖ
+        each = share[:, :, None] * (np.eye(share.shape[1]) - share[:, None, :]) @ directions
+        slope = np.einsum("njc,nr->jcr", each, basis, optimize=True).reshape(share.shape[1], -1) / len(x)
+        square = np.einsum("js,st,jt->j", slope, known.errors[0].inner, slope, optimize=True)
+        return share.mean(0)[two], np.sqrt(square)[two]
     family = fit.loss_function.family
-    slope = basis * (share * (1.0 - share))[:, None] if classes else basis
-    if family is not None:
+    slope = basis
+    if classes is not None:
+        slope = basis * (share[:, 1] * (1.0 - share[:, 1]))[:, None]
+    elif family is not None:
         slope = basis * family.mean_slope(linear_predictor(inner, x, offset=offset))[:, None]
     direction = slope.mean(0)
-    return float(share.mean()), float(np.sqrt(direction @ known.errors[0].inner @ direction))
+    return share.mean(0)[two], np.sqrt([direction @ one.inner @ direction for one in known.errors])
 
 
 def importance_data(fit: Fit, repeats: int = 30, level: float = 0.95, seed: int = 0) -> Importance:
@@ -140,22 +186,24 @@ def importance_data(fit: Fit, repeats: int = 30, level: float = 0.95, seed: int 
     rows = train if test is None else test
     if rows.x.ndim != 2:
         raise SpecError("Importance is of columns, and these rows are images.")
-    generator, x = np.random.default_rng(seed), rows.x.copy()
+    generator, known = np.random.default_rng(seed), _values(fit, rows)
+    held = known.held.copy()
 
     def score() -> float:
-        decision = log_odds(fit.inner, x, offset=rows.offset)
+        decision = log_odds(fit.inner, known.features(held), offset=rows.offset)
         if rows.classes is None:
             return of_numbers(rows.y, decision.reshape(rows.y.shape), rows.row_weights)["r2"]
         return of_classes(rows.y, decision, len(rows.classes), rows.row_weights)["accuracy"]
 
-    whole, places = score(), columns_of(fit)
+    distributions.check_level("level", level)
+    whole, places = score(), known.places
     lost = np.empty((len(places), repeats))
     for i, place in enumerate(places.values()):
-        kept = x[:, place].copy()
+        kept = held[:, place].copy()
         for repeat in range(repeats):
-            x[:, place] = kept[generator.permutation(len(x))]
+            held[:, place] = kept[generator.permutation(len(held))]
             lost[i, repeat] = whole - score()
-        x[:, place] = kept
+        held[:, place] = kept
     low, high = np.quantile(lost, [0.5 * (1.0 - level), 0.5 * (1.0 + level)], axis=1)
     measure = "R²" if rows.classes is None else "accuracy"
     return Importance(tuple(places), lost.mean(1), low, high, lost, whole, measure)

@@ -84,7 +84,10 @@ def _checked(fit: Fit) -> tuple[Summary, Sample]:
             "The influence of a row is known for mse of one target, for the logistic loss and for families such as poisson."
         )
     if fit.spec.penalty != "none":
-        raise SpecError("The influence of a row is known without a penalty.")
+        raise SpecError(
+            "The influence of a row is known without a penalty: with one a row also moves how much the penalty counts, and "
+            "residuals have no variance to be studentised by. Fit without penalty=, or take bootstrap=1000 of summary()."
+        )
     found = fit.summary()
     if not found.valid or found.sample is None:
         raise FitError(f"The influence of the rows is not known. {found.reason}")

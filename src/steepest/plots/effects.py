@@ -31,7 +31,7 @@ def partial_dependence(
         theme: `light` or `dark`.
 
     Raises:
-        SpecError: no such column, several targets, or more than two classes.
+        SpecError: no such column. FitError: a loaded fit of a formula whose table is gone.
 
     Example:
         >>> from steepest.fitting import fit
@@ -55,28 +55,42 @@ def partial_dependence(
     for i, one in enumerate(data):
         _dependence(shown, one, cell(i, wide))
     classes = fit.schema.classes
-    what = (
-        style.text(fit.schema.targets[0])
-        if classes is None
-        else f"{share_name(fit.loss_function)} of {style.text(classes[1])}"
-    )
+    if classes is None:
+        what = "mean prediction" if data[0].of else style.text(fit.schema.targets[0])
+    else:
+        what = share_name(fit.loss_function) + ("" if data[0].of else f" of {style.text(classes[1])}")
     for row in range(1, tall + 1):
         shown.update_yaxes(title_text=what, row=row, col=1)
     return shown
 
 
 def _dependence(shown: Figure, one: effects.Dependence, place: dict[str, Any]) -> None:
+    """The line of one column in its panel; of several targets or classes a line each, named in the first panel."""
+    shown.update_xaxes(title_text=style.text(one.name), row=place["row"], col=place["col"])
+    if not one.of:
+        _curve(shown, one, colours.DESCENT, place)
+        return
+    first = place["row"] == place["col"] == 1
+    for i, name in enumerate(one.of):
+        low, high = (None, None) if one.low is None or one.high is None else (one.low[:, i], one.high[:, i])
+        part = effects.Dependence(one.name, one.values, one.mean[:, i], low, high)
+        named = {"name": style.text(name), "legendgroup": str(i), "showlegend": first}
+        _curve(shown, part, style.class_colour(i), place, **named)
+
+
+def _curve(shown: Figure, one: effects.Dependence, colour: str, place: dict[str, Any], **more: Any) -> None:
     words = one.values.dtype == object
     at = [style.text(value) for value in one.values] if words else one.values
+    more = {"showlegend": False} | more
     if one.low is not None and one.high is not None and not words:
-        shown.band(one.values, one.low, one.high, colours.DESCENT, showlegend=False, **place)
-    more: dict[str, Any] = {"mode": "markers", "marker_size": 8} if words else {}
+        shown.band(one.values, one.low, one.high, colour, **{**more, "showlegend": False}, **place)
+    if words:
+        more |= {"mode": "markers", "marker_size": 8}
     if words and one.low is not None and one.high is not None:
         more["error_y"] = {
             "array": one.high - one.mean, "arrayminus": one.mean - one.low, "symmetric": False, "width": 5
         }  # fmt: skip
-    shown.line(at, one.mean, colours.DESCENT, 2.5, hover="%{x}<br>%{y:.6g}", showlegend=False, **more, **place)
-    shown.update_xaxes(title_text=style.text(one.name), row=place["row"], col=place["col"])
+    shown.line(at, one.mean, colour, 2.5, hover="%{x}<br>%{y:.6g}", **more, **place)
 
 
 def permutation_importance(
