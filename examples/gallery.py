@@ -78,6 +78,16 @@ def diabetes(**settings):
     return st.fit("sample:diabetes", test_fraction=0.25, optimizer="sgd", epochs=60, **settings)
 
 
+def cancer():
+    """Two classes, by two measurements."""
+    return st.fit("sample:breast_cancer", columns=["mean radius", "mean texture"], test_fraction=0.3)
+
+
+def wine():
+    """Alcohol by three columns, one of text."""
+    return st.fit("sample:wine", target="alcohol", columns=["malic_acid", "hue", "cultivar"])
+
+
 PICTURES: dict[str, Callable[[], object]] = {
     "table": lambda: st.plot("sample:diabetes"),
     "line": lambda: l1().plot(also=[lesson_c(model="poly:2", loss="l1")]),
@@ -112,6 +122,18 @@ PICTURES: dict[str, Callable[[], object]] = {
     "fan": lambda: st.sweep(
         C.x, C.y, model="poly:2", loss="l1", batch_size=10, epochs=20, seed=range(20), optimizer=["sgd", "adam"], lr=0.1
     ).loss_curve(theme="dark"),
+    "band": lambda: st.fit("sample:diabetes", columns="bmi", model="poly:2").plot(),
+    "coefficients": lambda: wine().coefficients(),
+    "influence": lambda: wine().influence(theme="dark"),
+    "scale-location": lambda: st.fit("sample:diabetes").scale_location(),
+    "variance-inflation": lambda: st.fit("sample:diabetes").variance_inflation(),
+    "roc": lambda: cancer().roc(),
+    "precision-recall": lambda: cancer().precision_recall(theme="dark"),
+    "calibration": lambda: cancer().calibration(),
+    "partial-dependence": lambda: st.fit(
+        "sample:wine", target="cultivar", columns=["alcohol", "hue"], penalty="l2:1e-3"
+    ).partial_dependence(),
+    "permutation-importance": lambda: st.fit("sample:diabetes", test_fraction=0.25).permutation_importance(),
     "graph": lambda: st.graph(*z()),
     "graph-of-a-network": lambda: st.graph(lesson_c(model="mlp:4", epochs=3), theme="dark"),
 }

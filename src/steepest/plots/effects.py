@@ -74,23 +74,23 @@ def _dependence(shown: Figure, one: effects.Dependence, place: dict[str, Any]) -
     for i, name in enumerate(one.of):
         low, high = (None, None) if one.low is None or one.high is None else (one.low[:, i], one.high[:, i])
         part = effects.Dependence(one.name, one.values, one.mean[:, i], low, high)
-        named = {"name": style.text(name), "legendgroup": str(i), "showlegend": first}
+        named: dict[str, Any] = {"name": style.text(name), "legendgroup": str(i), "showlegend": first}
         _curve(shown, part, style.class_colour(i), place, **named)
 
 
 def _curve(shown: Figure, one: effects.Dependence, colour: str, place: dict[str, Any], **more: Any) -> None:
     words = one.values.dtype == object
     at = [style.text(value) for value in one.values] if words else one.values
-    more = {"showlegend": False} | more
+    given: dict[str, Any] = {"showlegend": False} | more
     if one.low is not None and one.high is not None and not words:
-        shown.band(one.values, one.low, one.high, colour, **{**more, "showlegend": False}, **place)
+        shown.band(one.values, one.low, one.high, colour, showlegend=False, **place)
     if words:
-        more |= {"mode": "markers", "marker_size": 8}
+        given |= {"mode": "markers", "marker_size": 8}
     if words and one.low is not None and one.high is not None:
-        more["error_y"] = {
+        given["error_y"] = {
             "array": one.high - one.mean, "arrayminus": one.mean - one.low, "symmetric": False, "width": 5
         }  # fmt: skip
-    shown.line(at, one.mean, colour, 2.5, hover="%{x}<br>%{y:.6g}", **more, **place)
+    shown.line(at, one.mean, colour, 2.5, hover="%{x}<br>%{y:.6g}", **given, **place)
 
 
 def permutation_importance(
