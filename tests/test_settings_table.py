@@ -118,7 +118,7 @@ def test_a_setting_is_saved_and_loaded_with_a_run(name, small, tmp_path):
 def test_what_is_not_in_the_table_is_nowhere():
     assert faults("bogus") == ["the table"]
     for function in (st.fit, st.sweep, st.diagnose):
-        own = {"x", "y", "batches", "progress", "mute"}
+        own = {"x", "y", "batches", "progress", "mute", "out", "overwrite", "checkpoint_every"}
         assert set(inspect.signature(function).parameters) - own == set(SETTINGS)
     assert set(Spec.model_fields) == set(SETTINGS)
 

@@ -23,7 +23,7 @@ import os
 import stat
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,6 +48,8 @@ LISTS = ("sha256", "pages")
 """Entries of a record that list files: those without which it is damaged, and those that may be missing or changed."""
 
 LOCK = f"{OURS}lock"
+RUNNING, NEW_CHECKPOINT = f"{OURS}running", f"{OURS}checkpoint"
+"""In the folder of a run under way: the lock of its process, and a checkpoint that is being written."""
 MARKER = "steepest.json"
 """In a folder of new files: what is being written, and what it takes the place of."""
 
@@ -291,9 +293,9 @@ def _ours(place: Path) -> set[tuple[str, str]]:
     return {pair for files in lists for pair in files.items()}
 
 
-def is_free(place: Path) -> bool:
-    """Whether a folder holds nothing but what a save that was killed has left."""
-    return all(_is_ours(entry) for entry in place.iterdir())
+def is_free(place: Path, also: Collection[str] = ()) -> bool:
+    """Whether a folder holds nothing but what a save that was killed has left, and files that are `also` fine."""
+    return all(entry.name in also or _is_ours(entry) for entry in place.iterdir())
 
 
 def settle(place: Path) -> None:
@@ -331,7 +333,7 @@ def _plan(new: Path) -> dict[str, Any] | None:
 
 def _is_ours(entry: Path) -> bool:
     """Whether an entry of the folder is there for a while only: the lock, or new files that never became current."""
-    if entry.name == LOCK:
+    if entry.name in (LOCK, RUNNING, NEW_CHECKPOINT):
         return True
     if not entry.name.startswith(OURS) or not entry.is_dir():
         return False

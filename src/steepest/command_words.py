@@ -50,7 +50,19 @@ def in_options(sentence: str) -> str:
     return _SETTING.sub(_option, sentence).replace("\0, \0", " ").replace("\0", "")
 
 
-OTHERS = ("overwrite", "mute", "cov", "level", "bootstrap", "folds", "split", "interval", "kind")
+OTHERS = (
+    "overwrite",
+    "mute",
+    "out",
+    "checkpoint_every",
+    "cov",
+    "level",
+    "bootstrap",
+    "folds",
+    "split",
+    "interval",
+    "kind",
+)
 """Keywords of what is asked of a fit, which are options as well."""
 
 _STRING = r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""

@@ -23,7 +23,7 @@ from steepest.analysis import curvature, stable_rate
 from steepest.analysis.fit_settings import coordinates_of
 from steepest.analysis.learning_rate import automatic_lr
 from steepest.choices import parse
-from steepest.data.batching import Batching, external
+from steepest.data.batching import Batching, External
 from steepest.data.dataset import Dataset
 from steepest.data.loaders import DropLast, Sampled
 from steepest.descent import torch_optim, torch_rules
@@ -235,7 +235,7 @@ def _finished(
         lr = 0.01 if own is None else own
     if given is not None:
         sampled = isinstance(given, Sampled)
-        given = given.epochs(batching.epochs, spec.seed) if sampled else external(given, batching.epochs)
+        given = replace(given, epochs=batching.epochs, seed=spec.seed) if sampled else External(given, batching.epochs)
     return Plan(
         objective=objective, rule=method.rule, lr=lr, schedule=at_rate(method.schedule, lr), batching=batching, given=given,
         schedule_name=method.schedule_name, optimizer=method.optimizer, notes=notes, averages=method.averages, **known,

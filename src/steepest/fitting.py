@@ -10,7 +10,6 @@ The exact answer is never looked at before the descent has ended.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Iterable, Mapping
@@ -21,6 +20,9 @@ from typing import Any, Protocol, Unpack
 import numpy as np
 
 from steepest import streamed_scores, user_units
+from steepest.checkpoints.folder import Checkpoints, claimed
+from steepest.checkpoints.run_settings import begun_with
+from steepest.checkpoints.tree import Unlike
 from steepest.data import streams
 from steepest.data.dataset import Dataset
 from steepest.data.first_pass import learned
@@ -33,10 +35,11 @@ from steepest.data.wording import counted
 from steepest.defaults import plan
 from steepest.descent.chunk import Chunk
 from steepest.descent.loop import Step
+from steepest.descent.schedule_factors import at_rate
 from steepest.descent.stopping import Ending, Limits, Status
 from steepest.descent.trace import Trace
 from steepest.engines.descents import Descents
-from steepest.errors import DataError, SpecError
+from steepest.errors import DataError, RunError, SpecError
 from steepest.held_out import parted, rows_apart
 from steepest.lazy import Tensor
 from steepest.model.automatic_loss import wants_classes
@@ -49,6 +52,7 @@ from steepest.monitor import Ended, Monitor, Progress, watched
 from steepest.planned import Plan
 from steepest.recording import last_finite, trace_of, why_diverged
 from steepest.result import Fit
+from steepest.run_record import FILES
 from steepest.scoring import Measured
 from steepest.settings import Spec, formula_sides, is_label
 from steepest.settings_table import EACH_ROW, SETTINGS, Settings, takes_settings
@@ -75,6 +79,9 @@ def fit(
     *,
     batches: Iterable[Any] | None = None,
     progress: Progress | None = None,
+    out: str | PathLike[str] | Checkpoints | None = None,
+    overwrite: bool = False,
+    checkpoint_every: float | None = None,
     **settings: Unpack[Settings],
 ) -> Fit:
     """Fit a model by gradient descent, and keep every step.
@@ -88,23 +95,49 @@ def fit(
         {settings}
         batches: a re-iterable of (x, y), one iteration an epoch, in the place of ours (for modules).
         progress: called with every step and the objective last known.
+        out: the run's folder: the fit is saved there when it has ended, and on its way too; the same call again goes on
+            with a run that was interrupted.
+        overwrite: replace a run that is there, unless it is this one, not finished yet.
+        checkpoint_every: seconds between two checkpoints of the run on its way; 30 by default.
 
     Returns:
         A `Fit`. A module given stays as it was; `fit.module` is the fitted one, in its own precision and in evaluation mode.
 
     Raises:
-        DataError: the data are at fault. SpecError: the settings are.
+        DataError: the data are at fault. SpecError: the settings are. RunError: the folder cannot be written, holds a finished
+            run, or one of other settings or data; another process fits into it.
 
     Example:
         >>> result = fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0])
         >>> result.params
         {'intercept': 1.0, 'x': 2.0}
     """
+    if isinstance(out, Checkpoints):  # whose folder is claimed already, and saved to by whoever did
+        return kept_fit(x, y, settings, batches, progress, out)
+    if out is not None:
+        with claimed(out, overwrite, FILES, checkpoint_every) as kept:
+            done = kept_fit(x, y, settings, batches, progress, kept)
+            done.save(out, overwrite=True)  # whatever is there was refused before
+        return done
+    if checkpoint_every is not None:
+        raise SpecError("checkpoint_every= says how often a run is kept on its way: give its folder, out='runs/first'.")
+    return kept_fit(x, y, settings, batches, progress, None)
+
+
+def kept_fit(
+    x: Any,
+    y: Any,
+    settings: Mapping[str, Any],
+    batches: Iterable[Any] | None,
+    progress: Progress | None,
+    kept: Checkpoints | None,
+) -> Fit:
+    """What `fit` does, its run kept on its way; not saved when it has ended."""
     x, y, asked = formula_first(x, y, settings)
     apart, given = rows_apart(asked)
     rows, goals, given, batches, said = unpacked(x, y, given, batches)
     spec, train, test, notes = described(rows, goals, given)
-    done = run(spec, train, test, (*notes, *said), batches, progress, validation=apart)
+    done = run(spec, train, test, (*notes, *said), batches, progress, validation=apart, kept=kept)
     if y is None and batches is None and all(isinstance(settings.get(name), str | None) for name in EACH_ROW):
         done.source = source_of(x)
     done.table = x if done.source is None and not is_source(x) else None
@@ -137,17 +170,6 @@ def described(x: Any, y: Any, settings: Mapping[str, Any]) -> tuple[Spec, Datase
 def source_of(x: Any) -> str | None:
     """The path or `sample:NAME` that rows come from, if they can be read from there again."""
     return str(x) if isinstance(x, str | PathLike) and str(x) != "-" else None
-
-
-def digest(train: Dataset, test: Dataset | None) -> str:
-    """What tells these rows from all others: SHA-256 of their numbers."""
-    found = hashlib.sha256()
-    for part in (train, test):
-        for array in () if part is None else (part.x, part.y, part.weights, part.offset):
-            if array is not None:
-                found.update(repr((array.shape, array.dtype.str)).encode())
-                found.update(np.ascontiguousarray(array).data)
-    return found.hexdigest()
 
 
 def is_names(name: str, value: Any) -> bool:
@@ -258,25 +280,34 @@ def run(
     budget: int | None = None,
     validation: Any = None,
     follower: Follower | None = None,
+    kept: Checkpoints | None = None,
 ) -> Fit:
     """Descend as `spec` says, on rows that are ready.
 
     budget: bytes for the trace, where that is less than usual. validation: rows to stop by, where the settings do not name them.
     follower: who may change the plan before it begins, and is asked at every step whether to go on.
+    kept: where the run is kept on its way, and gone on with.
     """
     if train.stream is not None:
         spec = spec.model_copy(update={"stream": True})  # so that the run says how its rows were read
     train, stopping, notes = parted(spec, train, notes, validation)
     began = time.perf_counter()
+    if kept is not None:
+        kept.begin(begun_with(spec, train, test, stopping))
+        notes = (*notes, *kept.notes)
 
     def descended(in_place: bool) -> Fit:
         made = plan(spec, train, batches, in_place)
         made = made if follower is None else follower.begin(made)
         ask = None if follower is None else follower.ask
+        if kept is not None:
+            made = kept_to(made, kept, in_place)
         work = Descents.one(made.objective, made.rule, made.batching, made.lr, made.schedule, made.given, made.averages)
         limits = Limits.of([(spec.tol, spec.patience, made.batching, made.rule)], made.full_batch)
-        (came,), engine = watched(spec, made, work, limits, test, stopping, budget, after if progress else None, ask)
-        done = finished(spec, made, *came, engine, time.perf_counter() - began, train, test, notes)
+        watching = budget, after if progress else None, ask, kept
+        (came,), engine = watched(spec, made, work, limits, test, stopping, *watching)
+        seconds = time.perf_counter() - began if kept is None else kept.seconds
+        done = finished(spec, made, *came, engine, seconds, train, test, notes)
         done.validation = stopping
         if isinstance(made.objective, (TallObjective, ExtendedSquares)) and done.ending.status is not Status.DIVERGED:
             done.measured = Measured.of(made.objective)
@@ -290,9 +321,20 @@ def run(
             progress(step, float(np.ravel(monitor.known)[0]))
 
     try:
-        return descended(in_place=True)
+        return descended(in_place=kept is None or kept.found is None or kept.found["in_place"])
     except IllConditioned:  # known once the curvature is: the columns need other coordinates
+        if kept is not None:
+            kept.found = None
         return descended(in_place=False)
+    except Unlike as error:
+        raise (RunError(str(error)) if kept is None else kept.damaged(str(error))) from error
+
+
+def kept_to(made: Plan, kept: Checkpoints, in_place: bool) -> Plan:
+    """The plan of a run, with the rate that it was begun with: a library may have chosen another one by its last digits."""
+    lr = made.lr if kept.found is None else kept.found["lr"]
+    kept.made = {"in_place": in_place, "lr": float(lr)}
+    return made if lr == made.lr else replace(made, lr=lr, schedule=at_rate(made.schedule, lr))
 
 
 def end_of(spec: Spec, made: Plan, group: Ended, place: int) -> tuple[np.ndarray, Trace, Ending]:

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from steepest import resuming
+from steepest.checkpoints.folder import Checkpoints
 from steepest.data.dataset import Dataset
 from steepest.descent.arrays import float64_of
 from steepest.descent.chunk import Chunk
@@ -24,7 +26,7 @@ from steepest.descent.newton import RegularizedNewton
 from steepest.descent.stopping import Ending, Limits, Status, Stopper, interruptible
 from steepest.descent.trace import Recorder
 from steepest.engines.batched import HELD
-from steepest.engines.choice import LOOP, choose, shown_of
+from steepest.engines.choice import LOOP, Engine, choose, shown_of
 from steepest.engines.descents import Descents
 from steepest.engines.threads import in_one_thread
 from steepest.held_out import scorer
@@ -74,18 +76,21 @@ class _Seen:
 
 def watched(
     spec: Spec, made: Plan, work: Descents, limits: Limits, test: Dataset | None, validation: Dataset | None,
-    budget: int | None = None, after: After | None = None, ask: Ask | None = None,
+    budget: int | None = None, after: After | None = None, ask: Ask | None = None, kept: Checkpoints | None = None,
+    engine: Engine | None = None,
 ) -> tuple[list[tuple[Ended, int]], str]:  # fmt: skip
     """Descents from their starts to their ends: for each the runs that it ended with and its place among them; the engine.
 
     budget: bytes for all traces. after: called with every step or chunk once it has been looked at. ask: of a single run that
-    goes step by step then, called with every step that does not end it: whether it is to end there.
+    goes step by step then, called with every step that does not end it: whether it is to end there. kept: where a single run is
+    kept on its way, and gone on with. engine: the one that takes the steps, where that is not to be chosen.
     """
-    engine = choose(work, float(limits.steps.sum())) if ask is None else LOOP
+    engine = LOOP if ask is not None else resuming.engine(kept) or engine or choose(work, float(limits.steps.sum()))
     monitor = Monitor(spec, made, work, limits, test, validation, budget, stepwise=engine is LOOP)
+    if kept is not None:
+        resuming.join(monitor, kept, engine)
     shown = shown_of(work, engine)
     monitor.ask = ask
-    shown = engine.chunks(work)
     alone = work.together is not None or (isinstance(made.rule, RegularizedNewton) and made.rule.products <= FEW)
     with in_one_thread() if alone else nullcontext():
         monitor.drain(shown, after)
@@ -121,6 +126,7 @@ class Monitor:
         self.glanced = self.t = self.epoch = 0
         self.lr = np.zeros(len(work))
         self.ask: Ask | None = None
+        self.kept: Checkpoints | None = None
 
     def drain(self, shown: Iterator[Step | Chunk], after: After | None = None) -> None:
         """Look at everything until every run has ended."""
@@ -128,7 +134,9 @@ class Monitor:
         # what diverges overflows
         with interruptible(self.seconds) as reason, np.errstate(all="ignore"), closing(shown):  # pyrefly: ignore
             for one in shown:
-                look(one, reason)
+                why = reason()
+                resuming.checkpoint(self, one, why)
+                look(one, why)
                 if after is not None:
                     after(self, one)
                 if self.ended and not self.work.alive.any():
@@ -175,7 +183,7 @@ class Monitor:
 
     # ---- step by step ------------------------------------------------------------------------------
 
-    def _step(self, step: Step, reason: Callable[[], Status | None]) -> None:
+    def _step(self, step: Step, why: Status | None) -> None:
         """One step of the loop."""
         batch, theta = step.batch, step.theta
         value = test_loss = None
@@ -193,7 +201,6 @@ class Monitor:
             self.glanced = step.t
             found = GOES_ON if self.stopper.within(float(step.loss)) else DIVERGED
         if not found:
-            why = reason()
             found = _code(why) if why else LIMIT if batch is None else GOES_ON
         if not found and self.ask is not None and self.ask(step):
             found = CALLBACK
@@ -219,7 +226,7 @@ class Monitor:
 
     # ---- chunk by chunk ----------------------------------------------------------------------------
 
-    def _chunk(self, chunk: Chunk, reason: Callable[[], Status | None]) -> None:
+    def _chunk(self, chunk: Chunk, why: Status | None) -> None:
         """A chunk's steps: those that tell something, then all of them recorded."""
         seen = _Seen(chunk, *np.full((2, len(self.work), chunk.steps), np.nan))
         alive = self.work.alive
@@ -231,7 +238,7 @@ class Monitor:
             self._whole(seen)
         else:
             self._minibatches(seen)
-        if alive.any() and (why := reason()):
+        if alive.any() and why:
             self._end(seen, np.flatnonzero(alive), chunk.steps - 1, _code(why))
         if alive.any():
             self.recorder.add_chunk(chunk, seen.objective, seen.test_loss, chunk.steps)

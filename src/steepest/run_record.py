@@ -32,6 +32,16 @@ if TYPE_CHECKING:
 FORMAT = 2
 """2: `recorded` and `pages`; a sweep's runs keep rows."""
 
+SPEC, SUMMARY, REST, WEIGHTS, TRACE, ROWS = FILES = (
+    "spec.toml",
+    "summary.json",
+    "fit.json",
+    "weights.safetensors",
+    "trace.parquet",
+    "rows.parquet",
+)
+"""The files of a run's folder."""
+
 MOST_FACTORS = 2_000_000
 """Columns that the terms of a polynomial multiply, all terms together."""
 

@@ -232,7 +232,7 @@ class Spec(_Fields):
         for name, setting in SETTINGS.items():
             value = getattr(self, name)
             if value != setting.default:
-                given[name] = _plain(name, value)
+                given[name] = as_written(name, value)
         return tomli_w.dumps(given)
 
     @classmethod
@@ -288,13 +288,14 @@ def _labels(value: Any) -> Any:
     return {str(name): entry for name, entry in value.items()} if isinstance(value, Mapping) else value
 
 
-def _plain(name: str, value: Any) -> Any:
+def as_written(name: str, value: Any) -> Any:
+    """The value of a setting as TOML and JSON have it. Raises SpecError for what has no name to be found by."""
     if isinstance(value, (str, int, float, bool)):
         return value
     if isinstance(value, dict):
-        return {str(key): _plain(name, entry) for key, entry in value.items()}
+        return {str(key): as_written(name, entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(name, entry) for entry in value]
+        return [as_written(name, entry) for entry in value]
     if hasattr(value, "tolist"):
         return value.tolist()
     if name == "loss" and torch_criteria.written(value):

@@ -130,6 +130,11 @@ def warnings_as_lines() -> Iterator[None]:
         yield
 
 
+def say(sentence: str) -> None:
+    """A line on stderr."""
+    print(" ".join(in_options(sentence).split()), file=sys.stderr)
+
+
 # ---- when it is done -------------------------------------------------------------------------------
 
 

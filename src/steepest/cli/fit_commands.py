@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,7 @@ from steepest.settings_table import READING, default_epochs
 
 if TYPE_CHECKING:
     from steepest.analysis.finding import Findings
+    from steepest.checkpoints.folder import Checkpoints
     from steepest.inference.summary_table import Summary
     from steepest.result import Fit
     from steepest.sweep_result import Sweep
@@ -28,7 +30,12 @@ def fit(
     /,
     *,
     out: Annotated[str | None, output("Folder to keep the run in, such as runs/first.")] = None,
-    overwrite: Annotated[bool, output("Replace the run that is in that folder.")] = False,
+    overwrite: Annotated[
+        bool, output("Replace the run that is in that folder, unless it is this one, not finished yet.")
+    ] = False,
+    checkpoint_every: Annotated[
+        float | None, output("Seconds between two checkpoints of a run that --out keeps (default 30).")
+    ] = None,
     folds: Annotated[
         int | None, output("Cross-validate with so many folds, and print the scores with their spread.")
     ] = None,
@@ -49,10 +56,7 @@ def fit(
     **settings: Any,
 ) -> int:
     """Fit a model to a table, and say how far it is from the best possible answer."""
-    from steepest import fitting
-    from steepest.cli import console
-    from steepest.descent.stopping import interruptible
-    from steepest.run_record import to_json
+    from steepest.checkpoints.folder import claimed
     from steepest.storage import run_folder
 
     data = dash(data)
@@ -64,8 +68,26 @@ def fit(
         from steepest.inference.summary import check
 
         check(**asked)
-    if out is not None:
-        run_folder.check_free(out, overwrite, (*run_folder.FILES, *([run_folder.PAGE] if report else [])))
+    if out is None and checkpoint_every is not None:
+        raise SpecError("checkpoint_every= says how often a run is kept on its way: give its folder, out='runs/first'.")
+    files = (*run_folder.FILES, *([run_folder.PAGE] if report else []))
+    with nullcontext() if out is None else claimed(out, overwrite, files, checkpoint_every) as kept:
+        return _fit(data, given, kept, asked, out, folds, split or "random", json, quiet, report)
+
+
+def _fit(
+    data: str, given: dict[str, Any], kept: Checkpoints | None, asked: dict[str, Any], out: str | None, folds: int | None,
+    split: str, json: bool, quiet: bool, report: bool,
+) -> int:  # fmt: skip
+    """What the command does once its options are read. kept: the run's folder; asked: how the summary is to be."""
+    from steepest import fitting
+    from steepest.cli import console
+    from steepest.descent.stopping import interruptible
+    from steepest.run_record import to_json
+    from steepest.storage import run_folder
+
+    if kept is not None:
+        kept.tell, given = kept.tell if quiet else console.say, given | {"out": kept}
     with console.warnings_as_lines(), console.progress(_limits(given), quiet) as progress:
         done = fitting.fit(data, progress=progress, **given)
     unsaved: SteepestError | None = None
@@ -73,7 +95,7 @@ def fit(
         done.to_dict()  # the exact answer is computed here
         try:
             if out is not None:
-                run_folder.save(done, out, overwrite)
+                run_folder.save(done, out, overwrite=True)  # whatever is there was refused before
         except RunError as error:  # hours of descent are worth printing even so
             out, unsaved = None, error
     try:
@@ -87,7 +109,7 @@ def fit(
         summary = judged = None
         try:
             summary = done.summary(**asked) if asked and (json or not quiet) else None
-            judged = None if folds is None else done.cross_validate(folds, split or "random")
+            judged = None if folds is None else done.cross_validate(folds, split)
         except SteepestError as error:  # the fit itself is worth printing even so
             unsaved = unsaved or error
         if json:
@@ -102,7 +124,10 @@ def fit(
             print(f"The run is in {out}", file=sys.stderr)
     if unsaved is not None:
         raise unsaved
-    return fail("interrupted", 130) if interrupted() else _code(done, done.message if json or quiet else "")
+    if interrupted():
+        return fail("interrupted", 130)
+    goes_on = "" if out is None else f"interrupted: the same command goes on with the run in {out}."
+    return _code(done, done.message if json or quiet else "", goes_on)
 
 
 @app.command(help_epilogue="Example: steepest sweep sample:diabetes --lr 1e-4:1:log:30 --optimizer sgd,adam --seed 0:4")
@@ -289,8 +314,8 @@ def _limits(settings: dict[str, Any]) -> tuple[int | None, int | None]:
     return default_epochs(epochs, steps, kind), steps
 
 
-def _code(done: Fit, message: str) -> int:
-    """How the command ends; `message` is what stdout does not say."""
+def _code(done: Fit, message: str, goes_on: str) -> int:
+    """How the command ends; `message` is what stdout does not say, `goes_on` what can be done with a run that was interrupted."""
     from steepest.command_words import in_options
     from steepest.descent.stopping import Status
 
@@ -298,7 +323,7 @@ def _code(done: Fit, message: str) -> int:
     if done.status is Status.DIVERGED:
         return fail(message or "the descent diverged", 3)
     if done.status is Status.INTERRUPTED:
-        return fail(message or "interrupted", 130)
+        return fail("\n".join(filter(None, (message, goes_on))) or "interrupted", 130)
     return 0
 
 

@@ -97,8 +97,20 @@ class Batching:
         return min((count for count in (in_epochs, self.max_steps) if count is not None), default=None)
 
     def __iter__(self) -> Iterator[Batch]:
-        epochs = count(self.first) if self.epochs is None else range(self.first, self.first + self.epochs)
-        return islice(chain.from_iterable(map(self.epoch, epochs)), self.max_steps)
+        return self.since(self.first, 0)
+
+    def since(self, epoch: int, index: int) -> Iterator[Batch]:
+        """The batches from one of them on, by its epoch and its place there; none before it is dealt again.
+
+        >>> [batch.rows.tolist() for batch in Batching(5, 2, "none", epochs=2).since(1, 2)]
+        [[4]]
+        """
+        begin = epoch * self.steps_per_epoch + index
+        end = None if self.steps is None else max(self.first * self.steps_per_epoch + self.steps, begin)
+        if self.windows is not None:
+            return islice(self._streamed(begin, end), None if end is None else end - begin)
+        last = None if end is None else index + end - begin
+        return islice(chain.from_iterable(map(self.epoch, count(epoch))), index, last)
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """The batches of an epoch, which those before it have no part in."""
@@ -126,8 +138,8 @@ class Batching:
         epoch, index = divmod(step, self.steps_per_epoch)
         return next(islice(self.epoch(epoch), index, None))
 
-    def _streamed(self, first: int, last: int) -> Iterator[Batch]:
-        """The batches of a stream's rows from one step to another."""
+    def _streamed(self, first: int, last: int | None) -> Iterator[Batch]:
+        """The batches of a stream's rows from one step to another (None: without end)."""
         assert self.windows is not None
         for epoch, steps, arrays in self.windows.pieces(self, first, last):
             for i in range(steps.count):
@@ -152,18 +164,32 @@ class Batching:
         return np.arange(blocks) if self.shuffle == "none" else random.permutation(blocks)
 
 
+@dataclass(frozen=True)
+class External:
+    """Batches from anything that yields (x, y) and can be iterated once an epoch; `since` begins an epoch again."""
+
+    source: Iterable[Any]
+    epochs: int | None = None
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self.since(0, 0)
+
+    def since(self, epoch: int, index: int) -> Iterator[Batch]:
+        """The batches from an epoch's first one on: what is not ours cannot be begun again in the middle of it."""
+        while self.epochs is None or epoch < self.epochs:
+            index = -1
+            for index, entry in enumerate(self.source):
+                if not isinstance(entry, (tuple, list)) or len(entry) != 2:
+                    raise DataError(f"Batch {index} of epoch {epoch} is no pair (x, y) but {type(entry).__name__}.")
+                yield Batch(epoch, index, data=(torch.as_tensor(entry[0]), torch.as_tensor(entry[1])), last=False)
+            if index < 0:
+                raise DataError(
+                    f"The batches gave nothing in epoch {epoch}. An iterator is used up after one pass: give a list, "
+                    "a DataLoader, or anything else that can be iterated again."
+                )
+            epoch += 1
+
+
 def external(source: Iterable[Any], epochs: int | None = None) -> Iterator[Batch]:
     """Batches from anything that yields (x, y) and can be iterated once an epoch."""
-    epoch = 0
-    while epochs is None or epoch < epochs:
-        index = -1
-        for index, entry in enumerate(source):
-            if not isinstance(entry, (tuple, list)) or len(entry) != 2:
-                raise DataError(f"Batch {index} of epoch {epoch} is no pair (x, y) but {type(entry).__name__}.")
-            yield Batch(epoch, index, data=(torch.as_tensor(entry[0]), torch.as_tensor(entry[1])), last=False)
-        if index < 0:
-            raise DataError(
-                f"The batches gave nothing in epoch {epoch}. An iterator is used up after one pass: give a list, "
-                "a DataLoader, or anything else that can be iterated again."
-            )
-        epoch += 1
+    return iter(External(source, epochs))

@@ -56,16 +56,24 @@ class Loaded:
 class Sampled:
     """The batches of a sampler, by the numbers of their rows: a function of (seed, epoch) where the sampler is one.
 
-    rows: how many the dataset has.
+    rows: how many the dataset has. epochs: after how many it ends; seed: of the fit.
     """
 
     sampler: Any
     rows: int
+    epochs: int | None = None
+    seed: int = 0
 
-    def epochs(self, epochs: int | None, seed: int) -> Iterator[Batch]:
-        """One pass over the sampler an epoch."""
-        for epoch in itertools.count() if epochs is None else range(epochs):
-            with seeded(hash((seed, epoch))):
+    def __iter__(self) -> Iterator[Batch]:
+        return self.since(0, 0)
+
+    def since(self, epoch: int, index: int) -> Iterator[Batch]:
+        """One pass over the sampler an epoch, from a batch on: by its epoch and its place there."""
+        return itertools.islice(self._dealt(epoch), index, None)
+
+    def _dealt(self, first: int) -> Iterator[Batch]:
+        for epoch in itertools.count(first) if self.epochs is None else range(first, self.epochs):
+            with seeded(hash((self.seed, epoch))):
                 batches = [torch.as_tensor(list(rows), dtype=torch.int64) for rows in self.sampler]
             if not batches:
                 raise DataError(f"The loader's sampler gives no batch in epoch {epoch}.")

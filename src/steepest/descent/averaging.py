@@ -39,10 +39,12 @@ def begins(shown: str, steps: int | None) -> int:
     return average.begins(steps, *named.numbers)
 
 
-def averaged(shown: Iterable[Step], objective: Any, first: int = 1) -> Iterator[Step]:
+def averaged(shown: Iterable[Step], objective: Any, first: int = 1, mean: Any = None) -> Iterator[Step]:
     """The steps of one descent, θ the mean of those after `first` updates and more; before that θ itself.
 
     The mean is live, as θ is. Of the last step, which has no update, loss and gradient are those of all rows at the mean.
+
+    mean: that of the first step shown, of a descent that goes on.
 
     Example:
         >>> from steepest.descent.loop import descend
@@ -51,13 +53,14 @@ def averaged(shown: Iterable[Step], objective: Any, first: int = 1) -> Iterator[
         >>> [float(step.theta[0]) for step in averaged(descend(f, lr=0.25, max_steps=3), f)]
         [1.0, 0.5, 0.375, 0.2916666666666667]
     """
-    mean: Any = None
+    known = mean is not None
     for step in shown:
         count = step.t - first + 1
         if count == 1:
             mean = copied(step.theta)
-        elif count > 1:
+        elif count > 1 and not known:
             mean += (step.theta - mean) / count
+        known = False
         if count < 1:
             yield step
             continue
@@ -67,19 +70,23 @@ def averaged(shown: Iterable[Step], objective: Any, first: int = 1) -> Iterator[
         yield step
 
 
-def averaged_chunks(shown: Iterable[Chunk], first: Sequence[int], end: Any) -> Iterator[Chunk]:
-    """The same of many descents in chunks. first: for each its own. end: where θ_N lies, `[runs, p]`, and its mean in the end."""
-    before, begun = np.asarray(first)[:, None], np.zeros((), dtype=np.float64)
+def averaged_chunks(shown: Iterable[Chunk], first: Sequence[int], end: Any, begun: Any = 0.0) -> Iterator[Chunk]:
+    """The same of many descents in chunks. first: for each its own. end: where θ_N lies, `[runs, p]`, and its mean in the end.
+
+    begun: the sums before the first chunk, of descents that go on.
+    """
+    before, begun = np.asarray(first)[:, None], np.asarray(begun, dtype=np.float64)
     t = 0
     for chunk in shown:
         theta = np.asarray(chunk.theta, dtype=np.float64)
         steps = chunk.t + np.arange(chunk.steps)
         counts = np.maximum(steps - before + 1, 0)[..., None]
         sums = begun[..., None, :] if begun.ndim else begun
+        state = None if chunk.state is None else {"inner": chunk.state, "average": begun}
         total = sums + np.cumsum(np.where(counts > 0, theta, 0.0), axis=1)
         begun, t = total[:, -1].copy(), chunk.t + chunk.steps
         mean = np.where(counts > 0, total / np.maximum(counts, 1), theta)
-        yield chunk._replace(theta=mean.astype(chunk.theta.dtype))
+        yield chunk._replace(theta=mean.astype(chunk.theta.dtype), state=state)
     count = np.maximum(t - before + 1, 0)
     last = end.detach().cpu().numpy().astype(np.float64)
     mean = np.where(count > 0, (begun + last) / np.maximum(count, 1), last)

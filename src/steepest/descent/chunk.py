@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,8 @@ from steepest.lazy import torch
 class Chunk(NamedTuple):
     """T steps in a row of one or many runs: columns `[runs, T]`, θ before each update `[runs, T, k·r]`.
 
-    batch: the first step's. whole: whether each step saw all rows (then an epoch is a step). penalty: of θ.
+    batch: the first step's. whole: whether each step saw all rows (then an epoch is a step). penalty: of θ. state: of the
+    engine before the first step, where that is asked for (`Descents.kept`).
     """
 
     t: int
@@ -25,6 +26,7 @@ class Chunk(NamedTuple):
     loss: np.ndarray
     grad_norm: np.ndarray
     penalty: np.ndarray
+    state: Any = None
 
     @property
     def steps(self) -> int:
@@ -42,7 +44,7 @@ class Chunk(NamedTuple):
 
     def only(self, runs: np.ndarray, steps: int) -> Chunk:
         """The first steps of some of the runs."""
-        return self._replace(**{name: getattr(self, name)[runs, :steps] for name in self._fields[3:]})
+        return self._replace(**{name: getattr(self, name)[runs, :steps] for name in self._fields[3:-1]})
 
     def step(self, run: int, i: int) -> Step:
         """The i-th step of a run as the loop would show it, but without its gradient."""

@@ -20,13 +20,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from steepest.data.batching import Batch, Batching, external
+from steepest.checkpoints.tree import Unlike, like
+from steepest.data.batching import Batch, Batching, External
 from steepest.data.in_memory import start_of
 from steepest.descent import schedule_factors, torch_rules
+from steepest.descent.plateau import Plateau
 from steepest.errors import DataError, SpecError
 from steepest.lazy import Tensor
 from steepest.model.objective import Objective
@@ -47,6 +49,7 @@ class Step:
         loss: the batch's mean loss at θ (of all rows in the last step, which has no batch and no update).
         grad: its gradient, as `theta`.
         batch: the rows that it is of.
+        memory, schedule: the rule's memory, and the schedule, live.
 
     A rule whose answer is not where it takes the gradient, as schedule_free_sgd, shows its answer as θ; loss and gradient are of
     where it looks. Of objectives that need no PyTorch θ and its gradient are NumPy's arrays.
@@ -59,6 +62,8 @@ class Step:
     loss: Any
     grad: Any
     batch: Batch | None
+    memory: Any = None
+    schedule: Any = None
 
     def copy(self) -> Step:
         """The same step with a θ and gradient of its own.
@@ -74,6 +79,15 @@ class Step:
         return Step(self.t, self.epoch, self.lr, theta, loss, grad, self.batch)
 
 
+class Position(NamedTuple):
+    """Where a descent stands: before update `t`, at a batch by its epoch and its place there; and what it takes to go on."""
+
+    t: int
+    epoch: int
+    index: int
+    state: Any
+
+
 def descend(
     objective: Objective,
     rule: Any = "sgd",
@@ -84,6 +98,7 @@ def descend(
     theta: Tensor | None = None,
     epochs: int | None = None,
     max_steps: int | None = None,
+    resume: Position | None = None,
 ) -> Iterator[Step]:
     """Descend, one Step an update, and one more at the end that carries θ_N.
 
@@ -96,6 +111,7 @@ def descend(
         schedule: a name or a callable (step, epoch) → factor on lr.
         theta: where to start, `[p]` or `[runs, p]`; moved in place. None: the objective's own start.
         epochs, max_steps: passes over the batches, and updates, after which it ends.
+        resume: where an earlier one stood, by `held`: it begins with the step that this one had shown last.
 
     Raises:
         SpecError: a rate, a limit or a start that no descent can have. DataError: batches that are used up.
@@ -120,22 +136,48 @@ def descend(
     pace = schedule_factors.schedule(schedule, _planned(batches, epochs, max_steps))
     theta = objective.theta if theta is None else _start(theta, objective.theta)
     schedule = schedule_factors.of_descent(pace, lr, objective, theta)
-    memory = rule.start(theta)
-    t, rate, batch = -1, lr, None
+    memory, known, first = rule.start(theta), None, 0
+    if resume is not None:
+        memory, known = _taken_up(resume.state, theta, rule, memory, objective, schedule)
+        first = resume.t
+    t, rate, batch = first - 1, lr, None
 
     def again() -> tuple[Tensor, Tensor]:
         loss, grad = objective.value_and_grad(theta, batch)
         return loss + objective.penalty(theta), grad
 
-    for t, batch in enumerate(islice(_dealt(batches, epochs), max_steps)):
+    left = None if max_steps is None else max(max_steps - first, 0)
+    for t, batch in enumerate(islice(_dealt(batches, epochs, resume), left), first):
         rate = lr * schedule(t, batch.epoch)
-        loss, grad = objective.value_and_grad(theta, batch)
-        yield Step(t, batch.epoch, rate, rule.answer(theta, memory), loss, grad, batch)
+        loss, grad = known or objective.value_and_grad(theta, batch)
+        known = None
+        yield Step(t, batch.epoch, rate, rule.answer(theta, memory), loss, grad, batch, memory, schedule)
         rule.update(theta, grad, memory, rate, again)
 
     rule.end(theta, memory)
     loss, grad = objective.value_and_grad(theta, None if objective.rows else batch)
     yield Step(t + 1, batch.epoch + 1 if batch else 0, rate, theta, loss, grad, None)
+
+
+def held(step: Step, rule: Any, objective: Objective) -> dict[str, Any]:
+    """What it takes to go on from a step as if nothing had been: nothing in it is copied yet. θ is the objective's own."""
+    parts = {"theta": objective.theta, "loss": step.loss, "grad": step.grad}
+    waiting = step.schedule.state() if isinstance(step.schedule, Plateau) else None
+    return parts | {"memory": rule.packed(step.memory), "objective": objective.state(), "schedule": waiting}
+
+
+def _taken_up(
+    state: Any, theta: Any, rule: Any, memory: list[Any], objective: Objective, schedule: Any
+) -> tuple[list[Any], tuple[Any, Any]]:
+    """θ and the objective moved to where they were; the rule's memory, and the loss with its gradient. Unlike for others."""
+    if not isinstance(state, dict) or set(state) != {"theta", "loss", "grad", "memory", "objective", "schedule"}:
+        raise Unlike("it is not the state of the loop")
+    theta[...] = like(theta, state["theta"], "theta")
+    objective.take_up(state["objective"])
+    if isinstance(schedule, Plateau):
+        schedule.take_up(state["schedule"])
+    loss = like(theta.sum(), state["loss"], "loss") if isinstance(theta, Tensor) else like(0.0, state["loss"], "loss")
+    return rule.unpacked(memory, state["memory"]), (loss, like(theta, state["grad"], "grad"))
 
 
 def copied(given: Any) -> Any:
@@ -159,16 +201,17 @@ def _planned(batches: Any, epochs: int | None, max_steps: int | None) -> int | N
     return min((number for number in (count, max_steps) if number), default=None)
 
 
-def _dealt(batches: Any, epochs: int | None) -> Iterable[Batch]:
-    """Batches as they are; anything else that can be iterated gives (x, y), one iteration an epoch."""
-    if isinstance(batches, Batching):
-        return batches
+def _dealt(batches: Any, epochs: int | None, resume: Position | None) -> Iterable[Batch]:
+    """Batches from where a descent stood; anything else that can be iterated gives (x, y), one iteration an epoch."""
+    epoch, index = (0, 0) if resume is None else resume[1:3]
+    if hasattr(batches, "since"):
+        return batches.since(epoch, index)
     if not isinstance(batches, Iterable) and not hasattr(batches, "__getitem__"):
         raise SpecError(
             f"batches={batches!r}: it must be Batches, or anything that gives (x, y) again and again, as a DataLoader."
         )
     if not isinstance(batches, Iterator):
-        return external(batches, epochs)
+        return External(batches, epochs).since(epoch, index)
     given = map(_batch, batches)
     return given if epochs is None else _of_epochs(given, epochs)
 

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, final
 
+from steepest.checkpoints.tree import like
 from steepest.descent.torch_rules import Again, Memory, Rule
 from steepest.lazy import Tensor, torch
 from steepest.model import preconditioners
@@ -110,6 +111,14 @@ class RegularizedNewton(Rule):
             delta = self.rounding.least if own else max(spread, self.rounding.least)
             self.arrived = delta == 0.0
         return [delta, first, float("inf"), 0.0, 0, float("inf")]
+
+    def packed(self, memory: Memory) -> Any:
+        """What else is kept depends on θ alone, and is found again."""
+        return [*memory, self.arrived]
+
+    def unpacked(self, memory: Memory, packed: Any) -> Memory:
+        *memory, self.arrived = like([*memory, False], packed, "memory")
+        return memory
 
     @property
     def products(self) -> int:

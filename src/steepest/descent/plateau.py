@@ -9,6 +9,8 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
+from steepest.checkpoints.tree import like
+
 THRESHOLD = 1e-4
 """The share of the best F by which it must have fallen to count as lower, as in PyTorch."""
 
@@ -35,6 +37,14 @@ class Plateau:
         own = Plateau(self.lower, self.patience)
         own.objective, own.theta = objective, theta
         return own
+
+    def state(self) -> dict[str, Any]:
+        """What was seen so far."""
+        return {"best": self.best, "bad": self.bad, "now": self.now, "epoch": self.epoch}
+
+    def take_up(self, state: Any) -> None:
+        """Go on from what another one has seen. Unlike where that is something else."""
+        vars(self).update(like(self.state(), state, "schedule"))
 
     def seen(self, value: float) -> float:
         """The factor after an epoch that ended at F = value."""

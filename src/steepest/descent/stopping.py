@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from steepest.checkpoints.tree import Unlike
 from steepest.data.batching import Batching
 from steepest.descent.torch_rules import Rule
 
@@ -233,11 +234,25 @@ class Stopper:
         self.best_epoch = np.where(better, epoch, self.best_epoch)[()]
         return self.since_best >= self.enough_epochs
 
+    SEEN = ("largest", "limit", "before", "still", "best", "since_best", "best_epoch")
+
+    def state(self) -> dict[str, Any]:
+        """What was seen so far: numbers, or arrays with one entry a run."""
+        return {name: getattr(self, name) for name in (*self.SEEN, "looks")}
+
+    def take_up(self, state: Any) -> None:
+        """Go on from what another one of as many runs has seen. Unlike where that is something else."""
+        if not isinstance(state, dict) or set(state) != {*self.SEEN, "looks"} or type(state["looks"]) is not int:
+            raise Unlike("stopper is none")
+        for name, value in state.items():
+            if np.asarray(value).dtype.kind not in "fiub" or np.shape(value) not in ((), np.shape(self.tol)):
+                raise Unlike(f"stopper.{name} is no number")
+            setattr(self, name, value)
+
     def only(self, runs: Any) -> Stopper:
         """The same for some of its runs."""
         chosen = copy.copy(self)
-        for name in ("tol", "enough_looks", "enough_epochs", "largest", "limit", "before", "still", "best", "since_best",
-                     "best_epoch"):  # fmt: skip
+        for name in ("tol", "enough_looks", "enough_epochs", *self.SEEN):
             value = getattr(self, name)
             setattr(chosen, name, value[runs] if np.ndim(value) else value)
         return chosen

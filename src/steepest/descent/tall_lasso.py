@@ -13,10 +13,12 @@ from typing import Any, final
 
 import numpy as np
 
+from steepest.checkpoints.tree import like
 from steepest.descent.torch_rules import Again, Memory, Rule
 from steepest.lazy import torch
 from steepest.model.tall_curvature import Curvature
 from steepest.model.tall_objective import TallObjective
+from steepest.model.tall_state import numbers_of, state_of, take_up
 from steepest.numerics.active_set import feature_sign
 
 MOST_NEW = 100
@@ -50,6 +52,22 @@ class TallLasso(Rule):
         self.arrived = promised <= 4 * floor or self.objective.whole(moved) > value + floor
         if not self.arrived:
             theta[:] = moved
+
+    def packed(self, memory: Memory) -> Any:
+        """The memory, the columns that take part, and what the objective has measured."""
+        curvature = None if self.curvature is None else self.curvature.state()
+        own = {"memory": memory, "arrived": self.arrived, "index": self.index, "curvature": curvature}
+        return own | {"measured": state_of(self.objective)}
+
+    def unpacked(self, memory: Memory, packed: Any) -> Memory:
+        own = {"memory": memory, "arrived": False, "index": None, "curvature": None, "measured": None}
+        given, width = like(own, packed, "memory"), len(self.objective.theta)
+        numbers_of(given["index"], width, "memory.index")
+        take_up(self.objective, given["measured"])
+        self.arrived, self.index = given["arrived"], given["index"]
+        if given["curvature"] is not None:
+            self.curvature = Curvature.of_state(given["curvature"], len(self.index), width)
+        return given["memory"]
 
     def _minimum(self, here: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, float]:
         """The coefficients that take part, where the local model has its minimum in them, and how far F falls to there."""

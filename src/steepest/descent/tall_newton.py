@@ -14,10 +14,12 @@ from typing import Any, final
 
 import numpy as np
 
+from steepest.checkpoints.tree import like
 from steepest.descent.torch_rules import Again, Memory, Rule
 from steepest.model.extended_squares import ExtendedSquares
 from steepest.model.tall_curvature import IllConditioned
 from steepest.model.tall_objective import TallObjective
+from steepest.model.tall_state import state_of, take_up
 
 ROWS = 16_000
 """Rows on which the start is found, or so many for each parameter: `EACH`."""
@@ -69,6 +71,20 @@ class TallNewton(Rule):
                 return
             step, decrement = step / 2, decrement / 2
         self.arrived = True
+
+    def packed(self, memory: Memory) -> Any:
+        """The memory, and what the objective has measured."""
+        return {"memory": memory, "arrived": self.arrived, "measured": state_of(self.objective)}
+
+    def unpacked(self, memory: Memory, packed: Any) -> Memory:
+        first, before, _ = memory
+        given = like({"memory": [first, before, None], "arrived": False, "measured": None}, packed, "memory")
+        take_up(self.objective, given["measured"])
+        if given["memory"][2] is not None:
+            theta = self.objective.theta
+            like((theta, theta), given["memory"][2], "memory.2")
+        self.arrived = given["arrived"]
+        return given["memory"]
 
     def _begin(self, objective: TallObjective, here: np.ndarray, value: float) -> bool:
         """Go to the minimum on some rows, and take their Hessian for that of all; False where that is no better."""

@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from steepest.checkpoints.tree import Unlike
 from steepest.data.wording import called
 from steepest.errors import SpecError, SteepestError
 from steepest.formulas.rules import FORMULAS, RuleFormula
@@ -108,6 +109,14 @@ def stepped(optimizer: torch.optim.Optimizer, closure: Callable[[], Tensor] | No
         why = (str(error).splitlines() or [""])[0].rstrip(".")
         what = f"optimizer={type(optimizer).__name__} fails in its step"
         raise SpecError(f"{what}: {type(error).__name__}: {why}.") from error
+
+
+def take_up(optimizer: torch.optim.Optimizer, state: Any) -> None:
+    """Go on from the `state_dict()` of an optimiser of the same kind. Unlike where that is something else."""
+    try:
+        optimizer.load_state_dict(state)
+    except Exception as error:  # it may be the user's own code
+        raise Unlike(f"{type(optimizer).__name__} does not take it: {error}") from error
 
 
 def decay(optimizer: torch.optim.Optimizer) -> float:

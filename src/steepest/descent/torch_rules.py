@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
+from steepest.checkpoints.tree import like
 from steepest.choices import parse, required
 from steepest.descent import in_place, torch_optim
 from steepest.errors import SpecError
@@ -88,6 +89,14 @@ class Rule(ABC):
         answer = self.answer(theta, memory)
         if answer is not theta:
             theta.copy_(answer)
+
+    def packed(self, memory: Memory) -> Any:
+        """The memory, and whatever else the rule keeps from step to step, as numbers, tensors and lists of them."""
+        return memory
+
+    def unpacked(self, memory: Memory, packed: Any) -> Memory:
+        """The memory again, from that of `start`. Unlike for what another rule has packed."""
+        return like(memory, packed, "memory")
 
 
 @final
@@ -183,6 +192,12 @@ class _Around(Rule):
 
     def answer(self, theta: Any, memory: Memory) -> Any:
         return self.rule.answer(theta, memory)
+
+    def packed(self, memory: Memory) -> Any:
+        return self.rule.packed(memory)
+
+    def unpacked(self, memory: Memory, packed: Any) -> Memory:
+        return self.rule.unpacked(memory, packed)
 
 
 @final
@@ -301,6 +316,13 @@ class TorchRule(Rule):
 
         lend(grad)
         torch_optim.stepped(optimizer, closure if again_asked else None)
+
+    def packed(self, memory: Memory) -> Any:
+        return memory[1].state_dict()
+
+    def unpacked(self, memory: Memory, packed: Any) -> Memory:
+        torch_optim.take_up(memory[1], packed)
+        return memory
 
 
 def rule(name: Any, objective: Any = None, clip: float | None = None) -> Rule:

@@ -22,7 +22,7 @@ import pyarrow
 from steepest.data import table_files
 from steepest.data.thinning import evenly
 from steepest.data.wording import number, plain
-from steepest.descent.arrays import assign, chosen_rows, float64_of, length_of, room
+from steepest.descent.arrays import assign, chosen_rows, float64_of, length_of, room, slice_of
 from steepest.descent.loop import Step, copied
 from steepest.formulas.quantities import QUANTITIES
 from steepest.lazy import Tensor
@@ -273,7 +273,7 @@ class Recorder:
                 start = int(due[0])
                 continue
             due = due[: self.capacity - self._rows]
-            every = _evenly(due)
+            every = slice_of(due)
             columns = (chunk.loss, objective, chunk.grad_norm, test_loss)
             self._put(steps[due], chunk.lr[:, every], [column[:, every] for column in columns], chunk.theta[:, every])
             start = int(due[-1]) + 1
@@ -385,10 +385,3 @@ class Recorder:
             test_loss=numbers[:, 3],
             theta=theta,
         )
-
-
-def _evenly(due: np.ndarray) -> Any:
-    """Step numbers as a slice where they lie evenly, which NumPy copies faster."""
-    stride = int(due[1] - due[0]) if len(due) > 1 else 1
-    even = int(due[-1]) == int(due[0]) + stride * (len(due) - 1) and (np.diff(due) == stride).all()
-    return slice(int(due[0]), int(due[-1]) + 1, stride) if even else due

@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
+import numpy as np
+
+from steepest.checkpoints.tree import like
 from steepest.descent.averaging import averaged, averaged_chunks
 from steepest.descent.chunk import Chunk
 from steepest.descent.loop import Step, descend
@@ -47,7 +50,8 @@ class Engine:
 def _loop(work: Descents) -> Iterator[Step]:
     batches = work.batching if work.given is None else work.given
     lr, schedule, last = float(work.lr[0]), work.schedules[0], work.batching.max_steps
-    return descend(work.objective, work.rules[0], batches, lr=lr, schedule=schedule, max_steps=last)
+    rule, objective = work.rules[0], work.objective
+    return descend(objective, rule, batches, lr=lr, schedule=schedule, max_steps=last, resume=work.resume)
 
 
 def _looped(work: Descents, updates: float) -> float:
@@ -66,6 +70,10 @@ LOOP = Engine("loop", _loop, _looped)
 BATCHED = Engine("batched", batched.chunks, _looped)
 FUSED = Engine("fused", compiled.chunks, _compiled)
 GRAPHED = Engine("graphed", cuda_graph.chunks, _looped)
+
+
+ENGINES = {engine.name: engine for engine in (LOOP, BATCHED, FUSED, GRAPHED)}
+"""Name → engine."""
 
 
 def choose(work: Descents, updates: float | None = None, worth: float | None = None) -> Engine:
@@ -88,9 +96,15 @@ def choose(work: Descents, updates: float | None = None, worth: float | None = N
 
 def shown_of(work: Descents, engine: Engine) -> Iterator[Chunk | Step]:
     """What an engine shows of some descents, averaged where they are to be."""
-    shown: Any = engine.chunks(work)
     if work.averages is None:
-        return shown
+        return engine.chunks(work)
+    begun = None
+    if work.resume is not None:
+        state = like({"inner": None, "average": None}, work.resume.state)
+        work.resume, begun = work.resume._replace(state=state["inner"]), state["average"]
+    shown: Any = engine.chunks(work)
     if engine is LOOP:
-        return averaged(shown, work.objective, work.averages[0])
-    return averaged_chunks(shown, work.averages, work.theta)
+        mean = None if begun is None else like(work.objective.theta, begun, "average")
+        return averaged(shown, work.objective, work.averages[0], mean)
+    sums = np.zeros(()) if begun is None or not np.ndim(begun) else np.zeros(tuple(work.theta.shape))
+    return averaged_chunks(shown, work.averages, work.theta, sums if begun is None else like(sums, begun, "average"))

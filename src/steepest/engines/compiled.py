@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from steepest.checkpoints.tree import like
 from steepest.data.batching import Batch, Batching
 from steepest.descent.chunk import Chunk
 from steepest.engines import kernel_args
@@ -97,15 +98,24 @@ class Compiled:
         self.state = kernel_args.state_of(work.theta.numpy(), (runs, *self.shape), free, formulas)
         self.formulas = formulas
         self.counts = np.zeros(runs, dtype=np.int64)
+        self.first = 0, 0, 0
+        if work.resume is not None:
+            self.first = work.resume[:3]
+            for part, kept in zip(self._moved(), like(self._moved(), work.resume.state), strict=True):
+                part[...] = kept
         seeds, self.which = np.unique(np.array(work.seeds, dtype=np.uint64), return_inverse=True)
         if self.batching.size is None or self.batching.shuffle == "none":
             seeds, self.which = seeds[:1], np.zeros_like(self.which)
         self.each = [replace(self.batching, seed=int(seed)) for seed in seeds]
         self.threads = max(1, torch.get_num_threads())
 
+    def _moved(self) -> list[np.ndarray]:
+        """All that steps move: θ, the rules' memories, and the counts of updates."""
+        return [*self.state[: 1 + self.state.MEMORIES], self.counts]
+
     def chunks(self) -> Iterator[Chunk]:
         """All steps of the runs that are alive."""
-        t, shown, done = 0, None, []
+        t, shown, done = self.first[0], None, []
         last = inf if self.batching.steps is None else self.batching.steps
         records: dict[tuple[int, int], Any] = {}  # two of a kind: one to be looked at, one to be written
         with ThreadPoolExecutor(max(self.threads, 2)) as pool:
@@ -120,11 +130,13 @@ class Compiled:
                         records[key] = record_of((len(rates), many), self.shape, self.rows.panels.dtype)
                     record = records[key]
                     wait(done)
+                    before = [part.copy() for part in self._moved()] if self.work.kept else None
                     done = self._walk(pool, dealt._replace(starts=starts, lengths=lengths), rates, record)
                     if shown is not None:  # while it is looked at, the next one is walked already
                         yield shown
                     theta, whole = record.theta.reshape(len(rates), many, -1), self.batching.size is None
-                    shown = Chunk(t, dealt.batch, whole, rates, theta, record.loss, record.grad_norm, record.penalty)
+                    columns = record.loss, record.grad_norm, record.penalty
+                    shown = Chunk(t, dealt.batch, whole, rates, theta, *columns, before)
                     t += many
                     if not done:
                         yield shown
@@ -163,11 +175,11 @@ class Compiled:
         )
         if self.batching.size is None:
             most = min(most, self.batching.steps or most)
-            for epoch in count(step=most):
+            for epoch in count(self.first[0], step=most):
                 yield _Dealt(Batch(epoch, 0), room, nothing, np.zeros((1, most), np.int64), np.full((1, most), n))
-        for epoch in count():
+        for epoch in count(self.first[1]):
             starts = np.stack([one.order(epoch) for one in self.each]) * size
-            for first in range(0, starts.shape[1], most):
+            for first in range(self._begin(epoch), starts.shape[1], most):
                 part = starts[:, first : first + most]
                 yield _Dealt(Batch(epoch, first), room, nothing, part, np.minimum(size, n - part))
 
@@ -189,7 +201,7 @@ class Compiled:
         from steepest.engines.kernel_rows import gather
 
         width, nothing = self.shape[1], np.zeros((1, 0), dtype=np.int64)
-        for epoch, steps, held, order in windows.orders(self.batching, 0, self.batching.steps):
+        for epoch, steps, held, order in windows.orders(self.batching, self.first[0], self.batching.steps):
             source = kernel_args.rows_of(held, self.objective)
             for first in range(0, steps.count, most):
                 part = np.ascontiguousarray(order[first * steps.rows : (first + most) * steps.rows])
@@ -199,11 +211,15 @@ class Compiled:
                 lengths = np.full_like(starts, steps.rows)
                 yield _Dealt(Batch(epoch, steps.first + first), room, nothing, starts, lengths)
 
+    def _begin(self, epoch: int) -> int:
+        """The place of the first batch in an epoch."""
+        return self.first[2] if epoch == self.first[1] else 0
+
     def _to_gather(self, size: int, most: int) -> Iterator[_Dealt]:
         """Shuffled rows, others for each seed."""
-        for epoch in count():
+        for epoch in count(self.first[1]):
             orders = np.stack([one.order(epoch) for one in self.each])
-            for first in range(0, orders.shape[1], most * size):
+            for first in range(self._begin(epoch) * size, orders.shape[1], most * size):
                 part = np.ascontiguousarray(orders[:, first : first + most * size])
                 starts = np.arange(0, part.shape[1], size)[None].repeat(len(part), 0)
                 yield _Dealt(Batch(epoch, first // size), None, part, starts, np.minimum(size, part.shape[1] - starts))
@@ -223,8 +239,8 @@ class Compiled:
             return dealt
 
         number = 0
-        for epoch, order in _orders(pool, self.each[0]):
-            for first in range(0, len(order), most * size):
+        for epoch, order in _orders(pool, self.each[0], self.first[1]):
+            for first in range(self._begin(epoch) * size, len(order), most * size):
                 if len(under_way) > AHEAD:
                     yield next_one()
                 part, room = order[first : first + most * size], rooms[number % len(rooms)]
@@ -332,11 +348,11 @@ def _cuts(length: int, unit: int, parts: int) -> np.ndarray:
     return np.minimum(np.arange(parts + 1) * units // parts * unit, length)
 
 
-def _orders(pool: ThreadPoolExecutor, batching: Batching) -> Iterator[tuple[int, np.ndarray]]:
-    """Each epoch and the rows that it looks at, in order; the next epoch is dealt by the pool meanwhile."""
+def _orders(pool: ThreadPoolExecutor, batching: Batching, first: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Each epoch from one on and the rows that it looks at, in order; the next epoch is dealt by the pool meanwhile."""
     steps = inf if batching.steps is None else batching.steps
-    coming = pool.submit(batching.order, 0)
-    for epoch in count():
+    coming = pool.submit(batching.order, first)
+    for epoch in count(first):
         if epoch * batching.steps_per_epoch >= steps:
             return
         order = coming.result()

@@ -10,12 +10,13 @@ they use stands in tensors that are filled before. On a CPU nothing is captured,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import count
+from itertools import count, islice
 from math import inf
 from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 
+from steepest.checkpoints.tree import like
 from steepest.data.batching import Batch, Batching
 from steepest.descent.chunk import Chunk
 from steepest.engines import batched
@@ -57,36 +58,48 @@ class Graphed:
     """A descent of a linear objective by an elementwise rule, to be replayed."""
 
     def __init__(self, work: Descents):
-        self.work, self.objective, self.rule, like = work, work.objective, work.rules[0], work.objective.theta
+        self.work, self.objective, self.rule = work, work.objective, work.rules[0]
+        theta = work.objective.theta
         # a count of steps is a tensor here, or it would be captured as it is
         self.memory = [
-            part if isinstance(part, Tensor) else torch.tensor(float(part), dtype=torch.float64, device=like.device)
-            for part in self.rule.start(like)
+            part if isinstance(part, Tensor) else torch.tensor(float(part), dtype=torch.float64, device=theta.device)
+            for part in self.rule.start(theta)
         ]
+        self.first = 0, 0, 0
+        if work.resume is not None:
+            self.first = work.resume[:3]
+            for part, kept in zip(self._moved(), like(self._moved(), work.resume.state), strict=True):
+                part.copy_(kept)
         self._made: dict[tuple[int, int | None], tuple[_Room, Callable[[], None]]] = {}
+
+    def _moved(self) -> list[Tensor]:
+        """All that steps move: θ and the rule's memory."""
+        return [self.objective.theta, *self.memory]
 
     def chunks(self) -> Iterator[Chunk]:
         """All steps."""
-        t, batching = 0, self.work.batching
+        t, batching = self.first[0], self.work.batching
         last = inf if batching.steps is None else batching.steps
         for batch, rows, many in self._dealt(batching):
             many = int(min(many, last - t))
             if not many:
                 break
             rates = self.work.rates(t, batch.epoch, many)
+            before = [part.clone() for part in self._moved()] if self.work.kept else None
             theta, numbers = self._walk(None if rows is None else rows[:many], rates[0])
-            yield Chunk(t, batch, batching.size is None, rates, theta[None], *numbers[:, None])
+            loss, grad_norm, penalty = numbers[:, None]
+            yield Chunk(t, batch, batching.size is None, rates, theta[None], loss, grad_norm, penalty, before)
             t += many
         self.rule.end(self.objective.theta, self.memory)
 
     def _dealt(self, batching: Batching) -> Iterator[tuple[Batch, Tensor | None, int]]:
         """For one chunk after another, without end: its first batch, its rows `[T, size]` (None: all of them), and T."""
         if batching.size is None:
-            yield from ((Batch(epoch, 0), None, STEPS) for epoch in count(step=STEPS))
-        for epoch in count():
-            first = 0
+            yield from ((Batch(epoch, 0), None, STEPS) for epoch in count(self.first[0], step=STEPS))
+        for epoch in count(self.first[1]):
+            first = self.first[2] if epoch == self.first[1] else 0
             # a batch shorter than the others, the last one or among shuffled blocks, is a chunk by itself
-            for rows in _even(batching.epoch(epoch)):
+            for rows in _even(islice(batching.epoch(epoch), first, None)):
                 yield Batch(epoch, first), rows.to(self.objective.theta.device), len(rows)
                 first += len(rows)
 
@@ -104,21 +117,21 @@ class Graphed:
 
     def _ready(self, steps: int, size: int | None) -> tuple[_Room, Callable[[], None]]:
         """Room for so many steps with batches of so many rows, and what takes them."""
-        like = self.objective.theta
+        theta = self.objective.theta
         room = _Room(
-            None if size is None else torch.zeros((steps, size), dtype=torch.int64, device=like.device),
-            like.new_zeros(steps),
-            like.new_zeros((steps, len(like))),
-            like.new_zeros((3, steps)),
+            None if size is None else torch.zeros((steps, size), dtype=torch.int64, device=theta.device),
+            theta.new_zeros(steps),
+            theta.new_zeros((steps, len(theta))),
+            theta.new_zeros((3, steps)),
         )
 
         def walk() -> None:
             for i in range(steps):
                 self._step(room, i)
 
-        if not like.is_cuda:
+        if not theta.is_cuda:
             return room, walk
-        moved = [like, *(part for part in self.memory if isinstance(part, Tensor))]
+        moved = [theta, *(part for part in self.memory if isinstance(part, Tensor))]
         before = [part.clone() for part in moved]
         aside = torch.cuda.Stream()
         aside.wait_stream(torch.cuda.current_stream())

@@ -19,6 +19,7 @@ import numpy as np
 
 from steepest.data.batching import Batching
 from steepest.descent.averaging import NEVER
+from steepest.descent.loop import Position
 from steepest.descent.schedule_factors import Schedule, constant, factors
 from steepest.descent.torch_rules import Rule
 from steepest.lazy import Tensor
@@ -33,6 +34,7 @@ class Descents:
     batching: until when the longest of them goes. given: batches of the user's, in the place of ours.
     averages: for each after how many updates the first θ is one of the answer's mean; None where none is.
     together: the objective of all runs at once, `[runs, p]` → `[runs]`; None for a single run from the objective's own θ.
+    kept: whether chunks are to carry the state that they begin with. resume: where it was interrupted, to go on from there.
     alive: `[runs]`, which go on; one that has ended may be moved on, unseen.
     """
 
@@ -46,6 +48,8 @@ class Descents:
     given: Iterable[Any] | None = None
     together: Objective | None = None
     averages: Sequence[int] | None = None
+    kept: bool = False
+    resume: Position | None = None
     alive: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any, final
 
+from steepest.checkpoints.tree import like
 from steepest.data.batching import Batch
 from steepest.data.randomness import seeded
 from steepest.errors import FitError, SpecError
@@ -59,6 +60,15 @@ class ModuleObjective(Objective):
             self.penalty_term = penalty.at(self.parameters.penalised)
             if penalty.l1:
                 self.kinked, self.proximal = True, self.penalty_term.proximal
+
+    def state(self) -> dict[str, Any]:
+        """The module's buffers, as the running means of BatchNorm are."""
+        return dict(self.module.named_buffers())
+
+    def take_up(self, state: Any) -> None:
+        with torch.no_grad():
+            for name, value in like(self.state(), state, "buffers").items():
+                self.module.get_buffer(name).copy_(value)
 
     def views(self, flat: Tensor) -> Sequence[Tensor]:
         return self.parameters.views(flat)

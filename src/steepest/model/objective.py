@@ -19,6 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
+from steepest.checkpoints.tree import like
 from steepest.data.batching import Batch
 from steepest.data.in_memory import start_of
 from steepest.errors import SpecError, SteepestError
@@ -74,6 +75,14 @@ class Objective(ABC):
     def trial(self) -> tuple[Tensor, Tensor, Tensor | None] | None:
         """Predictions, targets and weights of some rows at θ₀, on which a loss is tried; None where there are none."""
         return None
+
+    def state(self) -> dict[str, Any]:
+        """What it keeps from one call to the next that its numbers depend on, beside θ."""
+        return {}
+
+    def take_up(self, state: Any) -> None:
+        """Go on from what another one of the same kind kept. Unlike where that is something else."""
+        like(self.state(), state, "objective")
 
     def views(self, flat: Tensor) -> Sequence[Tensor]:
         """A flat vector cut into the tensors that it stands for."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from steepest.checkpoints.tree import like
 from steepest.model.row_parts import in_one_thread
 
 SAFE_SQUARES = 0.03
@@ -44,6 +46,24 @@ class Curvature:
             raise IllConditioned
         self.hessian, self.sizes, self.factor = hessian, sizes, factor
         self.pairs: tuple[tuple[np.ndarray, np.ndarray, float], ...] = ()
+
+    def state(self) -> dict[str, Any]:
+        """All of it."""
+        return {"hessian": self.hessian, "sizes": self.sizes, "factor": self.factor, "pairs": list(self.pairs)}
+
+    @classmethod
+    def of_state(cls, state: Any, size: int, width: int) -> Curvature:
+        """The one whose state it is, of `size` coefficients in directions of `width`. Unlike for something else."""
+        found, square = cls.__new__(cls), np.zeros((size, size))
+        template = {"hessian": square, "sizes": np.zeros(size), "factor": square, "pairs": None}
+        kept = like(template, state, "curvature")
+        line = np.zeros(width)
+        pairs = like([(line, line, 0.0)] * len(kept["pairs"] or ()), kept["pairs"], "curvature.pairs")
+        found.hessian, found.sizes, found.factor, found.pairs = (
+            *map(kept.get, ("hessian", "sizes", "factor")),
+            tuple(pairs),
+        )
+        return found
 
     def corrected(self, step: np.ndarray, change: np.ndarray) -> Curvature:
         """The same corrected by how a step has changed the gradient, beside what is known so already (BFGS)."""

@@ -22,25 +22,28 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from steepest import atomic_folder, fitting, run_record
+from steepest import atomic_folder, run_record
 from steepest.atomic_folder import Damaged, digest_of
+from steepest.checkpoints import folder as under_way
+from steepest.checkpoints.folder import place_of, said
+from steepest.checkpoints.run_settings import digest
+from steepest.descent.stopping import Status
 from steepest.errors import RunError, SpecError
 from steepest.lazy import Tensor
 from steepest.model.of_fit import targets
 from steepest.result import Fit
-from steepest.run_record import Shape
+from steepest.run_record import FILES, REST, ROWS, SPEC, SUMMARY, TRACE, WEIGHTS, Shape
 from steepest.settings import Spec
 from steepest.settings_table import SETTINGS
 from steepest.storage.run_files import pack_rows, pack_trace, pack_weights
-from steepest.storage.run_loading import FILES, REST, ROWS, SPEC, SUMMARY, TRACE, WEIGHTS, damaged
+from steepest.storage.run_loading import damaged
 
 SWEEP, TABLE, FITS = SWEEP_FILES = ("sweep.json", "table.parquet", "fits.parquet")
 PAGE = atomic_folder.PAGE
@@ -69,7 +72,9 @@ def save(fit: Fit, folder: str | os.PathLike[str], overwrite: bool = False) -> N
         ...     load(f"{place}/line").params
         {'intercept': 1.0, 'x': 2.0}
     """
-    keep(folder, REST, lambda: contents_of(fit, fit.to_dict()), FILES, overwrite)
+    # of one that was interrupted where it is kept on its way, the checkpoint goes on with it
+    going_on = fit.ending.status is Status.INTERRUPTED and (place_of(folder) / atomic_folder.RUNNING).exists()
+    keep(folder, REST, lambda: contents_of(fit, fit.to_dict()), FILES, overwrite, going_on)
 
 
 def keep(
@@ -78,50 +83,25 @@ def keep(
     contents: Callable[[], dict[str, bytes]],
     names: Iterable[str],
     overwrite: bool,
+    going_on: bool = False,
 ) -> None:
-    """Write files and the record that lists them (one of these files) into a folder; `names` are what they will be called."""
+    """Write files and the record that lists them (one of these files) into a folder; `names` are what they will be called.
+
+    going_on: whether checkpoints that are there stay.
+    """
     place = place_of(folder)
     check_free(folder, overwrite, names)
     files = contents()
-    with _said(f"The run cannot be written to {str(place)!r}"), atomic_folder.locked(place):
+    with said(f"The run cannot be written to {str(place)!r}"), atomic_folder.locked(place):
         check_free(folder, overwrite, names)
         atomic_folder.write_folder(place, record, files.pop(record), files)
-
-
-@contextmanager
-def _said(what: str) -> Iterator[None]:
-    """An error of the system's is told as what cannot be done, and why."""
-    try:
-        yield
-    except RunError:
-        raise
-    except OSError as error:
-        raise RunError(f"{what}: {error.strerror or error}.") from None
+        if not going_on:
+            under_way.remove(place)
 
 
 def check_free(folder: str | os.PathLike[str], overwrite: bool = False, names: Iterable[str] = FILES) -> None:
     """Raise RunError where `save` would refuse to write files of these names."""
-    place = place_of(folder)
-    with _said(f"The run cannot be written to {str(place)!r}"):
-        old = atomic_folder.record_of(place) if place.is_dir() else None
-        if old is not None and not overwrite:
-            kind = "sweep" if old.name == SWEEP else "run"
-            raise RunError(
-                f"{str(folder)!r} holds a {kind} already. Choose another folder, or replace it: overwrite=True."
-            )
-        if old is not None:
-            atomic_folder.check_unchanged(place, names)
-        elif place.is_dir() and not atomic_folder.is_free(place):
-            raise RunError(
-                f"{str(folder)!r} is a folder with other things in it, not a run. Choose another one for the run."
-            )
-        elif not place.is_dir() and (place.exists() or place.is_symlink()):
-            raise RunError(f"{str(folder)!r} is a file. Choose another place for the run's folder.")
-        there = next(one for one in (place, *place.parents) if one.exists())
-        if not there.is_dir():
-            raise RunError(f"{str(there)!r} is a file, so {str(folder)!r} cannot be a folder. Choose another place.")
-        if not os.access(there, os.W_OK | os.X_OK):
-            raise RunError(f"The run cannot be written to {str(folder)!r}: no permission to write to {str(there)!r}.")
+    under_way.check_free(folder, overwrite, names)
 
 
 def write_page(folder: str | os.PathLike[str], content: bytes, name: str = PAGE) -> None:
@@ -131,7 +111,7 @@ def write_page(folder: str | os.PathLike[str], content: bytes, name: str = PAGE)
         RunError: the page that is there was changed by hand, or the folder cannot be written.
     """
     place = place_of(folder)
-    with _said(f"{name} cannot be written to the run {str(place)!r}"), atomic_folder.locked(place):
+    with said(f"{name} cannot be written to the run {str(place)!r}"), atomic_folder.locked(place):
         old = atomic_folder.record_of(place)
         if old is None:
             raise RunError(f"There is no run at {str(folder)!r}.")
@@ -151,17 +131,6 @@ def check_page(folder: str | os.PathLike[str], name: str = PAGE) -> None:
     atomic_folder.check_unchanged(place_of(folder), [name])
 
 
-def place_of(folder: str | os.PathLike[str]) -> Path:
-    """The run's folder, all links followed."""
-    try:
-        place = Path(folder).expanduser().resolve()
-    except (OSError, RuntimeError, ValueError) as error:  # no such user, a circle of links, a zero byte
-        raise RunError(f"{str(folder)!r} cannot be a run's folder: {str(error).rstrip('.')}.") from None
-    if not place.name:
-        raise RunError(f"{str(folder)!r} cannot be a run's folder. Name a folder of its own.")
-    return place
-
-
 def contents_of(fit: Fit, summary: Mapping[str, Any]) -> dict[str, bytes]:
     """File name → bytes; `summary` has the findings if there was time to look for them."""
     if fit.network is None and fit.record is not None and fit.record.module is not None:
@@ -174,10 +143,8 @@ def contents_of(fit: Fit, summary: Mapping[str, Any]) -> dict[str, bytes]:
         TRACE: pack_trace(fit.inner.trace),
         ROWS: pack_rows(fit),
     }
-    if fit.train is not None:
-        of_rows = fitting.digest(fit.train, fit.test)
-    else:
-        of_rows = None if fit.record is None else fit.record.rows_sha256
+    of_rows = None if fit.record is None else fit.record.rows_sha256
+    of_rows = of_rows if fit.train is None else digest(fit.train, fit.test)
     findings = None if summary.get("findings") is None else fit.diagnose()
     record = run_record.record_of(fit, findings, nameless, _shape(fit), of_rows)
     record = replace(record, sha256={name: digest_of(content) for name, content in files.items()})
@@ -248,7 +215,8 @@ def kept_at(folder: str | os.PathLike[str]) -> Literal["run", "sweep"] | None:
         raise _unread(folder, error) from None
     if record is not None:
         return "sweep" if record.name == SWEEP else "run"
-    return "run" if (place / REST).is_file() and (place / SPEC).is_file() else None
+    known = (place / REST).is_file() and (place / SPEC).is_file()
+    return "run" if known or under_way.unfinished(place) else None
 
 
 def _unread(folder: str | os.PathLike[str], error: OSError) -> RunError:
@@ -293,4 +261,6 @@ def _no_run(place: Path, shown: str) -> RunError:
             return damaged(shown, name, "it is not what was written")
     if any((place / other).exists() for other in FILES):
         return RunError(f"{REST} is missing in the run {shown!r}. Copy the folder whole, or fit again.")
+    if under_way.unfinished(place):
+        return RunError(under_way.unfinished_run(shown))
     return RunError(f"{shown!r} is no run: it has no {REST}. A fit is saved by fit.save(folder).")

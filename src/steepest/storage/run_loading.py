@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from steepest import fitting, run_record
+from steepest.checkpoints.run_settings import digest
 from steepest.choices import is_choice, parse
 from steepest.data.dataset import Dataset
 from steepest.data.files import paths_of
@@ -23,21 +24,13 @@ from steepest.model.automatic_loss import loss_of
 from steepest.model.custom_loss import Custom, custom
 from steepest.model.loss import Loss
 from steepest.result import Fit
-from steepest.run_record import RunRecord, Shape
+from steepest.run_record import REST, ROWS, SPEC, TRACE, WEIGHTS, RunRecord, Shape
 from steepest.settings import Spec
 from steepest.settings_table import EACH_ROW
 from steepest.storage.run_files import unpack_rows, unpack_trace, unpack_weights
 from steepest.torch_criteria import is_criterion
 from steepest.user_units import in_user_units
 
-SPEC, SUMMARY, REST, WEIGHTS, TRACE, ROWS = FILES = (
-    "spec.toml",
-    "summary.json",
-    "fit.json",
-    "weights.safetensors",
-    "trace.parquet",
-    "rows.parquet",
-)
 BROKEN = (SteepestError, KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
 """What may come of files that hold something else than what was written."""
 
@@ -265,8 +258,8 @@ def read_again(fit: Fit) -> tuple[Dataset, Dataset | None]:
             train, _ = held_out(train, fit.spec.validation_share, fit.spec.seed)
     except (SteepestError, OSError) as error:
         raise FitError(f"The rows of this fit came from {fit.source!r}, and cannot be read again: {error}") from None
-    known = fitting.digest(fit.train, fit.test) if fit.train is not None else fit.record and fit.record.rows_sha256
-    if fitting.digest(train, test) != known:
+    known = digest(fit.train, fit.test) if fit.train is not None else fit.record and fit.record.rows_sha256
+    if digest(train, test) != known:
         raise FitError(f"{fit.source!r} no longer holds the rows of this fit. Fit again, or put the old file back.")
     return train, test
 

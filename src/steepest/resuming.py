@@ -1,0 +1,87 @@
+"""A descent under way and its checkpoints: where it stands, written down on its way, and gone on from.
+
+A checkpoint holds what the engine needs before a step or a chunk (θ, the rule's memory, …), and what the monitor has seen up to
+there: it is written before that step or chunk is looked at. So whoever goes on from it shows the same steps, and sees the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from steepest.checkpoints.folder import Checkpoints
+from steepest.checkpoints.tree import Unlike, like
+from steepest.data.batching import External
+from steepest.descent import recorder_state
+from steepest.descent.chunk import Chunk
+from steepest.descent.loop import Position, Step, held
+from steepest.descent.stopping import Status
+from steepest.engines.choice import ENGINES, Engine
+from steepest.engines.descents import Descents
+from steepest.model.stream_objective import StreamObjective
+
+if TYPE_CHECKING:
+    from steepest.monitor import Monitor
+
+SEEN = ("glanced", "t", "epoch", "lr", "known")
+"""What a monitor keeps beside its recorder and its stopper."""
+
+
+def engine(kept: Checkpoints | None) -> Engine | None:
+    """The engine that takes the steps of a run that is gone on with; None where there is none to go on with."""
+    return None if kept is None or kept.found is None else ENGINES.get(kept.found["engine"])
+
+
+def join(monitor: Monitor, kept: Checkpoints, by: Engine) -> None:
+    """Have a single run written down on its way; where it was under way, monitor and engine go on from there.
+
+    Raises:
+        Unlike: the checkpoint is of another descent.
+    """
+    monitor.kept, work, found = kept, monitor.work, kept.found
+    work.kept, kept.engine = True, by.name
+    if found is None:
+        return
+    if monitor.seconds is not None:
+        monitor.seconds = max(monitor.seconds - found["seconds"], 0.0)
+    (t, epoch, index), state = found["position"], found["state"]
+    ours = work.given is None and (epoch, index) != divmod(t, work.batching.steps_per_epoch)
+    if min(t, epoch, index) < 0 or ours:
+        raise Unlike(f"position is {found['position']}")
+    parts = like({"engine": None, "monitor": None}, state)
+    _take_up(monitor, parts["monitor"])
+    work.resume = Position(t, epoch, index, parts["engine"])
+
+
+def checkpoint(monitor: Monitor, one: Step | Chunk, why: Status | None) -> None:
+    """Where the run is kept, write down how far it is before this step or chunk is looked at: if it is time, or the last chance.
+
+    why: the reason to end, if there is one.
+    """
+    batch, work, kept = one.batch, monitor.work, monitor.kept
+    if kept is None or isinstance(work.objective, StreamObjective):
+        return  # of a stream it is a handful of passes, which are made anew
+    if batch is None or (isinstance(work.given, External) and batch.index):
+        return  # it is at its end; or inside an epoch that can only be begun again
+    whole = one.whole if isinstance(one, Chunk) else batch.rows is None and batch.data is None
+    if why is Status.INTERRUPTED or kept.due(batch.index == 0 and not whole):
+        state = one.state if isinstance(one, Chunk) else _of_step(work, one)
+        kept.write((one.t, batch.epoch, batch.index), {"engine": state, "monitor": _state(monitor)})
+
+
+def _of_step(work: Descents, step: Step) -> dict[str, Any]:
+    state = held(step, work.rules[0], work.objective)
+    if work.averages is None:
+        return state
+    return {"inner": state, "average": step.theta if step.t >= work.averages[0] else None}
+
+
+def _state(monitor: Monitor) -> dict[str, Any]:
+    own = {name: getattr(monitor, name) for name in SEEN}
+    return own | {"recorder": recorder_state.state_of(monitor.recorder), "stopper": monitor.stopper.state()}
+
+
+def _take_up(monitor: Monitor, state: Any) -> None:
+    seen = like(_state(monitor) | {"recorder": None, "stopper": None}, state, "monitor")
+    recorder_state.take_up(monitor.recorder, seen.pop("recorder"))
+    monitor.stopper.take_up(seen.pop("stopper"))
+    vars(monitor).update(seen)

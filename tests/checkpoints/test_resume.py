@@ -1,0 +1,220 @@
+"""A fit that was cut off and is gone on with is the one that was never interrupted, to the last bit."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+import torch
+
+import steepest as st
+from steepest.checkpoints.folder import NAMES, Checkpoints
+from steepest.run_record import FILES
+
+from stopping_at import assert_same, cut_off, gone_on
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(200, 3))
+Y = X @ [1.0, -2.0, 0.5] + RANDOM.normal(size=200)
+CLASSES = (Y + RANDOM.normal(size=200) > 0).astype(int)
+
+
+def batch_norm() -> torch.nn.Module:
+    torch.manual_seed(0)
+    layers = (
+        torch.nn.Linear(3, 4),
+        torch.nn.BatchNorm1d(4),
+        torch.nn.Dropout(0.2),
+        torch.nn.ReLU(),
+        torch.nn.Linear(4, 1),
+    )
+    return torch.nn.Sequential(*layers)
+
+
+class Sampler(torch.utils.data.Sampler):
+    """Batches of rows in a random order."""
+
+    def __iter__(self):
+        return iter(torch.randperm(200).view(10, 20).tolist())
+
+    def __len__(self):
+        return 10
+
+
+def loader() -> torch.utils.data.DataLoader:
+    rows = torch.utils.data.TensorDataset(torch.as_tensor(X), torch.as_tensor(Y))
+    return torch.utils.data.DataLoader(rows, batch_sampler=Sampler())
+
+
+# name → which checkpoint it is cut off at, and the settings
+WAYS = {
+    "full batch": (7, {"optimizer": "sgd", "lr": 0.01, "epochs": 30}),
+    "minibatches": (9, {"optimizer": "adam", "lr": 0.01, "epochs": 4, "batch_size": 32, "test_fraction": 0.2}),
+    "patience": (9, {"optimizer": "adam", "lr": 0.1, "batch_size": 32, "validation": 0.2, "patience": 3}),
+    "draws, float32": (9, {"optimizer": "nesterov:0.9", "lr": 0.01, "epochs": 4, "batch_size": 32, "shuffle": "draws",
+                           "dtype": "float32", "penalty": "l1:0.01", "record": 5}),
+    "a tolerance": (9, {"optimizer": "momentum:0.5", "lr": 0.05, "epochs": 300, "tol": 1e-3, "schedule": "cosine"}),
+    "curvature": (2, {}),
+    "curvature, kinked": (5, {"loss": "l1"}),
+    "an automatic rate": (9, {"optimizer": "adagrad", "loss": "huber", "epochs": 20, "precondition": "standardize"}),
+    "mlp": (9, {"model": "mlp:8", "epochs": 4, "batch_size": 32}),
+    "batch norm, dropout": (9, {"model": batch_norm(), "epochs": 4, "batch_size": 32, "test_fraction": 0.2}),
+    "AdamW of PyTorch": (9, {"model": "mlp:8", "optimizer": partial(torch.optim.AdamW, weight_decay=0.0, amsgrad=True),
+                             "epochs": 4, "batch_size": 32}),
+    "LBFGS": (4, {"model": "mlp:8", "optimizer": partial(torch.optim.LBFGS, line_search_fn="strong_wolfe"), "epochs": 8}),
+    "a plateau": (9, {"optimizer": "sgd", "lr": 0.3, "epochs": 30, "schedule": "plateau:0.5,1"}),
+    "averaged": (9, {"optimizer": "sgd", "lr": 0.01, "epochs": 4, "batch_size": 32, "averaging": "tail:0.9"}),
+    "schedule-free": (9, {"optimizer": "schedule_free_sgd", "lr": 0.01, "epochs": 4, "batch_size": 32}),
+    "sharpness-aware": (9, {"model": "mlp:4", "optimizer": "sam", "lr": 0.01, "epochs": 2, "batch_size": 32}),
+    "a scheduler": (9, {"optimizer": "sgd", "lr": 0.1, "epochs": 4, "batch_size": 32,
+                        "schedule": partial(torch.optim.lr_scheduler.StepLR, step_size=2)}),
+    "a sampler": (13, {"model": "mlp:4", "epochs": 3, "batches": "sampler"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_it_ends_as_the_one_that_was_not_interrupted(name, tmp_path):
+    at, settings = WAYS[name]
+    data = (X, Y)
+    if settings.get("batches"):
+        data, settings = (loader(),), {key: value for key, value in settings.items() if key != "batches"}
+    if settings.get("loss") == "logistic":
+        data = (X, CLASSES)
+    plain = st.fit(*data, **settings)
+    cut_off(at, *data, out=tmp_path / "run", **settings)
+    assert sorted(os.listdir(tmp_path / "run")) == list(NAMES)
+    again = gone_on(*data, out=tmp_path / "run", **settings)
+    assert f"The run goes on from step {at - 1}." in again.notes
+    assert_same(plain, again)
+
+
+def test_it_is_saved_when_it_has_ended_and_its_checkpoints_go(tmp_path):
+    at, settings = WAYS["full batch"]
+    cut_off(at, X, Y, out=tmp_path / "run", **settings)
+    with pytest.raises(
+        st.RunError, match="holds a run that is not finished: the call or command that began it goes on with"
+    ):
+        st.load(tmp_path / "run")
+    again = st.fit(X, Y, out=tmp_path / "run", **settings)
+    assert sorted(os.listdir(tmp_path / "run")) == sorted(FILES)
+    assert st.load(tmp_path / "run").theta.tolist() == again.theta.tolist()
+    with pytest.raises(st.RunError, match="holds a run already"):
+        st.fit(X, Y, out=tmp_path / "run", **settings)
+
+
+@pytest.mark.parametrize("shuffle", ["rows", "blocks", "full"])
+def test_compiled_steps_go_on_compiled(shuffle, tmp_path, monkeypatch):
+    monkeypatch.setattr("steepest.engines.choice.WORTH", -np.inf)
+    batches = {} if shuffle == "full" else {"batch_size": 6, "shuffle": shuffle}
+    epochs, lr = (66_000, 1e-6) if shuffle == "full" else (100, 1e-4)
+    settings = {"optimizer": "adam", "lr": lr, "epochs": epochs, "record": 300, "schedule": "cosine", "tol": 1e-300}
+    settings["averaging"] = "polyak" if shuffle == "blocks" else "none"
+    plain = st.fit(X[:40], Y[:40], **settings, **batches)
+    assert plain.engine == "fused"
+    cut_off(2 if shuffle == "full" else 40, X[:40], Y[:40], out=tmp_path / "run", **settings, **batches)
+    assert_same(plain, gone_on(X[:40], Y[:40], out=tmp_path / "run", **settings, **batches))
+
+
+def test_a_tall_table_goes_on(tmp_path):
+    x = RANDOM.normal(size=(60_000, 10)) + 20.0
+    y = x @ np.arange(10.0) + RANDOM.normal(size=60_000)
+    for target, settings in (
+        (y, {}), (y, {"penalty": "l1:0.1"}), (RANDOM.permutation(3)[np.digitize(y, np.quantile(y, [0.3, 0.6]))], {}),
+        ((y > y.mean()).astype(int), {"penalty": "l2:1e-4"}),
+    ):  # fmt: skip
+        plain = st.fit(x, target, **settings)
+        assert plain.gap_kind == "bound"
+        for at in range(2, plain.steps + 1):
+            cut_off(at, x, target, out=tmp_path / "run", **settings)
+            again = gone_on(x, target, out=tmp_path / "run", **settings)
+            assert_same(plain, again)
+            assert again.gap == plain.gap
+            for name in os.listdir(tmp_path / "run"):
+                os.unlink(tmp_path / "run" / name)
+
+
+def test_it_may_be_cut_off_again_and_again(tmp_path):
+    _, settings = WAYS["minibatches"]
+    for _ in range(3):
+        cut_off(6, X, Y, out=tmp_path / "run", **settings)
+    again = gone_on(X, Y, out=tmp_path / "run", **settings)
+    assert "The run goes on from step 15." in again.notes  # each begins with the last step of the one before
+    assert_same(st.fit(X, Y, **settings), again)
+
+
+def test_batches_that_are_not_ours_are_begun_again_with_their_epoch(tmp_path):
+    batches = [(torch.as_tensor(X[i::10]), torch.as_tensor(Y[i::10])) for i in range(10)]
+    settings = {"model": torch.nn.Linear(3, 1), "batches": batches, "epochs": 3, "lr": 0.05}
+    plain = st.fit(X, Y, **settings)
+    cut_off(2, X, Y, out=tmp_path / "run", **settings)
+    again = gone_on(X, Y, out=tmp_path / "run", **settings)
+    assert "The run goes on from step 10." in again.notes
+    assert_same(plain, again)
+
+
+def test_a_checkpoint_is_written_every_so_many_seconds_and_at_the_ends_of_epochs_that_are_not_too_near(
+    tmp_path, monkeypatch
+):
+    now = [0.0]
+    monkeypatch.setattr("steepest.checkpoints.folder.time.monotonic", lambda: now[0])
+    written = []
+    monkeypatch.setattr(Checkpoints, "write", lambda self, position, *rest, **more: (
+        written.append(position), setattr(self, "last", now[0])))  # fmt: skip
+
+    def progress(step, objective):
+        now[0] += 1.0  # a second a step, seven steps an epoch
+
+    settings = {"optimizer": "sgd", "lr": 0.01, "batch_size": 32, "epochs": 12, "progress": progress}
+    st.fit(X, Y, out=tmp_path / "run", **settings)
+    assert [epoch for _, epoch, _ in written] == [*range(1, 12)]  # 7 s are more than a tenth of 30 s
+    assert {index for *_, index in written} == {0}
+    written.clear()
+    st.fit(X, Y, out=tmp_path / "other", checkpoint_every=100, **settings)
+    assert [step for step, *_ in written] == [14, 28, 42, 56, 70]
+    written.clear()
+    st.fit(X, Y, out=tmp_path / "third", checkpoint_every=3, **settings)
+    assert [step for step, *_ in written][:5] == [3, 6, 7, 10, 13]
+
+
+def test_seconds_of_all_parts_count(tmp_path):
+    settings = {"optimizer": "sgd", "lr": 1e-9, "batch_size": 20, "epochs": 10**6, "max_seconds": 0.5}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("steepest.engines.choice.WORTH", np.inf)
+        cut_off(5, X, Y, out=tmp_path / "run", **settings)
+        again = gone_on(X, Y, out=tmp_path / "run", **settings)
+    assert again.status is st.Status.SECONDS
+    assert again.seconds < 2.0
+
+
+def test_a_rule_of_ones_own_whose_memory_is_no_data_is_told(tmp_path):
+
+    from steepest.descent.torch_rules import Rule
+
+    class Remembering(Rule):
+        def start(self, theta):
+            return [object()]
+
+        def update(self, theta, grad, memory, lr, again):
+            theta -= lr * grad
+
+    with pytest.raises(st.SpecError, match="keeps a object from step to step"):
+        st.fit(X, Y, optimizer=Remembering(), lr=0.1, epochs=3, out=tmp_path / "run", checkpoint_every=1e-9)
+
+
+@pytest.mark.parametrize("engine", ["loop", "fused"])
+def test_minibatches_of_a_stream_go_on_from_their_step(engine, tmp_path, monkeypatch):
+    monkeypatch.setattr("steepest.engines.choice.WORTH", -np.inf if engine == "fused" else np.inf)
+    columns = {f"x{i}": X[:, i] for i in range(3)} | {"y": Y}
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "s.parquet", row_group_size=7)
+    settings = {"target": "y", "stream": True, "optimizer": "adam", "lr": 0.01, "batch_size": 16, "epochs": 4}
+    path = str(tmp_path / "s.parquet")
+    plain = st.fit(path, **settings)
+    assert plain.engine == engine
+    cut_off(9 if engine == "loop" else 3, path, out=tmp_path / "run", **settings)
+    again = gone_on(path, out=tmp_path / "run", **settings)
+    assert [note for note in again.notes if note.startswith("The run goes on from step ")]
+    assert_same(plain, again)
