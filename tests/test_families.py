@@ -178,6 +178,34 @@ def test_an_automatic_rate_holds_where_the_curvature_has_no_limit(kind, mean):
         assert fit.gap < (0.1 if "batch_size" in more else 1e-3) * (fit.trace.objective[0] - fit.exact.objective)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_healthy_fit_has_no_findings_and_its_rates_are_told(kind):
+    fit = st.fit(X, TARGETS[kind], loss=kind)
+    assert fit.diagnose().found == ()
+    assert "are judged by the deviance" in fit.diagnose().looked_at
+    prospects = st.diagnose(X, TARGETS[kind], loss=kind).prospects
+    assert len(prospects) > 0
+    for one in prospects:
+        again = st.fit(
+            X,
+            TARGETS[kind],
+            loss=kind,
+            optimizer=one.optimizer,
+            lr=one.lr,
+            precondition=one.precondition,
+            epochs=3 * int(one.steps),
+        )
+        assert again.relative_gap < 1e-5
+
+
+def test_a_network_begins_at_the_mean_of_the_target():
+    for kind in KINDS:
+        fit = st.fit(X, 1e3 * TARGETS[kind], loss=kind, model="mlp:4", epochs=200)
+        assert fit.trace.objective[0] < 3 * fit.metrics["train"]["null_deviance"] / 320
+        assert fit.metrics["train"]["d2"] > 0.2
+        assert fit.metrics["train"]["deviance"] == pytest.approx(2 * 160 * fit.loss, rel=1e-9)
+
+
 def test_many_rows_are_gone_through_where_they_lie():
     random = np.random.default_rng(4)
     x = random.normal(size=(70_000, 8))

@@ -290,7 +290,7 @@ def _module(spec: Spec, data: Dataset, loss: Loss, module: nn.Module, outputs: i
         if isinstance(module, wrapped_modules.WholeNumbers):
             raise SpecError("precondition='standardize' is for quantities; this model takes whole numbers. Use 'none'.")
         numbers = own and y.is_floating_point() and not loss.classes
-        module = wrapped_modules.scaled(module, x, y if numbers else None)
+        module = wrapped_modules.scaled(module, x, _units_of(loss, y) if numbers else None)
     objective = ModuleObjective(module, loss, x, y, weights, penalty(spec.penalty), spec.seed)
     objective.names = tuple(name.removeprefix("module.").removeprefix("_orig_mod.") for name in objective.names)
     objective.random = trial.random
@@ -316,6 +316,14 @@ def _module(spec: Spec, data: Dataset, loss: Loss, module: nn.Module, outputs: i
         spec, objective, rule, batching, given, notes,
         loss=loss, precondition=precondition, module=module, names=objective.names, kind=kind,
     )  # fmt: skip
+
+
+def _units_of(loss: Loss, y: Tensor) -> Tensor:
+    """Numbers with the mean and spread of a network's outputs: the targets, or about what a family's mean is a function of."""
+    if loss.family is None:
+        return y
+    middle = torch.as_tensor(loss.family.link(y.double().mean(0).cpu().numpy())).to(y)
+    return torch.stack([middle - 1.0, middle + 1.0])
 
 
 def _unlike(y: Tensor, targets: Sequence[str]) -> tuple[str, ...]:

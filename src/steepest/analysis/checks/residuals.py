@@ -33,7 +33,7 @@ from steepest.analysis.checks.residual_spread import heavy_tail, spread
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Kind, Prepared
 from steepest.analysis.fit_settings import another_loss
-from steepest.analysis.needs import LINEAR, NUMBERS
+from steepest.analysis.needs import LINEAR, NUMBERS, OF_RESIDUALS_ALIKE
 
 FOUND = (Kind.OUTLIERS, Kind.CURVATURE, Kind.INTERCEPT, Kind.LOG_TARGET, Kind.HEAVY_TAIL, Kind.SPREAD)
 
@@ -99,7 +99,7 @@ def _r2(sampled: Sampled, y: np.ndarray) -> float:
 TESTS: tuple[Callable[[Regression], Cause | None], ...] = (outliers, curvature, intercept, logarithm)
 
 
-@check("table", "fit", finds=FOUND, needs=(LINEAR, NUMBERS))
+@check("table", "fit", finds=FOUND, needs=(LINEAR, NUMBERS, OF_RESIDUALS_ALIKE))
 def residuals(given: Prepared) -> Iterator[Finding]:
     """What is wrong with a regression of the linear family on one target, judged by its exact answers alone.
 
@@ -108,7 +108,7 @@ def residuals(given: Prepared) -> Iterator[Finding]:
     >>> [finding.python for finding in residuals(fit(x, x**2 + 0.01 * np.sin(40 * x)))]
     ["model='poly:2'"]
     """
-    regression = Regression.of(given)
+    regression = None if given.loss_function.family is not None else Regression.of(given)
     if regression is None or given.train is None or are_codes(given.train) or codes_of(given, given.train):
         return
     seen = regression
