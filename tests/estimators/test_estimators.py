@@ -140,6 +140,48 @@ def test_a_descent_that_has_arrived_stays_there():
     np.testing.assert_allclose(found.fit(X, Y).coef_, first, rtol=1e-14)
 
 
+def test_a_partial_fit_is_a_step_of_sgd():
+    scaled = StandardScaler().fit_transform(X)
+    ours = st.DescentRegressor(optimizer="sgd", lr=0.005)
+    theirs = SGDRegressor(penalty="l2", alpha=0.0, learning_rate="constant", eta0=0.01)
+    for row, goal, weight in zip(scaled, Y, WEIGHTS + 1.0, strict=True):
+        ours.partial_fit(row[None], [goal], sample_weight=[weight])
+        theirs.partial_fit(row[None], [goal], sample_weight=[weight])
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, rtol=1e-12)
+    assert ours.intercept_ == pytest.approx(theirs.intercept_[0], rel=1e-12)
+    assert (ours.n_iter_, ours.status_, ours.gap_) == (120, st.Status.STEPS, None)
+    assert len(ours.loss_curve_) == 120
+
+
+@pytest.mark.parametrize("optimizer", ["adam", torch.optim.Adam, "nesterov:0.9"], ids=str)
+def test_partial_fits_in_order_are_an_epoch(optimizer):
+    """The rule remembers from call to call, as torch.optim's does."""
+    scaled = StandardScaler().fit_transform(X)
+    whole = st.DescentRegressor(optimizer=optimizer, lr=0.01, batch_size=30, shuffle="none", max_iter=3).fit(scaled, Y)
+    part, thin = (st.DescentRegressor(optimizer=optimizer, lr=0.01) for _ in range(2))
+    for rows in 3 * [slice(start, start + 30) for start in range(0, 120, 30)]:
+        part.partial_fit(scaled[rows], Y[rows])
+        thin.partial_fit(sparse.csr_array(scaled[rows]), Y[rows])
+    np.testing.assert_allclose(part.coef_, whole.coef_, rtol=1e-10)
+    np.testing.assert_allclose(thin.coef_, whole.coef_, rtol=1e-10)
+
+
+def test_classes_in_parts():
+    scaled = StandardScaler().fit_transform(X)
+    found = st.DescentClassifier()
+    with pytest.raises(ValueError, match="classes must be passed"):
+        found.partial_fit(scaled, THREE)
+    for _ in range(50):
+        for rows in np.array_split(np.arange(120), 4):
+            found.partial_fit(scaled[rows], THREE[rows], classes=["low", "mid", "top"])
+    wanted = LogisticRegression(C=1e6, max_iter=1_000).fit(scaled, THREE)
+    assert found.score(scaled, THREE) > wanted.score(scaled, THREE) - 0.1
+    again = st.DescentClassifier(warm_start=True).fit(scaled, THREE)
+    before = again.coef_.copy()
+    again.partial_fit(scaled, THREE)
+    np.testing.assert_allclose(again.coef_, before, atol=1e-6)  # at the optimum the gradient is 0
+
+
 # ---- stopping ------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ import copy
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -25,6 +25,7 @@ from steepest.estimators import arrays, parameters, rows
 from steepest.estimators import sparse as sparse_rows
 from steepest.estimators.following import Course, Standing
 from steepest.estimators.model import Model
+from steepest.estimators.stepping import Stepper
 from steepest.fitting import run
 from steepest.planned import Plan
 from steepest.result import Fit
@@ -125,9 +126,8 @@ class Descent(CallbackSupportMixin, BaseEstimator, ABC):
         x, y = validate_data(
             self, X, y, reset=learn if reset is None else reset, accept_sparse="csr", dtype=arrays.floats(X), **checks
         )
-        like = arrays.Like.of(x)
-        if learn:
-            self._like = like
+        if learn or reset:
+            self._like = arrays.Like.of(x)
         x, y = arrays.plain(x), arrays.plain(y)
         own = arrays.weights_of(sample_weight, x)
         x, y, own = rows.counted(x, y, own)
@@ -155,6 +155,33 @@ class Descent(CallbackSupportMixin, BaseEstimator, ABC):
             setattr(self, name, value)
         self._standing = None if course is None else course.standing(done.theta, done.steps, done.epochs)
         _warn(done)
+
+    def _stepped(self, X: Any, y: Any, sample_weight: Any, first: bool) -> Self:
+        """One update on these rows. first: whether nothing is known of the columns yet."""
+        given = self._given(X, y, sample_weight, learn=False, reset=first)
+        spec = parameters.spec_of(self, self._of_classes, own_rows=True)
+        if not first and "_stepper" not in self.__dict__ and self.fit_ is not None:
+            self._stepper = Stepper(self.fit_.theta)
+        self._stepper = self.__dict__.get("_stepper") or Stepper()
+        train = self._rows(replace(given, weights=self._factored(given)))
+        try:
+            made, value = self._stepper.step(spec, train)
+        except SpecError as error:
+            raise SpecError(parameters.in_parameters(str(error))) from None
+        theta = self._stepper.theta
+        assert theta is not None
+        self._model = Model(theta, train.schema, made.loss, made.terms, made.module)
+        for name, attribute in self._of(self._model).items():
+            setattr(self, name, attribute)
+        self.loss_curve_ = [*(self.__dict__.get("loss_curve_", [])), value]
+        self.n_iter_ = self.__dict__.get("n_iter_", 0) + 1
+        self.fit_, self._judged = None, {"gap_": None, "exact_": None, "status_": Status.STEPS}
+        self._standing = Standing(theta, (), made.lr, 0, 0)
+        return self
+
+    @abstractmethod
+    def _factored(self, given: Given) -> np.ndarray | None:
+        """The weights of some rows, with those of their classes."""
 
     def _user_parts(self, done: Fit) -> Model:
         return Model(done.theta, done.schema, done.loss_function, done.terms, done.network)
@@ -212,8 +239,6 @@ class Descent(CallbackSupportMixin, BaseEstimator, ABC):
     def _verdict(self) -> dict[str, Any]:
         fit = self._known("fit_")
         if "_judged" not in self.__dict__:
-            if fit is None:  # of single steps the rows are gone
-                return {"gap_": None, "exact_": None, "status_": Status.STEPS}
             rows_apart = self.__dict__.pop("_sparse", None)
             plain = rows_apart is None
             self._judged = (

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import Any, Self, final
 
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 
 from steepest.estimators import arrays
-from steepest.estimators.base import Descent
+from steepest.estimators.base import Descent, Given
 from steepest.estimators.parameters import takes_parameters
 from steepest.model.prediction import probabilities, softmax
 
@@ -89,6 +89,36 @@ class DescentClassifier(ClassifierMixin, Descent):
         found = self._log_odds(X)
         codes = (found > 0).astype(int) if found.ndim == 1 else found.argmax(1)
         return self.classes_[codes] if self._like.namespace is None else self.classes_[self._like.array(codes)]
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """One update on these rows, as a minibatch.
+
+        By default it is a step of sgd at 1/L, L the largest curvature of any rows so far; in the units of the columns.
+
+        Args:
+            X, y, sample_weight: as of `fit`; weights count as they are given.
+            classes: all labels that there will be; of the first call.
+
+        Raises:
+            ValueError: the first call names no classes, or `class_weight` is "balanced", which takes all rows.
+
+        Example:
+            >>> answers = DescentClassifier(optimizer="sgd", lr=0.1)
+            >>> answers.partial_fit([[1.0]], ["yes"], classes=["no", "yes"]).coef_.round(6).tolist()
+            [[0.05]]
+        """
+        if self.class_weight == "balanced":
+            raise ValueError("class_weight='balanced' counts all rows, and partial_fit sees some. Give a dict.")
+        first = not hasattr(self, "n_features_in_")
+        _check_partial_fit_first_call(self, classes)
+        return self._stepped(X, y, sample_weight, first)
+
+    def _factored(self, given: Given) -> np.ndarray | None:
+        if self.class_weight is None:
+            return given.own
+        classes = arrays.plain(self.classes_)
+        each = compute_class_weight(self.class_weight, classes=classes, y=classes)[given.y]
+        return each if given.own is None else each * given.own
 
     def _log_odds(self, X: Any) -> np.ndarray:
         x = self._checked(X)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import Any, Self, final
 
 import numpy as np
 from sklearn.base import RegressorMixin
 
-from steepest.estimators.base import Descent
+from steepest.estimators.base import Descent, Given
 from steepest.estimators.parameters import takes_parameters
 
 
@@ -52,6 +52,27 @@ class DescentRegressor(RegressorMixin, Descent):
         x = self._checked(X)
         found = self._model.prediction(x)
         return self._like.array(found.reshape(len(found), -1) if self._columns else found)
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """One update on these rows, as a minibatch.
+
+        By default it is a step of sgd at 1/L, L the largest curvature of any rows so far; in the units of the columns.
+
+        Args:
+            X, y, sample_weight: as of `fit`; weights count as they are given.
+
+        Example:
+            >>> line = DescentRegressor(optimizer="sgd", lr=0.1)
+            >>> line.partial_fit([[1.0]], [2.0]).partial_fit([[2.0]], [4.0]).coef_.round(6).tolist()
+            [1.52]
+        """
+        first = not hasattr(self, "n_features_in_")
+        if first:
+            self._columns = getattr(y, "ndim", np.ndim(y)) == 2
+        return self._stepped(X, y, sample_weight, first)
+
+    def _factored(self, given: Given) -> np.ndarray | None:
+        return given.own
 
     def _learned(self, y: Any, weights: np.ndarray | None) -> tuple[np.ndarray, None]:
         self._columns = y.ndim == 2
