@@ -91,6 +91,7 @@ PUBLIC = {
     "Preflight",
     "Recorder",
     "RunError",
+    "Search",
     "SpecError",
     "Status",
     "SteepestError",
@@ -107,6 +108,7 @@ PUBLIC = {
     "load",
     "objective",
     "plot",
+    "search",
     "sweep",
     "synthetic",
 }

@@ -63,6 +63,7 @@ REASONS: dict[str, tuple[set[str], str]] = {
     "descent/loop.py": ({"sgd"}, "the rule of descend() where none is given"),
     "descent/method.py": ({"cosine"}, "what schedule='auto' decides"),
     "estimators/sparse.py": ({"sgd"}, "what optimizer='auto' decides with minibatches"),
+    "estimators/stepping.py": ({"sgd"}, "what optimizer='auto' decides for single steps"),
     "export/descents.py": ({"sgd"}, "a script says what minibatches make of it"),
     "export/estimators.py": ({"logistic"}, "scikit-learn's word for the activation of a layer"),
     "export/parts.py": ({"logistic"}, "the model of that name"),
@@ -88,6 +89,14 @@ LISTS: dict[str, tuple[set[tuple[str, ...]], str]] = {
     "estimators/parameters.py": (
         {("epochs", "intercept", "patience", "seed", "validation")},
         "settings that scikit-learn has a name of its own for",
+    ),
+    "estimators/stepping.py": (
+        {("averaging", "batch_size", "optimizer", "precondition", "schedule", "validation")},
+        "what single steps are taken with",
+    ),
+    "estimators/search.py": (
+        {("intercept", "loss", "patience", "penalty", "record", "schedule", "seed", "shuffle", "validation")},
+        "settings that a default descent does not look at, or that say what is fitted",
     ),
     "lab/experiment.py": ({("device", "max_seconds", "record")}, "settings that the lab's page does not have"),
     "loops/recorded_fit.py": (

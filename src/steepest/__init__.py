@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from steepest.errors import DataError, FitError, RunError, SpecError, SteepestError, SteepestWarning
     from steepest.estimators.classifier import DescentClassifier
     from steepest.estimators.regressor import DescentRegressor
+    from steepest.estimators.search import Search, search
     from steepest.fitting import fit
     from steepest.loops.recorder import Recorder
     from steepest.model.objective_factory import objective
@@ -39,6 +40,7 @@ __all__ = [
     "Preflight",
     "Recorder",
     "RunError",
+    "Search",
     "SpecError",
     "Status",
     "SteepestError",
@@ -55,6 +57,7 @@ __all__ = [
     "load",
     "objective",
     "plot",
+    "search",
     "sweep",
     "synthetic",
 ]
@@ -69,6 +72,7 @@ _PUBLIC = {
     "Preflight": "steepest.preflight",
     "Recorder": "steepest.loops.recorder",
     "RunError": "steepest.errors",
+    "Search": "steepest.estimators.search",
     "SpecError": "steepest.errors",
     "Status": "steepest.descent.stopping",
     "SteepestError": "steepest.errors",
@@ -85,6 +89,7 @@ _PUBLIC = {
     "load": "steepest.storage",
     "objective": "steepest.model.objective_factory",
     "plot": "steepest.plots.tables",
+    "search": "steepest.estimators.search",
     "sweep": "steepest.sweeping",
     "synthetic": "steepest.data.synthetic",  # the module itself
 }

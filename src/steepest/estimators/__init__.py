@@ -4,5 +4,8 @@ parameters   the constructor's keywords, read off the table of settings
 rows         arrays as scikit-learn has checked them → rows ready for a fit
 model        what predicts: the parameters, and what they belong to
 base         what both estimators do: fit, fitted attributes; regressor and classifier add the target
-stepping     one update after another: `partial_fit`, and `warm_start` that goes on where a fit ended
+following    what goes along with a fit: callbacks, and the state that `warm_start` goes on with
+stepping     one update after another: `partial_fit`
+sparse       fits to a sparse matrix
+search       a grid of candidates; together.py is what works those that differ in their penalty side by side
 """

@@ -210,6 +210,10 @@ class Descent(CallbackSupportMixin, BaseEstimator, ABC):
         """Rows to predict, as arrays of NumPy's or a sparse matrix."""
         check_is_fitted(self)
         arrays.check_library(X, self, "predict")
+        return self._checked_rows(X)
+
+    def _checked_rows(self, X: Any) -> Any:
+        """The same of rows with the columns that were learned of."""
         x = validate_data(self, X, reset=False, accept_sparse="csr", dtype=arrays.floats(X))
         return arrays.plain(x)
 

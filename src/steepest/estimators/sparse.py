@@ -17,7 +17,6 @@ from scipy.sparse.linalg import lsqr
 from steepest.analysis import duality
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.answer import Exact
-from steepest.choices import parse
 from steepest.data.batching import Batching
 from steepest.data.dataset import Dataset
 from steepest.descent import torch_rules
@@ -28,7 +27,6 @@ from steepest.descent.stopping import CLOSED, Ending, Limits, Status
 from steepest.engines.descents import Descents
 from steepest.errors import SpecError
 from steepest.fitting import Follower, finished
-from steepest.formulas.models import MODELS
 from steepest.formulas.rules import Automatic
 from steepest.held_out import parted
 from steepest.model import modules
@@ -65,8 +63,7 @@ def run(spec: Spec, train: Dataset, validation: Dataset | None, follower: Follow
 
 def plan(spec: Spec, data: Dataset) -> Plan:
     """What `defaults.plan` is for dense rows."""
-    name, numbers = parse(spec.model, MODELS, "model") if isinstance(spec.model, str) else ("", ())
-    if name not in modules.LINEAR or modules.LINEAR[name](*numbers) != 1:
+    if not modules.is_linear(spec.model):
         raise SpecError(f"model={spec.model!r} would fill a sparse matrix. Use model='linear', or give X.toarray().")
     loss = loss_of(spec, data.classes, data.y.ndim > 1)
     if loss.custom or (spec.dtype, spec.device) != ("float64", "cpu"):

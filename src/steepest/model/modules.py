@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from steepest.choices import is_choice, locate, parse, required
+from steepest.choices import is_choice, is_path, locate, parse, required
 from steepest.data.randomness import seeded
 from steepest.errors import SpecError
 from steepest.formulas.inits import INITS
@@ -29,6 +29,16 @@ LINEAR: dict[str, Callable[..., int]] = {
     "softmax": lambda: 1,
 }
 """The models that are linear in θ: the degree of their terms, from the numbers behind the name."""
+
+
+def is_linear(model: Any) -> bool:
+    """Whether a model is named whose terms are the columns themselves.
+
+    >>> is_linear("softmax"), is_linear("poly:2"), is_linear("mlp:8")
+    (True, False, False)
+    """
+    name, numbers = parse(model, MODELS, "model") if isinstance(model, str) and not is_path(model, MODELS) else ("", ())
+    return name in LINEAR and LINEAR[name](*numbers) == 1
 
 
 def mlp(inputs: int, widths: tuple[int, ...], outputs: int, seed: int = 0) -> nn.Module:

@@ -1,0 +1,264 @@
+"""`search()`: `GridSearchCV` for our estimators, its folds and its grid worked together.
+
+    candidates   the grid, in GridSearchCV's order
+    side by side those that differ in their penalty alone, under the default descent    together.py
+    one by one   all others: each is a clone of the estimator, fitted and scored
+
+Scores, their ranks and the best candidate are those of `GridSearchCV` with the same estimator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from scipy.stats import rankdata
+from sklearn.base import clone, is_classifier
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import ParameterGrid, check_cv
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing
+
+from steepest.errors import SpecError
+from steepest.estimators import parameters, rows, together
+from steepest.estimators.base import Descent
+from steepest.estimators.together import Minima
+from steepest.model.automatic_loss import loss_of
+from steepest.model.modules import is_linear
+from steepest.model.of_fit import targets
+from steepest.model.penalties import penalty
+from steepest.settings import Spec
+from steepest.settings_table import SETTINGS
+
+SETTLES_NOTHING = frozenset(
+    {"schedule", "shuffle", "seed", "record", "patience", "validation", "penalty", "loss", "intercept"}
+)
+"""Settings that a default descent does not look at, or that say what is fitted and not how."""
+
+WIDEST = 200
+"""Parameters up to which Hessians of all candidates are written out."""
+
+
+@dataclass(repr=False)
+class Search:
+    """What came of a search: as `GridSearchCV` has it.
+
+    Attributes:
+        cv_results_: parameters and scores of each candidate, `mean_test_score`, `rank_test_score` and the others.
+        best_index_, best_params_, best_score_: the candidate with the best mean score.
+        best_estimator_: that candidate, fitted to all rows.
+        side_by_side: how many of the fits were made together.
+
+    Example:
+        >>> from steepest.estimators.regressor import DescentRegressor
+        >>> x = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]]
+        >>> found = search(DescentRegressor(), {"penalty": ["none", "l2:10"]}, x, [1.0, 3.1, 4.9, 7.0, 9.2, 11.0], cv=3)
+        >>> found.best_params_, found.side_by_side
+        ({'penalty': 'none'}, 6)
+    """
+
+    cv_results_: dict[str, Any]
+    best_index_: int
+    best_estimator_: Any = field(default=None)
+    side_by_side: int = 0
+
+    @property
+    def best_params_(self) -> dict[str, Any]:
+        """The parameters of the best candidate."""
+        return self.cv_results_["params"][self.best_index_]
+
+    @property
+    def best_score_(self) -> float:
+        """Its mean score."""
+        return float(self.cv_results_["mean_test_score"][self.best_index_])
+
+    def predict(self, X: Any) -> Any:
+        """What the best estimator predicts.
+
+        Args:
+            X: `[n, d]`.
+
+        Example:
+            >>> from steepest.estimators.regressor import DescentRegressor
+            >>> x = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]]
+            >>> found = search(DescentRegressor(), {"penalty": ["none", "l2:10"]}, x, [1.0, 3.0, 5.0, 7.0, 9.0, 11.0], cv=3)
+            >>> found.predict([[6.0]]).round(6).tolist()
+            [13.0]
+        """
+        return self.best_estimator_.predict(X)
+
+    def __repr__(self) -> str:
+        return f"Search({len(self.cv_results_['params'])} candidates; best {self.best_params_}: {self.best_score_:.4g})"
+
+
+def search(
+    estimator: Any,
+    grid: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Sequence[Any]]],
+    X: Any,
+    y: Any,
+    cv: Any = 5,
+    scoring: Any = None,
+) -> Search:
+    """Cross-validate each candidate of a grid, and fit the best one to all rows: `GridSearchCV` with folds and grid together.
+
+    Candidates that differ in their penalty alone are one batched descent a fold, for least squares, smooth losses and classes,
+    with `l1`, `l2` and elastic penalties; all others are fitted one by one. Either way the scores are `GridSearchCV`'s.
+
+    Args:
+        estimator: a `DescentRegressor` or `DescentClassifier`, or a `Pipeline` that ends with one.
+        grid: parameter → values, or several such, as of `GridSearchCV`.
+        X, y: the rows.
+        cv: folds, or a splitter, as of `GridSearchCV`.
+        scoring: as of `GridSearchCV`; by default R² or accuracy.
+
+    Returns:
+        A `Search`: `.cv_results_`, `.best_params_`, `.best_score_`, `.best_estimator_`.
+
+    Raises:
+        SpecError: an estimator that is none of ours, or an impossible setting.
+
+    Example:
+        >>> from steepest.estimators.regressor import DescentRegressor
+        >>> x = [[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]]
+        >>> search(DescentRegressor(), {"penalty": ["none", "l2:10"]}, x, [1.0, 3.1, 4.9, 7.0, 9.2, 11.0], cv=3).best_params_
+        {'penalty': 'none'}
+    """
+    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    if not isinstance(last, Descent):
+        raise SpecError(
+            f"search() takes a DescentRegressor, a DescentClassifier or a pipeline that ends with one, not a "
+            f"{type(last).__name__}. GridSearchCV takes any estimator."
+        )
+    candidates = list(ParameterGrid(grid))
+    splits = list(check_cv(cv, y, classifier=is_classifier(estimator)).split(X, y))
+    scores = np.full((len(candidates), len(splits)), np.nan)
+    for group in _groups(estimator, candidates) if scoring is None else []:
+        found: Minima | None = None
+        for fold, (train, test) in enumerate(splits):
+            judged = _together(estimator, [candidates[i] for i in group], X, y, train, test, found)
+            if judged is None:
+                break
+            scores[group, fold], found = judged
+    made = int(np.isfinite(scores).sum())
+    scorer = check_scoring(estimator, scoring=scoring)
+    for i, fold in np.argwhere(np.isnan(scores)):
+        train, test = splits[fold]
+        one = clone(estimator).set_params(**clone(candidates[i], safe=False))
+        one.fit(_safe_indexing(X, train), _safe_indexing(y, train))
+        scores[i, fold] = scorer(one, _safe_indexing(X, test), _safe_indexing(y, test))
+    results = _results(candidates, scores)
+    best = int(results["rank_test_score"].argmin())
+    fitted = clone(estimator).set_params(**clone(candidates[best], safe=False)).fit(X, y)
+    return Search(results, best, fitted, made)
+
+
+def _results(candidates: list[dict[str, Any]], scores: np.ndarray) -> dict[str, Any]:
+    """What `GridSearchCV.cv_results_` has of scores and parameters."""
+    results: dict[str, Any] = {}
+    for name in sorted({name for one in candidates for name in one}):
+        values = np.ma.MaskedArray(np.empty(len(candidates), dtype=object), mask=True)
+        for i, one in enumerate(candidates):
+            if name in one:
+                values[i] = one[name]
+        results[f"param_{name}"] = values
+    results["params"] = candidates
+    for fold, column in enumerate(scores.T):
+        results[f"split{fold}_test_score"] = column
+    results["mean_test_score"], results["std_test_score"] = scores.mean(1), scores.std(1)
+    known = np.nan_to_num(results["mean_test_score"], nan=np.nanmin(results["mean_test_score"]) - 1.0)
+    results["rank_test_score"] = rankdata(-known, method="min").astype(np.int32)
+    return results
+
+
+def _prefix(estimator: Any) -> str:
+    return f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
+
+
+def _last(estimator: Any, candidate: dict[str, Any]) -> Descent:
+    """The last step as a candidate has it."""
+    prefix = _prefix(estimator)
+    one = clone(estimator[-1] if prefix else estimator)
+    return one.set_params(**{name.removeprefix(prefix): value for name, value in candidate.items()})
+
+
+def _groups(estimator: Any, candidates: list[dict[str, Any]]) -> list[list[int]]:
+    """The places of candidates that differ in their penalty alone and have the default descent."""
+    prefix = _prefix(estimator)
+    last = estimator[-1] if prefix else estimator
+    given = last.get_params(deep=False)
+    groups: dict[str, list[int]] = {}
+    for place, candidate in enumerate(candidates):
+        own = {name.removeprefix(prefix): value for name, value in candidate.items() if name.startswith(prefix)}
+        if len(own) < len(candidate) or not own.keys() <= given.keys():
+            continue
+        key = repr(sorted((name, repr(value)) for name, value in own.items() if name != "penalty"))
+        if key in groups or _is_default(given | own, last._of_classes):
+            groups.setdefault(key, []).append(place)
+    return list(groups.values())
+
+
+def _is_default(given: dict[str, Any], of_classes: bool) -> bool:
+    """Whether the descent of an estimator with these parameters is the default one of the linear model, to the minimum."""
+    named = parameters.keywords(of_classes)
+    told = {setting: given[name] for name, setting in named.items() if setting not in SETTLES_NOTHING}
+    told.pop("class_weight", None)
+    plain = is_linear(told.pop("model"))
+    return (
+        plain
+        and not (given["early_stopping"] or given["warm_start"])
+        and isinstance(given["loss"], str)
+        and all(
+            isinstance(value, str | int | float | None) and value == SETTINGS[name].default
+            for name, value in told.items()
+        )
+    )
+
+
+def _together(
+    estimator: Any, candidates: list[dict[str, Any]], X: Any, y: Any, train: np.ndarray, test: np.ndarray, before: Minima | None
+) -> tuple[np.ndarray, Minima] | None:  # fmt: skip
+    """The scores of some candidates on a fold, NaN where one has not arrived, and where they ended; None where they cannot go
+    together. before: where those of another fold ended."""
+    first = _last(estimator, candidates[0])
+    inside, outside = _safe_indexing(X, train), _safe_indexing(X, test)
+    goals, judged = _safe_indexing(y, train), _safe_indexing(y, test)
+    if isinstance(estimator, Pipeline):
+        steps = clone(estimator[:-1])
+        inside = steps.fit_transform(inside, goals)
+        outside = steps.transform(outside)
+    given = first._given(inside, goals, None, learn=True)
+    if sparse.issparse(given.x) or given.y.ndim > 1:
+        return None
+    spec = parameters.spec_of(first, first._of_classes, own_rows=True)
+    labels = None if not first._of_classes else rows.labelled(np.asarray(first.classes_))
+    loss = loss_of(spec, labels)
+    if loss.custom or loss.bound is None or loss.choice is None or getattr(loss, "family", None) is not None:
+        return None
+    data = first._rows(given)
+    target, outputs = targets(data, loss)
+    width = (data.x.shape[1] + 1) * outputs
+    if width > WIDEST:
+        return None
+    weights = None if data.weights is None else data.weights / data.weights.mean()
+    asked = [one.get(f"{_prefix(estimator)}penalty", first.penalty) for one in candidates]
+    kinds = [penalty(Spec.read({"penalty": one}).penalty) for one in asked]
+    problem = together.Problem(data.x, target, weights, loss, outputs, spec.intercept)
+    found = together.minima(problem, np.array([one.l1 for one in kinds]), np.array([one.l2 for one in kinds]), before)
+    rows_test = first._checked_rows(outside)
+    decision = np.einsum("rkd,nd->rnk", found.coefficients, rows_test) + found.intercepts[:, None, :]
+    scores = _scores(first, decision, judged)
+    return np.where(found.arrived, scores, np.nan), found
+
+
+def _scores(estimator: Descent, decision: np.ndarray, y: Any) -> np.ndarray:
+    """R² or accuracy of predictions `[runs, n, k]`."""
+    goals = np.asarray(y)
+    if not estimator._of_classes:
+        goals = goals.astype(np.float64).reshape(-1)
+        left = ((decision[..., 0] - goals) ** 2).sum(1)
+        return 1.0 - left / ((goals - goals.mean()) ** 2).sum()
+    codes = (decision[..., 0] > 0).astype(int) if decision.shape[2] == 1 else decision.argmax(2)
+    return (np.asarray(estimator.classes_)[codes] == goals).mean(1)
