@@ -11,6 +11,9 @@ from scipy.optimize import minimize
 import answer
 import growth
 import results
+import rules
+import rules_page
+import rules_problems
 import side_by_side
 import solvers
 from side_by_side import Goal, Peer, Table
@@ -108,3 +111,32 @@ def test_the_page_has_every_goal_and_table_and_names_the_part_that_is_missing(tm
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_compiled_code_is_loaded_before_the_clock_starts(dtype):
     side_by_side.load_kernels(dtype)
+
+
+def test_a_performance_profile_by_hand():
+    """Three problems, two solvers: the first is twice as fast, solves one alone, and one is solved by nobody."""
+    times = np.array([[10.0, 20.0], [30.0, np.inf], [np.inf, np.inf]])
+    found = rules_page.profile(times, np.array([1.0, 1.9, 2.0]))
+    np.testing.assert_allclose(found, [[2 / 3, 2 / 3, 2 / 3], [0.0, 0.0, 1 / 3]])
+
+
+def test_medians_over_seeds_count_what_never_arrives():
+    one = {
+        "rules": {
+            "sgd": {"0": {"steps": [[5, None, None], [7, 9, None], [None, None, None]], "gap": [1e-3, None, 1e-2]}}
+        }
+    }
+    assert [rules_page.steps_to(one, "sgd", "0", goal) for goal in range(3)] == [7.0, np.inf, np.inf]
+    assert rules_page.gap_of(one, "sgd", "0") == 1e-2
+
+
+def test_the_study_of_rules_is_what_it_says():
+    problems = [rules_problems.made(number) for number in range(rules.PROBLEMS)]
+    assert len(problems) == 100
+    assert max(len(one.x) for one in problems) <= 2000
+    assert max(one.x.shape[1] for one in problems) < 30
+    assert len({one.loss for one in problems}) == 8
+    assert len(rules.RULES) == 20
+    assert rules.STEPS <= 1000
+    again = rules_problems.made(7)
+    np.testing.assert_array_equal(again.x, problems[7].x)
