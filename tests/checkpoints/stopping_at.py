@@ -42,10 +42,15 @@ def gone_on(*data: Any, out: Path, every: float = 30.0, **settings: Any) -> st.F
 def assert_same(one: st.Fit, other: st.Fit) -> None:
     """The same to the last bit: θ, trace, held-out loss, and how they ended."""
     assert one.theta.tobytes() == other.theta.tobytes()
-    for name in (*one.trace.COLUMNS, "theta"):
-        assert getattr(one.trace, name).tobytes() == getattr(other.trace, name).tobytes(), name
+    assert_same_trace(one.trace, other.trace)
     assert (one.ending, one.steps, one.epochs, one.lr) == (other.ending, other.steps, other.epochs, other.lr)
     assert (one.engine, one.loss, one.test_loss) == (other.engine, other.loss, other.test_loss)
     if one.network is not None:
         pairs = zip(one.network.state_dict().values(), other.network.state_dict().values(), strict=True)
         assert all(np.array_equal(a.numpy(), b.numpy()) for a, b in pairs)
+
+
+def assert_same_trace(one: st.Trace, other: st.Trace) -> None:
+    """Every recorded step the same to the last bit."""
+    for name in (*one.COLUMNS, "theta"):
+        assert getattr(one, name).tobytes() == getattr(other, name).tobytes(), name
