@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from steepest.plots.graph.draw import graph
     from steepest.plots.tables import plot
     from steepest.preflight import Preflight, diagnose
+    from steepest.replaying import replay
     from steepest.result import Fit
     from steepest.storage import load
     from steepest.sweep_result import Sweep
@@ -57,6 +58,7 @@ __all__ = [
     "load",
     "objective",
     "plot",
+    "replay",
     "search",
     "sweep",
     "synthetic",
@@ -89,6 +91,7 @@ _PUBLIC = {
     "load": "steepest.storage",
     "objective": "steepest.model.objective_factory",
     "plot": "steepest.plots.tables",
+    "replay": "steepest.replaying",
     "search": "steepest.estimators.search",
     "sweep": "steepest.sweeping",
     "synthetic": "steepest.data.synthetic",  # the module itself

@@ -14,6 +14,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from math import inf
 from os import PathLike
 from typing import Any, Protocol, Unpack
 
@@ -38,6 +39,7 @@ from steepest.descent.loop import Step
 from steepest.descent.schedule_factors import at_rate
 from steepest.descent.stopping import Ending, Limits, Status
 from steepest.descent.trace import Trace
+from steepest.engines.choice import Engine
 from steepest.engines.descents import Descents
 from steepest.errors import DataError, RunError, SpecError
 from steepest.held_out import parted, rows_apart
@@ -281,12 +283,12 @@ def run(
     validation: Any = None,
     follower: Follower | None = None,
     kept: Checkpoints | None = None,
+    again: tuple[Engine, float] | None = None,
 ) -> Fit:
     """Descend as `spec` says, on rows that are ready.
 
     budget: bytes for the trace, where that is less than usual. validation: rows to stop by, where the settings do not name them.
-    follower: who may change the plan before it begins, and is asked at every step whether to go on.
-    kept: where the run is kept on its way, and gone on with.
+    follower: may change the plan, and is asked at every step. kept: the run's folder. again: of a replay engine and last step.
     """
     if train.stream is not None:
         spec = spec.model_copy(update={"stream": True})  # so that the run says how its rows were read
@@ -305,7 +307,7 @@ def run(
         work = Descents.one(made.objective, made.rule, made.batching, made.lr, made.schedule, made.given, made.averages)
         limits = Limits.of([(spec.tol, spec.patience, made.batching, made.rule)], made.full_batch)
         watching = budget, after if progress else None, ask, kept
-        (came,), engine = watched(spec, made, work, limits, test, stopping, *watching)
+        (came,), engine = watched(spec, made, work, limits, test, stopping, *watching, *(again or (None, inf)))
         seconds = time.perf_counter() - began if kept is None else kept.seconds
         done = finished(spec, made, *came, engine, seconds, train, test, notes)
         done.validation = stopping

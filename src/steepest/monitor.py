@@ -77,20 +77,20 @@ class _Seen:
 def watched(
     spec: Spec, made: Plan, work: Descents, limits: Limits, test: Dataset | None, validation: Dataset | None,
     budget: int | None = None, after: After | None = None, ask: Ask | None = None, kept: Checkpoints | None = None,
-    engine: Engine | None = None,
+    engine: Engine | None = None, until: float = inf,
 ) -> tuple[list[tuple[Ended, int]], str]:  # fmt: skip
     """Descents from their starts to their ends: for each the runs that it ended with and its place among them; the engine.
 
     budget: bytes for all traces. after: called with every step or chunk once it has been looked at. ask: of a single run that
     goes step by step then, called with every step that does not end it: whether it is to end there. kept: where a single run is
-    kept on its way, and gone on with. engine: the one that takes the steps, where that is not to be chosen.
+    kept on its way, and gone on with. engine, until: of a replay the one that takes the steps, and a step to end at.
     """
     engine = LOOP if ask is not None else resuming.engine(kept) or engine or choose(work, float(limits.steps.sum()))
     monitor = Monitor(spec, made, work, limits, test, validation, budget, stepwise=engine is LOOP)
     if kept is not None:
         resuming.join(monitor, kept, engine)
     shown = shown_of(work, engine)
-    monitor.ask = ask
+    monitor.ask, monitor.until = ask, until
     alone = work.together is not None or (isinstance(made.rule, RegularizedNewton) and made.rule.products <= FEW)
     with in_one_thread() if alone else nullcontext():
         monitor.drain(shown, after)
@@ -127,6 +127,7 @@ class Monitor:
         self.lr = np.zeros(len(work))
         self.ask: Ask | None = None
         self.kept: Checkpoints | None = None
+        self.until = inf
 
     def drain(self, shown: Iterator[Step | Chunk], after: After | None = None) -> None:
         """Look at everything until every run has ended."""
@@ -134,9 +135,7 @@ class Monitor:
         # what diverges overflows
         with interruptible(self.seconds) as reason, np.errstate(all="ignore"), closing(shown):  # pyrefly: ignore
             for one in shown:
-                why = reason()
-                resuming.checkpoint(self, one, why)
-                look(one, why)
+                look(one, resuming.before(self, one, reason()))
                 if after is not None:
                     after(self, one)
                 if self.ended and not self.work.alive.any():

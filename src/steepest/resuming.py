@@ -52,6 +52,14 @@ def join(monitor: Monitor, kept: Checkpoints, by: Engine) -> None:
     work.resume = Position(t, epoch, index, parts["engine"])
 
 
+def before(monitor: Monitor, one: Step | Chunk, why: Status | None) -> Status | None:
+    """The reason to end at this step or chunk; a checkpoint is written of where the run stood before it, if one is due."""
+    if why is None and one.t + (one.steps - 1 if isinstance(one, Chunk) else 0) >= monitor.until:
+        why = Status.INTERRUPTED
+    checkpoint(monitor, one, why)
+    return why
+
+
 def checkpoint(monitor: Monitor, one: Step | Chunk, why: Status | None) -> None:
     """Where the run is kept, write down how far it is before this step or chunk is looked at: if it is time, or the last chance.
 

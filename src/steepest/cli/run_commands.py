@@ -36,6 +36,24 @@ def report(
     return 0
 
 
+@app.command(help_epilogue="Example: steepest replay runs/houses")
+def replay(
+    run: Run,
+    /,
+    *,
+    data: Annotated[str | None, output("Where the table lies now; by default where it lay.")] = None,
+    model: Model = None,
+) -> int:
+    """Go through a run again, and say whether every recorded step is the same, bit for bit, or where one first differs."""
+    from steepest.cli.console import warnings_as_lines
+    from steepest.replaying import replay
+
+    with warnings_as_lines():
+        found = replay(run, None if data is None else dash(data), model=model)
+    print(found)
+    return 0 if found.same else 1
+
+
 @app.command(help_epilogue="Example: steepest animate runs/houses -o houses.mp4")
 def animate(
     run: Run,
