@@ -72,7 +72,12 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+DAILY = ("mse", "ridge", "logistic", "poisson")
+
+
+@pytest.mark.parametrize(
+    "case", [case if case in DAILY else pytest.param(case, marks=pytest.mark.soak) for case in CASES]
+)
 def test_a_streamed_fit_is_the_one_in_memory(folder, case):
     memory, stream = (st.fit(folder, stream=way, **CASES[case]) for way in (False, True))
     assert stream.names == memory.names
@@ -177,6 +182,44 @@ def test_predictions_of_new_rows_are_those_in_memory(folder):
     rows = {name: values[:50] for name, values in columns(seed=4).items() if name not in ("y", "z", "w", "count")}
     memory, stream = (st.fit(folder, target="y", drop=["z", "w", "count"], stream=way) for way in (False, True))
     np.testing.assert_allclose(stream.predict(rows), memory.predict(rows), rtol=1e-10)
+
+
+SUMMARIES = [
+    ("mse", "nonrobust"),
+    ("mse", "HC3"),
+    ("weights", "HC1"),
+    ("weights", "nonrobust"),
+    ("ridge", "nonrobust"),
+    ("no intercept", "HC0"),
+    ("two targets", "HC2"),
+    ("logistic", "nonrobust"),
+    ("logistic", "HC0"),
+    ("softmax", "nonrobust"),
+    ("softmax", "HC0"),
+]
+
+
+@pytest.mark.parametrize(
+    ("case", "cov"), [SUMMARIES[1], SUMMARIES[7], *(pytest.param(*one, marks=pytest.mark.soak) for one in SUMMARIES)]
+)
+def test_a_summary_is_the_one_in_memory(folder, case, cov):
+    memory, stream = (st.fit(folder, stream=way, **CASES[case]).summary(cov=cov) for way in (False, True))
+    assert stream.valid
+    assert (stream.df is None) == (memory.df is None)
+    assert stream.df is None or stream.df == pytest.approx(memory.df, rel=1e-9)
+    for name in ("std_error", "p_value"):
+        mine, theirs = (np.array(one.coefficients.column(name).to_pylist(), float) for one in (stream, memory))
+        np.testing.assert_allclose(mine, theirs, rtol=1e-8, atol=1e-12)
+    for mine, theirs in zip(stream.figures, memory.figures, strict=True):
+        for name, value in vars(mine).items():
+            if value is not None:
+                assert value == pytest.approx(getattr(theirs, name), rel=1e-8), name
+
+
+def test_intervals_of_predictions_are_those_in_memory(folder):
+    rows = {name: values[:20] for name, values in columns(seed=4).items() if name not in ("y", "z", "w", "count")}
+    memory, stream = (st.fit(folder, stream=way, **CASES["mse"]).predict(rows, interval=0.9) for way in (False, True))
+    np.testing.assert_allclose(stream, memory, rtol=1e-8)
 
 
 # ---- minibatches -----------------------------------------------------------------------------------

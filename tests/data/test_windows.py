@@ -59,8 +59,8 @@ def batching(size, width=None, counts=COUNTS, **more):
     return Batching(sum(counts), size, windows=windows(counts, width), epochs=1, **more)
 
 
-@pytest.mark.parametrize("size", [1, 5, 8, 13, 64, 100, 559, 560])
-@pytest.mark.parametrize("width", [1, 2, 5])
+@pytest.mark.parametrize("size", [1, 13, 64, 559, 560])
+@pytest.mark.parametrize("width", [1, 5])
 @pytest.mark.parametrize("shuffle", ["rows", "none"])
 def test_every_row_comes_once_an_epoch_in_batches_of_one_size(size, width, shuffle):
     dealt = [batch.data[0].numpy() for batch in batching(size, width, shuffle=shuffle)]

@@ -67,6 +67,9 @@ class Sample:
     @property
     def nobs(self) -> float:
         """The number of observations: of rows, or of those that the rows stand for."""
+        stream = self.data.stream
+        if stream is not None:
+            return stream.rows * (stream.mean_weight if self.frequency else 1.0)
         return float(self.weights.sum()) if self.frequency and self.weights is not None else float(self.rows)
 
     @property

@@ -16,9 +16,10 @@ from steepest.inference import distributions
 from steepest.inference.bootstrap import Resampled
 from steepest.inference.covariance import HC, Covariance, covariances
 from steepest.inference.groups import groups_of
-from steepest.inference.regression import Figures, figures, untested
+from steepest.inference.regression import Figures, figures, has_constant, untested
 from steepest.inference.sample import Sample, sample_of
 from steepest.inference.shown import Errors, Shown, of_resamples, shown_of, table
+from steepest.inference.streamed import worth_of
 from steepest.inference.summary_table import Summary
 from steepest.model.penalties import penalty
 from steepest.scoring import FAR_OUT
@@ -141,7 +142,7 @@ def _summary(fit: Fit, asked: Asked) -> Summary:
     shown, theory = shown_of(fit, asked.reference), no_theory(fit)
     late, notes = not_arrived(fit), []
     reason = late
-    sample, found = None, []
+    sample, found, over = None, [], []
     exact = None if fit.exact is None else fit.exact.theta
     if fit.terms is not None and not fit.loss_function.custom and np.isfinite(fit.theta).all():
         best = None if reason or fit.inner.exact is None else fit.inner.exact.theta
@@ -149,7 +150,10 @@ def _summary(fit: Fit, asked: Asked) -> Summary:
         few = _no_rows_left(sample)
         reason = late or few
         try:
-            found = _covariances(fit, sample, replace(asked, cov="nonrobust") if few else asked)
+            if sample.data.stream is not None and not theory:
+                found, over = worth_of(replace(fit, train=sample.data), asked.cov, sample.user, has_constant(sample))
+            else:
+                found = _covariances(fit, sample, replace(asked, cov="nonrobust") if few else asked)
         except (FitError, np.linalg.LinAlgError) as error:
             why = str(error) if isinstance(error, FitError) else "The curvature of the loss vanishes there."
             theory = theory or why
@@ -163,7 +167,8 @@ def _summary(fit: Fit, asked: Asked) -> Summary:
         errors = _by_theory(sample, found, asked, shown, values)
     reason = reason or ("" if asked.bootstrap else theory)
     tested = sample is None or not sample.problem.penalty
-    made = [] if sample is None or not found else _figures(sample, found, asked)
+    streamed = sample is not None and sample.data.stream is not None
+    made = over if sample is None or streamed or not found else _figures(sample, found, asked)
     if made and (late or fit.spec.class_weight is not None):
         made = list(map(untested, made))
     return Summary(
@@ -255,6 +260,8 @@ def _whole(sample: Sample, found: list[Covariance], shown: Shown) -> np.ndarray:
 
 
 def _by_resampling(fit: Fit, sample: Sample | None, asked: Asked, shown: Shown, theory: str) -> Errors:
+    if sample is not None:
+        sample.data.check_in_memory("The bootstrap")
     if sample is None or theory:
         came = resampling.fitted_again(fit, asked.bootstrap, _groups(fit, asked))
     else:

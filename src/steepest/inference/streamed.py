@@ -1,0 +1,207 @@
+"""Standard errors and figures of a fit to a stream: from the curvature of a last pass over all rows, robust ones from one more.
+
+For `mse`, logistic and softmax losses; the formulas are those of `covariance.py` and `regression.py`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from steepest.analysis.exact.smooth import sum_to_zero
+from steepest.errors import FitError, SpecError
+from steepest.inference import distributions
+from steepest.inference.covariance import HC, Covariance
+from steepest.inference.regression import Figures
+from steepest.model.stream_basis import basis_of
+from steepest.model.stream_objective import StreamObjective, StreamPass
+from steepest.model.tall_curvature import IllConditioned
+from steepest.streamed_scores import passes_of
+
+if TYPE_CHECKING:
+    from steepest.result import Fit
+
+KINDS = ("least squares", "classes")
+
+DEPENDENT = (
+    "Columns depend on one another so nearly that there are no standard errors over a stream: leave one of them out."
+)
+
+
+def worth_of(fit: Fit, cov: str, user: np.ndarray, constant: bool) -> tuple[list[Covariance], list[Figures]]:
+    """The covariance of the coefficients, one for each target (of classes one for all), and the figures beside them.
+
+    user: M `[p, r]`, the coordinates that the covariance is to be in: θ of an output is M·z. constant: whether columns hold one.
+
+    Raises:
+        FitError: the loss is another one. SpecError: no such errors over a stream.
+    """
+    if fit.loss_function.problem not in KINDS:
+        raise FitError("Over a stream there are standard errors of mse, logistic and cross_entropy.")
+    if cov not in ("nonrobust", *HC):
+        raise SpecError(
+            f"cov={cov!r} takes all rows in memory. Over a stream it is nonrobust or HC0; of mse HC1 to HC3 too."
+        )
+    objective = passes_of(fit)
+    try:
+        end = objective.scored()
+    except IllConditioned:
+        objective = passes_of(fit, basis_of(objective))
+        end = objective.scored()
+    if user.shape != (objective.wide, objective.size) or objective.wide != objective.size:
+        raise FitError(DEPENDENT)
+    outputs = [None] if fit.loss_function.coupled or objective.outputs == 1 else list(range(objective.outputs))
+    made = [_of_output(fit, objective, end, output, cov, user) for output in outputs]
+    whole = _classes if fit.loss_function.classes else _numbers
+    return made, [
+        whole(fit, objective, end, output or 0, one, cov, constant) for output, one in zip(outputs, made, strict=True)
+    ]
+
+
+def _of_output(
+    fit: Fit, objective: StreamObjective, end: StreamPass, output: int | None, cov: str, user: np.ndarray
+) -> Covariance:
+    k, size, total, term = objective.outputs, objective.size, _total(objective), objective.penalty_term
+    ridge = np.zeros((size, size)) if term is None else np.asarray(term.hessian())
+    bread = end.curvature.hessian * total
+    if objective.loss.coupled:
+        across = np.kron(sum_to_zero(k), np.eye(size))
+        bread = across.T @ bread @ across
+        ridge = np.kron(np.eye(k - 1), ridge)
+    else:
+        across = np.eye(size)
+    data, back = bread - total * ridge, np.linalg.inv(bread)
+    degrees = float(np.trace(back @ data)) if objective.penalty_given.l2 else float(len(bread))
+    left, scale = _nobs(fit, objective) - degrees, 1.0
+    squares = objective.loss.quadratic
+    if squares and end.train is not None:
+        scale = float(end.train.square[output or 0]) / left if left > 0 else float("nan")
+    meat = scale * 2.0 / k * data if squares else data
+    if cov != "nonrobust":
+        meat = _robust(fit, objective, end, output, cov, across, back)
+        meat = meat * _nobs(fit, objective) / left if cov == "HC1" else meat
+    inner = back @ meat @ back
+    turned = np.linalg.solve(user, _to_user(objective))  # z of c
+    turned = np.kron(np.eye(len(inner) // size), turned)
+    inner, away = turned @ inner @ turned.T, np.linalg.inv(turned)
+    turn = np.kron(sum_to_zero(k), user) if objective.loss.coupled else user
+    return Covariance(away.T @ bread @ away, 0.5 * (inner + inner.T), turn, degrees, scale)
+
+
+def _robust(
+    fit: Fit,
+    objective: StreamObjective,
+    end: StreamPass,
+    output: int | None,
+    cov: str,
+    across: np.ndarray,
+    back: np.ndarray,
+) -> np.ndarray:
+    """Σ (w·slope)²·aaᵀ, of precisions; of frequencies w·slope²; slopes larger by their leverage for HC2 and HC3. A pass."""
+    if cov not in ("HC0", "HC1") and not objective.loss.quadratic:
+        raise SpecError(f"cov={cov!r} is for mse over a stream. Take cov='HC0' or 'HC1' for this loss.")
+    k, often = objective.outputs, fit.spec.weights_kind == "frequency"
+    meat = np.zeros((across.shape[1], across.shape[1]))
+    for block in objective.stream.training():
+        columns = objective.columns(block.x)
+        design = np.hstack([np.ones((len(columns), objective.first)), columns])
+        f, y = objective.predicted(columns, end.theta), block.y
+        slope = objective.formula.value_and_slope(f, y.astype(np.float64) if objective.loss.binary else y)[1]
+        w = np.ones(len(y)) if block.weights is None else block.weights
+        slope = (slope if output is None else slope[:, output]) / (k if objective.loss.quadratic else 1)
+        if cov in ("HC2", "HC3"):
+            lever = np.einsum("nr,rs,ns->n", design, back, design, optimize=True) * 2.0 / k * (1.0 if often else w)
+            slope = slope * (1.0 - lever) ** (-0.5 if cov == "HC2" else -1.0)
+        root = np.sqrt(w) if often else w
+        each = (slope.reshape(len(y), -1) * root[:, None])[:, :, None] * design[:, None, :]
+        rows = each.reshape(len(y), -1) @ across if objective.loss.coupled else each.reshape(len(y), -1)
+        meat += rows.T @ rows
+    return meat
+
+
+def _to_user(objective: StreamObjective) -> np.ndarray:
+    """θ of one output as a matrix times c, `[p, r]`."""
+    matrix, first = np.eye(objective.size), objective.first
+    if objective.basis is not None:
+        matrix[first:, first:] = objective.basis
+    if first:
+        matrix[0, 1:] = -objective.shift @ matrix[1:, 1:]
+    return matrix
+
+
+def _total(objective: StreamObjective) -> float:
+    """Σ w."""
+    return objective.rows * objective.stream.mean_weight
+
+
+def _nobs(fit: Fit, objective: StreamObjective) -> float:
+    return _total(objective) if fit.spec.weights_kind == "frequency" else float(objective.rows)
+
+
+def _common(fit: Fit, objective: StreamObjective, found: Covariance, constant: bool) -> dict[str, float | None]:
+    n, classes = _nobs(fit, objective), objective.outputs - 1 if objective.loss.coupled else 1
+    df = found.degrees - classes * constant
+    return {"df_model": df, "df_residual": n - found.degrees, "nobs": n}
+
+
+def _numbers(
+    fit: Fit, objective: StreamObjective, end: StreamPass, output: int, found: Covariance, cov: str, constant: bool
+) -> Figures:
+    tally, n, first = end.train, _nobs(fit, objective), objective.first
+    assert tally is not None
+    square, left = float(tally.square[output]), n - found.degrees
+    moved, origin = tally.total[output], tally.origin[output]
+    about = tally.spread[output] - moved**2 / tally.count
+    whole = float(about if constant else about + tally.count * (origin + moved / tally.count) ** 2)
+    r2 = 1.0 - square / whole if whole > 0 else None
+    known = objective.stream.asked.weights is None or fit.spec.weights_kind == "frequency"
+    likelihood = float(-0.5 * n * (np.log(2.0 * np.pi) + np.log(square / n) + 1.0)) if known and square > 0 else None
+    df, value = found.degrees - constant, None
+    if not objective.penalty_given and df >= 1 and left > 0 and square > 0:
+        value = (whole - square) / df / (square / left)
+        if cov != "nonrobust":
+            theta = fit.theta.reshape(objective.outputs, -1)[output][first:]
+            value = float(theta @ np.linalg.solve(found.matrix[first:, first:], theta)) / df if first else None
+    return Figures(
+        **_common(fit, objective, found, constant),
+        r2=r2,
+        r2_adjusted=None if r2 is None or left <= 0 else 1.0 - (n - constant) / left * (1.0 - r2),
+        f=value,
+        f_p_value=None if value is None else distributions.of_f(value, df, left),
+        scale=found.scale,
+        **_information(likelihood, found.degrees, n),
+    )
+
+
+def _classes(
+    fit: Fit, objective: StreamObjective, end: StreamPass, output: int, found: Covariance, cov: str, constant: bool
+) -> Figures:
+    tally = end.train
+    assert tally is not None
+    likelihood = -tally.loss
+    counts = tally.confusion.reshape(tally.classes, -1).sum(1)
+    counts = counts[counts > 0]
+    null = float(counts @ np.log(counts / counts.sum()))
+    common = _common(fit, objective, found, constant)
+    df, ratio = common["df_model"] or 0.0, 2.0 * (likelihood - null)
+    tested = not objective.penalty_given and df >= 1
+    return Figures(
+        **common,
+        **_information(likelihood, found.degrees, _nobs(fit, objective)),
+        log_likelihood_null=null,
+        deviance=-2.0 * likelihood,
+        pseudo_r2=1.0 - likelihood / null,
+        likelihood_ratio=ratio if tested else None,
+        likelihood_ratio_p_value=distributions.of_chi2(ratio, df) if tested else None,
+    )
+
+
+def _information(likelihood: float | None, degrees: float, n: float) -> dict[str, float | None]:
+    if likelihood is None:
+        return {}
+    return {
+        "log_likelihood": likelihood,
+        "aic": 2.0 * degrees - 2.0 * likelihood,
+        "bic": float(np.log(n)) * degrees - 2.0 * likelihood,
+    }
