@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from steepest.storage import load
     from steepest.sweep_result import Sweep
     from steepest.sweeping import compare, sweep
+    from steepest.trackers.mlflow import MLflow
+    from steepest.trackers.tensorboard import TensorBoard
 
     __version__: str
 
@@ -38,6 +40,7 @@ __all__ = [
     "DescentRegressor",
     "Fit",
     "FitError",
+    "MLflow",
     "Preflight",
     "Recorder",
     "RunError",
@@ -48,6 +51,7 @@ __all__ = [
     "SteepestWarning",
     "Step",
     "Sweep",
+    "TensorBoard",
     "Trace",
     "compare",
     "descend",
@@ -71,6 +75,7 @@ _PUBLIC = {
     "DescentRegressor": "steepest.estimators.regressor",
     "Fit": "steepest.result",
     "FitError": "steepest.errors",
+    "MLflow": "steepest.trackers.mlflow",
     "Preflight": "steepest.preflight",
     "Recorder": "steepest.loops.recorder",
     "RunError": "steepest.errors",
@@ -81,6 +86,7 @@ _PUBLIC = {
     "SteepestWarning": "steepest.errors",
     "Step": "steepest.descent.loop",
     "Sweep": "steepest.sweep_result",
+    "TensorBoard": "steepest.trackers.tensorboard",
     "Trace": "steepest.descent.trace",
     "compare": "steepest.sweeping",
     "descend": "steepest.descent.loop",
