@@ -20,8 +20,12 @@ BENCH_STAMP := .venv-bench/.installed
 BENCH_PARTS := epoch answer answer_others growth sweep step startup
 BENCH_OPTIONS ?=
 
+# So do the tools of the examples, of which some want other versions.
+EXAMPLES := .venv-examples/bin/python
+EXAMPLES_STAMP := .venv-examples/.installed
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser check bench sick others lessons docs dist soak clean
+.PHONY: help demo examples test browser check bench sick others lessons docs dist soak clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -38,6 +42,20 @@ demo: ## Fit one real table in three coordinates and compare the paths
 	@echo "Demo: one real table is fitted in three coordinates of the descent, and the paths are compared."
 	@$(MAKE) --no-print-directory $(STAMP)
 	@STEEPEST=$(BIN)/steepest PYTHON=$(BIN)/python sh examples/demo.sh
+
+$(EXAMPLES_STAMP): pyproject.toml examples/constraints.txt
+	@echo "Setting up .venv-examples (the first time takes a few minutes)"
+	@$(PYTHON) -m venv .venv-examples
+	@$(EXAMPLES) -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	@$(EXAMPLES) -m pip install --quiet --disable-pip-version-check -c examples/constraints.txt -e . \
+		lightning transformers accelerate mlflow onnx onnxruntime pandas
+	@touch $(EXAMPLES_STAMP)
+
+examples: $(EXAMPLES_STAMP) ## Run an example each with scikit-learn, Lightning, Hugging Face, MLflow and ONNX
+	@failed=; for example in $(wildcard examples/pipeline.py examples/*_run.py); do \
+		echo "== $$example"; OMP_NUM_THREADS=1 $(EXAMPLES) $$example || failed="$$failed $$example"; \
+	done; \
+	test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 
 test: check browser ## Format, lint, types and all tests; sets up everything they need
 	$(PYTEST) -n 2 $(PYTEST_OPTIONS)

@@ -23,7 +23,7 @@ import steepest as st
 from side_by_side import Goal, Peer, Table, goal_table, markdown, options, short, take_turns
 
 SERVER = Path(__file__).parents[1] / "tests" / "tracking_server.py"
-WIDTHS, ROWS, BLOCK = (256, 320, 10), 192, 1_000
+WIDTHS, ROWS, BLOCK = (256, 320, 10), 192, 400
 NONE, BOARD, FLOW, GONE = "no tracker", "TensorBoard", "MLflow", "MLflow, server killed"
 
 
