@@ -43,6 +43,7 @@ def server(folder: str, port: int) -> subprocess.Popen[bytes]:
             return process
         except OSError:
             time.sleep(0.5)
+    kill(process)
     raise SystemExit("mlflow server does not answer")
 
 
