@@ -93,3 +93,29 @@ def test_rows_that_do_not_suit_are_an_error_that_says_so(given, error, said):
 def test_a_class_that_no_row_to_fit_has():
     with pytest.raises(st.DataError, match="validation: its rows have the class 'medium'"):
         st.fit("c ~ a", TABLE, validation=OTHER.assign(c="medium"), **SETTINGS)
+
+
+@pytest.mark.parametrize("settings", [{"batch_size": 10}, {"model": "mlp:3"}, {"model": "linear", "optimizer": "sgd"}])
+def test_the_trace_and_its_picture_have_the_loss_of_the_rows_for_validation(settings):
+    generator = np.random.default_rng(4)
+    x, new = generator.normal(size=(60, 2)), generator.normal(size=(20, 2))
+    y, goal = x[:, 0] + 0.1, new[:, 0] + 0.2
+    fit = st.fit(x, y, **{"optimizer": "adam", "lr": 0.1, "epochs": 6} | settings, validation=(new, goal))
+    seen = np.flatnonzero(np.isfinite(fit.trace.test_loss))
+    assert len(seen) >= 5
+    for row in seen:
+        wanted = np.mean((fit.predict(new, theta=fit.trace.theta[row]) - goal) ** 2)
+        np.testing.assert_allclose(fit.trace.test_loss[row], wanted, rtol=1e-9)
+    assert fit.test_loss is None
+    assert "validation" in [line.name for line in fit.loss_curve().data]
+
+
+def test_the_runs_of_a_sweep_keep_it_each_for_itself():
+    generator = np.random.default_rng(4)
+    x, new = generator.normal(size=(60, 2)), generator.normal(size=(20, 2))
+    runs = st.sweep(x, x[:, 0] + 0.1, optimizer="sgd", lr=[0.1, 0.2], epochs=6, validation=(new, new[:, 0]))
+    for run in range(2):
+        fit = runs.fit(run)
+        for row in range(1, 7):
+            wanted = np.mean((fit.predict(new, theta=fit.trace.theta[row]) - new[:, 0]) ** 2)
+            np.testing.assert_allclose(fit.trace.test_loss[row], wanted, rtol=1e-9)

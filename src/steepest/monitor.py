@@ -121,6 +121,7 @@ class Monitor:
         self.stopper = stopper.only(0) if stepwise else stopper
         scores = [None if rows is None else scorer(spec, made, rows, self.objective) for rows in (test, validation)]
         self.test, self.validation = (None if score is None else self._numbers(score) for score in scores)
+        self.validated: Any = None
         self.ended: list[Ended] = []
         self.known: Any = np.nan if stepwise else np.full(len(work), np.nan)
         self.glanced = self.t = self.epoch = 0
@@ -150,7 +151,8 @@ class Monitor:
         if self.stepwise and self.validation is None and not (diverged or settled):
             return GOES_ON
         if self.validation is not None and t > 0:
-            ends = stopper.validate(self.validation(theta), epoch) * PATIENCE
+            self.validated = self.validation(theta)
+            ends = stopper.validate(self.validated, epoch) * PATIENCE
         else:
             ends = (settled * SETTLED) if self.validation is None else 0 * settled
         return diverged * DIVERGED + (diverged ^ True) * ends
@@ -196,6 +198,7 @@ class Monitor:
             if self.test is not None and (batch is None or step.epoch % self.limits.every[0] == 0):
                 test_loss = self.test(theta)
             found = self._look_at(step)
+            test_loss = self.validated if self.test is None else test_loss
         elif step.t - self.glanced >= GLANCE:
             self.glanced = step.t
             found = GOES_ON if self.stopper.within(float(step.loss)) else DIVERGED
@@ -304,6 +307,8 @@ class Monitor:
             if due.size:
                 seen.test_loss[due, i] = self.test(chunk.theta[due, i])
         found = self._verdict(self.stopper, seen.objective[:, i], chunk.theta[:, i], chunk.t + i, epoch)
+        if self.test is None and self.validated is not None:
+            seen.test_loss[:, i] = self.validated
         runs = np.flatnonzero(alive & (found != GOES_ON))
         if runs.size:
             self._end(seen, runs, i, found[runs])
@@ -335,7 +340,9 @@ class Monitor:
         stopper = self.stopper.only(runs)
         loss, grad_norm, value = self._in_pieces(theta, self._at_all_rows, runs)
         found = self._verdict(stopper, value, theta, t, epoch)
-        scored = np.full(len(runs), np.nan) if self.test is None else self.test(theta)
+        scored = (
+            (np.nan * value if self.validated is None else self.validated) if self.test is None else self.test(theta)
+        )
         recorder.end(t, epoch, lr, [loss, value, grad_norm, scored], theta)
         found = np.where(found == GOES_ON, LIMIT, found)
         self._close(runs, self._endings(stopper, found, runs, t, epoch), theta, t, epoch, recorder)

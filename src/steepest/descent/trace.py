@@ -58,7 +58,7 @@ class Trace(Displayed):
         loss: the batch's mean loss (of all rows in the last row, and with a full batch).
         objective: the full F(θ), penalty included; NaN where it was not evaluated.
         grad_norm: length of the batch's gradient in the coordinates of the descent.
-        test_loss: the mean loss of the rows for validation, else of those held out; NaN where it was not evaluated.
+        test_loss: the mean loss of the rows held out, else of those for validation; NaN where it was not evaluated.
         theta: `[T, p]`, in user units.
         gradient_noise, snr, norm_test, update_ratio: what `record` may ask for (`formulas/quantities.py`), in the coordinates of
             the descent; None unless it does.

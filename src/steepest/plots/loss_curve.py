@@ -33,6 +33,7 @@ class Curve:
 
     loss: of the batch at hand. smoothed: its running mean. objective: F. gap: F − F*, nan where it is not above 0.
     exact: F*, or None. predicted: the gap that theory predicts, down to the rounding of F. per_epoch: steps an epoch.
+    apart: which rows `test_loss` is of.
     """
 
     label: str
@@ -49,6 +50,7 @@ class Curve:
     per_epoch: float
     noisy: bool
     ending: str
+    apart: str = "held out"
 
 
 def curve_data(fit: Fit, label: str = "fit") -> Curve:
@@ -59,6 +61,7 @@ def curve_data(fit: Fit, label: str = "fit") -> Curve:
         label, trace.step, trace.epoch, trace.lr, trace.loss, running_mean(trace.loss), trace.objective,
         np.where(gap > 0, gap, np.nan), trace.test_loss, _predicted(fit, gap), best,
         fit.steps / fit.epochs if fit.epochs else 1.0, bool(np.isnan(trace.objective).any()), fit.outcome,
+        "held out" if fit.test_rows else "validation",
     )  # fmt: skip
 
 
@@ -187,7 +190,7 @@ class _Curves:
             self.column(curve, curve.smoothed, i, "running mean", named=alone, colour=style.faded(colour, 0.5))
         self.column(curve, curve.objective, i, "all rows" if curve.noisy else "train", named=True)
         if np.isfinite(curve.test_loss).any():
-            self.column(curve, curve.test_loss, i, "held out", named=alone, colour=colours.TEST if alone else "")
+            self.column(curve, curve.test_loss, i, curve.apart, named=alone, colour=colours.TEST if alone else "")
         if np.isfinite(curve.loss[-1]):
             last = (curve.objective if np.isfinite(curve.objective[-1]) else curve.loss)[-1:]
             edge, words = {"color": "white", "width": 1.2}, [style.text(curve.ending, 300)]
@@ -203,7 +206,7 @@ class _Curves:
             curve.step[kept],
             values[kept],
             colour or style.series(i),
-            dash="dot" if what == "held out" and not lone else "solid" if lone else style.dash(i),
+            dash="dot" if what == curve.apart and not lone else "solid" if lone else style.dash(i),
             hover=f"step %{{x:,}}, epoch %{{customdata:,}}<br>{what} %{{y:.6g}}",
             # few points are shown as such, since a line would claim to know what lies between
             mode="lines" if len(kept) > FEW else "lines+markers" if len(kept) > 1 else "markers",
