@@ -435,3 +435,19 @@ def test_a_rate_of_auto_is_planned_once_for_what_it_depends_on(settings, most, m
     fits = [{name: values[i] for name, values in runs.settings.items()} for i in range(len(runs))]
     alone = [st.fit(x, y, epochs=5, **(settings | own)).lr for own in fits]
     assert rates == pytest.approx(alone, rel=1e-12)
+
+
+def test_modules_of_one_class_are_told_apart_by_their_parameters():
+    x = np.random.default_rng(0).normal(size=(30, 2))
+
+    def module(units):
+        return torch.nn.Sequential(torch.nn.Linear(2, units), torch.nn.Tanh(), torch.nn.Linear(units, 1))
+
+    fits = [st.fit(x, x[:, 0], model=module(units), epochs=3) for units in (3, 4, 4)]
+    counts = [sum(p.numel() for p in module(units).parameters()) for units in (3, 4)]
+    both = st.compare(fits[:2])
+    assert both.settings == {"model": [f"Sequential, {count} parameters" for count in counts]}
+    assert [line.name for line in both.loss_curve().data if line.showlegend] == [
+        f"{count} parameters" for count in counts
+    ]
+    assert st.compare(fits[1:]).settings == {"model": ["Sequential", "Sequential"]}

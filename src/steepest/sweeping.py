@@ -11,7 +11,7 @@ the same code as `fit()`. A run's numbers do not depend on the others: it is the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -140,10 +140,20 @@ def compare(fits: Iterable[Fit]) -> Sweep:
     for name in SETTINGS:
         values = [getattr(fit.spec, name) for fit in fits]
         if not all(_same(value, values[0]) for value in values):
-            settings[name] = values
+            settings[name] = _models(fits) if name == "model" else values
     made = Sweep(settings, [Alone(fit) for fit in fits], [(lot, 0) for lot in range(len(fits))])
     made.compared = True
     return made
+
+
+def _models(fits: Sequence[Fit]) -> list[Any]:
+    """What each model is called; modules of one name by how many parameters they have."""
+    names, counts = [fit.model_name for fit in fits], [f"{len(fit.names):,} parameters" for fit in fits]
+    alike = [{count for other, count in zip(names, counts, strict=True) if other == name} for name in names]
+    return [
+        fit.spec.model if isinstance(fit.spec.model, str) else f"{name}, {count}" if len(those) > 1 else name
+        for fit, name, count, those in zip(fits, names, counts, alike, strict=True)
+    ]
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -63,6 +63,9 @@ def labels(fits: Sequence[Fit]) -> list[str]:
     ]
     differ = [key for key in told[0] if len({words[key] for words in told}) > 1]
     found = [", ".join(words[key] for key in differ[:3]) for words in told]
+    counts = [f"{len(each.names):,} parameters" for each in fits]
+    if len(set(found)) < len(found) and len(set(counts)) > 1:  # as of two modules of one class, or other columns
+        found = [f"{word}, {count}".removeprefix(", ") for word, count in zip(found, counts, strict=True)]
     return [word if word and found.count(word) == 1 else f"{word} (fit {i})".strip() for i, word in enumerate(found, 1)]
 
 
