@@ -313,6 +313,9 @@ def test_it_is_given_as_pandas_latex_and_html():
     latex = found.to_latex()
     assert r"a\_b & " in latex
     assert latex.count(r"\\") == 4
+    sure = st.fit({"a<b": np.arange(200.0), "y": np.arange(200.0) + 1e-3 * GENERATOR.normal(size=200)}, target="y")
+    assert r"a\textless{}b & " in sure.summary().to_latex()
+    assert r" & \textless{} 1e-99 & " in sure.summary().to_latex()
     assert "<td>a_b</td>" in found._repr_html_()
 
 

@@ -34,9 +34,14 @@ QUICK = 2e9
 MOST = 200
 """Coefficients that are shown of a long list."""
 
-SPECIAL = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"} | {
-    sign: "\\" + sign for sign in "&%$#_{}"
-}
+SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+} | {sign: "\\" + sign for sign in "&%$#_{}"}
 
 
 def document(summary: Summary, width: float = inf) -> Document:
