@@ -79,6 +79,7 @@ OF_RESIDUALS_ALIKE = Need(
     lambda given: given.loss_function.family is None,
     "the residuals of counts and amounts spread with their mean, and are judged by the deviance",
 )
+PENALISED = Need(lambda given: given.spec.penalty != "none")
 KNOWN_LOSS = Need(lambda given: not given.loss_function.custom, "nothing is known of a loss of one's own")
 OWN_LOSS = Need(lambda given: given.loss_function.custom)
 WHOLE_TRACE = Need(lambda fit: fit.trace.theta.shape[1] == len(fit.theta), "not all parameters were recorded")

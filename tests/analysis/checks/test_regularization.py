@@ -48,3 +48,8 @@ def test_so_is_the_penalty_of_other_losses():
     two = (X[:, 0] + 0.3 * GENERATOR.logistic(size=100) > 0).astype(int)
     kinds = [one.kind for one in st.fit(X, two, model="logistic", penalty="l2:100").diagnose()]
     assert kinds == [Kind.REGULARIZED]
+
+
+def test_without_a_penalty_it_is_not_looked_for():
+    assert Kind.REGULARIZED.value not in st.fit(X, Y).diagnose().looked_at
+    assert Kind.REGULARIZED.value in st.fit(X, Y, penalty="l2:0.01").diagnose().looked_at

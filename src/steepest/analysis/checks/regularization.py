@@ -24,7 +24,7 @@ from steepest.analysis.checks.penalties import left_out, tried
 from steepest.analysis.checks.rerun import MOST_ROWS, inner_of, rerun, wrapped
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind, Prepared
-from steepest.analysis.needs import KNOWN_LOSS, LINEAR, NETWORK, WHOLE_TRACE
+from steepest.analysis.needs import KNOWN_LOSS, LINEAR, NETWORK, PENALISED, WHOLE_TRACE
 from steepest.choices import parse
 from steepest.data.dataset import Dataset
 from steepest.data.thinning import sampled
@@ -99,7 +99,7 @@ def too_strong(fit: Fitted) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-@check("table", "fit", finds=(Kind.REGULARIZED,), needs=(LINEAR, KNOWN_LOSS))
+@check("table", "fit", finds=(Kind.REGULARIZED,), needs=(LINEAR, PENALISED, KNOWN_LOSS))
 def penalty_too_strong(given: Prepared) -> Iterator[Finding]:
     """Whether the penalty of a linear model keeps it at the mean, and how much better a weaker one does on unseen rows."""
     problem, spec = given.problem, given.spec
