@@ -31,12 +31,8 @@ from steepest.engines.descents import Descents
 from steepest.engines.threads import in_one_thread
 from steepest.held_out import scorer
 from steepest.lazy import Tensor, torch
-from steepest.model.extended_squares import ExtendedSquares
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.row_parts import FEW
-from steepest.model.sparse_objective import SparseObjective
-from steepest.model.stream_objective import StreamObjective
-from steepest.model.tall_objective import TallObjective
 from steepest.planned import Plan
 from steepest.recording import recorder_of
 from steepest.settings import Spec
@@ -117,11 +113,11 @@ class Monitor:
         self.objective = work.objective if together is None else together
         runs, steps = (None, inf) if stepwise else (len(work), float(limits.steps.max()))
         self.recorder = recorder_of(spec, made, budget, runs, steps)
-        stopper = Stopper(limits.tol, limits.looks, limits.patience, scale_of(made))
+        stopper = Stopper(limits.tol, limits.looks, limits.patience, made.scale)
         self.stopper = stopper.only(0) if stepwise else stopper
         scores = [None if rows is None else scorer(spec, made, rows, self.objective) for rows in (test, validation)]
         self.test, self.validation = (None if score is None else self._numbers(score) for score in scores)
-        self.validated: Any = None
+        self.validated: Any = np.nan
         self.ended: list[Ended] = []
         self.known: Any = np.nan if stepwise else np.full(len(work), np.nan)
         self.glanced = self.t = self.epoch = 0
@@ -307,7 +303,7 @@ class Monitor:
             if due.size:
                 seen.test_loss[due, i] = self.test(chunk.theta[due, i])
         found = self._verdict(self.stopper, seen.objective[:, i], chunk.theta[:, i], chunk.t + i, epoch)
-        if self.test is None and self.validated is not None:
+        if self.test is None:
             seen.test_loss[:, i] = self.validated
         runs = np.flatnonzero(alive & (found != GOES_ON))
         if runs.size:
@@ -340,9 +336,7 @@ class Monitor:
         stopper = self.stopper.only(runs)
         loss, grad_norm, value = self._in_pieces(theta, self._at_all_rows, runs)
         found = self._verdict(stopper, value, theta, t, epoch)
-        scored = (
-            (np.nan * value if self.validated is None else self.validated) if self.test is None else self.test(theta)
-        )
+        scored = np.broadcast_to(self.validated, len(runs)) if self.test is None else self.test(theta)
         recorder.end(t, epoch, lr, [loss, value, grad_norm, scored], theta)
         found = np.where(found == GOES_ON, LIMIT, found)
         self._close(runs, self._endings(stopper, found, runs, t, epoch), theta, t, epoch, recorder)
@@ -392,15 +386,3 @@ class Monitor:
 
 def _code(why: Status) -> int:
     return INTERRUPTED if why is Status.INTERRUPTED else SECONDS
-
-
-def scale_of(made: Plan) -> float | None:
-    """The mean loss of predicting nothing: what a loss is large or small against. None for a module."""
-    if isinstance(made.objective, (TallObjective, StreamObjective, ExtendedSquares, SparseObjective)):
-        scale = made.objective.of_nothing()
-    elif made.problem is None:
-        return None
-    else:
-        plain = LinearObjective(made.problem)
-        scale = float(plain.value(plain.theta))
-    return scale if 0.0 < scale < np.inf else None

@@ -14,9 +14,14 @@ from steepest.descent.schedule_factors import Schedule, schedule
 from steepest.formulas.rules import Automatic
 from steepest.lazy import nn, torch
 from steepest.model import centring, modules
+from steepest.model.extended_squares import ExtendedSquares
 from steepest.model.linear import LinearProblem, Terms
+from steepest.model.linear_objective import LinearObjective
 from steepest.model.loss import Loss
 from steepest.model.objective import Objective
+from steepest.model.sparse_objective import SparseObjective
+from steepest.model.stream_objective import StreamObjective
+from steepest.model.tall_objective import TallObjective
 from steepest.settings import Spec
 from steepest.settings_table import DEFAULT_EPOCHS
 
@@ -54,6 +59,18 @@ class Plan:
     def full_batch(self) -> bool:
         """Whether every step sees all rows."""
         return self.given is None and self.batching.size is None
+
+    @property
+    def scale(self) -> float | None:
+        """The mean loss of predicting nothing: what a loss is large or small against. None for a module."""
+        if isinstance(self.objective, (TallObjective, StreamObjective, ExtendedSquares, SparseObjective)):
+            scale = self.objective.of_nothing()
+        elif self.problem is None:
+            return None
+        else:
+            plain = LinearObjective(self.problem)
+            scale = float(plain.value(plain.theta))
+        return scale if 0.0 < scale < np.inf else None
 
     def start(self, init: Any, seed: int) -> np.ndarray | None:
         """θ₀ as `models.start` has it, in the plan's own coefficients."""
