@@ -233,3 +233,12 @@ def test_the_objectives_own_start_is_moved_in_place():
     for step in descend(ours, "sgd", epochs=3):
         assert step.theta is ours.theta
     assert ours.theta.abs().max() > 0
+
+
+def test_batches_that_others_came_before_begin_with_their_own_epoch():
+    ours = objective("linear", "mse", np.arange(4.0), 2.0 * np.arange(4.0) + 1.0)
+
+    def rows(batches):
+        return [step.batch.rows.tolist() for step in descend(ours, "sgd", batches, lr=1e-9) if step.batch]
+
+    assert rows(Batching(4, 2, epochs=2, first=2)) == rows(Batching(4, 2, epochs=4))[4:]

@@ -203,15 +203,14 @@ def _planned(batches: Any, epochs: int | None, max_steps: int | None) -> int | N
 
 def _dealt(batches: Any, epochs: int | None, resume: Position | None) -> Iterable[Batch]:
     """Batches from where a descent stood; anything else that can be iterated gives (x, y), one iteration an epoch."""
-    epoch, index = (0, 0) if resume is None else resume[1:3]
     if hasattr(batches, "since"):
-        return batches.since(epoch, index)
+        return batches if resume is None else batches.since(resume.epoch, resume.index)
     if not isinstance(batches, Iterable) and not hasattr(batches, "__getitem__"):
         raise SpecError(
             f"batches={batches!r}: it must be Batches, or anything that gives (x, y) again and again, as a DataLoader."
         )
     if not isinstance(batches, Iterator):
-        return External(batches, epochs).since(epoch, index)
+        return _dealt(External(batches, epochs), epochs, resume)
     given = map(_batch, batches)
     return given if epochs is None else _of_epochs(given, epochs)
 
