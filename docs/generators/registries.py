@@ -187,8 +187,8 @@ def _begins(choice: rules.RuleFormula) -> str:
     for first in dict.fromkeys(choice.first):
         names = [f"*{name}*" for name, one in zip(choice.memories, choice.first, strict=True) if one == first]
         at = "$\\theta_0$" if first is None else f"{first:g}"
-        found.append(f"{' and '.join(filter(None, [', '.join(names[:-1]), names[-1]]))} at {at}")
-    return f"Of what it remembers of each parameter {', '.join(found)} at the beginning."
+        found.append(f"{at} ({', '.join(names)})")
+    return f"What it remembers of each parameter begins at {' and '.join(found)}."
 
 
 def _path(choice: rules.RuleFormula) -> str:
