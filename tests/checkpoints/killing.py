@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections import Counter
+from importlib import import_module
 
 MOMENTS = {  # what is killed when it is called, and up to which call of it
     "read": ("steepest.fitting", "prepare", 1),
@@ -87,7 +88,13 @@ def all_kills(kills: int, seed: int, words: list[str]) -> tuple[list[str], Count
 if __name__ == "__main__":
     os.chdir(sys.argv[1])
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    import torch  # noqa: F401
+    for needed in (
+        "torch",
+        "steepest.cli.commands",
+        "steepest.storage",
+        *{module for module, _, _ in MOMENTS.values()} - {""},
+    ):
+        import_module(needed)
 
     told = ["fit", "s.csv", "--target=y", "--optimizer=adam", "--lr=0.01", "--batch-size=20", "--epochs=60"]
     told += ["--test-fraction=0.2", "--no-report", "--quiet"]
