@@ -58,6 +58,8 @@ def test_a_summary_has_the_numbers_of_statsmodels(kind, weights):
     if weights != "freq_weights":  # there statsmodels counts rows, and not what they stand for
         assert found.pseudo_r2 == pytest.approx(other.pseudo_rsquared(), rel=1e-8)
     scores = fit.metrics["train"]
+    if weights != "freq_weights":
+        assert scores["pseudo_r2"] == pytest.approx(other.pseudo_rsquared(), rel=1e-8)
     for name in ("deviance", "null_deviance", "pearson_chi2"):
         assert scores[name] == pytest.approx(getattr(other, name), rel=1e-8)
 

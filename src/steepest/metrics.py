@@ -17,11 +17,12 @@ from steepest.model.loss import Loss
 from steepest.model.prediction import softmax
 
 
-def metrics(decision: np.ndarray, rows: Dataset, loss: Loss) -> dict[str, Any]:
+def metrics(decision: np.ndarray, rows: Dataset, loss: Loss, parameters: int | None = None) -> dict[str, Any]:
     """What `Fit.metrics` holds of some rows; of several targets also the R² of each, as `r2 NAME`; of a family its deviance,
     that of a constant, D² and Pearson's χ² (`analysis/deviance.py`).
 
     decision: predictions `[n]` or `[n, m]`; of classes log-odds `[n]` (of the second of two) or scores `[n, k]`.
+    parameters: of a family's model that was fitted to these rows, how many it has: its pseudo-R² is told then.
     """
     if rows.classes is None:
         found = of_numbers(rows.y, decision, rows.row_weights)
@@ -29,7 +30,7 @@ def metrics(decision: np.ndarray, rows: Dataset, loss: Loss) -> dict[str, Any]:
             for i, name in enumerate(rows.targets):
                 found[f"r2 {name}"] = of_numbers(rows.y[:, i], decision[:, i], rows.row_weights)["r2"]
         if getattr(loss, "family", None) is not None:
-            found |= deviances(loss, rows.y, decision, rows.row_weights, offset=rows.offset).figures()
+            found |= deviances(loss, rows.y, decision, rows.row_weights, offset=rows.offset).figures(loss, parameters)
         return found
     return of_classes(rows.y, decision, len(rows.classes), rows.row_weights)
 

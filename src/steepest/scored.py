@@ -98,9 +98,9 @@ class Scored:
     def metrics(self) -> dict[str, dict[str, Any]]:
         """`train` and, with held-out rows, `test`; see `steepest.scoring`.
 
-        Of numbers r2, mae, rmse, of a family also deviance, null_deviance, pearson_chi2 and d2; of classes accuracy,
-        error_rate, balanced_accuracy, base_rate, precision, recall, auc and the counts `confusion` (row: the true class,
-        column: the predicted one, in the order of `schema.classes`).
+        Of numbers r2, mae, rmse, of a family also deviance, null_deviance, pearson_chi2, d2 and, of the rows fitted,
+        pseudo_r2; of classes accuracy, error_rate, balanced_accuracy, base_rate, precision, recall, auc and the counts
+        `confusion` (row: the true class, column: the predicted one, in the order of `schema.classes`).
         """
         if self.record is not None:
             return self.record.scores.metrics

@@ -245,7 +245,9 @@ def _metrics(fit: Fit, rows: Dataset, known: np.ndarray | None = None) -> dict[s
         else loss.mean_of(known)
     )
     units = prediction.shape == rows.y.shape and getattr(loss, "units", True)
-    return metrics(prediction, rows, loss) if units or rows.classes is not None else {}
+    fitted = rows is fit.train and fit.terms is not None and rows.y.ndim == 1 and fit.spec.weights_kind == "precision"
+    parameters = len(fit.theta) if fitted else None
+    return metrics(prediction, rows, loss, parameters) if units or rows.classes is not None else {}
 
 
 Case = Literal["as it is", "separable", "unknown", "adamw", "collinear", "below", "arrived", "left"]

@@ -62,7 +62,8 @@ def measured(fit: Fit, objective: Objective) -> StreamMeasured:
 def _both(fit: Fit, train: Tally, test: Tally | None) -> tuple[float | None, dict[str, dict[str, Any]]]:
     """The loss of the rows held out, and the metrics of both parts."""
     assert fit.train is not None
-    found = {"train": scores(train, fit.train.targets)}
+    fitted = fit.terms is not None and len(fit.train.targets) == 1 and fit.spec.weights_kind == "precision"
+    found = {"train": scores(train, fit.train.targets, len(fit.theta) if fitted else None)}
     return (None, found) if test is None else (test.mean(), found | {"test": scores(test, fit.train.targets)})
 
 
@@ -93,7 +94,7 @@ def _of_predictions(fit: Fit) -> StreamMeasured:
     return StreamMeasured(loss, value, *_both(fit, train, tested), None, lambda: on_some_rows(fit, value))
 
 
-def scores(tally: Tally, targets: tuple[str, ...]) -> dict[str, Any]:
+def scores(tally: Tally, targets: tuple[str, ...], parameters: int | None = None) -> dict[str, Any]:
     """What `Fit.metrics` holds of rows that were gone through."""
     if tally.classes:
         confusion = tally.confusion.reshape(tally.classes, tally.classes)
@@ -111,7 +112,7 @@ def scores(tally: Tally, targets: tuple[str, ...]) -> dict[str, Any]:
         for i, name in enumerate(targets):
             found[f"r2 {name}"] = of_means(square[i], spread[i], absolute[i], varies[i : i + 1])["r2"]
     known = deviances(tally)
-    return found if known is None else found | known.figures()
+    return found if known is None else found | known.figures(tally.losses, parameters)
 
 
 def deviances(tally: Tally) -> Deviances | None:

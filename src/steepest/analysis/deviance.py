@@ -31,15 +31,20 @@ class Deviances:
     pearson_chi2: float
     n: float
 
-    def figures(self) -> dict[str, float]:
-        """What metrics hold of them: also D², nan where all targets are alike."""
-        d2 = 1.0 - self.deviance / self.null_deviance if self.null_deviance > 0.0 else float("nan")
-        return {
+    def figures(self, loss: Loss, parameters: int | None = None) -> dict[str, float]:
+        """What metrics hold of them: also D², nan where all targets are alike.
+
+        parameters: of the rows that a model of one prediction a row was fitted to, how many it has; then also the pseudo-R².
+        """
+        found = {
             "deviance": self.deviance,
             "null_deviance": self.null_deviance,
             "pearson_chi2": self.pearson_chi2,
-            "d2": d2,
+            "d2": 1.0 - self.deviance / self.null_deviance if self.null_deviance > 0.0 else float("nan"),
         }
+        if parameters is not None:
+            found["pseudo_r2"] = self.pseudo_r2(self.dispersion(loss, self.n - parameters))
+        return found
 
     def dispersion(self, loss: Loss, left: float) -> float:
         """φ; left: n − p."""

@@ -27,6 +27,7 @@ LABELS = {
     "null_deviance": "null deviance",
     "pearson_chi2": "Pearson χ²",
     "d2": "D²",
+    "pseudo_r2": "pseudo-R²",
 }
 
 
