@@ -65,4 +65,7 @@ class Model:
             return None
         blocks = self.theta.reshape(-1, len(self.terms.powers))
         first = int(self.terms.intercept)
-        return blocks[:, first:], blocks[:, 0] if first else np.zeros(len(blocks))
+        intercepts = blocks[:, 0] if first else np.zeros(len(blocks))
+        if self.loss_function.coupled:  # one number added to all of them changes no probability: they sum to 0
+            intercepts = intercepts - intercepts.mean()
+        return blocks[:, first:], intercepts
