@@ -99,7 +99,7 @@ def _tall(spec: Spec, data: Dataset, loss: Loss, terms: Terms) -> Plan | None:
     smooth = loss.quadratic or bool(loss.choice and loss.choice.concordance and data.y.ndim == 1)
     plain = terms.degree == 1 and smooth and data.offset is None and (spec.dtype, spec.device) == ("float64", "cpu")
     of = penalty(spec.penalty)
-    if not plain or rows * columns <= TALL or rows < 2 * columns:
+    if not plain or spec.bounds or rows * columns <= TALL or rows < 2 * columns:
         return None
     if of.l1 and not (loss.quadratic and data.y.ndim == 1):
         return None
@@ -118,6 +118,8 @@ def _tall(spec: Spec, data: Dataset, loss: Loss, terms: Terms) -> Plan | None:
 
 def _linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | None, in_place: bool) -> Plan:
     plain_terms = _terms(spec, data)
+    if spec.bounds:
+        data.check_in_memory("A fit with bounds")
     if data.stream is not None and (made := streamed(spec, data, loss, plain_terms, in_place)) is not None:
         return made
     batching = batches_of(spec, data)
@@ -127,7 +129,7 @@ def _linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | None, 
     if in_place and newton and given is None and (tall := _tall(spec, data, loss, plain_terms)) is not None:
         return tall
     terms = centring.centred(plain_terms, data.x) if _may_centre(spec) else plain_terms
-    if plain_terms.degree > 1 and (penalty(spec.penalty) or not plain_terms.intercept):
+    if plain_terms.degree > 1 and (penalty(spec.penalty) or spec.bounds or not plain_terms.intercept):
         _check_digits(plain_terms, data.x)
     problem = linear_problem(spec, data, terms, loss)
     labels = data.targets if data.classes is None or problem.outputs != len(data.classes) else data.classes
@@ -147,10 +149,15 @@ def _linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | None, 
         return LinearObjective(problem, names, frame, start, getattr(torch, spec.dtype), spec.device)
 
     if newton and _few_equations(problem, float(np.finfo(spec.dtype).eps), start is None or not start.any()):
-        exact = double_double.pays(problem) and spec.dtype == "float64" and spec.device == "cpu"
+        exact = (
+            double_double.pays(problem)
+            and not problem.penalty.bounds
+            and spec.dtype == "float64"
+            and spec.device == "cpu"
+        )
         known = {"loss": loss, "problem": problem, "terms": terms, "names": names, "user_names": user_names}
         tall = problem.design.shape[0] >= problem.design.shape[1]
-        if exact and tall and in_place and loss.quadratic and not problem.penalty.l1:
+        if exact and tall and in_place and loss.quadratic and not problem.penalty.kinked:
             squares = ExtendedSquares(problem, names, start)
             return by_newton(spec, squares, TallNewton(squares), **known)
         plain = objective(None)
@@ -175,8 +182,8 @@ def _linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | None, 
 def _few_equations(problem: LinearProblem, eps: float, from_zero: bool) -> bool:
     """Whether a linear system can be solved at each step."""
     (n, p), penalty = problem.design.shape, problem.penalty
-    once = problem.loss.quadratic and not penalty.l1 and n >= p
-    in_rows = not penalty or dual.suits(problem, eps) or (penalty.l2 and not penalty.l1 and from_zero)
+    once = problem.loss.quadratic and not penalty.kinked and n >= p
+    in_rows = not penalty or dual.suits(problem, eps) or (penalty.l2 and not penalty.kinked and from_zero)
     size = min(n, p) if in_rows else p
     return size * problem.outputs <= (MOST_SQUARES if once else MOST_CURVATURE)
 
@@ -197,7 +204,7 @@ def _check_digits(terms: Terms, x: np.ndarray) -> None:
 def _may_centre(spec: Spec) -> bool:
     """Whether powers may be taken of centred columns: the path is the same, and no penalty looks at the coefficients."""
     own = spec.precondition == "orthonormal" or (spec.precondition == "auto" and spec.lr == "auto")
-    return own and not penalty(spec.penalty)
+    return own and not penalty(spec.penalty) and spec.bounds is None
 
 
 def _in_user_units(spec: Spec) -> bool:
@@ -208,7 +215,12 @@ def _in_user_units(spec: Spec) -> bool:
 def _frame(spec: Spec, problem: LinearProblem) -> frames.Coordinates | None:
     name = spec.precondition
     if name == "auto":
-        name = "none" if _in_user_units(spec) else "standardize" if problem.penalty.l1 else "orthonormal"
+        name = "none" if _in_user_units(spec) else "standardize" if problem.penalty.kinked else "orthonormal"
+    if name == "orthonormal" and problem.penalty.bounds:
+        raise SpecError(
+            "precondition='orthonormal' mixes the columns, whose coefficients have bounds of their own. "
+            "Use precondition='standardize'."
+        )
     if name == "orthonormal" and problem.penalty.l1:
         raise SpecError(
             "precondition='orthonormal' mixes the columns, so the l1 penalty has no proximal step there. "
@@ -259,6 +271,8 @@ def largest_lr(spec: Spec, problem: LinearProblem) -> float:
 def _module(spec: Spec, data: Dataset, loss: Loss, module: nn.Module, outputs: int, given: Any) -> Plan:
     from steepest.model import wrapped_modules  # which imports PyTorch
 
+    if spec.bounds:
+        raise SpecError("bounds= is for coefficients of models that are linear in them, and this is a module.")
     given, drop_last = (None, True) if isinstance(given, DropLast) else (given, False)
     if drop_last and spec.batch_size != "full" and int(spec.batch_size) > data.rows:
         raise SpecError(

@@ -261,7 +261,7 @@ def _is_literal(value: Any) -> bool:
 
 
 def _is_smooth(problem: LinearProblem) -> bool:
-    return problem.loss.smooth and not problem.penalty.l1
+    return problem.loss.smooth and not problem.penalty.kinked
 
 
 # ---- in words --------------------------------------------------------------------------------------
@@ -338,6 +338,8 @@ def _unknown(problem: LinearProblem | None, best: Answer) -> list[str]:
             f"The loss {problem.loss} has a kink: no constant rate arrives, it bounces. A rate that falls to 0 does, "
             "as with lr='auto', which takes schedule='cosine'."
         ]
+    if problem.penalty.bounds is not None:
+        return ["Steps to an optimum within bounds are not predicted."]
     if problem.penalty.l1:
         return ["An l1 penalty has a kink at 0, where there is no curvature: its steps are not predicted."]
     if best.exact is None or best.exact.theta is None:

@@ -153,7 +153,7 @@ class Scored:
         if self.measured is not None:
             return self.measured.bound
         problem = None if self.record is not None else self.problem
-        if problem is None or not problem.penalty.l2 or problem.penalty.l1 or problem.design.size <= TALL:
+        if problem is None or not problem.penalty.l2 or problem.penalty.kinked or problem.design.size <= TALL:
             return None  # rounding leaves more of an l1 penalty's dual than of its gap
         return duality.bound(problem, self.theta)
 

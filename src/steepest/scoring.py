@@ -103,7 +103,7 @@ def answer(problem: LinearProblem | None) -> Answer:
 
 def answer_in(spec: Spec, data: Dataset, terms: Terms, loss: Loss, problem: LinearProblem | None) -> Answer:
     """The best possible answer of a problem in user units, found with powers of centred columns where these are needed."""
-    own = terms if penalties.penalty(spec.penalty) else centring.centred(terms, data.x)
+    own = terms if penalties.penalty(spec.penalty) or spec.bounds else centring.centred(terms, data.x)
     if own == terms:
         return answer(problem)
     found = answer(linear_problem(spec, data, own, loss))

@@ -12,6 +12,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Mapping
+from math import inf
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
@@ -124,6 +125,16 @@ class Spec(_Fields):
             f'date={value!r}: it must name "days" or "parts" for each column, as in date={{"when": "days"}}; where the day '
             'or the month may stand first, "days:dayfirst" or "days:monthfirst".'
         )
+
+    @field_validator("bounds", mode="before")
+    @classmethod
+    def _limits(cls, value: Any) -> Any:
+        """(low, high) of each name, infinite where there is none."""
+        if value is None or value == {}:
+            return None
+        if not isinstance(value, Mapping):
+            raise SpecError(f'bounds={value!r}: it must be a dict of (low, high), as in bounds={{"x": (0, None)}}.')
+        return {str(name): _pair(name, pair) for name, pair in value.items()}
 
     @field_validator("validation", mode="before")
     @classmethod
@@ -273,6 +284,20 @@ def formula_sides(text: str) -> tuple[str | None, str]:
 def is_label(value: Any) -> bool:
     """Whether a column is named by a whole number, as columns of a frame may be."""
     return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _pair(name: Any, pair: Any) -> tuple[float, float]:
+    """The bounds of one coefficient."""
+    try:
+        low, high = pair
+        low, high = -inf if low is None else float(low), inf if high is None else float(high)
+    except (TypeError, ValueError):
+        raise SpecError(f"bounds of {str(name)!r}: {pair!r} must be a low and a high bound, as (0, None).") from None
+    if not low <= high or low == inf or high == -inf:
+        raise SpecError(
+            f"bounds of {str(name)!r}: {pair!r} must be a low bound and one that is no lower, as (0, None)."
+        )
+    return low, high
 
 
 def _labels(value: Any) -> Any:

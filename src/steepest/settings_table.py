@@ -124,6 +124,10 @@ class Settings(TypedDict, total=False):
         choices=LOSSES, prepares=True)]
     penalty: Annotated[str | None, Setting("none", "model",
         "{names}, in the units of the parameters; intercepts are free.", kept=str, choices=PENALTIES, fitted=True)]
+    bounds: Annotated[Mapping[str, Any] | None, Setting(None, "model",
+        "Bounds of coefficients, each a low and a high one, kept by projected steps; intercepts are free.",
+        python='As `{"x": (0, None)}`, None being no bound.', command="As COLUMN=LOW:HIGH, where either may be left out.",
+        kept=dict[str, tuple[float, float]] | None, fitted=True)]
     optimizer: Annotated[Any, Setting("auto", "descent", "{names}.",
         python="Or a `torch.optim` class, a partial of it, a function of the parameters that makes one, or a Rule. "
         "The model is run once a step; only an optimiser whose step asks for a closure, as `LBFGS`, runs it again. "

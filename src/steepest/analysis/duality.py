@@ -42,7 +42,7 @@ def bound(problem: LinearProblem, theta: np.ndarray) -> float:
     (0.0, 2.0)
     """
     theta = np.asarray(theta, dtype=np.float64).ravel()
-    if problem.loss.custom or not problem.loss.convex or not np.isfinite(theta).all():
+    if problem.loss.custom or not problem.loss.convex or problem.penalty.bounds or not np.isfinite(theta).all():
         return float("inf")
     if problem.loss.kinked:
         return float("inf") if problem.penalty.l2 else kinked(problem, theta)

@@ -62,7 +62,7 @@ def predicted_directions(fit: Fitted, most: int = 6) -> Directions | None:
 def _theory(fit: Fitted) -> tuple[convergence.Quadratic, Any, np.ndarray] | None:
     """The quadratic, the rule and the rates of a descent that theory knows."""
     problem = None if fit.train is None else fit.problem
-    if problem is None or not problem.loss.quadratic or problem.penalty.l1 or not full_batch(fit):
+    if problem is None or not problem.loss.quadratic or problem.penalty.kinked or not full_batch(fit):
         return None
     rule = None if fit.spec.clip is not None or fit.precondition not in PRECONDITIONERS else innermost_rule(fit)
     best = None if fit.exact is None else fit.exact.theta

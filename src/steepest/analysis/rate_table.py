@@ -160,10 +160,10 @@ def curvature(fit: Fit, theta: Any = None) -> Curvature:
         if place.size != problem.parameters:
             raise SpecError(f"theta has {place.size} numbers; the fit has {problem.parameters} parameters.")
     smooth = replace(problem, penalty=Penalty(l2=problem.penalty.l2))
-    names = PRECONDITIONERS[:-1] if problem.penalty.l1 else PRECONDITIONERS
+    names = PRECONDITIONERS[:-1] if problem.penalty.kinked else PRECONDITIONERS
     frames = {name: coordinates_of(name, problem) for name in names}
     local = not problem.loss.quadratic
-    arrives = best is not None and not problem.penalty.l1
+    arrives = best is not None and not problem.penalty.kinked
     target = _close_gap(fit)
     whole = float("nan") if fit.exact is None else float(fit.trace.objective[0]) - fit.exact.objective
     here = {name: quadratic_at(smooth, frame, start, place) for name, frame in frames.items()}
@@ -235,7 +235,9 @@ def _notes(problem: LinearProblem, flat: int, arrives: bool, user: Quadratic) ->
             f"{flat} of {problem.parameters} directions are flat beside the steepest: the data leave them undetermined, or "
             "the columns' scales lie too far apart for float64. Condition numbers leave them out."
         )
-    if problem.penalty.l1:
+    if problem.penalty.bounds is not None:
+        notes.append("Bounds are left out: rates hold for the projected steps, steps are not known.")
+    elif problem.penalty.l1:
         notes.append(
             "The l1 penalty has a kink and is left out: rates hold for the proximal steps, steps are not known."
         )
@@ -283,7 +285,7 @@ def _floor(fit: Fitted, problem: LinearProblem, frame: Coordinates | None, rule:
     best = None if fit.exact is None else fit.exact.theta
     constant = str(fit.schedule) == "constant" and fit.spec.clip is None
     size = fit.spec.batch_size
-    if best is None or not constant or isinstance(size, str) or fit.problem is None or fit.problem.penalty.l1:
+    if best is None or not constant or isinstance(size, str) or fit.problem is None or fit.problem.penalty.kinked:
         return None
     return RowNoise(problem, frame, best).floor_and_halves(rule, float(fit.lr), size, fit.spec.shuffle)
 

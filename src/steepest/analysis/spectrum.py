@@ -49,6 +49,8 @@ def spectrum(
     >>> spectrum(problem, None, np.zeros(2), np.ones(2))
     (array([4., 1.]), array([2. , 0.5]))
     """
+    if problem.penalty.bounds is not None:
+        raise SpecError("Within bounds the objective has no second derivative.")
     if problem.penalty.l1:
         raise SpecError("An l1 penalty has a kink at 0 and no second derivative there.")
     theta, start = np.asarray(theta, dtype=np.float64).ravel(), np.asarray(start, dtype=np.float64).ravel()

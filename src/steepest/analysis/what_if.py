@@ -194,7 +194,7 @@ class LinearDescent(Descent):
 
     def quadratic_from(self, start: np.ndarray) -> convergence.Quadratic | None:
         """The same, as a descent from `start` sees it."""
-        if self.optimum is None or self.problem.penalty.l1 or not self.problem.loss.smooth:
+        if self.optimum is None or self.problem.penalty.kinked or not self.problem.loss.smooth:
             return None
         found = convergence.quadratic_at(self.few, coordinates_of(self.precondition, self.few), start, self.optimum)
         return found if np.isfinite(found.values).all() and np.isfinite(found.gaps).all() else None

@@ -81,6 +81,8 @@ def value_of(setting: str, words: Any) -> Any:
         return names(words)
     if setting == "date":
         return _pairs("date", words, "COLUMN=days or COLUMN=parts")
+    if setting == "bounds":
+        return {name: _limits(name, text) for name, text in _pairs("bounds", words, "COLUMN=LOW:HIGH").items()}
     ways = {"class_weight": _class_weight, "missing": _missing, "init": _numbers}
     return ways[setting](words) if setting in ways else words
 
@@ -139,6 +141,21 @@ def _pairs(setting: str, words: list[str], shape: str) -> dict[str, str]:
             raise wrong(setting, word, f"it is written {shape}.")
         found[name] = value
     return found
+
+
+def _limits(name: str, text: str) -> tuple[float | None, float | None]:
+    """`0:` as a low and a high bound.
+
+    >>> _limits("x", "0:"), _limits("x", "-1:2.5")
+    ((0.0, None), (-1.0, 2.5))
+    """
+    low, colon, high = text.partition(":")
+    try:
+        if not colon:
+            raise ValueError
+        return (float(low) if low else None), (float(high) if high else None)
+    except ValueError:
+        raise wrong("bounds", f"{name}={text}", "it is written COLUMN=LOW:HIGH, as in x=0: or x=-1:1.") from None
 
 
 def _numbers(text: str) -> str | list[float]:

@@ -19,16 +19,18 @@ differs:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, final
 
+import numpy as np
+
 from steepest.checkpoints.tree import like
+from steepest.descent.rounding import RoundedKinks, Stretched, rounding_of
 from steepest.descent.torch_rules import Again, Memory, Rule
 from steepest.lazy import Tensor, torch
 from steepest.model import preconditioners
 from steepest.model.linear import row_blocks
 from steepest.model.linear_objective import ExtendedObjective, LinearObjective
-from steepest.model.loss import Loss
+from steepest.numerics import box
 from steepest.numerics.active_set import feature_sign
 from steepest.numerics.cholesky import factor, solve
 from steepest.numerics.dual import row_system
@@ -80,7 +82,7 @@ class RegularizedNewton(Rule):
             self.basis, matrix = torch.as_tensor(problem.design).to(like), None
         elif squares is None or not isinstance(objective, LinearObjective):
             inside = None if bool(like.any()) else preconditioners.row_space(problem)  # from 0 nothing leads out of it
-            other = preconditioners.standardised if problem.penalty.l1 else preconditioners.orthonormal
+            other = preconditioners.standardised if problem.penalty.kinked else preconditioners.orthonormal
             chosen = inside or other(problem)
             self.basis, matrix = torch.as_tensor(chosen.basis).to(like), chosen.matrix
         else:
@@ -89,8 +91,9 @@ class RegularizedNewton(Rule):
         self.rank = self.basis.shape[1] if matrix is None else matrix.shape[1]
         self.penalty = problem.penalty.at(torch.as_tensor(problem.penalised).to(like), self.matrix, None, self.k)
         self.thresholds = self.penalty.thresholds if problem.penalty.l1 else None
+        self.walls = problem.penalty.at(torch.as_tensor(problem.penalised).to(like), None, None, self.k).box
         self.exact_gradient = isinstance(objective, ExtendedObjective) and problem.loss.quadratic
-        self.rounding = _rounding(problem.loss)
+        self.rounding = rounding_of(problem.loss)
         self.steady = None  # the Hessian, once it is known to be the same at every θ
         self.factor: Tensor | None = None  # and what it is decomposed into
         if squares is not None and problem.loss.quadratic:
@@ -151,6 +154,8 @@ class RegularizedNewton(Rule):
                 d, zeros = self._direction(theta, g, system, root, damping * unit)
             fall = self._fall(theta, g, d)
             moved = theta + (d if self.matrix is None else (d.view(self.k, -1) @ self.matrix.T).reshape(-1))
+            if self.walls is not None:
+                moved = torch.minimum(torch.maximum(moved, self.walls[0]), self.walls[1])
             if zeros is not None:
                 moved.masked_fill_(zeros, 0.0)
             if self._value(moved, delta) <= value + 1e-4 * fall + slack:
@@ -199,6 +204,12 @@ class RegularizedNewton(Rule):
             c = self._coordinates(theta)
             z = self.few.minimum(g, self.thresholds, c, 0.0 if damping is None else damping)
             return z - c, (z == 0) & (self.thresholds > 0)
+        if self.penalty.box is not None:
+            c, whole = self._coordinates(theta), system if damping is None else system + torch.diag(damping)
+            low, high = ((limit - c).numpy() for limit in self.penalty.box)
+            return torch.from_numpy(
+                box.minimum(whole.numpy(), g.numpy(), np.minimum(low, 0.0), np.maximum(high, 0.0))
+            ).to(g), None
         if root is None or self.thresholds is None:
             if damping is not None:
                 return -solve(factor(system + torch.diag(damping)), g), None
@@ -218,7 +229,7 @@ class RegularizedNewton(Rule):
         c = self._coordinates(theta)
         return float(g @ d + (self.thresholds * ((c + d).abs() - c.abs())).sum())
 
-    def _round_less(self, theta: Tensor, memory: Memory, rounding: _RoundedKinks | _Stretched, fall: float) -> None:
+    def _round_less(self, theta: Tensor, memory: Memory, rounding: RoundedKinks | Stretched, fall: float) -> None:
         """Shrink δ once the rounded objective is as good as minimised."""
         (delta, first), least = memory[:2], rounding.least
         spread = rounding.spread(self._predict(theta), self.objective.target)
@@ -321,73 +332,3 @@ class RegularizedNewton(Rule):
         if self.problem.intercept:
             c[:, 0] = blocks[:, 0] - c[:, 1:] @ self.matrix[0, 1:]
         return c.reshape(-1)
-
-
-@final
-@dataclass(frozen=True)
-class _RoundedKinks:
-    """A piecewise linear loss Σ max(high·r, low·r), r = place − prediction: each ½(high − low)·|r| + ½(high + low)·r, with |r|
-    rounded off to √(r² + δ²)."""
-
-    loss: Loss
-    least: float = 0.0
-
-    def spread(self, prediction: Tensor, target: Tensor) -> float:
-        kinks = self.loss.kinks(target)
-        return sum(float((place - prediction).abs().mean()) for place, _, _ in kinks) / len(kinks)
-
-    def rows(self, prediction: Tensor, target: Tensor, delta: float) -> Tensor:
-        each = torch.zeros_like(prediction)
-        for place, low, high in self.loss.kinks(target):
-            residual = place - prediction
-            size = (residual * residual + delta * delta).sqrt()
-            each = each + 0.5 * ((high - low) * size + (high + low) * residual)
-        return each
-
-    def slope_and_curvature(self, prediction: Tensor, target: Tensor, delta: float) -> tuple[Tensor, Tensor]:
-        slope, curvature = torch.zeros_like(prediction), torch.zeros_like(prediction)
-        for place, low, high in self.loss.kinks(target):
-            residual, half = place - prediction, 0.5 * (high - low)
-            root = (residual * residual + delta * delta).sqrt()
-            slope = slope - (half * residual / root + 0.5 * (high + low))
-            curvature = curvature + half * (delta / root) ** 2 / root
-        return slope, curvature
-
-
-@final
-@dataclass(frozen=True)
-class _Stretched:
-    """A loss that is linear or flat beyond `least`, stretched to reach the residuals there are: s·ℓ(r/s) (of one that is not
-    convex s²·ℓ(r/s)), s = δ/least. Exact at s = 1.
-
-    One that is not convex takes the curvature of the parabola that touches it from above, ℓ'(r)/r: no step goes up (iteratively
-    reweighted least squares; Holland and Welsch 1977). That it is stretched at first, until it is nearly convex, leads past
-    minima that a few rows make (graduated non-convexity; Blake and Zisserman 1987).
-    """
-
-    loss: Loss
-    least: float
-
-    def spread(self, prediction: Tensor, target: Tensor) -> float:
-        return float((target - prediction).abs().mean())
-
-    def rows(self, prediction: Tensor, target: Tensor, delta: float) -> Tensor:
-        s = delta / self.least
-        return (s if self.loss.convex else s * s) * self.loss.rows(
-            (prediction - target) / s, torch.zeros_like(prediction)
-        )
-
-    def slope_and_curvature(self, prediction: Tensor, target: Tensor, delta: float) -> tuple[Tensor, Tensor]:
-        s, zero = delta / self.least, torch.zeros_like(prediction)
-        residual = (prediction - target) / s
-        slope, curvature = self.loss.slope(residual, zero), self.loss.curvature(residual, zero)
-        if self.loss.convex:
-            return slope, curvature / s
-        near = residual.abs() <= 1e-8 * self.least
-        return s * slope, torch.where(near, curvature, slope / torch.where(near, 1.0, residual))
-
-
-def _rounding(loss: Loss) -> _RoundedKinks | _Stretched | None:
-    if loss.kinked:
-        return _RoundedKinks(loss)
-    return _Stretched(loss, loss.reach) if loss.reach is not None else None

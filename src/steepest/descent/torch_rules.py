@@ -343,6 +343,8 @@ def rule(name: Any, objective: Any = None, clip: float | None = None) -> Rule:
         return Accelerated(objective.proximal)
     if found.innermost.linear:
         return WithProximal(found, objective.proximal, 1.0 / (1.0 - found.innermost.momentum))
+    if objective.penalty_term.box is not None:  # whatever the rule, the nearest point within the bounds
+        return WithProximal(found, objective.proximal)
     return WithSubgradient(found, objective.subgradient)
 
 

@@ -31,6 +31,7 @@ def can_run(objective: Any, rule: Any) -> TypeGuard[LinearObjective]:
         and objective.basis.device.type == "cpu"
         and objective.theta.ndim == 1
         and not objective.loss.custom
+        and (objective.penalty_term is None or objective.penalty_term.box is None)
         and _unwrapped(objective, rule) is not None
     )
 

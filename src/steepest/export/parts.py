@@ -32,6 +32,10 @@ def parts_of(fit: Fit, style: str, file: Path | None, notebook: bool) -> Written
     """The parts, and the arrays that are to stand beside them."""
     if style not in STYLES:
         raise SpecError(f"style={style!r} is not known. Known: {', '.join(STYLES)}.")
+    if fit.spec.bounds:
+        raise SpecError(
+            "A fit with bounds is not written out. Leave bounds= out to see the script of the same fit without."
+        )
     train, test = rows_of(fit)
     train.check_in_memory("A script")
     case = Case(fit, train, test)

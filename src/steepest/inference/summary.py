@@ -122,6 +122,8 @@ def no_theory(fit: Fit) -> str:
             f"Loss {fit.loss_function} is not convex, and has no standard errors by theory: bootstrap=1000 has them from "
             "resamples of the rows."
         )
+    if fit.spec.bounds:
+        return "Within bounds there are no standard errors by theory: bootstrap=1000 has the spread of the estimate."
     if penalty(fit.spec.penalty).l1:
         return (
             "With an l1 penalty there are no standard errors by theory: bootstrap=1000 has the spread of the estimate."

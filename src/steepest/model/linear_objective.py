@@ -66,9 +66,11 @@ class LinearObjective(Objective):
         if problem.penalty:
             matrix = None if coordinates is None else tensor(coordinates.matrix)
             self.penalty_term = problem.penalty.at(tensor(problem.penalised), matrix, origin, self.outputs)
-            self.kinked = problem.penalty.l1 > 0
+            self.kinked = problem.penalty.kinked
             if self.kinked and (coordinates is None or coordinates.name != "orthonormal"):
                 self.proximal = self.penalty_term.proximal
+            if problem.penalty.bounds is not None and self.proximal is not None:
+                self.proximal(self.theta, 0.0)  # a start within the bounds
 
     def to_user(self, c: np.ndarray) -> np.ndarray:
         """c `[..., k·r]` → θ `[..., k·p]` in user units."""

@@ -9,10 +9,12 @@ row_losses(fit, rows, theta)
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from steepest.data.wording import listed, quoted
 from steepest.errors import DataError, FitError, SpecError
 from steepest.formulas.families import LOG
 from steepest.lazy import Tensor, nn, torch
@@ -21,7 +23,7 @@ from steepest.model.linear import LinearProblem, Terms
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.loss import Loss
 from steepest.model.module_objective import ModuleObjective
-from steepest.model.penalties import penalty
+from steepest.model.penalties import Penalty, penalty
 from steepest.model.prediction import Predicting, outputs
 
 if TYPE_CHECKING:
@@ -61,8 +63,36 @@ def linear_problem(spec: Spec, data: Dataset, terms: Terms, loss: Loss) -> Linea
         target, offset = (target.T - offset).T, None
     weights = None if data.weights is None else data.weights / data.weights.mean()
     return LinearProblem(
-        design, target, loss, penalty(spec.penalty), terms.intercept, weights, outputs, low, terms.degree, offset
+        design,
+        target,
+        loss,
+        _bounded(spec, terms.names, outputs),
+        terms.intercept,
+        weights,
+        outputs,
+        low,
+        terms.degree,
+        offset,
     )
+
+
+def _bounded(spec: Spec, names: tuple[str, ...], outputs: int) -> Penalty:
+    """The penalty with the bounds of each coefficient `[k·p]`, the same for each output."""
+    found = penalty(spec.penalty)
+    if not spec.bounds:
+        return found
+    for name in spec.bounds:
+        if name == "intercept" and name in names:
+            raise SpecError("bounds: the intercept is free; with intercept=False the plane passes through 0.")
+        if name not in names:
+            known = listed([one for one in names if one != "intercept"])
+            raise SpecError(f"bounds: there is no coefficient {quoted(name)}. There are {known}.")
+    if found.l1:
+        raise SpecError(
+            f"penalty={spec.penalty!r} and bounds= cannot be had together; an l2 penalty can: penalty='l2:0.01'."
+        )
+    limits = tuple(spec.bounds.get(name, (-np.inf, np.inf)) for name in names)
+    return replace(found, bounds=limits * outputs)
 
 
 def _underflowing(terms: Terms, x: np.ndarray) -> str:

@@ -1,4 +1,4 @@
-"""A penalty l1·Σ|θ| + l2·Σθ² over all parameters but the intercepts: what it is in θ, and in any other coordinates.
+"""A penalty l1·Σ|θ| + l2·Σθ² over all parameters but the intercepts, and bounds on θ: what it is in θ, and in other coordinates.
 
 `Penalty(l1, l2)` is the setting. `penalty.at(free, matrix, offset)` is the same as a function of c, with θ = offset + M·c for
 each output: its value, gradient, Hessian and proximal step. Whoever needs one of these asks there.
@@ -18,13 +18,26 @@ from steepest.lazy import Tensor, torch
 
 @dataclass(frozen=True)
 class Penalty:
-    """l1·Σ|θ| + l2·Σθ² over all parameters but the intercepts, θ in user units."""
+    """l1·Σ|θ| + l2·Σθ² over all parameters but the intercepts, θ in user units; infinite beyond the bounds.
+
+    bounds: (low, high) of each parameter `[k·p]`, or None.
+    """
 
     l1: float = 0.0
     l2: float = 0.0
+    bounds: tuple[tuple[float, float], ...] | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.l1 or self.l2)
+        return bool(self.l1 or self.l2 or self.bounds)
+
+    @property
+    def kinked(self) -> bool:
+        """Whether it has kinks or walls, that a rule answers by a proximal step."""
+        return bool(self.l1) or self.bounds is not None
+
+    def within(self, theta: np.ndarray) -> np.ndarray:
+        """The nearest θ `[..., k·p]` within the bounds."""
+        return theta if self.bounds is None else np.clip(theta, *np.array(self.bounds).T)
 
     @property
     def curvature(self) -> float:
@@ -52,6 +65,7 @@ class PenaltyTerm:
         self.l1, self.l2, self.curvature = penalty.l1, penalty.l2, penalty.curvature
         self.free, self.matrix, self.offset, self.outputs = free, matrix, offset, outputs
         self.thresholds, self.shift = self.l1 * free, offset
+        self.box = None if penalty.bounds is None else _box(penalty.bounds, free, matrix, offset, outputs)
         if self.l1 and matrix is not None and matrix.shape[0] == matrix.shape[1]:
             # diagonal but for the intercept's row: no other coordinates have a proximal step
             scales = (free.reshape(outputs, -1) * matrix.diagonal()).reshape(-1)
@@ -93,7 +107,13 @@ class PenaltyTerm:
         return self.curvature * float(np.linalg.norm(self._rows(), 2)) ** 2
 
     def proximal(self, c: torch.Tensor, lr: Any) -> None:
-        """Soft threshold: θ moves towards 0 by lr·thresholds, and stops there."""
+        """Soft threshold: θ moves towards 0 by lr·thresholds, and stops there; then the nearest point within the bounds."""
+        if self.l1:
+            self._shrink(c, lr)
+        if self.box is not None:
+            c.copy_(torch.minimum(torch.maximum(c, self.box[0]), self.box[1]))
+
+    def _shrink(self, c: torch.Tensor, lr: Any) -> None:
         free = c if self.shift is None else c + self.shift
         shrunk = torch.nn.functional.relu(free.abs() - lr * self.thresholds) * free.sign()
         c.copy_(shrunk if self.shift is None else shrunk - self.shift)
@@ -115,6 +135,24 @@ class PenaltyTerm:
         if self.matrix is None:
             return torch.diag(one) if isinstance(one, Tensor) else np.diag(one)
         return one[:, None] * self.matrix
+
+
+def _box(bounds: tuple[tuple[float, float], ...], free: Any, matrix: Any, offset: Any, outputs: int) -> Any:
+    """The bounds on c (low, high), `[k·r]` both; None where a coordinate is a mixture of parameters."""
+    limits = np.array(bounds)
+    if isinstance(free, Tensor):
+        limits = torch.as_tensor(limits).to(free)
+    low, high = limits[:, 0], limits[:, 1]
+    if offset is not None:
+        low, high = low - offset, high - offset
+    if matrix is None:
+        return low, high
+    if matrix.shape[0] != matrix.shape[1]:
+        return None
+    scales = (free.reshape(outputs, -1) * matrix.diagonal()).reshape(-1)
+    where: Any = torch.where if isinstance(free, Tensor) else np.where
+    safe = where(scales > 0, scales, 1.0)
+    return where(scales > 0, low / safe, -np.inf), where(scales > 0, high / safe, np.inf)
 
 
 def penalty(name: str | None) -> Penalty:

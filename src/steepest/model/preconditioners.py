@@ -204,7 +204,7 @@ def row_space(problem: LinearProblem) -> Coordinates | None:
     problems, and where the rows nearly depend on one another.
     """
     (n, p), first, l2 = problem.design.shape, int(problem.intercept), problem.penalty.l2
-    if not (n < p and l2) or problem.penalty.l1:
+    if not (n < p and l2) or problem.penalty.kinked:
         return None
     share = np.full(n, 1.0 / n) if problem.weights is None else problem.weights / n
     columns, per = problem.design[:, first:], np.sqrt(2.0 * l2 / (problem.loss.bound or 1.0))

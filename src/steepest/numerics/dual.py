@@ -70,7 +70,7 @@ def suits(problem: LinearProblem, eps: float = float(np.finfo(np.float64).eps)) 
     eps: of the precision, by default float64.
     """
     (n, p), bound, l2 = problem.design.shape, problem.loss.bound, problem.penalty.l2
-    if not (n < p and l2 and not problem.penalty.l1 and problem.outputs == 1 and bound is not None):
+    if not (n < p and l2 and not problem.penalty.kinked and problem.outputs == 1 and bound is not None):
         return False
     columns = problem.design[:, int(problem.intercept) :]
     heaviest = 1.0 if problem.weights is None else float(problem.weights.max())

@@ -67,7 +67,7 @@ def _groups(spec: Spec, made: Sequence[Plan]) -> list[list[int]]:
             or waits([one.schedule])
         ):
             continue
-        if penalties.penalty(spec.penalty) and objective.coordinates is not None:
+        if (penalties.penalty(spec.penalty) or spec.bounds) and objective.coordinates is not None:
             continue  # the penalty of each would be another function of its coordinates
         shape = (one.optimizer, tuple(objective.basis.shape), objective.weights is None, objective.offset is None)
         groups.setdefault(shape, []).append(place)

@@ -238,7 +238,7 @@ def hard_scales(given: Prepared) -> Iterator[Finding]:
 def hard_collinear(given: Prepared) -> Iterator[Finding]:
     """COLLINEAR: what columns that nearly depend on one another will do to a descent in standardised columns."""
     problem, terms = given.problem, given.terms
-    if problem is None or terms is None or problem.penalty.l1 or given.spec.precondition == "orthonormal":
+    if problem is None or terms is None or problem.penalty.kinked or given.spec.precondition == "orthonormal":
         return
     if problem.parameters > 2_000 or not 2 < problem.design.shape[1] < len(problem.design):
         return

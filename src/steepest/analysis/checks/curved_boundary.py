@@ -40,7 +40,7 @@ def boundary(given: Prepared) -> Iterator[Finding]:
     rows, loss, terms = given.train, given.loss_function, given.terms
     if rows is None or rows.classes is None or rows.x.ndim != 2 or not loss.classes:
         return
-    if (terms is None and not _is_linear(given)) or (given.problem is not None and given.problem.penalty.l1):
+    if (terms is None and not _is_linear(given)) or (given.problem is not None and given.problem.penalty.kinked):
         return
     degree, intercept = (1, True) if terms is None else (terms.degree, terms.intercept)
     base = _problem(given, Terms(rows.names, degree, intercept))

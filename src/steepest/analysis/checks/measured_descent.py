@@ -186,7 +186,7 @@ class MeasuredDescent(LinearDescent):
         The rate is lr="auto", or a number where that would be tried under another schedule than it then runs under.
         """
         remedy: dict[str, Any] = {"precondition": name, "lr": "auto"}
-        if name == "orthonormal" and self.problem.penalty.l1:
+        if name == "orthonormal" and self.problem.penalty.kinked:
             return remedy, float("nan")
         there, rule = replace(self, precondition=name), self.rule
         smooth = self.problem.loss.smooth

@@ -107,7 +107,7 @@ def chosen(problem: LinearProblem) -> Choice:
     amounts = np.geomspace(1e-4, 1.0, AMOUNTS) * (unit or 1.0)
     if not tried(problem):
         return Choice(f"{kind}:{float(f'{amounts[AMOUNTS // 2]:.1g}'):g}", np.nan, np.nan, "", unique)
-    before, *scored = (left_out(problem, Penalty(**{kind: float(amount)})) for amount in (0.0, *amounts))
+    before, *scored = (left_out(problem, _of(kind, float(amount))) for amount in (0.0, *amounts))
     best = scored[int(np.argmin([each.mean() for each in scored]))]
     place = next(place for place, each in enumerate(scored) if _as_good(each, best))
     measure = "The loss on fifths of the rows that are not fitted"
@@ -119,6 +119,10 @@ def tried(problem: LinearProblem) -> bool:
     """Whether answers for parts of the rows take little enough time to be tried."""
     most = MOST_SOLVED if problem.loss.kinked else MOST_TRIED
     return problem.parameters <= MOST_PARAMETERS and min(len(problem.design), MOST_ROWS) * problem.parameters <= most
+
+
+def _of(kind: str, amount: float) -> Penalty:
+    return Penalty(l1=amount) if kind == "l1" else Penalty(l2=amount)
 
 
 def _independent(problem: LinearProblem) -> bool:

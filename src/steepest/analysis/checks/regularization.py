@@ -103,14 +103,14 @@ def too_strong(fit: Fitted) -> Iterator[Finding]:
 def penalty_too_strong(given: Prepared) -> Iterator[Finding]:
     """Whether the penalty of a linear model keeps it at the mean, and how much better a weaker one does on unseen rows."""
     problem, spec = given.problem, given.spec
-    if problem is None or not problem.penalty or problem.loss.custom or not tried(problem):
+    if problem is None or not (problem.penalty.l1 or problem.penalty.l2) or problem.loss.custom or not tried(problem):
         return
     as_it_is = left_out(problem, problem.penalty)
     if not np.isfinite(as_it_is).all():
         return
     found = []
     for less in weaker_penalties(spec.penalty):
-        each = left_out(problem, penalty(less))
+        each = left_out(problem, replace(penalty(less), bounds=problem.penalty.bounds))
         difference = as_it_is - each
         surely = difference.mean() > ERRORS * difference.std(ddof=1) / np.sqrt(len(difference))
         if np.isfinite(each).all() and surely and each.mean() <= BETTER * as_it_is.mean():

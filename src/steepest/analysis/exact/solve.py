@@ -18,8 +18,8 @@ from time import perf_counter
 
 import numpy as np
 
-from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact import (
+    bounded,
     families,
     least_squares,
     linear_program,
@@ -29,6 +29,7 @@ from steepest.analysis.exact import (
     smooth,
     sparse,
 )
+from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.answer import Exact
 from steepest.errors import DataError
 from steepest.model.linear import LinearProblem
@@ -36,6 +37,7 @@ from steepest.model.penalties import Penalty
 
 Solver = Callable[[LinearProblem], Exact]
 
+_NO_BOUNDED = "There is no exact answer for loss {loss} within bounds. loss='huber:D' and 'logistic' have one."
 _OWN_LOSS = "There is no exact answer for a loss of your own: no solver knows it."
 
 # the problem a loss poses → penalty → who answers, or the reason why nobody does
@@ -76,6 +78,8 @@ def solve(problem: LinearProblem) -> Exact:
     array([1., 2.])
     """
     solver = SOLVERS[problem.loss.problem][kind(problem.penalty)]
+    if problem.penalty.bounds is not None and problem.loss.problem not in ("not convex", ""):
+        solver = bounded.solve if problem.loss.smooth else _NO_BOUNDED
     if isinstance(solver, str):
         return Exact(None, float("nan"), "", float("nan"), solver.format(loss=problem.loss))
     started = perf_counter()

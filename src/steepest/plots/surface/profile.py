@@ -28,7 +28,7 @@ def minimised(problem: LinearProblem, theta: np.ndarray, held: list[int]) -> np.
 
     Raises SpecError for losses and penalties with a kink, and for several outputs.
     """
-    smooth = problem.loss.smooth and not problem.penalty.l1
+    smooth = problem.loss.smooth and not problem.penalty.kinked
     if not smooth or problem.outputs > 1:
         raise SpecError(
             f"others='minimised' is for smooth losses of one output, and this is {problem.loss}"
