@@ -44,6 +44,7 @@ LEFT = 0.2  # of the constant's loss, from which a module counts as near it
 BETTER = 2.0 / 3.0
 ERRORS = 2.0
 LESS = 0.01
+ARRIVED = 0.1  # relative gap up to which a descent has come far enough for its penalty to be judged
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,8 @@ def penalty_too_strong(given: Prepared) -> Iterator[Finding]:
     problem, spec = given.problem, given.spec
     if problem is None or not (problem.penalty.l1 or problem.penalty.l2) or problem.loss.custom or not tried(problem):
         return
+    if not (getattr(given, "relative_gap", None) or 0.0) <= ARRIVED:
+        return  # what keeps the descent from its optimum comes first
     as_it_is = left_out(problem, problem.penalty)
     if not np.isfinite(as_it_is).all():
         return
