@@ -410,4 +410,15 @@ def test_only_what_is_parquet_and_large_is_streamed(folder, monkeypatch):
     monkeypatch.setattr(streams, "free_memory", lambda: 3.0 * ROWS * 8)
     assert streams.wanted(str(folder), None) is not None
     assert streams.wanted(str(folder), False) is None
-    assert streams.wanted("sample:diabetes", True) is None
+    assert streams.wanted("sample:diabetes", None) is None
+
+
+@pytest.mark.parametrize("kind", ["CSV", "table", "arrays"])
+def test_what_is_no_parquet_cannot_be_streamed(kind, tmp_path):
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n2,3\n3,5\n")
+    table = {"x": [1.0, 2.0, 3.0], "y": [2.0, 3.0, 5.0]}
+    given = {"CSV": (str(tmp_path / "a.csv"),), "table": (table,), "arrays": (table["x"], table["y"])}[kind]
+    with pytest.raises(
+        st.DataError, match=r"a\.csv' is none\. Write" if kind == "CSV" else r"this table is none\. Write"
+    ):
+        st.fit(*given, stream=True, **({} if kind == "arrays" else {"target": "y"}))

@@ -208,7 +208,7 @@ def data_of(
             None if p is None else replace(p, x=images[p.x[:, 0].astype(int)].astype(np.float64)) for p in parts
         )
     else:
-        if y is None and (files := streams.wanted(x, spec.stream)) is not None:
+        if (files := streams.wanted(x if y is None else (x, y), spec.stream)) is not None:
             if options["added"]:
                 raise SpecError(
                     "offset=, exposure= and trials= are for rows in memory, and these are streamed: stream=False."

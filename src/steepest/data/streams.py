@@ -25,7 +25,7 @@ from steepest.data.row_groups import RowGroups, free_memory, random_of
 from steepest.data.schema import Schema
 from steepest.data.selection import Selection, select
 from steepest.data.targets import target_numbers
-from steepest.data.wording import listed
+from steepest.data.wording import listed, quoted_path
 from steepest.errors import DataError
 
 SHARE = 1 / 3
@@ -152,13 +152,21 @@ class Stream:
 
 
 def wanted(source: object, said: bool | None) -> RowGroups | None:
-    """The row groups of a table that is to be streamed: as said, or because it would not fit into memory; else None."""
+    """The row groups of a table that is to be streamed: as said, or because it would not fit into memory; else None.
+
+    Raises:
+        DataError: it is to be streamed, and is no Parquet.
+    """
     from os import PathLike
 
-    if said is False or not isinstance(source, str | PathLike):
+    if said is False:
         return None
-    source = str(source)
-    files = RowGroups.of(source)
+    files = RowGroups.of(str(source)) if isinstance(source, str | PathLike) else None
+    if files is None and said:
+        what = quoted_path(source) if isinstance(source, str | PathLike) else "this table"
+        raise DataError(
+            f"stream=True reads Parquet files pass by pass, and {what} is none. Write it as Parquet, or leave stream=True out"
+        )
     if files is None or (said is None and files.nbytes <= SHARE * free_memory()):
         return None
     if files.rows == 0:
