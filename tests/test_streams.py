@@ -422,3 +422,10 @@ def test_what_is_no_parquet_cannot_be_streamed(kind, tmp_path):
         st.DataError, match=r"a\.csv' is none\. Write" if kind == "CSV" else r"this table is none\. Write"
     ):
         st.fit(*given, stream=True, **({} if kind == "arrays" else {"target": "y"}))
+
+
+def test_the_file_of_a_folder_that_is_no_parquet_is_named(tmp_path):
+    pq.write_table(pa.table({"x": [1.0, 2.0, 3.0], "y": [2.0, 3.0, 5.0]}), tmp_path / "a.parquet")
+    (tmp_path / "b.parquet").write_bytes(b"")
+    with pytest.raises(st.DataError, match=r"b\.parquet' is none\. Write"):
+        st.fit(tmp_path, target="y", stream=True)

@@ -219,6 +219,13 @@ class RowGroups:
                 )
 
 
+def first_other(source: str) -> str:
+    """The first file of a source that is no Parquet; the source itself where its files cannot be listed."""
+    if source == "-" or source.startswith("sample:") or ADDRESS.match(source):
+        return source
+    return next((str(path) for path in paths_of(source) if not _is_parquet(path)), source)
+
+
 def _is_parquet(path: Any) -> bool:
     with path.open("rb") as file:
         return file.read(4) == b"PAR1"

@@ -21,7 +21,7 @@ from steepest.data.files import Origin, Part
 from steepest.data.formats import File
 from steepest.data.missing import complete_rows
 from steepest.data.reading import Reading
-from steepest.data.row_groups import RowGroups, free_memory, random_of
+from steepest.data.row_groups import RowGroups, first_other, free_memory, random_of
 from steepest.data.schema import Schema
 from steepest.data.selection import Selection, select
 from steepest.data.targets import target_numbers
@@ -163,7 +163,8 @@ def wanted(source: object, said: bool | None) -> RowGroups | None:
         return None
     files = RowGroups.of(str(source)) if isinstance(source, str | PathLike) else None
     if files is None and said:
-        what = quoted_path(source) if isinstance(source, str | PathLike) else "this table"
+        other = first_other(str(source)) if isinstance(source, str | PathLike) else None
+        what = "this table" if other is None else quoted_path(other)
         raise DataError(
             f"stream=True reads Parquet files pass by pass, and {what} is none. Write it as Parquet, or leave stream=True out"
         )
