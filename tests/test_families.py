@@ -326,3 +326,10 @@ def test_trials_that_cannot_be_are_said(given, said):
 def test_resamples_spread_as_theory_says():
     found = st.fit(X, COUNT, loss="poisson").summary(bootstrap=400)
     np.testing.assert_allclose(column(found, "std_error"), theirs("poisson", cov_type="HC0").bse, rtol=0.2)
+
+
+def test_a_group_of_zeros_is_not_said_to_be_a_class():
+    fit = st.fit([[0.0], [0.0], [1.0], [1.0]], [1.0, 2.0, 0.0, 0.0], loss="poisson")
+    assert fit.status is st.Status.SEPARABLE
+    assert "no finite minimum" in str(fit.status)
+    assert "classes" not in fit.message

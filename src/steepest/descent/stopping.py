@@ -54,7 +54,8 @@ class Status(Enum):
     INTERRUPTED = "Stopped by Ctrl-C; everything up to here is kept."
     CALLBACK = "Stopped by a callback; everything up to here is kept."
     SEPARABLE = (
-        "The classes are linearly separable, so the loss has no finite minimum and the coefficients grow without bound."
+        "The loss has no finite minimum and the coefficients grow without bound: classes are linearly separable, or targets lie "
+        "at the end of what they can be."
     )
 
     def __str__(self) -> str:
