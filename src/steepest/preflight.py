@@ -29,7 +29,7 @@ from steepest.command_words import options
 from steepest.data.wording import step_count
 from steepest.defaults import plan
 from steepest.descent.schedule_factors import factors
-from steepest.fitting import described, formula_first
+from steepest.fit_data import described, formula_first
 from steepest.formulas.rules import FORMULAS, Automatic
 from steepest.held_out import held_out, rows_apart
 from steepest.model.linear import LinearProblem

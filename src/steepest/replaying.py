@@ -15,7 +15,8 @@ from steepest.descent.stopping import Status
 from steepest.descent.trace import Trace
 from steepest.engines.choice import ENGINES
 from steepest.errors import RunError
-from steepest.fitting import data_of, run
+from steepest.fit_data import data_of
+from steepest.fitting import run
 from steepest.held_out import parted
 from steepest.result import Fit
 from steepest.settings_table import EACH_ROW

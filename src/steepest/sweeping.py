@@ -22,7 +22,8 @@ from steepest.descent.chunk import Chunk
 from steepest.descent.stopping import Status
 from steepest.descent.trace import BUDGET
 from steepest.errors import SpecError, SteepestError
-from steepest.fitting import data_of, formula_first, run, source_of
+from steepest.fit_data import data_of, formula_first, source_of
+from steepest.fitting import run
 from steepest.formulas.quantities import QUANTITIES
 from steepest.held_out import rows_apart
 from steepest.lazy import Tensor

@@ -21,7 +21,7 @@ from hypothesis import strategies as some
 import steepest as st
 from steepest.data.expression_text import columns_of
 from steepest.data.formula import formula_of, takes_the_rest
-from steepest.fitting import described
+from steepest.fit_data import described
 from steepest.settings import formula_sides
 
 HOUSES = "price ~ area + C(city) + area:city + poly(age, 2) + log(lot)"

@@ -18,7 +18,7 @@ from steepest.descent.arrays import length_of
 from steepest.descent.stopping import Ending, Status
 from steepest.descent.trace import Trace
 from steepest.errors import SpecError
-from steepest.fitting import described
+from steepest.fit_data import described
 from steepest.held_out import beside
 from steepest.lazy import nn, torch
 from steepest.model import modules

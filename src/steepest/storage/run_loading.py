@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from steepest import fitting, run_record
+from steepest import fit_data, run_record
 from steepest.checkpoints.run_settings import digest
 from steepest.choices import is_choice, parse
 from steepest.data.dataset import Dataset
@@ -253,7 +253,7 @@ def read_again(fit: Fit) -> tuple[Dataset, Dataset | None]:
     assert fit.source is not None
     try:
         _check_source(fit.source)
-        train, test, _ = fitting.data_of(fit.spec, fit.source, None, *(getattr(fit.spec, name) for name in EACH_ROW))
+        train, test, _ = fit_data.data_of(fit.spec, fit.source, None, *(getattr(fit.spec, name) for name in EACH_ROW))
         if fit.spec.validation_share is not None:
             train, _ = held_out(train, fit.spec.validation_share, fit.spec.seed)
     except (SteepestError, OSError) as error:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from steepest.errors import SpecError
-from steepest.fitting import is_names
+from steepest.fit_data import is_names
 from steepest.lazy import Tensor
 from steepest.settings import Spec
 from steepest.settings_table import EACH_ROW, SETTINGS, those
