@@ -413,19 +413,17 @@ def test_only_what_is_parquet_and_large_is_streamed(folder, monkeypatch):
     assert streams.wanted("sample:diabetes", None) is None
 
 
-@pytest.mark.parametrize("kind", ["CSV", "table", "arrays"])
-def test_what_is_no_parquet_cannot_be_streamed(kind, tmp_path):
-    (tmp_path / "a.csv").write_text("x,y\n1,2\n2,3\n3,5\n")
+@pytest.mark.parametrize("kind", ["JSON", "table", "arrays"])
+def test_what_is_neither_parquet_nor_text_cannot_be_streamed(kind, tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"x": 1, "y": 2}\n{"x": 2, "y": 3}\n')
     table = {"x": [1.0, 2.0, 3.0], "y": [2.0, 3.0, 5.0]}
-    given = {"CSV": (str(tmp_path / "a.csv"),), "table": (table,), "arrays": (table["x"], table["y"])}[kind]
-    with pytest.raises(
-        st.DataError, match=r"a\.csv' is none\. Write" if kind == "CSV" else r"this table is none\. Write"
-    ):
+    given = {"JSON": (str(tmp_path / "a.jsonl"),), "table": (table,), "arrays": (table["x"], table["y"])}[kind]
+    with pytest.raises(st.DataError, match=r"a\.jsonl' is neither" if kind == "JSON" else r"this table is neither"):
         st.fit(*given, stream=True, **({} if kind == "arrays" else {"target": "y"}))
 
 
 def test_the_file_of_a_folder_that_is_no_parquet_is_named(tmp_path):
     pq.write_table(pa.table({"x": [1.0, 2.0, 3.0], "y": [2.0, 3.0, 5.0]}), tmp_path / "a.parquet")
     (tmp_path / "b.parquet").write_bytes(b"")
-    with pytest.raises(st.DataError, match=r"b\.parquet' is none\. Write"):
+    with pytest.raises(st.DataError, match=r"b\.parquet' is neither"):
         st.fit(tmp_path, target="y", stream=True)

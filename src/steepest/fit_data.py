@@ -16,6 +16,7 @@ from steepest.data.first_pass import learned
 from steepest.data.offsets import Added
 from steepest.data.reading import Reading
 from steepest.data.row_groups import RowGroups
+from steepest.data.table_copies import size_of
 from steepest.data.tables import prepare
 from steepest.data.wording import counted
 from steepest.errors import DataError, SpecError
@@ -89,7 +90,8 @@ def data_of(
             None if p is None else replace(p, x=images[p.x[:, 0].astype(int)].astype(np.float64)) for p in parts
         )
     else:
-        if (files := streams.wanted(x if y is None else (x, y), spec.stream)) is not None:
+        reading, table = Reading.of(spec), x if y is None else (x, y)
+        if (files := streams.wanted(table, spec.stream, reading, requested=_names_asked(spec, weights))) is not None:
             if options["added"]:
                 raise SpecError(
                     "offset=, exposure= and trials= are for rows in memory, and these are streamed: stream=False."
@@ -120,6 +122,13 @@ def data_of(
     return train, test, (*train.notes, *said)
 
 
+def _names_asked(spec: Spec, weights: Any) -> list[str]:
+    """Names of columns that somebody asks for, which tell a header from values."""
+    target = [spec.target] if isinstance(spec.target, str) else list(spec.target or ())
+    inside = [name.removeprefix("log(").removesuffix(")").strip() for name in target]
+    return [*(spec.columns or ()), *spec.drop, *inside, *([weights] if isinstance(weights, str) else [])]
+
+
 def _from_stream(files: RowGroups, spec: Spec, weights: Any, classify: bool | None) -> tuple[Dataset, Dataset | None]:
     """Some rows of a table that is larger than memory, with the stream that they are of."""
     if spec.target is None:
@@ -146,8 +155,9 @@ def _from_stream(files: RowGroups, spec: Spec, weights: Any, classify: bool | No
     size = (
         f"{files.nbytes / 1e9:,.1f} GB in memory" if files.nbytes > 1e8 else f"{files.nbytes / 1e6:,.1f} MB in memory"
     )
+    copy = f", from a Parquet copy of {size_of(files.copy.size)} (steepest cache lists and removes it)" if files.copy else ""
     note = (
-        f"The rows are read from {counted(len(files.paths), 'file')} pass by pass ({size}): pictures and the diagnosis are of "
-        f"{train.rows:,} of them."
+        f"The rows are read from {counted(len(files.paths), 'file')} pass by pass ({size}){copy}: pictures and the diagnosis are "
+        f"of {train.rows:,} of them."
     )
     return replace(train, notes=(*train.notes, note)), test

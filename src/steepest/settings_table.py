@@ -209,8 +209,8 @@ class Settings(TypedDict, total=False):
     header: Annotated[bool | None, Setting(None, "reading",
         "Whether the first line of a text file holds names (by default what its lines show).")]
     stream: Annotated[bool | None, Setting(None, "data",
-        "Whether the rows of Parquet files are read pass by pass, and never held in memory together (by default where they would "
-        "take more than a third of what is free).")]
+        "Whether the rows of Parquet or CSV files are read pass by pass, and never held in memory together (by default where "
+        "they would take more than a third of what is free).")]
     test_fraction: Annotated[float, Setting(0.0, "data", "Share of the rows held out and scored.")]
     record: Annotated[int | Iterable[str], Setting(10_000, "output",
         "Steps that the trace keeps at most (default 10000).",

@@ -101,5 +101,5 @@ if __name__ == "__main__":
     for name, fused in (("plain-loop", False), ("plain-fused", True)):
         MOMENTS["none"] = ("", "", 0)
         assert run([*told, "--out", name], "none", random.Random(0), fused) == 0
-    done, found = all_kills(int(sys.argv[2]), int(sys.argv[3]), [*told, "--checkpoint-every=0.002"])
+    done, found = all_kills(int(sys.argv[2]), int(sys.argv[3]), [*told, "--checkpoint-every=0.02"])
     print(json.dumps({"ended": done, "hits": dict(found)}))

@@ -1,7 +1,7 @@
 """The terminal's way in: `steepest fit DATA --target y`, `steepest sweep DATA --lr …` and `steepest predict RUN DATA`.
 
 Options are the settings of a fit, the same words as in `fit()`, with dashes (options.py). The commands: fit_commands.py, which
-take a table, run_commands.py, which take a run that was kept, and lab_command.py, the page in the browser.
+take a table, run_commands.py, which take a run that was kept, lab_command.py, the page in the browser, and cache_command.py.
 Results go to stdout; progress, warnings and errors go to stderr.
 
 Exit codes: 0 done · 1 the data or the fit is at fault · 2 the command line is · 3 diverged · 130 interrupted (143 by SIGTERM).
@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from cyclopts import CycloptsError
 
-from steepest.cli import fit_commands, lab_command, process, run_commands  # noqa: F401  all but one bring their commands
+from steepest.cli import cache_command, fit_commands, lab_command, process, run_commands  # noqa: F401  most bring commands
 from steepest.cli.app import app, fail
 from steepest.cli.options import DASH
 from steepest.errors import DataError, SpecError, SteepestError

@@ -52,19 +52,40 @@ PIPE_WIDTH = 110
 def progress(
     limits: tuple[int | None, int | None], quiet: bool = False
 ) -> Iterator[Callable[[Step, float], None] | None]:
-    """A line on stderr with epoch, loss and time left; None where stderr is no terminal.
+    """A line on stderr with epoch, loss and time left, and before with what is read; None where stderr is no terminal.
 
     limits: epochs and steps at which the descent ends at the latest, as far as they are known.
     """
     epochs, steps = limits
-    words = "epoch {task.fields[epoch]:,}", "{task.fields[loss]}"
-    with _progress_line(quiet, epochs or steps, *words, epoch=0, loss="") as update:
+    words = "{task.fields[what]}", "{task.fields[loss]}"
+    with _progress_line(quiet, epochs or steps, *words, what="epoch 0", loss="") as update:
 
         def show(step: Step, objective: float) -> None:
             done = step.epoch if epochs else step.t
-            update(done, epochs or steps, lambda: {"epoch": step.epoch, "loss": f"loss {float(step.loss):.6g}"})
+            shown = {"what": lambda: f"epoch {step.epoch:,}", "loss": lambda: f"loss {float(step.loss):.6g}"}
+            update(done, epochs or steps, lambda: {name: made() for name, made in shown.items()})
 
-        yield show if update else None
+        with _reading_shown(update, loss=""):
+            yield show if update else None
+
+
+@contextmanager
+def reading_progress(quiet: bool = False) -> Iterator[None]:
+    """A line on stderr with what is read of large files, and the time left."""
+    with _progress_line(quiet, 1, "{task.fields[what]}", what="") as update, _reading_shown(update):
+        yield
+
+
+@contextmanager
+def _reading_shown(update: Any, **fields: Any) -> Iterator[None]:
+    """Within it, what is read of large files is shown on the line that `update` draws."""
+    from steepest.data.progress import shown
+
+    def show(what: str, share: float) -> None:
+        update(share, 1, lambda: {"what": what, **fields})
+
+    with shown(show if update else None):
+        yield
 
 
 @contextmanager
@@ -86,16 +107,17 @@ def _progress_line(quiet: bool, total: int | None, first: str, *others: str, **f
     from rich.progress import BarColumn, Progress, TextColumn
 
     columns = (TextColumn(first), BarColumn(bar_width=24), *map(TextColumn, (*others, "{task.fields[left]}")))
-    next_look, began = 0.0, nan
+    next_look, began, before = 0.0, nan, 0.0
     with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
         line = bar.add_task("", total=total, left="", **fields)
 
         def update(done: float, total: int | None, fields: Callable[[], dict[str, Any]]) -> None:
-            nonlocal next_look, began
+            nonlocal next_look, began, before
             now = monotonic()
             if now < next_look:
                 return
-            next_look, began = now + 0.1, now if isnan(began) else began
+            fresh = isnan(began) or done < before  # something else has begun
+            next_look, began, before = now + 0.1, now if fresh else began, done
             left = time_left(now - began, done, total)
             bar.update(line, completed=done, total=total, left=left, refresh=True, **fields())
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 import pyarrow as pa
@@ -47,22 +48,106 @@ def read_delimited(
         DataError: empty, not text, a header that is in doubt, ragged rows.
     """
     opener, encoding = as_utf8(opener, label, reading.encoding)
+    text, layout = laid_out(opener, label, reading, requested)
+    below = from_offset(opener, above_rows(text, layout))
+    table, layout = Rows(below, opener, label, layout, reading, text).table(text_columns)
+    return table, replace(layout, notes=(*layout.notes, *said_of_encoding(encoding)))
+
+
+def laid_out(opener: Opener, label: str, reading: Reading, requested: Collection[str]) -> tuple[str, Layout]:
+    """The beginning of a text table, and the layout that it shows. opener: of UTF-8."""
     head, complete = head_of(opener, label)
     text = text_of(head, complete, opener, label)
     if not text.strip():
         raise DataError(f"{label} is empty: a table starts with a line of column names")
-    layout = layout_of(text.replace("\r\n", "\n"), reading, label, requested)
-    table, layout = _Rows(opener, label, layout, reading, text).table(text_columns)
-    if encoding in ("utf-16", "utf-32"):
-        layout = replace(layout, notes=(*layout.notes, f"The file is read as {encoding.upper()}."))
-    return table, layout
+    return text, layout_of(text.replace("\r\n", "\n"), reading, label, requested)
 
 
-class _Rows:
-    """The rows of a text table, below its header, as pyarrow reads them."""
+def above_rows(head: str, layout: Layout) -> int:
+    """How many bytes stand above the first row."""
+    above = "\n".join([*head.split("\n")[: layout.start], ""]) if layout.start else ""
+    return len(above[: len(head)].encode())
 
-    def __init__(self, opener: Opener, label: str, layout: Layout, reading: Reading, head: str) -> None:
-        self.whole, self.label, self.layout, self.reading = opener, label, layout, reading
+
+def said_of_encoding(encoding: str) -> tuple[str, ...]:
+    """What is said of an encoding that was recognised."""
+    return (f"The file is read as {encoding.upper()}.",) if encoding in ("utf-16", "utf-32") else ()
+
+
+class Otherwise(Exception):
+    """A column has a value that is not of the type that it was said to be of. place: which one."""
+
+    def __init__(self, place: int) -> None:
+        self.place = place
+
+
+class Decimals:
+    """Which decimal mark a text table has, from what all of its rows show, a look at some of them after another.
+
+    mark: the one that pyarrow is to read numbers by. as_text: columns that it is to leave as text, since their mark may be the
+    other one.
+    """
+
+    def __init__(self, layout: Layout, reading: Reading, delimiter: str) -> None:
+        self.said = reading.decimal or {".": ",", ",": "."}.get(reading.thousands or "")
+        self.comma, self.delimiter = layout.comma, delimiter
+        self.mark = self.said or ("," if self.comma else ".")
+        self.as_text: tuple[int, ...] = ()
+        self.seen, self.numbers = set[str](), set[int]()
+
+    def look(self, table: pa.Table) -> None:
+        """Some rows, as they were read."""
+        if self.said:
+            return
+        self.seen |= shown_by(table)
+        numbers = {at for at, column in enumerate(table.columns) if pa.types.is_floating(column.type)}
+        self.numbers |= numbers
+        if not self.comma and "." not in self.seen and any(decimal_for_certain(table.column(at)) for at in numbers):
+            self.seen.add(".")
+
+    def decided(self) -> str | None:
+        """The mark that all rows show; None where they are to be looked at once more."""
+        if self.said:
+            return self.said
+        if not self.as_text:
+            if self.comma and "." not in self.seen:
+                return ","
+            if not self.comma and "," not in self.seen:
+                certain = self.numbers or "." in self.seen or self.delimiter == ","
+                if self.delimiter == "," or "." in self.seen or not (self.numbers or self.seen):
+                    return "." if certain else ""
+            if self.numbers:
+                self.mark, self.as_text = ".", tuple(sorted(self.numbers))
+                self.seen, self.numbers = set(), set()
+                return None
+        if "," in self.seen and "." in self.seen:
+            return UNDECIDED  # each column by itself
+        return next((mark for mark in ",." if mark in self.seen), UNDECIDED)
+
+
+def read_as(layout: Layout, decimal: str, comments: int, empty: int) -> Layout:
+    """The layout with what all rows showed. comments: such lines between the rows; empty: rows without a value at the end."""
+    notes = list(layout.notes)
+    if comments:
+        said = f"{counted(comments, 'comment line')} between the rows, beginning with {quoted(layout.sign)},"
+        notes.append(f"{said} {were(comments)} left out.")
+    if empty:
+        notes.append(f"{counted(empty, 'row')} without any value at the end {were(empty)} left out.")
+    if decimal == ",":
+        notes.append("Numbers are read with a decimal comma.")
+    return replace(layout, decimal=decimal, notes=tuple(notes))
+
+
+class Rows:
+    """The rows of a text table, below its header, as pyarrow reads them; all, or those of a block.
+
+    below: opens them. whole: opens the file. head: its beginning. before: how many rows stand above them.
+    """
+
+    def __init__(
+        self, below: Opener, whole: Opener, label: str, layout: Layout, reading: Reading, head: str, before: int = 0
+    ) -> None:
+        self.whole, self.label, self.layout, self.reading = whole, label, layout, reading
         self.width, self.delimiter = len(layout.names), layout.delimiter
         self.quotes = '"' in head
         self.names = [str(at) for at in range(self.width)]  # those of the file may be empty, or the same
@@ -71,8 +156,7 @@ class _Rows:
         longest = max(map(len, lines))
         # a block holds, of wide tables too, enough rows to infer types from
         self.block = max(1 << 20, min(128 * longest, 1 << 28), 8 * longest)
-        above = "\n".join([*lines[: layout.start], ""]) if layout.start else ""
-        self.below = from_offset(opener, len(above[: len(head)].encode()))
+        self.below, self.before = below, before
         if layout.delimiter == BLANKS or layout.inside:
             self.below = opener_of(self._rewritten())
             self.delimiter = "\t" if layout.delimiter == BLANKS else self.delimiter
@@ -99,20 +183,12 @@ class _Rows:
         """The table under the names of the file, and its layout with the decimal mark and notes of all its rows."""
         named = [at for at, name in enumerate(self.layout.names) if name in text_columns]
         table, decimal = self._with_decimals([*named, *(at for at in self.layout.as_text if at not in named)])
-        self._check(table)
-        empty = _empty_rows(table)
-        notes = list(self.layout.notes)
-        if comments := self.comments + self.skipped:
-            said = f"{counted(comments, 'comment line')} between the rows, beginning with {quoted(self.layout.sign)},"
-            notes.append(f"{said} {were(comments)} left out.")
-        if empty:
-            notes.append(f"{counted(empty, 'row')} without any value at the end {were(empty)} left out.")
-        if decimal == ",":
-            notes.append("Numbers are read with a decimal comma.")
+        self.check(table)
+        empty = empty_rows(table)
         table = table.slice(0, table.num_rows - empty).rename_columns(list(self.layout.names))
-        return table, replace(self.layout, decimal=decimal, notes=tuple(notes))
+        return table, read_as(self.layout, decimal, self.comments + self.skipped, empty)
 
-    def _check(self, table: pa.Table) -> None:
+    def check(self, table: pa.Table) -> None:
         """Raise DataError where a row that was left out as a comment is none, or the last field of a row has no name."""
         first, last = table.column(0), table.column(self.width - 1)
         text = pa.types.is_string(first.type)
@@ -125,40 +201,25 @@ class _Rows:
                 present = pc.and_(present, pc.not_equal(pc.utf8_trim_whitespace(last), ""))
             row = pc.index(present, True).as_py()
             raise DataError(
-                f"row {row + 1:,} of {self.label} has {counted(self.width, 'field')} where the header has {self.width - 1:,}. "
-                f"Correct the row, or quote a value that holds {self.delimiter!r}"
+                f"row {self.before + row + 1:,} of {self.label} has {counted(self.width, 'field')} where the header has "
+                f"{self.width - 1:,}. Correct the row, or quote a value that holds {self.delimiter!r}"
             )
 
     def _with_decimals(self, as_text: list[int]) -> tuple[pa.Table, str]:
         """The table and its decimal mark; columns that pyarrow would read by the wrong one are left as text."""
-        said = self.reading.decimal or {".": ",", ",": "."}.get(self.reading.thousands or "")
-        if said:
-            return self._parsed(said, as_text), said
-        table = self._parsed("," if self.layout.comma else ".", as_text)
-        seen = shown_by(table)
-        numbers = [at for at, column in enumerate(table.columns) if pa.types.is_floating(column.type)]
-        if self.layout.comma:
-            if "." not in seen:
-                return table, ","
-        elif any(decimal_for_certain(table.column(at)) for at in numbers):
-            seen.add(".")
-        plain = not self.layout.comma and "," not in seen
-        if plain and (self.delimiter == "," or "." in seen or not (numbers or seen)):
-            return table, "." if numbers or "." in seen or self.delimiter == "," else ""
-        if numbers:  # their mark may be the other one
-            table = self._parsed(".", [*as_text, *numbers])
-            seen = shown_by(table)
-        if "," in seen and "." in seen:
-            return table, UNDECIDED  # each column by itself
-        if "," in seen or "." in seen:
-            return table, "," if "," in seen else "."
-        return table, UNDECIDED
+        decimals = Decimals(self.layout, self.reading, self.delimiter)
+        while True:
+            table = self.parsed(decimals.mark, [*as_text, *decimals.as_text])
+            decimals.look(table)
+            if (decided := decimals.decided()) is not None:
+                return table, decided
 
-    def _parsed(self, decimal: str, as_text: list[int]) -> pa.Table:
-        """The table with names 0, 1, 2, …"""
+    def parsed(self, decimal: str, as_text: Iterable[int], types: Mapping[int, pa.DataType] | None = None) -> pa.Table:
+        """The table with names 0, 1, 2, …; types: of columns where they are known, else inferred."""
         read = pacsv.ReadOptions(block_size=self.block, column_names=self.names)
         parse = pacsv.ParseOptions(delimiter=self.delimiter, newlines_in_values=self.quotes)
-        text = {self.names[at]: pa.string() for at in as_text}
+        text = {self.names[at]: kind for at, kind in (types or {}).items()}
+        text |= {self.names[at]: pa.string() for at in as_text}
         words = sorted(self.reading.words)
         inferred = pacsv.ConvertOptions(null_values=words, decimal_point=decimal, column_types=text)
         try:
@@ -167,9 +228,11 @@ class _Rows:
             if "Empty CSV" in str(error):
                 return pa.table({name: pa.nulls(0) for name in self.names})
             if "Expected" in str(error) and self.opener is self.below and self._without_odd_lines():
-                return self._parsed(decimal, as_text)
+                return self.parsed(decimal, as_text, types)
             if "conversion error" not in str(error):
                 raise self._unreadable(error) from None
+            if (place := re.search(r"CSV column #(\d+)", str(error))) and int(place[1]) in (types or {}):
+                raise Otherwise(int(place[1])) from None
             try:  # a later value contradicts the first ones: all is text
                 text = dict.fromkeys(self.names, pa.string())
                 table = self._read(read, parse, pacsv.ConvertOptions(column_types=text))
@@ -225,18 +288,18 @@ class _Rows:
         if bad:
             where = "the header has" if self.layout.header else "the first row has"
             return DataError(
-                f"row {bad[0].number:,} of {self.label} has {counted(bad[0].actual_columns, 'field')} where {where} "
-                f"{self.width:,}: {quoted(bad[0].text)}. Correct the row, or quote a value that holds {self.delimiter!r}"
+                f"row {self.before + (bad[0].number or 0):,} of {self.label} has {counted(bad[0].actual_columns, 'field')} where "
+                f"{where} {self.width:,}: {quoted(bad[0].text)}. Correct the row, or quote a value that holds {self.delimiter!r}"
             )
         return DataError(f"{self.label} cannot be read as a table: {' '.join(str(error).split())[:200]}")
 
 
-def _empty_rows(table: pa.Table) -> int:
-    """Rows at the end that hold no value at all, as spreadsheets write them; of a single column none."""
+def empty_rows(table: pa.Table, least: int = 1) -> int:
+    """Rows at the end that hold no value at all, as spreadsheets write them; of a single column none. least: rows that stay."""
     if table.num_columns < 2:
         return 0
-    for empty in range(table.num_rows - 1):
+    for empty in range(table.num_rows - least):
         row = table.slice(table.num_rows - 1 - empty, 1)
         if any(column[0].as_py() not in (None, "") for column in row.columns):
             return empty
-    return max(table.num_rows - 1, 0)
+    return max(table.num_rows - least, 0)

@@ -107,15 +107,25 @@ def text_of(head: bytes, complete: bool, opener: Opener, label: str) -> str:
 
 
 def not_utf8(opener: Opener, label: str) -> DataError:
-    """The error for bytes that are no UTF-8, with the place of the first one."""
-    raw = all_bytes(opener)
-    try:
-        raw.decode()
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        name = "cp1252" if re.search(rb"[\x80-\x9f]", raw) else "latin-1"
-        return DataError(
-            f"{label} is not UTF-8: byte {error.start + 1:,}, in line {line:,}, is 0x{raw[error.start]:02x}. Say its encoding, "
-            f'most likely encoding="{name}"'
-        )
-    return DataError(f"{label} holds bytes that cannot be read as text")
+    """The error for bytes that are no UTF-8, with the place of the first one; they are gone through a piece at a time."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    place, line, wrong, windows = 0, 1, None, False
+    with opener() as stream:
+        while piece := stream.read(1 << 22):
+            windows = windows or re.search(rb"[\x80-\x9f]", piece) is not None
+            if wrong is None:
+                try:
+                    decoder.decode(piece)
+                except UnicodeDecodeError as error:  # its object begins with what was held back of the piece before
+                    held = len(error.object) - len(piece)
+                    byte = error.object[error.start]
+                    wrong = place + error.start - held + 1, line + error.object.count(b"\n", 0, error.start), byte
+                line += piece.count(b"\n")
+            place += len(piece)
+    if wrong is None:
+        return DataError(f"{label} holds bytes that cannot be read as text")
+    name = "cp1252" if windows else "latin-1"
+    return DataError(
+        f"{label} is not UTF-8: byte {wrong[0]:,}, in line {wrong[1]:,}, is 0x{wrong[2]:02x}. Say its encoding, "
+        f'most likely encoding="{name}"'
+    )

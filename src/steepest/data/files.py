@@ -28,6 +28,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from steepest.data.arrow_columns import is_number
 from steepest.data.column_names import INDEX, NUMBERING, check_names, named
 from steepest.data.columns import Found, SourceColumn, cleaned
 from steepest.data.encodings import opener_of
@@ -97,12 +98,14 @@ class Origin:
 class Part:
     """Some rows of a table in files, which are cleaned as all of them would be and called by their numbers among all.
 
-    origin: where the rows came from. text_columns: those that stay text, whatever they look like.
+    origin: where the rows came from. text_columns: those that stay text, whatever they look like. found: how columns of them were
+    read before.
     """
 
     table: pa.Table
     origin: Origin
     text_columns: Collection[str] = ()
+    found: Mapping[str, Found] = field(default_factory=dict)
 
 
 def open_table(
@@ -182,6 +185,8 @@ def _opened(source: object, request: Request) -> tuple[pa.Table, Origin]:
     read, found = {}, {}
     for name in table.column_names:
         read[name], found[name] = cleaned(table[name], reading, decimal, text=name in request.text_columns)
+        if isinstance(source, Part) and (before := source.found.get(name)) is not None and is_number(read[name].type):
+            found[name] = replace(before, words=found[name].words)
     return pa.table(read), replace(origin, found=found)
 
 

@@ -17,16 +17,20 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from queue import Full, Queue
 from threading import Event, Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from steepest.data.arrow_columns import is_number
+from steepest.data.arrow_columns import is_number, is_text
 from steepest.data.files import ADDRESS, differing, paths_of
+from steepest.data.formats import File
 from steepest.data.wording import quoted, quoted_path
 from steepest.errors import DataError
+
+if TYPE_CHECKING:
+    from steepest.data.csv_conversion import Converted
 
 AHEAD = 2
 """Pieces decoded ahead."""
@@ -52,13 +56,15 @@ class Group:
 class RowGroups:
     """All row groups of some files of Parquet that have the same columns.
 
-    labels: of the files, quoted. schema: of the first one. columns: those that are read; None for all.
+    labels: of the files, quoted. schema: of all. columns: those that are read; None for all. copy: what they are the Parquet copy
+    of, where they are one.
     """
 
     paths: Sequence[str]
     labels: Sequence[str]
     filesystem: Any
     columns: tuple[str, ...] | None = None
+    copy: Converted | None = None
     groups: tuple[Group, ...] = field(init=False)
     schema: pa.Schema = field(init=False)
     rows_of_files: tuple[int, ...] = field(init=False)
@@ -70,9 +76,8 @@ class RowGroups:
         for file in range(len(self.paths)):
             opened = self._file(file)
             metadata, schema = opened.metadata, opened.schema_arrow
-            if file == 0:
-                self.schema = schema
-            self._check_schema(file, schema)
+            schema = schema.remove_metadata() if self.copy is None else _without(schema, self.copy.left_out)
+            self.schema = schema if file == 0 else self._joined(file, schema)
             digest.update(repr((self.labels[file], self._stamps[file], schema.to_string(), metadata.num_rows)).encode())
             for number in range(metadata.num_row_groups):
                 rows = metadata.row_group(number).num_rows
@@ -81,6 +86,9 @@ class RowGroups:
                     first += rows
             held.append(metadata.num_rows)
         self.groups, self.rows_of_files, self.fingerprint = tuple(groups), tuple(held), digest.hexdigest()
+        if self.copy is not None:  # the same whenever it was made
+            self.fingerprint = self.copy.key
+            self.columns = tuple(self.schema.names) if self.copy.left_out else None
 
     @classmethod
     def of(cls, source: str) -> RowGroups | None:
@@ -97,6 +105,18 @@ class RowGroups:
         if not paths or not all(path.is_file() and _is_parquet(path) for path in paths):
             return None
         return cls([str(path) for path in paths], [quoted_path(path) for path in paths], None)
+
+    @classmethod
+    def of_copy(cls, copy: Converted) -> RowGroups:
+        """The row groups of the Parquet copy of files of text, which are called by the names of these."""
+        return cls(copy.paths, [file.label for file in copy.files], None, copy=copy)
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        """The files, as an `Origin` has them."""
+        if self.copy is not None:
+            return self.copy.files
+        return tuple(File(label, rows) for label, rows in zip(self.labels, self.rows_of_files, strict=True))
 
     @property
     def rows(self) -> int:
@@ -171,11 +191,11 @@ class RowGroups:
         try:
             file = self._file(group.file)
             if whole or group.rows <= most:
-                yield group.first, file.read_row_group(group.number, columns=columns)
+                yield group.first, self._alike(file.read_row_group(group.number, columns=columns))
                 return
             first = group.first
             for batch in file.iter_batches(most, row_groups=[group.number], columns=columns):
-                yield first, pa.Table.from_batches([batch])
+                yield first, self._alike(pa.Table.from_batches([batch]))
                 first += batch.num_rows
         except (pa.ArrowException, OSError, ValueError) as error:
             if isinstance(error, DataError):
@@ -204,19 +224,56 @@ class RowGroups:
 
         found = (self.filesystem or fs.LocalFileSystem()).get_file_info(self.paths[number])
         if found.type == fs.FileType.NotFound:
-            raise DataError(f"{self.labels[number]} disappeared while it was read. Put it back, and fit again")
+            what = (
+                "Put it back, and fit again"
+                if self.copy is None
+                else "It was a Parquet copy: fit again, and it is made anew"
+            )
+            raise DataError(f"{self.labels[number]} disappeared while it was read. {what}")
         return found.size, found.mtime_ns
 
-    def _check_schema(self, number: int, schema: pa.Schema) -> None:
-        """DataError where a file has other columns than the first one, or text where that has numbers."""
+    def _joined(self, number: int, schema: pa.Schema) -> pa.Schema:
+        """The columns of a file and of those before it, in types that hold both.
+
+        Raises:
+            DataError: a file has other columns than the first one, or text where that has numbers.
+        """
         differing(self.schema.names, self.labels[0], schema.names, self.labels[number])
+        fields = []
         for name in self.schema.names:
             first, other = self.schema.field(name).type, schema.field(name).type
-            if first != other and not (is_number(first) and is_number(other)):
+            if first != other and (kind := _holding(first, other)) is None:
                 raise DataError(
                     f"column {quoted(name)} is {other} in {self.labels[number]} and {first} in {self.labels[0]}. "
                     "Write both in one type"
                 )
+            fields.append((name, first if first == other else kind))
+        return pa.schema(fields)
+
+    def _alike(self, table: pa.Table) -> pa.Table:
+        """Rows of a file, text and missing values in the types of all files; numbers stay as they are."""
+        for at, name in enumerate(table.column_names):
+            have, want = table.schema.field(at).type, self.schema.field(name).type
+            if have != want and not (is_number(have) and is_number(want)):
+                table = table.set_column(at, name, table.column(at).cast(want))
+        return table
+
+
+def _holding(first: pa.DataType, other: pa.DataType) -> pa.DataType | None:
+    """The type that holds the values of both; None where there is none."""
+    if pa.types.is_null(first) or pa.types.is_null(other):
+        return other if pa.types.is_null(first) else first
+    if is_number(first) and is_number(other):
+        return first if pa.types.is_floating(first) else other
+    if all(is_text(one) or (pa.types.is_dictionary(one) and is_text(one.value_type)) for one in (first, other)):
+        return pa.large_string()
+    dates = all(pa.types.is_date(one) or pa.types.is_timestamp(one) for one in (first, other))
+    zones = {getattr(one, "tz", None) for one in (first, other) if pa.types.is_timestamp(one)}
+    return pa.timestamp("us", zones.pop() if zones else None) if dates and len(zones) < 2 else None
+
+
+def _without(schema: pa.Schema, names: Iterable[str]) -> pa.Schema:
+    return pa.schema([field for field in schema if field.name not in set(names)])
 
 
 def first_other(source: str) -> str:

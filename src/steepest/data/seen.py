@@ -56,6 +56,7 @@ class Seen:
     words: Counter[str] = field(default_factory=Counter)
     levels: dict[Any, None] = field(default_factory=dict)
     example: tuple[Any, int] | None = None
+    found: Found = field(default_factory=Found)
 
     def look(self, column: SourceColumn) -> None:
         """What kind of values there are, and where they are missing, of all rows of a piece."""
@@ -67,6 +68,8 @@ class Seen:
                 self.first_missing = _place(column, first(column.missing))
             self.missing += int(column.missing.sum())
         self.words.update(column.found.words)
+        if is_number(kind):
+            self.found = column.found
 
     def add(self, column: SourceColumn, train: np.ndarray) -> np.ndarray | None:
         """Count the values of rows that stay; of numbers `[m]` float64, NaN where missing, else None.
@@ -154,7 +157,7 @@ class Seen:
                 kind = kind if self.high - self.low > 1 else pa.float64()
             whole = [] if self.low > self.high else [round(one) if pa.types.is_integer(kind) else one for one in shown]
             array = pa.array([bool(one) for one in whole] if pa.types.is_boolean(kind) else whole, kind)
-            return self._column(array, range(len(array)), Found(words=self.words))
+            return self._column(array, range(len(array)), replace(self.found, words=self.words))
         if self.example is not None:
             return self._column(self.example[0], [self.example[1]], Found())
         return self._column(pa.nulls(1, kind), [self.first_missing], Found(words=self.words))

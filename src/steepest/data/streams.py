@@ -9,7 +9,7 @@ the row groups. Which rows are held out is a function of the seed and a row's nu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,10 +17,11 @@ import numpy as np
 import pyarrow as pa
 
 from steepest.data.arrow_columns import is_number
+from steepest.data.csv_conversion import UNPACKED, converted, text_tables
 from steepest.data.files import Origin, Part
-from steepest.data.formats import File
+from steepest.data.formats import UNPACKED_ENDINGS
 from steepest.data.missing import complete_rows
-from steepest.data.reading import Reading
+from steepest.data.reading import AS_IT_IS, Reading
 from steepest.data.row_groups import RowGroups, first_other, free_memory, random_of
 from steepest.data.schema import Schema
 from steepest.data.selection import Selection, select
@@ -151,24 +152,41 @@ class Stream:
         return Block(x, y, weights, parts.weights, number, places if parts.places is None else places[parts.places])
 
 
-def wanted(source: object, said: bool | None) -> RowGroups | None:
+def wanted(
+    source: object,
+    said: bool | None,
+    reading: Reading = AS_IT_IS,
+    text_columns: Collection[str] = (),
+    requested: Collection[str] = (),
+) -> RowGroups | None:
     """The row groups of a table that is to be streamed: as said, or because it would not fit into memory; else None.
 
+    Text (CSV) is written as Parquet first, once: reading, text_columns and requested are as of `files.open_table`.
+
     Raises:
-        DataError: it is to be streamed, and is no Parquet.
+        DataError: it is to be streamed, and is neither Parquet nor text; or the text cannot be read.
     """
     from os import PathLike
 
     if said is False:
         return None
-    files = RowGroups.of(str(source)) if isinstance(source, str | PathLike) else None
-    if files is None and said:
-        other = first_other(str(source)) if isinstance(source, str | PathLike) else None
-        what = "this table" if other is None else quoted_path(other)
-        raise DataError(
-            f"stream=True reads Parquet files pass by pass, and {what} is none. Write it as Parquet, or leave stream=True out"
+    path = str(source) if isinstance(source, str | PathLike) else None
+    files = None if path is None else RowGroups.of(path)
+    large = SHARE * free_memory()
+    if files is None and path is not None and (texts := text_tables(path)):
+        size = sum(
+            one.stat().st_size * (UNPACKED if one.name.lower().endswith(UNPACKED_ENDINGS) else 1) for one in texts
         )
-    if files is None or (said is None and files.nbytes <= SHARE * free_memory()):
+        if not said and size <= large:
+            return None
+        return RowGroups.of_copy(converted(texts, reading, text_columns, requested))
+    if files is None and said:
+        what = "this table" if path is None else quoted_path(first_other(path))
+        raise DataError(
+            f"stream=True reads Parquet or CSV files pass by pass, and {what} is neither, or another kind than the others. Write "
+            "all of them as Parquet, or leave stream=True out"
+        )
+    if files is None or (said is None and files.nbytes <= large):
         return None
     if files.rows == 0:
         raise DataError(f"{origin_of(files).table} has a header ({listed(files.schema.names)}) but no rows")
@@ -180,13 +198,13 @@ def wanted(source: object, said: bool | None) -> RowGroups | None:
 
 def origin_of(files: RowGroups, places: Any = None) -> Origin:
     """Where rows come from. places: their numbers among all, where they are not all."""
-    named = tuple(File(label, rows) for label, rows in zip(files.labels, files.rows_of_files, strict=True))
-    return Origin(named, places=places)
+    return Origin(files.files, places=places)
 
 
 def selected(asked: Asked, files: RowGroups, first: int, table: pa.Table, text: Sequence[str]) -> Selection:
     """Features, targets and weights of a piece."""
-    part = Part(table, origin_of(files, range(first, first + table.num_rows)), text)
+    found = {} if files.copy is None else files.copy.found
+    part = Part(table, origin_of(files, range(first, first + table.num_rows)), text, found)
     given = asked.columns, asked.drop, asked.weights, asked.missing, asked.reading
     return select(part, None, asked.target, *given, False)
 

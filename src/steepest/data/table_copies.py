@@ -1,0 +1,138 @@
+"""Tables of text that were written as Parquet, to be read pass by pass: where these copies are, and what they take.
+
+    CACHE/tables/KEY/      about.json, part-00000.parquet, …       one copy; KEY is that of its files as they were
+    CACHE/tables/KEY.new/                                          one that is being written, or never was finished
+
+CACHE is the user's folder for such things on this system (platformdirs). A copy can be removed at any time: it is made again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from platformdirs import user_cache_path
+
+from steepest.data.wording import quoted_path
+from steepest.errors import DataError
+
+ABOUT = "about.json"
+"""What a copy is of."""
+
+NEW = ".new"
+LOCK = ".lock"
+
+REMOVING = "steepest cache --clear"
+"""The command that removes all copies."""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy that is there: its folder, what it is of, when it was made, and how many bytes it takes.
+
+    finished: whether it is whole; else it is being written, or was interrupted.
+    """
+
+    place: Path
+    sources: tuple[str, ...]
+    made: str
+    size: int
+    finished: bool = True
+
+
+def folder() -> Path:
+    """Where the copies are."""
+    return user_cache_path("steepest", appauthor=False) / "tables"
+
+
+def about(key: str) -> dict[str, Any] | None:
+    """What the copy of this key holds; None where there is none."""
+    try:
+        found = json.loads((folder() / key / ABOUT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    files = found.get("files") if isinstance(found, dict) else None
+    return found if files and all((folder() / key / str(name)).is_file() for name in files) else None
+
+
+@contextmanager
+def writing(key: str, needed: int) -> Iterator[Path | None]:
+    """An empty folder for a copy, which is there from its end on; None where another process has made it meanwhile.
+
+    needed: bytes that it may take.
+
+    Raises:
+        DataError: there is no room for it, or the folder cannot be written to.
+    """
+    place, new = folder() / key, folder() / f"{key}{NEW}"
+    try:
+        folder().mkdir(parents=True, exist_ok=True)
+        with FileLock(folder() / f"{key}{LOCK}"):
+            if about(key) is not None:
+                yield None
+                return
+            for old in (place, new):
+                if old.exists():
+                    shutil.rmtree(old)
+            free = shutil.disk_usage(folder()).free
+            if free < needed:
+                raise DataError(
+                    f"a Parquet copy of the table may take {size_of(needed)}, and {quoted_path(folder())} has {size_of(free)} "
+                    f"left. Make room there ({REMOVING} removes older copies), or write the table as Parquet yourself"
+                )
+            new.mkdir()
+            try:
+                yield new
+                os.replace(new, place)
+            except BaseException:
+                shutil.rmtree(new, ignore_errors=True)
+                raise
+    except OSError as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(
+            f"a Parquet copy of the table cannot be written to {quoted_path(folder())}: {error.strerror or error}"
+        ) from None
+
+
+def copies() -> list[Copy]:
+    """Those that are there, the newest first; unfinished ones too."""
+    found = []
+    for place in folder().iterdir() if folder().is_dir() else ():
+        if not place.is_dir():
+            continue
+        size = sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
+        known = about(place.name) or {}
+        sources = tuple(str(one.get("path", "")) for one in known.get("sources", []))
+        found.append(Copy(place, sources, str(known.get("made", "")), size, bool(known)))
+    return sorted(found, key=lambda one: one.made, reverse=True)
+
+
+def remove(copy: Copy) -> bool:
+    """Remove a copy; False where a process is writing it."""
+    key = copy.place.name.removesuffix(NEW)
+    lock = FileLock(folder() / f"{key}{LOCK}", timeout=0)
+    try:
+        with lock:
+            shutil.rmtree(copy.place, ignore_errors=True)
+    except Timeout:
+        return False
+    with suppress(OSError):
+        (folder() / f"{key}{LOCK}").unlink()
+    return True
+
+
+def size_of(size: float) -> str:
+    """Bytes as a person reads them.
+
+    >>> size_of(1_530_000_000), size_of(2_000)
+    ('1.5 GB', '0.1 MB')
+    """
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{max(size / 1e6, 0.1):,.1f} MB"
