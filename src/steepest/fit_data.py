@@ -155,7 +155,11 @@ def _from_stream(files: RowGroups, spec: Spec, weights: Any, classify: bool | No
     size = (
         f"{files.nbytes / 1e9:,.1f} GB in memory" if files.nbytes > 1e8 else f"{files.nbytes / 1e6:,.1f} MB in memory"
     )
-    copy = f", from a Parquet copy of {size_of(files.copy.size)} (steepest cache lists and removes it)" if files.copy else ""
+    copy = (
+        f", from a Parquet copy of {size_of(files.copy.size)} (steepest cache lists and removes it)"
+        if files.copy
+        else ""
+    )
     note = (
         f"The rows are read from {counted(len(files.paths), 'file')} pass by pass ({size}){copy}: pictures and the diagnosis are "
         f"of {train.rows:,} of them."

@@ -192,7 +192,9 @@ def test_a_disk_without_room_is_said_before_anything_is_written(tmp_path, cache,
     place = write(tmp_path, "plain", lines())
     usage = namedtuple("usage", "total used free")(10**9, 10**9, 10_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(st.DataError, match=r"copy of the table may take 0\.1 MB, and .* has 0\.1 MB left.*cache --clear"):
+    with pytest.raises(
+        st.DataError, match=r"copy of the table may take 0\.1 MB, and .* has 0\.1 MB left.*cache --clear"
+    ):
         st.fit(place, target="y", stream=True)
     assert table_copies.copies() == []
 
