@@ -67,6 +67,11 @@ REASONS: dict[str, tuple[set[str], str]] = {
     "export/descents.py": ({"sgd"}, "a script says what minibatches make of it"),
     "export/estimators.py": ({"logistic"}, "scikit-learn's word for the activation of a layer"),
     "export/parts.py": ({"logistic"}, "the model of that name"),
+    "formulas/linked.py": (
+        {"binomial", "gamma", "inverse", "logistic", "poisson", "tweedie"},
+        "the losses that have several links, one of which is called as a schedule",
+    ),
+    "formulas/links.py": ({"inverse"}, "the link that is called as a schedule"),
     "formulas/models.py": ({"cross_entropy", "logistic"}, "the losses that models stand for"),
     "formulas/schedules.py": ({"gamma"}, "the number of a schedule, as PyTorch calls it"),
     "inference/curves.py": ({"quantile"}, "bins of equally many rows, as scikit-learn calls them"),

@@ -39,6 +39,7 @@ from steepest.model import centring, double_double, modules
 from steepest.model import preconditioners as frames
 from steepest.model.automatic_loss import loss_of, notes_on
 from steepest.model.extended_squares import ExtendedSquares
+from steepest.model.feasible_start import check_start, feasible_start
 from steepest.model.linear import TALL, LinearProblem, Terms
 from steepest.model.linear_objective import ExtendedObjective, LinearObjective
 from steepest.model.loss import Loss
@@ -136,6 +137,9 @@ def _linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | None, 
     names = parameter_names(terms.names, problem.outputs, labels)
     user_names = parameter_names(plain_terms.names, problem.outputs, labels)
     start = start_of(spec.init, spec.seed, terms, user_names)
+    check_start(problem, start, spec.init)
+    first = feasible_start(problem)
+    start = first if start is None else start
     if isinstance(given, (DropLast, Sampled)):
         what = "drop_last=True" if isinstance(given, DropLast) else "a sampler of its own"
         raise SpecError(
@@ -155,7 +159,14 @@ def _linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | None, 
             and spec.dtype == "float64"
             and spec.device == "cpu"
         )
-        known = {"loss": loss, "problem": problem, "terms": terms, "names": names, "user_names": user_names}
+        known = {
+            "loss": loss,
+            "problem": problem,
+            "terms": terms,
+            "names": names,
+            "user_names": user_names,
+            "first": first,
+        }
         tall = problem.design.shape[0] >= problem.design.shape[1]
         if exact and tall and in_place and loss.quadratic and not problem.penalty.kinked:
             squares = ExtendedSquares(problem, names, start)
@@ -175,7 +186,7 @@ def _linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | None, 
     return _finished(
         spec, chosen, rule, batching, notes=said_of(spec, data, batching), loss=loss,
         precondition="none" if frame is None else frame.name,
-        problem=problem, terms=terms, names=names, to_user=chosen.to_user, user_names=user_names,
+        problem=problem, terms=terms, names=names, to_user=chosen.to_user, user_names=user_names, first=first,
     )  # fmt: skip
 
 
@@ -271,6 +282,11 @@ def largest_lr(spec: Spec, problem: LinearProblem) -> float:
 def _module(spec: Spec, data: Dataset, loss: Loss, module: nn.Module, outputs: int, given: Any) -> Plan:
     from steepest.model import wrapped_modules  # which imports PyTorch
 
+    if loss.family is not None and loss.family.positive:
+        raise SpecError(
+            f"link={spec.link!r} is for models that are linear in their coefficients, as a module's predictions may be below 0. "
+            "Use link='log'."
+        )
     if spec.bounds:
         raise SpecError("bounds= is for coefficients of models that are linear in them, and this is a module.")
     given, drop_last = (None, True) if isinstance(given, DropLast) else (given, False)

@@ -33,6 +33,7 @@ class Plan:
     given: batches of the user's, in the place of ours. problem and terms: of the linear family; module: of the others.
     to_user turns c `[T, r]` into θ `[T, p]`. notes: what should be said of the fit. user_names: of θ, where it is
     computed with powers of centred columns. averages: after how many updates the first θ is one of the answer's mean.
+    first: θ₀ in the place of zeros, where a descent cannot begin at these.
     """
 
     objective: Objective
@@ -54,6 +55,7 @@ class Plan:
     kind: tuple[torch.dtype, torch.device] | None = None
     user_names: tuple[str, ...] = ()
     averages: int = averaging.NEVER
+    first: np.ndarray | None = None
 
     @property
     def full_batch(self) -> bool:
@@ -74,7 +76,8 @@ class Plan:
 
     def start(self, init: Any, seed: int) -> np.ndarray | None:
         """θ₀ as `models.start` has it, in the plan's own coefficients."""
-        return start_of(init, seed, self.terms, self.user_names or self.names)
+        found = start_of(init, seed, self.terms, self.user_names or self.names)
+        return self.first if found is None else found
 
 
 def start_of(init: Any, seed: int, terms: Terms | None, names: tuple[str, ...]) -> np.ndarray | None:

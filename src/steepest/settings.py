@@ -149,10 +149,10 @@ class Spec(_Fields):
         except ValueError:
             return value
 
-    @field_validator("penalty", "averaging", mode="before")
+    @field_validator("penalty", "averaging", "link", mode="before")
     @classmethod
-    def _none(cls, value: Any) -> Any:
-        return "none" if value is None else value
+    def _none(cls, value: Any, info: ValidationInfo) -> Any:
+        return SETTINGS[str(info.field_name)].default if value is None else value
 
     @model_validator(mode="after")
     def _check(self) -> Self:

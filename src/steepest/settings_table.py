@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, TypedDict, TypeVar, Union, get_args,
 from steepest.choices import Choice, listed
 from steepest.formulas.averages import AVERAGES
 from steepest.formulas.inits import INITS
+from steepest.formulas.links import LINKS
 from steepest.formulas.losses import LOSSES
 from steepest.formulas.models import MODELS
 from steepest.formulas.penalties import PENALTIES
@@ -122,6 +123,9 @@ class Settings(TypedDict, total=False):
     loss: Annotated[Any, Setting("auto", "model", "{names}; auto is what the target asks for.",
         python="Or a criterion of PyTorch's (an object, class or function), or any callable on (prediction, target).",
         choices=LOSSES, prepares=True)]
+    link: Annotated[str | None, Setting("auto", "model",
+        "{names}: which function of the mean the coefficients are for, where the loss has more than one link.",
+        kept=str, choices=LINKS, fitted=True)]
     penalty: Annotated[str | None, Setting("none", "model",
         "{names}, in the units of the parameters; intercepts are free.", kept=str, choices=PENALTIES, fitted=True)]
     bounds: Annotated[Mapping[str, Any] | None, Setting(None, "model",

@@ -40,7 +40,7 @@ def loss_code(loss: Any) -> kernels.LossCode:
     """The loss's number, and its own (width or level)."""
     from steepest.engines import kernels
 
-    return kernels.LossCode(loss.choice.name, float(loss.number))
+    return kernels.LossCode(loss.choice.key, float(loss.number))
 
 
 def rule_code(objective: LinearObjective, rule: Any) -> kernel_steps.RuleCode:

@@ -11,7 +11,8 @@ from typing import Any
 
 from steepest.engines.kernel_rows import Layout, RowsAt
 from steepest.formulas import losses
-from steepest.formulas.losses import LOSSES, LossChoice, in_words
+from steepest.formulas.linked import BY_KEY
+from steepest.formulas.losses import in_words
 from steepest.machine_code.instructions import WORDS, Code, Number, Pointer, where
 
 _WORDS = {**WORDS, **{each.__name__: in_words(each, WORDS) for each in (losses.sigmoid, losses.logsigmoid)}}
@@ -21,8 +22,7 @@ def slopes(
     code: Code, layout: Layout, loss: str, number: Number, rows: RowsAt, first: Number, many: Any, scores: Pointer
 ) -> Number:
     """Turn scores `[k, tile]` into slopes; the sum of the losses of `many` rows from `first` on."""
-    choice = LOSSES[loss]
-    assert isinstance(choice, LossChoice)
+    choice = BY_KEY[loss]
     if choice.coupled:
         return _coupled(code, layout, rows, first, many, scores)
     value, slope = (in_words(each, _WORDS) for each in (choice.value, choice.slope) if each is not None)

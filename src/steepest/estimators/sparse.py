@@ -68,6 +68,8 @@ def plan(spec: Spec, data: Dataset) -> Plan:
     loss = loss_of(spec, data.classes, data.y.ndim > 1)
     if loss.custom or (spec.dtype, spec.device) != ("float64", "cpu"):
         raise SpecError("A sparse matrix takes a loss of the table, dtype='float64' and device='cpu'.")
+    if loss.family is not None and loss.family.positive:
+        raise SpecError(f"link={spec.link!r} is for rows that are dense: give X.toarray(), or link='log'.")
     if spec.precondition == "orthonormal":
         raise SpecError("precondition='orthonormal' would fill a sparse matrix. Use 'standardize' or 'none'.")
     terms = Terms(data.names, 1, data.schema.intercept)

@@ -18,8 +18,9 @@ from steepest.formulas.schedules import FORMULAS as FACTORS
 from steepest.formulas.schedules import SCHEDULES, ScheduleFormula
 from steepest.lazy import torch
 from steepest.model import modules, penalties
+from steepest.model.feasible_start import feasible_start
 from steepest.model.linear import Terms
-from steepest.model.of_fit import targets
+from steepest.model.of_fit import linear_problem, targets
 from steepest.result import Fit
 
 WELL_CONDITIONED = 1e3
@@ -62,6 +63,8 @@ class Case:
         self.loss, self.penalty = fit.loss_function, penalties.penalty(self.spec.penalty)
         self.outputs, self.weighted = targets(train, self.loss)[1], train.weights is not None
         self.start = modules.start(self.spec.init, tuple(fit.names), self.spec.seed)
+        if self.start is None and self.loss.family is not None and self.loss.family.positive:
+            self.start = feasible_start(fit.problem or linear_problem(self.spec, train, self.terms, self.loss))
         linear = self.formula is not None and self.formula.linear
         self.soft = bool(self.penalty.l1) and (linear or self.rule in ("accelerated", "curvature"))
         momentum = self.formula is not None and self.formula.momentum

@@ -116,6 +116,8 @@ def _kind(fit: Fit) -> Any:
         return linear_model.TweedieRegressor(power=1, link="log", fit_intercept=terms.intercept, max_iter=1)
     if fit.schema.classes is None:
         return linear_model.LinearRegression(fit_intercept=terms.intercept)
+    if loss.choice is not None and loss.choice.link:
+        raise FitError(f"scikit-learn has no estimator for loss {loss} with link {loss.choice.link}.")
     share = getattr(loss, "share", None)
     if loss.coupled or (
         share is not None and np.allclose(share(np.array([-3.0, 0.5])), sigmoid(np.array([-3.0, 0.5])))

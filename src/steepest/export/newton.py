@@ -118,6 +118,8 @@ def _stepped(case: Case, step: list[str], total: str) -> list[str]:
 def _newton(case: Case) -> Part:
     (v, _), one, said, gauge = linear.variables(case), case.outputs == 1, SAID, list[str]()
     code = [f"{v} = torch.zeros({linear.width(case)}, dtype=torch.float64)"]
+    if case.loss.family is not None and case.loss.family.positive:
+        code = _started(case)
     if not case.penalty.l1:
         inverse = "torch.linalg.pinv(curvature, hermitian=True) @ gradient"
         step, total = [f"step = -{inverse}" if one else f"step = -({inverse}).view_as({v})"], "objective"
@@ -133,6 +135,14 @@ def _newton(case: Case) -> Part:
             gauge = ["c[:, 0] -= c[:, 0].mean()  # one number added to all classes changes no probability"]
     user = [f"theta = {linear.moved(case)}"] if v == "c" else []
     return Part("The descent", said, [*code, *_stepped(case, step, total), *gauge, *user])
+
+
+def _started(case: Case) -> list[str]:
+    """A start at which all predictions are above 0, as the link needs."""
+    lines, name = linear.start(case)
+    v, turned = linear.variables(case)[0], "" if case.outputs == 1 else ".T"
+    begun = f"torch.tensor({name})"
+    return [*lines, f"{v} = {begun if v == 'theta' else f'torch.linalg.solve(M, {begun}{turned}){turned}'}"]
 
 
 def _coordinate_by_coordinate(one: bool) -> list[str]:

@@ -32,7 +32,10 @@ def loss(case: Case) -> Part:
 def _formula(choice: LossChoice, own: float) -> tuple[list[str], str]:
     """The lines of a loss's formula in PyTorch's words, and what it returns."""
     assert choice.value is not None
-    words = {word: f"torch.{word}" for word in torch_losses.words()} | {"logsigmoid": "torch.nn.functional.logsigmoid"}
+    words = {word: f"torch.{word}" for word in torch_losses.words()} | {
+        "logsigmoid": "torch.nn.functional.logsigmoid",
+        "log_ndtr": "torch.special.log_ndtr",
+    }
     return formula_text(choice.value, words | {one.name: number(own) for one in choice.numbers})
 
 

@@ -16,9 +16,10 @@ Each is written with r = f − log y, so that no digits are lost where the mean 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from steepest.formulas.links import LOG, LOGIT, LinkChoice
 from steepest.formulas.words import logsigmoid, numpy_word, sigmoid
 
 exp, expm1, log, where = map(numpy_word, ("exp", "expm1", "log", "where"))
@@ -31,7 +32,8 @@ class Family:
     link, mean, mean_slope: f = g(μ), μ = g⁻¹(f), and dμ/df as a function of f. variance: V, of μ and the loss's numbers.
     dispersed: whether φ is estimated, by Pearson's χ²/(n − p); else it is 1. text: the link in words.
     low, high, open_low: the least and the largest target that can be, and whether it must lie above the least. whole: whether
-        targets are counts. trials: whether a target may be given as a count of so many trials.
+        targets are counts. trials: whether a target may be given as a count of so many trials. positive: whether predictions
+        must be above 0.
     log_density: the log-likelihood of each row, of y, μ, φ/w and the numbers.
     """
 
@@ -47,6 +49,12 @@ class Family:
     high: float = float("inf")
     whole: bool = False
     trials: bool = False
+    positive: bool = False
+
+    def under(self, link: LinkChoice) -> Family:
+        """The same under another link."""
+        known = {name: getattr(link, name) for name in ("link", "mean", "mean_slope", "positive")}
+        return replace(self, text=link.words, **known)
 
     @property
     def targets(self) -> str:
@@ -158,11 +166,13 @@ def _of_tweedie(y: Any, mean: Any, dispersion: Any, power: float) -> Any:
     return found + where(y > 0.0, log_wright_bessel(-alpha, 0.0, at) - log(positive), 0.0)
 
 
-LOG = "the logarithm of the mean"
-POISSON = Family(LOG, log, exp, exp, lambda mean: mean, _of_poisson, dispersed=False, whole=True)
-BINOMIAL = Family(
-    "the log-odds of the mean", lambda mean: log(mean / (1.0 - mean)), sigmoid, lambda f: sigmoid(f) * sigmoid(-f),
-    lambda mean: mean * (1.0 - mean), _of_binomial, dispersed=False, high=1.0, trials=True,
+def _under(link: LinkChoice, *more: Any, **known: Any) -> Family:
+    return Family(link.words, link.link, link.mean, link.mean_slope, *more, **known)
+
+
+POISSON = _under(LOG, lambda mean: mean, _of_poisson, dispersed=False, whole=True)
+BINOMIAL = _under(
+    LOGIT, lambda mean: mean * (1.0 - mean), _of_binomial, dispersed=False, high=1.0, trials=True,
 )  # fmt: skip
-GAMMA = Family(LOG, log, exp, exp, lambda mean: mean**2, _of_gamma, open_low=True)
-TWEEDIE = Family(LOG, log, exp, exp, lambda mean, power: mean**power, _of_tweedie)
+GAMMA = _under(LOG, lambda mean: mean**2, _of_gamma, open_low=True)
+TWEEDIE = _under(LOG, lambda mean, power: mean**power, _of_tweedie)

@@ -74,6 +74,7 @@ class LossChoice(Choice):
     criterion: PyTorch's own function in a script, where it is known by that name; else the formula is printed.
     estimator: scikit-learn's class with the same optimum, where the loss is a family's: its penalty is ½·alpha·Σθ².
     no_estimator: why scikit-learn has no estimator with the same optimum, in a sentence; "" where it has one.
+    link: the link, where it is another than the loss's usual one (`linked.py`).
     """
 
     value: Callable[..., Any] | None = None
@@ -95,6 +96,12 @@ class LossChoice(Choice):
     criterion: str = ""
     estimator: str = ""
     no_estimator: str = ""
+    link: str = ""
+
+    @property
+    def key(self) -> str:
+        """Its name, with the link where that is not the usual one: no two formulas have the same."""
+        return f"{self.name} {self.link}".strip()
 
     @property
     def kinked(self) -> bool:

@@ -31,3 +31,15 @@ def sigmoid(z: Any) -> Any:
 def logsigmoid(z: Any) -> Any:
     """log(1/(1 + exp(−z))), to the last digit at both ends."""
     return minimum(z, 0.0) - log1p(exp(-abs(z)))
+
+
+def scipy_word(name: str) -> Callable[..., Any]:
+    """A function of scipy.special's, looked up when it is first called."""
+
+    def word(*arguments: Any) -> Any:
+        return getattr(import_module("scipy.special"), name)(*arguments)
+
+    return word
+
+
+ndtr, ndtri, log_ndtr = map(scipy_word, ("ndtr", "ndtri", "log_ndtr"))

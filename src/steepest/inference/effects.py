@@ -167,7 +167,7 @@ def _mean(fit: Fit, x: np.ndarray, known: Summary | None, offset: np.ndarray | N
     family = fit.loss_function.family
     slope = basis
     if classes is not None:
-        slope = basis * (share[:, 1] * (1.0 - share[:, 1]))[:, None]
+        slope = basis * fit.loss_function.share_slope(decision)[:, None]
     elif family is not None:
         slope = basis * family.mean_slope(linear_predictor(inner, x, offset=offset))[:, None]
     direction = slope.mean(0)

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steepest.errors import FitError, SpecError
-from steepest.formulas.losses import sigmoid
 from steepest.inference.covariance import leverages
 from steepest.inference.sample import Sample, sample_of
 from steepest.inference.summary_table import Summary
@@ -58,7 +57,7 @@ def influence_data(fit: Fit) -> Influence:
         spread = np.sqrt(family.variance(sample.means, *fit.loss_function.numbers))
         residual, scale = weights * (sample.problem.target - sample.means) / spread, one.scale
     else:
-        share = sigmoid(sample.prediction)
+        share = fit.loss_function.share_of(sample.prediction)
         residual, scale = weights * (sample.problem.target - share) / np.sqrt(share * (1.0 - share)), 1.0
     with np.errstate(divide="ignore", invalid="ignore"):
         internal = residual / np.sqrt(scale * (1.0 - h))

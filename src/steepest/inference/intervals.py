@@ -92,7 +92,7 @@ def _of_numbers(
         square = square + np.array([one.scale for one in found.errors])
     reach = distributions.quantile(found.level, found.df) * np.sqrt(square)
     made = np.stack([middle, middle - reach, middle + reach], -1)
-    return fit.loss_function.mean_of(made) if fit.schema.classes is None else sigmoid(made)
+    return fit.loss_function.mean_of(made) if fit.schema.classes is None else fit.loss_function.share_of(made)
 
 
 def _of_classes(

@@ -30,7 +30,7 @@ def loss_of(spec: Spec, classes: tuple[str, ...] | None, several: bool = False) 
         )
     if is_path(name, LOSSES):
         name = locate(name)
-    return torch_losses.loss(name)
+    return torch_losses.loss(name, spec.link)
 
 
 def wants_classes(spec: Spec) -> bool | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from steepest.errors import SpecError
 from steepest.formulas.families import Family
+from steepest.formulas.links import LINKS, LinkChoice
 from steepest.formulas.losses import LossChoice, Problem, sigmoid
 
 if TYPE_CHECKING:
@@ -76,6 +77,16 @@ class Loss(ABC):
     def mean_of(self, prediction: Any) -> Any:
         """The mean of the target at these predictions; the predictions themselves where they are in its units, or of classes."""
         return prediction if self.family is None else self.family.mean(prediction)
+
+    def share_of(self, prediction: Any) -> Any:
+        """The probability of the second of two classes; sigmoid where the loss has none of its own."""
+        return (self.share or sigmoid)(prediction)
+
+    def share_slope(self, prediction: Any) -> Any:
+        """Its slope in the prediction, of a likelihood."""
+        link = LINKS[(self.choice.link if self.choice is not None else "") or "logit"]
+        assert isinstance(link, LinkChoice)
+        return link.mean_slope(prediction)
 
     @property
     def binary(self) -> bool:

@@ -16,7 +16,7 @@ import numpy as np
 
 from steepest.data.wording import listed, quoted
 from steepest.errors import DataError, FitError, SpecError
-from steepest.formulas.families import LOG
+from steepest.formulas.links import LOG
 from steepest.lazy import Tensor, nn, torch
 from steepest.model import double_double
 from steepest.model.linear import LinearProblem, Terms
@@ -163,7 +163,7 @@ def check_added(data: Dataset, loss: Loss, module: bool) -> None:
         raise SpecError(
             "offset= and exposure= are for models that are linear in their coefficients, and this is a module."
         )
-    if "exposure" in data.schema.added and (loss.family is None or loss.family.text != LOG):
+    if "exposure" in data.schema.added and (loss.family is None or loss.family.text != LOG.words):
         raise SpecError(
             f"exposure= is for losses whose prediction is the logarithm of a mean, as poisson, and not for {loss}. "
             "Take offset=, which is added as it is."

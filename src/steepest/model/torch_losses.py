@@ -12,6 +12,7 @@ import numpy as np
 from steepest import torch_criteria
 from steepest.choices import parse
 from steepest.errors import SpecError
+from steepest.formulas import linked
 from steepest.formulas.losses import LOSSES, LossChoice, in_words
 from steepest.lazy import Tensor, torch
 from steepest.model.custom_loss import custom
@@ -29,7 +30,9 @@ def words() -> dict[str, Any]:
         "expm1": torch.expm1,
         "log1p": torch.log1p,
         "full_like": torch.full_like,
+        "inf": torch.inf,
         "log": torch.log,
+        "log_ndtr": torch.special.log_ndtr,
         "logsigmoid": torch.nn.functional.logsigmoid,  # softplus would do the same, but PyTorch's is off by 2e-9 from 20 on
         "maximum": torch.maximum,
         "minimum": lambda a, b: torch.minimum(a, b) if isinstance(b, Tensor) else a.clamp(max=b),
@@ -69,14 +72,16 @@ class _OfChoice(Loss):
         return hash(str(self))
 
     def __repr__(self) -> str:
-        return f"loss({self.name!r})"
+        link = "" if self.choice is None or not self.choice.link else f", {self.choice.link!r}"
+        return f"loss({self.name!r}{link})"
 
     def kinks(self, target: Any) -> tuple[tuple[Any, Any, Any], ...]:
         """Of a piecewise linear loss (place, low, high) of each kink: ℓ = Σ max(high·r, low·r), r = place − prediction."""
         return () if self.choice is None or self.choice.kinks is None else self.choice.kinks(target, *self.numbers)
 
     def __reduce__(self) -> Any:
-        return _made, (str(self).partition(":")[0], self.numbers)
+        assert self.choice is not None
+        return _made, (self.choice.name, self.numbers, self.choice.link or "auto")
 
 
 @final
@@ -136,8 +141,8 @@ class CrossEntropy(_OfChoice):
         return target.expand(prediction.shape[:-1]).unsqueeze(-1)
 
 
-def loss(name: Any) -> Loss:
-    """The loss that a name such as `huber:1.35` stands for.
+def loss(name: Any, link: str = "auto") -> Loss:
+    """The loss that a name such as `huber:1.35` stands for, under a link of its family's.
 
     PyTorch's criteria are known by `torch_criteria.py`. Any other callable on (prediction, target) becomes a `Custom`.
     """
@@ -146,15 +151,18 @@ def loss(name: Any) -> Loss:
     if callable(name):
         name = torch_criteria.known(name)
         if not torch_criteria.name_of(name):
+            if link != "auto":
+                raise SpecError(f"link={link!r} is for losses of families, by their names, and not for a function.")
             return custom(name)
         name = torch_criteria.name_of(name)
     kind, numbers = parse(name, LOSSES, "loss")
-    return _made(kind, numbers)
+    return _made(kind, numbers, link)
 
 
-def _made(kind: str, numbers: tuple[float, ...]) -> Loss:
+def _made(kind: str, numbers: tuple[float, ...], link: str = "auto") -> Loss:
     choice = LOSSES[kind]
     if not isinstance(choice, LossChoice):
         known = ", ".join(kind for kind, each in LOSSES.items() if isinstance(each, LossChoice))
         raise SpecError(f"loss={kind!r} depends on the target: name one of {known}.")
+    choice = linked.of(choice, link)
     return CrossEntropy(choice, numbers) if choice.coupled else Elementwise(choice, numbers)

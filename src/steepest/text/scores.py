@@ -126,6 +126,8 @@ def about_classes(fit: Fit) -> list[str]:
         return [
             f"{what} the score of {_label(classes[1])}: above 0 is {_label(classes[1])}, below {_label(classes[0])}."
         ]
+    if loss.choice is not None and loss.choice.link:
+        return [f"{what} the {loss.choice.link} of {_label(classes[1])} against {_label(classes[0])}."]
     return [f"{what} the log-odds of {_label(classes[1])} against {_label(classes[0])}."]
 
 

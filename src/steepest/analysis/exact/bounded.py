@@ -11,7 +11,7 @@ import numpy as np
 
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.answer import Exact
-from steepest.analysis.exact.smooth import Smooth
+from steepest.analysis.exact.smooth import Smooth, begin
 from steepest.model.linear import LinearProblem
 from steepest.model.preconditioners import standardised
 from steepest.numerics import box
@@ -28,7 +28,7 @@ def solve(problem: LinearProblem) -> Exact:
     limits = objective.penalty.box
     assert limits is not None
     low, high = limits
-    c = np.clip(np.zeros(objective.size), low, high)
+    c = np.clip(begin(objective), low, high)
     predicted = objective.prediction(c)
     slopes = objective.gradient(c, predicted)
     at_start = float(np.abs(slopes).max())

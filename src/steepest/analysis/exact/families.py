@@ -14,7 +14,7 @@ import numpy as np
 
 from steepest.analysis.exact.answer import Exact
 from steepest.analysis.exact.separation import MOST_COMPARISONS, REMEDY, is_minimum, won
-from steepest.analysis.exact.smooth import Smooth, answer, minimise, smooth
+from steepest.analysis.exact.smooth import Smooth, answer, at_the_edge, minimise, on_edge, smooth
 from steepest.model.linear import LinearProblem
 
 
@@ -22,6 +22,8 @@ def solve(problem: LinearProblem) -> Exact:
     """The best answer without a penalty, or the infimum."""
     objective = smooth(problem)
     z, residual, reach = minimise(objective)
+    if on_edge(problem, residual):
+        return at_the_edge(problem)
     way = _ways(problem)
     if not way.any() or is_minimum(objective, z, reach):
         return answer(objective, z, residual)
@@ -41,6 +43,8 @@ def _ways(problem: LinearProblem) -> np.ndarray:
     """Of each row `[n]` 1 or −1 where its loss vanishes as its prediction rises or falls without end, else 0."""
     family = problem.loss.family
     assert family is not None
+    if family.positive:
+        return np.zeros(len(problem.target))
     lowest = 0.0 if family.open_low else -1.0
     way = np.where(problem.target == family.low, lowest, np.where(problem.target == family.high, 1.0, 0.0))
     return way * _weighed(problem)

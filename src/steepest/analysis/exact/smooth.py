@@ -16,6 +16,7 @@ import numpy as np
 
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.answer import WITHOUT_LOSS, Exact, one_of_many
+from steepest.model.feasible_start import feasible_start
 from steepest.model.linear import LinearProblem
 from steepest.model.penalties import PenaltyTerm
 from steepest.model.preconditioners import orthonormal, row_space
@@ -25,6 +26,8 @@ MOST_STEPS = 200
 MOST_DENSE = 1500  # coordinates beyond which Newton's equations are solved by conjugate gradients
 # Far out huber has no curvature and logcosh next to none: this share of a majoriser keeps every step defined.
 SAFETY = 1e-6
+INSIDE = 1e-8  # slope, beside that at the start, up to which a minimum lies inside of what predictions can be
+REMEDY = "link='log' has one."
 
 
 @dataclass(frozen=True)
@@ -183,7 +186,7 @@ def minimise(
     The last is small at a minimum; where there is none, because F falls for ever, it is not.
     `hopeless(prediction)` ends the search early.
     """
-    z = np.zeros(objective.size)
+    z = begin(objective)
     predicted = objective.prediction(z)
     slopes = objective.gradient(z, predicted)
     start = float(np.linalg.norm(slopes))
@@ -206,6 +209,16 @@ def minimise(
     ahead = objective.newton_step(predicted, objective.gradient(best, predicted))
     reach = float(np.linalg.norm(ahead) / (1.0 + np.linalg.norm(best)))
     return best, certify.relative(residual, start), reach
+
+
+def begin(objective: Smooth) -> np.ndarray:
+    """Where Newton starts: at 0, or where predictions can be."""
+    first = feasible_start(objective.problem)
+    if first is None:
+        return np.zeros(objective.size)
+    moved = objective.problem.design @ first.reshape(objective.problem.outputs, -1).T
+    flat = np.linalg.lstsq(objective.basis, moved, rcond=None)[0].T.ravel()
+    return flat if objective.directions is None else objective.directions.T @ flat
 
 
 def line_search(objective: Smooth, z: np.ndarray, predicted: np.ndarray, step: np.ndarray) -> float:
@@ -247,7 +260,22 @@ def solve(problem: LinearProblem) -> Exact:
     """The best answer of a smooth loss that has a minimum, without penalty or with l2."""
     objective = smooth(problem)
     z, residual, _ = minimise(objective)
-    return answer(objective, z, residual)
+    return at_the_edge(problem) if on_edge(problem, residual) else answer(objective, z, residual)
+
+
+def on_edge(problem: LinearProblem, residual: float) -> bool:
+    """Whether Newton ended where a prediction is at the end of what a mean belongs to."""
+    return problem.loss.family is not None and problem.loss.family.positive and not residual <= INSIDE
+
+
+def at_the_edge(problem: LinearProblem) -> Exact:
+    """What there is to say where the lowest objective lies at a mean of 0."""
+    text = "" if problem.loss.family is None else problem.loss.family.text
+    note = (
+        f"There is no exact answer: the loss falls towards a row whose prediction is 0, and {text} is above it. "
+        + REMEDY
+    )
+    return Exact(None, float("nan"), "", float("nan"), note)
 
 
 def answer(objective: Smooth, z: np.ndarray, residual: float) -> Exact:

@@ -12,7 +12,7 @@ import numpy as np
 from steepest.analysis.curvature import bound_per_prediction
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.answer import Exact
-from steepest.analysis.exact.smooth import Smooth
+from steepest.analysis.exact.smooth import Smooth, begin
 from steepest.lazy import torch
 from steepest.model.linear import LinearProblem
 from steepest.model.preconditioners import standardised
@@ -31,7 +31,7 @@ def solve(problem: LinearProblem) -> Exact:
         return _of_some_columns(problem, *tall)
     objective = _standardised(problem)
     weights = objective.penalty.thresholds
-    c = np.zeros(objective.size)
+    c = begin(objective)
     predicted = objective.prediction(c)
     slopes = objective.gradient(c, predicted)
     at_zero = float(np.abs(slopes).max())
