@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import steepest as st
@@ -101,3 +102,46 @@ def test_the_page_works_from_disk_and_shows_names_as_text(tmp_path: Path) -> Non
 
 def test_a_notebook_escapes_names() -> None:
     assert HOSTILE not in st.describe(_table())._repr_html_()
+
+
+def test_a_table_that_memory_does_not_hold_is_described_by_one_pass(tmp_path, monkeypatch):
+    import pyarrow.parquet as pq
+
+    from steepest.data import streams, table_pass
+
+    random, rows = np.random.default_rng(0), 2_000
+    numbers = random.normal(size=rows)
+    table = pa.table(
+        {
+            "x": pa.array(numbers, mask=numbers > 2.0),
+            "whole": random.integers(0, 5, rows),
+            "city": random.choice(["Lima", "Oslo", "Rome"], rows),
+            "sold": random.random(rows) < 0.3,
+            "text": [f"words {row}" for row in range(rows)],
+            "day": np.datetime64("2020-01-01") + random.integers(0, 99, rows),
+            "price": [f"${row},000" for row in range(rows)],
+            "none": pa.nulls(rows),
+            "far": np.where(np.arange(rows) == 1_500, np.inf, 1.0),
+            "lists": [[1]] * rows,
+        }
+    )
+    pq.write_table(table, tmp_path / "t.parquet", row_group_size=300)
+    whole = st.describe(tmp_path / "t.parquet")
+    monkeypatch.setattr(streams, "free_memory", lambda: 1.0)
+    passed = st.describe(tmp_path / "t.parquet")
+    assert passed.notes == whole.notes
+    assert passed.rows == rows
+    for mine, theirs in zip(passed.columns, whole.columns, strict=True):
+        for name, value in vars(theirs).items():
+            if name == "quantiles" and value is not None:
+                assert list(vars(mine.quantiles).values()) == pytest.approx(list(vars(value).values()), rel=1e-12)
+            else:
+                assert getattr(mine, name) == value, (theirs.name, name)
+    monkeypatch.setattr(table_pass, "SAMPLE", 500)
+    part = st.describe(tmp_path / "t.parquet")
+    assert "of the 2,000 rows" in part.notes[-1]
+    x = part.columns[0].quantiles
+    known = numbers[numbers <= 2.0]
+    assert (x.minimum, x.maximum, x.mean) == pytest.approx((known.min(), known.max(), known.mean()), rel=1e-12)
+    assert x.deviation == pytest.approx(known.std(ddof=1), rel=1e-12)
+    assert part.columns[2].levels == whole.columns[2].levels

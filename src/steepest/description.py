@@ -6,7 +6,7 @@ a fit would refuse is described all the same, with the reason and the option tha
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, Unpack
@@ -18,10 +18,13 @@ import pyarrow.compute as pc
 from steepest.data.arrow_columns import counts_of, is_number, is_words, null_or_nan, text_of
 from steepest.data.column_notes import STAYS, how_decided, how_read, what_became
 from steepest.data.column_types import learn
-from steepest.data.columns import Found
+from steepest.data.columns import SourceColumn, cleaned
 from steepest.data.features import Column
 from steepest.data.files import Origin, check_known, open_table
 from steepest.data.reading import AS_IT_IS, Reading
+from steepest.data.row_groups import RowGroups
+from steepest.data.streams import wanted
+from steepest.data.table_pass import ColumnPass, looked_through
 from steepest.errors import DataError, SpecError
 from steepest.settings import Spec
 from steepest.settings_table import READING, SETTINGS, Settings, takes_settings
@@ -76,6 +79,16 @@ class ColumnDescription:
     otherwise: str
     read: tuple[str, ...]
     fault: str | None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """How the values of a column are spread: those fields of its description."""
+
+    distinct: int
+    quantiles: Quantiles | None = None
+    levels: tuple[tuple[str, int], ...] = ()
+    counts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -158,6 +171,8 @@ def describe(source: object, **settings: Unpack[Settings]) -> Description:
 
 def description(source: object, reading: Reading = AS_IT_IS) -> Description:
     """`describe` with the settings in one object."""
+    if (files := wanted(source, None, reading)) is not None:
+        return _of_files(files, reading)
     table, origin = open_table(source, reading=reading)
     for name in (*reading.categories, *(reading.date or {})):
         check_known(name, table.column_names, origin)
@@ -166,31 +181,78 @@ def description(source: object, reading: Reading = AS_IT_IS) -> Description:
 
 
 def _column(name: str, column: pa.ChunkedArray, origin: Origin, reading: Reading) -> ColumnDescription:
-    fault, learned = None, None
-    try:
-        learned = learn(origin.column(name, column), reading, chosen=False)
-    except DataError as error:
-        fault = str(error)
-    found, known = origin.found.get(name, Found()), learned or Column(name, "")
+    missing = int(null_or_nan(column).sum())
+    return _described(origin.column(name, column), column, missing, _spread(column), reading)
+
+
+def _described(
+    decides: SourceColumn, column: pa.ChunkedArray, missing: int, rows: Rows, reading: Reading, fault: str | None = None
+) -> ColumnDescription:
+    """decides: what the type is decided by. column: values, which are counted. fault: where one is known already."""
+    learned, name, found = None, decides.name, decides.found
+    if fault is None:
+        try:
+            learned = learn(decides, reading, chosen=False)
+        except DataError as error:
+            fault = str(error)
+    known = learned or Column(name, "")
     decided, otherwise = how_decided(known, found, reading)
-    read = how_read([(name, found)], [name] if decided == STAYS else []) + what_became(known, column, True)
+    read = how_read([(name, found)], [name] if decided == STAYS else [])
+    read += what_became(known, column, True, missing=missing)
+    return ColumnDescription(
+        name, known.kind or "unusable", known.notation.unit or None, missing, rows.distinct, rows.quantiles, rows.levels,
+        rows.counts, decided, otherwise, tuple(read), fault,
+    )  # fmt: skip
+
+
+def _spread(column: pa.ChunkedArray) -> Rows:
+    """How the values of a column are spread."""
     try:
         distinct = int(pc.count_distinct(column).as_py())
     except pa.ArrowException:  # lists and records cannot be compared
         distinct = 0
-    quantiles, levels, counts = None, (), ()
     if is_number(column.type):
         values = np.asarray(column.drop_null().cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
         values = values[np.isfinite(values)]
         if len(values):
-            quantiles, counts = quantiles_of(values), histogram(values)
+            return Rows(distinct, quantiles_of(values), (), histogram(values))
     elif is_words(column.type) or pa.types.is_boolean(column.type):
         levels = frequent(column)
-        counts = tuple(rows for _, rows in levels)
-    return ColumnDescription(
-        name, known.kind or "unusable", known.notation.unit or None, int(null_or_nan(column).sum()), distinct, quantiles, levels,
-        counts, decided, otherwise, tuple(read), fault,
-    )  # fmt: skip
+        return Rows(distinct, None, levels, tuple(rows for _, rows in levels))
+    return Rows(distinct)
+
+
+def _of_files(files: RowGroups, reading: Reading) -> Description:
+    """Of a table that memory does not hold, from one pass."""
+    passed, origin = looked_through(files, reading)
+    for name in (*reading.categories, *(reading.date or {})):
+        check_known(name, list(passed), origin)
+    columns = tuple(_passed(one, reading) for one in passed.values())
+    some = max((len(one.sample) for one in passed.values()), default=0)
+    note = (
+        f"Quartiles, pictures and how many different numbers there are come from {some:,} of the {files.rows:,} rows, all else "
+        "from all."
+    )
+    notes = origin.all_notes if some == files.rows else [*origin.all_notes, note]
+    return Description(origin.table, files.rows, tuple(notes), columns)
+
+
+def _passed(column: ColumnPass, reading: Reading) -> ColumnDescription:
+    seen, sample, witness = column.seen, column.sample, column.seen.witness(reading)
+    if is_number(witness.kind) and is_words(sample.type):  # numbers in text
+        return _described(witness, sample, seen.missing, _spread(cleaned(sample, reading, None)[0]), reading)
+    rows = _spread(sample)
+    if rows.quantiles is not None and seen.rows and column.fault is None:
+        exact = {"minimum": seen.low, "maximum": seen.high, "mean": seen.mean, "deviation": column.deviation}
+        rows = replace(rows, quantiles=replace(rows.quantiles, **exact))
+    found = {str(one): counted for one, (counted, _) in seen.values.items()}
+    if pa.types.is_boolean(sample.type):
+        found = {"True": round(seen.total), "False": seen.rows - round(seen.total)}
+    if found and not is_number(sample.type):
+        ordered = sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))
+        levels = tuple(pair for pair in ordered if pair[1])[:LEVELS_SHOWN] if rows.levels else ()
+        rows = Rows(len([one for one in ordered if one[1]]), None, levels, tuple(count for _, count in levels))
+    return _described(witness, witness.values, seen.missing, rows, reading, column.fault)
 
 
 def quantiles_of(values: np.ndarray) -> Quantiles:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
+from steepest.data.files import Part
 from steepest.data.loaders import is_source, read
+from steepest.data.new_rows import pieces_of
 from steepest.data.offsets import Added, of_new_rows
 from steepest.data.reading import Reading
 from steepest.data.schema import Schema
@@ -46,7 +50,8 @@ class Predicting:
 
         Args:
             x: anything that `fit` takes as a table, or an array `[n, d]` (`[n]` for one column); of a `DataLoader` or dataset
-                the rows in the dataset's order, however the loader shuffles them (of a `SubsetRandomSampler` its own).
+                the rows in the dataset's order, however the loader shuffles them (of a `SubsetRandomSampler` its own); files
+                larger than memory are gone through a piece at a time.
             theta: other parameters in the place of the fit's own, in the order of `names`.
             interval: the level of an interval beside each prediction, as 0.95; of classes it is that of a probability.
             kind: the interval of the `mean` at these columns, or of an `observation` there (of `mse`).
@@ -68,6 +73,9 @@ class Predicting:
             >>> fit([0.0, 1.0, 2.0, 3.0], [1.0, 3.1, 4.9, 7.0]).predict([4.0], interval=0.95).round(2).tolist()
             [[8.95, 8.45, 9.45]]
         """
+        if (parts := self._pieces(x, offset, exposure)) is not None:
+            given = {"interval": interval, "kind": kind, "offset": offset, "exposure": exposure}
+            return np.concatenate([self.predict(part, theta, **given) for part in parts])
         if interval is not None:
             if theta is not None:
                 raise SpecError("interval= is for the fit's own parameters; leave theta= out.")
@@ -113,12 +121,22 @@ class Predicting:
             >>> abs(answers.decision([1.5]).round(6)).tolist()
             [0.0]
         """
+        if (parts := self._pieces(x, offset, exposure)) is not None:
+            return np.concatenate([self.decision(part, theta, offset=offset, exposure=exposure) for part in parts])
         values = self.theta if theta is None else self._sized(theta)
         if self.centred is not None:
             inner = self.centred.theta if theta is None else self.inner_theta(values)
             return self.centred.decision(x, inner, offset=offset, exposure=exposure)
         columns = self._columns(x)
         return decision(cast("Fit", self), columns, values, self._added(x, len(columns), offset, exposure))
+
+    def _pieces(self, x: Any, offset: Any, exposure: Any) -> Iterator[Part] | None:
+        """New rows a piece after another, where memory does not hold them; None where it does."""
+        given = [self.spec.offset if offset is None else offset, self.spec.exposure if exposure is None else exposure]
+        if not isinstance(x, str | PathLike) or not all(one is None or isinstance(one, str) for one in given):
+            return None
+        named = [one for one in given if isinstance(one, str)]
+        return pieces_of(x, self.schema, Reading.of(self.spec), named)
 
     def _added(self, x: Any, rows: int, offset: Any = None, exposure: Any = None) -> np.ndarray | None:
         """What is added to the predictions of new rows, `[n]`; None where nothing is."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -115,8 +115,19 @@ def check_table_name(option: str, out: str, more: str = "") -> None:
         raise SpecError(f"{option} {out}: the name must end in .csv or .parquet{more}.")
 
 
-def to_file(table: pa.Table, out: str) -> None:
-    """Write a table, whole or not at all."""
+def to_file(table: pa.Table | Iterable[pa.Table], out: str) -> int:
+    """Write a table, or one that comes a piece after another, whole or not at all; gives its rows."""
+    import pyarrow as pa
+
     from steepest.data.table_files import write_file
 
-    write_file(table, out, Path(out).suffix.lower())
+    rows = 0
+
+    def counted() -> Iterator[pa.Table]:
+        nonlocal rows
+        for piece in [table] if isinstance(table, pa.Table) else table:
+            rows += piece.num_rows
+            yield piece
+
+    write_file(counted(), out, Path(out).suffix.lower())
+    return rows

@@ -201,7 +201,7 @@ def describe(
     if out is not None:
         check_out(out, dash(data))
     given = settings_of(settings)
-    with console.warnings_as_lines():
+    with console.warnings_as_lines(), console.reading_progress():
         found = description.describe(dash(data), **given)
     if json:
         print(to_json(found.to_dict()))
@@ -252,7 +252,7 @@ def diagnose(
         raise SpecError(
             f"{data!r} holds no run: it has no fit.json. If it holds tables, name the column to predict: --target NAME."
         )
-    with console.warnings_as_lines():
+    with console.warnings_as_lines(), console.reading_progress():
         ahead = preflight.diagnose(data, mute=codes, **_with_target(data, settings_of(given)))
     if json:
         print(to_json(ahead.to_dict()))

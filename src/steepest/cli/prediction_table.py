@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 from steepest.data.files import open_table
+from steepest.data.new_rows import pieces_of
 from steepest.data.offsets import NOTHING, Added, of_new_rows
 from steepest.data.reading import MISSING, Reading
 from steepest.data.wording import quoted
@@ -40,8 +42,8 @@ def prediction_table(
     keep: Sequence[str] = (),
     interval: tuple[float, Any] | None = None,
     reading: Reading | None = None,
-) -> tuple[pa.Table, list[str]]:
-    """The table, and sentences on what was filled in to make it.
+) -> tuple[Iterator[pa.Table], Counter[str]]:
+    """The table, of files that memory does not hold a piece after another, and what was filled in so far to make it.
 
     Args:
         data: a path, or "-" for standard input, which is read once only. keep: columns of it, as they stand there.
@@ -50,10 +52,18 @@ def prediction_table(
     Raises:
         DataError: the table does not suit the fit, or has no such column.
     """
-    notes: list[str] = []
-    reading = reading or Reading.of(fit.spec)
+    gaps, reading = Counter[str](), reading or Reading.of(fit.spec)
+    named = [name for name in (fit.spec.offset, fit.spec.exposure) if isinstance(name, str)]
+    parts = pieces_of(data, fit.schema, reading, named, keep)
+    return (_piece(fit, part, keep, interval, reading, gaps) for part in parts or [data]), gaps
+
+
+def _piece(
+    fit: Fit, data: Any, keep: Sequence[str], interval: tuple[float, Any] | None, reading: Reading, gaps: Counter[str]
+) -> pa.Table:
+    """Predictions of some rows, or of all."""
     with _standard_input(data, bool(keep or fit.schema.added)) as again:
-        x = fit.schema.encode(data, reading, notes)
+        x = fit.schema.encode(data, reading, gaps)
         again()
         named = Added(fit.spec.offset, fit.spec.exposure)
         offset = of_new_rows(fit.schema.added, named, NOTHING, data, len(x), reading)
@@ -71,11 +81,11 @@ def prediction_table(
         raise DataError(
             f"the column {quoted(name)} cannot be kept: the predictions are called so. Rename it in the table"
         )
-    return pa.table(kept | made), notes
+    return pa.table(kept | made)
 
 
 @contextmanager
-def _standard_input(data: str, twice: bool) -> Iterator[Any]:
+def _standard_input(data: Any, twice: bool) -> Iterator[Any]:
     """Gives a function that makes standard input readable from its start again; nothing is held where it is read once."""
     if data != "-" or not twice:
         yield lambda: None
@@ -92,7 +102,7 @@ def _standard_input(data: str, twice: bool) -> Iterator[Any]:
         sys.stdin = original
 
 
-def _kept(data: str, keep: Sequence[str], reading: Reading) -> dict[str, pa.ChunkedArray]:
+def _kept(data: Any, keep: Sequence[str], reading: Reading) -> dict[str, pa.ChunkedArray]:
     """Columns as they stand in the source: of a text file as text, so that 007 stays 007 and NA stays NA."""
     plain = Reading(
         encoding=reading.encoding,

@@ -141,7 +141,7 @@ def predict(
         check_table_name("--out", out, ", or be - for standard output")
         check_out(out, dash(data))
     from steepest.cli import prediction_table
-    from steepest.cli.console import warnings_as_lines
+    from steepest.cli.console import reading_progress, warnings_as_lines
     from steepest.data import table_files
     from steepest.data.reading import Reading
     from steepest.settings import Spec
@@ -156,15 +156,19 @@ def predict(
         given = settings_of(settings)
         told = Reading.of(Spec.read(given))
         reading = replace(Reading.of(fitted.spec), **{name: getattr(told, name) for name in given})
-        table, notes = prediction_table.prediction_table(fitted, dash(data), names(keep or []), asked, reading)
+        rows = 0
+        with reading_progress():
+            tables, gaps = prediction_table.prediction_table(fitted, dash(data), names(keep or []), asked, reading)
+            if out == "-":
+                shown = map(prediction_table.for_a_terminal, tables) if sys.stdout.isatty() else tables
+                table_files.write(shown, sys.stdout.buffer, "")
+            else:
+                rows = to_file(tables, out)
+        notes = fitted.schema.said_of(gaps)
         if fitted.ending.status.name == "DIVERGED":
-            notes = [*notes, f"warning: the fit in {run} diverged: its predictions mean nothing."]
+            notes.append(f"warning: the fit in {run} diverged: its predictions mean nothing.")
+    if out != "-":
+        notes.append(f"{rows:,} predictions are in {out}")
     for note in notes:
         print(note, file=sys.stderr)
-    if out == "-":
-        shown = prediction_table.for_a_terminal(table) if sys.stdout.isatty() else table
-        table_files.write(shown, sys.stdout.buffer, "")
-        return 0
-    to_file(table, out)
-    print(f"{table.num_rows:,} predictions are in {out}", file=sys.stderr)
     return 0

@@ -7,7 +7,6 @@ squares and products of plain numbers, and some rows to be drawn and to try sett
 from __future__ import annotations
 
 import warnings
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -75,14 +74,9 @@ class FirstPass:
         if self.parts is None:
             self.parts = parts
             kept = self.asked.classify is True
-            read = {} if self.files.copy is None else self.files.copy.found
-            words = {name: Counter(found.words) for name, found in read.items()}
-            self.seen = {
-                name: Seen(name, parts.origin, words=words.get(name, Counter())) for name in parts.features.column_names
-            }
-            self.goals = {
-                name: Seen(name, parts.goal_origin, kept, words=words.get(name, Counter())) for name in parts.targets
-            }
+            words = self.files.words
+            self.seen = {name: Seen(name, parts.origin, words=words(name)) for name in parts.features.column_names}
+            self.goals = {name: Seen(name, parts.goal_origin, kept, words=words(name)) for name in parts.targets}
             self.files.chosen(_needed(self.files, self.asked, parts))
         for name, seen in self.seen.items():
             seen.look(parts.column(name))

@@ -10,7 +10,7 @@ one that changes, disappears or has other columns is an error that names it.
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -117,6 +117,11 @@ class RowGroups:
         if self.copy is not None:
             return self.copy.files
         return tuple(File(label, rows) for label, rows in zip(self.labels, self.rows_of_files, strict=True))
+
+    def words(self, name: str) -> Counter[str]:
+        """How many values of a column, by the words for them, were missing where a copy was made of text."""
+        found = None if self.copy is None else self.copy.found.get(name)
+        return Counter() if found is None else Counter(found.words)
 
     @property
     def rows(self) -> int:

@@ -13,7 +13,8 @@ a part of a run's record.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -75,13 +76,13 @@ class Schema:
             return numbers.astype(np.int64) if self.label_kind == "integer" else numbers
         return np.array(names, dtype=object)
 
-    def encode(self, table: object, reading: Reading = AS_IT_IS, notes: list[str] | None = None) -> np.ndarray:
+    def encode(self, table: object, reading: Reading = AS_IT_IS, gaps: Counter[str] | None = None) -> np.ndarray:
         """The features of new rows.
 
         Args:
             table: anything `read` takes; columns are found by name, those of an array by position.
             reading: how its columns are read: as those of the fit were.
-            notes: where given, sentences are added on what was filled in for missing values.
+            gaps: where given, how many missing values of each column were filled in are added to it; `said_of` them.
 
         Returns:
             x: [n, d] float64.
@@ -93,10 +94,10 @@ class Schema:
             >>> Schema((Column("city", "category", ("Oslo", "Rome")),), ("price",)).encode({"city": ["Rome"]})
             array([[1.]])
         """
-        return self.encoded(table, reading, notes)[0]
+        return self.encoded(table, reading, gaps)[0]
 
     def encoded(
-        self, table: object, reading: Reading = AS_IT_IS, notes: list[str] | None = None
+        self, table: object, reading: Reading = AS_IT_IS, gaps: Counter[str] | None = None
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """The features of new rows, and of a formula the values that they were made of."""
         names = [column.name for column in self.columns]
@@ -111,17 +112,17 @@ class Schema:
         # an Arrow table that has no columns left no longer knows its rows
         columns = self._sources(source, origin)
         if self.design is None:
-            return self.matrix(columns, rows, notes), None
-        values = self.values(columns, rows, notes)
+            return self.matrix(columns, rows, gaps), None
+        values = self.values(columns, rows, gaps)
         return self.of_values(values, lambda mask: origin.row(first(mask))), values
 
-    def values(self, sources: Iterable[SourceColumn], rows: int, notes: list[str] | None = None) -> np.ndarray:
+    def values(self, sources: Iterable[SourceColumn], rows: int, gaps: Counter[str] | None = None) -> np.ndarray:
         """The values of the columns `[n, w]`: numbers, codes of levels, parts of dates; NaN where missing; see `of_values`."""
         parts = []
         for column, source in zip(self.columns, sources, strict=True):
             parts.append(checked_values(column, source))
-            if (missing := int(np.isnan(parts[-1][:, 0]).sum())) and column.fill is not None and notes is not None:
-                notes.append(_filled(column, missing))
+            if (missing := int(np.isnan(parts[-1][:, 0]).sum())) and column.fill is not None and gaps is not None:
+                gaps[column.name] += missing
         return np.column_stack(parts) if parts else np.empty((rows, 0))
 
     def of_values(self, values: np.ndarray, row: Row) -> np.ndarray:
@@ -162,7 +163,7 @@ class Schema:
             yield origin.column(column.name, sources[column.name])
 
     def matrix(
-        self, sources: Iterable[SourceColumn], rows: int, notes: list[str] | None = None, in_columns: bool = False
+        self, sources: Iterable[SourceColumn], rows: int, gaps: Counter[str] | None = None, in_columns: bool = False
     ) -> np.ndarray:
         """The features x [n, d] of the columns, without a formula. in_columns: whether those of x are contiguous."""
         x = np.empty((rows, len(self.names)), order="F" if in_columns else "C")
@@ -175,9 +176,13 @@ class Schema:
         each = on_all_cores if in_columns else map
         counts = each(encoded, zip(self.columns, sources, parts, strict=True))
         for column, missing in zip(self.columns, counts, strict=True):
-            if missing and column.fill is not None and notes is not None:
-                notes.append(_filled(column, missing))
+            if missing and column.fill is not None and gaps is not None:
+                gaps[column.name] += missing
         return x
+
+    def said_of(self, gaps: Mapping[str, int]) -> list[str]:
+        """Sentences on what was filled in for missing values of new rows."""
+        return [_filled(column, gaps[column.name]) for column in self.columns if gaps.get(column.name)]
 
     def _by_position(self, table: pa.Table) -> tuple[pa.Table, list[int]]:
         """The columns of an array under the schema's names, columns of ones taken out as before, and their positions."""
