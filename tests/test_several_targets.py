@@ -10,6 +10,8 @@ import torch
 from sklearn.metrics import r2_score
 
 import steepest as st
+from ejecting import ran
+from steepest.engines import kernel_args, kernel_rows, kernels
 
 RANDOM = np.random.default_rng(3)
 X = RANDOM.uniform(-2, 2, (150, 2))
@@ -93,3 +95,76 @@ def test_r2_of_a_target_that_does_not_vary_is_not_defined_and_spoils_no_other():
     alone = st.fit(X, y[:, 1])
     assert np.isnan(alone.metrics["train"]["r2"])
     assert alone.metrics["train"]["rmse"] < 1e-12
+
+
+EVERY = ["l1", "huber:0.7", "quantile:0.3", "epsilon_insensitive:0.4", "expectile:0.8", "logcosh", "cauchy", "tukey:3"]
+EVERY += ["poisson", "gamma", "tweedie:1.6", "binomial"]
+
+
+def two_targets(name):
+    random = np.random.default_rng(5)
+    x = random.normal(size=(90, 2))
+    middle = np.column_stack([x @ [1.0, -2.0], 0.5 + x @ [-0.5, 0.3]])
+    if name == "binomial":
+        return x, random.integers(0, 8, size=(90, 2)) / 7.0
+    counts = random.poisson(np.exp(0.5 * middle)) + (1.0 if name == "gamma" else 0.0)
+    return x, counts if name in ("poisson", "gamma", "tweedie:1.6") else middle + random.standard_t(3, size=(90, 2))
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_targets_of_any_loss_have_the_answers_of_each_alone(name):
+    x, y = two_targets(name)
+    weights = np.arange(1.0, 91.0)
+    fit = st.fit(x, y, loss=name, weights=weights)
+    alone = [st.fit(x, y[:, k], loss=name, weights=weights) for k in range(2)]
+    kinked = fit.loss_function.kinked
+    thetas = np.concatenate([one.theta for one in alone])
+    np.testing.assert_allclose(fit.theta, thetas, rtol=1e-3 if kinked else 1e-7, atol=1e-3 if kinked else 1e-7)
+    assert fit.loss == pytest.approx(np.mean([one.loss for one in alone]), rel=1e-4 if kinked else 1e-10)
+    if fit.loss_function.convex:
+        exact = np.concatenate([one.exact.theta for one in alone])
+        np.testing.assert_allclose(fit.exact.theta, exact, rtol=1e-8, atol=1e-10)
+        assert fit.exact.certificate < 1e-9
+        assert fit.relative_gap < (1e-4 if kinked else 1e-10)
+        errors = np.concatenate([one.summary().coefficients["std_error"].to_numpy() for one in alone])
+        mine = fit.summary().coefficients["std_error"].to_numpy()
+        np.testing.assert_allclose(mine, errors, rtol=0.05 if kinked else 1e-6)
+    decision = np.column_stack([one.decision(x) for one in alone])
+    np.testing.assert_allclose(fit.decision(x), decision, atol=1e-2 if kinked else 1e-6)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_several_targets_of_any_loss_are_swept_diagnosed_and_descend_in_small_batches(name):
+    x, y = two_targets(name)
+    st.fit(x, y, loss=name, penalty="l2:0.01").diagnose()
+    table = st.sweep(x, y, loss=name, optimizer="sgd", lr=[0.01, 0.02], epochs=20)
+    plain = st.fit(x, y, loss=name, optimizer="sgd", lr=0.02, epochs=20)
+    np.testing.assert_allclose(table.fit(1).theta, plain.theta, rtol=1e-10, atol=1e-15)
+    small = st.fit(x, y, loss=name, optimizer="sgd", batch_size=16, epochs=3, penalty="l1:0.01")
+    assert np.isfinite(small.loss)
+    assert st.fit(x, y, loss=name, model="mlp:3", epochs=3).predict(x).shape == (90, 2)
+    problem = st.objective("linear", name, x, y)
+    rows = kernel_args.rows_as_they_lie(problem)
+    room = kernel_args.room_for(rows, 3, len(x), 16)
+    kernel_rows.gather(rows, 3, np.arange(len(x)), 0, len(x), 16, room)
+    theta, grad = np.random.default_rng(1).normal(size=(2, 3)), np.empty((2, 3))
+    total = kernels.gradient(theta, room, 0, len(x), kernel_args.loss_code(problem.loss), grad)
+    value, expected = problem.value_and_grad(torch.from_numpy(theta.ravel()))
+    assert total / len(x) == pytest.approx(float(value), rel=1e-12)
+    np.testing.assert_allclose(grad.ravel() / len(x), expected.numpy(), rtol=1e-10, atol=1e-13)
+
+
+def test_scripts_of_several_counts_and_of_weighted_huber_print_the_numbers(tmp_path):
+    paths, fits = [], []
+    for name, more in (
+        ("poisson", {}),
+        ("huber:0.7", {"weights": np.arange(1.0, 91.0)}),
+        ("l1", {"lr": 0.1, "epochs": 20}),
+    ):
+        fit = st.fit(*two_targets(name), loss=name, **more)
+        paths.append(tmp_path / f"{len(fits)}.py")
+        paths[-1].write_text(fit.to_python())
+        fits.append(fit)
+    for fit, said in zip(fits, ran(paths), strict=True):
+        found = np.array([float(line.split()[-1]) for line in said.splitlines()[-6:]])
+        np.testing.assert_allclose(found, fit.theta, rtol=1e-7, atol=1e-9)

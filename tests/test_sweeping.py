@@ -174,8 +174,8 @@ def test_a_run_that_cannot_be_is_a_row_and_the_others_go_on():
 def test_where_all_runs_fail_the_first_error_is_raised():
     with pytest.raises(DataError, match="nonsense"):
         st.sweep(TABLE, target="nonsense", lr=[0.1, 0.2])
-    with pytest.raises(SpecError, match="several at once are for mse"):
-        st.sweep(X, np.column_stack([Y, Y]), loss=["l1", "huber:1"], lr=[0.1, 0.2])
+    with pytest.raises(SpecError, match="loss huber has no link"):
+        st.sweep(X, Y, loss=["huber:1", "l1"], link="probit", lr=[0.1, 0.2])
 
 
 def test_the_best_run_has_the_least_objective():

@@ -106,6 +106,8 @@ def streamed(spec: Spec, data: Dataset, loss: Loss, plain: Terms, in_place: bool
     if stream is None or not by_passes(spec, loss):
         return None
     _, outputs = targets(data, loss)
+    if outputs > 1 and not (loss.coupled or loss.quadratic):
+        return None
     if len(plain.powers) * (outputs if loss.coupled else 1) > MOST:
         return None
     of = penalty(spec.penalty)

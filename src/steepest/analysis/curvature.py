@@ -26,7 +26,7 @@ def bound_per_prediction(problem: LinearProblem) -> float:
     """c, the largest curvature of the loss in the prediction; inf where the slope jumps, there is none, or nobody knows."""
     if problem.loss.bound is None:
         return float("inf")
-    targets = problem.target.shape[1] if problem.loss.quadratic and problem.target.ndim == 2 else 1
+    targets = problem.target.shape[1] if problem.target.ndim == 2 else 1
     return problem.loss.bound / targets
 
 
@@ -64,6 +64,7 @@ def local_smoothness(
             best = problem.loss.family.link(problem.target)
         there = certify.curvature(problem, best)
         here = np.maximum(here, np.where(np.isfinite(there), there, 0.0))
+    here = here if here.ndim == 1 else here.max(axis=1)
     return _smoothness(problem, batch_size, frame, 1.0, here)
 
 

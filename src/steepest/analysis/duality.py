@@ -44,6 +44,9 @@ def bound(problem: LinearProblem, theta: np.ndarray) -> float:
     theta = np.asarray(theta, dtype=np.float64).ravel()
     if problem.loss.custom or not problem.loss.convex or problem.penalty.bounds or not np.isfinite(theta).all():
         return float("inf")
+    if problem.apart and not problem.loss.quadratic:
+        blocks = theta.reshape(problem.outputs, -1)
+        return float(np.mean([bound(problem.of_output(output), one) for output, one in enumerate(blocks)]))
     if problem.loss.kinked:
         return float("inf") if problem.penalty.l2 else kinked(problem, theta)
     return smooth(problem, theta) if problem.penalty else float("inf")

@@ -185,9 +185,8 @@ class RegularizedNewton(Rule):
         """The Hessian itself of a loss that is not convex, near a minimum; elsewhere the one that is given."""
         if self.rounding is None or delta > self.rounding.least:
             return hessian
-        prediction, target, weights = self._predict(theta), self.objective.target, self.objective.weights
-        curvature = self.problem.loss.curvature(prediction, target)
-        found = self._hessian(curvature if weights is None else curvature * weights)
+        curvature = self.problem.loss.curvature(self._predict(theta), self.objective.target)
+        found = self._hessian(self._weighted(curvature))
         return hessian if bool(torch.linalg.cholesky_ex(found).info) else found
 
     def _direction(
@@ -252,10 +251,12 @@ class RegularizedNewton(Rule):
             slope, curvature = self.rounding.slope_and_curvature(prediction, target, delta)
         else:
             slope, curvature = loss.slope(prediction, target), loss.curvature(prediction, target)
-        if (weights := self.objective.weights) is not None:
-            slope = slope * (weights if slope.ndim == 1 else weights[:, None])
-            curvature = curvature * weights.view(-1, *[1] * (curvature.ndim - 1))
-        return slope, curvature
+        return self._weighted(slope), self._weighted(curvature)
+
+    def _weighted(self, each: Tensor) -> Tensor:
+        """What is of each row `[n, …]`, times its weight."""
+        weights = self.objective.weights
+        return each if weights is None else each * weights.view(-1, *[1] * (each.ndim - 1))
 
     def _value(self, theta: Tensor, delta: float) -> float:
         """F(θ), of the rounded loss where δ > 0."""

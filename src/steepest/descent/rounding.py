@@ -31,7 +31,7 @@ class RoundedKinks:
             residual = place - prediction
             size = (residual * residual + delta * delta).sqrt()
             each = each + 0.5 * ((high - low) * size + (high + low) * residual)
-        return each
+        return each.mean(-1) if target.ndim == 2 else each
 
     def slope_and_curvature(self, prediction: Tensor, target: Tensor, delta: float) -> tuple[Tensor, Tensor]:
         slope, curvature = torch.zeros_like(prediction), torch.zeros_like(prediction)
@@ -40,7 +40,8 @@ class RoundedKinks:
             root = (residual * residual + delta * delta).sqrt()
             slope = slope - (half * residual / root + 0.5 * (high + low))
             curvature = curvature + half * (delta / root) ** 2 / root
-        return slope, curvature
+        share = 1.0 / target.shape[1] if target.ndim == 2 else 1.0
+        return share * slope, share * curvature
 
 
 @final

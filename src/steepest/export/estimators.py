@@ -111,6 +111,10 @@ def _kind(fit: Fit) -> Any:
     assert terms is not None
     family = getattr(loss, "family", None)
     if family is not None:
+        if len(fit.schema.targets) > 1:
+            raise FitError(
+                f"scikit-learn has no estimator for several targets of loss {loss}. Fit one target at a time."
+            )
         if not np.allclose(family.mean(np.array([-1.0, 0.0, 2.0])), np.exp([-1.0, 0.0, 2.0]), rtol=1e-12):
             raise FitError(f"scikit-learn has no estimator whose predictions are those of the link: {family.text}.")
         return linear_model.TweedieRegressor(power=1, link="log", fit_intercept=terms.intercept, max_iter=1)

@@ -21,6 +21,7 @@ def loss(case: Case) -> Part:
     if choice.criterion:
         apart, ready = (choice.criterion.format(reduction=text, number=number(own)) for text in (APART, ""))
         before, each = [f"each = {apart}"] if weighted else [], "each"
+        each = "each.mean(1)" if weighted and case.train.y.ndim == 2 else each
     else:
         before, each = _formula(choice, own)
         each = f"({each}){'.mean(1)' if case.train.y.ndim == 2 and weighted else ''}"

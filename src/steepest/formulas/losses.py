@@ -225,13 +225,13 @@ LOSSES: dict[str, Choice] = {
     "l1": LossChoice(
         "l1", "The mean absolute residual.",
         value=_l1, slope=_l1_slope, steepest=lambda: 1.0,
-        problem="linear programme", of_residual=True, kinks=_l1_kinks,
+        problem="linear programme", several=True, of_residual=True, kinks=_l1_kinks,
     ),
     "huber": LossChoice(
         "huber", "½r² within the width D, D(|r| − ½D) beyond.",
         (Number("width", 1.0, 0.0, open_low=True, symbol="D"),),
         value=_huber, slope=_huber_slope, curvature=_huber_curvature, bound=lambda width: 1.0, steepest=lambda width: width,
-        problem="smooth", of_residual=True, reach=lambda width: width,
+        problem="smooth", several=True, of_residual=True, reach=lambda width: width,
         criterion="F.huber_loss(prediction, target, delta={number}{reduction})",
         no_estimator="scikit-learn's HuberRegressor fits a scale too and so has another optimum.",
         source="Huber, Robust estimation of a location parameter (1964); no scale is fitted",
@@ -241,7 +241,7 @@ LOSSES: dict[str, Choice] = {
         "quantile", "The mean of Q·max(r, 0) + (1−Q)·max(−r, 0), r = target − prediction.",
         (Number("level", None, 0.0, 1.0, open_low=True, open_high=True, symbol="Q"),),
         value=_quantile, slope=_quantile_slope, steepest=lambda level: max(level, 1.0 - level),
-        problem="linear programme", of_residual=True, kinks=_quantile_kinks,
+        problem="linear programme", several=True, of_residual=True, kinks=_quantile_kinks,
         source="Koenker and Bassett, Regression quantiles (1978)",
     ),
     # no loss within a tube of the width E
@@ -249,7 +249,7 @@ LOSSES: dict[str, Choice] = {
         "epsilon_insensitive", "The mean of max(|r| − E, 0).",
         (Number("width", 0.1, 0.0, symbol="E"),),
         value=_epsilon_insensitive, slope=_epsilon_insensitive_slope, steepest=lambda width: 1.0,
-        problem="linear programme", of_residual=True, kinks=_epsilon_insensitive_kinks,
+        problem="linear programme", several=True, of_residual=True, kinks=_epsilon_insensitive_kinks,
         no_estimator="scikit-learn's LinearSVR penalises the intercept too and so has another optimum.",
         source="Vapnik, The nature of statistical learning theory (1995)",
     ),
@@ -258,14 +258,14 @@ LOSSES: dict[str, Choice] = {
         "expectile", "The mean of Q·max(r, 0)² + (1−Q)·max(−r, 0)², r = target − prediction, no ½.",
         (Number("level", None, 0.0, 1.0, open_low=True, open_high=True, symbol="Q"),),
         value=_expectile, slope=_expectile_slope, curvature=_expectile_curvature,
-        bound=lambda level: 2.0 * max(level, 1.0 - level), problem="smooth", of_residual=True,
+        bound=lambda level: 2.0 * max(level, 1.0 - level), problem="smooth", several=True, of_residual=True,
         no_estimator="scikit-learn has no estimator for loss expectile.",
         source="Newey and Powell, Asymmetric least squares estimation and testing (1987)",
     ),
     "logcosh": LossChoice(
         "logcosh", "The mean of log cosh r: ½r² near 0, |r| − log 2 far out.",
         value=_logcosh, slope=_logcosh_slope, curvature=_logcosh_curvature, bound=lambda: 1.0,
-        concordance=2.0, steepest=lambda: 1.0, problem="smooth", of_residual=True, reach=lambda: 1.0,
+        concordance=2.0, steepest=lambda: 1.0, problem="smooth", several=True, of_residual=True, reach=lambda: 1.0,
         no_estimator="scikit-learn has no estimator for loss logcosh.",
         source="Green, Bayesian reconstructions from emission tomography data using a modified EM algorithm (1990); Saleh and "
         "Saleh, Statistical properties of the log-cosh loss function used in machine learning (2022)",
@@ -275,7 +275,8 @@ LOSSES: dict[str, Choice] = {
         "cauchy", "The mean of ½C²·log(1 + (r/C)²): ½r² near 0; not convex.",
         (Number("width", 1.0, 0.0, open_low=True, symbol="C"),),
         value=robust.cauchy, slope=robust.cauchy_slope, curvature=robust.cauchy_curvature, bound=lambda width: 1.0,
-        steepest=lambda width: 0.5 * width, problem="not convex", of_residual=True, reach=lambda width: width, convex=False,
+        steepest=lambda width: 0.5 * width, problem="not convex", several=True, of_residual=True,
+        reach=lambda width: width, convex=False,
         no_estimator="scikit-learn has no estimator for loss cauchy.",
         source="Holland and Welsch, Robust regression using iteratively reweighted least-squares (1977); no scale is fitted",
     ),
@@ -283,7 +284,7 @@ LOSSES: dict[str, Choice] = {
         "tukey", "The mean of C²/6·(1 − (1 − (r/C)²)³), beyond C of C²/6: ½r² near 0; not convex.",
         (Number("width", 4.685, 0.0, open_low=True, symbol="C"),),
         value=robust.tukey, slope=robust.tukey_slope, curvature=robust.tukey_curvature, bound=lambda width: 1.0,
-        steepest=lambda width: 16.0 / 25.0 / 5.0**0.5 * width, problem="not convex", of_residual=True,
+        steepest=lambda width: 16.0 / 25.0 / 5.0**0.5 * width, problem="not convex", several=True, of_residual=True,
         reach=lambda width: width, convex=False,
         no_estimator="scikit-learn has no estimator for loss tukey.",
         source="Beaton and Tukey, The fitting of power series, meaning polynomials, illustrated on band-spectroscopic data "
@@ -325,7 +326,7 @@ LOSSES: dict[str, Choice] = {
         "poisson", "Half the mean deviance of counts whose mean is exp of the prediction: the mean of exp f − y·f, with no "
         "other ½, and y·log y − y added so that it is 0 at best.",
         value=families.poisson, slope=families.poisson_slope, curvature=families.poisson_curvature, concordance=1.0,
-        problem="family", family=families.POISSON, estimator="PoissonRegressor",
+        problem="family", several=True, family=families.POISSON, estimator="PoissonRegressor",
         source="McCullagh and Nelder, Generalized linear models (1989). The same as half of scikit-learn's "
         "mean_poisson_deviance; PyTorch's PoissonNLLLoss is less by the mean of y·log y − y",
     ),
@@ -333,7 +334,7 @@ LOSSES: dict[str, Choice] = {
         "binomial", "Half the mean deviance of shares of successes, of log-odds: the logistic loss of each trial, with no "
         "other ½, and y·log y + (1 − y)·log(1 − y) added so that it is 0 at best.",
         value=families.binomial, slope=families.binomial_slope, curvature=families.binomial_curvature, bound=lambda: 0.25,
-        concordance=1.0, steepest=lambda: 1.0, problem="family", family=families.BINOMIAL,
+        concordance=1.0, steepest=lambda: 1.0, problem="family", several=True, family=families.BINOMIAL,
         no_estimator="scikit-learn has no estimator for shares of successes.",
         source="McCullagh and Nelder, Generalized linear models (1989). For trials of one each the same as logistic",
     ),
@@ -341,7 +342,7 @@ LOSSES: dict[str, Choice] = {
         "gamma", "Half the mean deviance of positive amounts whose mean μ is exp of the prediction: the mean of "
         "y/μ − 1 − log(y/μ), with no other ½.",
         value=families.gamma, slope=families.gamma_slope, curvature=families.gamma_curvature, concordance=1.0,
-        problem="family", family=families.GAMMA, estimator="GammaRegressor",
+        problem="family", several=True, family=families.GAMMA, estimator="GammaRegressor",
         source="McCullagh and Nelder, Generalized linear models (1989). The same as half of scikit-learn's mean_gamma_deviance",
     ),
     "tweedie": LossChoice(
@@ -349,7 +350,7 @@ LOSSES: dict[str, Choice] = {
         "between counts (1) and positive amounts (2).",
         (Number("power", 1.5, 1.0, 2.0, open_low=True, open_high=True, symbol="P"),),
         value=families.tweedie, slope=families.tweedie_slope, curvature=families.tweedie_curvature, concordance=1.0,
-        problem="family", family=families.TWEEDIE, estimator="TweedieRegressor",
+        problem="family", several=True, family=families.TWEEDIE, estimator="TweedieRegressor",
         source="Tweedie, An index which distinguishes between some important exponential families (1984). The same as half of "
         "scikit-learn's mean_tweedie_deviance",
     ),

@@ -95,14 +95,17 @@ def resampled(sample: Sample, runs: int, seed: int, groups: np.ndarray | None = 
     basis = np.concatenate([part for _, part in sample.blocks()])
     turn = np.kron(np.eye(sample.problem.outputs) if sample.classes is None else sample.classes, sample.user)
     size, at = turn.shape[1], sample.coefficients.ravel()
+    apart = sample.problem.apart and not sample.problem.loss.quadratic
+    parts = [sample.of_output(output) for output in range(sample.problem.outputs)] if apart else [sample]
     moves, arrived = [], []
     for count in _portions(runs, sample.rows * max(size, 1)):
-        found, fine = _descended(sample, basis, _weights(sample, generator, count, groups))
-        moves.append(found)
-        arrived.append(fine)
+        weights = _weights(sample, generator, count, groups)
+        found = [_descended(part, basis, weights) for part in parts]
+        moves.append(np.concatenate([moved for moved, _ in found], axis=1))
+        arrived.append(np.all([fine for _, fine in found], axis=0))
     fine = np.concatenate(arrived)
     theta = at + np.concatenate(moves)[fine] @ turn.T
-    influence = _influence(sample, basis) @ turn.T
+    influence = np.concatenate([_influence(part, basis) for part in parts], axis=1) @ turn.T
     if groups is not None:  # θ without a group, to first order
         influence = np.array([influence[groups == one].sum(0) for one in range(int(groups.max()) + 1)])
     return Resampled(theta, int((~fine).sum()), influence)

@@ -64,6 +64,8 @@ def covariances(sample: Sample, cov: str, groups: np.ndarray | None = None) -> l
     if sample.classes is not None:
         return [_of_classes(sample, cov, groups)]
     count = sample.problem.outputs
+    if count > 1 and not sample.problem.loss.quadratic:
+        return [_of_output(sample.of_output(output), None, cov, groups) for output in range(count)]
     return [_of_output(sample, output if count > 1 else None, cov, groups) for output in range(count)]
 
 

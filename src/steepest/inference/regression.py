@@ -66,6 +66,8 @@ def untested(found: Figures) -> Figures:
 
 def figures(sample: Sample, output: int | None, found: Covariance, cov: str) -> Figures:
     """The figures of an output (None: of the only one, or of all classes), beside its covariance."""
+    if output is not None and not sample.problem.loss.quadratic:
+        return figures(sample.of_output(output), None, found, cov)
     constant = has_constant(sample)
     classes = 1 if sample.classes is None else sample.classes.shape[1]
     common = {

@@ -59,6 +59,13 @@ class Sample:
     weights: np.ndarray | None
     frequency: bool
 
+    def of_output(self, output: int) -> Sample:
+        """That of one target alone."""
+        problem = self.problem.of_output(output)
+        y = self.data.y[:, output]
+        data = replace(self.data, y=y, targets=self.data.targets[output : output + 1])
+        return replace(self, problem=problem, theta=self.theta.reshape(self.problem.outputs, -1)[output], data=data)
+
     @property
     def rows(self) -> int:
         """How many rows the design has."""

@@ -83,7 +83,7 @@ def product(problem: LinearProblem, matrix: np.ndarray) -> np.ndarray:
 
 def prediction(problem: LinearProblem, theta: np.ndarray) -> np.ndarray:
     """f, `[n]`, or `[n, k]` for k outputs. Of losses of a residual it is −r, for targets of 0: y − f would lose digits."""
-    centre = problem if problem.loss.of_residual else replace(problem, target=np.zeros(len(problem.design)))
+    centre = problem if problem.loss.of_residual else replace(problem, target=np.zeros_like(problem.target))
     residual = -residuals(centre, theta)[0]
     return residual[0] if problem.outputs == 1 else residual.T
 

@@ -100,15 +100,27 @@ class LinearProblem:
     offset: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        rows, several = self.design.shape[0], self.loss.quadratic and self.outputs > 1
+        rows, several = self.design.shape[0], self.apart
         need = (rows, self.outputs) if several else (rows,)
         if self.target.shape != need:
             raise SpecError(
                 f"The target has the shape {list(self.target.shape)}; loss {self.loss} on a design of {rows} rows needs "
-                f"{list(need)}. Only mse takes several targets, and one target is y[:, 0], not [n, 1]."
+                f"{list(need)}. Classes are one target, and one target is y[:, 0], not [n, 1]."
             )
         if self.weights is not None and self.weights.shape != (rows,):
             raise SpecError(f"The weights have the shape {list(self.weights.shape)}; {rows} rows need {[rows]}.")
+
+    @property
+    def apart(self) -> bool:
+        """Whether it has several targets, whose coefficients have nothing to do with one another."""
+        return self.outputs > 1 and not self.loss.coupled
+
+    def of_output(self, output: int) -> LinearProblem:
+        """The problem of one target alone, m times its part of the objective: (1/m)·Σ ℓ + penalty is the mean of them."""
+        penalty, columns = self.penalty, self.design.shape[1]
+        bounds = None if penalty.bounds is None else penalty.bounds[output * columns : (output + 1) * columns]
+        alone = Penalty(penalty.l1 * self.outputs, penalty.l2 * self.outputs, bounds)
+        return replace(self, target=self.target[:, output], penalty=alone, outputs=1)
 
     @property
     def parameters(self) -> int:

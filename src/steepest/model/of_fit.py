@@ -133,7 +133,7 @@ def targets(data: Dataset, loss: Loss) -> tuple[np.ndarray, int]:
         return data.y.astype(np.int64), count
     several = data.y.ndim == 2
     if several and not (loss.several or loss.custom):
-        raise SpecError(f"loss {loss} takes one target; several at once are for mse. Fit one target at a time.")
+        raise SpecError(f"loss {loss} takes one target. Fit one target at a time.")
     check_targets(data, loss)
     return data.y.astype(np.float64), data.y.shape[1] if several else 1
 

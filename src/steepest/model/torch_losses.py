@@ -1,4 +1,4 @@
-"""The losses of `formulas/losses.py`, of PyTorch's tensors and of NumPy's arrays. Several targets (`mse` only: f and y `[n, m]`)
+"""The losses of `formulas/losses.py`, of PyTorch's tensors and of NumPy's arrays. Several targets (f and y `[n, m]`)
 are averaged as well as the rows."""
 
 from __future__ import annotations

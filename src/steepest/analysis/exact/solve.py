@@ -83,11 +83,27 @@ def solve(problem: LinearProblem) -> Exact:
     if isinstance(solver, str):
         return Exact(None, float("nan"), "", float("nan"), solver.format(loss=problem.loss))
     started = perf_counter()
-    found = solver(problem)
+    several = problem.apart and not (solver is least_squares.solve or problem.loss.quadratic)
+    found = _separately(problem, solver) if several else solver(problem)
     best, loss = found.loss, found.loss
     if problem.penalty and found.theta is not None:
         loss = certify.mean_loss(problem, certify.prediction(problem, found.theta))
     return replace(found, loss=loss, objective=best, seconds=perf_counter() - started)
+
+
+def _separately(problem: LinearProblem, solver: Solver) -> Exact:
+    """The answer of several targets, each found by itself: the mean of their objectives."""
+    each = [solver(problem.of_output(output)) for output in range(problem.outputs)]
+    thetas = [one.theta for one in each]
+    known = [theta for theta in thetas if theta is not None]
+    return Exact(
+        np.concatenate(known) if len(known) == len(each) else None,
+        float(np.mean([one.loss for one in each])),
+        each[0].method,
+        max(one.certificate for one in each),
+        " ".join(dict.fromkeys(one.note for one in each if one.note)),
+        separable=any(one.separable for one in each),
+    )
 
 
 def formula_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
