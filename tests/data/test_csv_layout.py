@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow.csv
 import pytest
 
 from steepest.data.files import open_table
@@ -397,3 +398,27 @@ def test_a_point_beside_numbers_below_a_thousand_is_asked_about(tmp_path, delimi
     assert fit(path, target="y").predict({"x": [1.0]})[0] == pytest.approx(
         np.polyval(np.polyfit([1, 2, 3, 4], [1.303, 180.25, -1.263, 206], 1), 1.0)
     )
+
+
+LATE = {  # the field that the last row has in the place of a fraction, and the type that pyarrow infers of the column then
+    "a word": ("oops", "string"),
+    "a date": ("2024-05-01", "string"),
+    "an integer": ("7", "double"),
+    "a missing one": ("NA", "double"),
+    "a large number": ("1.5e300", "double"),
+    "a quoted line break": ('"1.5\nm"', "string"),
+}
+
+
+@pytest.mark.parametrize("late", LATE)
+def test_fractions_in_the_first_rows_bind_no_later_one(late, tmp_path):
+    """The table is the one that pyarrow infers by itself, from a file of more than the rows that the layout is learned of."""
+    said, kind = LATE[late]
+    rows = "".join(f"{i / 8},{i}\n" for i in range(40_000))
+    path = tmp_path / "table.csv"
+    path.write_text(f'"a","b"\n{rows}{said},1\n')
+    parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
+    inferred = pyarrow.csv.read_csv(path, parse_options=parse)
+    table, _ = open_table(path)
+    assert str(inferred.schema.field("a").type) == kind
+    assert table.column("a").to_pylist() == inferred.column("a").to_pylist()

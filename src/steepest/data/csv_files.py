@@ -149,7 +149,6 @@ class Rows:
     ) -> None:
         self.whole, self.label, self.layout, self.reading = whole, label, layout, reading
         self.width, self.delimiter = len(layout.names), layout.delimiter
-        self.quotes = '"' in head
         self.names = [str(at) for at in range(self.width)]  # those of the file may be empty, or the same
         self.comments = self.skipped = 0  # comment lines left out: at first, and since pyarrow could not read them
         lines = head.split("\n")
@@ -160,6 +159,8 @@ class Rows:
         if layout.delimiter == BLANKS or layout.inside:
             self.below = opener_of(self._rewritten())
             self.delimiter = "\t" if layout.delimiter == BLANKS else self.delimiter
+        first = above_rows(head, layout)
+        self.quotes = '"' in head[first:] or ('"' in head[:first] and _holds(self.below, b'"'))
         self.opener = self.below  # or the same without the lines that pyarrow could not read
 
     def _lines(self, opener: Opener) -> list[str]:
@@ -208,8 +209,13 @@ class Rows:
     def _with_decimals(self, as_text: list[int]) -> tuple[pa.Table, str]:
         """The table and its decimal mark; columns that pyarrow would read by the wrong one are left as text."""
         decimals = Decimals(self.layout, self.reading, self.delimiter)
+        fractions = dict.fromkeys(self.layout.fractions, pa.float64())  # sooner read than inferred
         while True:
-            table = self.parsed(decimals.mark, [*as_text, *decimals.as_text])
+            try:
+                table = self.parsed(decimals.mark, [*as_text, *decimals.as_text], fractions)
+            except Otherwise:
+                fractions = {}
+                continue
             decimals.look(table)
             if (decided := decimals.decided()) is not None:
                 return table, decided
@@ -292,6 +298,15 @@ class Rows:
                 f"{where} {self.width:,}: {quoted(bad[0].text)}. Correct the row, or quote a value that holds {self.delimiter!r}"
             )
         return DataError(f"{self.label} cannot be read as a table: {' '.join(str(error).split())[:200]}")
+
+
+def _holds(opener: Opener, byte: bytes) -> bool:
+    """Whether a byte occurs in a file."""
+    with opener() as stream:
+        while block := stream.read(1 << 20):
+            if byte in block:
+                return True
+    return False
 
 
 def empty_rows(table: pa.Table, least: int = 1) -> int:

@@ -64,6 +64,7 @@ class Layout:
     comments: int = 0
     comma: bool = False
     as_text: tuple[int, ...] = ()
+    fractions: tuple[int, ...] = ()
     decimal: str = ""
     notes: tuple[str, ...] = ()
 
@@ -112,6 +113,7 @@ def layout_of(text: str, reading: Reading, label: str, requested: Collection[str
         inside=bool(reading.comment or among_rows),
         comma=comma,
         as_text=tuple(at for at, cells in enumerate(columns) if _stays_text(set(cells), reading, comma)),
+        fractions=tuple(at for at, cells in enumerate(columns) if _has_fractions(cells, reading, comma)),
         notes=notes,
     )
 
@@ -122,6 +124,15 @@ def _stays_text(cells: set[str], reading: Reading, comma: bool) -> bool:
     numbers = cells - words
     mixed = not comma and numbers and words - {""} and all(re.match(PLAIN, cell) for cell in numbers)
     return bool(mixed) or any(re.match(PADDED, cell) for cell in cells)
+
+
+def _has_fractions(cells: Sequence[str], reading: Reading, comma: bool) -> bool:
+    """Whether a column holds nothing but numbers, at least one of them with a fraction, and words that mean missing."""
+    mark = "," if comma else r"\."
+    fraction, number = (
+        re.compile(rf"-?\d+{part}(?:[eE][-+]?\d+)?").fullmatch for part in (rf"{mark}\d+", rf"(?:{mark}\d+)?")
+    )
+    return any(map(fraction, cells)) and all(number(cell) or cell in reading.words for cell in cells)
 
 
 # ---- above the header ----------------------------------------------------------------------------
