@@ -31,6 +31,8 @@ def columns(seed: int = 0) -> dict[str, np.ndarray]:
         "z": np.where(random.random(ROWS) < 1.0 / (1.0 + np.exp(-line)), "yes", "no"),
         "w": random.integers(1, 4, ROWS).astype(float),
         "count": random.poisson(np.exp(0.3 * line - 1.0)),
+        "time": random.gamma(2.0, np.exp(0.2 * x[0])),
+        "share": random.binomial(5, 1.0 / (1.0 + np.exp(-x[0]))) / 5.0,
     }
 
 
@@ -50,15 +52,15 @@ def folder(tmp_path_factory):
 
 
 CASES = {
-    "mse": {"target": "y", "drop": ["z", "w", "count"]},
+    "mse": {"target": "y", "drop": ["z", "w", "count", "time", "share"]},
     "numbers": {"columns": ["a", "b", "c"], "target": "y"},
-    "ridge": {"target": "y", "drop": ["z", "w", "count"], "penalty": "l2:0.01"},
-    "weights": {"target": "y", "drop": ["z", "count"], "weights": "w"},
-    "no intercept": {"target": "y", "drop": ["z", "w", "count"], "intercept": False},
-    "two targets": {"target": ["y", "w"], "drop": ["z", "count"]},
-    "logistic": {"target": "z", "drop": ["y", "w", "count"]},
-    "logistic ridge": {"target": "z", "drop": ["y", "count"], "weights": "w", "penalty": "l2:0.01"},
-    "balanced": {"target": "z", "drop": ["y", "w", "count"], "class_weight": "balanced"},
+    "ridge": {"target": "y", "drop": ["z", "w", "count", "time", "share"], "penalty": "l2:0.01"},
+    "weights": {"target": "y", "drop": ["z", "count", "time", "share"], "weights": "w"},
+    "no intercept": {"target": "y", "drop": ["z", "w", "count", "time", "share"], "intercept": False},
+    "two targets": {"target": ["y", "w"], "drop": ["z", "count", "time", "share"]},
+    "logistic": {"target": "z", "drop": ["y", "w", "count", "time", "share"]},
+    "logistic ridge": {"target": "z", "drop": ["y", "count", "time", "share"], "weights": "w", "penalty": "l2:0.01"},
+    "balanced": {"target": "z", "drop": ["y", "w", "count", "time", "share"], "class_weight": "balanced"},
     "softmax": {"target": "city", "columns": ["a", "c", "sold"]},
     "poisson": {"target": "count", "columns": ["a", "b", "city"], "loss": "poisson"},
     "poisson weights": {
@@ -68,6 +70,16 @@ CASES = {
         "weights": "w",
         "penalty": "l2:0.01",
     },
+    "poisson often": {
+        "target": "count",
+        "columns": ["a", "b"],
+        "loss": "poisson",
+        "weights": "w",
+        "weights_kind": "frequency",
+    },
+    "gamma": {"target": "time", "columns": ["a", "c"], "loss": "gamma"},
+    "tweedie": {"target": "time", "columns": ["a", "c"], "loss": "tweedie:1.5", "weights": "w"},
+    "binomial": {"target": "share", "columns": ["a", "c"], "loss": "binomial", "weights": "w"},
     "degree 2": {"target": "y", "columns": ["a", "c"], "model": "poly:2"},
 }
 
@@ -98,7 +110,7 @@ def test_a_streamed_fit_is_the_one_in_memory(folder, case):
 def test_passes_are_few(folder):
     squares = st.fit(folder, stream=True, target="y", columns=["a", "b", "c"])
     assert squares.steps <= 2
-    smooth = st.fit(folder, stream=True, target="z", drop=["y", "w", "count"])
+    smooth = st.fit(folder, stream=True, target="z", drop=["y", "w", "count", "time", "share"])
     assert smooth.steps <= 5
 
 
@@ -136,7 +148,8 @@ def test_a_column_that_others_make_up_gets_the_smallest_coefficients(tmp_path):
 
 def test_rows_held_out_are_the_same_each_time_and_scored(folder):
     one, two = (
-        st.fit(folder, stream=True, target="y", drop=["z", "w", "count"], test_fraction=0.25, seed=3) for _ in range(2)
+        st.fit(folder, stream=True, target="y", drop=["z", "w", "count", "time", "share"], test_fraction=0.25, seed=3)
+        for _ in range(2)
     )
     assert one.rows + one.test_rows == ROWS
     assert abs(one.test_rows - 0.25 * ROWS) < 4 * (0.25 * 0.75 * ROWS) ** 0.5
@@ -179,8 +192,14 @@ def test_dates_become_days_and_parts(tmp_path):
 
 
 def test_predictions_of_new_rows_are_those_in_memory(folder):
-    rows = {name: values[:50] for name, values in columns(seed=4).items() if name not in ("y", "z", "w", "count")}
-    memory, stream = (st.fit(folder, target="y", drop=["z", "w", "count"], stream=way) for way in (False, True))
+    rows = {
+        name: values[:50]
+        for name, values in columns(seed=4).items()
+        if name not in ("y", "z", "w", "count", "time", "share")
+    }
+    memory, stream = (
+        st.fit(folder, target="y", drop=["z", "w", "count", "time", "share"], stream=way) for way in (False, True)
+    )
     np.testing.assert_allclose(stream.predict(rows), memory.predict(rows), rtol=1e-10)
 
 
@@ -196,11 +215,26 @@ SUMMARIES = [
     ("logistic", "HC0"),
     ("softmax", "nonrobust"),
     ("softmax", "HC0"),
+    ("logistic", "HC3"),
+    ("poisson", "nonrobust"),
+    ("poisson", "HC2"),
+    ("poisson weights", "HC0"),
+    ("poisson often", "nonrobust"),
+    ("gamma", "nonrobust"),
+    ("gamma", "HC3"),
+    ("tweedie", "nonrobust"),
+    ("binomial", "nonrobust"),
 ]
 
 
 @pytest.mark.parametrize(
-    ("case", "cov"), [SUMMARIES[1], SUMMARIES[7], *(pytest.param(*one, marks=pytest.mark.soak) for one in SUMMARIES)]
+    ("case", "cov"),
+    [
+        SUMMARIES[1],
+        SUMMARIES[7],
+        ("gamma", "nonrobust"),
+        *(pytest.param(*one, marks=pytest.mark.soak) for one in SUMMARIES),
+    ],
 )
 def test_a_summary_is_the_one_in_memory(folder, case, cov):
     memory, stream = (st.fit(folder, stream=way, **CASES[case]).summary(cov=cov) for way in (False, True))
@@ -217,7 +251,11 @@ def test_a_summary_is_the_one_in_memory(folder, case, cov):
 
 
 def test_intervals_of_predictions_are_those_in_memory(folder):
-    rows = {name: values[:20] for name, values in columns(seed=4).items() if name not in ("y", "z", "w", "count")}
+    rows = {
+        name: values[:20]
+        for name, values in columns(seed=4).items()
+        if name not in ("y", "z", "w", "count", "time", "share")
+    }
     memory, stream = (st.fit(folder, stream=way, **CASES["mse"]).predict(rows, interval=0.9) for way in (False, True))
     np.testing.assert_allclose(stream, memory, rtol=1e-8)
 
@@ -252,14 +290,22 @@ def test_minibatches_walk_the_textbook_path(folder, engine, weights, monkeypatch
 
 
 def test_losses_with_kinks_and_modules_descend_by_minibatches_and_are_judged_on_some_rows(folder):
-    kinked = st.fit(folder, stream=True, target="y", drop=["z", "w", "count"], loss="l1", epochs=2)
+    kinked = st.fit(folder, stream=True, target="y", drop=["z", "w", "count", "time", "share"], loss="l1", epochs=2)
     assert "of 3,000 of the 3,000 rows" in kinked.exact_note
-    memory = st.fit(folder, stream=False, target="y", drop=["z", "w", "count"], loss="l1")
+    memory = st.fit(folder, stream=False, target="y", drop=["z", "w", "count", "time", "share"], loss="l1")
     assert kinked.exact.loss == pytest.approx(memory.exact.loss, rel=1e-8)
     assert 0 <= kinked.gap < 0.1 * kinked.loss
-    module = st.fit(folder, stream=True, target="y", drop=["z", "w", "count"], model="mlp:4", epochs=3, batch_size=64)
+    module = st.fit(
+        folder,
+        stream=True,
+        target="y",
+        drop=["z", "w", "count", "time", "share"],
+        model="mlp:4",
+        epochs=3,
+        batch_size=64,
+    )
     table = pa.table(columns())
-    guess = module.predict(table.drop_columns(["y", "z", "w", "count"]))
+    guess = module.predict(table.drop_columns(["y", "z", "w", "count", "time", "share"]))
     assert module.loss == pytest.approx(np.mean((table["y"].to_numpy() - guess) ** 2), rel=1e-8)
 
 
@@ -278,7 +324,9 @@ def test_softmax_descends_by_minibatches(folder):
 
 def test_draws_and_blocks_are_for_rows_in_memory(folder):
     with pytest.raises(st.SpecError, match="shuffle='draws' is for rows in memory"):
-        st.fit(folder, stream=True, target="y", drop=["z", "w", "count"], batch_size=10, shuffle="draws")
+        st.fit(
+            folder, stream=True, target="y", drop=["z", "w", "count", "time", "share"], batch_size=10, shuffle="draws"
+        )
 
 
 def test_the_objective_and_its_gradient_are_those_of_all_rows(folder):
@@ -291,7 +339,7 @@ def test_the_objective_and_its_gradient_are_those_of_all_rows(folder):
 
 
 def test_a_run_is_kept_and_loaded(folder, tmp_path):
-    done = st.fit(folder, stream=True, target="y", drop=["z", "w", "count"])
+    done = st.fit(folder, stream=True, target="y", drop=["z", "w", "count", "time", "share"])
     done.save(tmp_path / "run")
     again = st.load(tmp_path / "run")
     assert again.spec.stream is True
@@ -302,11 +350,11 @@ def test_a_run_is_kept_and_loaded(folder, tmp_path):
 
 
 def test_what_takes_all_rows_in_memory_says_so(folder, tmp_path):
-    done = st.fit(folder, stream=True, target="y", drop=["z", "w", "count"])
+    done = st.fit(folder, stream=True, target="y", drop=["z", "w", "count", "time", "share"])
     for ask in (
         lambda: done.cross_validate(3),
         lambda: done.to_python(tmp_path / "script.py"),
-        lambda: st.sweep(folder, target="y", drop=["z", "w", "count"], stream=True, lr=[0.1, 0.2]),
+        lambda: st.sweep(folder, target="y", drop=["z", "w", "count", "time", "share"], stream=True, lr=[0.1, 0.2]),
         lambda: st.fit("y ~ a", folder, stream=True),
     ):
         with pytest.raises(st.SpecError, match="memory"):

@@ -1,10 +1,12 @@
 """Standard errors and figures of a fit to a stream: from the curvature of a last pass over all rows, robust ones from one more.
 
-For `mse`, logistic and softmax losses; the formulas are those of `covariance.py` and `regression.py`.
+For `mse`, the losses of classes and those of families; the formulas are those of `covariance.py` and `regression.py`. A family's
+expected curvature takes a pass of its own, and so do the densities of its rows.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,12 +19,12 @@ from steepest.inference.regression import Figures
 from steepest.model.stream_basis import basis_of
 from steepest.model.stream_objective import StreamObjective, StreamPass
 from steepest.model.tall_curvature import IllConditioned
-from steepest.streamed_scores import passes_of
+from steepest.streamed_scores import deviances, passes_of
 
 if TYPE_CHECKING:
     from steepest.result import Fit
 
-KINDS = ("least squares", "classes")
+KINDS = ("least squares", "classes", "family")
 
 DEPENDENT = (
     "Columns depend on one another so nearly that there are no standard errors over a stream: leave one of them out."
@@ -38,12 +40,14 @@ def worth_of(fit: Fit, cov: str, user: np.ndarray, constant: bool) -> tuple[list
         FitError: the loss is another one. SpecError: no such errors over a stream.
     """
     if fit.loss_function.problem not in KINDS:
-        raise FitError("Over a stream there are standard errors of mse, logistic and cross_entropy.")
-    if cov not in ("nonrobust", *HC):
-        raise SpecError(
-            f"cov={cov!r} takes all rows in memory. Over a stream it is nonrobust or HC0; of mse HC1 to HC3 too."
+        raise FitError(
+            "Over a stream there are standard errors of mse, of logistic and cross_entropy, and of families such as poisson."
         )
+    if cov not in ("nonrobust", *HC):
+        raise SpecError(f"cov={cov!r} takes all rows in memory. Over a stream it is nonrobust, or HC0 to HC3.")
     objective = passes_of(fit)
+    if objective.loss.family is not None and objective.outputs > 1:
+        raise FitError("Over a stream the standard errors of a family are those of one target.")
     try:
         end = objective.scored()
     except IllConditioned:
@@ -53,7 +57,7 @@ def worth_of(fit: Fit, cov: str, user: np.ndarray, constant: bool) -> tuple[list
         raise FitError(DEPENDENT)
     outputs = [None] if fit.loss_function.coupled or objective.outputs == 1 else list(range(objective.outputs))
     made = [_of_output(fit, objective, end, output, cov, user) for output in outputs]
-    whole = _classes if fit.loss_function.classes else _numbers
+    whole = _classes if fit.loss_function.classes else _numbers if fit.loss_function.quadratic else _family
     return made, [
         whole(fit, objective, end, output or 0, one, cov, constant) for output, one in zip(outputs, made, strict=True)
     ]
@@ -71,13 +75,19 @@ def _of_output(
         ridge = np.kron(np.eye(k - 1), ridge)
     else:
         across = np.eye(size)
-    data, back = bread - total * ridge, np.linalg.inv(bread)
+    data = bread - total * ridge
+    if objective.loss.family is not None and cov == "nonrobust":
+        data = _expected(objective, end)
+        bread = data + total * ridge
+    back = np.linalg.inv(bread)
     degrees = float(np.trace(back @ data)) if objective.penalty_given.l2 else float(len(bread))
     left, scale = _nobs(fit, objective) - degrees, 1.0
     squares = objective.loss.quadratic
     if squares and end.train is not None:
         scale = float(end.train.square[output or 0]) / left if left > 0 else float("nan")
-    meat = scale * 2.0 / k * data if squares else data
+    if objective.loss.family is not None and end.train is not None and (known := deviances(end.train)) is not None:
+        scale = known.dispersion(objective.loss, left)
+    meat = scale * 2.0 / k * data if squares else scale * data
     if cov != "nonrobust":
         meat = _robust(fit, objective, end, output, cov, across, back)
         meat = meat * _nobs(fit, objective) / left if cov == "HC1" else meat
@@ -99,25 +109,40 @@ def _robust(
     back: np.ndarray,
 ) -> np.ndarray:
     """Σ (w·slope)²·aaᵀ, of precisions; of frequencies w·slope²; slopes larger by their leverage for HC2 and HC3. A pass."""
-    if cov not in ("HC0", "HC1") and not objective.loss.quadratic:
-        raise SpecError(f"cov={cov!r} is for mse over a stream. Take cov='HC0' or 'HC1' for this loss.")
+    if cov not in ("HC0", "HC1") and objective.loss.coupled:
+        raise SpecError(f"cov={cov!r} of several classes takes all rows in memory. Take cov='HC0' or 'HC1'.")
     k, often = objective.outputs, fit.spec.weights_kind == "frequency"
     meat = np.zeros((across.shape[1], across.shape[1]))
     for block in objective.stream.training():
         columns = objective.columns(block.x)
         design = np.hstack([np.ones((len(columns), objective.first)), columns])
         f, y = objective.predicted(columns, end.theta), block.y
-        slope = objective.formula.value_and_slope(f, y.astype(np.float64) if objective.loss.binary else y)[1]
+        y = y.astype(np.float64) if objective.loss.binary else y
+        slope = objective.formula.value_and_slope(f, y)[1]
         w = np.ones(len(y)) if block.weights is None else block.weights
         slope = (slope if output is None else slope[:, output]) / (k if objective.loss.quadratic else 1)
         if cov in ("HC2", "HC3"):
-            lever = np.einsum("nr,rs,ns->n", design, back, design, optimize=True) * 2.0 / k * (1.0 if often else w)
+            bend = 2.0 / k if objective.loss.quadratic else objective.formula.curvature(f, y)
+            lever = np.einsum("nr,rs,ns->n", design, back, design, optimize=True) * bend * (1.0 if often else w)
             slope = slope * (1.0 - lever) ** (-0.5 if cov == "HC2" else -1.0)
         root = np.sqrt(w) if often else w
         each = (slope.reshape(len(y), -1) * root[:, None])[:, :, None] * design[:, None, :]
         rows = each.reshape(len(y), -1) @ across if objective.loss.coupled else each.reshape(len(y), -1)
         meat += rows.T @ rows
     return meat
+
+
+def _expected(objective: StreamObjective, end: StreamPass) -> np.ndarray:
+    """Σ w·(dμ/df)²/V(μ)·aaᵀ of a family, the curvature that its rows have in the mean; a pass."""
+    found, family = np.zeros((objective.size, objective.size)), objective.loss.family
+    assert family is not None
+    for block in objective.stream.training():
+        columns = objective.columns(block.x)
+        design = np.hstack([np.ones((len(columns), objective.first)), columns])
+        f = objective.predicted(columns, end.theta)
+        bend = family.mean_slope(f) ** 2 / family.variance(family.mean(f), *objective.loss.numbers)
+        found += (design * (bend if block.weights is None else bend * block.weights)[:, None]).T @ design
+    return found
 
 
 def _to_user(objective: StreamObjective) -> np.ndarray:
@@ -192,6 +217,40 @@ def _classes(
         log_likelihood_null=null,
         deviance=-2.0 * likelihood,
         pseudo_r2=1.0 - likelihood / null,
+        likelihood_ratio=ratio if tested else None,
+        likelihood_ratio_p_value=distributions.of_chi2(ratio, df) if tested else None,
+    )
+
+
+def _family(
+    fit: Fit, objective: StreamObjective, end: StreamPass, output: int, found: Covariance, cov: str, constant: bool
+) -> Figures:
+    """The densities of the rows take a pass."""
+    tally, family, numbers = end.train, objective.loss.family, objective.loss.numbers
+    assert tally is not None
+    assert family is not None
+    far, n = deviances(tally), _nobs(fit, objective)
+    assert far is not None
+    alone, likelihood, null = tally.origin[0] + tally.total[0] / tally.count, 0.0, 0.0
+    for block in objective.stream.training():
+        y, w = block.y, np.ones(len(block.y)) if block.weights is None else block.weights
+        precision, often = (1.0, w) if fit.spec.weights_kind == "frequency" else (w, 1.0)
+        mean = family.mean(objective.predicted(objective.columns(block.x), end.theta))
+        likelihood += float(np.sum(often * family.log_density(y, mean, found.scale / precision, *numbers)))
+        level = np.full(len(y), alone)
+        null += float(np.sum(often * family.log_density(y, level, found.scale / precision, *numbers)))
+    common = _common(fit, objective, found, constant)
+    df, ratio = common["df_model"] or 0.0, (far.null_deviance - far.deviance) / found.scale
+    tested = not objective.penalty_given and df >= 1
+    return Figures(
+        **common,
+        **_information(likelihood, found.degrees, n),
+        log_likelihood_null=null,
+        deviance=far.deviance,
+        null_deviance=far.null_deviance,
+        pearson_chi2=far.pearson_chi2,
+        pseudo_r2=replace(far, n=n).pseudo_r2(found.scale),
+        dispersion=found.scale,
         likelihood_ratio=ratio if tested else None,
         likelihood_ratio_p_value=distributions.of_chi2(ratio, df) if tested else None,
     )
