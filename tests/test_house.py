@@ -24,6 +24,7 @@ FLOORS = [
     "choices",
     "formulas",
     "lazy",
+    "ranks",
     "atomic_file",
     "atomic_folder",
     "torch_criteria",

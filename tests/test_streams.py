@@ -279,7 +279,7 @@ def test_minibatches_walk_the_textbook_path(folder, engine, weights, monkeypatch
     )
     theta, mean = np.zeros(4), done.train.stream.mean_weight
     for batch in Batching(done.rows, 50, seed=5, epochs=2, windows=windows):
-        x, y, w = (part.numpy() for part in batch.data)
+        x, y, w = (np.concatenate([one.numpy() for one in parts]) for parts in zip(*batch.parts, strict=True))
         a = np.column_stack([np.ones(len(x)), x])
         theta -= 0.01 * 2.0 * a.T @ (w / mean * (a @ theta - y)) / len(y)
     np.testing.assert_allclose(done.theta, theta, rtol=1e-9, atol=1e-11)

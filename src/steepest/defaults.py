@@ -54,7 +54,7 @@ from steepest.model.tall_objective import TallObjective
 from steepest.numerics import dual
 from steepest.planned import Plan, by_newton, start_of
 from steepest.settings import Spec
-from steepest.streamed_plan import batches_of, linear_windows, module_windows, said_of, streamed
+from steepest.streamed_plan import batches_of, linear_windows, module_windows, said_of, streamed, takes_passes
 
 MOST_CURVATURE, MOST_SQUARES = 2_500, 10_000
 """Equations up to which the curvature steps of `optimizer="auto"` solve a linear system at each step, and of tall least squares,
@@ -82,6 +82,13 @@ def plan(spec: Spec, data: Dataset, given: Any = None, in_place: bool = False) -
         else _module(spec, data, loss, module, outputs, given)
     )
     return replace(made, notes=(*made.notes, *notes_on(made.loss, target)))
+
+
+def needs_torch(spec: Spec, data: Dataset) -> bool:
+    """Whether the plan of a fit to a stream works with PyTorch: all but Newton steps of the linear family do."""
+    linear = isinstance(spec.model, str) and spec.model.partition(":")[0] in modules.LINEAR
+    loss = loss_of(spec, data.classes, data.y.ndim > 1)
+    return not (linear and takes_passes(spec, data, loss, _terms(spec, data)))
 
 
 def _terms(spec: Spec, data: Dataset) -> Terms:
@@ -324,6 +331,9 @@ def _module(spec: Spec, data: Dataset, loss: Loss, module: nn.Module, outputs: i
     objective = ModuleObjective(module, loss, x, y, weights, penalty(spec.penalty), spec.seed)
     objective.names = tuple(name.removeprefix("module.").removeprefix("_orig_mod.") for name in objective.names)
     objective.random = trial.random
+    objective.moves = tuple(
+        name for name in objective.moves if any(f".{name}".endswith(f".{moved}") for moved in trial.moves)
+    )
     first = modules.start(spec.init, objective.names, spec.seed)
     if first is not None:
         objective.theta.copy_(torch.as_tensor(first).to(objective.theta))

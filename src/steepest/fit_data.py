@@ -24,6 +24,7 @@ from steepest.lazy import Tensor
 from steepest.model.automatic_loss import wants_classes
 from steepest.model.labels import check_ignored, check_trials, is_own, numbered, shaped
 from steepest.model.modules import LINEAR
+from steepest.model.row_parts import in_one_thread
 from steepest.settings import Spec, formula_sides, is_label
 from steepest.settings_table import EACH_ROW, SETTINGS
 
@@ -151,7 +152,8 @@ def _from_stream(files: RowGroups, spec: Spec, weights: Any, classify: bool | No
         seed=spec.seed,
         intercept=spec.intercept,
     )
-    _, train, test = learned(files, asked)
+    with in_one_thread():
+        _, train, test = learned(files, asked)
     size = (
         f"{files.nbytes / 1e9:,.1f} GB in memory" if files.nbytes > 1e8 else f"{files.nbytes / 1e6:,.1f} MB in memory"
     )

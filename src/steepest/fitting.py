@@ -20,12 +20,13 @@ from typing import Any, Protocol, Unpack
 import numpy as np
 
 from steepest import streamed_scores, user_units
-from steepest.checkpoints.folder import Checkpoints, claimed
+from steepest.checkpoints.folder import Checkpoints
+from steepest.checkpoints.of_ranks import claimed_by_first
 from steepest.checkpoints.run_settings import begun_with
 from steepest.checkpoints.tree import Unlike
 from steepest.data.dataset import Dataset
 from steepest.data.loaders import is_source, unpacked
-from steepest.defaults import plan
+from steepest.defaults import needs_torch, plan
 from steepest.descent.chunk import Chunk
 from steepest.descent.loop import Step
 from steepest.descent.schedule_factors import at_rate
@@ -33,6 +34,7 @@ from steepest.descent.stopping import Ending, Limits, Status
 from steepest.descent.trace import Trace
 from steepest.engines.choice import Engine
 from steepest.engines.descents import Descents
+from steepest.engines.threads import of_one_order
 from steepest.errors import RunError, SpecError
 from steepest.fit_data import described, formula_first, source_of
 from steepest.held_out import parted, rows_apart
@@ -41,6 +43,7 @@ from steepest.model.tall_curvature import IllConditioned
 from steepest.model.tall_objective import TallObjective
 from steepest.monitor import Ended, Monitor, Progress, watched
 from steepest.planned import Plan
+from steepest.ranks.group import launched, shared
 from steepest.recording import last_finite, trace_of, why_diverged
 from steepest.result import Fit
 from steepest.run_record import FILES
@@ -106,9 +109,10 @@ def fit(
     if isinstance(out, Checkpoints):  # whose folder is claimed already, and saved to by whoever did
         return kept_fit(x, y, settings, batches, progress, out)
     if out is not None:
-        with claimed(out, overwrite, FILES, checkpoint_every) as kept:
+        with claimed_by_first(out, overwrite, FILES, checkpoint_every) as kept:
             done = kept_fit(x, y, settings, batches, progress, kept)
-            done.save(out, overwrite=True)  # whatever is there was refused before
+            if kept.writes:
+                done.save(out, overwrite=True)  # whatever is there was refused before
         return done
     if checkpoint_every is not None:
         raise SpecError("checkpoint_every= says how often a run is kept on its way: give its folder, out='runs/first'.")
@@ -127,8 +131,11 @@ def kept_fit(
     x, y, asked = formula_first(x, y, settings)
     apart, given = rows_apart(asked)
     rows, goals, given, batches, said = unpacked(x, y, given, batches)
-    spec, train, test, notes = described(rows, goals, given)
-    done = run(spec, train, test, (*notes, *said), batches, progress, validation=apart, kept=kept)
+    with shared() as group:
+        spec, train, test, notes = described(rows, goals, given)
+        done = run(spec, train, test, (*notes, *said), batches, progress, validation=apart, kept=kept)
+        if group.size > 1 and train.stream is not None:
+            _ = done.exact  # its passes are shared too
     if y is None and batches is None and all(isinstance(settings.get(name), str | None) for name in EACH_ROW):
         done.source = source_of(x)
     done.table = x if done.source is None and not is_source(x) else None
@@ -155,6 +162,18 @@ def run(
     """
     if train.stream is not None:
         spec = spec.model_copy(update={"stream": True})  # so that the run says how its rows were read
+    if train.stream is not None or launched() is not None:
+        with of_one_order(launched() is not None or needs_torch(spec, train)):
+            return _run(spec, train, test, notes, batches, progress, budget, validation, follower, kept, again)
+    return _run(spec, train, test, notes, batches, progress, budget, validation, follower, kept, again)
+
+
+def _run(
+    spec: Spec, train: Dataset, test: Dataset | None, notes: tuple[str, ...], batches: Iterable[Any] | None,
+    progress: Progress | None, budget: int | None, validation: Any, follower: Follower | None, kept: Checkpoints | None,
+    again: tuple[Engine, float] | None,
+) -> Fit:  # fmt: skip
+    """What `run` does."""
     train, stopping, notes = parted(spec, train, notes, validation)
     began = time.perf_counter()
     if kept is not None:

@@ -9,7 +9,7 @@ rows along, and the others go on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from math import inf
 from typing import Any
@@ -33,7 +33,9 @@ from steepest.held_out import scorer
 from steepest.lazy import Tensor, torch
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.row_parts import FEW
+from steepest.model.stream_objective import StreamObjective
 from steepest.planned import Plan
+from steepest.ranks.group import current
 from steepest.recording import recorder_of
 from steepest.settings import Spec
 
@@ -130,7 +132,7 @@ class Monitor:
         """Look at everything until every run has ended."""
         look: Any = self._step if self.stepwise else self._chunk
         # what diverges overflows
-        with interruptible(self.seconds) as reason, np.errstate(all="ignore"), closing(shown):  # pyrefly: ignore
+        with self._reason() as reason, np.errstate(all="ignore"), closing(shown):  # pyrefly: ignore
             for one in shown:
                 look(one, resuming.before(self, one, reason()))
                 if after is not None:
@@ -140,6 +142,17 @@ class Monitor:
             runs = np.flatnonzero(self.work.alive)
             theta = float64_of(self.work.theta)[runs]
             self._arrive(runs, self.t, self.epoch, self.lr[runs], theta, self.recorder.only(runs))
+
+    @contextmanager
+    def _reason(self) -> Iterator[Callable[[], Status | None]]:
+        """Why to end, from outside: where ranks add up every batch together, what all of them know of."""
+        together = self.work.batching.windows is not None or isinstance(self.objective, StreamObjective)
+        with interruptible(self.seconds) as reason:
+            if not together:
+                yield reason
+                return
+            with current().agreed(reason, (Status.SECONDS, Status.INTERRUPTED)) as told:
+                yield told
 
     def _verdict(self, stopper: Stopper, value: Any, theta: Any, t: int, epoch: int) -> Any:
         """What one value of F says: a code, or one for each run."""

@@ -40,6 +40,15 @@ def by_passes(spec: Spec, loss: Loss) -> bool:
     return alone and smooth and plain and not penalty(spec.penalty).l1
 
 
+def takes_passes(spec: Spec, data: Dataset, loss: Loss, terms: Terms) -> bool:
+    """Whether a fit to a stream takes Newton steps: its default descent, of so few parameters that their curvature is summed."""
+    if data.stream is None or not by_passes(spec, loss):
+        return False
+    _, outputs = targets(data, loss)
+    together = loss.coupled or loss.quadratic or outputs == 1
+    return together and len(terms.powers) * (outputs if loss.coupled else 1) <= MOST
+
+
 def batches_of(spec: Spec, data: Dataset, kind: str | None = None) -> Batching:
     """The batches of a fit: of a stream, which no step sees all of, 256 rows where nothing else is asked for."""
     if data.stream is None:
@@ -103,13 +112,9 @@ def streamed(spec: Spec, data: Dataset, loss: Loss, plain: Terms, in_place: bool
     """The plan of a default descent over a stream; None for all others. in_place: the columns as they are, which squares of
     them may be too near to one another for."""
     stream = data.stream
-    if stream is None or not by_passes(spec, loss):
+    if stream is None or not takes_passes(spec, data, loss, plain):
         return None
     _, outputs = targets(data, loss)
-    if outputs > 1 and not (loss.coupled or loss.quadratic):
-        return None
-    if len(plain.powers) * (outputs if loss.coupled else 1) > MOST:
-        return None
     of = penalty(spec.penalty)
     terms = plain if of or plain.degree == 1 else centring.centred(plain, data.x)
     labels = data.targets if data.classes is None or outputs != len(data.classes) else data.classes

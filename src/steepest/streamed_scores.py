@@ -17,6 +17,7 @@ from steepest.analysis.deviance import Deviances
 from steepest.analysis.exact.answer import Exact, one_of_many
 from steepest.analysis.exact.certificate import relative
 from steepest.analysis.exact.separation import SEPARABLE
+from steepest.data.streams import Block
 from steepest.errors import FitError
 from steepest.lazy import torch
 from steepest.metrics import of_confusion, of_means
@@ -24,10 +25,11 @@ from steepest.model.objective import Objective
 from steepest.model.of_fit import objective_of, targets
 from steepest.model.penalties import penalty
 from steepest.model.prediction import decision
+from steepest.model.row_parts import in_one_thread
 from steepest.model.stream_basis import basis_of, least_squares
 from steepest.model.stream_objective import StreamObjective, StreamPass
 from steepest.model.tall_curvature import IllConditioned
-from steepest.model.tally import Tally
+from steepest.model.tally import Tally, tallied
 from steepest.scoring import Answer, StreamMeasured, answer, objective_at
 
 if TYPE_CHECKING:
@@ -83,11 +85,15 @@ def _of_predictions(fit: Fit) -> StreamMeasured:
     assert data.stream is not None
     classes, y = data.schema.classes, data.y
     origin = np.zeros(0) if classes else np.atleast_1d(y.mean(0))
-    train, test = (Tally(fit.loss_function, len(classes or ()), origin) for _ in range(2))
-    for block, held in data.stream.blocks():
+    unit = data.stream.mean_weight
+    train, test = (Tally(fit.loss_function, len(classes or ()), origin, unit) for _ in range(2))
+
+    def add(sums: list[np.ndarray], train: Tally, test: Tally, block: Block, held: Block | None) -> None:
         for part, tally in ((block, train), (held, test)):
             if part is not None and len(part.x):
                 tally.add(part, decision(fit, np.ascontiguousarray(part.x)))
+
+    tallied(data.stream, train, test, add)
     loss = train.mean()
     value = loss + float(objective_of(fit).penalty(torch.as_tensor(fit.theta)))
     tested = test if data.stream.test_rows else None
@@ -135,7 +141,8 @@ def deviances(tally: Tally) -> Deviances | None:
 def exact_answer(objective: StreamObjective, end: StreamPass) -> Answer:
     """The best possible answer of all rows, from passes of its own."""
     began = time.perf_counter()
-    found = _of_squares(objective, end) if objective.loss.quadratic else _by_newton(objective, end)
+    with in_one_thread():
+        found = _of_squares(objective, end) if objective.loss.quadratic else _by_newton(objective, end)
     exact = found.exact and replace(found.exact, seconds=time.perf_counter() - began)
     return replace(found, exact=exact)
 

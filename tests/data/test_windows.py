@@ -55,6 +55,11 @@ def windows(counts=COUNTS, width=None):
     return made
 
 
+def rows_of(batch):
+    """Its rows, of all its parts."""
+    return np.concatenate([part[0].numpy() for part in batch.parts])
+
+
 def batching(size, width=None, counts=COUNTS, **more):
     return Batching(sum(counts), size, windows=windows(counts, width), epochs=1, **more)
 
@@ -63,7 +68,7 @@ def batching(size, width=None, counts=COUNTS, **more):
 @pytest.mark.parametrize("width", [1, 5])
 @pytest.mark.parametrize("shuffle", ["rows", "none"])
 def test_every_row_comes_once_an_epoch_in_batches_of_one_size(size, width, shuffle):
-    dealt = [batch.data[0].numpy() for batch in batching(size, width, shuffle=shuffle)]
+    dealt = [rows_of(batch) for batch in batching(size, width, shuffle=shuffle)]
     rows = sum(COUNTS)
     assert [len(rows) for rows in dealt[:-1]] == [min(size, rows)] * (-(-rows // size) - 1)
     np.testing.assert_array_equal(np.sort(np.concatenate(dealt)), np.arange(rows))
@@ -75,11 +80,11 @@ def test_every_row_comes_once_an_epoch_in_batches_of_one_size(size, width, shuff
 def test_any_step_is_dealt_without_those_before_it(size):
     made = batching(size, 2, seed=7)
     for epoch in (0, 3):
-        dealt = [batch.data[0].numpy() for batch in made.epoch(epoch)]
+        dealt = [rows_of(batch) for batch in made.epoch(epoch)]
         for index, rows in enumerate(dealt):
             again = made.at(epoch * made.steps_per_epoch + index)
             assert (again.epoch, again.index) == (epoch, index)
-            np.testing.assert_array_equal(again.data[0].numpy(), rows)
+            np.testing.assert_array_equal(rows_of(again), rows)
 
 
 def test_a_step_is_dealt_again_from_its_own_windows_alone():
@@ -90,12 +95,12 @@ def test_a_step_is_dealt_again_from_its_own_windows_alone():
 
 def test_epochs_and_seeds_have_orders_of_their_own():
     def order(**more):
-        return np.concatenate([batch.data[0].numpy() for batch in batching(16, 2, **more).epoch(0)])
+        return np.concatenate([rows_of(batch) for batch in batching(16, 2, **more).epoch(0)])
 
     np.testing.assert_array_equal(order(seed=1), order(seed=1))
     assert not np.array_equal(order(seed=1), order(seed=2))
     made = batching(16, 2, seed=1)
-    first, second = (np.concatenate([batch.data[0].numpy() for batch in made.epoch(epoch)]) for epoch in (0, 1))
+    first, second = (np.concatenate([rows_of(batch) for batch in made.epoch(epoch)]) for epoch in (0, 1))
     assert not np.array_equal(first, second)
 
 
@@ -106,7 +111,7 @@ def test_an_eighth_of_a_batch_comes_of_each_canonical_stream():
     stream_of = np.empty(64, int)
     stream_of[order] = np.arange(64) // 8  # streams are as many row groups each, one after another
     for batch in islice(made, 20):
-        np.testing.assert_array_equal(np.bincount(stream_of[batch.data[0].numpy() // 64]), [2] * STREAMS)
+        np.testing.assert_array_equal(np.bincount(stream_of[rows_of(batch) // 64]), [2] * STREAMS)
 
 
 def test_rows_are_mixed_as_far_as_windows_reach():
@@ -115,7 +120,7 @@ def test_rows_are_mixed_as_far_as_windows_reach():
     spread = {}
     for width in (1, 8):
         made = batching(64, width, counts=counts)
-        means = np.array([batch.data[0].numpy().mean() for batch in made.epoch(0)])
+        means = np.array([rows_of(batch).mean() for batch in made.epoch(0)])
         spread[width] = means.std()
     independent = (rows**2 / 12 / 64) ** 0.5
     assert spread[8] < 1.3 * independent

@@ -192,13 +192,21 @@ class Checkpoints:
 
     found: the newest one that can be read, as `write` has it, until it turns out to be of another run; None without one.
     notes: what is to be said of how it was found. engine, made: `in_place` and `lr`: how the descent goes. tell: called with
-        each note as soon as it is known.
+        each note as soon as it is known. writes: whether this process does; of several ranks the first, whose `found` others get.
     """
 
-    def __init__(self, place: Path, shown: str, overwrite: bool, every: float):
-        self.place, self.shown, self.overwrite, self.every = place, shown, overwrite, every
+    def __init__(
+        self,
+        place: Path,
+        shown: str,
+        overwrite: bool,
+        every: float,
+        writes: bool = True,
+        found: dict[str, Any] | None = None,
+    ):
+        self.place, self.shown, self.overwrite, self.every, self.writes = place, shown, overwrite, every, writes
         self.notes: list[str] = []
-        self.found = self._newest()
+        self.found = self._newest() if writes else found
         self.begun: Mapping[str, Any] = {}
         self.number = 0 if self.found is None else self.found["number"] + 1
         self.started = self.last = time.monotonic()
@@ -269,7 +277,7 @@ class Checkpoints:
 
     def due(self, of_epoch: bool) -> bool:
         """Whether it is time for one. of_epoch: whether an epoch has just ended."""
-        return time.monotonic() - self.last >= self.every * (OF_AN_EPOCH if of_epoch else 1.0)
+        return self.writes and time.monotonic() - self.last >= self.every * (OF_AN_EPOCH if of_epoch else 1.0)
 
     def write(self, position: tuple[int, int, int], state: Any) -> None:
         """Write a checkpoint in the place of the older one of two.
@@ -281,6 +289,8 @@ class Checkpoints:
         Raises:
             SpecError: the state holds something that is no data.
         """
+        if not self.writes:
+            return
         whole = {"format": FORMAT, "number": self.number, "begun": self.begun, "position": position, "state": state}
         whole |= {"seconds": self.seconds, "engine": self.engine, **self.made}
         try:

@@ -53,10 +53,14 @@ def fit(
     bootstrap: Annotated[
         int | None, output("Resamples of the rows that the standard errors come of, such as 1000.")
     ] = None,
+    rank_timeout: Annotated[
+        float | None, output("Under torchrun: seconds that a rank waits for the others (default 300).")
+    ] = None,
     **settings: Any,
 ) -> int:
     """Fit a model to a table, and say how far it is from the best possible answer."""
-    from steepest.checkpoints.folder import claimed
+    from steepest.checkpoints.of_ranks import claimed_by_first
+    from steepest.cli.sharing import sharing
     from steepest.storage import run_folder
 
     data = dash(data)
@@ -71,15 +75,23 @@ def fit(
     if out is None and checkpoint_every is not None:
         raise SpecError("checkpoint_every= says how often a run is kept on its way: give its folder, out='runs/first'.")
     files = (*run_folder.FILES, *([run_folder.PAGE] if report else []))
-    with nullcontext() if out is None else claimed(out, overwrite, files, checkpoint_every) as kept:
-        return _fit(data, given, kept, asked, out, folds, split or "random", json, quiet, report)
+    if rank_timeout is not None and not 0 < rank_timeout < float("inf"):
+        raise SpecError(f"--rank-timeout {rank_timeout:g}: it must be a number of seconds greater than 0.")
+    with (
+        sharing(rank_timeout) as group,
+        nullcontext() if out is None else claimed_by_first(out, overwrite, files, checkpoint_every) as kept,
+    ):
+        return _fit(
+            data, given, kept, asked, out, folds, split or "random", json, quiet, report, group is None or group.first
+        )
 
 
 def _fit(
     data: str, given: dict[str, Any], kept: Checkpoints | None, asked: dict[str, Any], out: str | None, folds: int | None,
-    split: str, json: bool, quiet: bool, report: bool,
+    split: str, json: bool, quiet: bool, report: bool, first: bool,
 ) -> int:  # fmt: skip
-    """What the command does once its options are read. kept: the run's folder; asked: how the summary is to be."""
+    """What the command does once its options are read. kept: the run's folder; asked: how the summary is to be; first: whether
+    this process writes and prints what it has done, with others or without."""
     from steepest import fitting
     from steepest.cli import console
     from steepest.descent.stopping import interruptible
@@ -90,6 +102,8 @@ def _fit(
         kept.tell, given = kept.tell if quiet else console.say, given | {"out": kept}
     with console.warnings_as_lines(), console.progress(_limits(given), quiet) as progress:
         done = fitting.fit(data, progress=progress, **given)
+    if not first:
+        return 0
     unsaved: SteepestError | None = None
     with interruptible() as interrupted:  # what was done is kept, even if Ctrl-C comes now
         done.to_dict()  # the exact answer is computed here

@@ -41,6 +41,10 @@ class Batch(NamedTuple):
     data: tuple[Tensor, ...] | None = None
     last: bool = True
     """Whether the epoch ends with this batch (always False for data from outside, whose end is not known)."""
+    parts: tuple[tuple[Tensor, ...], ...] = ()
+    """Of a stream the data of each part that is added up apart: of those of this rank alone (`ranks/`), and `data` is empty."""
+    count: int = 0
+    """Of a stream, how many rows the whole batch has, those of other ranks too."""
 
 
 @dataclass(frozen=True)
@@ -141,11 +145,12 @@ class Batching:
     def _streamed(self, first: int, last: int | None) -> Iterator[Batch]:
         """The batches of a stream's rows from one step to another (None: without end)."""
         assert self.windows is not None
-        for epoch, steps, arrays in self.windows.pieces(self, first, last):
+        for epoch, steps, given in self.windows.pieces(self, first, last):
             for i in range(steps.count):
-                data = tuple(torch.from_numpy(array[i * steps.rows : (i + 1) * steps.rows]) for array in arrays)
+                # copies, which begin where PyTorch would have them: products may depend on that
+                parts = tuple(tuple(torch.from_numpy(array[i]).clone() for array in arrays) for arrays in given)
                 index = steps.first + i
-                yield Batch(epoch, index, data=data, last=index == self.steps_per_epoch - 1)
+                yield Batch(epoch, index, None, (), index == self.steps_per_epoch - 1, parts, steps.rows)
 
     def order(self, epoch: int) -> np.ndarray:
         """What an epoch looks at, in order: rows, batch after batch (`rows`, `draws`), or blocks of `size` rows."""

@@ -28,6 +28,7 @@ from steepest.data.selection import Selection, select
 from steepest.data.targets import target_numbers
 from steepest.data.wording import listed, quoted_path
 from steepest.errors import DataError
+from steepest.ranks.group import launched
 
 SHARE = 1 / 3
 """A table that would take a larger part of the free memory than this is not read at once."""
@@ -159,7 +160,8 @@ def wanted(
     text_columns: Collection[str] = (),
     requested: Collection[str] = (),
 ) -> RowGroups | None:
-    """The row groups of a table that is to be streamed: as said, or because it would not fit into memory; else None.
+    """The row groups of a table that is to be streamed: as said, or because it would not fit into memory, or because ranks
+    share its rows; else None.
 
     Text (CSV) is written as Parquet first, once: reading, text_columns and requested are as of `files.open_table`.
 
@@ -186,7 +188,7 @@ def wanted(
             f"stream=True reads Parquet or CSV files pass by pass, and {what} is neither, or another kind than the others. Write "
             "all of them as Parquet, or leave stream=True out"
         )
-    if files is None or (said is None and files.nbytes <= large):
+    if files is None or (said is None and launched() is None and files.nbytes <= large):
         return None
     if files.rows == 0:
         raise DataError(f"{origin_of(files).table} has a header ({listed(files.schema.names)}) but no rows")

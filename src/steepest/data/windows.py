@@ -5,7 +5,8 @@
 
 So a batch is made of rows from 8·W row groups, which is what is in memory; a position is one whole number, the step, from which
 everything goes on at no cost; and whoever reads a few of the 8 streams alone sees the same rows in the same order. The eight are
-the same however many read them. The idea of such an order: mosaicml/streaming; its own format is not needed.
+the same however many read them: each rank reads its own. The idea of such an order: mosaicml/streaming; its own format is not
+needed.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from steepest.data.streams import ORDER, Block, Stream
+from steepest.ranks.group import current
+from steepest.ranks.tree import PARTS, sizes_of
 
 if TYPE_CHECKING:
     from steepest.data.batching import Batching
 
-STREAMS = 8
+STREAMS = PARTS
 """Canonical streams."""
 
 HELD = 2**25
@@ -58,6 +61,11 @@ class Steps(NamedTuple):
     def rows(self) -> int:
         """Of a batch."""
         return sum(self.sizes)
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """Rows of each part of a batch: those of each stream, or of a single one an eighth each."""
+        return self.sizes if len(self.sizes) == PARTS else sizes_of(self.rows)
 
 
 @dataclass(frozen=True)
@@ -117,32 +125,35 @@ class Windows:
 
     def pieces(
         self, batching: Batching, first: int = 0, last: int | None = None
-    ) -> Generator[tuple[int, Steps, tuple[np.ndarray, ...]]]:
-        """From one step to another (None: without end), counted from 0: the epoch, some of its steps, and the arrays of their
-        rows, batch after batch."""
-        for epoch, steps, held, order in self.orders(batching, first, last):
-            yield epoch, steps, tuple(array[order] for array in held)
+    ) -> Generator[tuple[int, Steps, list[tuple[np.ndarray, ...]]]]:
+        """From one step to another (None: without end), counted from 0: the epoch, some of its steps, and the arrays `[steps, m,
+        …]` of their rows, for each part of a batch that is this rank's."""
+        for epoch, steps, held, orders in self.orders(batching, first, last):
+            yield epoch, steps, [tuple(array[order] for array in held) for order in orders]
 
     def orders(
         self, batching: Batching, first: int = 0, last: int | None = None
-    ) -> Generator[tuple[int, Steps, tuple[np.ndarray, ...], np.ndarray]]:
-        """The same as numbers of rows among those of all windows, which are other ones once it goes on. The row groups to come
-        are decoded meanwhile."""
+    ) -> Generator[tuple[int, Steps, tuple[np.ndarray, ...], list[np.ndarray]]]:
+        """The same as numbers of rows `[steps, m]` among those of all windows, which are other ones once it goes on. The row
+        groups to come are decoded meanwhile."""
+        own = current().own
+        streams = range(1) if batching.shuffle == "none" else own
 
         def all_actions() -> Iterator[tuple[int, Load | Steps]]:
             epoch, begin = divmod(first, batching.steps_per_epoch)
-            for current in count(epoch):
-                if last is not None and current * batching.steps_per_epoch >= last:
+            for at in count(epoch):
+                if last is not None and at * batching.steps_per_epoch >= last:
                     return
-                for action in self.actions(batching, current, begin if current == epoch else 0):
-                    yield current, action
+                for action in self.actions(batching, at, begin if at == epoch else 0):
+                    if isinstance(action, Steps) or action.stream in streams:
+                        yield at, action
 
         order = (group for _, action in all_actions() if isinstance(action, Load) for group in action.groups)
-        tables, held = self.stream.files.pieces(order, whole=True), _Held(self, batching)
+        tables, held = self.stream.files.pieces(order, whole=True), _Held(self, batching, streams)
         try:
             for epoch, action in all_actions():
                 if isinstance(action, Steps):
-                    yield epoch, action, held.arrays, held.dealt(action)
+                    yield epoch, action, held.arrays, held.dealt(action, own)
                 else:
                     blocks = (self.stream.parted(*next(tables))[0] for _ in action.groups)
                     held.load(blocks, action, None if batching.shuffle == "none" else (batching.seed, epoch))
@@ -156,16 +167,16 @@ class _Held:
     arrays: `[streams · room, …]`, once the first rows are there.
     """
 
-    def __init__(self, windows: Windows, batching: Batching):
+    def __init__(self, windows: Windows, batching: Batching, streams: range):
         self.windows, size = windows, batching.size or 1
         self.room = windows.width * int(windows.stream.counts.max()) + size
-        self.streams = 1 if batching.shuffle == "none" else STREAMS
+        self.streams = streams
         self.arrays: tuple[np.ndarray, ...] = ()
-        self.next = [np.empty(0, np.int64) for _ in range(self.streams)]
+        self.next = {stream: np.empty(0, np.int64) for stream in streams}
 
     def load(self, blocks: Iterator[Block], load: Load, key: tuple[int, int] | None) -> None:
         """Put a window below the rows that are left of the one before."""
-        left, begin = self.next[load.stream], load.stream * self.room
+        left, begin = self.next[load.stream], self.streams.index(load.stream) * self.room
         for array in self.arrays:
             array[begin : begin + len(left)] = array[left]
         place, at = begin + len(left), 0
@@ -196,19 +207,23 @@ class _Held:
     def _like(self, part: np.ndarray, ones: int) -> np.ndarray:
         kind = part.dtype if part.dtype.kind != "f" or self.windows.numbers is None else self.windows.numbers
         shape = (part.shape[1] + ones, *part.shape[2:]) if part.ndim > 1 else ()
-        made = np.empty((self.streams * self.room, *shape), kind)
+        made = np.empty((len(self.streams) * self.room, *shape), kind)
         if ones:
             made[:, :ones] = 1.0
         return made
 
-    def dealt(self, steps: Steps) -> np.ndarray:
-        """The rows of some batches, batch after batch, which the streams then have no more."""
-        parts = []
-        for stream, size in enumerate(steps.sizes):
+    def dealt(self, steps: Steps, own: range) -> list[np.ndarray]:
+        """The rows of some parts of batches `[steps, m]`, which the streams then have no more."""
+        dealt = []
+        for stream in self.streams:
+            size = steps.sizes[stream]
             rows = size * steps.count
-            parts.append(self.next[stream][:rows].reshape(steps.count, size))
+            dealt.append(self.next[stream][:rows].reshape(steps.count, size))
             self.next[stream] = self.next[stream][rows:]
-        return np.concatenate(parts, axis=1).ravel()
+        if len(steps.sizes) == PARTS:
+            return dealt
+        ends = np.cumsum(steps.parts)
+        return [dealt[0][:, ends[part] - steps.parts[part] : ends[part]] for part in own]
 
 
 def _random(seed: int, epoch: int, stream: int = 0, window: int = 0) -> np.random.Generator:

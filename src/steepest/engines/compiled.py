@@ -12,6 +12,7 @@ Chunks are short enough (`WORK`) that whoever looks at them can stop a descent s
   ahead: threads fetch those of the next chunks while this one is walked, and deal the next epoch. Where runs have seeds
   of their own, each thread gathers for its runs.
 - Large batches of few runs are cut among all threads, one step a call.
+- Rows of a stream are read window by window, and each batch is added up in its parts (`kernel_parts.py`).
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from steepest.engines import kernel_args
 from steepest.engines.descents import Descents
 from steepest.engines.kernel_args import can_run
 from steepest.lazy import torch
+from steepest.ranks.group import current
+from steepest.ranks.tree import PARTS
 
 if TYPE_CHECKING:
     from steepest.data.windows import Windows
@@ -62,7 +65,8 @@ SMALL = 2**16
 class _Dealt(NamedTuple):
     """The steps of a chunk: its first batch, and for each seed where its batches begin and how long they are, `[seeds, T]`.
 
-    orders: rows still to be gathered, `[seeds, …]`; none where they lie in `room`.
+    orders: rows still to be gathered, `[seeds, …]`; none where they lie in `room`. count: of a stream the rows of a batch; starts
+    and lengths are then those of its parts, `[parts, T]`.
     """
 
     batch: Batch
@@ -70,6 +74,7 @@ class _Dealt(NamedTuple):
     orders: np.ndarray
     starts: np.ndarray
     lengths: np.ndarray
+    count: int = 0
 
 
 def chunks(work: Descents) -> Iterator[Chunk]:
@@ -201,15 +206,21 @@ class Compiled:
         from steepest.engines.kernel_rows import gather
 
         width, nothing = self.shape[1], np.zeros((1, 0), dtype=np.int64)
-        for epoch, steps, held, order in windows.orders(self.batching, self.first[0], self.batching.steps):
+        for epoch, steps, held, orders in windows.orders(self.batching, self.first[0], self.batching.steps):
             source = kernel_args.rows_of(held, self.objective)
             for first in range(0, steps.count, most):
-                part = np.ascontiguousarray(order[first * steps.rows : (first + most) * steps.rows])
-                room = kernel_args.room_for(source, width, len(part), size)
-                gather(source, width, part, 0, len(part), size, room)
-                starts = np.arange(0, len(part), steps.rows)[None]
-                lengths = np.full_like(starts, steps.rows)
-                yield _Dealt(Batch(epoch, steps.first + first), room, nothing, starts, lengths)
+                parts = [order[first : first + most] for order in orders]
+                order = np.concatenate([part.ravel() for part in parts])
+                room = kernel_args.room_for(source, width, len(order), -(-size // PARTS))
+                starts = np.zeros((len(parts), len(parts[0])), np.int64)
+                lengths, begin = np.zeros_like(starts), 0
+                for number, part in enumerate(parts):
+                    rows, end = part.shape[1], begin + part.size
+                    starts[number], lengths[number] = begin + rows * np.arange(len(part)), rows
+                    if part.size:
+                        gather(source, width, order, begin, end, rows, room)
+                    begin = end
+                yield _Dealt(Batch(epoch, steps.first + first), room, nothing, starts, lengths, steps.rows)
 
     def _begin(self, epoch: int) -> int:
         """The place of the first batch in an epoch."""
@@ -256,6 +267,9 @@ class Compiled:
         """One chunk of all runs that are alive, those with the same rows after one another: begun, or done already."""
         from steepest.engines import kernels
 
+        if self.batching.windows is not None:
+            self._walk_parts(dealt, rates[0], record)
+            return []
         turns = np.flatnonzero(self.work.alive)
         turns = turns[np.argsort(self.which[turns], kind="stable")]
         counts, size = self.counts.copy(), self.batching.size or self.batching.rows
@@ -279,6 +293,24 @@ class Compiled:
             job(turns)
             return []
         return [pool.submit(job, part) for part in np.array_split(turns, self.threads)]
+
+    def _walk_parts(self, dealt: _Dealt, rates: np.ndarray, record: Any) -> None:
+        """One chunk of the one run that there is, each batch added up in its parts."""
+        from steepest.engines import kernel_parts, kernel_rules
+
+        group, rows = current(), dealt.room
+        assert rows is not None
+
+        def exchange(grad: np.ndarray, total: np.ndarray) -> None:
+            grad[...], total[...] = group.merged([grad, total])
+
+        *moved, grad, free = self.state
+        kernel_parts.walk_parts(
+            kernel_rules.State._make([*(part[0] for part in moved), grad, free]), rows, dealt.starts, dealt.lengths,
+            dealt.count, rates, int(self.counts[0]), self.loss, self.penalty, self.codes[0],
+            kernel_rules.Record(*(part[0] for part in record)), exchange if group.size > 1 else None,
+        )  # fmt: skip
+        self.counts += len(rates)
 
     def _walk_wide(
         self, pool: ThreadPoolExecutor, dealt: _Dealt, run: int, rates: np.ndarray, count: int, record: Any

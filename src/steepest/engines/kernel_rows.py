@@ -23,7 +23,6 @@ from steepest.machine_code.instructions import (
     least,
     to,
     transpose,
-    where,
 )
 
 ROWS_AHEAD = 48
@@ -95,7 +94,7 @@ class Layout(NamedTuple):
 def gather(rows: Rows, width: int, order: np.ndarray, start: int, stop: int, size: int, room: Rows) -> None:
     """Copy the rows `order[start:stop]` into the same places of `room`, whose batches have `size` rows each.
 
-    width: columns. rows lie row after row; start and stop must be where a panel begins or all ends.
+    width: columns. rows lie row after row; start must be where a batch or, of a single one, a panel begins.
     """
     run = _gather(Layout.of(room, 1, width))
     run(*rows.arguments, order, start, stop, size, *room.arguments)
@@ -118,9 +117,9 @@ def write_gather(
     parts = [(rows.weights, room.weights)] * layout.weighted + [(rows.codes, room.codes)] * layout.coded
     for many, source, copy in ((layout.targets, rows.target, room.target), (layout.offsets, rows.offset, room.offset)):
         parts += [(source + o * rows.stride, copy + o * room.stride) for o in range(many)]
-    with code.each(start // size * size, stop, size) as batch:
+    with code.each(start, stop, size) as batch:
         end = least(batch + size, stop)
-        with code.each(where(batch < start, start, batch), end, layout.tile) as first:
+        with code.each(batch, end, layout.tile) as first:
             many = least(end - first, layout.tile)
             _gather_panel(code, layout, rows, order, first, many, stop, room.panels)
             for source, copy in parts:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from operator import call
 from threading import Barrier, Lock
 from typing import Any
 
 from steepest.lazy import torch
+from steepest.model import row_parts
 
 
 @contextmanager
@@ -29,6 +31,14 @@ def in_one_thread() -> Iterator[None]:
             if len(_asked) == 1:
                 _asked.clear()
             torch.set_num_threads(before)
+
+
+@contextmanager
+def of_one_order(pytorch: bool) -> Iterator[None]:
+    """Within it sums over rows do not depend on the number of cores: NumPy cuts none of its operations among threads, nor does
+    PyTorch. pytorch: whether that will be needed, if it is not imported yet."""
+    with row_parts.in_one_thread(), in_one_thread() if pytorch or "torch" in sys.modules else nullcontext():
+        yield
 
 
 def in_threads(jobs: Sequence[Callable[[], Any]], threads: int) -> Iterable[Any]:

@@ -28,8 +28,8 @@ class Compiled:
         self._engine = engine  # which holds the code
         self._entries = [numpy_type(kind.pointee) if kind.is_pointer else None for kind in types]
         plain = [ctypes.c_void_p if kind.is_pointer else _plain(kind) for kind in types]
-        address = engine.get_function_address(name)
-        self._function = ctypes.CFUNCTYPE(None if result is None else _plain(result), *plain)(address)
+        self.address = engine.get_function_address(name)
+        self._function = ctypes.CFUNCTYPE(None if result is None else _plain(result), *plain)(self.address)
 
     def __call__(self, *arguments: Any) -> Any:
         given = zip(self._entries, arguments, strict=True)

@@ -228,6 +228,13 @@ class Code:
             function = self._declared(name if kind == REAL else f"{name}f", _signature(kind, arguments))
         return Number(self, self.builder.call(function, [argument.value for argument in arguments], fastmath=_SUMS))
 
+    def call_at(self, address: Number, result: Any, *arguments: Any) -> Number:
+        """The function at an address, which gives a number of the type `result` (None: nothing)."""
+        kinds = [argument.value.type for argument in arguments]
+        kind = ir.FunctionType(ir.VoidType() if result is None else result, kinds)
+        function = self.builder.inttoptr(address.value, kind.as_pointer())
+        return Number(self, self.builder.call(function, [argument.value for argument in arguments]))
+
     def _declared(self, name: str, signature: Any) -> Any:
         known = self.builder.module.globals.get(name)
         if known is None:

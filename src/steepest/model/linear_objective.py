@@ -15,6 +15,8 @@ from steepest.model import double_double
 from steepest.model.linear import LinearProblem
 from steepest.model.objective import Objective
 from steepest.model.preconditioners import Coordinates
+from steepest.ranks.group import current
+from steepest.ranks.tree import tree
 
 
 @final
@@ -91,28 +93,36 @@ class LinearObjective(Objective):
 
     def value_and_grad(self, theta: Tensor, batch: Batch | None = None) -> tuple[Tensor, Tensor]:
         if batch is not None and batch.data is not None:
-            return self._of_data(theta, batch.data)
+            return self._of_parts(theta, batch)
         rows = None if batch is None else batch.rows
         basis, target = (self.basis, self.target) if rows is None else (self.basis[rows], self.target[rows])
         prediction = self.predict(theta, rows)
         weights = self.weights if rows is None or self.weights is None else self.weights[rows]
-        return self._reduced(theta, basis, target, weights, prediction)
+        value, grad = self._mean(theta, basis, target, weights, prediction)
+        return value, self.with_penalty(grad, theta)
 
-    def _of_data(self, theta: Tensor, data: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+    def _of_parts(self, theta: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Of rows that come with the batch: columns in the objective's coordinates, target, weights, and what a start gives."""
-        if len(data) != 4:
+        if not batch.parts:
             raise FitError(
                 "This objective holds its rows; batches for it are numbers of rows, as a Batching gives them."
             )
-        basis, target, weights, offset = data
+        whole = current().total(tree((self._sums(theta, *part) for part in batch.parts), torch.add)) / batch.count
+        return whole[0], self.with_penalty(whole[1:], theta)
+
+    def _sums(self, theta: Tensor, basis: Tensor, target: Tensor, weights: Tensor, offset: Tensor) -> Tensor:
+        """Σ of the losses of some rows, and behind it that of their gradients."""
+        if not len(basis):
+            return theta.new_zeros(1 + len(theta))
         prediction = self._predicted(theta, basis)
         prediction = prediction + offset if offset.shape[-1:] != (0,) else prediction
-        return self._reduced(theta, basis, target, weights if weights.shape[-1:] != (0,) else None, prediction)
+        value, grad = self._mean(theta, basis, target, weights if weights.shape[-1:] != (0,) else None, prediction)
+        return len(basis) * torch.cat([value.reshape(1), grad])
 
-    def _reduced(
+    def _mean(
         self, theta: Tensor, basis: Tensor, target: Tensor, weights: Tensor | None, prediction: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The mean loss of some rows, and its gradient with the penalty's."""
+        """The mean loss of some rows, and its gradient."""
         value, slope = self.loss.mean(prediction, target, weights), self.loss.slope(prediction, target)
         if weights is not None:
             slope = slope * (weights if self.outputs == 1 else weights[:, None])
@@ -120,7 +130,7 @@ class LinearObjective(Objective):
             grad = slope @ basis / basis.shape[0]
         else:
             grad = (slope.transpose(-1, -2) @ basis).flatten(-2) / basis.shape[0]
-        return value, self.with_penalty(grad, theta)
+        return value, grad
 
     def value(self, theta: Tensor) -> Tensor:
         return self.loss.mean(self.predict(theta), self.target, self.weights)

@@ -17,6 +17,8 @@ from steepest.model.loss import Loss
 from steepest.model.objective import Objective, matched
 from steepest.model.parameter_vector import ParameterVector
 from steepest.model.penalties import Penalty
+from steepest.ranks.group import current
+from steepest.ranks.tree import tree
 
 CHECKED = 1_000
 """Rows of a module's on which a loss of the user's is tried before the descent."""
@@ -33,7 +35,8 @@ class ModuleObjective(Objective):
 
     Penalties hold for all parameters but biases. Raises SpecError for modules without parameters or with mixed dtypes.
 
-    random: whether the module may draw random numbers in training, which then depend on (seed, epoch, index) alone.
+    random: whether the module may draw random numbers in training, which then depend on (seed, epoch, index) alone. moves: the
+    buffers that training moves, as the running means of BatchNorm.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class ModuleObjective(Objective):
         self.rows = 0 if x is None else x.shape[0]
         self.seed = seed
         self.random = True
+        self.moves = tuple(dict(module.named_buffers()))
         if penalty:
             self.penalty_term = penalty.at(self.parameters.penalised)
             if penalty.l1:
@@ -66,9 +70,7 @@ class ModuleObjective(Objective):
         return dict(self.module.named_buffers())
 
     def take_up(self, state: Any) -> None:
-        with torch.no_grad():
-            for name, value in like(self.state(), state, "buffers").items():
-                self.module.get_buffer(name).copy_(value)
+        self._put(like(self.state(), state, "buffers"))
 
     def views(self, flat: Tensor) -> Sequence[Tensor]:
         return self.parameters.views(flat)
@@ -78,6 +80,8 @@ class ModuleObjective(Objective):
             self.theta.copy_(theta)
         if batch is None or batch.index == 0:
             self.parameters.check()
+        if batch is not None and batch.parts:
+            return self._of_parts(theta, batch)
         self.gradient.zero_()
         if batch is None:
             with evaluating(self.module):
@@ -86,10 +90,44 @@ class ModuleObjective(Objective):
             drawn = seeded(hash((self.seed, batch.epoch, batch.index)), self.theta.device)
             with drawn if self.random else nullcontext():
                 value = self._mean(batch)
+        return self._backward(value), self.with_penalty(self.gradient, theta)
+
+    def _backward(self, value: Tensor) -> Tensor:
+        """Add the gradient of a loss to what there is; the loss."""
         if not value.requires_grad:
             raise SpecError(NO_GRADIENT)
         value.backward()
-        return value.detach(), self.with_penalty(self.gradient, theta)
+        return value.detach()
+
+    def _of_parts(self, theta: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Of a batch that is added up in parts, each with random numbers, and a module's statistics of a batch, of its own."""
+        group, before = current(), {name: self.module.get_buffer(name).clone() for name in self.moves}
+        shapes = [value.shape for value in before.values()]
+
+        def sums(number: int, part: tuple[Tensor, ...]) -> Tensor:
+            rows = len(part[0])
+            self.gradient.zero_()
+            self._put(before)
+            value = theta.new_zeros(1)
+            if rows:
+                drawn = seeded(hash((self.seed, batch.epoch, batch.index, number)), self.theta.device)
+                with drawn if self.random else nullcontext():
+                    value = self._backward(self._mean(Batch(batch.epoch, batch.index, data=part))).reshape(1)
+            moved = [self.module.get_buffer(name).reshape(-1).to(theta) for name in before]
+            return rows * torch.cat([value.to(theta), self.gradient, *moved])
+
+        parts = (sums(number, part) for number, part in zip(group.own, batch.parts, strict=True))
+        whole = group.total(tree(parts, torch.add)) / batch.count
+        value, grad, *moved = whole.split([1, len(theta), *(shape.numel() for shape in shapes)])
+        means = {name: mean.reshape(shape) for name, mean, shape in zip(before, moved, shapes, strict=True)}
+        self._put({name: mean if before[name].is_floating_point() else mean.round() for name, mean in means.items()})
+        self.gradient.copy_(grad)
+        return value[0], self.with_penalty(self.gradient, theta)
+
+    def _put(self, buffers: dict[str, Tensor]) -> None:
+        with torch.no_grad():
+            for name, value in buffers.items():
+                self.module.get_buffer(name).copy_(value)
 
     def value(self, theta: Tensor) -> Tensor:
         with evaluating(self.module), torch.no_grad():

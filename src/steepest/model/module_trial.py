@@ -27,12 +27,14 @@ class Trial:
     """What became of it.
 
     loss: as given, or told that predictions may be of another shape than the target. random: whether the module draws
-    random numbers in training. two: whether it fails on a batch of one row in training, and not on a larger one.
+    random numbers in training. two: whether it fails on a batch of one row in training, and not on a larger one. moves: the
+    buffers that training moves.
     """
 
     loss: Loss
     random: bool
     two: bool
+    moves: tuple[str, ...]
 
 
 def tried(module: nn.Module, x: Tensor, y: Tensor, loss: Loss, outputs: int, classes: tuple[str, ...] = ()) -> Trial:
@@ -50,15 +52,16 @@ def tried(module: nn.Module, x: Tensor, y: Tensor, loss: Loss, outputs: int, cla
         matched(prediction, target, loss)
         own.train(module.training)
         two = len(x) > 1 and _fails_on_one(own, rows[:1])
-        before = torch.default_generator.get_state()
+        before, buffers = torch.default_generator.get_state(), {name: one.clone() for name, one in own.named_buffers()}
         with torch.enable_grad():
             if len(x) > 1:
                 prediction = output(own, rows)
                 if not prediction.requires_grad:
                     raise SpecError(NO_GRADIENT)
         random = not torch.equal(before, torch.default_generator.get_state())
+    moves = tuple(name for name, one in own.named_buffers() if name in buffers and not torch.equal(one, buffers[name]))
     draws = nn.modules.dropout._DropoutNd | nn.RReLU
-    return Trial(loss, random or any(isinstance(part, draws) for part in own.modules()), two)
+    return Trial(loss, random or any(isinstance(part, draws) for part in own.modules()), two, moves)
 
 
 def _check_parameters(module: nn.Module) -> None:

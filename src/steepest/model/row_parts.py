@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from functools import cache
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -62,16 +62,20 @@ def in_one_thread(products: float = 0.0) -> Iterator[int]:
     if products > FEW or not _limiting.acquire(blocking=False):  # one at a time limits BLAS, and restores what it found
         yield 1
         return
+    libraries = _libraries()
+    threads = max((library.num_threads for library in libraries.lib_controllers), default=1)
+    _had.append(_had[-1] if _had else threads)
     try:
-        libraries = _libraries()
-        threads = max((library.num_threads for library in libraries.lib_controllers), default=1)
         with libraries.limit(limits=1) if threads > 1 else nullcontext():
-            yield threads
+            yield _had[-1]
     finally:
+        _had.pop()
         _limiting.release()
 
 
-_limiting = Lock()
+_limiting = RLock()
+_had: list[int] = []
+"""How many threads BLAS had before the thread that limits it did, once for each time that it does."""
 
 
 @cache

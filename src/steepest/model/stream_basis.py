@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from steepest.model.row_parts import blocks
+from steepest.data.passes import over_parts
+from steepest.data.streams import Block
+from steepest.model.row_parts import blocks, in_one_thread
 from steepest.model.stream_objective import StreamObjective
 
 DETERMINED = 1e-13
@@ -24,13 +26,11 @@ def triangle(objective: StreamObjective, targets: bool = False) -> np.ndarray:
     """R of √W·[1, z − s] over all training rows, beside it the targets of `mse`, a penalty's rows below; one pass."""
     stream, first = objective.stream, objective.first
     wide, beside = objective.wide, objective.outputs * targets
-    lines = []
-    if objective.penalty_given.l2:
-        ridge = np.sqrt(objective.entries * objective.penalty_given.l2) * np.eye(wide)[first:]
-        lines.append(np.hstack([ridge, np.zeros((len(ridge), beside))]))
-    step = max(2 * (wide + beside), PANEL // (wide + beside))
-    for block in stream.training():
-        rows = np.ones((len(block.x), wide + beside))
+    whole = wide + beside
+    step = max(2 * whole, PANEL // whole)
+
+    def add(triangle: np.ndarray, block: Block, held: Block | None) -> None:
+        rows = np.ones((len(block.x), whole))
         for part in blocks(len(block.x), wide):
             rows[part, first:wide] = objective.plain(block.x[part])
         if targets:
@@ -38,9 +38,22 @@ def triangle(objective: StreamObjective, targets: bool = False) -> np.ndarray:
         if block.weights is not None:
             rows *= np.sqrt(block.weights / stream.mean_weight)[:, None]
         for begin in range(0, len(rows), step):
-            lines = [np.linalg.qr(np.vstack([*lines, rows[begin : begin + step]]), mode="r")]
+            triangle[:] = _below(triangle, rows[begin : begin + step])
+
+    (found,) = over_parts(
+        stream, lambda: np.zeros((whole, whole)), add, lambda part: [part], lambda one, two: [_below(one[0], two[0])]
+    )
     objective.passes += 1
-    return np.vstack(lines)
+    if not objective.penalty_given.l2:
+        return found
+    ridge = np.sqrt(objective.entries * objective.penalty_given.l2) * np.eye(wide)[first:]
+    return _below(found, np.hstack([ridge, np.zeros((len(ridge), beside))]))
+
+
+def _below(triangle: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """R of a triangle with rows below it."""
+    with in_one_thread():
+        return np.asarray(np.linalg.qr(np.vstack([triangle, rows]), mode="r"))
 
 
 def basis_of(objective: StreamObjective) -> np.ndarray:

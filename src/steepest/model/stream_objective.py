@@ -25,7 +25,7 @@ from steepest.model.numpy_losses import Formula, SoftmaxFormula
 from steepest.model.objective import Objective
 from steepest.model.penalties import Penalty
 from steepest.model.tall_curvature import Curvature, add_squares
-from steepest.model.tally import Tally
+from steepest.model.tally import Tally, tallied
 
 
 @dataclass(frozen=True)
@@ -155,26 +155,28 @@ class StreamObjective(Objective):
         bend = (k, r, k, r) if self.loss.coupled else (r, r)
         fixed = self.loss.quadratic and self.seen is not None
         shapes: list[tuple[int, ...]] = [(), (k, r), *([] if fixed else [bend])]
-        total, least = [np.zeros(shape) for shape in shapes], np.inf
         train, test = self._tally(), self._tally()
+
+        def add(sums: list[np.ndarray], train: Tally, test: Tally, block: Block, held: Block | None) -> None:
+            found, smallest = self._of_block(theta, block, shapes, train)
+            for one, more in zip(sums, [*found, None], strict=True):
+                one[...] = np.minimum(one, smallest) if more is None else one + more
+            if held is not None:
+                self._judge(theta, held, test)
+
+        start = [*map(np.zeros, shapes), np.array(np.inf)]
         with np.errstate(all="ignore"):  # what diverges overflows
-            for block, held in self.stream.blocks():
-                found, smallest = self._of_block(theta, block, shapes, train)
-                for one, more in zip(total, found, strict=True):
-                    one += more
-                least = min(least, smallest)
-                if held is not None:
-                    self._judge(theta, held, test)
+            *total, least = tallied(self.stream, train, test, add, start, [*[np.add] * len(shapes), np.minimum])
         self.passes += 1
         grad = total[1] / self.entries
         curvature = self.seen.curvature if fixed and self.seen else self._curvature(total[2])
         tested = test if self.stream.test_rows else None
-        return StreamPass(theta, float(total[0]) / self.entries, grad.ravel(), curvature, least, train, tested)
+        return StreamPass(theta, float(total[0]) / self.entries, grad.ravel(), curvature, float(least), train, tested)
 
     def _tally(self) -> Tally:
         classes = self.stream.schema.classes
         origin = np.zeros(0) if classes else np.atleast_1d(self.sample.y.mean(0))
-        return Tally(self.loss, len(classes or ()), origin)
+        return Tally(self.loss, len(classes or ()), origin, self.stream.mean_weight)
 
     def _of_block(
         self, theta: np.ndarray, block: Block, shapes: list[tuple[int, ...]], tally: Tally

@@ -1,21 +1,29 @@
 """How good predictions are, added up block by block: what losses and metrics of all rows are made of.
 
-The ranks of scores, of which AUC comes, are those of 2¹⁸ classes of them: float32's sign, exponent and first nine bits.
+The ranks of scores, of which AUC comes, are those of 2²⁰ classes of them: float32's sign, exponent and first eleven bits. Weights
+count there in steps of a millionth of their mean: sums of whole numbers are the same in any order.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
-from steepest.data.streams import Block
+from steepest.data.passes import each_by, over_parts
+from steepest.data.streams import Block, Stream
 from steepest.lazy import torch
 from steepest.model.loss import Loss
+from steepest.ranks.group import current
 
 BITS = 20
 """Of a score, by which rows are ranked."""
 
 MANY = 8
 """Classes up to which rows are ranked."""
+
+STEPS = 2.0**20
+"""Of a mean weight, in which weights are counted where rows are ranked."""
 
 
 class Tally:
@@ -24,10 +32,29 @@ class Tally:
     count: Σ w of the user's weights. loss, share: Σ wℓ and Σ w of the loss's own. Of numbers total, spread, square, absolute: of
     the target less `origin`, squared too, and of residuals `[m]`. Of classes the confusion, and how many rows have which score.
     Of a family, with the user's weights: own, Σ wℓ, alone, the same where all means are `origin`, and pearson, Σ w·(y − μ)²/V(μ).
+
+    unit: about the mean of the weights.
     """
 
-    def __init__(self, loss: Loss, classes: int, origin: np.ndarray):
-        self.losses, self.classes, self.origin = loss, classes, origin
+    SUMS = (
+        "count",
+        "loss",
+        "share",
+        "own",
+        "alone",
+        "pearson",
+        "number",
+        "total",
+        "spread",
+        "square",
+        "absolute",
+        "confusion",
+    )
+    KINDS = (*[np.add] * len(SUMS), np.minimum, np.maximum)
+    """How the `arrays` of two parts are merged."""
+
+    def __init__(self, loss: Loss, classes: int, origin: np.ndarray, unit: float = 1.0):
+        self.losses, self.classes, self.origin, self.unit = loss, classes, origin, unit
         self.count = self.loss = self.share = self.own = self.alone = self.pearson = 0.0
         self.number = 0
         wide = len(origin)
@@ -36,6 +63,23 @@ class Tally:
         self.confusion = np.zeros(classes**2)
         scores = 0 if not classes or classes > MANY else 1 if classes == 2 else classes
         self.right, self.all = np.zeros((2, scores, 2**BITS))
+
+    def part(self) -> Tally:
+        """One for some of the rows. Where they rank is counted here, once for all."""
+        part = Tally(self.losses, 0, self.origin, self.unit)
+        part.classes, part.confusion = self.classes, np.zeros_like(self.confusion)
+        part.right, part.all = self.right, self.all
+        return part
+
+    def arrays(self) -> list[np.ndarray]:
+        """Its sums but for the ranks, as `put` takes them."""
+        return [np.asarray(getattr(self, name), dtype=np.float64) for name in (*self.SUMS, "low", "high")]
+
+    def put(self, arrays: Sequence[np.ndarray]) -> None:
+        """Take up the sums of all rows."""
+        for name, array in zip((*self.SUMS, "low", "high"), arrays, strict=True):
+            setattr(self, name, array if array.ndim else int(array) if name == "number" else float(array))
+        self.right, self.all = current().merged([self.right, self.all])
 
     def add(self, block: Block, prediction: np.ndarray) -> None:
         """Rows with what the model gives for them."""
@@ -86,8 +130,9 @@ class Tally:
         for place in range(len(self.all)):
             key = _rank(decision if decision.ndim == 1 else _log_odds(decision, place))
             mine = y == (1 if self.classes == 2 else place)
-            self.all[place] += np.bincount(key, weights, minlength=2**BITS)
-            own = None if weights is None else weights[mine]
+            whole = None if weights is None else np.rint(weights * (STEPS / self.unit))
+            self.all[place] += np.bincount(key, whole, minlength=2**BITS)
+            own = None if whole is None else whole[mine]
             self.right[place] += np.bincount(key[mine], own, minlength=2**BITS)
 
     def mean(self) -> float:
@@ -103,6 +148,33 @@ class Tally:
             pairs = right.sum() * wrong.sum()
             found.append(float(right @ below / pairs) if pairs > 0 else float("nan"))
         return found
+
+
+def tallied(
+    stream: Stream,
+    train: Tally,
+    test: Tally,
+    add: Callable[[list[np.ndarray], Tally, Tally, Block, Block | None], None],
+    start: Sequence[np.ndarray] = (),
+    kinds: Sequence[np.ufunc] = (),
+) -> list[np.ndarray]:
+    """Fill the tallies of all rows of a stream in a pass, and what else is gathered in it.
+
+    add: is given arrays that begin as `start` and are written to, a tally for the training rows of a piece and one for those held
+    out, and both. kinds: how the arrays of several parts are merged.
+    """
+
+    def begin() -> tuple[list[np.ndarray], Tally, Tally]:
+        return [one.copy() for one in start], train.part(), test.part()
+
+    def arrays(part: tuple[list[np.ndarray], Tally, Tally]) -> list[np.ndarray]:
+        return [*part[0], *part[1].arrays(), *part[2].arrays()]
+
+    merge = each_by([*kinds, *Tally.KINDS, *Tally.KINDS])
+    found = over_parts(stream, begin, lambda part, block, held: add(*part, block, held), arrays, merge)
+    train.put(found[len(start) : len(start) + len(Tally.KINDS)])
+    test.put(found[len(start) + len(Tally.KINDS) :])
+    return found[: len(start)]
 
 
 def _log_odds(decision: np.ndarray, place: int) -> np.ndarray:

@@ -1,0 +1,218 @@
+"""The processes that torchrun began, as one fit sees them: which parts are whose, and what all of them know.
+
+    with begun():                     the processes find one another
+        with shared():                what is added up in here, each rank adds up a part of
+            current().merged(…)       the same on every rank, to the last bit
+
+Every rank takes the same steps from the same numbers; what they send one another is sums (of θ's size), never rows. Outside of
+`shared()`, and in a process that torchrun has not begun, one process adds up all parts by itself.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import numpy as np
+
+from steepest.errors import RunError, SpecError
+from steepest.lazy import Tensor, torch
+from steepest.ranks.tree import PARTS, added, tree
+
+TIMEOUT = 300.0
+"""Seconds that a rank waits for the others where nothing else is asked."""
+
+GRACE = 5.0
+"""Seconds in which ranks that wait in vain tell one another so: whoever does not is the one that they waited for."""
+
+NAMED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+"""What torchrun puts into the environment."""
+
+T = TypeVar("T")
+
+GO_ON = "A run with a folder goes on from its last checkpoint with the same command."
+
+
+class Group:
+    """Some ranks, seen by one of them.
+
+    asked: gives the number of a reason for which this rank would end the descent, 0 for none; told: the largest of any rank, as
+    of the last time that they brought something together.
+    """
+
+    def __init__(self, rank: int = 0, size: int = 1, store: Any = None, seconds: float = TIMEOUT):
+        self.rank, self.size, self.store, self.seconds = rank, size, store, seconds
+        self.asked: Callable[[], int] = lambda: 0
+        self.told = 0
+
+    @property
+    def own(self) -> range:
+        """The parts that this rank adds up."""
+        share = PARTS // self.size
+        return range(self.rank * share, (self.rank + 1) * share)
+
+    @property
+    def first(self) -> bool:
+        """Whether it is the one that prints and writes."""
+        return self.rank == 0
+
+    def gathered(self, mine: Tensor) -> list[Tensor]:
+        """What every rank has, `[m]` each, in their order.
+
+        Raises:
+            RunError: a rank has ended, or has not answered in time.
+        """
+        flagged = torch.cat([mine, torch.full((1,), self.asked(), dtype=mine.dtype, device=mine.device)])
+        each = [torch.empty_like(flagged) for _ in range(self.size)]
+        began = time.monotonic()
+        try:
+            torch.distributed.all_gather(each, flagged)
+        except RuntimeError:
+            raise self._lost(time.monotonic() - began) from None
+        self.told = max(int(one[-1]) for one in each)
+        return [one[:-1] for one in each]
+
+    def total(self, mine: Tensor) -> Tensor:
+        """The sum of all ranks' sums."""
+        return mine if self.size == 1 else tree(self.gathered(mine), torch.add)
+
+    def merged(
+        self,
+        mine: Sequence[np.ndarray],
+        merge: Callable[[list[np.ndarray], list[np.ndarray]], list[np.ndarray]] = added,
+    ) -> list[np.ndarray]:
+        """What is merged of all ranks' arrays, which have the same shapes on each."""
+        arrays = [np.asarray(part) for part in mine]
+        return arrays if self.size == 1 else tree((_unpacked(one, arrays) for one in self.each(_packed(arrays))), merge)
+
+    def each(self, content: bytes) -> list[bytes]:
+        """What every rank has, as many bytes on each."""
+        if self.size == 1:
+            return [content]
+        given = torch.from_numpy(np.frombuffer(content, np.uint8).copy())
+        return [one.numpy().tobytes() for one in self.gathered(given)]
+
+    def all_of(self, content: bytes) -> list[bytes]:
+        """What every rank has, however many bytes."""
+        longest = [np.frombuffer(one, np.int64) for one in self.each(np.array([len(content)]).tobytes())]
+        lengths = [int(one[0]) for one in longest]
+        padded = self.each(content.ljust(max(lengths), b"\0"))
+        return [one[:length] for one, length in zip(padded, lengths, strict=True)]
+
+    @contextmanager
+    def agreed(self, reason: Callable[[], T | None], reasons: Sequence[T]) -> Iterator[Callable[[], T | None]]:
+        """A reason to end that holds on all ranks at the same step: the last of `reasons` that any of them has.
+
+        It is known once they have brought something together after it came up.
+        """
+        if self.size == 1:
+            yield reason
+            return
+        self.asked, self.told = lambda: 0 if (found := reason()) is None else 1 + reasons.index(found), 0
+        try:
+            yield lambda: reasons[self.told - 1] if self.told else None
+        finally:
+            self.asked, self.told = lambda: 0, 0
+
+    def says(self) -> bool:
+        """Whether this rank is the first that has something to say of a failure, which all others would only repeat."""
+        if self.store is None:
+            return True
+        with suppress(RuntimeError):
+            return self.store.add("said", 1) == 1
+        return True
+
+    def _lost(self, waited: float) -> RunError:
+        """The error where a rank is missed: who it is."""
+        late = waited >= 0.9 * self.seconds
+        missing = {rank for rank in range(self.size) if rank != self.rank}
+        with suppress(RuntimeError):
+            self.store.set(f"waited {self.rank}", "1")
+            until = time.monotonic() + GRACE
+            while missing and time.monotonic() < until:
+                missing = {rank for rank in missing if not self.store.check([f"waited {rank}"])}
+                time.sleep(0.05)
+        several = len(missing) > 1
+        named = ", ".join(map(str, sorted(missing)))
+        who = f"Rank{'s' * several} {named}" if missing else "A rank"
+        if late:
+            return RunError(
+                f"{who} did not answer within {self.seconds:g} seconds (rank_timeout): a process that hangs, or a machine that "
+                f"is stopped or far slower than the others. {GO_ON}"
+            )
+        return RunError(f"{who} ended in the middle of the fit. {GO_ON}")
+
+
+ALONE = Group()
+"""One process, which adds up all parts."""
+
+_begun: list[Group] = []
+_current: list[Group] = [ALONE]
+
+
+def launched() -> Group | None:
+    """The ranks that this process is one of; None where nobody has begun several."""
+    return _begun[-1] if _begun else None
+
+
+def current() -> Group:
+    """Those that share what is added up now."""
+    return _current[-1]
+
+
+@contextmanager
+def shared() -> Iterator[Group]:
+    """Within it all ranks add up together: they must do the same, in the same order."""
+    _current.append(launched() or ALONE)
+    try:
+        yield _current[-1]
+    finally:
+        _current.pop()
+
+
+@contextmanager
+def begun(seconds: float = TIMEOUT) -> Iterator[Group | None]:
+    """The processes that torchrun began, while they work together; None where it has begun none.
+
+    seconds: that a rank waits for the others.
+
+    Raises:
+        SpecError: so many ranks cannot share eight parts.
+    """
+    if _begun or not all(name in os.environ for name in NAMED):
+        yield launched()
+        return
+    size = int(os.environ["WORLD_SIZE"])
+    if size not in (1, 2, 4, 8):
+        raise SpecError(
+            f"There are {size} ranks, and a batch is added up in {PARTS} parts: start 1, 2, 4 or 8 of them (--nproc-per-node)."
+        )
+    wait = timedelta(seconds=seconds)
+    store, rank, size = next(torch.distributed.rendezvous("env://", timeout=wait))
+    backend = "gloo"
+    if torch.cuda.is_available():
+        backend = "cpu:gloo,cuda:nccl"
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+    torch.distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=wait)
+    _begun.append(Group(rank, size, store, seconds))
+    try:
+        yield _begun[-1]
+    finally:
+        _begun.pop()
+        torch.distributed.destroy_process_group()
+
+
+def _packed(arrays: Sequence[np.ndarray]) -> bytes:
+    return b"".join(np.ascontiguousarray(part).tobytes() for part in arrays)
+
+
+def _unpacked(content: bytes, like: Sequence[np.ndarray]) -> list[np.ndarray]:
+    found, at = [], 0
+    for part in like:
+        found.append(np.frombuffer(content, part.dtype, part.size, at).reshape(part.shape).copy())
+        at += part.nbytes
+    return found

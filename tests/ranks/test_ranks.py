@@ -1,0 +1,51 @@
+"""One process, and 1, 2 or 4 ranks, walk one path bit for bit, in float64 and in float32."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from ranked import CASES
+
+SCRIPT = Path(__file__).with_name("ranked.py")
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked here")
+
+DAILY = (0, 2, 4), ("logistic", "fused float32", "loop")
+ALL = (0, 1, 2, 4, 8), tuple(CASES)
+
+
+def write(folder: Path, rows: int = 1_200) -> None:
+    """Two files with row groups of different sizes."""
+    random = np.random.default_rng(0)
+    a, b = random.normal(size=(2, rows))
+    city = random.choice(["Oslo", "Rome", "Lima"], rows)
+    line = 1.0 + a - 2.0 * b + (city == "Rome")
+    table = pa.table(
+        {
+            "a": a, "b": b, "city": city, "near": a + 1e-7 * b, "y": line + random.normal(size=rows),
+            "z": np.where(line + random.logistic(size=rows) > 0, "yes", "no"), "w": random.integers(1, 4, rows) / 3.0,
+        }
+    )  # fmt: skip
+    folder.mkdir()
+    pq.write_table(table.slice(0, rows // 3), folder / "1.parquet", row_group_size=37)
+    pq.write_table(table.slice(rows // 3), folder / "2.parquet", row_group_size=64)
+
+
+@pytest.mark.parametrize(("sizes", "cases"), [DAILY, pytest.param(*ALL, marks=pytest.mark.soak)], ids=["daily", "all"])
+def test_any_number_of_ranks_walks_one_path_bit_for_bit(sizes, cases, tmp_path):
+    write(tmp_path / "rows")
+    words = [sys.executable, str(SCRIPT), str(tmp_path), ",".join(map(str, sizes)), *cases]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=900)
+    assert done.returncode == 0, done.stderr
+    for case in cases:
+        alone, *others = (np.load(tmp_path / f"{case}-{size}.npz") for size in sizes)
+        assert np.isfinite(alone["theta"]).all()
+        for size, other in zip(sizes[1:], others, strict=True):
+            for name in alone.files:
+                assert alone[name].tobytes() == other[name].tobytes(), f"{case}: {name} of {size} ranks"
