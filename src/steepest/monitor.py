@@ -35,7 +35,7 @@ from steepest.model.linear_objective import LinearObjective
 from steepest.model.row_parts import FEW
 from steepest.model.stream_objective import StreamObjective
 from steepest.planned import Plan
-from steepest.ranks.group import current
+from steepest.ranks.group import ALONE, current
 from steepest.recording import recorder_of
 from steepest.settings import Spec
 
@@ -147,12 +147,9 @@ class Monitor:
     def _reason(self) -> Iterator[Callable[[], Status | None]]:
         """Why to end, from outside: where ranks add up every batch together, what all of them know of."""
         together = self.work.batching.windows is not None or isinstance(self.objective, StreamObjective)
-        with interruptible(self.seconds) as reason:
-            if not together:
-                yield reason
-                return
-            with current().agreed(reason, (Status.SECONDS, Status.INTERRUPTED)) as told:
-                yield told
+        group = current() if together else ALONE
+        with interruptible(self.seconds) as reason, group.agreed(reason, (Status.SECONDS, Status.INTERRUPTED)) as told:
+            yield told
 
     def _verdict(self, stopper: Stopper, value: Any, theta: Any, t: int, epoch: int) -> Any:
         """What one value of F says: a code, or one for each run."""

@@ -39,6 +39,7 @@ CASES: dict[str, dict[str, Any]] = {
     "loop float32": {**ROWS, **MINI, "dtype": "float32", "shuffle": "none"},
     "softmax": {"target": "city", "columns": ["a", "b"], **MINI, "optimizer": "sgd"},
     "few rows": {**ROWS, "batch_size": 5, "epochs": 1},
+    "few rows fused": {**ROWS, "batch_size": 5, "epochs": 1},
     "basis": {"target": "y", "columns": ["a", "near"]},
     "module": {**ROWS, **MINI, "model": "mlp:4"},
     "batch norm": {**ROWS, **MINI, "model": network, "lr": 0.01},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,10 +14,14 @@ import pyarrow.parquet as pq
 import pytest
 from ranked import CASES
 
+import steepest as st
+
+from stopping_at import assert_same_trace
+
 SCRIPT = Path(__file__).with_name("ranked.py")
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked here")
 
-DAILY = (0, 2, 4), ("logistic", "fused float32", "loop")
+DAILY = (0, 2, 4), ("logistic", "fused float32")
 ALL = (0, 1, 2, 4, 8), tuple(CASES)
 
 
@@ -49,3 +54,28 @@ def test_any_number_of_ranks_walks_one_path_bit_for_bit(sizes, cases, tmp_path):
         for size, other in zip(sizes[1:], others, strict=True):
             for name in alone.files:
                 assert alone[name].tobytes() == other[name].tobytes(), f"{case}: {name} of {size} ranks"
+
+
+@pytest.mark.parametrize("more", [[], pytest.param(["all"], marks=pytest.mark.soak)], ids=["daily", "all"])
+def test_a_run_killed_on_two_ranks_goes_on_with_one_or_four_and_a_rank_that_hangs_is_named(more, tmp_path):
+    write(tmp_path / "rows")
+    words = [sys.executable, str(SCRIPT.with_name("ending.py")), str(tmp_path), *more]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=900)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["killed"]["codes"] == [0, -9]
+    assert told["killed"]["said"][0].startswith("Rank 1 ended in the middle of the fit.")
+    whole = st.load(tmp_path / "whole")
+    for name in ("killed", "four")[: 1 + len(more)]:
+        again = st.load(tmp_path / name)
+        assert any(
+            note.startswith(("The run goes on from step 4", "The run goes on from step 3")) for note in again.notes
+        )
+        assert whole.theta.tobytes() == again.theta.tobytes()
+        assert_same_trace(whole.trace, again.trace)
+        assert whole.loss == again.loss
+    if more:
+        first, second = told["again"]["said"]  # a finished run is refused on every rank
+        assert "holds a run already" in first
+        assert second
+        assert told["hung"]["said"][0].startswith("Rank 1 did not answer within 2 seconds (rank_timeout)")

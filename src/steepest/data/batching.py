@@ -42,7 +42,8 @@ class Batch(NamedTuple):
     last: bool = True
     """Whether the epoch ends with this batch (always False for data from outside, whose end is not known)."""
     parts: tuple[tuple[Tensor, ...], ...] = ()
-    """Of a stream the data of each part that is added up apart: of those of this rank alone (`ranks/`), and `data` is empty."""
+    """Of a stream the data of each part that is added up apart: of those of this rank alone (`ranks/`), and `data` is empty. A
+    part without rows may have no data at all."""
     count: int = 0
     """Of a stream, how many rows the whole batch has, those of other ranks too."""
 

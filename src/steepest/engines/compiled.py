@@ -207,7 +207,7 @@ class Compiled:
 
         width, nothing = self.shape[1], np.zeros((1, 0), dtype=np.int64)
         for epoch, steps, held, orders in windows.orders(self.batching, self.first[0], self.batching.steps):
-            source = kernel_args.rows_of(held, self.objective)
+            source = kernel_args.rows_of(held, self.objective) if held else self.rows  # this rank has no part of these
             for first in range(0, steps.count, most):
                 parts = [order[first : first + most] for order in orders]
                 order = np.concatenate([part.ravel() for part in parts])

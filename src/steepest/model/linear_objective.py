@@ -107,13 +107,13 @@ class LinearObjective(Objective):
             raise FitError(
                 "This objective holds its rows; batches for it are numbers of rows, as a Batching gives them."
             )
-        whole = current().total(tree((self._sums(theta, *part) for part in batch.parts), torch.add)) / batch.count
+        nothing = theta.new_zeros(1 + len(theta))
+        sums = (self._sums(theta, *part) if part and len(part[0]) else nothing for part in batch.parts)
+        whole = current().total(tree(sums, torch.add)) / batch.count
         return whole[0], self.with_penalty(whole[1:], theta)
 
     def _sums(self, theta: Tensor, basis: Tensor, target: Tensor, weights: Tensor, offset: Tensor) -> Tensor:
         """Σ of the losses of some rows, and behind it that of their gradients."""
-        if not len(basis):
-            return theta.new_zeros(1 + len(theta))
         prediction = self._predicted(theta, basis)
         prediction = prediction + offset if offset.shape[-1:] != (0,) else prediction
         value, grad = self._mean(theta, basis, target, weights if weights.shape[-1:] != (0,) else None, prediction)

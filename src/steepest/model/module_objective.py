@@ -105,7 +105,7 @@ class ModuleObjective(Objective):
         shapes = [value.shape for value in before.values()]
 
         def sums(number: int, part: tuple[Tensor, ...]) -> Tensor:
-            rows = len(part[0])
+            rows = len(part[0]) if part else 0
             self.gradient.zero_()
             self._put(before)
             value = theta.new_zeros(1)

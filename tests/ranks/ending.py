@@ -1,0 +1,66 @@
+"""Ranks that are killed, or hang, in the middle of a fit, and the run gone on with by other numbers of them (run as a script).
+
+ending.py FOLDER        prints what the ranks said and how they ended, as JSON; FOLDER/rows are the rows
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from importlib import import_module
+from typing import Any
+
+from ranked import ROWS, in_ranks
+
+SETTINGS: dict[str, Any] = {**ROWS, "stream": True, "optimizer": "adam", "lr": 0.01, "batch_size": 60, "epochs": 3}
+
+
+def run(name: str, size: int, at: int | None = None, how: str = "", seconds: float = 60.0) -> dict[str, Any]:
+    """A fit by so many ranks; the last one ends at a step, or hangs. The codes that they ended with, and what they said."""
+    from steepest.errors import SteepestError
+    from steepest.fitting import fit
+    from steepest.ranks import group
+
+    group.GRACE = 1.0
+
+    def work(rank: int) -> None:
+        def end(step: Any, objective: float) -> None:
+            if at is not None and step.t >= at and rank == size - 1:
+                if how == "kill":
+                    os.kill(os.getpid(), signal.SIGKILL)
+                signal.alarm(8)
+                time.sleep(60)
+
+        said = ""
+        with group.begun(seconds):
+            try:
+                fit("rows", out=name, checkpoint_every=1e-4, progress=end, **SETTINGS)
+            except SteepestError as error:
+                said = str(error)
+        with open(f"{name}-{rank}.txt", "w", encoding="utf-8") as file:
+            file.write(said)
+
+    codes = in_ranks(size, work)
+    said = []
+    for rank in range(max(size, 1)):
+        if os.path.exists(f"{name}-{rank}.txt"):
+            with open(f"{name}-{rank}.txt", encoding="utf-8") as file:
+                said.append(file.read())
+            os.remove(f"{name}-{rank}.txt")
+    return {"codes": codes, "said": said}
+
+
+if __name__ == "__main__":
+    os.chdir(sys.argv[1])
+    for needed in ("torch", "torch.distributed", "scipy.linalg", "steepest.fitting", "steepest.streamed_scores"):
+        import_module(needed)
+    told = {"whole": run("whole", 0), "killed": run("killed", 2, at=40, how="kill")}
+    shutil.copytree("killed", "four")
+    told["killed, then one"] = run("killed", 0)
+    if len(sys.argv) > 2:
+        told |= {"four": run("four", 4), "again": run("four", 2), "hung": run("hung", 2, at=20, seconds=2.0)}
+    print(json.dumps(told))
