@@ -115,8 +115,8 @@ def test_a_sweep_and_a_saved_run_keep_them(table, tmp_path):
     fit.save(tmp_path / "run")
     assert st.load(tmp_path / "run").spec.bounds == fit.spec.bounds == Spec.from_toml(fit.spec.to_toml()).bounds
     assert "within bounds there are no standard errors" in fit.summary().reason.lower()
-    with pytest.raises(SpecError, match="not written out"):
-        fit.to_python()
+    with pytest.raises(SpecError, match="knows no bounds"):
+        fit.to_python(style="scikit-learn")
 
 
 def test_the_command_takes_them(table, tmp_path, capsys):

@@ -41,6 +41,8 @@ class Case:
         `own_rule`. schedule, schedule_numbers: None and () for a function of the user's. plateau: the numbers of one that waits.
     batching: as it was planned, not as far as the descent came. batch: rows of one; None for all.
     start: θ₀ in user units; None for zeros, or for the module's own.
+    added: whether an offset is added to each prediction; of losses of residuals it is taken from the target instead.
+    walls: the bounds (low, high) of each coefficient `[k·p]`; None without.
     soft: whether an `l1` penalty takes a proximal step; if not its kink is seen as a subgradient.
     gain: what the rate of that step is multiplied by: the rule's step in the end, under a steady gradient.
     kind, target_kind: what torch.tensor is told of numbers, and of the target.
@@ -49,8 +51,6 @@ class Case:
     def __init__(self, fit: Fit, train: Dataset, test: Dataset | None):
         if fit.ending.status.name == "DIVERGED":
             raise FitError("This fit diverged, so there is nothing to hand out. Fit with a lower rate (lr=) first.")
-        if train.offset is not None:
-            raise FitError("A script has no words for an offset or an exposure yet, so this fit cannot be written out.")
         self.fit, self.spec, self.train, self.test = fit, fit.spec, train, test
         self.rule, self.numbers, self.own_rule = _rule(fit)
         self.formula = FORMULAS.get(self.rule)
@@ -62,11 +62,16 @@ class Case:
         self.terms: Terms = fit.terms  # pyrefly: ignore[bad-assignment] (asked for where the model is linear)
         self.loss, self.penalty = fit.loss_function, penalties.penalty(self.spec.penalty)
         self.outputs, self.weighted = targets(train, self.loss)[1], train.weights is not None
+        self.added = train.offset is not None and not self.loss.of_residual
         self.start = modules.start(self.spec.init, tuple(fit.names), self.spec.seed)
         if self.start is None and self.loss.family is not None and self.loss.family.positive:
             self.start = feasible_start(fit.problem or linear_problem(self.spec, train, self.terms, self.loss))
+        names = fit.terms.names if fit.terms is not None else ()
+        given = self.spec.bounds or {}
+        limits = [given.get(name, (-np.inf, np.inf)) for name in names] * self.outputs
+        self.walls = np.array(limits).T if given else None
         linear = self.formula is not None and self.formula.linear
-        self.soft = bool(self.penalty.l1) and (linear or self.rule in ("accelerated", "curvature"))
+        self.soft = bool(self.penalty.l1) and (linear or bool(given) or self.rule in ("accelerated", "curvature"))
         momentum = self.formula is not None and self.formula.momentum
         self.gain = f" / (1 - {number(self.numbers[0])})" if momentum else ""
         self.float32 = self.spec.dtype == "float32"
@@ -90,7 +95,8 @@ class Case:
             return self.fit.precondition
         if self.loss.kinked:
             return "orthonormal"
-        return "none" if not self.penalty.l1 and self.well_conditioned else "standardize"
+        plain = not self.penalty.l1 and self.walls is None and self.well_conditioned
+        return "none" if plain else "standardize"
 
     @cached_property
     def well_conditioned(self) -> bool:

@@ -105,6 +105,8 @@ def _sklearn(case: Case, y: str) -> Part:
 
 def _estimator(case: Case) -> tuple[str, ...]:
     """The name of a class of sklearn.linear_model, and its arguments."""
+    if case.added:
+        raise SpecError("scikit-learn's estimators take no offset. Use style 'loop'.")
     n, m, a, b = case.train.rows, case.outputs, case.penalty.l1, case.penalty.l2
     loss, fine = case.loss, ("tol=1e-14", "max_iter=1_000_000")
     if loss.choice is not None and loss.choice.no_estimator:

@@ -112,8 +112,14 @@ def _plateau(case: Case, moving: Moving) -> tuple[list[str], list[str]]:
     """The factor of a schedule that waits: its beginning, and what is done after each epoch."""
     if not case.plateau:
         return [], []
-    if case.soft or moving.before:
-        what = "an l1 penalty" if case.soft else "a module that is another in training than in evaluation"
+    if case.soft or moving.before or case.walls is not None:
+        what = (
+            "bounds"
+            if case.walls is not None
+            else "an l1 penalty"
+            if case.soft
+            else "a module that is another in training than in evaluation"
+        )
         raise FitError(
             f"A script cannot write schedule={case.fit.schedule!r} out beside {what}. Fit with another schedule."
         )
@@ -182,7 +188,9 @@ def by_hand(case: Case, moving: Moving) -> Part:
     factor, clip = schedule(case)[0], case.spec.clip
     lr, plain = "rate" if factor else "lr", case.rule == "sgd" and clip is None
     g = moving.gradient if plain else "gradient"
-    said, memory, moved = _by_hand(case, moving.variable, g, lr, moving.proximal(lr) if case.soft else [])
+    said, memory, moved = _by_hand(
+        case, moving.variable, g, lr, moving.proximal(lr) if case.soft or case.walls is not None else []
+    )
     seen = [] if plain else [f"gradient = {moving.gradient}"]
     if clip is not None:
         seen.append(f"gradient = gradient * ({number(clip)} / (gradient.norm() + 1e-6)).clamp(max=1.0)  # clipped")
@@ -338,7 +346,7 @@ def by_optimizer(case: Case, moving: Moving) -> Part:
             step = ["", "def closure():", *_in(inner), "", "optimizer.step(closure)"]
         else:
             step = ["optimizer.zero_grad()  # gradients add up until they are zeroed", *measure, "optimizer.step()"]
-        if case.soft:
+        if case.soft or case.walls is not None:
             now = ['rate = optimizer.param_groups[0]["lr"]'] if make else []
             proximal = moving.proximal("rate" if make else number(case.fit.lr))
             step += ["with torch.no_grad():", *_in([*now, *proximal])]

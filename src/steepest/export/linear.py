@@ -188,7 +188,8 @@ def tensors(case: Case, target: str, arrays: Sequence[str]) -> list[str]:
     arrays: the first has held-out rows too, those of the linear family in full precision.
     """
     code = ["weights = weights / weights.mean()"] if case.weighted else []
-    code += _converted([*arrays, *(["weights"] if case.weighted else [])], case.kind, target, case.target_kind)
+    beside = [*(["weights"] if case.weighted else []), *(["added"] if case.added else [])]
+    code += _converted([*arrays, *beside], case.kind, target, case.target_kind)
     if case.test is None:
         return code
     kind, goal, weighted = case.kind, case.target_kind, case.test.weights is not None
@@ -196,7 +197,7 @@ def tensors(case: Case, target: str, arrays: Sequence[str]) -> list[str]:
         kind, goal = "", goal.replace("float32", "float64") if case.train.y.dtype.kind in "iu" else ""
     if weighted:
         code.append("weights_test = weights_test / weights_test.mean()")
-    held_out = [f"{arrays[0]}_test", *(["weights_test"] if weighted else [])]
+    held_out = [f"{arrays[0]}_test", *(["weights_test"] if weighted else []), *(["added_test"] if case.added else [])]
     return code + _converted(held_out, kind, f"{target}_test", goal)
 
 
@@ -227,6 +228,30 @@ def width(case: Case) -> str:
 def product(case: Case, matrix: str, theta: str) -> str:
     """A·θ, or with several outputs A·Θᵀ."""
     return f"{matrix} @ {theta}" if case.outputs == 1 else f"{matrix} @ {theta}.T"
+
+
+def predicted(case: Case, matrix: str, theta: str, suffix: str = "") -> str:
+    """The prediction: the product, and what is added to it."""
+    found = product(case, matrix, theta)
+    if not case.added:
+        return found
+    return f"{found} + added{suffix}{'[:, None]' if case.outputs > 1 else ''}"
+
+
+def walls(case: Case, v: str) -> list[str]:
+    """Lines that define low and high, the bounds on what moves; none without."""
+    if case.walls is None:
+        return []
+    code = []
+    for name, limits in zip(("low", "high"), case.walls, strict=True):
+        text = ", ".join(
+            "math.inf" if one == np.inf else "-math.inf" if one == -np.inf else number(one) for one in limits
+        )
+        shape = "" if case.outputs == 1 else f".view({case.outputs}, -1)"
+        code.append(f"{name} = torch.tensor([{text}]{case.kind or ', dtype=torch.float64'}){shape}")
+    if v == "c":
+        code += ["scale = torch.where(M.diagonal() > 0, M.diagonal(), 1.0)", "low, high = low / scale, high / scale"]
+    return code
 
 
 def moved(case: Case, begun: str = "", c: str = "c") -> str:

@@ -24,6 +24,16 @@ from steepest.export.sources import formula_texts
 def parts(case: Case, found: Rows) -> list[Part]:
     """The parts up to θ, in user units; what is printed follows."""
     check(case)
+    if case.loss.kinked and (case.outputs > 1 or case.added or case.walls is not None):
+        what = "bounds" if case.walls is not None else "an offset" if case.added else "several targets"
+        raise FitError(
+            f"With the loss {case.loss} and {what} the default descent is too long to be written out. Fit with optimizer='sgd' "
+            "(or another rule)."
+        )
+    if case.walls is not None and case.penalty.l1:
+        raise FitError(
+            "With an l1 penalty and bounds the default descent is too long to be written out. Fit with optimizer='sgd'."
+        )
     v = linear.variables(case)[0]
     penalty = terms.penalty(case, linear.moved(case) if v == "c" else v, v)
     y, loss, design = found.target, terms.loss(case), [found.part, *linear.design(case, found)]
@@ -76,7 +86,7 @@ def frame(case: Case) -> Part:
 def _objective(case: Case, y: str) -> Part:
     """The smooth part of what is minimised, as a function of the moving parameters."""
     v, m = linear.variables(case)
-    prediction, weights = linear.product(case, m, v), ", weights" if case.weighted else ""
+    prediction, weights = linear.predicted(case, m, v), ", weights" if case.weighted else ""
     value, said = f"loss({prediction}, {y}{weights})", f"What is minimised, as a function of {v}."
     if case.loss.reach is not None:
         value = f"stretch * loss(({prediction}) / stretch, {y} / stretch{weights})"
@@ -102,6 +112,7 @@ def _stepped(case: Case, step: list[str], total: str) -> list[str]:
         *step,
         f"if step.abs().max() <= 1e-14 * {v}.abs().max():",
         "    break",
+        *([f"step = torch.minimum(torch.maximum({v} + step, low), high) - {v}"] if case.walls is not None else []),
         f"while {total}({v} + step) > {total}({v}) and step.abs().max() > 1e-15:",
         "    step /= 2",
         f"{v} += step",
@@ -120,7 +131,11 @@ def _newton(case: Case) -> Part:
     code = [f"{v} = torch.zeros({linear.width(case)}, dtype=torch.float64)"]
     if case.loss.family is not None and case.loss.family.positive:
         code = _started(case)
-    if not case.penalty.l1:
+    if case.walls is not None:
+        said += " Coefficients at a bound that the gradient pushes against are held there (Bertsekas 1982)."
+        code += [*linear.walls(case, v), f"{v} = torch.minimum(torch.maximum({v}, low), high)"]
+        step, total = _within(v), "objective"
+    elif not case.penalty.l1:
         inverse = "torch.linalg.pinv(curvature, hermitian=True) @ gradient"
         step, total = [f"step = -{inverse}" if one else f"step = -({inverse}).view_as({v})"], "objective"
     else:
@@ -143,6 +158,18 @@ def _started(case: Case) -> list[str]:
     v, turned = linear.variables(case)[0], "" if case.outputs == 1 else ".T"
     begun = f"torch.tensor({name})"
     return [*lines, f"{v} = {begun if v == 'theta' else f'torch.linalg.solve(M, {begun}{turned}){turned}'}"]
+
+
+def _within(v: str) -> list[str]:
+    """Newton's step in the coefficients that no bound holds."""
+    return [
+        f"flat, down = {v}.flatten(), gradient.flatten()",
+        "free = ~(((flat <= low.flatten()) & (down > 0)) | ((flat >= high.flatten()) & (down < 0)))",
+        "free &= low.flatten() < high.flatten()",
+        "step = torch.zeros_like(flat)",
+        "step[free] = -torch.linalg.pinv(curvature[free][:, free], hermitian=True) @ down[free]",
+        f"step = step.view_as({v})",
+    ]
 
 
 def _coordinate_by_coordinate(one: bool) -> list[str]:

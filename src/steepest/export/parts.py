@@ -32,10 +32,8 @@ def parts_of(fit: Fit, style: str, file: Path | None, notebook: bool) -> Written
     """The parts, and the arrays that are to stand beside them."""
     if style not in STYLES:
         raise SpecError(f"style={style!r} is not known. Known: {', '.join(STYLES)}.")
-    if fit.spec.bounds:
-        raise SpecError(
-            "A fit with bounds is not written out. Leave bounds= out to see the script of the same fit without."
-        )
+    if fit.spec.bounds and style in ("closed", "scikit-learn"):
+        raise SpecError(f"style={style!r} knows no bounds. Use 'loop'.")
     train, test = rows_of(fit)
     train.check_in_memory("A script")
     case = Case(fit, train, test)
@@ -63,7 +61,7 @@ def _linear(case: Case, found: rows.Rows, as_module: bool, by_hand: bool) -> lis
     y, frames = found.target, linear.coordinates(case)
     if case.rule == "curvature":
         newton.check(case)
-        if case.loss.kinked or case.penalty.l1:
+        if case.loss.kinked or case.penalty.l1 or case.walls is not None:
             raise SpecError(
                 "torch.optim has no class for the curvature steps of this fit. Use style 'loop', not "
                 f"{'module' if as_module else 'torch.optim'!r}."
@@ -83,7 +81,9 @@ def _linear(case: Case, found: rows.Rows, as_module: bool, by_hand: bool) -> lis
     else:
         first += ")" if as_module else ", requires_grad=True)"
     used = f"model.{v}" if as_module else v
-    predicted = f"{'offset{0} + ' if offset else ''}model({'' if as_module else f'{v}, '}{m}{{0}})"
+    turned = "[:, None]" if case.outputs > 1 else ""
+    ahead = f"{'added{0}' + turned + ' + ' if case.added else ''}{'offset{0} + ' if offset else ''}"
+    predicted = f"{ahead}model({'' if as_module else f'{v}, '}{m}{{0}})"
     user = v if not frames else linear.moved(case, start)
     seen = terms.penalty(case, user, v)
     text = (
@@ -100,6 +100,11 @@ def _linear(case: Case, found: rows.Rows, as_module: bool, by_hand: bool) -> lis
     *before, descent = _descent(case, moving, found, by_hand)
     if not as_module:
         descent = replace(descent, code=[f"{v} = {first}", *descent.code])
+    if case.walls is not None:
+        inside = [f"    {line}" for line in _walls(case, used, start if frames else "")]
+        begun = [*linear.walls(case, v), "with torch.no_grad():  # a start within the bounds", *inside]
+        place = 0 if as_module else 1
+        descent = replace(descent, code=[*descent.code[:place], *begun, *descent.code[place:]])
     if frames:
         at_end = [f"theta = {linear.moved(case, start, f'{used}.detach()')}"]
     else:
@@ -142,21 +147,32 @@ def _module(case: Case, v: str, m: str, first: str) -> Part:
 
 def _proximal(case: Case, p: str, start: str, rate: str) -> list[str]:
     """Lines of the soft threshold on the penalised entries."""
+    walls = _walls(case, p, start)
+    if not case.soft:
+        return walls
     free, scales = terms.slopes(case, p), "M.diagonal()[1:]" if case.terms.intercept else "M.diagonal()"
     whole = free if free.endswith("]") else f"{free}[:]"
     units = "" if case.frame == "none" else f" * {scales}"
     threshold = f"threshold = {rate}{case.gain} * {number(case.penalty.l1)}{units}"
     if not start:
-        return [threshold, f"{whole} = soft({free}, threshold)"]
+        return [threshold, f"{whole} = soft({free}, threshold)", *walls]
     shift = f"shift = {terms.slopes(case, start)} / {scales}"
-    return [shift, threshold, f"{whole} = soft({free} + shift, threshold) - shift"]
+    return [shift, threshold, f"{whole} = soft({free} + shift, threshold) - shift", *walls]
+
+
+def _walls(case: Case, p: str, start: str) -> list[str]:
+    """The line that takes the parameters to the nearest point within the bounds; none without."""
+    if case.walls is None:
+        return []
+    shifted, back = (f" {sign} {start} / scale" if start else "" for sign in "+-")
+    return [f"{p}.copy_(torch.minimum(torch.maximum({p}{shifted}, low), high){back})"]
 
 
 def result(case: Case, y: str, code: list[str]) -> Part:
     """The loss, and θ by its names, printed."""
     penalty = terms.sizes(terms.slopes(case, "theta"), case.penalty.l1, case.penalty.l2)
-    held_out = linear.product(case, "A_test", "theta.double()" if case.float32 else "theta")
-    code = [*code, *terms.printed(case, linear.product(case, "A", "theta"), y, penalty, held_out)]
+    held_out = linear.predicted(case, "A_test", "theta.double()" if case.float32 else "theta", "_test")
+    code = [*code, *terms.printed(case, linear.predicted(case, "A", "theta"), y, penalty, held_out)]
     code += assigned("names", "[", [literal(shown(name)) for name in case.names], "]")
     flat = "theta.tolist()" if case.outputs == 1 else "theta.flatten().tolist()"
     return Part("The result", "", [*code, f"for name, value in zip(names, {flat}):", "    print(name, value)"])

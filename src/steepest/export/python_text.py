@@ -40,9 +40,9 @@ KNOWN = {
 
 OWN = (
     "first ridge stretch rounded rounds tries delta damping noise promised fall bias unit smooth polynomial ends "
-    "A A_test B F M T array average averages axis batches best before beta1 beta2 blocks c centre closure codes "
+    "A A_test B F M T added added_test array average averages axis batches best before beta1 beta2 blocks c centre closure codes "
     "column columns costs counts curvature data degree design draws each ends entry epoch factors feature flat found free gain "
-    "gradient i intercept j k kept key loss lowered lr math mean model move moved n name names net nn now np objective "
+    "gradient high i intercept j k kept key loss low lowered lr math mean model move moved n name names net nn now np objective "
     "offset optimizer order other p parameter parameters parts penalty place polynomial power prediction pull "
     "random rate residual right root row rows rows_test scale scheduler scipy share shift sizes slope soft "
     "squares stack start step t table target term test theta threshold torch total train uphill value values "

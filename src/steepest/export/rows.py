@@ -63,9 +63,25 @@ def written(fit: Fit, train: Dataset, test: Dataset | None, file: Path | None, n
     if train.schema.design is not None and train.sources is not None:
         with suppress(NoWords):
             return _with_terms(fit, train, test, file, notebook)
+    if train.offset is not None:
+        return _shifted(fit, train, _plain(fit, train, test, file, notebook), test is not None)
+    return _plain(fit, train, test, file, notebook)
+
+
+def _shifted(fit: Fit, train: Dataset, found: Rows, held: bool) -> Rows:
+    """The same where something is added to each prediction: of a loss of residuals it is taken from the target."""
+    if not fit.loss_function.of_residual:
+        return found
+    y, turned = found.target, "[:, None]" if train.y.ndim == 2 else ""
+    code = ["# residuals are the same where what is added to predictions is taken from the target"]
+    code += [f"{y}{suffix} = {y}{suffix} - added{suffix}{turned}" for suffix in (("", "_test") if held else ("",))]
+    return replace(found, part=replace(found.part, code=[*found.part.code, *code]))
+
+
+def _plain(fit: Fit, train: Dataset, test: Dataset | None, file: Path | None, notebook: bool) -> Rows:
     parts = [part for part in (train, test) if part is not None]
     size, table = sum(part.x.size + part.y.size for part in parts), train.x.ndim == 2
-    for recipe in _recipes(fit, train) if table else ():
+    for recipe in _recipes(fit, train) if table and train.offset is None else ():
         if found := _tried(fit, train, test, recipe):
             return found
     if table and size <= FEW:
@@ -133,7 +149,8 @@ def _literal(train: Dataset, test: Dataset | None) -> Rows:
     for part, suffix in ((train, ""), (test, "_test")):
         if part is not None:
             each = zip(columns, part.x.T, strict=True) if columns else [("x", part.x)]
-            more = [] if part.weights is None else [("weights", part.weights)]
+            beside = (("weights", part.weights), ("added", part.offset))
+            more = [(name, values) for name, values in beside if values is not None]
             for name, values in (*each, (target, part.y), *more):
                 code += array(name + suffix, values)
     return Rows(Part("The data", _said(train), code), tuple(columns or ["x"]), target, not columns)
@@ -147,7 +164,7 @@ def _beside(train: Dataset, test: Dataset | None, file: Path, notebook: bool) ->
         name + suffix: values
         for part, suffix in ((train, ""), (test, "_test"))
         if part is not None
-        for name, values in (("x", part.x), ("y", part.y), ("weights", part.weights))
+        for name, values in (("x", part.x), ("y", part.y), ("weights", part.weights), ("added", part.offset))
         if values is not None
     }
     column = "[:, 0]" if len(train.names) == 1 and train.x.ndim == 2 else ""
