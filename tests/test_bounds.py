@@ -6,8 +6,8 @@ import json
 
 import numpy as np
 import pytest
-from scipy.optimize import lsq_linear, minimize, nnls
-from sklearn.linear_model import LinearRegression
+from scipy.optimize import linprog, lsq_linear, minimize, nnls
+from sklearn.linear_model import ElasticNet, LinearRegression
 
 import steepest as st
 from steepest.cli.commands import main
@@ -95,13 +95,81 @@ def test_projected_gradient_descent_step_for_step(table):
         theta = np.clip(theta - 0.01 * 2.0 * design.T @ (design @ theta - y) / 80, low, high)
 
 
-def test_losses_with_a_kink_stay_within_them_and_have_no_exact_answer(table):
+@pytest.mark.parametrize(("loss", "level"), [("l1", 0.5), ("quantile:0.3", 0.3)])
+@pytest.mark.parametrize("l1", [0.0, 0.05])
+def test_losses_with_a_kink_are_linear_programmes_within_them(table, loss, level, l1):
+    """min Σ level·p + (1 − level)·q over θ, p, q ≥ 0 with A·θ + p − q = y, by scipy's HiGHS; l1 is twice that of ½."""
     x, y = table
-    fit = st.fit(x, y, loss="l1", bounds=BOUNDS)
-    assert (fit.theta >= LOW).all()
-    assert (fit.theta <= HIGH).all()
-    assert fit.exact is None
-    assert "no exact answer for loss l1 within bounds" in fit.exact_note
+    x = x / [1, 100, 0.01, 1]
+    design, twice = np.column_stack([np.ones(80), x]), 2.0 if loss == "l1" else 1.0
+    bounds = {"x1": (0.2, 0.5), "x2": (0, None), "x3": (None, 0.3)}
+    limits = [(None, None), (0.2, 0.5), (0, None), (None, 0.3), (None, None)]
+    sizes = [(0, None)] * 4  # |θ| of the four slopes
+    cost = np.concatenate(
+        [np.zeros(5), np.full(80, twice * level / 80), np.full(80, twice * (1 - level) / 80), np.full(4, l1)]
+    )
+    equal = np.hstack([design, np.eye(80), -np.eye(80), np.zeros((80, 4))])
+    slopes = np.eye(5)[1:]
+    above = np.vstack([np.hstack([sign * slopes, np.zeros((4, 160)), -np.eye(4)]) for sign in (1, -1)])
+    found = linprog(cost, above, np.zeros(8), equal, y, [*limits, *[(0, None)] * 160, *sizes])
+    fit = st.fit(x, y, loss=loss, bounds=bounds, penalty=f"l1:{l1}" if l1 else None)
+    assert fit.exact.objective == pytest.approx(found.fun, rel=1e-9)
+    np.testing.assert_allclose(fit.exact.theta, found.x[:5], rtol=1e-6, atol=1e-9)
+    assert fit.exact.certificate < 1e-12
+    assert fit.relative_gap < 1e-9
+
+
+def test_a_kink_under_an_l2_penalty_is_a_quadratic_programme_within_them(table):
+    """The same with λ‖θ‖², by scipy's SLSQP."""
+    x, y = table
+    x, y = x[:30] / [1, 100, 0.01, 1], y[:30]
+    design = np.column_stack([np.ones(30), x])
+
+    def value(z):
+        return z[5:].sum() / 30 + 0.05 * np.sum(z[1:5] ** 2), np.concatenate([[0], 0.1 * z[1:5], np.full(60, 1 / 30)])
+
+    equal = {"type": "eq", "fun": lambda z: design @ z[:5] + z[5:35] - z[35:] - y}
+    equal["jac"] = lambda z: np.hstack([design, np.eye(30), -np.eye(30)])
+    limits = [(None, None), (0.2, 0.5), (0, None), (None, 0.3), (None, None), *[(0, None)] * 60]
+    start = np.concatenate([np.zeros(5), np.maximum(y, 0), np.maximum(-y, 0)])
+    options = {"ftol": 1e-14, "maxiter": 1000}
+    found = minimize(value, start, jac=True, method="SLSQP", bounds=limits, constraints=equal, options=options)
+    fit = st.fit(x, y, loss="l1", penalty="l2:0.05", bounds={"x1": (0.2, 0.5), "x2": (0, None), "x3": (None, 0.3)})
+    assert fit.exact.objective == pytest.approx(found.fun, rel=1e-8)
+    assert fit.exact.objective <= found.fun * (1 + 1e-12)
+    np.testing.assert_allclose(fit.exact.theta, found.x[:5], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "loss", ["hinge", "epsilon_insensitive:0.4", "huber:1", "logistic", "poisson", "expectile:0.7"]
+)
+@pytest.mark.parametrize("penalty", ["l1:0.05", "elastic:0.05,0.02"])
+def test_bounds_go_with_an_l1_penalty_under_any_loss(table, loss, penalty):
+    x, y = table
+    x = x / [1, 100, 0.01, 1]
+    classes = (y > y.mean()).astype(int)
+    counts = np.round(np.exp((y - y.mean()) / 4))
+    target = classes if loss in ("hinge", "logistic") else counts if loss == "poisson" else y
+    fit = st.fit(x, target, loss=loss, penalty=penalty, bounds={"x1": (0.2, 0.5), "x2": (-1, 0), "x3": (0, None)})
+    assert fit.exact.certificate < 1e-10
+    assert fit.relative_gap < (1e-8 if fit.loss_function.kinked else 1e-12)
+    plain = st.fit(x, target, loss=loss, penalty=penalty, bounds={"x1": (None, 1e9)})
+    free = st.fit(x, target, loss=loss, penalty=penalty)
+    np.testing.assert_allclose(plain.exact.theta, free.exact.theta, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("ridge", [0.0, 0.1])
+def test_positive_lassos_are_those_of_scikit_learn(table, ridge):
+    x, y = table
+    x = x / [1, 100, 0.01, 1]
+    alpha = 0.1 + ridge
+    model = ElasticNet(alpha=alpha, l1_ratio=0.1 / alpha, positive=True, tol=1e-15, max_iter=200_000).fit(x, y)
+    positive = dict.fromkeys(("x1", "x2", "x3", "x4"), (0, None))
+    penalty = f"elastic:0.2,{ridge}" if ridge else "l1:0.2"
+    fit = st.fit(x, y, penalty=penalty, bounds=positive)
+    np.testing.assert_allclose(fit.theta, [model.intercept_, *model.coef_], rtol=1e-8, atol=1e-9)
+    by_steps = st.fit(x, y, penalty=penalty, bounds=positive, optimizer="sgd", epochs=3000)
+    np.testing.assert_allclose(by_steps.theta, fit.theta, rtol=1e-5, atol=1e-6)
 
 
 def test_a_sweep_and_a_saved_run_keep_them(table, tmp_path):
@@ -138,7 +206,6 @@ def test_the_command_takes_them(table, tmp_path, capsys):
         ({"bounds": {"x1": 3}}, "bounds of 'x1': 3 must be a low and a high bound"),
         ({"bounds": 5}, "bounds=5: it must be a dict"),
         ({"bounds": {"intercept": (0, 1)}}, "the intercept is free"),
-        ({"bounds": {"x1": (0, 1)}, "penalty": "l1:0.1"}, "cannot be had together"),
         ({"bounds": {"x1": (0, 1)}, "precondition": "orthonormal", "optimizer": "sgd"}, "mixes the columns"),
         ({"bounds": {"x1": (0, 1)}, "model": "mlp:4"}, "this is a module"),
     ],

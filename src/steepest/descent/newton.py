@@ -206,9 +206,11 @@ class RegularizedNewton(Rule):
         if self.penalty.box is not None:
             c, whole = self._coordinates(theta), system if damping is None else system + torch.diag(damping)
             low, high = ((limit - c).numpy() for limit in self.penalty.box)
-            return torch.from_numpy(
-                box.minimum(whole.numpy(), g.numpy(), np.minimum(low, 0.0), np.maximum(high, 0.0))
-            ).to(g), None
+            given = whole.numpy(), g.numpy(), np.minimum(low, 0.0), np.maximum(high, 0.0)
+            if self.thresholds is None:
+                return torch.from_numpy(box.minimum(*given)).to(g), None
+            d = torch.from_numpy(box.soft_minimum(*given, self.thresholds.numpy(), c.numpy())).to(g)
+            return d, (c + d == 0) & (self.thresholds > 0)
         if root is None or self.thresholds is None:
             if damping is not None:
                 return -solve(factor(system + torch.diag(damping)), g), None

@@ -87,10 +87,6 @@ def _bounded(spec: Spec, names: tuple[str, ...], outputs: int) -> Penalty:
         if name not in names:
             known = listed([one for one in names if one != "intercept"])
             raise SpecError(f"bounds: there is no coefficient {quoted(name)}. There are {known}.")
-    if found.l1:
-        raise SpecError(
-            f"penalty={spec.penalty!r} and bounds= cannot be had together; an l2 penalty can: penalty='l2:0.01'."
-        )
     limits = tuple(spec.bounds.get(name, (-np.inf, np.inf)) for name in names)
     return replace(found, bounds=limits * outputs)
 

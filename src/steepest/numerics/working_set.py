@@ -64,7 +64,8 @@ def working_set(problem: LinearProblem, design: Tensor) -> tuple[WorkingSet, Ten
 
     None for other problems, and where columns lie so far from 0 that their means must be taken off before any product.
     """
-    if not (problem.loss.quadratic and problem.penalty.l1 and problem.outputs == 1):
+    plain = problem.loss.quadratic and problem.outputs == 1 and problem.penalty.bounds is None
+    if not (plain and problem.penalty.l1):
         return None
     found = standard_columns(problem)
     if found is None:

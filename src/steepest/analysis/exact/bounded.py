@@ -7,6 +7,9 @@ the start: no slope at a coefficient between its bounds, and none that leads ins
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 
 from steepest.analysis.exact import certificate as certify
@@ -18,11 +21,12 @@ from steepest.numerics import box
 
 MOST_STEPS = 100
 ARRIVED = 1e-8
+CROSSED = 1e-11  # by which share of it a coefficient is beyond a bound, and not by rounding
 NONE = "There is no exact answer: no minimum was found within these bounds. penalty='l2:0.001' gives one."
 
 
 def solve(problem: LinearProblem) -> Exact:
-    """The best answer of a loss with a curvature within bounds, without penalty or with l2."""
+    """The best answer of a loss with a curvature within bounds, under any penalty."""
     frame = standardised(problem)
     objective = Smooth(problem, frame.basis, frame.matrix)
     limits = objective.penalty.box
@@ -32,15 +36,21 @@ def solve(problem: LinearProblem) -> Exact:
     predicted = objective.prediction(c)
     slopes = objective.gradient(c, predicted)
     at_start = float(np.abs(slopes).max())
-    best, idle = (box.violation(slopes, c, low, high), c), 0
+    thresholds = np.asarray(objective.penalty.thresholds)
+    best, idle = (box.violation(slopes, c, low, high, thresholds), c), 0
     for _ in range(MOST_STEPS):
         if best[0] == 0.0 or (idle >= 3 and best[0] <= 1e-9 * at_start):
             break
-        step = box.minimum(objective.hessian(predicted), slopes, low - c, high - c)
-        c = _shortened(objective, c, step, float(slopes @ step))
+        hessian = objective.hessian(predicted)
+        if problem.penalty.l1:
+            step = box.soft_minimum(hessian, slopes, low - c, high - c, thresholds, c)
+        else:
+            step = box.minimum(hessian, slopes, low - c, high - c)
+        promised = float(slopes @ step + thresholds @ (np.abs(c + step) - np.abs(c)))
+        c = _shortened(objective, c, step, promised)
         predicted = objective.prediction(c)
         slopes = objective.gradient(c, predicted)
-        worst = box.violation(slopes, c, low, high)
+        worst = box.violation(slopes, c, low, high, thresholds)
         idle = 0 if worst < 0.5 * best[0] else idle + 1
         best = (worst, c) if worst < best[0] else best
     certificate = certify.relative(best[0], at_start)
@@ -48,6 +58,24 @@ def solve(problem: LinearProblem) -> Exact:
         return Exact(None, float("nan"), "", float("nan"), NONE)
     theta = problem.penalty.within(objective.theta(best[1]))
     return Exact(theta, objective.value(best[1]), "Newton within bounds (active set)", certificate)
+
+
+def of_programme(problem: LinearProblem, solver: Callable[[LinearProblem], Exact]) -> Exact:
+    """The best answer of a piecewise linear loss: that of a programme without bounds, then with those that it crosses, until
+    it crosses none. What is optimal with some of the bounds, and within the others, is so with all of them."""
+    limits = np.array(problem.penalty.bounds).T
+    used, crossed = np.zeros(limits.shape, bool), np.zeros(limits.shape, bool)
+    while True:
+        used |= crossed
+        some = np.where(used, limits, [[-np.inf], [np.inf]])
+        bounds = tuple(map(tuple, some.T.tolist())) if used.any() else None
+        found = solver(replace(problem, penalty=replace(problem.penalty, bounds=bounds)))
+        if found.theta is None:
+            return found
+        room = CROSSED * np.maximum(np.abs(limits), np.abs(found.theta))
+        crossed = np.stack([found.theta < limits[0] - room[0], found.theta > limits[1] + room[1]]) & ~used
+        if not crossed.any():
+            return replace(found, theta=problem.penalty.within(found.theta))
 
 
 def _shortened(objective: Smooth, c: np.ndarray, step: np.ndarray, promised: float) -> np.ndarray:

@@ -59,20 +59,20 @@ def solve(problem: LinearProblem) -> Exact:
     value = terms.value(c)
     certificate = duality_gap(terms, c, dual, value) / (value or 1.0)
     note = one_of_many(*matrix.shape, which="lies in the row space of the")
-    if value <= ROUNDED * terms.value(np.zeros_like(c)) and problem.loss.pieces is None:
+    if value <= ROUNDED * terms.value(np.zeros_like(c)) and problem.loss.pieces is None and not problem.penalty:
         note = WITHOUT_LOSS if problem.loss.classes else INSIDE
     return Exact(matrix @ c, value, "HiGHS (linear programme)", certificate, note)
 
 
 def programme(problem: LinearProblem) -> tuple[Programme, np.ndarray]:
     """The programme in a well conditioned basis, and the matrix M `[p, r]` from there to θ."""
-    if not problem.penalty.l1:
+    if not problem.penalty.kinked:
         coordinates = orthonormal(problem)
         return of_loss(problem, coordinates.basis), coordinates.matrix
     scale = np.sqrt(np.mean(problem.design**2, axis=0))
     scale = np.where(scale > 0.0, scale, 1.0)
-    plain = with_l1(problem, problem.design / scale, 1.0 / scale)
-    matrix = np.linalg.inv(np.linalg.qr(plain.rows / np.sqrt(len(problem.target)), mode="r"))
+    plain = with_penalty(problem, problem.design / scale, 1.0 / scale)
+    matrix = _independent(np.asarray(np.linalg.qr(plain.rows / np.sqrt(len(problem.target)), mode="r")))
     return replace(plain, rows=plain.rows @ matrix), matrix / scale[:, None]
 
 
@@ -88,9 +88,18 @@ def of_loss(problem: LinearProblem, basis: np.ndarray) -> Programme:
     return Programme(basis if len(kinks) == 1 else np.tile(basis, (len(kinks), 1)), places, low * every, high * every)
 
 
-def with_l1(problem: LinearProblem, basis: np.ndarray, scales: np.ndarray) -> Programme:
-    """The same with a row for each parameter under an l1 penalty; scales `[p]`: the penalised parts of θ are scales·c."""
-    loss = of_loss(problem, basis)
+def _independent(root: np.ndarray) -> np.ndarray:
+    """R⁻¹; the identity where columns depend on one another, and no l1 penalty tells them apart."""
+    pivots = np.abs(np.diag(root))
+    return np.linalg.inv(root) if pivots.min() > 1e-13 * pivots.max() else np.eye(len(root))
+
+
+def with_penalty(problem: LinearProblem, basis: np.ndarray, scales: np.ndarray) -> Programme:
+    """The same with a row for each parameter under an l1 penalty, and one for each bound.
+
+    scales `[p]`: the penalised parts of θ are scales·c.
+    """
+    loss = _with_bounds(problem, of_loss(problem, basis), scales)
     if not problem.penalty.l1:
         return loss
     penalised = np.flatnonzero(problem.penalised)
@@ -100,6 +109,30 @@ def with_l1(problem: LinearProblem, basis: np.ndarray, scales: np.ndarray) -> Pr
         np.concatenate([loss.target, np.zeros(len(penalised))]),
         np.concatenate([loss.low, -share]),
         np.concatenate([loss.high, share]),
+    )
+
+
+def _with_bounds(problem: LinearProblem, loss: Programme, scales: np.ndarray) -> Programme:
+    """The same with a row for each bound, on whose wrong side it rises more than the objective can fall (an exact penalty:
+    Zangwill 1967): by twice all slopes of the rows in that column, and the penalty's."""
+    if problem.penalty.bounds is None:
+        return loss
+    low, high = np.array(problem.penalty.bounds).T
+    n, l2 = len(problem.target), problem.penalty.l2
+    heaviest = np.maximum(loss.high, -loss.low)
+    slopes = heaviest.reshape(-1, n).sum(0) @ np.abs(problem.design)
+    inside = np.clip(np.zeros(len(low)), low, high)
+    predicted = problem.design @ inside + (0.0 if problem.offset is None else problem.offset)
+    begun = float(problem.loss.mean(predicted, problem.target, problem.weights)) + l2 * float(inside @ inside)
+    steep = 2.0 * (slopes + problem.penalty.l1 + 2.0 * (l2 * begun) ** 0.5)
+    held = problem.penalised > 0.0
+    below = np.flatnonzero(np.isfinite(low) & held & (scales > 0.0))
+    above = np.flatnonzero(np.isfinite(high) & held & (scales > 0.0))
+    return Programme(
+        np.vstack([loss.rows, np.eye(len(scales))[below], np.eye(len(scales))[above]]),
+        np.concatenate([loss.target, low[below] / scales[below], high[above] / scales[above]]),
+        np.concatenate([loss.low, np.zeros(len(below)), -(steep * scales)[above]]),
+        np.concatenate([loss.high, (steep * scales)[below], np.zeros(len(above))]),
     )
 
 

@@ -80,7 +80,7 @@ def standard(problem: LinearProblem) -> tuple[Ridged, np.ndarray]:
     """The programme in standardised columns, and the matrix `[p, p]` from there to θ."""
     frame = standardised(problem)
     scales = frame.matrix.diagonal()
-    programme = linear_program.with_l1(problem, frame.basis, scales)
+    programme = linear_program.with_penalty(problem, frame.basis, scales)
     return _of_live(programme, problem.penalty.curvature * problem.penalised * scales**2), frame.matrix
 
 

@@ -7,6 +7,8 @@
     family           Newton; no minimum: the infimum  proximal Newton
     with kinks       linear programme · quadratic    linear programme · quadratic
 
+Within bounds a loss with a curvature has Newton's method with the bounds in each step (`bounded.py`); programmes have rows more.
+
 The descent never reads what is computed here: it is what the descent is measured by.
 """
 
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
 
 import numpy as np
@@ -37,7 +40,6 @@ from steepest.model.penalties import Penalty
 
 Solver = Callable[[LinearProblem], Exact]
 
-_NO_BOUNDED = "There is no exact answer for loss {loss} within bounds. loss='huber:D' and 'logistic' have one."
 _OWN_LOSS = "There is no exact answer for a loss of your own: no solver knows it."
 
 # the problem a loss poses → penalty → who answers, or the reason why nobody does
@@ -78,8 +80,9 @@ def solve(problem: LinearProblem) -> Exact:
     array([1., 2.])
     """
     solver = SOLVERS[problem.loss.problem][kind(problem.penalty)]
-    if problem.penalty.bounds is not None and problem.loss.problem not in ("not convex", ""):
-        solver = bounded.solve if problem.loss.smooth else _NO_BOUNDED
+    if problem.penalty.bounds is not None and problem.loss.convex and problem.loss.problem:
+        programme = linear_program.solve if not problem.penalty.l2 else quadratic_program.solve
+        solver = bounded.solve if problem.loss.smooth else partial(bounded.of_programme, solver=programme)
     if isinstance(solver, str):
         return Exact(None, float("nan"), "", float("nan"), solver.format(loss=problem.loss))
     started = perf_counter()
