@@ -2,7 +2,8 @@
 
     python benchmarks/inference.py
 
-Each number is looked at on the tables of tests/inference_cases.py; the fewest digits over all of them are written.
+Each number is looked at on the tables of tests/inference_cases.py and tests/family_cases.py; the fewest digits over all of
+them are written.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import steepest as st
 
+from family_cases import compared_families
 from inference_cases import TABLES, compared
 from nist import NIST, NIST_ANALYSIS
 
@@ -33,7 +35,7 @@ def fewest() -> dict[tuple[str, str, str], float]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for seed in range(TABLES):
-            for one in compared(seed):
+            for one in (*compared(seed), *compared_families(seed)):
                 key = one.what, one.of, one.source
                 found[key] = min(found.get(key, inf), one.digits)
     return found

@@ -13,9 +13,10 @@ import numpy as np
 import pyarrow as pa
 
 from steepest.analysis.exact import certificate as certify
-from steepest.data.arrow_columns import first, null_or_nan
+from steepest.data.arrow_columns import first, is_words, null_or_nan
+from steepest.data.columns import SourceColumn
 from steepest.data.dataset import Dataset
-from steepest.data.features import finite_numbers, missing_error
+from steepest.data.features import finite_numbers, missing_error, not_numbers
 from steepest.data.files import open_table
 from steepest.data.in_memory import as_array
 from steepest.data.loaders import Sampled, is_source, read
@@ -151,8 +152,15 @@ def _of_table(spec: Spec, train: Dataset, given: Any) -> tuple[Any, pa.Table, np
             raise DataError(
                 f"{origin.table} lacks the column {quoted(name)}. Its columns are {listed(table.column_names)}"
             )
-    weights = None if weight is None else finite_numbers(origin.column(weight, table[weight]))
+    weights = None if weight is None else _numbers(origin.column(weight, table[weight]))
     return given, picked(table, train.targets, origin, reading), weights
+
+
+def _numbers(column: SourceColumn) -> np.ndarray:
+    """The numbers of a target or of weights `[n]`."""
+    if is_words(column.kind):
+        raise not_numbers(column, remedy="It was numbers in the rows to fit")
+    return finite_numbers(column)
 
 
 def _goals(spec: Spec, train: Dataset, y: Any) -> np.ndarray:
@@ -165,7 +173,7 @@ def _goals(spec: Spec, train: Dataset, y: Any) -> np.ndarray:
         if missing.any():
             raise missing_error(column, missing, remedy="A target is never filled: leave such rows of validation out")
     if train.classes is None:
-        found = [finite_numbers(column) for column in columns]
+        found = [_numbers(column) for column in columns]
         goals = np.column_stack(found) if train.y.ndim == 2 else found[0]
         if goals.shape[1:] != train.y.shape[1:]:
             raise DataError(f"its rows have {counted(len(found), 'target')}, and those to fit {len(train.targets)}.")

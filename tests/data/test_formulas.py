@@ -341,7 +341,7 @@ REFUSED = {
     "~ area": "Which column is to be predicted",
     "price ~ log(city)": "the column 'city' holds text",
     "price ~ I(city == 'Osl')": "no level 'Osl': did you mean 'Oslo'",
-    "price ~ C(city, contr.treatment('Osl'))": "'Osl' .*is no level: did you mean 'Oslo'",
+    "price ~ C(city, contr.treatment('Osl'))": "'Osl' .*is no level. Did you mean 'Oslo'",
     "price ~ C(city, contr.foo)": "contrasts .* are not known",
     "price ~ C(city, contr.sum('Oslo'))": "only treatment and SAS",
     "price ~ C(city, levels=['Oslo'])": "lack 'Bern', 'Rome'",

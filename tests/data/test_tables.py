@@ -284,7 +284,7 @@ NEW = {"size": [1.0, 2.0], "city": ["Oslo", "Rome"], "new": [True, False]}
         ({"new": [1, 7]}, r"'new' was true or false when the fit was made and is 7 in row 2"),
         (
             {"size": None},
-            r"the table lacks the column 'size' that the fit was made with: did you mean 'Size'\?",
+            r"the table lacks the column 'size' that the fit was made with. Did you mean 'Size'\?",
         ),
     ],
 )

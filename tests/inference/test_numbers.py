@@ -9,6 +9,7 @@ import pytest
 
 import steepest as st
 
+from family_cases import compared_families
 from inference_cases import TABLES, compared
 from nist import NIST, NIST_ANALYSIS
 
@@ -41,8 +42,16 @@ def test_eight_digits_of_statsmodels_and_of_the_formulas(seed):
     assert short == []
 
 
+@pytest.mark.parametrize(
+    "seed", [seed if seed < 2 else pytest.param(seed, marks=pytest.mark.soak) for seed in range(TABLES)]
+)
+def test_eight_digits_of_the_families_of_statsmodels(seed):
+    short = [(one.what, one.of, one.digits) for one in compared_families(seed) if one.digits < 8]
+    assert short == []
+
+
 @pytest.mark.filterwarnings("ignore::statsmodels.tools.sm_exceptions.ConvergenceWarning")
 def test_the_page_lists_each_number_with_what_it_was_compared_with():
     page = (Path(__file__).parents[2] / "docs" / "inference.md").read_text(encoding="utf-8")
-    for one in compared(0):
+    for one in (*compared(0), *compared_families(0)):
         assert f"| `{one.what}` | {one.source} |" in page

@@ -126,6 +126,7 @@ def left_open() -> st.Fit:
 
 
 def test_under_an_open_fit_stand_the_two_most_important(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "110")
     late = Finding(Kind.PATIENCE, "Too soon.", "", {"patience": 99}, "", 0.01)
     the_signs(monkeypatch, OUTLIERS, late, SCALES)
     fit = left_open()

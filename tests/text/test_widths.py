@@ -33,6 +33,15 @@ def test_a_summary_has_its_long_names_in_lines_of_whole_words(target):
     assert words <= set(table.replace("=", "= ").split())
 
 
+def test_what_is_printed_of_a_fit_stands_within_the_line_and_figures_stay_whole():
+    fit = st.fit(TABLE, target="price")
+    for shown in (fit, fit.summary(), fit.summary(bootstrap=20)):
+        said = str(shown)
+        assert max(map(len, said.splitlines())) <= 80
+        assert "degrees of freedom left" in said
+        assert not any(line.lstrip().startswith("·") for line in said.splitlines())
+
+
 def test_the_scores_of_folds_have_room_for_large_numbers():
     found = st.fit(TABLE, target="price").cross_validate(4)
     lines = text(found._document(80)).splitlines()

@@ -23,7 +23,7 @@ from steepest.text.document import Block, Document, Table, Words
 from steepest.text.scores import DIGITS, about_classes, confusion, scores
 from steepest.text.summary import in_short
 from steepest.text.sweep import best_runs
-from steepest.text.terminal import block_text
+from steepest.text.terminal import WIDEST, block_text
 from steepest.text.terminal import text as text_of
 
 if TYPE_CHECKING:
@@ -219,11 +219,12 @@ def width() -> int:
 def _print(*blocks: Block) -> None:
     """Print blocks: a terminal breaks a sentence between words, a pipe gets it whole; a table stands apart."""
     console = _console()
+    prose = min(console.width, WIDEST) if console.is_terminal else None
     for place, block in enumerate(blocks):
         table = isinstance(block, Table)
-        text = block_text(block, width=console.width)
+        text = block_text(block, prose, console.width)
         text = f"{text}\n" if table and not place else f"\n{text}\n" if table else text
-        console.print(Text(text), soft_wrap=table or not console.is_terminal)
+        console.print(Text(text), soft_wrap=True)
 
 
 def show_document(document: Document) -> None:

@@ -34,7 +34,7 @@ from steepest.data.expression_text import (
 from steepest.data.expressions import Scope, Source, State, evaluate, is_truth
 from steepest.data.formula import Formula
 from steepest.data.in_memory import LARGEST
-from steepest.data.wording import listed, quoted, suggestion
+from steepest.data.wording import capitalized, listed, quoted, suggestion
 from steepest.errors import DataError, SpecError
 from steepest.lazy import unnoticed
 
@@ -161,8 +161,10 @@ class Design:
 
     @property
     def references(self) -> dict[str, str]:
-        """The reference level of each factor whose contrasts have one."""
-        return {name: factor.reference for name, factor in self.categories.items() if factor.reference is not None}
+        """The reference level of each factor that is coded without it."""
+        without = {at for one in self.products for at, low in zip(one.factors, one.reduced, strict=True) if low}
+        found = (self.factors[at] for at in sorted(without))
+        return {factor.name: factor.reference for factor in found if factor.reference is not None}
 
     def matrix(self, sources: Mapping[str, Source], rows: int, row: Row) -> np.ndarray:
         """The features `[n, d]` of the values of source columns.
@@ -194,6 +196,11 @@ class Design:
             base = "" if factor.reference is None else f", reference level {quoted(factor.reference)}"
             told.append(f"{name}: levels {listed(factor.levels)}; {factor.contrast} contrasts{base}.")
         return told
+
+    @property
+    def contrasts(self) -> list[str]:
+        """The notes of those whose coefficients are not against a level."""
+        return [note for note, one in zip(self.notes(), self.categories.values(), strict=True) if one.reference is None]
 
 
 def learned(formula: Formula, sources: Mapping[str, Source], row: Row, train: np.ndarray | None = None) -> Design:
@@ -268,8 +275,8 @@ def _coded_factor(
 ) -> Factor:
     if reference is not None and reference not in levels:
         raise SpecError(
-            f"formula: the reference level {quoted(reference)} in {quoted(factor.text)} is no level: "
-            f"{suggestion(reference, levels)}The levels are {listed(levels)}."
+            f"formula: the reference level {quoted(reference)} in {quoted(factor.text)} is no level. "
+            f"{capitalized(suggestion(reference, levels))}The levels are {listed(levels)}."
         )
     if contrast in REFERENCED and reference is None:
         reference = levels[0 if contrast == "treatment" else -1]

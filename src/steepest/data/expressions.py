@@ -189,6 +189,8 @@ def _called(node: ast.Call, text: str, scope: Scope) -> Any:
     called = ast.unparse(node.func)
     if name == "C":
         raise SpecError(f"formula: C(…) within the term {quoted(text)}: it is a term of its own.")
+    if called == "offset":
+        raise SpecError(f"formula: an offset is no term but a setting: offset='COLUMN' in place of {quoted(text)}.")
     raise SpecError(
         f"formula: the term {quoted(text)} calls {quoted(called)}, which a formula may not. It may call C, I, Q, "
         f"{', '.join([*ELEMENTWISE, *STATEFUL])}."

@@ -53,8 +53,10 @@ def parted(rows: int, count: int, split: str | Sequence[int], seed: int, column:
     if not isinstance(split, str):
         numbers = np.asarray(split)
         if numbers.shape != (rows,) or numbers.dtype.kind not in "iu":
+            what = f"split holds {numbers.size:,} values" if numbers.ndim else f"split={split!r}"
             raise SpecError(
-                f"split holds {numbers.size:,} values; it is the number of a fold for each of {counted(rows, 'row')}."
+                f"{what}; it must be random, time:COLUMN, group:COLUMN or the number of a fold for each of "
+                f"{counted(rows, 'row')}."
             )
         every = np.arange(rows)
         if len(np.unique(numbers)) < 2:

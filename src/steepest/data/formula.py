@@ -90,4 +90,7 @@ def formula_of(text: str, others: Sequence[str] = ()) -> Formula:
             )
         if term != [("1", "literal")]:
             found.append(tuple(f"`{one}`" if kind == "lookup" else one for one, kind in term))
-    return Formula(text, [("1", "literal")] in factors, tuple(found))
+    intercept = [("1", "literal")] in factors
+    if not (found or intercept):
+        raise SpecError(f"formula={quoted(text)} has no term: 1 stands for an intercept alone.")
+    return Formula(text, intercept, tuple(found))

@@ -30,7 +30,7 @@ from steepest.data.features import Column, checked_values, encode, filled, place
 from steepest.data.files import Origin, open_table
 from steepest.data.formula import Formula
 from steepest.data.reading import AS_IT_IS, Reading
-from steepest.data.wording import counted, listed, number, quoted, suggestion
+from steepest.data.wording import capitalized, counted, listed, number, quoted, suggestion
 from steepest.errors import DataError
 
 
@@ -64,6 +64,13 @@ class Schema:
                 *(f"{column.name} is missing" for column in self.columns if tells_missing(column)),
             )
         return tuple(feature for column in self.columns for feature in column.features(self.intercept))
+
+    @property
+    def reference_levels(self) -> dict[str, str]:
+        """The level of each category that the others are compared with."""
+        if self.design is not None:
+            return self.design.references
+        return {column.name: column.levels[0] for column in self.columns if self.intercept and column.levels}
 
     @property
     def labels(self) -> np.ndarray:
@@ -157,8 +164,8 @@ class Schema:
         for column in self.columns:
             if column.name not in sources:
                 raise DataError(
-                    f"{origin.table} lacks the column {quoted(column.name)} that the fit was made with: "
-                    f"{suggestion(column.name, table.column_names)}Its columns are {listed(table.column_names)}"
+                    f"{origin.table} lacks the column {quoted(column.name)} that the fit was made with. "
+                    f"{capitalized(suggestion(column.name, table.column_names))}Its columns are {listed(table.column_names)}"
                 )
             yield origin.column(column.name, sources[column.name])
 

@@ -18,6 +18,7 @@ from steepest.errors import FitError, SpecError
 from steepest.formulas.losses import sigmoid
 from steepest.inference import distributions
 from steepest.inference.sample import Sample
+from steepest.inference.summary import no_theory
 from steepest.inference.summary_table import Summary
 from steepest.model.linear import row_blocks
 from steepest.model.prediction import decision, log_odds, probabilities
@@ -47,10 +48,13 @@ def intervals(
     why = no_observations(fit) if kind == "observation" else ""
     if why:
         raise SpecError(why)
+    why = no_theory(fit).rpartition(": ")[0]  # without the remedy, which is for coefficients
+    if why:
+        raise FitError(f"There are no intervals of predictions. {why}.")
     found = fit.summary(cov=cov, level=level)
     sample = found.sample
     if not found.valid or sample is None:
-        raise FitError(f"There are no intervals. {found.reason}")
+        raise FitError(f"There are no intervals of predictions. {found.reason}")
     of_rows = _of_classes if sample.classes is not None else _of_numbers
     parts = row_blocks((max(len(x), 1), sample.rank))
     made = np.concatenate(
@@ -72,6 +76,8 @@ def no_observations(fit: Fit) -> str:
     loss = fit.loss_function
     if fit.schema.classes is not None:
         return "An observation is a class, and has no interval: kind='mean' is for its probability."
+    if loss.family is not None:
+        return f"Observations have intervals under mse; under {loss} take kind='mean', for the mean of the target."
     if not loss.quadratic:
         return (
             f"Loss {loss} says nothing of how observations spread. Fit two quantiles, as loss='quantile:0.025' and "

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 FULL = 16
 """Digits of a coefficient at most."""
 
+NOTHING = 1e-14
+"""A coefficient beside its standard error, up to which it is 0 but for rounding."""
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -112,7 +115,7 @@ def table(shown: Shown, values: np.ndarray, exact: np.ndarray | None, errors: Er
     numbers = {
         "value": values,
         "exact": nothing if exact is None else exact,
-        "digits": nothing if exact is None else digits(values, exact),
+        "digits": nothing if exact is None else digits(values, exact, NOTHING * errors.std_error),
         "std_error": errors.std_error,
         "statistic": statistic,
         "p_value": p_value,
@@ -124,16 +127,19 @@ def table(shown: Shown, values: np.ndarray, exact: np.ndarray | None, errors: Er
     )
 
 
-def digits(values: np.ndarray, exact: np.ndarray) -> np.ndarray:
+def digits(values: np.ndarray, exact: np.ndarray, nothing: np.ndarray | float = 0.0) -> np.ndarray:
     """How many decimal digits of each value are those of the exact one: −log₁₀ of the relative difference, 0 to 16.
+
+    nothing: up to which a value is 0 but for rounding, and has all of its digits where the exact one is as small.
 
     >>> digits(np.array([1.0, 3.1416, 0.0]), np.array([1.0, 3.14159265, 0.0])).round(1).tolist()
     [16.0, 5.6, 16.0]
     """
     off = np.abs(values - exact)
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = -np.log10(off / np.abs(exact))
-    return np.where(off == 0.0, FULL, np.clip(found, 0.0, FULL))
+        found = -np.log10(off / np.abs(exact)) + 0.0  # no -0.0
+    same = (off == 0.0) | (np.maximum(np.abs(values), np.abs(exact)) <= nothing)
+    return np.where(same, FULL, np.clip(found, 0.0, FULL))
 
 
 def of_resamples(shown: Shown, values: np.ndarray, errors: Errors, level: float) -> pa.Table | None:

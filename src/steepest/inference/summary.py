@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import ceil
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from steepest.data.wording import capitalized, counted, listed, quoted
+from steepest.analysis.overdispersion import overdispersion
+from steepest.data.wording import capitalized, counted, listed, number, quoted
 from steepest.descent.stopping import Status
 from steepest.errors import FitError, SpecError
 from steepest.inference import bootstrap as resampling
@@ -27,6 +29,9 @@ from steepest.storage.run_loading import rows_of
 
 if TYPE_CHECKING:
     from steepest.result import Fit
+
+ENOUGH = 10
+"""Resamples beyond each end of an interval that settle where it is."""
 
 WEIGHED = "class_weight makes the loss another one than the likelihood: the errors are HC0."
 
@@ -165,6 +170,7 @@ def _summary(fit: Fit, asked: Asked) -> Summary:
         errors = _by_resampling(fit, sample, asked, shown, theory)
         lost = errors.resamples.lost if errors.resamples else 0
         notes += [f"{lost:,} of {asked.bootstrap:,} resamples have no optimum, and are left out."] if lost else []
+        notes += _few(asked.bootstrap - lost, asked.level)
     elif not (reason or theory) and sample is not None:
         errors = _by_theory(sample, found, asked, shown, values)
     reason = reason or ("" if asked.bootstrap else theory)
@@ -183,11 +189,12 @@ def _summary(fit: Fit, asked: Asked) -> Summary:
         df=errors.df,
         valid=not reason,
         reason=reason,
-        notes=(*asked.notes, *notes, *_notes(fit, sample, shown, errors)),
+        notes=(*asked.notes, *notes, *_notes(fit, sample, shown, errors), *_spread(sample, found, asked)),
         bootstrap=of_resamples(shown, values, errors, asked.level),
         title=f"{fit.model_name}, {fit.loss_function}",
         labels=shown.labels,
-        levels=tuple((c.name, c.levels[0]) for c in fit.schema.columns if fit.schema.intercept and c.levels),
+        levels=tuple(fit.schema.reference_levels.items()),
+        contrasts=tuple(fit.schema.design.contrasts if fit.schema.design is not None else ()),
         sample=sample,
         errors=tuple(found),
     )
@@ -271,11 +278,44 @@ def _by_resampling(fit: Fit, sample: Sample | None, asked: Asked, shown: Shown, 
     influence = None if came.influence is None else shown.of(came.influence)
     came = Resampled(shown.of(came.theta), came.lost, influence)
     low, high = came.bca(asked.level, shown.of(fit.theta if sample is None else sample.coefficients.ravel()))
+    if sample is not None:
+        unknown = np.tile(sample.undetermined, len(low) // len(shown.names))
+        low[unknown], high[unknown], came.theta[:, unknown] = np.nan, np.nan, np.nan
     df = None
     if asked.distribution == "t" and sample is not None:
         df = sample.nobs - len(shown.names)
     matrix = np.atleast_2d(np.cov(came.theta.T))
     return Errors(np.sqrt(np.diag(matrix)), low, high, df, matrix, came)
+
+
+def _spread(sample: Sample | None, found: list[Covariance], asked: Asked) -> list[str]:
+    """That errors by the likelihood of counts or shares are too small, where these spread more than it says."""
+    if sample is None or sample.problem.loss.family is None or not found or asked.bootstrap or asked.cov != "nonrobust":
+        return []
+    if sample.frequency or sample.data.stream is not None:
+        return []
+    y, mean = (one.reshape(sample.rows, -1).T for one in (sample.problem.target, sample.means))
+    looked = (
+        overdispersion(sample.problem.loss, target, of_target, sample.weights, sample.nobs - one.degrees)
+        for one, target, of_target in zip(found, y, mean, strict=True)
+    )
+    return [
+        f"Pearson's χ² is {number(one.ratio, 3)} times the degrees of freedom left: the targets spread more than the loss says, "
+        f"and these errors are about {number(one.ratio**0.5, 3)} times too small. Those of cov='HC1' allow for it."
+        for one in looked
+        if one is not None and one.found
+    ]
+
+
+def _few(resamples: int, level: float) -> list[str]:
+    """That the ends of the intervals are those of very few resamples, where they are."""
+    beyond = resamples * (1.0 - level) / 2.0
+    if beyond >= ENOUGH:
+        return []
+    more = ceil(5 * ENOUGH / (1.0 - level) / 1_000 - 1e-9) * 1_000
+    return [
+        f"{resamples:,} resamples are few for the ends of intervals at {number(100 * level)}%: bootstrap={more} is enough."
+    ]
 
 
 def _notes(fit: Fit, sample: Sample | None, shown: Shown, errors: Errors) -> list[str]:

@@ -48,6 +48,7 @@ class Summary(Displayed):
         title: model and loss.
         labels: of the coefficients, as in `fit.names`.
         levels: each text column with the level that the others are compared with.
+        contrasts: a sentence on each column whose coefficients compare its levels otherwise, as by `contr.sum`.
         sample, errors: what it was computed from: the rows, and the covariance of each target.
 
     Example:
@@ -73,6 +74,7 @@ class Summary(Displayed):
     title: str
     labels: tuple[str, ...]
     levels: tuple[tuple[str, str], ...] = ()
+    contrasts: tuple[str, ...] = ()
     sample: Sample | None = None
     errors: tuple[Covariance, ...] = ()
 

@@ -95,7 +95,7 @@ Block = Title | Words | Outcome | Numbers | Table | Items | Code | Entry
 class Document:
     """Blocks in order.
 
-    spaced: prose of some length, with lines that are folded and a blank line between the blocks; else each is a line.
+    spaced: prose of some length, with a blank line between the blocks.
     """
 
     blocks: Sequence[Block]

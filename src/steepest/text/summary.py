@@ -49,7 +49,13 @@ def document(summary: Summary, width: float = inf) -> Document:
     rows = range(min(len(summary.labels), MOST))
     more = len(summary.labels) - len(rows)
     rest = [f"Of {len(summary.labels):,} coefficients the first {len(rows)} are shown."] if more else []
-    return Document([Title(summary.title), coefficients(summary, rows, width), *map(Words, [*rest, *said(summary)])])
+    return Document(
+        [
+            Title(summary.title),
+            coefficients(summary, rows, width),
+            *map(Words, [*rest, *said(summary), *summary.contrasts]),
+        ]
+    )
 
 
 def in_short(fit: Fit, summary: Summary | None, most: int, where: str, width: float = inf) -> tuple[Table, list[str]]:

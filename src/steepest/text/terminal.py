@@ -19,6 +19,9 @@ NARROWEST = 12
 
 BARS = "▁▂▃▄▅▆▇█"
 
+GLUE = "\N{NO-BREAK SPACE}"
+"""A blank at which no line ends."""
+
 LABELLED = 11
 """Characters of a label, with the space after it."""
 
@@ -29,11 +32,8 @@ def columns() -> int:
 
 
 def text(document: Document, width: int | None = None) -> str:
-    """A document as plain text, tables at most `width` wide (by default `WIDE`).
-
-    Prose of a spaced one is folded at `width` (by default as wide as the terminal is).
-    """
-    prose = min(width or columns(), WIDEST) if document.spaced else None
+    """A document as plain text, at most `width` wide: prose as the terminal is by default, tables `WIDE`."""
+    prose = min(width or columns(), WIDEST)
     return ("\n\n" if document.spaced else "\n").join(
         block_text(block, prose, width or WIDE) for block in document.blocks
     )
@@ -45,7 +45,7 @@ def block_text(block: Block, prose: int | None = None, width: int = WIDE) -> str
         case Table():
             return table(block, width)
         case Numbers():
-            return printable(" · ".join(f"{label} {value}" for label, value in block.pairs))
+            return folded(" · ".join(f"{label} {value}" for label, value in block.pairs), prose)
         case Code():
             return "\n".join([*_said(block.intro, prose), *(f"  {printable(line)}" for line in block.lines)])
         case Items():
@@ -141,10 +141,23 @@ def _line(row: Sequence[str], widths: Sequence[int], words: Collection[int]) -> 
 
 
 def folded(words: str, width: int | None, first: str = "", rest: str = "") -> str:
-    """Words in lines of at most `width` characters (None: one line); options are not broken at their hyphens."""
+    """Words in lines of at most `width` characters (None: one line).
+
+    Options are not broken at their hyphens, paths nowhere, and of parts that are set apart by ` · ` none.
+
+    >>> print(folded("F 12.3 · degrees of freedom left 173", 30))
+    F 12.3 ·
+    degrees of freedom left 173
+    """
+    words = printable(words)
     if width is None:
-        return first + printable(words)
-    return textwrap.fill(printable(words), width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+        return first + words
+    if " · " in words:
+        parts = [part.replace(" ", GLUE) if len(part) < width else part for part in words.split(" · ")]
+        words = f"{GLUE}· ".join(parts)
+    return textwrap.fill(
+        words, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False, break_long_words=False
+    ).replace(GLUE, " ")
 
 
 def printable(words: object) -> str:
