@@ -412,3 +412,24 @@ def upon_one_another(seed, depth):
     return Pair(
         Given({"x": x, "y": bent}, {**settings, "model": sick}), Given({"x": x, "y": bent}, {**settings, "model": fine})
     )
+
+
+@case("counts that spread more than their mean", Kind.OVERDISPERSED, [
+    {"seed": 310, "loss": "poisson", "spread": 1.0},
+    {"seed": 311, "loss": "poisson", "spread": 0.5},
+    {"seed": 312, "loss": "binomial", "spread": 0.3},
+])  # fmt: skip
+def overdispersed(seed, loss, spread):
+    x = rows(seed, 300, 2)[0]
+    random, line = np.random.default_rng(seed), 0.5 * x[:, 0] - 0.3 * x[:, 1]
+    if loss == "poisson":
+        mean, settings = np.exp(1.0 + line), {"loss": loss}
+        sick, fine = random.poisson(mean * random.gamma(1 / spread, spread, 300)), random.poisson(mean)
+        return Pair(Given({"x": x, "y": sick}, settings), Given({"x": x, "y": fine}, settings))
+    share, trials = 1 / (1 + np.exp(-line)), random.integers(5, 40, 300)
+    mixed = random.beta(share / spread, (1 - share) / spread)
+    settings = {"target": "y", "columns": ["a", "b"], "loss": loss, "trials": "m"}
+    sick, fine = (
+        {"a": x[:, 0], "b": x[:, 1], "m": trials, "y": random.binomial(trials, one)} for one in (mixed, share)
+    )
+    return Pair(Given({"x": sick}, settings), Given({"x": fine}, settings))

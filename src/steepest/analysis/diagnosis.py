@@ -66,7 +66,7 @@ OF_THE_PROBLEM = frozenset(
     (
         Kind.RATE_TOO_HIGH, Kind.RATE_TOO_LOW, Kind.TOO_FEW_STEPS, Kind.DECAY, Kind.NOISE, Kind.KINK, Kind.TOLERANCE,
         Kind.PATIENCE, Kind.FLOAT32, Kind.SEPARABLE, Kind.VANISHING, Kind.OUTLIERS, Kind.CURVATURE, Kind.INTERCEPT,
-        Kind.LOG_TARGET, Kind.OVERFITTING, Kind.IMBALANCED, Kind.SPREAD,
+        Kind.LOG_TARGET, Kind.OVERFITTING, Kind.IMBALANCED, Kind.SPREAD, Kind.OVERDISPERSED,
     )
 )  # fmt: skip
 """What is found of one problem and may not be of another."""

@@ -95,6 +95,7 @@ class Kind(StrEnum):
     HEAVY_TAIL = "heavy-tailed target", "ST045"
     SPREAD = "spread that grows with the prediction", "ST046"
     OVERFLOW = "numbers too large for float32", "ST047"
+    OVERDISPERSED = "overdispersion", "ST049"
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,8 @@ OF_RESIDUALS_ALIKE = Need(
     "the residuals of counts and amounts spread with their mean, and are judged by the deviance",
 )
 PENALISED = Need(lambda given: given.spec.penalty != "none")
+PLAIN = Need(lambda given: given.spec.penalty == "none", "a penalty keeps the fit from the optimum of its likelihood")
+UNDISPERSED = Need(lambda given: given.loss_function.family is not None and not given.loss_function.family.dispersed)
 KNOWN_LOSS = Need(lambda given: not given.loss_function.custom, "nothing is known of a loss of one's own")
 OWN_LOSS = Need(lambda given: given.loss_function.custom)
 WHOLE_TRACE = Need(lambda fit: fit.trace.theta.shape[1] == len(fit.theta), "not all parameters were recorded")

@@ -37,12 +37,15 @@ def overdispersion(
 ) -> Overdispersion | None:
     """Of a family whose dispersion is 1, of targets y `[n]` with these means; None of another one, and where it cannot be seen.
 
-    weights: `[n]` precisions (trials), or None. left: n − p. Of single trials, 0 or 1, it cannot be seen.
+    weights: `[n]` or None: trials, or the exposures of rates; of others nobody knows of how many observations they are.
+    left: n − p. Of single trials, 0 or 1, it cannot be seen.
     """
     family = loss.family
     if family is None or family.dispersed or len(y) < LEAST_ROWS or left < 1.0:
         return None
     if family.trials and ((y == 0.0) | (y == 1.0)).all():
+        return None
+    if weights is not None and ((family.whole and _whole(y)) or not _whole(weights * y)):
         return None
     with np.errstate(all="ignore"):
         each = np.where(y == mean, 0.0, (y - mean) ** 2 / family.variance(mean, *loss.numbers))
@@ -52,3 +55,7 @@ def overdispersion(
         return None
     chi2, t = float(each.sum()), float((each.mean() - 1.0) / spread * np.sqrt(len(each)))
     return Overdispersion(chi2, left, t, chi2 >= LEAST_RATIO * left and t >= SURE)
+
+
+def _whole(numbers: np.ndarray) -> bool:
+    return bool((np.abs(numbers - np.round(numbers)) <= 1e-6).all())
