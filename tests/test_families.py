@@ -117,10 +117,10 @@ def test_predictions_are_means_and_so_are_the_ends_of_intervals(kind, tmp_path):
     fit.save(tmp_path / "run")
     np.testing.assert_array_equal(st.load(tmp_path / "run").predict(X), fit.predict(X))
     (tmp_path / "new.csv").write_text("x1,x2,x3\n" + ",".join(map(repr, X[0].tolist())) + "\n")
-    table = prediction_table(st.load(tmp_path / "run"), str(tmp_path / "new.csv"), interval=(0.95, "mean"))[0]
+    (table,) = prediction_table(st.load(tmp_path / "run"), str(tmp_path / "new.csv"), interval=(0.95, "mean"))[0]
     np.testing.assert_allclose([one[0].as_py() for one in table.columns], wanted[0], rtol=1e-8)
     np.testing.assert_allclose(fit.residuals().source_data[0].fitted, wanted[:, 0], rtol=1e-8)
-    with pytest.raises(st.SpecError, match="says nothing of how observations spread"):
+    with pytest.raises(st.SpecError, match="take kind='mean', for the mean of the target"):
         fit.predict(X, interval=0.95, kind="observation")
 
 
