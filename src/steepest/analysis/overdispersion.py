@@ -1,9 +1,13 @@
 """Whether counts or shares spread more than their family says: Pearson's χ² beside its degrees of freedom.
 
-    φ = Σ w·(y − μ)²/V(μ) / (n − p)                         1 where the family holds, as of poisson and binomial
-    t = mean e / (sd e / √n),  e = w·(y − μ)²/V(μ) − 1      Cameron's and Trivedi's (1990) regression test, one-sided
+    φ = χ²/(n − p),   χ² = Σ e,   e = m·(y − μ)²/V(μ)        1 where the family holds, as of poisson and binomial
+    z = (χ² − (n − p))/√(Σ (2 + κ))                          beside its variance there, κ the fourth cumulant of a row over V²
 
-Standard errors by the likelihood are √φ times too small where φ is above 1 (McCullagh and Nelder 1989, sections 4.5 and 6.2.3).
+κ is 1/μ of a count, and 1/(m·V) − 6/m of a share of m trials. One row far out is an outlier and no overdispersion: the hundredth
+of the rows with the largest e is left out, and the rest must spread more as well.
+
+Standard errors by the likelihood are √φ times too small. Sources: McCullagh and Nelder 1989, sections 4.5 and 6.2.3;
+McCullagh 1985 (the moments of χ²).
 """
 
 from __future__ import annotations
@@ -14,16 +18,20 @@ import numpy as np
 
 from steepest.model.loss import Loss
 
-LEAST_ROWS, LEAST_RATIO, SURE = 30, 1.5, 3.09
+LEAST_ROWS, LEAST_RATIO, SURE = 30, 1.5, 4.0
+FAR, OF_THE_REST = 0.01, 1.25
 
 
 @dataclass(frozen=True)
 class Overdispersion:
-    """chi2: Pearson's. left: n − p. t: of the test that the family holds. found: whether rows spread more than it says."""
+    """chi2: Pearson's. left: n − p. z: how many standard deviations it lies above that.
+
+    found: whether rows spread more than the family says.
+    """
 
     chi2: float
     left: float
-    t: float
+    z: float
     found: bool
 
     @property
@@ -47,14 +55,18 @@ def overdispersion(
         return None
     if weights is not None and ((family.whole and _whole(y)) or not _whole(weights * y)):
         return None
+    many = np.ones(len(y)) if weights is None else weights
     with np.errstate(all="ignore"):
-        each = np.where(y == mean, 0.0, (y - mean) ** 2 / family.variance(mean, *loss.numbers))
-    each = each if weights is None else weights * each
-    spread = float(np.std(each, ddof=1))
-    if not np.isfinite(spread) or spread == 0.0:
+        variance = family.variance(mean, *loss.numbers)
+        each = np.where(y == mean, 0.0, many * (y - mean) ** 2 / variance)
+        cumulant = 1.0 / (many * variance) - (6.0 / many if family.trials else 0.0)
+    chi2, spread = float(each.sum()), float(np.sqrt(np.sum(2.0 + cumulant)))
+    if not np.isfinite(chi2) or not np.isfinite(spread) or spread <= 0.0:
         return None
-    chi2, t = float(each.sum()), float((each.mean() - 1.0) / spread * np.sqrt(len(each)))
-    return Overdispersion(chi2, left, t, chi2 >= LEAST_RATIO * left and t >= SURE)
+    rest = np.sort(each)[: -max(1, int(FAR * len(each)))]
+    z = (chi2 - left) / spread
+    found = chi2 >= LEAST_RATIO * left and z >= SURE and float(rest.mean()) >= OF_THE_REST
+    return Overdispersion(chi2, left, z, found)
 
 
 def _whole(numbers: np.ndarray) -> bool:

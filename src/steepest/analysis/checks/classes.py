@@ -89,10 +89,13 @@ def _without_best(given: Prepared, problem: LinearProblem, exact: Exact) -> Find
     if best is not None and best.theta is not None:
         size = np.max(np.abs(best.theta * problem.penalised))
         predicted = f"A finite minimum with a loss of {best.loss:.3g}, no coefficient larger than {size:.3g}."
+    target = given.schema.targets[0]
+    parted = f"{'The' if whole else 'Some'} classes of {target!r} are linearly separable"
+    if given.schema.classes is None:
+        parted = f"Columns part rows whose {target!r} lies at the end of what it can be, as a group of zeros"
     return Finding(
         Kind.SEPARABLE,
-        f"{'The' if whole else 'Some'} classes of {given.schema.targets[0]!r} are linearly separable, so no finite "
-        "coefficients minimise the loss: they grow with every step.",
+        f"{parted}, so no finite coefficients minimise the loss: they grow with every step.",
         f"The loss approaches {0 if whole else f'{exact.loss:.4g}'} without reaching it ({exact.method}).{words}",
         {"penalty": REMEDY}, predicted, 1.0, columns=() if name is None else (name,),
     )  # fmt: skip

@@ -33,8 +33,8 @@ def spread_of_a_family(fit: Fitted) -> Iterator[Finding]:
         Kind.OVERDISPERSED,
         f"{rows.targets[0]!r} spreads {number(found.ratio, 3)} times as much as {loss} says: standard errors by the likelihood "
         f"are {times} times too small.",
-        f"Pearson's χ² is {number(found.chi2, 4)} with {number(found.left)} degrees of freedom left, and Cameron's and Trivedi's "
-        f"t is {number(found.t, 3)} ({rows.rows:,} rows). A column or an exposure that the model lacks does the same.",
+        f"Pearson's χ² is {number(found.chi2, 4)} with {number(found.left)} degrees of freedom left, {number(found.z, 3)} "
+        f"standard deviations above ({rows.rows:,} rows). A column, an exposure or a bend that the model lacks does the same.",
         {}, "The coefficients stay as they are.", of_model=True,
         advice="Take standard errors that allow for it: cov='HC1' of summary().",
     )  # fmt: skip
