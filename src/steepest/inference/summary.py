@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from steepest.analysis.overdispersion import overdispersion
+from steepest.analysis.checks.pearson import overdispersion
 from steepest.data.wording import capitalized, counted, listed, number, quoted
 from steepest.descent.stopping import Status
 from steepest.errors import FitError, SpecError

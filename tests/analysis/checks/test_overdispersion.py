@@ -8,8 +8,8 @@ import statsmodels.api as sm
 from scipy import stats
 
 import steepest as st
+from steepest.analysis.checks.pearson import overdispersion
 from steepest.analysis.finding import Kind
-from steepest.analysis.overdispersion import overdispersion
 from steepest.model.torch_losses import loss
 
 RANDOM = np.random.default_rng(49)

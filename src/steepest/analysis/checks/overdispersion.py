@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from steepest.analysis.checks.pearson import overdispersion
 from steepest.analysis.checks.rows import predicted
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.needs import LINEAR, OPTIMUM, PLAIN, UNDISPERSED, VALUES
-from steepest.analysis.overdispersion import overdispersion
 from steepest.data.wording import number
 
 
