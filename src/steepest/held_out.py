@@ -33,6 +33,7 @@ from steepest.model.linear_objective import LinearObjective
 from steepest.model.module_objective import ModuleObjective
 from steepest.model.objective import Objective
 from steepest.model.of_fit import linear_problem, targets, tensors
+from steepest.model.small_objective import SmallObjective
 from steepest.model.sparse_objective import SparseObjective
 from steepest.model.stream_objective import StreamObjective
 from steepest.model.tall_objective import TallObjective
@@ -197,7 +198,7 @@ def scorer(spec: Spec, made: Plan, rows: Dataset, objective: Objective) -> Calla
     if made.terms is not None:
         unpenalised = spec.model_copy(update={"penalty": "none"})
         problem = linear_problem(unpenalised, rows, made.terms, made.loss)
-        if isinstance(made.objective, (TallObjective, StreamObjective, ExtendedSquares)):
+        if isinstance(made.objective, (TallObjective, StreamObjective, ExtendedSquares, SmallObjective)):
             user = made.to_user or np.asarray
             return lambda theta: certify.mean_loss(problem, certify.prediction(problem, user(theta)))
         frame = origin = None

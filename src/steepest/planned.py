@@ -19,6 +19,7 @@ from steepest.model.linear import LinearProblem, Terms
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.loss import Loss
 from steepest.model.objective import Objective
+from steepest.model.small_objective import SmallObjective
 from steepest.model.sparse_objective import SparseObjective
 from steepest.model.stream_objective import StreamObjective
 from steepest.model.tall_objective import TallObjective
@@ -65,7 +66,7 @@ class Plan:
     @property
     def scale(self) -> float | None:
         """The mean loss of predicting nothing: what a loss is large or small against. None for a module."""
-        if isinstance(self.objective, (TallObjective, StreamObjective, ExtendedSquares, SparseObjective)):
+        if isinstance(self.objective, (TallObjective, StreamObjective, ExtendedSquares, SmallObjective, SparseObjective)):
             scale = self.objective.of_nothing()
         elif self.problem is None:
             return None
