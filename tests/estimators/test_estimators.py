@@ -16,6 +16,7 @@ from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
+from sklearn.ensemble import StackingClassifier
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, LogisticRegression, Ridge, SGDRegressor
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -399,3 +400,27 @@ def test_nothing_warns_where_sgd_does():
     ours = st.DescentRegressor().fit(x, y).score(x, y)
     assert ours == pytest.approx(LinearRegression().fit(x, y).score(x, y), rel=1e-9)
     assert ours > theirs
+
+
+@pytest.mark.parametrize(
+    ("loss", "has"), [("hinge", False), ("squared_hinge", False), ("modified_huber", True), ("auto", True)]
+)
+def test_probabilities_are_there_where_the_loss_has_some(loss, has):
+    scores = st.DescentClassifier(loss=loss, penalty="l2:0.01")
+    assert hasattr(scores, "predict_proba") == has
+    # stacked estimators are asked for probabilities where they have the method, and for scores where they have not
+    stacked = StackingClassifier([("one", scores)], final_estimator=st.DescentClassifier(penalty="l2:0.01"), cv=2)
+    assert stacked.fit(X, TWO).stack_method_ == ["predict_proba" if has else "decision_function"]
+
+
+@pytest.mark.parametrize("given", [{"loss": "logistic"}, {"model": "softmax"}, {"loss": "hinge"}])
+def test_a_loss_of_classes_is_not_a_regressors(given):
+    (name, value), *_ = given.items()
+    with pytest.raises(ValueError, match=f"{name}='{value}' tells classes apart, .* take a DescentClassifier"):
+        st.DescentRegressor(**given).fit(X, Y)
+
+
+@pytest.mark.parametrize("name", ["early_stopping", "warm_start"])
+def test_a_switch_is_true_or_false(name):
+    with pytest.raises(ValueError, match=f"{name}='no': it must be True or False"):
+        st.DescentRegressor(**{name: "no"}).fit(X, Y)

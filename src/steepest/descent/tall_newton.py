@@ -65,9 +65,12 @@ class TallNewton(Rule):
         if decrement <= 4 * floor:
             # with 32 digits steps go on until they grow no shorter: θ has its last digits then
             self.arrived = not objective.extended or decrement > before / 16 or np.array_equal(here + step, here)
+        slack = 0.0 if objective.extended else floor  # F has 32 digits there: where it does not fall, θ can do no better
         for _ in range(HALVINGS):
-            if decrement <= 4 * floor or self._value(here + step) <= value - 1e-4 * decrement + floor:
-                here += step
+            there = here + step
+            if decrement <= 4 * floor or self._value(there) <= value - 1e-4 * decrement + slack:
+                self.arrived = self.arrived or np.array_equal(there, here)
+                here[:] = there
                 return
             step, decrement = step / 2, decrement / 2
         self.arrived = True

@@ -6,13 +6,25 @@ from typing import Any, Self, final
 
 import numpy as np
 from sklearn.base import ClassifierMixin
+from sklearn.utils import metaestimators
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 
 from steepest.estimators import arrays
 from steepest.estimators.base import Descent, Given
-from steepest.estimators.parameters import takes_parameters
+from steepest.estimators.parameters import choice_of, takes_parameters
 from steepest.model.prediction import probabilities, softmax
+
+
+def _has_probabilities(estimator: DescentClassifier) -> bool:
+    """True, or an AttributeError: what scikit-learn asks before it takes scores in the place of probabilities."""
+    choice = choice_of(estimator.loss)
+    if choice is not None and choice.classes and not choice.coupled and choice.share is None:
+        raise AttributeError(
+            f"loss={estimator.loss!r} gives scores, by decision_function, and no probabilities. loss='logistic' and "
+            "'modified_huber' do; CalibratedClassifierCV makes some of scores."
+        )
+    return True
 
 
 @final
@@ -57,14 +69,15 @@ class DescentClassifier(ClassifierMixin, Descent):
         found = self._log_odds(X)
         return self._like.array(found)
 
+    @metaestimators.available_if(_has_probabilities)
     def predict_proba(self, X: Any) -> Any:
-        """Probabilities `[n, k]`, in the order of `classes_`.
+        """Probabilities `[n, k]`, in the order of `classes_`. Of a loss that has none, as `hinge`, the method is not there.
 
         Args:
             X: `[n, d]`.
 
         Raises:
-            SpecError: the loss has none, as `hinge`.
+            AttributeError: the loss has none.
 
         Example:
             >>> answers = DescentClassifier().fit([[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1])

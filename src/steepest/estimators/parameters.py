@@ -15,6 +15,8 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from steepest.errors import SpecError
+from steepest.formulas.losses import LOSSES, LossChoice
+from steepest.formulas.models import own_loss
 from steepest.settings import Spec
 from steepest.settings_table import SETTINGS, those
 
@@ -109,10 +111,28 @@ def spec_of(estimator: Any, of_classes: bool, own_rows: bool) -> Spec:
     if not estimator.early_stopping or own_rows:
         given["validation"] = None
     given["seed"] = seed_of(estimator.random_state)
+    for name in BESIDE:
+        if not isinstance(value := getattr(estimator, name), bool | np.bool_):
+            raise SpecError(f"{name}={value!r}: it must be True or False.")
     try:
-        return Spec.read({name: _plain(value) for name, value in given.items()})
+        spec = Spec.read({name: _plain(value) for name, value in given.items()})
     except SpecError as error:
         raise SpecError(in_parameters(str(error))) from None
+    choice = choice_of(own_loss(spec.model) or spec.loss)
+    if not of_classes and choice is not None and choice.classes:
+        asked = f"model={spec.model!r}" if own_loss(spec.model) else f"loss={spec.loss!r}"
+        raise SpecError(f"{asked} tells classes apart, and a DescentRegressor fits numbers: take a DescentClassifier.")
+    return spec
+
+
+def choice_of(loss: Any) -> LossChoice | None:
+    """The entry of a loss that is named; None of "auto", of a criterion and of a function.
+
+    >>> choice_of("huber:1.35").name, choice_of("auto")
+    ('huber', None)
+    """
+    found = LOSSES.get(loss.partition(":")[0]) if isinstance(loss, str) else None
+    return found if isinstance(found, LossChoice) else None
 
 
 def in_parameters(text: str) -> str:

@@ -137,8 +137,9 @@ def search(
     scores = np.full((len(candidates), len(splits)), np.nan)
     for group in _groups(estimator, candidates) if scoring is None else []:
         found: Minima | None = None
+        kinds = _penalties(estimator, [candidates[i] for i in group])
         for fold, (train, test) in enumerate(splits):
-            judged = _together(estimator, [candidates[i] for i in group], X, y, train, test, found)
+            judged = _together(estimator, candidates[group[0]], kinds, X, y, train, test, found)
             if judged is None:
                 break
             scores[group, fold], found = judged
@@ -217,12 +218,21 @@ def _is_default(given: dict[str, Any], of_classes: bool) -> bool:
     )
 
 
+def _penalties(estimator: Any, candidates: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+    """The weights of the l1 and of the l2 penalty of each candidate."""
+    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    asked = [one.get(f"{_prefix(estimator)}penalty", last.penalty) for one in candidates]
+    kinds = [penalty(Spec.read({"penalty": one}).penalty) for one in asked]
+    return np.array([one.l1 for one in kinds]), np.array([one.l2 for one in kinds])
+
+
 def _together(
-    estimator: Any, candidates: list[dict[str, Any]], X: Any, y: Any, train: np.ndarray, test: np.ndarray, before: Minima | None
+    estimator: Any, candidate: dict[str, Any], kinds: tuple[np.ndarray, np.ndarray], X: Any, y: Any, train: np.ndarray,
+    test: np.ndarray, before: Minima | None,
 ) -> tuple[np.ndarray, Minima] | None:  # fmt: skip
     """The scores of some candidates on a fold, NaN where one has not arrived, and where they ended; None where they cannot go
-    together. before: where those of another fold ended."""
-    first = _last(estimator, candidates[0])
+    together. candidate: one of them. kinds: the penalties of all. before: where those of another fold ended."""
+    first = _last(estimator, candidate)
     inside, outside = _safe_indexing(X, train), _safe_indexing(X, test)
     goals, judged = _safe_indexing(y, train), _safe_indexing(y, test)
     if isinstance(estimator, Pipeline):
@@ -243,12 +253,10 @@ def _together(
     if width > WIDEST:
         return None
     weights = None if data.weights is None else data.weights / data.weights.mean()
-    asked = [one.get(f"{_prefix(estimator)}penalty", first.penalty) for one in candidates]
-    kinds = [penalty(Spec.read({"penalty": one}).penalty) for one in asked]
     problem = together.Problem(data.x, target, weights, loss, outputs, spec.intercept)
-    found = together.minima(problem, np.array([one.l1 for one in kinds]), np.array([one.l2 for one in kinds]), before)
+    found = together.minima(problem, *kinds, before)
     rows_test = first._checked_rows(outside)
-    decision = np.einsum("rkd,nd->rnk", found.coefficients, rows_test) + found.intercepts[:, None, :]
+    decision = rows_test @ found.coefficients.swapaxes(1, 2) + found.intercepts[:, None, :]
     scores = _scores(first, decision, judged)
     return np.where(found.arrived, scores, np.nan), found
 

@@ -118,9 +118,9 @@ class _Work:
 
     @cached_property
     def products(self) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
-        """The products of two columns each `[n, p·(p + 1)/2]`, in float32, which a step can do with; and which they are."""
-        upper, short = np.triu_indices(self.p), self.basis.astype(np.float32)
-        return short[:, upper[0]] * short[:, upper[1]], upper
+        """The products of two columns each `[p·(p + 1)/2, n]`, in float32, which a step can do with; and which they are."""
+        upper, columns = np.triu_indices(self.p), np.ascontiguousarray(self.basis.T, dtype=np.float32)
+        return np.concatenate([one * columns[j:] for j, one in enumerate(columns)]), upper
 
     def begin(self, start: Minima) -> None:
         """At minima that other rows have."""
@@ -194,7 +194,7 @@ class _Work:
         shares = [np.exp(one - top) for one in shares]
         whole = np.add.reduce(shares)
         slope = np.empty_like(prediction)
-        mine = np.take_along_axis(prediction, np.broadcast_to(self.target[:, None], (*top.shape, 1)), 2)[..., 0] - top
+        mine = np.add.reduce([prediction[..., a] * (self.target == a) for a in range(self.k)]) - top
         for a, one in enumerate(shares):
             others = np.add.reduce([other for b, other in enumerate(shares) if b != a])
             slope[..., a] = np.where(self.target == a, -others, one) / whole
@@ -204,7 +204,7 @@ class _Work:
         """Σᵢ wᵢ·share_ri·aᵢaᵢᵀ/n, `[runs, p, p]`."""
         products, upper = self.products
         weighted = shares if self.weights is None else shares * self.weights
-        flat = weighted.astype(np.float32) @ products / self.n
+        flat = weighted.astype(np.float32) @ products.T / self.n
         square = np.empty((len(shares), self.p, self.p))
         square[:, upper[0], upper[1]] = flat
         square[:, upper[1], upper[0]] = flat
@@ -232,10 +232,14 @@ class _Work:
         elif isinstance(self.loss, CrossEntropy):
             weights = 1.0 if self.weights is None else self.weights
             share = [state.slope[..., a] / weights + (self.target == a) for a in range(k)]
-            pairs = [(a, b) for a in range(k) for b in range(a + 1)]
-            squares = self._squares(np.concatenate([share[a] * ((a == b) - share[b]) for a, b in pairs]))
+            pairs = [(a, b) for a in range(k) for b in range(a)]
+            squares = self._squares(np.concatenate([share[a] * share[b] for a, b in pairs]))
+            own = np.zeros((runs, k, p, p))  # p_a − p_a² is the sum of p_a·p_b over all others
             for (a, b), square in zip(pairs, squares.reshape(len(pairs), runs, p, p), strict=True):
-                hessian[:, a, :, b, :] = hessian[:, b, :, a, :] = square
+                hessian[:, a, :, b, :] = hessian[:, b, :, a, :] = -square
+                own[:, [a, b]] += square[:, None]
+            for a in range(k):
+                hessian[:, a, :, a, :] = own[:, a]
             # adding one vector to all classes changes no probability: held at no cost elsewhere
             level = np.einsum("raiai->ri", hessian) / k**2
             level[self.thresholds[going].any(1), self.first :] *= 1e-9  # but under an l1 penalty it has a cost
