@@ -66,7 +66,9 @@ class Plan:
     @property
     def scale(self) -> float | None:
         """The mean loss of predicting nothing: what a loss is large or small against. None for a module."""
-        if isinstance(self.objective, (TallObjective, StreamObjective, ExtendedSquares, SmallObjective, SparseObjective)):
+        if isinstance(
+            self.objective, (TallObjective, StreamObjective, ExtendedSquares, SmallObjective, SparseObjective)
+        ):
             scale = self.objective.of_nothing()
         elif self.problem is None:
             return None

@@ -65,7 +65,9 @@ class TallNewton(Rule):
         if decrement <= 4 * floor:
             # with 32 digits steps go on until they grow no shorter: θ has its last digits then
             self.arrived = not objective.extended or decrement > before / 16 or np.array_equal(here + step, here)
-        slack = 0.0 if objective.extended else floor  # F has 32 digits there: where it does not fall, θ can do no better
+        slack = (
+            0.0 if objective.extended else floor
+        )  # F has 32 digits there: where it does not fall, θ can do no better
         for _ in range(HALVINGS):
             there = here + step
             if decrement <= 4 * floor or self._value(there) <= value - 1e-4 * decrement + slack:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import textwrap
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -40,6 +41,7 @@ BESIDE = {
 ABOUT_ROWS = ("data", "reading")
 
 
+@cache
 def keywords(of_classes: bool) -> dict[str, str]:
     """Parameter → setting. of_classes: whether the target is classes, which may be weighted.
 

@@ -21,6 +21,9 @@ from steepest.model.linear import LinearProblem, Terms
 
 _SPLIT = 134217729.0  # 2^27 + 1
 
+FEW = 64
+"""Numbers that Python's exact sum adds as soon as arrays do."""
+
 SMALL_ENOUGH, SMALL_ENOUGH_FOR_MANY = 500_000, 50_000
 """Entries of a design (times outputs) up to which this arithmetic costs next to nothing: for few steps, and for many."""
 
@@ -113,7 +116,7 @@ def mean_square(problem: LinearProblem, high: np.ndarray, low: np.ndarray) -> fl
     if problem.weights is not None:
         square, lost = two_product(square, problem.weights)
         error = error * problem.weights + lost
-    return (fsum(square.ravel().tolist()) + fsum(error.ravel().tolist())) / high.size
+    return summed(square.reshape(-1, 1), error.reshape(-1, 1), np.zeros(1))[0] / high.size
 
 
 def slope(problem: LinearProblem, theta: np.ndarray, high: np.ndarray, low: np.ndarray) -> np.ndarray:
@@ -128,11 +131,27 @@ def slope(problem: LinearProblem, theta: np.ndarray, high: np.ndarray, low: np.n
         error = error + problem.design * rest[:, None]
         if problem.low is not None:
             error = error + problem.low * residual[:, None]
-        sums += [
-            fsum([*products, *errors, extra])
-            for products, errors, extra in zip(product.T.tolist(), error.T.tolist(), shrink[len(sums) :], strict=False)
-        ]
+        sums += summed(product, error, shrink[len(sums) :])
     return -2.0 * np.array(sums) / high.size
+
+
+def summed(high: np.ndarray, low: np.ndarray, extra: np.ndarray) -> list[float]:
+    """The sums of the columns of hi + lo `[n, p]`, and of one number more for each: halves are added to halves, and fsum adds
+    the last few.
+
+    >>> summed(np.array([[1e30], [1.0], [-1e30]]), np.zeros((3, 1)), np.array([0.5]))
+    [1.5]
+    """
+    while len(high) > FEW:
+        half, odd = divmod(len(high), 2)
+        total, lost = two_sum(high[:half], high[half : 2 * half])
+        rest = low[:half] + low[half : 2 * half] + lost
+        if odd:
+            total[0], lost = two_sum(total[0], high[-1])
+            rest[0] += low[-1] + lost
+        high, low = total, rest
+    columns = zip(high.T.tolist(), low.T.tolist(), extra.tolist(), strict=False)
+    return [fsum([*one, *errors, more]) for one, errors, more in columns]
 
 
 def rounding_of_design(terms: Terms, x: np.ndarray, design: np.ndarray) -> np.ndarray | None:
