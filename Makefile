@@ -17,7 +17,7 @@ PYTEST_OPTIONS ?=
 # The peers of the benchmarks live in an environment of their own, so that the tests' stays as it is.
 BENCH := .venv-bench/bin/python
 BENCH_STAMP := .venv-bench/.installed
-BENCH_PARTS := epoch answer answer_others growth sweep step startup
+BENCH_PARTS := epoch answer answer_others growth sweep step startup sgd search recorder trackers
 BENCH_OPTIONS ?=
 
 # So do the tools of the examples, of which some want other versions.

@@ -9,15 +9,14 @@ turns, a block of steps each, and the medians of the blocks are compared.
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 
 import torch
 from torch import nn
 
 import steepest as st
-from side_by_side import Peer, Table, markdown, options, short, take_turns
+from side_by_side import Goal, Peer, Table, block, options, save, short, take_turns
 
 BLOCK = 50
 BARE, BY_HAND, RECORDED = "the loop as it is", "loss and θ kept by hand", "recorder.step()"
@@ -53,35 +52,27 @@ def loop(widths: tuple[int, ...], rows: int, way: str) -> Iterator[None]:
         yield
 
 
-def block(steps: Iterator[None], count: int) -> Callable[[], float]:
-    """So many steps: seconds of the processor for one, whatever else the machine does."""
-
-    def run() -> float:
-        began = time.process_time()
-        for _ in range(count):
-            next(steps)
-        return (time.process_time() - began) / count
-
-    return run
-
-
-def measured(widths: tuple[int, ...], rows: int, turns: int) -> tuple[str, ...]:
+def measured(widths: tuple[int, ...], rows: int, turns: int) -> tuple[tuple[str, ...], float]:
+    """A line of the table, and how many times the loop's time a recorded one takes."""
     peers = [Peer(way, block(loop(widths, rows, way), BLOCK)) for way in (BARE, BY_HAND, RECORDED)]
     timed = take_turns(peers, turns)
     bare = timed[BARE].median
     count = sum((a + 1) * b for a, b in pairwise(widths))
     cells = [f"{short(timed[way].median / bare)}" for way in (BY_HAND, RECORDED)]
     more = (timed[RECORDED].median - bare) * 1e6
-    return (" → ".join(map(str, widths)), f"{count:,}", f"{rows}", short(bare * 1e6), *cells, short(more))
+    line = (" → ".join(map(str, widths)), f"{count:,}", f"{rows}", short(bare * 1e6), *cells, short(more))
+    return line, timed[RECORDED].median / bare
 
 
 def main() -> int:
     quick = options(__doc__ or "").quick
     torch.set_num_threads(1)
     cases = [((20, 32, 1), 100), ((64, 128, 128, 10), 128), ((256, 512, 512, 10), 128), ((784, 1024, 10), 256)]
-    lines = [measured(*case, turns=3 if quick else 15) for case in (cases[:1] if quick else cases)]
+    found = [measured(*case, turns=3 if quick else 15) for case in (cases[:1] if quick else cases)]
     head = ("module", "parameters", "rows", "µs a step", f"× {BY_HAND}", f"× {RECORDED}", "µs more")
-    print(markdown(Table("", head, lines)))
+    table = Table("What `recorder.step()` costs", head, [line for line, _ in found])
+    goals = [Goal(f"a loop of {line[0]} recorded, over the loop", ratio) for line, ratio in found]
+    save("recorder", quick, [table], goals)
     return 0
 
 

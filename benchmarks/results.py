@@ -23,6 +23,10 @@ PARTS = {
     "sweep": "Sweeps",
     "step": "The overhead of a step",
     "startup": "Start-up",
+    "sgd": "Estimators beside SGD",
+    "search": "Grids",
+    "recorder": "Loops recorded",
+    "trackers": "Trackers",
 }
 
 HEAD = """# What was measured

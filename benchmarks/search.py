@@ -1,18 +1,19 @@
 """`st.search` beside `GridSearchCV` with the same estimator: seconds of both in one run, and how far their scores differ.
 
-.venv/bin/python benchmarks/search.py          tables of 1,000 × 20, 20 penalties, 5 folds
+python benchmarks/search.py [--quick]          tables of 1,000 × 20, 20 penalties, 5 folds
 """
 
 from __future__ import annotations
 
-import argparse
 import time
 import warnings
+from typing import Any
 
 import numpy as np
 from sklearn.model_selection import GridSearchCV
 
 import steepest as st
+from side_by_side import Goal, Table, options, save
 
 FOLDS = 5
 
@@ -26,17 +27,14 @@ def table(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def main() -> None:
-    """Measure, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000)
-    parser.add_argument("--columns", type=int, default=20)
-    parser.add_argument("--quick", action="store_true")
-    given = parser.parse_args()
-    x, y = table(100 if given.quick else given.rows, given.columns)
+    """Measure, print a table and keep it."""
+    quick = options(__doc__ or "").quick
+    x, y = table(*((100, 5) if quick else (1_000, 20)))
     noisy = y + 2 * np.random.default_rng(1).normal(size=len(y))
     two, three = (noisy > 0).astype(int), np.digitize(noisy, np.quantile(noisy, [1 / 3, 2 / 3]))
-    l2 = {"penalty": [f"l2:{a:.4g}" for a in np.logspace(-5, 1, 20)]}
-    l1 = {"penalty": [f"l1:{a:.4g}" for a in np.logspace(-4, -0.5, 20)]}
+    count = 3 if quick else 20
+    l2 = {"penalty": [f"l2:{a:.4g}" for a in np.logspace(-5, 1, count)]}
+    l1 = {"penalty": [f"l1:{a:.4g}" for a in np.logspace(-4, -0.5, count)]}
     cases = [
         ("least squares, l2", st.DescentRegressor(), l2, y),
         ("least squares, l1", st.DescentRegressor(), l1, y),
@@ -45,28 +43,30 @@ def main() -> None:
         ("two classes, l1", st.DescentClassifier(), l1, two),
         ("three classes, l2", st.DescentClassifier(), l2, three),
     ]
-    print(f"{len(y):,} × {x.shape[1]}, 20 candidates, {FOLDS} folds, and the best one fitted again")
-    print("| | search | GridSearchCV | times sooner | scores differ by |\n| --- | --- | --- | --- | --- |")
+    lines, goals, worst = [], [], 0.0
     for name, estimator, grid, goal in cases:
-        for search in (
-            st.search,
-            lambda *rest: GridSearchCV(rest[0], rest[1]).fit(*rest[2:]),
-        ):  # imports, compiled code
+        for search in (st.search, by_one):  # imports, compiled code
             search(estimator, {"penalty": grid["penalty"][:1]}, x[:100], goal[:100])
-        begun = time.perf_counter()
+        began = time.process_time()
         ours = st.search(estimator, grid, x, goal, cv=FOLDS)
-        between = time.perf_counter()
-        theirs = GridSearchCV(estimator, grid, cv=FOLDS).fit(x, goal)
-        ended = time.perf_counter()
-        off = max(
-            np.abs(ours.cv_results_[f"split{i}_test_score"] - theirs.cv_results_[f"split{i}_test_score"]).max()
-            for i in range(FOLDS)
-        )
-        seconds = between - begun, ended - between
-        print(
-            f"| {name} | {seconds[0]:.3f} s | {seconds[1]:.2f} s | {seconds[1] / seconds[0]:.0f} | {off:.0e} |",
-            flush=True,
-        )
+        between = time.process_time()
+        theirs = by_one(estimator, grid, x, goal)
+        seconds = between - began, time.process_time() - between
+        splits = [f"split{i}_test_score" for i in range(FOLDS)]
+        off = max(np.abs(ours.cv_results_[one] - theirs.cv_results_[one]).max() for one in splits)
+        sooner, worst = seconds[1] / seconds[0], max(worst, off)
+        lines.append((name, f"{seconds[0]:.3f} s", f"{seconds[1]:.2f} s", f"{sooner:.0f}", f"{off:.0e}"))
+        goals.append(Goal(f"{name}: GridSearchCV over st.search", sooner, "≥", 20))
+    goals.append(Goal("the largest difference of two scores", worst, "≤", 1e-12, unit=""))
+    title = f"`st.search` beside `GridSearchCV`: {len(y):,} × {x.shape[1]}, {count} candidates, {FOLDS} folds, the best refitted"
+    head = ("", "search", "GridSearchCV", "times sooner", "scores differ by")
+    said = "Seconds of the processor; both have the same estimator, and one fit of it takes milliseconds."
+    save("search", quick, [Table(title, head, lines, (said,))], goals)
+
+
+def by_one(estimator: Any, grid: dict[str, Any], x: np.ndarray, y: np.ndarray) -> GridSearchCV:
+    """Each candidate by itself."""
+    return GridSearchCV(estimator, grid, cv=FOLDS).fit(x, y)
 
 
 if __name__ == "__main__":

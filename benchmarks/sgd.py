@@ -1,16 +1,15 @@
 """`DescentRegressor` and `DescentClassifier` beside `SGDRegressor` and `SGDClassifier`, all with their defaults, in one run.
 
-    .venv/bin/python benchmarks/sgd.py          every bundled and generated table, as it was measured and standardised
+    python benchmarks/sgd.py [--quick]          every bundled and generated table, as it was measured and standardised
 
 score      R² or accuracy on rows not seen, the mean of five folds
 gap        F(θ)/F* − 1 of each one's own objective, on all rows; of SGD's classes the mean over one against the rest
 warnings   how many of these six fits warn
-seconds    of a fit to all rows, the best of several
+seconds    of the processor, of a fit to all rows: the best of several
 """
 
 from __future__ import annotations
 
-import argparse
 import time
 import warnings
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 
 import steepest as st
+from side_by_side import Goal, Table, options, save
 
 ALPHA = 1e-4
 """The l2 penalty that SGD has by default."""
@@ -78,37 +78,50 @@ def measured(estimator: Any, x: np.ndarray, y: np.ndarray, repeats: int) -> tupl
     for _ in range(repeats):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            begun = time.perf_counter()
+            begun = time.process_time()
             whole = clone(estimator).fit(x, y)
-            times.append(time.perf_counter() - begun)
+            times.append(time.process_time() - begun)
     warned += bool(caught)
     gap = whole.fit_.relative_gap if hasattr(whole, "fit_") else gap_of_sgd(whole, x, y)
     return float(np.mean(scores)), float("nan") if gap is None else gap, warned, min(times)
 
 
 def main() -> None:
-    """Measure, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true")
-    given = parser.parse_args()
-    print("| table | columns | score, SGD's | gap, SGD's | warnings, SGD's | seconds, SGD's | times |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    """Measure, print a table and keep it."""
+    quick = options(__doc__ or "").quick
+    lines, times, behind, gaps, warned = [], {}, [], [], []
     for name, x, y in tables():
-        for scaled in (False, True):
-            columns = StandardScaler().fit_transform(x) if scaled else x
+        for way in ("as measured", "standardised"):
+            columns = StandardScaler().fit_transform(x) if way == "standardised" else x
             classes = y.dtype.kind not in "f" and name not in ("line",)
             ours, theirs = (
                 (st.DescentClassifier(), SGDClassifier(random_state=0))
                 if classes
                 else (st.DescentRegressor(), SGDRegressor(random_state=0))
             )
-            repeats = 1 if given.quick else 7
-            a, b = measured(ours, columns, y, repeats), measured(theirs, columns, y, repeats)
-            print(
-                f"| {name} | {'standardised' if scaled else 'as measured'} | {a[0]:.3f}, {b[0]:.3g} | {a[1]:.0e}, {b[1]:.1e} | "
-                f"{a[2]}, {b[2]} | {a[3]:.4f}, {b[3]:.4f} | {a[3] / b[3]:.1f} |",
-                flush=True,
-            )
+            a, b = (measured(one, columns, y, 1 if quick else 7) for one in (ours, theirs))
+            times[f"{name}, {way}"] = a[3] / b[3]
+            if way == "as measured":
+                behind, gaps, warned = [*behind, b[0] - a[0]], [*gaps, a[1] >= b[1]], [*warned, a[2] > b[2]]
+            score, gap, seconds = f"{a[0]:.3f}, {b[0]:.3g}", f"{a[1]:.0e}, {b[1]:.1e}", f"{a[3]:.4f}, {b[3]:.4f}"
+            lines.append((name, way, score, gap, f"{a[2]}, {b[2]}", seconds, f"{a[3] / b[3]:.1f}"))
+        if quick and name == "iris":
+            break
+    head = ("table", "columns", "score, SGD's", "gap, SGD's", "warnings, SGD's", "seconds, SGD's", "times")
+    longest = max(times, key=times.__getitem__)
+    goals = [
+        Goal("the most that a score lies below SGD's, columns as measured", max(behind), "≤", 5e-4, unit=""),
+        Goal("tables, as measured, whose gap is no smaller than SGD's", sum(gaps), "≤", 0, unit=""),
+        Goal("tables, as measured, with more warnings than SGD's", sum(warned), "≤", 0, unit=""),
+        Goal(f"the time of SGD, at most: {longest}", times[longest], "≤", 3),
+        Goal("the time of SGD, the median", float(np.median(list(times.values()))), "≤", 3),
+    ]
+    save(
+        "sgd",
+        quick,
+        [Table("`DescentRegressor` and `DescentClassifier` beside SGD, with the defaults of both", head, lines)],
+        goals,
+    )
 
 
 if __name__ == "__main__":

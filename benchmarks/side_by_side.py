@@ -20,7 +20,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -125,6 +125,18 @@ def take_turns(peers: Sequence[Peer], turns: int, warm: int = 1) -> dict[str, Ti
         print(".", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     return timed
+
+
+def block(steps: Iterator[object], count: int) -> Callable[[], float]:
+    """So many steps of a loop each time: seconds of the processor for one, all threads together."""
+
+    def run() -> float:
+        began = time.process_time()
+        for _ in range(count):
+            next(steps)
+        return (time.process_time() - began) / count
+
+    return run
 
 
 def load_kernels(dtype: str = "float64") -> None:

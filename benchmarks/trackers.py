@@ -11,7 +11,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +19,7 @@ import torch
 from torch import nn
 
 import steepest as st
-from side_by_side import Goal, Peer, Table, goal_table, markdown, options, short, take_turns
+from side_by_side import Goal, Peer, Table, block, options, save, short, take_turns
 
 SERVER = Path(__file__).parents[1] / "tests" / "tracking_server.py"
 WIDTHS, ROWS, BLOCK = (256, 320, 10), 192, 400
@@ -41,18 +40,6 @@ def loop(tracker: Callable[..., None] | None) -> Iterator[None]:
         recorder.step()
         optimizer.step()
         yield
-
-
-def block(steps: Iterator[None], count: int) -> Callable[[], float]:
-    """So many steps: seconds of the processor for one, all threads together."""
-
-    def run() -> float:
-        began = time.process_time()
-        for _ in range(count):
-            next(steps)
-        return (time.process_time() - began) / count
-
-    return run
 
 
 def main() -> int:
@@ -81,8 +68,8 @@ def main() -> int:
     lines = [
         (name, short(timed[name].median * 1e6), f"{r:.3f}", f"{left.get(name, 0):,}") for name, r in ratios.items()
     ]
-    print(markdown(Table("", ("", "µs a step", f"× {NONE}", "rows unsent in the end"), lines)))
-    print(markdown(goal_table([Goal(f"{name} over {NONE}", ratios[name], "≤", 1.02) for name in trackers])))
+    table = Table("What a tracker costs a loop", ("", "µs a step", f"× {NONE}", "rows unsent in the end"), lines)
+    save("trackers", quick, [table], [Goal(f"{name} over {NONE}", ratios[name], "≤", 1.02) for name in trackers])
     return 0
 
 
