@@ -121,5 +121,5 @@ def _solved(hessian: np.ndarray, damping: np.ndarray, g: np.ndarray) -> np.ndarr
     from scipy.linalg import lapack  # not before a table is fitted
 
     whole = hessian + np.diag(damping) if damping.any() else hessian
-    _, found, failed = lapack.dposv(whole, -g, lower=1)
+    _, found, failed = lapack.dposv(whole, -g, lower=1)  # pyrefly: ignore (it is there)
     return None if failed or not np.isfinite(found).all() else found
