@@ -15,6 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import steepest as st
+from ejecting import printed, ran
 
 X = np.random.default_rng(0).normal(size=(60, 3))
 Y = X @ [1.0, -2.0, 0.5] + 0.25
@@ -260,6 +261,15 @@ def test_the_model_is_left_as_it_was(recorder):
         (lambda r: st.Recorder(r.model, "mse", record=1), "at least 2"),
         (lambda r: st.Recorder(r.model, "mse", record="slope"), "'slope', which is no parameter here: weight"),
         (lambda r: r.transformers_callback(), "pip install transformers"),
+        (
+            lambda r: (r.model(ROWS[0]).sum().backward(), r.step((1.0, 2.0))),
+            "takes one number, and this is a tuple of 2",
+        ),
+        (lambda r: (r.model(ROWS[0]).sum().backward(), r.step("0.1?")), "takes one number, and this is '0.1"),
+        (lambda r: st.Recorder(r.model, "mse", [r.optimizer]), "optimizer=a list: it must be the optimizer object"),
+        (lambda r: st.Recorder(_line(), "mse", r.optimizer), "SGD given moves none of the model's parameters"),
+        (lambda r: st.Recorder(nn.LazyLinear(1), "mse"), r"call model\(x\) once before"),
+        (lambda r: (_run(r, [ROWS], 1), r.fit(ROWS[0])), r"recorder.fit\(x, y\)"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_line(recorder, act, words):
@@ -292,3 +302,60 @@ def test_a_callback_of_lightning_steps_with_the_loss_that_is_differentiated(reco
     callback.on_before_optimizer_step(trainer, None, recorder.optimizer)
     assert recorder.trace.loss[0] == pytest.approx(((recorder.model(x) - y) ** 2).mean().item(), rel=1e-12)
     assert recorder.trace.epoch.tolist() == [3, 4]
+
+
+def test_a_layer_that_was_set_free_on_the_way_was_not_recorded():
+    model = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1)).double()
+    model[0].requires_grad_(False)
+    recorder = st.Recorder(model, nn.MSELoss(), torch.optim.SGD(model.parameters(), lr=0.1))
+    _run(recorder, [ROWS], 2)
+    model[0].requires_grad_(True)
+    _run(recorder, [ROWS], 2)
+    with pytest.raises(st.SpecError, match=r"'0\.weight' was not trained when the Recorder was made"):
+        recorder.fit(*ROWS)
+
+
+@pytest.mark.parametrize("case", ["none shown", "two optimizers", "two rates"])
+def test_what_no_one_rule_moves_is_no_script(case):
+    model, criterion = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1)).double(), nn.MSELoss()
+    groups = [{"params": model[0].parameters(), "lr": 0.1}, {"params": model[1].parameters(), "lr": 0.01}]
+    both = torch.optim.SGD(groups[:1] if case == "two optimizers" else groups)
+    other = torch.optim.SGD(model[1].parameters(), lr=0.01)
+    recorder = st.Recorder(model, criterion, None if case == "none shown" else both)
+    for _ in range(5):
+        model.zero_grad()
+        criterion(model(ROWS[0]), ROWS[1]).backward()
+        recorder.step()
+        both.step()
+        if case == "two optimizers":
+            other.step()
+    fit = recorder.fit(*ROWS)
+    assert fit.optimizer == "unknown"
+    assert any("cannot be made again" in note for note in fit.notes) == (case != "none shown")
+    with pytest.raises(st.FitError, match="show the recorder the one optimizer of all of them"):
+        fit.to_python()
+
+
+def test_recorded_rates_are_no_formula(recorder):
+    _run(recorder, [ROWS], 6, torch.optim.lr_scheduler.StepLR(recorder.optimizer, 2, 0.5))
+    with pytest.raises(st.FitError, match=r"known as numbers of its steps, fit\.trace\.lr"):
+        recorder.fit(*ROWS).to_python()
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9, weight_decay=0.1),
+        lambda p: torch.optim.RMSprop(p, lr=0.01, centered=True),
+        lambda p: torch.optim.Adam(p, lr=0.02, betas=(0.8, 0.9), amsgrad=True),
+    ],
+    ids=["sgd", "rmsprop", "adam"],
+)
+def test_a_script_ends_where_a_loop_of_torch_optim_did(optimizer, tmp_path):
+    model = _line()
+    recorder = st.Recorder(model, nn.MSELoss(), optimizer(model.parameters()))
+    _run(recorder, [ROWS], 20)
+    (tmp_path / "loop.py").write_text(recorder.fit(*ROWS).to_python(), encoding="utf-8")
+    found = printed(ran([tmp_path / "loop.py"])[0])
+    assert found["bias"] == pytest.approx(model.bias.item(), rel=1e-9)
+    assert found["weight[0,1]"] == pytest.approx(model.weight[0, 1].item(), rel=1e-9)

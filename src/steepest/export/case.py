@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from steepest.formulas.rules import FORMULAS, RULES, Automatic
 from steepest.formulas.schedules import FORMULAS as FACTORS
 from steepest.formulas.schedules import SCHEDULES, ScheduleFormula
 from steepest.lazy import torch
+from steepest.loops.recorded_fit import OWN
 from steepest.model import modules, penalties
 from steepest.model.feasible_start import feasible_start
 from steepest.model.linear import Terms
@@ -123,22 +124,34 @@ class Case:
 
 def _rule(fit: Fit) -> tuple[str, tuple[float, ...], Any]:
     given, shown = fit.spec.optimizer, fit.optimizer
+    if fit.engine == OWN and given == "auto":
+        raise FitError(
+            "What moved the parameters of this loop is not known as one rule, so that no script can say it: show the recorder "
+            "the one optimizer of all of them, st.Recorder(model, loss, optimizer)."
+        )
     if shown in CHOSEN:
         return CHOSEN[shown], (), None
     if is_choice(given, RULES):
         name, numbers = parse(shown, RULES, "optimizer")
         return name, numbers, None
     found = locate(given) if isinstance(given, str) and given.startswith("torch.optim") else given
-    if (
-        isinstance(found, type)
-        and issubclass(found, torch.optim.Optimizer)
-        and found.__module__.startswith("torch.optim")
-    ):
+    kind = found.func if isinstance(found, partial) and not found.args and _are_literals(found.keywords) else found
+    if isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer) and kind.__module__.startswith("torch.optim"):
         return "torch", (), found
     raise FitError(f"The rule {shown} is code of yours; a script can have the rules of steepest and of torch.optim.")
 
 
+def _are_literals(settings: dict[str, Any]) -> bool:
+    """Whether they can be written as they are."""
+    return all(isinstance(value, str | int | float | bool | tuple | None) for value in settings.values())
+
+
 def _schedule(fit: Fit) -> tuple[ScheduleFormula | None, tuple[float, ...], tuple[float, ...]]:
+    if callable(fit.spec.schedule) and fit.engine == OWN:
+        raise FitError(
+            "The learning rate of this loop changed on its way: it is known as numbers of its steps, fit.trace.lr, and not by a "
+            "formula that a script could have."
+        )
     if callable(fit.spec.schedule):
         return None, (), ()
     if is_choice(fit.schedule, SCHEDULES):

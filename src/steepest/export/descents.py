@@ -11,6 +11,7 @@ import ast
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from steepest.data import batching
 from steepest.data.wording import counted
@@ -299,6 +300,9 @@ def _optimizer(case: Case, parameters: str) -> list[str]:
     def made(name: str, *more: str) -> list[str]:
         return called(f"optimizer = torch.optim.{name}(", parameters, *more)
 
+    if case.rule == "torch" and isinstance(case.own_rule, partial):
+        settings = {name: value for name, value in case.own_rule.keywords.items() if name != "lr"}
+        return made(case.own_rule.func.__name__, lr, *(f"{name}={value!r}" for name, value in settings.items()))
     if case.rule == "torch":
         return made(case.own_rule.__name__, lr)
     if case.formula is not None and case.formula.torch_name:
@@ -333,7 +337,8 @@ def _scheduler(case: Case) -> tuple[list[str], str]:
 def by_optimizer(case: Case, moving: Moving) -> Part:
     """The loop with a class of torch.optim."""
     (make, when), clip = _scheduler(case), case.spec.clip
-    closure = case.rule in ("lbfgs", "curvature") or (case.rule == "torch" and case.own_rule.__name__ == "LBFGS")
+    own = getattr(case.own_rule, "func", case.own_rule)
+    closure = case.rule in ("lbfgs", "curvature") or (case.rule == "torch" and own.__name__ == "LBFGS")
     code = _optimizer(case, moving.parameters)
     begin, mean, end = _averages(case, "", moving.parameters)
 

@@ -196,5 +196,5 @@ def title(fit: Fit, style: str) -> str:
     rule = RULES.get(CHOSEN.get(fit.optimizer, ""), fit.optimizer)
     if fit.optimizer == Automatic.CURVATURE and style != "loop":
         rule = "L-BFGS"
-    plain = "".join(letter for letter in rule if letter.isascii() and (letter.isalnum() or letter in " :.,()-'"))
+    plain = "".join(letter for letter in rule if letter.isascii() and (letter.isalnum() or letter in " :.,()=_-'"))
     return f"{model} with the loss {loss}, fitted by {plain}."

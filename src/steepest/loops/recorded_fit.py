@@ -71,6 +71,14 @@ def fit(recorder: Recorder, x: Any, y: Any = None, *, test: Any = None) -> Fit:
     """
     if not recorder.steps:
         raise SpecError("Nothing was recorded: the loop must say recorder.step() at each update.")
+    if y is None and not is_source(x):
+        raise SpecError("recorder.fit() takes the rows and their targets: recorder.fit(x, y), or recorder.fit(loader).")
+    freed = [name for name, p in recorder.model.named_parameters() if p.requires_grad and not recorder.watches(p)]
+    if freed:
+        raise SpecError(
+            f"{freed[0]!r} was not trained when the Recorder was made, and is now: its way was not recorded. Make a new Recorder "
+            "where layers are set free."
+        )
     trace = recorder.trace
     given = _settings(recorder, trace)
     if not is_source(x) and recorder.seen.rows:
@@ -89,12 +97,23 @@ def fit(recorder: Recorder, x: Any, y: Any = None, *, test: Any = None) -> Fit:
         trace=trace, ending=_ending(trace, spec, batching, recorder.steps), steps=recorder.steps,
         epochs=int(trace.epoch[-1]), seconds=recorder.seconds, rows=train.rows, test_rows=0 if held is None else held.rows,
         loss_function=made.loss, optimizer=made.optimizer, precondition=made.precondition, schedule=made.schedule_name,
-        lr=float(trace.lr[0]), engine=OWN, notes=(*notes, *said, *made.notes, _note(trace)), network=made.module,
+        lr=float(trace.lr[0]), engine=OWN, notes=(*notes, *said, *made.notes, *_notes(recorder, trace)), network=made.module,
         kind=modules.kind_of(recorder.model), train=train, test=held,
     )  # fmt: skip
-    if recorder.optimizer is None:
+    if not _is_one_rule(recorder):
         done.optimizer = UNKNOWN
     return done
+
+
+def _is_one_rule(recorder: Recorder) -> bool:
+    """Whether the loop's optimiser is known, and moves all that is trained by the same settings."""
+    if recorder.optimizer is None:
+        return False
+    first, *more = recorder.optimizer.param_groups
+    moved = {id(p) for group in (first, *more) for p in group["params"]}
+    said = {name: str(value) for name, value in first.items() if name != "params"}
+    same = all({name: str(value) for name, value in group.items() if name != "params"} == said for group in more)
+    return same and all(id(p) in moved for p in recorder.model.parameters() if recorder.watches(p))
 
 
 class Logits(nn.Module):
@@ -135,7 +154,7 @@ def _settings(recorder: Recorder, trace: Trace) -> dict[str, Any]:
         "dtype": "float64" if dtype == torch.float64 else "float32",
         "device": str(device) if device.type == "cuda" else "cpu",
     }
-    if recorder.optimizer is None:
+    if not _is_one_rule(recorder):
         return given
     given |= {"optimizer": torch_optim.named(getattr(recorder.optimizer, "optimizer", recorder.optimizer))}
     rate = float(trace.lr[0])
@@ -190,6 +209,12 @@ def _ending(trace: Trace, spec: Spec, batching: Batching, steps: int) -> Ending:
     return Ending(Status.EPOCHS if whole else Status.STEPS)
 
 
-def _note(trace: Trace) -> str:
+def _notes(recorder: Recorder, trace: Trace) -> tuple[str, ...]:
     known = int(np.isfinite(trace.objective).sum())
-    return f"The steps are those of a loop of one's own; the loss over all rows was computed afterwards, at {known} of them."
+    steps = f"The steps are those of a loop of one's own; the loss over all rows was computed afterwards, at {known} of them."
+    if recorder.optimizer is None or _is_one_rule(recorder):
+        return (steps,)
+    return steps, (
+        "The optimizer has parameters with other settings, or not all of those that are trained: the rate shown is of its first "
+        "ones, and such a descent cannot be made again."
+    )

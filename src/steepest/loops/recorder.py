@@ -46,7 +46,8 @@ class Recorder:
     """Any training loop of PyTorch's recorded, by one line in it: `recorder.step()`.
 
     It comes between `loss.backward()` and `optimizer.step()`, where the gradient is there and θ has not moved; the model, the
-    optimiser and the loop are left as they are. Where gradients are accumulated it comes once an update.
+    optimiser and the loop are left as they are. Where gradients are accumulated it comes once an update; with a `GradScaler` it
+    comes after `scaler.unscale_(optimizer)`, or the gradients have its scale.
 
     Attributes:
         model: the module that the loop trains.
@@ -88,22 +89,36 @@ class Recorder:
             loss: the criterion that the loop calls, an object of `torch.nn`, from which the loss of each batch is read; or the
                 name of a loss, or a function, and then the loop says `recorder.step(loss)`. A model that returns its own
                 loss, as those of Hugging Face do, needs neither.
-            optimizer: the loop's `torch.optim.Optimizer`, of which the learning rate is read.
+            optimizer: the loop's `torch.optim.Optimizer`, of which the learning rate is read; one of them, where there are more.
             record: steps that the trace keeps at most, or names of the parameters to keep in it, as of `fit()`.
             progress: called with every step, as by `fit()`: a tracker, for example.
 
         Raises:
-            SpecError: no module, or one without parameters to train; no loss; no optimiser; a name of no parameter.
+            SpecError: no module, or one without parameters to train; no loss; no optimiser, or another model's; a name of no
+                parameter.
         """
         if not isinstance(model, nn.Module):
             raise SpecError(f"Recorder(model=…) takes an nn.Module, and this is a {type(model).__name__}.")
         if optimizer is not None and not hasattr(optimizer, "param_groups"):
-            raise SpecError(f"optimizer={optimizer!r}: it must be the optimizer object that the loop steps, or None.")
+            shown = f"a {type(optimizer).__name__}" if isinstance(optimizer, (list, tuple, dict)) else repr(optimizer)
+            raise SpecError(
+                f"optimizer={shown}: it must be the optimizer object that the loop steps, one of them, or None."
+            )
+        if any(isinstance(p, nn.parameter.UninitializedParameter) for p in model.parameters()):
+            raise SpecError(
+                "The model has lazy layers, whose parameters come with the first batch: call model(x) once before."
+            )
         named = [(name.replace("_orig_mod.", ""), p) for name, p in model.named_parameters() if p.requires_grad]
         if not named:
             raise SpecError(NOTHING_TO_FIT)
         if loss != SETTINGS["loss"].default:
             torch_losses.loss(loss)
+        moved = None if optimizer is None else {id(p) for group in optimizer.param_groups for p in group["params"]}
+        if moved is not None and moved.isdisjoint(id(p) for _, p in named):
+            raise SpecError(
+                f"The {type(optimizer).__name__} given moves none of the model's parameters: is it another model's? "
+                "Give the model that it moves."
+            )
         self.model, self.loss, self.optimizer, self.progress = model, loss, optimizer, progress
         self.names, self._parameters = entries(named), [p for _, p in named]
         self._theta = torch.empty(len(self.names), dtype=_kept_as(self._parameters), device=named[0][1].device)
@@ -180,6 +195,19 @@ class Recorder:
         last |= {"step": np.array([self.steps]), "epoch": np.array([0 if self.epoch is None else self.epoch + 1])}
         last |= {"lr": so_far.lr[-1:] if len(so_far) else np.array([self.lr]), "theta": theta[None]}
         return Trace(so_far.names, **{name: np.concatenate([getattr(so_far, name), last[name]]) for name in last})
+
+    def watches(self, parameter: Any) -> bool:
+        """Whether a parameter of the model is one of those that are recorded.
+
+        Args:
+            parameter: the tensor itself.
+
+        Example:
+            >>> model = nn.Linear(1, 1)
+            >>> Recorder(model, "mse").watches(model.bias)
+            True
+        """
+        return any(parameter is one for one in self._parameters)
 
     def _length(self, gradients: list[Tensor]) -> Any:
         """The norm of all of them together."""

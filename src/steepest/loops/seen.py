@@ -108,7 +108,11 @@ class Seen:
             if loss.numel() != 1:
                 raise SpecError(f"recorder.step(loss) takes one number, and this has the shape {list(loss.shape)}.")
             return loss.detach().reshape(())
-        return float(loss)
+        try:
+            return float(loss)
+        except (TypeError, ValueError):
+            shown = f"a {type(loss).__name__} of {len(loss)}" if isinstance(loss, (tuple, list)) else repr(loss)
+            raise SpecError(f"recorder.step(loss) takes one number, and this is {shown}.") from None
 
     def _forget(self) -> None:
         self._loss: Any = None
