@@ -111,6 +111,17 @@ def sweep(
     return done
 
 
+def swept(specs: Sequence[Spec], train: Dataset) -> Sweep:
+    """The runs that several descriptions make of the same rows, as many side by side as can be.
+
+    Raises:
+        SpecError or DataError: all of them failed; the first one's.
+    """
+    work = _Work(Runs.listed(specs), None, None, None, None, BUDGET, None)
+    work.prepared[()] = train, None, ()
+    return work.done()
+
+
 def _check_record(runs: Runs) -> None:
     """SpecError where the trace is to have quantities of each step."""
     for record in runs.raw.get("record", []):

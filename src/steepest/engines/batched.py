@@ -59,9 +59,9 @@ HELD = 2**22
 class Together(Objective):
     """An objective of many runs at once: `value_and_grad(theta [runs, p], batch)` → `[runs]`, `[runs, p]`.
 
-    A batch's rows are the same for all runs, or `[runs, b]`. The gradient is autograd's, of the sum over the runs. Called
-    often, its operations are written down once (`traced.py`) and from then on done without autograd, for as many runs at a
-    time as stay in the cache, on all threads.
+    A batch's rows are the same for all runs, or `[runs, b]`. The gradient is autograd's, of the sum over the runs; of the linear
+    family on rows that all share its closed form. Called often, its operations are written down once (`traced.py`) and from then
+    on done without autograd, for as many runs at a time as stay in the cache, on all threads.
     """
 
     def __init__(self, one: LinearObjective | ModuleObjective):
@@ -114,13 +114,25 @@ class Together(Objective):
         self, theta: Tensor, data: Sequence[Tensor | None], lead: Sequence[int | None]
     ) -> tuple[Tensor, Tensor]:
         done, most = [], self.at_a_time(theta, _rows(data, lead))
+        closed = isinstance(self.one, LinearObjective) and not self.loss.custom and all(axis is None for axis in lead)
         for start in range(0, len(theta), most):
+            if closed:
+                done.append(self._closed(theta[start : start + most], *data))
+                continue
             with self._evaluating(), torch.enable_grad():
                 free = theta[start : start + most].detach().requires_grad_()
                 values = torch.func.vmap(self._mean, in_dims=(0, *lead))(free, *_part(data, lead, start, start + most))
                 done.append((values.detach(), torch.autograd.grad(values.sum(), free)[0]))
         values, grads = zip(*done, strict=True)
         return torch.cat(values), torch.cat(grads)
+
+    def _closed(
+        self, theta: Tensor, basis: Tensor, target: Tensor, weights: Tensor | None, offset: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """The same of the linear family on rows that all runs share: its closed form."""
+        one = self.one
+        assert isinstance(one, LinearObjective)
+        return one.of_rows(basis, target, weights, one.predicted(theta, basis, offset))
 
     def _written_down(
         self, theta: Tensor, data: Sequence[Tensor | None], lead: Sequence[int | None]

@@ -2,7 +2,8 @@
 
     candidates   the grid, in GridSearchCV's order
     side by side those that differ in their penalty alone, under the default descent    together.py
-    one by one   all others: each is a clone of the estimator, fitted and scored
+    swept        others that say what they are in numbers and names: a sweep of each fold        sweeping.py
+    one by one   what is left: each is a clone of the estimator, fitted and scored
 
 Scores, their ranks and the best candidate are those of `GridSearchCV` with the same estimator.
 """
@@ -22,7 +23,7 @@ from sklearn.model_selection import ParameterGrid, check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 
-from steepest.errors import SpecError
+from steepest.errors import FitError, SpecError, SteepestError
 from steepest.estimators import parameters, rows, together
 from steepest.estimators.base import Descent
 from steepest.estimators.together import Minima
@@ -32,11 +33,15 @@ from steepest.model.of_fit import targets
 from steepest.model.penalties import penalty
 from steepest.settings import Spec
 from steepest.settings_table import SETTINGS
+from steepest.sweeping import swept
 
 SETTLES_NOTHING = frozenset(
     {"schedule", "shuffle", "seed", "record", "patience", "validation", "penalty", "loss", "intercept"}
 )
 """Settings that a default descent does not look at, or that say what is fitted and not how."""
+
+OF_ROWS = ("class_weight", "fit_intercept")
+"""Parameters that the rows depend on."""
 
 WIDEST = 200
 """Parameters up to which Hessians of all candidates are written out."""
@@ -105,7 +110,8 @@ def search(
     """Cross-validate each candidate of a grid, and fit the best one to all rows: `GridSearchCV` with folds and grid together.
 
     Candidates that differ in their penalty alone are one batched descent a fold, for least squares, smooth losses and classes,
-    with `l1`, `l2` and elastic penalties; all others are fitted one by one. Either way the scores are `GridSearchCV`'s.
+    with `l1`, `l2` and elastic penalties; rates, rules, batch sizes and the like are a sweep a fold, in which what can goes side
+    by side. Either way the scores are `GridSearchCV`'s.
 
     Args:
         estimator: a `DescentRegressor` or `DescentClassifier`, or a `Pipeline` that ends with one.
@@ -143,8 +149,11 @@ def search(
             if judged is None:
                 break
             scores[group, fold], found = judged
-    made = int(np.isfinite(scores).sum())
     scorer = check_scoring(estimator, scoring=scoring)
+    for group in _swept_groups(estimator, candidates, np.isnan(scores).any(1)):
+        for fold, (train, test) in enumerate(splits):
+            scores[group, fold] = _swept(estimator, [candidates[i] for i in group], X, y, train, test, scorer)
+    made = int(np.isfinite(scores).sum())
     for i, fold in np.argwhere(np.isnan(scores)):
         train, test = splits[fold]
         one = clone(estimator).set_params(**clone(candidates[i], safe=False))
@@ -216,6 +225,56 @@ def _is_default(given: dict[str, Any], of_classes: bool) -> bool:
             for name, value in told.items()
         )
     )
+
+
+def _swept_groups(estimator: Any, candidates: list[dict[str, Any]], left: np.ndarray) -> list[list[int]]:
+    """The places of candidates whose settings are names and numbers, those with the same rows together."""
+    prefix = _prefix(estimator)
+    last = estimator[-1] if prefix else estimator
+    given = last.get_params(deep=False)
+    groups: dict[str, list[int]] = {}
+    for place in np.flatnonzero(left).tolist():
+        own = {name.removeprefix(prefix): value for name, value in candidates[place].items() if name.startswith(prefix)}
+        whole = given | own
+        plain = all(isinstance(whole[name], str | int | float | None) for name in whole if name not in OF_ROWS)
+        mine = len(own) == len(candidates[place]) and own.keys() <= given.keys() and not whole["warm_start"]
+        if plain and mine and not getattr(last, "_skl_callbacks", None):
+            groups.setdefault(repr([whole.get(name) for name in OF_ROWS]), []).append(place)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _swept(
+    estimator: Any, candidates: list[dict[str, Any]], X: Any, y: Any, train: np.ndarray, test: np.ndarray, scorer: Any
+) -> np.ndarray:
+    """The scores of some candidates on a fold, by a sweep; NaN where there is none."""
+    each = [clone(estimator).set_params(**clone(one, safe=False)) for one in candidates]
+    piped = isinstance(estimator, Pipeline)
+    inside, goals = _safe_indexing(X, train), _safe_indexing(y, train)
+    outside, judged = _safe_indexing(X, test), _safe_indexing(y, test)
+    if piped:
+        steps = each[0][:-1]
+        inside = steps.fit_transform(inside, goals)
+        outside = steps.transform(outside)
+    scores = np.full(len(each), np.nan)
+    first = each[0][-1] if piped else each[0]
+    given = first._given(inside, goals, None, learn=True)
+    learned, data = dict(vars(first)), first._rows(given)
+    if sparse.issparse(given.x):
+        return scores
+    lasts = [one[-1] if piped else one for one in each]
+    try:
+        found = swept([parameters.spec_of(one, one._of_classes, own_rows=False) for one in lasts], data)
+    except SteepestError:  # each by itself says what is wrong with it
+        return scores
+    for place, one in enumerate(lasts):
+        try:
+            done = found.fit(place)
+        except FitError:
+            continue
+        vars(one).update(learned | one.get_params(deep=False))
+        one._settle(done, given, None, None)
+        scores[place] = scorer(one, outside, judged)
+    return scores
 
 
 def _penalties(estimator: Any, candidates: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:

@@ -98,7 +98,7 @@ class LinearObjective(Objective):
         basis, target = (self.basis, self.target) if rows is None else (self.basis[rows], self.target[rows])
         prediction = self.predict(theta, rows)
         weights = self.weights if rows is None or self.weights is None else self.weights[rows]
-        value, grad = self._mean(theta, basis, target, weights, prediction)
+        value, grad = self.of_rows(theta, basis, target, weights, prediction)
         return value, self.with_penalty(grad, theta)
 
     def _of_parts(self, theta: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -116,10 +116,10 @@ class LinearObjective(Objective):
         """Σ of the losses of some rows, and behind it that of their gradients."""
         prediction = self._predicted(theta, basis)
         prediction = prediction + offset if offset.shape[-1:] != (0,) else prediction
-        value, grad = self._mean(theta, basis, target, weights if weights.shape[-1:] != (0,) else None, prediction)
+        value, grad = self.of_rows(theta, basis, target, weights if weights.shape[-1:] != (0,) else None, prediction)
         return len(basis) * torch.cat([value.reshape(1), grad])
 
-    def _mean(
+    def of_rows(
         self, theta: Tensor, basis: Tensor, target: Tensor, weights: Tensor | None, prediction: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The mean loss of some rows, and its gradient."""
@@ -131,6 +131,11 @@ class LinearObjective(Objective):
         else:
             grad = (slope.transpose(-1, -2) @ basis).flatten(-2) / basis.shape[0]
         return value, grad
+
+    def predicted(self, theta: Tensor, basis: Tensor, offset: Tensor | None) -> Tensor:
+        """f `[..., n]`, or `[..., n, k]`, of some rows."""
+        found = self._predicted(theta, basis)
+        return found if offset is None else found + offset
 
     def value(self, theta: Tensor) -> Tensor:
         return self.loss.mean(self.predict(theta), self.target, self.weights)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import prod
 from numbers import Real
 from typing import Any
@@ -61,6 +61,20 @@ class Runs:
         grid = np.unravel_index(np.arange(self.count), self.shape) if self.shape else ()
         self.places: dict[str, np.ndarray] = dict(zip(self.values, grid, strict=True))
 
+    @classmethod
+    def listed(cls, specs: Sequence[Spec]) -> Runs:
+        """Runs that are named one by one."""
+        made = cls.__new__(cls)
+        made.base, made.count, made.shape = specs[0], len(specs), (len(specs),)
+        made.values, made.places = {}, {}
+        for name in SETTINGS:
+            values: list[Any] = []
+            places = [_place(getattr(spec, name), values) for spec in specs]
+            if len(values) > 1:
+                made.values[name], made.places[name] = values, np.array(places)
+        made.raw = {name: made.values.get(name, [getattr(made.base, name)]) for name in SETTINGS}
+        return made
+
     def of(self, name: str, run: int) -> Any:
         """A setting of a run."""
         return self.values[name][self.places[name][run]] if name in self.values else getattr(self.base, name)
@@ -109,6 +123,15 @@ class Runs:
         if name not in self.values:
             return np.full(self.count, test(getattr(self.base, name)))
         return np.array([test(value) for value in self.values[name]])[self.places[name]]
+
+
+def _place(value: Any, values: list[Any]) -> int:
+    """Where a value stands among others, to which it is added if it is new; 1 and True are not the same."""
+    for place, other in enumerate(values):
+        if type(other) is type(value) and other == value:
+            return place
+    values.append(value)
+    return len(values) - 1
 
 
 def _read(name: str, value: Any) -> Any:
