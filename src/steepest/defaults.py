@@ -219,7 +219,8 @@ def _is_small(spec: Spec, problem: LinearProblem) -> bool:
     loss, plain = problem.loss, (spec.dtype, spec.device) == ("float64", "cpu")
     smooth = loss.smooth and loss.convex and loss.reach is None and not loss.quadratic
     free = problem.offset is None and not problem.penalty.kinked
-    return plain and smooth and free and problem.design.size * problem.outputs <= MOST_SMALL
+    one = problem.outputs == 1 or loss.coupled
+    return plain and smooth and free and one and problem.design.size * problem.outputs <= MOST_SMALL
 
 
 def _check_digits(terms: Terms, x: np.ndarray) -> None:
