@@ -118,7 +118,7 @@ def swept(specs: Sequence[Spec], train: Dataset) -> Sweep:
         SpecError or DataError: all of them failed; the first one's.
     """
     work = _Work(Runs.listed(specs), None, None, None, None, BUDGET, None)
-    work.prepared[()] = train, None, ()
+    work.rows = train, None, ()
     return work.done()
 
 
@@ -195,6 +195,7 @@ class _Work:
         self.places = np.full((runs.count, 2), -1)  # of each run its lot, and its place there
         self.finished = 0
         self.prepared: dict[Any, Any] = {}
+        self.rows: tuple[Dataset, Dataset | None, tuple[str, ...]] | None = None
         self.first_error: SteepestError | None = None
 
     def done(self) -> Sweep:
@@ -221,6 +222,8 @@ class _Work:
 
     def _data(self, run: int) -> tuple[Dataset, Dataset | None, tuple[str, ...]]:
         """The rows of a run, made once for all runs that have the same."""
+        if self.rows is not None:
+            return self.rows
         names = (*PREPARED_BY, "seed") if self.runs.of("test_fraction", run) else PREPARED_BY
         key = tuple(int(self.runs.places[name][run]) for name in names if name in self.runs.values)
         if key not in self.prepared:

@@ -64,6 +64,33 @@ def test_ridge_of_scikit_learn_has_the_same_scores():
     )
 
 
+SCALED = StandardScaler().fit_transform(X)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(
+    ("estimator", "grid", "y", "scoring"),
+    [
+        (st.DescentRegressor(max_iter=30), {"lr": [0.01, 0.03, 0.1, 5.0]}, Y, None),
+        (
+            st.DescentRegressor(max_iter=10),
+            {"lr": [0.1], "optimizer": ["adam", "momentum:0.9", "sgd"]},
+            Y,
+            "neg_max_error",
+        ),
+        (st.DescentRegressor(max_iter=3, lr=0.02), {"batch_size": [8, 32], "fit_intercept": [True, False]}, Y, None),
+        (st.DescentRegressor(model="mlp:3", max_iter=5, lr=0.01), {"optimizer": ["sgd", "adam"]}, Y, None),
+        (st.DescentClassifier(max_iter=20), {"lr": [0.1, 1.0], "class_weight": [None, "balanced"]}, TWO, "roc_auc"),
+        (st.DescentClassifier(max_iter=20, lr=0.5), {"penalty": ["none", "l2:0.1"], "clip": [0.1, 1.0]}, THREE, None),
+        (st.DescentRegressor(max_iter=20, early_stopping=True), {"lr": [0.01, 0.1]}, Y, None),
+    ],
+    ids=["rates", "rules", "batches", "layers", "weights of classes", "three", "held out"],
+)
+def test_a_swept_grid_has_the_scores_of_grid_search(estimator, grid, y, scoring):
+    found = compared(estimator.set_params(random_state=3), grid, y, cv=3, x=SCALED, scoring=scoring)
+    assert found.side_by_side == 3 * len(found.cv_results_["params"])
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_what_cannot_go_together_goes_alone():
     grid = [
@@ -71,7 +98,7 @@ def test_what_cannot_go_together_goes_alone():
         {"optimizer": ["adam"], "lr": [0.1, 0.01], "max_iter": [5], "penalty": ["none"]},
     ]
     found = compared(st.DescentRegressor(random_state=0), grid, Y, cv=3)
-    assert found.side_by_side == 6
+    assert found.side_by_side == 12
     assert (
         compared(st.DescentRegressor(), {"penalty": PENALTIES}, Y, scoring="neg_mean_absolute_error").side_by_side == 0
     )

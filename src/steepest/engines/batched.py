@@ -117,7 +117,7 @@ class Together(Objective):
         closed = isinstance(self.one, LinearObjective) and not self.loss.custom and all(axis is None for axis in lead)
         for start in range(0, len(theta), most):
             if closed:
-                done.append(self._closed(theta[start : start + most], *data))
+                done.append(self._closed(theta[start : start + most], *data))  # pyrefly: ignore (the first two are there)
                 continue
             with self._evaluating(), torch.enable_grad():
                 free = theta[start : start + most].detach().requires_grad_()
@@ -132,7 +132,10 @@ class Together(Objective):
         """The same of the linear family on rows that all runs share: its closed form."""
         one = self.one
         assert isinstance(one, LinearObjective)
-        return one.of_rows(basis, target, weights, one.predicted(theta, basis, offset))
+        if one.outputs > 1:
+            return one.of_rows(basis, target, weights, one.predicted(theta, basis, offset))
+        prediction = (basis @ theta.T).T
+        return one.of_rows(basis, target, weights, prediction if offset is None else prediction + offset)
 
     def _written_down(
         self, theta: Tensor, data: Sequence[Tensor | None], lead: Sequence[int | None]

@@ -150,7 +150,7 @@ def search(
                 break
             scores[group, fold], found = judged
     scorer = check_scoring(estimator, scoring=scoring)
-    for group in _swept_groups(estimator, candidates, np.isnan(scores).any(1)):
+    for group in _swept_groups(estimator, candidates, np.isnan(scores)):
         for fold, (train, test) in enumerate(splits):
             scores[group, fold] = _swept(estimator, [candidates[i] for i in group], X, y, train, test, scorer)
     made = int(np.isfinite(scores).sum())
@@ -228,17 +228,18 @@ def _is_default(given: dict[str, Any], of_classes: bool) -> bool:
 
 
 def _swept_groups(estimator: Any, candidates: list[dict[str, Any]], left: np.ndarray) -> list[list[int]]:
-    """The places of candidates whose settings are names and numbers, those with the same rows together."""
+    """The places of candidates whose settings are names and numbers, those with the same rows together. left: `[m, folds]`."""
     prefix = _prefix(estimator)
     last = estimator[-1] if prefix else estimator
     given = last.get_params(deep=False)
     groups: dict[str, list[int]] = {}
-    for place in np.flatnonzero(left).tolist():
+    for place in np.flatnonzero(left.any(1)).tolist():
         own = {name.removeprefix(prefix): value for name, value in candidates[place].items() if name.startswith(prefix)}
         whole = given | own
         plain = all(isinstance(whole[name], str | int | float | None) for name in whole if name not in OF_ROWS)
         mine = len(own) == len(candidates[place]) and own.keys() <= given.keys() and not whole["warm_start"]
-        if plain and mine and not getattr(last, "_skl_callbacks", None):
+        default = mine and _is_default(whole, last._of_classes)  # by itself as soon as in a sweep
+        if plain and mine and not default and not getattr(last, "_skl_callbacks", None):
             groups.setdefault(repr([whole.get(name) for name in OF_ROWS]), []).append(place)
     return [group for group in groups.values() if len(group) > 1]
 

@@ -154,7 +154,7 @@ def _settings(recorder: Recorder, trace: Trace) -> dict[str, Any]:
         "dtype": "float64" if dtype == torch.float64 else "float32",
         "device": str(device) if device.type == "cuda" else "cpu",
     }
-    if not _is_one_rule(recorder):
+    if recorder.optimizer is None or not _is_one_rule(recorder):
         return given
     given |= {"optimizer": torch_optim.named(getattr(recorder.optimizer, "optimizer", recorder.optimizer))}
     rate = float(trace.lr[0])
