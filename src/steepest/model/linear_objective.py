@@ -98,7 +98,7 @@ class LinearObjective(Objective):
         basis, target = (self.basis, self.target) if rows is None else (self.basis[rows], self.target[rows])
         prediction = self.predict(theta, rows)
         weights = self.weights if rows is None or self.weights is None else self.weights[rows]
-        value, grad = self.of_rows(theta, basis, target, weights, prediction)
+        value, grad = self.of_rows(basis, target, weights, prediction)
         return value, self.with_penalty(grad, theta)
 
     def _of_parts(self, theta: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -116,11 +116,11 @@ class LinearObjective(Objective):
         """Σ of the losses of some rows, and behind it that of their gradients."""
         prediction = self._predicted(theta, basis)
         prediction = prediction + offset if offset.shape[-1:] != (0,) else prediction
-        value, grad = self.of_rows(theta, basis, target, weights if weights.shape[-1:] != (0,) else None, prediction)
+        value, grad = self.of_rows(basis, target, weights if weights.shape[-1:] != (0,) else None, prediction)
         return len(basis) * torch.cat([value.reshape(1), grad])
 
     def of_rows(
-        self, theta: Tensor, basis: Tensor, target: Tensor, weights: Tensor | None, prediction: Tensor
+        self, basis: Tensor, target: Tensor, weights: Tensor | None, prediction: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The mean loss of some rows, and its gradient."""
         value, slope = self.loss.mean(prediction, target, weights), self.loss.slope(prediction, target)
