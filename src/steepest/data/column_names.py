@@ -40,6 +40,11 @@ def check_names(names: Sequence[str], label: str) -> None:
         seen[name] = position
 
 
+def index_left_out(name: str) -> str:
+    """What is said of such a column."""
+    return f"Column {quoted(name)} is the index of a pandas table: it was left out."
+
+
 def named(
     table: pa.Table, requested: Collection[str] = (), row_names: bool = False
 ) -> tuple[pa.Table, list[str], list[str]]:
@@ -68,7 +73,7 @@ def named(
         elif out and bare and is_empty(column):
             bare_and_empty.append(str(at + 1))
         elif out and INDEX.fullmatch(name) and (name.startswith("__") or numbers_rows(column)):
-            notes.append(f"Column {quoted(name)} is the index of a pandas table: it was left out.")
+            notes.append(index_left_out(name))
         else:
             if bare:
                 notes.append(

@@ -25,7 +25,7 @@ from steepest.data.reading import Reading
 from steepest.data.row_groups import RowGroups, random_of
 from steepest.data.schema import Schema
 from steepest.data.seen import Seen
-from steepest.data.selection import Selection, names_of
+from steepest.data.selection import Selection, names_of, without_weight
 from steepest.data.streams import (
     CACHED,
     NARROW,
@@ -146,14 +146,15 @@ class FirstPass:
         """What was learned."""
         asked, parts = self.asked, self.parts
         assert parts is not None
+        if not self.rows:
+            complete = f"no row of {parts.origin.table} is complete: missing values in every row. {remedy_of('mean')}"
+            raise DataError("\n".join(self._empty()) or complete)
         columns, classes, kind = self._decided()
+        if asked.weights and not self.weight_total:
+            raise DataError(without_weight(asked.weights))
         notes = list(parts.notes)
         if self.gone:
             notes.append(f"Left out {counted(self.gone, 'row')} of {self.files.rows:,} with a missing value.")
-        if not self.rows:
-            raise DataError(
-                f"no row of {parts.origin.table} is complete: missing values in every row. {remedy_of('mean')}"
-            )
         ones = tuple(
             at for at, column in enumerate(columns) if column.kind == "number" and self.seen[column.name].constant(1.0)
         )
@@ -175,6 +176,14 @@ class FirstPass:
             told = f"the target {quoted(constant[0])} has the same value in every row"
             warnings.warn(told, SteepestWarning, stacklevel=5)
         return stream, *self._samples(stream, bool(ones))
+
+    def _empty(self) -> list[str]:
+        """What is said of columns that have no value in any row, where each row lacks one."""
+        gone = [seen for seen in (*self.seen.values(), *self.goals.values()) if seen.missing == self.files.rows]
+        return [
+            f"column {quoted(one.name)} of {one.origin.table} is empty. Leave it out: {option('drop', one.name)}"
+            for one in gone
+        ]
 
     def _decided(self) -> tuple[list[Column], tuple[str, ...] | None, str]:
         """What each column is, all faults said at once; the classes of the target, and what they were in the table."""

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, OrderedDict
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from queue import Full, Queue
 from threading import Event, Thread
@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from steepest.data.arrow_columns import is_number, is_text
+from steepest.data.column_names import INDEX, check_names, index_left_out
 from steepest.data.files import ADDRESS, differing, paths_of
 from steepest.data.formats import File
 from steepest.data.wording import quoted, quoted_path
@@ -57,7 +58,7 @@ class RowGroups:
     """All row groups of some files of Parquet that have the same columns.
 
     labels: of the files, quoted. schema: of all. columns: those that are read; None for all. copy: what they are the Parquet copy
-    of, where they are one.
+    of, where they are one. left_out: columns that only number the rows.
     """
 
     paths: Sequence[str]
@@ -65,6 +66,7 @@ class RowGroups:
     filesystem: Any
     columns: tuple[str, ...] | None = None
     copy: Converted | None = None
+    left_out: tuple[str, ...] = ()
     groups: tuple[Group, ...] = field(init=False)
     schema: pa.Schema = field(init=False)
     rows_of_files: tuple[int, ...] = field(init=False)
@@ -76,7 +78,8 @@ class RowGroups:
         for file in range(len(self.paths)):
             opened = self._file(file)
             metadata, schema = opened.metadata, opened.schema_arrow
-            schema = schema.remove_metadata() if self.copy is None else _without(schema, self.copy.left_out)
+            check_names(schema.names, self.labels[file])
+            schema = pa.schema([one for one in schema if one.name not in self.left_out])
             self.schema = schema if file == 0 else self._joined(file, schema)
             digest.update(repr((self.labels[file], self._stamps[file], schema.to_string(), metadata.num_rows)).encode())
             for number in range(metadata.num_row_groups):
@@ -88,7 +91,8 @@ class RowGroups:
         self.groups, self.rows_of_files, self.fingerprint = tuple(groups), tuple(held), digest.hexdigest()
         if self.copy is not None:  # the same whenever it was made
             self.fingerprint = self.copy.key
-            self.columns = tuple(self.schema.names) if self.copy.left_out else None
+        if self.left_out:
+            self.columns = tuple(self.schema.names)
 
     @classmethod
     def of(cls, source: str) -> RowGroups | None:
@@ -109,14 +113,23 @@ class RowGroups:
     @classmethod
     def of_copy(cls, copy: Converted) -> RowGroups:
         """The row groups of the Parquet copy of files of text, which are called by the names of these."""
-        return cls(copy.paths, [file.label for file in copy.files], None, copy=copy)
+        return cls(copy.paths, [file.label for file in copy.files], None, copy=copy, left_out=copy.left_out)
+
+    def without_index(self, requested: Collection[str]) -> RowGroups:
+        """The same without the columns that are the index of a pandas table, but for those that somebody asks for."""
+        index = [name for name in self.schema.names if name.startswith("__") and INDEX.fullmatch(name)]
+        left = tuple(name for name in index if name not in requested)
+        return replace(self, left_out=left) if left and self.copy is None else self
 
     @property
     def files(self) -> tuple[File, ...]:
         """The files, as an `Origin` has them."""
         if self.copy is not None:
             return self.copy.files
-        return tuple(File(label, rows) for label, rows in zip(self.labels, self.rows_of_files, strict=True))
+        notes = tuple(index_left_out(name) for name in self.left_out)
+        return tuple(
+            File(label, rows, notes=notes) for label, rows in zip(self.labels, self.rows_of_files, strict=True)
+        )
 
     def words(self, name: str) -> Counter[str]:
         """How many values of a column, by the words for them, were missing where a copy was made of text."""
@@ -260,7 +273,7 @@ class RowGroups:
         for at, name in enumerate(table.column_names):
             have, want = table.schema.field(at).type, self.schema.field(name).type
             if have != want and not (is_number(have) and is_number(want)):
-                table = table.set_column(at, name, table.column(at).cast(want))
+                table = table.set_column(at, name, table.column(at).cast(want, safe=not pa.types.is_decimal(have)))
         return table
 
 
@@ -268,8 +281,9 @@ def _holding(first: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     """The type that holds the values of both; None where there is none."""
     if pa.types.is_null(first) or pa.types.is_null(other):
         return other if pa.types.is_null(first) else first
-    if is_number(first) and is_number(other):
-        return first if pa.types.is_floating(first) else other
+    if _measures(first) and _measures(other):
+        whole = pa.types.is_integer(first) and pa.types.is_integer(other)
+        return pa.int64() if whole else pa.float64()
     if all(is_text(one) or (pa.types.is_dictionary(one) and is_text(one.value_type)) for one in (first, other)):
         return pa.large_string()
     dates = all(pa.types.is_date(one) or pa.types.is_timestamp(one) for one in (first, other))
@@ -277,8 +291,8 @@ def _holding(first: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     return pa.timestamp("us", zones.pop() if zones else None) if dates and len(zones) < 2 else None
 
 
-def _without(schema: pa.Schema, names: Iterable[str]) -> pa.Schema:
-    return pa.schema([field for field in schema if field.name not in set(names)])
+def _measures(kind: pa.DataType) -> bool:
+    return is_number(kind) or pa.types.is_decimal(kind)
 
 
 def first_other(source: str) -> str:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from steepest.data.arrow_columns import first, is_number
 from steepest.data.columns import Found, SourceColumn
 from steepest.data.features import Column, finite_numbers, not_numbers
-from steepest.data.files import Origin, check_known, open_table
+from steepest.data.files import Origin, Part, check_known, open_table
 from steepest.data.formula import formula_of, takes_the_rest
 from steepest.data.in_memory import whole_numbers
 from steepest.data.offsets import NOTHING, Added
@@ -174,13 +174,18 @@ def select(
         goal_origin=goal_origin,
         targets=targets,
         sources=tuple(source_of(name, holding.column_names) for name in targets),
-        weights=_weights_of(weights, table if numbers is None else goals, origin, reading),
+        weights=_weights_of(weights, table if numbers is None else goals, origin, reading, isinstance(source, Part)),
         offset=added.of(table, origin, goals.num_rows, reading),
         trials=added.trials_of(table, origin, goals.num_rows, reading),
         chosen=chosen is not None,
         renamed=not origin.named and y is not None and chosen is None and not dropped,
         notes=[*origin.all_notes, *([f"Left out: {listed(dropped)}."] if dropped else [])],
     )
+
+
+def without_weight(name: str) -> str:
+    """What is said where no row has any."""
+    return f"all weights (column {quoted(name)}) are zero or missing"
 
 
 def names_of(given: str | Sequence[str] | None) -> list[str] | None:
@@ -246,8 +251,8 @@ def _feature_table(
     return features.select([name for name in names if name not in dropped and name != weight_name])
 
 
-def _weights_of(weights: object, table: pa.Table, origin: Origin, reading: Reading) -> np.ndarray | None:
-    """[n] float64, NaN where missing; None where all rows weigh the same."""
+def _weights_of(weights: object, table: pa.Table, origin: Origin, reading: Reading, part: bool) -> np.ndarray | None:
+    """[n] float64, NaN where missing; None where all rows weigh the same. part: whether they are some of the rows only."""
     if weights is None:
         return None
     if isinstance(weights, str):
@@ -265,6 +270,6 @@ def _weights_of(weights: object, table: pa.Table, origin: Origin, reading: Readi
     if (values < 0).any():
         negative = f"the weight {values[first(values < 0)]:g} in {column.row(values < 0)}"
         raise DataError(f"{negative} (column {quoted(column.name)}) is negative")
-    if not (values > 0).any():
-        raise DataError(f"all weights (column {quoted(column.name)}) are zero or missing")
+    if not (values > 0).any() and not part:
+        raise DataError(without_weight(column.name))
     return np.array(values)  # writable, as tensors made of it must be

@@ -190,6 +190,7 @@ def wanted(
         )
     if files is None or (said is None and launched() is None and files.nbytes <= large):
         return None
+    files = files.without_index(requested)
     if files.rows == 0:
         raise DataError(f"{origin_of(files).table} has a header ({listed(files.schema.names)}) but no rows")
     return files

@@ -83,6 +83,8 @@ class Tally:
 
     def add(self, block: Block, prediction: np.ndarray) -> None:
         """Rows with what the model gives for them."""
+        if not len(block.y):
+            return
         y, weights, own = block.y, block.row_weights, block.weights
         target = y.astype(np.float64) if self.losses.binary else y
         given = map(torch.as_tensor, (prediction, target)) if self.losses.custom else (prediction, target)

@@ -1,0 +1,143 @@
+"""Odd files that are streamed are read as in memory, or refused in the same words."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import steepest as st
+from steepest.data import csv_blocks, table_copies
+
+ROWS = 200
+
+
+def columns(seed: int, **changed: object) -> dict[str, object]:
+    random = np.random.default_rng(seed)
+    a, city = random.normal(size=ROWS), random.choice(["a", "b", "c"], ROWS)
+    return {"a": a, "city": city, "y": a + (city == "b") + random.normal(size=ROWS)} | changed
+
+
+def coded(seed: int, levels: str) -> pa.Array:
+    return pa.DictionaryArray.from_arrays([levels.index(one) for one in columns(seed)["city"]], list(levels))
+
+
+A = columns(0)["a"]
+DAYS = np.datetime64("2020-01-01") + np.arange(ROWS) % 9
+ALIKE = {
+    "a column of nulls in one file": ([columns(0, a=pa.nulls(ROWS)), columns(1)], {"missing": "mean"}),
+    "text that is null in one file": ([columns(0, city=pa.nulls(ROWS)), columns(1)], {"missing": {"*": "level"}}),
+    "a level that only the last rows have": ([columns(0), columns(1, city=["a"] * (ROWS - 6) + ["zz"] * 6)], {}),
+    "text and categories": ([columns(0), columns(1, city=coded(1, "abc"))], {}),
+    "categories and text": ([columns(0, city=coded(0, "abc")), columns(1)], {}),
+    "levels in another order": ([columns(0, city=coded(0, "abc")), columns(1, city=coded(1, "bca"))], {}),
+    "decimals": ([columns(0, a=pa.array([Decimal(f"{one:.3f}") for one in A])), columns(1)], {}),
+    "small and large whole numbers": (
+        [columns(0, a=pa.array(np.arange(ROWS) % 9, pa.int8())), columns(1, a=np.arange(ROWS) % 7)],
+        {},
+    ),
+    "days and times": (
+        [columns(0, city=DAYS), columns(1, city=DAYS.astype("datetime64[us]"))],
+        {"date": {"city": "days"}},
+    ),
+    "weights of zero in a file": ([columns(0, w=np.zeros(ROWS)), columns(1, w=np.ones(ROWS))], {"weights": "w"}),
+    "a row group without a whole row": (
+        [columns(0, a=pa.array([None] * 60 + A[60:].tolist(), pa.float64()))],
+        {"missing": "drop"},
+    ),
+    "the index of a pandas table": ([columns(0, __index_level_0__=np.arange(ROWS))], {}),
+    "a class that only the last rows have": (
+        [columns(0, y=["no"] * ROWS), columns(1, y=["no"] * 180 + ["yes"] * 20)],
+        {},
+    ),
+}
+REFUSED = {
+    "a renamed column": ([columns(0), {("A" if name == "a" else name): one for name, one in columns(1).items()}], {}),
+    "the same name twice": ([pa.table([A, A, columns(0)["y"]], names=["a", "a", "y"])], {}),
+    "a column without any value": ([columns(0, a=pa.array([None] * ROWS, pa.float64()))], {"missing": "drop"}),
+    "no weight at all": ([columns(0, w=np.zeros(ROWS))], {"weights": "w"}),
+    "a weight below 0": ([columns(0, w=np.ones(ROWS)), columns(1, w=-np.ones(ROWS))], {"weights": "w"}),
+    "a target that is not a number": ([columns(0), columns(1, y=np.where(np.arange(ROWS) == 5, np.nan, A))], {}),
+    "an infinite target": ([columns(0), columns(1, y=np.where(np.arange(ROWS) == 5, np.inf, A))], {}),
+    "a single class": ([columns(0, y=["no"] * ROWS)], {}),
+    "a file cut short": ([columns(0), b"PAR1abc"], {}),
+    "lists": ([columns(0, city=[[1]] * ROWS)], {}),
+}
+DAILY = ("decimals", "weights of zero in a file", "a row group without a whole row", "the index of a pandas table")
+
+
+def write(folder, parts) -> None:
+    for number, part in enumerate(parts):
+        place = folder / f"part-{number}.parquet"
+        if isinstance(part, bytes):
+            place.write_bytes(part)
+        else:
+            pq.write_table(part if isinstance(part, pa.Table) else pa.table(part), place, row_group_size=50)
+    (folder / "README.md").write_text("what these are")
+    (folder / "_SUCCESS").write_text("")
+
+
+@pytest.mark.parametrize("name", [one if one in DAILY else pytest.param(one, marks=pytest.mark.soak) for one in ALIKE])
+def test_an_odd_table_is_read_as_in_memory(name, tmp_path):
+    parts, settings = ALIKE[name]
+    write(tmp_path, parts)
+    memory, stream = (st.fit(tmp_path, stream=way, target="y", **settings) for way in (False, True))
+    assert stream.names == memory.names
+    assert stream.rows == memory.rows
+    np.testing.assert_allclose(stream.theta, memory.theta, rtol=1e-7, atol=1e-9)
+    assert [note for note in stream.notes if not note.startswith("The rows are read")] == list(memory.notes)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_fitted_is_refused_in_the_words_of_memory(name, tmp_path):
+    parts, settings = REFUSED[name]
+    write(tmp_path, parts)
+    said = []
+    for way in (False, True):
+        with pytest.raises(st.DataError) as error:
+            st.fit(tmp_path, stream=way, target="y", **settings)
+        said.append(str(error.value))
+    assert said[0] == said[1]
+
+
+def test_a_constant_target_is_warned_of(tmp_path):
+    write(tmp_path, [columns(0, y=np.ones(ROWS)), columns(1, y=np.ones(ROWS))])
+    with pytest.warns(st.SteepestWarning, match="the target 'y' has the same value in every row"):
+        done = st.fit(tmp_path, stream=True, target="y")
+    np.testing.assert_allclose(done.theta, [1.0, 0.0, 0.0, 0.0], atol=1e-12)
+    assert done.status is st.Status.CONVERGED
+
+
+TEXTS = {
+    "other delimiters": ["a,city,y\n", "a;city;y\n"],
+    "another order": ["a,city,y\n", "city,a,y\n"],
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_files_of_text_that_are_written_otherwise_are_one_table(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(table_copies, "user_cache_path", lambda *given, **named: tmp_path / "cache")
+    monkeypatch.setattr(csv_blocks, "BLOCK", 1_000)
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    for number, header in enumerate(TEXTS[name]):
+        given, mark = columns(number), ";" if ";" in header else ","
+        rows = zip(*(given[one] for one in header.strip().split(mark)), strict=True)
+        (folder / f"{number}.csv").write_text(header + "".join(f"{mark.join(map(str, row))}\n" for row in rows))
+    memory, stream = (st.fit(folder, stream=way, target="y") for way in (False, True))
+    assert stream.names == memory.names
+    np.testing.assert_allclose(stream.theta, memory.theta, rtol=1e-7)
+    (folder / "9.csv").write_text("")
+    said = []
+    for way in (False, True):
+        with pytest.raises(st.DataError) as error:
+            st.fit(folder, stream=way, target="y")
+        said.append(str(error.value))
+    assert said[0] == said[1]
+    assert "9.csv' is empty" in said[0]
+    (folder / "9.csv").write_text(TEXTS[name][0])
+    memory, stream = (st.fit(folder, stream=way, target="y") for way in (False, True))
+    assert stream.rows == memory.rows == 2 * ROWS
