@@ -475,3 +475,58 @@ def test_the_file_of_a_folder_that_is_no_parquet_is_named(tmp_path):
     (tmp_path / "b.parquet").write_bytes(b"")
     with pytest.raises(st.DataError, match=r"b\.parquet' is neither"):
         st.fit(tmp_path, target="y", stream=True)
+
+
+# ---- a first pass that is kept ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", ["mse", "logistic", "balanced", "softmax", "weights", "missing"])
+def test_a_second_fit_of_the_same_files_begins_without_a_first_pass(folder, tmp_path, case, monkeypatch):
+    from steepest.data import first_pass, kept_passes, table_copies
+
+    monkeypatch.setattr(table_copies, "user_cache_path", lambda *given, **named: tmp_path / "cache")
+    monkeypatch.setattr(kept_passes, "WORTH", 0.0)
+    place = folder
+    settings = CASES.get(case, {"target": "y", "missing": {"city": "level", "*": "mean"}})
+    if case == "missing":
+        given = columns()
+        table = {
+            "a": pa.array(given["a"], mask=given["a"] > 2.0),
+            "city": pa.array(given["city"], mask=given["c"] > 3.2).dictionary_encode(),
+            "day": np.datetime64("2020-03-01") + given["whole"],
+            "y": given["y"],
+        }
+        place = write(tmp_path / "gaps", pa.table(table))
+        settings = settings | {"date": {"day": "parts"}}
+    first = st.fit(place, stream=True, **settings)
+    (kept,) = table_copies.copies()
+    assert kept.kind == "passes"
+    monkeypatch.setattr(first_pass.FirstPass, "add", None)  # it would be called
+    again = st.fit(place, stream=True, **settings)
+    assert again.theta.tobytes() == first.theta.tobytes()
+    assert again.trace.loss.tobytes() == first.trace.loss.tobytes()
+    assert again.loss == first.loss
+    assert again.notes == first.notes
+    for name in ("x", "y", "weights", "places"):
+        mine, theirs = getattr(again.train, name), getattr(first.train, name)
+        assert (mine is None and theirs is None) or mine.tobytes() == theirs.tobytes()
+    with pytest.raises(TypeError):  # other columns are another pass
+        st.fit(place, stream=True, **settings, test_fraction=0.1)
+
+
+def test_a_first_pass_of_files_that_changed_or_is_damaged_is_made_anew(tmp_path, monkeypatch):
+    from steepest.data import kept_passes, table_copies
+
+    monkeypatch.setattr(table_copies, "user_cache_path", lambda *given, **named: tmp_path / "cache")
+    monkeypatch.setattr(kept_passes, "WORTH", 0.0)
+    given = columns()
+    place = write(tmp_path / "rows", pa.table({"a": given["a"], "y": given["y"]}))
+    first = st.fit(place, target="y", stream=True)
+    (kept,) = table_copies.copies()
+    (kept.place / "sample.arrow").write_bytes(b"ARROW1 and nothing more")
+    assert st.fit(place, target="y", stream=True).theta.tobytes() == first.theta.tobytes()
+    write(place, pa.table({"a": given["a"], "y": 2.0 * given["y"]}))
+    np.testing.assert_allclose(st.fit(place, target="y", stream=True).theta, 2.0 * first.theta, rtol=1e-12)
+    assert len(table_copies.copies()) == 2
+    monkeypatch.setattr(table_copies, "user_cache_path", lambda *given, **named: tmp_path / "rows" / "part-0.parquet")
+    assert st.fit(place, target="y", stream=True).status is st.Status.CONVERGED

@@ -17,7 +17,7 @@ from collections import Counter
 from importlib import import_module
 
 MOMENTS = {  # what is killed when it is called, and up to which call of it
-    "read": ("steepest.fitting", "prepare", 1),
+    "read": ("steepest.fit_data", "prepare", 1),
     "plan": ("steepest.fitting", "plan", 1),
     "step": ("steepest.resuming", "checkpoint", 60),
     "checkpoint packed": ("steepest.checkpoints.tree", "packed", 5),

@@ -6,6 +6,7 @@ squares and products of plain numbers, and some rows to be drawn and to try sett
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from steepest.data import kept_passes
 from steepest.data.arrow_columns import is_text
 from steepest.data.column_notes import STAYS, how_decided, how_read, what_became
 from steepest.data.column_types import learn
@@ -21,6 +23,7 @@ from steepest.data.columns import Found
 from steepest.data.dataset import Dataset
 from steepest.data.features import Column, missing_error
 from steepest.data.missing import policy_of, remedies_of, remedy_of
+from steepest.data.progress import tell
 from steepest.data.reading import Reading
 from steepest.data.row_groups import RowGroups, random_of
 from steepest.data.schema import Schema
@@ -47,7 +50,13 @@ from steepest.errors import DataError, SteepestWarning
 
 def learned(files: RowGroups, asked: Asked) -> tuple[Stream, Dataset, Dataset | None]:
     """The first pass: the stream, some of its training rows, and some of those held out."""
-    return FirstPass(files, asked).result()
+    found, key, began = FirstPass(files, asked), kept_passes.key_of(files, asked), time.monotonic()
+    if not kept_passes.take_up(key, found):
+        found = FirstPass(files, asked)
+        found.go_through()
+        if found.rows and time.monotonic() - began >= kept_passes.WORTH:
+            kept_passes.keep(key, found)
+    return found.result()
 
 
 class FirstPass:
@@ -61,16 +70,20 @@ class FirstPass:
         self.weight = Seen(asked.weights or "weights", origin_of(files))
         self.counts = np.zeros(len(files.groups), dtype=int)
         self.weight_total, self.rows, self.held, self.gone = 0.0, 0, 0, 0
-        self.kept: list[tuple[Selection, np.ndarray, np.ndarray]] = []
+        self.kept: list[tuple[pa.Table, np.ndarray, np.ndarray]] = []
         self.plain = True
         self.origin: np.ndarray | None = None
         self.parts: Selection | None = None
-        for number, first, table in files.pieces():
+
+    def go_through(self) -> None:
+        """Look at all rows."""
+        for number, first, table in self.files.pieces():
+            tell("First pass", first / self.files.rows)
             self.add(number, first, table)
 
-    def add(self, number: int, first: int, table: pa.Table) -> None:
-        """Look at a piece."""
-        parts = selected(self.asked, self.files, first, table, self.text)
+    def begin(self, table: pa.Table, places: Sequence[int] | np.ndarray) -> Selection:
+        """What some rows show of which columns there are."""
+        parts = selected(self.asked, self.files, places, table, self.text)
         if self.parts is None:
             self.parts = parts
             kept = self.asked.classify is True
@@ -78,6 +91,11 @@ class FirstPass:
             self.seen = {name: Seen(name, parts.origin, words=words(name)) for name in parts.features.column_names}
             self.goals = {name: Seen(name, parts.goal_origin, kept, words=words(name)) for name in parts.targets}
             self.files.chosen(_needed(self.files, self.asked, parts))
+        return parts
+
+    def add(self, number: int, first: int, table: pa.Table) -> None:
+        """Look at a piece."""
+        parts = self.begin(table, range(first, first + table.num_rows))
         for name, seen in self.seen.items():
             seen.look(parts.column(name))
         for name, seen in self.goals.items():
@@ -99,7 +117,7 @@ class FirstPass:
         if parts.weights is not None:
             self.weight_total += float(parts.weights[train].sum())
         self._square([*features, *goals], train, parts.weights)
-        self._sample(parts, number, first, before, train)
+        self._sample(table, parts, number, first, train)
 
     def _square(self, columns: list[np.ndarray | None], train: np.ndarray, weights: np.ndarray | None) -> None:
         """Add squares and products of plain numbers."""
@@ -121,8 +139,9 @@ class FirstPass:
                 np.subtract(column[begin : begin + step], self.origin[place], out=z[:, place])
             self.squares += z.T @ z
 
-    def _sample(self, parts: Selection, number: int, first: int, before: int, train: np.ndarray) -> None:
+    def _sample(self, table: pa.Table, parts: Selection, number: int, first: int, train: np.ndarray) -> None:
         """Keep some rows of the piece."""
+        before = table.num_rows
         share = SAMPLE / max(self.files.rows, 1)
         group = self.files.groups[number]
         if share >= 1.0:
@@ -138,7 +157,13 @@ class FirstPass:
         places = np.arange(before) if parts.places is None else parts.places
         here = np.flatnonzero(chosen[places])
         if len(here):
-            self.kept.append((parts.taken(here), first + places[here], train[here]))
+            rows = table.select(self.files.columns or table.column_names).take(pa.array(places[here]))
+            self.kept.append((rows, first + places[here], train[here]))
+
+    @property
+    def sample(self) -> pa.Table:
+        """Some rows, as they stand in the files."""
+        return pa.concat_tables([table for table, _, _ in self.kept], promote_options="permissive")
 
     # ---- and in the end ------------------------------------------------------------------------------
 
@@ -284,22 +309,13 @@ class FirstPass:
 
     def _samples(self, stream: Stream, ones: bool) -> tuple[Dataset, Dataset | None]:
         """Some training rows and some held out, as rows in memory are."""
-        blocks, masks = [], []
-        for parts, places, train in self.kept:
-            with_places = replace(parts, places=None)
-            block = stream._block(with_places, 0, 0, len(train))
-            blocks.append(replace(block, places=places))
-            masks.append(train)
-        train = np.concatenate(masks)
-        arrays = {
-            name: None if getattr(blocks[0], name) is None else np.concatenate([getattr(one, name) for one in blocks])
-            for name in ("weights", "row_weights", "places")
-        }
-        x, y = (np.concatenate([getattr(one, name) for one in blocks]) for name in ("x", "y"))
+        places, train = (np.concatenate([one[at] for one in self.kept]) for at in (1, 2))
+        parts = selected(self.asked, self.files, places, self.sample, self.text)
+        block = stream._block(parts, 0, 0, len(train))
         schema = stream.schema
         whole = Dataset(
-            np.ascontiguousarray(x), y, schema.names, schema.targets, schema.classes, arrays["weights"],
-            schema, ones, stream.notes, arrays["row_weights"], arrays["places"],
+            np.ascontiguousarray(block.x), block.y, schema.names, schema.targets, schema.classes, block.weights,
+            schema, ones, stream.notes, block.row_weights, places,
         )  # fmt: skip
         test = whole.take(np.flatnonzero(~train)) if not train.all() else None
         return replace(whole.take(np.flatnonzero(train)), stream=stream), test

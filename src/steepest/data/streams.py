@@ -130,7 +130,7 @@ class Stream:
 
     def parted(self, number: int, first: int, table: pa.Table) -> tuple[Block, Block | None]:
         """The rows of a piece, those to fit and those held out."""
-        parts = selected(self.asked, self.files, first, table, self._text)
+        parts = selected(self.asked, self.files, range(first, first + table.num_rows), table, self._text)
         only_complete(parts, self.asked)
         held = held_rows(self.asked, self.files, number, first, table.num_rows, parts)
         block = self._block(parts, number, first, table.num_rows)
@@ -204,10 +204,12 @@ def origin_of(files: RowGroups, places: Any = None) -> Origin:
     return Origin(files.files, places=places)
 
 
-def selected(asked: Asked, files: RowGroups, first: int, table: pa.Table, text: Sequence[str]) -> Selection:
-    """Features, targets and weights of a piece."""
+def selected(
+    asked: Asked, files: RowGroups, places: Sequence[int] | np.ndarray, table: pa.Table, text: Sequence[str]
+) -> Selection:
+    """Features, targets and weights of a piece. places: the numbers of its rows."""
     found = {} if files.copy is None else files.copy.found
-    part = Part(table, origin_of(files, range(first, first + table.num_rows)), text, found)
+    part = Part(table, origin_of(files, places), text, found)
     given = asked.columns, asked.drop, asked.weights, asked.missing, asked.reading
     return select(part, None, asked.target, *given, False)
 
