@@ -525,6 +525,7 @@ def test_a_first_pass_of_files_that_changed_or_is_damaged_is_made_anew(tmp_path,
     (kept,) = table_copies.copies()
     (kept.place / "sample.arrow").write_bytes(b"ARROW1 and nothing more")
     assert st.fit(place, target="y", stream=True).theta.tobytes() == first.theta.tobytes()
+    assert (kept.place / "sample.arrow").stat().st_size > 1_000
     write(place, pa.table({"a": given["a"], "y": 2.0 * given["y"]}))
     np.testing.assert_allclose(st.fit(place, target="y", stream=True).theta, 2.0 * first.theta, rtol=1e-12)
     assert len(table_copies.copies()) == 2

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -137,6 +138,7 @@ def take_up(key: str, empty: FirstPass) -> bool:
         if known["origin"] is not None:
             empty.origin, empty.squares = np.array(known["origin"]), np.array(known["squares"])
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
+        shutil.rmtree(place, ignore_errors=True)
         return False
     return len(empty.counts) == len(empty.files.groups)
 
