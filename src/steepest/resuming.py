@@ -17,7 +17,6 @@ from steepest.descent.loop import Position, Step, held
 from steepest.descent.stopping import Status
 from steepest.engines.choice import ENGINES, Engine
 from steepest.engines.descents import Descents
-from steepest.model.stream_objective import StreamObjective
 
 if TYPE_CHECKING:
     from steepest.monitor import Monitor
@@ -66,8 +65,8 @@ def checkpoint(monitor: Monitor, one: Step | Chunk, why: Status | None) -> None:
     why: the reason to end, if there is one.
     """
     batch, work, kept = one.batch, monitor.work, monitor.kept
-    if kept is None or isinstance(work.objective, StreamObjective):
-        return  # of a stream it is a handful of passes, which are made anew
+    if kept is None:
+        return
     if batch is None or (isinstance(work.given, External) and batch.index):
         return  # it is at its end; or inside an epoch that can only be begun again
     whole = one.whole if isinstance(one, Chunk) else batch.rows is None and batch.data is None

@@ -218,3 +218,39 @@ def test_minibatches_of_a_stream_go_on_from_their_step(engine, tmp_path, monkeyp
     again = gone_on(path, out=tmp_path / "run", **settings)
     assert [note for note in again.notes if note.startswith("The run goes on from step ")]
     assert_same(plain, again)
+
+
+NEWTON = {
+    "mse": {"target": "y", "columns": ["x0", "x1", "x2"]},
+    "ridge": {"target": "y", "columns": ["x0", "x1", "x2"], "penalty": "l2:0.01"},
+    "near to one another": {"target": "y", "columns": ["x0", "x1", "near"]},
+    "logistic": {"target": "late", "columns": ["x0", "x1"], "test_fraction": 0.2},
+    "softmax": {"target": "place", "columns": ["x0", "x1"], "penalty": "l2:0.001"},
+    "poisson": {"target": "count", "columns": ["x0", "x1"], "loss": "poisson"},
+}
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+@pytest.mark.parametrize("case", NEWTON)
+def test_newton_steps_over_a_stream_go_on_from_their_pass(case, at, tmp_path):
+    """The passes before the one that was under way are not made again."""
+    from steepest.model.stream_objective import StreamObjective
+
+    random = np.random.default_rng(5)
+    columns = {f"x{i}": X[:, i] for i in range(3)} | {"y": Y, "near": X[:, 0] + 1e-9 * X[:, 2]}
+    columns |= {"late": np.where(Y + random.normal(size=len(Y)) > 0.0, "yes", "no")}
+    columns |= {"count": random.poisson(np.exp(0.5 * X[:, 0])), "place": random.choice(["a", "b", "c"], len(Y))}
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "s.parquet", row_group_size=20)
+    path, passes = str(tmp_path / "s.parquet"), []
+    plain = st.fit(path, stream=True, **NEWTON[case])
+    if plain.steps < at:
+        at = plain.steps
+    cut_off(at, path, out=tmp_path / "run", stream=True, **NEWTON[case])
+    with pytest.MonkeyPatch.context() as patch:
+        real = StreamObjective._measured
+        patch.setattr(StreamObjective, "_measured", lambda self, theta: passes.append(theta) or real(self, theta))
+        again = gone_on(path, out=tmp_path / "run", stream=True, **NEWTON[case])
+    assert [note for note in again.notes if note.startswith("The run goes on from step ")]
+    assert_same(plain, again)
+    assert again.metrics == plain.metrics
+    assert len(passes) <= plain.steps - at + 2

@@ -11,6 +11,7 @@ from typing import Any, final
 
 import numpy as np
 
+from steepest.checkpoints.tree import like
 from steepest.descent.tall_newton import HALVINGS, minimum
 from steepest.descent.torch_rules import Again, Memory, Rule
 from steepest.errors import DataError
@@ -34,12 +35,23 @@ class StreamNewton(Rule):
         self.arrived = False
 
     def start(self, theta: np.ndarray) -> Memory:
-        """Memory: F at the start, and whether the first step was taken."""
-        return [self.objective.whole(theta), False]
+        """Memory: F at the start, once it is known, and whether the first step was taken."""
+        return [0.0, False]
+
+    def packed(self, memory: Memory) -> Any:
+        """The memory, and what the last pass has measured."""
+        return {"memory": memory, "arrived": self.arrived, "measured": self.objective.state_of_pass()}
+
+    def unpacked(self, memory: Memory, packed: Any) -> Memory:
+        given = like({"memory": memory, "arrived": False, "measured": None}, packed, "memory")
+        self.objective.take_up_pass(given["measured"])
+        self.arrived = given["arrived"]
+        return given["memory"]
 
     def update(self, theta: np.ndarray, grad: np.ndarray, memory: Memory, lr: Any, again: Again) -> None:
         objective = self.objective
         value = objective.whole(theta)
+        memory[0] = memory[0] if memory[1] else value
         if not memory[1] and not objective.loss.quadratic:
             memory[1] = True
             found = self._on_some_rows()

@@ -10,10 +10,11 @@ depend on one another so nearly that squares of them lose too many digits, T is 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
+from steepest.checkpoints.tree import like
 from steepest.data.batching import Batch
 from steepest.data.dataset import Dataset
 from steepest.data.streams import Block, Stream
@@ -149,6 +150,22 @@ class StreamObjective(Objective):
         if self.at(self.theta).train is None:
             self.seen = self._measured(self.theta.copy())
         return self.at(self.theta)
+
+    def state_of_pass(self) -> dict[str, Any] | None:
+        """What the last pass gave, but for how good it is, which the last pass of all measures again."""
+        seen = self.seen
+        if seen is None:
+            return None
+        kept = {"theta": seen.theta, "loss": seen.loss, "grad": seen.grad, "least": float(seen.least)}
+        return kept | {"curvature": seen.curvature.state()}
+
+    def take_up_pass(self, state: Any) -> None:
+        """Go on from a pass that another one of the same rows has made. Unlike where that is something else."""
+        line = np.zeros(len(self.theta))
+        given = like({"theta": line, "loss": 0.0, "grad": line, "least": 0.0, "curvature": None}, state, "pass")
+        size = self.size * (self.outputs if self.loss.coupled else 1)
+        curvature = Curvature.of_state(given.pop("curvature"), size, len(line))
+        self.seen = StreamPass(**given, curvature=curvature, train=None, test=None)
 
     def _measured(self, theta: np.ndarray) -> StreamPass:
         k, r = self.outputs, self.size
