@@ -19,6 +19,7 @@ import os
 import sys
 import time
 from dataclasses import dataclass
+from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -96,13 +97,15 @@ def scored(
 ) -> dict[tuple[float, str], dict[str, Any]]:
     """For each (rate, schedule) the relative gap at the end of each seed, and after how many steps each goal was reached.
 
-    None: it diverged, or never reached it. Rates of one schedule, and all seeds, descend side by side.
+    None: it diverged, or never reached it. All of them descend side by side, and so do pairs that nobody chose: few are as soon
+    done as many.
     """
-    settings, found = _settings(problem, rule, steps), {}
-    for schedule in sorted({schedule for _, schedule in chosen}):
-        rates = sorted(lr for lr, one in chosen if one == schedule)
-        runs = st.sweep(problem.x, problem.y, lr=rates, schedule=schedule, seed=range(1, seeds + 1), **settings)
-        for place, lr in enumerate(rates):
+    rates, schedules = sorted({lr for lr, _ in chosen}), sorted({schedule for _, schedule in chosen})
+    settings = _settings(problem, rule, steps)
+    runs = st.sweep(problem.x, problem.y, lr=rates, schedule=schedules, seed=range(1, seeds + 1), **settings)
+    found = {}
+    for place, (lr, schedule) in enumerate(product(rates, schedules)):
+        if (lr, schedule) in chosen:
             each = [_ended(runs.fit(place * seeds + i).trace, best) for i in range(seeds)]
             gaps, reached = map(list, zip(*each, strict=True))
             found[lr, schedule] = {"lr": lr, "schedule": schedule, "gap": gaps, "steps": reached}

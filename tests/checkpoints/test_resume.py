@@ -69,6 +69,8 @@ WAYS = {
     "a plateau": (9, {"optimizer": "sgd", "lr": 0.3, "epochs": 30, "schedule": "plateau:0.5,1"}),
     "averaged": (9, {"optimizer": "sgd", "lr": 0.01, "epochs": 4, "batch_size": 32, "averaging": "tail:0.9"}),
     "schedule-free": (9, {"optimizer": "schedule_free_sgd", "lr": 0.01, "epochs": 4, "batch_size": 32}),
+    "less variance": (9, {"optimizer": "svrg", "lr": 0.01, "epochs": 4, "batch_size": 32}),
+    "a slope for each row": (9, {"optimizer": "saga", "lr": 0.01, "epochs": 4, "batch_size": 32}),
     "sharpness-aware": (9, {"model": "mlp:4", "optimizer": "sam", "lr": 0.01, "epochs": 2, "batch_size": 32}),
     "a scheduler": (9, {"optimizer": "sgd", "lr": 0.1, "epochs": 4, "batch_size": 32,
                         "schedule": partial(torch.optim.lr_scheduler.StepLR, step_size=2)}),
@@ -192,7 +194,7 @@ def test_seconds_of_all_parts_count(tmp_path):
 
 def test_a_rule_of_ones_own_whose_memory_is_no_data_is_told(tmp_path):
 
-    from steepest.descent.torch_rules import Rule
+    from steepest.descent.rule import Rule
 
     class Remembering(Rule):
         def start(self, theta):

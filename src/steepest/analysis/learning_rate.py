@@ -13,7 +13,7 @@ import numpy as np
 from steepest.analysis import curvature
 from steepest.data.batching import Batching
 from steepest.descent.loop import descend
-from steepest.descent.torch_rules import Rule
+from steepest.descent.rule import Rule
 from steepest.lazy import Tensor, torch
 from steepest.model.linear_objective import LinearObjective
 

@@ -40,7 +40,10 @@ if TYPE_CHECKING:
     from steepest.result import Fit
 
 CLOSE = 1e-6  # the relative gap to which steps are counted
-RULES = {str(rule): rule for rule in (torch_rules.rule(name) for name, kind in FORMULAS.items() if kind.linear)}
+RULES = {
+    str(rule): rule
+    for rule in (torch_rules.rule(name) for name, kind in FORMULAS.items() if kind.linear and not kind.keeps)
+}
 """The rules that have a theory."""
 
 SHARES = (1.0, 0.99, 0.97, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.35, 0.25)

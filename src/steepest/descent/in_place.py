@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from steepest.formulas.rules import FORMULAS, RuleFormula
+from steepest.formulas.rule_formula import RuleFormula
+from steepest.formulas.rules import FORMULAS
 from steepest.formulas.updates import EPSILON
 from steepest.lazy import Tensor
 

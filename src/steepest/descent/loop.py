@@ -1,7 +1,7 @@
 """The loop. Everything that Steepest fits goes through it.
 
     for each batch:
-        loss, gradient at θ            objective.value_and_grad
+        loss, gradient at θ            rule.estimate, of objective.value_and_grad
         show the step                  yield
         move θ against the gradient    rule.update
 
@@ -149,7 +149,7 @@ def descend(
     left = None if max_steps is None else max(max_steps - first, 0)
     for t, batch in enumerate(islice(_dealt(batches, epochs, resume), left), first):
         rate = lr * schedule(t, batch.epoch)
-        loss, grad = known or objective.value_and_grad(theta, batch)
+        loss, grad = known or rule.estimate(objective, theta, batch, memory)
         known = None
         yield Step(t, batch.epoch, rate, rule.answer(theta, memory), loss, grad, batch, memory, schedule)
         rule.update(theta, grad, memory, rate, again)

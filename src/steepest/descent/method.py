@@ -9,8 +9,8 @@ from steepest.choices import is_path, locate
 from steepest.data.batching import Batching
 from steepest.data.wording import called
 from steepest.descent import averaging, torch_optim, torch_rules
+from steepest.descent.rule import Rule
 from steepest.descent.schedule_factors import Schedule, schedule
-from steepest.descent.torch_rules import Rule
 from steepest.errors import SpecError
 from steepest.formulas.rules import RULES, Automatic
 from steepest.lazy import torch

@@ -25,7 +25,7 @@ import numpy as np
 
 from steepest.checkpoints.tree import like
 from steepest.descent.rounding import RoundedKinks, Stretched, rounding_of
-from steepest.descent.torch_rules import Again, Memory, Rule
+from steepest.descent.rule import Again, Memory, Rule
 from steepest.lazy import Tensor, torch
 from steepest.model import preconditioners
 from steepest.model.linear import row_blocks

@@ -12,7 +12,7 @@ from typing import Any, final
 
 import numpy as np
 
-from steepest.descent.torch_rules import Again, Memory, Rule
+from steepest.descent.rule import Again, Memory, Rule
 from steepest.lazy import Tensor, torch
 from steepest.model.sparse_objective import SparseObjective
 from steepest.numerics.cholesky import factor, solve

@@ -23,7 +23,7 @@ import numpy as np
 
 from steepest.checkpoints.tree import Unlike
 from steepest.data.batching import Batching
-from steepest.descent.torch_rules import Rule
+from steepest.descent.rule import Rule
 
 LARGEST = float(np.finfo(np.float64).max)
 

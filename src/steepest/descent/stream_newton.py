@@ -12,8 +12,8 @@ from typing import Any, final
 import numpy as np
 
 from steepest.checkpoints.tree import like
+from steepest.descent.rule import Again, Memory, Rule
 from steepest.descent.tall_newton import HALVINGS, minimum
-from steepest.descent.torch_rules import Again, Memory, Rule
 from steepest.errors import DataError
 from steepest.model.of_fit import targets
 from steepest.model.stream_objective import StreamObjective

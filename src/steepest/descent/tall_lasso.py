@@ -14,7 +14,7 @@ from typing import Any, final
 import numpy as np
 
 from steepest.checkpoints.tree import like
-from steepest.descent.torch_rules import Again, Memory, Rule
+from steepest.descent.rule import Again, Memory, Rule
 from steepest.lazy import torch
 from steepest.model.tall_curvature import Curvature
 from steepest.model.tall_objective import TallObjective

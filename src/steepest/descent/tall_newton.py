@@ -15,7 +15,7 @@ from typing import Any, final
 import numpy as np
 
 from steepest.checkpoints.tree import like
-from steepest.descent.torch_rules import Again, Memory, Rule
+from steepest.descent.rule import Again, Memory, Rule
 from steepest.model.extended_squares import ExtendedSquares
 from steepest.model.tall_curvature import IllConditioned
 from steepest.model.tall_objective import TallObjective

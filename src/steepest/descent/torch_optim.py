@@ -14,7 +14,8 @@ from typing import Any
 from steepest.checkpoints.tree import Unlike
 from steepest.data.wording import called
 from steepest.errors import SpecError, SteepestError
-from steepest.formulas.rules import FORMULAS, RuleFormula
+from steepest.formulas.rule_formula import RuleFormula
+from steepest.formulas.rules import FORMULAS
 from steepest.lazy import Tensor, imported, nn, torch
 
 Factory = Callable[..., "torch.optim.Optimizer"]

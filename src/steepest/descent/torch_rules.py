@@ -8,6 +8,7 @@ A rule is two pure ideas, `start` (its memory) and `update` (θ in place). All o
     Clipped         scales the gradient before a rule sees it
     WithProximal, WithSubgradient      a rule under a penalty with a kink
     Resumed         goes on with the memory that another descent ended with
+    Reduced         svrg and saga, whose steps go by a gradient of less variance (`variance_reduction.py`)
     TorchRule       lends θ to any `torch.optim.Optimizer`
 
 `rule()` makes the one that a name stands for, wrapped as an objective needs it.
@@ -15,88 +16,24 @@ A rule is two pure ideas, `start` (its memory) and `update` (θ in place). All o
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
-from steepest.checkpoints.tree import like
 from steepest.choices import parse, required
 from steepest.descent import in_place, torch_optim
+from steepest.descent.rule import Again, Memory, Rule
+from steepest.descent.variance_reduction import Reduced
 from steepest.errors import SpecError
-from steepest.formulas.rules import FORMULAS, RULES, RuleFormula
+from steepest.formulas.rule_formula import RuleFormula
+from steepest.formulas.rules import FORMULAS, RULES
 from steepest.lazy import Tensor, torch
 
-Again = Callable[[], tuple[Tensor, Tensor]]
-Memory = list[Any]
+if TYPE_CHECKING:
+    from steepest.data.batching import Batch
+    from steepest.model.objective import Objective
+
 Proximal = Callable[[Tensor, Any], None]
-
-
-class Rule(ABC):
-    """`memory = rule.start(theta)`, then `rule.update(theta, grad, memory, lr, again)` at each step.
-
-    `again()` gives the objective (penalty included) and its gradient at θ as it now stands, on the same batch: for
-    rules that look twice. A rule that changes the gradient for another one changes what `again` gives in the same way.
-    """
-
-    handles_penalty: bool = False
-    """Whether the rule takes care of a penalty's kink itself."""
-
-    arrived: bool | None = None
-    """Whether the descent is at its end, for a rule that can tell; None for the others."""
-
-    kind: RuleFormula | None = None
-    """What `formulas/rules.py` knows of it; None for the others."""
-
-    elementwise: bool = False
-    """Whether it moves many runs `[runs, p]` at once, each as it would be moved alone."""
-
-    plain: bool = False
-    """Whether steps are in proportion to the gradient, so that the curvature limits the learning rate."""
-
-    linear: bool = False
-    """Whether it is plain and its numbers stay the same: the theory of `analysis/convergence.py` holds."""
-
-    momentum: Any = 0.0
-    """β: under a steady gradient θ moves by lr·g/(1 − β) a step in the end."""
-
-    is_torch: bool = False
-    """Whether an optimiser of PyTorch's is behind it."""
-
-    @property
-    def innermost(self) -> Rule:
-        """The rule without what is wrapped around it."""
-        return self
-
-    def own_rate(self, theta: Tensor) -> float | None:
-        """The learning rate that it has by itself; None for a rule that has none."""
-        return None if self.kind is None else self.kind.own_lr
-
-    @abstractmethod
-    def start(self, theta: Tensor) -> Memory:
-        """The memory before the first step."""
-
-    @abstractmethod
-    def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
-        """Move θ, in place."""
-
-    def answer(self, theta: Any, memory: Memory) -> Any:
-        """What the descent has found so far: θ, but for a rule that takes the gradient elsewhere."""
-        return theta
-
-    def end(self, theta: Any, memory: Memory) -> None:
-        """θ becomes the answer, in place."""
-        answer = self.answer(theta, memory)
-        if answer is not theta:
-            theta.copy_(answer)
-
-    def packed(self, memory: Memory) -> Any:
-        """The memory, and whatever else the rule keeps from step to step, as numbers, tensors and lists of them."""
-        return memory
-
-    def unpacked(self, memory: Memory, packed: Any) -> Memory:
-        """The memory again, from that of `start`. Unlike for what another rule has packed."""
-        return like(memory, packed, "memory")
 
 
 @final
@@ -189,6 +126,9 @@ class _Around(Rule):
 
     def start(self, theta: Tensor) -> Memory:
         return self.rule.start(theta)
+
+    def estimate(self, objective: Objective, theta: Any, batch: Batch, memory: Memory) -> tuple[Any, Any]:
+        return self.rule.estimate(objective, theta, batch, memory)
 
     def answer(self, theta: Any, memory: Memory) -> Any:
         return self.rule.answer(theta, memory)
@@ -333,7 +273,7 @@ def rule(name: Any, objective: Any = None, clip: float | None = None) -> Rule:
 
     clip: the norm of the longest gradient that it is given; None: any.
     """
-    found = _named(name, (lambda theta: [theta]) if objective is None else objective.views)
+    found = _named(name, objective)
     found = found if clip is None else Clipped(found, clip)
     if objective is None or not objective.kinked or found.handles_penalty:
         return found
@@ -348,14 +288,15 @@ def rule(name: Any, objective: Any = None, clip: float | None = None) -> Rule:
     return WithSubgradient(found, objective.subgradient)
 
 
-def _named(name: Any, views: Callable[[Tensor], Sequence[Tensor]]) -> Rule:
+def _named(name: Any, objective: Any) -> Rule:
     if isinstance(name, Rule):
         return name
     if isinstance(name, str):
         named = parse(name, RULES, "optimizer")
         if named.name not in FORMULAS:
             raise SpecError("optimizer='auto' is chosen by fit(), which knows the problem; name a rule here.")
-        return Elementwise(FORMULAS[named.name], named.numbers)
+        kind = FORMULAS[named.name]
+        return Reduced.of(kind, objective) if kind.keeps else Elementwise(kind, named.numbers)
     if isinstance(name, torch.optim.Optimizer):
         raise SpecError(
             f"optimizer={type(name).__name__}(…) is an object made for other parameters. Give its class, or functools.partial of "
@@ -367,5 +308,5 @@ def _named(name: Any, views: Callable[[Tensor], Sequence[Tensor]]) -> Rule:
         except TypeError as error:
             raise SpecError(f"optimizer={name.__name__} is a class; give an object of it ({error}).") from None
     if callable(name):
-        return TorchRule(name, views)
+        return TorchRule(name, (lambda theta: [theta]) if objective is None else objective.views)
     raise SpecError(f"optimizer={name!r} is no name of a rule, torch.optim class or Rule.")

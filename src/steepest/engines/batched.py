@@ -25,8 +25,9 @@ from steepest.data.batching import Batch, Batching
 from steepest.data.randomness import seeded
 from steepest.descent.chunk import Chunk
 from steepest.descent.loop import descend
+from steepest.descent.rule import Rule
 from steepest.descent.schedule_factors import constant
-from steepest.descent.torch_rules import Elementwise, Rule
+from steepest.descent.torch_rules import Elementwise
 from steepest.engines.descents import Descents
 from steepest.engines.threads import in_threads
 from steepest.lazy import Tensor, torch

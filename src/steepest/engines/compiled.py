@@ -102,6 +102,8 @@ class Compiled:
         formulas = [rule.innermost.kind for rule in work.rules if rule.innermost.kind]
         self.state = kernel_args.state_of(work.theta.numpy(), (runs, *self.shape), free, formulas)
         self.formulas = formulas
+        self.reduced = self.batching.size is not None and any(kind.keeps for kind in formulas)
+        self.tables = kernel_args.table_of(work.theta, objective, self.state, formulas if self.reduced else ())
         self.counts = np.zeros(runs, dtype=np.int64)
         self.first = 0, 0, 0
         if work.resume is not None:
@@ -116,7 +118,7 @@ class Compiled:
 
     def _moved(self) -> list[np.ndarray]:
         """All that steps move: θ, the rules' memories, and the counts of updates."""
-        return [*self.state[: 1 + self.state.MEMORIES], self.counts]
+        return [*self.state[: 1 + self.state.MEMORIES], *([self.tables] if self.tables.size else []), self.counts]
 
     def chunks(self) -> Iterator[Chunk]:
         """All steps of the runs that are alive."""
@@ -135,6 +137,10 @@ class Compiled:
                         records[key] = record_of((len(rates), many), self.shape, self.rows.panels.dtype)
                     record = records[key]
                     wait(done)
+                    if self.reduced and dealt.batch.index == 0:
+                        kernel_args.take_snapshots(
+                            self.work.theta, self.objective, self.state, self.formulas, self.work.alive
+                        )
                     before = [part.copy() for part in self._moved()] if self.work.kept else None
                     done = self._walk(pool, dealt._replace(starts=starts, lengths=lengths), rates, record)
                     if shown is not None:  # while it is looked at, the next one is walked already
@@ -169,7 +175,7 @@ class Compiled:
             yield from self._streamed(size, min(most, max(1, GATHERED // self.shape[1] // size)))
             return
         if self.batching.size is not None and self.batching.shuffle in ("rows", "draws"):
-            if len(self.each) == 1:
+            if len(self.each) == 1 and not self.tables.size:  # which has to know the rows' numbers
                 yield from self._gathered(pool, size, min(most, max(1, GATHERED // self.shape[1] // size)))
             else:
                 yield from self._to_gather(size, most)
@@ -275,7 +281,12 @@ class Compiled:
         counts, size = self.counts.copy(), self.batching.size or self.batching.rows
         self.counts += rates.shape[1]
         entries = self.shape[0] * self.shape[1]
-        if dealt.room is not None and len(turns) < self.threads and int(dealt.lengths[0, 0]) * entries >= WIDE:
+        if (
+            not self.reduced
+            and dealt.room is not None
+            and len(turns) < self.threads
+            and int(dealt.lengths[0, 0]) * entries >= WIDE
+        ):
             for run in turns.tolist():
                 self._walk_wide(pool, dealt, run, rates[run], int(counts[run]), record)
             return []
@@ -286,7 +297,7 @@ class Compiled:
                 room = kernel_args.room_for(self.rows, self.shape[1], dealt.orders.shape[1], size)
             kernels.walk_runs(
                 self.state, self.rows, dealt.orders, size, room, dealt.starts, dealt.lengths, rates, counts, self.loss,
-                self.penalty, self.kinds, self.numbers, self.which, part, record,
+                self.penalty, self.kinds, self.numbers, self.which, part, record, self.reduced, self.tables,
             )  # fmt: skip
 
         if len(turns) == 1 or len(turns) * int(dealt.lengths.max(0).sum()) * entries <= SMALL:

@@ -44,7 +44,7 @@ def can_run(objective: Any, rule: Any) -> TypeGuard[LinearObjective]:
         isinstance(objective, LinearObjective)
         and objective.basis.is_cuda
         and not objective.loss.custom
-        and not (rule.innermost.kind and rule.innermost.kind.looks_again)
+        and not (rule.innermost.kind and (rule.innermost.kind.looks_again or rule.innermost.kind.keeps))
         and batched.can_run(objective, rule)
     )
 

@@ -20,8 +20,8 @@ import numpy as np
 from steepest.data.batching import Batching
 from steepest.descent.averaging import NEVER
 from steepest.descent.loop import Position
+from steepest.descent.rule import Rule
 from steepest.descent.schedule_factors import Schedule, constant, factors
-from steepest.descent.torch_rules import Rule
 from steepest.lazy import Tensor
 from steepest.model.objective import Objective
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import numpy as np
 
 from steepest.descent import torch_rules
-from steepest.formulas.rules import RuleFormula
+from steepest.descent.variance_reduction import Reduced, gradient_of, rows_at
+from steepest.formulas.rule_formula import RuleFormula
 from steepest.lazy import Tensor
 from steepest.model.linear_objective import LinearObjective
 
@@ -157,7 +158,40 @@ def state_of(
     return kernel_steps.State._make([theta, *memories, np.empty(shape[-2:], theta.dtype), free])
 
 
-def _unwrapped(objective: LinearObjective, rule: Any) -> tuple[float, torch_rules.Elementwise] | None:
+def table_of(
+    theta: Tensor, objective: LinearObjective, state: kernel_steps.State, kinds: Sequence[RuleFormula]
+) -> np.ndarray:
+    """The slopes `[runs, k, n]` of all rows at θ `[runs, p]`, of runs that keep them; their mean gradients are put into state."""
+    each = [run for run, kind in enumerate(kinds) if kind.keeps_rows]
+    tables = np.zeros((len(theta), objective.outputs, objective.rows if each else 0), state.theta.dtype)
+    for run in each:
+        _, slope, basis = rows_at(objective, theta[run])
+        tables[run] = slope.numpy().T
+        _put(state, run, kinds[run], gradient_of(slope, basis))
+    return tables
+
+
+def take_snapshots(
+    theta: Tensor,
+    objective: LinearObjective,
+    state: kernel_steps.State,
+    kinds: Sequence[RuleFormula],
+    alive: np.ndarray,
+) -> None:
+    """Into state θ `[runs, p]` and the mean gradient there, of runs that keep them."""
+    for run, kind in enumerate(kinds):
+        if alive[run] and kind.keeps and not kind.keeps_rows:
+            _, slope, basis = rows_at(objective, theta[run])
+            _put(state, run, kind, theta[run], gradient_of(slope, basis))
+
+
+def _put(state: kernel_steps.State, run: int, kind: RuleFormula, *values: Tensor) -> None:
+    """What a run's rule keeps."""
+    for part, value in zip(state[1 : 1 + len(kind.keeps)], values, strict=True):
+        part[run] = value.numpy().reshape(part[run].shape)
+
+
+def _unwrapped(objective: LinearObjective, rule: Any) -> tuple[float, torch_rules.Elementwise | Reduced] | None:
     """The longest gradient let through, and the rule itself; None where it is none of ours, or wrapped otherwise."""
     if (isinstance(rule, torch_rules.WithProximal) and rule.proximal == objective.proximal) or (
         isinstance(rule, torch_rules.WithSubgradient) and rule.subgradient == objective.subgradient
@@ -166,5 +200,5 @@ def _unwrapped(objective: LinearObjective, rule: Any) -> tuple[float, torch_rule
     clip = inf
     if isinstance(rule, torch_rules.Clipped):
         clip, rule = rule.norm, rule.rule
-    compiled = isinstance(rule, torch_rules.Elementwise) and not (rule.kind.whole or rule.kind.looks_again)
-    return (clip, rule) if compiled else None
+    ours = isinstance(rule, torch_rules.Elementwise | Reduced)
+    return (clip, rule) if ours and not (rule.kind.whole or rule.kind.looks_again) else None

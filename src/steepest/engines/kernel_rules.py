@@ -77,6 +77,10 @@ class State(NamedTuple):
     grad: Any
     free: Any
 
+    def kept(self, kind: int) -> dict[str, Any]:
+        """What rules of this number keep for a gradient of less variance, by name."""
+        return dict(zip(FORMULAS[KINDS[kind]].keeps, self[1:], strict=False))
+
 
 class Record(NamedTuple):
     """What is kept of T steps: θ `[T, k, r]` before each update, the batch's loss, its gradient's length, penalty."""
@@ -90,7 +94,8 @@ class Record(NamedTuple):
 class StepKind(NamedTuple):
     """What is known of steps before code for them is compiled: the penalty's kind and the rules that there are.
 
-    free: parameters `p` of an output. turned: whether the penalty is in other coordinates than θ.
+    free: parameters `p` of an output. turned: whether the penalty is in other coordinates than θ. reduced: whether rules that
+    keep other gradients have those.
     """
 
     free: int
@@ -101,14 +106,15 @@ class StepKind(NamedTuple):
     kinks: tuple[int, ...]
     clipped: bool
     decays: bool
+    reduced: bool = False
 
     @classmethod
-    def of(cls, penalty: PenaltyCode, kinds: np.ndarray, numbers: np.ndarray) -> StepKind:
+    def of(cls, penalty: PenaltyCode, kinds: np.ndarray, numbers: np.ndarray, reduced: bool = False) -> StepKind:
         """That of rules `[runs, 2]` and `[runs, 6]`, as `RuleCode` has them."""
         each, kinks = (tuple(sorted(set(column.tolist()))) for column in kinds.T)
         penalised, turned = penalty.l1 != 0.0 or penalty.l2 != 0.0, penalty.matrix.size > 0
         clipped, decays = bool(np.isfinite(numbers[:, 4]).any()), bool(numbers[:, 3].any())
-        return cls(penalty.mask.shape[1], penalised, penalty.l2 != 0.0, turned, each, kinks, clipped, decays)
+        return cls(penalty.mask.shape[1], penalised, penalty.l2 != 0.0, turned, each, kinks, clipped, decays, reduced)
 
 
 def advance(

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from steepest.engines.kernel_losses import slopes
+from steepest.engines.kernel_reduction import Reducing, Slopes
 from steepest.engines.kernel_rows import Layout, Rows, RowsAt, write_gather
 from steepest.engines.kernel_rules import PenaltyCode, Record, RuleCode, State, StepKind, write_step
 from steepest.machine_code.compiler import Compiled, compiled, once
@@ -60,22 +61,25 @@ def _gradient(layout: Layout, loss: str) -> Compiled:
 def walk_runs(
     states: State, rows: Rows, orders: np.ndarray, size: int, room: Rows, starts: np.ndarray, lengths: np.ndarray,
     rates: np.ndarray, counts: np.ndarray, loss: LossCode, penalty: PenaltyCode, kinds: np.ndarray, numbers: np.ndarray,
-    seeds: np.ndarray, turns: np.ndarray, records: Record,
+    seeds: np.ndarray, turns: np.ndarray, records: Record, reduced: bool = False, tables: np.ndarray | None = None,
 ) -> None:  # fmt: skip
     """Take the steps of a chunk for the runs `turns`; states and records have a leading axis of runs, rates are `[runs, T]`.
 
     orders, starts and lengths have a row for each seed, and seeds `[runs]` says which is whose: its rows are gathered
     into room, once for all runs of `turns` that follow one another with it. Without orders room holds the rows already.
     counts `[runs]`: updates before. kinds `[runs, 2]` and numbers `[runs, 6]` are the runs' `RuleCode`s.
+    reduced: whether svrg and saga are to go by their gradients of less variance. tables `[runs, k, n]`: the slopes of saga's.
     """
     outputs, width = states.theta.shape[1:]
     entry = states.theta.dtype
     layout = Layout.of(room, outputs, width)
-    run = _walk_runs(layout, loss.name, StepKind.of(penalty, kinds, numbers), size, orders.shape[1] > 0)
-    scratch = (np.empty(part, entry) for part in (states.grad.shape, states.free.shape, outputs * room.tile))
+    run = _walk_runs(layout, loss.name, StepKind.of(penalty, kinds, numbers, reduced), size, orders.shape[1] > 0)
+    tables = np.empty((len(kinds), outputs, 0), entry) if tables is None else tables
+    grad, free = states.grad.shape, states.free.shape
+    scratch = (np.empty(part, entry) for part in (grad, free, outputs * room.tile, grad))
     run(
-        *states[:-2], *scratch, *rows.arguments, *room.arguments, orders, orders.shape[1], starts, lengths, rates,
-        starts.shape[1], counts, loss.number, *penalty, kinds, numbers, seeds, turns, len(turns), *records,
+        *states[:-2], *scratch, tables, tables.shape[2], *rows.arguments, *room.arguments, orders, orders.shape[1], starts,
+        lengths, rates, starts.shape[1], counts, loss.number, *penalty, kinds, numbers, seeds, turns, len(turns), *records,
     )  # fmt: skip
 
 
@@ -86,8 +90,8 @@ def _walk_runs(layout: Layout, loss: str, step: StepKind, size: int, gathers: bo
     entries_of_theta = layout.outputs * layout.width
 
     def write(code: Code, *given: Any) -> None:
-        states, scores, rows, room, *others = grouped(
-            given, State, None, RowsAt, RowsAt, *[None] * 8, PenaltyCode, *[None] * 5, Record
+        states, scores, held, tables, length_of_table, rows, room, *others = grouped(
+            given, State, *[None] * 4, RowsAt, RowsAt, *[None] * 8, PenaltyCode, *[None] * 5, Record
         )
         orders, order_length, starts, lengths, rates, steps, counts, number, penalty = others[:9]
         kinds, numbers, seeds, turns, many, records = others[9:]
@@ -96,10 +100,10 @@ def _walk_runs(layout: Layout, loss: str, step: StepKind, size: int, gathers: bo
         with code.each(many) as turn:
             run = turns[turn]
             seed = seeds[run]
-            if gathers:
+            order = orders + seed * order_length if gathers else None
+            if order is not None:
                 with code.when(gathered[0].is_not(seed)):
                     gathered[0] = seed
-                    order = orders + seed * order_length
                     write_gather(code, layout, rows, order, code.integer(0), order_length, size, room)
             at = run * entries_of_theta
             rule = RuleCode(*(kinds[run * 2 + i] for i in range(2)), *(numbers[run * 6 + i] for i in range(6)))
@@ -107,10 +111,16 @@ def _walk_runs(layout: Layout, loss: str, step: StepKind, size: int, gathers: bo
             first = run * steps
             record = Record(records.theta + first * entries_of_theta, *(part + first for part in records[1:]))
             ahead = size * layout.width <= LINES_AHEAD * entries_a_line(scores)
+            table = tables + run * length_of_table * layout.outputs
+            reducing = Reducing(code, layout, step, rule.kind, state, held, table, length_of_table, order)
             with code.each(steps) as s:
                 start, length = starts[seed * steps + s], lengths[seed * steps + s]
                 coming = starts[seed * steps + least(s + STEPS_AHEAD, steps - 1)] if ahead else None
-                total = _sum(code, layout, loss, state.theta, room, start, length, number, state.grad, scores, coming)
+                batch = room, start, length, number
+                total = _sum(code, layout, loss, state.theta, *batch, state.grad, scores, coming, reducing.by_table)
+                reducing.finish(
+                    length, lambda theta, grad, batch=batch: _sum(code, layout, loss, theta, *batch, grad, scores)
+                )
                 write_step(
                     code, shape, step, state, total, length, rates[first + s], counts[run] + s + 1, penalty, rule,
                     record, s,
@@ -118,16 +128,19 @@ def _walk_runs(layout: Layout, loss: str, step: StepKind, size: int, gathers: bo
 
     rows_types = RowsAt.types(layout.entry)
     return compiled(
-        write, *[entries] * (len(State._fields) + 1), *rows_types, *rows_types, integers, INTEGER, integers, integers, reals,
-        INTEGER, integers, REAL, *PenaltyCode.types(layout.entry), integers, reals, integers, integers, INTEGER, *[entries] * 4,
+        write, *[entries] * (len(State._fields) + 3), INTEGER, *rows_types, *rows_types, integers, INTEGER, integers, integers,
+        reals, INTEGER, integers, REAL, *PenaltyCode.types(layout.entry), integers, reals, integers, integers, INTEGER,
+        *[entries] * 4,
     )  # fmt: skip
 
 
 def _sum(
     code: Code, layout: Layout, loss: str, theta: Pointer, rows: RowsAt, start: Number, length: Number, number: Number,
-    grad: Pointer, scores: Pointer, coming: Number | None = None,
+    grad: Pointer, scores: Pointer, coming: Number | None = None, after: Slopes | None = None,
 ) -> Number:  # fmt: skip
     """What `gradient` does, panel by panel; meanwhile the rows from `coming` on are asked for, little by little.
+
+    after: what becomes of a panel's slopes before they are multiplied.
 
     (All at once they would fill the queue to the memory, and this panel would have to wait.)
     """
@@ -138,13 +151,13 @@ def _sum(
     with code.each(start, end, layout.tile) as first:
         ask = None if coming is None else coming + (first - start)
         many = least(end - first, layout.tile)
-        total[0] += _panel(code, layout, loss, theta, rows, first, many, number, grad, scores, ask)
+        total[0] += _panel(code, layout, loss, theta, rows, first, many, number, grad, scores, ask, after)
     return total[0]
 
 
 def _panel(
     code: Code, layout: Layout, loss: str, theta: Pointer, rows: RowsAt, first: Number, many: Any, number: Number,
-    grad: Pointer, scores: Pointer, ask: Number | None,
+    grad: Pointer, scores: Pointer, ask: Number | None, after: Slopes | None,
 ) -> Number:  # fmt: skip
     """Add the gradients of a panel to grad; the sum of its losses."""
     width, tile = layout.width, layout.tile
@@ -159,6 +172,8 @@ def _panel(
         else:
             _products(code, panel, many, width, own, f, early(o))
     total = slopes(code, layout, loss, number, rows, first, many, scores)
+    if after is not None:
+        after(first, many, scores)
     with code.each(layout.outputs) as o:
         f, own = scores + o * tile, grad + o * width
         if layout.across:

@@ -21,7 +21,8 @@ from steepest.errors import FitError, SpecError
 from steepest.export.case import Case
 from steepest.export.python_text import Part, called, number
 from steepest.export.sources import formula_text, source
-from steepest.formulas.rules import RuleFormula
+from steepest.formulas import updates
+from steepest.formulas.rule_formula import RuleFormula
 from steepest.formulas.updates import EPSILON
 
 
@@ -187,12 +188,13 @@ def _names(p: str, g: str, lr: str) -> dict[str, str]:
 def by_hand(case: Case, moving: Moving) -> Part:
     """The loop with the rule written out."""
     factor, clip = schedule(case)[0], case.spec.clip
+    again, reduced = _reduced(case, moving)
     lr, plain = "rate" if factor else "lr", case.rule == "sgd" and clip is None
     g = moving.gradient if plain else "gradient"
     said, memory, moved = _by_hand(
         case, moving.variable, g, lr, moving.proximal(lr) if case.soft or case.walls is not None else []
     )
-    seen = [] if plain else [f"gradient = {moving.gradient}"]
+    seen = [] if plain else [f"gradient = {reduced or moving.gradient}"]
     if clip is not None:
         seen.append(f"gradient = gradient * ({number(clip)} / (gradient.norm() + 1e-6)).clamp(max=1.0)  # clipped")
     uphill = None if case.formula is None else case.formula.uphill
@@ -206,6 +208,8 @@ def by_hand(case: Case, moving: Moving) -> Part:
         measure = [f"value = {moving.value(index)}", "value.backward()"]
         clear = f"{moving.clear}  # gradients add up until they are zeroed"
         untracked = "with torch.no_grad():  # the update itself is not to be differentiated"
+        if reduced:
+            measure = [*again(measure, clear), *measure]
         if uphill is not None:
             lines, way = formula_text(uphill, _names(moving.variable, "gradient", lr))
             look = [*seen, *lines, f"shift = {way}", f"{moving.variable} += shift", clear]
@@ -222,6 +226,34 @@ def by_hand(case: Case, moving: Moving) -> Part:
     first, after = _plateau(case, moving)
     code = [f"lr = {number(case.fit.lr)}", *first, *memory, *begin, *_looped(case, body, after), *end]
     return Part("The descent", f"{said} {_took(case)}", code)
+
+
+def _reduced(case: Case, moving: Moving) -> tuple[Callable[[list[str], str], list[str]], str]:
+    """Of svrg with minibatches what is done before a batch's gradient is taken, and what becomes of that; "" for all others."""
+    if case.formula is None or not case.formula.keeps or case.batch is None:
+        return lambda measure, clear: [], ""
+    if case.formula.keeps_rows:
+        raise FitError(
+            f"A script cannot write optimizer={case.rule!r} out: it keeps something of each row. Fit with optimizer='svrg'."
+        )
+    v, g, untracked = moving.variable, moving.gradient, "with torch.no_grad():"
+
+    def again(measure: list[str], clear: str) -> list[str]:
+        whole = [f"value = {moving.value('')}", "value.backward()", f"mean = {g}.clone()", clear]
+        return [
+            f"if step % {case.batching.steps_per_epoch} == 0:  # an epoch begins",
+            *_in([f"snapshot = {v}.detach().clone()", *whole]),
+            f"here = {v}.detach().clone()",
+            untracked,
+            f"    {v}.copy_(snapshot)",
+            *measure,
+            f"before = {g}.clone()",
+            clear,
+            untracked,
+            f"    {v}.copy_(here)",
+        ]
+
+    return again, formula_text(updates.less_varied, {"g": g})[1]
 
 
 def _averages(case: Case, variable: str, parameters: str, answer: str = "") -> tuple[list[str], list[str], list[str]]:

@@ -24,6 +24,11 @@ def sgd(g, lr, t):
     return (lr * g,)
 
 
+def less_varied(g, before, mean):
+    """What svrg and saga go by in the place of g; before: of the same rows, mean: of all rows."""
+    return g - before + mean
+
+
 def momentum(g, velocity, lr, t, beta):
     velocity = beta * velocity + g
     return lr * velocity, velocity
