@@ -9,6 +9,7 @@ A rule is two pure ideas, `start` (its memory) and `update` (θ in place). All o
     WithProximal, WithSubgradient      a rule under a penalty with a kink
     Resumed         goes on with the memory that another descent ended with
     Reduced         svrg and saga, whose steps go by a gradient of less variance (`variance_reduction.py`)
+    OfMatrices      muon and shampoo, for the weight matrices of a module (`matrix_rules.py`)
     TorchRule       lends θ to any `torch.optim.Optimizer`
 
 `rule()` makes the one that a name stands for, wrapped as an objective needs it.
@@ -22,10 +23,11 @@ from typing import TYPE_CHECKING, Any, final
 
 from steepest.choices import parse, required
 from steepest.descent import in_place, torch_optim
+from steepest.descent.matrix_rules import OfMatrices
 from steepest.descent.rule import Again, Memory, Rule
 from steepest.descent.variance_reduction import Reduced
 from steepest.errors import SpecError
-from steepest.formulas.rule_formula import RuleFormula
+from steepest.formulas.rule_formula import MatrixRule, RuleFormula
 from steepest.formulas.rules import FORMULAS, RULES
 from steepest.lazy import Tensor, torch
 
@@ -293,6 +295,8 @@ def _named(name: Any, objective: Any) -> Rule:
         return name
     if isinstance(name, str):
         named = parse(name, RULES, "optimizer")
+        if isinstance(of_matrices := RULES[named.name], MatrixRule):
+            return OfMatrices.of(of_matrices, named.numbers, objective)
         if named.name not in FORMULAS:
             raise SpecError("optimizer='auto' is chosen by fit(), which knows the problem; name a rule here.")
         kind = FORMULAS[named.name]

@@ -256,10 +256,10 @@ def stacked(each: Sequence[Rule], like: Tensor) -> Rule:
     def of_all(values: Sequence[Any]) -> Any:
         if isinstance(values[0], Rule):
             return stacked(values, like)
-        if isinstance(values[0], tuple):
-            return tuple(map(of_all, zip(*values, strict=True)))
         if all(value == values[0] for value in values):
             return values[0]
+        if isinstance(values[0], tuple):
+            return tuple(map(of_all, zip(*values, strict=True)))
         return torch.tensor(values, dtype=like.dtype, device=like.device)[:, None]
 
     names = [entry.name for entry in fields(first)]  # pyrefly: ignore (all of ours are dataclasses)

@@ -13,6 +13,7 @@ from steepest.data.dataset import Dataset
 from steepest.errors import FitError
 from steepest.export.python_text import number
 from steepest.formulas.inits import INITS
+from steepest.formulas.rule_formula import MatrixRule
 from steepest.formulas.rules import FORMULAS, RULES, Automatic
 from steepest.formulas.schedules import FORMULAS as FACTORS
 from steepest.formulas.schedules import SCHEDULES, ScheduleFormula
@@ -133,6 +134,8 @@ def _rule(fit: Fit) -> tuple[str, tuple[float, ...], Any]:
         return CHOSEN[shown], (), None
     if is_choice(given, RULES):
         name, numbers = parse(shown, RULES, "optimizer")
+        if isinstance(RULES[name], MatrixRule):
+            raise FitError(f"A script cannot write optimizer={name!r} out, whose steps are of matrices.")
         return name, numbers, None
     found = locate(given) if isinstance(given, str) and given.startswith("torch.optim") else given
     kind = found.func if isinstance(found, partial) and not found.args and _are_literals(found.keywords) else found

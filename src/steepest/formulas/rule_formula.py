@@ -93,3 +93,17 @@ class RuleFormula(Choice):
         """The numbers of the formula, and the decay before the step; 0 for a rule that has none."""
         apart = self.decays and len(self.constants) < len(numbers)
         return (numbers[:-1], numbers[-1]) if apart else (numbers, 0.0)
+
+
+@dataclass(frozen=True)
+class MatrixRule(Choice):
+    """A rule for weight matrices (`matrix_updates.py`): formula as above, of matrices `[..., a, b]`.
+
+    begin: (matrix, *numbers) → what memory begins as. other: the rule of all other parameters. decay: (*numbers) → the decay of
+    θ, which is then that of the others too.
+    """
+
+    formula: Callable[..., tuple[Any, ...]] = updates.sgd
+    begin: Callable[..., list[Any]] = lambda matrix: []
+    other: str = ""
+    decay: Callable[..., Any] = lambda *numbers: 0.0

@@ -22,8 +22,13 @@ each with the conventions of `torch.optim`, the last two with those of their pap
     sam                                       sgd, by the gradient at θ + ρ·g/‖g‖
     svrg, saga                                sgd, by g less what it was of the same rows before, plus the mean of that over all
 
-A formula (`updates.py`) is plain arithmetic, so it serves floats, arrays, tensors `[runs, p]`, the compiled kernels, the
-theory of a quadratic and, printed, the exported scripts. `descent/in_place.py` has faster forms for PyTorch of some.
+and for the weight matrices of a module
+
+    muon       a step that is orthogonal; all others take adamw
+    shampoo    θ −= lr·(Σ g·gᵀ)^-¼·g·(Σ gᵀ·g)^-¼; all others take adagrad
+
+A formula (`updates.py`, `matrix_updates.py`) is plain arithmetic, so it serves floats, arrays, tensors `[runs, p]`, the compiled
+kernels, the theory of a quadratic and, printed, the exported scripts. `descent/in_place.py` has faster forms for PyTorch of some.
 """
 
 from __future__ import annotations
@@ -32,8 +37,8 @@ from enum import StrEnum
 from typing import Any
 
 from steepest.choices import Choice, Number
-from steepest.formulas import updates
-from steepest.formulas.rule_formula import RuleFormula
+from steepest.formulas import matrix_updates, updates
+from steepest.formulas.rule_formula import MatrixRule, RuleFormula
 
 
 class Automatic(StrEnum):
@@ -319,6 +324,28 @@ RULES: dict[str, Choice] = {
             settles=True,
             keeps=("mean",),
             keeps_rows=True,
+        ),
+        MatrixRule(
+            "muon",
+            "Muon: a weight matrix moves by its momentum made orthogonal, as far as adamw would move it; all other parameters "
+            "take adamw.",
+            (_share("momentum", 0.95), _share("weight decay", 0.1, "W")),
+            source="Jordan et al., Muon: an optimizer for hidden layers in neural networks (2024); Liu et al., Muon is scalable "
+            "for LLM training (2025)",
+            formula=matrix_updates.muon,
+            begin=matrix_updates.muon_begins,
+            other="adamw",
+            decay=lambda momentum, decay: decay,
+        ),
+        MatrixRule(
+            "shampoo",
+            "Shampoo: a weight matrix's gradient between the powers −¼ of what its rows and its columns have summed up; all "
+            "other parameters take adagrad.",
+            (Number("ridge", 1e-4, 0.0, open_low=True, symbol="EPS"),),
+            source="Gupta, Koren and Singer, Shampoo: preconditioned stochastic tensor optimization (2018)",
+            formula=matrix_updates.shampoo,
+            begin=matrix_updates.shampoo_begins,
+            other="adagrad",
         ),
     )
 }
