@@ -23,7 +23,7 @@ EXAMPLES = {
     "target": "y", "columns": ("a", "b"), "drop": ("id",), "model": "poly:2", "loss": "huber:1.5", "penalty": "l2:0.1",
     "bounds": {"a": (0.0, None)}, "link": "probit",
     "optimizer": "adam", "lr": 0.1, "schedule": "cosine", "averaging": "polyak", "clip": 1.0,
-    "batch_size": 32, "shuffle": "draws", "epochs": 5,
+    "batch_size": 32, "accumulate": 4, "shuffle": "draws", "epochs": 5,
     "max_steps": 7, "tol": 0.0, "patience": 3, "validation": 0.2, "init": "normal", "seed": 1, "precondition": "none",
     "intercept": False, "weights": "w", "offset": "o",
     "exposure": "e", "trials": "t", "weights_kind": "frequency", "class_weight": "balanced", "missing": "mean",
@@ -168,7 +168,7 @@ def test_the_sets_of_settings_that_are_treated_alike():
     free = {"lr", "optimizer", "clip", "schedule", "averaging", "init", "seed"}
     assert set(those(lambda setting: setting.free)) == free | ending
     steers = {"optimizer", "lr", "schedule", "averaging", "clip", "batch_size", "shuffle", "precondition", "record"}
-    steers.add("max_seconds")
+    steers |= {"max_seconds", "accumulate"}
     assert set(those(lambda setting: setting.steers)) == steers | ending
 
 

@@ -77,6 +77,10 @@ def plan(spec: Spec, data: Dataset, given: Any = None, in_place: bool = False) -
     lies, and then no `problem` is made of it."""
     if spec.device != "cpu" and int(spec.device.partition(":")[2] or 0) >= torch.cuda.device_count():
         raise SpecError(f"device={spec.device!r}: PyTorch sees no such CUDA device here. Use device='cpu'.")
+    if spec.accumulate > 1 and spec.batch_size == "full" and given is None:
+        raise SpecError(
+            f"accumulate={spec.accumulate} averages the gradients of minibatches: say how many rows one has, batch_size=32."
+        )
     loss = loss_of(spec, data.classes, data.y.ndim > 1)
     target, outputs = targets(data, loss)
     module = modules.module(spec.model, data.x.shape[1], outputs, spec.seed)
@@ -282,7 +286,8 @@ def _finished(
         lr = 0.01 if own is None else own
     if given is not None:
         sampled = isinstance(given, Sampled)
-        given = replace(given, epochs=batching.epochs, seed=spec.seed) if sampled else External(given, batching.epochs)
+        ends: dict[str, Any] = {"epochs": batching.epochs, "accumulate": spec.accumulate}
+        given = replace(given, seed=spec.seed, **ends) if sampled else External(given, **ends)
     return Plan(
         objective=objective, rule=method.rule, lr=lr, schedule=at_rate(method.schedule, lr), batching=batching, given=given,
         schedule_name=method.schedule_name, optimizer=method.optimizer, notes=notes, averages=method.averages, **known,

@@ -204,6 +204,7 @@ class Spec(_Fields):
         need(self.lr == "auto" or 0 < self.lr < finite, "lr", 'a number greater than 0, or "auto"')
         need(self.clip is None or 0 < self.clip < finite, "clip", "a number greater than 0 (the largest gradient norm)")
         need(self.batch_size == "full" or self.batch_size >= 1, "batch_size", '"full" or at least 1')
+        need(self.accumulate >= 1, "accumulate", "a whole number of at least 1")
         for name in ("epochs", "max_steps", "patience"):
             value = getattr(self, name)
             need(value is None or value >= 1, name, "a whole number of at least 1")
@@ -226,6 +227,16 @@ class Spec(_Fields):
     def validation_share(self) -> float | None:
         """The share of the training rows that is held out to stop by; None where other rows do, or none."""
         return self.validation if isinstance(self.validation, float) else None
+
+    @property
+    def rows_of_step(self) -> int | None:
+        """How many rows a step sees, of all its minibatches together; None: all."""
+        return None if self.batch_size == "full" else int(self.batch_size) * self.accumulate
+
+    @property
+    def pieces(self) -> int | None:
+        """Rows of one of the minibatches whose gradients are averaged; None where a step has one alone."""
+        return None if self.batch_size == "full" or self.accumulate == 1 else int(self.batch_size)
 
     @classmethod
     def read(cls, settings: Mapping[str, Any]) -> Spec:

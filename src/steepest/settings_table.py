@@ -148,6 +148,9 @@ class Settings(TypedDict, total=False):
     clip: Annotated[float | None, Setting(None, "descent",
         "Largest norm of a gradient; longer ones are scaled down to it.", free=True)]
     batch_size: Annotated[int | Literal["full"], Setting("full", "descent", "Rows in a batch, or full (default).")]
+    accumulate: Annotated[int, Setting(1, "descent",
+        "Minibatches whose gradients are averaged for one step (default 1).",
+        python="A step is then that of a batch so many times as large, and a module sees no more rows at once than in one.")]
     shuffle: Annotated[Literal["rows", "draws", "blocks", "none"], Setting("rows", "descent",
         "rows (default: a fresh permutation each epoch), draws, blocks or none.", python="See `data/batching.py`.",
         listed=True)]

@@ -57,9 +57,9 @@ def batches_of(spec: Spec, data: Dataset, kind: str | None = None) -> Batching:
         raise SpecError(
             f"shuffle={spec.shuffle!r} is for rows in memory, and these are read pass by pass. Use rows or none."
         )
-    size = min(BATCH if spec.batch_size == "full" else spec.batch_size, data.of_rows)
+    size = min(BATCH if spec.rows_of_step is None else spec.rows_of_step, data.of_rows)
     epochs = default_epochs(spec.epochs, spec.max_steps, "stream")
-    return Batching(data.of_rows, size, spec.shuffle, spec.seed, epochs, spec.max_steps)
+    return Batching(data.of_rows, size, spec.shuffle, spec.seed, epochs, spec.max_steps, pieces=spec.pieces)
 
 
 def said_of(spec: Spec, data: Dataset, batching: Batching) -> tuple[str, ...]:

@@ -28,8 +28,8 @@ MOST_GRADIENTS = 500  # recorded steps, the last ones, from which P is made
 
 def full_batch(fit: Fitted) -> bool:
     """Whether every step of a fit looked at all rows."""
-    size = fit.spec.batch_size
-    return size == "full" or (fit.train is not None and size >= fit.train.rows)
+    size = fit.spec.rows_of_step
+    return size is None or (fit.train is not None and size >= fit.train.rows)
 
 
 def adam_limit(fit: Fitted, problem: LinearProblem, frame: Coordinates | None, rule: Elementwise) -> float:
@@ -75,5 +75,5 @@ def second_moment(fit: Fitted, problem: LinearProblem, frame: Coordinates | None
         basis = problem.design if frame is None else frame.basis
         slope = certify.slope(problem, certify.prediction(problem, fit.theta)).reshape(len(basis), -1)
         spread = (slope**2).T @ basis**2 / len(basis) - (slope.T @ basis / len(basis)) ** 2
-        found = found + spread.ravel() / float(fit.spec.batch_size)
+        found = found + spread.ravel() / float(fit.spec.rows_of_step)
     return found

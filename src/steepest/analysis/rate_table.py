@@ -287,8 +287,8 @@ def _floor(fit: Fitted, problem: LinearProblem, frame: Coordinates | None, rule:
     """Where minibatches rest at a constant rate; of a falling one nothing stays."""
     best = None if fit.exact is None else fit.exact.theta
     constant = str(fit.schedule) == "constant" and fit.spec.clip is None
-    size = fit.spec.batch_size
-    if best is None or not constant or isinstance(size, str) or fit.problem is None or fit.problem.penalty.kinked:
+    size = fit.spec.rows_of_step
+    if best is None or not constant or size is None or fit.problem is None or fit.problem.penalty.kinked:
         return None
     return RowNoise(problem, frame, best).floor_and_halves(rule, float(fit.lr), size, fit.spec.shuffle)
 

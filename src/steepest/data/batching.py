@@ -46,6 +46,8 @@ class Batch(NamedTuple):
     part without rows may have no data at all."""
     count: int = 0
     """Of a stream, how many rows the whole batch has, those of other ranks too."""
+    pieces: int | None = None
+    """Rows of one of the minibatches whose gradients are averaged; None where it is one itself."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Batching:
     size: rows a batch; None: all rows at every step, so that an epoch is a step. shuffle: see the module's text.
     epochs, max_steps: where they end, at whichever comes first; without either there is no end.
     drop_last: leave out those that are shorter. first: the epoch to begin with, where others came before. windows: what deals
-    the rows of a stream, whose batches bring their rows along.
+    the rows of a stream, whose batches bring their rows along. pieces: as a Batch has them.
 
     >>> dealt = Batching(5, 2, "none", epochs=1)
     >>> [batch.rows.tolist() for batch in dealt], dealt.steps
@@ -71,6 +73,7 @@ class Batching:
     drop_last: bool = False
     first: int = 0
     windows: Windows | None = None
+    pieces: int | None = None
 
     def __post_init__(self) -> None:
         if self.shuffle not in ("rows", "draws", "blocks", "none"):
@@ -84,9 +87,9 @@ class Batching:
     @classmethod
     def of(cls, spec: Spec, rows: int, kind: str | None = None, drop_last: bool = False) -> Batching:
         """Those of a fit to so many rows. kind: of the descent, which says how many epochs it has where nothing else does."""
-        size = None if spec.batch_size == "full" or spec.batch_size >= rows else spec.batch_size
+        size = None if spec.rows_of_step is None or spec.rows_of_step >= rows else spec.rows_of_step
         epochs = default_epochs(spec.epochs, spec.max_steps, kind or ("full" if size is None else "minibatch"))
-        return cls(rows, size, spec.shuffle, spec.seed, epochs, spec.max_steps, drop_last)
+        return cls(rows, size, spec.shuffle, spec.seed, epochs, spec.max_steps, drop_last, pieces=spec.pieces)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -120,7 +123,7 @@ class Batching:
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """The batches of an epoch, which those before it have no part in."""
         if self.size is None:
-            yield Batch(epoch, 0)
+            yield Batch(epoch, 0, pieces=self.pieces)
             return
         if self.windows is not None:
             yield from self._streamed(epoch * self.steps_per_epoch, (epoch + 1) * self.steps_per_epoch)
@@ -134,7 +137,7 @@ class Batching:
         if self.drop_last:
             dealt = [part for part in dealt if len(part) == self.size]
         for index, part in enumerate(dealt):
-            yield Batch(epoch, index, part, last=index == len(dealt) - 1)
+            yield Batch(epoch, index, part, pieces=self.pieces, last=index == len(dealt) - 1)
 
     def at(self, step: int) -> Batch:
         """The batch of a step, both counted from 0."""
@@ -151,7 +154,8 @@ class Batching:
                 # copies, which begin where PyTorch would have them: products may depend on that
                 parts = tuple(tuple(torch.from_numpy(array[i]).clone() for array in arrays) for arrays in given)
                 index = steps.first + i
-                yield Batch(epoch, index, None, (), index == self.steps_per_epoch - 1, parts, steps.rows)
+                last = index == self.steps_per_epoch - 1
+                yield Batch(epoch, index, None, (), last=last, parts=parts, count=steps.rows)
 
     def order(self, epoch: int) -> np.ndarray:
         """What an epoch looks at, in order: rows, batch after batch (`rows`, `draws`), or blocks of `size` rows."""
@@ -176,12 +180,16 @@ class External:
 
     source: Iterable[Any]
     epochs: int | None = None
+    accumulate: int = 1
 
     def __iter__(self) -> Iterator[Batch]:
         return self.since(0, 0)
 
     def since(self, epoch: int, index: int) -> Iterator[Batch]:
         """The batches from an epoch's first one on: what is not ours cannot be begun again in the middle of it."""
+        return gathered(self._dealt(epoch), self.accumulate)
+
+    def _dealt(self, epoch: int) -> Iterator[Batch]:
         while self.epochs is None or epoch < self.epochs:
             index = -1
             for index, entry in enumerate(self.source):
@@ -194,6 +202,32 @@ class External:
                     "a DataLoader, or anything else that can be iterated again."
                 )
             epoch += 1
+
+
+def gathered(batches: Iterator[Batch], many: int) -> Iterator[Batch]:
+    """So many batches of an epoch at a time as one, their gradients to be averaged; in its last one what is left."""
+    if many == 1:
+        yield from batches
+        return
+    parts: list[Batch] = []
+    index = 0
+    for batch in batches:
+        if parts and (len(parts) == many or batch.epoch != parts[0].epoch):
+            yield _together(parts, index)
+            index = index + 1 if batch.epoch == parts[0].epoch else 0
+            parts = []
+        parts.append(batch)
+    if parts:
+        yield _together(parts, index)
+
+
+def _together(parts: list[Batch], index: int) -> Batch:
+    first, epoch = parts[0], parts[0].epoch
+    if first.data is None:
+        rows = [part.rows for part in parts]
+        return Batch(epoch, index, torch.cat(rows), pieces=len(rows[0]), last=parts[-1].last)  # pyrefly: ignore
+    data = tuple(torch.cat(each) for each in zip(*(part.data or () for part in parts), strict=True))
+    return Batch(epoch, index, data=data, pieces=len(first.data[0]), last=parts[-1].last)
 
 
 def external(source: Iterable[Any], epochs: int | None = None) -> Iterator[Batch]:

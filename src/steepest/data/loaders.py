@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from steepest.data.batching import Batch
+from steepest.data.batching import Batch, gathered
 from steepest.data.randomness import seeded
 from steepest.errors import DataError, SpecError, SteepestError
 from steepest.lazy import Tensor, data, torch
@@ -63,13 +63,14 @@ class Sampled:
     rows: int
     epochs: int | None = None
     seed: int = 0
+    accumulate: int = 1
 
     def __iter__(self) -> Iterator[Batch]:
         return self.since(0, 0)
 
     def since(self, epoch: int, index: int) -> Iterator[Batch]:
         """One pass over the sampler an epoch, from a batch on: by its epoch and its place there."""
-        return itertools.islice(self._dealt(epoch), index, None)
+        return itertools.islice(gathered(self._dealt(epoch), self.accumulate), index, None)
 
     def _dealt(self, first: int) -> Iterator[Batch]:
         for epoch in itertools.count(first) if self.epochs is None else range(first, self.epochs):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any, final
 
@@ -85,14 +85,16 @@ class ModuleObjective(Objective):
         self.gradient.zero_()
         if batch is None:
             with evaluating(self.module):
-                value = self._mean(None)
+                value = self._backward(self._mean(None))
         else:
             drawn = seeded(hash((self.seed, batch.epoch, batch.index)), self.theta.device)
             with drawn if self.random else nullcontext():
-                value = self._mean(batch)
-        return self._backward(value), self.with_penalty(self.gradient, theta)
+                each = [self._backward(self._mean(part) * share) for part, share in self._pieces(batch)]
+            value = each[0] if len(each) == 1 else torch.stack(each).sum()
+        return value, self.with_penalty(self.gradient, theta)
 
-    def _backward(self, value: Tensor) -> Tensor:
+    @staticmethod
+    def _backward(value: Tensor) -> Tensor:
         """Add the gradient of a loss to what there is; the loss."""
         if not value.requires_grad:
             raise SpecError(NO_GRADIENT)
@@ -128,6 +130,23 @@ class ModuleObjective(Objective):
         with torch.no_grad():
             for name, value in buffers.items():
                 self.module.get_buffer(name).copy_(value)
+
+    def _pieces(self, batch: Batch) -> Iterator[tuple[Batch, float]]:
+        """The minibatches of a step, and each one's share of its rows."""
+        whole = self.rows if batch.data is None else len(batch.data[0])
+        rows = batch.rows if batch.data is None else None
+        many = whole if rows is None else len(rows)  # pyrefly: ignore
+        size = batch.pieces or many
+        if size >= many:
+            yield batch, 1.0
+            return
+        for first in range(0, many, size):
+            cut = slice(first, first + size)
+            share = min(size, many - first) / many
+            if batch.data is not None:
+                yield batch._replace(data=tuple(part[cut] for part in batch.data)), share
+            else:
+                yield batch._replace(rows=cut if rows is None else rows[cut]), share  # pyrefly: ignore
 
     def value(self, theta: Tensor) -> Tensor:
         with evaluating(self.module), torch.no_grad():
