@@ -60,6 +60,10 @@ REASONS: dict[str, tuple[set[str], str]] = {
         {"adadelta", "adagrad", "adam", "momentum", "nesterov", "rmsprop", "sgd"},
         "the forms in place, held equal to the formulas by a test",
     ),
+    "descent/matrix_updates.py": (
+        {"muon", "shampoo"},
+        "the formulas of rules for matrices, made of PyTorch's functions",
+    ),
     "descent/loop.py": ({"sgd"}, "the rule of descend() where none is given"),
     "descent/method.py": ({"cosine"}, "what schedule='auto' decides"),
     "estimators/sparse.py": ({"sgd"}, "what optimizer='auto' decides with minibatches"),

@@ -12,7 +12,7 @@ import numpy as np
 
 from generators import curves, latex
 from steepest.choices import Choice, Number, parse
-from steepest.formulas import inits, losses, models, penalties, rules, schedules
+from steepest.formulas import inits, losses, models, penalties, rules, schedules, updates
 
 NUMBERS = {"D": 1.0, "Q": 0.75, "N": 25, "F": 0.5}
 """What the numbers of a drawing are, by their sign; defaults where there are."""
@@ -24,6 +24,14 @@ OF_RULES = {"g": "g_t", "lr": r"\eta", "velocity": "v", "squares": "s", "moves":
             "beta": r"\beta", "root": r"\mathit{root}", "theta": r"\theta_t", "value": r"F(\theta_t)", "moving": "z",
             "averaged": r"\bar\theta", "origin": r"\theta_0", "estimate": "d", "drift": "m", "first": "R", "radius": r"\rho",
             "least": "F^*", "weight_sum": "W_t", "top_rate": r"\hat\eta", "shrink": "B", "decay": "W"}  # fmt: skip
+OF_MATRICES = {
+    "muon": r"""M \leftarrow \beta M + (1 - \beta) G \qquad W \leftarrow W - 0.2\sqrt{\max(a, b)}\;\eta
+\operatorname{orth}\big((1 - \beta) G + \beta M\big)""",
+    "shampoo": r"""W \leftarrow W - \eta \big(\epsilon I + \sum G G^\top\big)^{-\frac{1}{4}} G
+\big(\epsilon I + \sum G^\top G\big)^{-\frac{1}{4}}""",
+}
+"""Of rules for weight matrices: W of a × b numbers, its gradient G."""
+
 OF_SCHEDULES = {"step": "t", "steps": "T", "epoch": "e"}
 
 
@@ -155,6 +163,8 @@ def _facts(choice: losses.LossChoice) -> str:
 
 
 def _rule(choice: Choice) -> Iterator[str]:
+    if choice.name in OF_MATRICES:
+        yield _formula(OF_MATRICES[choice.name])
     if not isinstance(choice, rules.RuleFormula):
         return
     names = OF_RULES | {
@@ -164,6 +174,12 @@ def _rule(choice: Choice) -> Iterator[str]:
     if choice.uphill is not None:
         yield "where the gradient is taken anew, at\n\n" + _formula(
             latex.displayed(choice.uphill, names, r"\theta_t + ")
+        )
+    if choice.keeps:
+        made_of = {"g": "g", "before": r"\tilde g", "mean": r"\bar g"}
+        yield (
+            "where the gradient is one of less variance: the batch's, that of the same rows before, and the mean of all rows'\n\n"
+            + (_formula(latex.displayed(updates.less_varied, made_of, "g_t = ")))
         )
     if choice.answer:
         yield f"The answer is ${names[choice.answer]}$; the gradient is taken at $\\theta_t$."

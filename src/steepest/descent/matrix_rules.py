@@ -1,7 +1,7 @@
 """muon and shampoo: rules for weight matrices, whose step is of a matrix as a whole; other parameters take a rule of their own.
 
 A module's parameters are one vector θ; a matrix in it is a piece of θ, seen in its shape. Embeddings count as others, since a row
-of theirs is moved by itself. Formulas: `formulas/matrix_updates.py`.
+of theirs is moved by itself. Formulas: `matrix_updates.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
-from steepest.descent import in_place
+from steepest.descent import in_place, matrix_updates
 from steepest.descent.rule import Again, Memory, Rule
 from steepest.errors import SpecError
 from steepest.formulas.rule_formula import MatrixRule
@@ -55,7 +55,7 @@ class OfMatrices(Rule):
     def _begun(self, theta: Tensor, piece: Piece) -> Memory:
         part = _seen(theta, piece)
         if piece.shape:
-            return self.named.begin(part, *self._numbers(matrix=True))
+            return matrix_updates.BEGIN[self.named.name](part, *self._numbers())
         return [part.new_zeros(part.shape) for _ in FORMULAS[self.named.other].memories]
 
     def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
@@ -72,22 +72,23 @@ class OfMatrices(Rule):
                 in_place.move(other, part, slope, own, rate, t, self._others())
                 continue
             rate = _seen(lr.expand_as(theta), piece) if isinstance(lr, Tensor) else lr
-            numbers, decay = self._numbers(matrix=True), self.named.decay(*self._numbers(matrix=True))
-            step, *after = self.named.formula(slope, *own, rate, t, *numbers)
+            numbers = self._numbers()
+            decay = numbers[-1] if self.named.decays else 0.0
+            step, *after = matrix_updates.STEP[self.named.name](slope, *own, rate, t, *numbers)
             part *= 1 - rate * decay
             part -= step
             for kept, new in zip(own, after, strict=True):
                 kept.copy_(new)
 
-    def _numbers(self, matrix: bool) -> tuple[Any, ...]:
+    def _numbers(self) -> tuple[Any, ...]:
         """The numbers, shaped as a matrix is where runs differ in them."""
-        return tuple(one[..., None] if matrix and isinstance(one, Tensor) else one for one in self.numbers)
+        return tuple(one[..., None] if isinstance(one, Tensor) else one for one in self.numbers)
 
     def _others(self) -> tuple[Any, ...]:
         """The numbers of the rule for all others: its own defaults, with this one's decay where it decays."""
         other = FORMULAS[self.named.other]
         given = tuple(number.default for number in other.numbers)
-        return (*given[:-1], self.named.decay(*self.numbers)) if other.decays else given
+        return (*given[:-1], self.numbers[-1]) if other.decays else given
 
 
 def _pieces(objective: ModuleObjective) -> Iterator[Piece]:

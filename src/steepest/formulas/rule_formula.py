@@ -97,13 +97,10 @@ class RuleFormula(Choice):
 
 @dataclass(frozen=True)
 class MatrixRule(Choice):
-    """A rule for weight matrices (`matrix_updates.py`): formula as above, of matrices `[..., a, b]`.
+    """A rule for weight matrices, whose formula is in `descent/matrix_updates.py`, as it is made of functions of matrices.
 
-    begin: (matrix, *numbers) → what memory begins as. other: the rule of all other parameters. decay: (*numbers) → the decay of
-    θ, which is then that of the others too.
+    other: the rule of all other parameters. decays: whether the last number is a decay of θ, which then is theirs too.
     """
 
-    formula: Callable[..., tuple[Any, ...]] = updates.sgd
-    begin: Callable[..., list[Any]] = lambda matrix: []
     other: str = ""
-    decay: Callable[..., Any] = lambda *numbers: 0.0
+    decays: bool = False

@@ -27,7 +27,7 @@ and for the weight matrices of a module
     muon       a step that is orthogonal; all others take adamw
     shampoo    θ −= lr·(Σ g·gᵀ)^-¼·g·(Σ gᵀ·g)^-¼; all others take adagrad
 
-A formula (`updates.py`, `matrix_updates.py`) is plain arithmetic, so it serves floats, arrays, tensors `[runs, p]`, the compiled
+A formula (`updates.py`) is plain arithmetic, so it serves floats, arrays, tensors `[runs, p]`, the compiled
 kernels, the theory of a quadratic and, printed, the exported scripts. `descent/in_place.py` has faster forms for PyTorch of some.
 """
 
@@ -37,7 +37,7 @@ from enum import StrEnum
 from typing import Any
 
 from steepest.choices import Choice, Number
-from steepest.formulas import matrix_updates, updates
+from steepest.formulas import updates
 from steepest.formulas.rule_formula import MatrixRule, RuleFormula
 
 
@@ -332,10 +332,8 @@ RULES: dict[str, Choice] = {
             (_share("momentum", 0.95), _share("weight decay", 0.1, "W")),
             source="Jordan et al., Muon: an optimizer for hidden layers in neural networks (2024); Liu et al., Muon is scalable "
             "for LLM training (2025)",
-            formula=matrix_updates.muon,
-            begin=matrix_updates.muon_begins,
             other="adamw",
-            decay=lambda momentum, decay: decay,
+            decays=True,
         ),
         MatrixRule(
             "shampoo",
@@ -343,8 +341,6 @@ RULES: dict[str, Choice] = {
             "other parameters take adagrad.",
             (Number("ridge", 1e-4, 0.0, open_low=True, symbol="EPS"),),
             source="Gupta, Koren and Singer, Shampoo: preconditioned stochastic tensor optimization (2018)",
-            formula=matrix_updates.shampoo,
-            begin=matrix_updates.shampoo_begins,
             other="adagrad",
         ),
     )

@@ -1,7 +1,7 @@
 """How muon and shampoo move a weight matrix: the formula of each, plain arithmetic on matrices `[..., a, b]`.
 
-As in `updates.py` a formula is a function (g, *memory, lr, t, *numbers) → (step, *memory), here of matrices, and there is one
-that says what memory begins as.
+As in `formulas/updates.py` a formula is a function (g, *memory, lr, t, *numbers) → (step, *memory), here of matrices; and there
+is one that says what memory begins as.
 """
 
 # ruff: noqa: D103  what each is stands in its entry in rules.py
@@ -58,3 +58,10 @@ def root(matrix: Any) -> Any:
     """The power −¼ of a symmetric matrix whose eigenvalues are above 0."""
     values, vectors = torch.linalg.eigh(matrix)
     return vectors * values.clamp(min=torch.finfo(matrix.dtype).tiny)[..., None, :] ** -0.25 @ vectors.transpose(-1, -2)
+
+
+BEGIN = {"muon": muon_begins, "shampoo": shampoo_begins}
+"""Name → (matrix, *numbers) → what memory begins as."""
+
+STEP = {"muon": muon, "shampoo": shampoo}
+"""Name → the formula."""
