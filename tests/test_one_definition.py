@@ -94,7 +94,10 @@ LISTS: dict[str, tuple[set[tuple[str, ...]], str]] = {
         {("optimizer", "precondition", "schedule")},
         "what a number for lr decides besides",
     ),
-    "cli/options.py": ({("class_weight", "init", "missing")}, "options whose words are read in a way of their own"),
+    "cli/options.py": (
+        {("class_weight", "init", "lr", "missing")},
+        "options whose words are read in a way of their own",
+    ),
     "estimators/parameters.py": (
         {("epochs", "intercept", "patience", "seed", "validation")},
         "settings that scikit-learn has a name of its own for",

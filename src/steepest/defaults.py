@@ -278,7 +278,7 @@ def _finished(
     if isinstance(inner, torch_rules.TorchRule):
         notes = (*notes, *check_optimizer(spec, inner, objective))
     if spec.lr != "auto":
-        lr = float(spec.lr)
+        lr = spec.rate
     elif isinstance(objective, LinearObjective) and not inner.is_torch and not (inner.kind and inner.kind.rate_free):
         lr = automatic_lr(objective, method.rule, replace(batching, rows=objective.rows, windows=None))
     else:

@@ -82,6 +82,17 @@ class Spec(_Fields):
             raise SpecError(f'lr={value!r}: it must be a number greater than 0, or "auto".')
         if isinstance(value, (list, tuple)):
             raise SpecError(f"lr={value!r}: a fit has one learning rate; several at once are for st.sweep().")
+        if isinstance(value, Mapping):
+            rates = {str(name): rate for name, rate in value.items()}
+            fine = [
+                isinstance(rate, int | float) and not isinstance(rate, bool) and 0 < rate < inf
+                for rate in rates.values()
+            ]
+            if not rates or not all(fine):
+                raise SpecError(
+                    f'lr={value!r}: each rate must be a number greater than 0, as in {{"x": 0.1, "*": 0.01}}.'
+                )
+            return {name: float(rate) for name, rate in rates.items()}
         return value
 
     @field_validator("loss", "schedule", mode="before")
@@ -201,7 +212,11 @@ class Spec(_Fields):
                 raise SpecError(f"{name}={getattr(self, name)!r}: it must be {rule}.")
 
         finite = float("inf")
-        need(self.lr == "auto" or 0 < self.lr < finite, "lr", 'a number greater than 0, or "auto"')
+        need(
+            self.lr == "auto" or isinstance(self.lr, dict) or 0 < self.lr < finite,
+            "lr",
+            'a number greater than 0, or "auto"',
+        )
         need(self.clip is None or 0 < self.clip < finite, "clip", "a number greater than 0 (the largest gradient norm)")
         need(self.batch_size == "full" or self.batch_size >= 1, "batch_size", '"full" or at least 1')
         need(self.accumulate >= 1, "accumulate", "a whole number of at least 1")
@@ -232,6 +247,11 @@ class Spec(_Fields):
     def rows_of_step(self) -> int | None:
         """How many rows a step sees, of all its minibatches together; None: all."""
         return None if self.batch_size == "full" else int(self.batch_size) * self.accumulate
+
+    @property
+    def rate(self) -> float:
+        """The learning rate; of several the largest."""
+        return max(self.lr.values()) if isinstance(self.lr, dict) else float(self.lr)
 
     @property
     def pieces(self) -> int | None:

@@ -136,9 +136,12 @@ class Settings(TypedDict, total=False):
         python="Or a `torch.optim` class, a partial of it, a function of the parameters that makes one, or a Rule. "
         "The model is run once a step; only an optimiser whose step asks for a closure, as `LBFGS`, runs it again. "
         "Its own learning rate is in user units.", choices=RULES, free=True)]
-    lr: Annotated[float | Literal["auto"], Setting("auto", "descent",
+    lr: Annotated[float | Literal["auto"] | Mapping[str, float], Setting("auto", "descent",
         "Learning rate, or auto (default), which is safe at any batch size.",
-        python="For a module auto is 0.01. A number is a learning rate in user units.", free=True)]
+        python="For a module auto is 0.01. A number is a learning rate in user units. Or rates of columns, or of parts of a "
+        'module, `{"backbone": 1e-4, "*": 1e-2}`, where `*` are all others.',
+        command="Or rates of columns, or of parts of a module, as NAME=RATE,*=RATE.",
+        kept=float | Literal["auto"] | dict[str, float], free=True)]
     schedule: Annotated[Any, Setting("auto", "descent", "{names}.",
         python="Or a callable (step, epoch) → factor, or what makes a scheduler of PyTorch's: `partial(StepLR, "
         "step_size=10)`; once an epoch, `OneCycleLR` and `CyclicLR` once a step.", choices=SCHEDULES, free=True)]

@@ -75,5 +75,5 @@ def second_moment(fit: Fitted, problem: LinearProblem, frame: Coordinates | None
         basis = problem.design if frame is None else frame.basis
         slope = certify.slope(problem, certify.prediction(problem, fit.theta)).reshape(len(basis), -1)
         spread = (slope**2).T @ basis**2 / len(basis) - (slope.T @ basis / len(basis)) ** 2
-        found = found + spread.ravel() / float(fit.spec.rows_of_step)
+        found = found + spread.ravel() / float(fit.spec.rows_of_step or 1)
     return found

@@ -48,6 +48,8 @@ def start_of(fit: Fitted) -> np.ndarray:
 def rule_of(fit: Fitted) -> Any:
     """The rule as it was, a Rule or a class of `torch.optim`; None where it has no rate, or nobody can tell."""
     given = fit.spec.optimizer
+    if isinstance(fit.spec.lr, dict):  # it has several
+        return None
     if fit.optimizer == Automatic.ACCELERATED:
         return torch_rules.Accelerated()
     if isinstance(given, torch_rules.Rule | type):

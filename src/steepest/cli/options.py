@@ -46,8 +46,10 @@ def with_options(names: Iterable[str] = SETTINGS, swept: bool = False) -> Callab
 def _option(setting: Setting, swept: bool) -> inspect.Parameter:
     """How the option of a setting is read and explained. `--header` may be `--no-header`; in a sweep `--header true,false`."""
     kind: Any = list[str] if swept else TYPES.get(setting.kind, str)
-    for part in get_args(setting.kept) if kind in (int, float) else ():
+    parts = get_args(setting.kept) if kind in (int, float) else ()
+    for part in parts:
         kind = kind | part if get_origin(part) is Literal or part is str else kind
+    kind = str if any(get_origin(part) is dict for part in parts) else kind
     told = Parameter(
         help=f"{setting.sentence} {setting.command}".rstrip(),
         negative=f"--no-{setting.name}" if setting.kind == "switch" else "",
@@ -83,7 +85,7 @@ def value_of(setting: str, words: Any) -> Any:
         return _pairs("date", words, "COLUMN=days or COLUMN=parts")
     if setting == "bounds":
         return {name: _limits(name, text) for name, text in _pairs("bounds", words, "COLUMN=LOW:HIGH").items()}
-    ways = {"class_weight": _class_weight, "missing": _missing, "init": _numbers}
+    ways = {"class_weight": _class_weight, "missing": _missing, "init": _numbers, "lr": _rates}
     return ways[setting](words) if setting in ways else words
 
 
@@ -114,6 +116,23 @@ def _class_weight(words: list[str]) -> str | dict[str, float]:
         except ValueError:
             raise wrong("class_weight", f"{label}={factor}", f"it is written {shape}.") from None
     return factors
+
+
+def _rates(words: Any) -> Any:
+    """One rate, or one for each group of parameters.
+
+    >>> _rates("0.1"), _rates("auto"), _rates("age=1e-3,*=0.1")
+    (0.1, 'auto', {'age': 0.001, '*': 0.1})
+    """
+    if not isinstance(words, str) or words == "auto":
+        return words
+    try:
+        if "=" not in words:
+            return float(words)
+        shape = "a number, or NAME=RATE,*=RATE"
+        return {name: float(rate) for name, rate in _pairs("lr", [words], shape).items()}
+    except ValueError:
+        raise wrong("lr", words, "it is written as a number, auto, or NAME=RATE,*=RATE.") from None
 
 
 def _missing(words: list[str]) -> str | dict[str, str]:

@@ -38,7 +38,9 @@ def values(setting: str, words: list[str]) -> Any:
     found: list[Any] = []
     for word in words:
         pieces = [piece.strip() for piece in word.split(",") if piece.strip()]
-        if told.kind in ("real", "whole"):
+        if told.kind in ("real", "whole") and "=" in word:
+            found.append(value_of(setting, word))
+        elif told.kind in ("real", "whole"):
             for piece in pieces:
                 found += _numbers(setting, piece)
         elif setting == "init" and all(_number(piece) is not None for piece in pieces):

@@ -7,6 +7,7 @@ is one that says what memory begins as.
 # ruff: noqa: D103  what each is stands in its entry in rules.py
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from steepest.lazy import torch
@@ -60,8 +61,8 @@ def root(matrix: Any) -> Any:
     return vectors * values.clamp(min=torch.finfo(matrix.dtype).tiny)[..., None, :] ** -0.25 @ vectors.transpose(-1, -2)
 
 
-BEGIN = {"muon": muon_begins, "shampoo": shampoo_begins}
+BEGIN: dict[str, Callable[..., list[Any]]] = {"muon": muon_begins, "shampoo": shampoo_begins}
 """Name → (matrix, *numbers) → what memory begins as."""
 
-STEP = {"muon": muon, "shampoo": shampoo}
+STEP: dict[str, Callable[..., tuple[Any, ...]]] = {"muon": muon, "shampoo": shampoo}
 """Name → the formula."""

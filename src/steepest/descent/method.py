@@ -9,6 +9,7 @@ from steepest.choices import is_path, locate
 from steepest.data.batching import Batching
 from steepest.data.wording import called
 from steepest.descent import averaging, torch_optim, torch_rules
+from steepest.descent.rate_groups import Grouped
 from steepest.descent.rule import Rule
 from steepest.descent.schedule_factors import Schedule, schedule
 from steepest.errors import SpecError
@@ -40,6 +41,8 @@ def method_of(spec: Spec, objective: Objective, rule_name: Any, batching: Batchi
     if isinstance(rule_name, torch.optim.Optimizer):
         rule_name = torch_optim.rebuilt(rule_name, spec.model)
     rule = torch_rules.rule(rule_name, objective, spec.clip)
+    if isinstance(spec.lr, dict):
+        rule = Grouped.of(rule, spec.lr, objective)
     schedule_name = spec.schedule
     if schedule_name == "auto":
         inner = rule.innermost

@@ -6,6 +6,7 @@ A rule is two pure ideas, `start` (its memory) and `update` (θ in place). All o
     Elementwise     sgd, momentum, adam, …: those that have a formula. To add one, write it in `formulas/rules.py`
     Accelerated     Nesterov's method for convex functions, with restart
     Clipped         scales the gradient before a rule sees it
+    Grouped         has rates of its own for some parameters (`rate_groups.py`)
     WithProximal, WithSubgradient      a rule under a penalty with a kink
     Resumed         goes on with the memory that another descent ended with
     Reduced         svrg and saga, whose steps go by a gradient of less variance (`variance_reduction.py`)
@@ -117,7 +118,7 @@ class Accelerated(Rule):
 
 
 @dataclass(frozen=True)
-class _Around(Rule):
+class Around(Rule):
     """Something around another rule, whose memory it is."""
 
     rule: Rule
@@ -144,7 +145,7 @@ class _Around(Rule):
 
 @final
 @dataclass(frozen=True)
-class Clipped(_Around):
+class Clipped(Around):
     """A gradient longer than `norm` is scaled down to it, then handed to another rule (Pascanu et al. 2013)."""
 
     norm: float
@@ -163,7 +164,7 @@ class Clipped(_Around):
 
 @final
 @dataclass(frozen=True)
-class WithProximal(_Around):
+class WithProximal(Around):
     """A rule, then a penalty's proximal step. `gain` is the rule's total step under a steady gradient, in units of lr·g."""
 
     proximal: Proximal
@@ -177,7 +178,7 @@ class WithProximal(_Around):
 
 @final
 @dataclass(frozen=True)
-class WithSubgradient(_Around):
+class WithSubgradient(Around):
     """A rule that sees the penalty's kink as a subgradient: for rules that scale each parameter by itself."""
 
     subgradient: Callable[[Tensor], Tensor]
@@ -193,7 +194,7 @@ class WithSubgradient(_Around):
 
 @final
 @dataclass(frozen=True)
-class Resumed(_Around):
+class Resumed(Around):
     """A rule that begins with a memory: that of a descent before it, or, given an empty list, one that is kept there."""
 
     memory: Memory

@@ -108,7 +108,7 @@ def plan(spec: Spec, data: Dataset) -> Plan:
         )  # fmt: skip
     asked = "sgd" if spec.optimizer == "auto" else spec.optimizer
     method = method_of(spec, objective, torch_rules.Accelerated(objective.proximal) if alone else asked, batching)
-    lr = rate(objective, batching) * (1.0 - method.rule.innermost.momentum) if spec.lr == "auto" else float(spec.lr)
+    lr = rate(objective, batching) * (1.0 - method.rule.innermost.momentum) if spec.lr == "auto" else spec.rate
     if spec.lr == "auto" and not method.rule.innermost.plain:
         lr = 0.01 if (own := method.rule.innermost.own_rate(objective.theta)) is None else own
     return Plan(

@@ -10,6 +10,7 @@ import numpy as np
 from steepest.choices import is_choice, locate, parse
 from steepest.data.batching import Batching
 from steepest.data.dataset import Dataset
+from steepest.descent.rate_groups import in_runs
 from steepest.errors import FitError
 from steepest.export.python_text import number
 from steepest.formulas.inits import INITS
@@ -89,6 +90,25 @@ class Case:
                 "This fit left out the last, shorter batch of each epoch, or took its batches from a sampler, and a script does "
                 "not. Fit again with a batch_size that divides the number of rows."
             )
+
+    def rate(self, variable: str) -> str:
+        """The learning rate; of groups of parameters one for each entry of `variable`."""
+        if not isinstance(self.spec.lr, dict):
+            return number(self.fit.lr)
+        if self.soft:
+            raise FitError(
+                "A script cannot write rates of groups out beside an l1 penalty. Fit with an l2 penalty, or one rate."
+            )
+        runs = in_runs(self.spec.lr, self.names, self.linear)
+        each = ", ".join(f"({count}, {number(rate)})" for count, rate in runs)
+        return f"torch.cat([{variable}.new_full((count,), rate) for count, rate in [{each}]]).detach()"
+
+    @property
+    def one_rate(self) -> str:
+        """The learning rate where there is one. FitError for rates of groups."""
+        if isinstance(self.spec.lr, dict):
+            raise FitError("This fit has rates of their own for groups of parameters. Use style 'loop'.")
+        return number(self.fit.lr)
 
     @cached_property
     def frame(self) -> str:

@@ -233,7 +233,7 @@ def by_hand(case: Case, moving: Moving) -> Part:
     if answer and not end:
         end = ["with torch.no_grad():", f"    {moving.variable}.copy_({answer})  # the answer"]
     first, after = _plateau(case, moving)
-    code = [f"lr = {number(case.fit.lr)}", *first, *memory, *begin, *_looped(case, body, after), *end]
+    code = [f"lr = {case.rate(moving.variable)}", *first, *memory, *begin, *_looped(case, body, after), *end]
     return Part("The descent", f"{said} {_took(case)}", code)
 
 
@@ -336,7 +336,7 @@ def _uses(lines: Sequence[str], name: str) -> bool:
 
 def _optimizer(case: Case, parameters: str) -> list[str]:
     """The line that makes the optimiser."""
-    numbers, lr = tuple(map(number, case.numbers)), f"lr={number(case.fit.lr)}"
+    numbers, lr = tuple(map(number, case.numbers)), f"lr={case.one_rate}"
 
     def made(name: str, *more: str) -> list[str]:
         return called(f"optimizer = torch.optim.{name}(", parameters, *more)

@@ -55,7 +55,8 @@ class Pack:
         self.problem = Problem(self.spec, train, test, tuple(notes), self.made)
         # what "auto" chose is made anew for each run, which takes a name
         named = self.spec.optimizer != "auto" or self.made.optimizer in ("sgd", "adam")
-        self.fits = named and batched.can_run(self.made.objective, self.made.rule)
+        grouped = any(isinstance(rate, dict) for rate in runs.values.get("lr", ()))
+        self.fits = named and not grouped and batched.can_run(self.made.objective, self.made.rule)
         if not self.fits:
             return
         self.together = batched.Together(self.made.objective)  # pyrefly: ignore (can_run has looked)
@@ -86,7 +87,7 @@ class Pack:
         if "lr" in self.runs.values:
             values = [np.nan if value == "auto" else value for value in self.runs.values["lr"]]
             return np.array(values, dtype=np.float64)[self.runs.places["lr"][self.group]]
-        return np.full(len(self.group), float(self.spec.lr))
+        return np.full(len(self.group), self.spec.rate)
 
     def _of_a_rate(self) -> tuple[str, ...]:
         """The settings that a rate of "auto" depends on."""
