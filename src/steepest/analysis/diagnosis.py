@@ -39,6 +39,7 @@ from steepest.analysis.budget import shared
 from steepest.analysis.finding import Finding, Findings, Fitted, Kind, Prepared
 from steepest.analysis.formula_remedy import in_formula
 from steepest.analysis.needs import Need, Sign, told
+from steepest.analysis.recorded_signs import with_recorded
 from steepest.errors import SteepestWarning
 
 When = Literal["table", "fit", "descent"]
@@ -167,7 +168,9 @@ def diagnose(fit: Fitted) -> Findings:
             if budget.asked:
                 found += _said(each, fit)
     missed = budget.missed - {finding.kind for finding in found}
-    return replace(ranked(found), looked_at=looked_at(fit, "fit", "descent", missed=missed))
+    kept = ranked(found)
+    told = tuple(with_recorded(finding, fit) for finding in kept.found)
+    return replace(kept, found=told, looked_at=looked_at(fit, "fit", "descent", missed=missed))
 
 
 def foresee(given: Prepared) -> Findings:
