@@ -134,13 +134,11 @@ class Compiled:
                     starts, lengths = (np.ascontiguousarray(part[:, :many]) for part in (dealt.starts, dealt.lengths))
                     rates, key = self.work.rates(t, dealt.batch.epoch, many), (many, turn % 2)
                     if key not in records:
-                        records[key] = record_of((len(rates), many), self.shape, self.rows.panels.dtype)
+                        records[key] = kernel_args.record_of((len(rates), many), self.shape, self.rows.panels.dtype)
                     record = records[key]
                     wait(done)
                     if self.reduced and dealt.batch.index == 0:
-                        kernel_args.take_snapshots(
-                            self.work.theta, self.objective, self.state, self.formulas, self.work.alive
-                        )
+                        kernel_args.take_snapshots(self.work, self.state, self.formulas)
                     before = [part.copy() for part in self._moved()] if self.work.kept else None
                     done = self._walk(pool, dealt._replace(starts=starts, lengths=lengths), rates, record)
                     if shown is not None:  # while it is looked at, the next one is walked already
@@ -360,13 +358,6 @@ def wait(jobs: Sequence[Future[None]]) -> None:
     """Until all are done; what went wrong in one is raised here."""
     for job in jobs:
         job.result()
-
-
-def record_of(lead: tuple[int, ...], shape: tuple[int, int], dtype: Any) -> Any:
-    """Room for the record of a chunk: `lead` is (runs, T)."""
-    from steepest.engines.kernel_rules import Record
-
-    return Record(np.empty((*lead, *shape), dtype), *(np.empty(lead, dtype) for _ in range(3)))
 
 
 def laid(pool: ThreadPoolExecutor, threads: int, rows: kernel_rows.Rows, width: int, size: int) -> kernel_rows.Rows:
