@@ -20,8 +20,8 @@ from steepest.descent.plateau import THRESHOLD
 from steepest.errors import FitError, SpecError
 from steepest.export.case import Case
 from steepest.export.python_text import Part, called, number
+from steepest.export.reduced_gradients import reduced_gradient
 from steepest.export.sources import formula_text, source
-from steepest.formulas import updates
 from steepest.formulas.rule_formula import RuleFormula
 from steepest.formulas.updates import EPSILON
 
@@ -197,7 +197,7 @@ def _names(p: str, g: str, lr: str) -> dict[str, str]:
 def by_hand(case: Case, moving: Moving) -> Part:
     """The loop with the rule written out."""
     factor, clip = schedule(case)[0], case.spec.clip
-    again, reduced = _reduced(case, moving)
+    again, reduced = reduced_gradient(case, moving.variable, moving.gradient, moving.value(""))
     lr, plain = "rate" if factor else "lr", case.rule == "sgd" and clip is None
     g = moving.gradient if plain else "gradient"
     said, memory, moved = _by_hand(
@@ -235,34 +235,6 @@ def by_hand(case: Case, moving: Moving) -> Part:
     first, after = _plateau(case, moving)
     code = [f"lr = {case.rate(moving.variable)}", *first, *memory, *begin, *_looped(case, body, after), *end]
     return Part("The descent", f"{said} {_took(case)}", code)
-
-
-def _reduced(case: Case, moving: Moving) -> tuple[Callable[[list[str], str], list[str]], str]:
-    """Of svrg with minibatches what is done before a batch's gradient is taken, and what becomes of that; "" for all others."""
-    if case.formula is None or not case.formula.keeps or case.batch is None:
-        return lambda measure, clear: [], ""
-    if case.formula.keeps_rows:
-        raise FitError(
-            f"A script cannot write optimizer={case.rule!r} out: it keeps something of each row. Fit with optimizer='svrg'."
-        )
-    v, g, untracked = moving.variable, moving.gradient, "with torch.no_grad():"
-
-    def again(measure: list[str], clear: str) -> list[str]:
-        whole = [f"value = {moving.value('')}", "value.backward()", f"mean = {g}.clone()", clear]
-        return [
-            f"if step % {case.batching.steps_per_epoch} == 0:  # an epoch begins",
-            *_in([f"snapshot = {v}.detach().clone()", *whole]),
-            f"here = {v}.detach().clone()",
-            untracked,
-            f"    {v}.copy_(snapshot)",
-            *measure,
-            f"before = {g}.clone()",
-            clear,
-            untracked,
-            f"    {v}.copy_(here)",
-        ]
-
-    return again, formula_text(updates.less_varied, {"g": g})[1]
 
 
 def _averages(case: Case, variable: str, parameters: str, answer: str = "") -> tuple[list[str], list[str], list[str]]:
