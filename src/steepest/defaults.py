@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -38,7 +38,7 @@ from steepest.formulas.models import MODELS
 from steepest.lazy import Tensor, nn, torch
 from steepest.model import centring, double_double, modules
 from steepest.model import preconditioners as frames
-from steepest.model.automatic_loss import loss_of, notes_on
+from steepest.model.automatic_loss import loss_of, notes_on, unlike
 from steepest.model.extended_squares import ExtendedSquares
 from steepest.model.feasible_start import check_start, feasible_start
 from steepest.model.linear import TALL, LinearProblem, Terms
@@ -68,8 +68,6 @@ MOST_SMALL = 2_000_000
 MOST_LOST = 10.0
 """Error of a prediction, beside the spread of the predictions, up to which coefficients in user units still do: steps are
 taken in 32 digits, and what is lost is less than this bound."""
-
-UNLIKE = 30.0  # how many times the spread of another a target's may be before its squares leave the other one out
 
 
 def plan(spec: Spec, data: Dataset, given: Any = None, in_place: bool = False) -> Plan:
@@ -365,7 +363,7 @@ def _module(spec: Spec, data: Dataset, loss: Loss, module: nn.Module, outputs: i
     rule = spec.optimizer
     if rule == "auto":
         rule = "adam" if spec.lr == "auto" else "sgd"
-    notes = _unlike(y, data.targets) if not loss.classes and wrapped_modules.balance_of(module) is None else ()
+    notes = unlike(y, data.targets) if not loss.classes and wrapped_modules.balance_of(module) is None else ()
     size = batching.size
     if trial.two and size is not None and given is None and _leaves_one(size, data.of_rows) and not drop_last:
         drop_last = True
@@ -386,20 +384,6 @@ def _units_of(loss: Loss, y: Tensor) -> Tensor:
         return y
     middle = torch.as_tensor(loss.family.link(y.double().mean(0).cpu().numpy())).to(y)
     return torch.stack([middle - 1.0, middle + 1.0])
-
-
-def _unlike(y: Tensor, targets: Sequence[str]) -> tuple[str, ...]:
-    """What is said where one target's squares leave nothing of another's in the loss."""
-    if y.ndim != 2 or not y.is_floating_point():
-        return ()
-    spread = y.double().std(0, correction=0)
-    small, large = int(spread.argmin()), int(spread.argmax())
-    if not 0.0 < float(spread[small]) < float(spread[large]) / UNLIKE:
-        return ()
-    return (
-        f"The loss is nearly that of {targets[large]!r} alone, which varies by {float(spread[large]):.2g} where "
-        f"{targets[small]!r} does by {float(spread[small]):.2g}. Bring the targets to one size, or fit each alone.",
-    )
 
 
 def _leaves_one(size: int, rows: int) -> bool:

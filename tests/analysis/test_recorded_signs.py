@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import steepest as st
-from steepest.analysis import recorded_signs
+from steepest.analysis.checks import recorded_signs
 from steepest.analysis.finding import Kind
 
 RECORDED = ("gradient_noise", "snr", "norm_test", "update_ratio")

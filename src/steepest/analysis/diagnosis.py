@@ -36,10 +36,10 @@ import numpy as np
 
 from steepest.analysis import checks
 from steepest.analysis.budget import shared
+from steepest.analysis.checks.recorded_signs import with_recorded
 from steepest.analysis.finding import Finding, Findings, Fitted, Kind, Prepared
 from steepest.analysis.formula_remedy import in_formula
 from steepest.analysis.needs import Need, Sign, told
-from steepest.analysis.recorded_signs import with_recorded
 from steepest.errors import SteepestWarning
 
 When = Literal["table", "fit", "descent"]

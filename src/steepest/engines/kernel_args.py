@@ -17,6 +17,7 @@ from steepest.model.linear_objective import LinearObjective
 if TYPE_CHECKING:
     from steepest.engines import kernel_rows, kernels
     from steepest.engines import kernel_rules as kernel_steps
+    from steepest.engines.descents import Descents
 
 PANEL = 2**15
 """Entries of the design that are looked at together: they stay in a near cache between prediction and gradient."""
@@ -171,18 +172,19 @@ def table_of(
     return tables
 
 
-def take_snapshots(
-    theta: Tensor,
-    objective: LinearObjective,
-    state: kernel_steps.State,
-    kinds: Sequence[RuleFormula],
-    alive: np.ndarray,
-) -> None:
+def take_snapshots(work: Descents, state: kernel_steps.State, kinds: Sequence[RuleFormula]) -> None:
     """Into state θ `[runs, p]` and the mean gradient there, of runs that keep them."""
     for run, kind in enumerate(kinds):
-        if alive[run] and kind.keeps and not kind.keeps_rows:
-            _, slope, basis = rows_at(objective, theta[run])
-            _put(state, run, kind, theta[run], gradient_of(slope, basis))
+        if work.alive[run] and kind.keeps and not kind.keeps_rows:
+            _, slope, basis = rows_at(work.objective, work.theta[run])
+            _put(state, run, kind, work.theta[run], gradient_of(slope, basis))
+
+
+def record_of(lead: tuple[int, ...], shape: tuple[int, int], dtype: Any) -> Any:
+    """Room for the record of a chunk: `lead` is (runs, T)."""
+    from steepest.engines.kernel_rules import Record
+
+    return Record(np.empty((*lead, *shape), dtype), *(np.empty(lead, dtype) for _ in range(3)))
 
 
 def _put(state: kernel_steps.State, run: int, kind: RuleFormula, *values: Tensor) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from steepest import torch_criteria
 from steepest.choices import is_path, locate
 from steepest.formulas.losses import LOSSES
 from steepest.formulas.models import own_loss
-from steepest.lazy import torch
+from steepest.lazy import Tensor, torch
 from steepest.model import torch_losses
 from steepest.model.custom_loss import custom
 from steepest.model.loss import Loss
 from steepest.settings import Spec
+
+UNLIKE = 30.0
+"""How many times the spread of another a target's may be before its squares leave the other one out."""
 
 
 def loss_of(spec: Spec, classes: tuple[str, ...] | None, several: bool = False) -> Loss:
@@ -57,4 +62,18 @@ def notes_on(loss: Loss, target: np.ndarray) -> tuple[str, ...]:
     return (
         f"R², MAE and RMSE compare the prediction itself with the target; loss {loss} is not least where the two are "
         "equal, so judge this fit by its loss.",
+    )
+
+
+def unlike(y: Tensor, targets: Sequence[str]) -> tuple[str, ...]:
+    """What is said where one target's squares leave nothing of another's in the loss."""
+    if y.ndim != 2 or not y.is_floating_point():
+        return ()
+    spread = y.double().std(0, correction=0)
+    small, large = int(spread.argmin()), int(spread.argmax())
+    if not 0.0 < float(spread[small]) < float(spread[large]) / UNLIKE:
+        return ()
+    return (
+        f"The loss is nearly that of {targets[large]!r} alone, which varies by {float(spread[large]):.2g} where "
+        f"{targets[small]!r} does by {float(spread[small]):.2g}. Bring the targets to one size, or fit each alone.",
     )
