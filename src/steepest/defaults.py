@@ -50,7 +50,7 @@ from steepest.model.objective import Objective, parameter_names
 from steepest.model.objective_factory import check_loss
 from steepest.model.of_fit import check_added, linear_problem, targets, tensors
 from steepest.model.penalties import penalty
-from steepest.model.small_objective import SmallObjective
+from steepest.model.small_objective import SmallObjective, suits
 from steepest.model.tall_curvature import IllConditioned
 from steepest.model.tall_objective import TallObjective
 from steepest.numerics import dual
@@ -61,9 +61,6 @@ from steepest.streamed_plan import batches_of, linear_windows, module_windows, s
 MOST_CURVATURE, MOST_SQUARES = 2_500, 10_000
 """Equations up to which the curvature steps of `optimizer="auto"` solve a linear system at each step, and of tall least squares,
 for which once is enough. Where there are fewer rows than columns, and no l1 penalty, they are as many as the rows."""
-
-MOST_SMALL = 2_000_000
-"""Entries of a design, times outputs, up to which a smooth loss is descended in the processor's cache."""
 
 MOST_LOST = 10.0
 """Error of a prediction, beside the spread of the predictions, up to which coefficients in user units still do: steps are
@@ -185,7 +182,7 @@ def _linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | None, 
         if exact and tall and in_place and loss.quadratic and not problem.penalty.kinked:
             squares = ExtendedSquares(problem, names, start)
             return by_newton(spec, squares, TallNewton(squares), **known)
-        if tall and in_place and _is_small(spec, problem):
+        if tall and in_place and (spec.dtype, spec.device) == ("float64", "cpu") and suits(problem):
             small = SmallObjective(problem, names, start)
             return by_newton(spec, small, SmallNewton(small), **known)
         plain = objective(None)
@@ -214,15 +211,6 @@ def _few_equations(problem: LinearProblem, eps: float, from_zero: bool) -> bool:
     in_rows = not penalty or dual.suits(problem, eps) or (penalty.l2 and not penalty.kinked and from_zero)
     size = min(n, p) if in_rows else p
     return size * problem.outputs <= (MOST_SQUARES if once else MOST_CURVATURE)
-
-
-def _is_small(spec: Spec, problem: LinearProblem) -> bool:
-    """Whether a smooth loss is descended on NumPy's arrays, in the processor's cache."""
-    loss, plain = problem.loss, (spec.dtype, spec.device) == ("float64", "cpu")
-    smooth = loss.smooth and loss.convex and loss.reach is None and not loss.quadratic
-    free = problem.offset is None and not problem.penalty.kinked
-    one = problem.outputs == 1 or loss.coupled
-    return plain and smooth and free and one and problem.design.size * problem.outputs <= MOST_SMALL
 
 
 def _check_digits(terms: Terms, x: np.ndarray) -> None:

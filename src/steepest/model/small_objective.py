@@ -22,6 +22,18 @@ from steepest.model.objective import Objective
 from steepest.model.preconditioners import orthonormal
 
 
+MOST = 2_000_000
+"""Entries of a design, times outputs, up to which it is small."""
+
+
+def suits(problem: LinearProblem) -> bool:
+    """Whether a problem has a smooth convex loss, few entries, and no more than an l2 penalty."""
+    loss = problem.loss
+    smooth = loss.smooth and loss.convex and loss.reach is None and not loss.quadratic
+    free = problem.offset is None and not problem.penalty.kinked and (problem.outputs == 1 or loss.coupled)
+    return smooth and free and problem.design.size * problem.outputs <= MOST
+
+
 @dataclass(frozen=True)
 class Seen:
     """The rows at θ: predictions and weighted slopes `[n]` or `[n, k]`, and the mean loss."""
