@@ -11,6 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from sklearn.utils._available_if import _AvailableIfDescriptor
+
 import steepest
 from generators import docstrings
 from steepest.lazy import delegated
@@ -36,7 +38,12 @@ def found(path: str) -> Any:
     for name in rest:
         value = inspect.getattr_static(thing, name)
         thing = getattr(thing, name) if isinstance(value, delegated) else value
-    return getattr(thing, "__func__", thing)
+    return _bare(thing)
+
+
+def _bare(thing: Any) -> Any:
+    """What a class method, or a method that is not always there, wraps."""
+    return thing.fn if isinstance(thing, _AvailableIfDescriptor) else getattr(thing, "__func__", thing)
 
 
 def function_of(thing: Any) -> Any:
@@ -63,7 +70,7 @@ def _is_of_package(owner: type, name: str) -> bool:
         value = inspect.getattr_static(owner, name)
     except AttributeError:
         return False
-    value = function_of(getattr(owner, name) if isinstance(value, delegated) else getattr(value, "__func__", value))
+    value = function_of(getattr(owner, name) if isinstance(value, delegated) else _bare(value))
     return callable(value) and getattr(value, "__module__", "").startswith("steepest")
 
 

@@ -21,7 +21,6 @@ from steepest.model.numpy_losses import Formula, SoftmaxFormula
 from steepest.model.objective import Objective
 from steepest.model.preconditioners import orthonormal
 
-
 MOST = 2_000_000
 """Entries of a design, times outputs, up to which it is small."""
 
