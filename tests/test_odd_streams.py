@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
@@ -141,3 +142,24 @@ def test_files_of_text_that_are_written_otherwise_are_one_table(name, tmp_path, 
     (folder / "9.csv").write_text(TEXTS[name][0])
     memory, stream = (st.fit(folder, stream=way, target="y") for way in (False, True))
     assert stream.rows == memory.rows == 2 * ROWS
+
+
+def test_addresses_are_read_through_filesystems(tmp_path, monkeypatch):
+    """`file://` stands for `s3://` and `gs://`, which go the same way."""
+    monkeypatch.setattr(table_copies, "user_cache_path", lambda *given, **named: tmp_path / "cache")
+    monkeypatch.setattr(csv_blocks, "BLOCK", 1_000)
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "texts").mkdir()
+    write(tmp_path / "rows", [columns(0), columns(1)])
+    for number in range(2):
+        pacsv.write_csv(pa.table(columns(number)), tmp_path / "texts" / f"{number}.csv")
+    memory = st.fit(tmp_path / "rows", target="y")
+    for name in ("rows", "texts"):
+        stream = st.fit((tmp_path / name).as_uri(), target="y", stream=True)
+        assert stream.rows == 2 * ROWS
+        np.testing.assert_allclose(stream.theta, memory.theta, rtol=1e-7, atol=1e-9)
+    alone = st.fit((tmp_path / "texts" / "0.csv").as_uri(), target="y", stream=True)
+    np.testing.assert_allclose(alone.theta, st.fit(columns(0), target="y").theta, rtol=1e-7, atol=1e-9)
+    (tmp_path / "texts" / "0.csv").write_text("a,city,y\n1,x,2\n1,x\n")
+    with pytest.raises(st.DataError, match=r"row 2 of 'file:///.*0\.csv' has 2 fields"):
+        st.fit((tmp_path / "texts" / "0.csv").as_uri(), target="y", stream=True)

@@ -238,5 +238,5 @@ def test_what_is_said_of_the_marks_is_obeyed(known, tmp_path):
     settings = dict([known])
     memory, stream = (st.fit(place, target="y", stream=way, **settings) for way in (False, True))
     np.testing.assert_allclose(stream.theta, memory.theta, rtol=1e-9)
-    copy = csv_conversion.converted([place], Reading(**settings))
+    copy = csv_conversion.converted(csv_conversion.text_tables(str(place)), Reading(**settings))
     assert copy.found["b"].notation.thousands == "."

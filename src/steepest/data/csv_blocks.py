@@ -31,11 +31,16 @@ NOT_TEXT = {b"PAR1": "Parquet", b"ARROW1": "an Arrow file", b"FEA1": "a Feather 
 
 @dataclass(frozen=True)
 class TextFile:
-    """A text table. open: its bytes from their beginning, each time that it is called. label: quoted. size: in bytes."""
+    """A text table. open: its bytes from their beginning, each time that it is called. label: quoted. size: in bytes.
+
+    path: where it is. written: when, in nanoseconds.
+    """
 
     open: Callable[[], Any]
     label: str
     size: int
+    path: str = ""
+    written: int = 0
     encoding: str | None = None
 
     def packed(self) -> str | None:
@@ -64,7 +69,7 @@ class TextFile:
         way = self.packed()
         with self.open() as source:
             stream: Any = source if way is None else _unpacked(source, way)
-            head = stream.read(HEAD)
+            head = self._read(stream, HEAD)
             marked = next((name for mark, name in BOMS.items() if head.startswith(mark)), None)
             if marked == "utf-8-sig":
                 head, marked = head[3:], "utf-8"
@@ -74,8 +79,14 @@ class TextFile:
             while head:
                 yield ends.plain(self._decoded(decoder, head, place, encoding)), source.tell()
                 place += len(head)
-                head = stream.read(BLOCK)
+                head = self._read(stream, BLOCK)
             yield ends.plain(self._decoded(decoder, b"", place, encoding), last=True), source.tell()
+
+    def _read(self, stream: Any, size: int) -> bytes:
+        try:
+            return stream.read(size)
+        except (OSError, EOFError, lzma.LZMAError, pa.ArrowException) as error:
+            raise DataError(f"{self.label} cannot be read: {' '.join(str(error).split())[:160]}") from None
 
     def _decoded(self, decoder: Any, data: bytes, place: int, encoding: str) -> bytes:
         if decoder is None:

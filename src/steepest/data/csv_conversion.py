@@ -44,12 +44,16 @@ from steepest.data.formats import JSON_ENDINGS, NOT_TABLES, UNPACKED_ENDINGS, Fi
 from steepest.data.numbers import Notation
 from steepest.data.progress import tell
 from steepest.data.reading import Reading
+from steepest.data.row_groups import files_at
 from steepest.data.wording import listed, quoted_path
 from steepest.errors import DataError
 
 FORMAT = 1
 GROUP = 2**16
 """Rows of a row group."""
+
+TEXT_ENDINGS = (".csv", ".tsv", ".txt", *(f".{kind}{end}" for kind in ("csv", "tsv") for end in UNPACKED_ENDINGS))
+"""What the names of text tables at an address end in."""
 
 UNPACKED = 6
 """Times its size that packed text may take."""
@@ -71,7 +75,7 @@ class Converted:
 
 
 def converted(
-    paths: Sequence[Path], reading: Reading, text_columns: Collection[str] = (), requested: Collection[str] = ()
+    texts: Sequence[TextFile], reading: Reading, text_columns: Collection[str] = (), requested: Collection[str] = ()
 ) -> Converted:
     """The Parquet copy of some files of text that are one table, made if it is not there yet.
 
@@ -80,11 +84,8 @@ def converted(
     Raises:
         DataError: what reading them in memory would say; no room for the copy.
     """
-    texts = [
-        TextFile(lambda path=path: pa.OSFile(str(path)), quoted_path(path), path.stat().st_size, reading.encoding)
-        for path in paths
-    ]
-    stamps = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    texts = [replace(text, encoding=reading.encoding) for text in texts]
+    stamps = [(text.path, text.size, text.written) for text in texts]
     named_so = sorted(name for name in requested if _may_number_rows(name))
     layouts = [_begun(text, reading, requested) for text in texts]
     read_so = repr(replace(reading, date=None, labels=None)), repr([layout for _, layout in layouts])
@@ -103,20 +104,38 @@ def converted(
     return _read(key, known, [text.label for text in texts])
 
 
-def text_tables(source: str) -> list[Path]:
-    """The files that a path, folder or pattern names, where all are text tables; else none."""
-    if source == "-" or source.startswith("sample:") or ADDRESS.match(source):
+def text_tables(source: str) -> list[TextFile]:
+    """The files that a path, folder, pattern or address names, where all are text tables; else none."""
+    if source == "-" or source.startswith("sample:"):
         return []
-    paths = paths_of(source)
-    return paths if all(path.is_file() and _is_text(path) for path in paths) else []
+    if ADDRESS.match(source):
+        filesystem, infos = files_at(source)
+        made = [_at(filesystem, one, source) for one in infos if one.path.lower().endswith(TEXT_ENDINGS)]
+    else:
+        paths = paths_of(source)
+        made = [_of(path) for path in paths] if all(path.is_file() for path in paths) else []
+    return made if all(map(_is_text, made)) else []
 
 
-def _is_text(path: Path) -> bool:
-    name = path.name.lower()
+def _of(path: Path) -> TextFile:
+    there = path.stat()
+    return TextFile(
+        lambda: pa.OSFile(str(path)), quoted_path(path), there.st_size, str(path.resolve()), there.st_mtime_ns
+    )
+
+
+def _at(filesystem: Any, info: Any, address: str) -> TextFile:
+    path = f"{address.split('://')[0]}://{info.path}"
+    written = info.mtime_ns or 0
+    return TextFile(lambda: filesystem.open_input_file(info.path), quoted_path(path), info.size, path, written)
+
+
+def _is_text(text: TextFile) -> bool:
+    name = text.path.lower()
     plain = next((name.removesuffix(end) for end in UNPACKED_ENDINGS if name.endswith(end)), name)
     if plain.endswith((*JSON_ENDINGS, ".parquet", ".arrow", ".feather", ".ipc")):
         return False
-    with path.open("rb") as file:
+    with text.open() as file:
         magic = file.read(8)
     return not magic.startswith((*NOT_TABLES, *NOT_TEXT, b'{"', b"{\n", b"[{", b"[\n"))
 

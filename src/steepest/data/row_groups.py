@@ -309,6 +309,16 @@ def _is_parquet(path: Any) -> bool:
 
 def _at_address(address: str) -> RowGroups | None:
     """Files of Parquet at an address that pyarrow has a filesystem for; None for all other addresses."""
+    filesystem, found = files_at(address)
+    paths = [one.path for one in found if one.path.endswith(".parquet")]
+    if not paths:
+        return None
+    base = address.split("://")[0]
+    return RowGroups(paths, [quoted_path(f"{base}://{one}") for one in paths], filesystem)
+
+
+def files_at(address: str) -> tuple[Any, list[Any]]:
+    """A filesystem of pyarrow's, and the files at an address there, or in the folder that it names, by name; none without one."""
     from pyarrow import fs
 
     try:
@@ -316,15 +326,10 @@ def _at_address(address: str) -> RowGroups | None:
         found = filesystem.get_file_info(path)
         if found.type == fs.FileType.Directory:
             inside = filesystem.get_file_info(fs.FileSelector(path, recursive=False))
-            paths = sorted(one.path for one in inside if one.is_file and one.path.endswith(".parquet"))
-        else:
-            paths = [path] if found.is_file and path.endswith(".parquet") else []
+            return filesystem, sorted((one for one in inside if one.is_file), key=lambda one: one.path)
     except (pa.ArrowException, OSError, ValueError):
-        return None
-    if not paths:
-        return None
-    base = address.split("://")[0]
-    return RowGroups(paths, [quoted(f"{base}://{one}") for one in paths], filesystem)
+        return None, []
+    return filesystem, [found] if found.is_file else []
 
 
 def free_memory() -> float:

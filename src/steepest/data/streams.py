@@ -176,9 +176,7 @@ def wanted(
     files = None if path is None else RowGroups.of(path)
     large = SHARE * free_memory()
     if files is None and path is not None and (texts := text_tables(path)):
-        size = sum(
-            one.stat().st_size * (UNPACKED if one.name.lower().endswith(UNPACKED_ENDINGS) else 1) for one in texts
-        )
+        size = sum(one.size * (UNPACKED if one.path.lower().endswith(UNPACKED_ENDINGS) else 1) for one in texts)
         if not said and size <= large:
             return None
         return RowGroups.of_copy(converted(texts, reading, text_columns, requested))

@@ -129,7 +129,7 @@ class Windows:
         """From one step to another (None: without end), counted from 0: the epoch, some of its steps, and the arrays `[steps, m,
         …]` of their rows, for each part of a batch that is this rank's."""
         for epoch, steps, held, orders in self.orders(batching, first, last):
-            yield epoch, steps, [tuple(array[order] for array in held) for order in orders]
+            yield epoch, steps, [tuple(array.take(order, 0) for array in held) for order in orders]
 
     def orders(
         self, batching: Batching, first: int = 0, last: int | None = None
