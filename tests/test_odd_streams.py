@@ -161,5 +161,5 @@ def test_addresses_are_read_through_filesystems(tmp_path, monkeypatch):
     alone = st.fit((tmp_path / "texts" / "0.csv").as_uri(), target="y", stream=True)
     np.testing.assert_allclose(alone.theta, st.fit(columns(0), target="y").theta, rtol=1e-7, atol=1e-9)
     (tmp_path / "texts" / "0.csv").write_text("a,city,y\n1,x,2\n1,x\n")
-    with pytest.raises(st.DataError, match=r"row 2 of 'file:///.*0\.csv' has 2 fields"):
+    with pytest.raises(st.DataError, match=r"row 2 of '.*0\.csv' has 2 fields"):
         st.fit((tmp_path / "texts" / "0.csv").as_uri(), target="y", stream=True)
