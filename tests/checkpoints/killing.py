@@ -99,5 +99,5 @@ if __name__ == "__main__":
     told += ["--test-fraction=0.2", "--no-report", "--quiet"]
     for name, fused in (("plain-loop", False), ("plain-fused", True)):
         assert run([*told, "--out", name], "none", random.Random(0), fused) == 0
-    done, found = all_kills(int(sys.argv[2]), int(sys.argv[3]), [*told, "--checkpoint-every=0.02"])
+    done, found = all_kills(int(sys.argv[2]), int(sys.argv[3]), [*told, "--checkpoint-every=0.1"])
     print(json.dumps({"ended": done, "hits": dict(found)}))

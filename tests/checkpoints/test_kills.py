@@ -26,7 +26,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_one_in_one_piece(kills, tm
     y = x @ [1.0, -2.0, 0.5] + random.normal(size=200)
     np.savetxt(tmp_path / "s.csv", np.column_stack([x, y]), delimiter=",", header="a,b,c,y", comments="")
     words = [sys.executable, str(SCRIPT), str(tmp_path), str(kills), str(kills)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=1_000)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=200 + 30 * kills)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
     assert sum(told["hits"].values()) == kills
