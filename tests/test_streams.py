@@ -309,6 +309,18 @@ def test_losses_with_kinks_and_modules_descend_by_minibatches_and_are_judged_on_
     assert module.loss == pytest.approx(np.mean((table["y"].to_numpy() - guess) ** 2), rel=1e-8)
 
 
+def test_batch_norm_has_two_rows_in_each_part_of_a_batch(folder):
+    from torch import nn
+
+    given = {"target": "y", "columns": ["a", "b"], "stream": True, "epochs": 1}
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 1))
+    with pytest.raises(st.SpecError, match=r"added up in 8 parts.*BatchNorm.*batch_size of at least 16"):
+        st.fit(folder, model=model, batch_size=15, **given)
+    done = st.fit(folder, model=model, batch_size=17, **given)
+    assert done.steps == ROWS // 17
+    assert any("The last batch of an epoch has fewer rows" in note for note in done.notes)
+
+
 def test_softmax_descends_by_minibatches(folder):
     done = st.fit(
         folder,

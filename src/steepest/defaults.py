@@ -45,7 +45,7 @@ from steepest.model.linear import TALL, LinearProblem, Terms
 from steepest.model.linear_objective import ExtendedObjective, LinearObjective
 from steepest.model.loss import Loss
 from steepest.model.module_objective import ModuleObjective
-from steepest.model.module_trial import tried
+from steepest.model.module_trial import tried, without_last
 from steepest.model.objective import Objective, parameter_names
 from steepest.model.objective_factory import check_loss
 from steepest.model.of_fit import check_added, linear_problem, targets, tensors
@@ -352,12 +352,11 @@ def _module(spec: Spec, data: Dataset, loss: Loss, module: nn.Module, outputs: i
     if rule == "auto":
         rule = "adam" if spec.lr == "auto" else "sgd"
     notes = unlike(y, data.targets) if not loss.classes and wrapped_modules.balance_of(module) is None else ()
-    size = batching.size
-    if trial.two and size is not None and given is None and _leaves_one(size, data.of_rows) and not drop_last:
-        drop_last = True
-        notes += ("The last batch of an epoch has one row, of which BatchNorm has no variance: it is left out.",)
+    if trial.two and batching.size is not None and given is None and not drop_last:
+        drop_last, left_out = without_last(batching.size, data.of_rows, data.stream is not None)
+        notes += left_out
     batching, notes = (
-        replace(batching, drop_last=drop_last and size is not None),
+        replace(batching, drop_last=drop_last and batching.size is not None),
         (*notes, *said_of(spec, data, batching)),
     )
     return _finished(
@@ -372,12 +371,3 @@ def _units_of(loss: Loss, y: Tensor) -> Tensor:
         return y
     middle = torch.as_tensor(loss.family.link(y.double().mean(0).cpu().numpy())).to(y)
     return torch.stack([middle - 1.0, middle + 1.0])
-
-
-def _leaves_one(size: int, rows: int) -> bool:
-    """Whether the last batch of an epoch has a single row. SpecError where every batch has."""
-    if size == 1:
-        raise SpecError(
-            "The model's BatchNorm needs at least 2 rows in a batch, to have a variance: use a batch_size larger than 1."
-        )
-    return rows % size == 1

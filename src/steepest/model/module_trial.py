@@ -17,6 +17,7 @@ from steepest.model.loss import Loss
 from steepest.model.module_objective import NO_GRADIENT
 from steepest.model.objective import matched
 from steepest.model.parameter_vector import NOTHING_TO_FIT
+from steepest.ranks.tree import PARTS
 
 ROWS = 4
 """Rows that a module is tried on."""
@@ -62,6 +63,32 @@ def tried(module: nn.Module, x: Tensor, y: Tensor, loss: Loss, outputs: int, cla
     moves = tuple(name for name, one in own.named_buffers() if name in buffers and not torch.equal(one, buffers[name]))
     draws = nn.modules.dropout._DropoutNd | nn.RReLU
     return Trial(loss, random or any(isinstance(part, draws) for part in own.modules()), two, moves)
+
+
+def without_last(size: int, rows: int, streamed: bool) -> tuple[bool, tuple[str, ...]]:
+    """Whether the last batch of an epoch is left out, as BatchNorm has no variance of one row, and what is said of it.
+
+    streamed: whether batches are added up in parts, of which each has a variance of its own.
+
+    Raises:
+        SpecError: every batch is too small.
+    """
+    least = 2 * PARTS if streamed else 2
+    if size < least and streamed:
+        raise SpecError(
+            f"A batch of a stream is added up in {PARTS} parts, and the model's BatchNorm needs at least 2 rows in each of them: "
+            f"use a batch_size of at least {least}."
+        )
+    if size < least:
+        raise SpecError(
+            "The model's BatchNorm needs at least 2 rows in a batch, to have a variance: use a batch_size larger than 1."
+        )
+    if streamed and rows % size:
+        said = f"The last batch of an epoch has fewer rows, and BatchNorm needs 2 in each of {PARTS} parts: it is left out."
+        return True, (said,)
+    if rows % size == 1:
+        return True, ("The last batch of an epoch has one row, of which BatchNorm has no variance: it is left out.",)
+    return False, ()
 
 
 def _check_parameters(module: nn.Module) -> None:

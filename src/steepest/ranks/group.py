@@ -181,7 +181,7 @@ def begun(seconds: float = TIMEOUT) -> Iterator[Group | None]:
     seconds: that a rank waits for the others.
 
     Raises:
-        SpecError: so many ranks cannot share eight parts.
+        SpecError: so many ranks cannot share eight parts. RunError: they do not find one another.
     """
     if _begun or not all(name in os.environ for name in NAMED):
         yield launched()
@@ -192,12 +192,18 @@ def begun(seconds: float = TIMEOUT) -> Iterator[Group | None]:
             f"There are {size} ranks, and a batch is added up in {PARTS} parts: start 1, 2, 4 or 8 of them (--nproc-per-node)."
         )
     wait = timedelta(seconds=seconds)
-    store, rank, size = next(torch.distributed.rendezvous("env://", timeout=wait))
     backend = "gloo"
     if torch.cuda.is_available():
         backend = "cpu:gloo,cuda:nccl"
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
-    torch.distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=wait)
+    try:
+        store, rank, size = next(torch.distributed.rendezvous("env://", timeout=wait))
+        # begun anew after a failure, ranks must not find what those before them have left
+        store = torch.distributed.PrefixStore(f"begun {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)} times", store)
+        torch.distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=wait)
+    except RuntimeError as error:
+        why = (str(error).splitlines() or [""])[0][:200]
+        raise RunError(f"The ranks do not find one another within {seconds:g} seconds (rank_timeout): {why}") from None
     _begun.append(Group(rank, size, store, seconds))
     try:
         yield _begun[-1]
