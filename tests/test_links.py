@@ -213,6 +213,18 @@ def test_a_mean_of_zero_at_the_edge_is_said():
     assert "falls towards a row whose prediction is 0" in fit.exact_note
 
 
+@pytest.mark.parametrize("case", ["poisson identity", "gamma inverse"])
+def test_what_is_known_before_the_fit_is_of_where_it_begins(case):
+    name, link = case.split()
+    _, x, y = CASES[case]
+    prospects = st.diagnose(x, y, loss=name, link=link).prospects
+    assert len(prospects) > 0
+    for one in prospects:
+        words = {"optimizer": one.optimizer, "lr": one.lr, "precondition": one.precondition}
+        fit = st.fit(x, y, loss=name, link=link, epochs=3 * int(one.steps), **words)
+        assert fit.relative_gap < 1e-5
+
+
 def test_a_step_too_far_diverges_and_says_so():
     fit = st.fit(PLUS, AMOUNT, loss="gamma", link="inverse", optimizer="sgd", lr=50.0, epochs=20)
     assert fit.status is st.Status.DIVERGED

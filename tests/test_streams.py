@@ -543,3 +543,13 @@ def test_a_first_pass_of_files_that_changed_or_is_damaged_is_made_anew(tmp_path,
     assert len(table_copies.copies()) == 2
     monkeypatch.setattr(table_copies, "user_cache_path", lambda *given, **named: tmp_path / "rows" / "part-0.parquet")
     assert st.fit(place, target="y", stream=True).status is st.Status.CONVERGED
+
+
+def test_two_counts_of_a_stream_descend_to_the_answers_of_each_in_memory(folder):
+    words = {"columns": ["a", "b", "c"], "target": ["count", "whole"], "loss": "poisson"}
+    fit = st.fit(str(folder), stream=True, batch_size=300, epochs=8, **words)
+    memory = st.fit(columns(), **words)
+    assert fit.loss == pytest.approx(memory.loss, rel=5e-3)
+    each = memory.metrics["train"]
+    assert fit.metrics["train"]["rmse"] == pytest.approx(each["rmse"], rel=1e-2)
+    assert fit.metrics["train"]["deviance"] == pytest.approx(each["deviance"], rel=5e-3)

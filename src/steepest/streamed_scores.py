@@ -73,6 +73,7 @@ def _over_passes(fit: Fit) -> StreamObjective | None:
     """The objective whose exact answer Newton steps over passes find, at the fit's θ; None of all other fits."""
     loss = fit.loss_function
     smooth = loss.quadratic or bool(loss.choice and loss.choice.concordance)
+    smooth = smooth and (loss.coupled or loss.quadratic or len(fit.schema.targets) == 1)
     if fit.terms is None or not smooth or penalty(fit.spec.penalty).l1 or len(fit.names) > MOST:
         return None
     return passes_of(fit)

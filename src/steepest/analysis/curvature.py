@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from steepest.analysis.exact import certificate as certify
+from steepest.model.feasible_start import feasible_start
 from steepest.model.linear import TALL, LinearProblem, gram
 from steepest.model.preconditioners import Coordinates
 from steepest.numerics.hessians import blocks
@@ -58,7 +59,9 @@ def local_smoothness(
 
     It is no bound: between the two, and beyond, a row may bend more.
     """
-    here = certify.curvature(problem, certify.prediction(problem, np.asarray(theta, dtype=np.float64)))
+    first = feasible_start(problem) if not np.any(theta) else None  # 0 may be where no mean is
+    theta = np.asarray(theta if first is None else first, dtype=np.float64)
+    here = certify.curvature(problem, certify.prediction(problem, theta))
     if problem.loss.family is not None:
         with np.errstate(divide="ignore"):
             best = problem.loss.family.link(problem.target)

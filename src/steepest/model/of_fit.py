@@ -159,9 +159,11 @@ def check_added(data: Dataset, loss: Loss, module: bool) -> None:
         raise SpecError(
             "offset= and exposure= are for models that are linear in their coefficients, and this is a module."
         )
+    link = "" if loss.choice is None else loss.choice.link
+    under = f"{loss} with link {link}" if link else str(loss)
     if "exposure" in data.schema.added and (loss.family is None or loss.family.text != LOG.words):
         raise SpecError(
-            f"exposure= is for losses whose prediction is the logarithm of a mean, as poisson, and not for {loss}. "
+            f"exposure= is for losses whose prediction is the logarithm of a mean, as poisson, and not for {under}. "
             "Take offset=, which is added as it is."
         )
 
