@@ -90,15 +90,18 @@ def table(shown: Table, width: int = WIDE) -> str:
 
 
 def _broken(words: str, width: int) -> list[str]:
-    """A name in lines of so many characters, broken after a blank, `=` or `:` where there is one; further lines are indented.
+    """A name in lines of so many characters, broken after a blank, `=` or `:` or before `[` where there is one; further lines
+    are indented.
 
     >>> _broken("good: City name=New York", 18)
     ['good: City name=', '  New York']
+    >>> _broken("C(city, contr.sum)[S.Oslo]", 18)
+    ['C(city, contr.sum)', '  [S.Oslo]']
     """
     if cell_len(words) <= width:
         return [words]
     lines, line = [], ""
-    for piece in re.findall(r"[^ =:]*[ =:]*", words):
+    for piece in re.findall(r"\[?[^ =:\[]*[ =:]*", words):
         if line.strip() and cell_len((line + piece).rstrip()) > width:
             lines.append(line.rstrip())
             line = "  "
