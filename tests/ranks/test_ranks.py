@@ -15,6 +15,7 @@ import pytest
 from ranked import CASES
 
 import steepest as st
+from steepest.cli import commands
 
 from stopping_at import assert_same_trace
 
@@ -79,3 +80,12 @@ def test_a_run_killed_on_two_ranks_goes_on_with_one_or_four_and_a_rank_that_hang
         assert "holds a run already" in first
         assert second
         assert told["hung"]["said"][0].startswith("Rank 1 did not answer within 2 seconds (rank_timeout)")
+
+
+@pytest.mark.parametrize(("rank", "said"), [("0", "100 rows, 2 columns"), ("1", "")])
+def test_commands_that_are_not_shared_are_done_by_the_first_rank_alone(rank, said, monkeypatch, capsys):
+    for name, value in {"RANK": rank, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29400"}.items():
+        monkeypatch.setenv(name, value)
+    assert commands.main(["describe", "sample:line"]) == 0
+    shown = capsys.readouterr().out
+    assert said in shown if said else not shown

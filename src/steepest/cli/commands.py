@@ -11,6 +11,7 @@ Nothing heavy is imported before a command runs, so that `--help` answers at onc
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -24,7 +25,12 @@ from steepest.errors import DataError, SpecError, SteepestError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; `arguments` are those of the command line by default."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if "RANK" in os.environ:
+        from steepest.cli.sharing import idle
+
+        if idle(arguments):
+            return 0
     with process.streams(), process.stopped_by_signals() as signals:
         try:
             code = _run(arguments)

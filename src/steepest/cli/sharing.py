@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from steepest.ranks import group as ranks
 from steepest.ranks.group import Group
+
+
+def follows() -> bool:
+    """Whether torchrun has begun this process as another than the first."""
+    return all(name in os.environ for name in ranks.NAMED) and int(os.environ["RANK"]) > 0
+
+
+def idle(arguments: Sequence[str]) -> bool:
+    """Whether this rank has nothing to do: a fit alone is shared, and everything else is done by the first rank."""
+    return follows() and (arguments[:1] != ["fit"] or "--help" in arguments)
 
 
 @contextmanager
@@ -18,8 +28,7 @@ def sharing(seconds: float | None) -> Iterator[Group | None]:
     seconds: that a rank waits for the others, `ranks.TIMEOUT` by default.
     """
     loud = sys.stdout, sys.stderr
-    quiet = int(os.environ["RANK"]) > 0 if all(name in os.environ for name in ranks.NAMED) else False
-    nowhere = open(os.devnull, "w") if quiet else None  # noqa: SIM115 (it is written to until the process ends)
+    nowhere = open(os.devnull, "w") if follows() else None  # noqa: SIM115 (it is written to until the process ends)
     if nowhere is not None:
         sys.stdout = sys.stderr = nowhere
     with ranks.begun(ranks.TIMEOUT if seconds is None else seconds) as group:
