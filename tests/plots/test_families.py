@@ -68,6 +68,8 @@ def test_residuals_are_those_of_the_means(kind):
 def test_a_surface_is_half_the_mean_deviance(kind):
     found = surface_data(fitted(kind), grid=5)
     family, mean = KINDS[kind][1:]
+    if kind == "binomial":
+        family = sm.families.Binomial()  # a GLM writes its trials into the one that it is given
     weights = TRIALS if kind == "binomial" else np.ones(120)
     for i, j in ((0, 0), (2, 3), (4, 1)):
         a, b = found.plane.theta(np.array([[found.x[j], found.y[i]]]))[0]

@@ -148,7 +148,7 @@ class RegularizedNewton(Rule):
         promised = self._fall(theta, g, d)
         negligible = -promised <= 4 * floor
         # where nothing but rounding is left to gain in F, the step still brings θ its last digits
-        slack = 4 * floor if negligible and self.rounding is None else floor
+        slack = 64 * floor if negligible and self.rounding is None else floor
         for attempt in range(60):
             if attempt > 0 or damping > 0.0:
                 d, zeros = self._direction(theta, g, system, root, damping * unit)

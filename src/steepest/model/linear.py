@@ -113,7 +113,7 @@ class LinearProblem:
     @property
     def apart(self) -> bool:
         """Whether it has several targets, whose coefficients have nothing to do with one another."""
-        return self.outputs > 1 and not self.loss.coupled
+        return self.outputs > 1 and not (self.loss.coupled or self.loss.custom)
 
     def of_output(self, output: int) -> LinearProblem:
         """The problem of one target alone, m times its part of the objective: (1/m)·Σ ℓ + penalty is the mean of them."""
