@@ -44,6 +44,8 @@ from steepest.settings_table import DEFAULT_EPOCHS
 
 POWER_STEPS = 100
 EXACT_STEPS = 100_000
+IDLE_STEPS = 30
+"""Steps without a change of F after which an accelerated descent has arrived."""
 
 
 def run(spec: Spec, train: Dataset, validation: Dataset | None, follower: Follower | None) -> Fit:
@@ -53,7 +55,10 @@ def run(spec: Spec, train: Dataset, validation: Dataset | None, follower: Follow
     made = plan(spec, train)
     made = made if follower is None else follower.begin(made)
     work = Descents.one(made.objective, made.rule, made.batching, made.lr, made.schedule, None, made.averages)
-    limits = Limits.of([(spec.tol, spec.patience, made.batching, made.rule)], made.full_batch)
+    # F is flat near a minimum: its last digit stays the same for a while before θ has arrived
+    slow = spec.tol is None and spec.patience is None and isinstance(made.rule, torch_rules.Accelerated)
+    ends = (0.0, IDLE_STEPS) if slow else (spec.tol, spec.patience)
+    limits = Limits.of([(*ends, made.batching, made.rule)], made.full_batch)
     ask = None if follower is None else follower.ask
     (came,), engine = watched(spec, made, work, limits, None, stopping, ask=ask)
     done = finished(spec, made, *came, engine, time.perf_counter() - began, train, None, notes)
