@@ -57,8 +57,8 @@ def run(spec: Spec, train: Dataset, validation: Dataset | None, follower: Follow
     work = Descents.one(made.objective, made.rule, made.batching, made.lr, made.schedule, None, made.averages)
     # F is flat near a minimum: its last digit stays the same for a while before θ has arrived
     slow = spec.tol is None and spec.patience is None and isinstance(made.rule, torch_rules.Accelerated)
-    ends = (0.0, IDLE_STEPS) if slow else (spec.tol, spec.patience)
-    limits = Limits.of([(*ends, made.batching, made.rule)], made.full_batch)
+    tol, patience = (0.0, IDLE_STEPS) if slow else (spec.tol, spec.patience)
+    limits = Limits.of([(tol, patience, made.batching, made.rule)], made.full_batch)
     ask = None if follower is None else follower.ask
     (came,), engine = watched(spec, made, work, limits, None, stopping, ask=ask)
     done = finished(spec, made, *came, engine, time.perf_counter() - began, train, None, notes)
