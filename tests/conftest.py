@@ -6,6 +6,7 @@ PyTorch's default dtype is left alone on purpose: float64 must come from Steepes
 from __future__ import annotations
 
 import os
+import tempfile
 
 # Several test processes with several threads each only wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -17,6 +18,13 @@ from hypothesis import settings
 settings.register_profile("default", deadline=None, derandomize=True)
 settings.register_profile("soak", deadline=None, max_examples=2_000, print_blob=True)
 settings.load_profile("default")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What tests leave in a cache goes with the session."""
+    cache = tempfile.TemporaryDirectory(prefix="steepest-cache-")
+    os.environ["STEEPEST_CACHE"] = cache.name
+    config.add_cleanup(cache.cleanup)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

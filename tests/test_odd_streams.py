@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import steepest as st
-from steepest.data import csv_blocks, table_copies
+from steepest.data import csv_blocks
 
 ROWS = 200
 
@@ -120,7 +120,7 @@ TEXTS = {
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_files_of_text_that_are_written_otherwise_are_one_table(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(table_copies, "user_cache_path", lambda *given, **named: tmp_path / "cache")
+    monkeypatch.setenv("STEEPEST_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(csv_blocks, "BLOCK", 1_000)
     folder = tmp_path / "texts"
     folder.mkdir()
@@ -146,7 +146,7 @@ def test_files_of_text_that_are_written_otherwise_are_one_table(name, tmp_path, 
 
 def test_addresses_are_read_through_filesystems(tmp_path, monkeypatch):
     """`file://` stands for `s3://` and `gs://`, which go the same way."""
-    monkeypatch.setattr(table_copies, "user_cache_path", lambda *given, **named: tmp_path / "cache")
+    monkeypatch.setenv("STEEPEST_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(csv_blocks, "BLOCK", 1_000)
     (tmp_path / "rows").mkdir()
     (tmp_path / "texts").mkdir()

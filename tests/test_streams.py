@@ -496,7 +496,7 @@ def test_the_file_of_a_folder_that_is_no_parquet_is_named(tmp_path):
 def test_a_second_fit_of_the_same_files_begins_without_a_first_pass(folder, tmp_path, case, monkeypatch):
     from steepest.data import first_pass, kept_passes, table_copies
 
-    monkeypatch.setattr(table_copies, "user_cache_path", lambda *given, **named: tmp_path / "cache")
+    monkeypatch.setenv("STEEPEST_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(kept_passes, "WORTH", 0.0)
     place = folder
     settings = CASES.get(case, {"target": "y", "missing": {"city": "level", "*": "mean"}})
@@ -529,7 +529,7 @@ def test_a_second_fit_of_the_same_files_begins_without_a_first_pass(folder, tmp_
 def test_a_first_pass_of_files_that_changed_or_is_damaged_is_made_anew(tmp_path, monkeypatch):
     from steepest.data import kept_passes, table_copies
 
-    monkeypatch.setattr(table_copies, "user_cache_path", lambda *given, **named: tmp_path / "cache")
+    monkeypatch.setenv("STEEPEST_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(kept_passes, "WORTH", 0.0)
     given = columns()
     place = write(tmp_path / "rows", pa.table({"a": given["a"], "y": given["y"]}))
@@ -541,7 +541,7 @@ def test_a_first_pass_of_files_that_changed_or_is_damaged_is_made_anew(tmp_path,
     write(place, pa.table({"a": given["a"], "y": 2.0 * given["y"]}))
     np.testing.assert_allclose(st.fit(place, target="y", stream=True).theta, 2.0 * first.theta, rtol=1e-12)
     assert len(table_copies.copies()) == 2
-    monkeypatch.setattr(table_copies, "user_cache_path", lambda *given, **named: tmp_path / "rows" / "part-0.parquet")
+    monkeypatch.setenv("STEEPEST_CACHE", str(tmp_path / "rows" / "part-0.parquet"))
     assert st.fit(place, target="y", stream=True).status is st.Status.CONVERGED
 
 

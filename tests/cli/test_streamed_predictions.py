@@ -10,7 +10,7 @@ import pytest
 
 import steepest as st
 from steepest.cli.commands import main
-from steepest.data import csv_blocks, row_groups, streams, table_copies
+from steepest.data import csv_blocks, row_groups, streams
 
 ROWS = 1_000
 
@@ -50,7 +50,7 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(streams, "free_memory", lambda: 1_000.0)
     monkeypatch.setattr(row_groups, "PIECE", 3_000)
     monkeypatch.setattr(csv_blocks, "BLOCK", 5_000)
-    monkeypatch.setattr(table_copies, "user_cache_path", lambda *given, **named: tmp_path / "cache")
+    monkeypatch.setenv("STEEPEST_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture

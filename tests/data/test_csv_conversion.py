@@ -20,7 +20,7 @@ ROWS = 600
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     """A place of its own for copies, and blocks of some rows."""
-    monkeypatch.setattr(table_copies, "user_cache_path", lambda *given, **named: tmp_path / "cache")
+    monkeypatch.setenv("STEEPEST_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(csv_blocks, "BLOCK", 1_000)
     return tmp_path / "cache" / "tables"
 

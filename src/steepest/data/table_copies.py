@@ -4,7 +4,8 @@
     CACHE/tables/KEY.new/                                          one that is being written, or never was finished
     CACHE/passes/…                                                 the same of first passes (`kept_passes.py`)
 
-CACHE is the user's folder for such things on this system (platformdirs). A copy can be removed at any time: it is made again.
+CACHE is the folder that STEEPEST_CACHE names, else the user's for such things on this system (platformdirs). A copy can be
+removed at any time: it is made again.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ class Copy:
 
 def folder(kind: str = "tables") -> Path:
     """Where the copies are."""
-    return user_cache_path("steepest", appauthor=False) / kind
+    named = os.environ.get("STEEPEST_CACHE")
+    return (Path(named) if named else user_cache_path("steepest", appauthor=False)) / kind
 
 
 def about(key: str, kind: str = "tables") -> dict[str, Any] | None:
