@@ -55,7 +55,7 @@ def test_smooth_losses_arrive(name, loss, penalty):
 def test_kinked_losses_arrive(name, loss, penalty):
     fit = fitted(zoo.REGRESSION[name](), loss=loss, penalty=penalty)
     assert abs(fit.relative_gap) <= TOO_HARD.get((name, penalty), KINKED)
-    assert fit.exact.certificate <= (5e-6 if name == "powers to degree 10" else 1e-8)
+    assert fit.exact.certificate <= (1e-6 if name == "powers to degree 10" else 1e-8)
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)

@@ -58,9 +58,14 @@ def solve(problem: LinearProblem) -> Exact:
     if found.certificate < GOOD or found.theta is None:
         return found
     other = _best_in(*turned(problem))
-    if other.theta is None or certify.objective(problem, other.theta) > certify.objective(problem, found.theta):
+    if found.theta is None or other.theta is None:
         return found
-    return min(found, other, key=lambda each: each.certificate)
+    # each has a number that no objective lies below: the higher of the two holds for both
+    lower = max(each.loss - each.certificate * (each.loss or 1.0) for each in (found, other))
+    value, best = min(
+        ((certify.objective(problem, each.theta), each) for each in (found, other)), key=lambda pair: pair[0]
+    )
+    return replace(best, certificate=min(best.certificate, max(value - lower, 0.0) / (value or 1.0)))
 
 
 def _best_in(terms: Ridged, matrix: np.ndarray) -> Exact:
