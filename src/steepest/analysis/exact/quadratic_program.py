@@ -58,13 +58,12 @@ def solve(problem: LinearProblem) -> Exact:
     if found.certificate < GOOD or found.theta is None:
         return found
     other = _best_in(*turned(problem))
-    if found.theta is None or other.theta is None:
+    if other.theta is None:
         return found
     # each has a number that no objective lies below: the higher of the two holds for both
     lower = max(each.loss - each.certificate * (each.loss or 1.0) for each in (found, other))
-    value, best = min(
-        ((certify.objective(problem, each.theta), each) for each in (found, other)), key=lambda pair: pair[0]
-    )
+    first, second = certify.objective(problem, found.theta), certify.objective(problem, other.theta)
+    value, best = (first, found) if first <= second else (second, other)
     return replace(best, certificate=min(best.certificate, max(value - lower, 0.0) / (value or 1.0)))
 
 
