@@ -144,13 +144,14 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_beside_it(run, capsys, monk
     assert not out.exists()
 
 
-def test_an_error_on_the_way_leaves_nothing(tmp_path):
+@pytest.mark.parametrize("error", [KeyError, st.SpecError, st.DataError, st.FitError])
+def test_an_error_on_the_way_stays_what_it_is_and_leaves_nothing(tmp_path, error):
     def halfway() -> None:
         with whole_file(tmp_path / "a.txt") as place:
             place.write_text("half")
-            raise KeyError("stopped")
+            raise error("stopped")
 
-    with pytest.raises(KeyError):
+    with pytest.raises(error, match=r"^'?stopped'?$"):
         halfway()
     assert list(tmp_path.iterdir()) == []
 

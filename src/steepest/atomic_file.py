@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from steepest.errors import RunError
+from steepest.errors import RunError, SteepestError
 
 OURS = ".steepest-"
 """What the names of all files and folders begin with that are there for a while only."""
@@ -39,7 +39,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         place.parent.mkdir(parents=True, exist_ok=True)
         with _in_place(place) if _is_written_through(place) else _beside(place) as new:
             yield new
-    except RunError:
+    except SteepestError:
         raise
     except (OSError, ValueError) as error:
         raise RunError(f"{str(path)!r} cannot be written: {getattr(error, 'strerror', None) or error}.") from None
