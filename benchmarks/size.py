@@ -38,7 +38,7 @@ def answered(folder: Path) -> Any:
     """The exact answer of `mse` from the sums of one pass."""
     import numpy as np
 
-    from steepest.data.first_pass import learned
+    from steepest.data.learned import learned
     from steepest.data.row_groups import RowGroups
     from steepest.data.streams import Asked
 

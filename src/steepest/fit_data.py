@@ -12,7 +12,7 @@ import numpy as np
 
 from steepest.data import streams
 from steepest.data.dataset import Dataset
-from steepest.data.first_pass import learned
+from steepest.data.learned import learned
 from steepest.data.offsets import Added
 from steepest.data.reading import Reading
 from steepest.data.row_groups import RowGroups

@@ -43,6 +43,7 @@ from steepest.model.tall_curvature import IllConditioned
 from steepest.model.tall_objective import TallObjective
 from steepest.monitor import Ended, Monitor, Progress, watched
 from steepest.planned import Plan
+from steepest.ranks.alike import begun_alike
 from steepest.ranks.group import launched, shared
 from steepest.recording import last_finite, trace_of, why_diverged
 from steepest.result import Fit
@@ -132,6 +133,7 @@ def kept_fit(
     apart, given = rows_apart(asked)
     rows, goals, given, batches, said = unpacked(x, y, given, batches)
     with shared() as group:
+        begun_alike(group, settings)
         spec, train, test, notes = described(rows, goals, given)
         done = run(spec, train, test, (*notes, *said), batches, progress, validation=apart, kept=kept)
         if group.size > 1 and train.stream is not None:

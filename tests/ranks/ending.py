@@ -19,8 +19,11 @@ from ranked import ROWS, in_ranks
 SETTINGS: dict[str, Any] = {**ROWS, "stream": True, "optimizer": "adam", "lr": 0.01, "batch_size": 60, "epochs": 3}
 
 
-def run(name: str, size: int, at: int | None = None, how: str = "", seconds: float = 60.0) -> dict[str, Any]:
-    """A fit by so many ranks; the last one ends at a step, or hangs. The codes that they ended with, and what they said."""
+def run(
+    name: str, size: int, at: int | None = None, how: str = "", seconds: float = 60.0, rows: str = "rows", **last: Any
+) -> dict[str, Any]:
+    """A fit by so many ranks; the last one ends at a step, or hangs, or has other settings. The codes that they ended with, and
+    what they said."""
     from steepest.errors import SteepestError
     from steepest.fitting import fit
     from steepest.ranks import group
@@ -38,7 +41,8 @@ def run(name: str, size: int, at: int | None = None, how: str = "", seconds: flo
         said = ""
         with group.begun(seconds):
             try:
-                fit("rows", out=name, checkpoint_every=1e-4, progress=end, **SETTINGS)
+                given = SETTINGS | (last if rank == size - 1 else {})
+                fit(rows, out=name, checkpoint_every=1e-4, progress=end, **given)
             except SteepestError as error:
                 said = str(error)
         with open(f"{name}-{rank}.txt", "w", encoding="utf-8") as file:
@@ -60,6 +64,7 @@ if __name__ == "__main__":
         import_module(needed)
     told = {"whole": run("whole", 0), "killed": run("killed", 2, at=40, how="kill")}
     shutil.copytree("killed", "four")
+    told |= {"fault": run("fault", 2, rows="bad"), "unlike": run("unlike", 2, lr=0.02)}
     told["killed, then one"] = run("killed", 0)
     if len(sys.argv) > 2:
         told |= {"four": run("four", 4), "again": run("four", 2), "hung": run("hung", 2, at=20, seconds=2.0)}

@@ -32,6 +32,13 @@ def network() -> Any:
 
 CASES: dict[str, dict[str, Any]] = {
     "newton": ROWS,
+    "gaps": {
+        "target": "y",
+        "drop": ["z"],
+        "weights": "w",
+        "missing": {"size": "level", "*": "mean"},
+        "date": {"day": "parts"},
+    },
     "logistic": {"target": "z", "drop": ["y"], "weights": "w", "test_fraction": 0.2},
     "fused": {**ROWS, **MINI, "optimizer": "adam", "lr": 0.01, "test_fraction": 0.2},
     "fused float32": {"target": "z", "drop": ["y", "w"], **MINI, "dtype": "float32"},
@@ -53,16 +60,18 @@ def fitted(folder: str, case: str) -> dict[str, np.ndarray]:
 
     choice.WORTH = -np.inf if "fused" in case else np.inf
     given = {name: value() if callable(value) else value for name, value in CASES[case].items()}
-    done = fit(f"{folder}/rows", stream=True, **given)
+    done = fit(f"{folder}/{'gaps' if case == 'gaps' else 'rows'}", stream=True, **given)
     trace = {name: getattr(done.trace, name) for name in done.trace.COLUMNS}
-    told = json.dumps([done.metrics, done.engine, done.status.name, done.steps])
+    told = [done.metrics, done.engine, done.status.name, done.steps, done.names, done.notes, str(done.schema)]
+    rows = np.hstack([done.train.x, done.train.y.reshape(-1, 1), done.train.places.reshape(-1, 1)])
     scores = [done.loss, done.objective_value, done.test_loss or 0.0, done.gap or 0.0]
     exact = done.exact.theta if done.exact is not None and done.exact.theta is not None else np.zeros(0)
     return trace | {
         "theta": done.theta,
         "path": done.trace.theta,
         "scores": np.array(scores),
-        "told": np.array(told),
+        "told": np.array(json.dumps(told)),
+        "rows": rows,
         "exact": exact,
     }
 
@@ -90,15 +99,19 @@ def in_ranks(size: int, work: Callable[[int], None]) -> list[int]:
 
 def main() -> None:
     """All cases, by these numbers of ranks."""
+    from steepest.data.row_groups import RowGroups
     from steepest.ranks.group import begun
 
     folder, sizes, *cases = sys.argv[1:]
     for size in map(int, sizes.split(",")):
 
         def work(rank: int, size: int = size) -> None:
+            read, as_it_is = list[int](), RowGroups._read
+            RowGroups._read = lambda files, number, whole: read.append(number) or as_it_is(files, number, whole)
             with begun(60.0):
                 for case in cases:
-                    found = fitted(folder, case)
+                    read.clear()
+                    found = fitted(folder, case) | {"read": np.unique(read)}
                     if rank == size - 1 or not size:  # the last one: it has read nothing of the first row groups
                         np.savez(f"{folder}/{case}-{size}.npz", **found)
 

@@ -16,17 +16,22 @@ from ranked import CASES
 
 import steepest as st
 from steepest.cli import commands
+from steepest.ranks.alike import alike
+from steepest.ranks.group import Group
 
 from stopping_at import assert_same_trace
 
 SCRIPT = Path(__file__).with_name("ranked.py")
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked here")
 
-DAILY = (0, 2), ("fused float32",)
+DAILY = (0, 2), ("fused float32", "gaps")
 ALL = (0, 1, 2, 4, 8), tuple(CASES)
 
+FIRST = {1: 1, 2: 14, 4: 19, 8: 21}
+"""Of so many ranks the first row group, of 24, that is the last one's."""
 
-def write(folder: Path, rows: int = 1_200) -> None:
+
+def write(folder: Path, rows: int = 1_200, gaps: bool = False) -> None:
     """Two files with row groups of different sizes."""
     random = np.random.default_rng(0)
     a, b = random.normal(size=(2, rows))
@@ -38,6 +43,11 @@ def write(folder: Path, rows: int = 1_200) -> None:
             "z": np.where(line + random.logistic(size=rows) > 0, "yes", "no"), "w": random.integers(1, 4, rows) / 3.0,
         }
     )  # fmt: skip
+    if gaps:
+        gone = pa.array(random.choice(["s", "m", "l"], rows), mask=random.random(rows) < 0.1).dictionary_encode()
+        table = table.append_column("size", gone)
+        table = table.append_column("day", pa.array(np.datetime64("2020-03-01") + random.integers(0, 300, rows)))
+        table = table.append_column("v", pa.array(b + line, mask=random.random(rows) < 0.1))
     folder.mkdir()
     pq.write_table(table.slice(0, rows // 3), folder / "1.parquet", row_group_size=37)
     pq.write_table(table.slice(rows // 3), folder / "2.parquet", row_group_size=64)
@@ -46,6 +56,7 @@ def write(folder: Path, rows: int = 1_200) -> None:
 @pytest.mark.parametrize(("sizes", "cases"), [DAILY, pytest.param(*ALL, marks=pytest.mark.soak)], ids=["daily", "all"])
 def test_any_number_of_ranks_walks_one_path_bit_for_bit(sizes, cases, tmp_path):
     write(tmp_path / "rows")
+    write(tmp_path / "gaps", gaps=True)
     words = [sys.executable, str(SCRIPT), str(tmp_path), ",".join(map(str, sizes)), *cases]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=900)
     assert done.returncode == 0, done.stderr
@@ -53,13 +64,19 @@ def test_any_number_of_ranks_walks_one_path_bit_for_bit(sizes, cases, tmp_path):
         alone, *others = (np.load(tmp_path / f"{case}-{size}.npz") for size in sizes)
         assert np.isfinite(alone["theta"]).all()
         for size, other in zip(sizes[1:], others, strict=True):
-            for name in alone.files:
+            for name in set(alone.files) - {"read"}:
                 assert alone[name].tobytes() == other[name].tobytes(), f"{case}: {name} of {size} ranks"
+            if case == "gaps":  # the last rank reads its own row groups, and which columns there are in the first one
+                assert other["read"].tolist() == [0, *range(FIRST[size], 24)]
 
 
 @pytest.mark.parametrize("more", [[], pytest.param(["all"], marks=pytest.mark.soak)], ids=["daily", "all"])
 def test_a_run_killed_on_two_ranks_goes_on_with_one_or_four_and_a_rank_that_hangs_is_named(more, tmp_path):
     write(tmp_path / "rows")
+    write(tmp_path / "bad")
+    table = pq.read_table(tmp_path / "bad/2.parquet")
+    bad = np.where(np.arange(table.num_rows) == 790, np.inf, np.asarray(table["b"]))
+    pq.write_table(table.set_column(1, "b", pa.array(bad)), tmp_path / "bad/2.parquet", row_group_size=64)
     words = [sys.executable, str(SCRIPT.with_name("ending.py")), str(tmp_path), *more]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=900)
     assert done.returncode == 0, done.stderr
@@ -75,6 +92,10 @@ def test_a_run_killed_on_two_ranks_goes_on_with_one_or_four_and_a_rank_that_hang
         assert whole.theta.tobytes() == again.theta.tobytes()
         assert_same_trace(whole.trace, again.trace)
         assert whole.loss == again.loss
+    for said in told["fault"]["said"]:  # the last rank alone has read it
+        assert "column 'b'" in said
+        assert "row 791 of" in said
+    assert told["unlike"]["said"] == ["Rank 1 has lr 0.02, and the first rank 0.01: begin all of them alike."] * 2
     if more:
         first, second = told["again"]["said"]  # a finished run is refused on every rank
         assert "holds a run already" in first
@@ -89,3 +110,25 @@ def test_commands_that_are_not_shared_are_done_by_the_first_rank_alone(rank, sai
     assert commands.main(["describe", "sample:line"]) == 0
     shown = capsys.readouterr().out
     assert said in shown if said else not shown
+
+
+class Pair(Group):
+    """The first of two ranks, of which the other has sent this already."""
+
+    def __init__(self, other: dict[str, str]):
+        super().__init__(0, 2)
+        self.other = other
+
+    def all_of(self, content: bytes) -> list[bytes]:
+        return [content, json.dumps(self.other).encode()]
+
+
+def test_ranks_that_are_begun_with_other_packages_settings_or_files_are_told():
+    mine = {"numpy": "2.1.0", "lr": "0.1", "in 'a.parquet'": "80 bytes and 3 rows"}
+    alike(Pair(mine), mine)
+    with pytest.raises(st.RunError, match=r"^Rank 1 has numpy 2\.2\.0, and the first rank 2\.1\.0: begin all of them"):
+        alike(Pair(mine | {"numpy": "2.2.0"}), mine)
+    with pytest.raises(st.RunError, match=r"^Rank 1 has lr none, and the first rank 0\.1"):
+        alike(Pair({name: value for name, value in mine.items() if name != "lr"}), mine)
+    with pytest.raises(st.RunError, match=r"^Rank 1 has in 'b\.parquet' 90 bytes and 4 rows, and the first rank none"):
+        alike(Pair(mine | {"in 'b.parquet'": "90 bytes and 4 rows"}), mine)

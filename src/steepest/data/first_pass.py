@@ -6,7 +6,6 @@ squares and products of plain numbers, and some rows to be drawn and to try sett
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +14,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from steepest.data import kept_passes
 from steepest.data.arrow_columns import is_text
 from steepest.data.column_notes import STAYS, how_decided, how_read, what_became
 from steepest.data.column_types import learn
@@ -23,7 +21,6 @@ from steepest.data.columns import Found
 from steepest.data.dataset import Dataset
 from steepest.data.features import Column, missing_error
 from steepest.data.missing import policy_of, remedies_of, remedy_of
-from steepest.data.progress import tell
 from steepest.data.reading import Reading
 from steepest.data.row_groups import RowGroups, random_of
 from steepest.data.schema import Schema
@@ -48,21 +45,13 @@ from steepest.data.wording import counted, listed, option, quoted
 from steepest.errors import DataError, SteepestWarning
 
 
-def learned(files: RowGroups, asked: Asked) -> tuple[Stream, Dataset, Dataset | None]:
-    """The first pass: the stream, some of its training rows, and some of those held out."""
-    found, key, began = FirstPass(files, asked), kept_passes.key_of(files, asked), time.monotonic()
-    if not kept_passes.take_up(key, found):
-        found = FirstPass(files, asked)
-        found.go_through()
-        if found.rows and time.monotonic() - began >= kept_passes.WORTH:
-            kept_passes.keep(key, found)
-    return found.result()
-
-
 class FirstPass:
-    """What is gathered of all rows, a piece at a time."""
+    """What is gathered of all rows, or of a part of them, a piece at a time.
 
-    def __init__(self, files: RowGroups, asked: Asked):
+    parts: which columns there are, where that is known already.
+    """
+
+    def __init__(self, files: RowGroups, asked: Asked, parts: Selection | None = None):
         self.files, self.asked = files, asked
         self.text = tuple(field.name for field in files.schema if is_text(field.type))
         self.seen: dict[str, Seen] = {}
@@ -73,25 +62,43 @@ class FirstPass:
         self.kept: list[tuple[pa.Table, np.ndarray, np.ndarray]] = []
         self.plain = True
         self.origin: np.ndarray | None = None
+        self.squares = np.empty((0, 0))
         self.parts: Selection | None = None
-
-    def go_through(self) -> None:
-        """Look at all rows."""
-        for number, first, table in self.files.pieces():
-            tell("First pass", first / self.files.rows)
-            self.add(number, first, table)
+        if parts is not None:
+            self._begin(parts)
 
     def begin(self, table: pa.Table, places: Sequence[int] | np.ndarray) -> Selection:
         """What some rows show of which columns there are."""
         parts = selected(self.asked, self.files, places, table, self.text)
         if self.parts is None:
-            self.parts = parts
-            kept = self.asked.classify is True
-            words = self.files.words
-            self.seen = {name: Seen(name, parts.origin, words=words(name)) for name in parts.features.column_names}
-            self.goals = {name: Seen(name, parts.goal_origin, kept, words=words(name)) for name in parts.targets}
+            self._begin(parts)
             self.files.chosen(_needed(self.files, self.asked, parts))
         return parts
+
+    def _begin(self, parts: Selection) -> None:
+        self.parts = parts
+        kept = self.asked.classify is True
+        self.seen = {name: Seen(name, parts.origin) for name in parts.features.column_names}
+        self.goals = {name: Seen(name, parts.goal_origin, kept) for name in parts.targets}
+
+    def merged(self, later: FirstPass) -> FirstPass:
+        """This pass, with what another one gathered of the rows after its own."""
+        if self.parts is None or later.parts is None:  # one of no rows
+            return later if self.parts is None else self
+        for mine, theirs in ((self.seen, later.seen), (self.goals, later.goals)):
+            for name, seen in mine.items():
+                seen.merge(theirs[name])
+        self.weight.merge(later.weight)
+        for name in ("counts", "weight_total", "rows", "held", "gone", "kept"):
+            setattr(self, name, getattr(self, name) + getattr(later, name))
+        self.plain &= later.plain
+        if self.origin is None and later.origin is not None:
+            self.origin, self.squares = later.origin, later.squares
+        elif self.origin is not None and later.origin is not None:
+            move = np.eye(len(later.squares))
+            move[:-1, -1] = later.origin - self.origin  # (z, 1) from one origin to the other
+            self.squares = self.squares + move @ later.squares @ move.T
+        return self
 
     def add(self, number: int, first: int, table: pa.Table) -> None:
         """Look at a piece."""
@@ -163,7 +170,8 @@ class FirstPass:
     @property
     def sample(self) -> pa.Table:
         """Some rows, as they stand in the files."""
-        return pa.concat_tables([table for table, _, _ in self.kept], promote_options="permissive")
+        tables = [table for table, _, _ in self.kept]
+        return pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({})
 
     # ---- and in the end ------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ import hashlib
 import json
 import shutil
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -34,13 +35,16 @@ if TYPE_CHECKING:
     from steepest.data.first_pass import FirstPass
 
 KIND = "passes"
-FORMAT = 1
+FORMAT = 2
 
 WORTH = 1.0
 """Seconds that a pass took from which on it is kept."""
 
+KEPT = (1, np.int64), (2, bool)
+"""Of some rows in a pass: which of all they are, and whether they are fitted."""
+
 NUMBERS = ("weight_total", "rows", "held", "gone", "plain")
-PLAIN = ("rows", "missing", "first_missing", "total", "low", "high", "rises", "falls", "last", "kept")
+PLAIN = ("rows", "missing", "first_missing", "total", "low", "high", "rises", "falls", "first", "last", "kept")
 
 
 def key_of(files: RowGroups, asked: Asked) -> str:
@@ -54,27 +58,30 @@ def keep(key: str, done: FirstPass) -> None:
     """Write what a pass gathered; where it cannot be written, the next fit makes it anew."""
     with suppress(DataError, OSError, pa.ArrowException), table_copies.writing(key, 0, KIND) as place:
         if place is not None:
-            _write(place, done)
+            for name, content in files_of(done).items():
+                (place / name).write_bytes(content)
 
 
-def _write(place: Path, done: FirstPass) -> None:
-    columns, files = [], ["sample.arrow", "rows.arrow"]
+def files_of(done: FirstPass) -> dict[str, bytes]:
+    """What a pass gathered, as files by their names."""
+    columns, files = [], {"sample.arrow": _bytes_of(done.sample)}
     for group, seen in (("seen", done.seen), ("goals", done.goals), ("weight", {done.weight.name: done.weight})):
         for name, one in seen.items():
             file = f"column-{len(columns)}.arrow"
-            _table_to(place / file, _values(one))
-            files.append(file)
+            files[file] = _bytes_of(_values(one))
             columns.append({"group": group, "name": name, "file": file} | _told(one))
-    _table_to(place / "sample.arrow", done.sample)
-    rows = {"place": np.concatenate([places for _, places, _ in done.kept])}
-    rows["train"] = np.concatenate([train for _, _, train in done.kept])
-    _table_to(place / "rows.arrow", pa.table(rows))
+    rows = [np.concatenate([one[at] for one in done.kept]) if done.kept else np.empty(0, kind) for at, kind in KEPT]
+    files["rows.arrow"] = _bytes_of(pa.table(rows, names=["place", "train"]))
     known = {name: getattr(done, name) for name in NUMBERS}
     known |= {"counts": done.counts.tolist(), "origin": None if done.origin is None else done.origin.tolist()}
-    known |= {"squares": None if done.origin is None else done.squares.tolist(), "columns": columns, "files": files}
+    known |= {
+        "squares": None if done.origin is None else done.squares.tolist(),
+        "columns": columns,
+        "files": list(files),
+    }
     known |= {"needed": list(done.files.columns or ()), "sources": [{"path": str(path)} for path in done.files.paths]}
     known["made"] = datetime.now(UTC).isoformat(timespec="seconds")
-    (place / table_copies.ABOUT).write_text(json.dumps(known), encoding="utf-8")
+    return files | {table_copies.ABOUT: json.dumps(known).encode()}
 
 
 def _told(seen: Seen) -> dict[str, Any]:
@@ -106,14 +113,15 @@ def _values(seen: Seen) -> pa.Table:
     return pa.table(columns).append_column(extra, pa.nulls(len(columns["rows"]), extra.type))
 
 
-def _table_to(path: Path, table: pa.Table) -> None:
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
-        writer.write_table(table)
+def _bytes_of(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table.unify_dictionaries())
+    return sink.getvalue().to_pybytes()
 
 
-def _table_of(path: Path) -> pa.Table:
-    with pa.OSFile(str(path)) as file:
-        table = pa.ipc.open_file(file.read_buffer()).read_all()
+def _table_of(content: bytes) -> pa.Table:
+    table = pa.ipc.open_file(content).read_all()
     table.validate(full=True)
     return table
 
@@ -125,22 +133,41 @@ def take_up(key: str, empty: FirstPass) -> bool:
         return False
     place = table_copies.folder(KIND) / key
     try:
-        sample, rows = _table_of(place / "sample.arrow"), _table_of(place / "rows.arrow")
-        empty.files.chosen(known["needed"])
-        empty.begin(sample, np.asarray(rows["place"]))
-        kept = {"seen": empty.seen, "goals": empty.goals, "weight": {empty.weight.name: empty.weight}}
-        for one in known["columns"]:
-            _fill(kept[one["group"]][one["name"]], one, _table_of(place / one["file"]))
-        empty.kept = [(sample, np.asarray(rows["place"]), np.asarray(rows["train"]))]
-        for name in NUMBERS:
-            setattr(empty, name, known[name])
-        empty.counts = np.array(known["counts"], dtype=int)
-        if known["origin"] is not None:
-            empty.origin, empty.squares = np.array(known["origin"]), np.array(known["squares"])
+        fill(empty, {name: (place / str(name)).read_bytes() for name in (*known["files"], table_copies.ABOUT)})
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
         shutil.rmtree(place, ignore_errors=True)
         return False
     return len(empty.counts) == len(empty.files.groups)
+
+
+def fill(empty: FirstPass, files: Mapping[str, bytes]) -> None:
+    """Give a pass what another one gathered, in the files that `files_of` made of it."""
+    known = json.loads(files[table_copies.ABOUT])
+    sample, rows = _table_of(files["sample.arrow"]), _table_of(files["rows.arrow"])
+    places, train = np.asarray(rows["place"]), np.asarray(rows["train"])
+    empty.files.chosen(known["needed"])
+    if empty.parts is None:
+        empty.begin(sample, places)
+    kept = {"seen": empty.seen, "goals": empty.goals, "weight": {empty.weight.name: empty.weight}}
+    for one in known["columns"]:
+        _fill(kept[one["group"]][one["name"]], one, _table_of(files[one["file"]]))
+    empty.kept = [(sample, places, train)] if len(train) else []
+    for name in NUMBERS:
+        setattr(empty, name, known[name])
+    empty.counts = np.array(known["counts"], dtype=int)
+    if known["origin"] is not None:
+        empty.origin, empty.squares = np.array(known["origin"]), np.array(known["squares"])
+
+
+def packed(files: Mapping[str, bytes]) -> bytes:
+    """Files as one."""
+    return _bytes_of(pa.table({"name": list(files), "content": pa.array(list(files.values()), pa.large_binary())}))
+
+
+def unpacked(content: bytes) -> dict[str, bytes]:
+    """And back."""
+    table = _table_of(content)
+    return dict(zip(table["name"].to_pylist(), table["content"].to_pylist(), strict=True))
 
 
 def _fill(seen: Seen, told: dict[str, Any], table: pa.Table) -> None:

@@ -12,11 +12,13 @@ from typing import TypeVar
 
 import numpy as np
 
+from steepest.data.row_groups import Group
 from steepest.data.streams import Block, Stream
 from steepest.ranks.group import current
 from steepest.ranks.tree import parts_of, tree
 
 Part = TypeVar("Part")
+Piece = TypeVar("Piece")
 Arrays = list[np.ndarray]
 Merge = Callable[[Arrays, Arrays], Arrays]
 
@@ -32,21 +34,41 @@ def over_parts(
 
     add: is given the training rows of a piece, and those held out, in turn.
     """
-    group = current()
-    part_of = parts_of([one.rows for one in stream.files.groups])
-    mine = [number for number, part in enumerate(part_of.tolist()) if part in group.own]
 
     def parts() -> Iterator[Arrays]:
-        blocks = iter(stream.blocks(mine))
-        coming = next(blocks, None)
-        for number in group.own:
+        for pieces in own_parts(stream.files.groups, stream.blocks, lambda piece: piece[0].group):
             part = begin()
-            while coming is not None and part_of[coming[0].group] == number:
-                add(part, *coming)
-                coming = next(blocks, None)
+            for block, held in pieces:
+                add(part, block, held)
             yield [np.asarray(one) for one in arrays(part)]
 
-    return group.merged(tree(parts(), merge), merge)
+    return current().merged(tree(parts(), merge), merge)
+
+
+def own_groups(groups: Sequence[Group]) -> list[int]:
+    """The numbers of the row groups that this rank reads."""
+    own = current().own
+    return [number for number, part in enumerate(parts_of([one.rows for one in groups]).tolist()) if part in own]
+
+
+def own_parts(
+    groups: Sequence[Group], read: Callable[[list[int]], Iterator[Piece]], group_of: Callable[[Piece], int]
+) -> Iterator[Iterator[Piece]]:
+    """For each part of this rank its pieces, which are to be taken before the next part is.
+
+    read: gives the pieces of some row groups; group_of: of which row group one is.
+    """
+    part_of = parts_of([one.rows for one in groups])
+    pieces = iter(read(own_groups(groups)))
+    coming = [next(pieces, None)]
+
+    def of_part(part: int) -> Iterator[Piece]:
+        while (piece := coming[0]) is not None and part_of[group_of(piece)] == part:
+            yield piece
+            coming[0] = next(pieces, None)
+
+    for part in current().own:
+        yield of_part(part)
 
 
 def each_by(kinds: Sequence[np.ufunc]) -> Merge:

@@ -141,6 +141,13 @@ class RowGroups:
         """Of all files."""
         return self.groups[-1].first + self.groups[-1].rows if self.groups else 0
 
+    @property
+    def told(self) -> dict[str, str]:
+        """What must be the same on all ranks: of each file how many bytes and rows."""
+        sizes = ["" if self.copy is not None else f"{stamp[0]:,} bytes and " for stamp in self._stamps]
+        of_files = zip(self.labels, sizes, self.rows_of_files, strict=True)
+        return {f"in {label}": f"{size}{rows:,} rows" for label, size, rows in of_files}
+
     @cached_property
     def nbytes(self) -> int:
         """About how many bytes the table would take in memory: eight an entry, and of text what the files say it unpacks to."""

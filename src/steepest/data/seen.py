@@ -24,7 +24,7 @@ from steepest.data.columns import Found, SourceColumn, cleaned
 from steepest.data.features import finite_numbers
 from steepest.data.files import Origin
 from steepest.data.reading import Reading
-from steepest.data.wording import quoted
+from steepest.data.wording import option, quoted
 from steepest.errors import DataError
 
 MOST = 2**17
@@ -51,6 +51,7 @@ class Seen:
     high: float = -np.inf
     rises: bool = True
     falls: bool = True
+    first: float | None = None
     last: float | None = None
     values: dict[Any, list[int]] = field(default_factory=dict)
     words: Counter[str] = field(default_factory=Counter)
@@ -95,6 +96,7 @@ class Seen:
                 way = np.diff(known, prepend=known[0] - 1 if self.last is None else self.last)
                 self.rises &= bool((way > 0).all())
                 self.falls &= bool((way[self.last is None :] < 0).all())
+            self.first = float(known[0]) if self.first is None else self.first
             self.last = float(known[-1])
         return numbers
 
@@ -123,16 +125,53 @@ class Seen:
                 self.values[value][0] += int(count)
             elif not full or not dates or value in ends:
                 self.values[value] = [int(count), _place(column, int(places[where]))]
+        self._check_number(dates)
+
+    def _check_number(self, dates: bool) -> None:
+        """Raise DataError for more different values than there may be."""
         if len(self.values) > MOST and not (dates or self.kept):
-            raise column.fault(
-                f" of {column.origin.table} looks like free text or an id: more than {MOST:,} different values, the first "
-                f"{column.shown}. Leave it out: {column.drop}"
+            raise DataError(
+                f"column {quoted(self.name)} of {self.origin.table} looks like free text or an id: more than {MOST:,} different "
+                f"values, the first {quoted(str(next(iter(self.values))))}. Leave it out: {option('drop', self.name)}"
             )
         if len(self.values) > MOST and self.kept:
             raise DataError(
                 f"the target {quoted(self.name)} has more than {MOST:,} different values: too many to be classes. Use a loss for "
                 "numbers (loss='mse'), or another target="
             )
+
+    def merge(self, later: Seen) -> None:
+        """Take up what was seen of rows that come after these."""
+        if later.kind is not None:
+            if is_number(later.kind):
+                self.found = later.found
+            if (
+                self.kind is None
+                or pa.types.is_null(self.kind)
+                or (is_number(self.kind) and pa.types.is_floating(later.kind))
+            ):
+                self.kind = later.kind
+        self.first_missing = self.first_missing if self.missing else later.first_missing
+        self.missing += later.missing
+        self.words.update(later.words)
+        self.rows, self.total = self.rows + later.rows, self.total + later.total
+        self.low, self.high = min(self.low, later.low), max(self.high, later.high)
+        self.rises, self.falls = self.rises and later.rises, self.falls and later.falls
+        whole = self.kind is not None and pa.types.is_integer(self.kind)
+        if whole and self.last is not None and later.first is not None:
+            self.rises, self.falls = self.rises and later.first > self.last, self.falls and later.first < self.last
+        self.first = later.first if self.first is None else self.first
+        self.last = self.last if later.last is None else later.last
+        self.levels.update(later.levels)
+        self.example = later.example if self.example is None else self.example
+        dates = self.kind is not None and is_date(self.kind)
+        ends = {min(later.values), max(later.values)} if dates and later.values else set()
+        for value, (count, place) in later.values.items():
+            if value in self.values:
+                self.values[value][0] += count
+            elif not dates or len(self.values) < MOST or value in ends:
+                self.values[value] = [count, place]
+        self._check_number(dates)
 
     # ---- as a short column ---------------------------------------------------------------------------
 
