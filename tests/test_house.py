@@ -68,6 +68,7 @@ FLOORS = [
     "storage",
     "replaying",
     "cross_validation",
+    "divided",
     "inference",
     "plots",
     "description",

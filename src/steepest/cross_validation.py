@@ -7,6 +7,7 @@ run         each is the fit that its settings make of these rows           fitti
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -15,18 +16,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from steepest import run_record
 from steepest.data import folds as parting
 from steepest.data.dataset import Dataset
 from steepest.data.folds import Fold
+from steepest.data.packing import packed, unpacked
 from steepest.data.wording import counted, quoted
 from steepest.descent.stopping import Status
 from steepest.descent.trace import BUDGET
-from steepest.errors import DataError, FitError, SteepestWarning
+from steepest.errors import DataError, FitError, SteepestError, SteepestWarning
 from steepest.metrics import metrics
 from steepest.model.of_fit import mean_loss
 from steepest.model.prediction import has_probabilities, log_odds
 from steepest.model.prediction import shares as shown_shares
+from steepest.ranks.group import Group, alone, current
 from steepest.result import Fit
+from steepest.storage import run_folder, run_loading
 from steepest.storage.run_loading import rows_of
 from steepest.storage.source_columns import source_column
 from steepest.sweeps import own_rows
@@ -164,23 +169,62 @@ def cross_validate(fit: Fit, folds: int = 10, split: str | Sequence[int] = "rand
         >>> round(found.mean["r2"], 3), round(found.standard_error["r2"], 3)
         (0.489, 0.045)
     """
-    whole = _rows(fit)
-    named = parting.column_named(split) if isinstance(split, str) else None
-    column = None if named is None else source_column(fit, named, whole, FOLDS_GIVEN)
-    parts = parting.parted(whole.rows, folds, split, fit.spec.seed, column)
-    for number, part in enumerate(parts):
-        parting.check_classes(whole, part, number + 1)
-    tables = [_learned(fit, whole, part, number) for number, part in enumerate(parts, 1)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SteepestWarning)  # it was said of the fit itself
-        training = [table.take(part.train) for table, part in zip(tables, parts, strict=True)]
-        fits = own_rows.fits(fit.spec, training, BUDGET, [_apart(fit, table) for table in tables])
+    group = current()
+    with alone():
+        whole = _rows(fit)
+        named = parting.column_named(split) if isinstance(split, str) else None
+        column = None if named is None else source_column(fit, named, whole, FOLDS_GIVEN)
+        parts = parting.parted(whole.rows, folds, split, fit.spec.seed, column)
+        for number, part in enumerate(parts):
+            parting.check_classes(whole, part, number + 1)
+        tables = [_learned(fit, whole, part, number) for number, part in enumerate(parts, 1)]
+    training = [table.take(part.train) for table, part in zip(tables, parts, strict=True)]
+    fits = _fits(group, fit, training, [_apart(fit, table) for table in tables])
     if any(one.ending.status is Status.INTERRUPTED for one in fits):
         raise KeyboardInterrupt
-    found = _Found(whole, len(parts))
-    for one, table, part in zip(fits, tables, parts, strict=True):
-        found.add(one, table, part)
-    return found.result(split if isinstance(split, str) else "as given")
+    with alone():
+        found = _Found(whole, len(parts))
+        for one, table, part in zip(fits, tables, parts, strict=True):
+            found.add(one, table, part)
+        return found.result(split if isinstance(split, str) else "as given")
+
+
+def _fits(group: Group, fit: Fit, training: list[Dataset], apart: list[Dataset | None]) -> list[Fit]:
+    """The fits of all folds. Of ranks each makes some of those that go alone, and all of them have all."""
+    fault, made = None, list[Fit | None]()
+    with alone(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", SteepestWarning)  # it was said of the fit itself
+        try:
+            mine, shown = (lambda place: place % group.size == group.rank), lambda *_: group.beat()
+            made = own_rows.fits(fit.spec, training, BUDGET, apart, mine, shown if group.size > 1 else None)
+        except SteepestError as error:
+            if group.size == 1:
+                raise
+            fault = error
+    if group.size > 1:
+        files = {str(place): _sent(one) for place, one in enumerate(made) if one is not None}
+        group.meet()
+        for one in group.all_of(packed(files if fault is None else {"fault": str(fault).encode()})):
+            for place, content in unpacked(one).items():
+                if place == "fault":
+                    raise fault or FitError(content.decode())
+                made[int(place)] = made[int(place)] or _received(content, fit)
+    return [one for one in made if one is not None]
+
+
+def _sent(fit: Fit) -> bytes:
+    """The fit of a fold, for other ranks: the files of its folder."""
+    return packed(run_folder.contents_of(fit, run_record.figures(fit)))
+
+
+def _received(content: bytes, whole: Fit) -> Fit:
+    """And back. whole: the fit whose settings it has."""
+    files, spec = unpacked(content), whole.spec
+    model = None if isinstance(spec.model, str) else spec.model
+    fit = run_loading.fit_of(json.loads(files[run_record.REST]), files, "of a fold", model)
+    for one in (fit, fit.inner):
+        one.spec, one.loss_function = spec, whole.loss_function
+    return fit
 
 
 def _learned(fit: Fit, whole: Dataset, part: Fold, number: int) -> Dataset:

@@ -44,7 +44,7 @@ from steepest.model.tall_objective import TallObjective
 from steepest.monitor import Ended, Monitor, Progress, watched
 from steepest.planned import Plan
 from steepest.ranks.alike import begun_alike
-from steepest.ranks.group import launched, shared
+from steepest.ranks.group import ALONE, current, shared
 from steepest.recording import last_finite, trace_of, why_diverged
 from steepest.result import Fit
 from steepest.run_record import FILES
@@ -164,8 +164,9 @@ def run(
     """
     if train.stream is not None:
         spec = spec.model_copy(update={"stream": True})  # so that the run says how its rows were read
-    if train.stream is not None or launched() is not None:
-        with of_one_order(launched() is not None or needs_torch(spec, train)):
+    ranked = current() is not ALONE
+    if train.stream is not None or ranked:
+        with of_one_order(ranked or needs_torch(spec, train)):
             return _run(spec, train, test, notes, batches, progress, budget, validation, follower, kept, again)
     return _run(spec, train, test, notes, batches, progress, budget, validation, follower, kept, again)
 

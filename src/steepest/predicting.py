@@ -136,7 +136,8 @@ class Predicting:
         if not isinstance(x, str | PathLike) or not all(one is None or isinstance(one, str) for one in given):
             return None
         named = [one for one in given if isinstance(one, str)]
-        return pieces_of(x, self.schema, Reading.of(self.spec), named)
+        found = pieces_of(x, self.schema, Reading.of(self.spec), named)
+        return None if found is None else (part for _, part in found[1])
 
     def _added(self, x: Any, rows: int, offset: Any = None, exposure: Any = None) -> np.ndarray | None:
         """What is added to the predictions of new rows, `[n]`; None where nothing is."""

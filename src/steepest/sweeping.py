@@ -11,7 +11,7 @@ the same code as `fit()`. A run's numbers do not depend on the others: it is the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -91,8 +91,18 @@ def sweep(
         >>> runs.best.spec.lr, runs.best.spec.optimizer
         (0.1, 'sgd')
     """
+    work, source = prepared(x, y, batches, progress, settings)
+    done = work.done()
+    done.source = source
+    return done
+
+
+def prepared(
+    x: Any, y: Any, batches: Iterable[Any] | None, progress: Progress | None, settings: Mapping[str, Any]
+) -> tuple[Work, str | None]:
+    """The work of a sweep, not begun; and where its rows can be read again."""
     generous = settings.get("record") is not None
-    given = {name: one.default for name, one in SETTINGS.items() if name != "record" or generous} | settings
+    given = {name: one.default for name, one in SETTINGS.items() if name != "record" or generous} | dict(settings)
     if not generous:
         given.pop("record", None)
     x, y, given = formula_first(x, y, given)
@@ -100,15 +110,13 @@ def sweep(
     x, y, given, batches, _ = unpacked(x, y, given, batches)
     runs = Runs(given)
     _check_record(runs)
-    work = _Work(runs, x, y, batches, apart, GENEROUS if generous else BUDGET, progress)
-    done = work.done()
-    if (
+    work = Work(runs, x, y, batches, apart, GENEROUS if generous else BUDGET, progress)
+    again = (
         y is None
         and batches is None
         and all(isinstance(one, str | None) for name in EACH_ROW for one in runs.raw[name])
-    ):
-        done.source = source_of(x)
-    return done
+    )
+    return work, source_of(x) if again else None
 
 
 def swept(specs: Sequence[Spec], train: Dataset) -> Sweep:
@@ -117,7 +125,7 @@ def swept(specs: Sequence[Spec], train: Dataset) -> Sweep:
     Raises:
         SpecError or DataError: all of them failed; the first one's.
     """
-    work = _Work(Runs.listed(specs), None, None, None, None, BUDGET, None)
+    work = Work(Runs.listed(specs), None, None, None, None, BUDGET, None)
     work.rows = train, None, ()
     return work.done()
 
@@ -176,8 +184,13 @@ def _same(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-class _Work:
-    """All runs, worked group by group; what is done is kept whatever happens to the rest."""
+class Work:
+    """All runs, worked group by group; what is done is kept whatever happens to the rest.
+
+    It comes in units, runs that go side by side or one that goes alone, which are the same ones wherever they are worked.
+    mine: whether a unit is worked here; units: the number of each lot's. beat: called when runs side by side have progressed;
+    shown: with every step of a run alone.
+    """
 
     def __init__(
         self,
@@ -191,6 +204,10 @@ class _Work:
     ):
         self.runs, self.x, self.y, self.batches, self.apart = runs, x, y, batches, apart
         self.budget, self.progress = budget, progress
+        self.mine: Callable[[int], bool] = lambda unit: True
+        self.beat: Callable[[], None] = lambda: None
+        self.shown: Callable[..., None] | None = None
+        self.unit, self.units = -1, list[int]()
         self.lots: list[Lot] = []
         self.places = np.full((runs.count, 2), -1)  # of each run its lot, and its place there
         self.finished = 0
@@ -200,22 +217,33 @@ class _Work:
 
     def done(self) -> Sweep:
         """Work everything."""
-        try:
-            for group in self.runs.groups():
-                self._group(group)
-        except KeyboardInterrupt:
-            pass
-        else:
-            if self.first_error is not None and all(isinstance(lot, Unfit) for lot in self.lots):
-                raise self.first_error
+        if self.go_through() and self.first_error is not None and all(isinstance(lot, Unfit) for lot in self.lots):
+            raise self.first_error
         left = np.flatnonzero(self.places[:, 0] < 0)
         if left.size:
             self._keep(left, Unfit(Status.INTERRUPTED.name.lower(), BEFORE_IT_BEGAN, len(left)))
         return Sweep(self.runs.settings(), self.lots, self.places.tolist())
 
+    def go_through(self) -> bool:
+        """Work all units that are worked here; False where that was interrupted."""
+        try:
+            for group in self.runs.groups():
+                self._group(group)
+        except KeyboardInterrupt:
+            return False
+        return True
+
+    def _next(self, runs: int) -> bool:
+        """Whether the next unit, of so many runs, is worked here."""
+        self.unit += 1
+        here = self.mine(self.unit)
+        self.finished += 0 if here else runs
+        return here
+
     def _keep(self, runs: np.ndarray, lot: Lot) -> None:
         self.places[runs] = np.column_stack([np.full(len(runs), len(self.lots)), np.arange(len(runs))])
         self.lots.append(lot)
+        self.units.append(self.unit)
         self.finished += len(runs)
         if self.progress is not None:
             self.progress(self.finished, self.runs.count)
@@ -249,16 +277,18 @@ class _Work:
                 for part in apart or pack.slices():
                     if apart:
                         self._group(part)
-                    else:
+                    elif self._next(len(part)):
                         self._slice(pack, part)
                 return
         for one in group.tolist():
-            self._alone(one)
+            if self._next(1):
+                self._alone(one)
 
     def _slice(self, pack: Pack, runs: np.ndarray) -> None:
         steps = pack.steps(runs)
 
         def after(monitor: Monitor, chunk: Chunk) -> None:
+            self.beat()
             if self.progress is not None:
                 share = (chunk.t + chunk.steps) / steps
                 going = int(monitor.work.alive.sum())
@@ -273,9 +303,8 @@ class _Work:
         try:
             # what was checked value by value must go together too
             spec = Spec.read(dict(self.runs.spec(one)))
-            done = run(
-                spec, *self._data(one), self.batches, budget=self.budget // self.runs.count, validation=self.apart
-            )
+            budget = self.budget // self.runs.count
+            done = run(spec, *self._data(one), self.batches, self.shown, budget=budget, validation=self.apart)
             done.swept = True
         except SteepestError as error:
             self.first_error = self.first_error or error

@@ -82,7 +82,7 @@ def test_a_run_killed_on_two_ranks_goes_on_with_one_or_four_and_a_rank_that_hang
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
     assert told["killed"]["codes"] == [0, -9]
-    assert told["killed"]["said"][0].startswith("Rank 1 ended in the middle of the fit.")
+    assert told["killed"]["said"][0].startswith("Rank 1 ended in the middle of the work.")
     whole = st.load(tmp_path / "whole")
     for name in ("killed", "four")[: 1 + len(more)]:
         again = st.load(tmp_path / name)

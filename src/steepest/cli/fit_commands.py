@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from steepest.cli.app import Table, Which, app, check_out, check_table_name, fail, kept_in, loaded, to_file
-from steepest.cli.options import OUTPUT, dash, names, output, settings_of, with_options
+from steepest.cli.options import OUTPUT, Patience, dash, names, output, settings_of, with_options
 from steepest.errors import FitError, RunError, SpecError, SteepestError
 from steepest.settings_table import READING, default_epochs
 
@@ -53,9 +53,7 @@ def fit(
     bootstrap: Annotated[
         int | None, output("Resamples of the rows that the standard errors come of, such as 1000.")
     ] = None,
-    rank_timeout: Annotated[
-        float | None, output("Under torchrun: seconds that a rank waits for the others (default 300).")
-    ] = None,
+    rank_timeout: Patience = None,
     **settings: Any,
 ) -> int:
     """Fit a model to a table, and say how far it is from the best possible answer."""
@@ -75,8 +73,6 @@ def fit(
     if out is None and checkpoint_every is not None:
         raise SpecError("checkpoint_every= says how often a run is kept on its way: give its folder, out='runs/first'.")
     files = (*run_folder.FILES, *([run_folder.PAGE] if report else []))
-    if rank_timeout is not None and not 0 < rank_timeout < float("inf"):
-        raise SpecError(f"--rank-timeout {rank_timeout:g}: it must be a number of seconds greater than 0.")
     with (
         sharing(rank_timeout) as group,
         nullcontext() if out is None else claimed_by_first(out, overwrite, files, checkpoint_every) as kept,
@@ -95,6 +91,7 @@ def _fit(
     from steepest import fitting
     from steepest.cli import console
     from steepest.descent.stopping import interruptible
+    from steepest.ranks.group import shared
     from steepest.run_record import to_json
     from steepest.storage import run_folder
 
@@ -103,6 +100,8 @@ def _fit(
     with console.warnings_as_lines(), console.progress(_limits(given), quiet) as progress:
         done = fitting.fit(data, progress=progress, **given)
     if not first:
+        with suppress(SteepestError), shared():  # the first one says what is wrong
+            _ = None if folds is None else done.cross_validate(folds, split)
         return 0
     unsaved: SteepestError | None = None
     with interruptible() as interrupted:  # what was done is kept, even if Ctrl-C comes now
@@ -123,7 +122,8 @@ def _fit(
         summary = judged = None
         try:
             summary = done.summary(**asked) if asked and (json or not quiet) else None
-            judged = None if folds is None else done.cross_validate(folds, split)
+            with shared():
+                judged = None if folds is None else done.cross_validate(folds, split)
         except SteepestError as error:  # the fit itself is worth printing even so
             unsaved = unsaved or error
         if json:
@@ -155,25 +155,33 @@ def sweep(
     overwrite: Annotated[bool, output("Replace the run or sweep that is in that folder.")] = False,
     json: Annotated[bool, output("Print all runs as one JSON object.")] = False,
     quiet: Annotated[bool, output("No progress and no result.")] = False,
+    rank_timeout: Patience = None,
     **settings: list[str] | None,
 ) -> int:
     """Fit with every combination of several settings: lists sgd,adam and ranges 1e-4:1:log:50 (or :lin:), seeds 0:9."""
-    if table is not None:
-        check_table_name("--table", table)
-        check_out(table, dash(data))
-    from steepest import sweeping
+    from steepest import divided, sweeping
     from steepest.cli import console, ranges
+    from steepest.cli.sharing import follows, sharing
     from steepest.descent.stopping import interruptible
     from steepest.run_record import to_json
     from steepest.storage import run_folder, sweep_folder
 
+    if table is not None:
+        check_table_name("--table", table)
+        if not follows():
+            check_out(table, dash(data))
     data = dash(data)
     given = {name: ranges.values(name, words) for name, words in settings.items() if words is not None}
     given = _with_target(data, given)
-    if out is not None:
+    if out is not None and not follows():
         run_folder.check_free(out, overwrite, run_folder.SWEEP_FILES)
-    with console.warnings_as_lines(), console.sweep_progress(quiet) as progress:
-        done = sweeping.sweep(data, progress=progress, **given)
+    with sharing(rank_timeout) as group, console.warnings_as_lines(), console.sweep_progress(quiet) as progress:
+        if group is None or group.size == 1:
+            done = sweeping.sweep(data, progress=progress, **given)
+        elif (found := divided.sweep(group, data, progress, given)) is None:
+            return 0
+        else:
+            done = found
     unsaved = None
     with interruptible():  # what was done is kept, even if Ctrl-C comes now
         try:

@@ -67,6 +67,9 @@ def output(line: str, short: str | None = None) -> Parameter:
     return Parameter(name=names or None, help=line, negative="", group=OUTPUT, show_default=False)
 
 
+Patience = Annotated[float | None, output("Under torchrun: seconds that a rank waits for the others (default 300).")]
+
+
 def dash(word: str) -> str:
     """A word as it was typed."""
     return "-" if word == DASH else word

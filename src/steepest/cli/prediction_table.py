@@ -12,10 +12,12 @@ With an interval its ends follow, as `low` and `high`, `low: TARGET`, and of eac
 from __future__ import annotations
 
 import io
+import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,10 +26,13 @@ import pyarrow as pa
 from steepest.data.files import open_table
 from steepest.data.new_rows import pieces_of
 from steepest.data.offsets import NOTHING, Added, of_new_rows
+from steepest.data.packing import bytes_of, packed, table_of, unpacked
 from steepest.data.reading import MISSING, Reading
 from steepest.data.wording import quoted
 from steepest.errors import DataError, FitError
 from steepest.model.prediction import has_probabilities, log_odds, outputs, shares
+from steepest.ranks.group import shared
+from steepest.ranks.turns import in_turns
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -54,8 +59,28 @@ def prediction_table(
     """
     gaps, reading = Counter[str](), reading or Reading.of(fit.spec)
     named = [name for name in (fit.spec.offset, fit.spec.exposure) if isinstance(name, str)]
-    parts = pieces_of(data, fit.schema, reading, named, keep)
-    return (_piece(fit, part, keep, interval, reading, gaps) for part in parts or [data]), gaps
+    with shared() as group:
+        # the last digits of a prediction may depend on the rows beside it: they are the same, whoever predicts them
+        found = pieces_of(data, fit.schema, reading, named, keep, parquet=True)
+    if found is None:
+        return (_piece(fit, part, keep, interval, reading, gaps) for part in ([data] if group.first else [])), gaps
+    count, parts = found
+    if group.size == 1:
+        return (_piece(fit, part, keep, interval, reading, gaps) for _, part in parts), gaps
+    each = groupby(parts, lambda pair: pair[0])
+
+    def work(number: int) -> bytes:
+        own = Counter[str]()
+        made = [bytes_of(_piece(fit, part, keep, interval, reading, own)) for _, part in next(each)[1]]
+        return packed({str(i): one for i, one in enumerate(made)} | {"gaps": json.dumps(own).encode()})
+
+    def tables() -> Iterator[pa.Table]:
+        for content in in_turns(group, count, work):
+            files = unpacked(content)
+            gaps.update(json.loads(files.pop("gaps")))
+            yield from map(table_of, files.values())
+
+    return tables(), gaps
 
 
 def _piece(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from steepest.cli.app import Model, Run, Table, Which, app, check_out, check_table_name, loaded, to_file
-from steepest.cli.options import dash, names, output, settings_of, with_options
+from steepest.cli.options import Patience, dash, names, output, settings_of, with_options
 from steepest.errors import RunError, SpecError
 from steepest.settings_table import OF_FILES
 
@@ -127,6 +127,7 @@ def predict(
     kind: Annotated[
         Literal["mean", "observation"] | None, output("Of the mean (default), or of an observation of a fit by mse.")
     ] = None,
+    rank_timeout: Patience = None,
     number: Which = None,
     model: Model = None,
     **settings: Any,
@@ -139,14 +140,16 @@ def predict(
         raise SpecError(f"--kind {kind} is that of an interval: give its level, --interval 0.95.")
     if out != "-":
         check_table_name("--out", out, ", or be - for standard output")
-        check_out(out, dash(data))
     from steepest.cli import prediction_table
     from steepest.cli.console import reading_progress, warnings_as_lines
+    from steepest.cli.sharing import follows, sharing
     from steepest.data import table_files
     from steepest.data.reading import Reading
     from steepest.settings import Spec
 
-    with warnings_as_lines():
+    if out != "-" and not follows():
+        check_out(out, dash(data))
+    with sharing(rank_timeout) as group, warnings_as_lines():
         fitted = loaded(run, number, model)
         if fitted.terms is None and fitted.network is None:
             raise RunError(
@@ -159,12 +162,17 @@ def predict(
         rows = 0
         with reading_progress():
             tables, gaps = prediction_table.prediction_table(fitted, dash(data), names(keep or []), asked, reading)
-            if out == "-":
+            if group is not None and not group.first:
+                for _ in tables:  # they go to the first rank
+                    pass
+            elif out == "-":
                 shown = map(prediction_table.for_a_terminal, tables) if sys.stdout.isatty() else tables
                 table_files.write(shown, sys.stdout.buffer, "")
             else:
                 rows = to_file(tables, out)
         notes = fitted.schema.said_of(gaps)
+        if group is not None and not group.first:
+            return 0
         if fitted.ending.status.name == "DIVERGED":
             notes.append(f"warning: the fit in {run} diverged: its predictions mean nothing.")
     if out != "-":

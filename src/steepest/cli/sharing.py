@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from steepest.errors import SpecError
 from steepest.ranks import group as ranks
 from steepest.ranks.group import Group
 
@@ -16,9 +17,20 @@ def follows() -> bool:
     return all(name in os.environ for name in ranks.NAMED) and int(os.environ["RANK"]) > 0
 
 
+SHARED = ("fit", "predict", "sweep")
+"""The commands whose work ranks divide; everything else is done by the first rank."""
+
+
 def idle(arguments: Sequence[str]) -> bool:
-    """Whether this rank has nothing to do: a fit alone is shared, and everything else is done by the first rank."""
-    return follows() and (arguments[:1] != ["fit"] or "--help" in arguments)
+    """Whether this rank has nothing to do."""
+    return follows() and (not arguments or arguments[0] not in SHARED or "--help" in arguments)
+
+
+def checked_timeout(seconds: float | None) -> float | None:
+    """What `--rank-timeout` says. SpecError for what is no time."""
+    if seconds is not None and not 0 < seconds < float("inf"):
+        raise SpecError(f"--rank-timeout {seconds:g}: it must be a number of seconds greater than 0.")
+    return seconds
 
 
 @contextmanager
@@ -31,7 +43,7 @@ def sharing(seconds: float | None) -> Iterator[Group | None]:
     nowhere = open(os.devnull, "w") if follows() else None  # noqa: SIM115 (it is written to until the process ends)
     if nowhere is not None:
         sys.stdout = sys.stderr = nowhere
-    with ranks.begun(ranks.TIMEOUT if seconds is None else seconds) as group:
+    with ranks.begun(checked_timeout(seconds) or ranks.TIMEOUT) as group:
         try:
             yield group
         except Exception:

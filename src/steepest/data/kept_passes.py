@@ -26,6 +26,7 @@ import pyarrow as pa
 from steepest.data import table_copies
 from steepest.data.columns import Found
 from steepest.data.numbers import Notation
+from steepest.data.packing import bytes_of, table_of
 from steepest.data.row_groups import RowGroups
 from steepest.data.seen import Seen
 from steepest.data.streams import Asked
@@ -64,14 +65,14 @@ def keep(key: str, done: FirstPass) -> None:
 
 def files_of(done: FirstPass) -> dict[str, bytes]:
     """What a pass gathered, as files by their names."""
-    columns, files = [], {"sample.arrow": _bytes_of(done.sample)}
+    columns, files = [], {"sample.arrow": bytes_of(done.sample)}
     for group, seen in (("seen", done.seen), ("goals", done.goals), ("weight", {done.weight.name: done.weight})):
         for name, one in seen.items():
             file = f"column-{len(columns)}.arrow"
-            files[file] = _bytes_of(_values(one))
+            files[file] = bytes_of(_values(one))
             columns.append({"group": group, "name": name, "file": file} | _told(one))
     rows = [np.concatenate([one[at] for one in done.kept]) if done.kept else np.empty(0, kind) for at, kind in KEPT]
-    files["rows.arrow"] = _bytes_of(pa.table(rows, names=["place", "train"]))
+    files["rows.arrow"] = bytes_of(pa.table(rows, names=["place", "train"]))
     known = {name: getattr(done, name) for name in NUMBERS}
     known |= {"counts": done.counts.tolist(), "origin": None if done.origin is None else done.origin.tolist()}
     known |= {
@@ -113,19 +114,6 @@ def _values(seen: Seen) -> pa.Table:
     return pa.table(columns).append_column(extra, pa.nulls(len(columns["rows"]), extra.type))
 
 
-def _bytes_of(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table.unify_dictionaries())
-    return sink.getvalue().to_pybytes()
-
-
-def _table_of(content: bytes) -> pa.Table:
-    table = pa.ipc.open_file(content).read_all()
-    table.validate(full=True)
-    return table
-
-
 def take_up(key: str, empty: FirstPass) -> bool:
     """Give a pass what another one gathered of the same; False where that is not kept, or not whole."""
     known = table_copies.about(key, KIND)
@@ -143,31 +131,20 @@ def take_up(key: str, empty: FirstPass) -> bool:
 def fill(empty: FirstPass, files: Mapping[str, bytes]) -> None:
     """Give a pass what another one gathered, in the files that `files_of` made of it."""
     known = json.loads(files[table_copies.ABOUT])
-    sample, rows = _table_of(files["sample.arrow"]), _table_of(files["rows.arrow"])
+    sample, rows = table_of(files["sample.arrow"]), table_of(files["rows.arrow"])
     places, train = np.asarray(rows["place"]), np.asarray(rows["train"])
     empty.files.chosen(known["needed"])
     if empty.parts is None:
         empty.begin(sample, places)
     kept = {"seen": empty.seen, "goals": empty.goals, "weight": {empty.weight.name: empty.weight}}
     for one in known["columns"]:
-        _fill(kept[one["group"]][one["name"]], one, _table_of(files[one["file"]]))
+        _fill(kept[one["group"]][one["name"]], one, table_of(files[one["file"]]))
     empty.kept = [(sample, places, train)] if len(train) else []
     for name in NUMBERS:
         setattr(empty, name, known[name])
     empty.counts = np.array(known["counts"], dtype=int)
     if known["origin"] is not None:
         empty.origin, empty.squares = np.array(known["origin"]), np.array(known["squares"])
-
-
-def packed(files: Mapping[str, bytes]) -> bytes:
-    """Files as one."""
-    return _bytes_of(pa.table({"name": list(files), "content": pa.array(list(files.values()), pa.large_binary())}))
-
-
-def unpacked(content: bytes) -> dict[str, bytes]:
-    """And back."""
-    table = _table_of(content)
-    return dict(zip(table["name"].to_pylist(), table["content"].to_pylist(), strict=True))
 
 
 def _fill(seen: Seen, told: dict[str, Any], table: pa.Table) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from steepest.data import kept_passes
 from steepest.data.dataset import Dataset
 from steepest.data.first_pass import FirstPass
+from steepest.data.packing import packed, unpacked
 from steepest.data.passes import own_groups, own_parts
 from steepest.data.progress import tell
 from steepest.data.row_groups import RowGroups
@@ -71,7 +72,7 @@ def _of_ranks(group: Group, parts: Iterator[FirstPass], first: FirstPass) -> Fir
     """What all ranks have gathered; a fault that one has found is raised on each, the first of several."""
     try:
         own = tree(parts, FirstPass.merged)
-        told = b"+" + kept_passes.packed(kept_passes.files_of(own))
+        told = b"+" + packed(kept_passes.files_of(own))
     except DataError as error:
         told = b"!" + str(error).encode()
     each = group.all_of(told)
@@ -82,7 +83,7 @@ def _of_ranks(group: Group, parts: Iterator[FirstPass], first: FirstPass) -> Fir
     def passes() -> Iterator[FirstPass]:
         for one in each:
             done = FirstPass(first.files, first.asked, first.parts)
-            kept_passes.fill(done, kept_passes.unpacked(one[1:]))
+            kept_passes.fill(done, unpacked(one[1:]))
             yield done
 
     return tree(passes(), FirstPass.merged)

@@ -28,7 +28,7 @@ from steepest.data.selection import Selection, select
 from steepest.data.targets import target_numbers
 from steepest.data.wording import listed, quoted_path
 from steepest.errors import DataError
-from steepest.ranks.group import launched
+from steepest.ranks.group import ALONE, current
 
 SHARE = 1 / 3
 """A table that would take a larger part of the free memory than this is not read at once."""
@@ -159,9 +159,10 @@ def wanted(
     reading: Reading = AS_IT_IS,
     text_columns: Collection[str] = (),
     requested: Collection[str] = (),
+    parquet: bool = False,
 ) -> RowGroups | None:
     """The row groups of a table that is to be streamed: as said, or because it would not fit into memory, or because ranks
-    share its rows; else None.
+    share its rows; else None. parquet: files of Parquet are, however small.
 
     Text (CSV) is written as Parquet first, once: reading, text_columns and requested are as of `files.open_table`.
 
@@ -177,7 +178,7 @@ def wanted(
     large = SHARE * free_memory()
     if files is None and path is not None and (texts := text_tables(path)):
         size = sum(one.size * (UNPACKED if one.path.lower().endswith(UNPACKED_ENDINGS) else 1) for one in texts)
-        if not said and size <= large:
+        if not said and not current().any(size > large):
             return None
         return RowGroups.of_copy(converted(texts, reading, text_columns, requested))
     if files is None and said:
@@ -186,7 +187,7 @@ def wanted(
             f"stream=True reads Parquet or CSV files pass by pass, and {what} is neither, or another kind than the others. Write "
             "all of them as Parquet, or leave stream=True out"
         )
-    if files is None or (said is None and launched() is None and files.nbytes <= large):
+    if files is None or (said is None and not parquet and current() is ALONE and files.nbytes <= large):
         return None
     files = files.without_index(requested)
     if files.rows == 0:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from math import inf
 from typing import Any, TypeVar
 
 import numpy as np
@@ -28,6 +29,9 @@ TIMEOUT = 300.0
 
 GRACE = 5.0
 """Seconds in which ranks that wait in vain tell one another so: whoever does not is the one that they waited for."""
+
+BEAT = 1.0
+"""Seconds between two signs that a rank is at work."""
 
 NAMED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """What torchrun puts into the environment."""
@@ -47,7 +51,8 @@ class Group:
     def __init__(self, rank: int = 0, size: int = 1, store: Any = None, seconds: float = TIMEOUT):
         self.rank, self.size, self.store, self.seconds = rank, size, store, seconds
         self.asked: Callable[[], int] = lambda: 0
-        self.told = 0
+        self.told = self.met = 0
+        self.beaten = -inf
 
     @property
     def own(self) -> range:
@@ -103,6 +108,54 @@ class Group:
         padded = self.each(content.ljust(max(lengths), b"\0"))
         return [one[:length] for one, length in zip(padded, lengths, strict=True)]
 
+    def to_first(self, content: bytes) -> list[bytes]:
+        """What every rank has, however many bytes, on the first one; nothing on the others."""
+        lengths = [int(np.frombuffer(one, np.int64)[0]) for one in self.each(np.array([len(content)]).tobytes())]
+        if self.size == 1:
+            return [content]
+        given = torch.from_numpy(np.frombuffer(content.ljust(max(lengths), b"\0"), np.uint8).copy())
+        found = [torch.empty_like(given) for _ in range(self.size)] if self.first else None
+        began = time.monotonic()
+        try:
+            torch.distributed.gather(given, found)
+        except RuntimeError:
+            raise self._lost(time.monotonic() - began) from None
+        return [one.numpy()[:length].tobytes() for one, length in zip(found or (), lengths, strict=self.first)]
+
+    def any(self, here: bool) -> bool:
+        """Whether something is so on any rank."""
+        return b"1" in self.each(b"1" if here else b"0")
+
+    def beat(self) -> None:
+        """Say, once a second at most, that this rank is at work on what it does by itself."""
+        now = time.monotonic()
+        if self.size > 1 and now - self.beaten >= BEAT:
+            self.beaten = now
+            self.store.add(f"beat {self.rank}", 1)
+
+    def meet(self) -> None:
+        """Wait for all ranks, however long each has to work, as long as those that are missed say that they do.
+
+        Raises:
+            RunError: one of them has said nothing for too long.
+        """
+        if self.size == 1:
+            return
+        self.met += 1
+        began = time.monotonic()
+        beats = {rank: (0, began) for rank in range(self.size)}
+        try:
+            self.store.set(f"met {self.met} by {self.rank}", "1")
+            while missing := [one for one in beats if not self.store.check([f"met {self.met} by {one}"])]:
+                for rank in missing:
+                    count = self.store.add(f"beat {rank}", 0)
+                    beats[rank] = beats[rank] if count == beats[rank][0] else (count, time.monotonic())
+                    if time.monotonic() - beats[rank][1] > self.seconds:
+                        raise self._lost(self.seconds)
+                time.sleep(0.02)
+        except RuntimeError:
+            raise self._lost(time.monotonic() - began) from None
+
     @contextmanager
     def agreed(self, reason: Callable[[], T | None], reasons: Sequence[T]) -> Iterator[Callable[[], T | None]]:
         """A reason to end that holds on all ranks at the same step: the last of `reasons` that any of them has.
@@ -144,7 +197,7 @@ class Group:
                 f"{who} did not answer within {self.seconds:g} seconds (rank_timeout): a process that hangs, or a machine that "
                 f"is stopped or far slower than the others. {GO_ON}"
             )
-        return RunError(f"{who} ended in the middle of the fit. {GO_ON}")
+        return RunError(f"{who} ended in the middle of the work. {GO_ON}")
 
 
 ALONE = Group()
@@ -170,6 +223,16 @@ def shared() -> Iterator[Group]:
     _current.append(launched() or ALONE)
     try:
         yield _current[-1]
+    finally:
+        _current.pop()
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Within it this rank works by itself, as a process that is no rank does."""
+    _current.append(ALONE)
+    try:
+        yield
     finally:
         _current.pop()
 

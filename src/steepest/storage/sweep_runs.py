@@ -62,20 +62,19 @@ def fits_of(sweep: Sweep) -> pa.Table:
     """All runs of a sweep as a table; its rows are not in the order of the runs."""
     if isinstance(sweep._lots[0], StoredRuns):  # a loaded sweep that is saved again
         return sweep._lots[0].fits
-    parts: list[pa.Table] = []
     of_lot: dict[int, list[tuple[int, int]]] = {}
     for run, (lot, place) in enumerate(sweep._places):
         of_lot.setdefault(lot, []).append((run, place))
-    for lot, runs in of_lot.items():
-        held = sweep._lots[lot]
-        if isinstance(held, Cohort):
-            parts += _side_by_side(sweep, held, runs)
-        else:
-            unfit = isinstance(held, Unfit)
-            parts += [
-                _rows([run], {} if unfit else {run: _files(held.fit(place), sweep.source)}) for run, place in runs
-            ]
-    return pa.concat_tables(parts)
+    return pa.concat_tables([fits_of_lot(sweep, lot, runs) for lot, runs in of_lot.items()])
+
+
+def fits_of_lot(sweep: Sweep, lot: int, runs: Sequence[tuple[int, int]]) -> pa.Table:
+    """Those of one lot alone: for each its number in the sweep, and its place in the lot."""
+    held = sweep._lots[lot]
+    if isinstance(held, Cohort):
+        return pa.concat_tables(_side_by_side(sweep, held, runs))
+    files = {} if isinstance(held, Unfit) else {run: _files(held.fit(place), sweep.source) for run, place in runs}
+    return pa.concat_tables([_rows([run], files) for run, _ in runs])
 
 
 def _side_by_side(sweep: Sweep, lot: Cohort, runs: Sequence[tuple[int, int]]) -> Iterator[pa.Table]:

@@ -32,8 +32,9 @@ from steepest.sweeps.run_results import Cohort, Problem
 OF_A_METHOD = ("optimizer", "clip", "schedule", "averaging", "epochs", "max_steps")
 """Settings that a rule, its schedule and the number of steps come of."""
 
-ENTRIES = 2**24
-"""Rows of a batch, of all runs together, that a slice has at most."""
+ENTRIES = 2**23
+"""Numbers of a layer, of a batch's rows and all runs together, that a slice has at most: so many that larger slices would be no
+faster, and so few that ranks have some each."""
 
 
 class Pack:
@@ -155,8 +156,9 @@ class Pack:
         return [self.group[which == key] for key in range(which.max() + 1)] if which.max() else []
 
     def slices(self) -> Iterator[np.ndarray]:
-        """The group in pieces, as many runs as memory allows, as runs' numbers."""
-        most = max(1, ENTRIES // (self.made.batching.size or self.made.objective.rows))
+        """The group in pieces, as runs' numbers: the same pieces whoever works them."""
+        rows = self.made.batching.size or self.made.objective.rows
+        most = max(1, ENTRIES // (rows * self.together.width))
         for begin in range(0, len(self.group), most):
             yield self.group[begin : begin + most]
 

@@ -8,7 +8,7 @@ fit that it would be alone.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from steepest.fitting import finished, run
 from steepest.lazy import torch
 from steepest.model import penalties
 from steepest.model.linear_objective import LinearObjective, LinearObjectives
-from steepest.monitor import watched
+from steepest.monitor import Progress, watched
 from steepest.planned import Plan
 from steepest.result import Fit
 from steepest.settings import Spec
@@ -32,8 +32,18 @@ ENTRIES = 2**26
 """Entries of all designs together, up to which they are held side by side."""
 
 
-def fits(spec: Spec, tables: Sequence[Dataset], budget: int, validation: Sequence[Any]) -> list[Fit]:
-    """A fit of each table. budget: bytes of all traces. validation: for each the rows to stop by, or None."""
+def fits(
+    spec: Spec,
+    tables: Sequence[Dataset],
+    budget: int,
+    validation: Sequence[Any],
+    mine: Callable[[int], bool] = lambda place: True,
+    shown: Progress | None = None,
+) -> list[Fit | None]:
+    """A fit of each table. budget: bytes of all traces. validation: for each the rows to stop by, or None.
+
+    mine: whether a fit that goes alone is made here, by its place; None stands for the others. shown: told of their steps.
+    """
     found: list[Fit | None] = [None] * len(tables)
     if spec.validation is None and not any(one is not None for one in validation) and may_go_together(spec):
         made = [plan(spec, table) for table in tables]
@@ -43,9 +53,9 @@ def fits(spec: Spec, tables: Sequence[Dataset], budget: int, validation: Sequenc
                 found[place] = fit
     share = budget // len(tables)
     for place, table in enumerate(tables):
-        if found[place] is None:
-            found[place] = run(spec, table, budget=share, validation=validation[place])
-    return [fit for fit in found if fit is not None]
+        if found[place] is None and mine(place):
+            found[place] = run(spec, table, progress=shown, budget=share, validation=validation[place])
+    return found
 
 
 def may_go_together(spec: Spec) -> bool:

@@ -1,0 +1,129 @@
+"""Commands that ranks divide write what one process writes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+import pytest
+from test_ranks import write
+
+import steepest as st
+
+from stopping_at import assert_same_trace
+
+SCRIPT = Path(__file__).with_name("commanded.py")
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked here")
+
+
+def done_by(sizes, commands, folder: Path) -> None:
+    """Commands by several numbers of ranks; FOLDER/SIZE has what came of them."""
+    words = [sys.executable, str(SCRIPT), str(folder), ",".join(map(str, sizes))]
+    given = json.dumps(commands)
+    done = subprocess.run(words, input=given, capture_output=True, text=True, check=False, timeout=900)
+    assert done.returncode == 0, done.stderr
+
+
+SIZES = [(0, 2), pytest.param((0, 1, 2, 4, 8), marks=pytest.mark.soak)]
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=["daily", "all"])
+def test_predictions_of_ranks_are_the_file_of_one_process(sizes, tmp_path):
+    write(tmp_path / "rows", gaps=True)
+    write(tmp_path / "bad", gaps=True)
+    table = pq.read_table(tmp_path / "bad/1.parquet")
+    pq.write_table(table.drop_columns("b"), tmp_path / "bad/1.parquet", row_group_size=37)
+    (tmp_path / "bad/2.parquet").unlink()
+    fit = [
+        "fit",
+        "../rows",
+        "--target",
+        "y",
+        "--drop",
+        "z,w,day",
+        "--missing",
+        "mean",
+        "--out",
+        "run",
+        "--stream",
+        "--no-report",
+        "--quiet",
+    ]
+    predict = ["predict", "run", "../rows", "--keep", "city,w"]
+    commands = [fit, [*predict, "-o", "rows.csv"], [*predict, "-o", "rows.parquet", "--interval", "0.9"], predict]
+    done_by(sizes, [*commands, ["predict", "run", "../bad", "-o", "bad.csv"]], tmp_path)
+    alone = tmp_path / str(sizes[0])
+    whole = pq.read_table(alone / "rows.parquet")
+    assert whole.num_rows == 1_200
+    assert np.isfinite(np.asarray(whole["low"])).all()
+    for size in sizes[1:]:
+        place = tmp_path / str(size)
+        for name in ("rows.csv", "rows.parquet", *(f"said-{n}-0.txt" for n in range(4)), "code-4-0.txt"):
+            assert (place / name).read_bytes() == (alone / name).read_bytes(), (name, size)
+        assert (place / "printed-3-0.txt").read_bytes() == (alone / "printed-3-0.txt").read_bytes()
+        assert not (place / "bad.csv").exists()
+        for rank in range(1, size):
+            assert all(
+                not (place / f"{what}-{n}-{rank}.txt").read_text() for what in ("printed", "said") for n in range(4)
+            )
+        assert (place / "said-4-0.txt").read_text() == (alone / "said-4-0.txt").read_text()
+    assert "lacks the column 'b'" in (alone / "said-4-0.txt").read_text()
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=["daily", "all"])
+def test_a_sweep_of_ranks_is_that_of_one_process(sizes, tmp_path):
+    write(tmp_path / "rows")
+    sweep = ["sweep", "../rows", "--target", "y", "--columns", "a,b", "--test-fraction", "0.2", "--table", "runs.csv"]
+    plain = [
+        *sweep,
+        "--optimizer",
+        "auto,sgd,adam",
+        "--lr",
+        "auto,0.01",
+        "--epochs",
+        "5",
+        "--out",
+        "runs",
+    ]
+    wrong = ["sweep", "../rows", "--target", "y", "--columns", "a,nothing", "--lr", "0.1,0.2", "--optimizer", "sgd"]
+    done_by(sizes, [plain, wrong], tmp_path)
+    alone = tmp_path / str(sizes[0])
+    for size in sizes[1:]:
+        place = tmp_path / str(size)
+        for name in ("runs.csv", "printed-0-0.txt", "said-0-0.txt", "code-0-0.txt", "code-1-0.txt"):
+            assert (place / name).read_bytes() == (alone / name).read_bytes(), (name, size)
+        one, other = st.load(alone / "runs"), st.load(place / "runs")
+        assert len(one) == len(other) == 6
+        for run, status in enumerate(one.columns["status"]):
+            if status != "failed":
+                mine, theirs = one.fit(run), other.fit(run)
+                assert mine.theta.tobytes() == theirs.theta.tobytes()
+                assert_same_trace(mine.trace, theirs.trace)
+        said = [(place / f"said-1-{rank}.txt").read_text() for rank in range(size)]
+        assert "".join(said) == (alone / "said-1-0.txt").read_text()
+    assert "no column 'nothing'" in (alone / "said-1-0.txt").read_text()
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=["daily", "all"])
+def test_a_cross_validation_of_ranks_is_that_of_one_process(sizes, tmp_path):
+    write(tmp_path / "rows")
+    pacsv.write_csv(pq.read_table(tmp_path / "rows").slice(0, 300), tmp_path / "rows.csv")
+    fit = ["fit", "../rows.csv", "--target", "y", "--columns", "a,b,city", "--json"]
+    steps = [*fit, "--folds", "3", "--optimizer", "sgd", "--epochs", "20"]
+    module = [*fit, "--folds", "3", "--model", "mlp:3", "--epochs", "5", "--batch-size", "50"]
+    done_by(sizes, [[*fit, "--folds", "5"], steps, module, [*fit, "--folds", "400"]], tmp_path)
+    alone = tmp_path / str(sizes[0])
+    for size in sizes[1:]:
+        for number in range(3):
+            one, other = (
+                json.loads((tmp_path / str(n) / f"printed-{number}-0.txt").read_text()) for n in (sizes[0], size)
+            )
+            assert one["cross_validation"] == other["cross_validation"]
+            assert number or one["cross_validation"]["scores"]["r2"]["mean"] > 0.3
+        assert (tmp_path / str(size) / "said-3-0.txt").read_bytes() == (alone / "said-3-0.txt").read_bytes() != b""
