@@ -1,7 +1,7 @@
-"""Run a lesson from its first cell to its last, and try its exercises: `python tests/lesson_run.py 1_descent`.
+"""Run lessons from their first cell to their last, and try their exercises: `python tests/lesson_run.py 1_descent 3_losses`.
 
-The last line printed is JSON: the processor's seconds, and of each exercise what it says to three dots, to the folded answer
-and to a wrong one.
+The last line printed is JSON, for each lesson: the processor's seconds, and of each exercise what it says to three dots, to
+the folded answer and to a wrong one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ WRONG = "12345.678"
 
 
 def run(name: str) -> dict[str, Any]:
-    """Every cell as it stands; the cells of exercises twice more, with the answers."""
+    """Every cell as it stands; the cells of exercises twice more, with the right answer and a wrong one."""
+    begun = time.process_time()
     lesson = Lesson.read(name)
     answers = {cell.line: answer for cell, answer in lesson.exercises}
     names: dict[str, Any] = {"__name__": "__main__"}
@@ -30,9 +31,8 @@ def run(name: str) -> dict[str, Any]:
             right = answers[cell.line]
             wrong = f"{asked(cell)} = (lambda *_: {WRONG}) if callable({asked(cell)}) else {WRONG}"
             tried.append([said, _said(lesson, cell, answered(cell, right), names)])
-            tried[-1].append(_said(lesson, cell, answered(cell, wrong), names))
-            _said(lesson, cell, answered(cell, right), names)  # what follows has the right one
-    return {"seconds": time.process_time(), "exercises": tried}
+            tried[-1].append(_said(lesson, cell, answered(cell, wrong), dict(names)))  # what follows has the right one
+    return {"seconds": time.process_time() - begun, "exercises": tried}
 
 
 def _said(lesson: Lesson, cell: Any, tree: Any, names: dict[str, Any]) -> str:
@@ -44,4 +44,4 @@ def _said(lesson: Lesson, cell: Any, tree: Any, names: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    print(json.dumps(run(sys.argv[1])))
+    print(json.dumps({name: run(name) for name in sys.argv[1:]}))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from importlib import import_module
 from pathlib import Path
@@ -146,7 +147,8 @@ def _named(node: ast.stmt, module: str) -> Iterator[str]:
             yield name.removeprefix("steepest").removeprefix(".")
 
 
-def _imports(module: str, path: Path) -> Iterator[tuple[str, int, str]]:
+@cache
+def _imports(module: str, path: Path) -> list[tuple[str, int, str]]:
     """Every import of our own modules: (dotted name, line, when it runs: at the "import", in a "call", for a "checker")."""
 
     def walk(node: ast.AST, when: str) -> Iterator[tuple[str, int, str]]:
@@ -164,24 +166,25 @@ def _imports(module: str, path: Path) -> Iterator[tuple[str, int, str]]:
             else:
                 yield from walk(child, when)
 
-    yield from walk(ast.parse(path.read_text(encoding="utf-8")), "import")
+    return list(walk(ast.parse(path.read_text(encoding="utf-8")), "import"))
 
 
 def test_every_module_lives_on_a_floor():
     assert {name.split(".")[0] for name in MODULES} <= set(FLOORS)
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_imports_point_only_upwards(module):
-    floor = module.split(".")[0]
-    for name, line, when in _imports(module, MODULES[module]):
-        target = name.split(".")[0]
-        place = f"{MODULES[module]}:{line}"
-        # A name of the front door itself (`from steepest import fit`) would hide where it comes from.
-        assert target in FLOORS, f"{place} imports steepest.{name}, which is no floor of the house"
-        if when == "checker":
-            continue
-        assert FLOORS.index(target) <= FLOORS.index(floor), f"{place} imports steepest.{name} from below"
+def test_imports_point_only_upwards():
+    wrong = []
+    for module, path in MODULES.items():
+        floor = module.split(".")[0]
+        for name, line, when in _imports(module, path):
+            target = name.split(".")[0]
+            # A name of the front door itself (`from steepest import fit`) would hide where it comes from.
+            if target not in FLOORS:
+                wrong.append(f"{path}:{line} imports steepest.{name}, which is no floor of the house")
+            elif when != "checker" and FLOORS.index(target) > FLOORS.index(floor):
+                wrong.append(f"{path}:{line} imports steepest.{name} from below")
+    assert wrong == []
 
 
 def test_only_results_delegate_their_methods_and_to_functions_that_are_there():
@@ -228,10 +231,8 @@ def test_the_names_shown_to_type_checkers_are_the_exported_ones():
     assert shown == PUBLIC
 
 
-@pytest.mark.parametrize("name", sorted(PUBLIC))
-def test_every_exported_name_is_there_and_documented(name):
-    value = getattr(steepest, name)
-    assert value.__doc__
+def test_every_exported_name_is_there_and_documented():
+    assert [name for name in sorted(PUBLIC) if not getattr(steepest, name).__doc__] == []
 
 
 def test_the_version_is_written_once():

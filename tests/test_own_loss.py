@@ -1,8 +1,6 @@
 """Losses of the user's own: what is printed is the loss itself, at the optimum that other solvers find."""
 
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -11,6 +9,7 @@ import torch
 from scipy.optimize import minimize
 
 import steepest as st
+from ejecting import ran
 from steepest.plots.surface.data import surface_data
 
 RANDOM = np.random.default_rng(7)
@@ -144,8 +143,7 @@ def test_a_surface_shows_the_loss_at_each_place(loss):
 def test_a_script_prints_the_same_loss(tmp_path):
     fit = st.fit(X, COUNTS, loss=poisson, optimizer="sgd", lr=0.05, epochs=20, test_fraction=0.25)
     fit.to_python(tmp_path / "script.py")
-    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
-    printed = [float(number) for number in re.findall(r"loss (\S+)$", done.stdout, re.MULTILINE)]
+    printed = [float(number) for number in re.findall(r"loss (\S+)$", *ran([tmp_path / "script.py"]), re.MULTILINE)]
     assert printed == pytest.approx([fit.loss, fit.test_loss], rel=1e-10)
 
 

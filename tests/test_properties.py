@@ -16,8 +16,8 @@ import steepest as st
 from steepest import Status, SteepestError, SteepestWarning
 
 DAILY = settings.default.max_examples <= 100
-EXAMPLES = 60 if DAILY else settings.default.max_examples
-DIAGNOSED = 30 if DAILY else settings.default.max_examples
+EXAMPLES = 40 if DAILY else settings.default.max_examples
+DIAGNOSED = 20 if DAILY else settings.default.max_examples
 """Of fits with settings of their own, whose diagnosis takes most of the time: what else they would have come to is tried."""
 STEPS = 60
 SIZES = some.integers(1, 40)

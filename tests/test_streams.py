@@ -492,7 +492,15 @@ def test_the_file_of_a_folder_that_is_no_parquet_is_named(tmp_path):
 # ---- a first pass that is kept ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("case", ["mse", "logistic", "balanced", "softmax", "weights", "missing"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        "mse",
+        "balanced",
+        "missing",
+        *(pytest.param(case, marks=pytest.mark.soak) for case in ("logistic", "softmax", "weights")),
+    ],
+)
 def test_a_second_fit_of_the_same_files_begins_without_a_first_pass(folder, tmp_path, case, monkeypatch):
     from steepest.data import first_pass, kept_passes, table_copies
 

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from fractions import Fraction
 
 import numpy as np
@@ -12,6 +10,7 @@ import pytest
 from scipy.optimize import linprog, minimize
 
 import steepest as st
+from ejecting import printed, ran
 from steepest.plots.surface.data import surface_data
 from steepest.report import page
 
@@ -205,10 +204,9 @@ def test_runs_of_a_sweep_are_the_fits_alone(tmp_path):
 def test_a_script_prints_the_same_loss(style, tmp_path):
     fit = st.fit(YEARS, Y, model="poly:6", test_fraction=0.25)
     fit.to_python(tmp_path / "script.py", style=style)
-    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
-    printed = dict(line.rsplit(" ", 1) for line in done.stdout.splitlines())
-    assert float(printed["loss"]) == pytest.approx(fit.loss, rel=1e-10)
-    assert float(printed["held-out loss"]) == pytest.approx(fit.test_loss, rel=1e-8)
+    found = printed(*ran([tmp_path / "script.py"]))
+    assert found["loss"] == pytest.approx(fit.loss, rel=1e-10)
+    assert found["held-out loss"] == pytest.approx(fit.test_loss, rel=1e-8)
 
 
 def test_a_descent_in_user_units_is_held_against_the_true_optimum():

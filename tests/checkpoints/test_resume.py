@@ -232,8 +232,14 @@ NEWTON = {
 }
 
 
-@pytest.mark.parametrize("at", [1, 2, 3])
-@pytest.mark.parametrize("case", NEWTON)
+@pytest.mark.parametrize(
+    ("case", "at"),
+    [
+        pytest.param(case, at, marks=[pytest.mark.soak] if at != 2 and case in ("logistic", "softmax", "ridge") else [])
+        for case in NEWTON
+        for at in (1, 2, 3)
+    ],
+)
 def test_newton_steps_over_a_stream_go_on_from_their_pass(case, at, tmp_path):
     """The passes before the one that was under way are not made again."""
     from steepest.model.stream_objective import StreamObjective

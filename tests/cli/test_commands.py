@@ -347,7 +347,7 @@ def test_ctrl_c_keeps_what_was_done_and_ends_with_130(table, tmp_path):
         f"    return real(data, progress=lambda step, f: step.t >= 50 and pathlib.Path({str(began)!r}).touch(), **settings)\n"
         "fitting.fit = fit; sys.exit(main())"
     )
-    arguments = [sys.executable, "-c", code, "fit", table, *words, "--out", str(folder), "--json"]
+    arguments = [sys.executable, "-c", code, "fit", table, *words, "--out", str(folder), "--json", "--no-report"]
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while not began.exists() and process.poll() is None:
         time.sleep(0.01)

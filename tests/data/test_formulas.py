@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import warnings
 from contextlib import suppress
 from typing import Any
@@ -19,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 import steepest as st
+from ejecting import printed, ran
 from steepest.data.expression_text import columns_of
 from steepest.data.formula import formula_of, takes_the_rest
 from steepest.fit_data import described
@@ -437,6 +436,5 @@ def test_a_script_has_the_terms_in_numpys_words_and_the_fits_numbers(formula, li
     fit = st.fit(formula, TABLE)
     script = fit.to_python(tmp_path / "script.py")
     assert line in script
-    done = subprocess.run([sys.executable, tmp_path / "script.py"], capture_output=True, text=True, check=True)
-    printed = [float(row.rpartition(" ")[2]) for row in done.stdout.splitlines()]
-    assert printed[1:] == pytest.approx(fit.theta.tolist(), rel=1e-6, abs=1e-9)
+    (said,) = ran([tmp_path / "script.py"])
+    assert [*printed(said).values()][1:] == pytest.approx(fit.theta.tolist(), rel=1e-6, abs=1e-9)

@@ -1,4 +1,4 @@
-"""Labs of the tests keep their key in a place of their own; one lab and one browser serve all tests of the page."""
+"""Labs of the tests keep their key in a place of their own; one lab serves all tests of the page."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import re
 
 import pytest
 
-from lab_browsing import CLASSROOM, SIZES, Visit, serving, watched
-
-from browser import FLAT, chromium
+from lab_browsing import CLASSROOM, serving
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -19,37 +17,11 @@ def state_of_its_own(tmp_path_factory):
         yield
 
 
-@pytest.fixture(scope="module")
-def browser():
-    """It ends with its module: while it is open no other event loop can be."""
-    with chromium(FLAT) as found:
-        yield found
-
-
 @pytest.fixture(scope="session")
 def lab(state_of_its_own):
     """A lab in a process of its own, opened with nothing; its link."""
     with serving() as (link, _):
         yield link
-
-
-@pytest.fixture(scope="module", params=["desktop", pytest.param("phone", marks=pytest.mark.soak)])
-def window(lab, browser, request):
-    """A window that has entered the lab. Nothing but the lab is asked, and the console stays empty."""
-    with watched(browser, lab, SIZES[request.param], reduced_motion="reduce") as page:
-        yield page
-
-
-@pytest.fixture
-def page(window, lab):
-    """The page as it opens."""
-    return Visit(window).open(lab.partition("?")[0]).page
-
-
-@pytest.fixture
-def visit(page):
-    """The same with what a visitor does."""
-    return Visit(page)
 
 
 @pytest.fixture(scope="session")

@@ -133,9 +133,8 @@ class Tally:
             key = _rank(decision if decision.ndim == 1 else _log_odds(decision, place))
             mine = y == (1 if self.classes == 2 else place)
             whole = None if weights is None else np.rint(weights * (STEPS / self.unit))
-            self.all[place] += np.bincount(key, whole, minlength=2**BITS)
-            own = None if whole is None else whole[mine]
-            self.right[place] += np.bincount(key[mine], own, minlength=2**BITS)
+            np.add.at(self.all[place], key, 1.0 if whole is None else whole)
+            np.add.at(self.right[place], key[mine], 1.0 if whole is None else whole[mine])
 
     def mean(self) -> float:
         """The mean loss."""

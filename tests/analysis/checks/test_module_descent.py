@@ -86,7 +86,7 @@ def test_a_net_that_learned_its_rows_is_left_alone(name, size):
     assert list(module_descent.module_descent(st.fit(x, y, model=net(3, 16, 1), **settings))) == []
 
 
-@pytest.mark.parametrize("noise", [1.0, 3.0])
+@pytest.mark.parametrize("noise", [pytest.param(1.0, marks=pytest.mark.soak), 3.0])
 def test_noise_that_more_steps_would_fit_is_none_that_is_missed(noise):
     x, y = bent(150, noise)
     fit = st.fit(x, y, model=net(3, 16, 1), **{**WELL, "epochs": 40})
