@@ -93,14 +93,6 @@ def _digest(text: str, arrays: Mapping[str, np.ndarray]) -> str:
 # ---- and back --------------------------------------------------------------------------------------
 
 
-def is_packed(content: bytes) -> bool:
-    """Whether a file begins as one of these does."""
-    try:
-        return KEY in _header(content)
-    except ValueError:
-        return False
-
-
 def unpacked(content: bytes) -> Any:
     """The state in a file's bytes; ValueError for a file that is none, or not what was written."""
     from safetensors import SafetensorError

@@ -51,11 +51,11 @@ class TallNewton(Rule):
 
     def start(self, theta: np.ndarray) -> Memory:
         """Memory: F at the start, the last decrement, and θ and the gradient before the last step."""
-        return [self._value(theta), inf, None]
+        return [self.objective.whole(theta), inf, None]
 
     def update(self, theta: np.ndarray, grad: np.ndarray, memory: Memory, lr: Any, again: Again) -> None:
         objective, here, g = self.objective, theta, grad
-        value = self._value(here)
+        value = self.objective.whole(here)
         if isinstance(objective, TallObjective) and objective.model is None and self._begin(objective, here, value):
             return
         before = memory[1]
@@ -70,7 +70,7 @@ class TallNewton(Rule):
         )  # F has 32 digits there: where it does not fall, θ can do no better
         for _ in range(HALVINGS):
             there = here + step
-            if decrement <= 4 * floor or self._value(there) <= value - 1e-4 * decrement + slack:
+            if decrement <= 4 * floor or self.objective.whole(there) <= value - 1e-4 * decrement + slack:
                 self.arrived = self.arrived or np.array_equal(there, here)
                 here[:] = there
                 return
@@ -100,7 +100,7 @@ class TallNewton(Rule):
             some.model = known if objective.loss.coupled else None  # a Hessian that costs as much as many passes
             found = None if found is None else minimum(some, found)
             known = some.model
-        if rows is None or found is None or not self._value(found) < value:
+        if rows is None or found is None or not self.objective.whole(found) < value:
             objective.curve(objective.at(here).prediction)
             return False
         here[:] = found
@@ -129,9 +129,6 @@ class TallNewton(Rule):
             objective.curve(objective.at(here).prediction)
             step, decrement = objective.model.newton(g)
         return step, decrement
-
-    def _value(self, theta: np.ndarray) -> float:
-        return self.objective.at(theta).loss + float(self.objective.penalty(theta))
 
 
 def some_rows(objective: TallObjective) -> np.ndarray | None:

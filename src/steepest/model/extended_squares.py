@@ -6,10 +6,9 @@ from typing import final
 
 import numpy as np
 
-from steepest.data.batching import Batch
 from steepest.model import double_double
 from steepest.model.linear import LinearProblem
-from steepest.model.objective import Objective
+from steepest.model.objective import WholeObjective
 from steepest.model.preconditioners import orthonormal
 from steepest.model.tall_objective import Pass
 
@@ -32,7 +31,7 @@ class Orthonormal:
 
 
 @final
-class ExtendedSquares(Objective):
+class ExtendedSquares(WholeObjective):
     """F(θ) of `mse` without a penalty or with `l2`, in user units: residuals, loss and gradient carry 32 digits."""
 
     extended = True
@@ -64,12 +63,11 @@ class ExtendedSquares(Objective):
         """F(θ) − min F, which is ½gᵀH⁻¹g."""
         return 0.5 * self.model.newton(self.at(theta).grad)[1]
 
-    def value_and_grad(self, theta: np.ndarray, batch: Batch | None = None) -> tuple[float, np.ndarray]:
-        seen = self.at(theta)
-        return seen.loss, seen.grad.copy()
+    def slope(self, seen: Pass) -> np.ndarray:
+        return seen.grad.copy()
 
-    def value(self, theta: np.ndarray) -> float:
-        return self.at(theta).loss
+    def with_penalty(self, grad: np.ndarray, theta: np.ndarray) -> np.ndarray:
+        return grad  # of which the penalty is a part
 
     def of_nothing(self) -> float:
         """The mean loss of predicting 0."""

@@ -22,7 +22,7 @@ from typing import Any, final
 from steepest.checkpoints.tree import like
 from steepest.data.batching import Batch
 from steepest.data.in_memory import start_of
-from steepest.errors import SpecError, SteepestError
+from steepest.errors import FitError, SpecError, SteepestError
 from steepest.lazy import Tensor, torch
 from steepest.model.calling import place
 from steepest.model.loss import Loss
@@ -87,6 +87,31 @@ class Objective(ABC):
     def views(self, flat: Tensor) -> Sequence[Tensor]:
         """A flat vector cut into the tensors that it stands for."""
         return [flat]
+
+
+class WholeObjective(Objective):
+    """An objective of all its rows, on NumPy's arrays: what a pass over them gives at θ is kept, and there are no batches."""
+
+    @abstractmethod
+    def at(self, theta: Any) -> Any:
+        """The pass at θ, the last one or a new one: `loss`, the mean loss, and what else it gives."""
+
+    @abstractmethod
+    def slope(self, seen: Any) -> Any:
+        """The gradient `[k·p]` of the mean loss, of a pass."""
+
+    def value(self, theta: Any) -> float:
+        return self.at(theta).loss
+
+    def whole(self, theta: Any) -> float:
+        """F(θ), penalty included."""
+        return self.at(theta).loss + float(self.penalty(theta))
+
+    def value_and_grad(self, theta: Any, batch: Batch | None = None) -> tuple[float, Any]:
+        if batch is not None and (batch.rows is not None or batch.data is not None):
+            raise FitError("This objective is of all its rows; it has no batches.")
+        seen = self.at(theta)
+        return seen.loss, self.with_penalty(self.slope(seen), theta)
 
 
 @final

@@ -13,12 +13,10 @@ from typing import Any, final
 import numpy as np
 
 from steepest.checkpoints.tree import like
-from steepest.data.batching import Batch
-from steepest.errors import FitError
 from steepest.model import double_double
 from steepest.model.linear import LinearProblem
 from steepest.model.numpy_losses import Formula, SoftmaxFormula
-from steepest.model.objective import Objective
+from steepest.model.objective import WholeObjective
 from steepest.model.preconditioners import orthonormal
 
 MOST = 2_000_000
@@ -44,7 +42,7 @@ class Seen:
 
 
 @final
-class SmallObjective(Objective):
+class SmallObjective(WholeObjective):
     """F(θ) of a smooth loss without a penalty or with `l2`, in user units.
 
     basis, matrix: an orthonormal basis B = A·M of the design, in which the curvature is known (`curvature`, `slopes`).
@@ -111,10 +109,6 @@ class SmallObjective(Objective):
         """θ after a step `[k·r]` in the basis."""
         return theta + (step.reshape(self.outputs, -1) @ self.matrix.T).ravel()
 
-    def whole(self, theta: np.ndarray) -> float:
-        """F(θ), penalty included."""
-        return self.at(theta).loss + float(self.penalty(theta))
-
     def of_nothing(self) -> float:
         """The mean loss of predicting 0."""
         shape = (self.rows, self.outputs) if self.outputs > 1 else self.rows
@@ -127,17 +121,8 @@ class SmallObjective(Objective):
     def take_up(self, state: Any) -> None:
         self.fine, self.seen = like(self.state(), state, "objective")["fine"], None
 
-    # ---- the objective of the loop -----------------------------------------------------------------
-
-    def value_and_grad(self, theta: np.ndarray, batch: Batch | None = None) -> tuple[float, np.ndarray]:
-        if batch is not None and (batch.rows is not None or batch.data is not None):
-            raise FitError("This objective is of all its rows; it has no batches.")
-        seen = self.at(theta)
-        grad = (seen.slope.T @ self.problem.design / self.rows).ravel()
-        return seen.loss, self.with_penalty(grad, theta)
-
-    def value(self, theta: np.ndarray) -> float:
-        return self.at(theta).loss
+    def slope(self, seen: Seen) -> np.ndarray:
+        return (seen.slope.T @ self.problem.design / self.rows).ravel()
 
     def _predict(self, theta: np.ndarray) -> np.ndarray:
         if self.fine:

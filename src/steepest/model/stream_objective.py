@@ -15,15 +15,13 @@ from typing import Any, final
 import numpy as np
 
 from steepest.checkpoints.tree import like
-from steepest.data.batching import Batch
 from steepest.data.dataset import Dataset
 from steepest.data.streams import Block, Stream
-from steepest.errors import FitError
 from steepest.model import row_parts
 from steepest.model.linear import Terms
 from steepest.model.loss import Loss
 from steepest.model.numpy_losses import Formula, SoftmaxFormula
-from steepest.model.objective import Objective
+from steepest.model.objective import WholeObjective
 from steepest.model.penalties import Penalty
 from steepest.model.tall_curvature import Curvature, add_squares
 from steepest.model.tally import Tally, tallied
@@ -44,7 +42,7 @@ class StreamPass:
 
 
 @final
-class StreamObjective(Objective):
+class StreamObjective(WholeObjective):
     """F(θ) = (1/n) Σ wᵢ·ℓ(fᵢ, yᵢ) + l2·Σθ² over the rows of a stream, of a loss with a curvature.
 
     sample: some of its rows. basis: T `[d, r]`, or None.
@@ -304,15 +302,5 @@ class StreamObjective(Objective):
         zero = np.zeros((len(y), self.outputs) if self.outputs > 1 else len(y))
         return float(np.mean(self.formula.value_and_slope(zero, y)[0]))
 
-    def whole(self, theta: np.ndarray) -> float:
-        """F(θ), penalty included."""
-        return self.at(theta).loss + float(self.penalty(theta))
-
-    def value_and_grad(self, theta: np.ndarray, batch: Batch | None = None) -> tuple[float, np.ndarray]:
-        if batch is not None and (batch.rows is not None or batch.data is not None):
-            raise FitError("This objective is of all its rows; it has no batches.")
-        seen = self.at(theta)
-        return seen.loss, self.with_penalty(seen.grad, theta)
-
-    def value(self, theta: np.ndarray) -> float:
-        return self.at(theta).loss
+    def slope(self, seen: StreamPass) -> np.ndarray:
+        return seen.grad

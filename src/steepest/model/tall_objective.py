@@ -15,12 +15,10 @@ from typing import final
 
 import numpy as np
 
-from steepest.data.batching import Batch
-from steepest.errors import FitError
 from steepest.model import row_parts
 from steepest.model.loss import Loss
 from steepest.model.numpy_losses import Formula, SoftmaxFormula
-from steepest.model.objective import Objective
+from steepest.model.objective import WholeObjective
 from steepest.model.penalties import Penalty
 from steepest.model.tall_curvature import Curvature, IllConditioned, Proof, add_squares
 
@@ -52,7 +50,7 @@ class Pass:
 
 
 @final
-class TallObjective(Objective):
+class TallObjective(WholeObjective):
     """F(θ) = (1/n) Σ wᵢ·ℓ(fᵢ, yᵢ) + l2·Σθ², of a loss with a curvature.
 
     x: `[n, d]` float64 or float32, in rows or in columns, only read. y: `[n]`, or `[n, k]` for `mse`, or codes of k classes.
@@ -378,20 +376,8 @@ class TallObjective(Objective):
         each = self.formula.value_and_slope(np.zeros(self.shape), self.y)[0]
         return float(np.mean(each if self.weights is None else (each.T * self.weights).T))
 
-    def whole(self, theta: np.ndarray) -> float:
-        """F(θ), penalty included."""
-        return self.at(theta).loss + float(self.penalty(theta))
-
-    # ---- the objective of the loop -----------------------------------------------------------------
-
-    def value_and_grad(self, theta: np.ndarray, batch: Batch | None = None) -> tuple[float, np.ndarray]:
-        if batch is not None and (batch.rows is not None or batch.data is not None):
-            raise FitError("This objective is of all its rows; it has no batches.")
-        seen = self.at(theta)
-        return seen.loss, self.with_penalty(seen.grad.ravel(), theta)
-
-    def value(self, theta: np.ndarray) -> float:
-        return self.at(theta).loss
+    def slope(self, seen: Pass) -> np.ndarray:
+        return seen.grad.ravel()
 
 
 def _has_room(squares: np.ndarray, count: float) -> bool:

@@ -34,7 +34,6 @@ from steepest.analysis.exact import (
 )
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.answer import Exact
-from steepest.errors import DataError
 from steepest.model.linear import LinearProblem
 from steepest.model.penalties import Penalty
 
@@ -107,30 +106,3 @@ def _separately(problem: LinearProblem, solver: Solver) -> Exact:
         " ".join(dict.fromkeys(one.note for one in each if one.note)),
         separable=any(one.separable for one in each),
     )
-
-
-def formula_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """The least-squares line as textbooks write it: slope = r·sd(y)/sd(x), through the point of means.
-
-    Args:
-        x, y: `[n]`.
-
-    Returns:
-        (intercept, slope).
-
-    Raises:
-        DataError: x takes one value only, so that no line is best.
-
-    >>> formula_line(np.array([0.0, 1.0, 2.0]), np.array([1.0, 3.0, 5.0]))
-    (1.0, 2.0)
-    """
-    x, y = np.asarray(x, dtype=np.float64).ravel(), np.asarray(y, dtype=np.float64).ravel()
-    if len(x) != len(y):
-        raise DataError(f"x has {len(x)} values and y has {len(y)}: a line needs a y for every x.")
-    from_mean_x, from_mean_y = x - x.mean(), y - y.mean()
-    sd_x, sd_y = np.sqrt(np.mean(from_mean_x**2)), np.sqrt(np.mean(from_mean_y**2))
-    if not sd_x > 0.0:
-        raise DataError("x takes one value only, so no line is better than another: give x at least two values.")
-    correlation = np.mean(from_mean_x * from_mean_y) / (sd_x * sd_y) if sd_y > 0.0 else 0.0
-    line_slope = correlation * sd_y / sd_x
-    return float(y.mean() - line_slope * x.mean()), float(line_slope)
