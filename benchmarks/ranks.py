@@ -68,7 +68,12 @@ def fitted(path: str, settings: dict[str, Any]) -> dict[str, Any]:
     from steepest.engines import choice
     from steepest.fitting import fit
 
-    choice.WORTH = -np.inf  # compiled code takes the steps of minibatches
+    from steepest.ranks.group import launched
+
+    group = launched()
+    choice.WORTH = np.inf if settings.get("loop") else -np.inf  # compiled code takes the steps of minibatches
+    alone = group is None or group.size == 1
+    settings = {name: one for name, one in settings.items() if name != "loop" and not (alone and name == "sync_every")}
     times: list[float] = []
     small = settings | ({"max_steps": 3} if "batch_size" in settings else {})
     fit(path, target="y", stream=True, **small)
@@ -177,6 +182,9 @@ def speed(path: str, rows: int, turns: int) -> tuple[Table, dict[int, dict[str, 
     tasks: dict[str, dict[str, Any]] = {"batches of 256, huber:1": {"loss": "huber:1"}}
     tasks["passes (mse)"] = {}
     tasks |= {f"batches of {size:,}": {"batch_size": size, "epochs": 1, "lr": 1e-3} for size in BATCHES}
+    plain = {"batch_size": 256, "epochs": 1, "lr": 1e-3, "optimizer": "sgd"}
+    tasks["batches of 256 by the loop"] = plain | {"loop": True}
+    tasks["batches of 256, sync_every=16 (1 rank: the loop)"] = plain | {"loop": True, "sync_every": 16}
     seconds: dict[tuple[str, int], list[float]] = {(name, size): [] for name in tasks for size in (1, 2)}
     kept = {}
     for _ in range(turns):
@@ -186,7 +194,9 @@ def speed(path: str, rows: int, turns: int) -> tuple[Table, dict[int, dict[str, 
                 seconds[name, size].append(one["seconds"])
             if size == 1:
                 kept = {
-                    settings["batch_size"]: done[name] for name, settings in tasks.items() if settings.get("batch_size")
+                    settings["batch_size"]: done[name]
+                    for name, settings in tasks.items()
+                    if "batch_size" in settings and "loop" not in settings
                 }
     lines = []
     for name in tasks:

@@ -30,7 +30,7 @@ EXAMPLES = {
     "missing_values": ("unknown",),
     "categories": ("c",), "date": {"when": "days"}, "labels": "casefold", "decimal": ",", "thousands": "'",
     "encoding": "latin-1", "skip_rows": 1, "comment": "#", "header": True, "test_fraction": 0.25, "record": 10,
-    "dtype": "float32", "device": "cuda:0", "max_seconds": 1.5, "stream": True,
+    "dtype": "float32", "device": "cuda:0", "max_seconds": 1.5, "stream": True, "sync_every": 8,
 }  # fmt: skip
 """A value of each setting that is not its default."""
 
@@ -168,7 +168,7 @@ def test_the_sets_of_settings_that_are_treated_alike():
     free = {"lr", "optimizer", "clip", "schedule", "averaging", "init", "seed"}
     assert set(those(lambda setting: setting.free)) == free | ending
     steers = {"optimizer", "lr", "schedule", "averaging", "clip", "batch_size", "shuffle", "precondition", "record"}
-    steers |= {"max_seconds", "accumulate"}
+    steers |= {"max_seconds", "accumulate", "sync_every"}
     assert set(those(lambda setting: setting.steers)) == steers | ending
 
 

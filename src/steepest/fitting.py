@@ -27,6 +27,7 @@ from steepest.checkpoints.tree import Unlike
 from steepest.data.dataset import Dataset
 from steepest.data.loaders import is_source, unpacked
 from steepest.defaults import needs_torch, plan
+from steepest.descent import local_steps
 from steepest.descent.chunk import Chunk
 from steepest.descent.loop import Step
 from steepest.descent.schedule_factors import at_rate
@@ -135,6 +136,8 @@ def kept_fit(
     with shared() as group:
         begun_alike(group, settings)
         spec, train, test, notes = described(rows, goals, given)
+        if spec.sync_every is not None:
+            local_steps.check(spec.sync_every, group)
         done = run(spec, train, test, (*notes, *said), batches, progress, validation=apart, kept=kept)
         if group.size > 1 and train.stream is not None:
             _ = done.exact  # its passes are shared too
@@ -185,6 +188,9 @@ def _run(
 
     def descended(in_place: bool) -> Fit:
         made = plan(spec, train, batches, in_place)
+        if spec.sync_every is not None and current() is not ALONE:
+            rule = local_steps.local(made.rule, spec.sync_every, made.objective, made.batching, spec.averaging)
+            made = replace(made, rule=rule, notes=(*made.notes, local_steps.said_of(rule)))
         made = made if follower is None else follower.begin(made)
         ask = None if follower is None else follower.ask
         if kept is not None:

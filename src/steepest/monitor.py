@@ -205,7 +205,9 @@ class Monitor:
                 test_loss = self.test(theta)
             found = self._look_at(step)
             test_loss = self.validated if self.test is None else test_loss
-        elif step.t - self.glanced >= GLANCE:
+        elif (
+            step.t - self.glanced >= GLANCE and self.work.rules[0].together is None
+        ):  # or each rank has a loss of its own
             self.glanced = step.t
             found = GOES_ON if self.stopper.within(float(step.loss)) else DIVERGED
         if not found:

@@ -82,6 +82,10 @@ def replay(folder: str | os.PathLike[str], x: Any = None, y: Any = None, model: 
     if missing:
         raise RunError(f"The {missing[0]} of {str(folder)!r} was an object of Python, which a run does not hold.")
     spec = stored.spec if model is None else stored.spec.model_copy(update={"model": model})
+    if spec.sync_every is not None:
+        raise RunError(
+            f"The steps of {str(folder)!r} were those of several ranks, each its own (sync_every): none can be replayed."
+        )
     source = stored.source if x is None else x
     if source is None:
         raise RunError(f"The rows of {str(folder)!r} came from memory: give them, replay(folder, x, y).")

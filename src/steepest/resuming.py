@@ -67,8 +67,8 @@ def checkpoint(monitor: Monitor, one: Step | Chunk, why: Status | None) -> None:
     batch, work, kept = one.batch, monitor.work, monitor.kept
     if kept is None:
         return
-    if batch is None or (isinstance(work.given, External) and batch.index):
-        return  # it is at its end; or inside an epoch that can only be begun again
+    if batch is None or (isinstance(work.given, External) and batch.index) or work.rules[0].together is False:
+        return  # it is at its end; or inside an epoch that can only be begun again; or each rank has a θ of its own
     whole = one.whole if isinstance(one, Chunk) else batch.rows is None and batch.data is None
     if why is Status.INTERRUPTED or kept.due(batch.index == 0 and not whole):
         state = one.state if isinstance(one, Chunk) else _of_step(work, one)

@@ -220,7 +220,7 @@ class Spec(_Fields):
         need(self.clip is None or 0 < self.clip < finite, "clip", "a number greater than 0 (the largest gradient norm)")
         need(self.batch_size == "full" or self.batch_size >= 1, "batch_size", '"full" or at least 1')
         need(self.accumulate >= 1, "accumulate", "a whole number of at least 1")
-        for name in ("epochs", "max_steps", "patience"):
+        for name in ("epochs", "max_steps", "patience", "sync_every"):
             value = getattr(self, name)
             need(value is None or value >= 1, name, "a whole number of at least 1")
             need(value is None or value < 2**63, name, "less than 2^63")

@@ -154,6 +154,9 @@ class Settings(TypedDict, total=False):
     accumulate: Annotated[int, Setting(1, "descent",
         "Minibatches whose gradients are averaged for one step (default 1).",
         python="A step is then that of a batch so many times as large, and a module sees no more rows at once than in one.")]
+    sync_every: Annotated[int | None, Setting(None, "descent",
+        "Under torchrun: steps that each rank takes by itself between two means of θ.",
+        python="Faster, and another path than that of shared steps.")]
     shuffle: Annotated[Literal["rows", "draws", "blocks", "none"], Setting("rows", "descent",
         "rows (default: a fresh permutation each epoch), draws, blocks or none.", python="See `data/batching.py`.",
         listed=True)]

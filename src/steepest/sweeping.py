@@ -109,6 +109,10 @@ def prepared(
     apart, given = rows_apart(given)
     x, y, given, batches, _ = unpacked(x, y, given, batches)
     runs = Runs(given)
+    if any(every is not None for every in runs.raw.get("sync_every", [])):
+        raise SpecError(
+            "sync_every= is for one fit that ranks share; of a sweep they have whole runs each. Leave it out."
+        )
     _check_record(runs)
     work = Work(runs, x, y, batches, apart, GENEROUS if generous else BUDGET, progress)
     again = (

@@ -20,7 +20,14 @@ SETTINGS: dict[str, Any] = {**ROWS, "stream": True, "optimizer": "adam", "lr": 0
 
 
 def run(
-    name: str, size: int, at: int | None = None, how: str = "", seconds: float = 60.0, rows: str = "rows", **last: Any
+    name: str,
+    size: int,
+    at: int | None = None,
+    how: str = "",
+    seconds: float = 60.0,
+    rows: str = "rows",
+    more: dict[str, Any] | None = None,
+    **last: Any,
 ) -> dict[str, Any]:
     """A fit by so many ranks; the last one ends at a step, or hangs, or has other settings. The codes that they ended with, and
     what they said."""
@@ -41,7 +48,7 @@ def run(
         said = ""
         with group.begun(seconds):
             try:
-                given = SETTINGS | (last if rank == size - 1 else {})
+                given = SETTINGS | (more or {}) | (last if rank == size - 1 else {})
                 fit(rows, out=name, checkpoint_every=1e-4, progress=end, **given)
             except SteepestError as error:
                 said = str(error)
@@ -62,6 +69,15 @@ if __name__ == "__main__":
     os.chdir(sys.argv[1])
     for needed in ("torch", "torch.distributed", "scipy.linalg", "steepest.fitting", "steepest.streamed_scores"):
         import_module(needed)
+    if sys.argv[2:] == ["local"]:
+        local: dict[str, Any] = {"more": {"sync_every": 5}}
+        told = {"whole": run("whole", 2, **local), "killed": run("killed", 2, at=43, how="kill", **local)}
+        told |= {"four": run("killed", 4, **local), "again": run("killed", 2, **local), "one": run("one", 0, **local)}
+        told["passes"] = run(
+            "passes", 2, more={"sync_every": 5, "optimizer": "auto", "lr": "auto", "batch_size": "full"}
+        )
+        print(json.dumps(told))
+        sys.exit()
     told = {"whole": run("whole", 0), "killed": run("killed", 2, at=40, how="kill")}
     shutil.copytree("killed", "four")
     told |= {"fault": run("fault", 2, rows="bad"), "unlike": run("unlike", 2, lr=0.02)}

@@ -48,6 +48,10 @@ CASES: dict[str, dict[str, Any]] = {
     "few rows": {**ROWS, "batch_size": 5, "epochs": 1},
     "few rows fused": {**ROWS, "batch_size": 5, "epochs": 1},
     "basis": {"target": "y", "columns": ["a", "near"]},
+    "local": {**ROWS, **MINI, "optimizer": "momentum:0.9", "lr": 0.02, "sync_every": 4, "precondition": "none"},
+    "local again": {**ROWS, **MINI, "optimizer": "momentum:0.9", "lr": 0.02, "sync_every": 4, "precondition": "none"},
+    "local module": {**ROWS, **MINI, "model": "mlp:4", "sync_every": 3},
+    "local module again": {**ROWS, **MINI, "model": "mlp:4", "sync_every": 3},
     "module": {**ROWS, **MINI, "model": "mlp:4"},
     "batch norm": {**ROWS, **MINI, "model": network, "lr": 0.01},
 }

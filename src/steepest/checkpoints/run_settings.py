@@ -15,6 +15,7 @@ from steepest.data.dataset import Dataset
 from steepest.data.wording import called, counted, listed
 from steepest.errors import SpecError
 from steepest.lazy import torch
+from steepest.ranks.group import current
 from steepest.settings import Spec, as_written
 from steepest.settings_table import SETTINGS
 
@@ -33,8 +34,9 @@ def digest(train: Dataset, test: Dataset | None) -> str:
 def begun_with(spec: Spec, train: Dataset, test: Dataset | None, validation: Dataset | None) -> dict[str, Any]:
     """Settings, data and libraries in JSON's types."""
     stream = train.stream
+    ranks = {} if spec.sync_every is None else {"ranks": current().size}
     return {
-        "settings": {name: _written(name, getattr(spec, name)) for name in SETTINGS},
+        "settings": {name: _written(name, getattr(spec, name)) for name in SETTINGS} | ranks,
         "data": {
             "rows": train.rows if stream is None else stream.rows,
             "rows held out": 0 if test is None else test.rows,

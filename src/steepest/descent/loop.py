@@ -139,6 +139,7 @@ def descend(
     memory, known, first = rule.start(theta), None, 0
     if resume is not None:
         memory, known = _taken_up(resume.state, theta, rule, memory, objective, schedule)
+        known = known if rule.together is None else None  # it is that of another rank's rows
         first = resume.t
     t, rate, batch = first - 1, lr, None
 

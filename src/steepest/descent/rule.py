@@ -46,6 +46,9 @@ class Rule(ABC):
     momentum: Any = 0.0
     """β: under a steady gradient θ moves by lr·g/(1 − β) a step in the end."""
 
+    together: bool | None = None
+    """Of steps that each rank takes by itself, whether all ranks have one θ now; None for all other rules."""
+
     is_torch: bool = False
     """Whether an optimiser of PyTorch's is behind it."""
 

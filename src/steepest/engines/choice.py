@@ -85,6 +85,7 @@ def choose(work: Descents, updates: float | None = None, worth: float | None = N
     updates = work.updates if updates is None else updates
     own = (work.together is not None and work.together.own) or waits(work.schedules)
     kinds = [one.innermost.kind for one in work.kinds]
+    own = own or any(one.together is not None for one in work.kinds)
     own = own or (work.batching.shuffle == "draws" and any(kind and kind.keeps_rows for kind in kinds))
     if work.given is None and not own and all(compiled.can_run(work.objective, rule) for rule in work.kinds):
         saved = _looped(work, updates) - _compiled(work, updates) if isfinite(updates) else updates

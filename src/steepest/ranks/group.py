@@ -200,6 +200,13 @@ class Group:
         return RunError(f"{who} ended in the middle of the work. {GO_ON}")
 
 
+class Apart(Group):
+    """A rank of some that adds up nothing with the others."""
+
+    def total(self, mine: Tensor) -> Tensor:
+        return mine
+
+
 ALONE = Group()
 """One process, which adds up all parts."""
 
@@ -231,6 +238,16 @@ def shared() -> Iterator[Group]:
 def alone() -> Iterator[None]:
     """Within it this rank works by itself, as a process that is no rank does."""
     _current.append(ALONE)
+    try:
+        yield
+    finally:
+        _current.pop()
+
+
+@contextmanager
+def by_itself() -> Iterator[None]:
+    """Within it a rank adds up its own parts of a batch alone."""
+    _current.append(Apart(current().rank, current().size))
     try:
         yield
     finally:
