@@ -67,7 +67,6 @@ def fitted(path: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Seconds of a descent, once all is compiled, with what each of its steps took."""
     from steepest.engines import choice
     from steepest.fitting import fit
-
     from steepest.ranks.group import launched
 
     group = launched()

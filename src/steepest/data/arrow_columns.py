@@ -44,7 +44,9 @@ def views(column: pa.ChunkedArray | pa.Array) -> list[np.ndarray]:
 
 
 def on_all_cores(work: Callable[[Any], Any], columns: Iterable[Any]) -> list[Any]:
-    """What `work` gives for each column, in their order."""
+    """What `work` gives for each column, in their order. Where a process is to have one thread, no other is begun."""
+    if pa.cpu_count() == 1:
+        return list(map(work, columns))
     with ThreadPoolExecutor(pa.cpu_count()) as pool:
         return list(pool.map(work, columns))
 
