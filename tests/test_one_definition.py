@@ -114,7 +114,7 @@ LISTS: dict[str, tuple[set[tuple[str, ...]], str]] = {
         "a training loop that was recorded, as settings",
     ),
     "preflight.py": ({("lr", "optimizer", "precondition")}, "a row of the table as settings"),
-    "settings.py": ({("epochs", "max_steps", "patience")}, "counts of at least 1"),
+    "settings.py": ({("epochs", "max_steps", "patience", "sync_every")}, "counts of at least 1"),
     "storage/run_loading.py": (
         {("loss", "model", "optimizer", "schedule")},
         "settings that may be objects, and are texts in a file",
