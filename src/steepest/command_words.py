@@ -18,6 +18,8 @@ def options(settings: Mapping[str, Any]) -> list[str]:
 
     >>> options({"lr": 0.1, "intercept": False, "drop": ("a", "b, c"), "weights": None})
     ['--lr', '0.1', '--no-intercept', '--drop', 'a,"b, c"']
+    >>> options({"bounds": {"x": (0.0, None)}})
+    ['--bounds', 'x=0.0:']
     """
     words: list[str] = []
     for name, value in settings.items():
@@ -28,7 +30,7 @@ def options(settings: Mapping[str, Any]) -> list[str]:
             words.append(f"--{'' if value else 'no-'}{option}")
             continue
         if isinstance(value, Mapping):
-            value = [f"{label}={factor}" for label, factor in value.items()]
+            value = [f"{label}={_within(factor)}" for label, factor in value.items()]
         if hasattr(value, "tolist"):
             value = value.tolist()
         if isinstance(value, list | tuple):
@@ -36,6 +38,11 @@ def options(settings: Mapping[str, Any]) -> list[str]:
         # what begins with a hyphen would pass for an option of its own
         words += [f"--{option}={value}"] if str(value).startswith("-") else [f"--{option}", str(value)]
     return words
+
+
+def _within(value: Any) -> str:
+    """A number or a word as it is; a pair of bounds as LOW:HIGH."""
+    return ":".join("" if side is None else str(side) for side in value) if isinstance(value, tuple) else str(value)
 
 
 def in_options(sentence: str) -> str:

@@ -50,7 +50,7 @@ from steepest.model.prediction import outputs
 SAME = {Kind.CODED, Kind.MISSING_CODE, Kind.SPELLINGS}
 COLUMNS = {Kind.CONSTANT, Kind.COLLINEAR}
 AWAY = {Kind.OUTLIERS, Kind.HEAVY_ROWS}
-DOWN = {Kind.CURVATURE, Kind.INTERCEPT}
+DOWN = {Kind.CURVATURE, Kind.INTERCEPT, Kind.BOUND}
 
 
 @dataclass(frozen=True)

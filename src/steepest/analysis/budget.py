@@ -25,7 +25,7 @@ from steepest.data.batching import Batching
 from steepest.data.thinning import sampled
 from steepest.model.of_fit import module_objective
 
-LEAST_COST, TIMES, MOST_COST = 0.45, 1.2, 20.0
+LEAST_COST, TIMES, MOST_COST = 0.25, 1.2, 20.0
 """What all trials may cost whatever the fit did; how many times as much as the fit; and never more."""
 
 MOST_ROWS = 1_000  # of a full batch in a trial

@@ -67,7 +67,8 @@ OF_THE_PROBLEM = frozenset(
     (
         Kind.RATE_TOO_HIGH, Kind.RATE_TOO_LOW, Kind.TOO_FEW_STEPS, Kind.DECAY, Kind.NOISE, Kind.KINK, Kind.TOLERANCE,
         Kind.PATIENCE, Kind.FLOAT32, Kind.SEPARABLE, Kind.VANISHING, Kind.OUTLIERS, Kind.CURVATURE, Kind.INTERCEPT,
-        Kind.LOG_TARGET, Kind.OVERFITTING, Kind.IMBALANCED, Kind.SPREAD, Kind.OVERDISPERSED,
+        Kind.LOG_TARGET, Kind.OVERFITTING, Kind.IMBALANCED, Kind.SPREAD, Kind.OVERDISPERSED, Kind.BOUND, Kind.AVERAGED,
+        Kind.DECAYED, Kind.BASIN,
     )
 )  # fmt: skip
 """What is found of one problem and may not be of another."""
@@ -88,6 +89,14 @@ OF_A_MODULE = frozenset(
 )  # fmt: skip
 """What a module built or started wrongly brings with it."""
 
+OF_A_DESCENT = frozenset(
+    (
+        Kind.RATE_TOO_HIGH, Kind.RATE_TOO_LOW, Kind.TOO_FEW_STEPS, Kind.SCALES, Kind.COLLINEAR, Kind.DECAY, Kind.NOISE,
+        Kind.KINK, Kind.MOMENTUM, Kind.TOLERANCE, Kind.CLIPPED,
+    )
+)  # fmt: skip
+"""What a descent seems to be at fault for that arrived somewhere else."""
+
 CONSEQUENCES: Mapping[Kind, frozenset[Kind]] = {
     **dict.fromkeys(ANOTHER, OF_THE_PROBLEM),
     Kind.MISSING_CODE: frozenset({Kind.SCALES, Kind.COLLINEAR}),
@@ -102,6 +111,9 @@ CONSEQUENCES: Mapping[Kind, frozenset[Kind]] = {
     Kind.TINY_BATCHES: frozenset({Kind.RATE_TOO_LOW, Kind.RATE_TOO_HIGH, Kind.NOISE, Kind.TOO_FEW_STEPS}),
     Kind.SEPARABLE: frozenset({Kind.TOO_FEW_STEPS, Kind.RATE_TOO_LOW, Kind.DECAY, Kind.SCALES, Kind.COLLINEAR}),
     Kind.FLOAT32: frozenset({Kind.RATE_TOO_LOW, Kind.SCALES, Kind.COLLINEAR, Kind.DECAY}),
+    Kind.AVERAGED: OF_A_DESCENT,
+    Kind.DECAYED: OF_A_DESCENT,
+    Kind.BASIN: OF_A_DESCENT,
     Kind.CLIPPED: frozenset({Kind.RATE_TOO_LOW, Kind.SCALES, Kind.COLLINEAR, Kind.KINK, Kind.NOISE}),
     Kind.SORTED: frozenset({Kind.NOISE, Kind.RATE_TOO_HIGH, Kind.MOMENTUM}),
     Kind.MOMENTUM: frozenset(

@@ -62,6 +62,9 @@ class Kind(StrEnum):
     CLIPPED = "clipped gradients", "ST012"
     SORTED = "rows in order", "ST013"
     MOMENTUM = "momentum too high", "ST048"
+    AVERAGED = "early steps in the average", "ST050"
+    DECAYED = "weight decay of the intercept", "ST051"
+    BASIN = "a minimum that is not the least", "ST052"
     FLOAT32 = "float32", "ST014"
     ALIKE = "weights that start alike", "ST031"
     SATURATED = "saturated units", "ST033"
@@ -96,6 +99,7 @@ class Kind(StrEnum):
     SPREAD = "spread that grows with the prediction", "ST046"
     OVERFLOW = "numbers too large for float32", "ST047"
     OVERDISPERSED = "overdispersion", "ST049"
+    BOUND = "estimates on their bounds", "ST053"
 
 
 @dataclass(frozen=True)

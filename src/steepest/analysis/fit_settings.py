@@ -86,6 +86,12 @@ def less_momentum_than(rule: Any) -> tuple[float, str]:
     return (beta, name) if beta > USUAL_MOMENTUM else (0.0, "")
 
 
+def decay_of(fit: Fitted) -> float:
+    """The weight decay of a fit's rule, where it is one of ours; else 0."""
+    rule = innermost_rule(fit)
+    return float(rule.kind.split(rule.numbers)[1]) if isinstance(rule, torch_rules.Elementwise) else 0.0
+
+
 def pinned(remedy: Mapping[str, Any], fit: Fitted) -> dict[str, Any]:
     """A remedy that leaves alone what it does not name: a number for lr would also decide what was "auto" beside it."""
     spec, found = fit.spec, dict(remedy)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from steepest.analysis.finding import Kind
-from steepest.analysis.fit_settings import rule_of
+from steepest.analysis.fit_settings import decay_of, rule_of
 from steepest.analysis.what_if import LinearDescent, is_ours, to_optimum
 from steepest.descent.stopping import Status
 from steepest.formulas.rules import Automatic
@@ -62,6 +62,10 @@ COLUMNS = Need(lambda given: given.train is not None and given.train.x.ndim == 2
 BATCHES = Need(lambda fit: fit.spec.batch_size != "full")
 CLIP = Need(lambda fit: fit.spec.clip is not None)
 TOL = Need(lambda fit: fit.spec.tol)
+AVERAGES = Need(lambda fit: fit.spec.averaging != "none")
+DECAYS = Need(lambda fit: fit.terms is not None and fit.terms.intercept and decay_of(fit) > 0.0)
+BOUNDS = Need(lambda given: given.spec.bounds)
+NOT_CONVEX = Need(lambda given: given.problem is not None and not given.loss_function.convex)
 SINGLE = Need(lambda fit: fit.spec.dtype == "float32")
 UNCOORDINATED = Need(lambda given: given.spec.precondition not in ("standardize", "orthonormal"))
 

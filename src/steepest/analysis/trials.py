@@ -9,7 +9,7 @@
 A fit learns too little where another descent knows more of unseen rows than the fit does of the rows that it was fitted to.
 So more steps that only fit noise are no better, however low they bring the training loss. The unseen rows are a fifth of
 the training rows; trials of few rows are judged where they were fitted. Descents of full batches see at most 1,000 rows. What
-they cost is taken from the budget of all checks (`budget.py`).
+they cost is taken from the budget of all checks (`budget.py`). One that is far behind the fit halfway is broken off.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ from steepest.analysis.what_if import ModuleDescent, module_descent
 from steepest.data.batching import Batching
 from steepest.data.dataset import Dataset
 from steepest.data.randomness import seeded
-from steepest.data.thinning import evenly
+from steepest.data.thinning import evenly, sampled
 from steepest.descent import schedule_factors, torch_rules
+from steepest.descent.averaging import averaged, begins
 from steepest.descent.loop import Step, descend
 from steepest.descent.stopping import Status, Stopper
 from steepest.errors import SteepestError
@@ -50,6 +51,9 @@ SMALLER = 0.95  # share of the loss of the fit up to which that of a trial is wo
 LEAST_RECORDED = 16
 MUCH_BETTER = 0.5  # loss, in that of the constant model
 FELL, ROSE = 0.01, 0.02  # shares of the objective at the end
+HALFWAY, BEHIND = 0.5, 0.5
+"""Share of its steps after which a trial is broken off, if it has learned less than so much of what the fit had by then."""
+
 WORSE, BEGUN = 1.1, 0.9  # share of the loss of the fit, and of that of the constant model, between which a trial ends
 FEW_ROWS = 4
 ERRORS = 2.0  # standard errors that a mean may be off by chance
@@ -170,7 +174,7 @@ class Trials:
     ) -> Trial | None:
         """A trial; None where less is left than it takes. steps: so many, and not as many as the fit's settings ask for.
 
-        share: of what is left, the most that it may cost. changed: lr, schedule, rule, clip, size or shuffle.
+        share: of what is left, the most that it may cost. changed: lr, schedule, rule, clip, size, shuffle or averaging.
         """
         batching = replace(
             self.batching, size=changed.get("size", self.descent.batching.size),
@@ -182,13 +186,17 @@ class Trials:
         if not made:
             return None
         self.budget.spend(made * cost)
-        objective = self._fresh()
+        objective, halfway = self._fresh(), int(HALFWAY * made)
+        lost = Trial(remedy, made, planned, torch.full_like(self.each, torch.inf))
         try:
             for step in self._steps(objective, batching, planned, made, changed):
-                if step is None:
-                    return Trial(remedy, made, planned, torch.full_like(self.each, torch.inf))
+                if step is None or (step.t == halfway and self._behind(objective, halfway / planned)):
+                    self.budget.spend(-(made - (made if step is None else step.t)) * cost)
+                    return lost
         except SteepestError:  # such batches the module does not take
             return None
+        if step is not None and "averaging" in changed:
+            objective.theta.copy_(torch.as_tensor(step.theta).to(objective.theta))
         return Trial(remedy, made, planned, _row_losses(objective, self.judge))
 
     def ahead(self, times: tuple[int, ...]) -> list[tuple[int, Trial]]:
@@ -249,6 +257,22 @@ class Trials:
         here = 1.5 * self.constant if np.isinf(self.now) else self.here
         return (here - trial.loss) / max(here - best, 1e-300)
 
+    @cached_property
+    def _looked_at(self) -> ModuleObjective:
+        """Some of the rows of a trial, by which it is judged on its way."""
+        return module_objective(self.fit, sampled(self.kept, MOST_ROWS), module=copy.deepcopy(self.descent.module))
+
+    def _behind(self, objective: ModuleObjective, way: float) -> bool:
+        """Whether a trial, after such a share of its steps, has learned far less than the fit had by then."""
+        trace = self.fit.trace
+        known = np.isfinite(trace.objective)
+        if self.diverged or objective.rows < LEAST_UNSEEN or np.count_nonzero(known) < 2:
+            return False
+        then = float(np.interp(way * self.fit.steps, trace.step[known], trace.objective[known]))
+        learned = self.constant - then
+        here = float(_row_losses(objective, self._looked_at).mean())
+        return learned > 0.0 and not self.constant - here >= BEHIND * learned
+
     def _fresh(self) -> ModuleObjective:
         """The start anew, on the same rows."""
         module = copy.deepcopy(self.descent.module)
@@ -269,7 +293,9 @@ class Trials:
         pace = schedule_factors.schedule(changed.get("schedule", descent.schedule), planned)
         limit = Stopper.GROWTH * (abs(float(objective.value(objective.theta))) + 1e-300)
         batching = replace(batching, epochs=None, max_steps=made)
-        for step in descend(objective, rule, batching, lr=changed.get("lr", descent.lr), schedule=pace):
+        steps: Iterator[Step] = descend(objective, rule, batching, lr=changed.get("lr", descent.lr), schedule=pace)
+        averaging = changed.get("averaging", "none")
+        for step in averaged(steps, objective, begins(averaging, planned)) if averaging != "none" else steps:
             if (step.t % GLANCE == 0 or step.batch is None) and not abs(float(step.loss)) <= limit:
                 yield None
                 return

@@ -28,10 +28,11 @@ from steepest.analysis.fit_settings import PRECONDITIONERS, coordinates_of, rule
 from steepest.analysis.step_cost import cost_of_step
 from steepest.data.batching import Batching
 from steepest.descent import schedule_factors, torch_rules
+from steepest.descent.averaging import begins
 from steepest.descent.loop import descend
 from steepest.descent.schedule_factors import Schedule
 from steepest.descent.stopping import Status, Stopper
-from steepest.engines.choice import choose
+from steepest.engines.choice import choose, shown_of
 from steepest.engines.descents import Descents
 from steepest.lazy import nn, torch
 from steepest.model.linear import LinearProblem
@@ -213,11 +214,35 @@ class LinearDescent(Descent):
         gone_through = 0 if schedule == "constant" else steps * len(lrs)
         if self.problem.loss.quadratic and self.predictable and gone_through <= MOST_PREDICTED:
             return self._predicted(lrs, schedule, steps)
-        ends = self._side_by_side(lrs, schedule_factors.schedule(schedule, steps), steps)
+        pace = schedule_factors.schedule(schedule, steps)
+        ends = self._side_by_side(lrs, [pace] * len(lrs), steps)
         if ends is not None:
             return ends - self.best
         told = self.predictable and gone_through <= MOST_PREDICTED_AFTER
         return self._predicted(lrs, schedule, steps) if told else np.full(len(lrs), np.nan)
+
+    def gaps_beside(self, lrs: np.ndarray, schedule: str) -> np.ndarray:
+        """The gaps `[k]` at rates `[k]`; where steps are made for them, so is one descent more: the own rate under a schedule.
+
+        What that came to is known to `gap_at` from then on, and cost hardly anything beside the others.
+        """
+        if not self.optimum_known or not len(lrs) or (self.problem.loss.quadratic and self.predictable):
+            return self.gaps(lrs)
+        own, other = (schedule_factors.schedule(pace, self.steps) for pace in (self.schedule, schedule))
+        ends = self._side_by_side(np.append(lrs, self.lr), [own] * len(lrs) + [other], self.steps)
+        if ends is None:
+            return self.gaps(lrs)
+        self.known[None, schedule, None] = float(ends[-1]) - self.best
+        return ends[:-1] - self.best
+
+    def averaged(self, averages: Sequence[str]) -> np.ndarray | None:
+        """The gaps `[k]` at the end of its own steps, had their average been each of those; None where it takes too long."""
+        first, pace = (
+            [begins(each, self.steps) for each in averages],
+            schedule_factors.schedule(self.schedule, self.steps),
+        )
+        ends = self._side_by_side(np.full(len(first), self.lr), [pace] * len(first), self.steps, first)
+        return None if ends is None else ends - self.best
 
     def _predicted(self, lrs: np.ndarray, schedule: Any, steps: int) -> np.ndarray:
         assert self.quadratic is not None
@@ -228,19 +253,21 @@ class LinearDescent(Descent):
         # what grew out of bounds was ended there, whatever would have come of it
         return np.array([gaps[-1] if gaps.max() <= Stopper.GROWTH * first else np.inf for gaps in curves])
 
-    def _side_by_side(self, lrs: np.ndarray, pace: Schedule, steps: int) -> np.ndarray | None:
-        """F `[k]` after so many steps at rates `[k]`; inf where it diverged. None where that would take too long."""
+    def _side_by_side(
+        self, lrs: np.ndarray, paces: list[Schedule], steps: int, averages: Any = None
+    ) -> np.ndarray | None:
+        """F `[k]` after so many steps at rates `[k]` under schedules `[k]`; inf where it diverged. None where that takes long."""
         objective, many = self.at_start, len(lrs)
         if not many:
             return lrs
         theta, batching = objective.theta.clone().repeat(many, 1), replace(self.batching, epochs=None, max_steps=steps)
         ours, seeds = [torch_rules.rule(self.rule, objective, self.clip) for _ in lrs], [batching.seed] * many
-        work = Descents(objective, theta, ours, lrs, [pace] * many, batching, seeds, together=objective)
+        work = Descents(objective, theta, ours, lrs, paces, batching, seeds, together=objective, averages=averages)
         engine = choose(work, worth=LOAD)
         if engine.cost(work, work.updates) > MOST_COST:
             return None
         with np.errstate(all="ignore"):
-            for _ in engine.chunks(work):
+            for _ in shown_of(work, engine):
                 pass
             found = (objective.value(theta) + objective.penalty(theta)).numpy()
         return np.where(np.isfinite(found), found, np.inf)
@@ -268,9 +295,12 @@ def descent_of(fit: Fitted) -> Descent | None:
     return to_optimum(fit, LinearDescent) or linear_descent(fit) or module_descent(fit)
 
 
-def to_optimum(fit: Fitted, kind: type[Linear]) -> Linear | None:
-    """A descent of the linear family to an optimum that is known, by a rule of ours that goes there, as that class."""
-    problem, exact, rule = fit.problem, fit.exact, rule_of(fit)
+def to_optimum(fit: Fitted, kind: type[Linear], rule: Any = None) -> Linear | None:
+    """A descent of the linear family to an optimum that is known, by a rule of ours that goes there, as that class.
+
+    rule: another one than the fit's.
+    """
+    problem, exact, rule = fit.problem, fit.exact, rule_of(fit) if rule is None else rule
     if problem is None or problem.parameters > MOST_PARAMETERS or exact is None or exact.separable or fit.gap is None:
         return None
     ours = isinstance(rule, torch_rules.Rule) and not rule.is_torch and fit.precondition in PRECONDITIONERS

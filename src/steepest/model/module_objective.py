@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from functools import cached_property
 from typing import Any, final
 
 from steepest.checkpoints.tree import like
@@ -53,7 +54,6 @@ class ModuleObjective(Objective):
 
         self.parameters = ParameterVector(module)
         self.theta, self.gradient = self.parameters.theta, self.parameters.gradient
-        self.names = self.parameters.names
         self.module, self.loss, self.x, self.y, self.weights = module, loss, x, y, weights
         self.balance = balance_of(module)
         self.rows = 0 if x is None else x.shape[0]
@@ -64,6 +64,11 @@ class ModuleObjective(Objective):
             self.penalty_term = penalty.at(self.parameters.penalised)
             if penalty.l1:
                 self.kinked, self.proximal = True, self.penalty_term.proximal
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The names of the entries of θ."""
+        return self.parameters.names
 
     def state(self) -> dict[str, Any]:
         """The module's buffers, as the running means of BatchNorm are."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import final
 
 import numpy as np
@@ -34,7 +35,6 @@ class ParameterVector:
             raise SpecError(
                 f"The module's parameters are of several kinds ({kinds_text}). Bring them to one: module.double()."
             )
-        self.names = entries(named)
         self._named = named
         self._shapes = [p.shape for _, p in named]
         self._sizes = [p.numel() for _, p in named]
@@ -46,6 +46,11 @@ class ParameterVector:
         self._pointers = [(p.data_ptr(), p.grad.data_ptr()) for _, p in named if p.grad is not None]
         self._owners = [module.get_submodule(name.rpartition(".")[0])._parameters for name, _ in named]
         self._places = _places(module, [p for _, p in named])
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of the entries; made when they are asked for, as there may be millions."""
+        return entries(self._named)
 
     @property
     def penalised(self) -> Tensor:

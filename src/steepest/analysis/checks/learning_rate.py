@@ -253,8 +253,11 @@ def bouncing(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Fin
     remedy: dict[str, Any] = {"schedule": "cosine"}
     gap = descent.gap_at(schedule="cosine")
     if not descent.share(gap) >= min(need, 0.8):
-        rates = descent.other_rates[0]
-        rates = rates[(rates >= 0.03 * descent.lr) & (rates <= 1.01 * descent.lr)]
+        rates, gaps = descent.other_rates
+        near = (rates >= 0.03 * descent.lr) & (rates <= 1.01 * descent.lr)
+        if not np.any(gaps[near] < descent.gap):  # a lower rate ends higher already before it falls
+            return
+        rates = rates[near]
         rate, gap = descent.chosen(rates, descent.gaps(rates, "cosine"))
         remedy["lr"] = rounded_down(rate)
     if not descent.share(gap) >= min(need, 0.8):

@@ -155,7 +155,7 @@ class MeasuredDescent(LinearDescent):
             return np.zeros(0), np.zeros(0)
         steps = 10.0 ** np.arange(-3.0, 3.1, 0.5)
         rates = np.unique(np.concatenate([self.lr * steps[steps != 1.0], self.anchors]))
-        return rates, self.gaps(rates)
+        return rates, self.gaps(rates) if self.settles or self.falls else self.gaps_beside(rates, "cosine")
 
     @cached_property
     def best_of_rates(self) -> float:

@@ -9,6 +9,7 @@ which says the same of every row. Else the first of these is said that goes far 
     TOLERANCE, PATIENCE     what ended the descent                        all of its steps
     DECAY           a schedule that falls fast                            a constant rate
     MOMENTUM        a momentum over 0.9 that swings                       0.9
+    AVERAGED        a mean of the steps that takes in the way down        that of the last half of them
     NOISE           batches of a few rows at a constant rate              larger ones, or a rate that falls
     RATE_TOO_HIGH                                                         a rate 10 or more times lower
     RATE_TOO_LOW    a rate far under the usual, or steps enough           a rate 10 or more times higher
@@ -23,21 +24,24 @@ from typing import Any
 
 import numpy as np
 
+from steepest.analysis.checks.early_average import EARLY, LATER
+from steepest.analysis.checks.module_steps import order_of, usual
 from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import less_momentum_than, pinned
 from steepest.analysis.needs import AGAIN, NETWORK, WHOLE_TRACE
 from steepest.analysis.trials import Trial, Trials, trials_of
-from steepest.data.wording import called
-from steepest.descent import torch_rules
+from steepest.descent.averaging import begins
 from steepest.descent.stopping import Status
 from steepest.text.numbers import number, rounded_down, rounded_up
 
 WELL = 0.02  # loss, in that of the constant model, at or below which a fit is well whatever else there is
 LACKS = 0.15  # share of what the best trial learned that a fit lacks which has something to be said
 LACKS_BY_SETTING = 0.08  # the same where one unusual setting is taken away
-BY_SETTING = frozenset({Kind.SORTED, Kind.CLIPPED, Kind.TOLERANCE, Kind.PATIENCE, Kind.DECAY, Kind.MOMENTUM})
+BY_SETTING = frozenset(
+    {Kind.SORTED, Kind.CLIPPED, Kind.TOLERANCE, Kind.PATIENCE, Kind.DECAY, Kind.MOMENTUM, Kind.AVERAGED}
+)
 LITTLE = 0.04  # the same where the loss of the trial is less than half of the fit's, too
 MOST_OF, SOME_OF = 0.8, 0.4
 """Share of the way to the best trial that the remedy goes: of a rate or more steps, which make up for many things; of others."""
@@ -46,8 +50,6 @@ IN_ORDER = 0.3  # correlation of targets a batch apart from which rows lie in or
 SMALL_BATCH, LARGER_BATCH = 8, 32
 AHEAD = (3, 10, 30)
 FEW_STEPS, MANY_STEPS = 400, 1_000
-USUAL_SCALED, USUAL_PLAIN = 5e-4, 5e-3
-"""Rates from which it is usual to fit a network: of rules whose steps are about lr long, and of all others by lr/(1 − β)."""
 
 
 @dataclass
@@ -92,7 +94,7 @@ class Tried:
     "fit",
     finds=(
         Kind.SORTED, Kind.CLIPPED, Kind.TOLERANCE, Kind.PATIENCE, Kind.DECAY, Kind.MOMENTUM, Kind.NOISE, Kind.RATE_TOO_HIGH,
-        Kind.RATE_TOO_LOW, Kind.TOO_FEW_STEPS,
+        Kind.RATE_TOO_LOW, Kind.TOO_FEW_STEPS, Kind.AVERAGED,
     ),
     needs=(NETWORK, WHOLE_TRACE, AGAIN),
     trials=True,
@@ -128,22 +130,6 @@ def shuffled(tried: Tried) -> None:
     if size is None or batching.shuffle not in ("none", "blocks") or not order_of(trials) >= IN_ORDER:
         return
     tried.add(Kind.SORTED, {"shuffle": "rows"}, 0.4, shuffle="rows")
-
-
-def order_of(trials: Trials) -> float:
-    """How far the target of a row tells that of the row a batch later: a correlation; of classes by one that is told."""
-    rows, lag = trials.fit.train, trials.descent.size or 1
-    assert rows is not None
-    target = np.asarray(rows.y, dtype=np.float64).reshape(rows.rows, -1)[:, 0]
-    if rows.classes is not None:
-        values, counts = np.unique(target, return_counts=True)
-        target = (target == values[counts.argmax()]).astype(np.float64)
-    if len(target) <= 2 * lag or not target.std() > 0.0:
-        return 0.0
-    before, after = target[:-lag], target[lag:]
-    if not before.std() > 0.0 or not after.std() > 0.0:
-        return 1.0
-    return float(np.corrcoef(before, after)[0, 1])
 
 
 def unclipped(tried: Tried) -> None:
@@ -189,6 +175,15 @@ def slowed(tried: Tried) -> None:
     other = less_momentum_than(trials.descent.rule)[1]
     if other:
         tried.add(Kind.MOMENTUM, {"optimizer": other}, 0.3, rule=other)
+
+
+def later(tried: Tried) -> None:
+    """The mean of the last half of the steps in the place of one that begins before."""
+    trials = tried.trials
+    averaging, steps = str(trials.fit.spec.averaging), trials.descent.steps
+    if averaging == "none" or trials.diverged or begins(averaging, steps) >= EARLY * steps:
+        return
+    tried.add(Kind.AVERAGED, {"averaging": LATER[0]}, 0.4, averaging=LATER[0])
 
 
 def quieter(tried: Tried) -> None:
@@ -238,7 +233,7 @@ def further(tried: Tried) -> None:
         trials.budget.missed.add(Kind.TOO_FEW_STEPS)
 
 
-LOOKS = (shuffled, unclipped, not_stopped, not_decayed, slowed, quieter, other_rates, further)
+LOOKS = (shuffled, unclipped, not_stopped, not_decayed, slowed, later, quieter, other_rates, further)
 """In this order, the last two the other way round where few steps are said to be too few first."""
 
 
@@ -321,6 +316,16 @@ def said_momentum(trials: Trials, trial: Trial) -> Finding:
     return _finding(trials, trial, Kind.MOMENTUM, what, swinging(trials))
 
 
+def said_averaged(trials: Trials, trial: Trial) -> Finding:
+    """Of an average that begins early."""
+    averaging, steps = str(trials.fit.spec.averaging), trials.descent.steps
+    what = (
+        f"averaging={averaging!r} keeps the way down in the answer: the mean begins after {begins(averaging, steps):,} of "
+        f"{steps:,} steps."
+    )
+    return _finding(trials, trial, Kind.AVERAGED, what)
+
+
 def swinging(trials: Trials) -> str:
     """How the objective went over the last half of the descent."""
     known = trials.fit.trace.objective
@@ -372,6 +377,7 @@ SAYS: Mapping[Kind, Callable[[Trials, Trial], Finding]] = {
     Kind.PATIENCE: said_patience,
     Kind.DECAY: said_decay,
     Kind.MOMENTUM: said_momentum,
+    Kind.AVERAGED: said_averaged,
     Kind.NOISE: said_noise,
     Kind.RATE_TOO_HIGH: said_high,
     Kind.RATE_TOO_LOW: said_low,
@@ -386,14 +392,3 @@ def order_for(trials: Trials) -> list[Kind]:
     if trials.fit.steps < FEW_STEPS and usual(trials):
         kinds[-2:] = Kind.TOO_FEW_STEPS, Kind.RATE_TOO_LOW
     return kinds
-
-
-def usual(trials: Trials) -> bool:
-    """Whether networks are usually fitted at such a rate or a higher one."""
-    rule = torch_rules.rule(trials.descent.rule).innermost
-    if not isinstance(rule, torch_rules.Elementwise):
-        plain = "SGD" in called(getattr(rule, "optimizer", rule))
-        return trials.descent.lr >= (USUAL_PLAIN if plain else USUAL_SCALED)
-    if rule.kind.moves_by_lr:
-        return trials.descent.lr >= USUAL_SCALED
-    return trials.descent.lr / (1.0 - rule.momentum) >= USUAL_PLAIN

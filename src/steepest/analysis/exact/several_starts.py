@@ -48,6 +48,13 @@ def best_of_starts(problem: LinearProblem) -> np.ndarray:
     return min((matrix @ c for c in ends), key=lambda theta: certify.objective(problem, theta))
 
 
+def bottom_from(problem: LinearProblem, theta: np.ndarray) -> np.ndarray:
+    """θ `[p]` at the bottom of the valley that θ lies in: the same steps from there, none of which goes up."""
+    frame = standardised(problem)
+    c = np.linalg.lstsq(frame.matrix, theta, rcond=None)[0]
+    return frame.matrix @ _descended(problem, frame.basis, frame.matrix, c, MOST_STEPS)
+
+
 def _descended(problem: LinearProblem, basis: np.ndarray, matrix: np.ndarray, c: np.ndarray, steps: int) -> np.ndarray:
     """c after so many steps, or when they no longer move it."""
     ridge, scales = problem.penalty_in(matrix).hessian(), matrix.diagonal()
