@@ -115,6 +115,12 @@ def test_steps_before_it_are_learned_of_a_folds_own_rows():
     assert found.side_by_side == 10
 
 
+def test_folds_that_lack_a_class_have_the_scores_of_grid_search():
+    order = np.argsort(THREE, kind="stable")
+    found = compared(st.DescentClassifier(), {"penalty": PENALTIES[:3]}, THREE[order], cv=KFold(4), x=X[order])
+    assert found.side_by_side == 12
+
+
 def test_what_is_none_of_ours_is_refused():
     with pytest.raises(st.SpecError, match="not a Ridge"):
         st.search(Ridge(), {"alpha": [1.0]}, X, Y)

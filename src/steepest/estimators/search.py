@@ -10,7 +10,7 @@ Scores, their ranks and the best candidate are those of `GridSearchCV` with the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,7 @@ from sklearn.utils import _safe_indexing
 
 from steepest.errors import FitError, SpecError, SteepestError
 from steepest.estimators import parameters, rows, together
-from steepest.estimators.base import Descent
+from steepest.estimators.base import Descent, Given
 from steepest.estimators.together import Minima
 from steepest.model.automatic_loss import loss_of
 from steepest.model.modules import is_linear
@@ -142,13 +142,8 @@ def search(
     splits = list(check_cv(cv, y, classifier=is_classifier(estimator)).split(X, y))
     scores = np.full((len(candidates), len(splits)), np.nan)
     for group in _groups(estimator, candidates) if scoring is None else []:
-        found: Minima | None = None
-        kinds = _penalties(estimator, [candidates[i] for i in group])
-        for fold, (train, test) in enumerate(splits):
-            judged = _together(estimator, candidates[group[0]], kinds, X, y, train, test, found)
-            if judged is None:
-                break
-            scores[group, fold], found = judged
+        for fold, judged in enumerate(_together(estimator, [candidates[i] for i in group], X, y, splits)):
+            scores[group, fold] = judged
     scorer = check_scoring(estimator, scoring=scoring)
     for group in _swept_groups(estimator, candidates, np.isnan(scores)):
         for fold, (train, test) in enumerate(splits):
@@ -282,17 +277,55 @@ def _penalties(estimator: Any, candidates: list[dict[str, Any]]) -> tuple[np.nda
     """The weights of the l1 and of the l2 penalty of each candidate."""
     last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
     asked = [one.get(f"{_prefix(estimator)}penalty", last.penalty) for one in candidates]
-    kinds = [penalty(Spec.read({"penalty": one}).penalty) for one in asked]
+    kinds = [penalty(one if isinstance(one, str) else Spec.read({"penalty": one}).penalty) for one in asked]
     return np.array([one.l1 for one in kinds]), np.array([one.l2 for one in kinds])
 
 
 def _together(
-    estimator: Any, candidate: dict[str, Any], kinds: tuple[np.ndarray, np.ndarray], X: Any, y: Any, train: np.ndarray,
-    test: np.ndarray, before: Minima | None,
-) -> tuple[np.ndarray, Minima] | None:  # fmt: skip
-    """The scores of some candidates on a fold, NaN where one has not arrived, and where they ended; None where they cannot go
-    together. candidate: one of them. kinds: the penalties of all. before: where those of another fold ended."""
-    first = _last(estimator, candidate)
+    estimator: Any, candidates: list[dict[str, Any]], X: Any, y: Any, splits: list[tuple[np.ndarray, np.ndarray]]
+) -> Iterator[np.ndarray]:
+    """The scores of candidates that differ in their penalty alone, fold by fold, NaN where one has not arrived; none where they
+    cannot go together."""
+    first = _last(estimator, candidates[0])
+    kinds = _penalties(estimator, candidates)
+    spec = parameters.spec_of(first, first._of_classes, own_rows=True)
+    alone = not isinstance(estimator, Pipeline) and getattr(first, "class_weight", None) is None
+    whole = first._given(X, y, None, learn=True) if alone else None
+    found: Minima | None = None
+    for train, test in splits:
+        fold = None if whole is None else _cut(first, whole, train, test)
+        if fold is None:
+            fold, whole = _prepared(estimator, first, X, y, train, test), None
+        given, outside, judged = fold
+        if sparse.issparse(given.x) or given.y.ndim > 1:
+            return
+        labels = None if not first._of_classes else rows.labelled(np.asarray(first.classes_))
+        loss = loss_of(spec, labels)
+        if loss.custom or loss.bound is None or loss.choice is None or getattr(loss, "family", None) is not None:
+            return
+        data = first._rows(given)
+        target, outputs = targets(data, loss)
+        if (data.x.shape[1] + 1) * outputs > WIDEST:
+            return
+        weights = None if data.weights is None else data.weights / data.weights.mean()
+        problem = together.Problem(data.x, target, weights, loss, outputs, spec.intercept)
+        found = together.minima(problem, *kinds, found)
+        decision = outside @ found.coefficients.swapaxes(1, 2) + found.intercepts[:, None, :]
+        yield np.where(found.arrived, _scores(first, decision, judged), np.nan)
+
+
+def _cut(first: Descent, whole: Given, train: np.ndarray, test: np.ndarray) -> tuple[Given, Any, np.ndarray] | None:
+    """A fold of rows that were checked together; None where not all classes are in it, which is another task then."""
+    inside = Given(whole.x[train], whole.y[train], None, None)
+    if first._of_classes and len(np.unique(inside.y)) < len(first.classes_):
+        return None
+    return inside, whole.x[test], whole.y[test]
+
+
+def _prepared(
+    estimator: Any, first: Descent, X: Any, y: Any, train: np.ndarray, test: np.ndarray
+) -> tuple[Given, Any, np.ndarray]:
+    """A fold whose rows to fit are all that is learned of: those to fit, and columns and targets or codes of the others."""
     inside, outside = _safe_indexing(X, train), _safe_indexing(X, test)
     goals, judged = _safe_indexing(y, train), _safe_indexing(y, test)
     if isinstance(estimator, Pipeline):
@@ -300,33 +333,19 @@ def _together(
         inside = steps.fit_transform(inside, goals)
         outside = steps.transform(outside)
     given = first._given(inside, goals, None, learn=True)
-    if sparse.issparse(given.x) or given.y.ndim > 1:
-        return None
-    spec = parameters.spec_of(first, first._of_classes, own_rows=True)
-    labels = None if not first._of_classes else rows.labelled(np.asarray(first.classes_))
-    loss = loss_of(spec, labels)
-    if loss.custom or loss.bound is None or loss.choice is None or getattr(loss, "family", None) is not None:
-        return None
-    data = first._rows(given)
-    target, outputs = targets(data, loss)
-    width = (data.x.shape[1] + 1) * outputs
-    if width > WIDEST:
-        return None
-    weights = None if data.weights is None else data.weights / data.weights.mean()
-    problem = together.Problem(data.x, target, weights, loss, outputs, spec.intercept)
-    found = together.minima(problem, *kinds, before)
-    rows_test = first._checked_rows(outside)
-    decision = rows_test @ found.coefficients.swapaxes(1, 2) + found.intercepts[:, None, :]
-    scores = _scores(first, decision, judged)
-    return np.where(found.arrived, scores, np.nan), found
+    known = np.asarray(judged)
+    if first._of_classes:
+        classes = np.asarray(first.classes_)
+        places = np.minimum(np.searchsorted(classes, known), len(classes) - 1)
+        known = np.where(classes[places] == known, places, -1)  # a class that no row to fit has is never right
+    return given, first._checked_rows(outside), known
 
 
-def _scores(estimator: Descent, decision: np.ndarray, y: Any) -> np.ndarray:
-    """R² or accuracy of predictions `[runs, n, k]`."""
-    goals = np.asarray(y)
+def _scores(estimator: Descent, decision: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """R² or accuracy of predictions `[runs, n, k]`. y: targets or codes."""
     if not estimator._of_classes:
-        goals = goals.astype(np.float64).reshape(-1)
+        goals = y.astype(np.float64).reshape(-1)
         left = ((decision[..., 0] - goals) ** 2).sum(1)
         return 1.0 - left / ((goals - goals.mean()) ** 2).sum()
     codes = (decision[..., 0] > 0).astype(int) if decision.shape[2] == 1 else decision.argmax(2)
-    return (np.asarray(estimator.classes_)[codes] == goals).mean(1)
+    return (codes == y).mean(1)
