@@ -63,6 +63,7 @@ def test_local_steps_are_those_of_two_copies_and_the_same_whenever_they_are_take
     assert "Each of 2 ranks took steps on its own share of a batch" in str(found["local"]["told"])
 
 
+@pytest.mark.soak
 def test_local_steps_go_on_with_as_many_ranks_and_are_refused_where_they_make_no_sense(tmp_path):
     write(tmp_path / "rows")
     words = [sys.executable, str(SCRIPT.with_name("ending.py")), str(tmp_path), "local"]
