@@ -16,6 +16,9 @@ from steepest.data.dataset import Dataset
 from steepest.model.loss import Loss
 from steepest.model.prediction import softmax
 
+ROWS = 2**15
+"""Rows whose residuals are looked at together: they stay in the cache meanwhile."""
+
 
 def metrics(decision: np.ndarray, rows: Dataset, loss: Loss, parameters: int | None = None) -> dict[str, Any]:
     """What `Fit.metrics` holds of some rows; of several targets also the R² of each, as `r2 NAME`; of a family its deviance,
@@ -37,14 +40,20 @@ def metrics(decision: np.ndarray, rows: Dataset, loss: Loss, parameters: int | N
 
 def of_numbers(y: np.ndarray, prediction: np.ndarray, weights: np.ndarray | None) -> dict[str, float]:
     """R², MAE and RMSE, averaged over targets; R² over those that vary, nan where none does."""
-    residual = y - prediction
-    centre = _average(y, weights)
-    spread, square = _average((y - centre) ** 2, weights), _average(residual**2, weights)
+    whole = float(len(y) if weights is None else weights.sum())
+    centre = (y.sum(0) if weights is None else weights @ y) / whole
+    sums = np.zeros((3, *np.shape(centre)))
+    for begin in range(0, len(y), ROWS):
+        rows = slice(begin, begin + ROWS)
+        residual = y[rows] - prediction[rows]
+        for at, each in enumerate(((y[rows] - centre) ** 2, residual**2, np.abs(residual))):
+            sums[at] += each.sum(0) if weights is None else weights[rows] @ each
+    spread, square, absolute = sums / whole
     # a target that varies by rounding only has nothing to explain; most vary far more than that
     varies = np.atleast_1d(spread > (1e-8 * centre) ** 2)
     if not varies.all():
         varies = np.atleast_1d(np.ptp(y, axis=0) > 4.0 * np.finfo(float).eps * np.abs(y).max(0))
-    return of_means(square, spread, _average(np.abs(residual), weights), varies)
+    return of_means(square, spread, absolute, varies)
 
 
 def of_means(square: Any, spread: Any, absolute: Any, varies: np.ndarray) -> dict[str, float]:
@@ -58,11 +67,6 @@ def of_means(square: Any, spread: Any, absolute: Any, varies: np.ndarray) -> dic
         "mae": float(np.mean(absolute)),
         "rmse": float(np.sqrt(np.mean(square))),
     }
-
-
-def _average(each: np.ndarray, weights: np.ndarray | None) -> Any:
-    """The mean over rows, weighted."""
-    return each.mean(0) if weights is None else weights @ each / weights.sum()
 
 
 def of_classes(y: np.ndarray, decision: np.ndarray, count: int, weights: np.ndarray | None) -> dict[str, Any]:

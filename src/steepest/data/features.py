@@ -90,8 +90,7 @@ def encode(spec: Column, column: SourceColumn, x: np.ndarray, intercept: bool) -
     Raises:
         DataError: a value that the fit's column cannot have, or a missing one where nothing stands in for it.
     """
-    plain = spec.kind == "number" and not spec.own_missing and column.found.notation.unit == spec.notation.unit
-    if plain and column.sound:
+    if as_it_is(spec, column):
         start = 0
         for part in views(column.values):
             x[start : start + len(part), 0] = part
@@ -100,6 +99,12 @@ def encode(spec: Column, column: SourceColumn, x: np.ndarray, intercept: bool) -
     values, missing = filled(spec, checked_values(spec, column))
     place(spec, values, missing, x, intercept)
     return int(missing.sum())
+
+
+def as_it_is(spec: Column, column: SourceColumn) -> bool:
+    """Whether the one feature of a column is its numbers, none of which is missing."""
+    plain = spec.kind == "number" and not spec.own_missing and column.found.notation.unit == spec.notation.unit
+    return plain and column.sound
 
 
 def place(spec: Column, values: np.ndarray, missing: np.ndarray, x: np.ndarray, intercept: bool) -> None:

@@ -25,6 +25,7 @@ from steepest.data.column_names import check_names, named
 from steepest.data.csv_files import read_delimited
 from steepest.data.csv_layout import Layout
 from steepest.data.encodings import Opener, all_bytes
+from steepest.data.parquet_columns import in_one_block
 from steepest.data.reading import Reading
 from steepest.data.wording import counted, listed, quoted
 from steepest.errors import DataError
@@ -132,7 +133,7 @@ def _read(opener: Opener, label: str, name: str, request: Request, depth: int) -
         if magic.startswith(start):
             raise DataError(f"{label} is {kind}, not a table this reads. Save the table as CSV or Parquet")
     if magic.startswith(b"PAR1"):
-        return _sound(label, _from_parquet, opener, request.columns), None, ()
+        return _sound(label, _from_parquet, opener, request), None, ()
     if magic.startswith((b"ARROW1", b"\xff\xff\xff\xff", b"FEA1")):
         return _sound(label, _from_arrow, opener, magic), None, ()
     if name.endswith((".parquet", ".arrow", ".feather", ".ipc")):
@@ -206,15 +207,17 @@ def _sound(label: str, read: Callable[..., pa.Table], *given: object) -> pa.Tabl
         raise DataError(f"{label} is damaged or cut short and cannot be read: {reason}") from None
 
 
-def _from_parquet(opener: Opener, columns: Sequence[str] | None) -> pa.Table:
+def _from_parquet(opener: Opener, request: Request) -> pa.Table:
     import pyarrow.parquet as pq
 
     with opener() as stream:
         file = pq.ParquetFile(stream)
         available = file.schema_arrow.names
         # Where a name is unknown the caller must see all names to say which are close.
-        known = columns is not None and set(columns) <= set(available)
-        return file.read(columns=list(columns) if columns is not None and known else None)
+        known = request.columns is not None and set(request.columns) <= set(available)
+        names = list(request.columns or ()) if known else available
+        table = in_one_block(file, opener, names, request.requested)
+        return file.read(columns=names if known else None) if table is None else table
 
 
 def _from_arrow(opener: Opener, magic: bytes) -> pa.Table:

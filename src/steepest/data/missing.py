@@ -80,7 +80,7 @@ def present_levels(column: Column, parts: Selection) -> Column:
     return replace(column, levels=tuple(column.levels[code] for code in present))
 
 
-def with_fill(column: Column, parts: Selection, train_rows: np.ndarray, missing: str | Mapping[str, str]) -> Column:
+def with_fill(column: Column, parts: Selection, fitted: np.ndarray | slice, missing: str | Mapping[str, str]) -> Column:
     """The column with what stands in for a missing value: the training mean, the most frequent level, or a level of its own."""
     policy = policy_of(missing, column.name)
     if policy not in ("mean", "level"):
@@ -90,7 +90,7 @@ def with_fill(column: Column, parts: Selection, train_rows: np.ndarray, missing:
     own = policy == "level" and bool(gone.any())
     if own and column.kind == "category":
         return replace(column, own_missing=True)
-    fill = fill_of(column, values[train_rows][~gone[train_rows]])
+    fill = fill_of(column, values[fitted][~gone[fitted]])
     shown = f"its training mean {fill:.6g}" if isinstance(fill, float) else "its training means"
     shown = f"its most frequent level {quoted(fill)}" if isinstance(fill, str) else shown
     if gone.any():

@@ -26,9 +26,10 @@ from steepest.data.arrow_columns import first, on_all_cores, to_numbers
 from steepest.data.columns import SourceColumn
 from steepest.data.design import Design, Row, learned
 from steepest.data.expressions import Source
-from steepest.data.features import Column, checked_values, encode, filled, place
+from steepest.data.features import Column, as_it_is, checked_values, encode, filled, place
 from steepest.data.files import Origin, open_table
 from steepest.data.formula import Formula
+from steepest.data.parquet_columns import view_of
 from steepest.data.reading import AS_IT_IS, Reading
 from steepest.data.wording import capitalized, counted, listed, number, quoted, suggestion
 from steepest.errors import DataError
@@ -172,7 +173,12 @@ class Schema:
     def matrix(
         self, sources: Iterable[SourceColumn], rows: int, gaps: Counter[str] | None = None, in_columns: bool = False
     ) -> np.ndarray:
-        """The features x [n, d] of the columns, without a formula. in_columns: whether those of x are contiguous."""
+        """The features x [n, d] of the columns, without a formula. in_columns: whether those of x are contiguous; where the
+        columns lie so already, x is a view of them."""
+        sources = list(sources)
+        view = view_of([source.values for source in sources]) if in_columns else None
+        if view is not None and all(map(as_it_is, self.columns, sources)):
+            return view
         x = np.empty((rows, len(self.names)), order="F" if in_columns else "C")
         wide = [len(column.features(self.intercept)) for column in self.columns]
         parts = np.split(x, np.cumsum(wide), axis=1)[:-1]

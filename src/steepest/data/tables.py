@@ -115,10 +115,11 @@ def prepare(
         values = shares(values, parts.trials, parts.targets[0], partial(_row, parts.origin))
         parts.weights = parts.trials if parts.weights is None else parts.trials * parts.weights
     train_rows, test_rows = split_rows(values, classes, test_fraction, seed, notes)
+    fitted = slice(None) if train_rows is None else train_rows
     learned, ones = (learned, ()) if terms else _without_ones(parts, learned, keep_ones)
     learned = _renamed(parts, learned) if parts.renamed else learned
     if parts.numbers is None:
-        learned = [with_fill(column, parts, train_rows, missing) for column in learned]
+        learned = [with_fill(column, parts, fitted, missing) for column in learned]
     kind = label_kind(goals.column(0).type) if classes is not None else "text"
     logarithms = tuple(name for name, column in zip(parts.targets, parts.sources, strict=True) if column != name)
     intercept = terms.intercept and intercept if terms else intercept
@@ -144,13 +145,13 @@ def prepare(
         check_small(values, parts.targets, "the target")
     factored = parts.weights
     if class_weight is not None:
-        factors = class_factors(class_weight, classes, values[train_rows])[values]
+        factors = class_factors(class_weight, classes, values[fitted])[values]
         factored = factors if factored is None else factored * factors
     whole = Dataset(
         x, values, schema.names, parts.targets, classes, factored, schema, bool(ones), tuple(notes), parts.weights,
         places=parts.places, sources=sources, offset=parts.offset,
     )  # fmt: skip
-    train = whole if test_rows is None else whole.take(train_rows)
+    train = whole if train_rows is None else whole.take(train_rows)
     test = None if test_rows is None else whole.take(test_rows)
     for part, what in ((train, "training"), (test, "held-out")):
         if part is not None and part.weights is not None and not (part.weights > 0).any():
@@ -270,12 +271,11 @@ def _renamed(parts: Selection, learned: list[Column]) -> list[Column]:
 
 def split_rows(
     y: np.ndarray, classes: tuple[str, ...] | None, test_fraction: float, seed: int, notes: list[str]
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Row numbers for training and for the held-out score; every class keeps a row in training."""
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Row numbers for training, None for all, and for the held-out score; every class keeps a row in training."""
     rows = len(y)
-    everything = np.arange(rows)
     if test_fraction == 0:
-        return everything, None
+        return None, None
     held_out = int(np.ceil(test_fraction * rows))
     if held_out >= rows:
         raise DataError(f"holding out {test_fraction:g} of {counted(rows, 'row')} leaves none to fit on")
@@ -293,7 +293,7 @@ def split_rows(
     else:
         with unnoticed():
             from sklearn.model_selection import train_test_split
-        train, test = train_test_split(everything, test_size=held_out, random_state=random, stratify=stratify)
+        train, test = train_test_split(np.arange(rows), test_size=held_out, random_state=random, stratify=stratify)
     if classes is not None:
         lost = np.isin(y[test], y[train], invert=True)
         if lost.any():

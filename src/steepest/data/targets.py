@@ -20,6 +20,7 @@ from steepest.data.dates import dates
 from steepest.data.features import column_values, finite_numbers, not_numbers, unusable
 from steepest.data.files import Origin, open_table
 from steepest.data.in_memory import as_array
+from steepest.data.parquet_columns import view_of
 from steepest.data.reading import AS_IT_IS, Reading
 from steepest.data.wording import counted, listed, option, quoted, suggestion
 from steepest.errors import DataError, SpecError
@@ -151,9 +152,11 @@ def is_classes(targets: pa.Table, classify: bool | None, origin: Origin, reading
 
 
 def target_numbers(targets: pa.Table, origin: Origin) -> np.ndarray:
-    """[n] or [n, m] float64."""
+    """[n] or [n, m] float64, a copy but of a column that lies in a block of our own."""
     found = [finite_numbers(origin.column(name, targets[name])) for name in targets.column_names]
-    return np.array(found[0]) if len(found) == 1 else np.column_stack(found)
+    if len(found) > 1:
+        return np.column_stack(found)
+    return np.array(found[0]) if view_of(targets.columns) is None else found[0]
 
 
 def class_codes(targets: pa.Table, origin: Origin) -> tuple[tuple[str, ...], np.ndarray]:

@@ -131,7 +131,7 @@ def targets(data: Dataset, loss: Loss) -> tuple[np.ndarray, int]:
     if several and not (loss.several or loss.custom):
         raise SpecError(f"loss {loss} takes one target. Fit one target at a time.")
     check_targets(data, loss)
-    return data.y.astype(np.float64), data.y.shape[1] if several else 1
+    return data.y.astype(np.float64, copy=False), data.y.shape[1] if several else 1
 
 
 def check_targets(data: Dataset, loss: Loss) -> None:
