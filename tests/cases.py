@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations, product
 from typing import Any
 
@@ -47,7 +48,7 @@ FACTORS = {
     "schedule": ("constant", "inverse", "step:2,0.5", "cosine", "warmup:5", "callable"),
     "batch": (None, 1, 7, 32),
     "weights": (False, True),
-    "penalty": ("none", "l2:0.1", "l1:0.05", "elastic:0.02,0.1"),
+    "penalty": ("none", "l2:0.1", "l1:0.05", "elastic:0.02,0.1", "group:0.05"),
     "shuffle": ("rows", "draws", "blocks", "none"),
     "frame": ("none", "standardize", "orthonormal"),
     "clip": (None, 0.5),
@@ -78,11 +79,13 @@ def objective(case: dict) -> LinearObjective:
         outputs, target = 3, signal.argmax(1)
     kind = {"poly": "mse", "several": "mse", "softmax": "cross_entropy"}.get(name, name)
     weights = random.uniform(0.2, 3.0, ROWS)
+    # the intercept by itself, then groups of two columns, those of all outputs together
+    groups = tuple((np.arange(design.shape[1]) + 1) // 2) * outputs
     problem = LinearProblem(
         design,
         target,
         torch_losses.loss(kind),
-        penalties.penalty(case["penalty"]),
+        replace(penalties.penalty(case["penalty"]), groups=groups),
         weights=weights / weights.mean() if case["weights"] else None,
         outputs=outputs,
     )

@@ -18,7 +18,15 @@ from steepest.formulas.schedules import SCHEDULES
 from steepest.model import automatic_loss, modules, penalties, torch_losses
 from steepest.settings import Spec
 
-NUMBERS = {"huber": "1.5", "quantile": "0.3", "l1": "0.1", "l2": "0.1", "elastic": "0.1,0.2", "step": "10,0.5"}
+NUMBERS = {
+    "huber": "1.5",
+    "quantile": "0.3",
+    "l1": "0.1",
+    "l2": "0.1",
+    "elastic": "0.1,0.2",
+    "group": "0.1",
+    "step": "10,0.5",
+}
 NUMBERS |= {
     "expectile": "0.8",
     "tweedie": "1.7",

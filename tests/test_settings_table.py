@@ -21,7 +21,7 @@ from steepest.sweeps.axes import Runs
 EXAMPLES = {
     "formula": "~ a + log(b)",
     "target": "y", "columns": ("a", "b"), "drop": ("id",), "model": "poly:2", "loss": "huber:1.5", "penalty": "l2:0.1",
-    "bounds": {"a": (0.0, None)}, "link": "probit",
+    "penalty_groups": {"size": ("a", "b")}, "bounds": {"a": (0.0, None)}, "link": "probit",
     "optimizer": "adam", "lr": 0.1, "schedule": "cosine", "averaging": "polyak", "clip": 1.0,
     "batch_size": 32, "accumulate": 4, "shuffle": "draws", "epochs": 5,
     "max_steps": 7, "tol": 0.0, "patience": 3, "validation": 0.2, "init": "normal", "seed": 1, "precondition": "none",
@@ -163,7 +163,14 @@ def test_the_sets_of_settings_that_are_treated_alike():
         *READING,
     }
     assert set(those(lambda setting: setting.prepares)) == data | {"model", "loss", "intercept"}
-    assert set(those(lambda setting: setting.fitted)) == data | {"model", "link", "penalty", "bounds", "intercept"}
+    assert set(those(lambda setting: setting.fitted)) == data | {
+        "model",
+        "link",
+        "penalty",
+        "penalty_groups",
+        "bounds",
+        "intercept",
+    }
     ending = {"epochs", "max_steps", "tol", "patience"}
     free = {"lr", "optimizer", "clip", "schedule", "averaging", "init", "seed"}
     assert set(those(lambda setting: setting.free)) == free | ending

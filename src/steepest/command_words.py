@@ -6,6 +6,7 @@ import ast
 import re
 import shlex
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 from steepest.settings_table import NAMES, SETTINGS
@@ -18,8 +19,8 @@ def options(settings: Mapping[str, Any]) -> list[str]:
 
     >>> options({"lr": 0.1, "intercept": False, "drop": ("a", "b, c"), "weights": None})
     ['--lr', '0.1', '--no-intercept', '--drop', 'a,"b, c"']
-    >>> options({"bounds": {"x": (0.0, None)}})
-    ['--bounds', 'x=0.0:']
+    >>> options({"bounds": {"x": (0.0, None)}, "penalty_groups": {"size": ("width", "height"), "place": ("x",)}})
+    ['--bounds', 'x=0.0:', '--penalty-groups', 'size=width,height;place=x']
     """
     words: list[str] = []
     for name, value in settings.items():
@@ -29,7 +30,9 @@ def options(settings: Mapping[str, Any]) -> list[str]:
         if isinstance(value, bool):
             words.append(f"--{'' if value else 'no-'}{option}")
             continue
-        if isinstance(value, Mapping):
+        if name == "penalty_groups":
+            value = ";".join(f"{group}={','.join(map(_cell, members))}" for group, members in value.items())
+        elif isinstance(value, Mapping):
             value = [f"{label}={_within(factor)}" for label, factor in value.items()]
         if hasattr(value, "tolist"):
             value = value.tolist()
@@ -42,7 +45,7 @@ def options(settings: Mapping[str, Any]) -> list[str]:
 
 def _within(value: Any) -> str:
     """A number or a word as it is; a pair of bounds as LOW:HIGH."""
-    return ":".join("" if side is None else str(side) for side in value) if isinstance(value, tuple) else str(value)
+    return ":".join(map(_limit, value)) if isinstance(value, tuple) else str(value)
 
 
 def in_options(sentence: str) -> str:
@@ -105,6 +108,11 @@ def _as_option(name: str, value: str | None) -> str:
         return f"{option} {value}"
     words = options({name: [given] if isinstance(given, str) and name in NAMES else given})
     return " ".join(shlex.quote(word) if word.isprintable() else f"${word!r}" for word in words)
+
+
+def _limit(bound: float | None) -> str:
+    """A bound as `--bounds` has it, "" where there is none."""
+    return "" if bound is None or abs(bound) == inf else f"{bound}"
 
 
 def _cell(entry: Any) -> str:

@@ -3,7 +3,7 @@
 - loss: numbers take mse, two classes logistic, more cross_entropy.
 - optimizer: with a number for lr, or with minibatches, sgd. On the linear family curvature steps (`descent/newton.py`), with
   a loss of the user's own L-BFGS. A module takes adam.
-- precondition: with a number for lr none. The linear family takes orthonormal (standardize under an l1 penalty), a
+- precondition: with a number for lr none. The linear family takes orthonormal (standardize under a penalty with a kink), a
   module standardize: its columns, and of an mlp each target. Powers of columns far from zero are taken of centred ones
   (`model/centring.py`).
 - lr: sgd and momentum on a smooth loss take 1/L, or 1/(2·L_b) with minibatches (`analysis/curvature.py`); anything else the
@@ -48,7 +48,7 @@ from steepest.model.module_objective import ModuleObjective
 from steepest.model.module_trial import tried, without_last
 from steepest.model.objective import Objective, parameter_names
 from steepest.model.objective_factory import check_loss
-from steepest.model.of_fit import check_added, linear_problem, targets, tensors
+from steepest.model.of_fit import check_added, check_groups, linear_problem, targets, tensors
 from steepest.model.penalties import penalty
 from steepest.model.small_objective import SmallObjective, suits
 from steepest.model.tall_curvature import IllConditioned
@@ -80,6 +80,7 @@ def plan(spec: Spec, data: Dataset, given: Any = None, in_place: bool = False) -
     target, outputs = targets(data, loss)
     module = modules.module(spec.model, data.x.shape[1], outputs, spec.seed)
     check_added(data, loss, module is not None)
+    check_groups(spec, module is not None)
     made = (
         _linear(spec, data, loss, given, in_place)
         if module is None
@@ -111,7 +112,7 @@ def _tall(spec: Spec, data: Dataset, loss: Loss, terms: Terms) -> Plan | None:
     smooth = loss.quadratic or bool(loss.choice and loss.choice.concordance and data.y.ndim == 1)
     plain = terms.degree == 1 and smooth and data.offset is None and (spec.dtype, spec.device) == ("float64", "cpu")
     of = penalty(spec.penalty)
-    if not plain or spec.bounds or rows * columns <= TALL or rows < 2 * columns:
+    if not plain or spec.bounds or of.group or rows * columns <= TALL or rows < 2 * columns:
         return None
     if of.l1 and not (loss.quadratic and data.y.ndim == 1):
         return None
@@ -130,8 +131,8 @@ def _tall(spec: Spec, data: Dataset, loss: Loss, terms: Terms) -> Plan | None:
 
 def _linear(spec: Spec, data: Dataset, loss: Loss, given: Iterable[Any] | None, in_place: bool) -> Plan:
     plain_terms = _terms(spec, data)
-    if spec.bounds:
-        data.check_in_memory("A fit with bounds")
+    if spec.bounds or penalty(spec.penalty).group:
+        data.check_in_memory("A fit with bounds" if spec.bounds else "A fit with a group penalty")
     if data.stream is not None and (made := streamed(spec, data, loss, plain_terms, in_place)) is not None:
         return made
     batching = batches_of(spec, data)
@@ -246,9 +247,9 @@ def _frame(spec: Spec, problem: LinearProblem) -> frames.Coordinates | None:
             "precondition='orthonormal' mixes the columns, whose coefficients have bounds of their own. "
             "Use precondition='standardize'."
         )
-    if name == "orthonormal" and problem.penalty.l1:
+    if name == "orthonormal" and problem.penalty.soft:
         raise SpecError(
-            "precondition='orthonormal' mixes the columns, so the l1 penalty has no proximal step there. "
+            f"precondition='orthonormal' mixes the columns, so penalty={spec.penalty!r} has no proximal step there. "
             "Use precondition='standardize'."
         )
     return coordinates_of(name, problem)

@@ -340,8 +340,11 @@ def _unknown(problem: LinearProblem | None, best: Answer) -> list[str]:
         ]
     if problem.penalty.bounds is not None:
         return ["Steps to an optimum within bounds are not predicted."]
-    if problem.penalty.l1:
-        return ["An l1 penalty has a kink at 0, where there is no curvature: its steps are not predicted."]
+    if problem.penalty.soft:
+        return [
+            f"{problem.penalty.article.capitalize()} penalty has a kink at 0, where there is no curvature: its steps are not "
+            "predicted."
+        ]
     if best.exact is None or best.exact.theta is None:
         return [] if best.exact is None else [f"Steps are not predicted: {best.exact.note}"]
     scaled = [name for name, rule in FORMULAS.items() if not rule.linear]

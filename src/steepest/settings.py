@@ -137,15 +137,16 @@ class Spec(_Fields):
             'or the month may stand first, "days:dayfirst" or "days:monthfirst".'
         )
 
-    @field_validator("bounds", mode="before")
+    @field_validator("bounds", "penalty_groups", mode="before")
     @classmethod
-    def _limits(cls, value: Any) -> Any:
-        """(low, high) of each name, infinite where there is none."""
+    def _of_names(cls, value: Any, info: ValidationInfo) -> Any:
+        """(low, high) of each coefficient, infinite where there is none; the members of each group."""
         if value is None or value == {}:
             return None
+        read, shape = OF_NAMES[str(info.field_name)]
         if not isinstance(value, Mapping):
-            raise SpecError(f'bounds={value!r}: it must be a dict of (low, high), as in bounds={{"x": (0, None)}}.')
-        return {str(name): _pair(name, pair) for name, pair in value.items()}
+            raise SpecError(f"{info.field_name}={value!r}: it must be a dict of {shape}.")
+        return {str(name): read(name, each) for name, each in value.items()}
 
     @field_validator("validation", mode="before")
     @classmethod
@@ -329,6 +330,23 @@ def _pair(name: Any, pair: Any) -> tuple[float, float]:
             f"bounds of {str(name)!r}: {pair!r} must be a low bound and one that is no lower, as (0, None)."
         )
     return low, high
+
+
+def _members(name: Any, members: Any) -> tuple[str, ...]:
+    """The names of one group."""
+    several = [members] if isinstance(members, str) or is_label(members) else members
+    if not isinstance(several, list | tuple) or not all(isinstance(one, str) or is_label(one) for one in several):
+        raise SpecError(f"penalty_groups of {str(name)!r}: {members!r} must be names of columns or coefficients.")
+    if not several:
+        raise SpecError(f"penalty_groups: the group {str(name)!r} is empty. Name its columns, or leave it out.")
+    return tuple(map(str, several))
+
+
+OF_NAMES = {
+    "bounds": (_pair, '(low, high), as in bounds={"x": (0, None)}'),
+    "penalty_groups": (_members, 'names of columns, as in penalty_groups={"size": ["width", "height"]}'),
+}
+"""Settings that say something of names: how it is read, and what is said where it is no dict."""
 
 
 def _labels(value: Any) -> Any:

@@ -128,6 +128,11 @@ class Settings(TypedDict, total=False):
         kept=str, choices=LINKS, fitted=True)]
     penalty: Annotated[str | None, Setting("none", "model",
         "{names}, in the units of the parameters; intercepts are free.", kept=str, choices=PENALTIES, fitted=True)]
+    penalty_groups: Annotated[Mapping[str, Names] | None, Setting(None, "model",
+        "Groups of penalty group:A, each with the names of its columns or coefficients; by default the coefficients of each "
+        "column, or term of a formula, are one.",
+        python='As `{"size": ["width", "height"]}`.', command="As GROUP=COLUMN,COLUMN;GROUP=COLUMN, or repeated.",
+        kept=dict[str, tuple[str, ...]] | None, fitted=True)]
     bounds: Annotated[Mapping[str, Any] | None, Setting(None, "model",
         "Bounds of coefficients, each a low and a high one, kept by projected steps; intercepts are free.",
         python='As `{"x": (0, None)}`, None being no bound.', command="As COLUMN=LOW:HIGH, where either may be left out.",

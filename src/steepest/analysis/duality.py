@@ -9,6 +9,7 @@ For the loss's own slopes at θ, ℓ(f) + ℓ*(v) = v·f, and what is left is a 
 - `l2` and elastic: Σⱼ gⱼθⱼ + l1·|θⱼ| + l2·θⱼ² + max(|gⱼ| − l1, 0)²/(4·l2), which for l1 = 0 is ‖∇F‖²/(2·μ) with μ = 2·l2;
 - `l1`: the slopes are scaled by s, so that every |gⱼ| ≤ l1 (as for gap-safe screening: Ndiaye, Fercoq, Gramfort and
   Salmon 2017);
+- `group`: the same, so that every ‖g‖ of a group is at most its weight (Ndiaye, Fercoq, Gramfort and Salmon 2016);
 - losses with a kink: rows far from it have the slope of their side, and a linear programme balances those near it.
 """
 
@@ -32,7 +33,7 @@ def bound(problem: LinearProblem, theta: np.ndarray) -> float:
     Args:
         theta: `[k·p]`, in user units.
 
-    It is finite for convex losses of ours with a penalty, and for piecewise linear losses without an l2 penalty. It is as near
+    It is finite for convex losses of ours with a penalty, for piecewise linear ones unless that is l2 or group. It is as near
     to 0 as θ is to the optimum.
 
     >>> from steepest.model.torch_losses import loss
@@ -48,29 +49,35 @@ def bound(problem: LinearProblem, theta: np.ndarray) -> float:
         blocks = theta.reshape(problem.outputs, -1)
         return float(np.mean([bound(problem.of_output(output), one) for output, one in enumerate(blocks)]))
     if problem.loss.kinked:
-        return float("inf") if problem.penalty.l2 else kinked(problem, theta)
+        return float("inf") if problem.penalty.l2 or problem.penalty.group else kinked(problem, theta)
     return smooth(problem, theta) if problem.penalty else float("inf")
 
 
 def smooth(problem: LinearProblem, theta: np.ndarray) -> float:
     """The bound for a loss with slopes, and a penalty."""
     l1, l2, free = problem.penalty.l1, problem.penalty.l2, problem.penalised > 0.0
+    norms = problem.penalty_in().norms
     predicted = certify.prediction(problem, theta)
     settled = _settled(problem, predicted) if problem.intercept else predicted
     if settled is None:
         return float("inf")
     slopes = certify.slope(problem, settled).reshape(len(settled), -1)
-    g = (slopes.T @ problem.design / len(slopes)).ravel()[free]
-    theta = theta[free]
+    g = (slopes.T @ problem.design / len(slopes)).ravel() * free
+    theta = theta * free
     loss = certify.mean_loss(problem, settled)
     by_intercept = 0.0 if settled is predicted else max(certify.mean_loss(problem, predicted) - loss, 0.0)
     if l2:
-        return by_intercept + float(np.sum(_of_each(g, theta, l1, l2)))
-    steepest = float(np.abs(g).max(initial=0.0))
-    scale = 1.0 if steepest <= l1 else l1 / steepest
+        return by_intercept + float(np.sum(_of_each(g[free], theta[free], l1, l2)))
+    # how many times as steep as it may be the slope is where it is most so
+    steepest = np.abs(g) / l1 if norms is None else norms.norms(g) / norms.weights
+    scale = 1.0 / max(float(steepest.max(initial=0.0)), 1.0)
     # ℓ(f) + ℓ*(s·v) ≤ (1 − s)·ℓ(f) + s·v·f, since ℓ* is convex and ℓ*(0) = 0; of squares it is (1 − s)²·ℓ(f) + s·v·f
     left = (1.0 - scale) ** (2 if problem.loss.quadratic else 1)
-    return by_intercept + left * loss + float(np.sum(scale * g * theta + l1 * np.abs(theta)))
+    if norms is None:
+        return by_intercept + left * loss + float(np.sum(scale * g * theta + l1 * np.abs(theta)))
+    return (
+        by_intercept + left * loss + float(np.sum(scale * norms.sums(g * theta) + norms.weights * norms.norms(theta)))
+    )
 
 
 def _of_each(g: np.ndarray, theta: np.ndarray, l1: float, l2: float) -> np.ndarray:

@@ -78,7 +78,9 @@ class RowNoise:
 
     def __init__(self, problem: LinearProblem, frame: Coordinates | None, theta: np.ndarray):
         if problem.penalty.kinked:
-            raise SpecError("An l1 penalty has a kink at 0, and bounds have walls; no noise floor is known for it.")
+            raise SpecError(
+                "An l1 or a group penalty has a kink at 0, and bounds have walls; no noise floor is known for it."
+            )
         theta = np.asarray(theta, dtype=np.float64).ravel()
         self.count = len(problem.design)
         basis = problem.design if frame is None else frame.basis

@@ -240,9 +240,10 @@ def _notes(problem: LinearProblem, flat: int, arrives: bool, user: Quadratic) ->
         )
     if problem.penalty.bounds is not None:
         notes.append("Bounds are left out: rates hold for the projected steps, steps are not known.")
-    elif problem.penalty.l1:
+    elif problem.penalty.soft:
         notes.append(
-            "The l1 penalty has a kink and is left out: rates hold for the proximal steps, steps are not known."
+            f"{problem.penalty.article.capitalize()} penalty has a kink and is left out: rates hold for the proximal steps, "
+            "steps are not known."
         )
     elif not arrives:
         notes.append("No finite optimum is known, so steps to it are not predicted.")

@@ -51,8 +51,10 @@ def spectrum(
     """
     if problem.penalty.bounds is not None:
         raise SpecError("Within bounds the objective has no second derivative.")
-    if problem.penalty.l1:
-        raise SpecError("An l1 penalty has a kink at 0 and no second derivative there.")
+    if problem.penalty.soft:
+        raise SpecError(
+            f"{problem.penalty.article.capitalize()} penalty has a kink at 0 and no second derivative there."
+        )
     theta, start = np.asarray(theta, dtype=np.float64).ravel(), np.asarray(start, dtype=np.float64).ravel()
     basis = problem.design if frame is None else frame.basis
     if min(basis.shape[1], max(len(basis), 1)) * problem.outputs > MOST_EXACT:

@@ -88,7 +88,13 @@ def value_of(setting: str, words: Any) -> Any:
         return _pairs("date", words, "COLUMN=days or COLUMN=parts")
     if setting == "bounds":
         return {name: _limits(name, text) for name, text in _pairs("bounds", words, "COLUMN=LOW:HIGH").items()}
-    ways = {"class_weight": _class_weight, "missing": _missing, "init": _numbers, "lr": _rates}
+    ways = {
+        "class_weight": _class_weight,
+        "missing": _missing,
+        "init": _numbers,
+        "lr": _rates,
+        "penalty_groups": _groups,
+    }
     return ways[setting](words) if setting in ways else words
 
 
@@ -178,6 +184,21 @@ def _limits(name: str, text: str) -> tuple[float | None, float | None]:
         return (float(low) if low else None), (float(high) if high else None)
     except ValueError:
         raise wrong("bounds", f"{name}={text}", "it is written COLUMN=LOW:HIGH, as in x=0: or x=-1:1.") from None
+
+
+def _groups(words: list[str]) -> dict[str, list[str]]:
+    """`size=width,height;place=x,y` as a dict, or each group in a word of its own.
+
+    >>> _groups(["size=width,height;place=x"]), _groups(["size=width", 'place="a, b",c'])
+    ({'size': ['width', 'height'], 'place': ['x']}, {'size': ['width'], 'place': ['a, b', 'c']})
+    """
+    found = {}
+    for word in (part.strip() for text in words for part in text.split(";") if part.strip()):
+        name, equals, members = word.partition("=")
+        if not equals or not name.strip() or name.strip() in found:
+            raise wrong("penalty_groups", word, "it is written GROUP=COLUMN,COLUMN, each group once.")
+        found[name.strip()] = names([members])
+    return found
 
 
 def _numbers(text: str) -> str | list[float]:

@@ -11,6 +11,7 @@ differs:
 
 - smooth losses: one linear system;
 - an `l1` penalty: a proximal step in that norm, solved exactly by feature-sign search (Lee et al. 2007);
+- a `group` penalty: the same by block coordinate descent and Newton's method (`numerics/group_set.py`);
 - losses with a kink (`l1`, `quantile`): |r| is rounded off to √(r² + δ²), and δ shrinks whenever the rounded
   objective is nearly at its minimum, until the rounding is far below the tolerance. `huber:D` likewise begins
   with a width that reaches its residuals and ends at D.
@@ -30,7 +31,7 @@ from steepest.lazy import Tensor, torch
 from steepest.model import preconditioners
 from steepest.model.linear import row_blocks
 from steepest.model.linear_objective import ExtendedObjective, LinearObjective
-from steepest.numerics import box
+from steepest.numerics import box, group_set
 from steepest.numerics.active_set import feature_sign
 from steepest.numerics.cholesky import factor, solve
 from steepest.numerics.dual import row_system
@@ -134,7 +135,7 @@ class RegularizedNewton(Rule):
         given = self.exact_gradient or self.few is not None
         g = self._to_basis(grad) if given else self._gradient(theta, slope)
         hessian = None if self.rows is not None or self.few is not None else self._hessian(curvature)
-        if hessian is not None and self.thresholds is None and not self.problem.loss.convex:
+        if hessian is not None and not self.problem.penalty.soft and not self.problem.loss.convex:
             hessian = self._if_convex_here(theta, delta, hessian)
         value = self._value(theta, delta)
         floor = max(abs(value), 1e-12 * first) * torch.finfo(theta.dtype).eps
@@ -203,6 +204,11 @@ class RegularizedNewton(Rule):
             c = self._coordinates(theta)
             z = self.few.minimum(g, self.thresholds, c, 0.0 if damping is None else damping)
             return z - c, (z == 0) & (self.thresholds > 0)
+        if self.penalty.norms is not None:
+            c, whole = self._coordinates(theta), system if damping is None else system + torch.diag(damping)
+            hessian, slopes, at = (each.cpu().double().numpy() for each in (whole, g, c))
+            d = torch.from_numpy(group_set.minimum(hessian, slopes, self.penalty.norms.plain, at)).to(g)
+            return d, (c + d == 0) & self.penalty.norms.penalised
         if self.penalty.box is not None:
             c, whole = self._coordinates(theta), system if damping is None else system + torch.diag(damping)
             low, high = ((limit - c).numpy() for limit in self.penalty.box)
@@ -225,6 +231,10 @@ class RegularizedNewton(Rule):
 
     def _fall(self, theta: Tensor, g: Tensor, d: Tensor) -> float:
         """How far the objective falls along d to first order; below 0."""
+        norms = self.penalty.norms
+        if norms is not None:
+            c = self._coordinates(theta)
+            return float(g @ d + norms.value(norms.scales * (c + d)) - norms.value(norms.scales * c))
         if self.thresholds is None:
             return float(g @ d)
         c = self._coordinates(theta)
@@ -311,7 +321,7 @@ class RegularizedNewton(Rule):
         if self.problem.loss.coupled:
             # adding one vector to all classes changes no probability: curvature there fixes it at no cost elsewhere
             same = torch.eye(self.rank).to(hessian) / self.k**2
-            hessian += torch.kron(torch.ones_like(each), same) * (1.0 if self.thresholds is None else 1e-9)
+            hessian += torch.kron(torch.ones_like(each), same) * (1e-9 if self.problem.penalty.soft else 1.0)
         if self.problem.loss.quadratic:
             self.steady = hessian
         return hessian

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from steepest.engines import kernel_rows, kernels
     from steepest.engines import kernel_rules as kernel_steps
     from steepest.engines.descents import Descents
+    from steepest.model.group_norms import GroupNorms
 
 PANEL = 2**15
 """Entries of the design that are looked at together: they stay in a near cache between prediction and gradient."""
@@ -74,7 +75,7 @@ def penalty_code(objective: LinearObjective) -> kernel_steps.PenaltyCode:
     term, none = objective.penalty_term, np.zeros((0, 0), dtype)
     if term is None:
         nothing = np.zeros((outputs, 0), dtype)
-        return kernel_steps.PenaltyCode(0.0, 0.0, nothing, none, none, none, none)
+        return kernel_steps.PenaltyCode(0.0, 0.0, nothing, none, none, none, none, *_groups_of(None, dtype))
     mask = term.free.numpy().reshape(outputs, -1)
     matrix = none if term.matrix is None else np.ascontiguousarray(term.matrix.numpy())
     origin = np.zeros_like(mask) if term.offset is None else term.offset.numpy().reshape(mask.shape)
@@ -82,7 +83,17 @@ def penalty_code(objective: LinearObjective) -> kernel_steps.PenaltyCode:
     if objective.proximal is not None:
         thresholds = np.ascontiguousarray(term.thresholds.numpy().reshape(shift.shape))
         shift = shift if term.shift is None else np.ascontiguousarray(term.shift.numpy().reshape(shift.shape))
-    return kernel_steps.PenaltyCode(float(term.l1), float(term.l2), mask, matrix, origin, thresholds, shift)
+    own = mask, matrix, origin, thresholds, shift, *_groups_of(term.norms, dtype)
+    return kernel_steps.PenaltyCode(float(term.l1), float(term.l2), *own)
+
+
+def _groups_of(norms: GroupNorms | None, dtype: Any) -> tuple[Any, ...]:
+    """What `PenaltyCode` has of groups: weights, scales, members and starts, how many, and whether scales differ within one."""
+    if norms is None:
+        return np.zeros(0, dtype), np.zeros(0, dtype), np.zeros(0, np.int64), np.zeros(1, np.int64), 0, 0
+    starts = np.cumsum([0, *map(len, norms.members)], dtype=np.int64)
+    weights, scales = (np.ascontiguousarray(each.numpy()) for each in (norms.weights, norms.scales))
+    return weights, scales, np.concatenate(norms.members), starts, len(weights), int(not norms.even)
 
 
 def rows_as_they_lie(objective: LinearObjective) -> kernel_rows.Rows:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from steepest.engines import kernel_groups
 from steepest.formulas.rules import FORMULAS
 from steepest.machine_code.compiler import Compiled, compiled, once
 from steepest.machine_code.instructions import INTEGER, REAL, WORDS, Code, Number, Pointer, grouped, to, where
@@ -22,9 +23,11 @@ KINDS = tuple(FORMULAS)
 
 
 class PenaltyCode(NamedTuple):
-    """l1·Σ|θ| + l2·Σθ² with θ = origin + matrix·c: mask and origin `[k, p]`, matrix `[p, r]` (empty in user units).
+    """l1·Σ|θ| + l2·Σθ² + Σ weights·‖θ_g‖ with θ = origin + matrix·c: mask and origin `[k, p]`, matrix `[p, r]` (empty in user
+    units).
 
-    thresholds and shift `[k, r]` are those of the proximal step.
+    thresholds, shift and scales `[k, r]` are those of the proximal step. Of `count` groups the entries of g are
+    members[starts[g]:starts[g + 1]]; uneven: whether scales differ within one.
     """
 
     l1: Any
@@ -34,11 +37,17 @@ class PenaltyCode(NamedTuple):
     origin: Any
     thresholds: Any
     shift: Any
+    weights: Any
+    scales: Any
+    members: Any
+    starts: Any
+    count: Any
+    uneven: Any
 
     @classmethod
     def types(cls, entry: str) -> tuple[Any, ...]:
         """What compiled code takes for it."""
-        return REAL, REAL, *[to(entry)] * 5
+        return REAL, REAL, *[to(entry)] * 7, to("int64"), to("int64"), INTEGER, INTEGER
 
 
 class RuleCode(NamedTuple):
@@ -107,14 +116,18 @@ class StepKind(NamedTuple):
     clipped: bool
     decays: bool
     reduced: bool = False
+    grouped: bool = False
+    uneven: bool = False
 
     @classmethod
     def of(cls, penalty: PenaltyCode, kinds: np.ndarray, numbers: np.ndarray, reduced: bool = False) -> StepKind:
         """That of rules `[runs, 2]` and `[runs, 6]`, as `RuleCode` has them."""
         each, kinks = (tuple(sorted(set(column.tolist()))) for column in kinds.T)
-        penalised, turned = penalty.l1 != 0.0 or penalty.l2 != 0.0, penalty.matrix.size > 0
+        grouped, turned = penalty.count > 0, penalty.matrix.size > 0
+        penalised = penalty.l1 != 0.0 or penalty.l2 != 0.0 or grouped
         clipped, decays = bool(np.isfinite(numbers[:, 4]).any()), bool(numbers[:, 3].any())
-        return cls(penalty.mask.shape[1], penalised, penalty.l2 != 0.0, turned, each, kinks, clipped, decays, reduced)
+        own = reduced, grouped, penalty.uneven > 0
+        return cls(penalty.mask.shape[1], penalised, penalty.l2 != 0.0, turned, each, kinks, clipped, decays, *own)
 
 
 def advance(
@@ -163,7 +176,10 @@ def write_step(
     record.grad_norm[at] = square[0] ** 0.5
     if SUBGRADIENT in step.kinks and step.penalised:
         with code.only(rule.kink, SUBGRADIENT, step.kinks):
-            _pull_back(code, shape, step, grad, penalty.l1, True, penalty, state.free)
+            if step.grouped:
+                kernel_groups.to_subgradient(code, penalty, state.free)
+            scale = penalty.l1.like(1.0) if step.grouped else penalty.l1
+            _pull_back(code, shape, step, grad, scale, not step.grouped, penalty, state.free)
             _square(code, grad, size, square)
     if step.clipped:
         factor = rule.clip / (square[0].cast(REAL) ** 0.5 + 1e-6)
@@ -171,7 +187,10 @@ def write_step(
         with code.when(rule.clip < inf), code.each(size) as e:
             grad[e] *= factor
     _update(code, step, state, rate, count, rule, size)
-    if PROXIMAL in step.kinks:
+    if PROXIMAL in step.kinks and step.grouped:
+        with code.only(rule.kink, PROXIMAL, step.kinks):
+            kernel_groups.shrink(code, penalty, theta, rule.gain * rate, step.uneven)
+    elif PROXIMAL in step.kinks:
         with code.only(rule.kink, PROXIMAL, step.kinks), code.each(size) as e:
             shifted, bound = theta[e] + penalty.shift[e], (rule.gain * rate).cast(theta.kind) * penalty.thresholds[e]
             left = abs(shifted) - bound
@@ -231,7 +250,8 @@ def _penalty(
         free[place] = found
         absolute[0] += abs(found)
         square[0] += found * found
-    return penalty.l1 * absolute[0] + penalty.l2 * square[0]
+    found = penalty.l1 * absolute[0] + penalty.l2 * square[0]
+    return found + kernel_groups.norms(code, penalty, free) if step.grouped else found
 
 
 def _pull_back(

@@ -190,7 +190,7 @@ def _last(estimator: Any, candidate: dict[str, Any]) -> Descent:
 
 
 def _groups(estimator: Any, candidates: list[dict[str, Any]]) -> list[list[int]]:
-    """The places of candidates that differ in their penalty alone and have the default descent."""
+    """The places of candidates that differ in their penalty alone, none of groups, and have the default descent."""
     prefix = _prefix(estimator)
     last = estimator[-1] if prefix else estimator
     given = last.get_params(deep=False)
@@ -198,6 +198,8 @@ def _groups(estimator: Any, candidates: list[dict[str, Any]]) -> list[list[int]]
     for place, candidate in enumerate(candidates):
         own = {name.removeprefix(prefix): value for name, value in candidate.items() if name.startswith(prefix)}
         if len(own) < len(candidate) or not own.keys() <= given.keys():
+            continue
+        if str((given | own)["penalty"]).strip().startswith("group"):
             continue
         key = repr(sorted((name, repr(value)) for name, value in own.items() if name != "penalty"))
         if key in groups or _is_default(given | own, last._of_classes):

@@ -33,7 +33,7 @@ from steepest.model import modules
 from steepest.model.automatic_loss import loss_of
 from steepest.model.linear import LinearProblem, Terms
 from steepest.model.objective import parameter_names
-from steepest.model.of_fit import targets
+from steepest.model.of_fit import check_groups, targets
 from steepest.model.penalties import penalty
 from steepest.model.sparse_objective import SparseObjective
 from steepest.monitor import watched
@@ -75,6 +75,11 @@ def plan(spec: Spec, data: Dataset) -> Plan:
         raise SpecError("A sparse matrix takes a loss of the table, dtype='float64' and device='cpu'.")
     if loss.family is not None and loss.family.positive:
         raise SpecError(f"link={spec.link!r} is for rows that are dense: give X.toarray(), or link='log'.")
+    if spec.bounds:
+        raise SpecError("bounds= are for rows that are dense: give X.toarray().")
+    check_groups(spec, module=False)
+    if penalty(spec.penalty).group:
+        raise SpecError(f"penalty={spec.penalty!r} is for rows that are dense: give X.toarray(), or penalty='l1:0.01'.")
     if spec.precondition == "orthonormal":
         raise SpecError("precondition='orthonormal' would fill a sparse matrix. Use 'standardize' or 'none'.")
     terms = Terms(data.names, 1, data.schema.intercept)

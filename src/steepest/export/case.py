@@ -20,7 +20,7 @@ from steepest.formulas.schedules import FORMULAS as FACTORS
 from steepest.formulas.schedules import SCHEDULES, ScheduleFormula
 from steepest.lazy import torch
 from steepest.loops.recorded_fit import OWN
-from steepest.model import modules, penalties
+from steepest.model import coefficient_groups, modules, penalties
 from steepest.model.feasible_start import feasible_start
 from steepest.model.linear import Terms
 from steepest.model.of_fit import linear_problem, targets
@@ -46,7 +46,8 @@ class Case:
     start: θ₀ in user units; None for zeros, or for the module's own.
     added: whether an offset is added to each prediction; of losses of residuals it is taken from the target instead.
     walls: the bounds (low, high) of each coefficient `[k·p]`; None without.
-    soft: whether an `l1` penalty takes a proximal step; if not its kink is seen as a subgradient.
+    soft: whether an `l1` or `group` penalty takes a proximal step; if not its kink is seen as a subgradient.
+    groups: of a `group` penalty the numbers of the coefficients of each group.
     gain: what the rate of that step is multiplied by: the rule's step in the end, under a steady gradient.
     kind, target_kind: what torch.tensor is told of numbers, and of the target.
     """
@@ -74,11 +75,29 @@ class Case:
         limits = [given.get(name, (-np.inf, np.inf)) for name in names] * self.outputs
         self.walls = np.array(limits).T if given else None
         linear = self.formula is not None and self.formula.linear
-        self.soft = bool(self.penalty.l1) and (linear or bool(given) or self.rule in ("accelerated", "curvature"))
+        self.groups = self._groups() if self.penalty.group else []
+        self.soft = self.penalty.soft and (linear or bool(given) or self.rule in ("accelerated", "curvature"))
         momentum = self.formula is not None and self.formula.momentum
         self.gain = f" / (1 - {number(self.numbers[0])})" if momentum else ""
         self.float32 = self.spec.dtype == "float32"
         self.kind = ", dtype=torch.float32" if self.float32 else ""
+
+    def _groups(self) -> list[list[int]]:
+        """FitError for several outputs."""
+        if self.outputs > 1:
+            raise FitError(
+                "A script cannot write a group penalty of several classes out. Fit with an l1 or l2 penalty."
+            )
+        numbers = coefficient_groups.numbers(self.spec.penalty_groups, self.terms, self.train.schema)
+        return [
+            members
+            for group in dict.fromkeys(numbers)
+            if (
+                members := [
+                    at for at, one in enumerate(numbers) if one == group and self.terms.names[at] != "intercept"
+                ]
+            )
+        ]
 
     def _check_batches(self) -> None:
         """FitError unless the batches were those of the settings."""
@@ -97,7 +116,8 @@ class Case:
             return number(self.fit.lr)
         if self.soft:
             raise FitError(
-                "A script cannot write rates of groups out beside an l1 penalty. Fit with an l2 penalty, or one rate."
+                f"A script cannot write rates of groups out beside {self.penalty.article} penalty. Fit with an l2 penalty, "
+                "or one rate."
             )
         runs = in_runs(self.spec.lr, self.names, self.linear)
         each = ", ".join(f"({count}, {number(rate)})" for count, rate in runs)
@@ -117,7 +137,7 @@ class Case:
             return self.fit.precondition
         if self.loss.kinked:
             return "orthonormal"
-        plain = not self.penalty.l1 and self.walls is None and self.well_conditioned
+        plain = not self.penalty.soft and self.walls is None and self.well_conditioned
         return "none" if plain else "standardize"
 
     @cached_property

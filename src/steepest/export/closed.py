@@ -47,7 +47,7 @@ def beside(case: Case) -> Part:
 
 def _closed(case: Case, y: str) -> Part:
     """Least squares by an orthogonal factorisation, never by an inverted AᵀA."""
-    if not case.loss.quadratic or case.penalty.l1:
+    if not case.loss.quadratic or case.penalty.soft:
         what = f"loss {case.loss}" + (f" and penalty {case.spec.penalty}" if case.penalty else "")
         raise SpecError(
             f"style='closed' is for mse, alone or with an l2 penalty; this fit has {what}. Use 'scikit-learn'."

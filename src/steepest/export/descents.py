@@ -127,7 +127,7 @@ def _plateau(case: Case, moving: Moving) -> tuple[list[str], list[str]]:
         what = (
             "bounds"
             if case.walls is not None
-            else "an l1 penalty"
+            else f"{case.penalty.article} penalty"
             if case.soft
             else "a module that is another in training than in evaluation"
         )

@@ -34,6 +34,10 @@ def parts(case: Case, found: Rows) -> list[Part]:
         raise FitError(
             "With an l1 penalty and bounds the default descent is too long to be written out. Fit with optimizer='sgd'."
         )
+    if case.penalty.group:
+        raise FitError(
+            "With a group penalty the default descent is too long to be written out. Fit with optimizer='sgd' (or another rule)."
+        )
     v = linear.variables(case)[0]
     penalty = terms.penalty(case, linear.moved(case) if v == "c" else v, v)
     y, loss, design = found.target, terms.loss(case), [found.part, *linear.design(case, found)]

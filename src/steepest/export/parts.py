@@ -13,6 +13,7 @@ from steepest.export.case import CHOSEN, Case
 from steepest.export.descents import Moving
 from steepest.export.python_text import Part, assigned, literal, number, shown
 from steepest.formulas.rules import Automatic
+from steepest.model.penalties import penalty
 from steepest.result import Fit
 from steepest.storage.run_loading import rows_of
 
@@ -34,6 +35,8 @@ def parts_of(fit: Fit, style: str, file: Path | None, notebook: bool) -> Written
         raise SpecError(f"style={style!r} is not known. Known: {', '.join(STYLES)}.")
     if fit.spec.bounds and style in ("closed", "scikit-learn"):
         raise SpecError(f"style={style!r} knows no bounds. Use 'loop'.")
+    if penalty(fit.spec.penalty).group and style in ("closed", "scikit-learn"):
+        raise SpecError(f"style={style!r} knows no groups of coefficients. Use 'loop'.")
     train, test = rows_of(fit)
     train.check_in_memory("A script")
     case = Case(fit, train, test)
@@ -61,7 +64,7 @@ def _linear(case: Case, found: rows.Rows, as_module: bool, by_hand: bool) -> lis
     y, frames = found.target, linear.coordinates(case)
     if case.rule == "curvature":
         newton.check(case)
-        if case.loss.kinked or case.penalty.l1 or case.walls is not None:
+        if case.loss.kinked or case.penalty.soft or case.walls is not None:
             raise SpecError(
                 "torch.optim has no class for the curvature steps of this fit. Use style 'loop', not "
                 f"{'module' if as_module else 'torch.optim'!r}."
@@ -112,7 +115,7 @@ def _linear(case: Case, found: rows.Rows, as_module: bool, by_hand: bool) -> lis
     return [
         found.part, *linear.design(case, found), *frames, Part("Tensors", "", ready),
         _module(case, v, m, first) if as_module else _model(case, v, m),
-        terms.loss(case), *seen, *([terms.SOFT] if case.soft else []), *before, descent, result(case, y, at_end),
+        terms.loss(case), *terms.groups(case), *seen, *terms.soft(case), *before, descent, result(case, y, at_end),
     ]  # fmt: skip
 
 
@@ -150,6 +153,8 @@ def _proximal(case: Case, p: str, start: str, rate: str) -> list[str]:
     walls = _walls(case, p, start)
     if not case.soft:
         return walls
+    if case.groups:
+        return _by_groups(case, p, start, rate)
     free, scales = terms.slopes(case, p), "M.diagonal()[1:]" if case.terms.intercept else "M.diagonal()"
     whole = free if free.endswith("]") else f"{free}[:]"
     units = "" if case.frame == "none" else f" * {scales}"
@@ -158,6 +163,20 @@ def _proximal(case: Case, p: str, start: str, rate: str) -> list[str]:
         return [threshold, f"{whole} = soft({free}, threshold)", *walls]
     shift = f"shift = {terms.slopes(case, start)} / {scales}"
     return [shift, threshold, f"{whole} = soft({free} + shift, threshold) - shift", *walls]
+
+
+def _by_groups(case: Case, p: str, start: str, rate: str) -> list[str]:
+    """Lines of the soft threshold on each group."""
+    shift = " {} shift[group]" if start else ""
+    given = f"{p}[group]{shift.format('+')}, threshold" + (", scale[group]" if case.frame != "none" else "")
+    scaled = ["scale = torch.where(M.diagonal() > 0, M.diagonal(), 1.0)"] if case.frame != "none" else []
+    return [
+        *scaled,
+        *([f"shift = {start} / scale"] if start else []),
+        "for group in groups:",
+        f"    threshold = {rate}{case.gain} * {number(case.penalty.group)} * len(group) ** 0.5",
+        f"    {p}[group] = shrunk({given}){shift.format('-')}",
+    ]
 
 
 def _walls(case: Case, p: str, start: str) -> list[str]:
@@ -170,9 +189,9 @@ def _walls(case: Case, p: str, start: str) -> list[str]:
 
 def result(case: Case, y: str, code: list[str]) -> Part:
     """The loss, and θ by its names, printed."""
-    penalty = terms.sizes(terms.slopes(case, "theta"), case.penalty.l1, case.penalty.l2)
+    added = terms.sizes(terms.slopes(case, "theta"), case.penalty.l1, case.penalty.l2, case.penalty.group)
     held_out = linear.predicted(case, "A_test", "theta.double()" if case.float32 else "theta", "_test")
-    code = [*code, *terms.printed(case, linear.predicted(case, "A", "theta"), y, penalty, held_out)]
+    code = [*code, *terms.printed(case, linear.predicted(case, "A", "theta"), y, added, held_out)]
     code += assigned("names", "[", [literal(shown(name)) for name in case.names], "]")
     flat = "theta.tolist()" if case.outputs == 1 else "theta.flatten().tolist()"
     return Part("The result", "", [*code, f"for name, value in zip(names, {flat}):", "    print(name, value)"])

@@ -1,4 +1,4 @@
-"""The penalties l1·Σ|θ| + l2·Σθ²: name → what it is. They hold in user units; intercepts are free."""
+"""The penalties l1·Σ|θ| + l2·Σθ² + group·Σ √|g|·‖θ_g‖: name → what it is. They hold in user units; intercepts are free."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from steepest.choices import Choice, Number
 
 @dataclass(frozen=True)
 class PenaltyChoice(Choice):
-    """A penalty. weights: its numbers → (l1, l2)."""
+    """A penalty. weights: its numbers → (l1, l2, group)."""
 
-    weights: Callable[..., tuple[float, float]] = lambda l1=0.0, l2=0.0: (l1, l2)
+    weights: Callable[..., tuple[float, float, float]] = lambda l1=0.0, l2=0.0: (l1, l2, 0.0)
 
 
 def _weight(name: str) -> Number:
@@ -33,7 +33,7 @@ PENALTIES = {
             "l2",
             "A·Σθ².",
             (_weight("weight"),),
-            weights=lambda weight: (0.0, weight),
+            weights=lambda weight: (0.0, weight, 0.0),
             source="Hoerl and Kennard, Ridge regression: biased estimation for nonorthogonal problems (1970)",
         ),
         PenaltyChoice(
@@ -41,6 +41,13 @@ PENALTIES = {
             "A·Σ|θ| + B·Σθ².",
             (_weight("weight of Σ|θ|"), _weight("weight of Σθ²")),
             source="Zou and Hastie, Regularization and variable selection via the elastic net (2005)",
+        ),
+        PenaltyChoice(
+            "group",
+            "A·Σ √|g|·‖θ_g‖₂ over groups g of |g| parameters (the group lasso).",
+            (_weight("weight"),),
+            weights=lambda weight: (0.0, 0.0, weight),
+            source="Yuan and Lin, Model selection and estimation in regression with grouped variables (2006)",
         ),
     )
 }

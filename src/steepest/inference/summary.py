@@ -129,10 +129,8 @@ def no_theory(fit: Fit) -> str:
         )
     if fit.spec.bounds:
         return "Within bounds there are no standard errors by theory: bootstrap=1000 has the spread of the estimate."
-    if penalty(fit.spec.penalty).l1:
-        return (
-            "With an l1 penalty there are no standard errors by theory: bootstrap=1000 has the spread of the estimate."
-        )
+    if (of := penalty(fit.spec.penalty)).soft:
+        return f"With {of.article} penalty there are no standard errors by theory: bootstrap=1000 has the spread of the estimate."
     return ""
 
 

@@ -4,7 +4,7 @@ Models that are linear in θ (`linear`, `poly:D`, and the same under a logistic 
 in the columns of their design A. Their predictions are A·θ, or A·Θᵀ with Θ `[k, p]` for k outputs; θ is Θ laid
 out row by row. This is all that the closed-form gradient, the curvature and the exact answer need to know.
 
-    F(θ) = (1/n) Σᵢ wᵢ/w̄ · ℓ(aᵢ·θ + offsetᵢ, yᵢ) + l1·Σ|θⱼ| + l2·Σθⱼ²      (intercepts are not penalised)
+    F(θ) = (1/n) Σᵢ wᵢ/w̄ · ℓ(aᵢ·θ + offsetᵢ, yᵢ) + l1·Σ|θⱼ| + l2·Σθⱼ² + group·Σ √|g|·‖θ_g‖      (intercepts are not penalised)
 """
 
 from __future__ import annotations
@@ -117,9 +117,7 @@ class LinearProblem:
 
     def of_output(self, output: int) -> LinearProblem:
         """The problem of one target alone, m times its part of the objective: (1/m)·Σ ℓ + penalty is the mean of them."""
-        penalty, columns = self.penalty, self.design.shape[1]
-        bounds = None if penalty.bounds is None else penalty.bounds[output * columns : (output + 1) * columns]
-        alone = Penalty(penalty.l1 * self.outputs, penalty.l2 * self.outputs, bounds)
+        alone = self.penalty.of_output(output, self.outputs)
         return replace(self, target=self.target[:, output], penalty=alone, outputs=1)
 
     @property

@@ -57,6 +57,10 @@ def objective(
     (tensor(25., dtype=torch.float64), tensor([6., 8.], dtype=torch.float64))
     """
     share = None if weights is None else _share(weights)
+    if penalties.penalty(penalty).group:
+        raise SpecError(
+            f"penalty={penalty!r} holds together coefficients of columns, which fit() knows. Use fit() for it."
+        )
     if isinstance(model, nn.Module):
         from steepest.model.wrapped_modules import embeds  # which imports PyTorch
 

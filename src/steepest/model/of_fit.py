@@ -18,7 +18,7 @@ from steepest.data.wording import listed, quoted
 from steepest.errors import DataError, FitError, SpecError
 from steepest.formulas.links import LOG
 from steepest.lazy import Tensor, nn, torch
-from steepest.model import double_double
+from steepest.model import coefficient_groups, double_double
 from steepest.model.linear import LinearProblem, Terms
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.loss import Loss
@@ -66,7 +66,7 @@ def linear_problem(spec: Spec, data: Dataset, terms: Terms, loss: Loss) -> Linea
         design,
         target,
         loss,
-        _bounded(spec, terms.names, outputs),
+        _penalty(spec, data, terms, loss, outputs),
         terms.intercept,
         weights,
         outputs,
@@ -76,9 +76,15 @@ def linear_problem(spec: Spec, data: Dataset, terms: Terms, loss: Loss) -> Linea
     )
 
 
-def _bounded(spec: Spec, names: tuple[str, ...], outputs: int) -> Penalty:
-    """The penalty with the bounds of each coefficient `[k·p]`, the same for each output."""
-    found = penalty(spec.penalty)
+def _penalty(spec: Spec, data: Dataset, terms: Terms, loss: Loss, outputs: int) -> Penalty:
+    """The penalty with the groups and bounds of each coefficient `[k·p]`, the same for each output."""
+    found, names = penalty(spec.penalty), terms.names
+    if found.group and outputs > 1 and not loss.coupled:
+        raise SpecError(
+            f"penalty={spec.penalty!r} is for one target, and there are {outputs}. Fit one target at a time."
+        )
+    if found.group:
+        found = replace(found, groups=coefficient_groups.numbers(spec.penalty_groups, terms, data.schema) * outputs)
     if not spec.bounds:
         return found
     for name in spec.bounds:
@@ -166,6 +172,21 @@ def check_added(data: Dataset, loss: Loss, module: bool) -> None:
             f"exposure= is for losses whose prediction is the logarithm of a mean, as poisson, and not for {under}. "
             "Take offset=, which is added as it is."
         )
+
+
+def check_groups(spec: Spec, module: bool) -> None:
+    """Raise SpecError for a group penalty beside what it cannot be had with, and for groups without it."""
+    if not penalty(spec.penalty).group:
+        if spec.penalty_groups:
+            raise SpecError(f"penalty_groups= is for penalty='group:A', and this fit has penalty={spec.penalty!r}.")
+        return
+    if module:
+        raise SpecError(
+            f"penalty={spec.penalty!r} is for coefficients of models that are linear in them, and this is a module. "
+            "Use penalty='l1:0.01'."
+        )
+    if spec.bounds:
+        raise SpecError(f"penalty={spec.penalty!r} goes with no bounds=; other penalties do: penalty='l1:0.01'.")
 
 
 def tensors(

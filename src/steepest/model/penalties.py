@@ -1,7 +1,9 @@
-"""A penalty l1·Σ|θ| + l2·Σθ² over all parameters but the intercepts, and bounds on θ: what it is in θ, and in other coordinates.
+"""A penalty over all parameters but the intercepts, and bounds on θ: what it is in θ, and in other coordinates.
 
-`Penalty(l1, l2)` is the setting. `penalty.at(free, matrix, offset)` is the same as a function of c, with θ = offset + M·c for
-each output: its value, gradient, Hessian and proximal step. Whoever needs one of these asks there.
+    l1·Σ|θ| + l2·Σθ² + group·Σ √|g|·‖θ_g‖₂
+
+`Penalty(l1, l2, group)` is the setting. `penalty.at(free, matrix, offset)` is the same as a function of c, with θ = offset + M·c
+for each output: its value, gradient, Hessian and proximal step. Whoever needs one of these asks there.
 """
 
 from __future__ import annotations
@@ -14,26 +16,49 @@ import numpy as np
 from steepest.choices import parse
 from steepest.formulas.penalties import PENALTIES
 from steepest.lazy import Tensor, torch
+from steepest.model.group_norms import GroupNorms
 
 
 @dataclass(frozen=True)
 class Penalty:
-    """l1·Σ|θ| + l2·Σθ² over all parameters but the intercepts, θ in user units; infinite beyond the bounds.
+    """l1·Σ|θ| + l2·Σθ² + group·Σ √|g|·‖θ_g‖₂ over all parameters but the intercepts, θ in user units; infinite beyond the bounds.
 
-    bounds: (low, high) of each parameter `[k·p]`, or None.
+    groups: the number of the group of each parameter `[k·p]`, those of intercepts not looked at; None: each by itself, which
+        is l1. bounds: (low, high) of each parameter `[k·p]`, or None.
     """
 
     l1: float = 0.0
     l2: float = 0.0
+    group: float = 0.0
+    groups: tuple[int, ...] | None = None
     bounds: tuple[tuple[float, float], ...] | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.l1 or self.l2 or self.bounds)
+        return bool(self.l1 or self.l2 or self.group or self.bounds)
+
+    @property
+    def soft(self) -> bool:
+        """Whether it has kinks, where it sets parameters to 0."""
+        return bool(self.l1 or self.group)
+
+    @property
+    def article(self) -> str:
+        """What a penalty with kinks is called: "an l1", "a group"."""
+        return "a group" if self.group else "an l1"
 
     @property
     def kinked(self) -> bool:
         """Whether it has kinks or walls, that a rule answers by a proximal step."""
-        return bool(self.l1) or self.bounds is not None
+        return self.soft or self.bounds is not None
+
+    def of_output(self, output: int, outputs: int) -> Penalty:
+        """That of one of several targets apart, times their number."""
+
+        def own(each: Any) -> Any:
+            size = 0 if each is None else len(each) // outputs
+            return None if each is None else each[output * size : (output + 1) * size]
+
+        return Penalty(self.l1 * outputs, self.l2 * outputs, self.group * outputs, own(self.groups), own(self.bounds))
 
     def within(self, theta: np.ndarray) -> np.ndarray:
         """The nearest θ `[..., k·p]` within the bounds."""
@@ -66,25 +91,30 @@ class PenaltyTerm:
         self.free, self.matrix, self.offset, self.outputs = free, matrix, offset, outputs
         self.thresholds, self.shift = self.l1 * free, offset
         self.box = None if penalty.bounds is None else _box(penalty.bounds, free, matrix, offset, outputs)
-        if self.l1 and matrix is not None and matrix.shape[0] == matrix.shape[1]:
+        scales = None
+        if penalty.soft and matrix is not None and matrix.shape[0] == matrix.shape[1]:
             # diagonal but for the intercept's row: no other coordinates have a proximal step
             scales = (free.reshape(outputs, -1) * matrix.diagonal()).reshape(-1)
             self.thresholds = self.l1 * scales
             if offset is not None:
                 self.shift = torch.where(scales > 0, offset / torch.where(scales > 0, scales, 1.0), 0.0)
+        self.norms = GroupNorms(penalty.group, penalty.groups, free, scales) if penalty.group else None
 
     def value(self, c: Any) -> Any:
-        """l1·Σ|θ| + l2·Σθ², `[...]`."""
+        """l1·Σ|θ| + l2·Σθ² + group·Σ √|g|·‖θ_g‖₂, `[...]`."""
         free = self._free(c)
-        return self.l1 * abs(free).sum(-1) + self.l2 * (free * free).sum(-1)
+        found = self.l1 * abs(free).sum(-1) + self.l2 * (free * free).sum(-1)
+        return found if self.norms is None else found + self.norms.value(free)
 
     def gradient(self, c: Any) -> Any:
         """The gradient of the l2 part, `[..., k·r]`; without an offset also its Hessian times c."""
         return self._turned(self.curvature * self._free(c), self.matrix)
 
     def subgradient(self, c: Tensor) -> torch.Tensor:
-        """A subgradient of the l1 part, `[..., k·r]`, 0 at the kink itself."""
-        return self._turned(self.l1 * self._free(c).sign(), self.matrix)
+        """A subgradient of the parts with kinks, `[..., k·r]`, 0 at the kink itself."""
+        free = self._free(c)
+        found = self.l1 * free.sign()
+        return self._turned(found if self.norms is None else found + self.norms.subgradient(free), self.matrix)
 
     def hessian(self) -> Any:
         """2·l2·MᵀDM of one output, `[r, r]`, with D the penalised parameters."""
@@ -107,9 +137,14 @@ class PenaltyTerm:
         return self.curvature * float(np.linalg.norm(self._rows(), 2)) ** 2
 
     def proximal(self, c: torch.Tensor, lr: Any) -> None:
-        """Soft threshold: θ moves towards 0 by lr·thresholds, and stops there; then the nearest point within the bounds."""
+        """Soft threshold: θ moves towards 0 by lr·thresholds, and stops there, or groups of them do; then the nearest point
+        within the bounds."""
         if self.l1:
             self._shrink(c, lr)
+        if self.norms is not None:
+            c.copy_(
+                self.norms.shrunk(c, lr) if self.shift is None else self.norms.shrunk(c + self.shift, lr) - self.shift
+            )
         if self.box is not None:
             c.copy_(torch.minimum(torch.maximum(c, self.box[0]), self.box[1]))
 
@@ -156,6 +191,6 @@ def _box(bounds: tuple[tuple[float, float], ...], free: Any, matrix: Any, offset
 
 
 def penalty(name: str | None) -> Penalty:
-    """The penalty that `none`, `l1:A`, `l2:A` or `elastic:A,B` stands for."""
+    """The penalty that `none`, `l1:A`, `l2:A`, `elastic:A,B` or `group:A` stands for, without groups."""
     kind, numbers = parse(name or "none", PENALTIES, "penalty")
     return Penalty(*PENALTIES[kind].weights(*numbers))

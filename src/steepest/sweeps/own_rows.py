@@ -79,7 +79,8 @@ def _groups(spec: Spec, made: Sequence[Plan]) -> list[list[int]]:
             continue
         if (penalties.penalty(spec.penalty) or spec.bounds) and objective.coordinates is not None:
             continue  # the penalty of each would be another function of its coordinates
-        shape = (one.optimizer, tuple(objective.basis.shape), objective.weights is None, objective.offset is None)
+        whole = objective.weights is None, objective.offset is None, objective.problem.penalty.groups
+        shape = (one.optimizer, tuple(objective.basis.shape), *whole)
         groups.setdefault(shape, []).append(place)
     size = {shape: len(group) * shape[1][0] * shape[1][1] for shape, group in groups.items()}
     return [group for shape, group in groups.items() if len(group) > 1 and size[shape] <= ENTRIES]

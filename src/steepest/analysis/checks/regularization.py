@@ -104,7 +104,7 @@ def too_strong(fit: Fitted) -> Iterator[Finding]:
 def penalty_too_strong(given: Prepared) -> Iterator[Finding]:
     """Whether the penalty of a linear model keeps it at the mean, and how much better a weaker one does on unseen rows."""
     problem, spec = given.problem, given.spec
-    if problem is None or not (problem.penalty.l1 or problem.penalty.l2) or problem.loss.custom or not tried(problem):
+    if problem is None or not replace(problem.penalty, bounds=None) or problem.loss.custom or not tried(problem):
         return
     if not (getattr(given, "relative_gap", None) or 0.0) <= ARRIVED:
         return  # what keeps the descent from its optimum comes first
@@ -113,7 +113,7 @@ def penalty_too_strong(given: Prepared) -> Iterator[Finding]:
         return
     found = []
     for less in weaker_penalties(spec.penalty):
-        each = left_out(problem, replace(penalty(less), bounds=problem.penalty.bounds))
+        each = left_out(problem, replace(penalty(less), groups=problem.penalty.groups, bounds=problem.penalty.bounds))
         difference = as_it_is - each
         surely = difference.mean() > ERRORS * difference.std(ddof=1) / np.sqrt(len(difference))
         if np.isfinite(each).all() and surely and each.mean() <= BETTER * as_it_is.mean():
@@ -134,7 +134,7 @@ def penalty_too_strong(given: Prepared) -> Iterator[Finding]:
         if near
         else f"penalty={spec.penalty!r} is stronger than the rows ask for.",
         f"The loss on fifths of the rows that are not fitted is {number(before)}; with penalty={less!r} it is {number(value)}.",
-        {"penalty": less},
+        {"penalty": less, **({"penalty_groups": None} if spec.penalty_groups and less == "none" else {})},
         f"The loss on rows that the fit has not seen is about {number(value)} instead of {number(before)}.",
         float(np.clip(1.0 - value / before, 0.0, 1.0)), of_model=True,
     )  # fmt: skip

@@ -14,7 +14,7 @@ import numpy as np
 
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.answer import Exact
-from steepest.analysis.exact.smooth import Smooth, begin
+from steepest.analysis.exact.smooth import Smooth, begin, shortened
 from steepest.model.linear import LinearProblem
 from steepest.model.preconditioners import standardised
 from steepest.numerics import box
@@ -47,7 +47,7 @@ def solve(problem: LinearProblem) -> Exact:
         else:
             step = box.minimum(hessian, slopes, low - c, high - c)
         promised = float(slopes @ step + thresholds @ (np.abs(c + step) - np.abs(c)))
-        c = _shortened(objective, c, step, promised)
+        c = shortened(objective, c, step, promised)
         predicted = objective.prediction(c)
         slopes = objective.gradient(c, predicted)
         worst = box.violation(slopes, c, low, high, thresholds)
@@ -76,14 +76,3 @@ def of_programme(problem: LinearProblem, solver: Callable[[LinearProblem], Exact
         crossed = np.stack([found.theta < limits[0] - room[0], found.theta > limits[1] + room[1]]) & ~used
         if not crossed.any():
             return replace(found, theta=problem.penalty.within(found.theta))
-
-
-def _shortened(objective: Smooth, c: np.ndarray, step: np.ndarray, promised: float) -> np.ndarray:
-    """c after the step, or after a part of it where the objective would not fall as it should."""
-    here = objective.value(c)
-    slack, length = 8.0 * np.finfo(float).eps * abs(here), 1.0
-    for _ in range(60):
-        if objective.value(c + length * step) <= here + 1e-4 * length * promised + slack:
-            return c + length * step
-        length *= 0.5
-    return c

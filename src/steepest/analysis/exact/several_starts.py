@@ -2,8 +2,8 @@
 
 Starts: least squares of all rows, and of small parts of them drawn at random, some of which hold no outlier (Rousseeuw and Leroy,
 Robust regression and outlier detection, 1987). From each a few steps of iteratively reweighted least squares, from the best ones
-until they end: a row of residual r weighs ℓ'(r)/r, so that no step goes up. What an l1 penalty adds is majorised in the same way,
-by θ²/(2·|θ₀|).
+until they end: a row of residual r weighs ℓ'(r)/r, so that no step goes up. What an l1 or a group penalty adds is majorised
+in the same way, by θ²/(2·|θ₀|).
 """
 
 from __future__ import annotations
@@ -57,15 +57,21 @@ def bottom_from(problem: LinearProblem, theta: np.ndarray) -> np.ndarray:
 
 def _descended(problem: LinearProblem, basis: np.ndarray, matrix: np.ndarray, c: np.ndarray, steps: int) -> np.ndarray:
     """c after so many steps, or when they no longer move it."""
-    ridge, scales = problem.penalty_in(matrix).hessian(), matrix.diagonal()
-    thresholds = problem.penalty.l1 * problem.penalised * np.abs(scales)
+    term = problem.penalty_in(matrix)
+    ridge, thresholds, norms = term.hessian(), np.abs(term.thresholds), term.norms
     for _ in range(steps):
         weights = _weights(problem, basis @ c) / len(basis)
         system = (basis.T * weights) @ basis + ridge
         if thresholds.any():
             size = np.maximum(np.abs(c), 1e-10 * (np.abs(c).max() or 1.0))
             system = system + np.diag(thresholds / size)
-        moved = np.linalg.lstsq(system, basis.T @ (weights * problem.target), rcond=1e-13)[0]
+        if norms is not None:
+            sizes = norms.norms(norms.scales * c)
+            sizes = np.maximum(sizes, 1e-10 * (sizes.max(initial=0.0) or 1.0))
+            system = system + np.diag(norms.scales**2 * norms.each(norms.weights / sizes, 0.0))
+        size = np.sqrt(np.maximum(np.diag(system), np.finfo(float).tiny))  # or what is held at 0 would hide the others
+        right = basis.T @ (weights * problem.target) / size
+        moved = np.linalg.lstsq(system / np.outer(size, size), right, rcond=1e-13)[0] / size
         far = np.abs(moved - c).max()
         c = moved
         if far <= 1e-12 * np.abs(c).max():

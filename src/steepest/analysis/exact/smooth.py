@@ -256,6 +256,17 @@ def line_search(objective: Smooth, z: np.ndarray, predicted: np.ndarray, step: n
     return high
 
 
+def shortened(objective: Smooth, c: np.ndarray, step: np.ndarray, promised: float) -> np.ndarray:
+    """c after the step, or after a part of it where the objective would not fall as it should."""
+    here = objective.value(c)
+    slack, length = 8.0 * np.finfo(float).eps * abs(here), 1.0
+    for _ in range(60):
+        if objective.value(c + length * step) <= here + 1e-4 * length * promised + slack:
+            return c + length * step
+        length *= 0.5
+    return c
+
+
 def solve(problem: LinearProblem) -> Exact:
     """The best answer of a smooth loss that has a minimum, without penalty or with l2."""
     objective = smooth(problem)

@@ -1,11 +1,11 @@
 """The best possible answer of a linear problem, by a trusted solver, with a certificate of our own.
 
-    loss \\ penalty   none · l2                       l1 · elastic
-    mse              QR, refined to the last digit   active set (feature-sign search)
-    smooth           Newton                          proximal Newton
-    classes          Newton; separable: the infimum  proximal Newton
-    family           Newton; no minimum: the infimum  proximal Newton
-    with kinks       linear programme · quadratic    linear programme · quadratic
+    loss \\ penalty   none · l2                       l1 · elastic                      group
+    mse              QR, refined to the last digit   active set (feature-sign search)  block active set
+    smooth           Newton                          proximal Newton                   proximal Newton
+    classes          Newton; separable: the infimum  proximal Newton                   proximal Newton
+    family           Newton; no minimum: the infimum  proximal Newton                  proximal Newton
+    with kinks       linear programme · quadratic    linear programme · quadratic      none
 
 Within bounds a loss with a curvature has Newton's method with the bounds in each step (`bounded.py`); programmes have rows more.
 
@@ -24,6 +24,7 @@ import numpy as np
 from steepest.analysis.exact import (
     bounded,
     families,
+    grouped,
     least_squares,
     linear_program,
     quadratic_program,
@@ -41,30 +42,40 @@ Solver = Callable[[LinearProblem], Exact]
 
 _OWN_LOSS = "There is no exact answer for a loss of your own: no solver knows it."
 
+_CONE = (
+    "There is no exact answer for loss {loss} under a group penalty: both have kinks, and no solver here takes a cone. "
+    "penalty='l1:0.01' has one."
+)
+
+_KINKED: dict[str, Solver | str] = {"l1": sparse.solve, "elastic": sparse.solve, "group": grouped.solve}
+"""Penalties with a kink, beside a loss with a curvature."""
+
 # the problem a loss poses → penalty → who answers, or the reason why nobody does
 SOLVERS: dict[str, dict[str, Solver | str]] = {
     "least squares": {
         "none": least_squares.solve,
         "l2": least_squares.solve,
-        "l1": sparse.solve,
-        "elastic": sparse.solve,
+        **_KINKED,
     },
-    "smooth": {"none": smooth.solve, "l2": smooth.solve, "l1": sparse.solve, "elastic": sparse.solve},
-    "family": {"none": families.solve, "l2": smooth.solve, "l1": sparse.solve, "elastic": sparse.solve},
-    "classes": {"none": separation.solve, "l2": smooth.solve, "l1": sparse.solve, "elastic": sparse.solve},
+    "smooth": {"none": smooth.solve, "l2": smooth.solve, **_KINKED},
+    "family": {"none": families.solve, "l2": smooth.solve, **_KINKED},
+    "classes": {"none": separation.solve, "l2": smooth.solve, **_KINKED},
     "linear programme": {
         "none": linear_program.solve,
         "l2": quadratic_program.solve,
         "l1": linear_program.solve,
         "elastic": quadratic_program.solve,
+        "group": _CONE,
     },
-    "not convex": dict.fromkeys(("none", "l2", "l1", "elastic"), several_starts.solve),
-    "": dict.fromkeys(("none", "l2", "l1", "elastic"), _OWN_LOSS),
+    "not convex": dict.fromkeys(("none", "l2", "l1", "elastic", "group"), several_starts.solve),
+    "": dict.fromkeys(("none", "l2", "l1", "elastic", "group"), _OWN_LOSS),
 }
 
 
 def kind(penalty: Penalty) -> str:
-    """`none`, `l1`, `l2` or `elastic`: the column of the table above."""
+    """`none`, `l1`, `l2`, `elastic` or `group`: the column of the table above."""
+    if penalty.group:
+        return "group"
     if penalty.l1 and penalty.l2:
         return "elastic"
     return "l1" if penalty.l1 else "l2" if penalty.l2 else "none"

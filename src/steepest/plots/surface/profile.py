@@ -32,7 +32,7 @@ def minimised(problem: LinearProblem, theta: np.ndarray, held: list[int]) -> np.
     if not smooth or problem.outputs > 1:
         raise SpecError(
             f"others='minimised' is for smooth losses of one output, and this is {problem.loss}"
-            f"{' with an l1 penalty' if problem.penalty.l1 else ''}. Use others='held'."
+            f"{f' with {problem.penalty.article} penalty' if problem.penalty.soft else ''}. Use others='held'."
         )
     free = [i for i in range(problem.parameters) if i not in held]
     if not free:
