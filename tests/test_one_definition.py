@@ -93,7 +93,7 @@ LISTS: dict[str, tuple[set[tuple[str, ...]], str]] = {
         "what a number for lr decides besides",
     ),
     "cli/options.py": (
-        {("class_weight", "init", "lr", "missing")},
+        {("class_weight", "init", "lr", "missing", "penalty_groups")},
         "options whose words are read in a way of their own",
     ),
     "estimators/parameters.py": (

@@ -40,14 +40,13 @@ KNOWN = {
 
 OWN = (
     "first ridge stretch rounded rounds tries delta damping noise promised fall bias unit smooth polynomial ends A A_test B "
-    "F M T added added_test along array average averages axis batches best before beta1 beta2 blocks c centre closure codes "
+    "F M T added added_test array average averages axis batches best before beta1 beta2 blocks c centre closure codes "
     "column columns costs counts curvature data degree design draws each ends entry epoch factors feature flat found free "
-    "gain gradient group groups high i intercept j k kept key length loss low lowered lr math mean model more move moved n "
+    "gain gradient group groups high i intercept j k kept key loss low lowered lr math mean model move moved n "
     "name names net nn now np objective offset optimizer order other p parameter parameters parts penalty place polynomial "
-    "power prediction pull random rate residual right root row rows rows_test scale scheduler scipy share shift shrunk size "
+    "power prediction pull random rate residual right root row rows rows_test scale scheduler scipy share shift shrunk "
     "sizes slope soft squares stack start step t table target term test theta threshold torch total train uphill value "
-    "values "
-    "velocity waited weights weights_test wide width x x_test y y_test z "
+    "values velocity waited weights weights_test wide width x x_test y y_test z "
 )
 OF_RULES = {name for rule in FORMULAS.values() for name in rule.formula.__code__.co_varnames} - {"g", "t"}
 TAKEN = frozenset(OWN.split()) | OF_RULES
