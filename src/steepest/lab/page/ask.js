@@ -39,13 +39,19 @@ function unpacked(value) {
   if (value === null || typeof value !== "object") return value;
   const kind = Object.keys(KINDS).find((name) => typeof value[name] === "string" && Array.isArray(value.shape));
   if (kind) {
-    const signs = atob(value[kind]), bytes = new Uint8Array(signs.length);
-    for (let i = 0; i < signs.length; i++) bytes[i] = signs.charCodeAt(i);
-    const array = new KINDS[kind](bytes.buffer);
+    const array = new KINDS[kind](bytes(value[kind]).buffer);
     array.shape = value.shape;
     return array;
   }
   return Object.fromEntries(Object.entries(value).map(([name, entry]) => [name, unpacked(entry)]));
+}
+
+/** What base64 stands for; only young browsers have a function for it, which is many times as quick. */
+function bytes(text) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+  const signs = atob(text), found = new Uint8Array(signs.length);
+  for (let i = 0; i < signs.length; i++) found[i] = signs.charCodeAt(i);
+  return found;
 }
 
 /** Row i of a two-dimensional array. */
