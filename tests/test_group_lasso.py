@@ -301,11 +301,14 @@ def test_scripts_print_the_numbers_of_the_fit(table, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"penalty_groups": {"a": ["zz"]}}, "there is no column or coefficient 'zz'. There are 'x1', 'x2'"),
-        ({"penalty_groups": {"a": ["x1"], "b": ["x2", "x1"]}}, "'x1' is in two groups, 'a' and 'b'"),
-        ({"penalty_groups": {"a": []}}, "the group 'a' is empty"),
-        ({"penalty_groups": {"a": ["intercept"]}}, "the intercept is free, and in no group"),
-        ({"penalty_groups": {"a": 3.5}}, "penalty_groups of 'a': 3.5 must be names"),
+        (
+            {"penalty_groups": {"a": ["zz"]}},
+            "penalty_groups= has 'zz', which is no column or coefficient. There are 'x1', 'x2'",
+        ),
+        ({"penalty_groups": {"a": ["x1"], "b": ["x2", "x1"]}}, "penalty_groups= has 'x1' in two groups, 'a' and 'b'"),
+        ({"penalty_groups": {"a": []}}, "penalty_groups= has nothing in the group 'a'"),
+        ({"penalty_groups": {"a": ["intercept"]}}, "penalty_groups= has the intercept, which is free"),
+        ({"penalty_groups": {"a": 3.5}}, "penalty_groups= of 'a': 3.5 must be names"),
         ({"penalty_groups": ["x1"]}, r"penalty_groups=\['x1'\]: it must be a dict of names of columns"),
         ({"penalty_groups": GROUPS, "penalty": "l1:1"}, "is for penalty='group:A', and this fit has penalty='l1:1'"),
         ({"penalty_groups": GROUPS, "penalty": None}, "is for penalty='group:A', and this fit has penalty='none'"),

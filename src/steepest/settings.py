@@ -336,9 +336,9 @@ def _members(name: Any, members: Any) -> tuple[str, ...]:
     """The names of one group."""
     several = [members] if isinstance(members, str) or is_label(members) else members
     if not isinstance(several, list | tuple) or not all(isinstance(one, str) or is_label(one) for one in several):
-        raise SpecError(f"penalty_groups of {str(name)!r}: {members!r} must be names of columns or coefficients.")
+        raise SpecError(f"penalty_groups= of {str(name)!r}: {members!r} must be names of columns or coefficients.")
     if not several:
-        raise SpecError(f"penalty_groups: the group {str(name)!r} is empty. Name its columns, or leave it out.")
+        raise SpecError(f"penalty_groups= has nothing in the group {str(name)!r}. Name its columns, or leave it out.")
     return tuple(map(str, several))
 
 

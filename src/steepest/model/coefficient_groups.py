@@ -34,7 +34,7 @@ def numbers(given: Mapping[str, Sequence[str]] | None, terms: Terms, schema: Sch
                 if named.get(place, group) != group:
                     one = quoted(terms.names[place])
                     raise SpecError(
-                        f"penalty_groups: {one} is in two groups, {quoted(named[place])} and {quoted(group)}."
+                        f"penalty_groups= has {one} in two groups, {quoted(named[place])} and {quoted(group)}."
                     )
                 named[place], found[place] = group, number
     return tuple(found)
@@ -54,13 +54,13 @@ def _places(name: str, terms: Terms, parts: list[frozenset[str]], schema: Schema
     if found:
         return found
     if name == "intercept" and name in terms.names:
-        raise SpecError("penalty_groups: the intercept is free, and in no group.")
+        raise SpecError("penalty_groups= has the intercept, which is free: leave it out.")
     if name in terms.names:
         return [terms.names.index(name)]
     known = list(dict.fromkeys([*(column.name for column in schema.columns), *terms.names]))
     known = [one for one in known if one != "intercept"]
     raise SpecError(
-        f"penalty_groups: there is no column or coefficient {quoted(name)}. {capitalized(suggestion(name, known))}"
+        f"penalty_groups= has {quoted(name)}, which is no column or coefficient. {capitalized(suggestion(name, known))}"
         f"There are {listed(known)}."
     )
 
