@@ -102,7 +102,10 @@ def measure(page: Page, link: str, seconds: float) -> None:
     page.set_viewport_size({"width": 800, "height": 480})
     print("3-D surface:        ", played(page, "picture-bowl", seconds))
     page.set_viewport_size({"width": 1400, "height": 1000})
-    times = [page.evaluate(ANSWER, 2e-4 * (1 + 0.01 * k)) for k in range(1, 21)]
+    times = []
+    for k in range(1, 21):
+        page.wait_for_timeout(1_000)  # the findings on the last descent come a little after it
+        times.append(page.evaluate(ANSWER, 2e-4 * (1 + 0.01 * k)))
     print(
         f"a changed control:   median {np.median(times):.0f} ms, 95 % {np.quantile(times, 0.95):.0f}, worst {max(times):.0f}"
     )

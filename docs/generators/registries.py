@@ -251,7 +251,9 @@ def _penalty(choice: Choice) -> Iterator[str]:
     if not isinstance(choice, penalties.PenaltyChoice):
         return
     weights = choice.weights(*_signs(choice))
-    sums = (r"\sum_j \left|\theta_j\right|", r"\sum_j \theta_j^2")
+    sums = (
+        r"\sum_j \left|\theta_j\right|", r"\sum_j \theta_j^2", r"\sum_g \sqrt{|g|}\,\left\|\theta_g\right\|_2",
+    )  # fmt: skip
     terms = [rf"{weight} {total}" for weight, total in zip(weights, sums, strict=True) if weight != 0.0]
     yield _formula(rf"F(\theta) = \frac{{1}}{{n}} \sum_i \ell_i(\theta) + {' + '.join(terms)}") if terms else ""
 

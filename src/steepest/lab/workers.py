@@ -46,12 +46,16 @@ def _work(pipe: Connection, folder: str, table: str | None, memory: int) -> None
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the server, which ends its workers
     _limit(memory)
     import torch
+    from threadpoolctl import threadpool_limits
 
     from steepest.lab.tasks import Uploads, perform
 
     torch.set_num_threads(1)
     uploads = Uploads(Path(folder), table)
     perform(WARM_UP, uploads)
+    threadpool_limits(
+        1
+    )  # of all libraries loaded: threads that wait for one another take longer than such small descents
     pipe.send_bytes(b"ready")
     with suppress(EOFError, OSError):
         while True:

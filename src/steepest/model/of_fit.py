@@ -197,7 +197,7 @@ def tensors(
     dtype: None for float64.
     """
     dtype = torch.float64 if dtype is None else dtype
-    y = torch.as_tensor(targets(rows, loss)[0])
+    y = torch.tensor(targets(rows, loss)[0])
     y = y.to(device, torch.int64 if y.dtype == torch.int64 else dtype)
     x = torch.as_tensor(rows.x, dtype=dtype, device=device)
     if rows.weights is None:

@@ -100,7 +100,7 @@ def playback_data(fit: Fit, frames: int = 501, plane: object = None) -> Playback
         gap = np.full(len(shown), np.nan) if lowest is None else trace.objective[shown.row] - lowest
         picture = _picture(inner, thetas)
         rows, actual = picture.rows, _actual(inner, picture.rows)
-        predicted = np.stack([_said(inner, rows, theta) for theta in thetas])
+        predicted = _all_said(inner, rows, thetas)
         work = training(inner).rows * len(fit.names) * len(shown)
         grad = gradients(fit, shown.row) if fit.centred is None and work <= MOST_GRADIENTS else None
         surface = surface_data(inner, plane=plane) if len(fit.names) > 1 else None
@@ -134,7 +134,7 @@ def _picture(fit: Fit, thetas: np.ndarray) -> Picture:
     if wide == 1 and (classes is None or len(classes) == 2) and data.y.ndim == 1:
         grid = np.linspace(data.x.min(), data.x.max(), FINE)
         best = exact_theta(fit)
-        curves = np.stack([_curve(fit, grid, theta) for theta in thetas])
+        curves = _curves(fit, grid, thetas)
         exact = None if best is None else _curve(fit, grid, best)
         if classes is not None:
             up = f"{share_name(fit.loss_function)} of {target}={fit.schema.labels[1]}"
@@ -164,6 +164,25 @@ def _picture(fit: Fit, thetas: np.ndarray) -> Picture:
     actual = _actual(fit, rows)
     low, high = value_range(actual, [_said(fit, rows, theta) for theta in (thetas[0], thetas[-1])])
     return Picture("actual", f"actual {target}", "predicted", rows, actual, actual, low=low, high=high)
+
+
+def _in_one_product(fit: Fit, thetas: np.ndarray) -> bool:
+    """Whether the predictions at all θ are those of one linear model with as many outputs."""
+    return fit.terms is not None and fit.schema.classes is None and thetas.shape[1] == len(fit.terms.powers)
+
+
+def _curves(fit: Fit, grid: np.ndarray, thetas: np.ndarray) -> np.ndarray:
+    """`_curve` of each θ."""
+    if _in_one_product(fit, thetas):
+        return _curve(fit, grid, thetas.reshape(-1)).reshape(len(grid), -1).T
+    return np.stack([_curve(fit, grid, theta) for theta in thetas])
+
+
+def _all_said(fit: Fit, rows: Drawn, thetas: np.ndarray) -> np.ndarray:
+    """`_said` of each θ."""
+    if _in_one_product(fit, thetas):
+        return log_odds(fit, rows.x, thetas.reshape(-1), rows.offset).reshape(len(rows.x), -1).T
+    return np.stack([_said(fit, rows, theta) for theta in thetas])
 
 
 def _curve(fit: Fit, grid: np.ndarray, theta: np.ndarray) -> np.ndarray:

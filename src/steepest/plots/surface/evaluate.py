@@ -32,7 +32,7 @@ from steepest.result import Fit
 
 LEAST_ROWS = 50  # rows from which F is computed at least
 MOST_VALUES = 40_000_000  # points times rows for which the linear family is evaluated
-VALUES_AT_ONCE = 2_000_000  # points times rows in memory at a time
+VALUES_AT_ONCE = 100_000  # points times rows in memory at a time, which stay in the cache
 MOST_WORK = 2e10  # operations of a module for a surface
 WORK_AT_ONCE = 2e7  # operations, of one or several points, that are worked at a time
 LONG = 2e9  # operations from which on a terminal is shown how far it is
