@@ -12,27 +12,34 @@ import numpy as np
 from steepest.model.group_norms import GroupNorms
 
 MOST_ROUNDS, MOST_NEWTON, MOST_HALVINGS, MOST_ROOT = 100, 20, 40, 60
+LOST = 1e-6  # of the largest slope: what is left of the conditions where rounding is not the reason
 RIDGE = 1e-14  # of the diagonal, where H is singular
 EPS = float(np.finfo(float).eps)
 
 
 def minimum(hessian: np.ndarray, slopes: np.ndarray, norms: GroupNorms, at: np.ndarray) -> np.ndarray:
-    """d `[q]`. hessian: H `[q, q]`, symmetric and not negative. slopes: g `[q]`. at: c `[q]`.
+    """d `[q]`; not a number where there is no minimum, since H is flat along a slope. at: c `[q]`.
+
+    hessian: H `[q, q]`, symmetric and not negative. slopes: g `[q]`.
 
     >>> pair = GroupNorms(1.0, (0, 0), np.ones(2))
     >>> minimum(np.eye(2), np.array([-3.0, -4.0]), pair, np.zeros(2)).round(4).tolist()
     [2.1515, 2.8686]
     """
     work = _Work(hessian, slopes, norms, at)
-    best, idle = (work.violation(), work.z.copy()), 0
-    for _ in range(MOST_ROUNDS):
-        if best[0] == 0.0 or idle == 3:
-            break
-        work.sweep()
-        work.newton()
-        worst = work.violation()
-        idle = 0 if worst < 0.5 * best[0] else idle + 1
-        best = (worst, work.z.copy()) if worst < best[0] else best
+    first = work.violation()
+    best, idle = (first, work.z.copy()), 0
+    with np.errstate(all="ignore"):
+        for _ in range(MOST_ROUNDS):
+            if best[0] == 0.0 or idle == 3:
+                break
+            work.sweep()
+            work.newton()
+            worst = work.violation()
+            idle = 0 if worst < 0.5 * best[0] else idle + 1
+            best = (worst, work.z.copy()) if worst < best[0] else best
+    if best[0] >= first > LOST * np.abs(slopes).max():
+        return np.full_like(at, np.nan)
     return best[1] - at
 
 
