@@ -190,6 +190,7 @@ def test_what_is_shown_of_it(numbers):
     ("given", "error", "said"),
     [
         ({"folds": 1}, st.SpecError, "folds=1: it must be a whole number from 2"),
+        ({"folds": 2.5}, st.SpecError, "folds=2.5: it must be a whole number from 2"),
         ({"folds": 151}, st.SpecError, "from 2 to the number of rows, 150"),
         ({"split": "shuffled"}, st.SpecError, "random, time:COLUMN or group:COLUMN"),
         ({"split": "time:city"}, st.DataError, "column 'city' is to give the order of time"),
@@ -201,6 +202,10 @@ def test_what_is_shown_of_it(numbers):
 def test_what_cannot_be_is_refused_in_a_line(given, error, said, numbers):
     with pytest.raises(error, match=said):
         numbers.cross_validate(**given)
+
+
+def test_a_number_of_numpys_is_a_number_of_folds(numbers):
+    assert numbers.cross_validate(np.int64(3)).scores["r2"].tolist() == numbers.cross_validate(3).scores["r2"].tolist()
 
 
 def test_a_fold_without_a_class_is_an_error():

@@ -76,7 +76,6 @@ REASONS: dict[str, tuple[set[str], str]] = {
     "formulas/links.py": ({"inverse"}, "the link that is called as a schedule"),
     "formulas/models.py": ({"cross_entropy", "logistic"}, "the losses that models stand for"),
     "formulas/schedules.py": ({"gamma"}, "the number of a schedule, as PyTorch calls it"),
-    "inference/curves.py": ({"quantile"}, "bins of equally many rows, as scikit-learn calls them"),
     "lab/exhibits.py": ({"huber", "inverse", "momentum", "sgd"}, "the experiments that the lab shows"),
     "lab/messages.py": ({"sgd"}, "the rule whose automatic rate is marked on the slider"),
     "model/automatic_loss.py": ({"cross_entropy", "logistic", "mse"}, "what loss='auto' decides"),

@@ -310,7 +310,8 @@ class _Found:
         for text_of in notes:
             warnings.warn(text_of, SteepestWarning, stacklevel=3)
         if without:
-            notes.append(f"{without:,} of {counted(whole.rows, 'row')} are in no fold, or have no prediction.")
+            are, have = ("is", "has") if without == 1 else ("are", "have")
+            notes.append(f"{without:,} of {counted(whole.rows, 'row')} {are} in no fold, or {have} no prediction.")
         if late:
             ends = ", ".join(sorted({status.name.lower() for status in late}))
             notes.append(f"{len(late)} of {len(self.fits)} folds did not arrive at their optimum ({ends}).")

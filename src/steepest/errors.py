@@ -13,6 +13,9 @@ The command ends with code 2 on a SpecError and with code 1 on the others.
 
 from __future__ import annotations
 
+from numbers import Integral
+from typing import Any
+
 
 class SteepestError(Exception):
     """Any error of this package; its text is one or two lines fit to be shown as they are, or a line for each fault."""
@@ -36,3 +39,17 @@ class RunError(SteepestError, OSError):
 
 class SteepestWarning(UserWarning):
     """Something about the data that changes how the result should be read."""
+
+
+def check_whole(name: str, value: Any, least: int, most: int | None = None, of_most: str = "") -> int:
+    """A whole number, NumPy's too, as Python's; SpecError for anything else. of_most: what the most is, in words.
+
+    >>> check_whole("folds", 1, 2)
+    Traceback (most recent call last):
+    steepest.errors.SpecError: folds=1: it must be a whole number of at least 2.
+    """
+    whole = int(value) if isinstance(value, Integral) and not isinstance(value, bool) else None
+    if whole is None or whole < least or (most is not None and whole > most):
+        range_of = f"of at least {least}" if most is None else f"from {least} to {of_most}{most:,}"
+        raise SpecError(f"{name}={value!r}: it must be a whole number {range_of}.")
+    return whole

@@ -191,6 +191,7 @@ def test_any_table_is_taken(tmp_path):
     TABLE.to_parquet(tmp_path / "houses.parquet")
     sources = [
         pl.DataFrame(TABLE),
+        pl.LazyFrame(TABLE),
         pa.Table.from_pandas(TABLE),
         dict(TABLE),
         tmp_path / "houses.csv",
@@ -263,6 +264,11 @@ def test_a_level_that_no_row_had_is_named_with_its_column_and_row():
         st.DataError, match=r"column 'city' has the level 'Pisa' in row 2 .*Its levels are 'Bern', 'Oslo', 'Rome'"
     ):
         fit.predict(TABLE[:3].assign(city=["Oslo", "Pisa", "Rome"]))
+    with pytest.raises(
+        st.DataError,
+        match=r"column 'city' has levels .* made, 'Pisa' in row 1 .* and 'Bari' in row 3 .* the rows or leave them out",
+    ):
+        fit.predict(TABLE[:3].assign(city=["Pisa", "Oslo", "Bari"]))
     with pytest.raises(
         st.DataError, match=r"column 'rooms' has the level '7' in row 3 .*'C\(rooms\)' are '1', '2', '3'"
     ):

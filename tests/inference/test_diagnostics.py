@@ -93,6 +93,45 @@ def test_curves_of_classes_are_those_of_scikit_learn():
     np.testing.assert_allclose([calibration.y - error.arrayminus, calibration.y + error.array], [low, high], atol=1e-9)
 
 
+def test_weights_count_in_the_curves():
+    """Of whole numbers, as if their rows were there as often; calibration in the parts of the rows as they are."""
+    often = GENERATOR.integers(1, 5, 150)
+    fit = st.fit({"a": X[:, 0], "y": TWO, "w": often}, target="y", weights="w")
+    actual, share = np.repeat(TWO == "yes", often), np.repeat(fit.predict_proba({"a": X[:, 0]})[:, 1], often)
+    (roc,), (calibration,) = fit.roc().source_data, fit.calibration(bins=1).source_data
+    np.testing.assert_allclose(roc.number, metrics.roc_auc_score(actual, share), rtol=1e-12)
+    np.testing.assert_allclose([calibration.x, calibration.y], [[share.mean()], [actual.mean()]], rtol=1e-12)
+    np.testing.assert_allclose(calibration.number, metrics.brier_score_loss(actual, share), rtol=1e-12)
+
+
+def test_equal_probabilities_are_one_point_of_a_curve():
+    few = X[:, 0].round()
+    fit = st.fit(few, TWO)
+    (roc,) = fit.roc().source_data
+    x, y, _ = metrics.roc_curve(TWO == "yes", fit.predict_proba(few)[:, 1])
+    np.testing.assert_allclose([roc.x, roc.y], [x, y], rtol=1e-12)
+    assert len(roc.x) <= len(np.unique(few)) + 1
+    (alone,) = st.fit("y ~ 1", {"y": TWO}).roc().source_data
+    assert (alone.x.tolist(), alone.y.tolist(), alone.number) == ([0, 1], [0, 1], 0.5)
+
+
+@pytest.mark.parametrize(
+    ("figure", "asked", "told"),
+    [
+        ("thresholds", {"steps": 0}, "steps=0: it must be a whole number of at least 1"),
+        ("thresholds", {"steps": 2.5}, "steps=2.5"),
+        ("calibration", {"bins": "x"}, "bins='x'"),
+        ("permutation_importance", {"repeats": 1.5}, "repeats=1.5: it must be a whole number of at least 2"),
+        ("permutation_importance", {"seed": -1}, "seed=-1: it must be a whole number of at least 0"),
+        ("permutation_importance", {"level": 95}, "level=95: it must be between 0 and 1"),
+        ("partial_dependence", {"columns": 7}, "no column '7'"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_in_a_line(figure, asked, told):
+    with pytest.raises(st.SpecError, match=told):
+        getattr(st.fit(X, TWO), figure)(**asked)
+
+
 def test_each_threshold_has_the_counts_and_scores_of_scikit_learn():
     fit = st.fit(X, TWO)
     found, share = fit.thresholds().to_pylist(), fit.predict_proba(X)[:, 1]

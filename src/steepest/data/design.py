@@ -34,7 +34,7 @@ from steepest.data.expression_text import (
 from steepest.data.expressions import Scope, Source, State, evaluate, is_truth
 from steepest.data.formula import Formula
 from steepest.data.in_memory import LARGEST
-from steepest.data.wording import capitalized, listed, quoted, suggestion
+from steepest.data.wording import capitalized, listed, quoted, suggestion, unseen_levels
 from steepest.errors import DataError, SpecError
 from steepest.lazy import unnoticed
 
@@ -317,7 +317,8 @@ def _values(factor: Factor, sources: Mapping[str, Source], row: Row) -> np.ndarr
     places = order[np.minimum(np.searchsorted(numbers[order], values), len(numbers) - 1)]
     unseen = numbers[places] != values
     if unseen.any():
-        raise _unseen(factor, f"{values[unseen][0]:.15g}", row(unseen))
+        wrong = list(dict.fromkeys(values[unseen].tolist()))
+        raise _unseen(factor, *unseen_levels(wrong, lambda one: row(values == one), "{:.15g}".format))
     return places.astype(np.float64)
 
 
@@ -328,16 +329,14 @@ def _recoded(factor: Factor, source: Source, row: Row) -> np.ndarray:
     codes = places[source.values.astype(int)] if len(levels) else source.values
     unseen = codes < 0
     if unseen.any():
-        raise _unseen(factor, levels[int(source.values[unseen][0])], row(unseen))
+        wrong = list(dict.fromkeys(source.values[unseen].astype(int).tolist()))
+        raise _unseen(factor, *unseen_levels(wrong, lambda one: row(source.values == one), levels.__getitem__))
     return codes.astype(np.float64)
 
 
-def _unseen(factor: Factor, level: str, where: str) -> DataError:
-    names = " and ".join(map(quoted, columns_of(factor.text)))
-    return DataError(
-        f"column {names} has the level {quoted(level)} in {where}, which no row had when the fit was made. The levels of "
-        f"{quoted(factor.name)} are {listed(factor.levels)}; correct the row or leave it out"
-    )
+def _unseen(factor: Factor, said: str, remedy: str) -> DataError:
+    names, levels = " and ".join(map(quoted, columns_of(factor.text))), listed(factor.levels)
+    return DataError(f"column {names} {said}. The levels of {quoted(factor.name)} are {levels}; {remedy}")
 
 
 def _check_finite(values: np.ndarray, text: str, row: Row) -> None:

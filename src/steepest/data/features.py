@@ -22,7 +22,7 @@ from steepest.data.columns import SourceColumn, without
 from steepest.data.dates import DAY, Dates, dates, parts_of
 from steepest.data.in_memory import LARGEST
 from steepest.data.numbers import AS_PYTHON, NUMBER, PLAIN, Notation, numerals
-from steepest.data.wording import listed, option, quoted
+from steepest.data.wording import listed, option, quoted, unseen_levels
 from steepest.errors import DataError
 
 WAS_CATEGORY, WAS_NUMBER = "It was a category when the fit was made", "It was a number when the fit was made"
@@ -260,11 +260,9 @@ def _codes(spec: Column, column: SourceColumn) -> np.ndarray:
     if unseen.any() and pa.types.is_temporal(column.kind):
         raise unusable(column, remedy=WAS_CATEGORY)
     if unseen.any():
-        level = text[first(unseen)].as_py()
-        raise column.fault(
-            f" has the level {quoted(level)} in {column.row(unseen)}, which no row had when the fit was made. "
-            f"{_near(level, spec.levels)}Its levels are {listed(spec.levels)}; correct the row or leave it out"
-        )
+        levels = text.filter(pa.array(unseen)).unique().to_pylist()
+        said, remedy = unseen_levels(levels, lambda one: column.row(pc.and_(pa.array(unseen), pc.equal(text, one))))
+        raise column.fault(f" {said}. {_near(levels[0], spec.levels)}Its levels are {listed(spec.levels)}; {remedy}")
     return codes.cast(pa.float64()).to_numpy().astype(np.float64, copy=False)
 
 

@@ -58,7 +58,7 @@ class FirstPass:
         self.goals: dict[str, Seen] = {}
         self.weight = Seen(asked.weights or "weights", origin_of(files))
         self.counts = np.zeros(len(files.groups), dtype=int)
-        self.weight_total, self.rows, self.held, self.gone = 0.0, 0, 0, 0
+        self.weight_total, self.weightless, self.rows, self.held, self.gone = 0.0, 0, 0, 0, 0
         self.kept: list[tuple[pa.Table, np.ndarray, np.ndarray]] = []
         self.plain = True
         self.origin: np.ndarray | None = None
@@ -89,7 +89,7 @@ class FirstPass:
             for name, seen in mine.items():
                 seen.merge(theirs[name])
         self.weight.merge(later.weight)
-        for name in ("counts", "weight_total", "rows", "held", "gone", "kept"):
+        for name in ("counts", "weight_total", "weightless", "rows", "held", "gone", "kept"):
             setattr(self, name, getattr(self, name) + getattr(later, name))
         self.plain &= later.plain
         if self.origin is None and later.origin is not None:
@@ -123,6 +123,7 @@ class FirstPass:
         self.counts[number] += int(train.sum())
         if parts.weights is not None:
             self.weight_total += float(parts.weights[train].sum())
+            self.weightless += int((parts.weights[train] == 0.0).sum())
         self._square([*features, *goals], train, parts.weights)
         self._sample(table, parts, number, first, train)
 
@@ -202,7 +203,7 @@ class FirstPass:
         factors, mean_weight = self._weighing(classes)
         stream = Stream(
             self.files, asked, schema, parts.sources, self.rows, self.held, factors, mean_weight,
-            self._sums(columns, classes), tuple(notes), self.counts,
+            self.rows - self.weightless, self._sums(columns, classes), tuple(notes), self.counts,
         )  # fmt: skip
         constant = [name for name, seen in self.goals.items() if seen.low == seen.high]
         if classes is None and constant:

@@ -22,7 +22,7 @@ from steepest.data.missing import fill_of
 from steepest.data.schema import by_name
 from steepest.data.targets import class_factors
 from steepest.data.wording import counted, listed, quoted
-from steepest.errors import DataError, SpecError
+from steepest.errors import DataError, SpecError, check_whole
 from steepest.lazy import unnoticed
 
 
@@ -62,8 +62,7 @@ def parted(rows: int, count: int, split: str | Sequence[int], seed: int, column:
         if len(np.unique(numbers)) < 2:
             raise SpecError("split puts all rows into one fold: there must be two or more.")
         return [Fold(every[numbers != one], every[numbers == one]) for one in np.unique(numbers[numbers >= 0])]
-    if not isinstance(count, int) or isinstance(count, bool) or not 2 <= count <= rows:
-        raise SpecError(f"folds={count!r}: it must be a whole number from 2 to the number of rows, {rows:,}.")
+    count = check_whole("folds", count, 2, rows, "the number of rows, ")
     with unnoticed():
         from sklearn.model_selection import GroupKFold, KFold, TimeSeriesSplit
     order, parts = np.arange(rows), None

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from steepest.data.first_pass import FirstPass
 
 KIND = "passes"
-FORMAT = 2
+FORMAT = 3
 
 WORTH = 1.0
 """Seconds that a pass took from which on it is kept."""
@@ -44,7 +44,7 @@ WORTH = 1.0
 KEPT = (1, np.int64), (2, bool)
 """Of some rows in a pass: which of all they are, and whether they are fitted."""
 
-NUMBERS = ("weight_total", "rows", "held", "gone", "plain")
+NUMBERS = ("weight_total", "weightless", "rows", "held", "gone", "plain")
 PLAIN = ("rows", "missing", "first_missing", "total", "low", "high", "rises", "falls", "first", "last", "kept")
 
 

@@ -119,7 +119,7 @@ def is_source(given: Any) -> bool:
     """Whether it is a DataLoader, a dataset of PyTorch's, or an object of one's own with rows by number."""
     if "torch" in sys.modules and isinstance(given, (data.DataLoader, data.Dataset)):
         return True
-    known = ("__array__", "__arrow_c_stream__", "keys", "columns", "dtype", "shape", "iloc", "theta")
+    known = ("collect_schema", "__array__", "__arrow_c_stream__", "keys", "columns", "dtype", "shape", "iloc", "theta")
     if isinstance(given, (str, bytes, Sequence, Mapping, Tensor)) or any(hasattr(given, name) for name in known):
         return False
     return hasattr(given, "__getitem__") and hasattr(given, "__len__")

@@ -74,6 +74,13 @@ class Schema:
         return {column.name: column.levels[0] for column in self.columns if self.intercept and column.levels}
 
     @property
+    def terms(self) -> dict[str, list[str]]:
+        """The features of each column, or of each term of a formula."""
+        if self.design is not None:
+            return self.design.terms
+        return {column.name: column.features(self.intercept) for column in self.columns}
+
+    @property
     def labels(self) -> np.ndarray:
         """The classes `[k]` as they were in the table: text (dtype object), bool, int64 or float64."""
         names = self.classes or ()

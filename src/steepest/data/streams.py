@@ -98,6 +98,7 @@ class Stream:
     """A table in files, what was learned of it, and its rows again and again.
 
     rows, test_rows: how many are fitted, and held out. factors: of the classes. mean_weight: of the training rows.
+    weighted: how many of these weigh more than 0.
     sums: of plain numbers; None for all else. counts: training rows of each row group.
     """
 
@@ -109,6 +110,7 @@ class Stream:
     test_rows: int
     factors: np.ndarray | None
     mean_weight: float
+    weighted: int
     sums: Sums | None
     notes: tuple[str, ...]
     counts: np.ndarray

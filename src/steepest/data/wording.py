@@ -10,9 +10,11 @@ from __future__ import annotations
 import difflib
 import functools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 SHOWN = 60  # characters of a name or value
 LISTED = 8  # names of a list
@@ -38,6 +40,22 @@ def listed(names: Iterable[object]) -> str:
     names = list(names)
     text = ", ".join(quoted(name) for name in names[:LISTED])
     return text if len(names) <= LISTED else f"{text} and {len(names) - LISTED} more"
+
+
+def unseen_levels(levels: Sequence[T], where: Callable[[T], str], named: Callable[[T], str] = str) -> tuple[str, str]:
+    """That a column has levels which are none of a fit's, and the remedy. where: the first row that has one.
+
+    >>> unseen_levels(["Rome"], {"Rome": "row 2"}.get)
+    ("has the level 'Rome' in row 2, which no row had when the fit was made", 'correct the row or leave it out')
+    >>> unseen_levels(["Rome", "Oslo"], {"Rome": "row 2", "Oslo": "row 7"}.get)[0]
+    "has levels that no row had when the fit was made, 'Rome' in row 2 and 'Oslo' in row 7"
+    """
+    told = [f"{quoted(named(level))} in {where(level)}" for level in levels[:LISTED]]
+    if len(levels) == 1:
+        return f"has the level {told[0]}, which no row had when the fit was made", "correct the row or leave it out"
+    told += [f"{len(levels) - LISTED:,} more"] if len(levels) > LISTED else []
+    said = f"has levels that no row had when the fit was made, {', '.join(told[:-1])} and {told[-1]}"
+    return said, "correct the rows or leave them out"
 
 
 LISTS = ("missing_values", "categories")  # settings that are a list

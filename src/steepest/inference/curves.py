@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steepest.errors import SpecError
+from steepest.errors import SpecError, check_whole
 from steepest.lazy import imported
 from steepest.model.prediction import has_probabilities, log_odds, probabilities
 from steepest.storage.run_loading import rows_of
@@ -91,17 +91,23 @@ def precision_recall_data(fit: Fit) -> list[Curve]:
 
 
 def calibration_data(fit: Fit, bins: int = BINS) -> list[Curve]:
-    """The mean probability (x) and the share of the class (y) of the rows in each tenth of them, and Brier's score."""
-    metrics, made = _metrics(), []
-    imported("sklearn.calibration")
-    from sklearn.calibration import calibration_curve
+    """The mean probability (x) and the share of the class (y) of the rows in each tenth of them, by weight, and Brier's score.
 
+    Without weights those of scikit-learn's `calibration_curve` by quantiles, which knows no weights.
+    """
+    bins, metrics, made = check_whole("bins", bins, 1), _metrics(), []
     for one in scored(fit):
-        y, x = calibration_curve(one.positive, one.share, n_bins=bins, strategy="quantile")
         edges = np.percentile(one.share, np.linspace(0, 1, bins + 1) * 100)
-        count = np.bincount(np.searchsorted(edges[1:-1], one.share), minlength=len(edges) - 1)
+        place = np.searchsorted(edges[1:-1], one.share)
+        weights = np.ones(len(place)) if one.weights is None else one.weights
+        count = np.bincount(place, minlength=bins)
+        weight, sure, right = (
+            np.bincount(place, weights * each, minlength=bins) for each in (1.0, one.share, one.positive)
+        )
+        some = weight > 0
         score = metrics.brier_score_loss(one.positive, one.share, sample_weight=one.weights)
-        made.append(Curve(one.name, x, y, float(score), _rate(one), count[count > 0]))
+        x, y = sure[some] / weight[some], right[some] / weight[some]
+        made.append(Curve(one.name, x, y, float(score), _rate(one), count[some]))
     return made
 
 
@@ -132,7 +138,7 @@ def thresholds(fit: Fit, steps: int = 19) -> pa.Table:
     if len(found) != 1:
         raise SpecError("A threshold is for two classes.")
     (one,) = found
-    cuts = np.linspace(0.0, 1.0, steps + 2)[1:-1]
+    cuts = np.linspace(0.0, 1.0, check_whole("steps", steps, 1) + 2)[1:-1]
     weights = np.ones(len(one.share)) if one.weights is None else one.weights
     above = one.share[None] >= cuts[:, None]
     right, wrong = above @ (weights * one.positive), above @ (weights * ~one.positive)

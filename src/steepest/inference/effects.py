@@ -15,7 +15,7 @@ import numpy as np
 
 from steepest.data.dataset import Dataset
 from steepest.data.wording import listed, quoted
-from steepest.errors import FitError, SpecError
+from steepest.errors import FitError, SpecError, check_whole
 from steepest.inference import distributions
 from steepest.inference.summary_table import Summary
 from steepest.metrics import of_classes, of_numbers
@@ -180,8 +180,8 @@ def importance_data(fit: Fit, repeats: int = 30, level: float = 0.95, seed: int 
     The score is R², of classes the accuracy, as in `sklearn.inspection.permutation_importance`; the levels of a text column are
     shuffled together. The interval holds that share of the shuffles.
     """
-    if repeats < 2:
-        raise SpecError(f"repeats={repeats!r}: it must be at least 2.")
+    repeats, seed = check_whole("repeats", repeats, 2), check_whole("seed", seed, 0)
+    distributions.check_level("level", level)
     train, test = rows_of(fit)
     rows = train if test is None else test
     if rows.x.ndim != 2:
@@ -195,7 +195,6 @@ def importance_data(fit: Fit, repeats: int = 30, level: float = 0.95, seed: int 
             return of_numbers(rows.y, decision.reshape(rows.y.shape), rows.row_weights)["r2"]
         return of_classes(rows.y, decision, len(rows.classes), rows.row_weights)["accuracy"]
 
-    distributions.check_level("level", level)
     whole, places = score(), known.places
     lost = np.empty((len(places), repeats))
     for i, place in enumerate(places.values()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,31 +43,46 @@ class HypothesisTest:
         return f"{self.hypothesis}: {sign}({number(self.df)}{below}) = {number(self.statistic)}, p = {number(self.p_value, 3)}"
 
 
-def places_of(names: str | Sequence[str], labels: Sequence[str], plain: Sequence[str]) -> list[int]:
-    """The places of coefficients: by their labels (`a: age`), by their names, or by the column whose levels they are."""
+def places_of(
+    names: str | Sequence[str], labels: Sequence[str], plain: Sequence[str], terms: Mapping[str, Sequence[str]]
+) -> list[int]:
+    """The places of coefficients: by their labels (`a: age`), by their names, or by the column or term that they are of.
+
+    terms: the names of each column, or term of a formula, however blanks are set in it.
+    """
+    tight = {"".join(term.split()): members for term, members in terms.items()}
     wanted = [names] if isinstance(names, str) or not isinstance(names, Iterable) else list(names)
     if not wanted:
         raise SpecError("Which coefficients are to be tested? Name one at least.")
     found: list[int] = []
     for name in wanted:
         hits = [i for i, label in enumerate(labels) if label == name] or [
-            i for i, one in enumerate(plain) if one == name or one.startswith(f"{name}=")
+            i for i, one in enumerate(plain) if one == name
         ]
         if not hits:
-            raise SpecError(f"There is no coefficient {quoted(name)}. There are {listed(labels)}.")
+            members = tight.get("".join(str(name).split()), ())
+            hits = [i for i, one in enumerate(plain) if one in members]
+        if not hits:
+            several = [term for term, members in terms.items() if len(members) > 1]
+            also = f" Together: {listed(several)}." if several else ""
+            raise SpecError(f"There is no coefficient {quoted(name)}. There are {listed(labels)}.{also}")
         found += hits
     return list(dict.fromkeys(found))
 
 
-def of_zero(theta: np.ndarray, covariance: np.ndarray, names: Sequence[str], df: float | None) -> HypothesisTest:
+def of_zero(
+    theta: np.ndarray, covariance: np.ndarray, names: Sequence[str], df: float | None, units: np.ndarray | None = None
+) -> HypothesisTest:
     """Wald's test that coefficients `[q]` with this covariance are 0: F with df in the denominator, χ² where that is None.
+
+    units: in which each is measured, where it is told what is rounding; by default its standard error.
 
     Raises:
         SpecError: the covariance has no inverse.
     """
     if not np.isfinite(covariance).all():
         raise SpecError(f"The rows do not determine each of {listed(names)}, so they cannot be tested.")
-    sizes = np.sqrt(np.diag(covariance))
+    sizes = np.sqrt(np.diag(covariance)) if units is None else units
     with np.errstate(divide="ignore", invalid="ignore"):
         values, vectors = np.linalg.eigh(np.nan_to_num(covariance / np.outer(sizes, sizes)))
         along = np.nan_to_num(theta / sizes) @ vectors

@@ -10,11 +10,13 @@ Of more than two classes each is taken against all others, log(p/(1 − p)) and 
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from steepest.errors import FitError, SpecError
+from steepest.data.wording import listed
+from steepest.errors import FitError, SpecError, SteepestWarning
 from steepest.formulas.losses import sigmoid
 from steepest.inference import distributions
 from steepest.inference.sample import Sample
@@ -60,6 +62,17 @@ def intervals(
     made = np.concatenate(
         [of_rows(fit, found, sample, x[rows], kind, None if offset is None else offset[rows]) for rows in parts]
     )
+    beyond = sample.beyond(sample.terms.design(x)) if len(sample.free) else np.zeros(len(x), bool)
+    if beyond.any():
+        made[beyond, :, 1:] = np.nan
+        names = [name for name, unknown in zip(sample.terms.names, sample.undetermined, strict=True) if unknown]
+        warnings.warn(
+            f"Row {int(np.argmax(beyond)) + 1:,} of those to predict, and {int(beyond.sum()):,} in all, departs from how "
+            f"{listed(names)} depended on one another in the rows of the fit: its prediction is not determined, and has no "
+            "interval.",
+            SteepestWarning,
+            stacklevel=4,
+        )
     two = fit.schema.classes is not None and len(fit.schema.classes) == 2
     return made[:, -1] if two or made.shape[1] == 1 else made
 

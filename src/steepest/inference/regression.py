@@ -18,6 +18,9 @@ from steepest.model.linear import row_blocks
 CONSTANT = 1e-8
 """Part of a column of ones that other columns may leave over, for them to hold a constant."""
 
+NOTHING = 1e-14
+"""A log-likelihood ratio beside the log-likelihoods, up to which it is rounding."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
@@ -140,7 +143,7 @@ def _least_squares(
     r2 = float(np.float64(1.0) - np.divide(square, whole)) if whole > 0 else None
     log_likelihood = float(-0.5 * n * (np.log(2.0 * np.pi) + np.log(np.divide(square, n)) + 1.0))
     if not sample.frequency and sample.weights is not None:
-        log_likelihood += 0.5 * float(np.log(weights[weights > 0]).sum())
+        log_likelihood += 0.5 * float(np.log(weights).sum())
     of_f: tuple[float | None, float | None] = (None, None)
     if not sample.problem.penalty and whole > 0:
         of_f = _whole_model(sample, output, found, cov, (whole - square, square))
@@ -168,16 +171,27 @@ def _whole_model(
     if cov == "nonrobust":
         value = float(np.divide(squares[0] / df, squares[1] / left))
         return value, distributions.of_f(value, df, left)
-    if not sample.problem.intercept or sample.undetermined.any():
-        return None, None
-    theta = sample.coefficients[output or 0][1:]
+    if sample.problem.intercept and not sample.undetermined.any():
+        theta, matrix, units = sample.coefficients[output or 0][1:], found.matrix[1:, 1:], None
+    else:
+        theta, matrix = _but_a_constant(sample, output or 0, found)
+        units = np.ones(len(theta))
     try:
-        tested = of_zero(
-            theta, found.matrix[1:, 1:], sample.terms.names[1:], found.groups - 1.0 if found.groups else left
-        )
+        tested = of_zero(theta, matrix, ["the coefficients"], found.groups - 1.0 if found.groups else left, units)
     except SpecError:  # fewer groups than coefficients
         return None, None
     return tested.statistic, tested.p_value
+
+
+def _but_a_constant(sample: Sample, output: int, found: Covariance) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates that are 0 where all predictions are one constant (0, where columns hold no constant), and their covariance."""
+    ones = np.ones(sample.rows)
+    sums = np.stack([sample.sums(ones), sample.sums(sample.prediction.reshape(sample.rows, -1))[output]], 1)
+    constant, z = np.linalg.solve(sample.squares(ones), sums).T
+    if not has_constant(sample):
+        return z, found.inner
+    across = np.linalg.svd(constant[None], full_matrices=True)[2][1:]
+    return across @ z, across @ found.inner @ across.T
 
 
 def _residuals(sample: Sample, residuals: np.ndarray) -> dict[str, float | None]:
@@ -213,7 +227,7 @@ def _classes(sample: Sample, found: Covariance, constant: bool) -> dict[str, flo
         **_information(log_likelihood, found.degrees, sample.nobs),
         "log_likelihood_null": null,
         "deviance": -2.0 * log_likelihood,
-        "pseudo_r2": float(1.0 - np.divide(log_likelihood, null)),
+        "pseudo_r2": float(1.0 - np.divide(log_likelihood, null)) if abs(ratio) > NOTHING * abs(null) else 0.0,
         "likelihood_ratio": ratio if tested else None,
         "likelihood_ratio_p_value": distributions.of_chi2(ratio, df) if tested else None,
     }

@@ -49,7 +49,8 @@ class Sample:
 
     problem: in the coefficients that the fit was computed with, with its penalty. theta: `[k·p]` of those.
     weights: `[n]` as they were given (not scaled to mean 1), times the factors of `class_weight`; None where all are 1.
-    frequency: whether a weight is the number of rows that a row stands for.
+    frequency: whether a weight is the number of rows that a row stands for. kept: `[m]`, which of the m rows fitted these are;
+    None where they are all. Rows of weight 0 take no part, and are not counted.
     """
 
     problem: LinearProblem
@@ -58,6 +59,7 @@ class Sample:
     data: Dataset
     weights: np.ndarray | None
     frequency: bool
+    kept: np.ndarray | None = None
 
     def of_output(self, output: int) -> Sample:
         """That of one target alone."""
@@ -76,7 +78,7 @@ class Sample:
         """The number of observations: of rows, or of those that the rows stand for."""
         stream = self.data.stream
         if stream is not None:
-            return stream.rows * (stream.mean_weight if self.frequency else 1.0)
+            return stream.rows * stream.mean_weight if self.frequency else float(stream.weighted)
         return float(self.weights.sum()) if self.frequency and self.weights is not None else float(self.rows)
 
     @property
@@ -201,6 +203,27 @@ class Sample:
         return sum_to_zero(self.problem.outputs) if self.problem.loss.coupled else None
 
     @cached_property
+    def free(self) -> np.ndarray:
+        """Directions `[q, p]` of an output's coefficients that change no prediction of the rows; a column counts by its size."""
+        design = self.problem.design
+        if self.rank == design.shape[1]:
+            return np.zeros((0, self.rank))
+        sizes = self.sizes
+        triangle = np.linalg.qr(design / sizes, mode="r")
+        return np.linalg.svd(triangle, full_matrices=True)[2][self.rank :]
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """The norms of the columns `[p]`, 1 of those that are 0."""
+        sizes = np.linalg.norm(self.problem.design, axis=0)
+        return np.where(sizes > 0, sizes, 1.0)
+
+    def beyond(self, design: np.ndarray) -> np.ndarray:
+        """Which of other rows `[n, p]` depart from how the columns of these depend on one another, `[n]`."""
+        scaled = design / self.sizes
+        return np.abs(scaled @ self.free.T).max(1, initial=0.0) > DETERMINED * np.linalg.norm(scaled, axis=1)
+
+    @cached_property
     def undetermined(self) -> np.ndarray:
         """Which coefficients of an output `[p]` the rows do not determine, as other columns say the same."""
         design = self.problem.design
@@ -224,7 +247,11 @@ def sample_of(fit: Fit, theta: np.ndarray) -> Sample:
     """
     inner, data = fit.inner, rows_of(fit)[0]
     assert inner.terms is not None
-    problem = inner.problem or linear_problem(inner.spec, data, inner.terms, inner.loss_function)
+    kept, problem = None, inner.problem
+    if data.stream is None and data.weights is not None and (data.weights == 0.0).any():
+        kept = data.weights > 0.0
+        data, problem = data.take(np.flatnonzero(kept)), None
+    problem = problem or linear_problem(inner.spec, data, inner.terms, inner.loss_function)
     outputs = problem.outputs if problem.loss.coupled else 1
     if problem.design.shape[1] * outputs > MOST_COORDINATES:
         raise SpecError(
@@ -235,4 +262,4 @@ def sample_of(fit: Fit, theta: np.ndarray) -> Sample:
         blocks = theta.reshape(problem.outputs, -1)
         theta = (blocks - blocks.mean(0)).ravel()
     frequency = fit.spec.weights_kind == "frequency"
-    return Sample(problem, inner.terms, theta, data, data.weights, frequency)
+    return Sample(problem, inner.terms, theta, data, data.weights, frequency, kept)

@@ -161,7 +161,7 @@ def _total(objective: StreamObjective) -> float:
 
 
 def _nobs(fit: Fit, objective: StreamObjective) -> float:
-    return _total(objective) if fit.spec.weights_kind == "frequency" else float(objective.rows)
+    return _total(objective) if fit.spec.weights_kind == "frequency" else float(objective.stream.weighted)
 
 
 def _common(fit: Fit, objective: StreamObjective, found: Covariance, constant: bool) -> dict[str, float | None]:
@@ -233,9 +233,11 @@ def _family(
     assert far is not None
     alone, likelihood, null = tally.origin[0] + tally.total[0] / tally.count, 0.0, 0.0
     for block in objective.stream.training():
-        y, w = block.y, np.ones(len(block.y)) if block.weights is None else block.weights
+        w = np.ones(len(block.y)) if block.weights is None else block.weights
+        counted = w > 0.0
+        y, w = block.y[counted], w[counted]
         precision, often = (1.0, w) if fit.spec.weights_kind == "frequency" else (w, 1.0)
-        mean = family.mean(objective.predicted(objective.columns(block.x), end.theta))
+        mean = family.mean(objective.predicted(objective.columns(block.x[counted]), end.theta))
         likelihood += float(np.sum(often * family.log_density(y, mean, found.scale / precision, *numbers)))
         level = np.full(len(y), alone)
         null += float(np.sum(often * family.log_density(y, level, found.scale / precision, *numbers)))

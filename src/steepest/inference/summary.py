@@ -40,6 +40,10 @@ PENALISED = (
     "out. They do not cover the coefficients without a penalty, and there are no tests."
 )
 
+BOUNDED = (
+    "The bounds hold the coefficients: errors and intervals are of the estimate within them, and there are no tests."
+)
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -88,7 +92,7 @@ def summary(
     """
     check(cov, level, distribution, bootstrap)
     notes = ()
-    if fit.spec.class_weight is not None and cov == "nonrobust":
+    if fit.spec.class_weight is not None and cov == "nonrobust" and not bootstrap:
         cov, notes = "HC0", (WEIGHED,)
     return _summary(fit, Asked(cov, level, distribution, int(bootstrap), reference, notes))
 
@@ -104,7 +108,7 @@ def check(cov: str = "nonrobust", level: float = 0.95, distribution: str | None 
         raise SpecError(f"distribution={distribution!r}: it must be t or z.")
     whole = isinstance(bootstrap, Real) and not isinstance(bootstrap, bool) and bootstrap == bootstrap // 1
     if not whole or bootstrap < 0 or bootstrap == 1:
-        raise SpecError(f"bootstrap={bootstrap!r}: it must be a number of resamples, such as 1000, or 0.")
+        raise SpecError(f"bootstrap={bootstrap!r}: it must be a number of resamples, 2 or more, such as 1000; or 0.")
 
 
 def no_theory(fit: Fit) -> str:
@@ -165,7 +169,7 @@ def _summary(fit: Fit, asked: Asked) -> Summary:
     values = shown.of(fit.theta)
     errors = Errors.none(len(values))
     if not reason and asked.bootstrap:
-        errors = _by_resampling(fit, sample, asked, shown, theory)
+        errors = _by_resampling(fit, sample, found, asked, shown, theory)
         lost = errors.resamples.lost if errors.resamples else 0
         notes += [f"{lost:,} of {asked.bootstrap:,} resamples have no optimum, and are left out."] if lost else []
         notes += _few(asked.bootstrap - lost, asked.level)
@@ -186,13 +190,14 @@ def _summary(fit: Fit, asked: Asked) -> Summary:
         distribution="z" if errors.df is None else "t",
         df=errors.df,
         valid=not reason,
-        reason=reason,
+        reason=f"{reason}." if reason and not reason.endswith(".") else reason,
         notes=(*asked.notes, *notes, *_notes(fit, sample, shown, errors), *_spread(sample, found, asked)),
         bootstrap=of_resamples(shown, values, errors, asked.level),
         title=f"{fit.model_name}, {fit.loss_function}",
         labels=shown.labels,
         levels=tuple(fit.schema.reference_levels.items()),
         contrasts=tuple(fit.schema.design.contrasts if fit.schema.design is not None else ()),
+        terms=fit.schema.terms,
         sample=sample,
         errors=tuple(found),
     )
@@ -206,13 +211,16 @@ def _covariances(fit: Fit, sample: Sample, asked: Asked) -> list[Covariance]:
         return [Covariance(nothing, nothing, np.zeros((0, 0)), active)] * (
             1 if sample.classes is not None else sample.problem.outputs
         )
-    return covariances(sample, asked.cov, _groups(fit, asked))
+    return covariances(sample, asked.cov, _groups(fit, asked, sample))
 
 
-def _groups(fit: Fit, asked: Asked) -> np.ndarray | None:
-    """The number of each row's group `[n]`; None where rows are apart."""
+def _groups(fit: Fit, asked: Asked, sample: Sample | None = None) -> np.ndarray | None:
+    """The number of each row's group `[n]`, of a sample those of its rows; None where rows are apart."""
     kind, _, name = asked.cov.partition(":")
-    return groups_of(fit, rows_of(fit)[0], name) if kind == "cluster" else None
+    if kind != "cluster":
+        return None
+    found = groups_of(fit, rows_of(fit)[0], name)
+    return found if sample is None or sample.kept is None else np.unique(found[sample.kept], return_inverse=True)[1]
 
 
 def _figures(sample: Sample, found: list[Covariance], asked: Asked) -> list[Figures]:
@@ -266,13 +274,15 @@ def _whole(sample: Sample, found: list[Covariance], shown: Shown) -> np.ndarray:
     return matrix
 
 
-def _by_resampling(fit: Fit, sample: Sample | None, asked: Asked, shown: Shown, theory: str) -> Errors:
+def _by_resampling(
+    fit: Fit, sample: Sample | None, found: list[Covariance], asked: Asked, shown: Shown, theory: str
+) -> Errors:
     if sample is not None:
         sample.data.check_in_memory("The bootstrap")
     if sample is None or theory:
         came = resampling.fitted_again(fit, asked.bootstrap, _groups(fit, asked))
     else:
-        came = resampling.resampled(sample, asked.bootstrap, fit.spec.seed, _groups(fit, asked))
+        came = resampling.resampled(sample, asked.bootstrap, fit.spec.seed, _groups(fit, asked, sample))
     influence = None if came.influence is None else shown.of(came.influence)
     came = Resampled(shown.of(came.theta), came.lost, influence)
     low, high = came.bca(asked.level, shown.of(fit.theta if sample is None else sample.coefficients.ravel()))
@@ -280,8 +290,8 @@ def _by_resampling(fit: Fit, sample: Sample | None, asked: Asked, shown: Shown, 
         unknown = np.tile(sample.undetermined, len(low) // len(shown.names))
         low[unknown], high[unknown], came.theta[:, unknown] = np.nan, np.nan, np.nan
     df = None
-    if asked.distribution == "t" and sample is not None:
-        df = sample.nobs - len(shown.names)
+    if asked.distribution == "t" and sample is not None and found:
+        df = _degrees(sample, found, asked)
     matrix = np.atleast_2d(np.cov(came.theta.T))
     return Errors(np.sqrt(np.diag(matrix)), low, high, df, matrix, came)
 
@@ -322,8 +332,14 @@ def _notes(fit: Fit, sample: Sample | None, shown: Shown, errors: Errors) -> lis
         against = None if shown.reference is None else (fit.schema.classes or ())[shown.reference]
         what = "sum to 0 over the classes" if against is None else f"are against the class {quoted(against)}"
         said.append(f"The coefficients {what}.")
-    if sample is not None and sample.problem.penalty and errors.covariance is not None:
+    if sample is not None and errors.covariance is not None and fit.spec.bounds:
+        said.append(BOUNDED)
+    if sample is not None and errors.covariance is not None and penalty(fit.spec.penalty):
         said.append(PENALISED)
+    if sample is not None and sample.kept is not None:
+        said.append(f"{counted(len(sample.kept) - sample.rows, 'row')} of weight 0 take no part.")
+    if sample is not None and sample.problem.loss.quadratic and sample.data.offset is not None:
+        said.append("R² and F are of what the target has beyond its offset.")
     if sample is not None and sample.undetermined.any() and errors.covariance is not None:
         names = [name for name, unknown in zip(shown.names, sample.undetermined, strict=True) if unknown]
         said.append(f"Other columns say the same as {listed(names)}: these have no errors of their own.")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -48,6 +48,7 @@ class Summary(Displayed):
         title: model and loss.
         labels: of the coefficients, as in `fit.names`.
         levels: each text column with the level that the others are compared with.
+        terms: each column, or term of a formula, with the names of its coefficients.
         contrasts: a sentence on each column whose coefficients compare its levels otherwise, as by `contr.sum`.
         sample, errors: what it was computed from: the rows, and the covariance of each target.
 
@@ -75,6 +76,7 @@ class Summary(Displayed):
     labels: tuple[str, ...]
     levels: tuple[tuple[str, str], ...] = ()
     contrasts: tuple[str, ...] = ()
+    terms: Mapping[str, Sequence[str]] = field(default_factory=dict)
     sample: Sample | None = None
     errors: tuple[Covariance, ...] = ()
 
@@ -96,7 +98,7 @@ class Summary(Displayed):
         """The test that coefficients are 0 together, by χ².
 
         Args:
-            names: one or several; a text column stands for all of its levels.
+            names: one or several; a text column stands for all of its levels, a term of a formula for all that it became.
 
         Raises:
             SpecError: no such coefficient, or those of several targets. FitError: the errors are not valid.
@@ -127,7 +129,7 @@ class Summary(Displayed):
     def _tested(self, names: str | Sequence[str], df: float | None) -> HypothesisTest:
         if self.covariance is None:
             raise FitError(self.reason or "There are no standard errors by theory: nothing can be tested.")
-        places = hypotheses.places_of(names, self.labels, self.coefficients.column("name").to_pylist())
+        places = hypotheses.places_of(names, self.labels, self.coefficients.column("name").to_pylist(), self.terms)
         if len(self.figures) > 1 and len({place * len(self.figures) // len(self.labels) for place in places}) > 1:
             raise SpecError("Coefficients of several targets cannot be tested together. Name them as 'target: column'.")
         theta = np.array(self.coefficients.column("value"))[places]
@@ -135,7 +137,8 @@ class Summary(Displayed):
         return found
 
     def compare_f_test(self, restricted: Fit | Summary) -> HypothesisTest:
-        """The F test of a least-squares fit of the same rows with fewer columns against this one.
+        """The F test of a least-squares fit of the same rows with fewer columns against this one; of a summary with robust
+        errors, or with those of groups, Wald's by its covariance.
 
         Args:
             restricted: the smaller fit, or its summary.
@@ -152,6 +155,10 @@ class Summary(Displayed):
         smaller = self._nested(restricted)
         if self.scale is None or smaller.scale is None or len(self.figures) > 1 or self.figures[0].r2 is None:
             raise SpecError("The F test is for least squares of one target; compare_lr_test() is for likelihoods.")
+        if self.cov != "nonrobust":
+            assert self.sample is not None
+            assert smaller.sample is not None
+            return _wald_nested(smaller.sample, self.sample, self.errors[0], self.df)
         return hypotheses.of_squares(*((one.scale * one.df_residual, one.df_residual) for one in (smaller, self)))
 
     def compare_lr_test(self, restricted: Fit | Summary) -> HypothesisTest:
@@ -173,6 +180,14 @@ class Summary(Displayed):
         smaller = self._nested(restricted)
         if self.log_likelihood is None or len(self.figures) > 1:
             raise SpecError("This loss is no likelihood of one target.")
+        if self.aic is None:
+            raise SpecError(
+                "With class_weight the loss is not the likelihood of the rows: test coefficients, wald_test()."
+            )
+        if self.cov != "nonrobust":
+            raise SpecError(
+                f"A likelihood ratio is that of cov='nonrobust': where errors are {self.cov}, test coefficients, wald_test()."
+            )
         return hypotheses.of_likelihoods(*((one.log_likelihood, one.df_residual) for one in (smaller, self)))
 
     def _nested(self, restricted: Fit | Summary) -> Summary:
@@ -243,13 +258,31 @@ def not_nested(smaller: Sample, larger: Sample) -> str:
         return "The fits have different losses."
     if not np.array_equal(smaller.problem.target, larger.problem.target):
         return "The fits are not of the same rows and target."
-    if not np.array_equal(smaller.each, larger.each):
+    if smaller.frequency != larger.frequency or not np.array_equal(smaller.each, larger.each):
         return "The fits have different weights."
+    offsets = [0.0 if one.problem.offset is None else one.problem.offset for one in (smaller, larger)]
+    if not np.all(offsets[0] == offsets[1]):
+        return "The fits have different offsets."
     if smaller.rank >= larger.rank:
         return "The other fit must be the smaller one, with fewer columns."
-    design = smaller.problem.design / np.where(
-        np.abs(smaller.problem.design).max(0) > 0, np.abs(smaller.problem.design).max(0), 1
-    )
-    basis = np.concatenate([part for _, part in larger.blocks()])
-    left = design - basis @ np.linalg.lstsq(basis, design, rcond=None)[0]
+    design, basis, coordinates = _in_coordinates(smaller, larger)
+    left = design - basis @ coordinates
     return "" if np.abs(left).max() < 1e-6 else "The columns of the other fit are not among those of this one."
+
+
+def _in_coordinates(smaller: Sample, larger: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The columns of a design, each up to 1; the coordinates of another one `[n, r]`; and the columns in these `[r, p]`."""
+    sizes = np.abs(smaller.problem.design).max(0)
+    design = smaller.problem.design / np.where(sizes > 0, sizes, 1.0)
+    basis = np.concatenate([part for _, part in larger.blocks()])
+    return design, basis, np.linalg.lstsq(basis, design, rcond=None)[0]
+
+
+def _wald_nested(smaller: Sample, larger: Sample, found: Covariance, df: float | None) -> HypothesisTest:
+    """The test that the coordinates of a fit are among those that the columns of a smaller one span."""
+    _, basis, spanned = _in_coordinates(smaller, larger)
+    across = np.linalg.svd(spanned)[0][:, smaller.rank :].T
+    z = np.linalg.lstsq(basis, larger.prediction, rcond=None)[0]
+    inner = across @ found.inner @ across.T
+    tested = hypotheses.of_zero(across @ z, inner, ["the coefficients"], df or np.inf, np.ones(len(inner)))
+    return replace(tested, hypothesis="the smaller model holds")

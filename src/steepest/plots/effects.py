@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,8 @@ def partial_dependence(
         (50,)
     """
     every = list(effects.columns_of(fit))
-    chosen = every[:MOST_PANELS] if columns is None else [columns] if isinstance(columns, str) else list(columns)
+    several = isinstance(columns, Iterable) and not isinstance(columns, str)
+    chosen = every[:MOST_PANELS] if columns is None else list(columns) if several else [columns]
     if not chosen:
         raise SpecError("partial_dependence() needs a column.")
     data = [effects.dependence_data(fit, name, level) for name in chosen]

@@ -104,7 +104,11 @@ def meant(summary: Summary) -> list[str]:
         kind, _, name = summary.cov.partition(":")
         drawn = f"whole groups of {plain(repr(name), 80)}" if kind == "cluster" else "the rows"
         return [f"Standard errors and BCa intervals: of resamples of {drawn}.", *summary.notes]
-    law = "normal" if summary.df is None else f"Student's t, {number(summary.df)} degrees of freedom"
+    law = (
+        "normal"
+        if summary.df is None
+        else f"Student's t, {number(summary.df)} degree{'s' * (summary.df != 1)} of freedom"
+    )
     return [f"Standard errors: {summary.cov}; p and intervals: {law}.", *summary.notes]
 
 
