@@ -1,7 +1,6 @@
 """What ranks cost and gain: two over one, the fixed tree beside a plain all-reduce, a synchronisation against θ's size.
 
     python benchmarks/ranks.py [--quick]
-    sudo python benchmarks/ranks.py --networks      the same synchronisation between network namespaces of limited bandwidth
 
 From what is measured it works out where 8, 64 and 1,024 ranks would stand on networks of 10 and 100 Gb: by the formula of
 docs/scaling.md, and by a simulation in which every rank's step takes a time drawn from those that were measured. Each rank is a
@@ -40,7 +39,7 @@ MANY = (8, 64, 1_024)
 # ---- what a rank does ------------------------------------------------------------------------------
 
 
-def synchronised(repeats: int) -> dict[str, Any]:
+def synchronised(repeats: int, sizes: Sequence[int] = ENTRIES) -> dict[str, Any]:
     """Seconds of a synchronisation for each size: the fixed tree, and PyTorch's all-reduce."""
     import torch
 
@@ -48,7 +47,7 @@ def synchronised(repeats: int) -> dict[str, Any]:
 
     group, found = launched(), {}
     assert group is not None
-    for entries in ENTRIES:
+    for entries in sizes:
         theta, count = torch.ones(entries, dtype=torch.float64), max(5, min(repeats, repeats * 2_000 // entries))
         each: dict[str, list[float]] = {"tree": [], "reduce": []}
         for _ in range(count):  # in turns, so that whatever else the machine does falls on both
@@ -91,10 +90,9 @@ def as_rank() -> None:
 
     asked = json.loads(os.environ["ASKED"])
     with begun(120.0) as group:
+        what = {name: fitted(asked["path"], settings) for name, settings in asked.get("tasks", {}).items()}
         if "repeats" in asked:
-            what = synchronised(asked["repeats"])
-        else:
-            what = {name: fitted(asked["path"], settings) for name, settings in asked["tasks"].items()}
+            what |= synchronised(asked["repeats"], asked.get("sizes", ENTRIES))
         if group is None or group.first:
             print(json.dumps(what), flush=True)
 
@@ -106,6 +104,7 @@ def in_ranks(size: int, asked: dict[str, Any], before: Sequence[Sequence[str]] =
     ranks = []
     for rank in range(size):
         names = {"RANK": rank, "WORLD_SIZE": size, "MASTER_ADDR": address, "MASTER_PORT": port, "OMP_NUM_THREADS": 1}
+        names["TORCH_CPP_LOG_LEVEL"] = "ERROR"  # that an address has no name, of each connection
         known = os.environ | {name: str(value) for name, value in names.items()} | {"ASKED": json.dumps(asked)}
         words = [*(before[rank] if before else ()), sys.executable, __file__, "--as-rank"]
         ranks.append(subprocess.Popen(words, env=known, stdout=subprocess.PIPE, text=True))
@@ -224,38 +223,9 @@ def ahead(rows: int, columns: int, kept: dict[int, dict[str, Any]]) -> Table:
     return Table("Speed-up over one rank by the formula (by simulation)", heads, lines)
 
 
-def networks(repeats: int) -> None:
-    """A synchronisation of two ranks in network namespaces, whose link has a limited bandwidth; as root, with `ip` and `tc`."""
-    names = ["steepest0", "steepest1"]
-    for rate in ("100mbit", "1gbit"):
-        try:
-            for name in names:
-                command("ip netns add", name)
-            command("ip link add v0 netns", names[0], "type veth peer name v1 netns", names[1])
-            for i, name in enumerate(names):
-                command("ip -n", name, f"addr add 10.9.0.{i + 1}/24 dev v{i}")
-                command("ip -n", name, f"link set v{i} up")
-                command("ip -n", name, "link set lo up")
-                command("tc -n", name, f"qdisc add dev v{i} root tbf rate {rate} burst 256k latency 50ms")
-            before = [f"ip netns exec {name} env GLOO_SOCKET_IFNAME=v{i}".split() for i, name in enumerate(names)]
-            found = in_ranks(2, {"repeats": repeats}, before, "10.9.0.1")
-            print(rate, {entries: f"{seconds['tree'] * 1e6:,.0f} µs" for entries, seconds in found.items()}, flush=True)
-        finally:
-            for name in names:
-                command("ip netns del", name)
-
-
-def command(*words: str) -> None:
-    """A command of the system's."""
-    subprocess.run(" ".join(words).split(), check=True)
-
-
 def main() -> None:
     if "--as-rank" in sys.argv:
         as_rank()
-        return
-    if "--networks" in sys.argv:
-        networks(100)
         return
     quick = options(str(__doc__)).quick
     rows, columns, turns = (20_000, 10, 1) if quick else (500_000, 10, 3)

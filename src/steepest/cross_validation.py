@@ -179,7 +179,8 @@ def cross_validate(fit: Fit, folds: int = 10, split: str | Sequence[int] = "rand
             parting.check_classes(whole, part, number + 1)
         tables = [_learned(fit, whole, part, number) for number, part in enumerate(parts, 1)]
     training = [table.take(part.train) for table, part in zip(tables, parts, strict=True)]
-    fits = _fits(group, fit, training, [_apart(fit, table) for table in tables])
+    with group.remedied("The fit itself is done; its folds are to be fitted again."):
+        fits = _fits(group, fit, training, [_apart(fit, table) for table in tables])
     if any(one.ending.status is Status.INTERRUPTED for one in fits):
         raise KeyboardInterrupt
     with alone():

@@ -28,6 +28,7 @@ from steepest.formulas.quantities import QUANTITIES
 from steepest.held_out import rows_apart
 from steepest.lazy import Tensor
 from steepest.monitor import Monitor
+from steepest.ranks.group import RankLost
 from steepest.result import Fit
 from steepest.settings import Spec
 from steepest.settings_table import EACH_ROW, SETTINGS, takes_settings, those
@@ -310,6 +311,8 @@ class Work:
             budget = self.budget // self.runs.count
             done = run(spec, *self._data(one), self.batches, self.shown, budget=budget, validation=self.apart)
             done.swept = True
+        except RankLost:  # which is no fault of this run's
+            raise
         except SteepestError as error:
             self.first_error = self.first_error or error
             self._keep(np.array([one]), Unfit(FAILED, " ".join(str(error).split())))

@@ -10,6 +10,7 @@ from steepest.checkpoints import tree
 from steepest.checkpoints.folder import EVERY, Checkpoints, claimed, place_of
 from steepest.errors import RunError, SteepestError
 from steepest.ranks.group import launched
+from steepest.ranks.turns import DONE, FAULT
 
 
 @contextmanager
@@ -26,18 +27,20 @@ def claimed_by_first(
         with claimed(folder, overwrite, names, every) as kept:
             yield kept
         return
+    ours = f"claimed {place_of(folder)}"
     with ExitStack() as held:
         if group.first:
-            try:
-                kept = held.enter_context(claimed(folder, overwrite, names, every))
-            except SteepestError:
-                group.all_of(b"")
+            try:  # a run that is finished there, where torchrun begins all ranks anew, is that of those before
+                kept = held.enter_context(claimed(folder, overwrite or group.noted(ours), names, every))
+            except SteepestError as error:
+                group.all_of(FAULT + str(error).encode())
                 raise
-            group.all_of(tree.packed({"found": kept.found}))
+            group.note(ours)
+            group.all_of(DONE + tree.packed({"found": kept.found}))
         else:
             told, *_ = group.all_of(b"")
-            if not told:
-                raise RunError(f"The first rank cannot keep the run in {str(folder)!r}.")
-            found = tree.unpacked(told)["found"]
+            if told.startswith(FAULT):
+                raise RunError(told[1:].decode())
+            found = tree.unpacked(told[1:])["found"]
             kept = Checkpoints(place_of(folder), str(folder), overwrite, every or EVERY, writes=False, found=found)
         yield kept

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from steepest.cli.app import Table, Which, app, check_out, check_table_name, fail, kept_in, loaded, to_file
 from steepest.cli.options import OUTPUT, Patience, dash, names, output, settings_of, with_options
-from steepest.errors import FitError, RunError, SpecError, SteepestError
+from steepest.errors import DataError, FitError, RunError, SpecError, SteepestError
 from steepest.settings_table import READING, default_epochs
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _fit(
     with console.warnings_as_lines(), console.progress(_limits(given), quiet) as progress:
         done = fitting.fit(data, progress=progress, **given)
     if not first:
-        with suppress(SteepestError), shared():  # the first one says what is wrong
+        with suppress(DataError, FitError, SpecError), shared():  # the first one says what is wrong
             _ = None if folds is None else done.cross_validate(folds, split)
         return 0
     unsaved: SteepestError | None = None
@@ -175,7 +175,8 @@ def sweep(
     given = _with_target(data, given)
     if out is not None and not follows():
         run_folder.check_free(out, overwrite, run_folder.SWEEP_FILES)
-    with sharing(rank_timeout) as group, console.warnings_as_lines(), console.sweep_progress(quiet) as progress:
+    lost = "No run of the sweep is kept: give the same command again."
+    with sharing(rank_timeout, lost) as group, console.warnings_as_lines(), console.sweep_progress(quiet) as progress:
         if group is None or group.size == 1:
             done = sweeping.sweep(data, progress=progress, **given)
         elif (found := divided.sweep(group, data, progress, given)) is None:

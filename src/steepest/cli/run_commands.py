@@ -149,7 +149,7 @@ def predict(
 
     if out != "-" and not follows():
         check_out(out, dash(data))
-    with sharing(rank_timeout) as group, warnings_as_lines():
+    with sharing(rank_timeout, "No prediction is kept: give the same command again.") as group, warnings_as_lines():
         fitted = loaded(run, number, model)
         if fitted.terms is None and fitted.network is None:
             raise RunError(

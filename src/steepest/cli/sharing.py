@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from steepest.errors import SpecError
 from steepest.ranks import group as ranks
@@ -34,10 +34,10 @@ def checked_timeout(seconds: float | None) -> float | None:
 
 
 @contextmanager
-def sharing(seconds: float | None) -> Iterator[Group | None]:
+def sharing(seconds: float | None, remedy: str = ranks.GO_ON) -> Iterator[Group | None]:
     """The ranks that share what this command does; None for a process that torchrun has not begun.
 
-    seconds: that a rank waits for the others, `ranks.TIMEOUT` by default.
+    seconds: that a rank waits for the others, `ranks.TIMEOUT` by default. remedy: what to do where one of them is lost.
     """
     loud = sys.stdout, sys.stderr
     nowhere = open(os.devnull, "w") if follows() else None  # noqa: SIM115 (it is written to until the process ends)
@@ -45,7 +45,8 @@ def sharing(seconds: float | None) -> Iterator[Group | None]:
         sys.stdout = sys.stderr = nowhere
     with ranks.begun(checked_timeout(seconds) or ranks.TIMEOUT) as group:
         try:
-            yield group
+            with nullcontext() if group is None else group.remedied(remedy):
+                yield group
         except Exception:
             if group is not None and group.says():
                 sys.stdout, sys.stderr = loud

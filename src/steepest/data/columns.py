@@ -27,7 +27,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from steepest.data.arrow_columns import counts_of, first, is_date, is_number, is_text, null_or_nan, text_of, views
+from steepest.data.arrow_columns import (
+    counts_of,
+    first,
+    is_date,
+    is_number,
+    is_text,
+    null_or_nan,
+    text_of,
+    to_numbers,
+    views,
+)
 from steepest.data.dates import dates
 from steepest.data.in_memory import LARGEST
 from steepest.data.numbers import AS_PYTHON, PADDED, PLAIN, WHOLE, Notation, Numerals, numerals
@@ -88,6 +98,12 @@ class SourceColumn:
         with np.errstate(over="ignore", invalid="ignore"):
             # in one pass by one thread: a dot product would wake all threads for each part
             return bool(sum(np.einsum("i,i->", part, part) for part in views(self.values)) <= LARGEST**2)
+
+    @cached_property
+    def figures(self) -> tuple[float, float, float]:
+        """Of a sound column the sum of its values, the least and the largest."""
+        numbers = to_numbers(self.values)
+        return float(numbers.sum()), float(numbers.min()), float(numbers.max())
 
     @cached_property
     def missing(self) -> np.ndarray:

@@ -106,7 +106,7 @@ class FirstPass:
         for name, seen in self.seen.items():
             seen.look(parts.column(name))
         for name, seen in self.goals.items():
-            seen.look(parts.goal_origin.column(name, parts.goals[name]))
+            seen.look(parts.goal(name))
         if parts.weights is not None:
             self.weight.look(parts.weight_column(self.weight.name))
         before = table.num_rows
@@ -116,9 +116,7 @@ class FirstPass:
         rows = parts.goals.num_rows
         train = np.ones(rows, bool) if held is None else ~held
         features = [seen.add(parts.column(name), train) for name, seen in self.seen.items()]
-        goals = [
-            seen.add(parts.goal_origin.column(name, parts.goals[name]), train) for name, seen in self.goals.items()
-        ]
+        goals = [seen.add(parts.goal(name), train) for name, seen in self.goals.items()]
         self.rows, self.held = self.rows + int(train.sum()), self.held + int(rows - train.sum())
         self.counts[number] += int(train.sum())
         if parts.weights is not None:
@@ -130,7 +128,11 @@ class FirstPass:
     def _square(self, columns: list[np.ndarray | None], train: np.ndarray, weights: np.ndarray | None) -> None:
         """Add squares and products of plain numbers."""
         narrow = len(columns) <= NARROW and weights is None and self.asked.class_weight is None
-        self.plain &= narrow and all(column is not None and not np.isnan(column).any() for column in columns)
+        whole = [seen.missing == 0 for seen in (*self.seen.values(), *self.goals.values())]
+        self.plain &= narrow and all(
+            column is not None and (known or not np.isnan(column).any())
+            for column, known in zip(columns, whole, strict=True)
+        )
         if not self.plain or not train.any():
             self.plain &= narrow
             return

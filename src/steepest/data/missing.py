@@ -37,10 +37,7 @@ def complete_rows(
 ) -> np.ndarray:
     """The rows to keep, [n] bool; a missing value that may be neither dropped nor filled is one more of the faults."""
     drop, goals = remedy_of("drop"), parts.goals
-    needed = [
-        (parts.goal_origin.column(name, goals[name]), f"{drop} (a target is never filled)")
-        for name in goals.column_names
-    ]
+    needed = [(parts.goal(name), f"{drop} (a target is never filled)") for name in goals.column_names]
     for column in map(parts.column, parts.features.column_names):
         if policy_of(missing, column.name) not in ("mean", "level"):
             needed.append((column, remedies_of(column)))

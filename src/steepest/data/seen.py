@@ -64,7 +64,9 @@ class Seen:
         kind = column.kind
         if self.kind is None or pa.types.is_null(self.kind) or (is_number(self.kind) and pa.types.is_floating(kind)):
             self.kind = kind
-        if not column.sound and column.missing.any():
+        if column.sound:
+            _ = column.figures if len(column.values) else None  # while its values are in a near cache
+        elif column.missing.any():
             if not self.missing:
                 self.first_missing = _place(column, first(column.missing))
             self.missing += int(column.missing.sum())
@@ -89,9 +91,11 @@ class Seen:
         if self.kept:
             self._count(column, train)
         if len(known):
+            total, low, high = column.figures if column.sound else (known.sum(), known.min(), known.max())
             counted = known if train.all() else known[train[there]]
-            self.total, self.rows = self.total + float(counted.sum()), self.rows + len(counted)
-            self.low, self.high = min(self.low, float(known.min())), max(self.high, float(known.max()))
+            total = total if counted is known else counted.sum()
+            self.total, self.rows = self.total + float(total), self.rows + len(counted)
+            self.low, self.high = min(self.low, float(low)), max(self.high, float(high))
             if (self.rises or self.falls) and pa.types.is_integer(kind):
                 way = np.diff(known, prepend=known[0] - 1 if self.last is None else self.last)
                 self.rises &= bool((way > 0).all())

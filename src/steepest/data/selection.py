@@ -49,15 +49,22 @@ class Selection:
     renamed: bool
     notes: list[str]
     places: np.ndarray | None = None
-    _numbers: dict[str, SourceColumn] = field(default_factory=dict)
+    _numbers: dict[tuple[str, str], SourceColumn] = field(default_factory=dict)
 
     def column(self, name: str) -> SourceColumn:
         """A column to predict from, with how it was read; of numbers always the same, which knows what was seen in them."""
-        if name in self._numbers:
-            return self._numbers[name]
-        column = self.origin.column(name, self.features[name])
+        return self._known("feature", name, self.origin, self.features)
+
+    def goal(self, name: str) -> SourceColumn:
+        """A column to predict, likewise."""
+        return self._known("goal", name, self.goal_origin, self.goals)
+
+    def _known(self, part: str, name: str, origin: Origin, table: pa.Table) -> SourceColumn:
+        if (part, name) in self._numbers:
+            return self._numbers[part, name]
+        column = origin.column(name, table[name])
         if is_number(column.kind):
-            self._numbers[name] = column
+            self._numbers[part, name] = column
         return column
 
     def columns(self, learned: Iterable[Column]) -> Iterator[SourceColumn]:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from math import inf
+from threading import Thread
 from typing import Any, TypeVar
 
 import numpy as np
@@ -41,6 +42,10 @@ T = TypeVar("T")
 GO_ON = "A run with a folder goes on from its last checkpoint with the same command."
 
 
+class RankLost(RunError):
+    """A rank has ended, or does not answer: what ranks share cannot be done."""
+
+
 class Group:
     """Some ranks, seen by one of them.
 
@@ -48,11 +53,15 @@ class Group:
     of the last time that they brought something together.
     """
 
-    def __init__(self, rank: int = 0, size: int = 1, store: Any = None, seconds: float = TIMEOUT):
-        self.rank, self.size, self.store, self.seconds = rank, size, store, seconds
+    def __init__(
+        self, rank: int = 0, size: int = 1, store: Any = None, seconds: float = TIMEOUT, of_all_times: Any = None
+    ):
+        self.rank, self.size, self.store, self.seconds, self.of_all_times = rank, size, store, seconds, of_all_times
         self.asked: Callable[[], int] = lambda: 0
         self.told = self.met = 0
-        self.beaten = -inf
+        self.beaten, self.beats = -inf, dict[int, tuple[int, float]]()
+        self.answers, self.in_vain = True, 0.0
+        self.remedy = GO_ON
 
     @property
     def own(self) -> range:
@@ -69,7 +78,7 @@ class Group:
         """What every rank has, `[m]` each, in their order.
 
         Raises:
-            RunError: a rank has ended, or has not answered in time.
+            RankLost: a rank has ended, or has not answered in time.
         """
         flagged = torch.cat([mine, torch.full((1,), self.asked(), dtype=mine.dtype, device=mine.device)])
         each = [torch.empty_like(flagged) for _ in range(self.size)]
@@ -127,34 +136,54 @@ class Group:
         return b"1" in self.each(b"1" if here else b"0")
 
     def beat(self) -> None:
-        """Say, once a second at most, that this rank is at work on what it does by itself."""
+        """Say, once a second at most, that this rank is at work on what it does by itself, and see whether the others are.
+
+        Raises:
+            RankLost: one of them has begun, and said nothing for too long.
+        """
         now = time.monotonic()
-        if self.size > 1 and now - self.beaten >= BEAT:
-            self.beaten = now
-            self.store.add(f"beat {self.rank}", 1)
+        if self.size == 1 or now - self.beaten < BEAT:
+            return
+        self.beaten = now
+        try:
+            self._asked(lambda: self.store.add(f"beat {self.rank}", 1))
+            for rank in self._missing(self.met + 1):
+                self._watch(rank, begun=True)
+        except RuntimeError:
+            raise self._lost(time.monotonic() - now) from None
 
     def meet(self) -> None:
         """Wait for all ranks, however long each has to work, as long as those that are missed say that they do.
 
         Raises:
-            RunError: one of them has said nothing for too long.
+            RankLost: one of them has said nothing for too long.
         """
         if self.size == 1:
             return
         self.met += 1
         began = time.monotonic()
-        beats = {rank: (0, began) for rank in range(self.size)}
+        self.beats.clear()
         try:
-            self.store.set(f"met {self.met} by {self.rank}", "1")
-            while missing := [one for one in beats if not self.store.check([f"met {self.met} by {one}"])]:
+            self._asked(lambda: self.store.set(f"met {self.met} by {self.rank}", "1"))
+            while missing := self._missing(self.met):
                 for rank in missing:
-                    count = self.store.add(f"beat {rank}", 0)
-                    beats[rank] = beats[rank] if count == beats[rank][0] else (count, time.monotonic())
-                    if time.monotonic() - beats[rank][1] > self.seconds:
-                        raise self._lost(self.seconds)
+                    self._watch(rank)
                 time.sleep(0.02)
         except RuntimeError:
             raise self._lost(time.monotonic() - began) from None
+
+    def _missing(self, meeting: int) -> list[int]:
+        """The other ranks that have not come to a meeting."""
+        others = [rank for rank in range(self.size) if rank != self.rank]
+        return [rank for rank in others if not self._there(f"met {meeting} by {rank}")]
+
+    def _watch(self, rank: int, begun: bool = False) -> None:
+        """RankLost where a rank has said nothing for too long. begun: where it has not begun, it is not waited for yet."""
+        count, now = self._asked(lambda: self.store.add(f"beat {rank}", 0)), time.monotonic()
+        if count != self.beats.get(rank, (-1, now))[0] or (begun and not count):
+            self.beats[rank] = count, now
+        elif now - self.beats[rank][1] > self.seconds:
+            raise self._lost(self.seconds)
 
     @contextmanager
     def agreed(self, reason: Callable[[], T | None], reasons: Sequence[T]) -> Iterator[Callable[[], T | None]]:
@@ -171,33 +200,83 @@ class Group:
         finally:
             self.asked, self.told = lambda: 0, 0
 
+    def note(self, what: str) -> None:
+        """Something that these ranks have done, for those that torchrun begins in their place."""
+        with suppress(RuntimeError):
+            self._asked(lambda: self.of_all_times.set(what, "1"))
+
+    def noted(self, what: str) -> bool:
+        """Whether these ranks, or those in whose place torchrun has begun them, have noted it."""
+        with suppress(RuntimeError):
+            return self._asked(lambda: self.of_all_times.check([what]))
+        return False
+
+    @contextmanager
+    def remedied(self, remedy: str) -> Iterator[None]:
+        """What is to be done, within it, where a rank is lost."""
+        before, self.remedy = self.remedy, remedy
+        try:
+            yield
+        finally:
+            self.remedy = before
+
     def says(self) -> bool:
         """Whether this rank is the first that has something to say of a failure, which all others would only repeat."""
         if self.store is None:
             return True
         with suppress(RuntimeError):
-            return self.store.add("said", 1) == 1
+            return self._asked(lambda: self.store.add("said", 1), GRACE) == 1
         return True
 
-    def _lost(self, waited: float) -> RunError:
+    def _asked(self, question: Callable[[], T], seconds: float | None = None) -> T:
+        """What the store answers, which lives with the first rank. RuntimeError where it is gone, or does not answer in time.
+
+        Some of its answers are waited for without end: a thread does so.
+        """
+        found: list[T | RuntimeError] = []
+
+        def ask() -> None:
+            try:
+                found.append(question())
+            except RuntimeError as error:
+                found.append(error)
+
+        if self.answers:
+            asking = Thread(target=ask, name="store", daemon=True)
+            asking.start()
+            asking.join(self.seconds if seconds is None else seconds)
+            if not found:
+                self.in_vain = self.seconds
+        answer = found[0] if found else RuntimeError("no answer")
+        if isinstance(answer, RuntimeError):
+            self.answers = False  # nor will it
+            raise answer
+        return answer
+
+    def _there(self, name: str, seconds: float | None = None) -> bool:
+        return self._asked(lambda: self.store.check([name]), seconds)
+
+    def _lost(self, waited: float) -> RankLost:
         """The error where a rank is missed: who it is."""
-        late = waited >= 0.9 * self.seconds
+        late = max(waited, self.in_vain) >= 0.9 * self.seconds
         missing = {rank for rank in range(self.size) if rank != self.rank}
-        with suppress(RuntimeError):
-            self.store.set(f"waited {self.rank}", "1")
+        try:
+            self._asked(lambda: self.store.set(f"waited {self.rank}", "1"), GRACE)
             until = time.monotonic() + GRACE
             while missing and time.monotonic() < until:
-                missing = {rank for rank in missing if not self.store.check([f"waited {rank}"])}
+                missing = {rank for rank in missing if not self._there(f"waited {rank}", GRACE)}
                 time.sleep(0.05)
+        except RuntimeError:  # with it nobody can be asked
+            missing &= {0}
         several = len(missing) > 1
         named = ", ".join(map(str, sorted(missing)))
         who = f"Rank{'s' * several} {named}" if missing else "A rank"
         if late:
-            return RunError(
+            return RankLost(
                 f"{who} did not answer within {self.seconds:g} seconds (rank_timeout): a process that hangs, or a machine that "
-                f"is stopped or far slower than the others. {GO_ON}"
+                f"is stopped or far slower than the others. {self.remedy}"
             )
-        return RunError(f"{who} ended in the middle of the work. {GO_ON}")
+        return RankLost(f"{who} ended in the middle of the work. {self.remedy}")
 
 
 class Apart(Group):
@@ -278,13 +357,14 @@ def begun(seconds: float = TIMEOUT) -> Iterator[Group | None]:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
     try:
         store, rank, size = next(torch.distributed.rendezvous("env://", timeout=wait))
+        of_all_times = torch.distributed.PrefixStore("of all times", store)
         # begun anew after a failure, ranks must not find what those before them have left
         store = torch.distributed.PrefixStore(f"begun {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)} times", store)
         torch.distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=wait)
     except RuntimeError as error:
         why = (str(error).splitlines() or [""])[0][:200]
         raise RunError(f"The ranks do not find one another within {seconds:g} seconds (rank_timeout): {why}") from None
-    _begun.append(Group(rank, size, store, seconds))
+    _begun.append(Group(rank, size, store, seconds, of_all_times))
     try:
         yield _begun[-1]
     finally:
