@@ -286,10 +286,14 @@ def _version(package: str) -> str:
 
 
 def python(*arguments: str, **environment: str) -> tuple[float, str]:
-    """Run Python anew with these arguments: its seconds from start to end, and what it printed last."""
+    """Run Python anew with these arguments: its seconds from start to end, and what it printed last.
+
+    It keeps compiled modules, as an installed package has them, whatever the shell says.
+    """
+    kept = {"PYTHONDONTWRITEBYTECODE": ""}
     began = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, env=os.environ | environment, check=False
+        [sys.executable, *arguments], capture_output=True, text=True, env=os.environ | kept | environment, check=False
     )
     seconds = time.perf_counter() - began
     if done.returncode:

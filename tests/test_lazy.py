@@ -60,12 +60,12 @@ def test_a_fit_by_least_squares_needs_no_pytorch():
     assert done.stdout.strip() == "0.0 []"
 
 
-def test_the_command_on_a_line_needs_no_pytorch(tmp_path):
+def test_the_command_on_a_line_needs_neither_pytorch_nor_pandas(tmp_path):
     table = tmp_path / "line.csv"
     table.write_text("x,y\n" + "".join(f"{i},{i % 7}\n" for i in range(100)), encoding="utf-8")
     code = (
         "import sys; from steepest.cli.commands import main; code = main(sys.argv[1:]); "
-        "print(code, [name for name in ('torch', 'sklearn', 'llvmlite') if name in sys.modules])"
+        "print(code, [name for name in ('torch', 'pandas', 'sklearn', 'llvmlite') if name in sys.modules])"
     )
     words = [sys.executable, "-c", code, "fit", str(table), "--target", "y", "--quiet"]
     done = subprocess.run(words, capture_output=True, text=True, check=True)

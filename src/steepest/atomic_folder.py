@@ -27,12 +27,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING, Any
 
 from steepest.atomic_file import OURS, flush
 from steepest.errors import RunError
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 RECORDS = ("sweep.json", "fit.json")
 """Names of records; where there are two, the first is the folder's and the other was not yet removed."""
@@ -227,6 +228,8 @@ def locked(place: Path) -> Iterator[None]:
 
 
 def _lock_in(place: Path) -> FileLock:
+    from filelock import FileLock, Timeout  # not before something is written
+
     lock = FileLock(place / LOCK, timeout=WAIT)
     for attempt in range(5):
         place.mkdir(parents=True, exist_ok=True)

@@ -73,6 +73,43 @@ def test_the_features_of_a_fit_are_a_view_of_the_block_wherever_the_target_stand
     assert fit.gap == 0.0
 
 
+@pytest.mark.parametrize("cuts", [(50_000, 70_000), (0, 9_000)])
+def test_several_files_fill_one_block(tmp_path, cuts):
+    random = np.random.default_rng(0)
+    x = random.standard_normal((2 * TALL, 5))
+    x[:, 1] = x[:, 1].astype(np.float32)
+    y = x @ np.arange(5.0) + 3.0 + random.standard_normal(len(x))
+    for number, part in enumerate(np.split(np.arange(len(x)), cuts)):
+        columns = {f"x{i}": x[part, i] if i != 1 else x[part, i].astype(np.float32) for i in range(5)}
+        columns = {"label": np.array(["a", "b"])[part % 2], "y": y[part], **columns}
+        pq.write_table(pa.table(columns), tmp_path / f"part-{number}.parquet", row_group_size=30_000)
+    table, _ = open_table(str(tmp_path), requested=["y"])
+    np.testing.assert_array_equal(view_of([table[f"x{i}"] for i in range(5)]), x)
+    assert table["label"].to_pylist() == ["ab"[i % 2] for i in range(len(x))]
+    fit = st.fit(f"{tmp_path}/*.parquet", target="y", drop=["label"])
+    assert fit.train.x.base is not None
+    assert fit.train.x.flags.f_contiguous
+    known = LinearRegression().fit(x, y)
+    np.testing.assert_allclose(fit.theta, [known.intercept_, *known.coef_], rtol=0, atol=1e-12)
+
+
+def test_several_files_of_which_one_lacks_values_or_has_other_types_are_read_as_they_are(tmp_path):
+    random = np.random.default_rng(0)
+    a, b = random.standard_normal((2, TALL))
+    pq.write_table(pa.table({"a": a, "b": b, "y": a + b}), tmp_path / "1.parquet")
+    for second in (
+        pa.table({"a": pa.array(a, mask=a > 2.0), "b": b, "y": a - b}),
+        pa.table({"b": b, "a": random.integers(0, 9, TALL), "y": a - b}),
+    ):
+        pq.write_table(second, tmp_path / "2.parquet")
+        table, _ = open_table(str(tmp_path), requested=["y"])
+        expected = pa.concat_tables(
+            [pq.read_table(tmp_path / "1.parquet"), second.select(["a", "b", "y"])], promote_options="permissive"
+        )
+        assert table.equals(expected)
+        assert view_of(table.select(["a", "b"]).columns) is None
+
+
 def test_a_damaged_column_is_said_to_be_so(tmp_path):
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"x": np.random.default_rng(0).random(TALL), "y": np.zeros(TALL)}), path)

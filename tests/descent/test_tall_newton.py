@@ -74,6 +74,38 @@ def test_float32_is_fitted_where_it_lies_to_the_digits_of_float64(kind, far, uni
     assert fit.scores.exact_objective == pytest.approx(fit.objective_value, rel=1e-12)
 
 
+@pytest.mark.parametrize("far", [0.0, 3.0, 500.0])
+def test_float32_takes_one_pass_in_float64_and_predicts_to_its_digits(far, monkeypatch):
+    """The last step's change is added in float32; what is told of it is right beyond that."""
+    x, y = table()
+    x = (x / np.logspace(-2, 2, COLUMNS) + far).astype(np.float32)
+    passes, measured = [], TallObjective._measured
+    monkeypatch.setattr(TallObjective, "_measured", lambda self, theta: (passes.append(1), measured(self, theta))[1])
+    fit = st.fit(x, y)
+    assert len(passes) == 1
+    centred = x.astype(np.float64) - x.mean(0, dtype=np.float64)
+    slopes = np.linalg.lstsq(centred, y - y.mean(), rcond=None)[0]
+    residual = y - y.mean() - centred @ slopes
+    np.testing.assert_allclose(fit.theta[1:], slopes, rtol=1e-10)
+    np.testing.assert_allclose(y - fit.measured.prediction, residual, rtol=0, atol=1e-11)
+    assert fit.metrics["train"]["mae"] == pytest.approx(np.abs(residual).mean(), rel=1e-12)
+    assert fit.loss == pytest.approx(np.mean(residual**2), rel=1e-13)
+    assert (fit.gap_kind, fit.gap) == ("bound", 0.0)
+    assert fit.exact.objective == pytest.approx(fit.loss, rel=1e-13)
+
+
+def test_weights_a_penalty_and_several_targets_of_float32_solve_the_normal_equations():
+    x, y = table()
+    x = (x / np.logspace(-2, 2, COLUMNS) + 2.0).astype(np.float32)
+    both, weights = np.column_stack([y, 2.0 - x[:, 0] * y]), np.random.default_rng(5).random(ROWS) + 0.1
+    fit = st.fit(x, both, weights=weights, penalty="l2:0.3")
+    design, share = with_ones(x.astype(np.float64)), weights / weights.mean()
+    ridge = np.diag([0.0] + [0.3 * 2] * COLUMNS)  # of the mean over both targets
+    theta = np.linalg.solve((design.T * share) @ design / ROWS + ridge, (design.T * share) @ both / ROWS)
+    np.testing.assert_allclose(fit.theta.reshape(2, -1), theta.T, rtol=1e-9, atol=1e-12)
+    assert fit.gap == 0.0
+
+
 def test_the_loss_of_columns_however_far_from_zero_is_that_of_the_predictions():
     x, y = table()
     for far, digits in ((1e4, 1e-11), (1e9, 1e-7)):  # of the second float64 predicts no better

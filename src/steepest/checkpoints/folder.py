@@ -17,9 +17,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING, Any
 
 from steepest import atomic_folder
 from steepest.atomic_file import flush
@@ -27,6 +25,9 @@ from steepest.atomic_folder import NEW_CHECKPOINT, RUNNING
 from steepest.checkpoints import tree
 from steepest.checkpoints.run_settings import changes, differences
 from steepest.errors import RunError, SpecError, SteepestWarning
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 NAMES = ("checkpoint-0.safetensors", "checkpoint-1.safetensors")
 """The two last checkpoints, in turns."""
@@ -172,6 +173,8 @@ def claimed(
 
 
 def _lock_in(place: Path, folder: str | os.PathLike[str]) -> FileLock:
+    from filelock import FileLock, Timeout  # not before something is written
+
     lock = FileLock(place / RUNNING, timeout=0)
     for _ in range(5):
         place.mkdir(parents=True, exist_ok=True)

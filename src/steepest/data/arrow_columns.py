@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -22,6 +22,13 @@ def from_numbers(values: np.ndarray) -> pa.Array:
     if not plain or (values.dtype.kind == "f" and np.isnan(values).any()):
         return pa.array(values, from_pandas=True)
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
+
+
+def from_texts(values: Sequence[str]) -> pa.Array:
+    """Texts `[n]` as large_string, for which `pa.array` would import pandas."""
+    encoded = [value.encode() for value in values]
+    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
+    return pa.LargeStringArray.from_buffers(len(encoded), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))
 
 
 def to_numbers(column: pa.ChunkedArray | pa.Array) -> np.ndarray:

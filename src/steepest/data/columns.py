@@ -30,6 +30,7 @@ import pyarrow.compute as pc
 from steepest.data.arrow_columns import (
     counts_of,
     first,
+    from_texts,
     is_date,
     is_number,
     is_text,
@@ -182,7 +183,7 @@ def cleaned(
 def _clean(text: pa.ChunkedArray, reading: Reading) -> tuple[pa.ChunkedArray, Counter[str]]:
     """Text trimmed, with nulls for the words that mean missing; and how many rows had each of them."""
     text = pc.utf8_trim_whitespace(text)
-    gone = pc.is_in(text, value_set=pa.array(sorted(reading.words), pa.large_string()))
+    gone = pc.is_in(text, value_set=from_texts(sorted(reading.words)))
     words = {word: rows for word, rows in counts_of(text.filter(gone)).items() if word}
     return pc.if_else(gone, pa.scalar(None, pa.large_string()), text), Counter(words)
 

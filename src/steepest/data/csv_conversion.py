@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from steepest.data import table_copies
 from steepest.data.arrow_columns import is_number
@@ -305,6 +304,8 @@ class _Conversion:
                     tail = None
                 if self.writing and (made := self._made(table)) is not None:
                     if writer is None:
+                        import pyarrow.parquet as pq
+
                         words = [one.name for one in made.schema if pa.types.is_large_string(one.type)]
                         writer = pq.ParquetWriter(path, made.schema, compression="lz4", use_dictionary=words)
                     writer.write_table(made, row_group_size=GROUP)

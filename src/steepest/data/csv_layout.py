@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
+from steepest.data.arrow_columns import from_texts
 from steepest.data.column_names import array_names
 from steepest.data.csv_records import BLANKS, FARTHEST, Dialect, best_dialect, fields_of
 from steepest.data.decimal_marks import shows
@@ -99,7 +100,7 @@ def layout_of(text: str, reading: Reading, label: str, requested: Collection[str
     made = _with_header(dialect, lines, comments, sign, reading, label, requested)
     rows = [record.fields for record in dialect.records if record.line >= made.start]
     columns = [[row[at].strip() for row in rows if at < len(row)] for at in range(len(made.names))]
-    marks = {mark for cells in columns for mark in shows(pa.chunked_array([cells[:DECIMALS_FROM]], pa.string()))}
+    marks = {mark for cells in columns for mark in shows(pa.chunked_array([from_texts(cells[:DECIMALS_FROM])]))}
     comma, sign = "," in marks and "." not in marks, reading.comment or (sign if comments else None)
     signed = sum(row[0].strip().startswith(sign) for row in rows) if sign else 0
     among_rows = made.comments and (len(made.names) == 1 or 0 < 2 * signed < len(rows))

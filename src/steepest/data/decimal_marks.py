@@ -40,7 +40,7 @@ SEVERAL = {
 def shows(text: pa.ChunkedArray) -> set[str]:
     """The decimal marks that text shows for certain; `UNDECIDED` where a mark was seen that may be either."""
     text = pc.utf8_trim_whitespace(text.drop_null())
-    text = text.filter(pc.not_equal(text, ""))
+    text = text.filter(pc.binary_length(text).cast(pa.bool_()))  # a scalar of Arrow would import pandas
     some = text.slice(0, FEW)
     if not len(text) or pc.sum(pc.match_substring_regex(some, _NUMBER)).as_py() * 2 < len(some):
         return set()

@@ -34,6 +34,7 @@ from steepest.data.columns import Found, SourceColumn, cleaned
 from steepest.data.encodings import opener_of
 from steepest.data.formats import UNPACKED_ENDINGS, File, Request, read_file
 from steepest.data.in_memory import from_memory
+from steepest.data.parquet_columns import room_of_several
 from steepest.data.reading import AS_IT_IS, Reading
 from steepest.data.wording import listed, quoted, quoted_path, suggestion
 from steepest.errors import DataError
@@ -213,7 +214,10 @@ def _from_paths(pattern: str, request: Request) -> tuple[pa.Table, Origin]:
     elif ADDRESS.match(pattern):
         parts = [_from_address(pattern, request)]
     else:
-        parts = [_from_file(path, quoted_path(path), request) for path in paths_of(pattern)]
+        paths = paths_of(pattern)
+        if len(paths) > 1:
+            request = replace(request, room=room_of_several(paths, request.columns, request.requested))
+        parts = [_from_file(path, quoted_path(path), request) for path in paths]
     parts = _without_row_numbers(parts)
     return _stacked(parts), Origin(tuple(file for _, file in parts))
 

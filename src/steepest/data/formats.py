@@ -25,7 +25,7 @@ from steepest.data.column_names import check_names, named
 from steepest.data.csv_files import read_delimited
 from steepest.data.csv_layout import Layout
 from steepest.data.encodings import Opener, all_bytes
-from steepest.data.parquet_columns import in_one_block
+from steepest.data.parquet_columns import Room, in_one_block
 from steepest.data.reading import Reading
 from steepest.data.wording import counted, listed, quoted
 from steepest.errors import DataError
@@ -89,12 +89,14 @@ class Request:
         columns: the only ones needed; None for all.
         text_columns: those of a text file that stay text.
         requested: names that somebody asked for, which are not left out as numbers of rows.
+        room: memory for the floats of several files of Parquet.
     """
 
     reading: Reading
     columns: Sequence[str] | None = None
     text_columns: Collection[str] = ()
     requested: Collection[str] = ()
+    room: Room | None = None
 
 
 def read_file(opener: Opener, label: str, name: str, request: Request) -> tuple[pa.Table, File]:
@@ -216,7 +218,7 @@ def _from_parquet(opener: Opener, request: Request) -> pa.Table:
         # Where a name is unknown the caller must see all names to say which are close.
         known = request.columns is not None and set(request.columns) <= set(available)
         names = list(request.columns or ()) if known else available
-        table = in_one_block(file, opener, names, request.requested)
+        table = in_one_block(file, opener, names, request.requested, request.room)
         return file.read(columns=names if known else None) if table is None else table
 
 

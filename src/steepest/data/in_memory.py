@@ -99,7 +99,7 @@ def as_array(source: object) -> np.ndarray:
             f"a {type(source).__name__} is no table: give a path, a dataframe, a dict of columns or an array"
         )
     try:
-        array = _filled(source) if isinstance(source, np.ma.MaskedArray) else np.asarray(source)
+        array = _filled(source) if _is_a("numpy", "MaskedArray", source) else np.asarray(source)
     except (ValueError, TypeError) as error:
         raise DataError(f"the rows given are not all of the same length: {error}") from None
     if array.ndim == 0:
@@ -128,7 +128,7 @@ def _of_tensor(tensor: Any, single: bool = False) -> np.ndarray:
     return (tensor if stays else tensor.double()).numpy()
 
 
-def _filled(array: np.ma.MaskedArray) -> np.ndarray:
+def _filled(array: Any) -> np.ndarray:
     """A masked array with NaN, or None among text, where it is masked."""
     if array.dtype.kind in "biuf":
         return np.ma.filled(array.astype(np.float64), np.nan)

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from steepest.data.arrow_columns import is_number, is_text
 from steepest.data.column_names import INDEX, check_names, index_left_out
@@ -31,6 +30,8 @@ from steepest.data.wording import quoted, quoted_path
 from steepest.errors import DataError
 
 if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+
     from steepest.data.csv_conversion import Converted
 
 AHEAD = 2
@@ -229,6 +230,8 @@ class RowGroups:
             raise DataError(f"{label} is damaged or cut short and cannot be read: {reason}") from None
 
     def _file(self, number: int) -> pq.ParquetFile:
+        import pyarrow.parquet as pq  # not before a file of it is read
+
         if number in self._opened:
             self._opened.move_to_end(number)
             return self._opened[number]

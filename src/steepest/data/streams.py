@@ -176,6 +176,8 @@ def wanted(
     if said is False:
         return None
     path = str(source) if isinstance(source, str | PathLike) else None
+    if path is None and not said:
+        return None
     files = None if path is None else RowGroups.of(path)
     large = SHARE * free_memory()
     if files is None and path is not None and (texts := text_tables(path)):

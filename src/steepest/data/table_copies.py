@@ -19,9 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-from platformdirs import user_cache_path
-
 from steepest.data.wording import quoted_path
 from steepest.errors import DataError
 
@@ -53,6 +50,8 @@ class Copy:
 
 def folder(kind: str = "tables") -> Path:
     """Where the copies are."""
+    from platformdirs import user_cache_path
+
     named = os.environ.get("STEEPEST_CACHE")
     return (Path(named) if named else user_cache_path("steepest", appauthor=False)) / kind
 
@@ -76,6 +75,8 @@ def writing(key: str, needed: int, kind: str = "tables") -> Iterator[Path | None
     Raises:
         DataError: there is no room for it, or the folder cannot be written to.
     """
+    from filelock import FileLock
+
     within = folder(kind)
     place, new = within / key, within / f"{key}{NEW}"
     try:
@@ -124,6 +125,8 @@ def copies() -> list[Copy]:
 
 def remove(copy: Copy) -> bool:
     """Remove a copy; False where a process is writing it."""
+    from filelock import FileLock, Timeout
+
     key = copy.place.name.removesuffix(NEW)
     place = copy.place.with_name(f"{key}{LOCK}")
     lock = FileLock(place, timeout=0)

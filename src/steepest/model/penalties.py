@@ -9,6 +9,7 @@ for each output: its value, gradient, Hessian and proximal step. Whoever needs o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -190,6 +191,7 @@ def _box(bounds: tuple[tuple[float, float], ...], free: Any, matrix: Any, offset
     return where(scales > 0, low / safe, -np.inf), where(scales > 0, high / safe, np.inf)
 
 
+@lru_cache(256)
 def penalty(name: str | None) -> Penalty:
     """The penalty that `none`, `l1:A`, `l2:A`, `elastic:A,B` or `group:A` stands for, without groups."""
     kind, numbers = parse(name or "none", PENALTIES, "penalty")

@@ -265,7 +265,7 @@ def _standardise(problem: LinearProblem) -> tuple[np.ndarray, np.ndarray]:
 
 def _constant(columns: np.ndarray) -> np.ndarray:
     """Which columns `[n, d]` take one value only, up to rounding, `[d]`: most show in their ends that they do not."""
-    constant = np.isclose(columns[0], columns[-1], rtol=1e-14, atol=0.0)
+    constant = np.abs(columns[0] - columns[-1]) <= 1e-14 * np.abs(columns[-1])
     constant[constant] = [is_constant(column) for column in columns.T[constant]]
     return constant
 

@@ -27,21 +27,26 @@ FEW = 2**26
 """Products of a matrix's decomposition, or of a step, up to which threads mostly wait for one another."""
 
 
-def blocks(rows: int, columns: int, part: int = 0, parts: int = 1) -> Iterator[slice]:
-    """The rows of a part, a block at a time."""
-    step = max(1, BLOCK // max(columns, 1))
+def blocks(rows: int, columns: int, part: int = 0, parts: int = 1, most: int = BLOCK) -> Iterator[slice]:
+    """The rows of a part, a block at a time. most: rows of a block."""
+    step = max(1, min(BLOCK // max(columns, 1), most))
     count = -(-rows // step)
     for number in range(part * count // parts, (part + 1) * count // parts):
         yield slice(number * step, min((number + 1) * step, rows))
 
 
-def summed(rows: int, columns: int, shapes: Sequence[tuple[int, ...]], work: Callable[..., None]) -> list[np.ndarray]:
-    """What `work(rows of a block, *sums)` adds up, over all blocks; sums of these shapes, zeros at first."""
+def summed(
+    rows: int, columns: int, shapes: Sequence[tuple[int, ...]], work: Callable[..., None], most: int = BLOCK
+) -> list[np.ndarray]:
+    """What `work(rows of a block, *sums)` adds up, over all blocks; sums of these shapes, zeros at first.
+
+    most: rows of a block.
+    """
 
     def one(part: int) -> list[np.ndarray]:
         sums = [np.zeros(shape) for shape in shapes]
         with np.errstate(all="ignore"):  # what diverges overflows
-            for block in blocks(rows, columns, part, PARTS):
+            for block in blocks(rows, columns, part, PARTS, most):
                 work(block, *sums)
         return sums
 

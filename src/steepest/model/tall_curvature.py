@@ -15,6 +15,9 @@ import numpy as np
 from steepest.checkpoints.tree import like
 from steepest.model.row_parts import in_one_thread
 
+SINGLE = 1e20
+"""Mean square of a column up to which, and down to one over which, float32 has room for products of it."""
+
 SAFE_SQUARES = 0.03
 """Smallest over largest pivot from which a Gram matrix is trusted: of 16 digits its squares lose three."""
 
@@ -91,11 +94,20 @@ class Curvature:
 
     def inverse_trace(self) -> float:
         """The trace of H⁻¹ once columns have one size."""
+        inverse = self._inverse_of_factor()
+        return float(np.vdot(inverse, inverse))
+
+    def inverse_norm(self) -> float:
+        """A bound on the largest eigenvalue of H⁻¹ once columns have one size: its largest sum over a row."""
+        inverse = self._inverse_of_factor()
+        return float(np.abs(inverse.T @ inverse).sum(1).max())
+
+    def _inverse_of_factor(self) -> np.ndarray:
         from scipy import linalg
 
         with in_one_thread(len(self.factor) ** 3 / 3.0):
             inverse = linalg.solve_triangular(self.factor, np.eye(len(self.factor)), lower=True, check_finite=False)
-        return float(np.vdot(inverse, inverse))
+        return np.asarray(inverse)
 
     def moved(self, step: np.ndarray) -> float:
         """½d·Hd of a step d `[k·p]`."""
@@ -120,10 +132,23 @@ class Proof:
     largest: float = np.inf
 
 
-def add_squares(squares: np.ndarray, first: int, block: np.ndarray, shares: np.ndarray, weighted: bool = True) -> None:
-    """Add Σ share·aaᵀ of a block of rows; of the intercept's line the row alone."""
+def add_squares(
+    squares: np.ndarray,
+    first: int,
+    block: np.ndarray,
+    shares: np.ndarray,
+    weighted: bool = True,
+    sums: np.ndarray | None = None,
+) -> None:
+    """Add Σ share·aaᵀ of a block of rows; of the intercept's line the row alone. sums: Σ share·a, where that is known."""
     if first:
         squares[0, 0] += shares.sum()
-        squares[0, 1:] += shares @ block
+        squares[0, 1:] += shares @ block if sums is None else sums
     block = block * np.sqrt(shares)[:, None] if weighted else block
     squares[first:, first:] += block.T @ block
+
+
+def has_room(squares: np.ndarray, count: float) -> bool:
+    """Whether sums of so many squares, made in float32, have neither overflowed nor lost digits to numbers near zero."""
+    sizes = np.diag(squares) / count
+    return bool(((sizes > 1.0 / SINGLE) & (sizes < SINGLE)).all())

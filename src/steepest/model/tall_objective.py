@@ -9,7 +9,6 @@ rows themselves, not on sums of squares: so the digits do not suffer, and the la
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
@@ -20,23 +19,19 @@ from steepest.model.loss import Loss
 from steepest.model.numpy_losses import Formula, SoftmaxFormula
 from steepest.model.objective import WholeObjective
 from steepest.model.penalties import Penalty
-from steepest.model.tall_curvature import Curvature, IllConditioned, Proof, add_squares
-
-FAR = 10.0
-"""A column is shifted where its mean is more than so many times its standard deviation."""
-
-FARTHEST = 1e5
-"""Where it is more than so many times that, coefficients in user units predict otherwise than shifted ones do."""
-
-LOOKED_AT = 4_096
-"""Rows of which the shift is learned."""
-
-SINGLE = 1e20
-"""Mean square of a column up to which, and down to one over which, float32 has room for products of it."""
+from steepest.model.tall_classes import curvature_of_classes, leverage_of_classes
+from steepest.model.tall_curvature import Curvature, Proof, add_squares, has_room
+from steepest.model.tall_rows import TallRows
 
 NEAR = 4e-26
 """Part of the loss by which a step may change it, to second order, and need no further pass: the predictions stay as they
 are to 13 digits of the residuals."""
+
+CLOSE = 1e-12
+"""Part of the loss by which a step may change it, and its predictions be multiplied in float32: they have these digits too."""
+
+SINGLE_ROWS = 2_048
+"""Rows whose products are added up in float32, before float64 goes on."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +78,9 @@ class TallObjective(WholeObjective):
         self.shape = (len(x), self.outputs) if self.outputs > 1 else (len(x),)
         self.entries = y.size  # by which sums become means
         self.size = x.shape[1] + self.first
-        self.shift = self._far() if intercept and not near else None
+        few = loss.coupled or (x.dtype == np.float32 and loss.quadratic and not penalty.l1)
+        self.table = TallRows(x, intercept and not near, few)
+        self.block, self.summed, self.shift = self.table.block, self.table.summed, self.table.shift
         free = np.ones((self.outputs, self.size))
         free[:, : self.first] = 0.0
         if penalty:
@@ -94,17 +91,9 @@ class TallObjective(WholeObjective):
         self.lowest = np.inf  # of the losses seen: a step too far meets a huge one
         self.model: Curvature | None = None
         self.proof: Proof | None = None
+        self.single = False  # whether the Hessian is of sums in float32
         if loss.quadratic and not penalty.l1:  # which few columns may take part in
             self._squares()
-
-    def _far(self) -> np.ndarray | None:
-        """s `[d]`, from some rows; None where no column lies far from zero."""
-        some = self.x[:: max(1, self.rows // LOOKED_AT)].astype(np.float64)
-        mean, spread = some.mean(0), some.std(0)
-        if (np.abs(mean) > FARTHEST * spread).any():
-            raise IllConditioned
-        far = np.abs(mean) > (1.0 if self.loss.coupled else FAR) * spread
-        return np.where(far, mean, 0.0) if far.any() else None
 
     def from_user(self, theta: np.ndarray) -> np.ndarray:
         """θ `[k·p]` in user units → c."""
@@ -121,15 +110,6 @@ class TallObjective(WholeObjective):
             parts[..., 0] += sign * (parts[..., 1:] @ self.shift)
         return moved
 
-    def block(self, rows: slice, kind: type[np.floating] = np.float64) -> np.ndarray:
-        """Some rows, shifted."""
-        block = self.x[rows] if self.shift is None else self.x[rows] - self.shift
-        return block.astype(kind, copy=False)
-
-    def summed(self, work: Callable[..., None], *shapes: tuple[int, ...]) -> list[np.ndarray]:
-        """What `work(rows, *sums)` adds up over all blocks of rows."""
-        return row_parts.summed(self.rows, self.x.shape[1], shapes, work)
-
     def of_rows(self, rows: np.ndarray) -> TallObjective:
         """The same of some rows, by their numbers."""
         weights = None if self.weights is None else self.weights[rows] / max(self.weights[rows].mean(), 1e-300)
@@ -142,24 +122,64 @@ class TallObjective(WholeObjective):
     def at(self, theta: np.ndarray) -> Pass:
         """The loss and its gradient at θ: from the last pass where θ has hardly moved since, else from a new one."""
         seen = self.seen
-        if seen is not None and (not (moved := theta - seen.theta).any() or self._near(moved, seen)):
-            return seen
+        if seen is not None:
+            moved = theta - seen.theta
+            if not moved.any():
+                return seen
+            change = np.inf if self.model is None else self.model.moved(moved)
+            least = min(seen.loss, self.lowest)
+            if change <= NEAR * least:
+                return seen
+            if change <= CLOSE * least and self._sure(change, least):
+                self.seen = self._carried(seen, theta, moved)
+                return self.seen
         self.seen = self._measured(theta)
         self.lowest = min(self.lowest, self.seen.loss)
         return self.seen
 
-    def _near(self, moved: np.ndarray, seen: Pass) -> bool:
-        return self.model is not None and self.model.moved(moved) <= NEAR * min(seen.loss, self.lowest)
-
-    def _measured(self, theta: np.ndarray) -> Pass:
+    def _parts(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients `[d]` and intercept; of several outputs `[d, k]` and `[k]`."""
         parts = theta.reshape(self.outputs, -1)
         coefficients, intercept = parts[:, self.first :].T, parts[:, : self.first].sum(1)
-        if self.outputs == 1:
-            coefficients, intercept = coefficients[:, 0], intercept[0]
+        return (coefficients[:, 0], intercept[0]) if self.outputs == 1 else (coefficients, intercept)
+
+    def _sure(self, change: float, least: float) -> bool:
+        """For `mse`: whether a gradient carried on by a Hessian of float32 still proves the gap to rounding.
+
+        A sum of m products in float32 is off by (m + 8)·2⁻²⁴ of the columns' sizes at most, so Ĥ, of p columns of one size, by
+        ε = p·(m + 8)·2⁻²⁴, and the gap after a step d by (ε‖Ĥ⁻¹‖)²·½dᵀHd. m are the rows of a block.
+        """
+        if not self.single or self.model is None:
+            return False
+        off = self.size * (min(SINGLE_ROWS, row_parts.BLOCK // self.size) + 8) * 2.0**-24
+        return change * (off * self.model.inverse_norm()) ** 2 <= np.finfo(np.float64).eps * least
+
+    def _carried(self, seen: Pass, theta: np.ndarray, moved: np.ndarray) -> Pass:
+        """For `mse`: the pass at a θ near that of the last one, by its change, whose products float32 has the digits for."""
+        assert self.model is not None
+        level = float(np.abs(moved).max())
+        coefficients, intercept = self._parts((moved / level).astype(np.float32))
+        prediction = np.empty(self.shape, order="F")
+
+        def add(rows: slice) -> None:
+            change = (coefficients.T @ self.block(rows, np.float32).T).T + intercept
+            prediction[rows] = seen.prediction[rows] + level * change
+
+        self.summed(add)
+        parts = moved.reshape(self.outputs, -1)
+        bent = parts @ self.model.hessian - parts * self.curvature_of_penalty
+        loss = seen.loss + float(np.vdot(seen.grad + 0.5 * bent, parts))
+        return Pass(theta.copy(), loss, seen.grad + bent, prediction)
+
+    def _measured(self, theta: np.ndarray) -> Pass:
+        coefficients, intercept = self._parts(theta)
         prediction, moved, first = np.empty(self.shape, order="F"), bool(theta.any()), self.first
+        left = self.shift if self.loss.quadratic and self.table.mild else None  # of all rows at once
+        if left is not None:
+            intercept = intercept - left @ coefficients
 
         def add(rows: slice, loss: np.ndarray, grad: np.ndarray) -> None:
-            block = self.block(rows)
+            block = self.block(rows, shifted=left is None)
             # outputs lie one after another, so that what is done to each row is done to many at once
             f = (
                 (coefficients.T @ block.T).T + intercept
@@ -176,6 +196,8 @@ class TallObjective(WholeObjective):
             grad[:, :first] += slope.sum(0).reshape(-1, 1)
 
         loss, grad = self.summed(add, (), (self.outputs, self.size))
+        if left is not None:
+            grad[:, first:] -= grad[:, :first] * left
         return Pass(theta.copy(), float(loss) / self.entries, grad / self.entries, prediction)
 
     def _squares(self) -> None:
@@ -184,7 +206,8 @@ class TallObjective(WholeObjective):
         In float32 where the columns are given so: the first step is off by some digits then, and the second is not.
         """
         squares, cross, total = self._sums(self.x.dtype.type)
-        if self.x.dtype == np.float32 and not _has_room(squares[self.first :, self.first :], self.rows):
+        self.single = self.x.dtype == np.float32 and has_room(squares[self.first :, self.first :], self.rows)
+        if self.x.dtype == np.float32 and not self.single:
             squares, cross, total = self._sums(np.float64)
         self.model = self._curvature(squares, 2.0 / self.entries)
         self.proof = Proof(self.model)
@@ -200,13 +223,17 @@ class TallObjective(WholeObjective):
             block, y = self.block(rows, kind), self.y[rows]
             weighted = y if self.weights is None else (y.T * self.weights[rows]).T
             total += np.vdot(weighted, y)
-            weighted = weighted if kind is np.float64 else (weighted / level).astype(kind)
-            cross[:, first:] += weighted.T @ block
-            cross[:, :first] += weighted.sum(0).reshape(-1, 1)
-            shares = np.ones(len(y), kind) if self.weights is None else self.weights[rows].astype(kind, copy=False)
-            add_squares(squares, first, block, shares, self.weights is not None)
+            lines = np.ones((1 + self.outputs, len(y)), kind)  # the shares of the rows, and their targets
+            lines[1:] = weighted.T if kind is np.float64 else weighted.T / level
+            if self.weights is not None:
+                lines[0] = self.weights[rows]
+            sums = lines @ block
+            cross[:, first:] += sums[1:]
+            cross[:, :first] += lines[1:].sum(1).reshape(-1, 1)
+            add_squares(squares, first, block, lines[0], self.weights is not None, sums[0])
 
-        squares, cross, total = self.summed(add, (self.size, self.size), (self.outputs, self.size), ())
+        most = row_parts.BLOCK if kind is np.float64 else SINGLE_ROWS
+        squares, cross, total = self.summed(add, (self.size, self.size), (self.outputs, self.size), (), most=most)
         return [squares, cross if kind is np.float64 else level * cross, total]
 
     def squares_of(self, index: np.ndarray) -> Curvature:
@@ -234,7 +261,7 @@ class TallObjective(WholeObjective):
         weights = None if self.weights is None else self.weights if of_all else self.weights[rows]
         whole = float(len(bend) if weights is None else weights.sum())
         if self.loss.coupled:
-            self.model = self._of_softmax(some, bend, weights, whole)
+            self.model = curvature_of_classes(some.table, self.first, bend, weights, whole, self.curvature_of_penalty)
         else:
             self.model = self._of_one(some, bend if weights is None else bend * weights, whole)
         least = self.formula.least(bend)
@@ -254,64 +281,15 @@ class TallObjective(WholeObjective):
             return some.summed(add, (self.size, self.size))[0]
 
         squares = squares_in(np.float32)
-        return self._curvature(squares if _has_room(squares, whole) else squares_in(np.float64), 1.0 / whole)
+        return self._curvature(squares if has_room(squares, whole) else squares_in(np.float64), 1.0 / whole)
 
     def _leverage(self, proof: Proof) -> float:
         """A bound on ‖aᵢ‖²_H⁻¹ of every row; of several classes on ‖(e − e')⊗aᵢ‖²_H⁻¹ of two of them."""
         if not self.loss.coupled:
             return proof.leverage
         some = self if proof.rows is None else self.of_rows(proof.rows)
-        return min(proof.leverage, some._of_classes(proof.curvature) / proof.share)
-
-    def _of_classes(self, curvature: Curvature) -> float:
-        """At most the same of several classes: a row's length once columns have one size, times the trace of H⁻¹."""
-        scale = curvature.sizes.reshape(self.outputs, -1).min(0)
-
-        def add(rows: slice, longest: np.ndarray) -> None:
-            np.maximum(longest, ((self.block(rows) / scale[self.first :]) ** 2).sum(1).max(), out=longest)
-
-        length = float(self.summed(add, ())[0]) + float((1.0 / scale[: self.first] ** 2).sum())
-        return 2.0 * length * curvature.inverse_trace()
-
-    def _of_softmax(
-        self, some: TallObjective, share: np.ndarray, weights: np.ndarray | None, whole: float
-    ) -> Curvature:
-        """Σ w·(diag(p) − ppᵀ) ⊗ aaᵀ over some rows, `[k·p, k·p]`, with the penalty's.
-
-        To add one vector to all classes changes no probability. Curvature there, in intercepts and without a penalty, fixes it
-        at no cost elsewhere.
-        """
-        k, p, first = self.outputs, self.size, self.first
-        hessian = self._products(some, share, weights, np.float32)
-        if not _has_room(hessian.reshape(k * p, k * p), len(share)):
-            hessian = self._products(some, share, weights, np.float64)
-        hessian /= whole
-        level = np.einsum("aiai->i", hessian) / k**2
-        level[first:] *= self.curvature_of_penalty[first:] == 0.0
-        hessian += np.eye(p)[None, :, None] * level[None, :, None, None]
-        flat = hessian.reshape(k * p, k * p)
-        return Curvature(flat + np.diag(np.tile(self.curvature_of_penalty, k)), 0)
-
-    def _products(
-        self, some: TallObjective, share: np.ndarray, weights: np.ndarray | None, kind: type[np.floating]
-    ) -> np.ndarray:
-        """The sum of `_of_softmax`, `[k, p, k, p]`, with products in a precision."""
-        k, p, first = self.outputs, self.size, self.first
-        roots = (share if weights is None else share * np.sqrt(weights)[:, None]).astype(kind)
-
-        def add(part: slice, mixed: np.ndarray) -> None:
-            block = some.block(part, kind)
-            design = np.ones((len(block), p), kind)
-            design[:, first:] = block
-            wide = (roots[part][:, :, None] * design[:, None, :]).reshape(len(block), -1)
-            mixed -= (wide.T @ wide).reshape(k, p, k, p)
-
-        (hessian,) = some.summed(add, (k, p, k, p))
-        hessian = 0.5 * (hessian + hessian.transpose(0, 3, 2, 1))  # rounding must not favour any class
-        for a in range(k):  # p_a − p_a² is the sum of p_a·p_b over all others
-            hessian[a, :, a] = 0.0
-            hessian[a, :, a] = -hessian[a].sum(1)
-        return hessian
+        of_classes = leverage_of_classes(some.table, self.first, self.outputs, proof.curvature)
+        return min(proof.leverage, of_classes / proof.share)
 
     def _curvature(self, squares: np.ndarray, factor: float) -> Curvature:
         """Of a mean loss, from its sums of squares of which the intercept's column is not filled in yet."""
@@ -378,9 +356,3 @@ class TallObjective(WholeObjective):
 
     def slope(self, seen: Pass) -> np.ndarray:
         return seen.grad.ravel()
-
-
-def _has_room(squares: np.ndarray, count: float) -> bool:
-    """Whether sums of so many squares, made in float32, have neither overflowed nor lost digits to numbers near zero."""
-    sizes = np.diag(squares) / count
-    return bool(((sizes > 1.0 / SINGLE) & (sizes < SINGLE)).all())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Any
 
 from steepest.errors import RunError
@@ -29,6 +28,8 @@ def alike(group: Group, what: Mapping[str, str]) -> None:
 def begun_alike(group: Group, settings: Mapping[str, Any]) -> None:
     """Raise RunError where ranks run other versions of packages, or with other settings; what has no name is not compared."""
     if group.size > 1:
+        from importlib.metadata import version
+
         versions = {name: version(name) for name in PACKAGES}
         alike(group, versions | {name: _shown(value) for name, value in settings.items()})
 
