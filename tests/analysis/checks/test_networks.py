@@ -16,7 +16,6 @@ import steepest as st
 from steepest.analysis.checks.alike import start_alike
 from steepest.analysis.checks.applied_by_loss import applied_by
 from steepest.analysis.checks.broadcasting import all_pairs
-from steepest.analysis.checks.constant_model import best_constant
 from steepest.analysis.checks.module_layers import unactivated
 from steepest.analysis.checks.output_layer import output_layer
 from steepest.analysis.checks.regularization import too_strong
@@ -25,6 +24,7 @@ from steepest.analysis.checks.saturated_units import saturated, sizes
 from steepest.analysis.checks.target_scale import target_scale
 from steepest.analysis.checks.tiny_batches import tiny_batches
 from steepest.analysis.checks.vanishing_gradients import vanishing
+from steepest.analysis.constant_model import best_constant
 from steepest.analysis.finding import Kind
 from steepest.analysis.replaced_calls import Without, calls, with_last
 from steepest.model.torch_losses import loss as named

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from steepest.analysis.checks.constant_model import constant_loss
 from steepest.analysis.checks.network_graph import functional_relus, graph_of, last_of
 from steepest.analysis.checks.rerun import Rerun, left_at_end, mlp, placed, rerun, widths_of, wrapped
+from steepest.analysis.constant_model import constant_loss
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import pinned

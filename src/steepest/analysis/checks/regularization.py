@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from steepest.analysis.checks.constant_model import constant_loss
 from steepest.analysis.checks.penalties import left_out, tried
 from steepest.analysis.checks.rerun import MOST_ROWS, inner_of, rerun, wrapped
+from steepest.analysis.constant_model import constant_loss
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind, Prepared
 from steepest.analysis.needs import KNOWN_LOSS, LINEAR, NETWORK, PENALISED, WHOLE_TRACE

@@ -13,9 +13,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from steepest.analysis.checks.constant_model import constant_loss
 from steepest.analysis.checks.module_trial import as_asked
 from steepest.analysis.checks.rerun import MOST_ROWS, Rerun, placed, rerun, widths_of
+from steepest.analysis.constant_model import constant_loss
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import pinned
