@@ -12,13 +12,12 @@ import numpy as np
 
 from steepest.analysis.checks.learning_rate import more_steps, steps_needed
 from steepest.analysis.checks.measured_descent import MeasuredDescent
+from steepest.analysis.checks.recorded_descent import IN_ORDER, kept_in_order, order_of
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.needs import BATCHES, CLIP, OPTIMUM, SINGLE, TOL
 from steepest.descent.stopping import Status
 from steepest.text.numbers import number, rounded_down, rounded_up
-
-IN_ORDER = 0.3  # correlation of a row's target with that of the row a batch later, from which rows count as in order
 
 
 @check("descent", finds=(Kind.TOLERANCE,), needs=(TOL, OPTIMUM))
@@ -108,21 +107,14 @@ def in_order(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Fin
     if descent.size is None or descent.batching.shuffle not in ("none", "blocks"):
         return
     target = np.asarray(descent.problem.target, dtype=np.float64).reshape(len(descent.problem.design), -1)[:, 0]
-    lag = descent.size
-    if len(target) <= 2 * lag or not target.std() > 0.0:
-        return
-    one = np.corrcoef(target[:-lag], target[lag:])[0, 1]
-    if not one >= IN_ORDER:
+    order = order_of(target, descent.size)
+    if not order >= IN_ORDER:
         return
     gap = replace(descent, batching=replace(descent.batching, shuffle="rows")).gap_at()
     if not descent.share(gap) >= 0.5:
         return
-    yield descent.finding(
-        Kind.SORTED,
-        f"The rows lie in order and shuffle={descent.batching.shuffle!r} keeps them so: each batch pulls its own way.",
-        f"The target of a row correlates by {one:.2f} with that of the row {lag:,} further on, one batch later.",
-        {"shuffle": "rows"}, gap,
-    )  # fmt: skip
+    said = kept_in_order(descent.batching.shuffle, descent.size, order)
+    yield descent.finding(Kind.SORTED, *said, {"shuffle": "rows"}, gap)
 
 
 @check("descent", finds=(Kind.FLOAT32,), needs=(SINGLE, OPTIMUM))

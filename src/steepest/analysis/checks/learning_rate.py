@@ -21,6 +21,7 @@ import numpy as np
 
 from steepest.analysis import convergence
 from steepest.analysis.checks.measured_descent import MeasuredDescent
+from steepest.analysis.checks.recorded_descent import late_objective, lay_between
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import coordinates_of, less_momentum_than
@@ -74,13 +75,10 @@ def too_much_momentum(descent: MeasuredDescent, fit: Fitted, need: float) -> Ite
     gap = there.gap_at()
     if not descent.share(gap) >= need:
         return
-    known = fit.trace.objective[np.isfinite(fit.trace.objective)]
-    late = known[len(known) // 2 :]
     yield there.finding(
         Kind.MOMENTUM,
         f"A momentum of {beta:g} sums up {number(1.0 / (1.0 - beta))} steps: the descent swings past its optimum and back.",
-        f"Over the last half of the descent the objective lay between {number(late.min())} and {number(late.max())}; "
-        f"the optimum is {number(descent.best)}.",
+        f"{lay_between(late_objective(fit))}; the optimum is {number(descent.best)}.",
         {"optimizer": other}, gap,
     )  # fmt: skip
 
@@ -262,12 +260,7 @@ def bouncing(descent: MeasuredDescent, fit: Fitted, need: float) -> Iterator[Fin
         remedy["lr"] = rounded_down(rate)
     if not descent.share(gap) >= min(need, 0.8):
         return
-    known = fit.trace.objective[~np.isnan(fit.trace.objective)]
-    late = known[len(known) // 2 :]
-    evidence = (
-        f"Over the last half of the descent the objective lay between {number(late.min())} and {number(late.max())}; "
-        f"the optimum is {number(descent.best)}."
-    )
+    evidence = f"{lay_between(late_objective(fit))}; the optimum is {number(descent.best)}."
     if descent.size is None:
         why = "the slopes of this loss do not shrink near its optimum"
         if descent.problem.loss.smooth:

@@ -18,23 +18,31 @@ which says the same of every row. Else the first of these is said that goes far 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from steepest.analysis.checks.early_average import EARLY, LATER
-from steepest.analysis.checks.module_steps import order_of, usual
+from steepest.analysis.checks.recorded_descent import IN_ORDER, kept_in_order, late_objective, lay_between, order_of
 from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import less_momentum_than, pinned
 from steepest.analysis.needs import AGAIN, NETWORK, WHOLE_TRACE
 from steepest.analysis.trials import Trial, Trials, trials_of
+from steepest.data.wording import called
+from steepest.descent import torch_rules
 from steepest.descent.averaging import begins
 from steepest.descent.stopping import Status
 from steepest.text.numbers import number, rounded_down, rounded_up
+
+KINDS = (
+    Kind.SORTED, Kind.CLIPPED, Kind.TOLERANCE, Kind.PATIENCE, Kind.DECAY, Kind.MOMENTUM, Kind.AVERAGED, Kind.NOISE,
+    Kind.RATE_TOO_HIGH, Kind.RATE_TOO_LOW, Kind.TOO_FEW_STEPS,
+)  # fmt: skip
+"""In this order, but for `order_for`."""
 
 WELL = 0.02  # loss, in that of the constant model, at or below which a fit is well whatever else there is
 LACKS = 0.15  # share of what the best trial learned that a fit lacks which has something to be said
@@ -46,10 +54,11 @@ LITTLE = 0.04  # the same where the loss of the trial is less than half of the f
 MOST_OF, SOME_OF = 0.8, 0.4
 """Share of the way to the best trial that the remedy goes: of a rate or more steps, which make up for many things; of others."""
 NEARLY = 0.05  # how much less of it the nearest of several remedies may go
-IN_ORDER = 0.3  # correlation of targets a batch apart from which rows lie in order
 SMALL_BATCH, LARGER_BATCH = 8, 32
 AHEAD = (3, 10, 30)
 FEW_STEPS, MANY_STEPS = 400, 1_000
+USUAL_SCALED, USUAL_PLAIN = 5e-4, 5e-3
+"""Rates from which it is usual to fit a network: of rules whose steps are about lr long, and of all others by lr/(1 − β)."""
 
 
 @dataclass
@@ -90,15 +99,7 @@ class Tried:
         return not slow and missing >= LITTLE and self.trials.halved(trial)
 
 
-@check(
-    "fit",
-    finds=(
-        Kind.SORTED, Kind.CLIPPED, Kind.TOLERANCE, Kind.PATIENCE, Kind.DECAY, Kind.MOMENTUM, Kind.NOISE, Kind.RATE_TOO_HIGH,
-        Kind.RATE_TOO_LOW, Kind.TOO_FEW_STEPS, Kind.AVERAGED,
-    ),
-    needs=(NETWORK, WHOLE_TRACE, AGAIN),
-    trials=True,
-)  # fmt: skip
+@check("fit", finds=KINDS, needs=(NETWORK, WHOLE_TRACE, AGAIN), trials=True)
 def module_descent(fit: Fitted) -> Iterator[Finding]:
     """At most one of the kinds above: the first that goes most of the way to what the module learns."""
     if fit.status is Status.INTERRUPTED or fit.train is None or fit.network is None:
@@ -115,8 +116,8 @@ def module_descent(fit: Fitted) -> Iterator[Finding]:
     for kind in kinds:
         trial = tried.helps(kind)
         if trial is not None:
-            finding = SAYS[kind](trials, trial)
-            yield replace(finding, remedy=pinned(finding.remedy, fit))
+            found = finding(trials, trial, kind)
+            yield replace(found, remedy=pinned(found.remedy, fit))
             return
 
 
@@ -127,7 +128,7 @@ def shuffled(tried: Tried) -> None:
     """Rows that lie in order, in another order."""
     trials = tried.trials
     size, batching = trials.descent.size, trials.descent.batching
-    if size is None or batching.shuffle not in ("none", "blocks") or not order_of(trials) >= IN_ORDER:
+    if size is None or batching.shuffle not in ("none", "blocks") or not batch_order(trials) >= IN_ORDER:
         return
     tried.add(Kind.SORTED, {"shuffle": "rows"}, 0.4, shuffle="rows")
 
@@ -237,158 +238,100 @@ LOOKS = (shuffled, unclipped, not_stopped, not_decayed, slowed, later, quieter, 
 """In this order, the last two the other way round where few steps are said to be too few first."""
 
 
+def batch_order(trials: Trials) -> float:
+    """How far the target of a row tells that of the row a batch later; of classes by the most frequent one."""
+    rows = trials.fit.train
+    assert rows is not None
+    target = np.asarray(rows.y, dtype=np.float64).reshape(rows.rows, -1)[:, 0]
+    if rows.classes is not None:
+        values, counts = np.unique(target, return_counts=True)
+        target = (target == values[counts.argmax()]).astype(np.float64)
+    return order_of(target, trials.descent.size or 1)
+
+
 # ---- what is said ----------------------------------------------------------------------------------
 
 
-def beside(trials: Trials) -> str:
-    """The loss now and that of the constant model."""
+def finding(trials: Trials, trial: Trial, kind: Kind) -> Finding:
+    """The finding of a kind that this trial mends."""
+    what, told = said(trials, kind)
     now = "The descent diverged" if trials.diverged else f"The loss is {number(trials.now)}"
-    return f"{now}; a constant answer for every row has {number(trials.constant)}."
-
-
-def outcome(trials: Trials, trial: Trial) -> str:
-    """What a trial came to."""
+    beside = f"{now}; a constant answer for every row has {number(trials.constant)}."
     steps = f"{trial.steps:,} steps" if trial.whole else f"the first {trial.steps:,} of {trial.planned:,} steps"
     rows = "rows that it has not seen" if trials.kept is not trials.unseen else "the same rows"
-    return f"Tried: a loss of {number(trial.loss)} on {rows} after {steps}."
-
-
-def share(trials: Trials, trial: Trial) -> float:
-    """Which share of the loss a trial takes away."""
-    if np.isinf(trials.now):
-        return 1.0
-    return float(np.clip(1.0 - trial.loss / trials.now, 0.0, 1.0)) if trials.now > 0.0 else 0.0
-
-
-def _finding(trials: Trials, trial: Trial, kind: Kind, what: str, evidence: str = "") -> Finding:
-    told = " ".join(part for part in (evidence, beside(trials)) if part)
-    return Finding(kind, what, told, trial.remedy, outcome(trials, trial), share(trials, trial))
-
-
-def said_sorted(trials: Trials, trial: Trial) -> Finding:
-    """Of rows in order."""
-    size, shuffle = trials.descent.size or 0, trials.descent.batching.shuffle
-    return _finding(
-        trials, trial, Kind.SORTED,
-        f"The rows lie in order and shuffle={shuffle!r} keeps them so: each batch pulls its own way.",
-        f"The target of a row correlates by {order_of(trials):.2f} with that of the row {size:,} further on, one batch later.",
+    share = 1.0
+    if np.isfinite(trials.now):
+        share = float(np.clip(1.0 - trial.loss / trials.now, 0.0, 1.0)) if trials.now > 0.0 else 0.0
+    # where the module gives one answer for all rows, units that died say more of it
+    share *= 0.8 if kind is Kind.RATE_TOO_HIGH and abs(trials.here / trials.constant - 1.0) < 0.1 else 1.0
+    return Finding(
+        kind, what, f"{told} {beside}".strip(), trial.remedy,
+        f"Tried: a loss of {number(trial.loss)} on {rows} after {steps}.", share,
     )  # fmt: skip
 
 
-def said_clipped(trials: Trials, trial: Trial) -> Finding:
-    """Of gradients that are cut."""
-    sizes = trials.fit.trace.grad_norm
-    sizes = sizes[np.isfinite(sizes)]
-    clip = trials.descent.clip or 0.0
-    cut = f"clip={clip:g} cuts {np.mean(sizes > clip):.0%} of the steps: their gradients are up to {number(sizes.max())} long."
-    return _finding(trials, trial, Kind.CLIPPED, cut)
-
-
-def said_tolerance(trials: Trials, trial: Trial) -> Finding:
-    """Of a tolerance that ended the descent."""
-    fit, asked = trials.fit, trials.descent.steps
-    what = f"tol={fit.spec.tol:g} ended the descent after {fit.steps:,} of {asked:,} steps."
-    return _finding(trials, trial, Kind.TOLERANCE, what)
-
-
-def said_patience(trials: Trials, trial: Trial) -> Finding:
-    """Of a patience that did."""
-    fit, batching = trials.fit, trials.descent.batching
-    epochs = trials.descent.steps // batching.steps_per_epoch
-    what = f"patience={fit.spec.patience or 10} ended the descent after {fit.epochs:,} of {epochs:,} epochs."
-    return _finding(trials, trial, Kind.PATIENCE, what)
-
-
-def said_decay(trials: Trials, trial: Trial) -> Finding:
-    """Of a schedule that falls fast."""
-    descent = trials.descent
-    factors = descent.factors_of(descent.schedule, descent.steps)
-    what = f"schedule={str(descent.schedule)!r} takes the rate away before the descent has arrived."
-    few = int(np.sum(factors >= 0.1 * factors.max()))
-    told = f"After {few:,} of {descent.steps:,} steps the rate is less than a tenth of what it was."
-    return _finding(trials, trial, Kind.DECAY, what, told)
-
-
-def said_momentum(trials: Trials, trial: Trial) -> Finding:
-    """Of a momentum that is too high."""
-    beta = less_momentum_than(trials.descent.rule)[0]
-    what = f"A momentum of {beta:g} sums up {number(1.0 / (1.0 - beta))} steps: the descent swings past where it should end."
-    return _finding(trials, trial, Kind.MOMENTUM, what, swinging(trials))
-
-
-def said_averaged(trials: Trials, trial: Trial) -> Finding:
-    """Of an average that begins early."""
-    averaging, steps = str(trials.fit.spec.averaging), trials.descent.steps
-    what = (
-        f"averaging={averaging!r} keeps the way down in the answer: the mean begins after {begins(averaging, steps):,} of "
-        f"{steps:,} steps."
-    )
-    return _finding(trials, trial, Kind.AVERAGED, what)
+def said(trials: Trials, kind: Kind) -> tuple[str, str]:
+    """What is wrong, and the numbers that show it; "" where the losses do alone."""
+    fit, descent = trials.fit, trials.descent
+    batching, steps = descent.batching, descent.steps
+    first, last = float(fit.trace.objective[0]), fit.objective_value
+    fell = f"In {fit.steps:,} steps the objective went from {number(first)} to {number(last)}."
+    match kind:
+        case Kind.SORTED:
+            return kept_in_order(batching.shuffle, descent.size or 0, batch_order(trials))
+        case Kind.CLIPPED:
+            sizes, clip = fit.trace.grad_norm[np.isfinite(fit.trace.grad_norm)], descent.clip or 0.0
+            cut = f"clip={clip:g} cuts {np.mean(sizes > clip):.0%} of the steps"
+            return f"{cut}: their gradients are up to {number(sizes.max())} long.", ""
+        case Kind.TOLERANCE:
+            return f"tol={fit.spec.tol:g} ended the descent after {fit.steps:,} of {steps:,} steps.", ""
+        case Kind.PATIENCE:
+            epochs, waited = steps // batching.steps_per_epoch, fit.spec.patience or 10
+            return f"patience={waited} ended the descent after {fit.epochs:,} of {epochs:,} epochs.", ""
+        case Kind.DECAY:
+            factors = descent.factors_of(descent.schedule, steps)
+            few = int(np.sum(factors >= 0.1 * factors.max()))
+            told = f"After {few:,} of {steps:,} steps the rate is less than a tenth of what it was."
+            return f"schedule={str(descent.schedule)!r} takes the rate away before the descent has arrived.", told
+        case Kind.MOMENTUM:
+            beta = less_momentum_than(descent.rule)[0]
+            sums = f"A momentum of {beta:g} sums up {number(1.0 / (1.0 - beta))} steps"
+            return f"{sums}: the descent swings past where it should end.", swinging(trials)
+        case Kind.AVERAGED:
+            averaging = str(fit.spec.averaging)
+            after = f"the mean begins after {begins(averaging, steps):,} of {steps:,} steps"
+            return f"averaging={averaging!r} keeps the way down in the answer: {after}.", ""
+        case Kind.NOISE:
+            rows = "one row" if descent.size in (None, 1) else f"{descent.size:,} rows"
+            keep = f"At a constant rate batches of {rows} keep the objective up"
+            return f"{keep}: what one step gains the next undoes.", swinging(trials)
+        case Kind.RATE_TOO_HIGH:
+            return f"lr={descent.lr:g} is too high.", swinging(trials)
+        case Kind.RATE_TOO_LOW:
+            return f"lr={descent.lr:g} is far too low.", fell
+    return f"{fit.steps:,} steps are too few: the module would go on learning.", fell
 
 
 def swinging(trials: Trials) -> str:
     """How the objective went over the last half of the descent."""
-    known = trials.fit.trace.objective
-    known = known[np.isfinite(known)]
-    late = known[len(known) // 2 :]
-    if len(late) < 2 or trials.diverged:
-        return ""
-    return f"Over the last half of the descent the objective lay between {number(late.min())} and {number(late.max())}."
-
-
-def said_noise(trials: Trials, trial: Trial) -> Finding:
-    """Of small batches."""
-    size = trials.descent.size or 1
-    rows = "one row" if size == 1 else f"{size:,} rows"
-    what = f"At a constant rate batches of {rows} keep the objective up: what one step gains the next undoes."
-    return _finding(trials, trial, Kind.NOISE, what, swinging(trials))
-
-
-def said_high(trials: Trials, trial: Trial) -> Finding:
-    """Of a rate that is too high."""
-    found = _finding(trials, trial, Kind.RATE_TOO_HIGH, f"lr={trials.descent.lr:g} is too high.", swinging(trials))
-    constant = abs(trials.here / trials.constant - 1.0) < 0.1
-    # where the module gives one answer for all rows, units that died say more of it
-    return replace(found, share=0.8 * found.share) if constant else found
-
-
-def said_low(trials: Trials, trial: Trial) -> Finding:
-    """Of a rate that is too low."""
-    return _finding(trials, trial, Kind.RATE_TOO_LOW, f"lr={trials.descent.lr:g} is far too low.", fell(trials))
-
-
-def fell(trials: Trials) -> str:
-    """From where to where the objective went."""
-    fit = trials.fit
-    first, last = float(fit.trace.objective[0]), fit.objective_value
-    return f"In {fit.steps:,} steps the objective went from {number(first)} to {number(last)}."
-
-
-def said_few(trials: Trials, trial: Trial) -> Finding:
-    """Of too few steps."""
-    what = f"{trials.fit.steps:,} steps are too few: the module would go on learning."
-    return _finding(trials, trial, Kind.TOO_FEW_STEPS, what, fell(trials))
-
-
-SAYS: Mapping[Kind, Callable[[Trials, Trial], Finding]] = {
-    Kind.SORTED: said_sorted,
-    Kind.CLIPPED: said_clipped,
-    Kind.TOLERANCE: said_tolerance,
-    Kind.PATIENCE: said_patience,
-    Kind.DECAY: said_decay,
-    Kind.MOMENTUM: said_momentum,
-    Kind.AVERAGED: said_averaged,
-    Kind.NOISE: said_noise,
-    Kind.RATE_TOO_HIGH: said_high,
-    Kind.RATE_TOO_LOW: said_low,
-    Kind.TOO_FEW_STEPS: said_few,
-}
-"""In this order, but for `order_for`."""
+    late = late_objective(trials.fit)
+    return f"{lay_between(late)}." if len(late) >= 2 and not trials.diverged else ""
 
 
 def order_for(trials: Trials) -> list[Kind]:
     """The kinds in order: few steps at a usual rate are said to be too few before that rate is said to be low."""
-    kinds = list(SAYS)
+    kinds = list(KINDS)
     if trials.fit.steps < FEW_STEPS and usual(trials):
         kinds[-2:] = Kind.TOO_FEW_STEPS, Kind.RATE_TOO_LOW
     return kinds
+
+
+def usual(trials: Trials) -> bool:
+    """Whether networks are usually fitted at such a rate or a higher one."""
+    rule = torch_rules.rule(trials.descent.rule).innermost
+    if not isinstance(rule, torch_rules.Elementwise):
+        plain = "SGD" in called(getattr(rule, "optimizer", rule))
+        return trials.descent.lr >= (USUAL_PLAIN if plain else USUAL_SCALED)
+    if rule.kind.moves_by_lr:
+        return trials.descent.lr >= USUAL_SCALED
+    return trials.descent.lr / (1.0 - rule.momentum) >= USUAL_PLAIN

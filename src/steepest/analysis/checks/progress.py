@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from steepest.analysis.checks.measured_descent import NEAR_NOISY, NEAR_SCALED
+from steepest.analysis.checks.recorded_descent import late_objective, lay_between
 from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import pinned
@@ -101,8 +102,7 @@ def restless(fit: Fitted, descent: Descent, first: float, now: float) -> Finding
     """A constant rate keeps the objective going up and down, and one that falls would end below all of it."""
     if descent.schedule != "constant" or not descent.whole:
         return None
-    known = fit.trace.objective[np.isfinite(fit.trace.objective)]
-    late = known[len(known) // 2 :]
+    late = late_objective(fit)
     if len(late) < 8 or np.mean(np.diff(late) > 0) < 0.2 or late.max() < 1.5 * late.min():
         return None
     end = descent.gap_at(schedule="cosine")
@@ -113,7 +113,7 @@ def restless(fit: Fitted, descent: Descent, first: float, now: float) -> Finding
         kind, what = Kind.NOISE, "Batches at a constant rate keep the objective up."
     return Finding(
         kind, what,
-        f"Over the last half of the descent the objective lay between {number(late.min())} and {number(late.max())}.",
+        f"{lay_between(late)}.",
         {"schedule": "cosine"}, f"An objective of about {number(end)} after as many steps.",
         gone(now, end),
     )  # fmt: skip
