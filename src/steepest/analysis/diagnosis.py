@@ -25,12 +25,12 @@ are on different scales), the cause stays and its consequence goes.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Any, Literal, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -39,17 +39,8 @@ from steepest.analysis.budget import shared
 from steepest.analysis.checks.recorded_signs import with_recorded
 from steepest.analysis.finding import Finding, Findings, Fitted, Kind, Prepared
 from steepest.analysis.formula_remedy import in_formula
-from steepest.analysis.needs import Need, Sign, told
+from steepest.analysis.needs import CHECKS, SIGNS, Check, Sign, When, told
 from steepest.errors import SteepestWarning
-
-When = Literal["table", "fit", "descent"]
-Check = Callable[..., Iterator[Finding]]
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-CHECKS: dict[When, list[Check]] = {"table": [], "fit": [], "descent": []}
-
-SIGNS: dict[Check, Sign] = {}
-"""Check → the kinds that it finds, and what it needs."""
 
 FIRST = frozenset(
     (
@@ -139,20 +130,6 @@ CONSEQUENCES: Mapping[Kind, frozenset[Kind]] = {
 }
 """Cause → what it brings with it, so that it is not said as well; first those that are nobody's consequence. Findings of
 the model are neither, except beside another problem."""
-
-
-def check(
-    *when: When, finds: Sequence[Kind], needs: Sequence[Need] = (), trials: bool = False
-) -> Callable[[Function], Function]:
-    """Add a check to the registry: the kinds that it finds, what they need to be seen (`needs.py`), whether it tries them."""
-
-    def add(function: Function) -> Function:
-        SIGNS[function] = Sign(tuple(finds), tuple(needs), trials)
-        for each in when:
-            CHECKS[each].append(function)
-        return function
-
-    return add
 
 
 @cache

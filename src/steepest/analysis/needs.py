@@ -9,11 +9,11 @@ units), and nothing is said.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeVar
 
-from steepest.analysis.finding import Kind
+from steepest.analysis.finding import Finding, Kind
 from steepest.analysis.fit_settings import decay_of, rule_of
 from steepest.analysis.what_if import LinearDescent, is_ours, to_optimum
 from steepest.descent.stopping import Status
@@ -36,6 +36,16 @@ class Sign:
     finds: tuple[Kind, ...]
     needs: tuple[Need, ...] = ()
     trials: bool = False
+
+
+When = Literal["table", "fit", "descent"]
+Check = Callable[..., Iterator[Finding]]
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+CHECKS: dict[When, list[Check]] = {"table": [], "fit": [], "descent": []}
+
+SIGNS: dict[Check, Sign] = {}
+"""Check → the kinds that it finds, and what it needs."""
 
 
 def _measured(fit: Any) -> bool:
@@ -89,6 +99,20 @@ UNDISPERSED = Need(lambda given: given.loss_function.family is not None and not 
 KNOWN_LOSS = Need(lambda given: not given.loss_function.custom, "nothing is known of a loss of one's own")
 OWN_LOSS = Need(lambda given: given.loss_function.custom)
 WHOLE_TRACE = Need(lambda fit: fit.trace.theta.shape[1] == len(fit.theta), "not all parameters were recorded")
+
+
+def check(
+    *when: When, finds: Sequence[Kind], needs: Sequence[Need] = (), trials: bool = False
+) -> Callable[[Function], Function]:
+    """Add a check to the registry: the kinds that it finds, what they need to be seen, whether it tries them."""
+
+    def add(function: Function) -> Function:
+        SIGNS[function] = Sign(tuple(finds), tuple(needs), trials)
+        for each in when:
+            CHECKS[each].append(function)
+        return function
+
+    return add
 
 
 def told(given: Any, signs: Iterable[Sign], missed: Set[Kind] = frozenset()) -> str:

@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 
 from steepest.analysis.checks.rerun import Rerun, left_at_end, placed, rerun
-from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
-from steepest.analysis.needs import NETWORK, WHOLE_TRACE
+from steepest.analysis.needs import NETWORK, WHOLE_TRACE, check
 from steepest.errors import SteepestError
 from steepest.lazy import Tensor, nn, torch
 from steepest.model import modules

@@ -10,11 +10,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from steepest.analysis.diagnosis import check
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact import several_starts
 from steepest.analysis.finding import Finding, Fitted, Kind
-from steepest.analysis.needs import LINEAR, NOT_CONVEX
+from steepest.analysis.needs import LINEAR, NOT_CONVEX, check
 from steepest.descent.stopping import Status
 from steepest.text.numbers import number
 

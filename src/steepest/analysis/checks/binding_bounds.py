@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from steepest.analysis.diagnosis import check
 from steepest.analysis.exact.solve import solve
 from steepest.analysis.finding import Finding, Fitted, Kind
-from steepest.analysis.needs import BOUNDS, LINEAR, OPTIMUM
+from steepest.analysis.needs import BOUNDS, LINEAR, OPTIMUM, check
 from steepest.data.wording import listed
 from steepest.model.linear import LinearProblem
 from steepest.text.numbers import number

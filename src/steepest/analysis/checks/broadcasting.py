@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 
 from steepest.analysis.checks.rerun import placed, rerun
-from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
-from steepest.analysis.needs import OWN_LOSS
+from steepest.analysis.needs import OWN_LOSS, check
 from steepest.analysis.what_if import whole_objective
 from steepest.data.thinning import sampled
 from steepest.errors import SteepestError

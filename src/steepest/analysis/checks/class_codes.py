@@ -23,10 +23,9 @@ import numpy as np
 from steepest.analysis.checks.classes import MOST_CLASSES, met, several_codes, tried, two_values
 from steepest.analysis.checks.module_end import last_function, of_own_module
 from steepest.analysis.checks.rows import components, flat, nearest
-from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Kind, Prepared
 from steepest.analysis.fit_settings import another_loss
-from steepest.analysis.needs import CLASSES, NUMBERS, OF_RESIDUALS, SEVERAL, VALUES
+from steepest.analysis.needs import CLASSES, NUMBERS, OF_RESIDUALS, SEVERAL, VALUES, check
 from steepest.data.dataset import Dataset
 from steepest.data.thinning import sampled
 from steepest.text.numbers import number

@@ -25,12 +25,11 @@ import numpy as np
 
 from steepest.analysis.checks.module_end import two_classes
 from steepest.analysis.checks.regression import Regression
-from steepest.analysis.diagnosis import check
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.answer import Exact
 from steepest.analysis.exact.solve import solve
 from steepest.analysis.finding import Finding, Fitted, Kind, Prepared
-from steepest.analysis.needs import CLASSES, LINEAR, NUMBERS
+from steepest.analysis.needs import CLASSES, LINEAR, NUMBERS, check
 from steepest.data.dataset import Dataset
 from steepest.data.thinning import evenly, sampled
 from steepest.lazy import unnoticed

@@ -14,9 +14,8 @@ import numpy as np
 
 from steepest.analysis.checks.column_scales import shape_of
 from steepest.analysis.checks.measured_descent import MeasuredDescent
-from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind, Prepared
-from steepest.analysis.needs import LINEAR, OPTIMUM, UNCOORDINATED
+from steepest.analysis.needs import LINEAR, OPTIMUM, UNCOORDINATED, check
 from steepest.model import preconditioners as frames
 from steepest.model.linear import SAMPLED, LinearProblem, is_constant
 from steepest.text.numbers import count, listed, number

@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 
 from steepest.analysis.checks.classes import REMEDY, accuracy, with_penalty
-from steepest.analysis.diagnosis import check
 from steepest.analysis.exact.answer import Exact
 from steepest.analysis.exact.solve import solve
 from steepest.analysis.finding import Finding, Kind, Prepared
-from steepest.analysis.needs import CLASSES, COLUMNS
+from steepest.analysis.needs import CLASSES, COLUMNS, check
 from steepest.data.thinning import sampled
 from steepest.model.linear import LinearProblem, Terms
 from steepest.text.numbers import number

@@ -13,9 +13,8 @@ import numpy as np
 from steepest.analysis.checks.learning_rate import more_steps, steps_needed
 from steepest.analysis.checks.measured_descent import MeasuredDescent
 from steepest.analysis.checks.recorded_descent import IN_ORDER, kept_in_order, order_of
-from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
-from steepest.analysis.needs import BATCHES, CLIP, OPTIMUM, SINGLE, TOL
+from steepest.analysis.needs import BATCHES, CLIP, OPTIMUM, SINGLE, TOL, check
 from steepest.descent.stopping import Status
 from steepest.text.numbers import number, rounded_down, rounded_up
 

@@ -21,10 +21,9 @@ import numpy as np
 from steepest.analysis.checks.network_graph import functional_relus, graph_of, last_of
 from steepest.analysis.checks.rerun import Rerun, left_at_end, mlp, placed, rerun, widths_of, wrapped
 from steepest.analysis.constant_model import constant_loss
-from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import pinned
-from steepest.analysis.needs import NETWORK, WHOLE_TRACE
+from steepest.analysis.needs import NETWORK, WHOLE_TRACE, check
 from steepest.lazy import Tensor, nn
 from steepest.model import modules
 from steepest.model.module_objective import ModuleObjective

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from steepest.analysis.checks.measured_descent import NEAR_NOISY, MeasuredDescent
-from steepest.analysis.diagnosis import check
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import decay_of, innermost_rule
-from steepest.analysis.needs import DECAYS, LINEAR, VALUES
+from steepest.analysis.needs import DECAYS, LINEAR, VALUES, check
 from steepest.analysis.what_if import to_optimum
 from steepest.descent import torch_rules
 from steepest.descent.stopping import Status

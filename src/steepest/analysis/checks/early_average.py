@@ -7,9 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from steepest.analysis.checks.measured_descent import MeasuredDescent
-from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
-from steepest.analysis.needs import AVERAGES, OPTIMUM
+from steepest.analysis.needs import AVERAGES, OPTIMUM, check
 from steepest.descent.averaging import begins
 from steepest.descent.stopping import Status
 from steepest.text.numbers import number

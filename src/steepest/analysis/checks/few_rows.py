@@ -21,9 +21,8 @@ from typing import Any
 import numpy as np
 
 from steepest.analysis.checks.penalties import chosen
-from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Kind, Prepared
-from steepest.analysis.needs import KNOWN_LOSS, LINEAR, NUMBERS, WEIGHTS
+from steepest.analysis.needs import KNOWN_LOSS, LINEAR, NUMBERS, WEIGHTS, check
 
 ROWS_A_PARAMETER = 1.25
 LEAST_EFFECTIVE = 0.1

@@ -23,9 +23,8 @@ from steepest.analysis.checks.class_codes import discriminated
 from steepest.analysis.checks.classes import MOST_CLASSES
 from steepest.analysis.checks.module_end import of_own_module
 from steepest.analysis.checks.rows import components
-from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Kind, Prepared
-from steepest.analysis.needs import COLUMNS, VALUES
+from steepest.analysis.needs import COLUMNS, VALUES, check
 from steepest.data.dataset import Dataset
 from steepest.data.thinning import sampled
 from steepest.text.numbers import listed

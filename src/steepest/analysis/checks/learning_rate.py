@@ -22,10 +22,9 @@ import numpy as np
 from steepest.analysis import convergence
 from steepest.analysis.checks.measured_descent import MeasuredDescent
 from steepest.analysis.checks.recorded_descent import late_objective, lay_between
-from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import coordinates_of, less_momentum_than
-from steepest.analysis.needs import OPTIMUM
+from steepest.analysis.needs import OPTIMUM, check
 from steepest.analysis.noise import RowNoise
 from steepest.descent import torch_rules
 from steepest.descent.stopping import Status

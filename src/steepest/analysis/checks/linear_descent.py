@@ -14,10 +14,10 @@ import numpy as np
 from steepest.analysis.checks import cut_short, learning_rate
 from steepest.analysis.checks.measured_descent import MeasuredDescent, measured
 from steepest.analysis.checks.progress import without_theory
-from steepest.analysis.diagnosis import check, checks_of
+from steepest.analysis.diagnosis import checks_of
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import pinned
-from steepest.analysis.needs import AGAIN, LINEAR
+from steepest.analysis.needs import AGAIN, LINEAR, check
 from steepest.descent.stopping import Status
 from steepest.formulas.rules import Automatic
 

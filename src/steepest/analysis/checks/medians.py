@@ -23,10 +23,9 @@ import numpy as np
 from steepest.analysis.checks.classes import are_codes
 from steepest.analysis.checks.rows import predicted
 from steepest.analysis.checks.tails import tail
-from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Kind, Prepared
 from steepest.analysis.fit_settings import another_loss
-from steepest.analysis.needs import NUMBERS, PIECES, VALUES
+from steepest.analysis.needs import NUMBERS, PIECES, VALUES, check
 from steepest.data.thinning import sampled
 from steepest.text.numbers import number
 

@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Kind, Prepared
-from steepest.analysis.needs import COLUMNS
+from steepest.analysis.needs import COLUMNS, check
 from steepest.data.dataset import Dataset
 from steepest.text.numbers import listed, number
 

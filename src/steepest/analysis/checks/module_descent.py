@@ -27,10 +27,9 @@ import numpy as np
 from steepest.analysis.checks.early_average import EARLY, LATER
 from steepest.analysis.checks.recorded_descent import IN_ORDER, kept_in_order, late_objective, lay_between, order_of
 from steepest.analysis.checks.rounding import loss_level
-from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import less_momentum_than, pinned
-from steepest.analysis.needs import AGAIN, NETWORK, WHOLE_TRACE
+from steepest.analysis.needs import AGAIN, NETWORK, WHOLE_TRACE, check
 from steepest.analysis.trials import Trial, Trials, trials_of
 from steepest.data.wording import called
 from steepest.descent import torch_rules

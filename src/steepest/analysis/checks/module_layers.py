@@ -14,9 +14,8 @@ from steepest.analysis.checks.module_code import called, shown
 from steepest.analysis.checks.module_trial import tried
 from steepest.analysis.checks.network_graph import Graph, Stacked, graph_of, stacked
 from steepest.analysis.checks.rerun import inner_of, wrapped
-from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
-from steepest.analysis.needs import NETWORK
+from steepest.analysis.needs import NETWORK, check
 from steepest.lazy import nn
 
 

@@ -25,9 +25,8 @@ from steepest.analysis.checks.module_code import before, shown
 from steepest.analysis.checks.module_trial import tried
 from steepest.analysis.checks.network_graph import Last, graph_of, last_of
 from steepest.analysis.checks.rerun import inner_of, wrapped
-from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
-from steepest.analysis.needs import NETWORK
+from steepest.analysis.needs import NETWORK, check
 from steepest.errors import SteepestError
 from steepest.lazy import Tensor, nn, torch
 from steepest.model.module_objective import ModuleObjective

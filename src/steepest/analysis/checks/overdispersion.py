@@ -14,11 +14,10 @@ import numpy as np
 from steepest.analysis.checks.outliers import NAMED
 from steepest.analysis.checks.pearson import LEAST_ROWS, overdispersion
 from steepest.analysis.checks.rows import predicted
-from steepest.analysis.diagnosis import check
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.solve import solve
 from steepest.analysis.finding import Finding, Fitted, Kind
-from steepest.analysis.needs import LINEAR, OPTIMUM, PLAIN, UNDISPERSED, VALUES
+from steepest.analysis.needs import LINEAR, OPTIMUM, PLAIN, UNDISPERSED, VALUES, check
 from steepest.data.wording import number
 from steepest.model.linear import LinearProblem
 

@@ -27,10 +27,9 @@ import numpy as np
 from steepest.analysis.checks.penalties import chosen
 from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.constant_model import constant_loss
-from steepest.analysis.diagnosis import check
 from steepest.analysis.exact.solve import solve
 from steepest.analysis.finding import Finding, Fitted, Kind
-from steepest.analysis.needs import HELD_OUT, KNOWN_LOSS
+from steepest.analysis.needs import HELD_OUT, KNOWN_LOSS, check
 from steepest.data.thinning import sampled
 from steepest.formulas.schedules import needs_steps
 from steepest.lazy import torch

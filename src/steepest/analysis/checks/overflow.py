@@ -15,9 +15,8 @@ import numpy as np
 
 from steepest.analysis.checks.module_end import of_own_module
 from steepest.analysis.checks.rows import flat
-from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Kind, Prepared
-from steepest.analysis.needs import SINGLE
+from steepest.analysis.needs import SINGLE, check
 from steepest.descent.stopping import Status
 from steepest.text.numbers import number
 

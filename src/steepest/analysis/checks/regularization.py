@@ -22,9 +22,8 @@ import numpy as np
 from steepest.analysis.checks.penalties import left_out, tried
 from steepest.analysis.checks.rerun import MOST_ROWS, inner_of, rerun, wrapped
 from steepest.analysis.constant_model import constant_loss
-from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind, Prepared
-from steepest.analysis.needs import KNOWN_LOSS, LINEAR, NETWORK, PENALISED, WHOLE_TRACE
+from steepest.analysis.needs import KNOWN_LOSS, LINEAR, NETWORK, PENALISED, WHOLE_TRACE, check
 from steepest.choices import parse
 from steepest.data.dataset import Dataset
 from steepest.data.thinning import sampled

@@ -16,9 +16,8 @@ from steepest.analysis.checks.misread_values import codes_of
 from steepest.analysis.checks.regression import RAMP, WIDTH, Cause, Regression
 from steepest.analysis.checks.rows import predicted
 from steepest.analysis.checks.tails import LEAST_ROWS, Growth, Tail, growth, tail
-from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Kind, Prepared
-from steepest.analysis.needs import NETWORK, NUMBERS, SQUARES, VALUES
+from steepest.analysis.needs import NETWORK, NUMBERS, SQUARES, VALUES, check
 from steepest.data.thinning import sampled
 from steepest.text.numbers import number
 

@@ -30,10 +30,9 @@ from steepest.analysis.checks.missing_terms import curvature, intercept
 from steepest.analysis.checks.outliers import outliers
 from steepest.analysis.checks.regression import Cause, Regression, Sampled
 from steepest.analysis.checks.residual_spread import heavy_tail, spread
-from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Kind, Prepared
 from steepest.analysis.fit_settings import another_loss
-from steepest.analysis.needs import LINEAR, NUMBERS, OF_RESIDUALS_ALIKE
+from steepest.analysis.needs import LINEAR, NUMBERS, OF_RESIDUALS_ALIKE, check
 
 FOUND = (Kind.OUTLIERS, Kind.CURVATURE, Kind.INTERCEPT, Kind.LOG_TARGET, Kind.HEAVY_TAIL, Kind.SPREAD)
 

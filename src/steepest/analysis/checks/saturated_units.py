@@ -19,10 +19,9 @@ import numpy as np
 
 from steepest.analysis.checks.module_trial import as_asked
 from steepest.analysis.checks.rerun import Rerun, placed, rerun
-from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import pinned
-from steepest.analysis.needs import NETWORK, WHOLE_TRACE
+from steepest.analysis.needs import NETWORK, WHOLE_TRACE, check
 from steepest.analysis.what_if import whole_objective
 from steepest.descent.stopping import Status
 from steepest.descent.torch_optim import brings_rate

@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 
 from steepest.analysis.checks.rows import flat
-from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Kind, Prepared
-from steepest.analysis.needs import PARTED
+from steepest.analysis.needs import PARTED, check
 from steepest.data.dataset import Dataset
 from steepest.data.thinning import sampled
 from steepest.model.of_fit import row_losses

@@ -16,10 +16,9 @@ import numpy as np
 from steepest.analysis.checks.module_trial import as_asked
 from steepest.analysis.checks.rerun import MOST_ROWS, Rerun, placed, rerun, widths_of
 from steepest.analysis.constant_model import constant_loss
-from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import pinned
-from steepest.analysis.needs import NETWORK, NUMBERS, WHOLE_TRACE
+from steepest.analysis.needs import NETWORK, NUMBERS, WHOLE_TRACE, check
 from steepest.data.thinning import sampled
 from steepest.descent.stopping import Status
 from steepest.lazy import torch

@@ -13,9 +13,8 @@ from dataclasses import replace
 import numpy as np
 
 from steepest.analysis.checks.rerun import left_at_end, placed, rerun
-from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
-from steepest.analysis.needs import BATCHES, NETWORK, WHOLE_TRACE
+from steepest.analysis.needs import BATCHES, NETWORK, WHOLE_TRACE, check
 from steepest.lazy import nn
 from steepest.text.numbers import number
 

@@ -25,9 +25,8 @@ import numpy as np
 
 from steepest.analysis.checks.module_end import takes_codes
 from steepest.analysis.checks.rows import components, flat, nearest, standardised
-from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Kind, Prepared
-from steepest.analysis.needs import ENOUGH_ROWS
+from steepest.analysis.needs import ENOUGH_ROWS, check
 from steepest.data.dataset import Dataset
 from steepest.data.thinning import sampled
 from steepest.model.prediction import outputs

@@ -22,10 +22,9 @@ import numpy as np
 from steepest.analysis.checks.module_code import shown
 from steepest.analysis.checks.rerun import Rerun, inner_of, left_at_end, mlp, placed, rerun, widths_of, wrapped
 from steepest.analysis.constant_model import constant_loss
-from steepest.analysis.diagnosis import check
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import pinned
-from steepest.analysis.needs import NETWORK, WHOLE_TRACE
+from steepest.analysis.needs import NETWORK, WHOLE_TRACE, check
 from steepest.formulas.rules import formula_of
 from steepest.lazy import nn, torch
 from steepest.model import modules
