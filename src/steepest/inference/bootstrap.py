@@ -18,8 +18,8 @@ import numpy as np
 
 from steepest import fitting
 from steepest.errors import FitError, SteepestError
+from steepest.formulas.words import ndtr, ndtri
 from steepest.inference.covariance import covariances, jump, quantile_level
-from steepest.inference.distributions import normal, normal_quantile
 from steepest.inference.sample import Sample
 from steepest.storage.run_loading import rows_of
 
@@ -67,12 +67,12 @@ class Resampled:
         """The same with both corrections; at: θ of all rows `[q]`."""
         runs = len(self.theta)
         below = ((self.theta < at).sum(0) + (self.theta <= at).sum(0)) / (2.0 * runs)
-        bias = normal_quantile(np.clip(below, 0.5 / runs, 1.0 - 0.5 / runs))
+        bias = ndtri(np.clip(below, 0.5 / runs, 1.0 - 0.5 / runs))
         bend = np.zeros(len(at)) if self.influence is None else _acceleration(self.influence)
         ends = []
         for tail in (0.5 * (1.0 - level), 0.5 * (1.0 + level)):
-            moved = bias + normal_quantile(tail)
-            share = normal(bias + moved / np.maximum(1.0 - bend * moved, MOST_BEND))
+            moved = bias + ndtri(tail)
+            share = ndtr(bias + moved / np.maximum(1.0 - bend * moved, MOST_BEND))
             ends.append(np.array([np.quantile(one, part) for one, part in zip(self.theta.T, share, strict=True)]))
         return ends[0], ends[1]
 

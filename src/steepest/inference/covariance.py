@@ -27,7 +27,7 @@ import numpy as np
 
 from steepest.analysis.deviance import deviances
 from steepest.errors import FitError, SpecError
-from steepest.inference.distributions import normal_quantile
+from steepest.formulas.words import ndtri
 from steepest.inference.sample import Sample
 from steepest.numerics.hessians import blocks
 
@@ -278,12 +278,12 @@ def density(sample: Sample) -> tuple[float, np.ndarray]:
     The bandwidth h is Hall's and Sheather's for a level of 0.95, as in Stata and statsmodels.
     """
     level, residuals = quantile_level(sample), counted(sample, sample.residuals)
-    n, z = len(residuals), float(normal_quantile(level))
+    n, z = len(residuals), float(ndtri(level))
     at_z = np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi)
-    share = n ** (-1 / 3) * float(normal_quantile(0.975)) ** (2 / 3) * (1.5 * at_z**2 / (2.0 * z * z + 1.0)) ** (1 / 3)
+    share = n ** (-1 / 3) * float(ndtri(0.975)) ** (2 / 3) * (1.5 * at_z**2 / (2.0 * z * z + 1.0)) ** (1 / 3)
     low, high = np.quantile(residuals, [0.25, 0.75])
     spread = min(float(np.std(counted(sample, sample.problem.target))), float(high - low) / 1.34)
-    ends = normal_quantile(np.clip([level - share, level + share], 1e-12, 1.0 - 1e-12))
+    ends = ndtri(np.clip([level - share, level + share], 1e-12, 1.0 - 1e-12))
     bandwidth = spread * float(ends[1] - ends[0])
     if not bandwidth > 0.0:
         raise FitError("Half of the residuals are 0: their density there, which the errors come of, is not known.")

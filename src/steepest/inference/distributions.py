@@ -51,17 +51,3 @@ def of_chi2(statistic: float, df: float) -> float:
     from scipy import special
 
     return float(special.chdtrc(df, statistic))
-
-
-def normal(x: Any) -> Any:
-    """Φ(x)."""
-    from scipy import special
-
-    return special.ndtr(x)
-
-
-def normal_quantile(share: Any) -> Any:
-    """Φ⁻¹(share)."""
-    from scipy import special
-
-    return special.ndtri(share)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from steepest.analysis.deviance import deviances, null_means
+from steepest.analysis.deviance import Deviances, deviances, null_means
 from steepest.errors import SpecError
 from steepest.inference import distributions
 from steepest.inference.covariance import Covariance, quantile_level
@@ -121,7 +121,23 @@ def condition(sample: Sample) -> float:
     return float(largest * np.linalg.norm(sample.user @ root, 2))
 
 
-def _information(log_likelihood: float, degrees: float, n: float) -> dict[str, float]:
+def of_squares(
+    found: Covariance, square: float, whole: float, n: float, constant: bool, f: tuple[float | None, float | None]
+) -> dict[str, float | None]:
+    """Figures of least squares. square, whole: the sums that are left, and about the mean. f: the test and its probability."""
+    left = n - found.degrees
+    r2 = float(np.float64(1.0) - np.divide(square, whole)) if whole > 0 else None
+    adjusted = None if r2 is None or left <= 0 else 1.0 - (n - constant) / left * (1.0 - r2)
+    return {"r2": r2, "r2_adjusted": adjusted, "f": f[0], "f_p_value": f[1], "scale": found.scale}
+
+
+def normal_likelihood(square: float, n: float) -> float:
+    """The log-likelihood of normal errors whose squares sum to that."""
+    return float(-0.5 * n * (np.log(2.0 * np.pi) + np.log(np.divide(square, n)) + 1.0))
+
+
+def information(log_likelihood: float, degrees: float, n: float) -> dict[str, float | None]:
+    """The likelihood with AIC and BIC."""
     return {
         "log_likelihood": log_likelihood,
         "aic": 2.0 * degrees - 2.0 * log_likelihood,
@@ -129,31 +145,64 @@ def _information(log_likelihood: float, degrees: float, n: float) -> dict[str, f
     }
 
 
+def of_classes(
+    found: Covariance, log_likelihood: float, counts: np.ndarray, df: float, n: float, penalised: bool
+) -> dict[str, float | None]:
+    """Figures of classes. counts: weights of each class. df: degrees of freedom of the model, without the constant."""
+    counts = counts[counts > 0]
+    null = float(counts @ np.log(counts / counts.sum()))
+    ratio = 2.0 * (log_likelihood - null)
+    return {
+        **information(log_likelihood, found.degrees, n),
+        "log_likelihood_null": null,
+        "deviance": -2.0 * log_likelihood,
+        "pseudo_r2": float(1.0 - np.divide(log_likelihood, null)) if abs(ratio) > NOTHING * abs(null) else 0.0,
+        **_ratio(ratio, df, penalised),
+    }
+
+
+def of_family(
+    found: Covariance, far: Deviances, log_likelihood: float, null: float, df: float, penalised: bool
+) -> dict[str, float | None]:
+    """Figures of a family. null: the log-likelihood of the constant alone."""
+    return {
+        **information(log_likelihood, found.degrees, far.n),
+        "log_likelihood_null": null,
+        "deviance": far.deviance,
+        "null_deviance": far.null_deviance,
+        "pearson_chi2": far.pearson_chi2,
+        "pseudo_r2": far.pseudo_r2(found.scale),
+        "dispersion": found.scale,
+        **_ratio((far.null_deviance - far.deviance) / found.scale, df, penalised),
+    }
+
+
+def _ratio(ratio: float, df: float, penalised: bool) -> dict[str, float | None]:
+    """The likelihood ratio test against the constant alone, where there is one."""
+    if penalised or df < 1:
+        return {}
+    return {"likelihood_ratio": ratio, "likelihood_ratio_p_value": distributions.of_chi2(ratio, df)}
+
+
 def _least_squares(
     sample: Sample, output: int | None, found: Covariance, constant: bool, cov: str
 ) -> dict[str, float | None]:
     residuals = sample.residuals if output is None else sample.residuals[:, output]
     target = sample.problem.target if output is None else sample.problem.target[:, output]
-    weights, n, degrees = sample.each, sample.nobs, found.degrees
-    left = n - degrees
+    weights, n = sample.each, sample.nobs
     square = float(weights @ residuals**2)
     # of a constant target nothing is left to explain but rounding
     mean = np.average(target, weights=weights) if constant and np.ptp(target) > 0 else constant * target[0]
     whole = float(weights @ (target - mean) ** 2)
-    r2 = float(np.float64(1.0) - np.divide(square, whole)) if whole > 0 else None
-    log_likelihood = float(-0.5 * n * (np.log(2.0 * np.pi) + np.log(np.divide(square, n)) + 1.0))
+    log_likelihood = normal_likelihood(square, n)
     if not sample.frequency and sample.weights is not None:
         log_likelihood += 0.5 * float(np.log(weights).sum())
     of_f: tuple[float | None, float | None] = (None, None)
     if not sample.problem.penalty and whole > 0:
         of_f = _whole_model(sample, output, found, cov, (whole - square, square))
     return {
-        "r2": r2,
-        "r2_adjusted": None if r2 is None or left <= 0 else 1.0 - (n - constant) / left * (1.0 - r2),
-        "f": of_f[0],
-        "f_p_value": of_f[1],
-        "scale": found.scale,
-        **_information(log_likelihood, degrees, n),
+        **of_squares(found, square, whole, n, constant, of_f),
+        **information(log_likelihood, found.degrees, n),
         **_residuals(sample, residuals),
     }
 
@@ -217,20 +266,9 @@ def _residuals(sample: Sample, residuals: np.ndarray) -> dict[str, float | None]
 def _classes(sample: Sample, found: Covariance, constant: bool) -> dict[str, float | None]:
     loss, target = sample.problem.loss, sample.problem.target
     log_likelihood = -float(sample.each @ loss.rows(sample.prediction, target))
-    counts = np.bincount(target.astype(int), sample.each)
-    counts = counts[counts > 0]
-    null = float(counts @ np.log(counts / counts.sum()))
     outputs = 1 if sample.classes is None else sample.classes.shape[1]
-    df, ratio = found.degrees - outputs * constant, 2.0 * (log_likelihood - null)
-    tested = not sample.problem.penalty and df >= 1
-    return {
-        **_information(log_likelihood, found.degrees, sample.nobs),
-        "log_likelihood_null": null,
-        "deviance": -2.0 * log_likelihood,
-        "pseudo_r2": float(1.0 - np.divide(log_likelihood, null)) if abs(ratio) > NOTHING * abs(null) else 0.0,
-        "likelihood_ratio": ratio if tested else None,
-        "likelihood_ratio_p_value": distributions.of_chi2(ratio, df) if tested else None,
-    }
+    counts, df = np.bincount(target.astype(int), sample.each), found.degrees - outputs * constant
+    return of_classes(found, log_likelihood, counts, df, sample.nobs, bool(sample.problem.penalty))
 
 
 def _family(sample: Sample, output: int | None, found: Covariance, constant: bool) -> dict[str, float | None]:
@@ -247,19 +285,7 @@ def _family(sample: Sample, output: int | None, found: Covariance, constant: boo
         float(np.sum(each[1] * family.log_density(y, one, found.scale / each[0], *loss.numbers)))
         for one in (mean, null_means(loss, y, sample.weights, offset))
     )
-    df, ratio = found.degrees - constant, (far.null_deviance - far.deviance) / found.scale
-    tested = not sample.problem.penalty and df >= 1
-    return {
-        **_information(log_likelihood, found.degrees, sample.nobs),
-        "log_likelihood_null": null,
-        "deviance": far.deviance,
-        "null_deviance": far.null_deviance,
-        "pearson_chi2": far.pearson_chi2,
-        "pseudo_r2": far.pseudo_r2(found.scale),
-        "dispersion": found.scale,
-        "likelihood_ratio": ratio if tested else None,
-        "likelihood_ratio_p_value": distributions.of_chi2(ratio, df) if tested else None,
-    }
+    return of_family(found, far, log_likelihood, null, found.degrees - constant, bool(sample.problem.penalty))
 
 
 def _quantiles(sample: Sample) -> float:

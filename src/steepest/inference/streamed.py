@@ -15,7 +15,7 @@ from steepest.analysis.exact.smooth import sum_to_zero
 from steepest.errors import FitError, SpecError
 from steepest.inference import distributions
 from steepest.inference.covariance import HC, Covariance
-from steepest.inference.regression import Figures
+from steepest.inference.regression import Figures, information, normal_likelihood, of_classes, of_family, of_squares
 from steepest.model.stream_basis import basis_of
 from steepest.model.stream_objective import StreamObjective, StreamPass
 from steepest.model.tall_curvature import IllConditioned
@@ -179,23 +179,18 @@ def _numbers(
     moved, origin = tally.total[output], tally.origin[output]
     about = tally.spread[output] - moved**2 / tally.count
     whole = float(about if constant else about + tally.count * (origin + moved / tally.count) ** 2)
-    r2 = 1.0 - square / whole if whole > 0 else None
     known = objective.stream.asked.weights is None or fit.spec.weights_kind == "frequency"
-    likelihood = float(-0.5 * n * (np.log(2.0 * np.pi) + np.log(square / n) + 1.0)) if known and square > 0 else None
     df, value = found.degrees - constant, None
     if not objective.penalty_given and df >= 1 and left > 0 and square > 0:
         value = (whole - square) / df / (square / left)
         if cov != "nonrobust":
             theta = fit.theta.reshape(objective.outputs, -1)[output][first:]
             value = float(theta @ np.linalg.solve(found.matrix[first:, first:], theta)) / df if first else None
+    of_f = value, None if value is None else distributions.of_f(value, df, left)
     return Figures(
         **_common(fit, objective, found, constant),
-        r2=r2,
-        r2_adjusted=None if r2 is None or left <= 0 else 1.0 - (n - constant) / left * (1.0 - r2),
-        f=value,
-        f_p_value=None if value is None else distributions.of_f(value, df, left),
-        scale=found.scale,
-        **_information(likelihood, found.degrees, n),
+        **of_squares(found, square, whole, n, constant, of_f),
+        **(information(normal_likelihood(square, n), found.degrees, n) if known and square > 0 else {}),
     )
 
 
@@ -204,22 +199,10 @@ def _classes(
 ) -> Figures:
     tally = end.train
     assert tally is not None
-    likelihood = -tally.loss
     counts = tally.confusion.reshape(tally.classes, -1).sum(1)
-    counts = counts[counts > 0]
-    null = float(counts @ np.log(counts / counts.sum()))
-    common = _common(fit, objective, found, constant)
-    df, ratio = common["df_model"] or 0.0, 2.0 * (likelihood - null)
-    tested = not objective.penalty_given and df >= 1
-    return Figures(
-        **common,
-        **_information(likelihood, found.degrees, _nobs(fit, objective)),
-        log_likelihood_null=null,
-        deviance=-2.0 * likelihood,
-        pseudo_r2=1.0 - likelihood / null,
-        likelihood_ratio=ratio if tested else None,
-        likelihood_ratio_p_value=distributions.of_chi2(ratio, df) if tested else None,
-    )
+    common, penalised = _common(fit, objective, found, constant), bool(objective.penalty_given)
+    df, n = common["df_model"] or 0.0, _nobs(fit, objective)
+    return Figures(**common, **of_classes(found, -tally.loss, counts, df, n, penalised))
 
 
 def _family(
@@ -229,8 +212,9 @@ def _family(
     tally, family, numbers = end.train, objective.loss.family, objective.loss.numbers
     assert tally is not None
     assert family is not None
-    far, n = deviances(tally), _nobs(fit, objective)
+    far = deviances(tally)
     assert far is not None
+    far = replace(far, n=_nobs(fit, objective))
     alone, likelihood, null = tally.origin[0] + tally.total[0] / tally.count, 0.0, 0.0
     for block in objective.stream.training():
         w = np.ones(len(block.y)) if block.weights is None else block.weights
@@ -241,28 +225,5 @@ def _family(
         likelihood += float(np.sum(often * family.log_density(y, mean, found.scale / precision, *numbers)))
         level = np.full(len(y), alone)
         null += float(np.sum(often * family.log_density(y, level, found.scale / precision, *numbers)))
-    common = _common(fit, objective, found, constant)
-    df, ratio = common["df_model"] or 0.0, (far.null_deviance - far.deviance) / found.scale
-    tested = not objective.penalty_given and df >= 1
-    return Figures(
-        **common,
-        **_information(likelihood, found.degrees, n),
-        log_likelihood_null=null,
-        deviance=far.deviance,
-        null_deviance=far.null_deviance,
-        pearson_chi2=far.pearson_chi2,
-        pseudo_r2=replace(far, n=n).pseudo_r2(found.scale),
-        dispersion=found.scale,
-        likelihood_ratio=ratio if tested else None,
-        likelihood_ratio_p_value=distributions.of_chi2(ratio, df) if tested else None,
-    )
-
-
-def _information(likelihood: float | None, degrees: float, n: float) -> dict[str, float | None]:
-    if likelihood is None:
-        return {}
-    return {
-        "log_likelihood": likelihood,
-        "aic": 2.0 * degrees - 2.0 * likelihood,
-        "bic": float(np.log(n)) * degrees - 2.0 * likelihood,
-    }
+    common, penalised = _common(fit, objective, found, constant), bool(objective.penalty_given)
+    return Figures(**common, **of_family(found, far, likelihood, null, common["df_model"] or 0.0, penalised))
