@@ -48,10 +48,6 @@ SIGNS: dict[Check, Sign] = {}
 """Check → the kinds that it finds, and what it needs."""
 
 
-def _measured(fit: Any) -> bool:
-    return fit.status is Status.CONVERGED or to_optimum(fit, LinearDescent) is not None
-
-
 def _made_again(fit: Any) -> bool:
     if fit.status is Status.CONVERGED or fit.optimizer == Automatic.CURVATURE:
         return True
@@ -79,7 +75,10 @@ NOT_CONVEX = Need(lambda given: given.problem is not None and not given.loss_fun
 SINGLE = Need(lambda fit: fit.spec.dtype == "float32")
 UNCOORDINATED = Need(lambda given: given.spec.precondition not in ("standardize", "orthonormal"))
 
-OPTIMUM = Need(_measured, "no optimum is known, or none to which a rule of Steepest's own went down")
+OPTIMUM = Need(
+    lambda fit: fit.status is Status.CONVERGED or to_optimum(fit, LinearDescent) is not None,
+    "no optimum is known, or none to which a rule of Steepest's own went down",
+)
 AGAIN = Need(_made_again, "its steps cannot be made again (the rule, the batches or the device are not Steepest's own)")
 HELD_OUT = Need(lambda fit: fit.test is not None, "no rows are held out")
 PARTED = Need(

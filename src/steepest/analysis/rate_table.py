@@ -167,8 +167,8 @@ def curvature(fit: Fit, theta: Any = None) -> Curvature:
     frames = {name: coordinates_of(name, problem) for name in names}
     local = not problem.loss.quadratic
     arrives = best is not None and not problem.penalty.kinked
-    target = _close_gap(fit)
-    whole = float("nan") if fit.exact is None else float(fit.trace.objective[0]) - fit.exact.objective
+    first, least = float(fit.trace.objective[0]), float("nan") if fit.exact is None else fit.exact.objective
+    target, whole = CLOSE * max(least, 1e-12 * first, np.finfo(float).tiny), first - least
     here = {name: quadratic_at(smooth, frame, start, place) for name, frame in frames.items()}
     to_optimum = here
     if best is not None and arrives and not np.array_equal(place, best):
@@ -218,12 +218,6 @@ def _problem(fit: Fitted) -> LinearProblem:
             "A falling one does (schedule='cosine' or 'inverse')."
         )
     return fit.problem
-
-
-def _close_gap(fit: Fitted) -> float:
-    """The gap that is 1e-6 of the optimum, as the relative gap has it."""
-    best = float("nan") if fit.exact is None else fit.exact.objective
-    return CLOSE * max(best, 1e-12 * float(fit.trace.objective[0]), np.finfo(float).tiny)
 
 
 def _notes(problem: LinearProblem, flat: int, arrives: bool, user: Quadratic) -> list[str]:

@@ -101,20 +101,18 @@ class Descent(CallbackSupportMixin, BaseEstimator, ABC):
         if told.callbacks:
             course.told, course.attributes = told.epoch, self._attributes_at(train)
         apart_rows = None if apart is None else self._rows(apart)
+        follower = course if self.warm_start or told.callbacks else None
         try:
-            done = self._run(spec, train, apart_rows, course if self.warm_start or told.callbacks else None)
+            if sparse.issparse(train.x):
+                done = sparse_rows.run(spec, train, apart_rows, follower)
+                self._sparse = train
+            else:
+                done = run(spec, train, validation=apart_rows, follower=follower)
         except SpecError as error:
             raise SpecError(parameters.in_parameters(str(error))) from None
         self._settle(done, given, course if self.warm_start else None, before)
         told.end()
         return self
-
-    def _run(self, spec: Spec, train: Dataset, apart: Dataset | None, follower: Any) -> Fit:
-        if sparse.issparse(train.x):
-            done = sparse_rows.run(spec, train, apart, follower)
-            self._sparse = train
-            return done
-        return run(spec, train, validation=apart, follower=follower)
 
     def _given(self, X: Any, y: Any, sample_weight: Any, learn: bool, reset: bool | None = None) -> Given:
         """X, y and weights, checked as scikit-learn does. learn: whether the estimator is to learn its classes of them."""
@@ -151,8 +149,8 @@ class Descent(CallbackSupportMixin, BaseEstimator, ABC):
         self.loss_curve_ = kept + done.trace.objective[~np.isnan(done.trace.objective)].tolist()
         self.fit_, self._model = done, Model.of(done)
         self.n_iter_ = max(1, done.epochs)
-        for name, value in self._of(self._user_parts(done)).items():
-            setattr(self, name, value)
+        user = Model(done.theta, done.schema, done.loss_function, done.terms, done.network)
+        self.__dict__.update(self._of(user))
         self._standing = None if course is None else course.standing(done.theta, done.steps, done.epochs)
         _warn(done)
 
@@ -170,9 +168,8 @@ class Descent(CallbackSupportMixin, BaseEstimator, ABC):
             raise SpecError(parameters.in_parameters(str(error))) from None
         theta = self._stepper.theta
         assert theta is not None
-        self._model = Model(theta, train.schema, made.loss, made.terms, made.module)
-        for name, attribute in self._of(self._model).items():
-            setattr(self, name, attribute)
+        self._model = Model.at(theta, made, train.schema)
+        self.__dict__.update(self._of(self._model))
         self.loss_curve_ = [*(self.__dict__.get("loss_curve_", [])), value]
         self.n_iter_ = self.__dict__.get("n_iter_", 0) + 1
         self.fit_, self._judged = None, {"gap_": None, "exact_": None, "status_": Status.STEPS}
@@ -182,9 +179,6 @@ class Descent(CallbackSupportMixin, BaseEstimator, ABC):
     @abstractmethod
     def _factored(self, given: Given) -> np.ndarray | None:
         """The weights of some rows, with those of their classes."""
-
-    def _user_parts(self, done: Fit) -> Model:
-        return Model(done.theta, done.schema, done.loss_function, done.terms, done.network)
 
     def _of(self, model: Model) -> dict[str, Any]:
         """`coef_` and `intercept_` of a linear model; nothing of a module."""
@@ -197,7 +191,7 @@ class Descent(CallbackSupportMixin, BaseEstimator, ABC):
         """What an estimator is that predicts as if the fit had ended at θ."""
 
         def attributes(made: Plan, theta: np.ndarray) -> dict[str, Any]:
-            model = Model(theta, train.schema, made.loss, made.terms, made.module)
+            model = Model.at(theta, made, train.schema)
             parts = model.parts
             named = {} if parts is None else self._coefficients(*parts)
             return {"_model": model, "fit_": None, "n_iter_": 0, **named}

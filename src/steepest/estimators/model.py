@@ -12,6 +12,7 @@ from steepest.lazy import nn
 from steepest.model.linear import Terms
 from steepest.model.loss import Loss
 from steepest.model.prediction import decision
+from steepest.planned import Plan
 from steepest.result import Fit
 
 
@@ -32,6 +33,11 @@ class Model:
         """Of a fit, as it was computed."""
         inner = fit.inner
         return cls(inner.theta, inner.schema, inner.loss_function, inner.terms, inner.network)
+
+    @classmethod
+    def at(cls, theta: np.ndarray, made: Plan, schema: Schema) -> Model:
+        """Of a descent, at a θ in user units."""
+        return cls(theta, schema, made.loss, made.terms, made.module)
 
     def decision(self, x: Any) -> np.ndarray:
         """What the model gives for columns x `[n, d]`, which may be sparse: predictions, scores `[n]` or `[n, k]`, of a family

@@ -117,7 +117,8 @@ def spec_of(estimator: Any, of_classes: bool, own_rows: bool) -> Spec:
         if not isinstance(value := getattr(estimator, name), bool | np.bool_):
             raise SpecError(f"{name}={value!r}: it must be True or False.")
     try:
-        spec = Spec.read({name: _plain(value) for name, value in given.items()})
+        # numbers may be NumPy's, as a grid of parameters gives them
+        spec = Spec.read({name: one.item() if isinstance(one, np.generic) else one for name, one in given.items()})
     except SpecError as error:
         raise SpecError(in_parameters(str(error))) from None
     choice = choice_of(own_loss(spec.model) or spec.loss)
@@ -153,8 +154,3 @@ def seed_of(random_state: Any) -> int:
     if isinstance(random_state, int | np.integer) and not isinstance(random_state, bool):
         return int(random_state)
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-
-
-def _plain(value: Any) -> Any:
-    """Numbers of NumPy's as Python's, as a grid of parameters gives them."""
-    return value.item() if isinstance(value, np.generic) else value

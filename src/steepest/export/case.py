@@ -178,15 +178,13 @@ def _rule(fit: Fit) -> tuple[str, tuple[float, ...], Any]:
             raise FitError(f"A script cannot write optimizer={name!r} out, whose steps are of matrices.")
         return name, numbers, None
     found = locate(given) if isinstance(given, str) and given.startswith("torch.optim") else given
-    kind = found.func if isinstance(found, partial) and not found.args and _are_literals(found.keywords) else found
+    kind: Any = found
+    if isinstance(found, partial) and not found.args:  # of what can be written as it is
+        literals = all(isinstance(value, str | int | float | bool | tuple | None) for value in found.keywords.values())
+        kind = found.func if literals else found
     if isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer) and kind.__module__.startswith("torch.optim"):
         return "torch", (), found
     raise FitError(f"The rule {shown} is code of yours; a script can have the rules of steepest and of torch.optim.")
-
-
-def _are_literals(settings: dict[str, Any]) -> bool:
-    """Whether they can be written as they are."""
-    return all(isinstance(value, str | int | float | bool | tuple | None) for value in settings.values())
 
 
 def _schedule(fit: Fit) -> tuple[ScheduleFormula | None, tuple[float, ...], tuple[float, ...]]:

@@ -110,17 +110,12 @@ def schedule(case: Case) -> tuple[str, list[Part]]:
     return (factor if formula.arguments else ""), []
 
 
-def _check_pieces(case: Case, moving: Moving) -> None:
-    """FitError for minibatches that are told apart by a module that is another in training."""
+def _plateau(case: Case, moving: Moving) -> tuple[list[str], list[str]]:
+    """The factor of a schedule that waits: its beginning, and what is done after each epoch."""
     if case.spec.accumulate > 1 and moving.before:
         raise FitError(
             "A script cannot write accumulate= out beside a module that is another in training. Fit with larger batches."
         )
-
-
-def _plateau(case: Case, moving: Moving) -> tuple[list[str], list[str]]:
-    """The factor of a schedule that waits: its beginning, and what is done after each epoch."""
-    _check_pieces(case, moving)
     if not case.plateau:
         return [], []
     if case.soft or moving.before or case.walls is not None:

@@ -18,6 +18,7 @@ from steepest.atomic_file import write_file
 from steepest.errors import FitError
 from steepest.export.onnx_columns import Columns
 from steepest.export.onnx_graph import Graph
+from steepest.formulas.words import sigmoid
 from steepest.lazy import nn
 from steepest.model.linear import Terms
 from steepest.model.of_fit import module_of
@@ -108,7 +109,7 @@ def _classes(graph: Graph, fit: Fit, decision: Any) -> None:
         shares = graph.node("Softmax", decision, axis=1)
     else:
         codes = graph.node("Squeeze", (decision > 0.0).astype(np.int64), np.array([1]), kind=np.int64)
-        share = getattr(loss, "share", None) or _sigmoid
+        share = getattr(loss, "share", None) or sigmoid
         shares = graph.side_by_side([share(-decision), share(decision)]) if has_probabilities(loss) else decision
     text = labels.dtype == object
     label = graph.node("Gather", labels, codes, kind=str if text else labels.dtype)
@@ -127,10 +128,6 @@ def _outputs(fit: Fit) -> int:
     if fit.terms is not None:
         return len(fit.theta) // len(fit.terms.powers)
     return len(fit.schema.classes or ()) if fit.loss_function.coupled else 1
-
-
-def _sigmoid(z: Any) -> Any:
-    return 1.0 / (1.0 + np.exp(-z))
 
 
 # ---- modules -------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ Intervals: percentiles, and BCa (Efron 1987): percentiles corrected for bias and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -98,8 +98,9 @@ def resampled(sample: Sample, runs: int, seed: int, groups: np.ndarray | None = 
     apart = sample.problem.apart and not sample.problem.loss.quadratic
     parts = [sample.of_output(output) for output in range(sample.problem.outputs)] if apart else [sample]
     moves, arrived = [], []
-    for count in _portions(runs, sample.rows * max(size, 1)):
-        weights = _weights(sample, generator, count, groups)
+    most = max(1, HELD // max(sample.rows * max(size, 1), 1))
+    for begun in range(0, runs, most):
+        weights = _weights(sample, generator, min(most, runs - begun), groups)
         found = [_descended(part, basis, weights) for part in parts]
         moves.append(np.concatenate([moved for moved, _ in found], axis=1))
         arrived.append(np.all([fine for _, fine in found], axis=0))
@@ -109,12 +110,6 @@ def resampled(sample: Sample, runs: int, seed: int, groups: np.ndarray | None = 
     if groups is not None:  # θ without a group, to first order
         influence = np.array([influence[groups == one].sum(0) for one in range(int(groups.max()) + 1)])
     return Resampled(theta, int((~fine).sum()), influence)
-
-
-def _portions(runs: int, width: int) -> Iterator[int]:
-    most = max(1, HELD // max(width, 1))
-    for start in range(0, runs, most):
-        yield min(most, runs - start)
 
 
 def _weights(sample: Sample, generator: np.random.Generator, runs: int, groups: np.ndarray | None = None) -> np.ndarray:
@@ -142,7 +137,9 @@ def _descended(sample: Sample, basis: np.ndarray, weights: np.ndarray) -> tuple[
     kind = sample.problem.loss.problem
     term = sample.problem.penalty_in(sample.matrix)
     bend = np.kron(np.eye(outputs), term.hessian())
-    pull = _pull(sample, outputs)
+    penalty = sample.problem.penalty_in().gradient(sample.theta).reshape(sample.problem.outputs, -1)
+    penalty = penalty if sample.classes is None else sample.classes.T @ penalty
+    pull = (penalty @ sample.matrix).ravel()[: outputs * sample.rank]
     squares = (basis[:, :, None] * basis[:, None, :]).reshape(len(basis), -1)
     move, left = np.zeros((len(weights), outputs * basis.shape[1])), np.arange(len(weights))
     with np.errstate(all="ignore"):
@@ -186,14 +183,6 @@ def _hessian(curvatures: np.ndarray, weights: np.ndarray, squares: np.ndarray) -
     return whole.reshape(runs, outputs * rank, outputs * rank)
 
 
-def _pull(sample: Sample, outputs: int) -> np.ndarray:
-    """The slope of the penalty at θ, in z `[o·r]`."""
-    slope = sample.problem.penalty_in().gradient(sample.theta).reshape(sample.problem.outputs, -1)
-    return ((slope if sample.classes is None else sample.classes.T @ slope) @ sample.matrix).reshape(-1)[
-        : outputs * sample.rank
-    ]
-
-
 At = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 
 
@@ -222,14 +211,9 @@ def _rows(sample: Sample) -> tuple[At, int, float]:
         # the parabola that touches the loss from above: its step never goes up
         each = slope / np.where(np.abs(r) > 1e-8 * spread, r, np.inf)
         each = np.where(np.abs(r) > 1e-8 * spread, each, (loss.bound or 1.0) / outputs)
-        return slope, _apart(each)
+        return slope, each[:, :, None] * np.eye(outputs)[:, :, None]
 
     return of_residuals, outputs, CLOSE * spread
-
-
-def _apart(each: np.ndarray) -> np.ndarray:
-    """Curvatures of outputs apart from one another `[runs, o, n]` as `[runs, o, o, n]`."""
-    return each[:, :, None] * np.eye(each.shape[1])[:, :, None]
 
 
 def _corner(sample: Sample, step: int) -> float:

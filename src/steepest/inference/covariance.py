@@ -81,8 +81,10 @@ def _of_output(sample: Sample, output: int | None, cov: str, groups: np.ndarray 
     back = np.linalg.inv(bread)
     degrees = float(np.trace(back @ data)) if sample.problem.penalty.l2 else float(sample.rank)
     left = sample.nobs - degrees
-    scale = _variance(sample, output, left) if kind == "least squares" else 1.0
-    scale = _dispersion(sample, output, left) if kind == "family" else scale
+    scale = _dispersion(sample, output, left) if kind == "family" else 1.0
+    if kind == "least squares":
+        residuals = sample.residuals if output is None else sample.residuals[:, output]
+        scale = float(sample.each @ residuals**2) / left if left > 0 else float("nan")
     if cov == "nonrobust" or (cov == "HC0" and kind == "linear programme"):
         meat = _by_theory(sample, slopes, curvatures, data, scale, degrees)
     elif cov in HC:
@@ -95,12 +97,6 @@ def _of_output(sample: Sample, output: int | None, cov: str, groups: np.ndarray 
 def _sandwich(back: np.ndarray, meat: np.ndarray) -> np.ndarray:
     found = back @ meat @ back
     return 0.5 * (found + found.T)
-
-
-def _variance(sample: Sample, output: int | None, left: float) -> float:
-    """σ² of the residuals, Σ w·r²/(n − p)."""
-    residuals = sample.residuals if output is None else sample.residuals[:, output]
-    return float(sample.each @ residuals**2) / left if left > 0 else float("nan")
 
 
 def _dispersion(sample: Sample, output: int | None, left: float) -> float:

@@ -50,7 +50,8 @@ def influence_data(fit: Fit) -> Influence:
     """
     found, sample = _checked(fit)
     one = found.errors[0]
-    weights, h = np.sqrt(sample.each), leverages(sample, _curvatures(sample), np.linalg.inv(one.bread))
+    curvatures = sample.curvatures if fit.loss_function.family is None else sample.expected_curvatures
+    weights, h = np.sqrt(sample.each), leverages(sample, curvatures, np.linalg.inv(one.bread))
     if fit.loss_function.quadratic:
         residual, scale = weights * sample.residuals, one.scale
     elif (family := fit.loss_function.family) is not None:
@@ -68,10 +69,6 @@ def influence_data(fit: Fit) -> Influence:
     places = sample.data.places
     rows = np.arange(sample.rows) if places is None else places
     return Influence(rows, sample.prediction, h, internal, external, cooks, sample.rank)
-
-
-def _curvatures(sample: Sample) -> np.ndarray:
-    return sample.curvatures if sample.problem.loss.family is None else sample.expected_curvatures
 
 
 def _checked(fit: Fit) -> tuple[Summary, Sample]:

@@ -178,7 +178,9 @@ def _summary(fit: Fit, asked: Asked) -> Summary:
     reason = reason or ("" if asked.bootstrap else theory)
     tested = sample is None or not sample.problem.penalty
     streamed = sample is not None and sample.data.stream is not None
-    made = over if sample is None or streamed or not found else _figures(sample, found, asked)
+    made, several = over, len(found) > 1
+    if sample is not None and not streamed:
+        made = [figures(sample, i if several else None, one, asked.cov) for i, one in enumerate(found)]
     if made and (late or fit.spec.class_weight is not None):
         made = list(map(untested, made))
     return Summary(
@@ -221,11 +223,6 @@ def _groups(fit: Fit, asked: Asked, sample: Sample | None = None) -> np.ndarray 
         return None
     found = groups_of(fit, rows_of(fit)[0], name)
     return found if sample is None or sample.kept is None else np.unique(found[sample.kept], return_inverse=True)[1]
-
-
-def _figures(sample: Sample, found: list[Covariance], asked: Asked) -> list[Figures]:
-    several = len(found) > 1
-    return [figures(sample, i if several else None, one, asked.cov) for i, one in enumerate(found)]
 
 
 def _no_rows_left(sample: Sample) -> str:

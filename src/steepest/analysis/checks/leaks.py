@@ -108,7 +108,9 @@ def sources(given: Prepared, rows: Dataset) -> list[Source]:
 
 def giving_away(rows: Dataset, columns: list[Source]) -> Iterator[Leak]:
     """The columns that give the target away, where others are left that do not."""
-    codes = np.unique(rows.y, return_inverse=True)[1] if few_values(rows) else None
+    values, codes = np.unique(rows.y, return_inverse=True)
+    if rows.classes is None and len(values) > MOST_CLASSES:  # fewer numbers may as well be classes
+        codes = None
     found = list(_following(rows, columns)) if codes is None else list(_of_classes(codes, columns))
     left = np.setdiff1d(np.arange(rows.x.shape[1]), [place for leak in found for place in leak.source.places])
     if not found or not len(left):
@@ -127,11 +129,6 @@ def giving_away(rows: Dataset, columns: list[Source]) -> Iterator[Leak]:
     for leak in found:
         if leak.least <= others <= leak.most:
             yield leak._replace(evidence=f"{leak.evidence} {told}")
-
-
-def few_values(rows: Dataset) -> bool:
-    """Whether the target is classes, or numbers with so few values that it may as well be."""
-    return rows.classes is not None or len(np.unique(rows.y)) <= MOST_CLASSES
 
 
 def is_id(column: Source) -> bool:

@@ -129,7 +129,7 @@ def better(smaller: Regression, larger: Regression) -> Larger | None:
     free = rows - after.rank
     if added < 1 or free < 1:
         return None
-    spread = _spread(large.y, large.weights)
+    spread = float(np.average((large.y - np.average(large.y, weights=large.weights)) ** 2, weights=large.weights))
     level = small.rounding(smaller.x[large.rows], large.y, before.theta) * small.root
     if before.rss <= max(1e-20 * spread * rows, float(level @ level)):
         return None
@@ -149,11 +149,6 @@ def better(smaller: Regression, larger: Regression) -> Larger | None:
     along = _most(terms, large.terms.names, before)
     left_out = int(np.count_nonzero(~keep))
     return Larger(smaller, larger, f, p, added, share, r2, deviation, left_out, len(keep), along)
-
-
-def _spread(y: np.ndarray, weights: np.ndarray | None) -> float:
-    """The weighted variance."""
-    return float(np.average((y - np.average(y, weights=weights)) ** 2, weights=weights))
 
 
 def _beside(small: np.ndarray, large: np.ndarray, weights: np.ndarray | None) -> np.ndarray:

@@ -197,7 +197,7 @@ def stacked(graph: Graph) -> list[Stacked]:
         outer = _weight(node, graph)
         if outer is None:
             continue
-        before, alone = _input(node), True
+        before, alone = node.next_functions[kind_of(node) == "Addmm"][0], True
         while (further := _before(before, POOLS)) is not None:
             alone, before = alone and used[before] == 1, further
         if before is None or not alone or used[before] > 1:
@@ -208,10 +208,6 @@ def stacked(graph: Graph) -> list[Stacked]:
             if widths[1] >= min(widths[0], widths[2]):
                 found.append(Stacked(inner[0], outer[0], widths))
     return found
-
-
-def _input(node: Any) -> Any:
-    return node.next_functions[1 if kind_of(node) == "Addmm" else 0][0]
 
 
 def _weight(node: Any, graph: Graph) -> tuple[str, Tensor] | None:

@@ -107,7 +107,8 @@ def chosen(problem: LinearProblem) -> Choice:
     amounts = np.geomspace(1e-4, 1.0, AMOUNTS) * (unit or 1.0)
     if not tried(problem):
         return Choice(f"{kind}:{float(f'{amounts[AMOUNTS // 2]:.1g}'):g}", np.nan, np.nan, "", unique)
-    before, *scored = (left_out(problem, _of(kind, float(amount))) for amount in (0.0, *amounts))
+    tried_out = [(amount, 0.0) if kind == "l1" else (0.0, amount) for amount in (0.0, *amounts.tolist())]
+    before, *scored = (left_out(problem, Penalty(*weights)) for weights in tried_out)
     best = scored[int(np.argmin([each.mean() for each in scored]))]
     place = next(place for place, each in enumerate(scored) if _as_good(each, best))
     measure = "The loss on fifths of the rows that are not fitted"
@@ -119,10 +120,6 @@ def tried(problem: LinearProblem) -> bool:
     """Whether answers for parts of the rows take little enough time to be tried."""
     most = MOST_SOLVED if problem.loss.kinked else MOST_TRIED
     return problem.parameters <= MOST_PARAMETERS and min(len(problem.design), MOST_ROWS) * problem.parameters <= most
-
-
-def _of(kind: str, amount: float) -> Penalty:
-    return Penalty(l1=amount) if kind == "l1" else Penalty(l2=amount)
 
 
 def _independent(problem: LinearProblem) -> bool:

@@ -45,15 +45,11 @@ def tiny_batches(fit: Fitted) -> Iterator[Finding]:
     if best is None:
         return
     remedy, run = best
+    in_batches = float(np.mean(fit.trace.loss[:-1][-20:]))
     yield Finding(
         Kind.TINY_BATCHES,
         f"Batches of {size} rows are too few for {layers[0].removeprefix('module.')!r}: BatchNorm takes a batch's own mean and "
         "variance in training, and predicts with the averages of them.",
-        f"As predictions are made the objective is {number(value)}; in the batches it was {number(_in_batches(fit))} at the end.",
+        f"As predictions are made the objective is {number(value)}; in the batches it was {number(in_batches)} at the end.",
         remedy, f"After {run.steps:,} steps the objective is {number(run.value)}; it is {number(value)} now.", run.gain(value),
     )  # fmt: skip
-
-
-def _in_batches(fit: Fitted) -> float:
-    """The mean loss of the last batches, as training saw them."""
-    return float(np.mean(fit.trace.loss[:-1][-20:]))

@@ -154,7 +154,9 @@ def unrelated(given: Prepared) -> Iterator[Finding]:
         yield _moved(given, *found)
     elif now.p >= CHANCE and held(x, seen) >= MOST_HELD and not _fits(given):
         related = among(x)
-        if would_be_seen(len(seen), seen.shape[1], LITTLE if related < RELATED else SOME):
+        share = LITTLE if related < RELATED else SOME
+        # by its noncentrality F would all but surely be less than chance, were so much of the target explained
+        if len(seen) * share / (1.0 - share) >= 10.0 + 4.0 * np.sqrt(2.0 * seen.shape[1]):
             yield _unrelated(given, x, now, related)
 
 
@@ -225,11 +227,6 @@ def _moved(given: Prepared, shift: int, now: Relation, then: Relation) -> Findin
         f"(p = {max(then.p, 1e-300):.0e}).",
         {}, f"The columns then explain {then.explained:.0%} of {name!r}.", then.explained, of_model=True, advice=advice,
     )  # fmt: skip
-
-
-def would_be_seen(rows: int, columns: int, share: float) -> bool:
-    """Whether F would all but surely be less than chance, were so much of the target explained: by its noncentrality."""
-    return rows * share / (1.0 - share) >= 10.0 + 4.0 * np.sqrt(2.0 * columns)
 
 
 def _unrelated(given: Prepared, x: np.ndarray, now: Relation, related: float) -> Finding:

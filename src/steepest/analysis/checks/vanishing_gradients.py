@@ -170,7 +170,8 @@ def _built(fit: Fitted) -> Iterator[tuple[str, nn.Module]]:
     with torch.no_grad():
         torch.nn.utils.vector_to_parameters(torch.as_tensor(fit.trace.theta[0]).to(start[0]), start)
     if isinstance(module, nn.Sequential):
-        square = [place for place, part in enumerate(module) if _square(part)]
+        layers = [(place, part) for place, part in enumerate(module) if isinstance(part, nn.Linear)]
+        square = [place for place, part in layers if part.in_features == part.out_features]
         dropped = {place + ahead for place in square[1:] for ahead in (0, 1)}
         few = nn.Sequential(*(part for place, part in enumerate(module) if place not in dropped))
         if dropped and max(dropped) < len(module) - 1:
@@ -186,10 +187,6 @@ def _built(fit: Fitted) -> Iterator[tuple[str, nn.Module]]:
             f"Put batch normalization after each linear layer but the last: {line} in the place of {name!r}, and so on.",
             module,
         )
-
-
-def _square(part: nn.Module) -> bool:
-    return isinstance(part, nn.Linear) and part.in_features == part.out_features
 
 
 def _arriving(fit: Fitted) -> tuple[dict[str, Any], np.ndarray | None]:

@@ -84,7 +84,9 @@ def _system(problem: LinearProblem) -> tuple[np.ndarray | None, Callable[[np.nda
         matrix, squares = tall
     else:
         coordinates = row_space(problem) or orthonormal(problem)
-        matrix, squares = coordinates.matrix, _squares(problem, coordinates.basis)
+        matrix, basis = coordinates.matrix, coordinates.basis
+        weighted = basis if problem.weights is None else basis * problem.weights[:, None]
+        squares = weighted.T @ basis / len(basis)
     # near a multiple of the identity
     inner = 2.0 / problem.outputs * squares + problem.penalty_in(matrix).hessian()
     method = "QR" if tall is None else REFINED
@@ -107,9 +109,3 @@ def _in_columns(problem: LinearProblem, theta: np.ndarray, matrix: np.ndarray) -
     for rows in row_blocks(problem.design.shape):
         found += slopes[rows].T @ ((problem.design[rows] - mean) / scale)
     return found / len(slopes) + problem.penalty_in().gradient(theta).reshape(found.shape) @ matrix
-
-
-def _squares(problem: LinearProblem, basis: np.ndarray) -> np.ndarray:
-    """BᵀWB/n, `[r, r]`."""
-    weighted = basis if problem.weights is None else basis * problem.weights[:, None]
-    return weighted.T @ basis / len(basis)

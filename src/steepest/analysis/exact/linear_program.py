@@ -72,7 +72,10 @@ def programme(problem: LinearProblem) -> tuple[Programme, np.ndarray]:
     scale = np.sqrt(np.mean(problem.design**2, axis=0))
     scale = np.where(scale > 0.0, scale, 1.0)
     plain = with_penalty(problem, problem.design / scale, 1.0 / scale)
-    matrix = _independent(np.asarray(np.linalg.qr(plain.rows / np.sqrt(len(problem.target)), mode="r")))
+    root = np.asarray(np.linalg.qr(plain.rows / np.sqrt(len(problem.target)), mode="r"))
+    pivots = np.abs(np.diag(root))
+    # where columns depend on one another, no l1 penalty tells them apart
+    matrix = np.linalg.inv(root) if pivots.min() > 1e-13 * pivots.max() else np.eye(len(root))
     return replace(plain, rows=plain.rows @ matrix), matrix / scale[:, None]
 
 
@@ -86,12 +89,6 @@ def of_loss(problem: LinearProblem, basis: np.ndarray) -> Programme:
     if problem.offset is not None:
         places = places - np.tile(problem.offset, len(kinks))
     return Programme(basis if len(kinks) == 1 else np.tile(basis, (len(kinks), 1)), places, low * every, high * every)
-
-
-def _independent(root: np.ndarray) -> np.ndarray:
-    """R⁻¹; the identity where columns depend on one another, and no l1 penalty tells them apart."""
-    pivots = np.abs(np.diag(root))
-    return np.linalg.inv(root) if pivots.min() > 1e-13 * pivots.max() else np.eye(len(root))
 
 
 def with_penalty(problem: LinearProblem, basis: np.ndarray, scales: np.ndarray) -> Programme:

@@ -12,6 +12,7 @@ import numpy as np
 
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.answer import Exact
+from steepest.analysis.exact.smooth import majoriser
 from steepest.model.linear import LinearProblem
 from steepest.model.preconditioners import standardised
 
@@ -60,7 +61,7 @@ def _descended(problem: LinearProblem, basis: np.ndarray, matrix: np.ndarray, c:
     term = problem.penalty_in(matrix)
     ridge, thresholds, norms = term.hessian(), np.abs(term.thresholds), term.norms
     for _ in range(steps):
-        weights = _weights(problem, basis @ c) / len(basis)
+        weights = majoriser(problem, basis @ c) / len(basis)
         system = (basis.T * weights) @ basis + ridge
         if thresholds.any():
             size = np.maximum(np.abs(c), 1e-10 * (np.abs(c).max() or 1.0))
@@ -77,11 +78,3 @@ def _descended(problem: LinearProblem, basis: np.ndarray, matrix: np.ndarray, c:
         if far <= 1e-12 * np.abs(c).max():
             break
     return c
-
-
-def _weights(problem: LinearProblem, predicted: np.ndarray) -> np.ndarray:
-    """w·ℓ'(r)/r of each row, ℓ''(0) at r = 0."""
-    residual = predicted - problem.target
-    near = np.abs(residual) <= 1e-8 * (problem.loss.reach or 1.0)
-    found = certify.slope(problem, predicted) / np.where(near, 1.0, residual)
-    return np.where(near, certify.curvature(problem, predicted), found)
