@@ -118,7 +118,7 @@ class Trials:
         """The loss of the fit in each of the rows, `[n]`."""
         if self.diverged:
             return torch.full((self.unseen.rows,), torch.inf, dtype=torch.float64)
-        return _row_losses(self.judge, self.judge)
+        return row_losses(self.judge, self.judge)
 
     @cached_property
     def now(self) -> float:
@@ -197,7 +197,7 @@ class Trials:
             return None
         if step is not None and "averaging" in changed:
             objective.theta.copy_(torch.as_tensor(step.theta).to(objective.theta))
-        return Trial(remedy, made, planned, _row_losses(objective, self.judge))
+        return Trial(remedy, made, planned, row_losses(objective, self.judge))
 
     def ahead(self, times: tuple[int, ...]) -> list[tuple[int, Trial]]:
         """The fit's own descent so many times as far (rising), as far as the cost goes."""
@@ -216,7 +216,7 @@ class Trials:
             if step is None:
                 break
             done = each * steps
-            found.append((each, Trial({}, done, done, _row_losses(objective, self.judge))))
+            found.append((each, Trial({}, done, done, row_losses(objective, self.judge))))
             if not self.goes_on(found[-1][1]):
                 break
         return found
@@ -270,7 +270,7 @@ class Trials:
             return False
         then = float(np.interp(way * self.fit.steps, trace.step[known], trace.objective[known]))
         learned = self.constant - then
-        here = float(_row_losses(objective, self._looked_at).mean())
+        here = float(row_losses(objective, self._looked_at).mean())
         return learned > 0.0 and not self.constant - here >= BEHIND * learned
 
     def _fresh(self) -> ModuleObjective:
@@ -334,7 +334,7 @@ def _parted(rows: Dataset, size: int | None) -> tuple[Dataset, Dataset]:
     return rows, held if held.rows <= MOST_UNSEEN else held.take(evenly(held.rows, MOST_UNSEEN))
 
 
-def _row_losses(objective: ModuleObjective, rows: ModuleObjective) -> torch.Tensor:
+def row_losses(objective: ModuleObjective, rows: ModuleObjective) -> torch.Tensor:
     """The loss of each row `[n]`, times its weight, where an objective stands."""
     assert rows.x is not None
     assert rows.y is not None

@@ -49,13 +49,14 @@ def probability_data(
     data, best = training(fit), exact_theta(fit)
     shown_step, theta = at_step(fit, step)
     x = np.linspace(data.x.min(), data.x.max(), FINE)
-    found = [_shares(each, x[:, None], theta if each is fit else each.theta) for each in (fit, *also)]
-    exact = None if best is None else _shares(fit, x[:, None], best)
+    found = [shares_at(each, x[:, None], theta if each is fit else each.theta) for each in (fit, *also)]
+    exact = None if best is None else shares_at(fit, x[:, None], best)
     band = None if also or step is not None else band_of(fit, x, interval)
     return Probabilities(x, found, exact, drawn(fit), shown_step, band)
 
 
-def _shares(fit: Fit, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
+def shares_at(fit: Fit, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
+    """The probabilities (or scores) of rows x `[n, d]` at θ, `[n, k]`."""
     return shares(log_odds(fit, x, theta, usual_offset(fit, len(x))), fit.loss_function)
 
 
@@ -82,7 +83,7 @@ def region_data(fit: Fit, step: int | None = None) -> Regions:
     shown_step, theta = at_step(fit, step)
     x, y = region_axes(fit, SIDE)
     grid = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
-    each = _shares(fit, grid, theta)
+    each = shares_at(fit, grid, theta)
     codes, share = each.argmax(1).reshape(SIDE, SIDE), each.max(1).reshape(SIDE, SIDE)
     return Regions(x, y, codes, share, drawn(fit), shown_step)
 

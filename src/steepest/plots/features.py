@@ -55,16 +55,14 @@ def actual_data(fit: Fit, step: int | None = None) -> list[Actual]:
     """Predicted against actual values, one entry a target."""
     _, theta = at_step(fit, step)
     rows, apart = drawn(fit), drawn_held_out(fit)
-    found = []
     with np.errstate(over="ignore", invalid="ignore"):
         guess = _columns(log_odds(fit, rows.x, theta, rows.offset))
         other = (
             np.zeros((0, guess.shape[1])) if apart is None else _columns(log_odds(fit, apart.x, theta, apart.offset))
         )
     actual, other_actual = _columns(rows.y), other if apart is None else _columns(apart.y)
-    for i, target in enumerate(fit.schema.targets):
-        found.append(Actual(target, actual[:, i], guess[:, i], other_actual[:, i], other[:, i], rows.note))
-    return found
+    columns = zip(fit.schema.targets, actual.T, guess.T, other_actual.T, other.T, strict=True)
+    return [Actual(*one, rows.note) for one in columns]
 
 
 def _columns(values: np.ndarray) -> np.ndarray:

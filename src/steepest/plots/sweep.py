@@ -186,7 +186,8 @@ def _lines(shown: Figure, data: Ends) -> None:
         label = "descents" if not data.by[0] else style.text(f"{data.by[0]} {_word(group)}", 60)
         fine = np.isfinite(data.median[i])
         if data.others:
-            _band(shown, places[fine], drawn(data.low[i][fine]), drawn(data.high[i][fine]), colour, 0.16, label)
+            ends = drawn(data.low[i][fine]), drawn(data.high[i][fine])
+            shown.band(places[fine], *ends, colour, 0.16, showlegend=False, legendgroup=label)
         hover = f"{style.text(name)} %{{x:.4g}}<br>{data.measure} %{{y:.4g}}<br>diverged %{{customdata:.0%}}"
         more = {"mode": "lines+markers", "marker": {"size": 5}, "legendgroup": label, "customdata": data.diverged[i]}
         shown.line(places, drawn(data.median[i]), colour, 2.4, style.dash(i), hover, name=label, **more)
@@ -206,15 +207,6 @@ def _lines(shown: Figure, data: Ends) -> None:
             annotation_text="all diverge", annotation_position="top left",
         )  # fmt: skip
     shown.update_yaxes(title_text=style.text(data.measure), **({} if floor is None else style.log_axis(known)))
-
-
-def _band(
-    shown: Figure, x: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str, share: float, group: str | None = None
-) -> None:
-    """The area between two lines."""
-    edge = np.concatenate([x, x[::-1]]), np.concatenate([high, low[::-1]])
-    more = {"fill": "toself", "fillcolor": style.faded(colour, share), "showlegend": False, "legendgroup": group}
-    shown.add_scatter(x=edge[0], y=edge[1], line={"width": 0}, hoverinfo="skip", **more)
 
 
 def _heat(shown: Figure, data: Ends) -> None:
@@ -308,7 +300,7 @@ def loss_curve(sweep: Sweep, by: str | None = None, theme: str = "light") -> Fig
         y = np.hstack([fan.curves, np.full((len(fan.curves), 1), np.nan)]).ravel()
         shown.line(x, y, style.faded(colour, 0.3), 0.7, hover=None, showlegend=False)
         for a, b, share in ((0, 4, 0.1), (1, 3, 0.22)):
-            _band(shown, fan.step, fan.bands[a], fan.bands[b], colour, share)
+            shown.band(fan.step, fan.bands[a], fan.bands[b], colour, share, showlegend=False)
         name, hover = style.text(fan.label, 60), "step %{x:,}<br>median %{y:.5g}"
         shown.line(fan.step, fan.bands[2], colour, 2.6, style.dash(i), hover, name=name)
     best = sweep.fit(sweep.ranked()[0]).scores.exact_objective

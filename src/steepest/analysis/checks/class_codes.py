@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from steepest.analysis.checks.classes import MOST_CLASSES, met, several_codes, tried, two_values
+from steepest.analysis.checks.classes import met, several_codes, tried, two_values, whole_codes
 from steepest.analysis.checks.module_end import last_function, of_own_module
 from steepest.analysis.checks.rows import components, flat, nearest
 from steepest.analysis.finding import Finding, Kind, Prepared
@@ -45,7 +45,7 @@ def numbers(given: Prepared) -> Iterator[Finding]:
     if rows is None or rows.classes is not None or rows.y.ndim != 1 or not loss.of_residual:
         return
     name, auto = rows.targets[0], given.spec.loss == "auto"
-    pair, codes = two_values(rows.y), whole_codes(rows.y)
+    pair, codes = two_values(rows.y), whole_codes(rows.y) if rows.rows >= LEAST_ROWS // 2 else None
     if name.startswith("log(") or (auto and (pair is not None or several_codes(rows.y, name))):
         return
     if (pair is None and codes is None) or met(given):
@@ -78,19 +78,6 @@ def _said(given: Prepared, count: int, evidence: str, remedy: dict[str, Any], pr
     what = f"{name!r} is {count if count > 2 else 'two'} classes, which the {given.loss_function} loss fits as numbers."
     remedy = another_loss(remedy, given) if remedy else remedy
     return Finding(Kind.NUMBERS, what, evidence, remedy, predicted, of_model=True, advice=advice)
-
-
-def whole_codes(y: np.ndarray) -> np.ndarray | None:
-    """The values of a target of 3 to 10 whole numbers in a row from 0 or 1, each in three rows at least.
-
-    >>> whole_codes(np.repeat([1.0, 2.0, 3.0], 5)), whole_codes(np.repeat([1.0, 2.0, 4.0], 5))
-    (array([1., 2., 3.]), None)
-    """
-    if len(y) < LEAST_ROWS // 2 or len(np.unique(y[:1_000])) > MOST_CLASSES:
-        return None
-    values, counts = np.unique(y, return_counts=True)
-    whole = 3 <= len(values) <= MOST_CLASSES and values[0] in (0, 1) and (np.diff(values) == 1).all()
-    return values if whole and counts.min() >= 3 else None
 
 
 def without_order(x: np.ndarray, y: np.ndarray) -> str:

@@ -208,11 +208,21 @@ def several_codes(y: np.ndarray, name: str) -> int:
     (3, 0)
     """
     words = name.lower().replace("-", "_").replace(" ", "_").split("_")
-    if y.ndim != 1 or not NAMES & {words[0], words[-1]} or len(np.unique(y[:1_000])) > MOST_CLASSES:
-        return 0
+    values = whole_codes(y) if y.ndim == 1 and NAMES & {words[0], words[-1]} else None
+    return 0 if values is None else len(values)
+
+
+def whole_codes(y: np.ndarray) -> np.ndarray | None:
+    """The values of a target of 3 to 10 whole numbers in a row from 0 or 1, each in three rows at least.
+
+    >>> whole_codes(np.repeat([1.0, 2.0, 3.0], 5)), whole_codes(np.repeat([1.0, 2.0, 4.0], 5))
+    (array([1., 2., 3.]), None)
+    """
+    if len(np.unique(y[:1_000])) > MOST_CLASSES:
+        return None
     values, counts = np.unique(y, return_counts=True)
     whole = 3 <= len(values) <= MOST_CLASSES and values[0] in (0, 1) and (np.diff(values) == 1).all()
-    return len(values) if whole and counts.min() >= LEAST_EACH else 0
+    return values if whole and counts.min() >= LEAST_EACH else None
 
 
 def are_codes(rows: Dataset) -> bool:

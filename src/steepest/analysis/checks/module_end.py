@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from steepest.analysis.checks.network_graph import graph_of, last_of
-from steepest.analysis.checks.rerun import inner_of, wrapped
+from steepest.analysis.checks.network_graph import last_of
+from steepest.analysis.checks.rerun import graph_at_end
 from steepest.analysis.finding import Prepared
 from steepest.lazy import nn
 from steepest.model.labels import is_own
@@ -31,8 +29,7 @@ def last_function(given: Prepared) -> str:
     fit: Any = given
     if not of_own_module(given) or getattr(given, "network", None) is None or given.train is None:
         return ""
-    objective = wrapped(fit, inner_of(fit), fit.theta if np.isfinite(fit.theta).all() else None)
-    last = None if objective.x is None else last_of(graph_of(objective.module, objective.x))
+    last = last_of(graph_at_end(fit)[1])
     return "" if last is None else last.name
 
 

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from steepest.analysis.checks.module_code import called, shown
-from steepest.analysis.checks.module_trial import tried
-from steepest.analysis.checks.network_graph import Graph, Stacked, graph_of, stacked
-from steepest.analysis.checks.rerun import inner_of, wrapped
+from steepest.analysis.checks.network_graph import Stacked, stacked
+from steepest.analysis.checks.rerun import graph_at_end, inner_of, tried
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.needs import NETWORK, check
 from steepest.lazy import nn
@@ -22,8 +19,9 @@ from steepest.lazy import nn
 @check("fit", finds=(Kind.UNACTIVATED,), needs=(NETWORK,), trials=True)
 def unactivated(fit: Fitted) -> Iterator[Finding]:
     """Whether linear layers follow each other."""
-    graph = _graph(fit)
-    pairs = [] if graph is None else stacked(graph)
+    if fit.network is None or fit.train is None or fit.terms is not None:
+        return
+    pairs = stacked(graph_at_end(fit)[1])
     if not pairs:
         return
     pair = pairs[-1]  # the first on the way from the input
@@ -36,13 +34,6 @@ def unactivated(fit: Fitted) -> Iterator[Finding]:
         f"{widths} units: a single layer {pair.widths[0]:,} → {pair.widths[2]:,} gives the same predictions.",
         {}, _activated(fit, pairs), of_model=True, advice=_advice(inner_of(fit), pair),
     )  # fmt: skip
-
-
-def _graph(fit: Fitted) -> Graph | None:
-    if fit.network is None or fit.train is None or fit.terms is not None:
-        return None
-    objective = wrapped(fit, inner_of(fit), fit.theta if np.isfinite(fit.theta).all() else None)
-    return None if objective.x is None else graph_of(objective.module, objective.x)
 
 
 def _advice(module: nn.Module, pair: Stacked) -> str:

@@ -22,9 +22,8 @@ import numpy as np
 from steepest import torch_criteria
 from steepest.analysis.checks.applied_by_loss import Applied, applied_by
 from steepest.analysis.checks.module_code import before, shown
-from steepest.analysis.checks.module_trial import tried
-from steepest.analysis.checks.network_graph import Last, graph_of, last_of
-from steepest.analysis.checks.rerun import inner_of, wrapped
+from steepest.analysis.checks.network_graph import Last, last_of
+from steepest.analysis.checks.rerun import graph_at_end, inner_of, tried
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.needs import NETWORK, check
 from steepest.errors import SteepestError
@@ -105,10 +104,8 @@ def _output(fit: Fitted) -> Output | None:
     """None for a fit without a module or rows."""
     if fit.network is None or fit.train is None or fit.terms is not None:
         return None
-    objective = wrapped(fit, inner_of(fit), fit.theta if np.isfinite(fit.theta).all() else None)
-    if objective.x is None or objective.y is None:
-        return None
-    graph = graph_of(objective.module, objective.x)
+    objective, graph = graph_at_end(fit)
+    assert objective.y is not None
     last = last_of(graph)
     low, high = (-np.inf, np.inf) if last is None else _range(objective, last)
     try:

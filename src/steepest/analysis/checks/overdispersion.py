@@ -70,7 +70,7 @@ def far_rows(problem: LinearProblem, y: np.ndarray, weights: np.ndarray | None) 
     if len(y) < LEAST_ROWS or family is None:
         return None
     exact = solve(problem)
-    for _ in range(2):  # without the worst of all rows, then without the worst of those that this fit sees
+    for turn in range(3):  # without the worst of all rows, then without the worst of those that this fit sees
         if exact.theta is None:
             return None
         mean = problem.loss.mean_of(certify.prediction(problem, exact.theta))
@@ -79,14 +79,9 @@ def far_rows(problem: LinearProblem, y: np.ndarray, weights: np.ndarray | None) 
         each = np.where(y == mean, 0.0, each if weights is None else weights * each)
         if not np.isfinite(each).all():
             return None
-        worst = np.argsort(each)[-few:]
-        exact = solve(problem.take(np.setdiff1d(rows, worst)))
-    if exact.theta is None:
-        return None
-    mean = problem.loss.mean_of(certify.prediction(problem, exact.theta))
-    with np.errstate(all="ignore"):
-        each = (y - mean) ** 2 / family.variance(mean, *problem.loss.numbers)
-    each = np.where(y == mean, 0.0, each if weights is None else weights * each)
+        if turn == 2:
+            break
+        exact = solve(problem.take(np.setdiff1d(rows, np.argsort(each)[-few:])))
     rest = max(1.0, float(np.sort(each)[:-few].mean()))
     far = each > FAR**2 * rest
     return far if far.sum() <= few else np.zeros(len(y), bool)

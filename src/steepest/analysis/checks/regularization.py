@@ -24,6 +24,7 @@ from steepest.analysis.checks.rerun import MOST_ROWS, inner_of, rerun, wrapped
 from steepest.analysis.constant_model import constant_loss
 from steepest.analysis.finding import Finding, Fitted, Kind, Prepared
 from steepest.analysis.needs import KNOWN_LOSS, LINEAR, NETWORK, PENALISED, WHOLE_TRACE, check
+from steepest.analysis.trials import row_losses
 from steepest.choices import parse
 from steepest.data.dataset import Dataset
 from steepest.data.thinning import sampled
@@ -32,7 +33,6 @@ from steepest.formulas.rules import RULES, formula_of
 from steepest.lazy import torch
 from steepest.model.calling import evaluating
 from steepest.model.linear import LinearProblem
-from steepest.model.objective import matched
 from steepest.model.of_fit import tensors
 from steepest.model.penalties import Penalty, penalty
 from steepest.text.numbers import number
@@ -79,10 +79,7 @@ def too_strong(fit: Fitted) -> Iterator[Finding]:
     found = []
     for one in weaker:
         there = _losses(replace(one.fit, train=part.train), one, other)
-        if there is None or as_it_is is None or not there[0].mean() <= BETTER * as_it_is[0].mean():
-            continue
-        difference = as_it_is[0] - there[0]
-        if difference.mean() > ERRORS * difference.std(ddof=1) / np.sqrt(len(difference)):
+        if there is not None and as_it_is is not None and surely_lower(there[0], as_it_is[0]):
             found.append((float(there[0].mean()), there[1], one))
     if not found or as_it_is is None:
         return
@@ -113,9 +110,7 @@ def penalty_too_strong(given: Prepared) -> Iterator[Finding]:
     found = []
     for less in weaker_penalties(spec.penalty):
         each = left_out(problem, replace(penalty(less), groups=problem.penalty.groups, bounds=problem.penalty.bounds))
-        difference = as_it_is - each
-        surely = difference.mean() > ERRORS * difference.std(ddof=1) / np.sqrt(len(difference))
-        if np.isfinite(each).all() and surely and each.mean() <= BETTER * as_it_is.mean():
+        if np.isfinite(each).all() and surely_lower(each, as_it_is):
             found.append((float(each.mean()), less))
     if not found:
         return
@@ -137,6 +132,13 @@ def penalty_too_strong(given: Prepared) -> Iterator[Finding]:
         f"The loss on rows that the fit has not seen is about {number(value)} instead of {number(before)}.",
         float(np.clip(1.0 - value / before, 0.0, 1.0)), of_model=True,
     )  # fmt: skip
+
+
+def surely_lower(each: np.ndarray, before: np.ndarray) -> bool:
+    """Whether the losses of rows are at least a third lower on average, and not by chance."""
+    difference = before - each
+    surely = difference.mean() > ERRORS * difference.std(ddof=1) / np.sqrt(len(difference))
+    return bool(each.mean() <= BETTER * before.mean() and surely)
 
 
 def weaker_penalties(given: str) -> tuple[str, str]:
@@ -161,9 +163,7 @@ def _losses(fit: Fitted, one: Weaker, other: Dataset) -> tuple[np.ndarray, int] 
     like = objective.theta
     x, y, weights = tensors(other, fit.loss_function, like.dtype, like.device)
     there = objective.on(x, y, weights)
-    with evaluating(there.module), torch.no_grad():
-        each = there.loss.rows(matched(there.predict(there.theta, x), y, there.loss), y)
-    return (each if weights is None else each * weights).double().numpy(), run.steps
+    return row_losses(there, there).numpy(), run.steps
 
 
 def _weaker(fit: Fitted) -> Iterator[Weaker]:

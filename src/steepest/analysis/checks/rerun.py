@@ -1,4 +1,4 @@
-"""A short descent of a module as it would have been: another rate, another start, other coordinates.
+"""A short descent of a module as it would have been: another rate, another start, other coordinates, another module.
 
 What a remedy of a module gives has no formula, so it is tried: the same loss, batches, schedule and number of steps (at
 most 3,000, and fewer where they cost much), on an even sample of at most 1,000 rows. All trials of a diagnosis share one
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from steepest.analysis.budget import MOST_ROWS, budget_for
+from steepest.analysis.checks.network_graph import Graph, graph_of
 from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.finding import Fitted
 from steepest.analysis.step_cost import cost_of_step
@@ -23,15 +24,18 @@ from steepest.choices import parse
 from steepest.data.batching import Batching
 from steepest.data.thinning import sampled
 from steepest.descent.schedule_factors import schedule
+from steepest.descent.stopping import Status
 from steepest.errors import SteepestError
 from steepest.formulas.models import MODELS
 from steepest.lazy import nn, torch
 from steepest.model import modules
 from steepest.model.module_objective import ModuleObjective
 from steepest.model.of_fit import module_objective, tensors
+from steepest.text.numbers import number
 
 MOST_STEPS = 3_000
 SHARE = 0.7  # of what is left of the budget, for one rerun
+BETTER = 0.9  # share of the objective at most to which another module brings it for that to be said
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,13 @@ def placed(fit: Fitted, theta: np.ndarray | None = None, standardize: bool | Non
     return wrapped(fit, inner_of(fit), fit.trace.theta[0] if theta is None else theta, standardize)
 
 
+def graph_at_end(fit: Fitted) -> tuple[ModuleObjective, Graph]:
+    """The objective of the fit's module where it ended (where that is no number, as it is), and its graph."""
+    objective = wrapped(fit, inner_of(fit), fit.theta if np.isfinite(fit.theta).all() else None)
+    assert objective.x is not None
+    return objective, graph_of(objective.module, objective.x)
+
+
 def left_at_end(fit: Fitted) -> tuple[ModuleObjective, float] | None:
     """The objective of a module where its fit ended, and F there.
 
@@ -133,3 +144,42 @@ def mlp(fit: Fitted, widths: tuple[int, ...], seed: int) -> nn.Module:
     hidden = sum((before + 1) * after for before, after in pairwise((inputs, *own)))
     outputs = (len(fit.theta) - hidden) // (own[-1] + 1)
     return modules.mlp(inputs, widths, outputs, seed)
+
+
+# ---- another module --------------------------------------------------------------------------------
+
+
+def as_asked(fit: Fitted) -> Fitted:
+    """The fit with the steps that it was to take, where it diverged before."""
+    if fit.status is not Status.DIVERGED or fit.train is None:
+        return fit
+    return replace(fit, steps=Batching.of(fit.spec, fit.train.rows).steps or fit.steps)
+
+
+def tried(fit: Fitted, module: nn.Module | None, comparable: bool = True) -> str:
+    """What the same steps lead to with another module in the place of the fit's, if that is better; else nothing.
+
+    comparable: whether its objective is one with the fit's.
+    """
+    if module is None or fit.trace.theta.shape[1] != len(fit.theta) or fit.train is None:
+        return ""
+    run = rerun(as_asked(fit), wrapped(fit, module, fit.trace.theta[0]))
+    if run is None:
+        return ""
+    rows = sampled(fit.train, MOST_ROWS).rows
+    some = f" on {rows:,} rows" if rows < fit.train.rows else ""
+    reached = f"After {run.steps:,} steps{some} the objective is {number(run.value)}"
+    if not comparable:
+        return f"{reached}."
+    now = _now(fit, run.steps)
+    if not run.value <= BETTER * now:
+        return ""
+    return f"{reached} {'where it diverges now' if np.isinf(now) else f'instead of {number(now)}'}."
+
+
+def _now(fit: Fitted, steps: int) -> float:
+    """F of the fit's own module after so many steps; inf where it diverges."""
+    if fit.status is not Status.DIVERGED and steps >= fit.steps:
+        return whole_objective(placed(fit, fit.theta))
+    now = rerun(as_asked(fit), placed(fit))
+    return float("inf") if now is None else now.value

@@ -17,8 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from steepest.analysis.checks.module_trial import as_asked
-from steepest.analysis.checks.rerun import Rerun, placed, rerun
+from steepest.analysis.checks.rerun import Rerun, as_asked, placed, rerun
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import pinned
 from steepest.analysis.needs import NETWORK, WHOLE_TRACE, check

@@ -13,8 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from steepest.analysis.checks.module_trial import as_asked
-from steepest.analysis.checks.rerun import MOST_ROWS, Rerun, placed, rerun, widths_of
+from steepest.analysis.checks.rerun import MOST_ROWS, Rerun, as_asked, placed, rerun, widths_of
 from steepest.analysis.constant_model import constant_loss
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import pinned
@@ -72,9 +71,8 @@ def target_scale(fit: Fitted) -> Iterator[Finding]:
         remedy,
         f"After {run.steps:,} steps with the standardised target the loss is {number(value)} in its own units; {beside}.",
         run.gain(1.0) if not np.isfinite(now) else float(np.clip(1.0 - value / now, 0.0, 1.0)),
-        advice=""
-        if own
-        else f"Fit the standardised target and turn the predictions back: st.fit(x, {_standard(mean, spread)}, …), then "
+        advice="" if own else "Fit the standardised target and turn the predictions back: "
+        f"st.fit(x, (y {_signed(-_value(mean))}) / {_value(spread):.4g}, …), then "
         f"fit.predict(x) * {_value(spread):.4g} {_signed(_value(mean))}.",
     )  # fmt: skip
 
@@ -85,11 +83,6 @@ def _value(each: np.ndarray) -> float:
 
 def _signed(value: float) -> str:
     return f"{'-' if value < 0 else '+'} {abs(value):.6g}"
-
-
-def _standard(mean: np.ndarray, spread: np.ndarray) -> str:
-    """The standardised target as a line of code."""
-    return f"(y {_signed(-_value(mean))}) / {_value(spread):.4g}"
 
 
 def _standardised(fit: Fitted, mean: np.ndarray, spread: np.ndarray) -> tuple[Rerun | None, float]:

@@ -21,7 +21,7 @@ from steepest.data.thinning import evenly
 from steepest.data.wording import plain
 from steepest.model.prediction import log_odds, share_name, shares
 from steepest.plots import style
-from steepest.plots.classes import certainty, region_axes, row_heights
+from steepest.plots.classes import certainty, region_axes, row_heights, shares_at
 from steepest.plots.drawn import Drawn, columns, drawn, exact_theta, training, usual_offset
 from steepest.plots.film.frames import Frames, arrows, batch_rows
 from steepest.plots.predictions import value_range
@@ -172,7 +172,7 @@ def _regions(axes: Axes, scene: Scene, rows: Drawn) -> Panel:
     inks = np.array([to_rgb(colour) for colour in palette])
 
     def painted(theta: np.ndarray) -> np.ndarray:
-        each = shares(log_odds(fit, grid, theta, usual_offset(fit, len(grid))), fit.loss_function)
+        each = shares_at(fit, grid, theta)
         blend = 0.08 + 0.5 * certainty(each.max(1), count)[:, None]
         return (paper + blend * (inks[each.argmax(1)] - paper)).reshape(SIDE, SIDE, 3)
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from steepest.analysis.predicted_curve import Directions, predicted_directions
 from steepest.model.prediction import log_odds, share_name, shares
+from steepest.plots.classes import shares_at
 from steepest.plots.drawn import Drawn, columns, drawn, exact_theta, training, usual_offset
 from steepest.plots.film.frames import Frames, frames_data, gradients
 from steepest.plots.predictions import value_range
@@ -144,23 +145,11 @@ def _picture(fit: Fit, thetas: np.ndarray) -> Picture:
     if wide == 2 and classes is not None:
         sides = np.stack([np.linspace(column.min(), column.max(), SIDE) for column in data.x.T])
         grid = np.stack(np.meshgrid(*sides), -1).reshape(-1, 2)
-        taken = [
-            shares(log_odds(fit, grid, theta, usual_offset(fit, len(grid))), fit.loss_function)
-            .argmax(-1)
-            .reshape(SIDE, SIDE)
-            for theta in thetas
-        ]
+        taken = [shares_at(fit, grid, theta).argmax(-1).reshape(SIDE, SIDE) for theta in thetas]
         return Picture("regions", names[0], names[1], rows, rows.x[:, 0], rows.x[:, 1], rows.y, sides, np.stack(taken))
     if classes is not None:
-        return Picture(
-            "actual",
-            f"{target}",
-            f"{share_name(fit.loss_function)} of its class",
-            rows,
-            rows.y.astype(float),
-            rows.y,
-            rows.y,
-        )
+        up = f"{share_name(fit.loss_function)} of its class"
+        return Picture("actual", target, up, rows, rows.y.astype(float), rows.y, rows.y)
     actual = _actual(fit, rows)
     low, high = value_range(actual, [_said(fit, rows, theta) for theta in (thetas[0], thetas[-1])])
     return Picture("actual", f"actual {target}", "predicted", rows, actual, actual, low=low, high=high)
