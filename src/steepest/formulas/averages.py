@@ -33,17 +33,15 @@ AVERAGES: dict[str, Choice] = {
     for average in (
         Choice("none", "The answer is the last θ."),
         Average(
-            "polyak",
-            "The answer is the mean of all θ but the start.",
+            "polyak", "The answer is the mean of all θ but the start.",
             source="Polyak and Juditsky, Acceleration of stochastic approximation by averaging (1992)",
         ),
         Average(
-            "tail",
-            "The answer is the mean of θ over the last share of all steps.",
+            "tail", "The answer is the mean of θ over the last share of all steps.",
             (Number("share of the steps", 0.5, 0.0, 1.0, open_low=True, symbol="SHARE"),),
             source="Rakhlin, Shamir and Sridharan, Making gradient descent optimal for strongly convex stochastic "
             "optimization (2012)",
             begins=_last_share,
         ),
     )
-}
+}  # fmt: skip

@@ -10,10 +10,9 @@ INITS = {
         Choice("zeros", "All zeros; a module's own start."),
         Choice("normal", "Normal numbers around 0.", (Number("standard deviation", 1.0, 0.0, symbol="S"),)),
         Choice(
-            "uniform",
-            "Uniform numbers.",
+            "uniform", "Uniform numbers.",
             (Number("least", None, symbol="LO"), Number("largest", None, symbol="HI")),
             rising=True,
         ),
     )
-}
+}  # fmt: skip

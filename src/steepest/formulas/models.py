@@ -19,18 +19,18 @@ MODELS = {
     for model in (
         ModelChoice("linear", "A number for each column, and an intercept."),
         ModelChoice(
-            "poly", "Powers of each column up to DEGREE.", (Number("degree", None, 1, whole=True, symbol="DEGREE"),)
+            "poly", "Powers of each column up to DEGREE.",
+            (Number("degree", None, 1, whole=True, symbol="DEGREE"),),
         ),
         ModelChoice("logistic", "The linear model with the loss `logistic`.", loss="logistic"),
         ModelChoice("softmax", "The linear model with the loss `cross_entropy`.", loss="cross_entropy"),
         ModelChoice(
-            "mlp",
-            "Layers of so many units with ReLU between them.",
+            "mlp", "Layers of so many units with ReLU between them.",
             (Number("width", None, 1, whole=True, symbol="WIDTH"),),
             many=True,
         ),
     )
-}
+}  # fmt: skip
 
 
 def own_loss(model: object) -> str:

@@ -24,30 +24,26 @@ PENALTIES = {
     for penalty in (
         PenaltyChoice("none", "No penalty."),
         PenaltyChoice(
-            "l1",
-            "A·Σ|θ|.",
+            "l1", "A·Σ|θ|.",
             (_weight("weight"),),
             source="Tibshirani, Regression shrinkage and selection via the lasso (1996)",
         ),
         PenaltyChoice(
-            "l2",
-            "A·Σθ².",
+            "l2", "A·Σθ².",
             (_weight("weight"),),
-            weights=lambda weight: (0.0, weight, 0.0),
             source="Hoerl and Kennard, Ridge regression: biased estimation for nonorthogonal problems (1970)",
+            weights=lambda weight: (0.0, weight, 0.0),
         ),
         PenaltyChoice(
-            "elastic",
-            "A·Σ|θ| + B·Σθ².",
+            "elastic", "A·Σ|θ| + B·Σθ².",
             (_weight("weight of Σ|θ|"), _weight("weight of Σθ²")),
             source="Zou and Hastie, Regularization and variable selection via the elastic net (2005)",
         ),
         PenaltyChoice(
-            "group",
-            "A·Σ √|g|·‖θ_g‖₂ over groups g of |g| parameters (the group lasso).",
+            "group", "A·Σ √|g|·‖θ_g‖₂ over groups g of |g| parameters (the group lasso).",
             (_weight("weight"),),
-            weights=lambda weight: (0.0, 0.0, weight),
             source="Yuan and Lin, Model selection and estimation in regression with grouped variables (2006)",
+            weights=lambda weight: (0.0, 0.0, weight),
         ),
     )
-}
+}  # fmt: skip

@@ -17,25 +17,22 @@ QUANTITIES: dict[str, Choice] = {
     one.name: one
     for one in (
         Choice(
-            "gradient_noise",
-            "The noise of a row's gradient over the square of the gradient's length, in rows.",
+            "gradient_noise", "The noise of a row's gradient over the square of the gradient's length, in rows.",
             source="McCandlish et al., An empirical model of large-batch training (2018)",
         ),
         Choice(
-            "snr",
-            "The mean over parameters of the batch's squared gradient over the variance of its rows'.",
+            "snr", "The mean over parameters of the batch's squared gradient over the variance of its rows'.",
             source="Liu et al., Understanding why neural networks generalize well through GSNR of parameters (2020)",
         ),
         Choice(
-            "norm_test",
-            "The variance of the batch's gradient over the square of its length.",
+            "norm_test", "The variance of the batch's gradient over the square of its length.",
             source="Byrd et al., Sample size selection in optimization methods for machine learning (2012)",
         ),
         Choice(
-            "update_ratio",
-            "The length of the step over the length of the parameters.",
+            "update_ratio", "The length of the step over the length of the parameters.",
+
             source="Schneider, Dangel and Hennig, Cockpit: a practical debugging tool for the training of deep neural networks "
             "(2021)",
         ),
     )
-}
+}  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ class RuleFormula(Choice):
     torch_name, torch_numbers: its class in `torch.optim`, and how that is given its numbers, as in `momentum={0}`; "" for one
     that PyTorch has no class for.
     linear: whether the step is linear in the gradient and the memory, so that the theory of a quadratic holds; if not, each
-    coordinate is scaled by itself. momentum: whether the first number is one. counts: whether t is used.
+    coordinate is scaled by itself. momentum: whether the first number is one.
     decays: whether the last number is a decay of θ, which minimises no objective; where the formula does not take it,
     θ *= 1 − lr·decay before the step. moves_by_lr: whether a steady gradient moves each coordinate by about lr a step.
     first_move: how far, in units of lr, the first step of a rule that is not linear moves a coordinate, about. own_lr: the
@@ -37,7 +38,6 @@ class RuleFormula(Choice):
     torch_numbers: tuple[str, ...] = ()
     linear: bool = False
     momentum: bool = False
-    counts: bool = False
     decays: bool = False
     moves_by_lr: bool = False
     first_move: float = 1.0
@@ -70,6 +70,11 @@ class RuleFormula(Choice):
     def constants(self) -> tuple[str, ...]:
         """The names of its numbers in the formula."""
         return self.arguments[self.arguments.index("t") + 1 :]
+
+    @cached_property
+    def counts(self) -> bool:
+        """Whether it uses t."""
+        return any(one.argval == "t" for one in dis.get_instructions(self.formula))
 
     @cached_property
     def whole(self) -> bool:

@@ -121,66 +121,49 @@ SCHEDULES: dict[str, Choice] = {
     for schedule in (
         Choice("auto", "Constant where that arrives, cosine where it does not."),
         ScheduleFormula(
-            "constant",
-            "The same rate at every step.",
-            torch_name="ConstantLR",
-            torch_settings=lambda steps: {"factor": 1.0},
+            "constant", "The same rate at every step.",
+            torch_name="ConstantLR", torch_settings=lambda steps: {"factor": 1.0},
         ),
         ScheduleFormula(
-            "inverse",
-            "lr / (epoch + 1), epoch counted from 0.",
+            "inverse", "lr / (epoch + 1), epoch counted from 0.",
             source="Robbins and Monro, A stochastic approximation method (1951)",
             formula=_inverse,
         ),
         ScheduleFormula(
-            "step",
-            "Times F every N epochs.",
+            "step", "Times F every N epochs.",
             (_count("epochs"), Number("factor", None, 0.0, open_low=True, symbol="F")),
-            formula=_step,
-            torch_name="StepLR",
+            formula=_step, torch_name="StepLR",
             torch_settings=lambda steps, every, factor: {"step_size": every, "gamma": factor},
         ),
         ScheduleFormula(
-            "cosine",
-            "From lr to 0 along half a cosine over all steps.",
+            "cosine", "From lr to 0 along half a cosine over all steps.",
             source="Loshchilov and Hutter, SGDR: stochastic gradient descent with warm restarts (2017)",
-            formula=_cosine,
-            torch_name="CosineAnnealingLR",
-            torch_settings=lambda steps: {"T_max": steps},
+            formula=_cosine, torch_name="CosineAnnealingLR", torch_settings=lambda steps: {"T_max": steps},
         ),
         ScheduleFormula(
-            "warmup",
-            "Rising over the first N steps.",
+            "warmup", "Rising over the first N steps.",
             (_count("steps"),),
             source="Goyal et al., Accurate, large minibatch SGD: training ImageNet in 1 hour (2017)",
-            formula=_warmup,
-            torch_name="LinearLR",
+            formula=_warmup, torch_name="LinearLR",
             torch_settings=lambda steps, count: {"start_factor": 1.0 / count, "total_iters": count - 1},
         ),
         ScheduleFormula(
-            "exponential",
-            "Times F every epoch.",
+            "exponential", "Times F every epoch.",
             (Number("factor", None, 0.0, open_low=True, symbol="F"),),
-            formula=_exponential,
-            torch_name="ExponentialLR",
-            torch_settings=lambda steps, factor: {"gamma": factor},
+            formula=_exponential, torch_name="ExponentialLR", torch_settings=lambda steps, factor: {"gamma": factor},
         ),
         ScheduleFormula(
-            "polynomial",
-            "From lr to 0 as the power P of what is left of all steps.",
+            "polynomial", "From lr to 0 as the power P of what is left of all steps.",
             (Number("power", 1.0, 0.0, open_low=True, symbol="P"),),
             source="Liu, Rabinovich and Berg, ParseNet: looking wider to see better (2015)",
-            formula=_polynomial,
-            torch_name="PolynomialLR",
+            formula=_polynomial, torch_name="PolynomialLR",
             torch_settings=lambda steps, power: {"total_iters": steps, "power": power},
         ),
         ScheduleFormula(
-            "restarts",
-            "From lr to 0 along half a cosine, again every N steps.",
+            "restarts", "From lr to 0 along half a cosine, again every N steps.",
             (_count("steps"),),
             source="Loshchilov and Hutter, SGDR: stochastic gradient descent with warm restarts (2017)",
-            formula=_restarts,
-            torch_name="CosineAnnealingWarmRestarts",
+            formula=_restarts, torch_name="CosineAnnealingWarmRestarts",
             torch_settings=lambda steps, every: {"T_0": every},
         ),
         ScheduleFormula(
@@ -190,15 +173,14 @@ SCHEDULES: dict[str, Choice] = {
             formula=_onecycle,
         ),
         Waiting(
-            "plateau",
-            "Times F where the training objective has not fallen for more than N epochs.",
+            "plateau", "Times F where the training objective has not fallen for more than N epochs.",
             (
-                Number("factor", 0.1, 0.0, 1.0, open_low=True, open_high=True, symbol="F"),
-                Number("number of epochs", 10.0, 0.0, whole=True, symbol="N"),
+            Number("factor", 0.1, 0.0, 1.0, open_low=True, open_high=True, symbol="F"),
+            Number("number of epochs", 10.0, 0.0, whole=True, symbol="N"),
             ),
         ),
     )
-}
+}  # fmt: skip
 
 FORMULAS = {name: schedule for name, schedule in SCHEDULES.items() if isinstance(schedule, ScheduleFormula)}
 
