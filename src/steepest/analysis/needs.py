@@ -123,11 +123,9 @@ def told(given: Any, signs: Iterable[Sign], missed: Set[Kind] = frozenset()) -> 
     left_out = [kind for kind in seen if kind in missed]
     seen = [kind for kind in seen if kind not in missed]
     sentences = [f"Looked at: {', '.join(seen)}."] if seen else []
-    sentences += (
-        [f"Not looked at to the end, as it takes more steps than a diagnosis may make: {', '.join(left_out)}."]
-        if left_out
-        else []
-    )
+    if left_out:
+        dear = "Not looked at to the end, as it takes more steps than a diagnosis may make"
+        sentences.append(f"{dear}: {', '.join(left_out)}.")
     reasons: dict[str, list[Kind]] = {}
     for kind, why in hidden.items():
         reasons.setdefault(why, []).append(kind)
@@ -147,6 +145,5 @@ def _sorted(given: Any, signs: Iterable[Sign]) -> tuple[list[Kind], Mapping[Kind
                 seen.add(kind)
             elif all(lacking):
                 hidden.setdefault(kind, " and ".join(lacking))
-    return [kind for kind in Kind if kind in seen], {
-        kind: hidden[kind] for kind in Kind if kind in hidden and kind not in seen
-    }
+    unseen = {kind: hidden[kind] for kind in Kind if kind in hidden and kind not in seen}
+    return [kind for kind in Kind if kind in seen], unseen

@@ -316,11 +316,9 @@ def arrival(
         return None
     exact = problem.loss.quadratic
     if not exact:
-        steep = (
-            curved.local_smoothness(problem, np.zeros(problem.parameters), frame=frame)
-            if problem.loss.bound is None
-            else curved.smoothness(problem, frame=frame)
-        )
+        steep = curved.smoothness(problem, frame=frame)
+        if problem.loss.bound is None:
+            steep = curved.local_smoothness(problem, np.zeros(problem.parameters), frame=frame)
         largest = stable_rate.largest_rate(np.array([steep]), rule)
         # beyond the optimum it may be as steep as the bound, where only half of the limit is safe for momentum
         fastest = min(fastest, largest * (0.5 if rule.momentum else 0.95))

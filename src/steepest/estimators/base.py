@@ -238,12 +238,10 @@ class Descent(CallbackSupportMixin, BaseEstimator, ABC):
         fit = self._known("fit_")
         if "_judged" not in self.__dict__:
             rows_apart = self.__dict__.pop("_sparse", None)
-            plain = rows_apart is None
-            self._judged = (
-                {"status_": fit.status, "exact_": fit.exact, "gap_": fit.gap}
-                if plain
-                else sparse_rows.judged(fit, rows_apart)
-            )
+            if rows_apart is not None:
+                self._judged = sparse_rows.judged(fit, rows_apart)
+            else:
+                self._judged = {"status_": fit.status, "exact_": fit.exact, "gap_": fit.gap}
         return self._judged
 
     def _known(self, name: str) -> Any:

@@ -212,16 +212,10 @@ def _is_default(given: dict[str, Any], of_classes: bool) -> bool:
     named = parameters.keywords(of_classes)
     told = {setting: given[name] for name, setting in named.items() if setting not in SETTLES_NOTHING}
     told.pop("class_weight", None)
-    plain = is_linear(told.pop("model"))
-    return (
-        plain
-        and not (given["early_stopping"] or given["warm_start"])
-        and isinstance(given["loss"], str)
-        and all(
-            isinstance(value, str | int | float | None) and value == SETTINGS[name].default
-            for name, value in told.items()
-        )
-    )
+    if not is_linear(told.pop("model")) or given["early_stopping"] or given["warm_start"]:
+        return False
+    plain = all(isinstance(value, str | int | float | None) for value in told.values())
+    return plain and isinstance(given["loss"], str) and all(told[name] == SETTINGS[name].default for name in told)
 
 
 def _swept_groups(estimator: Any, candidates: list[dict[str, Any]], left: np.ndarray) -> list[list[int]]:

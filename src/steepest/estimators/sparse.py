@@ -78,7 +78,8 @@ def plan(spec: Spec, data: Dataset) -> Plan:
     if spec.bounds:
         raise SpecError("bounds= are for rows that are dense: give X.toarray().")
     check_groups(spec, module=False)
-    if penalty(spec.penalty).group:
+    own_penalty = penalty(spec.penalty)
+    if own_penalty.group:
         raise SpecError(f"penalty={spec.penalty!r} is for rows that are dense: give X.toarray(), or penalty='l1:0.01'.")
     if spec.precondition == "orthonormal":
         raise SpecError("precondition='orthonormal' would fill a sparse matrix. Use 'standardize' or 'none'.")
@@ -89,18 +90,8 @@ def plan(spec: Spec, data: Dataset) -> Plan:
     weights = None if data.weights is None else data.weights / data.weights.mean()
     start = modules.start(spec.init, names, spec.seed)
     scaled = spec.precondition == "standardize" or (spec.precondition == "auto" and spec.lr == "auto")
-    objective = SparseObjective(
-        sparse.csr_array(data.x),
-        target,
-        loss,
-        penalty(spec.penalty),
-        terms.intercept,
-        weights,
-        outputs,
-        scaled,
-        start,
-        names,
-    )
+    given = sparse.csr_array(data.x), target, loss, own_penalty, terms.intercept, weights, outputs
+    objective = SparseObjective(*given, scaled, start, names)
     batching = Batching.of(spec, data.rows)
     alone = spec.optimizer == "auto" and spec.lr == "auto" and batching.size is None and spec.clip is None
     alone = alone and spec.averaging == "none"
@@ -166,15 +157,8 @@ def judged(fit: Fit, train: Dataset) -> dict[str, Any]:
     ones = [sparse.csr_array(np.ones((train.rows, 1)))] if train.schema.intercept else []
     design: Any = sparse.csr_array(sparse.hstack([*ones, sparse.csr_array(train.x)]))
     weights = None if train.weights is None else train.weights / train.weights.mean()
-    problem = LinearProblem(
-        design,
-        target,
-        fit.loss_function,
-        penalty(fit.spec.penalty),
-        train.schema.intercept,
-        weights,
-        outputs,
-    )
+    given = design, target, fit.loss_function, penalty(fit.spec.penalty), train.schema.intercept
+    problem = LinearProblem(*given, weights, outputs)
     here = certify.objective(problem, fit.theta)
     exact = _squares(problem) if problem.loss.quadratic and not problem.penalty.l1 else None
     if exact is not None:

@@ -88,16 +88,11 @@ class Case:
             raise FitError(
                 "A script cannot write a group penalty of several classes out. Fit with an l1 or l2 penalty."
             )
-        numbers = coefficient_groups.numbers(self.spec.penalty_groups, self.terms, self.train.schema)
-        return [
-            members
-            for group in dict.fromkeys(numbers)
-            if (
-                members := [
-                    at for at, one in enumerate(numbers) if one == group and self.terms.names[at] != "intercept"
-                ]
-            )
-        ]
+        found: dict[int, list[int]] = {}
+        for at, group in enumerate(coefficient_groups.numbers(self.spec.penalty_groups, self.terms, self.train.schema)):
+            if self.terms.names[at] != "intercept":
+                found.setdefault(group, []).append(at)
+        return list(found.values())
 
     def _check_batches(self) -> None:
         """FitError unless the batches were those of the settings."""

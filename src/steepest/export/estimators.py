@@ -155,11 +155,8 @@ def _layers(fit: Fit) -> tuple[list[nn.Linear], str, Steps]:
     names: dict[Any, str] = {nn.ReLU: "relu", nn.Tanh: "tanh", nn.Sigmoid: "logistic"}
     kinds = {type(part) for part in between}
     alike = len(kinds) <= 1 and kinds <= set(names) and len(layers) == len(between) + 1
-    if (
-        not alike
-        or not all(type(layer) is nn.Linear for layer in layers)
-        or (fit.train is not None and fit.train.x.ndim > 2)
-    ):
+    images = fit.train is not None and fit.train.x.ndim > 2
+    if images or not alike or not all(type(layer) is nn.Linear for layer in layers):
         raise FitError(NO_NETWORK)
     for layer in layers:
         if layer.bias is None:

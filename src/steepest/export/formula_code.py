@@ -75,10 +75,9 @@ def terms(rows: Dataset, columns: Sequence[str], matrix: bool, target: str, suff
 
 
 def _listed(column: Column) -> str:
-    names = [*column.levels, "missing"] if column.own_missing else column.levels
-    return ", ".join(f"{code} {shown(level)}" for code, level in enumerate(names[:30])) + (
-        ", …" if len(names) > 30 else ""
-    )
+    names = [*column.levels, "missing"] if column.own_missing else [*column.levels]
+    told = [f"{code} {shown(level)}" for code, level in enumerate(names[:30])]
+    return ", ".join([*told, "…"] if names[30:] else told)
 
 
 def _check(lines: Sequence[str], variables: Mapping[str, str], rows: Dataset) -> None:
@@ -102,11 +101,8 @@ def _renamed(line: str, names: Mapping[str, str]) -> str:
         def visit_Name(self, node: ast.Name) -> ast.Name:
             return ast.Name(names.get(node.id, node.id), node.ctx)
 
-    return (
-        line
-        if all(old == new for old, new in names.items())
-        else ast.unparse(Renamed().visit(ast.parse(line, mode="eval")))
-    )
+    same = all(old == new for old, new in names.items())
+    return line if same else ast.unparse(Renamed().visit(ast.parse(line, mode="eval")))
 
 
 class _Writer:

@@ -38,12 +38,8 @@ def design(case: Case, rows: Rows) -> list[Part]:
         if terms.degree > 1 and several:
             return f"design({_matrix(rows, suffix, terms.centre)})"
         if terms.degree > 1:
-            column = (
-                rows.columns[0]
-                + suffix
-                + ("[:, 0]" if rows.matrix else "")
-                + _less(terms.centre[0] if terms.centre else 0.0)
-            )
+            column = rows.columns[0] + suffix + ("[:, 0]" if rows.matrix else "")
+            column += _less(terms.centre[0]) if terms.centre else ""
             power = f"np.vander({column}, {terms.degree + 1}, increasing=True)"
             return power if terms.intercept else f"{power}[:, 1:]"
         if not terms.intercept:

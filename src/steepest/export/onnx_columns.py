@@ -136,11 +136,9 @@ class Columns:
         """The offset, or the logarithm of the exposure, of a column or of an input of that name."""
         name = column if isinstance(column, str) else what
         known = [one.name for one in self.graph.inputs]
-        given = (
-            Value(self.graph, name, np.float64)
-            if name in known
-            else self.graph.input(name, np.float64, 1, f"the {what}")
-        )
+        given: Any = Value(self.graph, name, np.float64)
+        if name not in known:
+            given = self.graph.input(name, np.float64, 1, f"the {what}")
         return given if what == "offset" else np.log(given)
 
     def checked(self, x: Any) -> Any:

@@ -161,14 +161,9 @@ class Value(NDArrayOperatorsMixin):
         operator = PLAIN.get(function)
         if operator is None:
             raise FitError(f"ONNX has no {function.__name__} of float64 that onnxruntime computes.")
-        logical = operator in ("And", "Or", "Not")
+        taken: Any = bool if operator in ("And", "Or", "Not") else np.float64
         kind = bool if operator in TRUTHS else np.float64
-        inputs = [
-            one.astype(bool if logical else np.float64)
-            if isinstance(one, Value)
-            else np.asarray(one, dtype=bool if logical else np.float64)
-            for one in given
-        ]
+        inputs = [one.astype(taken) if isinstance(one, Value) else np.asarray(one, dtype=taken) for one in given]
         return self.graph.node(operator, *inputs, kind=kind)
 
     def __array_function__(self, function: Any, types: Any, given: Any, more: Any) -> Any:

@@ -204,11 +204,9 @@ RULES = {"curvature": "Newton's method", "accelerated": "Nesterov's method", "lb
 def title(fit: Fit, style: str) -> str:
     """The script's first line: model, loss and rule, in words of ours alone."""
     kind = fit.spec.model.partition(":")[0] if isinstance(fit.spec.model, str) else ""
-    model = (
-        f"A polynomial of degree {fit.terms.degree}"
-        if fit.terms and fit.terms.degree > 1
-        else MODELS.get(kind, "A module")
-    )
+    model = MODELS.get(kind, "A module")
+    if fit.terms and fit.terms.degree > 1:
+        model = f"A polynomial of degree {fit.terms.degree}"
     loss = "a loss of your own" if fit.loss_function.custom else str(fit.loss_function)
     if style in ("closed", "scikit-learn"):
         return f"{model}: the best possible for the loss {loss}, {'by a formula' if style == 'closed' else 'by scikit-learn'}."

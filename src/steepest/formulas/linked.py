@@ -161,35 +161,19 @@ def _entry(name: str, link: str, value: Any, slope: Any, curvature: Any, **more:
     assert isinstance(usual, LossChoice)
     assert isinstance(under, LinkChoice)
     family = None if usual.family is None else usual.family.under(under)
-    known: dict[str, Any] = {
-        "bound": None,
-        "concordance": 0.0,
-        "steepest": None,
-        "criterion": "",
-        "estimator": "",
-        "family": family,
-    }
+    known: dict[str, Any] = {"bound": None, "concordance": 0.0, "steepest": None, "criterion": "", "estimator": ""}
+    known |= {"family": family, "source": under.source or usual.source}
     text = f"Half the mean deviance of the same under the link {link}, {under.text}"
     known |= {"no_estimator": f"scikit-learn has no estimator for loss {name} with link {link}.", "text": text}
-    return replace(
-        usual,
-        value=value,
-        slope=slope,
-        curvature=curvature,
-        link=link,
-        source=under.source or usual.source,
-        **known | more,
-    )
+    return replace(usual, value=value, slope=slope, curvature=curvature, link=link, **known | more)
 
 
 USUAL = {"logistic": "logit", "binomial": "logit", "poisson": "log", "gamma": "log", "tweedie": "log"}
 """The link that a loss has where none is given."""
 
 NOT_CONVEX = {
-    (
-        "binomial",
-        "log",
-    ): " Under log the predictions would have to stay below 0: loss='poisson' has it, with robust errors.",
+    ("binomial", "log"): " Under log the predictions would have to stay below 0: loss='poisson' has it, with robust "
+    "errors.",
     ("gamma", "identity"): " Under identity it is not convex.",
     ("logistic", "cloglog"): " Take loss='binomial' with a target of 0 and 1.",
 }

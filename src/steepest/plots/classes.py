@@ -198,15 +198,8 @@ def _matrices(fit: Fit, names: list[str], step: int | None, theme: str) -> Figur
     hover = "%{y} taken for %{x}: %{customdata:,} (%{z:.1%})<extra></extra>"
     for column, counts in enumerate(data.parts.values(), 1):
         place, share = {"row": 1, "col": column}, counts / np.maximum(counts.sum(1, keepdims=True), 1)
-        more = {
-            "text": counts,
-            "texttemplate": written,
-            "customdata": counts,
-            "hovertemplate": hover,
-            "xgap": 2,
-            "ygap": 2,
-        }
-        shown.shares(names, names, share, colours.DATA, (0.03, 0.95), **more, **place)
+        more = {"text": counts, "texttemplate": written, "customdata": counts, "hovertemplate": hover}
+        shown.shares(names, names, share, colours.DATA, (0.03, 0.95), xgap=2, ygap=2, **more, **place)
         shown.update_xaxes(title_text="predicted", type="category", showgrid=False, **place)
         title = "actual" if column == 1 else None
         shown.update_yaxes(title_text=title, type="category", autorange="reversed", showgrid=False, **place)

@@ -203,13 +203,7 @@ def variance_inflation(fit: Fit, theme: str = "light") -> Figure:
     notes += [f"Made up of others entirely: {', '.join(lost[:6])}."] if lost else []
     shown = figure("Variance inflation", notes, theme, 150 + ROWS_OF_PIXELS * max(len(order), 4), data)
     names = [style.text(data.names[i]) for i in order]
-    shown.add_bar(
-        x=fine[order],
-        y=names,
-        orientation="h",
-        marker_color=colours.DESCENT,
-        hovertemplate="%{y} %{x:.4g}<extra></extra>",
-    )
+    shown.bars(fine[order], names)
     shown.add_vline(x=10, line={"color": colours.EXACT, "dash": "dash", "width": 1.5})
     ticks = [step * 10**power for power in range(12) for step in (1, 2, 5)]
     shown.update_xaxes(title_text="variance inflation factor", type="log", tickvals=ticks)

@@ -114,11 +114,8 @@ def permutation_importance(
     notes = [f"{data.measure} of the rows {held}: {number(data.score, 4)}. {repeats} shuffles of each column."]
     shown = figure("Permutation importance", notes, theme, 150 + ROWS_OF_PIXELS * max(len(order), 4), data)
     reach = {"array": (data.high - data.mean)[order], "arrayminus": (data.mean - data.low)[order], "symmetric": False}
-    shown.add_bar(
-        x=data.mean[order], y=[style.text(data.names[i]) for i in order], orientation="h",
-        marker_color=colours.DESCENT, error_x={**reach, "color": colours.EXACT, "width": 5},
-        hovertemplate="%{y} %{x:.4g}<extra></extra>",
-    )  # fmt: skip
+    names = [style.text(data.names[i]) for i in order]
+    shown.bars(data.mean[order], names, error_x={**reach, "color": colours.EXACT, "width": 5})
     shown.update_xaxes(title_text=f"{data.measure} lost")
     shown.update_yaxes(type="category", showgrid=False)
     return shown

@@ -17,6 +17,7 @@ import numpy as np
 from steepest.plots import notebook
 from steepest.plots.plotly_parts import go, io, make_subplots
 from steepest.plots.style import CONFIG, faded, template, text
+from steepest.text.colours import DESCENT
 
 NOTEBOOKS = ("", None, "plotly_mimetype", "jupyterlab", "nteract", "vscode")
 """Plotly's renderers that leave the drawing to the notebook."""
@@ -78,6 +79,11 @@ class Figure(go.Figure):
         """Add a map of shares, 0 to 1, in a colour of the opacities `ends`. more: of `add_heatmap`."""
         scale = [[share, faded(colour, opacity)] for share, opacity in enumerate(ends)]
         self.add_heatmap(x=x, y=y, z=z, zmin=0, zmax=1, colorscale=scale, showscale=False, **more)
+
+    def bars(self, x: Any, names: list[str], **more: Any) -> None:
+        """Add horizontal bars with a name each. more: of `add_bar`."""
+        look = {"orientation": "h", "marker_color": DESCENT, "hovertemplate": "%{y} %{x:.4g}<extra></extra>"}
+        self.add_bar(x=x, y=names, **look, **more)
 
     def show(self, *args: Any, config: dict[str, Any] | None = None, **options: Any) -> Any:
         """Show it with Plotly's renderer, and in a notebook so that pages made of it have the picture, too."""

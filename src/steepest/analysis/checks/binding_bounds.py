@@ -38,11 +38,9 @@ def binding_bounds(fit: Fitted) -> Iterator[Finding]:
     room = ON * np.maximum(1.0, np.abs(exact.theta))
     met = ((exact.theta <= low + room) & (free.theta < low)) | ((exact.theta >= high - room) & (free.theta > high))
     share = 1.0 - free.objective / exact.objective if exact.objective > 0.0 else 0.0
-    if (
-        not met.any()
-        or not share >= LEAST_SHARE
-        or not _by_more_than_chance(problem, exact.loss, free.loss, int(met.sum()))
-    ):
+    if not met.any() or not share >= LEAST_SHARE:
+        return
+    if not _by_more_than_chance(problem, exact.loss, free.loss, int(met.sum())):
         return
     names = [fit.names[place] for place in np.flatnonzero(met)]
     values = ", ".join(f"{name!r} {number(float(value))}" for name, value in zip(names, free.theta[met], strict=True))

@@ -169,13 +169,9 @@ class Along(NamedTuple):
 def classes(given: Prepared) -> Iterator[Finding]:
     """Whether a loss of classes is given numbers."""
     rows, schema = given.train, given.schema
-    if (
-        rows is None
-        or rows.classes is None
-        or not (given.loss_function.classes or given.loss_function.takes == "codes")
-    ):
+    if rows is None or rows.classes is None or schema.label_kind not in ("integer", "number"):
         return
-    if schema.label_kind not in ("integer", "number"):
+    if not (given.loss_function.classes or given.loss_function.takes == "codes"):
         return
     values = np.asarray(schema.labels, dtype=np.float64)
     fractions = len(values) >= LEAST_FRACTIONS and int(np.count_nonzero(values % 1)) >= LEAST_FRACTIONS - 1

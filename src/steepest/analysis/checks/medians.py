@@ -65,19 +65,15 @@ def _one_value(y: np.ndarray, found: np.ndarray | None) -> tuple[str, str] | Non
     values, counts = np.unique(y, return_counts=True)
     most = float(values[counts.argmax()])
     share = counts.max() / len(y)
-    if (
-        share <= 0.5
-        or most not in (values[0], values[-1])
-        or len(values) < 3
-        or len(y) - counts.max() < LEAST_ROWS // 3
-    ):
+    if share <= 0.5 or most not in (values[0], values[-1]):
+        return None
+    if len(values) < 3 or len(y) - counts.max() < LEAST_ROWS // 3:
         return None
     away = float(np.abs(y[y != most] - most).mean())
     if found is not None and np.mean(np.abs(found - most) <= NEAR * away) < STUCK:
         return None
-    what = (
-        "Most of {} is " + number(most) + ", and so is its median, which the {} loss asks for whatever the columns say."
-    )
+    median = ", and so is its median, which the {} loss asks for whatever the columns say."
+    what = "Most of {} is " + number(most) + median
     evidence = f"{share:.0%} of the rows are {number(most)}; their mean is {number(float(y.mean()))}"
     return what, evidence + ("." if found is None else f", and that of the predictions {number(float(found.mean()))}.")
 

@@ -58,13 +58,9 @@ class Output:
     def shares(self) -> bool:
         """Whether its outputs are shares of classes, which sum to 1."""
         found = self.given
-        return (
-            found.ndim == 2
-            and found.shape[1] > 1
-            and bool(
-                (found >= 0).all() and torch.allclose(found.sum(1), torch.ones_like(found[:, 0]), rtol=0, atol=1e-4)
-            )
-        )
+        if found.ndim != 2 or found.shape[1] < 2 or not bool((found >= 0).all()):
+            return False
+        return torch.allclose(found.sum(1), torch.ones_like(found[:, 0]), rtol=0, atol=1e-4)
 
     @property
     def logarithms(self) -> bool:

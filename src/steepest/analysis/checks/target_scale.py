@@ -39,11 +39,9 @@ def target_scale(fit: Fitted) -> Iterator[Finding]:
         return
     mean, spread = data.y.mean(0), data.y.std(0)
     own = bool(widths_of(fit))
-    if (
-        (own and fit.precondition == "standardize")
-        or not np.all(spread > 0)
-        or not np.max(np.maximum(abs(mean), spread)) > LARGE
-    ):
+    if (own and fit.precondition == "standardize") or not np.all(spread > 0):
+        return
+    if not np.max(np.maximum(abs(mean), spread)) > LARGE:
         return
     end = placed(fit, np.where(np.isfinite(fit.theta), fit.theta, 0.0))
     constant = constant_loss(end)

@@ -74,11 +74,11 @@ def _system(problem: LinearProblem) -> tuple[np.ndarray | None, Callable[[np.nda
         shares = torch.full((len(problem.design),), 2.0 / len(problem.design), dtype=torch.float64)
         shares = shares if problem.weights is None else shares * torch.from_numpy(problem.weights)
         ridge = problem.penalty.curvature
-        return (
-            None,
-            lambda slopes: rows.solve(shares, ridge, torch.from_numpy(slopes[0])).numpy()[None],
-            "Cholesky of the rows",
-        )
+
+        def solved(slopes: np.ndarray) -> np.ndarray:
+            return rows.solve(shares, ridge, torch.from_numpy(slopes[0])).numpy()[None]
+
+        return None, solved, "Cholesky of the rows"
     tall = by_squares(problem)
     if tall is not None:  # far from collinear: no copy of the rows is needed
         matrix, squares = tall

@@ -93,13 +93,8 @@ def _line(axes: Axes, scene: Scene, rows: Drawn) -> Panel:
     curves = scene.predictions(x[:, None])
     low, high = value_range(rows.y, [curves[0], curves[-1]])
     if best is not None:
-        axes.plot(
-            x,
-            _cut(log_odds(fit, x[:, None], best, usual_offset(fit, len(x))), low, high),
-            color=colours.EXACT,
-            lw=1.5,
-            ls="--",
-        )
+        curve = log_odds(fit, x[:, None], best, usual_offset(fit, len(x)))
+        axes.plot(x, _cut(curve, low, high), color=colours.EXACT, lw=1.5, ls="--")
     axes.set_ylim(low, high)
     (line,) = axes.plot(x, _cut(curves[0], low, high), color=colours.DESCENT, lw=2.6, animated=True)
     (batch,) = axes.plot([], [], "o", ms=6.5, mfc="none", mec=scene.palette["ink"], mew=1.4, animated=True)
@@ -239,9 +234,8 @@ def on_surface(axes: Axes, scene: Scene, surface: Surface, with_arrows: bool) ->
             props = {"arrowstyle": "-|>", "color": ARROWS[name], "lw": 1.8, "shrinkA": 0, "shrinkB": 0}
             shafts[name] = axes.annotate("", xy=place[0], xytext=place[0], animated=True, arrowprops=props)
             axes.plot([], [], color=ARROWS[name], lw=2, label=name)
-        axes.legend(
-            loc="upper left", fontsize=7.5, framealpha=0.8, facecolor=palette["paper"], labelcolor=palette["ink"]
-        )
+        theme = {"facecolor": palette["paper"], "labelcolor": palette["ink"]}
+        axes.legend(loc="upper left", fontsize=7.5, framealpha=0.8, **theme)
 
     def move(i: int) -> None:
         path.set_data(*place[: i + 1].T)
