@@ -237,10 +237,8 @@ class LinearDescent(Descent):
 
     def averaged(self, averages: Sequence[str]) -> np.ndarray | None:
         """The gaps `[k]` at the end of its own steps, had their average been each of those; None where it takes too long."""
-        first, pace = (
-            [begins(each, self.steps) for each in averages],
-            schedule_factors.schedule(self.schedule, self.steps),
-        )
+        pace = schedule_factors.schedule(self.schedule, self.steps)
+        first = [begins(each, self.steps) for each in averages]
         ends = self._side_by_side(np.full(len(first), self.lr), [pace] * len(first), self.steps, first)
         return None if ends is None else ends - self.best
 

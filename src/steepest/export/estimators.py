@@ -122,10 +122,8 @@ def _kind(fit: Fit) -> Any:
         return linear_model.LinearRegression(fit_intercept=terms.intercept)
     if loss.choice is not None and loss.choice.link:
         raise FitError(f"scikit-learn has no estimator for loss {loss} with link {loss.choice.link}.")
-    share = getattr(loss, "share", None)
-    if loss.coupled or (
-        share is not None and np.allclose(share(np.array([-3.0, 0.5])), sigmoid(np.array([-3.0, 0.5])))
-    ):
+    share, at = getattr(loss, "share", None), np.array([-3.0, 0.5])
+    if loss.coupled or (share is not None and np.allclose(share(at), sigmoid(at))):
         return linear_model.LogisticRegression(fit_intercept=terms.intercept, max_iter=1)
     if share is not None:
         of_share: Any = linear_model.SGDClassifier

@@ -61,9 +61,8 @@ def _matrix(rows: Rows, suffix: str, centre: tuple[float, ...] = ()) -> str:
     if len(names) > 1:
         shifted = [name + _less(c) for name, c in zip(names, centre, strict=True)] if centre else names
         return f"np.column_stack([{', '.join(shifted)}])"
-    return (names[0] if rows.matrix else f"{names[0]}[:, None]") + (
-        f" - np.array([{', '.join(map(number, centre))}])" if centre else ""
-    )
+    shift = f" - np.array([{', '.join(map(number, centre))}])" if centre else ""
+    return (names[0] if rows.matrix else f"{names[0]}[:, None]") + shift
 
 
 def _products(degree: int, columns: int, intercept: bool) -> Part:

@@ -20,24 +20,19 @@ from steepest.export.python_text import Part, number
 from steepest.export.rows import Rows
 from steepest.export.sources import formula_texts
 
+ANOTHER = "Fit with optimizer='sgd' (or another rule)."
+
 
 def parts(case: Case, found: Rows) -> list[Part]:
     """The parts up to θ, in user units; what is printed follows."""
     check(case)
     if case.loss.kinked and (case.outputs > 1 or case.added or case.walls is not None):
         what = "bounds" if case.walls is not None else "an offset" if case.added else "several targets"
-        raise FitError(
-            f"With the loss {case.loss} and {what} the default descent is too long to be written out. Fit with optimizer='sgd' "
-            "(or another rule)."
-        )
+        raise _too_long(f"the loss {case.loss} and {what}")
     if case.walls is not None and case.penalty.l1:
-        raise FitError(
-            "With an l1 penalty and bounds the default descent is too long to be written out. Fit with optimizer='sgd'."
-        )
+        raise _too_long("an l1 penalty and bounds", "Fit with optimizer='sgd'.")
     if case.penalty.group:
-        raise FitError(
-            "With a group penalty the default descent is too long to be written out. Fit with optimizer='sgd' (or another rule)."
-        )
+        raise _too_long("a group penalty")
     v = linear.variables(case)[0]
     penalty = terms.penalty(case, linear.moved(case) if v == "c" else v, v)
     y, loss, design = found.target, terms.loss(case), [found.part, *linear.design(case, found)]
@@ -45,9 +40,8 @@ def parts(case: Case, found: Rows) -> list[Part]:
         if case.start is not None and case.start.any():
             raise FitError("This default fit did not begin at 0, and its script would be long. Fit with init='zeros'.")
         if case.penalty.l1:
-            raise FitError(
-                f"With the loss {case.loss} and an l1 penalty the default descent is too long to be written out. "
-                "Use style 'scikit-learn', or fit with optimizer='sgd' (or another rule)."
+            raise _too_long(
+                f"the loss {case.loss} and an l1 penalty", f"Use style 'scikit-learn', or {ANOTHER.lower()}"
             )
         begun = Part("Tensors", "", linear.tensors(case, y, ["A", "B", "M"]))
         return [*design, *linear.coordinates(case), begun, loss, *penalty, *_rounded(case, y)]
@@ -57,20 +51,21 @@ def parts(case: Case, found: Rows) -> list[Part]:
     return [*design, *frames, begun, loss, *penalty, *soft, _objective(case, y), _newton(case)]
 
 
+def _too_long(what: str, remedy: str = ANOTHER) -> FitError:
+    return FitError(f"With {what} the default descent is too long to be written out. {remedy}")
+
+
 def check(case: Case) -> None:
     """FitError where the fit has no optimum that it arrived at."""
     fit = case.fit
     if not case.loss.convex:
         raise FitError(
             f"The loss {case.loss} is not convex, and the default descent to one of its minima is too long to be written out. "
-            "Fit with optimizer='sgd' (or another rule)."
+            + ANOTHER
         )
     if fit.exact is not None and fit.exact.separable:
-        why = (
-            "The classes are linearly separable"
-            if case.loss.classes
-            else "Rows at the end of what targets can be leave no minimum"
-        )
+        why = "Rows at the end of what targets can be leave no minimum"
+        why = "The classes are linearly separable" if case.loss.classes else why
         raise FitError(
             f"{why}, so the coefficients of this fit have no finite optimum. Fit with a penalty: penalty='l2:0.001'."
         )

@@ -99,9 +99,8 @@ def summary(
 
 def check(cov: str = "nonrobust", level: float = 0.95, distribution: str | None = None, bootstrap: int = 0) -> None:
     """Raise SpecError for what can be asked of no fit."""
-    if cov not in ("nonrobust", *HC) and not (
-        isinstance(cov, str) and cov.startswith("cluster:") and cov != "cluster:"
-    ):
+    grouped = isinstance(cov, str) and cov.startswith("cluster:") and cov != "cluster:"
+    if cov not in ("nonrobust", *HC) and not grouped:
         raise SpecError(f"cov={cov!r}: it must be nonrobust, HC0, HC1, HC2, HC3 or cluster:COLUMN.")
     distributions.check_level("level", level)
     if distribution not in (None, "t", "z"):
@@ -113,24 +112,19 @@ def check(cov: str = "nonrobust", level: float = 0.95, distribution: str | None 
 
 def no_theory(fit: Fit) -> str:
     """Why there are no standard errors by theory, in a sentence; "" where there are."""
+    loss, what = fit.loss_function, ""
     if fit.terms is None:
-        return "A module has no standard errors by theory: bootstrap=1000 has them from resamples of the rows."
-    if fit.loss_function.custom:
-        return (
-            "A loss of one's own has no standard errors by theory: bootstrap=1000 has them from resamples of the rows."
-        )
-    if fit.loss_function.margin:
-        return (
-            f"Loss {fit.loss_function} is no likelihood, and has no standard errors by theory: bootstrap=1000 has them from "
-            "resamples of the rows."
-        )
-    if fit.loss_function.kinked and fit.loss_function.pieces is None:
-        return f"Loss {fit.loss_function} has no standard errors by theory: bootstrap=1000 has them from resamples of the rows."
-    if not fit.loss_function.convex:
-        return (
-            f"Loss {fit.loss_function} is not convex, and has no standard errors by theory: bootstrap=1000 has them from "
-            "resamples of the rows."
-        )
+        what = "A module"
+    elif loss.custom:
+        what = "A loss of one's own"
+    elif loss.margin:
+        what = f"Loss {loss} is no likelihood, and"
+    elif loss.kinked and loss.pieces is None:
+        what = f"Loss {loss}"
+    elif not loss.convex:
+        what = f"Loss {loss} is not convex, and"
+    if what:
+        return f"{what} has no standard errors by theory: bootstrap=1000 has them from resamples of the rows."
     if fit.spec.bounds:
         return "Within bounds there are no standard errors by theory: bootstrap=1000 has the spread of the estimate."
     if (of := penalty(fit.spec.penalty)).soft:

@@ -77,10 +77,8 @@ def coefficients(
     """
     data = coefficient_data(fit, level, cov, scaled)
     order = np.argsort(np.abs(data.value))[::-1][:MOST_COEFFICIENTS][::-1]
-    notes = [
-        f"Intervals at {number(100 * level)}% ({cov})"
-        + (", each coefficient times the standard deviation of its column." if scaled else ".")
-    ]
+    times = ", each coefficient times the standard deviation of its column" if scaled else ""
+    notes = [f"Intervals at {number(100 * level)}% ({cov}){times}."]
     if len(order) < len(data.names):
         notes.append(f"The largest {len(order)} of {len(data.names):,}.")
     shown = figure("Coefficients", notes, theme, 150 + ROWS_OF_PIXELS * max(len(order), 4), data)
@@ -136,9 +134,8 @@ def influence(fit: Fit, theme: str = "light") -> Figure:
         for sign in (1.0, -1.0):
             shown.line(h, sign * edge, colours.EXACT, 1.4, "dash", hover=None, showlegend=False)
     for i in worst:
-        shown.add_annotation(
-            x=data.leverage[i], y=data.external[i], text=f"{data.row[i]:,}", showarrow=False, yshift=11, font_size=11
-        )
+        place = {"x": data.leverage[i], "y": data.external[i], "yshift": 11}
+        shown.add_annotation(text=f"{data.row[i]:,}", showarrow=False, font_size=11, **place)
     shown.add_hline(y=0, line={"color": colours.EXACT, "width": 1})
     shown.update_xaxes(title_text="leverage", range=[0, float(h[-1])])
     shown.update_yaxes(title_text="studentised residual", range=[low, high])

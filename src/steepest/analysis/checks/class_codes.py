@@ -65,10 +65,8 @@ def numbers(given: Prepared) -> Iterator[Finding]:
         predicted = "Each prediction is then a class, with its probability."
         remedy, advice = {"loss": "cross_entropy"}, ""
         if of_own_module(given):  # it has one output
-            remedy, advice = (
-                {},
-                f"End the module in {len(codes)} outputs, nn.Linear(…, {len(codes)}), with loss='cross_entropy'.",
-            )
+            remedy = {}
+            advice = f"End the module in {len(codes)} outputs, nn.Linear(…, {len(codes)}), with loss='cross_entropy'."
         yield _said(given, len(codes), evidence, remedy, predicted, advice)
 
 
@@ -144,10 +142,8 @@ def one_hot(given: Prepared) -> Iterator[Finding]:
     remedy: dict[str, Any] = another_loss({"loss": "cross_entropy"}, given) if arrays else {}
     advice = "" if arrays else "Make one column of them, as table[names].idxmax(axis=1), and name it as the target."
     if last_function(given) == "Softmax":
-        remedy, advice = (
-            {},
-            "End the module in its linear layer, without the softmax, and fit it with loss='cross_entropy'.",
-        )
+        remedy = {}
+        advice = "End the module in its linear layer, without the softmax, and fit it with loss='cross_entropy'."
     yield Finding(
         Kind.ONE_HOT, f"The {count} targets are one class in one-hot rows, which the {loss} loss fits as {count} numbers.",
         f"Each of the {len(y):,} rows has a single 1 and {count - 1} zeros.",

@@ -77,10 +77,8 @@ def leaks(given: Prepared) -> Iterator[Finding]:
     advice = ""
     if of_own_module(given):
         places = [place for leak in found for place in leak.source.places]
-        remedy, advice = (
-            {},
-            f"Drop {listed(names)}: fit np.delete(x, {places}, axis=1), with a module of so many fewer inputs.",
-        )
+        remedy = {}
+        advice = f"Drop {listed(names)}: fit np.delete(x, {places}, axis=1), with a module of so many fewer inputs."
     gives = "gives" if len(names) == 1 else "give"
     yield Finding(
         Kind.LEAK, f"{listed(names)} {gives} {given.schema.targets[0]!r} away.",
@@ -136,9 +134,8 @@ def is_id(column: Source) -> bool:
     values = column.values
     if column.category or not (values == np.round(values)).all():
         return False
-    return len(np.unique(values)) == len(values) and (
-        column_named_id(column.name) or np.ptp(values) <= DENSE * len(values)
-    )
+    close = column_named_id(column.name) or np.ptp(values) <= DENSE * len(values)
+    return bool(close and len(np.unique(values)) == len(values))
 
 
 def column_named_id(name: str) -> bool:
@@ -161,10 +158,8 @@ def _following(rows: Dataset, columns: list[Source]) -> Iterator[Leak]:
         how = f"{follows:.5f}" if follows < 1.0 else "1"
         if is_id(column):
             if follows >= (NAMED if column_named_id(column.name) else ORDERED):
-                yield Leak(
-                    column,
-                    f"{column.name!r} is an id, and was given in the order of the target (Spearman's ρ² = {how}).",
-                )
+                told = f"{column.name!r} is an id, and was given in the order of the target (Spearman's ρ² = {how})."
+                yield Leak(column, told)
         elif follows >= FOLLOWS:
             told = f"{column.name!r} alone puts the rows in the order of the target (Spearman's ρ² = {how})."
             yield Leak(column, told, SOME, NEARLY_ALL if follows >= ORDERED else MOST)
@@ -198,9 +193,8 @@ def _of_classes(codes: np.ndarray, columns: list[Source]) -> Iterator[Leak]:
             runs = 1 + int(np.count_nonzero(inline[1:] != inline[:-1]))
             named = column_named_id(column.name) and n >= 2 * LEAST_ROWS and alike - chance >= NAMED * (1.0 - chance)
             if runs == len(shares) or named:
-                yield Leak(
-                    column, f"{column.name!r} is an id: sorted by it, the classes stand in {runs:,} runs of {n:,} rows."
-                )
+                told = f"{column.name!r} is an id: sorted by it, the classes stand in {runs:,} runs of {n:,} rows."
+                yield Leak(column, told)
             continue
         values, places = np.unique(column.values, return_inverse=True)
         if not 2 <= len(values) <= n / ROWS_A_VALUE:

@@ -93,9 +93,8 @@ def _skewed(y: np.ndarray, found: np.ndarray) -> tuple[str, str] | None:
     sure = float((count * (off / spread / 0.756) ** 2).sum())
     size = float(np.sqrt((count * off**2).sum() / (residual @ residual)))
     whole = float(abs(residual.mean())) / float(residual.std())
-    if size < (OFF if whole >= LEAST_OFF else LARGE_OFF) or sure < len(parts) + ERRORS**2 + 5.0 * np.sqrt(
-        2.0 * len(parts)
-    ):
+    least = len(parts) + ERRORS**2 + 5.0 * np.sqrt(2.0 * len(parts))
+    if size < (OFF if whole >= LEAST_OFF else LARGE_OFF) or sure < least:
         return None
     what = "{} is skewed around its predictions: the {} loss asks for the median, which is far from the mean."
     return what, (

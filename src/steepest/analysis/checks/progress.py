@@ -86,9 +86,7 @@ def at_other_rates(descent: Descent, first: float, now: float) -> dict[float, fl
     while now > first and min(ends.values()) >= first and min(ends) > 1.0 / FURTHEST:
         times = 0.1 * min(ends)
         ends[times] = descent.gap_at(times * descent.lr)
-    while 1.0 < (most := max(ends)) < FURTHEST and ends[most] < min(
-        first, *(ends[each] for each in ends if each < most)
-    ):
+    while 1.0 < (most := max(ends)) < FURTHEST and ends[most] < min(first, *(ends[one] for one in ends if one < most)):
         ends[10.0 * most] = descent.gap_at(10.0 * most * descent.lr)
     return ends
 
