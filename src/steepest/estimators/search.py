@@ -132,7 +132,7 @@ def search(
         >>> search(DescentRegressor(), {"penalty": ["none", "l2:10"]}, x, [1.0, 3.1, 4.9, 7.0, 9.2, 11.0], cv=3).best_params_
         {'penalty': 'none'}
     """
-    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    last = _end(estimator)
     if not isinstance(last, Descent):
         raise SpecError(
             f"search() takes a DescentRegressor, a DescentClassifier or a pipeline that ends with one, not a "
@@ -182,17 +182,13 @@ def _prefix(estimator: Any) -> str:
     return f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
 
 
-def _last(estimator: Any, candidate: dict[str, Any]) -> Descent:
-    """The last step as a candidate has it."""
-    prefix = _prefix(estimator)
-    one = clone(estimator[-1] if prefix else estimator)
-    return one.set_params(**{name.removeprefix(prefix): value for name, value in candidate.items()})
+def _end(estimator: Any) -> Any:
+    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
 
 
 def _groups(estimator: Any, candidates: list[dict[str, Any]]) -> list[list[int]]:
     """The places of candidates that differ in their penalty alone, none of groups, and have the default descent."""
-    prefix = _prefix(estimator)
-    last = estimator[-1] if prefix else estimator
+    prefix, last = _prefix(estimator), _end(estimator)
     given = last.get_params(deep=False)
     groups: dict[str, list[int]] = {}
     for place, candidate in enumerate(candidates):
@@ -220,8 +216,7 @@ def _is_default(given: dict[str, Any], of_classes: bool) -> bool:
 
 def _swept_groups(estimator: Any, candidates: list[dict[str, Any]], left: np.ndarray) -> list[list[int]]:
     """The places of candidates whose settings are names and numbers, those with the same rows together. left: `[m, folds]`."""
-    prefix = _prefix(estimator)
-    last = estimator[-1] if prefix else estimator
+    prefix, last = _prefix(estimator), _end(estimator)
     given = last.get_params(deep=False)
     groups: dict[str, list[int]] = {}
     for place in np.flatnonzero(left.any(1)).tolist():
@@ -271,7 +266,7 @@ def _swept(
 
 def _penalties(estimator: Any, candidates: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
     """The weights of the l1 and of the l2 penalty of each candidate."""
-    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    last = _end(estimator)
     asked = [one.get(f"{_prefix(estimator)}penalty", last.penalty) for one in candidates]
     kinds = [penalty(one if isinstance(one, str) else Spec.read({"penalty": one}).penalty) for one in asked]
     return np.array([one.l1 for one in kinds]), np.array([one.l2 for one in kinds])
@@ -282,7 +277,8 @@ def _together(
 ) -> Iterator[np.ndarray]:
     """The scores of candidates that differ in their penalty alone, fold by fold, NaN where one has not arrived; none where they
     cannot go together."""
-    first = _last(estimator, candidates[0])
+    own = {name.removeprefix(_prefix(estimator)): value for name, value in candidates[0].items()}
+    first = clone(_end(estimator)).set_params(**own)
     kinds = _penalties(estimator, candidates)
     spec = parameters.spec_of(first, first._of_classes, own_rows=True)
     alone = not isinstance(estimator, Pipeline) and getattr(first, "class_weight", None) is None

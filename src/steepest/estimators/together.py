@@ -16,6 +16,7 @@ from functools import cached_property
 
 import numpy as np
 
+from steepest.analysis.exact.smooth import sum_to_zero
 from steepest.model.loss import Loss
 from steepest.model.torch_losses import CrossEntropy
 
@@ -132,7 +133,7 @@ class _Work:
         x, self.loss, self.first = problem.x, problem.loss, int(problem.intercept)
         first, coupled = self.first, isinstance(problem.loss, CrossEntropy)
         self.kinked = bool(l1.any())
-        self.turn = _contrasts(problem.outputs) if coupled and not self.kinked else np.eye(problem.outputs)
+        self.turn = sum_to_zero(problem.outputs) if coupled and not self.kinked else np.eye(problem.outputs)
         self.k, self.m = self.turn.shape
         self.weights, self.target, self.n, self.runs = problem.weights, problem.target, len(x), len(l1)
         self.mean = np.average(x, axis=0, weights=self.weights) if first else np.zeros(x.shape[1])
@@ -352,19 +353,6 @@ class _Work:
         whole = hessian.reshape(runs, m * p, m * p)
         whole[:, np.arange(m * p), np.arange(m * p)] += 2.0 * self.ridge[going]
         return whole
-
-
-def _contrasts(k: int) -> np.ndarray:
-    """`[k, k − 1]`: an orthonormal basis of all that adds up to 0.
-
-    >>> turn = _contrasts(3)
-    >>> bool(abs(turn.sum(0)).max() < 1e-15), (turn.T @ turn).round(12).tolist()
-    (True, [[1.0, 0.0], [0.0, 1.0]])
-    """
-    place = np.arange(1, k)
-    turn = np.triu(np.ones((k, k - 1)))
-    turn[place, place - 1] = -place
-    return turn / np.sqrt(place * (place + 1.0))
 
 
 def _by_coordinates(c: np.ndarray, g: np.ndarray, hessian: np.ndarray, thresholds: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ They add to what was found and find nothing by themselves: a batch may be small 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -28,9 +29,11 @@ def with_recorded(finding: Finding, fit: Fitted) -> Finding:
     """A finding with what was recorded of the steps in its evidence."""
     told = [finding.evidence]
     if finding.kind in OF_NOISE:
-        told += [_norm_test(fit), _gradient_noise(fit), _snr(fit)]
-    if finding.kind in OF_RATE:
-        told.append(_update_ratio(fit))
+        told += _of_noise(fit)
+    if finding.kind in OF_RATE and len(late := _late(fit, "update_ratio")):
+        usual = f"; {number(USUAL)} is usual for a network" if fit.network is not None else ""
+        moved = number(float(np.median(late)))
+        told.append(f"A step moved the parameters by {moved} of their length over the last half{usual}.")
     return replace(finding, evidence=" ".join(part for part in told if part))
 
 
@@ -43,34 +46,16 @@ def _late(fit: Fitted, name: str) -> np.ndarray:
     return late[~np.isnan(late)]
 
 
-def _norm_test(fit: Fitted) -> str:
-    late = _late(fit, "norm_test")
-    if not len(late):
-        return ""
-    share = float(np.mean(late > NOISY))
-    return f"In {share:.0%} of the last half's recorded steps the batch fails the norm test: its noise is over its gradient."
-
-
-def _gradient_noise(fit: Fitted) -> str:
-    late, size = _late(fit, "gradient_noise"), fit.spec.rows_of_step
-    if not len(late) or size is None:
-        return ""
-    middle = float(np.median(late))
-    if np.isinf(middle):
-        return f"In most of them a batch of {size:,} rows shows no more than noise."
-    return f"The gradient noise is there that of {number(middle)} rows in the middle; a batch has {size:,}."
-
-
-def _snr(fit: Fitted) -> str:
-    late = _late(fit, "snr")
-    return (
-        f"The signal-to-noise ratio of a row's gradient is {number(float(np.median(late)))} there." if len(late) else ""
-    )
-
-
-def _update_ratio(fit: Fitted) -> str:
-    late = _late(fit, "update_ratio")
-    if not len(late):
-        return ""
-    usual = f"; {number(USUAL)} is usual for a network" if fit.network is not None else ""
-    return f"A step moved the parameters by {number(float(np.median(late)))} of their length over the last half{usual}."
+def _of_noise(fit: Fitted) -> Iterator[str]:
+    if len(late := _late(fit, "norm_test")):
+        share = float(np.mean(late > NOISY))
+        yield f"In {share:.0%} of the last half's recorded steps the batch fails the norm test: its noise is over its gradient."
+    size = fit.spec.rows_of_step
+    if len(late := _late(fit, "gradient_noise")) and size is not None:
+        middle = float(np.median(late))
+        if np.isinf(middle):
+            yield f"In most of them a batch of {size:,} rows shows no more than noise."
+        else:
+            yield f"The gradient noise is there that of {number(middle)} rows in the middle; a batch has {size:,}."
+    if len(late := _late(fit, "snr")):
+        yield f"The signal-to-noise ratio of a row's gradient is {number(float(np.median(late)))} there."

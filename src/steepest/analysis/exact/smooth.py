@@ -169,13 +169,16 @@ def smooth(problem: LinearProblem) -> Smooth:
 
 
 def sum_to_zero(outputs: int) -> np.ndarray:
-    """An orthonormal basis `[k, k−1]` of the vectors whose sum is 0 (Helmert's)."""
-    columns = np.tril(np.ones((outputs, outputs - 1)), -1)
-    for j in range(outputs - 1):
-        columns[: j + 1, j] = 1.0
-        columns[j + 1, j] = -(j + 1.0)
-        columns[j + 2 :, j] = 0.0
-    return columns / np.linalg.norm(columns, axis=0)
+    """An orthonormal basis `[k, k−1]` of the vectors whose sum is 0 (Helmert's).
+
+    >>> turn = sum_to_zero(3)
+    >>> bool(abs(turn.sum(0)).max() < 1e-15), (turn.T @ turn).round(12).tolist()
+    (True, [[1.0, 0.0], [0.0, 1.0]])
+    """
+    place = np.arange(1, outputs)
+    columns = np.triu(np.ones((outputs, outputs - 1)))
+    columns[place, place - 1] = -place
+    return columns / np.sqrt(place * (place + 1.0))
 
 
 def minimise(
