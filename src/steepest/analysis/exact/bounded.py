@@ -12,14 +12,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.answer import Exact
-from steepest.analysis.exact.smooth import Smooth, begin, shortened
+from steepest.analysis.exact.smooth import Smooth, begin, penalised, shortened
 from steepest.model.linear import LinearProblem
 from steepest.model.preconditioners import standardised
 from steepest.numerics import box
 
-MOST_STEPS = 100
 ARRIVED = 1e-8
 CROSSED = 1e-11  # by which share of it a coefficient is beyond a bound, and not by rounding
 NONE = "There is no exact answer: no minimum was found within these bounds. penalty='l2:0.001' gives one."
@@ -32,32 +30,25 @@ def solve(problem: LinearProblem) -> Exact:
     limits = objective.penalty.box
     assert limits is not None
     low, high = limits
-    c = np.clip(begin(objective), low, high)
-    predicted = objective.prediction(c)
-    slopes = objective.gradient(c, predicted)
-    at_start = float(np.abs(slopes).max())
     thresholds = np.asarray(objective.penalty.thresholds)
-    best, idle = (box.violation(slopes, c, low, high, thresholds), c), 0
-    for _ in range(MOST_STEPS):
-        if best[0] == 0.0 or (idle >= 3 and best[0] <= 1e-9 * at_start):
-            break
+
+    def moved(c: np.ndarray, predicted: np.ndarray, slopes: np.ndarray) -> np.ndarray:
         hessian = objective.hessian(predicted)
         if problem.penalty.l1:
             step = box.soft_minimum(hessian, slopes, low - c, high - c, thresholds, c)
         else:
             step = box.minimum(hessian, slopes, low - c, high - c)
         promised = float(slopes @ step + thresholds @ (np.abs(c + step) - np.abs(c)))
-        c = shortened(objective, c, step, promised)
-        predicted = objective.prediction(c)
-        slopes = objective.gradient(c, predicted)
-        worst = box.violation(slopes, c, low, high, thresholds)
-        idle = 0 if worst < 0.5 * best[0] else idle + 1
-        best = (worst, c) if worst < best[0] else best
-    certificate = certify.relative(best[0], at_start)
+        return shortened(objective, c, step, promised)
+
+    def violation(slopes: np.ndarray, c: np.ndarray) -> float:
+        return box.violation(slopes, c, low, high, thresholds)
+
+    c, certificate = penalised(objective, np.clip(begin(objective), low, high), violation, moved)
     if not certificate <= ARRIVED:
         return Exact(None, float("nan"), "", float("nan"), NONE)
-    theta = problem.penalty.within(objective.theta(best[1]))
-    return Exact(theta, objective.value(best[1]), "Newton within bounds (active set)", certificate)
+    theta = problem.penalty.within(objective.theta(c))
+    return Exact(theta, objective.value(c), "Newton within bounds (active set)", certificate)
 
 
 def of_programme(problem: LinearProblem, solver: Callable[[LinearProblem], Exact]) -> Exact:

@@ -8,7 +8,7 @@ derivative, which keeps its digits near the optimum where differences of the obj
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -259,15 +259,40 @@ def line_search(objective: Smooth, z: np.ndarray, predicted: np.ndarray, step: n
     return high
 
 
+def penalised(
+    objective: Smooth, c: np.ndarray, violation: Callable[..., float], moved: Callable[..., np.ndarray]
+) -> tuple[np.ndarray, float]:
+    """Newton from c under a penalty with kinks, or within bounds: the best point, and its violation beside the first slope.
+
+    violation: of the conditions of optimality, of (slopes, c). moved: the next point, of (c, predicted, slopes).
+    """
+    predicted = objective.prediction(c)
+    slopes = objective.gradient(c, predicted)
+    at_start = float(np.abs(slopes).max())
+    best, idle = (violation(slopes, c), c), 0
+    for _ in range(MOST_STEPS):
+        if best[0] == 0.0 or (idle >= 3 and best[0] <= 1e-9 * at_start):
+            break
+        c = moved(c, predicted, slopes)
+        predicted = objective.prediction(c)
+        slopes = objective.gradient(c, predicted)
+        worst = violation(slopes, c)
+        idle = 0 if worst < 0.5 * best[0] else idle + 1
+        best = (worst, c) if worst < best[0] else best
+    return best[1], certify.relative(best[0], at_start)
+
+
+def fallen(objective: Smooth, c: np.ndarray, points: Iterable[tuple[float, np.ndarray]], promised: float) -> np.ndarray:
+    """The first of points (how far along a step, and there) where F has fallen as the step promised; c where there is none."""
+    here = objective.value(c)
+    slack = 8.0 * np.finfo(float).eps * abs(here)
+    enough = (at for length, at in points if objective.value(at) <= here + 1e-4 * length * promised + slack)
+    return next(enough, c)
+
+
 def shortened(objective: Smooth, c: np.ndarray, step: np.ndarray, promised: float) -> np.ndarray:
     """c after the step, or after a part of it where the objective would not fall as it should."""
-    here = objective.value(c)
-    slack, length = 8.0 * np.finfo(float).eps * abs(here), 1.0
-    for _ in range(60):
-        if objective.value(c + length * step) <= here + 1e-4 * length * promised + slack:
-            return c + length * step
-        length *= 0.5
-    return c
+    return fallen(objective, c, ((0.5**k, c + 0.5**k * step) for k in range(60)), promised)
 
 
 def solve(problem: LinearProblem) -> Exact:

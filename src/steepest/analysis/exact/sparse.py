@@ -12,7 +12,7 @@ import numpy as np
 from steepest.analysis.curvature import bound_per_prediction
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.answer import Exact
-from steepest.analysis.exact.smooth import Smooth, begin
+from steepest.analysis.exact.smooth import Smooth, begin, fallen
 from steepest.lazy import torch
 from steepest.model.linear import LinearProblem
 from steepest.model.preconditioners import standardised
@@ -29,7 +29,10 @@ def solve(problem: LinearProblem) -> Exact:
     tall = working_set(problem, torch.from_numpy(problem.design))
     if tall is not None:
         return _of_some_columns(problem, *tall)
-    objective = _standardised(problem)
+    frame = standardised(problem)
+    # scaled once more, so that a tiny column under an l2 penalty does not dwarf the others
+    size = np.hypot(1.0, np.diag(problem.penalty_in(frame.matrix).root(bound_per_prediction(problem))))
+    objective = Smooth(problem, frame.basis / size, frame.matrix / size)
     weights = objective.penalty.thresholds
     c = begin(objective)
     predicted = objective.prediction(c)
@@ -44,12 +47,15 @@ def solve(problem: LinearProblem) -> Exact:
             root = _root_of_hessian(objective, predicted)
         given = (root, slopes, weights, c)
         proposal = feature_sign(*(torch.from_numpy(np.ascontiguousarray(each)) for each in given)).numpy()
-        c, promised = _search(objective, c, proposal, slopes)
+        step, before = proposal - c, c
+        promised = float(slopes @ step + weights @ (np.abs(proposal) - np.abs(c)))
+        points = ((0.5**k, c + 0.5**k * step if k else proposal) for k in range(60))
+        c = fallen(objective, before, points, promised)
         predicted = objective.prediction(c)
         slopes = objective.gradient(c, predicted)
         worst = certify.violation(slopes, c, weights)
         # once the objective can fall no further in float64, the best conditions of a few steps are taken
-        arrived = promised <= 4.0 * np.finfo(float).eps
+        arrived = c is before or -promised <= 4.0 * np.finfo(float).eps * abs(objective.value(before))
         if not settled or worst < best[0]:
             best = (worst, c)
         settled = settled + 1 if arrived or settled else 0
@@ -78,14 +84,6 @@ def _of_some_columns(problem: LinearProblem, few: WorkingSet, matrix: torch.Tens
     return Exact(theta, certify.objective(problem, theta), "active set", certify.relative(worst, at_zero))
 
 
-def _standardised(problem: LinearProblem) -> Smooth:
-    """F in standardised columns, each scaled once more so that a tiny one under an l2 penalty does not dwarf the others."""
-    frame = standardised(problem)
-    own = np.diag(problem.penalty_in(frame.matrix).root(bound_per_prediction(problem)))
-    size = np.hypot(1.0, own)
-    return Smooth(problem, frame.basis / size, frame.matrix / size)
-
-
 def _root_of_hessian(objective: Smooth, predicted: np.ndarray) -> np.ndarray:
     """R `[any, k·p]` with RᵀR = ∇² of the smooth part, from a square root of each row's curvature where it is not too tall."""
     problem, size = objective.problem, objective.size
@@ -105,20 +103,3 @@ def _root_of_hessian(objective: Smooth, predicted: np.ndarray) -> np.ndarray:
         squares, vectors = np.linalg.eigh(blocks(rows, objective.basis))
         tall = np.sqrt(np.maximum(squares, 1e-12 * squares[-1]))[:, None] * vectors.T
     return np.asarray(np.linalg.qr(np.vstack([tall, ridge, common[None]]), mode="r"))
-
-
-def _search(objective: Smooth, c: np.ndarray, proposal: np.ndarray, slopes: np.ndarray) -> tuple[np.ndarray, float]:
-    """The proposal, or the first point on the way back to c whose objective has fallen as it should.
-
-    Also returned is the fall that the quadratic model promised, relative to the objective.
-    """
-    step, here = proposal - c, objective.value(c)
-    promised = float(slopes @ step + objective.penalty.thresholds @ (np.abs(proposal) - np.abs(c)))
-    slack = 8.0 * np.finfo(float).eps * abs(here)
-    length = 1.0
-    for _ in range(60):
-        point = proposal if length == 1.0 else c + length * step
-        if objective.value(point) <= here + 1e-4 * length * promised + slack:
-            return point, -promised / abs(here)
-        length *= 0.5
-    return c, 0.0
