@@ -122,7 +122,12 @@ class Descent(ABC):
         schedule: another one than the descent's. steps: another number of updates.
         """
         pace = schedule_factors.schedule(self.schedule if schedule is None else schedule, steps or self.steps)
-        return self._made(np.asarray(lrs, dtype=np.float64), pace, steps or self.first_steps) - self.best
+        batching, ends = replace(self.batching, epochs=None, max_steps=steps or self.first_steps), []
+        for lr in np.asarray(lrs, dtype=np.float64).tolist():
+            objective = self.objective()
+            rule = torch_rules.rule(self.rule, objective, self.clip)
+            ends.append(after_steps(objective, rule, batching, lr, pace))
+        return np.array(ends) - self.best
 
     def gap_at(self, lr: float | None = None, schedule: Any = None, steps: int | None = None) -> float:
         """The same for one rate, by default the descent's own."""
@@ -130,15 +135,6 @@ class Descent(ABC):
         if key not in self.known:
             self.known[key] = float(self.gaps([self.lr if lr is None else lr], schedule, steps)[0])
         return self.known[key]
-
-    def _made(self, lrs: np.ndarray, pace: Schedule, steps: int) -> np.ndarray:
-        """F `[k]` after so many steps at each rate."""
-        ends = []
-        for lr in lrs.tolist():
-            objective = self.objective()
-            rule = torch_rules.rule(self.rule, objective, self.clip)
-            ends.append(after_steps(objective, rule, replace(self.batching, epochs=None, max_steps=steps), lr, pace))
-        return np.array(ends)
 
 
 def after_steps(objective: Objective, rule: Any, batching: Batching, lr: float, pace: Schedule) -> float:

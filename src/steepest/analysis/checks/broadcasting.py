@@ -76,6 +76,8 @@ def all_pairs(fit: Fitted) -> Iterator[Finding]:
     except (SteepestError, RuntimeError, IndexError):
         return
     meant, name = row_by_row(loss), _plain(loss, given, y)
+    found = outputs(fit, sampled(fit.train, MOST_ROWS).x, fit.theta)
+    spread = float(np.std(found.reshape(len(found), -1)[:, 0]))
     advice = (
         "Bring both to one shape inside the loss, as prediction = prediction.reshape(target.shape), and let it hold "
         "assert prediction.shape == target.shape. The fit gives it predictions and targets of one shape, [n]."
@@ -84,15 +86,9 @@ def all_pairs(fit: Fitted) -> Iterator[Finding]:
         Kind.BROADCAST,
         f"The loss {loss} compares each prediction with every target, not with its own: it broadcasts [n, 1] against [n].",
         "With the targets dealt to other rows it stays the same to 9 digits. It is least where all predictions are one number; "
-        f"they deviate by {number(_spread(fit))} here, and the targets by {number(float(np.std(fit.train.y)))}.",
+        f"they deviate by {number(spread)} here, and the targets by {number(float(np.std(fit.train.y)))}.",
         {"loss": name} if name else {}, _tried(fit, named(name or meant)), of_model=True, advice=advice,
     )  # fmt: skip
-
-
-def _spread(fit: Fitted) -> float:
-    assert fit.train is not None
-    found = outputs(fit, sampled(fit.train, MOST_ROWS).x, fit.theta)
-    return float(np.std(found if found.ndim == 1 else found[:, 0]))
 
 
 def _plain(loss: Any, prediction: Tensor, target: Tensor) -> str:
