@@ -50,6 +50,11 @@ class Programme:
         residual = self.target - self.rows @ c
         return float(np.maximum(self.high * residual, self.low * residual).sum())
 
+    def beside(self, columns: np.ndarray, target: np.ndarray, low: np.ndarray | float, high: np.ndarray) -> Programme:
+        """With a row for each of these entries of c, `[m]` as the others."""
+        parts = np.eye(self.rows.shape[1])[columns], target, np.broadcast_to(low, columns.shape), high
+        return Programme(*(np.concatenate(pair) for pair in zip(vars(self).values(), parts, strict=True)))
+
 
 def solve(problem: LinearProblem) -> Exact:
     """The best answer of a piecewise linear loss, without penalty or with l1."""
@@ -101,12 +106,7 @@ def with_penalty(problem: LinearProblem, basis: np.ndarray, scales: np.ndarray) 
         return loss
     penalised = np.flatnonzero(problem.penalised)
     share = problem.penalty.l1 * scales[penalised]
-    return Programme(
-        np.vstack([loss.rows, np.eye(len(scales))[penalised]]),
-        np.concatenate([loss.target, np.zeros(len(penalised))]),
-        np.concatenate([loss.low, -share]),
-        np.concatenate([loss.high, share]),
-    )
+    return loss.beside(penalised, np.zeros(len(penalised)), -share, share)
 
 
 def _with_bounds(problem: LinearProblem, loss: Programme, scales: np.ndarray) -> Programme:
@@ -125,12 +125,8 @@ def _with_bounds(problem: LinearProblem, loss: Programme, scales: np.ndarray) ->
     held = problem.penalised > 0.0
     below = np.flatnonzero(np.isfinite(low) & held & (scales > 0.0))
     above = np.flatnonzero(np.isfinite(high) & held & (scales > 0.0))
-    return Programme(
-        np.vstack([loss.rows, np.eye(len(scales))[below], np.eye(len(scales))[above]]),
-        np.concatenate([loss.target, low[below] / scales[below], high[above] / scales[above]]),
-        np.concatenate([loss.low, np.zeros(len(below)), -(steep * scales)[above]]),
-        np.concatenate([loss.high, (steep * scales)[below], np.zeros(len(above))]),
-    )
+    loss = loss.beside(below, low[below] / scales[below], 0.0, (steep * scales)[below])
+    return loss.beside(above, high[above] / scales[above], -(steep * scales)[above], np.zeros(len(above)))
 
 
 def _solve_dual(programme: Programme) -> tuple[np.ndarray, np.ndarray]:

@@ -52,11 +52,7 @@ _KINKED: dict[str, Solver | str] = {"l1": sparse.solve, "elastic": sparse.solve,
 
 # the problem a loss poses → penalty → who answers, or the reason why nobody does
 SOLVERS: dict[str, dict[str, Solver | str]] = {
-    "least squares": {
-        "none": least_squares.solve,
-        "l2": least_squares.solve,
-        **_KINKED,
-    },
+    "least squares": {"none": least_squares.solve, "l2": least_squares.solve, **_KINKED},
     "smooth": {"none": smooth.solve, "l2": smooth.solve, **_KINKED},
     "family": {"none": families.solve, "l2": smooth.solve, **_KINKED},
     "classes": {"none": separation.solve, "l2": smooth.solve, **_KINKED},
