@@ -9,9 +9,11 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import fs
 
 import steepest as st
-from steepest.data import csv_blocks
+from steepest.cli.commands import main
+from steepest.data import addresses, csv_blocks
 
 ROWS = 200
 
@@ -163,3 +165,43 @@ def test_addresses_are_read_through_filesystems(tmp_path, monkeypatch):
     (tmp_path / "texts" / "0.csv").write_text("a,city,y\n1,x,2\n1,x\n")
     with pytest.raises(st.DataError, match=r"row 2 of '.*0\.csv' has 2 fields"):
         st.fit((tmp_path / "texts" / "0.csv").as_uri(), target="y", stream=True)
+
+
+class Refusing:
+    """A filesystem that lists nothing to whoever has no key, or lists a file and gives nothing of it."""
+
+    def __init__(self, lists: bool):
+        self.lists, self.asked = lists, 0
+
+    def get_file_info(self, path: str) -> fs.FileInfo:
+        self.asked += 1
+        if not self.lists or self.asked > 1:
+            raise OSError("AWS Error ACCESS_DENIED during HeadObject operation: No response body.")
+        return fs.FileInfo("trips/1.parquet", fs.FileType.File, size=8, mtime_ns=1)
+
+
+@pytest.mark.parametrize(
+    ("lists", "said"),
+    [(False, "'s3://trips' cannot be opened from here"), (True, "'s3://trips/1.parquet' cannot be read")],
+)
+def test_a_store_that_refuses_is_asked_once_and_its_reason_is_said(lists, said, monkeypatch, capsys):
+    store = Refusing(lists)
+    monkeypatch.setattr(addresses, "_pyarrows", lambda address: (store, "trips"))
+    monkeypatch.setattr(addresses, "_known_elsewhere", lambda address: False)
+    assert main(["fit", "s3://key:secret@trips?region=eu-north-1", "--target", "y"]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: {said}: AWS Error ACCESS_DENIED")
+    assert len(err.splitlines()) == 1
+    assert "secret" not in err
+    assert store.asked == 1 + lists
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_files_in_a_store_are_the_rows_that_they_are_here(stream, tmp_path, monkeypatch):
+    (tmp_path / "trips").mkdir()
+    write(tmp_path / "trips", [columns(0), columns(1)])
+    store = fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem())
+    monkeypatch.setattr(addresses, "_pyarrows", lambda address: (store, "trips"))
+    found, here = st.fit("s3://trips", target="y", stream=stream), st.fit(tmp_path / "trips", target="y", stream=stream)
+    assert found.theta.tobytes() == here.theta.tobytes()
+    assert found.rows == 2 * ROWS

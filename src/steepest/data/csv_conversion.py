@@ -21,6 +21,7 @@ from typing import Any
 import pyarrow as pa
 
 from steepest.data import table_copies
+from steepest.data.addresses import ADDRESS, Listing
 from steepest.data.arrow_columns import is_number
 from steepest.data.column_names import check_names, named
 from steepest.data.columns import Found
@@ -38,12 +39,11 @@ from steepest.data.csv_files import (
 from steepest.data.csv_kinds import Kind, RowNumbers
 from steepest.data.csv_layout import Layout
 from steepest.data.encodings import opener_of
-from steepest.data.files import ADDRESS, differing, paths_of
+from steepest.data.files import differing, paths_of
 from steepest.data.formats import JSON_ENDINGS, NOT_TABLES, UNPACKED_ENDINGS, File
 from steepest.data.numbers import Notation
 from steepest.data.progress import tell
 from steepest.data.reading import Reading
-from steepest.data.row_groups import files_at
 from steepest.data.wording import listed, quoted_path
 from steepest.errors import DataError
 
@@ -103,13 +103,13 @@ def converted(
     return _read(key, known, [text.label for text in texts])
 
 
-def text_tables(source: str) -> list[TextFile]:
-    """The files that a path, folder, pattern or address names, where all are text tables; else none."""
+def text_tables(source: str, listing: Listing | None = None) -> list[TextFile]:
+    """The files that a path, folder, pattern or address names, where all are text tables; else none. listing: of an address."""
     if source == "-" or source.startswith("sample:"):
         return []
     if ADDRESS.match(source):
-        filesystem, infos = files_at(source)
-        made = [_at(filesystem, one, source) for one in infos if one.path.lower().endswith(TEXT_ENDINGS)]
+        listing = listing or Listing.of(source)
+        made = [_at(listing, one) for one in listing.files if one.path.lower().endswith(TEXT_ENDINGS)]
     else:
         paths = paths_of(source)
         made = [_of(path) for path in paths] if all(path.is_file() for path in paths) else []
@@ -123,10 +123,12 @@ def _of(path: Path) -> TextFile:
     )
 
 
-def _at(filesystem: Any, info: Any, address: str) -> TextFile:
-    path = f"{address.split('://')[0]}://{info.path}"
+def _at(listing: Listing, info: Any) -> TextFile:
+    path = f"{listing.address.split('://')[0]}://{info.path}"
     written = info.mtime_ns or 0
-    return TextFile(lambda: filesystem.open_input_file(info.path), quoted_path(path), info.size, path, written)
+    return TextFile(
+        lambda: listing.filesystem.open_input_file(info.path), listing.label(info.path), info.size, path, written
+    )
 
 
 def _is_text(text: TextFile) -> bool:

@@ -1,7 +1,7 @@
 """Any source of rows → a pyarrow.Table whose columns are numbers, booleans, text or categories.
 
     a path, a glob, a folder, "-", "sample:NAME"   any file that formats.py knows by its first bytes
-    an address such as https://…                   the same, where fsspec can open it
+    an address such as s3://… or https://…         the same, where pyarrow or fsspec can open it
     pandas, polars, pyarrow, a dict of columns     names kept, the index ignored
     a NumPy array or a torch tensor [n, d]         columns x1 … xd (a single one: x)
 
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import glob
 import lzma
-import re
 import stat
 import sys
 import zipfile
@@ -28,6 +27,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from steepest.data.addresses import ADDRESS, Listing, quoted_address, reason
 from steepest.data.arrow_columns import is_number
 from steepest.data.column_names import INDEX, NUMBERING, check_names, named
 from steepest.data.columns import Found, SourceColumn, cleaned
@@ -42,7 +42,6 @@ from steepest.errors import DataError
 PLAIN_ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson")
 PACKED_ENDINGS = tuple(plain + packed for packed in UNPACKED_ENDINGS for plain in PLAIN_ENDINGS)
 ENDINGS = (*PLAIN_ENDINGS, *PACKED_ENDINGS, ".parquet", ".arrow", ".feather", ".ipc")
-ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 @dataclass(frozen=True)
@@ -212,7 +211,7 @@ def _from_paths(pattern: str, request: Request) -> tuple[pa.Table, Origin]:
     if pattern == "-":
         parts = [read_file(opener_of(sys.stdin.buffer.read()), "standard input", "", request)]
     elif ADDRESS.match(pattern):
-        parts = [_from_address(pattern, request)]
+        parts = _from_address(pattern, request)
     else:
         paths = paths_of(pattern)
         if len(paths) > 1:
@@ -263,7 +262,7 @@ def paths_of(pattern: str) -> list[Path]:
     except DataError:
         raise
     except (OSError, ValueError, RuntimeError, RecursionError) as error:
-        raise DataError(f"{quoted_path(pattern)} cannot be read: {_reason(error)}") from None
+        raise DataError(f"{quoted_path(pattern)} cannot be read: {reason(error)}") from None
 
 
 def _existing(pattern: str, path: Path) -> list[Path]:
@@ -301,12 +300,22 @@ def _from_file(path: Path, label: str, request: Request) -> tuple[pa.Table, File
     except (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"{label} cannot be read: {_reason(error)}") from None
+        raise DataError(f"{label} cannot be read: {reason(error)}") from None
 
 
-def _from_address(address: str, request: Request) -> tuple[pa.Table, File]:
-    """What stands at `https://…` or `s3://…`, where fsspec can open it."""
-    label = quoted_path(address)
+def _from_address(address: str, request: Request) -> list[tuple[pa.Table, File]]:
+    """What stands at `s3://…` or `https://…`: files of pyarrow's filesystems, or a file that fsspec can open."""
+    listing = Listing.of(address)
+    listing.check()
+    tables = [one for one in listing.files if one.path.lower().endswith(ENDINGS)] or listing.files
+    if listing.filesystem is not None and tables:
+        with listing.said(address):
+            return [
+                read_file(
+                    opener_of(_bytes(listing.filesystem, one.path)), listing.label(one.path), one.path.lower(), request
+                )
+                for one in tables
+            ]
     try:
         import fsspec
 
@@ -315,14 +324,15 @@ def _from_address(address: str, request: Request) -> tuple[pa.Table, File]:
             data = stream.read()
     except Exception as error:  # each protocol has a package and errors of its own
         raise DataError(
-            f"{label} cannot be opened from here ({_reason(error)}). Download the file and give its path"
+            f"{quoted_address(address)} cannot be opened from here ({reason(error)}). Download the file and give its path"
         ) from None
-    return read_file(opener_of(data), label, address.split("?")[0].rsplit("/", 1)[-1].lower(), request)
+    name = address.split("?")[0].rsplit("/", 1)[-1].lower()
+    return [read_file(opener_of(data), quoted_address(address), name, request)]
 
 
-def _reason(error: BaseException) -> str:
-    text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-    return " ".join(text.split())[:160]
+def _bytes(filesystem: Any, path: str) -> bytes:
+    with filesystem.open_input_file(path) as file:
+        return file.read()
 
 
 def _stacked(parts: list[tuple[pa.Table, File]]) -> pa.Table:

@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from steepest.data.addresses import ADDRESS, Listing, reason
 from steepest.data.arrow_columns import is_number, is_text
 from steepest.data.column_names import INDEX, check_names, index_left_out
-from steepest.data.files import ADDRESS, differing, paths_of
+from steepest.data.files import differing, paths_of
 from steepest.data.formats import File
 from steepest.data.wording import quoted, quoted_path
 from steepest.errors import DataError
@@ -96,8 +97,8 @@ class RowGroups:
             self.columns = tuple(self.schema.names)
 
     @classmethod
-    def of(cls, source: str) -> RowGroups | None:
-        """The row groups that a path, folder, glob or address names; None where it is no Parquet.
+    def of(cls, source: str, listing: Listing | None = None) -> RowGroups | None:
+        """The row groups that a path, folder, glob or address names; None where it is no Parquet. listing: of an address.
 
         Raises:
             DataError: there is no such file; a file is damaged, or has other columns than the first one.
@@ -105,7 +106,7 @@ class RowGroups:
         if source == "-" or source.startswith("sample:"):
             return None
         if ADDRESS.match(source):
-            return _at_address(source)
+            return _at_address(listing or Listing.of(source))
         paths = paths_of(source)
         if not paths or not all(path.is_file() and _is_parquet(path) for path in paths):
             return None
@@ -226,8 +227,7 @@ class RowGroups:
         except (pa.ArrowException, OSError, ValueError) as error:
             if isinstance(error, DataError):
                 raise
-            reason = " ".join(str(error).split())[:160]
-            raise DataError(f"{label} is damaged or cut short and cannot be read: {reason}") from None
+            raise self._unread(label, error) from None
 
     def _file(self, number: int) -> pq.ParquetFile:
         import pyarrow.parquet as pq  # not before a file of it is read
@@ -239,18 +239,25 @@ class RowGroups:
         try:
             file = pq.ParquetFile(path, filesystem=self.filesystem, buffer_size=2**20, pre_buffer=False)
         except (pa.ArrowException, OSError, ValueError) as error:
-            reason = " ".join(str(error).split())[:160]
-            raise DataError(f"{label} is damaged or cut short and cannot be read: {reason}") from None
+            raise self._unread(label, error) from None
         self._opened[number] = file
         if len(self._opened) > OPEN:
             self._opened.popitem(last=False)[1].close()
         return file
 
+    def _unread(self, label: str, error: BaseException) -> DataError:
+        """What is said of a file that cannot be read."""
+        damaged = "is damaged or cut short and " if self.filesystem is None else ""
+        return DataError(f"{label} {damaged}cannot be read: {reason(error)}")
+
     def _stamp(self, number: int) -> tuple[Any, ...]:
         """What changes when a file does: its size and when it was written."""
         from pyarrow import fs
 
-        found = (self.filesystem or fs.LocalFileSystem()).get_file_info(self.paths[number])
+        try:
+            found = (self.filesystem or fs.LocalFileSystem()).get_file_info(self.paths[number])
+        except (pa.ArrowException, OSError) as error:
+            raise self._unread(self.labels[number], error) from None
         if found.type == fs.FileType.NotFound:
             what = (
                 "Put it back, and fit again"
@@ -317,29 +324,10 @@ def _is_parquet(path: Any) -> bool:
         return file.read(4) == b"PAR1"
 
 
-def _at_address(address: str) -> RowGroups | None:
+def _at_address(listing: Listing) -> RowGroups | None:
     """Files of Parquet at an address that pyarrow has a filesystem for; None for all other addresses."""
-    filesystem, found = files_at(address)
-    paths = [one.path for one in found if one.path.endswith(".parquet")]
-    if not paths:
-        return None
-    base = address.split("://")[0]
-    return RowGroups(paths, [quoted_path(f"{base}://{one}") for one in paths], filesystem)
-
-
-def files_at(address: str) -> tuple[Any, list[Any]]:
-    """A filesystem of pyarrow's, and the files at an address there, or in the folder that it names, by name; none without one."""
-    from pyarrow import fs
-
-    try:
-        filesystem, path = fs.FileSystem.from_uri(address)
-        found = filesystem.get_file_info(path)
-        if found.type == fs.FileType.Directory:
-            inside = filesystem.get_file_info(fs.FileSelector(path, recursive=False))
-            return filesystem, sorted((one for one in inside if one.is_file), key=lambda one: one.path)
-    except (pa.ArrowException, OSError, ValueError):
-        return None, []
-    return filesystem, [found] if found.is_file else []
+    paths = [one.path for one in listing.files if one.path.endswith(".parquet")]
+    return RowGroups(paths, [listing.label(path) for path in paths], listing.filesystem) if paths else None
 
 
 def free_memory() -> float:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from steepest.data.addresses import ADDRESS, Listing
 from steepest.data.arrow_columns import is_number
 from steepest.data.csv_conversion import UNPACKED, converted, text_tables
 from steepest.data.files import Origin, Part
@@ -178,9 +179,12 @@ def wanted(
     path = str(source) if isinstance(source, str | PathLike) else None
     if path is None and not said:
         return None
-    files = None if path is None else RowGroups.of(path)
+    listing = None if path is None or not ADDRESS.match(path) else Listing.of(path)
+    if listing is not None:
+        listing.check()
+    files = None if path is None else RowGroups.of(path, listing)
     large = SHARE * free_memory()
-    if files is None and path is not None and (texts := text_tables(path)):
+    if files is None and path is not None and (texts := text_tables(path, listing)):
         size = sum(one.size * (UNPACKED if one.path.lower().endswith(UNPACKED_ENDINGS) else 1) for one in texts)
         if not said and not current().any(size > large):
             return None
