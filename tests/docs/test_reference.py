@@ -22,7 +22,9 @@ SHOWN = [
     if kind == "reference"
     for name in names.split()
 ]
-OF_DRAWERS = {f"Figure.{name}" for name in ("begun", "line", "points", "rows", "band", "shares", "show", "to_html")}
+OF_DRAWERS = {
+    f"Figure.{name}" for name in ("begun", "line", "points", "rows", "band", "shares", "bars", "show", "to_html")
+}
 """What a figure's makers call, and what is Plotly's own."""
 
 
