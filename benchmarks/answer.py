@@ -21,7 +21,7 @@ from side_by_side import Goal, Peer, Table, absent, load_kernels, missing, optio
 from solvers import DESCENT, OURS, Problem, Way, jax_ways, mean_loss, ours, pytorch, scikit_learn
 
 TARGETS = (1e-3, 1e-6)
-TURNS = 3
+TURNS = 5
 PATIENCE = 20.0
 """Seconds that one solve may take before larger budgets are given up."""
 

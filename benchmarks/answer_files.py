@@ -83,7 +83,7 @@ def files(quick: bool) -> Iterator[Goal]:
     with tempfile.TemporaryDirectory() as folder:
         for kind, rows, read, bound in (
             ("csv", 20_000 if quick else 1_000_000, pyarrow.csv.read_csv, 1.3),
-            ("parquet", 50_000 if quick else 2_000_000, pyarrow.parquet.read_table, 1.6),
+            ("parquet", 50_000 if quick else 10_000_000, pyarrow.parquet.read_table, 1.6),
         ):
             random = np.random.default_rng(0)
             x = random.standard_normal((rows, 20))

@@ -1,4 +1,4 @@
-"""How time and memory of a whole fit() grow: rows from 1e3 to 1e7 at 20 columns, columns from 2 to 2,000 at 10,000 rows.
+"""How time and memory of a whole fit() grow: rows from 100 to 1e7 at 20 columns, columns from 1 to 5,000 at 10,000 rows.
 
     python benchmarks/growth.py [--quick]
 
@@ -20,8 +20,8 @@ import numpy as np
 from side_by_side import Goal, Table, load_kernels, options, python, save, short
 from steepest.model.double_double import SMALL_ENOUGH
 
-ROWS = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
-COLUMNS = (2, 6, 20, 60, 200, 600, 2_000)
+ROWS = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
+COLUMNS = (1, 2, 6, 20, 60, 200, 600, 2_000, 5_000)
 AT_COLUMNS, AT_ROWS = 20, 10_000
 TURNS = 3
 ONCE = 50_000_000
@@ -45,7 +45,8 @@ def point(rows: int, columns: int, way: str) -> dict[str, float]:
     random = np.random.default_rng(0)
     small = random.standard_normal((100, 2))
     st.fit(small, small.sum(1))
-    load_kernels()
+    if WAYS[way]:  # which takes steps of minibatches
+        load_kernels()
     x = np.empty((rows, columns))
     for first in range(0, rows, 10_000):  # in parts, so that the highest mark stays that of the data
         random.standard_normal(out=x[first : first + 10_000])

@@ -43,7 +43,7 @@ PEERS = {
 
 PACKAGES = (
     "steepest", "numpy", "llvmlite", "scipy", "torch", "scikit-learn", "skorch", "lightning", "river", "jax", "jaxlib",
-    "vowpalwabbit", "pandas",
+    "vowpalwabbit", "pandas", "polars", "pyarrow",
 )  # fmt: skip
 
 
