@@ -2,8 +2,8 @@
 
     python benchmarks/inference.py
 
-Each number is looked at on the tables of tests/inference_cases.py and tests/family_cases.py; the fewest digits over all of
-them are written.
+Each number is looked at on the tables of tests/inference_cases.py and its like beside it; the fewest digits over all of them are
+written.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from math import inf, log10
 from pathlib import Path
 
@@ -21,21 +21,25 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import steepest as st
 
 from family_cases import compared_families
-from inference_cases import TABLES, compared
+from inference_cases import TABLES, Compared, compared
+from inference_figure_cases import compared_figures
+from inference_whole_cases import COVS, compared_whole
 from nist import NIST, NIST_ANALYSIS
 
 PAGE = Path(__file__).parents[1] / "docs" / "inference.md"
 COLUMNS = ("value", "std_error", "statistic", "p_value", "low", "high", "low, high")
+CHANGED = ("std_error", "statistic", "p_value", "low", "high", "covariance", "f", "f_p_value")
+"""Numbers that the covariance changes."""
 MARK = "<!-- from here on written by benchmarks/inference.py -->\n"
 
 
-def fewest() -> dict[tuple[str, str, str], float]:
+def fewest(*compare: Callable[[int], Iterable[Compared]]) -> dict[tuple[str, str, str], float]:
     """(number, fit, source) → the fewest digits that agree, over all tables."""
     found: dict[tuple[str, str, str], float] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for seed in range(TABLES):
-            for one in (*compared(seed), *compared_families(seed)):
+            for one in (one for each in compare for one in each(seed)):
                 key = one.what, one.of, one.source
                 found[key] = min(found.get(key, inf), one.digits)
     return found
@@ -78,10 +82,38 @@ def page() -> str:
     lines += ["", f"## The fewest digits that agree on {TABLES} tables", ""]
     lines += ["| number | compared with | digits, by what was fitted |", "| --- | --- | --- |"]
     found: dict[tuple[str, str], list[str]] = {}
-    for (what, of, source), digits in sorted(fewest().items(), key=lambda one: order(one[0][0])):
+    tables = fewest(compared, compared_families, compared_figures)
+    for (what, of, source), digits in sorted(tables.items(), key=lambda one: order(one[0][0])):
         found.setdefault((what, source), []).append(f"{of}: {digits:.1f}")
     lines += [f"| `{what}` | {source} | {'; '.join(each)} |" for (what, source), each in found.items()]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *every_number()]) + "\n"
+
+
+def every_number() -> Iterator[str]:
+    """Each number of a summary by what was fitted; those that the covariance changes by each of them."""
+    kinds = ["nonrobust", *(cov.partition(":")[0] for cov in COVS[1:])]
+    found: dict[tuple[str, str, str], dict[str, float]] = {}
+    for (what, of, source), digits in fewest(compared_whole).items():
+        fit, _, last = of.rpartition(", ")
+        fit, cov = (fit, last) if last in kinds else (of, "nonrobust")
+        found.setdefault((what, fit, source), {})[cov] = digits
+    yield from ["", f"## The same of every number, loss and covariance, on {TABLES} tables", ""]
+    yield from ["Of l1 and quantiles the descent ends with as many digits of a value as `digits` says.", ""]
+    yield "| number | what was fitted | compared with | " + " | ".join(kinds) + " |"
+    yield "| --- " * (3 + len(kinds)) + "|"
+    others: dict[tuple[str, str], list[str]] = {}
+    for (what, fit, source), each in sorted(found.items(), key=lambda one: order(one[0][0])):
+        if what in CHANGED:
+            shown = [f"{each[kind]:.1f}" if kind in each else "–" for kind in kinds]
+            yield f"| `{what}` | {fit} | {source} | {' | '.join(shown)} |"
+        else:
+            others.setdefault((what, source), []).append(f"{fit}: {min(each.values()):.1f}")
+    yield from [
+        "",
+        "| number | compared with | digits, by what was fitted, under whichever covariance |",
+        "| --- | --- | --- |",
+    ]
+    yield from (f"| `{what}` | {source} | {'; '.join(each)} |" for (what, source), each in others.items())
 
 
 if __name__ == "__main__":

@@ -94,3 +94,66 @@ def test_of_groups():
         fit = st.fit({"x": x, "y": y, "shop": groups}, target="y", columns=["x"])
         hits.append(hit(fit.summary(cov="cluster:shop", level=LEVEL), -1.0))
     within(hits)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("loss", ["poisson", "gamma", "tweedie:1.5", "binomial"])
+@pytest.mark.parametrize("asked", [{}, {"cov": "HC1"}, {"bootstrap": 499}], ids=str)
+def test_of_families_and_their_means(loss, asked):
+    generator, hits, means = np.random.default_rng(4), [], []
+    for _ in range(1_000 if "bootstrap" not in asked else 400):
+        x = generator.normal(size=(400, 2))
+        line = 0.5 + x @ [0.3, -0.4]
+        mean, trials = np.exp(line), generator.integers(2, 12, 400)
+        share = 1 / (1 + np.exp(-line))
+        counts = generator.poisson(mean)
+        y = {
+            "poisson": counts, "gamma": generator.gamma(2.0, mean / 2.0), "binomial": generator.binomial(trials, share),
+            "tweedie:1.5": np.array([generator.gamma(count, 1.0) if count else 0.0 for count in counts]),
+        }[loss]  # fmt: skip
+        frame = {"a": x[:, 0], "b": x[:, 1], "m": trials, "y": y}
+        more = {"trials": "m"} if loss == "binomial" else {}
+        fit = st.fit(frame, target="y", columns=["a", "b"], loss=loss, **more)
+        hits.append(hit(fit.summary(level=LEVEL, **asked), -0.4))
+        if asked == {}:
+            truth = 1 / (1 + np.exp(-0.4)) if more else np.exp(0.4)
+            _, low, high = fit.predict({"a": [1.0], "b": [1.0]}, interval=LEVEL)[0]
+            means.append(low <= truth <= high)
+    within(hits)
+    if means:
+        within(means)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("asked", [{}, {"cov": "HC3"}, {"bootstrap": 499}], ids=str)
+def test_of_several_classes(asked):
+    """Against the first class, whose scores are 0."""
+    generator, hits, shares = np.random.default_rng(5), [], []
+    truth = np.exp([0.0, 0.5, -1.0])[2] / np.exp([0.0, 0.5, -1.0]).sum()
+    for _ in range(1_000 if "bootstrap" not in asked else 300):
+        x = generator.normal(size=600)
+        y = (np.stack([0.0 * x, 0.5 * x, -1.0 * x], 1) + generator.gumbel(size=(600, 3))).argmax(1)
+        fit = st.fit(x, y, model="softmax")
+        hits.append(hit(fit.summary(level=LEVEL, reference=0, **asked), -1.0))
+        if asked == {}:
+            _, low, high = fit.predict([1.0], interval=LEVEL)[0, 2]
+            shares.append(low <= truth <= high)
+    within(hits)
+    if shares:
+        within(shares)
+
+
+@pytest.mark.soak
+def test_of_percentiles_and_of_groups_that_are_drawn():
+    generator, hits, grouped = np.random.default_rng(6), [], []
+    for _ in range(400):
+        x, y = made(generator, 200, spread=True)
+        found = st.fit(x, y).summary(bootstrap=499, level=LEVEL).bootstrap
+        hits.append(found.column("percentile_low")[-1].as_py() <= -1.0 <= found.column("percentile_high")[-1].as_py())
+        groups = np.repeat(np.arange(60), 5)
+        x = generator.normal(size=60)[groups] + generator.normal(size=300)
+        y = 1.0 - x + generator.normal(size=60)[groups] + generator.normal(size=300)
+        fit = st.fit({"x": x, "y": y, "shop": groups}, target="y", columns=["x"])
+        grouped.append(hit(fit.summary(cov="cluster:shop", bootstrap=499, level=LEVEL), -1.0))
+    within(hits)
+    within(grouped)

@@ -11,6 +11,8 @@ import steepest as st
 
 from family_cases import compared_families
 from inference_cases import TABLES, compared
+from inference_figure_cases import compared_figures
+from inference_whole_cases import compared_whole
 from nist import NIST, NIST_ANALYSIS
 
 
@@ -42,9 +44,23 @@ def test_eight_digits_of_statsmodels_and_of_the_formulas(seed):
     assert short == []
 
 
-@pytest.mark.parametrize(
-    "seed", [seed if seed < 2 else pytest.param(seed, marks=pytest.mark.soak) for seed in range(TABLES)]
-)
+SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, TABLES))]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_eight_digits_of_every_number_of_every_loss_and_covariance(seed):
+    """A number of a summary that nobody compares is a KeyError there."""
+    short = [(one.what, one.of, one.digits) for one in compared_whole(seed) if one.digits < 8]
+    assert short == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_eight_digits_of_resamples_influence_tests_and_intervals(seed):
+    short = [(one.what, one.of, one.digits) for one in compared_figures(seed) if one.digits < 8]
+    assert short == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_eight_digits_of_the_families_of_statsmodels(seed):
     short = [(one.what, one.of, one.digits) for one in compared_families(seed) if one.digits < 8]
     assert short == []
@@ -53,5 +69,11 @@ def test_eight_digits_of_the_families_of_statsmodels(seed):
 @pytest.mark.filterwarnings("ignore::statsmodels.tools.sm_exceptions.ConvergenceWarning")
 def test_the_page_lists_each_number_with_what_it_was_compared_with():
     page = (Path(__file__).parents[2] / "docs" / "inference.md").read_text(encoding="utf-8")
-    for one in (*compared(0), *compared_families(0)):
+    for one in (*compared(0), *compared_families(0), *compared_figures(0)):
         assert f"| `{one.what}` | {one.source} |" in page
+    for one in compared_whole(0):
+        fit, _, cov = one.of.rpartition(", ")
+        fitted = fit if cov in ("HC0", "HC1", "HC2", "HC3", "cluster") else one.of
+        listed = f"| `{one.what}` | {fitted} | {one.source} |" in page
+        rows = [line for line in page.splitlines() if line.startswith(f"| `{one.what}` | {one.source} |")]
+        assert listed or any(f" {fitted}: " in row for row in rows), one.what

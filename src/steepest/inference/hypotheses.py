@@ -110,7 +110,14 @@ def of_squares(smaller: tuple[float, float], larger: tuple[float, float]) -> Hyp
     )
 
 
+def of_deviances(smaller: tuple[float, float], larger: tuple[float, float], dispersion: float) -> HypothesisTest:
+    """The same of families, with the dispersion of the larger model, as R has it; each: the deviance, and the degrees of freedom
+    left."""
+    halves = ((-0.5 * deviance / dispersion, left) for deviance, left in (smaller, larger))
+    return of_likelihoods(*halves)
+
+
 def of_likelihoods(smaller: tuple[float, float], larger: tuple[float, float]) -> HypothesisTest:
     """The likelihood ratio test of nested models; each: the log-likelihood, and the degrees of freedom left."""
-    value, df = 2.0 * (larger[0] - smaller[0]), smaller[1] - larger[1]
+    value, df = max(0.0, 2.0 * (larger[0] - smaller[0])), smaller[1] - larger[1]
     return HypothesisTest("the smaller model holds", "chi2", value, df, None, distributions.of_chi2(value, df))

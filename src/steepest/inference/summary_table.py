@@ -162,7 +162,8 @@ class Summary(Displayed):
         return hypotheses.of_squares(*((one.scale * one.df_residual, one.df_residual) for one in (smaller, self)))
 
     def compare_lr_test(self, restricted: Fit | Summary) -> HypothesisTest:
-        """The likelihood ratio test of a fit of the same rows with fewer columns against this one.
+        """The likelihood ratio test of a fit of the same rows with fewer columns against this one; of a family whose
+        dispersion is estimated by the scaled deviances, with the dispersion of this one, as `anova` of R.
 
         Args:
             restricted: the smaller fit, or its summary.
@@ -187,6 +188,10 @@ class Summary(Displayed):
         if self.cov != "nonrobust":
             raise SpecError(
                 f"A likelihood ratio is that of cov='nonrobust': where errors are {self.cov}, test coefficients, wald_test()."
+            )
+        if self.dispersion is not None:
+            return hypotheses.of_deviances(
+                *((one.deviance, one.df_residual) for one in (smaller, self)), dispersion=self.dispersion
             )
         return hypotheses.of_likelihoods(*((one.log_likelihood, one.df_residual) for one in (smaller, self)))
 
