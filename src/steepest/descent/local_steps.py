@@ -38,10 +38,6 @@ class LocalSteps(Around):
     at: dict[str, Any] = field(default_factory=lambda: {"together": True})
 
     @property
-    def handles_penalty(self) -> bool:  # pyrefly: ignore
-        return self.rule.handles_penalty
-
-    @property
     def together(self) -> bool:
         """Whether all ranks have one θ now."""
         return self.at["together"]

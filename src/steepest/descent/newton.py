@@ -24,9 +24,8 @@ from typing import Any, final
 
 import numpy as np
 
-from steepest.checkpoints.tree import like
 from steepest.descent.rounding import RoundedKinks, Stretched, rounding_of
-from steepest.descent.rule import Again, Memory, Rule
+from steepest.descent.rule import Again, Memory, Newton
 from steepest.lazy import Tensor, torch
 from steepest.model import preconditioners
 from steepest.model.linear import row_blocks
@@ -53,7 +52,7 @@ IDLE_STEPS = 8
 
 
 @final
-class RegularizedNewton(Rule):
+class RegularizedNewton(Newton):
     """`optimizer="auto"` on the linear family. One instance serves one descent; `arrived` is set when it is done.
 
         d = argmin g·d + ½·dᵀ(H + λ·U)d + l1·Σ|θ + d|        U = diag(max(Hᵢᵢ, mean curvature of a row's loss))
@@ -64,8 +63,6 @@ class RegularizedNewton(Rule):
 
     With an `ExtendedObjective` of `mse` steps go on until θ no longer moves.
     """
-
-    handles_penalty = True
 
     def __init__(self, objective: LinearObjective | ExtendedObjective):
         problem = objective.problem
@@ -101,7 +98,6 @@ class RegularizedNewton(Rule):
             block = torch.as_tensor(squares[1]).to(like) * (2.0 / self.k) + self.penalty.hessian()
             self.steady = torch.kron(torch.eye(self.k).to(like), block)
         self.seen: tuple[Tensor, Tensor] | None = None
-        self.arrived = False
 
     def start(self, theta: Tensor) -> Memory:
         """Memory: the rounding δ, F at the start, the last step's length, the damping,
@@ -115,14 +111,6 @@ class RegularizedNewton(Rule):
             delta = self.rounding.least if own else max(spread, self.rounding.least)
             self.arrived = delta == 0.0
         return [delta, first, float("inf"), 0.0, 0, float("inf")]
-
-    def packed(self, memory: Memory) -> Any:
-        """What else is kept depends on θ alone, and is found again."""
-        return [*memory, self.arrived]
-
-    def unpacked(self, memory: Memory, packed: Any) -> Memory:
-        *memory, self.arrived = like([*memory, False], packed, "memory")
-        return memory
 
     @property
     def products(self) -> int:

@@ -32,10 +32,6 @@ class Grouped(Around):
 
     ratios: tuple[tuple[int, float], ...]
 
-    @property
-    def handles_penalty(self) -> bool:  # pyrefly: ignore
-        return self.rule.handles_penalty
-
     @classmethod
     def of(cls, rule: Rule, rates: Mapping[str, float], objective: Any) -> Grouped:
         """A rule at these rates. SpecError for names that are unknown, parameters without a rate, and a rule with its own."""

@@ -90,3 +90,18 @@ class Rule(ABC):
     def unpacked(self, memory: Memory, packed: Any) -> Memory:
         """The memory again, from that of `start`. Unlike for what another rule has packed."""
         return like(memory, packed, "memory")
+
+
+class Newton(Rule):
+    """A rule that moves by the curvature of one objective, whose penalty it sees whole, and knows when it has arrived."""
+
+    handles_penalty = True
+    arrived: bool = False
+
+    def packed(self, memory: Memory) -> Any:
+        """What else is kept is found again at θ, unless a rule says otherwise."""
+        return [*memory, self.arrived]
+
+    def unpacked(self, memory: Memory, packed: Any) -> Memory:
+        *memory, self.arrived = like([*memory, False], packed, "memory")
+        return memory

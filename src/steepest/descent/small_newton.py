@@ -13,9 +13,8 @@ from typing import Any, final
 
 import numpy as np
 
-from steepest.checkpoints.tree import like
 from steepest.descent.newton import IDLE_STEPS, SEPARATED
-from steepest.descent.torch_rules import Again, Memory, Rule
+from steepest.descent.rule import Again, Memory, Newton
 from steepest.model.small_objective import SmallObjective
 
 REFINED = 1e-7
@@ -28,7 +27,7 @@ DOUBLINGS, ATTEMPTS = 8, 60
 
 
 @final
-class SmallNewton(Rule):
+class SmallNewton(Newton):
     """d = −(H + λ·U)⁻¹g in an orthonormal basis, U = diag(max(Hᵢᵢ, mean curvature of a row's loss)).
 
     λ is 0 as long as whole steps lower F by 1e-4 of what g promises (Armijo); else it is raised tenfold until one does, and
@@ -36,23 +35,12 @@ class SmallNewton(Rule):
     parameters (1963).
     """
 
-    handles_penalty = True
-
     def __init__(self, objective: SmallObjective):
         self.objective = objective
-        self.arrived = False
 
     def start(self, theta: np.ndarray) -> Memory:
         """Memory: F at the start, what the last step promised, the damping, the steps without a gain, and the lowest F."""
         return [self.objective.whole(theta), inf, 0.0, 0, inf]
-
-    def packed(self, memory: Memory) -> Any:
-        """What else is kept is found again at θ."""
-        return [*memory, self.arrived]
-
-    def unpacked(self, memory: Memory, packed: Any) -> Memory:
-        *memory, self.arrived = like([*memory, False], packed, "memory")
-        return memory
 
     def update(self, theta: np.ndarray, grad: np.ndarray, memory: Memory, lr: Any, again: Again) -> None:
         objective = self.objective

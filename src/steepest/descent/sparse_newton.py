@@ -12,7 +12,7 @@ from typing import Any, final
 
 import numpy as np
 
-from steepest.descent.rule import Again, Memory, Rule
+from steepest.descent.rule import Again, Memory, Newton
 from steepest.lazy import Tensor, torch
 from steepest.model.sparse_objective import SparseObjective
 from steepest.numerics.cholesky import factor, solve
@@ -35,15 +35,12 @@ SEPARATED = 1e-12
 
 
 @final
-class SparseNewton(Rule):
+class SparseNewton(Newton):
     """Taken whole if F falls by 1e-4 of what the gradient promises (Armijo), else halved until it does."""
-
-    handles_penalty = True
 
     def __init__(self, objective: SparseObjective):
         self.objective = objective
         self.space: np.ndarray | None = None
-        self.arrived = False
 
     def start(self, theta: Tensor) -> Memory:
         """Memory: F at the start, the length of the gradient there, the last decrement."""

@@ -12,7 +12,7 @@ from typing import Any, final
 import numpy as np
 
 from steepest.checkpoints.tree import like
-from steepest.descent.rule import Again, Memory, Rule
+from steepest.descent.rule import Again, Memory, Newton
 from steepest.descent.tall_newton import HALVINGS, minimum
 from steepest.errors import DataError
 from steepest.model.of_fit import targets
@@ -25,14 +25,11 @@ SMALL = 1e-26
 
 
 @final
-class StreamNewton(Rule):
+class StreamNewton(Newton):
     """d = −H⁻¹g, taken whole if F falls by 1e-4 of what g promises (Armijo), else halved until it does."""
-
-    handles_penalty = True
 
     def __init__(self, objective: StreamObjective):
         self.objective = objective
-        self.arrived = False
 
     def start(self, theta: np.ndarray) -> Memory:
         """Memory: F at the start, once it is known, and whether the first step was taken."""

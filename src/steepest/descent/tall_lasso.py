@@ -14,7 +14,7 @@ from typing import Any, final
 import numpy as np
 
 from steepest.checkpoints.tree import like
-from steepest.descent.rule import Again, Memory, Rule
+from steepest.descent.rule import Again, Memory, Newton
 from steepest.lazy import torch
 from steepest.model.tall_curvature import Curvature
 from steepest.model.tall_objective import TallObjective
@@ -26,10 +26,8 @@ MOST_NEW = 100
 
 
 @final
-class TallLasso(Rule):
+class TallLasso(Newton):
     """θ ← argmin g·d + ½·dᵀHd + l1·Σ|θ + d| over the columns that take part. One instance serves one descent."""
-
-    handles_penalty = True
 
     def __init__(self, objective: TallObjective):
         assert objective.penalty_term is not None
@@ -37,7 +35,6 @@ class TallLasso(Rule):
         self.thresholds = objective.penalty_term.thresholds
         self.index = np.arange(self.first)  # of the coefficients that take part, the intercept first
         self.curvature: Curvature | None = None
-        self.arrived = False
 
     def start(self, theta: np.ndarray) -> Memory:
         """Memory: F at the start."""

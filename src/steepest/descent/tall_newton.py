@@ -15,7 +15,7 @@ from typing import Any, final
 import numpy as np
 
 from steepest.checkpoints.tree import like
-from steepest.descent.rule import Again, Memory, Rule
+from steepest.descent.rule import Again, Memory, Newton
 from steepest.model.extended_squares import ExtendedSquares
 from steepest.model.tall_curvature import IllConditioned
 from steepest.model.tall_objective import TallObjective
@@ -40,14 +40,11 @@ HALVINGS = 40
 
 
 @final
-class TallNewton(Rule):
+class TallNewton(Newton):
     """d = −H⁻¹g, taken whole if F falls by 1e-4 of what g promises (Armijo), else halved until it does."""
-
-    handles_penalty = True
 
     def __init__(self, objective: TallObjective | ExtendedSquares):
         self.objective = objective
-        self.arrived = False
 
     def start(self, theta: np.ndarray) -> Memory:
         """Memory: F at the start, the last decrement, and θ and the gradient before the last step."""

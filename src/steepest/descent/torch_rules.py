@@ -127,11 +127,18 @@ class Around(Rule):
     def innermost(self) -> Rule:
         return self.rule.innermost
 
+    @property
+    def handles_penalty(self) -> bool:  # pyrefly: ignore
+        return self.rule.handles_penalty
+
     def start(self, theta: Tensor) -> Memory:
         return self.rule.start(theta)
 
     def estimate(self, objective: Objective, theta: Any, batch: Batch, memory: Memory) -> tuple[Any, Any]:
         return self.rule.estimate(objective, theta, batch, memory)
+
+    def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
+        self.rule.update(theta, grad, memory, lr, again)
 
     def answer(self, theta: Any, memory: Memory) -> Any:
         return self.rule.answer(theta, memory)
@@ -149,6 +156,7 @@ class Clipped(Around):
     """A gradient longer than `norm` is scaled down to it, then handed to another rule (Pascanu et al. 2013)."""
 
     norm: float
+    handles_penalty = False
 
     def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
         def both() -> tuple[Tensor, Tensor]:
@@ -199,10 +207,6 @@ class Resumed(Around):
 
     memory: Memory
 
-    @property
-    def handles_penalty(self) -> bool:  # pyrefly: ignore
-        return self.rule.handles_penalty
-
     def start(self, theta: Tensor) -> Memory:
         inner = self.rule.innermost
         if not self.memory:
@@ -211,9 +215,6 @@ class Resumed(Around):
             for parameter, view in zip(self.memory[0], inner.views(theta), strict=True):
                 parameter.data = view
         return self.memory
-
-    def update(self, theta: Tensor, grad: Tensor, memory: Memory, lr: Any, again: Again) -> None:
-        self.rule.update(theta, grad, memory, lr, again)
 
 
 @final
