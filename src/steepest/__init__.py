@@ -68,40 +68,32 @@ __all__ = [
     "synthetic",
 ]
 
-# public name → the module it comes from
-_PUBLIC = {
-    "DataError": "steepest.errors",
-    "DescentClassifier": "steepest.estimators.classifier",
-    "DescentRegressor": "steepest.estimators.regressor",
-    "Fit": "steepest.result",
-    "FitError": "steepest.errors",
-    "MLflow": "steepest.trackers.mlflow",
-    "Preflight": "steepest.preflight",
-    "Recorder": "steepest.loops.recorder",
-    "RunError": "steepest.errors",
-    "Search": "steepest.estimators.search",
-    "SpecError": "steepest.errors",
-    "Status": "steepest.descent.stopping",
-    "SteepestError": "steepest.errors",
-    "SteepestWarning": "steepest.errors",
-    "Step": "steepest.descent.loop",
-    "Sweep": "steepest.sweep_result",
-    "TensorBoard": "steepest.trackers.tensorboard",
-    "Trace": "steepest.descent.trace",
-    "compare": "steepest.sweeping",
-    "descend": "steepest.descent.loop",
-    "describe": "steepest.description",
-    "diagnose": "steepest.preflight",
-    "fit": "steepest.fitting",
-    "graph": "steepest.plots.graph.draw",
-    "load": "steepest.storage",
-    "objective": "steepest.model.objective_factory",
-    "plot": "steepest.plots.tables",
-    "replay": "steepest.replaying",
-    "search": "steepest.estimators.search",
-    "sweep": "steepest.sweeping",
-    "synthetic": "steepest.data.synthetic",  # the module itself
+# the modules that public names come from; `synthetic` is one itself
+_MODULES = {
+    "data.synthetic": ("synthetic",),
+    "descent.loop": ("Step", "descend"),
+    "descent.stopping": ("Status",),
+    "descent.trace": ("Trace",),
+    "description": ("describe",),
+    "errors": ("DataError", "FitError", "RunError", "SpecError", "SteepestError", "SteepestWarning"),
+    "estimators.classifier": ("DescentClassifier",),
+    "estimators.regressor": ("DescentRegressor",),
+    "estimators.search": ("Search", "search"),
+    "fitting": ("fit",),
+    "loops.recorder": ("Recorder",),
+    "model.objective_factory": ("objective",),
+    "plots.graph.draw": ("graph",),
+    "plots.tables": ("plot",),
+    "preflight": ("Preflight", "diagnose"),
+    "replaying": ("replay",),
+    "result": ("Fit",),
+    "storage": ("load",),
+    "sweep_result": ("Sweep",),
+    "sweeping": ("compare", "sweep"),
+    "trackers.mlflow": ("MLflow",),
+    "trackers.tensorboard": ("TensorBoard",),
 }
+_PUBLIC = {name: f"steepest.{module}" for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> object:

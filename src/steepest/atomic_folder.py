@@ -27,13 +27,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from steepest.atomic_file import OURS, flush
 from steepest.errors import RunError
-
-if TYPE_CHECKING:
-    from filelock import FileLock
 
 RECORDS = ("sweep.json", "fit.json")
 """Names of records; where there are two, the first is the folder's and the other was not yet removed."""
@@ -213,38 +210,45 @@ def locked(place: Path) -> Iterator[None]:
     Raises:
         RunError: somebody else has been writing for a minute.
     """
-    made = not place.exists()
-    lock = _lock_in(place)
-    try:
+    busy = (
+        f"Another process is writing to {str(place)!r}, and has not ended within {WAIT:.0f} seconds. Try again later, or choose "
+        "another folder."
+    )
+    with held(place, LOCK, WAIT, busy):
         yield
-    finally:
-        with suppress(OSError):
-            if os.name != "nt":  # whoever waits for this file sees that it is gone, and makes a new one
-                os.unlink(place / LOCK)
-        lock.release()
-        if made:
-            with suppress(OSError):  # it holds something now, unless nothing was written
-                place.rmdir()
 
 
-def _lock_in(place: Path) -> FileLock:
+@contextmanager
+def held(place: Path, name: str, wait: float, busy: str) -> Iterator[None]:
+    """Make the folder if it is missing and hold a lock in it; folders made for it that hold nothing in the end are removed.
+
+    Raises:
+        RunError: another process has held it for `wait` seconds, which is `busy`; the folder is removed again and again.
+    """
     from filelock import FileLock, Timeout  # not before something is written
 
-    lock = FileLock(place / LOCK, timeout=WAIT)
+    made = [one for one in (place, *place.parents) if not one.exists()]
+    lock = FileLock(place / name, timeout=wait)
     for attempt in range(5):
         place.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire()
             break
         except Timeout:
-            raise RunError(
-                f"Another process is writing to {str(place)!r}, and has not ended within {WAIT:.0f} seconds. "
-                "Try again later, or choose another folder."
-            ) from None
+            raise RunError(busy) from None
         except FileNotFoundError:  # whoever made the folder found nothing to write, and has removed it
             if attempt == 4:
-                raise
-    return lock
+                raise RunError(f"The run cannot be written to {str(place)!r}: it is removed again and again.") from None
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            if os.name != "nt":  # whoever waits for this file sees that it is gone, and makes a new one
+                os.unlink(place / name)
+        lock.release()
+        for one in made:
+            with suppress(OSError):  # it holds something now, unless nothing was written
+                one.rmdir()
 
 
 def write_folder(place: Path, name: str, record: bytes, files: Mapping[str, bytes], keep: Iterable[str] = ()) -> None:

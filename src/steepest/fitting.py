@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from math import inf
 from os import PathLike
@@ -20,8 +21,7 @@ from typing import Any, Protocol, Unpack
 import numpy as np
 
 from steepest import streamed_scores, user_units
-from steepest.checkpoints.folder import Checkpoints
-from steepest.checkpoints.of_ranks import claimed_by_first
+from steepest.checkpoints.folder import Checkpoints, claimed_by_first
 from steepest.checkpoints.run_settings import begun_with
 from steepest.checkpoints.tree import Unlike
 from steepest.data.dataset import Dataset
@@ -168,59 +168,54 @@ def run(
     if train.stream is not None:
         spec = spec.model_copy(update={"stream": True})  # so that the run says how its rows were read
     ranked = current() is not ALONE
-    if train.stream is not None or ranked:
-        with of_one_order(ranked or needs_torch(spec, train)):
-            return _run(spec, train, test, notes, batches, progress, budget, validation, follower, kept, again)
-    return _run(spec, train, test, notes, batches, progress, budget, validation, follower, kept, again)
-
-
-def _run(
-    spec: Spec, train: Dataset, test: Dataset | None, notes: tuple[str, ...], batches: Iterable[Any] | None,
-    progress: Progress | None, budget: int | None, validation: Any, follower: Follower | None, kept: Checkpoints | None,
-    again: tuple[Engine, float] | None,
-) -> Fit:  # fmt: skip
-    """What `run` does."""
-    train, stopping, notes = parted(spec, train, notes, validation)
-    began = time.perf_counter()
-    if kept is not None:
-        kept.begin(begun_with(spec, train, test, stopping))
-        notes = (*notes, *kept.notes)
-
-    def descended(in_place: bool) -> Fit:
-        made = plan(spec, train, batches, in_place)
-        if spec.sync_every is not None and current() is not ALONE:
-            rule = local_steps.local(made.rule, spec.sync_every, made.objective, made.batching, spec.averaging)
-            made = replace(made, rule=rule, notes=(*made.notes, local_steps.said_of(rule)))
-        made = made if follower is None else follower.begin(made)
-        ask = None if follower is None else follower.ask
+    together = train.stream is not None or ranked
+    with of_one_order(ranked or needs_torch(spec, train)) if together else nullcontext():
+        train, stopping, notes = parted(spec, train, notes, validation)
+        began = time.perf_counter()
         if kept is not None:
-            made = kept_to(made, kept, in_place)
-        work = Descents.one(made.objective, made.rule, made.batching, made.lr, made.schedule, made.given, made.averages)
-        limits = Limits.of([(spec.tol, spec.patience, made.batching, made.rule)], made.full_batch)
-        watching = budget, after if progress else None, ask, kept
-        (came,), engine = watched(spec, made, work, limits, test, stopping, *watching, *(again or (None, inf)))
-        seconds = time.perf_counter() - began if kept is None else kept.seconds
-        done = finished(spec, made, *came, engine, seconds, train, test, notes)
-        done.validation = stopping
-        if isinstance(made.objective, (TallObjective, ExtendedSquares)) and done.ending.status is not Status.DIVERGED:
-            done.measured = Measured.of(made.objective)
-        if train.stream is not None and done.ending.status is not Status.DIVERGED:
-            done.measured = streamed_scores.measured(done, made.objective)
-        return done
+            kept.begin(begun_with(spec, train, test, stopping))
+            notes = (*notes, *kept.notes)
 
-    def after(monitor: Monitor, shown: Step | Chunk) -> None:
-        step = shown.step(0, shown.steps - 1) if isinstance(shown, Chunk) else shown
-        if progress is not None:
-            progress(step, float(np.ravel(monitor.known)[0]))
+        def descended(in_place: bool) -> Fit:
+            made = plan(spec, train, batches, in_place)
+            if spec.sync_every is not None and current() is not ALONE:
+                rule = local_steps.local(made.rule, spec.sync_every, made.objective, made.batching, spec.averaging)
+                made = replace(made, rule=rule, notes=(*made.notes, local_steps.said_of(rule)))
+            made = made if follower is None else follower.begin(made)
+            ask = None if follower is None else follower.ask
+            if kept is not None:
+                made = kept_to(made, kept, in_place)
+            work = Descents.one(
+                made.objective, made.rule, made.batching, made.lr, made.schedule, made.given, made.averages
+            )
+            limits = Limits.of([(spec.tol, spec.patience, made.batching, made.rule)], made.full_batch)
+            watching = budget, after if progress else None, ask, kept
+            (came,), engine = watched(spec, made, work, limits, test, stopping, *watching, *(again or (None, inf)))
+            seconds = time.perf_counter() - began if kept is None else kept.seconds
+            done = finished(spec, made, *came, engine, seconds, train, test, notes)
+            done.validation = stopping
+            if (
+                isinstance(made.objective, (TallObjective, ExtendedSquares))
+                and done.ending.status is not Status.DIVERGED
+            ):
+                done.measured = Measured.of(made.objective)
+            if train.stream is not None and done.ending.status is not Status.DIVERGED:
+                done.measured = streamed_scores.measured(done, made.objective)
+            return done
 
-    try:
-        return descended(in_place=kept is None or kept.found is None or kept.found["in_place"])
-    except IllConditioned:  # known once the curvature is: the columns need other coordinates
-        if kept is not None:
-            kept.found = None
-        return descended(in_place=False)
-    except Unlike as error:
-        raise (RunError(str(error)) if kept is None else kept.damaged(str(error))) from error
+        def after(monitor: Monitor, shown: Step | Chunk) -> None:
+            step = shown.step(0, shown.steps - 1) if isinstance(shown, Chunk) else shown
+            if progress is not None:
+                progress(step, float(np.ravel(monitor.known)[0]))
+
+        try:
+            return descended(in_place=kept is None or kept.found is None or kept.found["in_place"])
+        except IllConditioned:  # known once the curvature is: the columns need other coordinates
+            if kept is not None:
+                kept.found = None
+            return descended(in_place=False)
+        except Unlike as error:
+            raise (RunError(str(error)) if kept is None else kept.damaged(str(error))) from error
 
 
 def kept_to(made: Plan, kept: Checkpoints, in_place: bool) -> Plan:

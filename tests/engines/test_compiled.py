@@ -19,6 +19,7 @@ from steepest.descent.loop import descend
 from steepest.descent.stopping import Status
 from steepest.engines import choice
 from steepest.engines import compiled as fused
+from steepest.engines.compilable import can_run
 from steepest.engines.compiled import Compiled
 from steepest.engines.descents import Descents
 from steepest.errors import SteepestWarning
@@ -193,15 +194,15 @@ def test_an_interrupted_descent_keeps_what_is_done(monkeypatch):
 def test_what_has_no_compiled_code_keeps_the_loop():
     case = {name: values[0] for name, values in cases.FACTORS.items()}
     objective = cases.objective(case)
-    assert fused.can_run(objective, torch_rules.rule("sgd"))
-    assert not fused.can_run(objective, torch_rules.Accelerated())
-    assert not fused.can_run(objective, torch_rules.rule(torch.optim.SGD, objective))
-    assert not fused.can_run(
+    assert can_run(objective, torch_rules.rule("sgd"))
+    assert not can_run(objective, torch_rules.Accelerated())
+    assert not can_run(objective, torch_rules.rule(torch.optim.SGD, objective))
+    assert not can_run(
         objective, torch_rules.Clipped(torch_rules.WithProximal(torch_rules.rule("sgd"), lambda c, lr: None), 1.0)
     )
-    assert not fused.can_run(st.objective(lambda theta: (theta**2).sum(), [1.0]), torch_rules.rule("sgd"))
+    assert not can_run(st.objective(lambda theta: (theta**2).sum(), [1.0]), torch_rules.rule("sgd"))
     own = LinearProblem(np.ones((3, 1)), np.zeros(3), torch_losses.loss(lambda f, y: (f - y) ** 4))
-    assert not fused.can_run(LinearObjective(own), torch_rules.rule("sgd"))
+    assert not can_run(LinearObjective(own), torch_rules.rule("sgd"))
 
 
 def test_a_small_job_does_not_wait_for_compiled_code():

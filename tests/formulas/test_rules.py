@@ -13,7 +13,8 @@ import steepest as st
 from ejecting import printed, ran
 from steepest.data.batching import Batching
 from steepest.descent import in_place, torch_rules
-from steepest.engines import batched, compiled, kernel_args
+from steepest.engines import batched, compiled
+from steepest.engines.compilable import can_run
 from steepest.engines.descents import Descents
 from steepest.engines.kernel_rules import State
 from steepest.formulas.rule_formula import MatrixRule
@@ -86,7 +87,7 @@ def test_compiled_and_swept_it_goes_as_in_the_loop(name):
     objective, lr = st.objective("linear", "mse", x, y), 0.01 * (FORMULAS[name].own_lr or 1.0)
     chosen = torch_rules.rule(name)
     compilable = not (FORMULAS[name].whole or FORMULAS[name].looks_again)
-    assert kernel_args.can_run(objective, chosen) == compilable
+    assert can_run(objective, chosen) == compilable
     assert batched.can_run(objective, chosen)
     plain = [step.theta.clone() for step in st.descend(st.objective("linear", "mse", x, y), name, lr=lr, max_steps=30)]
     if compilable:

@@ -15,19 +15,18 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from steepest import atomic_folder
 from steepest.atomic_file import flush
 from steepest.atomic_folder import NEW_CHECKPOINT, RUNNING
 from steepest.checkpoints import tree
 from steepest.checkpoints.run_settings import changes, differences
-from steepest.errors import RunError, SpecError, SteepestWarning
-
-if TYPE_CHECKING:
-    from filelock import FileLock
+from steepest.errors import RunError, SpecError, SteepestError, SteepestWarning
+from steepest.ranks.group import launched
+from steepest.ranks.turns import DONE, FAULT
 
 NAMES = ("checkpoint-0.safetensors", "checkpoint-1.safetensors")
 """The two last checkpoints, in turns."""
@@ -153,41 +152,49 @@ def claimed(
         raise SpecError(f"checkpoint_every={every!r}: it must be a number of seconds greater than 0.")
     check_free(folder, overwrite, names, going_on=True)
     place = place_of(folder)
-    made = [one for one in (place, *place.parents) if not one.exists()]
-    with said(f"The run cannot be written to {str(place)!r}"):
-        lock = _lock_in(place, folder)
-    try:
+    cannot = f"The run cannot be written to {str(place)!r}"
+    busy = f"Another process is fitting into {str(folder)!r}. Wait until it has ended, or choose another folder."
+    with ExitStack() as until_the_end:
+        with said(cannot):
+            until_the_end.enter_context(atomic_folder.held(place, RUNNING, 0, busy))
         check_free(folder, overwrite, names, going_on=True)
-        with said(f"The run cannot be written to {str(place)!r}"):
+        with said(cannot):
             (place / NEW_CHECKPOINT).unlink(missing_ok=True)
             kept = Checkpoints(place, str(folder), overwrite, every or EVERY)
         yield kept
-    finally:
-        with suppress(OSError):
-            if os.name != "nt":  # whoever opened it meanwhile sees that it is gone
-                os.unlink(place / RUNNING)
-        lock.release()
-        for one in made:
-            with suppress(OSError):  # it holds something now, unless nothing was written
-                one.rmdir()
 
 
-def _lock_in(place: Path, folder: str | os.PathLike[str]) -> FileLock:
-    from filelock import FileLock, Timeout  # not before something is written
+@contextmanager
+def claimed_by_first(
+    folder: str | os.PathLike[str], overwrite: bool, names: Iterable[str], every: float | None = None
+) -> Iterator[Checkpoints]:
+    """What `claimed` does, of all ranks; of a process that is not one of several the same as that.
 
-    lock = FileLock(place / RUNNING, timeout=0)
-    for _ in range(5):
-        place.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire()
-            return lock
-        except Timeout:
-            raise RunError(
-                f"Another process is fitting into {str(folder)!r}. Wait until it has ended, or choose another folder."
-            ) from None
-        except FileNotFoundError:  # whoever made the folder found nothing to write, and has removed it
-            continue
-    raise RunError(f"The run cannot be written to {str(folder)!r}: it is removed again and again.")
+    Raises:
+        SpecError, RunError: as `claimed`, on every rank.
+    """
+    group = launched()
+    if group is None or group.size == 1:
+        with claimed(folder, overwrite, names, every) as kept:
+            yield kept
+        return
+    ours = f"claimed {place_of(folder)}"
+    with ExitStack() as held:
+        if group.first:
+            try:  # a run that is finished there, where torchrun begins all ranks anew, is that of those before
+                kept = held.enter_context(claimed(folder, overwrite or group.noted(ours), names, every))
+            except SteepestError as error:
+                group.all_of(FAULT + str(error).encode())
+                raise
+            group.note(ours)
+            group.all_of(DONE + tree.packed({"found": kept.found}))
+        else:
+            told, *_ = group.all_of(b"")
+            if told.startswith(FAULT):
+                raise RunError(told[1:].decode())
+            found = tree.unpacked(told[1:])["found"]
+            kept = Checkpoints(place_of(folder), str(folder), overwrite, every or EVERY, writes=False, found=found)
+        yield kept
 
 
 class Checkpoints:

@@ -57,7 +57,7 @@ def fit(
     **settings: Any,
 ) -> int:
     """Fit a model to a table, and say how far it is from the best possible answer."""
-    from steepest.checkpoints.of_ranks import claimed_by_first
+    from steepest.checkpoints.folder import claimed_by_first
     from steepest.cli.sharing import sharing
     from steepest.storage import run_folder
 

@@ -22,7 +22,7 @@ from steepest.descent.averaging import averaged, averaged_chunks
 from steepest.descent.chunk import Chunk
 from steepest.descent.loop import Step, descend
 from steepest.descent.schedule_factors import waits
-from steepest.engines import batched, compiled, cuda_graph
+from steepest.engines import batched, compilable, cuda_graph
 from steepest.engines.descents import Descents
 
 LOOP_STEP, LOOP_RUN, LOOP_ENTRY = 80e-6, 2e-6, 2.2e-9
@@ -54,6 +54,12 @@ def _loop(work: Descents) -> Iterator[Step]:
     return descend(objective, rule, batches, lr=lr, schedule=schedule, max_steps=last, resume=work.resume)
 
 
+def _fused(work: Descents) -> Iterator[Chunk]:
+    from steepest.engines import compiled  # which imports what compiles
+
+    return compiled.chunks(work)
+
+
 def _looped(work: Descents, updates: float) -> float:
     entries = (work.batching.size or work.batching.rows) * work.theta.shape[1]
     return updates * (LOOP_STEP / len(work) + LOOP_RUN + LOOP_ENTRY * entries)
@@ -68,7 +74,7 @@ def _compiled(work: Descents, updates: float) -> float:
 
 LOOP = Engine("loop", _loop, _looped)
 BATCHED = Engine("batched", batched.chunks, _looped)
-FUSED = Engine("fused", compiled.chunks, _compiled)
+FUSED = Engine("fused", _fused, _compiled)
 GRAPHED = Engine("graphed", cuda_graph.chunks, _looped)
 
 
@@ -87,7 +93,7 @@ def choose(work: Descents, updates: float | None = None, worth: float | None = N
     kinds = [one.innermost.kind for one in work.kinds]
     own = own or any(one.together is not None for one in work.kinds)
     own = own or (work.batching.shuffle == "draws" and any(kind and kind.keeps_rows for kind in kinds))
-    if work.given is None and not own and all(compiled.can_run(work.objective, rule) for rule in work.kinds):
+    if work.given is None and not own and all(compilable.can_run(work.objective, rule) for rule in work.kinds):
         saved = _looped(work, updates) - _compiled(work, updates) if isfinite(updates) else updates
         if saved >= (WORTH if worth is None else worth):
             return FUSED

@@ -23,25 +23,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import count, pairwise
 from math import inf
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from steepest.checkpoints.tree import like
 from steepest.data.batching import Batch, Batching
+from steepest.data.windows import Windows
 from steepest.descent.chunk import Chunk
-from steepest.engines import kernel_args
+from steepest.engines import kernel_args, kernel_parts, kernel_rules, kernels
 from steepest.engines.descents import Descents
-from steepest.engines.kernel_args import can_run
+from steepest.engines.kernel_rows import Rows, gather
 from steepest.lazy import torch
 from steepest.ranks.group import current
 from steepest.ranks.tree import PARTS
-
-if TYPE_CHECKING:
-    from steepest.data.windows import Windows
-    from steepest.engines import kernel_rows
-
-__all__ = ["Compiled", "can_run", "chunks"]
 
 ROOM, ROOM_OF_ALL = 2**18, 2**21
 """Entries of θ that a chunk holds at most, one θ a step: of a run, and of all runs together."""
@@ -70,7 +64,7 @@ class _Dealt(NamedTuple):
     """
 
     batch: Batch
-    room: kernel_rows.Rows | None
+    room: Rows | None
     orders: np.ndarray
     starts: np.ndarray
     lengths: np.ndarray
@@ -105,11 +99,7 @@ class Compiled:
         self.reduced = self.batching.size is not None and any(kind.keeps for kind in formulas)
         self.tables = kernel_args.table_of(work.theta, objective, self.state, formulas if self.reduced else ())
         self.counts = np.zeros(runs, dtype=np.int64)
-        self.first = 0, 0, 0
-        if work.resume is not None:
-            self.first = work.resume[:3]
-            for part, kept in zip(self._moved(), like(self._moved(), work.resume.state), strict=True):
-                part[...] = kept
+        self.first = work.begins_with(self._moved())
         seeds, self.which = np.unique(np.array(work.seeds, dtype=np.uint64), return_inverse=True)
         if self.batching.size is None or self.batching.shuffle == "none":
             seeds, self.which = seeds[:1], np.zeros_like(self.which)
@@ -207,8 +197,6 @@ class Compiled:
 
     def _laid_out(self, windows: Windows, size: int, most: int) -> Generator[_Dealt]:
         """The rows of some steps at a time, copied out of the windows before these go on."""
-        from steepest.engines.kernel_rows import gather
-
         width, nothing = self.shape[1], np.zeros((1, 0), dtype=np.int64)
         for epoch, steps, held, orders in windows.orders(self.batching, self.first[0], self.batching.steps):
             source = kernel_args.rows_of(held, self.objective) if held else self.rows  # this rank has no part of these
@@ -241,8 +229,6 @@ class Compiled:
 
     def _gathered(self, pool: ThreadPoolExecutor, size: int, most: int) -> Iterator[_Dealt]:
         """Shuffled rows, the same for all runs: gathered by the pool, `AHEAD` chunks at a time."""
-        from steepest.engines.kernel_rows import gather
-
         width, nothing = self.shape[1], np.zeros((1, 0), dtype=np.int64)
         # the last one may still be walked while others are gathered
         rooms = [kernel_args.room_for(self.rows, self.shape[1], most * size, size) for _ in range(AHEAD + 2)]
@@ -269,8 +255,6 @@ class Compiled:
 
     def _walk(self, pool: ThreadPoolExecutor, dealt: _Dealt, rates: np.ndarray, record: Any) -> list[Future[None]]:
         """One chunk of all runs that are alive, those with the same rows after one another: begun, or done already."""
-        from steepest.engines import kernels
-
         if self.batching.windows is not None:
             self._walk_parts(dealt, rates[0], record)
             return []
@@ -305,8 +289,6 @@ class Compiled:
 
     def _walk_parts(self, dealt: _Dealt, rates: np.ndarray, record: Any) -> None:
         """One chunk of the one run that there is, each batch added up in its parts."""
-        from steepest.engines import kernel_parts, kernel_rules
-
         group, rows = current(), dealt.room
         assert rows is not None
 
@@ -325,8 +307,6 @@ class Compiled:
         self, pool: ThreadPoolExecutor, dealt: _Dealt, run: int, rates: np.ndarray, count: int, record: Any
     ) -> None:
         """One chunk of one run, each batch cut among the threads."""
-        from steepest.engines import kernel_rules
-
         *moved, grad, free = self.state
         state = kernel_rules.State._make([*(part[run] for part in moved), np.empty_like(grad, shape=self.shape), free])
         own = kernel_rules.Record(*(part[run] for part in record))
@@ -339,8 +319,6 @@ class Compiled:
 
     def _gradient(self, pool: ThreadPoolExecutor, rows: Any, start: int, length: int, state: Any) -> float:
         """Fill state.grad with the gradient's sum over a batch, cut among the threads; the sum of the losses."""
-        from steepest.engines import kernels
-
         cuts = _cuts(length, rows.tile, self.threads) + start
         parts = [np.empty_like(state.grad) for _ in cuts[2:]]
         rest = [
@@ -360,10 +338,8 @@ def wait(jobs: Sequence[Future[None]]) -> None:
         job.result()
 
 
-def laid(pool: ThreadPoolExecutor, threads: int, rows: kernel_rows.Rows, width: int, size: int) -> kernel_rows.Rows:
+def laid(pool: ThreadPoolExecutor, threads: int, rows: Rows, width: int, size: int) -> Rows:
     """All rows in panels for contiguous batches of `size` rows; where panels lie row after row nothing is copied."""
-    from steepest.engines.kernel_rows import gather
-
     tile, across = kernel_args.tiling(width, size)
     if not across:
         return rows._replace(tile=tile)

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 
-from steepest.checkpoints.tree import like
 from steepest.data.batching import Batch, Batching
 from steepest.descent.chunk import Chunk
 from steepest.engines import batched
@@ -65,11 +64,7 @@ class Graphed:
             part if isinstance(part, Tensor) else torch.tensor(float(part), dtype=torch.float64, device=theta.device)
             for part in self.rule.start(theta)
         ]
-        self.first = 0, 0, 0
-        if work.resume is not None:
-            self.first = work.resume[:3]
-            for part, kept in zip(self._moved(), like(self._moved(), work.resume.state), strict=True):
-                part.copy_(kept)
+        self.first = work.begins_with(self._moved())
         self._made: dict[tuple[int, int | None], tuple[_Room, Callable[[], None]]] = {}
 
     def _moved(self) -> list[Tensor]:

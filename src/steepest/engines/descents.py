@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from steepest.checkpoints.tree import like
 from steepest.data.batching import Batching
 from steepest.descent.averaging import NEVER
 from steepest.descent.loop import Position
@@ -76,6 +77,14 @@ class Descents:
 
     def __len__(self) -> int:
         return len(self.theta)
+
+    def begins_with(self, moved: Sequence[Any]) -> tuple[int, int, int]:
+        """The step, epoch and batch to begin with; what moves is put where it was when the descents were interrupted there."""
+        if self.resume is None:
+            return 0, 0, 0
+        for part, kept in zip(moved, like(moved, self.resume.state), strict=True):
+            part[...] = kept
+        return self.resume[:3]
 
     @property
     def updates(self) -> float:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import Any
 
 import numpy as np
 
 from steepest.descent import torch_rules
-from steepest.descent.variance_reduction import Reduced, gradient_of, rows_at
+from steepest.descent.variance_reduction import gradient_of, rows_at
+from steepest.engines import kernel_rows, kernel_rules, kernels
+from steepest.engines.compilable import unwrapped
+from steepest.engines.descents import Descents
 from steepest.formulas.rule_formula import RuleFormula
 from steepest.lazy import Tensor
+from steepest.model.group_norms import GroupNorms
 from steepest.model.linear_objective import LinearObjective
-
-if TYPE_CHECKING:
-    from steepest.engines import kernel_rows, kernels
-    from steepest.engines import kernel_rules as kernel_steps
-    from steepest.engines.descents import Descents
-    from steepest.model.group_norms import GroupNorms
 
 PANEL = 2**15
 """Entries of the design that are looked at together: they stay in a near cache between prediction and gradient."""
@@ -27,55 +24,37 @@ TILES = 8, 256
 """Fewest and most rows of a panel."""
 
 
-def can_run(objective: Any, rule: Any) -> TypeGuard[LinearObjective]:
-    """Whether there is compiled code for this objective and rule: the linear family, losses and rules of our own."""
-    return (
-        isinstance(objective, LinearObjective)
-        and objective.basis.device.type == "cpu"
-        and objective.theta.ndim == 1
-        and not objective.loss.custom
-        and (objective.penalty_term is None or objective.penalty_term.box is None)
-        and _unwrapped(objective, rule) is not None
-    )
-
-
 def loss_code(loss: Any) -> kernels.LossCode:
     """The loss's number, and its own (width or level)."""
-    from steepest.engines import kernels
-
     return kernels.LossCode(loss.choice.key, float(loss.number))
 
 
-def rule_code(objective: LinearObjective, rule: Any) -> kernel_steps.RuleCode:
+def rule_code(objective: LinearObjective, rule: Any) -> kernel_rules.RuleCode:
     """A rule of ours, and what is wrapped around it."""
-    from steepest.engines import kernel_rules as kernel_steps
-
-    unwrapped = _unwrapped(objective, rule)
-    if unwrapped is None:
+    found = unwrapped(objective, rule)
+    if found is None:
         raise ValueError("There is no compiled code for this objective and rule; can_run() tells.")
-    clip, inner = unwrapped
-    kink, gain = kernel_steps.SMOOTH_ONLY, 1.0
+    clip, inner = found
+    kink, gain = kernel_rules.SMOOTH_ONLY, 1.0
     if isinstance(rule, torch_rules.WithSubgradient):
-        kink = kernel_steps.SUBGRADIENT
+        kink = kernel_rules.SUBGRADIENT
     elif isinstance(rule, torch_rules.WithProximal):
-        kink, gain = kernel_steps.PROXIMAL, float(rule.gain)
+        kink, gain = kernel_rules.PROXIMAL, float(rule.gain)
     numbers, decay = inner.kind.split(inner.numbers)
     first, second, third = (*numbers, 0.0, 0.0, 0.0)[:3]
-    return kernel_steps.RuleCode(
-        kernel_steps.KINDS.index(inner.kind.name), kink, first, second, third, decay, float(clip), gain
+    return kernel_rules.RuleCode(
+        kernel_rules.KINDS.index(inner.kind.name), kink, first, second, third, decay, float(clip), gain
     )
 
 
-def penalty_code(objective: LinearObjective) -> kernel_steps.PenaltyCode:
+def penalty_code(objective: LinearObjective) -> kernel_rules.PenaltyCode:
     """The objective's penalty in its coordinates."""
-    from steepest.engines import kernel_rules as kernel_steps
-
     outputs, width = objective.outputs, objective.basis.shape[1]
     dtype = objective.basis.numpy().dtype
     term, none = objective.penalty_term, np.zeros((0, 0), dtype)
     if term is None:
         nothing = np.zeros((outputs, 0), dtype)
-        return kernel_steps.PenaltyCode(0.0, 0.0, nothing, none, none, none, none, *_groups_of(None, dtype))
+        return kernel_rules.PenaltyCode(0.0, 0.0, nothing, none, none, none, none, *_groups_of(None, dtype))
     mask = term.free.numpy().reshape(outputs, -1)
     matrix = none if term.matrix is None else np.ascontiguousarray(term.matrix.numpy())
     origin = np.zeros_like(mask) if term.offset is None else term.offset.numpy().reshape(mask.shape)
@@ -84,7 +63,7 @@ def penalty_code(objective: LinearObjective) -> kernel_steps.PenaltyCode:
         thresholds = np.ascontiguousarray(term.thresholds.numpy().reshape(shift.shape))
         shift = shift if term.shift is None else np.ascontiguousarray(term.shift.numpy().reshape(shift.shape))
     own = mask, matrix, origin, thresholds, shift, *_groups_of(term.norms, dtype)
-    return kernel_steps.PenaltyCode(float(term.l1), float(term.l2), *own)
+    return kernel_rules.PenaltyCode(float(term.l1), float(term.l2), *own)
 
 
 def _groups_of(norms: GroupNorms | None, dtype: Any) -> tuple[Any, ...]:
@@ -98,41 +77,25 @@ def _groups_of(norms: GroupNorms | None, dtype: Any) -> tuple[Any, ...]:
 
 def rows_as_they_lie(objective: LinearObjective) -> kernel_rows.Rows:
     """The objective's rows in their own order, as a source to gather from."""
-    from steepest.engines import kernel_rows
-
-    design = np.ascontiguousarray(objective.basis.numpy())
-    codes = objective.loss.coupled
-
-    def across(tensor: Tensor | None) -> np.ndarray:
-        if tensor is None:
-            return np.empty((0, 0), design.dtype)
-        return np.ascontiguousarray(tensor.numpy().reshape(len(design), -1).T)
-
-    return kernel_rows.Rows(
-        design.reshape(-1),
-        across(None if codes else objective.target),
-        objective.target.numpy() if codes else np.empty(0, np.int64),
-        np.empty(0, design.dtype) if objective.weights is None else objective.weights.numpy(),
-        across(objective.offset),
-        1,
-        False,
-    )
+    nothing = np.empty(0)
+    weights, offset = (nothing if part is None else part.numpy() for part in (objective.weights, objective.offset))
+    return rows_of((objective.basis.numpy(), objective.target.numpy(), weights, offset), objective)
 
 
 def rows_of(arrays: Sequence[np.ndarray], objective: LinearObjective) -> kernel_rows.Rows:
-    """Rows that come from outside, as a source to gather from: columns, target, weights and offset, as batches have them."""
-    from steepest.engines import kernel_rows
-
+    """Rows as a source to gather from, of what batches have of them: columns, target, weights and offset."""
     design, target, weights, offset = arrays
-    codes, nothing = objective.loss.coupled, np.empty((0, 0), design.dtype)
-    across = np.ascontiguousarray(target.reshape(len(design), -1).T)
-    shifted = nothing if objective.offset is None else np.ascontiguousarray(offset.reshape(len(design), -1).T)
+    codes, kind = objective.loss.coupled, design.dtype
+
+    def across(array: np.ndarray, there: bool) -> np.ndarray:
+        return np.ascontiguousarray(array.reshape(len(design), -1).T) if there else np.empty((0, 0), kind)
+
     return kernel_rows.Rows(
         np.ascontiguousarray(design).reshape(-1),
-        nothing if codes else across,
+        across(target, not codes),
         target if codes else np.empty(0, np.int64),
-        np.empty(0, design.dtype) if objective.weights is None else weights,
-        shifted,
+        np.empty(0, kind) if objective.weights is None else weights,
+        across(offset, objective.offset is not None),
         1,
         False,
     )
@@ -158,20 +121,18 @@ def tiling(width: int, size: int) -> tuple[int, bool]:
 
 def state_of(
     theta: np.ndarray, shape: tuple[int, ...], free: np.ndarray, kinds: Sequence[RuleFormula]
-) -> kernel_steps.State:
+) -> kernel_rules.State:
     """θ as the kernels move it, in place, with memories that begin as the rules `kinds` of the runs say."""
-    from steepest.engines import kernel_rules as kernel_steps
-
     theta = theta.reshape(shape)
-    memories = [np.zeros(shape, theta.dtype) for _ in range(kernel_steps.State.MEMORIES)]
+    memories = [np.zeros(shape, theta.dtype) for _ in range(kernel_rules.State.MEMORIES)]
     for run, kind in enumerate(kinds):
         for memory, first in zip(memories, kind.first, strict=False):
             memory[run] = theta[run] if first is None else first
-    return kernel_steps.State._make([theta, *memories, np.empty(shape[-2:], theta.dtype), free])
+    return kernel_rules.State._make([theta, *memories, np.empty(shape[-2:], theta.dtype), free])
 
 
 def table_of(
-    theta: Tensor, objective: LinearObjective, state: kernel_steps.State, kinds: Sequence[RuleFormula]
+    theta: Tensor, objective: LinearObjective, state: kernel_rules.State, kinds: Sequence[RuleFormula]
 ) -> np.ndarray:
     """The slopes `[runs, k, n]` of all rows at θ `[runs, p]`, of runs that keep them; their mean gradients are put into state."""
     each = [run for run, kind in enumerate(kinds) if kind.keeps_rows]
@@ -183,7 +144,7 @@ def table_of(
     return tables
 
 
-def take_snapshots(work: Descents, state: kernel_steps.State, kinds: Sequence[RuleFormula]) -> None:
+def take_snapshots(work: Descents, state: kernel_rules.State, kinds: Sequence[RuleFormula]) -> None:
     """Into state θ `[runs, p]` and the mean gradient there, of runs that keep them."""
     for run, kind in enumerate(kinds):
         if work.alive[run] and kind.keeps and not kind.keeps_rows:
@@ -191,27 +152,12 @@ def take_snapshots(work: Descents, state: kernel_steps.State, kinds: Sequence[Ru
             _put(state, run, kind, work.theta[run], gradient_of(slope, basis))
 
 
-def record_of(lead: tuple[int, ...], shape: tuple[int, int], dtype: Any) -> Any:
+def record_of(lead: tuple[int, ...], shape: tuple[int, int], dtype: Any) -> kernel_rules.Record:
     """Room for the record of a chunk: `lead` is (runs, T)."""
-    from steepest.engines.kernel_rules import Record
-
-    return Record(np.empty((*lead, *shape), dtype), *(np.empty(lead, dtype) for _ in range(3)))
+    return kernel_rules.Record(np.empty((*lead, *shape), dtype), *(np.empty(lead, dtype) for _ in range(3)))
 
 
-def _put(state: kernel_steps.State, run: int, kind: RuleFormula, *values: Tensor) -> None:
+def _put(state: kernel_rules.State, run: int, kind: RuleFormula, *values: Tensor) -> None:
     """What a run's rule keeps."""
     for part, value in zip(state[1 : 1 + len(kind.keeps)], values, strict=True):
         part[run] = value.numpy().reshape(part[run].shape)
-
-
-def _unwrapped(objective: LinearObjective, rule: Any) -> tuple[float, torch_rules.Elementwise | Reduced] | None:
-    """The longest gradient let through, and the rule itself; None where it is none of ours, or wrapped otherwise."""
-    if (isinstance(rule, torch_rules.WithProximal) and rule.proximal == objective.proximal) or (
-        isinstance(rule, torch_rules.WithSubgradient) and rule.subgradient == objective.subgradient
-    ):
-        rule = rule.rule
-    clip = inf
-    if isinstance(rule, torch_rules.Clipped):
-        clip, rule = rule.norm, rule.rule
-    ours = isinstance(rule, torch_rules.Elementwise | Reduced)
-    return (clip, rule) if ours and not (rule.kind.whole or rule.kind.looks_again) else None

@@ -15,7 +15,7 @@ memory, and along a panel's longer side:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -216,33 +216,35 @@ def _fetch_targets(code: Code, layout: Layout, rows: RowsAt, start: Number) -> N
             code.fetch_all(source, start, start + layout.tile)
 
 
-def _combine(
-    code: Code, matrix: Pointer, many: Any, long: Any, factors: Pointer, out: Pointer, fetch: Callable[[Number], None]
-) -> None:
-    """out[c] += Σ_a factors[a]·matrix[a, c], the matrix `[many, long]`; fetch is called with every fourth a."""
+def _in_fours(code: Code, many: Any, fetch: Callable[[Number], None]) -> Iterator[tuple[Number, int]]:
+    """Loops over many entries: the first of four at a time, for which fetch is called, then each that is left; and how many."""
     fours = many // 4 * 4
     for start, stop, together in ((0, fours, 4), (fours, many, 1)):
         with code.each(start, stop, together) as a:
             if together == 4:
                 fetch(a)
-            rows = [(factors[a + k], matrix + (a + k) * long) for k in range(together)]
-            with code.each(long) as c:
-                out[c] += sum(factor * row[c] for factor, row in rows)
+            yield a, together
+
+
+def _combine(
+    code: Code, matrix: Pointer, many: Any, long: Any, factors: Pointer, out: Pointer, fetch: Callable[[Number], None]
+) -> None:
+    """out[c] += Σ_a factors[a]·matrix[a, c], the matrix `[many, long]`; fetch is called with every fourth a."""
+    for a, together in _in_fours(code, many, fetch):
+        rows = [(factors[a + k], matrix + (a + k) * long) for k in range(together)]
+        with code.each(long) as c:
+            out[c] += sum(factor * row[c] for factor, row in rows)
 
 
 def _products(
     code: Code, matrix: Pointer, many: Any, long: Any, vector: Pointer, out: Pointer, fetch: Callable[[Number], None]
 ) -> None:
     """out[a] += Σ_c matrix[a, c]·vector[c], the matrix `[many, long]`; fetch is called with every fourth a."""
-    fours = many // 4 * 4
-    for start, stop, together in ((0, fours, 4), (fours, many, 1)):
-        with code.each(start, stop, together) as a:
-            if together == 4:
-                fetch(a)
-            rows = [matrix + (a + k) * long for k in range(together)]
-            sums = [code.zero(out.kind) for _ in rows]
-            with code.each(long) as c:
-                for total, row in zip(sums, rows, strict=True):
-                    total[0] += row[c] * vector[c]
-            for k, total in enumerate(sums):
-                out[a + k] += total[0]
+    for a, together in _in_fours(code, many, fetch):
+        rows = [matrix + (a + k) * long for k in range(together)]
+        sums = [code.zero(out.kind) for _ in rows]
+        with code.each(long) as c:
+            for total, row in zip(sums, rows, strict=True):
+                total[0] += row[c] * vector[c]
+        for k, total in enumerate(sums):
+            out[a + k] += total[0]

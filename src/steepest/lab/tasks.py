@@ -117,24 +117,6 @@ def source(experiment: Experiment, uploads: Uploads) -> tuple[dict[str, Any], di
     return {"x": experiment.data}, settings
 
 
-@task("descend")
-def descend(job: Mapping[str, Any], uploads: Uploads) -> Answer:
-    """A descent and all that is played of it."""
-    return messages.descent(fitted(job, uploads), job.get("plane"))
-
-
-@task("diagnose")
-def diagnose(job: Mapping[str, Any], uploads: Uploads) -> Answer:
-    """What is wrong with it."""
-    return messages.findings(fitted(job, uploads).diagnose())
-
-
-@task("rates")
-def rates(job: Mapping[str, Any], uploads: Uploads) -> Answer:
-    """The largest stable learning rate, and the one that `auto` takes."""
-    return messages.rates(fitted(job, uploads))
-
-
 @task("describe")
 def columns(job: Mapping[str, Any], uploads: Uploads) -> Answer:
     """The columns of a table."""
@@ -150,12 +132,6 @@ def graph(job: Mapping[str, Any], uploads: Uploads) -> Answer:
     rows = frames_data(made, messages.MOST_FRAMES).row
     theta = made.trace.theta[rows[min(int(job.get("frame", len(rows))), len(rows) - 1)]]
     return messages.graph(graph_data(replace(made, theta=theta), most=MOST_BOXES))
-
-
-@task("script")
-def script(job: Mapping[str, Any], uploads: Uploads) -> Answer:
-    """The same descent as a script of plain PyTorch."""
-    return {"text": fitted(job, uploads).to_python()}
 
 
 @task("report")
@@ -187,7 +163,12 @@ def swept(job: Mapping[str, Any], uploads: Uploads) -> Answer:
     return messages.sweep(found, fitted(job, uploads))
 
 
-@task("notebook")
-def notebook(job: Mapping[str, Any], uploads: Uploads) -> Answer:
-    """The same descent as a notebook of plain PyTorch."""
-    return {"text": messages.notebook(fitted(job, uploads).to_python())}
+TASKS |= {
+    # a descent and all that is played of it; what is wrong with it; the largest stable learning rate, and that of `auto`
+    "descend": lambda job, uploads: messages.descent(fitted(job, uploads), job.get("plane")),
+    "diagnose": lambda job, uploads: messages.findings(fitted(job, uploads).diagnose()),
+    "rates": lambda job, uploads: messages.rates(fitted(job, uploads)),
+    # the same descent as a script and as a notebook of plain PyTorch
+    "script": lambda job, uploads: {"text": fitted(job, uploads).to_python()},
+    "notebook": lambda job, uploads: {"text": messages.notebook(fitted(job, uploads).to_python())},
+}

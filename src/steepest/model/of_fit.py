@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,23 +24,15 @@ from steepest.model.linear_objective import LinearObjective
 from steepest.model.loss import Loss
 from steepest.model.module_objective import ModuleObjective
 from steepest.model.penalties import Penalty, penalty
-from steepest.model.prediction import Predicting, outputs
+from steepest.model.prediction import outputs
 
 if TYPE_CHECKING:
     from steepest.data.dataset import Dataset
+    from steepest.result import Fit
     from steepest.settings import Spec
 
 SMALLEST_POWER = -150.0
 """Decimal logarithm of a term's size from which on float64 holds its squares."""
-
-
-class Fitted(Predicting, Protocol):
-    """What these questions are asked of: settings and a loss beside what predicts."""
-
-    @property
-    def spec(self) -> Spec: ...
-    @property
-    def loss_function(self) -> Loss: ...
 
 
 def linear_problem(spec: Spec, data: Dataset, terms: Terms, loss: Loss) -> LinearProblem:
@@ -205,7 +197,7 @@ def tensors(
     return x, y, torch.as_tensor(rows.weights / rows.weights.mean(), dtype=dtype, device=device)
 
 
-def module_of(fit: Fitted) -> nn.Module:
+def module_of(fit: Fit) -> nn.Module:
     """The fit's module, at any θ.
 
     Raises:
@@ -216,7 +208,7 @@ def module_of(fit: Fitted) -> nn.Module:
     return fit.network
 
 
-def objective_of(fit: Fitted) -> LinearObjective | ModuleObjective:
+def objective_of(fit: Fit) -> LinearObjective | ModuleObjective:
     """The objective of a fit on its training rows in user units, penalty included, in float64 on the CPU.
 
     Raises:
@@ -234,7 +226,7 @@ def objective_of(fit: Fitted) -> LinearObjective | ModuleObjective:
 
 
 def module_objective(
-    fit: Fitted, rows: Dataset, loss: Loss | None = None, module: nn.Module | None = None
+    fit: Fit, rows: Dataset, loss: Loss | None = None, module: nn.Module | None = None
 ) -> ModuleObjective:
     """The objective of a fit's module on some rows, at its θ, in float64 on the CPU, the fit's own left as it is.
 
@@ -249,19 +241,19 @@ def module_objective(
     return ModuleObjective(module, loss, x, y, weights, penalty(fit.spec.penalty), fit.spec.seed)
 
 
-def row_losses(fit: Fitted, rows: Dataset, theta: np.ndarray) -> np.ndarray:
+def row_losses(fit: Fit, rows: Dataset, theta: np.ndarray) -> np.ndarray:
     """The loss of each row `[n]`, times its weight."""
     prediction, target, weights = _compared(fit, rows, theta)
     each = fit.loss_function.rows(prediction, target)
     return np.asarray(each if weights is None else each * weights)
 
 
-def mean_loss(fit: Fitted, rows: Dataset, theta: np.ndarray) -> float:
+def mean_loss(fit: Fit, rows: Dataset, theta: np.ndarray) -> float:
     """The mean loss of some rows, without penalty."""
     return float(fit.loss_function.mean(*_compared(fit, rows, theta)))
 
 
-def _compared(fit: Fitted, rows: Dataset, theta: np.ndarray) -> tuple[Any, Any, Any]:
+def _compared(fit: Fit, rows: Dataset, theta: np.ndarray) -> tuple[Any, Any, Any]:
     """Predictions, targets and weights of mean 1 (or None) as the loss takes them: a function of the user's own takes tensors."""
     prediction = outputs(fit, rows.x, theta, rows.offset)
     if fit.loss_function.custom:

@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from steepest.errors import FitError, SpecError
 from steepest.lazy import nn, torch
-from steepest.model.linear import LinearProblem, Terms, row_blocks
+from steepest.model.linear import row_blocks
 from steepest.model.loss import Loss
 
 if TYPE_CHECKING:
-    from steepest.data.dataset import Dataset
     from steepest.result import Fit
 
 
-class Predicting(Protocol):
-    """What predicts: the terms of the linear family, or a module as it was fitted; with the rows that it was fitted to."""
-
-    @property
-    def train(self) -> Dataset | None: ...
-    @property
-    def problem(self) -> LinearProblem | None: ...
-    @property
-    def terms(self) -> Terms | None: ...
-    @property
-    def network(self) -> nn.Module | None: ...
-
-
-def outputs(fit: Predicting, x: np.ndarray, theta: np.ndarray, offset: np.ndarray | None = None) -> np.ndarray:
+def outputs(fit: Fit, x: np.ndarray, theta: np.ndarray, offset: np.ndarray | None = None) -> np.ndarray:
     """What the model itself gives, `[n]` or `[n, m]`, for columns x `[n, …]`, with θ as the fit was computed.
 
     offset: `[n]`, added to it.

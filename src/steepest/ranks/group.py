@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import timedelta
 from math import inf
 from threading import Thread
@@ -82,11 +82,8 @@ class Group:
         """
         flagged = torch.cat([mine, torch.full((1,), self.asked(), dtype=mine.dtype, device=mine.device)])
         each = [torch.empty_like(flagged) for _ in range(self.size)]
-        began = time.monotonic()
-        try:
+        with self._answered():
             torch.distributed.all_gather(each, flagged)
-        except RuntimeError:
-            raise self._lost(time.monotonic() - began) from None
         self.told = max(int(one[-1]) for one in each)
         return [one[:-1] for one in each]
 
@@ -112,24 +109,23 @@ class Group:
 
     def all_of(self, content: bytes) -> list[bytes]:
         """What every rank has, however many bytes."""
-        longest = [np.frombuffer(one, np.int64) for one in self.each(np.array([len(content)]).tobytes())]
-        lengths = [int(one[0]) for one in longest]
+        lengths = self._lengths(content)
         padded = self.each(content.ljust(max(lengths), b"\0"))
         return [one[:length] for one, length in zip(padded, lengths, strict=True)]
 
     def to_first(self, content: bytes) -> list[bytes]:
         """What every rank has, however many bytes, on the first one; nothing on the others."""
-        lengths = [int(np.frombuffer(one, np.int64)[0]) for one in self.each(np.array([len(content)]).tobytes())]
+        lengths = self._lengths(content)
         if self.size == 1:
             return [content]
         given = torch.from_numpy(np.frombuffer(content.ljust(max(lengths), b"\0"), np.uint8).copy())
         found = [torch.empty_like(given) for _ in range(self.size)] if self.first else None
-        began = time.monotonic()
-        try:
+        with self._answered():
             torch.distributed.gather(given, found)
-        except RuntimeError:
-            raise self._lost(time.monotonic() - began) from None
         return [one.numpy()[:length].tobytes() for one, length in zip(found or (), lengths, strict=self.first)]
+
+    def _lengths(self, content: bytes) -> list[int]:
+        return [int(np.frombuffer(one, np.int64)[0]) for one in self.each(np.array([len(content)]).tobytes())]
 
     def any(self, here: bool) -> bool:
         """Whether something is so on any rank."""
@@ -145,12 +141,10 @@ class Group:
         if self.size == 1 or now - self.beaten < BEAT:
             return
         self.beaten = now
-        try:
+        with self._answered():
             self._asked(lambda: self.store.add(f"beat {self.rank}", 1))
             for rank in self._missing(self.met + 1):
                 self._watch(rank, begun=True)
-        except RuntimeError:
-            raise self._lost(time.monotonic() - now) from None
 
     def meet(self) -> None:
         """Wait for all ranks, however long each has to work, as long as those that are missed say that they do.
@@ -161,14 +155,19 @@ class Group:
         if self.size == 1:
             return
         self.met += 1
-        began = time.monotonic()
         self.beats.clear()
-        try:
+        with self._answered():
             self._asked(lambda: self.store.set(f"met {self.met} by {self.rank}", "1"))
             while missing := self._missing(self.met):
                 for rank in missing:
                     self._watch(rank)
                 time.sleep(0.02)
+
+    @contextmanager
+    def _answered(self) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
         except RuntimeError:
             raise self._lost(time.monotonic() - began) from None
 
@@ -303,32 +302,26 @@ def current() -> Group:
     return _current[-1]
 
 
-@contextmanager
-def shared() -> Iterator[Group]:
+def shared() -> AbstractContextManager[Group]:
     """Within it all ranks add up together: they must do the same, in the same order."""
-    _current.append(launched() or ALONE)
-    try:
-        yield _current[-1]
-    finally:
-        _current.pop()
+    return _within(launched() or ALONE)
 
 
-@contextmanager
-def alone() -> Iterator[None]:
+def alone() -> AbstractContextManager[Group]:
     """Within it this rank works by itself, as a process that is no rank does."""
-    _current.append(ALONE)
-    try:
-        yield
-    finally:
-        _current.pop()
+    return _within(ALONE)
+
+
+def by_itself() -> AbstractContextManager[Group]:
+    """Within it a rank adds up its own parts of a batch alone."""
+    return _within(Apart(current().rank, current().size))
 
 
 @contextmanager
-def by_itself() -> Iterator[None]:
-    """Within it a rank adds up its own parts of a batch alone."""
-    _current.append(Apart(current().rank, current().size))
+def _within(group: Group) -> Iterator[Group]:
+    _current.append(group)
     try:
-        yield
+        yield group
     finally:
         _current.pop()
 
