@@ -78,43 +78,48 @@ def data_of(
         "classify": classify,
         "test_fraction": spec.test_fraction,
         "seed": spec.seed,
-        "penalised": spec.penalty != "none",
-        "formula": spec.formula,
-        "added": Added(offset, exposure, trials),
     }
+    of_table = {
+        "columns": None if spec.columns is None else list(spec.columns),
+        "drop": list(spec.drop),
+        "missing": spec.missing,
+        "reading": Reading.of(spec),
+        "intercept": spec.intercept,
+    }
+    in_memory = {"penalised": spec.penalty != "none", "formula": spec.formula, "added": Added(offset, exposure, trials)}
     if getattr(x, "ndim", 0) > 2 and not isinstance(spec.model, str):
         # images and the like go to the module as they are; only their row numbers go through the table
         images = x.detach().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
         numbers = np.arange(len(images), dtype=np.float64) + 0.5
-        parts = prepare(numbers, y, **options)
+        parts = prepare(numbers, y, **options, **in_memory)
         train, test = (
             None if p is None else replace(p, x=images[p.x[:, 0].astype(int)].astype(np.float64)) for p in parts
         )
+    elif (files := _streamed(spec, x if y is None else (x, y), weights)) is not None:
+        if in_memory["added"]:
+            raise SpecError(
+                "offset=, exposure= and trials= are for rows in memory, and these are streamed: stream=False."
+            )
+        if spec.target is None:
+            raise SpecError("Which column is to be predicted? Name it: target='NAME'.")
+        if spec.formula is not None:
+            raise SpecError(
+                "formula= learns its terms of rows in memory, and these are streamed: name the columns instead, columns=[…], "
+                "or model='poly:2'."
+            )
+        train, test = _from_stream(files, streams.Asked(**options, **of_table))
     else:
-        reading, table = Reading.of(spec), x if y is None else (x, y)
-        if (files := streams.wanted(table, spec.stream, reading, requested=_names_asked(spec, weights))) is not None:
-            if options["added"]:
-                raise SpecError(
-                    "offset=, exposure= and trials= are for rows in memory, and these are streamed: stream=False."
-                )
-            train, test = _from_stream(files, spec, weights, classify)
-            train, test = numbered(spec, train, test)
-            check_ignored(spec, train, test)
-            return train, test, (*train.notes, *said)
         named = spec.target is not None or (spec.formula is not None and formula_sides(spec.formula)[0] is not None)
         if y is None and not named and not (isinstance(x, str) and x.startswith("sample:")):
             raise SpecError("Which column is to be predicted? Name it: target='NAME'.")
         train, test = prepare(
             x,
             y,
-            columns=None if spec.columns is None else list(spec.columns),
-            drop=list(spec.drop),
-            missing=spec.missing,
-            reading=Reading.of(spec),
-            intercept=spec.intercept,
             keep_ones=is_own(spec),
             share=isinstance(spec.model, str) and spec.model.partition(":")[0] in LINEAR,
             **options,
+            **of_table,
+            **in_memory,
         )
     if train is None:
         raise DataError("There are no rows to fit.")
@@ -123,35 +128,16 @@ def data_of(
     return train, test, (*train.notes, *said)
 
 
-def _names_asked(spec: Spec, weights: Any) -> list[str]:
-    """Names of columns that somebody asks for, which tell a header from values."""
+def _streamed(spec: Spec, table: Any, weights: Any) -> RowGroups | None:
+    """A table that is gone through piece by piece. The names of columns that somebody asks for tell a header from values."""
     target = [spec.target] if isinstance(spec.target, str) else list(spec.target or ())
     inside = [name.removeprefix("log(").removesuffix(")").strip() for name in target]
-    return [*(spec.columns or ()), *spec.drop, *inside, *([weights] if isinstance(weights, str) else [])]
+    names = [*(spec.columns or ()), *spec.drop, *inside, *([weights] if isinstance(weights, str) else [])]
+    return streams.wanted(table, spec.stream, Reading.of(spec), requested=names)
 
 
-def _from_stream(files: RowGroups, spec: Spec, weights: Any, classify: bool | None) -> tuple[Dataset, Dataset | None]:
+def _from_stream(files: RowGroups, asked: streams.Asked) -> tuple[Dataset, Dataset | None]:
     """Some rows of a table that is larger than memory, with the stream that they are of."""
-    if spec.target is None:
-        raise SpecError("Which column is to be predicted? Name it: target='NAME'.")
-    if spec.formula is not None:
-        raise SpecError(
-            "formula= learns its terms of rows in memory, and these are streamed: name the columns instead, columns=[…], or "
-            "model='poly:2'."
-        )
-    asked = streams.Asked(
-        target=spec.target if isinstance(spec.target, str) else list(spec.target),
-        columns=None if spec.columns is None else list(spec.columns),
-        drop=list(spec.drop),
-        missing=spec.missing,
-        reading=Reading.of(spec),
-        weights=weights,
-        class_weight=spec.class_weight,
-        classify=classify,
-        test_fraction=spec.test_fraction,
-        seed=spec.seed,
-        intercept=spec.intercept,
-    )
     with in_one_thread():
         _, train, test = learned(files, asked)
     size = (

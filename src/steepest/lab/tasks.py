@@ -22,7 +22,6 @@ from steepest.description import describe
 from steepest.errors import SpecError, SteepestError, SteepestWarning
 from steepest.fitting import fit
 from steepest.lab import messages
-from steepest.lab.experiment import TASKS as NAMES
 from steepest.lab.experiment import Experiment
 from steepest.plots.film.frames import frames_data
 from steepest.plots.graph.draw import graph_data
@@ -34,9 +33,6 @@ MOST_RATES = 300
 MOST_BOXES = 24  # of a graph of gradients
 
 Answer = dict[str, Any]
-Task = Callable[[Mapping[str, Any], "Uploads"], Answer]
-
-TASKS: dict[str, Task] = {}
 FITS: OrderedDict[str, Fit] = OrderedDict()
 
 
@@ -57,17 +53,6 @@ class Uploads:
         """The same path: what was read of the last one is kept, since most questions are of one file."""
         self.last = self.last if self.last == path else KeptPath(path)
         return self.last
-
-
-def task(name: str) -> Callable[[Task], Task]:
-    """Add a task to the registry."""
-    assert name in NAMES
-
-    def add(function: Task) -> Task:
-        TASKS[name] = function
-        return function
-
-    return add
 
 
 def perform(job: Mapping[str, Any], uploads: Uploads) -> Answer:
@@ -117,7 +102,6 @@ def source(experiment: Experiment, uploads: Uploads) -> tuple[dict[str, Any], di
     return {"x": experiment.data}, settings
 
 
-@task("describe")
 def columns(job: Mapping[str, Any], uploads: Uploads) -> Answer:
     """The columns of a table."""
     experiment = Experiment.read({"data": job["data"]})
@@ -125,7 +109,6 @@ def columns(job: Mapping[str, Any], uploads: Uploads) -> Answer:
     return messages.columns(describe(rows["x"]))
 
 
-@task("graph")
 def graph(job: Mapping[str, Any], uploads: Uploads) -> Answer:
     """The graph that the gradients of a frame come from, with their values."""
     made = fitted(job, uploads).inner
@@ -134,7 +117,6 @@ def graph(job: Mapping[str, Any], uploads: Uploads) -> Answer:
     return messages.graph(graph_data(replace(made, theta=theta), most=MOST_BOXES))
 
 
-@task("report")
 def report(job: Mapping[str, Any], uploads: Uploads) -> Answer:
     """Its page of pictures and words."""
     with tempfile.TemporaryDirectory() as folder:
@@ -143,7 +125,6 @@ def report(job: Mapping[str, Any], uploads: Uploads) -> Answer:
         return {"text": place.read_text()}
 
 
-@task("film")
 def film(job: Mapping[str, Any], uploads: Uploads) -> Answer:
     """Its film, a GIF, as base64."""
     with tempfile.TemporaryDirectory() as folder:
@@ -152,7 +133,6 @@ def film(job: Mapping[str, Any], uploads: Uploads) -> Answer:
         return messages.packed(np.frombuffer(place.read_bytes(), dtype=np.uint8), "u1") or {}
 
 
-@task("sweep")
 def swept(job: Mapping[str, Any], uploads: Uploads) -> Answer:
     """The same descent at many learning rates at once."""
     experiment = Experiment.read(job["experiment"])
@@ -163,7 +143,7 @@ def swept(job: Mapping[str, Any], uploads: Uploads) -> Answer:
     return messages.sweep(found, fitted(job, uploads))
 
 
-TASKS |= {
+TASKS: dict[str, Callable[[Mapping[str, Any], Uploads], Answer]] = {
     # a descent and all that is played of it; what is wrong with it; the largest stable learning rate, and that of `auto`
     "descend": lambda job, uploads: messages.descent(fitted(job, uploads), job.get("plane")),
     "diagnose": lambda job, uploads: messages.findings(fitted(job, uploads).diagnose()),
@@ -171,4 +151,10 @@ TASKS |= {
     # the same descent as a script and as a notebook of plain PyTorch
     "script": lambda job, uploads: {"text": fitted(job, uploads).to_python()},
     "notebook": lambda job, uploads: {"text": messages.notebook(fitted(job, uploads).to_python())},
+    "describe": columns,
+    "graph": graph,
+    "report": report,
+    "film": film,
+    "sweep": swept,
 }
+"""The tasks of `experiment.TASKS`."""
