@@ -42,6 +42,7 @@ def main() -> None:
         ("two classes, l2", st.DescentClassifier(), l2, two),
         ("two classes, l1", st.DescentClassifier(), l1, two),
         ("three classes, l2", st.DescentClassifier(), l2, three),
+        ("three classes, l1", st.DescentClassifier(), l1, three),
     ]
     lines, goals, worst = [], [], 0.0
     for name, estimator, grid, goal in cases:

@@ -56,6 +56,38 @@ def test_classes_told_apart_take_few_steps():
     assert (np.diff(fit.trace.objective) < 0.0).all()
 
 
+@pytest.mark.parametrize(("sample", "steps"), [("wine", 3), ("digits", 6), ("breast_cancer", 14)])
+def test_where_theta_tells_all_rows_apart_the_last_step_is_along_it(sample, steps):
+    table, target = st.synthetic.sample(sample).to_pandas(), st.synthetic.sample_target(sample)[0]
+    codes = np.unique(table[target], return_inverse=True)[1]
+    fit = st.fit(table.drop(columns=target).to_numpy(float), codes.astype(str))
+    before, last = fit.trace.theta[-2:]
+    factor = last @ before / (before @ before)
+    np.testing.assert_allclose(last, factor * before, rtol=1e-12)
+    assert factor == 2.0 ** round(np.log2(factor)) > 1.0
+    assert fit.metrics["train"]["accuracy"] == 1.0
+    assert fit.trace.objective[-1] <= SEPARATED * fit.trace.objective[0]
+    assert fit.status.name == "SEPARABLE"
+    assert fit.steps <= steps
+
+
+def test_where_a_penalty_holds_it_no_step_is_along_theta():
+    table, target = st.synthetic.sample("wine").to_pandas(), st.synthetic.sample_target("wine")[0]
+    columns, codes = table.drop(columns=target).to_numpy(float), np.unique(table[target], return_inverse=True)[1]
+    columns = (columns - columns.mean(0)) / columns.std(0)
+    theirs = LogisticRegression(C=1 / (2e-3 * len(codes)), solver="newton-cholesky", tol=1e-13, max_iter=200)
+    theirs.fit(columns, codes)
+    fit = st.fit(columns, codes.astype(str), penalty="l2:0.001")
+    np.testing.assert_allclose(fit.theta.reshape(3, -1)[:, 1:], theirs.coef_, rtol=1e-7, atol=1e-9)
+
+
+def test_classes_of_which_one_is_told_apart_end_where_nothing_is_left():
+    fit = st.fit("sample:iris", target=st.synthetic.sample_target("iris")[0])
+    assert fit.status.name == "SEPARABLE"
+    assert fit.relative_gap <= 1e-12
+    assert fit.steps <= 14
+
+
 @pytest.mark.parametrize("size", [1e9, 1e12, 1e15, 1e18])
 def test_a_line_of_dates_ends_where_theta_can_do_no_better(size):
     x = size * (1.5 + 1e-4 * np.arange(5))

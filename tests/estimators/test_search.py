@@ -10,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 import steepest as st
+from steepest.estimators import together
 
 RANDOM = np.random.default_rng(1)
 SIZES = np.logspace(-1, 3, 6)
@@ -107,6 +108,33 @@ def test_what_cannot_go_together_goes_alone():
 def test_columns_that_settle_nothing_are_left_to_the_estimator():
     double = np.column_stack([X, X[:, 0]])
     assert compared(st.DescentRegressor(), {"penalty": ["none", "l2:0.1"]}, Y, cv=3, x=double).side_by_side == 3
+
+
+def test_classes_of_columns_that_are_much_alike_are_left_to_the_estimator():
+    alike = np.column_stack([X[:, 0], X[:, 0] + 1e-4 * X[:, 0].std() * np.random.default_rng(0).normal(size=90)])
+    assert compared(st.DescentClassifier(), {"penalty": ["none", "l2:1e-9"]}, TWO, cv=3, x=alike).side_by_side == 0
+
+
+@pytest.mark.parametrize("classes", [TWO, THREE], ids=["two", "three"])
+def test_rows_between_two_classes_are_left_to_the_estimator(classes):
+    found = compared(st.DescentClassifier(class_weight="balanced"), {"penalty": ["l1:1e5", "l2:0.1"]}, classes, cv=3)
+    assert found.side_by_side == 3  # l1:1e5 leaves nothing but even odds
+
+
+def test_many_classes_under_an_l1_penalty_take_few_sweeps(monkeypatch):
+    swept = []
+    by_coordinates = together._by_coordinates
+
+    def counted(*given):
+        d, sweeps = by_coordinates(*given)
+        swept.append(sweeps)
+        return d, sweeps
+
+    monkeypatch.setattr(together, "_by_coordinates", counted)
+    five = np.digitize(Y + 2 * RANDOM.normal(size=90), np.quantile(Y, [0.2, 0.4, 0.6, 0.8]))
+    found = compared(st.DescentClassifier(), {"penalty": ["l1:0.003", "l1:0.03", "elastic:0.01,0.001"]}, five, cv=3)
+    assert found.side_by_side == 9
+    assert max(swept) <= 60  # thousands, where the classes' coefficients are moved one by one alone
 
 
 def test_steps_before_it_are_learned_of_a_folds_own_rows():

@@ -1,8 +1,9 @@
 """Newton's method on a table that fits into the processor's cache: `optimizer="auto"` for smooth losses there.
 
 The same steepest descent in the norm of the curvature as `newton.py`, on NumPy's arrays. Where steps gain only a constant
-factor each, as on classes that can be told apart and whose loss has no minimum, a step that was taken whole is lengthened as
-long as the objective falls further: it doubles each time. (Boyd and Vandenberghe, Convex Optimization, 9.5; a search that
+factor each, as on classes of which only some can be told apart, a step that was taken whole is lengthened as long as the
+objective falls further: it doubles each time. Where θ tells all rows apart, so does any multiple of it, and without a penalty
+the loss falls to 0 along θ itself: that is the last step. (Boyd and Vandenberghe, Convex Optimization, 9.5; a search that
 lengthens: Nocedal and Wright, Numerical Optimization, 3.5.)
 """
 
@@ -45,16 +46,23 @@ class SmallNewton(Newton):
     def update(self, theta: np.ndarray, grad: np.ndarray, memory: Memory, lr: Any, again: Again) -> None:
         objective = self.objective
         first, before, damping = memory[:3]
-        value, g = objective.whole(theta), objective.slopes(theta)
+        value = objective.whole(theta)
+        if objective.told_apart(theta):
+            longer = self._lengthened(np.zeros_like(theta), theta, SEPARATED * first)
+            if (least := objective.whole(longer)) < value or least <= SEPARATED * first:
+                theta[:] = longer
+                self.arrived = least <= SEPARATED * first
+                return
+        g = objective.slopes(theta)
         hessian, mean = objective.curvature(theta)
         unit = np.maximum(np.diag(hessian), mean or objective.loss.bound or 1.0)
         floor = max(abs(value), 1e-12 * first) * np.finfo(np.float64).eps
         promised, negligible, attempt, moved = inf, False, 0, None
-        for attempt in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):  # noqa: B007 (it is asked below)
             step = _solved(hessian, damping * unit, g)
             if step is not None:
                 fall = -float(g @ step)
-                if attempt == 0:
+                if promised == inf:
                     promised, negligible = fall, fall <= 4 * floor
                 there = objective.moved(theta, step)
                 if objective.whole(there) <= value - 1e-4 * fall + (4 * floor if negligible else floor):

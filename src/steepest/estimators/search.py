@@ -26,6 +26,7 @@ from sklearn.utils import _safe_indexing
 from steepest.errors import FitError, SpecError, SteepestError
 from steepest.estimators import parameters, rows, together
 from steepest.estimators.base import Descent, Given
+from steepest.estimators.many_losses import Columns
 from steepest.estimators.together import Minima
 from steepest.model.automatic_loss import loss_of
 from steepest.model.modules import is_linear
@@ -42,6 +43,9 @@ SETTLES_NOTHING = frozenset(
 
 OF_ROWS = ("class_weight", "fit_intercept")
 """Parameters that the rows depend on."""
+
+TIED = 1e-6
+"""How far a row is on a class's side at least, in log-odds, or as a part of the largest where that is more."""
 
 WIDEST = 200
 """Parameters up to which Hessians of all candidates are written out."""
@@ -283,11 +287,12 @@ def _together(
     spec = parameters.spec_of(first, first._of_classes, own_rows=True)
     alone = not isinstance(estimator, Pipeline) and getattr(first, "class_weight", None) is None
     whole = first._given(X, y, None, learn=True) if alone else None
+    columns = None if whole is None or sparse.issparse(whole.x) else Columns.of(whole.x, None, spec.intercept)
     found: Minima | None = None
     for train, test in splits:
         fold = None if whole is None else _cut(first, whole, train, test)
         if fold is None:
-            fold, whole = _prepared(estimator, first, X, y, train, test), None
+            fold, whole, columns = _prepared(estimator, first, X, y, train, test), None, None
         given, outside, judged = fold
         if sparse.issparse(given.x) or given.y.ndim > 1:
             return
@@ -300,10 +305,12 @@ def _together(
         if (data.x.shape[1] + 1) * outputs > WIDEST:
             return
         weights = None if data.weights is None else data.weights / data.weights.mean()
-        problem = together.Problem(data.x, target, weights, loss, outputs, spec.intercept)
-        found = together.minima(problem, *kinds, found)
+        inside = Columns.of(data.x, weights, spec.intercept) if columns is None else columns.only(train)
+        asked = inside.placed(outside) if first._of_classes else None
+        found = together.minima(together.Problem(inside, target, weights, loss, outputs, asked), *kinds, found)
         decision = outside @ found.coefficients.swapaxes(1, 2) + found.intercepts[:, None, :]
-        yield np.where(found.arrived, _scores(first, decision, judged), np.nan)
+        sure = found.arrived & _sure(decision) if first._of_classes else found.arrived
+        yield np.where(sure, _scores(first, decision, judged), np.nan)
 
 
 def _cut(first: Descent, whole: Given, train: np.ndarray, test: np.ndarray) -> tuple[Given, Any, np.ndarray] | None:
@@ -331,6 +338,16 @@ def _prepared(
         places = np.minimum(np.searchsorted(classes, known), len(classes) - 1)
         known = np.where(classes[places] == known, places, -1)  # a class that no row to fit has is never right
     return given, first._checked_rows(outside), known
+
+
+def _sure(decision: np.ndarray) -> np.ndarray:
+    """Whether each row of runs `[runs, n, k]` lies on one class's side: between two the last digit of a fit decides."""
+    if decision.shape[2] == 1:
+        lead = np.abs(decision[..., 0])
+    else:
+        second, first = np.moveaxis(np.partition(decision, -2, axis=2)[..., -2:], 2, 0)
+        lead = first - second
+    return lead.min(1) > TIED * np.maximum(np.abs(decision).max((1, 2)), 1.0)
 
 
 def _scores(estimator: Descent, decision: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -3,24 +3,26 @@
     c_r = argmin  (1/n) Σ wᵢ·ℓ(aᵢ·c, yᵢ) + Σⱼ l1_rj·|cⱼ| + l2_rj·cⱼ²            for runs r side by side
 
 in columns of one size around their means. Each step is Newton's for all runs: their predictions are one product of matrices,
-and so are their Hessians, Σᵢ h_ri·aᵢaᵢᵀ being [runs, n] times the products of columns [n, p²]. Under an l1 penalty the quadratic
-model is minimised by coordinate descent, over all runs at once. (Friedman, Hastie and Tibshirani, Regularization paths for
-generalized linear models via coordinate descent, 2010.) It ends where no run has anything to gain; a run that does not get there
-says so, and is left to the estimator itself.
+and so are their Hessians (`many_losses.py`). Under an l1 penalty the quadratic model is minimised by coordinate descent, over
+all runs at once. (Friedman, Hastie and Tibshirani, Regularization paths for generalized linear models via coordinate descent,
+2010.) It ends where no run has anything to gain, or, where only the classes of some rows are asked for, where no further step
+can change one of them; a run that does not get there says so, and is left to the estimator itself.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from scipy.linalg import lapack
 
 from steepest.analysis.exact.smooth import sum_to_zero
+from steepest.estimators.many_losses import ROUGH, Columns, ManyLosses, State
 from steepest.model.loss import Loss
 from steepest.model.torch_losses import CrossEntropy
 
-MOST_STEPS, MOST_SWEEPS, HALVINGS = 60, 5_000, 30
+MOST_STEPS, MOST_SWEEPS, HALVINGS = 60, 1_000, 30
 CLOSE = 1e-5
 """Part of the largest change from which on coordinate descent has the step."""
 
@@ -36,159 +38,153 @@ NEAR_NUMBERS = 1e-10
 LEAST = 1e-16
 """Part of F that may be left where an older Hessian takes the last step."""
 
-FAST = 1e-3
+LEAST_ROUGH = 1e-12
+"""The same of runs in float32, which are left to float64 there."""
+
+FAST = 1e-2
 """Part of what the last step promised up to which an older Hessian does."""
 
-ROUGH = 3
-"""Steps with a parabola above a loss that is linear far out, before its own curvature is tried."""
+SHRINKING, NEVER_LESS = 0.2, 0.01
+"""Length of a step, of the one before it, from which on the steps after it are short; and what it counts as at least."""
 
-ALIKE = 1e-9
-"""The smallest eigenvalue of the columns' correlations, without a penalty, from which their coefficients are settled."""
+LEAD = 10.0
+"""How far a row is on its class's side, in lengths of all steps to come, where none of them leads to the other one."""
 
-TINY = 4.0 * np.finfo(np.float64).eps
+ROUGHLY = 1e-3
+"""Part of F that a step may promise where it is asked whether the rows are on their class's side."""
+
+ALIKE, ALIKE_ROUGH = 1e-9, 1e-5
+"""The smallest eigenvalue of the columns' correlations, without a penalty, from which their coefficients are settled: of least
+squares, and where Hessians are made of products in float32."""
+
+ROOM = 25_000_000
+"""Numbers that the predictions and slopes of runs side by side may take: 200 MB."""
 
 
 @dataclass(frozen=True)
 class Minima:
     """Coefficients `[runs, k, d]` and intercepts `[runs, k]` in user units, and whether each run has arrived.
 
-    hessians: of the runs without an l1 penalty, at or near their minima, as `_Work` has them.
+    factors: of each run without an l1 penalty the Hessian's, as `_Work` has them, at or near the minimum; else None.
     """
 
     coefficients: np.ndarray
     intercepts: np.ndarray
     arrived: np.ndarray
-    hessians: np.ndarray
+    factors: list[Any]
 
     @classmethod
     def of_nothing(cls, runs: int, problem: Problem) -> Minima:
         """0.0 everywhere, where nothing has arrived."""
         shape = runs, problem.outputs
         return cls(
-            np.zeros((*shape, problem.x.shape[1])), np.zeros(shape), np.zeros(runs, dtype=bool), np.empty((0, 0, 0))
+            np.zeros((*shape, len(problem.columns.mean))), np.zeros(shape), np.zeros(runs, dtype=bool), [None] * runs
         )
 
     def only(self, runs: np.ndarray) -> Minima:
-        return Minima(self.coefficients[runs], self.intercepts[runs], self.arrived[runs], self.hessians)
+        factors = [self.factors[run] for run in runs]
+        return Minima(self.coefficients[runs], self.intercepts[runs], self.arrived[runs], factors)
 
     def put(self, runs: np.ndarray, other: Minima) -> None:
         self.coefficients[runs], self.intercepts[runs] = other.coefficients, other.intercepts
         self.arrived[runs] = other.arrived
+        for run, factor in zip(runs, other.factors, strict=True):
+            self.factors[run] = factor
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Rows x `[n, d]`, their targets as the loss takes them, weights of mean 1 or None, and k outputs."""
+    """Rows as `columns`, their targets as the loss takes them, weights of mean 1 or None, and k outputs.
 
-    x: np.ndarray
+    asked: the rows `[m, p]` whose classes are asked for, where nothing else is.
+    """
+
+    columns: Columns
     target: np.ndarray
     weights: np.ndarray | None
     loss: Loss
     outputs: int
-    intercept: bool
+    asked: np.ndarray | None = field(default=None)
 
 
 def minima(problem: Problem, l1: np.ndarray, l2: np.ndarray, start: Minima | None = None) -> Minima:
     """The minima under penalties l1 and l2 `[runs]`, in user units. start: minima on other rows, to begin at."""
     found = Minima.of_nothing(len(l1), problem)
     kinked = l1 > 0.0
-    for runs in (np.flatnonzero(kinked), np.flatnonzero(~kinked)):
-        if runs.size:
-            work = _Work(problem, l1[runs], l2[runs])
-            if start is not None and start.coefficients.shape == found.coefficients.shape:
-                work.begin(start.only(runs))
-            work.run()
-            ended = work.minima()
-            found.put(runs, ended)
-            found = replace(found, hessians=ended.hessians)
+    several = max(1, ROOM // (6 * problem.outputs * len(problem.columns.basis)))
+    fits = start is not None and start.coefficients.shape == found.coefficients.shape
+    for kind in (np.flatnonzero(kinked), np.flatnonzero(~kinked)):
+        for runs in (kind[i : i + several] for i in range(0, len(kind), several)):
+            begun = start.only(runs) if start is not None and fits else None
+            good = None if begun is None else begun.arrived
+            rough = problem.asked is not None and isinstance(problem.loss, CrossEntropy) and not kinked[kind[0]]
+            if rough:  # most of them need no more digits
+                begun = _run(problem, l1[runs], l2[runs], begun, good, np.float32)
+                found.put(runs, begun)
+                runs, begun = runs[~begun.arrived], begun.only(np.flatnonzero(~begun.arrived))
+                good = np.ones(len(runs), dtype=bool)
+            if runs.size:
+                found.put(runs, _run(problem, l1[runs], l2[runs], begun, good, np.float64))
     return found
 
 
-@dataclass
-class _State:
-    """Runs where they stand: F `[runs]`, predictions and slopes of the rows' losses `[runs, k, n]`."""
-
-    value: np.ndarray
-    prediction: np.ndarray
-    slope: np.ndarray
-
-    def only(self, runs: np.ndarray) -> _State:
-        if runs.dtype == bool and runs.all():
-            return self
-        return _State(self.value[runs], self.prediction[runs], self.slope[runs])
-
-    def put(self, runs: np.ndarray, other: _State) -> None:
-        self.value[runs], self.prediction[runs], self.slope[runs] = other.value, other.prediction, other.slope
+def _run(
+    problem: Problem, l1: np.ndarray, l2: np.ndarray, start: Minima | None, good: np.ndarray | None, dtype: Any
+) -> Minima:
+    """Runs from where they begin, those that are good there; the others and without it at 0."""
+    work = _Work(problem, l1, l2, dtype)
+    if start is not None and good is not None:
+        work.begin(start, good)
+    work.run()
+    return work.minima()
 
 
 class _Work:
     """The descent of some runs, all with an l1 penalty or all without.
 
-    c `[runs, m·p]`: the coefficients of m outputs. Adding one vector to all k classes changes no probability, and an l2 penalty
-    holds their sum at 0: so without an l1 penalty c are coordinates of what adds up to 0, in the orthonormal basis `turn`
-    `[k, k − 1]`.
+    c `[runs, m·p]`: the coefficients of m outputs. An l2 penalty holds the sum of all classes' coefficients at 0: so without an
+    l1 penalty c are coordinates of what adds up to 0, in the orthonormal basis `turn` `[k, k − 1]`.
     """
 
-    def __init__(self, problem: Problem, l1: np.ndarray, l2: np.ndarray):
-        x, self.loss, self.first = problem.x, problem.loss, int(problem.intercept)
-        first, coupled = self.first, isinstance(problem.loss, CrossEntropy)
-        self.kinked = bool(l1.any())
+    def __init__(self, problem: Problem, l1: np.ndarray, l2: np.ndarray, dtype: Any):
+        self.loss, self.asked, self.columns = problem.loss, problem.asked, problem.columns
+        coupled, self.kinked = isinstance(problem.loss, CrossEntropy), bool(l1.any())
         self.turn = sum_to_zero(problem.outputs) if coupled and not self.kinked else np.eye(problem.outputs)
-        self.k, self.m = self.turn.shape
-        self.weights, self.target, self.n, self.runs = problem.weights, problem.target, len(x), len(l1)
-        self.mean = np.average(x, axis=0, weights=self.weights) if first else np.zeros(x.shape[1])
-        centred = x - self.mean
-        size = np.sqrt(np.average(centred**2, axis=0, weights=self.weights))
-        self.size = np.where(size > 1e-10 * (np.abs(self.mean) + size), size, 1.0)
-        self.p = x.shape[1] + first
-        self.basis = np.ones((self.n, self.p))
-        self.basis[:, first:] = centred / self.size
+        self.m, self.runs, self.first = self.turn.shape[1], len(l1), self.columns.first
+        losses = ManyLosses(self.columns, problem.target, problem.weights, problem.loss, self.turn, self.runs, dtype)
+        self.losses, self.p = losses, losses.p
+        self.rough, self.tiny = dtype is np.float32, 4.0 * float(np.finfo(dtype).eps)
         free = np.ones(self.p)
-        free[:first] = 0.0
+        free[: self.first] = 0.0
         scale = np.ones(self.p)
-        scale[first:] = self.size
+        scale[self.first :] = self.columns.size
         self.thresholds = np.tile(l1[:, None] * free / scale, (1, self.m))
         self.ridge = np.tile(l2[:, None] * free / scale**2, (1, self.m))
         self.c = np.zeros((self.runs, self.m * self.p))
-        self.hessians = np.empty((0 if self.kinked else self.runs, self.m * self.p, self.m * self.p))
-        self.known = np.zeros(self.runs, dtype=bool)
-        self.own = (np.arange(self.k)[:, None] == self.target).astype(np.float64) if coupled else np.empty(0)
-        # in memory that stays: new pages for each step would take longer than its arithmetic
-        self.rooms = np.empty((6, self.runs, self.k, self.n))
+        self.factors: list[Any] = [None] * self.runs
+        self.sweeps = MOST_SWEEPS
         self.arrived = np.zeros(self.runs, dtype=bool)
-        self.rough = np.full(self.runs, 0 if self.loss.reach is None else ROUGH)
-        weighted = self.basis if self.weights is None else self.basis * self.weights[:, None]
-        self.square = weighted.T @ self.basis / self.n
-        settled = np.linalg.eigvalsh(self.square)[0] > ALIKE
-        self.sure = settled | ((l2 > 0.0) & (self.ridge[:, first : self.p].min(1, initial=np.inf) > ALIKE))
+        least = ALIKE if self.loss.quadratic else ALIKE_ROUGH
+        settled = np.linalg.eigvalsh(losses.square)[0] > least
+        self.sure = settled | ((l2 > 0.0) & (self.ridge[:, self.first : self.p].min(1, initial=np.inf) > least))
 
-    @cached_property
-    def products(self) -> tuple[np.ndarray, np.ndarray]:
-        """The products of two columns each `[p·(p + 1)/2, n]`, in float32, which a step can do with; and the place `[p, p]` of
-        each two among them."""
-        upper, columns = np.triu_indices(self.p), np.ascontiguousarray(self.basis.T, dtype=np.float32)
-        places = np.empty((self.p, self.p), dtype=np.intp)
-        places[upper] = places[upper[1], upper[0]] = np.arange(len(upper[0]))
-        return np.concatenate([one * columns[j:] for j, one in enumerate(columns)]), places
-
-    def begin(self, start: Minima) -> None:
-        """At minima that other rows have."""
-        there = np.zeros((self.runs, self.k, self.p))
-        there[..., self.first :] = start.coefficients * self.size
+    def begin(self, start: Minima, good: np.ndarray) -> None:
+        """At minima that other rows have, those that are good."""
+        there = np.zeros((self.runs, len(self.turn), self.p))
+        there[..., self.first :] = start.coefficients * self.columns.size
         if self.first:
-            there[..., 0] = start.intercepts + start.coefficients @ self.mean
-        there[~start.arrived] = 0.0
+            there[..., 0] = start.intercepts + start.coefficients @ self.columns.mean
+        there[~good] = 0.0
         self.c[:] = (self.turn.T @ there).reshape(self.runs, -1)
-        if not self.kinked and start.hessians.shape == self.hessians.shape:
-            self.hessians, self.known = start.hessians.copy(), start.arrived.copy()
+        self.factors = [one if kept else None for one, kept in zip(start.factors, good, strict=True)]
 
     def minima(self) -> Minima:
         """Where the runs are, in user units."""
         user = self.turn @ self.c.reshape(self.runs, self.m, -1)
-        coefficients = user[..., self.first :] / self.size
-        shift = coefficients @ self.mean
+        coefficients = user[..., self.first :] / self.columns.size
+        shift = coefficients @ self.columns.mean
         intercepts = user[..., 0] - shift if self.first else np.zeros(user.shape[:2])
-        return Minima(coefficients, intercepts, self.arrived, self.hessians)
+        return Minima(coefficients, intercepts, self.arrived, self.factors)
 
     def run(self) -> None:
         """Newton's steps until each run has arrived, or for so many."""
@@ -199,64 +195,97 @@ class _Work:
             if not going.size:
                 return
             c = self.c[going]
-            flat = (self.turn.T @ state.slope).reshape(-1, self.n) @ self.basis
-            g = flat.reshape(len(going), -1) / self.n + 2.0 * self.ridge[going] * c
-            try:
-                d, promised, fresh = self._directions(c, g, state, going, before[going])
-            except np.linalg.LinAlgError:
-                return
-            floor = TINY * np.maximum(np.abs(state.value), 1e-300)
+            g = self.losses.gradient(state) + 2.0 * self.ridge[going] * c
+            d, promised, fresh = self._directions(c, g, state, going, before[going])
+            floor = self.tiny * np.maximum(np.abs(state.value), 1e-300)
             last = self._is_last(-promised, before[going], fresh, state, going)
+            last |= self._decided(c, d, -promised, before[going], state.value)
             self.c[going[last]] = c[last] + d[last]
             self.arrived[going[last]] = True
-            left = ~last
+            slow = ~(-promised <= SHRINKING**2 * before[going]) & (-promised <= ROUGHLY * np.abs(state.value))
             before[going] = -promised
+            left = ~last & np.isfinite(promised) & ~(slow & self.rough)  # float32 has no more digits there
+            if not left.any():
+                return
             going, state, promised, floor = going[left], state.only(left), promised[left], floor[left]
             room = 2 - room
             self.c[going], state = self._searched(c[left], d[left], promised, floor, state, going, room)
-            left = -promised > floor
-            self.arrived[going[~left]] = True
+            left = -promised > (LEAST_ROUGH * np.abs(state.value) if self.rough else floor)
+            self.arrived[going[~left]] = not self.rough
             going, state = going[left], state.only(left)
 
     def _directions(
-        self, c: np.ndarray, g: np.ndarray, state: _State, going: np.ndarray, before: np.ndarray
+        self, c: np.ndarray, g: np.ndarray, state: State, going: np.ndarray, before: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The minimum of each run's quadratic model, what it promises, and whether its Hessian is that of the place.
+        """The minimum of each run's quadratic model, what it promises (NaN where there is none), and whether its Hessian is that
+        of the place.
 
         before: what the last step promised. An older Hessian does as long as each step promises a small part of that.
         """
-        fresh = ~self.known[going] | (self.rough[going] > 0) | (not self.loss.classes) | self.kinked
         if self.kinked:
             hessian, thresholds = self._hessian(state, going), self.thresholds[going]
-            d = _by_coordinates(c, g, hessian, thresholds)
-            return d, (g * d).sum(1) + (thresholds * (np.abs(c + d) - np.abs(c))).sum(1), fresh
-        d = np.empty_like(c)
-        if not fresh.all():
-            d[~fresh] = -np.linalg.solve(self.hessians[going[~fresh]], g[~fresh][..., None])[..., 0]
-            fresh[~fresh] = -(g[~fresh] * d[~fresh]).sum(1) > FAST * before[~fresh]
+            d, sweeps = _by_coordinates(c, g, hessian, thresholds, self.m, self.sweeps)
+            self.sweeps -= sweeps
+            promised = (g * d).sum(1) + (thresholds * (np.abs(c + d) - np.abs(c))).sum(1)
+            return d, promised, np.ones(len(going), dtype=bool)
+        d, older = np.full_like(c, np.nan), self.loss.classes & (self.losses.rough[going] == 0)
+        fresh = np.ones(len(going), dtype=bool)
+        for place in np.flatnonzero(older):
+            if (factor := self.factors[going[place]]) is not None:
+                d[place] = lapack.dpotrs(factor, -g[place])[0]  # pyrefly: ignore (it is there)
+                fresh[place] = not -(g[place] @ d[place]) <= FAST * before[place]
         if fresh.any():
-            made = self.hessians[going[fresh]] = self._hessian(state.only(fresh), going[fresh])
-            self.known[going[fresh]] = True
-            d[fresh] = -np.linalg.solve(made, g[fresh][..., None])[..., 0]
+            made = self._hessian(state.only(fresh), going[fresh])
+            for place, hessian in zip(np.flatnonzero(fresh), made, strict=True):
+                symmetric = hessian.T  # in the order that LAPACK works in without a copy
+                factor, found, failed = lapack.dposv(symmetric, -g[place], overwrite_a=1)  # pyrefly: ignore (it is there)
+                d[place] = np.nan if failed else found
+                self.factors[going[place]] = None if failed else factor
         return d, (g * d).sum(1), fresh
 
     def _is_last(
-        self, fall: np.ndarray, before: np.ndarray, fresh: np.ndarray, state: _State, going: np.ndarray
+        self, fall: np.ndarray, before: np.ndarray, fresh: np.ndarray, state: State, going: np.ndarray
     ) -> np.ndarray:
         """Whether nothing is left after a step that promises to lower F by `fall`, `before` of the last one.
 
-        A step of Newton's own leaves the square of what it took, one by an older Hessian the same part as the last one did.
+        A step of Newton's own leaves the square of what it took, where steps have become shorter fast (the Hessian of columns
+        that are much alike has few digits); one by an older Hessian the same part as the last one did.
         """
         value = np.abs(state.value)
         leaves = fall * np.where(np.isfinite(before), fall / before, 1.0)
         near = NEAR if self.loss.classes else NEAR_NUMBERS
-        done = (fresh & (fall <= near * value)) | (leaves <= LEAST * value)
-        return done & (self.rough[going] == 0) & (not self.kinked)
+        done = (fresh & (fall <= near * value) & (fall <= FAST * before)) | (leaves <= LEAST * value)
+        return done & (self.losses.rough[going] == 0) & (not self.kinked and not self.rough)
+
+    def _decided(
+        self, c: np.ndarray, d: np.ndarray, fall: np.ndarray, before: np.ndarray, value: np.ndarray
+    ) -> np.ndarray:
+        """Whether no step after this one changes the class of a row that is asked for.
+
+        F falls by the square of a step's length. Where steps become shorter by a factor ρ each, all that are to come are
+        ρ/(1 − ρ) of this one together; and each row is further from another class than they lead.
+        """
+        decided = np.zeros(len(c), dtype=bool)
+        runs = np.flatnonzero((fall <= SHRINKING**2 * before) & (fall <= ROUGHLY * np.abs(value)))
+        if self.asked is None or not runs.size:
+            return decided
+        outputs = self.turn @ np.stack([c[runs] + d[runs], d[runs]]).reshape(-1, self.m, self.p)
+        there, change = (outputs.reshape(-1, self.p) @ self.asked.T).reshape(2, len(runs), len(self.turn), -1)
+        if len(self.turn) == 1:
+            lead, moved = np.abs(there[:, 0]), np.abs(change[:, 0])
+        else:
+            lead, moved = there.max(1), change.max(1) - change.min(1)
+            np.put_along_axis(there, there.argmax(1)[:, None], -np.inf, 1)
+            lead -= there.max(1)
+        shorter = np.maximum(np.sqrt(np.maximum(fall[runs], 0.0) / before[runs]), NEVER_LESS)
+        to_come = shorter / (1.0 - shorter) * moved.max(1, initial=0.0)
+        decided[runs] = lead.min(1, initial=np.inf) > LEAD * to_come
+        return decided
 
     def _searched(
-        self, c: np.ndarray, d: np.ndarray, promised: np.ndarray, floor: np.ndarray, state: _State, going: np.ndarray,
+        self, c: np.ndarray, d: np.ndarray, promised: np.ndarray, floor: np.ndarray, state: State, going: np.ndarray,
         room: int,
-    ) -> tuple[np.ndarray, _State]:  # fmt: skip
+    ) -> tuple[np.ndarray, State]:  # fmt: skip
         """Where the steps lead: whole ones, or halved until F falls by 1e-4 of what was promised (Armijo)."""
         length, moved = np.ones(len(going)), c + d
         after = self._at(moved, going, room)
@@ -267,113 +296,67 @@ class _Work:
             length[late] /= 2
             moved[late] = c[late] + length[late, None] * d[late]
             after.put(late, self._at(moved[late], going[late], 4))
-            self.rough[going[late]] = 0 if self.loss.reach is None else ROUGH
+            self.losses.rough[going[late]] = 0 if self.loss.reach is None else ROUGH
         late = ~(after.value <= state.value + floor)
         moved[late] = c[late]
         after.put(late, state.only(late))
         return moved, after
 
-    def _at(self, c: np.ndarray, going: np.ndarray, room: int) -> _State:
+    def _at(self, c: np.ndarray, going: np.ndarray, room: int) -> State:
         """Some runs at c, in that room and the next."""
-        prediction, slope = self.rooms[room : room + 2, : len(c)]
-        turned = self.turn @ c.reshape(len(c), self.m, self.p)
-        np.matmul(turned.reshape(-1, self.p), self.basis.T, out=prediction.reshape(-1, self.n))
-        if isinstance(self.loss, CrossEntropy):
-            each = self._softmax(prediction, slope)
-        else:
-            one = prediction[:, 0]
-            each, slope[:, 0] = self.loss.rows(one, self.target), self.loss.slope(one, self.target)
-        if self.weights is not None:
-            each = each * self.weights
-            slope *= self.weights
-        penalty = (self.ridge[going] * c * c + self.thresholds[going] * np.abs(c)).sum(1)
-        return _State(each.mean(1) + penalty, prediction, slope)
+        penalties = (self.ridge[going] * c * c + self.thresholds[going] * np.abs(c)).sum(1)
+        return self.losses.at(c, penalties, room)
 
-    def _softmax(self, prediction: np.ndarray, share: np.ndarray) -> np.ndarray:
-        """The cross-entropy of each row `[runs, n]`; its slopes are written to `share`."""
-        np.subtract(prediction, prediction.max(1, keepdims=True), out=share)
-        mine = np.einsum("rkn,kn->rn", share, self.own)
-        np.exp(share, out=share)
-        share *= (
-            1.0 - self.own
-        )  # p − 1 of the own class is −Σ of the others, or it would lose its digits where p is near 1
-        others = share.sum(1)
-        whole = others + np.exp(mine)
-        for a in range(self.k):
-            share[:, a] -= self.own[a] * others
-        share /= whole[:, None]
-        return np.log(whole) - mine
-
-    def _squares(self, shares: np.ndarray) -> np.ndarray:
-        """Σᵢ wᵢ·share_ri·aᵢaᵢᵀ/n, `[..., p, p]`, of shares `[..., n]`."""
-        products, places = self.products
-        weighted = shares if self.weights is None else shares * self.weights
-        flat = weighted.reshape(-1, self.n).astype(np.float32, copy=False) @ products.T
-        return (flat / np.float32(self.n))[:, places].astype(np.float64).reshape(*shares.shape[:-1], self.p, self.p)
-
-    def _bend(self, state: _State, going: np.ndarray) -> np.ndarray:
-        """ℓ'' of each row `[runs, n]`, of one output; where it may vanish at first that of a parabola above ℓ."""
-        prediction = state.prediction[:, 0]
-        bend = np.asarray(self.loss.curvature(prediction, self.target))
-        above = self.rough[going] > 0
-        self.rough[going] -= above
-        if above.any():
-            residual = prediction[above] - self.target
-            slope = np.asarray(self.loss.slope(prediction[above], self.target))
-            there = residual != 0.0
-            bend[above] = np.where(there, slope / np.where(there, residual, 1.0), bend[above])
-        return bend
-
-    def _hessian(self, state: _State, going: np.ndarray) -> np.ndarray:
+    def _hessian(self, state: State, going: np.ndarray) -> np.ndarray:
         """`[runs, m·p, m·p]`, the penalty's within it."""
-        m, p, runs = self.m, self.p, len(going)
-        hessian = np.empty((runs, m, p, m, p))
-        if self.loss.quadratic:
-            hessian[:, 0, :, 0, :] = 2.0 * self.square
-        elif isinstance(self.loss, CrossEntropy):
-            a, b = np.tril_indices(self.k, -1)
-            weights = 1.0 if self.weights is None else self.weights
-            shares = [state.slope[:, i] / weights + self.own[i] for i in range(self.k)]
-            pairs = np.empty((runs, len(a), self.n), dtype=np.float32)
-            for place, (i, j) in enumerate(zip(a, b, strict=True)):
-                np.multiply(shares[i], shares[j], out=pairs[:, place], casting="same_kind")
-            squares = self._squares(pairs)
-            # tᵀ(diag(p) − ppᵀ)t is the sum of p_a·p_b·(t_a − t_b)² over all pairs
-            apart = self.turn[a] - self.turn[b]
-            outer = (apart[:, :, None] * apart[:, None, :]).reshape(len(a), -1)
-            blocks = outer.T @ squares.reshape(runs, len(a), -1)
-            hessian[:] = blocks.reshape(runs, m, m, p, p).swapaxes(2, 3)
-            if self.kinked:
-                # adding one vector to all classes changes no probability: held at no cost elsewhere
-                level = np.einsum("raiai->ri", hessian) / m**2
-                level[:, self.first :] *= 1e-9  # but under an l1 penalty it has a cost
-                hessian += level[:, None, :, None, None] * np.eye(p)[None, None, :, None, :]
-        else:
-            hessian[:, 0, :, 0, :] = self._squares(self._bend(state, going))
-        whole = hessian.reshape(runs, m * p, m * p)
-        whole[:, np.arange(m * p), np.arange(m * p)] += 2.0 * self.ridge[going]
+        whole = self.losses.hessian(state, going, self.kinked)
+        each = np.arange(whole.shape[1])
+        whole[:, each, each] += 2.0 * self.ridge[going]
         return whole
 
 
-def _by_coordinates(c: np.ndarray, g: np.ndarray, hessian: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """argmin g·d + ½dᵀHd + Σ thresholds·|c + d| of each run, one coordinate of all runs after another.
+def _by_coordinates(
+    c: np.ndarray, g: np.ndarray, hessian: np.ndarray, thresholds: np.ndarray, k: int, most: int
+) -> tuple[np.ndarray, int]:
+    """argmin g·d + ½dᵀHd + Σ thresholds·|c + d| of each run, one coordinate of all runs after another; NaN where columns are so
+    alike that `most` sweeps do not get there. And the sweeps that there were.
 
-    To five digits of the step: the next one brings as many again.
+    To five digits of the step: the next one brings as many again. k: the classes whose coefficients are moved together as well.
     """
     z, left = c.T.copy(), g.T.copy()
     diagonal = np.einsum("rjj->jr", hessian).copy()
     columns = np.ascontiguousarray(np.moveaxis(hessian, 0, 2))  # [p, p, runs]
-    low, root, begun = thresholds.T / diagonal, np.sqrt(diagonal), None
-    for _ in range(MOST_SWEEPS):
+    low, root, begun = thresholds.T / diagonal, np.sqrt(diagonal), np.zeros(len(c))
+    there, sweeps = begun > 0.0, 0
+    blocks = hessian.reshape(len(c), k, -1, k, hessian.shape[1] // k)
+    flat = np.maximum(np.einsum("rajbj->jr", blocks), 0.0)
+    while not there.all() and sweeps < most:
+        sweeps += 1
         before = z.copy()
         for j in range(len(z)):
             free = z[j] - left[j] / diagonal[j]
-            there = free - np.minimum(np.maximum(free, -low[j]), low[j])
-            change = there - z[j]
-            left += change * columns[j]
-            z[j] = there
+            moved = free - np.minimum(np.maximum(free, -low[j]), low[j])
+            left += (moved - z[j]) * columns[j]
+            z[j] = moved
+        if k > 1:
+            together = _level(z, left, thresholds.T, flat, k)
+            z += np.tile(together, (k, 1))
+            left += np.tile(together * flat / k, (k, 1))
         largest = (np.abs(z - before) * root).max(0)
-        begun = largest if begun is None else np.maximum(begun, largest)
-        if (largest <= np.maximum(CLOSE * begun, ROUNDING * (np.abs(z) * root).max(0))).all():
-            break
-    return z.T - c
+        begun = np.maximum(begun, largest)
+        there = largest <= np.maximum(CLOSE * begun, ROUNDING * (np.abs(z) * root).max(0))
+    return np.where(there, z, np.nan).T - c, sweeps
+
+
+def _level(z: np.ndarray, left: np.ndarray, thresholds: np.ndarray, flat: np.ndarray, k: int) -> np.ndarray:
+    """What to add to the coefficients of all k classes of a column `[p, runs]`: argmin Σ_a threshold·|z_a + t| + s·t + ½·flat·t².
+
+    The loss does not change with it: one coordinate after another would hardly move there. z, left, thresholds: `[k·p, runs]`.
+    """
+    each = z.reshape(k, -1, z.shape[1])
+    slope, threshold = left.reshape(each.shape).sum(0), thresholds[: len(flat)]
+    signs = threshold * np.arange(-k, k + 1, 2)[:, None, None]
+    roots = -np.divide(slope + signs, flat, out=np.zeros_like(signs), where=flat > 0.0)
+    places = np.concatenate([-each, roots, 0.0 * each[:1]])
+    values = threshold * np.abs(each + places[:, None]).sum(1) + (slope + 0.5 * flat * places) * places
+    return np.take_along_axis(places, values.argmin(0)[None], 0)[0]

@@ -68,6 +68,8 @@ def residuals(problem: LinearProblem, theta: np.ndarray) -> tuple[np.ndarray, np
 
 def _add_product(problem: LinearProblem, block: np.ndarray, high: np.ndarray, low: np.ndarray) -> None:
     """Add A·block to hi and lo `[n]`."""
+    if not block.any():  # as at the start of most descents
+        return
     products, errors = two_product(problem.design, block)
     if problem.low is not None:
         errors = errors + problem.low * block

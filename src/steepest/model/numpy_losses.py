@@ -35,6 +35,10 @@ class Formula:
         """The largest change of a row's prediction."""
         return float(np.abs(change).max())
 
+    def told_apart(self, prediction: np.ndarray, target: np.ndarray) -> bool:
+        """Whether each row lies on its class's side, so that the loss falls to 0 as the predictions grow."""
+        return bool((np.where(target > 0.5, prediction, -prediction) > 0.0).all())
+
 
 class SoftmaxFormula(Formula):
     """Cross-entropy, whose outputs belong together: predictions `[n, k]`, targets codes `[n]`.
@@ -64,3 +68,8 @@ class SoftmaxFormula(Formula):
 
     def away(self, change: np.ndarray) -> float:
         return float(np.ptp(change, axis=1).max())
+
+    def told_apart(self, prediction: np.ndarray, target: np.ndarray) -> bool:
+        largest = prediction.max(1)
+        mine = (prediction[np.arange(len(target)), target] == largest).all()
+        return bool(mine) and int((prediction == largest[:, None]).sum()) == len(target)

@@ -93,7 +93,7 @@ class SmallObjective(WholeObjective):
             half = np.sqrt(share / self.rows)[:, None] * self.basis
             return half.T @ half + self.ridge, float(np.abs(share).mean())
         k, r = self.outputs, self.basis.shape[1]
-        root = bend if weights is None else bend * np.sqrt(weights)[:, None]
+        root = np.ascontiguousarray(bend if weights is None else bend * np.sqrt(weights)[:, None])
         wide = (root[:, :, None] * self.basis[:, None, :]).reshape(self.rows, -1)
         hessian = (wide.T @ wide).reshape(k, r, k, r)
         hessian *= -1.0 / self.rows
@@ -108,6 +108,12 @@ class SmallObjective(WholeObjective):
     def moved(self, theta: np.ndarray, step: np.ndarray) -> np.ndarray:
         """θ after a step `[k·r]` in the basis."""
         return theta + (step.reshape(self.outputs, -1) @ self.matrix.T).ravel()
+
+    def told_apart(self, theta: np.ndarray) -> bool:
+        """Whether all rows of classes are on their class's side at θ, and nothing keeps the predictions from growing."""
+        if not self.loss.classes or self.penalty_term is not None:
+            return False
+        return self.formula.told_apart(self.at(theta).prediction, self.problem.target)
 
     def of_nothing(self) -> float:
         """The mean loss of predicting 0."""
@@ -127,6 +133,6 @@ class SmallObjective(WholeObjective):
     def _predict(self, theta: np.ndarray) -> np.ndarray:
         if self.fine:
             return double_double.prediction(self.problem, theta)
-        found = self.problem.design @ theta.reshape(self.outputs, -1).T
+        found = (theta.reshape(self.outputs, -1) @ self.problem.design.T).T  # a column of predictions lies side by side
         found = found[:, 0] if self.outputs == 1 else found
         return found - self.problem.target if self.loss.of_residual else found
