@@ -45,6 +45,10 @@ REASONS: dict[str, tuple[set[str], str]] = {
         "the rules without decay, of PyTorch's",
     ),
     "analysis/checks/residual_spread.py": ({"huber"}, "the remedy for heavy tails"),
+    "analysis/checks/still_parameters.py": (
+        {"adam", "sgd"},
+        "a rule of ours of the kind of an optimiser that has too few parameters",
+    ),
     "analysis/checks/saturated_units.py": ({"adam"}, "the rule that a remedy tries"),
     "analysis/checks/vanishing_gradients.py": ({"adam"}, "the rule that a remedy tries"),
     "analysis/fit_settings.py": (

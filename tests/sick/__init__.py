@@ -4,6 +4,7 @@
     data.py       the rows they are made of
     descents.py   causes that keep a descent from its optimum
     models.py     causes in the model and in the data
+    blocked.py    what a module or a table keeps from being learned
     elsewhere.py  causes by which the answer is another one than it should be
     examine.py    each fitted, diagnosed, treated as printed, and judged
     promises.py   the numbers that findings predict, held against the treated fit
@@ -14,7 +15,7 @@
 
 from __future__ import annotations
 
-from sick import descents, elsewhere, models  # noqa: F401 (each plants its cases)
+from sick import blocked, descents, elsewhere, models  # noqa: F401 (each plants its cases)
 from sick.case import CASES, Case, Given, Pair, variants
 
 __all__ = ["CASES", "Case", "Given", "Pair", "variants"]

@@ -47,7 +47,7 @@ from steepest.descent.stopping import CLOSED, CLOSED_KINKED, Status
 from steepest.errors import SteepestError, SteepestWarning
 from steepest.model.prediction import outputs
 
-SAME = {Kind.CODED, Kind.MISSING_CODE, Kind.SPELLINGS}
+SAME = {Kind.CODED, Kind.MISSING_CODE, Kind.SPELLINGS, Kind.LEVELS}
 COLUMNS = {Kind.CONSTANT, Kind.COLLINEAR}
 AWAY = {Kind.OUTLIERS, Kind.HEAVY_ROWS}
 DOWN = {Kind.CURVATURE, Kind.INTERCEPT, Kind.BOUND}

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from steepest.analysis.finding import Finding
+from steepest.model.prediction import outputs
 
 NUMBER = r"(\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?)"
 
@@ -78,5 +79,5 @@ def _steps_to_close(fit: Any, closed: float) -> int:
 def _spread(fit: Any, apart: tuple[int, ...]) -> float:
     """Residual standard deviation, with n − p degrees of freedom, over the rows that are not `apart`."""
     others = np.setdiff1d(np.arange(fit.train.rows), apart)
-    residual = (fit.train.y - fit.decision(fit.train.x))[others]
+    residual = (fit.train.y - outputs(fit, fit.train.x, fit.theta))[others]
     return float(np.sqrt((residual**2).sum() / max(len(others) - len(fit.theta), 1)))

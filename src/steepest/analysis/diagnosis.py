@@ -46,13 +46,23 @@ FIRST = frozenset(
     (
         Kind.MISSING_CODE, Kind.SPELLINGS, Kind.CODED, Kind.OUTPUT, Kind.NUMBERS, Kind.CLASSES, Kind.MEDIAN, Kind.LABELS,
         Kind.ONE_HOT, Kind.SHARED_ROWS, Kind.LEAK, Kind.HEAVY_TAIL, Kind.OVERFLOW,
-        Kind.BROADCAST, Kind.TARGET_SCALE, Kind.ALIKE, Kind.REGULARIZED,
+        Kind.BROADCAST, Kind.TARGET_SCALE, Kind.ALIKE, Kind.REGULARIZED, Kind.MIXED, Kind.STILL, Kind.LAGGING,
+        Kind.INVERTED,
     )
 )  # fmt: skip
 """What is said before anything else: other values, another loss or another output make it another problem."""
 
-ANOTHER = (Kind.NUMBERS, Kind.CLASSES, Kind.ONE_HOT, Kind.LABELS, Kind.LEAK, Kind.HEAVY_TAIL, Kind.OVERFLOW)
-"""Those of them whose remedy is another target, another loss or other columns: with the problem its other findings go."""
+ANOTHER = (
+    Kind.INVERTED,
+    Kind.NUMBERS,
+    Kind.CLASSES,
+    Kind.ONE_HOT,
+    Kind.LABELS,
+    Kind.LEAK,
+    Kind.HEAVY_TAIL,
+    Kind.OVERFLOW,
+)
+"""Those of them whose remedy is another target, loss, other columns or weights: with the problem its other findings go."""
 
 OF_THE_PROBLEM = frozenset(
     (
@@ -67,7 +77,7 @@ OF_THE_PROBLEM = frozenset(
 ALONE = frozenset(
     (
         Kind.MISSING_CODE, Kind.SEPARABLE, Kind.OUTPUT, Kind.UNACTIVATED, Kind.BROADCAST, Kind.REGULARIZED, Kind.TARGET_SCALE,
-        *ANOTHER,
+        Kind.MIXED, Kind.STILL, Kind.LAGGING, *ANOTHER,
     )
 )  # fmt: skip
 """Findings of the model that have consequences for the descent."""
@@ -90,8 +100,12 @@ OF_A_DESCENT = frozenset(
 
 CONSEQUENCES: Mapping[Kind, frozenset[Kind]] = {
     **dict.fromkeys(ANOTHER, OF_THE_PROBLEM),
+    Kind.INVERTED: OF_THE_PROBLEM | {Kind.HEAVY_TAIL, Kind.HEAVY_ROWS},
     Kind.MISSING_CODE: frozenset({Kind.SCALES, Kind.COLLINEAR}),
     Kind.BROADCAST: OF_A_MODULE | {Kind.ALIKE, Kind.TARGET_SCALE},
+    Kind.MIXED: OF_A_MODULE | {Kind.TARGET_SCALE, Kind.ALIKE, Kind.REGULARIZED},
+    Kind.STILL: OF_A_MODULE | {Kind.ALIKE, Kind.REGULARIZED},
+    Kind.LAGGING: OF_A_MODULE | {Kind.REGULARIZED},
     Kind.OUTPUT: OF_A_MODULE | {Kind.TARGET_SCALE, Kind.ALIKE},
     Kind.TARGET_SCALE: OF_A_MODULE,
     Kind.ALIKE: OF_A_MODULE,

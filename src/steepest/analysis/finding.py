@@ -100,6 +100,11 @@ class Kind(StrEnum):
     OVERFLOW = "numbers too large for float32", "ST047"
     OVERDISPERSED = "overdispersion", "ST049"
     BOUND = "estimates on their bounds", "ST053"
+    MIXED = "answers that depend on other rows", "ST054"
+    STILL = "parameters that do not move", "ST055"
+    LAGGING = "running statistics that lag behind", "ST056"
+    LEVELS = "codes in a column of numbers", "ST057"
+    INVERTED = "weights that grow with the spread", "ST058"
 
 
 @dataclass(frozen=True)

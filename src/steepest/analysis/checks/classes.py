@@ -3,9 +3,9 @@
 SEPARABLE    the classes are linearly separable, so that the likelihood has no maximum and the coefficients grow without end
              (Albert and Anderson 1984; `analysis/exact/separation.py` proves it). Before a fit a sample of the rows is looked at
              first: rows that overlap settle it.
-IMBALANCED   a class with less than a fifth of its even share (1/k) is predicted for fewer than a quarter of its rows,
-             though the fit ranks them well: the area under its ROC curve is at least 0.7, and above ½ by more than
-             1 + √d of its standard errors (d columns fit that much of pure chance; of
+IMBALANCED   a class with less than a fifth of its even share (1/k) of the rows, or of their weight, is predicted for
+             fewer than a quarter of its rows, though the fit ranks them well: the area under its ROC curve is at least
+             0.7, and above ½ by more than 1 + √d of its standard errors (d columns fit that much of pure chance; of
              1,200 tables whose columns say nothing 36 pass).
 CODED        a target of numbers that looks like classes. Two values in ten rows or more, each in three at least, are two
              classes: 0 and 1, 1 and 2, −1 and 1, any two numbers. Three to ten whole numbers in a row are classes only where
@@ -121,7 +121,7 @@ def _parting(given: Prepared, problem: LinearProblem) -> tuple[str | None, str]:
 def imbalanced(fit: Fitted) -> Iterator[Finding]:
     """The rarest class, where the fit hardly ever predicts it though it could."""
     classes = fit.schema.classes
-    if classes is None or fit.train is None or fit.spec.class_weight is not None or not fit.loss_function.classes:
+    if classes is None or fit.train is None or not fit.loss_function.classes:
         return
     train = sampled(fit.train, MOST_ROWS)
     weights = np.ones(train.rows) if train.weights is None else train.weights
@@ -154,10 +154,11 @@ def imbalanced(fit: Fitted) -> Iterator[Finding]:
     if after <= recall + SELDOM:
         return
     each = row_losses(fit, train, theta)
+    weighed = "rows" if train.weights is None else "weight"
     right = [float(np.average(scored.argmax(1) == train.y, weights=weights)) for scored in (odds, even)]
     yield Finding(
         Kind.IMBALANCED, f"The class {classes[rare]!r} of {fit.schema.targets[0]!r} is rare and hardly ever predicted.",
-        f"It has {part:.2%} of the rows, and the fit predicts it for {recall:.0%} of them, though it ranks them well (area "
+        f"It has {part:.2%} of the {weighed}, and the fit predicts it for {recall:.0%} of them, though it ranks them well (area "
         f"under the ROC curve {ranked:.2f}).",
         {"class_weight": "balanced"},
         f"About {after:.0%} of the rows of {classes[rare]!r} are recognised; accuracy goes from {right[0]:.1%} to about "

@@ -10,7 +10,7 @@ FEW_ROWS     no more than 1.25 rows for each parameter and no penalty: the fit (
              shrinks along with the rest; 3% more than 25%.
 HEAVY_ROWS   the rows weigh so unequally that they are worth less than a tenth of their number: Kish's effective sample
              size (Σw)²/Σw² (Kish 1965). For classes the sum of each class's own, so that weights which only balance
-             classes count as even.
+             classes count as even. Nothing is said of weights that the residuals agree with (`weights.py`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from steepest.analysis.checks.penalties import chosen
+from steepest.analysis.checks.weights import spread_along
 from steepest.analysis.finding import Finding, Kind, Prepared
 from steepest.analysis.needs import KNOWN_LOSS, LINEAR, NUMBERS, WEIGHTS, check
 
@@ -57,7 +58,7 @@ def heavy_rows(given: Prepared) -> Iterator[Finding]:
     weights = train.weights[train.weights > 0]
     labels = np.zeros(len(weights), int) if train.classes is None else train.y[train.weights > 0]
     effective = sum(_effective(weights[labels == label]) for label in np.unique(labels))
-    if effective >= LEAST_EFFECTIVE * len(weights):
+    if effective >= LEAST_EFFECTIVE * len(weights) or spread_along(given).fits:  # which know the more for their weight
         return
     heavy = np.sort(weights)[::-1]
     most = int(np.searchsorted(np.cumsum(heavy), 0.9 * heavy.sum())) + 1

@@ -1,6 +1,7 @@
 """MEDIAN: the loss asks for medians, and these are far from the means.
 
-The absolute error (`l1`, `quantile:0.5`) is least at the median. Where most targets are one value that median is this value,
+The absolute error (`l1`) is least at the median; who fits `quantile:0.5` asks for it by name.
+Where most targets are one value that median is this value,
 whatever the columns say; where residuals are skewed it lies to one side, so that predictions do not sum to what
 the targets sum to. It is found where
 
@@ -43,7 +44,8 @@ def medians(given: Prepared) -> Iterator[Finding]:
     if rows is None or rows.classes is not None or rows.y.ndim != 1 or rows.rows < LEAST_ROWS or are_codes(rows):
         return
     pieces = (0.5, 0.5) if loss.pieces is None else loss.pieces
-    if loss.pieces is None or abs(pieces[0] + pieces[1]) > 1e-9:
+    asked = bool(loss.numbers)  # for the median by its number
+    if loss.pieces is None or asked or abs(pieces[0] + pieces[1]) > 1e-9:
         return
     some = sampled(rows, MOST_ROWS)
     best = getattr(getattr(given, "exact", None), "theta", None)  # whatever the descent left to do

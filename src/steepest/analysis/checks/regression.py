@@ -10,6 +10,7 @@ Whatever happened to a descent, these numbers are the same: the model's troubles
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import comb
@@ -41,7 +42,8 @@ class Regression:
     """One target and the columns that it is predicted from, whatever the loss.
 
     x: `[n, d]`, y: `[n]`, weights: `[n]` or None; target: y's name. robust: outliers are dealt with by the loss.
-    numbers: of the rows in the training rows, `[n]`; None: as they stand.
+    numbers: of the rows in the training rows, `[n]`; None: as they stand. slope: of the loss in a residual, by which a row
+    pulls at the fit; None: in proportion to the residual, as under squares.
     """
 
     x: np.ndarray
@@ -53,6 +55,7 @@ class Regression:
     intercept: bool = True
     robust: bool = False
     numbers: np.ndarray | None = None
+    slope: Callable[[np.ndarray], np.ndarray] | None = None
 
     @classmethod
     def of(cls, given: Prepared) -> Regression | None:
@@ -65,8 +68,11 @@ class Regression:
         if weights is not None:
             numbers = np.flatnonzero(weights > 0)
             x, y, weights = x[numbers], y[numbers], weights[numbers] / weights[numbers].mean()
-        robust = not loss.quadratic
-        return cls(x, y, weights, rows.names, rows.targets[0], terms.degree, terms.intercept, robust, numbers)
+        robust, choice, slope = not loss.quadratic, loss.choice, None
+        if robust and loss.of_residual and choice is not None and choice.slope is not None:
+            formula, own = choice.slope, loss.numbers
+            slope = lambda residual: formula(np.zeros_like(residual), residual, *own)  # noqa: E731
+        return cls(x, y, weights, rows.names, rows.targets[0], terms.degree, terms.intercept, robust, numbers, slope)
 
     @property
     def rows(self) -> int:
@@ -77,6 +83,15 @@ class Regression:
     def parameters(self) -> int:
         """p."""
         return comb(self.x.shape[1] + self.degree, self.degree) - (not self.intercept)
+
+    def pull(self, residual: np.ndarray) -> np.ndarray:
+        """How hard rows of these residuals `[n]` pull at the fit."""
+        return residual if self.slope is None else self.slope(residual)
+
+    @property
+    def one_sided(self) -> bool:
+        """Whether the loss asks for another place of the target than its middle, as a quantile does."""
+        return self.slope is not None and bool(abs(self.slope(np.array([1e-3, -1e-3])).sum()) > 1e-9)
 
     @cached_property
     def thinned(self) -> Sampled:

@@ -27,6 +27,8 @@ BETWEEN = 0.1  # share of the squared residuals that their means in fifths of th
 LEAST_GAIN = 7.57
 LIGHT = 0.6  # efficiency of the squares of a logarithm from which that takes the tail away
 
+HEAPED = 0.05  # share of the rows at an edge of the target from which they are a heap of their own
+
 ROWS_A_TERM = 2  # rows for each term of the model from which its residuals say anything
 
 
@@ -46,8 +48,11 @@ def heavy_tail(regression: Regression) -> Cause | None:
 
 
 def spread(regression: Regression) -> Cause | None:
-    """That the residuals of a regression grow with its predictions."""
-    if regression.rows < LEAST_ROWS:
+    """That the residuals of a regression grow with its predictions, and so does the pull of its rows.
+
+    A loss that is linear far out lets all rows there pull alike; and one that asks for a quantile asks where the spread is.
+    """
+    if regression.rows < LEAST_ROWS or regression.one_sided:
         return None
     some = regression.thinned
     if mostly_one(some.y) or len(some.y) < ROWS_A_TERM * some.design.shape[1]:
@@ -57,13 +62,33 @@ def spread(regression: Regression) -> Cause | None:
     left = some.y - prediction
     if (np.abs(left) <= some.rounding(regression.x[some.rows], some.y, theta)).mean() > 0.5:
         return None
-    found = growth(left * some.root, prediction)
-    return Cause(_growing(regression.target, found, len(left), False), regression) if found.grows else None
+    free = off_edge(some.y)
+    sized, prediction = (left * some.root)[free], prediction[free]
+    found = growth(sized, prediction)
+    if not found.grows or not growth(regression.pull(left[free]) * some.root[free], prediction).grows:
+        return None
+    return Cause(_growing(regression.target, found, len(sized), False), regression)
 
 
 def mostly_one(y: np.ndarray) -> bool:
     """Whether a third of a target is one value, as the zeros of what seldom happens: its spread is another matter."""
     return bool(np.unique(y, return_counts=True)[1].max() > len(y) / 3)
+
+
+def off_edge(y: np.ndarray) -> np.ndarray:
+    """Which rows `[n]` are not heaped on the least or the largest value of the target, as where it is cut off at 0.
+
+    There a model that ends in the same edge meets them exactly, and their residuals say nothing of the others'.
+
+    >>> int(off_edge(np.array([0.0] * 20 + list(range(1, 81)))).sum())
+    80
+    """
+    free = np.ones(len(y), bool)
+    for edge in (y.min(), y.max()):
+        heap = y == edge
+        if np.count_nonzero(heap) > HEAPED * len(y):
+            free &= ~heap
+    return free
 
 
 # ---- of a module -----------------------------------------------------------------------------------
@@ -86,7 +111,8 @@ def of_module(given: Prepared) -> Iterator[Finding]:
     logged = _logarithm(rows.targets[0], y) if found.heavy else ""
     grown = None
     if not logged and prediction is not None and np.var(residual) <= FITTED * np.var(y):
-        grown = growth(residual, prediction)
+        free = off_edge(y)
+        grown = growth(residual[free], prediction[free])
     if grown is not None and prediction is not None and grown.grows:
         multiplied = bool((y > 0).all() and (prediction > 0).all()) and _factors(y, prediction)
         yield _growing(rows.targets[0], grown, len(y), multiplied)

@@ -25,16 +25,19 @@ from dataclasses import replace
 import numpy as np
 
 from steepest.analysis.checks.classes import are_codes
+from steepest.analysis.checks.column_codes import levels
 from steepest.analysis.checks.misread_values import codes_of
 from steepest.analysis.checks.missing_terms import curvature, intercept
 from steepest.analysis.checks.outliers import outliers
 from steepest.analysis.checks.regression import Cause, Regression, Sampled
 from steepest.analysis.checks.residual_spread import heavy_tail, spread
+from steepest.analysis.exact.solve import solve
 from steepest.analysis.finding import Finding, Kind, Prepared
 from steepest.analysis.fit_settings import another_loss
 from steepest.analysis.needs import LINEAR, NUMBERS, OF_RESIDUALS_ALIKE, check
+from steepest.lazy import torch
 
-FOUND = (Kind.OUTLIERS, Kind.CURVATURE, Kind.INTERCEPT, Kind.LOG_TARGET, Kind.HEAVY_TAIL, Kind.SPREAD)
+FOUND = (Kind.OUTLIERS, Kind.LEVELS, Kind.CURVATURE, Kind.INTERCEPT, Kind.LOG_TARGET, Kind.HEAVY_TAIL, Kind.SPREAD)
 
 LEAST_GAIN = 7.57
 LEAST_SHARE = 0.1
@@ -88,6 +91,37 @@ def logarithm(regression: Regression) -> Cause | None:
     return Cause(found, logged)
 
 
+def _in_settings(finding: Finding, given: Prepared) -> Finding:
+    """A finding whose columns are levels, as the table or the formula has them."""
+    if finding.kind is not Kind.LEVELS:
+        return finding
+    name = finding.columns[0]
+    if given.schema.design is not None:
+        return replace(finding, remedy={}, advice=f"Write C({name}) in the formula in the place of {name}.")
+    return replace(finding, remedy={"categories": (*given.spec.categories, name)})
+
+
+def better_in_logarithms(given: Prepared) -> bool:
+    """Whether the exact quantiles of the logarithm are the better ones of the target; True for all other losses.
+
+    A quantile of the logarithm is the logarithm of the quantile. So, other than of means, the loss tells which of the
+    two scales is straight, whatever the spread does.
+    """
+    problem = given.problem
+    if given.loss_function.pieces is None or problem is None or problem.outputs > 1 or not (problem.target > 0).all():
+        return True
+    logged = solve(replace(problem, target=np.log(problem.target)))
+    plain = solve(problem) if getattr(given, "exact", None) is None else given.exact  # pyrefly: ignore
+    if logged.theta is None or plain is None or plain.theta is None:
+        return False
+    losses = [
+        float(np.average(given.loss_function.rows(torch.as_tensor(found), torch.as_tensor(problem.target)).numpy(),
+              weights=problem.weights))
+        for found in (problem.design @ plain.theta, np.exp(problem.design @ logged.theta))
+    ]  # fmt: skip
+    return losses[1] <= (1.0 - LEAST_SHARE) ** 0.5 * losses[0]  # of sizes, where the share is of squares
+
+
 def _r2(sampled: Sampled, y: np.ndarray) -> float:
     """R² of these targets by least squares, on all rows of a sample: what the fit itself prints."""
     own = replace(sampled, y=y)
@@ -95,7 +129,7 @@ def _r2(sampled: Sampled, y: np.ndarray) -> float:
     return 1.0 - own.least_squares.rss / float(np.sum((own.root * (y - centre)) ** 2))
 
 
-TESTS: tuple[Callable[[Regression], Cause | None], ...] = (outliers, curvature, intercept, logarithm)
+TESTS: tuple[Callable[[Regression], Cause | None], ...] = (outliers, levels, curvature, intercept, logarithm)
 
 
 @check("table", "fit", finds=FOUND, needs=(LINEAR, NUMBERS, OF_RESIDUALS_ALIKE))
@@ -114,12 +148,13 @@ def residuals(given: Prepared) -> Iterator[Finding]:
     if regression.robust:
         apart = outliers(replace(regression, robust=False))
         seen = regression if apart is None else apart.mended
-    found = [(test, cause) for test in TESTS if (cause := test(seen)) is not None]
+    tests = [test for test in TESTS if test is not logarithm or better_in_logarithms(given)]
+    found = [(test, cause) for test in tests if (cause := test(seen)) is not None]
     believed = False
     for test, first in sorted(found, key=lambda pair: -pair[1].finding.share):
         again = test(seen) if believed else first
         if again is not None:
-            yield first.finding
+            yield _in_settings(first.finding, given)
             seen, believed = again.mended, True
     last = spread(seen) or heavy_tail(seen)  # once the model is right; a spread that grows makes tails as well
     if last is not None:

@@ -7,7 +7,8 @@ the weights. Where units are not saturated, columns of a size 30 times smaller o
 scales.
 
 Tried (`rerun.py`) are standardised columns, at the fit's own rate and at the usual one, and for weights other starts; what
-lowers the objective by at least three tenths is found.
+lowers the objective by at least three tenths is found, and by at least a twentieth of what there is to learn beyond the constant
+model: a fit that is all but through lacks nothing, however small its loss can be made on the rows that it was fitted to.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from steepest.analysis.checks.rerun import Rerun, as_asked, placed, rerun
+from steepest.analysis.constant_model import constant_loss
 from steepest.analysis.finding import Finding, Fitted, Kind
 from steepest.analysis.fit_settings import pinned
 from steepest.analysis.needs import NETWORK, WHOLE_TRACE, check
@@ -41,7 +43,7 @@ SLOPES = {
 
 FLAT, MOST = 0.01, 0.8
 APART = 30.0
-BETTER = 0.7
+BETTER, LEAST = 0.7, 0.05
 USUAL = 0.01  # what lr="auto" is for a module
 
 
@@ -86,7 +88,7 @@ def sizes(fit: Fitted) -> Iterator[Finding]:
 def _standardised(fit: Fitted, kind: Kind, shares: tuple[float, float], spread: np.ndarray) -> Iterator[Finding]:
     """Columns of a wrong size, where standardised ones lead further down."""
     now = _now(fit)
-    found = _best(now, _rates(fit))
+    found = _worth(fit, now, _best(now, _rates(fit)))
     if found is None:
         return
     remedy, run = found
@@ -111,7 +113,7 @@ def _standardised(fit: Fitted, kind: Kind, shares: tuple[float, float], spread: 
 def _started(fit: Fitted, shares: tuple[float, float]) -> Iterator[Finding]:
     """Weights of a wrong size, where another start leads further down."""
     now = _now(fit)
-    found = _best(now, _starts(fit))
+    found = _worth(fit, now, _best(now, _starts(fit)))
     if found is None:
         return
     remedy, run = found
@@ -146,6 +148,17 @@ def _best(
     """The remedy that leads furthest down, if that is far enough."""
     found = [(remedy, run) for remedy, run in tried if run is not None and run.value <= BETTER * now]
     return min(found, key=lambda one: one[1].value, default=None)
+
+
+Found = tuple[Mapping[str, Any], Rerun]
+
+
+def _worth(fit: Fitted, now: float, found: Found | None) -> Found | None:
+    """What was found, if it goes far enough of the way from the constant model."""
+    if found is None or not np.isfinite(now):
+        return found
+    value, constant = found[1].value, constant_loss(found[1].objective)
+    return found if now - value >= LEAST * (max(constant, now) - value) else None
 
 
 def _rates(fit: Fitted) -> Iterator[tuple[Mapping[str, Any], Rerun | None]]:

@@ -1,8 +1,9 @@
 """TARGET_SCALE: a target of numbers so far from what a network starts with that its steps do not get there.
 
 A network starts with outputs of about the size of its inputs, 1 for standardised ones. Where the target's mean or its
-deviation is 30 or more, and the fit leaves at least a tenth of what the best constant does, the same steps are made with
-the standardised target (`rerun.py`). It is found where that leaves at most seven tenths in the target's own units. An mlp does
+deviation is 30 or more, or both a thirtieth or less, and the fit leaves at least a tenth of what the best constant does,
+the same steps are made with the standardised target (`rerun.py`). It is found where that leaves at most seven tenths in the
+target's own units. An mlp does
 it by precondition='standardize'; for another module it is said as lines of code.
 """
 
@@ -41,7 +42,7 @@ def target_scale(fit: Fitted) -> Iterator[Finding]:
     own = bool(widths_of(fit))
     if (own and fit.precondition == "standardize") or not np.all(spread > 0):
         return
-    if not np.max(np.maximum(abs(mean), spread)) > LARGE:
+    if 1.0 / LARGE <= np.max(np.maximum(abs(mean), spread)) <= LARGE:
         return
     end = placed(fit, np.where(np.isfinite(fit.theta), fit.theta, 0.0))
     constant = constant_loss(end)

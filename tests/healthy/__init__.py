@@ -1,0 +1,12 @@
+"""Fits that are well: settings that suit their data, and an end that is as good as an independent reference.
+
+    case.py        what a case is, and what counts as well
+    sources.py     rows by formula, rows of bundled tables, scores and references
+    linear.py      the linear family: losses, penalties, rules, schedules, minibatches, streams
+    tables.py      tables of scikit-learn, statsmodels and formulas: text, dates, weights, missing values, many rows alike
+    networks.py    modules on numbers
+    classifying.py modules on classes, pictures and sequences
+
+Each finding on such a fit is a false alarm, but for those that a case names as true of its data.
+`python benchmarks/healthy_fits.py` prints what was found.
+"""
