@@ -10,10 +10,9 @@ import json
 import os
 import sys
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
-from importlib import import_module
 from pathlib import Path
 
-from ranked import in_ranks
+from ranked import import_what_is_needed, in_ranks
 
 
 def main() -> None:
@@ -40,6 +39,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    for needed in ("torch", "torch.distributed", "scipy.linalg", "steepest.fitting", "steepest.streamed_scores"):
-        import_module(needed)
+    import_what_is_needed()
     main()

@@ -11,10 +11,9 @@ import shutil
 import signal
 import sys
 import time
-from importlib import import_module
 from typing import Any
 
-from ranked import ROWS, in_ranks
+from ranked import ROWS, import_what_is_needed, in_ranks
 
 SETTINGS: dict[str, Any] = {**ROWS, "stream": True, "optimizer": "adam", "lr": 0.01, "batch_size": 60, "epochs": 3}
 
@@ -67,8 +66,7 @@ def run(
 
 if __name__ == "__main__":
     os.chdir(sys.argv[1])
-    for needed in ("torch", "torch.distributed", "scipy.linalg", "steepest.fitting", "steepest.streamed_scores"):
-        import_module(needed)
+    import_what_is_needed()
     if sys.argv[2:] == ["local"]:
         local: dict[str, Any] = {"more": {"sync_every": 5}}
         told = {"whole": run("whole", 2, **local), "killed": run("killed", 2, at=43, how="kill", **local)}

@@ -15,9 +15,10 @@ import socket
 import sys
 import time
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
-from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from ranked import import_what_is_needed
 
 
 def ending(at: int, number: int) -> None:
@@ -90,7 +91,6 @@ def ended(child: int) -> int:
 
 if __name__ == "__main__":
     os.chdir(sys.argv[1])
-    for needed in ("torch", "torch.distributed", "scipy.linalg", "steepest.fitting", "steepest.streamed_scores"):
-        import_module(needed)
+    import_what_is_needed()
     faults = json.load(sys.stdin)
     print(json.dumps({fault["name"]: done(fault) for fault in faults}))

@@ -14,6 +14,7 @@ import socket
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 import numpy as np
@@ -124,7 +125,15 @@ def main() -> None:
             raise SystemExit(f"{size} ranks ended with {codes}")
 
 
+def import_what_is_needed() -> None:
+    """What commands import on their way, once for all forks."""
+    for name in ("torch.distributed", "scipy.linalg", "rich.progress", "steepest.fitting", "steepest.streamed_scores"):
+        import_module(name)
+    for name in ("steepest.analysis.checks", "steepest.storage", "steepest.inference", "steepest.cli"):
+        for found in iter_modules(import_module(name).__path__, f"{name}."):
+            import_module(found.name)
+
+
 if __name__ == "__main__":
-    for needed in ("torch", "torch.distributed", "scipy.linalg", "steepest.fitting", "steepest.streamed_scores"):
-        import_module(needed)
+    import_what_is_needed()
     main()

@@ -61,7 +61,7 @@ def actual_data(fit: Fit, step: int | None = None) -> list[Actual]:
             np.zeros((0, guess.shape[1])) if apart is None else _columns(log_odds(fit, apart.x, theta, apart.offset))
         )
     actual, other_actual = _columns(rows.y), other if apart is None else _columns(apart.y)
-    columns = zip(fit.schema.targets, actual.T, guess.T, other_actual.T, other.T, strict=True)
+    columns = zip(fit.schema.targets, actual.T, guess.T, other_actual.T, other.T, strict=False)  # a loss may take more
     return [Actual(*one, rows.note) for one in columns]
 
 
