@@ -6,7 +6,9 @@ import warnings
 
 import numpy as np
 import pytest
+import scipy.special
 import scipy.stats
+import statsmodels.api as sm
 from sklearn.inspection import partial_dependence
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import confusion_matrix
@@ -106,6 +108,47 @@ def test_a_picture_of_the_start_has_its_theta(minibatch):
     half = predictions.curve_data(minibatch, step=80)
     assert half.curves[0] == pytest.approx(np.polyval(minibatch.trace.theta[80][::-1], half.x))
     assert title_of(minibatch.plot(step=0)).startswith("poly:2 before update 0: l1 ")
+
+
+def test_a_formula_of_one_column_is_a_curve_along_that_column():
+    random = np.random.default_rng(0)
+    age = random.uniform(20.0, 70.0, 150)
+    table = {"age": age, "y": np.sin(age / 8.0) + random.normal(0.0, 0.3, 150)}
+    fit = st.fit(table, formula="y ~ poly(age, 3) + log(age)", test_fraction=0.2)
+    data = fit.plot().source_data
+    train = np.isin(np.arange(150), fit.train.places)
+
+    def design(x):
+        z = (np.asarray(x) - 45.0) / 25.0
+        return np.column_stack([np.ones_like(z), z, z**2, z**3, np.log(x)])
+
+    frame = sm.OLS(table["y"][train], design(age[train])).fit().get_prediction(design(data.x)).summary_frame()
+    assert (data.x[0], data.x[-1]) == (age.min(), age.max())
+    np.testing.assert_allclose(data.curves[0], frame["mean"], rtol=1e-8, atol=1e-9)
+    np.testing.assert_allclose(data.band, frame[["mean_ci_lower", "mean_ci_upper"]], rtol=1e-7, atol=1e-8)
+    np.testing.assert_array_equal(np.sort(data.rows.x[:, 0]), np.sort(age[train]))
+    np.testing.assert_array_equal(np.sort(data.held_out.x[:, 0]), np.sort(age[~train]))
+    assert fit.plot().layout.xaxis.title.text == fit.residuals().layout.xaxis3.title.text == "age"
+    other = st.fit(table, formula="y ~ poly(age, 3) + log(age)", loss="l1")  # its polynomials are of other rows
+    curve = fit.plot([other]).source_data.curves[1]
+    np.testing.assert_allclose(curve, other.predict({"age": data.x}), rtol=1e-9)
+
+
+def test_two_classes_of_a_formula_are_a_probability_along_its_column():
+    random = np.random.default_rng(0)
+    dose = random.uniform(1.0, 9.0, 200)
+    died = np.where(random.random(200) < scipy.special.expit(2.0 * np.log(dose) - 3.0), "yes", "no")
+    data = st.fit({"dose": dose, "died": died}, formula="died ~ log(dose)", loss="logistic").plot().source_data
+    model = sm.GLM(died == "yes", sm.add_constant(np.log(dose)), family=sm.families.Binomial()).fit(tol=1e-12)
+    found = model.get_prediction(sm.add_constant(np.log(data.x)))
+    np.testing.assert_allclose(data.shares[0][:, 1], found.predicted, rtol=1e-7)
+    np.testing.assert_allclose(data.band, found.conf_int(), rtol=1e-6)
+
+
+def test_a_formula_of_two_columns_is_drawn_by_its_predictions():
+    x = np.linspace(-3.0, 3.0, 40)
+    fit = st.fit({"x": x, "w": x**2, "y": x}, formula="y ~ x + w")
+    assert isinstance(fit.plot().source_data, features.ActualAndDependence)
 
 
 def test_the_exact_curve_of_degree_12_is_clipped_and_said_to_be():

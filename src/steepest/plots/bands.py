@@ -1,4 +1,4 @@
-"""The band around a curve of one feature: the interval of the mean, where the fit has one."""
+"""The band around a curve of one column: the interval of the mean, where the fit has one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from steepest.result import Fit
 
 
 def band_of(fit: Fit, x: np.ndarray, level: float | None) -> np.ndarray | None:
-    """Low and high `[n, 2]` at the places x `[n]`; None where the fit has none, or a table would have to be read again."""
+    """Low and high `[n, 2]` at features x `[n, d]`; None where the fit has none, or a table would have to be read again."""
     if level is None or fit.terms is None or not all_rows(fit):
         return None
     try:
-        found = intervals(fit, x[:, None], level)
+        found = intervals(fit, x, level)
     except SteepestError:  # why there is none is said by fit.summary()
         return None
     return found[:, 1:] if found.ndim == 2 and np.isfinite(found).all() else None

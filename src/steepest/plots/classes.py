@@ -19,12 +19,23 @@ from steepest.data.dataset import Dataset
 from steepest.model.prediction import has_probabilities, log_odds, share_name, shares
 from steepest.plots import style
 from steepest.plots.bands import band_name, band_of
-from steepest.plots.drawn import Drawn, at_step, columns, drawn, exact_theta, held_out, labels, training, usual_offset
+from steepest.plots.drawn import (
+    Axis,
+    Drawn,
+    at_step,
+    axis,
+    columns,
+    drawn,
+    exact_theta,
+    held_out,
+    labels,
+    training,
+    usual_offset,
+)  # fmt: skip
 from steepest.plots.figure import HOVER, Figure, figure, panels
 from steepest.result import Fit
 from steepest.text import colours
 
-FINE = 400  # points of a curve
 SIDE = 160  # points a side of the regions' grid
 MOST_WRITTEN = 12  # classes up to which counts are written into a confusion matrix
 
@@ -43,16 +54,22 @@ class Probabilities:
 
 
 def probability_data(
-    fit: Fit, also: Sequence[Fit] = (), step: int | None = None, interval: float | None = None
+    fit: Fit,
+    also: Sequence[Fit] = (),
+    step: int | None = None,
+    interval: float | None = None,
+    along: Axis | None = None,
 ) -> Probabilities:
-    """The probability of each class along the one feature; interval: the level of a band, of two classes."""
+    """The probability of each class along the one column; interval: the level of a band, of two classes."""
     data, best = training(fit), exact_theta(fit)
     shown_step, theta = at_step(fit, step)
-    x = np.linspace(data.x.min(), data.x.max(), FINE)
-    found = [shares_at(each, x[:, None], theta if each is fit else each.theta) for each in (fit, *also)]
-    exact = None if best is None else shares_at(fit, x[:, None], best)
-    band = None if also or step is not None else band_of(fit, x, interval)
-    return Probabilities(x, found, exact, drawn(fit), shown_step, band)
+    along = along or axis(fit)
+    assert along is not None
+    x = along.grid(data)
+    found = [shares_at(each, along.features(x, each), theta if each is fit else each.theta) for each in (fit, *also)]
+    exact = None if best is None else shares_at(fit, along.features(x), best)
+    band = None if also or step is not None else band_of(fit, along.features(x), interval)
+    return Probabilities(x, found, exact, along.rows(drawn(fit), data), shown_step, band)
 
 
 def shares_at(fit: Fit, x: np.ndarray, theta: np.ndarray) -> np.ndarray:
@@ -121,8 +138,8 @@ def _confusion(fit: Fit, rows: Dataset, theta: np.ndarray) -> np.ndarray:
 def plot(fit: Fit, also: Sequence[Fit], step: int | None, theme: str, interval: float | None = None) -> Figure:
     """The picture that suits the number of features; see the module's text. Arguments as of `predictions.plot`."""
     names = [style.text(name, 30) for name in fit.schema.classes or ()]
-    if columns(fit) == 1:
-        return _curves(fit, names, also, step, theme, interval)
+    if (along := axis(fit)) is not None:
+        return _curves(fit, along, names, also, step, theme, interval)
     return (_regions if columns(fit) == 2 else _matrices)(fit, names, step, theme)
 
 
@@ -135,9 +152,15 @@ def _title(fit: Fit, step: int | None) -> str:
 
 
 def _curves(
-    fit: Fit, names: list[str], also: Sequence[Fit], step: int | None, theme: str, interval: float | None
+    fit: Fit,
+    along: Axis,
+    names: list[str],
+    also: Sequence[Fit],
+    step: int | None,
+    theme: str,
+    interval: float | None,
 ) -> Figure:
-    data, two = probability_data(fit, also, step, interval), len(names) == 2
+    data, two = probability_data(fit, also, step, interval, along), len(names) == 2
     shown = figure(_title(fit, data.step), [data.rows.note], theme, 440, data)
     if data.band is not None and two:
         low, high = data.band.T
@@ -162,7 +185,7 @@ def _curves(
     if not has_probabilities(fit.loss_function):
         marks["ticktext"] = ["≤ −1", "−½", "0", "½", "≥ 1"]
     shown.update_yaxes(title_text=share_name(fit.loss_function), range=[low, 1.1], **marks)
-    shown.update_xaxes(title_text=style.text(fit.schema.names[0]))
+    shown.update_xaxes(title_text=style.text(along.name))
     return shown
 
 

@@ -7,18 +7,20 @@ same picture, and it is said how many of how many there are; of a path more poin
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from steepest.data.dataset import Dataset
+from steepest.data.schema import Schema, tells_missing
 from steepest.data.thinning import along, evenly
-from steepest.errors import FitError, SpecError
+from steepest.errors import DataError, FitError, SpecError
 from steepest.model.linear import LinearProblem
 from steepest.model.of_fit import linear_problem
 from steepest.plots.figure import MOST_POINTS
 from steepest.result import Fit
 
+FINE = 400  # points of a curve
 MOST_STEPS = 400  # steps of a path or curve drawn at most
 FAR = 1e100  # parameters beyond it are left out of a path
 
@@ -133,6 +135,54 @@ def columns(fit: Fit) -> int:
     """How many columns the training rows have; 0 for images."""
     x = training(fit).x
     return x.shape[1] if x.ndim == 2 else 0
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The one column of numbers that a fit's features are made of: its name, and whether a formula makes them of it."""
+
+    name: str
+    schema: Schema
+
+    def places(self, data: Dataset) -> np.ndarray:
+        """Where rows lie on it, `[n]`."""
+        return data.x[:, 0] if self.schema.design is None or data.sources is None else data.sources[:, 0]
+
+    def rows(self, rows: Drawn, data: Dataset) -> Drawn:
+        """The rows drawn, with their places as `x` `[n, 1]`."""
+        return replace(rows, x=self.places(data)[rows.index, None])
+
+    def grid(self, *parts: Dataset, count: int = FINE) -> np.ndarray:
+        """Places from the least to the largest of the rows, `[count]`."""
+        every = np.concatenate([self.places(part) for part in parts])
+        return np.linspace(every.min(), every.max(), count)
+
+    def features(self, x: np.ndarray, fit: Fit | None = None) -> np.ndarray:
+        """The features `[n, d]` at places `[n]`, as another fit of the same columns has them or this one.
+
+        Raises:
+            DataError: a term has no value there.
+        """
+        schema = self.schema if fit is None else fit.schema
+        if schema.design is None:
+            return x[:, None]
+        return schema.of_values(x[:, None], lambda bad: f"{self.name} = {x[int(np.argmax(bad))]:g}")
+
+
+def axis(fit: Fit) -> Axis | None:
+    """The one column of numbers that all is drawn along; None of several, of categories, and where a run keeps none."""
+    data, schema = training(fit), fit.schema
+    if schema.design is None:
+        return Axis(schema.names[0], schema) if columns(fit) == 1 else None
+    if len(schema.columns) > 1 or data.sources is None or any(map(tells_missing, schema.columns)):
+        return None
+    found = Axis(schema.columns[0].name, schema) if schema.columns[0].kind == "number" else None
+    try:
+        if found is not None:
+            found.features(found.grid(*(rows for rows in (data, held_out(fit)) if rows is not None)))
+    except DataError:  # as of 1 / x between rows on both sides of 0
+        return None
+    return found
 
 
 def all_rows(fit: Fit) -> bool:

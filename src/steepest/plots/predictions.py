@@ -1,6 +1,6 @@
 """What a fit says about its rows, beside what they are.
 
-    one feature          the rows, the curve on a fine grid, the exact curve dashed; held-out rows apart
+    one column           the rows, the curve on a fine grid, the exact curve dashed; held-out rows apart
     several features     see `features.py`
     classes              see `classes.py`
 
@@ -21,9 +21,10 @@ from steepest.model.prediction import log_odds
 from steepest.plots import classes, features, style
 from steepest.plots.bands import band_name, band_of
 from steepest.plots.drawn import (
+    Axis,
     Drawn,
     at_step,
-    columns,
+    axis,
     drawn,
     drawn_held_out,
     exact_theta,
@@ -37,7 +38,6 @@ from steepest.plots.figure import Figure, figure
 from steepest.result import Fit
 from steepest.text import colours
 
-FINE = 400  # points of a curve
 REACH = 0.75  # how far beyond the rows, in heights of them, a curve is followed before it is clipped
 
 
@@ -52,11 +52,11 @@ def plot(
     """The rows and what the fit makes of them.
 
     Args:
-        also: other fits of the same columns, drawn beside it (one feature: their curves).
+        also: other fits of the same columns, drawn beside it (one column: their curves).
         step: draw the prediction before this update (0: the start) in the place of the end.
         theme: `light` or `dark`.
-        interval: the level of the band around the curve of one feature, which is that of the mean; None for none. A fit that has
-            not arrived, or whose loss has no standard errors by theory, has no band.
+        interval: the level of the band around the curve of one column, or of a formula's terms of one, which is that of the mean;
+            None for none. A fit that has not arrived, or whose loss has no standard errors by theory, has no band.
 
     Raises:
         FitError: a loaded fit, which has no rows. SpecError: `also` holds fits of other columns.
@@ -75,12 +75,12 @@ def plot(
             )
     if fit.schema.classes is not None:
         return classes.plot(fit, also, step, theme, interval)
-    if columns(fit) == 1 and training(fit).y.ndim == 1:
-        return _one_feature(fit, also, step, theme, interval)
+    if (along := axis(fit)) is not None and training(fit).y.ndim == 1:
+        return _one_column(fit, along, also, step, theme, interval)
     return features.plot(fit, also, step, theme)
 
 
-# ---- one feature -----------------------------------------------------------------------------------
+# ---- one column ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -104,22 +104,32 @@ class CurveOnData:
 
 
 def curve_data(
-    fit: Fit, also: Sequence[Fit] = (), step: int | None = None, interval: float | None = None
+    fit: Fit,
+    also: Sequence[Fit] = (),
+    step: int | None = None,
+    interval: float | None = None,
+    along: Axis | None = None,
 ) -> CurveOnData:
-    """The rows of one feature, and the curve of each fit on a fine grid; interval: the level of the first one's band."""
+    """The rows of one column, and the curve of each fit on a fine grid; interval: the level of the first one's band."""
+    along = along or axis(fit)
+    assert along is not None
     parts = [rows for rows in (training(fit), held_out(fit)) if rows is not None]
-    everything, y = np.concatenate([rows.x[:, 0] for rows in parts]), np.concatenate([rows.y for rows in parts])
-    x = np.linspace(everything.min(), everything.max(), FINE)
+    x, y = along.grid(*parts), np.concatenate([rows.y for rows in parts])
     shown_step, theta = at_step(fit, step)
     fits, best = [fit, *also], exact_theta(fit)
     with np.errstate(over="ignore", invalid="ignore"):
         curves = [
-            log_odds(each, x[:, None], theta if each is fit else None, usual_offset(each, len(x))) for each in fits
+            log_odds(each, along.features(x, each), theta if each is fit else None, usual_offset(each, len(x)))
+            for each in fits
         ]
-        exact = None if best is None else log_odds(fit, x[:, None], best, usual_offset(fit, len(x)))
+        exact = None if best is None else log_odds(fit, along.features(x), best, usual_offset(fit, len(x)))
     low, high = value_range(y, curves)
-    band = None if also or step is not None else band_of(fit, x, interval)
-    return CurveOnData(drawn(fit), drawn_held_out(fit), x, curves, labels(fits), exact, low, high, shown_step, band)
+    band = None if also or step is not None else band_of(fit, along.features(x), interval)
+    apart = drawn_held_out(fit)
+    apart = None if apart is None else along.rows(apart, parts[1])
+    return CurveOnData(
+        along.rows(drawn(fit), parts[0]), apart, x, curves, labels(fits), exact, low, high, shown_step, band
+    )
 
 
 def value_range(y: np.ndarray, curves: Sequence[np.ndarray]) -> tuple[float, float]:
@@ -143,8 +153,10 @@ def clipped(name: str, values: np.ndarray, low: float, high: float) -> str:
     return f"{name} runs from {number(fine.min())} to {number(fine.max())}; it is clipped."
 
 
-def _one_feature(fit: Fit, also: Sequence[Fit], step: int | None, theme: str, interval: float | None) -> Figure:
-    data = curve_data(fit, also, step, interval)
+def _one_column(
+    fit: Fit, along: Axis, also: Sequence[Fit], step: int | None, theme: str, interval: float | None
+) -> Figure:
+    data = curve_data(fit, also, step, interval, along)
     notes = [data.rows.note]
     for curve, label in zip(data.curves, data.labels, strict=True):
         notes.append(clipped("The curve" if not also else f"The curve of {label}", curve, data.low, data.high))
@@ -156,13 +168,13 @@ def _one_feature(fit: Fit, also: Sequence[Fit], step: int | None, theme: str, in
         shown.band(data.x, low, high, colours.DESCENT, name=band_name(interval))
     add_rows(shown, data.rows, data.held_out)
     add_curves(shown, data)
-    shown.update_xaxes(title_text=style.text(fit.schema.names[0]))
+    shown.update_xaxes(title_text=style.text(along.name))
     shown.update_yaxes(title_text=style.text(fit.schema.targets[0]), range=[data.low, data.high])
     return shown
 
 
 def add_rows(shown: Figure, rows: Drawn, apart: Drawn | None, **place: Any) -> None:
-    """The rows of one feature as points, held-out ones apart."""
+    """The rows of one column as points, held-out ones apart."""
     shown.rows(rows.x[:, 0], rows.y, colours.DATA, 7, name="data", **place)
     if apart is not None:
         shown.rows(apart.x[:, 0], apart.y, colours.TEST, 7, symbol="diamond", name="held out", **place)

@@ -18,7 +18,7 @@ from steepest.data.thinning import evenly
 from steepest.errors import SpecError
 from steepest.model.prediction import log_odds
 from steepest.plots import features, predictions, style
-from steepest.plots.drawn import Drawn, columns, drawn, fits_of, labels, training
+from steepest.plots.drawn import Drawn, axis, drawn, fits_of, labels, training
 from steepest.plots.figure import Figure, panels
 from steepest.result import Fit
 from steepest.text import colours
@@ -66,7 +66,9 @@ def residual_data(fit: Fit, label: str = "fit") -> Residuals:
     kept = evenly(len(ordered), 1_000) if len(ordered) else np.arange(0)
     low, high = np.quantile(ordered, [0.25, 0.75]) if len(ordered) else (0.0, 0.0)
     line = float((high - low) / (2 * QUARTILE)), float((low + high) / 2)
-    at = rows.x[:, 0] if columns(fit) == 1 else fitted
+    along = axis(fit)
+    rows = rows if along is None else along.rows(rows, data)
+    at = fitted if along is None else rows.x[:, 0]
     normal = normal_quantiles(len(ordered))[kept]
     return Residuals(label, rows, at, fitted, rows.y - fitted, normal, ordered[kept], line)
 
@@ -101,7 +103,8 @@ def residuals(fit: Fit, also: Sequence[Fit] = (), theme: str = "light") -> Figur
     """
     fit, *also = fits_of(fit, also)
     data = [residual_data(each, label) for each, label in zip([fit, *also], labels([fit, *also]), strict=True)]
-    rows, one = data[0].rows, columns(fit) == 1
+    rows, along = data[0].rows, axis(fit)
+    one = along is not None
     lost = int((~np.isfinite(data[0].residual)).sum())
     notes = [rows.note, f"{lost:,} residuals are no numbers." if lost else ""]
     if one and len(rows.x) > MOST_STEMS:
@@ -118,7 +121,7 @@ def residuals(fit: Fit, also: Sequence[Fit] = (), theme: str = "light") -> Figur
         _quantiles(shown, part, i, alone=not also)
     low = 2 if one else 1
     shown.add_hline(y=0, line={"color": colours.EXACT, "dash": "dash", "width": 1.5}, row=low, col=1)
-    name = style.text(fit.schema.names[0]) if one else f"fitted {style.text(fit.schema.targets[0])}"
+    name = style.text(along.name) if along is not None else f"fitted {style.text(fit.schema.targets[0])}"
     shown.update_xaxes(title_text=name, row=low, col=1)
     shown.update_yaxes(title_text="residual", row=low, col=1)
     shown.update_xaxes(title_text="normal quantile", row=1, col=2)

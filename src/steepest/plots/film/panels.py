@@ -22,7 +22,7 @@ from steepest.data.wording import plain
 from steepest.model.prediction import log_odds, share_name, shares
 from steepest.plots import style
 from steepest.plots.classes import certainty, region_axes, row_heights, shares_at
-from steepest.plots.drawn import Drawn, columns, drawn, exact_theta, training, usual_offset
+from steepest.plots.drawn import Drawn, axis, columns, drawn, exact_theta, training, usual_offset
 from steepest.plots.film.frames import Frames, arrows, batch_rows
 from steepest.plots.predictions import value_range
 from steepest.plots.surface.data import Surface
@@ -79,21 +79,24 @@ def on_data(axes: Axes, scene: Scene) -> Panel:
     """The panel that suits the data."""
     fit, rows = scene.fit, drawn(scene.fit, MOST_POINTS)
     if fit.schema.classes is None:
-        one = columns(fit) == 1 and training(fit).y.ndim == 1
+        one = axis(fit) is not None and training(fit).y.ndim == 1
         return (_line if one else _actual)(axes, scene, rows)
-    return {1: _probability, 2: _regions}.get(columns(fit), _true_class)(axes, scene, rows)
+    wide = 1 if axis(fit) is not None else columns(fit)
+    return {1: _probability, 2: _regions}.get(wide, _true_class)(axes, scene, rows)
 
 
 def _line(axes: Axes, scene: Scene, rows: Drawn) -> Panel:
     """The line settling into the points; the rows of the batch stand out."""
-    fit, data, best = scene.fit, training(scene.fit), exact_theta(scene.fit)
-    scene.style_axes(axes, fit.schema.names[0], fit.schema.targets[0])
-    axes.scatter(rows.x[:, 0], rows.y, s=18, color=colours.DATA, alpha=0.75 if len(rows.x) < 400 else 0.3, linewidths=0)
-    x = np.linspace(data.x.min(), data.x.max(), FINE)
-    curves = scene.predictions(x[:, None])
+    fit, data, best, along = scene.fit, training(scene.fit), exact_theta(scene.fit), axis(scene.fit)
+    assert along is not None
+    scene.style_axes(axes, along.name, fit.schema.targets[0])
+    places, alpha = along.places(data)[rows.index], 0.75 if len(rows.x) < 400 else 0.3
+    axes.scatter(places, rows.y, s=18, color=colours.DATA, alpha=alpha, linewidths=0)
+    x = along.grid(data, count=FINE)
+    curves = scene.predictions(along.features(x))
     low, high = value_range(rows.y, [curves[0], curves[-1]])
     if best is not None:
-        curve = log_odds(fit, x[:, None], best, usual_offset(fit, len(x)))
+        curve = log_odds(fit, along.features(x), best, usual_offset(fit, len(x)))
         axes.plot(x, _cut(curve, low, high), color=colours.EXACT, lw=1.5, ls="--")
     axes.set_ylim(low, high)
     (line,) = axes.plot(x, _cut(curves[0], low, high), color=colours.DESCENT, lw=2.6, animated=True)
@@ -103,7 +106,7 @@ def _line(axes: Axes, scene: Scene, rows: Drawn) -> Panel:
         line.set_ydata(_cut(curves[i], low, high))
         chosen = batch_rows(fit, int(scene.frames.step[i]))
         if chosen is not None:
-            batch.set_data(data.x[chosen, 0], data.y[chosen])
+            batch.set_data(along.places(data)[chosen], data.y[chosen])
 
     return [line, batch], move
 
@@ -139,13 +142,15 @@ def _actual(axes: Axes, scene: Scene, rows: Drawn) -> Panel:
 def _probability(axes: Axes, scene: Scene, rows: Drawn) -> Panel:
     """The probability of each class along the one column."""
     fit, codes, count = scene.fit, rows.y.astype(int), len(scene.fit.schema.classes or ())
-    scene.style_axes(axes, fit.schema.names[0], share_name(fit.loss_function))
+    data, along = training(fit), axis(fit)
+    assert along is not None
+    scene.style_axes(axes, along.name, share_name(fit.loss_function))
     heights = row_heights(codes, count)
     axes.set_ylim(min(-0.12, heights.min() - 0.05), 1.12)
     palette = np.array([style.class_colour(i) for i in range(count)])
-    axes.scatter(rows.x[:, 0], heights, s=9, c=palette[codes], linewidths=0, alpha=0.7)
-    x = np.linspace(training(fit).x.min(), training(fit).x.max(), FINE)
-    curves = [shares(guess, fit.loss_function) for guess in scene.predictions(x[:, None])]
+    axes.scatter(along.places(data)[rows.index], heights, s=9, c=palette[codes], linewidths=0, alpha=0.7)
+    x = along.grid(data, count=FINE)
+    curves = [shares(guess, fit.loss_function) for guess in scene.predictions(along.features(x))]
     wanted = {1: colours.DESCENT} if count == 2 else dict(enumerate(palette))
     lines = [axes.plot(x, curves[0][:, k], color=wanted[k], lw=2.4, animated=True)[0] for k in wanted]
 
