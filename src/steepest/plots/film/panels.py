@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.ticker import LogLocator
 
 from steepest.data.thinning import evenly
 from steepest.data.wording import plain
@@ -275,6 +276,7 @@ def on_loss(axes: Axes, scene: Scene) -> Panel:
         axes.set_yscale("log")
         axes.tick_params(which="minor", length=0, labelsize=7, colors=palette["faint"])
         axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
         axes.yaxis.set_minor_formatter("{x:g}" if values.max() < 30 * values.min() else "")
     whole = known[fine]
     if not whole.all():
