@@ -145,8 +145,12 @@ def test_two_classes_of_a_formula_are_a_probability_along_its_column():
     np.testing.assert_allclose(data.band, found.conf_int(), rtol=1e-6)
 
 
-def test_a_formula_of_two_columns_is_drawn_by_its_predictions():
+def test_a_missing_value_of_a_formula_is_drawn_at_what_stands_in_for_it_and_two_columns_by_predictions():
     x = np.linspace(-3.0, 3.0, 40)
+    gone = np.where(np.arange(40) == 3, np.nan, x)
+    data = st.fit({"x": gone, "y": x}, formula="y ~ poly(x, 2)", missing="mean").plot().source_data
+    assert data.rows.x[3, 0] == pytest.approx(np.nanmean(gone))
+    assert (data.x[0], data.x[-1]) == (-3.0, 3.0)
     fit = st.fit({"x": x, "w": x**2, "y": x}, formula="y ~ x + w")
     assert isinstance(fit.plot().source_data, features.ActualAndDependence)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from steepest.data.dataset import Dataset
+from steepest.data.features import filled
 from steepest.data.schema import Schema, tells_missing
 from steepest.data.thinning import along, evenly
 from steepest.errors import DataError, FitError, SpecError
@@ -145,8 +146,10 @@ class Axis:
     schema: Schema
 
     def places(self, data: Dataset) -> np.ndarray:
-        """Where rows lie on it, `[n]`."""
-        return data.x[:, 0] if self.schema.design is None or data.sources is None else data.sources[:, 0]
+        """Where rows lie on it, `[n]`; where a value is missing, at what stands in for it."""
+        if self.schema.design is None or data.sources is None:
+            return data.x[:, 0]
+        return filled(self.schema.columns[0], data.sources)[0][:, 0]
 
     def rows(self, rows: Drawn, data: Dataset) -> Drawn:
         """The rows drawn, with their places as `x` `[n, 1]`."""
