@@ -150,7 +150,7 @@ def main() -> None:
         tables.append(table)
         promised += goals
         figures[problem.name] = seconds
-    save("answer", quick, tables, promised, answers=figures)
+        save("answer", quick, tables, promised, answers=figures)  # after each: a solve of a peer takes many seconds
 
 
 if __name__ == "__main__":
