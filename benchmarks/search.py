@@ -15,7 +15,7 @@ from sklearn.model_selection import GridSearchCV
 import steepest as st
 from side_by_side import Goal, Table, options, save
 
-FOLDS = 5
+FOLDS, TURNS = 5, 3
 
 
 def table(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
@@ -48,11 +48,13 @@ def main() -> None:
     for name, estimator, grid, goal in cases:
         for search in (st.search, by_one):  # imports, compiled code
             search(estimator, {"penalty": grid["penalty"][:1]}, x[:100], goal[:100])
-        began = time.process_time()
-        ours = st.search(estimator, grid, x, goal, cv=FOLDS)
-        between = time.process_time()
-        theirs = by_one(estimator, grid, x, goal)
-        seconds = between - began, time.process_time() - between
+        took, found = {st.search: [], by_one: []}, {}
+        for search in (*[st.search] * TURNS, by_one, *[st.search] * TURNS):
+            began = time.process_time()
+            found[search] = search(estimator, grid, x, goal, cv=FOLDS)
+            took[search].append(time.process_time() - began)
+        ours, theirs = found[st.search], found[by_one]
+        seconds = float(np.median(took[st.search])), float(np.median(took[by_one]))
         splits = [f"split{i}_test_score" for i in range(FOLDS)]
         off = max(np.abs(ours.cv_results_[one] - theirs.cv_results_[one]).max() for one in splits)
         sooner, worst = seconds[1] / seconds[0], max(worst, off)
@@ -61,13 +63,14 @@ def main() -> None:
     goals.append(Goal("the largest difference of two scores", worst, "≤", 1e-12, unit=""))
     title = f"`st.search` beside `GridSearchCV`: {len(y):,} × {x.shape[1]}, {count} candidates, {FOLDS} folds, the best refitted"
     head = ("", "search", "GridSearchCV", "times sooner", "scores differ by")
-    said = "Seconds of the processor; both have the same estimator, and one fit of it takes milliseconds."
+    said = f"Seconds of the processor, of `st.search` the median of {2 * TURNS} turns around `GridSearchCV`'s; both have the same"
+    said += " estimator, and one fit of it takes milliseconds."
     save("search", quick, [Table(title, head, lines, (said,))], goals)
 
 
-def by_one(estimator: Any, grid: dict[str, Any], x: np.ndarray, y: np.ndarray) -> GridSearchCV:
+def by_one(estimator: Any, grid: dict[str, Any], x: np.ndarray, y: np.ndarray, cv: int = FOLDS) -> GridSearchCV:
     """Each candidate by itself."""
-    return GridSearchCV(estimator, grid, cv=FOLDS).fit(x, y)
+    return GridSearchCV(estimator, grid, cv=cv).fit(x, y)
 
 
 if __name__ == "__main__":

@@ -189,7 +189,8 @@ class ManyLosses:
             # adding one vector to all classes changes no probability: held at no cost elsewhere
             level = np.einsum("raiai->ri", hessian) / m**2
             level[:, self.columns.first :] *= 1e-9  # but under an l1 penalty it has a cost
-            hessian += level[:, None, :, None, None] * np.eye(p)[None, None, :, None, :]
+            between = np.einsum("raibi->rabi", hessian)  # a view
+            between += level[:, None, None, :]
         return hessian.reshape(runs, m * p, m * p)
 
     def _squares(self, shares: np.ndarray) -> np.ndarray:

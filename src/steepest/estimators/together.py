@@ -3,10 +3,9 @@
     c_r = argmin  (1/n) Σ wᵢ·ℓ(aᵢ·c, yᵢ) + Σⱼ l1_rj·|cⱼ| + l2_rj·cⱼ²            for runs r side by side
 
 in columns of one size around their means. Each step is Newton's for all runs: their predictions are one product of matrices,
-and so are their Hessians (`many_losses.py`). Under an l1 penalty the quadratic model is minimised by coordinate descent, over
-all runs at once. (Friedman, Hastie and Tibshirani, Regularization paths for generalized linear models via coordinate descent,
-2010.) It ends where no run has anything to gain, or, where only the classes of some rows are asked for, where no further step
-can change one of them; a run that does not get there says so, and is left to the estimator itself.
+and so are their Hessians (`many_losses.py`). Under an l1 penalty the quadratic model's minimum is found by its active set
+(`numerics/many_active_sets.py`). It ends where no run has anything to gain, or, where only the classes of some rows are asked
+for, where no further step can change one of them; a run that does not get there says so, and is left to the estimator itself.
 """
 
 from __future__ import annotations
@@ -21,14 +20,9 @@ from steepest.analysis.exact.smooth import sum_to_zero
 from steepest.estimators.many_losses import ROUGH, Columns, ManyLosses, State
 from steepest.model.loss import Loss
 from steepest.model.torch_losses import CrossEntropy
+from steepest.numerics import many_active_sets
 
 MOST_STEPS, MOST_SWEEPS, HALVINGS = 60, 1_000, 30
-CLOSE = 1e-5
-"""Part of the largest change from which on coordinate descent has the step."""
-
-ROUNDING = 1e-14
-"""Part of the coefficients that rounding moves in any case."""
-
 NEAR = 1e-8
 """Part of F that a step may promise to be the last one, of classes, whose accuracy is asked for."""
 
@@ -117,7 +111,7 @@ def minima(problem: Problem, l1: np.ndarray, l2: np.ndarray, start: Minima | Non
         for runs in (kind[i : i + several] for i in range(0, len(kind), several)):
             begun = start.only(runs) if start is not None and fits else None
             good = None if begun is None else begun.arrived
-            rough = problem.asked is not None and isinstance(problem.loss, CrossEntropy) and not kinked[kind[0]]
+            rough = problem.asked is not None
             if rough:  # most of them need no more digits
                 begun = _run(problem, l1[runs], l2[runs], begun, good, np.float32)
                 found.put(runs, begun)
@@ -224,7 +218,7 @@ class _Work:
         """
         if self.kinked:
             hessian, thresholds = self._hessian(state, going), self.thresholds[going]
-            d, sweeps = _by_coordinates(c, g, hessian, thresholds, self.m, self.sweeps)
+            d, sweeps = many_active_sets.minima(c, g, hessian, thresholds, self.m, self.sweeps)
             self.sweeps -= sweeps
             promised = (g * d).sum(1) + (thresholds * (np.abs(c + d) - np.abs(c))).sum(1)
             return d, promised, np.ones(len(going), dtype=bool)
@@ -313,50 +307,3 @@ class _Work:
         each = np.arange(whole.shape[1])
         whole[:, each, each] += 2.0 * self.ridge[going]
         return whole
-
-
-def _by_coordinates(
-    c: np.ndarray, g: np.ndarray, hessian: np.ndarray, thresholds: np.ndarray, k: int, most: int
-) -> tuple[np.ndarray, int]:
-    """argmin g·d + ½dᵀHd + Σ thresholds·|c + d| of each run, one coordinate of all runs after another; NaN where columns are so
-    alike that `most` sweeps do not get there. And the sweeps that there were.
-
-    To five digits of the step: the next one brings as many again. k: the classes whose coefficients are moved together as well.
-    """
-    z, left = c.T.copy(), g.T.copy()
-    diagonal = np.einsum("rjj->jr", hessian).copy()
-    columns = np.ascontiguousarray(np.moveaxis(hessian, 0, 2))  # [p, p, runs]
-    low, root, begun = thresholds.T / diagonal, np.sqrt(diagonal), np.zeros(len(c))
-    there, sweeps = begun > 0.0, 0
-    blocks = hessian.reshape(len(c), k, -1, k, hessian.shape[1] // k)
-    flat = np.maximum(np.einsum("rajbj->jr", blocks), 0.0)
-    while not there.all() and sweeps < most:
-        sweeps += 1
-        before = z.copy()
-        for j in range(len(z)):
-            free = z[j] - left[j] / diagonal[j]
-            moved = free - np.minimum(np.maximum(free, -low[j]), low[j])
-            left += (moved - z[j]) * columns[j]
-            z[j] = moved
-        if k > 1:
-            together = _level(z, left, thresholds.T, flat, k)
-            z += np.tile(together, (k, 1))
-            left += np.tile(together * flat / k, (k, 1))
-        largest = (np.abs(z - before) * root).max(0)
-        begun = np.maximum(begun, largest)
-        there = largest <= np.maximum(CLOSE * begun, ROUNDING * (np.abs(z) * root).max(0))
-    return np.where(there, z, np.nan).T - c, sweeps
-
-
-def _level(z: np.ndarray, left: np.ndarray, thresholds: np.ndarray, flat: np.ndarray, k: int) -> np.ndarray:
-    """What to add to the coefficients of all k classes of a column `[p, runs]`: argmin Σ_a threshold·|z_a + t| + s·t + ½·flat·t².
-
-    The loss does not change with it: one coordinate after another would hardly move there. z, left, thresholds: `[k·p, runs]`.
-    """
-    each = z.reshape(k, -1, z.shape[1])
-    slope, threshold = left.reshape(each.shape).sum(0), thresholds[: len(flat)]
-    signs = threshold * np.arange(-k, k + 1, 2)[:, None, None]
-    roots = -np.divide(slope + signs, flat, out=np.zeros_like(signs), where=flat > 0.0)
-    places = np.concatenate([-each, roots, 0.0 * each[:1]])
-    values = threshold * np.abs(each + places[:, None]).sum(1) + (slope + 0.5 * flat * places) * places
-    return np.take_along_axis(places, values.argmin(0)[None], 0)[0]

@@ -42,8 +42,8 @@ from steepest.formulas import families, margins, robust
 from steepest.formulas.families import Family
 from steepest.formulas.words import logsigmoid, numpy_word, sigmoid
 
-abs, clip, full_like, maximum, minimum, sign, tanh, where = map(
-    numpy_word, ("abs", "clip", "full_like", "maximum", "minimum", "sign", "tanh", "where")
+abs, clip, exp, full_like, maximum, minimum, sign, tanh, where = map(
+    numpy_word, ("abs", "clip", "exp", "full_like", "maximum", "minimum", "sign", "tanh", "where")
 )
 
 
@@ -212,7 +212,8 @@ def _logistic_slope(prediction: Any, target: Any) -> Any:
 
 
 def _logistic_curvature(prediction: Any, target: Any) -> Any:
-    return sigmoid(prediction) * sigmoid(-prediction)
+    small = exp(-abs(prediction))
+    return small / (1.0 + small) ** 2
 
 
 LOSSES: dict[str, Choice] = {
