@@ -157,13 +157,13 @@ class ManyLosses:
         np.subtract(prediction, prediction.max(1, keepdims=True), out=share)
         mine = np.einsum("rkn,kn->rn", share, self.own)
         np.exp(share, out=share)
+        whole = share.sum(1)
+        share /= whole[:, None]
         # p − 1 of the own class is −Σ of the others, or it would lose its digits where p is near 1
         share *= 1.0 - self.own
         others = share.sum(1)
-        whole = others + np.exp(mine)
         for a in range(self.k):
             share[:, a] -= self.own[a] * others
-        share /= whole[:, None]
         return np.log(whole) - mine
 
     def hessian(self, state: State, going: np.ndarray, kinked: bool) -> np.ndarray:

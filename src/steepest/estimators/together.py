@@ -141,7 +141,8 @@ class _Work:
     """
 
     def __init__(self, problem: Problem, l1: np.ndarray, l2: np.ndarray, dtype: Any):
-        self.loss, self.asked, self.columns = problem.loss, problem.asked, problem.columns
+        self.loss, self.columns = problem.loss, problem.columns
+        self.asked = None if problem.asked is None else problem.asked.astype(dtype, copy=False)
         coupled, self.kinked = isinstance(problem.loss, CrossEntropy), bool(l1.any())
         self.turn = sum_to_zero(problem.outputs) if coupled and not self.kinked else np.eye(problem.outputs)
         self.m, self.runs, self.first = self.turn.shape[1], len(l1), self.columns.first
@@ -222,17 +223,17 @@ class _Work:
             self.sweeps -= sweeps
             promised = (g * d).sum(1) + (thresholds * (np.abs(c + d) - np.abs(c))).sum(1)
             return d, promised, np.ones(len(going), dtype=bool)
-        d, older = np.full_like(c, np.nan), self.loss.classes & (self.losses.rough[going] == 0)
-        fresh = np.ones(len(going), dtype=bool)
-        for place in np.flatnonzero(older):
-            if (factor := self.factors[going[place]]) is not None:
-                d[place] = lapack.dpotrs(factor, -g[place])[0]  # pyrefly: ignore (it is there)
-                fresh[place] = not -(g[place] @ d[place]) <= FAST * before[place]
+        d, downhill = np.full_like(c, np.nan), -g
+        if self.loss.classes:
+            for place, run in enumerate(going.tolist()):
+                if (factor := self.factors[run]) is not None and not self.losses.rough[run]:
+                    d[place] = lapack.dpotrs(factor, downhill[place])[0]  # pyrefly: ignore (it is there)
+        fresh = ~((downhill * d).sum(1) <= FAST * before)
         if fresh.any():
             made = self._hessian(state.only(fresh), going[fresh])
             for place, hessian in zip(np.flatnonzero(fresh), made, strict=True):
                 symmetric = hessian.T  # in the order that LAPACK works in without a copy
-                factor, found, failed = lapack.dposv(symmetric, -g[place], overwrite_a=1)  # pyrefly: ignore (it is there)
+                factor, found, failed = lapack.dposv(symmetric, downhill[place], overwrite_a=1)  # pyrefly: ignore (it is there)
                 d[place] = np.nan if failed else found
                 self.factors[going[place]] = None if failed else factor
         return d, (g * d).sum(1), fresh
@@ -263,8 +264,10 @@ class _Work:
         runs = np.flatnonzero((fall <= SHRINKING**2 * before) & (fall <= ROUGHLY * np.abs(value)))
         if self.asked is None or not runs.size:
             return decided
-        outputs = self.turn @ np.stack([c[runs] + d[runs], d[runs]]).reshape(-1, self.m, self.p)
-        there, change = (outputs.reshape(-1, self.p) @ self.asked.T).reshape(2, len(runs), len(self.turn), -1)
+        outputs = (self.turn @ np.stack([c[runs] + d[runs], d[runs]]).reshape(-1, self.m, self.p)).reshape(-1, self.p)
+        there, change = (outputs.astype(self.asked.dtype, copy=False) @ self.asked.T).reshape(
+            2, len(runs), len(self.turn), -1
+        )
         if len(self.turn) == 1:
             lead, moved = np.abs(there[:, 0]), np.abs(change[:, 0])
         else:
