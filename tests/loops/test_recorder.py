@@ -243,6 +243,48 @@ def test_the_model_is_left_as_it_was(recorder):
     assert not recorder.loss._forward_hooks
 
 
+def _moved_by_another(recorder):
+    """A step by an optimiser that the recorder does not know."""
+    recorder.loss(recorder.model(ROWS[0]), ROWS[1]).backward()
+    torch.optim.SGD([recorder.model.bias], lr=0.1).step()
+
+
+def _of_rows(recorder):
+    """A step with the mean of what the criterion gives, in the precision of the model."""
+    x, y = (each.to(recorder.model.weight.dtype) for each in ROWS)
+    recorder.loss(recorder.model(x), y).mean().backward()
+    recorder.step()
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_a_model_that_is_cast_before_the_first_step_is_recorded_as_it_is(recorder, kind):
+    recorder.model.to(kind)
+    _of_rows(recorder)
+    trace = recorder.trace
+    assert trace.theta[0].tolist() == [*recorder.model.weight[0].tolist(), *recorder.model.bias.tolist()]
+
+
+def test_a_line_search_takes_several_steps_and_is_no_rule():
+    model, criterion = _line(), nn.MSELoss()
+    optimizer = torch.optim.LBFGS(model.parameters(), max_iter=4)
+    recorder, calls = st.Recorder(model, criterion, optimizer), []
+
+    def closure():
+        optimizer.zero_grad()
+        loss = criterion(model(ROWS[0]), ROWS[1])
+        loss.backward()
+        recorder.step()
+        calls.append(loss.item())
+        return loss
+
+    optimizer.step(closure)
+    fit = recorder.fit(*ROWS)
+    assert fit.trace.loss[:-1].tolist() == calls
+    assert len(calls) > 1
+    assert fit.optimizer == "unknown"
+    assert "several times an update" in fit.notes[-1]
+
+
 @pytest.mark.parametrize(
     ("act", "words"),
     [
@@ -270,6 +312,17 @@ def test_the_model_is_left_as_it_was(recorder):
         (lambda r: st.Recorder(_line(), "mse", r.optimizer), "SGD given moves none of the model's parameters"),
         (lambda r: st.Recorder(nn.LazyLinear(1), "mse"), r"call model\(x\) once before"),
         (lambda r: (_run(r, [ROWS], 1), r.fit(ROWS[0])), r"recorder.fit\(x, y\)"),
+        (lambda r: (_moved_by_another(r), r.step()), "after optimizer.step"),
+        (lambda r: (_run(r, [ROWS], 1), r.loss(r.model(ROWS[0]), ROWS[1]), r.step()), "before loss.backward"),
+        (
+            lambda r: r.optimizer.step(lambda: r.loss(r.model(ROWS[0]), ROWS[1]).backward()) or r.step(),
+            "within the closure",
+        ),
+        (
+            lambda r: (_run(r, [ROWS], 1), r.model.float(), _of_rows(r)),
+            "torch.float64 on cpu when .* torch.float32 on cpu now",
+        ),
+        (lambda r: _of_rows(st.Recorder(r.model, nn.MSELoss(reduction="none"))), "a loss of each row"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_line(recorder, act, words):

@@ -107,7 +107,7 @@ def fit(recorder: Recorder, x: Any, y: Any = None, *, test: Any = None) -> Fit:
 
 def _is_one_rule(recorder: Recorder) -> bool:
     """Whether the loop's optimiser is known, and moves all that is trained by the same settings."""
-    if recorder.optimizer is None:
+    if recorder.optimizer is None or recorder.seen.several:
         return False
     first, *more = recorder.optimizer.param_groups
     moved = {id(p) for group in (first, *more) for p in group["params"]}
@@ -214,6 +214,10 @@ def _notes(recorder: Recorder, trace: Trace) -> tuple[str, ...]:
     steps = f"The steps are those of a loop of one's own; the loss over all rows was computed afterwards, at {known} of them."
     if recorder.optimizer is None or _is_one_rule(recorder):
         return (steps,)
+    if recorder.seen.several:
+        return steps, (
+            "The optimizer calls the loop several times an update, each call is a step here: such a descent cannot be made again."
+        )
     return steps, (
         "The optimizer has parameters with other settings, or not all of those that are trained: the rate shown is of its first "
         "ones, and such a descent cannot be made again."

@@ -121,14 +121,21 @@ class Recorder:
             )
         self.model, self.loss, self.optimizer, self.progress = model, loss, optimizer, progress
         self.names, self._parameters = entries(named), [p for _, p in named]
-        self._theta = torch.empty(len(self.names), dtype=_kept_as(self._parameters), device=named[0][1].device)
-        self._arrays = all(p.device.type == "cpu" and p.dtype in (torch.float32, torch.float64) for _, p in named)
-        rows, self.recorded = _asked(record, self.names)
-        self._rows = Rows(len(self.names), self._theta, rows, [self.names.index(name) for name in self.recorded])
-        self.seen = Seen(model, loss, optimizer)
+        self._most, self.recorded = _asked(record, self.names)
+        self._lay_out()
+        self.seen = Seen(model, loss, optimizer, self._parameters)
         self.steps, self.seconds = 0, 0.0
         self.epoch: int | None = None
         self._began: float | None = None
+
+    def _lay_out(self) -> None:
+        """Make room for θ and the trace, of the kind and on the device that the parameters now are."""
+        kinds = {(p.dtype, p.device.type) for p in self._parameters}
+        self._kind = self._parameters[0].dtype, self._parameters[0].device
+        self._arrays = kinds <= {(torch.float32, "cpu"), (torch.float64, "cpu")}
+        self._theta = torch.empty(len(self.names), dtype=_kept_as(self._parameters), device=self._kind[1])
+        kept = [self.names.index(name) for name in self.recorded]
+        self._rows = Rows(len(self.names), self._theta, self._most, kept)
 
     def step(self, loss: Any = None, *, epoch: int | None = None) -> None:
         """Record where the loop stands, between `loss.backward()` and `optimizer.step()`.
@@ -139,7 +146,7 @@ class Recorder:
             epoch: counted from 0. By default it comes of the number of rows, when a `Fit` is made.
 
         Raises:
-            SpecError: θ has moved already; there is no gradient, or no loss.
+            SpecError: θ has moved already; there is no gradient, or no loss; the model was cast or moved since the first step.
 
         Example:
             >>> model = nn.Linear(1, 1)
@@ -154,6 +161,15 @@ class Recorder:
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         if not gradients:
             raise SpecError(NO_GRADIENT)
+        first = self._parameters[0]
+        if (first.dtype, first.device) != self._kind:
+            if self.steps:
+                was, now = (f"{kind} on {place}" for kind, place in (self._kind, (first.dtype, first.device)))
+                raise SpecError(
+                    f"The model's parameters were {was} when the first step was recorded, and are {now} now: make a new Recorder "
+                    "where a model is cast or moved."
+                )
+            self._lay_out()
         self._began = time.perf_counter() if self._began is None else self._began
         t, self.epoch = self.steps, self.epoch if epoch is None else epoch
         if self._rows.keeps(t) or self.progress is not None:

@@ -15,12 +15,22 @@ from steepest.lazy import Tensor, nn, torch
 
 TOO_LATE = (
     "recorder.step() came after optimizer.step(), where θ has moved already. It comes between loss.backward() and "
+    "optimizer.step(); where optimizer.step(closure) calls the loop, within the closure, after loss.backward()."
+)
+TOO_SOON = (
+    "recorder.step() came before loss.backward(): the gradient of this batch is not there. It comes between loss.backward() and "
     "optimizer.step()."
 )
 NO_LOSS = (
     "recorder.step() does not know the loss of the batch. Say recorder.step(loss), or give Recorder the criterion that the loop "
     "calls: Recorder(model, criterion), an object of torch.nn."
 )
+NOT_CALLED = (
+    "recorder.step() has seen no call of {} since the last update. It comes between loss.backward() and optimizer.step(), where "
+    "optimizer.step(closure) calls the loop within the closure. Say recorder.step(loss) where the loop calls another loss, or a "
+    "compiled function calls it."
+)
+MANY_LOSSES = "{} gives a loss of each row. Say recorder.step(loss), with the number that backward() was called of."
 
 
 def _nothing(*given: Any, **more: Any) -> None:
@@ -54,13 +64,17 @@ class Seen:
     Attributes:
         rows: of the first batch; None before it.
         logits: whether the model returns several things, `logits` among them.
+        several: whether the optimiser has called the loop more than once in one of its steps, as those with a line search do.
     """
 
-    def __init__(self, model: nn.Module, criterion: Any, optimizer: torch.optim.Optimizer | None):
-        self._model, self._criterion, self._optimizer = model, criterion, optimizer
+    def __init__(
+        self, model: nn.Module, criterion: Any, optimizer: torch.optim.Optimizer | None, parameters: list[nn.Parameter]
+    ):
+        self._model, self._criterion, self._optimizer, self._parameters = model, criterion, optimizer, parameters
         self._handles: list[Any] = []
         self.rows: int | None = None
-        self.logits = False
+        self.logits = self.several = False
+        self._within: int | None = None
         self._forget()
         self.watch()
 
@@ -71,6 +85,7 @@ class Seen:
         if isinstance(self._criterion, nn.Module):
             self._handles.append(self._criterion.register_forward_hook(_Hook(self._criterion_called)))
         if isinstance(self._optimizer, torch.optim.Optimizer):
+            self._handles.append(self._optimizer.register_step_pre_hook(_Hook(self._moving)))
             self._handles.append(self._optimizer.register_step_post_hook(_Hook(self._moved)))
 
     def close(self) -> None:
@@ -93,16 +108,22 @@ class Seen:
     def taken(self, loss: Any) -> Any:
         """The loss since the last update: the one given, else what the criterion or the model's output has shown.
 
-        Raises SpecError where θ has moved already, and for no loss or one that is no number.
+        Raises SpecError where θ has moved already, or the gradient is still to come, and for no loss or one that is no number.
         """
-        late, total, count = self._late, self._loss, self._count
+        late, soon, total, count, many = self._late, self._soon, self._loss, self._count, self._many
+        late = late or (self._versions is not None and self._versions != [p._version for p in self._parameters])
         self.rows = self.rows or self._rows or None
         self._forget()
-        if late:
-            raise SpecError(TOO_LATE)
+        if late or soon:
+            raise SpecError(TOO_LATE if late else TOO_SOON)
+        if self._within is not None:
+            self._within += 1
+            self.several |= self._within > 1
         if loss is None:
             if total is None:
-                raise SpecError(NO_LOSS)
+                name = type(self._criterion).__name__
+                known = isinstance(self._criterion, nn.Module)
+                raise SpecError(MANY_LOSSES.format(name) if many else NOT_CALLED.format(name) if known else NO_LOSS)
             return total / count if count > 1 else total
         if isinstance(loss, Tensor):
             if loss.numel() != 1:
@@ -117,11 +138,13 @@ class Seen:
     def _forget(self) -> None:
         self._loss: Any = None
         self._count = self._rows = 0
-        self._forward = self._late = False
+        self._forward = self._late = self._soon = self._many = False
+        self._versions: list[int] | None = None
 
     def _add(self, given: Iterable[Any], loss: Any, counts: int) -> None:
         """A batch, or a part of one: the first of the tensors given has its rows."""
         self._forward, self._late = True, False
+        self._versions = [p._version for p in self._parameters]
         first = next((one for one in given if isinstance(one, Tensor) and one.ndim), None)
         self._rows += 0 if first is None else len(first)
         if isinstance(loss, Tensor) and loss.numel() == 1:
@@ -143,6 +166,16 @@ class Seen:
     def _criterion_called(self, module: nn.Module, given: Any, output: Any) -> None:
         if torch.is_grad_enabled():
             self._add(given, output, 1)
+            self._many = self._many or (isinstance(output, Tensor) and output.numel() > 1)
+            if isinstance(output, Tensor) and output.requires_grad and not torch.compiler.is_compiling():
+                self._soon = True
+                output.register_hook(_Hook(self._went_back))
+
+    def _went_back(self, *given: Any) -> None:
+        self._soon = False
+
+    def _moving(self, *given: Any) -> None:
+        self._within = 0
 
     def _moved(self, *given: Any) -> None:
-        self._late, self._forward = self._forward, False
+        self._late, self._forward, self._within = self._forward, False, None
