@@ -76,6 +76,9 @@ def test_two_classes_and_least_squares_take_an_offset():
         moved, plain = st.fit(X, CLAIMS, loss=loss, offset=HOLDERS), st.fit(X, CLAIMS - HOLDERS, loss=loss)
         assert moved.loss == pytest.approx(plain.loss, rel=1e-9)
         np.testing.assert_allclose(moved.predict(X, offset=HOLDERS) - HOLDERS, plain.predict(X), atol=1e-6)
+        left = CLAIMS - moved.predict(X, offset=HOLDERS)
+        assert moved.metrics["train"]["rmse"] == pytest.approx(np.sqrt(np.mean(left**2)), rel=1e-9)
+        assert moved.metrics["train"]["r2"] == pytest.approx(1 - np.mean(left**2) / CLAIMS.var(), rel=1e-9)
 
 
 def test_steps_of_all_engines_have_it():

@@ -48,7 +48,7 @@ from steepest.model.module_objective import ModuleObjective
 from steepest.model.module_trial import tried, without_last
 from steepest.model.objective import Objective, parameter_names
 from steepest.model.objective_factory import check_loss
-from steepest.model.of_fit import check_added, check_groups, linear_problem, targets, tensors
+from steepest.model.of_fit import beside_offset, check_added, check_groups, linear_problem, targets, tensors
 from steepest.model.penalties import penalty
 from steepest.model.small_objective import SmallObjective, suits
 from steepest.model.tall_curvature import IllConditioned
@@ -109,19 +109,20 @@ def _terms(spec: Spec, data: Dataset) -> Terms:
 def _tall(spec: Spec, data: Dataset, loss: Loss, terms: Terms) -> Plan | None:
     """The plan of a default descent over the rows of a tall table where they lie; None for all others."""
     rows, columns = data.rows, len(terms.powers)
-    smooth = loss.quadratic or bool(loss.choice and loss.choice.concordance and data.y.ndim == 1)
-    plain = terms.degree == 1 and smooth and data.offset is None and (spec.dtype, spec.device) == ("float64", "cpu")
+    proven = loss.choice and (loss.choice.concordance or loss.choice.pieces)
+    smooth = loss.quadratic or bool(proven and data.y.ndim == 1)
+    plain = terms.degree == 1 and smooth and spec.device == "cpu" and (data.offset is None or not loss.coupled)
     of = penalty(spec.penalty)
     if not plain or spec.bounds or of.group or rows * columns <= TALL or rows < 2 * columns:
         return None
     if of.l1 and not (loss.quadratic and data.y.ndim == 1):
         return None
-    target, outputs = targets(data, loss)
+    target, outputs, offset = beside_offset(data, loss)
     names = parameter_names(terms.names, outputs, data.classes if loss.coupled and data.classes else data.targets)
     weights = None if data.weights is None else data.weights / data.weights.mean()
     start = start_of(spec.init, spec.seed, terms, names)
     try:
-        tall = TallObjective(data.x, target, loss, of, terms.intercept, weights, names, start, outputs)
+        tall = TallObjective(data.x, target, loss, of, terms.intercept, weights, names, start, outputs, offset=offset)
     except IllConditioned:
         return None
     known = {"loss": loss, "terms": terms, "names": names, "user_names": names}

@@ -198,7 +198,7 @@ def run(
                 isinstance(made.objective, (TallObjective, ExtendedSquares))
                 and done.ending.status is not Status.DIVERGED
             ):
-                done.measured = Measured.of(made.objective)
+                done.measured = Measured.of(made.objective, train.offset if made.loss.of_residual else None)
             if train.stream is not None and done.ending.status is not Status.DIVERGED:
                 done.measured = streamed_scores.measured(done, made.objective)
             return done

@@ -129,11 +129,12 @@ class Measured:
     bound: float | None
 
     @classmethod
-    def of(cls, rows: TallObjective | ExtendedSquares) -> Measured:
-        """Where the descent ended."""
+    def of(cls, rows: TallObjective | ExtendedSquares, offset: np.ndarray | None = None) -> Measured:
+        """Where the descent ended. offset: `[n]`, what was taken off the target."""
         end = rows.at(rows.theta)
         penalty = float(rows.penalty(rows.theta))
-        return cls(rows, end.loss, end.loss + penalty, end.prediction, rows.gap_bound(end.theta))
+        prediction = end.prediction if offset is None else (end.prediction.T + offset).T
+        return cls(rows, end.loss, end.loss + penalty, prediction, rows.gap_bound(end.theta))
 
     def beside(self, found: Answer) -> Answer:
         """An exact answer with its objective measured as the fit's is."""

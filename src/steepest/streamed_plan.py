@@ -36,7 +36,7 @@ def by_passes(spec: Spec, loss: Loss) -> bool:
     alone = spec.optimizer == "auto" and spec.lr == "auto" and spec.batch_size == "full" and spec.clip is None
     alone = alone and spec.averaging == "none"
     smooth = loss.quadratic or bool(loss.choice and loss.choice.concordance)
-    plain = spec.precondition in ("auto", "orthonormal") and (spec.dtype, spec.device) == ("float64", "cpu")
+    plain = spec.precondition in ("auto", "orthonormal") and spec.device == "cpu"
     return alone and smooth and plain and not penalty(spec.penalty).l1
 
 

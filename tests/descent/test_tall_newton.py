@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
-from scipy import optimize
+from scipy import optimize, special
 
 import steepest as st
 from steepest.descent.tall_newton import TallNewton
+from steepest.model.numpy_losses import numpy_formula
 from steepest.model.penalties import Penalty
 from steepest.model.tall_curvature import IllConditioned
 from steepest.model.tall_objective import TallObjective
@@ -149,6 +152,101 @@ def test_logistic_regression_has_the_gradient_zero(penalty):
     assert fit.exact.objective == pytest.approx(fit.objective_value, rel=1e-13)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_logistic_loss_and_its_slope_are_those_of_scipy_at_both_ends(dtype):
+    f = np.array([-800.0, -40.0, -1.0, -1e-9, 0.0, 1e-9, 1.0, 40.0, 800.0, np.inf], dtype)
+    eps = float(np.finfo(dtype).eps)
+    for target in (0.0, 1.0):
+        value, slope = numpy_formula(loss("logistic")).value_and_slope(f, np.full(len(f), target, dtype))
+        assert (value.dtype, slope.dtype) == (dtype, dtype)
+        sign, f64 = 2.0 * target - 1.0, f.astype(np.float64)
+        np.testing.assert_allclose(
+            value, -special.log_expit(sign * f64), rtol=4 * eps, atol=eps * (dtype != np.float64)
+        )
+        np.testing.assert_allclose(slope, -sign * special.expit(-sign * f64), rtol=8 * eps, atol=1e-44)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+@pytest.mark.parametrize("far", [0.0, 500.0])
+def test_three_passes_in_float64_do_and_predictions_have_its_digits(order, kind, far, monkeypatch):
+    """At the start, where passes in float32 have come to, and after a step; the last change is added in float32."""
+    x, y = classes()
+    x = np.array(x / x.std(0) + far, kind, order=order)
+    passes, measured = [], TallObjective._measured
+
+    def counted(self, theta):
+        passes.append(self.kind is np.float64 and self.rows == ROWS)
+        return measured(self, theta)
+
+    monkeypatch.setattr(TallObjective, "_measured", counted)
+    fit = st.fit(x, y, loss="logistic")
+    assert sum(passes) <= 3
+    centred = x.astype(np.float64) - x.mean(0, dtype=np.float64)
+    design = with_ones(centred)
+    theta = np.append(fit.theta[0] + x.mean(0, dtype=np.float64) @ fit.theta[1:], fit.theta[1:])
+    np.testing.assert_allclose(fit.measured.prediction, design @ theta, rtol=0, atol=1e-10 if far else 1e-11)
+    assert np.abs(design.T @ (special.expit(design @ theta) - y)).max() / ROWS < 1e-10
+    assert fit.loss == pytest.approx(-special.log_expit(np.where(y > 0.5, 1, -1) * (design @ theta)).mean(), rel=1e-13)
+    assert (fit.gap_kind, fit.gap) == ("bound", 0.0)
+    assert fit.exact.objective == pytest.approx(fit.loss, rel=1e-13)
+
+
+@pytest.mark.parametrize("name", ["mse", "logistic"])
+def test_float32_that_is_asked_for_has_the_same_answer(name, tmp_path):
+    x, y = table() if name == "mse" else classes()
+    assert np.array_equal(st.fit(x, y, loss=name, dtype="float32").theta, st.fit(x, y, loss=name).theta)
+    path = str(tmp_path / "rows.parquet")
+    pq.write_table(pa.table({**{f"x{i}": column for i, column in enumerate(x[:5_000].T)}, "y": y[:5_000]}), path)
+    given = {"target": "y", "loss": name, "stream": True}
+    assert np.array_equal(st.fit(path, **given, dtype="float32").theta, st.fit(path, **given).theta)
+
+
+@pytest.mark.parametrize("far", [0.0, 500.0])
+@pytest.mark.parametrize("name", ["huber:1", "huber:0.05", "expectile:0.8", "squared_hinge", "modified_huber"])
+def test_losses_of_parabolas_and_lines_have_the_gradient_zero_and_a_proven_gap(name, far):
+    x, y = classes() if loss(name).classes else table()
+    x, weights = x + far, np.random.default_rng(5).random(ROWS) + 0.1
+    fit = st.fit(x, y, loss=name, weights=weights, penalty="l2:0.001")
+    centred = with_ones((x - x.mean(0)) / x.std(0))
+    f, sign = fit.measured.prediction, np.where(y > 0.5, 1.0, -1.0)
+    slope = {
+        "huber:1": np.clip(f - y, -1.0, 1.0),
+        "huber:0.05": np.clip(f - y, -0.05, 0.05),
+        "expectile:0.8": 2.0 * np.where(f < y, 0.8, 0.2) * (f - y),
+        "squared_hinge": -2.0 * sign * np.maximum(1.0 - sign * f, 0.0),
+        "modified_huber": -2.0 * sign * np.clip(1.0 - sign * f, 0.0, 2.0),
+    }[name]
+    slope = centred.T @ (slope * weights / weights.mean()) / ROWS
+    slope[1:] += 2 * 0.001 * fit.theta[1:] / x.std(0)
+    assert np.abs(slope).max() < 1e-9
+    assert (fit.gap_kind, fit.relative_gap <= 1e-12) == ("bound", True)
+    assert fit.exact.objective == pytest.approx(fit.objective_value, rel=1e-11)
+
+
+@pytest.mark.parametrize("name", ["poisson", "logistic", "mse", "logcosh"])
+def test_an_offset_is_added_to_each_prediction(name):
+    x, signal = table()
+    random, offset = np.random.default_rng(7), np.linspace(-1, 1, ROWS)
+    f = signal / 3 + offset
+    y = {"poisson": random.poisson(np.exp(f)), "logistic": random.random(ROWS) < special.expit(f)}.get(name, f)
+    y = y.astype(np.float64) + (random.standard_normal(ROWS) if name in ("mse", "logcosh") else 0.0)
+    fit = st.fit(x, y, loss=name, offset=offset)
+    there, design = with_ones(x) @ fit.theta + offset, with_ones(x) / np.append(1.0, x.std(0))
+    slope = {
+        "poisson": np.exp(there) - y,
+        "logistic": special.expit(there) - y,
+        "mse": there - y,
+        "logcosh": np.tanh(there - y),
+    }[name]
+    assert np.abs(design.T @ slope).max() / ROWS < 1e-9
+    assert (fit.gap_kind, fit.relative_gap <= 1e-12) == ("bound", True)
+    assert fit.exact.objective == pytest.approx(fit.objective_value, rel=1e-12)
+    if name != "logistic":
+        left = y - (np.exp(there) if name == "poisson" else there)
+        assert fit.metrics["train"]["rmse"] == pytest.approx(np.sqrt(np.mean(left**2)), rel=1e-10)
+
+
 @pytest.mark.parametrize(("name", "data"), [("mse", table), ("logistic", classes), ("logcosh", table)])
 def test_value_and_gradient_are_those_of_the_formula(name, data):
     x, y = data()
@@ -164,10 +262,12 @@ def test_value_and_gradient_are_those_of_the_formula(name, data):
     np.testing.assert_allclose(grad, optimize.approx_fprime(theta, value, 1e-7), rtol=2e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["logistic", "logcosh"])
+@pytest.mark.parametrize(
+    "name", ["logistic", "logcosh", "huber:0.5", "expectile:0.8", "squared_hinge", "modified_huber"]
+)
 @pytest.mark.parametrize("some", [False, True])
 def test_the_bound_is_above_the_gap_at_every_step(name, some):
-    x, y = classes() if name == "logistic" else table()
+    x, y = classes() if loss(name).classes else table()
     objective = of(x, y, name)
     best = st.fit(x, y, loss=name).objective_value
     theta, proven = st.fit(x[:600], y[:600], loss=name).theta, 0
@@ -204,6 +304,8 @@ def test_columns_that_depend_on_one_another_take_other_coordinates():
 
 def test_a_limit_of_steps_ends_it_before_the_minimum_and_the_gap_is_exact():
     x, y = classes()
+    x = np.column_stack([x, np.random.default_rng(5).standard_normal((ROWS, 11))])[: ROWS // 2]  # some rows are as many
+    y = y[: ROWS // 2]
     fit = st.fit(x, y, loss="logistic", max_steps=1)
     assert (fit.steps, fit.gap_kind) == (1, "exact")
     assert fit.gap == pytest.approx(fit.objective_value - st.fit(x, y, loss="logistic").objective_value, rel=1e-6)

@@ -1,14 +1,16 @@
 """Newton's method on a tall table: `optimizer="auto"` where a pass over the rows is what costs.
 
 The same steepest descent in the norm of the curvature as `newton.py`, with as few passes as it takes. A smooth loss begins
-at the minimum on some thousand rows; their Hessian stands for that of all, is corrected by what each step does to the gradient
-(BFGS), and is measured on all rows where that does not do. (Boyd and Vandenberghe, Convex Optimization, 9.5; Nocedal and
-Wright, Numerical Optimization, 6.1; on some of the rows: Erdogdu and Montanari, Convergence rates of sub-sampled Newton
-methods, 2015.)
+at the minimum on some thousand rows, and from there goes on to that of all rows by passes in float32: passes in float64 have
+the last digits left to find, and to prove. The Hessian of some rows stands for that of all, is corrected by what each step
+does to the gradient (BFGS), and is measured on all rows where that does not do. (Boyd and Vandenberghe, Convex Optimization,
+9.5; Nocedal and Wright, Numerical Optimization, 6.1; on some of the rows: Erdogdu and Montanari, Convergence rates of
+sub-sampled Newton methods, 2015.)
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from math import inf, isfinite
 from typing import Any, final
 
@@ -20,6 +22,7 @@ from steepest.model.extended_squares import ExtendedSquares
 from steepest.model.tall_curvature import IllConditioned
 from steepest.model.tall_objective import TallObjective
 from steepest.model.tall_state import state_of, take_up
+from steepest.model.torch_losses import loss
 
 ROWS = 16_000
 """Rows on which the start is found, or so many for each parameter: `EACH`."""
@@ -33,8 +36,11 @@ as much as a hundred passes."""
 NARROW = 200
 """Parameters up to which the Hessian of all rows costs no more than the passes that it saves."""
 
-ENOUGH = 1e-4
-"""The minimum on some rows is near enough where a step promises less than this part of F."""
+ENOUGH, ENOUGH_SINGLE = 1e-4, 1e-6
+"""The minimum on some rows, and that by passes in float32, is near enough where a step promises less than this part of F."""
+
+NOISE = 1e-6
+"""Part of F by which rounding in float32 may let it rise."""
 
 HALVINGS = 40
 
@@ -62,6 +68,13 @@ class TallNewton(Newton):
         if decrement <= 4 * floor:
             # with 32 digits steps go on until they grow no shorter: θ has its last digits then
             self.arrived = not objective.extended or decrement > before / 16 or np.array_equal(here + step, here)
+            if (
+                isinstance(objective, TallObjective)
+                and not objective.loss.coupled
+                and objective.gap_bound(here) is None
+            ):
+                with suppress(IllConditioned):
+                    objective.curve(objective.at(here).prediction)  # the Hessian was measured too far from here
         slack = (
             0.0 if objective.extended else floor
         )  # F has 32 digits there: where it does not fall, θ can do no better
@@ -89,25 +102,16 @@ class TallNewton(Newton):
         return given["memory"]
 
     def _begin(self, objective: TallObjective, here: np.ndarray, value: float) -> bool:
-        """Go to the minimum on some rows, and take their Hessian for that of all; False where that is no better."""
+        """Go to the minimum as passes in float32 see it, and take the Hessian from there; False where that is no better."""
         rows = some_rows(objective)
-        found, known = here, None
-        for part in () if rows is None else (rows[: len(rows) // (4 if objective.loss.coupled else 8)], rows):
-            some = objective.of_rows(part)
-            some.model = known if objective.loss.coupled else None  # a Hessian that costs as much as many passes
-            found = None if found is None else minimum(some, found)
-            known = some.model
-        if rows is None or found is None or not self.objective.whole(found) < value:
+        found = None
+        with suppress(IllConditioned):  # of all rows they may be fine
+            found = None if rows is None else _in_single(objective, here, rows)
+        if found is None or not objective.whole(found) < value:
+            objective.model = None
             objective.curve(objective.at(here).prediction)
             return False
         here[:] = found
-        if not objective.loss.coupled and objective.size <= NARROW:
-            objective.model = known  # for one step, after which that of all rows is measured
-            return True
-        try:
-            objective.curve(objective.at(here).prediction, rows)
-        except IllConditioned:  # of all rows they may be fine
-            objective.curve(objective.at(here).prediction)
         return True
 
     def _direction(self, here: np.ndarray, g: np.ndarray, memory: Memory) -> tuple[np.ndarray, float]:
@@ -116,7 +120,7 @@ class TallNewton(Newton):
         assert objective.model is not None
         if isinstance(objective, ExtendedSquares) or objective.loss.quadratic:
             return objective.model.newton(g)
-        if memory[2] is not None and objective.proof is None:
+        if objective.proof is None:
             objective.curve(objective.at(here).prediction)
         elif memory[2] is not None:
             before, gradient = memory[2]
@@ -136,21 +140,56 @@ def some_rows(objective: TallObjective) -> np.ndarray | None:
     return np.random.default_rng(0).permutation(objective.rows)[:count]
 
 
-def minimum(objective: TallObjective, theta: np.ndarray) -> np.ndarray | None:
-    """The minimum of F from θ on, near enough, by Newton steps; None where they do not get there."""
+def _in_single(objective: TallObjective, here: np.ndarray, rows: np.ndarray) -> np.ndarray | None:
+    """The minimum on some rows and from there on all rows, by passes in float32, whose Hessian the objective takes over; None
+    where the passes do not get there."""
+    single, found, known, of_classes = objective.in_single(), here, None, objective.loss.coupled
+    for part in (rows[: len(rows) // (4 if of_classes else 8)], rows):
+        some = single.of_rows(part)
+        some.model = None if of_classes else known  # a Hessian that costs as much as many passes
+        found = minimum(some, _least_squares(some) if some.loss.of_residual and known is None else found)
+        if found is None:
+            return None
+        known = some.model
+    single.model = known
+    if of_classes or objective.size > NARROW:
+        with suppress(IllConditioned):  # of all rows they may be fine
+            single.curve(single.at(found).prediction, rows)
+    nearer = minimum(single, found, ENOUGH_SINGLE)
+    objective.model, objective.proof = single.model, single.proof
+    change = ((found if nearer is None else nearer) - here).reshape(objective.outputs, -1)
+    if of_classes:  # one vector added to all of them changes no probability: rounding must not
+        change -= change.mean(0) * (objective.curvature_of_penalty == 0.0)
+    return here + change.ravel()
+
+
+def _least_squares(some: TallObjective) -> np.ndarray:
+    """The minimum of squared residuals, near that of any loss of residuals."""
+    given = some.penalty_given, bool(some.first), some.weights, some.names
+    squares = TallObjective(some.x, some.y, loss("mse"), *given, near=True)
+    assert squares.model is not None
+    return squares.model.newton(squares.at(squares.theta).grad.ravel())[0]
+
+
+def minimum(objective: TallObjective, theta: np.ndarray, enough: float = ENOUGH) -> np.ndarray | None:
+    """The minimum of F from θ on, near enough, by Newton steps; None where they do not get there.
+
+    A Hessian that is given is that of fewer rows, for one step.
+    """
     found, value, before = theta.copy(), inf, 0.0
     last: tuple[np.ndarray, np.ndarray] | None = None
     slow, most = (SLOW_CLASSES, 60) if objective.loss.coupled else (SLOW, 20)
     for _ in range(most):
         seen = objective.at(found)
         higher, value = value, objective.whole(found)
-        if not (isfinite(value) and value <= higher):
+        if not (isfinite(value) and value <= higher + NOISE * abs(value)):
             return None
         grad = objective.with_penalty(seen.grad.ravel(), found)
         if last is not None:
             objective.learn(found - last[0], grad - last[1])
+        model = objective.model
         try:
-            if objective.model is None or (last is not None and objective.model.newton(grad)[1] > slow * before):
+            if model is None or (last and (objective.proof is None or model.newton(grad)[1] > slow * before)):
                 objective.curve(seen.prediction)
         except IllConditioned:
             return None
@@ -158,6 +197,6 @@ def minimum(objective: TallObjective, theta: np.ndarray) -> np.ndarray | None:
         last = found, grad
         step, before = objective.model.newton(grad)
         found = found + step
-        if before <= ENOUGH * value:
+        if before <= enough * value:
             return found
     return None

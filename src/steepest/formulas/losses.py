@@ -62,6 +62,7 @@ class LossChoice(Choice):
     value, slope, curvature: ℓ, ∂ℓ/∂f and ∂²ℓ/∂f² of a row; at a kink the middle slope, and no curvature.
     bound: the largest curvature, of the loss's number; None where there is none: the slope jumps, or bends without limit.
     concordance: R, where the curvature changes by no more than a factor exp(R·t) as the prediction moves by t; 0 where not.
+    pieces: whether the curvature is constant in pieces, and smaller the further out a piece lies on its side.
     steepest: the largest slope, of the loss's number; None where there is none.
     problem: what an exact solver is given; "" where there is none.
     of_residual: whether ℓ(f, y) = ℓ(f − y, 0). classes: whether the target is classes. coupled: whether a row's outputs
@@ -82,6 +83,7 @@ class LossChoice(Choice):
     curvature: Callable[..., Any] | None = None
     bound: Callable[..., float] | None = None
     concordance: float = 0.0
+    pieces: bool = False
     steepest: Callable[..., float] | None = None
     problem: Problem = ""
     of_residual: bool = False
@@ -232,7 +234,7 @@ LOSSES: dict[str, Choice] = {
         "huber", "½r² within the width D, D(|r| − ½D) beyond.",
         (Number("width", 1.0, 0.0, open_low=True, symbol="D"),),
         value=_huber, slope=_huber_slope, curvature=_huber_curvature, bound=lambda width: 1.0, steepest=lambda width: width,
-        problem="smooth", several=True, of_residual=True, reach=lambda width: width,
+        pieces=True, problem="smooth", several=True, of_residual=True, reach=lambda width: width,
         criterion="F.huber_loss(prediction, target, delta={number}{reduction})",
         no_estimator="scikit-learn's HuberRegressor fits a scale too and so has another optimum.",
         source="Huber, Robust estimation of a location parameter (1964); no scale is fitted",
@@ -259,7 +261,7 @@ LOSSES: dict[str, Choice] = {
         "expectile", "The mean of Q·max(r, 0)² + (1−Q)·max(−r, 0)², r = target − prediction, no ½.",
         (Number("level", None, 0.0, 1.0, open_low=True, open_high=True, symbol="Q"),),
         value=_expectile, slope=_expectile_slope, curvature=_expectile_curvature,
-        bound=lambda level: 2.0 * max(level, 1.0 - level), problem="smooth", several=True, of_residual=True,
+        bound=lambda level: 2.0 * max(level, 1.0 - level), pieces=True, problem="smooth", several=True, of_residual=True,
         no_estimator="scikit-learn has no estimator for loss expectile.",
         source="Newey and Powell, Asymmetric least squares estimation and testing (1987)",
     ),
@@ -312,14 +314,14 @@ LOSSES: dict[str, Choice] = {
     "squared_hinge": LossChoice(
         "squared_hinge", "The mean of max(1 − m, 0)², m the margin ±f of two classes, no ½.",
         value=margins.squared_hinge, slope=margins.squared_hinge_slope, curvature=margins.squared_hinge_curvature,
-        bound=lambda: 2.0, problem="smooth", classes=True,
+        bound=lambda: 2.0, pieces=True, problem="smooth", classes=True,
         no_estimator="scikit-learn's LinearSVC penalises the intercept too and so has another optimum.",
         source="Cortes and Vapnik, Support-vector networks (1995), with squares; LinearSVC of scikit-learn",
     ),
     "modified_huber": LossChoice(
         "modified_huber", "The mean of max(1 − m, 0)², no ½, of margins m = ±f down to −1, of −4m below.",
         value=margins.modified_huber, slope=margins.modified_huber_slope, curvature=margins.modified_huber_curvature,
-        bound=lambda: 2.0, steepest=lambda: 4.0, problem="smooth", classes=True, share=margins.modified_huber_share,
+        bound=lambda: 2.0, pieces=True, steepest=lambda: 4.0, problem="smooth", classes=True, share=margins.modified_huber_share,
         no_estimator="scikit-learn has modified_huber in SGDClassifier only, which is no exact solver.",
         source="Zhang, Solving large scale linear prediction problems using stochastic gradient descent algorithms (2004)",
     ),

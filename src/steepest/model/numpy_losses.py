@@ -1,4 +1,7 @@
-"""The losses of `formulas/losses.py` as NumPy evaluates them, a block of rows at a time; cross-entropy has its own formula."""
+"""The losses of `formulas/losses.py` as NumPy evaluates them, a block of rows at a time.
+
+Cross-entropy has its own formula; that of `logistic` makes its value and its slope from one exponential.
+"""
 
 from __future__ import annotations
 
@@ -40,6 +43,24 @@ class Formula:
         return bool((np.where(target > 0.5, prediction, -prediction) > 0.0).all())
 
 
+class LogisticFormula(Formula):
+    """log(1 + exp z) and ±1/(1 + exp(−z)), z the log-odds against a row's own class."""
+
+    def value_and_slope(self, prediction: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        sign = 1.0 - 2.0 * target
+        against = sign * prediction
+        positive = np.maximum(against, 0.0)
+        small = np.exp(-np.abs(against))
+        one = 1.0 + small
+        # float32 has no digits to lose there, and NumPy's log1p is slow in it
+        value = np.log(one) if one.dtype == np.float32 else np.log1p(small)
+        value += positive
+        slope = np.exp(np.minimum(against, 0.0, out=against), out=against)
+        slope /= one
+        slope *= sign
+        return value, slope
+
+
 class SoftmaxFormula(Formula):
     """Cross-entropy, whose outputs belong together: predictions `[n, k]`, targets codes `[n]`.
 
@@ -73,3 +94,10 @@ class SoftmaxFormula(Formula):
         largest = prediction.max(1)
         mine = (prediction[np.arange(len(target)), target] == largest).all()
         return bool(mine) and int((prediction == largest[:, None]).sum()) == len(target)
+
+
+def numpy_formula(loss: Loss) -> Formula:
+    """A loss's formula, or its own one in NumPy."""
+    if loss.coupled:
+        return SoftmaxFormula(loss)
+    return LogisticFormula(loss) if loss.choice is not None and loss.choice.key == "logistic" else Formula(loss)

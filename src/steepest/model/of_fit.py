@@ -47,12 +47,9 @@ def linear_problem(spec: Spec, data: Dataset, terms: Terms, loss: Loss) -> Linea
         )
     small = design.size <= double_double.SMALL_ENOUGH
     low = double_double.rounding_of_design(terms, terms.placed(data.x), design) if small else None
-    target, outputs = targets(data, loss)
-    offset = data.offset
+    target, outputs, offset = beside_offset(data, loss)
     if offset is not None and loss.coupled:
         raise SpecError(f"offset= and exposure= are for one prediction a row, and loss {loss} has one for each class.")
-    if offset is not None and loss.of_residual:  # y − (f + offset) = (y − offset) − f
-        target, offset = (target.T - offset).T, None
     weights = None if data.weights is None else data.weights / data.weights.mean()
     return LinearProblem(
         design,
@@ -98,6 +95,15 @@ def _underflowing(terms: Terms, x: np.ndarray) -> str:
         if len(term) > 1 and powers[list(term)].sum() < SMALLEST_POWER:
             return name
     return ""
+
+
+def beside_offset(data: Dataset, loss: Loss) -> tuple[np.ndarray, int, np.ndarray | None]:
+    """The target and the outputs as of `targets`, and the offset, which is taken off the target where the loss looks at
+    residuals: y − (f + offset) = (y − offset) − f."""
+    target, outputs = targets(data, loss)
+    if data.offset is not None and loss.of_residual:
+        return (target.T - data.offset).T, outputs, None
+    return target, outputs, data.offset
 
 
 def targets(data: Dataset, loss: Loss) -> tuple[np.ndarray, int]:

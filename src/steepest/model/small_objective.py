@@ -15,7 +15,7 @@ import numpy as np
 from steepest.checkpoints.tree import like
 from steepest.model import double_double
 from steepest.model.linear import LinearProblem
-from steepest.model.numpy_losses import Formula, SoftmaxFormula
+from steepest.model.numpy_losses import numpy_formula
 from steepest.model.objective import WholeObjective
 from steepest.model.preconditioners import orthonormal
 
@@ -55,7 +55,7 @@ class SmallObjective(WholeObjective):
         self.theta = np.zeros(problem.parameters) if start is None else np.array(start, np.float64)
         if problem.penalty:
             self.penalty_term = problem.penalty.at(problem.penalised, outputs=problem.outputs)
-        self.formula = SoftmaxFormula(problem.loss) if problem.loss.coupled else Formula(problem.loss)
+        self.formula = numpy_formula(problem.loss)
         self.target = np.zeros(self.rows) if problem.loss.of_residual else problem.target
         found = orthonormal(problem)
         self.basis, self.matrix = found.basis, found.matrix

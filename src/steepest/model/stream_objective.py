@@ -20,7 +20,7 @@ from steepest.data.streams import Block, Stream
 from steepest.model import row_parts
 from steepest.model.linear import Terms
 from steepest.model.loss import Loss
-from steepest.model.numpy_losses import Formula, SoftmaxFormula
+from steepest.model.numpy_losses import numpy_formula
 from steepest.model.objective import WholeObjective
 from steepest.model.penalties import Penalty
 from steepest.model.tall_curvature import Curvature, add_squares
@@ -67,7 +67,7 @@ class StreamObjective(WholeObjective):
     ):
         self.stream, self.sample, self.terms, self.loss, self.names = stream, sample, terms, loss, names
         self.penalty_given, self.outputs, self.basis = penalty, outputs, basis
-        self.formula = SoftmaxFormula(loss) if loss.coupled else Formula(loss)
+        self.formula = numpy_formula(loss)
         self.rows, self.first = stream.rows, int(terms.intercept)
         self.entries = stream.rows * (1 if loss.coupled else outputs)
         design = terms.design(sample.x)[:, self.first :]

@@ -9,17 +9,18 @@ rows themselves, not on sums of squares: so the digits do not suffer, and the la
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import final
 
 import numpy as np
 
-from steepest.model import row_parts
+from steepest.model import row_parts, tall_bounds
 from steepest.model.loss import Loss
-from steepest.model.numpy_losses import Formula, SoftmaxFormula
+from steepest.model.numpy_losses import numpy_formula
 from steepest.model.objective import WholeObjective
 from steepest.model.penalties import Penalty
-from steepest.model.tall_classes import curvature_of_classes, leverage_of_classes
+from steepest.model.tall_classes import curvature_of_classes
 from steepest.model.tall_curvature import Curvature, Proof, add_squares, has_room
 from steepest.model.tall_rows import TallRows
 
@@ -50,7 +51,8 @@ class TallObjective(WholeObjective):
 
     x: `[n, d]` float64 or float32, in rows or in columns, only read. y: `[n]`, or `[n, k]` for `mse`, or codes of k classes.
     weights: `[n]` with mean 1, or None. start: θ₀ `[k·p]` in user units. outputs: k, where y does not say it. near: no column
-    lies far from zero.
+    lies far from zero. kind: the precision of a pass; y, weights and offset have it too. offset: `[n]`, added to fᵢ, for a loss
+    that does not look at yᵢ − fᵢ, or None.
 
     Raises:
         IllConditioned: for `mse` at once, else when the curvature is first asked for.
@@ -70,10 +72,12 @@ class TallObjective(WholeObjective):
         start: np.ndarray | None = None,
         outputs: int = 0,
         near: bool = False,
+        kind: type[np.floating] = np.float64,
+        offset: np.ndarray | None = None,
     ):
-        self.x, self.y, self.weights, self.penalty_given = x, y, weights, penalty
+        self.x, self.y, self.weights, self.penalty_given, self.kind, self.offset = x, y, weights, penalty, kind, offset
         self.loss, self.names, self.first, self.rows = loss, names, int(intercept), len(x)
-        self.formula = SoftmaxFormula(loss) if loss.coupled else Formula(loss)
+        self.formula = numpy_formula(loss)
         self.outputs = outputs or (y.shape[1] if y.ndim == 2 else 1)
         self.shape = (len(x), self.outputs) if self.outputs > 1 else (len(x),)
         self.entries = y.size  # by which sums become means
@@ -112,10 +116,21 @@ class TallObjective(WholeObjective):
 
     def of_rows(self, rows: np.ndarray) -> TallObjective:
         """The same of some rows, by their numbers."""
-        weights = None if self.weights is None else self.weights[rows] / max(self.weights[rows].mean(), 1e-300)
-        x = self.x[rows].astype(np.float64, copy=False) if self.shift is None else self.x[rows] - self.shift
-        first, of, k = bool(self.first), self.penalty_given, self.outputs
-        return TallObjective(x, self.y[rows], self.loss, of, first, weights, self.names, outputs=k, near=True)
+        weights, offset = (None if one is None else one[rows] for one in (self.weights, self.offset))
+        weights = None if weights is None else weights / max(weights.mean(), 1e-30)
+        x = (self.x[rows] if self.shift is None else self.x[rows] - self.shift).astype(self.kind, copy=False)
+        given = self.loss, self.penalty_given, bool(self.first), weights, self.names
+        return TallObjective(x, self.y[rows], *given, outputs=self.outputs, near=True, kind=self.kind, offset=offset)
+
+    def in_single(self) -> TallObjective:
+        """The same with passes in float32, of which nothing is known yet."""
+        single = copy(self)
+        single.kind, single.seen, single.model, single.proof, single.lowest = np.float32, None, None, None, np.inf
+        single.y = self.y if self.loss.coupled else self.y.astype(np.float32)
+        single.weights, single.offset = (
+            None if one is None else one.astype(np.float32) for one in (self.weights, self.offset)
+        )
+        return single
 
     # ---- passes ------------------------------------------------------------------------------------
 
@@ -144,25 +159,38 @@ class TallObjective(WholeObjective):
         return (coefficients[:, 0], intercept[0]) if self.outputs == 1 else (coefficients, intercept)
 
     def _sure(self, change: float, least: float) -> bool:
-        """For `mse`: whether a gradient carried on by a Hessian of float32 still proves the gap to rounding.
+        """Whether a gradient carried on by the Hessian Ĥ, which is off by a part ε, still proves the gap to rounding: after a
+        step d that is ε²·½dᵀHd.
 
-        A sum of m products in float32 is off by (m + 8)·2⁻²⁴ of the columns' sizes at most, so Ĥ, of p columns of one size, by
-        ε = p·(m + 8)·2⁻²⁴, and the gap after a step d by (ε‖Ĥ⁻¹‖)²·½dᵀHd. m are the rows of a block.
+        For `mse` a sum of m products in float32 is off by (m + 8)·2⁻²⁴ of the columns' sizes at most, so Ĥ, of p columns of
+        one size, by ε = p·(m + 8)·2⁻²⁴·‖Ĥ⁻¹‖. m are the rows of a block. The Hessian of a loss with a concordance is within a
+        factor E of Ĥ (`tall_bounds.py`), where Ĥ is of all rows: ε = E² − 1. So is θ, which only the last step may be.
         """
-        if not self.single or self.model is None:
+        if self.model is None:
             return False
-        off = self.size * (min(SINGLE_ROWS, row_parts.BLOCK // self.size) + 8) * 2.0**-24
-        return change * (off * self.model.inverse_norm()) ** 2 <= np.finfo(np.float64).eps * least
+        eps = float(np.finfo(np.float64).eps)
+        if self.loss.quadratic:
+            off = self.size * (min(SINGLE_ROWS, row_parts.BLOCK // self.size) + 8) * 2.0**-24
+            return self.single and change * (off * self.model.inverse_norm()) ** 2 <= eps * least
+        seen, proof = self.seen, self.proof
+        factor = 0.0 if self.loss.coupled else self.formula.choice.concordance
+        if not factor or change > 4.0 * eps * least or seen is None or proof is None or proof.rows is not None:
+            return False
+        away = self.formula.away(seen.prediction - proof.prediction) + np.sqrt(2.0 * change * proof.leverage)
+        off = np.expm1(min(2.0 * factor * away, 50.0))
+        return change * off**2 <= eps * least
 
     def _carried(self, seen: Pass, theta: np.ndarray, moved: np.ndarray) -> Pass:
-        """For `mse`: the pass at a θ near that of the last one, by its change, whose products float32 has the digits for."""
+        """The pass at a θ near that of the last one, by its change, whose products float32 has the digits for."""
         assert self.model is not None
         level = float(np.abs(moved).max())
-        coefficients, intercept = self._parts((moved / level).astype(np.float32))
-        prediction = np.empty(self.shape, order="F")
+        coefficients, intercept = self._parts(moved / level)
+        prediction, left = np.empty(self.shape, order="F"), self.shift if self.table.mild else None
+        coefficients = coefficients.astype(np.float32)
+        intercept = intercept if left is None else intercept - left @ coefficients
 
         def add(rows: slice) -> None:
-            change = (coefficients.T @ self.block(rows, np.float32).T).T + intercept
+            change = (coefficients.T @ self.block(rows, np.float32, shifted=left is None).T).T + intercept
             prediction[rows] = seen.prediction[rows] + level * change
 
         self.summed(add)
@@ -172,20 +200,21 @@ class TallObjective(WholeObjective):
         return Pass(theta.copy(), loss, seen.grad + bent, prediction)
 
     def _measured(self, theta: np.ndarray) -> Pass:
-        coefficients, intercept = self._parts(theta)
-        prediction, moved, first = np.empty(self.shape, order="F"), bool(theta.any()), self.first
+        coefficients, intercept = self._parts(theta.astype(self.kind))
+        prediction, moved, first = np.empty(self.shape, self.kind, order="F"), bool(theta.any()), self.first
         left = self.shift if self.loss.quadratic and self.table.mild else None  # of all rows at once
         if left is not None:
             intercept = intercept - left @ coefficients
 
         def add(rows: slice, loss: np.ndarray, grad: np.ndarray) -> None:
-            block = self.block(rows, shifted=left is None)
+            block = self.block(rows, self.kind, shifted=left is None)
             # outputs lie one after another, so that what is done to each row is done to many at once
             f = (
                 (coefficients.T @ block.T).T + intercept
                 if moved
-                else np.zeros((len(block), *self.shape[1:]), order="F")
+                else np.zeros((len(block), *self.shape[1:]), self.kind, order="F")
             )
+            f = f if self.offset is None else f + self.offset[rows]
             each, slope = self.formula.value_and_slope(f, self.y[rows])
             if self.weights is not None:
                 share = self.weights[rows]
@@ -266,6 +295,7 @@ class TallObjective(WholeObjective):
             self.model = self._of_one(some, bend if weights is None else bend * weights, whole)
         least = self.formula.least(bend)
         least = least if weights is None else (least * weights)[weights > 0.0]
+        least = least[least > 0.0] if self.formula.choice.pieces else least
         leverage = self.rows / max(float(least.min()), 1e-300)
         self.proof = Proof(self.model, rows, whole / self.rows, leverage, prediction)
 
@@ -283,14 +313,6 @@ class TallObjective(WholeObjective):
         squares = squares_in(np.float32)
         return self._curvature(squares if has_room(squares, whole) else squares_in(np.float64), 1.0 / whole)
 
-    def _leverage(self, proof: Proof) -> float:
-        """A bound on ‖aᵢ‖²_H⁻¹ of every row; of several classes on ‖(e − e')⊗aᵢ‖²_H⁻¹ of two of them."""
-        if not self.loss.coupled:
-            return proof.leverage
-        some = self if proof.rows is None else self.of_rows(proof.rows)
-        of_classes = leverage_of_classes(some.table, self.first, self.outputs, proof.curvature)
-        return min(proof.leverage, of_classes / proof.share)
-
     def _curvature(self, squares: np.ndarray, factor: float) -> Curvature:
         """Of a mean loss, from its sums of squares of which the intercept's column is not filled in yet."""
         if self.first:
@@ -306,52 +328,19 @@ class TallObjective(WholeObjective):
             self.model = self.model.corrected(step, change)
 
     def gap_bound(self, theta: np.ndarray) -> float | None:
-        """An upper bound on F(θ) − min F, from the gradient and a measured Hessian; None where they prove nothing.
-
-        ½gᵀH⁻¹g for `mse`, where it is the gap itself. A loss whose curvature ℓ'' changes by no more than a factor exp(R·t)
-        along t (R = 1 for `logistic` and `cross_entropy`, 2 for `logcosh`) has the Hessian H/(1.2·E) at least wherever
-        ‖d‖_H ≤ ρ = 2.4·E·ν, with ν² = gᵀH⁻¹g and E = exp(R·max|fᵢ − fᵢ'|), f' the predictions where H was measured, as long as
-        R·ρ·max‖aᵢ‖_H⁻¹ ≤ log 1.2; and ‖aᵢ‖²_H⁻¹ ≤ n/(wᵢℓᵢ''), since no leverage is larger than 1. Then the minimum lies within
-        ρ, and the gap is at most 0.6·E·ν². Some rows' Hessian will do, with their share of all weights: the others add to it.
-        Source: Bach, Self-concordant analysis for logistic regression (2010), with the Hessian of another θ.
-        """
-        if self.proof is None:
-            return None
-        seen, proof = self.at(theta), self.proof
-        grad = self.with_penalty(seen.grad.ravel(), seen.theta)
-        if proof.index is not None:
-            return self._bound_in(proof, proof.index, seen.theta, grad)
-        decrement = proof.curvature.newton(grad)[1] / proof.share
-        if proof.prediction is None:
-            return 0.5 * decrement
-        there = seen.prediction if proof.rows is None else seen.prediction[proof.rows]
-        away = self.formula.away(there - proof.prediction)
-        factor = self.formula.choice.concordance
-        rate = float(np.exp(min(factor * away, 50.0)))
-        reach = 2.4 * rate * np.sqrt(decrement * self._leverage(proof))
-        return 0.6 * rate * decrement if factor * reach <= np.log(1.2) else None
-
-    def _bound_in(self, proof: Proof, index: np.ndarray, theta: np.ndarray, grad: np.ndarray) -> float | None:
-        """With an l1 penalty, d the Newton step in the coefficients that are not 0, their signs held: θ + d is the minimum, and
-        the gap ½dᵀHd, where no sign changes and all others stay at 0. Their slopes change by √(Hⱼⱼ·dᵀHd) at most."""
-        thresholds = self.penalty_given.l1 * (np.arange(len(theta)) >= self.first)
-        active = index[(theta[index] != 0.0) | (thresholds[index] == 0.0)]
-        left = grad[active] + thresholds[active] * np.sign(theta[active])
-        hessian = proof.curvature.hessian[np.ix_(*[np.searchsorted(index, active)] * 2)]
-        step = np.linalg.solve(hessian, -left)
-        decrement = -float(left @ step)
-        held = (thresholds[active] == 0.0) | (np.abs(step) < np.abs(theta[active]))
-        others = np.delete(np.abs(grad), active).max(initial=0.0)
-        sure = held.all() and others + np.sqrt(proof.largest * max(decrement, 0.0)) <= self.penalty_given.l1
-        return 0.5 * max(decrement, 0.0) if sure else None
+        """An upper bound on F(θ) − min F; None where nothing proves one (`tall_bounds.py`)."""
+        return None if self.proof is None else tall_bounds.gap_bound(self, self.at(theta), self.proof)
 
     def of_nothing(self) -> float:
         """The mean loss of predicting 0."""
+        if not self.theta.any():  # as the descent does at its start
+            return self.at(self.theta).loss
         if self.loss.quadratic:
             return (
                 float(np.vdot(self.y if self.weights is None else (self.y.T * self.weights).T, self.y)) / self.entries
             )
-        each = self.formula.value_and_slope(np.zeros(self.shape), self.y)[0]
+        zero = np.zeros(self.shape) if self.offset is None else self.offset
+        each = self.formula.value_and_slope(zero, self.y)[0]
         return float(np.mean(each if self.weights is None else (each.T * self.weights).T))
 
     def slope(self, seen: Pass) -> np.ndarray:
