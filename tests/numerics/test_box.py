@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import lsq_linear, minimize
 
-from steepest.numerics.box import _by_coordinates, _by_least_squares, minimum, soft_minimum, violation
+from steepest.numerics.box import _by_coordinates, _by_least_squares, minimum, violation
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -37,7 +37,7 @@ def test_with_thresholds_it_is_the_answer_of_twice_as_many_variables(seed):
     hessian, slopes = design.T @ design, 20 * random.normal(size=size)
     at, thresholds = random.normal(size=size), 10 * random.random(size)
     low, high = at - 2 * random.random(size), at + 2 * random.random(size)  # of c + d
-    found = soft_minimum(hessian, slopes, low - at, high - at, thresholds, at)
+    found = minimum(hessian, slopes, low - at, high - at, thresholds, at)
 
     def value(parts):
         d = parts[:size] - parts[size:] - at

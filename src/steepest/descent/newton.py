@@ -203,7 +203,7 @@ class RegularizedNewton(Newton):
             given = whole.numpy(), g.numpy(), np.minimum(low, 0.0), np.maximum(high, 0.0)
             if self.thresholds is None:
                 return torch.from_numpy(box.minimum(*given)).to(g), None
-            d = torch.from_numpy(box.soft_minimum(*given, self.thresholds.numpy(), c.numpy())).to(g)
+            d = torch.from_numpy(box.minimum(*given, self.thresholds.numpy(), c.numpy())).to(g)
             return d, (c + d == 0) & (self.thresholds > 0)
         if root is None or self.thresholds is None:
             if damping is not None:

@@ -33,11 +33,7 @@ def solve(problem: LinearProblem) -> Exact:
     thresholds = np.asarray(objective.penalty.thresholds)
 
     def moved(c: np.ndarray, predicted: np.ndarray, slopes: np.ndarray) -> np.ndarray:
-        hessian = objective.hessian(predicted)
-        if problem.penalty.l1:
-            step = box.soft_minimum(hessian, slopes, low - c, high - c, thresholds, c)
-        else:
-            step = box.minimum(hessian, slopes, low - c, high - c)
+        step = box.minimum(objective.hessian(predicted), slopes, low - c, high - c, thresholds, c)
         promised = float(slopes @ step + thresholds @ (np.abs(c + step) - np.abs(c)))
         return shortened(objective, c, step, promised)
 
