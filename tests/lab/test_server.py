@@ -215,7 +215,7 @@ def test_each_task_answers_with_plain_json():
             (await client.post("/api/ask", json={"task": "notebook", "experiment": SGD})).json()["text"]
         )
         assert notebook["nbformat"] == 4
-        assert any("torch" in cell["source"] for cell in notebook["cells"])
+        assert any("torch" in "".join(cell["source"]) for cell in notebook["cells"])
 
     run(question)
 

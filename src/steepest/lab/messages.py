@@ -7,7 +7,6 @@ a number goes as float64, what is only drawn as float32.
 from __future__ import annotations
 
 import base64
-import json
 from typing import Any
 
 import numpy as np
@@ -155,15 +154,3 @@ def graph(found: Graph) -> dict[str, Any]:
     ]
     edges = [{"from": edge.source, "to": edge.target, "factor": edge.factor} for edge in found.edges]
     return {"nodes": nodes, "edges": as_json(edges, lambda _: None), "notes": found.notes}
-
-
-def notebook(script: str) -> str:
-    """A script as a notebook: what it says of itself in words, and each of its parts in a cell."""
-    words, _, code = script.removeprefix('"""').partition('"""')
-    cells: list[dict[str, Any]] = [{"cell_type": "markdown", "metadata": {}, "source": words.strip()}]
-    for part in code.strip().split("\n\n"):
-        cells.append({"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None, "source": part})
-    for number, cell in enumerate(cells):
-        cell["id"] = f"part-{number}"
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    return json.dumps({"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}, indent=1)

@@ -150,7 +150,7 @@ TASKS: dict[str, Callable[[Mapping[str, Any], Uploads], Answer]] = {
     "rates": lambda job, uploads: messages.rates(fitted(job, uploads)),
     # the same descent as a script and as a notebook of plain PyTorch
     "script": lambda job, uploads: {"text": fitted(job, uploads).to_python()},
-    "notebook": lambda job, uploads: {"text": messages.notebook(fitted(job, uploads).to_python())},
+    "notebook": lambda job, uploads: {"text": fitted(job, uploads).to_python(notebook=True)},
     "describe": columns,
     "graph": graph,
     "report": report,
