@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -13,28 +13,29 @@ from steepest.data.loaders import is_source, read
 from steepest.data.new_rows import pieces_of
 from steepest.data.offsets import Added, of_new_rows
 from steepest.data.reading import Reading
-from steepest.data.schema import Schema
 from steepest.errors import SpecError
-from steepest.model.loss import Loss
+from steepest.model import centring
 from steepest.model.prediction import decision, probabilities
+from steepest.scored import Scored
 
 if TYPE_CHECKING:
     from steepest.result import Fit
 
 
-class Predicting:
+class Predicting(Scored):
     """The part of a `Fit` that predicts."""
 
-    if TYPE_CHECKING:
-        spec: Any
-        schema: Schema
-        names: list[str]
-        theta: np.ndarray
-        terms: Any
-        centred: Fit | None
-        loss_function: Loss
-        inner_theta: Any
-        _intervals: Any
+    _intervals: Callable[..., Any]
+
+    def inner_theta(self, theta: Any) -> Any:
+        """Parameters in user units as the inner fit has them.
+
+        Args:
+            theta: `[p]`; None stays None.
+        """
+        if self.centred is None or self.centred.terms is None or theta is None:
+            return theta
+        return centring.from_user(self.centred.terms, np.asarray(theta, dtype=np.float64).ravel())
 
     def predict(
         self,

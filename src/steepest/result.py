@@ -8,7 +8,7 @@ its last lines name.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,29 +17,21 @@ import numpy as np
 from steepest import run_record
 from steepest.analysis.finding import Findings
 from steepest.data.dataset import Dataset
-from steepest.data.schema import Schema
-from steepest.descent.stopping import Ending, Status
-from steepest.descent.trace import Trace
+from steepest.descent.stopping import Status
 from steepest.errors import FitError
 from steepest.lazy import nn, torch
 from steepest.methods import Methods
 from steepest.model import centring
-from steepest.model.linear import LinearProblem, Terms
-from steepest.model.loss import Loss
-from steepest.model.of_fit import linear_problem, objective_of
+from steepest.model.of_fit import objective_of
 from steepest.model.prediction import with_parameters
 from steepest.predicting import Predicting
-from steepest.run_record import RunRecord, RunSummary
-from steepest.scored import Scored
-from steepest.scoring import Measured, StreamMeasured
-from steepest.settings import Spec
 from steepest.text import fit as fit_text
 from steepest.text.displayed import Displayed
 from steepest.text.document import Document
 
 
 @dataclass(repr=False, kw_only=True)
-class Fit(Displayed, RunSummary, Scored, Predicting, Methods):
+class Fit(Displayed, Predicting, Methods):
     """A finished descent: parameters in user units, every recorded step, and how far it is from the best possible.
 
     Attributes:
@@ -62,7 +54,6 @@ class Fit(Displayed, RunSummary, Scored, Predicting, Methods):
         record: what a run's folder holds in the place of the data; of loaded fits only.
         centred: the same fit with powers of centred columns, which it was computed with; None where it was in user units.
         measured: what the last pass over a tall table or a stream gave.
-        validation: the rows that the descent was stopped by; not of loaded fits.
         table: what the rows were given as, in memory: it is asked for columns that are no features.
         source: the path or `sample:NAME` that the rows came from; None for rows from memory.
         swept: whether it is a run of a sweep.
@@ -77,26 +68,6 @@ class Fit(Displayed, RunSummary, Scored, Predicting, Methods):
         >>> line.status.name, round(line.metrics["train"]["r2"], 3)
         ('EPOCHS', 0.999)
     """
-
-    spec: Spec
-    schema: Schema
-    names: list[str]
-    theta: np.ndarray
-    trace: Trace
-    ending: Ending
-    loss_function: Loss
-    terms: Terms | None = None
-    network: nn.Module | None = None
-    kind: tuple[torch.dtype, torch.device] | None = None
-    train: Dataset | None = field(default=None, repr=False)
-    test: Dataset | None = field(default=None, repr=False)
-    validation: Dataset | None = field(default=None, init=False, repr=False)
-    record: RunRecord | None = field(default=None, repr=False)
-    centred: Fit | None = field(default=None, repr=False)
-    measured: Measured | StreamMeasured | None = field(default=None, init=False, repr=False)
-    source: str | None = None
-    table: Any = field(default=None, init=False, repr=False)
-    swept: bool = False
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value:.6g}" for name, value in list(self.params.items())[:6])
@@ -130,16 +101,6 @@ class Fit(Displayed, RunSummary, Scored, Predicting, Methods):
             return names
         return [dict(zip(self.names, self.centred.names, strict=True)).get(name, name) for name in names]
 
-    def inner_theta(self, theta: Any) -> Any:
-        """Parameters in user units as the inner fit has them.
-
-        Args:
-            theta: `[p]`; None stays None.
-        """
-        if self.centred is None or self.centred.terms is None or theta is None:
-            return theta
-        return centring.from_user(self.centred.terms, np.asarray(theta, dtype=np.float64).ravel())
-
     @property
     def kept_rows(self) -> tuple[Dataset | None, Dataset | None]:
         """The rows fitted and those held out; of a loaded fit those that its run keeps, which may be a part only."""
@@ -157,13 +118,6 @@ class Fit(Displayed, RunSummary, Scored, Predicting, Methods):
             return None
         module = with_parameters(self.network, self.theta)
         return module if self.kind is None else module.to(dtype=self.kind[0], device=self.kind[1])
-
-    @cached_property
-    def problem(self) -> LinearProblem | None:
-        """The training problem of the linear family; None for modules, and where the data are gone (a loaded fit)."""
-        if self.terms is None or self.train is None:
-            return None
-        return linear_problem(self.spec, self.train, self.terms, self.loss_function)
 
     @property
     def status(self) -> Status:

@@ -6,16 +6,24 @@ computed with, else from the rows (`scoring.py`).
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from sys import float_info
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+import numpy as np
+
 from steepest.analysis import duality
 from steepest.analysis.exact.answer import Exact
+from steepest.data.dataset import Dataset
+from steepest.data.schema import Schema
 from steepest.descent.stopping import Ending
-from steepest.model.linear import TALL
-from steepest.run_record import RunRecord
+from steepest.descent.trace import Trace
+from steepest.lazy import nn, torch
+from steepest.model.linear import TALL, LinearProblem, Terms
+from steepest.model.loss import Loss
+from steepest.model.of_fit import linear_problem
+from steepest.run_record import RunRecord, RunSummary
 from steepest.scoring import (
     Answer,
     Measured,
@@ -30,25 +38,42 @@ from steepest.scoring import (
     proven,
     test_loss_of,
 )
+from steepest.settings import Spec
 
 if TYPE_CHECKING:
     from steepest.result import Fit
 
 
-class Scored:
-    """The part of a `Fit` that judges it."""
+@dataclass(repr=False, kw_only=True)
+class Scored(RunSummary):
+    """What came of a descent, and the part of a `Fit` that judges it."""
 
-    if TYPE_CHECKING:
-        centred: Any
-        record: RunRecord | None
-        measured: Measured | StreamMeasured | None
-        spec: Any
-        train: Any
-        terms: Any
-        loss_function: Any
-        problem: Any
-        trace: Any
-        theta: Any
+    spec: Spec
+    schema: Schema
+    names: list[str]
+    theta: np.ndarray
+    trace: Trace
+    ending: Ending
+    loss_function: Loss
+    terms: Terms | None = None
+    network: nn.Module | None = None
+    kind: tuple[torch.dtype, torch.device] | None = None
+    train: Dataset | None = field(default=None, repr=False)
+    test: Dataset | None = field(default=None, repr=False)
+    validation: Dataset | None = field(default=None, init=False, repr=False)
+    record: RunRecord | None = field(default=None, repr=False)
+    centred: Fit | None = field(default=None, repr=False)
+    measured: Measured | StreamMeasured | None = field(default=None, init=False, repr=False)
+    source: str | None = None
+    table: Any = field(default=None, init=False, repr=False)
+    swept: bool = False
+
+    @cached_property
+    def problem(self) -> LinearProblem | None:
+        """The training problem of the linear family; None for modules, and where the data are gone (a loaded fit)."""
+        if self.terms is None or self.train is None:
+            return None
+        return linear_problem(self.spec, self.train, self.terms, self.loss_function)
 
     @cached_property
     def answer(self) -> Answer:
