@@ -12,7 +12,7 @@ from scipy.stats import chisquare
 from torch.utils.data import DataLoader, TensorDataset
 
 from steepest.data import batching
-from steepest.data.batching import Batch, Batching, external
+from steepest.data.batching import Batch, Batching, External
 from steepest.errors import DataError, SpecError
 from steepest.settings import Spec
 
@@ -121,7 +121,7 @@ def test_a_fit_has_the_batches_of_its_settings(settings, size, epochs, steps):
 
 def test_any_re_iterable_of_pairs_is_one_iteration_an_epoch():
     pairs = [(torch.tensor([1.0]), torch.tensor([2.0])), [np.array([3.0]), np.array([4.0])]]
-    dealt = list(external(pairs, epochs=2))
+    dealt = list(External(pairs, 2))
     assert [(batch.epoch, batch.index) for batch in dealt] == [(0, 0), (0, 1), (1, 0), (1, 1)]
     assert [tuple(float(part) for part in batch.data) for batch in dealt] == [(1.0, 2.0), (3.0, 4.0)] * 2
 
@@ -129,7 +129,7 @@ def test_any_re_iterable_of_pairs_is_one_iteration_an_epoch():
 def test_a_data_loader_is_batches():
     x, y = torch.arange(10.0)[:, None], torch.arange(10.0)
     loader = DataLoader(TensorDataset(x, y), batch_size=4, shuffle=True, generator=torch.Generator().manual_seed(0))
-    dealt = list(external(loader, epochs=2))
+    dealt = list(External(loader, 2))
     assert [len(batch.data[0]) for batch in dealt] == [4, 4, 2] * 2
     for epoch in (0, 1):
         seen = torch.cat([batch.data[1] for batch in dealt if batch.epoch == epoch])
@@ -142,12 +142,12 @@ def test_an_iterator_that_is_used_up_is_an_error():
     with pytest.raises(
         DataError, match=r"gave nothing in epoch 1\. An iterator is used up after one pass: give a list"
     ):
-        list(external(pairs, epochs=2))
+        list(External(pairs, 2))
 
 
 def test_what_is_no_pair_is_named():
     with pytest.raises(DataError, match="Batch 1 of epoch 0 is no pair \\(x, y\\) but Tensor"):
-        list(external([(torch.zeros(1), torch.zeros(1)), torch.zeros(2)], epochs=1))
+        list(External([(torch.zeros(1), torch.zeros(1)), torch.zeros(2)], 1))
 
 
 def test_impossible_batches_are_refused():

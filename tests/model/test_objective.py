@@ -20,13 +20,13 @@ from steepest.model.module_objective import ModuleObjective
 from steepest.model.objective import parameter_names
 from steepest.model.objective_factory import objective
 from steepest.model.penalties import penalty
-from steepest.model.preconditioners import identity, orthonormal, standardised
+from steepest.model.preconditioners import orthonormal, standardised
 from steepest.model.torch_losses import loss
 
 ROWS = 24
 LOSSES = ["mse", "mse of 3 targets", "l1", "huber:0.5", "quantile:0.8", "logistic", "cross_entropy"]
 PENALTIES = ["none", "l1:0.3", "l2:0.2", "elastic:0.3,0.2"]
-FRAMES = {"in user units": None, "none": identity, "standardised": standardised, "orthonormal": orthonormal}
+FRAMES = {"in user units": None, "standardised": standardised, "orthonormal": orthonormal}
 
 
 def _problem(name: str, weighted: bool = False, penalised: str = "none") -> LinearProblem:

@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 from steepest.model.linear import LinearProblem, Terms
 from steepest.model.penalties import penalty
-from steepest.model.preconditioners import Coordinates, identity, orthonormal, standardised
+from steepest.model.preconditioners import Coordinates, orthonormal, standardised
 from steepest.model.torch_losses import loss
 
 ROWS = 50
@@ -195,7 +195,7 @@ def test_undetermined_directions_get_the_least_norm_answer_in_standardised_colum
 
 
 def test_many_points_of_a_path_go_to_user_units_at_once():
-    for make in (identity, standardised, orthonormal):
+    for make in (standardised, orthonormal):
         found = make(_problem(X["far from zero"] - 1e6))
         c = np.random.default_rng(9).normal(size=(5, 2 * found.rank))  # two outputs
         one_by_one = [np.concatenate([found.matrix @ half for half in point.reshape(2, -1)]) for point in c]

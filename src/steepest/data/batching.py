@@ -228,8 +228,3 @@ def _together(parts: list[Batch], index: int) -> Batch:
         return Batch(epoch, index, torch.cat(rows), pieces=len(rows[0]), last=parts[-1].last)  # pyrefly: ignore
     data = tuple(torch.cat(each) for each in zip(*(part.data or () for part in parts), strict=True))
     return Batch(epoch, index, data=data, pieces=len(first.data[0]), last=parts[-1].last)
-
-
-def external(source: Iterable[Any], epochs: int | None = None) -> Iterator[Batch]:
-    """Batches from anything that yields (x, y) and can be iterated once an epoch."""
-    return iter(External(source, epochs))

@@ -20,7 +20,7 @@ from steepest.data.column_types import learn
 from steepest.data.columns import Found
 from steepest.data.dataset import Dataset
 from steepest.data.features import Column, missing_error
-from steepest.data.missing import policy_of, remedies_of, remedy_of
+from steepest.data.missing import filled_with, policy_of, remedies_of, remedy_of
 from steepest.data.reading import Reading
 from steepest.data.row_groups import RowGroups, random_of
 from steepest.data.schema import Schema
@@ -269,12 +269,7 @@ class FirstPass:
         fill: Any = seen.mean
         if column.kind == "category":
             fill = str(max(seen.values, key=lambda value: seen.values[value][0]))
-        shown = f"its most frequent level {quoted(fill)}" if isinstance(fill, str) else f"its training mean {fill:.6g}"
-        beside = f", beside the feature {quoted(f'{column.name} is missing')}" if own else ""
-        notes.append(
-            f"Filled {counted(seen.missing, 'missing value')} of column {quoted(column.name)} with {shown}{beside}."
-        )
-        return replace(column, fill=fill, own_missing=own)
+        return filled_with(column, fill, seen.missing, own, notes)
 
     def _said(self, columns: Sequence[Column]) -> list[str]:
         """What is said of how the columns were read."""

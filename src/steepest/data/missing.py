@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -88,13 +89,16 @@ def with_fill(column: Column, parts: Selection, fitted: np.ndarray | slice, miss
     if own and column.kind == "category":
         return replace(column, own_missing=True)
     fill = fill_of(column, values[fitted][~gone[fitted]])
+    return filled_with(column, fill, int(gone.sum()), own, parts.notes)
+
+
+def filled_with(column: Column, fill: Any, gone: int, own: bool, notes: list[str]) -> Column:
+    """The column with a fill, which is told where so many values are gone. own: whether a feature says where."""
     shown = f"its training mean {fill:.6g}" if isinstance(fill, float) else "its training means"
     shown = f"its most frequent level {quoted(fill)}" if isinstance(fill, str) else shown
-    if gone.any():
+    if gone:
         beside = f", beside the feature {quoted(f'{column.name} is missing')}" if own else ""
-        parts.notes.append(
-            f"Filled {counted(int(gone.sum()), 'missing value')} of column {quoted(column.name)} with {shown}{beside}."
-        )
+        notes.append(f"Filled {counted(gone, 'missing value')} of column {quoted(column.name)} with {shown}{beside}.")
     return replace(column, fill=fill, own_missing=own)
 
 

@@ -62,8 +62,7 @@ class Seen:
     def look(self, column: SourceColumn) -> None:
         """What kind of values there are, and where they are missing, of all rows of a piece."""
         kind = column.kind
-        if self.kind is None or pa.types.is_null(self.kind) or (is_number(self.kind) and pa.types.is_floating(kind)):
-            self.kind = kind
+        self._widen(kind)
         if column.sound:
             _ = column.figures if len(column.values) else None  # while its values are in a near cache
         elif column.missing.any():
@@ -144,17 +143,15 @@ class Seen:
                 "numbers (loss='mse'), or another target="
             )
 
+    def _widen(self, kind: pa.DataType) -> None:
+        if self.kind is None or pa.types.is_null(self.kind) or (is_number(self.kind) and pa.types.is_floating(kind)):
+            self.kind = kind
+
     def merge(self, later: Seen) -> None:
         """Take up what was seen of rows that come after these."""
         if later.kind is not None:
-            if is_number(later.kind):
-                self.found = later.found
-            if (
-                self.kind is None
-                or pa.types.is_null(self.kind)
-                or (is_number(self.kind) and pa.types.is_floating(later.kind))
-            ):
-                self.kind = later.kind
+            self.found = later.found if is_number(later.kind) else self.found
+            self._widen(later.kind)
         self.first_missing = self.first_missing if self.missing else later.first_missing
         self.missing += later.missing
         self.words.update(later.words)

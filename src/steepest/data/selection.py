@@ -83,14 +83,6 @@ class Selection:
     def _of_rows(self, name: str, values: np.ndarray | None) -> SourceColumn:
         return SourceColumn(name, pa.chunked_array([values]), Found(), self.origin)
 
-    def taken(self, rows: np.ndarray) -> Selection:
-        """Some of the rows alone, by number."""
-        index = pa.array(rows)
-        beside = (None if part is None else part[rows] for part in (self.weights, self.offset, self.trials))
-        weights, offset, trials = beside
-        parts = {"features": self.features.take(index), "goals": self.goals.take(index)}
-        return replace(self, **parts, weights=weights, offset=offset, trials=trials, places=None, _numbers={})
-
     def rename(self, columns: Sequence[str], names: Sequence[str]) -> None:
         """Keep these columns to predict from, under other names."""
         self._numbers.clear()

@@ -12,12 +12,13 @@ from typing import Any, final
 
 import numpy as np
 
+from steepest.descent.newton import SEPARATED
 from steepest.descent.rule import Again, Memory, Newton
+from steepest.descent.tall_newton import HALVINGS
 from steepest.lazy import Tensor, torch
 from steepest.model.sparse_objective import SparseObjective
 from steepest.numerics.cholesky import factor, solve
 
-HALVINGS = 40
 PRODUCTS = 10
 """Products with the Hessian for one step: so many times the number of parameters, and at least `LEAST`."""
 
@@ -29,9 +30,6 @@ RANK = 1e-14
 """Share of the largest square, for each parameter, from which on a direction is one that the rows span."""
 
 Product = Callable[[np.ndarray], np.ndarray]
-
-SEPARATED = 1e-12
-"""Share of the first objective at which classes count as told apart."""
 
 
 @final

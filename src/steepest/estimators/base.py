@@ -184,6 +184,9 @@ class Descent(CallbackSupportMixin, BaseEstimator, ABC):
         """`coef_` and `intercept_` of a linear model; nothing of a module."""
         for name in ("coef_", "intercept_"):
             self.__dict__.pop(name, None)
+        return self._named(model)
+
+    def _named(self, model: Model) -> dict[str, Any]:
         parts = model.parts
         return {} if parts is None else self._coefficients(*parts)
 
@@ -192,9 +195,7 @@ class Descent(CallbackSupportMixin, BaseEstimator, ABC):
 
         def attributes(made: Plan, theta: np.ndarray) -> dict[str, Any]:
             model = Model.at(theta, made, train.schema)
-            parts = model.parts
-            named = {} if parts is None else self._coefficients(*parts)
-            return {"_model": model, "fit_": None, "n_iter_": 0, **named}
+            return {"_model": model, "fit_": None, "n_iter_": 0, **self._named(model)}
 
         return attributes
 

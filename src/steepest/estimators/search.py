@@ -234,18 +234,23 @@ def _swept_groups(estimator: Any, candidates: list[dict[str, Any]], left: np.nda
     return [group for group in groups.values() if len(group) > 1]
 
 
+def _parts(estimator: Any, X: Any, y: Any, train: np.ndarray, test: np.ndarray) -> tuple[Any, Any, Any, Any]:
+    """Rows and targets to fit, and others to judge by, as the last step of a pipeline sees them: those before it are fitted."""
+    inside, outside = _safe_indexing(X, train), _safe_indexing(X, test)
+    goals, judged = _safe_indexing(y, train), _safe_indexing(y, test)
+    if isinstance(estimator, Pipeline):
+        steps = estimator[:-1]
+        inside, outside = steps.fit_transform(inside, goals), steps.transform(outside)
+    return inside, goals, outside, judged
+
+
 def _swept(
     estimator: Any, candidates: list[dict[str, Any]], X: Any, y: Any, train: np.ndarray, test: np.ndarray, scorer: Any
 ) -> np.ndarray:
     """The scores of some candidates on a fold, by a sweep; NaN where there is none."""
     each = [clone(estimator).set_params(**clone(one, safe=False)) for one in candidates]
     piped = isinstance(estimator, Pipeline)
-    inside, goals = _safe_indexing(X, train), _safe_indexing(y, train)
-    outside, judged = _safe_indexing(X, test), _safe_indexing(y, test)
-    if piped:
-        steps = each[0][:-1]
-        inside = steps.fit_transform(inside, goals)
-        outside = steps.transform(outside)
+    inside, goals, outside, judged = _parts(each[0], X, y, train, test)
     scores = np.full(len(each), np.nan)
     first = each[0][-1] if piped else each[0]
     given = first._given(inside, goals, None, learn=True)
@@ -325,12 +330,7 @@ def _prepared(
     estimator: Any, first: Descent, X: Any, y: Any, train: np.ndarray, test: np.ndarray
 ) -> tuple[Given, Any, np.ndarray]:
     """A fold whose rows to fit are all that is learned of: those to fit, and columns and targets or codes of the others."""
-    inside, outside = _safe_indexing(X, train), _safe_indexing(X, test)
-    goals, judged = _safe_indexing(y, train), _safe_indexing(y, test)
-    if isinstance(estimator, Pipeline):
-        steps = clone(estimator[:-1])
-        inside = steps.fit_transform(inside, goals)
-        outside = steps.transform(outside)
+    inside, goals, outside, judged = _parts(clone(estimator), X, y, train, test)
     given = first._given(inside, goals, None, learn=True)
     known = np.asarray(judged)
     if first._of_classes:

@@ -65,6 +65,13 @@ class ModuleObjective(Objective):
             if penalty.l1:
                 self.kinked, self.proximal = True, self.penalty_term.proximal
 
+    @property
+    def data(self) -> tuple[Tensor, Tensor]:
+        """Its own rows and their targets. Raises FitError where its data come with the batches."""
+        if self.x is None or self.y is None:
+            raise FitError("This objective holds no rows of its own: give batches=, an iterable of (x, y).")
+        return self.x, self.y
+
     @cached_property
     def names(self) -> tuple[str, ...]:  # type: ignore[override]
         """The names of the entries of θ."""
@@ -159,9 +166,8 @@ class ModuleObjective(Objective):
 
     def mean_at(self, theta: Tensor) -> Tensor:
         """The same as a function of θ that autograd can go through, with the module in the mode that it is in."""
-        if self.x is None or self.y is None:
-            raise FitError("This objective holds no rows of its own: its data come with the batches.")
-        return self._reduce(self.predict(theta, self.x), self.y, self.weights)
+        x, y = self.data
+        return self._reduce(self.predict(theta, x), y, self.weights)
 
     def predict(self, theta: Tensor, x: Tensor) -> Tensor:
         """What the module gives at θ `[p]`, its own parameters left as they are."""
@@ -185,10 +191,8 @@ class ModuleObjective(Objective):
                 part.to(self.theta if part.is_floating_point() else self.theta.device) for part in batch.data
             )
             weights = rest[0] if rest else None
-        elif self.x is None or self.y is None:
-            raise FitError("This objective holds no rows of its own: give batches=, an iterable of (x, y).")
         else:
-            x, y = self.x, self.y
+            x, y = self.data
             if batch is not None and batch.rows is not None:
                 x, y = x[batch.rows], y[batch.rows]
                 weights = None if weights is None else weights[batch.rows]

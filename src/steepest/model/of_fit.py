@@ -25,11 +25,11 @@ from steepest.model.loss import Loss
 from steepest.model.module_objective import ModuleObjective
 from steepest.model.penalties import Penalty, penalty
 from steepest.model.prediction import outputs
+from steepest.settings import Spec
 
 if TYPE_CHECKING:
     from steepest.data.dataset import Dataset
     from steepest.result import Fit
-    from steepest.settings import Spec
 
 SMALLEST_POWER = -150.0
 """Decimal logarithm of a term's size from which on float64 holds its squares."""
@@ -232,19 +232,23 @@ def objective_of(fit: Fit) -> LinearObjective | ModuleObjective:
 
 
 def module_objective(
-    fit: Fit, rows: Dataset, loss: Loss | None = None, module: nn.Module | None = None
+    fit: Fit, rows: Dataset, loss: Loss | None = None, module: nn.Module | None = None, theta: np.ndarray | None = None
 ) -> ModuleObjective:
     """The objective of a fit's module on some rows, at its θ, in float64 on the CPU, the fit's own left as it is.
 
     Args:
         loss: another loss than the fit's.
         module: another one in the place of the fit's, in its own precision and on its own device; it is not copied.
+        theta: where the objective is to stand, `[p]`; None: as the module is.
     """
     loss = fit.loss_function if loss is None else loss
     module = copy.deepcopy(module_of(fit)).cpu().double() if module is None else module
     like = next(parameter for parameter in module.parameters() if parameter.requires_grad)
     x, y, weights = tensors(rows, loss, like.dtype, like.device)
-    return ModuleObjective(module, loss, x, y, weights, penalty(fit.spec.penalty), fit.spec.seed)
+    found = ModuleObjective(module, loss, x, y, weights, penalty(fit.spec.penalty), fit.spec.seed)
+    if theta is not None:
+        found.theta.copy_(torch.as_tensor(theta).to(found.theta))
+    return found
 
 
 def row_losses(fit: Fit, rows: Dataset, theta: np.ndarray) -> np.ndarray:

@@ -60,11 +60,6 @@ class Coordinates:
         return (blocks @ self.matrix.T).reshape(*c.shape[:-1], -1)
 
 
-def identity(problem: LinearProblem) -> Coordinates:
-    """User units: c = θ."""
-    return Coordinates(problem.design, np.eye(problem.design.shape[1]), "none")
-
-
 def standardised(problem: LinearProblem) -> Coordinates:
     """Columns of mean 0 and variance 1 (without an intercept: of mean square 1); a constant column keeps c = 0."""
     basis, matrix = _standardise(problem)
@@ -92,9 +87,7 @@ def standard_columns(problem: LinearProblem) -> tuple[np.ndarray, np.ndarray, np
     mean[:first], scale[:first] = 0.0, 1.0
     if not (np.isfinite(scale).all() and (scale > VARIES * np.abs(mean)).all()):
         return None
-    matrix = np.diag(1.0 / scale)
-    matrix[0, first:] -= first * mean[first:] / scale[first:]
-    return mean, scale, matrix
+    return mean, scale, _matrix(mean, scale, first)
 
 
 def by_squares(problem: LinearProblem) -> tuple[np.ndarray, np.ndarray] | None:
@@ -118,9 +111,14 @@ def by_squares(problem: LinearProblem) -> tuple[np.ndarray, np.ndarray] | None:
         squares /= np.outer(scale, scale)
     if _root(squares) is None:
         return None
+    return _matrix(mean, scale, first), squares
+
+
+def _matrix(mean: np.ndarray, scale: np.ndarray, first: int) -> np.ndarray:
+    """M of standardised columns; first: 1 with an intercept."""
     matrix = np.diag(1.0 / scale)
     matrix[0, first:] -= first * mean[first:] / scale[first:]
-    return matrix, squares
+    return matrix
 
 
 def _root(squares: np.ndarray) -> np.ndarray | None:

@@ -23,6 +23,7 @@ from steepest.model.loss import Loss
 from steepest.model.numpy_losses import numpy_formula
 from steepest.model.objective import WholeObjective
 from steepest.model.penalties import Penalty
+from steepest.model.tall_classes import of_products, subtract_products, with_own
 from steepest.model.tall_curvature import Curvature, add_squares
 from steepest.model.tally import Tally, tallied
 
@@ -233,11 +234,7 @@ class StreamObjective(WholeObjective):
         bend = self.formula.curvature(f, y)
         least = self.formula.least(bend)
         if self.loss.coupled:
-            roots = bend if share is None else bend * np.sqrt(share)[:, None]
-            design = np.ones((len(columns), self.size))
-            design[:, self.first :] = columns
-            wide = (roots[:, :, None] * design[:, None, :]).reshape(len(columns), -1)
-            total -= (wide.T @ wide).reshape(total.shape)
+            subtract_products(total, self.first, columns, bend if share is None else bend * np.sqrt(share)[:, None])
         else:
             add_squares(total, self.first, columns, bend if share is None else bend * share)
         least = least if share is None else (least * share)[share > 0.0]
@@ -248,15 +245,7 @@ class StreamObjective(WholeObjective):
         term = self.penalty_term
         penalty = np.zeros((self.size, self.size)) if term is None else np.asarray(term.hessian())
         if self.loss.coupled:
-            k, p, first = self.outputs, self.size, self.first
-            hessian = 0.5 * (squares + squares.transpose(0, 3, 2, 1)) / self.rows
-            for a in range(k):  # p_a − p_a² is the sum of p_a·p_b over all others
-                hessian[a, :, a] = 0.0
-                hessian[a, :, a] = -hessian[a].sum(1)
-            level = np.einsum("aiai->i", hessian) / k**2
-            level[first:] *= np.diag(penalty)[first:] == 0.0
-            hessian += np.eye(p)[None, :, None] * level[None, :, None, None]
-            return Curvature(hessian.reshape(k * p, k * p) + np.kron(np.eye(k), penalty), 0)
+            return of_products(with_own(squares) / self.rows, penalty, self.first)
         if self.first:
             squares[1:, 0] = squares[0, 1:]
         return Curvature((2.0 if self.loss.quadratic else 1.0) / self.entries * squares + penalty, self.first)

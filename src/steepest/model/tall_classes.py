@@ -20,12 +20,34 @@ def curvature_of_classes(
     hessian = _products(table, first, share, weights, np.float32)
     if not has_room(hessian.reshape(k * p, k * p), len(share)):
         hessian = _products(table, first, share, weights, np.float64)
-    hessian /= whole
+    return of_products(hessian / whole, np.diag(penalty), first)
+
+
+def of_products(hessian: np.ndarray, penalty: np.ndarray, first: int) -> Curvature:
+    """From the Hessian `[k, p, k, p]` of the mean loss and the penalty's `[p, p]` of one class. Adding one vector to all classes
+    changes no probability: curvature fixes it at no cost elsewhere."""
+    k, p = hessian.shape[:2]
     level = np.einsum("aiai->i", hessian) / k**2
-    level[first:] *= penalty[first:] == 0.0
+    level[first:] *= np.diag(penalty)[first:] == 0.0
     hessian += np.eye(p)[None, :, None] * level[None, :, None, None]
-    flat = hessian.reshape(k * p, k * p)
-    return Curvature(flat + np.diag(np.tile(penalty, k)), 0)
+    return Curvature(hessian.reshape(k * p, k * p) + np.kron(np.eye(k), penalty), 0)
+
+
+def subtract_products(total: np.ndarray, first: int, block: np.ndarray, roots: np.ndarray) -> None:
+    """Subtract Σ ppᵀ ⊗ aaᵀ of a block of rows from a total `[k, p, k, p]`; roots: √w·p of each row `[m, k]`."""
+    design = np.ones((len(block), total.shape[1]), block.dtype)
+    design[:, first:] = block
+    wide = (roots[:, :, None] * design[:, None, :]).reshape(len(block), -1)
+    total -= (wide.T @ wide).reshape(total.shape)
+
+
+def with_own(products: np.ndarray) -> np.ndarray:
+    """The Hessian `[k, p, k, p]` from its products −Σ w·p_a·p_b·aaᵀ."""
+    hessian = 0.5 * (products + products.transpose(0, 3, 2, 1))  # rounding must not favour any class
+    for a in range(len(hessian)):  # p_a − p_a² is the sum of p_a·p_b over all others
+        hessian[a, :, a] = 0.0
+        hessian[a, :, a] = -hessian[a].sum(1)
+    return hessian
 
 
 def _products(
@@ -36,18 +58,9 @@ def _products(
     roots = (share if weights is None else share * np.sqrt(weights)[:, None]).astype(kind)
 
     def add(part: slice, mixed: np.ndarray) -> None:
-        block = table.block(part, kind)
-        design = np.ones((len(block), p), kind)
-        design[:, first:] = block
-        wide = (roots[part][:, :, None] * design[:, None, :]).reshape(len(block), -1)
-        mixed -= (wide.T @ wide).reshape(k, p, k, p)
+        subtract_products(mixed, first, table.block(part, kind), roots[part])
 
-    (hessian,) = table.summed(add, (k, p, k, p))
-    hessian = 0.5 * (hessian + hessian.transpose(0, 3, 2, 1))  # rounding must not favour any class
-    for a in range(k):  # p_a − p_a² is the sum of p_a·p_b over all others
-        hessian[a, :, a] = 0.0
-        hessian[a, :, a] = -hessian[a].sum(1)
-    return hessian
+    return with_own(table.summed(add, (k, p, k, p))[0])
 
 
 def leverage_of_classes(table: TallRows, first: int, outputs: int, curvature: Curvature) -> float:
