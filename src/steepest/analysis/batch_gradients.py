@@ -95,9 +95,7 @@ def _of_line(objective: LinearObjective, theta: Tensor, rows: Any) -> tuple[Tens
 
 def _of_module(objective: ModuleObjective, theta: Tensor, rows: Any) -> tuple[Tensor, Tensor, int]:
     pick = slice(None) if rows is None else rows
-    assert objective.x is not None
-    assert objective.y is not None
-    x, y = objective.x[pick], objective.y[pick]
+    x, y = (part[pick] for part in objective.data)
     weights = torch.ones(len(x)).to(theta) if objective.weights is None else objective.weights[pick]
 
     def of_row(at: Tensor, one: Tensor, goal: Tensor, weight: Tensor) -> Tensor:

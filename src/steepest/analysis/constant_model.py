@@ -57,12 +57,10 @@ def _from(start: Tensor, loss: Loss, like: Tensor, target: Tensor, weights: Tens
 
 def constant_loss(objective: ModuleObjective) -> float:
     """The mean loss, without penalty, of the best constant on an objective's rows; inf where it cannot be told."""
-    assert objective.x is not None
-    assert objective.y is not None
+    x, y = objective.data
     with evaluating(objective.module), torch.no_grad():
-        prediction = objective.predict(objective.theta, objective.x)
+        prediction = objective.predict(objective.theta, x)
     try:
-        prediction = matched(prediction, objective.y, objective.loss)
-        return best_constant(objective.loss, prediction, objective.y, objective.weights)[1]
+        return best_constant(objective.loss, matched(prediction, y, objective.loss), y, objective.weights)[1]
     except (SteepestError, RuntimeError, IndexError):
         return float("inf")

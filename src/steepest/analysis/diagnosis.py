@@ -182,7 +182,7 @@ def foresee(given: Prepared) -> Findings:
     return replace(found, looked_at=looked_at(given, "table"))
 
 
-def looked_at(given: Prepared, *when: When, missed: Set[Kind] = frozenset()) -> str:
+def looked_at(given: Any, *when: When, missed: Set[Kind] = frozenset()) -> str:
     """Which signs the checks that are asked then can see, and which they cannot or have missed, in words."""
     return told(given, [SIGNS[each] for one in when for each in checks_of(one) if each in SIGNS], missed)
 

@@ -27,12 +27,23 @@ from steepest.text.document import Document
 if TYPE_CHECKING:
     from steepest.data.dataset import Dataset
     from steepest.data.schema import Schema
+    from steepest.lazy import nn
     from steepest.model.linear import LinearProblem, Terms
     from steepest.model.loss import Loss
     from steepest.result import Fit as Fitted
     from steepest.settings import Spec
+
+    class FittedRows(Fitted):
+        """What a check is asked of: a diagnosis has the rows."""
+
+        train: Dataset
+
+    class FittedModule(FittedRows):
+        """What a check that needs a network is asked of."""
+
+        network: nn.Module
 else:
-    Fitted = Any  # a finished `Fit`, which imports this package
+    Fitted = FittedRows = FittedModule = Any  # a finished `Fit`, which imports this package
 
 
 class Kind(StrEnum):
@@ -241,7 +252,7 @@ class BeforeFit:
     loss_function: Loss
 
 
-Prepared = BeforeFit | Fitted
+Prepared = BeforeFit | FittedRows
 """What a check of the data is asked of: all that is known before a fit is known of a fit as well."""
 
 

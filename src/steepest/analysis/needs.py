@@ -2,15 +2,16 @@
 
     @check("fit", finds=(Kind.OVERFITTING,), needs=(HELD_OUT,))
 
-A kind of finding is looked at where some check that finds it has all that it needs. Where it has not, the need says why the
-kind cannot be seen; a need without a reason is one without which the kind has no meaning (dead units in a model without
-units), and nothing is said.
+A check is asked where it has all that it needs, and a kind of finding is looked at where some check that finds it is. Where
+none is, the need says why the kind cannot be seen; a need without a reason is one without which the kind has no meaning (dead
+units in a model without units), and nothing is said.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any, Literal, TypeVar
 
 from steepest.analysis.finding import Finding, Kind
@@ -23,10 +24,11 @@ from steepest.formulas.rules import Automatic
 @dataclass(frozen=True)
 class Need:
     """met: whether a fit (or what is known before it) has it. lack: why its sign cannot be seen without it; "" if it then
-    has no meaning."""
+    has no meaning. asked: whether a check that names it is asked without it, too, and finds out by itself."""
 
     met: Callable[[Any], object]
     lack: str = ""
+    asked: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def _made_again(fit: Any) -> bool:
 
 LINEAR = Need(lambda given: given.problem is not None)
 NETWORK = Need(lambda given: given.terms is None)
-CLASSES = Need(lambda given: given.schema.classes is not None)
+CLASSES = Need(lambda given: given.schema.classes is not None, asked=True)
 NUMBERS = Need(lambda given: given.schema.classes is None)
 VALUES = Need(lambda given: given.train is not None and given.train.y.ndim == 1)
 SEVERAL = Need(lambda given: given.train is not None and given.train.y.ndim == 2)
@@ -77,9 +79,13 @@ UNCOORDINATED = Need(lambda given: given.spec.precondition not in ("standardize"
 
 OPTIMUM = Need(
     lambda fit: fit.status is Status.CONVERGED or to_optimum(fit, LinearDescent) is not None,
-    "no optimum is known, or none to which a rule of Steepest's own went down",
+    "no optimum is known, or none to which a rule of Steepest's own went down", asked=True,
+)  # fmt: skip
+AGAIN = Need(
+    _made_again,
+    "its steps cannot be made again (the rule, the batches or the device are not Steepest's own)",
+    asked=True,
 )
-AGAIN = Need(_made_again, "its steps cannot be made again (the rule, the batches or the device are not Steepest's own)")
 HELD_OUT = Need(lambda fit: fit.test is not None, "no rows are held out")
 PARTED = Need(
     lambda given: getattr(given, "test", None) is not None or given.spec.test_fraction or given.spec.validation,
@@ -94,7 +100,9 @@ OF_RESIDUALS_ALIKE = Need(
 )
 PENALISED = Need(lambda given: given.spec.penalty != "none")
 PLAIN = Need(lambda given: given.spec.penalty == "none", "a penalty keeps the fit from the optimum of its likelihood")
-UNDISPERSED = Need(lambda given: given.loss_function.family is not None and not given.loss_function.family.dispersed)
+UNDISPERSED = Need(
+    lambda given: given.loss_function.family is not None and not given.loss_function.family.dispersed, asked=True
+)
 KNOWN_LOSS = Need(lambda given: not given.loss_function.custom, "nothing is known of a loss of one's own")
 OWN_LOSS = Need(lambda given: given.loss_function.custom)
 WHOLE_TRACE = Need(lambda fit: fit.trace.theta.shape[1] == len(fit.theta), "not all parameters were recorded")
@@ -106,10 +114,15 @@ def check(
     """Add a check to the registry: the kinds that it finds, what they need to be seen, whether it tries them."""
 
     def add(function: Function) -> Function:
-        SIGNS[function] = Sign(tuple(finds), tuple(needs), trials)
+        @wraps(function)
+        def asked(given: Any, *more: Any) -> Iterator[Finding]:
+            if more or all(need.asked or need.met(given) for need in needs):  # a descent is measured by then
+                yield from function(given, *more)
+
+        SIGNS[asked] = Sign(tuple(finds), tuple(needs), trials)
         for each in when:
-            CHECKS[each].append(function)
-        return function
+            CHECKS[each].append(asked)
+        return asked  # pyrefly: ignore
 
     return add
 

@@ -41,7 +41,6 @@ from steepest.model.calling import evaluating
 from steepest.model.module_objective import ModuleObjective
 from steepest.model.objective import matched
 from steepest.model.of_fit import module_objective
-from steepest.model.penalties import penalty
 
 MOST_UNSEEN = 2_000
 LEAST_UNSEEN = 10  # rows from which unseen ones are a measure
@@ -96,17 +95,18 @@ class Trials:
     @cached_property
     def start(self) -> ModuleObjective:
         """F on the rows of a trial, at the fit's start."""
-        found = module_objective(self.fit, self.kept, module=copy.deepcopy(self.descent.module))
-        found.theta.copy_(torch.as_tensor(self.descent.start).to(found.theta))
+        found = self._on(self.kept, self.descent.start)
         found.random = _draws(found)
         return found
 
     @cached_property
     def judge(self) -> ModuleObjective:
         """The rows that trials are judged by, with the module at the fit's end."""
-        found = module_objective(self.fit, self.unseen, module=copy.deepcopy(self.descent.module))
-        found.theta.copy_(torch.as_tensor(self.fit.theta).to(found.theta))
-        return found
+        return self._on(self.unseen, self.fit.theta)
+
+    def _on(self, rows: Dataset, theta: np.ndarray | None = None) -> ModuleObjective:
+        """F on some rows, of a copy of the descent's module, at θ."""
+        return module_objective(self.fit, rows, module=copy.deepcopy(self.descent.module), theta=theta)
 
     @property
     def diverged(self) -> bool:
@@ -260,7 +260,7 @@ class Trials:
     @cached_property
     def _looked_at(self) -> ModuleObjective:
         """Some of the rows of a trial, by which it is judged on its way."""
-        return module_objective(self.fit, sampled(self.kept, MOST_ROWS), module=copy.deepcopy(self.descent.module))
+        return self._on(sampled(self.kept, MOST_ROWS))
 
     def _behind(self, objective: ModuleObjective, way: float) -> bool:
         """Whether a trial, after such a share of its steps, has learned far less than the fit had by then."""
@@ -275,13 +275,8 @@ class Trials:
 
     def _fresh(self) -> ModuleObjective:
         """The start anew, on the same rows."""
-        module = copy.deepcopy(self.descent.module)
-        start = self.start
-        found = ModuleObjective(
-            module, start.loss, start.x, start.y, start.weights, penalty(self.fit.spec.penalty), self.fit.spec.seed
-        )
-        found.theta.copy_(torch.as_tensor(self.descent.start).to(found.theta))
-        found.random = start.random
+        found = self._on(self.kept, self.descent.start)
+        found.random = self.start.random
         return found
 
     def _steps(
@@ -312,11 +307,10 @@ def trials_of(fit: Fitted) -> Trials | None:
 
 def _draws(objective: ModuleObjective) -> bool:
     """Whether a module draws random numbers in training, for which a step needs a seed of its own."""
-    assert objective.x is not None
     module = copy.deepcopy(objective.module).train()
     with seeded(0), torch.no_grad():
         before = torch.default_generator.get_state()
-        module(objective.x[:FEW_ROWS])
+        module(objective.data[0][:FEW_ROWS])
         return not torch.equal(before, torch.default_generator.get_state())
 
 
@@ -336,12 +330,10 @@ def _parted(rows: Dataset, size: int | None) -> tuple[Dataset, Dataset]:
 
 def row_losses(objective: ModuleObjective, rows: ModuleObjective) -> torch.Tensor:
     """The loss of each row `[n]`, times its weight, where an objective stands."""
-    assert rows.x is not None
-    assert rows.y is not None
+    x, y = rows.data
     with evaluating(objective.module), torch.no_grad():
-        prediction = matched(objective.predict(objective.theta, rows.x), rows.y, rows.loss)
-        each = rows.loss.rows(prediction, rows.y).double()
-    each = each.reshape(len(rows.y), -1).mean(1)
+        each = rows.loss.rows(matched(objective.predict(objective.theta, x), y, rows.loss), y).double()
+    each = each.reshape(len(y), -1).mean(1)
     return each if rows.weights is None else each * rows.weights.double()
 
 

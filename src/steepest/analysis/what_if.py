@@ -276,9 +276,7 @@ class ModuleDescent(Descent):
 
     def objective(self) -> ModuleObjective:
         assert self.fit.train is not None
-        found = module_objective(self.fit, self.fit.train, module=copy.deepcopy(self.module))
-        found.theta.copy_(torch.as_tensor(self.start).to(found.theta))
-        return found
+        return module_objective(self.fit, self.fit.train, module=copy.deepcopy(self.module), theta=self.start)
 
 
 # ---- of a fit --------------------------------------------------------------------------------------

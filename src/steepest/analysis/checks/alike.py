@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from steepest.analysis.checks.rerun import Rerun, left_at_end, placed, rerun
-from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.analysis.finding import Finding, FittedModule, Kind
 from steepest.analysis.needs import NETWORK, WHOLE_TRACE, check
 from steepest.errors import SteepestError
 from steepest.lazy import Tensor, nn, torch
@@ -60,10 +60,8 @@ def alike(rows: Tensor, near: float = NEAR, least: float = 0.0) -> bool:
 
 
 @check("fit", finds=(Kind.ALIKE,), needs=(NETWORK, WHOLE_TRACE), trials=True)
-def start_alike(fit: Fitted) -> Iterator[Finding]:
+def start_alike(fit: FittedModule) -> Iterator[Finding]:
     """Layers whose units start alike and stay so, and a start that parts them."""
-    if fit.network is None or fit.train is None or fit.trace.theta.shape[1] != len(fit.theta):
-        return
     start = placed(fit)
     weights = rows_of(start, start.theta)
     same = [name for name, rows in weights.items() if alike(rows)]
@@ -97,7 +95,7 @@ def start_alike(fit: Fitted) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-def _tried(fit: Fitted, weights: dict[str, Tensor]) -> Iterator[tuple[dict[str, Any], Rerun]]:
+def _tried(fit: FittedModule, weights: dict[str, Tensor]) -> Iterator[tuple[dict[str, Any], Rerun]]:
     """Starts whose units differ, and what each gave."""
     starts = {} if isinstance(fit.spec.init, str) else {"zeros": _own_start(fit)}
     inputs = float(np.median([rows.shape[1] for rows in weights.values()]))
@@ -110,9 +108,8 @@ def _tried(fit: Fitted, weights: dict[str, Tensor]) -> Iterator[tuple[dict[str, 
             yield {"init": init}, run
 
 
-def _own_start(fit: Fitted) -> np.ndarray | None:
+def _own_start(fit: FittedModule) -> np.ndarray | None:
     """Where the module starts by itself; None where its units are alike there, too, or it cannot be made again."""
-    assert fit.train is not None
     outputs = 1 if fit.train.y.ndim == 1 else fit.train.y.shape[1]
     outputs = len(fit.train.classes) if fit.train.classes is not None and fit.loss_function.coupled else outputs
     try:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from steepest.analysis.checks.rerun import placed, rerun
-from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.analysis.finding import Finding, FittedModule, Kind
 from steepest.analysis.needs import OWN_LOSS, check
 from steepest.analysis.what_if import whole_objective
 from steepest.data.thinning import sampled
@@ -60,10 +60,10 @@ def row_by_row(loss: Any) -> Any:
 
 
 @check("fit", finds=(Kind.BROADCAST,), needs=(OWN_LOSS,), trials=True)
-def all_pairs(fit: Fitted) -> Iterator[Finding]:
+def all_pairs(fit: FittedModule) -> Iterator[Finding]:
     """A loss of one's own that is a mean over all pairs of a prediction and a target."""
     loss = fit.loss_function
-    if not isinstance(loss, Custom) or fit.train is None or fit.train.rows < 4 or is_criterion(fit.spec.loss):
+    if not isinstance(loss, Custom) or fit.train.rows < 4 or is_criterion(fit.spec.loss):
         return
     few = sampled(fit.train, MOST_ROWS)
     _, y, _ = tensors(few, loss)
@@ -103,7 +103,7 @@ def _plain(loss: Any, prediction: Tensor, target: Tensor) -> str:
     return next(same, "")
 
 
-def _tried(fit: Fitted, meant: Any) -> str:
+def _tried(fit: FittedModule, meant: Any) -> str:
     """What the loss that was meant comes to, fitted so, and now; "" where that cannot be tried."""
     if fit.network is None or fit.trace.theta.shape[1] != len(fit.theta) or not np.isfinite(fit.theta).all():
         return ""

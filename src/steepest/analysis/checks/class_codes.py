@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from steepest.analysis.checks.classes import met, several_codes, tried, two_values, whole_codes
+from steepest.analysis.checks.classes import met, of_pair, several_codes, two_values, whole_codes
 from steepest.analysis.checks.module_end import last_function, of_own_module
 from steepest.analysis.checks.rows import components, flat, nearest
 from steepest.analysis.finding import Finding, Kind, Prepared
@@ -41,9 +41,7 @@ LEAST_FRACTIONS = 5
 @check("table", "fit", finds=(Kind.NUMBERS,), needs=(NUMBERS, VALUES, OF_RESIDUALS))
 def numbers(given: Prepared) -> Iterator[Finding]:
     """Whether a loss of numbers is given classes."""
-    rows, loss = given.train, given.loss_function
-    if rows is None or rows.classes is not None or rows.y.ndim != 1 or not loss.of_residual:
-        return
+    rows = given.train
     name, auto = rows.targets[0], given.spec.loss == "auto"
     pair, codes = two_values(rows.y), whole_codes(rows.y) if rows.rows >= LEAST_ROWS // 2 else None
     if name.startswith("log(") or (auto and (pair is not None or several_codes(rows.y, name))):
@@ -51,9 +49,7 @@ def numbers(given: Prepared) -> Iterator[Finding]:
     if (pair is None and codes is None) or met(given):
         return
     if pair is not None:
-        low, high = (int(np.count_nonzero(rows.y == value)) for value in pair)
-        evidence = f"It has two values only: {number(pair[0])} in {low:,} rows and {number(pair[1])} in {high:,}."
-        yield _said(given, 2, evidence, *tried(given, pair))
+        yield _said(given, 2, *of_pair(given, pair))
         return
     assert codes is not None
     some = sampled(rows, MOST_ROWS)
@@ -131,10 +127,9 @@ def _classes(z: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
 @check("table", "fit", finds=(Kind.ONE_HOT,), needs=(SEVERAL, OF_RESIDUALS))
 def one_hot(given: Prepared) -> Iterator[Finding]:
     """Whether several targets are the indicators of classes."""
-    rows, loss = given.train, given.loss_function
-    if rows is None or rows.classes is not None or rows.y.ndim != 2 or not loss.of_residual or len(rows.y) < 2:
+    y, loss = given.train.y, given.loss_function
+    if given.train.classes is not None or len(y) < 2:
         return
-    y = rows.y
     if not (((y == 0) | (y == 1)).all() and (y.sum(1) == 1).all() and (y.any(0).sum() > 1)):
         return
     count = y.shape[1]
@@ -165,7 +160,7 @@ class Along(NamedTuple):
 def classes(given: Prepared) -> Iterator[Finding]:
     """Whether a loss of classes is given numbers."""
     rows, schema = given.train, given.schema
-    if rows is None or rows.classes is None or schema.label_kind not in ("integer", "number"):
+    if rows.classes is None or schema.label_kind not in ("integer", "number"):
         return
     if not (given.loss_function.classes or given.loss_function.takes == "codes"):
         return

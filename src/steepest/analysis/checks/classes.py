@@ -28,7 +28,7 @@ from steepest.analysis.checks.regression import Regression
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.answer import Exact
 from steepest.analysis.exact.solve import solve
-from steepest.analysis.finding import Finding, Fitted, Kind, Prepared
+from steepest.analysis.finding import Finding, FittedRows, Kind, Prepared
 from steepest.analysis.needs import CLASSES, LINEAR, NUMBERS, check
 from steepest.data.dataset import Dataset
 from steepest.data.thinning import evenly, sampled
@@ -74,7 +74,7 @@ def separable(given: Prepared) -> Iterator[Finding]:
 
 
 @check("fit", finds=(Kind.SEPARABLE,), needs=(LINEAR, CLASSES))
-def separable_fit(fit: Fitted) -> Iterator[Finding]:
+def separable_fit(fit: FittedRows) -> Iterator[Finding]:
     """The same after a fit, from the exact answer beside it."""
     if fit.problem is not None and fit.exact is not None and fit.exact.separable:
         yield _without_best(fit, fit.problem, fit.exact)
@@ -118,10 +118,10 @@ def _parting(given: Prepared, problem: LinearProblem) -> tuple[str | None, str]:
 
 
 @check("fit", finds=(Kind.IMBALANCED,), needs=(CLASSES,))
-def imbalanced(fit: Fitted) -> Iterator[Finding]:
+def imbalanced(fit: FittedRows) -> Iterator[Finding]:
     """The rarest class, where the fit hardly ever predicts it though it could."""
     classes = fit.schema.classes
-    if classes is None or fit.train is None or not fit.loss_function.classes:
+    if classes is None or not fit.loss_function.classes:
         return
     train = sampled(fit.train, MOST_ROWS)
     weights = np.ones(train.rows) if train.weights is None else train.weights
@@ -235,19 +235,15 @@ def are_codes(rows: Dataset) -> bool:
 def coded(given: Prepared) -> Iterator[Finding]:
     """Whether the target is classes that are written as numbers."""
     rows = given.train
-    if rows is None or rows.classes is not None or rows.y.ndim != 1 or given.spec.loss != "auto":
-        return
     name = rows.targets[0]
-    if name.startswith("log("):
+    if rows.y.ndim != 1 or given.spec.loss != "auto" or name.startswith("log("):
         return
     pair = two_values(rows.y)
     many = 0 if pair is not None else several_codes(rows.y, name)
     if not (pair or many) or met(given):
         return
     if pair is not None:
-        low, high = (int(np.count_nonzero(rows.y == value)) for value in pair)
-        evidence = f"It has two values only: {number(pair[0])} in {low:,} rows and {number(pair[1])} in {high:,}."
-        remedy, predicted, advice = tried(given, pair)
+        evidence, remedy, predicted, advice = of_pair(given, pair)
     else:
         values = f"{number(rows.y.min())} to {number(rows.y.max())}"
         evidence = f"It has the values {values} only, and its name says that they are classes."
@@ -267,7 +263,14 @@ def met(given: Prepared) -> bool:
     return bool((np.abs(found.residual) <= some.rounding(x, some.y, found.theta) * some.root).all())
 
 
-def tried(given: Prepared, pair: tuple[float, float]) -> tuple[dict[str, Any], str, str]:
+def of_pair(given: Prepared, pair: tuple[float, float]) -> tuple[str, dict[str, Any], str, str]:
+    """That a target has two values only, and what `_tried` gives."""
+    low, high = (int(np.count_nonzero(given.train.y == value)) for value in pair)
+    evidence = f"It has two values only: {number(pair[0])} in {low:,} rows and {number(pair[1])} in {high:,}."
+    return evidence, *_tried(given, pair)
+
+
+def _tried(given: Prepared, pair: tuple[float, float]) -> tuple[dict[str, Any], str, str]:
     """The settings that make it a classification, how good that is, and what else is to be changed."""
     words = "Predictions are then classes with probabilities between 0 and 1"
     problem = given.problem

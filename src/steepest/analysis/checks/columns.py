@@ -95,7 +95,7 @@ def together(problem: LinearProblem, names: tuple[str, ...]) -> tuple[tuple[str,
 def constant(given: Prepared) -> Iterator[Finding]:
     """CONSTANT: columns with one value say nothing beside an intercept."""
     data = given.train
-    if data is None or data.x.ndim != 2 or given.terms is None or not given.terms.intercept or len(data.x) < 2:
+    if given.terms is None or not given.terms.intercept or len(data.x) < 2:
         return
     maybe = np.flatnonzero(np.isclose(data.x[:100], data.x[0], rtol=1e-12, atol=0.0).all(0))  # acquits nearly all
     names = [data.names[j] for j in maybe if is_constant(data.x[:, j])]
@@ -116,7 +116,7 @@ def constant(given: Prepared) -> Iterator[Finding]:
 def dependent(given: Prepared) -> Iterator[Finding]:
     """COLLINEAR: columns that are exactly a linear combination of others, a duplicate in other units among them."""
     data = given.train
-    if data is None or data.x.ndim != 2 or given.terms is None or not 1 < data.x.shape[1] <= len(data.x) - 2:
+    if given.terms is None or not 1 < data.x.shape[1] <= len(data.x) - 2:
         return
     if data.x.shape[1] > 1_000 or given.spec.penalty != "none":  # which settles how columns share
         return

@@ -37,7 +37,7 @@ MOST_DEGREE = 4
 def boundary(given: Prepared) -> Iterator[Finding]:
     """Whether squares and products of the columns tell the classes apart that the columns alone do not."""
     rows, loss, terms = given.train, given.loss_function, given.terms
-    if rows is None or rows.classes is None or rows.x.ndim != 2 or not loss.classes:
+    if rows.classes is None or not loss.classes:
         return
     if (terms is None and not _is_linear(given)) or (given.problem is not None and given.problem.penalty.kinked):
         return
@@ -56,7 +56,7 @@ def boundary(given: Prepared) -> Iterator[Finding]:
 def _is_linear(given: Prepared) -> bool:
     """Whether a module is one linear layer, by its parameters: a row of weights for each output, and a bias."""
     module = getattr(given, "network", None)
-    if module is None or given.train is None:
+    if module is None:
         return False
     shapes = [tuple(p.shape) for p in module.parameters() if p.requires_grad]
     return len(shapes) == 2 and len(shapes[0]) == 2 and shapes[0][1] == given.train.x.shape[1] and len(shapes[1]) == 1
@@ -64,7 +64,6 @@ def _is_linear(given: Prepared) -> bool:
 
 def _problem(given: Prepared, terms: Terms) -> LinearProblem | None:
     """The classes on standardised columns and their terms; None where there are too many of them to tell."""
-    assert given.train is not None
     rows = sampled(given.train, MOST_ROWS)
     outputs = 1 if given.loss_function.binary else len(rows.classes or ())
     count = comb(rows.x.shape[1] + terms.degree, terms.degree)

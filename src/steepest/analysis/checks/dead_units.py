@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from steepest.analysis.checks.network_graph import functional_relus, graph_of, last_of
+from steepest.analysis.checks.network_graph import functional_relus, graph_of, last_of, watched
 from steepest.analysis.checks.rerun import Rerun, left_at_end, mlp, placed, rerun, widths_of, wrapped
 from steepest.analysis.constant_model import constant_loss
-from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.analysis.finding import Finding, FittedModule, Kind
 from steepest.analysis.fit_settings import pinned
 from steepest.analysis.needs import NETWORK, WHOLE_TRACE, check
 from steepest.lazy import Tensor, nn
@@ -50,28 +50,21 @@ def silent(module: nn.Module, x: Tensor) -> dict[str, np.ndarray]:
     """
     found: dict[str, np.ndarray] = {}
 
-    def look(name: str) -> Any:
-        def after(layer: nn.Module, inputs: Any, output: Tensor) -> None:
-            if output.ndim < 2:
-                return
-            units = (output == 0).transpose(0, 1).flatten(1).all(1).cpu().numpy()
-            again = sum(other.partition(" (")[0] == name for other in found)
-            found[name if not again else f"{name} ({again + 1})"] = units
-
-        return after
+    def look(name: str, output: Tensor) -> None:
+        if output.ndim < 2:
+            return
+        units = (output == 0).transpose(0, 1).flatten(1).all(1).cpu().numpy()
+        again = sum(other.partition(" (")[0] == name for other in found)
+        found[name if not again else f"{name} ({again + 1})"] = units
 
     layers = [(name, layer) for name, layer in module.named_modules() if isinstance(layer, nn.ReLU | nn.ReLU6)]
-    hooks = [layer.register_forward_hook(look(name.removeprefix("module."))) for name, layer in layers]
-    try:
+    with watched(layers, look):
         graph = graph_of(module, x)
-    finally:
-        for hook in hooks:
-            hook.remove()
     return found | functional_relus(graph)
 
 
 @check("fit", finds=(Kind.DEAD_UNITS,), needs=(NETWORK, WHOLE_TRACE), trials=True)
-def dead_units(fit: Fitted) -> Iterator[Finding]:
+def dead_units(fit: FittedModule) -> Iterator[Finding]:
     """Layers of which many units are dead, why, and what keeps them alive."""
     there = left_at_end(fit)
     if there is None:
@@ -126,7 +119,7 @@ class Tried:
     cause: str
 
 
-def _slower(fit: Fitted, start: Mapping[str, np.ndarray], enough: float) -> Tried | None:
+def _slower(fit: FittedModule, start: Mapping[str, np.ndarray], enough: float) -> Tried | None:
     """Of smaller rates at which few units die the one that comes down furthest, or the first that comes far enough."""
     best: Tried | None = None
     for divisor in SLOWER:
@@ -144,7 +137,7 @@ def _slower(fit: Fitted, start: Mapping[str, np.ndarray], enough: float) -> Trie
     return best
 
 
-def _other_starts(fit: Fitted, limit: float) -> Tried | None:
+def _other_starts(fit: FittedModule, limit: float) -> Tried | None:
     """Standardised columns, another seed or another start: the first that leaves few units dead and comes down."""
     for remedy, objective, cause in _starts(fit):
         run = rerun(fit, objective) if _most(_silent(objective)) < AT_START else None
@@ -153,10 +146,8 @@ def _other_starts(fit: Fitted, limit: float) -> Tried | None:
     return None
 
 
-def _starts(fit: Fitted) -> Iterator[tuple[dict[str, Any], ModuleObjective, str]]:
-    rows = fit.train
-    assert rows is not None
-    if fit.precondition == "none" and rows.x.ndim == 2:
+def _starts(fit: FittedModule) -> Iterator[tuple[dict[str, Any], ModuleObjective, str]]:
+    if fit.precondition == "none" and fit.train.x.ndim == 2:
         yield {"precondition": "standardize"}, placed(fit, standardize=True), "the columns are not centred on 0"
     if widths_of(fit) and str(fit.spec.init) == "zeros":
         for seed in range(fit.spec.seed + 1, fit.spec.seed + 1 + SEEDS):
@@ -166,16 +157,14 @@ def _starts(fit: Fitted) -> Iterator[tuple[dict[str, Any], ModuleObjective, str]
         yield {"init": init}, placed(fit, theta), "they start with weights and biases that no row lifts above 0"
 
 
-def _ends_in_relu(fit: Fitted, ended: ModuleObjective) -> bool:
+def _ends_in_relu(fit: FittedModule, ended: ModuleObjective) -> bool:
     """Whether the outputs themselves are a ReLU's, and targets are below 0: then that is to be told (`output_layer.py`)."""
-    assert ended.x is not None
-    last = last_of(graph_of(ended.module, ended.x))
-    return last is not None and last.name == "Relu" and fit.train is not None and bool((fit.train.y < 0).any())
+    last = last_of(graph_of(ended.module, ended.data[0]))
+    return last is not None and last.name == "Relu" and bool((fit.train.y < 0).any())
 
 
 def _silent(objective: ModuleObjective) -> dict[str, np.ndarray]:
-    assert objective.x is not None
-    return silent(objective.module, objective.x)
+    return silent(objective.module, objective.data[0])
 
 
 def _most(layers: Mapping[str, np.ndarray], before: Mapping[str, np.ndarray] | None = None) -> float:

@@ -53,8 +53,7 @@ def few_rows(given: Prepared) -> Iterator[Finding]:
 def heavy_rows(given: Prepared) -> Iterator[Finding]:
     """Whether a few rows carry nearly all the weight."""
     train = given.train
-    if train is None or train.weights is None:
-        return
+    assert train.weights is not None
     weights = train.weights[train.weights > 0]
     labels = np.zeros(len(weights), int) if train.classes is None else train.y[train.weights > 0]
     effective = sum(_effective(weights[labels == label]) for label in np.unique(labels))

@@ -15,7 +15,7 @@ from steepest.analysis.budget import MOST_ROWS
 from steepest.analysis.checks.rerun import left_at_end
 from steepest.analysis.checks.tiny_batches import BETTER, FEW
 from steepest.analysis.constant_model import constant_loss
-from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.analysis.finding import Finding, FittedModule, Kind
 from steepest.analysis.needs import NETWORK, WHOLE_TRACE, check
 from steepest.analysis.what_if import whole_objective
 from steepest.data.batching import Batching
@@ -31,21 +31,18 @@ REACHED = 10.0  # times 1/momentum, the steps after which a running mean has for
 
 
 @check("fit", finds=(Kind.LAGGING,), needs=(NETWORK, WHOLE_TRACE))
-def lagging(fit: Fitted) -> Iterator[Finding]:
+def lagging(fit: FittedModule) -> Iterator[Finding]:
     """Whether running statistics lag behind, and what they would be worth."""
-    if fit.network is None or fit.train is None or fit.terms is not None:
-        return
     named = [
         (name, part) for name, part in fit.network.named_modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)
     ]
     named = [(name, part) for name, part in named if part.track_running_stats]
     size = Batching.of(fit.spec, fit.train.rows).size
     there = left_at_end(fit) if named and (size is None or size > FEW) else None
-    if there is None or there[0].x is None:
+    if there is None:
         return
     objective, value = there
-    x = objective.x
-    assert x is not None
+    x, _ = objective.data
     module = copy.deepcopy(objective.module)
     layers = [part for part in module.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
     rows = min(size or len(x), len(x))

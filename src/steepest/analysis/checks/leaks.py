@@ -64,9 +64,7 @@ class Leak(NamedTuple):
 def leaks(given: Prepared) -> Iterator[Finding]:
     """Whether a column gives the target away."""
     rows = given.train
-    if rows is None or rows.x.ndim != 2 or rows.rows < LEAST_ROWS or rows.y.ndim != 1:
-        return
-    if not 2 <= rows.x.shape[1] <= MOST_COLUMNS:
+    if rows.rows < LEAST_ROWS or not 2 <= rows.x.shape[1] <= MOST_COLUMNS:
         return
     some = sampled(rows, MOST_ROWS)
     found = list(giving_away(some, sources(given, some)))

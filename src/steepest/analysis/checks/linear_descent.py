@@ -15,7 +15,7 @@ from steepest.analysis.checks import cut_short, learning_rate
 from steepest.analysis.checks.measured_descent import MeasuredDescent, measured
 from steepest.analysis.checks.progress import without_theory
 from steepest.analysis.diagnosis import checks_of
-from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.analysis.finding import Finding, Fitted, FittedRows, Kind
 from steepest.analysis.fit_settings import pinned
 from steepest.analysis.needs import AGAIN, LINEAR, check
 from steepest.descent.stopping import Status
@@ -37,7 +37,7 @@ CLEAR, LIKELY = 0.9, 0.5  # share of the gap that a remedy must win; and where n
     ),
     needs=(LINEAR, AGAIN),
 )
-def descent(fit: Fitted) -> Iterator[Finding]:
+def descent(fit: FittedRows) -> Iterator[Finding]:
     """Everything that kept a descent from its optimum; more steps only where nothing else is to blame."""
     if fit.status is Status.CONVERGED:
         return

@@ -41,7 +41,7 @@ STUCK, NEAR = 0.8, 0.05
 def medians(given: Prepared) -> Iterator[Finding]:
     """Whether the mean is asked for and the median given."""
     rows, loss = given.train, given.loss_function
-    if rows is None or rows.classes is not None or rows.y.ndim != 1 or rows.rows < LEAST_ROWS or are_codes(rows):
+    if rows.rows < LEAST_ROWS or are_codes(rows):
         return
     pieces = (0.5, 0.5) if loss.pieces is None else loss.pieces
     asked = bool(loss.numbers)  # for the median by its number

@@ -34,10 +34,7 @@ SINGLE = frozenset("yntfmw")
 @check("table", "fit", finds=(Kind.MISSING_CODE,), needs=(COLUMNS,))
 def missing_code(given: Prepared) -> Iterator[Finding]:
     """Numbers that look like codes for missing values, in any column of numbers or target."""
-    rows = given.train
-    if rows is None or rows.x.ndim != 2:
-        return
-    found = codes_of(given, rows)
+    found = codes_of(given, given.train)
     if not found:
         return
     codes = sorted({value for _, value, _ in found})

@@ -14,7 +14,7 @@ import numpy as np
 
 from steepest.analysis.checks.network_graph import kind_of, nodes_of
 from steepest.analysis.checks.rerun import inner_of, tried, wrapped
-from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.analysis.finding import Finding, FittedModule, Kind
 from steepest.analysis.needs import NETWORK, check
 from steepest.lazy import Tensor, nn, torch
 from steepest.model.calling import evaluating
@@ -42,17 +42,16 @@ def change(module: nn.Module, x: Tensor) -> float:
 
 
 @check("fit", finds=(Kind.MIXED,), needs=(NETWORK,), trials=True)
-def mixed(fit: Fitted) -> Iterator[Finding]:
+def mixed(fit: FittedModule) -> Iterator[Finding]:
     """Whether rows of a batch see one another, and what lets them."""
-    if fit.network is None or fit.train is None or fit.terms is not None or fit.train.rows < 3 * FEW:
-        return
     objective = wrapped(fit, inner_of(fit), fit.theta if np.isfinite(fit.theta).all() else None)
-    if objective.x is None or len(objective.x) < 3 * FEW:
+    x, _ = objective.data
+    if len(x) < 3 * FEW:
         return
-    found = change(objective.module, objective.x)
+    found = change(objective.module, x)
     if not found > APART:
         return
-    why, advice, mended = cause(inner_of(fit), objective.module, objective.x)
+    why, advice, mended = cause(inner_of(fit), objective.module, x)
     yield Finding(
         Kind.MIXED, "What the module says of a row depends on the other rows of its batch.",
         f"With {FEW} other rows before them its answers for the same {FEW} rows change by up to {number(found)} times what these "

@@ -27,7 +27,7 @@ import numpy as np
 from steepest.analysis.checks.early_average import EARLY, LATER
 from steepest.analysis.checks.recorded_descent import IN_ORDER, kept_in_order, late_objective, lay_between, order_of
 from steepest.analysis.checks.rounding import loss_level
-from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.analysis.finding import Finding, FittedModule, Kind
 from steepest.analysis.fit_settings import less_momentum_than, pinned
 from steepest.analysis.needs import AGAIN, NETWORK, WHOLE_TRACE, check
 from steepest.analysis.trials import Trial, Trials, trials_of
@@ -99,11 +99,9 @@ class Tried:
 
 
 @check("fit", finds=KINDS, needs=(NETWORK, WHOLE_TRACE, AGAIN), trials=True)
-def module_descent(fit: Fitted) -> Iterator[Finding]:
+def module_descent(fit: FittedModule) -> Iterator[Finding]:
     """At most one of the kinds above: the first that goes most of the way to what the module learns."""
-    if fit.status is Status.INTERRUPTED or fit.train is None or fit.network is None:
-        return
-    trials = trials_of(fit)
+    trials = None if fit.status is Status.INTERRUPTED else trials_of(fit)
     if trials is None:
         return
     level = loss_level(fit.loss_function, fit.train.y)

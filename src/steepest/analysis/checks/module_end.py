@@ -27,7 +27,7 @@ def takes_codes(given: Prepared) -> bool:
 def last_function(given: Prepared) -> str:
     """The function with bounds that a fitted module of the user's ends in, as `Sigmoid`; "" for any other model."""
     fit: Any = given
-    if not of_own_module(given) or getattr(given, "network", None) is None or given.train is None:
+    if not of_own_module(given) or getattr(given, "network", None) is None:
         return ""
     last = last_of(graph_at_end(fit)[1])
     return "" if last is None else last.name

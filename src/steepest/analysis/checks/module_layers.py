@@ -11,16 +11,14 @@ from collections.abc import Iterator
 from steepest.analysis.checks.module_code import called, shown
 from steepest.analysis.checks.network_graph import Stacked, stacked
 from steepest.analysis.checks.rerun import graph_at_end, inner_of, tried
-from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.analysis.finding import Finding, FittedModule, Kind
 from steepest.analysis.needs import NETWORK, check
 from steepest.lazy import nn
 
 
 @check("fit", finds=(Kind.UNACTIVATED,), needs=(NETWORK,), trials=True)
-def unactivated(fit: Fitted) -> Iterator[Finding]:
+def unactivated(fit: FittedModule) -> Iterator[Finding]:
     """Whether linear layers follow each other."""
-    if fit.network is None or fit.train is None or fit.terms is not None:
-        return
     pairs = stacked(graph_at_end(fit)[1])
     if not pairs:
         return
@@ -45,7 +43,7 @@ def _advice(module: nn.Module, pair: Stacked) -> str:
     return f"Put an activation between them, such as nn.ReLU(): {line}."
 
 
-def _activated(fit: Fitted, pairs: list[Stacked]) -> str:
+def _activated(fit: FittedModule, pairs: list[Stacked]) -> str:
     """What the same steps lead to with a ReLU after the first layer of each pair."""
     module = inner_of(fit)
     for pair in pairs:

@@ -7,7 +7,8 @@ any `forward`. It is that of a pass in evaluation mode, where dropout does nothi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,33 +71,36 @@ class Graph:
 
     output: Tensor
     made: dict[Any, str]
-    calls: dict[str, int]
     parameters: dict[int, str]
 
 
 def graph_of(module: nn.Module, x: Tensor) -> Graph:
     """A pass over rows x in evaluation mode, its graph kept."""
     made: dict[Any, str] = {}
-    calls: dict[str, int] = {}
 
-    def look(name: str) -> Any:
-        def after(layer: nn.Module, inputs: Any, output: Any) -> None:
-            calls[name] = calls.get(name, 0) + 1
-            if isinstance(output, Tensor) and output.grad_fn is not None:
-                made.setdefault(output.grad_fn, name)
+    def look(name: str, output: Any) -> None:
+        if isinstance(output, Tensor) and output.grad_fn is not None:
+            made.setdefault(output.grad_fn, name)
 
-        return after
+    leaves = [(name, layer) for name, layer in module.named_modules() if not list(layer.children())]
+    with watched(leaves, look), evaluating(module), torch.enable_grad():
+        output = module(x)
+    named = {id(parameter): _own(name) for name, parameter in module.named_parameters()}
+    return Graph(output, made, named)
 
-    leaves = [(_own(name), layer) for name, layer in module.named_modules() if not list(layer.children())]
-    hooks = [layer.register_forward_hook(look(name)) for name, layer in leaves]
+
+@contextmanager
+def watched(layers: Iterable[tuple[str, nn.Module]], look: Callable[[str, Any], None]) -> Iterator[None]:
+    """Within it a layer's name, as the user's module has it, and what the layer gave are looked at after each of its calls."""
+    hooks = [
+        layer.register_forward_hook(lambda _, given, output, name=name: look(_own(name), output))
+        for name, layer in layers
+    ]
     try:
-        with evaluating(module), torch.enable_grad():
-            output = module(x)
+        yield
     finally:
         for hook in hooks:
             hook.remove()
-    named = {id(parameter): _own(name) for name, parameter in module.named_parameters()}
-    return Graph(output, made, calls, named)
 
 
 def _own(name: str) -> str:

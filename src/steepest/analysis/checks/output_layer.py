@@ -24,7 +24,7 @@ from steepest.analysis.checks.applied_by_loss import Applied, applied_by
 from steepest.analysis.checks.module_code import before, shown
 from steepest.analysis.checks.network_graph import Last, last_of
 from steepest.analysis.checks.rerun import graph_at_end, inner_of, tried
-from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.analysis.finding import Finding, FittedModule, Kind
 from steepest.analysis.needs import NETWORK, check
 from steepest.errors import SteepestError
 from steepest.lazy import Tensor, nn, torch
@@ -83,11 +83,11 @@ class Wrong:
 
 
 @check("fit", finds=(Kind.OUTPUT,), needs=(NETWORK,), trials=True)
-def output_layer(fit: Fitted) -> Iterator[Finding]:
+def output_layer(fit: FittedModule) -> Iterator[Finding]:
     """Whether what the module ends in suits the loss and the targets."""
     output = _output(fit)
-    wrong = None if output is None else _of_classes(fit, output) or _of_numbers(fit, output)
-    if output is None or wrong is None:
+    wrong = _of_classes(fit, output) or _of_numbers(fit, output)
+    if wrong is None:
         return
     predicted = tried(fit, wrong.module, output.applied != "log-probabilities")
     if predicted or not wrong.harmless:
@@ -96,16 +96,13 @@ def output_layer(fit: Fitted) -> Iterator[Finding]:
         )
 
 
-def _output(fit: Fitted) -> Output | None:
-    """None for a fit without a module or rows."""
-    if fit.network is None or fit.train is None or fit.terms is not None:
-        return None
+def _output(fit: FittedModule) -> Output:
     objective, graph = graph_at_end(fit)
-    assert objective.y is not None
+    y = objective.data[1]
     last = last_of(graph)
     low, high = (-np.inf, np.inf) if last is None else _range(objective, last)
     try:
-        applied = applied_by(fit.loss_function, matched(graph.output, objective.y, fit.loss_function), objective.y)
+        applied = applied_by(fit.loss_function, matched(graph.output, y, fit.loss_function), y)
     except (SteepestError, RuntimeError):
         applied = ""
     return Output(last, low, high, applied, inner_of(fit), objective, graph.output.detach())
@@ -115,16 +112,15 @@ def _range(objective: ModuleObjective, last: Last) -> tuple[float, float]:
     """The least and the largest value that a module can give, its last function at its bounds."""
     from steepest.analysis.replaced_calls import plain, with_last  # which imports PyTorch
 
-    assert objective.x is not None
     ends = [float(np.clip(end, -FAR, FAR)) for end in (last.low, last.high)]
-    one, other = (with_last(objective.module, objective.x, plain(last.name), end) for end in ends)
+    one, other = (with_last(objective.module, objective.data[0], plain(last.name), end) for end in ends)
     if one is None or other is None:  # it is called in a way that cannot be watched
         return last.low, last.high
     low, high = float(torch.minimum(one, other).min()), float(torch.maximum(one, other).max())
     return (-np.inf if low < -np.sqrt(FAR) else low), (np.inf if high > np.sqrt(FAR) else high)
 
 
-def _of_classes(fit: Fitted, output: Output) -> Wrong | None:
+def _of_classes(fit: FittedModule, output: Output) -> Wrong | None:
     """What is wrong with the output for a loss of classes."""
     last, applied, loss = output.last, output.applied, fit.loss_function
     if applied == "log-probabilities":
@@ -159,7 +155,7 @@ def _of_classes(fit: Fitted, output: Output) -> Wrong | None:
     return Wrong(f"{what}.", evidence, *_ended(output, last), harmless=enough)
 
 
-def _of_logarithms(fit: Fitted, output: Output) -> Wrong | None:
+def _of_logarithms(fit: FittedModule, output: Output) -> Wrong | None:
     """What is wrong with the output for a loss that expects logarithms of probabilities."""
     from steepest.analysis.replaced_calls import Without, calls  # which imports PyTorch
 
@@ -172,10 +168,9 @@ def _of_logarithms(fit: Fitted, output: Output) -> Wrong | None:
         "and those of logarithms of probabilities to 1: the loss falls without end as the outputs grow."
     )
     inner = output.inner
-    assert output.objective.x is not None
     softmax = output.last is not None and output.last.name == "Softmax"
     if softmax:
-        inner = Without(inner, "softmax", calls(output.objective.module, output.objective.x, "softmax"))
+        inner = Without(inner, "softmax", calls(output.objective.module, output.objective.data[0], "softmax"))
     plain_loss = not getattr(getattr(fit.spec, "loss", None), "weight", None)
     remedy = {"loss": "cross_entropy"} if not softmax and plain_loss and torch_criteria.has(fit.spec.loss, NLL) else {}
     return Wrong(
@@ -185,10 +180,10 @@ def _of_logarithms(fit: Fitted, output: Output) -> Wrong | None:
     )  # fmt: skip
 
 
-def _of_numbers(fit: Fitted, output: Output) -> Wrong | None:
+def _of_numbers(fit: FittedModule, output: Output) -> Wrong | None:
     """What is wrong with the output for a target of numbers, or for probabilities."""
     rows, last = fit.train, output.last
-    if rows is None or last is None:
+    if last is None:
         return None
     if last.only == 1:
         what = "The module ends in a softmax over a single number, which is always 1: its predictions never change."
@@ -221,7 +216,7 @@ def _of_numbers(fit: Fitted, output: Output) -> Wrong | None:
     )  # fmt: skip
 
 
-def _has_link(fit: Fitted, y: np.ndarray) -> bool:
+def _has_link(fit: FittedModule, y: np.ndarray) -> bool:
     """Whether a loss of one's own is least elsewhere than where the predictions are the targets."""
     loss = fit.loss_function
     return loss.custom and loss.least_at(torch.as_tensor(y, dtype=torch.float64)) is False
@@ -231,8 +226,7 @@ def _ended(output: Output, last: Last) -> tuple[str, nn.Module | None]:
     """How to write the module without its last function, and the module so."""
     from steepest.analysis.replaced_calls import Without, calls, plain  # which imports PyTorch
 
-    module, x = output.inner, output.objective.x
-    assert x is not None
+    module, (x, _) = output.inner, output.objective.data
     line = f"leave {last.words} out of the module's forward"
     layer = last.layer and before(module, last.layer)
     if layer:

@@ -16,7 +16,7 @@ from steepest.analysis.checks.pearson import LEAST_ROWS, overdispersion
 from steepest.analysis.checks.rows import predicted
 from steepest.analysis.exact import certificate as certify
 from steepest.analysis.exact.solve import solve
-from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.analysis.finding import Finding, FittedRows, Kind
 from steepest.analysis.needs import LINEAR, OPTIMUM, PLAIN, UNDISPERSED, VALUES, check
 from steepest.data.wording import number
 from steepest.model.linear import LinearProblem
@@ -27,12 +27,12 @@ LEAST_MOVED = 0.05  # share of the mean of the other rows, on average, by which 
 
 
 @check("fit", finds=(Kind.OVERDISPERSED, Kind.OUTLIERS), needs=(LINEAR, VALUES, UNDISPERSED, PLAIN, OPTIMUM))
-def spread_of_a_family(fit: Fitted) -> Iterator[Finding]:
+def spread_of_a_family(fit: FittedRows) -> Iterator[Finding]:
     """That Pearson's χ² is far above its degrees of freedom."""
     rows, loss, exact = fit.train, fit.loss_function, fit.exact
-    if rows is None or fit.problem is None or rows.y.ndim != 1 or loss.family is None or fit.spec.penalty != "none":
+    if fit.problem is None or loss.family is None or exact is None or exact.theta is None:
         return
-    if exact is None or exact.theta is None or fit.spec.weights_kind == "frequency":
+    if fit.spec.weights_kind == "frequency":
         return
     mean = predicted(fit, rows, np.asarray(exact.theta))
     if mean is None:

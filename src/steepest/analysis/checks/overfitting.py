@@ -28,11 +28,10 @@ from steepest.analysis.checks.penalties import chosen
 from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.constant_model import constant_loss
 from steepest.analysis.exact.solve import solve
-from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.analysis.finding import Finding, FittedRows, Kind
 from steepest.analysis.needs import HELD_OUT, KNOWN_LOSS, check
 from steepest.data.thinning import sampled
 from steepest.formulas.schedules import needs_steps
-from steepest.lazy import torch
 from steepest.model.of_fit import module_objective, row_losses
 from steepest.model.penalties import penalty
 
@@ -63,7 +62,7 @@ class Turn:
         return self.end / self.least - 1.0 if self.least > 0 else 0.0
 
 
-def turn(fit: Fitted) -> Turn | None:
+def turn(fit: FittedRows) -> Turn | None:
     """The minimum of the held-out loss, where it rose from there by more than chance has it."""
     if fit.test is None:
         return None
@@ -81,14 +80,14 @@ def turn(fit: Fitted) -> Turn | None:
     if len(difference) < 3 or not np.isfinite(difference).all():
         return None
     error = difference.std(ddof=1) / np.sqrt(len(difference))
-    many = fit.train is not None and len(fit.theta) > fit.train.rows
+    many = len(fit.theta) > fit.train.rows
     wide = many and found.rise >= SOME_RISE and found.end > WIDE_RATIO * fit.loss
     needed = 3.0 if found.rise < LARGE_RISE and not wide else 1.0 if many else 1.5
     return found if difference.mean() > needed * error else None
 
 
 @check("fit", finds=(Kind.OVERFITTING,), needs=(HELD_OUT, KNOWN_LOSS))
-def overfitting(fit: Fitted) -> Iterator[Finding]:
+def overfitting(fit: FittedRows) -> Iterator[Finding]:
     """A held-out loss that is higher than it need be."""
     if fit.test is None or fit.test_loss is None or fit.loss_function.custom:
         return
@@ -121,19 +120,18 @@ def overfitting(fit: Fitted) -> Iterator[Finding]:
     yield Finding(Kind.OVERFITTING, what, evidence, remedy, predicted, share, of_model=True)
 
 
-def _learned_nothing(fit: Fitted) -> bool:
+def _learned_nothing(fit: FittedRows) -> bool:
     """Whether a module does hardly better on its training rows than the constant model: it has not fitted noise either."""
-    if fit.network is None or fit.train is None or fit.problem is not None:
+    if fit.network is None or fit.problem is not None:
         return False
-    objective = module_objective(fit, sampled(fit.train, MOST_ROWS))
-    objective.theta.copy_(torch.as_tensor(fit.theta).to(objective.theta))
+    objective = module_objective(fit, sampled(fit.train, MOST_ROWS), theta=fit.theta)
     return float(objective.value(objective.theta)) >= NOTHING * constant_loss(objective)
 
 
-def _told(fit: Fitted, turned: Turn | None) -> tuple[str, str]:
+def _told(fit: FittedRows, turned: Turn | None) -> tuple[str, str]:
     """What is wrong, and the numbers that show it."""
     ends = f"{fit.test_loss:.3g} on {fit.test.rows if fit.test else 0:,} rows held out, {fit.loss:.3g} in training"
-    ends += f"; {len(fit.theta):,} parameters for {fit.train.rows if fit.train else 0:,} rows."
+    ends += f"; {len(fit.theta):,} parameters for {fit.train.rows:,} rows."
     if turned is None:
         what = "The model fits the noise of its training rows: it does far worse on rows held out."
         return what, f"The loss is {ends}"
@@ -142,7 +140,7 @@ def _told(fit: Fitted, turned: Turn | None) -> tuple[str, str]:
     return what, f"It was {turned.least:.3g} there and is {turned.rise:.0%} higher at the end: {ends}"
 
 
-def _far_above(fit: Fitted) -> bool:
+def _far_above(fit: FittedRows) -> bool:
     """Whether the held-out loss is far above the training loss, for a model that has many parameters."""
     problem = fit.problem
     if problem is None or problem.penalty or len(problem.design) > ROWS_A_PARAMETER * problem.design.shape[1]:
@@ -150,7 +148,7 @@ def _far_above(fit: Fitted) -> bool:
     return fit.test_loss is not None and fit.test_loss > LEAST_RATIO * fit.loss
 
 
-def _penalised(fit: Fitted, share: float) -> tuple[str, float] | None:
+def _penalised(fit: FittedRows, share: float) -> tuple[str, float] | None:
     """A penalty that suits the training rows, and the held-out loss of its exact answer.
 
     None where it takes less than `share` of the error on unseen rows away, or where none can be tried.

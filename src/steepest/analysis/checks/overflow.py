@@ -28,7 +28,7 @@ LOST = 0.05
 def overflow(given: Prepared) -> Iterator[Finding]:
     """Whether float32 holds the columns and targets, and their squares."""
     rows = given.train
-    if given.spec.dtype != "float32" or rows is None or not rows.rows:
+    if not rows.rows:
         return
     numbers = [(name, column, False) for name, column in zip(rows.names, flat(rows.x).T, strict=False)]
     if rows.classes is None:

@@ -16,7 +16,7 @@ import numpy as np
 from steepest.analysis.checks.measured_descent import NEAR_NOISY, NEAR_SCALED
 from steepest.analysis.checks.recorded_descent import late_objective, lay_between
 from steepest.analysis.checks.rounding import loss_level
-from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.analysis.finding import Finding, FittedRows, Kind
 from steepest.analysis.fit_settings import pinned
 from steepest.analysis.what_if import Descent, linear_descent, whole_objective
 from steepest.descent.stopping import Status
@@ -25,10 +25,10 @@ from steepest.text.numbers import number, rounded_down
 OTHERS = (1e-3, 1e-2, 1e-1, 1e1, 1e2, 1e3)  # other learning rates that are tried, in units of the descent's own
 FURTHEST = 1e12  # how many times larger or smaller a learning rate is tried at most, where the way there leads down
 
-Check = Callable[[Fitted, Descent, float, float], Finding | None]
+Check = Callable[[FittedRows, Descent, float, float], Finding | None]
 
 
-def without_theory(fit: Fitted) -> Iterator[Finding]:
+def without_theory(fit: FittedRows) -> Iterator[Finding]:
     """RATE_TOO_HIGH, RATE_TOO_LOW, NOISE, KINK or TOO_FEW_STEPS of the linear family: at most one, the likeliest."""
     if fit.status in (Status.CONVERGED, Status.PATIENCE, Status.INTERRUPTED):
         return
@@ -37,7 +37,7 @@ def without_theory(fit: Fitted) -> Iterator[Finding]:
         yield from likeliest(fit, linear_descent(fit), (off_rate, restless, unfinished))
 
 
-def likeliest(fit: Fitted, descent: Descent | None, checks: Sequence[Check]) -> Iterator[Finding]:
+def likeliest(fit: FittedRows, descent: Descent | None, checks: Sequence[Check]) -> Iterator[Finding]:
     """What the first of the checks says that has something to say."""
     if descent is None:
         return
@@ -47,14 +47,14 @@ def likeliest(fit: Fitted, descent: Descent | None, checks: Sequence[Check]) -> 
         now = descent.gap_at()
     if np.isinf(now) and fit.status is not Status.DIVERGED:
         return
-    if fit.train is not None and now <= loss_level(fit.loss_function, fit.train.y):
+    if now <= loss_level(fit.loss_function, fit.train.y):
         return
     found = next((found for check in checks if (found := check(fit, descent, first, now))), None)
     if found is not None:
         yield replace(found, remedy=pinned(found.remedy, fit))
 
 
-def off_rate(fit: Fitted, descent: Descent, first: float, now: float) -> Finding | None:
+def off_rate(fit: FittedRows, descent: Descent, first: float, now: float) -> Finding | None:
     """The rate is ten times too high or too low."""
     ends = at_other_rates(descent, first, now)
     best = min([*ends.values(), first])
@@ -96,7 +96,7 @@ def gone(now: float, end: float) -> float:
     return float(np.clip((now - end) / max(abs(now), 1e-300), 0.0, 1.0))
 
 
-def restless(fit: Fitted, descent: Descent, first: float, now: float) -> Finding | None:
+def restless(fit: FittedRows, descent: Descent, first: float, now: float) -> Finding | None:
     """A constant rate keeps the objective going up and down, and one that falls would end below all of it."""
     if descent.schedule != "constant" or not descent.whole:
         return None
@@ -117,7 +117,7 @@ def restless(fit: Fitted, descent: Descent, first: float, now: float) -> Finding
     )  # fmt: skip
 
 
-def unfinished(fit: Fitted, descent: Descent, first: float, now: float) -> Finding | None:
+def unfinished(fit: FittedRows, descent: Descent, first: float, now: float) -> Finding | None:
     """Three times as many steps make far more progress."""
     if not descent.whole or fit.status not in (Status.EPOCHS, Status.STEPS):
         return None

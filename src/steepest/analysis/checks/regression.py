@@ -62,7 +62,7 @@ class Regression:
         """The regression of a fit of the linear family to one target of numbers; None for any other."""
         rows, terms = given.train, given.terms
         loss = given.loss_function
-        if rows is None or terms is None or rows.classes is not None or rows.y.ndim != 1 or loss.custom:
+        if terms is None or rows.classes is not None or rows.y.ndim != 1 or loss.custom:
             return None
         x, y, weights, numbers = rows.x.astype(np.float64, copy=False), rows.y.astype(np.float64), rows.weights, None
         if weights is not None:

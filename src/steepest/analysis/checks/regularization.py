@@ -22,7 +22,7 @@ import numpy as np
 from steepest.analysis.checks.penalties import left_out, tried
 from steepest.analysis.checks.rerun import MOST_ROWS, inner_of, rerun, wrapped
 from steepest.analysis.constant_model import constant_loss
-from steepest.analysis.finding import Finding, Fitted, Kind, Prepared
+from steepest.analysis.finding import Finding, FittedModule, Kind, Prepared
 from steepest.analysis.needs import KNOWN_LOSS, LINEAR, NETWORK, PENALISED, WHOLE_TRACE, check
 from steepest.analysis.trials import row_losses
 from steepest.choices import parse
@@ -51,7 +51,7 @@ class Weaker:
     """The fit with less of something. what: what it is; less: the settings or words that take it away."""
 
     what: str
-    fit: Fitted
+    fit: FittedModule
     remedy: Mapping[str, Any]
     advice: str
     without: bool = False
@@ -59,10 +59,8 @@ class Weaker:
 
 
 @check("fit", finds=(Kind.REGULARIZED,), needs=(NETWORK, WHOLE_TRACE), trials=True)
-def too_strong(fit: Fitted) -> Iterator[Finding]:
+def too_strong(fit: FittedModule) -> Iterator[Finding]:
     """What keeps a module at the mean, and how much better it does on unseen rows without."""
-    if fit.network is None or fit.train is None or fit.terms is not None or fit.trace.theta.shape[1] != len(fit.theta):
-        return
     if not np.isfinite(fit.theta).all() or fit.train.rows < 8:
         return
     weaker = list(_weaker(fit))
@@ -90,7 +88,7 @@ def too_strong(fit: Fitted) -> Iterator[Finding]:
         f"{one.what} is so strong that it keeps the module near its mean prediction.",
         f"Its loss is {number(now)}; the best constant has {number(constant)}.",
         one.remedy,
-        f"Tried on {part.train.rows if part.train else 0:,} rows for {steps:,} steps: the loss on {other.rows:,} other rows is "
+        f"Tried on {part.train.rows:,} rows for {steps:,} steps: the loss on {other.rows:,} other rows is "
         f"{number(value)} instead of {number(before)}.",
         float(np.clip(1.0 - value / before, 0.0, 1.0)), advice=one.advice, of_model=True,
     )  # fmt: skip
@@ -151,7 +149,7 @@ def weaker_penalties(given: str) -> tuple[str, str]:
     return "none", f"{name}:{','.join(f'{LESS * float(weight):g}' for weight in numbers)}"
 
 
-def _losses(fit: Fitted, one: Weaker, other: Dataset) -> tuple[np.ndarray, int] | None:
+def _losses(fit: FittedModule, one: Weaker, other: Dataset) -> tuple[np.ndarray, int] | None:
     """The loss of each of some other rows after a descent on the fit's, and its steps; None where it fails."""
     from steepest.analysis.replaced_calls import Without  # which imports PyTorch
 
@@ -166,7 +164,7 @@ def _losses(fit: Fitted, one: Weaker, other: Dataset) -> tuple[np.ndarray, int] 
     return row_losses(there, there).numpy(), run.steps
 
 
-def _weaker(fit: Fitted) -> Iterator[Weaker]:
+def _weaker(fit: FittedModule) -> Iterator[Weaker]:
     """What there is to weaken, each by itself."""
     from steepest.analysis.replaced_calls import Seen  # which imports PyTorch
 
@@ -176,7 +174,6 @@ def _weaker(fit: Fitted) -> Iterator[Weaker]:
             weaker = replace(fit, spec=spec.model_copy(update={"penalty": less}))
             yield Weaker(f"penalty={spec.penalty!r}", weaker, {"penalty": less}, "")
     yield from _less_decay(fit)
-    assert fit.network is not None
     objective = wrapped(fit, inner_of(fit), fit.theta)
     with Seen(frozenset({"dropout"})) as seen, evaluating(objective.module), torch.no_grad():
         objective.module(objective.x)
@@ -193,7 +190,7 @@ def _share(given: tuple[Any, ...]) -> float | None:
     return float(found)
 
 
-def _less_decay(fit: Fitted) -> Iterator[Weaker]:
+def _less_decay(fit: FittedModule) -> Iterator[Weaker]:
     """The rule with no decay of the weights, or as little as it has by itself."""
     given, lr = fit.spec.optimizer, {"lr": fit.lr} if fit.spec.lr == "auto" else {}
     formula = formula_of(given) if isinstance(given, str) else None

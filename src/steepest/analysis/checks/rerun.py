@@ -17,7 +17,7 @@ import numpy as np
 from steepest.analysis.budget import MOST_ROWS, budget_for
 from steepest.analysis.checks.network_graph import Graph, graph_of
 from steepest.analysis.checks.rounding import loss_level
-from steepest.analysis.finding import Fitted
+from steepest.analysis.finding import FittedModule
 from steepest.analysis.step_cost import cost_of_step
 from steepest.analysis.what_if import after_steps, whole_objective
 from steepest.choices import parse
@@ -51,16 +51,25 @@ class Rerun:
         return float(np.clip(1.0 - self.value / value, 0.0, 1.0)) if np.isfinite(value) and value > 0 else 1.0
 
 
-def inner_of(fit: Fitted) -> nn.Module:
-    """A copy of the fit's module, without the change of units around it."""
+def inner_of(fit: FittedModule, theta: np.ndarray | None = None) -> nn.Module:
+    """A copy of the fit's module, without the change of units around it, at θ (None: as it is)."""
     from steepest.model.wrapped_modules import Scaled  # which imports PyTorch
 
-    assert fit.network is not None
-    return copy.deepcopy(fit.network.module if isinstance(fit.network, Scaled) else fit.network)
+    module = copy.deepcopy(fit.network.module if isinstance(fit.network, Scaled) else fit.network)
+    if theta is not None:
+        _put(module, theta)
+    return module
+
+
+def _put(module: nn.Module, theta: np.ndarray) -> None:
+    """Give a module these trainable parameters `[p]`."""
+    own = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    with torch.no_grad():
+        torch.nn.utils.vector_to_parameters(torch.as_tensor(theta).to(own[0]), own)
 
 
 def wrapped(
-    fit: Fitted, inner: nn.Module, theta: np.ndarray | None = None, standardize: bool | None = None
+    fit: FittedModule, inner: nn.Module, theta: np.ndarray | None = None, standardize: bool | None = None
 ) -> ModuleObjective:
     """The objective of any module in the place of the fit's, on a sample of its rows, at θ (None: as it is).
 
@@ -68,15 +77,11 @@ def wrapped(
     """
     from steepest.model.wrapped_modules import scaled  # which imports PyTorch
 
-    assert fit.train is not None
-    assert fit.network is not None
     rows = sampled(fit.train, MOST_ROWS)
     like = next(parameter for parameter in fit.network.parameters() if parameter.requires_grad)
     inner = inner.to(like)
-    own = [parameter for parameter in inner.parameters() if parameter.requires_grad]
     if theta is not None:
-        with torch.no_grad():
-            torch.nn.utils.vector_to_parameters(torch.as_tensor(theta).to(own[0]), own)
+        _put(inner, theta)
     if fit.precondition == "standardize" if standardize is None else standardize:
         x, y, _ = tensors(rows, fit.loss_function, like.dtype, like.device)
         numbers = isinstance(fit.spec.model, str) and fit.spec.model.startswith("mlp") and not fit.loss_function.classes
@@ -84,25 +89,22 @@ def wrapped(
     return module_objective(fit, rows, module=inner)
 
 
-def placed(fit: Fitted, theta: np.ndarray | None = None, standardize: bool | None = None) -> ModuleObjective:
+def placed(fit: FittedModule, theta: np.ndarray | None = None, standardize: bool | None = None) -> ModuleObjective:
     """The objective of the fit's module on a sample of its rows, at θ (None: at its start)."""
     return wrapped(fit, inner_of(fit), fit.trace.theta[0] if theta is None else theta, standardize)
 
 
-def graph_at_end(fit: Fitted) -> tuple[ModuleObjective, Graph]:
+def graph_at_end(fit: FittedModule) -> tuple[ModuleObjective, Graph]:
     """The objective of the fit's module where it ended (where that is no number, as it is), and its graph."""
     objective = wrapped(fit, inner_of(fit), fit.theta if np.isfinite(fit.theta).all() else None)
-    assert objective.x is not None
-    return objective, graph_of(objective.module, objective.x)
+    return objective, graph_of(objective.module, objective.data[0])
 
 
-def left_at_end(fit: Fitted) -> tuple[ModuleObjective, float] | None:
+def left_at_end(fit: FittedModule) -> tuple[ModuleObjective, float] | None:
     """The objective of a module where its fit ended, and F there.
 
-    None for any other fit, one that cannot be made again, and one that left nothing but rounding.
+    None for one that did not end in numbers, and one that left nothing but rounding.
     """
-    if fit.network is None or fit.train is None or fit.trace.theta.shape[1] != len(fit.theta):
-        return None
     if not np.isfinite(fit.theta).all():
         return None
     objective = placed(fit, fit.theta)
@@ -110,7 +112,7 @@ def left_at_end(fit: Fitted) -> tuple[ModuleObjective, float] | None:
     return None if value <= loss_level(fit.loss_function, fit.train.y) else (objective, value)
 
 
-def rerun(fit: Fitted, objective: ModuleObjective, *, lr: float | None = None, rule: Any = None) -> Rerun | None:
+def rerun(fit: FittedModule, objective: ModuleObjective, *, lr: float | None = None, rule: Any = None) -> Rerun | None:
     """A descent of the objective, by the fit's own rule and rate where none is given; None where it fails or costs too much."""
     spec, batching = fit.spec, Batching.of(fit.spec, objective.rows)
     own = spec.optimizer if spec.optimizer != "auto" else fit.optimizer
@@ -129,7 +131,7 @@ def rerun(fit: Fitted, objective: ModuleObjective, *, lr: float | None = None, r
     return Rerun(value, objective, steps) if np.isfinite(value) else None
 
 
-def widths_of(fit: Fitted) -> tuple[int, ...]:
+def widths_of(fit: FittedModule) -> tuple[int, ...]:
     """The hidden widths of an mlp that is given by its name; () for any other module."""
     model = fit.spec.model
     if not (isinstance(model, str) and model.startswith("mlp:")):
@@ -137,9 +139,8 @@ def widths_of(fit: Fitted) -> tuple[int, ...]:
     return tuple(int(width) for width in parse(model, MODELS, "model")[1])
 
 
-def mlp(fit: Fitted, widths: tuple[int, ...], seed: int) -> nn.Module:
+def mlp(fit: FittedModule, widths: tuple[int, ...], seed: int) -> nn.Module:
     """Another mlp for the fit's rows, as the fit would start it."""
-    assert fit.train is not None
     inputs, own = fit.train.x.shape[1], widths_of(fit)
     hidden = sum((before + 1) * after for before, after in pairwise((inputs, *own)))
     outputs = (len(fit.theta) - hidden) // (own[-1] + 1)
@@ -149,19 +150,19 @@ def mlp(fit: Fitted, widths: tuple[int, ...], seed: int) -> nn.Module:
 # ---- another module --------------------------------------------------------------------------------
 
 
-def as_asked(fit: Fitted) -> Fitted:
+def as_asked(fit: FittedModule) -> FittedModule:
     """The fit with the steps that it was to take, where it diverged before."""
-    if fit.status is not Status.DIVERGED or fit.train is None:
+    if fit.status is not Status.DIVERGED:
         return fit
     return replace(fit, steps=Batching.of(fit.spec, fit.train.rows).steps or fit.steps)
 
 
-def tried(fit: Fitted, module: nn.Module | None, comparable: bool = True) -> str:
+def tried(fit: FittedModule, module: nn.Module | None, comparable: bool = True) -> str:
     """What the same steps lead to with another module in the place of the fit's, if that is better; else nothing.
 
     comparable: whether its objective is one with the fit's.
     """
-    if module is None or fit.trace.theta.shape[1] != len(fit.theta) or fit.train is None:
+    if module is None or fit.trace.theta.shape[1] != len(fit.theta):
         return ""
     run = rerun(as_asked(fit), wrapped(fit, module, fit.trace.theta[0]))
     if run is None:
@@ -177,7 +178,7 @@ def tried(fit: Fitted, module: nn.Module | None, comparable: bool = True) -> str
     return f"{reached} {'where it diverges now' if np.isinf(now) else f'instead of {number(now)}'}."
 
 
-def _now(fit: Fitted, steps: int) -> float:
+def _now(fit: FittedModule, steps: int) -> float:
     """F of the fit's own module after so many steps; inf where it diverges."""
     if fit.status is not Status.DIVERGED and steps >= fit.steps:
         return whole_objective(placed(fit, fit.theta))

@@ -97,9 +97,7 @@ def off_edge(y: np.ndarray) -> np.ndarray:
 @check("table", "fit", finds=(Kind.HEAVY_TAIL, Kind.SPREAD), needs=(NETWORK, NUMBERS, VALUES, SQUARES))
 def of_module(given: Prepared) -> Iterator[Finding]:
     """The same of a module, after its fit by what it leaves; before it by the targets themselves."""
-    rows, loss = given.train, given.loss_function
-    if given.terms is not None or rows is None or rows.classes is not None or rows.y.ndim != 1 or not loss.quadratic:
-        return
+    rows = given.train
     if rows.rows < LEAST_ROWS or mostly_one(rows.y) or are_codes(rows) or codes_of(given, rows):
         return
     some = sampled(rows, MOST_ROWS)

@@ -142,7 +142,7 @@ def residuals(given: Prepared) -> Iterator[Finding]:
     ["model='poly:2'"]
     """
     regression = None if given.loss_function.family is not None else Regression.of(given)
-    if regression is None or given.train is None or are_codes(given.train) or codes_of(given, given.train):
+    if regression is None or are_codes(given.train) or codes_of(given, given.train):
         return
     seen = regression
     if regression.robust:

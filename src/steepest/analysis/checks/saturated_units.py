@@ -20,7 +20,7 @@ import numpy as np
 
 from steepest.analysis.checks.rerun import Rerun, as_asked, placed, rerun
 from steepest.analysis.constant_model import constant_loss
-from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.analysis.finding import Finding, FittedModule, Kind
 from steepest.analysis.fit_settings import pinned
 from steepest.analysis.needs import NETWORK, WHOLE_TRACE, check
 from steepest.analysis.what_if import whole_objective
@@ -54,24 +54,19 @@ def saturated(objective: ModuleObjective) -> float:
     """
     from steepest.analysis.replaced_calls import Seen  # which imports PyTorch
 
-    assert objective.x is not None
     with evaluating(objective.module), torch.no_grad(), Seen(frozenset(SLOPES)) as seen:
-        output = objective.module(objective.x)
+        output = objective.module(objective.data[0])
     inside = [(name, value) for name, _, value in seen.found if value.shape != output.shape or not value.equal(output)]
     return max((float((SLOPES[name](value) < FLAT).double().mean()) for name, value in inside), default=0.0)
 
 
 @check("fit", finds=(Kind.SATURATED, Kind.SCALES), needs=(NETWORK, WHOLE_TRACE), trials=True)
-def sizes(fit: Fitted) -> Iterator[Finding]:
+def sizes(fit: FittedModule) -> Iterator[Finding]:
     """Saturated units or columns on different scales, and what mends them."""
-    if fit.network is None or fit.train is None or fit.terms is not None or fit.trace.theta.shape[1] != len(fit.theta):
-        return
     from steepest.model.wrapped_modules import embeds  # which imports PyTorch
 
     fit, data, network = as_asked(fit), fit.train, fit.network
     start = placed(fit)
-    if start.x is None:
-        return
     shares = saturated(start), saturated(placed(fit, fit.theta)) if np.isfinite(fit.theta).all() else 1.0
     flat = min(shares) >= MOST
     columns = fit.precondition == "none" and data.x.ndim == 2 and not embeds(network)
@@ -85,14 +80,13 @@ def sizes(fit: Fitted) -> Iterator[Finding]:
         yield from _standardised(fit, Kind.SCALES, shares, spread)
 
 
-def _standardised(fit: Fitted, kind: Kind, shares: tuple[float, float], spread: np.ndarray) -> Iterator[Finding]:
+def _standardised(fit: FittedModule, kind: Kind, shares: tuple[float, float], spread: np.ndarray) -> Iterator[Finding]:
     """Columns of a wrong size, where standardised ones lead further down."""
     now = _now(fit)
-    found = _worth(fit, now, _best(now, _rates(fit)))
+    found = _best(now, _rates(fit))
     if found is None:
         return
     remedy, run = found
-    assert fit.train is not None
     live = np.flatnonzero(spread > 0.0)
     names, order = fit.train.names, live[np.argsort(spread[live])]
     small, large = int(order[0]), int(order[-1])
@@ -110,10 +104,10 @@ def _standardised(fit: Fitted, kind: Kind, shares: tuple[float, float], spread: 
     yield Finding(kind, what, evidence, remedy, _predicted(run, now), run.gain(now), columns=columns)
 
 
-def _started(fit: Fitted, shares: tuple[float, float]) -> Iterator[Finding]:
+def _started(fit: FittedModule, shares: tuple[float, float]) -> Iterator[Finding]:
     """Weights of a wrong size, where another start leads further down."""
     now = _now(fit)
-    found = _worth(fit, now, _best(now, _starts(fit)))
+    found = _best(now, _starts(fit))
     if found is None:
         return
     remedy, run = found
@@ -135,7 +129,7 @@ def _predicted(run: Rerun, now: float) -> str:
     return f"After {run.steps:,} steps the objective is {number(run.value)}; {beside}."
 
 
-def _now(fit: Fitted) -> float:
+def _now(fit: FittedModule) -> float:
     """F at the end on the sample of rows; inf where it diverged."""
     if not np.isfinite(fit.theta).all() or fit.status is Status.DIVERGED:
         return float("inf")
@@ -145,23 +139,16 @@ def _now(fit: Fitted) -> float:
 def _best(
     now: float, tried: Iterator[tuple[Mapping[str, Any], Rerun | None]]
 ) -> tuple[Mapping[str, Any], Rerun] | None:
-    """The remedy that leads furthest down, if that is far enough."""
+    """The remedy that leads furthest down, if that is far enough, also of the way from the constant model."""
     found = [(remedy, run) for remedy, run in tried if run is not None and run.value <= BETTER * now]
-    return min(found, key=lambda one: one[1].value, default=None)
+    best = min(found, key=lambda one: one[1].value, default=None)
+    if best is None or not np.isfinite(now):
+        return best
+    value, constant = best[1].value, constant_loss(best[1].objective)
+    return best if now - value >= LEAST * (max(constant, now) - value) else None
 
 
-Found = tuple[Mapping[str, Any], Rerun]
-
-
-def _worth(fit: Fitted, now: float, found: Found | None) -> Found | None:
-    """What was found, if it goes far enough of the way from the constant model."""
-    if found is None or not np.isfinite(now):
-        return found
-    value, constant = found[1].value, constant_loss(found[1].objective)
-    return found if now - value >= LEAST * (max(constant, now) - value) else None
-
-
-def _rates(fit: Fitted) -> Iterator[tuple[Mapping[str, Any], Rerun | None]]:
+def _rates(fit: FittedModule) -> Iterator[tuple[Mapping[str, Any], Rerun | None]]:
     """Standardised columns, at the fit's own rate and at the usual one."""
     yield pinned({"precondition": "standardize"}, fit), rerun(fit, placed(fit, standardize=True))
     if fit.spec.lr != "auto" and not brings_rate(fit.spec.optimizer):
@@ -170,9 +157,8 @@ def _rates(fit: Fitted) -> Iterator[tuple[Mapping[str, Any], Rerun | None]]:
         yield usual, rerun(fit, placed(fit, standardize=True), lr=USUAL, rule=rule)
 
 
-def _starts(fit: Fitted) -> Iterator[tuple[Mapping[str, Any], Rerun | None]]:
+def _starts(fit: FittedModule) -> Iterator[tuple[Mapping[str, Any], Rerun | None]]:
     """Normal draws over the square root of a unit's inputs."""
-    assert fit.network is not None
     inputs = np.median([p[0].numel() for p in fit.network.parameters() if p.requires_grad and p.ndim > 1])
     for gain in (1.0, 0.5):
         init = f"normal:{gain / np.sqrt(inputs):.2g}"

@@ -39,7 +39,7 @@ def shared_rows(given: Prepared) -> Iterator[Finding]:
     """Whether held-out rows stand in training as well."""
     fit: Any = given
     train, test = given.train, getattr(given, "test", None)
-    if train is None or train.rows < LEAST_ROWS:
+    if train.rows < LEAST_ROWS:
         return
     if test is not None:
         yield from _of_split(fit, train, test)

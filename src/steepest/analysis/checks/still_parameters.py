@@ -20,7 +20,7 @@ import numpy as np
 from steepest.analysis.budget import MOST_ROWS
 from steepest.analysis.checks.rerun import as_asked, inner_of, placed, rerun, wrapped
 from steepest.analysis.constant_model import constant_loss
-from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.analysis.finding import Finding, FittedModule, Kind
 from steepest.analysis.needs import NETWORK, WHOLE_TRACE, check
 from steepest.data.thinning import sampled
 from steepest.data.wording import called
@@ -39,9 +39,9 @@ NAMED = 3
 
 
 @check("fit", finds=(Kind.STILL,), needs=(NETWORK, WHOLE_TRACE), trials=True)
-def still(fit: Fitted) -> Iterator[Finding]:
+def still(fit: FittedModule) -> Iterator[Finding]:
     """Parameters that did not move, why, and what they would have been worth."""
-    if fit.network is None or fit.train is None or fit.terms is not None or fit.steps < 1 or not _is_whole(fit):
+    if fit.steps < 1 or not np.isfinite(fit.theta).all():
         return
     frozen, unmoved = unmoved_of(fit)
     if not frozen and not unmoved:
@@ -51,9 +51,9 @@ def still(fit: Fitted) -> Iterator[Finding]:
     if not value > LEFT * constant:
         return
     cut = [name for name in unmoved if _cut_off(fit, name)]
-    left_out = [name for name in unmoved if name not in cut and _has_gradient(fit, name)]
+    left_out = [name for name in unmoved if name not in cut and _gradient(fit, name) > 0.0]
     said = f"The loss is {number(value)}; a constant answer for every row has {number(constant)}."
-    if left_out and (predicted := _freed(fit, (), usual_rule(fit))):
+    if left_out and (predicted := _freed(fit, (), "adam" if "adam" in _name(fit).lower() else "sgd")):
         yield _finding(
             left_out, "the optimiser does not have them", f"Their gradient is not 0. {said}", predicted,
             f"Give the optimiser all parameters: lambda parameters: {_name(fit)}(parameters, …).",
@@ -79,13 +79,8 @@ def _finding(names: list[str], why: str, evidence: str, predicted: str, advice: 
     )  # fmt: skip
 
 
-def _is_whole(fit: Fitted) -> bool:
-    return fit.trace.theta.shape[1] == len(fit.theta) and bool(np.isfinite(fit.theta).all())
-
-
-def unmoved_of(fit: Fitted) -> tuple[list[str], list[str]]:
+def unmoved_of(fit: FittedModule) -> tuple[list[str], list[str]]:
     """The names of parameters that are frozen, and of those that are not and have not moved in any number."""
-    assert fit.network is not None
     frozen, unmoved, place, seen = [], [], 0, set()
     same = fit.trace.theta[0] == fit.theta
     for name, parameter in fit.network.named_parameters():
@@ -102,57 +97,33 @@ def unmoved_of(fit: Fitted) -> tuple[list[str], list[str]]:
     return frozen, unmoved
 
 
-def _begun(fit: Fitted) -> nn.Module:
-    """A copy of the module at its start."""
-    module = inner_of(fit)
-    own = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    with torch.no_grad():
-        torch.nn.utils.vector_to_parameters(torch.as_tensor(fit.trace.theta[0]).to(own[0]), own)
-    return module
-
-
-def _gradient(fit: Fitted, name: str) -> float:
+def _gradient(fit: FittedModule, name: str) -> float:
     """The largest number in the gradient of the loss at the start in a parameter."""
-    objective = wrapped(fit, module := _begun(fit))
+    objective = wrapped(fit, module := inner_of(fit, fit.trace.theta[0]))
     parameter = module.get_parameter(name)
     own = [one for one in objective.module.parameters() if one.requires_grad]
-    place = 0
-    for one in own:
-        if one is parameter:
-            break
-        place += one.numel()
-    gradient = objective.value_and_grad(objective.theta)[1]
-    return float(gradient[place : place + parameter.numel()].abs().max())
+    views = objective.views(objective.value_and_grad(objective.theta)[1])
+    return next(float(part.abs().max()) for one, part in zip(own, views, strict=True) if one is parameter)
 
 
-def _has_gradient(fit: Fitted, name: str) -> bool:
-    return _gradient(fit, name) > 0.0
-
-
-def _cut_off(fit: Fitted, name: str) -> bool:
+def _cut_off(fit: FittedModule, name: str) -> bool:
     """Whether answers depend on a parameter that autograd does not know them to depend on."""
-    objective = wrapped(fit, module := _begun(fit))
-    assert objective.x is not None
+    objective = wrapped(fit, module := inner_of(fit, fit.trace.theta[0]))
+    x, _ = objective.data
     parameter = module.get_parameter(name)
     with evaluating(objective.module), torch.enable_grad():
-        before = objective.module(objective.x)
+        before = objective.module(x)
         if torch.autograd.grad(before.sum(), parameter, allow_unused=True)[0] is not None:
             return False  # a gradient that is 0 is that of a dead unit
     with evaluating(objective.module), torch.no_grad():
         random = torch.Generator().manual_seed(0)
         parameter += torch.randn(parameter.shape, generator=random).to(parameter)
-        after = objective.module(objective.x)
+        after = objective.module(x)
     return bool((before != after).any())
 
 
-def usual_rule(fit: Fitted) -> str:
-    """A rule of ours of the kind that the fit's optimiser is of."""
-    return "adam" if "adam" in _name(fit).lower() else "sgd"
-
-
-def _name(fit: Fitted) -> str:
+def _name(fit: FittedModule) -> str:
     """What the fit's optimiser is called: `torch.optim.Adam`."""
-    assert fit.network is not None
     try:
         made: Any = torch_rules.rule(fit.spec.optimizer)
         made = getattr(made, "optimizer", made)
@@ -163,15 +134,14 @@ def _name(fit: Fitted) -> str:
     return f"torch.optim.{called(made)}"
 
 
-def _freed(fit: Fitted, names: list[str] | tuple[str, ...], rule: str | None) -> str:
+def _freed(fit: FittedModule, names: list[str] | tuple[str, ...], rule: str | None) -> str:
     """What the same steps come to with these parameters free as well, if that is half of the loss or less; else ""."""
-    assert fit.train is not None
     rows = sampled(fit.train, MOST_ROWS)
     if rows.rows < LEAST_ROWS:
         return ""
     judge = np.arange(rows.rows) % PARTS == 0
     unseen, used = rows.take(np.flatnonzero(judge)), replace(as_asked(fit), train=rows.take(np.flatnonzero(~judge)))
-    module = _begun(fit)
+    module = inner_of(fit, fit.trace.theta[0])
     for name in names:
         module.get_parameter(name).requires_grad_(True)
     lr = fit.lr if np.isfinite(fit.lr) and fit.lr > 0 else 0.01

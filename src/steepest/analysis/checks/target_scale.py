@@ -16,7 +16,7 @@ import numpy as np
 
 from steepest.analysis.checks.rerun import MOST_ROWS, Rerun, as_asked, placed, rerun, widths_of
 from steepest.analysis.constant_model import constant_loss
-from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.analysis.finding import Finding, FittedModule, Kind
 from steepest.analysis.fit_settings import pinned
 from steepest.analysis.needs import NETWORK, NUMBERS, WHOLE_TRACE, check
 from steepest.data.thinning import sampled
@@ -31,12 +31,10 @@ LEFT, BETTER = 0.1, 0.7
 
 
 @check("fit", finds=(Kind.TARGET_SCALE,), needs=(NETWORK, NUMBERS, WHOLE_TRACE), trials=True)
-def target_scale(fit: Fitted) -> Iterator[Finding]:
+def target_scale(fit: FittedModule) -> Iterator[Finding]:
     """A target in other units than the module's outputs, and the fit to the standardised one."""
     data, fit = fit.train, as_asked(fit)
-    if fit.network is None or data is None or fit.terms is not None or data.classes is not None:
-        return
-    if fit.trace.theta.shape[1] != len(fit.theta) or not fit.loss_function.units or data.rows < 4:
+    if not fit.loss_function.units or data.rows < 4:
         return
     mean, spread = data.y.mean(0), data.y.std(0)
     own = bool(widths_of(fit))
@@ -84,18 +82,16 @@ def _signed(value: float) -> str:
     return f"{'-' if value < 0 else '+'} {abs(value):.6g}"
 
 
-def _standardised(fit: Fitted, mean: np.ndarray, spread: np.ndarray) -> tuple[Rerun | None, float]:
+def _standardised(fit: FittedModule, mean: np.ndarray, spread: np.ndarray) -> tuple[Rerun | None, float]:
     """A descent on the standardised target, and its mean loss in the target's own units."""
-    assert fit.train is not None
     rows = sampled(fit.train, MOST_ROWS)
     other = replace(fit, train=replace(rows, y=(rows.y - mean) / spread))
     run = rerun(other, placed(other))
     if run is None:
         return None, float("inf")
     there = run.objective
-    assert there.x is not None
-    assert there.y is not None
+    x, y = there.data
     with evaluating(there.module), torch.no_grad():
-        given = matched(there.predict(there.theta, there.x), there.y, there.loss)
+        given = matched(there.predict(there.theta, x), y, there.loss)
         gain, shift = (torch.as_tensor(each).to(given) for each in (spread, mean))
-        return run, float(there.loss.mean(given * gain + shift, there.y * gain + shift, there.weights))
+        return run, float(there.loss.mean(given * gain + shift, y * gain + shift, there.weights))

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from steepest.analysis.checks.rerun import left_at_end, placed, rerun
-from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.analysis.finding import Finding, FittedModule, Kind
 from steepest.analysis.needs import BATCHES, NETWORK, WHOLE_TRACE, check
 from steepest.lazy import nn
 from steepest.text.numbers import number
@@ -24,10 +24,10 @@ TIMES = (1, 4)
 
 
 @check("fit", finds=(Kind.TINY_BATCHES,), needs=(NETWORK, BATCHES, WHOLE_TRACE), trials=True)
-def tiny_batches(fit: Fitted) -> Iterator[Finding]:
+def tiny_batches(fit: FittedModule) -> Iterator[Finding]:
     """Batches too small for BatchNorm, and larger ones."""
     size = fit.spec.batch_size
-    if fit.network is None or fit.train is None or size == "full" or int(size) > FEW or fit.train.rows < 2 * ENOUGH:
+    if int(size) > FEW or fit.train.rows < 2 * ENOUGH:
         return
     layers = [name for name, part in fit.network.named_modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
     there = left_at_end(fit) if layers else None

@@ -131,7 +131,7 @@ def _moran(beside: np.ndarray, y: np.ndarray) -> Relation:
 def unrelated(given: Prepared) -> Iterator[Finding]:
     """Whether the target has anything to do with the columns of its row."""
     rows = given.train
-    if rows is None or rows.rows < LEAST_ROWS or rows.x[0].size == 0 or takes_codes(given):
+    if rows.x[0].size == 0 or takes_codes(given):
         return
     some = sampled(rows, MOST_ROWS)
     x, y = flat(some.x), target_columns(some)

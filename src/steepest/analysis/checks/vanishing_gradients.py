@@ -22,11 +22,11 @@ import numpy as np
 from steepest.analysis.checks.module_code import shown
 from steepest.analysis.checks.rerun import Rerun, inner_of, left_at_end, mlp, placed, rerun, widths_of, wrapped
 from steepest.analysis.constant_model import constant_loss
-from steepest.analysis.finding import Finding, Fitted, Kind
+from steepest.analysis.finding import Finding, FittedModule, Kind
 from steepest.analysis.fit_settings import pinned
 from steepest.analysis.needs import NETWORK, WHOLE_TRACE, check
 from steepest.formulas.rules import formula_of
-from steepest.lazy import nn, torch
+from steepest.lazy import nn
 from steepest.model import modules
 from steepest.model.module_objective import ModuleObjective
 
@@ -66,7 +66,7 @@ class Tried:
 
 
 @check("fit", finds=(Kind.VANISHING,), needs=(NETWORK, WHOLE_TRACE), trials=True)
-def vanishing(fit: Fitted) -> Iterator[Finding]:
+def vanishing(fit: FittedModule) -> Iterator[Finding]:
     """A first layer whose gradient is many orders below the last one's, and what moves it."""
     there = left_at_end(fit)
     if there is None:
@@ -100,7 +100,7 @@ def vanishing(fit: Fitted) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-def _best(fit: Fitted, value: float) -> Tried | None:
+def _best(fit: FittedModule, value: float) -> Tried | None:
     """The first settings that help, or another module where that leads to half as much or less."""
     helps = (one for one in _tried(fit, value) if one.run is not None and one.run.value <= BETTER * value)
     settings = next(helps, None)
@@ -115,7 +115,7 @@ def _best(fit: Fitted, value: float) -> Tried | None:
     return best if best is not None and best.run is not None and best.run.value <= limit else settings
 
 
-def _divides(fit: Fitted) -> bool:
+def _divides(fit: FittedModule) -> bool:
     """Whether the rule divides a gradient by its size, so that a small one alone does not keep a layer where it is."""
     formula = formula_of(fit.optimizer)
     return formula is None or not formula.linear
@@ -126,9 +126,8 @@ def _vanishes(norms: dict[str, float]) -> bool:
     return bool(np.isfinite(values).all() and values[0] < SMALL * values[-1])
 
 
-def _tried(fit: Fitted, value: float) -> Iterator[Tried]:
+def _tried(fit: FittedModule, value: float) -> Iterator[Tried]:
     """Remedies, the settings first; only those under which the gradient arrives."""
-    assert fit.train is not None
     if fit.precondition == "none" and fit.train.x.ndim == 2:
         size = np.sqrt(np.mean(fit.train.x**2, axis=0))
         largest = int(np.argmax(size))
@@ -146,7 +145,7 @@ def _tried(fit: Fitted, value: float) -> Iterator[Tried]:
             yield Tried({"model": model}, rerun(fit, objective), cause)
 
 
-def _started(fit: Fitted, value: float) -> Iterator[Tried]:
+def _started(fit: FittedModule, value: float) -> Iterator[Tried]:
     """The rule and the start that lead furthest down."""
     best: Tried | None = None
     own, theta = _arriving(fit)
@@ -163,12 +162,9 @@ def _started(fit: Fitted, value: float) -> Iterator[Tried]:
         yield best
 
 
-def _built(fit: Fitted) -> Iterator[tuple[str, nn.Module]]:
+def _built(fit: FittedModule) -> Iterator[tuple[str, nn.Module]]:
     """Modules built otherwise: with fewer layers, where they stand in a row, and with batch normalization."""
-    module = inner_of(fit)
-    start = [p for p in module.parameters() if p.requires_grad]
-    with torch.no_grad():
-        torch.nn.utils.vector_to_parameters(torch.as_tensor(fit.trace.theta[0]).to(start[0]), start)
+    module = inner_of(fit, fit.trace.theta[0])
     if isinstance(module, nn.Sequential):
         layers = [(place, part) for place, part in enumerate(module) if isinstance(part, nn.Linear)]
         square = [place for place, part in layers if part.in_features == part.out_features]
@@ -180,7 +176,7 @@ def _built(fit: Fitted) -> Iterator[tuple[str, nn.Module]]:
     for name, part in layers[:-1]:
         where, _, last = name.rpartition(".")
         setattr(module.get_submodule(where), last, nn.Sequential(part, nn.BatchNorm1d(part.out_features)))
-    if layers[1:] and fit.train is not None and fit.train.x.ndim == 2:
+    if layers[1:] and fit.train.x.ndim == 2:
         name, part = layers[0]
         line = f"nn.Sequential({shown(part)}, nn.BatchNorm1d({part.out_features}))"
         yield (
@@ -189,7 +185,7 @@ def _built(fit: Fitted) -> Iterator[tuple[str, nn.Module]]:
         )
 
 
-def _arriving(fit: Fitted) -> tuple[dict[str, Any], np.ndarray | None]:
+def _arriving(fit: FittedModule) -> tuple[dict[str, Any], np.ndarray | None]:
     """The first start under which the gradient arrives at the first layer, or nearly: as a setting, and its θ."""
     nearest, most = ({}, None), 0.0
     for gain in (None, *GAINS):
@@ -204,8 +200,7 @@ def _arriving(fit: Fitted) -> tuple[dict[str, Any], np.ndarray | None]:
     return nearest
 
 
-def _inputs(fit: Fitted) -> float:
+def _inputs(fit: FittedModule) -> float:
     """How many inputs a unit of the hidden layers has, as a median."""
-    assert fit.network is not None
     weights = [p for p in fit.network.parameters() if p.requires_grad and p.ndim > 1][1:]
     return float(np.median([p[0].numel() for p in weights]))

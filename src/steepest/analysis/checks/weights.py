@@ -63,7 +63,7 @@ def spread_along(given: Prepared) -> Along:
 @check("table", "fit", finds=(Kind.INVERTED,), needs=(LINEAR, WEIGHTS, NUMBERS))
 def inverted(given: Prepared) -> Iterator[Finding]:
     """Whether weights are upside down."""
-    if given.train is None or given.train.weights is None or given.loss_function.family is not None:
+    if given.loss_function.family is not None:
         return
     found = spread_along(given)
     if not found.inverted:
