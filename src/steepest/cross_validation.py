@@ -12,9 +12,10 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import sqrt
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from steepest import run_record
 from steepest.data import folds as parting
@@ -38,10 +39,6 @@ from steepest.sweeps import own_rows
 from steepest.text import cross_validation as text
 from steepest.text.displayed import Displayed
 from steepest.text.document import Document
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 
 FOLDS_GIVEN = "Give the number of each row's fold as split=."
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from steepest.command_words import options
 from steepest.data.wording import capitalized, counted, plain
@@ -26,6 +26,7 @@ from steepest.plots.graph import draw as graph_drawing
 from steepest.plots.page import add_figures
 from steepest.plots.surface import draw as surface_drawing
 from steepest.plots.surface.data import Surface, surface_data
+from steepest.result import Fit
 from steepest.storage.run_folder import check_page, is_page, kept_at, settings_text, write_page
 from steepest.text import colours, findings
 from steepest.text.document import Code, Table
@@ -34,9 +35,6 @@ from steepest.text.html import escaped, html_of
 from steepest.text.page import Page
 from steepest.text.scores import about_classes, confusion, scores
 from steepest.text.summary import in_short
-
-if TYPE_CHECKING:
-    from steepest.result import Fit
 
 FILM = 40
 """Frames of the film in a report."""

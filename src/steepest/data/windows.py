@@ -15,16 +15,14 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from steepest.data.batching import Batching
 from steepest.data.streams import ORDER, Block, Stream
 from steepest.ranks.group import current
 from steepest.ranks.tree import PARTS, sizes_of
-
-if TYPE_CHECKING:
-    from steepest.data.batching import Batching
 
 STREAMS = PARTS
 """Canonical streams."""

@@ -11,17 +11,15 @@ Jin and Yang, On the linear speedup analysis of communication efficient momentum
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
+from steepest.data.batching import Batch, Batching
 from steepest.descent.rule import Again, Memory
 from steepest.descent.torch_rules import Around, Elementwise
 from steepest.errors import SpecError
 from steepest.lazy import Tensor, torch
+from steepest.model.objective import Objective
 from steepest.ranks.group import Group, by_itself, current
-
-if TYPE_CHECKING:
-    from steepest.data.batching import Batch, Batching
-    from steepest.model.objective import Objective
 
 
 @final

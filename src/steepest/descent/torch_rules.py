@@ -20,9 +20,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 from steepest.choices import parse, required
+from steepest.data.batching import Batch
 from steepest.descent import in_place, torch_optim
 from steepest.descent.matrix_rules import OfMatrices
 from steepest.descent.rule import Again, Memory, Rule
@@ -31,10 +32,7 @@ from steepest.errors import SpecError
 from steepest.formulas.rule_formula import MatrixRule, RuleFormula
 from steepest.formulas.rules import FORMULAS, RULES
 from steepest.lazy import Tensor, torch
-
-if TYPE_CHECKING:
-    from steepest.data.batching import Batch
-    from steepest.model.objective import Objective
+from steepest.model.objective import Objective
 
 Proximal = Callable[[Tensor, Any], None]
 

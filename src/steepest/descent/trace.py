@@ -23,6 +23,7 @@ from steepest.data import table_files
 from steepest.data.thinning import evenly
 from steepest.data.wording import number, plain
 from steepest.descent.arrays import assign, chosen_rows, float64_of, length_of, room, slice_of
+from steepest.descent.chunk import Chunk
 from steepest.descent.loop import Step, copied
 from steepest.formulas.quantities import QUANTITIES
 from steepest.lazy import Tensor
@@ -32,7 +33,6 @@ from steepest.text.document import Document, Table, Words
 if TYPE_CHECKING:
     import pandas
 
-    from steepest.descent.chunk import Chunk
 
 BUDGET = 256 * 2**20
 """Bytes that a trace may take in memory; θ of very large models is left out where it would take more."""

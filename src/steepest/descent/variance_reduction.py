@@ -10,8 +10,9 @@ always that at θ. `formulas/updates.py` has the sum.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
+from steepest.data.batching import Batch
 from steepest.descent.rule import Again, Memory, Rule
 from steepest.errors import SpecError
 from steepest.formulas import updates
@@ -19,10 +20,7 @@ from steepest.formulas.rule_formula import RuleFormula
 from steepest.lazy import Tensor, torch
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.module_objective import ModuleObjective
-
-if TYPE_CHECKING:
-    from steepest.data.batching import Batch
-    from steepest.model.objective import Objective
+from steepest.model.objective import Objective
 
 
 @final

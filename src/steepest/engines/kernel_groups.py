@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from steepest.machine_code.instructions import INTEGER, Code, Number, Pointer, where
+from steepest.machine_code.instructions import INTEGER, WORDS, Code, Number, Pointer, where
 from steepest.model.group_norms import MOST_ROUNDS
 
 if TYPE_CHECKING:
@@ -49,12 +49,12 @@ def shrink(code: Code, penalty: PenaltyCode, theta: Pointer, rate: Number, uneve
             value, square = theta[e] + penalty.shift[e], scale * scale
             pulled[0] += (value / scale) ** 2
             length[0] += (scale * value) ** 2
-            steepest[0] = _larger(steepest[0], square)
-            most[0] = _larger(most[0], abs(scale * value) - bound * square)
+            steepest[0] = WORDS["maximum"](steepest[0], square)
+            most[0] = WORDS["maximum"](most[0], abs(scale * value) - bound * square)
         gone = (pulled[0] ** 0.5) <= bound
-        size[0] = _larger(length[0] ** 0.5 - bound * steepest[0], bound.like(0.0))
+        size[0] = WORDS["maximum"](length[0] ** 0.5 - bound * steepest[0], bound.like(0.0))
         if uneven:
-            size[0] = _larger(size[0], most[0])
+            size[0] = WORDS["maximum"](size[0], most[0])
             _root(code, penalty, theta, g, bound, gone, size, more)
         with _members(code, penalty, g) as e:
             pull = bound * penalty.scales[e] ** 2
@@ -86,7 +86,3 @@ def _members(code: Code, penalty: PenaltyCode, g: Number) -> Iterator[Number]:
     """A loop over the entries of a group."""
     with code.each(penalty.starts[g], penalty.starts[g + 1]) as place:
         yield penalty.members[place]
-
-
-def _larger(a: Number, b: Number) -> Number:
-    return where(a > b, a, b)

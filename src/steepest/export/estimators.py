@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +13,7 @@ from steepest.lazy import nn
 from steepest.model.linear import Terms
 from steepest.model.of_fit import module_of
 from steepest.model.prediction import with_parameters
-
-if TYPE_CHECKING:
-    from steepest.result import Fit
+from steepest.result import Fit
 
 Steps = list[tuple[str, Any]]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import reduce
 from itertools import product
 from operator import mul
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -23,9 +23,7 @@ from steepest.data.wording import quoted
 from steepest.errors import FitError, SteepestError
 from steepest.export.onnx_graph import Graph, Value
 from steepest.export.pipeline import is_array, numeric_categories
-
-if TYPE_CHECKING:
-    from steepest.result import Fit
+from steepest.result import Fit
 
 MISSING_DATE = np.iinfo(np.int64).min
 """What NumPy's NaT is as a number."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -23,9 +23,7 @@ from steepest.lazy import nn
 from steepest.model.linear import Terms
 from steepest.model.of_fit import module_of
 from steepest.model.prediction import has_probabilities, with_parameters
-
-if TYPE_CHECKING:
-    from steepest.result import Fit
+from steepest.result import Fit
 
 
 def to_onnx(fit: Fit, path: str | os.PathLike[str]) -> Path:

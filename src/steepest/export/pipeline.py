@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import warnings
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -26,9 +26,7 @@ from steepest.data.wording import quoted
 from steepest.errors import FitError
 from steepest.export import estimators
 from steepest.lazy import unnoticed
-
-if TYPE_CHECKING:
-    from steepest.result import Fit
+from steepest.result import Fit
 
 NUMBERED = re.compile(r"x\d+")
 

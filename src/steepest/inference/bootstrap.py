@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,10 +20,8 @@ from steepest.errors import FitError, SteepestError
 from steepest.formulas.words import ndtr, ndtri
 from steepest.inference.covariance import covariances, jump, quantile_level
 from steepest.inference.sample import Sample
+from steepest.result import Fit
 from steepest.storage.run_loading import rows_of
-
-if TYPE_CHECKING:
-    from steepest.result import Fit
 
 HELD = 2**23
 """Numbers that are held at a time."""

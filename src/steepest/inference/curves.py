@@ -7,19 +7,16 @@ there are any, else the training rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from steepest.errors import SpecError, check_whole
 from steepest.lazy import imported
 from steepest.model.prediction import has_probabilities, log_odds, probabilities
+from steepest.result import Fit
 from steepest.storage.run_loading import rows_of
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from steepest.result import Fit
 
 BINS = 10
 

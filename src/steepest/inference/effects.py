@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,10 +20,8 @@ from steepest.inference.summary_table import Summary
 from steepest.metrics import of_classes, of_numbers
 from steepest.model.prediction import decision as linear_predictor
 from steepest.model.prediction import log_odds, shares
+from steepest.result import Fit
 from steepest.storage.run_loading import rows_of
-
-if TYPE_CHECKING:
-    from steepest.result import Fit
 
 GRID = 50
 """Values of a column of numbers, between its quantiles of 5 % and 95 %."""

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from steepest.data.dataset import Dataset
 from steepest.data.folds import groups
 from steepest.data.wording import listed
 from steepest.errors import DataError, SpecError
+from steepest.result import Fit
 from steepest.storage.source_columns import source_column
-
-if TYPE_CHECKING:
-    from steepest.result import Fit
 
 
 def groups_of(fit: Fit, data: Dataset, name: str) -> np.ndarray:

@@ -13,7 +13,6 @@ Sources: Cook 1977; Belsley, Kuh and Welsch 1980.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,9 +20,7 @@ from steepest.errors import FitError, SpecError
 from steepest.inference.covariance import leverages
 from steepest.inference.sample import Sample, sample_of
 from steepest.inference.summary_table import Summary
-
-if TYPE_CHECKING:
-    from steepest.result import Fit
+from steepest.result import Fit
 
 
 @dataclass(frozen=True)

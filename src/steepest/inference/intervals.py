@@ -11,7 +11,7 @@ Of more than two classes each is taken against all others, log(p/(1 − p)) and 
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -24,9 +24,7 @@ from steepest.inference.summary import no_theory
 from steepest.inference.summary_table import Summary
 from steepest.model.linear import row_blocks
 from steepest.model.prediction import decision, log_odds, probabilities
-
-if TYPE_CHECKING:
-    from steepest.result import Fit
+from steepest.result import Fit
 
 Kind = Literal["mean", "observation"]
 

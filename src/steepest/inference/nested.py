@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import permutations
-from typing import TYPE_CHECKING
 
 from steepest.errors import SteepestError
 from steepest.inference.hypotheses import HypothesisTest
 from steepest.inference.summary_table import Summary, not_nested
-
-if TYPE_CHECKING:
-    from steepest.sweep_result import Sweep
+from steepest.sweep_result import Sweep
 
 MOST = 8
 """Fits that are tested against one another at most."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,10 +23,8 @@ from steepest.model.linear import LinearProblem, Terms, row_blocks
 from steepest.model.of_fit import linear_problem
 from steepest.model.penalties import Penalty
 from steepest.model.preconditioners import by_squares, orthonormal
+from steepest.result import Fit
 from steepest.storage.run_loading import rows_of
-
-if TYPE_CHECKING:
-    from steepest.result import Fit
 
 EXTENDED = 3_000_000
 """Products (rows times the square of the columns) up to which Q is computed with twice the digits."""

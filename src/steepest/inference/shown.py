@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
+import pyarrow as pa
 
 from steepest.data.wording import listed
 from steepest.errors import SpecError
 from steepest.inference import distributions
 from steepest.inference.bootstrap import Resampled
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from steepest.result import Fit
+from steepest.result import Fit
 
 FULL = 16
 """Digits of a coefficient at most."""

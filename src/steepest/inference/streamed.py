@@ -7,7 +7,6 @@ expected curvature takes a pass of its own, and so do the densities of its rows.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,10 +18,8 @@ from steepest.inference.regression import Figures, information, normal_likelihoo
 from steepest.model.stream_basis import basis_of
 from steepest.model.stream_objective import StreamObjective, StreamPass
 from steepest.model.tall_curvature import IllConditioned
+from steepest.result import Fit
 from steepest.streamed_scores import deviances, passes_of
-
-if TYPE_CHECKING:
-    from steepest.result import Fit
 
 KINDS = ("least squares", "classes", "family")
 

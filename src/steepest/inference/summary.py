@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import ceil
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -24,11 +24,9 @@ from steepest.inference.shown import Errors, Shown, of_resamples, shown_of, tabl
 from steepest.inference.streamed import worth_of
 from steepest.inference.summary_table import Summary
 from steepest.model.penalties import penalty
+from steepest.result import Fit
 from steepest.scoring import FAR_OUT
 from steepest.storage.run_loading import rows_of
-
-if TYPE_CHECKING:
-    from steepest.result import Fit
 
 ENOUGH = 10
 """Resamples beyond each end of an interval that settle where it is."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
+import pyarrow as pa
 
 from steepest.errors import FitError, SpecError
 from steepest.inference import hypotheses
@@ -14,14 +15,10 @@ from steepest.inference.covariance import Covariance
 from steepest.inference.hypotheses import HypothesisTest
 from steepest.inference.regression import Figures
 from steepest.inference.sample import Sample
+from steepest.result import Fit
 from steepest.text import summary as summary_text
 from steepest.text.displayed import Displayed
 from steepest.text.document import Document
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from steepest.result import Fit
 
 NAMES = tuple(one.name for one in fields(Figures))
 

@@ -11,7 +11,7 @@ it takes is known before it is taken.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,9 +23,7 @@ from steepest.data.thinning import evenly
 from steepest.descent.trace import BUDGET, Trace
 from steepest.formulas.quantities import QUANTITIES
 from steepest.lazy import torch
-
-if TYPE_CHECKING:
-    from steepest.result import Fit
+from steepest.result import Fit
 
 MOST_ROWS = 2_000
 """Rows that a run keeps to be drawn, of those fitted and of those held out."""

@@ -18,13 +18,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from steepest import run_record
 from steepest.atomic_folder import digest_of
+from steepest.data.dataset import Dataset
 from steepest.descent.stopping import Ending, Status
 from steepest.descent.trace import Trace
 from steepest.errors import FitError
@@ -39,9 +40,6 @@ from steepest.sweep_result import Sweep
 from steepest.sweeps.axes import FREE
 from steepest.sweeps.run_results import Cohort, Unfit
 from steepest.user_units import in_user_units
-
-if TYPE_CHECKING:
-    from steepest.data.dataset import Dataset
 
 OWN = ("seconds", "lr", "optimizer", "schedule")
 """Numbers and words in which runs that went side by side differ, beside steps, epochs, θ, trace, ending and settings."""
