@@ -109,6 +109,22 @@ def test_epochs_come_of_the_rows_and_rates_of_the_optimiser(recorder, drop_last,
     assert np.flatnonzero(np.isfinite(fit.trace.objective)).tolist() == [*range(0, 6 * each, each), 6 * each]
 
 
+def test_epochs_of_a_second_run_are_counted_on(recorder):
+    for first, last in (
+        (0, 3),
+        (0, 2),
+        (1, 3),
+    ):  # a second call of a trainer's fit(), and one that goes on at a checkpoint
+        for epoch in range(first, last):
+            recorder.optimizer.zero_grad()
+            recorder.loss(recorder.model(ROWS[0]), ROWS[1]).backward()
+            recorder.step(epoch=epoch)
+            recorder.optimizer.step()
+    fit = recorder.fit(*ROWS)
+    assert fit.trace.epoch.tolist() == list(range(8))
+    assert fit.epochs == fit.steps == 7
+
+
 def test_what_runs_without_a_gradient_is_no_batch(recorder):
     x, y = ROWS
     with torch.no_grad():
@@ -313,6 +329,10 @@ def test_a_line_search_takes_several_steps_and_is_no_rule():
         (lambda r: st.Recorder(nn.LazyLinear(1), "mse"), r"call model\(x\) once before"),
         (lambda r: (_run(r, [ROWS], 1), r.fit(ROWS[0])), r"recorder.fit\(x, y\)"),
         (lambda r: (_moved_by_another(r), r.step()), "after optimizer.step"),
+        (
+            lambda r: (r.loss(r.model(ROWS[0]), ROWS[1]).backward(), r.step(epoch=0.5)),
+            "epoch=0.5.: it must be a whole number",
+        ),
         (lambda r: (_run(r, [ROWS], 1), r.loss(r.model(ROWS[0]), ROWS[1]), r.step()), "before loss.backward"),
         (
             lambda r: r.optimizer.step(lambda: r.loss(r.model(ROWS[0]), ROWS[1]).backward()) or r.step(),

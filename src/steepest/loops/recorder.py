@@ -19,6 +19,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from math import nan, sqrt
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ class Recorder:
         optimizer: the loop's optimiser, of which the learning rate is read, or None.
         names: of the trained parameters, as a fit has them.
         steps: how many updates were seen.
-        epoch: the last one told; None where none was.
+        epoch: the last one told, counted on where a loop begins anew; None where none was.
         seconds: from the first step to the last.
 
     Example:
@@ -126,6 +127,7 @@ class Recorder:
         self.seen = Seen(model, loss, optimizer, self._parameters)
         self.steps, self.seconds = 0, 0.0
         self.epoch: int | None = None
+        self._before = 0
         self._began: float | None = None
 
     def _lay_out(self) -> None:
@@ -143,10 +145,12 @@ class Recorder:
         Args:
             loss: the loss of the batch, a number or a tensor of one; by default what the criterion or the model has shown, of
                 accumulated gradients the mean of its calls.
-            epoch: counted from 0. By default it comes of the number of rows, when a `Fit` is made.
+            epoch: counted from 0; a lower one than before, as of a trainer's second `fit()`, is the next one. By default it comes
+                of the number of rows, when a `Fit` is made.
 
         Raises:
-            SpecError: θ has moved already; there is no gradient, or no loss; the model was cast or moved since the first step.
+            SpecError: θ has moved already; there is no gradient, or no loss; the model was cast or moved since the first step; an
+                epoch that is no whole number.
 
         Example:
             >>> model = nn.Linear(1, 1)
@@ -171,7 +175,7 @@ class Recorder:
                 )
             self._lay_out()
         self._began = time.perf_counter() if self._began is None else self._began
-        t, self.epoch = self.steps, self.epoch if epoch is None else epoch
+        t, self.epoch = self.steps, self._counted(epoch)
         if self._rows.keeps(t) or self.progress is not None:
             theta = self.theta if self._rows.with_theta or self.progress is not None else self._theta
             shown = Step(t, self.epoch or 0, self.lr, theta, loss, self._length(gradients), None)
@@ -181,6 +185,20 @@ class Recorder:
                 self.progress(shown, nan)
         self.steps += 1
         self.seconds = time.perf_counter() - self._began
+
+    def _counted(self, told: Any) -> int | None:
+        """The epoch that was told, after those before the loop began anew."""
+        if told is None:
+            return self.epoch
+        try:
+            number = index(told)
+        except TypeError:
+            number = -1
+        if number < 0:
+            raise SpecError(f"recorder.step(epoch={told!r}): it must be a whole number, counted from 0.")
+        if self.epoch is not None and number + self._before < self.epoch:
+            self._before = self.epoch + 1 - number
+        return number + self._before
 
     @property
     def lr(self) -> float:
