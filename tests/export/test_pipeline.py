@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import polars
 import pytest
 from torch import nn
@@ -75,6 +76,21 @@ def test_columns_are_found_by_name_and_levels_that_were_not_there_are_refused():
     with pytest.raises(ValueError, match="unknown categories"):
         made.predict(TABLE.assign(city="Paris"))
     assert list(made.feature_names_in_) == ["city", "size"]
+
+
+@pytest.mark.parametrize("how", ["mean", "level"])
+@pytest.mark.parametrize("kind", ["Int64", "boolean", "object"])
+def test_whole_numbers_and_booleans_may_be_missing(kind, how):
+    values = pd.Series(RANDOM.integers(0, 2, N)).astype("Int64" if kind == "Int64" else "boolean")
+    table = pd.DataFrame({"size": TABLE["size"], "of": values.where(RANDOM.random(N) > 0.2).astype(kind)})
+    fit = st.fit(table.assign(y=NUMBER), target="y", missing=how)
+    _compared(fit, table)
+    _compared(fit, table.dropna().astype({"of": "int64" if kind == "Int64" else "bool"}))
+
+
+def test_levels_that_are_numbers_are_found_in_a_category_of_pandas():
+    table = pd.DataFrame({"size": TABLE["size"], "of": pd.Categorical(RANDOM.integers(0, 4, N))})
+    _compared(st.fit(table.assign(y=NUMBER), target="y"), table)
 
 
 @pytest.mark.parametrize(

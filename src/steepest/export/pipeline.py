@@ -148,6 +148,7 @@ class Rows:
         from sklearn.impute import MissingIndicator, SimpleImputer
         from sklearn.pipeline import FeatureUnion, make_pipeline
         from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder
+        from sklearn.utils import check_array
 
         _check_column(column)
         if column.kind == "category":
@@ -155,14 +156,16 @@ class Rows:
             first = "first" if self.schema.intercept else None
             encoder = OneHotEncoder(categories=[levels], drop=first, sparse_output=False, dtype=np.float64)
             stands_in: Any = "missing" if column.own_missing else column.fill
+            if stands_in is None and all(map(NUMBER.fullmatch, column.levels)) and column.name not in self.numeric:
+                return make_pipeline(FunctionTransformer(np.asarray, kw_args={"dtype": str}), encoder)  # 3 or "3"
             if stands_in is None:
                 return encoder
             return make_pipeline(SimpleImputer(strategy="constant", fill_value=stands_in), encoder)
-        if column.kind == "boolean":
+        if column.kind == "boolean" and column.fill is None:
             return OrdinalEncoder(categories=[[False, True]], dtype=np.float64)
+        floats = FunctionTransformer(check_array, kw_args={"dtype": np.float64, "ensure_all_finite": "allow-nan"})
         if column.kind == "date":
             numbers = FunctionTransformer(np.asarray, kw_args={"dtype": "datetime64[us]"})
-            floats = FunctionTransformer(np.asarray, kw_args={"dtype": np.float64})
             days = FrozenEstimator(estimators.scaler(np.zeros(1), np.full(1, MICROSECONDS)))
             start = FrozenEstimator(estimators.scaler(np.full(1, column.start), np.ones(1)))
             return make_pipeline(numbers, floats, days, start)
@@ -171,8 +174,8 @@ class Rows:
         fill: Any = column.fill
         mean = SimpleImputer(strategy="constant", fill_value=fill)
         if not column.own_missing:
-            return mean
-        return FeatureUnion([("value", mean), ("is missing", MissingIndicator(features="all"))])
+            return make_pipeline(floats, mean)  # whole numbers have no room for a mean
+        return make_pipeline(floats, FeatureUnion([("value", mean), ("is missing", MissingIndicator(features="all"))]))
 
 
 def _check_column(column: Column) -> None:
