@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
@@ -30,6 +30,7 @@ class Replay:
     Attributes:
         steps: how many steps were recorded.
         step, quantity, stored, found: where the first difference lies, what differs, and both values; None without one.
+        written: whether the files of a stream were written again since the run was made, or are others.
     """
 
     steps: int
@@ -37,6 +38,7 @@ class Replay:
     quantity: str | None = None
     stored: float | None = None
     found: float | None = None
+    written: bool = False
 
     @property
     def same(self) -> bool:
@@ -46,9 +48,10 @@ class Replay:
     def __str__(self) -> str:
         if self.same:
             return f"All {counted(self.steps, 'recorded step')} are the same, bit for bit."
+        why = " The files are others than those of the run, or were written again since." if self.written else ""
         return (
             f"The first difference lies at step {self.step:,}: {self.quantity} is {self.stored!r} in the run, and "
-            f"{self.found!r} now."
+            f"{self.found!r} now.{why}"
         )
 
 
@@ -98,7 +101,9 @@ def replay(folder: str | os.PathLike[str], x: Any = None, y: Any = None, model: 
     outside = stored.ending.status in (Status.INTERRUPTED, Status.SECONDS)
     spec = spec.model_copy(update={"max_seconds": None})
     again = run(spec, train, test, notes, again=(engine, float(stored.steps) if outside else inf))
-    return compared(stored.inner.trace, again.inner.trace)
+    found = compared(stored.inner.trace, again.inner.trace)
+    files = None if train.stream is None else train.stream.files.fingerprint
+    return replace(found, written=stored.record.files_sha256 not in (None, files))
 
 
 def compared(stored: Trace, found: Trace) -> Replay:

@@ -70,7 +70,9 @@ def checkpoint(monitor: Monitor, one: Step | Chunk, why: Status | None) -> None:
     if batch is None or (isinstance(work.given, External) and batch.index) or work.rules[0].together is False:
         return  # it is at its end; or inside an epoch that can only be begun again; or each rank has a θ of its own
     whole = one.whole if isinstance(one, Chunk) else batch.rows is None and batch.data is None
-    if why is Status.INTERRUPTED or kept.due(batch.index == 0 and not whole):
+    steps = one.steps if isinstance(one, Chunk) else 1
+    last = work.batching.windows is not None and one.t + steps == work.batching.steps  # a pass over all rows follows
+    if why is Status.INTERRUPTED or last or kept.due(batch.index == 0 and not whole):
         state = one.state if isinstance(one, Chunk) else _of_step(work, one)
         kept.write((one.t, batch.epoch, batch.index), {"engine": state, "monitor": _state(monitor)})
 

@@ -112,7 +112,8 @@ class RunRecord:
     looked_at: which signs were looked at for them, and which cannot be seen.
     recorded: names of the parameters in the trace; None in runs of format 1, where they were all.
     user_names: of the parameters in user units, where the run holds those of centred powers.
-    rows_sha256: the digest of the rows. rows: those fitted and those held out, or a part of them, to be drawn: not in this file.
+    rows_sha256: the digest of the rows, of a stream of some. files_sha256: of a stream that of its files' names, sizes and times.
+    rows: those fitted and those held out, or a part of them, to be drawn: not in this file.
     """
 
     __pydantic_config__ = ConfigDict(arbitrary_types_allowed=True)
@@ -132,6 +133,7 @@ class RunRecord:
     looked_at: str = ""
     source: str | None = None
     rows_sha256: str | None = None
+    files_sha256: str | None = None
     recorded: tuple[str, ...] | None = None
     user_names: tuple[str, ...] | None = None
     sha256: dict[str, str] = field(default_factory=dict)
@@ -303,9 +305,17 @@ def record_of(
         looked_at="" if findings is None else findings.looked_at,
         source=fit.source,
         rows_sha256=rows,
+        files_sha256=_files(fit),
         recorded=inner.trace.names,
         user_names=None if fit.centred is None else tuple(fit.names),
     )
+
+
+def _files(fit: Fit) -> str | None:
+    stream = None if fit.train is None else fit.train.stream
+    if stream is not None:
+        return stream.files.fingerprint
+    return None if fit.record is None else fit.record.files_sha256
 
 
 # ---- JSON ------------------------------------------------------------------------------------------

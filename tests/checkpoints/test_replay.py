@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import steepest as st
@@ -63,3 +65,24 @@ def test_the_command_says_it_and_ends_with_0_or_1(tmp_path, monkeypatch, capsys)
     fit.save("run", overwrite=True)
     assert main(["replay", "run"]) == 1
     assert capsys.readouterr().out == "The first difference lies at step 4: lr is 0.06 in the run, and 0.05 now.\n"
+
+
+def test_of_a_stream_whose_files_were_written_again_the_difference_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("steepest.data.first_pass.SAMPLE", 10)
+    place = tmp_path / "s.parquet"
+
+    def write(x: np.ndarray) -> None:
+        pq.write_table(pa.table({"a": x[:, 0], "b": x[:, 1], "y": Y}), place, row_group_size=7)
+
+    write(X)
+    fit = st.fit(place, target="y", stream=True)
+    fit.save(tmp_path / "run")
+    assert str(st.replay(tmp_path / "run")) == f"All {fit.steps + 1} recorded steps are the same, bit for bit."
+    assert len(fit.train.places) < len(X)
+    row = min(set(range(len(X))) - set(fit.train.places.tolist()))
+    other = X.copy()
+    other[row, 0] += 1.0
+    write(other)
+    found = st.replay(tmp_path / "run")
+    assert (found.same, found.step) == (False, 0)
+    assert str(found).endswith(" now. The files are others than those of the run, or were written again since.")

@@ -13,6 +13,7 @@ import torch
 
 import steepest as st
 from steepest.checkpoints.folder import NAMES, Checkpoints
+from steepest.cli.commands import main
 from steepest.run_record import FILES
 
 from stopping_at import assert_same, cut_off, gone_on
@@ -262,3 +263,41 @@ def test_newton_steps_over_a_stream_go_on_from_their_pass(case, at, tmp_path):
     assert_same(plain, again)
     assert again.metrics == plain.metrics
     assert len(passes) <= plain.steps - at + 2
+
+
+@pytest.mark.parametrize("engine", ["loop", "fused"])
+def test_minibatches_of_a_stream_are_not_taken_again_where_its_scores_are_interrupted(
+    engine, tmp_path, monkeypatch, capsys
+):
+    """The pass over all rows that the scores take comes after the last step."""
+    monkeypatch.setattr("steepest.engines.choice.WORTH", -np.inf if engine == "fused" else np.inf)
+    monkeypatch.chdir(tmp_path)
+    pyarrow.parquet.write_table(pyarrow.table({"x": X[:, 0], "y": Y}), "s.parquet", row_group_size=7)
+    words = [
+        "fit",
+        "s.parquet",
+        "--target",
+        "y",
+        "--stream",
+        "--optimizer",
+        "sgd",
+        "--lr",
+        "0.01",
+        "--batch-size",
+        "16",
+    ]
+    words += ["--epochs", "4", "--no-report", "--quiet", "--out"]
+    assert main([*words, "plain"]) == 0
+    with monkeypatch.context() as patch:
+
+        def pressed(*given: object) -> None:
+            raise KeyboardInterrupt
+
+        patch.setattr("steepest.streamed_scores.measured", pressed)
+        assert main([*words, "run"]) == 130
+    assert capsys.readouterr().err == "error: interrupted: the same command goes on with the run in run.\n"
+    assert main([*words, "run"]) == 0
+    plain, again = st.load("plain"), st.load("run")
+    (said,) = [note for note in again.notes if note.startswith("The run goes on from step ")]
+    assert int(said.removesuffix(".").split()[-1]) >= (51 if engine == "loop" else 39)  # of 52
+    assert_same(plain, again)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import steepest as st
+from steepest import atomic_folder, sweeping
+from steepest.checkpoints.folder import reserved
 from steepest.cli.commands import main
 
 QUICK = ["--optimizer", "sgd", "--precondition", "standardize", "--epochs", "20"]
@@ -199,3 +202,34 @@ def test_help_lists_the_settings_of_fit(capsys):
     for option in ("--lr", "--optimizer", "--class-weight", "--table", "--out", "--json"):
         assert option in out
     assert "1e-4:1:log:50" in out
+
+
+def test_an_interrupted_sweep_that_is_kept_nowhere_does_not_say_that_it_is_kept(table, capsys, monkeypatch):
+    def pressed(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweeping.Work, "_group", pressed)
+    code, _, err = _run(capsys, table, "--target", "price", *QUICK, "--lr", "0.1,0.2")
+    assert (code, err) == (130, "error: interrupted: 0 of 2 runs are done.\n")
+
+
+def test_a_signal_while_a_sweep_is_written_is_told_and_it_is_kept(table, tmp_path, capsys, monkeypatch):
+    real = atomic_folder.write_folder
+
+    def pressed(*given: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        real(*given)
+
+    monkeypatch.setattr(atomic_folder, "write_folder", pressed)
+    words = [table, "--target", "price", *QUICK, "--lr", "0.1,0.2", "--out", str(tmp_path / "runs"), "--quiet"]
+    assert _run(capsys, *words) == (143, "", "error: interrupted\n")
+    assert st.load(tmp_path / "runs").columns["status"] == ["epochs"] * 2
+
+
+def test_a_folder_that_another_process_fits_into_is_refused_before_any_run(table, tmp_path, capsys):
+    words = [table, "--target", "price", *QUICK, "--lr", "0.1,0.2", "--out", str(tmp_path / "runs")]
+    with reserved(tmp_path / "runs", False, []):
+        code, out, err = _run(capsys, *words)
+    assert (code, out) == (1, "")
+    assert err.startswith("error: Another process is fitting into ")
+    assert not (tmp_path / "runs").exists()

@@ -21,10 +21,12 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import steepest as st
-from steepest import fitting
+from steepest import fitting, resuming
 from steepest.cli.commands import app, main
+from steepest.descent.loop import Step
 from steepest.settings import Spec
 from steepest.storage import run_folder
+from steepest.sweeps import own_rows
 
 from nist import NIST
 
@@ -307,6 +309,32 @@ def test_an_interruption_before_the_first_step_is_said(capsys, monkeypatch, tabl
     monkeypatch.setattr(fitting, "fit", interrupted)
     code, out, err = _run(capsys, "fit", table, "--target", "price")
     assert (code, out, err) == (130, "", "error: interrupted before there was anything to keep\n")
+
+
+def test_a_fit_whose_folds_are_interrupted_is_kept_and_printed(capsys, monkeypatch, table, tmp_path):
+    def pressed(*given: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(own_rows, "run", pressed)
+    words = ["fit", table, "--target", "price", "--drop", "sold", "--out", str(tmp_path / "run"), "--no-report"]
+    code, out, err = _run(capsys, *words, "--folds", "3", "--json", "--quiet")
+    said = "error: interrupted. The fit itself is done; its folds are to be fitted again.\n"
+    assert (code, err) == (130, said)
+    np.testing.assert_allclose(list(json.loads(out)["params"].values()), OLS, rtol=1e-11)
+    assert st.load(tmp_path / "run").status is st.Status.CONVERGED
+
+
+def test_no_folds_are_fitted_once_the_fit_was_interrupted(capsys, monkeypatch, table):
+    def pressed(monitor: object, step: Step, why: object) -> None:
+        if step.t == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(resuming, "checkpoint", pressed)
+    code, out, err = _run(capsys, "fit", table, "--target", "price", "--drop", "sold", "--folds", "3", "--json")
+    assert code == 130
+    assert json.loads(out)["steps"] == 1
+    assert "cross_validation" not in out
+    assert "stopped by Ctrl-C" in err
 
 
 def test_a_result_is_printed_even_where_it_cannot_be_kept(capsys, monkeypatch, table, tmp_path):

@@ -188,6 +188,34 @@ def test_nothing_is_left_of_a_copy_that_was_not_finished(tmp_path, cache):
     assert copy.size == 4
 
 
+@pytest.mark.parametrize("what", ["changed", "disappeared"])
+def test_a_text_file_that_changes_or_disappears_meanwhile_is_named(what, tmp_path, monkeypatch):
+    place, real, seen = write(tmp_path, "plain", lines()), csv_conversion._Conversion._block, []
+
+    def after(self, file, block, before):
+        seen.append(before)
+        if len(seen) == 2:
+            place.write_text(lines(y=lambda v, row: v + 1)) if what == "changed" else place.unlink()
+        return real(self, file, block, before)
+
+    monkeypatch.setattr(csv_conversion._Conversion, "_block", after)
+    with pytest.raises(st.DataError, match=rf"t\.csv' (was )?{what} while it was read"):
+        st.fit(place, target="y", stream=True)
+    assert table_copies.copies() == []
+
+
+def test_a_copy_that_is_removed_before_it_is_read_is_told(tmp_path, cache, monkeypatch):
+    place, real = write(tmp_path, "plain", lines()), csv_conversion._read
+
+    def after(*given):
+        shutil.rmtree(cache)
+        return real(*given)
+
+    monkeypatch.setattr(csv_conversion, "_read", after)
+    with pytest.raises(st.DataError, match=r"the Parquet copy of '.*t\.csv' was removed while it was read\. Fit again"):
+        st.fit(place, target="y", stream=True)
+
+
 def test_a_disk_without_room_is_said_before_anything_is_written(tmp_path, cache, monkeypatch):
     place = write(tmp_path, "plain", lines())
     usage = namedtuple("usage", "total used free")(10**9, 10**9, 10_000)

@@ -137,28 +137,41 @@ def remove(place: Path) -> None:
 
 
 @contextmanager
+def reserved(
+    folder: str | os.PathLike[str], overwrite: bool, names: Iterable[str], going_on: bool = False
+) -> Iterator[Path]:
+    """Make the folder if it is missing, and be the only process that fits into it; what was not written to is removed again.
+
+    names: of the files that will be there in the end. going_on: as of `check_free`.
+
+    Raises:
+        RunError: another process fits into it, a finished run is there, or something else is in the way.
+    """
+    check_free(folder, overwrite, names, going_on)
+    place = place_of(folder)
+    busy = f"Another process is fitting into {str(folder)!r}. Wait until it has ended, or choose another folder."
+    with ExitStack() as until_the_end:
+        with said(f"The run cannot be written to {str(place)!r}"):
+            until_the_end.enter_context(atomic_folder.held(place, RUNNING, 0, busy))
+        check_free(folder, overwrite, names, going_on)
+        yield place
+
+
+@contextmanager
 def claimed(
     folder: str | os.PathLike[str], overwrite: bool, names: Iterable[str], every: float | None = None
 ) -> Iterator[Checkpoints]:
-    """Make the folder if it is missing, and be the only process that fits into it; what was not written to is removed again.
+    """The folder of a run under way, reserved for this process, and the checkpoints in it.
 
     names: of the files that will be there in the end. every: seconds between two checkpoints (`EVERY`).
 
     Raises:
-        SpecError: these are no seconds. RunError: another process fits into it, a finished run is there, or something else is in
-            the way.
+        SpecError: these are no seconds. RunError: as of `reserved`.
     """
     if every is not None and not (isinstance(every, int | float) and 0 < every < float("inf")):
         raise SpecError(f"checkpoint_every={every!r}: it must be a number of seconds greater than 0.")
-    check_free(folder, overwrite, names, going_on=True)
-    place = place_of(folder)
-    cannot = f"The run cannot be written to {str(place)!r}"
-    busy = f"Another process is fitting into {str(folder)!r}. Wait until it has ended, or choose another folder."
-    with ExitStack() as until_the_end:
-        with said(cannot):
-            until_the_end.enter_context(atomic_folder.held(place, RUNNING, 0, busy))
-        check_free(folder, overwrite, names, going_on=True)
-        with said(cannot):
+    with reserved(folder, overwrite, names, going_on=True) as place:
+        with said(f"The run cannot be written to {str(place)!r}"):
             (place / NEW_CHECKPOINT).unlink(missing_ok=True)
             kept = Checkpoints(place, str(folder), overwrite, every or EVERY)
         yield kept
@@ -222,12 +235,17 @@ class Checkpoints:
         self.started = self.last = time.monotonic()
         self.engine, self.made = "", dict[str, Any]()
         self.tell: Callable[[str], None] = lambda sentence: None
-        self.failed = False
+        self.failed = self.ours = False
 
     @property
     def seconds(self) -> float:
         """How long the run has taken so far, in all its parts."""
         return time.monotonic() - self.started + (0.0 if self.found is None else self.found["seconds"])
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a checkpoint of this run is in the folder, from which the same call or command goes on."""
+        return self.ours and bool(unfinished(self.place))
 
     def _newest(self) -> dict[str, Any] | None:
         good: list[dict[str, Any]] = []
@@ -264,6 +282,7 @@ class Checkpoints:
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise self.damaged(str(error)) from None
         if not settings and not data:
+            self.ours = True
             self.notes.append(f"The run goes on from step {self.found['position'][0]:,}.")
             if others := differences(self.found["begun"].get("made with", {})):
                 self.notes.append(f"Its last digits may differ from those of a run in one piece: {'; '.join(others)}.")
@@ -322,7 +341,7 @@ class Checkpoints:
                 new.unlink()
             self._unwritten(position[0], error)
             return
-        self.number, self.failed, self.last = self.number + 1, False, time.monotonic()
+        self.number, self.failed, self.ours, self.last = self.number + 1, False, True, time.monotonic()
 
     def _unwritten(self, step: int, error: OSError) -> None:
         if not self.failed:

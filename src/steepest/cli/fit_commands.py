@@ -77,9 +77,13 @@ def fit(
         sharing(rank_timeout) as group,
         nullcontext() if out is None else claimed_by_first(out, overwrite, files, checkpoint_every) as kept,
     ):
-        return _fit(
-            data, given, kept, asked, out, folds, split or "random", json, quiet, report, group is None or group.first
-        )
+        first = group is None or group.first
+        try:
+            return _fit(data, given, kept, asked, out, folds, split or "random", json, quiet, report, first)
+        except KeyboardInterrupt:
+            if kept is None or not kept.goes_on:
+                raise
+            return fail(_goes_on(out), 130)
 
 
 def _fit(
@@ -90,7 +94,7 @@ def _fit(
     this process writes and prints what it has done, with others or without."""
     from steepest import fitting
     from steepest.cli import console
-    from steepest.descent.stopping import interruptible
+    from steepest.descent.stopping import Status, interruptible
     from steepest.ranks.group import shared
     from steepest.run_record import to_json
     from steepest.storage import run_folder
@@ -99,6 +103,8 @@ def _fit(
         kept.tell, given = kept.tell if quiet else console.say, given | {"out": kept}
     with console.warnings_as_lines(), console.progress(_limits(given), quiet) as progress:
         done = fitting.fit(data, progress=progress, **given)
+    if done.ending.status is Status.INTERRUPTED:  # what takes long is for a fit that has ended
+        asked, folds = {}, None
     if not first:
         with suppress(DataError, FitError, SpecError), shared():  # the first one says what is wrong
             _ = None if folds is None else done.cross_validate(folds, split)
@@ -120,12 +126,17 @@ def _fit(
         return fail(f"interrupted. The run is in {out}, without its page.", 130)
     with kept_in(out), console.warnings_as_lines():
         summary = judged = None
+        stopped = "interrupted" if interrupted() else ""
         try:
-            summary = done.summary(**asked) if asked and (json or not quiet) else None
-            with shared():
-                judged = None if folds is None else done.cross_validate(folds, split)
+            if not stopped:
+                summary = done.summary(**asked) if asked and (json or not quiet) else None
+                with shared():
+                    judged = None if folds is None else done.cross_validate(folds, split)
         except SteepestError as error:  # the fit itself is worth printing even so
             unsaved = unsaved or error
+        except KeyboardInterrupt:
+            left = "its summary is to be made" if folds is None else "its folds are to be fitted"
+            stopped = f"interrupted. The fit itself is done; {left} again."
         if json:
             more = {} if judged is None else {"cross_validation": judged.summary()}
             print(to_json(done.to_dict() | _inference(done, summary) | more))
@@ -138,10 +149,13 @@ def _fit(
             print(f"The run is in {out}", file=sys.stderr)
     if unsaved is not None:
         raise unsaved
-    if interrupted():
-        return fail("interrupted", 130)
-    goes_on = "" if out is None else f"interrupted: the same command goes on with the run in {out}."
-    return _code(done, done.message if json or quiet else "", goes_on)
+    if stopped:
+        return fail(stopped, 130)
+    return _code(done, done.message if json or quiet else "", "" if out is None else _goes_on(out))
+
+
+def _goes_on(out: str | None) -> str:
+    return f"interrupted: the same command goes on with the run in {out}."
 
 
 @app.command(help_epilogue="Example: steepest sweep sample:diabetes --lr 1e-4:1:log:30 --optimizer sgd,adam --seed 0:4")
@@ -159,12 +173,10 @@ def sweep(
     **settings: list[str] | None,
 ) -> int:
     """Fit with every combination of several settings: lists sgd,adam and ranges 1e-4:1:log:50 (or :lin:), seeds 0:9."""
-    from steepest import divided, sweeping
-    from steepest.cli import console, ranges
-    from steepest.cli.sharing import follows, sharing
-    from steepest.descent.stopping import interruptible
-    from steepest.run_record import to_json
-    from steepest.storage import run_folder, sweep_folder
+    from steepest.checkpoints.folder import reserved
+    from steepest.cli import ranges
+    from steepest.cli.sharing import follows
+    from steepest.storage import run_folder
 
     if table is not None:
         check_table_name("--table", table)
@@ -173,8 +185,23 @@ def sweep(
     data = dash(data)
     given = {name: ranges.values(name, words) for name, words in settings.items() if words is not None}
     given = _with_target(data, given)
-    if out is not None and not follows():
-        run_folder.check_free(out, overwrite, run_folder.SWEEP_FILES)
+    ours = out is not None and not follows()
+    with reserved(out, overwrite, run_folder.SWEEP_FILES) if ours else nullcontext():
+        return _sweep(data, given, table, out, overwrite, json, quiet, rank_timeout)
+
+
+def _sweep(
+    data: str, given: dict[str, Any], table: str | None, out: str | None, overwrite: bool, json: bool, quiet: bool,
+    rank_timeout: float | None,
+) -> int:  # fmt: skip
+    """What the command does once its options are read."""
+    from steepest import divided, sweeping
+    from steepest.cli import console
+    from steepest.cli.sharing import sharing
+    from steepest.descent.stopping import interruptible
+    from steepest.run_record import to_json
+    from steepest.storage import sweep_folder
+
     lost = "No run of the sweep is kept: give the same command again."
     with sharing(rank_timeout, lost) as group, console.warnings_as_lines(), console.sweep_progress(quiet) as progress:
         if group is None or group.size == 1:
@@ -183,8 +210,8 @@ def sweep(
             return 0
         else:
             done = found
-    unsaved = None
-    with interruptible():  # what was done is kept, even if Ctrl-C comes now
+    unsaved, kept = None, "" if out is None and table is None else ", and kept with all others"
+    with interruptible() as interrupted:  # what was done is kept, even if Ctrl-C comes now
         try:
             if out is not None:
                 sweep_folder.save_sweep(done, out, overwrite)
@@ -202,7 +229,7 @@ def sweep(
             console.show_sweep(done, out)
     if unsaved is not None:
         raise unsaved
-    return _sweep_code(done)
+    return fail("interrupted", 130) if interrupted() else _sweep_code(done, kept)
 
 
 @app.command(help_epilogue="Example: steepest describe houses.csv")
@@ -350,10 +377,11 @@ def _code(done: Fit, message: str, goes_on: str) -> int:
     return 0
 
 
-def _sweep_code(done: Sweep) -> int:
+def _sweep_code(done: Sweep, kept: str) -> int:
+    """How the command ends; `kept` is what became of the runs of a sweep that was interrupted."""
     if "interrupted" in done.columns["status"]:
         finished = sum(status != "interrupted" for status in done.columns["status"])
-        return fail(f"interrupted: {finished:,} of {len(done):,} runs are done, and kept with all others.", 130)
+        return fail(f"interrupted: {finished:,} of {len(done):,} runs are done{kept}.", 130)
     if not done.ranked():
         return fail("no run ended well: each of them diverged or failed. Try smaller rates: --lr 1e-6:1e-2:log:20.", 3)
     return 0

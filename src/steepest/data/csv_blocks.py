@@ -10,11 +10,13 @@ from __future__ import annotations
 import codecs
 import lzma
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
+from steepest.data.addresses import reason
 from steepest.data.encodings import BOMS, HEAD
 from steepest.data.formats import NOT_TABLES, PACKED
 from steepest.data.wording import quoted
@@ -33,7 +35,7 @@ NOT_TEXT = {b"PAR1": "Parquet", b"ARROW1": "an Arrow file", b"FEA1": "a Feather 
 class TextFile:
     """A text table. open: its bytes from their beginning, each time that it is called. label: quoted. size: in bytes.
 
-    path: where it is. written: when, in nanoseconds.
+    path: where it is. written: when, in nanoseconds. stamp: gives its size, and when it was written, as they are now.
     """
 
     open: Callable[[], Any]
@@ -42,6 +44,31 @@ class TextFile:
     path: str = ""
     written: int = 0
     encoding: str | None = None
+    stamp: Callable[[], tuple[int, int]] | None = None
+
+    def opened(self) -> Any:
+        """Its bytes from their beginning.
+
+        Raises:
+            DataError: it cannot be opened.
+        """
+        with self._there():
+            return self.open()
+
+    def check_unchanged(self) -> None:
+        """DataError where it is another file than it was when it was found."""
+        with self._there():
+            if self.stamp is not None and self.stamp() != (self.size, self.written):
+                raise DataError(f"{self.label} was changed while it was read. Leave it as it is until it has been read")
+
+    @contextmanager
+    def _there(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise DataError(f"{self.label} disappeared while it was read. Put it back, and fit again") from None
+        except (OSError, pa.ArrowException) as error:
+            raise DataError(f"{self.label} cannot be read: {reason(error)}") from None
 
     def packed(self) -> str | None:
         """How it is packed; None where it is not.
@@ -49,7 +76,7 @@ class TextFile:
         Raises:
             DataError: it is no text.
         """
-        with self.open() as stream:
+        with self.opened() as stream:
             magic = stream.read(8)
         for start, kind in {**NOT_TABLES, **NOT_TEXT}.items():
             if magic.startswith(start):
@@ -58,7 +85,7 @@ class TextFile:
 
     def marked(self) -> str:
         """The encoding that its first bytes name; "" where they name none."""
-        with self.open() as source:
+        with self.opened() as source:
             way = self.packed()
             stream: Any = source if way is None else _unpacked(source, way)
             head = stream.read(8)
@@ -67,7 +94,7 @@ class TextFile:
     def text(self) -> Generator[tuple[bytes, int]]:
         """Its text as UTF-8, a piece after another, and how many bytes of the file were read so far."""
         way = self.packed()
-        with self.open() as source:
+        with self.opened() as source:
             stream: Any = source if way is None else _unpacked(source, way)
             head = self._read(stream, HEAD)
             marked = next((name for mark, name in BOMS.items() if head.startswith(mark)), None)

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -98,9 +99,10 @@ def converted(
                     place, stamps
                 )
         known = table_copies.about(key)
-    if known is None:
-        raise DataError(f"the Parquet copy of {texts[0].label} was removed while it was read. Fit again")
-    return _read(key, known, [text.label for text in texts])
+    with suppress(FileNotFoundError):
+        if known is not None:
+            return _read(key, known, [text.label for text in texts])
+    raise DataError(f"the Parquet copy of {texts[0].label} was removed while it was read. Fit again")
 
 
 def text_tables(source: str, listing: Listing | None = None) -> list[TextFile]:
@@ -117,17 +119,29 @@ def text_tables(source: str, listing: Listing | None = None) -> list[TextFile]:
 
 
 def _of(path: Path) -> TextFile:
-    there = path.stat()
-    return TextFile(
-        lambda: pa.OSFile(str(path)), quoted_path(path), there.st_size, str(path.resolve()), there.st_mtime_ns
-    )
+    def stamp() -> tuple[int, int]:
+        there = path.stat()
+        return there.st_size, there.st_mtime_ns
+
+    size, written = stamp()
+    where = str(path.resolve())
+    return TextFile(lambda: pa.OSFile(str(path)), quoted_path(path), size, where, written, stamp=stamp)
 
 
 def _at(listing: Listing, info: Any) -> TextFile:
     path = f"{listing.address.split('://')[0]}://{info.path}"
-    written = info.mtime_ns or 0
+
+    def stamp() -> tuple[int, int]:
+        there = listing.filesystem.get_file_info(info.path)
+        return there.size, there.mtime_ns or 0
+
     return TextFile(
-        lambda: listing.filesystem.open_input_file(info.path), listing.label(info.path), info.size, path, written
+        lambda: listing.filesystem.open_input_file(info.path),
+        listing.label(info.path),
+        info.size,
+        path,
+        info.mtime_ns or 0,
+        stamp=stamp,
     )
 
 
@@ -136,7 +150,7 @@ def _is_text(text: TextFile) -> bool:
     plain = next((name.removesuffix(end) for end in UNPACKED_ENDINGS if name.endswith(end)), name)
     if plain.endswith((*JSON_ENDINGS, ".parquet", ".arrow", ".feather", ".ipc")):
         return False
-    with text.open() as file:
+    with text.opened() as file:
         magic = file.read(8)
     return not magic.startswith((*NOT_TABLES, *NOT_TEXT, b'{"', b"{\n", b"[{", b"[\n"))
 
@@ -238,7 +252,11 @@ class _Conversion:
                 old.unlink()
             self.writing, done, self.schema = True, 0, self._schema(number)
             for at, file in enumerate(self.files):
-                self._go_through(file, place / f"part-{at:05d}.parquet", number, done)
+                try:
+                    self._go_through(file, place / f"part-{at:05d}.parquet", number, done)
+                except DataError:
+                    file.text.check_unchanged()  # or it is no fault of the file's as it is
+                    raise
                 done += file.text.size
             if not all([file.settle(any(kind.from_text for kind in self.kinds.values())) for file in self.files]):
                 for kind in self.kinds.values():
@@ -249,6 +267,8 @@ class _Conversion:
             raise DataError(
                 f"the columns of {self.files[0].text.label} cannot be read alike in all rows. Write it as Parquet"
             )
+        for file in self.files:
+            file.text.check_unchanged()
         if not sum(file.rows for file in self.files):
             raise DataError(f"{self.files[0].text.label} has a header ({listed(self.names)}) but no rows")
         (place / table_copies.ABOUT).write_text(json.dumps(self._about(stamps)), encoding="utf-8")
