@@ -7,7 +7,7 @@ import numpy as np
 from steepest.data.batching import Batching
 from steepest.data.dataset import Dataset
 from steepest.data.streams import Block
-from steepest.data.windows import Windows
+from steepest.data.windows import Parts, Windows
 from steepest.descent.stream_newton import StreamNewton
 from steepest.errors import SpecError
 from steepest.lazy import torch
@@ -83,11 +83,13 @@ def linear_windows(data: Dataset, terms: Terms, objective: LinearObjective) -> W
 
     plain = matrix is None and terms.degree == 1 and not terms.centre
 
-    def columns(block: Block) -> tuple[np.ndarray, ...]:
-        nothing = np.empty((len(block.x), 0))
-        design = block.x if plain else terms.design(block.x)
-        y = block.y if objective.loss.coupled else block.y.astype(np.float64)
+    def columns(block: Block) -> Parts:
+        nothing = np.empty((len(block.y), 0))
+        y = block.y if objective.loss.coupled else block.y.astype(np.float64, copy=False)
         weights = nothing if block.weights is None else block.weights / stream.mean_weight
+        if plain and start is None:
+            return block.columns, y, weights, nothing
+        design = block.x if plain else terms.design(block.x)
         offset = nothing if start is None else design @ start
         basis = design if matrix is None else design @ matrix
         return basis, y, weights, offset[:, 0] if offset.shape[1] == 1 else offset
@@ -102,8 +104,9 @@ def module_windows(data: Dataset, dtype: torch.dtype) -> Windows | None:
         return None
     numbers = torch.empty(0, dtype=dtype).numpy().dtype
 
-    def columns(block: Block) -> tuple[np.ndarray, ...]:
-        return (block.x, block.y) if block.weights is None else (block.x, block.y, block.weights / stream.mean_weight)
+    def columns(block: Block) -> Parts:
+        x, y, weights = block.columns, block.y, block.weights
+        return (x, y) if weights is None else (x, y, weights / stream.mean_weight)
 
     return Windows(stream, columns, numbers)
 

@@ -200,6 +200,12 @@ class Schema:
                 gaps[column.name] += missing
         return x
 
+    def in_columns(self, sources: Sequence[SourceColumn], rows: int) -> np.ndarray | tuple[np.ndarray, ...]:
+        """The same with contiguous columns; where each of them is the numbers of a column, these where they lie."""
+        if sources and all(map(as_it_is, self.columns, sources)):
+            return tuple(to_numbers(source.values) for source in sources)
+        return self.matrix(sources, rows, in_columns=True)
+
     def said_of(self, gaps: Mapping[str, int]) -> list[str]:
         """Sentences on what was filled in for missing values of new rows."""
         return [_filled(column, gaps[column.name]) for column in self.columns if gaps.get(column.name)]

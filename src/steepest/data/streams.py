@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -68,20 +69,28 @@ class Asked:
 class Block:
     """Some rows ready for a fit: x `[m, d]`, y `[m]`, `[m, k]` or codes, weights `[m]` or None (factors of classes in them).
 
-    row_weights: without those factors. group: the row group that they are of. places: their numbers among all rows.
+    columns: x, or each of its columns where it lies. row_weights: without those factors. group: the row group that they are of.
+    places: their numbers among all rows.
     """
 
-    x: np.ndarray
+    columns: np.ndarray | tuple[np.ndarray, ...]
     y: np.ndarray
     weights: np.ndarray | None
     row_weights: np.ndarray | None
     group: int
     places: np.ndarray
 
+    @cached_property
+    def x(self) -> np.ndarray:
+        """The features `[m, d]`, each in one piece of memory."""
+        return self.columns if isinstance(self.columns, np.ndarray) else np.stack(self.columns).T
+
     def take(self, rows: np.ndarray | slice) -> Block:
         """Some of them, by a mask, by number or as a slice."""
+        columns = self.columns
+        columns = columns[rows] if isinstance(columns, np.ndarray) else tuple(part[rows] for part in columns)
         weights, given = (None if part is None else part[rows] for part in (self.weights, self.row_weights))
-        return Block(self.x[rows], self.y[rows], weights, given, self.group, self.places[rows])
+        return Block(columns, self.y[rows], weights, given, self.group, self.places[rows])
 
 
 @dataclass(frozen=True)
@@ -146,7 +155,7 @@ class Stream:
     def _block(self, parts: Selection, number: int, first: int, rows: int) -> Block:
         goals, schema = parts.goals, self.schema
         columns = [column.name for column in schema.columns]
-        x = schema.matrix((parts.column(name) for name in columns), goals.num_rows, in_columns=True)
+        x = schema.in_columns([parts.column(name) for name in columns], goals.num_rows)
         origin = parts.goal_origin
         y = target_numbers(goals, origin) if schema.classes is None else _codes(goals, schema, origin)
         weights = parts.weights

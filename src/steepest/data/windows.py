@@ -33,7 +33,10 @@ HELD = 2**25
 WIDEST = 16
 """Row groups of a window at most."""
 
-Columns = Callable[[Block], tuple[np.ndarray, ...]]
+Parts = tuple[np.ndarray | tuple[np.ndarray, ...], ...]
+"""Arrays `[m, …]` of some rows, the first of which may be the columns of one, `[m]` each."""
+
+Columns = Callable[[Block], Parts]
 
 
 class Load(NamedTuple):
@@ -182,27 +185,30 @@ class _Held:
             low, high = max(load.low - at, 0), min(load.high - at, len(block.y))
             at += len(block.y)
             if high > low:
-                self._put(
-                    self.windows.columns(block if (low, high) == (0, len(block.y)) else block.take(slice(low, high))),
-                    place,
-                )
+                whole = (low, high) == (0, len(block.y))
+                self._put(self.windows.columns(block if whole else block.take(slice(low, high))), place, high - low)
                 place += high - low
-        count = load.high - load.low
-        order = np.arange(count) if key is None else _random(*key, load.stream + 1, load.number).permutation(count)
-        rows = np.arange(begin, begin + len(left)), begin + len(left) + order[load.dealt :]
-        self.next[load.stream] = np.concatenate(rows)
+        rows = np.arange(begin, place)
+        if key is not None:
+            _random(*key, load.stream + 1, load.number).shuffle(rows[len(left) :])
+        dealt = slice(len(left), len(left) + load.dealt)
+        self.next[load.stream] = np.delete(rows, dealt) if load.dealt else rows
 
-    def _put(self, parts: tuple[np.ndarray, ...], place: int) -> None:
+    def _put(self, parts: Parts, place: int, count: int) -> None:
         if not self.arrays:
             self.arrays = tuple(self._like(part, self.windows.ones * (i == 0)) for i, part in enumerate(parts))
         for i, (array, part) in enumerate(zip(self.arrays, parts, strict=True)):
-            rows = array[place : place + len(part)]
-            if i == 0 and self.windows.ones:
+            rows = array[place : place + count]
+            if isinstance(part, tuple):
+                for at, column in enumerate(part, self.windows.ones):
+                    rows[:, at] = column
+            elif i == 0 and self.windows.ones:
                 rows[:, self.windows.ones :] = part
             else:
                 rows[...] = part
 
-    def _like(self, part: np.ndarray, ones: int) -> np.ndarray:
+    def _like(self, part: np.ndarray | tuple[np.ndarray, ...], ones: int) -> np.ndarray:
+        part = np.empty((0, len(part)), part[0].dtype) if isinstance(part, tuple) else part
         kind = part.dtype if part.dtype.kind != "f" or self.windows.numbers is None else self.windows.numbers
         shape = (part.shape[1] + ones, *part.shape[2:]) if part.ndim > 1 else ()
         made = np.empty((len(self.streams) * self.room, *shape), kind)

@@ -21,7 +21,7 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from itertools import count, pairwise
+from itertools import count, groupby, pairwise
 from math import inf
 from typing import Any, NamedTuple
 
@@ -198,18 +198,22 @@ class Compiled:
     def _laid_out(self, windows: Windows, size: int, most: int) -> Generator[_Dealt]:
         """The rows of some steps at a time, copied out of the windows before these go on."""
         width, nothing = self.shape[1], np.zeros((1, 0), dtype=np.int64)
+        rooms = list[Rows]()  # in turns: one is walked while the other is filled
         for epoch, steps, held, orders in windows.orders(self.batching, self.first[0], self.batching.steps):
             source = kernel_args.rows_of(held, self.objective) if held else self.rows  # this rank has no part of these
             for first in range(0, steps.count, most):
                 parts = [order[first : first + most] for order in orders]
                 order = np.concatenate([part.ravel() for part in parts])
-                room = kernel_args.room_for(source, width, len(order), -(-size // PARTS))
-                starts = np.zeros((len(parts), len(parts[0])), np.int64)
-                lengths, begin = np.zeros_like(starts), 0
-                for number, part in enumerate(parts):
-                    rows, end = part.shape[1], begin + part.size
-                    starts[number], lengths[number] = begin + rows * np.arange(len(part)), rows
-                    if part.size:
+                if len(rooms) < 2:
+                    rooms.append(kernel_args.room_for(source, width, most * size, -(-size // PARTS)))
+                rooms.reverse()
+                room = rooms[0]
+                lengths = np.array([[part.shape[1]] * len(part) for part in parts])
+                starts = (np.cumsum(lengths) - lengths.ravel()).reshape(lengths.shape)
+                begin = 0
+                for rows, alike in groupby(parts, lambda part: part.shape[1]):
+                    end = begin + sum(part.size for part in alike)
+                    if rows:
                         gather(source, width, order, begin, end, rows, room)
                     begin = end
                 yield _Dealt(Batch(epoch, steps.first + first), room, nothing, starts, lengths, steps.rows)
