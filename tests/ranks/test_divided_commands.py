@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pyarrow.csv as pacsv
@@ -18,23 +15,14 @@ import steepest as st
 
 from stopping_at import assert_same_trace
 
-SCRIPT = Path(__file__).with_name("commanded.py")
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked here")
-
-
-def done_by(sizes, commands, folder: Path) -> None:
-    """Commands by several numbers of ranks; FOLDER/SIZE has what came of them."""
-    words = [sys.executable, str(SCRIPT), str(folder), ",".join(map(str, sizes))]
-    given = json.dumps(commands)
-    done = subprocess.run(words, input=given, capture_output=True, text=True, check=False, timeout=900)
-    assert done.returncode == 0, done.stderr
 
 
 SIZES = [(0, 2), pytest.param((0, 1, 2, 4, 8), marks=pytest.mark.soak)]
 
 
 @pytest.mark.parametrize("sizes", SIZES, ids=["daily", "all"])
-def test_predictions_of_ranks_are_the_file_of_one_process(sizes, tmp_path):
+def test_predictions_of_ranks_are_the_file_of_one_process(sizes, tmp_path, forked):
     write(tmp_path / "rows", gaps=True)
     write(tmp_path / "bad", gaps=True)
     table = pq.read_table(tmp_path / "bad/1.parquet")
@@ -57,7 +45,8 @@ def test_predictions_of_ranks_are_the_file_of_one_process(sizes, tmp_path):
     ]
     predict = ["predict", "run", "../rows", "--keep", "city,w"]
     commands = [fit, [*predict, "-o", "rows.csv"], [*predict, "-o", "rows.parquet", "--interval", "0.9"], predict]
-    done_by(sizes, [*commands, ["predict", "run", "../bad", "-o", "bad.csv"]], tmp_path)
+    commands.append(["predict", "run", "../bad", "-o", "bad.csv"])
+    forked("commanded.py", str(tmp_path), ",".join(map(str, sizes)), given=json.dumps(commands))
     alone = tmp_path / str(sizes[0])
     whole = pq.read_table(alone / "rows.parquet")
     assert whole.num_rows == 1_200
@@ -77,7 +66,7 @@ def test_predictions_of_ranks_are_the_file_of_one_process(sizes, tmp_path):
 
 
 @pytest.mark.parametrize("sizes", SIZES, ids=["daily", "all"])
-def test_a_sweep_of_ranks_is_that_of_one_process(sizes, tmp_path):
+def test_a_sweep_of_ranks_is_that_of_one_process(sizes, tmp_path, forked):
     write(tmp_path / "rows")
     sweep = ["sweep", "../rows", "--target", "y", "--columns", "a,b", "--test-fraction", "0.2", "--table", "runs.csv"]
     plain = [
@@ -92,7 +81,7 @@ def test_a_sweep_of_ranks_is_that_of_one_process(sizes, tmp_path):
         "runs",
     ]
     wrong = ["sweep", "../rows", "--target", "y", "--columns", "a,nothing", "--lr", "0.1,0.2", "--optimizer", "sgd"]
-    done_by(sizes, [plain, wrong], tmp_path)
+    forked("commanded.py", str(tmp_path), ",".join(map(str, sizes)), given=json.dumps([plain, wrong]))
     alone = tmp_path / str(sizes[0])
     for size in sizes[1:]:
         place = tmp_path / str(size)
@@ -111,7 +100,7 @@ def test_a_sweep_of_ranks_is_that_of_one_process(sizes, tmp_path):
 
 
 @pytest.mark.parametrize("sizes", SIZES, ids=["daily", "all"])
-def test_a_cross_validation_of_ranks_is_that_of_one_process(sizes, tmp_path):
+def test_a_cross_validation_of_ranks_is_that_of_one_process(sizes, tmp_path, forked):
     write(tmp_path / "rows")
     pacsv.write_csv(pq.read_table(tmp_path / "rows").slice(0, 300), tmp_path / "rows.csv")
     fit = ["fit", "../rows.csv", "--target", "y", "--columns", "a,b,city", "--json"]
@@ -119,7 +108,7 @@ def test_a_cross_validation_of_ranks_is_that_of_one_process(sizes, tmp_path):
     module = [*fit, "--folds", "3", "--model", "mlp:3", "--epochs", "5", "--batch-size", "50"]
     commands = [[*fit, "--folds", "5"], steps, module, [*fit, "--folds", "400"]]
     commands = commands if len(sizes) > 2 else commands[:1]
-    done_by(sizes, commands, tmp_path)
+    forked("commanded.py", str(tmp_path), ",".join(map(str, sizes)), given=json.dumps(commands))
     alone = tmp_path / str(sizes[0])
     for size in sizes[1:]:
         for number in range(min(3, len(commands))):

@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
@@ -16,7 +13,6 @@ from test_ranks import write
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked here")
 
-SCRIPT = Path(__file__).with_name("faults.py")
 KILL, STOP = int(signal.SIGKILL), int(getattr(signal, "SIGSTOP", 0))
 WAIT = 2.0
 OURS = "somebody else's\n"
@@ -37,7 +33,7 @@ ALL = [(name, how, rank, size) for name in COMMANDS for how in (KILL, STOP) for 
 
 
 @pytest.mark.parametrize("cases", [DAILY, pytest.param(ALL, marks=pytest.mark.soak)], ids=["daily", "all"])
-def test_a_rank_that_is_killed_or_stopped_is_named_in_time_and_nothing_is_half_written(cases, tmp_path):
+def test_a_rank_that_is_killed_or_stopped_is_named_in_time_and_nothing_is_half_written(cases, tmp_path, forked):
     write(tmp_path / "rows")
     pacsv.write_csv(pq.read_table(tmp_path / "rows").slice(0, 300), tmp_path / "rows.csv")
     for name in ("predicted.csv", "table.csv"):
@@ -46,7 +42,7 @@ def test_a_rank_that_is_killed_or_stopped_is_named_in_time_and_nothing_is_half_w
     for number, (name, how, rank, size) in enumerate(cases):
         words = [*COMMANDS[name].split(), "--rank-timeout", f"{WAIT:g}"]
         faults.append({"name": str(number), "words": words, "ranks": size, "rank": rank, "signal": how, "at": 3})
-    found = told(tmp_path, faults)
+    found = json.loads(forked("faults.py", str(tmp_path), given=json.dumps(faults)))
     assert found["fit"]["codes"] == [0]
     for number, (name, how, rank, size) in enumerate(cases):
         one = found[str(number)]
@@ -67,16 +63,9 @@ def test_a_rank_that_is_killed_or_stopped_is_named_in_time_and_nothing_is_half_w
     files = {}
     for size in (2, 0):  # the same commands again do what they would have done
         again = [{"name": name, "words": words.split(), "ranks": size} for name, words in COMMANDS.items()]
-        assert all(set(one["codes"]) == {0} for one in told(tmp_path, again).values())
+        found = json.loads(forked("faults.py", str(tmp_path), given=json.dumps(again)))
+        assert all(set(one["codes"]) == {0} for one in found.values())
         files[size] = [(tmp_path / name).read_bytes() for name in ("predicted.csv", "table.csv")]
         (tmp_path / "runs").rename(tmp_path / f"runs of {size}")
     assert files[2] == files[0]
     assert OURS.encode() not in files[2]
-
-
-def told(folder: Path, faults: list[dict]) -> dict[str, dict]:
-    """What came of each command."""
-    words = [sys.executable, str(SCRIPT), str(folder)]
-    done = subprocess.run(words, input=json.dumps(faults), capture_output=True, text=True, check=False, timeout=900)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])

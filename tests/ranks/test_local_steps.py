@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from ranked import CASES
-from test_ranks import SCRIPT, write
+from test_ranks import write
 
 import steepest as st
 from steepest.defaults import plan
@@ -49,12 +47,10 @@ def by_hand(folder: Path) -> np.ndarray:
     return copies[0].detach().numpy()
 
 
-def test_local_steps_are_those_of_two_copies_and_the_same_whenever_they_are_taken(tmp_path):
+def test_local_steps_are_those_of_two_copies_and_the_same_whenever_they_are_taken(tmp_path, forked):
     write(tmp_path / "rows")
     cases = ["local", "local again", "local module", "local module again"]
-    words = [sys.executable, str(SCRIPT), str(tmp_path), "2", *cases]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=900)
-    assert done.returncode == 0, done.stderr
+    forked("ranked.py", str(tmp_path), "2", *cases)
     found = {case: np.load(tmp_path / f"{case}-2.npz") for case in cases}
     np.testing.assert_allclose(found["local"]["theta"], by_hand(tmp_path / "rows"), rtol=1e-10)
     for case in ("local", "local module"):
@@ -64,12 +60,9 @@ def test_local_steps_are_those_of_two_copies_and_the_same_whenever_they_are_take
 
 
 @pytest.mark.soak
-def test_local_steps_go_on_with_as_many_ranks_and_are_refused_where_they_make_no_sense(tmp_path):
+def test_local_steps_go_on_with_as_many_ranks_and_are_refused_where_they_make_no_sense(tmp_path, forked):
     write(tmp_path / "rows")
-    words = [sys.executable, str(SCRIPT.with_name("ending.py")), str(tmp_path), "local"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=900)
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
+    told = json.loads(forked("ending.py", str(tmp_path), "local"))
     assert told["killed"]["codes"] == [0, -9]
     whole, again = st.load(tmp_path / "whole"), st.load(tmp_path / "killed")
     assert any(note.startswith(("The run goes on from step 4", "The run goes on from step 3")) for note in again.notes)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +19,6 @@ from steepest.ranks.group import Group
 
 from stopping_at import assert_same_trace
 
-SCRIPT = Path(__file__).with_name("ranked.py")
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked here")
 
 DAILY = (0, 2), ("fused float32", "gaps")
@@ -54,12 +51,10 @@ def write(folder: Path, rows: int = 1_200, gaps: bool = False) -> None:
 
 
 @pytest.mark.parametrize(("sizes", "cases"), [DAILY, pytest.param(*ALL, marks=pytest.mark.soak)], ids=["daily", "all"])
-def test_any_number_of_ranks_walks_one_path_bit_for_bit(sizes, cases, tmp_path):
+def test_any_number_of_ranks_walks_one_path_bit_for_bit(sizes, cases, tmp_path, forked):
     write(tmp_path / "rows")
     write(tmp_path / "gaps", gaps=True)
-    words = [sys.executable, str(SCRIPT), str(tmp_path), ",".join(map(str, sizes)), *cases]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=900)
-    assert done.returncode == 0, done.stderr
+    forked("ranked.py", str(tmp_path), ",".join(map(str, sizes)), *cases)
     for case in cases:
         alone, *others = (np.load(tmp_path / f"{case}-{size}.npz") for size in sizes)
         assert np.isfinite(alone["theta"]).all()
@@ -71,16 +66,13 @@ def test_any_number_of_ranks_walks_one_path_bit_for_bit(sizes, cases, tmp_path):
 
 
 @pytest.mark.parametrize("more", [[], pytest.param(["all"], marks=pytest.mark.soak)], ids=["daily", "all"])
-def test_a_run_killed_on_two_ranks_goes_on_with_one_or_four_and_a_rank_that_hangs_is_named(more, tmp_path):
+def test_a_run_killed_on_two_ranks_goes_on_with_one_or_four_and_a_rank_that_hangs_is_named(more, tmp_path, forked):
     write(tmp_path / "rows")
     write(tmp_path / "bad")
     table = pq.read_table(tmp_path / "bad/2.parquet")
     bad = np.where(np.arange(table.num_rows) == 790, np.inf, np.asarray(table["b"]))
     pq.write_table(table.set_column(1, "b", pa.array(bad)), tmp_path / "bad/2.parquet", row_group_size=64)
-    words = [sys.executable, str(SCRIPT.with_name("ending.py")), str(tmp_path), *more]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=900)
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
+    told = json.loads(forked("ending.py", str(tmp_path), *more))
     assert told["killed"]["codes"] == [0, -9]
     assert told["killed"]["said"][0].startswith("Rank 1 ended in the middle of the work.")
     whole = st.load(tmp_path / "whole")
