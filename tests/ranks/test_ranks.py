@@ -14,6 +14,7 @@ from ranked import CASES
 
 import steepest as st
 from steepest.cli import commands
+from steepest.ranks import group
 from steepest.ranks.alike import alike
 from steepest.ranks.group import Group
 
@@ -124,3 +125,53 @@ def test_ranks_that_are_begun_with_other_packages_settings_or_files_are_told():
         alike(Pair({name: value for name, value in mine.items() if name != "lr"}), mine)
     with pytest.raises(st.RunError, match=r"^Rank 1 has in 'b\.parquet' 90 bytes and 4 rows, and the first rank none"):
         alike(Pair(mine | {"in 'b.parquet'": "90 bytes and 4 rows"}), mine)
+
+
+class Store:
+    """What ranks are asked by: the names that were noted, and what comes instead of an answer, once each."""
+
+    def __init__(self, names: set[str], instead: list[type[BaseException]]):
+        self.names, self.instead = names, instead
+
+    def set(self, name: str, value: str) -> None:
+        self.check([name])
+
+    def check(self, names: list[str]) -> bool:
+        if self.instead:
+            raise self.instead.pop()
+        return set(names) <= self.names
+
+
+GONE = [RuntimeError]
+
+
+@pytest.mark.parametrize(
+    ("rank", "names", "instead", "said"),
+    [
+        (0, set(), [], "Ranks 1, 2, 3 ended in the middle of the work."),
+        (0, {"waited 1", "waited 3"}, [], "Rank 2 ended in the middle of the work."),
+        (
+            0,
+            {"waited 1", "waited 2", "waited 3"},
+            [],
+            "The connection between the ranks, which are all there, ended in",
+        ),
+        (0, set(), GONE, "torchrun, through which the ranks find one another, ended in the middle of the work."),
+        (2, set(), GONE, "Rank 0 ended in the middle of the work."),
+    ],
+)
+@pytest.mark.parametrize("ended", [False, True])
+def test_it_is_said_who_is_missed_also_where_torchrun_ends_the_others(rank, names, instead, said, ended, monkeypatch):
+    monkeypatch.setattr(group, "GRACE", 0.3)
+    one = Group(rank, 4, Store(names, [*instead]), seconds=60.0)
+    real, calls = Group._there, []
+
+    def there(self, name, seconds=None):
+        calls.append(name)
+        if ended and len(calls) == 1:
+            raise KeyboardInterrupt
+        return real(self, name, seconds)
+
+    monkeypatch.setattr(Group, "_there", there)
+    assert str(one._lost(0.0)).startswith(said)
+    assert bool(calls) is (instead != GONE)

@@ -258,6 +258,28 @@ class Group:
     def _lost(self, waited: float) -> RankLost:
         """The error where a rank is missed: who it is."""
         late = max(waited, self.in_vain) >= 0.9 * self.seconds
+        try:
+            missing = self._who_waits_not()
+        except (
+            KeyboardInterrupt
+        ):  # torchrun, which has noticed it too, ends those that are left: they say first who it was
+            missing = self._who_waits_not()
+        if missing == {self.rank}:
+            who = "torchrun, through which the ranks find one another,"
+        elif missing:
+            who = f"Rank{'s' * (len(missing) > 1)} {', '.join(map(str, sorted(missing)))}"
+        else:
+            who = "A rank" if late else "The connection between the ranks, which are all there,"
+        if late:
+            return RankLost(
+                f"{who} did not answer within {self.seconds:g} seconds (rank_timeout): a process that hangs, or a machine that "
+                f"is stopped or far slower than the others. {self.remedy}"
+            )
+        return RankLost(f"{who} ended in the middle of the work. {self.remedy}")
+
+    def _who_waits_not(self) -> set[int]:
+        """The ranks that do not say, in time, that they have waited in vain too; the first one, be it this, where none can be
+        asked."""
         missing = {rank for rank in range(self.size) if rank != self.rank}
         try:
             self._asked(lambda: self.store.set(f"waited {self.rank}", "1"), GRACE)
@@ -265,17 +287,9 @@ class Group:
             while missing and time.monotonic() < until:
                 missing = {rank for rank in missing if not self._there(f"waited {rank}", GRACE)}
                 time.sleep(0.05)
-        except RuntimeError:  # with it nobody can be asked
-            missing &= {0}
-        several = len(missing) > 1
-        named = ", ".join(map(str, sorted(missing)))
-        who = f"Rank{'s' * several} {named}" if missing else "A rank"
-        if late:
-            return RankLost(
-                f"{who} did not answer within {self.seconds:g} seconds (rank_timeout): a process that hangs, or a machine that "
-                f"is stopped or far slower than the others. {self.remedy}"
-            )
-        return RankLost(f"{who} ended in the middle of the work. {self.remedy}")
+        except RuntimeError:  # what they are asked by is gone, which torchrun keeps, or the first rank
+            return {0}
+        return missing
 
 
 class Apart(Group):
