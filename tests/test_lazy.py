@@ -49,11 +49,14 @@ def kind_of_itself() -> object:
     return sys.modules["test_lazy"].kind_of
 
 
-def test_a_fit_by_least_squares_needs_no_pytorch():
+def test_a_fit_by_least_squares_and_one_of_a_tall_table_need_no_pytorch():
     code = (
         "import sys, numpy as np, steepest as st; random = np.random.default_rng(0); x = random.normal(size=(100, 3)); "
         "fit = st.fit(x, x.sum(1) + random.normal(size=100), test_fraction=0.2); "
         "fit.loss, fit.test_loss, fit.metrics, fit.gap, fit.exact, fit.status, fit.predict(x), fit.params, fit.trace; "
+        "x = random.normal(size=(60_000, 9)); y = x.sum(1) + random.normal(size=60_000); "
+        "tall = [st.fit(x, y, **more) for more in ({'penalty': 'l1:0.1'}, {'loss': 'huber:1', 'dtype': 'float32'})]; "
+        "[(each.loss, each.metrics, each.gap) for each in tall]; "
         "print(fit.gap, [name for name in ('torch', 'pandas', 'scipy.stats', 'sklearn', 'llvmlite') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

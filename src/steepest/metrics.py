@@ -28,10 +28,11 @@ def metrics(decision: np.ndarray, rows: Dataset, loss: Loss, parameters: int | N
     parameters: of a family's model that was fitted to these rows, how many it has: its pseudo-R² is told then.
     """
     if rows.classes is None:
-        found = of_numbers(rows.y, decision, rows.row_weights)
+        means = means_of(rows.y, decision, rows.row_weights)
+        found = of_means(*means)
         if rows.y.ndim == 2:
-            for i, name in enumerate(rows.targets):
-                found[f"r2 {name}"] = of_numbers(rows.y[:, i], decision[:, i], rows.row_weights)["r2"]
+            for name, *each in zip(rows.targets, *means, strict=True):
+                found[f"r2 {name}"] = of_means(*each)["r2"]
         if getattr(loss, "family", None) is not None:
             found |= deviances(loss, rows.y, decision, rows.row_weights, offset=rows.offset).figures(loss, parameters)
         return found
@@ -40,20 +41,30 @@ def metrics(decision: np.ndarray, rows: Dataset, loss: Loss, parameters: int | N
 
 def of_numbers(y: np.ndarray, prediction: np.ndarray, weights: np.ndarray | None) -> dict[str, float]:
     """R², MAE and RMSE, averaged over targets; R² over those that vary, nan where none does."""
+    return of_means(*means_of(y, prediction, weights))
+
+
+def means_of(y: np.ndarray, prediction: np.ndarray, weights: np.ndarray | None) -> list[np.ndarray]:
+    """What `of_means` takes, of each target."""
+    if y.ndim == 1:
+        return _means_of_one(y, prediction, weights)
+    each = [_means_of_one(*one, weights) for one in zip(y.T, prediction.T, strict=True)]
+    return [np.concatenate(parts) for parts in zip(*each, strict=True)]
+
+
+def _means_of_one(y: np.ndarray, prediction: np.ndarray, weights: np.ndarray | None) -> list[np.ndarray]:
     whole = float(len(y) if weights is None else weights.sum())
-    centre = (y.sum(0) if weights is None else weights @ y) / whole
-    sums = np.zeros((3, *np.shape(centre)))
+    centre = (y.sum() if weights is None else weights @ y) / whole
+    sums = np.zeros(3)
     for begin in range(0, len(y), ROWS):
         rows = slice(begin, begin + ROWS)
         residual = y[rows] - prediction[rows]
         for at, each in enumerate(((y[rows] - centre) ** 2, residual**2, np.abs(residual))):
-            sums[at] += each.sum(0) if weights is None else weights[rows] @ each
+            sums[at] += each.sum() if weights is None else weights[rows] @ each
     spread, square, absolute = sums / whole
     # a target that varies by rounding only has nothing to explain; most vary far more than that
-    varies = np.atleast_1d(spread > (1e-8 * centre) ** 2)
-    if not varies.all():
-        varies = np.atleast_1d(np.ptp(y, axis=0) > 4.0 * np.finfo(float).eps * np.abs(y).max(0))
-    return of_means(square, spread, absolute, varies)
+    varies = spread > (1e-8 * centre) ** 2 or np.ptp(y) > 4.0 * np.finfo(float).eps * np.abs(y).max()
+    return [np.array([one]) for one in (square, spread, absolute, varies)]
 
 
 def of_means(square: Any, spread: Any, absolute: Any, varies: np.ndarray) -> dict[str, float]:

@@ -13,6 +13,7 @@ Sources: McCullagh and Nelder 1989, sections 2.3 and 9.2; Cox and Snell 1989 (ps
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,9 @@ import numpy as np
 from steepest.analysis.exact import families
 from steepest.model.linear import LinearProblem
 from steepest.model.loss import Loss
+
+ROWS = 2**15
+"""Rows of a block."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +85,13 @@ def deviances(
     """The deviances of rows y at these means, `[n]` or `[n, m]`; weights, offset: `[n]` as they were given."""
     family = loss.family
     assert family is not None
-    each = np.ones(len(y)) if weights is None else weights
+    each, pearson = np.ones(len(y)) if weights is None else weights, 0.0
     with np.errstate(all="ignore"):
-        square = (y - mean) ** 2 / family.variance(mean, *loss.numbers)
         alone = null_means(loss, y, weights, offset)
-        pearson = float(each @ np.where(y == mean, 0.0, square).reshape(len(y), -1).sum(1))
+        for rows in _blocks(y):
+            square = (y[rows] - mean[rows]) ** 2 / family.variance(mean[rows], *loss.numbers)
+            square = np.where(y[rows] == mean[rows], 0.0, square)
+            pearson += float(each[rows] @ square.reshape(len(square), -1).sum(1))
         own, null = (deviance(loss, y, one, each) for one in (mean, alone))
     return Deviances(own, null, pearson, float(len(y)) if n is None else n)
 
@@ -93,6 +99,13 @@ def deviances(
 def deviance(loss: Loss, y: np.ndarray, mean: np.ndarray, weights: np.ndarray) -> float:
     """Σ w·d(y, μ)."""
     assert loss.family is not None
-    outputs = y.shape[1] if y.ndim == 2 else 1
+    outputs, whole = y.shape[1] if y.ndim == 2 else 1, 0.0
     with np.errstate(all="ignore"):
-        return float(2.0 * outputs * (weights @ loss.rows(loss.family.link(mean), y)))
+        for rows in _blocks(y):
+            whole += float(weights[rows] @ loss.rows(loss.family.link(mean[rows]), y[rows]))
+    return 2.0 * outputs * whole
+
+
+def _blocks(y: np.ndarray) -> Iterator[slice]:
+    """Rows that are looked at together: what is made of them stays in the cache meanwhile."""
+    return (slice(begin, begin + ROWS) for begin in range(0, len(y), ROWS))

@@ -214,7 +214,7 @@ class RegularizedNewton(Newton):
         if damping is not None:
             root = torch.linalg.qr(torch.vstack([root, torch.diag(damping.sqrt())]), mode="r").R
         c = self._coordinates(theta)
-        z = feature_sign(root, g, self.thresholds, c)
+        z = torch.from_numpy(feature_sign(*(one.cpu().numpy() for one in (root, g, self.thresholds, c)))).to(g)
         return z - c, (z == 0) & (self.thresholds > 0)
 
     def _fall(self, theta: Tensor, g: Tensor, d: Tensor) -> float:

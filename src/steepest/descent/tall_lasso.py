@@ -15,7 +15,6 @@ import numpy as np
 
 from steepest.checkpoints.tree import like
 from steepest.descent.rule import Again, Memory, Newton
-from steepest.lazy import torch
 from steepest.model.tall_curvature import Curvature
 from steepest.model.tall_objective import TallObjective
 from steepest.model.tall_state import numbers_of, state_of, take_up
@@ -73,8 +72,7 @@ class TallLasso(Newton):
             return here[self.index], 0.0
         sizes, index = self.curvature.sizes, self.index
         slope, thresholds, start = g[index] / sizes, self.thresholds[index] / sizes, here[index] * sizes
-        root = np.ascontiguousarray(self.curvature.factor.T)
-        found = feature_sign(*map(torch.from_numpy, (root, slope, thresholds, start))).numpy()
+        found = feature_sign(self.curvature.factor.T, slope, thresholds, start)
         fall = slope @ (start - found) + thresholds @ (np.abs(start) - np.abs(found))
         return found / sizes, float(fall)
 

@@ -48,7 +48,8 @@ class WorkingSet:
         if failed or not bool(pivots.min() > SAFE_SQUARES):  # squares would lose too many digits
             root = torch.linalg.qr(torch.vstack([self.columns.T, torch.diag(more.sqrt())]), mode="r").R.T
         z = start.clone()
-        z[index] = feature_sign(root.T.contiguous(), g[index], thresholds[index], start[index])
+        given = root.T, g[index], thresholds[index], start[index]
+        z[index] = torch.from_numpy(feature_sign(*(one.cpu().numpy() for one in given))).to(z)
         return z
 
     def _grow(self, new: Tensor) -> None:

@@ -46,7 +46,7 @@ def solve(problem: LinearProblem) -> Exact:
         if root is None or not problem.loss.quadratic:
             root = _root_of_hessian(objective, predicted)
         given = (root, slopes, weights, c)
-        proposal = feature_sign(*(torch.from_numpy(np.ascontiguousarray(each)) for each in given)).numpy()
+        proposal = feature_sign(*given)
         step, before = proposal - c, c
         promised = float(slopes @ step + weights @ (np.abs(proposal) - np.abs(c)))
         points = ((0.5**k, c + 0.5**k * step if k else proposal) for k in range(60))
