@@ -10,7 +10,6 @@ levels, contrasts and what its functions learned, from which the features of new
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
@@ -247,7 +246,7 @@ def _learned_category(
     said: Category, text: str, sources: Mapping[str, Source], row: Row, train: np.ndarray | None
 ) -> Factor:
     """A term `C(…)`: of a column of text its levels, of numbers those that there are."""
-    inner = _column_of(said.node, text, sources)
+    inner = sources.get(name_of(said.node, text))
     levels, numbers, states = () if inner is None else inner.levels or (), (), ()
     if not levels:
         scope = Scope(_rows(sources, train), None, row)
@@ -261,7 +260,8 @@ def _learned_category(
         numbers = tuple(map(float, found))
         levels = tuple(f"{number:.15g}" for number in numbers) or TRUTH
     if said.levels:
-        _check_levels(levels, said.levels, text)
+        if left_out := [level for level in levels if level not in said.levels]:
+            raise SpecError(f"formula: the levels in {quoted(text)} lack {listed(left_out)}, which rows have.")
         try:
             numbers = tuple(map(float, said.levels)) if numbers else ()
         except ValueError:
@@ -283,17 +283,6 @@ def _coded_factor(
     return replace(factor, levels=levels, numbers=numbers, contrast=contrast, reference=reference)
 
 
-def _check_levels(seen: Sequence[str], given: Sequence[str], text: str) -> None:
-    left_out = [level for level in seen if level not in given]
-    if left_out:
-        raise SpecError(f"formula: the levels in {quoted(text)} lack {listed(left_out)}, which rows have.")
-
-
-def _column_of(node: ast.expr, text: str, sources: Mapping[str, Source]) -> Source | None:
-    """The source column that a node is by itself."""
-    return sources.get(name_of(node, text))
-
-
 def _rows(sources: Mapping[str, Source], rows: np.ndarray | None) -> Mapping[str, Source]:
     if rows is None:
         return sources
@@ -304,7 +293,7 @@ def _values(factor: Factor, sources: Mapping[str, Source], row: Row) -> np.ndarr
     """The numbers of a factor, or the codes of its levels."""
     said = category_of(factor.text)
     plain = sources.get(factor.name) if factor.text.startswith("`") and factor.name in sources else None
-    inner = plain if said is None else _column_of(said.node, factor.text, sources)
+    inner = plain if said is None else sources.get(name_of(said.node, factor.text))
     if factor.contrast and inner is not None and inner.levels is not None:
         return _recoded(factor, inner, row)
     scope = Scope(sources, factor.states, row)
