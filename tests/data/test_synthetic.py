@@ -48,6 +48,13 @@ def test_line_has_noise_whose_mean_goes_into_the_intercept():
     assert data.x.max() < 1
 
 
+def test_the_column_of_ones_comes_last():
+    data = synthetic.line(5)
+    assert data.with_ones.shape == (5, 2)
+    np.testing.assert_array_equal(data.with_ones[:, 0], data.x[:, 0])
+    np.testing.assert_array_equal(data.with_ones[:, 1], np.ones(5))
+
+
 def test_noisy_line_has_the_noise_it_says():
     data = synthetic.noisy_line(seed=3)
     assert data.x.shape == (10_000, 1)

@@ -42,6 +42,11 @@ class Synthetic:
     truth: dict[str, float]
     noise: str
 
+    @property
+    def with_ones(self) -> np.ndarray:
+        """The columns with a column of ones after them, [n, d + 1]: the design of a model written x @ a."""
+        return np.column_stack([self.x, np.ones(len(self.x))])
+
     def table(self) -> pa.Table:
         """The columns under their names, and the target as `y`.
 
