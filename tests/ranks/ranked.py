@@ -58,6 +58,13 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
+NEEDED = (
+    "filelock", "pandas", "platformdirs", "pyarrow.fs", "pyarrow.parquet", "rich.progress", "safetensors.numpy", "scipy.linalg",
+    "sklearn.model_selection", "tomli_w", "torch.distributed", "steepest.cross_validation", "steepest.divided",
+    "steepest.engines.compiled", "steepest.fitting", "steepest.streamed_scores", "steepest.sweeps.own_rows",
+)  # fmt: skip
+
+
 def fitted(folder: str, case: str) -> dict[str, np.ndarray]:
     """What is to be the same of a fit."""
     from steepest.engines import choice
@@ -104,9 +111,12 @@ def in_ranks(size: int, work: Callable[[int], None]) -> list[int]:
 
 def main() -> None:
     """All cases, by these numbers of ranks."""
+    from steepest.data import kept_passes
     from steepest.data.row_groups import RowGroups
     from steepest.ranks.group import begun
 
+    # a crowded machine may be so slow that a first pass is kept, and each rank is to make its own
+    kept_passes.WORTH = np.inf
     folder, sizes, *cases = sys.argv[1:]
     for size in map(int, sizes.split(",")):
 
@@ -127,7 +137,7 @@ def main() -> None:
 
 def import_what_is_needed() -> None:
     """What commands import on their way, once for all forks."""
-    for name in ("torch.distributed", "scipy.linalg", "rich.progress", "steepest.fitting", "steepest.streamed_scores"):
+    for name in NEEDED:
         import_module(name)
     for name in ("steepest.analysis.checks", "steepest.storage", "steepest.inference", "steepest.cli"):
         for found in iter_modules(import_module(name).__path__, f"{name}."):
