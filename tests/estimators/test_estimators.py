@@ -135,6 +135,28 @@ def test_two_halves_equal_the_whole(settings):
     np.testing.assert_allclose(half.loss_curve_, whole.loss_curve_, rtol=1e-12)
 
 
+def test_rows_of_other_columns_or_classes_are_no_warm_start():
+    line = st.DescentRegressor(warm_start=True).fit(X, Y)
+    with pytest.raises(ValueError, match="other columns or classes"):
+        line.fit(X[:, :2], Y)
+    assert line.predict(X).shape == Y.shape  # it is what it was
+    classes = st.DescentClassifier(warm_start=True, penalty="l2:0.1").fit(X, TWO)
+    with pytest.raises(ValueError, match="other columns or classes"):
+        classes.fit(X, TWO + 1)
+
+
+@pytest.mark.parametrize("given", [{"X_val": X}, {"y_val": Y}, {"sample_weight_val": np.ones(len(Y))}])
+def test_rows_to_stop_by_are_given_whole(given):
+    with pytest.raises(ValueError, match="X_val and y_val are given together"):
+        st.DescentRegressor(early_stopping=True).fit(X, Y, **given)
+
+
+def test_logarithms_of_probabilities_are_theirs():
+    found = st.DescentClassifier(penalty="l2:0.01").fit(X, TWO)
+    np.testing.assert_allclose(found.predict_log_proba(X), np.log(found.predict_proba(X)), rtol=1e-14)
+    assert not hasattr(st.DescentClassifier(loss="hinge"), "predict_log_proba")
+
+
 def test_a_descent_that_has_arrived_stays_there():
     found = st.DescentRegressor(warm_start=True).fit(X, Y)
     first = found.coef_.copy()

@@ -26,19 +26,14 @@ from steepest.engines import batched, compilable, cuda_graph
 from steepest.engines.descents import Descents
 
 LOOP_STEP, LOOP_RUN, LOOP_ENTRY = 80e-6, 2e-6, 2.2e-9
-"""Seconds that the loop takes for a step, for each run in it, and for an entry of the design that a run reads.
-
-Full batches of least squares on one core of a crowded machine took 64 µs of the processor a step at 200 × 2, 78 µs at 2,000 × 20,
-588 µs at 20,000 × 20 and 1.2 ms at 20,000 × 50: 1.1 to 1.3 ns an entry."""
+"""Seconds that the loop takes for a step, for each run in it, and for an entry of the design that a run reads, about: `python
+benchmarks/engines.py` measures them."""
 
 STEP, ENTRY, EPOCH = 0.8e-6, 1.2e-9, 250e-6
-"""Seconds that compiled code takes for a run's step, for an entry of the design, and for an epoch of minibatches.
-
-The same four took 0.5, 7.5, 175 and 437 µs: up to 0.43 ns an entry. So 0.7 to 0.8 ns are saved of an entry where 1.0 is counted
-on, and 63 µs of a step where it is 79."""
+"""Seconds that compiled code takes for a run's step, for an entry of the design, and for an epoch of minibatches."""
 
 WORTH = 0.5
-"""Seconds to be saved from which compiled code pays: it takes 0.2 to 0.35 of one to compile."""
+"""Seconds to be saved from which compiled code pays: more than it takes to compile."""
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,16 @@ class Descent(CallbackSupportMixin, BaseEstimator, ABC):
             ['no', 'yes']
         """
         before = getattr(self, "_standing", None) if self.warm_start else None
+        if (X_val is None) != (y_val is None) or (X_val is None and sample_weight_val is not None):
+            raise ValueError("X_val and y_val are given together, and sample_weight_val with them only.")
+        kept, known = None if before is None else self._kept(), dict(vars(self))
         given = self._given(X, y, sample_weight, learn=True)
+        if kept is not None and kept != self._kept():
+            self.__dict__.update(known)
+            raise ValueError(
+                "warm_start=True goes on where the last fit ended, which had other columns or classes than these rows. Set "
+                "warm_start=False, or clone the estimator."
+            )
         apart = None if X_val is None else self._given(X_val, y_val, sample_weight_val, learn=False)
         spec = parameters.spec_of(self, self._of_classes, apart is not None)
         if before is not None:
@@ -113,6 +122,10 @@ class Descent(CallbackSupportMixin, BaseEstimator, ABC):
         self._settle(done, given, course if self.warm_start else None, before)
         told.end()
         return self
+
+    def _kept(self) -> tuple[int, list[Any]]:
+        """What another fit must have in common with the last one to go on there: columns, and classes."""
+        return self.n_features_in_, np.ravel(arrays.plain(getattr(self, "classes_", ()))).tolist()
 
     def _given(self, X: Any, y: Any, sample_weight: Any, learn: bool, reset: bool | None = None) -> Given:
         """X, y and weights, checked as scikit-learn does. learn: whether the estimator is to learn its classes of them."""

@@ -89,6 +89,24 @@ class DescentClassifier(ClassifierMixin, Descent):
         found = softmax(np.stack([0.0 * odds, odds], -1)) if two else probabilities(odds, self._model.loss_function)
         return self._like.array(found)
 
+    @metaestimators.available_if(_has_probabilities)
+    def predict_log_proba(self, X: Any) -> Any:
+        """Logarithms of the probabilities `[n, k]`; −∞ where one is 0.
+
+        Args:
+            X: `[n, d]`.
+
+        Raises:
+            AttributeError: the loss has no probabilities.
+
+        Example:
+            >>> answers = DescentClassifier().fit([[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1])
+            >>> answers.predict_log_proba([[1.5]]).round(6).tolist()
+            [[-0.693147, -0.693147]]
+        """
+        with np.errstate(divide="ignore"):
+            return self._like.array(np.log(arrays.plain(self.predict_proba(X))))
+
     def predict(self, X: Any) -> Any:
         """The likeliest class of each row `[n]`.
 
