@@ -102,3 +102,27 @@ def inverted(seed, spread):
     size = np.exp(spread * random.standard_normal(300))
     twin = Given({"x": x, "y": y + size * random.standard_normal(300)}, {"weights": 1.0 / size**2})
     return Pair(twin.but(weights=size**2), twin)
+
+
+@case("years as a column of counts", Kind.EXPOSED, [{"seed": 412, "most": 8.0}, {"seed": 413, "most": 30.0}])
+def exposed(seed, most):
+    random = np.random.default_rng(seed)
+    x, years = random.standard_normal((400, 2)), random.uniform(0.5, most, 400)
+    y = random.poisson(years * np.exp(0.2 + x @ [0.4, -0.3]))
+    table = pa.table({"a": x[:, 0], "b": x[:, 1], "years": years, "visits": y})
+    sick = Given({"x": table}, {"target": "visits", "loss": "poisson"})
+    return Pair(sick, sick.but(exposure="years"))
+
+
+@case("weights of standard normal size", Kind.LARGE, [{"seed": 414, "size": 1.0}, {"seed": 415, "size": 2.0}])
+def large(seed, size):
+    x, y = waves(seed)
+
+    def network() -> nn.Module:
+        found = perceptron(seed)
+        for place in (0, 2, 4):
+            nn.init.normal_(found[place].weight, std=size, generator=torch.Generator().manual_seed(seed + place))
+        return found
+
+    twin = Given({"x": x, "y": y}, {**SETTINGS, "model": perceptron(seed)})
+    return Pair(twin.but(model=network()), twin)

@@ -11,7 +11,7 @@ Cured, by what there is to go by (*before* is the smaller of the gaps at the sic
     a module without a gap             its objective comes nine tenths of the way down to the twin's, or below it
     a column to drop                   the objective is no larger
     outliers, heavy rows               its predictions are at most half as far from the twin's
-    a bend, a missing intercept        its loss comes nine tenths of the way down to the twin's
+    a bend, a missing intercept, an exposure    its loss comes nine tenths of the way down to the twin's
     classes written as numbers, codes for missing values, levels in two spellings
                                        its predictions are the twin's, whose table is written well
     a target that wants a log          its parameters are those of a fit to the log of the target
@@ -50,7 +50,7 @@ from steepest.model.prediction import outputs
 SAME = {Kind.CODED, Kind.MISSING_CODE, Kind.SPELLINGS, Kind.LEVELS}
 COLUMNS = {Kind.CONSTANT, Kind.COLLINEAR}
 AWAY = {Kind.OUTLIERS, Kind.HEAVY_ROWS}
-DOWN = {Kind.CURVATURE, Kind.INTERCEPT, Kind.BOUND}
+DOWN = {Kind.CURVATURE, Kind.INTERCEPT, Kind.BOUND, Kind.EXPOSED}
 
 
 @dataclass(frozen=True)

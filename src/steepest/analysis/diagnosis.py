@@ -47,7 +47,7 @@ FIRST = frozenset(
         Kind.MISSING_CODE, Kind.SPELLINGS, Kind.CODED, Kind.OUTPUT, Kind.NUMBERS, Kind.CLASSES, Kind.MEDIAN, Kind.LABELS,
         Kind.ONE_HOT, Kind.SHARED_ROWS, Kind.LEAK, Kind.HEAVY_TAIL, Kind.OVERFLOW,
         Kind.BROADCAST, Kind.TARGET_SCALE, Kind.ALIKE, Kind.REGULARIZED, Kind.MIXED, Kind.STILL, Kind.LAGGING,
-        Kind.INVERTED,
+        Kind.INVERTED, Kind.EXPOSED, Kind.LARGE,
     )
 )  # fmt: skip
 """What is said before anything else: other values, another loss or another output make it another problem."""
@@ -61,6 +61,7 @@ ANOTHER = (
     Kind.LEAK,
     Kind.HEAVY_TAIL,
     Kind.OVERFLOW,
+    Kind.EXPOSED,
 )
 """Those of them whose remedy is another target, loss, other columns or weights: with the problem its other findings go."""
 
@@ -77,7 +78,7 @@ OF_THE_PROBLEM = frozenset(
 ALONE = frozenset(
     (
         Kind.MISSING_CODE, Kind.SEPARABLE, Kind.OUTPUT, Kind.UNACTIVATED, Kind.BROADCAST, Kind.REGULARIZED, Kind.TARGET_SCALE,
-        Kind.MIXED, Kind.STILL, Kind.LAGGING, *ANOTHER,
+        Kind.MIXED, Kind.STILL, Kind.LAGGING, Kind.LARGE, *ANOTHER,
     )
 )  # fmt: skip
 """Findings of the model that have consequences for the descent."""
@@ -106,6 +107,7 @@ CONSEQUENCES: Mapping[Kind, frozenset[Kind]] = {
     Kind.MIXED: OF_A_MODULE | {Kind.TARGET_SCALE, Kind.ALIKE, Kind.REGULARIZED},
     Kind.STILL: OF_A_MODULE | {Kind.ALIKE, Kind.REGULARIZED},
     Kind.LAGGING: OF_A_MODULE | {Kind.REGULARIZED},
+    Kind.LARGE: OF_A_MODULE | {Kind.OVERFITTING, Kind.REGULARIZED},
     Kind.OUTPUT: OF_A_MODULE | {Kind.TARGET_SCALE, Kind.ALIKE},
     Kind.TARGET_SCALE: OF_A_MODULE,
     Kind.ALIKE: OF_A_MODULE,

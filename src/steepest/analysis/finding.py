@@ -116,6 +116,8 @@ class Kind(StrEnum):
     LAGGING = "running statistics that lag behind", "ST056"
     LEVELS = "codes in a column of numbers", "ST057"
     INVERTED = "weights that grow with the spread", "ST058"
+    EXPOSED = "an exposure taken as a column", "ST059"
+    LARGE = "weights that start too large", "ST060"
 
 
 @dataclass(frozen=True)

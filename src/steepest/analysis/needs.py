@@ -99,6 +99,7 @@ OF_RESIDUALS_ALIKE = Need(
     "the residuals of counts and amounts spread with their mean, and are judged by the deviance",
 )
 PENALISED = Need(lambda given: given.spec.penalty != "none")
+COUNTS = Need(lambda given: given.loss_function.family is not None and given.loss_function.family.whole)
 PLAIN = Need(lambda given: given.spec.penalty == "none", "a penalty keeps the fit from the optimum of its likelihood")
 UNDISPERSED = Need(
     lambda given: given.loss_function.family is not None and not given.loss_function.family.dispersed, asked=True

@@ -10,6 +10,7 @@ from sklearn.datasets import load_diabetes, load_iris, load_wine
 
 import steepest as st
 from steepest.analysis.checks.leaks import leaks, ranks
+from steepest.analysis.checks.near_copies import near_copies
 from steepest.analysis.checks.shared_rows import shared_rows
 from steepest.analysis.finding import Kind
 
@@ -76,3 +77,44 @@ def test_rows_of_few_values_are_twins_by_chance():
     y = np.round(x[:, 0] + random.normal(size=500))
     assert list(shared_rows(st.fit(x, y, test_fraction=0.3))) == []
     assert list(shared_rows(st.fit(*DIABETES, test_fraction=0.3))) == []
+
+
+@pytest.mark.parametrize("noise", [0.003, 0.03])
+def test_copies_with_a_little_noise_that_a_split_parts(noise):
+    x, y = DIABETES
+    random = np.random.default_rng(0)
+    shaken = x[::2] + noise * x.std(0) * random.standard_normal(x[::2].shape)
+    fit = st.fit(np.r_[x, shaken], np.r_[y, y[::2]], test_fraction=0.25)
+    (found,) = near_copies(fit)
+    assert (found.kind, found.remedy, "of the training part only" in found.advice) == (Kind.SHARED_ROWS, {}, True)
+    # a third of the rows is a copy, another third has one: half of the held-out rows, of which three in four lie apart
+    share = float(found.what.partition("%")[0]) / 100
+    assert share == pytest.approx(2 / 3 * 0.75, abs=0.12)
+    assert Kind.SHARED_ROWS in [
+        one.kind for one in st.diagnose(np.r_[x, shaken], np.r_[y, y[::2]], validation=0.2).findings
+    ]
+    assert list(shared_rows(fit)) == []
+    assert list(near_copies(st.fit(x, y, test_fraction=0.25))) == []
+
+
+def _free(random):
+    yield random.standard_normal((300, 6)), random.standard_normal(300)
+    yield np.exp(2 * random.standard_normal((300, 3))), random.standard_normal(300)
+    yield random.standard_t(1.5, (300, 4)), random.standard_t(1.5, 300)
+    yield (
+        np.column_stack([np.eye(5)[random.integers(5, size=300)], random.standard_normal(300)]),
+        random.standard_normal(300),
+    )
+    way = np.cumsum(random.standard_normal(304))
+    yield np.column_stack([way[k : k + 300] for k in range(4)]), way[4:]
+    middle = 3 * random.standard_normal((6, 4))
+    group = random.integers(6, size=300)
+    yield middle[group] + 0.02 * random.standard_normal((300, 4)), group.astype(float)
+    line = random.standard_normal(300)
+    yield np.column_stack([line, line**2, np.sin(line)]), line + 0.01 * random.standard_normal(300)
+
+
+def test_rows_that_lie_close_are_no_copies():
+    for seed in range(4):
+        for x, y in _free(np.random.default_rng(seed)):
+            assert list(near_copies(st.fit(x, y, penalty="l2:1e-6", test_fraction=0.25, seed=seed))) == []

@@ -53,3 +53,16 @@ def test_so_is_the_penalty_of_other_losses():
 def test_without_a_penalty_it_is_not_looked_for():
     assert Kind.REGULARIZED.value not in st.fit(X, Y).diagnose().looked_at
     assert Kind.REGULARIZED.value in st.fit(X, Y, penalty="l2:0.01").diagnose().looked_at
+
+
+def test_a_penalty_on_columns_of_unlike_sizes_names_the_one_that_it_weighs_on():
+    random = np.random.default_rng(8)
+    x = random.standard_normal((200, 2)) * [1.0, 0.01]
+    y = x @ [1.0, 100.0] + 0.1 * random.standard_normal(200)
+    found = st.fit({"a": x[:, 0], "b": x[:, 1], "y": y}, target="y", penalty="l2:0.01").diagnose()[0]
+    assert found.code == "ST032"
+    ratio = x[:, 0].std() / x[:, 1].std()
+    assert f"weighs hardest on 'b', which spreads {number(ratio)} times less than 'a'" in found.evidence
+    assert "standard deviations" in found.advice
+    alike = st.fit(x * [1.0, 100.0], y, penalty="l2:10").diagnose()[0]
+    assert (alike.code, "weighs" in alike.evidence, alike.advice) == ("ST032", False, "")

@@ -20,11 +20,10 @@ from typing import Any
 import numpy as np
 
 from steepest.analysis.checks.penalties import left_out, tried
-from steepest.analysis.checks.rerun import MOST_ROWS, inner_of, rerun, wrapped
+from steepest.analysis.checks.rerun import MOST_ROWS, inner_of, losses_after, wrapped
 from steepest.analysis.constant_model import constant_loss
 from steepest.analysis.finding import Finding, FittedModule, Kind, Prepared
 from steepest.analysis.needs import KNOWN_LOSS, LINEAR, NETWORK, PENALISED, WHOLE_TRACE, check
-from steepest.analysis.trials import row_losses
 from steepest.choices import parse
 from steepest.data.dataset import Dataset
 from steepest.data.thinning import sampled
@@ -33,7 +32,6 @@ from steepest.formulas.rules import RULES, formula_of
 from steepest.lazy import torch
 from steepest.model.calling import evaluating
 from steepest.model.linear import LinearProblem
-from steepest.model.of_fit import tensors
 from steepest.model.penalties import Penalty, penalty
 from steepest.text.numbers import number
 
@@ -43,6 +41,7 @@ LEFT = 0.2  # of the constant's loss, from which a module counts as near it
 BETTER = 2.0 / 3.0
 ERRORS = 2.0
 LESS = 0.01
+APART = 30.0  # times one column spreads as far as another, from which a penalty hardly weighs on it
 ARRIVED = 0.1  # relative gap up to which a descent has come far enough for its penalty to be judged
 
 
@@ -120,16 +119,35 @@ def penalty_too_strong(given: Prepared) -> Iterator[Finding]:
     near = before >= NEAR * constant
     if not near and (problem.loss.classes or before < LEFT * constant):
         return
+    scales = _unlike(given)
     yield Finding(
         Kind.REGULARIZED,
         f"penalty={spec.penalty!r} is so strong that it keeps the predictions near their mean."
         if near
         else f"penalty={spec.penalty!r} is stronger than the rows ask for.",
-        f"The loss on fifths of the rows that are not fitted is {number(before)}; with penalty={less!r} it is {number(value)}.",
+        f"The loss on fifths of the rows that are not fitted is {number(before)}; with penalty={less!r} it is {number(value)}."
+        + scales,
         {"penalty": less, **({"penalty_groups": None} if spec.penalty_groups and less == "none" else {})},
         f"The loss on rows that the fit has not seen is about {number(value)} instead of {number(before)}.",
         float(np.clip(1.0 - value / before, 0.0, 1.0)), of_model=True,
+        advice="Or divide the columns by their standard deviations, so that it weighs on all alike." if scales else "",
     )  # fmt: skip
+
+
+def _unlike(given: Prepared) -> str:
+    """Which column a penalty weighs on hardest, where the columns are of very unlike sizes; else ""."""
+    problem, terms = given.problem, given.terms
+    assert problem is not None
+    assert terms is not None
+    first = int(problem.intercept)
+    spread = problem.design[:, first:].std(0)
+    if len(spread) < 2 or not 0.0 < APART * spread.min() <= spread.max():
+        return ""
+    small, large = (terms.names[first + int(place)] for place in (spread.argmin(), spread.argmax()))
+    return (
+        f" It counts coefficients in the units of their columns, and so weighs hardest on {small!r}, which spreads "
+        f"{number(float(spread.max() / spread.min()))} times less than {large!r}."
+    )
 
 
 def surely_lower(each: np.ndarray, before: np.ndarray) -> bool:
@@ -155,13 +173,7 @@ def _losses(fit: FittedModule, one: Weaker, other: Dataset) -> tuple[np.ndarray,
 
     inner = inner_of(fit)
     objective = wrapped(fit, Without(inner, "dropout") if one.without else inner, fit.trace.theta[0])
-    run = rerun(fit, objective, rule=one.rule)
-    if run is None:
-        return None
-    like = objective.theta
-    x, y, weights = tensors(other, fit.loss_function, like.dtype, like.device)
-    there = objective.on(x, y, weights)
-    return row_losses(there, there).numpy(), run.steps
+    return losses_after(fit, objective, other, rule=one.rule)
 
 
 def _weaker(fit: FittedModule) -> Iterator[Weaker]:

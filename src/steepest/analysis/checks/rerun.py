@@ -19,9 +19,11 @@ from steepest.analysis.checks.network_graph import Graph, graph_of
 from steepest.analysis.checks.rounding import loss_level
 from steepest.analysis.finding import FittedModule
 from steepest.analysis.step_cost import cost_of_step
+from steepest.analysis.trials import row_losses
 from steepest.analysis.what_if import after_steps, whole_objective
 from steepest.choices import parse
 from steepest.data.batching import Batching
+from steepest.data.dataset import Dataset
 from steepest.data.thinning import sampled
 from steepest.descent.schedule_factors import schedule
 from steepest.descent.stopping import Status
@@ -129,6 +131,19 @@ def rerun(fit: FittedModule, objective: ModuleObjective, *, lr: float | None = N
     except SteepestError:
         return None
     return Rerun(value, objective, steps) if np.isfinite(value) else None
+
+
+def losses_after(
+    fit: FittedModule, objective: ModuleObjective, other: Dataset, *, rule: Any = None
+) -> tuple[np.ndarray, int] | None:
+    """The loss of each of some other rows after such a descent, and its steps; None where it fails."""
+    run = rerun(fit, objective, rule=rule)
+    if run is None:
+        return None
+    like = run.objective.theta
+    x, y, weights = tensors(other, fit.loss_function, like.dtype, like.device)
+    there = run.objective.on(x, y, weights)
+    return row_losses(there, there).numpy(), run.steps
 
 
 def widths_of(fit: FittedModule) -> tuple[int, ...]:
