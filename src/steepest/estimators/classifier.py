@@ -104,8 +104,9 @@ class DescentClassifier(ClassifierMixin, Descent):
             >>> answers.predict_log_proba([[1.5]]).round(6).tolist()
             [[-0.693147, -0.693147]]
         """
+        share = arrays.plain(self.predict_proba(X))
         with np.errstate(divide="ignore"):
-            return self._like.array(np.log(arrays.plain(self.predict_proba(X))))
+            return self._like.array(np.log(share))
 
     def predict(self, X: Any) -> Any:
         """The likeliest class of each row `[n]`.
