@@ -88,29 +88,6 @@ def test_early_stopping_with_full_batches_is_no_fault():
     assert [f for f in diagnose(fit) if not f.of_model] == []
 
 
-def test_what_it_was_stopped_by_says_that_the_optimum_is_no_better():
-    x, y = rows(3, 60, 30, noise=40.0)
-    settings = {"optimizer": "momentum:0.9", "lr": 0.003, "batch_size": 20}
-    fit = st.fit(x, y, **settings, epochs=400, validation=0.3, patience=5)
-    assert fit.status is st.Status.PATIENCE
-    held, left = fit.validation, fit.train
-    best = np.linalg.lstsq(np.column_stack([np.ones(left.rows), left.x]), left.y, rcond=None)[0]
-    assert np.mean((best[0] + held.x @ best[1:] - held.y) ** 2) > np.mean((fit.predict(held.x) - held.y) ** 2)
-    assert fit.relative_gap > 0.1
-    assert [f for f in diagnose(fit) if not f.of_model] == []
-
-
-def test_a_gap_that_is_small_beside_what_the_rows_leave_open():
-    x, y = rows(4, 300, noise=1.0)
-    settings = {"optimizer": "sgd", "batch_size": 30, "epochs": 200}
-    near, far = (st.fit(x, y, **settings, lr=lr) for lr in (0.002, 0.1))
-    assert 0.0 < near.relative_gap < 0.04 * 4 / 300 < far.relative_gap
-    error = np.sqrt(np.diag(np.linalg.inv(np.cov(x.T, bias=True))) / 300)
-    best = np.linalg.lstsq(np.column_stack([np.ones(300), x]), y, rcond=None)[0]
-    assert np.abs(near.theta - best)[1:].max() < 0.5 * error.max()
-    assert (list(diagnose(near)), [f.kind for f in diagnose(far)]) == ([], [Kind.NOISE])
-
-
 def test_too_few_curvature_steps():
     y = np.where(np.arange(len(Y)) % 7 == 0, Y <= 1.0, Y > 1.0).astype(int)
     (finding,) = [f for f in diagnose(st.fit(X, y, model="logistic", epochs=1)) if not f.of_model]

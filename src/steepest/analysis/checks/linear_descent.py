@@ -20,9 +20,7 @@ from steepest.analysis.fit_settings import pinned
 from steepest.analysis.needs import AGAIN, LINEAR, check
 from steepest.descent.stopping import Status
 from steepest.formulas.rules import Automatic
-from steepest.model.of_fit import row_losses
 
-LOWER = 0.01  # share of the loss of the rows that it was stopped by, by which the optimum must have it lower
 CLEAR, LIKELY = 0.9, 0.5  # share of the gap that a remedy must win; and where none does, neither more steps
 
 
@@ -47,7 +45,7 @@ def descent(fit: FittedRows) -> Iterator[Finding]:
     if made is None:
         yield from without_a_rate(fit) if fit.optimizer == Automatic.CURVATURE else without_theory(fit)
         return
-    if made.gap <= max(made.worth_saying, made.left_open) or stopped_in_time(fit):
+    if made.gap <= made.worth_saying:
         return
     also: dict[str, Any] = {}
     if fit.status is Status.PATIENCE:
@@ -61,15 +59,6 @@ def descent(fit: FittedRows) -> Iterator[Finding]:
     found = asked(made, fit, CLEAR) or list(learning_rate.too_few(made, fit)) or asked(made, fit, LIKELY)
     for finding in found:  # what ended the descent would end the mended one as well
         yield replace(finding, remedy=pinned({**finding.remedy, **also}, fit))
-
-
-def stopped_in_time(fit: Fitted) -> bool:
-    """Whether the rows that a descent was stopped by say that the optimum is no better than where it stopped."""
-    rows, exact = fit.validation, fit.exact
-    if fit.status is not Status.PATIENCE or rows is None or exact is None or exact.theta is None:
-        return False
-    now, there = (float(row_losses(fit, rows, np.asarray(theta)).mean()) for theta in (fit.theta, exact.theta))
-    return not there <= (1.0 - LOWER) * now
 
 
 def asked(made: MeasuredDescent, fit: Fitted, need: float) -> list[Finding]:

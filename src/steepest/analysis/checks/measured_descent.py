@@ -31,10 +31,6 @@ NEAR_FALLING, NEAR_NOISY, NEAR_KINK, NEAR_SCALED = 1e-3, 1e-4, 1e-5, 1e-6
 """Relative gaps at or below which nothing is said of a descent that cannot close it: with minibatches or a kink under a rate
 that falls, with minibatches under any other, with full batches on a kink, and under a rule that scales each parameter."""
 
-OPEN, MOST_OPEN = 0.04, 0.01
-"""Share of what so many rows leave open of a loss, p/n of it, at or below which nothing is said of minibatches, and the largest
-such relative gap. Parameters are then less than a fifth of their standard errors off."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredDescent(LinearDescent):
@@ -81,12 +77,6 @@ class MeasuredDescent(LinearDescent):
         else:
             near = NEAR_FALLING if self.falls else NEAR_KINK if self.size is None else NEAR_NOISY
         return near * self.unit
-
-    @property
-    def left_open(self) -> float:
-        """The gap of minibatches that is small beside what so many rows leave open; 0 of full batches."""
-        share = 0.0 if self.size is None else OPEN * self.problem.parameters / len(self.problem.design)
-        return min(share, MOST_OPEN) * self.unit
 
     @property
     def settles(self) -> bool:
