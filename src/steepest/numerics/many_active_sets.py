@@ -67,7 +67,7 @@ def _by_active_sets(
         free = (signs != 0.0) | (thresholds == 0.0)
         rows = np.where(free[..., None], hessian, np.eye(c.shape[1]))
         try:
-            d = np.linalg.solve(rows, np.where(free, -g - thresholds * signs, -c)[..., None])[..., 0]
+            d = np.linalg.solve(rows, np.where(free, -g - thresholds * signs, 0.0 - c)[..., None])[..., 0]
         except np.linalg.LinAlgError:
             break
         slope = g + (hessian @ d[..., None])[..., 0]

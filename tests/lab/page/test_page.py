@@ -244,7 +244,7 @@ def test_it_is_taken_away(visit, tmp_path, things):
             found = printed(*ran([place])).values()
             assert all(any(abs(number - one) <= 1e-6 * abs(one) for number in found) for one in fit.theta)
         elif what == "notebook":
-            assert any("torch" in cell["source"] for cell in json.loads(content)["cells"])
+            assert any("torch" in "".join(cell["source"]) for cell in json.loads(content)["cells"])
         elif what == "data":
             table = np.genfromtxt(place, delimiter=",", names=True)
             assert np.allclose(np.column_stack([table[name] for name in fit.names]), fit.trace.theta, rtol=1e-12)
