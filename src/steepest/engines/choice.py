@@ -27,7 +27,7 @@ from steepest.engines.descents import Descents
 
 LOOP_STEP, LOOP_RUN, LOOP_ENTRY = 80e-6, 2e-6, 2.2e-9
 """Seconds that the loop takes for a step, for each run in it, and for an entry of the design that a run reads, about: `python
-benchmarks/engines.py` measures them."""
+benchmarks/engine_choice.py` measures them."""
 
 STEP, ENTRY, EPOCH = 0.8e-6, 1.2e-9, 250e-6
 """Seconds that compiled code takes for a run's step, for an entry of the design, and for an epoch of minibatches."""

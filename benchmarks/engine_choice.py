@@ -1,6 +1,6 @@
 """What a step costs in the loop and in compiled code, beside what `src/steepest/engines/choice.py` counts on when it chooses.
 
-python benchmarks/engines.py [--quick]
+python benchmarks/engine_choice.py [--quick]
 
 Full batches of least squares by sgd, and minibatches: seconds of the processor of many steps less those of few, so that what a
 fit takes before and after its steps is left out. And what compiling takes: the first such fit of a process less the second.
@@ -66,7 +66,7 @@ def main() -> None:
     lines.append(("compiling", "", f"{compiling:.2f} s", "", f"{WORTH:g} s to be saved"))
     head = ("", "the loop's step", "compiled code's", "counted on, loop", "counted on, compiled")
     save(
-        "engines",
+        "engine_choice",
         quick,
         [Table("Seconds of the processor, beside what the choice of an engine counts on", head, lines)],
         goals,
