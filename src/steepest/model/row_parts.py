@@ -23,6 +23,9 @@ BLOCK = 2**18
 ALONE = 2**20
 """Entries of a table up to which threads are not worth their start."""
 
+ALONE_ONCE = 2**25
+"""The same where each entry is multiplied once or twice, as for a gradient: threads wait for memory and for one another there."""
+
 FEW = 2**26
 """Products of a matrix's decomposition, or of a step, up to which threads mostly wait for one another."""
 
@@ -36,11 +39,16 @@ def blocks(rows: int, columns: int, part: int = 0, parts: int = 1, most: int = B
 
 
 def summed(
-    rows: int, columns: int, shapes: Sequence[tuple[int, ...]], work: Callable[..., None], most: int = BLOCK
+    rows: int,
+    columns: int,
+    shapes: Sequence[tuple[int, ...]],
+    work: Callable[..., None],
+    most: int = BLOCK,
+    alone: int = ALONE,
 ) -> list[np.ndarray]:
     """What `work(rows of a block, *sums)` adds up, over all blocks; sums of these shapes, zeros at first.
 
-    most: rows of a block.
+    most: rows of a block. alone: entries up to which one thread does it.
     """
 
     def one(part: int) -> list[np.ndarray]:
@@ -50,12 +58,12 @@ def summed(
                 work(block, *sums)
         return sums
 
-    return [np.sum(np.stack(parts), axis=0) for parts in zip(*_of_all_parts(one, rows * columns), strict=True)]
+    return [np.sum(np.stack(parts), axis=0) for parts in zip(*_of_all_parts(one, rows * columns > alone), strict=True)]
 
 
-def _of_all_parts(one: Callable[[int], list[np.ndarray]], entries: int) -> list[list[np.ndarray]]:
+def _of_all_parts(one: Callable[[int], list[np.ndarray]], shared: bool) -> list[list[np.ndarray]]:
     with in_one_thread() as threads:
-        if threads == 1 or entries <= ALONE:
+        if threads == 1 or not shared:
             return [one(part) for part in range(PARTS)]
         with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(one, range(PARTS)))

@@ -193,7 +193,7 @@ class TallObjective(WholeObjective):
             change = (coefficients.T @ self.block(rows, np.float32, shifted=left is None).T).T + intercept
             prediction[rows] = seen.prediction[rows] + level * change
 
-        self.summed(add)
+        self.summed(add, alone=row_parts.ALONE_ONCE)
         parts = moved.reshape(self.outputs, -1)
         bent = parts @ self.model.hessian - parts * self.curvature_of_penalty
         loss = seen.loss + float(np.vdot(seen.grad + 0.5 * bent, parts))
@@ -224,7 +224,7 @@ class TallObjective(WholeObjective):
             grad[:, first:] += slope.T @ block
             grad[:, :first] += slope.sum(0).reshape(-1, 1)
 
-        loss, grad = self.summed(add, (), (self.outputs, self.size))
+        loss, grad = self.summed(add, (), (self.outputs, self.size), alone=row_parts.ALONE_ONCE)
         if left is not None:
             grad[:, first:] -= grad[:, :first] * left
         return Pass(theta.copy(), float(loss) / self.entries, grad / self.entries, prediction)

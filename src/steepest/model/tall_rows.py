@@ -11,7 +11,7 @@ from threading import local
 
 import numpy as np
 
-from steepest.model.row_parts import BLOCK, summed
+from steepest.model.row_parts import ALONE, BLOCK, summed
 from steepest.model.tall_curvature import IllConditioned
 
 FAR, FAR_SINGLE = 10.0, 1.0
@@ -49,9 +49,14 @@ class TallRows:
         shift = np.where(size > far * spread, mean, 0.0).astype(self.x.dtype).astype(np.float64)
         return shift if shift.any() else None, not (size > FAR * spread).any()
 
-    def summed(self, work: Callable[..., None], *shapes: tuple[int, ...], most: int = BLOCK) -> list[np.ndarray]:
-        """What `work(rows, *sums)` adds up over all blocks of rows, of at most so many each."""
-        return summed(len(self.x), self.x.shape[1], shapes, work, most)
+    def summed(
+        self, work: Callable[..., None], *shapes: tuple[int, ...], most: int = BLOCK, alone: int = ALONE
+    ) -> list[np.ndarray]:
+        """What `work(rows, *sums)` adds up over all blocks of rows, of at most so many each.
+
+        alone: entries up to which one thread does it.
+        """
+        return summed(len(self.x), self.x.shape[1], shapes, work, most, alone)
 
     def block(self, rows: slice, kind: type[np.floating] = np.float64, shifted: bool = True) -> np.ndarray:
         """Some rows, shifted unless told otherwise."""
