@@ -31,7 +31,7 @@ LEAST_ROWS, TIMES_CHANCE = 8, 20.0
 MANY, HEAPED = 20, 0.1  # values from which a column has many, and the share of rows that one of them may have
 SAME = 0.2  # standard deviations
 LEAST_TRAIN, MOST_TRAIN = 60, 50_000
-ADVICE = "Split first, and copy and shake rows of the training part only; or keep the copies of a row on one side."
+ADVICE = "Split first, and augment rows of the training part only; or keep the copies of a row on one side."
 LOOKED_AT, PAIRS = 300, 4_000_000  # held-out rows, and pairs of rows, at most
 
 
@@ -58,8 +58,8 @@ def near_copies(given: Prepared) -> Iterator[Finding]:
         evidence += f" Their mean loss is {each[near].mean():.3g}, that of the others {each[~near].mean():.3g}."
     yield Finding(
         Kind.SHARED_ROWS,
-        f"{near.mean():.0%} of the {where} are copies with a little noise of rows that are fitted: the held-out loss says too "
-        "much good.",
+        f"{near.mean():.0%} of the {where} are copies with a little noise of rows that are fitted: the held-out "
+        "loss is too optimistic.",
         evidence, {}, "The held-out loss is then that of rows which the fit has not seen.", of_model=True, advice=ADVICE,
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""SHARED_ROWS: rows that stand both in training and in the held-out rows, so that those say too much good of a fit.
+"""SHARED_ROWS: rows that stand both in training and in the held-out rows, so that their loss is too optimistic.
 
 A row is its columns and its target, to the last digit. It is found where at least 3 held-out rows and a twentieth of them
 have a twin in training, a hundred times as many as chance makes: columns that were independent would agree by
@@ -63,7 +63,7 @@ def _of_split(fit: Any, train: Dataset, test: Dataset) -> Iterator[Finding]:
             f" Their mean loss is {each[twins].mean():.3g}, that of the other held-out rows {each[~twins].mean():.3g}."
         )
     yield Finding(
-        Kind.SHARED_ROWS, f"{share:.0%} of the held-out rows stand in training, too: the held-out loss says too much good.",
+        Kind.SHARED_ROWS, f"{share:.0%} of the held-out rows stand in training, too: the held-out loss is too optimistic.",
         evidence, {}, "The held-out loss is then that of rows which the fit has not seen.", of_model=True, advice=ADVICE,
     )  # fmt: skip
 
