@@ -11,7 +11,6 @@ from typing import Any, final
 
 import numpy as np
 
-from steepest.checkpoints.tree import like
 from steepest.descent.rule import Again, Memory, Newton
 from steepest.descent.tall_newton import HALVINGS, minimum
 from steepest.errors import DataError
@@ -34,16 +33,6 @@ class StreamNewton(Newton):
     def start(self, theta: np.ndarray) -> Memory:
         """Memory: F at the start, once it is known, and whether the first step was taken."""
         return [0.0, False]
-
-    def packed(self, memory: Memory) -> Any:
-        """The memory, and what the last pass has measured."""
-        return {"memory": memory, "arrived": self.arrived, "measured": self.objective.state_of_pass()}
-
-    def unpacked(self, memory: Memory, packed: Any) -> Memory:
-        given = like({"memory": memory, "arrived": False, "measured": None}, packed, "memory")
-        self.objective.take_up_pass(given["measured"])
-        self.arrived = given["arrived"]
-        return given["memory"]
 
     def update(self, theta: np.ndarray, grad: np.ndarray, memory: Memory, lr: Any, again: Again) -> None:
         objective = self.objective

@@ -15,9 +15,8 @@ import numpy as np
 
 from steepest.checkpoints.tree import like
 from steepest.descent.rule import Again, Memory, Newton
-from steepest.model.tall_curvature import Curvature
+from steepest.model.tall_curvature import Curvature, numbers_of
 from steepest.model.tall_objective import TallObjective
-from steepest.model.tall_state import numbers_of, state_of, take_up
 from steepest.numerics.active_set import feature_sign
 
 MOST_NEW = 100
@@ -50,16 +49,14 @@ class TallLasso(Newton):
             theta[:] = moved
 
     def packed(self, memory: Memory) -> Any:
-        """The memory, the columns that take part, and what the objective has measured."""
+        """The memory, and the columns that take part with their Hessian."""
         curvature = None if self.curvature is None else self.curvature.state()
-        own = {"memory": memory, "arrived": self.arrived, "index": self.index, "curvature": curvature}
-        return own | {"measured": state_of(self.objective)}
+        return {"memory": memory, "arrived": self.arrived, "index": self.index, "curvature": curvature}
 
     def unpacked(self, memory: Memory, packed: Any) -> Memory:
-        own = {"memory": memory, "arrived": False, "index": None, "curvature": None, "measured": None}
+        own = {"memory": memory, "arrived": False, "index": None, "curvature": None}
         given, width = like(own, packed, "memory"), len(self.objective.theta)
         numbers_of(given["index"], width, "memory.index")
-        take_up(self.objective, given["measured"])
         self.arrived, self.index = given["arrived"], given["index"]
         if given["curvature"] is not None:
             self.curvature = Curvature.of_state(given["curvature"], len(self.index), width)

@@ -21,7 +21,6 @@ from steepest.descent.rule import Again, Memory, Newton
 from steepest.model.extended_squares import ExtendedSquares
 from steepest.model.tall_curvature import IllConditioned
 from steepest.model.tall_objective import TallObjective
-from steepest.model.tall_state import state_of, take_up
 from steepest.model.torch_losses import loss
 
 ROWS = 16_000
@@ -87,19 +86,11 @@ class TallNewton(Newton):
             step, decrement = step / 2, decrement / 2
         self.arrived = True
 
-    def packed(self, memory: Memory) -> Any:
-        """The memory, and what the objective has measured."""
-        return {"memory": memory, "arrived": self.arrived, "measured": state_of(self.objective)}
-
     def unpacked(self, memory: Memory, packed: Any) -> Memory:
-        first, before, _ = memory
-        given = like({"memory": [first, before, None], "arrived": False, "measured": None}, packed, "memory")
-        take_up(self.objective, given["measured"])
-        if given["memory"][2] is not None:
-            theta = self.objective.theta
-            like((theta, theta), given["memory"][2], "memory.2")
-        self.arrived = given["arrived"]
-        return given["memory"]
+        found = super().unpacked(memory, packed)
+        if found[2] is not None:
+            like((self.objective.theta,) * 2, found[2], "memory.2")
+        return found
 
     def _begin(self, objective: TallObjective, here: np.ndarray, value: float) -> bool:
         """Go to the minimum as passes in float32 see it, and take the Hessian from there; False where that is no better."""

@@ -150,16 +150,13 @@ class StreamObjective(WholeObjective):
             self.seen = self._measured(self.theta.copy())
         return self.at(self.theta)
 
-    def state_of_pass(self) -> dict[str, Any] | None:
+    def state(self) -> dict[str, Any]:
         """What the last pass gave, but for how good it is, which the last pass of all measures again."""
-        seen = self.seen
-        if seen is None:
-            return None
+        seen = self.at(self.theta)
         kept = {"theta": seen.theta, "loss": seen.loss, "grad": seen.grad, "least": float(seen.least)}
         return kept | {"curvature": seen.curvature.state()}
 
-    def take_up_pass(self, state: Any) -> None:
-        """Go on from a pass that another one of the same rows has made. Unlike where that is something else."""
+    def take_up(self, state: Any) -> None:
         line = np.zeros(len(self.theta))
         given = like({"theta": line, "loss": 0.0, "grad": line, "least": 0.0, "curvature": None}, state, "pass")
         size = self.size * (self.outputs if self.loss.coupled else 1)

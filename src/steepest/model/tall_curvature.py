@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from steepest.checkpoints.tree import like
+from steepest.checkpoints.tree import Unlike, like
 from steepest.model.row_parts import in_one_thread
 
 SINGLE = 1e20
@@ -130,6 +130,32 @@ class Proof:
     prediction: np.ndarray | None = None
     index: np.ndarray | None = None
     largest: float = np.inf
+
+    def state(self) -> dict[str, Any]:
+        """All of it."""
+        return vars(self) | {"curvature": self.curvature.state()}
+
+    @classmethod
+    def of_state(cls, state: Any, size: int, width: int, rows: int) -> Proof:
+        """The one whose state it is, as `Curvature.of_state`, of a table of so many rows. Unlike for something else."""
+        free = dict.fromkeys(("curvature", "rows", "prediction", "index"))
+        kept = like(free | {"share": 1.0, "leverage": 0.0, "largest": 0.0}, state, "proof")
+        for name, most in (("rows", rows), ("index", width)):
+            numbers_of(kept[name], most, f"proof.{name}")
+        some = rows if kept["rows"] is None else len(kept["rows"])
+        if kept["prediction"] is not None and len(kept["prediction"]) != some:
+            raise Unlike("proof.prediction is of other rows")
+        size = size if kept["index"] is None else len(kept["index"])
+        return cls(**kept | {"curvature": Curvature.of_state(kept["curvature"], size, width)})
+
+
+def numbers_of(given: Any, most: int, where: str) -> None:
+    """Unlike unless it is None, or numbers from 0 to just below `most`."""
+    if given is None:
+        return
+    whole = isinstance(given, np.ndarray) and given.dtype == np.int64 and given.ndim == 1
+    if not whole or (len(given) and not (given.min() >= 0 and given.max() < most)):
+        raise Unlike(f"{where} are no numbers below {most}")
 
 
 def add_squares(

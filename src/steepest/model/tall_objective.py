@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
+from steepest.checkpoints.tree import like
 from steepest.model import row_parts, tall_bounds
 from steepest.model.loss import Loss
 from steepest.model.numpy_losses import numpy_formula
@@ -345,3 +346,20 @@ class TallObjective(WholeObjective):
 
     def slope(self, seen: Pass) -> np.ndarray:
         return seen.grad.ravel()
+
+    def state(self) -> dict[str, Any]:
+        """The last pass, the Hessian in use, and that which proves the gap; what is found again at any θ is not among them."""
+        return {
+            "seen": None if self.seen is None else vars(self.seen),
+            "model": None if self.model is None else self.model.state(),
+            "proof": None if self.proof is None else self.proof.state(),
+        }
+
+    def take_up(self, state: Any) -> None:
+        given = like({"seen": None, "model": None, "proof": None}, state, "objective")
+        size, width = self.size * (self.outputs if self.loss.coupled else 1), len(self.theta)
+        grad = np.zeros((self.outputs, self.size))
+        seen = {"theta": self.theta, "loss": 0.0, "grad": grad, "prediction": np.zeros(self.shape)}
+        self.seen = None if given["seen"] is None else Pass(**like(seen, given["seen"], "objective.seen"))
+        self.model = None if given["model"] is None else Curvature.of_state(given["model"], size, width)
+        self.proof = None if given["proof"] is None else Proof.of_state(given["proof"], size, width, self.rows)
