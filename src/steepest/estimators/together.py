@@ -261,7 +261,7 @@ class _Work:
         ρ/(1 − ρ) of this one together; and each row is further from another class than they lead.
         """
         decided = np.zeros(len(c), dtype=bool)
-        runs = np.flatnonzero((fall <= SHRINKING**2 * before) & (fall <= ROUGHLY * np.abs(value)))
+        runs = np.flatnonzero((fall <= SHRINKING**2 * before) & np.isfinite(before) & (fall <= ROUGHLY * np.abs(value)))
         if self.asked is None or not runs.size:
             return decided
         outputs = (self.turn @ np.stack([c[runs] + d[runs], d[runs]]).reshape(-1, self.m, self.p)).reshape(-1, self.p)
