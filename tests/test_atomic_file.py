@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import threading
 from pathlib import Path
@@ -40,6 +41,50 @@ def test_files_beside_it_stay(run):
         Path(name).write_text("mine")
     assert _rounded(_predicted("z.csv")) == PREDICTED
     assert {Path(name).read_text() for name in (".z.csv.new", "z.csv.new", "z.csv.tmp", "z.csv~")} == {"mine"}
+
+
+def _left_behind(out: str) -> Path:
+    """What a process leaves that is killed while it writes a file."""
+    child = os.fork()
+    if child == 0:
+        with whole_file(out) as place:
+            place.write_text("half")
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    (left,) = Path(out).resolve().parent.glob(".steepest-*")
+    return left
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a process is forked here")
+def test_what_a_killed_process_has_left_goes_and_what_is_another_ones_stays(run):
+    left = _left_behind("z.csv")
+    assert left.read_text() == "half"
+    others = [
+        Path(left.name[:-4]),
+        Path(left.name + "x"),
+        Path(".steepest-mine.csv"),
+        Path(".steepest-" + "0" * 29 + ".csv"),
+    ]
+    for name in others:
+        name.write_text("mine")
+    folder = left.with_name(left.name[:-5] + ("0" if left.name[-5] != "0" else "1") + ".csv")
+    folder.mkdir()
+    with whole_file("z.csv") as mine:  # as another process that writes the same file
+        assert not left.exists()
+        assert _rounded(_predicted("z.csv")) == PREDICTED
+        assert mine.exists()
+        mine.write_text("last")
+    assert Path("z.csv").read_text() == "last"
+    assert {name.read_text() for name in others} == {"mine"}
+    assert folder.is_dir()
+    folder.rmdir()
+    for name in others:
+        name.unlink()
+    left = _left_behind("z.csv")
+    _predicted("y.csv")
+    assert left.exists()  # that of another file
+    _predicted("z.csv")
+    assert not list(Path().glob(".steepest-*"))
 
 
 def test_a_link_goes_on_pointing_and_its_file_keeps_its_permissions(run):

@@ -4,6 +4,9 @@
         …                                   write to `place`
                                             now it is out.csv; after an error it is gone, and out.csv is what it was
 
+What a process that was killed has left there, the next one that writes the same file removes: the new file is locked as long as
+somebody writes to it.
+
 What a name stands for is kept: a link goes on pointing to its file, a file keeps its permissions, a pipe or a device is
 written to and never replaced.
 """
@@ -11,7 +14,9 @@ written to and never replaced.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -82,9 +87,10 @@ def _in_place(place: Path) -> Iterator[Path]:
 @contextmanager
 def _beside(place: Path) -> Iterator[Path]:
     """A new file in the same folder, to be renamed."""
-    new = place.with_name(f"{OURS}{secrets.token_hex(8)}{place.suffix[:20]}")
-    # opened here and not by `tempfile`, whose files only their owner may read
-    os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+    suffix = place.suffix[:20]
+    begin = f"{OURS}{hashlib.sha256(os.fsencode(place.name)).hexdigest()[:12]}-"
+    _remove_left(place.parent, re.compile(re.escape(begin) + "[0-9a-f]{16}" + re.escape(suffix)))
+    new, descriptor = _opened(place, begin, suffix)
     try:
         yield new
         flush(new)
@@ -94,6 +100,48 @@ def _beside(place: Path) -> Iterator[Path]:
         with suppress(OSError):
             new.unlink()
         raise
+    finally:
+        os.close(descriptor)
+
+
+def _opened(place: Path, begin: str, suffix: str) -> tuple[Path, int]:
+    """A new file, and what holds its lock."""
+    while True:
+        new = place.with_name(f"{begin}{secrets.token_hex(8)}{suffix}")
+        # opened here and not by `tempfile`, whose files only their owner may read
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        if _locked(descriptor) and os.fstat(descriptor).st_nlink:  # else it was taken for one that was left
+            return new, descriptor
+        os.close(descriptor)
+
+
+def _remove_left(folder: Path, name: re.Pattern[str]) -> None:
+    """Remove files of that name that are ours, and that no process writes to any more."""
+    with suppress(OSError):
+        for one in [entry for entry in os.scandir(folder) if name.fullmatch(entry.name)]:
+            if not one.is_file(follow_symlinks=False) or one.stat().st_uid != getattr(os, "geteuid", int)():
+                continue
+            descriptor = os.open(one.path, os.O_WRONLY)
+            try:
+                if _locked(descriptor, known=True):
+                    os.unlink(one.path)
+            finally:
+                os.close(descriptor)
+
+
+def _locked(descriptor: int, known: bool = False) -> bool:
+    """Lock a file for this process; False where another one has. known: whether that must be known."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return not known
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # some file systems have no locks
+        return not known
+    return True
 
 
 def _as_before(new: Path, place: Path) -> None:

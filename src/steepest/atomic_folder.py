@@ -218,6 +218,22 @@ def locked(place: Path) -> Iterator[None]:
         yield
 
 
+_held: set[Path] = set()
+
+
+def held_elsewhere(place: Path, name: str) -> bool:
+    """Whether another process holds this lock in a folder; call it within `locked`."""
+    from filelock import FileLock, Timeout
+
+    if place / name in _held or not (place / name).exists():
+        return False
+    try:
+        with FileLock(place / name, timeout=0.0):
+            return False
+    except Timeout:
+        return True
+
+
 @contextmanager
 def held(place: Path, name: str, wait: float, busy: str) -> Iterator[None]:
     """Make the folder if it is missing and hold a lock in it; folders made for it that hold nothing in the end are removed.
@@ -239,9 +255,11 @@ def held(place: Path, name: str, wait: float, busy: str) -> Iterator[None]:
         except FileNotFoundError:  # whoever made the folder found nothing to write, and has removed it
             if attempt == 4:
                 raise RunError(f"The run cannot be written to {str(place)!r}: it is removed again and again.") from None
+    _held.add(place / name)
     try:
         yield
     finally:
+        _held.discard(place / name)
         with suppress(OSError):
             if os.name != "nt":  # whoever waits for this file sees that it is gone, and makes a new one
                 os.unlink(place / name)

@@ -9,7 +9,7 @@ rows along, and the others go on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from math import inf
 from typing import Any
@@ -23,7 +23,7 @@ from steepest.descent.arrays import float64_of
 from steepest.descent.chunk import Chunk
 from steepest.descent.loop import Step
 from steepest.descent.newton import RegularizedNewton
-from steepest.descent.stopping import Ending, Limits, Status, Stopper, interruptible
+from steepest.descent.stopping import Ending, Limits, Status, Stopper
 from steepest.descent.trace import Recorder
 from steepest.engines.batched import HELD
 from steepest.engines.choice import LOOP, Engine, choose, shown_of
@@ -33,9 +33,7 @@ from steepest.held_out import scorer
 from steepest.lazy import Tensor, torch
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.row_parts import FEW
-from steepest.model.stream_objective import StreamObjective
 from steepest.planned import Plan
-from steepest.ranks.group import ALONE, current
 from steepest.recording import recorder_of
 from steepest.settings import Spec
 
@@ -126,13 +124,14 @@ class Monitor:
         self.lr = np.zeros(len(work))
         self.ask: Ask | None = None
         self.kept: Checkpoints | None = None
+        self.shown: Step | None = None
         self.until = inf
 
     def drain(self, shown: Iterator[Step | Chunk], after: After | None = None) -> None:
         """Look at everything until every run has ended."""
         look: Any = self._step if self.stepwise else self._chunk
         # what diverges overflows
-        with self._reason() as reason, np.errstate(all="ignore"), closing(shown):  # pyrefly: ignore
+        with resuming.asked_to_end(self) as reason, np.errstate(all="ignore"), closing(shown):  # pyrefly: ignore
             for one in shown:
                 look(one, resuming.before(self, one, reason()))
                 if after is not None:
@@ -143,13 +142,11 @@ class Monitor:
             theta = float64_of(self.work.theta)[runs]
             self._arrive(runs, self.t, self.epoch, self.lr[runs], theta, self.recorder.only(runs))
 
-    @contextmanager
-    def _reason(self) -> Iterator[Callable[[], Status | None]]:
-        """Why to end, from outside: where ranks add up every batch together, what all of them know of."""
-        together = self.work.batching.windows is not None or isinstance(self.objective, StreamObjective)
-        group = current() if together else ALONE
-        with interruptible(self.seconds) as reason, group.agreed(reason, (Status.SECONDS, Status.INTERRUPTED)) as told:
-            yield told
+    def end_at(self, step: Step) -> None:
+        """End a single run at a step that was looked at already, before its update."""
+        run = np.zeros(1, dtype=np.int64)
+        endings = self._endings(self.stopper, INTERRUPTED, run, step.t, step.epoch)
+        self._close(run, endings, float64_of(step.theta)[None], step.t, step.epoch, self.recorder)
 
     def _verdict(self, stopper: Stopper, value: Any, theta: Any, t: int, epoch: int) -> Any:
         """What one value of F says: a code, or one for each run."""

@@ -6,17 +6,22 @@ there: it is written before that step or chunk is looked at. So whoever goes on 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from steepest.checkpoints.folder import Checkpoints
 from steepest.checkpoints.tree import Unlike, like
 from steepest.data.batching import External
+from steepest.data.passes import PassLeft, left_where
 from steepest.descent import recorder_state
 from steepest.descent.chunk import Chunk
 from steepest.descent.loop import Position, Step, held
-from steepest.descent.stopping import Status
+from steepest.descent.stopping import Status, interruptible
 from steepest.engines.choice import ENGINES, Engine
 from steepest.engines.descents import Descents
+from steepest.model.stream_objective import StreamObjective
+from steepest.ranks.group import ALONE, current
 
 if TYPE_CHECKING:
     from steepest.monitor import Monitor
@@ -51,11 +56,36 @@ def join(monitor: Monitor, kept: Checkpoints, by: Engine) -> None:
     work.resume = Position(t, epoch, index, parts["engine"])
 
 
+@contextmanager
+def asked_to_end(monitor: Monitor) -> Iterator[Callable[[], Status | None]]:
+    """Why to end, from outside: where ranks add up every batch together, what all of them know of.
+
+    Ctrl-C leaves a pass over files, which may take long: the run then ends at the step that it stood at before.
+    """
+    passes = isinstance(monitor.objective, StreamObjective)
+    group = current() if passes or monitor.work.batching.windows is not None else ALONE
+    with (
+        interruptible(monitor.seconds) as reason,
+        group.agreed(reason, (Status.SECONDS, Status.INTERRUPTED)) as told,
+        left_where(lambda: reason() is Status.INTERRUPTED) if passes else nullcontext(),
+    ):
+        try:
+            yield told
+        except PassLeft:
+            if monitor.shown is None:
+                raise KeyboardInterrupt from None
+            if monitor.kept is not None:
+                monitor.kept.put_held()
+            monitor.end_at(monitor.shown)
+
+
 def before(monitor: Monitor, one: Step | Chunk, why: Status | None) -> Status | None:
     """The reason to end at this step or chunk; a checkpoint is written of where the run stood before it, if one is due."""
     if why is None and one.t + (one.steps - 1 if isinstance(one, Chunk) else 0) >= monitor.until:
         why = Status.INTERRUPTED
     checkpoint(monitor, one, why)
+    if isinstance(monitor.objective, StreamObjective) and isinstance(one, Step):
+        monitor.shown = one.copy()
     return why
 
 
@@ -72,9 +102,11 @@ def checkpoint(monitor: Monitor, one: Step | Chunk, why: Status | None) -> None:
     whole = one.whole if isinstance(one, Chunk) else batch.rows is None and batch.data is None
     steps = one.steps if isinstance(one, Chunk) else 1
     last = work.batching.windows is not None and one.t + steps == work.batching.steps  # a pass over all rows follows
-    if why is Status.INTERRUPTED or last or kept.due(batch.index == 0 and not whole):
+    now = why is Status.INTERRUPTED or last or kept.due(batch.index == 0 and not whole)
+    if now or isinstance(monitor.objective, StreamObjective):
         state = one.state if isinstance(one, Chunk) else _of_step(work, one)
-        kept.write((one.t, batch.epoch, batch.index), {"engine": state, "monitor": _state(monitor)})
+        keep = kept.write if now else kept.hold
+        keep((one.t, batch.epoch, batch.index), {"engine": state, "monitor": _state(monitor)})
 
 
 def _of_step(work: Descents, step: Step) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 - Least squares and ridge: the answer of a blockwise QR, a pass.
 - The other smooth losses: Newton steps on from θ, a pass each, until they promise nothing more.
 - All others: the answer of some rows, and the gap there.
+- Where the descent was interrupted no pass is begun: the scores are those of its last one, or of some rows.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from steepest.analysis.exact.answer import Exact, one_of_many
 from steepest.analysis.exact.certificate import relative
 from steepest.analysis.exact.separation import SEPARABLE
 from steepest.data.streams import Block
+from steepest.descent.stopping import Status
 from steepest.errors import FitError
 from steepest.lazy import torch
 from steepest.metrics import of_confusion, of_means
@@ -30,7 +32,7 @@ from steepest.model.stream_basis import basis_of, least_squares
 from steepest.model.stream_objective import StreamObjective, StreamPass
 from steepest.model.tall_curvature import IllConditioned
 from steepest.model.tally import Tally, tallied
-from steepest.scoring import Answer, StreamMeasured, answer, objective_at
+from steepest.scoring import Answer, StreamMeasured, answer, losses_of, metrics_of, objective_at, test_loss_of
 
 if TYPE_CHECKING:
     from steepest.result import Fit
@@ -46,6 +48,8 @@ def measured(fit: Fit, objective: Objective) -> StreamMeasured:
     """The scores of a fit on all rows of its stream. objective: what it descended on."""
     assert fit.train is not None
     known = objective if isinstance(objective, StreamObjective) else _over_passes(fit)
+    if fit.ending.status is Status.INTERRUPTED and (known is None or not known.is_scored):
+        return _of_kept_rows(fit)
     if known is None:
         return _of_predictions(fit)
     try:
@@ -56,9 +60,24 @@ def measured(fit: Fit, objective: Objective) -> StreamMeasured:
         end, bound = known.scored(), known.gap_bound(known.theta)
     loss, penalty = end.loss, float(known.penalty(end.theta))
     assert end.train is not None
-    return StreamMeasured(
-        loss, loss + penalty, *_both(fit, end.train, end.test), bound, lambda: exact_answer(known, end)
+    wanted = _no_answer if fit.ending.status is Status.INTERRUPTED else lambda: exact_answer(known, end)
+    return StreamMeasured(loss, loss + penalty, *_both(fit, end.train, end.test), bound, wanted)
+
+
+def _of_kept_rows(fit: Fit) -> StreamMeasured:
+    """What some of the rows show, without a pass."""
+    assert fit.train is not None
+    fit.notes = (
+        *fit.notes,
+        f"Interrupted: losses and metrics are those of {fit.train.rows:,} of the {fit.rows:,} rows.",
     )
+    return StreamMeasured(*losses_of(fit), test_loss_of(fit), metrics_of(fit), None, _no_answer)
+
+
+def _no_answer() -> Answer:
+    """In the place of the exact answer, which takes passes."""
+    nothing = float("nan")
+    return Answer(Exact(None, nothing, "", nothing, "Interrupted: no exact answer was looked for."), None, 0.0)
 
 
 def _both(fit: Fit, train: Tally, test: Tally | None) -> tuple[float | None, dict[str, dict[str, Any]]]:

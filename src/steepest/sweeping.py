@@ -28,7 +28,7 @@ from steepest.formulas.quantities import QUANTITIES
 from steepest.held_out import rows_apart
 from steepest.lazy import Tensor
 from steepest.monitor import Monitor
-from steepest.ranks.group import RankLost
+from steepest.ranks.lost import RankLost
 from steepest.result import Fit
 from steepest.settings import Spec
 from steepest.settings_table import EACH_ROW, SETTINGS, takes_settings, those

@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from safetensors.numpy import save_file
 
 import steepest as st
+from steepest.atomic_folder import RUNNING
 from steepest.checkpoints import folder
 from steepest.checkpoints.folder import NAMES, claimed
 from steepest.cli.commands import main
@@ -40,6 +42,19 @@ def test_the_second_of_two_writers_is_refused(run):
     with claimed(run, False, FILES), pytest.raises(st.RunError, match="Another process is fitting into"):
         st.fit(X, Y, out=run, **SETTINGS)
     assert_same(st.fit(X, Y, **SETTINGS), gone_on(X, Y, out=run, **SETTINGS))
+
+
+def test_a_fit_is_not_saved_into_a_folder_that_another_process_is_fitting_into(run, tmp_path):
+    fit = st.fit(X, Y, **SETTINGS)
+    for place in (run, tmp_path / "new"):
+        place.mkdir(exist_ok=True)
+        with FileLock(place / RUNNING), pytest.raises(st.RunError) as refused:
+            fit.save(place, overwrite=True)
+        said = f"Another process is fitting into '{place}'. Wait until it has ended, or choose another folder."
+        assert str(refused.value) == said
+        assert not (place / "fit.json").exists()
+        fit.save(place, overwrite=True)
+        assert st.load(place).theta.tobytes() == fit.theta.tobytes()
 
 
 def test_other_settings_are_refused_and_named(run):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pyarrow
@@ -14,6 +16,7 @@ import torch
 import steepest as st
 from steepest.checkpoints.folder import NAMES, Checkpoints
 from steepest.cli.commands import main
+from steepest.data.streams import Stream
 from steepest.run_record import FILES
 
 from stopping_at import assert_same, cut_off, gone_on
@@ -263,6 +266,76 @@ def test_newton_steps_over_a_stream_go_on_from_their_pass(case, at, tmp_path):
     assert_same(plain, again)
     assert again.metrics == plain.metrics
     assert len(passes) <= plain.steps - at + 2
+
+
+@pytest.mark.parametrize(
+    ("loss", "at", "where"),
+    [
+        ("logistic", 7, None),
+        ("logistic", 17, "The run goes on from step 0."),
+        ("logistic", 60, "The run goes on from step 4."),
+        ("mse", 4, "The run goes on from step 0."),
+        ("mse", 20, "The run goes on from step 2."),  # in the pass of the exact answer
+    ],
+)
+def test_a_signal_in_the_middle_of_a_pass_ends_it_and_the_run_goes_on_from_before_it(
+    loss, at, where, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("steepest.data.first_pass.SAMPLE", 60)  # whose minimum is not that of all rows
+    random = np.random.default_rng(5)
+    columns = {"a": X[:, 0], "b": X[:, 1], "y": Y, "z": np.where(Y + random.normal(size=len(Y)) > 0.0, "yes", "no")}
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "s.parquet", row_group_size=20)
+    words = ["fit", str(tmp_path / "s.parquet"), "--stream", "--no-report", "--quiet", "--test-fraction", "0.2"]
+    words += ["--target", "z", "--drop", "y"] if loss == "logistic" else ["--target", "y", "--drop", "z"]
+    assert main([*words, "--out", str(tmp_path / "plain")]) == 0
+    read, real = [], Stream.parted
+
+    def parted(self: Stream, *given: Any) -> Any:
+        read.append(given)
+        if len(read) == at:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(self, *given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Stream, "parted", parted)
+        assert main([*words, "--out", str(tmp_path / "run")]) == 143
+    assert len(read) == at  # no row group more
+    said = capsys.readouterr().err
+    if where is None:
+        assert said == "error: interrupted before there was anything to keep\n"
+        assert not (tmp_path / "run").exists()
+        return
+    assert f"the same command goes on with the run in {tmp_path / 'run'}" in said
+    assert main([*words, "--out", str(tmp_path / "run")]) == 0
+    plain, again = st.load(tmp_path / "plain"), st.load(tmp_path / "run")
+    assert where in again.notes
+    assert_same(plain, again)
+    assert again.metrics == plain.metrics
+    assert again.exact.theta.tobytes() == plain.exact.theta.tobytes()
+
+
+def test_a_stream_that_is_interrupted_is_saved_without_a_pass_more(tmp_path):
+    """Its scores are those of the rows that are kept, all of a small table, and the exact answer is not looked for."""
+    pyarrow.parquet.write_table(pyarrow.table({"x": X[:, 0], "y": Y}), tmp_path / "s.parquet", row_group_size=20)
+
+    def pressed(step: Any, objective: float) -> None:
+        if step.t == 9:
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has its background jobs ignore it
+    settings = {"target": "y", "stream": True, "optimizer": "sgd", "lr": 0.01, "batch_size": 16, "epochs": 4}
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("steepest.engines.choice.WORTH", np.inf)
+            patch.setattr("steepest.model.tally.over_parts", None)  # what goes through the rows again
+            done = st.fit(tmp_path / "s.parquet", progress=pressed, **settings)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    rows = len(Y)
+    assert f"Interrupted: losses and metrics are those of {rows} of the {rows} rows." in done.notes
+    np.testing.assert_allclose(done.loss, np.mean((Y - done.theta[0] - done.theta[1] * X[:, 0]) ** 2), rtol=1e-12)
+    assert done.gap is None
+    assert done.exact_note == "Interrupted: no exact answer was looked for."
 
 
 @pytest.mark.parametrize("engine", ["loop", "fused"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -109,3 +112,27 @@ def test_a_level_that_is_new_is_named_with_its_row_and_nothing_is_written(runs, 
     pq.write_table(pa.table(rows).drop_columns(["city"]), new["parquet"] / "alone.parquet")
     with pytest.raises(st.DataError, match="lacks the column 'city'"):
         st.load(runs / "numbers").predict(new["parquet"] / "alone.parquet")
+
+
+def test_how_many_predictions_were_printed_is_said_where_they_are_interrupted(runs, small, new, capfd, monkeypatch):
+    from steepest.cli import prediction_table
+
+    real, made = prediction_table._piece, []
+
+    def piece(*given: object) -> pa.Table:
+        made.append(given)
+        if len(made) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(*given)
+
+    monkeypatch.setattr(prediction_table, "_piece", piece)
+    words = ["predict", str(runs / "numbers"), str(new["parquet"])]
+    assert main(words) == 143
+    printed, said = capfd.readouterr()
+    header, *rows = printed.splitlines()
+    assert header == "prediction"
+    assert said == f"error: interrupted: {len(rows):,} rows were printed\n"
+    assert 0 < len(rows) < ROWS
+    made[:] = [()] * 2
+    assert main(words) == 143
+    assert capfd.readouterr() == ("", "error: interrupted before there was anything to keep\n")

@@ -65,6 +65,23 @@ def test_predictions_of_ranks_are_the_file_of_one_process(sizes, tmp_path, forke
     assert "lacks the column 'b'" in (alone / "said-4-0.txt").read_text()
 
 
+@pytest.mark.parametrize("runs", [("steps",), pytest.param(("passes", "memory"), marks=pytest.mark.soak)])
+def test_runs_that_two_ranks_have_made_are_replayed_by_one_process(runs, tmp_path, forked):
+    write(tmp_path / "rows")
+    pacsv.write_csv(pq.read_table(tmp_path / "rows").slice(0, 300), tmp_path / "rows.csv")
+    fit, kept = ["fit", "../rows", "--target", "y", "--columns", "a,b"], ["--no-report", "--quiet", "--out"]
+    steps = ["--optimizer", "adam", "--lr", "0.01", "--batch-size", "50", "--epochs", "2"]
+    commands = {"passes": [*fit, *kept], "steps": [*fit, *steps, *kept]}
+    commands["memory"] = ["fit", "../rows.csv", *fit[2:], *steps, *kept]
+    forked("commanded.py", str(tmp_path), "2", given=json.dumps([[*commands[run], run] for run in runs]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path / "2")
+        for run in runs:
+            found = st.replay(run)
+            assert found.same, (run, str(found))
+            assert found.steps == len(st.load(run).trace) > 1
+
+
 @pytest.mark.parametrize("sizes", SIZES, ids=["daily", "all"])
 def test_a_sweep_of_ranks_is_that_of_one_process(sizes, tmp_path, forked):
     write(tmp_path / "rows")

@@ -17,6 +17,7 @@ from steepest.cli import commands
 from steepest.ranks import group
 from steepest.ranks.alike import alike
 from steepest.ranks.group import Group
+from steepest.ranks.lost import RankLost
 
 from stopping_at import assert_same_trace
 
@@ -173,5 +174,18 @@ def test_it_is_said_who_is_missed_also_where_torchrun_ends_the_others(rank, name
         return real(self, name, seconds)
 
     monkeypatch.setattr(Group, "_there", there)
+    if ended and said.startswith("The connection"):  # all of them were told to end: nobody is missed
+        with pytest.raises(KeyboardInterrupt):
+            one._lost(0.0)
+        return
     assert str(one._lost(0.0)).startswith(said)
     assert bool(calls) is (instead != GONE)
+
+
+@pytest.mark.parametrize("there", ["waited 1", "left 1", ""])
+def test_a_signal_after_which_a_rank_is_missed_came_because_that_one_ended(there, monkeypatch):
+    monkeypatch.setattr(group, "GRACE", 0.3)
+    one = Group(0, 2, Store({there}, []), seconds=60.0)
+    with pytest.raises(KeyboardInterrupt if there else RankLost) as error, one.remedied("Try again."):
+        raise KeyboardInterrupt
+    assert there or str(error.value) == "Rank 1 ended in the middle of the work. Try again."

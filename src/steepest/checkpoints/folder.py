@@ -136,6 +136,11 @@ def remove(place: Path) -> None:
 # ---- a run under way -------------------------------------------------------------------------------
 
 
+def busy(folder: str | os.PathLike[str]) -> str:
+    """What is said of a folder that another process fits into."""
+    return f"Another process is fitting into {str(folder)!r}. Wait until it has ended, or choose another folder."
+
+
 @contextmanager
 def reserved(
     folder: str | os.PathLike[str], overwrite: bool, names: Iterable[str], going_on: bool = False
@@ -149,10 +154,9 @@ def reserved(
     """
     check_free(folder, overwrite, names, going_on)
     place = place_of(folder)
-    busy = f"Another process is fitting into {str(folder)!r}. Wait until it has ended, or choose another folder."
     with ExitStack() as until_the_end:
         with said(f"The run cannot be written to {str(place)!r}"):
-            until_the_end.enter_context(atomic_folder.held(place, RUNNING, 0, busy))
+            until_the_end.enter_context(atomic_folder.held(place, RUNNING, 0.2, busy(folder)))
         check_free(folder, overwrite, names, going_on)
         yield place
 
@@ -174,7 +178,11 @@ def claimed(
         with said(f"The run cannot be written to {str(place)!r}"):
             (place / NEW_CHECKPOINT).unlink(missing_ok=True)
             kept = Checkpoints(place, str(folder), overwrite, every or EVERY)
-        yield kept
+        try:
+            yield kept
+        except (KeyboardInterrupt, SteepestError):
+            kept.put_held()
+            raise
 
 
 @contextmanager
@@ -236,15 +244,16 @@ class Checkpoints:
         self.engine, self.made = "", dict[str, Any]()
         self.tell: Callable[[str], None] = lambda sentence: None
         self.failed = self.ours = False
+        self._held: tuple[int, bytes] | None = None
 
     @property
     def seconds(self) -> float:
         """How long the run has taken so far, in all its parts."""
         return time.monotonic() - self.started + (0.0 if self.found is None else self.found["seconds"])
 
-    @property
     def goes_on(self) -> bool:
-        """Whether a checkpoint of this run is in the folder, from which the same call or command goes on."""
+        """Whether a checkpoint of this run is in the folder, from which the same call goes on; writes what is held."""
+        self.put_held()
         return self.ours and bool(unfinished(self.place))
 
     def _newest(self) -> dict[str, Any] | None:
@@ -318,17 +327,28 @@ class Checkpoints:
         Raises:
             SpecError: the state holds something that is no data.
         """
+        self.hold(position, state)
+        self.put_held()
+
+    def hold(self, position: tuple[int, int, int], state: Any) -> None:
+        """Have a checkpoint ready, as `write` has it, for one that has to be written before a long step has ended."""
         if not self.writes:
             return
         whole = {"format": FORMAT, "number": self.number, "begun": self.begun, "position": position, "state": state}
         whole |= {"seconds": self.seconds, "engine": self.engine, **self.made}
         try:
-            content = tree.packed(whole)
+            self._held = position[0], tree.packed(whole)
         except tree.Unpackable as error:
             raise SpecError(
                 f"The descent keeps a {error} from step to step, which no checkpoint can hold. Leave out= away, and save the fit "
                 "when it has ended: fit.save(folder)."
             ) from None
+
+    def put_held(self) -> None:
+        """Write the checkpoint that is ready, if there is one."""
+        if self._held is None:
+            return
+        (step, content), self._held = self._held, None
         new, self.last = self.place / NEW_CHECKPOINT, time.monotonic()
         try:
             with open(new, "wb") as file:
@@ -339,7 +359,7 @@ class Checkpoints:
         except OSError as error:
             with suppress(OSError):
                 new.unlink()
-            self._unwritten(position[0], error)
+            self._unwritten(step, error)
             return
         self.number, self.failed, self.ours, self.last = self.number + 1, False, True, time.monotonic()
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -131,3 +131,26 @@ def to_file(table: pa.Table | Iterable[pa.Table], out: str) -> int:
 
     write_file(counted(), out, Path(out).suffix.lower())
     return rows
+
+
+def to_stdout(table: Iterable[pa.Table]) -> None:
+    """Print a table that comes a piece after another as CSV; Ctrl-C is heard between two pieces, and what was printed is said."""
+    from steepest.data.table_files import write
+    from steepest.descent.stopping import interruptible
+
+    rows = 0
+
+    def whole() -> Generator[pa.Table]:
+        nonlocal rows
+        for piece in table:
+            with interruptible() as reason:
+                yield piece  # it is written now
+                rows += piece.num_rows
+            if reason() is not None:
+                raise KeyboardInterrupt
+
+    try:
+        with closing(whole()) as pieces:
+            write(pieces, sys.stdout.buffer, "")
+    except KeyboardInterrupt:
+        raise (KeyboardInterrupt(f"interrupted: {rows:,} rows were printed") if rows else KeyboardInterrupt) from None

@@ -38,10 +38,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except Exception:  # a signal may come while something is imported, which takes it for an error of its own
             if not signals:
                 raise
-            code = fail(process.INTERRUPTED, 130)
-        except KeyboardInterrupt:
-            code = fail(process.INTERRUPTED, 130)
+            code = fail(_interrupted(), 130)
+        except KeyboardInterrupt as stopped:
+            code = fail(str(stopped) or _interrupted(), 130)
         return 128 + signals[-1] if code == 130 and signals else code
+
+
+def _interrupted() -> str:
+    """What is said where nothing is kept."""
+    if "RANK" not in os.environ:
+        return process.INTERRUPTED
+    from steepest.cli.sharing import interrupted
+
+    return interrupted(process.INTERRUPTED)
 
 
 def _run(arguments: Sequence[str]) -> int:

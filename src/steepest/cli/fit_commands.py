@@ -79,9 +79,10 @@ def fit(
     ):
         first = group is None or group.first
         try:
-            return _fit(data, given, kept, asked, out, folds, split or "random", json, quiet, report, first)
+            with nullcontext() if group is None else group.remedied(group.remedy):
+                return _fit(data, given, kept, asked, out, folds, split or "random", json, quiet, report, first)
         except KeyboardInterrupt:
-            if kept is None or not kept.goes_on:
+            if kept is None or not kept.goes_on():
                 raise
             return fail(_goes_on(out), 130)
 
@@ -110,6 +111,8 @@ def _fit(
             _ = None if folds is None else done.cross_validate(folds, split)
         return 0
     unsaved: SteepestError | None = None
+    if kept is not None and done.train is not None and done.train.stream is not None:
+        _ = done.exact  # it takes passes, and the run goes on from its last step where they are interrupted
     with interruptible() as interrupted:  # what was done is kept, even if Ctrl-C comes now
         done.to_dict()  # the exact answer is computed here
         try:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from steepest.cli.app import Model, Run, Table, Which, app, check_out, check_table_name, loaded, to_file
+from steepest.cli.app import Model, Run, Table, Which, app, check_out, check_table_name, loaded, to_file, to_stdout
 from steepest.cli.options import Patience, dash, names, output, settings_of, with_options
 from steepest.errors import RunError, SpecError
 from steepest.settings_table import OF_FILES
@@ -143,7 +143,6 @@ def predict(
     from steepest.cli import prediction_table
     from steepest.cli.console import reading_progress, warnings_as_lines
     from steepest.cli.sharing import follows, sharing
-    from steepest.data import table_files
     from steepest.data.reading import Reading
     from steepest.settings import Spec
 
@@ -167,7 +166,7 @@ def predict(
                     pass
             elif out == "-":
                 shown = map(prediction_table.for_a_terminal, tables) if sys.stdout.isatty() else tables
-                table_files.write(shown, sys.stdout.buffer, "")
+                to_stdout(shown)
             else:
                 rows = to_file(tables, out)
         notes = fitted.schema.said_of(gaps)

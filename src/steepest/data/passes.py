@@ -3,11 +3,14 @@
 A part is what `begin()` gives and `add(part, block, held)` adds rows to; `arrays(part)` are its sums, which are merged in the
 fixed tree (`ranks/tree.py`), over the ranks too. So a rank reads only its own row groups, and the sums are the same over any
 number of them.
+
+Whoever waits for a pass may leave it (`left_where`): that is looked at between two pieces, on all ranks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import TypeVar
 
 import numpy as np
@@ -22,6 +25,22 @@ Piece = TypeVar("Piece")
 Arrays = list[np.ndarray]
 Merge = Callable[[Arrays, Arrays], Arrays]
 
+_left: list[Callable[[], bool]] = []
+
+
+class PassLeft(Exception):
+    """A pass was left before its end, as `left_where` asked for."""
+
+
+@contextmanager
+def left_where(asked: Callable[[], bool]) -> Iterator[None]:
+    """Within it a pass ends with PassLeft, on all ranks that share it, once `asked()` is true on one of them."""
+    _left.append(asked)
+    try:
+        yield
+    finally:
+        _left.pop()
+
 
 def over_parts(
     stream: Stream,
@@ -33,16 +52,29 @@ def over_parts(
     """The arrays of all rows, which have the same shapes for each part.
 
     add: is given the training rows of a piece, and those held out, in turn.
+
+    Raises:
+        PassLeft: it was asked for.
     """
+    asked, left = _left[-1] if _left else None, False
 
     def parts() -> Iterator[Arrays]:
-        for pieces in own_parts(stream.files.groups, stream.blocks, lambda piece: piece[0].group):
-            part = begin()
-            for block, held in pieces:
-                add(part, block, held)
-            yield [np.asarray(one) for one in arrays(part)]
+        nonlocal left
+        with closing(stream.blocks(own_groups(stream.files.groups))) as blocks:
+            for pieces in parts_among(stream.files.groups, blocks, lambda piece: piece[0].group):
+                part = begin()
+                for block, held in () if left else pieces:
+                    if asked is not None and asked():
+                        left = True
+                        break
+                    add(part, block, held)
+                yield [np.asarray(one) for one in arrays(part)]
 
-    return current().merged(tree(parts(), merge), merge)
+    group = current()
+    found = tree(parts(), merge)
+    if asked is not None and group.any(left):  # before the sums, which are not whole then
+        raise PassLeft
+    return group.merged(found, merge)
 
 
 def own_groups(groups: Sequence[Group]) -> list[int]:
@@ -58,8 +90,14 @@ def own_parts(
 
     read: gives the pieces of some row groups; group_of: of which row group one is.
     """
+    return parts_among(groups, iter(read(own_groups(groups))), group_of)
+
+
+def parts_among(
+    groups: Sequence[Group], pieces: Iterator[Piece], group_of: Callable[[Piece], int]
+) -> Iterator[Iterator[Piece]]:
+    """The same of pieces that are read already: those of this rank's row groups, in their order."""
     part_of = parts_of([one.rows for one in groups])
-    pieces = iter(read(own_groups(groups)))
     coming = [next(pieces, None)]
 
     def of_part(part: int) -> Iterator[Piece]:

@@ -9,7 +9,7 @@ the row groups. Which rows are held out is a function of the seed and a row's nu
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -130,7 +130,7 @@ class Stream:
         """Of the features."""
         return self.schema.names
 
-    def blocks(self, order: Iterable[int] | None = None, whole: bool = False) -> Iterator[tuple[Block, Block | None]]:
+    def blocks(self, order: Iterable[int] | None = None, whole: bool = False) -> Generator[tuple[Block, Block | None]]:
         """The training rows and the rows held out, a piece after another. order, whole: as of `RowGroups.pieces`."""
         for number, first, table in self.files.pieces(order, whole):
             yield self.parted(number, first, table)

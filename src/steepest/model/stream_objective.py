@@ -144,6 +144,12 @@ class StreamObjective(WholeObjective):
             self.seen = self._measured(np.array(theta))
         return self.seen
 
+    @property
+    def is_scored(self) -> bool:
+        """Whether how good it is at the objective's own θ is known without a pass."""
+        seen = self.seen
+        return seen is not None and seen.train is not None and np.array_equal(seen.theta, self.theta)
+
     def scored(self) -> StreamPass:
         """What is known at the objective's own θ, with how good it is: a pass more where the last one was of sums alone."""
         if self.at(self.theta).train is None:

@@ -16,14 +16,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import timedelta
 from math import inf
-from threading import Thread
 from typing import Any, TypeVar
 
 import numpy as np
 
 from steepest.errors import RunError, SpecError
 from steepest.lazy import Tensor, torch
+from steepest.ranks.lost import GO_ON, RankLost
 from steepest.ranks.tree import PARTS, added, tree
+from steepest.ranks.waiting import NoAnswer, waited_for
 
 TIMEOUT = 300.0
 """Seconds that a rank waits for the others where nothing else is asked."""
@@ -38,12 +39,6 @@ NAMED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """What torchrun puts into the environment."""
 
 T = TypeVar("T")
-
-GO_ON = "A run with a folder goes on from its last checkpoint with the same command."
-
-
-class RankLost(RunError):
-    """A rank has ended, or does not answer: what ranks share cannot be done."""
 
 
 class Group:
@@ -212,12 +207,27 @@ class Group:
 
     @contextmanager
     def remedied(self, remedy: str) -> Iterator[None]:
-        """What is to be done, within it, where a rank is lost."""
+        """What is to be done, within it, where a rank is lost.
+
+        Raises:
+            RankLost: a signal came because a rank has ended, whereupon torchrun ends all others.
+        """
         before, self.remedy = self.remedy, remedy
         try:
             yield
+        except KeyboardInterrupt:
+            if self.size > 1 and (lost := self._of_signal()) is not None:
+                raise lost from None
+            raise
         finally:
             self.remedy = before
+
+    def leave(self) -> None:
+        """Let go of the others, and tell them so: whoever waits for this rank hears of it at once."""
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+        with suppress(RuntimeError):
+            self._asked(lambda: self.store.set(f"left {self.rank}", "1"), GRACE)
 
     def says(self) -> bool:
         """Whether this rank is the first that has something to say of a failure, which all others would only repeat."""
@@ -228,64 +238,51 @@ class Group:
         return True
 
     def _asked(self, question: Callable[[], T], seconds: float | None = None) -> T:
-        """What the store answers, which lives with the first rank. RuntimeError where it is gone, or does not answer in time.
-
-        Some of its answers are waited for without end: a thread does so.
-        """
-        found: list[T | RuntimeError] = []
-
-        def ask() -> None:
-            try:
-                found.append(question())
-            except RuntimeError as error:
-                found.append(error)
-
-        if self.answers:
-            asking = Thread(target=ask, name="store", daemon=True)
-            asking.start()
-            asking.join(self.seconds if seconds is None else seconds)
-            if not found:
-                self.in_vain = self.seconds
-        answer = found[0] if found else RuntimeError("no answer")
-        if isinstance(answer, RuntimeError):
+        """What the store answers, which lives with the first rank. RuntimeError where it is gone, or does not answer in time."""
+        if not self.answers:
+            raise NoAnswer("no answer")
+        try:
+            return waited_for(question, self.seconds if seconds is None else seconds)
+        except RuntimeError as error:
+            self.in_vain = self.seconds if isinstance(error, NoAnswer) else self.in_vain
             self.answers = False  # nor will it
-            raise answer
-        return answer
+            raise
 
     def _there(self, name: str, seconds: float | None = None) -> bool:
         return self._asked(lambda: self.store.check([name]), seconds)
 
     def _lost(self, waited: float) -> RankLost:
         """The error where a rank is missed: who it is."""
-        late = max(waited, self.in_vain) >= 0.9 * self.seconds
+        late, signalled = max(waited, self.in_vain) >= 0.9 * self.seconds, False
         try:
             missing = self._who_waits_not()
         except (
             KeyboardInterrupt
         ):  # torchrun, which has noticed it too, ends those that are left: they say first who it was
-            missing = self._who_waits_not()
-        if missing == {self.rank}:
-            who = "torchrun, through which the ranks find one another,"
-        elif missing:
-            who = f"Rank{'s' * (len(missing) > 1)} {', '.join(map(str, sorted(missing)))}"
-        else:
-            who = "A rank" if late else "The connection between the ranks, which are all there,"
-        if late:
-            return RankLost(
-                f"{who} did not answer within {self.seconds:g} seconds (rank_timeout): a process that hangs, or a machine that "
-                f"is stopped or far slower than the others. {self.remedy}"
-            )
-        return RankLost(f"{who} ended in the middle of the work. {self.remedy}")
+            missing, signalled = self._who_waits_not(), True
+        if signalled and not missing:
+            raise KeyboardInterrupt
+        return self._named(missing, late)
 
-    def _who_waits_not(self) -> set[int]:
-        """The ranks that do not say, in time, that they have waited in vain too; the first one, be it this, where none can be
-        asked."""
+    def _of_signal(self) -> RankLost | None:
+        """Whom torchrun misses, so that it ends this one too; None where each of the others has left or was ended as well."""
+        self.leave()
+        missing = self._who_waits_not("left")
+        return self._named(missing, late=False) if missing else None
+
+    def _named(self, missing: set[int], late: bool) -> RankLost:
+        return RankLost.told(missing, self.rank, self.seconds if late else None, self.remedy)
+
+    def _who_waits_not(self, *also: str) -> set[int]:
+        """The ranks that do not say, in time, that they have waited in vain too (or what is `also` fine); the first one, be it
+        this, where none can be asked."""
         missing = {rank for rank in range(self.size) if rank != self.rank}
         try:
             self._asked(lambda: self.store.set(f"waited {self.rank}", "1"), GRACE)
             until = time.monotonic() + GRACE
             while missing and time.monotonic() < until:
-                missing = {rank for rank in missing if not self._there(f"waited {rank}", GRACE)}
+                there = (any(self._there(f"{what} {rank}", GRACE) for what in ("waited", *also)) for rank in missing)
+                missing = {rank for rank, said in zip(tuple(missing), there, strict=True) if not said}
                 time.sleep(0.05)
         except RuntimeError:  # what they are asked by is gone, which torchrun keeps, or the first rank
             return {0}
@@ -362,12 +359,17 @@ def begun(seconds: float = TIMEOUT) -> Iterator[Group | None]:
     if torch.cuda.is_available():
         backend = "cpu:gloo,cuda:nccl"
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
-    try:
+
+    def found() -> tuple[Any, Any, int]:
         store, rank, size = next(torch.distributed.rendezvous("env://", timeout=wait))
         of_all_times = torch.distributed.PrefixStore("of all times", store)
         # begun anew after a failure, ranks must not find what those before them have left
         store = torch.distributed.PrefixStore(f"begun {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)} times", store)
         torch.distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=wait)
+        return store, of_all_times, rank
+
+    try:
+        store, of_all_times, rank = waited_for(found)
     except RuntimeError as error:
         why = (str(error).splitlines() or [""])[0][:200]
         raise RunError(f"The ranks do not find one another within {seconds:g} seconds (rank_timeout): {why}") from None
@@ -375,8 +377,7 @@ def begun(seconds: float = TIMEOUT) -> Iterator[Group | None]:
     try:
         yield _begun[-1]
     finally:
-        _begun.pop()
-        torch.distributed.destroy_process_group()
+        _begun.pop().leave()
 
 
 def _packed(arrays: Sequence[np.ndarray]) -> bytes:

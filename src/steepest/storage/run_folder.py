@@ -61,8 +61,8 @@ def save(fit: Fit, folder: str | os.PathLike[str], overwrite: bool = False) -> N
             its page too, and all other files stay.
 
     Raises:
-        RunError: a run is there already, the folder holds something else than a run, a file of yours has the name of one
-            of the run's, or the folder cannot be written.
+        RunError: a run is there already, another process is fitting into the folder, it holds something else than a run, a file
+            of yours has the name of one of the run's, or it cannot be written.
 
     Example:
         >>> import tempfile
@@ -93,6 +93,8 @@ def keep(
     check_free(folder, overwrite, names)
     files = contents()
     with said(f"The run cannot be written to {str(place)!r}"), atomic_folder.locked(place):
+        if atomic_folder.held_elsewhere(place, atomic_folder.RUNNING):
+            raise RunError(under_way.busy(folder))
         check_free(folder, overwrite, names)
         atomic_folder.write_folder(place, record, files.pop(record), files)
         if not going_on:
