@@ -106,6 +106,30 @@ def test_what_cannot_be_fitted_is_refused_in_the_words_of_memory(name, tmp_path)
     assert said[0] == said[1]
 
 
+def test_a_column_that_only_the_names_of_folders_tell_is_said_and_not_read(tmp_path):
+    said = "The names of folders tell a column 'year', which is not read there: write it into the files to use it."
+    for inside in (False, True):
+        for year in (2020, 2021):
+            table = pa.table(columns(year, **{"year": np.full(ROWS, year)} if inside else {}))
+            (tmp_path / f"year={year}").mkdir(exist_ok=True)
+            pq.write_table(table, tmp_path / f"year={year}" / "part-0.parquet")
+        for way in (False, True):
+            done = st.fit(f"{tmp_path}/**/*.parquet", stream=way, target="y")
+            assert done.rows == 2 * ROWS
+            assert done.notes.count(said) == (not inside)
+            assert ("year" in done.names) is inside
+
+
+def test_a_column_without_a_name_is_for_memory(tmp_path):
+    write(tmp_path, [{"a": A, "": A**2, "y": columns(0)["y"]}])
+    assert st.fit(tmp_path, stream=False, target="y").names == ["intercept", "a", "column 2"]
+    with pytest.raises(st.DataError) as refused:
+        st.fit(tmp_path, stream=True, target="y")
+    assert str(refused.value).startswith("column 2 of ")
+    assert " has no name, which files that are read pass by pass must have." in str(refused.value)
+    assert str(refused.value).endswith("stream=False")
+
+
 def test_a_constant_target_is_warned_of(tmp_path):
     write(tmp_path, [columns(0, y=np.ones(ROWS)), columns(1, y=np.ones(ROWS))])
     with pytest.warns(st.SteepestWarning, match="the target 'y' has the same value in every row"):

@@ -45,6 +45,20 @@ def index_left_out(name: str) -> str:
     return f"Column {quoted(name)} is the index of a pandas table: it was left out."
 
 
+def told_by_folders(path: str, names: Collection[str]) -> tuple[str, ...]:
+    """What is said of columns that only the names of a file's folders tell, as `year=2024/part-0.parquet` does.
+
+    >>> told_by_folders("trips/year=2024/part-0.parquet", ["fare"])[0][:68]
+    "The names of folders tell a column 'year', which is not read there: "
+    """
+    keys = [one.partition("=")[0] for one in path.replace("\\", "/").split("/")[:-1] if "=" in one.strip("=")]
+    return tuple(
+        f"The names of folders tell a column {quoted(key)}, which is not read there: write it into the files to use it."
+        for key in keys
+        if key not in names
+    )
+
+
 def named(
     table: pa.Table, requested: Collection[str] = (), row_names: bool = False
 ) -> tuple[pa.Table, list[str], list[str]]:

@@ -29,7 +29,7 @@ import pyarrow.compute as pc
 
 from steepest.data.addresses import ADDRESS, Listing, quoted_address, reason
 from steepest.data.arrow_columns import is_number
-from steepest.data.column_names import INDEX, NUMBERING, check_names, named
+from steepest.data.column_names import INDEX, NUMBERING, check_names, named, told_by_folders
 from steepest.data.columns import Found, SourceColumn, cleaned
 from steepest.data.encodings import opener_of
 from steepest.data.formats import UNPACKED_ENDINGS, File, Request, read_file
@@ -216,7 +216,7 @@ def _from_paths(pattern: str, request: Request) -> tuple[pa.Table, Origin]:
         paths = paths_of(pattern)
         if len(paths) > 1:
             request = replace(request, room=room_of_several(paths, request.columns, request.requested))
-        parts = [_from_file(path, quoted_path(path), request) for path in paths]
+        parts = [_with_folders(path, *_from_file(path, quoted_path(path), request)) for path in paths]
     parts = _without_row_numbers(parts)
     return _stacked(parts), Origin(tuple(file for _, file in parts))
 
@@ -287,6 +287,11 @@ def _existing(pattern: str, path: Path) -> list[Path]:
     raise DataError(
         f"there is no file {quoted_path(pattern)}{': ' if near else ''}{suggestion(path.name, near)}".rstrip(": ")
     )
+
+
+def _with_folders(path: Path, table: pa.Table, file: File) -> tuple[pa.Table, File]:
+    """The same, with what the names of its folders tell."""
+    return table, replace(file, notes=(*file.notes, *told_by_folders(str(path), table.column_names)))
 
 
 def _from_file(path: Path, label: str, request: Request) -> tuple[pa.Table, File]:

@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from steepest.data.addresses import ADDRESS, Listing, reason
 from steepest.data.arrow_columns import is_number, is_text
-from steepest.data.column_names import INDEX, check_names, index_left_out
+from steepest.data.column_names import INDEX, check_names, index_left_out, told_by_folders
 from steepest.data.files import differing, paths_of
 from steepest.data.formats import File
 from steepest.data.wording import quoted, quoted_path
@@ -128,10 +128,9 @@ class RowGroups:
         """The files, as an `Origin` has them."""
         if self.copy is not None:
             return self.copy.files
-        notes = tuple(index_left_out(name) for name in self.left_out)
-        return tuple(
-            File(label, rows, notes=notes) for label, rows in zip(self.labels, self.rows_of_files, strict=True)
-        )
+        notes, names = tuple(index_left_out(name) for name in self.left_out), self.schema.names
+        each = zip(self.labels, self.rows_of_files, self.paths, strict=True)
+        return tuple(File(label, rows, notes=(*notes, *told_by_folders(path, names))) for label, rows, path in each)
 
     def words(self, name: str) -> Counter[str]:
         """How many values of a column, by the words for them, were missing where a copy was made of text."""

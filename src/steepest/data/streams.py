@@ -207,6 +207,11 @@ def wanted(
     if files is None or (said is None and not parquet and current() is ALONE and files.nbytes <= large):
         return None
     files = files.without_index(requested)
+    if nameless := [place for place, name in enumerate(files.schema.names, 1) if not name.strip()]:
+        raise DataError(
+            f"column {nameless[0]} of {origin_of(files).table} has no name, which files that are read pass by pass must have. "
+            "Name it in the files, or read them at once: stream=False"
+        )
     if files.rows == 0:
         raise DataError(f"{origin_of(files).table} has a header ({listed(files.schema.names)}) but no rows")
     return files
