@@ -132,6 +132,8 @@ class Measured:
     def of(cls, rows: TallObjective | ExtendedSquares, offset: np.ndarray | None = None) -> Measured:
         """Where the descent ended. offset: `[n]`, what was taken off the target."""
         end = rows.at(rows.theta)
+        if isinstance(rows, TallObjective):
+            rows.copied = None  # its memory is for the descent alone
         penalty = float(rows.penalty(rows.theta))
         prediction = end.prediction if offset is None else (end.prediction.T + offset).T
         return cls(rows, end.loss, end.loss + penalty, prediction, rows.gap_bound(end.theta))

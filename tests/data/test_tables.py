@@ -93,6 +93,17 @@ def test_text_booleans_and_categories_are_classes(target, classes):
     assert [classes[code] for code in train.y] == [str(label) for label in target]
 
 
+def test_a_class_of_two_rows_among_many_has_its_place():
+    y = np.tile([3.0, 0.0, 7.0], 20_000)
+    for place, rare in ((5, -1.0), (59_998, 4.0), (31_111, 9.5)):
+        given = y.copy()
+        given[[place, place + 1]] = rare
+        train, _ = prepare(np.arange(60_000.0), given, classify=True)
+        labels, codes = np.unique(given, return_inverse=True)
+        assert train.classes == tuple(f"{label:g}" for label in labels)
+        np.testing.assert_array_equal(train.y, codes)
+
+
 def test_numbers_are_classes_when_asked_and_sorted_as_numbers():
     train, _ = prepare(np.arange(6.0), [10, 9, 2, 10, 9, 2], classify=True)
     assert train.classes == ("2", "9", "10")

@@ -13,10 +13,13 @@ from scipy import optimize, special
 
 import steepest as st
 from steepest.descent.tall_newton import TallNewton
+from steepest.model import tall_objective
 from steepest.model.numpy_losses import numpy_formula
 from steepest.model.penalties import Penalty
+from steepest.model.tall_classes import curvature_of_classes
 from steepest.model.tall_curvature import IllConditioned
 from steepest.model.tall_objective import TallObjective
+from steepest.model.tall_rows import TallRows
 from steepest.model.torch_losses import loss
 
 ROWS, COLUMNS = 60_000, 9
@@ -190,6 +193,20 @@ def test_three_passes_in_float64_do_and_predictions_have_its_digits(order, kind,
     assert fit.loss == pytest.approx(-special.log_expit(np.where(y > 0.5, 1, -1) * (design @ theta)).mean(), rel=1e-13)
     assert (fit.gap_kind, fit.gap) == ("bound", 0.0)
     assert fit.exact.objective == pytest.approx(fit.loss, rel=1e-13)
+
+
+def test_a_table_that_is_not_small_is_copied_for_passes_in_float32_and_only_while_they_go_on(monkeypatch):
+    x, y = classes()
+    copied = []
+    monkeypatch.setattr(TallRows, "in_single", lambda self, own=TallRows.in_single: (copied.append(1), own(self))[1])
+    fit = st.fit(x, y, loss="logistic")
+    assert (len(copied), fit.measured.rows.copied) == (1, None)
+    monkeypatch.setattr(tall_objective, "COPIED", x.size - 1)
+    without = st.fit(x, y, loss="logistic")
+    assert len(copied) == 1
+    np.testing.assert_allclose(without.theta, fit.theta, rtol=1e-9)
+    st.fit(x.astype(np.float32), y, loss="logistic")
+    assert len(copied) == 1
 
 
 @pytest.mark.parametrize("name", ["mse", "logistic"])
@@ -403,6 +420,22 @@ def test_softmax_regression_takes_columns_of_any_unit():
         assert fit.loss == pytest.approx(plain.loss, rel=1e-14)
         np.testing.assert_allclose(fit.theta.reshape(3, -1)[:, 1:] * unit, plain.theta.reshape(3, -1)[:, 1:], atol=1e-6)
         assert fit.gap_kind == "bound"
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("alike", [False, True])
+def test_the_hessian_of_several_classes_is_its_formula_also_where_all_rows_have_the_same_probabilities(weighted, alike):
+    random = np.random.default_rng(6)
+    x, share = random.standard_normal((400, 4)), random.random((1 if alike else 400, 3))
+    share = np.repeat(share / share.sum(1, keepdims=True), 400 if alike else 1, axis=0)
+    weights, design = (random.random(400) if weighted else None), with_ones(x)
+    each, penalty = np.ones(400) if weights is None else weights, np.array([0.0, 0.2, 0.2, 0.2, 0.2])
+    found = curvature_of_classes(TallRows(x, shifted=False), 1, share, weights, each.sum(), penalty).hessian
+    spread = share[:, :, None] * np.eye(3) - share[:, :, None] * share[:, None, :]
+    formula = np.einsum("n,nab,ni,nj->aibj", each / each.sum(), spread, design, design).reshape(15, 15)
+    formula += np.kron(np.eye(3), np.diag(penalty))
+    apart = np.kron(np.eye(3) - 1 / 3, np.eye(5))  # what all classes have in common changes no probability
+    np.testing.assert_allclose(apart @ found @ apart, apart @ formula @ apart, atol=1e-6)
 
 
 def test_the_bound_for_several_classes_is_above_the_gap():

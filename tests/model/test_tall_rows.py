@@ -32,6 +32,17 @@ def test_a_block_is_its_rows_less_the_shift(order, given, kind, far):
     assert np.array_equal(x, before)
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("far", [0.0, 3.0, 1e4])
+def test_a_copy_in_float32_has_the_same_blocks(order, far):
+    x = np.array(np.random.default_rng(0).standard_normal((60_000, 7)) + far, order=order)
+    table = TallRows(x, shifted=True, single=True)
+    copied = table.in_single()
+    rows = slice(40_000, 43_000)
+    assert (copied.shift, copied.x.dtype, copied.x.strides) == (None, np.float32, tuple(s // 2 for s in x.strides))
+    assert np.array_equal(copied.block(rows, np.float32), table.block(rows, np.float32))
+
+
 def test_each_thread_has_blocks_of_its_own():
     x = np.random.default_rng(0).standard_normal((200_000, 5)).astype(np.float32)
     table = TallRows(x, shifted=False)

@@ -27,6 +27,8 @@ from steepest.errors import DataError, SpecError
 
 DAYS = "A target is numbers or classes; as a number of days: {}"
 CLASSES = 30  # more classes than this need at least two rows each on average
+LOOKED_AT = 1_000
+"""Rows whose labels may be all that there are."""
 
 
 def target_of(y: object, reading: Reading = AS_IT_IS) -> tuple[pa.Table, Origin]:
@@ -168,7 +170,7 @@ def class_codes(targets: pa.Table, origin: Origin) -> tuple[tuple[str, ...], np.
         codes = pc.index_in(column.text, value_set=pa.array(labels, pa.large_string())).to_numpy()
     else:
         finite_numbers(column)
-        numbers, codes = np.unique(to_numbers(column.values), return_inverse=True)
+        numbers, codes = _different(to_numbers(column.values))
         whole = bool if pa.types.is_boolean(column.kind) else int
         labels = tuple(str(whole(number)) if float(number).is_integer() else repr(float(number)) for number in numbers)
     if len(labels) == 1:
@@ -187,6 +189,15 @@ def class_codes(targets: pa.Table, origin: Origin) -> tuple[tuple[str, ...], np.
             "classes. Use a loss for numbers (loss='mse'), or another target="
         )
     return labels, codes.astype(np.int64)
+
+
+def _different(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different values `[k]`, sorted, and each one's place among them `[n]`: where some rows have all of them, no sort of
+    all is needed."""
+    numbers = np.unique(values[:: max(1, len(values) // LOOKED_AT)])
+    codes = numbers.searchsorted(values)
+    known = np.array_equal(numbers.take(codes, mode="clip"), values)
+    return (numbers, codes) if known else np.unique(values, return_inverse=True)
 
 
 def label_kind(kind: pa.DataType) -> str:

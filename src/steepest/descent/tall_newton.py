@@ -35,8 +35,12 @@ as much as a hundred passes."""
 NARROW = 200
 """Parameters up to which the Hessian of all rows costs no more than the passes that it saves."""
 
-ENOUGH, ENOUGH_SINGLE = 1e-4, 1e-6
-"""The minimum on some rows, and that by passes in float32, is near enough where a step promises less than this part of F."""
+ENOUGH, ENOUGH_IN_MEMORY, ENOUGH_SINGLE = 1e-4, 1e-3, 1e-14
+"""The minimum on some rows is near enough where a step promises less than this part of F, since that of all rows is farther off;
+that by passes in float32 where the next one would not, at the same rate."""
+
+ROUGH = 1e-6
+"""Part of F below which passes in float32 that promise hardly less than the one before see no more than what they round off."""
 
 NOISE = 1e-6
 """Part of F by which rounding in float32 may let it rise."""
@@ -64,7 +68,8 @@ class TallNewton(Newton):
         step, decrement = self._direction(here, g, memory)
         memory[1:] = decrement, (here.copy(), g.copy())
         floor = max(abs(value), 1e-12 * memory[0]) * np.finfo(np.float64).eps
-        if decrement <= 4 * floor:
+        share = 1.0 if isinstance(objective, ExtendedSquares) or objective.proof is None else objective.proof.share
+        if decrement <= 4 * floor * share:  # by which the gap is proven
             # with 32 digits steps go on until they grow no shorter: θ has its last digits then
             self.arrived = not objective.extended or decrement > before / 16 or np.array_equal(here + step, here)
             if (
@@ -135,10 +140,11 @@ def _in_single(objective: TallObjective, here: np.ndarray, rows: np.ndarray) -> 
     """The minimum on some rows and from there on all rows, by passes in float32, whose Hessian the objective takes over; None
     where the passes do not get there."""
     single, found, known, of_classes = objective.in_single(), here, None, objective.loss.coupled
-    for part in (rows[: len(rows) // (4 if of_classes else 8)], rows):
+    for part in (rows,) if of_classes else (rows[: len(rows) // 8], rows):
         some = single.of_rows(part)
         some.model = None if of_classes else known  # a Hessian that costs as much as many passes
-        found = minimum(some, _least_squares(some) if some.loss.of_residual and known is None else found)
+        start = _least_squares(some) if some.loss.of_residual and known is None else found
+        found = minimum(some, start, ENOUGH_IN_MEMORY)
         if found is None:
             return None
         known = some.model
@@ -146,7 +152,7 @@ def _in_single(objective: TallObjective, here: np.ndarray, rows: np.ndarray) -> 
     if of_classes or objective.size > NARROW:
         with suppress(IllConditioned):  # of all rows they may be fine
             single.curve(single.at(found).prediction, rows)
-    nearer = minimum(single, found, ENOUGH_SINGLE)
+    nearer = minimum(single, found, ENOUGH_SINGLE, ROUGH)
     objective.model, objective.proof = single.model, single.proof
     change = ((found if nearer is None else nearer) - here).reshape(objective.outputs, -1)
     if of_classes:  # one vector added to all of them changes no probability: rounding must not
@@ -162,15 +168,19 @@ def _least_squares(some: TallObjective) -> np.ndarray:
     return squares.model.newton(squares.at(squares.theta).grad.ravel())[0]
 
 
-def minimum(objective: TallObjective, theta: np.ndarray, enough: float = ENOUGH) -> np.ndarray | None:
+def minimum(
+    objective: TallObjective, theta: np.ndarray, enough: float = ENOUGH, rough: float = 0.0
+) -> np.ndarray | None:
     """The minimum of F from θ on, near enough, by Newton steps; None where they do not get there.
 
-    A Hessian that is given is that of fewer rows, for one step.
+    A Hessian that is given is that of fewer rows, for one step. rough: part of F below which steps need not promise ever less;
+    with it what the next step would promise, at the same rate, must be less than enough.
     """
     found, value, before = theta.copy(), inf, 0.0
     last: tuple[np.ndarray, np.ndarray] | None = None
     slow, most = (SLOW_CLASSES, 60) if objective.loss.coupled else (SLOW, 20)
     for _ in range(most):
+        found = found.astype(objective.kind).astype(np.float64)  # as a pass takes it
         seen = objective.at(found)
         higher, value = value, objective.whole(found)
         if not (isfinite(value) and value <= higher + NOISE * abs(value)):
@@ -180,14 +190,19 @@ def minimum(objective: TallObjective, theta: np.ndarray, enough: float = ENOUGH)
             objective.learn(found - last[0], grad - last[1])
         model = objective.model
         try:
-            if model is None or (last and (objective.proof is None or model.newton(grad)[1] > slow * before)):
+            if model is None or (last and objective.proof is None):
+                objective.curve(seen.prediction)
+            elif last and model.newton(grad)[1] > slow * before:
+                if before <= rough * value:
+                    return found
                 objective.curve(seen.prediction)
         except IllConditioned:
             return None
         assert objective.model is not None
         last = found, grad
-        step, before = objective.model.newton(grad)
-        found = found + step
-        if before <= enough * value:
+        step, promised = objective.model.newton(grad)
+        rate = min(promised / before, 1.0) if rough and before else 1.0
+        found, before = found + step, promised
+        if promised * rate <= enough * value:
             return found
     return None

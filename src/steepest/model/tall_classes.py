@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from steepest.model.tall_curvature import Curvature, has_room
+from steepest.model.tall_curvature import Curvature, add_squares, has_room
 from steepest.model.tall_rows import TallRows
 
 
@@ -17,9 +17,10 @@ def curvature_of_classes(
     cost elsewhere.
     """
     k, p = share.shape[1], len(penalty)
-    hessian = _products(table, first, share, weights, np.float32)
+    products = _of_one_share if (share == share[0]).all() else _products
+    hessian = products(table, first, share, weights, np.float32)
     if not has_room(hessian.reshape(k * p, k * p), len(share)):
-        hessian = _products(table, first, share, weights, np.float64)
+        hessian = products(table, first, share, weights, np.float64)
     return of_products(hessian / whole, np.diag(penalty), first)
 
 
@@ -61,6 +62,23 @@ def _products(
         subtract_products(mixed, first, table.block(part, kind), roots[part])
 
     return with_own(table.summed(add, (k, p, k, p))[0])
+
+
+def _of_one_share(
+    table: TallRows, first: int, share: np.ndarray, weights: np.ndarray | None, kind: type[np.floating]
+) -> np.ndarray:
+    """The same where all rows have the same probabilities, as at the start: (diag(p) − ppᵀ) ⊗ Σ w·aaᵀ."""
+    p, weighted = table.x.shape[1] + first, weights is not None
+    each = np.ones(len(share), kind) if weights is None else weights.astype(kind)
+
+    def add(part: slice, squares: np.ndarray) -> None:
+        add_squares(squares, first, table.block(part, kind), each[part], weighted)
+
+    squares = table.summed(add, (p, p))[0]
+    if first:
+        squares[1:, 0] = squares[0, 1:]
+    one = share[0].astype(np.float64)
+    return np.multiply.outer(np.diag(one) - np.outer(one, one), squares).transpose(0, 2, 1, 3)
 
 
 def leverage_of_classes(table: TallRows, first: int, outputs: int, curvature: Curvature) -> float:

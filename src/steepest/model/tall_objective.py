@@ -32,6 +32,9 @@ are to 13 digits of the residuals."""
 CLOSE = 1e-12
 """Part of the loss by which a step may change it, and its predictions be multiplied in float32: they have these digits too."""
 
+COPIED = 2**24
+"""Entries of a table in float64 up to which it is copied for passes in float32: 64 MB."""
+
 SINGLE_ROWS = 2_048
 """Rows whose products are added up in float32, before float64 goes on."""
 
@@ -97,6 +100,7 @@ class TallObjective(WholeObjective):
         self.model: Curvature | None = None
         self.proof: Proof | None = None
         self.single = False  # whether the Hessian is of sums in float32
+        self.copied: TallRows | None = None  # in float32, while the descent goes on
         if loss.quadratic and not penalty.l1:  # which few columns may take part in
             self._squares()
 
@@ -131,6 +135,10 @@ class TallObjective(WholeObjective):
         single.weights, single.offset = (
             None if one is None else one.astype(np.float32) for one in (self.weights, self.offset)
         )
+        if self.x.dtype == np.float64 and self.x.size <= COPIED:
+            self.copied = single.table = self.table.in_single()
+            single.x, single.shift = single.table.x, None
+            single.block, single.summed = single.table.block, single.table.summed
         return single
 
     # ---- passes ------------------------------------------------------------------------------------
@@ -186,15 +194,16 @@ class TallObjective(WholeObjective):
         assert self.model is not None
         level = float(np.abs(moved).max())
         coefficients, intercept = self._parts(moved / level)
-        prediction, left = np.empty(self.shape, order="F"), self.shift if self.table.mild else None
+        prediction, table = np.empty(self.shape, order="F"), self.copied or self.table
+        left = self.shift if self.x.dtype == np.float32 and self.table.mild else None
         coefficients = coefficients.astype(np.float32)
         intercept = intercept if left is None else intercept - left @ coefficients
 
         def add(rows: slice) -> None:
-            change = (coefficients.T @ self.block(rows, np.float32, shifted=left is None).T).T + intercept
+            change = (coefficients.T @ table.block(rows, np.float32, shifted=left is None).T).T + intercept
             prediction[rows] = seen.prediction[rows] + level * change
 
-        self.summed(add, alone=row_parts.ALONE_ONCE)
+        self.summed(add, alone=row_parts.ALONE_ONCE // self.outputs)
         parts = moved.reshape(self.outputs, -1)
         bent = parts @ self.model.hessian - parts * self.curvature_of_penalty
         loss = seen.loss + float(np.vdot(seen.grad + 0.5 * bent, parts))
@@ -225,7 +234,7 @@ class TallObjective(WholeObjective):
             grad[:, first:] += slope.T @ block
             grad[:, :first] += slope.sum(0).reshape(-1, 1)
 
-        loss, grad = self.summed(add, (), (self.outputs, self.size), alone=row_parts.ALONE_ONCE)
+        loss, grad = self.summed(add, (), (self.outputs, self.size), alone=row_parts.ALONE_ONCE // self.outputs)
         if left is not None:
             grad[:, first:] -= grad[:, :first] * left
         return Pass(theta.copy(), float(loss) / self.entries, grad / self.entries, prediction)
