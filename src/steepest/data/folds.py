@@ -19,7 +19,6 @@ from steepest.data.dataset import Dataset
 from steepest.data.dates import dates
 from steepest.data.formula import formula_of
 from steepest.data.missing import fill_of
-from steepest.data.schema import by_name
 from steepest.data.targets import class_factors
 from steepest.data.wording import counted, listed, quoted
 from steepest.errors import DataError, SpecError, check_whole
@@ -109,25 +108,24 @@ def learned_of(whole: Dataset, rows: np.ndarray, class_weight: object = None) ->
     """
     schema, values = whole.schema, whole.sources
     if values is not None:
-        columns, begin = [], 0
+        columns = []
         for column in schema.columns:
-            wide = len(column.parts) or 1
-            known = values[rows, begin : begin + wide]
-            begin += wide
+            known = values[rows, schema.value_places[column.name]]
             known = known[~np.isnan(known[:, 0])]
             columns.append(column if column.fill is None else replace(column, fill=fill_of(column, known)))
         schema = replace(schema, columns=tuple(columns))
         if schema.design is not None:
             terms = formula_of(schema.design.formula, tuple(column.name for column in columns))
-            schema = schema.designed(terms, values, _row, rows)
-        whole = replace(whole, x=schema.of_values(values, _row), schema=schema)
+            schema = schema.designed(terms, values, row_to_fit, rows)
+        whole = replace(whole, x=schema.of_values(values, row_to_fit), schema=schema)
     if class_weight is None or whole.classes is None:
         return whole
     factors = class_factors(class_weight, whole.classes, whole.y[rows])[whole.y]
     return replace(whole, weights=factors if whole.row_weights is None else factors * whole.row_weights)
 
 
-def _row(rows: np.ndarray) -> str:
+def row_to_fit(rows: np.ndarray) -> str:
+    """How the first of the rows to fit is called that a mask `[n]` holds of."""
     return f"row {int(np.argmax(rows)) + 1:,} of the rows to fit"
 
 
@@ -143,19 +141,16 @@ def _levels(whole: Dataset) -> Iterator[tuple[str, tuple[str, ...], np.ndarray]]
     """Name, levels and codes `[n]` of everything that has levels."""
     schema = whole.schema
     if schema.design is not None and whole.sources is not None:
-        codes = schema.design.codes(by_name(schema.columns, whole.sources), _row)
+        codes = schema.design.codes(schema.by_name(whole.sources), row_to_fit)
         for name, factor in schema.design.categories.items():
             yield name, factor.levels, codes[name]
         return
-    begin = 0
     for column in schema.columns:
-        wide = len(column.features(schema.intercept))
         if column.kind == "category":
-            part = whole.x[:, begin : begin + wide]
+            part = whole.x[:, schema.feature_places[column.name]]
             # without a column for the first level its rows have 0 in all others
-            codes = np.where(part.any(1), part.argmax(1) + schema.intercept, 0) if wide else np.zeros(whole.rows)
+            codes = np.where(part.any(1), part.argmax(1) + schema.intercept, 0) if part.size else np.zeros(whole.rows)
             yield column.name, (*column.levels, "missing"), codes.astype(int)
-        begin += wide
 
 
 def check_classes(whole: Dataset, fold: Fold, number: int) -> None:

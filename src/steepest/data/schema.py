@@ -14,9 +14,10 @@ a part of a run's record.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,16 @@ class Schema:
             return self.design.terms
         return {column.name: column.features(self.intercept) for column in self.columns}
 
+    @cached_property
+    def feature_places(self) -> dict[str, slice]:
+        """Which features `[d]` each column has become, where no formula makes them."""
+        return _places(self.columns, lambda column: len(column.features(self.intercept)))
+
+    @cached_property
+    def value_places(self) -> dict[str, slice]:
+        """Which of what `values` gives `[w]` are each column's."""
+        return _places(self.columns, lambda column: len(column.parts) or 1)
+
     @property
     def labels(self) -> np.ndarray:
         """The classes `[k]` as they were in the table: text (dtype object), bool, int64 or float64."""
@@ -142,29 +153,25 @@ class Schema:
 
     def of_values(self, values: np.ndarray, row: Row) -> np.ndarray:
         """The features `[n, d]` of what `values` gave. row: how the first row that a mask holds of is called."""
-        x = np.empty((len(values), len(self.names)))
-        sources: dict[str, Source] = {}
-        begin, position = 0, 0 if self.design is None else len(self.design.names)
-        for column in self.columns:
-            wide = len(column.parts) or 1
-            known, missing = filled(column, values[:, begin : begin + wide])
-            begin += wide
-            if self.design is None:
-                features = len(column.features(self.intercept))
-                place(column, known, missing, x[:, position : position + features], self.intercept)
-                position += features
-                continue
-            sources[column.name] = source_of(column, known)
-            if tells_missing(column):
-                x[:, position] = missing
-                position += 1
-        if self.design is not None:
-            x[:, : len(self.design.names)] = self.design.matrix(sources, len(values), row)
+        x, of_values = np.empty((len(values), len(self.names))), self.value_places
+        if self.design is None:
+            for column in self.columns:
+                given, made = values[:, of_values[column.name]], x[:, self.feature_places[column.name]]
+                place(column, *filled(column, given), made, self.intercept)
+            return x
+        x[:, : len(self.design.names)] = self.design.matrix(self.by_name(values), len(values), row)
+        told = [of_values[column.name].start for column in self.columns if tells_missing(column)]
+        x[:, len(self.design.names) :] = np.isnan(values[:, told])
         return x
 
     def designed(self, formula: Formula, values: np.ndarray, row: Row, train: np.ndarray | None = None) -> Schema:
         """The schema with the features of a formula, learned of what `values` gave. train: of these rows, `[m]`."""
-        return replace(self, design=learned(formula, by_name(self.columns, values), row, train))
+        return replace(self, design=learned(formula, self.by_name(values), row, train))
+
+    def by_name(self, values: np.ndarray) -> dict[str, Source]:
+        """What `values` gave, as a formula's terms take it, nothing missing."""
+        places = self.value_places
+        return {one.name: source_of(one, filled(one, values[:, places[one.name]])[0]) for one in self.columns}
 
     def _sources(self, table: pa.Table, origin: Origin) -> Iterator[SourceColumn]:
         """The columns as they are in a table."""
@@ -187,8 +194,7 @@ class Schema:
         if view is not None and all(map(as_it_is, self.columns, sources)):
             return view
         x = np.empty((rows, len(self.names)), order="F" if in_columns else "C")
-        wide = [len(column.features(self.intercept)) for column in self.columns]
-        parts = np.split(x, np.cumsum(wide), axis=1)[:-1]
+        parts = [x[:, at] for at in self.feature_places.values()]
 
         def encoded(given: tuple[Column, SourceColumn, np.ndarray]) -> int:
             return encode(*given, self.intercept)
@@ -242,14 +248,10 @@ class Schema:
         return dict(zip(names, ([value] for value in table.tolist()), strict=True))
 
 
-def by_name(columns: Sequence[Column], values: np.ndarray) -> dict[str, Source]:
-    """What `Schema.values` gave, as a formula's terms take it, nothing missing."""
-    sources, begin = {}, 0
-    for column in columns:
-        wide = len(column.parts) or 1
-        sources[column.name] = source_of(column, filled(column, values[:, begin : begin + wide])[0])
-        begin += wide
-    return sources
+def _places(columns: Sequence[Column], wide: Callable[[Column], int]) -> dict[str, slice]:
+    """Where each column stands among all, which are so wide."""
+    ends = np.cumsum([0, *map(wide, columns)]).tolist()
+    return {column.name: slice(*ends) for column, ends in zip(columns, pairwise(ends), strict=True)}
 
 
 def tells_missing(column: Column) -> bool:

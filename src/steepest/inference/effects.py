@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from steepest.data.dataset import Dataset
+from steepest.data.folds import row_to_fit
 from steepest.data.wording import listed, quoted
 from steepest.errors import FitError, SpecError, check_whole
 from steepest.inference import distributions
@@ -58,16 +59,6 @@ class Importance:
     measure: str
 
 
-def columns_of(fit: Fit) -> dict[str, slice]:
-    """The source columns of a fit, and which features `[d]` each has become."""
-    found, at = {}, 0
-    for column in fit.schema.columns:
-        wide = len(column.features(fit.schema.intercept))
-        found[column.name] = slice(at, at + wide)
-        at += wide
-    return found
-
-
 @dataclass(frozen=True)
 class Values:
     """Rows whose columns can be set: their values `[n, w]`, which are each column's, and what makes features of them."""
@@ -78,23 +69,14 @@ class Values:
     coded: bool
 
 
-def _values(fit: Fit, rows: Dataset) -> Values:
+def _values(rows: Dataset) -> Values:
     """The features themselves, or for a formula the values that its terms are computed from."""
     schema = rows.schema
     if schema.design is None:
-        return Values(rows.x, columns_of(fit), lambda x: x, False)
+        return Values(rows.x, schema.feature_places, lambda x: x, False)
     if rows.sources is None:
         raise FitError("The run keeps the features of its rows and not the columns that they are made of. Fit again.")
-    places, at = {}, 0
-    for column in schema.columns:
-        wide = len(column.parts) or 1
-        places[column.name] = slice(at, at + wide)
-        at += wide
-    return Values(rows.sources, places, lambda held: schema.of_values(held, _row), True)
-
-
-def _row(rows: np.ndarray) -> str:
-    return f"row {int(np.argmax(rows)) + 1:,} of the rows to fit"
+    return Values(rows.sources, schema.value_places, lambda held: schema.of_values(held, row_to_fit), True)
 
 
 def dependence_data(fit: Fit, name: str, level: float = 0.95) -> Dependence:
@@ -106,10 +88,11 @@ def dependence_data(fit: Fit, name: str, level: float = 0.95) -> Dependence:
     distributions.check_level("level", level)
     column = next((one for one in fit.schema.columns if one.name == name), None)
     if column is None:
-        raise SpecError(f"There is no column {quoted(name)}. There are {listed(columns_of(fit))}.")
+        raise SpecError(f"There is no column {quoted(name)}. There are {listed(fit.schema.feature_places)}.")
     rows = rows_of(fit)[0]
     few = rows.take(np.unique(np.linspace(0, rows.rows - 1, min(rows.rows, MOST_ROWS)).astype(int)))
-    known, place = _values(fit, few), _values(fit, few).places[name]
+    known = _values(few)
+    place = known.places[name]
     if column.kind == "category" and known.coded:
         settings, values = np.arange(len(column.levels))[:, None], np.array(column.levels, dtype=object)
     else:
@@ -183,7 +166,7 @@ def importance_data(fit: Fit, repeats: int = 30, level: float = 0.95, seed: int 
     rows = train if test is None else test
     if rows.x.ndim != 2:
         raise SpecError("Importance is of columns, and these rows are images.")
-    generator, known = np.random.default_rng(seed), _values(fit, rows)
+    generator, known = np.random.default_rng(seed), _values(rows)
     held = known.held.copy()
 
     def score() -> float:

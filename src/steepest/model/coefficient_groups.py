@@ -42,9 +42,7 @@ def numbers(given: Mapping[str, Sequence[str]] | None, terms: Terms, schema: Sch
 
 def _sources(schema: Schema) -> dict[str, str]:
     """The column, or the formula's term, that each feature is made of."""
-    if schema.design is not None:
-        return {feature: term for term, features in schema.design.terms.items() for feature in features}
-    return {feature: column.name for column in schema.columns for feature in column.features(schema.intercept)}
+    return {feature: term for term, features in schema.terms.items() for feature in features}
 
 
 def _places(name: str, terms: Terms, parts: list[frozenset[str]], schema: Schema) -> list[int]:

@@ -38,7 +38,7 @@ def partial_dependence(
         >>> partial_dependence(fit([0.0, 1.0, 2.0, 3.0], [1.0, 3.1, 4.9, 7.0])).source_data[0].mean.shape
         (50,)
     """
-    every = list(effects.columns_of(fit))
+    every = list(fit.schema.feature_places)
     several = isinstance(columns, Iterable) and not isinstance(columns, str)
     chosen = every[:MOST_PANELS] if columns is None else list(columns) if several else [columns]
     if not chosen:

@@ -88,18 +88,17 @@ def leaks(given: Prepared) -> Iterator[Finding]:
 
 def sources(given: Prepared, rows: Dataset) -> list[Source]:
     """The columns of the table as one number a row: of a category, which of its levels; of a formula its features."""
-    found, start = [], 0
+    found = []
     if given.schema.design is not None:
         return [Source(name, rows.x[:, place], [place], False) for place, name in enumerate(rows.names)]
     for column in given.schema.columns:
-        places = list(range(start, start + len(column.features(given.schema.intercept))))
-        start = places[-1] + 1 if places else start
-        part = rows.x[:, places]
+        at = given.schema.feature_places[column.name]
+        places, part = [*range(at.start, at.stop)], rows.x[:, at]
         if column.kind == "category" and places:
             found.append(Source(column.name, (part @ np.arange(1.0, len(places) + 1.0)), places, True))
         elif column.kind != "date" and places:
             found.append(Source(column.name, part[:, 0], places, False))
-    return found if start == rows.x.shape[1] else []
+    return found if len(given.schema.names) == rows.x.shape[1] else []
 
 
 def giving_away(rows: Dataset, columns: list[Source]) -> Iterator[Leak]:
