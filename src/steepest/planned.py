@@ -14,15 +14,10 @@ from steepest.descent.schedule_factors import Schedule, schedule
 from steepest.formulas.rules import Automatic
 from steepest.lazy import nn, torch
 from steepest.model import centring, modules
-from steepest.model.extended_squares import ExtendedSquares
 from steepest.model.linear import LinearProblem, Terms
 from steepest.model.linear_objective import LinearObjective
 from steepest.model.loss import Loss
 from steepest.model.objective import Objective
-from steepest.model.small_objective import SmallObjective
-from steepest.model.sparse_objective import SparseObjective
-from steepest.model.stream_objective import StreamObjective
-from steepest.model.tall_objective import TallObjective
 from steepest.settings import Spec
 from steepest.settings_table import DEFAULT_EPOCHS
 
@@ -66,16 +61,11 @@ class Plan:
     @property
     def scale(self) -> float | None:
         """The mean loss of predicting nothing: what a loss is large or small against. None for a module."""
-        if isinstance(
-            self.objective, (TallObjective, StreamObjective, ExtendedSquares, SmallObjective, SparseObjective)
-        ):
-            scale = self.objective.of_nothing()
-        elif self.problem is None:
-            return None
-        else:
+        scale = self.objective.of_nothing()
+        if scale is None and self.problem is not None:
             plain = LinearObjective(self.problem)
             scale = float(plain.value(plain.theta))
-        return scale if 0.0 < scale < np.inf else None
+        return scale if scale is not None and 0.0 < scale < np.inf else None
 
     def start(self, init: Any, seed: int) -> np.ndarray | None:
         """θ₀ as `models.start` has it, in the plan's own coefficients."""
@@ -94,10 +84,10 @@ def start_of(init: Any, seed: int, terms: Terms | None, names: tuple[str, ...]) 
     return None if given is None else centring.from_user(terms, given)
 
 
-def by_newton(spec: Spec, objective: Objective, rule: Any, **known: Any) -> Plan:
+def by_newton(spec: Spec, objective: Objective, rule: Any, precondition: str = "local curvature", **known: Any) -> Plan:
     """The plan of full batches until Newton's method says that it has arrived, or for so many epochs."""
     batching = replace(Batching.of(spec, objective.rows), epochs=spec.epochs or DEFAULT_EPOCHS["curvature"])
     return Plan(
         objective=objective, rule=rule, lr=1.0, schedule=schedule("constant"), schedule_name="constant", batching=batching,
-        optimizer=Automatic.CURVATURE.value, precondition="local curvature", **known,
+        optimizer=Automatic.CURVATURE.value, precondition=precondition, **known,
     )  # fmt: skip

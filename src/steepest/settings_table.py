@@ -294,13 +294,14 @@ def takes_settings(names: Iterable[str] = SETTINGS, **defaults: Any) -> Callable
         ]
         first = [p for p in own.parameters.values() if p not in own_keywords and p is not rest]
         function.__signature__ = own.replace(parameters=[*first, *keywords, *own_keywords])  # pyrefly: ignore
-        lines = [_line(SETTINGS[name]) for name in names]
+        lines = [argument_line(name, f"{SETTINGS[name].sentence} {SETTINGS[name].python}") for name in names]
         function.__doc__ = (function.__doc__ or "").replace("        {settings}", "\n".join(lines))
         return function
 
     return shown
 
 
-def _line(setting: Setting) -> str:
-    text = f"{setting.name}: {setting.sentence} {setting.python}".rstrip()
-    return textwrap.fill(text, 120, initial_indent=" " * 8, subsequent_indent=" " * 12, break_on_hyphens=False)
+def argument_line(name: str, text: str) -> str:
+    """What a docstring says of an argument, in lines."""
+    given = f"{name}: {text}".rstrip()
+    return textwrap.fill(given, 120, initial_indent=" " * 8, subsequent_indent=" " * 12, break_on_hyphens=False)

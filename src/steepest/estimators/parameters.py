@@ -7,7 +7,6 @@ What `fit()` asks about a table is not among them: the columns, the target and t
 from __future__ import annotations
 
 import inspect
-import textwrap
 from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
@@ -19,7 +18,7 @@ from steepest.errors import SpecError
 from steepest.formulas.losses import LOSSES, LossChoice
 from steepest.formulas.models import own_loss
 from steepest.settings import Spec
-from steepest.settings_table import SETTINGS, those
+from steepest.settings_table import SETTINGS, argument_line, those
 
 Estimator = TypeVar("Estimator", bound=type)
 
@@ -83,21 +82,13 @@ def takes_parameters(of_classes: bool) -> Callable[[Estimator], Estimator]:
 
 def _lines(of_classes: bool) -> list[str]:
     """A line of the docstring for each parameter."""
-    said = {
-        name: f"{SETTINGS[setting].sentence} {SETTINGS[setting].python}".rstrip()
-        for name, setting in keywords(of_classes).items()
-    }
+    said = {name: f"{SETTINGS[one].sentence} {SETTINGS[one].python}" for name, one in keywords(of_classes).items()}
     said["random_state"] = (
         "Seed of all random numbers: None, a whole number or a `RandomState`, as scikit-learn has it."
     )
     said["validation_fraction"] = "Share of the rows that `early_stopping` holds out."
     said |= {name: sentence for name, (_, sentence) in BESIDE.items()}
-    return [
-        textwrap.fill(
-            f"{name}: {text}", 120, initial_indent=" " * 8, subsequent_indent=" " * 12, break_on_hyphens=False
-        )
-        for name, text in said.items()
-    ]
+    return [argument_line(name, text) for name, text in said.items()]
 
 
 def spec_of(estimator: Any, of_classes: bool, own_rows: bool) -> Spec:

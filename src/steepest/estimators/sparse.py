@@ -7,7 +7,6 @@ minibatches the rule that was asked for. The linear model only: powers and modul
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,13 +20,12 @@ from steepest.data.batching import Batching
 from steepest.data.dataset import Dataset
 from steepest.descent import torch_rules
 from steepest.descent.method import method_of
-from steepest.descent.schedule_factors import at_rate, schedule
+from steepest.descent.schedule_factors import at_rate
 from steepest.descent.sparse_newton import SparseNewton
 from steepest.descent.stopping import CLOSED, Ending, Limits, Status
 from steepest.engines.descents import Descents
 from steepest.errors import SpecError
 from steepest.fitting import Follower, finished
-from steepest.formulas.rules import Automatic
 from steepest.held_out import parted
 from steepest.model import modules
 from steepest.model.automatic_loss import loss_of
@@ -37,10 +35,9 @@ from steepest.model.of_fit import check_groups, targets
 from steepest.model.penalties import penalty
 from steepest.model.sparse_objective import SparseObjective
 from steepest.monitor import watched
-from steepest.planned import Plan
+from steepest.planned import Plan, by_newton
 from steepest.result import Fit
 from steepest.settings import Spec
-from steepest.settings_table import DEFAULT_EPOCHS
 
 POWER_STEPS = 100
 EXACT_STEPS = 100_000
@@ -96,25 +93,21 @@ def plan(spec: Spec, data: Dataset) -> Plan:
     alone = spec.optimizer == "auto" and spec.lr == "auto" and batching.size is None and spec.clip is None
     alone = alone and spec.averaging == "none"
     known: dict[str, Any] = {
-        "objective": objective, "names": names, "user_names": names, "loss": loss, "terms": terms, "to_user": objective.to_user,
+        "names": names, "user_names": names, "loss": loss, "terms": terms, "to_user": objective.to_user,
         "precondition": "standardize" if scaled else "none",
     }  # fmt: skip
     if loss.bound is None and spec.lr == "auto":
         raise SpecError(f"loss {loss} has no rate of its own on a sparse matrix: give one, lr=0.01 say.")
     if alone and not objective.kinked:
-        whole = replace(batching, epochs=spec.epochs or DEFAULT_EPOCHS["curvature"])
-        return Plan(
-            rule=SparseNewton(objective), lr=1.0, schedule=schedule("constant"), schedule_name="constant", batching=whole,
-            optimizer=Automatic.CURVATURE.value, **known,
-        )  # fmt: skip
+        return by_newton(spec, objective, SparseNewton(objective), **known)
     asked = "sgd" if spec.optimizer == "auto" else spec.optimizer
     method = method_of(spec, objective, torch_rules.Accelerated(objective.proximal) if alone else asked, batching)
     lr = rate(objective, batching) * (1.0 - method.rule.innermost.momentum) if spec.lr == "auto" else spec.rate
     if spec.lr == "auto" and not method.rule.innermost.plain:
         lr = 0.01 if (own := method.rule.innermost.own_rate(objective.theta)) is None else own
     return Plan(
-        rule=method.rule, lr=lr, schedule=at_rate(method.schedule, lr), schedule_name=method.schedule_name, batching=batching,
-        optimizer=method.optimizer, averages=method.averages, **known,
+        objective=objective, rule=method.rule, lr=lr, schedule=at_rate(method.schedule, lr), schedule_name=method.schedule_name,
+        batching=batching, optimizer=method.optimizer, averages=method.averages, **known,
     )  # fmt: skip
 
 

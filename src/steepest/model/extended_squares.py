@@ -70,5 +70,4 @@ class ExtendedSquares(WholeObjective):
         return grad  # of which the penalty is a part
 
     def of_nothing(self) -> float:
-        """The mean loss of predicting 0."""
         return float(np.average(self.problem.target**2, axis=0, weights=self.problem.weights).mean())

@@ -68,6 +68,10 @@ class Objective(ABC):
         term = self.penalty_term
         return grad if term is None or not term.l2 else grad + term.gradient(theta)
 
+    def of_nothing(self) -> float | None:
+        """The mean loss of predicting 0, for an objective that tells it from its rows."""
+        return None
+
     def only(self, runs: Any) -> Objective:
         """The objective of some of the runs side by side, by their numbers: this one, unless each has rows of its own."""
         return self

@@ -116,7 +116,6 @@ class SmallObjective(WholeObjective):
         return self.formula.told_apart(self.at(theta).prediction, self.problem.target)
 
     def of_nothing(self) -> float:
-        """The mean loss of predicting 0."""
         shape = (self.rows, self.outputs) if self.outputs > 1 else self.rows
         each = self.formula.value_and_slope(np.zeros(shape), self.problem.target)[0]
         return float(np.average(each, weights=self.weights))

@@ -342,7 +342,6 @@ class TallObjective(WholeObjective):
         return None if self.proof is None else tall_bounds.gap_bound(self, self.at(theta), self.proof)
 
     def of_nothing(self) -> float:
-        """The mean loss of predicting 0."""
         if not self.theta.any():  # as the descent does at its start
             return self.at(self.theta).loss
         if self.loss.quadratic:
