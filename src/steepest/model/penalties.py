@@ -78,8 +78,8 @@ class Penalty:
 class PenaltyTerm:
     """A penalty as a function of c `[..., k·r]`. Arrays are NumPy's or PyTorch's, as the ones that it is given.
 
-    free: `[k·p]` of 1.0 where a parameter is penalised, else 0.0. matrix: M `[p, r]`; None is the identity. offset: `[k·p]`;
-    None is 0.
+    free: `[k·p]` of 1.0 where a parameter is penalised, else 0.0; or without M of 1/s where it is c/s. matrix: M `[p, r]`; None
+    is the identity. offset: `[k·p]`; None is 0.
 
     >>> term = Penalty(l2=0.5).at(np.array([0.0, 1.0]), np.array([[1.0, -3.0], [0.0, 2.0]]))
     >>> float(term.value(np.array([7.0, 1.0]))), term.gradient(np.array([7.0, 1.0])), term.hessian(), term.largest()
@@ -90,7 +90,7 @@ class PenaltyTerm:
     def __init__(self, penalty: Penalty, free: Any, matrix: Any = None, offset: Any = None, outputs: int = 1):
         self.l1, self.l2, self.curvature = penalty.l1, penalty.l2, penalty.curvature
         self.free, self.matrix, self.offset, self.outputs = free, matrix, offset, outputs
-        self.thresholds, self.shift = self.l1 * free, offset
+        self.thresholds, self.bend, self.shift = self.l1 * free, self.curvature * free, offset
         self.box = None if penalty.bounds is None else _box(penalty.bounds, free, matrix, offset, outputs)
         scales = None
         if penalty.soft and matrix is not None and matrix.shape[0] == matrix.shape[1]:
@@ -109,12 +109,12 @@ class PenaltyTerm:
 
     def gradient(self, c: Any) -> Any:
         """The gradient of the l2 part, `[..., k·r]`; without an offset also its Hessian times c."""
-        return self._turned(self.curvature * self._free(c), self.matrix)
+        return self._turned(self.bend * self._free(c), self.matrix)
 
     def subgradient(self, c: Tensor) -> torch.Tensor:
         """A subgradient of the parts with kinks, `[..., k·r]`, 0 at the kink itself."""
         free = self._free(c)
-        found = self.l1 * free.sign()
+        found = self.l1 * self.free * free.sign()
         return self._turned(found if self.norms is None else found + self.norms.subgradient(free), self.matrix)
 
     def hessian(self) -> Any:
@@ -134,7 +134,7 @@ class PenaltyTerm:
         if not self.l2:
             return 0.0
         if self.matrix is None:
-            return self.curvature * float(self.free.max())
+            return self.curvature * float(self.free.max()) ** 2
         return self.curvature * float(np.linalg.norm(self._rows(), 2)) ** 2
 
     def proximal(self, c: torch.Tensor, lr: Any) -> None:

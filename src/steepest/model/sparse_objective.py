@@ -42,8 +42,14 @@ class SparseObjective(Objective):
         self.mean, self.size = self._columns() if scaled else (np.zeros(x.shape[1]), np.ones(x.shape[1]))
         first = np.zeros(outputs * self.width) if start is None else np.asarray(start, dtype=np.float64)
         self.theta = torch.from_numpy(self.from_user(first))
-        self.kinked = penalty.l1 > 0.0
-        self.proximal = self._shrink if self.kinked else None
+        if penalty:
+            free = np.zeros((outputs, self.width))
+            free[:, self.first :] = 1.0 / self.size
+            self.penalty_term, self.kinked = (
+                penalty.at(torch.from_numpy(free.ravel()), outputs=outputs),
+                penalty.l1 > 0.0,
+            )
+            self.proximal = self.penalty_term.proximal if self.kinked else None
 
     def _columns(self) -> tuple[np.ndarray, np.ndarray]:
         """The mean and the size of each column, the rows weighted; 1 for a column of nothing."""
@@ -123,47 +129,13 @@ class SparseObjective(Objective):
         touching = self.loss.slope(prediction, self.target) / torch.where(residual == 0.0, 1.0, residual)
         return torch.where(residual == 0.0, bend, touching)
 
-    # ---- the penalty, in user units ----------------------------------------------------------------
-
-    def penalty(self, theta: Tensor) -> Any:
-        free = self._free(theta)
-        return self.penalty_given.l1 * free.abs().sum() + self.penalty_given.l2 * (free * free).sum()
-
-    def with_penalty(self, grad: Tensor, theta: Tensor) -> Tensor:
-        if not self.penalty_given.l2:
-            return grad
-        return grad + self._placed(self.penalty_given.curvature * self._free(theta) / self.sizes)
-
-    def subgradient(self, theta: Tensor) -> Tensor:
-        return self._placed(self.penalty_given.l1 * self._free(theta).sign() / self.sizes)
-
-    def _shrink(self, theta: Tensor, lr: Any) -> None:
-        """The proximal step: cⱼ moves towards 0 by lr·l1/sⱼ, and stops there."""
-        parts = theta.view(self.outputs, self.width)[:, self.first :]
-        parts.copy_(torch.nn.functional.relu(parts.abs() - lr * self.penalty_given.l1 / self.sizes) * parts.sign())
-
-    @property
-    def sizes(self) -> Tensor:
-        """s as a tensor `[d]`."""
-        return torch.from_numpy(self.size)
-
-    def _free(self, theta: Tensor) -> Tensor:
-        """The penalised parameters `[k, d]` in user units."""
-        return theta.view(self.outputs, self.width)[:, self.first :] / self.sizes
-
-    def _placed(self, parts: Tensor) -> Tensor:
-        """`[k, d]` in the place of the penalised parameters of a vector `[k·p]`."""
-        whole = torch.zeros(self.outputs, self.width, dtype=parts.dtype)
-        whole[:, self.first :] = parts
-        return whole.reshape(-1)
-
     # ---- other rows, curvature ---------------------------------------------------------------------
 
     def on(self, x: Any, target: np.ndarray, weights: np.ndarray | None) -> SparseObjective:
         """The mean loss on other rows, in the same coordinates, without penalty."""
         other = copy.copy(self)
         other.x, other.transposed, other.rows = x, x.T.tocsr(), x.shape[0]
-        other.target, other.penalty_given = torch.as_tensor(target), Penalty()
+        other.target, other.penalty_given, other.penalty_term = torch.as_tensor(target), Penalty(), None
         other.weights = None if weights is None else torch.as_tensor(weights)
         return other
 
@@ -174,7 +146,6 @@ class SparseObjective(Objective):
         return other
 
     def of_nothing(self) -> float:
-        """The mean loss of predicting 0."""
         nothing = self.shaped(np.zeros((self.rows, self.outputs)))
         return float(self.loss.mean(nothing, self.target, self.weights))
 
